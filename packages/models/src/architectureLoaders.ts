@@ -5,9 +5,18 @@
 export const architectureLoaders: Readonly<Record<string, () => Promise<unknown>>> = {
   bert: async () => (await import("./bert.ts")).bert,
   "deberta-v2": async () => (await import("./debertaV2.ts")).debertaV2,
+  gemma2: async () => (await import("./gemma2.ts")).gemma2,
+  gemma3_text: async () => (await import("./gemma3Text.ts")).gemma3Text,
   gpt2: async () => (await import("./gpt2.ts")).gpt2,
+  gpt_neox: async () => (await import("./gptNeoX.ts")).gptNeoX,
+  granite: async () => (await import("./granite.ts")).granite,
   llama: async () => (await import("./llama.ts")).llama,
   mistral: async () => (await import("./mistral.ts")).mistral,
+  olmo2: async () => (await import("./olmo2.ts")).olmo2,
+  phi3: async () => (await import("./phi3.ts")).phi3,
   qwen2: async () => (await import("./qwen2.ts")).qwen2,
+  qwen3: async () => (await import("./qwen3.ts")).qwen3,
   roberta: async () => (await import("./roberta.ts")).roberta,
+  smollm3: async () => (await import("./smollm3.ts")).smollm3,
+  stablelm: async () => (await import("./stablelm.ts")).stablelm,
 };

@@ -13,6 +13,8 @@ export interface CachedAttendOptions extends AttendOptions {
 export interface AttentionCache {
   /** True for one that keeps nothing of a pass, so that blocks may run again. Default false. */
   readonly isStateless?: boolean;
+  /** True for one in which sequences of different lengths stand side by side. Default false. */
+  readonly holdsSeveral?: boolean;
   /** The most tokens that stand before these ones in a sequence. */
   readonly length: number;
   /** Stores a layer's keys and values of new tokens [B, T, Hkv, d]. */

@@ -15,8 +15,8 @@ export class ModelRows implements Disposable {
   readonly #cache: KVCache;
   /** The tokens of padding at the left of each row. */
   #padding: number[];
-  /** Tokens of each row that the cache holds, padding included, virtual ones not. */
-  #seen = 0;
+  /** The tokens of each row that the cache holds, padding included, virtual ones not. */
+  #seen: number[][];
 
   /** Makes room for rows of up to `capacity` tokens. `penalties` stay their owner's. */
   constructor(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number, penalties: Penalties | null) {
@@ -26,6 +26,7 @@ export class ModelRows implements Disposable {
     this.#penalties = penalties?.any ? penalties : null;
     this.#cache = model.createCache(prompts.length, capacity);
     this.#padding = prompts.map((p) => longest - p.length);
+    this.#seen = prompts.map(() => []);
   }
 
   /** Runs the prompts; logits f32 [B, V] of the tokens after them. */
@@ -55,14 +56,32 @@ export class ModelRows implements Disposable {
     this.#cache.reorder(index);
     this.#penalties?.select(index);
     this.#padding = from.map((row) => this.#padding[row]);
+    this.#seen = from.map((row) => [...this.#seen[row]]);
   }
 
   #forward(tokens: readonly (readonly number[])[], count: (penalties: Penalties, inputIds: Tensor) => void): Tensor {
-    const [B, T, seen] = [tokens.length, tokens[0].length, this.#seen];
     const { backend } = this.#model;
-    this.#seen += T;
-    using inputIds = tensor(Int32Array.from(tokens.flat()), { shape: [B, T], backend });
+    using inputIds = tensor(Int32Array.from(tokens.flat()), { shape: [tokens.length, tokens[0].length], backend });
     if (this.#penalties) count(this.#penalties, inputIds);
+    const before = this.#seen[0].length;
+    for (const [row, own] of this.#seen.entries()) own.push(...tokens[row]);
+    if (!this.#outgrows(before)) return this.#run(inputIds, before);
+    this.#cache.reset();
+    using all = tensor(Int32Array.from(this.#seen.flat()), { shape: [tokens.length, this.#seen[0].length], backend });
+    return this.#run(all, 0);
+  }
+
+  /** True if the cache held its last tokens for texts shorter than these. */
+  #outgrows(before: number): boolean {
+    const { cachedPositions, virtualTokens } = this.#model;
+    const room = cachedPositions - (virtualTokens?.count ?? 0);
+    return before > 0 && before <= room && this.#seen[0].length > room;
+  }
+
+  /** Runs tokens [B, T] that stand behind `seen` others. */
+  #run(inputIds: Tensor, seen: number): Tensor {
+    const { backend } = this.#model;
+    const T = inputIds.shape[1];
     if (this.#padding.every((p) => p === 0)) {
       return this.#model.nextLogits({ inputIds, cache: this.#cache });
     }

@@ -1,4 +1,5 @@
-import type { LlamaConfig, LlamaTraits } from "../config/llamaConfig.ts";
+import type { LlamaConfig } from "../config/llamaConfig.ts";
+import type { LlamaTraits } from "../llamaTraits.ts";
 import type { GgufForm } from "./ggufForm.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./llamaGguf.ts";
 

@@ -1,4 +1,5 @@
-import type { LlamaKinConfig, LlamaTraits } from "../config/llamaConfig.ts";
+import type { LlamaKinConfig } from "../config/llamaConfig.ts";
+import type { LlamaTraits } from "../llamaTraits.ts";
 import { inverseFrequencies } from "../rope.ts";
 import type { GgufParts, TensorLayout } from "./ggufForm.ts";
 import { decimal, f32, u32, unsayable } from "./ggufValues.ts";

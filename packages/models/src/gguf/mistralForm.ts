@@ -1,4 +1,4 @@
-import type { LlamaTraits } from "../config/llamaConfig.ts";
+import type { LlamaTraits } from "../llamaTraits.ts";
 import type { MistralConfig } from "../mistral.ts";
 import type { GgufForm } from "./ggufForm.ts";
 import { u32 } from "./ggufValues.ts";
