@@ -2,7 +2,7 @@ import type { Tensor } from "@lowrank/core";
 import type { AttendOptions } from "./attentionLayer.ts";
 
 /** Options of one call of `AttentionCache.attend`. */
-export interface CachedAttendOptions extends AttendOptions {
+export interface CachedAttendOptions extends Omit<AttendOptions, "reach"> {
   /** A token sees the positions up to its own alone. */
   readonly causal: boolean;
   /** u8 or bool, true = attend; broadcasts to [B, H, T, S]. */
