@@ -73,9 +73,9 @@ export class KVCache implements AttentionCache, Disposable {
     this.#length += tokens;
   }
 
-  /** Forgets all tokens. */
-  reset(): void {
-    this.#length = 0;
+  /** Forgets all but the first `length` tokens. */
+  truncate(length: number): void {
+    this.#length = Math.min(length, this.#length);
   }
 
   /**

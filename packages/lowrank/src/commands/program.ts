@@ -1,7 +1,11 @@
-import { readFileSync } from "node:fs";
+import { styleText } from "node:util";
 import { Command } from "commander";
+import { chatCommand } from "./chat.ts";
+import { styled } from "./colours.ts";
 import { compareCommand } from "./compare.ts";
+import { completionCommand } from "./completion.ts";
 import { convertCommand } from "./convert.ts";
+import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
@@ -10,7 +14,10 @@ import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
 import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
+import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
+import { ownVersion } from "./version.ts";
+import { workerCommand } from "./worker.ts";
 
 const help = `
 Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
@@ -31,26 +38,33 @@ export const runFileCommands: readonly string[] = ["train"];
  * end the process, parsing throws its CommanderError.
  */
 export function createProgram(plugins: readonly string[], runFile: RunFile | null = null): Command {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const { version }: { version: string } = JSON.parse(manifest);
   const program = new Command("lowrank");
   program
     .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
-    .version(version)
-    .helpCommand(false)
+    .version(ownVersion())
+    .helpCommand("help [command]", "the options and examples of a command")
     .exitOverride()
+    .configureHelp({ styleTitle: (title) => styleText("bold", title, { validateStream: false }) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error:/, styled("red", "error:", process.stderr))),
+    })
     .showHelpAfterError("(add --help for the options and examples)")
     .addHelpText("after", help);
   for (const command of [
     trainCommand(),
     generateCommand(),
+    chatCommand(),
     mergeCommand(),
     convertCommand(),
     reportCommand(),
     inspectCommand(),
+    evalCommand(),
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
+    workerCommand(plugins),
+    completionCommand(),
+    sweepCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);
