@@ -38,16 +38,15 @@ export class ModelRows implements Disposable {
     this.#penalties = penalties?.any ? penalties : null;
     this.#kept = this.#penalties ? null : kept;
     this.#cache = this.#kept?.open(model, prompts, capacity) ?? model.createCache(prompts.length, capacity);
-    this.#seen = this.#kept?.length ?? 0;
     this.#padding = prompts.map((p) => longest - p.length);
-    this.#seen = prompts.map(() => []);
+    this.#seen = prompts.map((prompt) => prompt.slice(0, this.#kept?.length ?? 0));
   }
 
   /** Runs the prompts; logits f32 [B, V] of the tokens after them. */
   start(): Tensor {
     const padded = this.#prompts.map((p, row) => [
       ...new Array<number>(this.#padding[row]).fill(0),
-      ...p.slice(this.#seen),
+      ...p.slice(this.#seen[row].length),
     ]);
     return this.#forward(padded, (penalties, ids) => {
       const isToken = padded.map((row, r) => row.map((_, t) => (t < this.#padding[r] ? 0 : 1)));
@@ -82,10 +81,9 @@ export class ModelRows implements Disposable {
     if (this.#penalties) count(this.#penalties, inputIds);
     const before = this.#seen[0].length;
     for (const [row, own] of this.#seen.entries()) own.push(...tokens[row]);
-    if (!this.#outgrows(before)) return this.#run(inputIds, before);
-    this.#cache.truncate(0);
-    using all = tensor(Int32Array.from(this.#seen.flat()), { shape: [tokens.length, this.#seen[0].length], backend });
-    return this.#run(all, 0);
+    const logits = this.#outgrows(before) ? this.#runAll() : this.#run(inputIds, before);
+    this.#kept?.push(tokens[0]);
+    return logits;
   }
 
   /** True if the cache held its last tokens for texts shorter than these. */
@@ -95,14 +93,21 @@ export class ModelRows implements Disposable {
     return before > 0 && before <= room && this.#seen[0].length > room;
   }
 
+  /** Runs all tokens again. */
+  #runAll(): Tensor {
+    const { backend } = this.#model;
+    const rows = this.#seen;
+    this.#cache.truncate(0);
+    using all = tensor(Int32Array.from(rows.flat()), { shape: [rows.length, rows[0].length], backend });
+    return this.#run(all, 0);
+  }
+
   /** Runs tokens [B, T] that stand behind `seen` others. */
   #run(inputIds: Tensor, seen: number): Tensor {
     const { backend } = this.#model;
     const T = inputIds.shape[1];
     if (this.#padding.every((p) => p === 0)) {
-      const logits = this.#model.nextLogits({ inputIds, cache: this.#cache });
-      this.#kept?.push(tokens[0]);
-      return logits;
+      return this.#model.nextLogits({ inputIds, cache: this.#cache });
     }
     const mask = this.#padding.map((pad) => Array.from({ length: seen + T }, (_, s) => (s < pad ? 0 : 1)));
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));
