@@ -5,6 +5,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { parseModelConfig, toHfConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
 import { generate } from "./generate.ts";
+import { ggufBytes } from "./gguf/testing/ggufBytes.ts";
+import { toGguf } from "./gguf/toGguf.ts";
 import { loadModel } from "./loadModel.ts";
 import { randomParameters } from "./parameters.ts";
 import { raggedHidden } from "./raggedHidden.ts";
@@ -89,6 +91,17 @@ describe.each(writers.map(({ modelType }) => modelType))("%s", (modelType) => {
     }
   });
 
+  test("a GGUF file holds the same model, where llama.cpp knows it", async () => {
+    const { config, model } = newModel(modelType);
+    if (!architectures().find((one) => one.modelType === modelType)?.gguf) return;
+    const files = memoryFiles(await modelFileContents(model, config));
+    const { notes: _, ...contents } = await toGguf(files, { dtype: "f32" });
+    const loaded = await loadModel(await ggufBytes(contents));
+    const inputs = { inputIds: ids([text]) };
+    expectNear(loaded.model.forward(inputs).logits, model.forward(inputs).logits);
+    expect(loaded.config.modelType).toBe(modelType);
+  });
+
   test("packed documents are as each alone", () => {
     const { model } = newModel(modelType);
     const [a, b] = [text.slice(0, 4), text.slice(4)];
@@ -132,4 +145,26 @@ describe.each(writers.map(({ modelType }) => modelType))("%s", (modelType) => {
     expect(tokens.every((token) => token >= 0 && token < config.vocabSize)).toBe(true);
     expect(memory().bytes).toBe(before);
   });
+});
+
+test("a text that grows out of the short factors is generated as one that is computed anew", async () => {
+  const factors = { short_factor: [1, 1.1, 1.2, 1.3], long_factor: [2, 3, 4, 5] };
+  const config = parseModelConfig({
+    ...{ model_type: "phi3", ...sizes, sliding_window: null, original_max_position_embeddings: 8 },
+    rope_scaling: { type: "longrope", ...factors },
+  });
+  const draw = randomParameters(new Generator(3));
+  const model = createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.4 } : start));
+  const expected = [
+    [3, 5, 7, 4],
+    [6, 9],
+  ].map((prompt) => [...prompt]);
+  const found = await generate(model, expected, { maxNewTokens: 9, eosTokenIds: [], generationConfig: null });
+  // The longest row says how many tokens there are, as in transformers.
+  for (let step = 0; step < 9; step++) {
+    const [first] = expected;
+    const logits = rowsOf(model.forward({ inputIds: ids([first]) }).logits)[first.length - 1];
+    expect(found[0][step]).toBe(logits.indexOf(Math.max(...logits)));
+    first.push(found[0][step]);
+  }
 });

@@ -67,6 +67,7 @@ export const granite: Architecture<GraniteConfig> = defineArchitecture({
   heads: { causalLM: llamaKinHeads("Granite", traits).causalLM },
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/graniteForm.ts")).graniteForm(traits),
   defaultTargets: llamaTargets,
   presets: {
     "granite-3.3-2b": {

@@ -10,7 +10,7 @@ import type { RotaryAttention } from "./rotaryAttention.ts";
 import { type WantedRows, wantedRows } from "./runBlocks.ts";
 
 /** The shape of an OLMo 2 model, named as in Hugging Face's Olmo2Config. */
-interface Olmo2Config extends LlamaKinConfig {
+export interface Olmo2Config extends LlamaKinConfig {
   modelType: "olmo2";
   attentionBias: boolean;
 }
@@ -74,6 +74,7 @@ export const olmo2: Architecture<Olmo2Config> = defineArchitecture({
   heads: llamaKinHeads("Olmo2", traits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/olmo2Form.ts")).olmo2Form(traits),
   defaultTargets: {
     linear: ["q_proj", "v_proj"],
     norm: ["post_attention_layernorm", "post_feedforward_layernorm", "norm"],

@@ -52,6 +52,7 @@ export const qwen3: Architecture<Qwen3Config> = defineArchitecture({
   heads: llamaKinHeads("Qwen3", traits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/qwen3Form.ts")).qwen3Form(traits),
   defaultTargets: llamaTargets,
   presets: {
     "qwen3-0.6b": {

@@ -7,7 +7,7 @@ import type { LlamaTraits } from "./llamaTraits.ts";
 import { rmsNorms } from "./rmsNorms.ts";
 
 /** The shape of a SmolLM3 model, named as in Hugging Face's SmolLM3Config. */
-interface SmolLM3Config extends LlamaKinConfig {
+export interface SmolLM3Config extends LlamaKinConfig {
   modelType: "smollm3";
   attentionBias: boolean;
   mlpBias: boolean;
@@ -83,6 +83,7 @@ export const smollm3: Architecture<SmolLM3Config> = defineArchitecture({
   heads: llamaKinHeads("SmolLM3", traits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/smollm3Form.ts")).smollm3Form(traits),
   defaultTargets: llamaTargets,
   presets: { "smollm3-3b": { rope_theta: 5e6, max_position_embeddings: 65536 } },
 });

@@ -16,7 +16,7 @@ export function llamaForm(traits: (config: LlamaConfig) => LlamaTraits): GgufFor
       };
     },
     metadata: llamaMetadata,
-    tensors: (config) => llamaTensors(config, traits(config), true),
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: true }),
     ropeFactors: llama3Factors,
   };
 }

@@ -19,7 +19,7 @@ export function mistralForm(traits: (config: MistralConfig) => LlamaTraits): Ggu
       ...llamaMetadata(config),
       ...(config.slidingWindow === null ? {} : { [windowKey]: u32(config.slidingWindow) }),
     }),
-    tensors: (config) => llamaTensors(config, traits(config), true),
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: true }),
     ropeFactors: llama3Factors,
     notes: ({ slidingWindow, maxPositionEmbeddings }) =>
       slidingWindow === null || slidingWindow >= maxPositionEmbeddings

@@ -2,7 +2,7 @@ import type { LlamaTraits } from "../llamaTraits.ts";
 import type { Qwen2Config } from "../qwen2.ts";
 import type { GgufForm } from "./ggufForm.ts";
 import { unsayable } from "./ggufValues.ts";
-import { llamaMetadata, llamaTensors, readLlamaGguf, refuseWindow } from "./llamaGguf.ts";
+import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow } from "./llamaGguf.ts";
 
 /** Returns Qwen2's form in a GGUF file. */
 export function qwen2Form(traits: (config: Qwen2Config) => LlamaTraits): GgufForm<Qwen2Config> {
@@ -14,10 +14,9 @@ export function qwen2Form(traits: (config: Qwen2Config) => LlamaTraits): GgufFor
     },
     metadata: (config) => {
       if (config.slidingWindow !== null) throw unsayable("use_sliding_window", true, "false");
-      if (config.rope.scaling?.type === "llama3")
-        throw unsayable("rope_type", "llama3", "default or linear for a qwen2");
+      refuseLlama3(config);
       return llamaMetadata(config);
     },
-    tensors: (config) => llamaTensors(config, traits(config), false),
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: false }),
   };
 }
