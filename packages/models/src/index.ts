@@ -40,6 +40,7 @@ export {
   type NewHead,
 } from "./loadSequenceClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
+export { openSafetensorsFolder } from "./openWeights.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
 export type { QuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
