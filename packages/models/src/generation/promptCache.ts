@@ -30,11 +30,10 @@ export class PromptCache implements Disposable {
     if (prompts.length !== 1) throw new Error(`promptCache is for one sequence, and there are ${prompts.length}`);
     const virtual = model.virtualTokens?.count ?? 0;
     if (this.#model !== model || this.#cache === null || this.#cache.capacity < capacity + virtual) {
-      const before = this.#cache?.capacity ?? 0;
       this.clear();
       this.#model = model;
-      // Room grows in steps, so that a conversation seldom starts anew.
-      const room = Math.min(model.maxPositions - virtual, Math.max(capacity, 2 * before, leastRoom));
+      // What a cache holds is lost where it gets more room: a conversation seldom starts anew.
+      const room = Math.min(model.maxPositions - virtual, Math.max(2 * capacity, leastRoom));
       this.#cache = model.createCache(1, Math.max(room, capacity));
     }
     const [prompt] = prompts;
@@ -67,4 +66,4 @@ export class PromptCache implements Disposable {
   }
 }
 
-const leastRoom = 512;
+const leastRoom = 2048;
