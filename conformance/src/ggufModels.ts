@@ -32,7 +32,7 @@ export interface GgufLayout {
   architecture: string;
   /** The heads of tensors with their rows in pairs. */
   heads: Record<string, number>;
-  /** What the numbers of tensors are larger by. */
+  /** The amount by which the numbers of tensors are larger. */
   plus: Record<string, number>;
 }
 

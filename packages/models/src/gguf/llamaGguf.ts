@@ -95,7 +95,7 @@ interface KinTensors {
   readonly interleaves: boolean;
   /** The norms of a block over the hidden size, by their name in GGUF. Default: Llama's two. */
   readonly norms?: Readonly<Record<string, string>>;
-  /** What GGUF's weights of norms are larger by. Default 0. */
+  /** The amount by which GGUF's weights of norms are larger. Default 0. */
   readonly normPlus?: number;
   /** The numbers that norms of queries and keys take together. Default: there are none. */
   readonly normed?: "head" | "heads";
