@@ -13,7 +13,7 @@ import {
 import type { Optimizer } from "@lowrank/nn";
 import { crc32 } from "./crc32.ts";
 import { backendOf, type TrainableModule } from "./modelBatch.ts";
-import { type TaskOptions, taskOptionsOf } from "./taskOf.ts";
+import { ownTaskOf, type TaskOptions, taskOptionsOf } from "./taskOf.ts";
 import type { RateSetting, TrainingSettings } from "./trainerOptions.ts";
 import { wantsBest } from "./wantsBest.ts";
 
@@ -53,6 +53,7 @@ function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
   const { warmupSteps = 0, shuffle = true, seed = 0, groupByLength = false, neftuneNoiseAlpha = 0 } = options;
   const { precision = getFloat32MatmulPrecision() } = options;
   const task = Object.entries(taskOptionsOf(options)).filter(([, value]) => typeof value === "number");
+  const own = Object.entries(ownTaskOf(options)?.settings ?? {}).filter(([, value]) => value !== undefined);
   return {
     ...{ batchSize, gradientAccumulationSteps, maxGradNorm, schedule, warmupSteps, shuffle, groupByLength },
     ...{ minLr, minLrRate, neftuneNoiseAlpha, precision },
@@ -60,6 +61,7 @@ function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
     // More steps at a constant rate are the same steps, and more of them.
     ...(schedule !== "constant" && { maxSteps }),
     ...Object.fromEntries(task as [string, number][]),
+    ...Object.fromEntries(own as [string, number | string][]),
   };
 }
 

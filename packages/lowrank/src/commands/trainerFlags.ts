@@ -51,13 +51,12 @@ function metricNames(list: string): MetricName[] {
 }
 
 /** Returns the settings of a trainer by these options, evaluations on `validation` included. */
-export function trainerSettings(
-  options: TrainerFlags,
-  validation: readonly TokenizedExample[],
-): Partial<TrainerOptions> {
+export function trainerSettings(options: TrainerFlags, validation: readonly unknown[]): Partial<TrainerOptions> {
   const { metrics, evalEvery, ...settings } = pick(options);
   const evaluation: EvaluationSettings<TokenizedExample> | undefined =
-    validation.length > 0 ? { examples: validation, every: evalEvery, ...(metrics && { metrics }) } : undefined;
+    validation.length > 0
+      ? { examples: validation as readonly TokenizedExample[], every: evalEvery, ...(metrics && { metrics }) }
+      : undefined;
   const needs = options.loadBestModelAtEnd ? "--load-best-model-at-end" : "--early-stopping-patience";
   if (options.loadBestModelAtEnd || options.earlyStoppingPatience !== undefined) {
     if (!evaluation) throw new Error(`${needs} needs data to validate with; give --validation`);
