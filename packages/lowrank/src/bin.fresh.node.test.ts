@@ -215,7 +215,7 @@ describe("qlora", () => {
     const requantize = await lowrank("merge --model model --adapter q --output none --requantize".split(" "));
     expect(requantize.stderr).toContain("--requantize: model is not in 4 bits; give --quant-type, or leave it out");
     const odd = await lowrank(words("--output none --quant-block-size 48"));
-    expect(odd.stderr).toMatch(/blockSize is 48; use a power of two from 32 to 4096/);
+    expect(odd.stderr).toMatch(/--quant-block-size is 48; use a power of two from 32 to 4096/);
   });
 });
 

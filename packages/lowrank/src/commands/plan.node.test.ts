@@ -133,14 +133,14 @@ describe("errors are one line that says what to do", () => {
     [["./nowhere"], "error: there is no file or folder ./nowhere\n"],
     [["{}/broken.json"], "broken.json is not valid JSON: "],
     [["{}/other.json"], 'other.json: model_type is "mamba"; expected'],
-    [["gpt2", "--seq", "2000"], "error: planMemory: sequenceLength is 2000, but the model has 1024 positions"],
-    [["gpt2", "--target-modules", "q_porj"], 'error: targetModules ["q_porj"] matches no module of this model;'],
+    [["gpt2", "--seq", "2000"], "error: --seq is 2000, but the model has 1024 positions"],
+    [["gpt2", "--target-modules", "q_porj"], 'error: --target-modules ["q_porj"] matches no module of this model;'],
     [["gpt2", "--double-quant"], "error: --double-quant is for --method qlora; add that, or leave it out\n"],
     [
       ["gpt2", "--method", "full", "--r", "4", "--bias", "all"],
       "error: --r, --bias is for an adapter; leave it out with --method full",
     ],
-    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "quantize4bit: blockSize is 48; use a power of"],
+    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "--quant-block-size is 48; use a power of"],
     [["gpt2", "--dtype", "f64"], "argument 'f64' is invalid. Allowed choices are f32, f16, bf16."],
     [["gpt2", "--batch", "0"], "argument '0' is invalid. Expected a whole number of at least 1."],
   ])("%j", async (args, message) => {
