@@ -38,7 +38,10 @@ export class PromptCache implements Disposable {
     }
     const [prompt] = prompts;
     const different = prompt.findIndex((token, i) => token !== this.#tokens[i]);
-    const same = Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
+    // Some models turn the keys of long texts otherwise.
+    const isLong = (tokens: readonly number[]) => tokens.length > model.cachedPositions - virtual;
+    const turned = isLong(this.#tokens) !== isLong(prompt);
+    const same = turned ? 0 : Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
     this.#tokens.length = same;
     this.#cache.truncate(same > 0 ? same + virtual : 0);
     this.#reused = same;

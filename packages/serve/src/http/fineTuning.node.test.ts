@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { folderPlace } from "../adapters/folderPlace.ts";
 import { FileStore } from "../jobs/fileStore.ts";
-import { fineTuneWorker } from "../jobs/fineTuneWorker.ts";
+import { fineTuneWorker, keepFilled } from "../jobs/fineTuneWorker.ts";
 import { type FineTuneJob, JobRefused, JobStopped } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/jobQueue.ts";
 import { JobStore } from "../jobs/jobStore.ts";
@@ -240,6 +240,22 @@ describe("jobs", () => {
     await expect.poll(() => attempts.length).toBe(5);
     await expect.poll(async () => (await status(other.id)).status).toBe("failed");
     await working.close();
+  });
+
+  test("are taken while the queue is away, and stay open for it", async () => {
+    const away = {
+      ...queue,
+      add: () => new Promise<void>(() => {}),
+      remove: () => Promise.reject(new Error("no Redis")),
+    };
+    app = createApp({ engine: new ScriptedEngine(), keys, fineTuning: { jobs, files, queue: away } });
+    const { status, body } = await create({ training_file: await upload() });
+    expect([status, body.status]).toEqual([200, "queued"]);
+    expect((await jobs.open("test-base")).map(({ id }) => id)).toEqual([body.id]);
+    const stopFilling = keepFilled(queue, jobs, "test-base");
+    await expect.poll(() => queue.counts()).toEqual({ waiting: 1, running: 0 });
+    stopFilling();
+    expect((await get(`/v1/fine_tuning/jobs/${body.id}/cancel`, "red", "POST")).body.status).toBe("cancelled");
   });
 
   test("stop where they are cancelled or paused", async () => {

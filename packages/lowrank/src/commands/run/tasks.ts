@@ -54,6 +54,8 @@ export interface CommandTask {
   readonly title: string;
   /** The options of `TaskFlags` that it has. */
   readonly flags: readonly (keyof TaskFlags)[];
+  /** Sequences that a forward pass has for an example. */
+  readonly sequences: number;
   /** True if the loss compares with the model without its adapter. */
   readonly comparesWithBase: boolean;
   /** Prepares large data before a model is loaded; for tasks that read them from disk. */
@@ -177,6 +179,7 @@ export const tasks: readonly CommandTask[] = [
     name: "sft",
     title: "texts and answers as they are",
     flags: [],
+    sequences: 1,
     comparesWithBase: false,
     index: indexTrainData,
     read: readTexts,
@@ -187,6 +190,7 @@ export const tasks: readonly CommandTask[] = [
     name: "dpo",
     title: "better answers over worse ones",
     flags: ["beta", "lossType"],
+    sequences: 2,
     comparesWithBase: true,
     read: readTaskPairs,
     own: ({ padding, flags: { beta, lossType } }) =>
@@ -197,6 +201,7 @@ export const tasks: readonly CommandTask[] = [
     name: "orpo",
     title: "the same, without a reference",
     flags: ["beta"],
+    sequences: 2,
     comparesWithBase: false,
     read: readTaskPairs,
     own: ({ padding, flags: { beta } }) => orpo({ ...padding, beta }) as OwnTask<never, never, unknown>,
@@ -206,6 +211,7 @@ export const tasks: readonly CommandTask[] = [
     name: "kto",
     title: "answers that are good or bad by themselves",
     flags: ["beta"],
+    sequences: 1,
     comparesWithBase: true,
     read: readTaskJudged,
     own: ({ padding, flags: { beta } }) => kto({ ...padding, beta }) as OwnTask<never, never, unknown>,
@@ -215,6 +221,7 @@ export const tasks: readonly CommandTask[] = [
     name: "distillation",
     title: "a teacher's distributions",
     flags: ["teacher", "beta", "temperature"],
+    sequences: 1,
     comparesWithBase: false,
     index: indexTrainData,
     read: readTexts,
