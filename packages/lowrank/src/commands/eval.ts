@@ -19,6 +19,7 @@ import { exactMatchTask } from "./eval/exactMatchTask.ts";
 import { gsm8kTask } from "./eval/gsm8kTask.ts";
 import { multipleChoiceTask } from "./eval/multipleChoiceTask.ts";
 import { perplexityTask } from "./eval/perplexityTask.ts";
+import { printJson } from "./json.ts";
 import { loadWithTokenizer, warn } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -125,6 +126,14 @@ async function evaluateModel(options: EvalCommandOptions): Promise<void> {
     const { onProgress, end } = progress(name);
     found.push({ name, ...(await measure({ model, tokenizer, eosTokenIds, onProgress }).finally(end)) });
   };
+  if (options.maxNewTokens !== undefined && options.maxNewTokens >= model.maxPositions) {
+    throw new Error(
+      `--max-new-tokens ${options.maxNewTokens} leaves no room for a prompt in the model's ${model.maxPositions} positions; ask for fewer`,
+    );
+  }
+  if (options.maxLength !== undefined && options.maxLength > model.maxPositions) {
+    throw new Error(`--max-length ${options.maxLength} exceeds the model's ${model.maxPositions} positions`);
+  }
   await run("base");
   for (const [i, adapter] of (options.adapter ?? []).entries()) {
     await peft.loadAdapter(adapter, `adapter${i}`);
@@ -170,7 +179,8 @@ async function report(found: readonly Measured[], { model, task, data, output, j
     await writeFile(output, `${JSON.stringify({ ...summary, samples: all }, null, 2)}\n`);
     console.error(`wrote ${output}`);
   }
-  console.log(json ? JSON.stringify(summary, null, 2) : table(found, summary).join("\n"));
+  if (json) printJson(summary);
+  else console.log(table(found, summary).join("\n"));
 }
 
 const numbersOf = (metrics: readonly Metric[]) =>
