@@ -31,8 +31,11 @@ const large: GemmSizes = { m: 1024, n: 1024, k: 1024 };
 /** Work over that of the first product; what is small costs other things. */
 const workOf = { layer: 1.5, row: 0.2, large: 8 } as const;
 
-/** Tokens that are decoded in a run, where a processor plays the device and elsewhere. */
-const newTokens = { software: 3, hardware: 64 } as const;
+/** Tokens that are decoded in a run, at most; a processor that plays the device decodes fewer. */
+const mostTokens = 64;
+
+/** The weights of SmolLM2-135M over those that `row` meets. */
+const rowsOfToken = 19;
 
 /** A layer of SmolLM2-135M's width with LoRA of rank 8, on random numbers. */
 function randomLayer(): LoraLayer {
@@ -199,13 +202,15 @@ export async function bench(): Promise<void> {
       return fits;
     });
   };
-  note("row", (await raceProducts(fitting("one row", workOf.row, 40), row, 15)).ratios);
+  const oneRow = await raceProducts(fitting("one row", workOf.row, 40), row, 15);
+  note("row", oneRow.ratios);
   const layers = await raceLayers(fitting("the LoRA layer", workOf.layer, 0.6 * secondsLeft()), 25);
   note(
     "loraStep",
     report("a step of a LoRA layer", layers, (ms) => `${(1000 / ms).toFixed(2)}/s`),
   );
-  const count = newTokens[backend.software ? "software" : "hardware"];
+  const token = (rowsOfToken * (oneRow.times.get(ours)?.median ?? 0)) / 1000;
+  const count = Math.max(1, Math.min(mostTokens, Math.floor((0.1 * secondsLeft()) / token)));
   const decoding = await raceDecoding(backend, host, count);
   note(
     "decode",
