@@ -34,9 +34,6 @@ const workOf = { layer: 1.5, row: 0.2, large: 8 } as const;
 /** Tokens that are decoded in a run, at most; a processor that plays the device decodes fewer. */
 const mostTokens = 64;
 
-/** The weights of SmolLM2-135M over those that `row` meets. */
-const rowsOfToken = 19;
-
 /** A layer of SmolLM2-135M's width with LoRA of rank 8, on random numbers. */
 function randomLayer(): LoraLayer {
   const [rows, features, rank] = [256, 576, 8];
@@ -128,35 +125,46 @@ function quickParameters(): ParameterSource {
 }
 
 /**
- * Times greedy decoding by a random model of SmolLM2-135M's shape, after one token; all must decode
- * the same. Prints the bytes that a token moves on the device over the model's own.
+ * Times greedy decoding by a random model of SmolLM2-135M's shape, after one token: as many tokens
+ * as the device decodes in `seconds`. All must decode the same. Prints the bytes that a token moves
+ * on the device over the model's own.
  */
-async function raceDecoding(gpu: WebGpuBackend, host: Backend, count: number): Promise<Map<string, Times>> {
-  const contestants: Contestant[] = [];
-  let wanted: string | undefined;
+async function raceDecoding(gpu: WebGpuBackend, host: Backend, seconds: number) {
+  const decoders: [name: string, decode: (count: number) => Promise<string>][] = [];
   for (const [name, backend] of [
     [ours, gpu],
     [onWasm, host],
   ] as const) {
     await init(backend);
     const model = createModel(parseModelConfig(loraStepCases.m135.config), quickParameters()).eval() as CausalLM;
-    const run = async () => {
+    const decode = async (count: number) => {
       await init(backend);
-      return generate(model, [[100]], { maxNewTokens: count, minNewTokens: count, generationConfig: null });
+      return `${await generate(model, [[100]], { maxNewTokens: count, minNewTokens: count, generationConfig: null })}`;
     };
     const before = gpu.stats().bytes;
-    const tokens = `${await run()}`;
-    wanted ??= tokens;
-    if (tokens !== wanted) throw new Error(`${name} decodes ${tokens} instead of ${wanted}`);
+    await decode(1);
     if (backend === gpu) {
       const least = [...model.parameters()].reduce((sum, { size }) => sum + 4 * size, 0);
-      const moved = (gpu.stats().bytes - before) / count;
+      const moved = gpu.stats().bytes - before;
       const [a, b] = [moved, least].map((bytes) => (bytes / 1e6).toFixed(0));
       console.log(`\na token is given ${a} MB, and the model has ${b}: ${(moved / least).toFixed(2)} times the least`);
     }
-    contestants.push({ name, run });
+    decoders.push([name, decode]);
   }
-  return timesWithin(contestants, 20);
+  const start = performance.now();
+  const [, onGpu] = decoders[0];
+  const wanted = await onGpu(1);
+  const token = (performance.now() - start) / 1000;
+  const count = Math.max(1, Math.min(mostTokens, Math.floor(seconds / token)));
+  const contestants = decoders.map(([name, decode]): Contestant => {
+    const run = async () => {
+      const tokens = await decode(count);
+      if (!tokens.startsWith(wanted))
+        throw new Error(`${name} decodes ${tokens}, which begins otherwise than ${wanted}`);
+    };
+    return { name, run };
+  });
+  return { times: await timesWithin(contestants, seconds), count };
 }
 
 /**
@@ -202,16 +210,13 @@ export async function bench(): Promise<void> {
       return fits;
     });
   };
-  const oneRow = await raceProducts(fitting("one row", workOf.row, 40), row, 15);
-  note("row", oneRow.ratios);
+  note("row", (await raceProducts(fitting("one row", workOf.row, 40), row, 15)).ratios);
   const layers = await raceLayers(fitting("the LoRA layer", workOf.layer, 0.6 * secondsLeft()), 25);
   note(
     "loraStep",
     report("a step of a LoRA layer", layers, (ms) => `${(1000 / ms).toFixed(2)}/s`),
   );
-  const token = (rowsOfToken * (oneRow.times.get(ours)?.median ?? 0)) / 1000;
-  const count = Math.max(1, Math.min(mostTokens, Math.floor((0.1 * secondsLeft()) / token)));
-  const decoding = await raceDecoding(backend, host, count);
+  const { times: decoding, count } = await raceDecoding(backend, host, 0.15 * secondsLeft());
   note(
     "decode",
     report("decoding, SmolLM2-135M's shape in f32", decoding, (ms) => `${((1000 * count) / ms).toFixed(2)} tokens/s`),
