@@ -32,6 +32,7 @@ const shared = {
       "integerLinear",
       "inspectAsText",
       "moveTensors",
+      "expressionCost",
       "nearestName",
       "onRecompute",
       "packedTensor",

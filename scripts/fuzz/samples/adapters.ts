@@ -1,0 +1,60 @@
+import { getPeftModel, LoraConfig, type PeftConfig, toMlx } from "@lowrank/peft";
+import { methodCases } from "../../../packages/peft/src/testing/methodCases.ts";
+import { TinyModel, type TinyOptions } from "../../../packages/peft/src/testing/tinyModel.ts";
+import { torchBin } from "../../../packages/peft/src/testing/torchBin.ts";
+import { type Sample, sampleOf } from "../sample.ts";
+
+type Files = Map<string, Uint8Array | string>;
+
+const weightsName = "adapter_model.safetensors";
+const lora = (options: object = {}) => new LoraConfig({ r: 2, targetModules: ["up", "down"], ...options });
+
+/** Configurations whose targets are expressions, as people write them, and by patterns. */
+const expressions: Readonly<Record<string, PeftConfig>> = {
+  expression: lora({ targetModules: ".*layers\\.\\d+\\.(up|down)" }),
+  lookahead: lora({ targetModules: "^(?!.*layers\\.0).*(?:up|down)$" }),
+  alternatives: lora({ targetModules: "(?:.*?(?:model|layers).*?(?:0|1).*?(?:up|down).*?)|(?:\\blm_head)" }),
+  patterns: lora({
+    ...{ excludeModules: ".*layers\\.1\\.down", rankPattern: { "layers.0.*up": 3 }, alphaPattern: { down: 4 } },
+    ...{ modulesToSave: ["lm_head"] },
+  }),
+};
+
+/** Bases that are not plain, by the name of the sample of their adapter. */
+const bases = new Map<string, TinyOptions>();
+const nameOf = (type: string, name: string) => `${type} ${name}`.replaceAll(/[^\w]+/g, "_");
+for (const [type, cases] of Object.entries(methodCases)) {
+  for (const { name, model } of cases) if (model) bases.set(nameOf(type, name), model);
+}
+
+/** Makes the model that the adapter of a sample is for. */
+export function baseOf(name: string): TinyModel {
+  return new TinyModel(bases.get(name));
+}
+
+async function filesOf(name: string, config: PeftConfig): Promise<Files> {
+  return (await getPeftModel(baseOf(name), config)).adapterFiles();
+}
+
+/** An adapter whose weights are in a file of torch.save. */
+async function asTorch(files: Files, deflate: boolean): Promise<Files> {
+  const { [weightsName]: weights, ...others } = Object.fromEntries(files);
+  const bytes = await torchBin(weights as Uint8Array, deflate);
+  return new Map([...Object.entries(others), ["adapter_model.bin", bytes]]);
+}
+
+/** Adapters of every method, and of the files and fields that LoRA can have. */
+export async function* adapterSamples(): AsyncGenerator<Sample> {
+  for (const [type, cases] of Object.entries(methodCases)) {
+    for (const { name, config } of cases) {
+      yield sampleOf("adapter", nameOf(type, name), await filesOf(nameOf(type, name), config));
+    }
+  }
+  for (const [name, config] of Object.entries(expressions)) {
+    yield sampleOf("adapter", name, await filesOf(name, config));
+  }
+  const plain = await filesOf("plain", lora());
+  yield sampleOf("adapter", "torch", await asTorch(plain, false));
+  yield sampleOf("adapter", "torchDeflated", await asTorch(plain, true));
+  yield sampleOf("adapter", "mlx", await toMlx(plain));
+}
