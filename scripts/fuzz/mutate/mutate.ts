@@ -9,17 +9,15 @@ import { mutateZip } from "./zip.ts";
 
 type Mutator = (bytes: Uint8Array, random: Random, good: Uint8Array) => Mutation;
 
-/** Changes a JSON file by its fields, or as text where it is no JSON any more. */
+/** Changes a JSON file by its fields, or as text where it is no JSON any more or nested too deep. */
 function mutateJsonFile(bytes: Uint8Array, random: Random): Mutation {
   if (random.next() < 0.1) return mutateText(bytes, random);
-  let root: unknown;
   try {
-    root = JSON.parse(new TextDecoder().decode(bytes));
+    const { value, what } = mutateJson(JSON.parse(new TextDecoder().decode(bytes)), random);
+    return { bytes: new TextEncoder().encode(writeJson(value)), what };
   } catch {
     return mutateText(bytes, random);
   }
-  const { value, what } = mutateJson(root, random);
-  return { bytes: new TextEncoder().encode(writeJson(value)), what };
 }
 
 /** Changes one line of a JSONL file by its fields. */

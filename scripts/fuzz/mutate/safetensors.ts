@@ -8,9 +8,15 @@ import { numbers } from "./values.ts";
 export function mutateSafetensors(bytes: Uint8Array, random: Random): Mutation {
   if (random.next() < 0.3 || bytes.length < 8) return mutateBytes(bytes, random);
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header = parsed(bytes.subarray(8, 8 + length));
-  if (header === undefined) return mutateBytes(bytes, random);
-  const { value, what } = mutateJson(header, random);
+  try {
+    return withHeader(bytes, length, random);
+  } catch {
+    return mutateBytes(bytes, random); // The header is no JSON any more, or nested too deep.
+  }
+}
+
+function withHeader(bytes: Uint8Array, length: number, random: Random): Mutation {
+  const { value, what } = mutateJson(JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length))), random);
   const json = new TextEncoder().encode(writeJson(value));
   const lies = random.next() < 0.1;
   const said = lies ? random.pick(numbers) : json.length;
@@ -18,12 +24,4 @@ export function mutateSafetensors(bytes: Uint8Array, random: Random): Mutation {
   new DataView(prefix.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(Math.trunc(said))), true);
   const whole = Buffer.concat([prefix, json, bytes.subarray(8 + length)]);
   return { bytes: whole, what: `header: ${what}${lies ? `, of length ${said}` : ""}` };
-}
-
-function parsed(json: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(json));
-  } catch {
-    return undefined;
-  }
 }
