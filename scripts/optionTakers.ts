@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, "..");
 const values = [
   ...["Backend", "TensorSpec", "ModelFiles", "WritableFiles", "ByteSource", "Architecture", "OpDefinition"],
   ...["PeftMethod", "PromptMethod", "AnyMethod", "TrainableModel", "Batch", "SequenceBatch", "TokenizerParts", "Input"],
-  "ShaderParts",
+  ...["ShaderParts", "JobEnd", "JobProgress"],
 ];
 
 /** Ops that optimisers and gradient rules call with parameters of their own. */

@@ -2,6 +2,7 @@ export { directoryFiles } from "./directoryFiles.ts";
 export type { DirectoryHandle, FileHandle } from "./directoryHandle.ts";
 export { filesIn } from "./filesIn.ts";
 export { folderFiles } from "./folderFiles.ts";
+export { fullDisk } from "./fullDisk.ts";
 export { type HubPlace, parseHubAddress } from "./hub/hubAddress.ts";
 export { hubFiles } from "./hub/hubFiles.ts";
 export type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";

@@ -1,3 +1,4 @@
+import { fullDisk } from "./fullDisk.ts";
 import type { FileContent } from "./modelFiles.ts";
 import type { NodeModules } from "./nodeModules.ts";
 
@@ -22,14 +23,4 @@ export async function syncNames(folder: string, { fs }: NodeModules): Promise<vo
   if (process.platform === "win32") return;
   const handle = await fs.open(folder, "r");
   await handle.sync().finally(() => handle.close());
-}
-
-/** The error of a disk without room, with the place and its bytes; other errors as they are. */
-function fullDisk(error: unknown, path: string, content: FileContent): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
-  const bytes = typeof content === "string" || content instanceof Uint8Array ? ` for its ${content.length} bytes` : "";
-  return new Error(`${path}: no space is left on the disk${bytes}; make room, or give another folder`, {
-    cause: error,
-  });
 }

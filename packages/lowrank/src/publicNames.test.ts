@@ -6,7 +6,16 @@ import * as lowrank from "./index.ts";
 /** The values that packages export for one another, and `lowrank` keeps to itself. */
 const shared = {
   core: [
-    ...["adam8bitBlockSize", "adagradStep", "adamStep", "adamStep8bit", "rmspropStep", "sgdStep", "addInto"],
+    ...[
+      "adam8bitBlockSize",
+      "adagradStep",
+      "adamStep",
+      "adamStep8bit",
+      "lionStep",
+      "rmspropStep",
+      "sgdStep",
+      "addInto",
+    ],
     ...["scaleInPlace", "clipToNorm", "gradNorm", "argmaxTokens", "keptTokens", "sampleToken", "sampleTokens"],
     ...["samplingKeys", "tokenProbabilities", "checkLogits", "attentionBackward", "avgPool2dBackward"],
     ...["crossEntropyBackward", "embeddingBackward", "gegluBackward", "geluBackward", "geluTanhBackward"],
@@ -14,7 +23,7 @@ const shared = {
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
     ...["InputTable", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
-    ...["documentAttentionBackward", "documentMask"],
+    ...["documentAttentionBackward", "documentMask", "checkPrecision"],
     ...[
       "triangle",
       "widen",

@@ -7,6 +7,7 @@ export {
 export { BertForSequenceClassification } from "./bert.ts";
 export type { ModelOf } from "./buildModel.ts";
 export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./causalLM.ts";
+export { chatEnds } from "./chatEnds.ts";
 export * from "./config/index.ts";
 export { createModel } from "./createModel.ts";
 export type { LayerDescription, ModelDescription, StackDescription } from "./describeBuilt.ts";
@@ -17,6 +18,7 @@ export { type GenerateTextOptions, generateText } from "./generateText.ts";
 export type { BanOptions } from "./generation/bans.ts";
 export type { PenaltyOptions } from "./generation/penalties.ts";
 export type { LogitsProcessor } from "./generation/processing.ts";
+export { PromptCache } from "./generation/promptCache.ts";
 export type { BeamOptions, GenerateOptions } from "./generation/settings.ts";
 export type { GenerativeModel } from "./generation/steps.ts";
 export type { StopOptions } from "./generation/stops.ts";

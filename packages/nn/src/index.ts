@@ -28,6 +28,7 @@ export { Adam, type AdamOptions } from "./optim/adam.ts";
 export { AdamW } from "./optim/adamW.ts";
 export { AdamW8bit, type AdamW8bitOptions } from "./optim/adamW8bit.ts";
 export { clipGradNorm } from "./optim/clipGradNorm.ts";
+export { Lion, type LionOptions } from "./optim/lion.ts";
 export {
   type Guard,
   Optimizer,

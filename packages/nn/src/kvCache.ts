@@ -73,6 +73,11 @@ export class KVCache implements AttentionCache, Disposable {
     this.#length += tokens;
   }
 
+  /** Forgets all but the first `length` tokens. */
+  truncate(length: number): void {
+    this.#length = Math.min(length, this.#length);
+  }
+
   /**
    * Sequence i goes on from what sequence `from[i]` has seen, as beams do; `from`, i32, may name
    * more or fewer sequences than there were.

@@ -15,14 +15,20 @@ export interface DecayOptions extends WarmupOptions {
   totalSteps: number;
 }
 
-type CycleOptions = DecayOptions & { cycles?: number };
+/** Settings of schedules that end at a share of the peak. */
+export interface FloorOptions extends DecayOptions {
+  /** The share of the peak at the end: `min_lr_rate` of transformers. Default 0. */
+  minLrRate?: number;
+}
+
+type CycleOptions = FloorOptions & { cycles?: number };
 type PolynomialOptions = DecayOptions & { lr: number; lrEnd?: number; power?: number };
 type TimescaleOptions = WarmupOptions & { timescale?: number };
 
 /** The options of all schedules: one object serves whichever is chosen by its name. */
 const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptions> = {
   ...({ warmupSteps: true, totalSteps: true, cycles: true } as const),
-  ...({ lr: true, lrEnd: true, power: true, timescale: true } as const),
+  ...({ lr: true, lrEnd: true, power: true, timescale: true, minLrRate: true } as const),
 };
 
 /** Grows over the warm-up, then follows `rest` of the progress from 0 to 1. */
@@ -45,17 +51,22 @@ export function constantWithWarmup(options: WarmupOptions): Schedule {
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1);
 }
 
-/** Warm-up, then a straight line to 0. */
-export function linear(options: DecayOptions): Schedule {
-  checkOptions<object>("linear", options, scheduleKeys);
-  return warmThen(options, (progress) => Math.max(0, 1 - progress));
+/** Maps 1 to 1, and 0 to a floor. */
+function above({ minLrRate = 0 }: FloorOptions, factor: number): number {
+  return Math.max(0, factor * (1 - minLrRate) + minLrRate);
 }
 
-/** Warm-up, then `cycles` (default half of one) of a cosine from 1. */
+/** Warm-up, then a straight line to `minLrRate`. */
+export function linear(options: FloorOptions): Schedule {
+  checkOptions<object>("linear", options, scheduleKeys);
+  return warmThen(options, (progress) => above(options, Math.max(0, 1 - progress)));
+}
+
+/** Warm-up, then `cycles` (default half of one) of a cosine from 1 to `minLrRate`. */
 export function cosine(options: CycleOptions): Schedule {
   checkOptions<object>("cosine", options, scheduleKeys);
   const { cycles = 0.5 } = options;
-  return warmThen(options, (progress) => Math.max(0, 0.5 * (1 + Math.cos(2 * Math.PI * cycles * progress))));
+  return warmThen(options, (progress) => above(options, 0.5 * (1 + Math.cos(2 * Math.PI * cycles * progress))));
 }
 
 /**

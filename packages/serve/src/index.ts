@@ -3,8 +3,9 @@ export type { AdapterHost, AdapterLease, AdapterSource } from "./adapters/adapte
 export { type AdapterStoreOptions, adapterStore } from "./adapters/adapterStore.ts";
 export type { AdapterRules } from "./adapters/checkAdapter.ts";
 export { folderPlace } from "./adapters/folderPlace.ts";
+export type { S3PlaceOptions } from "./adapters/s3Bucket.ts";
 export type { S3Credentials } from "./adapters/s3Client.ts";
-export { type S3PlaceOptions, s3Place } from "./adapters/s3Place.ts";
+export { s3Place } from "./adapters/s3Place.ts";
 export type { StoreClock } from "./adapters/storeClock.ts";
 export {
   type EmbedOptions,

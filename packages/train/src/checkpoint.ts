@@ -15,12 +15,14 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { type ModelFiles, readJson, type WritablePlace, writeFolderOf } from "@lowrank/files";
-import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
+import type { Optimizer, OptimizerState } from "@lowrank/nn";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import type { SamplerState } from "./batchSampler.ts";
+import type { BestModel, BestState } from "./bestModel.ts";
 import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import type { TrainableModule } from "./modelBatch.ts";
 import { describeDifference, ResumeError } from "./resumeError.ts";
+import type { RateSetting } from "./trainerOptions.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
 /** The place in which a `Trainer` saves itself as `checkpoint-<step>`, and how often. */
@@ -31,6 +33,8 @@ export interface Checkpointing {
   every: number;
   /** The most checkpoints that are kept; those of the fewest steps are removed. Default: all. */
   saveTotalLimit?: number;
+  /** Files of your own for each checkpoint, asked for when it is written. */
+  companions?: () => ReadonlyMap<string, Uint8Array | string>;
 }
 
 /** The position of a run: steps done, and where the data stood. */
@@ -42,9 +46,11 @@ export interface RunState {
 /** The things that a run changes. */
 export interface Trained {
   parameters: ReadonlyMap<string, Tensor>;
+  /** The best evaluation so far, and its weights; null where no option asks for it. */
+  best: BestModel | null;
   /** Tensors that forward passes change. */
   buffers: ReadonlyMap<string, Tensor>;
-  optimizer: Optimizer<AdamOptions>;
+  optimizer: Optimizer<RateSetting>;
   generators: readonly Generator[];
   model: Pick<TrainableModule, "allocationState" | "setAllocationState" | "adapterFiles">;
 }
@@ -52,7 +58,9 @@ export interface Trained {
 interface TrainerState extends RunState {
   generators: GeneratorState[];
   /** The optimiser's settings, and the steps of each parameter by its position. */
-  optimizer: { groups: OptimizerState<AdamOptions>["groups"]; steps: [parameter: number, step: number][] };
+  optimizer: { groups: OptimizerState<RateSetting>["groups"]; steps: [parameter: number, step: number][] };
+  /** Only where an option asks for the best evaluation. */
+  best?: BestState;
   /** Older versions wrote none. */
   fingerprint?: Fingerprint;
   files: FileList;
@@ -63,6 +71,8 @@ const fileNames = {
   optimizer: "optimizer.safetensors",
   /** Only where the model has buffers. */
   buffers: "buffers.safetensors",
+  /** Only where the best weights are wanted at the end. */
+  best: "best.safetensors",
   /** Only where ranks are given out. */
   allocation: "allocation.safetensors",
 };
@@ -91,10 +101,10 @@ export function checkLimit({ saveTotalLimit = 1 }: Checkpointing): void {
  * disk it appears whole; elsewhere the file that lists all others is written last.
  */
 export async function writeCheckpoint(
-  { folder, saveTotalLimit }: Checkpointing,
+  { folder, saveTotalLimit, companions }: Checkpointing,
   run: RunState,
   fingerprint: Fingerprint,
-  { parameters, buffers, optimizer, generators, model }: Trained,
+  { parameters, buffers, best, optimizer, generators, model }: Trained,
 ): Promise<void> {
   const { groups, state: moments } = optimizer.stateDict();
   const steps = [...moments].map(([i, { step }]): [number, number] => [i, step]);
@@ -105,8 +115,10 @@ export async function writeCheckpoint(
     [fileNames.weights, await pack(parameters)],
     [fileNames.optimizer, await pack(new Map(momentTensors))],
     ...((await model.adapterFiles?.()) ?? []),
+    ...(companions?.() ?? []),
   ]);
   if (buffers.size > 0) contents.set(fileNames.buffers, await pack(buffers));
+  if (best && best.weights.length > 0) contents.set(fileNames.best, writeSafetensors(best.weights, { format: "pt" }));
   const allocation = model.allocationState?.();
   if (allocation && allocation.size > 0) contents.set(fileNames.allocation, await pack(allocation));
   for (const tensor of allocation?.values() ?? []) tensor.dispose();
@@ -114,6 +126,7 @@ export async function writeCheckpoint(
     ...run,
     generators: generators.map((g) => g.state),
     optimizer: { groups, steps },
+    ...(best && { best: best.state }),
     fingerprint,
     files: await listFiles(contents),
   };
@@ -144,7 +157,7 @@ const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
 export async function readCheckpoint(
   place: string | URL | ModelFiles,
   fingerprint: Fingerprint,
-  { parameters, buffers, optimizer, generators, model }: Trained,
+  { parameters, buffers, best, optimizer, generators, model }: Trained,
   options: ResumeOptions,
   onWarning: OnWarning = printWarning,
 ): Promise<RunState> {
@@ -164,6 +177,10 @@ export async function readCheckpoint(
   checkFingerprint(source.label, fingerprint, state.fingerprint, allowChanges, onWarning);
   await readInto(weights, parameters);
   if (kept) await readInto(kept, buffers);
+  if (best && state.best) {
+    const known = (await source.has(fileNames.best)) ? await open(fileNames.best) : null;
+    best.restore(state.best, known ? await Promise.all(known.names().map((name) => readWhole(known, name))) : []);
+  }
   const settings = optimizer.groups.map(({ params, ...own }) => own);
   optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
   for (const [i, own] of settings.entries()) Object.assign(optimizer.groups[i], own);
@@ -217,6 +234,11 @@ async function readInto(file: SafetensorsFile, tensors: ReadonlyMap<string, Tens
   }
 }
 
+async function readWhole(file: SafetensorsFile, name: string): Promise<SafetensorsTensor> {
+  const { bytes, shape, dtype } = await file.read(name);
+  return { name, dtype, shape, bytes };
+}
+
 /** All tensors of a file; the caller frees them. */
 async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
@@ -230,8 +252,8 @@ async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
 async function readMoments(
   file: SafetensorsFile,
   steps: readonly [parameter: number, step: number][],
-): Promise<OptimizerState<AdamOptions>["state"]> {
-  const state: OptimizerState<AdamOptions>["state"] = new Map(steps.map(([i, step]) => [i, { step, tensors: {} }]));
+): Promise<OptimizerState<RateSetting>["state"]> {
+  const state: OptimizerState<RateSetting>["state"] = new Map(steps.map(([i, step]) => [i, { step, tensors: {} }]));
   for (const key of file.names()) {
     const dot = key.indexOf(".");
     const { bytes, shape, dtype } = await file.read(key);

@@ -1,9 +1,10 @@
-import { checkOptions, giveTurn, noGrad, scope, type Tensor, withBackend } from "@lowrank/core";
-import { type AnyExample, collateAny } from "./collateAny.ts";
-import { labelCount } from "./labelCount.ts";
-import { backendOf, baseOf, type TrainableModel, type TrainableModule, toInputs, withRows } from "./modelBatch.ts";
+import { checkOptions, giveTurn, noGrad, type OptionKeys, scope, withBackend } from "@lowrank/core";
+import type { AnyExample } from "./collateAny.ts";
+import { evaluateModel } from "./evaluateModel.ts";
+import { type MetricOptions, metricKeys } from "./metrics/metricOptions.ts";
+import { backendOf, type TrainableModel, type TrainableModule } from "./modelBatch.ts";
 import type { OwnTask } from "./ownTask.ts";
-import { type PaddingOptions, paddingOf } from "./paddingOptions.ts";
+import type { PaddingOptions } from "./paddingOptions.ts";
 import { ownTaskOf, taskKeys, taskOf } from "./taskOf.ts";
 import type { TrainingTask } from "./trainingTask.ts";
 
@@ -19,13 +20,24 @@ export interface Evaluation {
   /** Labels counted. */
   labels: number;
   /**
-   * The share of sequences whose class is the likeliest one; for models that tell classes apart.
+   * The share of sequences whose class is the likeliest one, for models that tell classes apart; of
+   * labelled tokens that are, where `metrics` asks for it.
    */
   accuracy?: number;
+  /** F1 of class 1, where there are two classes. */
+  f1?: number;
+  /** The mean of each class's or label's F1. */
+  f1Macro?: number;
+  /** F1 over all answers. */
+  f1Micro?: number;
+  /** The share of examples all of whose labels, or labelled tokens, are right. */
+  exactMatch?: number;
+  /** The numbers of `computeMetrics`. */
+  metrics?: Readonly<Record<string, number>>;
 }
 
 /** Options of `evaluate`. */
-export interface EvaluateOptions extends PaddingOptions {
+export interface EvaluateOptions extends PaddingOptions, MetricOptions {
   /** Examples in a forward pass. */
   batchSize: number;
   /** Ends it after the running batch: `evaluate` rejects with the signal's reason. */
@@ -54,12 +66,19 @@ export async function evaluate(
   examples: readonly unknown[],
   options: EvaluateOptions | OwnEvaluateOptions<never, never, unknown>,
 ): Promise<Evaluation> {
-  checkOptions<object>("evaluate", options, { ...taskKeys, batchSize: true, signal: true });
+  const keys: OptionKeys<EvaluateOptions | OwnEvaluateOptions<never, never, unknown>> = {
+    ...{ ...taskKeys, ...metricKeys },
+    ...({ batchSize: true, signal: true } as const),
+  };
+  checkOptions<object>("evaluate", options, keys);
   if (examples.length === 0) throw new Error("evaluate: there are no examples");
   const task = taskOf("evaluate", model, examples, options);
-  return ownTaskOf(options)
-    ? evaluateTask(model, task, examples, options)
-    : evaluateLanguage(model as TrainableModel, examples as readonly AnyExample[], options as EvaluateOptions);
+  if (!ownTaskOf(options)) {
+    return evaluateModel(model as TrainableModel, examples as readonly AnyExample[], options as EvaluateOptions);
+  }
+  const [metric] = Object.keys(metricKeys).filter((key) => options[key as never] !== undefined);
+  if (metric === undefined) return evaluateTask(model, task, examples, options);
+  throw new Error(`evaluate: ${metric} is for models with a loss of their own; leave it out with a collate and a loss`);
 }
 
 async function evaluateTask(
@@ -79,47 +98,4 @@ async function evaluateTask(
   }
   const loss = sum / examples.length;
   return { loss, perplexity: Math.exp(loss), labels: examples.length };
-}
-
-async function evaluateLanguage(
-  model: TrainableModel,
-  examples: readonly AnyExample[],
-  options: EvaluateOptions,
-): Promise<Evaluation> {
-  const collating = paddingOf(options, model);
-  const classifies = baseOf(model).problemType === "single_label_classification";
-  let [sum, labels, right] = [0, 0, 0];
-  for (let at = 0; at < examples.length; at += options.batchSize) {
-    await giveTurn(options.signal);
-    model.eval();
-    const batch = await collateAny(examples.slice(at, at + options.batchSize), collating);
-    const count = labelCount(batch, model);
-    if (count === 0) continue;
-    labels += count;
-    if (!classifies) {
-      using loss = noGrad(() => scope(() => withRows(model, batch, () => model.loss(toInputs(batch, model)))));
-      sum += count * (await loss.item());
-      continue;
-    }
-    const classifier = model as unknown as { forward(inputs: object): { logits: Tensor; loss: Tensor } };
-    const { logits, loss } = noGrad(() =>
-      scope(() => withRows(model, batch, () => classifier.forward(toInputs(batch, model)))),
-    );
-    sum += count * (await loss.item());
-    right += countRight((await logits.data()) as Float32Array, batch.labels);
-    logits.dispose();
-    loss.dispose();
-  }
-  if (labels === 0) throw new Error("evaluate: no token of these examples is labelled; nothing can be measured");
-  const measured = { loss: sum / labels, perplexity: Math.exp(sum / labels), labels };
-  return classifies ? { ...measured, accuracy: right / labels } : measured;
-}
-
-/** Returns the number of rows of logits whose largest entry is at the label. */
-function countRight(logits: Float32Array, labels: ArrayLike<number>): number {
-  const width = logits.length / labels.length;
-  return Array.from(labels).filter((label, row) => {
-    const own = logits.subarray(row * width, (row + 1) * width);
-    return own.indexOf(Math.max(...own)) === label;
-  }).length;
 }

@@ -1,9 +1,10 @@
 import { exp, giveTurn, matmul, noGrad, scope, sum, type Tensor, tanh, tensor } from "@lowrank/core";
-import type { AdamOptions, Optimizer } from "@lowrank/nn";
+import type { Optimizer } from "@lowrank/nn";
 import { crc32 } from "./crc32.ts";
 import { backendOf, type TrainableModule } from "./modelBatch.ts";
 import { type TaskOptions, taskOptionsOf } from "./taskOf.ts";
-import type { TrainingSettings } from "./trainerOptions.ts";
+import type { RateSetting, TrainingSettings } from "./trainerOptions.ts";
+import { wantsBest } from "./wantsBest.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -15,7 +16,7 @@ export interface FingerprintedRun {
   readonly model: TrainableModule;
   readonly examples: readonly unknown[];
   readonly options: TrainingSettings<unknown> & TaskOptions;
-  readonly optimizer: Optimizer<AdamOptions>;
+  readonly optimizer: Optimizer<RateSetting>;
   /** The peak learning rate of each of the optimiser's groups. */
   readonly peaks: readonly number[];
   readonly maxSteps: number;
@@ -28,6 +29,7 @@ export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint>
     ...optimizerSettings(run),
     ...adapterSettings((await run.model.adapterFiles?.()) ?? new Map()),
     examples: await digestOfExamples(run.examples),
+    ...(await evaluationSettings(run.options)),
     model: await digestOfModel(run.model),
     arithmetic: await arithmeticOf(run.model),
   };
@@ -35,15 +37,30 @@ export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint>
 
 /** The options that are numbers and words; those that are functions cannot be compared. */
 function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
-  const { batchSize = 8, gradientAccumulationSteps = 1, maxGradNorm = 1, schedule = "linear" } = options;
-  const { warmupSteps = 0, shuffle = true, seed = 0, groupByLength = false } = options;
+  const { batchSize = 8, gradientAccumulationSteps = 1, maxGradNorm = 1, minLr = 0, minLrRate = 0 } = options;
+  const schedule = typeof options.schedule === "function" ? "own" : (options.schedule ?? "linear");
+  const { warmupSteps = 0, shuffle = true, seed = 0, groupByLength = false, neftuneNoiseAlpha = 0 } = options;
   const task = Object.entries(taskOptionsOf(options)).filter(([, value]) => typeof value === "number");
   return {
     ...{ batchSize, gradientAccumulationSteps, maxGradNorm, schedule, warmupSteps, shuffle, groupByLength },
-    ...(shuffle && { seed }),
+    ...{ minLr, minLrRate, neftuneNoiseAlpha },
+    ...((shuffle || neftuneNoiseAlpha > 0) && { seed }),
     // More steps at a constant rate are the same steps, and more of them.
     ...(schedule !== "constant" && { maxSteps }),
     ...Object.fromEntries(task as [string, number][]),
+  };
+}
+
+/** The options of evaluations, where these decide about the weights at the end. */
+async function evaluationSettings(options: FingerprintedRun["options"]): Promise<Fingerprint> {
+  const { evaluation } = options;
+  if (!wantsBest(options) || !evaluation) return {};
+  const { metricForBestModel = "loss", greaterIsBetter = null, loadBestModelAtEnd = false } = options;
+  const { earlyStoppingPatience = null, earlyStoppingThreshold = 0 } = options;
+  return {
+    ...{ loadBestModelAtEnd, metricForBestModel, greaterIsBetter, earlyStoppingPatience, earlyStoppingThreshold },
+    evaluationEvery: evaluation.every ?? null,
+    evaluationExamples: await digestOfExamples(evaluation.examples),
   };
 }
 

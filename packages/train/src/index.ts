@@ -1,4 +1,8 @@
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./batchSampler.ts";
+export { answerChoices, type ChoiceAnswer, type ChoiceQuestion } from "./benchmarks/answerChoices.ts";
+export { type AnswerSettings, answerPrompts } from "./benchmarks/answerPrompts.ts";
+export { type Gsm8kProblem, gsm8kNumber, gsm8kPrompt, gsm8kStops } from "./benchmarks/gsm8k.ts";
+export { measurePerplexity, type Perplexity, type PerplexitySettings } from "./benchmarks/measurePerplexity.ts";
 export { type BlocksOptions, blocks } from "./blocks.ts";
 export type { Checkpointing, ResumeOptions } from "./checkpoint.ts";
 export { type Batch, collate } from "./collate.ts";
@@ -14,9 +18,17 @@ export {
 export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateSearch,
+  type LearningRateTrial,
+  type RateRange,
+} from "./findLearningRate.ts";
 export type { RunDifference } from "./fingerprint.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
 export type { LanguageModel } from "./languageModel.ts";
+export type { EvalPrediction, MetricName, MetricOptions } from "./metrics/metricOptions.ts";
 export { type TrainableModel, type TrainableModule, toInputs } from "./modelBatch.ts";
 export type { OwnTask } from "./ownTask.ts";
 export { type PackedExample, type PackOptions, packExamples } from "./packExamples.ts";
@@ -38,7 +50,11 @@ export { describeDifference, ResumeError } from "./resumeError.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";
 export type {
+  BestEvaluation,
+  EvaluationSettings,
+  OptimizerName,
   OwnTrainerOptions,
+  RateSetting,
   StepReport,
   TrainerOptions,
   TrainingResult,

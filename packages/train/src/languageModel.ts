@@ -6,8 +6,6 @@ import { type TrainableModel, toInputs } from "./modelBatch.ts";
 /** A model that gives logits [B, T, V] for tokens: a `CausalLM`, or a `PeftModel` over one. */
 export interface LanguageModel extends TrainableModel {
   forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): { logits: Tensor };
-  /** Runs `fn` on the base model, without adapters. */
-  disableAdapter?<T>(fn: () => T): T;
 }
 
 /** Logits [B, T - 1, V] and the labels i32 [B, T - 1] that they predict. */

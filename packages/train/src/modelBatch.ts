@@ -25,6 +25,8 @@ export interface TrainableModule {
   trainsAlone?(adapterName: string): boolean;
   /** Runs `fn` on batches whose rows have these adapters. */
   withAdapterNames?<T>(adapterNames: readonly string[], fn: () => T): T;
+  /** Runs `fn` on the base model, without adapters. */
+  disableAdapter?<T>(fn: () => T): T;
   train(): unknown;
   eval(): unknown;
 }

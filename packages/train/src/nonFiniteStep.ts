@@ -21,23 +21,30 @@ interface StepFacts extends NonFiniteStep {
   readonly maxGradNorm: number;
 }
 
+/** The error of a step whose loss, gradient or update is not finite. */
+export class NonFiniteStepError extends Error {
+  override readonly name = "NonFiniteStepError";
+}
+
 /**
  * Returns the error of a step that is not finite. The run stands before it: weights, moments, data
  * and random numbers.
  */
-export async function refusedStep(facts: StepFacts): Promise<Error> {
+export async function refusedStep(facts: StepFacts): Promise<NonFiniteStepError> {
   const { step, loss, gradNorm, peaks, maxGradNorm, generators } = facts;
   const rate = `learningRate (${peaks.join(", ")})`;
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
     for (const [generator, state] of generators) generator.state = state;
-    return new Error(`Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`);
+    return new NonFiniteStepError(
+      `Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`,
+    );
   }
   const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
   const failure = Number.isFinite(loss)
     ? `the gradient norm of step ${step} is ${gradNorm}`
     : `the loss of step ${step} is ${loss}`;
   const where = await whereNotFinite(facts);
-  return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
+  return new NonFiniteStepError(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
 }
 
 /** Returns the error of an evaluation whose loss is not finite. */

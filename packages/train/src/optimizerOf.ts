@@ -1,11 +1,11 @@
 import type { Tensor } from "@lowrank/core";
-import { type AdamOptions, AdamW, type Optimizer } from "@lowrank/nn";
-import type { TrainingSettings } from "./trainerOptions.ts";
+import { AdamW, type Optimizer } from "@lowrank/nn";
+import type { RateSetting, TrainingSettings } from "./trainerOptions.ts";
 
 /** An optimiser that is loaded when it is needed, and the learning rate of each of its groups. */
 export interface PlannedOptimizer {
   readonly peaks: readonly number[];
-  make(): Promise<Optimizer<AdamOptions>>;
+  make(): Promise<Optimizer<RateSetting>>;
 }
 
 /**
@@ -16,7 +16,7 @@ export function optimizerOf(
   options: TrainingSettings<unknown>,
   parameters: ReadonlyMap<string, Tensor>,
 ): PlannedOptimizer {
-  const { optimizer = "adamw", learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
+  const { optimizer = "adamw", learningRate: lr, betas, eps, weightDecay = 0 } = options;
   if (typeof optimizer !== "string") {
     const own = new Set(optimizer.parameters());
     const missing = [...parameters].filter(([, parameter]) => !own.has(parameter)).map(([name]) => name);
@@ -32,13 +32,14 @@ export function optimizerOf(
     return { peaks: optimizer.groups.map((group) => group.lr), make: async () => optimizer };
   }
   if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
-  const settings = { lr, betas, eps, weightDecay };
-  // Its settings are those of 8 bits too, and checked at once.
-  const adamW = new AdamW([...parameters.values()], settings);
-  if (optimizer !== "adamw8bit") return { peaks: [lr], make: async () => adamW };
+  const tensors = [...parameters.values()];
+  const settings = { lr, weightDecay, ...(betas && { betas }), ...(eps !== undefined && { eps }) };
+  // Its settings are those of the others too, and checked at once.
+  const adamW = new AdamW(tensors, settings);
+  if (optimizer === "adamw") return { peaks: [lr], make: async () => adamW };
   const make = async () => {
-    const { adamW8bit } = await import("./adamW8bit.ts");
-    return adamW8bit([...parameters.values()], settings);
+    const { otherOptimizer } = await import("./otherOptimizer.ts");
+    return otherOptimizer(optimizer, tensors, settings);
   };
   return { peaks: [lr], make };
 }

@@ -1,20 +1,24 @@
-import { checkOptions, defaultGenerator, Generator, giveTurn, type Tensor } from "@lowrank/core";
+import { checkOptions, Generator, giveTurn, type Tensor } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
-import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
+import type { Optimizer, Schedule } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
+import type { BestModel } from "./bestModel.ts";
 import { BufferCopies } from "./bufferCopies.ts";
 import type { ResumeOptions, Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
-import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import type { Fingerprint } from "./fingerprint.ts";
+import { generatorsOf } from "./generatorsOf.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
+import type { Neftune } from "./neftune.ts";
 import { optimizerOf } from "./optimizerOf.ts";
-import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
+import { scheduleFactor } from "./scheduleFactor.ts";
+import { ownTaskOf, type TaskOptions, taskKeys, taskOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
 import {
   checkpointKeys,
   evaluationKeys,
   type OwnTrainerOptions,
+  type RateSetting,
   type StepReport,
   type TrainerOptions,
   type TrainingResult,
@@ -23,6 +27,7 @@ import {
 } from "./trainerOptions.ts";
 import { microBatches, trainingStep } from "./trainingStep.ts";
 import type { TaskBatch, TrainingTask } from "./trainingTask.ts";
+import { wantsBest } from "./wantsBest.ts";
 
 /** Optimiser steps that passes over `count` examples take. */
 export function trainingSteps(
@@ -33,9 +38,6 @@ export function trainingSteps(
   const { batchSize = 8, gradientAccumulationSteps = 1, epochs = 3 } = options;
   return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
 }
-
-/** The schedules by the names that options have for them. Pages carry no others. */
-const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
 
 /** Trains the parameters of a model that require gradients. */
 export class Trainer<Model extends TrainableModule = TrainableModel, Example = AnyExample, Batch = unknown> {
@@ -48,12 +50,15 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly #buffers: Map<string, Tensor>;
   /** True where the examples name their adapters. */
   readonly #byRows: boolean;
-  readonly #makeOptimizer: () => Promise<Optimizer<AdamOptions>>;
-  #made: Optimizer<AdamOptions> | null = null;
+  readonly #makeOptimizer: () => Promise<Optimizer<RateSetting>>;
+  #made: Optimizer<RateSetting> | null = null;
   /** The learning rates that the schedule scales, by group. */
   readonly #peaks: readonly number[];
   readonly #sampler: BatchSampler;
   readonly #factor: Schedule;
+  /** The record of the best evaluation; null where no option asks for it. */
+  #best: BestModel | null = null;
+  #neftune: Neftune | null = null;
   #step = 0;
   #fingerprint: Fingerprint | null = null;
 
@@ -100,9 +105,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const { make, peaks } = optimizerOf(options, this.#parameters);
     this.#makeOptimizer = make;
     this.#peaks = peaks;
-    const { schedule = "linear", warmupSteps = 0 } = options;
-    const decay = { warmupSteps, totalSteps: this.maxSteps };
-    this.#factor = scheduleOf[schedule](decay);
+    this.#factor = scheduleFactor(options, this.maxSteps, peaks[0]);
   }
 
   /**
@@ -133,9 +136,13 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       seconds: 0,
       truncatedExamples: 0,
       evaluations: [],
+      best: null,
+      stoppedEarly: false,
       aborted: false,
     };
     await this.#prepare();
+    const best = this.#best;
+    using _noise = this.#neftune?.attach();
     const { onStep, signal, checkpoints, evaluation } = this.#options;
     if (checkpoints) {
       const { checkLimit } = await import("./checkpoint.ts");
@@ -151,8 +158,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       const state = { step: saved, sampler: this.#sampler.state };
       await writeCheckpoint(checkpoints, state, await this.#identify(), this.#trained());
     };
-    if (this.#step === 0) await this.#evaluate(result);
-    while (this.#step < this.maxSteps && !result.aborted) {
+    const isDue = () => this.#step === this.maxSteps || (evaluation?.every && this.#step % evaluation.every === 0);
+    // A run may have been ended while it evaluated.
+    if (this.#step === 0 || (best && isDue() && best.state.seen < this.#step)) await this.#evaluate(result);
+    while (this.#step < this.maxSteps && !result.aborted && !best?.stopped) {
       const report = signal?.aborted ? null : await this.#trainStep(result);
       if (!report) {
         result.aborted = true;
@@ -160,22 +169,31 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       }
       await onStep?.(report);
       const last = this.#step === this.maxSteps;
-      if (last || (evaluation?.every && this.#step % evaluation.every === 0)) await this.#evaluate(result);
+      if (isDue()) await this.#evaluate(result);
       if (last || (checkpoints && this.#step % checkpoints.every === 0)) await save();
       await giveTurn();
     }
-    if (result.aborted) await save();
+    if (result.aborted || best?.stopped) await save();
+    result.best = best?.state.best ?? null;
+    result.stoppedEarly = Boolean(best?.stopped && this.#step < this.maxSteps);
+    if (!result.aborted) best?.load(this.#changed());
     this.model.eval();
     return result;
   }
 
-  /** Makes the optimiser, once. */
+  /** Makes the optimiser, and all else that options ask for, once. */
   async #prepare(): Promise<void> {
+    const { neftuneNoiseAlpha = 0, seed = 0 } = this.#options;
+    if (wantsBest(this.#options))
+      this.#best ??= new (await import("./bestModel.ts")).BestModel(this.#options, this.model);
+    if (neftuneNoiseAlpha !== 0) {
+      this.#neftune ??= new (await import("./neftune.ts")).Neftune(this.model, neftuneNoiseAlpha, seed);
+    }
     this.#made ??= await this.#makeOptimizer();
   }
 
-  get #optimizer(): Optimizer<AdamOptions> {
-    return this.#made as Optimizer<AdamOptions>;
+  get #optimizer(): Optimizer<RateSetting> {
+    return this.#made as Optimizer<RateSetting>;
   }
 
   /** Runs a step. Returns null, with all as before it, if the signal is aborted. */
@@ -238,42 +256,16 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   async #evaluate(result: TrainingResult): Promise<void> {
-    const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
-    if (!wanted) return;
-    const { evaluate } = await import("./evaluate.ts");
-    const evaluation = await this.#unlessAborted(
-      // The task's options and the examples are of one kind, as the constructor made sure.
-      evaluate(
-        this.model as never,
-        wanted.examples as never,
-        {
-          ...taskOptionsOf(this.#options),
-          batchSize,
-          signal: this.#options.signal,
-        } as EvaluateOptions,
-      ),
-    );
+    if (!this.#options.evaluation) return;
+    const { evaluateDuring } = await import("./evaluateDuring.ts");
+    const evaluation = await evaluateDuring(this.model, this.#options, this.#step, this.#peaks);
     if (!evaluation) {
       result.aborted = true;
       return;
     }
-    if (!Number.isFinite(evaluation.loss)) {
-      const { refusedEvaluation } = await import("./nonFiniteStep.ts");
-      throw refusedEvaluation(this.#step, evaluation.loss, this.#peaks);
-    }
+    if (this.#step > 0) await this.#best?.observe(this.#step, evaluation, this.#changed());
     result.evaluations.push({ step: this.#step, evaluation });
-    onEvaluation?.(this.#step, evaluation);
-  }
-
-  /** Waits for an evaluation. Returns null if it was aborted. */
-  async #unlessAborted(evaluation: Promise<Evaluation>): Promise<Evaluation | null> {
-    const { signal } = this.#options;
-    try {
-      return await evaluation;
-    } catch (error) {
-      if (signal?.aborted && error === signal.reason) return null;
-      throw error;
-    }
+    await this.#options.onEvaluation?.(this.#step, evaluation);
   }
 
   /** Returns what tells this run from others, as it was before its first step. */
@@ -286,21 +278,20 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return this.#fingerprint;
   }
 
-  #trained(): Trained {
-    const { model } = this;
-    const [parameters, buffers, optimizer] = [this.#parameters, this.#buffers, this.#optimizer];
-    return { parameters, buffers, optimizer, generators: this.#generators(), model };
+  /** The tensors of the model that a run changes. */
+  #changed(): ReadonlyMap<string, Tensor> {
+    return new Map([...this.#parameters, ...this.#buffers]);
   }
 
-  /**
-   * The sources of randomness inside the model (dropout), in the order of its modules. Code of
-   * one's own may draw from the default one too.
-   */
+  #trained(): Trained {
+    const { model } = this;
+    const [parameters, buffers, best, optimizer] = [this.#parameters, this.#buffers, this.#best, this.#optimizer];
+    return { parameters, buffers, best, optimizer, generators: this.#generators(), model };
+  }
+
+  /** The sources of randomness of the model, and of the noise on its embeddings. */
   #generators(): Generator[] {
-    const found = new Set<Generator>(ownTaskOf(this.#options) ? [defaultGenerator] : []);
-    for (const [, module] of this.model.namedModules()) {
-      if ("generator" in module && module.generator instanceof Generator) found.add(module.generator);
-    }
-    return [...found];
+    const found = generatorsOf(this.model, ownTaskOf(this.#options) !== undefined);
+    return this.#neftune ? [...found, this.#neftune.generator] : found;
   }
 }

@@ -1,6 +1,7 @@
 import { addInto, backward, cat, full, giveTurn, reshape, scope, type Tensor, withBackend, zeros } from "@lowrank/core";
-import { type AdamOptions, clipGradNorm, type Optimizer } from "@lowrank/nn";
+import { clipGradNorm, type Optimizer } from "@lowrank/nn";
 import { backendOf, type TrainableModule } from "./modelBatch.ts";
+import type { RateSetting } from "./trainerOptions.ts";
 import type { TaskBatch } from "./trainingTask.ts";
 
 /** A batch that runs forward and backward by itself, and its part of the labels of the step. */
@@ -21,7 +22,7 @@ export function microBatches(batches: readonly TaskBatch[]): MicroBatch[] {
 export interface StepParts {
   readonly model: TrainableModule;
   readonly parameters: Iterable<Tensor>;
-  readonly optimizer: Optimizer<AdamOptions>;
+  readonly optimizer: Optimizer<RateSetting>;
   /** Infinity leaves the gradients as they are. */
   readonly maxGradNorm: number;
   readonly signal?: AbortSignal;

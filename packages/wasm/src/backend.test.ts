@@ -34,6 +34,7 @@ it("has a kernel for every op that training and generation spend time in", () =>
     "expm1",
     "flip",
     "inRange",
+    "lionStep",
     "log1p",
     "oneHot",
     "solve",

@@ -2,7 +2,7 @@ import type { ModelFiles } from "@lowrank/files";
 import type { Random } from "../../deploy/random.ts";
 
 /** Damaged files to read. */
-export interface Reading {
+interface Reading {
   readonly files: ModelFiles;
   /** The folder on disk that holds them, or null where they are in memory. */
   readonly folder: string | null;

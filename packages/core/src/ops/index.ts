@@ -41,6 +41,7 @@ export { type InRangeParams, inRange } from "./inRange.ts";
 export { layerNorm, layerNormBackward, layerNormWeightBackward } from "./layerNorm.ts";
 export { type LinearCrossEntropyParams, linearCrossEntropy } from "./linearCrossEntropy.ts";
 export { linearInt8 } from "./linearInt8.ts";
+export { type LionStepParams, lionStep } from "./lionStep.ts";
 export { log } from "./log.ts";
 export { log1p } from "./log1p.ts";
 export { loraLinear } from "./loraLinear.ts";

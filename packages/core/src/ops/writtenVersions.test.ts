@@ -5,6 +5,7 @@ import { reference } from "../reference.ts";
 import type { Tensor } from "../tensor.ts";
 import { adamStep } from "./adamStep.ts";
 import { clipToNorm } from "./gradNorm.ts";
+import { lionStep } from "./lionStep.ts";
 import { sgdStep } from "./sgdStep.ts";
 
 beforeAll(() => init(reference()));
@@ -14,6 +15,7 @@ const sgd = { lr: 0.1, weightDecay: 0, momentum: 0.9, dampening: 0, nesterov: fa
 
 test.each<[string, number, (...tensors: Tensor[]) => void, number[]]>([
   ["adamStep of two parameters", 8, (...t) => adamStep(...t, adam), [0, 2, 3, 4, 6, 7]],
+  ["lionStep", 3, (...t) => lionStep(...t, { lr: 0.1, beta1: 0.9, beta2: 0.99, weightDecay: 0 }), [0, 2]],
   ["sgdStep", 3, (...t) => sgdStep(...t, sgd), [0, 2]],
   ["clipToNorm", 3, (...t) => clipToNorm(...t, ones([]), { maxNorm: 0.5 }), [0, 1, 2]],
 ])("%s raises the version of each memory that it writes into, not of the first alone", (_, count, step, written) => {

@@ -15,12 +15,14 @@ type Name =
   | "pagedWrite"
   | "rmspropStep"
   | "scaleInPlace"
+  | "lionStep"
   | "sgdStep";
 
 const same = [x([5, 7]), x([5, 7])];
 const bools: Input = { shape: [3, 7], dtype: "bool" };
 const stepInputs = [x([5, 7]), x([5, 7]), x([5, 7]), x([5, 7], { low: 0, high: 2 })];
 const adam = { lr: 0.05, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, step: 3 };
+const lion = { lr: 0.05, beta1: 0.9, beta2: 0.99, weightDecay: 0.1 };
 const sgd = { lr: 0.1, weightDecay: 0.01, momentum: 0.9, dampening: 0, nesterov: true, first: false };
 
 /** A function that writes into its inputs: the inputs at `written` are its results. */
@@ -126,6 +128,10 @@ export const inPlaceCases: Cases<Name> = {
     inPlace([x([3, 4, 5]), x([0, 5]), { shape: [0], dtype: "i32" }], (pool, rows, slots) =>
       f.pagedWrite(pool, rows, slots),
     ),
+  ],
+  lionStep: [
+    inPlace(stepInputs.slice(1), (p, g, m) => f.lionStep(p, g, m, lion), [0, 2]),
+    ...guarded(stepInputs.slice(1), (t, guard) => f.lionStep(...t, { ...lion, ...guard })),
   ],
   rmspropStep: [
     inPlace(

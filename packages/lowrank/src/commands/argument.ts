@@ -34,6 +34,14 @@ export function weightsOption(): Option {
     .default("f32");
 }
 
+/** `--activations`, of the commands that generate. */
+export function activationsOption(): Option {
+  return new Option(
+    "--activations <type>",
+    "int8 multiplies --weights packed in integers, as llama.cpp does: faster, less exact",
+  ).choices(["int8"]);
+}
+
 /** `--wide-simd`, of the commands that compute long. */
 export function wideSimdOption(): Option {
   return new Option("--wide-simd", "fuse pairs of SIMD operations; needs Node 26 or later on x64");

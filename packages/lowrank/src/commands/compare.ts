@@ -8,9 +8,9 @@ import { type RunJobsOptions, runJobs } from "../compare/runJobs.ts";
 import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
 import { backendOption, startBackend } from "./backends.ts";
+import { formatSeconds } from "./formatSeconds.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
-import { formatSeconds } from "./trainProgress.ts";
 
 interface CompareCommandOptions {
   model?: string;

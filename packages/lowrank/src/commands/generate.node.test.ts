@@ -31,3 +31,16 @@ test("--temperature 0 is --greedy, whatever else is asked and the model's makers
     expect(await generated("--temperature", "0", ...more)).toBe(greedy);
   }
 });
+
+test("--stop ends the text before a word, and --json tells why it ended", async () => {
+  const common = ["generate", "--model", folder, "--prompt", "print the sum of cost and 7\n", "--greedy", "--json"];
+  const run = async (...more: string[]) => JSON.parse((await runCommand([...common, ...more])).stdout);
+  const whole = await run();
+  expect(whole).toMatchObject({ model: folder, adapter: null, text: "print(cost + 7)", finishReason: "stop" });
+  const cut = await run("--stop", "zzz", "--stop", " +");
+  expect(cut).toMatchObject({ text: "print(cost", finishReason: "stop" });
+  expect(cut.newTokens).toBeLessThan(whole.newTokens);
+  expect(await run("--max-new-tokens", "2")).toMatchObject({ newTokens: 2, finishReason: "length" });
+  const { code, stderr } = await runCommand([...common, "--system", "be brief"]);
+  expect([code, stderr]).toEqual([1, "error: --system is for chats; give the user's message as --chat\n"]);
+});

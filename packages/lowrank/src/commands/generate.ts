@@ -1,34 +1,41 @@
 import { text } from "node:stream/consumers";
-import { generateText, type Tokenizer } from "@lowrank/models";
+import { type ChatMessage, generateText, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
 import { quantizedWords } from "../report/methods.ts";
-import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
+import {
+  activationsOption,
+  integer,
+  type LoadedWeights,
+  threadsOption,
+  weightsOption,
+  wideSimdOption,
+} from "./argument.ts";
 import { backendOption, sayAdapter } from "./backends.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
+import { type SamplingCommandOptions, samplingOptions, samplingSettings } from "./samplingOptions.ts";
 
-interface GenerateCommandOptions extends QuantizeCommandOptions {
+interface GenerateCommandOptions extends QuantizeCommandOptions, SamplingCommandOptions {
   model: string;
   adapter?: string;
   prompt?: string;
   chat?: string;
+  system?: string;
+  stop?: string[];
   maxNewTokens?: number;
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  seed: number;
   weights: LoadedWeights;
   activations?: "int8";
   backend: string;
   threads: number;
   wideSimd?: boolean;
-  greedy?: boolean;
+  json?: boolean;
 }
 
 const examples = `
 Examples:
   $ lowrank generate hf://org/name --prompt "Once upon a time" --temperature 0.8 --seed 7
+  $ lowrank generate ./model --system "You are a poet." --chat "The sea." --stop "\\n\\n" --json
   $ echo "Once upon a time" | lowrank generate --model ./model --adapter ./adapter --greedy`;
 
 /** `lowrank generate`. */
@@ -42,26 +49,21 @@ export function generateCommand(): Command {
     .option("--adapter <dir>", "folder of a PEFT adapter to use, or hf://org/name")
     .addOption(new Option("--prompt <text>", "text to continue").conflicts("chat"))
     .option("--chat <text>", "a user's message, put through the model's chat template")
-    .option("--max-new-tokens <n>", "the most tokens to add (default: 64, or less where the model ends)", integer(1))
-    .option("--temperature <t>", "sample, with logits divided by this; 0 is --greedy", number({ least: 0 }))
-    .option("--top-k <k>", "sample among the k likeliest tokens; 0 means all", integer(0))
-    .option(
-      "--top-p <p>",
-      "sample among the likeliest tokens that reach this probability",
-      number({ above: 0, most: 1 }),
-    )
-    .option("--seed <n>", "of the random numbers; the same seed gives the same text", integer(0), 0)
-    .addOption(new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]))
-    .addOption(weightsOption())
+    .option("--system <text>", "what the model is told before the message of --chat")
     .addOption(
-      new Option(
-        "--activations <type>",
-        "int8 multiplies --weights packed in integers, as llama.cpp does: faster, less exact",
-      ).choices(["int8"]),
+      new Option("--stop <text>", "end before this text; \\n is a line break; may be repeated").argParser(
+        (text: string, texts: readonly string[] = []) => [...texts, text.replaceAll("\\n", "\n")],
+      ),
     )
+    .option("--max-new-tokens <n>", "the most tokens to add (default: 64, or less where the model ends)", integer(1));
+  for (const option of samplingOptions()) command.addOption(option);
+  command
+    .addOption(weightsOption())
+    .addOption(activationsOption())
     .addOption(backendOption())
     .addOption(threadsOption())
-    .addOption(wideSimdOption());
+    .addOption(wideSimdOption())
+    .option("--json", "print one JSON object instead of the text");
   return addQuantizeOptions(
     command,
     `quantise linear layers to 4 bits while loading, as for an adapter of ${quantizedWords()}`,
@@ -71,20 +73,37 @@ export function generateCommand(): Command {
 }
 
 async function generate(options: GenerateCommandOptions): Promise<void> {
+  if (options.system !== undefined && options.chat === undefined) {
+    throw new Error("--system is for chats; give the user's message as --chat");
+  }
   const prompt = options.prompt ?? options.chat ?? (await readPrompt());
   const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });
   const { model, tokenizer, backend } = loaded;
   sayAdapter(backend);
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
-  const ids = options.chat === undefined ? tokenizer.encode(prompt) : await encodeChat(tokenizer, prompt);
+  const ids =
+    options.chat === undefined ? tokenizer.encode(prompt) : await encodeChat(tokenizer, prompt, options.system);
   const room = model.maxPositions - ids.length;
   const maxNewTokens = options.maxNewTokens ?? Math.min(loaded.generationConfig?.maxNewTokens ?? 64, Math.max(room, 1));
-  await generateText(model, tokenizer, ids, {
-    ...sampling(options),
+  const begin = performance.now();
+  let newTokens = 0;
+  const answer = await generateText(model, tokenizer, ids, {
+    ...samplingSettings(options),
+    stop: options.stop,
     maxNewTokens,
-    onText: (piece) => process.stdout.write(piece),
+    onToken: () => void newTokens++,
+    onText: (piece) => void (options.json || process.stdout.write(piece)),
   });
-  process.stdout.write("\n");
+  if (!options.json) {
+    process.stdout.write("\n");
+    return;
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  // Only what ran to its last token may have gone on.
+  const finishReason = newTokens < maxNewTokens ? "stop" : "length";
+  const { model: name, adapter = null } = options;
+  const counts = { promptTokens: ids.length, newTokens, finishReason, seconds };
+  console.log(JSON.stringify({ model: name, adapter, prompt, text: answer, ...counts }, null, 2));
 }
 
 async function readPrompt(): Promise<string> {
@@ -92,17 +111,11 @@ async function readPrompt(): Promise<string> {
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }
 
-async function encodeChat(tokenizer: Tokenizer, content: string): Promise<number[]> {
-  const rendered = await tokenizer.applyChatTemplate([{ role: "user", content }], { addGenerationPrompt: true });
+async function encodeChat(tokenizer: Tokenizer, content: string, system?: string): Promise<number[]> {
+  const messages: ChatMessage[] = [
+    ...(system === undefined ? [] : [{ role: "system", content: system }]),
+    { role: "user", content },
+  ];
+  const rendered = await tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });
   return tokenizer.encode(rendered, { addSpecialTokens: false });
-}
-
-/**
- * The options of sampling that the command line gives; the model's generation config has the
- * others.
- */
-function sampling({ greedy, seed, temperature, topK, topP }: GenerateCommandOptions): object {
-  if (greedy || temperature === 0) return { doSample: false };
-  const asked = [temperature, topK, topP].some((value) => value !== undefined);
-  return { ...(asked && { doSample: true }), temperature, topK, topP, seed };
 }

@@ -1,6 +1,7 @@
 import { Generator, type Tensor, tensor } from "@lowrank/core";
+import type { WritablePlace } from "@lowrank/files";
 import { type CausalLM, describeModel, type LoadedModel, saveModel, type Tokenizer } from "@lowrank/models";
-import { AdamW, AdamW8bit } from "@lowrank/nn";
+import { AdamW, AdamW8bit, Lion } from "@lowrank/nn";
 import {
   createLoraPlusOptimizer,
   getPeftModel,
@@ -13,7 +14,7 @@ import {
   type Warning,
   type WarningCode,
 } from "@lowrank/peft";
-import { collateAny, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
+import { collateAny, type OptimizerName, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
 import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
@@ -30,18 +31,24 @@ export interface Learner {
   readonly mergeable: boolean;
   /** Optimiser and learning rate, as a trainer takes them. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
+  /** The peak of the learning rate. */
+  readonly learningRate: number;
+  /** Lines about the modules that train. */
+  readonly targets: readonly string[];
+  /** The adapter's configuration; null where all of the model trains. */
+  readonly config: PeftConfig | null;
   /**
-   * Writes the trained model or adapter to a folder. With `--verify`, returns a line on the answers
+   * Writes the trained model or adapter to a place. With `--verify`, returns a line on the answers
    * of the files, read again, on an example.
    */
-  save(folder: string): Promise<string | null>;
+  save(place: WritablePlace): Promise<string | null>;
   /** A note about the files for the user; null for none. */
   readonly note: string | null;
 }
 
 /** Options of `makeLearner`. */
 export interface LearnerOptions {
-  optimizer: "adamw" | "adamw8bit";
+  optimizer: OptimizerName;
   method: string;
   /** Peak of the learning rate. Default: what is usual for the method. */
   lr?: number;
@@ -52,11 +59,14 @@ export interface LearnerOptions {
   seed: number;
 }
 
+/** Says a line about what trains. */
+type Say = (line: string) => void;
+
 type Loaded = LoadedModel & { tokenizer: Tokenizer };
 type Batching = { padTokenId: number; maxLength: number };
 
 /**
- * Puts an adapter on a model and prints its targets. Makes the whole model
+ * Puts an adapter on a model and says its targets. Makes the whole model
  * train if `config` is null.
  */
 export async function makeLearner(
@@ -65,11 +75,12 @@ export async function makeLearner(
   examples: readonly TokenizedExample[],
   batching: Batching,
   options: LearnerOptions,
+  say: Say,
 ): Promise<Learner> {
-  return config === null ? wholeModel(loaded, options) : adapter(loaded, config, examples, batching, options);
+  return config === null ? wholeModel(loaded, options, say) : adapter(loaded, config, examples, batching, options, say);
 }
 
-async function wholeModel({ model, config, files }: Loaded, options: LearnerOptions): Promise<Learner> {
+async function wholeModel({ model, config, files }: Loaded, options: LearnerOptions, say: Say): Promise<Learner> {
   if (options.verify) throw new Error("--verify is for an adapter; leave it out with --method full");
   model.setRequiresGrad(true);
   const parameters = [...model.parameters()];
@@ -77,16 +88,18 @@ async function wholeModel({ model, config, files }: Loaded, options: LearnerOpti
   if (foreign)
     throw new Error(`--method full trains weights in f32, and some are ${foreign.dtype}; leave --weights out`);
   const count = parameters.reduce((sum, { size }) => sum + size, 0);
-  console.log(`all ${count.toLocaleString("en-US")} parameters train`);
+  say(`all ${count.toLocaleString("en-US")} parameters train`);
   return {
     model,
     adapted: null,
     changesBase: false,
     mergeable: false,
-    optimizer: await optimizerOf(model, null, options),
-    save: async (folder) => {
+    ...(await optimizerOf(model, null, options, say)),
+    targets: [],
+    config: null,
+    save: async (place) => {
       model.setRequiresGrad(false);
-      await saveModel(model, config, folder, { companions: files });
+      await saveModel(model, config, place, { companions: files });
       return null;
     },
     note: null,
@@ -99,6 +112,7 @@ async function adapter(
   examples: readonly TokenizedExample[],
   batching: Batching,
   options: LearnerOptions,
+  say: Say,
 ): Promise<Learner> {
   const { model, tokenizer } = loaded;
   const method: MethodFacts<PeftConfig> = await methodOf(config);
@@ -121,17 +135,20 @@ async function adapter(
   if (method.startsFromData?.(config)) await startByData(adapted, examples, batching, options.batchSize);
   // With its start, an adapter that took it out of the weights can be said for these as they were.
   const initial = start ? await adapted.adapterFiles() : undefined;
-  console.log(describeTargets(adapted.targetReport).join("\n"));
-  adapted.printTrainableParameters();
+  const targets = describeTargets(adapted.targetReport);
+  for (const line of targets) say(line);
+  adapted.printTrainableParameters(say);
   return {
     model: adapted,
     adapted,
     changesBase: initial !== undefined,
     mergeable: (await reportAdapter(describeModel(loaded.config), config)).mergeable,
-    optimizer: await optimizerOf(adapted, config, options),
-    save: async (folder) => {
-      if (options.verify) return verified(adapted, folder, examples[0].inputIds.slice(0, batching.maxLength));
-      await adapted.savePretrained(folder, { pathInitialModelForWeightConversion: initial });
+    ...(await optimizerOf(adapted, config, options, say)),
+    targets,
+    config,
+    save: async (place) => {
+      if (options.verify) return verified(adapted, place, examples[0].inputIds.slice(0, batching.maxLength));
+      await adapted.savePretrained(place, { pathInitialModelForWeightConversion: initial });
       return null;
     },
     note: initial ? `${config.peftType} less its start, for the base model as it was` : null,
@@ -139,9 +156,9 @@ async function adapter(
 }
 
 /** Writes an adapter and reads it again; the library throws where that answers otherwise. */
-async function verified(adapted: PeftModel<CausalLM>, folder: string, ids: readonly number[]): Promise<string> {
+async function verified(adapted: PeftModel<CausalLM>, place: WritablePlace, ids: readonly number[]): Promise<string> {
   using inputIds = tensor(Int32Array.from(ids), { shape: [1, ids.length] });
-  const [{ maxAbsDiff }] = await adapted.savePretrained(folder, { verify: { inputs: { inputIds } } });
+  const [{ maxAbsDiff }] = await adapted.savePretrained(place, { verify: { inputs: { inputIds } } });
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
@@ -185,11 +202,14 @@ async function optimizerOf(
   model: PeftModel | CausalLM,
   config: PeftConfig | null,
   options: LearnerOptions,
-): Promise<Learner["optimizer"]> {
+  say: Say,
+): Promise<Pick<Learner, "optimizer" | "learningRate">> {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
-  if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
-  if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
+  // Lion moves every number by the whole rate, and so wants less of it.
+  const usual = rateFor(config, findMethods([options.method])[0]) / (optimizer === "lion" ? 10 : 1);
+  const learningRate = options.lr ?? usual;
+  if (options.lr === undefined) say(`learning rate: ${learningRate} at its peak (--lr)`);
+  if (loraplusLrRatio === undefined) return { optimizer: { optimizer, learningRate, weightDecay }, learningRate };
   if (config === null || !(await methodOf(config)).loraPlus) {
     const names = adapterMethods().flatMap(({ name, peft }) => (peft.loraPlus ? [name] : []));
     throw new Error(
@@ -197,16 +217,16 @@ async function optimizerOf(
     );
   }
   const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
-  return {
-    optimizer:
-      optimizer === "adamw8bit"
-        ? createLoraPlusOptimizer(model, AdamW8bit, settings)
-        : createLoraPlusOptimizer(model, AdamW, settings),
+  const makers = {
+    adamw: () => createLoraPlusOptimizer(model, AdamW, settings),
+    adamw8bit: () => createLoraPlusOptimizer(model, AdamW8bit, settings),
+    lion: () => createLoraPlusOptimizer(model, Lion, settings),
   };
+  return { optimizer: { optimizer: makers[optimizer]() }, learningRate };
 }
 
 /** Returns the usual learning rate of a recipe, or of the method that a file says. */
-function rateFor(config: PeftConfig | null, named: Method): number {
+export function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;
   const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);
   const { learningRate, usualLearningRate = learningRate } = recipe ?? named;

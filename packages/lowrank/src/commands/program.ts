@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { chatCommand } from "./chat.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
+import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
@@ -10,7 +11,10 @@ import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
 import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
+import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
+import { ownVersion } from "./version.ts";
+import { workerCommand } from "./worker.ts";
 
 const help = `
 Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
@@ -31,12 +35,10 @@ export const runFileCommands: readonly string[] = ["train"];
  * end the process, parsing throws its CommanderError.
  */
 export function createProgram(plugins: readonly string[], runFile: RunFile | null = null): Command {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const { version }: { version: string } = JSON.parse(manifest);
   const program = new Command("lowrank");
   program
     .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
-    .version(version)
+    .version(ownVersion())
     .helpCommand(false)
     .exitOverride()
     .showHelpAfterError("(add --help for the options and examples)")
@@ -44,13 +46,17 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
   for (const command of [
     trainCommand(),
     generateCommand(),
+    chatCommand(),
     mergeCommand(),
     convertCommand(),
     reportCommand(),
     inspectCommand(),
+    evalCommand(),
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
+    workerCommand(plugins),
+    sweepCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);

@@ -1,226 +1,157 @@
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { parseHubAddress } from "@lowrank/files";
+import { basename, resolve } from "node:path";
 import type { QuantizeOptions } from "@lowrank/nn";
-import type { PeftOptions } from "@lowrank/peft";
-import {
-  evaluate,
-  getLastCheckpoint,
-  Trainer,
-  type TrainerOptions,
-  type TrainingResult,
-  trainingSteps,
-} from "@lowrank/train";
-import { findMethods, quantizedWords } from "../report/methods.ts";
-import { describeBackend } from "./backends.ts";
+import { evaluate } from "@lowrank/train";
 import { clearLeftovers } from "./clearLeftovers.ts";
-import { type Interrupted, withInterrupt } from "./interrupt.ts";
+import { findRate } from "./findRate.ts";
+import { formatSeconds } from "./formatSeconds.ts";
 import { type Learner, makeLearner } from "./learner.ts";
-import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
 import { checkOutput, shellWord } from "./output.ts";
-import { describeQuantization, givenQuantizeOptions, quantizeWords, toQuantizeOptions } from "./quantizeOptions.ts";
+import { quantizeWords } from "./quantizeOptions.ts";
+import { dryRun } from "./run/dryRun.ts";
+import { digestFiles, digestModel } from "./run/fileDigests.ts";
+import { isStep, isValidation } from "./run/metrics.ts";
+import { removeOlderCheckpoints } from "./run/olderCheckpoints.ts";
+import { type PreparedRun, prepareRun } from "./run/prepareRun.ts";
+import { runConfigOf } from "./run/runConfig.ts";
+import type { RunRecord } from "./run/runRecord.ts";
+import { promptOf, type SamplePrompt, samplePrompts } from "./run/sampleAnswers.ts";
+import { runFolder } from "./run/saveRun.ts";
+import { type TrainedSteps, trainSteps } from "./run/trainSteps.ts";
+import { type TrainVoice, trainVoice } from "./run/trainVoice.ts";
 import { lockName, lockRun } from "./runLock.ts";
 import type { TrainCommandOptions } from "./train.ts";
-import { readTrainData, type TrainData } from "./trainData.ts";
-import { trainedConfig } from "./trainedConfig.ts";
-import { resumeFailure, withFlags } from "./trainFlags.ts";
-import { formatSeconds, trainProgress } from "./trainProgress.ts";
-import { virtualTokens } from "./virtualTokens.ts";
 
 /** Runs `lowrank train`, as the only one in its folder. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   if (options.allowChanges && options.resume === undefined) {
     throw new Error("--allow-changes is for --resume; leave it out");
   }
+  const voice = trainVoice(options);
+  if (options.dryRun) return dryRun(options, voice);
+  // A search of the learning rate writes nothing.
+  if (options.findLr) return trainInto(options, voice);
   await checkOutput(options.output, options.model);
   const release = await lockRun(options.output);
   try {
     await clearLeftovers(options.output);
-    await trainInto(options);
+    await trainInto(options, voice);
   } finally {
     await release();
   }
 }
 
-async function trainInto(options: TrainCommandOptions): Promise<void> {
-  const configFor = await trainedConfig(options);
-  console.error(`loading ${options.model}`);
-  const loaded = await loadBase(options);
-  const { model, tokenizer, generationConfig, quantize, backend } = loaded;
-  if (backend.adapter !== undefined) console.log(`backend: ${describeBackend(backend)}`);
-  const lengths = sequenceLengths(options, model.maxPositions, await virtualTokens(configFor(1)));
-  console.error(`reading and tokenizing ${options.data.join(", ")}`);
-  const data = await readTrainData(tokenizer, { ...options, ...lengths });
-  console.log(`data: ${data.description}`);
-  const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
-  if (cut > 0) {
-    const most = `${lengths.maxLength} tokens (--max-length)`;
-    const message = `${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`;
-    warn({ code: "cut-examples", message });
-  }
-
-  const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
-  const batching = { batchSize: options.batchSize, padTokenId, maxLength: lengths.maxLength };
-  const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
-  const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
-  const found = configFor(steps);
-  const config = found?.with(baseOf(options.model)) ?? null;
-
+async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promise<void> {
+  const prepared = await prepareRun(options, voice);
+  const { loaded, data, config, batching } = prepared;
+  const { model, quantize } = loaded;
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
   const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
   const probeLoss = async () => (await evaluate(model, probe, batching)).loss;
   const baseLoss = await probeLoss();
-  const learner = await makeLearner(loaded, config, data.train, batching, options);
+  const learner = await makeLearner(loaded, config, data.train, batching, options, voice.say);
+  if (options.findLr) return findRate(learner, data.train, batching, { ...options, voice });
   const { adapted } = learner;
   const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
-  const run = await train(learner, data, batching, options);
-  const verified = await learner.save(options.output);
-
+  const start = await startOf(options, prepared, learner);
+  const prompts = await promptsOf(options, prepared);
+  const run = await trainSteps({ options, prepared, learner, prompts, voice });
   const lossAfter = adapted && (await adapted.disableAdapter(probeLoss));
-  console.log(summary(run).join("\n"));
-  if (lossAfter !== null) console.log(baseCheck(lossBefore, lossAfter));
-  if (verified !== null) console.log(verified);
-  console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
+
+  const record = { ...(await recordOf(options, prepared, learner, run, start)), warnings: voice.warnings };
+  const verified = await learner.save(await runFolder(options.output, record, run.log.text));
+  run.log.end();
+  const removed = run.interrupted ? [] : await removeOlderCheckpoints(options.output, run.log.text);
+  if (removed.length > 0) voice.note(`removed from ${options.output}, of an older run: ${removed.join(", ")}`);
+  const files = await filesIn(options.output);
+  for (const line of summary(run, record)) voice.say(line);
+  if (lossAfter !== null) voice.say(baseCheck(lossBefore, lossAfter));
+  if (verified !== null) voice.say(verified);
+  for (const line of nextSteps(options, learner, files, quantize)) voice.say(line);
+  voice.result(resultOf(options, record, run, files));
   if (run.interrupted) throw run.interrupted;
 }
 
-/**
- * Loads the model, in 4 bits where the method has it so; one that is in 4 bits on
- * disk already stays as it is.
- */
-async function loadBase(options: TrainCommandOptions) {
-  const given = givenQuantizeOptions(options);
-  if (!findMethods([options.method])[0].quantized) {
-    if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
-    return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
-  }
-  const stored = await storedQuantization(options.model);
-  if (stored && given.length > 0) {
-    throw new Error(`${options.model} is quantised already, to ${stored.quantType}; leave ${given.join(", ")} out`);
-  }
-  const quantize = stored ? undefined : toQuantizeOptions(options);
-  const loaded = await loadWithTokenizer(options.model, { ...options, quantize });
-  if (stored) console.log(`base model: in ${stored.quantType} on disk already`);
-  if (quantize && loaded.quantization) console.log(describeQuantization(loaded.quantization, quantize));
-  return { ...loaded, quantize };
-}
+type Start = Omit<Parameters<typeof runConfigOf>[0], "options">;
 
-/**
- * Tokens in a block and in an example; throws where the model has fewer positions
- * beside the virtual tokens.
- */
-function sequenceLengths(
-  options: TrainCommandOptions,
-  positions: number,
-  virtual: number,
-): { blockSize: number; maxLength: number } {
-  const most = positions - virtual;
-  const beside = virtual === 0 ? "" : ` beside ${virtual} virtual tokens`;
-  if (most < 2) throw new Error(`the model has ${positions} positions, which leaves no room${beside}; take fewer`);
-  const { blockSize = Math.min(256, most), maxLength = most } = options;
-  for (const [name, value] of Object.entries({ "--block-size": blockSize, "--max-length": maxLength })) {
-    if (value > most)
-      throw new Error(`${name} is ${value}, but the model has ${most} positions${beside}; give ${most} or less`);
-  }
-  return { blockSize, maxLength };
-}
-
-/** Returns the fields of an adapter's configuration by which PEFT finds its base model. */
-function baseOf(model: string): Pick<PeftOptions, "baseModelNameOrPath" | "revision"> {
-  const place = parseHubAddress(model);
-  if (place?.path !== "") return { baseModelNameOrPath: model };
-  return { baseModelNameOrPath: place.repo, revision: place.revision === "main" ? null : place.revision };
-}
-
-/** The result of a training, and the duration of each step. */
-interface Run {
-  result: TrainingResult;
-  stepSeconds: readonly number[];
-  maxSteps: number;
-  /** The signal that ended it before its last step; null for a whole run. */
-  interrupted: Interrupted | null;
-}
-
-async function train(
-  { model, optimizer }: Learner,
-  data: TrainData,
-  batching: { batchSize: number; padTokenId: number; maxLength: number },
-  options: TrainCommandOptions,
-): Promise<Run> {
-  const progress = trainProgress(process.stderr);
-  const stepSeconds: number[] = [];
-  const work = async (signal: AbortSignal) => {
-    const trainer = new Trainer(model, data.train, {
-      ...batching,
-      signal,
-      maxSteps: options.steps,
-      epochs: options.epochs,
-      gradientAccumulationSteps: options.accumulate,
-      ...optimizer,
-      schedule: options.schedule,
-      warmupSteps: options.warmupSteps,
-      maxGradNorm: options.maxGradNorm,
-      seed: options.seed,
-      evaluation: data.validation.length > 0 ? { examples: data.validation, every: options.evalEvery } : undefined,
-      checkpoints: checkpointing(options),
-      onStep: (report) => {
-        stepSeconds.push(report.seconds);
-        progress.step(report);
-      },
-      onWarning: warn,
-      onEvaluation: (step, { loss }) =>
-        progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
-    });
-    if (options.resume !== undefined) await resume(trainer, options.resume, options);
-    const result = await trainer.train();
-    const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
-    return { result, stepSeconds, maxSteps: trainer.maxSteps, interrupted };
+/** The facts of a run that its config names, as they are before the first step. */
+async function startOf(options: TrainCommandOptions, prepared: PreparedRun, learner: Learner): Promise<Start> {
+  const { loaded, data, steps, lengths } = prepared;
+  const files = options.validation === undefined ? options.data : [...options.data, options.validation];
+  const adapter = (await learner.adapted?.adapterFiles())?.get("adapter_config.json");
+  return {
+    found: { lr: learner.learningRate, ...lengths },
+    resolved: {
+      steps,
+      trainExamples: data.train.length,
+      validationExamples: data.validation.length,
+      adapter: typeof adapter === "string" ? JSON.parse(adapter) : undefined,
+    },
+    backend: loaded.backend,
+    data: await digestFiles(files),
+    model: await digestModel(options.model),
   };
-  try {
-    const note = () =>
-      progress.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
-    return await withInterrupt(note, work);
-  } catch (error) {
-    throw await withLastCheckpoint(error, options);
-  } finally {
-    progress.end();
+}
+
+async function promptsOf(
+  options: TrainCommandOptions,
+  { loaded, data, lengths }: PreparedRun,
+): Promise<SamplePrompt[]> {
+  const { tokenizer } = loaded;
+  const { maxLength } = lengths;
+  if (options.samplePrompt === undefined) {
+    const examples = data.validation.length > 0 ? data.validation : data.train;
+    return samplePrompts(tokenizer, examples, { count: options.samples, maxLength });
   }
+  const prompts = await Promise.all(options.samplePrompt.map((text) => promptOf(tokenizer, text, data.train)));
+  const long = prompts.find(({ ids }) => ids.length >= maxLength);
+  if (!long) return prompts;
+  throw new Error(
+    `--sample-prompt ${JSON.stringify(long.text)} has ${long.ids.length} tokens, which leaves no room in ${maxLength}; give a shorter one`,
+  );
 }
 
-function checkpointing({ output, saveEvery, saveTotalLimit }: TrainCommandOptions): TrainerOptions["checkpoints"] {
-  if (saveEvery !== undefined) return { folder: output, every: saveEvery, saveTotalLimit };
-  if (saveTotalLimit !== undefined) throw new Error("--save-total-limit is for --save-every; give that too");
-  return undefined;
-}
-
-async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCommandOptions): Promise<void> {
-  try {
-    await trainer.resume(from, { allowChanges });
-  } catch (error) {
-    throw resumeFailure(from, error);
+async function recordOf(
+  options: TrainCommandOptions,
+  { data }: PreparedRun,
+  learner: Learner,
+  { result, maxSteps, log }: TrainedSteps,
+  start: Start,
+): Promise<Omit<RunRecord, "warnings">> {
+  const { config, targets, model } = learner;
+  let [trainable, all] = [0, 0];
+  for (const { size, requiresGrad } of model.parameters()) {
+    all += size;
+    if (requiresGrad) trainable += size;
   }
+  return {
+    name: basename(resolve(options.output)),
+    config: await runConfigOf({ options, ...start }),
+    metrics: log.lines,
+    steps: result.steps,
+    maxSteps,
+    peftType: config?.peftType ?? null,
+    baseModel: config?.baseModelNameOrPath ?? options.model,
+    targets,
+    parameters: { trainable, all },
+    data: data.description,
+    tokens: result.tokens,
+    seconds: result.seconds,
+    peakMemory: process.resourceUsage().maxRSS * 1024,
+  };
 }
 
-/**
- * The error that ended a training, in the command's own words, with the checkpoint that holds what
- * was trained until then.
- */
-async function withLastCheckpoint(error: unknown, { output, saveEvery }: TrainCommandOptions): Promise<unknown> {
-  if (!(error instanceof Error)) return error;
-  const last = saveEvery ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
-  const kept = last === null ? "" : shellWord(join(output, last));
-  const advice = kept && `; ${kept} holds what was trained until then: go on with --resume ${kept}`;
-  return new Error(`${withFlags(error.message)}${advice}`, { cause: error });
-}
-
-function summary({ result, stepSeconds, maxSteps }: Run): string[] {
+function summary({ result, stepSeconds, maxSteps }: TrainedSteps, { metrics, peakMemory }: RunRecord): string[] {
   const lines: string[] = [];
-  const ends = new Set([...result.evaluations.slice(0, 1), ...result.evaluations.slice(-1)]);
-  const losses = Array.from(ends, ({ step, evaluation: { loss, perplexity } }) => {
+  const validations = metrics.filter(isValidation);
+  const ends = new Set([...validations.slice(0, 1), ...validations.slice(-1)]);
+  const losses = Array.from(ends, ({ step, eval_loss: loss, eval_perplexity: perplexity }) => {
     return `${loss.toFixed(4)} at step ${step} (perplexity ${perplexity.toFixed(1)})`;
   });
   if (losses.length > 0) lines.push(`validation loss, nats per token: ${losses.join(", ")}`);
-  if (result.steps < maxSteps)
+  if (result.best) lines.push(`best evaluation: that of step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
+  if (result.stoppedEarly) lines.push(`stopped early, after step ${result.steps} of ${maxSteps}`);
+  else if (result.steps < maxSteps)
     lines.push(`stopped after step ${result.steps} of ${maxSteps}; the adapter is as it was then`);
   if (stepSeconds.length > 0) {
     const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
@@ -228,8 +159,34 @@ function summary({ result, stepSeconds, maxSteps }: Run): string[] {
     const took = `${stepSeconds.length} steps in ${formatSeconds(result.seconds)}`;
     lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)`);
   }
-  lines.push(`peak memory: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
+  lines.push(`peak memory: ${Math.round(peakMemory / 2 ** 20)} MiB`);
   return lines;
+}
+
+/** The result for programs: one object. */
+function resultOf(
+  { output }: TrainCommandOptions,
+  { metrics, steps, maxSteps, peftType, baseModel, parameters, tokens, seconds, peakMemory, warnings }: RunRecord,
+  { interrupted }: TrainedSteps,
+  files: readonly string[],
+): object {
+  const validations = metrics.filter(isValidation);
+  return {
+    output,
+    files,
+    baseModel,
+    peftType,
+    parameters,
+    steps,
+    maxSteps,
+    interrupted: interrupted?.message ?? null,
+    loss: metrics.findLast(isStep)?.loss ?? null,
+    validation: { first: validations[0] ?? null, last: validations.at(-1) ?? null },
+    tokens,
+    seconds,
+    peakMemory,
+    warnings,
+  };
 }
 
 /** Returns a line that says whether the base model, with the adapter off, answers as before. */

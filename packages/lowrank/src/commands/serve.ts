@@ -9,6 +9,7 @@ Examples:
   $ lowrank serve ./model --adapter poet=./adapters/poet --adapter judge=./adapters/judge
   $ lowrank serve ./model.gguf --weights packed --activations int8 --store ./adapters --api-key-file keys.yaml
   $ lowrank serve ./encoder
+  $ lowrank serve ./model --store ./adapters --fine-tuning
   $ lowrank serve --config serve.yaml
 
 It answers OpenAI's API, and vLLM's for adapters; /openapi.json describes it and / is a page to try it. An encoder, such
@@ -24,6 +25,11 @@ export function serveCommand(plugins: readonly string[]): Command {
     .option("--served-model-name <name>", "the base model's name in requests (default: that of its folder or file)")
     .option("--adapter <name=path>", "an adapter and its folder, or its path in --store; may be repeated", adapters)
     .option("--store <place>", "folder of adapter folders, or s3://bucket/prefix; each is loaded when it is first used")
+    .option("--fine-tuning", "take fine-tunes over HTTP, which train on this machine at the lowest priority")
+    .option("--queue <url>", "take fine-tunes over HTTP for the workers of a queue, as redis://host:port")
+    .option("--max-upload <bytes>", "of a file to fine-tune on (default: 512MB)", byteCount)
+    .option("--max-files <n>", "files of an API key (default: 1000)", integer(1))
+    .option("--max-jobs <n>", "fine-tunes of an API key that wait or run (default: 10)", integer(1))
     .option("--adapter-memory <bytes>", "for adapters in memory (default: 256MB)", byteCount)
     .option("--max-lora-rank <n>", "the largest rank of an adapter (default: any)", integer(1))
     .option("--host <address>", "address to listen on; 0.0.0.0 is every one (default: 127.0.0.1)")

@@ -1,3 +1,4 @@
+import type { OptimizerName } from "@lowrank/train";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
@@ -8,9 +9,10 @@ import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import { runTraining } from "./runTraining.ts";
 import { peftConfigOption } from "./trainedConfig.ts";
+import { addTrainerFlags, type TrainerFlags } from "./trainerFlags.ts";
 
 /** The options of `lowrank train`. */
-export interface TrainCommandOptions extends QuantizeCommandOptions {
+export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlags {
   model: string;
   data: string[];
   columns?: Record<string, string>;
@@ -19,7 +21,8 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   output: string;
   method: string;
   peftConfig?: string;
-  optimizer: "adamw" | "adamw8bit";
+  optimizer: OptimizerName;
+  findLr?: boolean;
   gradientCheckpointing?: boolean;
   lr?: number;
   loraplusLrRatio?: number;
@@ -40,11 +43,17 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   threads: number;
   wideSimd?: boolean;
   pack?: boolean;
-  evalEvery?: number;
   saveEvery?: number;
   saveTotalLimit?: number;
   resume?: string;
   allowChanges?: boolean;
+  logEvery: number;
+  sampleEvery?: number;
+  samples: number;
+  samplePrompt?: string[];
+  dryRun?: boolean;
+  quiet?: boolean;
+  json?: boolean;
   trainTokens?: number;
   validationTokens?: number;
 }
@@ -62,7 +71,7 @@ Methods: ${wrapped(methodNames().join(", "))}.
 An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
 
 Options may be in a file of YAML or JSON, named first: "lowrank train run.yaml". Its keys are the options' names, as batchSize or
-batch-size; options beside it go first.
+batch-size; options beside it go first. The config.json that a run leaves is such a file.
 
 Examples:
   $ lowrank train run.yaml --lr 1e-3
@@ -108,8 +117,8 @@ export function trainCommand(): Command {
     .addOption(peftConfigOption());
   addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`)
     .addOption(
-      new Option("--optimizer <name>", "adamw, or adamw8bit: its moments in a quarter of the memory")
-        .choices(["adamw", "adamw8bit"])
+      new Option("--optimizer <name>", "adamw; adamw8bit: its moments in a quarter of the memory; or lion")
+        .choices(["adamw", "adamw8bit", "lion"])
         .default("adamw"),
     )
     .option(
@@ -118,9 +127,10 @@ export function trainCommand(): Command {
     )
     .option(
       "--lr <x>",
-      "peak learning rate of AdamW (default: what is usual for the method, which is told)",
+      "peak learning rate (default: what is usual for the method, which is told)",
       number({ above: 0 }),
     )
+    .option("--find-lr", "try learning rates from small to large, print what they do, suggest one, and write nothing")
     .option("--loraplus-lr-ratio <x>", "LoRA+: how many times as fast B learns as A, 16 say", number({ least: 1 }))
     .addOption(
       new Option("--schedule <name>", "the learning rate over the steps")
@@ -149,14 +159,26 @@ export function trainCommand(): Command {
     .addOption(wideSimdOption())
     .option("--pack", "put several examples into a block instead of padding them; they do not see each other")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
+    .option("--log-every <n>", "write a line to <output>/metrics.jsonl every n steps", integer(1), 1)
+    .option("--sample-every <n>", "answer prompts every n steps, besides before and after", integer(1))
+    .addOption(
+      new Option("--samples <n>", "answer the prompts of n examples before and after, for the report")
+        .argParser(integer(0))
+        .default(3)
+        .conflicts("samplePrompt"),
+    )
+    .option("--sample-prompt <text...>", "answer these prompts instead")
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))
     .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
     .option("--allow-changes", "resume although options, data or model differ from the checkpoint's, and say which")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
+    .option("--dry-run", "tell modules, counts, memory and steps, show an example, and write nothing")
+    .option("--quiet", "tell nothing on stderr but warnings and errors")
+    .option("--json", "print the result as one JSON object, and what goes on as lines of JSON on stderr")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
-  return addAdapterOptions(command)
+  return addAdapterOptions(addTrainerFlags(command))
     .addHelpText("after", help())
     .action((_, options) => runTraining(options));
 }

@@ -5,6 +5,8 @@ const flags: Readonly<Record<string, string>> = {
   gradientAccumulationSteps: "--accumulate",
   learningRate: "--lr",
   maxSteps: "--steps (or --epochs)",
+  evaluationEvery: "--eval-every",
+  evaluationExamples: "--validation",
   examples: "--data",
   arithmetic: "the backend's arithmetic (--backend, --wide-simd, processor)",
   lora_alpha: "--alpha",
@@ -19,7 +21,8 @@ function flagOf(name: string): string {
 
 /** Returns a message of the trainer with the command's options in the place of the library's. */
 export function withFlags(message: string): string {
-  const names = /\b(learningRate|maxGradNorm|maxLength|batchSize|gradientAccumulationSteps|warmupSteps)\b/g;
+  const names =
+    /\b(learningRate|maxGradNorm|maxLength|batchSize|gradientAccumulationSteps|warmupSteps|minLr|minLrRate|metricForBestModel|loadBestModelAtEnd)\b/g;
   return message.replace(/^Trainer: /, "").replace(names, flagOf);
 }
 

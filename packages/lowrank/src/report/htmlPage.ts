@@ -12,6 +12,8 @@ export interface Page {
   /** SVG images of `barChart` and `lineChart`. */
   readonly charts: readonly string[];
   readonly notes: readonly string[];
+  /** Rules of CSS for the content of tables. */
+  readonly style?: string;
 }
 
 const style = `:root { color-scheme: light dark; }
@@ -38,7 +40,7 @@ ${tableStyle}`;
  * A page of one file: nothing is loaded from elsewhere. It follows the reader's light or dark
  * colours, its tables can be sorted and filtered, and it prints on paper's white.
  */
-export function htmlPage({ title, paragraphs, tables, charts, notes }: Page): string {
+export function htmlPage({ title, paragraphs, tables, charts, notes, style: more = "" }: Page): string {
   const lines = [
     `<h1>${escapeHtml(title)}</h1>`,
     ...paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`),
@@ -53,7 +55,7 @@ export function htmlPage({ title, paragraphs, tables, charts, notes }: Page): st
 <meta name="viewport" content="width=device-width">
 <title>${escapeHtml(title)}</title>
 <style>
-${style}
+${style}${more === "" ? "" : `\n${more}`}
 </style>
 </head>
 <body>

@@ -35,3 +35,13 @@ test("names are text, and nothing measured is an empty chart", () => {
   expect(chart([[1, 2]])).toContain("<title>&lt;a&gt;</title>");
   expect(path(chart([], { x: true, y: true }))).toBe("");
 });
+
+test("dots stand at the points of a line that asks for them", () => {
+  const points = [
+    [0, 1],
+    [1, 2],
+  ] as const;
+  const lines = [{ name: "a", group: "a", points, dots: true }];
+  const svg = lineChart({ title: "t", xTitle: "x", lines, show: String });
+  expect(svg.match(/<circle class="line c0"/g)).toHaveLength(2);
+});

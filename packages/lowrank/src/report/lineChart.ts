@@ -1,5 +1,8 @@
 import { escapeHtml } from "./table.ts";
 
+/** A point of a line. */
+export type ChartPoint = readonly [x: number, y: number];
+
 /** One line of a chart. */
 interface Line {
   /** Shown where the pointer rests on it. */
@@ -7,7 +10,9 @@ interface Line {
   /** Lines of a group share a colour and a line of the legend. */
   readonly group: string;
   /** From left to right. */
-  readonly points: readonly (readonly [x: number, y: number])[];
+  readonly points: readonly ChartPoint[];
+  /** Each point is a dot too. */
+  readonly dots?: boolean;
 }
 
 /** A chart of lines. */
@@ -87,15 +92,13 @@ export function lineChart({ title, xTitle, lines, logarithmic = {}, show, yRange
     `<text class="middle" x="${(left + width - right) / 2}" y="${height - 6}">${escapeHtml(xTitle)}</text>`,
   ];
   const drawn = lines.map((line) => {
-    const path = line.points
-      .filter(shown)
-      .map(
-        (point, i) =>
-          `${i === 0 ? "M" : "L"}${x.place(point[0]).toFixed(1)} ${y.place(Math.max(point[1], low)).toFixed(1)}`,
-      )
-      .join("");
+    const places = line.points.filter(shown).map((point) => {
+      return [x.place(point[0]).toFixed(1), y.place(Math.max(point[1], low)).toFixed(1)];
+    });
+    const path = places.map(([across, up], i) => `${i === 0 ? "M" : "L"}${across} ${up}`).join("");
     const kind = `line ${colour(line.group)}`;
-    return `<path class="${kind}" d="${path}"><title>${escapeHtml(line.name)}</title></path>`;
+    const dots = line.dots ? places.map(([cx, cy]) => `<circle class="${kind}" cx="${cx}" cy="${cy}" r="3"/>`) : [];
+    return `<path class="${kind}" d="${path}"><title>${escapeHtml(line.name)}</title></path>${dots.join("")}`;
   });
   const legend = groups.map((group) => `<li><span class="${colour(group)}"></span>${escapeHtml(group)}</li>`);
   const image = `<svg class="lines" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">

@@ -3,7 +3,7 @@
  * filtered by words. Runs in the page as it stands; without scripts the tables are as they were
  * written.
  */
-export const tableScript = `for (const table of document.querySelectorAll("table")) {
+export const tableScript = `for (const table of document.querySelectorAll("table:has(thead)")) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], rows = [...body.rows];
   const value = (row, i) => row.cells[i].dataset.value ?? row.cells[i].textContent;
   const number = (text) => Number.parseFloat(text.replaceAll(",", ""));

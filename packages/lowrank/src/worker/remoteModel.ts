@@ -56,7 +56,7 @@ export interface RemoteSaveOptions extends Pick<AdapterFilesOptions, "dtype"> {
 export type RemoteEvaluateOptions = Partial<EvaluateOptions>;
 
 /** Options of `generateText` and `stream`. `logitsProcessor` cannot cross to the Worker. */
-export type RemoteGenerateOptions = Omit<GenerateTextOptions, "logitsProcessor">;
+export type RemoteGenerateOptions = Omit<GenerateTextOptions, "logitsProcessors" | "onToken" | "promptCache">;
 
 type Verify = { verify?: false };
 

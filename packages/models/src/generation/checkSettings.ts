@@ -47,6 +47,7 @@ function checkBeams(options: GenerateOptions, settings: GenerationSettings): voi
   if (![true, false, "never"].includes(earlyStopping)) {
     throw new Error(`generate: earlyStopping is ${earlyStopping}; expected true, false or "never"`);
   }
+  if (settings.promptCache) throw new Error("generate: promptCache is for one sequence; give numBeams: 1");
   if (settings.onToken)
     throw new Error("generate: onToken cannot follow beams, whose tokens are known at the end; give numBeams: 1");
 }

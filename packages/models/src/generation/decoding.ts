@@ -46,7 +46,7 @@ export class RowDecoding implements Decoding {
     this.#settings = settings;
     this.#ends = ends;
     this.#processing = processing;
-    this.#rows = new ModelRows(model, prompts, settings.capacity, processing?.penalties ?? null);
+    this.#rows = new ModelRows(model, prompts, settings.capacity, processing?.penalties ?? null, settings.promptCache);
     this.#generator = new Generator(settings.seed);
     this.outputs = prompts.map(() => []);
     this.#ended = prompts.map(() => false);

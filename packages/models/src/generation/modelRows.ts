@@ -2,6 +2,7 @@ import { type Tensor, tensor } from "@lowrank/core";
 import type { KVCache } from "@lowrank/nn";
 import type { CausalLM } from "../causalLM.ts";
 import type { Penalties } from "./penalties.ts";
+import type { PromptCache } from "./promptCache.ts";
 
 /**
  * Sequences of different lengths as rows of a batch, padded on the left: what the model has seen
@@ -13,24 +14,40 @@ export class ModelRows implements Disposable {
   readonly #model: CausalLM;
   readonly #prompts: readonly (readonly number[])[];
   readonly #cache: KVCache;
+  /** The owner of the cache, where that outlives these rows. */
+  readonly #kept: PromptCache | null;
   /** The tokens of padding at the left of each row. */
   #padding: number[];
   /** Tokens of each row that the cache holds, padding included, virtual ones not. */
   #seen = 0;
 
-  /** Makes room for rows of up to `capacity` tokens. `penalties` stay their owner's. */
-  constructor(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number, penalties: Penalties | null) {
+  /**
+   * Makes room for rows of up to `capacity` tokens. `penalties` stay their owner's; they count all
+   * of a prompt, so that none of it is taken out of `kept`.
+   */
+  constructor(
+    model: CausalLM,
+    prompts: readonly (readonly number[])[],
+    capacity: number,
+    penalties: Penalties | null,
+    kept: PromptCache | null = null,
+  ) {
     const longest = Math.max(...prompts.map((p) => p.length));
     this.#model = model;
     this.#prompts = prompts;
     this.#penalties = penalties?.any ? penalties : null;
-    this.#cache = model.createCache(prompts.length, capacity);
+    this.#kept = this.#penalties ? null : kept;
+    this.#cache = this.#kept?.open(model, prompts, capacity) ?? model.createCache(prompts.length, capacity);
+    this.#seen = this.#kept?.length ?? 0;
     this.#padding = prompts.map((p) => longest - p.length);
   }
 
   /** Runs the prompts; logits f32 [B, V] of the tokens after them. */
   start(): Tensor {
-    const padded = this.#prompts.map((p, row) => [...new Array<number>(this.#padding[row]).fill(0), ...p]);
+    const padded = this.#prompts.map((p, row) => [
+      ...new Array<number>(this.#padding[row]).fill(0),
+      ...p.slice(this.#seen),
+    ]);
     return this.#forward(padded, (penalties, ids) => {
       const isToken = padded.map((row, r) => row.map((_, t) => (t < this.#padding[r] ? 0 : 1)));
       using mask = tensor(isToken, { dtype: "u8", backend: this.#model.backend });
@@ -64,7 +81,9 @@ export class ModelRows implements Disposable {
     using inputIds = tensor(Int32Array.from(tokens.flat()), { shape: [B, T], backend });
     if (this.#penalties) count(this.#penalties, inputIds);
     if (this.#padding.every((p) => p === 0)) {
-      return this.#model.nextLogits({ inputIds, cache: this.#cache });
+      const logits = this.#model.nextLogits({ inputIds, cache: this.#cache });
+      this.#kept?.push(tokens[0]);
+      return logits;
     }
     const mask = this.#padding.map((pad) => Array.from({ length: seen + T }, (_, s) => (s < pad ? 0 : 1)));
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));
@@ -74,7 +93,7 @@ export class ModelRows implements Disposable {
   }
 
   dispose(): void {
-    this.#cache.dispose();
+    if (!this.#kept) this.#cache.dispose();
   }
 
   [Symbol.dispose](): void {

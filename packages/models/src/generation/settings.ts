@@ -5,6 +5,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { BanOptions } from "./bans.ts";
 import type { PenaltyOptions } from "./penalties.ts";
 import type { LogitsProcessor } from "./processing.ts";
+import type { PromptCache } from "./promptCache.ts";
 import type { StopOptions } from "./stops.ts";
 
 /** Settings of beam search, as in transformers. */
@@ -52,6 +53,8 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   seed?: number;
   /** Called with each new token and the row it belongs to. */
   onToken?: (token: number, row: number) => void;
+  /** Keeps the keys and values of the one sequence for the next call. */
+  promptCache?: PromptCache;
   /** Reads the texts of `stop` and `stopStrings`. */
   tokenizer?: Tokenizer;
   /** Ends the generation after one token more at most, with its reason, usually an AbortError. */
@@ -63,7 +66,14 @@ const generateKeys: OptionKeys<GenerateOptions> = {
   ...({ repetitionPenalty: true, frequencyPenalty: true, presencePenalty: true } as const),
   ...({ noRepeatNgramSize: true, badWordsIds: true, suppressTokens: true, minNewTokens: true } as const),
   ...({ numBeams: true, lengthPenalty: true, earlyStopping: true, numReturnSequences: true } as const),
-  ...({ stop: true, stopStrings: true, generationConfig: true, maxNewTokens: true, doSample: true } as const),
+  ...({
+    stop: true,
+    stopStrings: true,
+    promptCache: true,
+    generationConfig: true,
+    maxNewTokens: true,
+    doSample: true,
+  } as const),
   ...({ logitsProcessors: true, eosTokenIds: true, seed: true, onToken: true, tokenizer: true, signal: true } as const),
 };
 

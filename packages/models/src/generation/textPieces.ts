@@ -10,7 +10,7 @@ import type { StopOptions } from "./stops.ts";
 import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
 /** Settings of `streamText`: those of `generate`, for text. */
-export interface StreamTextOptions extends Omit<GenerateOptions, "onToken" | "tokenizer">, DecodeOptions {
+export interface StreamTextOptions extends Omit<GenerateOptions, "tokenizer">, DecodeOptions {
   /** Words that may not come in the new text, with or without a space before them. */
   badWords?: readonly string[];
 }
@@ -38,7 +38,7 @@ export async function* textPieces(
   const ids = await Promise.all(prompts.map((prompt) => promptTokens(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
     const reading = { eosTokenIds, skipSpecialTokens };
-    return new RowText(tokenizer, prompt, reading, stopping && stopping.filter());
+    return new RowText(tokenizer, prompt, reading, stopping?.filter() ?? null);
   });
   const pieces: TextPiece[] = [];
   const add = (row: number, text: string) => text !== "" && pieces.push({ text, row });

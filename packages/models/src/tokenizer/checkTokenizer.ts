@@ -1,9 +1,9 @@
 import { expressionCost } from "@lowrank/core";
 import { JsonFields } from "../config/jsonFields.ts";
-import { tokenizerParts } from "./tokenizerParts.ts";
+import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerParts.ts";
 
 /** Ids from here on are none: no vocabulary is that large, and tables go up to the highest id. */
-export const endOfIds: number = 2 ** 24;
+const endOfIds = 2 ** 24;
 
 /** Throws unless a value is an id; `fields` and `key` name it. */
 function checkId(fields: JsonFields, key: string): number {
@@ -118,26 +118,19 @@ function checkPieces(model: JsonFields): void {
   }
 }
 
-/** The kinds of fields that parts have. */
-const fieldChecks = {
-  text: (fields: JsonFields, key: string) => checkText(fields, key),
-  "text?": (fields: JsonFields, key: string) => checkText(fields, key, true),
-  "boolean?": (fields: JsonFields, key: string) => void fields.boolean(key, false),
-  "count?": (fields: JsonFields, key: string) => void fields.integer(key, 0, 0),
-  length: (fields: JsonFields, key: string) => void fields.integer(key),
+const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) => void>> = {
+  text: (fields, key) => checkText(fields, key),
+  "text?": (fields, key) => checkText(fields, key, true),
+  "boolean?": (fields, key) => void fields.boolean(key, false),
+  "count?": (fields, key) => void fields.integer(key, 0, 0),
+  length: (fields, key) => void fields.integer(key),
   pattern: checkPattern,
-  token: (fields: JsonFields, key: string) => {
+  token: (fields, key) => {
     const [text, id] = listIn(fields, key);
     if (typeof text !== "string" || !Number.isSafeInteger(id)) throw fields.bad(key, "a token and its id");
   },
   template: checkTemplate,
-} as const;
-
-/** The kind of a field: that of `fieldChecks`, or "parts" of the same section. */
-export type FieldKind = keyof typeof fieldChecks | "parts";
-
-/** The parts of a section by their type, with their fields. */
-export type KnownParts = Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
+};
 
 /** Sequences within sequences are no deeper than this. */
 const deepest = 20;
@@ -169,8 +162,14 @@ function checkPattern(fields: JsonFields, key: string): void {
   if (reason) throw pattern.bad("Regex", `an expression that is matched in bounded time, and ${reason}`);
 }
 
+/** The most pieces of a template; real ones have a few. */
+const mostPieces = 1000;
+
 function checkTemplate(fields: JsonFields, key: string): void {
-  for (const [i, item] of listIn(fields, key).entries()) {
+  const items = listIn(fields, key);
+  if (items.length > mostPieces)
+    throw new Error(`${fields.where}: ${key} has ${items.length} pieces, more than ${mostPieces}`);
+  for (const [i, item] of items.entries()) {
     const piece = new JsonFields(item, `${fields.where}: ${key}[${i}]`);
     const named = piece.object("SpecialToken") ?? piece.object("Sequence");
     if (!named) throw new Error(`${piece.where}: expected a SpecialToken or a Sequence`);

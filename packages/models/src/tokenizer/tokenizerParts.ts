@@ -1,4 +1,8 @@
-import type { KnownParts } from "./checkTokenizer.ts";
+/** The kinds of fields that hold one value; "?" marks those that may be absent. */
+export type ValueKind = "text" | "text?" | "boolean?" | "count?" | "length" | "pattern" | "token" | "template";
+
+/** The parts of a section by their type, with their fields; "parts" are those of the section. */
+export type KnownParts = Readonly<Record<string, Readonly<Record<string, ValueKind | "parts">>>>;
 
 const patternAndContent = { pattern: "pattern", content: "text?" } as const;
 

@@ -13,7 +13,7 @@ export interface AdamOptions {
 export const adamKeys: OptionKeys<AdamOptions> = { lr: true, betas: true, eps: true, weightDecay: true };
 
 /** Throws unless both averages of every group forget. */
-export function checkBetas(optimizer: string, groups: readonly AdamOptions[]): void {
+export function checkBetas(optimizer: string, groups: readonly Pick<AdamOptions, "betas">[]): void {
   for (const { betas } of groups) {
     if (betas.every((beta) => beta >= 0 && beta < 1)) continue;
     throw new Error(`${optimizer}: betas are ${betas}; both must be at least 0 and below 1`);

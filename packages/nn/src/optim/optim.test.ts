@@ -146,6 +146,24 @@ describe("schedules", () => {
     expect(() => schedules.polynomial({ ...options, lr: 1e-8 })).toThrow(/above lrEnd/);
   });
 
+  it("end at a share of the peak, as transformers' cosine_with_min_lr does", () => {
+    const schedule = schedules.cosine({ ...options, minLrRate: 0.1 });
+    // get_scheduler("cosine_with_min_lr") of transformers 5.24: a peak of 2e-3, min_lr 2e-4.
+    const rates: [number, number][] = [
+      [0, 0],
+      [3, 0.0015],
+      [4, 0.002],
+      [5, 0.0019827067523629075],
+      [9, 0.001600013209717642],
+      [15, 0.0005999867902823583],
+      [19, 0.00021729324763709263],
+      [20, 0.0002],
+    ];
+    for (const [step, rate] of rates) expect(2e-3 * schedule(step)).toBeCloseTo(rate, 12);
+    const line = schedules.linear({ ...options, minLrRate: 0.25 });
+    expect([4, 12, 20, 30].map(line)).toEqual([1, 0.625, 0.25, 0.25]);
+  });
+
   it("fall with the square root of the steps", () => {
     const schedule = schedules.inverseSqrt({ warmupSteps: 100 });
     expect(schedule(100)).toBe(1);

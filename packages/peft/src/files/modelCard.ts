@@ -14,6 +14,7 @@ export function modelCard({ baseModelNameOrPath, peftType, taskType }: PeftConfi
     ...(base ? [`- ${JSON.stringify(`base_model:adapter:${base}`)}`] : []),
     `- ${peftType.toLowerCase()}`,
   ];
-  const of = base ? ` of ${base}` : "";
+  // Markup in a name is text.
+  const of = base ? ` of ${base.replace(/[\\`*_{}[\]<>~&]/g, "\\$&")}` : "";
   return `---\n${head.join("\n")}\n---\n\n# A ${peftType} adapter${of}\n\nLoad it with \`PeftModel.fromPretrained\` of Lowrank, or \`PeftModel.from_pretrained\` of Hugging Face PEFT.\n`;
 }

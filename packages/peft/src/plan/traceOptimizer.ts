@@ -1,13 +1,14 @@
 import { type Backend, meta, type Tensor, withBackend } from "@lowrank/core";
-import { Adagrad, AdamW, AdamW8bit, Parameter, RMSprop, SGD } from "@lowrank/nn";
+import { Adagrad, AdamW, AdamW8bit, Lion, Parameter, RMSprop, SGD } from "@lowrank/nn";
 import { Trace, type Traced } from "./trace.ts";
 
 /** An optimiser that a plan can reckon with, at its default settings. */
-export type PlannedOptimizer = "adamw" | "adamw8bit" | "adagrad" | "rmsprop" | "sgd";
+export type PlannedOptimizer = "adamw" | "adamw8bit" | "lion" | "adagrad" | "rmsprop" | "sgd";
 
 const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void }> = {
   adamw: (params: Tensor[]) => new AdamW(params),
   adamw8bit: (params: Tensor[]) => new AdamW8bit(params),
+  lion: (params: Tensor[]) => new Lion(params),
   adagrad: (params: Tensor[]) => new Adagrad(params),
   rmsprop: (params: Tensor[]) => new RMSprop(params),
   sgd: (params: Tensor[]) => new SGD(params, { lr: 1 }),

@@ -49,6 +49,14 @@ export interface AdapterPlace {
 /** The name of the manifest, at the root of a place. */
 export const manifestName = "manifest.json";
 
+/** The folder of a store that holds files, jobs and their runs: no adapter is found there. */
+export const jobsFolder = ".fine-tuning";
+
+/** Returns true for a path in the folder of jobs, also where a disk tells no cases apart. */
+export function isOfJobs(path: string): boolean {
+  return path.toLowerCase().split("/")[0] === jobsFolder;
+}
+
 /** The name of an adapter's configuration in its folder. */
 export const configName = "adapter_config.json";
 

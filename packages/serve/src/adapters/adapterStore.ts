@@ -2,7 +2,7 @@ import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { type ServedAdapter, ServingError, type ServingStats } from "../api.ts";
-import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
+import { type AdapterPlace, isOfJobs, isUnavailable } from "./adapterPlace.ts";
 import type { AdapterHost, AdapterLease, AdapterSource } from "./adapterSource.ts";
 import { type AdapterRules, checkAdapter } from "./checkAdapter.ts";
 import { Failures } from "./failures.ts";
@@ -144,7 +144,10 @@ export class AdapterStore implements AdapterSource {
 
   async acquire(name: string, { tenant }: { readonly tenant: string }): Promise<AdapterLease> {
     this.#checkOpen();
-    const manifest = await this.#watch.current();
+    const known = await this.#watch.current();
+    // A name that is no path may have come into the manifest a moment ago.
+    const isNew = entryOf(known, name) === undefined && !this.#isPath(name);
+    const manifest = isNew ? await this.#watch.fresh() : known;
     const entry = entryOf(manifest, name);
     if (entry) {
       if (entry.tenants && !entry.tenants.includes(tenant)) throw forbidden(name);
@@ -155,7 +158,7 @@ export class AdapterStore implements AdapterSource {
   }
 
   async list(): Promise<readonly ServedAdapter[]> {
-    const manifest = await this.#watch.current();
+    const manifest = await this.#watch.fresh();
     const named = Object.entries(manifest.adapters).flatMap(([name, entry]) =>
       entry ? [this.#served(name, entry.path, entry)] : [],
     );
@@ -401,9 +404,17 @@ export class AdapterStore implements AdapterSource {
   #pathOfName(name: string): string {
     try {
       const path = this.#place.pathOf(name);
-      if (path === name) return path;
+      if (path === name && !isOfJobs(path)) return path;
     } catch {}
     throw adapterNotFound(name);
+  }
+
+  #isPath(name: string): boolean {
+    try {
+      return this.#pathOfName(name) === name;
+    } catch {
+      return false;
+    }
   }
 
   /** Runs loads and unloads of one name one after the other. */

@@ -19,6 +19,9 @@ interface ManifestWatchOptions {
 /** Attempts at a change that other servers come before. */
 const attempts = 20;
 
+/** Milliseconds that a fresh look is waited for. */
+const patienceMs = 2000;
+
 /** The error of a manifest that cannot be read: to those who need it, the store is away. */
 class BrokenManifest extends ServingError {
   constructor(message: string) {
@@ -51,6 +54,22 @@ export class ManifestWatch {
     if (this.#manifest === null) await this.refresh();
     if (this.#manifest !== null) return this.#manifest;
     throw this.#refusal();
+  }
+
+  /**
+   * The manifest as it is now, where the place answers soon; else the last one that was good. For
+   * questions about what may have been written a moment ago.
+   */
+  async fresh(): Promise<Manifest> {
+    const { clock } = this.#options;
+    // A look that is under way may have read before.
+    const look = (this.#looking ?? Promise.resolve()).then(() => this.refresh());
+    let stop = () => {};
+    const late = new Promise<void>((resolve) => {
+      stop = clock.after(patienceMs, resolve);
+    });
+    await Promise.race([look, late]).finally(() => stop());
+    return this.current();
   }
 
   /** The last manifest that was good; null where there was none yet. */

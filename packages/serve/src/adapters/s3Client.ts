@@ -26,12 +26,12 @@ export interface S3ClientOptions {
 
 /** A request to a bucket. */
 export interface S3Request {
-  readonly method: "GET" | "PUT";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** Empty for the bucket itself. */
   readonly key: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
   /** The statuses that are answers, beside 200; all others are failures. */
   readonly expected?: readonly number[];
 }

@@ -35,6 +35,13 @@ export function s3ErrorCode(xml: string): string {
   return field(xml, "Code");
 }
 
+/** Returns the id of an upload in parts. Throws for an answer without one. */
+export function uploadId(xml: string): string {
+  const id = field(xml, "UploadId");
+  if (id === "") throw new Error(`expected the id of an upload, and got ${xml.slice(0, 100)}`);
+  return id;
+}
+
 function field(xml: string, name: string): string {
   const text = new RegExp(`<${name}>(.*?)</${name}>`, "s").exec(xml)?.[1] ?? "";
   return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex, decimal, name) => {

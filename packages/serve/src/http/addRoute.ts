@@ -16,11 +16,15 @@ const errorBody = z
 
 /** A route that is in the OpenAPI document. */
 export interface ServingRoute {
-  readonly method: "get" | "post";
+  readonly method: "get" | "post" | "delete";
   readonly path: string;
   readonly summary: string;
   /** The names of parts of the path. */
   readonly params?: readonly string[];
+  /** The names of parameters after the "?", which `answer` reads. */
+  readonly query?: readonly string[];
+  /** The schema of a form, which `answer` reads from the request piece by piece. */
+  readonly form?: z.ZodType;
   /** The schema of the body, which `answer` checks: what it asks for may be refused by name. */
   readonly body?: z.ZodType;
   /** Takes requests without a key. */
@@ -36,16 +40,23 @@ export interface ServingRoute {
 export function addRoute(app: ServingApp, context: AppContext, route: ServingRoute): void {
   const { method, path, body } = route;
   const json = (schema: z.ZodType) => ({ content: { "application/json": { schema } } });
-  const params = z.object(Object.fromEntries((route.params ?? []).map((name) => [name, z.string()])));
+  const texts = (names: readonly string[]) => z.object(Object.fromEntries(names.map((name) => [name, z.string()])));
+  const form = route.form && { content: { "multipart/form-data": { schema: route.form } } };
   app.openAPIRegistry.registerPath({
     method,
     path,
     summary: route.summary,
     security: route.open ? [] : [{ bearer: [] }],
-    request: { ...(route.params && { params }), ...(body && { body: { ...json(body), required: true } }) },
+    request: {
+      ...(route.params && { params: texts(route.params) }),
+      ...(route.query && { query: texts(route.query).partial() }),
+      ...(body && { body: { ...json(body), required: true } }),
+      ...(form && { body: { ...form, required: true } }),
+    },
     responses: { 200: { description: "The answer." }, default: { description: "A failure.", ...json(errorBody) } },
   });
-  const pattern = path.replace(/\{(\w+)\}/g, ":$1{.+}");
+  // Names of models have "/" in them; they are the end of a path.
+  const pattern = path.replace(/\{(\w+)\}$/, ":$1{.+}").replace(/\{(\w+)\}\//, ":$1{[^/]+}/");
   app.on(method.toUpperCase(), pattern, async (c) => {
     Object.assign(c.get("log"), { route: path, quiet: route.quiet });
     if (context.draining.aborted && !route.whileDraining) {

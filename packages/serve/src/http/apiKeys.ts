@@ -1,3 +1,5 @@
+import { nameKey } from "../jobs/jobKeys.ts";
+
 /** A key of the API. `id` is the tenant; requests of one tenant alone share cached prefixes. */
 export interface ApiKey {
   readonly id: string;
@@ -69,6 +71,8 @@ function checkUnique(keys: readonly ApiKey[]): void {
 
 function callerOf({ id, adapters = ["*"], base = true, admin = false }: ApiKey): Caller {
   const patterns = adapters.map(globPattern);
+  // Whoever could see a model of this form that is another tenant's is refused by the store.
+  patterns.push(globPattern(`ft:*:${nameKey(id)}:*`));
   return { tenant: id, admin, base, mayUse: (adapter) => patterns.some((pattern) => pattern.test(adapter)) };
 }
 

@@ -7,6 +7,7 @@ import { AppContext, type AppEnv, type AppRequest, type RequestLog, type Serving
 import { addChat } from "./chat.ts";
 import { addCompletions } from "./completions.ts";
 import { addEmbeddings } from "./embeddings.ts";
+import { addFineTuning, type FineTuning } from "./fineTuning.ts";
 import { HttpError, toHttpError } from "./httpError.ts";
 import { defaultLimits, type ServingLimits } from "./limits.ts";
 import { addLoraAdapters } from "./loraAdapters.ts";
@@ -25,6 +26,8 @@ export interface AppOptions {
   readonly logger?: ServingLogger;
   /** Ends the taking of new requests when it is aborted. Running ones go on. */
   readonly draining?: AbortSignal;
+  /** Takes files and fine-tunes too. Default: no. */
+  readonly fineTuning?: FineTuning;
 }
 
 /**
@@ -39,6 +42,7 @@ export function createApp(options: AppOptions): ServingApp {
     metrics: true,
     logger: true,
     draining: true,
+    fineTuning: true,
   });
   checkOptions<Partial<ServingLimits>>("createApp: limits", options.limits ?? {}, {
     bodyBytes: true,
@@ -77,6 +81,7 @@ export function createApp(options: AppOptions): ServingApp {
   for (const add of [addChat, addCompletions, addEmbeddings, addModels, addTokenize, addLoraAdapters, addServerState]) {
     add(app, context);
   }
+  if (options.fineTuning) addFineTuning(app, context, options.fineTuning);
   app.get("/", () => pageResponse());
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {

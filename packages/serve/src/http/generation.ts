@@ -104,7 +104,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     if (!isLate && adapter !== null && isHidden(error)) return modelNotFound(job.model);
     const found = toHttpError(isLate ? late.signal.reason : error);
     // A request names a model, where loads name a path.
-    return found.param === "lora_path" ? found.withParam("model") : found;
+    return found.param === "lora_path" ? found.with({ param: "model" }) : found;
   };
 
   try {

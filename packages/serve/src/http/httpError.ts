@@ -16,6 +16,8 @@ interface HttpErrorDetails {
   param?: string | null;
   code?: string | number | null;
   retryAfter?: number | null;
+  /** The rest of the request's body is left unread, and so its connection ends. */
+  closes?: boolean;
   cause?: unknown;
 }
 
@@ -26,6 +28,7 @@ export class HttpError extends Error {
   readonly param: string | null;
   readonly code: string | number | null;
   readonly retryAfter: number | null;
+  readonly closes: boolean;
 
   constructor(status: number, message: string, details: HttpErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -35,12 +38,13 @@ export class HttpError extends Error {
     this.param = details.param ?? null;
     this.code = details.code ?? null;
     this.retryAfter = details.retryAfter ?? null;
+    this.closes = details.closes ?? false;
   }
 
-  /** Returns the same failure, which names another field. */
-  withParam(param: string): HttpError {
-    const { type, code, retryAfter, cause } = this;
-    return new HttpError(this.status, this.message, { type, param, code, retryAfter, cause });
+  /** Returns the same failure with other details. */
+  with(details: Pick<HttpErrorDetails, "param" | "closes">): HttpError {
+    const { type, param, code, retryAfter, closes, cause } = this;
+    return new HttpError(this.status, this.message, { type, param, code, retryAfter, closes, cause, ...details });
   }
 
   /** Returns the body that tells a client of it. */
@@ -52,6 +56,7 @@ export class HttpError extends Error {
   response(): Response {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (this.retryAfter !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(this.retryAfter)));
+    if (this.closes) headers.connection = "close";
     if (this.status === 401) headers["www-authenticate"] = "Bearer";
     return new Response(JSON.stringify(this.body()), { status: this.status, headers });
   }

@@ -2,5 +2,6 @@
 export type { ApiKey } from "./apiKeys.ts";
 export type { ServingApp } from "./appContext.ts";
 export { type AppOptions, createApp } from "./createApp.ts";
+export { defaultFineTuningLimits, type FineTuning, type FineTuningLimits } from "./fineTuning.ts";
 export { defaultLimits, type ServingLimits } from "./limits.ts";
 export type { ServingLogger, ServingMetrics } from "./observers.ts";

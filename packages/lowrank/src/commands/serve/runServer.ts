@@ -4,8 +4,10 @@ import { createApp, type ServingLogger } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
 import { pino } from "pino";
+import { startFineTuning } from "../fineTuning/startFineTuning.ts";
 import { withInterrupt } from "../interrupt.ts";
-import { LiveView, viewLines } from "./liveView.ts";
+import { TerminalView } from "../terminalView.ts";
+import { viewLines } from "./liveView.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
 /** Milliseconds between two pictures of the live view. */
@@ -17,10 +19,11 @@ const interval = 250;
  */
 export async function runServer(settings: ServeSettings, plugins: readonly string[]): Promise<void> {
   const { stderr } = process;
-  const view = stderr.isTTY ? new LiveView(stderr) : null;
+  const view = stderr.isTTY ? new TerminalView(stderr) : null;
   const write = await lineWriter(settings, view);
   const logger: ServingLogger = pino({ level: settings["log-level"] }, { write });
   const draining = new AbortController();
+  const served = await startFineTuning(settings, plugins, logger);
   const script = new URL(`./engineWorker${import.meta.filename.slice(-3)}`, import.meta.url);
   const worker = new Worker(script, { workerData: { settings, plugins } });
   const engine = connectEngine(worker);
@@ -36,6 +39,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
     metrics: promMetrics(),
     logger,
     draining: draining.signal,
+    fineTuning: served?.fineTuning,
   });
   const stopped = withInterrupt(
     () => logger.info({}, "draining: new requests are refused; interrupt again to end at once"),
@@ -78,6 +82,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   try {
     await stopped;
   } finally {
+    await served?.close();
     worker.removeAllListeners("exit");
     await worker.terminate();
   }
@@ -106,7 +111,7 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 /** Returns what writes a line of pino's: as it is, or for people. A view stays below. */
-async function lineWriter(settings: ServeSettings, view: LiveView | null): Promise<(line: string) => void> {
+async function lineWriter(settings: ServeSettings, view: TerminalView | null): Promise<(line: string) => void> {
   const write = (text: string) => void (view ? view.write(text) : process.stderr.write(text));
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
   if (format === "json") return write;
@@ -120,7 +125,7 @@ async function lineWriter(settings: ServeSettings, view: LiveView | null): Promi
   return (line) => write(pretty(line));
 }
 
-function watch(view: LiveView, title: string, engine: ServingEngine): NodeJS.Timeout {
+function watch(view: TerminalView, title: string, engine: ServingEngine): NodeJS.Timeout {
   let before: { stats: ServingStats; at: number } | null = null;
   let asking = false;
   return setInterval(async () => {

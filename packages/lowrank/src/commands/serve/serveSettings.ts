@@ -14,6 +14,15 @@ export interface ServeSettings {
   /** The folders of adapters by name; with a store, paths in it. */
   readonly adapters: Readonly<Record<string, string>>;
   readonly store?: string;
+  /** Fine-tunes are taken over HTTP, and train on this machine. */
+  readonly "fine-tuning": boolean;
+  /** The Redis of a queue of fine-tunes, whose workers train. */
+  readonly queue?: string;
+  /** Bytes of a file. */
+  readonly "max-upload": number;
+  /** Files, and jobs that wait or run, of a key. */
+  readonly "max-files": number;
+  readonly "max-jobs": number;
   /** Bytes. */
   readonly "adapter-memory": number;
   readonly "max-lora-rank"?: number;
@@ -65,6 +74,14 @@ const settingsSchema = z.strictObject({
   "served-model-name": z.string().min(1).optional(),
   adapters: adaptersSchema.shape.adapters.default({}),
   store: z.string().min(1).optional(),
+  "fine-tuning": z.boolean().default(false),
+  queue: z
+    .string()
+    .regex(/^rediss?:\/\//, "expected the address of a Redis, such as redis://127.0.0.1:6379")
+    .optional(),
+  "max-upload": bytes.default(512e6),
+  "max-files": count.default(1000),
+  "max-jobs": count.default(10),
   "adapter-memory": bytes.default(256e6),
   "max-lora-rank": count.optional(),
   host: z.string().default("127.0.0.1"),
@@ -111,12 +128,26 @@ export async function readServeSettings(
   if (keyFile !== undefined && settings["api-keys"]) {
     throw new Error(`${label}: there are both api-keys and api-key-file; give one of them`);
   }
+  checkFineTuning(settings, label);
   const keys = keyFile === undefined ? settings["api-keys"] : await readKeys(keyFile);
   const name = settings["served-model-name"] ?? basename(settings.model).replace(/\.gguf$/i, "");
   if (Object.hasOwn(settings.adapters, name)) {
     throw new Error(`${label}: an adapter has the base model's name, ${name}; rename it, or give --served-model-name`);
   }
   return { ...settings, "api-keys": keys, "served-model-name": name };
+}
+
+/** Throws for fine-tunes without a store, and for those of two queues. */
+function checkFineTuning({ queue, store, "fine-tuning": here }: z.infer<typeof settingsSchema>, label: string): void {
+  if (here && queue !== undefined) {
+    throw new Error(`${label}: --fine-tuning trains here, and --queue at workers; give one of them`);
+  }
+  if ((here || queue !== undefined) && store === undefined) {
+    const option = here ? "--fine-tuning" : "--queue";
+    throw new Error(
+      `${label}: ${option} keeps files, jobs and adapters in --store; give a folder or s3://bucket/prefix`,
+    );
+  }
 }
 
 async function readKeys(file: string): Promise<readonly ApiKey[]> {

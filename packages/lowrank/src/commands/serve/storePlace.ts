@@ -1,17 +1,30 @@
 import { statSync } from "node:fs";
-import { type AdapterPlace, folderPlace, s3Place } from "@lowrank/serve";
+import { type AdapterPlace, folderPlace, type S3PlaceOptions, s3Place } from "@lowrank/serve";
+import { folderObjects, type ObjectStore, s3Objects } from "@lowrank/serve/jobs";
 
 /** The environment variables of AWS's own tools. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Returns the place that `--store` means: a folder, or `s3://bucket/prefix`, whose endpoint, region
- * and keys stand in the environment as AWS's tools have them.
+ * Returns the place of adapters that `--store` means: a folder, or `s3://bucket/prefix`, whose
+ * endpoint, region and keys stand in the environment as AWS's tools have them.
  */
 export function storePlace(store: string, env: Environment): AdapterPlace {
+  const bucket = bucketOf(store, env);
+  return bucket ? s3Place(bucket) : folderPlace(store);
+}
+
+/** Returns the objects of such a place: files and jobs of fine-tuning. */
+export function storeObjects(store: string, env: Environment): ObjectStore {
+  const bucket = bucketOf(store, env);
+  return bucket ? s3Objects(bucket) : folderObjects(store);
+}
+
+/** The bucket that `--store` means; null for a folder. */
+function bucketOf(store: string, env: Environment): S3PlaceOptions | null {
   if (!/^s3:/i.test(store)) {
     // One that is not there yet may come.
-    if (statSync(store, { throwIfNoEntry: false })?.isDirectory() !== false) return folderPlace(store);
+    if (statSync(store, { throwIfNoEntry: false })?.isDirectory() !== false) return null;
     throw new Error(`--store ${store}: it is a file; give the folder that holds the adapters' folders`);
   }
   const [, bucket, prefix] = /^s3:\/\/([^/]+)(?:\/(.*))?$/i.exec(store) ?? [];
@@ -21,7 +34,7 @@ export function storePlace(store: string, env: Environment): AdapterPlace {
     const missing = accessKeyId ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID";
     throw new Error(`--store ${store}: ${missing} is not set, and the other one of the pair is; set both, or neither`);
   }
-  return s3Place({
+  return {
     bucket,
     prefix,
     region: env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined,
@@ -30,5 +43,5 @@ export function storePlace(store: string, env: Environment): AdapterPlace {
       accessKeyId && secretAccessKey
         ? { accessKeyId, secretAccessKey, sessionToken: env.AWS_SESSION_TOKEN || undefined }
         : undefined,
-  });
+  };
 }

@@ -1,5 +1,6 @@
 import { ofAdapterStore } from "./ofAdapterStore.ts";
 import { ofCore } from "./ofCore.ts";
+import { ofJobs } from "./ofJobs.ts";
 import { ofModels } from "./ofModels.ts";
 import { ofNN } from "./ofNN.ts";
 import { ofPeft } from "./ofPeft.ts";
@@ -22,4 +23,5 @@ export const optionCalls: OptionCalls = {
   ...ofServe,
   ...ofWorker,
   ...ofAdapterStore,
+  ...ofJobs,
 };

@@ -16,6 +16,8 @@ export const ofNN: OptionCalls = {
   "new KVCache": (o) => new L.KVCache(o),
   "new PagedKVCache": (o) => new L.PagedKVCache(o),
   "KVCache#attend": (o) => new L.KVCache(plain).attend(0, head(), head(), head(), o),
+  "PackedDocuments#attend": (o) =>
+    new L.PackedDocuments(L.tensor([[0]], { dtype: "i32" })).attend(0, head(), head(), head(), { scale: 1, ...o }),
   "PagedBatch#attend": (o) => new L.PagedBatch(new L.PagedKVCache(paged), row).attend(0, head(), head(), head(), o),
   "new GELU": (o) => new L.GELU(o),
   "new BatchNorm1d": (o) => new L.BatchNorm1d(2, o),
@@ -40,6 +42,7 @@ export const ofNN: OptionCalls = {
   "new Adam": (o) => new L.Adam(parameters(), o),
   "new AdamW": (o) => new L.AdamW(parameters(), o),
   "new AdamW8bit": (o) => new L.AdamW8bit(parameters(), o),
+  "new Lion": (o) => new L.Lion(parameters(), o),
   "new RMSprop": (o) => new L.RMSprop(parameters(), o),
   "new SGD": (o) => new L.SGD(parameters(), o),
   "new Adam: a group": (o) => new L.Adam([{ params: parameters(), ...o }]),

@@ -1,0 +1,164 @@
+import { createInterface, type Interface } from "node:readline";
+import { styled } from "../colours.ts";
+import { reportFailure } from "../reportFailure.ts";
+import { samplingSettings } from "../samplingOptions.ts";
+import type { Turn } from "./conversation.ts";
+import { InputHistory } from "./inputHistory.ts";
+import { type ChatState, runSlashCommand, slashNames } from "./slashCommands.ts";
+
+/** Settings of a chat's input and output. */
+interface ConverseOptions {
+  /** Say nothing but what fails; the turns are returned. */
+  readonly quiet: boolean;
+}
+
+/** The turns of a chat, and the number of lines that could not be answered. */
+interface Conversed {
+  readonly turns: readonly Turn[];
+  readonly failures: number;
+}
+
+/**
+ * Reads lines from stdin and answers each, until the end, /exit, or Ctrl-C twice. On a terminal it
+ * shows a prompt and keeps a history; else each line is a turn.
+ */
+export async function converse(state: ChatState, { quiet }: ConverseOptions): Promise<Conversed> {
+  const { stdin, stdout } = process;
+  const isTerminal = Boolean(stdin.isTTY && stdout.isTTY);
+  const history = isTerminal ? new InputHistory() : null;
+  const lines = createInterface({
+    input: stdin,
+    ...(isTerminal && { output: stdout, prompt: styled("cyan", "> ", stdout), completer: completer(state) }),
+    history: ((await history?.read()) ?? []).reverse(),
+    historySize: 1000,
+    removeHistoryDuplicates: true,
+  });
+  const interrupts = watchInterrupts(lines);
+  const turns: Turn[] = [];
+  let failures = 0;
+  let begun = "";
+  if (isTerminal) lines.prompt();
+  try {
+    for await (const line of lines) {
+      interrupts.idle();
+      if (line.endsWith("\\")) {
+        begun += `${line.slice(0, -1)}\n`;
+        continue;
+      }
+      const text = (begun + line).trim();
+      begun = "";
+      try {
+        if (text !== "") {
+          await history?.add(text.replaceAll("\n", "\\n"));
+          const found = await (text.startsWith("/")
+            ? command(text, state, quiet)
+            : turn(text, state, interrupts, quiet));
+          if (found === "exit") break;
+          if (found !== null) turns.push(found);
+        }
+      } catch (error) {
+        failures++;
+        reportFailure(error);
+      }
+      if (interrupts.left) break;
+      if (isTerminal) lines.prompt();
+    }
+  } finally {
+    interrupts.end();
+    lines.close();
+  }
+  return { turns, failures };
+}
+
+/** Runs a slash command and says its answer. */
+async function command(text: string, state: ChatState, quiet: boolean): Promise<"exit" | null> {
+  const said = await runSlashCommand(text, state);
+  if (said === null) return "exit";
+  if (!quiet) console.error(styled("dim", said, process.stderr));
+  return null;
+}
+
+async function turn(text: string, state: ChatState, interrupts: Interrupts, quiet: boolean): Promise<Turn> {
+  const { conversation, settings } = state;
+  const write = (piece: string) => void (quiet || process.stdout.write(piece));
+  const found = await interrupts.during((signal) =>
+    conversation.answer(text, {
+      ...samplingSettings(settings),
+      // The turns of one seed are not drawn alike.
+      seed: settings.seed + conversation.messages.length,
+      maxNewTokens: settings.maxNewTokens,
+      signal,
+      onText: write,
+    }),
+  );
+  write("\n");
+  if (process.stderr.isTTY && !quiet) console.error(styled("dim", costs(found), process.stderr));
+  return found;
+}
+
+function costs({ promptTokens, reusedTokens, newTokens, seconds, interrupted }: Turn): string {
+  const rate = newTokens > 0 ? `, ${(newTokens / seconds).toFixed(1)} tokens/s` : "";
+  return `${interrupted ? "stopped after " : ""}${newTokens} tokens${rate}; ${promptTokens - reusedTokens} of ${promptTokens} prompt tokens were new`;
+}
+
+/** Ctrl-C: it stops an answer, and twice in a row leaves. */
+interface Interrupts {
+  /** True once the user left by it. */
+  readonly left: boolean;
+  /** Notes that the user said something else. */
+  idle(): void;
+  /** Runs an answer, whose signal the first Ctrl-C aborts. */
+  during<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** Watches no more. */
+  end(): void;
+}
+
+function watchInterrupts(lines: Interface): Interrupts {
+  let controller: AbortController | null = null;
+  let [warned, left] = [false, false];
+  const onInterrupt = () => {
+    if (controller && !controller.signal.aborted) {
+      controller.abort();
+      warned = true;
+      return;
+    }
+    if (warned) {
+      left = true;
+      lines.close();
+      return;
+    }
+    warned = true;
+    console.error(styled("dim", "\nCtrl-C once more leaves", process.stderr));
+    if (lines.terminal) lines.prompt();
+  };
+  // In a terminal the line editor takes the key; else the process gets the signal.
+  lines.on("SIGINT", onInterrupt);
+  process.on("SIGINT", onInterrupt);
+  return {
+    get left() {
+      return left;
+    },
+    idle: () => {
+      warned = false;
+    },
+    during: async (work) => {
+      controller = new AbortController();
+      try {
+        return await work(controller.signal);
+      } finally {
+        controller = null;
+      }
+    },
+    end: () => void process.off("SIGINT", onInterrupt),
+  };
+}
+
+/** Completes slash commands, and the names of adapters behind /use. */
+function completer({ conversation }: ChatState): (line: string) => [string[], string] {
+  return (line) => {
+    const all = line.startsWith("/use ")
+      ? [...conversation.adapters.keys(), "none"].map((name) => `/use ${name}`)
+      : slashNames;
+    return [all.filter((word) => word.startsWith(line)), line];
+  };
+}

@@ -1,0 +1,138 @@
+import { appendFile } from "node:fs/promises";
+import { nearestName } from "@lowrank/core";
+import type { Option } from "commander";
+import { type SamplingCommandOptions, samplingOptions } from "../samplingOptions.ts";
+import type { Conversation } from "./conversation.ts";
+
+/** Settings of a chat that /set changes. */
+export interface ChatSettings extends SamplingCommandOptions {
+  maxNewTokens: number;
+}
+
+/** The objects that a slash command acts on. */
+export interface ChatState {
+  readonly conversation: Conversation;
+  readonly settings: ChatSettings;
+  /** Further options that /set knows, beside those of sampling. */
+  readonly options: readonly Option[];
+}
+
+/** A command of a chat: a line that begins with a slash. */
+interface SlashCommand {
+  /** The words behind its name in /help. */
+  readonly takes: string;
+  readonly help: string;
+  /** Acts, and returns what to tell; null ends the chat. */
+  run(words: string, state: ChatState): Promise<string | null> | string | null;
+}
+
+/** The commands by their names. */
+const commands: Readonly<Record<string, SlashCommand>> = {
+  help: { takes: "", help: "these commands", run: () => helpText() },
+  use: {
+    takes: "NAME | PATH | none",
+    help: "answer with an adapter: one of /adapters, a folder or hf://org/name; none for the base model",
+    run: async (word, { conversation }) => {
+      if (word === "") throw new Error("/use: which adapter? Give a name of /adapters, a folder, or none");
+      const name = await conversation.use(word === "none" ? null : word);
+      return name === null ? "the base model answers" : `adapter ${name} answers`;
+    },
+  },
+  adapters: {
+    takes: "",
+    help: "the adapters that are loaded; * marks the one that answers",
+    run: (_, { conversation: { adapters, active } }) => {
+      if (adapters.size === 0) return "no adapter is loaded; /use PATH loads one";
+      const line = ([name, source]: readonly [string, string]) => `${name === active ? "*" : " "} ${name}  ${source}`;
+      return [...adapters].map(line).join("\n");
+    },
+  },
+  system: {
+    takes: "TEXT | none",
+    help: "what the model is told before all turns; alone it shows it",
+    run: (text, { conversation }) => {
+      if (text !== "") conversation.system = text === "none" ? null : text;
+      return conversation.system === null ? "there is no system prompt" : `system: ${conversation.system}`;
+    },
+  },
+  reset: {
+    takes: "",
+    help: "forget all turns; system prompt and adapters stay",
+    run: (_, { conversation }) => {
+      conversation.reset();
+      return "the conversation begins anew";
+    },
+  },
+  set: {
+    takes: "NAME VALUE",
+    help: "change how tokens are chosen, such as /set temperature 0.7; alone it shows the settings",
+    run: (words, state) => (words === "" ? shown(state.settings) : set(words, state)),
+  },
+  save: {
+    takes: "FILE",
+    help: 'append the conversation to a JSONL file, as one line of {"messages"} that train reads',
+    run: async (path, { conversation }) => {
+      if (path === "") throw new Error("/save: where to? Give a file, such as /save chat.jsonl");
+      if (conversation.messages.length === 0) throw new Error("/save: there are no turns yet");
+      await appendFile(path, `${JSON.stringify({ messages: conversation.transcript })}\n`);
+      return `saved to ${path}`;
+    },
+  },
+  exit: { takes: "", help: "leave; so do Ctrl-D, and Ctrl-C twice", run: () => null },
+};
+
+/** The names of the commands, with their slash. */
+export const slashNames: readonly string[] = Object.keys(commands).map((name) => `/${name}`);
+
+/**
+ * Runs a line that begins with a slash and returns what to tell; null ends the chat. Throws, naming
+ * the command, for what it does not take.
+ */
+export async function runSlashCommand(line: string, state: ChatState): Promise<string | null> {
+  const [, name, words] = /^\/(\S*)\s*(.*)$/s.exec(line) as RegExpExecArray;
+  if (Object.hasOwn(commands, name)) return commands[name].run(words.trim(), state);
+  const near = nearestName(name, Object.keys(commands));
+  throw new Error(`there is no /${name}${near === null ? "" : `; did you mean /${near}?`} /help lists all`);
+}
+
+function helpText(): string {
+  const rows = Object.entries(commands).map(([name, { takes, help }]) => [`/${name} ${takes}`.trim(), help]);
+  const width = Math.max(...rows.map(([usage]) => usage.length));
+  const lines = rows.map(([usage, help]) => `  ${usage.padEnd(width)}  ${help}`);
+  return [...lines, "A line that ends in \\ goes on in the next one. Ctrl-C stops an answer."].join("\n");
+}
+
+const shown = (settings: ChatSettings): string =>
+  Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${flagOf(name)} ${value}`)
+    .join(", ");
+
+/** "maxNewTokens": max-new-tokens. */
+const flagOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+function set(words: string, { settings, options }: ChatState): string {
+  const [name, ...values] = words.split(/[\s=]+/).filter((word) => word !== "--" && word !== "");
+  const flag = name.replace(/^--/, "");
+  const all = [...options, ...samplingOptions()];
+  const option = all.find(({ long }) => long === `--${flag}`);
+  if (!option) {
+    throw new Error(`/set: there is no ${flag}; there are ${all.map(({ long }) => long?.slice(2)).join(", ")}`);
+  }
+  const target = settings as unknown as Record<string, unknown>;
+  target[option.attributeName()] = settingOf(option, flag, values);
+  // The one shuts the others out, as on the command line.
+  if (option.isBoolean()) for (const other of ["temperature", "topK", "topP"]) delete target[other];
+  else delete target.greedy;
+  return shown(settings);
+}
+
+function settingOf(option: Option, flag: string, values: readonly string[]): unknown {
+  if (option.isBoolean()) return true;
+  if (values.length !== 1) throw new Error(`/set ${flag} takes one value, such as /set ${flag} 1`);
+  try {
+    return option.parseArg?.(values[0], undefined as never) ?? values[0];
+  } catch (error) {
+    throw new Error(`/set ${flag}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,77 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { JobRefused } from "@lowrank/serve/jobs";
+import {
+  type ExampleTokenizer,
+  type PreferenceExample,
+  type PreferenceText,
+  type TokenizedExample,
+  toExample,
+  tokenizeExample,
+  tokenizePreference,
+} from "@lowrank/train";
+
+/** Problems of a file that are told before the rest is left unread. */
+const mostProblems = 10;
+
+/** Reads one record of a training file. Throws for one that is no example. */
+type ReadRecord<E> = (tokenizer: ExampleTokenizer, value: unknown) => Promise<E>;
+
+/** An example to imitate: a conversation, a prompt with its completion, or a text. */
+export const readSupervised: ReadRecord<TokenizedExample> = async (tokenizer, value) => {
+  return tokenizeExample(tokenizer, toExample({ value, where: "the example" }));
+};
+
+/** Two answers to compare, as OpenAI's files have them or as TRL's do. */
+export const readPreference: ReadRecord<PreferenceExample> = async (tokenizer, value) => {
+  const record = Object(value) as Record<string, unknown>;
+  const messages = (name: string, found: unknown) => {
+    const example = toExample({ value: { messages: found }, where: name });
+    return "messages" in example ? example.messages : [];
+  };
+  if (record.input !== undefined) {
+    return tokenizePreference(tokenizer, {
+      prompt: messages("input", Object(record.input).messages),
+      chosen: messages("preferred_output", record.preferred_output),
+      rejected: messages("non_preferred_output", record.non_preferred_output),
+    });
+  }
+  const { prompt, chosen, rejected } = record;
+  if ([prompt, chosen, rejected].every((text) => typeof text === "string")) {
+    return tokenizePreference(tokenizer, { prompt, chosen, rejected } as PreferenceText);
+  }
+  const keys = Object.keys(record).join(", ") || "(none)";
+  throw new Error(
+    `found keys ${keys}; a comparison is {"input": {"messages"}, "preferred_output", "non_preferred_output"} or {"prompt", "chosen", "rejected"}`,
+  );
+};
+
+/**
+ * Reads a JSONL file of a job. Throws `JobRefused` with the lines that are no examples and the
+ * reasons; `param` names the file in the order.
+ */
+export async function readExamples<E>(
+  path: string,
+  tokenizer: ExampleTokenizer,
+  read: ReadRecord<E>,
+  param: "training_file" | "validation_file",
+): Promise<E[]> {
+  const examples: E[] = [];
+  const problems: string[] = [];
+  let number = 0;
+  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+    number++;
+    if (line.trim() === "") continue;
+    try {
+      examples.push(await read(tokenizer, JSON.parse(line)));
+    } catch (error) {
+      problems.push(`line ${number}: ${(error as Error).message}`);
+      if (problems.length === mostProblems) break;
+    }
+  }
+  if (problems.length === 0 && examples.length > 0) return examples;
+  const found = problems.length > 0 ? problems.join("\n") : "it holds no example";
+  const code = `invalid_${param}`;
+  const more = problems.length === mostProblems ? "\nThe lines after these were not read." : "";
+  throw new JobRefused({ code, message: `The file of ${param} is not what the method needs. ${found}${more}`, param });
+}

@@ -1,0 +1,61 @@
+import type { FineTuning, ServingLogger } from "@lowrank/serve/http";
+import { bullQueue, fineTuneWorker, type JobQueue, keepFilled, localQueue } from "@lowrank/serve/jobs";
+import type { ServeSettings } from "../serve/serveSettings.ts";
+import { jobPlaces } from "./jobPlaces.ts";
+import { trainInProcess } from "./trainInProcess.ts";
+import { parseTrainOptions } from "./trainOptions.ts";
+
+/** Milliseconds between two looks whether a job was cancelled. */
+const pollMs = 1000;
+
+/** The fine-tuning of a server. */
+export interface ServedFineTuning {
+  readonly fineTuning: FineTuning;
+  /** Stops the jobs that train here, each with a checkpoint. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store and the queue of a server's jobs: one on Redis, whose workers train, or one in
+ * this process, whose jobs train on this machine. Returns null where the settings ask for neither.
+ */
+export async function startFineTuning(
+  settings: ServeSettings,
+  plugins: readonly string[],
+  logger: ServingLogger,
+): Promise<ServedFineTuning | null> {
+  const { queue: url, store, "fine-tuning": here, "served-model-name": model } = settings;
+  if (store === undefined || (url === undefined && !here)) return null;
+  const { jobs, files, place } = jobPlaces(store);
+  const onError = (error: Error) => logger.warn({ reason: error.message }, "queue");
+  const queue: JobQueue = url === undefined ? localQueue({}) : await bullQueue({ url, model, onError });
+  const machine = { threads: settings.threads, wideSimd: settings["wide-simd"], yields: true, pollMs };
+  const working =
+    url === undefined
+      ? await queue.work(
+          fineTuneWorker({
+            ...{ store: jobs, place },
+            train: async (job, attempt, signal) => {
+              logger.info({ job: job.id, tenant: job.owner, attempt }, "training");
+              const order = { job, attempt, store, model: settings.model, ...machine };
+              const trained = await trainInProcess(order, plugins, signal);
+              logger.info({ job: job.id, tenant: job.owner, model: job.name }, "trained");
+              return trained;
+            },
+          }),
+        )
+      : null;
+  const stopFilling = keepFilled(queue, jobs, model, { onError });
+  return {
+    fineTuning: {
+      ...{ jobs, files, queue },
+      limits: { uploadBytes: settings["max-upload"], jobs: settings["max-jobs"], files: settings["max-files"] },
+      checkOptions: (_, options) => void parseTrainOptions(options),
+    },
+    close: async () => {
+      stopFilling();
+      await working?.close();
+      await queue.close();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { fork } from "node:child_process";
+import { extname, join } from "node:path";
+import { JobRefused, JobStopped, type TrainedJob } from "@lowrank/serve/jobs";
+import type { Order } from "./fineTune.ts";
+import type { JobOutcome, ToJob } from "./jobProcess.ts";
+
+/** Milliseconds in which a process that was asked to stop has saved its checkpoint. */
+const graceMs = 60_000;
+
+/** The script has the ending of this file: that of sources, or of compiled files. */
+const script = join(import.meta.dirname, `jobProcess${extname(import.meta.filename)}`);
+
+/**
+ * Trains a job in a process of its own, of the lowest priority: it has memory of its own, and
+ * whatever ends it ends nothing else. Throws `JobStopped` where `signal` stopped it.
+ */
+export function trainInProcess(order: Order, plugins: readonly string[], signal: AbortSignal): Promise<TrainedJob> {
+  return new Promise((resolve, reject) => {
+    const running = fork(script, plugins, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    let outcome: JobOutcome | undefined;
+    let killing: NodeJS.Timeout | undefined;
+    const tell = (message: ToJob) => running.connected && running.send(message);
+    const stop = () => {
+      tell({ stop: true });
+      killing = setTimeout(() => running.kill("SIGKILL"), graceMs);
+    };
+    running.on("message", (message: JobOutcome) => {
+      outcome = message;
+    });
+    running.on("error", reject);
+    running.on("close", (code, ended) => {
+      clearTimeout(killing);
+      signal.removeEventListener("abort", stop);
+      if (!outcome || "stopped" in outcome) {
+        const reason = `the process that trained it ended with ${ended ?? `exit code ${code}`}`;
+        reject(outcome || signal.aborted ? new JobStopped() : new Error(reason));
+      } else if ("trained" in outcome) resolve(outcome.trained);
+      else reject("refused" in outcome ? new JobRefused(outcome.refused) : new Error(outcome.failed));
+    });
+    if (signal.aborted) return void running.kill("SIGKILL");
+    signal.addEventListener("abort", stop, { once: true });
+    tell({ order });
+  });
+}

@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { parseHubAddress } from "@lowrank/files";
+
+/** A file by its content. */
+export interface FileDigest {
+  /** As it was asked for. */
+  readonly path: string;
+  readonly bytes: number;
+  /** Hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The files of a model that decide what it answers. */
+const ofModel =
+  /\.(safetensors|gguf)$|^(config|generation_config|tokenizer|tokenizer_config)\.json$|^chat_template\.jinja$/;
+
+async function digest(path: string): Promise<FileDigest> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return { path, bytes: (await stat(path)).size, sha256: hash.digest("hex") };
+}
+
+/** Returns the digests of files. Those at an address, which were read from there, are left out. */
+export async function digestFiles(paths: readonly string[]): Promise<FileDigest[]> {
+  const digests: FileDigest[] = [];
+  for (const path of paths.filter((path) => !/^\w+:\/\//.test(path))) digests.push(await digest(path));
+  return digests;
+}
+
+/**
+ * Returns the digests of the files of a model's folder, or of its GGUF file. One on the hub has
+ * none: its address names a revision.
+ */
+export async function digestModel(path: string): Promise<FileDigest[]> {
+  if (parseHubAddress(path) || /^\w+:\/\//.test(path)) return [];
+  if (!(await stat(path)).isDirectory()) return digestFiles([path]);
+  const names = (await readdir(path)).filter((name) => ofModel.test(name)).sort();
+  return digestFiles(names.map((name) => join(path, name)));
+}

@@ -1,0 +1,19 @@
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { metricsName } from "./metricsLog.ts";
+
+/**
+ * Removes from a run's folder the checkpoints of an older run there: those whose measurements are
+ * not the beginning of this run's. Returns their names.
+ */
+export async function removeOlderCheckpoints(folder: string, metrics: string): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of await readdir(folder)) {
+    if (!/^checkpoint-\d+$/.test(name)) continue;
+    const own = await readFile(join(folder, name, metricsName), "utf8").catch(() => null);
+    if (own === null || metrics.startsWith(own)) continue;
+    await rm(join(folder, name), { recursive: true, force: true });
+    removed.push(name);
+  }
+  return removed;
+}

@@ -1,0 +1,131 @@
+import { parseHubAddress } from "@lowrank/files";
+import type { Tokenizer } from "@lowrank/models";
+import type { QuantizeOptions } from "@lowrank/nn";
+import type { PeftConfig, PeftOptions } from "@lowrank/peft";
+import { trainingSteps } from "@lowrank/train";
+import { findMethods, quantizedWords } from "../../report/methods.ts";
+import { describeBackend } from "../backends.ts";
+import { loadWithTokenizer, storedQuantization } from "../loading.ts";
+import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../quantizeOptions.ts";
+import type { TrainCommandOptions } from "../train.ts";
+import { readTrainData, type TrainData } from "../trainData.ts";
+import { trainedConfig } from "../trainedConfig.ts";
+import { virtualTokens } from "../virtualTokens.ts";
+import type { TrainVoice } from "./trainVoice.ts";
+
+/** A base model as a run trains on it. */
+type LoadedBase = Awaited<ReturnType<typeof loadWithTokenizer>> & {
+  /** The form in which its layers were quantised here. */
+  readonly quantize: QuantizeOptions | undefined;
+};
+
+/** Data and the adapter's configuration of a run, and what follows from them. */
+export interface PreparedData {
+  readonly data: TrainData;
+  /** The adapter's configuration; null: the whole model trains. */
+  readonly config: PeftConfig | null;
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  /** Tokens in a block, and the most in an example. */
+  readonly lengths: { readonly blockSize: number; readonly maxLength: number };
+  readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
+}
+
+/** A run before anything trains. */
+export interface PreparedRun extends PreparedData {
+  readonly loaded: LoadedBase;
+}
+
+/** Loads model and data, and finds out what follows from them. */
+export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
+  // Wrong options are told before anything is loaded.
+  await trainedConfig(options);
+  voice.note(`loading ${options.model}`);
+  const loaded = await loadBase(options, voice);
+  const { model, tokenizer, generationConfig, backend } = loaded;
+  if (backend.adapter !== undefined) voice.say(`backend: ${describeBackend(backend)}`);
+  const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
+  const { maxPositions } = model;
+  return { loaded, ...(await prepareData({ tokenizer, maxPositions, padTokenId }, options, voice)) };
+}
+
+/** The parts of a model that say how data are read. */
+interface DataReader {
+  readonly tokenizer: Tokenizer;
+  readonly maxPositions: number;
+  readonly padTokenId: number;
+}
+
+/** Reads and tokenises the data, and finds out what follows from them. */
+export async function prepareData(
+  { tokenizer, maxPositions, padTokenId }: DataReader,
+  options: TrainCommandOptions,
+  voice: TrainVoice,
+): Promise<PreparedData> {
+  const configFor = await trainedConfig(options);
+  const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
+  voice.note(`reading and tokenizing ${options.data.join(", ")}`);
+  const data = await readTrainData(tokenizer, { ...options, ...lengths });
+  voice.say(`data: ${data.description}`);
+  const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
+  if (cut > 0) {
+    const most = `${lengths.maxLength} tokens (--max-length)`;
+    const message = `${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`;
+    voice.warn({ code: "cut-examples", message });
+  }
+  const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
+  const passes = { batchSize, gradientAccumulationSteps };
+  const steps = options.steps ?? trainingSteps(data.train.length, { ...passes, epochs });
+  const stepsPerEpoch = trainingSteps(data.train.length, { ...passes, epochs: 1 });
+  const config = configFor(steps)?.with(baseOf(options.model)) ?? null;
+  const batching = { batchSize, padTokenId, maxLength: lengths.maxLength };
+  return { data, config, steps, stepsPerEpoch, lengths, batching };
+}
+
+/**
+ * Loads the model, in 4 bits where the method has it so; one that is in 4 bits on
+ * disk already stays as it is.
+ */
+async function loadBase(options: TrainCommandOptions, voice: TrainVoice): Promise<LoadedBase> {
+  const given = givenQuantizeOptions(options);
+  if (!findMethods([options.method])[0].quantized) {
+    if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
+    return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
+  }
+  const stored = await storedQuantization(options.model);
+  if (stored && given.length > 0) {
+    throw new Error(`${options.model} is quantised already, to ${stored.quantType}; leave ${given.join(", ")} out`);
+  }
+  const quantize = stored ? undefined : toQuantizeOptions(options);
+  const loaded = await loadWithTokenizer(options.model, { ...options, quantize });
+  if (stored) voice.say(`base model: in ${stored.quantType} on disk already`);
+  if (quantize && loaded.quantization) voice.say(describeQuantization(loaded.quantization, quantize));
+  return { ...loaded, quantize };
+}
+
+/**
+ * Tokens in a block and in an example; throws where the model has fewer positions
+ * beside the virtual tokens.
+ */
+function sequenceLengths(
+  options: TrainCommandOptions,
+  positions: number,
+  virtual: number,
+): { blockSize: number; maxLength: number } {
+  const most = positions - virtual;
+  const beside = virtual === 0 ? "" : ` beside ${virtual} virtual tokens`;
+  if (most < 2) throw new Error(`the model has ${positions} positions, which leaves no room${beside}; take fewer`);
+  const { blockSize = Math.min(256, most), maxLength = most } = options;
+  for (const [name, value] of Object.entries({ "--block-size": blockSize, "--max-length": maxLength })) {
+    if (value > most)
+      throw new Error(`${name} is ${value}, but the model has ${most} positions${beside}; give ${most} or less`);
+  }
+  return { blockSize, maxLength };
+}
+
+/** Returns the fields of an adapter's configuration by which PEFT finds its base model. */
+function baseOf(model: string): Pick<PeftOptions, "baseModelNameOrPath" | "revision"> {
+  const place = parseHubAddress(model);
+  if (place?.path !== "") return { baseModelNameOrPath: model };
+  return { baseModelNameOrPath: place.repo, revision: place.revision === "main" ? null : place.revision };
+}

@@ -1,0 +1,51 @@
+/** Work beside the steps of a training. */
+export type SideWork = "evaluation" | "save" | "samples";
+
+/** The steps at which work beside them comes. */
+export interface WorkPlan {
+  /** Steps between; null: not between. */
+  readonly every: number | null;
+  readonly atEnd: boolean;
+}
+
+/** Estimates the time that a training still takes, with the work beside its steps. */
+export class TimeLeft {
+  readonly #maxSteps: number;
+  readonly #plans: Readonly<Record<SideWork, WorkPlan>>;
+  #step = 0;
+  #steps = { count: 0, seconds: 0 };
+  readonly #took = new Map<SideWork, { count: number; seconds: number }>();
+
+  constructor(maxSteps: number, plans: Readonly<Record<SideWork, WorkPlan>>) {
+    this.#maxSteps = maxSteps;
+    this.#plans = plans;
+  }
+
+  /** Notes a step by its number, counted from 1, and its wall time. */
+  step(step: number, seconds: number): void {
+    this.#step = step;
+    this.#steps = { count: this.#steps.count + 1, seconds: this.#steps.seconds + seconds };
+  }
+
+  /** Notes the wall time of work beside the steps. */
+  side(work: SideWork, seconds: number): void {
+    const before = this.#took.get(work) ?? { count: 0, seconds: 0 };
+    this.#took.set(work, { count: before.count + 1, seconds: before.seconds + seconds });
+  }
+
+  /** Seconds left at the pace so far. Work that never came yet is not counted. */
+  get seconds(): number {
+    const { count, seconds } = this.#steps;
+    const steps = count === 0 ? 0 : ((this.#maxSteps - this.#step) * seconds) / count;
+    const beside = Array.from(this.#took, ([work, took]) => (this.#times(work) * took.seconds) / took.count);
+    return beside.reduce((sum, time) => sum + time, steps);
+  }
+
+  /** Counts the times that work is still to come. */
+  #times(work: SideWork): number {
+    const { every, atEnd } = this.#plans[work];
+    const before = (step: number) => (every === null ? 0 : Math.floor((step - 1) / every));
+    const between = Math.max(0, before(this.#maxSteps) - (every === null ? 0 : Math.floor(this.#step / every)));
+    return between + (atEnd ? 1 : 0);
+  }
+}

@@ -1,0 +1,174 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Evaluation, getLastCheckpoint, Trainer, type TrainerOptions, type TrainingResult } from "@lowrank/train";
+import { type Interrupted, withInterrupt } from "../interrupt.ts";
+import type { Learner } from "../learner.ts";
+import { shellWord } from "../output.ts";
+import type { TrainCommandOptions } from "../train.ts";
+import { trainerSettings } from "../trainerFlags.ts";
+import { resumeFailure, withFlags } from "../trainFlags.ts";
+import { isSample, type ValidationLine } from "./metrics.ts";
+import { MetricsLog, metricsName, readHistory } from "./metricsLog.ts";
+import type { PreparedRun } from "./prepareRun.ts";
+import { answerSamples, type SamplePrompt } from "./sampleAnswers.ts";
+import { type SideWork, TimeLeft } from "./timeLeft.ts";
+import type { TrainVoice } from "./trainVoice.ts";
+
+/** The result of a training, and the duration of each step. */
+export interface TrainedSteps {
+  readonly result: TrainingResult;
+  readonly stepSeconds: readonly number[];
+  readonly maxSteps: number;
+  readonly log: MetricsLog;
+  /** The signal that ended it before its last step; null for a whole run. */
+  readonly interrupted: Interrupted | null;
+}
+
+/** The parts of a run that its steps need. */
+export interface StepsContext {
+  readonly options: TrainCommandOptions;
+  readonly prepared: PreparedRun;
+  readonly learner: Learner;
+  readonly prompts: readonly SamplePrompt[];
+  readonly voice: TrainVoice;
+}
+
+/** Trains, and writes a line of measurements for each step, validation and set of answers. */
+export async function trainSteps(context: StepsContext): Promise<TrainedSteps> {
+  const { options, voice } = context;
+  const note = () => voice.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
+  try {
+    return await withInterrupt(note, (signal) => train(context, signal));
+  } catch (error) {
+    throw await withLastCheckpoint(error, options);
+  } finally {
+    voice.end();
+  }
+}
+
+async function train(
+  { options, prepared, learner, prompts, voice }: StepsContext,
+  signal: AbortSignal,
+): Promise<TrainedSteps> {
+  const { data, batching, steps: maxSteps, loaded } = prepared;
+  const { model, optimizer } = learner;
+  const { output, evalEvery = null, saveEvery = null, sampleEvery = null, logEvery } = options;
+  const stepSeconds: number[] = [];
+  const left = new TimeLeft(maxSteps, {
+    evaluation: { every: data.validation.length > 0 ? evalEvery : null, atEnd: data.validation.length > 0 },
+    save: { every: saveEvery, atEnd: true },
+    samples: { every: prompts.length > 0 ? sampleEvery : null, atEnd: prompts.length > 0 },
+  });
+  let log = new MetricsLog(output, "");
+  const add = (line: Parameters<MetricsLog["add"]>[0]) => {
+    log.add(line);
+    voice.metrics(line);
+  };
+  const side = sideWork(left);
+  const sample = async (step: number) => {
+    add({ step, samples: await answerSamples(model, loaded.tokenizer, prompts, batching.maxLength) });
+    side.did("samples");
+  };
+  const trainer = new Trainer(model, data.train, {
+    ...batching,
+    signal,
+    maxSteps: options.steps,
+    epochs: options.epochs,
+    gradientAccumulationSteps: options.accumulate,
+    ...optimizer,
+    schedule: options.schedule,
+    warmupSteps: options.warmupSteps,
+    maxGradNorm: options.maxGradNorm,
+    seed: options.seed,
+    ...trainerSettings(options, data.validation),
+    checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
+    onStep: async (report) => {
+      const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
+      // What the loop did between two steps, less a validation, was to save.
+      if (saveEvery !== null && step > 1 && (step - 1) % saveEvery === 0) side.did("save", seconds);
+      stepSeconds.push(seconds);
+      left.step(step, seconds);
+      side.start();
+      const line = { step, loss, learning_rate: learningRate, grad_norm: gradNorm };
+      const speed = { tokens_per_second: tokens / seconds, memory: process.memoryUsage.rss() };
+      if (step % logEvery === 0 || step === maxSteps) add({ ...line, ...speed });
+      voice.step(report, left.seconds);
+      if (prompts.length > 0 && sampleEvery !== null && step % sampleEvery === 0 && step < maxSteps) await sample(step);
+    },
+    onWarning: voice.warn,
+    onEvaluation: (step, evaluation) => {
+      side.did("evaluation");
+      add(validationLine(step, evaluation));
+    },
+  });
+  if (options.resume !== undefined) {
+    await resume(trainer, options.resume, options);
+    log = new MetricsLog(output, await readHistory(await checkpointOf(options.resume)));
+  }
+  try {
+    side.start();
+    if (prompts.length > 0 && log.lines.length === 0) await sample(0);
+    const result = await trainer.train();
+    const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
+    const isSampled = log.lines.some((line) => isSample(line) && line.step === result.steps);
+    if (prompts.length > 0 && !interrupted && !isSampled) await sample(result.steps);
+    return { result, stepSeconds, maxSteps: trainer.maxSteps, log, interrupted };
+  } finally {
+    log.close();
+  }
+}
+
+/** Measures work beside the steps: from the end of what came before. */
+function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: number): void } {
+  let since = performance.now();
+  return {
+    start: () => {
+      since = performance.now();
+    },
+    did: (work, less = 0) => {
+      left.side(work, Math.max(0, (performance.now() - since) / 1000 - less));
+      since = performance.now();
+    },
+  };
+}
+
+function validationLine(step: number, { labels: _, metrics, ...measures }: Evaluation): ValidationLine {
+  const named = Object.entries({ ...measures, ...metrics }).map(([name, value]) => [`eval_${name}`, value]);
+  return { step, ...Object.fromEntries(named) };
+}
+
+function checkpointing(
+  { output, saveEvery, saveTotalLimit }: TrainCommandOptions,
+  companions: () => ReadonlyMap<string, string>,
+): TrainerOptions["checkpoints"] {
+  if (saveEvery !== undefined) return { folder: output, every: saveEvery, saveTotalLimit, companions };
+  if (saveTotalLimit !== undefined) throw new Error("--save-total-limit is for --save-every; give that too");
+  return undefined;
+}
+
+async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCommandOptions): Promise<void> {
+  try {
+    await trainer.resume(from, { allowChanges });
+  } catch (error) {
+    throw resumeFailure(from, error);
+  }
+}
+
+/** The checkpoint that a folder is, or the newest whole one in it. */
+async function checkpointOf(folder: string): Promise<string> {
+  const isOne = await stat(join(folder, "trainer_state.json")).catch(() => null);
+  const last = isOne ? null : await getLastCheckpoint(folder, () => {});
+  return last === null ? folder : join(folder, last);
+}
+
+/**
+ * The error that ended a training, in the command's own words, with the checkpoint that holds what
+ * was trained until then.
+ */
+async function withLastCheckpoint(error: unknown, { output, saveEvery }: TrainCommandOptions): Promise<unknown> {
+  if (!(error instanceof Error)) return error;
+  const last = saveEvery ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
+  const kept = last === null ? "" : shellWord(join(output, last));
+  const advice = kept && `; ${kept} holds what was trained until then: go on with --resume ${kept}`;
+  return new Error(`${withFlags(error.message)}${advice}`, { cause: error });
+}

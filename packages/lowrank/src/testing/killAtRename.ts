@@ -1,0 +1,36 @@
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+
+/*
+ * Kills this process before or after its nth rename of a file or folder: KILL_AT_RENAME="3 before".
+ * A process loads it by `node --import`.
+ */
+
+const [number, when] = (process.env.KILL_AT_RENAME ?? "").split(" ");
+let count = 0;
+
+function die(): never {
+  process.kill(process.pid, "SIGKILL");
+  // The signal comes at once; nothing may happen until then.
+  for (;;);
+}
+
+/** Counts a rename that comes, or that was. */
+function passes(moment: "before" | "after"): void {
+  if (moment === "before") count++;
+  if (count === Number(number) && moment === when) die();
+}
+
+const { rename } = fs.promises;
+fs.promises.rename = async (from, to) => {
+  passes("before");
+  await rename(from, to);
+  passes("after");
+};
+const { renameSync } = fs;
+fs.renameSync = (from, to) => {
+  passes("before");
+  renameSync(from, to);
+  passes("after");
+};
+syncBuiltinESMExports();

@@ -1,0 +1,39 @@
+import { lionStep, type Tensor } from "@lowrank/core";
+import { checkBetas } from "./adam.ts";
+import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
+
+/** Settings of `Lion`. */
+export interface LionOptions {
+  lr: number;
+  /** The share of the average in the step that is taken, and the share of it that is kept. */
+  betas: readonly [number, number];
+  weightDecay: number;
+}
+
+/**
+ * Lion: each number moves by the learning rate, in the direction of an average of its gradients.
+ * Weight decay is decoupled. It keeps half of what AdamW keeps, and wants a learning rate three to
+ * ten times lower. Chen et al. 2023, https://arxiv.org/abs/2302.06675
+ */
+export class Lion extends Optimizer<LionOptions> {
+  /** Defaults: lr 1e-4, betas 0.9 and 0.99, weight decay 0. */
+  constructor(params: Params<LionOptions>, options: Partial<LionOptions> = {}) {
+    super(params, { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 }, options);
+    checkBetas("Lion", this.groups);
+  }
+
+  protected override stateSpecs(param: Tensor): Record<string, StateSpec> {
+    return stateLike(param, "expAvg");
+  }
+
+  protected override update(
+    updates: readonly Update[],
+    _step: number,
+    { lr, betas: [beta1, beta2], weightDecay }: LionOptions,
+    guard: Guard,
+  ): void {
+    for (const { param, grad, state } of updates) {
+      lionStep(param, grad, state.expAvg, ...guard.tensors, { lr, beta1, beta2, weightDecay, ...guard.params });
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { checkOptions } from "@lowrank/core";
+import { unavailable } from "./adapterPlace.ts";
+import { S3Client, type S3Credentials } from "./s3Client.ts";
+import { readListing, type S3Object, s3ErrorCode } from "./s3Xml.ts";
+import { type StoreClock, systemClock } from "./storeClock.ts";
+
+/** Options of `s3Place`. */
+export interface S3PlaceOptions {
+  readonly bucket: string;
+  /** The start of all keys: "adapters/prod". Default: the whole bucket. */
+  readonly prefix?: string;
+  readonly region?: string;
+  /** The address of a store other than Amazon's: "http://127.0.0.1:9000". */
+  readonly endpoint?: string;
+  /**
+   * The bucket stands in the path of addresses, and not in their host. Default: true with an
+   * endpoint.
+   */
+  readonly pathStyle?: boolean;
+  /** The keys, or a function that gives the present ones. Default: requests are not signed. */
+  readonly credentials?: S3Credentials | (() => Promise<S3Credentials>);
+  /** Used instead of the global fetch. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Milliseconds without a byte after which a request is tried again. Default 10000. */
+  readonly timeoutMs?: number;
+  readonly clock?: StoreClock;
+}
+
+/** A bucket that is asked by one client, and the start of all keys in it. */
+export interface S3Bucket {
+  readonly client: S3Client;
+  /** Ends in "/", or is empty. */
+  readonly prefix: string;
+  readonly label: string;
+  /** Lists objects, page by page, by their whole keys. */
+  pages(query: Readonly<Record<string, string>>): AsyncGenerator<readonly S3Object[]>;
+  /** Writes an object under a condition, and returns its tag; null if this does not hold. */
+  put(key: string, body: string, condition: Readonly<Record<string, string>>): Promise<string | null>;
+  /** Throws for a store that writes whatever the condition. Tries it on this key. */
+  checkConditional(key: string): Promise<void>;
+}
+
+/** Opens a bucket by its options; `caller` names who has them. */
+export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
+  checkOptions(caller, options, {
+    ...({ bucket: true, prefix: true, region: true, endpoint: true, pathStyle: true, credentials: true } as const),
+    ...({ fetch: true, timeoutMs: true, clock: true } as const),
+  });
+  const { bucket, region = "us-east-1", endpoint, pathStyle = endpoint !== undefined, credentials } = options;
+  const { fetch = globalThis.fetch, timeoutMs = 10_000, clock = systemClock } = options;
+  const prefix = (options.prefix ?? "")
+    .replace(/^\/+|\/+$/g, "")
+    .replace(/$/, "/")
+    .replace(/^\/$/, "");
+  const address = new URL(endpoint ?? `https://s3.${region}.amazonaws.com`);
+  if (pathStyle) address.pathname = `${address.pathname.replace(/\/$/, "")}/${bucket}`;
+  else address.host = `${bucket}.${address.host}`;
+  const label = `s3://${bucket}/${prefix}`;
+  const client = new S3Client({
+    label,
+    bucket: address.href.replace(/\/$/, ""),
+    region,
+    credentials,
+    fetch,
+    timeoutMs,
+    clock,
+  });
+  /** True once the store has refused writes whose condition does not hold. */
+  let conditional = false;
+
+  const pages = async function* (query: Readonly<Record<string, string>>): AsyncGenerator<readonly S3Object[]> {
+    for (let next: string | null = ""; next !== null; ) {
+      const token: Record<string, string> = next === "" ? {} : { "continuation-token": next };
+      const { body } = await client.send({ method: "GET", key: "", query: { ...list, ...query, ...token } });
+      let page: ReturnType<typeof readListing>;
+      try {
+        page = readListing(new TextDecoder().decode(body));
+      } catch (error) {
+        throw unavailable(`${label} is not an object store: ${(error as Error).message}`, error);
+      }
+      yield page.objects;
+      next = page.next;
+    }
+  };
+  const put = async (key: string, body: string, condition: Record<string, string>): Promise<string | null> => {
+    const headers = { ...condition, "Content-Type": "application/json" };
+    const answer = await client.send({ method: "PUT", key, headers, body, expected: [404, 409, 412] });
+    if (answer.status !== 200) {
+      checkBucket(answer, label);
+      return null;
+    }
+    return tagOf(answer.headers, label);
+  };
+  const checkConditional = async (key: string): Promise<void> => {
+    if (conditional) return;
+    const text = '"Servers write this to see that the store knows conditional writes."\n';
+    await put(key, text, absent);
+    const written = (await put(key, text, absent)) ?? (await put(key, text, { "If-Match": '"none"' }));
+    if (written !== null) {
+      const fix = "use a store with conditional writes";
+      throw unavailable(
+        `${label} ignores If-Match and If-None-Match, so that servers would overwrite each other's changes; ${fix}`,
+      );
+    }
+    conditional = true;
+  };
+  return { client, prefix, label, pages, put, checkConditional };
+}
+
+/** The parameters of every list. XML cannot hold all characters that keys may have. */
+const list = { "list-type": "2", "encoding-type": "url" };
+
+/** The condition that there is no such object yet. */
+export const absent = { "If-None-Match": "*" };
+
+/** Returns the tag of an answer. Throws where the store tells none. */
+export function tagOf(headers: Headers, label: string): string {
+  const tag = headers.get("ETag");
+  if (tag === null) throw unavailable(`${label} tells no ETag; let its CORS rules expose this header`);
+  return tag;
+}
+
+/** Throws where an answer says that there is no such bucket. */
+export function checkBucket({ body }: { body: Uint8Array }, label: string): void {
+  if (s3ErrorCode(new TextDecoder().decode(body)) === "NoSuchBucket")
+    throw unavailable(`${label}: there is no such bucket`);
+}

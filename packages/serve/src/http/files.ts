@@ -1,0 +1,135 @@
+import { z } from "@hono/zod-openapi";
+import type { StoredFile } from "../jobs/fileStore.ts";
+import { addRoute } from "./addRoute.ts";
+import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
+import { checkLines } from "./checkLines.ts";
+import type { FineTuning, FineTuningLimits } from "./fineTuning.ts";
+import { HttpError } from "./httpError.ts";
+import { pageOf, pageQuery } from "./pages.ts";
+import { readUpload } from "./readUpload.ts";
+
+const uploadForm = z
+  .object({ file: z.string().openapi({ format: "binary" }), purpose: z.literal("fine-tune") })
+  .openapi("CreateFileRequest");
+
+/** Adds `/v1/files`: each key has its own. */
+export function addFiles(
+  app: ServingApp,
+  context: AppContext,
+  { files }: FineTuning,
+  limits: Pick<FineTuningLimits, "uploadBytes" | "uploadPauseSeconds" | "files">,
+): void {
+  const fileOf = async (c: AppRequest): Promise<StoredFile> => {
+    const id = c.req.param("id") as string;
+    const file = await files.find(c.get("caller").tenant, id);
+    if (file) return file;
+    throw new HttpError(404, `No such File object: ${id}`, { param: "id" });
+  };
+
+  addRoute(app, context, {
+    method: "post",
+    path: "/v1/files",
+    summary: "Takes a JSONL file of examples to fine-tune on.",
+    form: uploadForm,
+    answer: async (c) => {
+      const { tenant } = c.get("caller");
+      if ((await files.ids(tenant)).length >= limits.files) {
+        throw new HttpError(400, `This key has ${limits.files} files already; delete some.`, {
+          code: "too_many_files",
+        });
+      }
+      const { fields, file } = await readUpload(c.req.raw, limits, (content, filename) => {
+        return files.add(tenant, checkLines(content), { filename, purpose: "fine-tune" });
+      });
+      try {
+        checkFields(fields);
+      } catch (error) {
+        if (file) await files.remove(tenant, file);
+        throw error;
+      }
+      if (!file) throw new HttpError(400, "Missing required parameter: 'file'.", missing("file"));
+      return c.json(listed(file));
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: "/v1/files",
+    query: [...pageQuery, "order", "purpose"],
+    summary: "Lists the files of the key, the newest first.",
+    answer: async (c) => {
+      const { tenant } = c.get("caller");
+      const read = (ids: readonly string[]) => Promise.all(ids.map((id) => files.find(tenant, id)));
+      const purpose = c.req.query("purpose");
+      let ids = await files.ids(tenant);
+      if (purpose !== undefined) {
+        const all = (await read(ids)).filter((file) => file?.purpose === purpose);
+        ids = all.flatMap((file) => file?.id ?? []);
+      }
+      if (c.req.query("order") === "asc") ids.reverse();
+      return pageOf(c, ids, { usual: 1000, limit: 10_000 }, async (found) =>
+        (await read(found)).flatMap((file) => (file ? [listed(file)] : [])),
+      );
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: "/v1/files/{id}/content",
+    params: ["id"],
+    summary: "Gives the content of a file.",
+    answer: async (c) => {
+      const file = await fileOf(c);
+      const pieces = files.content(file)[Symbol.asyncIterator]();
+      const body = new ReadableStream<Uint8Array>({
+        pull: async (controller) => {
+          const { done, value } = await pieces.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: async () => {
+          await pieces.return?.(undefined);
+        },
+      });
+      const headers = { "content-type": "application/octet-stream", "content-length": String(file.bytes) };
+      return new Response(body, { headers });
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: "/v1/files/{id}",
+    params: ["id"],
+    summary: "Describes a file.",
+    answer: async (c) => c.json(listed(await fileOf(c))),
+  });
+  addRoute(app, context, {
+    method: "delete",
+    path: "/v1/files/{id}",
+    params: ["id"],
+    summary: "Deletes a file. A job that has not begun to train on it fails.",
+    answer: async (c) => {
+      const file = await fileOf(c);
+      await files.remove(c.get("caller").tenant, file);
+      return c.json({ id: file.id, object: "file", deleted: true });
+    },
+  });
+}
+
+function checkFields({ purpose, ...others }: Readonly<Record<string, string>>): void {
+  if (purpose === undefined) throw new HttpError(400, "Missing required parameter: 'purpose'.", missing("purpose"));
+  if (purpose !== "fine-tune") {
+    const message = `Invalid 'purpose': this server takes files of purpose 'fine-tune', and it is '${purpose}'.`;
+    throw new HttpError(400, message, { param: "purpose", code: "invalid_value" });
+  }
+  const [other] = Object.keys(others);
+  if (other === undefined) return;
+  const message = `Unrecognized request argument supplied: ${other}`;
+  throw new HttpError(400, message, { param: other, code: "unknown_parameter" });
+}
+
+function missing(param: string) {
+  return { param, code: "missing_required_parameter" };
+}
+
+/** A file as OpenAI's clients read it. */
+function listed({ id, bytes, createdAt, filename, purpose }: StoredFile) {
+  return { id, object: "file", bytes, created_at: createdAt, filename, purpose, status: "processed" };
+}

@@ -1,0 +1,49 @@
+import type { FileStore } from "../jobs/fileStore.ts";
+import type { JobMethod, OptionValue } from "../jobs/job.ts";
+import type { JobQueue } from "../jobs/jobQueue.ts";
+import type { JobStore } from "../jobs/jobStore.ts";
+import type { AppContext, ServingApp } from "./appContext.ts";
+import { addFiles } from "./files.ts";
+import { addFineTunedModels } from "./fineTunedModels.ts";
+import { addFineTuningJobs } from "./fineTuningJobs.ts";
+
+/** The parts by which a server takes files and fine-tunes. Workers of the queue train. */
+export interface FineTuning {
+  readonly jobs: JobStore;
+  readonly files: FileStore;
+  readonly queue: JobQueue;
+  readonly limits?: Partial<FineTuningLimits>;
+  /**
+   * Throws, naming the option, for options of a training that the workers would not take. Default:
+   * no option is taken.
+   */
+  readonly checkOptions?: (method: JobMethod, options: Readonly<Record<string, OptionValue>>) => void;
+}
+
+/** The most that one key may have. */
+export interface FineTuningLimits {
+  /** Bytes of a file. */
+  readonly uploadBytes: number;
+  /** Seconds without a byte after which an upload is given up. */
+  readonly uploadPauseSeconds: number;
+  /** Files of a key. */
+  readonly files: number;
+  /** Jobs of a key that wait or run. */
+  readonly jobs: number;
+}
+
+/** The limits of a server that names none. */
+export const defaultFineTuningLimits: FineTuningLimits = {
+  uploadBytes: 512e6,
+  uploadPauseSeconds: 30,
+  files: 1000,
+  jobs: 10,
+};
+
+/** Adds OpenAI's files and fine-tunes. */
+export function addFineTuning(app: ServingApp, context: AppContext, fineTuning: FineTuning): void {
+  const limits = { ...defaultFineTuningLimits, ...fineTuning.limits };
+  addFiles(app, context, fineTuning, limits);
+  addFineTuningJobs(app, context, fineTuning, limits);
+  addFineTunedModels(app, context);
+}

@@ -1,0 +1,212 @@
+import { retryJob } from "../jobs/fineTuneWorker.ts";
+import type { FineTuneJob, JobState } from "../jobs/job.ts";
+import { nameKey, newId, now as nowSeconds } from "../jobs/jobKeys.ts";
+import { jobPrefix } from "../jobs/jobStore.ts";
+import { checkpointSteps } from "../jobs/publish.ts";
+import { addRoute } from "./addRoute.ts";
+import type { Caller } from "./apiKeys.ts";
+import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
+import { checkBody } from "./checkBody.ts";
+import type { FineTuning, FineTuningLimits } from "./fineTuning.ts";
+import { listedCheckpoints, listedEvents, listedJob } from "./fineTuningAnswers.ts";
+import { type JobBody, jobBody, methodOf, ofJob } from "./fineTuningBody.ts";
+import { HttpError } from "./httpError.ts";
+import { pageOf, pageQuery } from "./pages.ts";
+
+const path = "/v1/fine_tuning/jobs";
+
+/** Adds `/v1/fine_tuning/jobs`: each key has its own. */
+export function addFineTuningJobs(
+  app: ServingApp,
+  context: AppContext,
+  fineTuning: FineTuning,
+  limits: Pick<FineTuningLimits, "jobs">,
+): void {
+  const { jobs, queue } = fineTuning;
+  const jobOf = async (c: AppRequest): Promise<JobState> => {
+    const id = c.req.param("id") as string;
+    const state = await jobs.find(c.get("caller").tenant, id);
+    if (state) return state;
+    throw new HttpError(404, `Could not find fine tune: ${id}`, { param: "id", code: "fine_tune_not_found" });
+  };
+  const now = async ({ job }: JobState) => listedJob(await jobs.state(job));
+
+  addRoute(app, context, {
+    method: "post",
+    path,
+    summary: "Orders a fine-tune on a file.",
+    body: jobBody,
+    answer: async (c, raw) => {
+      const body = checkBody(jobBody, raw, ofJob);
+      const caller = c.get("caller");
+      const { model, adapter } = await context.adapterOf(body.model, caller);
+      if (adapter !== null) {
+        const message = `The model \`${body.model}\` is an adapter; fine-tunes start from the base, \`${model.name}\`.`;
+        throw new HttpError(400, message, { param: "model", code: "model_not_available" });
+      }
+      await checkFiles(fineTuning, caller, body);
+      const open = (await jobs.open(model.name)).filter(({ owner }) => owner === caller.tenant);
+      if (open.length >= limits.jobs) {
+        throw new HttpError(429, `This key has ${open.length} jobs that wait or run, of at most ${limits.jobs}.`, {
+          ...{ type: "rate_limit_error", code: "rate_limit_exceeded", retryAfter: 60 },
+        });
+      }
+      const job = orderOf(body, model.name, caller);
+      checkOptions(fineTuning, job);
+      await jobs.order(job);
+      await queue.add(job);
+      return c.json(listedJob({ job, progress: null, paused: false, end: null, settled: false }));
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path,
+    query: [...pageQuery, "metadata"],
+    summary: "Lists the jobs of the key, the newest first.",
+    answer: async (c) => {
+      const { tenant } = c.get("caller");
+      const wanted = wantedMetadata(c);
+      const read = async (ids: readonly string[]) => {
+        return (await Promise.all(ids.map((id) => jobs.find(tenant, id)))).filter((state) => state !== null);
+      };
+      let ids = await jobs.ids(tenant);
+      if (wanted.length > 0) {
+        const fits = ({ job }: JobState) => wanted.every(([name, value]) => job.metadata?.[name] === value);
+        ids = (await read(ids)).filter(fits).map(({ job }) => job.id);
+      }
+      return pageOf(c, ids, { usual: 20, limit: 100 }, async (found) => (await read(found)).map(listedJob));
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: `${path}/{id}/events`,
+    params: ["id"],
+    query: pageQuery,
+    summary: "Lists what happened to a job, the newest first.",
+    answer: async (c) => {
+      const state = await jobOf(c);
+      const events = listedEvents(state, await jobs.log(state.job));
+      const ids = events.map(({ id }) => id);
+      return pageOf(c, ids, { usual: 20, limit: 1000 }, async (found) => events.filter(({ id }) => found.includes(id)));
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: `${path}/{id}/checkpoints`,
+    params: ["id"],
+    query: pageQuery,
+    summary: "Lists the checkpoints that are kept of a job. Their models answer once it has succeeded.",
+    answer: async (c) => {
+      const { job } = await jobOf(c);
+      const found = listedCheckpoints(job, await checkpointSteps(jobs, job), await jobs.log(job));
+      const ids = found.map(({ id }) => id);
+      return pageOf(c, ids, { usual: 10, limit: 100 }, async (page) => found.filter(({ id }) => page.includes(id)));
+    },
+  });
+  addRoute(app, context, {
+    method: "post",
+    path: `${path}/{id}/cancel`,
+    params: ["id"],
+    summary: "Ends a job that waits or runs.",
+    answer: async (c) => {
+      const { job } = await jobOf(c);
+      const end = await jobs.finish(job, { status: "cancelled", at: nowSeconds() });
+      if (end.status !== "cancelled") throw wrongState("cancelled", end.status);
+      await queue.remove(job.id);
+      await jobs.close(job);
+      return c.json(await now({ job } as JobState));
+    },
+  });
+  addRoute(app, context, {
+    method: "post",
+    path: `${path}/{id}/pause`,
+    params: ["id"],
+    summary: "Lets a job stop at a checkpoint and wait.",
+    answer: async (c) => {
+      const state = await jobOf(c);
+      if (state.end) throw wrongState("paused", state.end.status);
+      await jobs.pause(state.job);
+      return c.json(await now(state));
+    },
+  });
+  addRoute(app, context, {
+    method: "post",
+    path: `${path}/{id}/resume`,
+    params: ["id"],
+    summary: "Lets a paused job go on, and one that failed run once more.",
+    answer: async (c) => {
+      const state = await jobOf(c);
+      const { job, end, paused } = state;
+      if (end?.status === "failed") await retryJob(jobs, queue, job);
+      else if (end || !paused) throw wrongState("resumed", listedJob(state).status);
+      else {
+        await jobs.unpause(job);
+        await queue.add(job);
+      }
+      return c.json(await now(state));
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: `${path}/{id}`,
+    params: ["id"],
+    summary: "Describes a job.",
+    answer: async (c) => c.json(listedJob(await jobOf(c))),
+  });
+}
+
+async function checkFiles({ files }: FineTuning, { tenant }: Caller, body: JobBody): Promise<void> {
+  for (const param of ["training_file", "validation_file"] as const) {
+    const id = body[param];
+    if (id === undefined) continue;
+    const file = await files.find(tenant, id);
+    if (file?.purpose === "fine-tune") continue;
+    const message = file
+      ? `The file '${id}' has the purpose '${file.purpose}', and fine-tunes need 'fine-tune'.`
+      : `The file '${id}' does not exist.`;
+    throw new HttpError(400, `Invalid '${param}': ${message}`, { param, code: "invalid_value" });
+  }
+}
+
+function checkOptions({ checkOptions: check }: FineTuning, { method, options }: FineTuneJob): void {
+  const [first] = Object.keys(options);
+  if (!check) {
+    if (first === undefined) return;
+    throw new HttpError(400, `lowrank.options: there is no option ${first} here.`, { param: "lowrank.options" });
+  }
+  try {
+    check(method, options);
+  } catch (error) {
+    const details = { param: "lowrank.options", code: "invalid_value" };
+    throw new HttpError(400, `Invalid 'lowrank.options': ${(error as Error).message}`, details);
+  }
+}
+
+function orderOf(body: JobBody, model: string, { tenant }: Caller): FineTuneJob {
+  const id = newId(jobPrefix);
+  const { suffix = null, seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 1 } = body;
+  return {
+    ...{ id, owner: tenant, createdAt: nowSeconds(), model, suffix, seed },
+    name: `ft:${model}:${nameKey(tenant)}:${suffix ?? ""}:${id.slice(id.indexOf("-") + 1)}`,
+    served: true,
+    trainingFile: body.training_file,
+    validationFile: body.validation_file ?? null,
+    ...methodOf(body),
+    metadata: body.metadata ?? null,
+    options: body.lowrank?.options ?? {},
+    priority: body.lowrank?.priority ?? 0,
+  };
+}
+
+/** The pairs of `metadata[name]=value` in a request's address. */
+function wantedMetadata(c: AppRequest): [string, string][] {
+  return Object.entries(c.req.query()).flatMap(([key, value]): [string, string][] => {
+    const name = /^metadata\[(.+)\]$/.exec(key)?.[1];
+    return name === undefined ? [] : [[name, value]];
+  });
+}
+
+function wrongState(what: string, status: string): HttpError {
+  const message = `This job cannot be ${what}: its status is '${status}'.`;
+  return new HttpError(400, message, { code: "invalid_job_status" });
+}

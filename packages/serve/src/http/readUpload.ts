@@ -1,0 +1,108 @@
+import { HttpError, toHttpError } from "./httpError.ts";
+import { timerMs } from "./limits.ts";
+
+/** The limits of an upload. */
+interface UploadLimits {
+  readonly uploadBytes: number;
+  readonly uploadPauseSeconds: number;
+}
+
+/** Bytes of a form beside its file: fields, and lines between the parts. */
+const formBytes = 1 << 16;
+
+/** A form whose file was taken. */
+export interface Upload<T> {
+  readonly fields: Readonly<Record<string, string>>;
+  /** The result of taking the part named "file"; null where there was none. */
+  readonly file: T | null;
+}
+
+/**
+ * Reads a form of `multipart/form-data`. `take` has its file piece by piece, no faster than it
+ * takes them, so that the whole is never in memory. Ends as soon as the file is too large, too
+ * slow, or `take` has thrown.
+ */
+export async function readUpload<T>(
+  request: Request,
+  limits: UploadLimits,
+  take: (content: AsyncIterable<Uint8Array>, filename: string) => Promise<T>,
+): Promise<Upload<T>> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^multipart\/form-data\s*;/i.test(type) || !request.body) {
+    throw new HttpError(415, `Unsupported Media Type: the body is "${type}"; send multipart/form-data.`);
+  }
+  if (Number(request.headers.get("content-length") ?? 0) > limits.uploadBytes + formBytes) throw tooLarge(limits);
+  const { Busboy } = await import("@fastify/busboy");
+  const parser = new Busboy({
+    headers: { "content-type": type },
+    limits: { fileSize: limits.uploadBytes, files: 1, fields: 16, fieldSize: 1024, fieldNameSize: 100 },
+  });
+  const fields: Record<string, string> = Object.create(null);
+  let taking: Promise<T> | null = null;
+  const ended = new Promise<void>((resolve, reject) => {
+    parser.on("field", (name, value) => {
+      fields[name] = value;
+    });
+    parser.on("file", (name, stream, filename) => {
+      if (name !== "file" || taking) {
+        reject(new HttpError(400, `The form has a file in '${name}'; send one, in 'file'.`, { param: name }));
+        stream.resume();
+        return;
+      }
+      const content = async function* () {
+        for await (const piece of stream) yield piece as Uint8Array;
+        if (stream.truncated) throw tooLarge(limits);
+      };
+      taking = take(content(), filename);
+      taking.catch(reject);
+    });
+    parser.on("finish", resolve);
+    parser.on("error", (error) => {
+      reject(new HttpError(400, `The form cannot be read: ${(error as Error).message}`, { cause: error }));
+    });
+  });
+  // Rejects where the form or `take` fails; it never resolves.
+  const failed = ended.then(() => new Promise<never>(() => undefined));
+  failed.catch(() => undefined);
+  const reader = request.body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([withPause(reader.read(), limits), failed]);
+      if (done) break;
+      // A full parser waits for `take`.
+      if (!parser.write(value)) {
+        await Promise.race([new Promise<void>((resolve) => parser.once("drain", resolve)), failed]);
+      }
+    }
+    parser.end();
+    await ended;
+    return { fields, file: taking === null ? null : await (taking as Promise<T>) };
+  } catch (error) {
+    void reader.cancel(error).catch(() => undefined);
+    parser.destroy();
+    throw toHttpError(error).with({ closes: true });
+  }
+}
+
+/** Waits for a piece, but not for longer than a pause may be. */
+async function withPause<T>(piece: Promise<T>, { uploadPauseSeconds }: UploadLimits): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const message = `No byte of the file has come for ${uploadPauseSeconds} seconds.`;
+      reject(new HttpError(408, message, { code: "body_timeout" }));
+    }, timerMs(uploadPauseSeconds));
+  });
+  try {
+    return await Promise.race([piece, late]);
+  } catch (error) {
+    if (error instanceof HttpError) throw error;
+    throw new HttpError(400, "The request's body ended before it was whole.", { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tooLarge({ uploadBytes }: UploadLimits): HttpError {
+  return new HttpError(413, `The file is larger than ${uploadBytes} bytes.`, { param: "file", code: "file_too_large" });
+}

@@ -1,0 +1,150 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
+import type { Job } from "bullmq";
+import { JobStopped } from "./job.ts";
+import { nameKey } from "./jobKeys.ts";
+import {
+  defaultQueueLimits,
+  type JobQueue,
+  type JobWorker,
+  type QueueLimits,
+  queueKeys,
+  type Working,
+} from "./jobQueue.ts";
+import type { OpenJob } from "./jobStore.ts";
+
+/** Options of `bullQueue`. */
+export interface BullQueueOptions extends QueueLimits {
+  /** The address of a Redis: "redis://127.0.0.1:6379". */
+  readonly url: string;
+  /** The base model's name: workers take the jobs of their own model alone. */
+  readonly model: string;
+  /**
+   * Seconds after which the job of a worker that died is another's. Workers that live renew their
+   * hold twice in that time. Default 30.
+   */
+  readonly lockSeconds?: number;
+  /** The deaths of workers that a job survives. One more, and it has failed. Default 5. */
+  readonly deaths?: number;
+  /** Receives failures of the connection, which mends itself. Default: console.warn. */
+  readonly onError?: (error: Error) => void;
+}
+
+const bullKeys: OptionKeys<BullQueueOptions> = {
+  ...queueKeys,
+  ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
+};
+
+/** Milliseconds after which a job looks again whether its owner has room. */
+const roomMs = 1000;
+
+/** A queue of BullMQ on Redis, for any number of servers and workers. */
+export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
+  checkOptions("bullQueue", options, bullKeys);
+  const {
+    url,
+    model,
+    lockSeconds = 30,
+    deaths = 5,
+    onError = (error) => console.warn(error.message),
+    ...own
+  } = options;
+  const { atOnce, perOwner, attempts, backoffMs } = { ...defaultQueueLimits, ...own };
+  const { Queue, Worker, DelayedError } = await needed(import("bullmq"), "bullmq");
+  const { Redis } = await needed(import("ioredis"), "ioredis");
+  const name = `lowrank-${nameKey(model)}`;
+  const connect = () => {
+    // Commands wait for a Redis that is being started again.
+    const client = new Redis(url, { maxRetriesPerRequest: null });
+    client.on("error", onError);
+    return client;
+  };
+  const client = connect();
+  const queue = new Queue<OpenJob>(name, { connection: client });
+  queue.on("error", onError);
+
+  /** Runs a job, unless its owner has as many running as it may. */
+  const run = async (worker: JobWorker, job: Job<OpenJob>, token: string | undefined, signal: AbortSignal) => {
+    const later = async (milliseconds: number): Promise<never> => {
+      await job.moveToDelayed(Date.now() + milliseconds, token);
+      throw new DelayedError();
+    };
+    if (Number.isFinite(perOwner) && (await placeAmongActive(job)) >= perOwner) await later(roomMs);
+    try {
+      await worker.run(job.data, job.attemptsMade + 1, signal);
+    } catch (error) {
+      if (error instanceof JobStopped) await later(0);
+      throw error;
+    }
+  };
+
+  /** The number of jobs of the same owner that became active before this one. */
+  const placeAmongActive = async (job: Job<OpenJob>): Promise<number> => {
+    const active = (await queue.getActive()).filter((other) => other?.data.owner === job.data.owner);
+    const when = (other: Job) => other.processedOn ?? Number.POSITIVE_INFINITY;
+    const before = (a: Job, b: Job) => when(a) - when(b) || (String(a.id) < String(b.id) ? -1 : 1);
+    return active.sort(before).findIndex(({ id }) => id === job.id);
+  };
+
+  return {
+    add: async (job) => {
+      await queue.add("fine-tune", job, {
+        jobId: job.id,
+        // BullMQ takes those without a priority before all others.
+        priority: job.priority + 1,
+        attempts,
+        backoff: { type: "exponential", delay: backoffMs },
+        // What became of a job stands in the store.
+        removeOnComplete: true,
+        removeOnFail: true,
+      });
+    },
+    remove: async (id) => {
+      // One that runs is locked, and goes on.
+      await queue.remove(id).catch(() => 0);
+    },
+    work: async (worker): Promise<Working> => {
+      const stop = new AbortController();
+      const connection = connect();
+      const running = new Worker<OpenJob>(name, (job, token) => run(worker, job, token, stop.signal), {
+        connection,
+        concurrency: atOnce,
+        lockDuration: lockSeconds * 1000,
+        stalledInterval: lockSeconds * 500,
+        maxStalledCount: deaths,
+        // Seconds after which a worker without a job asks again, for those whose time has come.
+        drainDelay: Math.min(5, lockSeconds),
+      });
+      running.on("error", onError);
+      running.on("failed", (job, error) => {
+        if (job?.finishedOn) void worker.failed(job.data, error).catch(onError);
+      });
+      await running.waitUntilReady();
+      return {
+        close: async () => {
+          stop.abort();
+          await running.close();
+          connection.disconnect();
+        },
+      };
+    },
+    counts: async () => {
+      const counts = await queue.getJobCounts("wait", "prioritized", "delayed", "active");
+      const { active = 0, ...waiting } = counts;
+      return { waiting: Object.values(waiting).reduce((sum, count) => sum + count, 0), running: active };
+    },
+    close: async () => {
+      await queue.close();
+      client.disconnect();
+    },
+  };
+}
+
+/** Waits for a package that is installed only where there is a Redis. */
+async function needed<T>(loading: Promise<T>, name: string): Promise<T> {
+  return loading.catch((error) => {
+    if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new Error(`a queue on Redis needs the package ${name}, which is not installed: npm install bullmq ioredis`, {
+      cause: error,
+    });
+  });
+}

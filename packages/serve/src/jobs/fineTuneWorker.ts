@@ -1,0 +1,113 @@
+import { checkOptions } from "@lowrank/core";
+import type { AdapterPlace } from "../adapters/adapterPlace.ts";
+import { type FineTuneJob, type JobEnd, JobRefused } from "./job.ts";
+import { now } from "./jobKeys.ts";
+import type { JobQueue, JobWorker } from "./jobQueue.ts";
+import type { JobStore, OpenJob } from "./jobStore.ts";
+import { adapterVersion, publish } from "./publish.ts";
+
+/** The facts of a training that has ended; its adapter lies in the store. */
+export interface TrainedJob {
+  readonly trainedTokens: number;
+  readonly resultFiles: readonly string[];
+}
+
+/** Options of `fineTuneWorker`. */
+export interface FineTuneWorkerOptions {
+  readonly store: JobStore;
+  /** The place from which servers take adapters: the same folder or bucket as the store's. */
+  readonly place: AdapterPlace;
+  /**
+   * Trains a job from its last checkpoint on, and leaves the adapter in the store. Throws
+   * `JobRefused` for a job that can never be trained, and `JobStopped` where it was stopped.
+   */
+  train(job: FineTuneJob, attempt: number, signal: AbortSignal): Promise<TrainedJob>;
+}
+
+/** The code of fine-tunes as jobs, the same for every queue. */
+export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
+  checkOptions("fineTuneWorker", options, { store: true, place: true, train: true });
+  const { store, place, train } = options;
+  /** Lets an end stand, gives out its adapter, and takes the job from the open ones. */
+  const settle = async (job: FineTuneJob, end: JobEnd): Promise<void> => {
+    const stands = await store.finish(job, end);
+    if (stands.status === "succeeded" && job.served) await publish(place, store, job);
+    await store.close(job);
+  };
+  const failure = (error: JobEnd["error"]): JobEnd => ({ status: "failed", at: now(), error });
+
+  return {
+    async run({ owner, id }, attempt, signal) {
+      const state = await store.find(owner, id);
+      if (!state || state.paused) return;
+      const { job, end } = state;
+      if (end) return settle(job, end);
+      try {
+        const trained = await train(job, attempt, signal);
+        const version = await adapterVersion(place, job);
+        await settle(job, { status: "succeeded", at: now(), ...trained, ...version });
+      } catch (error) {
+        if (!(error instanceof JobRefused)) throw error;
+        await settle(job, failure(error.detail));
+      }
+    },
+    async failed({ owner, id }, error) {
+      const state = await store.find(owner, id);
+      if (!state) return;
+      const message = `The last attempt failed: ${error.message}`;
+      await settle(state.job, failure({ code: "server_error", message, param: null }));
+    },
+  };
+}
+
+/** Options of `keepFilled`. */
+export interface KeepFilledOptions {
+  /** Milliseconds between two looks. Default 30000. */
+  readonly everyMs?: number;
+  /** Receives failures of store and queue, which pass. Default: console.warn. */
+  readonly onError?: (error: Error) => void;
+}
+
+/**
+ * Adds the open jobs of a model to a queue, now and again and again: those of a process that was
+ * killed between the store and the queue, and all of them after a queue lost its memory. Returns
+ * what ends it.
+ */
+export function keepFilled(
+  queue: JobQueue,
+  store: JobStore,
+  model: string,
+  options: KeepFilledOptions = {},
+): () => void {
+  checkOptions("keepFilled", options, { everyMs: true, onError: true });
+  const { everyMs = 30_000, onError = (error) => console.warn(error.message) } = options;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let ended = false;
+  const fill = async () => {
+    try {
+      for (const job of await store.open(model)) {
+        if (ended) return;
+        await queue.add(job);
+      }
+    } catch (error) {
+      onError(error as Error);
+    }
+    if (ended) return;
+    timer = setTimeout(fill, everyMs);
+    if (typeof timer === "object") timer.unref();
+  };
+  void fill();
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
+}
+
+/** Lets a job that failed run once more, from its last checkpoint. Returns false for any other. */
+export async function retryJob(store: JobStore, queue: JobQueue, open: OpenJob): Promise<boolean> {
+  const state = await store.find(open.owner, open.id);
+  if (state?.end?.status !== "failed") return false;
+  await store.reopen(state.job);
+  await queue.add(open);
+  return true;
+}

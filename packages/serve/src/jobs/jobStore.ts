@@ -1,0 +1,153 @@
+import { jobsFolder } from "../adapters/adapterPlace.ts";
+import type { FineTuneJob, JobEnd, JobEvent, JobProgress, JobState } from "./job.ts";
+import { isId, openFolder, ownerKey, runFolder } from "./jobKeys.ts";
+import { getJson, getText, type ObjectStore } from "./objects/objectStore.ts";
+
+/** The prefix of a job's id. */
+export const jobPrefix = "ftjob";
+
+/** A job that has not ended, by its id and its owner. */
+export interface OpenJob {
+  readonly id: string;
+  readonly owner: string;
+  readonly priority: number;
+}
+
+/**
+ * The jobs of a store. Whoever has them runs nothing: a queue says who works on which. An order
+ * and an end are written once, so that of two that end a job one does.
+ */
+export class JobStore {
+  readonly objects: ObjectStore;
+
+  constructor(objects: ObjectStore) {
+    this.objects = objects;
+  }
+
+  /** Writes an order; the job is open from then on. */
+  async order(job: FineTuneJob): Promise<void> {
+    await this.objects.put(await orderKey(job.owner, job.id), JSON.stringify(job));
+    await this.#open(job);
+  }
+
+  /** Returns an owner's job; null for one of another, and for none. */
+  async find(owner: string, id: string): Promise<JobState | null> {
+    if (!isId(id, jobPrefix)) return null;
+    const job = await getJson<FineTuneJob>(this.objects, await orderKey(owner, id));
+    return job && this.state(job);
+  }
+
+  /** Returns all that is known of a job. */
+  async state(job: FineTuneJob): Promise<JobState> {
+    const [progress, paused, end] = await Promise.all([
+      getJson<JobProgress>(this.objects, keyOf(job, "progress.json")),
+      this.objects.get(keyOf(job, "paused")),
+      this.end(job),
+    ]);
+    const settled = end !== null && (await this.objects.get(openFolder(job.model) + job.id)) === null;
+    return { job, progress, paused: paused !== null, end, settled };
+  }
+
+  /** Returns the end of a job; null for one that has none yet. */
+  end(job: FineTuneJob): Promise<JobEnd | null> {
+    return getJson<JobEnd>(this.objects, keyOf(job, "end.json"));
+  }
+
+  /** Returns the ids of an owner's jobs, the newest first. */
+  async ids(owner: string): Promise<string[]> {
+    const start = await orderKey(owner, "");
+    const found = await this.objects.list(start.slice(0, -".json".length));
+    return found.map(({ key }) => key.slice(key.lastIndexOf("/") + 1, -".json".length)).reverse();
+  }
+
+  /** Returns the jobs on a model that have not ended, the oldest first. */
+  async open(model: string): Promise<OpenJob[]> {
+    const found = await this.objects.list(openFolder(model));
+    const jobs = await Promise.all(found.map(({ key }) => getJson<OpenJob>(this.objects, key)));
+    return jobs.filter((job) => job !== null);
+  }
+
+  /** Returns the jobs on a model that failed, of all owners, the oldest first. */
+  async failed(model: string): Promise<JobState[]> {
+    const found = await this.objects.list(`${jobsFolder}/jobs/`);
+    const states: JobState[] = [];
+    for (const { key } of found) {
+      const job = await getJson<FineTuneJob>(this.objects, key);
+      if (job?.model !== model) continue;
+      const state = await this.state(job);
+      if (state.end?.status === "failed") states.push(state);
+    }
+    return states.sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
+  }
+
+  async #open({ id, owner, model, priority }: FineTuneJob): Promise<void> {
+    await this.objects.put(openFolder(model) + id, JSON.stringify({ id, owner, priority } satisfies OpenJob));
+  }
+
+  /** Ends a job, once. Returns the end that stands: of two, the one that came first. */
+  async finish(job: FineTuneJob, end: JobEnd): Promise<JobEnd> {
+    if (await this.objects.create(keyOf(job, "end.json"), JSON.stringify(end))) return end;
+    return (await this.end(job)) ?? end;
+  }
+
+  /** Takes a job that has ended from the open ones. */
+  close({ id, model }: FineTuneJob): Promise<void> {
+    return this.objects.remove(openFolder(model) + id);
+  }
+
+  /** Opens a job that failed once more. */
+  async reopen(job: FineTuneJob): Promise<void> {
+    await this.#open(job);
+    await this.objects.remove(keyOf(job, "end.json"));
+  }
+
+  progress(job: FineTuneJob, progress: JobProgress): Promise<void> {
+    return this.objects.put(keyOf(job, "progress.json"), JSON.stringify(progress));
+  }
+
+  /** Makes a job wait until it goes on. */
+  pause(job: FineTuneJob): Promise<void> {
+    return this.objects.put(keyOf(job, "paused"), "");
+  }
+
+  /** Lets a paused job go on. */
+  unpause(job: FineTuneJob): Promise<void> {
+    return this.objects.remove(keyOf(job, "paused"));
+  }
+
+  /** Returns true where a run of the job should stop: it has ended elsewhere, or is paused. */
+  async isStopped(job: FineTuneJob): Promise<boolean> {
+    const { end, paused } = await this.state(job);
+    return end !== null || paused;
+  }
+
+  /**
+   * Writes a part of a job's log: all events between one checkpoint and the next. `step` is that of
+   * the checkpoint, from which the same part is written again if the run is killed.
+   */
+  writeLog(job: FineTuneJob, step: number, events: readonly JobEvent[]): Promise<void> {
+    const name = `log/${String(step).padStart(9, "0")}.jsonl`;
+    return this.objects.put(keyOf(job, name), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  }
+
+  /** Returns the events of a job's log in their order, each once. */
+  async log(job: FineTuneJob): Promise<JobEvent[]> {
+    const events = new Map<string, JobEvent>();
+    for (const { key } of await this.objects.list(keyOf(job, "log/"))) {
+      for (const line of ((await getText(this.objects, key)) ?? "").split("\n")) {
+        if (line === "") continue;
+        const event = JSON.parse(line) as JobEvent;
+        events.set(event.key, event);
+      }
+    }
+    return [...events.values()];
+  }
+}
+
+function keyOf({ id }: FineTuneJob, name: string): string {
+  return `${runFolder(id)}/${name}`;
+}
+
+async function orderKey(owner: string, id: string): Promise<string> {
+  return `${jobsFolder}/jobs/${await ownerKey(owner)}/${id}.json`;
+}

@@ -1,0 +1,65 @@
+import type { AdapterPlace } from "../adapters/adapterPlace.ts";
+import { withEntry } from "../adapters/manifest.ts";
+import { ManifestWatch } from "../adapters/manifestWatch.ts";
+import { readAdapter } from "../adapters/readAdapter.ts";
+import { systemClock } from "../adapters/storeClock.ts";
+import type { FineTuneJob } from "./job.ts";
+import { adapterFolder, runFolder } from "./jobKeys.ts";
+import type { JobStore } from "./jobStore.ts";
+
+/** An adapter of a run: the finished one, or a checkpoint's. */
+interface RunAdapter {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** The name under which the adapter of a checkpoint is served. */
+export function checkpointName({ name }: FineTuneJob, step: number): string {
+  return `${name}:ckpt-step-${step}`;
+}
+
+/** Returns the steps of a job's whole checkpoints, in their order. */
+export async function checkpointSteps(store: JobStore, { id }: FineTuneJob): Promise<number[]> {
+  const found = await store.objects.list(`${runFolder(id)}/`);
+  // The file of the trainer that is written last.
+  const steps = found.flatMap(({ key }) => /\/checkpoint-(\d+)\/trainer_state\.json$/.exec(key)?.[1] ?? []);
+  return steps.map(Number).sort((a, b) => a - b);
+}
+
+/** The hash of a job's adapter, and its method. */
+export async function adapterVersion(
+  place: AdapterPlace,
+  { id }: FineTuneJob,
+): Promise<{ version: string; method: string }> {
+  return readEntry(place, adapterFolder(id));
+}
+
+/**
+ * Names a job's adapter, and those of its checkpoints, in the manifest of the place: from then on
+ * every server has them, for their owner alone. To do it again changes nothing.
+ */
+export async function publish(place: AdapterPlace, store: JobStore, job: FineTuneJob): Promise<void> {
+  const steps = await checkpointSteps(store, job);
+  const adapters: RunAdapter[] = [
+    { name: job.name, path: adapterFolder(job.id) },
+    ...steps.map((step) => ({ name: checkpointName(job, step), path: `${runFolder(job.id)}/checkpoint-${step}` })),
+  ];
+  const entries = await Promise.all(
+    adapters.map(async ({ name, path }) => ({
+      name,
+      entry: { path, ...(await readEntry(place, path)), tenants: [job.owner] },
+    })),
+  );
+  const watch = new ManifestWatch({
+    ...{ place, clock: systemClock, pollMs: 0 },
+    onLook: () => undefined,
+    // What is wrong is thrown by the change below.
+    onWarning: () => undefined,
+  });
+  await watch.edit((manifest) => entries.reduce((next, { name, entry }) => withEntry(next, name, entry), manifest));
+}
+
+async function readEntry(place: AdapterPlace, path: string): Promise<{ version: string; method: string }> {
+  const { version, config } = await readAdapter(place, path, Number.POSITIVE_INFINITY);
+  return { version, method: String((JSON.parse(config) as { peft_type?: unknown }).peft_type) };
+}

@@ -1,0 +1,155 @@
+import {
+  argmaxTokens,
+  crossEntropy,
+  giveTurn,
+  noGrad,
+  reshape,
+  scope,
+  slice,
+  type Tensor,
+  withBackend,
+} from "@lowrank/core";
+import type { Batch } from "./collate.ts";
+import { type AnyExample, collateAny } from "./collateAny.ts";
+import type { SequenceBatch } from "./collateSequences.ts";
+import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
+import { ignoreIndex } from "./ignoreIndex.ts";
+import { firstPredicted, labelCount } from "./labelCount.ts";
+import { classMetrics, labelMetrics } from "./metrics/classes.ts";
+import type { EvalPrediction, MetricOptions } from "./metrics/metricOptions.ts";
+import { tokenMetrics } from "./metrics/tokens.ts";
+import { backendOf, baseOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
+import { paddingOf } from "./paddingOptions.ts";
+
+type Row = Float32Array | Int32Array;
+
+/** Answers to a batch that are still where the model runs, and how they are read. */
+interface Answers {
+  readonly loss: Tensor;
+  /** The numbers to read; none where only the loss is wanted. */
+  readonly values?: Tensor;
+}
+
+/** The way to measure a model of one kind. */
+interface Measure<B> {
+  run(batch: B): Answers;
+  /** Divides the values of a batch into rows, and its labels too. */
+  rows(batch: B, values: Row): { predictions: Row[]; labelIds: Row[] };
+  metrics(answers: EvalPrediction): Record<string, number>;
+}
+
+/** Measures a model that predicts tokens or classes: its loss, and what the options ask for. */
+export async function evaluateModel(
+  model: TrainableModel,
+  examples: readonly AnyExample[],
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const { batchSize, signal, metrics: names, computeMetrics } = options;
+  const padding = paddingOf(options, model);
+  const measure = measureOf(model, options) as Measure<Batch | SequenceBatch>;
+  const [predictions, labelIds]: [Row[], Row[]] = [[], []];
+  let [sum, labels] = [0, 0];
+  for (let at = 0; at < examples.length; at += batchSize) {
+    await giveTurn(signal);
+    model.eval();
+    const batch = await collateAny(examples.slice(at, at + batchSize), padding);
+    const count = labelCount(batch, model);
+    if (count === 0) continue;
+    labels += count;
+    const run = () => noGrad(() => scope(() => withRows(model, batch, () => measure.run(batch))));
+    const { loss, values } = withBackend(backendOf(model), run);
+    sum += count * (await loss.item());
+    loss.dispose();
+    if (!values) continue;
+    const rows = measure.rows(batch, (await values.data()) as Row);
+    values.dispose();
+    predictions.push(...rows.predictions);
+    labelIds.push(...rows.labelIds);
+  }
+  if (labels === 0) throw new Error("evaluate: no token of these examples is labelled; nothing can be measured");
+  const measured = { loss: sum / labels, perplexity: Math.exp(sum / labels), labels };
+  if (predictions.length === 0) return measured;
+  const found = measure.metrics({ predictions, labelIds });
+  return {
+    ...measured,
+    ...(names ? named(found, names) : found),
+    ...(computeMetrics && { metrics: computeMetrics({ predictions, labelIds }) }),
+  };
+}
+
+/** The metrics of these names. Throws for one that the model's kind does not have. */
+function named(found: Record<string, number>, names: readonly string[]): Record<string, number> {
+  const other = names.find((name) => !Object.hasOwn(found, name));
+  if (other === undefined) return Object.fromEntries(names.map((name) => [name, found[name]]));
+  const known = Object.keys(found).join(", ") || "none";
+  throw new Error(`evaluate: metrics has "${other}", which this model does not have; it has ${known}`);
+}
+
+function measureOf(model: TrainableModel, options: MetricOptions): Measure<never> {
+  const { problemType } = baseOf(model);
+  if (problemType !== undefined) return sequenceMeasure(model, problemType);
+  return options.metrics?.length || options.computeMetrics ? tokenMeasure(model) : lossMeasure(model);
+}
+
+/** The loss alone, which needs no logits in memory. */
+function lossMeasure(model: TrainableModel): Measure<Batch> {
+  return {
+    run: (batch) => ({ loss: model.loss(toInputs(batch, model)) }),
+    rows: () => ({ predictions: [], labelIds: [] }),
+    metrics: () => ({}),
+  };
+}
+
+type WithLogits = { forward(inputs: object): { logits: Tensor; loss: Tensor } };
+
+const metricsOf: Readonly<Record<string, Measure<never>["metrics"]>> = {
+  single_label_classification: classMetrics,
+  multi_label_classification: labelMetrics,
+};
+
+function sequenceMeasure(model: TrainableModel, problemType: string): Measure<SequenceBatch> {
+  return {
+    run: (batch) => {
+      const { logits, loss } = (model as unknown as WithLogits).forward(toInputs(batch, model));
+      return { loss, values: logits };
+    },
+    rows: ({ batchSize, labels }, values) => ({
+      predictions: divided(values, batchSize),
+      labelIds: divided(labels, batchSize),
+    }),
+    metrics: metricsOf[problemType] ?? (() => ({})),
+  };
+}
+
+/** Loss and likeliest tokens from the logits of all positions. */
+function tokenMeasure(model: TrainableModel): Measure<Batch> {
+  const first = firstPredicted(model);
+  return {
+    run: (batch) => {
+      const { labels, ...inputs } = toInputs(batch, model);
+      const { logits } = (model as unknown as WithLogits).forward(inputs);
+      const [rows, positions, width] = logits.shape;
+      // Virtual tokens stand before the others.
+      const start = positions - batch.length - 1 + first;
+      const flat = reshape(slice(logits, { dim: 1, start, end: positions - 1 }), [-1, width]);
+      const wanted = reshape(slice(labels, { dim: 1, start: first }), [rows * (batch.length - first)]);
+      return { loss: crossEntropy(flat, wanted, { ignoreIndex }), values: argmaxTokens(flat) };
+    },
+    rows: ({ batchSize, length, labels }, values) => {
+      const wanted = divided(labels, batchSize).map((row) => row.subarray(first));
+      const found = divided(values, batchSize);
+      const labelled = (row: Row, i: number) => row.filter((_: number, t: number) => wanted[i][t] !== ignoreIndex);
+      if (length === first) return { predictions: [], labelIds: [] };
+      const kept = wanted.map((row, i) => ({ labelIds: labelled(row, i), predictions: labelled(found[i], i) }));
+      const some = kept.filter((row) => row.labelIds.length > 0);
+      return { predictions: some.map((row) => row.predictions), labelIds: some.map((row) => row.labelIds) };
+    },
+    metrics: tokenMetrics,
+  };
+}
+
+/** The rows of row-major numbers. */
+function divided(values: Row, rows: number): Row[] {
+  const width = values.length / rows;
+  return Array.from({ length: rows }, (_, row) => values.subarray(row * width, (row + 1) * width));
+}
