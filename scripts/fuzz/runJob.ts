@@ -10,7 +10,7 @@ const [mostSeconds, mostByClock] = [5, 30];
 const heapLimit = 600;
 const watchEvery = 250;
 
-/** Seconds of processor time that a process has used; by the clock where the system does not tell. */
+/** Seconds of processor time of a process; by the clock where the system does not tell. */
 function secondsOf(pid: number | undefined): number {
   const stat = `/proc/${pid}/stat`;
   if (!existsSync(stat)) return performance.now() / 1000;

@@ -1,6 +1,6 @@
 import { scope } from "@lowrank/core";
 import { PeftModel } from "@lowrank/peft";
-import { tinyBatch } from "../../../packages/peft/src/testing/tinyModel.ts";
+import { tinyBatch } from "@lowrank/peft/testing";
 import { baseOf } from "../samples/adapters.ts";
 import type { Attempt } from "./attempt.ts";
 

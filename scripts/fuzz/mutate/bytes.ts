@@ -8,7 +8,7 @@ export function overwrite(bytes: Uint8Array, at: number, width: number, value: n
   for (let i = 0; i < width && at + i < bytes.length; i++) bytes[at + i] = Number((whole >> BigInt(8 * i)) & 0xffn);
 }
 
-/** Damages bytes as disks, networks and editors do: flips, cuts, gaps, repeats, numbers that lie. */
+/** Damages bytes as disks and networks do: flips, cuts, gaps, repeats, numbers that lie. */
 export function mutateBytes(given: Uint8Array, random: Random): Mutation {
   const bytes = new Uint8Array(given);
   // Most of what can go wrong stands at the start.

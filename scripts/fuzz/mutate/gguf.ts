@@ -77,7 +77,7 @@ function fieldsIn(good: Uint8Array): { one: Field[]; many: Field[] } {
   return fields;
 }
 
-/** Changes a number of the header of a GGUF file, or bytes; `good` is the file before any change. */
+/** Changes a number of a GGUF file's header, or bytes; `good` is the file before any change. */
 export function mutateGguf(bytes: Uint8Array, random: Random, good: Uint8Array): Mutation {
   if (bytes.length !== good.length || random.next() < 0.3) return mutateBytes(bytes, random);
   const { one, many } = fieldsIn(good);

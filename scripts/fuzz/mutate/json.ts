@@ -120,7 +120,7 @@ const changes: readonly Change[] = [
   swap,
 ];
 
-/** Changes one place of a JSON value, and tells what was done; a value without places is replaced. */
+/** Changes one place of a JSON value and tells what was done; one without places is replaced. */
 export function mutateJson(root: unknown, random: Random): { value: unknown; what: string } {
   if (!isContainer(root) || random.next() < 0.01) {
     const value = random.pick(values);

@@ -9,7 +9,7 @@ import { mutateZip } from "./zip.ts";
 
 type Mutator = (bytes: Uint8Array, random: Random, good: Uint8Array) => Mutation;
 
-/** Changes a JSON file by its fields, or as text where it is no JSON any more or nested too deep. */
+/** Changes a JSON file by its fields, or as text where it is no JSON or nested too deep. */
 function mutateJsonFile(bytes: Uint8Array, random: Random): Mutation {
   if (random.next() < 0.1) return mutateText(bytes, random);
   try {

@@ -1,7 +1,5 @@
 import { getPeftModel, LoraConfig, type PeftConfig, toMlx } from "@lowrank/peft";
-import { methodCases } from "../../../packages/peft/src/testing/methodCases.ts";
-import { TinyModel, type TinyOptions } from "../../../packages/peft/src/testing/tinyModel.ts";
-import { torchBin } from "../../../packages/peft/src/testing/torchBin.ts";
+import { methodCases, TinyModel, type TinyOptions, torchBin } from "@lowrank/peft/testing";
 import { type Sample, sampleOf } from "../sample.ts";
 
 type Files = Map<string, Uint8Array | string>;

@@ -21,7 +21,7 @@ const whole = (parts: object) => ({
   ...parts,
 });
 
-/** Small `tokenizer.json` files of the kinds that models have, by name; none has above 64 tokens. */
+/** Small `tokenizer.json` files of the kinds that models have, of at most 64 tokens, by name. */
 export const tokenizerJsons: Readonly<Record<string, object>> = {
   byteLevel: whole({
     pre_tokenizer: {

@@ -1,7 +1,7 @@
 import { type Sample, sampleOf } from "../sample.ts";
 import { chatTemplate, tokenizerConfig, tokenizerJsons } from "./tokenizerJson.ts";
 
-/** Tokenizers of each kind, some with the chat template in their config, some with a file for it. */
+/** Tokenizers of each kind, with the chat template in their config or in a file of its own. */
 export function* tokenizerSamples(): Generator<Sample> {
   for (const [i, [name, json]] of Object.entries(tokenizerJsons).entries()) {
     const inConfig = i % 2 === 0;
