@@ -19,6 +19,7 @@ import { exactMatchTask } from "./eval/exactMatchTask.ts";
 import { gsm8kTask } from "./eval/gsm8kTask.ts";
 import { multipleChoiceTask } from "./eval/multipleChoiceTask.ts";
 import { perplexityTask } from "./eval/perplexityTask.ts";
+import { printJson } from "./json.ts";
 import { loadWithTokenizer, warn } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -170,7 +171,8 @@ async function report(found: readonly Measured[], { model, task, data, output, j
     await writeFile(output, `${JSON.stringify({ ...summary, samples: all }, null, 2)}\n`);
     console.error(`wrote ${output}`);
   }
-  console.log(json ? JSON.stringify(summary, null, 2) : table(found, summary).join("\n"));
+  if (json) printJson(summary);
+  else console.log(table(found, summary).join("\n"));
 }
 
 const numbersOf = (metrics: readonly Metric[]) =>

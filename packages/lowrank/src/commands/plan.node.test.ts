@@ -34,8 +34,12 @@ test("QLoRA of the 65B model under 48 GB, part by part", async () => {
   expect(stdout).toContain(
     "note: reckoned with bf16 for what trains, bf16 for its gradients; Lowrank itself trains in f32\n",
   );
-  expect(stdout).toContain("training fits: RTX A6000 48 GB, H100 80 GB, H200 141 GB\n");
-  expect(stdout).toMatch(/^training does not fit: WebAssembly memory 4 GiB, .* A100 40 GB$/m);
+  expect(stdout).toContain("training fits elsewhere: RTX A6000 48 GB, H100 80 GB, H200 141 GB\n");
+  expect(stdout).toMatch(
+    /^Lowrank cannot train it so: a step takes [\d,.]+, more than the 4,295\.0 MB of a WebAssembly/m,
+  );
+  expect(stdout).toContain("none of checkpointing, 4 bits, one sequence at a time and short ones makes it fit");
+  expect(stdout).toMatch(/^training does not fit: laptop 8 GB, .* A100 40 GB$/m);
 });
 
 test("--json holds the plan in bytes", async () => {
@@ -58,6 +62,22 @@ test("--json holds the plan in bytes", async () => {
   });
 });
 
+test("says first if Lowrank can train it, and else by which flags it can", async () => {
+  const words = ["llama-3.2-1b", "--seq", "512", "--batch", "4"];
+  const lines = (await plan(...words)).stdout.split("\n");
+  expect(lines[3]).toMatch(/^Lowrank cannot train it so: a step takes [\d,.]+, more than the 4,295\.0 MB/);
+  expect(lines[4]).toMatch(/^Lowrank can train it with --gradient-checkpointing .*--method qlora --double-quant/);
+  const { lowrank } = JSON.parse((await plan(...words, "--json")).stdout);
+  const { flags, training } = lowrank.instead;
+  // What it advises holds, by the plan itself.
+  const method = flags.split(" ");
+  const advised = JSON.parse((await plan("llama-3.2-1b", "--seq", "512", ...method, "--json")).stdout);
+  expect(advised.training.bytes).toBe(training);
+  expect(advised.lowrank).toMatchObject({ training: true, instead: null });
+  const small = await plan("gpt2", "--seq", "64");
+  expect(small.stdout.split("\n")[3]).toMatch(/^Lowrank can train it: a step takes [\d,.]+ of the 4,295\.0 MB/);
+});
+
 test("a config.json and its folder are one model", async () => {
   const path = join(goldenFolder, "models", "llama");
   const words = ["--method", "full", "--seq", "16"];
@@ -66,7 +86,7 @@ test("a config.json and its folder are one model", async () => {
   const lines = (text: string) => text.split("\n").slice(1);
   expect(lines(a.stdout)).toEqual(lines(b.stdout));
   expect(a.stdout).not.toMatch(/^adapter/m);
-  expect(a.stdout).toContain("training fits: WebAssembly memory 4 GiB, laptop 8 GB,");
+  expect(a.stdout).toContain("training fits elsewhere: laptop 8 GB,");
 });
 
 test("a GGUF file is the model it holds", async () => {

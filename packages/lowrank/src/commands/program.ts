@@ -1,6 +1,9 @@
+import { styleText } from "node:util";
 import { Command } from "commander";
 import { chatCommand } from "./chat.ts";
+import { styled } from "./colours.ts";
 import { compareCommand } from "./compare.ts";
+import { completionCommand } from "./completion.ts";
 import { convertCommand } from "./convert.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
@@ -39,8 +42,12 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
   program
     .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
     .version(ownVersion())
-    .helpCommand(false)
+    .helpCommand("help [command]", "the options and examples of a command")
     .exitOverride()
+    .configureHelp({ styleTitle: (title) => styleText("bold", title, { validateStream: false }) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error:/, styled("red", "error:", process.stderr))),
+    })
     .showHelpAfterError("(add --help for the options and examples)")
     .addHelpText("after", help);
   for (const command of [
@@ -56,6 +63,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     compareCommand(plugins),
     serveCommand(plugins),
     workerCommand(plugins),
+    completionCommand(),
     sweepCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
