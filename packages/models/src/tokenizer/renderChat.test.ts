@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { renderChat } from "./renderChat.ts";
 
 const render = (template: string) => renderChat(template, [{ role: "user", content: "hi" }], {}, {}, "mine");
@@ -24,9 +24,6 @@ test.each<[string, string]>([
 });
 
 test("a template that goes on for ever ends", () => {
-  let now = 0;
-  const clock = vi.spyOn(performance, "now").mockImplementation(() => now++);
   const endless = `${"{% for i in range(90000) %}".repeat(3)}x${"{% endfor %}".repeat(3)}`;
-  expect(() => render(endless)).toThrow("it is not done after 2 s");
-  clock.mockRestore();
+  expect(() => render(endless)).toThrow("it is not done after 1000000 steps");
 });

@@ -1,28 +1,31 @@
 import { Interpreter, Template } from "@huggingface/jinja";
 import type { ChatMessage, ChatTemplateOptions } from "./chatTemplate.ts";
 
-/** The most milliseconds that a template may take: real ones take a few. */
-const mostTime = 2000;
+/**
+ * The most steps of a template: real ones take some dozens a message. Counted, not timed, so that a
+ * busy machine gives the same answer. A text counts as a step for each of so many characters.
+ */
+const [mostSteps, charactersOfStep] = [1_000_000, 64];
 /** The most characters of a text that a template makes, and the most numbers of a range. */
 const [mostCharacters, mostNumbers] = [2 ** 24, 100_000];
 
 /** Thrown where a template goes beyond these limits. */
 class TooMuch extends Error {}
 
-/** The time by which the template that is being rendered must be done; it is one at a time. */
-let deadline = Number.POSITIVE_INFINITY;
+/** The steps that are left to the template that is being rendered; it is one at a time. */
+let stepsLeft = Number.POSITIVE_INFINITY;
 
 type Evaluate = typeof Interpreter.prototype.evaluate;
 type Value = ReturnType<Evaluate>;
 
 const { evaluate } = Interpreter.prototype;
 Interpreter.prototype.evaluate = function (...[statement, environment]: Parameters<Evaluate>): Value {
-  if (performance.now() > deadline) throw new TooMuch(`it is not done after ${mostTime / 1000} s`);
   const result = evaluate.call(this, statement, environment);
   const { value } = result as { value?: unknown };
-  if (typeof value === "string" && value.length > mostCharacters) {
-    throw new TooMuch(`it makes a text of more than ${mostCharacters} characters`);
-  }
+  const characters = typeof value === "string" ? value.length : 0;
+  if (characters > mostCharacters) throw new TooMuch(`it makes a text of more than ${mostCharacters} characters`);
+  stepsLeft -= 1 + characters / charactersOfStep;
+  if (stepsLeft < 0) throw new TooMuch(`it is not done after ${mostSteps} steps`);
   const { type, value: name } = (statement ?? {}) as { type?: string; value?: unknown };
   return type === "Identifier" && name === "range" && typeof value === "function" ? limitedRange(result) : result;
 };
@@ -43,7 +46,7 @@ function limitedRange(range: Value): Value {
 /**
  * Renders a conversation as the text that the model was trained on. `specialTokens` are the
  * template's variables. Throws, naming the template of `label`, where that is broken, refuses the
- * conversation, or takes too long or too much memory.
+ * conversation, or takes too many steps or too much memory.
  */
 export function renderChat(
   template: string,
@@ -52,7 +55,7 @@ export function renderChat(
   { variables, addGenerationPrompt = false }: ChatTemplateOptions,
   label: string,
 ): string {
-  deadline = performance.now() + mostTime;
+  stepsLeft = mostSteps;
   try {
     return new Template(template).render({
       ...specialTokens,
@@ -63,7 +66,7 @@ export function renderChat(
   } catch (error) {
     throw new Error(`the chat template of ${label}: ${reasonOf(error)}`, { cause: error });
   } finally {
-    deadline = Number.POSITIVE_INFINITY;
+    stepsLeft = Number.POSITIVE_INFINITY;
   }
 }
 

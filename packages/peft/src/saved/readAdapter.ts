@@ -10,6 +10,7 @@ import {
   openWeights,
 } from "../files/adapterFiles.ts";
 import { checkExpressions } from "../files/checkExpressions.ts";
+import { checkSizes } from "../files/checkSizes.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { readForeign } from "../files/foreignLayout.ts";
 import type { AnyMethod } from "../methods/method.ts";
@@ -51,5 +52,6 @@ export async function readAdapter(
   const { method, config } = parseConfig(foreign?.fields ?? json, methods, label, onWarning);
   checkExpressions(config, method, label);
   const weights = await openWeights(files, foreign?.layout);
+  checkSizes(config, method, weights, label);
   return { label, method, config, weights };
 }
