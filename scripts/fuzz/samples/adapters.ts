@@ -1,5 +1,5 @@
 import { getPeftModel, LoraConfig, type PeftConfig, toMlx } from "@lowrank/peft";
-import { methodCases, TinyModel, type TinyOptions, torchBin } from "@lowrank/peft/testing";
+import { caseConfigs, modelOfCase, torchBin } from "@lowrank/peft/testing";
 import { type Sample, sampleOf } from "../sample.ts";
 
 type Files = Map<string, Uint8Array | string>;
@@ -18,16 +18,14 @@ const expressions: Readonly<Record<string, PeftConfig>> = {
   }),
 };
 
-/** Bases that are not plain, by the name of the sample of their adapter. */
-const bases = new Map<string, TinyOptions>();
-const nameOf = (type: string, name: string) => `${type} ${name}`.replaceAll(/[^\w]+/g, "_");
-for (const [type, cases] of Object.entries(methodCases)) {
-  for (const { name, model } of cases) if (model) bases.set(nameOf(type, name), model);
-}
+type Model = ReturnType<typeof modelOfCase>;
+
+const fileNameOf = (name: string) => name.replaceAll(/[^\w]+/g, "_");
+const cases = new Map(Array.from(caseConfigs.keys(), (name) => [fileNameOf(name), name]));
 
 /** Makes the model that the adapter of a sample is for. */
-export function baseOf(name: string): TinyModel {
-  return new TinyModel(bases.get(name));
+export function baseOf(sample: string): Model {
+  return modelOfCase(cases.get(sample) ?? sample);
 }
 
 async function filesOf(name: string, config: PeftConfig): Promise<Files> {
@@ -43,10 +41,8 @@ async function asTorch(files: Files, deflate: boolean): Promise<Files> {
 
 /** Adapters of every method, and of the files and fields that LoRA can have. */
 export async function* adapterSamples(): AsyncGenerator<Sample> {
-  for (const [type, cases] of Object.entries(methodCases)) {
-    for (const { name, config } of cases) {
-      yield sampleOf("adapter", nameOf(type, name), await filesOf(nameOf(type, name), config));
-    }
+  for (const [name, config] of caseConfigs) {
+    yield sampleOf("adapter", fileNameOf(name), await filesOf(fileNameOf(name), config));
   }
   for (const [name, config] of Object.entries(expressions)) {
     yield sampleOf("adapter", name, await filesOf(name, config));
