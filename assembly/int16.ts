@@ -1,14 +1,15 @@
-// Products in 16-bit codes of 13 bits. X has a scale for each row and 128 numbers along the
-// contraction, W for each square of 128 x 128, so that one copy of W serves both directions. The
-// sum of 64 pairs of products of such codes fits 32 bits and is exact: a result's bits do not
-// depend on the tile or the threads that made it.
+// Products in 16-bit codes. X has codes of 13 bits, and a scale for each row and 64 numbers along
+// the contraction. W has codes of 14 bits, and a scale for each square of 64 x 64, so that one
+// copy serves both directions. The sum of 64 products of such codes fits 32 bits and is exact: a
+// result's bits do not depend on the tile or the threads that made it.
 import { loadPart, storePart } from "./lanes";
 
 /** Numbers that share a scale along a side. */
-const BLOCK: i32 = 128;
+const BLOCK: i32 = 64;
 
-/** The largest code: 64 pairs of products of 4096 would be 2^31. */
-const LARGEST: f32 = 4095;
+/** The largest codes of X and of W: 64 times their product is below 2^31. */
+const LARGEST_X: f32 = 4095;
+const LARGEST_W: f32 = 8191;
 
 const ROWS: i32 = 4;
 const COLUMNS: i32 = 8;
@@ -22,9 +23,10 @@ const DEPTH: i32 = 2048;
 /** Bytes of codes of X that a panel is multiplied by at a time: a part of a second-level cache. */
 const CHUNK: i32 = 1 << 18;
 
+/** Blocks of a side. */
 // @ts-ignore: decorator
 @inline
-function blocksOf(length: i32): i32 {
+export function blocksOf(length: i32): i32 {
   return (length + BLOCK - 1) / BLOCK;
 }
 
@@ -96,7 +98,7 @@ function largestBits(x: usize, count: i32, before: i32): i32 {
   return all;
 }
 
-/** The factor that makes codes of numbers up to `largest`. Their scale is `largest / LARGEST`. */
+/** The factor that makes codes of numbers; 0 where the scale is too small to have one. */
 // @ts-ignore: decorator
 @inline
 function factorOf(scale: f32): f32 {
@@ -149,7 +151,7 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32, scratch: usi
         const at = x + (<usize>((top + r) * k + from) << 2);
         const bits = top + r < m ? largestBits(at, count, 0) : 0;
         if (isNotFinite(bits)) bad = 1;
-        const scale = f32.reinterpret_i32(bits) / LARGEST;
+        const scale = f32.reinterpret_i32(bits) / LARGEST_X;
         store<f32>(scales + (<usize>b << 4) + (<usize>r << 2), scale);
         if (bits != 0) encode(at, count, factorOf(scale), codes + (<usize>from << 1));
       }
@@ -200,7 +202,7 @@ export function packInt16(w: usize, out: usize, rows: i32, columns: i32): i32 {
       let bits = 0;
       for (let r: usize = 0; r < <usize>height; r++) bits = largestBits(corner + r * wrs, count, bits);
       if (isNotFinite(bits)) bad = 1;
-      const scale = f32.reinterpret_i32(bits) / LARGEST;
+      const scale = f32.reinterpret_i32(bits) / LARGEST_W;
       store<f32>(scales + (<usize>((top / BLOCK) * across + b) << 2), scale);
       const factor = factorOf(scale);
       for (let r = 0; r < height; r++) {
@@ -381,7 +383,7 @@ export function int16RowScales(x: usize, m: i32, k: i32): usize {
   return x + rowCodes(m, k);
 }
 
-/** The address of the codes of a weight's row; `row` is a multiple of 128. */
+/** The address of the codes of a weight's row; `row` begins a block. */
 export function int16WeightRow(w: usize, row: i32, columns: i32): usize {
   return w + (<usize>(row * pitch(columns)) << 1);
 }

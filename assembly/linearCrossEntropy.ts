@@ -3,7 +3,7 @@
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { INT16 } from "./formats";
 import {
-  int16Part, int16ProductScratch, int16RowScales, int16RowsBytes, int16WeightRow, int16WeightScales, quantizeInt16, quantizeInt16Scratch,
+  blocksOf, int16Part, int16ProductScratch, int16RowScales, int16RowsBytes, int16WeightRow, int16WeightScales, quantizeInt16, quantizeInt16Scratch,
 } from "./int16";
 import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
@@ -102,8 +102,8 @@ export function linearCrossEntropyPart(
   scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32,
 ): void {
   const inCodes = format == INT16;
-  // Codes have a scale for each square of 128 x 128.
-  const align = inCodes ? 127 : 7;
+  // Codes have a scale for each square of 64 x 64.
+  const align = inCodes ? 63 : 7;
   const share = ((classes + parts - 1) / parts + align) & ~align;
   const blocks = (rows + ROWS - 1) / ROWS;
   const unit = inCodes ? 4 : panelRows();
@@ -129,7 +129,7 @@ export function linearCrossEntropyPart(
           const w = int16WeightRow(weight, v, width);
           const wScales = int16WeightScales(weight, classes, width, v);
           const xRows = int16WeightRow(panels, i, width);
-          const xScales = int16RowScales(panels, rows, width) + (<usize>((i >> 2) * ((width + 127) / 128)) << 4);
+          const xScales = int16RowScales(panels, rows, width) + (<usize>((i >> 2) * blocksOf(width)) << 4);
           int16Part(xRows, xScales, w, wScales, n, width, true, scratch, <usize>n << 2, m, 0, n, false, own);
           takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, 0);
           if (!sums) continue;

@@ -43,7 +43,7 @@ async function startServer(store: string, core: number | null): Promise<Server> 
       if (found) resolve(found[1]);
     });
     child.once("error", reject);
-    child.once("close", () => reject(new Error(seen)));
+    child.once("close", () => reject(new Error(`lowrank serve has ended: ${seen}`)));
   });
   return { url, child };
 }
@@ -135,7 +135,9 @@ async function measure(core: number | null) {
       await cancel(id);
     }
   } finally {
-    child.kill("SIGKILL");
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    child.kill("SIGTERM");
+    await ended;
     await rm(store, { recursive: true, force: true });
   }
   const [quiet, beside, trains, alone] = [found.quiet, found.beside, found.trains, found.alone].map(median);

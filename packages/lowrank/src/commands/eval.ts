@@ -126,6 +126,14 @@ async function evaluateModel(options: EvalCommandOptions): Promise<void> {
     const { onProgress, end } = progress(name);
     found.push({ name, ...(await measure({ model, tokenizer, eosTokenIds, onProgress }).finally(end)) });
   };
+  if (options.maxNewTokens !== undefined && options.maxNewTokens >= model.maxPositions) {
+    throw new Error(
+      `--max-new-tokens ${options.maxNewTokens} leaves no room for a prompt in the model's ${model.maxPositions} positions; ask for fewer`,
+    );
+  }
+  if (options.maxLength !== undefined && options.maxLength > model.maxPositions) {
+    throw new Error(`--max-length ${options.maxLength} exceeds the model's ${model.maxPositions} positions`);
+  }
   await run("base");
   for (const [i, adapter] of (options.adapter ?? []).entries()) {
     await peft.loadAdapter(adapter, `adapter${i}`);

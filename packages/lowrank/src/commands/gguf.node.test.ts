@@ -48,7 +48,7 @@ test("train, generate, merge and report take the file as --model", async () => {
     "tokenizer_config.json",
   ]);
   expect(await lowrank(`${generate} --model merged`)).toBe(adapted);
-  await expect(lowrank(`${generate} --model merged --weights packed`)).rejects.toThrow('weights "packed" is for GGUF');
+  await expect(lowrank(`${generate} --model merged --weights packed`)).rejects.toThrow("--weights packed is for GGUF");
   expect(JSON.parse(await lowrank("report nano.gguf --r 2 --target-modules q_proj --json"))).toMatchObject({
     trainable: 3 * 2 * (128 + 128),
   });
@@ -64,7 +64,7 @@ test("--weights packed keeps the blocks: the same text, and an adapter trains on
 test("--activations int8 multiplies packed weights in integers", async () => {
   const model = `${generate} --model nano.gguf --activations int8`;
   expect((await lowrank(`${model} --weights packed`)).trim()).not.toBe("");
-  await expect(lowrank(model)).rejects.toThrow('activations "int8" multiplies the blocks of a GGUF file');
+  await expect(lowrank(model)).rejects.toThrow("--activations int8 multiplies the blocks of a GGUF file");
 });
 
 test("--method qlora quantises what the file holds", async () => {

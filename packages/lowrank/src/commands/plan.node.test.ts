@@ -129,18 +129,18 @@ test("of any method, by name or by PEFT's file", async () => {
 
 describe("errors are one line that says what to do", () => {
   test.each([
-    [["llama-7"], 'error: there is no preset "llama-7"; did you mean llama-7b? There are gpt2,'],
+    [["llama-7"], 'error: there is no preset "llama-7"; did you mean llama-7b? There are gemma-2-2b,'],
     [["./nowhere"], "error: there is no file or folder ./nowhere\n"],
     [["{}/broken.json"], "broken.json is not valid JSON: "],
     [["{}/other.json"], 'other.json: model_type is "mamba"; expected'],
-    [["gpt2", "--seq", "2000"], "error: planMemory: sequenceLength is 2000, but the model has 1024 positions"],
-    [["gpt2", "--target-modules", "q_porj"], 'error: targetModules ["q_porj"] matches no module of this model;'],
+    [["gpt2", "--seq", "2000"], "error: --seq is 2000, but the model has 1024 positions"],
+    [["gpt2", "--target-modules", "q_porj"], 'error: --target-modules ["q_porj"] matches no module of this model;'],
     [["gpt2", "--double-quant"], "error: --double-quant is for --method qlora; add that, or leave it out\n"],
     [
       ["gpt2", "--method", "full", "--r", "4", "--bias", "all"],
       "error: --r, --bias is for an adapter; leave it out with --method full",
     ],
-    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "quantize4bit: blockSize is 48; use a power of"],
+    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "--quant-block-size is 48; use a power of"],
     [["gpt2", "--dtype", "f64"], "argument 'f64' is invalid. Allowed choices are f32, f16, bf16."],
     [["gpt2", "--batch", "0"], "argument '0' is invalid. Expected a whole number of at least 1."],
   ])("%j", async (args, message) => {
@@ -154,6 +154,6 @@ describe("errors are one line that says what to do", () => {
 
 test("--help names the presets and has two examples", async () => {
   const { stdout } = await plan("--help");
-  expect(stdout).toContain("Presets: gpt2, gpt2-medium,");
+  expect(stdout).toContain("Presets: gemma-2-2b, gemma-3-270m,");
   expect(stdout.match(/^ {2}\$ lowrank plan /gm)?.length).toBe(2);
 });

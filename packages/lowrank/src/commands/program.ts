@@ -7,6 +7,7 @@ import { completionCommand } from "./completion.ts";
 import { convertCommand } from "./convert.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
+import { infoCommand } from "./info.ts";
 import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
 import { planCommand } from "./plan.ts";
@@ -57,6 +58,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     mergeCommand(),
     convertCommand(),
     reportCommand(),
+    infoCommand(),
     inspectCommand(),
     evalCommand(),
     planCommand(),

@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { Interrupted } from "./interrupt.ts";
 import { beginJson, printJsonError, wantsJson } from "./json.ts";
 import { loadPlugins, pluginFiles } from "./plugins.ts";
@@ -14,12 +14,17 @@ import { pluginsOf, readRunFile, runFileIn } from "./runFile.ts";
 export async function runCommandLine(words: readonly string[]): Promise<number> {
   const json = wantsJson(words);
   beginJson();
+  let running: Command | null = null;
   try {
     const found = runFileIn(words, runFileCommands);
     const runFile = found && (await readRunFile(found.path));
     const plugins = [...(runFile ? pluginsOf(runFile) : []), ...pluginFiles(words)];
     await loadPlugins(plugins);
-    await createProgram(plugins, runFile).parseAsync(found?.words ?? words, { from: "user" });
+    const program = createProgram(plugins, runFile);
+    program.hook("preAction", (_, command) => {
+      running = command;
+    });
+    await program.parseAsync(found?.words ?? words, { from: "user" });
     return 0;
   } catch (error) {
     // Commander has written its help, the version or what is wrong with the words.
@@ -28,7 +33,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       return error.exitCode;
     }
     if (error instanceof Interrupted) return error.exitCode;
-    const message = reportFailure(error);
+    const message = reportFailure(error, running);
     if (json) printJsonError(message);
     return 1;
   }

@@ -98,10 +98,10 @@ function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
 function describeLine(line: MetricsLine): string[] {
   if (isValidation(line)) {
     const measures = measuresOf(line);
-    measures.delete("perplexity");
+    const unit = measures.delete("perplexity") ? " nats per token" : "";
     const [[, loss], ...others] = measures;
     const more = others.map(([name, value]) => `, ${name} ${value.toFixed(4)}`);
-    return [`step ${line.step}: validation loss ${loss.toFixed(4)} nats per token${more.join("")}`];
+    return [`step ${line.step}: validation loss ${loss.toFixed(4)}${unit}${more.join("")}`];
   }
   if (!isSample(line) || line.step === 0) return [];
   return line.samples.map(({ prompt, answer }) => `step ${line.step}: ${shortened(prompt)} -> ${shortened(answer)}`);

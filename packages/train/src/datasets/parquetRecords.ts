@@ -1,7 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
 import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import type { JsonRecord } from "./jsonRecords.ts";
+import type { DataRecord } from "./dataRecord.ts";
 
 /** The most bytes that an unpacked page of a column may have; writers make pages of 1 MB. */
 const mostPageBytes = 2 ** 27;
@@ -18,7 +18,7 @@ const limited = Object.fromEntries(
 ) as typeof compressors;
 
 /** The rows of a Parquet file as records, a group of rows at a time. */
-export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<JsonRecord> {
+export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
   const file = {
     byteLength: source.size,
     slice: async (start: number, end: number = source.size) => {

@@ -34,7 +34,7 @@ export function weightCodes(k: Kernels, scratch: Scratch, w: WasmTensor, rows: n
   return scratch.kept(w, k.int16WeightBytes(height, width), (ptr) => k.packInt16(w.ptr, ptr, height, width) === 0);
 }
 
-/** Computes a product in codes of 13 bits; false where it is to be computed in f32. */
+/** Computes a product in 16-bit codes; false where it is to be computed in f32. */
 function inIntegers(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): boolean {
   const { x, out, rows, from, to, transposed } = product;
   const codes = weightCodes(k, scratch, w, rows);
