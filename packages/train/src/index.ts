@@ -13,6 +13,13 @@ export {
 } from "./datasets/example.ts";
 export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
+export { type EmbedOptions, embed } from "./embeddings/embed.ts";
+export { type EmbeddingModel, meanPooling } from "./embeddings/meanPooling.ts";
+export {
+  type ContrastExample,
+  type MultipleNegativesRankingOptions,
+  multipleNegativesRanking,
+} from "./embeddings/multipleNegativesRanking.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export {
   type FindLearningRateOptions,
@@ -44,6 +51,7 @@ export { type RewardExample, type RewardModel, type RewardOptions, reward } from
 export { type PreferenceText, tokenizePreference } from "./preference/tokenizePreference.ts";
 export { describeDifference, ResumeError } from "./resumeError.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
+export { type TaggedWords, type TagTokenizer, tokenizeTags } from "./tokenizeTags.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";
 export type {
   BestEvaluation,

@@ -1,5 +1,5 @@
 export type { Activation } from "./activation.ts";
-export type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./architectureConfig.ts";
+export type { ArchitectureConfig, ClassifierConfig, ModelConfig, TokenClassifierConfig } from "./architectureConfig.ts";
 export type { BertConfig } from "./bertConfig.ts";
 export type { ClassifierHead, ProblemType } from "./classifierHead.ts";
 export { type GenerationConfig, parseGenerationConfig } from "./generationConfig.ts";
@@ -9,6 +9,7 @@ export type { LlamaConfig } from "./llamaConfig.ts";
 export {
   parseClassifierConfig,
   parseModelConfig,
+  parseTokenClassifierConfig,
   toHfConfig,
 } from "./modelConfig.ts";
 export { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
