@@ -53,7 +53,7 @@ export function multipleNegativesRanking(
   };
 }
 
-/** The mean cross-entropy of each anchor's own positive among the candidates: embeddings [nB, D]. */
+/** The mean cross-entropy of each anchor's positive among the candidates: embeddings [nB, D]. */
 function rankingLoss(embeddings: Tensor, count: number, scale: number): Tensor {
   const anchors = slice(embeddings, { dim: 0, start: 0, end: count });
   const candidates = slice(embeddings, { dim: 0, start: count });
