@@ -1,6 +1,10 @@
 // Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a
 // running maximum, so that no row of logits is ever whole. After Dao et al. 2022,
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
+import { INT16 } from "./formats";
+import {
+  blocksOf, int16Part, int16ProductScratch, int16RowScales, int16RowsBytes, int16WeightRow, int16WeightScales, quantizeInt16, quantizeInt16Scratch,
+} from "./int16";
 import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
@@ -11,13 +15,15 @@ import { unpackRow } from "./formats";
 const CLASSES: i32 = 384;
 /** The most rows of a block of logits, a multiple of every panel's. */
 const ROWS: i32 = 600;
+/** Bytes of a block of logits and a panel's rows of it. */
+const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
 
 /**
- * Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits,
- * and a panel's rows of it.
+ * Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits, a panel's rows of it,
+ * and the codes of the block.
  */
 export function linearCrossEntropyScratch(): i32 {
-  return 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
+  return FLOATS + int16RowsBytes(ROWS, CLASSES) + max(int16ProductScratch(), quantizeInt16Scratch(CLASSES));
 }
 
 /**
@@ -47,7 +53,8 @@ function scaleFloats(x: usize, n: i32, factor: f32): void {
 
 /**
  * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses
- * and sums. Turns it into panels of exp(logit - maximum), with `spare` for the rows of one.
+ * and sums. Turns it into exp(logit - maximum): rows of it, or panels where `spare` is given, for
+ * the rows of one.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,
@@ -70,15 +77,22 @@ function takeBlock(
       if (sums) scaleFloats(sums + <usize>(r * width << 2), width, rescale);
     }
     const inPanel = r % height;
-    store<f64>(mass, load<f64>(mass) + sumExp(x, sums ? spare + <usize>inPanel * bytes : 0, n, next));
-    if (!sums || (inPanel + 1 < height && r + 1 < rows)) continue;
+    const to = spare ? spare + <usize>inPanel * bytes : x;
+    store<f64>(mass, load<f64>(mass) + sumExp(x, sums ? to : 0, n, next));
+    if (!sums || !spare || (inPanel + 1 < height && r + 1 < rows)) continue;
     packPanelRows(spare, bytes, x - <usize>inPanel * bytes, inPanel + 1, n);
   }
 }
 
+/** Fills floats with NaN. */
+function fillNaN(x: usize, n: i32): void {
+  for (let i = 0; i < n; i++) store<f32>(x + (<usize>i << 2), NaN);
+}
+
 /**
  * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
- * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. A part
+ * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. For INT16
+ * they are codes, those of W by `packInt16`, the rows' by `quantizeInt16`. A part
  * writes for each of its rows the largest logit (tops, f32), the sum of exp(logit - top)
  * (masses, f64) and, where `sums` is not 0, that sum times the rows of W (f32 [width]); all [parts,
  * rows]. targets [rows] takes the labels' logits.
@@ -87,11 +101,16 @@ export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
   scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32,
 ): void {
-  const share = ((classes + parts - 1) / parts + 7) & ~7;
+  const inCodes = format == INT16;
+  // Codes have a scale for each square of 64 x 64.
+  const align = inCodes ? 63 : 7;
+  const share = ((classes + parts - 1) / parts + align) & ~align;
   const blocks = (rows + ROWS - 1) / ROWS;
-  const unit = panelRows();
+  const unit = inCodes ? 4 : panelRows();
   const height = (((rows + blocks - 1) / blocks + unit - 1) / unit) * unit;
-  const spare = scratch + ((CLASSES * ROWS) << 2);
+  const spare = inCodes ? 0 : scratch + ((CLASSES * ROWS) << 2);
+  const codes = scratch + FLOATS;
+  const own = codes + int16RowsBytes(ROWS, CLASSES);
   for (let part = first; part < last; part++) {
     const end = min(classes, (part + 1) * share);
     for (let i = 0; i < rows; i += height) {
@@ -106,6 +125,19 @@ export function linearCrossEntropyPart(
       if (sums) memory.fill(sum, 0, <usize>(m * width) << 2);
       for (let v = part * share; v < end; v += CLASSES) {
         const n = min(CLASSES, end - v);
+        if (inCodes) {
+          const w = int16WeightRow(weight, v, width);
+          const wScales = int16WeightScales(weight, classes, width, v);
+          const xRows = int16WeightRow(panels, i, width);
+          const xScales = int16RowScales(panels, rows, width) + (<usize>((i >> 2) * blocksOf(width)) << 4);
+          int16Part(xRows, xScales, w, wScales, n, width, true, scratch, <usize>n << 2, m, 0, n, false, own);
+          takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, 0);
+          if (!sums) continue;
+          if (quantizeInt16(scratch, codes, m, n, own)) fillNaN(sum, m * width);
+          const pScales = int16RowScales(codes, m, n);
+          int16Part(codes, pScales, w, wScales, n, width, false, sum, <usize>width << 2, m, 0, width, true, own);
+          continue;
+        }
         multiplyPanels(x, weight, format, v * width, scratch, m, n, width, true, false);
         takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, spare);
         if (sums) multiplyPanels(scratch, weight, format, v * width, sum, m, width, n, false, true);

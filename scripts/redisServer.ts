@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { freePorts } from "./deploy/freePorts.ts";
 
 /** True where a Redis can be started. */
 export const hasRedis: boolean = (() => {
@@ -21,7 +21,7 @@ export interface RedisServer {
 
 /** Starts a Redis on a free port, with its files in a folder. */
 export async function startRedis(folder: string): Promise<RedisServer> {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const args = ["--port", `${port}`, "--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""];
   const start = async (): Promise<ChildProcess> => {
     const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -47,12 +47,4 @@ export async function startRedis(folder: string): Promise<RedisServer> {
     },
     stop: () => end(running, "SIGKILL"),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

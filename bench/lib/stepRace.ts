@@ -16,6 +16,8 @@ export interface StepRace {
   model: keyof typeof loraStepCases;
   full?: boolean;
   threads: number;
+  /** Run our side once more in "high" precision. */
+  high?: boolean;
   /** A Node 26 that runs our side once more, with wide SIMD. */
   wideNode?: string;
 }
@@ -23,6 +25,9 @@ export interface StepRace {
 /** Our speed and our peak memory over PyTorch's; a figure is absent where one side of it is. */
 export interface StepFigures {
   speed?: number;
+  highSpeed?: number;
+  /** Our speed in "high" precision over our own in f32. */
+  highOverF32?: number;
   wideSpeed?: number;
   peakBytes?: number;
 }
@@ -59,24 +64,29 @@ function checkLosses(results: Map<string, StepResult>): void {
   }
 }
 
+/** A way to run our side. */
+interface Variant extends Partial<Pick<StepChildOptions, "wideSimd" | "precision">> {}
+
 /**
  * Times steps of ours, each kind in a fresh process, and of PyTorch in turn, and prints a table.
  */
 export async function raceSteps(race: StepRace, python: Python | undefined): Promise<StepFigures> {
-  const { model, full = false, threads, wideNode } = race;
+  const { model, full = false, threads, high = false, wideNode } = race;
   const results = new Map<string, StepResult>();
   const contestants: Contestant[] = [];
   const ends: (() => void)[] = [];
-  const add = async (name: string, node: string, wideSimd: boolean) => {
-    const options: StepChildOptions = { model, full, threads, wideSimd };
+  const add = async (name: string, node: string, { wideSimd = false, precision = "highest" }: Variant = {}) => {
+    const options: StepChildOptions = { model, full, threads, wideSimd, precision };
     const server = await startLineServer(node, [...(await compiledChild("peers/stepChild")), JSON.stringify(options)]);
     const run = async () => results.set(name, JSON.parse(await server.ask()) as StepResult);
     contestants.push({ name, run });
     ends.push(server.end);
   };
-  const [ours, wide, theirs] = ["lowrank", "lowrank (Node 26, wide SIMD)", "pytorch"] as const;
-  await add(ours, process.execPath, false);
-  if (wideNode !== undefined) await add(wide, wideNode, true);
+  const [ours, inHigh, wide] = ["lowrank", "lowrank (high precision)", "lowrank (Node 26, wide SIMD)"] as const;
+  const theirs = "pytorch";
+  await add(ours, process.execPath);
+  if (high) await add(inHigh, process.execPath, { precision: "high" });
+  if (wideNode !== undefined) await add(wide, wideNode, { wideSimd: true });
   if (python) {
     await python.ask("make_step", pythonStep(race));
     const run = async () => results.set(theirs, await python.ask<StepResult>("run_steps", { count: 1 }));
@@ -86,10 +96,14 @@ export async function raceSteps(race: StepRace, python: Python | undefined): Pro
   for (const end of ends) end();
   print(race, timings, results);
   checkLosses(results);
+  const own = timings.get(ours)!.median;
+  const highOverF32 = high ? own / timings.get(inHigh)!.median : undefined;
   const rival = timings.get(theirs);
-  if (!rival) return {};
+  if (!rival) return { highOverF32 };
   return {
-    speed: rival.median / timings.get(ours)!.median,
+    speed: rival.median / own,
+    highSpeed: high ? rival.median / timings.get(inHigh)!.median : undefined,
+    highOverF32,
     wideSpeed: wideNode === undefined ? undefined : rival.median / timings.get(wide)!.median,
     peakBytes: results.get(ours)!.peakBytes / results.get(theirs)!.peakBytes,
   };

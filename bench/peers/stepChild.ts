@@ -1,5 +1,5 @@
 // `stepChild.ts OPTIONS`: training steps in a process of its own, on random weights.
-import { init } from "@lowrank/core";
+import { init, type MatmulPrecision, setFloat32MatmulPrecision } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeFullStep, makeLoraStep } from "../lib/loraStep.ts";
 import { serveSteps } from "../lib/serveSteps.ts";
@@ -11,10 +11,13 @@ export interface StepChildOptions {
   full: boolean;
   threads: number;
   wideSimd: boolean;
+  /** Of products with frozen weights. */
+  precision: MatmulPrecision;
 }
 
-const { model, full, threads, wideSimd } = JSON.parse(process.argv[2]!) as StepChildOptions;
+const { model, full, threads, wideSimd, precision } = JSON.parse(process.argv[2]!) as StepChildOptions;
 const backend = await wasm({ threads, wideSimd });
 if (backend.threads !== threads) throw new Error(`step: ${backend.threads} threads instead of ${threads}`);
 await init(backend);
+setFloat32MatmulPrecision(precision);
 await serveSteps(await (full ? makeFullStep : makeLoraStep)(loraStepCases[model]));

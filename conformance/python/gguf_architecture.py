@@ -11,7 +11,8 @@ KEYS = (
     ("context_length", "max_position_embeddings"), ("embedding_length", "hidden_size"),
     ("block_count", "num_hidden_layers"), ("feed_forward_length", "intermediate_size"),
     ("feed_forward_length", "n_inner"), ("attention.head_count", "num_attention_heads"),
-    ("attention.head_count_kv", "num_key_value_heads"), ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+    ("attention.head_count_kv", "num_key_value_heads"), ("attention.key_length", "head_dim"),
+    ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
     ("attention.layer_norm_epsilon", "layer_norm_epsilon"), ("attention.sliding_window", "sliding_window"),
     ("vocab_size", "vocab_size"),
 )

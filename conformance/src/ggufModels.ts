@@ -6,7 +6,7 @@ import { architectures, readModelConfig } from "@lowrank/models";
  * and there are matrices enough for each type to come up in several places.
  */
 const sizes = {
-  ...{ vocab_size: 96, bos_token_id: 1, eos_token_id: 2, max_position_embeddings: 64 },
+  ...{ vocab_size: 96, bos_token_id: 1, eos_token_id: 2, pad_token_id: 0, max_position_embeddings: 64 },
   ...{ hidden_size: 256, intermediate_size: 512, num_hidden_layers: 3 },
   ...{ num_attention_heads: 8, num_key_value_heads: 4 },
 };

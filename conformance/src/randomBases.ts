@@ -1,8 +1,13 @@
 import { encoder } from "./architectures/encoder.ts";
+import { gemma2, gemma3Text } from "./architectures/gemma.ts";
 import { gpt2 } from "./architectures/gpt2.ts";
+import { granite } from "./architectures/granite.ts";
 import { llama } from "./architectures/llama.ts";
 import { mistral } from "./architectures/mistral.ts";
+import { olmo2 } from "./architectures/olmo2.ts";
 import { qwen2 } from "./architectures/qwen2.ts";
+import { qwen3 } from "./architectures/qwen3.ts";
+import { smollm3 } from "./architectures/smollm3.ts";
 import type { Draw } from "./draw.ts";
 
 /** A small model to be made at random, and its modules for adapters. */
@@ -43,6 +48,7 @@ export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype">;
 /** The architectures that are tried, those more often that more methods take. */
 const architectures: readonly DrawBase[] = [
   ...[llama, llama, llama, mistral, qwen2],
+  ...[qwen3, gemma2, gemma3Text, smollm3, granite, olmo2],
   ...[gpt2, gpt2],
   ...[encoder("bert"), encoder("roberta")],
 ];

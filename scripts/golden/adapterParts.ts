@@ -48,12 +48,9 @@ export async function logitsOf<I>(
 }
 
 /** Checks the numbers of trainable and of all parameters against a golden index. */
-export async function counts(
-  { files, base, method }: AdapterPlace,
-  peft: PeftModel,
-  file = "index.json",
-): Promise<Check> {
-  const index = (await readJson(files, `adapters/${file}`)) as {
+export async function counts({ files, base, method }: AdapterPlace, peft: PeftModel, file?: string): Promise<Check> {
+  const listed = (await files.has("adapters/index.json")) ? "index.json" : "more.json";
+  const index = (await readJson(files, `adapters/${file ?? listed}`)) as {
     base: string;
     method: string;
     trainable: number;

@@ -6,8 +6,12 @@ import { tokens } from "./tokens.ts";
 interface KinFields {
   /** Its own fields of the config. */
   config: Record<string, unknown>;
-  /** May its heads be wider or narrower than the hidden size says? */
-  headDim: boolean;
+  /** May its heads be wider or narrower than the hidden size says? "always": its config says so. */
+  headDim: boolean | "always";
+  /** Is there a class of transformers that classifies sequences? Default true. */
+  classifies?: boolean;
+  /** Default: Llama's. */
+  norms?: readonly string[];
 }
 
 /**
@@ -22,11 +26,11 @@ export const llamaKin =
     const headDim = 2 * draw.integer(2, 5);
     const layers = draw.integer(1, 3);
     const fields = fieldsOf(draw, layers);
-    const own = fields.headDim && draw.chance(0.4);
+    const own = fields.headDim !== false && draw.chance(0.4);
     const hidden = heads * (own ? draw.integer(4, 13) : headDim);
     const inner = draw.integer(9, 56);
     const vocab = draw.integer(50, 70);
-    const classifies = draw.chance(0.15);
+    const classifies = draw.chance(0.15) && fields.classifies !== false;
     const classes = classifies ? draw.integer(2, 4) : vocab;
     const tied = !classifies && draw.chance(0.3);
     const [queries, keys] = [heads * headDim, keyHeads * headDim];
@@ -46,7 +50,7 @@ export const llamaKin =
         rms_norm_eps: draw.pick([1e-6, 1e-5]),
         rope_theta: draw.pick([10000, 500]),
         ...fields.config,
-        ...(own ? { head_dim: headDim } : {}),
+        ...(own || fields.headDim === "always" ? { head_dim: headDim } : {}),
         ...(classifies ? { num_labels: classes } : {}),
       },
       task: classifies ? "SEQ_CLS" : "CAUSAL_LM",
@@ -64,7 +68,7 @@ export const llamaKin =
       conv1d: false,
       embedding: "embed_tokens",
       tied,
-      norms: ["input_layernorm", "post_attention_layernorm", "norm"],
+      norms: fields.norms ?? ["input_layernorm", "post_attention_layernorm", "norm"],
       layersPattern: "layers",
       layers,
       attention: ["self_attn.q_proj", "self_attn.v_proj"],

@@ -1,4 +1,5 @@
 import { type DType, isPacked, type TypedArray, viewAs } from "./dtype.ts";
+import type { MatmulPrecision } from "./matmulPrecision.ts";
 import type { Packing } from "./packed/packedFormat.ts";
 import { byteLength } from "./packing.ts";
 import { type Shape, sizeOf } from "./shape.ts";
@@ -10,6 +11,10 @@ export interface Buffer {
    * The op whose result it holds, "data" where none made it. Core sets it, for errors and plans.
    */
   label?: string;
+  /** Grows with each write into it since it was made. Core sets it. */
+  version?: number;
+  /** The precision of products with the frozen weight that it holds. Default: f32. */
+  precision?: MatmulPrecision;
 }
 
 /** Shape and dtype of a tensor, without its data. */

@@ -63,6 +63,12 @@ export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type NestedNumbers, type TensorOptions, tensor } from "./makeTensor.ts";
 export { defaultGenerator, manualSeed } from "./manualSeed.ts";
+export {
+  checkPrecision,
+  getFloat32MatmulPrecision,
+  type MatmulPrecision,
+  setFloat32MatmulPrecision,
+} from "./matmulPrecision.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
 export { moveTensors } from "./moveTensors.ts";

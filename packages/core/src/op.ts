@@ -207,6 +207,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     return Array.isArray(outputs) ? outputs : [outputs];
   }
   noteReads(inputs);
+  if (definition.packed) for (const at of definition.packed) inputs[at]?.notePrecision();
   const supported = backend.supports(definition, inputs, params);
   if (definition.writes) {
     writeInPlace(definition, inputs, params, supported);

@@ -59,6 +59,7 @@ export class Storage {
   /** Notes that the op `writer` has changed its numbers. */
   written(writer: string): void {
     this.version = ++writes;
+    this.buffer.version = writes;
     this.writer = writer;
     this.#tell();
   }

@@ -113,6 +113,9 @@ export class Tensor implements Disposable {
     return this.storage.buffer;
   }
 
+  /** @internal Notes for products how exact they must be. Parameters know; other tensors do not. */
+  notePrecision(): void {}
+
   /** @internal A second handle on the same memory and history, freed by whoever asked for it. */
   alias(): Tensor {
     return new Tensor(this.storage.retain(), this.#spec, this.#edge, false);

@@ -34,7 +34,10 @@ describe("train, generate, merge, report", () => {
 
   test("the folder is an adapter of PEFT", async () => {
     const files = (await readdir(at("adapter"))).sort();
-    expect(files).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors"]);
+    expect(files).toEqual([
+      ...["README.md", "adapter_config.json", "adapter_model.safetensors", "config.json", "metrics.jsonl"],
+      "report.html",
+    ]);
     const config = JSON.parse(await readFile(at("adapter/adapter_config.json"), "utf8"));
     expect(config).toMatchObject({ peft_type: "LORA", r: 4, lora_alpha: 8, task_type: "CAUSAL_LM" });
     expect(config.base_model_name_or_path).toBe("model");
@@ -212,7 +215,7 @@ describe("qlora", () => {
     const requantize = await lowrank("merge --model model --adapter q --output none --requantize".split(" "));
     expect(requantize.stderr).toContain("--requantize: model is not in 4 bits; give --quant-type, or leave it out");
     const odd = await lowrank(words("--output none --quant-block-size 48"));
-    expect(odd.stderr).toMatch(/blockSize is 48; use a power of two from 32 to 4096/);
+    expect(odd.stderr).toMatch(/--quant-block-size is 48; use a power of two from 32 to 4096/);
   });
 });
 

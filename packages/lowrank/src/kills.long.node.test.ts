@@ -145,8 +145,10 @@ it.each(kinds)(
     let done = 0;
     // The last renames are those of the results.
     const renames = kind === "fresh" ? 18 : 33;
-    const stride = Math.max(1, Math.floor((2 * renames) / (0.4 * kills)));
-    for (let nth = 2 * renames - 1; nth >= 0; nth -= stride) {
+    const all = 2 * renames;
+    const count = Math.max(Math.ceil(0.4 * kills), kills < 100 ? 0 : all);
+    for (let i = 0; i < count; i++) {
+      const nth = all - 1 - (Math.floor(i * Math.max(1, all / count)) % all);
       await begin(kind);
       const env = { KILL_AT_RENAME: moments[nth % 2](1 + Math.floor(nth / 2)) };
       expect(await run(args(), { env, preload }), env.KILL_AT_RENAME).toBe(true);

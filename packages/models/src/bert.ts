@@ -71,7 +71,7 @@ class BertEmbeddings extends Module {
 }
 
 /** Returns the text (0 or 1) that each row belongs to; virtual tokens belong to the first. */
-function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
+export function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
   const missing = T - (tokenTypeIds?.shape[1] ?? 0);
   const first = zeros([B, missing], { dtype: "i32" });
   if (!tokenTypeIds) return first;

@@ -50,6 +50,16 @@ export abstract class CausalLM extends TransformerModel {
   /** The layer that turns hidden states into logits. */
   abstract lm_head: UnaryModule;
 
+  /** True if logits are more than what the output layer gives. Default false. */
+  get shapesLogits(): boolean {
+    return false;
+  }
+
+  /** Logits [..., V] of final hidden states [..., D]. */
+  logitsOf(hidden: Tensor): Tensor {
+    return this.lm_head.forward(hidden);
+  }
+
   /**
    * An empty cache for `batch` sequences of up to `capacity` tokens, and the
    * virtual ones before them.
@@ -62,7 +72,7 @@ export abstract class CausalLM extends TransformerModel {
 
   forward(inputs: ModelInputs & { labels?: Tensor }): ModelOutput {
     return this.run(() => {
-      const logits = this.lm_head.forward(this.hidden(inputs));
+      const logits = this.logitsOf(this.hidden(inputs));
       if (!inputs.labels) return { logits };
       const [predicting, labels] = aligned(logits, inputs.labels);
       return { logits, loss: crossEntropy(predicting, labels, { ignoreIndex: -100 }) };
@@ -77,9 +87,9 @@ export abstract class CausalLM extends TransformerModel {
     return this.run(() => {
       const { lm_head: head } = this;
       const [hidden, labels] = aligned(this.hidden(inputs), inputs.labels);
-      return head instanceof Linear && !head.bias && head.isExact
+      return head instanceof Linear && !head.bias && head.isExact && !this.shapesLogits
         ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
-        : crossEntropy(head.forward(hidden), labels, { ignoreIndex: -100 });
+        : crossEntropy(this.logitsOf(hidden), labels, { ignoreIndex: -100 });
     });
   }
 
@@ -88,7 +98,7 @@ export abstract class CausalLM extends TransformerModel {
     return noGrad(() =>
       this.run(() => {
         const last = this.hidden(inputs, "last");
-        return reshape(this.lm_head.forward(last), [last.shape[0], this.vocabSize]);
+        return reshape(this.logitsOf(last), [last.shape[0], this.vocabSize]);
       }),
     );
   }

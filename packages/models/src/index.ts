@@ -32,16 +32,17 @@ export { type GgufConversion, type GgufDType, ggufDTypes, type ToGgufOptions, to
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";
-export { registerArchitecture } from "./loadArchitecture.ts";
 export type { LoadClassifierOptions, LoadedClassifier, NewHead } from "./loadClassifier.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
 export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
 export { type LoadedTokenClassifier, loadTokenClassifier } from "./loadTokenClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
+export { openSafetensorsFolder } from "./openWeights.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
 export type { QuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
 export { type RaggedBatch, raggedHidden } from "./raggedHidden.ts";
+export { registerArchitecture } from "./registerArchitecture.ts";
 export { architectures } from "./registry.ts";
 export { RobertaForSequenceClassification, RobertaForTokenClassification } from "./roberta.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";

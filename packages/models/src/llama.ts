@@ -1,89 +1,74 @@
-import { reshape, scope, type Tensor } from "@lowrank/core";
+import { mul, scope, type Tensor } from "@lowrank/core";
 import {
   type Attend,
-  AttentionLayer,
-  type Dropout,
   linearLayer,
   Module,
   ModuleList,
   Residual,
-  RMSNorm,
   type UnaryModule,
   type VirtualTokens,
 } from "@lowrank/nn";
 import { gatedUnit } from "./activation.ts";
-import { type Architecture, defineArchitecture } from "./architecture.ts";
+import { type Architecture, type ArchitectureHeads, defineArchitecture } from "./architecture.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { Activation } from "./config/activation.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
-import {
-  type LlamaConfig,
-  type LlamaKinConfig,
-  type LlamaTraits,
-  llamaToHf,
-  readLlamaConfig,
-} from "./config/llamaConfig.ts";
+import { type DecoderConfig, type LlamaConfig, llamaToHf, readLlamaConfig } from "./config/llamaConfig.ts";
 import { llamaPresets } from "./config/llamaPresets.ts";
+import { ropeReach } from "./config/ropeConfig.ts";
 import { lastTokenRows } from "./lastToken.ts";
+import type { DecoderLayer, LlamaTraits, Rotate } from "./llamaTraits.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
-import { RotaryEmbedding } from "./rope.ts";
+import { rmsNorms } from "./rmsNorms.ts";
+import { RotaryEmbedding, ropePositions } from "./rope.ts";
+import { RotaryAttention } from "./rotaryAttention.ts";
 import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
 import type { DefaultTargets, ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
 
-function norm(path: ParameterPath, { hiddenSize, rmsNormEps }: LlamaKinConfig): RMSNorm {
-  return new RMSNorm(path.parameter("weight", [hiddenSize], { value: 1 }), rmsNormEps);
-}
-
-type Rotate = (x: Tensor) => Tensor;
-
-class LlamaAttention extends AttentionLayer {
+/** Llama's attention: a projection each to queries, keys and values. */
+export class LlamaAttention extends RotaryAttention {
   q_proj: UnaryModule;
   k_proj: UnaryModule;
   v_proj: UnaryModule;
   o_proj: UnaryModule;
-  attention_dropout: Dropout;
-  readonly #headDim: number;
-  readonly #window: LlamaTraits["window"];
 
-  constructor(path: ParameterPath, config: LlamaKinConfig, traits: LlamaTraits) {
-    super();
-    const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim, attentionDropout } = config;
-    const { qkvBias = false, outputBias = false, window } = traits;
+  constructor(path: ParameterPath, config: DecoderConfig, traits: LlamaTraits) {
+    super(path, config, traits);
+    const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim } = config;
+    const { qkvBias = false, outputBias = false } = traits;
     this.q_proj = path.linear("q_proj", hiddenSize, numAttentionHeads * headDim, qkvBias);
     this.k_proj = path.linear("k_proj", hiddenSize, numKeyValueHeads * headDim, qkvBias);
     this.v_proj = path.linear("v_proj", hiddenSize, numKeyValueHeads * headDim, qkvBias);
     this.o_proj = path.linear("o_proj", numAttentionHeads * headDim, hiddenSize, outputBias);
-    this.attention_dropout = path.dropout("attention_dropout", attentionDropout);
-    this.#headDim = headDim;
-    this.#window = window;
   }
 
-  forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate): Tensor {
-    const [B, T] = x.shape;
-    const heads = (y: Tensor) => reshape(y, [B, T, -1, this.#headDim]);
-    const q = rotate(heads(this.q_proj.forward(x)));
-    const k = rotate(heads(this.k_proj.forward(x)));
-    const v = heads(this.v_proj.forward(x));
-    const window = this.#window?.has(layer) ? this.#window.size : undefined;
-    const options = { scale: this.#headDim ** -0.5, window, ...this.attention_dropout.ofAttention() };
-    const out = attend(layer, q, k, v, options);
-    return this.o_proj.forward(reshape(out, [B, T, -1]));
+  protected project(x: Tensor): [Tensor, Tensor, Tensor] {
+    const [q, k, v] = [this.q_proj, this.k_proj, this.v_proj].map((projection) => this.heads(projection.forward(x)));
+    return [q, k, v];
   }
 }
 
-class LlamaMLP extends Module {
+/** The sizes of an MLP. */
+interface MLPSizes {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly hiddenAct: Activation;
+}
+
+/** Llama's MLP: one projection gates another. */
+export class LlamaMLP extends Module {
   gate_proj: UnaryModule;
   up_proj: UnaryModule;
   down_proj: UnaryModule;
   readonly #activation: Activation;
 
-  constructor(path: ParameterPath, config: LlamaKinConfig, { mlpBias = false }: LlamaTraits) {
+  constructor(path: ParameterPath, sizes: MLPSizes, { mlpBias = false }: Pick<LlamaTraits, "mlpBias"> = {}) {
     super();
-    const { hiddenSize, intermediateSize, hiddenAct } = config;
+    const { hiddenSize, intermediateSize, hiddenAct } = sizes;
     this.#activation = hiddenAct;
     this.gate_proj = path.linear("gate_proj", hiddenSize, intermediateSize, mlpBias);
     this.up_proj = path.linear("up_proj", hiddenSize, intermediateSize, mlpBias);
@@ -97,47 +82,79 @@ class LlamaMLP extends Module {
   }
 }
 
-class LlamaDecoderLayer extends Module {
-  self_attn: LlamaAttention;
-  mlp: LlamaMLP;
+/** The sub-layers of a block, as the traits make them. */
+export function subLayers(
+  path: ParameterPath,
+  config: DecoderConfig,
+  traits: LlamaTraits,
+  layer: number,
+): { attention: RotaryAttention; mlp: UnaryModule } {
+  const [at, below] = [path.at("self_attn"), path.at("mlp")];
+  return {
+    attention: traits.attention?.(at, config, traits, layer) ?? new LlamaAttention(at, config, traits),
+    mlp: traits.mlp?.(below, config, traits, layer) ?? new LlamaMLP(below, config, traits),
+  };
+}
+
+class LlamaDecoderLayer extends Module implements DecoderLayer {
+  self_attn: RotaryAttention;
+  mlp: UnaryModule;
   input_layernorm: UnaryModule;
   post_attention_layernorm: UnaryModule;
   attention_residual: Residual;
   mlp_residual: Residual;
+  readonly #scale: number;
 
-  constructor(path: ParameterPath, config: LlamaKinConfig, traits: LlamaTraits) {
+  constructor(path: ParameterPath, config: DecoderConfig, traits: LlamaTraits, layer: number) {
     super();
-    this.self_attn = new LlamaAttention(path.at("self_attn"), config, traits);
-    this.mlp = new LlamaMLP(path.at("mlp"), config, traits);
-    this.input_layernorm = norm(path.at("input_layernorm"), config);
-    this.post_attention_layernorm = norm(path.at("post_attention_layernorm"), config);
+    const { attention, mlp } = subLayers(path, config, traits, layer);
+    this.self_attn = attention;
+    this.mlp = mlp;
+    this.input_layernorm = traits.norm(path.at("input_layernorm"), config.hiddenSize);
+    this.post_attention_layernorm = traits.norm(path.at("post_attention_layernorm"), config.hiddenSize);
     this.attention_residual = new Residual();
     this.mlp_residual = new Residual();
+    this.#scale = traits.residualScale ?? 1;
   }
 
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, wanted: WantedRows): Tensor {
     return scope(() => {
       const attended = this.self_attn.forward(this.input_layernorm.forward(x), layer, attend, rotate);
-      const h = wantedRows(this.attention_residual.forward(attended, x), wanted);
-      return this.mlp_residual.forward(this.mlp.forward(this.post_attention_layernorm.forward(h)), h);
+      const h = wantedRows(this.attention_residual.forward(scaled(attended, this.#scale), x), wanted);
+      const made = this.mlp.forward(this.post_attention_layernorm.forward(h));
+      return this.mlp_residual.forward(scaled(made, this.#scale), h);
     });
   }
 }
 
+/** Returns x times a factor. */
+function scaled(x: Tensor, factor: number): Tensor {
+  return factor === 1 ? x : mul(x, factor);
+}
+
 class LlamaModel extends Module {
   embed_tokens: UnaryModule;
-  layers: ModuleList<LlamaDecoderLayer>;
+  layers: ModuleList<DecoderLayer>;
   norm: UnaryModule;
-  readonly #rotary: RotaryEmbedding;
+  readonly #embeddingScale: number;
+  readonly #inputScale: number;
+  /** The rotary embedding of each layer; null for none. Layers with the same config share one. */
+  readonly #rotary: readonly (RotaryEmbedding | null)[];
 
-  constructor(config: LlamaKinConfig, source: ParameterSource, traits: LlamaTraits) {
+  constructor(config: DecoderConfig, source: ParameterSource, traits: LlamaTraits) {
     super();
     const path = new ParameterPath(source, "model");
-    this.embed_tokens = path.embedding("embed_tokens", config.vocabSize, config.hiddenSize, config.padTokenId);
-    const indices = Array.from({ length: config.numHiddenLayers }, (_, i) => i);
-    this.layers = new ModuleList(indices.map((i) => new LlamaDecoderLayer(path.at(`layers.${i}`), config, traits)));
-    this.norm = norm(path.at("norm"), config);
-    this.#rotary = new RotaryEmbedding(config.rope, config.headDim);
+    const { vocabSize, hiddenSize, padTokenId, numHiddenLayers, headDim } = config;
+    this.embed_tokens = path.embedding("embed_tokens", vocabSize, hiddenSize, padTokenId);
+    const indices = Array.from({ length: numHiddenLayers }, (_, i) => i);
+    const layer = traits.layer ?? ((...part) => new LlamaDecoderLayer(...part));
+    this.layers = new ModuleList(indices.map((i) => layer(path.at(`layers.${i}`), config, traits, i)));
+    this.norm = traits.norm(path.at("norm"), hiddenSize);
+    this.#embeddingScale = traits.embeddingScale ?? 1;
+    this.#inputScale = traits.inputScale ?? 1;
+    const ropes = indices.map((i) => (traits.ropeOf ? traits.ropeOf(i) : config.rope));
+    const shared = new Map(ropes.map((rope) => [rope, rope && new RotaryEmbedding(rope, headDim)]));
+    this.#rotary = ropes.map((rope) => shared.get(rope) ?? null);
   }
 
   forward(
@@ -149,12 +166,18 @@ class LlamaModel extends Module {
     return scope(() => {
       const { inputIds, cache } = inputs;
       const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
-      const x = batch.embed(this.embed_tokens.forward(inputIds));
+      const tokens = scaled(this.embed_tokens.forward(inputIds), this.#embeddingScale);
+      const x = scaled(batch.embed(tokens), this.#inputScale);
       const T = x.shape[1];
       const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
-        const rotate = this.#rotary.at(T, batch.offset, batch.positionIds());
-        return (block, h, layer, rows) => block.forward(h, layer, attend, rotate, rows);
+        const positions = batch.positionIds();
+        const turns = new Map(
+          this.#rotary.map((one) => [one, one?.at(T, batch.offset, positions, cache?.holdsSeveral)]),
+        );
+        return (block, h, layer, rows) => {
+          return block.forward(h, layer, attend, turns.get(this.#rotary[layer]) ?? asIs, rows);
+        };
       });
       cache?.advance(T);
       return this.norm.forward(hidden);
@@ -162,28 +185,48 @@ class LlamaModel extends Module {
   }
 }
 
-function llamaSizes(config: LlamaKinConfig): ModelSizes {
-  const { vocabSize, maxPositionEmbeddings, hiddenSize, headDim } = config;
+const asIs: Rotate = (x) => x;
+
+/** Returns the sizes of a decoder of Llama's kind. */
+export function decoderSizes(config: DecoderConfig): ModelSizes {
+  const { vocabSize, maxPositionEmbeddings, hiddenSize, headDim, rope } = config;
   const { numHiddenLayers: layers, numAttentionHeads, numKeyValueHeads } = config;
   const attention = { attentionHeads: numAttentionHeads, keyValueHeads: numKeyValueHeads, headDim };
-  return { vocabSize, maxPositions: maxPositionEmbeddings, attentionSizes: { hiddenSize, layers, ...attention } };
+  const maxPositions = ropeReach(rope, maxPositionEmbeddings);
+  return {
+    vocabSize,
+    maxPositions,
+    ...ropePositions(rope, maxPositions),
+    attentionSizes: { hiddenSize, layers, ...attention },
+  };
 }
 
 /** Llama, or one of its kin, with a language-model head. */
-export class LlamaKinForCausalLM<C extends LlamaKinConfig> extends CausalLM {
+class LlamaKinForCausalLM<C extends DecoderConfig> extends CausalLM {
   readonly config: C;
   model: LlamaModel;
   lm_head: UnaryModule;
+  readonly #traits: LlamaTraits;
 
   constructor(config: C, source: ParameterSource, traits: LlamaTraits) {
-    super(llamaSizes(config));
+    super(decoderSizes(config));
     this.config = config;
     this.model = new LlamaModel(config, source, traits);
     this.lm_head = outputLayer(source, this.model.embed_tokens, config.tieWordEmbeddings);
+    this.#traits = traits;
   }
 
   hidden(inputs: ModelInputs, wanted: WantedRows = "all"): Tensor {
     return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing, wanted);
+  }
+
+  override get shapesLogits(): boolean {
+    return this.#traits.logits !== undefined;
+  }
+
+  override logitsOf(hidden: Tensor): Tensor {
+    const made = super.logitsOf(hidden);
+    return this.#traits.logits?.(made) ?? made;
   }
 }
 
@@ -191,13 +234,13 @@ export class LlamaKinForCausalLM<C extends LlamaKinConfig> extends CausalLM {
  * Llama, or one of its kin, that classifies sequences: by each row's last
  * token that is not padding.
  */
-export class LlamaKinForSequenceClassification<C extends LlamaKinConfig> extends SequenceClassifier {
+class LlamaKinForSequenceClassification<C extends DecoderConfig> extends SequenceClassifier {
   readonly config: C & ClassifierHead;
   model: LlamaModel;
   score: UnaryModule;
 
   constructor(config: C & ClassifierHead, source: ParameterSource, traits: LlamaTraits) {
-    super(llamaSizes(config));
+    super(decoderSizes(config));
     this.config = config;
     this.model = new LlamaModel(config, source, traits);
     this.score = linearLayer(source("score.weight", [config.labels.length, config.hiddenSize], { std: 0.02 }));
@@ -209,7 +252,8 @@ export class LlamaKinForSequenceClassification<C extends LlamaKinConfig> extends
 
   logits(inputs: ClassifierInputs): Tensor {
     const hidden = this.hidden(inputs);
-    return this.score.forward(lastTokenRows(hidden, inputs.inputIds, this.config.padTokenId, this.constructor.name));
+    const { modelType, padTokenId } = this.config;
+    return this.score.forward(lastTokenRows(hidden, inputs.inputIds, padTokenId, modelType));
   }
 
   get head(): Module {
@@ -217,8 +261,30 @@ export class LlamaKinForSequenceClassification<C extends LlamaKinConfig> extends
   }
 }
 
-function llamaTraits({ attentionBias, mlpBias }: LlamaConfig): LlamaTraits {
-  return { qkvBias: attentionBias, outputBias: attentionBias, mlpBias };
+/**
+ * Returns the heads of one of Llama's kin, of which transformers' classes have `name`:
+ * `${name}ForCausalLM`.
+ */
+export function llamaKinHeads<C extends DecoderConfig>(
+  name: string,
+  traits: (config: C) => LlamaTraits,
+): ArchitectureHeads<C> {
+  return {
+    causalLM: {
+      className: `${name}ForCausalLM`,
+      module: "lm_head",
+      create: (config, source) => new LlamaKinForCausalLM(config, source, traits(config)),
+    },
+    sequenceClassification: {
+      className: `${name}ForSequenceClassification`,
+      module: "score",
+      create: (config, source) => new LlamaKinForSequenceClassification(config, source, traits(config)),
+    },
+  };
+}
+
+function llamaTraits({ attentionBias, mlpBias, rmsNormEps }: LlamaConfig): LlamaTraits {
+  return { norm: rmsNorms(rmsNormEps), qkvBias: attentionBias, outputBias: attentionBias, mlpBias };
 }
 
 /**

@@ -63,10 +63,12 @@ describe("configs", () => {
     expect(parseModelConfig(toHfConfig(config))).toEqual(config);
   });
 
-  test("layer_types that contradict the window are refused", () => {
-    expect(() => parseModelConfig({ ...qwen2, layer_types: ["full_attention", "sliding_attention"] })).toThrow(
-      'layer_types is ["full_attention","sliding_attention"]; expected what sliding_window and max_window_layers say',
+  test("layer_types are one for each layer, and go before max_window_layers", () => {
+    expect(() => parseModelConfig({ ...qwen2, layer_types: ["full_attention"] })).toThrow(
+      'layer_types is ["full_attention"]; expected "full_attention" or "sliding_attention" for each of 2 layers',
     );
+    const other = ["sliding_attention", "full_attention"];
+    expect(parseModelConfig({ ...windowed, layer_types: other })).toMatchObject({ layerTypes: other });
     const types = ["full_attention", "sliding_attention"];
     expect(parseModelConfig({ ...windowed, layer_types: types })).toMatchObject({ slidingWindow: 2 });
   });

@@ -1,9 +1,9 @@
 import { type Architecture, defineArchitecture } from "./architecture.ts";
-import type { ClassifierHead } from "./config/classifierHead.ts";
 import type { JsonFields } from "./config/jsonFields.ts";
-import { type LlamaKinConfig, type LlamaTraits, llamaKinToHf, readLlamaKin } from "./config/llamaConfig.ts";
-import { LlamaKinForCausalLM, LlamaKinForSequenceClassification, llamaTargets, withoutFrequencies } from "./llama.ts";
-import type { ParameterSource } from "./parameters.ts";
+import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "./config/llamaConfig.ts";
+import { llamaKinHeads, llamaTargets, withoutFrequencies } from "./llama.ts";
+import type { LlamaTraits } from "./llamaTraits.ts";
+import { rmsNorms } from "./rmsNorms.ts";
 
 /** The shape of a Mistral model, named as in Hugging Face's MistralConfig. */
 export interface MistralConfig extends LlamaKinConfig {
@@ -28,44 +28,19 @@ function readConfig(fields: JsonFields): MistralConfig {
   };
 }
 
-function traits({ slidingWindow }: MistralConfig): LlamaTraits {
-  return slidingWindow === null ? {} : { window: { size: slidingWindow, has: () => true } };
+function traits({ slidingWindow, rmsNormEps }: MistralConfig): LlamaTraits {
+  const window = slidingWindow === null ? undefined : { size: slidingWindow, has: () => true };
+  return { norm: rmsNorms(rmsNormEps), window };
 }
 
 /**
- * Mistral with a language-model head, as transformers' MistralForCausalLM. Jiang et
- * al. 2023, arXiv:2310.06825.
+ * Mistral: a Llama whose tokens may see only so far back. Jiang et al. 2023, arXiv:2310.06825.
  */
-class MistralForCausalLM extends LlamaKinForCausalLM<MistralConfig> {
-  constructor(config: MistralConfig, source: ParameterSource) {
-    super(config, source, traits(config));
-  }
-}
-
-/** Mistral that classifies sequences, as transformers' MistralForSequenceClassification. */
-class MistralForSequenceClassification extends LlamaKinForSequenceClassification<MistralConfig> {
-  constructor(config: MistralConfig & ClassifierHead, source: ParameterSource) {
-    super(config, source, traits(config));
-  }
-}
-
-/** Mistral: a Llama whose tokens may see only so far back. */
 export const mistral: Architecture<MistralConfig> = defineArchitecture({
   modelType: "mistral",
   readConfig,
   writeConfig: (config) => ({ ...llamaKinToHf(config), sliding_window: config.slidingWindow }),
-  heads: {
-    causalLM: {
-      className: "MistralForCausalLM",
-      module: "lm_head",
-      create: (config, source) => new MistralForCausalLM(config, source),
-    },
-    sequenceClassification: {
-      className: "MistralForSequenceClassification",
-      module: "score",
-      create: (config, source) => new MistralForSequenceClassification(config, source),
-    },
-  },
+  heads: llamaKinHeads("Mistral", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf/mistralForm.ts")).mistralForm(traits),

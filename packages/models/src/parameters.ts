@@ -21,12 +21,12 @@ export function randomParameters(generator: Generator): ParameterSource {
 const normal: Init = { std: 0.02 };
 
 /**
- * The layer that gives a decoder's logits; where it is tied, with the weight of the
+ * The layer `name` that gives a decoder's logits; where it is tied, with the weight of the
  * embedding [vocabulary, dim].
  */
-export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean): Linear {
+export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean, name = "lm_head"): Linear {
   const { weight } = embedding as Embedding;
-  return linearLayer(tied ? weight : source("lm_head.weight", weight.shape, normal));
+  return linearLayer(tied ? weight : source(`${name}.weight`, weight.shape, normal));
 }
 
 /** Makes parameters and common layers below one path of a model; "" is the model itself. */

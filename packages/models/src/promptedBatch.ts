@@ -1,4 +1,18 @@
-import { arange, attention, cat, expand, ones, reshape, slice, type Tensor, to } from "@lowrank/core";
+import {
+  abs,
+  arange,
+  attention,
+  cat,
+  expand,
+  le,
+  mul,
+  ones,
+  reshape,
+  slice,
+  sub,
+  type Tensor,
+  to,
+} from "@lowrank/core";
 import type { Attend, VirtualTokens } from "@lowrank/nn";
 import type { ModelInputs } from "./causalLM.ts";
 import { checkInputs } from "./checkInputs.ts";
@@ -70,23 +84,35 @@ export class PromptedBatch {
   attend([rows]: readonly Tensor[] = this.prefix): Attend {
     const { cache } = this.#inputs;
     const causal = this.#causal;
-    const mask = this.#mask();
-    return (layer, q, k, v, given) => {
+    const mask = this.mask();
+    return (layer, q, k, v, { reach, ...given }) => {
       const options = { ...given, causal, mask };
       if (cache) return cache.attend(layer, q, k, v, options);
-      if (!rows) return attention(q, k, v, options);
-      const [keys, values] = prefixOf(layer, rows, q.shape[0]);
-      return attention(q, cat([keys, k], { dim: 1 }), cat([values, v], { dim: 1 }), options);
+      const [keys, values] = rows ? prefixOf(layer, rows, q.shape[0]) : [];
+      const [allKeys, allValues] = keys ? [cat([keys, k], { dim: 1 }), cat([values!, v], { dim: 1 })] : [k, v];
+      if (reach === undefined) return attention(q, allKeys, allValues, options);
+      return attention(q, allKeys, allValues, { ...options, mask: within(reach, q.shape[1], allKeys.shape[1], mask) });
     };
   }
 
-  #mask(): Tensor | undefined {
+  /** Keys that may be seen, u8 or bool [B, 1, 1, P + T]; undefined for all. */
+  mask(): Tensor | undefined {
     const { attentionMask: mask } = this.#inputs;
     if (!mask) return undefined;
     const [batch] = mask.shape;
     const seen = this.#count > 0 ? cat([ones([batch, this.#count], { dtype: mask.dtype }), mask], { dim: 1 }) : mask;
     return reshape(seen, [batch, 1, 1, -1]);
   }
+}
+
+/**
+ * The keys that T queries, the last of S positions, may see within `reach` on either side, where
+ * `mask` lets them: bool [B, 1, T, S].
+ */
+function within(reach: number, T: number, S: number, mask: Tensor | undefined): Tensor {
+  const queries = reshape(arange(S - T, S, { dtype: "f32" }), [1, 1, T, 1]);
+  const near = le(abs(sub(queries, arange(0, S, { dtype: "f32" }))), reach);
+  return mask ? to(mul(to(near, { dtype: "f32" }), to(mask, { dtype: "f32" })), { dtype: "bool" }) : near;
 }
 
 /** A layer's keys and values [B, P, Hkv, d] of [P, layers, 2, Hkv, d]. */

@@ -220,7 +220,9 @@ describe("raggedHidden", () => {
     expect(run({ tokens: new Int32Array(0), positions: new Int32Array(0) })).toThrow("0 tokens");
     expect(run({ sequences: Int32Array.of(0) })).toThrow("3 positions and 1 sequences");
     expect(run({ sequences: Int32Array.of(0, 0, 1) })).toThrow("row 2 names sequence 1, and there are 1 tables");
-    expect(run({ positions: Int32Array.of(0, 64, 2) })).toThrow("row 1 is at position 64, and the model has positions");
+    expect(run({ positions: Int32Array.of(0, 64, 2) })).toThrow(
+      "row 1 is at position 64, and in pages the model has positions",
+    );
     expect(run({ positions: Int32Array.of(0, -1, 2) })).toThrow("row 1 is at position -1");
     expect(run({ positions: Int32Array.of(0, 1, 4) })).toThrow("give it 2 pages");
     expect(run({ positions: Int32Array.of(0, 1, 1) })).toThrow("rows 1 and 2 both go to offset 1 of page 3");

@@ -33,7 +33,7 @@ export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKV
 
 function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: PagedKVCache): void {
   const { layers, keyValueHeads, headDim } = model.attentionSizes;
-  const { virtualTokens, maxPositions } = model;
+  const { virtualTokens, sharedPositions } = model;
   if (virtualTokens) {
     throw new Error(
       `raggedHidden: the model has ${virtualTokens.count} virtual tokens before each sequence, and pages have no place for them; disable the prompt adapter`,
@@ -42,10 +42,10 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
   if (tokens.length === 0 || tokens.length !== positions.length) {
     throw new Error(`raggedHidden: ${tokens.length} tokens and ${positions.length} positions; give one of each a row`);
   }
-  const beyond = positions.findIndex((position) => position >= maxPositions);
+  const beyond = positions.findIndex((position) => position >= sharedPositions);
   if (beyond >= 0) {
     throw new Error(
-      `raggedHidden: row ${beyond} is at position ${positions[beyond]}, and the model has positions 0..${maxPositions - 1}`,
+      `raggedHidden: row ${beyond} is at position ${positions[beyond]}, and in pages the model has positions 0..${sharedPositions - 1}`,
     );
   }
   const [, , heads, size] = cache.layers[0].keys.shape;

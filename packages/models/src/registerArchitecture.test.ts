@@ -11,9 +11,9 @@ import { createModel } from "./createModel.ts";
 import { describeModel } from "./describeModel.ts";
 import { ggufBytes } from "./gguf/testing/ggufBytes.ts";
 import { toGguf } from "./gguf/toGguf.ts";
-import { registerArchitecture } from "./loadArchitecture.ts";
 import { loadModel } from "./loadModel.ts";
 import { outputLayer, ParameterPath, type ParameterSource, randomParameters } from "./parameters.ts";
+import { registerArchitecture } from "./registerArchitecture.ts";
 import { modelFileContents } from "./saveModel.ts";
 
 interface BigramConfig extends ModelConfig {

@@ -1,6 +1,7 @@
 import type { Architecture } from "./architecture.ts";
 import * as known from "./architectures.ts";
-import { registeredArchitectures, unknownArchitecture } from "./loadArchitecture.ts";
+import { unknownArchitecture } from "./loadArchitecture.ts";
+import { registered } from "./registeredArchitectures.ts";
 
 // What imports this file carries all architectures; what may wait for one imports
 // loadArchitecture.ts.
@@ -9,7 +10,7 @@ const own = Object.values(known).map((architecture) => architecture as Architect
 
 /** Returns all known architectures, those from outside last. */
 export function architectures(): readonly Architecture[] {
-  return [...own, ...registeredArchitectures()];
+  return [...own, ...registered.values()];
 }
 
 /** Returns the architecture of a `model_type`; undefined where none is known. */
@@ -24,5 +25,8 @@ export function findArchitecture(modelType: string): Architecture | undefined {
 export function architectureOf({ modelType }: { readonly modelType: string }): Architecture {
   const found = findArchitecture(modelType);
   if (found) return found;
-  throw unknownArchitecture(modelType);
+  throw unknownArchitecture(
+    modelType,
+    architectures().map((architecture) => architecture.modelType),
+  );
 }

@@ -1,58 +1,86 @@
 import { currentBackend, embedding, keep, rope, ropeTables, type Tensor } from "@lowrank/core";
-import type { Llama3RopeScaling, RopeConfig } from "./config/ropeConfig.ts";
+import { type RopeConfig, rotaryDimOf } from "./config/ropeConfig.ts";
+import { plainFrequencies } from "./rope/plainFrequencies.ts";
+import { ropeKindOf } from "./rope/ropeKinds.ts";
 
 /**
- * Rotary frequencies of one head size, with the config's scaling: one per pair of entries, in
- * radians per position. Each step rounds to f32 as transformers' does: one ulp of a frequency
- * turns token 1000 by 6e-5.
+ * Frequencies of `dim` turning numbers of a head, with the config's scaling for texts of `length`
+ * tokens: one per pair, in radians per position. Each step rounds to f32 as transformers' does: one
+ * ulp of a frequency turns token 1000 by 6e-5.
  */
-export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: number): Float32Array {
-  const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => 1 / f32(theta ** f32((2 * i) / headDim)));
-  if (!scaling) return frequencies;
-  return frequencies.map((f) => (scaling.type === "linear" ? f / scaling.factor : llama3Scaled(f, scaling)));
+export function inverseFrequencies(
+  { theta, scaling }: Pick<RopeConfig, "theta" | "scaling">,
+  dim: number,
+  length = 1,
+): Float32Array {
+  return scaling
+    ? ropeKindOf(scaling).frequencies(theta, dim, scaling, lengthFor(scaling, length))
+    : plainFrequencies(theta, dim);
 }
 
-const f32 = Math.fround;
+function lengthFor(scaling: RopeConfig["scaling"], length: number): number {
+  return (scaling && ropeKindOf(scaling).lengthFor?.(scaling, length)) ?? 1;
+}
 
-function llama3Scaled(f: number, scaling: Llama3RopeScaling): number {
-  const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings: original } = scaling;
-  // torch divides a number by a tensor as the tensor's reciprocal times the number.
-  const wavelength = f32(f32(1 / f) * f32(2 * Math.PI));
-  if (wavelength < original / highFreqFactor) return f;
-  if (wavelength > original / lowFreqFactor) return f / factor;
-  const turns = f32(f32(1 / wavelength) * original);
-  const smooth = f32(f32(turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor));
-  return f32(f32(f32(1 - smooth) * f) / factor) + f32(smooth * f);
+/**
+ * The most tokens of a text among others in a batch, and of one whose cache may grow: within these,
+ * the length of a text turns nothing.
+ */
+export function ropePositions(
+  { scaling }: RopeConfig,
+  maxPositions: number,
+): { sharedPositions: number; cachedPositions: number } {
+  const settled = lengthFor(scaling, 1);
+  const sharedPositions = lengthFor(scaling, maxPositions) === settled ? maxPositions : settled;
+  const rebuilds = scaling !== null && ropeKindOf(scaling).rebuilds === true;
+  return { sharedPositions, cachedPositions: rebuilds ? sharedPositions : maxPositions };
 }
 
 /** Rotates queries and keys by position; its tables grow as longer sequences come. */
 export class RotaryEmbedding {
-  readonly #frequencies: Float32Array;
-  #tables: { cos: Tensor; sin: Tensor } | undefined;
+  readonly #config: RopeConfig;
+  readonly #dim: number;
+  #tables: { cos: Tensor; sin: Tensor; length: number } | undefined;
 
   constructor(config: RopeConfig, headDim: number) {
-    this.#frequencies = inverseFrequencies(config, headDim);
+    this.#config = config;
+    this.#dim = rotaryDimOf(config, headDim);
   }
 
   /**
-   * A function that rotates x [B, T, H, d] whose tokens stand at `offset` + index, or
-   * at `positionIds` [B, T].
+   * A function that rotates x [B, T, H, d] whose tokens stand at `offset` + index, or at
+   * `positionIds` [B, T]. Throws for `several` texts in a row or a batch of pages, where a scaling
+   * goes by the length of each.
    */
-  at(tokens: number, offset: number, positionIds: Tensor | null): (x: Tensor) => Tensor {
-    const { cos, sin } = this.#upTo(offset + tokens);
+  at(tokens: number, offset: number, positionIds: Tensor | null, several = false): (x: Tensor) => Tensor {
+    const { cos, sin } = this.#upTo(offset + tokens, several);
     if (!positionIds) return (x) => rope(x, cos, sin, { offset });
     const [c, s] = [embedding(cos, positionIds), embedding(sin, positionIds)];
     return (x) => rope(x, c, s, {});
   }
 
-  #upTo(positions: number): { cos: Tensor; sin: Tensor } {
-    const elsewhere = this.#tables && this.#tables.cos.storage.backend !== currentBackend();
-    if (!this.#tables || elsewhere || this.#tables.cos.shape[0] < positions) {
-      const { cos, sin } = ropeTables(this.#frequencies, 2 ** Math.ceil(Math.log2(Math.max(64, positions))));
-      this.#tables?.cos.dispose();
-      this.#tables?.sin.dispose();
-      this.#tables = { cos: keep(cos), sin: keep(sin) };
+  #upTo(positions: number, several: boolean): { cos: Tensor; sin: Tensor } {
+    const { scaling } = this.#config;
+    const length = lengthFor(scaling, positions);
+    if (several && length !== lengthFor(scaling, 1)) {
+      throw new Error(
+        `rotary embedding of type "${scaling?.type}" goes by a text's length beyond ${lengthFor(scaling, 1)} tokens, and several texts stand in these ${positions}; give them shorter ones, or each its own batch`,
+      );
     }
-    return this.#tables;
+    const held = this.#tables;
+    const fits = held && held.length === length && held.cos.shape[0] >= positions;
+    if (!fits || held.cos.storage.backend !== currentBackend()) {
+      const frequencies = inverseFrequencies(this.#config, this.#dim, length);
+      const rows = 2 ** Math.ceil(Math.log2(Math.max(64, positions)));
+      const { cos, sin } = ropeTables(
+        frequencies,
+        rows,
+        (scaling && ropeKindOf(scaling).attentionFactor?.(scaling)) ?? 1,
+      );
+      held?.cos.dispose();
+      held?.sin.dispose();
+      this.#tables = { cos: keep(cos), sin: keep(sin), length };
+    }
+    return this.#tables!;
   }
 }

@@ -13,6 +13,7 @@ import {
 } from "@lowrank/core";
 import { type ModelFiles, type WritablePlace, writeFiles } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
+import type { Architecture } from "./architecture.ts";
 import type { CausalLM } from "./causalLM.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import { hfConfig } from "./config/hfConfig.ts";
@@ -72,8 +73,9 @@ export async function modelFileContents(
     tensors.push({ name, dtype: stored.dtype, shape: stored.shape, bytes: await stored.bytes() });
   }
   const quantization = options.dtype === undefined ? await quantizationOf(model, config) : null;
+  const architecture = await loadArchitecture(config);
   const json = {
-    ...hfConfig(await loadArchitecture(config), asTied(config, parameters), {
+    ...hfConfig(architecture, asTied(architecture, config, parameters), {
       dtype: torchNames[options.dtype ?? wide],
     }),
     ...(quantization && { quantization_config: quantizationConfigToHf(quantization) }),
@@ -93,8 +95,12 @@ export async function modelFileContents(
  * The config of a model whose output layer may have got a weight of its own, as merging
  * an adapter on it gives it.
  */
-function asTied<C extends ModelConfig | ClassifierConfig>(config: C, parameters: ReadonlyMap<string, Tensor>): C {
-  if (!("tieWordEmbeddings" in config) || !parameters.has("lm_head.weight")) return config;
+function asTied<C extends ModelConfig | ClassifierConfig>(
+  { heads }: Architecture,
+  config: C,
+  parameters: ReadonlyMap<string, Tensor>,
+): C {
+  if (!("tieWordEmbeddings" in config) || !parameters.has(`${heads.causalLM?.module}.weight`)) return config;
   return { ...config, tieWordEmbeddings: false };
 }
 

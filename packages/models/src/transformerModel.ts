@@ -6,6 +6,16 @@ export interface ModelSizes {
   readonly vocabSize: number;
   /** The most tokens a sequence may have, virtual ones included. */
   readonly maxPositions: number;
+  /**
+   * The most tokens of a sequence in pages, or in a row with others: where the values of a token
+   * go by the length of its sequence, fewer than `maxPositions`. Default: as many.
+   */
+  readonly sharedPositions?: number;
+  /**
+   * The most tokens of a sequence whose keys still hold in a longer one: a cache that grows beyond
+   * is made anew. Default: none does.
+   */
+  readonly cachedPositions?: number;
   readonly attentionSizes: AttentionSizes;
 }
 
@@ -35,6 +45,8 @@ export interface StackModel extends PromptableModel {
 export abstract class TransformerModel extends Module implements PromptableModel, ModelSizes {
   readonly vocabSize: number;
   readonly maxPositions: number;
+  readonly sharedPositions: number;
+  readonly cachedPositions: number;
   readonly attentionSizes: AttentionSizes;
   virtualTokens: VirtualTokens | null = null;
 
@@ -47,10 +59,12 @@ export abstract class TransformerModel extends Module implements PromptableModel
    */
   gradientCheckpointing = false;
 
-  constructor({ vocabSize, maxPositions, attentionSizes }: ModelSizes) {
+  constructor({ vocabSize, maxPositions, attentionSizes, ...sizes }: ModelSizes) {
     super();
     this.vocabSize = vocabSize;
     this.maxPositions = maxPositions;
+    this.sharedPositions = sizes.sharedPositions ?? maxPositions;
+    this.cachedPositions = sizes.cachedPositions ?? maxPositions;
     this.attentionSizes = attentionSizes;
   }
 

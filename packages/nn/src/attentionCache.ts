@@ -2,7 +2,7 @@ import type { Tensor } from "@lowrank/core";
 import type { AttendOptions } from "./attentionLayer.ts";
 
 /** Options of one call of `AttentionCache.attend`. */
-export interface CachedAttendOptions extends AttendOptions {
+export interface CachedAttendOptions extends Omit<AttendOptions, "reach"> {
   /** A token sees the positions up to its own alone. */
   readonly causal: boolean;
   /** u8 or bool, true = attend; broadcasts to [B, H, T, S]. */
@@ -13,6 +13,8 @@ export interface CachedAttendOptions extends AttendOptions {
 export interface AttentionCache {
   /** True for one that keeps nothing of a pass, so that blocks may run again. Default false. */
   readonly isStateless?: boolean;
+  /** True for one in which sequences of different lengths stand side by side. Default false. */
+  readonly holdsSeveral?: boolean;
   /** The most tokens that stand before these ones in a sequence. */
   readonly length: number;
   /** Stores a layer's keys and values of new tokens [B, T, Hkv, d]. */

@@ -7,6 +7,10 @@ export interface AttendOptions extends AttentionDropout {
   readonly scale: number;
   /** Each token sees this many positions, up to its own. Default: all before it. */
   readonly window?: number;
+  /** Each token of an encoder sees so many positions on either side of its own. Default: all. */
+  readonly reach?: number;
+  /** Scores s become softcap * tanh(s / softcap). Default: they stay. */
+  readonly softcap?: number;
 }
 
 /**

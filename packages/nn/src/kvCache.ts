@@ -75,10 +75,7 @@ export class KVCache implements AttentionCache, Disposable {
 
   /** Forgets all but the first `length` tokens. */
   truncate(length: number): void {
-    if (!(length >= 0 && length <= this.#length)) {
-      throw new Error(`KVCache: it holds ${this.#length} tokens, and cannot be cut to ${length}`);
-    }
-    this.#length = length;
+    this.#length = Math.min(length, this.#length);
   }
 
   /**

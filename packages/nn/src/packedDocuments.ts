@@ -10,7 +10,7 @@ import {
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 
 const attendKeys: OptionKeys<CachedAttendOptions> = {
-  ...({ scale: true, window: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
+  ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
 };
 
 /**
@@ -22,6 +22,7 @@ const attendKeys: OptionKeys<CachedAttendOptions> = {
 export class PackedDocuments implements AttentionCache {
   readonly length = 0;
   readonly isStateless = true;
+  readonly holdsSeveral = true;
   readonly #starts: Tensor;
 
   constructor(starts: Tensor) {

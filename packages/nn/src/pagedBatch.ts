@@ -13,7 +13,7 @@ export interface PagedRows {
 }
 
 const attendKeys: OptionKeys<CachedAttendOptions> = {
-  ...({ scale: true, window: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
+  ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
 };
 
 /** Fills up short tables; no page has this number. */
@@ -27,6 +27,7 @@ const noPage = -1;
 export class PagedBatch implements AttentionCache {
   /** The largest position: that many tokens stand before it. */
   readonly length: number;
+  readonly holdsSeveral = true;
   readonly #cache: PagedKVCache;
   readonly #tables: Tensor;
   readonly #rows: Tensor;
@@ -56,7 +57,7 @@ export class PagedBatch implements AttentionCache {
 
   attend(layer: number, q: Tensor, keys: Tensor, values: Tensor, options: CachedAttendOptions): Tensor {
     checkOptions("PagedBatch", options, attendKeys);
-    const { scale, window, causal, mask, dropoutP = 0 } = options;
+    const { scale, window, softcap, causal, mask, dropoutP = 0 } = options;
     if (!causal || mask || dropoutP > 0) {
       throw new Error(
         "PagedBatch: rows see all positions up to their own: there is no mask, and no dropout; call model.eval() first",
@@ -64,7 +65,11 @@ export class PagedBatch implements AttentionCache {
     }
     this.update(layer, keys, values);
     const pools = this.#cache.layers[layer];
-    const out = pagedAttention(asRows(q), pools.keys, pools.values, this.#tables, this.#rows, { scale, window });
+    const out = pagedAttention(asRows(q), pools.keys, pools.values, this.#tables, this.#rows, {
+      scale,
+      window,
+      softcap,
+    });
     return reshape(out, q.shape);
   }
 

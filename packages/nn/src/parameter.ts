@@ -1,10 +1,16 @@
-import { checkOptions, isPacked, keep, Tensor } from "@lowrank/core";
+import { checkOptions, getFloat32MatmulPrecision, isPacked, keep, type MatmulPrecision, Tensor } from "@lowrank/core";
 
 /**
  * A tensor that a module owns: listed by `namedParameters`, saved in state dicts, trained
  * while it requires gradients.
  */
 export class Parameter extends Tensor {
+  /**
+   * The precision of products with it while it is frozen. Default: what `setFloat32MatmulPrecision`
+   * has set.
+   */
+  precision?: MatmulPrecision;
+
   /**
    * Shares the memory of `data`. Requires gradients by default, unless `data`
    * is packed, which cannot.
@@ -15,6 +21,11 @@ export class Parameter extends Tensor {
     super(data.storage.retain(), data);
     keep(this);
     this.requiresGrad = options.requiresGrad ?? !isPacked(data.dtype);
+  }
+
+  override notePrecision(): void {
+    const precision = this.requiresGrad ? "highest" : (this.precision ?? getFloat32MatmulPrecision());
+    this.storage.buffer.precision = precision;
   }
 
   override toString(): string {

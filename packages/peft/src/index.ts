@@ -59,7 +59,7 @@ export {
   type DescribeAdapterOptions,
   describeAdapter,
 } from "./plan/describeAdapter.ts";
-export { type Device, devices } from "./plan/devices.ts";
+export { type Device, devices, webAssemblyMemory } from "./plan/devices.ts";
 export type { Part } from "./plan/onShapes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";

@@ -171,10 +171,10 @@ export async function readCheckpoint(
   const kept = buffers.size > 0 ? await open(fileNames.buffers) : null;
   checkNames(weights, parameters);
   if (kept) checkNames(kept, buffers);
+  checkFingerprint(source.label, fingerprint, state.fingerprint, allowChanges, onWarning);
   if (states.length !== generators.length) {
     throw new Error(`${weights.label}: the checkpoint is of a run that trains other tensors`);
   }
-  checkFingerprint(source.label, fingerprint, state.fingerprint, allowChanges, onWarning);
   await readInto(weights, parameters);
   if (kept) await readInto(kept, buffers);
   if (best && state.best) {

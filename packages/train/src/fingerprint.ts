@@ -1,8 +1,19 @@
-import { exp, giveTurn, matmul, noGrad, scope, sum, type Tensor, tanh, tensor } from "@lowrank/core";
+import {
+  exp,
+  getFloat32MatmulPrecision,
+  giveTurn,
+  matmul,
+  noGrad,
+  scope,
+  sum,
+  type Tensor,
+  tanh,
+  tensor,
+} from "@lowrank/core";
 import type { Optimizer } from "@lowrank/nn";
 import { crc32 } from "./crc32.ts";
 import { backendOf, type TrainableModule } from "./modelBatch.ts";
-import { type TaskOptions, taskOptionsOf } from "./taskOf.ts";
+import { ownTaskOf, type TaskOptions, taskOptionsOf } from "./taskOf.ts";
 import type { RateSetting, TrainingSettings } from "./trainerOptions.ts";
 import { wantsBest } from "./wantsBest.ts";
 
@@ -40,14 +51,17 @@ function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
   const { batchSize = 8, gradientAccumulationSteps = 1, maxGradNorm = 1, minLr = 0, minLrRate = 0 } = options;
   const schedule = typeof options.schedule === "function" ? "own" : (options.schedule ?? "linear");
   const { warmupSteps = 0, shuffle = true, seed = 0, groupByLength = false, neftuneNoiseAlpha = 0 } = options;
+  const { precision = getFloat32MatmulPrecision() } = options;
   const task = Object.entries(taskOptionsOf(options)).filter(([, value]) => typeof value === "number");
+  const own = Object.entries(ownTaskOf(options)?.settings ?? {}).filter(([, value]) => value !== undefined);
   return {
     ...{ batchSize, gradientAccumulationSteps, maxGradNorm, schedule, warmupSteps, shuffle, groupByLength },
-    ...{ minLr, minLrRate, neftuneNoiseAlpha },
+    ...{ minLr, minLrRate, neftuneNoiseAlpha, precision },
     ...((shuffle || neftuneNoiseAlpha > 0) && { seed }),
     // More steps at a constant rate are the same steps, and more of them.
     ...(schedule !== "constant" && { maxSteps }),
     ...Object.fromEntries(task as [string, number][]),
+    ...Object.fromEntries(own as [string, number | string][]),
   };
 }
 

@@ -1,4 +1,8 @@
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./batchSampler.ts";
+export { answerChoices, type ChoiceAnswer, type ChoiceQuestion } from "./benchmarks/answerChoices.ts";
+export { type AnswerSettings, answerPrompts } from "./benchmarks/answerPrompts.ts";
+export { type Gsm8kProblem, gsm8kNumber, gsm8kPrompt, gsm8kStops } from "./benchmarks/gsm8k.ts";
+export { measurePerplexity, type Perplexity, type PerplexitySettings } from "./benchmarks/measurePerplexity.ts";
 export { type BlocksOptions, blocks } from "./blocks.ts";
 export type { Checkpointing, ResumeOptions } from "./checkpoint.ts";
 export { type Batch, collate } from "./collate.ts";

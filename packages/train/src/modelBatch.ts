@@ -1,4 +1,4 @@
-import { type Backend, type Tensor, tensor, withBackend } from "@lowrank/core";
+import { type Backend, type MatmulPrecision, type Tensor, tensor, withBackend } from "@lowrank/core";
 import type { LabelledInputs, ProblemType } from "@lowrank/models";
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
@@ -6,7 +6,7 @@ import type { Rows } from "./padRows.ts";
 
 /** A module that can be trained with a loss of one's own: any `Module`, also a `PeftModel`. */
 export interface TrainableModule {
-  namedParameters(): Iterable<[string, Tensor]>;
+  namedParameters(): Iterable<[string, Tensor & { precision?: MatmulPrecision }]>;
   namedModules(): Iterable<[string, object]>;
   /** Tensors that a forward pass changes, such as running means. */
   namedBuffers?(): Iterable<[string, Tensor]>;

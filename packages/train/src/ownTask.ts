@@ -7,17 +7,24 @@ export interface OwnTask<Model, Example, Batch> {
   collate: (examples: readonly Example[]) => Batch;
   /** Returns the mean loss over the examples of a batch: a scalar. */
   loss: (model: Model, batch: Batch) => Tensor;
+  /**
+   * Numbers and words that decide the loss: a checkpoint of others is one of another run. Default:
+   * none.
+   */
+  settings?: Readonly<Record<string, number | string | undefined>>;
+  /** Counts the tokens of examples, for speeds. Default: none are counted. */
+  tokens?: (examples: readonly Example[]) => number;
 }
 
 /** Returns the task of a collator and a loss; `caller` is named in errors. */
 export function ownTask<Model, Example, Batch>(
   caller: string,
   model: Model,
-  { collate, loss }: OwnTask<Model, Example, Batch>,
+  { collate, loss, tokens = () => 0 }: OwnTask<Model, Example, Batch>,
 ): TrainingTask {
   return (examples) => ({
     labels: examples.length,
-    tokens: 0,
+    tokens: tokens(examples as readonly Example[]),
     truncatedExamples: 0,
     withLoss: (fn) => fn(checked(caller, loss(model, collate(examples as readonly Example[])))),
   });

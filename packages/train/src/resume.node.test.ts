@@ -47,6 +47,7 @@ it.each<[string, Partial<TrainerOptions>, string]>([
   ["epsilon", { eps: 1e-6 }, "eps is 0.000001, and 1e-8"],
   ["gradient norm", { maxGradNorm: 2 }, "maxGradNorm is 2, and 1"],
   ["order", { shuffle: false }, "shuffle is false, and true"],
+  ["precision", { precision: "high" }, 'precision is "high", and "highest"'],
   ["grouping", { groupByLength: true }, "groupByLength is true, and false"],
   ["length", { maxLength: 4 }, "maxLength is 4, and not set"],
   ["steps, by which the rate falls", { maxSteps: 5 }, "maxSteps is 5, and 4"],

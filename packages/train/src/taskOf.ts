@@ -10,7 +10,10 @@ import { languageTask, type TrainingTask } from "./trainingTask.ts";
 export type TaskOptions = PaddingOptions | OwnTask<never, never, unknown>;
 
 /** The names of all options of `TaskOptions`. */
-export const taskKeys: OptionKeys<TaskOptions> = { ...collateKeys, collate: true, loss: true };
+export const taskKeys: OptionKeys<TaskOptions> = {
+  ...collateKeys,
+  ...({ collate: true, loss: true, settings: true, tokens: true } as const),
+};
 
 /** Returns the options of a training that say how examples become a loss. */
 export function taskOptionsOf(options: TaskOptions): TaskOptions {

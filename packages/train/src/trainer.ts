@@ -1,4 +1,4 @@
-import { checkOptions, Generator, giveTurn, type Tensor } from "@lowrank/core";
+import { checkOptions, checkPrecision, Generator, giveTurn, type Tensor } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Optimizer, Schedule } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
@@ -92,6 +92,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.#byRows = rows.some(({ adapterName }) => adapterName !== undefined);
     this.#parameters = trainedParameters(model, rows);
     this.#buffers = new Map(model.namedBuffers?.() ?? []);
+    if (options.precision !== undefined) {
+      const precision = checkPrecision("Trainer", options.precision);
+      for (const [, parameter] of model.namedParameters()) parameter.precision = precision;
+    }
     if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
     const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
     const lengths = options.groupByLength ? rows.map(({ inputIds }) => inputIds.length) : undefined;

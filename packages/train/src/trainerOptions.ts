@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { MatmulPrecision, OptionKeys } from "@lowrank/core";
 import type { Optimizer, Schedule } from "@lowrank/nn";
 import type { OnWarning } from "@lowrank/peft";
 import type { Checkpointing } from "./checkpoint.ts";
@@ -68,6 +68,11 @@ export interface TrainingSettings<Example> {
    * https://arxiv.org/abs/2310.05914
    */
   neftuneNoiseAlpha?: number;
+  /**
+   * The precision of products with frozen weights, which these keep after the training. Default:
+   * what `setFloat32MatmulPrecision` has set.
+   */
+  precision?: MatmulPrecision;
   /** Measured before the first step, every `every` steps (default: never) and after the last. */
   evaluation?: EvaluationSettings<Example>;
   /**
@@ -109,7 +114,7 @@ export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {
   ...({ optimizer: true, learningRate: true, schedule: true, warmupSteps: true, weightDecay: true } as const),
   ...({ betas: true, eps: true, maxGradNorm: true, seed: true, shuffle: true, groupByLength: true } as const),
   ...({ minLr: true, minLrRate: true, neftuneNoiseAlpha: true, loadBestModelAtEnd: true } as const),
-  ...({ metricForBestModel: true, greaterIsBetter: true } as const),
+  ...({ metricForBestModel: true, greaterIsBetter: true, precision: true } as const),
   ...({ earlyStoppingPatience: true, earlyStoppingThreshold: true } as const),
   ...({
     evaluation: true,

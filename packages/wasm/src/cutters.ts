@@ -196,6 +196,14 @@ export const cutters: Cutters = {
     scratch: "scratch",
     align: 8,
   }),
+  int16Product: ({ rows, columns, m, first, last }) => ({
+    units: last - first,
+    work: (m * rows * columns) / (1.3 * productsPerElement),
+    steps: () => ({ first: 1 }),
+    end: "last",
+    scratch: "scratch",
+    align: 8,
+  }),
   lowRankRows: ({ inFeatures, outFeatures, first, last }) => ({
     units: last - first,
     // Of one vector and a rank of 8, which most tasks are.

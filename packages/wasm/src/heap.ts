@@ -1,3 +1,4 @@
+import type { MatmulPrecision } from "@lowrank/core/functions";
 import { type Block, FreeLists } from "./freeLists.ts";
 import type { HeapStats } from "./heapStats.ts";
 
@@ -13,12 +14,26 @@ const granuleBytes = 64;
  */
 const spareBytes = 32 * 2 ** 20;
 
+/** Memory beside a block, of what was made of its numbers as they were at a time. */
+export interface Kept {
+  readonly block: HeapBlock;
+  version: number;
+  /** False where nothing could be made of them. */
+  usable: boolean;
+}
+
 /** Memory that a heap handed out. */
 export class HeapBlock implements Block {
   /** The number of bytes that the caller asked for. */
   bytes = 0;
   /** The op whose result it holds; "" for memory of the backend's own. */
   label = "";
+  /** The time of the last write into it; core sets it. */
+  version = 0;
+  /** The precision of products with the weight that it holds; core sets it. */
+  precision: MatmulPrecision = "highest";
+  /** Memory in which a kernel keeps something made of its numbers until they change. */
+  kept: Kept | null = null;
   start: number;
   size: number;
   free = false;
@@ -70,6 +85,8 @@ export class Heap {
     if (block.size > size) this.#lists.add(this.#cut(block, size));
     block.bytes = bytes;
     block.label = "";
+    block.version = 0;
+    block.precision = "highest";
     this.#used += size;
     return block;
   }
@@ -77,6 +94,8 @@ export class Heap {
   /** Takes a block back. */
   free(block: HeapBlock): void {
     if (block.free) throw new Error(`heap: the block of ${block.bytes} bytes at ${block.ptr} was given back before`);
+    if (block.kept) this.free(block.kept.block);
+    block.kept = null;
     this.#used -= block.size;
     const { previous, next } = block;
     if (next?.free) {

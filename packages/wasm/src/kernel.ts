@@ -1,10 +1,15 @@
 import type { DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import type { MatmulPrecision } from "@lowrank/core/functions";
+import type { HeapBlock } from "./heap.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** A tensor as a kernel sees it: an address in the WebAssembly memory. */
 export interface WasmTensor extends TensorSpec {
   readonly ptr: number;
   readonly size: number;
+  readonly block: HeapBlock;
+  /** The precision that a product with it may have. */
+  readonly precision: MatmulPrecision;
 }
 
 /** Hands out `bytes` of scratch memory, valid until the kernel call returns. */
@@ -12,6 +17,11 @@ export interface Scratch {
   (bytes: number): number;
   /** Hands out scratch memory as words, from the address `byteOffset` on; fill it at once. */
   words(count: number): Int32Array;
+  /**
+   * Returns memory with what `make` makes of a tensor's numbers. It is kept beside them until they
+   * change. 0 where `make` says that nothing can be made of them.
+   */
+  kept(tensor: WasmTensor, bytes: number, make: (ptr: number) => boolean): number;
 }
 
 /** Inputs that a kernel knows from before: words about each of them, in slots of a table. */

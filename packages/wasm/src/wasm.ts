@@ -153,7 +153,10 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const ptrOf = (buffer: Buffer): number => (buffer as HeapBlock).ptr;
   const view = (tensor: TensorRef): View => viewOf(tensor, memory.buffer, ptrOf(tensor.buffer));
   const address = ({ buffer, shape, dtype, packing }: TensorRef): WasmTensor => {
-    return { shape, dtype, packing, size: sizeOf(shape), ptr: ptrOf(buffer) };
+    const block = buffer as HeapBlock;
+    // Rounding goes by the whole of a batch.
+    const precision = batchInvariant ? "highest" : block.precision;
+    return { shape, dtype, packing, size: sizeOf(shape), ptr: block.ptr, block, precision };
   };
 
   const temporaries: HeapBlock[] = [];
@@ -164,6 +167,12 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   };
   const scratch: Scratch = Object.assign(temporary, {
     words: (count: number) => new Int32Array(memory.buffer, temporary(4 * count), count),
+    kept: ({ block }: WasmTensor, bytes: number, make: (ptr: number) => boolean) => {
+      block.kept ??= { block: heap.alloc(bytes), version: -1, usable: false };
+      const { kept, version } = block;
+      if (kept.version !== version) Object.assign(kept, { version, usable: make(kept.block.ptr) });
+      return kept.usable ? kept.block.ptr : 0;
+    },
   });
 
   /** Runs an op's kernel; it finds groups that it knows from before in `bound`. */

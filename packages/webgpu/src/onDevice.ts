@@ -14,6 +14,7 @@ import { bytesSeen } from "./memory/window.ts";
 import { Pipelines } from "./pipelines/pipelines.ts";
 import { ReadBack } from "./read/readBack.ts";
 import { Recorder } from "./record/recorder.ts";
+import { subgroupsWork } from "./selfCheck/checkSubgroups.ts";
 import { checkSameRows } from "./selfCheck/sameRows.ts";
 import { type CheckedCall, SelfCheck } from "./selfCheck/selfCheck.ts";
 import { cutCall } from "./split/cutCall.ts";
@@ -36,12 +37,20 @@ function use(buffer: Buffer, what: string): GpuBlock {
 interface Settings {
   readonly kernels: readonly WebGpuKernel[];
   readonly batchInvariant: boolean;
+  /** Says if kernels use subgroups; default: if they work. */
+  readonly subgroups: boolean | undefined;
+}
+
+/** True for a device with subgroups of one size, in which sums always have the same order. */
+function hasOneSize({ adapterInfo }: GPUDevice): boolean {
+  const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = adapterInfo ?? {};
+  return least > 0 && least === most;
 }
 
 /** Makes the backend on a device; `end` is called when it is disposed of. */
 export async function onDevice(
   { device, adapter }: OpenedDevice,
-  { kernels, batchInvariant }: Settings,
+  { kernels, batchInvariant, subgroups }: Settings,
   end: () => void,
 ): Promise<WebGpuBackend> {
   const { limits } = device;
@@ -150,6 +159,9 @@ export async function onDevice(
     adapter: adapter.name,
     software: adapter.software,
     batchInvariant,
+    get subgroups() {
+      return pipelines.subgroups;
+    },
     device,
     maxTensors: Math.max(5, limits.maxStorageBuffersPerShaderStage - 1),
     stats: () => ({ ...pool.stats(), ...recorder.stats }),
@@ -211,17 +223,23 @@ export async function onDevice(
       }
     },
   };
-  if (batchInvariant) {
-    await checkSameRows(adapter.name, {
-      gpu,
-      place: (shape, numbers) => {
-        const tensor = gpu.scratch({ shape, dtype: "f32" });
-        backend.write(tensor.buffer, new Uint8Array(numbers.buffer));
-        return tensor;
-      },
-      run: (runs) => runs.forEach(record),
-      read: async ({ buffer }) => backend.read(buffer),
-    }).finally(freeTemporaries);
+  const trial = {
+    place: (shape: readonly number[], numbers: Float32Array<ArrayBuffer>) => {
+      const tensor = gpu.scratch({ shape, dtype: "f32" });
+      backend.write(tensor.buffer, new Uint8Array(numbers.buffer));
+      return tensor;
+    },
+    run: (runs: readonly Dispatch[]) => runs.forEach(record),
+    read: async ({ buffer }: GpuTensor) => backend.read(buffer),
+  };
+  try {
+    if (subgroups !== false && device.features.has("subgroups") && (!batchInvariant || hasOneSize(device))) {
+      pipelines.subgroups = true;
+      pipelines.subgroups = subgroups ?? (await subgroupsWork(adapter.name, trial));
+    }
+    if (batchInvariant) await checkSameRows(adapter.name, { gpu, ...trial });
+  } finally {
+    freeTemporaries();
   }
   return backend;
 }

@@ -1,6 +1,7 @@
 import { testBackend } from "@lowrank/core/testing";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { create } from "webgpu";
+import { openDevice } from "./device/openDevice.ts";
 import { webgpu } from "./index.ts";
 
 /**
@@ -9,18 +10,22 @@ import { webgpu } from "./index.ts";
  */
 export const dawn: GPU = create(["backend=null"]);
 const adapter = (await dawn.requestAdapter()) ?? undefined;
-const backend = await webgpu({ adapter });
-afterAll(() => backend.dispose());
+const { device } = await openDevice({}, adapter);
+// Nothing is computed, so that what is tried would be found to be wrong.
+const backends = [true, false].map(async (subgroups) => [subgroups, await webgpu({ device, subgroups })] as const);
+afterAll(() => device.destroy());
 
 it("has all features for which kernels have variants", () => {
-  for (const feature of ["shader-f16", "subgroups"]) expect(backend.device.features, feature).toContain(feature);
+  for (const feature of ["shader-f16", "subgroups"]) expect(device.features, feature).toContain(feature);
 });
 
 /** The device's own errors; numbers that are wrong here say nothing. */
 const refusal = /does not compile|refused a command|device is lost/;
 
-for (const { name, run } of testBackend(backend)) {
-  it(`compiles and takes what runs for ${name}`, async () => {
+describe.each(await Promise.all(backends))("with subgroups: %s", (subgroups, backend) => {
+  it("says so", () => expect(backend.subgroups).toBe(subgroups));
+
+  it.each(testBackend(backend))("compiles and takes what runs for $name", async ({ run }) => {
     const error: Error | undefined = await run().then(
       () => undefined,
       (thrown) => thrown,
@@ -28,4 +33,4 @@ for (const { name, run } of testBackend(backend)) {
     expect(error?.message ?? "").not.toMatch(refusal);
     await backend.sync();
   });
-}
+});

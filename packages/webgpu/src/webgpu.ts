@@ -21,6 +21,12 @@ export interface WebGpuOptions {
    * and throws an `UnavailableError` where that does not keep it. docs/design/batchInvariance.md
    */
   batchInvariant?: boolean;
+  /**
+   * Lets kernels add up and compare by operations of subgroups, where the device has them. Default:
+   * if they give known numbers on the adapter; true does without that trial. In the batch-invariant
+   * mode subgroups must also have one size alone.
+   */
+  subgroups?: boolean;
   /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
   kernels?: readonly WebGpuKernel[];
 }
@@ -32,6 +38,8 @@ export interface WebGpuBackend extends Backend {
   /** True if the adapter is the processor itself. */
   readonly software: boolean;
   readonly batchInvariant: boolean;
+  /** True if kernels use operations of subgroups. */
+  readonly subgroups: boolean;
   /** The device, for other work on it. */
   readonly device: Device;
   sync(): Promise<void>;
@@ -50,7 +58,7 @@ export interface WebGpuBackend extends Backend {
 
 const webgpuKeys: OptionKeys<WebGpuOptions> = {
   ...({ device: true, adapter: true, powerPreference: true } as const),
-  ...({ batchInvariant: true, kernels: true } as const),
+  ...({ batchInvariant: true, subgroups: true, kernels: true } as const),
 };
 
 /**
@@ -60,11 +68,11 @@ const webgpuKeys: OptionKeys<WebGpuOptions> = {
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   checkOptions("webgpu", options, webgpuKeys);
-  const { device, adapter, powerPreference, batchInvariant = false, kernels = [] } = options;
+  const { device, adapter, powerPreference, batchInvariant = false, subgroups, kernels = [] } = options;
   const opened = device
     ? { device, adapter: describeAdapter(device.adapterInfo) }
     : await openDevice({ powerPreference }, adapter);
-  return onDevice(opened, { kernels, batchInvariant }, () => {
+  return onDevice(opened, { kernels, batchInvariant, subgroups }, () => {
     if (!device) opened.device.destroy();
   });
 }

@@ -100,9 +100,14 @@ export async function textLoss(
   loss: number,
   tolerance: number = lossTolerance,
 ): Promise<Check> {
+  return withinEach(name, [await lossOf(model, ids)], [loss], tolerance);
+}
+
+/** The loss of a text. */
+export async function lossOf(model: Pick<CausalLM, "loss">, ids: readonly number[]): Promise<number> {
   using inputIds = i32([ids]);
   using value = noGrad(() => scope(() => model.loss({ inputIds, labels: inputIds })));
-  return withinEach(name, [await value.item()], [loss], tolerance);
+  return value.item();
 }
 
 function tokenLosses(logits: Tensor, ids: readonly number[]): Tensor {

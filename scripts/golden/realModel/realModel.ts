@@ -8,6 +8,7 @@ import { ggufFile } from "./ggufFile.ts";
 import { greedy } from "./greedy.ts";
 import { integers } from "./integers.ts";
 import { packed } from "./packed.ts";
+import { precision } from "./precision.ts";
 import { qlora } from "./qlora.ts";
 import { serving } from "./serving.ts";
 import { tokens } from "./tokens.ts";
@@ -46,6 +47,7 @@ export async function* realModel(dir: string, { gguf, long = false }: RealModelO
   else yield { name: "tokens", error: "the file has no tokenizer" };
   yield* forward(dir, model);
   yield* greedy("greedy", model, readExpected<ExpectedGreedy>(dir, "greedy").cases, eosTokenIds);
+  yield* precision(dir, model, { long });
   yield* training(dir, model, { long, eosTokenIds });
   for (const parameter of model.parameters()) parameter.dispose();
   yield* packed(dir, path);

@@ -100,16 +100,15 @@ export class RecordedTraining implements Disposable {
    */
   async *checkedSteps(name: string, stop: number): AsyncGenerator<Check> {
     const { losses, grad_norms, grad_norm_per_tensor } = this.#expected;
-    for (; this.#step < stop; this.#step++) {
+    while (this.#step < stop) {
       const step = this.#step;
-      const loss = await this.#backward();
+      const loss = await this.backward();
       if (step < 20) {
         yield withinEach(`${name} step ${step} loss`, [loss], [losses[step]], stepTolerance);
         yield withinEach(`${name} step ${step} gradient norm`, [await this.#norm()], [grad_norms[step]], stepTolerance);
         yield* this.#tensorNorms(`${name} step ${step} gradient`, grad_norm_per_tensor[step] ?? {}, grad_norms[step]);
       }
-      this.#optimizer.step();
-      this.#optimizer.zeroGrad();
+      this.update();
     }
   }
 
@@ -117,7 +116,23 @@ export class RecordedTraining implements Disposable {
     this.#optimizer.dispose();
   }
 
-  async #backward(): Promise<number> {
+  /** The gradients of what trains, by name. */
+  async gradients(): Promise<Map<string, Float32Array>> {
+    const found = new Map<string, Float32Array>();
+    for (const [name, { grad }] of this.#parameters) if (grad) found.set(name, (await grad.data()) as Float32Array);
+    return found;
+  }
+
+  /** Takes the optimiser's step, and goes on to the next batch. */
+  update(): void {
+    this.#optimizer.step();
+    this.#optimizer.zeroGrad();
+    this.#step++;
+  }
+
+  /** Makes the gradients of the next batch anew; returns its loss. */
+  async backward(): Promise<number> {
+    this.#optimizer.zeroGrad();
     const { examples, steps } = this.#expected;
     using batch = new Batch(steps[this.#step].map((i) => examples[i]));
     this.#peft.train();

@@ -41,6 +41,7 @@ function geometryOf(inputs: readonly TensorSpec[], params: Params): Geometry {
  * of each query's document, i32 [B, T].
  */
 export function documentMask(starts: Tensor): Tensor {
+  refuseSurplus("documentMask", 1, arguments);
   const [batch, length] = starts.shape;
   const keys = arange(0, length, { dtype: "i32", backend: starts.storage.backend });
   return compare(keys, reshape(starts, { shape: [batch, 1, length, 1] }), { relation: "ge" });

@@ -78,6 +78,6 @@ export function sayAdapter(backend: Pick<Backend, "name" | "adapter">): void {
 }
 
 /** "wideSimd": --wide-simd. */
-function flagOf(key: string): string {
+export function flagOf(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

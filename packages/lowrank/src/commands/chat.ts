@@ -13,6 +13,7 @@ import { Conversation } from "./chat/conversation.ts";
 import { converse } from "./chat/converse.ts";
 import type { ChatSettings } from "./chat/slashCommands.ts";
 import { styled } from "./colours.ts";
+import { printJson } from "./json.ts";
 import { loadWithTokenizer } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -93,7 +94,7 @@ async function chat(options: ChatCommandOptions): Promise<void> {
   const { turns, failures } = await converse(state, { quiet: json });
   if (json) {
     const { transcript: messages, active: adapter } = conversation;
-    console.log(JSON.stringify({ model: options.model, adapter, settings, messages, turns }, null, 2));
+    printJson({ model: options.model, adapter, settings, messages, turns });
   }
   if (failures > 0 && !process.stdin.isTTY) {
     throw new Error(`${failures} of the lines could not be answered; see above`);

@@ -9,6 +9,7 @@ import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
 import { backendOption, startBackend } from "./backends.ts";
 import { formatSeconds } from "./formatSeconds.ts";
+import { printJson } from "./json.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
 
@@ -141,7 +142,8 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
     for (const [name, text] of Object.entries(files)) await writeFile(join(output, name), `${text.trimEnd()}\n`);
     console.error(`wrote ${Object.keys(files).join(", ")} to ${output}`);
   }
-  console.log(options.json ? found.json : found.text);
+  if (options.json) printJson(JSON.parse(found.json));
+  else console.log(found.text);
   if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run came to its end; see above");
 }
 

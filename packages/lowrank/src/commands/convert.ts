@@ -1,9 +1,11 @@
 import { stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { init, isPacked, reference } from "@lowrank/core";
-import { openFile, openFiles, writeFolder } from "@lowrank/files";
-import { fromGguf, type GgufDType, ggufDTypes, openGguf, toGguf, writeGguf } from "@lowrank/models";
+import { openFile, writeFolder } from "@lowrank/files";
+import { fromGguf, type GgufDType, ggufDTypes, openGguf } from "@lowrank/models";
 import { Command, Option } from "commander";
+import { checkNewFile, countTypes, withProgress, writeGgufFile } from "./ggufFile.ts";
+import { printJson } from "./json.ts";
 import { isGguf } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
@@ -12,6 +14,7 @@ interface ConvertCommandOptions {
   model: string;
   output: string;
   dtype?: GgufDType;
+  json?: boolean;
 }
 
 const help = `
@@ -41,32 +44,43 @@ export function convertCommand(): Command {
     )
     .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")
     .addOption(new Option("--dtype <type>", "of the written weights").choices(ggufDTypes))
+    .option("--json", "print one JSON object")
     .addHelpText("after", help)
     .action((_, options) => convert(options));
 }
 
 async function convert(options: ConvertCommandOptions): Promise<void> {
-  const { model, output } = options;
+  const { model, output, json } = options;
   if (isGguf(model) === isGguf(output)) {
     const both = isGguf(model) ? "both are GGUF files" : "neither is a GGUF file";
     throw new Error(
       `--model ${model}, --output ${output}: ${both}; one of them must end in .gguf, the other is a folder`,
     );
   }
-  await (isGguf(model) ? toFolder(options) : toFile(options));
+  const { dtype, types, bytes, notes } = await (isGguf(model) ? toFolder(options) : toFile(options));
+  if (json) {
+    printJson({ output, dtype, tensors: types, bytes, notes });
+    return;
+  }
+  for (const note of notes) console.log(`note: ${note}`);
+  console.log(`wrote ${output}: ${types}, ${(bytes / 1e6).toFixed(1)} MB`);
   console.log(`next:\n  lowrank generate --model ${shellWord(output)} --prompt "..."`);
 }
 
-async function toFile({ model, output, dtype = "f16" }: ConvertCommandOptions): Promise<void> {
-  if (await stat(output).catch(() => undefined)) throw new Error(`--output ${output} exists; give another name`);
-  const conversion = await toGguf(await openFiles(model), { dtype, name: basename(resolve(model)) });
-  await writeFolder(dirname(output), new Map([[basename(output), withProgress(writeGguf(conversion))]]));
-  const types = countBy(conversion.tensors.map(({ type }) => type));
-  for (const note of conversion.notes) console.log(`note: ${note}`);
-  console.log(`wrote ${output}: ${types}, ${await megabytes(output)}`);
+/** The result of a conversion, for people and for programs. */
+interface Converted {
+  dtype: GgufDType;
+  types: string;
+  bytes: number;
+  notes: readonly string[];
 }
 
-async function toFolder({ model, output, dtype = "f32" }: ConvertCommandOptions): Promise<void> {
+async function toFile({ model, output, dtype = "f16" }: ConvertCommandOptions): Promise<Converted> {
+  await checkNewFile(output);
+  return { dtype, ...(await writeGgufFile(model, output, { dtype, name: basename(resolve(model)) })) };
+}
+
+async function toFolder({ model, output, dtype = "f32" }: ConvertCommandOptions): Promise<Converted> {
   if (isPacked(dtype)) {
     throw new Error(`--dtype ${dtype} is for GGUF files; a folder's weights are f32, f16 or bf16`);
   }
@@ -77,31 +91,7 @@ async function toFolder({ model, output, dtype = "f32" }: ConvertCommandOptions)
   const contents = await fromGguf(file, { dtype });
   for (const [name, content] of contents) if (typeof content !== "string") contents.set(name, withProgress(content));
   await writeFolder(output, contents);
-  const types = countBy(Array.from(file.tensors.values(), ({ info }) => info.type.name));
-  console.log(`wrote ${output}: ${dtype} from ${types}, ${await megabytes(resolve(output, "model.safetensors"))}`);
-}
-
-/** Says on a terminal's stderr how much has been written; the line goes at the end. */
-async function* withProgress(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  const say = (text: string) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`);
-  let written = 0;
-  try {
-    for await (const piece of pieces) {
-      yield piece;
-      written += piece.length;
-      say(`${(written / 1e6).toFixed(0)} MB written`);
-    }
-  } finally {
-    say("");
-  }
-}
-
-/** "61 F32, 210 Q4_1 tensors". */
-function countBy(types: string[]): string {
-  const counts = [...new Set(types)].map((type) => `${types.filter((other) => other === type).length} ${type}`);
-  return `${counts.join(", ")} tensors`;
-}
-
-async function megabytes(path: string): Promise<string> {
-  return `${((await stat(path)).size / 1e6).toFixed(1)} MB`;
+  const types = countTypes(Array.from(file.tensors.values(), ({ info }) => info.type.name));
+  const { size } = await stat(resolve(output, "model.safetensors"));
+  return { dtype, types: `${dtype} from ${types}`, bytes: size, notes: [] };
 }

@@ -11,6 +11,7 @@ import {
   wideSimdOption,
 } from "./argument.ts";
 import { backendOption, sayAdapter } from "./backends.ts";
+import { printJson } from "./json.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -34,9 +35,8 @@ interface GenerateCommandOptions extends QuantizeCommandOptions, SamplingCommand
 
 const examples = `
 Examples:
-  $ lowrank generate hf://org/name --prompt "Once upon a time" --temperature 0.8 --seed 7
   $ lowrank generate ./model --system "You are a poet." --chat "The sea." --stop "\\n\\n" --json
-  $ echo "Once upon a time" | lowrank generate --model ./model --adapter ./adapter --greedy`;
+  $ echo "Once upon a time" | lowrank generate hf://org/name --adapter ./adapter --temperature 0.8 --seed 7`;
 
 /** `lowrank generate`. */
 export function generateCommand(): Command {
@@ -103,7 +103,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
   const finishReason = newTokens < maxNewTokens ? "stop" : "length";
   const { model: name, adapter = null } = options;
   const counts = { promptTokens: ids.length, newTokens, finishReason, seconds };
-  console.log(JSON.stringify({ model: name, adapter, prompt, text: answer, ...counts }, null, 2));
+  printJson({ model: name, adapter, prompt, text: answer, ...counts });
 }
 
 async function readPrompt(): Promise<string> {

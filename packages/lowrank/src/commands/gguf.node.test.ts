@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { folderFiles, writeFolder } from "@lowrank/files";
@@ -48,7 +48,7 @@ test("train, generate, merge and report take the file as --model", async () => {
     "tokenizer_config.json",
   ]);
   expect(await lowrank(`${generate} --model merged`)).toBe(adapted);
-  await expect(lowrank(`${generate} --model merged --weights packed`)).rejects.toThrow('weights "packed" is for GGUF');
+  await expect(lowrank(`${generate} --model merged --weights packed`)).rejects.toThrow("--weights packed is for GGUF");
   expect(JSON.parse(await lowrank("report nano.gguf --r 2 --target-modules q_proj --json"))).toMatchObject({
     trainable: 3 * 2 * (128 + 128),
   });
@@ -64,7 +64,7 @@ test("--weights packed keeps the blocks: the same text, and an adapter trains on
 test("--activations int8 multiplies packed weights in integers", async () => {
   const model = `${generate} --model nano.gguf --activations int8`;
   expect((await lowrank(`${model} --weights packed`)).trim()).not.toBe("");
-  await expect(lowrank(model)).rejects.toThrow('activations "int8" multiplies the blocks of a GGUF file');
+  await expect(lowrank(model)).rejects.toThrow("--activations int8 multiplies the blocks of a GGUF file");
 });
 
 test("--method qlora quantises what the file holds", async () => {
@@ -76,4 +76,27 @@ test("a file without tokenizer, and one that is missing", async () => {
     "bare.gguf has no tokenizer; convert the model",
   );
   await expect(lowrank(`${generate} --model none.gguf`)).rejects.toThrow("has no none.gguf (it holds");
+});
+
+test("merge writes a GGUF file in one go, of the type that is asked for", async () => {
+  const adapted = await lowrank(`${generate} --model nano.gguf --adapter adapter`);
+  const merge = "merge --model nano.gguf --adapter adapter --prompt print";
+  expect(await lowrank(`${merge} --output whole.gguf --dtype f32`)).toContain("greedy tokens are the same");
+  expect(await lowrank(`${generate} --model whole.gguf`)).toBe(adapted);
+  const told = JSON.parse(await lowrank(`${merge} --output small.gguf --dtype q8_0 --json`));
+  expect(told).toMatchObject({ output: "small.gguf", dtype: "q8_0", merged: { sameTokens: true } });
+  expect(told.written.maxDifference).toBeGreaterThan(told.merged.maxDifference);
+  const [whole, small] = await Promise.all(["whole.gguf", "small.gguf"].map((name) => stat(join(folder, name))));
+  expect(small.isFile()).toBe(true);
+  expect(small.size / whole.size).toBeLessThan(0.4);
+  await expect(lowrank(`${merge} --output small.gguf`)).rejects.toThrow("--output small.gguf exists");
+  await expect(lowrank(`${merge} --output folder --dtype q8_0`)).rejects.toThrow("--output folder.gguf");
+  expect((await readdir(folder)).filter((name) => name.includes(".part"))).toEqual([]);
+});
+
+test("convert --json tells what was written", async () => {
+  expect(JSON.parse(await lowrank("convert --model nano.gguf --output back --json"))).toMatchObject({
+    output: "back",
+    dtype: "f32",
+  });
 });

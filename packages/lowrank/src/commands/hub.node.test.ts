@@ -49,6 +49,20 @@ test("models and adapters of the hub are trained, asked, merged, planned and con
   await succeed(["convert", "hf://org/model", "--output", at("model.gguf")], { env });
 });
 
+test("they are talked to, inspected, evaluated and reported too", async () => {
+  const { at, succeed } = command;
+  const both = ["hf://org/model", "--adapter", "hf://org/adapter"];
+  const said = await succeed(["chat", "hf://org/model", "--max-new-tokens", "2", "--json"], {
+    env,
+    stdin: "hi\n/use hf://org/adapter\nhi\n",
+  });
+  expect(JSON.parse(said.stdout)).toMatchObject({ adapter: "adapter", turns: [{ newTokens: 2 }, { newTokens: 2 }] });
+  expect(JSON.parse((await succeed(["inspect", ...both, "--json"], { env })).stdout).layers.length).toBeGreaterThan(0);
+  const measure = ["eval", ...both, "--task", "exact-match", "--data", at("pairs.jsonl"), "--limit", "2", "--json"];
+  expect(Object.keys(JSON.parse((await succeed(measure, { env })).stdout).results)).toEqual(["base", "adapter"]);
+  expect(JSON.parse((await succeed(["report", ...both, "--json"], { env })).stdout).peftType).toBe("LORA");
+});
+
 test("a model is named once", async () => {
   const { lowrank } = command;
   const { code, stderr } = await lowrank(["generate", "a", "--model", "b", "--prompt", "x"]);

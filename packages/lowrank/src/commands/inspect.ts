@@ -14,6 +14,7 @@ import { type InspectedLayer, inspectedLayer, inspection } from "../report/inspe
 import { shortName } from "../report/shortName.ts";
 import { integer } from "./argument.ts";
 import { startBackend } from "./backends.ts";
+import { printJson } from "./json.ts";
 import { useAdapter, warn } from "./loading.ts";
 import { loadingProgress } from "./loadingProgress.ts";
 import { addModelOption } from "./modelOption.ts";
@@ -108,7 +109,8 @@ async function inspect(options: InspectCommandOptions): Promise<void> {
     console.error(`wrote ${options.page}`);
   }
   if (compress !== undefined && output !== undefined) await write(peft?.unload() ?? model, products, compress, output);
-  console.log(options.json ? JSON.stringify(found.json, null, 2) : found.text);
+  if (options.json) printJson(found.json);
+  else console.log(found.text);
   if (output !== undefined && !options.json) {
     console.log(
       `wrote ${output}; next:\n  lowrank generate --model ${shellWord(source)} --adapter ${shellWord(output)} --prompt "..."`,

@@ -30,6 +30,8 @@ interface LoadingOptions extends BackendSettings {
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;
   activations?: "int8";
+  /** Shows no progress, on a terminal either. */
+  silent?: boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export async function loadWithTokenizer(
   const backend = await startBackend(options.backend, options);
   const { quantize, weights = "f32", activations } = options;
   const stored = weights === "packed" ? { weights } : { dtype: weights };
-  const { onProgress, end } = loadingProgress(process.stderr);
+  const { onProgress, end } = options.silent ? { end: () => {} } : loadingProgress(process.stderr);
   const loaded = await loadModel(path, { quantize, activations, ...stored, onProgress }).finally(end);
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer, backend };

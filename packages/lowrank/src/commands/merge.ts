@@ -1,12 +1,15 @@
 import { mkdir, rename, rm, rmdir } from "node:fs/promises";
-import { type LoadedModel, saveModel } from "@lowrank/models";
+import { basename, join } from "node:path";
+import { type GgufDType, ggufDTypes, type LoadedModel, saveModel } from "@lowrank/models";
 import type { MergeReport } from "@lowrank/peft";
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
 import { quantizedWords } from "../report/methods.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
 import { backendOption, describeBackend } from "./backends.ts";
-import { loadWithTokenizer, useAdapter } from "./loading.ts";
+import { checkNewFile, writeGgufFile } from "./ggufFile.ts";
+import { printJson, sayer } from "./json.ts";
+import { isGguf, loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -15,69 +18,104 @@ interface MergeCommandOptions extends QuantizeCommandOptions {
   model: string;
   adapter: string;
   output: string;
-  dtype?: "f32" | "f16" | "bf16";
+  dtype?: GgufDType;
   requantize?: boolean;
   prompt: string;
   backend: string;
+  json?: boolean;
 }
 
 const examples = `
 Examples:
-  $ lowrank merge --model ./model --adapter ./adapter --output ./merged-bf16 --dtype bf16 --prompt "The sum of"
+  $ lowrank merge --model ./model --adapter ./adapter --output ./merged.gguf --dtype q8_0
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
 /**
  * Relative to the largest logit: PEFT's own difference between a merged and an unmerged LoRA, then
  * the error of rounding the weights.
  */
-const tolerances = { f32: 1e-4, f16: 1e-2, bf16: 1e-1 };
+const tolerances: Readonly<Record<GgufDType, number>> = {
+  ...{ f32: 1e-4, f16: 1e-2, bf16: 1e-1 },
+  ...{ q8_0: 1e-1, q4_1: 1, q4_0: 1 },
+};
 
 /** `lowrank merge`. */
 export function mergeCommand(): Command {
   const command = addModelOption(new Command("merge"))
-    .summary("adds an adapter to the weights and writes a model folder")
+    .summary("adds an adapter to the weights and writes a model folder or a GGUF file")
     .description(
-      "Adds an adapter to the model's own weights and writes a model folder that needs no PEFT. What was merged and what " +
+      "Adds an adapter to the model's own weights and writes a model folder, or a .gguf file, that needs no PEFT. What was merged and what " +
         "was written are compared with model and adapter on a prompt; weights that are not finite are refused.",
     )
     .requiredOption("--adapter <dir>", "folder of the PEFT adapter, or hf://org/name")
-    .requiredOption("--output <dir>", "folder to write, new or empty")
+    .requiredOption("--output <dir>", "folder to write, new or empty, or a new .gguf file")
     .addOption(
       new Option(
         "--dtype <type>",
-        "of the written weights, those of a model in 4 bits too; f32 loses nothing (default: f32)",
+        "of the written weights, those of a model in 4 bits too; q8_0, q4_1 and q4_0 are for .gguf files (default: f32, and f16 for .gguf)",
       )
-        .choices(["f32", "f16", "bf16"])
+        .choices(ggufDTypes)
         .conflicts("requantize"),
     )
     .option("--requantize", "write a model in 4 bits in 4 bits again, and tell how far weights and logits drift")
     .option("--prompt <text>", "what to compare on", "Once upon a time")
-    .addOption(backendOption());
+    .addOption(backendOption())
+    .option("--json", "print one JSON object");
   return addQuantizeOptions(command, `merge into the model as quantised by ${quantizedWords()}`)
     .addHelpText("after", examples)
     .action((_, options) => merge(options));
 }
 
 async function merge(options: MergeCommandOptions): Promise<void> {
-  await checkOutput(options.output, options.model);
-  await checkEmpty(options.output);
-  const { backend } = options;
+  const dtype = await checkTarget(options);
+  const { backend, output, requantize = false } = options;
+  const say = sayer(options.json);
   const loaded = await loadWithTokenizer(options.model, { backend, quantize: quantizeToLoad(options) });
-  if (loaded.backend.adapter !== undefined) console.log(`backend: ${describeBackend(loaded.backend)}`);
-  if (options.requantize && ![...loaded.model.parameters()].some(({ packing }) => packing)) {
+  if (loaded.backend.adapter !== undefined) say(`backend: ${describeBackend(loaded.backend)}`);
+  if (requantize && ![...loaded.model.parameters()].some(({ packing }) => packing)) {
     throw new Error(`--requantize: ${options.model} is not in 4 bits; give --quant-type, or leave it out`);
   }
   const ids = loaded.tokenizer.encode(options.prompt);
   const peft = await useAdapter(loaded.model, options.adapter);
   const adapted = await answer(loaded.model, ids, "the model with its adapter");
-  const { dtype = "f32", requantize = false } = options;
   const model = await peft.mergeAndUnload({ safeMerge: true, ...(requantize ? { requantize } : { dtype: "f32" }) });
   const merged = await answer(model, ids, "the merged model");
-  if (requantize && peft.mergeReport) console.log(weightDrift(peft.mergeReport));
-  console.log(comparison("merged", adapted, merged, requantize ? Infinity : tolerances.f32));
-  const written = await write({ ...loaded, model }, ids, merged, options);
-  if (!requantize) console.log(comparison(`written as ${dtype}`, adapted, written, tolerances[dtype]));
-  console.log(`wrote ${options.output}; next:\n  lowrank generate --model ${shellWord(options.output)} --prompt "..."`);
+  const drift = requantize && peft.mergeReport ? peft.mergeReport : null;
+  if (drift) say(weightDrift(drift));
+  say(comparison("merged", adapted, merged, requantize ? Infinity : tolerances.f32));
+  const written = await write({ ...loaded, model }, ids, merged, options, dtype);
+  if (!requantize) say(comparison(`written as ${dtype}`, adapted, written.answer, tolerances[dtype]));
+  for (const note of written.notes) say(`note: ${note}`);
+  say(`wrote ${output}; next:\n  lowrank generate --model ${shellWord(output)} --prompt "..."`);
+  if (options.json) {
+    const compared = { merged: compareAnswers(adapted, merged), written: compareAnswers(adapted, written.answer) };
+    printJson({
+      output,
+      dtype: requantize ? null : dtype,
+      ...compared,
+      drift: drift?.drift ?? null,
+      notes: written.notes,
+    });
+  }
+}
+
+/** Checks where the result goes, and returns its dtype. */
+async function checkTarget({ output, model, dtype, requantize }: MergeCommandOptions): Promise<GgufDType> {
+  if (isGguf(output)) {
+    if (requantize) throw new Error(`--requantize writes folders; for ${output} give a --dtype such as q8_0`);
+    await checkNewFile(output);
+    return dtype ?? "f16";
+  }
+  if (dtype !== undefined && !isFolderDType(dtype)) {
+    throw new Error(`--dtype ${dtype} is for GGUF files; name one that ends in .gguf, such as --output ${output}.gguf`);
+  }
+  await checkOutput(output, model);
+  await checkEmpty(output);
+  return dtype ?? "f32";
+}
+
+function isFolderDType(dtype: GgufDType): dtype is "f32" | "f16" | "bf16" {
+  return dtype === "f32" || dtype === "f16" || dtype === "bf16";
 }
 
 /**
@@ -99,25 +137,39 @@ function comparison(what: string, adapted: Answer, other: Answer, tolerance: num
   return maxDifference <= tolerance * Math.max(1, scale) ? line : `${line}\nwarning: more than rounding explains`;
 }
 
-/** Writes the folder under another name, asks the model in it, and only then gives it its name. */
+/**
+ * Writes the folder or file under another name, asks the model in it, and only then gives it its
+ * name.
+ */
 async function write(
   { model, config, files }: LoadedModel,
   ids: number[],
   merged: Answer,
-  options: MergeCommandOptions,
-): Promise<Answer> {
-  const part = `${options.output.replace(/[/\\]+$/, "")}.${crypto.randomUUID().slice(0, 8)}.part`;
+  { output, requantize, model: source }: MergeCommandOptions,
+  dtype: GgufDType,
+): Promise<{ answer: Answer; notes: readonly string[] }> {
+  const place = output.replace(/[/\\]+$/, "");
+  const part = `${place}.${crypto.randomUUID().slice(0, 8)}.part`;
   await mkdir(part, { recursive: true });
   try {
-    const dtype = options.requantize ? undefined : (options.dtype ?? "f32");
-    await saveModel(model, config, part, { dtype, companions: files });
-    const written = await answer((await loadModel(part)).model, ids, "the model that was written");
-    if (dtype !== "f16" && dtype !== "bf16" && compareAnswers(merged, written).maxDifference > 0) {
+    const asFile = isGguf(output);
+    const folderDType = requantize ? undefined : isFolderDType(dtype) && !asFile ? dtype : "f32";
+    await saveModel(model, config, part, { dtype: folderDType, companions: files });
+    const file = join(part, "merged.gguf");
+    const name = basename(source).replace(/\.gguf$/i, "");
+    const notes = asFile ? (await writeGgufFile(part, file, { dtype, name })).notes : [];
+    const written = await answer((await loadModel(asFile ? file : part)).model, ids, "the model that was written");
+    if ((dtype === "f32" || requantize) && compareAnswers(merged, written).maxDifference > 0) {
       throw new Error("the written model, read again, answers otherwise than the merged one; nothing was kept");
     }
-    await rmdir(options.output).catch(() => undefined);
-    await rename(part, options.output);
-    return written;
+    if (asFile) {
+      await rename(file, output);
+      await rm(part, { recursive: true, force: true });
+    } else {
+      await rmdir(output).catch(() => undefined);
+      await rename(part, output);
+    }
+    return { answer: written, notes };
   } catch (error) {
     await rm(part, { recursive: true, force: true });
     throw error;

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { openFile, openFiles, readJson } from "@lowrank/files";
+import { type ModelFiles, openFile, openFiles, readJson } from "@lowrank/files";
 import {
   architectures,
   classifiesSequences,
@@ -45,20 +45,24 @@ export async function findModel(
   return { shapes: describeConfig(json, { where, classifies }), dtype: storedDType(json, where) };
 }
 
-/**
- * Reads a config's JSON value, and returns it with its name for messages; undefined for a word
- * that is no file or folder.
- */
-async function readConfig(source: string): Promise<{ json: unknown; label: string } | undefined> {
+/** A config's JSON value, its name for messages, and the files beside it, where there are some. */
+interface FoundConfig {
+  readonly json: unknown;
+  readonly label: string;
+  readonly files?: ModelFiles;
+}
+
+/** Reads a config; undefined for a word that is no file or folder. */
+export async function readConfig(source: string): Promise<FoundConfig | undefined> {
   const isOnline = /^(hf|https?):/i.test(source);
   const found = isOnline ? undefined : await stat(source).catch(() => undefined);
   if (found?.isDirectory() || (isOnline && !isGguf(source))) {
     const files = await openFiles(source);
-    return { json: await readJson(files, "config.json"), label: `config.json of ${files.label}` };
+    return { json: await readJson(files, "config.json"), label: `config.json of ${files.label}`, files };
   }
   if ((found || isOnline) && isGguf(source)) {
     const { files } = await openGguf(await openFile(source), source);
-    return { json: await readJson(files, "config.json"), label: source };
+    return { json: await readJson(files, "config.json"), label: source, files };
   }
   if (found) return { json: parseJson(await readFile(source, "utf8"), source), label: source };
   if (/[\\/]|\.(json|gguf)$/.test(source)) throw new Error(`there is no file or folder ${source}`);

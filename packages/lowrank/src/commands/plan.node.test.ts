@@ -34,8 +34,12 @@ test("QLoRA of the 65B model under 48 GB, part by part", async () => {
   expect(stdout).toContain(
     "note: reckoned with bf16 for what trains, bf16 for its gradients; Lowrank itself trains in f32\n",
   );
-  expect(stdout).toContain("training fits: RTX A6000 48 GB, H100 80 GB, H200 141 GB\n");
-  expect(stdout).toMatch(/^training does not fit: WebAssembly memory 4 GiB, .* A100 40 GB$/m);
+  expect(stdout).toContain("training fits elsewhere: RTX A6000 48 GB, H100 80 GB, H200 141 GB\n");
+  expect(stdout).toMatch(
+    /^Lowrank cannot train it so: a step takes [\d,.]+, more than the 4,295\.0 MB of a WebAssembly/m,
+  );
+  expect(stdout).toContain("none of checkpointing, 4 bits, one sequence at a time and short ones makes it fit");
+  expect(stdout).toMatch(/^training does not fit: laptop 8 GB, .* A100 40 GB$/m);
 });
 
 test("--json holds the plan in bytes", async () => {
@@ -58,6 +62,22 @@ test("--json holds the plan in bytes", async () => {
   });
 });
 
+test("says first if Lowrank can train it, and else by which flags it can", async () => {
+  const words = ["llama-3.2-1b", "--seq", "512", "--batch", "4"];
+  const lines = (await plan(...words)).stdout.split("\n");
+  expect(lines[3]).toMatch(/^Lowrank cannot train it so: a step takes [\d,.]+, more than the 4,295\.0 MB/);
+  expect(lines[4]).toMatch(/^Lowrank can train it with --gradient-checkpointing .*--method qlora --double-quant/);
+  const { lowrank } = JSON.parse((await plan(...words, "--json")).stdout);
+  const { flags, training } = lowrank.instead;
+  // What it advises holds, by the plan itself.
+  const method = flags.split(" ");
+  const advised = JSON.parse((await plan("llama-3.2-1b", "--seq", "512", ...method, "--json")).stdout);
+  expect(advised.training.bytes).toBe(training);
+  expect(advised.lowrank).toMatchObject({ training: true, instead: null });
+  const small = await plan("gpt2", "--seq", "64");
+  expect(small.stdout.split("\n")[3]).toMatch(/^Lowrank can train it: a step takes [\d,.]+ of the 4,295\.0 MB/);
+});
+
 test("a config.json and its folder are one model", async () => {
   const path = join(goldenFolder, "models", "llama");
   const words = ["--method", "full", "--seq", "16"];
@@ -66,7 +86,7 @@ test("a config.json and its folder are one model", async () => {
   const lines = (text: string) => text.split("\n").slice(1);
   expect(lines(a.stdout)).toEqual(lines(b.stdout));
   expect(a.stdout).not.toMatch(/^adapter/m);
-  expect(a.stdout).toContain("training fits: WebAssembly memory 4 GiB, laptop 8 GB,");
+  expect(a.stdout).toContain("training fits elsewhere: laptop 8 GB,");
 });
 
 test("a GGUF file is the model it holds", async () => {
@@ -113,14 +133,14 @@ describe("errors are one line that says what to do", () => {
     [["./nowhere"], "error: there is no file or folder ./nowhere\n"],
     [["{}/broken.json"], "broken.json is not valid JSON: "],
     [["{}/other.json"], 'other.json: model_type is "mamba"; expected'],
-    [["gpt2", "--seq", "2000"], "error: planMemory: sequenceLength is 2000, but the model has 1024 positions"],
-    [["gpt2", "--target-modules", "q_porj"], 'error: targetModules ["q_porj"] matches no module of this model;'],
+    [["gpt2", "--seq", "2000"], "error: --seq is 2000, but the model has 1024 positions"],
+    [["gpt2", "--target-modules", "q_porj"], 'error: --target-modules ["q_porj"] matches no module of this model;'],
     [["gpt2", "--double-quant"], "error: --double-quant is for --method qlora; add that, or leave it out\n"],
     [
       ["gpt2", "--method", "full", "--r", "4", "--bias", "all"],
       "error: --r, --bias is for an adapter; leave it out with --method full",
     ],
-    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "quantize4bit: blockSize is 48; use a power of"],
+    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "--quant-block-size is 48; use a power of"],
     [["gpt2", "--dtype", "f64"], "argument 'f64' is invalid. Allowed choices are f32, f16, bf16."],
     [["gpt2", "--batch", "0"], "argument '0' is invalid. Expected a whole number of at least 1."],
   ])("%j", async (args, message) => {

@@ -12,7 +12,9 @@ import { defaultMethod, findMethods, type Method, methodNames, quantizedWords } 
 import { plannedSteps } from "./adapterConfig.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer } from "./argument.ts";
+import { printJson } from "./json.ts";
 import { warn } from "./loading.ts";
+import { fitLowrank } from "./lowrankFit.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { planJson, planLines } from "./planReport.ts";
 import {
@@ -89,13 +91,18 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
   const adapter = (await trainedConfig(options))(plannedSteps);
   const model = describeModel(await findModelConfig(source));
   const planned = await planMemory(model, { adapter, ...toPlanOptions(method, options) });
+  const fit = await fitLowrank(planned, options, async (other) => {
+    const [otherMethod] = findMethods([other.method]);
+    const changed = otherMethod === method ? adapter : (await trainedConfig(other))(plannedSteps);
+    return planMemory(model, { adapter: changed, ...toPlanOptions(otherMethod, other) });
+  });
   for (const warning of planned.warnings) warn(warning);
   const what = {
     ...options,
     method: options.peftConfig === undefined ? method.name : (adapter as PeftConfig).peftType,
   };
-  if (options.json) console.log(JSON.stringify(planJson(model, planned, what), null, 2));
-  else console.log(planLines(source, model, planned, what).join("\n"));
+  if (options.json) printJson(planJson(model, planned, fit, what));
+  else console.log(planLines(source, model, planned, fit, what).join("\n"));
 }
 
 /** Throws for options that the method has no use for. */

@@ -1,5 +1,6 @@
 import type { ModelDescription } from "@lowrank/models";
-import { devices, type MemoryPlan } from "@lowrank/peft";
+import { devices, type MemoryPlan, webAssemblyMemory } from "@lowrank/peft";
+import type { LowrankFit } from "./lowrankFit.ts";
 import type { PlanCommandOptions } from "./plan.ts";
 import { toQuantizeOptions } from "./quantizeOptions.ts";
 
@@ -15,6 +16,7 @@ export function planLines(
   source: string,
   model: ModelDescription,
   plan: MemoryPlan,
+  fit: LowrankFit,
   options: PlanCommandOptions,
 ): string[] {
   const rows = [
@@ -32,6 +34,8 @@ export function planLines(
   return [
     `${source}: ${model.modelType}, ${whole(model.parameterCount)} parameters`,
     `${options.method}, ${plan.batchSize} x ${whole(plan.sequenceLength)} tokens${passes(plan)}; MB of 10^6 bytes`,
+    "",
+    ...lowrankLines(plan, fit),
     "",
     ...cells.map(([name, size, note]) => `${name.padEnd(13)}  ${size.padStart(width)}  ${note}`),
     ...plan.notes.map((note) => `note: ${note}`),
@@ -59,12 +63,27 @@ function worstMoment({ training: { phase, gradients, activations } }: MemoryPlan
   return `at most, in the ${phase} pass, with ${mega(gradients)} of gradients and ${mega(activations)} of activations`;
 }
 
+/** Says if Lowrank itself can do it: what a user of it wants to know first. */
+function lowrankLines({ training, generation }: MemoryPlan, fit: LowrankFit): string[] {
+  const memory = `the ${mega(fit.bytes)} MB of a WebAssembly memory`;
+  const runs = fit.generation
+    ? `Lowrank can generate with it: ${mega(generation)} of ${memory}`
+    : `Lowrank cannot generate with it: ${mega(generation)} exceed ${memory}`;
+  if (fit.training) return [`Lowrank can train it: a step takes ${mega(training.bytes)} of ${memory}`, runs];
+  const cannot = `Lowrank cannot train it so: a step takes ${mega(training.bytes)}, more than ${memory}`;
+  const how = fit.instead
+    ? `Lowrank can train it with ${fit.instead.flags}: a step then takes ${mega(fit.instead.training)}`
+    : "none of checkpointing, 4 bits, one sequence at a time and short ones makes it fit; take a smaller model, or --backend webgpu on a device below";
+  return [cannot, how, runs];
+}
+
 function fitLines(what: string, bytes: number): string[] {
-  const names = (fits: boolean) => devices.filter((device) => bytes <= device.bytes === fits).map(({ name }) => name);
-  const [fitting, others] = [names(true), names(false)];
+  const others = devices.filter((device) => device !== webAssemblyMemory);
+  const names = (fits: boolean) => others.filter((device) => bytes <= device.bytes === fits).map(({ name }) => name);
+  const [fitting, tooSmall] = [names(true), names(false)];
   return [
-    `${what} fits: ${fitting.join(", ") || "none of the devices known here"}`,
-    ...(others.length > 0 ? [`${what} does not fit: ${others.join(", ")}`] : []),
+    `${what} fits elsewhere: ${fitting.join(", ") || "none of the devices known here"}`,
+    ...(tooSmall.length > 0 ? [`${what} does not fit: ${tooSmall.join(", ")}`] : []),
   ];
 }
 
@@ -73,15 +92,22 @@ interface PlanJson extends MemoryPlan {
   modelType: string;
   parameters: number;
   method: string;
+  /** The answer for Lowrank itself. */
+  lowrank: LowrankFit;
   devices: { name: string; bytes: number; training: boolean; generation: boolean }[];
 }
 
 /** The answer of `lowrank plan --json`. */
-export function planJson(model: ModelDescription, plan: MemoryPlan, { method }: PlanCommandOptions): PlanJson {
+export function planJson(
+  model: ModelDescription,
+  plan: MemoryPlan,
+  lowrank: LowrankFit,
+  { method }: PlanCommandOptions,
+): PlanJson {
   const fits = devices.map((device) => ({
     ...device,
     training: plan.training.bytes <= device.bytes,
     generation: plan.generation <= device.bytes,
   }));
-  return { modelType: model.modelType, parameters: model.parameterCount, method, ...plan, devices: fits };
+  return { modelType: model.modelType, parameters: model.parameterCount, method, lowrank, ...plan, devices: fits };
 }

@@ -1,8 +1,13 @@
+import { styleText } from "node:util";
 import { Command } from "commander";
 import { chatCommand } from "./chat.ts";
+import { styled } from "./colours.ts";
 import { compareCommand } from "./compare.ts";
+import { completionCommand } from "./completion.ts";
 import { convertCommand } from "./convert.ts";
+import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
+import { infoCommand } from "./info.ts";
 import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
 import { planCommand } from "./plan.ts";
@@ -10,6 +15,7 @@ import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
 import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
+import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 import { ownVersion } from "./version.ts";
 import { workerCommand } from "./worker.ts";
@@ -37,8 +43,12 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
   program
     .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
     .version(ownVersion())
-    .helpCommand(false)
+    .helpCommand("help [command]", "the options and examples of a command")
     .exitOverride()
+    .configureHelp({ styleTitle: (title) => styleText("bold", title, { validateStream: false }) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error:/, styled("red", "error:", process.stderr))),
+    })
     .showHelpAfterError("(add --help for the options and examples)")
     .addHelpText("after", help);
   for (const command of [
@@ -48,11 +58,15 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     mergeCommand(),
     convertCommand(),
     reportCommand(),
+    infoCommand(),
     inspectCommand(),
+    evalCommand(),
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
     workerCommand(plugins),
+    completionCommand(),
+    sweepCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);

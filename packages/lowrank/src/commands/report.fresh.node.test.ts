@@ -135,7 +135,28 @@ describe("methods side by side", () => {
     const html = await readFile(page, "utf8");
     expect(html.match(/<svg /g)).toHaveLength(4);
     expect(html.match(/<tr>/g)).toHaveLength(3);
-    expect(html).not.toMatch(/<script|<link|https?:/);
+    expect(html).not.toMatch(/ src=|<link|https?:/);
+  });
+
+  test("name rank and targets as --help does, and are sorted as asked", async () => {
+    const { stdout } = await report("gpt2", "--methods", "lora,ia3,dora", "--sort", "trainable");
+    expect(stdout.split("\n")[0]).toContain("rank 8, targets all-linear, 20 virtual tokens");
+    const help = (await report("--help")).stdout.replaceAll(/\s+/g, " ");
+    expect(help).toContain("Methods have rank 8, targets all-linear and 20 virtual tokens");
+    expect(help).toMatch(/--r <n> rank [^)]*default: 8 with lora/);
+    expect(stdout.match(/^(LoRA|\(IA\)³|DoRA) /gm)).toEqual(["(IA)³ ", "LoRA ", "DoRA "]);
+    const named = await report(
+      "gpt2",
+      "--methods",
+      "lora",
+      "--r",
+      "4",
+      "--target-modules",
+      "c_attn",
+      "--format",
+      "json",
+    );
+    expect(JSON.parse(named.stdout)).toMatchObject({ settings: { r: 4, targetModules: ["c_attn"] } });
   });
 
   test("a method that the model does not take says why", async () => {

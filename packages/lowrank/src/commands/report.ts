@@ -20,15 +20,17 @@ import {
   formatReport,
   type ReportedMethod,
   type ReportFormat,
+  reportColumns,
   reportedQuantization,
   reportFormats,
   reportMethods,
+  sortedReport,
 } from "../report/methodReport.ts";
 import { adapterMethods, allMethods, defaultMethod, findMethod, findMethods, methodNames } from "../report/methods.ts";
 import { publishedReport } from "../report/publishedReport.ts";
 import { shortName } from "../report/shortName.ts";
 import { byteText, digits, whole } from "../report/table.ts";
-import { givenAdapterOptions, plannedSteps, recipeSettings, toPeftConfig } from "./adapterConfig.ts";
+import { givenAdapterOptions, plannedSteps, recipeSettings, toPeftConfig, usualSettings } from "./adapterConfig.ts";
 import { isSetting } from "./adapterFlags.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer, names } from "./argument.ts";
@@ -47,6 +49,7 @@ interface ReportCommandOptions {
   optimizer: PlannedOptimizer;
   seq?: number;
   format?: ReportFormat;
+  sort?: string;
   json?: boolean;
   output?: string;
 }
@@ -54,13 +57,15 @@ interface ReportCommandOptions {
 const help = (): string => `
 Without options that describe one adapter, methods are compared: what trains, what is saved, what inference takes. No
 weights are read: layers, optimiser and a forward pass are made over shapes. A file's bytes are those that PEFT writes.
+Methods have rank ${usualSettings.r}, targets ${usualSettings.targetModules} and ${usualSettings.virtualTokens} virtual tokens, where they have any, unless --r, --target-modules and
+--virtual-tokens say otherwise.
 
 Methods: ${wrapped(methodNames().join(", "))}.
 
 Presets: ${wrapped([...presetNames(), ...stackPresetNames()].join(", "))}.
 
 Examples:
-  $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --output report.html
+  $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --sort trainable --output report.html
   $ lowrank report ./model --peft-config ./adapter_config.json --json`;
 
 /** `lowrank report`. */
@@ -73,7 +78,7 @@ export function reportCommand(): Command {
     .argument("[model]", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--adapter <dir>", "folder of a PEFT adapter, instead of the options that describe one").conflicts([
-        ...["peftConfig", "method", "methods", "dtype", "optimizer", "seq", "format", "output"],
+        ...["peftConfig", "method", "methods", "dtype", "optimizer", "seq", "format", "sort", "output"],
       ]),
     )
     .addOption(
@@ -107,6 +112,12 @@ export function reportCommand(): Command {
       new Option("--format <form>", "of a comparison (default: table, or by the ending of --output)").choices([
         ...reportFormats,
       ]),
+    )
+    .addOption(
+      new Option(
+        "--sort <column>",
+        "smallest first, by a column of the comparison (default: in order of methods)",
+      ).choices(reportColumns),
     )
     .option("--json", "print one JSON object")
     .option("--output <file>", "write to a file: .md, .json, .csv, .html or text")
@@ -155,8 +166,11 @@ async function report(
     described.length > 0
       ? described.map(({ name, config, quantized }) => ({ name, quantized, config: () => config }))
       : fromNames(options);
-  const report = await reportMethods(shortName(source), shapes, compared, reckoning);
-  return write(formatReport(report, format), options.output);
+  const report = await reportMethods(shortName(source), shapes, compared, {
+    ...reckoning,
+    settings: described.length > 0 ? null : recipeSettings(options, usualSettings),
+  });
+  return write(formatReport(sortedReport(report, options.sort ?? null), format), options.output);
 }
 
 interface DescribedAdapter {
@@ -186,7 +200,7 @@ function fromNames(options: ReportCommandOptions): ReportedMethod[] {
   if (others.length > 0) {
     throw new Error(`${others.join(", ")} is for one adapter; leave it out with --methods, or give one as --method`);
   }
-  const settings = recipeSettings(options, { r: 16, targetModules: null, virtualTokens: 20, steps: plannedSteps });
+  const settings = recipeSettings(options, usualSettings);
   const chosen = options.methods === undefined ? allMethods() : findMethods(options.methods);
   return chosen.map(({ title, quantized, config }) => ({ name: title, quantized, config: () => config(settings) }));
 }

@@ -1,9 +1,16 @@
 import { UnknownMethodError } from "@lowrank/peft";
+import type { Command } from "commander";
+import { styled } from "./colours.ts";
+import { inFlags } from "./inFlags.ts";
 
-/** Prints an error on stderr, in one line (with the stack if LOWRANK_DEBUG=1). */
-export function reportFailure(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
+/**
+ * Prints an error on stderr, in one line (with the stack if LOWRANK_DEBUG=1) and by the flags of
+ * the command that ran, and returns its words.
+ */
+export function reportFailure(error: unknown, command: Command | null = null): string {
+  const message = inFlags(error instanceof Error ? error.message : String(error), command);
   const hint = error instanceof UnknownMethodError ? "; --plugin <file> reads a module that does so first" : "";
-  console.error(`error: ${message}${hint}`);
+  console.error(`${styled("red", "error:", process.stderr)} ${message}${hint}`);
   if (process.env.LOWRANK_DEBUG === "1") console.error(error);
+  return message + hint;
 }

@@ -1,5 +1,6 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { Interrupted } from "./interrupt.ts";
+import { beginJson, printJsonError, wantsJson } from "./json.ts";
 import { loadPlugins, pluginFiles } from "./plugins.ts";
 import { createProgram, runFileCommands } from "./program.ts";
 import { reportFailure } from "./reportFailure.ts";
@@ -7,21 +8,33 @@ import { pluginsOf, readRunFile, runFileIn } from "./runFile.ts";
 
 /**
  * Runs the `lowrank` command on the words after its name and returns its exit code. Writes to this
- * process's stdout and stderr, errors too, and reads its stdin.
+ * process's stdout and stderr, errors too, and reads its stdin. With --json, an error is on stdout
+ * as well, as the JSON object.
  */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
+  const json = wantsJson(words);
+  beginJson();
+  let running: Command | null = null;
   try {
     const found = runFileIn(words, runFileCommands);
     const runFile = found && (await readRunFile(found.path));
     const plugins = [...(runFile ? pluginsOf(runFile) : []), ...pluginFiles(words)];
     await loadPlugins(plugins);
-    await createProgram(plugins, runFile).parseAsync(found?.words ?? words, { from: "user" });
+    const program = createProgram(plugins, runFile);
+    program.hook("preAction", (_, command) => {
+      running = command;
+    });
+    await program.parseAsync(found?.words ?? words, { from: "user" });
     return 0;
   } catch (error) {
     // Commander has written its help, the version or what is wrong with the words.
-    if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof CommanderError) {
+      if (json && error.exitCode !== 0) printJsonError(error.message.replace(/^error: /, ""));
+      return error.exitCode;
+    }
     if (error instanceof Interrupted) return error.exitCode;
-    reportFailure(error);
+    const message = reportFailure(error, running);
+    if (json) printJsonError(message);
     return 1;
   }
 }

@@ -10,13 +10,14 @@ import { checkOutput, shellWord } from "./output.ts";
 import { quantizeWords } from "./quantizeOptions.ts";
 import { dryRun } from "./run/dryRun.ts";
 import { digestFiles, digestModel } from "./run/fileDigests.ts";
-import { isStep, isValidation } from "./run/metrics.ts";
+import { isStep, isValidation, measuresOf, type ValidationLine } from "./run/metrics.ts";
 import { removeOlderCheckpoints } from "./run/olderCheckpoints.ts";
 import { type PreparedRun, prepareRun } from "./run/prepareRun.ts";
 import { runConfigOf } from "./run/runConfig.ts";
 import type { RunRecord } from "./run/runRecord.ts";
 import { promptOf, type SamplePrompt, samplePrompts } from "./run/sampleAnswers.ts";
 import { runFolder } from "./run/saveRun.ts";
+import { loadTeacher } from "./run/teacher.ts";
 import { type TrainedSteps, trainSteps } from "./run/trainSteps.ts";
 import { type TrainVoice, trainVoice } from "./run/trainVoice.ts";
 import { lockName, lockRun } from "./runLock.ts";
@@ -48,6 +49,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
   const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
   const probeLoss = async () => (await evaluate(model, probe, batching)).loss;
+  const teacher = await loadTeacher(options, voice);
   const baseLoss = await probeLoss();
   const learner = await makeLearner(loaded, config, data.train, batching, options, voice.say);
   if (options.findLr) return findRate(learner, data.train, batching, { ...options, voice });
@@ -55,7 +57,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const start = await startOf(options, prepared, learner);
   const prompts = await promptsOf(options, prepared);
-  const run = await trainSteps({ options, prepared, learner, prompts, voice });
+  const run = await trainSteps({ options, prepared, learner, prompts, voice, teacher });
   const lossAfter = adapted && (await adapted.disableAdapter(probeLoss));
 
   const record = { ...(await recordOf(options, prepared, learner, run, start)), warnings: voice.warnings };
@@ -141,14 +143,28 @@ async function recordOf(
   };
 }
 
+/** Each measure of the first and the last validation, in a line. */
+function measureLines(validations: readonly ValidationLine[]): string[] {
+  const [first] = validations;
+  const names = first ? [...measuresOf(first).keys()].filter((name) => name !== "perplexity") : [];
+  return names.map((name) => {
+    const values = validations.map((line) => {
+      const measures = measuresOf(line);
+      const perplexity = name === "loss" ? measures.get("perplexity") : undefined;
+      const more = perplexity === undefined ? "" : ` (perplexity ${perplexity.toFixed(1)})`;
+      return `${measures.get(name)?.toFixed(4)} at step ${line.step}${more}`;
+    });
+    // A loss that is a cross-entropy has a perplexity.
+    const unit = name === "loss" && measuresOf(first).has("perplexity") ? ", nats per token" : "";
+    return `validation ${name}${unit}: ${values.join(", ")}`;
+  });
+}
+
 function summary({ result, stepSeconds, maxSteps }: TrainedSteps, { metrics, peakMemory }: RunRecord): string[] {
   const lines: string[] = [];
   const validations = metrics.filter(isValidation);
   const ends = new Set([...validations.slice(0, 1), ...validations.slice(-1)]);
-  const losses = Array.from(ends, ({ step, eval_loss: loss, eval_perplexity: perplexity }) => {
-    return `${loss.toFixed(4)} at step ${step} (perplexity ${perplexity.toFixed(1)})`;
-  });
-  if (losses.length > 0) lines.push(`validation loss, nats per token: ${losses.join(", ")}`);
+  lines.push(...measureLines([...ends]));
   if (result.best) lines.push(`best evaluation: that of step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
   if (result.stoppedEarly) lines.push(`stopped early, after step ${result.steps} of ${maxSteps}`);
   else if (result.steps < maxSteps)

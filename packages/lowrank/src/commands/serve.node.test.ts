@@ -199,6 +199,10 @@ test("an encoder's folder gives embeddings, and refuses what means nothing to it
   for (const [args, line] of [
     ["--adapter cat=adapters/cat", "error: encoder: an encoder is served without adapters; leave --adapter out"],
     ["--kv-cache-tokens 64", "error: encoder: an encoder has no cache; leave --kv-cache-tokens out"],
+    [
+      "--store adapters --fine-tuning",
+      "error: encoder: fine-tunes are of models that write text, and this is an encoder; leave --fine-tuning out",
+    ],
   ]) {
     const { code, stderr } = await folder.lowrank(`serve encoder --port 0 ${args}`.split(" "));
     expect([code, stderr.trim().split("\n").at(-1)]).toEqual([1, line]);
@@ -234,6 +238,10 @@ describe("ends with 1 and one line, where", () => {
 
   test("a setting is wrong", async () => {
     expect(await failing("--config nowhere.yaml")).toContain("--config nowhere.yaml: there is no such file");
+    expect(await failing("model --fine-tuning")).toContain("--fine-tuning keeps files, jobs and adapters in --store");
+    expect(await failing("model --store adapters --queue localhost")).toContain("expected the address of a Redis");
+    const both = "model --store adapters --fine-tuning --queue redis://localhost";
+    expect(await failing(both)).toContain("--fine-tuning trains here, and --queue at workers; give one of them");
     expect((await folder.lowrank(["serve"])).stderr).toContain("required option '--model <path>' not specified");
     expect((await folder.lowrank(["serve", "model", "--adapter", "x"])).stderr).toContain("Expected name=path");
     expect((await folder.lowrank(["serve", "model", "--adapter-memory", "lots"])).stderr).toContain("such as 256MB");

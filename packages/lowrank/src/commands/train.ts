@@ -7,12 +7,13 @@ import { backendOption } from "./backends.ts";
 import { addModelOption } from "./modelOption.ts";
 import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
+import { type TaskFlags, tasks } from "./run/tasks.ts";
 import { runTraining } from "./runTraining.ts";
 import { peftConfigOption } from "./trainedConfig.ts";
 import { addTrainerFlags, type TrainerFlags } from "./trainerFlags.ts";
 
 /** The options of `lowrank train`. */
-export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlags {
+export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlags, TaskFlags {
   model: string;
   data: string[];
   columns?: Record<string, string>;
@@ -74,9 +75,8 @@ Options may be in a file of YAML or JSON, named first: "lowrank train run.yaml".
 batch-size; options beside it go first. The config.json that a run leaves is such a file.
 
 Examples:
-  $ lowrank train run.yaml --lr 1e-3
-  $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
-  $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora`;
+  $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora
+  $ lowrank train run.yaml --lr 1e-3 --dry-run`;
 
 /** Reads "prompt=question,completion=answer". */
 function columns(list: string): Record<string, string> {
@@ -102,6 +102,19 @@ export function trainCommand(): Command {
       ).argParser(columns),
     )
     .requiredOption("--output <dir>", "folder to write the adapter to")
+    .addOption(
+      new Option("--task <name>", `what is learned: ${tasks.map(({ name, title }) => `${name}, ${title}`).join("; ")}`)
+        .choices(tasks.map(({ name }) => name))
+        .default(tasks[0].name),
+    )
+    .option(
+      "--beta <x>",
+      "with dpo, orpo, kto: the weight of the reference or the odds (0.1); with distillation: from the teacher's divergence (0) to the student's (1)",
+      number({ least: 0 }),
+    )
+    .addOption(new Option("--loss-type <name>", "with dpo (default: sigmoid)").choices(["sigmoid", "hinge", "ipo"]))
+    .option("--teacher <path>", "with distillation: the model to learn from, of the same vocabulary")
+    .option("--temperature <x>", "with distillation: logits are divided by it (default: 1)", number({ above: 0 }))
     .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
     .option(
       "--validation-fraction <x>",

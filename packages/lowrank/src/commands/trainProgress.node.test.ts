@@ -34,8 +34,12 @@ test("without a terminal there are plain lines, about twenty, with loss, speed a
   expect(lines.at(-1)).toBe("saved");
 });
 
-test("on a terminal there is a bar", async () => {
+test("on a terminal there is a view, which stays at the end", async () => {
   const drawn = await shown(true);
-  expect(drawn).toContain("step 40 of 40 | loss 0.1000 | 1,200 tokens/s | 0.0 s left");
-  expect(drawn).toContain("saved\n");
+  expect(drawn).toContain("\x1b[0Jsaved\n");
+  const [last] = drawn.split("\x1b[0J").slice(-1);
+  expect(last).toMatch(/^█+ step 40 of 40, 100 %\n/);
+  expect(last).toContain("┤");
+  expect(last).toContain("loss 0.1000 | learning rate 0.1 | gradient norm 1 | 1,200 tokens/s | ");
+  expect(last).not.toContain("left");
 });

@@ -1,9 +1,10 @@
 import type { StepReport } from "@lowrank/train";
-import { SingleBar } from "cli-progress";
 import { formatSeconds } from "./formatSeconds.ts";
-import { isSample, isValidation, type MetricsLine, measuresOf } from "./run/metrics.ts";
+import { isSample, isValidation, type MetricsLine, measuresOf, type SampleLine } from "./run/metrics.ts";
+import { trainViewLines } from "./run/trainView.ts";
+import { TerminalView } from "./terminalView.ts";
 
-/** Shows how a training run goes: a bar on a terminal, else about twenty lines in all. */
+/** Shows how a training run goes: a live view on a terminal, else about twenty lines in all. */
 export interface TrainProgress {
   /** A step. Without the seconds left, they are those of the steps at the pace so far. */
   step(report: StepReport, secondsLeft?: number): void;
@@ -16,59 +17,76 @@ export interface TrainProgress {
 
 /** Progress on `stream`, which is stderr for a command whose stdout holds results. */
 export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
-  return stream.isTTY ? barProgress(stream) : lineProgress(stream);
+  return stream.isTTY ? viewProgress(stream) : lineProgress(stream);
 }
 
-/**
- * Returns a function that turns step reports into text, with the speed and the time
- * left at the pace so far.
- */
-function pace(): (report: StepReport, secondsLeft?: number) => { loss: string; speed: string; left: string } {
+/** Returns a function that adds up step reports, and tells speed and time left at their pace. */
+function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond: number; secondsLeft: number } {
   let [steps, tokens, seconds] = [0, 0, 0];
   return (report, secondsLeft) => {
     steps++;
     tokens += report.tokens;
     seconds += report.seconds;
-    return {
-      loss: report.loss.toFixed(4),
-      speed: `${Math.round(tokens / seconds).toLocaleString("en-US")} tokens/s`,
-      left: `${formatSeconds(secondsLeft ?? ((report.maxSteps - report.step) * seconds) / steps)} left`,
-    };
+    const left = secondsLeft ?? ((report.maxSteps - report.step) * seconds) / steps;
+    return { tokensPerSecond: tokens / seconds, secondsLeft: left };
   };
 }
 
-function barProgress(stream: NodeJS.WriteStream): TrainProgress {
-  const format = "{bar} step {value} of {total} | loss {loss} | {speed} | {left}";
-  const bar = new SingleBar({ format, stream, gracefulExit: false, barsize: 24, clearOnComplete: true });
-  const describe = pace();
-  const clear = () => {
-    if (bar.isActive) bar.stop();
+/** Milliseconds between two drawings. */
+const between = 100;
+
+function viewProgress(stream: NodeJS.WriteStream): TrainProgress {
+  const view = new TerminalView(stream);
+  const paceOf = pace();
+  const losses: [number, number][] = [];
+  const validations: [number, number][] = [];
+  let samples: SampleLine | null = null;
+  let latest: { report: StepReport; tokensPerSecond: number; secondsLeft: number } | null = null;
+  let drawn = Number.NEGATIVE_INFINITY;
+  const draw = () => {
+    if (!latest) return;
+    drawn = performance.now();
+    const { report, ...speed } = latest;
+    const memory = process.memoryUsage.rss();
+    const state = { ...report, ...speed, losses, validations, memory, samples };
+    const { columns, rows } = view;
+    view.show(trainViewLines(state, { columns, rows, colours: stream.hasColors?.() ?? false }));
   };
-  const note = (text: string) => {
-    clear();
-    stream.write(`${text}\n`);
+  const metrics = (line: MetricsLine) => {
+    if (isValidation(line)) validations.push([line.step, line.eval_loss]);
+    if (isSample(line)) samples = line;
+    draw();
   };
   return {
     step: (report, secondsLeft) => {
-      const shown = describe(report, secondsLeft);
-      if (!bar.isActive) bar.start(report.maxSteps, report.step, shown);
-      bar.update(report.step, shown);
+      if (!latest) stream.on("resize", draw);
+      latest = { report, ...paceOf(report, secondsLeft) };
+      losses.push([report.step, report.loss]);
+      if (performance.now() - drawn >= between || report.step === report.maxSteps) draw();
     },
-    metrics: (line) => describeLine(line).forEach(note),
-    note,
-    end: clear,
+    metrics,
+    note: (text) => view.write(`${text}\n`),
+    end: () => {
+      if (!latest) return;
+      latest = { ...latest, secondsLeft: 0 };
+      draw();
+      view.leave();
+      stream.off("resize", draw);
+      latest = null;
+    },
   };
 }
 
 function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
-  const describe = pace();
+  const paceOf = pace();
   const note = (text: string) => stream.write(`${text}\n`);
   return {
-    step: (report, secondsLeft) => {
-      const { loss, speed, left } = describe(report, secondsLeft);
-      const { step, maxSteps } = report;
+    step: (report, left) => {
+      const { tokensPerSecond, secondsLeft } = paceOf(report, left);
+      const { step, maxSteps, loss } = report;
       if (step % Math.ceil(maxSteps / 20) !== 0 && step !== maxSteps) return;
-      stream.write(`step ${step} of ${maxSteps} | loss ${loss} | ${speed} | ${left}\n`);
+      const speed = `${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s`;
+      note(`step ${step} of ${maxSteps} | loss ${loss.toFixed(4)} | ${speed} | ${formatSeconds(secondsLeft)} left`);
     },
     metrics: (line) => describeLine(line).forEach(note),
     note,
@@ -80,10 +98,10 @@ function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
 function describeLine(line: MetricsLine): string[] {
   if (isValidation(line)) {
     const measures = measuresOf(line);
-    measures.delete("perplexity");
+    const unit = measures.delete("perplexity") ? " nats per token" : "";
     const [[, loss], ...others] = measures;
     const more = others.map(([name, value]) => `, ${name} ${value.toFixed(4)}`);
-    return [`step ${line.step}: validation loss ${loss.toFixed(4)} nats per token${more.join("")}`];
+    return [`step ${line.step}: validation loss ${loss.toFixed(4)}${unit}${more.join("")}`];
   }
   if (!isSample(line) || line.step === 0) return [];
   return line.samples.map(({ prompt, answer }) => `step ${line.step}: ${shortened(prompt)} -> ${shortened(answer)}`);

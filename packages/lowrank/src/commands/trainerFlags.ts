@@ -1,5 +1,6 @@
+import type { MatmulPrecision } from "@lowrank/core";
 import type { EvaluationSettings, MetricName, TokenizedExample, TrainerOptions } from "@lowrank/train";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { integer, number } from "./argument.ts";
 
 /** Options of `lowrank train` that the trainer takes as they are, but for evaluations. */
@@ -8,6 +9,7 @@ export interface TrainerFlags {
   minLrRate?: number;
   groupByLength?: boolean;
   neftuneNoiseAlpha?: number;
+  precision?: MatmulPrecision;
   loadBestModelAtEnd?: boolean;
   metricForBestModel?: string;
   greaterIsBetter?: boolean;
@@ -24,6 +26,12 @@ export function addTrainerFlags(command: Command): Command {
     .option("--min-lr-rate <x>", "the same as a share of the peak", number({ least: 0, most: 1 }))
     .option("--group-by-length", "put examples of about equal length into a batch, which saves padding")
     .option("--neftune-noise-alpha <x>", "NEFTune: noise on embeddings while training, 5 say", number({ above: 0 }))
+    .addOption(
+      new Option(
+        "--precision <name>",
+        "of products with frozen weights: high rounds to 13 bits, and is faster",
+      ).choices(["highest", "high"]),
+    )
     .option("--metrics <names>", "measure accuracy and exactMatch of tokens too, as accuracy,exactMatch", metricNames)
     .option("--load-best-model-at-end", "write the weights of the best evaluation (--eval-every), not the last ones")
     .option("--metric-for-best-model <name>", "by which an evaluation is the best (default: loss)")
@@ -43,13 +51,12 @@ function metricNames(list: string): MetricName[] {
 }
 
 /** Returns the settings of a trainer by these options, evaluations on `validation` included. */
-export function trainerSettings(
-  options: TrainerFlags,
-  validation: readonly TokenizedExample[],
-): Partial<TrainerOptions> {
+export function trainerSettings(options: TrainerFlags, validation: readonly unknown[]): Partial<TrainerOptions> {
   const { metrics, evalEvery, ...settings } = pick(options);
   const evaluation: EvaluationSettings<TokenizedExample> | undefined =
-    validation.length > 0 ? { examples: validation, every: evalEvery, ...(metrics && { metrics }) } : undefined;
+    validation.length > 0
+      ? { examples: validation as readonly TokenizedExample[], every: evalEvery, ...(metrics && { metrics }) }
+      : undefined;
   const needs = options.loadBestModelAtEnd ? "--load-best-model-at-end" : "--early-stopping-patience";
   if (options.loadBestModelAtEnd || options.earlyStoppingPatience !== undefined) {
     if (!evaluation) throw new Error(`${needs} needs data to validate with; give --validation`);
@@ -60,11 +67,11 @@ export function trainerSettings(
 
 /** The options among others that are those of `TrainerFlags`. */
 function pick(options: TrainerFlags): TrainerFlags {
-  const { minLr, minLrRate, groupByLength, neftuneNoiseAlpha, metrics, evalEvery } = options;
+  const { minLr, minLrRate, groupByLength, neftuneNoiseAlpha, precision, metrics, evalEvery } = options;
   const { loadBestModelAtEnd, metricForBestModel, greaterIsBetter } = options;
   const { earlyStoppingPatience, earlyStoppingThreshold } = options;
   return {
-    ...{ minLr, minLrRate, groupByLength, neftuneNoiseAlpha, metrics, evalEvery },
+    ...{ minLr, minLrRate, groupByLength, neftuneNoiseAlpha, precision, metrics, evalEvery },
     ...{ loadBestModelAtEnd, metricForBestModel, greaterIsBetter, earlyStoppingPatience, earlyStoppingThreshold },
   };
 }

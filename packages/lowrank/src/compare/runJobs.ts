@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
+import { localQueue } from "@lowrank/serve/jobs";
 import type { Job, Message, Outcome } from "./job.ts";
 
 /** Options of `runJobs`, and functions that it calls while jobs run. */
@@ -18,9 +19,9 @@ export interface RunJobsOptions {
 }
 
 /**
- * Runs jobs one after the other, each in a process of its own. With a folder, each outcome is
- * kept in it, and those of an earlier run with the same settings are not run again. Throws for
- * those of other settings.
+ * Runs jobs one after the other, each in a process of its own, by the queue of this process. With
+ * a folder, each outcome is kept in it, and those of an earlier run with the same settings are not
+ * run again. Throws for those of other settings.
  */
 export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
   const { folder, plugins } = options;
@@ -28,11 +29,24 @@ export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Pr
   // One by one, so that the error names the first file of other settings.
   for (const job of jobs) earlierOutcomes.push(folder === null ? null : await readOutcome(folder, job));
   const outcomes: Outcome[] = [];
-  for (const [i, job] of jobs.entries()) {
-    const outcome = earlierOutcomes[i] ?? (await runInProcess(job, plugins, (message) => options.step(job, message)));
-    if (folder !== null && earlierOutcomes[i] === null && "measured" in outcome) await keep(folder, outcome);
+  const { promise: all, resolve, reject } = Promise.withResolvers<void>();
+  const run = async (i: number): Promise<void> => {
+    const [job, earlier] = [jobs[i], earlierOutcomes[i]];
+    const outcome = earlier ?? (await runInProcess(job, plugins, (message) => options.step(job, message)));
+    if (folder !== null && earlier === null && "measured" in outcome) await keep(folder, outcome);
     outcomes.push(outcome);
-    options.done(outcome, i + 1, earlierOutcomes[i] !== null);
+    options.done(outcome, i + 1, earlier !== null);
+    if (outcomes.length === jobs.length) resolve();
+  };
+  const queue = localQueue({ attempts: 1 });
+  for (const i of jobs.keys()) await queue.add({ id: String(i), owner: "", priority: 0 });
+  // A run that fails is an outcome; what fails here is the comparison.
+  const working = await queue.work({ run: ({ id }) => run(Number(id)), failed: async (_, error) => reject(error) });
+  try {
+    if (jobs.length > 0) await all;
+  } finally {
+    await queue.close();
+    await working.close();
   }
   return outcomes;
 }

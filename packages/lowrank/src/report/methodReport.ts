@@ -3,6 +3,7 @@ import {
   type ModelShapes,
   methodOf,
   type PeftConfig,
+  type RecipeSettings,
   type ReportOptions,
   reportAdapter,
 } from "@lowrank/peft";
@@ -51,18 +52,25 @@ export interface MethodReport {
   readonly base: number;
   readonly dtype: NonNullable<ReportOptions["dtype"]>;
   readonly optimizer: string;
+  /** The settings that all methods share; null where each has its own. */
+  readonly settings: RecipeSettings | null;
   readonly rows: readonly Row[];
 }
 
 /** The quantisation of the base model for methods that have it in 4 bits. */
 export const reportedQuantization = { quantType: "nf4", doubleQuant: true } as const;
 
+/** Settings of `reportMethods`, beside those of one report. */
+interface ReckonOptions extends ReportOptions {
+  readonly settings?: RecipeSettings | null;
+}
+
 /** Reckons all methods on a model; one that the model does not take has a row that says why. */
 export async function reportMethods(
   source: string,
   model: ModelShapes,
   methods: readonly ReportedMethod[],
-  options: ReportOptions = {},
+  { settings: shared = null, ...options }: ReckonOptions = {},
 ): Promise<MethodReport> {
   const { dtype = "f32", optimizer = "adamw" } = options;
   const row = async ({ name, config: make, quantized = false }: ReportedMethod): Promise<Row> => {
@@ -82,7 +90,7 @@ export async function reportMethods(
   const rows: Row[] = [];
   for (const method of methods) rows.push(await row(method));
   const base = model.parameters.reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0);
-  return { source, modelType: model.modelType, base, dtype, optimizer, rows };
+  return { source, modelType: model.modelType, base, dtype, optimizer, settings: shared, rows };
 }
 
 /** The fields of a configuration that differ from the method's defaults. */
@@ -122,6 +130,26 @@ const columns: readonly Column<Row>[] = [
   { title: "merges", key: "mergeable", value: ({ report }) => report && (report.mergeable ? "yes" : "no") },
 ];
 
+/** The columns by which a report can be sorted. */
+export const reportColumns: readonly string[] = [methodColumn, ...columns].map(({ key }) => key);
+
+/** The report with its rows in the order of a column, smallest first; null: as they are. */
+export function sortedReport(report: MethodReport, key: string | null): MethodReport {
+  const column = [methodColumn, ...columns].find((known) => known.key === key);
+  if (!column) return report;
+  const compare = (a: string | number | null, b: string | number | null): number => {
+    if (a === null || b === null) return Number(a === null) - Number(b === null);
+    return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+  };
+  return { ...report, rows: report.rows.toSorted((a, b) => compare(column.value(a), column.value(b))) };
+}
+
+/** "rank 8, targets all-linear, 20 virtual tokens": what methods share. */
+function settingsWords({ r, targetModules, virtualTokens }: RecipeSettings): string {
+  const targets = Array.isArray(targetModules) ? targetModules.join(", ") : (targetModules ?? "each method's own");
+  return `rank ${r}, targets ${targets}, ${virtualTokens} virtual tokens, for methods that have them`;
+}
+
 /** Explanations of the columns. */
 const legend = [
   "trains, %: numbers that train, and their share of base and adapter together.",
@@ -134,7 +162,7 @@ export function formatReport(report: MethodReport, format: ReportFormat): string
   const { rows } = report;
   const good = rows.filter(({ report }) => report !== null);
   const failed = rows.filter(({ why }) => why !== null).map(({ name, why }) => `${name}: ${why}`);
-  const head = `${report.source}: ${report.modelType}, ${whole(report.base)} parameters in ${report.dtype}; optimiser ${report.optimizer}`;
+  const head = `${report.source}: ${report.modelType}, ${whole(report.base)} parameters in ${report.dtype}; optimiser ${report.optimizer}${report.settings ? `; ${settingsWords(report.settings)}` : ""}`;
   switch (format) {
     case "json":
       return JSON.stringify(reportJson(report), null, 2);

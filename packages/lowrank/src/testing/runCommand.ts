@@ -49,7 +49,7 @@ async function runNow(args: readonly string[], options: RunOptions): Promise<Out
     vi.spyOn(process.stderr, "write").mockImplementation(writesTo("stderr")),
     vi.spyOn(process, "stdin", "get").mockReturnValue(Readable.from([options.stdin ?? ""]) as typeof process.stdin),
   ];
-  const env = { LOWRANK_DEBUG: "", ...options.env };
+  const env = { LOWRANK_DEBUG: "", FORCE_COLOR: "0", ...options.env };
   const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
   const cwd = process.cwd();
   try {

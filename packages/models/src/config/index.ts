@@ -1,3 +1,4 @@
+export type { RopeScaling } from "../rope/ropeKinds.ts";
 export type { Activation } from "./activation.ts";
 export type { ArchitectureConfig, ClassifierConfig, ModelConfig, TokenClassifierConfig } from "./architectureConfig.ts";
 export type { BertConfig } from "./bertConfig.ts";
@@ -15,4 +16,4 @@ export {
 export { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
 export { readGenerationConfig } from "./readGenerationConfig.ts";
 export { readClassifierConfig, readModelConfig } from "./readModelConfig.ts";
-export type { LinearRopeScaling, Llama3RopeScaling, RopeConfig } from "./ropeConfig.ts";
+export type { RopeConfig } from "./ropeConfig.ts";

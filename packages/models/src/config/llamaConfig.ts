@@ -1,13 +1,14 @@
 import { type Activation, readActivation } from "./activation.ts";
 import type { ModelConfig } from "./architectureConfig.ts";
 import type { JsonFields } from "./jsonFields.ts";
-import { type RopeConfig, readRope, ropeToHf } from "./ropeConfig.ts";
+import { type RopeConfig, type RopeDefaults, readRope, ropeToHf } from "./ropeConfig.ts";
 import { eosToHf } from "./tokenIds.ts";
 
 /**
- * The fields that the configs of Llama and its kin share, named as in Hugging Face's LlamaConfig.
+ * The fields that the configs of decoders of Llama's kind share, named as in Hugging Face's
+ * LlamaConfig.
  */
-export interface LlamaKinConfig extends ModelConfig {
+export interface DecoderConfig extends ModelConfig {
   hiddenSize: number;
   intermediateSize: number;
   numHiddenLayers: number;
@@ -16,24 +17,14 @@ export interface LlamaKinConfig extends ModelConfig {
   headDim: number;
   hiddenAct: Activation;
   maxPositionEmbeddings: number;
-  rmsNormEps: number;
   /** The probability with which weights of attention are dropped in training. */
   attentionDropout: number;
   rope: RopeConfig;
 }
 
-/** The ways in which Llama and its kin differ. */
-export interface LlamaTraits {
-  /** True if the projections to queries, keys and values have biases. Default false. */
-  readonly qkvBias?: boolean;
-  /** True if the projection behind attention has a bias. Default false. */
-  readonly outputBias?: boolean;
-  /** True if the MLP's layers have biases. Default false. */
-  readonly mlpBias?: boolean;
-  /**
-   * The layers whose tokens see `size` positions, up to their own. Absent: all see all before them.
-   */
-  readonly window?: { readonly size: number; has(layer: number): boolean };
+/** The fields that the configs of Llama and its kin share: those of decoders with RMSNorm. */
+export interface LlamaKinConfig extends DecoderConfig {
+  rmsNormEps: number;
 }
 
 /** The shape of a Llama model, named as in Hugging Face's LlamaConfig. */
@@ -44,60 +35,97 @@ export interface LlamaConfig extends LlamaKinConfig {
 }
 
 /** The defaults of transformers that differ between Llama and its kin. */
-interface KinDefaults {
+export interface KinDefaults {
   readonly vocabSize: number;
+  /** Default 4096. */
+  readonly hiddenSize?: number;
   readonly intermediateSize: number;
+  /** Default 32. */
+  readonly numHiddenLayers?: number;
+  /** Default 32. */
+  readonly numAttentionHeads?: number;
   /** Heads of keys and values; null for as many as queries have. */
   readonly numKeyValueHeads: number | null;
+  /** Default: the hidden size, divided by the heads. */
+  readonly headDim?: number;
+  /** True if the heads are all alike and share the hidden size, whatever a config says. */
+  readonly plainHeads?: boolean;
+  /** The key of the activation. Default "hidden_act". */
+  readonly activationKey?: string;
+  /** Default "silu". */
+  readonly hiddenAct?: Activation;
   readonly maxPositionEmbeddings: number;
+  /** Default 1e-6. */
+  readonly rmsNormEps?: number;
+  /** Default false. */
+  readonly tieWordEmbeddings?: boolean;
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
+  /** Default null. */
+  readonly padTokenId?: number | null;
+  /** Those of rotary embedding. */
+  readonly rope?: RopeDefaults;
 }
 
 /**
- * Reads what the configs of Llama and its kin share; missing keys take the
- * defaults of transformers.
+ * Reads what the configs of decoders of Llama's kind share; missing keys take the defaults of
+ * transformers.
  */
-export function readLlamaKin<T extends string>(
+export function readDecoder<T extends string>(
   fields: JsonFields,
   modelType: T,
   defaults: KinDefaults,
-): LlamaKinConfig & { modelType: T } {
-  const hiddenSize = fields.integer("hidden_size", 4096);
-  const numAttentionHeads = fields.integer("num_attention_heads", 32);
-  const numKeyValueHeads = fields.integer("num_key_value_heads", defaults.numKeyValueHeads ?? numAttentionHeads);
+): DecoderConfig & { modelType: T } {
+  const hiddenSize = fields.integer("hidden_size", defaults.hiddenSize ?? 4096);
+  const numAttentionHeads = fields.integer("num_attention_heads", defaults.numAttentionHeads ?? 32);
+  const numKeyValueHeads = defaults.plainHeads
+    ? numAttentionHeads
+    : fields.integer("num_key_value_heads", defaults.numKeyValueHeads ?? numAttentionHeads);
   if (numAttentionHeads % numKeyValueHeads !== 0) {
     throw fields.bad("num_key_value_heads", `a divisor of num_attention_heads ${numAttentionHeads}`);
   }
-  if (fields.raw("head_dim") === undefined && hiddenSize % numAttentionHeads !== 0) {
+  const usualHead = defaults.headDim ?? hiddenSize / numAttentionHeads;
+  const plain = defaults.plainHeads || fields.raw("head_dim") === undefined;
+  if (plain && !Number.isInteger(usualHead)) {
     throw fields.bad(
       "hidden_size",
       `a multiple of num_attention_heads ${numAttentionHeads} where there is no head_dim`,
     );
   }
-  const headDim = fields.integer("head_dim", hiddenSize / numAttentionHeads);
+  const headDim = plain ? usualHead : fields.integer("head_dim");
   if (headDim % 2 !== 0) {
     throw new Error(`${fields.where}: a head has ${headDim} entries; rotary embedding needs an even number`);
   }
+  const maxPositionEmbeddings = fields.integer("max_position_embeddings", defaults.maxPositionEmbeddings);
+  const { activationKey = "hidden_act", hiddenAct = "silu" } = defaults;
   return {
     modelType,
     vocabSize: fields.integer("vocab_size", defaults.vocabSize),
     hiddenSize,
     intermediateSize: fields.integer("intermediate_size", defaults.intermediateSize),
-    numHiddenLayers: fields.integer("num_hidden_layers", 32),
+    numHiddenLayers: fields.integer("num_hidden_layers", defaults.numHiddenLayers ?? 32),
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
-    hiddenAct: readActivation(fields, "hidden_act", "silu"),
-    maxPositionEmbeddings: fields.integer("max_position_embeddings", defaults.maxPositionEmbeddings),
-    rmsNormEps: fields.number("rms_norm_eps", 1e-6),
+    hiddenAct: readActivation(fields, activationKey, hiddenAct),
+    maxPositionEmbeddings,
     attentionDropout: fields.probability("attention_dropout", 0),
-    rope: readRope(fields),
-    tieWordEmbeddings: fields.boolean("tie_word_embeddings", false),
+    rope: readRope(fields, { headDim, maxPositionEmbeddings, ...defaults.rope }),
+    tieWordEmbeddings: fields.boolean("tie_word_embeddings", defaults.tieWordEmbeddings ?? false),
     bosTokenId: fields.tokenId("bos_token_id", defaults.bosTokenId),
     eosTokenIds: fields.tokenIds("eos_token_id", defaults.eosTokenIds),
-    padTokenId: fields.tokenId("pad_token_id", null),
+    padTokenId: fields.tokenId("pad_token_id", defaults.padTokenId ?? null),
   };
+}
+
+/** Reads what the configs of Llama and its kin share. */
+export function readLlamaKin<T extends string>(
+  fields: JsonFields,
+  modelType: T,
+  defaults: KinDefaults,
+): LlamaKinConfig & { modelType: T } {
+  const rmsNormEps = fields.number("rms_norm_eps", defaults.rmsNormEps ?? 1e-6);
+  return { ...readDecoder(fields, modelType, defaults), rmsNormEps };
 }
 
 const llamaDefaults: KinDefaults = {
@@ -129,12 +157,20 @@ export function llamaToHf(config: LlamaConfig): Record<string, unknown> {
 
 /** Returns the keys of transformers 4 that the configs of Llama and its kin share. */
 export function llamaKinToHf(config: LlamaKinConfig): Record<string, unknown> {
+  return { ...decoderToHf(config), rms_norm_eps: config.rmsNormEps };
+}
+
+/**
+ * Returns the keys of transformers 4 that the configs of decoders of Llama's kind share;
+ * `activationKey` is that of the activation.
+ */
+export function decoderToHf(config: DecoderConfig, activationKey = "hidden_act"): Record<string, unknown> {
   return {
     attention_dropout: config.attentionDropout,
     bos_token_id: config.bosTokenId,
     eos_token_id: eosToHf(config.eosTokenIds),
     head_dim: config.headDim,
-    hidden_act: config.hiddenAct,
+    [activationKey]: config.hiddenAct,
     hidden_size: config.hiddenSize,
     intermediate_size: config.intermediateSize,
     max_position_embeddings: config.maxPositionEmbeddings,
@@ -142,7 +178,6 @@ export function llamaKinToHf(config: LlamaKinConfig): Record<string, unknown> {
     num_hidden_layers: config.numHiddenLayers,
     num_key_value_heads: config.numKeyValueHeads,
     pad_token_id: config.padTokenId,
-    rms_norm_eps: config.rmsNormEps,
     ...ropeToHf(config.rope),
     tie_word_embeddings: config.tieWordEmbeddings,
     vocab_size: config.vocabSize,

@@ -23,7 +23,7 @@ describe("defaults of transformers", () => {
       maxPositionEmbeddings: 2048,
       rmsNormEps: 1e-6,
       attentionDropout: 0,
-      rope: { theta: 10000, scaling: null },
+      rope: { theta: 10000, partialRotaryFactor: 1, scaling: null },
       tieWordEmbeddings: false,
       attentionBias: false,
       mlpBias: false,
@@ -95,14 +95,14 @@ describe("rotary embedding", () => {
 
 describe("errors name the key, the value and what is supported", () => {
   test.each([
-    [() => parseModelConfig({ model_type: "mamba" }), 'model_type is "mamba"; expected "gpt2" or'],
+    [() => parseModelConfig({ model_type: "mamba" }), 'model_type is "mamba"; expected "gemma2" or'],
     [() => parseModelConfig({}, "my/config.json"), "my/config.json: model_type is missing"],
     [() => parseModelConfig([]), "config.json: expected a JSON object, found []"],
     [() => llama({ hidden_act: "mish" }), 'hidden_act is "mish"; expected "silu" or'],
-    [() => llama({ rope_scaling: { rope_type: "yarn", factor: 2 } }), 'rope_type is "yarn"; expected "default"'],
-    [() => llama({ rope_scaling: { type: "dynamic", factor: 2 } }), 'rope_scaling: type is "dynamic"'],
+    [() => llama({ rope_scaling: { rope_type: "axial", factor: 2 } }), 'rope_type is "axial"; expected "default"'],
+    [() => llama({ rope_scaling: { type: "dynamic", factor: 0.5 } }), "rope_scaling: factor is 0.5"],
     [() => llama({ rope_scaling: { rope_type: "linear" } }), "rope_scaling: factor is missing"],
-    [() => llama({ rope_parameters: { partial_rotary_factor: 0.5 } }), "partial_rotary_factor is 0.5"],
+    [() => llama({ rope_parameters: { partial_rotary_factor: 1.5 } }), "partial_rotary_factor is 1.5"],
     [() => llama({ layer_types: ["full_attention", "sliding_attention"] }), "layer_types is ["],
     [() => llama({ hidden_size: "64" }), 'hidden_size is "64"; expected a whole number'],
     [() => llama({ num_hidden_layers: 0 }), "num_hidden_layers is 0"],

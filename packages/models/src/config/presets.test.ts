@@ -48,7 +48,7 @@ test("the seven linear layers of Llama's blocks are those that QLoRA quantises",
 
 test("an unknown name gets the nearest one, and all", () => {
   expect(() => presetConfig("llama-2-7")).toThrow(
-    'there is no preset "llama-2-7"; did you mean llama-2-7b? There are gpt2, gpt2-medium,',
+    'there is no preset "llama-2-7"; did you mean llama-2-7b? There are gemma-2-2b, gemma-3-270m,',
   );
   expect(() => presetConfig("toString")).toThrow('there is no preset "toString"; There are');
 });

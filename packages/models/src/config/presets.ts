@@ -43,6 +43,6 @@ export function presetConfig(name: string): ModelConfig {
   if (found) return parseModelConfig(found, `preset ${name}`);
   const names = [...presets.keys()];
   const near = nearestName(name, names);
-  const hint = near === null ? "" : `did you mean ${near}? `;
-  throw new Error(`there is no preset ${JSON.stringify(name)}; ${hint}There are ${names.join(", ")}`);
+  const hint = near === null ? "there" : `did you mean ${near}? There`;
+  throw new Error(`there is no preset ${JSON.stringify(name)}; ${hint} are ${names.join(", ")}`);
 }

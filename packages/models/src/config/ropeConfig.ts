@@ -1,69 +1,97 @@
+import { type RopeScaling, ropeKindOf, ropeKinds } from "../rope/ropeKinds.ts";
 import type { JsonFields } from "./jsonFields.ts";
 
 /** Rotary embedding: the base of its wavelengths, and how they are stretched for long contexts. */
 export interface RopeConfig {
   theta: number;
-  scaling: null | LinearRopeScaling | Llama3RopeScaling;
+  /** The part of a head's numbers that turns: the first ones. */
+  partialRotaryFactor: number;
+  scaling: RopeScaling | null;
 }
 
-/** Positions divided by `factor`. */
-export interface LinearRopeScaling {
-  type: "linear";
-  factor: number;
+/** An architecture's defaults of rotary embedding. */
+export interface RopeDefaults {
+  /** Default 10000. */
+  readonly theta?: number;
+  /** Default 1. */
+  readonly partialRotaryFactor?: number;
+  /** The architecture's default of the config's own `original_max_position_embeddings`. */
+  readonly originalMaxPositionEmbeddings?: number;
+  /** Other names of kinds of scaling. */
+  readonly kindNames?: Readonly<Record<string, RopeScaling["type"]>>;
 }
 
-/** Llama 3.1's scaling by wavelength. */
-export interface Llama3RopeScaling {
-  type: "llama3";
-  factor: number;
-  lowFreqFactor: number;
-  highFreqFactor: number;
-  originalMaxPositionEmbeddings: number;
+/** The sizes that rotary embedding follows from, and an architecture's defaults. */
+interface RopeContext extends RopeDefaults {
+  readonly headDim: number;
+  readonly maxPositionEmbeddings: number;
 }
 
-const ropeTypes = ["default", "linear", "llama3"] as const;
+const ropeTypes = ["default", ...(Object.keys(ropeKinds) as (keyof typeof ropeKinds)[])] as const;
 
 /**
  * Reads `rope_parameters` as transformers 5 writes them, else `rope_theta` and
  * `rope_scaling` of transformers 4.
  */
-export function readRope(fields: JsonFields): RopeConfig {
-  const parameters = fields.object("rope_parameters");
-  const scaling = parameters ?? fields.object("rope_scaling");
-  const theta = (parameters?.raw("rope_theta") === undefined ? fields : parameters).number("rope_theta", 10000);
-  if (theta <= 0) throw fields.bad("rope_theta", "a positive number");
-  const rotary = (scaling ?? fields).number("partial_rotary_factor", 1);
-  if (rotary !== 1)
-    throw (scaling ?? fields).bad("partial_rotary_factor", "1, since partial rotation is not supported");
-  return { theta, scaling: scaling ? readScaling(scaling) : null };
+export function readRope(fields: JsonFields, context: RopeContext): RopeConfig {
+  return ropeFrom(fields, fields.object("rope_parameters") ?? fields.object("rope_scaling"), context);
 }
 
-function readScaling(fields: JsonFields): RopeConfig["scaling"] {
-  const type = fields.oneOf(fields.raw("rope_type") === undefined ? "type" : "rope_type", ropeTypes, "default");
+/** Reads rotary embedding from `parameters`, and what these leave out from the whole config. */
+export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined, context: RopeContext): RopeConfig {
+  const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
+  const theta = where("rope_theta").number("rope_theta", context.theta ?? 10000);
+  if (theta <= 0) throw where("rope_theta").bad("rope_theta", "a positive number");
+  const key = "partial_rotary_factor";
+  const partialRotaryFactor = where(key).number(key, context.partialRotaryFactor ?? 1);
+  const rotaryDim = rotaryDimOf({ partialRotaryFactor }, context.headDim);
+  if (!(partialRotaryFactor <= 1 && rotaryDim >= 2 && rotaryDim % 2 === 0)) {
+    throw where(key).bad(
+      key,
+      `at most 1, and an even number of a head's ${context.headDim} numbers; these are ${rotaryDim}`,
+    );
+  }
+  return {
+    theta,
+    partialRotaryFactor,
+    scaling: parameters ? readScaling(fields, parameters, rotaryDim, context) : null,
+  };
+}
+
+/** Counts the numbers of a head that turn. */
+export function rotaryDimOf({ partialRotaryFactor }: Pick<RopeConfig, "partialRotaryFactor">, headDim: number): number {
+  return Math.trunc(headDim * partialRotaryFactor);
+}
+
+function readScaling(
+  fields: JsonFields,
+  parameters: JsonFields,
+  rotaryDim: number,
+  { maxPositionEmbeddings, kindNames, ...context }: RopeContext,
+): RopeScaling | null {
+  const key = parameters.raw("rope_type") === undefined ? "type" : "rope_type";
+  const named = kindNames?.[String(parameters.raw(key))];
+  const type = named ?? parameters.oneOf(key, ropeTypes, "default");
   if (type === "default") return null;
-  const factor = fields.number("factor");
-  if (factor < 1) throw fields.bad("factor", "a number of at least 1");
-  if (type === "linear") return { type, factor };
-  const lowFreqFactor = fields.number("low_freq_factor");
-  const highFreqFactor = fields.number("high_freq_factor");
-  if (highFreqFactor <= lowFreqFactor)
-    throw fields.bad("high_freq_factor", `more than low_freq_factor ${lowFreqFactor}`);
-  const originalMaxPositionEmbeddings = fields.integer("original_max_position_embeddings");
-  return { type, factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings };
+  const original = "original_max_position_embeddings";
+  const own = fields.raw(original) === undefined ? context.originalMaxPositionEmbeddings : fields.integer(original);
+  return ropeKinds[type].read(parameters, {
+    rotaryDim,
+    maxPositionEmbeddings,
+    originalMaxPositionEmbeddings: own ?? parameters.integer(original, maxPositionEmbeddings),
+  });
 }
 
 /** The keys `rope_theta` and `rope_scaling` as transformers 4 writes them. */
-export function ropeToHf({ theta, scaling }: RopeConfig): Record<string, unknown> {
-  return { rope_theta: theta, rope_scaling: scaling && scalingToHf(scaling) };
+export function ropeToHf({ theta, partialRotaryFactor, scaling }: RopeConfig): Record<string, unknown> {
+  return {
+    ...(partialRotaryFactor === 1 ? {} : { partial_rotary_factor: partialRotaryFactor }),
+    rope_theta: theta,
+    rope_scaling: scaling && { ...ropeKindOf(scaling).write(scaling), rope_type: scaling.type },
+  };
 }
 
-function scalingToHf(scaling: LinearRopeScaling | Llama3RopeScaling): Record<string, unknown> {
-  if (scaling.type === "linear") return { factor: scaling.factor, rope_type: scaling.type };
-  return {
-    factor: scaling.factor,
-    high_freq_factor: scaling.highFreqFactor,
-    low_freq_factor: scaling.lowFreqFactor,
-    original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
-    rope_type: scaling.type,
-  };
+/** The most positions of a text: those of the config, or those that a scaling reaches. */
+export function ropeReach({ scaling }: RopeConfig, maxPositionEmbeddings: number): number {
+  return Math.max(maxPositionEmbeddings, (scaling && ropeKindOf(scaling).reach?.(scaling)) ?? 0);
 }

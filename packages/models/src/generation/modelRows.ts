@@ -18,8 +18,8 @@ export class ModelRows implements Disposable {
   readonly #kept: PromptCache | null;
   /** The tokens of padding at the left of each row. */
   #padding: number[];
-  /** Tokens of each row that the cache holds, padding included, virtual ones not. */
-  #seen = 0;
+  /** The tokens of each row that the cache holds, padding included, virtual ones not. */
+  #seen: number[][];
 
   /**
    * Makes room for rows of up to `capacity` tokens. `penalties` stay their owner's; they count all
@@ -38,15 +38,15 @@ export class ModelRows implements Disposable {
     this.#penalties = penalties?.any ? penalties : null;
     this.#kept = this.#penalties ? null : kept;
     this.#cache = this.#kept?.open(model, prompts, capacity) ?? model.createCache(prompts.length, capacity);
-    this.#seen = this.#kept?.length ?? 0;
     this.#padding = prompts.map((p) => longest - p.length);
+    this.#seen = prompts.map((prompt) => prompt.slice(0, this.#kept?.length ?? 0));
   }
 
   /** Runs the prompts; logits f32 [B, V] of the tokens after them. */
   start(): Tensor {
     const padded = this.#prompts.map((p, row) => [
       ...new Array<number>(this.#padding[row]).fill(0),
-      ...p.slice(this.#seen),
+      ...p.slice(this.#seen[row].length),
     ]);
     return this.#forward(padded, (penalties, ids) => {
       const isToken = padded.map((row, r) => row.map((_, t) => (t < this.#padding[r] ? 0 : 1)));
@@ -72,18 +72,42 @@ export class ModelRows implements Disposable {
     this.#cache.reorder(index);
     this.#penalties?.select(index);
     this.#padding = from.map((row) => this.#padding[row]);
+    this.#seen = from.map((row) => [...this.#seen[row]]);
   }
 
   #forward(tokens: readonly (readonly number[])[], count: (penalties: Penalties, inputIds: Tensor) => void): Tensor {
-    const [B, T, seen] = [tokens.length, tokens[0].length, this.#seen];
     const { backend } = this.#model;
-    this.#seen += T;
-    using inputIds = tensor(Int32Array.from(tokens.flat()), { shape: [B, T], backend });
+    using inputIds = tensor(Int32Array.from(tokens.flat()), { shape: [tokens.length, tokens[0].length], backend });
     if (this.#penalties) count(this.#penalties, inputIds);
+    const before = this.#seen[0].length;
+    for (const [row, own] of this.#seen.entries()) own.push(...tokens[row]);
+    const logits = this.#outgrows(before) ? this.#runAll() : this.#run(inputIds, before);
+    this.#kept?.push(tokens[0]);
+    return logits;
+  }
+
+  /** True if the cache held its last tokens for texts shorter than these. */
+  #outgrows(before: number): boolean {
+    const { cachedPositions, virtualTokens } = this.#model;
+    const room = cachedPositions - (virtualTokens?.count ?? 0);
+    return before > 0 && before <= room && this.#seen[0].length > room;
+  }
+
+  /** Runs all tokens again. */
+  #runAll(): Tensor {
+    const { backend } = this.#model;
+    const rows = this.#seen;
+    this.#cache.truncate(0);
+    using all = tensor(Int32Array.from(rows.flat()), { shape: [rows.length, rows[0].length], backend });
+    return this.#run(all, 0);
+  }
+
+  /** Runs tokens [B, T] that stand behind `seen` others. */
+  #run(inputIds: Tensor, seen: number): Tensor {
+    const { backend } = this.#model;
+    const T = inputIds.shape[1];
     if (this.#padding.every((p) => p === 0)) {
-      const logits = this.#model.nextLogits({ inputIds, cache: this.#cache });
-      this.#kept?.push(tokens[0]);
-      return logits;
+      return this.#model.nextLogits({ inputIds, cache: this.#cache });
     }
     const mask = this.#padding.map((pad) => Array.from({ length: seen + T }, (_, s) => (s < pad ? 0 : 1)));
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));

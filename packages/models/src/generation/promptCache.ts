@@ -30,16 +30,18 @@ export class PromptCache implements Disposable {
     if (prompts.length !== 1) throw new Error(`promptCache is for one sequence, and there are ${prompts.length}`);
     const virtual = model.virtualTokens?.count ?? 0;
     if (this.#model !== model || this.#cache === null || this.#cache.capacity < capacity + virtual) {
-      const before = this.#cache?.capacity ?? 0;
       this.clear();
       this.#model = model;
-      // Room grows in steps, so that a conversation seldom starts anew.
-      const room = Math.min(model.maxPositions - virtual, Math.max(capacity, 2 * before, leastRoom));
+      // What a cache holds is lost where it gets more room: a conversation seldom starts anew.
+      const room = Math.min(model.maxPositions - virtual, Math.max(2 * capacity, leastRoom));
       this.#cache = model.createCache(1, Math.max(room, capacity));
     }
     const [prompt] = prompts;
     const different = prompt.findIndex((token, i) => token !== this.#tokens[i]);
-    const same = Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
+    // Some models turn the keys of long texts otherwise.
+    const isLong = (tokens: readonly number[]) => tokens.length > model.cachedPositions - virtual;
+    const turned = isLong(this.#tokens) !== isLong(prompt);
+    const same = turned ? 0 : Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
     this.#tokens.length = same;
     this.#cache.truncate(same > 0 ? same + virtual : 0);
     this.#reused = same;
@@ -64,4 +66,4 @@ export class PromptCache implements Disposable {
   }
 }
 
-const leastRoom = 512;
+const leastRoom = 2048;

@@ -47,7 +47,7 @@ describe("llama", () => {
       maxPositionEmbeddings: 128,
       rmsNormEps: 1e-5,
       attentionDropout: 0,
-      rope: { theta: 10000, scaling: null },
+      rope: { theta: 10000, partialRotaryFactor: 1, scaling: null },
       tieWordEmbeddings: true,
       attentionBias: false,
       mlpBias: false,

@@ -1,4 +1,5 @@
-import type { LlamaConfig, LlamaTraits } from "../config/llamaConfig.ts";
+import type { LlamaConfig } from "../config/llamaConfig.ts";
+import type { LlamaTraits } from "../llamaTraits.ts";
 import type { GgufForm } from "./ggufForm.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./llamaGguf.ts";
 
@@ -15,7 +16,7 @@ export function llamaForm(traits: (config: LlamaConfig) => LlamaTraits): GgufFor
       };
     },
     metadata: llamaMetadata,
-    tensors: (config) => llamaTensors(config, traits(config), true),
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: true }),
     ropeFactors: llama3Factors,
   };
 }

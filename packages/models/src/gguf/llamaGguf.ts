@@ -1,4 +1,5 @@
-import type { LlamaKinConfig, LlamaTraits } from "../config/llamaConfig.ts";
+import type { LlamaKinConfig } from "../config/llamaConfig.ts";
+import type { LlamaTraits } from "../llamaTraits.ts";
 import { inverseFrequencies } from "../rope.ts";
 import type { GgufParts, TensorLayout } from "./ggufForm.ts";
 import { decimal, f32, u32, unsayable } from "./ggufValues.ts";
@@ -41,7 +42,11 @@ export function refuseWindow({ metadata, key }: GgufParts): void {
 /** Returns the metadata that Llama and its kin share. */
 export function llamaMetadata(config: LlamaKinConfig): Record<string, GgufValue> {
   if (config.hiddenAct !== "silu") throw unsayable("hidden_act", config.hiddenAct, "silu, which GGUF's llama has");
-  const { theta, scaling } = config.rope;
+  const { theta, scaling, partialRotaryFactor } = config.rope;
+  if (partialRotaryFactor !== 1) throw unsayable("partial_rotary_factor", partialRotaryFactor, "1 here");
+  if (scaling && scaling.type !== "linear" && scaling.type !== "llama3") {
+    throw unsayable("rope_type", scaling.type, "default, linear or llama3 here");
+  }
   // Llama 3's scaling is a tensor, rope_freqs.weight.
   const linear: Record<string, GgufValue> =
     scaling?.type === "linear"
@@ -64,6 +69,13 @@ export function llamaMetadata(config: LlamaKinConfig): Record<string, GgufValue>
   };
 }
 
+/** Throws for Llama 3's scaling, where llama.cpp takes no divisors of frequencies. */
+export function refuseLlama3({ rope, modelType }: LlamaKinConfig): void {
+  if (rope.scaling?.type === "llama3") {
+    throw unsayable("rope_type", "llama3", `default or linear for a ${modelType}`);
+  }
+}
+
 /** Returns the divisor of each rotary frequency in Llama 3's scaling; null for other scalings. */
 export function llama3Factors({ rope, headDim }: LlamaKinConfig): Float32Array | null {
   if (rope.scaling?.type !== "llama3") return null;
@@ -71,11 +83,27 @@ export function llama3Factors({ rope, headDim }: LlamaKinConfig): Float32Array |
   return inverseFrequencies({ ...rope, scaling: null }, headDim).map((frequency, i) => frequency / scaled[i]);
 }
 
-/**
- * Returns the tensors of Llama and its kin. llama.cpp turns neighbouring rows of a head where the
- * architecture `interleaves` them, and rows half a head apart, as transformers does, where not.
- */
-export function llamaTensors(config: LlamaKinConfig, traits: LlamaTraits, interleaves: boolean): TensorLayout[] {
+/** The ways in which the tensors of Llama and its kin differ. */
+interface KinTensors {
+  /**
+   * True if llama.cpp turns neighbouring rows of a head. False: rows half a head apart, as
+   * transformers does.
+   */
+  readonly interleaves: boolean;
+  /** The norms of a block over the hidden size, by their name in GGUF. Default: Llama's two. */
+  readonly norms?: Readonly<Record<string, string>>;
+  /** The numbers that norms of queries and keys take together. Default: there are none. */
+  readonly normed?: "head" | "heads";
+}
+
+const llamaNorms = { input_layernorm: "attn_norm", post_attention_layernorm: "ffn_norm" };
+
+/** Returns the tensors of Llama and its kin. */
+export function llamaTensors(
+  config: LlamaKinConfig,
+  traits: LlamaTraits,
+  { interleaves, norms = llamaNorms, normed }: KinTensors,
+): TensorLayout[] {
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;
   const { numAttentionHeads, numKeyValueHeads } = config;
   const { qkvBias = false, outputBias = false, mlpBias = false } = traits;
@@ -86,19 +114,22 @@ export function llamaTensors(config: LlamaKinConfig, traits: LlamaTraits, interl
   ];
   for (let i = 0; i < numHiddenLayers; i++) {
     const [from, to] = [`model.layers.${i}`, `blk.${i}`];
-    const norm = (hf: string, gguf: string) =>
-      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [hiddenSize] });
+    const norm = (hf: string, gguf: string, size = hiddenSize) =>
+      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [size] });
     const linear = (hf: string, gguf: string, out: number, inputs: number, bias: boolean, heads?: number) => {
       const rotary = heads === undefined || !interleaves ? {} : { heads };
       tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [out, inputs], ...rotary });
       if (bias) tensors.push({ hf: `${from}.${hf}.bias`, gguf: `${to}.${gguf}.bias`, shape: [out], ...rotary });
     };
-    norm("input_layernorm", "attn_norm");
+    for (const [hf, gguf] of Object.entries(norms)) norm(hf, gguf);
+    if (normed) {
+      norm("self_attn.q_norm", "attn_q_norm", normed === "head" ? headDim : queries);
+      norm("self_attn.k_norm", "attn_k_norm", normed === "head" ? headDim : keys);
+    }
     linear("self_attn.q_proj", "attn_q", queries, hiddenSize, qkvBias, numAttentionHeads);
     linear("self_attn.k_proj", "attn_k", keys, hiddenSize, qkvBias, numKeyValueHeads);
     linear("self_attn.v_proj", "attn_v", keys, hiddenSize, qkvBias);
     linear("self_attn.o_proj", "attn_output", hiddenSize, queries, outputBias);
-    norm("post_attention_layernorm", "ffn_norm");
     linear("mlp.gate_proj", "ffn_gate", intermediateSize, hiddenSize, mlpBias);
     linear("mlp.up_proj", "ffn_up", intermediateSize, hiddenSize, mlpBias);
     linear("mlp.down_proj", "ffn_down", hiddenSize, intermediateSize, mlpBias);

@@ -1,4 +1,4 @@
-import type { LlamaTraits } from "../config/llamaConfig.ts";
+import type { LlamaTraits } from "../llamaTraits.ts";
 import type { MistralConfig } from "../mistral.ts";
 import type { GgufForm } from "./ggufForm.ts";
 import { u32 } from "./ggufValues.ts";
@@ -19,7 +19,7 @@ export function mistralForm(traits: (config: MistralConfig) => LlamaTraits): Ggu
       ...llamaMetadata(config),
       ...(config.slidingWindow === null ? {} : { [windowKey]: u32(config.slidingWindow) }),
     }),
-    tensors: (config) => llamaTensors(config, traits(config), true),
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: true }),
     ropeFactors: llama3Factors,
     notes: ({ slidingWindow, maxPositionEmbeddings }) =>
       slidingWindow === null || slidingWindow >= maxPositionEmbeddings

@@ -6,13 +6,15 @@ export interface Device {
 
 const gigabytes = (name: string, count: number): Device => ({ name: `${name} ${count} GB`, bytes: count * 1e9 });
 
+/** The memory in which Lowrank itself runs by WebAssembly: 65,536 pages of 64 KiB. */
+export const webAssemblyMemory: Device = { name: "WebAssembly memory 4 GiB", bytes: 65536 * 65536 };
+
 /**
  * Devices by the memory they are sold with, smallest first; a gigabyte is taken as 10^9 bytes:
- * cards have 2^30 of them, of which drivers and frameworks keep about the difference. A WebAssembly
- * memory, in which Lowrank itself runs, has 65,536 pages of 64 KiB.
+ * cards have 2^30 of them, of which drivers and frameworks keep about the difference.
  */
 export const devices: readonly Device[] = [
-  { name: "WebAssembly memory 4 GiB", bytes: 65536 * 65536 },
+  webAssemblyMemory,
   gigabytes("laptop", 8),
   gigabytes("RTX 3060", 12),
   gigabytes("laptop", 16),

@@ -5,6 +5,10 @@ import { bytesSource, init, openSafetensors, reference, writeSafetensors } from 
 import { writeFolder } from "@lowrank/files";
 import { IA3Config, type PeftConfig, PromptEncoderConfig, type Warning } from "@lowrank/peft";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import type { FineTuneJob } from "../jobs/job.ts";
+import { JobStore } from "../jobs/jobStore.ts";
+import { folderObjects } from "../jobs/objects/folderObjects.ts";
+import { publish } from "../jobs/publish.ts";
 import type { AdapterPlace } from "./adapterPlace.ts";
 import { AdapterStore, type AdapterStoreOptions } from "./adapterStore.ts";
 import { folderPlace } from "./folderPlace.ts";
@@ -216,6 +220,30 @@ test("only tenants that the manifest names may use an adapter, also after a swap
   await one.store.load("sql", "v2", { replace: true });
   await expect(one.use("sql", "t")).rejects.toMatchObject(denied);
   await one.use("sql", "acme");
+});
+
+test("what jobs keep in the store is no adapter, until the manifest names it", async () => {
+  await put(".fine-tuning/runs/ftjob-1/adapter", 1);
+  await put("sql", 2);
+  const { store, use } = await server();
+  expect((await store.list()).map(({ name }) => name)).toEqual(["sql"]);
+  for (const path of [".fine-tuning/runs/ftjob-1/adapter", ".Fine-Tuning/runs/ftjob-1/adapter"]) {
+    await expect(use(path), path).rejects.toMatchObject({ code: "not_found" });
+  }
+  const objects = folderObjects(root);
+  const job = { id: "ftjob-1", owner: "acme", name: "ft:nano:acme::1" } as FineTuneJob;
+  await publish(folderPlace(root), new JobStore(objects), job);
+  const written = await readFile(join(root, "manifest.json"), "utf8");
+  // A name that is no path is looked up at once.
+  const version = await use(job.name, "acme");
+  await expect(use(job.name, "other")).rejects.toMatchObject({ code: "forbidden" });
+  expect((await store.list()).map(({ name, tenants }) => [name, tenants])).toEqual([
+    [job.name, ["acme"]],
+    ["sql", undefined],
+  ]);
+  await publish(folderPlace(root), new JobStore(objects), job);
+  expect(await readFile(join(root, "manifest.json"), "utf8")).toBe(written);
+  expect(JSON.parse(written).adapters[job.name].version).toBe(version);
 });
 
 test("without discover, only what the manifest names is served", async () => {

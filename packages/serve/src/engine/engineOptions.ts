@@ -67,9 +67,9 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
   const { kvCacheMemoryBytes = 256 * 2 ** 20 } = options;
   const { layers, keyValueHeads, headDim } = model.attentionSizes;
   const blockBytes = 2 * 4 * layers * keyValueHeads * headDim * blockSize;
-  const longest = Math.ceil(model.maxPositions / blockSize);
+  const longest = Math.ceil(model.sharedPositions / blockSize);
   const numBlocks = options.numBlocks ?? Math.min(maxNumSeqs * longest, Math.floor(kvCacheMemoryBytes / blockBytes));
-  const maxModelLen = options.maxModelLen ?? Math.min(model.maxPositions, numBlocks * blockSize);
+  const maxModelLen = options.maxModelLen ?? Math.min(model.sharedPositions, numBlocks * blockSize);
   const sizes = { maxNumSeqs, maxNumBatchedTokens, blockSize, numBlocks, maxModelLen, maxLogprobs, maxQueue };
   for (const [name, size] of Object.entries(sizes)) {
     if (Number.isSafeInteger(size) && size >= (name === "maxLogprobs" ? 0 : 1)) continue;
@@ -80,9 +80,9 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
       `createEngine: maxNumBatchedTokens is ${maxNumBatchedTokens}, but each of maxNumSeqs ${maxNumSeqs} sequences needs a row of a pass; give at least as many`,
     );
   }
-  if (maxModelLen > model.maxPositions) {
+  if (maxModelLen > model.sharedPositions) {
     throw new Error(
-      `createEngine: maxModelLen is ${maxModelLen}, and the model has ${model.maxPositions} positions; give no more`,
+      `createEngine: maxModelLen is ${maxModelLen}, and the model has ${model.sharedPositions} positions for it; give no more`,
     );
   }
   if (maxModelLen > numBlocks * blockSize) {

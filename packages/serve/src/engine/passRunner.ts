@@ -72,7 +72,7 @@ export class PassRunner {
       wanted.map(({ row }) => row),
     );
     const ofWanted = wanted.map(({ row }) => versions[row]);
-    const head = this.#underAdapters(ofWanted, () => this.#model.lm_head.forward(rows));
+    const head = this.#underAdapters(ofWanted, () => this.#model.logitsOf(rows));
     const logits = reshape(head, [wanted.length, this.#model.vocabSize]);
     const next = wanted.filter(({ position }) => position === null);
     const tokens = next.length > 0 ? this.#choose(logits, wanted, next) : null;

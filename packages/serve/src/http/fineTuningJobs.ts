@@ -1,4 +1,3 @@
-import { retryJob } from "../jobs/fineTuneWorker.ts";
 import type { FineTuneJob, JobState } from "../jobs/job.ts";
 import { nameKey, newId, now as nowSeconds } from "../jobs/jobKeys.ts";
 import { jobPrefix } from "../jobs/jobStore.ts";
@@ -15,6 +14,9 @@ import { pageOf, pageQuery } from "./pages.ts";
 
 const path = "/v1/fine_tuning/jobs";
 
+/** Milliseconds that an answer waits for the queue. */
+const patienceMs = 1000;
+
 /** Adds `/v1/fine_tuning/jobs`: each key has its own. */
 export function addFineTuningJobs(
   app: ServingApp,
@@ -28,6 +30,19 @@ export function addFineTuningJobs(
     const state = await jobs.find(c.get("caller").tenant, id);
     if (state) return state;
     throw new HttpError(404, `Could not find fine tune: ${id}`, { param: "id", code: "fine_tune_not_found" });
+  };
+  /** Waits for the queue, but not for one that is away: it is filled from the store later. */
+  const soon = async (work: Promise<unknown>): Promise<void> => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, patienceMs);
+    });
+    const done = work.then(
+      () => undefined,
+      (error: Error) => context.logger.warn({ reason: error.message }, "queue"),
+    );
+    await Promise.race([done, late]);
+    clearTimeout(timer);
   };
   const now = async ({ job }: JobState) => listedJob(await jobs.state(job));
 
@@ -54,7 +69,7 @@ export function addFineTuningJobs(
       const job = orderOf(body, model.name, caller);
       checkOptions(fineTuning, job);
       await jobs.order(job);
-      await queue.add(job);
+      await soon(queue.add(job));
       return c.json(listedJob({ job, progress: null, paused: false, end: null, settled: false }));
     },
   });
@@ -112,7 +127,7 @@ export function addFineTuningJobs(
       const { job } = await jobOf(c);
       const end = await jobs.finish(job, { status: "cancelled", at: nowSeconds() });
       if (end.status !== "cancelled") throw wrongState("cancelled", end.status);
-      await queue.remove(job.id);
+      await soon(queue.remove(job.id));
       await jobs.close(job);
       return c.json(await now({ job } as JobState));
     },
@@ -137,12 +152,10 @@ export function addFineTuningJobs(
     answer: async (c) => {
       const state = await jobOf(c);
       const { job, end, paused } = state;
-      if (end?.status === "failed") await retryJob(jobs, queue, job);
-      else if (end || !paused) throw wrongState("resumed", listedJob(state).status);
-      else {
-        await jobs.unpause(job);
-        await queue.add(job);
-      }
+      if (end?.status === "failed") await jobs.reopen(job);
+      else if (!end && paused) await jobs.unpause(job);
+      else throw wrongState("resumed", listedJob(state).status);
+      await soon(queue.add(job));
       return c.json(await now(state));
     },
   });
@@ -188,6 +201,7 @@ function orderOf(body: JobBody, model: string, { tenant }: Caller): FineTuneJob 
   return {
     ...{ id, owner: tenant, createdAt: nowSeconds(), model, suffix, seed },
     name: `ft:${model}:${nameKey(tenant)}:${suffix ?? ""}:${id.slice(id.indexOf("-") + 1)}`,
+    served: true,
     trainingFile: body.training_file,
     validationFile: body.validation_file ?? null,
     ...methodOf(body),

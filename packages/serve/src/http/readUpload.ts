@@ -44,6 +44,8 @@ export async function readUpload<T>(
       fields[name] = value;
     });
     parser.on("file", (name, stream, filename) => {
+      // The form's own error says that it breaks off, and nobody may be reading the file any more.
+      stream.on("error", () => undefined);
       if (name !== "file" || taking) {
         reject(new HttpError(400, `The form has a file in '${name}'; send one, in 'file'.`, { param: name }));
         stream.resume();

@@ -31,7 +31,7 @@ export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
   /** Lets an end stand, gives out its adapter, and takes the job from the open ones. */
   const settle = async (job: FineTuneJob, end: JobEnd): Promise<void> => {
     const stands = await store.finish(job, end);
-    if (stands.status === "succeeded") await publish(place, store, job);
+    if (stands.status === "succeeded" && job.served) await publish(place, store, job);
     await store.close(job);
   };
   const failure = (error: JobEnd["error"]): JobEnd => ({ status: "failed", at: now(), error });

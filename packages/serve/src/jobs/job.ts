@@ -10,8 +10,10 @@ export interface FineTuneJob {
   readonly createdAt: number;
   /** The base model's name. */
   readonly model: string;
-  /** The name under which the adapter is served. */
+  /** The name of the adapter at the servers. */
   readonly name: string;
+  /** False: the adapter stays in the store alone. */
+  readonly served: boolean;
   readonly trainingFile: string;
   readonly validationFile: string | null;
   readonly method: JobMethod;

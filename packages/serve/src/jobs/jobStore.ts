@@ -97,8 +97,9 @@ export class JobStore {
 
   /** Opens a job that failed once more. */
   async reopen(job: FineTuneJob): Promise<void> {
-    await this.#open(job);
+    // Else a worker could find it open, with its old end, and close it.
     await this.objects.remove(keyOf(job, "end.json"));
+    await this.#open(job);
   }
 
   progress(job: FineTuneJob, progress: JobProgress): Promise<void> {

@@ -20,6 +20,7 @@ import { type LanguageModel, predictions } from "../languageModel.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { type CollateOptions, collateKeys } from "../padRows.ts";
 import type { TokenizedExample } from "../tokenize.ts";
+import { tokensOf } from "./preferenceBatch.ts";
 
 /** Options of `distillation`. */
 export interface DistillationOptions extends CollateOptions {
@@ -67,6 +68,8 @@ export function distillation(options: DistillationOptions): OwnTask<LanguageMode
   const logps = (logits: Tensor) => logSoftmax(affine(logits, { scale: 1 / temperature }), { dim: -1 });
   return {
     collate: (examples) => collate(examples, padding),
+    settings: { task: "distillation", beta, temperature, ...padding },
+    tokens: tokensOf,
     loss: (model, batch) => {
       const theirs = noGrad(() => logps(predictions(teacher, batch).logits));
       const own = logps(predictions(model, batch).logits);

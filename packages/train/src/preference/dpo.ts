@@ -15,7 +15,7 @@ import { type LanguageModel, labelledTokens, sequenceLogps, withReference } from
 import type { OwnTask } from "../ownTask.ts";
 import { type CollateOptions, collateKeys } from "../padRows.ts";
 import { logSigmoid } from "./logSigmoid.ts";
-import { collatePairs, type PreferenceExample, pairsOf } from "./preferenceBatch.ts";
+import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
 
 /** Options of `dpo`. */
 export interface DPOOptions extends CollateOptions {
@@ -72,6 +72,8 @@ export function dpo(options: DPOOptions): OwnTask<LanguageModel, PreferenceExamp
   }
   return {
     collate: (examples) => collatePairs(examples, padding),
+    settings: { task: "dpo", beta, lossType, ...padding },
+    tokens: tokensOfPairs,
     loss: (model, batch) => {
       const [chosen, rejected] = logRatios("dpo", model, batch, { lossType, referenceModel });
       return mean(losses[lossType](sub(chosen, rejected), beta));

@@ -17,6 +17,7 @@ import { type LanguageModel, sequenceLogps, withReference } from "../languageMod
 import type { OwnTask } from "../ownTask.ts";
 import { type CollateOptions, collateKeys } from "../padRows.ts";
 import type { TokenizedExample } from "../tokenize.ts";
+import { tokensOf } from "./preferenceBatch.ts";
 
 /** An answer, and whether it is a good one. Labels are -100 on the prompt. */
 export interface KTOExample extends TokenizedExample {
@@ -77,6 +78,8 @@ export function kto(options: KTOOptions): OwnTask<LanguageModel, KTOExample, KTO
     return sub(sequenceLogps(model, batch), reference);
   };
   return {
+    settings: { task: "kto", beta, desirableWeight, undesirableWeight, ...padding },
+    tokens: tokensOf,
     collate: (examples) => {
       const before = (i: number) => examples[(i + examples.length - 1) % examples.length];
       const others = examples.map((example, i) => mismatch(example, before(i)));

@@ -24,7 +24,7 @@ import { type LanguageModel, labelledTokens, predictions } from "../languageMode
 import type { OwnTask } from "../ownTask.ts";
 import { type CollateOptions, collateKeys } from "../padRows.ts";
 import { logSigmoid } from "./logSigmoid.ts";
-import { collatePairs, type PreferenceExample, pairsOf } from "./preferenceBatch.ts";
+import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
 
 /** Options of `orpo`. */
 export interface ORPOOptions extends CollateOptions {
@@ -55,6 +55,8 @@ export function orpo(options: ORPOOptions): OwnTask<LanguageModel, PreferenceExa
   if (!(beta >= 0)) throw new Error(`orpo: beta is ${beta}; give a number of at least 0, such as 0.1`);
   return {
     collate: (examples) => collatePairs(examples, padding),
+    settings: { task: "orpo", beta, ...padding },
+    tokens: tokensOfPairs,
     loss: (model, batch) => {
       const { logits, labels } = predictions(model, wholeTexts(batch));
       const [half, tokens] = [batch.batchSize / 2, batch.length];

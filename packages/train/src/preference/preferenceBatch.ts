@@ -15,6 +15,16 @@ export function collatePairs(examples: readonly PreferenceExample[], options: Co
   return collate(rows, options);
 }
 
+/** Counts the tokens of texts. */
+export function tokensOf(texts: readonly Pick<TokenizedExample, "inputIds">[]): number {
+  return texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+}
+
+/** Counts the tokens of pairs. */
+export function tokensOfPairs(examples: readonly PreferenceExample[]): number {
+  return tokensOf(examples.flatMap(({ chosen, rejected }) => [chosen, rejected]));
+}
+
 /** Parts numbers [2B, ...] of such rows into those of the chosen and of the rejected ones. */
 export function pairsOf(values: Tensor): [chosen: Tensor, rejected: Tensor] {
   const [chosen, rejected] = chunk(values, 2, { dim: 0 });

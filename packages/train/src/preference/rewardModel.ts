@@ -15,7 +15,7 @@ import { backendOf, type TrainableModule } from "../modelBatch.ts";
 import type { OwnTask } from "../ownTask.ts";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../padRows.ts";
 import { logSigmoid } from "./logSigmoid.ts";
-import { pairsOf } from "./preferenceBatch.ts";
+import { pairsOf, tokensOf } from "./preferenceBatch.ts";
 
 /** Two texts: the better and the worse one. */
 export interface RewardExample {
@@ -66,6 +66,8 @@ export function reward(options: RewardOptions): OwnTask<RewardModel, RewardExamp
   checkOptions("reward", options, rewardKeys);
   const { centerRewardsCoefficient = 0, ...padding } = options;
   return {
+    settings: { task: "reward", centerRewardsCoefficient, ...padding },
+    tokens: (examples) => tokensOf(examples.flatMap(({ chosen, rejected }) => [chosen, rejected])),
     collate: (examples) => ({
       rows: padRows([...examples.map(({ chosen }) => chosen), ...examples.map(({ rejected }) => rejected)], padding),
       margins: examples.map(({ margin = 0 }) => margin),

@@ -3,6 +3,7 @@ import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kerne
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { findBadLabel } from "./entryFault.ts";
+import { weightCodes } from "./weightProduct.ts";
 
 /** The gradients that the forward pass makes along the way. */
 interface Wants {
@@ -63,6 +64,9 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
 const classParts = 8;
 const maxSums = 8 << 20;
 
+/** The kernel's number of weights in codes; assembly/formats.ts has it too. */
+const inCodes = -1;
+
 /** Rows by which packed ones may be longer: a panel has at most so many. */
 const panelSlack = 8;
 
@@ -79,13 +83,21 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
   const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
   const [own, panel] = [scratch(k.linearCrossEntropyScratch()), scratch(4 * panelSlack * width)];
   const w = [weight.ptr, dtypeNumber(weight)] as const;
+  const codes = weightCodes(k, scratch, weight, Math.min(count, chunk));
+  const codedRows = codes === 0 ? 0 : scratch(k.int16RowsBytes(chunk, width));
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);
     const at = indices + 4 * start;
-    k.linearCrossEntropyPack(hidden.ptr, at, rows, n, width, panel);
     k.copyRows(labels.ptr, at, chosen, n, 4, 0);
     const found = [chosen, tops, masses, sums, targets] as const;
-    k.linearCrossEntropyPart(rows, ...w, ...found, own, 0, classParts, classParts, n, width, classes);
+    // The rows as codes, or as panels of f32.
+    let part: readonly [number, number, number] = [codedRows, codes, inCodes];
+    if (codes !== 0) k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
+    if (codes === 0 || k.quantizeInt16(rows, codedRows, n, width, scratch(k.quantizeInt16Scratch(width))) !== 0) {
+      k.linearCrossEntropyPack(hidden.ptr, at, rows, n, width, panel);
+      part = [rows, ...w];
+    }
+    k.linearCrossEntropyPart(...part, ...found, own, 0, classParts, classParts, n, width, classes);
     const out = wantsHidden ? rows : 0;
     k.linearCrossEntropyJoin(...w, ...found, losses + 8 * start, out, n, n, width, classParts, factor);
     if (wantsHidden) k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);

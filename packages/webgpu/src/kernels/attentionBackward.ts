@@ -23,16 +23,18 @@ export const rowNumbers: Shader = shader({
   name: "attentionBackward, rows",
   bindings: { dout: "read f32", out: "read f32", lse: "read f32", numbers: "write f32" },
   uniforms: { rows: "u32", queries: "u32", heads: "u32", size: "u32" },
-  code: rowsCode(
-    false,
-    `  let i = row % u.queries;
+  code: (subgroups) =>
+    rowsCode(
+      subgroups,
+      false,
+      `  let i = row % u.queries;
   let h = (row / u.queries) % u.heads;
   let at = (((row / u.queries / u.heads) * u.queries + i) * u.heads + h) * u.size;
   var sum = 0.0;
   for (var d = part; d < u.size; d += width) { sum += dout[at + d] * out[at + d]; }
   let delta = total(part, sum);
   if (part == 0u) { numbers[2u * row] = lse[row]; numbers[2u * row + 1u] = delta; }`,
-  ),
+    ),
 });
 
 const queries = { base: "qAt", row0: "row0", rows: "u.queries", step: "u.heads * u.size" } as const;

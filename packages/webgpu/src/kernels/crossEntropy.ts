@@ -16,8 +16,9 @@ const rowLosses = variants((smooth: boolean, alone: boolean) =>
     bindings: { logits: "read f32", labels: "read i32", losses: "write f32", sums: "write f32" },
     uniforms: { rows: "u32", start: "u32", n: "u32", ignore: "i32", smoothing: "f32" },
     faults: true,
-    code: `${mathCode("exp", "log")}${orderCode}
+    code: (subgroups) => `${mathCode("exp", "log")}${orderCode}
 ${rowsCode(
+  subgroups,
   alone,
   `  let at = row * u.n;
   let label = labels[row];
@@ -60,8 +61,9 @@ const joined = variants((mean: boolean) =>
     name: mean ? "crossEntropy, mean" : "crossEntropy, sum",
     bindings: { losses: "read f32", ...(mean && ({ labels: "read i32" } as const)), out: "write f32" },
     uniforms: { rows: "u32", n: "u32", ignore: "i32" },
-    code: `${specialCode}
+    code: (subgroups) => `${specialCode}
 ${rowsCode(
+  subgroups,
   false,
   `  ${mean ? countCode : ""}
   var sum = 0.0;
@@ -79,7 +81,7 @@ const counted = shader({
   name: "crossEntropy, count",
   bindings: { labels: "read i32", out: "write f32" },
   uniforms: { rows: "u32", n: "u32", ignore: "i32" },
-  code: rowsCode(false, `  ${countCode}\n  if (part == 0u) { out[0] = count; }`),
+  code: (subgroups) => rowsCode(subgroups, false, `  ${countCode}\n  if (part == 0u) { out[0] = count; }`),
 });
 
 const gradient = variants((reduction: string) =>

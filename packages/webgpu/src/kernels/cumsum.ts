@@ -12,9 +12,11 @@ const made = variants((alone: boolean) =>
     name: "cumsum",
     bindings: { x: "read f32", out: "write f32" },
     uniforms: { rows: "u32", n: "u32", inner: "u32" },
-    code: rowsCode(
-      alone,
-      `  let start = (row / u.inner) * u.n * u.inner + row % u.inner;
+    code: (subgroups) =>
+      rowsCode(
+        subgroups,
+        alone,
+        `  let start = (row / u.inner) * u.n * u.inner + row % u.inner;
   let run = (u.n + width - 1u) / width;
   let first = min(part * run, u.n);
   let end = min(first + run, u.n);
@@ -25,7 +27,7 @@ const made = variants((alone: boolean) =>
     reached += x[start + i * u.inner];
     out[start + i * u.inner] = reached;
   }`,
-    ),
+      ),
   }),
 );
 

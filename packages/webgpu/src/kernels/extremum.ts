@@ -13,8 +13,9 @@ const made = variants((name: string, rank: string, alone: boolean) =>
     name,
     bindings: { x: "read u32", values: "write u32", positions: "write i32" },
     uniforms: { rows: "u32", n: "u32", inner: "u32" },
-    code: `${rankCode}
+    code: (subgroups) => `${rankCode}
 ${rowsCode(
+  subgroups,
   alone,
   `  let start = (row / u.inner) * u.n * u.inner + row % u.inner;
   var best = -0x7fffffff;

@@ -18,8 +18,9 @@ const squares = shader({
   name: "gradNorm",
   bindings: { x: "read f32", out: "write f32" },
   uniforms: { rows: "u32", n: "u32", first: "u32" },
-  code: `${specialCode}
+  code: (subgroups) => `${specialCode}
 ${rowsCode(
+  subgroups,
   false,
   `  let begin = row * ${partSize}u;
   let end = min(begin + ${partSize}u, u.n);
@@ -53,8 +54,9 @@ const joined = shader({
   name: "gradNorm, root",
   bindings: { sums: "read f32", out: "write f32" },
   uniforms: { rows: "u32", n: "u32" },
-  code: `${mathCode("sqrt")}
+  code: (subgroups) => `${mathCode("sqrt")}
 ${rowsCode(
+  subgroups,
   false,
   `  var three = vec3f(0.0);
   for (var i = part; i < u.n; i += width) { three += vec3f(sums[3u * i], sums[3u * i + 1u], sums[3u * i + 2u]); }

@@ -28,8 +28,8 @@ const forwardLayer = variants((alone: boolean) =>
     name: "layerNorm",
     bindings: { x: "read f32", weight: "read f32", bias: "read f32", out: "write f32" },
     uniforms,
-    code: `${mathCode("sqrt")}
-${rowsCode(alone, `  ${momentsCode(true)}\n  ${each("out[at + i] = (x[at + i] - mean) * root * weight[i] + bias[i];")}`)}`,
+    code: (subgroups) => `${mathCode("sqrt")}
+${rowsCode(subgroups, alone, `  ${momentsCode(true)}\n  ${each("out[at + i] = (x[at + i] - mean) * root * weight[i] + bias[i];")}`)}`,
   }),
 );
 
@@ -38,8 +38,8 @@ const forwardRms = variants((alone: boolean) =>
     name: "rmsNorm",
     bindings: { x: "read f32", weight: "read f32", out: "write f32" },
     uniforms,
-    code: `${mathCode("sqrt")}
-${rowsCode(alone, `  ${momentsCode(false)}\n  ${each("out[at + i] = x[at + i] * root * weight[i];")}`)}`,
+    code: (subgroups) => `${mathCode("sqrt")}
+${rowsCode(subgroups, alone, `  ${momentsCode(false)}\n  ${each("out[at + i] = x[at + i] * root * weight[i];")}`)}`,
   }),
 );
 
@@ -48,8 +48,9 @@ const backward = variants((centred: boolean, alone: boolean) =>
     name: centred ? "layerNormBackward" : "rmsNormBackward",
     bindings: { dy: "read f32", x: "read f32", weight: "read f32", dx: "write f32" },
     uniforms,
-    code: `${mathCode("sqrt")}
+    code: (subgroups) => `${mathCode("sqrt")}
 ${rowsCode(
+  subgroups,
   alone,
   `  ${momentsCode(centred)}
   var slope = 0.0;
@@ -68,8 +69,8 @@ const moments = variants((centred: boolean, alone: boolean) =>
     name: centred ? "layerNorm, moments" : "rmsNorm, roots",
     bindings: { x: "read f32", out: "write f32" },
     uniforms,
-    code: `${mathCode("sqrt")}
-${rowsCode(alone, `  ${momentsCode(centred)}\n  if (part == 0u) { out[2u * row] = mean; out[2u * row + 1u] = root; }`)}`,
+    code: (subgroups) => `${mathCode("sqrt")}
+${rowsCode(subgroups, alone, `  ${momentsCode(centred)}\n  if (part == 0u) { out[2u * row] = mean; out[2u * row + 1u] = root; }`)}`,
   }),
 );
 

@@ -3,6 +3,7 @@ import { collapse, stridesOf } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
 import { inParts, windowOf } from "../memory/window.ts";
 import type { Split } from "../split/split.ts";
+import { type Join, joinBegin, joinCode, mostJoin, sumJoin } from "../wgsl/joins.ts";
 import { orderCode } from "../wgsl/math.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
@@ -10,13 +11,12 @@ import { walk, walkValues } from "../wgsl/walk.ts";
 /** A way of joining many numbers to one. */
 interface Reduction {
   readonly name: string;
-  /** The type of what is joined, and its start. */
-  readonly type: "f32" | "i32";
+  /** The start of what is joined. */
   readonly start: string;
   readonly helpers: string;
-  /** WGSL from a number of the tensor, of two joined ones, and back to a number. */
+  readonly join: Omit<Join, "name">;
+  /** WGSL from a number of the tensor, and back to one. */
   readonly from: (x: string) => string;
-  readonly join: (a: string, b: string) => string;
   readonly result: (a: string) => string;
 }
 
@@ -28,42 +28,42 @@ const few = 32;
 const partSize = 16384;
 
 /** Reduces dimensions of x by two walks: over the results, and over the elements of each. */
-function reduction({ name, type, start, helpers, from, join, result }: Reduction) {
+function reduction({ name, start, helpers, from, join, result }: Reduction) {
   const made = variants((kept: number, reduced: number, alone: boolean) => {
     const outer = walk(kept, ["at"], "item", "K");
     const inner = walk(reduced, ["to"], "j", "R");
-    const load = `var to = at; ${inner.code} sum = ${join("sum", from("x[to]"))};`;
+    const load = `var to = at; ${inner.code} sum = ${join.of("sum", from("x[to]"))};`;
     const begin = `let item = which / u.parts; let first = (which % u.parts) * u.part;
   let end = min(first + u.part, u.count);
-  var at = 0u; ${outer.code} var sum = ${start};`;
-    const code = alone
-      ? entry(
-          together,
-          `  if (index >= u.size) { return; }
+  var at = 0u; ${outer.code}`;
+    const code = (subgroups: boolean) =>
+      alone
+        ? entry(
+            together,
+            `  if (index >= u.size) { return; }
   let which = index; ${begin}
+  var sum = ${start};
   for (var j = first; j < end; j++) { ${load} }
   out[which] = ${result("sum")};`,
-        )
-      : `var<workgroup> sums: array<${type}, ${together}>;
+          )
+        : `${joinCode(together, subgroups, [{ ...join, name: "joined" }])}
 ${entry(
   together,
-  `  let which = groupIndex;
+  `  ${joinBegin(subgroups)}
+  let which = groupIndex;
+  var sum = ${start};
   if (which < u.size) {
     ${begin}
     for (var j = first + lane; j < end; j += ${together}u) { ${load} }
-    sums[lane] = sum;
   }
-  for (var half = ${together / 2}u; half > 0u; half >>= 1u) {
-    workgroupBarrier();
-    if (lane < half) { sums[lane] = ${join("sums[lane]", "sums[lane + half]")}; }
-  }
-  if (lane == 0u && which < u.size) { out[which] = ${result("sums[0]")}; }`,
+  let all = joined(lane, sum);
+  if (lane == 0u && which < u.size) { out[which] = ${result("all")}; }`,
 )}`;
     return shader({
       name: `${name}${alone ? ", one thread a result" : ""}`,
       bindings: { x: "read f32", out: "write f32" },
       uniforms: { ...outer.uniforms, ...inner.uniforms, size: "u32", count: "u32", parts: "u32", part: "u32" },
-      code: `${helpers}\n${code}`,
+      code: (subgroups) => `${helpers}\n${code(subgroups)}`,
     });
   });
 
@@ -129,11 +129,10 @@ export const sumToShapeKernel: WebGpuKernel = kernel<typeof sumToShape>(
   "sumToShape",
   reducer({
     name: "sum",
-    type: "f32",
     start: "0.0",
+    join: sumJoin,
     helpers: "",
     from: (x) => x,
-    join: (a, b) => `${a} + ${b}`,
     result: (a) => a,
   }),
   { split },
@@ -143,12 +142,11 @@ export const amaxKernel: WebGpuKernel = kernel<typeof amax>(
   "amax",
   reducer({
     name: "amax",
-    type: "i32",
     // Minus infinity.
     start: "-2139095041",
+    join: mostJoin,
     helpers: orderCode,
     from: (x) => `orderOf(bitcast<u32>(${x}))`,
-    join: (a, b) => `max(${a}, ${b})`,
     result: (a) => `bitcast<f32>(bitsOfOrder(${a}))`,
   }),
   { split },

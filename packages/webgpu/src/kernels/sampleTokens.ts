@@ -46,9 +46,10 @@ const drawn = variants((limited: boolean, nucleus: boolean) =>
       ...({ rows: "u32", n: "u32", k: "f32", topP: "f32", minP: "f32", scale: "f32" } as const),
       ...philoxUniforms,
     },
-    code: `${mathCode("exp")}${rankCode}${philoxCode}
+    code: (subgroups) => `${mathCode("exp")}${rankCode}${philoxCode}
 fn keyOf(x: f32) -> u32 { return bitcast<u32>(rankOf(bitcast<u32>(x))) ^ 0x80000000u; }
 ${rowsCode(
+  subgroups,
   false,
   `  let at = row * u.n;
   var order = -2139095041;

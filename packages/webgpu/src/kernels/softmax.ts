@@ -26,8 +26,9 @@ const forward = variants((log: boolean, alone: boolean) =>
     name: log ? "logSoftmax" : "softmax",
     bindings: { x: "read f32", out: "write f32" },
     uniforms,
-    code: `${mathCode("exp", "log", "div")}${orderCode}
+    code: (subgroups) => `${mathCode("exp", "log", "div")}${orderCode}
 ${rowsCode(
+  subgroups,
   alone,
   `  ${laneCode}
   ${massCode}
@@ -45,8 +46,9 @@ const backward = variants((log: boolean, alone: boolean) =>
     name: log ? "logSoftmaxBackward" : "softmaxBackward",
     bindings: { dy: "read f32", y: "read f32", dx: "write f32" },
     uniforms,
-    code: `${mathCode("exp")}
+    code: (subgroups) => `${mathCode("exp")}
 ${rowsCode(
+  subgroups,
   alone,
   `  ${laneCode}
   var along = 0.0;

@@ -13,8 +13,9 @@ const made = variants((alone: boolean) =>
     name: "topk",
     bindings: { x: "read u32", values: "write u32", positions: "write i32" },
     uniforms: { rows: "u32", n: "u32", inner: "u32", k: "u32" },
-    code: `${rankCode}
+    code: (subgroups) => `${rankCode}
 ${rowsCode(
+  subgroups,
   alone,
   `  let start = (row / u.inner) * u.n * u.inner + row % u.inner;
   let to = (row / u.inner) * u.k * u.inner + row % u.inner;

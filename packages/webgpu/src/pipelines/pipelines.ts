@@ -18,6 +18,8 @@ interface Layout {
 
 /** Compiles kernels, each once. WebGPU tells later that one does not compile. */
 export class Pipelines {
+  /** True if kernels may use the operations of subgroups. */
+  subgroups = false;
   readonly #device: GPUDevice;
   readonly #errors: LateErrors;
   readonly #known = new WeakMap<Shader, Pipeline>();
@@ -36,7 +38,9 @@ export class Pipelines {
     const { layout, descriptor, module } = this.#describe(shader);
     const pipeline = this.#device.createComputePipeline(descriptor);
     const told = this.#device.popErrorScope();
-    this.#errors.watch(told.then((error) => error && compileError(shader, module, error.message)));
+    this.#errors.watch(
+      told.then((error) => error && compileError(shader, this.#textOf(shader), module, error.message)),
+    );
     return this.#keep(shader, pipeline, layout);
   }
 
@@ -50,7 +54,7 @@ export class Pipelines {
     try {
       this.#keep(shader, await this.#device.createComputePipelineAsync(descriptor), layout);
     } catch (error) {
-      throw await compileError(shader, module, (error as Error).message);
+      throw await compileError(shader, this.#textOf(shader), module, (error as Error).message);
     }
   }
 
@@ -62,9 +66,13 @@ export class Pipelines {
 
   #describe(shader: Shader) {
     const layout = this.#layoutOf(shader);
-    const module = this.#device.createShaderModule({ code: shader.code, label: shader.name });
+    const module = this.#device.createShaderModule({ code: this.#textOf(shader), label: shader.name });
     const descriptor = { label: shader.name, layout: layout.pipeline, compute: { module, entryPoint: "main" } };
     return { layout, descriptor, module };
+  }
+
+  #textOf(shader: Shader): string {
+    return this.subgroups ? shader.subgroupCode : shader.code;
   }
 
   #layoutOf({ writes, faults, uniformBytes }: Shader): Layout {
@@ -89,14 +97,14 @@ export class Pipelines {
 }
 
 /** Returns an error that names the kernel and the place in its text. */
-async function compileError(shader: Shader, module: GPUShaderModule, message: string): Promise<Error> {
+async function compileError({ name }: Shader, text: string, module: GPUShaderModule, message: string): Promise<Error> {
   const { messages } = await module.getCompilationInfo();
-  const lines = shader.code.split("\n");
+  const lines = text.split("\n");
   const places = messages
     .filter(({ type }) => type === "error")
     // Dawn goes on with all that would have been right.
     .map(({ lineNum, linePos, message: text }) => {
       return `line ${lineNum}:${linePos}: ${text.split("\n", 1)}: ${lines[lineNum - 1]?.trim()}`;
     });
-  return new Error(`webgpu: the kernel "${shader.name}" does not compile: ${places.join("; ") || message}`);
+  return new Error(`webgpu: the kernel "${name}" does not compile: ${places.join("; ") || message}`);
 }

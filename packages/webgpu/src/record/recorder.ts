@@ -1,5 +1,6 @@
 import { usage } from "../gpuFlags.ts";
 import type { Slab } from "../memory/pool.ts";
+import { bytesSeen } from "../memory/window.ts";
 import type { Pipelines } from "../pipelines/pipelines.ts";
 import type { Dispatch } from "../wgsl/shader.ts";
 import type { RecorderStats } from "./recorderStats.ts";
@@ -18,7 +19,7 @@ const mostGroups = 4096;
  * them lies in one buffer, which is written once a batch: such a write waits for the batch before.
  */
 export class Recorder {
-  readonly stats: RecorderStats = { dispatches: 0, submits: 0 };
+  readonly stats: RecorderStats = { dispatches: 0, bytes: 0, submits: 0 };
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
   /** The buffer of faults, which kernels that find some are given. */
@@ -83,6 +84,7 @@ export class Recorder {
     this.#room += Math.ceil(size / this.#align) * this.#align;
     this.#recorded++;
     this.stats.dispatches++;
+    for (const tensor of tensors) this.stats.bytes += bytesSeen(tensor);
     for (const slab of slabs) slab.lastBatch = this.#batch;
   }
 

@@ -26,7 +26,7 @@ export function attentionRows({ name, bindings, uniforms, size, helpers, begin, 
     name,
     bindings,
     uniforms: { ...uniforms, rows: "u32" },
-    code: `${helpers}
+    code: (subgroups) => `${helpers}
 ${orderCode}
 var<workgroup> query: array<f32, ${parts.length * together}>;
 var<workgroup> weights: array<f32, ${together}>;
@@ -36,6 +36,7 @@ fn placeOf(row: u32, j: u32) -> i32 {
 ${place}
 }
 ${rowsCode(
+  subgroups,
   false,
   `  ${begin}
   if (part == 0u) { range = vec2u(first, end); }

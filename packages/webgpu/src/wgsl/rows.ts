@@ -1,3 +1,4 @@
+import { joinBegin, joinCode, mostJoin, sumJoin } from "./joins.ts";
 import { entry, type Groups, spread } from "./shader.ts";
 
 /** Threads that share a row. */
@@ -14,25 +15,14 @@ export function rowGroups(rows: number, alone: boolean): Groups {
   return spread(rows, alone ? together : 1);
 }
 
-const tree = (name: string, type: string, memory: string, join: string): string => `
-fn ${name}(part: u32, v: ${type}) -> ${type} {
-  workgroupBarrier();
-  ${memory}[part] = v;
-  for (var half = ${together / 2}u; half > 0u; half >>= 1u) {
-    workgroupBarrier();
-    if (part < half) { ${memory}[part] = ${join}; }
-  }
-  workgroupBarrier();
-  return ${memory}[0];
-}`;
-
 /**
  * WGSL of a kernel that works row by row. The body knows `row`, which is below the uniform `rows`;
  * its threads, `width` in number, take the elements `part`, `part + width` and so on. They join
  * their numbers by `total(part, sum)` and `most(part, order)`, in one order each time.
- * `before(part, v)` gives the sum of the threads before, and of all.
+ * `before(part, v)` gives the sum of the threads before, and of all. With `subgroups` they join by
+ * operations of subgroups.
  */
-export function rowsCode(alone: boolean, body: string): string {
+export function rowsCode(subgroups: boolean, alone: boolean, body: string): string {
   if (alone) {
     return `const width = 1u;
 fn total(part: u32, v: f32) -> f32 { return v; }
@@ -41,20 +31,20 @@ fn before(part: u32, v: f32) -> vec2f { return vec2f(0.0, v); }
 ${entry(together, `  let row = index;\n  let part = 0u;\n  if (row >= u.rows) { return; }\n${body}`)}`;
   }
   return `const width = ${together}u;
-var<workgroup> rowSums: array<f32, ${together}>;
-var<workgroup> rowOrders: array<i32, ${together}>;
-${tree("total", "f32", "rowSums", "rowSums[part] + rowSums[part + half]")}
-${tree("most", "i32", "rowOrders", "max(rowOrders[part], rowOrders[part + half])")}
+${joinCode(together, subgroups, [
+  { ...sumJoin, name: "total" },
+  { ...mostJoin, name: "most" },
+])}
 fn before(part: u32, v: f32) -> vec2f {
   workgroupBarrier();
-  rowSums[part] = v;
+  total_parts[part] = v;
   workgroupBarrier();
   var sum = vec2f(0.0);
   for (var i = 0u; i < width; i++) {
     if (i == part) { sum.x = sum.y; }
-    sum.y += rowSums[i];
+    sum.y += total_parts[i];
   }
   return sum;
 }
-${entry(together, `  let row = groupIndex;\n  let part = lane;\n  if (row >= u.rows) { return; }\n${body}`)}`;
+${entry(together, `  ${joinBegin(subgroups)}\n  let row = groupIndex;\n  let part = lane;\n  if (row >= u.rows) { return; }\n${body}`)}`;
 }

@@ -15,11 +15,14 @@ export interface ShaderParts<B extends string, U extends string> {
   /** Numbers that differ from call to call; the code reads them as `u.name`. */
   readonly uniforms: Readonly<Record<U, Scalar>>;
   /** WGSL extensions, of which the device must have the features. */
-  readonly enable?: readonly ("f16" | "subgroups")[];
+  readonly enable?: readonly "f16"[];
   /** The code calls `fault(at: i32)` where data break the op's rules; the least `at` counts. */
   readonly faults?: boolean;
-  /** WGSL with an entry called `main`. */
-  readonly code: string;
+  /**
+   * WGSL with an entry called `main`; one that is a function is told if the text may use the
+   * operations of subgroups.
+   */
+  readonly code: string | ((subgroups: boolean) => string);
 }
 
 /** Workgroups in three dimensions. */
@@ -40,6 +43,8 @@ export interface Dispatch {
 export interface Shader<B extends string = string, U extends string = string> {
   readonly name: string;
   readonly code: string;
+  /** The text for devices with subgroups; the same where it has no use for them. */
+  readonly subgroupCode: string;
   /** For each tensor in order, true if the kernel writes to it. */
   readonly writes: readonly boolean[];
   readonly faults: boolean;
@@ -72,17 +77,27 @@ export function shader<B extends string, U extends string>(parts: ShaderParts<B,
     const type = text.slice(text.indexOf(" ") + 1);
     return `@group(0) @binding(${i + 1}) var<storage, ${writes[i] ? "read_write" : "read"}> ${field}: array<${type}>;`;
   });
-  const code = [
-    ...enable.map((one) => `enable ${one};`),
-    `struct Uniforms { ${fields.map(([field, type]) => `${field}: ${type}`).join(", ")} }`,
-    "@group(0) @binding(0) var<uniform> u: Uniforms;",
-    ...declared,
-    faults ? faultCode(bindings.length + 1) : "",
-    parts.code,
-  ].join("\n");
+  const textOf = (body: string, features: readonly string[]): string =>
+    [
+      ...features.map((one) => `enable ${one};`),
+      `struct Uniforms { ${fields.map(([field, type]) => `${field}: ${type}`).join(", ")} }`,
+      "@group(0) @binding(0) var<uniform> u: Uniforms;",
+      ...declared,
+      faults ? faultCode(bindings.length + 1) : "",
+      body,
+    ].join("\n");
+  const bodyOf = (subgroups: boolean) => (typeof parts.code === "string" ? parts.code : parts.code(subgroups));
+  const plain = bodyOf(false);
+  const code = textOf(plain, enable);
+  let subgroupCode: string | undefined;
   const made: Shader<B, U> = {
     name,
     code,
+    get subgroupCode() {
+      const body = bodyOf(true);
+      subgroupCode ??= body === plain ? code : textOf(body, [...enable, "subgroups"]);
+      return subgroupCode;
+    },
     writes,
     faults,
     uniformBytes: 4 * fields.length,

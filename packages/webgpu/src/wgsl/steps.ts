@@ -78,8 +78,9 @@ const closed = shader({
   name: "guard",
   bindings: { guard: "read f32", out: "write u32" },
   uniforms: { rows: "u32", n: "u32" },
-  code: `${specialCode}${finiteCode}
+  code: (subgroups) => `${specialCode}${finiteCode}
 ${rowsCode(
+  subgroups,
   false,
   `  var bad = 0;
   for (var i = part; i < u.n; i += width) { if (!isFinite(guard[i])) { bad = 1; } }

@@ -49,6 +49,8 @@ export interface Order {
   readonly model: string;
   readonly threads: number;
   readonly wideSimd: boolean;
+  /** Whatever else runs on its cores goes first. */
+  readonly yields: boolean;
   /** Milliseconds between two looks whether the job was cancelled or paused. */
   readonly pollMs: number;
 }

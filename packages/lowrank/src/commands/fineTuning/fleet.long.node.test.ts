@@ -1,7 +1,20 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { bullQueue, type FineTuneJob, fineTuneWorker, localQueue, newId, now } from "@lowrank/serve/jobs";
+import { type ManifestText, s3Place } from "@lowrank/serve";
+import {
+  bullQueue,
+  FileStore,
+  type FineTuneJob,
+  fineTuneWorker,
+  JobStore,
+  localQueue,
+  newId,
+  now,
+  s3Objects,
+} from "@lowrank/serve/jobs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePorts } from "../../../../../scripts/deploy/freePorts.ts";
+import { ObjectStore } from "../../../../../scripts/deploy/objectStore.ts";
 import { hasRedis, type RedisServer, startRedis } from "../../../../../scripts/redisServer.ts";
 import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
 import { type Started, startProcess } from "../../testing/startProcess.ts";
@@ -45,13 +58,18 @@ async function upload({ files }: JobPlaces, method: FineTuneJob["method"]): Prom
 }
 
 /** Orders a job of one of the kinds. */
-async function order(at: JobPlaces, trainingFiles: readonly string[], kind: number): Promise<FineTuneJob> {
+async function order(
+  at: JobPlaces,
+  trainingFiles: readonly string[],
+  kind: number,
+  model = "model",
+): Promise<FineTuneJob> {
   const id = newId("ftjob");
   const method = kind % 2 === 0 ? "supervised" : "dpo";
   const job: FineTuneJob = {
-    ...{ id, owner: "acme", createdAt: now(), model: "model", name: `ft:model:acme:${kind}:${id.slice(6)}` },
+    ...{ id, owner: "acme", createdAt: now(), model, name: `ft:${model}:acme:${kind}:${id.slice(6)}` },
     ...{ trainingFile: trainingFiles[kind % 2], validationFile: null, method, hyperparameters: {} },
-    ...{ seed: kind, suffix: String(kind), metadata: null, priority: 0 },
+    ...{ seed: kind, suffix: String(kind), metadata: null, priority: 0, served: true },
     options: { r: 4, steps, "batch-size": 4, "save-every": 20, lr: 1e-2, dropout: 0.1 },
   };
   await at.jobs.order(job);
@@ -81,7 +99,7 @@ test.skipIf(!hasRedis)(
     await mkdir(folder.at("quiet"));
     const quiet = jobPlaces(folder.at("quiet"));
     const local = localQueue({});
-    const machine = { model: folder.at("model"), threads: 1, wideSimd: false, pollMs: 1000 };
+    const machine = { model: folder.at("model"), threads: 1, wideSimd: false, yields: false, pollMs: 1000 };
     const working = await local.work(
       fineTuneWorker({
         ...{ store: quiet.jobs, place: quiet.place },
@@ -117,10 +135,14 @@ test.skipIf(!hasRedis)(
     };
     while (killed < kills) {
       const at = next(2);
-      // A job is at work there, and dies at some moment of it.
-      const isBusy = () => /attempt \d+\n$/.test(workers[at].stderr());
-      while (!isBusy() && (await places.jobs.open("model")).length > 0) await pause(50);
-      await pause(next(2500));
+      // A job is at work there, and dies at some moment of it; every other time after a checkpoint.
+      const jobAt = () => jobs.find(({ id }) => id === /(\S+): attempt \d+\n$/.exec(workers[at].stderr())?.[1]);
+      const isDue = async () => {
+        const job = jobAt();
+        return job !== undefined && (killed % 2 === 1 || (await checkpointsOf(places, job)) > 0);
+      };
+      while (!(await isDue()) && (await places.jobs.open("model")).length > 0) await pause(50);
+      await pause(next(killed % 2 === 1 ? 2500 : 500));
       if ((await places.jobs.open("model")).length === 0) break;
       await workers[at].kill();
       killed++;
@@ -154,3 +176,57 @@ test.skipIf(!hasRedis)(
   },
   1_200_000,
 );
+
+test.skipIf(!hasRedis)(
+  "a worker on a bucket: a job goes on after a kill, and one that failed is listed and runs once more",
+  async () => {
+    const [port] = await freePorts(1);
+    const s3 = new ObjectStore(folder.folder, port);
+    await s3.start();
+    const env = s3.env as Record<string, string>;
+    const options = {
+      ...{ bucket: "adapters", prefix: "models", endpoint: s3.endpoint },
+      credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" },
+    };
+    const objects = s3Objects(options);
+    const place = s3Place(options);
+    const bucket: JobPlaces = { jobs: new JobStore(objects), files: new FileStore(objects), place };
+    const shared = ["model", "--served-model-name", "other", "--queue", redis.url, "--store", `${s3.address}/models`];
+    const args = ["worker", ...shared, "--lock-seconds", "2", "--attempts", "1"];
+    const start = () => startProcess(args, /taking jobs/, { cwd: folder.folder, env });
+    const queue = await bullQueue({ url: redis.url, model: "other", onError: () => {} });
+    const trainingFiles = await uploads(bucket);
+    const job = await order(bucket, trainingFiles, 0, "other");
+    const bad = await order(bucket, ["file-that-is-not-there"], 0, "other");
+    let running = await start();
+    await queue.add(job);
+    const checkpoints = () => checkpointsOf(bucket, job);
+    await expect.poll(checkpoints, { timeout: 60_000 }).toBeGreaterThan(0);
+    await running.kill();
+    running = await start();
+    await queue.add(bad);
+    await expect.poll(() => bucket.jobs.open("other"), { timeout: 100_000, interval: 500 }).toEqual([]);
+    expect((await bucket.jobs.end(job))?.status).toBe("succeeded");
+    expect((await bucket.jobs.log(job)).some(({ key }) => key.startsWith("resumed-"))).toBe(true);
+    expect((await bucket.place.readManifest()) as ManifestText).toMatchObject({
+      text: expect.stringContaining(job.name),
+    });
+
+    const ask = (...more: string[]) => folder.process.succeed(["worker", ...shared, ...more], { env });
+    expect((await ask("--failed")).stdout).toMatch(
+      new RegExp(`^${bad.id}  .*  acme  invalid_training_file: The file 'file-that-is-not-there' was deleted.\n$`),
+    );
+    expect((await ask("--retry", bad.id)).stdout).toBe(`${bad.id} runs once more\n`);
+    await expect.poll(() => bucket.jobs.open("other"), { timeout: 60_000, interval: 500 }).toEqual([]);
+    expect(running.stderr().split(`${bad.id}: attempt 1`).length).toBe(3);
+    expect(await running.stop()).toBe(0);
+    await queue.close();
+    await s3.kill();
+  },
+  200_000,
+);
+
+async function checkpointsOf({ jobs }: JobPlaces, { id }: FineTuneJob): Promise<number> {
+  return (await jobs.objects.list(`.fine-tuning/runs/${id}/`)).filter(({ key }) => key.endsWith("trainer_state.json"))
+    .length;
+}

@@ -18,9 +18,6 @@ export type JobOutcome =
 process.once("disconnect", () => process.exit(1));
 // Signals to the whole group are for whoever gave the order, who then says `stop`.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
-// Answers of servers on the same cores go first.
-setPriority(constants.priority.PRIORITY_LOW);
-
 const stop = new AbortController();
 
 process.on("message", async (message: ToJob) => {
@@ -30,6 +27,7 @@ process.on("message", async (message: ToJob) => {
 });
 
 async function run(order: Order): Promise<JobOutcome> {
+  if (order.yields) setPriority(constants.priority.PRIORITY_LOW);
   try {
     await loadPlugins(process.argv.slice(2));
     return { trained: await fineTune(order, stop.signal) };

@@ -36,7 +36,7 @@ async function takeJobs(
   plugins: readonly string[],
 ): Promise<void> {
   const { store, threads, wideSimd = false, pollSeconds } = options;
-  const own = { store, model: options.model, threads, wideSimd, pollMs: pollSeconds * 1000 };
+  const own = { store, model: options.model, threads, wideSimd, yields: true, pollMs: pollSeconds * 1000 };
   const worker = fineTuneWorker({
     ...{ store: jobs, place },
     train: async (job, attempt, signal) => {

@@ -1,5 +1,6 @@
 import type { FineTuning, ServingLogger } from "@lowrank/serve/http";
 import { bullQueue, fineTuneWorker, type JobQueue, keepFilled, localQueue } from "@lowrank/serve/jobs";
+import { isEncoder } from "../modelConfig.ts";
 import type { ServeSettings } from "../serve/serveSettings.ts";
 import { jobPlaces } from "./jobPlaces.ts";
 import { trainInProcess } from "./trainInProcess.ts";
@@ -26,10 +27,16 @@ export async function startFineTuning(
 ): Promise<ServedFineTuning | null> {
   const { queue: url, store, "fine-tuning": here, "served-model-name": model } = settings;
   if (store === undefined || (url === undefined && !here)) return null;
+  if (await isEncoder(settings.model)) {
+    const option = here ? "--fine-tuning" : "--queue";
+    throw new Error(
+      `${settings.model}: fine-tunes are of models that write text, and this is an encoder; leave ${option} out`,
+    );
+  }
   const { jobs, files, place } = jobPlaces(store);
   const onError = (error: Error) => logger.warn({ reason: error.message }, "queue");
   const queue: JobQueue = url === undefined ? localQueue({}) : await bullQueue({ url, model, onError });
-  const machine = { threads: settings.threads, wideSimd: settings["wide-simd"], pollMs };
+  const machine = { threads: settings.threads, wideSimd: settings["wide-simd"], yields: true, pollMs };
   const working =
     url === undefined
       ? await queue.work(

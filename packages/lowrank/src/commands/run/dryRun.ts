@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import { meta, zeros } from "@lowrank/core";
-import { openFile, openFiles } from "@lowrank/files";
+import { missingFile, openFile, openFiles } from "@lowrank/files";
 import { describeModel, openGguf, Tokenizer } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
 import { describeAdapter, type MemoryPlan, planMemory } from "@lowrank/peft";
@@ -26,6 +26,9 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
   const files = isGguf(options.model)
     ? (await openGguf(await openFile(options.model), options.model)).files
     : await openFiles(options.model);
+  const weights = ["model.safetensors", "model.safetensors.index.json"];
+  const found = await Promise.all(weights.map((name) => files.has(name)));
+  if (!isGguf(options.model) && !found.includes(true)) throw await missingFile(files, weights[0]);
   const config = await findModelConfig(options.model);
   const model = describeModel(config);
   const backend = meta();

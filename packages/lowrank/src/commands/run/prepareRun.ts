@@ -8,9 +8,9 @@ import { describeBackend } from "../backends.ts";
 import { loadWithTokenizer, storedQuantization } from "../loading.ts";
 import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../quantizeOptions.ts";
 import type { TrainCommandOptions } from "../train.ts";
-import { readTrainData, type TrainData } from "../trainData.ts";
 import { trainedConfig } from "../trainedConfig.ts";
 import { virtualTokens } from "../virtualTokens.ts";
+import { type CommandTask, type TaskData, taskOfFlags } from "./tasks.ts";
 import type { TrainVoice } from "./trainVoice.ts";
 
 /** A base model as a run trains on it. */
@@ -21,7 +21,8 @@ type LoadedBase = Awaited<ReturnType<typeof loadWithTokenizer>> & {
 
 /** Data and the adapter's configuration of a run, and what follows from them. */
 export interface PreparedData {
-  readonly data: TrainData;
+  readonly data: TaskData;
+  readonly task: CommandTask;
   /** The adapter's configuration; null: the whole model trains. */
   readonly config: PeftConfig | null;
   readonly steps: number;
@@ -39,7 +40,8 @@ export interface PreparedRun extends PreparedData {
 /** Loads model and data, and finds out what follows from them. */
 export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
   // Wrong options are told before anything is loaded.
-  await trainedConfig(options);
+  const configFor = await trainedConfig(options);
+  taskOfFlags(options, configFor(1) === null);
   voice.note(`loading ${options.model}`);
   const loaded = await loadBase(options, voice);
   const { model, tokenizer, generationConfig, backend } = loaded;
@@ -63,9 +65,10 @@ export async function prepareData(
   voice: TrainVoice,
 ): Promise<PreparedData> {
   const configFor = await trainedConfig(options);
+  const task = taskOfFlags(options, configFor(1) === null);
   const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
   voice.note(`reading and tokenizing ${options.data.join(", ")}`);
-  const data = await readTrainData(tokenizer, { ...options, ...lengths });
+  const data = await task.read(tokenizer, { ...options, ...lengths });
   voice.say(`data: ${data.description}`);
   const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
   if (cut > 0) {
@@ -79,7 +82,7 @@ export async function prepareData(
   const stepsPerEpoch = trainingSteps(data.train.length, { ...passes, epochs: 1 });
   const config = configFor(steps)?.with(baseOf(options.model)) ?? null;
   const batching = { batchSize, padTokenId, maxLength: lengths.maxLength };
-  return { data, config, steps, stepsPerEpoch, lengths, batching };
+  return { data, task, config, steps, stepsPerEpoch, lengths, batching };
 }
 
 /**
@@ -88,16 +91,17 @@ export async function prepareData(
  */
 async function loadBase(options: TrainCommandOptions, voice: TrainVoice): Promise<LoadedBase> {
   const given = givenQuantizeOptions(options);
+  const silent = options.quiet || options.json;
   if (!findMethods([options.method])[0].quantized) {
     if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
-    return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
+    return { ...(await loadWithTokenizer(options.model, { ...options, silent })), quantize: undefined };
   }
   const stored = await storedQuantization(options.model);
   if (stored && given.length > 0) {
     throw new Error(`${options.model} is quantised already, to ${stored.quantType}; leave ${given.join(", ")} out`);
   }
   const quantize = stored ? undefined : toQuantizeOptions(options);
-  const loaded = await loadWithTokenizer(options.model, { ...options, quantize });
+  const loaded = await loadWithTokenizer(options.model, { ...options, silent, quantize });
   if (stored) voice.say(`base model: in ${stored.quantType} on disk already`);
   if (quantize && loaded.quantization) voice.say(describeQuantization(loaded.quantization, quantize));
   return { ...loaded, quantize };

@@ -124,7 +124,7 @@ function runCharts({ metrics }: RunRecord): string {
           one("Learning rate", (line) => line.learning_rate),
           one("Gradient norm", (line) => line.grad_norm),
           one("Tokens per second", (line) => line.tokens_per_second, whole),
-          one("Memory", ({ memory }) => memory, byteText),
+          one("Memory, MB", ({ memory }) => memory / 1e6, digits),
         ]),
   ];
   return `<div class="runcharts">\n${charts.join("\n")}\n</div>`;

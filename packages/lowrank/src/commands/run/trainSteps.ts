@@ -1,6 +1,13 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Evaluation, getLastCheckpoint, Trainer, type TrainerOptions, type TrainingResult } from "@lowrank/train";
+import {
+  type Evaluation,
+  getLastCheckpoint,
+  type TokenizedExample,
+  Trainer,
+  type TrainerOptions,
+  type TrainingResult,
+} from "@lowrank/train";
 import { type Interrupted, withInterrupt } from "../interrupt.ts";
 import type { Learner } from "../learner.ts";
 import { shellWord } from "../output.ts";
@@ -11,6 +18,7 @@ import { isSample, type ValidationLine } from "./metrics.ts";
 import { MetricsLog, metricsName, readHistory } from "./metricsLog.ts";
 import type { PreparedRun } from "./prepareRun.ts";
 import { answerSamples, type SamplePrompt } from "./sampleAnswers.ts";
+import type { Teacher } from "./teacher.ts";
 import { type SideWork, TimeLeft } from "./timeLeft.ts";
 import type { TrainVoice } from "./trainVoice.ts";
 
@@ -31,6 +39,8 @@ export interface StepsContext {
   readonly learner: Learner;
   readonly prompts: readonly SamplePrompt[];
   readonly voice: TrainVoice;
+  /** The model that a task learns from, and a digest of its files; null for none. */
+  readonly teacher: Teacher | null;
 }
 
 /** Trains, and writes a line of measurements for each step, validation and set of answers. */
@@ -47,10 +57,10 @@ export async function trainSteps(context: StepsContext): Promise<TrainedSteps> {
 }
 
 async function train(
-  { options, prepared, learner, prompts, voice }: StepsContext,
+  { options, prepared, learner, prompts, voice, teacher }: StepsContext,
   signal: AbortSignal,
 ): Promise<TrainedSteps> {
-  const { data, batching, steps: maxSteps, loaded } = prepared;
+  const { data, batching, steps: maxSteps, loaded, task } = prepared;
   const { model, optimizer } = learner;
   const { output, evalEvery = null, saveEvery = null, sampleEvery = null, logEvery } = options;
   const stepSeconds: number[] = [];
@@ -69,45 +79,57 @@ async function train(
     add({ step, samples: await answerSamples(model, loaded.tokenizer, prompts, batching.maxLength) });
     side.did("samples");
   };
-  const trainer = new Trainer(model, data.train, {
-    ...batching,
-    signal,
-    maxSteps: options.steps,
-    epochs: options.epochs,
-    gradientAccumulationSteps: options.accumulate,
-    ...optimizer,
-    schedule: options.schedule,
-    warmupSteps: options.warmupSteps,
-    maxGradNorm: options.maxGradNorm,
-    seed: options.seed,
-    ...trainerSettings(options, data.validation),
-    checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
-    onStep: async (report) => {
-      const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
-      // What the loop did between two steps, less a validation, was to save.
-      if (saveEvery !== null && step > 1 && (step - 1) % saveEvery === 0) side.did("save", seconds);
-      stepSeconds.push(seconds);
-      left.step(step, seconds);
-      side.start();
-      const line = { step, loss, learning_rate: learningRate, grad_norm: gradNorm };
-      const speed = { tokens_per_second: tokens / seconds, memory: process.memoryUsage.rss() };
-      if (step % logEvery === 0 || step === maxSteps) add({ ...line, ...speed });
-      voice.step(report, left.seconds);
-      if (prompts.length > 0 && sampleEvery !== null && step % sampleEvery === 0 && step < maxSteps) await sample(step);
-    },
-    onWarning: voice.warn,
-    onEvaluation: (step, evaluation) => {
-      side.did("evaluation");
-      add(validationLine(step, evaluation));
-    },
-  });
+  const { batchSize, ...padding } = batching;
+  const setting = { padding, flags: options, teacher: teacher?.model ?? null };
+  const own = task.own(setting);
+  const taught = teacher && { settings: { ...own?.settings, teacher: teacher.digest } };
+  const trainer = new Trainer(
+    model,
+    // The task's loss and its examples are of one kind.
+    data.examples.train as readonly TokenizedExample[],
+    {
+      batchSize,
+      ...(own ? { ...own, ...taught } : padding),
+      signal,
+      maxSteps: options.steps,
+      epochs: options.epochs,
+      gradientAccumulationSteps: options.accumulate,
+      ...optimizer,
+      schedule: options.schedule,
+      warmupSteps: options.warmupSteps,
+      maxGradNorm: options.maxGradNorm,
+      seed: options.seed,
+      ...trainerSettings(options, data.examples.validation),
+      checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
+      onStep: async (report) => {
+        const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
+        // What the loop did between two steps, less a validation, was to save.
+        if (saveEvery !== null && step > 1 && (step - 1) % saveEvery === 0) side.did("save", seconds);
+        stepSeconds.push(seconds);
+        left.step(step, seconds);
+        side.start();
+        const line = { step, loss, learning_rate: learningRate, grad_norm: gradNorm };
+        const speed = { tokens_per_second: tokens / seconds, memory: process.memoryUsage.rss() };
+        if (step % logEvery === 0 || step === maxSteps) add({ ...line, ...speed });
+        voice.step(report, left.seconds);
+        if (prompts.length > 0 && sampleEvery !== null && step % sampleEvery === 0 && step < maxSteps)
+          await sample(step);
+      },
+      onWarning: voice.warn,
+      onEvaluation: async (step, evaluation) => {
+        const more = await task.measure(model, data.examples.validation, setting, batchSize);
+        side.did("evaluation");
+        add(validationLine(step, own ? withoutPerplexity(evaluation) : evaluation, more));
+      },
+    } as TrainerOptions,
+  );
   if (options.resume !== undefined) {
     await resume(trainer, options.resume, options);
     log = new MetricsLog(output, await readHistory(await checkpointOf(options.resume)));
   }
   try {
     side.start();
-    if (prompts.length > 0 && log.lines.length === 0) await sample(0);
+    if (prompts.length > 0 && options.resume === undefined) await sample(0);
     const result = await trainer.train();
     const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
     const isSampled = log.lines.some((line) => isSample(line) && line.step === result.steps);
@@ -132,8 +154,17 @@ function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: n
   };
 }
 
-function validationLine(step: number, { labels: _, metrics, ...measures }: Evaluation): ValidationLine {
-  const named = Object.entries({ ...measures, ...metrics }).map(([name, value]) => [`eval_${name}`, value]);
+/** The measurements of a loss that is no cross-entropy. */
+function withoutPerplexity({ perplexity: _, ...measures }: Evaluation): Omit<Evaluation, "perplexity"> {
+  return measures;
+}
+
+function validationLine(
+  step: number,
+  { labels: _, metrics, ...measures }: Omit<Evaluation, "perplexity">,
+  more: Readonly<Record<string, number>>,
+): ValidationLine {
+  const named = Object.entries({ ...measures, ...metrics, ...more }).map(([name, value]) => [`eval_${name}`, value]);
   return { step, ...Object.fromEntries(named) };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LiveView, viewLines } from "./liveView.ts";
+import { viewLines } from "./liveView.ts";
 
 const stats = {
   waiting: 2,
@@ -34,14 +34,4 @@ test("names cannot command the terminal, and lines are no wider than it", () => 
   const lines = viewLines("base", { stats, before: stats, seconds: 0 }, 30);
   expect(lines.join("")).not.toContain("\x1b");
   expect(lines.every((line) => line.length <= 30)).toBe(true);
-});
-
-test("what is written stands above the view, which is drawn again", () => {
-  const written: string[] = [];
-  const stream = { columns: 80, write: (text: string) => void written.push(text) };
-  const view = new LiveView(stream as unknown as NodeJS.WriteStream);
-  view.write("first\n");
-  view.show(["a", "b"]);
-  view.write("second\n");
-  expect(written.join("")).toBe("first\na\nb\n\x1b[2A\x1b[0Jsecond\na\nb\n");
 });

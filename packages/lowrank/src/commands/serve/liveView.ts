@@ -34,37 +34,3 @@ export function viewLines(title: string, { stats, before, seconds }: ViewedStats
 function plain(text: string): string {
   return text.replace(/\p{Cc}/gu, "?");
 }
-
-/** The end of a terminal: lines that stay, and above them all that is written. */
-export class LiveView {
-  readonly #stream: NodeJS.WriteStream;
-  #lines: readonly string[] = [];
-
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
-  }
-
-  get columns(): number {
-    // Some terminals do not tell.
-    return this.#stream.columns || 80;
-  }
-
-  /** Writes text above the view. */
-  write(text: string): void {
-    this.#stream.write(`${this.#erase()}${text}${this.#drawn()}`);
-  }
-
-  show(lines: readonly string[]): void {
-    const erase = this.#erase();
-    this.#lines = lines;
-    this.#stream.write(`${erase}${this.#drawn()}`);
-  }
-
-  #erase(): string {
-    return this.#lines.length === 0 ? "" : `\x1b[${this.#lines.length}A\x1b[0J`;
-  }
-
-  #drawn(): string {
-    return this.#lines.map((line) => `${line}\n`).join("");
-  }
-}

@@ -6,7 +6,8 @@ import { connectEngine } from "@lowrank/serve/worker";
 import { pino } from "pino";
 import { startFineTuning } from "../fineTuning/startFineTuning.ts";
 import { withInterrupt } from "../interrupt.ts";
-import { LiveView, viewLines } from "./liveView.ts";
+import { TerminalView } from "../terminalView.ts";
+import { viewLines } from "./liveView.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
 /** Milliseconds between two pictures of the live view. */
@@ -18,7 +19,7 @@ const interval = 250;
  */
 export async function runServer(settings: ServeSettings, plugins: readonly string[]): Promise<void> {
   const { stderr } = process;
-  const view = stderr.isTTY ? new LiveView(stderr) : null;
+  const view = stderr.isTTY ? new TerminalView(stderr) : null;
   const write = await lineWriter(settings, view);
   const logger: ServingLogger = pino({ level: settings["log-level"] }, { write });
   const draining = new AbortController();
@@ -110,7 +111,7 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 /** Returns what writes a line of pino's: as it is, or for people. A view stays below. */
-async function lineWriter(settings: ServeSettings, view: LiveView | null): Promise<(line: string) => void> {
+async function lineWriter(settings: ServeSettings, view: TerminalView | null): Promise<(line: string) => void> {
   const write = (text: string) => void (view ? view.write(text) : process.stderr.write(text));
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
   if (format === "json") return write;
@@ -124,7 +125,7 @@ async function lineWriter(settings: ServeSettings, view: LiveView | null): Promi
   return (line) => write(pretty(line));
 }
 
-function watch(view: LiveView, title: string, engine: ServingEngine): NodeJS.Timeout {
+function watch(view: TerminalView, title: string, engine: ServingEngine): NodeJS.Timeout {
   let before: { stats: ServingStats; at: number } | null = null;
   let asking = false;
   return setInterval(async () => {

@@ -1,4 +1,5 @@
 import { halfCode } from "../../wgsl/half.ts";
+import { joinBegin, laneCode } from "../../wgsl/joins.ts";
 import { type Shader, shader, variants } from "../../wgsl/shader.ts";
 import { walk } from "../../wgsl/walk.ts";
 import { type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
@@ -114,12 +115,30 @@ workgroupBarrier();
 }`;
 }
 
-/** WGSL that adds up the sums of the threads of a piece, in an order of their number alone. */
-function join({ rows, columns, across, lanes }: Tile): string {
+/** True if all threads of a workgroup share a piece, so that subgroups can add up for it. */
+const isShared = ({ across, lanes }: Tile): boolean => lanes > 1 && across === 1;
+
+/** WGSL that adds up the sums of the threads of a piece, in one order each time. */
+function join(tile: Tile, subgroups: boolean): string {
+  const { rows, columns, across, lanes } = tile;
   const count = rows * columns;
   const all = (text: (name: string, k: number) => string) =>
     each(count, (k) => text(`s${Math.floor(k / columns)}_${k % columns}`, k));
   const at = (k: number, turn: string) => `(${turn} * ${across}u + piece) * ${count}u + ${k}u`;
+  if (subgroups && isShared(tile)) {
+    // As `joinCode` of joins.ts does, for many numbers at a time.
+    return `${all(
+      (name, k) => `${name} = subgroupAdd(${name});
+shared_sums[${at(k, "turn")}] = select(0.0, ${name}, laneRank == 0u);`,
+    )}
+workgroupBarrier();
+${all((name) => `${name} = 0.0;`)}
+for (var i = laneRank; i < ${lanes}u; i += laneCount) {
+${all((name, k) => `${name} += shared_sums[${at(k, "i")}];`)}
+}
+${all((name) => `${name} = subgroupAdd(${name});`)}
+workgroupBarrier();`;
+  }
   return `${all((name, k) => `shared_sums[${at(k, "turn")}] = ${name};`)}
 workgroupBarrier();
 for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
@@ -200,12 +219,14 @@ export const tiled: (...kind: ProductKind) => Shader = variants(
         ...({ startA: "u32", startW: "u32", startOut: "u32" } as const),
         ...({ strideA: "u32", strideW: "u32", strideOut: "u32" } as const),
       },
-      code: `${halfCode}
+      code: (subgroups) => `${halfCode}
 ${operandCode(a, waits)}
 ${operandCode(w, waits)}
+${subgroups && isShared(tile) ? laneCode : ""}
 ${memory.map(([name, size]) => `var<workgroup> ${name}: array<f32, ${size}>;`).join("\n")}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+${joinBegin(subgroups && isShared(tile))}
 ${waits ? shareNumbers(w) : ""}
 let piece = ${lanes > 1 ? (across > 1 ? `lane % ${across}u` : "0u") : "lane"};
 ${lanes > 1 ? `let turn = lane / ${across}u;` : ""}
@@ -236,7 +257,7 @@ let end = select(begin, min(u.k, begin + u.each), row < u.m && column < u.n);`
 }
 ${each(rows, (i) => each(columns, (j) => `var s${i}_${j} = 0.0;`, " "))}
 ${depth === 0 ? direct(tile, a, w, tailed) : staged(tile, a, w)}
-${lanes > 1 ? join(tile) : ""}
+${lanes > 1 ? join(tile, subgroups) : ""}
 ${blocks ? `${each(rows, (i) => each(columns, (j) => `t${i}_${j} += s${i}_${j};`, " "))}\n}` : ""}
 ${store(tile, w, ending, blocks ? "t" : "s")}
 }

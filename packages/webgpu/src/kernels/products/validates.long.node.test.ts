@@ -15,17 +15,19 @@ const storages: readonly Storage[] = [
 
 it("every kernel of products is valid, those for f16 too", async () => {
   const adapter = (await gpu.requestAdapter()) as GPUAdapter;
-  const device = await adapter.requestDevice({ requiredFeatures: ["shader-f16"] });
+  const device = await adapter.requestDevice({ requiredFeatures: ["shader-f16", "subgroups"] });
   // Formats are known once a tensor of theirs was made.
   for (const store of Object.values(storedWeights)) store(randn([32], { backend: reference() })).dispose();
   const errors: string[] = [];
   let count = 0;
   const check = async (...args: ProductKind): Promise<void> => {
-    const { code, name } = tiled(...args);
-    const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
-    count++;
-    for (const { type, message, lineNum } of messages) {
-      if (type === "error") errors.push(`${name}, ${args}: ${message}: ${code.split("\n")[lineNum - 1]}`);
+    const { code: plain, subgroupCode, name } = tiled(...args);
+    for (const code of new Set([plain, subgroupCode])) {
+      const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+      count++;
+      for (const { type, message, lineNum } of messages) {
+        if (type === "error") errors.push(`${name}, ${args}: ${message}: ${code.split("\n")[lineNum - 1]}`);
+      }
     }
   };
   const flags = [false, true];

@@ -1,0 +1,14 @@
+import type { DrawBase } from "../randomBases.ts";
+import { llamaKin } from "./llama.ts";
+
+/** A granite, with factors of its own. */
+export const granite: DrawBase = llamaKin("granite", (draw) => ({
+  config: {
+    attention_multiplier: draw.pick([0.2, 0.5]),
+    embedding_multiplier: draw.pick([1, 6]),
+    residual_multiplier: draw.pick([1, 0.4]),
+    logits_scaling: draw.pick([1, 3]),
+  },
+  headDim: false,
+  classifies: false,
+}));

@@ -1,0 +1,58 @@
+import type { Command, Option } from "commander";
+
+/** The things that a word may be, for a shell to complete. */
+export type Words =
+  | { readonly kind: "files" | "free" }
+  | { readonly kind: "choices"; readonly values: readonly string[] };
+
+/** An option of a command. */
+interface CompletedOption {
+  /** "--model" */
+  readonly flag: string;
+  readonly help: string;
+  /** Its value; null for one that takes none. */
+  readonly value: Words | null;
+}
+
+/** A command of the program. */
+export interface CompletedCommand {
+  readonly name: string;
+  readonly summary: string;
+  readonly options: readonly CompletedOption[];
+  /** The words that stand without an option. */
+  readonly words: Words;
+}
+
+/** Reads commands and options out of the program that parses them. */
+export function programWords(program: Command): CompletedCommand[] {
+  const visible = program.createHelp().visibleCommands(program);
+  const names = visible.map((command) => command.name());
+  return visible.map((command) => ({
+    name: command.name(),
+    summary: command.summary() || command.description(),
+    options: command.options
+      .filter(({ long, hidden }) => long && !hidden)
+      .map((option) => ({
+        flag: option.long as string,
+        help: firstClause(option.description),
+        value: valueWords(option),
+      }))
+      .concat({ flag: "--help", help: "display help for command", value: null }),
+    words: command.name() === "help" ? { kind: "choices", values: names } : argumentOf(command),
+  }));
+}
+
+/** Descriptions are sentences; a list of completions shows how they begin. */
+const firstClause = (text: string): string => text.split(/[;(:\n]/)[0].trim();
+
+function valueWords(option: Option): Words | null {
+  if (option.isBoolean()) return null;
+  if (option.argChoices) return { kind: "choices", values: option.argChoices };
+  return { kind: /<(dir|path|file|name=path|folder)(\.\.\.)?>/.test(option.flags) ? "files" : "free" };
+}
+
+function argumentOf(command: Command): Words {
+  const [argument] = command.registeredArguments;
+  if (argument?.argChoices) return { kind: "choices", values: argument.argChoices };
+  return { kind: argument ? "files" : "free" };
+}

@@ -1,0 +1,45 @@
+import { readFile } from "node:fs/promises";
+import { parseJson } from "../modelConfig.ts";
+
+/** A record of a data file, with the place that messages name. */
+export interface PlacedRecord {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly place: string;
+}
+
+/** Reads a text file. Throws, naming it, where there is none. */
+export function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new Error(error.code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${error.message}`);
+  });
+}
+
+/** Reads the objects of a JSON or JSONL file, at most `limit` of them. Throws, naming the place. */
+export async function readRecords(path: string, limit: number = Number.POSITIVE_INFINITY): Promise<PlacedRecord[]> {
+  const text = await readText(path);
+  const values = text.trimStart().startsWith("[")
+    ? (parseJson(text, path) as unknown[]).map((value, i) => ({ value, place: `${path}, record ${i + 1}` }))
+    : text
+        .split("\n")
+        .map((line, i) => ({ line, place: `${path}, line ${i + 1}` }))
+        .filter(({ line }) => line.trim() !== "")
+        .slice(0, limit)
+        .map(({ line, place }) => ({ value: parseJson(line, place), place }));
+  const records = values.slice(0, limit).map(({ value, place }) => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return { fields: value as Record<string, unknown>, place };
+    }
+    throw new Error(`${place}: expected an object, and found ${JSON.stringify(value).slice(0, 40)}`);
+  });
+  if (records.length === 0) throw new Error(`${path} holds no records`);
+  return records;
+}
+
+/** A text of a record, under the first of some names. Throws, naming the place and the names. */
+export function textField({ fields, place }: PlacedRecord, names: readonly string[]): string {
+  const name = names.find((candidate) => typeof fields[candidate] === "string");
+  if (name !== undefined) return fields[name] as string;
+  throw new Error(
+    `${place}: expected a text ${names.map((n) => `"${n}"`).join(" or ")}; it has ${Object.keys(fields).join(", ")}`,
+  );
+}

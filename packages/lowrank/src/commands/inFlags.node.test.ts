@@ -1,0 +1,33 @@
+import { Command } from "commander";
+import { expect, test } from "vitest";
+import { runCommand } from "../testing/runCommand.ts";
+import { inFlags } from "./inFlags.ts";
+
+const command = (words: readonly string[]) =>
+  new Command("c")
+    .option("--target-modules <which>")
+    .option("--peft-config <file>")
+    .option("--threads <n>")
+    .parse(words, { from: "user" });
+
+test.each([
+  ['targetModules ["q"] matches no module', '--target-modules ["q"] matches no module'],
+  ["LoraConfig: targetModules is empty", "--target-modules is empty"],
+  ["wasm: threads is 99; give fewer", "--threads is 99; give fewer"],
+  // Options that the command has not, names in quotes, and parts of other words stay.
+  ["loraAlpha is 0", "loraAlpha is 0"],
+  ['the file has "targetModules"', 'the file has "targetModules"'],
+  ["config.targetModules is empty", "config.targetModules is empty"],
+])("%j names flags: %j", (message, expected) => {
+  expect(inFlags(message, command([]))).toBe(expected);
+  expect(inFlags(message, null)).toBe(message);
+});
+
+test("fields of a file keep their names", () => {
+  expect(inFlags("targetModules is empty", command(["--peft-config", "a.json"]))).toBe("targetModules is empty");
+});
+
+test("commands do so", async () => {
+  const { stderr } = await runCommand(["plan", "gpt2", "--target-modules", "q_porj"]);
+  expect(stderr).toContain('error: --target-modules ["q_porj"] matches no module of this model');
+});

@@ -1,0 +1,29 @@
+/** True once this run of the command has printed its JSON object. */
+let printed = false;
+
+/** Prints the one JSON object of a command to stdout. */
+export function printJson(value: unknown): void {
+  printed = true;
+  console.log(JSON.stringify(value, null, 2));
+}
+
+/** Returns true if a command line asks for JSON. */
+export function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return (end < 0 ? words : words.slice(0, end)).includes("--json");
+}
+
+/** Prints an error as the JSON object, unless the command has printed one before it failed. */
+export function printJsonError(message: string): void {
+  if (!printed) printJson({ error: { message } });
+}
+
+/** Forgets what an earlier run in this process has printed. */
+export function beginJson(): void {
+  printed = false;
+}
+
+/** Says lines on the way to a result: on stdout, or on stderr where that is one JSON object. */
+export function sayer(json: boolean | undefined): (line: string) => void {
+  return json ? (line) => console.error(line) : (line) => console.log(line);
+}

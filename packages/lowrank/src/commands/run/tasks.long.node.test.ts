@@ -1,0 +1,118 @@
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commandFolder } from "../../testing/commandFolder.ts";
+import { isStep, isValidation, type MetricsLine } from "./metrics.ts";
+
+const { folder, at, lowrank, succeed } = await commandFolder();
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const lines = (records: readonly object[]) => records.map((record) => JSON.stringify(record)).join("\n");
+const answers = ["a", "b", "c"];
+
+beforeAll(async () => {
+  const pairs = Array.from({ length: 24 }, (_, i) => {
+    return { prompt: `say ${i % 3}: `, chosen: answers[i % 3], rejected: answers[(i + 1) % 3] };
+  });
+  const turn = (role: string, content: string) => ({ role, content });
+  const chats = pairs.map(({ prompt, chosen, rejected }) => ({
+    chosen: [turn("user", prompt), turn("assistant", chosen)],
+    rejected: [turn("user", prompt), turn("assistant", rejected)],
+  }));
+  const judged = pairs.map(({ prompt, chosen, rejected }, i) => {
+    return { prompt, completion: i % 2 === 0 ? chosen : rejected, label: i % 2 === 0 };
+  });
+  await writeFile(at("preferences.jsonl"), lines(pairs));
+  await writeFile(at("chats.jsonl"), lines(chats));
+  await writeFile(at("judged.jsonl"), lines(judged));
+  await cp(at("model"), at("teacher"), { recursive: true });
+});
+
+const common =
+  "train --model model --batch-size 4 --steps 8 --lr 2e-2 --save-every 4 --eval-every 4 --validation-fraction 0.25";
+const words = (task: string, output: string, ...more: string[]) => [
+  ...common.split(" "),
+  ...["--task", task, "--output", output, ...more],
+];
+const weights = (name: string) => readFile(at(`${name}/adapter_model.safetensors`), "hex");
+const metrics = async (name: string): Promise<MetricsLine[]> =>
+  (await readFile(at(`${name}/metrics.jsonl`), "utf8"))
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+describe.each([
+  ["dpo", "preferences.jsonl", [], "eval_rewards/margins", "--beta", "0.3"],
+  ["orpo", "chats.jsonl", ["--beta", "2"], "eval_rewards/margins", "--beta", "0.3"],
+  ["kto", "judged.jsonl", [], "eval_rewards/margins", "--beta", "0.3"],
+  ["distillation", "pairs.jsonl", ["--teacher", "full"], "eval_cross_entropy", "--temperature", "2"],
+] as const)("--task %s", (task, data, more, measure, changed, value) => {
+  beforeAll(async () => {
+    if (task === "distillation") {
+      await succeed([
+        ..."train --model model --data pairs.jsonl --steps 20 --lr 1e-2 --method full".split(" "),
+        "--output",
+        "full",
+      ]);
+    }
+    await succeed(words(task, `${task}-whole`, "--data", data, ...more));
+  }, 60_000);
+
+  test("learns, and its measurements are printed and written", async () => {
+    const found = await metrics(`${task}-whole`);
+    const validations = found.filter(isValidation).map((line): Readonly<Record<string, number>> => ({ ...line }));
+    expect(validations.map(({ step }) => step)).toEqual([0, 4, 8]);
+    const [first, , last] = validations;
+    expect(last.eval_loss).toBeLessThan(first.eval_loss);
+    if (task === "distillation") expect(last[measure]).toBeLessThan(first[measure]);
+    else expect(last[measure]).toBeGreaterThan(first[measure]);
+    expect(first).not.toHaveProperty("eval_perplexity");
+    for (const { tokens_per_second } of found.filter(isStep)) expect(tokens_per_second).toBeGreaterThan(0);
+    const again = await succeed(words(task, `${task}-again`, "--data", data, ...more));
+    const name = measure.slice("eval_".length).replaceAll("_", " ");
+    expect(again.stdout).toContain(`validation ${name}: ${first[measure].toFixed(4)} at step 0, `);
+    expect(again.stdout).toMatch(/^validation loss: [\d.]+ at step 0, [\d.]+ at step 8$/m);
+    expect(again.stdout).toContain("bit-identical");
+    expect(await readFile(at(`${task}-again/report.html`), "utf8")).toContain(`Validation ${name}`);
+  });
+
+  test("goes on from a checkpoint to the same bits, and refuses other options by their names", async () => {
+    await succeed(words(task, `${task}-resumed`, "--data", data, ...more, "--resume", `${task}-whole/checkpoint-4`));
+    expect(await weights(`${task}-resumed`)).toBe(await weights(`${task}-whole`));
+    const other = words(task, `${task}-other`, "--data", data, ...more, "--resume", `${task}-whole/checkpoint-4`);
+    const refused = await lowrank([...other, changed, value]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(`${changed} is ${value}, and `);
+    const otherWords =
+      task === "distillation" ? words("sft", "x", "--data", data) : words("orpo", "x", "--data", "chats.jsonl");
+    if (task === "orpo") return;
+    const otherTask = await lowrank([...otherWords, "--resume", `${task}-whole/checkpoint-4`]);
+    expect(otherTask.stderr).toContain(`"${task}" in the checkpoint`);
+  });
+});
+
+test("another teacher is another run", async () => {
+  const more = ["--data", "pairs.jsonl", "--teacher", "model", "--resume", "distillation-whole/checkpoint-4"];
+  const { stderr } = await lowrank(words("distillation", "taught", ...more));
+  expect(stderr).toMatch(/--teacher is "\w{16}", and "\w{16}" in the checkpoint/);
+});
+
+test("options of other tasks, missing ones and wrong records are errors that say what to do", async () => {
+  const said = async (...list: string[]) => (await lowrank(list)).stderr;
+  expect(await said(...words("sft", "x", "--data", "pairs.jsonl", "--beta", "1"))).toContain(
+    "--beta is for --task dpo, orpo, kto or distillation; leave it out with --task sft",
+  );
+  expect(await said(...words("dpo", "x", "--data", "preferences.jsonl", "--teacher", "model"))).toContain(
+    "--teacher is for --task distillation",
+  );
+  expect(await said(...words("distillation", "x", "--data", "pairs.jsonl"))).toContain("give its folder as --teacher");
+  expect(await said(...words("dpo", "x", "--data", "preferences.jsonl", "--method", "full"))).toContain(
+    "compares with the model without its adapter; give a --method that has one",
+  );
+  expect(await said(...words("dpo", "x", "--data", "pairs.jsonl"))).toMatch(
+    /pairs.jsonl, record 1: .*; expected \{"prompt", "chosen", "rejected"\}, found keys prompt, completion/,
+  );
+  expect(await said(...words("kto", "x", "--data", "pairs.jsonl"))).toContain("label is undefined");
+  expect(await said(...words("dpo", "x", "--data", "preferences.jsonl", "--pack"))).toContain(
+    "--pack is for --task sft",
+  );
+});

@@ -1,0 +1,89 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
+
+let folder: CommandFolder;
+beforeAll(async () => {
+  folder = await commandFolder();
+});
+afterAll(() => rm(folder.folder, { recursive: true, force: true }));
+
+const plan = (more: string) => `
+model: model
+data: pairs.jsonl
+validation: pairs.jsonl
+output: sweep
+batchSize: 4
+steps: 20
+schedule: constant
+${more}`;
+
+interface Told {
+  readonly number: number;
+  readonly options: Record<string, unknown>;
+  readonly status: string;
+  readonly validationLoss: number;
+}
+
+test("a grid is trained, the best trial first, and nothing twice", async () => {
+  await writeFile(folder.at("run.yaml"), plan("sweep:\n  lr: [1e-5, 2e-2]\n  r: [2, 4]"));
+  const { stdout, stderr } = await folder.succeed(["sweep", "run.yaml", "--jobs", "2"]);
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines[0]).toMatch(/^trial +lr +r +validation loss +training loss +steps +result$/);
+  expect(lines.slice(1, 5).map((line) => line.trim().split(/ +/)[1])).toEqual(["0.02", "0.02", "0.00001", "0.00001"]);
+  expect(lines.slice(1, 5).every((line) => line.endsWith("succeeded"))).toBe(true);
+  expect(lines.at(-2)).toBe("wrote sweep: sweep.html, sweep.csv, sweep.json");
+  expect(stderr.match(/\(\d of 4\)/g)?.length).toBe(4);
+  const page = await readFile(folder.at("sweep/sweep.html"), "utf8");
+  for (const part of ["4 trials of lr, r", "Validation loss", "Training loss", "<svg", "lr 0.02, r"]) {
+    expect(page).toContain(part);
+  }
+  expect((await readFile(folder.at("sweep/sweep.csv"), "utf8")).split("\n").length).toBe(6);
+
+  // The best adapter gives the loss that the table tells.
+  const { r } = JSON.parse(await readFile(folder.at("sweep/best/adapter_config.json"), "utf8"));
+  expect(String(r)).toBe(lines[1].trim().split(/ +/)[2]);
+  const generate = "generate model --adapter sweep/best --prompt X --greedy --max-new-tokens 1".split(" ");
+  generate[5] = "say 1: ";
+  expect((await folder.succeed(generate)).code).toBe(0);
+
+  const start = performance.now();
+  const again = await folder.succeed(["sweep", "run.yaml", "--json"]);
+  expect(performance.now() - start).toBeLessThan(3000);
+  const results = JSON.parse(again.stdout) as Told[];
+  expect(results.map(({ options }) => options.lr)).toEqual([0.02, 0.02, 1e-5, 1e-5]);
+  expect(results[0].validationLoss).toBeLessThan(results[3].validationLoss);
+}, 100_000);
+
+test("options are drawn at random, over methods too, and a trial that fails is told among the others", async () => {
+  const random =
+    "trials: 3\nsweepSeed: 5\nsweep:\n  lr: { min: 1e-3, max: 1e-1, scale: log }\n  method: [lora, rslora]";
+  await writeFile(folder.at("random.yaml"), plan(random).replace("output: sweep", "output: random"));
+  const { stdout } = await folder.succeed(["sweep", "random.yaml", "--json"]);
+  const results = JSON.parse(stdout) as Told[];
+  expect(results.map(({ status }) => status)).toEqual(["succeeded", "succeeded", "succeeded"]);
+  expect(new Set(results.map(({ options }) => options.lr)).size).toBe(3);
+
+  const huge = "sweep:\n  lr: [1e-3, 1e30]";
+  await writeFile(folder.at("huge.yaml"), plan(huge).replace("output: sweep", "output: huge"));
+  const outcome = await folder.succeed(["sweep", "huge.yaml"]);
+  const [, first, second] = outcome.stdout.split("\n");
+  expect(first).toMatch(/succeeded$/);
+  expect(second).toMatch(/1e\+30 .*(NaN|infinit|finite)/);
+}, 100_000);
+
+test("what no trial could train with is said before any starts", async () => {
+  const failing = async (more: string) => {
+    await writeFile(folder.at("bad.yaml"), plan(more));
+    const { code, stderr } = await folder.lowrank(["sweep", "bad.yaml"]);
+    expect(code).toBe(1);
+    return stderr.trim();
+  };
+  expect(await failing("sweep:\n  rr: [1]")).toContain('bad.yaml: trial {"rr":1}: there is no option "rr" for jobs');
+  expect(await failing("sweep:\n  r: [0]")).toContain("--r");
+  expect(await failing("sweep:\n  lr: { min: 2, max: 1 }")).toContain("sweep.lr goes from 2 to 1; expected min < max");
+  expect(await failing("sweep:\n  lr: { min: 1, max: 2 }")).toContain("lr is a range");
+  expect(await failing("sweep:\n  steps: [1, 2]")).toContain("steps stands below sweep, and beside it");
+  expect(await failing("trials: 0\nsweep:\n  r: [1]")).toContain("bad.yaml: trials:");
+  expect(await failing("")).toContain("bad.yaml: sweep:");
+});

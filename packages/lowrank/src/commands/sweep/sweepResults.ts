@@ -1,0 +1,113 @@
+import type { JobEvent, JobState } from "@lowrank/serve/jobs";
+import { htmlPage } from "../../report/htmlPage.ts";
+import { lineChart } from "../../report/lineChart.ts";
+import { type Column, digits, htmlTable } from "../../report/table.ts";
+import type { SweepPlan } from "./sweepFile.ts";
+import type { Trial } from "./trials.ts";
+
+/** A trial, with what came of it. */
+export interface TrialResult {
+  /** Counted from 1, in the order of the trials. */
+  readonly number: number;
+  readonly id: string;
+  readonly options: Trial;
+  readonly status: string;
+  readonly error: string | null;
+  /** Losses by step. */
+  readonly training: readonly (readonly [step: number, loss: number])[];
+  readonly validation: readonly (readonly [step: number, loss: number])[];
+}
+
+/** "lr 0.001, r 8" */
+export function describeTrial(options: Trial): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
+}
+
+/** Returns what came of a trial, by its job and its log. */
+export function resultOf(
+  number: number,
+  options: Trial,
+  { job, end }: JobState,
+  log: readonly JobEvent[],
+): TrialResult {
+  const series = (name: string) =>
+    log.flatMap(({ data }): [number, number][] => (data?.[name] === undefined ? [] : [[data.step, data[name]]]));
+  return {
+    ...{ number, id: job.id, options, status: end?.status ?? "open", error: end?.error?.message ?? null },
+    ...{ training: series("train_loss"), validation: series("valid_loss") },
+  };
+}
+
+/** The loss by which trials are compared: the last validation's, or the last step's. */
+export function lossOf({ validation, training }: TrialResult): number | null {
+  return (validation.at(-1) ?? training.at(-1))?.[1] ?? null;
+}
+
+/** Sorts trials: the best first, those without a loss last. */
+export function ranked(results: readonly TrialResult[]): TrialResult[] {
+  const rank = (result: TrialResult) =>
+    result.status === "succeeded" ? (lossOf(result) ?? Number.MAX_VALUE) : Number.POSITIVE_INFINITY;
+  return results.toSorted((a, b) => rank(a) - rank(b) || a.number - b.number);
+}
+
+/** The columns of a sweep's table. */
+export function sweepColumns({ varied, validation }: SweepPlan): Column<TrialResult>[] {
+  return [
+    { title: "trial", key: "trial", value: ({ number }) => number },
+    ...varied.map((name): Column<TrialResult> => {
+      const value = (result: TrialResult) => {
+        const found = result.options[name];
+        return typeof found === "boolean" ? String(found) : found;
+      };
+      return { title: name, key: name, value, show: String };
+    }),
+    ...(validation === null
+      ? []
+      : [
+          {
+            title: "validation loss",
+            key: "validation_loss",
+            value: ({ validation }: TrialResult) => validation.at(-1)?.[1] ?? null,
+            show: digits,
+          },
+        ]),
+    {
+      title: "training loss",
+      key: "training_loss",
+      value: ({ training }) => training.at(-1)?.[1] ?? null,
+      show: digits,
+    },
+    { title: "steps", key: "steps", value: ({ training }) => training.at(-1)?.[0] ?? null },
+    { title: "result", key: "result", value: ({ status, error }) => error ?? status },
+  ];
+}
+
+/** A page with the table of a sweep and the losses of its trials. */
+export function sweepPage(plan: SweepPlan, results: readonly TrialResult[]): string {
+  const shared = Object.entries(plan.shared).map(([name, value]) => `${name} ${value}`);
+  const label = ({ options }: TrialResult) => describeTrial(options);
+  const chart = (title: string, series: "training" | "validation") => {
+    const lines = results.filter((result) => result[series].length > 1);
+    if (lines.length === 0) return [];
+    const drawn = lines.map((result) => ({
+      name: label(result),
+      group: `trial ${result.number}`,
+      points: result[series],
+    }));
+    return [lineChart({ title, xTitle: "step", lines: drawn, show: digits })];
+  };
+  const best = results[0]?.status === "succeeded" ? [`The best: ${label(results[0])}.`] : [];
+  return htmlPage({
+    title: `${results.length} trials of ${plan.varied.join(", ")}`,
+    paragraphs: [
+      `${plan.method === "dpo" ? "Comparisons" : "Examples"} of ${plan.data.join(", ")}, on ${plan.model}.`,
+      ...(shared.length > 0 ? [`All trials: ${shared.join(", ")}.`] : []),
+      ...best,
+    ],
+    tables: [{ heading: "Trials, the best first", html: htmlTable(sweepColumns(plan), results) }],
+    charts: [...chart("Validation loss", "validation"), ...chart("Training loss", "training")],
+    notes: [],
+  });
+}

@@ -1,0 +1,47 @@
+import { Generator } from "@lowrank/core";
+import type { OptionValue } from "@lowrank/serve/jobs";
+
+/** The values that an option may have: some, or all between two ends. */
+export type Choices =
+  | { readonly values: readonly OptionValue[] }
+  | { readonly min: number; readonly max: number; readonly log: boolean; readonly whole: boolean };
+
+/** The options of one trial that differ from trial to trial. */
+export type Trial = Readonly<Record<string, OptionValue>>;
+
+/** Returns all combinations of values, the last option's changing first. Throws for a range. */
+export function gridOf(varied: Readonly<Record<string, Choices>>): Trial[] {
+  let trials: Trial[] = [{}];
+  for (const [name, choices] of Object.entries(varied)) {
+    if (!("values" in choices)) {
+      throw new Error(`sweep: ${name} is a range, of which a grid would have no end; give values, or "trials: 20"`);
+    }
+    trials = trials.flatMap((trial) => choices.values.map((value) => ({ ...trial, [name]: value })));
+  }
+  return trials;
+}
+
+/**
+ * Draws trials. Trial i is the same, however many there are. One that was drawn before is drawn
+ * again, a few times: of few combinations there may be fewer than asked for.
+ */
+export function drawTrials(varied: Readonly<Record<string, Choices>>, count: number, seed: number): Trial[] {
+  const generator = new Generator(seed);
+  const found = new Map<string, Trial>();
+  for (let drawn = 0; found.size < count && drawn < 20 * count; drawn++) {
+    const numbers = new Float32Array(Object.keys(varied).length);
+    generator.fillUniform(numbers);
+    const entries = Object.entries(varied).map(([name, choices], i) => [name, valueAt(choices, numbers[i])]);
+    const trial = Object.fromEntries(entries) as Trial;
+    found.set(JSON.stringify(trial), trial);
+  }
+  return [...found.values()];
+}
+
+/** The value at a place from 0 to 1. Those of ranges have four digits that count. */
+function valueAt(choices: Choices, place: number): OptionValue {
+  if ("values" in choices) return choices.values[Math.floor(place * choices.values.length)];
+  const { min, max, log, whole } = choices;
+  if (whole) return Math.min(max, Math.floor(log ? min * ((max + 1) / min) ** place : min + place * (max + 1 - min)));
+  return Number((log ? min * (max / min) ** place : min + place * (max - min)).toPrecision(4));
+}

@@ -1,0 +1,28 @@
+import { type DynamicRopeScaling, dynamic } from "./dynamic.ts";
+import { type LinearRopeScaling, linear } from "./linear.ts";
+import { type Llama3RopeScaling, llama3 } from "./llama3.ts";
+import { type LongRopeScaling, longrope } from "./longrope.ts";
+import type { RopeKind } from "./ropeKind.ts";
+import { type YarnRopeScaling, yarn } from "./yarn.ts";
+
+/** The settings of a scaling of rotary embedding. */
+export type RopeScaling =
+  | DynamicRopeScaling
+  | LinearRopeScaling
+  | Llama3RopeScaling
+  | LongRopeScaling
+  | YarnRopeScaling;
+
+/** The ways of stretching rotary embedding, by transformers' `rope_type`. */
+export const ropeKinds: { readonly [T in RopeScaling["type"]]: RopeKind<Extract<RopeScaling, { type: T }>> } = {
+  dynamic,
+  linear,
+  llama3,
+  longrope,
+  yarn,
+};
+
+/** Returns the way of stretching that some settings are for. */
+export function ropeKindOf(scaling: RopeScaling): RopeKind<RopeScaling> {
+  return ropeKinds[scaling.type] as RopeKind<RopeScaling>;
+}

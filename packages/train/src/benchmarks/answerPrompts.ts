@@ -1,0 +1,67 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { type CausalLM, generate, type TextPrompt, type Tokenizer } from "@lowrank/models";
+
+/** Options of `answerPrompts`. */
+export interface AnswerSettings {
+  /** Prompts that run as one batch. */
+  readonly batchSize: number;
+  readonly maxNewTokens: number;
+  /** Texts at which an answer ends; they are cut off. */
+  readonly stop: readonly string[];
+  /** Tokens at which an answer ends. */
+  readonly eosTokenIds: readonly number[];
+  /** Called with the number of answers so far, after each batch. */
+  readonly onProgress?: (done: number, of: number) => void;
+}
+
+const answerKeys: OptionKeys<AnswerSettings> = {
+  ...({ batchSize: true, maxNewTokens: true, stop: true, eosTokenIds: true, onProgress: true } as const),
+};
+
+/**
+ * Continues prompts greedily, batch by batch, those of like lengths together. A prompt that leaves
+ * no room in the model's positions loses its beginning, as in lm-evaluation-harness.
+ */
+export async function answerPrompts(
+  model: CausalLM,
+  tokenizer: Tokenizer,
+  prompts: readonly TextPrompt[],
+  settings: AnswerSettings,
+): Promise<string[]> {
+  checkOptions("answerPrompts", settings, answerKeys);
+  const { batchSize, maxNewTokens, stop, eosTokenIds, onProgress } = settings;
+  const room = model.maxPositions - (model.virtualTokens?.count ?? 0) - maxNewTokens;
+  if (room < 1) {
+    throw new Error(
+      `answers of ${maxNewTokens} tokens leave no room for a prompt in the model's ${model.maxPositions} positions; ask for fewer`,
+    );
+  }
+  const ids = await Promise.all(prompts.map((prompt) => tokensOf(prompt, tokenizer)));
+  const order = ids.map((_, i) => i).sort((a, b) => ids[b].length - ids[a].length);
+  const answers = new Array<string>(prompts.length);
+  for (let at = 0; at < order.length; at += batchSize) {
+    const rows = order.slice(at, at + batchSize);
+    const batch = rows.map((i) => ids[i].slice(-room));
+    const options = { maxNewTokens, eosTokenIds, generationConfig: null, tokenizer };
+    const found = await generate(model, batch, { ...options, stop: stop.length > 0 ? stop : undefined });
+    for (const [row, tokens] of found.entries()) {
+      const end = tokens.findIndex((token) => eosTokenIds.includes(token));
+      const text = tokenizer.decode(end < 0 ? tokens : tokens.slice(0, end));
+      answers[rows[row]] = cutAt(text, stop);
+    }
+    onProgress?.(at + rows.length, order.length);
+  }
+  return answers;
+}
+
+async function tokensOf(prompt: TextPrompt, tokenizer: Tokenizer): Promise<readonly number[]> {
+  if (typeof prompt === "string") return tokenizer.encode(prompt);
+  if (typeof prompt[0] === "number") return prompt as readonly number[];
+  const text = await tokenizer.applyChatTemplate(prompt as never, { addGenerationPrompt: true });
+  return tokenizer.encode(text, { addSpecialTokens: false });
+}
+
+function cutAt(text: string, stop: readonly string[]): string {
+  const ends = stop.map((word) => text.indexOf(word)).filter((at) => at >= 0);
+  return ends.length > 0 ? text.slice(0, Math.min(...ends)) : text;
+}
