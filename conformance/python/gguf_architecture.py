@@ -14,20 +14,27 @@ KEYS = (
     ("attention.head_count_kv", "num_key_value_heads"), ("attention.key_length", "head_dim"),
     ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
     ("attention.layer_norm_epsilon", "layer_norm_epsilon"), ("attention.sliding_window", "sliding_window"),
-    ("vocab_size", "vocab_size"),
+    ("vocab_size", "vocab_size"), ("attn_logit_softcapping", "attn_logit_softcapping"),
+    ("final_logit_softcapping", "final_logit_softcapping"), ("attention.scale", "attention_multiplier"),
+    ("embedding_scale", "embedding_multiplier"), ("residual_scale", "residual_multiplier"),
+    ("logit_scale", "logits_scaling"),
 )
 
 
 class GgufArchitecture:
-    """`architecture` is llama.cpp's name; `heads` the number of heads of each tensor whose rows it has in pairs."""
+    """
+    `architecture` is llama.cpp's name; `heads` the number of heads of each tensor whose rows it has in pairs; `plus`
+    what its numbers are larger by.
+    """
 
-    def __init__(self, folder, architecture, heads):
+    def __init__(self, folder, architecture, heads, plus):
         self.config = AutoConfig.from_pretrained(folder)
         with torch.device("meta"):
             self.model = AutoModelForCausalLM.from_config(self.config)
         (kind,) = (kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
         self.names = gguf.get_tensor_name_map(kind, self.config.num_hidden_layers)
         self.heads = heads
+        self.plus = plus
 
     def file_name(self, name):
         module, part = name.rsplit(".", 1)

@@ -29,14 +29,14 @@ def describe(writer, name, model):
         add(f"{name}.{key}", value)
     rope = getattr(model.config, "rope_parameters", None)
     if rope:
-        writer.add_rope_freq_base(rope["rope_theta"])
+        writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
     writer.add_bos_token_id(model.config.bos_token_id)
     writer.add_eos_token_id(model.config.eos_token_id)
 
 
-def write_gguf(folder, architecture, heads, seed, out):
+def write_gguf(folder, architecture, heads, plus, seed, out):
     """A file of the model in `folder` with other weights; returns the hash of each tensor's float32 in Hugging Face's order."""
-    model = GgufArchitecture(folder, architecture, heads)
+    model = GgufArchitecture(folder, architecture, heads, plus)
     rng = np.random.default_rng(seed)
     writer = GGUFWriter(out, architecture)
     describe(writer, architecture, model)
@@ -53,6 +53,8 @@ def write_gguf(folder, architecture, heads, seed, out):
         elif name in heads:
             # llama.cpp has a head's rows in pairs, transformers in halves.
             values = values.reshape(heads[name], shape[0] // heads[name] // 2, 2, -1).swapaxes(1, 2)
+        if name in plus:
+            values = values - np.float32(plus[name])
         hashes[name] = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
         own = blocks.reshape(-1) if len(shape) == 1 else blocks
         writer.add_tensor(model.file_name(name), own, raw_dtype=GGMLQuantizationType[kind])

@@ -18,6 +18,8 @@ def expected_tensors(model, weights):
             heads = model.heads[name]
             halves = values.reshape(heads, 2, len(values) // heads // 2, *values.shape[1:])
             values = halves.swapaxes(1, 2).reshape(values.shape)
+        if name in model.plus:
+            values = values + np.float32(model.plus[name])
         yield model.file_name(name), np.ascontiguousarray(values)
 
 
@@ -28,9 +30,9 @@ def expected_type(name, values, dtype, head):
     return kind if values.shape[-1] % GGML_QUANT_SIZES[kind][0] == 0 else GGMLQuantizationType.F16
 
 
-def check_gguf(folder, file, dtype, architecture, heads):
+def check_gguf(folder, file, dtype, architecture, heads, plus):
     """What in the file is not as it should be: tensors to the byte, types, shapes, the config's numbers."""
-    model = GgufArchitecture(folder, architecture, heads)
+    model = GgufArchitecture(folder, architecture, heads, plus)
     weights = load_file(Path(folder) / "model.safetensors")
     reader = GGUFReader(file)
     found = {tensor.name: tensor for tensor in reader.tensors}

@@ -13,20 +13,27 @@ const sizes = {
 
 /** Models of all architectures with a form in GGUF, with an output layer of their own or none. */
 export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries(
-  architectures()
-    .filter(({ gguf, heads }) => gguf && heads.causalLM)
-    .flatMap(({ modelType: model_type }) =>
-      [false, true].map((tied) => [
-        `${model_type}, wide${tied ? ", tied" : ""}`,
-        { model_type, ...sizes, tie_word_embeddings: tied },
-      ]),
-    ),
+  (
+    await Promise.all(
+      architectures().map(async ({ modelType: model_type, gguf, heads }) => {
+        const form = heads.causalLM && (await gguf?.());
+        const ties = !form ? [] : form.alwaysTied ? [true] : [false, true];
+        return ties.map((tied) => [
+          `${model_type}, wide${tied ? ", tied" : ""}`,
+          { model_type, ...sizes, tie_word_embeddings: tied },
+        ]);
+      }),
+    )
+  ).flat(),
 );
 
-/** The name of an architecture in llama.cpp, and the heads of tensors with their rows in pairs. */
+/** An architecture in llama.cpp. */
 export interface GgufLayout {
   architecture: string;
+  /** The heads of tensors with their rows in pairs. */
   heads: Record<string, number>;
+  /** The amount by which the numbers of tensors are larger. */
+  plus: Record<string, number>;
 }
 
 /** Asks the architecture of the model in a folder. Throws for one without a form in GGUF. */
@@ -37,6 +44,7 @@ export async function ggufLayout(folder: string): Promise<GgufLayout> {
     ?.gguf?.();
   if (!form) throw new Error(`${folder}: ${config.modelType} has no form in GGUF`);
   const tensors = form.tensors(config);
-  const heads = tensors.flatMap(({ hf, heads }): [string, number][] => (heads === undefined ? [] : [[hf, heads]]));
-  return { architecture: form.architecture, heads: Object.fromEntries(heads) };
+  const numbers = (of: "heads" | "plus") =>
+    Object.fromEntries(tensors.flatMap((tensor) => (tensor[of] === undefined ? [] : [[tensor.hf, tensor[of]]])));
+  return { architecture: form.architecture, heads: numbers("heads"), plus: numbers("plus") };
 }

@@ -1,6 +1,9 @@
 import { type Architecture, defineArchitecture } from "./architecture.ts";
+import type { LayerType } from "./config/layerTypes.ts";
 import { type GemmaConfig, gemmaDefaults, gemmaToHf, gemmaTraits, readGemma } from "./gemmaParts.ts";
 import { llamaKinHeads, llamaTargets, withoutFrequencies } from "./llama.ts";
+
+const usualType = (layer: number): LayerType => (layer % 2 === 0 ? "sliding_attention" : "full_attention");
 
 /** Gemma 2: windows on every other layer, capped scores and logits. arXiv:2408.00118. */
 export const gemma2: Architecture<GemmaConfig> = defineArchitecture({
@@ -12,12 +15,16 @@ export const gemma2: Architecture<GemmaConfig> = defineArchitecture({
       maxPositionEmbeddings: 8192,
       attnLogitSoftcapping: 50,
       finalLogitSoftcapping: 30,
-      usualType: (layer) => (layer % 2 === 0 ? "sliding_attention" : "full_attention"),
+      usualType,
     }),
   writeConfig: gemmaToHf,
   heads: llamaKinHeads("Gemma2", gemmaTraits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => {
+    const facts = { architecture: "gemma2", alwaysTied: true, capped: true, typeOf: usualType, traits: gemmaTraits };
+    return (await import("./gguf/gemmaForm.ts")).gemmaForm<GemmaConfig>(facts);
+  },
   defaultTargets: llamaTargets,
   presets: { "gemma-2-2b": {} },
 });

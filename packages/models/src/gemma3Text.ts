@@ -1,5 +1,6 @@
 import { type Architecture, defineArchitecture } from "./architecture.ts";
 import type { JsonFields } from "./config/jsonFields.ts";
+import type { LayerType } from "./config/layerTypes.ts";
 import { type RopeConfig, ropeFrom } from "./config/ropeConfig.ts";
 import { type GemmaConfig, gemmaDefaults, gemmaToHf, gemmaTraits, readGemma } from "./gemmaParts.ts";
 import { llamaKinHeads, llamaTargets, withoutFrequencies } from "./llama.ts";
@@ -15,14 +16,14 @@ interface Gemma3TextConfig extends GemmaConfig {
 
 function readConfig(fields: JsonFields): Gemma3TextConfig {
   const own = fields.raw("sliding_window_pattern") === undefined ? "_sliding_window_pattern" : "sliding_window_pattern";
-  const pattern = fields.integer(own, 6);
+  const pattern = fields.integer(own, usualPattern);
   const config = readGemma(fields, "gemma3_text", {
     ...gemmaDefaults,
     vocabSize: 262208,
     maxPositionEmbeddings: 131072,
     attnLogitSoftcapping: null,
     finalLogitSoftcapping: null,
-    usualType: (layer) => ((layer + 1) % pattern === 0 ? "full_attention" : "sliding_attention"),
+    usualType: typesEvery(pattern),
   });
   // transformers 5 has one set of parameters for each type of layer.
   const byType = fields.object("rope_parameters");
@@ -33,6 +34,13 @@ function readConfig(fields: JsonFields): Gemma3TextConfig {
     localRope: localRope(fields, byType?.object("sliding_attention"), config),
   };
 }
+
+/** Every so many layers see all positions. */
+function typesEvery(pattern: number): (layer: number) => LayerType {
+  return (layer) => ((layer + 1) % pattern === 0 ? "full_attention" : "sliding_attention");
+}
+
+const usualPattern = 6;
 
 /** The config's own `rope_theta` is that of the other layers. */
 function localRope(fields: JsonFields, parameters: JsonFields | undefined, config: GemmaConfig): RopeConfig {
@@ -60,6 +68,11 @@ export const gemma3Text: Architecture<Gemma3TextConfig> = defineArchitecture({
   },
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => {
+    const typeOf = typesEvery(usualPattern);
+    const facts = { architecture: "gemma3", alwaysTied: false, normed: "head", capped: false, typeOf, traits } as const;
+    return (await import("./gguf/gemmaForm.ts")).gemmaForm<Gemma3TextConfig>(facts);
+  },
   defaultTargets: llamaTargets,
   presets: {
     "gemma-3-270m": {

@@ -12,7 +12,7 @@ import { rmsNorms } from "./rmsNorms.ts";
 import { RotaryAttention } from "./rotaryAttention.ts";
 
 /** The shape of a Phi-3 model, named as in Hugging Face's Phi3Config. */
-interface Phi3Config extends LlamaKinConfig {
+export interface Phi3Config extends LlamaKinConfig {
   modelType: "phi3";
   /** The probability with which what a sub-layer adds is dropped in training. */
   residPdrop: number;
@@ -118,6 +118,7 @@ export const phi3: Architecture<Phi3Config> = defineArchitecture({
   heads: llamaKinHeads("Phi3", traits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/phi3Form.ts")).phi3Form,
   defaultTargets: {
     linear: ["qkv_proj"],
     norm: ["input_layernorm", "post_attention_layernorm", "norm"],

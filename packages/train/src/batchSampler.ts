@@ -24,7 +24,7 @@ export interface BatchSamplerOptions {
    * With `shuffle`: each example's length, to make batches of about equal ones,
    * which need little padding.
    */
-  lengths?: readonly number[];
+  lengths?: ArrayLike<number>;
   /** Leave out an epoch's last batch where it is smaller. Default false. */
   dropLast?: boolean;
 }
@@ -39,7 +39,7 @@ export class BatchSampler {
   readonly batchSize: number;
   readonly batchesPerEpoch: number;
   readonly #shuffle: EpochShuffler | undefined;
-  readonly #lengths: readonly number[] | undefined;
+  readonly #lengths: ArrayLike<number> | undefined;
   #epoch = 0;
   #position = 0;
   #order: Int32Array | undefined;
@@ -101,16 +101,19 @@ export class BatchSampler {
    * Sorts by length within stretches of some batches and draws the order of the batches;
    * a smaller one stays last.
    */
-  #groupByLength(order: Int32Array, lengths: readonly number[], random: EpochRandom): Int32Array {
+  #groupByLength(order: Int32Array, lengths: ArrayLike<number>, random: EpochRandom): Int32Array {
     const stretch = batchesSortedTogether * this.batchSize;
     const full = order.length - (order.length % this.batchSize);
-    const sorted: Int32Array[] = [];
     for (let at = 0; at < full; at += stretch) {
-      const part = order.slice(at, Math.min(at + stretch, full)).sort((a, b) => lengths[a] - lengths[b]);
-      for (let i = 0; i < part.length; i += this.batchSize) sorted.push(part.subarray(i, i + this.batchSize));
+      order.subarray(at, Math.min(at + stretch, full)).sort((a, b) => lengths[a] - lengths[b]);
     }
+    // No list of batches: of millions of examples it would take more memory than these.
     const out = order.slice();
-    for (const [i, from] of random.permutation(sorted.length).entries()) out.set(sorted[from], i * this.batchSize);
+    const batches = random.permutation(full / this.batchSize);
+    for (let i = 0; i < batches.length; i++) {
+      const from = batches[i] * this.batchSize;
+      for (let k = 0; k < this.batchSize; k++) out[i * this.batchSize + k] = order[from + k];
+    }
     return out;
   }
 }

@@ -12,6 +12,7 @@ import {
 } from "@lowrank/core";
 import type { Optimizer } from "@lowrank/nn";
 import { crc32 } from "./crc32.ts";
+import { areListed, type Examples } from "./datasets/dataset.ts";
 import { backendOf, type TrainableModule } from "./modelBatch.ts";
 import { ownTaskOf, type TaskOptions, taskOptionsOf } from "./taskOf.ts";
 import type { RateSetting, TrainingSettings } from "./trainerOptions.ts";
@@ -25,7 +26,7 @@ export type Fingerprint = Readonly<Record<string, Json>>;
 /** The parts of a run that decide its numbers. */
 export interface FingerprintedRun {
   readonly model: TrainableModule;
-  readonly examples: readonly unknown[];
+  readonly examples: Examples<unknown>;
   readonly options: TrainingSettings<unknown> & TaskOptions;
   readonly optimizer: Optimizer<RateSetting>;
   /** The peak learning rate of each of the optimiser's groups. */
@@ -115,7 +116,8 @@ function adapterSettings(files: ReadonlyMap<string, Uint8Array | string>): Finge
 const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
 
 /** The number of the examples, and a digest of what is in them. */
-async function digestOfExamples(examples: readonly unknown[]): Promise<string> {
+async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
+  if (!areListed(examples)) return `${examples.length} examples (${examples.digest})`;
   const encoder = new TextEncoder();
   let crc = 0;
   for (const example of examples) {

@@ -8,6 +8,8 @@ export type { Checkpointing, ResumeOptions } from "./checkpoint.ts";
 export { type Batch, collate } from "./collate.ts";
 export { type AnyExample, collateAny } from "./collateAny.ts";
 export { collateSequences, type LabelledSequence, type SequenceBatch } from "./collateSequences.ts";
+export type { Dataset, Examples } from "./datasets/dataset.ts";
+export { concatenateDatasets, packDataset, takeExamples } from "./datasets/datasetViews.ts";
 export {
   type ChatExample,
   type CompletionExample,
@@ -17,6 +19,13 @@ export {
 } from "./datasets/example.ts";
 export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
+export { type StreamBlocksOptions, streamBlocks } from "./datasets/streamBlocks.ts";
+export {
+  indexDataset,
+  type StreamDatasetOptions,
+  type StreamedDataset,
+  streamDataset,
+} from "./datasets/streamDataset.ts";
 export { type EmbedOptions, embed } from "./embeddings/embed.ts";
 export { type EmbeddingModel, meanPooling } from "./embeddings/meanPooling.ts";
 export {

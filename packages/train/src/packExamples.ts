@@ -31,7 +31,7 @@ export function packExamples(examples: readonly TokenizedExample[], options: Pac
 }
 
 /** Returns examples of one adapter as one row. */
-function joined(examples: readonly TokenizedExample[]): PackedExample {
+export function joined(examples: readonly TokenizedExample[]): PackedExample {
   const [{ adapterName }] = examples;
   return {
     inputIds: examples.flatMap(({ inputIds }) => inputIds),

@@ -61,18 +61,27 @@ describe("conversations", () => {
     await expect(tokenizeExample(tokenizer, { messages })).rejects.toThrow("without an assistant turn (roles: user)");
   });
 
-  test("a template that rewrites earlier turns is an error", async () => {
+  test("a template that rewrites earlier turns", async () => {
     const rewriting: ExampleTokenizer = {
       ...tokenizer,
       applyChatTemplate: (messages) => `${messages.length} ${messages.map((m) => m.content).join()}`,
     };
-    const messages = [
-      { role: "user", content: "x" },
-      { role: "assistant", content: "y" },
-    ];
-    await expect(tokenizeExample(rewriting, { messages })).rejects.toThrow(
-      "messages[1]: the chat template changes earlier text",
-    );
+    const messages = ["x", "y", "z", "w"].map((content, i) => ({ role: i % 2 ? "assistant" : "user", content }));
+    const { inputIds, labels } = await tokenizeExample(rewriting, { messages });
+    expect(inputIds).toEqual(codes("4 x,y,z,w"));
+    expect(labels).toEqual([...masked(4), ...codes("y"), ...masked(3), ...codes("w")]);
+  });
+
+  test("a template that renders a turn twice, or turns in another order, is an error", async () => {
+    const messages = ["x", "y", "z", "w"].map((content, i) => ({ role: i % 2 ? "assistant" : "user", content }));
+    const twice = (texts: string[]) => `${texts.join()} ${texts.join()}`;
+    const backwards = (texts: string[]) => texts.reverse().join();
+    for (const join of [twice, backwards]) {
+      const applyChatTemplate: ExampleTokenizer["applyChatTemplate"] = (turns) => join(turns.map((m) => m.content));
+      await expect(tokenizeExample({ ...tokenizer, applyChatTemplate }, { messages })).rejects.toThrow(
+        /messages\[\d\]: the chat template does not render this turn once and in its place/,
+      );
+    }
   });
 });
 

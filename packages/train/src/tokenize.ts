@@ -11,7 +11,12 @@ export interface ExampleTokenizer {
     messages: readonly ChatMessage[],
     options?: { addGenerationPrompt?: boolean },
   ): string | Promise<string>;
+  /** Returns the parts of a rendered conversation that are learned, where the template says so. */
+  generationSpans?(messages: readonly ChatMessage[]): Promise<readonly Span[] | null>;
 }
+
+/** A part of a text: [start, end). */
+export type Span = readonly [start: number, end: number];
 
 /**
  * The tokens of an example; `labels` repeats each token to be learned and is -100 for the others.
@@ -22,9 +27,10 @@ export interface TokenizedExample extends Row {
 
 /**
  * Tokenizes an example. Text: every token is learned. Prompt and completion: the completion's are.
- * Conversation: those of the assistant's turns, found by rendering its beginnings through the chat
- * template; text after the last of them is left out. An end-of-sequence token closes text and
- * completions where the tokenizer has one.
+ * Conversation: those of the assistant's turns, each with the token that ends it; text after the
+ * last of them is left out. They are told by `{% generation %}` of the chat template, else by what
+ * changes in the rendered text with a turn. An end-of-sequence token closes text and completions
+ * where the tokenizer has one.
  */
 export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {

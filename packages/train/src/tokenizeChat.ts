@@ -1,5 +1,6 @@
+import { assistantSpans } from "./assistantSpans.ts";
 import type { ChatExample } from "./datasets/example.ts";
-import type { ExampleTokenizer } from "./tokenize.ts";
+import type { ExampleTokenizer, Span } from "./tokenize.ts";
 
 /**
  * Tokenizes a conversation up to the end of the assistant's last turn, and finds the places of the
@@ -9,31 +10,31 @@ export async function tokenizeChat(
   tokenizer: ExampleTokenizer,
   { messages }: ChatExample,
 ): Promise<{ inputIds: number[]; learned: ReadonlySet<number> }> {
-  const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
-  const whole = await tokenizer.applyChatTemplate(messages);
-  const inputIds = encode(whole);
-  const learned = new Set<number>();
-  let length = 0;
-  for (const [i, { role }] of messages.entries()) {
-    if (role !== "assistant") continue;
-    const before = await tokenizer.applyChatTemplate(messages.slice(0, i), { addGenerationPrompt: true });
-    const after = await tokenizer.applyChatTemplate(messages.slice(0, i + 1));
-    if (!after.startsWith(before) || !whole.startsWith(after)) {
-      const found = "the chat template changes earlier text when this turn is added";
-      throw new Error(
-        `messages[${i}]: ${found}, so that the assistant's tokens cannot be told; use prompt and completion`,
-      );
-    }
-    const start = commonLength(encode(before), inputIds);
-    const end = endOfTurn(inputIds, start, commonLength(encode(after), inputIds), tokenizer.eosTokenId);
-    for (let t = start; t < end; t++) learned.add(t);
-    length = end;
-  }
-  if (length === 0) {
+  const last = messages.findLastIndex(({ role }) => role === "assistant");
+  if (last < 0) {
     const roles = messages.map((message) => message.role).join(", ");
     throw new Error(`a conversation without an assistant turn (roles: ${roles}) has nothing to learn`);
   }
+  const turns = messages.slice(0, last + 1);
+  const text = await tokenizer.applyChatTemplate(turns);
+  const marked = (await tokenizer.generationSpans?.(turns)) ?? null;
+  const spans = marked ?? (await assistantSpans(tokenizer, turns, text));
+  const encode = (part: string) => tokenizer.encode(part, { addSpecialTokens: false });
+  const inputIds = encode(text);
+  const learned = new Set<number>();
+  let length = 0;
+  for (const span of spans) {
+    const [start, end] = tokensOf(span, text, inputIds, encode);
+    length = marked ? end : endOfTurn(inputIds, start, end, tokenizer.eosTokenId);
+    for (let t = start; t < length; t++) learned.add(t);
+  }
+  if (learned.size === 0) throw new Error("the chat template renders nothing that the assistant writes");
   return { inputIds: inputIds.slice(0, length), learned };
+}
+
+/** The tokens of a part, with one that spans its start, and without one that spans its end. */
+function tokensOf([from, to]: Span, text: string, ids: readonly number[], encode: (part: string) => number[]): Span {
+  return [commonLength(encode(text.slice(0, from)), ids), commonLength(encode(text.slice(0, to)), ids)];
 }
 
 /**

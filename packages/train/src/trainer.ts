@@ -6,6 +6,7 @@ import type { BestModel } from "./bestModel.ts";
 import { BufferCopies } from "./bufferCopies.ts";
 import type { ResumeOptions, Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
+import { areListed, type Examples, readExamples } from "./datasets/dataset.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { generatorsOf } from "./generatorsOf.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
@@ -42,7 +43,7 @@ export function trainingSteps(
 /** Trains the parameters of a model that require gradients. */
 export class Trainer<Model extends TrainableModule = TrainableModel, Example = AnyExample, Batch = unknown> {
   readonly model: Model;
-  readonly examples: readonly Example[];
+  readonly examples: Examples<Example>;
   readonly maxSteps: number;
   readonly #options: TrainingSettings<unknown> & TaskOptions;
   readonly #task: TrainingTask;
@@ -63,16 +64,16 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   #fingerprint: Fingerprint | null = null;
 
   /** Prepares a training of any module on examples of any kind, with a collator and a loss. */
-  constructor(model: Model, examples: readonly Example[], options: OwnTrainerOptions<Model, Example, Batch>);
+  constructor(model: Model, examples: Examples<Example>, options: OwnTrainerOptions<Model, Example, Batch>);
   /**
    * Prepares a training. If examples have an `adapterName`, each adapter learns
    * from its own examples, and batches hold all of them. Throws if there are no
    * examples, or nothing that trains.
    */
-  constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions);
+  constructor(model: TrainableModel, examples: Examples<AnyExample>, options: TrainerOptions);
   constructor(
     model: TrainableModule,
-    examples: readonly unknown[],
+    examples: Examples<unknown>,
     options: (TrainingSettings<AnyExample> | TrainingSettings<Example>) & TaskOptions,
   ) {
     checkOptions<object>("Trainer", options, { ...trainingKeys, ...taskKeys });
@@ -80,12 +81,12 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     checkOptions("Trainer: checkpoints", options.checkpoints ?? {}, checkpointKeys);
     const { batchSize = 8, seed = 0, gradientAccumulationSteps, epochs } = options;
     this.model = model as Model;
-    this.examples = examples as readonly Example[];
+    this.examples = examples as Examples<Example>;
     this.#options = options;
     if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
-    this.#task = taskOf("Trainer", model, examples, options);
+    this.#task = taskOf("Trainer", model, areListed(examples) ? examples : [], options);
     const own = ownTaskOf(options) !== undefined;
-    const rows = own ? [] : (examples as readonly AnyExample[]);
+    const rows = own || !areListed(examples) ? [] : (examples as readonly AnyExample[]);
     if (own && options.groupByLength) {
       throw new Error("Trainer: groupByLength reads inputIds; leave it out with a collate of your own");
     }
@@ -98,7 +99,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     }
     if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
     const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
-    const lengths = options.groupByLength ? rows.map(({ inputIds }) => inputIds.length) : undefined;
+    const ofRows = () => (areListed(examples) ? rows.map(({ inputIds }) => inputIds.length) : examples.lengths);
+    const lengths = options.groupByLength ? ofRows() : undefined;
     this.#sampler = new BatchSampler(examples.length, {
       batchSize: Math.min(batchSize, examples.length),
       shuffle,
@@ -256,7 +258,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   async #nextBatch(): Promise<TaskBatch> {
-    return this.#task(Array.from(this.#sampler.next(), (i) => this.examples[i]));
+    return this.#task(await readExamples(this.examples, this.#sampler.next()));
   }
 
   async #evaluate(result: TrainingResult): Promise<void> {

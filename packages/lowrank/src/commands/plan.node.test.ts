@@ -129,7 +129,7 @@ test("of any method, by name or by PEFT's file", async () => {
 
 describe("errors are one line that says what to do", () => {
   test.each([
-    [["llama-7"], 'error: there is no preset "llama-7"; did you mean llama-7b? There are gpt2,'],
+    [["llama-7"], 'error: there is no preset "llama-7"; did you mean llama-7b? There are gemma-2-2b,'],
     [["./nowhere"], "error: there is no file or folder ./nowhere\n"],
     [["{}/broken.json"], "broken.json is not valid JSON: "],
     [["{}/other.json"], 'other.json: model_type is "mamba"; expected'],
@@ -154,6 +154,6 @@ describe("errors are one line that says what to do", () => {
 
 test("--help names the presets and has two examples", async () => {
   const { stdout } = await plan("--help");
-  expect(stdout).toContain("Presets: gpt2, gpt2-medium,");
+  expect(stdout).toContain("Presets: gemma-2-2b, gemma-3-270m,");
   expect(stdout.match(/^ {2}\$ lowrank plan /gm)?.length).toBe(2);
 });

@@ -47,12 +47,12 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const { loaded, data, config, batching } = prepared;
   const { model, quantize } = loaded;
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
-  const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
+  const probe = (data.validation.length > 0 ? data.validation : data.first).slice(0, options.batchSize);
   const probeLoss = async () => (await evaluate(model, probe, batching)).loss;
   const teacher = await loadTeacher(options, voice);
   const baseLoss = await probeLoss();
-  const learner = await makeLearner(loaded, config, data.train, batching, options, voice.say);
-  if (options.findLr) return findRate(learner, data.train, batching, { ...options, voice });
+  const learner = await makeLearner(loaded, config, data.first, batching, options, voice.say);
+  if (options.findLr) return findRate(learner, data.first, batching, { ...options, voice });
   const { adapted } = learner;
   const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const start = await startOf(options, prepared, learner);
@@ -102,10 +102,10 @@ async function promptsOf(
   const { tokenizer } = loaded;
   const { maxLength } = lengths;
   if (options.samplePrompt === undefined) {
-    const examples = data.validation.length > 0 ? data.validation : data.train;
+    const examples = data.validation.length > 0 ? data.validation : data.first;
     return samplePrompts(tokenizer, examples, { count: options.samples, maxLength });
   }
-  const prompts = await Promise.all(options.samplePrompt.map((text) => promptOf(tokenizer, text, data.train)));
+  const prompts = await Promise.all(options.samplePrompt.map((text) => promptOf(tokenizer, text, data.first)));
   const long = prompts.find(({ ids }) => ids.length >= maxLength);
   if (!long) return prompts;
   throw new Error(

@@ -17,6 +17,9 @@ export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlag
   model: string;
   data: string[];
   columns?: Record<string, string>;
+  onBadRecord: "error" | "skip";
+  stream?: boolean;
+  dataCache?: string;
   validation?: string;
   validationFraction: number;
   output: string;
@@ -101,6 +104,16 @@ export function trainCommand(): Command {
         "the keys of records with other names, as prompt=question,completion=answer",
       ).argParser(columns),
     )
+    .addOption(
+      new Option(
+        "--on-bad-record <how>",
+        "error ends at a record that is broken or empty; skip leaves it out, and says so",
+      )
+        .choices(["error", "skip"])
+        .default("error"),
+    )
+    .option("--stream", "read examples from disk when they are wanted, by an index (default: for data of over 64 MB)")
+    .option("--data-cache <dir>", "folder for indices (default: lowrank/datasets in the user's cache)")
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(
       new Option("--task <name>", `what is learned: ${tasks.map(({ name, title }) => `${name}, ${title}`).join("; ")}`)

@@ -10,6 +10,7 @@ import {
   type TokenizedExample,
   tokenizeExample,
 } from "@lowrank/train";
+import { warn } from "./loading.ts";
 
 /** The examples to train on and to validate with. */
 export interface DataOptions {
@@ -19,6 +20,8 @@ export interface DataOptions {
   validationFraction: number;
   /** The keys of records by those of an example. */
   columns?: Readonly<Record<string, string>>;
+  /** Says if a record that is no example ends the command, or is left out, which is told. */
+  onBadRecord?: "error" | "skip";
   /** Tokens in a block of a text, or of packed examples. */
   blockSize: number;
   /** Put several examples into a block instead of padding them. */
@@ -36,6 +39,9 @@ export interface TrainData {
 
 const recordEndings = [".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"];
 
+/** True for files whose records are examples. */
+export const holdsRecords = (path: string): boolean => recordEndings.includes(extname(path).toLowerCase());
+
 /** A file's tokens: one long text, or examples. */
 type Source = { ids: number[] } | { examples: TokenizedExample[] };
 
@@ -45,9 +51,9 @@ type Source = { ids: number[] } | { examples: TokenizedExample[] };
  * mixed, or nothing is left to train on.
  */
 export async function readTrainData(tokenizer: Tokenizer, options: DataOptions): Promise<TrainData> {
-  const source = await read(tokenizer, options.data, options.columns);
+  const source = await read(tokenizer, options.data, options);
   const [head, tail] = options.validation
-    ? [source, await read(tokenizer, [options.validation], options.columns)]
+    ? [source, await read(tokenizer, [options.validation], options)]
     : divide(source, 1 - options.validationFraction);
   const train = cut(tokenizer, limit(head, options.trainTokens), options);
   const validation = cut(tokenizer, limit(tail, options.validationTokens), options);
@@ -57,37 +63,62 @@ export async function readTrainData(tokenizer: Tokenizer, options: DataOptions):
     );
   }
   const unit = "ids" in source || options.pack ? `blocks of ${options.blockSize}` : "examples";
-  const description = `${count(train)} tokens in ${train.length} ${unit} to train on, ${count(validation)} in ${validation.length} to validate`;
+  const description = `${countTokens(train)} tokens in ${train.length} ${unit} to train on, ${countTokens(validation)} in ${validation.length} to validate`;
   return { train, validation, description };
 }
 
-function count(examples: readonly TokenizedExample[]): string {
+/** The number of tokens in examples, in words. */
+export function countTokens(examples: readonly TokenizedExample[]): string {
   return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
 }
 
-async function read(tokenizer: Tokenizer, paths: readonly string[], columns: DataOptions["columns"]): Promise<Source> {
-  const records = paths.filter((path) => recordEndings.includes(extname(path).toLowerCase()));
+/** Options of how records become examples. */
+type RecordOptions = Pick<DataOptions, "columns" | "onBadRecord">;
+
+async function read(tokenizer: Tokenizer, paths: readonly string[], options: RecordOptions): Promise<Source> {
+  const { columns, onBadRecord } = options;
+  const records = paths.filter(holdsRecords);
   if (records.length === 0 && columns) {
     throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
   }
   if (records.length === 0) return { ids: await readTexts(tokenizer, paths) };
-  if (records.length < paths.length) {
-    throw new Error(
-      `--data mixes examples (${records.join(", ")}) with texts; give files of one kind (${recordEndings.join(", ")} hold examples)`,
-    );
-  }
+  checkKinds(paths);
   const examples: TokenizedExample[] = [];
+  const skipped: string[] = [];
   for (const path of paths) {
-    for (const [i, example] of (await load(path, { columns })).entries()) {
+    const onSkip = (message: string) => void skipped.push(message);
+    for (const [i, example] of (await load(path, { columns, onBadRecord, onSkip })).entries()) {
       try {
         examples.push(await tokenizeExample(tokenizer, example));
       } catch (error) {
-        throw new Error(`${path}, example ${i + 1}: ${(error as Error).message}`, { cause: error });
+        const message = `${path}, example ${i + 1}: ${(error as Error).message}`;
+        if (onBadRecord !== "skip") throw new Error(message, { cause: error });
+        skipped.push(message);
       }
     }
   }
+  tellSkipped(skipped.slice(0, mostTold), skipped.length);
   return { examples };
 }
+
+/** Throws for texts among files of records. */
+export function checkKinds(paths: readonly string[]): void {
+  const records = paths.filter(holdsRecords);
+  if (records.length === paths.length) return;
+  throw new Error(
+    `--data mixes examples (${records.join(", ")}) with texts; give files of one kind (${recordEndings.join(", ")} hold examples)`,
+  );
+}
+
+/** Says how many records were left out, and why the first ones were. */
+export function tellSkipped(first: readonly string[], count: number): void {
+  if (count === 0) return;
+  const more = count > first.length ? `; and ${count - first.length} more` : "";
+  const records = count === 1 ? "1 record was" : `${count} records were`;
+  warn({ code: "skipped-records", message: `${records} skipped: ${first.join("; ")}${more}` });
+}
+
+const mostTold = 3;
 
 async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promise<number[]> {
   const ids: number[] = [];
@@ -100,7 +131,7 @@ async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promis
   return ids;
 }
 
-async function load(path: string, options: Pick<LoadDatasetOptions, "format" | "columns">): Promise<Example[]> {
+async function load(path: string, options: LoadDatasetOptions): Promise<Example[]> {
   try {
     return await loadDataset(path, options);
   } catch (error) {
@@ -139,9 +170,12 @@ function limit(source: Source, tokens = Number.POSITIVE_INFINITY): Source {
 
 function cut(tokenizer: Tokenizer, source: Source, { blockSize, pack }: DataOptions): TokenizedExample[] {
   if ("ids" in source) {
-    const [first] = tokenizer.encode("");
-    const bosTokenId = first === tokenizer.bosTokenId ? tokenizer.bosTokenId : null;
-    return blocks(source.ids, { blockSize, bosTokenId });
+    return blocks(source.ids, { blockSize, bosTokenId: bosOf(tokenizer) });
   }
   return pack ? packExamples(source.examples, { blockSize }) : source.examples;
+}
+
+/** The token that stands before a text, where the tokenizer adds one. */
+export function bosOf(tokenizer: Tokenizer): number | null {
+  return tokenizer.encode("")[0] === tokenizer.bosTokenId ? tokenizer.bosTokenId : null;
 }

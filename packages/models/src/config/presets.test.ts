@@ -46,9 +46,29 @@ test("the seven linear layers of Llama's blocks are those that QLoRA quantises",
   ]);
 });
 
+// As published.
+test.each([
+  ["gemma-2-2b", 2_614_341_888],
+  ["gemma-3-270m", 268_098_176],
+  ["gemma-3-1b", 999_885_952],
+  ["qwen3-0.6b", 596_049_920],
+  ["qwen3-8b", 8_190_735_360],
+  ["phi-3-mini", 3_821_079_552],
+  ["smollm3-3b", 3_075_098_624],
+  ["granite-3.3-2b", 2_533_539_840],
+  ["olmo-2-1b", 1_484_916_736],
+  ["pythia-160m", 162_322_944],
+  ["pythia-1.4b", 1_414_647_808],
+  ["stablelm-2-1.6b", 1_644_515_328],
+  ["mixtral-8x7b", 46_702_792_704],
+  ["qwen1.5-moe-a2.7b", 14_315_784_192],
+])("the preset %s has %d parameters", (name, count) => {
+  expect(describeModel(presetConfig(name)).parameterCount).toBe(count);
+});
+
 test("an unknown name gets the nearest one, and all", () => {
   expect(() => presetConfig("llama-2-7")).toThrow(
     'there is no preset "llama-2-7"; did you mean llama-2-7b? There are gemma-2-2b, gemma-3-270m,',
   );
-  expect(() => presetConfig("toString")).toThrow('there is no preset "toString"; There are');
+  expect(() => presetConfig("toString")).toThrow('there is no preset "toString"; there are');
 });

@@ -16,6 +16,8 @@ export interface TensorLayout {
    * rotary embedding wants them.
    */
   heads?: number;
+  /** Present where GGUF's numbers are larger by so much. */
+  plus?: number;
   /** Present where GGUF has [out, in] and Hugging Face's Conv1D [in, out]. */
   transposed?: true;
 }
@@ -37,6 +39,8 @@ export interface GgufParts {
 export interface GgufForm<C> {
   /** llama.cpp's name, `general.architecture`. Several architectures may share it. */
   readonly architecture: string;
+  /** True if llama.cpp has no output layer of its own in it. Default false. */
+  readonly alwaysTied?: boolean;
   /**
    * Gives true for the files that hold this architecture, where another one shares the
    * name and takes the rest.

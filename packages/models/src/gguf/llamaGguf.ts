@@ -1,3 +1,4 @@
+import type { Activation } from "../config/activation.ts";
 import type { LlamaKinConfig } from "../config/llamaConfig.ts";
 import type { LlamaTraits } from "../llamaTraits.ts";
 import { inverseFrequencies } from "../rope.ts";
@@ -40,8 +41,10 @@ export function refuseWindow({ metadata, key }: GgufParts): void {
 }
 
 /** Returns the metadata that Llama and its kin share. */
-export function llamaMetadata(config: LlamaKinConfig): Record<string, GgufValue> {
-  if (config.hiddenAct !== "silu") throw unsayable("hidden_act", config.hiddenAct, "silu, which GGUF's llama has");
+export function llamaMetadata(config: LlamaKinConfig, activation: Activation = "silu"): Record<string, GgufValue> {
+  if (config.hiddenAct !== activation) {
+    throw unsayable("hidden_act", config.hiddenAct, `${activation}, which GGUF's ${config.modelType} has`);
+  }
   const { theta, scaling, partialRotaryFactor } = config.rope;
   if (partialRotaryFactor !== 1) throw unsayable("partial_rotary_factor", partialRotaryFactor, "1 here");
   if (scaling && scaling.type !== "linear" && scaling.type !== "llama3") {
@@ -92,6 +95,8 @@ interface KinTensors {
   readonly interleaves: boolean;
   /** The norms of a block over the hidden size, by their name in GGUF. Default: Llama's two. */
   readonly norms?: Readonly<Record<string, string>>;
+  /** The amount by which GGUF's weights of norms are larger. Default 0. */
+  readonly normPlus?: number;
   /** The numbers that norms of queries and keys take together. Default: there are none. */
   readonly normed?: "head" | "heads";
 }
@@ -102,20 +107,21 @@ const llamaNorms = { input_layernorm: "attn_norm", post_attention_layernorm: "ff
 export function llamaTensors(
   config: LlamaKinConfig,
   traits: LlamaTraits,
-  { interleaves, norms = llamaNorms, normed }: KinTensors,
+  { interleaves, norms = llamaNorms, normPlus, normed }: KinTensors,
 ): TensorLayout[] {
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;
   const { numAttentionHeads, numKeyValueHeads } = config;
   const { qkvBias = false, outputBias = false, mlpBias = false } = traits;
   const queries = numAttentionHeads * headDim;
   const keys = numKeyValueHeads * headDim;
+  const plus = normPlus === undefined ? {} : { plus: normPlus };
   const tensors: TensorLayout[] = [
     { hf: "model.embed_tokens.weight", gguf: "token_embd.weight", shape: [vocabSize, hiddenSize] },
   ];
   for (let i = 0; i < numHiddenLayers; i++) {
     const [from, to] = [`model.layers.${i}`, `blk.${i}`];
     const norm = (hf: string, gguf: string, size = hiddenSize) =>
-      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [size] });
+      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [size], ...plus });
     const linear = (hf: string, gguf: string, out: number, inputs: number, bias: boolean, heads?: number) => {
       const rotary = heads === undefined || !interleaves ? {} : { heads };
       tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [out, inputs], ...rotary });
@@ -134,6 +140,6 @@ export function llamaTensors(
     linear("mlp.up_proj", "ffn_up", intermediateSize, hiddenSize, mlpBias);
     linear("mlp.down_proj", "ffn_down", hiddenSize, intermediateSize, mlpBias);
   }
-  tensors.push({ hf: "model.norm.weight", gguf: "output_norm.weight", shape: [hiddenSize] });
+  tensors.push({ hf: "model.norm.weight", gguf: "output_norm.weight", shape: [hiddenSize], ...plus });
   return tensors;
 }

@@ -38,12 +38,17 @@ export async function readGgufTensor(
   const blocks = layout.heads === undefined ? stored : separateHeads(stored, shape[0], layout.heads);
   const { dtype = "f32" } = options;
   const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
-  if (type.packed && (options.packed || !layout.transposed)) {
+  if (type.packed && !layout.plus && (options.packed || !layout.transposed)) {
     const packed = packedTensor(blocks, { shape, dtype: type.packed });
     if (options.packed) return packed;
     // Widened by the backend, so that a copy in f32 is never there outside of it.
     using released = packed;
     return to(released, { dtype: wanted });
+  }
+  if (layout.plus) {
+    const { plus } = layout;
+    const values = decodeBlocks(type, blocks).map((value) => value - plus);
+    return fromBytes(bytesOf(wanted === "f32" ? values : narrow(values, wanted)), layout.shape, wanted);
   }
   if (layout.transposed) {
     const values = transpose(decodeBlocks(type, blocks), shape[0], shape[1]);

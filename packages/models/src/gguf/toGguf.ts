@@ -17,6 +17,7 @@ import { configMetadata } from "./configMetadata.ts";
 import { encodeBlocks, encodings, type GgufEncoding } from "./ggmlTypes.ts";
 import type { GgufForm, TensorLayout } from "./ggufForm.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
+import { unsayable } from "./ggufValues.ts";
 import { interleaveHeads } from "./headRows.ts";
 import { tensorLayouts } from "./tensorLayout.ts";
 import { type TokenizerJson, tokenizerMetadata } from "./tokenizerMetadata.ts";
@@ -72,6 +73,9 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
   const layouts = await tensorLayouts(config);
   checkTensors(weights, layouts, config);
   const form = await ggufFormOf(config);
+  if (form.alwaysTied && !config.tieWordEmbeddings) {
+    throw unsayable("tie_word_embeddings", false, `true for a ${config.modelType}`);
+  }
   const notes = [...(form.notes?.(config) ?? [])];
   const metadata = new Map<string, GgufValue>([
     ["general.architecture", { type: "string", value: form.architecture }],
@@ -139,11 +143,17 @@ function convert(weights: SafetensorsFile, layout: TensorLayout, type: GgufEncod
   const shape = ggufShape(layout);
   const read = async () => {
     const stored = asF32(await weights.read(layout.hf));
-    const values = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
+    const turned = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
+    const values = plus(turned, layout.plus);
     const blocks = encodeBlocks(type, values, `${weights.label}: "${layout.hf}"`);
     return layout.heads === undefined ? blocks : interleaveHeads(blocks, shape[0], layout.heads);
   };
   return { name: layout.gguf, type, shape, read };
+}
+
+/** Numbers that are larger by `more`. */
+function plus(values: Float32Array, more = 0): Float32Array {
+  return more === 0 ? values : values.map((value) => value + more);
 }
 
 function asF32({ dtype, bytes }: SafetensorsData): Float32Array {

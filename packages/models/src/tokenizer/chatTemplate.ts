@@ -1,3 +1,4 @@
+import type { Template } from "@huggingface/jinja";
 import { type ModelFiles, readJson } from "@lowrank/files";
 
 /** One turn of a conversation. */
@@ -32,6 +33,9 @@ function findDefault(named: { name?: unknown; template?: unknown }[]): unknown {
   return named.find(({ name }) => name === "default")?.template ?? false;
 }
 
+/** The template of the last call: a data set renders one thousands of times. */
+let parsed: { source: string; template: Template } | undefined;
+
 /**
  * Renders a conversation as the text that the model was trained on. `specialTokens` are
  * the template's variables. Jinja is loaded at the first call.
@@ -42,8 +46,11 @@ export async function renderChat(
   specialTokens: Record<string, string>,
   options: ChatTemplateOptions = {},
 ): Promise<string> {
-  const { Template } = await import("@huggingface/jinja");
-  return new Template(template).render({
+  if (parsed?.source !== template) {
+    const { Template } = await import("@huggingface/jinja");
+    parsed = { source: template, template: new Template(template) };
+  }
+  return parsed.template.render({
     ...specialTokens,
     ...options.variables,
     messages,

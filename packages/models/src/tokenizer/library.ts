@@ -5,18 +5,40 @@ import * as huggingFace from "@huggingface/tokenizers";
 
 /** A tokenizer of @huggingface/tokenizers. */
 export interface LibraryTokenizer {
-  readonly model: object;
+  readonly model: { readonly tokens_to_ids: ReadonlyMap<string, number>; readonly unk_token_id?: number };
+  readonly normalizer: ((text: string) => string) | null;
+  readonly post_processor: ((tokens: string[], pair: null, addSpecialTokens: boolean) => { tokens: string[] }) | null;
+  readonly splitter_unnormalized: Splitter;
+  readonly splitter_normalized: Splitter;
+  readonly remove_space?: boolean;
+  readonly do_lowercase_and_remove_accent: boolean;
   readonly pre_tokenizer: PreTokenizer | null;
   readonly decoder: Decoder | null;
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[]; tokens: string[] };
+  /** Splits off added tokens, encodes what is between them, and adds special tokens. */
+  tokenize_helper(text: string, options: { add_special_tokens: boolean }): { tokens: string[] };
+  readonly added_tokens_map: ReadonlyMap<string, AddedToken>;
   decode(ids: number[], options: { skip_special_tokens: boolean }): string;
   token_to_id(token: string): number | undefined;
   id_to_token(id: number): string | undefined;
   get_vocab(): Map<string, number>;
 }
 
+interface AddedToken {
+  readonly id: number;
+  /** True if it takes the white space before or behind it away. */
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+}
+
+/** Splits a text at added tokens, which are parts too. */
+export interface Splitter {
+  split(text: string): string[];
+}
+
 /** Any of its pre-tokenizers. */
-export type PreTokenizer = object;
+export interface PreTokenizer {
+  pre_tokenize_text(text: string, options?: object): string[];
+}
 
 /** Any of its decoders. */
 export type Decoder = object;
@@ -27,16 +49,44 @@ export interface BytePairModel {
   readonly unk_token?: string | null;
   readonly byte_fallback: boolean;
   readonly end_of_word_suffix?: string | null;
+  readonly unk_token_id?: number;
+  /** True if a run of unknown tokens is one. */
+  readonly fuse_unk: boolean;
+  readonly merges: readonly (readonly [string, string])[];
+  readonly continuing_subword_suffix?: string | null;
   /** The tokens of a word. */
   bpe(word: string): string[];
+  /** The tokens of words; bytes or unknown ones stand for what the vocabulary lacks. */
+  encode(words: readonly string[]): string[];
+}
+
+/** Its pre-tokenizer that writes bytes as characters. */
+export interface ByteLevelPreTokenizer extends PreTokenizer {
+  pattern: RegExp;
+  readonly use_regex: boolean;
+  readonly add_prefix_space: boolean;
+  readonly byte_encoder: Readonly<Record<number, string>>;
 }
 
 interface Library {
   BPE: new (config: object) => BytePairModel;
   Tokenizer: new (tokenizerJson: object, tokenizerConfig: object) => LibraryTokenizer;
-  SequencePreTokenizer: new (config: object) => { readonly tokenizers: readonly (PreTokenizer | null)[] };
-  ByteLevelPreTokenizer: new (config: object) => { pattern: RegExp };
-  DigitsPreTokenizer: new (config: object) => { pattern: RegExp; readonly config: { individual_digits?: boolean } };
+  SequencePreTokenizer: new (
+    config: object,
+  ) => { readonly tokenizers: readonly (PreTokenizer | null)[] } & PreTokenizer;
+  ByteLevelPreTokenizer: new (config: object) => ByteLevelPreTokenizer;
+  DigitsPreTokenizer: new (
+    config: object,
+  ) => PreTokenizer & {
+    pattern: RegExp;
+    readonly config: { individual_digits?: boolean };
+  };
+  SplitPreTokenizer: new (
+    config: object,
+  ) => PreTokenizer & {
+    readonly pattern: RegExp | string | null;
+    readonly config: { invert?: boolean; behavior?: string };
+  };
   SequenceDecoder: new (config: object) => { readonly decoders: readonly Decoder[] };
   ByteFallbackDecoder: new (config: object) => { text_decoder: TextDecoder };
   ByteLevelDecoder: new (config: object) => { readonly byte_decoder: Readonly<Record<string, number>> };

@@ -2,6 +2,8 @@ import { checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
 import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
+import { type EncodeIds, encoderOf } from "./encodeIds.ts";
+import type { TextSpan } from "./generationSpans.ts";
 import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";
 import { rawBytes } from "./rawBytes.ts";
@@ -26,6 +28,7 @@ export class Tokenizer {
   readonly vocabSize: number;
   readonly chatTemplate: string | null;
   readonly #tokenizer: LibraryTokenizer;
+  readonly #encode: EncodeIds;
   readonly #specialTokens: Partial<Record<SpecialTokenName, string>>;
 
   constructor({ tokenizerJson, tokenizerConfig = {}, chatTemplate = null, label = "the tokenizer" }: TokenizerParts) {
@@ -36,6 +39,7 @@ export class Tokenizer {
     const config = { clean_up_tokenization_spaces: false, ...tokenizerConfig, ...this.#specialTokens };
     this.#tokenizer = new library.Tokenizer(tokenizerJson, config);
     matchRust(this.#tokenizer);
+    this.#encode = encoderOf(this.#tokenizer, label);
     this.vocabSize = this.#tokenizer.get_vocab().size;
     this.bosTokenId = this.#specialId("bos_token");
     this.eosTokenId = this.#specialId("eos_token");
@@ -70,14 +74,7 @@ export class Tokenizer {
         `encode: it takes one text, and ${typeof text} was given; of several, texts.map((t) => tokenizer.encode(t))`,
       );
     }
-    const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: options.addSpecialTokens ?? true });
-    const unknown = ids.indexOf(undefined);
-    if (unknown >= 0) {
-      throw new Error(
-        `${this.label}: ${JSON.stringify(tokens[unknown])} is not in the vocabulary, which has no unk_token`,
-      );
-    }
-    return ids as number[];
+    return this.#encode(text, options.addSpecialTokens ?? true);
   }
 
   /** The text of ids; bytes that are no UTF-8 become U+FFFD. */
@@ -123,6 +120,16 @@ export class Tokenizer {
       );
     }
     return renderChat(this.chatTemplate, messages, this.#specialTokens as Record<string, string>, options);
+  }
+
+  /**
+   * Returns the parts [start, end) of `applyChatTemplate(messages)` that the assistant writes,
+   * where the template says so by `{% generation %}`; null for other templates.
+   */
+  async generationSpans(messages: readonly ChatMessage[]): Promise<TextSpan[] | null> {
+    if (this.chatTemplate === null || !/\{%-?\s*generation\b/.test(this.chatTemplate)) return null;
+    const { findGenerationSpans } = await import("./generationSpans.ts");
+    return findGenerationSpans(this.chatTemplate, messages, this.#specialTokens as Record<string, string>);
   }
 
   #specialId(name: SpecialTokenName): number | null {

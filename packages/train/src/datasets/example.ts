@@ -1,5 +1,4 @@
 import type { ChatMessage } from "@lowrank/models";
-import type { JsonRecord } from "./jsonRecords.ts";
 
 /** Text of which every token is learned. */
 export interface TextExample {
@@ -29,13 +28,13 @@ interface Kind {
 }
 
 const kinds: readonly Kind[] = [
-  { key: "text", accepted: '{"text"}', read: ({ text }, where) => ({ text: string(text, "text", where) }) },
+  { key: "text", accepted: '{"text"}', read: ({ text }, where) => ({ text: learned(text, "text", where) }) },
   {
     key: "prompt",
     accepted: '{"prompt", "completion"}',
     read: ({ prompt, completion }, where) => ({
       prompt: string(prompt, "prompt", where),
-      completion: string(completion, "completion", where),
+      completion: learned(completion, "completion", where),
     }),
   },
   {
@@ -51,7 +50,7 @@ const kinds: readonly Kind[] = [
       return {
         messages: [
           { role: "user", content: asked.filter((part) => part !== "").join("\n\n") },
-          { role: "assistant", content: string(output, "output", where) },
+          { role: "assistant", content: learned(output, "output", where) },
         ],
       };
     },
@@ -69,8 +68,8 @@ const accepted = kinds.map((kind) => kind.accepted).join(", ");
  * Checks that a JSON value is an example; other keys are left out. Errors name the
  * place `where` and the value.
  */
-export function toExample({ value, where }: JsonRecord): Example {
-  if (typeof value === "string") return { text: value };
+export function toExample({ value, where }: { readonly value: unknown; readonly where: string }): Example {
+  if (typeof value === "string") return { text: learned(value, "text", where) };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Error(`${where}: found ${show(value)}; an example is one of ${accepted}`);
   }
@@ -127,6 +126,12 @@ function textOf(content: unknown): unknown {
   return parts.every(({ type, text }) => type === "text" && typeof text === "string")
     ? parts.map(({ text }) => text).join("")
     : content;
+}
+
+/** A string that is learned, which an empty one cannot be. */
+function learned(value: unknown, name: string, where: string): string {
+  if (value === "") throw new Error(`${where}: ${name} is empty, so that there is nothing to learn`);
+  return string(value, name, where);
 }
 
 function string(value: unknown, name: string, where: string): string {

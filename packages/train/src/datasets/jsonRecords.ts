@@ -1,75 +1,105 @@
-/** A JSON value of a data file, and where it stands, as `file:line`. */
-export interface JsonRecord {
-  value: unknown;
-  where: string;
-}
+import { byteLines, joinBytes } from "./byteLines.ts";
+import { cutOff, type DataRecord, parseJsonBytes, recordOf } from "./dataRecord.ts";
 
-/** The values of a JSONL text, one a line; blank lines are passed over. */
-export async function* jsonLines(chunks: AsyncIterable<string>, name: string): AsyncGenerator<JsonRecord> {
-  let line = 0;
-  for await (const { text, isEnded } of lines(chunks)) {
-    line++;
-    if (text.trim() !== "")
-      yield parse(text, `${name}:${line}`, isEnded ? "" : ", where the file ends: is it cut off?");
+const blank: ReadonlySet<number> = new Set([9, 10, 13, 32]);
+
+/** The values of a JSONL file, one a line; blank lines are passed over. */
+export async function* jsonLines(pieces: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<DataRecord> {
+  for await (const { bytes, line, offset, end } of byteLines(pieces)) {
+    if (bytes.every((byte) => blank.has(byte))) continue;
+    const span = { offset, length: bytes.length };
+    yield recordOf(`${name}:${line}`, span, () => parseJsonBytes(bytes), end === "" ? cutOff : "");
   }
 }
 
-/** The items of a JSON array, each with the line on which it starts. */
-export function* jsonArray(text: string, name: string): Generator<JsonRecord> {
-  // The parser says what is wrong with the whole; the scan below relies on its being right.
-  const { value: items } = parse(text, name);
-  if (!Array.isArray(items)) throw new Error(`${name}: expected a JSON array of examples`);
-  const starts = itemLines(text);
-  for (const [i, value] of items.entries()) yield { value, where: `${name}:${starts[i]}` };
-}
-
-/** The line on which each item of a valid JSON array starts. */
-function itemLines(text: string): number[] {
-  const starts: number[] = [];
-  let line = 1;
-  let depth = 0;
-  let awaiting = false;
-  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]|,|\n|[^\s[\]{},"]+/gu;
-  for (const [found] of text.matchAll(token)) {
-    if (found === "\n") {
-      line++;
-      continue;
-    }
-    if (awaiting && found !== "]") starts.push(line);
-    awaiting = depth === 1 && found === ",";
-    if (found === "[" || found === "{") {
-      awaiting = depth === 0;
-      depth++;
-    } else if (found === "]" || found === "}") {
-      depth--;
-    }
+/**
+ * The items of a JSON array, each with the line on which it starts. One item is in memory at a
+ * time. Throws for what is no array.
+ */
+export async function* jsonArray(pieces: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<DataRecord> {
+  const scan = new ArrayScan(name);
+  let read = 0;
+  for await (const piece of pieces) {
+    yield* scan.items(piece, read);
+    read += piece.length;
   }
-  return starts;
+  yield* scan.end();
 }
 
-/** Lines of a text that comes in pieces, without their ends (LF or CRLF). */
-async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<{ text: string; isEnded: boolean }> {
-  // Pieces of a long line are joined once, at its end.
-  let rest: string[] = [];
-  for await (const chunk of chunks) {
-    const parts = chunk.split("\n");
-    const last = parts.pop() as string;
-    for (const part of parts) {
-      const text = [...rest, part].join("");
-      rest = [];
-      yield { text: text.endsWith("\r") ? text.slice(0, -1) : text, isEnded: true };
-    }
-    rest.push(last);
+const [quote, backslash, comma, open, close, openBrace, closeBrace, lf] = Array.from('"\\,[]{}\n', (c) =>
+  c.charCodeAt(0),
+);
+
+/** Finds the items of a JSON array in pieces of bytes. */
+class ArrayScan {
+  readonly #name: string;
+  #line = 1;
+  /** -1 before the array, 0 behind it. */
+  #depth = -1;
+  #inString = false;
+  #escaped = false;
+  /** The bytes of the item so far, of pieces before, and where it starts. */
+  #before: Uint8Array[] = [];
+  #start: { line: number; offset: number } | null = null;
+  #count = 0;
+
+  constructor(name: string) {
+    this.#name = name;
   }
-  const text = rest.join("");
-  if (text !== "") yield { text, isEnded: false };
-}
 
-function parse(text: string, where: string, hint = ""): JsonRecord {
-  try {
-    return { value: JSON.parse(text), where };
-  } catch (error) {
-    const start = text.trim().slice(0, 60);
-    throw new Error(`${where}: not valid JSON (${(error as Error).message}); found ${start}${hint}`, { cause: error });
+  *items(piece: Uint8Array, offset: number): Generator<DataRecord> {
+    let from = 0;
+    for (let i = 0; i < piece.length; i++) {
+      const byte = piece[i];
+      if (byte === lf) this.#line++;
+      if (this.#inString) {
+        if (this.#escaped) this.#escaped = false;
+        else if (byte === backslash) this.#escaped = true;
+        else if (byte === quote) this.#inString = false;
+        continue;
+      }
+      if (blank.has(byte)) continue;
+      if (this.#depth < 1) {
+        this.#outside(byte, offset + i);
+        continue;
+      }
+      if (this.#depth === 1 && (byte === comma || byte === close)) {
+        if (byte === close) this.#depth = 0;
+        if (byte === comma || this.#start || this.#count > 0) yield this.#item(piece.subarray(from, i), offset + i);
+        continue;
+      }
+      if (!this.#start) {
+        this.#start = { line: this.#line, offset: offset + i };
+        from = i;
+      }
+      if (byte === quote) this.#inString = true;
+      else if (byte === open || byte === openBrace) this.#depth++;
+      else if ((byte === close || byte === closeBrace) && this.#depth > 1) this.#depth--;
+    }
+    if (this.#start) this.#before.push(piece.subarray(from));
+  }
+
+  /** Yields what the file breaks off in, as a record that is an error. */
+  *end(): Generator<DataRecord> {
+    if (this.#depth === 0) return;
+    const where = `${this.#name}:${this.#start?.line ?? this.#line}`;
+    const error = new Error(`not valid JSON (the array has no end)${cutOff}`);
+    yield { value: undefined, where, error };
+  }
+
+  /** Takes a byte that is in no array. A byte order mark may stand before it. */
+  #outside(byte: number, offset: number): void {
+    if (this.#depth < 0 && byte === open) this.#depth = 1;
+    else if (this.#depth === 0) throw new Error(`${this.#name}:${this.#line}: there is more behind the JSON array`);
+    else if (offset > 2 || byte < 0x80) throw new Error(`${this.#name}: expected a JSON array of examples`);
+  }
+
+  #item(rest: Uint8Array, end: number): DataRecord {
+    const { line, offset } = this.#start ?? { line: this.#line, offset: end };
+    const bytes = this.#start ? joinBytes([...this.#before, rest]) : new Uint8Array();
+    this.#before = [];
+    this.#start = null;
+    this.#count++;
+    return recordOf(`${this.#name}:${line}`, { offset, length: bytes.length }, () => parseJsonBytes(bytes));
   }
 }

@@ -1,7 +1,7 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, openFile } from "@lowrank/files";
-import { decodeText } from "./decodeText.ts";
 import type { Example } from "./example.ts";
+import { piecesOf } from "./piecesOf.ts";
 import { examplesOf, type ReadDatasetOptions, readDataset, readDatasetKeys } from "./readDataset.ts";
 
 /** Options of `loadDataset`. */
@@ -23,7 +23,7 @@ export async function loadDataset(path: string, given: LoadDatasetOptions = {}):
     const { parquetRecords } = await import("./parquetRecords.ts");
     return Array.fromAsync(examplesOf(parquetRecords(source, named.name), named));
   }
-  return Array.fromAsync(readDataset(decodeText(piecesOf(source), named.name), named));
+  return Array.fromAsync(readDataset(piecesOf(source), named));
 }
 
 async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {
@@ -35,10 +35,4 @@ async function sourceOf(path: string, files: ModelFiles | undefined): Promise<By
   throw new Error(
     `loadDataset("${path}") reads from disk, which only Node can; give an http(s) address, or the files that hold it: { files: opfsFiles("data") }`,
   );
-}
-
-/** The bytes of a file, piece by piece. */
-async function* piecesOf(source: ByteSource): AsyncGenerator<Uint8Array> {
-  const length = 1 << 20;
-  for (let at = 0; at < source.size; at += length) yield source.read(at, Math.min(length, source.size - at));
 }

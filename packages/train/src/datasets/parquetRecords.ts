@@ -1,10 +1,10 @@
 import type { ByteSource } from "@lowrank/core";
 import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import type { JsonRecord } from "./jsonRecords.ts";
+import type { DataRecord } from "./dataRecord.ts";
 
 /** The rows of a Parquet file as records, a group of rows at a time. */
-export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<JsonRecord> {
+export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
   const file = {
     byteLength: source.size,
     slice: async (start: number, end: number = source.size) => {

@@ -69,7 +69,7 @@ describe("errors name the file, the line, what was found and what is accepted", 
   test("an item of an array has the line on which it starts", async () => {
     const array = '[\n  {"text": "[\\"{\\n"},\n  {\n    "text":\n    "b"\n  }, "c",\n\n  {"text": ["d"]}\n]';
     expect(await errorOf(array, { name: "d.json" })).toContain('d.json:8: text is ["d"]');
-    expect(await errorOf("[", { name: "d.json" })).toContain("d.json: not valid JSON");
+    expect(await errorOf("[", { name: "d.json" })).toContain("d.json:1: not valid JSON (the array has no end)");
     expect(await errorOf("[]", { name: "d.json" })).toBe("d.json holds no example");
     expect(await errorOf('{"text": "a"}', { name: "d", format: "json" })).toContain("d: expected a JSON array");
   });
@@ -138,13 +138,87 @@ describe("records of other data sets", () => {
     expect(await read(csv, { name: "x.csv" })).toEqual(expected);
     expect(await read("prompt\tcompletion\nf\tg\n", { name: "x.tsv" })).toEqual(expected.slice(1));
     expect(await errorOf("prompt,completion\na,b\nc\n", { name: "x.csv" })).toContain(
-      "x.csv:3: Invalid Record Length: columns length is 2, got 1",
+      "x.csv:3: the row has 1 cells, and the table has 2 columns",
     );
     expect(await errorOf('text\n"a', { name: "x.csv" })).toContain("x.csv:2: Quote Not Closed");
   });
 
+  test("tables keep line ends in fields, whatever ends rows", async () => {
+    const csv = '\uFEFFtext,n\r\n"a\r\nb",1\r\n"c\nd",2\n';
+    expect(await read(csv, { name: "x.csv", columns: { text: "text" } })).toEqual([
+      { text: "a\r\nb" },
+      { text: "c\nd" },
+    ]);
+  });
+
   test("a last line that is cut off", async () => {
     expect(await errorOf('{"text": "a"}\n{"text": "b')).toContain("where the file ends: is it cut off?");
+  });
+});
+
+describe("bad records", () => {
+  const encoder = new TextEncoder();
+  /** Bytes of a text in which \u00ff stands for a byte that is not UTF-8. */
+  const bytes = (text: string) =>
+    Uint8Array.from(encoder.encode(text).join().replaceAll("195,191", "255").split(","), Number);
+  const files: [name: string, text: string, errors: string[]][] = [
+    [
+      "x.jsonl",
+      '{"text":"a"}\n{"text":"\u00ff"}\n\n{"text":""}\n{"text":1}\n{"text":"b"}\n{"tex',
+      [
+        "x.jsonl:2: not UTF-8 text; save the file as UTF-8",
+        "x.jsonl:4: text is empty",
+        "x.jsonl:5: text is 1",
+        "x.jsonl:7: not valid JSON",
+      ],
+    ],
+    [
+      "x.json",
+      '[{"text":"a"},\n{"text":"\u00ff"},{"text":""},\n{"text":1},nope,\n{"text":"b"},{"text":"c',
+      [
+        "x.json:2: not UTF-8",
+        "x.json:2: text is empty",
+        "x.json:3: text is 1",
+        "x.json:3: not valid JSON",
+        "x.json:4: not valid JSON (the array has no end), where the file ends: is it cut off?",
+      ],
+    ],
+    [
+      "x.csv",
+      'text,n\na,1\n\u00ff,2\n"",3\n4\nx"y"z,5\nb,6\n"c,7\n',
+      [
+        "x.csv:3: not UTF-8",
+        "x.csv:4: text is empty",
+        "x.csv:5: the row has 1 cells",
+        "x.csv:6: ",
+        "x.csv:8: Quote Not Closed",
+      ],
+    ],
+    ["x.tsv", "text\tn\na\t1\n\u00ff\t2\nb\t3\n", ["x.tsv:3: not UTF-8"]],
+  ];
+
+  test.each(files)("%s: each is told with its line, and skipped if asked", async (name, text, errors) => {
+    const skipped: string[] = [];
+    const onSkip = (message: string) => void skipped.push(message);
+    const columns = { text: "text" };
+    for (const size of [1000, 7, 1]) {
+      skipped.length = 0;
+      const whole = bytes(text);
+      const parts = Array.from({ length: Math.ceil(whole.length / size) }, (_, i) =>
+        whole.slice(i * size, (i + 1) * size),
+      );
+      const found = await Array.fromAsync(readDataset(parts, { name, columns, onBadRecord: "skip", onSkip }));
+      expect(found).toEqual([{ text: "a" }, { text: "b" }]);
+      expect(skipped).toHaveLength(errors.length);
+      for (const [i, error] of errors.entries()) expect(skipped[i]).toContain(error);
+    }
+    expect(await readDataset([bytes(text)], { name, columns }).next()).toEqual({ value: { text: "a" }, done: false });
+    await expect(Array.fromAsync(readDataset([bytes(text)], { name, columns }))).rejects.toThrow(errors[0]);
+  });
+
+  test("a file of bad records alone is an error, however it is read", async () => {
+    const message = await errorOf('{"text": 1}\n{"text": ""}', { name: "x.jsonl", onBadRecord: "skip" });
+    expect(message).toBe("x.jsonl: all of its 2 records are bad; leave onBadRecord out");
   });
 });
 

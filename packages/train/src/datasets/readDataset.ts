@@ -1,6 +1,8 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { joinBytes } from "./byteLines.ts";
+import { type DataRecord, decodeUtf8 } from "./dataRecord.ts";
 import { type Example, toExample } from "./example.ts";
-import { type JsonRecord, jsonArray, jsonLines } from "./jsonRecords.ts";
+import { jsonArray, jsonLines } from "./jsonRecords.ts";
 
 /**
  * The format of a data file: plain text, one JSON value a line, one JSON array, or rows under a
@@ -8,8 +10,23 @@ import { type JsonRecord, jsonArray, jsonLines } from "./jsonRecords.ts";
  */
 export type DatasetFormat = "text" | "jsonl" | "json" | "csv" | "tsv";
 
+/** Options of how records become examples. */
+export interface RecordOptions {
+  /** The keys of records by those of an example: { prompt: "question", completion: "answer" }. */
+  columns?: Readonly<Record<string, string>>;
+  /** Turns a record of other keys into an example. Default: it is one. */
+  map?: (record: unknown) => unknown;
+  /**
+   * Says if a record that is no example is an error, or is left out: broken JSON, bytes that are
+   * not UTF-8, a wrong type, an empty text. Default "error".
+   */
+  onBadRecord?: "error" | "skip";
+  /** Called for each record that is skipped, with what an error would say. */
+  onSkip?: (message: string) => void;
+}
+
 /** Options of `readDataset`. */
-export interface ReadDatasetOptions {
+export interface ReadDatasetOptions extends RecordOptions {
   /** The file's name, for errors and its ending. Default "data". */
   name?: string;
   /**
@@ -17,65 +34,96 @@ export interface ReadDatasetOptions {
    * character ([ array, { JSONL).
    */
   format?: DatasetFormat;
-  /** The keys of records by those of an example: { prompt: "question", completion: "answer" }. */
-  columns?: Readonly<Record<string, string>>;
-  /** Turns a record of other keys into an example. Default: it is one. */
-  map?: (record: unknown) => unknown;
 }
 
-/** The names of all options of `readDataset`. */
-export const readDatasetKeys: OptionKeys<ReadDatasetOptions> = { name: true, format: true, columns: true, map: true };
+/** The names of all options of `ReadDatasetOptions`. */
+export const readDatasetKeys: OptionKeys<ReadDatasetOptions> = {
+  ...({ name: true, format: true, columns: true, map: true, onBadRecord: true, onSkip: true } as const),
+};
 
 const byEnding: Record<string, DatasetFormat> = {
   ...{ txt: "text", md: "text", jsonl: "jsonl", ndjson: "jsonl", csv: "csv", tsv: "tsv" },
 };
-const byteOrderMark = "\uFEFF";
 
 /**
- * Reads the examples of a data file, given as a string or in pieces. A text file is one
- * example. Errors name file, line, what was found and what is accepted; a file without
- * any example is an error.
+ * Reads the examples of a data file, given as a string, as bytes or in pieces of these. A text file
+ * is one example. Errors name file, line, what was found and what is accepted; a file without any
+ * example is an error.
  */
 export async function* readDataset(
-  source: string | Iterable<string> | AsyncIterable<string>,
+  source: string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
   options: ReadDatasetOptions = {},
 ): AsyncGenerator<Example> {
   checkOptions("readDataset", options, readDatasetKeys);
   const { name = "data" } = options;
-  const [start, chunks] = await peek(typeof source === "string" ? [source] : source);
-  const format = options.format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start);
+  const [format, pieces] = await formatOf(bytesOf(typeof source === "string" ? [source] : source), options);
   if (format === "text") {
-    const text = await join(chunks);
+    const text = await textOf(pieces, name);
     if (text === "") throw new Error(`${name} is empty`);
     yield { text };
     return;
   }
-  yield* examplesOf(await recordsOf(format, chunks, name), options);
+  yield* examplesOf(await recordsOf(format, pieces, name), options);
 }
 
+/** The format of a file, and all of its pieces again. */
+async function formatOf(
+  pieces: AsyncIterator<Uint8Array>,
+  { name = "data", format }: Pick<ReadDatasetOptions, "name" | "format">,
+): Promise<[DatasetFormat, AsyncIterable<Uint8Array>]> {
+  const [start, all] = await peek(pieces);
+  return [format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start), all];
+}
+
+/** The records of a file of any format but text. */
 async function recordsOf(
   format: Exclude<DatasetFormat, "text">,
-  chunks: AsyncIterable<string>,
+  pieces: AsyncIterable<Uint8Array>,
   name: string,
-): Promise<AsyncIterable<JsonRecord> | Iterable<JsonRecord>> {
-  if (format === "jsonl") return jsonLines(chunks, name);
-  if (format === "json") return jsonArray(await join(chunks), name);
+): Promise<AsyncIterable<DataRecord>> {
+  if (format === "jsonl") return jsonLines(pieces, name);
+  if (format === "json") return jsonArray(pieces, name);
   const { tableRecords } = await import("./tableRecords.ts");
-  return tableRecords(await join(chunks), name, format === "tsv" ? "\t" : ",");
+  return tableRecords(pieces, name, format === "tsv" ? "\t" : ",");
 }
 
 /** The examples of a file's records. Throws where there is none. */
 export async function* examplesOf(
-  records: AsyncIterable<JsonRecord> | Iterable<JsonRecord>,
-  { name = "data", columns, map }: ReadDatasetOptions,
+  records: AsyncIterable<DataRecord>,
+  { name = "data", onSkip, ...options }: ReadDatasetOptions,
 ): AsyncGenerator<Example> {
   let count = 0;
-  for await (const { value, where } of records) {
+  let skipped = 0;
+  for await (const record of records) {
     count++;
-    const named = columns ? pick(value, columns, where) : value;
-    yield toExample({ value: map ? map(named) : named, where });
+    const example = exampleOf(record, options);
+    if ("message" in example) {
+      skipped++;
+      onSkip?.(example.message);
+    } else yield example;
   }
   if (count === 0) throw new Error(`${name} holds no example`);
+  if (count === skipped) throw new Error(`${name}: all of its ${count} records are bad; leave onBadRecord out`);
+}
+
+/** A record that was skipped, and what is wrong with it. */
+export interface Skipped {
+  readonly message: string;
+}
+
+/** Returns the example of a record. One that is none is an error, or is skipped as options say. */
+export function exampleOf(
+  { value, where, error }: DataRecord,
+  { columns, map, onBadRecord = "error" }: RecordOptions,
+): Example | Skipped {
+  try {
+    if (error) throw new Error(`${where}: ${error.message}`, { cause: error });
+    const named = columns ? pick(value, columns, where) : value;
+    return toExample({ value: map ? map(named) : named, where });
+  } catch (bad) {
+    if (onBadRecord === "skip") return { message: (bad as Error).message };
+    throw bad;
+  }
 }
 
 /** A record with the keys of an example. Throws for a column that it lacks. */
@@ -95,33 +143,55 @@ function guess(start: string): DatasetFormat {
   return start.startsWith("{") ? "jsonl" : "text";
 }
 
-/**
- * The first characters that are not white space, and all pieces again, without a byte order mark.
- */
-async function peek(source: Iterable<string> | AsyncIterable<string>): Promise<[string, AsyncIterable<string>]> {
-  const iterator = pull(source);
+/** The first characters that are not white space, and all pieces again. */
+async function peek(iterator: AsyncIterator<Uint8Array>): Promise<[string, AsyncIterable<Uint8Array>]> {
+  const held: Uint8Array[] = [];
   let head = "";
   let done = false;
-  while (!done && head.trim() === "") {
+  while (!done && head === "") {
     const next = await iterator.next();
     done = next.done === true;
-    if (!done) head += next.value;
+    if (done) break;
+    held.push(next.value);
+    // A byte order mark is white space to `trim`; a character that is cut off is no matter here.
+    head = new TextDecoder("utf-8", { ignoreBOM: true }).decode(joinBytes(held)).trimStart().slice(0, 1);
   }
-  if (head.startsWith(byteOrderMark)) head = head.slice(1);
-  return [head.trimStart(), rejoin(head, iterator)];
+  return [head, rejoin(held, iterator)];
 }
 
-async function* pull(source: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
-  yield* source;
-}
-
-async function* rejoin(head: string, rest: AsyncIterator<string>): AsyncGenerator<string> {
-  yield head;
+async function* rejoin(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* held;
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }
 
-async function join(chunks: AsyncIterable<string>): Promise<string> {
-  let text = "";
-  for await (const chunk of chunks) text += chunk;
-  return text;
+/** Pieces of text as UTF-8, even where one ends in the middle of a character. */
+async function* bytesOf(
+  source: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  let half = "";
+  for await (const piece of source) {
+    if (typeof piece !== "string") {
+      yield piece;
+      continue;
+    }
+    const text = half + piece;
+    half = /[\uD800-\uDBFF]$/.test(text) ? text.slice(-1) : "";
+    yield encoder.encode(half === "" ? text : text.slice(0, -1));
+  }
+  if (half !== "") yield encoder.encode(half);
+}
+
+/** The text of a file. Throws, with the line, for bytes that are not UTF-8. */
+async function textOf(pieces: AsyncIterable<Uint8Array>, name: string): Promise<string> {
+  const held: Uint8Array[] = [];
+  for await (const piece of pieces) held.push(piece);
+  if (held.length === 0) return "";
+  const bytes = joinBytes(held);
+  try {
+    return decodeUtf8(bytes);
+  } catch (error) {
+    const { lineOfBadText } = await import("./lineOfBadText.ts");
+    throw new Error(`${name}:${lineOfBadText(bytes)}: ${(error as Error).message}`, { cause: error });
+  }
 }

@@ -1,23 +1,118 @@
 import { parse } from "csv-parse/browser/esm/sync";
-import type { JsonRecord } from "./jsonRecords.ts";
+import { byteLines, joinBytes } from "./byteLines.ts";
+import { type DataRecord, decodeUtf8, recordOf } from "./dataRecord.ts";
 
-/** The rows of a table as records, by the names in its first line. Errors name file and line. */
-export function* tableRecords(text: string, name: string, delimiter: "," | "\t"): Generator<JsonRecord> {
-  for (const { record, info } of rowsOf(text, name, delimiter)) yield { value: record, where: `${name}:${info.lines}` };
-}
+const quote = 34;
 
-interface Row {
-  record: Record<string, string>;
-  /** `lines` counts those up to the row's end. */
-  info: { lines: number };
-}
+/** Rows of about this many bytes are parsed together. */
+const together = 1 << 18;
 
-function rowsOf(text: string, name: string, delimiter: string): Row[] {
-  const options = { columns: true, bom: true, skip_empty_lines: true, info: true, delimiter } as const;
-  try {
-    return parse(text, options) as unknown as Row[];
-  } catch (error) {
-    const { message, lines } = error as Error & { lines?: number };
-    throw new Error(`${name}${lines === undefined ? "" : `:${lines}`}: ${message}`, { cause: error });
+/** The rows of a table as records, by the names in its first line. */
+export async function* tableRecords(
+  pieces: AsyncIterable<Uint8Array>,
+  name: string,
+  delimiter: "," | "\t",
+): AsyncGenerator<DataRecord> {
+  let columns: readonly string[] | null = null;
+  let rows: Row[] = [];
+  let size = 0;
+  for await (const row of tableRows(pieces)) {
+    if (!columns) {
+      columns = header(row, name, delimiter);
+      continue;
+    }
+    rows.push(row);
+    size += row.bytes.length;
+    if (size < together) continue;
+    yield* recordsOf(rows, columns, name, delimiter);
+    [rows, size] = [[], 0];
   }
+  if (columns && rows.length > 0) yield* recordsOf(rows, columns, name, delimiter);
+}
+
+/** Returns what reads the bytes of one row of a table, by the names in its first line. */
+export async function tableReader(
+  pieces: AsyncIterable<Uint8Array>,
+  name: string,
+  delimiter: "," | "\t",
+): Promise<(bytes: Uint8Array) => Record<string, string>> {
+  for await (const first of tableRows(pieces)) {
+    const columns = header(first, name, delimiter);
+    return (bytes) => named(columns, cellsOf([{ bytes, line: 0, offset: 0 }], delimiter)[0]);
+  }
+  throw new Error(`${name} holds no example`);
+}
+
+/** A row that may go over several lines. */
+interface Row {
+  readonly bytes: Uint8Array;
+  readonly line: number;
+  readonly offset: number;
+}
+
+function header(row: Row, name: string, delimiter: string): readonly string[] {
+  const { value, error, where } = recordOf(`${name}:${row.line}`, undefined, () => cellsOf([row], delimiter)[0]);
+  if (error) throw new Error(`${where}: ${error.message}`, { cause: error });
+  return value as string[];
+}
+
+/** The records of some rows: those of all at once, or one by one where that is an error. */
+function* recordsOf(
+  rows: readonly Row[],
+  columns: readonly string[],
+  name: string,
+  delimiter: string,
+): Generator<DataRecord> {
+  const all = attempt(() => cellsOf(rows, delimiter));
+  for (const [i, row] of rows.entries()) {
+    const span = { offset: row.offset, length: row.bytes.length };
+    yield recordOf(`${name}:${row.line}`, span, () => named(columns, all?.[i] ?? cellsOf([row], delimiter)[0]));
+  }
+}
+
+/** Returns what `read` returns; null where it throws. */
+function attempt(read: () => string[][]): string[][] | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
+
+/** The cells of rows. Throws unless there are as many as rows. */
+function cellsOf(rows: readonly Row[], delimiter: string): string[][] {
+  const text = rows.map(({ bytes }) => decodeUtf8(bytes)).join("\n");
+  const found = parse(text, { delimiter, relax_column_count: true }) as string[][];
+  if (found.length !== rows.length) throw new Error(`${rows.length} rows were read as ${found.length}`);
+  return found;
+}
+
+function named(columns: readonly string[], cells: readonly string[]): Record<string, string> {
+  if (cells.length !== columns.length) {
+    throw new Error(`the row has ${cells.length} cells, and the table has ${columns.length} columns`);
+  }
+  return Object.fromEntries(columns.map((column, i) => [column, cells[i]]));
+}
+
+/** Yields the rows of a table that are not blank: a line's end in quotes ends no row. */
+async function* tableRows(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Row> {
+  const encoder = new TextEncoder();
+  let held: Uint8Array[] = [];
+  let start = { line: 0, offset: 0 };
+  let isOpen = false;
+  for await (const { bytes, line, offset, end } of byteLines(pieces)) {
+    if (held.length === 0) {
+      if (bytes.length === 0) continue;
+      start = { line, offset };
+    }
+    held.push(bytes);
+    for (let at = bytes.indexOf(quote); at >= 0; at = bytes.indexOf(quote, at + 1)) isOpen = !isOpen;
+    if (isOpen) {
+      held.push(encoder.encode(end));
+      continue;
+    }
+    yield { bytes: joinBytes(held), ...start };
+    held = [];
+  }
+  if (held.length > 0) yield { bytes: joinBytes(held), ...start };
 }

@@ -36,7 +36,7 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
   const tokenizer = await Tokenizer.fromFiles(files);
   voice.say(`model: ${model.modelType}, ${whole(model.parameterCount)} parameters`);
   const prepared = await prepareData({ tokenizer, maxPositions, padTokenId: 0 }, options, voice);
-  const { data, lengths, steps, stepsPerEpoch, config: adapter } = prepared;
+  const { data, task, lengths, steps, stepsPerEpoch, config: adapter } = prepared;
 
   const described = adapter && (await describeAdapter(model, adapter));
   const targets = described ? describeTargets(described.report) : [];
@@ -52,9 +52,9 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
   const examples = options.batchSize * options.accumulate;
   voice.say(`steps: ${whole(stepsPerEpoch)} in an epoch, ${whole(steps)} in all, of ${examples} examples each`);
 
-  const longest = data.train.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
+  const longest = data.first.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
   const sequenceLength = Math.min(longest, lengths.maxLength);
-  const batchSize = Math.min(options.batchSize, data.train.length);
+  const batchSize = task.sequences * Math.min(options.batchSize, data.train.length);
   const { quantized } = findMethods([options.method])[0];
   const stored = await storedQuantization(options.model);
   const plan = await planMemory(model, {
@@ -68,9 +68,10 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
     gradientCheckpointing: options.gradientCheckpointing,
   });
   voice.say(memoryLine(plan));
+  if (options.teacher !== undefined) voice.say("memory: the teacher comes on top of that");
   if (options.weights === "packed") voice.say("memory: reckoned with weights in f32; --weights packed takes less");
 
-  const [example] = data.train;
+  const [example] = data.first;
   const inputIds = example.inputIds.slice(0, lengths.maxLength);
   const labels = example.labels.slice(0, lengths.maxLength);
   const parts = maskedText(tokenizer, { inputIds, labels });

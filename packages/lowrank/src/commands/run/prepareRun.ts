@@ -41,7 +41,8 @@ export interface PreparedRun extends PreparedData {
 export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
   // Wrong options are told before anything is loaded.
   const configFor = await trainedConfig(options);
-  taskOfFlags(options, configFor(1) === null);
+  const task = taskOfFlags(options, configFor(1) === null);
+  await task.index?.(options);
   voice.note(`loading ${options.model}`);
   const loaded = await loadBase(options, voice);
   const { model, tokenizer, generationConfig, backend } = loaded;
@@ -70,10 +71,10 @@ export async function prepareData(
   voice.note(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await task.read(tokenizer, { ...options, ...lengths });
   voice.say(`data: ${data.description}`);
-  const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
+  const cut = data.first.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
   if (cut > 0) {
     const most = `${lengths.maxLength} tokens (--max-length)`;
-    const message = `${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`;
+    const message = `${cut} of ${data.first.length} examples are longer than ${most}; what goes beyond is not learned`;
     voice.warn({ code: "cut-examples", message });
   }
   const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;

@@ -96,6 +96,12 @@ test("another teacher is another run", async () => {
   expect(stderr).toMatch(/--teacher is "\w{16}", and "\w{16}" in the checkpoint/);
 });
 
+test("a dry run counts both answers of a pair", async () => {
+  const { stdout } = await succeed(words("dpo", "dry", "--data", "preferences.jsonl", "--dry-run"));
+  expect(stdout).toMatch(/memory: .* in a step of 8 x \d+ tokens/);
+  expect(stdout).toContain("say 0: [[a</s>]]");
+});
+
 test("options of other tasks, missing ones and wrong records are errors that say what to do", async () => {
   const said = async (...list: string[]) => (await lowrank(list)).stderr;
   expect(await said(...words("sft", "x", "--data", "pairs.jsonl", "--beta", "1"))).toContain(

@@ -4,6 +4,7 @@ import {
   type DPOOptions,
   distillation,
   dpo,
+  type Examples,
   evaluate,
   evaluatePreferences,
   type KTOExample,
@@ -14,8 +15,14 @@ import {
   type PreferenceExample,
   type TokenizedExample,
 } from "@lowrank/train";
+import {
+  type IndexedOptions,
+  indexTrainData,
+  type OpenData,
+  type OpenDataOptions,
+  openTrainData,
+} from "../openTrainData.ts";
 import { listed } from "../optionValue.ts";
-import { type DataOptions, readTrainData, type TrainData } from "../trainData.ts";
 import { readJudged, readPairs } from "./taskRecords.ts";
 
 /** Options of single tasks. */
@@ -28,9 +35,9 @@ export interface TaskFlags {
 }
 
 /** Data of a task: its examples, and their texts, for probes and answers. */
-export interface TaskData extends TrainData {
+export interface TaskData extends OpenData {
   /** The trainer's examples; the texts themselves where those are. */
-  readonly examples: { readonly train: readonly unknown[]; readonly validation: readonly unknown[] };
+  readonly examples: { readonly train: Examples<unknown>; readonly validation: readonly unknown[] };
 }
 
 interface TaskSetting {
@@ -47,9 +54,13 @@ export interface CommandTask {
   readonly title: string;
   /** The options of `TaskFlags` that it has. */
   readonly flags: readonly (keyof TaskFlags)[];
+  /** Sequences that a forward pass has for an example. */
+  readonly sequences: number;
   /** True if the loss compares with the model without its adapter. */
   readonly comparesWithBase: boolean;
-  read(tokenizer: Tokenizer, options: DataOptions): Promise<TaskData>;
+  /** Prepares large data before a model is loaded; for tasks that read them from disk. */
+  index?(options: IndexedOptions): Promise<void>;
+  read(tokenizer: Tokenizer, options: OpenDataOptions): Promise<TaskData>;
   /** The loss; null for the model's own. */
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;
   /** Measurements besides the loss, by their names. */
@@ -61,8 +72,8 @@ type Measures = Readonly<Record<string, number>>;
 const nothing = async (): Promise<Measures> => ({});
 
 /** Data whose examples are their texts. */
-async function readTexts(tokenizer: Tokenizer, options: DataOptions): Promise<TaskData> {
-  const data = await readTrainData(tokenizer, options);
+async function readTexts(tokenizer: Tokenizer, options: OpenDataOptions): Promise<TaskData> {
+  const data = await openTrainData(tokenizer, options);
   return { ...data, examples: data };
 }
 
@@ -117,12 +128,12 @@ async function studentMeasures(
 
 /** Examples of records, the last part of which validates unless a file of its own does. */
 async function divided<T>(
-  options: DataOptions,
+  options: OpenDataOptions,
   read: (paths: readonly string[]) => Promise<T[]>,
   textsOf: (example: T) => readonly TokenizedExample[],
   unit: string,
 ): Promise<TaskData> {
-  for (const flag of ["pack", "trainTokens", "validationTokens"] as const) {
+  for (const flag of ["pack", "stream", "trainTokens", "validationTokens"] as const) {
     if (options[flag] !== undefined) {
       const name = flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
       throw new Error(`--${name} is for --task sft and distillation; leave it out`);
@@ -136,10 +147,11 @@ async function divided<T>(
     const tokens = examples.flatMap(textsOf).reduce((sum, { inputIds }) => sum + inputIds.length, 0);
     return `${tokens.toLocaleString("en-US")} tokens in ${examples.length} ${unit}`;
   };
-  const first = (example: T) => textsOf(example)[0];
+  const texts = train.map((example) => textsOf(example)[0]);
   return {
-    train: train.map(first),
-    validation: validation.map(first),
+    train: texts,
+    first: texts,
+    validation: validation.map((example) => textsOf(example)[0]),
     examples: { train, validation },
     description: `${count(train)} to train on, ${count(validation)} to validate`,
   };
@@ -167,7 +179,9 @@ export const tasks: readonly CommandTask[] = [
     name: "sft",
     title: "texts and answers as they are",
     flags: [],
+    sequences: 1,
     comparesWithBase: false,
+    index: indexTrainData,
     read: readTexts,
     own: () => null,
     measure: nothing,
@@ -176,6 +190,7 @@ export const tasks: readonly CommandTask[] = [
     name: "dpo",
     title: "better answers over worse ones",
     flags: ["beta", "lossType"],
+    sequences: 2,
     comparesWithBase: true,
     read: readTaskPairs,
     own: ({ padding, flags: { beta, lossType } }) =>
@@ -186,6 +201,7 @@ export const tasks: readonly CommandTask[] = [
     name: "orpo",
     title: "the same, without a reference",
     flags: ["beta"],
+    sequences: 2,
     comparesWithBase: false,
     read: readTaskPairs,
     own: ({ padding, flags: { beta } }) => orpo({ ...padding, beta }) as OwnTask<never, never, unknown>,
@@ -195,6 +211,7 @@ export const tasks: readonly CommandTask[] = [
     name: "kto",
     title: "answers that are good or bad by themselves",
     flags: ["beta"],
+    sequences: 1,
     comparesWithBase: true,
     read: readTaskJudged,
     own: ({ padding, flags: { beta } }) => kto({ ...padding, beta }) as OwnTask<never, never, unknown>,
@@ -204,7 +221,9 @@ export const tasks: readonly CommandTask[] = [
     name: "distillation",
     title: "a teacher's distributions",
     flags: ["teacher", "beta", "temperature"],
+    sequences: 1,
     comparesWithBase: false,
+    index: indexTrainData,
     read: readTexts,
     own: ({ padding, flags: { beta, temperature }, teacher }) =>
       distillation({ ...padding, beta, temperature, teacher: teacher as LanguageModel }) as OwnTask<

@@ -1,0 +1,29 @@
+import { fork } from "node:child_process";
+import type { indexDataset } from "@lowrank/train";
+
+type Settings = Parameters<typeof indexDataset>[1];
+
+/** A message of the process: how far it is, or its end. */
+interface Message {
+  readonly progress?: { loaded: number; total: number };
+  readonly done?: true;
+  readonly error?: string | null;
+}
+
+/**
+ * Runs `indexDataset` in a process of its own, whose memory goes away with it. Rejects with the
+ * error of that, or where the process ends before the index is there.
+ */
+export function indexAside(path: string, { onProgress, ...settings }: Settings): Promise<void> {
+  const child = fork(new URL(`./indexProcess${import.meta.filename.slice(-3)}`, import.meta.url));
+  return new Promise((resolve, reject) => {
+    child.on("message", ({ progress, done, error }: Message) => {
+      if (progress) onProgress?.(progress);
+      if (done && error == null) resolve();
+      else if (done) reject(new Error(error ?? ""));
+    });
+    child.once("error", reject);
+    child.once("exit", (code, signal) => reject(new Error(`the index of ${path} was not built: ${signal ?? code}`)));
+    child.send({ path, settings });
+  });
+}

@@ -1,0 +1,131 @@
+import { type BytePairModel, type LibraryTokenizer, library, type Splitter } from "./library.ts";
+import { matches, ruleOf, whole } from "./splitWords.ts";
+
+/** Returns the ids of a text. Throws for a token that has none. */
+export type EncodeIds = (text: string, addSpecialTokens: boolean) => number[];
+
+/**
+ * Returns what encodes by a tokenizer of the library. Byte-pair tokenizers take a text word by word
+ * and remember the ids of words, so that a text of 10 MB takes seconds, and no list of its words is
+ * held. The ids are the same: words are split off by the tokenizer's own rule, and each is encoded
+ * by itself. `label` is the tokenizer's name in errors.
+ */
+export function encoderOf(tokenizer: LibraryTokenizer, label: string): EncodeIds {
+  const idOf = (token: string): number => {
+    const { tokens_to_ids, unk_token_id } = tokenizer.model;
+    const id = tokenizer.added_tokens_map.get(token)?.id ?? tokens_to_ids.get(token) ?? unk_token_id;
+    if (id !== undefined) return id;
+    throw new Error(`${label}: ${JSON.stringify(token)} is not in the vocabulary, which has no unk_token`);
+  };
+  const { model, do_lowercase_and_remove_accent: folds } = tokenizer;
+  if (!(model instanceof library.BPE) || folds) {
+    return (text, addSpecialTokens) =>
+      tokenizer.tokenize_helper(text, { add_special_tokens: addSpecialTokens }).tokens.map(idOf);
+  }
+  const encodeWords = wordEncoder(tokenizer, model, idOf);
+  const around = new Map(
+    [true, false].map((add) => [add, specialTokens(tokenizer, add).map((part) => part.map(idOf))]),
+  );
+  return (text, addSpecialTokens) => {
+    const [before, after] = around.get(addSpecialTokens) as number[][];
+    const ids = [...before];
+    for (const [index, section] of sections(tokenizer, tokenizer.splitter_unnormalized, text).entries()) {
+      const added = tokenizer.added_tokens_map.get(section);
+      if (added) ids.push(added.id);
+      else if (section !== "") encodeSection(section, index, ids);
+    }
+    for (const id of after) ids.push(id);
+    return ids;
+  };
+
+  function encodeSection(section: string, index: number, ids: number[]): void {
+    const plain = tokenizer.remove_space === true ? section.trim().split(/\s+/).join(" ") : section;
+    const normal = tokenizer.normalizer ? tokenizer.normalizer(plain) : plain;
+    for (const part of sections(tokenizer, tokenizer.splitter_normalized, normal)) {
+      const added = tokenizer.added_tokens_map.get(part);
+      if (added) ids.push(added.id);
+      else if (part !== "") encodeWords(part, index, ids);
+    }
+  }
+}
+
+/** Splits off added tokens; those that say so take the white space beside them away. */
+function sections({ added_tokens_map }: LibraryTokenizer, splitter: Splitter, text: string): string[] {
+  const parts = splitter.split(text);
+  for (const [i, part] of parts.entries()) {
+    const added = added_tokens_map.get(part);
+    if (added?.lstrip && i > 0) parts[i - 1] = parts[i - 1].trimEnd();
+    if (added?.rstrip && i < parts.length - 1) parts[i + 1] = parts[i + 1].trimStart();
+  }
+  return parts;
+}
+
+/** The tokens that stand before and behind a text: those around one that the text has not. */
+function specialTokens({ post_processor }: LibraryTokenizer, add: boolean): [string[], string[]] {
+  if (!post_processor) return [[], []];
+  const { tokens } = post_processor(["\uFDD0"], null, add);
+  const at = tokens.indexOf("\uFDD0");
+  return [tokens.slice(0, at), tokens.slice(at + 1)];
+}
+
+/** Appends the ids of a text without added tokens. */
+type EncodeWords = (text: string, sectionIndex: number, ids: number[]) => void;
+
+function wordEncoder(
+  { pre_tokenizer }: LibraryTokenizer,
+  model: BytePairModel,
+  idOf: (token: string) => number,
+): EncodeWords {
+  const { split, write = (word: string) => word } = pre_tokenizer ? ruleOf(pre_tokenizer) : whole;
+  const known = remembering((word) => model.encode([write(word)]).map(idOf));
+  const cut = cutter(model);
+  const unknown = model.fuse_unk ? model.unk_token_id : undefined;
+  return (text, section_index, ids) => {
+    const start = ids.length;
+    for (const word of split(text, { section_index })) {
+      for (const part of cut(word)) {
+        for (const id of known(part)) {
+          // A run of unknown characters is one unknown token.
+          if (id !== unknown || ids.length === start || ids[ids.length - 1] !== unknown) ids.push(id);
+        }
+      }
+    }
+  };
+}
+
+/** Words of fewer characters are not cut. */
+const longWord = 1000;
+
+/**
+ * Returns what cuts long words, which are texts with U+2581 for spaces: before each such sign that
+ * stands behind another character. No token has one there unless a merge makes it, so the parts
+ * have the tokens that they have in the whole. A model that drops characters, for it has no unknown
+ * token, might merge what stood on both sides of one: its words stay whole.
+ */
+function cutter(model: BytePairModel): (word: string) => Iterable<string> {
+  const { merges, unk_token, end_of_word_suffix: end, continuing_subword_suffix: continuing } = model;
+  let canCut: boolean | undefined = unk_token == null || end || continuing ? false : undefined;
+  return (word) => {
+    if (word.length < longWord) return [word];
+    canCut ??= !merges.some(([a, b]) => /[^\u2581]\u2581/u.test(a + b));
+    return canCut ? matches(word, /\u2581*[^\u2581]+|\u2581+/gu) : [word];
+  };
+}
+
+/** Words that are remembered, and their length: longer ones would hold on to their text. */
+const mostWords = 20_000;
+const longestKnown = 12;
+
+/** Remembers results of short words; where there are too many, it begins anew. */
+function remembering<T>(make: (word: string) => T): (word: string) => T {
+  const known = new Map<string, T>();
+  return (word) => {
+    const found = known.get(word);
+    if (found !== undefined) return found;
+    const made = make(word);
+    if (word.length > longestKnown) return made;
+    if (known.size >= mostWords) known.clear();
+    known.set(word, made);
+    return made;
+  };
+}

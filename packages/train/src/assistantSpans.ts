@@ -1,0 +1,93 @@
+import type { ChatMessage } from "@lowrank/models";
+import type { ExampleTokenizer, Span } from "./tokenize.ts";
+
+type Render = ExampleTokenizer["applyChatTemplate"];
+
+/** A character that no text has. */
+const sign = "\uFDD0";
+
+/**
+ * Finds what the assistant writes in a rendered conversation, which ends with a turn of it: from
+ * behind the opening of each turn, as a generation prompt has it, to the mark that ends it. A
+ * turn's text is where the conversation changes when another takes its place, so templates may
+ * strip, leave out or add text in other turns.
+ */
+export async function assistantSpans(
+  tokenizer: Pick<ExampleTokenizer, "applyChatTemplate" | "encode">,
+  messages: readonly ChatMessage[],
+  text: string,
+): Promise<Span[]> {
+  const render: Render = (given, options) => tokenizer.applyChatTemplate(given, options);
+  const contents = new Map<number, Span>();
+  for (const [i, { role }] of messages.entries()) {
+    if (role !== "assistant") continue;
+    const content = await contentOf(render, messages, i, text);
+    if (content) contents.set(i, content);
+  }
+  const header = await headerOf(render, messages);
+  const [, lastEnd = text.length] = contents.get(messages.length - 1) ?? [];
+  const tail = text.slice(lastEnd);
+  const spans: Span[] = [];
+  let before = 0;
+  for (const [i, [from, to]] of contents) {
+    if (from < before) throw changed(i);
+    const opened = header === "" ? -1 : text.slice(before, from).lastIndexOf(header);
+    const start = opened < 0 ? from : before + opened + header.length;
+    const end = to + endMark(tokenizer, text.slice(to), tail).length;
+    spans.push([start, end]);
+    before = end;
+  }
+  return spans;
+}
+
+/** Returns the part of a conversation that changes with a message; null where it does not. */
+async function contentOf(
+  render: Render,
+  messages: readonly ChatMessage[],
+  index: number,
+  text: string,
+): Promise<Span | null> {
+  const other = await render(messages.with(index, { ...messages[index], content: sign }));
+  if (other === text) return null;
+  let start = 0;
+  while (start < text.length && text[start] === other[start]) start++;
+  let [end, otherEnd] = [text.length, other.length];
+  while (end > start && otherEnd > start && text[end - 1] === other[otherEnd - 1]) {
+    end--;
+    otherEnd--;
+  }
+  if (other.indexOf(sign) !== otherEnd - 1) throw changed(index);
+  return [start, end];
+}
+
+/** Returns the text that opens a turn of the assistant; "" where the template has none. */
+async function headerOf(render: Render, messages: readonly ChatMessage[]): Promise<string> {
+  const first = messages.findIndex(({ role }, i) => role === "assistant" && i > 0);
+  if (first < 0) return "";
+  const closed = await render(messages.slice(0, first));
+  const open = await render(messages.slice(0, first), { addGenerationPrompt: true });
+  return open.startsWith(closed) ? open.slice(closed.length) : "";
+}
+
+/**
+ * Returns the mark that ends a turn: the tokens with which the text behind it and the text behind
+ * the last turn begin.
+ */
+function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, tail: string): string {
+  const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
+  let length = 0;
+  while (length < tail.length && tail[length] === behind[length]) length++;
+  if (length < tail.length) {
+    const all = tokens(tail);
+    while (!tokens(tail.slice(0, length)).every((id, t) => id === all[t])) length--;
+  }
+  const mark = tail.slice(0, length);
+  // A line's end behind a token that ends the turn is never generated.
+  return mark.trimEnd() || mark;
+}
+
+function changed(index: number): Error {
+  return new Error(
+    `messages[${index}]: the chat template does not render this turn once and in its place, so that the assistant's tokens cannot be told; use prompt and completion`,
+  );
+}

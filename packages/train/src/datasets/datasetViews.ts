@@ -1,0 +1,52 @@
+import { bestFit } from "../bestFit.ts";
+import { joined, type PackedExample } from "../packExamples.ts";
+import type { TokenizedExample } from "../tokenize.ts";
+import type { Dataset } from "./dataset.ts";
+
+/** Returns the examples from number `start` to `end` - 1 of a data set. */
+export function takeExamples<Example>(dataset: Dataset<Example>, start: number, end: number): Dataset<Example> {
+  return {
+    length: end - start,
+    lengths: dataset.lengths.subarray(start, end),
+    digest: `${dataset.digest} ${start}-${end}`,
+    read: (numbers) => dataset.read(Uint32Array.from(numbers, (i) => start + i)),
+  };
+}
+
+/** Returns the examples of several data sets, one after another. */
+export function concatenateDatasets<Example>(parts: readonly Dataset<Example>[]): Dataset<Example> {
+  if (parts.length === 1) return parts[0];
+  const ends: number[] = [];
+  for (const { length } of parts) ends.push((ends.at(-1) ?? 0) + length);
+  const length = ends.at(-1) ?? 0;
+  const lengths = new Uint32Array(length);
+  for (const [i, part] of parts.entries()) lengths.set(part.lengths, ends[i] - part.length);
+  return {
+    length,
+    lengths,
+    digest: parts.map(({ digest }) => digest).join(", "),
+    read: async (numbers) => {
+      const found: Example[] = [];
+      for (const number of Array.from(numbers)) {
+        const i = ends.findIndex((end) => number < end);
+        found.push(...(await parts[i].read([number - (ends[i] - parts[i].length)])));
+      }
+      return found;
+    },
+  };
+}
+
+/**
+ * Puts the examples of a data set whose lengths are tokens into blocks, as `packExamples` does for
+ * a list.
+ */
+export function packDataset(dataset: Dataset<TokenizedExample>, blockSize: number): Dataset<PackedExample> {
+  const { lengths } = dataset;
+  const bins = bestFit(lengths, blockSize);
+  return {
+    length: bins.length,
+    lengths: Uint32Array.from(bins, (bin) => bin.reduce((sum, i) => sum + lengths[i], 0)),
+    digest: `${dataset.digest} in blocks of ${blockSize}`,
+    read: (numbers) => Promise.all(Array.from(numbers, async (i) => joined(await dataset.read(bins[i])))),
+  };
+}

@@ -1,0 +1,11 @@
+import { crc32 } from "../crc32.ts";
+import type { ExampleTokenizer } from "../tokenize.ts";
+
+/** Returns the checksum of a text, in hexadecimal digits. */
+export const hexDigest = (text: string): string => crc32(new TextEncoder().encode(text)).toString(16).padStart(8, "0");
+
+/** Tells tokenizers apart by the ids of a text, and by their chat template. */
+export function digestOfTokenizer(tokenizer: ExampleTokenizer): string {
+  const ids = tokenizer.encode("Streams of words, 1234567890: été, Übung, 日本語.\n\tA chat?");
+  return hexDigest(JSON.stringify([ids, (tokenizer as { chatTemplate?: string | null }).chatTemplate ?? null]));
+}

@@ -1,0 +1,76 @@
+import type { ByteSource } from "@lowrank/core";
+import type { RecordIndex } from "./indexRecords.ts";
+
+/** The facts by which an index is known to be of a file as it is now, and of a way to read it. */
+export interface IndexKey {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  /** All that decides which records are examples. */
+  readonly settings: string;
+}
+
+const version = 1;
+
+interface Header extends IndexKey, Pick<RecordIndex, "checksum" | "skipped" | "told"> {
+  readonly version: number;
+  readonly count: number;
+  readonly hasSizes: boolean;
+}
+
+/** An index on disk. */
+export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "told"> {
+  readonly key: IndexKey;
+  readonly count: number;
+  /** The sizes of examples as they were measured, else their bytes. */
+  readonly sizes: Uint32Array;
+  /** Reads the place of a record in the data file. */
+  place(number: number): Promise<{ offset: number; length: number }>;
+}
+
+/** Returns the parts of an index file: a line of JSON, then offsets, lengths and sizes. */
+export function encodeIndex(key: IndexKey, index: RecordIndex): Uint8Array {
+  const { offsets, lengths, sizes, checksum, skipped, told } = index;
+  const header: Header = { version, ...key, count: offsets.length, checksum, skipped, told, hasSizes: sizes !== null };
+  const line = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
+  const numbers = [offsets, lengths, ...(sizes ? [sizes] : [])];
+  const parts = [line, ...numbers.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength))];
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Opens an index file; null for one of another version, or that is not whole. */
+export async function openIndexFile(source: ByteSource): Promise<OpenIndex | null> {
+  const header = await headerOf(source);
+  if (!header || header.version !== version) return null;
+  const { start, count, hasSizes, checksum, skipped, told, path, size, mtimeMs, settings } = header;
+  if (source.size !== start + count * (hasSizes ? 16 : 12)) return null;
+  const lengthsAt = start + 8 * count;
+  const numbers = async (at: number, length: number) => (await source.read(at, length)).slice().buffer;
+  return {
+    ...{ key: { path, size, mtimeMs, settings }, count, checksum, skipped, told },
+    sizes: new Uint32Array(await numbers(hasSizes ? lengthsAt + 4 * count : lengthsAt, 4 * count)),
+    place: async (i) => {
+      const [offset] = new Float64Array(await numbers(start + 8 * i, 8));
+      const [length] = new Uint32Array(await numbers(lengthsAt + 4 * i, 4));
+      return { offset, length };
+    },
+  };
+}
+
+/** The first line of an index file, and where the numbers start. */
+async function headerOf(source: ByteSource): Promise<(Header & { start: number }) | null> {
+  const most = 1 << 16;
+  const bytes = await source.read(0, Math.min(most, source.size));
+  const end = bytes.indexOf(10);
+  try {
+    return { ...JSON.parse(new TextDecoder().decode(bytes.subarray(0, end))), start: end + 1 };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,120 @@
+import type { ByteSource } from "@lowrank/core";
+import { crc32 } from "../crc32.ts";
+import type { DataRecord } from "./dataRecord.ts";
+import type { Example } from "./example.ts";
+import { exampleOf, type RecordOptions } from "./readDataset.ts";
+
+/** The places of the records of a file that are examples. */
+export interface RecordIndex {
+  /** The places of their first bytes, and their lengths in bytes. */
+  readonly offsets: Float64Array;
+  readonly lengths: Uint32Array;
+  /** The sizes of examples, where `measure` tells them. */
+  readonly sizes: Uint32Array | null;
+  /** The checksum of the whole file. */
+  readonly checksum: number;
+  /** The number of records that were skipped, and what is wrong with the first ones. */
+  readonly skipped: number;
+  readonly told: readonly string[];
+}
+
+/** Options of `indexRecords`. */
+export interface IndexOptions extends Pick<RecordOptions, "columns" | "onBadRecord"> {
+  /** Throws for an example that is a bad record. */
+  check(example: Example): void;
+  /** Returns the size of an example. Throws for a bad record too. */
+  measure?(example: Example): Promise<number>;
+}
+
+/** The most messages about records that were skipped. */
+const mostTold = 3;
+
+/** Reads a file once and notes the place of each record that is an example. */
+export async function indexRecords(
+  records: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<DataRecord>,
+  pieces: AsyncIterable<Uint8Array>,
+  { columns, onBadRecord = "error", check, measure }: IndexOptions,
+): Promise<RecordIndex> {
+  let checksum = 0;
+  async function* summed(): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces) {
+      checksum = crc32(piece, checksum);
+      yield piece;
+    }
+  }
+  const [offsets, lengths, sizes] = [new Numbers(Float64Array), new Numbers(Uint32Array), new Numbers(Uint32Array)];
+  const told: string[] = [];
+  let skipped = 0;
+  const skip = (message: string) => {
+    skipped++;
+    if (told.length < mostTold) told.push(message);
+  };
+  for await (const record of records(summed())) {
+    const example = exampleOf(record, { columns, onBadRecord });
+    if ("message" in example) {
+      skip(example.message);
+      continue;
+    }
+    try {
+      check(example);
+      if (measure) sizes.push(await measure(example));
+      const { offset, length } = record.span as NonNullable<DataRecord["span"]>;
+      offsets.push(offset);
+      lengths.push(length);
+    } catch (error) {
+      const message = `${record.where}: ${(error as Error).message}`;
+      if (onBadRecord === "error") throw new Error(message, { cause: error });
+      skip(message);
+    }
+  }
+  const found = { offsets: offsets.values(), lengths: lengths.values(), sizes: measure ? sizes.values() : null };
+  return { ...found, checksum, skipped, told };
+}
+
+/** Reads the example of a place again. */
+export async function readIndexed(
+  source: ByteSource,
+  name: string,
+  { offset, length }: { offset: number; length: number },
+  parse: (bytes: Uint8Array) => unknown,
+  columns: RecordOptions["columns"],
+): Promise<Example> {
+  const where = `${name}, byte ${offset}`;
+  try {
+    const value = parse(await source.read(offset, length));
+    const example = exampleOf({ value, where }, { columns });
+    if (!("message" in example)) return example;
+    throw new Error(example.message);
+  } catch (cause) {
+    throw new Error(`${where}: the file has changed since it was indexed: ${(cause as Error).message}`, { cause });
+  }
+}
+
+type NumberArray = Float64Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Numbers in a typed array that grows. */
+class Numbers<A extends NumberArray> {
+  readonly #make: new (
+    length: number,
+  ) => A;
+  #room: A;
+  #count = 0;
+
+  constructor(make: new (length: number) => A) {
+    this.#make = make;
+    this.#room = new make(1024);
+  }
+
+  push(value: number): void {
+    if (this.#count === this.#room.length) {
+      const larger = new this.#make(2 * this.#count);
+      larger.set(this.#room);
+      this.#room = larger;
+    }
+    this.#room[this.#count++] = value;
+  }
+
+  values(): A {
+    return this.#room.subarray(0, this.#count) as A;
+  }
+}

@@ -1,0 +1,16 @@
+import { decodeUtf8 } from "./dataRecord.ts";
+
+/** Returns the first line of some bytes that is not UTF-8, counted from 1. */
+export function lineOfBadText(bytes: Uint8Array): number {
+  let start = 0;
+  for (let line = 1; ; line++) {
+    const end = bytes.indexOf(10, start);
+    try {
+      decodeUtf8(bytes.subarray(start, end < 0 ? bytes.length : end));
+    } catch {
+      return line;
+    }
+    if (end < 0) return line;
+    start = end + 1;
+  }
+}

@@ -1,0 +1,157 @@
+import { type ByteSource, checkOptions } from "@lowrank/core";
+import { openFile } from "@lowrank/files";
+import { checkBlockSize } from "../blocks.ts";
+import { crc32 } from "../crc32.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../tokenize.ts";
+import { joinBytes } from "./byteLines.ts";
+import { decodeUtf8 } from "./dataRecord.ts";
+import type { Dataset } from "./dataset.ts";
+import { digestOfTokenizer, hexDigest } from "./digests.ts";
+import { lineOfBadText } from "./lineOfBadText.ts";
+import { piecesOf } from "./piecesOf.ts";
+
+/** Options of `streamBlocks`. */
+export interface StreamBlocksOptions {
+  /** The folder for the tokens, which is made where it is missing. */
+  cacheDir: string;
+  /** Tokens in a block, BOS included. */
+  blockSize: number;
+  /** Put before each block; none by default. */
+  bosTokenId?: number | null;
+  /** Called now and then while a text is tokenised, with the bytes read so far. */
+  onProgress?: (progress: { loaded: number; total: number }) => void;
+}
+
+/**
+ * Opens texts on disk (Node only) as blocks, as `blocks` cuts one text. Each text is tokenised
+ * once, a megabyte at a time, into a file of its tokens in `cacheDir`, which appears whole; it
+ * holds while size and time of the text are the same. Pieces end where a line ends: there a
+ * tokenizer that merges or adds white space may give other tokens than for the whole text.
+ */
+export async function streamBlocks(
+  paths: readonly string[],
+  tokenizer: ExampleTokenizer,
+  options: StreamBlocksOptions,
+): Promise<Dataset<TokenizedExample>> {
+  const keys = { cacheDir: true, blockSize: true, bosTokenId: true, onProgress: true } as const;
+  checkOptions("streamBlocks", options, keys);
+  const { blockSize, bosTokenId = null } = options;
+  const start = bosTokenId === null ? [] : [bosTokenId];
+  checkBlockSize(blockSize, start.length + 1);
+  const step = blockSize - start.length;
+  const stores: TokenFile[] = [];
+  for (const path of paths) stores.push(await tokenFile(path, tokenizer, options));
+  const total = stores.reduce((sum, { count }) => sum + count, 0);
+  const length = Math.ceil(total / step);
+  const lengths = new Uint32Array(length).fill(blockSize);
+  if (length > 0) lengths[length - 1] = start.length + total - (length - 1) * step;
+  return {
+    length,
+    lengths,
+    digest: hexDigest(JSON.stringify([stores.map(({ checksum }) => checksum), blockSize, bosTokenId])),
+    read: async (numbers) => {
+      const found: TokenizedExample[] = [];
+      for (const i of Array.from(numbers)) {
+        const inputIds = [...start, ...(await tokensOf(stores, i * step, Math.min(total, (i + 1) * step)))];
+        found.push({ inputIds, labels: [...inputIds] });
+      }
+      return found;
+    },
+  };
+}
+
+/** The tokens of a text on disk. */
+interface TokenFile {
+  readonly source: ByteSource;
+  readonly count: number;
+  readonly checksum: number;
+}
+
+/** Reads tokens of several files, which stand one after another. */
+async function tokensOf(files: readonly TokenFile[], start: number, end: number): Promise<number[]> {
+  const ids: number[] = [];
+  let before = 0;
+  for (const { source, count } of files) {
+    const [from, to] = [Math.max(start - before, 0), Math.min(end - before, count)];
+    if (from < to) ids.push(...numbersIn(await source.read(4 * from, 4 * (to - from))));
+    before += count;
+  }
+  return ids;
+}
+
+const numbersIn = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slice().buffer);
+
+/** Opens the tokens of a text, which are written where they are not there, their checksum last. */
+async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: StreamBlocksOptions): Promise<TokenFile> {
+  const find = globalThis.process?.getBuiltinModule;
+  if (!find) throw new Error("streamBlocks reads from disk, which only Node can; in a page, loadDataset and blocks");
+  const [fs, { basename, join, resolve }] = [find("node:fs/promises"), find("node:path")];
+  const { size, mtimeMs } = await fs.stat(path);
+  const key = hexDigest(JSON.stringify([resolve(path), size, mtimeMs, digestOfTokenizer(tokenizer)]));
+  const file = join(options.cacheDir, `${basename(path)}-${key}.tokens`);
+  if (!(await fs.stat(file).catch(() => null))) {
+    await fs.mkdir(options.cacheDir, { recursive: true });
+    const part = `${file}.${crypto.randomUUID().slice(0, 8)}.part`;
+    const handle = await fs.open(part, "w");
+    try {
+      let checksum = 0;
+      for await (const ids of tokenPieces(path, tokenizer, options.onProgress)) {
+        checksum = crc32(ids, checksum);
+        await handle.write(ids);
+      }
+      await handle.write(new Uint8Array(Uint32Array.of(checksum).buffer));
+      await handle.sync();
+      await handle.close();
+      await fs.rename(part, file);
+    } catch (error) {
+      await handle.close();
+      await fs.rm(part, { force: true });
+      throw error;
+    }
+  }
+  const source = await openFile(file);
+  const [checksum] = numbersIn(await source.read(source.size - 4, 4));
+  return { source, count: source.size / 4 - 1, checksum };
+}
+
+/** Yields the tokens of a text, piece by piece, as bytes. */
+async function* tokenPieces(
+  path: string,
+  tokenizer: ExampleTokenizer,
+  onProgress: StreamBlocksOptions["onProgress"],
+): AsyncGenerator<Uint8Array> {
+  const source = await openFile(path);
+  let lines = 0;
+  let loaded = 0;
+  for await (const piece of wholeLines(piecesOf(source))) {
+    const text = decode(piece, () => `${path}:${lines + lineOfBadText(piece)}`);
+    const ids = tokenizer.encode(loaded === 0 ? text.replace(/^\uFEFF/, "") : text, { addSpecialTokens: false });
+    yield new Uint8Array(Uint32Array.from(ids).buffer);
+    loaded += piece.length;
+    onProgress?.({ loaded, total: source.size });
+    for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines++;
+  }
+}
+
+/** Joins pieces of a file so that each ends where a line ends, if it has one. */
+async function* wholeLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = [];
+  for await (const piece of pieces) {
+    const end = piece.lastIndexOf(10) + 1;
+    if (end === 0) {
+      held.push(piece);
+      continue;
+    }
+    yield joinBytes([...held, piece.subarray(0, end)]);
+    held = end < piece.length ? [piece.subarray(end)] : [];
+  }
+  if (held.length > 0) yield joinBytes(held);
+}
+
+function decode(bytes: Uint8Array, where: () => string): string {
+  try {
+    return decodeUtf8(bytes);
+  } catch (error) {
+    throw new Error(`${where()}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,45 @@
+import type { ByteSource } from "@lowrank/core";
+import { openFile } from "@lowrank/files";
+import { type DataRecord, parseJsonBytes } from "./dataRecord.ts";
+import { jsonArray, jsonLines } from "./jsonRecords.ts";
+import { piecesOf } from "./piecesOf.ts";
+import type { StreamDatasetOptions } from "./streamDataset.ts";
+
+/** A file whose records can be read one by one. */
+export interface RecordFile {
+  readonly source: ByteSource;
+  /** Its name, for errors. */
+  readonly name: string;
+  readonly format: string;
+  /** The records of its bytes, each with its place. */
+  records(pieces: AsyncIterable<Uint8Array>): AsyncIterable<DataRecord>;
+  /** Reads the bytes of one record. */
+  parse(bytes: Uint8Array): unknown;
+}
+
+const byEnding: Readonly<Record<string, NonNullable<StreamDatasetOptions["format"]>>> = {
+  ...{ jsonl: "jsonl", ndjson: "jsonl", json: "json", csv: "csv", tsv: "tsv", parquet: "parquet" },
+};
+
+/** Opens a file of records. Throws for a format that has none. */
+export async function openRecords(path: string, options: StreamDatasetOptions): Promise<RecordFile> {
+  const format = options.format ?? byEnding[path.split(".").at(-1)?.toLowerCase() ?? ""];
+  if (format === undefined) {
+    throw new Error(
+      `${path}: the ending says no format; give { format }, one of ${Object.values(byEnding).join(", ")}`,
+    );
+  }
+  if (format === "parquet") {
+    const { openParquetRecords } = await import("./storeParquet.ts");
+    return openParquetRecords(path, options);
+  }
+  const source = await openFile(path);
+  if (format === "jsonl" || format === "json") {
+    const read = format === "json" ? jsonArray : jsonLines;
+    return { source, name: path, format, parse: parseJsonBytes, records: (pieces) => read(pieces, path) };
+  }
+  const { tableReader, tableRecords } = await import("./tableRecords.ts");
+  const delimiter = format === "tsv" ? "\t" : ",";
+  const parse = await tableReader(piecesOf(source), path, delimiter);
+  return { source, name: path, format, parse, records: (pieces) => tableRecords(pieces, path, delimiter) };
+}
