@@ -17,6 +17,7 @@ import { Recorder } from "./record/recorder.ts";
 import { subgroupsWork } from "./selfCheck/checkSubgroups.ts";
 import { checkSameRows } from "./selfCheck/sameRows.ts";
 import { type CheckedCall, SelfCheck } from "./selfCheck/selfCheck.ts";
+import type { Trial } from "./selfCheck/trial.ts";
 import { cutCall } from "./split/cutCall.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
 import type { Dispatch, Shader } from "./wgsl/shader.ts";
@@ -223,21 +224,21 @@ export async function onDevice(
       }
     },
   };
-  const trial = {
-    place: (shape: readonly number[], numbers: Float32Array<ArrayBuffer>) => {
+  const trial: Trial = {
+    place: (shape, numbers) => {
       const tensor = gpu.scratch({ shape, dtype: "f32" });
       backend.write(tensor.buffer, new Uint8Array(numbers.buffer));
       return tensor;
     },
-    run: (runs: readonly Dispatch[]) => runs.forEach(record),
-    read: async ({ buffer }: GpuTensor) => backend.read(buffer),
+    run: (runs) => runs.forEach(record),
+    read: async ({ buffer }) => backend.read(buffer),
   };
   try {
     if (subgroups !== false && device.features.has("subgroups") && (!batchInvariant || hasOneSize(device))) {
       pipelines.subgroups = true;
       pipelines.subgroups = subgroups ?? (await subgroupsWork(adapter.name, trial));
     }
-    if (batchInvariant) await checkSameRows(adapter.name, { gpu, ...trial });
+    if (batchInvariant) await checkSameRows(adapter.name, gpu, trial);
   } finally {
     freeTemporaries();
   }

@@ -12,6 +12,7 @@ const dropped = shader({
   name: "dropout",
   bindings: { x: "read f32", out: "write f32" },
   uniforms: { ...philoxUniforms, threshold: "u32", scale: "f32", size: "u32" },
+  // Places before the first wrap around, beyond the size.
   code: `${philoxCode}
 ${dropCode}
 ${entry(
@@ -20,7 +21,6 @@ ${entry(
   let words = philox(index);
   for (var k = 0u; k < 4u; k++) {
     let place = 4u * index + k;
-    // Places before the first wrap around, beyond the size.
     let i = place - u.skipped;
     if (i >= u.size) { continue; }
     var y = 0.0;

@@ -79,11 +79,11 @@ const summed = shader({
   name: "indexAdd",
   bindings: { x: "read f32", indices: "read i32", next: "read u32", later: "read u32", out: "write f32" },
   uniforms: { size: "u32", count: "u32", inner: "u32", n: "u32", first: "u32" },
+  // Rows of other parts of the result are beyond the end.
   code: entry(
     threads,
     `  if (index >= u.size) { return; }
   let first = (index / u.inner) % u.count;
-  // Rows of other parts of the result are beyond the end.
   let id = u32(indices[first]) - u.first;
   if (id >= u.n || later[first] != 0u) { return; }
   let outer = index / u.inner / u.count;

@@ -36,7 +36,8 @@ const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
 
 /**
  * Draws a token from each row. Keys are integers in the order of the logits: the k-th largest, and
- * the last one within top-p, are found bit by bit, so nothing is sorted.
+ * the last one within top-p, are found bit by bit, so nothing is sorted. If even
+ * all keys above 0 do not reach top-p, all stay.
  */
 const drawn = variants((limited: boolean, nucleus: boolean) =>
   shader({
@@ -64,7 +65,6 @@ ${rowsCode(
       ? `${largestKey("passed", "if (key > tried && key >= least) { counted += expOf((x - top) * u.scale); }", "reached >= limit")}
   var above = 0.0;
   ${each("if (key > passed && key >= least) { above += expOf((x - top) * u.scale); }")}
-  // If even all keys above 0 do not reach it, all stay.
   let edge = select(passed + 1u, 0u, total(part, above) < limit);
   var likelier = 0.0;
   ${each("if (key > edge && key >= least) { likelier += expOf((x - top) * u.scale); }")}

@@ -19,7 +19,10 @@ interface RowParts extends Pick<ShaderParts<string, string>, "name" | "bindings"
 /** Keys that a workgroup looks at together. */
 const together = 64;
 
-/** Makes a kernel of one workgroup a row: few queries on many keys, as in decoding. */
+/**
+ * Makes a kernel of one workgroup a row: few queries on many keys, as in decoding. A hidden key is
+ * passed over, since it may hold anything, even NaN.
+ */
 export function attentionRows({ name, bindings, uniforms, size, helpers, begin, place, end }: RowParts): Shader {
   const parts = Array.from({ length: Math.ceil(size / together) }, (_, c) => c);
   return shader({
@@ -64,7 +67,6 @@ ${rowsCode(
     top = best;
     ${parts.map((c) => `o${c} *= shrink;`).join(" ")}
     for (var t = 0u; t < min(width, keys.y - key0); t++) {
-      // What a hidden key holds may be anything, even NaN.
       if ((bitcast<u32>(weights[t]) & 0x7fffffffu) == 0u) { continue; }
       ${parts
         .map(

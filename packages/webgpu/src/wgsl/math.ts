@@ -37,14 +37,16 @@ fn lowRankOf(bits: u32) -> i32 {
   return select(-rank, rank, rank == 0x7fffffff);
 }`;
 
-/** WGSL: `scaleBy(y, n)` is y 2^n, in two steps since 2^n alone may overflow. */
+/**
+ * WGSL: `scaleBy(y, n)` is y 2^n, in two steps since 2^n alone may overflow; `expNearZero(r)` is
+ * e^r for |r| up to 0.35.
+ */
 const scaleCode = `
 fn powerOfTwo(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }
 fn scaleBy(y: f32, n: i32) -> f32 {
   let half = n >> 1u;
   return y * powerOfTwo(half) * powerOfTwo(n - half);
 }
-// e^r for |r| up to 0.35.
 fn expNearZero(r: f32) -> f32 {
   let p = 0.5 + r * (0.16666667 + r * (0.041666668 + r * (0.008333334 + r * (0.0013888889 + r * 0.0001984127))));
   return 1.0 + (r + r * r * p);
@@ -133,8 +135,11 @@ fn mulHigh(a: u32, b: u32) -> u32 {
   return ah * bh + (middle >> 16u) + (carry >> 16u);
 }`;
 
+/**
+ * WGSL: `quarterOf(x)` has x = turns pi/2 + rest, for large x by Payne and Hanek's way, with the 96
+ * bits of 2/pi that count. `twoOverPi` has 2/pi in words, behind a word of zeros.
+ */
 const trigonometry = `
-// 2 / pi in words, behind a word of zeros.
 var<private> twoOverPi: array<u32, 10> = array<u32, 10>(
   0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au);
 fn bitsOfTwoOverPi(at: u32) -> u32 {
@@ -144,7 +149,6 @@ fn bitsOfTwoOverPi(at: u32) -> u32 {
   return (twoOverPi[word] << shift) | (twoOverPi[word + 1u] >> (32u - shift));
 }
 struct Quarter { turns: i32, rest: f32 }
-// x = turns pi/2 + rest. Large x: Payne and Hanek's way, with the 96 bits of 2/pi that count.
 fn quarterOf(x: f32) -> Quarter {
   let a = abs(x);
   if (a < 4096.0) {
@@ -252,11 +256,13 @@ fn mulOf(a: f32, b: f32) -> f32 {
   return a * b;
 }`;
 
-/** C's pow: log2 of |a| in two numbers, since its error grows with b. */
+/**
+ * C's pow: log2 of |a| in two numbers, since its error grows with b. ln m = 2 artanh(s), where s =
+ * (m - 1) / (m + 1).
+ */
 const pow = `
 fn logTwo(x: f32) -> vec2f {
   let parts = partsOf(bitcast<u32>(x));
-  // ln m = 2 artanh(s), s = (m - 1) / (m + 1)
   let f = parts.m - 1.0;
   let d = twoSum(parts.m, 1.0);
   let s = f / d.x;

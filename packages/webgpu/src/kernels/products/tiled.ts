@@ -252,8 +252,8 @@ ${blocks ? "for (var begin = 0u; begin < u.k; begin += u.each) {" : ""}
 ${
   waits
     ? "let end = min(u.k, begin + u.each);"
-    : `// Threads beyond the edges have no terms.
-let end = select(begin, min(u.k, begin + u.each), row < u.m && column < u.n);`
+    : // Threads beyond the edges have no terms.
+      `let end = select(begin, min(u.k, begin + u.each), row < u.m && column < u.n);`
 }
 ${each(rows, (i) => each(columns, (j) => `var s${i}_${j} = 0.0;`, " "))}
 ${depth === 0 ? direct(tile, a, w, tailed) : staged(tile, a, w)}

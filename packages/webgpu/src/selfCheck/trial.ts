@@ -1,0 +1,10 @@
+import type { GpuTensor } from "../kernel.ts";
+import type { Dispatch } from "../wgsl/shader.ts";
+
+/** The parts of a backend that trials of its device use. */
+export interface Trial {
+  /** Makes a tensor with these numbers, until all trials are over. */
+  place(shape: readonly number[], numbers: Float32Array<ArrayBuffer>): GpuTensor;
+  run(runs: readonly Dispatch[]): void;
+  read(tensor: GpuTensor): Promise<Uint8Array>;
+}
