@@ -5,7 +5,7 @@ import type { ChatMessage, ChatTemplateOptions } from "./chatTemplate.ts";
  * The most steps of a template: real ones take some dozens a message. Counted, not timed, so that a
  * busy machine gives the same answer. A text counts as a step for each of so many characters.
  */
-const [mostSteps, charactersOfStep] = [1_000_000, 64];
+const [mostSteps, charactersOfStep] = [1_000_000, 256];
 /** The most characters of a text that a template makes, and the most numbers of a range. */
 const [mostCharacters, mostNumbers] = [2 ** 24, 100_000];
 
