@@ -19,6 +19,7 @@ const values = [
     "TokenizerParts",
     "Input",
   ],
+  ...["EmbeddingModel", "TrainableModule", "ExampleTokenizer", "Rows"],
   ...["ShaderParts", "JobEnd", "JobProgress"],
 ];
 
