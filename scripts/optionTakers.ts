@@ -8,7 +8,18 @@ const root = resolve(import.meta.dirname, "..");
 /** Types of parameters that look like options and are values: what a function works on. */
 const values = [
   ...["Backend", "TensorSpec", "ModelFiles", "WritableFiles", "ByteSource", "Architecture", "OpDefinition"],
-  ...["PeftMethod", "PromptMethod", "AnyMethod", "TrainableModel", "Batch", "SequenceBatch", "TokenizerParts", "Input"],
+  ...[
+    "PeftMethod",
+    "PromptMethod",
+    "AnyMethod",
+    "TrainableModel",
+    "Batch",
+    "SequenceBatch",
+    "Rows",
+    "TokenizerParts",
+    "Input",
+  ],
+  ...["EmbeddingModel", "TrainableModule", "ExampleTokenizer", "Rows"],
   ...["ShaderParts", "JobEnd", "JobProgress"],
 ];
 

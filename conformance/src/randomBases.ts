@@ -38,8 +38,11 @@ export interface RandomBase {
   /** The part of a layer's path before its number. */
   layersPattern: string;
   layers: number;
-  /** The linear layers that PEFT's methods for attention take where they are told none. */
-  attention: readonly string[];
+  /**
+   * The linear layers that PEFT's methods for attention take where they are told none; null for a
+   * model that PEFT's table does not know.
+   */
+  attention: readonly string[] | null;
 }
 
 /** An architecture's draw of all but the dtype. */

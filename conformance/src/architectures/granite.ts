@@ -10,5 +10,6 @@ export const granite: DrawBase = llamaKin("granite", (draw) => ({
     logits_scaling: draw.pick([1, 3]),
   },
   headDim: false,
+  inTable: false,
   classifies: false,
 }));

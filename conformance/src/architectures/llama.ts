@@ -12,6 +12,8 @@ interface KinFields {
   classifies?: boolean;
   /** Default: Llama's. */
   norms?: readonly string[];
+  /** Does PEFT's table of default targets know it? Default true. */
+  inTable?: boolean;
 }
 
 /**
@@ -71,7 +73,7 @@ export const llamaKin =
       norms: fields.norms ?? ["input_layernorm", "post_attention_layernorm", "norm"],
       layersPattern: "layers",
       layers,
-      attention: ["self_attn.q_proj", "self_attn.v_proj"],
+      attention: fields.inTable === false ? null : ["self_attn.q_proj", "self_attn.v_proj"],
     };
   };
 

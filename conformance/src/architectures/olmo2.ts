@@ -5,5 +5,6 @@ import { llamaKin } from "./llama.ts";
 export const olmo2: DrawBase = llamaKin("olmo2", () => ({
   config: {},
   headDim: false,
+  inTable: false,
   norms: ["post_attention_layernorm", "post_feedforward_layernorm", "norm"],
 }));

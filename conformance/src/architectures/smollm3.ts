@@ -5,4 +5,5 @@ import { llamaKin } from "./llama.ts";
 export const smollm3: DrawBase = llamaKin("smollm3", (draw) => ({
   config: { no_rope_layer_interval: draw.integer(1, 3), attention_bias: draw.chance(0.3) },
   headDim: false,
+  inTable: false,
 }));

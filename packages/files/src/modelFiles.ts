@@ -50,9 +50,32 @@ export async function missingFile(files: ModelFiles, expected: string): Promise<
 /** A JSON file as a value; a syntax error names the file. */
 export async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   const text = await files.readText(name);
+  checkDepth(text, `${files.label}: ${name}`);
   try {
     return JSON.parse(text);
   } catch (error) {
     throw new Error(`${files.label}: ${name} is not valid JSON: ${(error as Error).message}`, { cause: error });
   }
 }
+
+/** No file is nested that deep, and what walks through values would run out of stack. */
+const deepest = 1000;
+
+/** Throws for a JSON text whose values lie far within each other. */
+function checkDepth(text: string, what: string): void {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === quote) {
+      for (i++; i < text.length && text.charCodeAt(i) !== quote; i++) if (text.charCodeAt(i) === backslash) i++;
+    } else if ((code | 32) === opening) {
+      if (++depth > deepest) throw new Error(`${what} is nested more than ${deepest} deep`);
+    } else if ((code | 32) === closing) {
+      depth--;
+    }
+  }
+}
+
+const [quote, backslash] = [34, 92];
+/** The codes of { and }; those of [ and ] differ by one bit, which is set in these. */
+const [opening, closing] = [123, 125];

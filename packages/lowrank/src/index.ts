@@ -244,3 +244,4 @@ export * from "@lowrank/train";
 export { type WasmBackend, type WasmOptions, wasm } from "@lowrank/wasm";
 export { loadModel } from "./loadModel.ts";
 export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
+export { loadTokenClassifier } from "./loadTokenClassifier.ts";

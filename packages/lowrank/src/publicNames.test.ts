@@ -41,6 +41,7 @@ const shared = {
       "integerLinear",
       "inspectAsText",
       "moveTensors",
+      "expressionCost",
       "nearestName",
       "onRecompute",
       "packedTensor",

@@ -5,6 +5,7 @@ import type { JsonFields } from "./config/jsonFields.ts";
 import type { GgufForm } from "./gguf/ggufForm.ts";
 import type { ParameterSource } from "./parameters.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
+import type { TokenClassifier } from "./tokenClassifier.ts";
 import type { DefaultTargets, StackModel, TransformerModel } from "./transformerModel.ts";
 
 /** One kind of head that an architecture's stack can have. */
@@ -23,6 +24,8 @@ export interface ArchitectureHeads<C extends ArchitectureConfig> {
   readonly causalLM?: ArchitectureHead<C & ModelConfig, CausalLM>;
   /** Classifies sequences. Its config has the labels too. */
   readonly sequenceClassification?: ArchitectureHead<C & ClassifierHead, SequenceClassifier>;
+  /** Classifies tokens. Its config has the labels too. */
+  readonly tokenClassification?: ArchitectureHead<C & ClassifierHead, TokenClassifier>;
 }
 
 /**

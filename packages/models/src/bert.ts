@@ -12,6 +12,7 @@ import {
 } from "@lowrank/nn";
 import { activate } from "./activation.ts";
 import { type Architecture, defineArchitecture } from "./architecture.ts";
+import { BertTokenClassifier } from "./bertTokenClassifier.ts";
 import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import { layerNorm } from "./layerNorm.ts";
@@ -301,6 +302,20 @@ export class BertForSequenceClassification extends SequenceClassifier {
   }
 }
 
+/** BERT that classifies tokens, as transformers' BertForTokenClassification. */
+export class BertForTokenClassification extends BertTokenClassifier {
+  bert: BertModel;
+
+  constructor(config: BertConfig & ClassifierHead, source: ParameterSource) {
+    super(config, source, bertSizes(config, 0));
+    this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions: byIndex, pooler: false });
+  }
+
+  protected get stack(): BertModel {
+    return this.bert;
+  }
+}
+
 /** The keys of a published encoder of BERT's kind: in base and large, heads are of 64 numbers. */
 export function encoderPreset(hidden: number, layers: number, more: object): Record<string, unknown> {
   return {
@@ -326,6 +341,11 @@ export const bert: Architecture<BertConfig> = defineArchitecture({
       className: "BertForSequenceClassification",
       module: "classifier",
       create: (config, source) => new BertForSequenceClassification(config, source),
+    },
+    tokenClassification: {
+      className: "BertForTokenClassification",
+      module: "classifier",
+      create: (config, source) => new BertForTokenClassification(config, source),
     },
   },
   stack: "bert",

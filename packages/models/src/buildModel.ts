@@ -4,16 +4,21 @@ import {
   type ArchitectureConfig,
   type ClassifierConfig,
   isClassifierConfig,
+  isTokenClassifierConfig,
   type ModelConfig,
+  type TokenClassifierConfig,
 } from "./config/architectureConfig.ts";
 import type { ParameterSource } from "./parameters.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
+import type { TokenClassifier } from "./tokenClassifier.ts";
 import type { StackModel } from "./transformerModel.ts";
 
 /** The kind of model that a config is of. */
-export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends ClassifierConfig
-  ? SequenceClassifier
-  : CausalLM;
+export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends TokenClassifierConfig
+  ? TokenClassifier
+  : C extends ClassifierConfig
+    ? SequenceClassifier
+    : CausalLM;
 
 /** Builds the model that a config of `architecture` describes, with parameters from `source`. */
 export function buildModel<C extends ModelConfig | ClassifierConfig>(
@@ -21,16 +26,14 @@ export function buildModel<C extends ModelConfig | ClassifierConfig>(
   config: C,
   source: ParameterSource,
 ): ModelOf<C> {
-  const model = isClassifierConfig(config)
-    ? heads.sequenceClassification?.create(config, source)
-    : heads.causalLM?.create(config as ModelConfig, source);
-  if (!model) {
-    throw new Error(
-      `a ${config.modelType} has no head that ${isClassifierConfig(config) ? "classifies sequences" : "predicts tokens"} here`,
-    );
-  }
+  const [model, task] = isTokenClassifierConfig(config)
+    ? [heads.tokenClassification?.create(config, source), "classifies tokens"]
+    : isClassifierConfig(config)
+      ? [heads.sequenceClassification?.create(config, source), "classifies sequences"]
+      : [heads.causalLM?.create(config as ModelConfig, source), "predicts tokens"];
+  if (!model) throw new Error(`a ${config.modelType} has no head that ${task} here`);
   model.defaultTargets = defaultTargets;
-  return model as ModelOf<C>;
+  return model as unknown as ModelOf<C>;
 }
 
 /**

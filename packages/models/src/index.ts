@@ -4,7 +4,7 @@ export {
   type ArchitectureHeads,
   defineArchitecture,
 } from "./architecture.ts";
-export { BertForSequenceClassification } from "./bert.ts";
+export { BertForSequenceClassification, BertForTokenClassification } from "./bert.ts";
 export type { ModelOf } from "./buildModel.ts";
 export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./causalLM.ts";
 export { chatEnds } from "./chatEnds.ts";
@@ -32,13 +32,10 @@ export { type GgufConversion, type GgufDType, ggufDTypes, type ToGgufOptions, to
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";
+export type { LoadClassifierOptions, LoadedClassifier, NewHead } from "./loadClassifier.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
-export {
-  type LoadClassifierOptions,
-  type LoadedClassifier,
-  loadSequenceClassifier,
-  type NewHead,
-} from "./loadSequenceClassifier.ts";
+export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
+export { type LoadedTokenClassifier, loadTokenClassifier } from "./loadTokenClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { openSafetensorsFolder } from "./openWeights.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
@@ -47,7 +44,7 @@ export { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts
 export { type RaggedBatch, raggedHidden } from "./raggedHidden.ts";
 export { registerArchitecture } from "./registerArchitecture.ts";
 export { architectures } from "./registry.ts";
-export { RobertaForSequenceClassification } from "./roberta.ts";
+export { RobertaForSequenceClassification, RobertaForTokenClassification } from "./roberta.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
 export {
   type ClassifierInputs,
@@ -57,6 +54,7 @@ export {
 } from "./sequenceClassifier.ts";
 export { loadSafetensors, type SafetensorsSource, saveSafetensors, toSafetensors } from "./stateFile.ts";
 export { streamText } from "./streamText.ts";
+export { TokenClassifier } from "./tokenClassifier.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
 export type { DecodeOptions } from "./tokenizer/decodeOptions.ts";
 export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";

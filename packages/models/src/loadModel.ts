@@ -81,7 +81,7 @@ export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | unde
 
 async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
   const { Tokenizer } = await import("./tokenizer/tokenizer.ts");
-  return new Tokenizer(parts);
+  return Tokenizer.fromParts(parts);
 }
 
 /** Options of `readModel`. */

@@ -1,58 +1,5 @@
-import { checkOptions, Generator, type OnProgress, type OptionKeys } from "@lowrank/core";
-import type { HubOptions, ModelFiles } from "@lowrank/files";
-import type { Parameter, QuantizationReport } from "@lowrank/nn";
-import type { Architecture } from "./architecture.ts";
-import { isHead } from "./checkpointNames.ts";
-import type { ClassifierConfig } from "./config/architectureConfig.ts";
-import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
-import { describeBuilt } from "./describeBuilt.ts";
-import { loadArchitecture } from "./loadArchitecture.ts";
-import { readModel, readTokenizer } from "./loadModel.ts";
-import type { ModelWeights } from "./modelWeights.ts";
-import { checkWeightDType, openClassifier, type WeightOptions } from "./openModel.ts";
-import { type ParameterSource, randomParameters } from "./parameters.ts";
-import type { SequenceClassifier } from "./sequenceClassifier.ts";
-import type { Tokenizer } from "./tokenizer/tokenizer.ts";
-
-/** A head for a checkpoint that has none, or has one for another task. */
-export interface NewHead {
-  /** The number of labels, or their names. */
-  labels: number | readonly string[];
-  /** Default: as the labels' number says. */
-  problemType?: ProblemType;
-  /** The source of its random start. Default: seed 0. */
-  generator?: Generator;
-}
-
-/** Options of `loadSequenceClassifier`. */
-export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
-  /**
-   * Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out.
-   */
-  newHead?: NewHead;
-  /** The token, the cache and more, for hf:// addresses. */
-  hub?: HubOptions;
-  /** Called as by `loadModel`. */
-  onProgress?: OnProgress;
-  /**
-   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
-   * frees all.
-   */
-  signal?: AbortSignal;
-}
-
-/** A classifier with what lies beside it in its folder. */
-export interface LoadedClassifier {
-  model: SequenceClassifier;
-  config: ClassifierConfig;
-  /** Undefined where the folder has no tokenizer.json. */
-  tokenizer: Tokenizer | undefined;
-  files: ModelFiles;
-  /** The layers that were quantised while loading; null if none was. */
-  quantization: QuantizationReport | null;
-  /** Names of parameters that start at random: those of a new head. */
-  freshParameters: readonly string[];
-}
+import type { ModelFiles } from "@lowrank/files";
+import { type LoadClassifierOptions, type LoadedClassifier, loadClassifier } from "./loadClassifier.ts";
 
 /**
  * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node,
@@ -64,45 +11,5 @@ export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,
   given: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
-  checkOptions("loadSequenceClassifier", given, {
-    dtype: true,
-    quantize: true,
-    newHead: true,
-    hub: true,
-    onProgress: true,
-    signal: true,
-  });
-  checkWeightDType("loadSequenceClassifier", given.dtype);
-  const { newHead, ...options } = given;
-  if (newHead) {
-    const headKeys: OptionKeys<NewHead> = { labels: true, problemType: true, generator: true };
-    checkOptions("loadSequenceClassifier: newHead", newHead, headKeys);
-  }
-  const opened = await openClassifier(source, options, newHead ? headOf(newHead) : {});
-  const { config, files, quantization } = opened;
-  const architecture = await loadArchitecture(config);
-  const freshParameters: string[] = [];
-  const weights = newHead ? withoutHeads(opened.weights, architecture, config) : opened.weights;
-  const draw = randomParameters(newHead?.generator ?? new Generator(0));
-  const fresh = (...asked: Parameters<ParameterSource>): Parameter | null => {
-    if (!newHead || !isHead(asked[0], architecture)) return null;
-    freshParameters.push(asked[0]);
-    return draw(...asked);
-  };
-  const model = await readModel(config, weights, { ...options, fresh });
-  return { model, config, tokenizer: await readTokenizer(files), files, quantization, freshParameters };
-}
-
-function headOf({ labels, problemType }: NewHead): ClassifierHead {
-  const names = typeof labels === "number" ? Array.from({ length: labels }, (_, i) => `LABEL_${i}`) : [...labels];
-  if (names.length === 0) throw new Error("newHead: labels are none; give at least one");
-  return { labels: names, problemType: problemType ?? null };
-}
-
-/** Returns a checkpoint's tensors of the stack, and of a pooler if the classifier has one too. */
-function withoutHeads(weights: ModelWeights, architecture: Architecture, config: ClassifierConfig): ModelWeights {
-  const own = new Set(describeBuilt(architecture, config).parameters.map(({ name }) => name));
-  const pooler = `${architecture.stack}.pooler.`;
-  const keep = (name: string) => !isHead(name, architecture) || (name.startsWith(pooler) && own.has(name));
-  return { ...weights, names: () => weights.names().filter(keep) };
+  return loadClassifier("loadSequenceClassifier", source, given, {});
 }

@@ -74,11 +74,11 @@ export async function openModel(source: ModelSource, options: WeightOptions & Op
  * Reads the config of a sequence classifier, which only folders hold; `head` takes
  * the place of the config's.
  */
-export async function openClassifier(
+export async function openClassifier<Head extends Partial<ClassifierHead>>(
   source: string | URL | ModelFiles,
   { dtype = "f32", quantize, hub, onProgress, signal }: Omit<WeightOptions, "weights"> & OpenOptions,
-  head: Partial<ClassifierHead>,
-): Promise<OpenedModel<ClassifierConfig>> {
+  head: Head,
+): Promise<OpenedModel<ClassifierConfig & Head>> {
   const files = await openFiles(source, { hub, onProgress, signal });
   const config = { ...(await readClassifierConfig(files)), ...head };
   const weights = await folderWeights(files, config, dtype);

@@ -10,6 +10,7 @@ import {
   firstRow,
   sanitizeBert,
 } from "./bert.ts";
+import { BertTokenClassifier } from "./bertTokenClassifier.ts";
 import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
@@ -75,6 +76,21 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
   }
 }
 
+/** RoBERTa that classifies tokens, as transformers' RobertaForTokenClassification. */
+export class RobertaForTokenClassification extends BertTokenClassifier {
+  roberta: BertModel;
+
+  constructor(config: BertConfig & ClassifierHead, source: ParameterSource) {
+    const positions = positionsOf(config);
+    super(config, source, bertSizes(config, positions.first));
+    this.roberta = new BertModel(new ParameterPath(source, "roberta"), config, { positions, pooler: false });
+  }
+
+  protected get stack(): BertModel {
+    return this.roberta;
+  }
+}
+
 const preset = {
   architectures: ["RobertaModel"],
   vocab_size: 50265,
@@ -94,6 +110,11 @@ export const roberta: Architecture<BertConfig> = defineArchitecture({
       className: "RobertaForSequenceClassification",
       module: "classifier",
       create: (config, source) => new RobertaForSequenceClassification(config, source),
+    },
+    tokenClassification: {
+      className: "RobertaForTokenClassification",
+      module: "classifier",
+      create: (config, source) => new RobertaForTokenClassification(config, source),
     },
   },
   stack: "roberta",

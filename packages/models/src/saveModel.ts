@@ -21,6 +21,7 @@ import { conv1dWeights } from "./describeBuilt.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
 import { quantizationConfigToHf, quantizationOf } from "./quantization/quantizationConfig.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
+import type { TokenClassifier } from "./tokenClassifier.ts";
 
 /** Options of `saveModel`. */
 export interface SaveModelOptions {
@@ -51,7 +52,7 @@ export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } a
  * and transformers write them, with a `quantization_config`.
  */
 export async function modelFileContents(
-  model: CausalLM | SequenceClassifier,
+  model: CausalLM | SequenceClassifier | TokenClassifier,
   config: ModelConfig | ClassifierConfig,
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
@@ -136,7 +137,7 @@ function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: S
  * in Node or as `WritableFiles`.
  */
 export async function saveModel(
-  model: CausalLM | SequenceClassifier,
+  model: CausalLM | SequenceClassifier | TokenClassifier,
   config: ModelConfig | ClassifierConfig,
   folder: WritablePlace,
   options: SaveModelOptions = {},

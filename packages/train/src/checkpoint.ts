@@ -14,11 +14,12 @@ import {
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, readJson, type WritablePlace, writeFolderOf } from "@lowrank/files";
+import { type ModelFiles, type WritablePlace, writeFolderOf } from "@lowrank/files";
 import type { Optimizer, OptimizerState } from "@lowrank/nn";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import type { SamplerState } from "./batchSampler.ts";
 import type { BestModel, BestState } from "./bestModel.ts";
+import { inCheckpoint, readCheckpointState } from "./checkpointState.ts";
 import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import type { TrainableModule } from "./modelBatch.ts";
 import { describeDifference, ResumeError } from "./resumeError.ts";
@@ -52,6 +53,7 @@ export interface Trained {
   buffers: ReadonlyMap<string, Tensor>;
   optimizer: Optimizer<RateSetting>;
   generators: readonly Generator[];
+  sampler: { state: SamplerState };
   model: Pick<TrainableModule, "allocationState" | "setAllocationState" | "adapterFiles">;
 }
 
@@ -157,7 +159,7 @@ const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
 export async function readCheckpoint(
   place: string | URL | ModelFiles,
   fingerprint: Fingerprint,
-  { parameters, buffers, best, optimizer, generators, model }: Trained,
+  { parameters, buffers, best, optimizer, generators, sampler: samples, model }: Trained,
   options: ResumeOptions,
   onWarning: OnWarning = printWarning,
 ): Promise<RunState> {
@@ -166,7 +168,8 @@ export async function readCheckpoint(
   const source = await openCheckpoint(place, onWarning);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
   const [weights, moments] = [await open(fileNames.weights), await open(fileNames.optimizer)];
-  const state = (await readJson(source, stateFile)) as TrainerState;
+  const state = (await readCheckpointState(source, stateFile)) as TrainerState;
+  const where = `${stateFile} of ${source.label}`;
   const { generators: states, optimizer: saved, step, sampler } = state;
   const kept = buffers.size > 0 ? await open(fileNames.buffers) : null;
   checkNames(weights, parameters);
@@ -175,6 +178,9 @@ export async function readCheckpoint(
   if (states.length !== generators.length) {
     throw new Error(`${weights.label}: the checkpoint is of a run that trains other tensors`);
   }
+  inCheckpoint(where, () => {
+    samples.state = sampler;
+  });
   await readInto(weights, parameters);
   if (kept) await readInto(kept, buffers);
   if (best && state.best) {
@@ -182,7 +188,8 @@ export async function readCheckpoint(
     best.restore(state.best, known ? await Promise.all(known.names().map((name) => readWhole(known, name))) : []);
   }
   const settings = optimizer.groups.map(({ params, ...own }) => own);
-  optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
+  const memory = await readMoments(moments, saved.steps);
+  inCheckpoint(moments.label, () => optimizer.loadStateDict({ groups: saved.groups, state: memory }));
   for (const [i, own] of settings.entries()) Object.assign(optimizer.groups[i], own);
   for (const [i, generator] of generators.entries()) generator.state = states[i];
   await model.setAllocationState?.(

@@ -24,8 +24,13 @@ export interface Evaluation {
    * labelled tokens that are, where `metrics` asks for it.
    */
   accuracy?: number;
-  /** F1 of class 1, where there are two classes. */
+  /**
+   * F1 of class 1, where there are two classes; of whole entities, where tokens are classified and
+   * labels have names as "B-PER". Precision and recall are those of entities.
+   */
   f1?: number;
+  precision?: number;
+  recall?: number;
   /** The mean of each class's or label's F1. */
   f1Macro?: number;
   /** F1 over all answers. */

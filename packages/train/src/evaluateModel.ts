@@ -16,6 +16,7 @@ import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import { ignoreIndex } from "./ignoreIndex.ts";
 import { firstPredicted, labelCount } from "./labelCount.ts";
 import { classMetrics, labelMetrics } from "./metrics/classes.ts";
+import { entityMetrics } from "./metrics/entities.ts";
 import type { EvalPrediction, MetricOptions } from "./metrics/metricOptions.ts";
 import { tokenMetrics } from "./metrics/tokens.ts";
 import { backendOf, baseOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
@@ -86,9 +87,10 @@ function named(found: Record<string, number>, names: readonly string[]): Record<
 }
 
 function measureOf(model: TrainableModel, options: MetricOptions): Measure<never> {
-  const { problemType } = baseOf(model);
+  const { problemType, classifiesTokens, config } = baseOf(model);
   if (problemType !== undefined) return sequenceMeasure(model, problemType);
-  return options.metrics?.length || options.computeMetrics ? tokenMeasure(model) : lossMeasure(model);
+  if (classifiesTokens) return tokenMeasure(model, 0, (answers) => entityMetrics(answers, config?.labels ?? []));
+  return options.metrics?.length || options.computeMetrics ? tokenMeasure(model, 1, tokenMetrics) : lossMeasure(model);
 }
 
 /** The loss alone, which needs no logits in memory. */
@@ -121,8 +123,11 @@ function sequenceMeasure(model: TrainableModel, problemType: string): Measure<Se
   };
 }
 
-/** Loss and likeliest tokens from the logits of all positions. */
-function tokenMeasure(model: TrainableModel): Measure<Batch> {
+/**
+ * Loss and likeliest tokens, or labels, from the logits of all positions; `ahead` is by how many
+ * positions a logit is before what it answers.
+ */
+function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batch>["metrics"]): Measure<Batch> {
   const first = firstPredicted(model);
   return {
     run: (batch) => {
@@ -130,8 +135,8 @@ function tokenMeasure(model: TrainableModel): Measure<Batch> {
       const { logits } = (model as unknown as WithLogits).forward(inputs);
       const [rows, positions, width] = logits.shape;
       // Virtual tokens stand before the others.
-      const start = positions - batch.length - 1 + first;
-      const flat = reshape(slice(logits, { dim: 1, start, end: positions - 1 }), [-1, width]);
+      const start = positions - batch.length - ahead + first;
+      const flat = reshape(slice(logits, { dim: 1, start, end: positions - ahead }), [-1, width]);
       const wanted = reshape(slice(labels, { dim: 1, start: first }), [rows * (batch.length - first)]);
       return { loss: crossEntropy(flat, wanted, { ignoreIndex }), values: argmaxTokens(flat) };
     },
@@ -144,7 +149,7 @@ function tokenMeasure(model: TrainableModel): Measure<Batch> {
       const some = kept.filter((row) => row.labelIds.length > 0);
       return { predictions: some.map((row) => row.predictions), labelIds: some.map((row) => row.labelIds) };
     },
-    metrics: tokenMetrics,
+    metrics,
   };
 }
 

@@ -26,6 +26,13 @@ export {
   type StreamedDataset,
   streamDataset,
 } from "./datasets/streamDataset.ts";
+export { type EmbedOptions, embed } from "./embeddings/embed.ts";
+export { type EmbeddingModel, meanPooling } from "./embeddings/meanPooling.ts";
+export {
+  type ContrastExample,
+  type MultipleNegativesRankingOptions,
+  multipleNegativesRanking,
+} from "./embeddings/multipleNegativesRanking.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export {
   type FindLearningRateOptions,
@@ -57,6 +64,7 @@ export { type RewardExample, type RewardModel, type RewardOptions, reward } from
 export { type PreferenceText, tokenizePreference } from "./preference/tokenizePreference.ts";
 export { describeDifference, ResumeError } from "./resumeError.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
+export { type TaggedWords, type TagTokenizer, tokenizeTags } from "./tokenizeTags.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";
 export type {
   BestEvaluation,

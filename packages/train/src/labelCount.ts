@@ -4,11 +4,13 @@ import { ignoreIndex } from "./ignoreIndex.ts";
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
 
 /**
- * Returns the position of the first token of a row that a token before it can predict: virtual
- * tokens may stand before it.
+ * Returns the position of the first token of a row whose label counts. A classifier of tokens has
+ * answers for all; otherwise it is the first that a token before it can predict, and virtual tokens
+ * may stand before it.
  */
 export function firstPredicted(model: TrainableModel): 0 | 1 {
-  return baseOf(model).virtualTokens?.kind === "embeddings" ? 0 : 1;
+  const { classifiesTokens, virtualTokens } = baseOf(model);
+  return classifiesTokens || virtualTokens?.kind === "embeddings" ? 0 : 1;
 }
 
 /**

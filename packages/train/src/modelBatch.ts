@@ -61,8 +61,10 @@ export function backendOf(model: Pick<TrainableModel, "namedParameters">): Backe
 /** The properties of a model, without its adapters, that its batches depend on. */
 interface BaseModel {
   readonly problemType?: ProblemType;
+  /** True: each token has a label of its own, and none predicts that of the next one. */
+  readonly classifiesTokens?: boolean;
   readonly virtualTokens?: { readonly kind: string } | null;
-  readonly config?: { readonly padTokenId?: number | null };
+  readonly config?: { readonly padTokenId?: number | null; readonly labels?: readonly string[] };
 }
 
 /** The model below adapters; the model itself where there are none. */

@@ -125,7 +125,6 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const { readCheckpoint } = await import("./checkpoint.ts");
     const fingerprint = await this.#identify();
     const state = await readCheckpoint(place, fingerprint, this.#trained(), options, this.#options.onWarning);
-    this.#sampler.state = state.sampler;
     this.#step = state.step;
     return state.step;
   }
@@ -292,7 +291,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   #trained(): Trained {
     const { model } = this;
     const [parameters, buffers, best, optimizer] = [this.#parameters, this.#buffers, this.#best, this.#optimizer];
-    return { parameters, buffers, best, optimizer, generators: this.#generators(), model };
+    return { parameters, buffers, best, optimizer, generators: this.#generators(), sampler: this.#sampler, model };
   }
 
   /** The sources of randomness of the model, and of the noise on its embeddings. */

@@ -19,6 +19,14 @@ export interface ModelConfig extends ArchitectureConfig {
 /** The shape of a sequence classifier of any architecture. */
 export type ClassifierConfig = ArchitectureConfig & ClassifierHead;
 
+/** The shape of a classifier that answers for each token. */
+export type TokenClassifierConfig = ClassifierConfig & { readonly perToken: true };
+
+/** True if a config is that of a classifier that answers for each token. */
+export function isTokenClassifierConfig(config: object): config is TokenClassifierConfig {
+  return "perToken" in config;
+}
+
 /** True if a config is that of a classifier. */
 export function isClassifierConfig(config: object): config is ClassifierConfig {
   return "labels" in config;

@@ -34,6 +34,14 @@ for (const name of ["bert-cls", "roberta-cls", "gpt2-cls"]) {
   });
 }
 
+for (const name of ["distilbert-cls", "modernbert-cls", "deberta-v2-cls"]) {
+  test(`${name}: what is written is read back, and transformers 5 means the same`, async () => {
+    const config = parseClassifierConfig(await json(join(goldenFolder, "models", name, "config.json")));
+    expect(parseClassifierConfig(toHfConfig(config))).toEqual(config);
+    expect(parseClassifierConfig(await json(join(goldenFolder, "models", name, "config.v5.json")))).toEqual(config);
+  });
+}
+
 for (const name of ["stories260K-hf", "pyspell-hf", "gpt-nano-sort-hf", "smollm2-135m-instruct"]) {
   test.skipIf(!models)(`${name} is read and written back`, async () => {
     const config = await readModelConfig(await folderFiles(join(models as string, name)));

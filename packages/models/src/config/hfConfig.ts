@@ -1,5 +1,10 @@
 import type { Architecture } from "../architecture.ts";
-import { type ClassifierConfig, isClassifierConfig, type ModelConfig } from "./architectureConfig.ts";
+import {
+  type ClassifierConfig,
+  isClassifierConfig,
+  isTokenClassifierConfig,
+  type ModelConfig,
+} from "./architectureConfig.ts";
 import { classifierHeadToHf } from "./classifierHead.ts";
 
 /** Returns the `config.json` of a config of `architecture`, as `toHfConfig` does. */
@@ -9,9 +14,14 @@ export function hfConfig(
   options: { dtype?: string } = {},
 ): Record<string, unknown> {
   const classifies = isClassifierConfig(config);
+  const head = isTokenClassifierConfig(config)
+    ? heads.tokenClassification
+    : classifies
+      ? heads.sequenceClassification
+      : heads.causalLM;
   const keys = {
     ...architecture.writeConfig(config),
-    architectures: [(classifies ? heads.sequenceClassification : heads.causalLM)?.className],
+    architectures: [head?.className],
     ...(classifies && classifierHeadToHf(config)),
     model_type: config.modelType,
     torch_dtype: options.dtype ?? "float32",

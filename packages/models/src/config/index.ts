@@ -1,6 +1,6 @@
 export type { RopeScaling } from "../rope/ropeKinds.ts";
 export type { Activation } from "./activation.ts";
-export type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./architectureConfig.ts";
+export type { ArchitectureConfig, ClassifierConfig, ModelConfig, TokenClassifierConfig } from "./architectureConfig.ts";
 export type { BertConfig } from "./bertConfig.ts";
 export type { ClassifierHead, ProblemType } from "./classifierHead.ts";
 export { type GenerationConfig, parseGenerationConfig } from "./generationConfig.ts";
@@ -10,6 +10,7 @@ export type { LlamaConfig } from "./llamaConfig.ts";
 export {
   parseClassifierConfig,
   parseModelConfig,
+  parseTokenClassifierConfig,
   toHfConfig,
 } from "./modelConfig.ts";
 export { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";

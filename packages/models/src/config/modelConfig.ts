@@ -1,7 +1,7 @@
 import { checkOptions } from "@lowrank/core";
 import type { Architecture } from "../architecture.ts";
 import { architectureOf, architectures } from "../registry.ts";
-import type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./architectureConfig.ts";
+import type { ArchitectureConfig, ClassifierConfig, ModelConfig, TokenClassifierConfig } from "./architectureConfig.ts";
 import { readClassifierHead } from "./classifierHead.ts";
 import { classifies, languageFields, writes } from "./headFits.ts";
 import { hfConfig } from "./hfConfig.ts";
@@ -20,6 +20,11 @@ export function parseClassifierConfig(json: unknown, where = "config.json"): Cla
   const fields = new JsonFields(json, where);
   const architecture = architectureIn(fields, classifies);
   return { ...architecture.readConfig(fields), ...readClassifierHead(fields) };
+}
+
+/** Reads the JSON value of a token classifier's `config.json`. */
+export function parseTokenClassifierConfig(json: unknown, where = "config.json"): TokenClassifierConfig {
+  return { ...parseClassifierConfig(json, where), problemType: null, perToken: true };
 }
 
 /**

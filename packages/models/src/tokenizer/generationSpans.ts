@@ -1,5 +1,5 @@
 import type { ChatMessage } from "./chatTemplate.ts";
-import { renderChat } from "./chatTemplate.ts";
+import { renderChat } from "./renderChat.ts";
 
 /** A part of a rendered conversation: [start, end). */
 export type TextSpan = readonly [start: number, end: number];
@@ -26,13 +26,13 @@ function marked(template: string): string {
  * Returns the parts of a rendered conversation that stand between `{% generation %}` and `{%
  * endgeneration %}`, as transformers counts them.
  */
-export async function findGenerationSpans(
+export function findGenerationSpans(
   template: string,
   messages: readonly ChatMessage[],
   specialTokens: Record<string, string>,
-): Promise<TextSpan[]> {
-  const rendered = await renderChat(marked(template), messages, specialTokens);
-  const plain = await renderChat(template, messages, specialTokens);
+): TextSpan[] {
+  const rendered = renderChat(marked(template), messages, specialTokens);
+  const plain = renderChat(template, messages, specialTokens);
   const pieces = rendered.split(/([\uFDD0\uFDD1])/);
   const spans: [number, number][] = [];
   let length = 0;

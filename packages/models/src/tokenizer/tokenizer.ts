@@ -1,6 +1,6 @@
 import { checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
-import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
+import { type ChatMessage, type ChatTemplateOptions, readChatTemplate } from "./chatTemplate.ts";
 import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
 import { type EncodeIds, encoderOf } from "./encodeIds.ts";
 import type { TextSpan } from "./generationSpans.ts";
@@ -37,7 +37,7 @@ export class Tokenizer {
     this.#specialTokens = readSpecialTokens(tokenizerConfig, `tokenizer_config.json of ${label}`);
     // transformers 5 no longer tidies spaces unless told to; the JavaScript library still does.
     const config = { clean_up_tokenization_spaces: false, ...tokenizerConfig, ...this.#specialTokens };
-    this.#tokenizer = new library.Tokenizer(tokenizerJson, config);
+    this.#tokenizer = make(tokenizerJson, config, label);
     matchRust(this.#tokenizer);
     this.#encode = encoderOf(this.#tokenizer, label);
     this.vocabSize = this.#tokenizer.get_vocab().size;
@@ -55,12 +55,24 @@ export class Tokenizer {
     const tokenizerConfig = (await files.has("tokenizer_config.json"))
       ? await readJson(files, "tokenizer_config.json")
       : {};
-    return new Tokenizer({
+    return Tokenizer.fromParts({
       tokenizerJson: (await readJson(files, "tokenizer.json")) as object,
       tokenizerConfig: tokenizerConfig as object,
       chatTemplate: await readChatTemplate(files),
       label: files.label,
     });
+  }
+
+  /**
+   * Makes a tokenizer of the JSON values of its files. Unlike the constructor it checks them whole,
+   * and throws, naming file and field, for what cannot be used.
+   */
+  static async fromParts(parts: TokenizerParts): Promise<Tokenizer> {
+    const { checkTokenizer, checkTokenizerConfig } = await import("./checkTokenizer.ts");
+    const { tokenizerJson, tokenizerConfig = {}, label = "the tokenizer" } = parts;
+    checkTokenizer(tokenizerJson, `tokenizer.json of ${label}`);
+    checkTokenizerConfig(tokenizerConfig, `tokenizer_config.json of ${label}`);
+    return new Tokenizer(parts);
   }
 
   /**
@@ -119,7 +131,8 @@ export class Tokenizer {
         `${this.label} has no chat template: it is not a chat model, or its tokenizer_config.json is old`,
       );
     }
-    return renderChat(this.chatTemplate, messages, this.#specialTokens as Record<string, string>, options);
+    const { renderChat } = await import("./renderChat.ts");
+    return renderChat(this.chatTemplate, messages, this.#specialTokens as Record<string, string>, options, this.label);
   }
 
   /**
@@ -138,5 +151,15 @@ export class Tokenizer {
     const id = this.tokenId(token);
     if (id === null) throw new Error(`${this.label}: ${name} ${JSON.stringify(token)} is not in the vocabulary`);
     return id;
+  }
+}
+
+/** Makes the library's tokenizer. Throws, naming the file, where it cannot. */
+function make(tokenizerJson: object, config: object, label: string): LibraryTokenizer {
+  try {
+    return new library.Tokenizer(tokenizerJson, config);
+  } catch (error) {
+    const why = error instanceof TypeError ? "a field is missing or of the wrong type" : (error as Error).message;
+    throw new Error(`tokenizer.json of ${label} cannot be used: ${why}`, { cause: error });
   }
 }

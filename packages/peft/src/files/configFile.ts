@@ -7,6 +7,7 @@ import type { OnWarning } from "../config/warning.ts";
 import type { AnyMethod } from "../methods/method.ts";
 import type { MethodFacts } from "../methods/methodFacts.ts";
 import { UnknownMethodError } from "../methods/unknownMethodError.ts";
+import { inFile } from "./inFile.ts";
 
 /**
  * The version of PEFT whose files are read and written. PEFT before 0.14
@@ -60,7 +61,8 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
   if (dropped.length > 0) {
     onWarning({ code: "unused-field", message: `${label}: these fields are not used: ${dropped.join(", ")}` });
   }
-  return { method, config: new method.Config(options as never) as InstanceType<M["Config"]> };
+  const config = inFile(label, () => new method.Config(options as never)) as InstanceType<M["Config"]>;
+  return { method, config };
 }
 
 /**

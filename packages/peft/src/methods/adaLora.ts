@@ -152,6 +152,7 @@ function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<st
  */
 export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   peftType: "ADALORA",
+  sizes: ["initR"],
   Config: AdaLoraConfig,
   format: adaLoraFormat,
   recipes: [

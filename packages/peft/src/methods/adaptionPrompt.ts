@@ -129,6 +129,7 @@ class AdaptionPrompt implements LayerAdapter {
  */
 export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod({
   peftType: "ADAPTION_PROMPT",
+  sizes: ["adapterLen"],
   Config: AdaptionPromptConfig,
   format: adaptionPromptFormat,
   recipes: [

@@ -128,6 +128,7 @@ class FourierFTLinear implements LayerAdapter {
  */
 export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   peftType: "FOURIERFT",
+  sizes: ["nFrequency", "nFrequencyPattern"],
   Config: FourierFTConfig,
   format: fourierftFormat,
   recipes: [

@@ -93,6 +93,7 @@ class GraloraLinear implements LayerAdapter {
  */
 export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
   peftType: "GRALORA",
+  sizes: ["r", "hybridR"],
   Config: GraloraConfig,
   format: graloraFormat,
   recipes: [

@@ -131,6 +131,7 @@ class LoKrLayer implements LayerAdapter {
  */
 export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
   peftType: "LOKR",
+  sizes: [],
   Config: LoKrConfig,
   format: lokrFormat,
   recipes: [

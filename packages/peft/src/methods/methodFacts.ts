@@ -15,6 +15,11 @@ export type FloatDType = "f32" | "f16" | "bf16";
 export interface MethodFacts<C extends PeftConfig> {
   /** PEFT's name: "LORA". */
   readonly peftType: string;
+  /**
+   * The options that are sizes of saved tensors, or patterns of them: a file holds at least as many
+   * numbers as each says. Default: `r` and `rankPattern`.
+   */
+  readonly sizes?: readonly string[];
   readonly Config: new (options: never) => C;
   /** The form of its configuration in files. */
   readonly format: ConfigFormat;

@@ -99,6 +99,7 @@ class OftLayer implements LayerAdapter {
  */
 export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   peftType: "OFT",
+  sizes: [],
   Config: OFTConfig,
   format: oftFormat,
   recipes: [

@@ -93,6 +93,7 @@ class TokenEncoder extends PromptEncoder {
  */
 export const pTuning: PromptMethod<PromptEncoderConfig> = definePromptMethod({
   peftType: "P_TUNING",
+  sizes: ["numVirtualTokens"],
   Config: PromptEncoderConfig,
   format: pTuningFormat,
   recipes: [

@@ -103,6 +103,7 @@ function prefixWidth({ numLayers, tokenDim }: ResolvedPromptConfig<PrefixTuningC
  */
 export const prefixTuning: PromptMethod<PrefixTuningConfig> = definePromptMethod({
   peftType: "PREFIX_TUNING",
+  sizes: ["numVirtualTokens"],
   Config: PrefixTuningConfig,
   format: prefixTuningFormat,
   recipes: [

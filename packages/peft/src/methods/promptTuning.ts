@@ -96,6 +96,7 @@ function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncode
  */
 export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod({
   peftType: "PROMPT_TUNING",
+  sizes: ["numVirtualTokens"],
   Config: PromptTuningConfig,
   format: promptTuningFormat,
   recipes: [

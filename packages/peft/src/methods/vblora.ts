@@ -112,6 +112,7 @@ class VBLoRALinear implements LayerAdapter {
  */
 export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   peftType: "VBLORA",
+  sizes: ["numVectors", "vectorLength"],
   Config: VBLoRAConfig,
   format: vbloraFormat,
   recipes: [

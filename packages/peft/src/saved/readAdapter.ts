@@ -9,6 +9,8 @@ import {
   openSource,
   openWeights,
 } from "../files/adapterFiles.ts";
+import { checkExpressions } from "../files/checkExpressions.ts";
+import { checkSizes } from "../files/checkSizes.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { readForeign } from "../files/foreignLayout.ts";
 import type { AnyMethod } from "../methods/method.ts";
@@ -48,6 +50,8 @@ export async function readAdapter(
     onWarning({ code: "unread-file", message });
   }
   const { method, config } = parseConfig(foreign?.fields ?? json, methods, label, onWarning);
+  checkExpressions(config, method, label);
   const weights = await openWeights(files, foreign?.layout);
+  checkSizes(config, method, weights, label);
   return { label, method, config, weights };
 }

@@ -11,8 +11,8 @@ const [persid, reduce] = [Uint8Array.of(0x51), Uint8Array.of(0x52)];
 
 const storages: Readonly<Record<string, string>> = { F32: "FloatStorage", F16: "HalfStorage", BF16: "BFloat16Storage" };
 
-/** The tensors of a safetensors file as torch.save writes them. */
-export async function torchBin(safetensors: Uint8Array): Promise<Uint8Array> {
+/** The tensors of a safetensors file as torch.save writes them; it does not deflate. */
+export async function torchBin(safetensors: Uint8Array, deflate = false): Promise<Uint8Array> {
   const file = await openSafetensors(bytesSource(safetensors));
   const data: Record<string, Uint8Array> = {};
   const items: Uint8Array[] = [];
@@ -33,5 +33,5 @@ export async function torchBin(safetensors: Uint8Array): Promise<Uint8Array> {
     data[`adapter_model/data/${i}`] = bytes;
   }
   const pickle = join(Uint8Array.of(0x80, 2, 0x7d, 0x28), ...items, Uint8Array.of(0x75, 0x2e));
-  return zipOf({ "adapter_model/data.pkl": pickle, "adapter_model/byteorder": text("little"), ...data });
+  return zipOf({ "adapter_model/data.pkl": pickle, "adapter_model/byteorder": text("little"), ...data }, deflate);
 }

@@ -94,6 +94,20 @@ test("archives of another kind are refused", async () => {
   await expect(readTorch(bytesSource(noData), "m.bin")).rejects.toThrow("m.bin holds no m/data/0");
 });
 
+test("streams that are broken, and sizes that lie, are refused", async () => {
+  const pickle = dictionary(vector(storage("FloatStorage", 4)));
+  const whole = await zipOf({ "m/data.pkl": pickle }, true);
+  const broken = whole.slice();
+  broken.fill(0xff, 30 + "m/data.pkl".length, 60);
+  await expect(readTorch(bytesSource(broken), "m.bin")).rejects.toThrow(
+    "m.bin: m/data.pkl is damaged: its bytes are no deflate stream; download it again",
+  );
+  const lying = whole.slice();
+  const directory = whole.findIndex((_, i) => new DataView(whole.buffer, i).getUint32(0, true) === 0x02014b50);
+  new DataView(lying.buffer).setUint32(directory + 24, 2 ** 31, true);
+  await expect(readTorch(bytesSource(lying), "m.bin")).rejects.toThrow("cannot have 2147483648 bytes, being packed");
+});
+
 test("an adapter of adapter_model.bin is the one of adapter_model.safetensors, in half precision too", async () => {
   const config = new LoraConfig({
     r: 2,

@@ -50,7 +50,7 @@ export class ZipFile {
         `${this.label}: ${name} is compressed by method ${method}; 0 (stored) and 8 (deflate) can be read`,
       );
     }
-    const bytes = method === 0 ? packed : await inflated(packed, size);
+    const bytes = method === 0 ? packed : await inflated(packed, size, `${this.label}: ${name}`);
     if (bytes.length === size) return bytes;
     throw new Error(`${this.label}: ${name} has ${bytes.length} bytes and should have ${size}`);
   }
@@ -59,25 +59,39 @@ export class ZipFile {
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 async function exactly(source: ByteSource, offset: number, length: number, label: string): Promise<Uint8Array> {
-  const bytes = offset >= 0 ? await source.read(offset, length) : new Uint8Array(0);
-  if (bytes.length !== length) throw new Error(`${label} is cut off: it has no ${length} bytes at ${offset}`);
+  // Looked at before it is read, since a source may make room for what is asked of it.
+  const isInside = offset >= 0 && offset + length <= source.size;
+  const bytes = isInside ? await source.read(offset, length) : new Uint8Array(0);
+  if (!isInside || bytes.length !== length) {
+    throw new Error(`${label} is cut off: it has no ${length} bytes at ${offset}`);
+  }
   return bytes;
 }
 
-/** Inflates at most one byte more than there should be. */
-async function inflated(packed: Uint8Array, size: number): Promise<Uint8Array> {
+/** Deflate makes at most so many bytes of one. */
+const mostInflation = 1032;
+
+/** Inflates at most one byte more than there should be; `what` names the file in errors. */
+async function inflated(packed: Uint8Array, size: number, what: string): Promise<Uint8Array> {
+  if (size > packed.length * mostInflation) {
+    throw new Error(`${what} cannot have ${size} bytes, being packed into ${packed.length}; download it again`);
+  }
   const inflating = new DecompressionStream("deflate-raw");
   const reader = new Blob([packed.slice()]).stream().pipeThrough(inflating).getReader();
   const out = new Uint8Array(size + 1);
   let length = 0;
-  for (let end = false; !end && length <= size; ) {
-    const { done, value: chunk } = await reader.read();
-    end = done;
-    const part = chunk?.subarray(0, out.length - length) ?? new Uint8Array(0);
-    out.set(part, length);
-    length += part.length;
+  try {
+    for (let end = false; !end && length <= size; ) {
+      const { done, value: chunk } = await reader.read();
+      end = done;
+      const part = chunk?.subarray(0, out.length - length) ?? new Uint8Array(0);
+      out.set(part, length);
+      length += part.length;
+    }
+    await reader.cancel();
+  } catch (error) {
+    throw new Error(`${what} is damaged: its bytes are no deflate stream; download it again`, { cause: error });
   }
-  await reader.cancel();
   return out.subarray(0, length);
 }
 

@@ -140,6 +140,15 @@ function string(value: unknown, name: string, where: string): string {
 }
 
 function show(value: unknown): string {
-  const text = value === undefined ? "missing" : JSON.stringify(value);
+  const text = value === undefined ? "missing" : textOfJson(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** A value as JSON, which takes stack for each value within a value. */
+function textOfJson(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return "nested too deep";
+  }
 }

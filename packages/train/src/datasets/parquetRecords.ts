@@ -3,25 +3,50 @@ import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import type { DataRecord } from "./dataRecord.ts";
 
+/** The most bytes that an unpacked page of a column may have; writers make pages of 1 MB. */
+const mostPageBytes = 2 ** 27;
+
+/** The library's compressors, for pages of a size that can be. */
+const limited = Object.fromEntries(
+  Object.entries(compressors).map(([codec, decompress]) => [
+    codec,
+    (packed: Uint8Array, length: number) => {
+      if (length > mostPageBytes) throw new Error(`a page says that it has ${length} bytes`);
+      return decompress(packed, length);
+    },
+  ]),
+) as typeof compressors;
+
 /** The rows of a Parquet file as records, a group of rows at a time. */
 export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
   const file = {
     byteLength: source.size,
     slice: async (start: number, end: number = source.size) => {
+      if (!(start >= 0 && start <= end && end <= source.size)) {
+        throw new Error(`it names bytes ${start} to ${end} of ${source.size}`);
+      }
       const { buffer, byteOffset, byteLength } = await source.read(start, end - start);
       return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
     },
   };
-  const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
-    throw new Error(`${name} is no Parquet file: ${error.message}`, { cause: error });
-  });
+  const damaged = (error: unknown): never => {
+    throw new Error(`${name} is no Parquet file, or damaged: ${reasonOf(error)}`, { cause: error });
+  };
+  const metadata = await parquetMetadataAsync(file).catch(damaged);
   let start = 0;
   for (const { num_rows } of metadata.row_groups) {
     const end = start + Number(num_rows);
-    const rows = await parquetReadObjects({ file, metadata, compressors, rowStart: start, rowEnd: end });
+    const range = { rowStart: start, rowEnd: end };
+    const rows = await parquetReadObjects({ file, metadata, compressors: limited, ...range }).catch(damaged);
     for (const [i, row] of rows.entries()) yield { value: plain(row), where: `${name}: row ${start + i + 1}` };
     start = end;
   }
+}
+
+/** The reason in words; what JavaScript throws by itself speaks of the library's own code. */
+function reasonOf(error: unknown): string {
+  const isNative = error instanceof TypeError || error instanceof RangeError;
+  return isNative ? "its numbers do not belong together" : (error as Error).message;
 }
 
 /** A value as JSON has it: 64-bit integers become numbers, or text where these are too small. */

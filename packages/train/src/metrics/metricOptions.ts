@@ -1,13 +1,13 @@
 import type { OptionKeys } from "@lowrank/core";
 
 /** The metrics that `evaluate` knows by name. */
-export type MetricName = "accuracy" | "f1" | "f1Macro" | "f1Micro" | "exactMatch";
+export type MetricName = "accuracy" | "precision" | "recall" | "f1" | "f1Macro" | "f1Micro" | "exactMatch";
 
 /** The answers of a model to examples, and their labels, one entry for each example. */
 export interface EvalPrediction {
   /**
-   * Logits where sequences are classified; where tokens are predicted, the likeliest id of each
-   * labelled token.
+   * Logits where sequences are classified; elsewhere the likeliest id, or label, of each labelled
+   * token.
    */
   readonly predictions: readonly (Float32Array | Int32Array)[];
   /** The labels: of a sequence, or those of an example's labelled tokens. */

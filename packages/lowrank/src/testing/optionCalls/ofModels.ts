@@ -11,10 +11,21 @@ const model: () => Untyped = tinyLlama;
 const classifier = async (): Promise<Untyped> =>
   (await lowrank.loadSequenceClassifier(await files(), { newHead: { labels: 2 } })).model;
 
+const tagger = (): Untyped => {
+  const config = { model_type: "bert", vocab_size: 8, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1 };
+  const sizes = { ...config, intermediate_size: 8, max_position_embeddings: 8 };
+  const draw = lowrank.randomParameters(new lowrank.Generator(1));
+  return lowrank.createModel(lowrank.parseTokenClassifierConfig(sizes), draw);
+};
+
 /** Those of models and nano. */
 export const ofModels: OptionCalls = {
   generatePairs: (o) => generatePairs({ language: "lua", split: "test", count: 1, seed: 1, ...o }),
   complete: async (o) => (complete as Untyped)(model(), await tokenizer(), [], o),
+  "TokenClassifier#hidden": async (o) => tagger().hidden({ inputIds: ids(), ...o }),
+  "TokenClassifier#logits": async (o) => tagger().logits({ inputIds: ids(), ...o }),
+  "TokenClassifier#forward": async (o) => tagger().forward({ inputIds: ids(), ...o }),
+  "TokenClassifier#loss": async (o) => tagger().loss({ inputIds: ids(), labels: ids(), ...o }),
   "SequenceClassifier#hidden": async (o) => (await classifier()).hidden({ inputIds: ids(), ...o }),
   "SequenceClassifier#logits": async (o) => (await classifier()).logits({ inputIds: ids(), ...o }),
   "SequenceClassifier#forward": async (o) => (await classifier()).forward({ inputIds: ids(), ...o }),
@@ -33,6 +44,7 @@ export const ofModels: OptionCalls = {
   toGguf: async (o) => L.toGguf(await files(), o),
   "loadModel: quantize": async (o) => L.loadModel(await files(), { quantize: o }),
   loadModel: async (o) => L.loadModel(await files(), o),
+  loadTokenClassifier: async (o) => L.loadTokenClassifier(await files(), o),
   loadSequenceClassifier: async (o) => L.loadSequenceClassifier(await files(), o),
   modelFileContents: (o) => L.modelFileContents(model(), tinyConfig, o),
   saveModel: (o) => L.saveModel(model(), "folder", tinyConfig, o),

@@ -1,0 +1,108 @@
+"""Writes what transformers' BertForTokenClassification and seqeval give, for the tests of @lowrank/train.
+
+Needs seqeval besides requirements.txt.
+Run: python token_classification.py ../../packages/train/src/testing/tokenClassification.json
+"""
+
+import json
+import sys
+
+import torch
+import transformers
+from seqeval.metrics import f1_score, precision_score, recall_score
+from transformers import BertConfig, BertForTokenClassification, RobertaConfig, RobertaForTokenClassification
+
+STEPS, BATCH, VOCAB, PAD = 8, 4, 24, 1
+LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+SIZES = dict(
+    vocab_size=VOCAB,
+    hidden_size=16,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    max_position_embeddings=40,
+    type_vocab_size=1,
+    hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+    pad_token_id=PAD,
+    id2label={i: label for i, label in enumerate(LABELS)},
+    label2id={label: i for i, label in enumerate(LABELS)},
+)
+KINDS = dict(
+    bert=(BertConfig, BertForTokenClassification),
+    roberta=(RobertaConfig, RobertaForTokenClassification),
+)
+
+
+def set_weights(model):
+    """The weights that the test makes too: numbers of a formula, by the position of each name."""
+    with torch.no_grad():
+        for p, (name, parameter) in enumerate(sorted(model.named_parameters())):
+            i = torch.arange(parameter.numel(), dtype=torch.float64)
+            values = (((i * 7919 + p * 104729) % 1009) / 504 - 1) * 0.3
+            if name.endswith("LayerNorm.weight"):
+                values = 1 + values / 3
+            parameter.copy_(values.reshape(parameter.shape).to(torch.float32))
+    return model
+
+
+def draw(count):
+    generator = torch.Generator().manual_seed(5)
+    one = lambda low, high: int(torch.randint(low, high, (), generator=generator))
+    rows = []
+    for _ in range(count):
+        length = one(3, 10)
+        ids = [one(2, VOCAB) for _ in range(length)]
+        rows.append(dict(inputIds=ids, labels=[-100 if one(0, 4) == 0 else one(0, len(LABELS)) for _ in ids]))
+        rows[-1]["labels"][one(0, length)] = 1
+    return rows
+
+
+def padded(rows):
+    width = max(len(row["inputIds"]) for row in rows)
+    fill = lambda key, value: torch.tensor([row[key] + [value] * (width - len(row[key])) for row in rows])
+    ids = fill("inputIds", PAD)
+    mask = torch.tensor([[1] * len(row["inputIds"]) + [0] * (width - len(row["inputIds"])) for row in rows])
+    return dict(input_ids=ids, attention_mask=mask, labels=fill("labels", -100))
+
+
+def run(kind):
+    config, model_class = KINDS[kind]
+    model = set_weights(model_class(config(**SIZES)))
+    with torch.no_grad():
+        logits = model(**padded(ROWS[:BATCH])).logits
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
+    losses, norms = [], []
+    for step in range(STEPS):
+        loss = model(**padded(ROWS[step * BATCH : (step + 1) * BATCH])).loss
+        optimizer.zero_grad()
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
+        losses.append(loss.item())
+        optimizer.step()
+    names = sorted(model.state_dict())
+    return dict(names=names, logits=logits.flatten().tolist(), losses=losses, norms=norms)
+
+
+ROWS = draw(STEPS * BATCH)
+TAGS = [
+    [["B-PER", "I-PER", "O", "B-LOC"], ["B-PER", "I-PER", "O", "O"]],
+    [["O", "B-PER", "B-PER", "I-PER"], ["O", "B-PER", "I-PER", "I-PER"]],
+    [["I-PER", "I-LOC", "O", "I-LOC"], ["I-PER", "I-LOC", "I-LOC", "I-LOC"]],
+    [["B-LOC", "I-PER", "I-PER", "O"], ["B-LOC", "I-PER", "I-PER", "O"]],
+    [["S-PER", "O", "B-LOC", "E-LOC"], ["S-PER", "O", "B-LOC", "I-LOC"]],
+    [["O", "O", "O", "O"], ["O", "B-LOC", "O", "O"]],
+]
+
+
+def main():
+    wanted, given = [t for t, _ in TAGS], [g for _, g in TAGS]
+    scores = dict(precision=precision_score(wanted, given), recall=recall_score(wanted, given), f1=f1_score(wanted, given))
+    versions = {m.__name__: m.__version__ for m in (torch, transformers)}
+    cases = {kind: run(kind) for kind in KINDS}
+    with open(sys.argv[1], "w") as file:
+        json.dump(dict(versions=versions, sizes=SIZES, batchSize=BATCH, rows=ROWS, cases=cases, tags=TAGS, scores=scores), file)
+        file.write("\n")
+
+
+main()

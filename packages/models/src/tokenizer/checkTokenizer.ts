@@ -1,0 +1,189 @@
+import { expressionCost } from "@lowrank/core";
+import { JsonFields } from "../config/jsonFields.ts";
+import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerParts.ts";
+
+/** Ids from here on are none: no vocabulary is that large, and tables go up to the highest id. */
+const endOfIds = 2 ** 24;
+
+/** Throws unless a value is an id; `fields` and `key` name it. */
+function checkId(fields: JsonFields, key: string): number {
+  const id = fields.raw(key);
+  if (Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < endOfIds) return id as number;
+  throw fields.bad(key, `a token id from 0 to ${endOfIds - 1}`);
+}
+
+/** Throws unless a field is a text, or absent where it may be. */
+function checkText(fields: JsonFields, key: string, optional = false): void {
+  const value = fields.raw(key);
+  if (typeof value === "string" || (optional && value === undefined)) return;
+  throw fields.bad(key, "a text");
+}
+
+function listIn(fields: JsonFields, key: string): unknown[] {
+  const value = fields.raw(key);
+  if (Array.isArray(value)) return value;
+  throw fields.bad(key, "a list");
+}
+
+/**
+ * Throws, naming the file and the field, for a `tokenizer.json` that no tokenizer can be made of or
+ * that could take very long to use: parts that are unknown or lack what they need, ids that are
+ * none, expressions whose matching takes unbounded time.
+ */
+export function checkTokenizer(json: unknown, where: string): void {
+  const fields = new JsonFields(json, where);
+  checkAddedTokens(fields);
+  checkModel(new JsonFields(fields.raw("model"), `${where}: model`));
+  for (const [section, known] of Object.entries(tokenizerParts)) {
+    if (fields.raw(section) === undefined && !fields.isNull(section)) {
+      throw new Error(`${where}: ${section} is missing; where there is none, it is null`);
+    }
+    checkPart(fields, section, known, 0);
+  }
+}
+
+function checkAddedTokens(fields: JsonFields): void {
+  for (const [i, token] of listIn(fields, "added_tokens").entries()) {
+    const added = new JsonFields(token, `${fields.where}: added_tokens[${i}]`);
+    checkId(added, "id");
+    checkText(added, "content");
+    if (added.raw("content") === "") throw added.bad("content", "a text that is not empty");
+    for (const key of ["single_word", "lstrip", "rstrip", "special", "normalized"]) added.boolean(key, false);
+  }
+}
+
+/** The kinds of vocabularies, and what each needs beside it. */
+const models: Readonly<Record<string, (model: JsonFields) => void>> = {
+  BPE: (model) => {
+    checkVocabulary(model);
+    checkMerges(model);
+    for (const key of ["unk_token", "continuing_subword_prefix", "end_of_word_suffix"]) checkText(model, key, true);
+    for (const key of ["fuse_unk", "byte_fallback", "ignore_merges"]) model.boolean(key, false);
+  },
+  WordPiece: (model) => {
+    checkVocabulary(model);
+    checkText(model, "unk_token");
+    checkText(model, "continuing_subword_prefix");
+    model.integer("max_input_chars_per_word", 100);
+  },
+  Unigram: checkPieces,
+};
+
+function checkModel(model: JsonFields): void {
+  const type = model.raw("type");
+  // Older files leave the type out.
+  if (type === undefined) {
+    if (typeof model.raw("vocab") !== "object") throw model.bad("type", Object.keys(models).join(", "));
+  }
+  models[type === undefined ? typeOf(model) : model.oneOf("type", Object.keys(models))](model);
+}
+
+function typeOf(model: JsonFields): string {
+  if (Array.isArray(model.raw("vocab"))) return "Unigram";
+  return model.raw("merges") === undefined ? "WordPiece" : "BPE";
+}
+
+function checkVocabulary(model: JsonFields): void {
+  const vocab = model.object("vocab");
+  if (!vocab) throw model.bad("vocab", "an object of ids by tokens");
+  for (const token of Object.keys(model.raw("vocab") as object)) checkId(vocab, token);
+}
+
+function checkMerges(model: JsonFields): void {
+  const merges = listIn(model, "merges");
+  const asPairs = Array.isArray(merges[0]);
+  const isPair = (merge: unknown) =>
+    asPairs
+      ? Array.isArray(merge) && merge.length === 2 && merge.every((half) => typeof half === "string")
+      : typeof merge === "string" && merge.includes(" ");
+  const wrong = merges.findIndex((merge) => !isPair(merge));
+  if (wrong < 0) return;
+  const found = JSON.stringify(merges[wrong]).slice(0, 80);
+  throw new Error(
+    `${model.where}: merges[${wrong}] is ${found}; expected ${asPairs ? "two texts" : "two tokens and a space between"}`,
+  );
+}
+
+function checkPieces(model: JsonFields): void {
+  const pieces = listIn(model, "vocab");
+  const isPiece = (piece: unknown) =>
+    Array.isArray(piece) && piece.length === 2 && typeof piece[0] === "string" && Number.isFinite(piece[1]);
+  const wrong = pieces.findIndex((piece) => !isPiece(piece));
+  if (wrong >= 0 || pieces.length === 0) {
+    const found = wrong < 0 ? "[]" : JSON.stringify(pieces[wrong]).slice(0, 80);
+    throw new Error(`${model.where}: vocab${wrong < 0 ? "" : `[${wrong}]`} is ${found}; expected a text and its score`);
+  }
+  if (model.raw("unk_id") !== undefined && model.integer("unk_id", 0, 0) >= pieces.length) {
+    throw model.bad("unk_id", `an id below ${pieces.length}`);
+  }
+}
+
+const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) => void>> = {
+  text: (fields, key) => checkText(fields, key),
+  "text?": (fields, key) => checkText(fields, key, true),
+  "boolean?": (fields, key) => void fields.boolean(key, false),
+  "count?": (fields, key) => void fields.integer(key, 0, 0),
+  length: (fields, key) => void fields.integer(key),
+  pattern: checkPattern,
+  token: (fields, key) => {
+    const [text, id] = listIn(fields, key);
+    if (typeof text !== "string" || !Number.isSafeInteger(id)) throw fields.bad(key, "a token and its id");
+  },
+  template: checkTemplate,
+};
+
+/** Sequences within sequences are no deeper than this. */
+const deepest = 20;
+
+function checkPart(fields: JsonFields, key: string, known: KnownParts, depth: number): void {
+  const part = fields.object(key);
+  if (!part) return;
+  if (depth > deepest) throw new Error(`${fields.where}: its sequences are more than ${deepest} deep`);
+  for (const [name, kind] of Object.entries(known[part.oneOf("type", Object.keys(known))])) {
+    if (kind !== "parts") {
+      fieldChecks[kind](part, name);
+    } else {
+      const items = listIn(part, name);
+      const inner = new JsonFields({ ...items }, `${part.where}: ${name}`);
+      for (const i of items.keys()) {
+        if (inner.raw(String(i)) === undefined) throw inner.bad(String(i), "a part");
+        checkPart(inner, String(i), known, depth + 1);
+      }
+    }
+  }
+}
+
+function checkPattern(fields: JsonFields, key: string): void {
+  const pattern = fields.object(key);
+  if (!pattern) throw fields.bad(key, '{"String": ...} or {"Regex": ...}');
+  const expression = pattern.raw("Regex");
+  checkText(pattern, expression === undefined ? "String" : "Regex");
+  const reason = expressionCost((expression as string | undefined) ?? "");
+  if (reason) throw pattern.bad("Regex", `an expression that is matched in bounded time, and ${reason}`);
+}
+
+/** The most pieces of a template; real ones have a few. */
+const mostPieces = 1000;
+
+function checkTemplate(fields: JsonFields, key: string): void {
+  const items = listIn(fields, key);
+  if (items.length > mostPieces)
+    throw new Error(`${fields.where}: ${key} has ${items.length} pieces, more than ${mostPieces}`);
+  for (const [i, item] of items.entries()) {
+    const piece = new JsonFields(item, `${fields.where}: ${key}[${i}]`);
+    const named = piece.object("SpecialToken") ?? piece.object("Sequence");
+    if (!named) throw new Error(`${piece.where}: expected a SpecialToken or a Sequence`);
+    checkText(named, "id");
+  }
+}
+
+/** Throws, naming the file and the field, for a `tokenizer_config.json` that cannot be used. */
+export function checkTokenizerConfig(json: unknown, where: string): void {
+  const fields = new JsonFields(json, where);
+  const more = fields.raw("additional_special_tokens") ?? [];
+  // Transformers 5 writes some as an object, by name.
+  if (typeof more !== "object") throw fields.bad("additional_special_tokens", "a list of tokens");
+  for (const key of ["remove_space", "clean_up_tokenization_spaces", "do_lowercase_and_remove_accent"]) {
+    fields.boolean(key, false);
+  }
+}

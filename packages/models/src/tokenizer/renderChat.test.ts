@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { renderChat } from "./renderChat.ts";
+
+const render = (template: string) => renderChat(template, [{ role: "user", content: "hi" }], {}, {}, "mine");
+
+test("ranges and namespaces as templates have them", () => {
+  expect(render("{% for i in range(3) %}{{ i }}{% endfor %}{% for i in range(5, 1, -2) %}{{ i }}{% endfor %}")).toBe(
+    "01253",
+  );
+});
+
+test.each<[string, string]>([
+  ["{% for i in range(100000000) %}x{% endfor %}", "it asks for a range of 100000000 numbers, more than 100000"],
+  ["{{ range(0, 10, 0) }}", "it asks for a range of Infinity numbers"],
+  [
+    "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+    "more than 16777216 characters",
+  ],
+  [`{{ ${"(".repeat(50_000)}1${")".repeat(50_000)} }}`, "it nests too deep"],
+  ["{{ raise_exception('only users') }}", "the chat template of mine: only users"],
+  ["{% for", "the chat template of mine: "],
+])("%s", (template, message) => {
+  expect(() => render(template)).toThrow(message);
+});
+
+test("a template that goes on for ever ends", () => {
+  const endless = `${"{% for i in range(90000) %}".repeat(3)}x${"{% endfor %}".repeat(3)}`;
+  expect(() => render(endless)).toThrow("it is not done after 1000000 steps");
+});

@@ -1,0 +1,67 @@
+/** The kinds of fields that hold one value; "?" marks those that may be absent. */
+export type ValueKind = "text" | "text?" | "boolean?" | "count?" | "length" | "pattern" | "token" | "template";
+
+/** The parts of a section by their type, with their fields; "parts" are those of the section. */
+export type KnownParts = Readonly<Record<string, Readonly<Record<string, ValueKind | "parts">>>>;
+
+const patternAndContent = { pattern: "pattern", content: "text?" } as const;
+
+const normalizer: KnownParts = {
+  BertNormalizer: {
+    ...{ clean_text: "boolean?", handle_chinese_chars: "boolean?", strip_accents: "boolean?", lowercase: "boolean?" },
+  },
+  Precompiled: {},
+  Sequence: { normalizers: "parts" },
+  Replace: patternAndContent,
+  NFC: {},
+  NFD: {},
+  NFKC: {},
+  NFKD: {},
+  Strip: { strip_left: "boolean?", strip_right: "boolean?" },
+  StripAccents: {},
+  Lowercase: {},
+  Prepend: { prepend: "text" },
+};
+
+const preTokenizer: KnownParts = {
+  BertPreTokenizer: {},
+  Sequence: { pretokenizers: "parts" },
+  Whitespace: {},
+  WhitespaceSplit: {},
+  Metaspace: { replacement: "text?", str_rep: "text?", prepend_scheme: "text?" },
+  ByteLevel: { add_prefix_space: "boolean?", trim_offsets: "boolean?", use_regex: "boolean?" },
+  Split: { pattern: "pattern", behavior: "text?", invert: "boolean?" },
+  Punctuation: {},
+  Digits: { individual_digits: "boolean?" },
+  Replace: patternAndContent,
+  FixedLength: { length: "length" },
+};
+
+const postProcessor: KnownParts = {
+  TemplateProcessing: { single: "template", pair: "template" },
+  ByteLevel: {},
+  BertProcessing: { sep: "token", cls: "token" },
+  RobertaProcessing: { sep: "token", cls: "token" },
+  Sequence: { processors: "parts" },
+};
+
+const decoder: KnownParts = {
+  ByteLevel: {},
+  WordPiece: { prefix: "text?", cleanup: "boolean?" },
+  Metaspace: { replacement: "text?" },
+  BPEDecoder: { suffix: "text?" },
+  CTC: { pad_token: "text?", word_delimiter_token: "text?", cleanup: "boolean?" },
+  Sequence: { decoders: "parts" },
+  Replace: patternAndContent,
+  Fuse: {},
+  Strip: { content: "text?", start: "count?", stop: "count?" },
+  ByteFallback: {},
+};
+
+/** The parts of a `tokenizer.json` that can be made, by section and type, with their fields. */
+export const tokenizerParts: Readonly<Record<string, KnownParts>> = {
+  normalizer,
+  pre_tokenizer: preTokenizer,
+  post_processor: postProcessor,
+  decoder,
+};

@@ -1,0 +1,28 @@
+import { expressionCost } from "@lowrank/core";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { AnyMethod } from "../methods/method.ts";
+
+/** The texts of a configuration that are matched as expressions, by the field that holds them. */
+function* expressionsOf(config: PeftConfig, method: AnyMethod): Generator<[field: string, expression: string]> {
+  const { targetModules, excludeModules, modulesToSave } = config;
+  const { layersPattern } = config as { layersPattern?: readonly string[] | string | null };
+  if (typeof targetModules === "string") yield ["target_modules", targetModules];
+  if (typeof excludeModules === "string") yield ["exclude_modules", excludeModules];
+  for (const name of modulesToSave ?? []) yield ["modules_to_save", name];
+  for (const name of [layersPattern ?? []].flat()) yield ["layers_pattern", name];
+  for (const [name, keys] of Object.entries(("patterns" in method && method.patterns?.(config)) || {})) {
+    for (const key of Object.keys(keys)) yield [name, key];
+  }
+}
+
+/** Throws for an expression of a file whose matching could take very long. */
+export function checkExpressions(config: PeftConfig, method: AnyMethod, label: string): void {
+  for (const [field, expression] of expressionsOf(config, method)) {
+    const reason = expressionCost(expression);
+    if (!reason) continue;
+    const shown = expression.length > 80 ? `${expression.slice(0, 77)}...` : expression;
+    throw new Error(
+      `${label}: ${field} holds the expression ${JSON.stringify(shown)}, which could take very long to match: ${reason}; write it otherwise, or list the modules' names`,
+    );
+  }
+}

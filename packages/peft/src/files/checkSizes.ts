@@ -1,0 +1,35 @@
+import type { SafetensorsFile } from "@lowrank/core";
+import { toSnakeCase } from "../config/keyCase.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { MethodFacts } from "../methods/methodFacts.ts";
+
+/** The sizes that a configuration asks for, by the field that says each. */
+function* sizesIn(
+  config: PeftConfig,
+  { sizes = ["r", "rankPattern"] }: MethodFacts<PeftConfig>,
+): Generator<[field: string, size: unknown]> {
+  for (const name of sizes) {
+    const value = (config as unknown as Readonly<Record<string, unknown>>)[name];
+    const field = toSnakeCase(name);
+    if (typeof value !== "object" || value === null) yield [field, value];
+    else for (const [key, size] of Object.entries(value)) yield [`${field}["${key}"]`, size];
+  }
+}
+
+/**
+ * Throws for a size beyond the numbers that the weights hold, before tensors of that size are made.
+ */
+export function checkSizes(
+  config: PeftConfig,
+  method: MethodFacts<PeftConfig>,
+  weights: SafetensorsFile,
+  label: string,
+): void {
+  const counts = weights.names().map((name) => weights.info(name).shape.reduce((product, n) => product * n, 1));
+  const most = counts.reduce((sum, count) => sum + count, 0);
+  for (const [field, size] of sizesIn(config, method)) {
+    if (typeof size === "number" && size > most) {
+      throw new Error(`${label}: ${field} is ${size}, and ${weights.label} holds ${most} numbers in all`);
+    }
+  }
+}

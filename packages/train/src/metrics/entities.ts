@@ -1,0 +1,60 @@
+import type { EvalPrediction } from "./metricOptions.ts";
+
+/** An entity: its kind, and its first and last token. */
+type Entity = `${string} ${number} ${number}`;
+
+/** The part of a label before its first dash ("B"), and the kind behind it ("PER"). */
+function partsOf(label: string): [tag: string, kind: string] {
+  const dash = label.indexOf("-");
+  return dash < 0 ? [label.slice(0, 1), ""] : [label.slice(0, 1), label.slice(dash + 1)];
+}
+
+/** True if an entity ends between two tokens, as CoNLL's script has it. */
+function ends([before, kind]: [string, string], [after, next]: [string, string]): boolean {
+  if (before === "E" || before === "S") return true;
+  if ((before === "B" || before === "I") && ["B", "S", "O"].includes(after)) return true;
+  return before !== "O" && before !== "." && kind !== next;
+}
+
+/** True if an entity begins at the second of two tokens, as CoNLL's script has it. */
+function begins([before, kind]: [string, string], [after, next]: [string, string]): boolean {
+  if (after === "B" || after === "S") return true;
+  if (["E", "S", "O"].includes(before) && (after === "E" || after === "I")) return true;
+  return after !== "O" && after !== "." && kind !== next;
+}
+
+/** Returns the entities that the labels of a text say, by any of IOB1, IOB2, IOE and IOBES. */
+export function entitiesOf(labels: readonly string[]): Set<Entity> {
+  const found = new Set<Entity>();
+  let [before, start]: [[string, string], number] = [["O", ""], 0];
+  for (const [at, label] of [...labels, "O"].entries()) {
+    const now = partsOf(label);
+    if (ends(before, now)) found.add(`${before[1]} ${start} ${at - 1}`);
+    if (begins(before, now)) start = at;
+    before = now;
+  }
+  return found;
+}
+
+/**
+ * Returns the share of labelled tokens whose label is right, and precision, recall and F1 of whole
+ * entities, as seqeval has them. Without a label as "B-PER" there are no entities to tell of.
+ */
+export function entityMetrics(
+  { predictions, labelIds }: EvalPrediction,
+  names: readonly string[],
+): Record<string, number> {
+  let [right, tokens, hits, given, wanted] = [0, 0, 0, 0, 0];
+  for (const [i, row] of predictions.entries()) {
+    right += row.filter((id: number, t: number) => id === labelIds[i][t]).length;
+    tokens += row.length;
+    const [found, there] = [row, labelIds[i]].map((ids) => entitiesOf(Array.from(ids, (id) => names[id])));
+    given += found.size;
+    wanted += there.size;
+    for (const entity of found) if (there.has(entity)) hits++;
+  }
+  const accuracy = right / tokens;
+  if (!names.some((name) => /^[BISE]-/.test(name))) return { accuracy };
+  const [precision, recall] = [hits / given || 0, hits / wanted || 0];
+  return { accuracy, precision, recall, f1: (2 * precision * recall) / (precision + recall) || 0 };
+}

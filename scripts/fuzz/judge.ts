@@ -1,0 +1,37 @@
+import { WrongIds } from "./attempts/attempt.ts";
+
+/** The outcome of a case. Clear errors and files that can be used are good. */
+export type Verdict = "fine" | "clear" | "foreign" | "hang" | "growth" | "ids";
+
+/** All verdicts, the good ones first. */
+export const verdicts: readonly Verdict[] = ["fine", "clear", "foreign", "hang", "growth", "ids"];
+
+/** True for outcomes that no file may have. */
+export const isBad = (verdict: Verdict): boolean => verdict !== "fine" && verdict !== "clear";
+
+/** Words of JavaScript's own errors, wrapped or not. */
+const foreignWords =
+  /Cannot read propert|Cannot destructure|is not iterable|is not a function|Invalid (array|string|typed array) length|Maximum call stack|undefined is not|Array buffer allocation|Cannot mix BigInt|Cannot convert|out of bounds of|\[object Object\]/;
+
+/**
+ * Judges what an attempt threw. A clear error is an `Error`, or of a class of Lowrank's, with words
+ * that name a place: the damaged files' label or one of their names. Once the files are accepted,
+ * errors of their use need not name them.
+ */
+export function judgeError(
+  error: unknown,
+  { names, accepted }: { names: readonly string[]; accepted: boolean },
+): Verdict {
+  if (error instanceof WrongIds) return "ids";
+  if (!(error instanceof Error) || isNative(error)) return "foreign";
+  const { message } = error;
+  if (message.trim() === "" || foreignWords.test(message)) return "foreign";
+  return accepted || names.some((name) => message.includes(name)) ? "clear" : "foreign";
+}
+
+/** True for errors that JavaScript, WebAssembly or Node throw by themselves. */
+function isNative(error: Error): boolean {
+  const natives = [TypeError, RangeError, ReferenceError, SyntaxError, EvalError, URIError, AggregateError];
+  if (natives.some((Native) => error instanceof Native)) return true;
+  return error instanceof DOMException || error instanceof WebAssembly.RuntimeError || "code" in error;
+}

@@ -1,0 +1,75 @@
+import { fork } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import type { Job, Report } from "./child.ts";
+import { describeCase, type FuzzCase, makeCase } from "./fuzzCase.ts";
+import type { Sample } from "./sample.ts";
+
+/** The most seconds that a case may take of the processor, and by the clock on a busy machine. */
+const [mostSeconds, mostByClock] = [5, 30];
+/** The heap of a child, in megabytes: one that outgrows it ends. */
+const heapLimit = 600;
+const watchEvery = 250;
+
+/** Seconds of processor time of a process; by the clock where the system does not tell. */
+function secondsOf(pid: number | undefined): number {
+  const stat = `/proc/${pid}/stat`;
+  if (!existsSync(stat)) return performance.now() / 1000;
+  const fields = readFileSync(stat, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/**
+ * Tries the cases of a job in a process of its own and hands their reports on. Returns the number
+ * of the first case that is left, where one has ended the process.
+ */
+export function runJob(job: Job, samples: readonly Sample[], onReport: (report: Report) => void): Promise<number> {
+  const child = fork(new URL("./child.ts", import.meta.url), {
+    execArgv: [`--max-old-space-size=${heapLimit}`],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  let next = job.from;
+  let errors = "";
+  let isReady = false;
+  let hung = false;
+  let gaveUp = false;
+  let since = { clock: performance.now(), used: 0, next };
+  child.stderr?.on("data", (text) => {
+    errors = (errors + text).slice(-20_000);
+  });
+  child.on("message", (message: Report | "ready") => {
+    isReady = true;
+    if (message === "ready") return;
+    next = message.number + 1;
+    gaveUp = message.verdict === "growth";
+    onReport(message);
+  });
+  const watch = setInterval(() => {
+    if (!isReady) return;
+    const now = { clock: performance.now(), used: secondsOf(child.pid), next };
+    if (since.next !== next || since.used === 0) since = now;
+    hung = now.used - since.used > mostSeconds || now.clock - since.clock > 1000 * mostByClock;
+    if (hung) child.kill("SIGKILL");
+  }, watchEvery);
+  child.send(job);
+  return new Promise((resolve, reject) => {
+    child.once("close", (code, signal) => {
+      clearInterval(watch);
+      if (!isReady) return reject(new Error(`fuzz: a process could not start: ${errors}`));
+      if (next < job.to && !gaveUp) {
+        // A promise that nothing settles ends a process as if all were done.
+        const never = hung || code === 0;
+        onReport(ended(makeCase(samples, job.seed, next), next, never, signal ?? `exit code ${code}`, errors));
+        next++;
+      }
+      resolve(next);
+    });
+  });
+}
+
+/** The report of a case that its process did not outlive. */
+function ended(one: FuzzCase, number: number, hung: boolean, how: string, errors: string): Report {
+  const outgrown = /heap out of memory|Array buffer allocation/i.test(errors);
+  const verdict = hung ? "hang" : outgrown ? "growth" : "foreign";
+  const message = hung ? `not done after ${mostSeconds} s` : `the process ended: ${how}`;
+  return { ...describeCase(one), number, verdict, message, stack: hung ? "" : errors };
+}

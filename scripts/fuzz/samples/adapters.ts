@@ -1,0 +1,54 @@
+import { getPeftModel, LoraConfig, type PeftConfig, toMlx } from "@lowrank/peft";
+import { caseConfigs, modelOfCase, torchBin } from "@lowrank/peft/testing";
+import { type Sample, sampleOf } from "../sample.ts";
+
+type Files = Map<string, Uint8Array | string>;
+
+const weightsName = "adapter_model.safetensors";
+const lora = (options: object = {}) => new LoraConfig({ r: 2, targetModules: ["up", "down"], ...options });
+
+/** Configurations whose targets are expressions, as people write them, and by patterns. */
+const expressions: Readonly<Record<string, PeftConfig>> = {
+  expression: lora({ targetModules: ".*layers\\.\\d+\\.(up|down)" }),
+  lookahead: lora({ targetModules: "^(?!.*layers\\.0).*(?:up|down)$" }),
+  alternatives: lora({ targetModules: "(?:.*?(?:model|layers).*?(?:0|1).*?(?:up|down).*?)|(?:\\blm_head)" }),
+  patterns: lora({
+    ...{ excludeModules: ".*layers\\.1\\.down", rankPattern: { "layers.0.*up": 3 }, alphaPattern: { down: 4 } },
+    ...{ modulesToSave: ["lm_head"] },
+  }),
+};
+
+type Model = ReturnType<typeof modelOfCase>;
+
+const fileNameOf = (name: string) => name.replaceAll(/[^\w]+/g, "_");
+const cases = new Map(Array.from(caseConfigs.keys(), (name) => [fileNameOf(name), name]));
+
+/** Makes the model that the adapter of a sample is for. */
+export function baseOf(sample: string): Model {
+  return modelOfCase(cases.get(sample) ?? sample);
+}
+
+async function filesOf(name: string, config: PeftConfig): Promise<Files> {
+  return (await getPeftModel(baseOf(name), config)).adapterFiles();
+}
+
+/** An adapter whose weights are in a file of torch.save. */
+async function asTorch(files: Files, deflate: boolean): Promise<Files> {
+  const { [weightsName]: weights, ...others } = Object.fromEntries(files);
+  const bytes = await torchBin(weights as Uint8Array, deflate);
+  return new Map([...Object.entries(others), ["adapter_model.bin", bytes]]);
+}
+
+/** Adapters of every method, and of the files and fields that LoRA can have. */
+export async function* adapterSamples(): AsyncGenerator<Sample> {
+  for (const [name, config] of caseConfigs) {
+    yield sampleOf("adapter", fileNameOf(name), await filesOf(fileNameOf(name), config));
+  }
+  for (const [name, config] of Object.entries(expressions)) {
+    yield sampleOf("adapter", name, await filesOf(name, config));
+  }
+  const plain = await filesOf("plain", lora());
+  yield sampleOf("adapter", "torch", await asTorch(plain, false));
+  yield sampleOf("adapter", "torchDeflated", await asTorch(plain, true));
+  yield sampleOf("adapter", "mlx", await toMlx(plain));
+}
