@@ -47,6 +47,7 @@ export {
   type TypedArray,
   viewAs,
 } from "./dtype.ts";
+export { expressionCost } from "./expressionCost.ts";
 export { firstAvailable } from "./firstAvailable.ts";
 export { fromParts, type PartsSpec } from "./fromParts.ts";
 export * from "./functional/index.ts";

@@ -67,6 +67,10 @@ const models: Readonly<Record<string, (model: JsonFields) => void>> = {
     model.integer("max_input_chars_per_word", 100);
   },
   Unigram: checkPieces,
+  WordLevel: (model) => {
+    checkVocabulary(model);
+    checkText(model, "unk_token", true);
+  },
 };
 
 function checkModel(model: JsonFields): void {
@@ -130,6 +134,9 @@ const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) 
     if (typeof text !== "string" || !Number.isSafeInteger(id)) throw fields.bad(key, "a token and its id");
   },
   template: checkTemplate,
+  "template?": (fields, key) => {
+    if (fields.raw(key) !== undefined) checkTemplate(fields, key);
+  },
 };
 
 /** Sequences within sequences are no deeper than this. */

@@ -1,5 +1,14 @@
 /** The kinds of fields that hold one value; "?" marks those that may be absent. */
-export type ValueKind = "text" | "text?" | "boolean?" | "count?" | "length" | "pattern" | "token" | "template";
+export type ValueKind =
+  | "text"
+  | "text?"
+  | "boolean?"
+  | "count?"
+  | "length"
+  | "pattern"
+  | "token"
+  | "template"
+  | "template?";
 
 /** The parts of a section by their type, with their fields; "parts" are those of the section. */
 export type KnownParts = Readonly<Record<string, Readonly<Record<string, ValueKind | "parts">>>>;
@@ -38,7 +47,7 @@ const preTokenizer: KnownParts = {
 };
 
 const postProcessor: KnownParts = {
-  TemplateProcessing: { single: "template", pair: "template" },
+  TemplateProcessing: { single: "template", pair: "template?" },
   ByteLevel: {},
   BertProcessing: { sep: "token", cls: "token" },
   RobertaProcessing: { sep: "token", cls: "token" },
