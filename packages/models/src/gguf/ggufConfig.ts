@@ -21,9 +21,6 @@ export async function ggufConfig(
   const key = (part: string) => `${name}.${part}`;
   if (fields.raw(key("expert_count")))
     throw fields.bad(key("expert_count"), "0: mixtures of experts are not supported");
-  const layers = fields.integer(key("block_count"));
-  if (layers > tensors.size)
-    throw fields.bad(key("block_count"), `fewer layers than the ${tensors.size} tensors of the file`);
   const embeddings = tensors.get("token_embd.weight");
   if (!embeddings) throw new Error(`${label}: the tensor "token_embd.weight" is missing`);
   const parts: GgufParts = { metadata: fields, key, tensors, ropeFactors };
