@@ -6,6 +6,7 @@ import { checkTies } from "./checkTies.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
 import { onShapes, tiesOf } from "./onShapes.ts";
+import type { ParameterSource } from "./parameters.ts";
 
 /**
  * Opens the weights of a Hugging Face folder, under the model's names:
@@ -15,7 +16,7 @@ import { onShapes, tiesOf } from "./onShapes.ts";
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
   const architecture = await loadArchitecture(config);
   const file = underModelNames(await openSafetensorsFolder(files), architecture);
-  const ties = tiesOf(onShapes((source) => buildModel(architecture, config, source)));
+  const ties = tiesOf(onShapes((source) => buildModel(architecture, config, within(file, source))));
   await checkTies(
     file,
     ties,
@@ -24,6 +25,19 @@ export async function openWeights(files: ModelFiles, config: ModelConfig | Class
   );
   const tied = new Set(ties.map(({ name }) => name));
   return renamed(file, new Map(file.names().flatMap((name) => (tied.has(name) ? [] : [[name, name]]))));
+}
+
+/**
+ * Returns a source that throws where a model asks for far more tensors than its file has: a config
+ * of ten million layers would be built for minutes.
+ */
+function within(file: SafetensorsFile, source: ParameterSource): ParameterSource {
+  const count = file.names().length;
+  let left = 1000 + 100 * count;
+  return (name, ...asked) => {
+    if (left-- > 0) return source(name, ...asked);
+    throw new Error(`${file.label} holds ${count} tensors, and config.json asks for many more, "${name}" among them`);
+  };
 }
 
 /** Opens the model.safetensors of a folder, else the shards that its index names. */

@@ -47,7 +47,9 @@ async function damageOf(files: ModelFiles): Promise<string | null> {
   if (!(await files.has(stateFile))) return `${stateFile} is missing`;
   const list = listOf(await files.readText(stateFile));
   if (!list) return `${stateFile} is no list of its files`;
-  for (const [name, { bytes, crc32: sum }] of Object.entries(list)) {
+  for (const [name, file] of Object.entries(list)) {
+    const { bytes, crc32: sum } = Object(file) as FileList[string];
+    if (!Number.isSafeInteger(bytes)) return `${stateFile} does not say how long ${name} is`;
     if (!(await files.has(name))) return `${name} is missing`;
     const source = await files.open(name);
     if (source.size !== bytes) return `${name} has ${source.size} bytes instead of ${bytes}`;

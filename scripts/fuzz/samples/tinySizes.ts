@@ -13,6 +13,7 @@ export const tinySizes = {
   n_head: 4,
   num_key_value_heads: 2,
   head_dim: 16,
+  query_pre_attn_scalar: 16,
   max_position_embeddings: 32,
   n_positions: 32,
   num_experts: 2,

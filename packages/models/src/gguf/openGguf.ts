@@ -45,6 +45,7 @@ const notWeights = new Set(["rope_freqs.weight"]);
 export async function openGguf(source: ByteSource, label = "the GGUF file"): Promise<GgufFile> {
   const header = await readGguf(source, label);
   checkWhole(header, label);
+  checkLayers(header, label);
   const factors = header.tensors.get("rope_freqs.weight");
   const ropeFactors = factors && decodeBlocks(factors.type, await readBlocks(source, factors, label));
   const configJson = await ggufConfig(header, label, ropeFactors);
@@ -68,6 +69,13 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
   throw new Error(
     `${label} is file ${number + 1} of ${count} of a model that was split; join them with llama.cpp: llama-gguf-split --merge`,
   );
+}
+
+/** Throws for more layers than the file has tensors, before their places are listed. */
+function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
+  const key = `${metadata.get("general.architecture")?.value}.block_count`;
+  const layers = Number(metadata.get(key)?.value ?? 0);
+  if (layers > tensors.size) throw new Error(`${label}: ${key} is ${layers}, and the file has ${tensors.size} tensors`);
 }
 
 /** Texts are made when they are asked for: a vocabulary as JSON is larger than many a tensor. */

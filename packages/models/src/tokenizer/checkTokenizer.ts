@@ -180,6 +180,9 @@ function checkTemplate(fields: JsonFields, key: string): void {
     const piece = new JsonFields(item, `${fields.where}: ${key}[${i}]`);
     const named = piece.object("SpecialToken") ?? piece.object("Sequence");
     if (!named) throw new Error(`${piece.where}: expected a SpecialToken or a Sequence`);
+    if (key === "single" && piece.object("Sequence")?.raw("id") === "B") {
+      throw new Error(`${piece.where}: the template of one text names a second, "B"`);
+    }
     checkText(named, "id");
   }
 }

@@ -78,5 +78,7 @@ function reasonOf(error: unknown): string {
   // What JavaScript throws by itself speaks of the library's own code.
   if (error instanceof RangeError) return "it nests too deep, or makes a text that is too long";
   if (error instanceof TypeError) return "it takes a value for one of another type";
-  return (error as Error).message || "it refuses the conversation";
+  const { message } = error as Error;
+  if (message.startsWith("Cannot call something")) return "it calls what it does not define";
+  return message || "it refuses the conversation";
 }
