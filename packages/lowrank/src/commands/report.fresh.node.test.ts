@@ -78,9 +78,9 @@ describe("one adapter", () => {
       inference: { flopsPerToken: 2 * 4_194_304 },
     });
     const deberta = await report("deberta-v2-xxlarge", "--peft-config", at("cls.json"), "--json");
-    expect(deberta.stderr).toContain(
-      "warning: deberta-v2-xxlarge has no head that classifies; for SEQ_CLS, PEFT trains",
-    );
+    // 48 layers of two products of rank 8, and a classifier of two labels.
+    expect(JSON.parse(deberta.stdout).trainable).toBe(48 * 2 * 8 * 3072 + 2 * 1536 + 2);
+    expect(deberta.stderr).toBe("");
   });
 });
 

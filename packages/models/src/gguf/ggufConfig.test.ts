@@ -123,7 +123,7 @@ describe("llama", () => {
     [{ "llama.rope.scaling.type": "yarn" }, 'llama.rope.scaling.type is "yarn"; expected "none" or "linear"'],
     [{ "llama.attention.head_count_kv": [4, 2] }, "llama.attention.head_count_kv is [4,2]; expected a whole number"],
     [{ "llama.block_count": undefined }, "x.gguf: llama.block_count is missing"],
-    [{ "general.architecture": "mamba" }, 'general.architecture is "mamba"; expected "gpt2" or'],
+    [{ "general.architecture": "mamba" }, 'general.architecture is "mamba"; expected "gemma2" or'],
   ])("refuses %o", async (more, message) => {
     await expect(config(more)).rejects.toThrow(message);
   });
