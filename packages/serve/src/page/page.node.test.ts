@@ -56,7 +56,9 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     expect(await page.locator("#batch .row").allTextContents()).toContain(`${attack} 1`);
     for (const side of ["left", "right"]) {
       const turns = page.locator(`#${side}-turns .turn`);
-      await expect.poll(() => turns.allTextContents()).toEqual(["<i>both</i>", `<b>${attack} end`]);
+      await expect
+        .poll(() => turns.allTextContents(), { timeout: 10_000 })
+        .toEqual(["<i>both</i>", `<b>${attack} end`]);
     }
     expect(await page.textContent("#numbers")).toContain("pages 2 of 64");
     expect(await page.title()).toBe("Lowrank");
