@@ -54,7 +54,11 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const learner = await makeLearner(loaded, config, data.first, batching, options, voice.say);
   if (options.findLr) return findRate(learner, data.first, batching, { ...options, voice });
   const { adapted } = learner;
-  const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
+  // Of the base model as it is beside the adapter: frozen, and of the precision that it has then.
+  const { precision = "highest" } = options;
+  for (const parameter of model.parameters()) parameter.precision = precision;
+  const differs = learner.changesBase || precision !== "highest";
+  const lossBefore = differs && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const start = await startOf(options, prepared, learner);
   const prompts = await promptsOf(options, prepared);
   const run = await trainSteps({ options, prepared, learner, prompts, voice, teacher });

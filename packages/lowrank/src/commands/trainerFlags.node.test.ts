@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, expect, test } from "vitest";
 import { commandFolder } from "../testing/commandFolder.ts";
 import { describeSearch } from "./findRate.ts";
@@ -47,6 +49,19 @@ test("Lion, a least rate, NEFTune and groups of equal length train, and are in t
   const { code, stderr } = await lowrank([...run, "--resume", "lion/checkpoint-2", "--min-lr", "2e-5"]);
   expect(code).toBe(1);
   expect(stderr).toContain("--min-lr is 0.00002, and 0.00001 in the checkpoint");
+});
+
+test("high precision trains a model that is large enough for it, and leaves the base model as it was", async () => {
+  const folder = fileURLToPath(nanoModelFolder);
+  const run = ["train", "--model", folder, "--data", "pairs.jsonl", "--batch-size", "4", "--steps", "2"];
+  const losses = [];
+  for (const precision of ["highest", "high"]) {
+    const { stdout } = await succeed([...run, "--precision", precision, "--output", precision]);
+    losses.push(/base model with the adapter off: .*loss ([\d.]+).*, bit-identical/.exec(stdout)?.[1]);
+  }
+  expect(losses[0]).toMatch(/^\d/);
+  expect(losses[1]).not.toBe(losses[0]);
+  expect(Number(losses[1])).toBeCloseTo(Number(losses[0]), 2);
 });
 
 test("errors name the options", async () => {
