@@ -1,5 +1,12 @@
 #!/usr/bin/env node
-import { runCommandLine } from "./commands/runCommandLine.ts";
+import { nodeVersionError } from "./commands/nodeVersion.ts";
+
+const tooOld = nodeVersionError(process.versions.node);
+if (tooOld !== null) {
+  console.error(tooOld);
+  process.exit(1);
+}
+const { runCommandLine } = await import("./commands/runCommandLine.ts");
 
 // A reader that has seen enough (`lowrank generate ... | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
