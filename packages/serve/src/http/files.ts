@@ -38,9 +38,12 @@ export function addFiles(
           code: "too_many_files",
         });
       }
-      const { fields, file } = await readUpload(c.req.raw, limits, (content, filename) => {
-        return files.add(tenant, checkLines(content), { filename, purpose: "fine-tune" });
-      });
+      const { fields, file } = await readUpload(
+        c.req.raw,
+        limits,
+        (content, filename) => files.add(tenant, checkLines(content), { filename, purpose: "fine-tune" }),
+        (taken) => files.remove(tenant, taken),
+      );
       try {
         checkFields(fields);
       } catch (error) {

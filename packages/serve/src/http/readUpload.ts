@@ -20,12 +20,14 @@ export interface Upload<T> {
 /**
  * Reads a form of `multipart/form-data`. `take` has its file piece by piece, no faster than it
  * takes them, so that the whole is never in memory. Ends as soon as the file is too large, too
- * slow, or `take` has thrown.
+ * slow, or `take` has thrown. `discard` undoes a `take` whose form was not whole: a file may end
+ * before that is known.
  */
 export async function readUpload<T>(
   request: Request,
   limits: UploadLimits,
   take: (content: AsyncIterable<Uint8Array>, filename: string) => Promise<T>,
+  discard: (file: T) => Promise<unknown>,
 ): Promise<Upload<T>> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^multipart\/form-data\s*;/i.test(type) || !request.body) {
@@ -82,6 +84,8 @@ export async function readUpload<T>(
   } catch (error) {
     void reader.cancel(error).catch(() => undefined);
     parser.destroy();
+    // Neither is waited for: what was taken of a form that stopped ends when its stream does.
+    (taking as Promise<T> | null)?.then(discard).catch(() => undefined);
     throw toHttpError(error).with({ closes: true });
   }
 }

@@ -77,16 +77,17 @@ class LocalQueue implements JobQueue {
   /** Starts all jobs that may run. */
   #next(): void {
     clearTimeout(this.#timer);
+    // One moment for all: a job whose time comes meanwhile is among those that are waited for.
+    const now = Date.now();
     while (this.#worker && this.#running.size < this.#limits.atOnce) {
-      const now = Date.now();
       const next = this.#waiting.find(({ job, due }) => due <= now && this.#hasRoom(job.owner));
       if (!next) break;
       this.#waiting = this.#waiting.filter((other) => other !== next);
       this.#start(next, this.#worker);
     }
-    const soonest = Math.min(...this.#waiting.map(({ due }) => due).filter((due) => due > Date.now()));
+    const soonest = Math.min(...this.#waiting.map(({ due }) => due).filter((due) => due > now));
     if (!this.#worker || !Number.isFinite(soonest)) return;
-    this.#timer = setTimeout(() => this.#next(), soonest - Date.now());
+    this.#timer = setTimeout(() => this.#next(), soonest - now);
   }
 
   #hasRoom(owner: string): boolean {
