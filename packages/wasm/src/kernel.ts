@@ -1,13 +1,13 @@
 import type { DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import type { MatmulPrecision } from "@lowrank/core/functions";
-import type { HeapBlock } from "./heap.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** A tensor as a kernel sees it: an address in the WebAssembly memory. */
 export interface WasmTensor extends TensorSpec {
   readonly ptr: number;
   readonly size: number;
-  readonly block: HeapBlock;
+  /** Its memory, of which only the backend knows more. */
+  readonly block: object;
   /** The precision that a product with it may have. */
   readonly precision: MatmulPrecision;
 }

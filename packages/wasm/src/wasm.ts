@@ -167,7 +167,8 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   };
   const scratch: Scratch = Object.assign(temporary, {
     words: (count: number) => new Int32Array(memory.buffer, temporary(4 * count), count),
-    kept: ({ block }: WasmTensor, bytes: number, make: (ptr: number) => boolean) => {
+    kept: (tensor: WasmTensor, bytes: number, make: (ptr: number) => boolean) => {
+      const block = tensor.block as HeapBlock;
       block.kept ??= { block: heap.alloc(bytes), version: -1, usable: false };
       const { kept, version } = block;
       if (kept.version !== version) Object.assign(kept, { version, usable: make(kept.block.ptr) });
