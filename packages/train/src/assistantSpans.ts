@@ -31,13 +31,32 @@ export async function assistantSpans(
   let before = 0;
   for (const [i, [from, to]] of contents) {
     if (from < before) throw changed(i);
-    const opened = header === "" ? -1 : text.slice(before, from).lastIndexOf(header);
-    const start = opened < 0 ? from : before + opened + header.length;
+    const start = await startOf(text, before, from, header, () => render(messages.slice(0, i)));
     const end = to + endMark(tokenizer, text.slice(to), tail).length;
     spans.push([start, end]);
     before = end;
   }
   return spans;
+}
+
+/**
+ * Returns where the assistant begins to write: behind the turn's opening. Where the template opens
+ * no turn for it, the model writes what stands before the text too, such as its name.
+ */
+async function startOf(
+  text: string,
+  before: number,
+  from: number,
+  header: string,
+  prompt: () => string | Promise<string>,
+): Promise<number> {
+  if (header !== "") {
+    const opened = text.slice(before, from).lastIndexOf(header);
+    return opened < 0 ? from : before + opened + header.length;
+  }
+  const closed = await prompt();
+  const isPrompt = closed.length >= before && closed.length <= from && text.startsWith(closed);
+  return isPrompt && closed !== "" ? closed.length : from;
 }
 
 /** Returns the part of a conversation that changes with a message; null where it does not. */
