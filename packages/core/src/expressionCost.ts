@@ -76,7 +76,7 @@ class Reader {
     const source = this.#source;
     const character = source[this.at++];
     if (character === "\\") {
-      // What a group matched may be of any length.
+      // A group may have matched text of any length.
       const refers = /[1-9k]/.test(source[this.at++] ?? "");
       return refers ? { repeats: 0, varies: true } : fixed;
     }

@@ -69,7 +69,7 @@ test("says first if Lowrank can train it, and else by which flags it can", async
   expect(lines[4]).toMatch(/^Lowrank can train it with --gradient-checkpointing .*--method qlora --double-quant/);
   const { lowrank } = JSON.parse((await plan(...words, "--json")).stdout);
   const { flags, training } = lowrank.instead;
-  // What it advises holds, by the plan itself.
+  // The advice holds, by the plan itself.
   const method = flags.split(" ");
   const advised = JSON.parse((await plan("llama-3.2-1b", "--seq", "512", ...method, "--json")).stdout);
   expect(advised.training.bytes).toBe(training);

@@ -32,7 +32,7 @@ export class PromptCache implements Disposable {
     if (this.#model !== model || this.#cache === null || this.#cache.capacity < capacity + virtual) {
       this.clear();
       this.#model = model;
-      // What a cache holds is lost where it gets more room: a conversation seldom starts anew.
+      // A cache loses its keys and values when it gets more room: that must be seldom.
       const room = Math.min(model.maxPositions - virtual, Math.max(2 * capacity, leastRoom));
       this.#cache = model.createCache(1, Math.max(room, capacity));
     }

@@ -75,7 +75,7 @@ export function renderChat(
 }
 
 function reasonOf(error: unknown): string {
-  // What JavaScript throws by itself speaks of the library's own code.
+  // Errors of JavaScript itself speak of the library's own code.
   if (error instanceof RangeError) return "it nests too deep, or makes a text that is too long";
   if (error instanceof TypeError) return "it takes a value for one of another type";
   const { message } = error as Error;

@@ -93,7 +93,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
         priority: job.priority + 1,
         attempts,
         backoff: { type: "exponential", delay: backoffMs },
-        // What became of a job stands in the store.
+        // The end of a job stands in the store.
         removeOnComplete: true,
         removeOnFail: true,
       });

@@ -107,7 +107,7 @@ class LocalQueue implements JobQueue {
         if (attempt < attempts) {
           return { job, number, attempt: attempt + 1, due: Date.now() + backoffMs * 2 ** (attempt - 1) };
         }
-        // Where the store does not answer, the job stays open and is found again.
+        // A store that does not answer leaves the job open, and it is found again.
         await worker.failed(job, error as Error).catch(() => undefined);
         return null;
       }

@@ -53,7 +53,7 @@ export async function publish(place: AdapterPlace, store: JobStore, job: FineTun
   const watch = new ManifestWatch({
     ...{ place, clock: systemClock, pollMs: 0 },
     onLook: () => undefined,
-    // What is wrong is thrown by the change below.
+    // The change below throws for a bad manifest.
     onWarning: () => undefined,
   });
   await watch.edit((manifest) => entries.reduce((next, { name, entry }) => withEntry(next, name, entry), manifest));

@@ -103,7 +103,7 @@ async function train(
       checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
       onStep: async (report) => {
         const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
-        // What the loop did between two steps, less a validation, was to save.
+        // Time between two steps, less that of a validation, went into saving.
         if (saveEvery !== null && step > 1 && (step - 1) % saveEvery === 0) side.did("save", seconds);
         stepSeconds.push(seconds);
         left.step(step, seconds);

@@ -65,7 +65,7 @@ async function orderTrials(plan: SweepPlan, places: JobPlaces): Promise<FineTune
     const known = await places.jobs.find(owner, id);
     const job: FineTuneJob = known?.job ?? { id, createdAt: now(), name: `sweep:${id}`, ...order };
     if (!known) await places.jobs.order(job);
-    // What failed is tried once more.
+    // Failed trials are tried once more.
     else if (known.end?.status === "failed") await places.jobs.reopen(job);
     jobs.push(job);
   }

@@ -30,7 +30,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
     for (const entry of (await tried(fs.readdir(fileOf(key), { withFileTypes: true }))) ?? []) {
       const inner = key === "" ? entry.name : `${key}/${entry.name}`;
       if (entry.isDirectory()) await walk(inner, found);
-      // What a writer has not finished, or what it left when it was killed.
+      // A writer has not finished it, or left it when it was killed.
       if (!entry.isFile() || /\.(part|old)$/.test(entry.name)) continue;
       const stats = await tried(fs.stat(fileOf(inner)));
       if (stats) found.push({ key: inner, size: stats.size });
