@@ -53,7 +53,7 @@ export async function publish(place: AdapterPlace, store: JobStore, job: FineTun
   const watch = new ManifestWatch({
     ...{ place, clock: systemClock, pollMs: 0 },
     onLook: () => undefined,
-    // The change below throws for a bad manifest.
+    // The change below throws whatever is wrong.
     onWarning: () => undefined,
   });
   await watch.edit((manifest) => entries.reduce((next, { name, entry }) => withEntry(next, name, entry), manifest));
