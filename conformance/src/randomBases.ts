@@ -1,13 +1,17 @@
 import { encoder } from "./architectures/encoder.ts";
 import { gemma2, gemma3Text } from "./architectures/gemma.ts";
 import { gpt2 } from "./architectures/gpt2.ts";
+import { gptNeoX } from "./architectures/gptNeoX.ts";
 import { granite } from "./architectures/granite.ts";
+import { lfm2 } from "./architectures/lfm2.ts";
 import { llama } from "./architectures/llama.ts";
 import { mistral } from "./architectures/mistral.ts";
 import { olmo2 } from "./architectures/olmo2.ts";
+import { phi3 } from "./architectures/phi3.ts";
 import { qwen2 } from "./architectures/qwen2.ts";
 import { qwen3 } from "./architectures/qwen3.ts";
 import { smollm3 } from "./architectures/smollm3.ts";
+import { stablelm } from "./architectures/stablelm.ts";
 import type { Draw } from "./draw.ts";
 
 /** A small model to be made at random, and its modules for adapters. */
@@ -27,6 +31,12 @@ export interface RandomBase {
   /** These are transformers' Conv1D, whose weights lie input first. */
   conv1d: boolean;
   embedding: string;
+  /** Null: its output layer has another name here than in transformers. */
+  head?: null;
+  /**
+   * Its experts are one parameter in transformers and layers here: "all-linear" means others there.
+   */
+  joinedExperts?: true;
   /** Its head has several layers, as RoBERTa's: beside it PEFT merges LoRA alone. */
   deepHead?: boolean;
   /** The output layer shares the embedding's weight. */
@@ -43,6 +53,11 @@ export interface RandomBase {
    * model that PEFT's table does not know.
    */
   attention: readonly string[] | null;
+  /**
+   * Some blocks have a convolution in the place of attention: layers of a block are not those of
+   * every block, and no prefix of keys and values goes before all.
+   */
+  convolves?: true;
 }
 
 /** An architecture's draw of all but the dtype. */
@@ -51,8 +66,9 @@ export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype">;
 /** The architectures that are tried, those more often that more methods take. */
 const architectures: readonly DrawBase[] = [
   ...[llama, llama, llama, mistral, qwen2],
-  ...[qwen3, gemma2, gemma3Text, smollm3, granite, olmo2],
+  ...[qwen3, gemma2, gemma3Text, smollm3, granite, olmo2, lfm2],
   ...[gpt2, gpt2],
+  ...[phi3, gptNeoX, stablelm],
   ...[encoder("bert"), encoder("roberta")],
 ];
 

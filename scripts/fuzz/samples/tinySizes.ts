@@ -21,6 +21,7 @@ export const tinySizes = {
   num_experts_per_tok: 1,
   moe_intermediate_size: 32,
   shared_expert_intermediate_size: 32,
+  full_attn_idxs: [1],
   bos_token_id: 1,
   eos_token_id: 2,
   pad_token_id: 0,
