@@ -5,7 +5,8 @@ import { F32 } from "./dtypes.gen";
 import { unpackRow } from "./formats";
 import { gemmAxpy } from "./gemmAxpy";
 import { KC } from "./gemmBlock";
-import { madd, NR, ZEROS } from "./gemmTile";
+import { NR, ZEROS } from "./gemmTile";
+import { madd } from "./madd";
 import { isWholeSpans, packedFew } from "./packedFew";
 
 /** The most rows that are few. */

@@ -21,6 +21,7 @@ export {
   quantizeInt16,
   quantizeInt16Scratch,
 } from "./int16";
+export { moduleOnDemand } from "./later";
 export * from "./linearCrossEntropy";
 export * from "./linearInt8";
 export * from "./norm";

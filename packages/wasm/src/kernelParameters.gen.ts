@@ -12,6 +12,7 @@ export const kernelParameters = {
   packInt16: ["w", "out", "rows", "columns"],
   quantizeInt16: ["x", "out", "m", "k", "scratch"],
   quantizeInt16Scratch: ["k"],
+  moduleOnDemand: [],
   setSegment: ["table", "i", "n", "a", "b", "c", "d"],
   unpackRow: ["format", "base", "start", "count", "dst"],
   siluBackward: ["dy", "x", "out", "n"],

@@ -12,6 +12,7 @@ export interface Kernels {
   packInt16(w: number, out: number, rows: number, columns: number): number;
   quantizeInt16(x: number, out: number, m: number, k: number, scratch: number): number;
   quantizeInt16Scratch(k: number): number;
+  moduleOnDemand(): number;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;
   siluBackward(dy: number, x: number, out: number, n: number): void;
