@@ -4,9 +4,9 @@ import { Q8_0_BYTES } from "./dtypes.gen";
 import { madd } from "./madd";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { dotBytes } from "./int8";
-import { heads, laneSums, lowHalves, Q8_PANEL, storeTransposed } from "./int8Panel";
+import { heads, laneSums, lowHalves, Q8_PANEL } from "./int8Panel";
 import { withQ8 } from "./int8Tile";
-import { sumOf } from "./lanes";
+import { storeTransposed, sumOf } from "./lanes";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "./rowOrder";
 import { put } from "./rowsPut";
 
