@@ -1,5 +1,5 @@
-// GGUF's q5_0 and q5_1: an f16 scale, with q5_1 an f16 minimum, then the fifth bits of 32 codes as a
-// word, and 32 nibbles, low ones first.
+// GGUF's q5_0 and q5_1: an f16 scale, with q5_1 an f16 minimum, then the fifth bits of 32 codes as
+// a word, and 32 nibbles, low ones first.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
 import { Q5_0_BYTES, Q5_1_BYTES } from "./dtypes.gen";

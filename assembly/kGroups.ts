@@ -88,8 +88,8 @@ function withGroup(five: bool, block: usize, group: i32, x: usize, scale: v128, 
 }
 
 /**
- * c[n] (+)= alpha * n rows of k elements, times x. A group's minimum multiplies the sum of 32 numbers
- * of x; `room` is for these sums.
+ * c[n] (+)= alpha * n rows of k elements, times x. A group's minimum multiplies the sum of 32
+ * numbers of x; `room` is for these sums.
  */
 // @ts-ignore: decorator
 @inline

@@ -57,7 +57,10 @@ function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128
   return madd(addCodes(codesOf(block, group + 1), x + 64, f32x4.splat(0)), other, first);
 }
 
-/** total + the products of the groups `group` to `group + 3`, whose scales are the lanes of `scales`. */
+/**
+ * total + the products of the groups `group` to `group + 3`, whose scales are the lanes of
+ * `scales`.
+ */
 // @ts-ignore: decorator
 @inline
 function withFour(block: usize, group: i32, x: usize, bytes: v128, d: v128, total: v128): v128 {

@@ -6,8 +6,8 @@ export function fifthBit(blocks: Uint8Array, at: number, i: number): number {
 }
 
 /**
- * Writes the codes of 32 elements at `at`: their fifth bits, then nibbles; the low ones are elements
- * 0 to 15, the high ones 16 to 31.
+ * Writes the codes of 32 elements at `at`: their fifth bits, then nibbles; the low ones are
+ * elements 0 to 15, the high ones 16 to 31.
  */
 export function putFiveBits(blocks: Uint8Array, at: number, codeOf: (i: number) => number): void {
   blocks.fill(0, at, at + 4);

@@ -57,8 +57,9 @@ export interface BlockFormat extends PackedFormat {
   readonly block: { readonly elements: number; readonly bytes: number; readonly halves: readonly number[] };
   readonly gguf: GgufPlace;
   /**
-   * Returns the blocks of whole rows, as gguf-py's `quantize`, and as ggml's reference quantiser where
-   * gguf-py has none. Throws where a number or a scale is not finite; `what` names the tensor.
+   * Returns the blocks of whole rows, as gguf-py's `quantize`, and as ggml's reference quantiser
+   * where gguf-py has none. Throws where a number or a scale is not finite; `what` names the
+   * tensor.
    */
   pack(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
 }

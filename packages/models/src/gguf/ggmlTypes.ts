@@ -40,8 +40,8 @@ export function encodedLength(type: GgufEncoding, count: number): number {
 
 /**
  * Returns whole rows of numbers as the blocks of a GGUF file, little-endian: the bytes of gguf-py's
- * `quantize`, and for K-blocks of ggml's reference quantiser. `what` names the tensor in errors: a number that is not finite (a quantised block
- * would lose all others), or beyond f16.
+ * `quantize`, and for K-blocks of ggml's reference quantiser. `what` names the tensor in errors: a
+ * number that is not finite (a quantised block would lose all others), or beyond f16.
  */
 export function encodeBlocks(type: GgufEncoding, values: Float32Array, what: string): Uint8Array<ArrayBuffer> {
   const { block, encode } = encodings[type];

@@ -57,9 +57,9 @@ export interface GgufConversion extends GgufContents {
 /**
  * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads
  * and encodes one tensor at a time. Below 8 bits the output layer (a tied embedding too) is q8_0,
- * and q6_k beside K-blocks. A matrix whose rows are no whole blocks takes llama.cpp's next type, q5_0,
- * q5_1 or q8_0 for K-blocks, else f16, and a note names it. Throws where a
- * tensor is missing, unexpected or of another shape, and for a config that GGUF cannot express.
+ * and q6_k beside K-blocks. A matrix whose rows are no whole blocks takes llama.cpp's next type,
+ * q5_0, q5_1 or q8_0 for K-blocks, else f16, and a note names it. Throws where a tensor is missing,
+ * unexpected or of another shape, and for a config that GGUF cannot express.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   checkOptions("toGguf", options, { dtype: true, name: true });
@@ -140,7 +140,9 @@ function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig)
   return fits(wanted) ? wanted : fits(other) ? other! : "F16";
 }
 
-/** Returns a note for each type that stands for another one, since rows are no whole blocks of that. */
+/**
+ * Returns a note for each type that stands for another one, since rows are no whole blocks of that.
+ */
 function otherTypes(
   layouts: readonly TensorLayout[],
   tensors: readonly GgufTensor[],

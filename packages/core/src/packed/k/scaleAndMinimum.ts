@@ -5,7 +5,9 @@ const { abs, fround, sqrt } = Math;
 /** Numbers of a group, which have a scale and a minimum of their own. */
 export const groupSize = 32;
 
-/** The scales that are tried for a group: (start + step / 10 + most) over the range of its numbers. */
+/**
+ * The scales that are tried for a group: (start + step / 10 + most) over the range of its numbers.
+ */
 export interface ScaleSearch {
   /** The largest code. */
   readonly most: number;
@@ -25,7 +27,9 @@ const weights = new Float32Array(groupSize);
 const trial = new Float32Array(groupSize);
 const taken = new Float32Array(groupSize);
 
-/** Weighs large numbers more: their magnitude, and the group's root mean square. Returns the sum. */
+/**
+ * Weighs large numbers more: their magnitude, and the group's root mean square. Returns the sum.
+ */
 function weigh(x: Float32Array): number {
   let squares = 0;
   for (let i = 0; i < groupSize; i++) squares = fround(squares + fround(x[i] * x[i]));
@@ -60,7 +64,9 @@ function round(x: Float32Array, inverse: number, low: number, most: number, code
   return { l, l2, xl };
 }
 
-/** Returns the weighed squares of errors; once they reach `limit` it may return any sum above that. */
+/**
+ * Returns the weighed squares of errors; once they reach `limit` it may return any sum above that.
+ */
 function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: number, limit: number): number {
   let error = 0;
   // Terms are never negative, so the sum only grows.

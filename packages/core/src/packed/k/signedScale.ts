@@ -33,8 +33,8 @@ function write(x: Float32Array, inverse: number, most: number, codes: Uint8Array
 
 /**
  * Finds codes, raised by `most`, and the scale of 16 numbers. The number of the largest magnitude
- * has the code -most, or nearly so: 19 scales are tried around that, and each is fitted to its codes
- * by least squares. Every step rounds to f32, in ggml's order.
+ * has the code -most, or nearly so: 19 scales are tried around that, and each is fitted to its
+ * codes by least squares. Every step rounds to f32, in ggml's order.
  */
 export function signedScale(x: Float32Array, codes: Uint8Array, most: number): number {
   let largest = 0;

@@ -1,7 +1,9 @@
 import { halfAt } from "@lowrank/core";
 import { type GgmlType, readOnlyType } from "../ggmlType.ts";
 
-/** Returns the 6-bit scale of a group: nibbles of 8 bytes, and above them pairs of bits of 4 more. */
+/**
+ * Returns the 6-bit scale of a group: nibbles of 8 bytes, and above them pairs of bits of 4 more.
+ */
 function scaleOf(blocks: Uint8Array, at: number, group: number): number {
   const low = (blocks[at + (group & 7)] >> (4 * (group >> 3))) & 15;
   const high = (blocks[at + 8 + (group & 3)] >> (2 * (group >> 2))) & 3;
