@@ -1,8 +1,8 @@
 // Compiles assembly/ with plain SIMD and with relaxed SIMD, each with usual products and with
-// batch-invariant ones, and writes the bytes and their types into packages/wasm. The builds import
-// a shared memory; the loader turns the one flag byte to import a plain memory instead. The bytes
-// are compressed by Zopfli, compiled to WebAssembly: it gives the same on every machine, which
-// Node's zlib does not, and 6 % less than that.
+// batch-invariant ones, and the module of formats on demand, and writes the bytes and their types
+// into packages/wasm. The builds import a shared memory; the loader turns the one flag byte to
+// import a plain memory instead. The bytes are compressed by Zopfli, compiled to WebAssembly: it
+// gives the same on every machine, which Node's zlib does not, and 6 % less than that.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { deflateAsync } from "@gfx/zopfli";
@@ -48,9 +48,19 @@ function memoryFlagOffset(bytes: Uint8Array): number {
   return found + wanted.length - 1;
 }
 
+/** Throws where a module that lies on top of another one would write to its static data. */
+function checkNoData(bytes: Uint8Array<ArrayBuffer>): void {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
+  const before = new Uint8Array(memory.buffer).fill(0xa5);
+  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  if (before.some((byte) => byte !== 0xa5)) throw new Error("buildKernels: assembly/onDemand.ts has static data");
+}
+
 async function heapBase(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
-  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  const noKernel = (): number => 0;
+  const env = { memory, unpackLater: noKernel, rowsLater: noKernel };
+  const { instance } = await WebAssembly.instantiate(bytes, { env });
   return Number((instance.exports.heapBase as WebAssembly.Global).value);
 }
 
@@ -76,11 +86,16 @@ const builds = {
   simdInvariant: await compile("batchInvariant", invariant),
   relaxedInvariant: await compile("batchInvariant", [...invariant, ...relaxed]),
 };
+const onDemand = {
+  simdOnDemand: await compile("onDemand", []),
+  relaxedOnDemand: await compile("onDemand", relaxed),
+};
+for (const { bytes } of Object.values(onDemand)) checkNoData(bytes);
 
-for (const [name, { bytes }] of Object.entries(builds)) {
+for (const [name, { bytes }] of Object.entries({ ...builds, ...onDemand })) {
   const fields = [
     `memoryFlag: ${memoryFlagOffset(bytes)},`,
-    `heapBase: ${await heapBase(bytes)},`,
+    `heapBase: ${name in onDemand ? 0 : await heapBase(bytes)},`,
     `deflated:\n    "${Buffer.from(await deflateAsync(bytes, {})).toString("base64")}",`,
   ];
   write(
