@@ -92,8 +92,8 @@ function savable(base: RandomBase): string[] {
 }
 
 /** The output layer of a language model that has one of its own; none otherwise. */
-export function headOf({ task, tied, head = "lm_head" }: RandomBase): string[] {
-  return task === "CAUSAL_LM" && !tied && head !== null ? [head] : [];
+export function headOf({ task, tied, renamedHead }: RandomBase): string[] {
+  return task === "CAUSAL_LM" && !tied && !renamedHead ? ["lm_head"] : [];
 }
 
 function numberedLayers(draw: Draw, { layers, layersPattern }: RandomBase): Targets["options"] {

@@ -31,8 +31,8 @@ export interface RandomBase {
   /** These are transformers' Conv1D, whose weights lie input first. */
   conv1d: boolean;
   embedding: string;
-  /** Null: its output layer has another name here than in transformers. */
-  head?: null;
+  /** Its output layer has the name of its files here, and another in transformers. */
+  renamedHead?: true;
   /**
    * Its experts are one parameter in transformers and layers here: "all-linear" means others there.
    */

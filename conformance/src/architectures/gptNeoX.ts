@@ -41,8 +41,7 @@ export const gptNeoX: DrawBase = (draw) => {
     },
     conv1d: false,
     embedding: "embed_in",
-    // Here it is embed_out, as in its files; in transformers 5, lm_head.
-    head: null,
+    renamedHead: true,
     tied,
     norms: ["input_layernorm", "post_attention_layernorm", "final_layer_norm"],
     layersPattern: "layers",
