@@ -65,7 +65,7 @@ export function drawTargets(
   const saved = draw.maybe(0.15, () => ({ modulesToSave: [draw.pick(savable(base))] }));
   const kind = draw.integer(0, 9);
   if (kind === 0 && defaults?.every((path) => linear.includes(path))) return { options: saved, paths: [...defaults] };
-  if (kind < 3 && !among && !base.joinedExperts)
+  if (kind < 3 && !among && !base.otherLinears)
     return { options: { targetModules: "all-linear", ...saved }, paths: [...linear] };
   const paths = draw.some(linear);
   if (kind === 3) {

@@ -1,4 +1,7 @@
+import { debertaV2 } from "./architectures/debertaV2.ts";
+import { distilBert } from "./architectures/distilBert.ts";
 import { encoder } from "./architectures/encoder.ts";
+import { mixtral, qwen2Moe } from "./architectures/experts.ts";
 import { gemma2, gemma3Text } from "./architectures/gemma.ts";
 import { gpt2 } from "./architectures/gpt2.ts";
 import { gptNeoX } from "./architectures/gptNeoX.ts";
@@ -6,6 +9,7 @@ import { granite } from "./architectures/granite.ts";
 import { lfm2 } from "./architectures/lfm2.ts";
 import { llama } from "./architectures/llama.ts";
 import { mistral } from "./architectures/mistral.ts";
+import { modernBert } from "./architectures/modernBert.ts";
 import { olmo2 } from "./architectures/olmo2.ts";
 import { phi3 } from "./architectures/phi3.ts";
 import { qwen2 } from "./architectures/qwen2.ts";
@@ -34,9 +38,17 @@ export interface RandomBase {
   /** Its output layer has the name of its files here, and another in transformers. */
   renamedHead?: true;
   /**
-   * Its experts are one parameter in transformers and layers here: "all-linear" means others there.
+   * "all-linear" means others in PEFT: experts are one parameter there and layers here, or a layer
+   * of the head is saved whole and refused as a target.
    */
-  joinedExperts?: true;
+  otherLinears?: true;
+  /** PEFT finds no sizes for prompts in its config. */
+  unprompted?: true;
+  /**
+   * It reads a sequence by its first token, whose answer on padding means nothing: padding stands on
+   * the right. Default: on either side.
+   */
+  padsRight?: true;
   /** Its head has several layers, as RoBERTa's: beside it PEFT merges LoRA alone. */
   deepHead?: boolean;
   /** The output layer shares the embedding's weight. */
@@ -68,8 +80,8 @@ const architectures: readonly DrawBase[] = [
   ...[llama, llama, llama, mistral, qwen2],
   ...[qwen3, gemma2, gemma3Text, smollm3, granite, olmo2, lfm2],
   ...[gpt2, gpt2],
-  ...[phi3, gptNeoX, stablelm],
-  ...[encoder("bert"), encoder("roberta")],
+  ...[phi3, gptNeoX, stablelm, mixtral, qwen2Moe],
+  ...[encoder("bert"), encoder("roberta"), distilBert, modernBert, debertaV2],
 ];
 
 /**

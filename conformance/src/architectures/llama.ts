@@ -16,8 +16,8 @@ interface KinFields {
   inTable?: boolean;
   /** The linear layers of a block. Default: Llama's. */
   linears?(sizes: KinSizes): RandomBase["linears"];
-  /** Are its experts one parameter in transformers? Default false. */
-  joinedExperts?: true;
+  /** Does "all-linear" mean other layers in PEFT, whose experts are one parameter? Default false. */
+  otherLinears?: true;
 }
 
 /** The widths of a model of Llama's kind. */
@@ -93,7 +93,7 @@ export const llamaKin =
       layersPattern: "layers",
       layers,
       attention: fields.inTable === false ? null : ["self_attn.q_proj", "self_attn.v_proj"],
-      ...(fields.joinedExperts ? { joinedExperts: true } : {}),
+      ...(fields.otherLinears ? { otherLinears: true } : {}),
     };
   };
 

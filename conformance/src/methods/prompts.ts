@@ -12,7 +12,8 @@ const shared = { prompt: true as const, merges: () => false };
  * Returns true if the model's answers can be compared. Behind virtual embeddings a decoder of
  * transformers takes padding for the token that it classifies by.
  */
-const reads = ({ task, kind }: RandomBase): boolean => task === "CAUSAL_LM" || kind === "encoder";
+const reads = ({ task, kind, unprompted }: RandomBase): boolean =>
+  !unprompted && (task === "CAUSAL_LM" || kind === "encoder");
 
 /** Prefix tuning, with and without the projection that makes the prefix. */
 export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({
