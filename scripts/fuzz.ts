@@ -1,7 +1,7 @@
 // pnpm fuzz [--seed 1] [--cases 20000] [--only CASE]: damages small good files of every kind that
 // Lowrank reads, and reads them. A damaged file may be refused by an error that names it, or be
-// usable; all else is a failure, of which the command that shows it again is printed. The last lines
-// are one JSON object, and the count. CONTRIBUTING.md says more.
+// usable; all else is a failure, of which the command that shows it again is printed. The last
+// lines are one JSON object, and the count. CONTRIBUTING.md says more.
 import { mkdtempSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";

@@ -45,8 +45,8 @@ export interface RandomBase {
   /** PEFT finds no sizes for prompts in its config. */
   unprompted?: true;
   /**
-   * It reads a sequence by its first token, whose answer on padding means nothing: padding stands on
-   * the right. Default: on either side.
+   * It reads a sequence by its first token, whose answer on padding means nothing: padding stands
+   * on the right. Default: on either side.
    */
   padsRight?: true;
   /** Its head has several layers, as RoBERTa's: beside it PEFT merges LoRA alone. */

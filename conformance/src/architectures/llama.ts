@@ -16,7 +16,7 @@ interface KinFields {
   inTable?: boolean;
   /** The linear layers of a block. Default: Llama's. */
   linears?(sizes: KinSizes): RandomBase["linears"];
-  /** Does "all-linear" mean other layers in PEFT, whose experts are one parameter? Default false. */
+  /** Does "all-linear" mean other layers in PEFT, whose experts are one parameter? Default no. */
   otherLinears?: true;
 }
 

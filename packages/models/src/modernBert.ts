@@ -278,7 +278,9 @@ class ModernBertPredictionHead extends Module {
   }
 }
 
-/** The mean of rows, [B, D] of hidden states [B, P + T, D], virtual ones among them, without padding. */
+/**
+ * The mean of rows, [B, D] of hidden states [B, P + T, D], without padding; virtual ones count.
+ */
 function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
   const [B, rows] = hidden.shape;
   if (!attentionMask) return div(sum(hidden, { dim: 1 }), rows);
