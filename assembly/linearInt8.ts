@@ -3,17 +3,19 @@
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
 import { INT8_ROWS, int8RowBytes } from "./int8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Panel";
-import { q4Tile, q8Tile } from "./int8Tile";
+import { int15Tile, int8Tile, q8Tile } from "./int8Tile";
 import { readLines } from "./readAhead";
+import { putSums, SUMS, takeSums } from "./tileSums";
 
-export { quantizeInt8 } from "./int8";
+export { quantizeInt15 } from "./int15";
+export { int8RowsBytes, quantizeInt8 } from "./int8";
+export { hasByteProducts, setShortSums } from "./int8Tile";
 
 /**
  * Blocks of a panel that is packed at a time; a panel stays in the
  * first-level cache, or the second.
  */
 const DEPTH: i32 = 128;
-const SUMS: usize = INT8_ROWS * Q4_COLUMNS * 4;
 
 /** Bytes of scratch that `linearInt8` takes; constant. */
 export function linearInt8Scratch(): i32 {
@@ -21,12 +23,13 @@ export function linearInt8Scratch(): i32 {
 }
 
 /**
- * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with
- * two planes for codes of 8 bits. Parts that begin at multiples of eight give the same
- * bits as all columns at once.
+ * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes
+ * for codes of 8 bits; more than one row of X for codes of 4 bits may have two planes from
+ * `quantizeInt15`. Parts that begin at multiples of eight give the same bits as all columns at
+ * once.
  */
 export function linearInt8(
-  x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
+  x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
   const isQ4 = isNibbles(format);
   const blocks = k >> 5;
@@ -39,7 +42,6 @@ export function linearInt8(
     return;
   }
   const width = isQ4 ? Q4_COLUMNS : Q8_COLUMNS;
-  const planes = isQ4 ? 1 : 2;
   const xrs = int8RowBytes(k, planes);
   const plane = <usize>(INT8_ROWS * k);
   const panel = scratch + SUMS;
@@ -61,30 +63,19 @@ export function linearInt8(
         const codes = tile + <usize>(INT8_ROWS * (from << 5));
         const pairs = tile + <usize>planes * plane + <usize>(INT8_ROWS * (from << 3));
         if (from > 0) {
-          copyRows(to, <usize>n << 2, scratch, Q4_COLUMNS << 2, rows, columns);
+          takeSums(scratch, to, <usize>n << 2, rows, columns);
         } else {
           for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
           any |= readLines(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
         }
-        if (isQ4) q4Tile(codes, pairs, panel, depth, scratch);
+        if (isQ4 && planes == 1) int8Tile(true, codes, pairs, panel, depth, scratch);
+        else if (isQ4) int15Tile(codes, pairs, plane, panel, depth, scratch);
         else q8Tile(codes, pairs, plane, panel, depth, scratch);
-        copyRows(scratch, Q4_COLUMNS << 2, to, <usize>n << 2, rows, columns);
+        putSums(scratch, to, <usize>n << 2, rows, columns);
       }
     }
     w = next;
     c += <usize>width << 2;
   }
   store<i32>(scratch, any);
-}
-
-/** Copies `rows` rows of `columns` floats. */
-function copyRows(src: usize, srs: usize, dst: usize, drs: usize, rows: i32, columns: i32): void {
-  const end = <usize>columns << 2;
-  for (; rows > 0; rows--) {
-    let at: usize = 0;
-    for (; at + 16 <= end; at += 16) v128.store(dst + at, v128.load(src + at));
-    for (; at < end; at += 4) store<f32>(dst + at, load<f32>(src + at));
-    src += srs;
-    dst += drs;
-  }
 }

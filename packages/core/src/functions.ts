@@ -67,6 +67,7 @@ export {
   checkPrecision,
   getFloat32MatmulPrecision,
   type MatmulPrecision,
+  productPrecision,
   setFloat32MatmulPrecision,
 } from "./matmulPrecision.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";

@@ -23,7 +23,7 @@ const shared = {
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
     ...["InputTable", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
-    ...["documentAttentionBackward", "documentMask", "checkPrecision"],
+    ...["documentAttentionBackward", "documentMask", "checkPrecision", "productPrecision"],
     ...[
       "triangle",
       "widen",

@@ -29,8 +29,8 @@ export function addTrainerFlags(command: Command): Command {
     .addOption(
       new Option(
         "--precision <name>",
-        "of products with frozen weights: high rounds to 13 bits, and is faster",
-      ).choices(["highest", "high"]),
+        "of products with frozen weights: high rounds to 13 bits and is faster, medium gradients to 8 bits",
+      ).choices(["highest", "high", "medium"]),
     )
     .option("--metrics <names>", "measure accuracy and exactMatch of tokens too, as accuracy,exactMatch", metricNames)
     .option("--load-best-model-at-end", "write the weights of the best evaluation (--eval-every), not the last ones")
