@@ -5,8 +5,9 @@ import { F32 } from "./dtypes.gen";
 import { unpackRow } from "./formats";
 import { gemmAxpy } from "./gemmAxpy";
 import { KC } from "./gemmBlock";
-import { madd, NR, ZEROS } from "./gemmTile";
+import { NR, ZEROS } from "./gemmTile";
 import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
+import { madd } from "./madd";
 import { isWholeSpans, packedFew } from "./packedFew";
 
 /** The most rows that are few. */

@@ -16,6 +16,7 @@ export { int16RowsBytes, int16WeightBytes, packInt16, quantizeInt16, quantizeInt
 export { int16Product, int16ProductScratch } from "./int16Product";
 export * from "./int8Product";
 export * from "./int8Weight";
+export { moduleOnDemand } from "./later";
 export * from "./linearCrossEntropy";
 export * from "./linearInt8";
 export * from "./norm";

@@ -2,7 +2,7 @@
 // (q - 8). A format passes two constants, a flag for the minimum and the bytes of a block; they are
 // known at compile time, since these functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { dotBytes } from "./int8";
 import { heads, laneSums, lowHalves, Q4_COLUMNS, Q4_PANEL } from "./int8Panel";

@@ -12,6 +12,7 @@ export const kernelParameters = {
   quantizeInt16Scratch: ["k"],
   int16Product: ["x", "w", "rows", "columns", "transposed", "c", "m", "first", "last", "scratch"],
   int16ProductScratch: [],
+  moduleOnDemand: [],
   setSegment: ["table", "i", "n", "a", "b", "c", "d"],
   unpackRow: ["format", "base", "start", "count", "dst"],
   siluBackward: ["dy", "x", "out", "n"],

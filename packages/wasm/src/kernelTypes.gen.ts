@@ -12,6 +12,7 @@ export interface Kernels {
   quantizeInt16Scratch(k: number): number;
   int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
   int16ProductScratch(): number;
+  moduleOnDemand(): number;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;
   siluBackward(dy: number, x: number, out: number, n: number): void;
