@@ -1,11 +1,14 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32
-// numbers, W in blocks of GGUF.
+// numbers, W in blocks of GGUF or in the 4-bit formats of bitsandbytes.
+import { FP4, NF4 } from "./dtypes.gen";
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
+import { fourBitInt8Rows, packFourBitPanel } from "./fourBitInt8";
 import { INT8_ROWS, int8RowBytes } from "./int8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Panel";
 import { int15Tile, int8Tile, q8Tile } from "./int8Tile";
 import { readLines } from "./readAhead";
 import { putSums, SUMS, takeSums } from "./tileSums";
+import { codesFrom } from "./unpackFourBit";
 
 export { quantizeInt15 } from "./int15";
 export { int8RowsBytes, quantizeInt8 } from "./int8";
@@ -17,9 +20,12 @@ export { hasByteProducts, setShortSums } from "./int8Tile";
  */
 const DEPTH: i32 = 128;
 
+/** The most numbers in a row that is multiplied alone with a weight in nf4 or fp4. */
+const MOST_K: i32 = 32768;
+
 /** Bytes of scratch that `linearInt8` takes; constant. */
 export function linearInt8Scratch(): i32 {
-  return <i32>(SUMS + <usize>DEPTH * Q4_PANEL);
+  return <i32>max(SUMS + <usize>DEPTH * Q4_PANEL, 3 * <usize>MOST_K / 2);
 }
 
 /**
@@ -32,13 +38,16 @@ export function linearInt8(
   x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
   const isQ4 = isNibbles(format);
+  const isFourBit = format == NF4 || format == FP4;
   const blocks = k >> 5;
-  const bytes = blockBytes(format);
+  const bytes: usize = isFourBit ? 16 : blockBytes(format);
   const wrs = <usize>blocks * bytes;
-  w += <usize>first * wrs;
+  const base = w;
+  w = isFourBit ? codesFrom(base, first * k) : w + <usize>first * wrs;
   c += <usize>first << 2;
   if (m == 1) {
-    int8Rows(format, x, w, c, last - first, k);
+    if (isFourBit) fourBitInt8Rows(x, base, format == FP4, first, c, last - first, k, scratch);
+    else int8Rows(format, x, w, c, last - first, k);
     return;
   }
   const width = isQ4 ? Q4_COLUMNS : Q8_COLUMNS;
@@ -55,7 +64,8 @@ export function linearInt8(
     for (let from = 0; from < blocks; from += DEPTH) {
       const depth = min(DEPTH, blocks - from);
       const block = w + <usize>from * bytes;
-      packInt8Panel(format, block, wrs, columns, depth, panel);
+      if (isFourBit) packFourBitPanel(base, format == FP4, j * k + (from << 5), k, columns, depth, panel);
+      else packInt8Panel(format, block, wrs, columns, depth, panel);
       for (let i = 0; i < m; i += INT8_ROWS) {
         const rows = min(INT8_ROWS, m - i);
         const to = c + (<usize>(i * n) << 2);
@@ -68,7 +78,7 @@ export function linearInt8(
           for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
           any |= readLines(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
         }
-        if (isQ4 && planes == 1) int8Tile(true, codes, pairs, panel, depth, scratch);
+        if (isQ4 && planes == 1) int8Tile(!isFourBit, codes, pairs, panel, depth, scratch);
         else if (isQ4) int15Tile(codes, pairs, plane, panel, depth, scratch);
         else q8Tile(codes, pairs, plane, panel, depth, scratch);
         putSums(scratch, to, <usize>n << 2, rows, columns);

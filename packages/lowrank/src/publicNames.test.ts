@@ -38,7 +38,9 @@ const shared = {
     ...[
       "halfAt",
       "hasIntegerCodes",
+      "enableByteProducts",
       "integerLinear",
+      "meetsBytes",
       "inspectAsText",
       "moveTensors",
       "expressionCost",

@@ -6,7 +6,7 @@ import { type ExpectedGguf, type ExpectedGreedy, readExpected } from "./expected
 import { forward } from "./forward.ts";
 import { ggufFile } from "./ggufFile.ts";
 import { greedy } from "./greedy.ts";
-import { integers } from "./integers.ts";
+import { fourBitIntegers, integers } from "./integers.ts";
 import { packed } from "./packed.ts";
 import { precisions } from "./precision.ts";
 import { qlora } from "./qlora.ts";
@@ -52,6 +52,7 @@ export async function* realModel(dir: string, { gguf, long = false }: RealModelO
   for (const parameter of model.parameters()) parameter.dispose();
   yield* packed(dir, path, { long });
   yield* integers(dir, path, eosTokenIds);
+  yield* fourBitIntegers(dir, path);
   yield* qlora(dir, path);
   yield* serving(dir, path);
 }
