@@ -3,8 +3,9 @@ import { Linear } from "./layers/linear.ts";
 import type { Module } from "./module.ts";
 
 /**
- * Makes every linear layer whose weight has integer codes, or 4 bits, round its inputs to bytes. Returns the
- * number of these layers. See `Linear.activations`. Throws where there is none.
+ * Makes every linear layer whose weight has integer codes, or is in nf4 or fp4, round its inputs
+ * to bytes. Returns the number of these layers. See `Linear.activations`. Throws where there is
+ * none.
  */
 export function quantizeActivations(model: Module): number {
   const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));

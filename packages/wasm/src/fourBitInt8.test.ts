@@ -40,7 +40,7 @@ describe("nf4 and fp4 weights times rows of bytes", () => {
       ]) {
         const [x, w] = [draw(rows, from), quantize4bit(draw(out, from), { quantType, blockSize, doubleQuant })];
         const [exact, bytes] = [matmul(x, w, { transposeB: true }), integerLinear(x, w)].map((t) => t.dataSync());
-        // A value of nf4 is rounded by 0.004 of a block's largest, a number of x by 0.0053 of itself.
+        // A value of nf4 is rounded by 0.004 of a block's largest, a number of x by 0.0053.
         expect(difference(bytes, exact)).toBeLessThan(most);
         expect(difference(bytes, exact)).toBeGreaterThan(1e-3);
       }
