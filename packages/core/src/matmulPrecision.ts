@@ -2,8 +2,7 @@ import { isInGradient } from "./gradMode.ts";
 
 /**
  * The precision of products with frozen weights: "highest" is f32; "high" may take 12 bits of each
- * number, the class of TF32; "medium" is as "high", and may take 7 bits in a backward pass, the
- * class of bf16.
+ * number, the class of TF32; "medium" is as "high", and may take 7 bits in a backward pass.
  */
 export type MatmulPrecision = "highest" | "high" | "medium";
 

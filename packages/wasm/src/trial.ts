@@ -1,11 +1,8 @@
 /** Milliseconds until the engine has optimised a run's code, and of each trial after that. */
 const [warmUp, trial] = [6, 3];
 
-/**
- * Trials of each run; and in all where another than the usual one seems faster, which can be other
- * work's doing.
- */
-const [rounds, roundsInDoubt] = [2, 8];
+/** Trials where another run than the usual one seems faster, which can be other work's doing. */
+const roundsInDoubt = 8;
 
 /** The speed-up that another run must show, beyond the error of the clock. */
 const advantage = 1.05;
@@ -20,9 +17,9 @@ function clockStep(): number {
 
 /**
  * Returns the place of the fastest run. It is the first, the usual one, unless another is clearly
- * faster.
+ * faster. `rounds` are the trials after which the first one stays.
  */
-export function fastestOf(runs: readonly (() => void)[]): number {
+export function fastestOf(runs: readonly (() => void)[], rounds = 2): number {
   const speedOf = (run: () => void, milliseconds: number): number => {
     const start = performance.now();
     let count = 0;

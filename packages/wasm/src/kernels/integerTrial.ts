@@ -11,6 +11,12 @@ export interface MediumKernels {
   readonly nibbleSumBits?: 16 | 32;
 }
 
+/**
+ * Trials before codes of 14 bits are kept. Results depend on this choice, and a busy machine is late
+ * to optimise what is new: some 150 ms.
+ */
+const patience = 25;
+
 /** Rows, columns, and numbers along the contraction of the products that are timed. */
 const [rows, columns, inner] = [32, 64, 512];
 
@@ -28,7 +34,7 @@ function zeros(k: Kernels, scratch: Scratch, bytes: number): number {
   return ptr;
 }
 
-/** Returns the bits of the codes that are faster for weights in f32, in some 20 ms at first. */
+/** Returns the bits of the codes that are faster for weights in f32, measured once. */
 export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
   const known = found.get(k);
   if (known?.weightBits) return known.weightBits;
@@ -45,7 +51,7 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
     k.quantizeInt8(x, bytes, rows, inner, 1);
     k.int8Product(bytes, panels, out, rows, columns, inner, 0, columns, work);
   };
-  const weightBits = fastestOf([inShorts, inBytes]) === 1 ? 7 : 14;
+  const weightBits = fastestOf([inShorts, inBytes], patience) === 1 ? 7 : 14;
   found.set(k, { ...known, weightBits });
   return weightBits;
 }
