@@ -12,8 +12,8 @@ export interface MediumKernels {
 }
 
 /**
- * Trials before codes of 14 bits are kept. Results depend on this choice, and a busy machine is late
- * to optimise what is new: some 150 ms.
+ * Trials before codes of 14 bits are kept, some 150 ms. Results depend on this choice, and a busy
+ * machine is late to optimise what is new.
  */
 const patience = 25;
 
