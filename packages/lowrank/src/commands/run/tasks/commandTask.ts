@@ -1,12 +1,5 @@
 import type { Tokenizer } from "@lowrank/models";
-import type {
-  DPOOptions,
-  Examples,
-  LanguageModel,
-  OwnTask,
-  RecordForm,
-  TokenizedExample,
-} from "@lowrank/train";
+import type { DPOOptions, Examples, LanguageModel, OwnTask, RecordForm, TokenizedExample } from "@lowrank/train";
 import type { IndexedOptions, OpenDataOptions } from "../../openTrainData.ts";
 import type { ModelKind, TrainedModel } from "../kinds/modelKind.ts";
 import type { ShownText } from "../renderExample.ts";
@@ -23,8 +16,11 @@ export interface TaskFlags {
   labels?: string[];
 }
 
+/** The name of an option of single tasks. */
+type OwnFlag = Exclude<keyof TaskFlags, "task">;
+
 /** The names of options of single tasks. */
-export const ownFlags = [
+export const ownFlags: readonly OwnFlag[] = [
   ...(["teacher", "beta", "lossType", "temperature", "scale", "centerRewardsCoefficient", "labels"] as const),
 ];
 
@@ -55,7 +51,7 @@ export interface CommandTask<Example = unknown> {
   /** The kind of model that it trains. */
   readonly kind: ModelKind;
   /** The options of `TaskFlags` that it has. */
-  readonly flags: readonly (typeof ownFlags)[number][];
+  readonly flags: readonly OwnFlag[];
   /** Sequences that a forward pass has for an example. */
   readonly sequences: number;
   /** True if the loss compares with the model without its adapter. */
@@ -75,7 +71,7 @@ export interface CommandTask<Example = unknown> {
   readonly lossOfModel: boolean;
   /** The loss; null for the model's own. */
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;
-  /** True if that loss tells a changed base model from the one before; else the model's own does. */
+  /** True if that loss tells a changed base model; else the model's own does. */
   readonly probesOwn: boolean;
   /** Measurements besides the loss. */
   measure(
