@@ -1,6 +1,6 @@
 // Gradients of activations in one pass: out[i] = dy[i] * f'(x[i]).
 import { geluGate, geluSlope, geluTanhGate, geluTanhSlope } from "./gelu";
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { constant, sigmoidf4 } from "./math";
 
 const ONE = memory.data<f32>([1]);

@@ -1,5 +1,5 @@
 // GGUF's blocks of 32 elements, an f16 scale first: what their formats share.
-import { widenHalf } from "./half";
+import { widenHalf } from "./widenHalf";
 
 export const BLOCK: i32 = 32;
 

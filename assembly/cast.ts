@@ -1,6 +1,6 @@
 // Casts between dtypes.
 import { BF16, F16, F32, I32, U8 } from "./dtypes.gen";
-import { widenHalf } from "./half";
+import { widenHalf } from "./widenHalf";
 import { unpackRow } from "./formats";
 
 /** The f16 code nearest to the f32 with these bits. */

@@ -1,5 +1,6 @@
 // Moving elements without changing them.
 import { copyBytes } from "./bytes";
+import { storeTransposed } from "./lanes";
 
 /** Stores the 32-bit pattern `bits` in n elements. */
 export function fill(out: usize, n: i32, bits: i32): void {
@@ -57,14 +58,7 @@ function transposeBlock(src: usize, srcStride: usize, dst: usize, dstStride: usi
   const r1 = v128.load(src + srcStride);
   const r2 = v128.load(src + 2 * srcStride);
   const r3 = v128.load(src + 3 * srcStride);
-  const lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-  const hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-  const lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-  const hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-  v128.store(dst, v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5));
-  v128.store(dst + dstStride, v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7));
-  v128.store(dst + 2 * dstStride, v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5));
-  v128.store(dst + 3 * dstStride, v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7));
+  storeTransposed(r0, r1, r2, r3, dst, dstStride);
 }
 
 /**

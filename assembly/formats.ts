@@ -3,6 +3,7 @@
 import { ggufBlock } from "./blocks";
 import { BF16, F16, F32, FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { unpackBf16, unpackF16 } from "./half";
+import { rowsLater, unpackLater } from "./later";
 import { SPLIT_MOST } from "./nibbles";
 import { packQ4_0, q4_0Int8Rows, q4_0Rows, unpackQ4_0 } from "./q4_0";
 import { packQ4_1, q4_1Int8Rows, q4_1Rows, unpackQ4_1 } from "./q4_1";
@@ -24,7 +25,8 @@ export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst:
   else if (format == NF4 || format == FP4) unpackFourBit(base, format == FP4, start, count, dst);
   else if (format == Q4_0) unpackQ4_0(base, start, count, dst);
   else if (format == Q4_1) unpackQ4_1(base, start, count, dst);
-  else unpackQ8_0(base, start, count, dst);
+  else if (format == Q8_0) unpackQ8_0(base, start, count, dst);
+  else unpackLater(format, base, start, count, dst);
 }
 
 /**
@@ -34,6 +36,7 @@ export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst:
 export function blockRows(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,
 ): bool {
+  if (format > Q8_0) return rowsLater(format, x, w, start, c, n, k, alpha, add ? 1 : 0, room) != 0;
   if (format != Q8_0 && k > SPLIT_MOST) return false;
   if (format == Q4_0) q4_0Rows(x, ggufBlock(w, start, Q4_0_BYTES), c, n, k, alpha, add, room);
   else if (format == Q4_1) q4_1Rows(x, ggufBlock(w, start, Q4_1_BYTES), c, n, k, alpha, add, room);
@@ -42,7 +45,7 @@ export function blockRows(
   return true;
 }
 
-/** Bytes of a block of GGUF's formats. */
+/** Bytes of a block of formats with integer codes. */
 export function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : Q8_0_BYTES;
 }

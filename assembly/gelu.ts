@@ -1,6 +1,6 @@
 // GELU of four floats, exact and by its tanh form: x times a gate from 0 to
 // 1, and the slope of that.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { constant, erff4, expf4 } from "./math";
 
 const HALF = memory.data<f32>([0.5]);

@@ -1,6 +1,6 @@
 // C[m,n] += alpha * op(A)[m,k] * B[k,n] row by row of B: for few rows of C, B is
 // read once and as it lies.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { loadPart, storePart } from "./lanes";
 
 /** Columns at a time, so that a strip of C and four of B stay in the first-level cache. */

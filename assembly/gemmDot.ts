@@ -1,6 +1,6 @@
 // C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ as dot products along k: for few rows of X, W is
 // read once and as it lies.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 
 /**
  * Bytes from which W is read from main memory, which is twice as fast row after

@@ -1,7 +1,7 @@
 // Register tiles for machines that `gemmTile` is not made for. 4 x 16, with accumulators side by
 // side, is for engines that fuse neighbouring 128-bit operations into 256 bits; 8 x 8 is for 32
 // registers. Elsewhere both spill registers.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 
 /** C[4,16] = from + A * B, with A a 4-wide and B a 16-wide k-major panel; strides in bytes. */
 export function tile4x16(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {

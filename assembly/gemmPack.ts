@@ -2,6 +2,7 @@
 // transpose costs nothing later.
 import { MR, NR } from "./gemmTile";
 import { unpackRow } from "./formats";
+import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
 
 /**
  * Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart.
@@ -13,14 +14,14 @@ export function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale
   const r1 = v128.load(src + srs);
   const r2 = v128.load(src + 2 * srs);
   const r3 = v128.load(src + 3 * srs);
-  const lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-  const hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-  const lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-  const hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-  v128.store(dst, f32x4.mul(scale, v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5)));
-  v128.store(dst + drs, f32x4.mul(scale, v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7)));
-  v128.store(dst + 2 * drs, f32x4.mul(scale, v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5)));
-  v128.store(dst + 3 * drs, f32x4.mul(scale, v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7)));
+  const lo01 = zipFirst(r0, r1);
+  const hi01 = zipLast(r0, r1);
+  const lo23 = zipFirst(r2, r3);
+  const hi23 = zipLast(r2, r3);
+  v128.store(dst, f32x4.mul(scale, firstHalves(lo01, lo23)));
+  v128.store(dst + drs, f32x4.mul(scale, lastHalves(lo01, lo23)));
+  v128.store(dst + 2 * drs, f32x4.mul(scale, firstHalves(hi01, hi23)));
+  v128.store(dst + 3 * drs, f32x4.mul(scale, lastHalves(hi01, hi23)));
 }
 
 /** Packs MR rows of A[MR, k], `ars` bytes apart, into a k-major panel. */
@@ -32,8 +33,8 @@ export function packA(src: usize, ars: usize, dst: usize, k: i32): void {
     const r4 = v128.load(src + 4 * ars);
     if (MR == 6) {
       const r5 = v128.load(src + 5 * ars);
-      const lo = v128.shuffle<f32>(r4, r5, 0, 4, 1, 5);
-      const hi = v128.shuffle<f32>(r4, r5, 2, 6, 3, 7);
+      const lo = zipFirst(r4, r5);
+      const hi = zipLast(r4, r5);
       v128.store64_lane(dst, lo, 0, 16);
       v128.store64_lane(dst + width, lo, 1, 16);
       v128.store64_lane(dst + 2 * width, hi, 0, 16);

@@ -2,6 +2,7 @@
 // They start from zeros and are added to what was there at the end, since small products
 // would be lost in a large sum. The zeros come from memory: a branch or a splat there
 // costs half the speed in V8.
+import { madd } from "./madd";
 
 /** Rows of the packed tile: as many as 16 XMM registers hold without spilling. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
@@ -11,12 +12,6 @@ export const NR: i32 = 8;
 
 /** A row of zeros. */
 export const ZEROS: usize = memory.data<f32>([0, 0, 0, 0, 0, 0, 0, 0], 16);
-
-// @ts-ignore: decorator
-@inline
-export function madd(x: v128, y: v128, sum: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
-}
 
 /**
  * C[rows,8] = from + A[rows,k] * B[k,8], with `rows` a constant at each call.

@@ -3,7 +3,7 @@
 import { BF16, F16, FP4, NF4 } from "./dtypes.gen";
 import { blockRows, unpackRow } from "./formats";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { bf16Rows, f16Rows } from "./halfRows";
 import { sumOf } from "./lanes";
 import { SPLIT_MOST } from "./nibbles";

@@ -1,15 +1,5 @@
 // f16 and bf16 codes as f32.
-
-/** The number that an f16 code means. */
-// @ts-ignore: decorator
-@inline
-export function widenHalf(code: u32): f32 {
-  const sign = (code & 0x8000) << 16;
-  const magnitude = code & 0x7fff;
-  // Infinity and NaN keep their all-ones exponent.
-  if (magnitude >= 0x7c00) return reinterpret<f32>(sign | ((magnitude << 13) + 0x70000000));
-  return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000)));
-}
+import { widenHalf } from "./widenHalf";
 
 /** Widens `count` bf16 codes. */
 export function unpackBf16(src: usize, count: i32, dst: usize): void {

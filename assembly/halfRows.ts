@@ -1,5 +1,5 @@
 // One row of X times the rows of a bf16 or f16 weight, read as it lies.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { sumOf } from "./lanes";
 import { rowInTurn } from "./rowOrder";

@@ -12,15 +12,9 @@ export * from "./geglu";
 export * from "./gemm";
 export * from "./gemvPacked";
 export * from "./indexing";
-export {
-  int16Product,
-  int16ProductScratch,
-  int16RowsBytes,
-  int16WeightBytes,
-  packInt16,
-  quantizeInt16,
-  quantizeInt16Scratch,
-} from "./int16";
+export { int16RowsBytes, int16WeightBytes, packInt16, quantizeInt16, quantizeInt16Scratch } from "./int16Codes";
+export { int16Product, int16ProductScratch } from "./int16Product";
+export { moduleOnDemand } from "./later";
 export * from "./linearCrossEntropy";
 export * from "./linearInt8";
 export * from "./norm";

@@ -1,5 +1,6 @@
 // Panels of quantised weights for the register tiles of integer products.
 import { widenHalves } from "./half";
+import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
 
 /** Columns of a panel: rows of the weight. */
 export const Q4_COLUMNS: i32 = 8;
@@ -12,30 +13,13 @@ export const Q8_COLUMNS: i32 = 4;
 export const Q4_PANEL: usize = 320;
 export const Q8_PANEL: usize = 144;
 
-/**
- * Writes four vectors so that dst, in steps of `step` bytes, takes their first lanes, then
- * their second ones, and so on.
- */
-// @ts-ignore: decorator
-@inline
-export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, step: usize): void {
-  const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-  const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-  const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  v128.store(dst, v128.shuffle<i64>(ab0, cd0, 0, 2));
-  v128.store(dst + step, v128.shuffle<i64>(ab0, cd0, 1, 3));
-  v128.store(dst + 2 * step, v128.shuffle<i64>(ab1, cd1, 0, 2));
-  v128.store(dst + 3 * step, v128.shuffle<i64>(ab1, cd1, 1, 3));
-}
-
 /** The sums over the lanes of four vectors of integers. */
 // @ts-ignore: decorator
 @inline
 export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+  const ab = i32x4.add(zipFirst(a, b), zipLast(a, b));
+  const cd = i32x4.add(zipFirst(c, d), zipLast(c, d));
+  return i32x4.add(firstHalves(ab, cd), lastHalves(ab, cd));
 }
 
 /** The first four bytes of four blocks. */

@@ -1,6 +1,6 @@
 // Register tiles of integer products: four rows of codes times eight columns of a q4_1
 // weight, or four of a q8_0 one.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { dotBytes } from "./int8";
 
 /** before + products * scales * scale + minima * sum, with scale and sum of a block of x. */

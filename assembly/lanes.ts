@@ -1,4 +1,5 @@
-// Parts of vectors: the ends of rows whose length is not a multiple of four, and sums over lanes.
+// Parts of vectors: the ends of rows whose length is not a multiple of four, sums over lanes, and
+// four vectors transposed.
 
 /** The first `count` (1 to 4) floats at `p`, `rest` above. */
 // @ts-ignore: decorator
@@ -38,4 +39,49 @@ export function sumOf(v: v128): f32 {
 export function maxOf(v: v128): f32 {
   const pairs = f32x4.max(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+}
+
+/** The lanes 0 and 1 of two vectors, by turns. */
+// @ts-ignore: decorator
+@inline
+export function zipFirst(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+}
+
+/** The lanes 2 and 3 of two vectors, by turns. */
+// @ts-ignore: decorator
+@inline
+export function zipLast(a: v128, b: v128): v128 {
+  return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+}
+
+/** The lanes 0 and 1 of a, then those of b. */
+// @ts-ignore: decorator
+@inline
+export function firstHalves(a: v128, b: v128): v128 {
+  return v128.shuffle<i64>(a, b, 0, 2);
+}
+
+/** The lanes 2 and 3 of a, then those of b. */
+// @ts-ignore: decorator
+@inline
+export function lastHalves(a: v128, b: v128): v128 {
+  return v128.shuffle<i64>(a, b, 1, 3);
+}
+
+/**
+ * Writes four vectors so that dst, in steps of `step` bytes, takes their first lanes, then
+ * their second ones, and so on.
+ */
+// @ts-ignore: decorator
+@inline
+export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, step: usize): void {
+  const ab0 = zipFirst(a, b);
+  const ab1 = zipLast(a, b);
+  const cd0 = zipFirst(c, d);
+  const cd1 = zipLast(c, d);
+  v128.store(dst, firstHalves(ab0, cd0));
+  v128.store(dst + step, lastHalves(ab0, cd0));
+  v128.store(dst + 2 * step, firstHalves(ab1, cd1));
+  v128.store(dst + 3 * step, lastHalves(ab1, cd1));
 }

@@ -3,8 +3,9 @@
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { INT16 } from "./formats";
 import {
-  blocksOf, int16Part, int16ProductScratch, int16RowScales, int16RowsBytes, int16WeightRow, int16WeightScales, quantizeInt16, quantizeInt16Scratch,
-} from "./int16";
+  blocksOf, int16RowScales, int16RowsBytes, int16WeightRow, int16WeightScales, quantizeInt16, quantizeInt16Scratch,
+} from "./int16Codes";
+import { int16Part, int16ProductScratch } from "./int16Product";
 import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";

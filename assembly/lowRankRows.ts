@@ -2,7 +2,7 @@
 // the time goes into reading A and B, so f32 and f16 ones are read as they lie. A vector's sums
 // have one order, whichever vectors, tasks and formats are beside it.
 import { F16, F32 } from "./dtypes.gen";
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
 import { readFour } from "./readAhead";

@@ -3,7 +3,7 @@
 //
 // Constants come from memory: V8 builds a v128 constant anew from a general register at each use,
 // and with a dozen of them in a loop that takes as long as the arithmetic.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 
 const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);

@@ -2,12 +2,12 @@
 // (q - 8). A format passes two constants, a flag for the minimum and the bytes of a block; they are
 // known at compile time, since these functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { dotBytes } from "./int8";
-import { heads, laneSums, lowHalves, Q4_COLUMNS, Q4_PANEL, storeTransposed } from "./int8Panel";
+import { heads, laneSums, lowHalves, Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 import { withQ4 } from "./int8Tile";
-import { sumOf } from "./lanes";
+import { storeTransposed, sumOf } from "./lanes";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "./rowOrder";
 import { put } from "./rowsPut";
 import { lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";

@@ -1,5 +1,5 @@
 // RMS and layer normalisation over rows of n floats, and their gradients.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { loadPart, storePart, sumOf } from "./lanes";
 
 /** Rows summed in one buffer before they are added to the total. */

@@ -1,5 +1,5 @@
 // Optimiser steps and gradient clipping, in place.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { close, isClosed, notFinite } from "./guard";
 import { loadPart, storePart } from "./lanes";
 import { countOf, endOf, ROW, rowOf, startOf } from "./segments";

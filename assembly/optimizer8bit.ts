@@ -1,5 +1,5 @@
 // AdamW with moments of 8 bits, block by block.
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { close, isClosed, notFinite } from "./guard";
 import { loadPart, storePart } from "./lanes";
 import { roundToCodes } from "./nearestCode";

@@ -3,7 +3,8 @@
 // times four rows are two chains of sums for each row of X, which hide the latency of additions.
 import { BLOCK, ggufBlock } from "./blocks";
 import { FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
-import { madd, ZEROS } from "./gemmTile";
+import { ZEROS } from "./gemmTile";
+import { madd } from "./madd";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { heads, lowHalves } from "./int8Panel";
 import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";

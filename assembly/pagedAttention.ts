@@ -11,7 +11,8 @@
 // Tiles, parts of threads and pages decide only which of these sums are made side by side.
 import { bend, scaleRow } from "./attention";
 import { clearBytes } from "./bytes";
-import { madd, ZEROS } from "./gemmTile";
+import { ZEROS } from "./gemmTile";
+import { madd } from "./madd";
 import { loadPart, storePart, sumOf } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";

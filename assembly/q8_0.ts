@@ -1,12 +1,12 @@
 // GGUF's q8_0: an f16 scale, then 32 signed bytes.
 import { BLOCK, ggufBlock, halfAt, widenSigned } from "./blocks";
 import { Q8_0_BYTES } from "./dtypes.gen";
-import { madd } from "./gemmTile";
+import { madd } from "./madd";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { dotBytes } from "./int8";
-import { heads, laneSums, lowHalves, Q8_PANEL, storeTransposed } from "./int8Panel";
+import { heads, laneSums, lowHalves, Q8_PANEL } from "./int8Panel";
 import { withQ8 } from "./int8Tile";
-import { sumOf } from "./lanes";
+import { storeTransposed, sumOf } from "./lanes";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "./rowOrder";
 import { put } from "./rowsPut";
 

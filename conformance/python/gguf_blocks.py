@@ -9,7 +9,7 @@ import sys
 import numpy as np
 from gguf import GGMLQuantizationType, quants
 
-TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"]
+TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"]
 
 
 def blocks():

@@ -5,6 +5,8 @@ from pathlib import Path
 import gguf
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader
+from ggml_reference import TYPES as GGML_TYPES
+from ggml_reference import quantize as ggml_quantize
 from gguf_architecture import GgufArchitecture
 from safetensors.numpy import load_file
 
@@ -23,11 +25,26 @@ def expected_tensors(model, weights):
         yield model.file_name(name), np.ascontiguousarray(values)
 
 
+# The type of the output layer, and what llama.cpp takes where rows are no whole blocks.
+HEADS = {"Q4_0": "Q8_0", "Q4_1": "Q8_0", "Q5_0": "Q8_0", "Q5_1": "Q8_0", "Q4_K": "Q6_K", "Q5_K": "Q6_K"}
+FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+
+
 def expected_type(name, values, dtype, head):
     if values.ndim == 1 or name == "position_embd.weight":
         return GGMLQuantizationType.F32
-    kind = GGMLQuantizationType["Q8_0" if dtype.startswith("q4") and name == head else dtype.upper()]
-    return kind if values.shape[-1] % GGML_QUANT_SIZES[kind][0] == 0 else GGMLQuantizationType.F16
+    kind = dtype.upper()
+    if name == head:
+        kind = HEADS.get(kind, kind)
+    for candidate in (kind, FALLBACKS.get(kind, kind)):
+        if values.shape[-1] % GGML_QUANT_SIZES[GGMLQuantizationType[candidate]][0] == 0:
+            return GGMLQuantizationType[candidate]
+    return GGMLQuantizationType.F16
+
+
+def quantize(values, kind):
+    """The blocks by gguf-py, or by ggml itself where gguf-py has no quantiser."""
+    return ggml_quantize(values, kind.name) if kind.name in GGML_TYPES else gguf.quantize(values, kind)
 
 
 def check_gguf(folder, file, dtype, architecture, heads, plus):
@@ -45,7 +62,7 @@ def check_gguf(folder, file, dtype, architecture, heads, plus):
             problems.append(f"{name} is missing")
         elif tensor.tensor_type != kind or [int(n) for n in tensor.shape] != list(reversed(values.shape)):
             problems.append(f"{name} is {tensor.tensor_type.name} {tensor.shape}, not {kind.name} {values.shape}")
-        elif gguf.quantize(values, kind).tobytes() != tensor.data.tobytes():
+        elif quantize(values, kind).tobytes() != tensor.data.tobytes():
             problems.append(f"{name} is not what gguf-py makes of it")
     problems += [f"{name} is in no folder" for name in found]
     if reader.get_field("general.architecture").contents() != architecture:

@@ -1,4 +1,4 @@
-import { type DType, isPacked, type TypedArray, viewAs } from "./dtype.ts";
+import { type DType, isPacked, type PackedDType, type TypedArray, viewAs } from "./dtype.ts";
 import type { MatmulPrecision } from "./matmulPrecision.ts";
 import type { Packing } from "./packed/packedFormat.ts";
 import { byteLength } from "./packing.ts";
@@ -112,6 +112,11 @@ export interface Backend {
   readonly batchInvariant?: boolean;
   /** Buffers take whole multiples of this many bytes. The planner reckons with it. Default 1. */
   readonly alignment?: number;
+  /**
+   * Loads what ops on weights of a packed dtype need, where that is not there from the start. To be
+   * awaited before an op takes such a weight; loaders and moves to another backend do.
+   */
+  prepare?(dtype: PackedDType): Promise<void>;
   alloc(bytes: number): Buffer;
   /** Gives memory back. Ops that were run before still see it. */
   free(buffer: Buffer): void;

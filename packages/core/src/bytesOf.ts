@@ -1,9 +1,9 @@
 /**
- * Returns the bytes of an ArrayBuffer or of any view of one. Throws for what holds no bytes in
- * memory.
+ * Returns the bytes of an ArrayBuffer or of any view of one, as a plain Uint8Array: `slice` of
+ * Node's Buffer makes no copy. Throws for what holds no bytes in memory.
  */
 export function bytesOf(what: string, source: ArrayBufferLike | ArrayBufferView): Uint8Array {
-  if (source instanceof Uint8Array) return source;
+  if (source instanceof Uint8Array && source.constructor === Uint8Array) return source;
   if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   if (isBuffer(source)) return new Uint8Array(source);
   throw new Error(`${what}: ${adviceFor(source)}`);

@@ -1,4 +1,5 @@
 import type { Backend } from "./backend.ts";
+import { isPacked } from "./dtype.ts";
 import { byteLength } from "./packing.ts";
 import { formatShape } from "./shape.ts";
 import { Storage } from "./storage.ts";
@@ -22,6 +23,7 @@ export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): 
       if (from.backend === backend) continue;
       let to = moved.get(from);
       if (!to) {
+        if (isPacked(tensor.dtype)) await backend.prepare?.(tensor.dtype);
         to = new Storage(backend, byteLength(tensor), "to");
         moved.set(from, to);
         backend.write(to.buffer, await tensor.bytes());

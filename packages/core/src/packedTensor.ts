@@ -9,8 +9,8 @@ import type { Tensor } from "./tensor.ts";
 
 /**
  * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them
- * out, with a header that agrees with `packing`; q4_1 and q8_0 as blocks of a GGUF file,
- * whole ones in every row.
+ * out, with a header that agrees with `packing`; types of GGUF as blocks of such a file,
+ * whole ones in every row. For these await `backend.prepare(dtype)` before.
  */
 export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
   const { shape, dtype, packing, backend = currentBackend() } = spec;

@@ -1,4 +1,5 @@
 import type { Backend } from "./backend.ts";
+import { isPacked } from "./dtype.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
 /**
@@ -14,6 +15,7 @@ export async function toBackend(t: Tensor, backend: Backend): Promise<Tensor> {
 async function copied(t: Tensor, backend: Backend): Promise<Tensor> {
   const spec = t.spec();
   if (backend.dataless) return allocate(spec, backend);
+  if (isPacked(t.dtype)) await backend.prepare?.(t.dtype);
   const bytes = await t.bytes();
   const out = allocate(spec, backend);
   backend.write(out.storage.buffer, bytes);

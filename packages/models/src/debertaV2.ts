@@ -96,8 +96,8 @@ function readTerms(fields: JsonFields): PositionTerm[] {
 }
 
 function readConfig(fields: JsonFields): DebertaV2Config {
-  const hiddenSize = fields.integer("hidden_size", 1536);
-  const numAttentionHeads = fields.integer("num_attention_heads", 24);
+  const hiddenSize = fields.size("hidden_size", 1536);
+  const numAttentionHeads = fields.size("num_attention_heads", 24);
   if (hiddenSize % numAttentionHeads !== 0) {
     throw fields.bad("num_attention_heads", `a divisor of hidden_size ${hiddenSize}`);
   }
@@ -105,19 +105,19 @@ function readConfig(fields: JsonFields): DebertaV2Config {
     const usual = key === "attention_head_size" ? hiddenSize / numAttentionHeads : hiddenSize;
     if (fields.integer(key, usual) !== usual) throw fields.bad(key, `${usual}, which follows from hidden_size`);
   }
-  const positions = fields.integer("max_position_embeddings", 512);
+  const positions = fields.size("max_position_embeddings", 512);
   const relative = fields.number("max_relative_positions", -1);
   const relativeAttention = fields.boolean("relative_attention", fields.raw("pos_att_type") !== undefined);
   return {
     modelType: "deberta-v2",
-    vocabSize: fields.integer("vocab_size", 128100),
+    vocabSize: fields.size("vocab_size", 128100),
     padTokenId: fields.tokenId("pad_token_id", 0) ?? 0,
     hiddenSize,
-    numHiddenLayers: fields.integer("num_hidden_layers", 24),
+    numHiddenLayers: fields.layers("num_hidden_layers", 24),
     numAttentionHeads,
-    intermediateSize: fields.integer("intermediate_size", 6144),
+    intermediateSize: fields.size("intermediate_size", 6144),
     hiddenAct: readActivation(fields, "hidden_act", "gelu"),
-    layerNormEps: fields.number("layer_norm_eps", 1e-7),
+    layerNormEps: fields.epsilon("layer_norm_eps", 1e-7),
     hiddenDropoutProb: fields.probability("hidden_dropout_prob", 0.1),
     attentionProbsDropoutProb: fields.probability("attention_probs_dropout_prob", 0.1),
     maxPositionEmbeddings: positions,

@@ -44,19 +44,19 @@ interface DistilBertConfig extends ArchitectureConfig {
 }
 
 function readConfig(fields: JsonFields): DistilBertConfig {
-  const dim = fields.integer("dim", 768);
-  const nHeads = fields.integer("n_heads", 12);
+  const dim = fields.size("dim", 768);
+  const nHeads = fields.size("n_heads", 12);
   if (dim % nHeads !== 0) throw fields.bad("n_heads", `a divisor of dim ${dim}`);
   return {
     modelType: "distilbert",
-    vocabSize: fields.integer("vocab_size", 30522),
+    vocabSize: fields.size("vocab_size", 30522),
     padTokenId: fields.tokenId("pad_token_id", 0) ?? 0,
     dim,
-    hiddenDim: fields.integer("hidden_dim", 3072),
-    nLayers: fields.integer("n_layers", 6),
+    hiddenDim: fields.size("hidden_dim", 3072),
+    nLayers: fields.layers("n_layers", 6),
     nHeads,
     activation: readActivation(fields, "activation", "gelu"),
-    maxPositionEmbeddings: fields.integer("max_position_embeddings", 512),
+    maxPositionEmbeddings: fields.size("max_position_embeddings", 512),
     dropout: fields.probability("dropout", 0.1),
     attentionDropout: fields.probability("attention_dropout", 0.1),
     seqClassifDropout: fields.probability("seq_classif_dropout", 0.2),

@@ -45,7 +45,7 @@ const usualPattern = 6;
 /** The config's own `rope_theta` is that of the other layers. */
 function localRope(fields: JsonFields, parameters: JsonFields | undefined, config: GemmaConfig): RopeConfig {
   if (parameters) return ropeFrom(parameters, parameters, { ...config, theta: 10000 });
-  return { theta: fields.number("rope_local_base_freq", 10000), partialRotaryFactor: 1, scaling: null };
+  return { theta: fields.positive("rope_local_base_freq", 10000), partialRotaryFactor: 1, scaling: null };
 }
 
 function traits(config: Gemma3TextConfig): LlamaTraits {

@@ -57,11 +57,11 @@ export function readGemma<T extends string>(
   const cap = (key: string, usual: number | null) =>
     fields.isNull(key) || (usual === null && fields.raw(key) === undefined)
       ? null
-      : fields.number(key, usual ?? undefined);
+      : fields.positive(key, usual ?? undefined);
   return {
     ...config,
     attentionBias: fields.boolean("attention_bias", false),
-    queryPreAttnScalar: fields.number("query_pre_attn_scalar", 256),
+    queryPreAttnScalar: fields.positive("query_pre_attn_scalar", 256),
     slidingWindow: fields.integer("sliding_window", 4096),
     layerTypes: readLayerTypes(fields, config.numHiddenLayers, defaults.usualType),
     attnLogitSoftcapping: cap("attn_logit_softcapping", defaults.attnLogitSoftcapping),

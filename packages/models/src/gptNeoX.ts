@@ -54,13 +54,13 @@ function readConfig(fields: JsonFields): GPTNeoXConfig {
     bosTokenId: 0,
     eosTokenIds: [2],
     rope: {
-      theta: fields.number("rotary_emb_base", 10000),
+      theta: fields.positive("rotary_emb_base", 10000),
       partialRotaryFactor: fields.number("rotary_pct", 0.25),
     },
   } as const;
   return {
     ...readDecoder(fields, "gpt_neox", defaults),
-    layerNormEps: fields.number("layer_norm_eps", 1e-5),
+    layerNormEps: fields.epsilon("layer_norm_eps", 1e-5),
     attentionBias: fields.boolean("attention_bias", true),
     useParallelResidual: fields.boolean("use_parallel_residual", true),
     hiddenDropout: fields.probability("hidden_dropout", 0),

@@ -37,7 +37,7 @@ function readConfig(fields: JsonFields): GraniteConfig {
     attentionMultiplier: fields.number("attention_multiplier", 1),
     embeddingMultiplier: fields.number("embedding_multiplier", 1),
     residualMultiplier: fields.number("residual_multiplier", 1),
-    logitsScaling: fields.number("logits_scaling", 1),
+    logitsScaling: fields.positive("logits_scaling", 1),
   };
 }
 

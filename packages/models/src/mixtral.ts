@@ -34,8 +34,8 @@ const defaults = {
 };
 
 function readConfig(fields: JsonFields): MixtralConfig {
-  const numLocalExperts = fields.integer("num_local_experts", 8);
-  const numExpertsPerTok = fields.integer("num_experts_per_tok", 2);
+  const numLocalExperts = fields.size("num_local_experts", 8);
+  const numExpertsPerTok = fields.size("num_experts_per_tok", 2);
   if (numExpertsPerTok > numLocalExperts) {
     throw fields.bad("num_experts_per_tok", `at most num_local_experts ${numLocalExperts}`);
   }

@@ -58,32 +58,32 @@ interface ModernBertConfig extends ArchitectureConfig {
 }
 
 function readConfig(fields: JsonFields): ModernBertConfig {
-  const hiddenSize = fields.integer("hidden_size", 768);
-  const numAttentionHeads = fields.integer("num_attention_heads", 12);
+  const hiddenSize = fields.size("hidden_size", 768);
+  const numAttentionHeads = fields.size("num_attention_heads", 12);
   if (hiddenSize % numAttentionHeads !== 0) {
     throw fields.bad("num_attention_heads", `a divisor of hidden_size ${hiddenSize}`);
   }
-  const numHiddenLayers = fields.integer("num_hidden_layers", 22);
+  const numHiddenLayers = fields.layers("num_hidden_layers", 22);
   const every = fields.integer("global_attn_every_n_layers", 3);
-  const maxPositionEmbeddings = fields.integer("max_position_embeddings", 8192);
+  const maxPositionEmbeddings = fields.size("max_position_embeddings", 8192);
   const byType = fields.object("rope_parameters");
   const rope = (type: LayerType, key: string, theta: number) =>
     ropeFrom(fields, byType ? byType.object(type) : fields.object("rope_scaling"), {
       headDim: hiddenSize / numAttentionHeads,
       maxPositionEmbeddings,
-      theta: fields.number(key, theta),
+      theta: fields.positive(key, theta),
     });
   return {
     modelType: "modernbert",
-    vocabSize: fields.integer("vocab_size", 50368),
+    vocabSize: fields.size("vocab_size", 50368),
     padTokenId: fields.tokenId("pad_token_id", 50283),
     hiddenSize,
-    intermediateSize: fields.integer("intermediate_size", 1152),
+    intermediateSize: fields.size("intermediate_size", 1152),
     numHiddenLayers,
     numAttentionHeads,
     hiddenActivation: readActivation(fields, "hidden_activation", "gelu"),
     maxPositionEmbeddings,
-    normEps: fields.number("norm_eps", 1e-5),
+    normEps: fields.epsilon("norm_eps", 1e-5),
     normBias: fields.boolean("norm_bias", false),
     attentionBias: fields.boolean("attention_bias", false),
     mlpBias: fields.boolean("mlp_bias", false),
@@ -93,7 +93,7 @@ function readConfig(fields: JsonFields): ModernBertConfig {
     layerTypes: readLayerTypes(fields, numHiddenLayers, (i) =>
       i % every === 0 ? "full_attention" : "sliding_attention",
     ),
-    localAttention: fields.integer("local_attention", 128),
+    localAttention: fields.size("local_attention", 128),
     globalRope: rope("full_attention", "global_rope_theta", 160000),
     localRope: rope("sliding_attention", "local_rope_theta", 10000),
     classifierPooling: fields.oneOf("classifier_pooling", ["cls", "mean"], "cls"),

@@ -40,15 +40,15 @@ const defaults = {
 
 function readConfig(fields: JsonFields): Qwen2MoeConfig {
   const config = readLlamaKin(fields, "qwen2_moe", defaults);
-  const numExperts = fields.integer("num_experts", 60);
-  const numExpertsPerTok = fields.integer("num_experts_per_tok", 4);
+  const numExperts = fields.size("num_experts", 60);
+  const numExpertsPerTok = fields.size("num_experts_per_tok", 4);
   if (numExpertsPerTok > numExperts) throw fields.bad("num_experts_per_tok", `at most num_experts ${numExperts}`);
   return {
     ...config,
     ...readQwenWindows(fields, config.numHiddenLayers, (layer, most) => layer % 2 === 0 && layer < most),
     qkvBias: fields.boolean("qkv_bias", true),
-    moeIntermediateSize: fields.integer("moe_intermediate_size", 1408),
-    sharedExpertIntermediateSize: fields.integer("shared_expert_intermediate_size", 5632),
+    moeIntermediateSize: fields.size("moe_intermediate_size", 1408),
+    sharedExpertIntermediateSize: fields.size("shared_expert_intermediate_size", 5632),
     numExperts,
     numExpertsPerTok,
     normTopkProb: fields.boolean("norm_topk_prob", false),

@@ -37,7 +37,7 @@ const defaults = {
 function readConfig(fields: JsonFields): StableLmConfig {
   return {
     ...readDecoder(fields, "stablelm", defaults),
-    layerNormEps: fields.number("layer_norm_eps", 1e-5),
+    layerNormEps: fields.epsilon("layer_norm_eps", 1e-5),
     useQkvBias: fields.boolean("use_qkv_bias", false),
     qkLayernorm: fields.boolean("qk_layernorm", false),
     useParallelResidual: fields.boolean("use_parallel_residual", false),

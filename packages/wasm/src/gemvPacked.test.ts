@@ -1,5 +1,5 @@
 import { defineOp, Generator, matmul, type Op, randn, reference, scope, tensor } from "@lowrank/core";
-import { expectClose, storedWeights } from "@lowrank/core/testing";
+import { expectClose, prepareStored, storedWeights, wideStoredWeights } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
 import { kernel, wasm } from "./index.ts";
 import { dtypeNumber } from "./kernels/dtypeNumber.ts";
@@ -54,19 +54,35 @@ const shapes = [
   [2, 2, 16384],
 ];
 
-describe.each([
-  ["simd", await wasm({ build: "simd", kernels: [gemvKernel] })],
-  ["relaxed", await wasm({ build: "relaxed", kernels: [gemvKernel] })],
-] as const)("gemvPacked, %s", (_build, backend) => {
-  const named = Object.keys(storedWeights).flatMap((name) => shapes.map((shape) => [name, shape] as const));
+/** Of a block of 256 on, and of several in the rows of each. */
+const wideShapes = [
+  [1, 9, 256],
+  [1, 11, 1280],
+  [2, 5, 512],
+  [5, 11, 768],
+];
 
-  it.each(named.filter(([name, [, , k]]) => !/^q/.test(name) || k % 32 === 0))("%s %j", (name, [m, n, k]) => {
+const stores = { ...storedWeights, ...wideStoredWeights };
+const starts = [wasm({ build: "simd", kernels: [gemvKernel] }), wasm({ build: "relaxed", kernels: [gemvKernel] })];
+const [simd, relaxed] = await Promise.all(starts);
+await Promise.all([simd, relaxed].map(prepareStored));
+
+describe.each([
+  ["simd", simd],
+  ["relaxed", relaxed],
+] as const)("gemvPacked, %s", (_build, backend) => {
+  const named = Object.keys(storedWeights)
+    .flatMap((name) => shapes.map((shape) => [name, shape] as const))
+    .filter(([name, [, , k]]) => !/^q/.test(name) || k % 32 === 0);
+  const wide = Object.keys(wideStoredWeights).flatMap((name) => wideShapes.map((shape) => [name, shape] as const));
+
+  it.each([...named, ...wide])("%s %j", (name, [m, n, k]) => {
     const [x, w] = [draw([m, k], 1), draw([n, k], 2).map((v) => Math.min(Math.max(v, -2), 2))];
     const run = (params: Params | null) =>
       scope(() => {
         const on = params ? backend : plain;
         const left = tensor(x, { shape: [m, k], backend: on });
-        const right = storedWeights[name](tensor(w, { shape: [n, k], backend: on }));
+        const right = stores[name](tensor(w, { shape: [n, k], backend: on }));
         return (params ? gemv(left, right, params) : matmul(left, right, { transposeB: true })).dataSync();
       });
     const expected = run(null);

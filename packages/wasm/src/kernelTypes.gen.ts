@@ -5,13 +5,14 @@ export interface Kernels {
   attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionScratch(): number;
-  int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
-  int16ProductScratch(): number;
   int16RowsBytes(m: number, k: number): number;
   int16WeightBytes(rows: number, columns: number): number;
   packInt16(w: number, out: number, rows: number, columns: number): number;
   quantizeInt16(x: number, out: number, m: number, k: number, scratch: number): number;
   quantizeInt16Scratch(k: number): number;
+  int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
+  int16ProductScratch(): number;
+  moduleOnDemand(): number;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;
   siluBackward(dy: number, x: number, out: number, n: number): void;

@@ -1,14 +1,25 @@
-import { blockFormats, embedding, f32ToF16, matmul, packedTensor, reference, tensor, to } from "@lowrank/core";
+import {
+  type Backend,
+  type BlockFormat,
+  blockFormats,
+  embedding,
+  f32ToF16,
+  matmul,
+  packedTensor,
+  reference,
+  tensor,
+  to,
+} from "@lowrank/core";
 import { describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 
-const [rows, width] = [7, 96];
+const [rows, width] = [7, 512];
 
 /**
  * Whole rows of blocks: every code comes up, under scales of either sign,
  * zero and subnormal ones too.
  */
-function someBlocks({ elements, bytes }: { elements: number; bytes: number }): Uint8Array {
+function someBlocks({ elements, bytes, halves }: BlockFormat["block"]): Uint8Array {
   const count = (rows * width) / elements;
   const scales = [0.5, -0.037, 0, -0, 2 ** -20, -1000, 0.01, -0.25];
   const codes = new Uint16Array(scales.length);
@@ -16,9 +27,7 @@ function someBlocks({ elements, bytes }: { elements: number; bytes: number }): U
   const blocks = Uint8Array.from({ length: count * bytes }, (_, i) => (37 * i + (i >> 3)) & 255);
   const view = new DataView(blocks.buffer);
   for (let block = 0; block < count; block++) {
-    // In formats with a minimum it follows the scale, and must be a number too.
-    view.setUint16(block * bytes, codes[block % 8], true);
-    if (bytes % 4 === 0) view.setUint16(block * bytes + 2, codes[(block + 3) % 8], true);
+    for (const [i, at] of halves.entries()) view.setUint16(block * bytes + at, codes[(block + 3 * i) % 8], true);
   }
   return blocks;
 }
@@ -37,7 +46,8 @@ describe.each(Object.values(blockFormats))("$dtype", ({ dtype, block, unpack }) 
     ["wasm", async () => wasm({ build: "simd" })],
     ["wasm, relaxed", async () => wasm({ build: "relaxed" })],
   ] as const)("on %s: the format's numbers, to the bit, whole, as rows and in products", async (_, start) => {
-    const backend = await start();
+    const backend: Backend = await start();
+    await backend.prepare?.(dtype);
     const w = packedTensor(bytes, { shape: [rows, width], dtype, backend });
     const full = to(w, { dtype: "f32" });
     expect(bits((await full.data()) as Float32Array)).toEqual(bits(expected));
@@ -54,4 +64,14 @@ describe.each(Object.values(blockFormats))("$dtype", ({ dtype, block, unpack }) 
       for (const [i, value] of packed.entries()) expect(Math.abs(value - wide[i])).toBeLessThan(1e-5 * most);
     }
   });
+});
+
+it("says what to await before the first weight of a format whose kernels are not loaded", async () => {
+  const backend = await wasm();
+  const w = packedTensor(new Uint8Array(144), { shape: [1, 256], dtype: "q4_k", backend });
+  expect(() => to(w, { dtype: "f32" })).toThrow(
+    'wasm: the kernels of q4_k are not loaded; call `await backend.prepare("q4_k")` before',
+  );
+  await backend.prepare?.("q4_k");
+  expect(to(w, { dtype: "f32" }).dataSync()).toEqual(new Float32Array(256));
 });

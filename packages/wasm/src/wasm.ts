@@ -1,5 +1,5 @@
 import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
-import { faultError, sizeOf, viewOf } from "@lowrank/core/backend";
+import { type DType, dtypes, faultError, sizeOf, viewOf } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { loadBuild } from "./builds/loadBuild.ts";
@@ -10,6 +10,7 @@ import type { HeapStats } from "./heapStats.ts";
 import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernel.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
+import { kernelImports, type LaterKernels } from "./laterKernels.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
@@ -97,6 +98,13 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
   return { memory: new WebAssembly.Memory(size), shared: false };
 }
 
+/** Formats whose kernels are a module of their own: those behind the others. */
+const onDemand: ReadonlySet<DType> = new Set(dtypes.slice(dtypes.indexOf("q8_0") + 1));
+
+function unprepared(dtype: DType): Error {
+  return new Error(`wasm: the kernels of ${dtype} are not loaded; call \`await backend.prepare("${dtype}")\` before`);
+}
+
 /**
  * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`.
  * An op without a kernel runs as its composition; one that has none runs its reference
@@ -123,7 +131,11 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   if (!WebAssembly.validate(bytes)) throw new Error("wasm: this JavaScript engine has no WebAssembly SIMD");
 
   const module = await WebAssembly.compile(bytes);
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  let later: LaterKernels | undefined;
+  const instance = await WebAssembly.instantiate(
+    module,
+    kernelImports(memory, () => later!),
+  );
   let k = instance.exports as unknown as Kernels;
   const heap = new Heap(memory, heapBase);
   k.setScratch(heap.alloc(k.scratchBytes()).ptr);
@@ -153,6 +165,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const ptrOf = (buffer: Buffer): number => (buffer as HeapBlock).ptr;
   const view = (tensor: TensorRef): View => viewOf(tensor, memory.buffer, ptrOf(tensor.buffer));
   const address = ({ buffer, shape, dtype, packing }: TensorRef): WasmTensor => {
+    if (!later && onDemand.has(dtype)) throw unprepared(dtype);
     const block = buffer as HeapBlock;
     // Rounding goes by the whole of a batch.
     const precision = batchInvariant ? "highest" : block.precision;
@@ -206,6 +219,16 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
       stop();
     },
     heapStats: () => heap.stats(),
+    prepare: async (dtype) => {
+      if (later || !onDemand.has(dtype)) return;
+      const { loadOnDemand } = await import("./builds/loadOnDemand.ts");
+      const code = await loadOnDemand(build, shared);
+      const { instance: more } = await WebAssembly.instantiate(code, { env: { memory } });
+      const { ptr } = heap.alloc(code.length);
+      new Uint8Array(memory.buffer, ptr, code.length).set(code);
+      new Uint32Array(memory.buffer, k.moduleOnDemand(), 2).set([ptr, code.length]);
+      later = more.exports as unknown as LaterKernels;
+    },
     alloc: (size) => heap.alloc(size),
     free: (buffer) => heap.free(buffer as HeapBlock),
     write: (buffer, data, offset = 0) => {

@@ -2,6 +2,7 @@
 // kernels until it is ended. `pnpm build:kernels` bundles it into workerScript.gen.ts, from which
 // workers start.
 import { JobBoard, type Kernel } from "./jobBoard.ts";
+import { kernelImports, type LaterKernels } from "./laterKernels.ts";
 import type { WorkerSetup } from "./startWorkers.ts";
 
 interface Port {
@@ -9,7 +10,16 @@ interface Port {
 }
 
 function serve(port: Port, { module, memory, board, scratch, tiles }: WorkerSetup): void {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  let later: LaterKernels | undefined;
+  // A worker that waits for work hears no message, so it finds the module's bytes in the memory.
+  const load = (): LaterKernels => {
+    const [at, size] = new Uint32Array(memory.buffer, (exports.moduleOnDemand as Kernel)() as number, 2);
+    const bytes = new Uint8Array(memory.buffer, at, size).slice() as Uint8Array<ArrayBuffer>;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    return instance.exports as unknown as LaterKernels;
+  };
+  const imports = kernelImports(memory, () => (later ??= load()));
+  const { exports } = new WebAssembly.Instance(module, imports);
   (exports.setScratch as Kernel)(scratch);
   const kernels = Object.values(exports) as Kernel[];
   const jobs = new JobBoard(memory, board, kernels, tiles);

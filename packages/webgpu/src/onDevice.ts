@@ -20,6 +20,7 @@ import { type CheckedCall, SelfCheck } from "./selfCheck/selfCheck.ts";
 import type { Trial } from "./selfCheck/trial.ts";
 import { cutCall } from "./split/cutCall.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
+import { knowBlocks } from "./wgsl/packed.ts";
 import type { Dispatch, Shader } from "./wgsl/shader.ts";
 
 /** Calls that may have found faults, at most, before the device is asked. */
@@ -202,6 +203,7 @@ export async function onDevice(
     },
     read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
     sync: async () => void (await readBytes(null, 0, 0)),
+    prepare: async () => knowBlocks((await import("./wgsl/blocks.ts")).blockCode),
     supports: (op, inputs, params) => !checks.refuses(op, inputs) && table.supports(op, inputs, params),
     run: (op, inputs, outputs, params) => {
       const kernel = table.kernelOf(op);

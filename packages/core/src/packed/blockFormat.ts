@@ -1,7 +1,7 @@
 import type { BlockDType } from "../dtype.ts";
-import { f32ToF16 } from "../half.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { BlockFormat } from "./packedFormat.ts";
+import { ScaleWriter } from "./scaleWriter.ts";
 
 // The rounding of `pack` is that of llama.cpp's reference code (quantize_row_*_ref in
 // ggml-quants.c), which gguf-py repeats: every intermediate result is an f32, and no
@@ -12,8 +12,8 @@ interface BlockDefinition {
   readonly dtype: BlockDType;
   readonly block: BlockFormat["block"];
   readonly gguf: BlockFormat["gguf"];
-  readonly integerBits: 4 | 8;
-  /** Packs the elements of `values` from `from` on into the block at `at`. */
+  readonly integerBits?: BlockFormat["integerBits"];
+  /** Packs the elements of `values`, all finite, from `from` on into the block at `at`. */
   pack(values: Float32Array, from: number, blocks: Uint8Array, at: number, scales: ScaleWriter): void;
   /** Widens the block at `at` into `out` from `to` on. */
   unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;
@@ -35,6 +35,7 @@ export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockF
     pack: (values, what) => {
       const blocks = new Uint8Array((values.length / block.elements) * block.bytes);
       const scales = new ScaleWriter(blocks, dtype, what);
+      if (!values.every(Number.isFinite)) throw scales.refusal("a number that is not finite");
       for (let from = 0, at = 0; at < blocks.length; from += block.elements, at += block.bytes) {
         pack(values, from, blocks, at, scales);
       }
@@ -53,32 +54,4 @@ export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockF
 export function inverseOf(d: number): number {
   const inverse = Math.fround(1 / d);
   return Number.isFinite(inverse) ? inverse : 0;
-}
-
-/** Writes the f16 scales of blocks. */
-class ScaleWriter {
-  readonly #view: DataView;
-  readonly #dtype: BlockDType;
-  readonly #what: string;
-  readonly #wide = new Float32Array(1);
-  readonly #code = new Uint16Array(1);
-
-  constructor(blocks: Uint8Array, dtype: BlockDType, what: string) {
-    this.#view = new DataView(blocks.buffer);
-    this.#dtype = dtype;
-    this.#what = what;
-  }
-
-  /** Writes a scale. Throws for one that is not finite, or would not be as f16. */
-  write(scale: number, at: number): void {
-    this.#wide[0] = scale;
-    f32ToF16(this.#wide, this.#code);
-    if ((this.#code[0] & 0x7fff) >= 0x7c00) {
-      const found = Number.isFinite(scale) ? "numbers too large for an f16 scale" : "a number that is not finite";
-      throw new Error(
-        `${this.#what} holds ${found}, which ${this.#dtype.toUpperCase()} cannot store; write bf16 or f32`,
-      );
-    }
-    this.#view.setUint16(at, this.#code[0], true);
-  }
 }

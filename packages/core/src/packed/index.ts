@@ -5,10 +5,19 @@ import { nf4 } from "./nf4.ts";
 import type { BlockFormat, FourBitFormat } from "./packedFormat.ts";
 import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
+import { q4_k } from "./q4_k.ts";
+import { q5_0 } from "./q5_0.ts";
+import { q5_1 } from "./q5_1.ts";
+import { q5_k } from "./q5_k.ts";
+import { q6_k } from "./q6_k.ts";
 import { q8_0 } from "./q8_0.ts";
 
 /** The descriptors of GGUF's formats that tensors hold as they lie in files. */
-export const blockFormats: Readonly<Record<BlockDType, BlockFormat>> = { q4_0, q4_1, q8_0 };
+export const blockFormats: Readonly<Record<BlockDType, BlockFormat>> = {
+  ...{ q4_0, q4_1, q8_0 },
+  ...{ q5_0, q5_1 },
+  ...{ q4_k, q5_k, q6_k },
+};
 
 /** The descriptors of all packed dtypes. */
 export const packedFormats: Readonly<Record<QuantType, FourBitFormat> & Record<BlockDType, BlockFormat>> = {

@@ -38,18 +38,28 @@ export interface FourBitFormat extends PackedFormat {
   readonly codebook: Codebook;
 }
 
+/** The place of a format in GGUF files; the names are of tensor types, as ggml has them. */
+interface GgufPlace {
+  /** The number of the tensor type. */
+  readonly type: number;
+  /** The number of files whose matrices are mostly of that type. */
+  readonly file: number;
+  /** The type of the output layer in such files. Default: the type itself. */
+  readonly output?: "Q8_0" | "Q6_K";
+  /** The type of matrices whose rows are no whole blocks, as llama.cpp takes it. Default: F16. */
+  readonly otherwise?: "Q5_0" | "Q5_1" | "Q8_0";
+}
+
 /** A format of GGUF files: rows of whole blocks, each with its own scales. */
 export interface BlockFormat extends PackedFormat {
   readonly dtype: BlockDType;
-  readonly integerBits: 4 | 8;
-  readonly block: { readonly elements: number; readonly bytes: number };
+  /** `halves` are the bytes at which a block's f16 numbers begin. */
+  readonly block: { readonly elements: number; readonly bytes: number; readonly halves: readonly number[] };
+  readonly gguf: GgufPlace;
   /**
-   * Its numbers in GGUF: of the tensor type, and of files whose matrices are mostly of that type.
-   */
-  readonly gguf: { readonly type: number; readonly file: number };
-  /**
-   * Returns the blocks of whole rows, as gguf-py's `quantize`. Throws where a scale is not finite;
-   * `what` names the tensor.
+   * Returns the blocks of whole rows, as gguf-py's `quantize`, and as ggml's reference quantiser
+   * where gguf-py has none. Throws where a number or a scale is not finite; `what` names the
+   * tensor.
    */
   pack(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
 }

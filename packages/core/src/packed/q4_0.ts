@@ -11,14 +11,13 @@ const { fround } = Math;
  */
 export const q4_0: BlockFormat = blockFormat({
   dtype: "q4_0",
-  block: { elements: 32, bytes: 18 },
-  gguf: { type: 2, file: 2 },
+  block: { elements: 32, bytes: 18, halves: [0] },
+  gguf: { type: 2, file: 2, output: "Q8_0" },
   integerBits: 4,
   pack: (values, from, blocks, at, scales) => {
     let largest = values[from];
     for (let i = from; i < from + 32; i++) {
-      // A NaN stays, and is refused as a scale.
-      if (Math.abs(values[i]) > Math.abs(largest) || Number.isNaN(values[i])) largest = values[i];
+      if (Math.abs(values[i]) > Math.abs(largest)) largest = values[i];
     }
     const d = fround(largest / -8);
     scales.write(d, at);

@@ -11,14 +11,13 @@ const { fround } = Math;
  */
 export const q4_1: BlockFormat = blockFormat({
   dtype: "q4_1",
-  block: { elements: 32, bytes: 20 },
-  gguf: { type: 3, file: 3 },
+  block: { elements: 32, bytes: 20, halves: [0, 2] },
+  gguf: { type: 3, file: 3, output: "Q8_0" },
   integerBits: 4,
   pack: (values, from, blocks, at, scales) => {
     let least = values[from];
     let most = least;
     for (let i = from; i < from + 32; i++) {
-      // A NaN stays, and is refused as a scale.
       least = Math.min(least, values[i]);
       most = Math.max(most, values[i]);
     }

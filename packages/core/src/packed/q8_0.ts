@@ -10,7 +10,7 @@ const { fround } = Math;
  */
 export const q8_0: BlockFormat = blockFormat({
   dtype: "q8_0",
-  block: { elements: 32, bytes: 34 },
+  block: { elements: 32, bytes: 34, halves: [0] },
   gguf: { type: 8, file: 7 },
   integerBits: 8,
   pack: (values, from, blocks, at, scales) => {

@@ -9,4 +9,4 @@ export { primitiveNames } from "./primitiveKernels.ts";
 export { primitives } from "./primitives.ts";
 export { type BackendTest, type TestBackendOptions, testBackend } from "./testBackend.ts";
 export { testBatchInvariance } from "./testBatchInvariance.ts";
-export { storedWeights } from "./weightCases.ts";
+export { prepareStored, storedWeights, wideStoredWeights } from "./weightCases.ts";

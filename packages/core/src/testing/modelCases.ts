@@ -1,3 +1,4 @@
+import { type DType, hasIntegerCodes } from "../dtype.ts";
 import * as f from "../functional/index.ts";
 import { attentionOp } from "../ops/attention.ts";
 import { crossEntropyWithRows } from "../ops/crossEntropy.ts";
@@ -69,7 +70,7 @@ function int8Cases(...shapes: number[][]): OpCase[] {
   if (shapes.length === 0) return [];
   const [left, right, ...rest] = shapes;
   const cases = weightCases([x(left), x(right)], 1, (t, w) => f.linearInt8(t, w));
-  const integers = cases.filter(({ name }) => name?.startsWith("q"));
+  const integers = cases.filter(({ name = "" }) => hasIntegerCodes(name.split(" ")[0] as DType));
   return [...integers.map((c) => ({ ...c, gradients: [] })), ...int8Cases(...rest)];
 }
 
@@ -210,6 +211,7 @@ export const modelCases: Cases<Name> = {
   embedding: [
     ...weightCases([x([11, 64]), index([3, 5], 11)], 0, (w, ids) => f.widen(f.embedding(w, ids))),
     ...weightCases([x([11, 37]), index([9], 11)], 0, (w, ids) => f.widen(f.embedding(w, ids))),
+    ...weightCases([x([11, 512]), index([7], 11)], 0, (w, ids) => f.widen(f.embedding(w, ids))),
     ...calls([x([11, 6]), index([3, 5], 11)], (w, ids) => f.embedding(w, ids)),
     ...calls([x([11, 5]), index([3, 5], 11)], (w, ids) => f.widen(f.embedding(f.to(w, { dtype: "bf16" }), ids))).map(
       (c) => ({ ...c, gradients: [] }),
@@ -233,6 +235,7 @@ export const modelCases: Cases<Name> = {
       (h, w, l) => f.linearCrossEntropy(h, w, l, { reduction: "sum", labelSmoothing: 0.1 }),
     ),
     ...weightCases([x([4, 6, 32]), x([13, 32]), labels], 1, (h, w, l) => f.linearCrossEntropy(h, w, l)),
+    ...weightCases([x([4, 6, 256]), x([13, 256]), labels], 1, (h, w, l) => f.linearCrossEntropy(h, w, l)),
     ...weightCases([x([4, 6, 10]), x([13, 10]), labels], 1, (h, w, l) =>
       f.linearCrossEntropy(h, w, l, { labelSmoothing: 0.1 }),
     ),

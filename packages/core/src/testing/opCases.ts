@@ -220,6 +220,9 @@ export const opCases: Cases<FunctionName> = {
     ...calls([x([24]), x([24, 17])], (t, w) => f.linear(t, w, null, { fanInFanOut: true })),
     ...calls([x([3, 24]), { shape: [17, 24], dtype: "bf16" }], (t, w) => f.linear(t, w)),
     ...weightCases([x([9, 64]), x([19, 64])], 1, (t, w) => f.linear(t, w)),
+    ...weightCases([x([6, 512]), x([11, 512])], 1, (t, w) => f.linear(t, w)),
+    ...weightCases([x([1, 256]), x([9, 256])], 1, (t, w) => f.linear(t, w)),
+    ...weightCases([x([6, 13]), x([13, 256])], 1, (t, w) => f.linear(t, w, null, { fanInFanOut: true })),
     ...weightCases([x([2, 7, 37]), x([37, 70])], 1, (t, w) => f.linear(t, w, null, { fanInFanOut: true })),
   ],
   log: unaryCases(f.log, positive),
@@ -406,6 +409,7 @@ export const opCases: Cases<FunctionName> = {
       ...calls([ints], (t) => f.to(t, { dtype: "f32" })),
       ...weightCases([x([9, 96])], 0, (w) => f.to(w, { dtype: "f32" })),
       ...weightCases([x([257, 129])], 0, (w) => f.to(w, { dtype: "bf16" })),
+      ...weightCases([x([3, 256])], 0, (w) => f.to(w, { dtype: "f32" })),
     ],
   ),
   // Far from singular; one of the second pair must exchange its rows.

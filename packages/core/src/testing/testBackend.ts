@@ -13,6 +13,7 @@ import { expectClose, type Numbers } from "./expectClose.ts";
 import { inputValues, makeInput } from "./input.ts";
 import { memoryTests } from "./memoryTests.ts";
 import { type FunctionName, opCases } from "./opCases.ts";
+import { prepareStored } from "./weightCases.ts";
 
 /** A test of the conformance suite. */
 export interface BackendTest {
@@ -53,6 +54,7 @@ export function testBackend(backend: Backend, options: TestBackendOptions = {}):
 
 async function checkCase(backend: Backend, opCase: OpCase): Promise<void> {
   const expected = await runCase(reference(), opCase);
+  await prepareStored(backend);
   const before = memory().buffers;
   const actual = await runCase(backend, opCase);
   const left = memory().buffers - before;

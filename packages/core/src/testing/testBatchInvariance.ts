@@ -6,7 +6,7 @@ import { randn } from "../randomTensors.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import type { BackendTest } from "./testBackend.ts";
-import { storedWeights } from "./weightCases.ts";
+import { prepareStored, storedWeights, wideStoredWeights } from "./weightCases.ts";
 
 /** Some of m rows: those from `first` on, `count` of them. */
 interface Part {
@@ -65,7 +65,9 @@ class Draws {
   /** A weight [n, k] in a format. */
   async weight(format: string, n: number, k: number): Promise<Tensor> {
     const w = this.normal(n, k);
-    return format === "f32" ? w : storedWeights[format](w, (await w.data()) as Float32Array);
+    return format === "f32"
+      ? w
+      : { ...storedWeights, ...wideStoredWeights }[format](w, (await w.data()) as Float32Array);
   }
 }
 
@@ -96,11 +98,12 @@ async function expectSameRows(
 type Check = (draws: Draws) => Promise<void>;
 
 const byWeight =
-  (format: string): Check =>
+  (format: string, isWide = false): Check =>
   async (d) => {
     const part = d.part();
     const transposeB = d.of([true, false]);
-    const [n, k] = transposeB ? [d.columns(), d.blocks()] : [d.columns(), 64];
+    const depth = isWide ? 256 * d.of([1, 2, 5]) : d.blocks();
+    const [n, k] = transposeB ? [d.columns(), depth] : [d.columns(), isWide ? 256 : 64];
     using w = await d.weight(format, n, k);
     using x = d.normal(part.m, transposeB ? k : n);
     await expectSameRows("matmul", (rows) => f.matmul(rows, w, { transposeB }), x, part);
@@ -233,6 +236,7 @@ export function testBatchInvariance(backend: Backend, rounds: number): BackendTe
     ...Object.fromEntries(
       ["f32", ...Object.keys(storedWeights)].map((format) => [`matmul by ${format}`, byWeight(format)]),
     ),
+    ...Object.fromEntries(Object.keys(wideStoredWeights).map((name) => [`matmul by ${name}`, byWeight(name, true)])),
     ...Object.fromEntries(["q4_0", "q4_1", "q8_0"].map((format) => [`linearInt8 by ${format}`, byIntegers(format)])),
     "loraLinear and its factors": lowRank,
     "rows of adapters": rowsOfAdapters,
@@ -243,6 +247,7 @@ export function testBatchInvariance(backend: Backend, rounds: number): BackendTe
   return Object.entries(checks).map(([name, check]) => ({
     name: `rows have the same bits alone and among others: ${name}`,
     run: async () => {
+      await prepareStored(backend);
       for (let seed = 1; seed <= rounds; seed++) await check(new Draws(seed, backend));
     },
   }));

@@ -1,6 +1,7 @@
+import type { Backend } from "../backend.ts";
 import type { BlockDType } from "../dtype.ts";
 import * as f from "../functional/index.ts";
-import { blockFormats } from "../packed/index.ts";
+import { blockFormats, packedFormats } from "../packed/index.ts";
 import { packedTensor } from "../packedTensor.ts";
 import type { Tensor } from "../tensor.ts";
 import type { OpCase } from "./cases.ts";
@@ -14,9 +15,21 @@ function inBlocks(t: Tensor, dtype: BlockDType, values = t.dataSync() as Float32
 
 type Store = (w: Tensor, values?: Float32Array) => Tensor;
 
+/** Loads all that ops on a backend need for `storedWeights`. */
+export async function prepareStored(backend: Backend): Promise<void> {
+  for (const { dtype } of Object.values(packedFormats)) await backend.prepare?.(dtype);
+}
+
+const inFormats = (elements: number): Readonly<Record<string, Store>> => {
+  const formats = Object.values(blockFormats).filter(({ block }) => block.elements === elements);
+  return Object.fromEntries(
+    formats.map(({ dtype }): [string, Store] => [dtype, (w, values) => inBlocks(w, dtype, values)]),
+  );
+};
+
 /**
- * Every way of storing an f32 weight in another format; rows of GGUF's are whole blocks of 32. The
- * weight's elements need not be given where its backend reads at once.
+ * Ways of storing an f32 weight in another format, after `prepareStored`; rows of GGUF's are whole
+ * blocks of 32. The weight's elements need not be given where its backend reads at once.
  */
 export const storedWeights: Readonly<Record<string, Store>> = {
   f16: (w) => f.to(w, { dtype: "f16" }),
@@ -24,10 +37,11 @@ export const storedWeights: Readonly<Record<string, Store>> = {
   nf4: (w) => f.quantize4bit(w, { blockSize: 32 }),
   "nf4, nested": (w) => f.quantize4bit(w, { doubleQuant: true }),
   fp4: (w) => f.quantize4bit(w, { quantType: "fp4", blockSize: 128 }),
-  ...Object.fromEntries(
-    Object.values(blockFormats).map(({ dtype }): [string, Store] => [dtype, (w, values) => inBlocks(w, dtype, values)]),
-  ),
+  ...inFormats(32),
 };
+
+/** The formats of GGUF with rows of whole blocks of 256, likewise. */
+export const wideStoredWeights: Readonly<Record<string, Store>> = inFormats(256);
 
 /**
  * The function with the input at position `weight`, an f32 one, stored in every way; gradients of
@@ -40,8 +54,9 @@ export function weightCases(
 ): OpCase[] {
   const { shape } = inputs[weight];
   const gradients = inputs.flatMap(({ dtype = "f32" }, i) => (dtype === "f32" && i !== weight ? [i] : []));
-  return Object.entries(storedWeights).flatMap(([name, store]) => {
-    if (name in blockFormats && shape[shape.length - 1] % 32 !== 0) return [];
+  return Object.entries({ ...storedWeights, ...wideStoredWeights }).flatMap(([name, store]) => {
+    const { elements } = blockFormats[name as BlockDType]?.block ?? { elements: 1 };
+    if (shape[shape.length - 1] % elements !== 0) return [];
     const stored = inputs.with(weight, { ...inputs[weight], store });
     return [{ name: `${name} ${shape}`, inputs: stored, gradients, run: (t) => run(...t) }];
   });

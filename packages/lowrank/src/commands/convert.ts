@@ -25,13 +25,16 @@ Of a GGUF file, --dtype is what matrices are stored in; vectors stay f32, as lla
   f32    4 bytes a weight, loses nothing
   f16    2 bytes (default); bf16 keeps the range of f32 instead of three more digits
   q8_0   1.06 bytes, blocks of 32 with a scale
-  q4_1   0.63 bytes, blocks of 32 with a scale and a minimum; the output layer is q8_0
-  q4_0   0.56 bytes, blocks of 32 with a scale; the output layer is q8_0
-A matrix whose rows are no whole blocks of 32 becomes f16, and convert names it.
+  q6_k   0.82 bytes, blocks of 256 with 16 scales
+  q5_k   0.69 bytes, blocks of 256 with 8 scales and minima; the output layer is q6_k
+  q4_k   0.56 bytes, as q5_k, and better than q4_0 and q4_1; the output layer is q6_k
+  q5_1, q5_0, q4_1, q4_0   0.75, 0.69, 0.63, 0.56 bytes, the older blocks of 32; the output layer is q8_0
+A matrix whose rows are no whole blocks takes what llama.cpp takes: q8_0, q5_1 or q5_0 in place of q6_k, q5_k or q4_k,
+else f16; convert names it.
 Of a folder, --dtype is f32 (default; blocks are widened and lose nothing more), f16 or bf16.
 
 Examples:
-  $ lowrank convert --model ./model --output ./model.gguf --dtype q8_0
+  $ lowrank convert --model ./model --output ./model.gguf --dtype q4_k
   $ lowrank convert --model ./model.gguf --output ./model`;
 
 /** `lowrank convert`. */

@@ -27,7 +27,7 @@ interface MergeCommandOptions extends QuantizeCommandOptions {
 
 const examples = `
 Examples:
-  $ lowrank merge --model ./model --adapter ./adapter --output ./merged.gguf --dtype q8_0
+  $ lowrank merge --model ./model --adapter ./adapter --output ./merged.gguf --dtype q4_k
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
 /**
@@ -36,7 +36,7 @@ Examples:
  */
 const tolerances: Readonly<Record<GgufDType, number>> = {
   ...{ f32: 1e-4, f16: 1e-2, bf16: 1e-1 },
-  ...{ q8_0: 1e-1, q4_1: 1, q4_0: 1 },
+  ...{ q8_0: 1e-1, q4_1: 1, q4_0: 1, q5_1: 1, q5_0: 1, q6_k: 1, q5_k: 1, q4_k: 1 },
 };
 
 /** `lowrank merge`. */
@@ -52,7 +52,7 @@ export function mergeCommand(): Command {
     .addOption(
       new Option(
         "--dtype <type>",
-        "of the written weights, those of a model in 4 bits too; q8_0, q4_1 and q4_0 are for .gguf files (default: f32, and f16 for .gguf)",
+        "of the written weights, those of a model in 4 bits too; q8_0, q6_k and other blocks are for .gguf files (default: f32, and f16 for .gguf)",
       )
         .choices(ggufDTypes)
         .conflicts("requantize"),

@@ -28,8 +28,8 @@ interface BertDefaults {
 
 /** Reads a `config.json` of BERT or its kin; missing keys take the defaults of transformers. */
 export function readBertConfig(fields: JsonFields, modelType: string, defaults: BertDefaults): BertConfig {
-  const hiddenSize = fields.integer("hidden_size", 768);
-  const numAttentionHeads = fields.integer("num_attention_heads", 12);
+  const hiddenSize = fields.size("hidden_size", 768);
+  const numAttentionHeads = fields.size("num_attention_heads", 12);
   if (hiddenSize % numAttentionHeads !== 0) {
     throw fields.bad("num_attention_heads", `a divisor of hidden_size ${hiddenSize}`);
   }
@@ -39,18 +39,18 @@ export function readBertConfig(fields: JsonFields, modelType: string, defaults: 
   }
   return {
     modelType,
-    vocabSize: fields.integer("vocab_size", defaults.vocabSize),
+    vocabSize: fields.size("vocab_size", defaults.vocabSize),
     hiddenSize,
-    numHiddenLayers: fields.integer("num_hidden_layers", 12),
+    numHiddenLayers: fields.layers("num_hidden_layers", 12),
     numAttentionHeads,
-    intermediateSize: fields.integer("intermediate_size", 3072),
+    intermediateSize: fields.size("intermediate_size", 3072),
     hiddenAct: readActivation(fields, "hidden_act", "gelu"),
     attentionProbsDropoutProb: fields.probability("attention_probs_dropout_prob", 0.1),
     hiddenDropoutProb: fields.probability("hidden_dropout_prob", 0.1),
     classifierDropout: fields.raw("classifier_dropout") === undefined ? null : fields.probability("classifier_dropout"),
-    maxPositionEmbeddings: fields.integer("max_position_embeddings", 512),
-    typeVocabSize: fields.integer("type_vocab_size", 2),
-    layerNormEps: fields.number("layer_norm_eps", 1e-12),
+    maxPositionEmbeddings: fields.size("max_position_embeddings", 512),
+    typeVocabSize: fields.size("type_vocab_size", 2),
+    layerNormEps: fields.epsilon("layer_norm_eps", 1e-12),
     padTokenId: fields.tokenId("pad_token_id", defaults.padTokenId) ?? 0,
   };
 }

@@ -16,13 +16,13 @@ const problemTypes = ["regression", "single_label_classification", "multi_label_
 /** Reads the head's part of a `config.json`; two labels without names where it says nothing. */
 export function readClassifierHead(fields: JsonFields): ClassifierHead {
   const problemType = fields.raw("problem_type") === undefined ? null : fields.oneOf("problem_type", problemTypes);
-  const named = fields.raw("id2label");
+  const named = fields.object("id2label");
   if (named === undefined) {
-    return { labels: Array.from({ length: fields.integer("num_labels", 2) }, (_, i) => `LABEL_${i}`), problemType };
+    return { labels: Array.from({ length: fields.size("num_labels", 2) }, (_, i) => `LABEL_${i}`), problemType };
   }
-  const labels: unknown[] = [];
-  for (const [id, label] of Object.entries(named as object)) labels[Number(id)] = label;
-  if (labels.length === 0 || !Array.from(labels).every((label) => typeof label === "string")) {
+  const count = Object.keys(fields.raw("id2label") as object).length;
+  const labels = Array.from({ length: count }, (_, id) => named.raw(String(id)));
+  if (labels.length === 0 || !labels.every((label) => typeof label === "string")) {
     throw fields.bad("id2label", "names for the numbers from 0 on");
   }
   return { labels: labels as string[], problemType };

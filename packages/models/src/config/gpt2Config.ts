@@ -23,22 +23,22 @@ export interface GPT2Config extends ModelConfig {
 
 /** Reads a `config.json` of model_type gpt2; missing keys take the defaults of transformers. */
 export function readGPT2Config(fields: JsonFields): GPT2Config {
-  const nEmbd = fields.integer("n_embd", 768);
-  const nHead = fields.integer("n_head", 12);
+  const nEmbd = fields.size("n_embd", 768);
+  const nHead = fields.size("n_head", 12);
   if (nEmbd % nHead !== 0) throw fields.bad("n_head", `a divisor of n_embd ${nEmbd}`);
   if (fields.boolean("add_cross_attention", false)) {
     throw fields.bad("add_cross_attention", "false, since cross-attention is not supported");
   }
   return {
     modelType: "gpt2",
-    vocabSize: fields.integer("vocab_size", 50257),
-    nPositions: fields.integer("n_positions", 1024),
+    vocabSize: fields.size("vocab_size", 50257),
+    nPositions: fields.size("n_positions", 1024),
     nEmbd,
-    nLayer: fields.integer("n_layer", 12),
+    nLayer: fields.layers("n_layer", 12),
     nHead,
-    nInner: fields.integer("n_inner", 4 * nEmbd),
+    nInner: fields.size("n_inner", 4 * nEmbd),
     activationFunction: readActivation(fields, "activation_function", "gelu_new"),
-    layerNormEpsilon: fields.number("layer_norm_epsilon", 1e-5),
+    layerNormEpsilon: fields.epsilon("layer_norm_epsilon", 1e-5),
     scaleAttnWeights: fields.boolean("scale_attn_weights", true),
     scaleAttnByInverseLayerIdx: fields.boolean("scale_attn_by_inverse_layer_idx", false),
     tieWordEmbeddings: fields.boolean("tie_word_embeddings", true),

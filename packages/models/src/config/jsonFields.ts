@@ -1,3 +1,9 @@
+/**
+ * The most that a config can ask for: of one size, above what any model has and below what one
+ * dimension of a tensor holds, and of layers, of which a config alone makes lists.
+ */
+const [mostOfSize, mostLayers] = [2 ** 24, 10_000];
+
 /** Typed reading of a JSON object's fields; every error names the file, the key and the value. */
 export class JsonFields {
   readonly where: string;
@@ -26,6 +32,30 @@ export class JsonFields {
     const value = this.#required(key, fallback);
     if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
     throw this.bad(key, `a whole number of at least ${least}`);
+  }
+
+  /** The size of a part of a model: a width, a number of heads, tokens or positions. */
+  size(key: string, fallback?: number): number {
+    return this.#counted(key, fallback, mostOfSize);
+  }
+
+  /** The number of a model's layers. */
+  layers(key: string, fallback?: number): number {
+    return this.#counted(key, fallback, mostLayers);
+  }
+
+  /** The small number that a norm adds before it divides. */
+  epsilon(key: string, fallback?: number): number {
+    const value = this.number(key, fallback);
+    if (value > 0 && value <= 1) return value;
+    throw this.bad(key, "a number above 0 and at most 1");
+  }
+
+  /** A number above 0, such as the base of wavelengths. */
+  positive(key: string, fallback?: number): number {
+    const value = this.number(key, fallback);
+    if (value > 0) return value;
+    throw this.bad(key, "a number above 0");
   }
 
   number(key: string, fallback?: number): number {
@@ -77,6 +107,12 @@ export class JsonFields {
   /** Returns the error for a value of the wrong kind. */
   bad(key: string, expected: string): Error {
     return new Error(`${this.where}: ${key} is ${show(this.#object[key])}; expected ${expected}`);
+  }
+
+  #counted(key: string, fallback: number | undefined, most: number): number {
+    const value = this.#required(key, fallback);
+    if (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= most) return value as number;
+    throw this.bad(key, `a whole number from 1 to ${most}`);
   }
 
   #required(key: string, fallback: unknown): unknown {

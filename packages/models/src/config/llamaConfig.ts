@@ -76,11 +76,11 @@ export function readDecoder<T extends string>(
   modelType: T,
   defaults: KinDefaults,
 ): DecoderConfig & { modelType: T } {
-  const hiddenSize = fields.integer("hidden_size", defaults.hiddenSize ?? 4096);
-  const numAttentionHeads = fields.integer("num_attention_heads", defaults.numAttentionHeads ?? 32);
+  const hiddenSize = fields.size("hidden_size", defaults.hiddenSize ?? 4096);
+  const numAttentionHeads = fields.size("num_attention_heads", defaults.numAttentionHeads ?? 32);
   const numKeyValueHeads = defaults.plainHeads
     ? numAttentionHeads
-    : fields.integer("num_key_value_heads", defaults.numKeyValueHeads ?? numAttentionHeads);
+    : fields.size("num_key_value_heads", defaults.numKeyValueHeads ?? numAttentionHeads);
   if (numAttentionHeads % numKeyValueHeads !== 0) {
     throw fields.bad("num_key_value_heads", `a divisor of num_attention_heads ${numAttentionHeads}`);
   }
@@ -92,18 +92,18 @@ export function readDecoder<T extends string>(
       `a multiple of num_attention_heads ${numAttentionHeads} where there is no head_dim`,
     );
   }
-  const headDim = plain ? usualHead : fields.integer("head_dim");
+  const headDim = plain ? usualHead : fields.size("head_dim");
   if (headDim % 2 !== 0) {
     throw new Error(`${fields.where}: a head has ${headDim} entries; rotary embedding needs an even number`);
   }
-  const maxPositionEmbeddings = fields.integer("max_position_embeddings", defaults.maxPositionEmbeddings);
+  const maxPositionEmbeddings = fields.size("max_position_embeddings", defaults.maxPositionEmbeddings);
   const { activationKey = "hidden_act", hiddenAct = "silu" } = defaults;
   return {
     modelType,
-    vocabSize: fields.integer("vocab_size", defaults.vocabSize),
+    vocabSize: fields.size("vocab_size", defaults.vocabSize),
     hiddenSize,
-    intermediateSize: fields.integer("intermediate_size", defaults.intermediateSize),
-    numHiddenLayers: fields.integer("num_hidden_layers", defaults.numHiddenLayers ?? 32),
+    intermediateSize: fields.size("intermediate_size", defaults.intermediateSize),
+    numHiddenLayers: fields.layers("num_hidden_layers", defaults.numHiddenLayers ?? 32),
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
@@ -124,7 +124,7 @@ export function readLlamaKin<T extends string>(
   modelType: T,
   defaults: KinDefaults,
 ): LlamaKinConfig & { modelType: T } {
-  const rmsNormEps = fields.number("rms_norm_eps", defaults.rmsNormEps ?? 1e-6);
+  const rmsNormEps = fields.epsilon("rms_norm_eps", defaults.rmsNormEps ?? 1e-6);
   return { ...readDecoder(fields, modelType, defaults), rmsNormEps };
 }
 

@@ -1,12 +1,37 @@
 import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
 import { parseGenerationConfig } from "./generationConfig.ts";
-import { parseModelConfig, toHfConfig } from "./modelConfig.ts";
+import { parseClassifierConfig, parseModelConfig, toHfConfig } from "./modelConfig.ts";
 import { readGenerationConfig } from "./readGenerationConfig.ts";
 import { readModelConfig } from "./readModelConfig.ts";
 
 const llama = (more: object = {}) => parseModelConfig({ model_type: "llama", ...more });
 const gpt2 = (more: object = {}) => parseModelConfig({ model_type: "gpt2", ...more });
+
+test.each<[string, object, string]>([
+  ["llama", { num_hidden_layers: 2 ** 31 }, "num_hidden_layers is 2147483648; expected a whole number from 1 to 10000"],
+  ["gpt2", { n_layer: 10_001 }, "n_layer is 10001; expected a whole number from 1 to 10000"],
+  ["llama", { head_dim: 2 ** 31 }, "head_dim is 2147483648; expected a whole number from 1 to 16777216"],
+  ["llama", { hidden_size: 0 }, "hidden_size is 0; expected a whole number from 1"],
+  ["qwen2_moe", { num_experts: 1e300 }, "num_experts is 1e+300; expected a whole number from 1"],
+  ["llama", { rms_norm_eps: -1e-6 }, "rms_norm_eps is -0.000001; expected a number above 0 and at most 1"],
+  ["gpt_neox", { layer_norm_eps: 0 }, "layer_norm_eps is 0; expected a number above 0 and at most 1"],
+  ["gpt2", { layer_norm_epsilon: 2 }, "layer_norm_epsilon is 2; expected a number above 0 and at most 1"],
+  ["llama", { rope_theta: 0 }, "rope_theta is 0; expected a number above 0"],
+  ["gemma3_text", { rope_local_base_freq: -1 }, "rope_local_base_freq is -1; expected a number above 0"],
+  ["granite", { logits_scaling: 0 }, "logits_scaling is 0; expected a number above 0"],
+])("%s: sizes and small numbers are within range: %o", (model_type, more, message) => {
+  expect(() => parseModelConfig({ model_type, ...more })).toThrow(message);
+});
+
+test("labels have the numbers from 0 on", () => {
+  const read = (id2label: unknown) => parseClassifierConfig({ model_type: "bert", id2label });
+  expect(read({ "1": "b", "0": "a" })).toMatchObject({ labels: ["a", "b"] });
+  for (const wrong of [{ "4294967294": "a" }, { "0": "a", "2": "c" }, {}]) {
+    expect(() => read(wrong)).toThrow("expected names for the numbers from 0 on");
+  }
+  expect(() => read("a")).toThrow('id2label: expected a JSON object, found "a"');
+});
 
 describe("defaults of transformers", () => {
   test("llama", () => {

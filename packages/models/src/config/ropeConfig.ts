@@ -40,8 +40,7 @@ export function readRope(fields: JsonFields, context: RopeContext): RopeConfig {
 /** Reads rotary embedding from `parameters`, and what these leave out from the whole config. */
 export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined, context: RopeContext): RopeConfig {
   const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
-  const theta = where("rope_theta").number("rope_theta", context.theta ?? 10000);
-  if (theta <= 0) throw where("rope_theta").bad("rope_theta", "a positive number");
+  const theta = where("rope_theta").positive("rope_theta", context.theta ?? 10000);
   const key = "partial_rotary_factor";
   const partialRotaryFactor = where(key).number(key, context.partialRotaryFactor ?? 1);
   const rotaryDim = rotaryDimOf({ partialRotaryFactor }, context.headDim);

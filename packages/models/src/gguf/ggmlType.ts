@@ -5,7 +5,7 @@ export interface GgmlType {
   /** Its number in a GGUF file. */
   readonly id: number;
   readonly name: string;
-  readonly block: BlockFormat["block"];
+  readonly block: Pick<BlockFormat["block"], "elements" | "bytes">;
   /** Widens whole blocks to f32, into `out` from its start. */
   decode(blocks: Uint8Array, out: Float32Array): void;
   /**

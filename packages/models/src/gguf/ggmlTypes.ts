@@ -1,11 +1,8 @@
 import { type BlockDType, blockFormats } from "@lowrank/core";
 import { type GgmlType, packedType, type WritableGgmlType } from "./ggmlType.ts";
 import { bf16, f16, f32 } from "./types/floats.ts";
-import { q4K } from "./types/q4K.ts";
-import { q5_0 } from "./types/q5_0.ts";
-import { q5_1 } from "./types/q5_1.ts";
-import { q5K } from "./types/q5K.ts";
-import { q6K } from "./types/q6K.ts";
+import { q2K } from "./types/q2K.ts";
+import { q3K } from "./types/q3K.ts";
 
 /** The names of the types that can be written. */
 export type GgufEncoding = "F32" | "F16" | "BF16" | Uppercase<BlockDType>;
@@ -19,7 +16,7 @@ export const encodings = Object.fromEntries(writable.map((type) => [type.name, t
 
 /** The types that can be read, by their number in a GGUF file. */
 export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
-  [...writable, q5_0, q5_1, q4K, q5K, q6K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
+  [...writable, q2K, q3K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
 );
 
 /**
@@ -43,8 +40,8 @@ export function encodedLength(type: GgufEncoding, count: number): number {
 
 /**
  * Returns whole rows of numbers as the blocks of a GGUF file, little-endian: the bytes of gguf-py's
- * `quantize`. `what` names the tensor in errors: a number that is not finite (a quantised block
- * would lose all others), or beyond f16.
+ * `quantize`, and for K-blocks of ggml's reference quantiser. `what` names the tensor in errors: a
+ * number that is not finite (a quantised block would lose all others), or beyond f16.
  */
 export function encodeBlocks(type: GgufEncoding, values: Float32Array, what: string): Uint8Array<ArrayBuffer> {
   const { block, encode } = encodings[type];

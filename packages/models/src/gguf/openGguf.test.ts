@@ -26,6 +26,12 @@ const llama = {
 const gpt2 = { model_type: "gpt2", vocab_size: 40, n_positions: 16, n_embd: 32, n_layer: 2, n_head: 2, n_inner: 64 };
 const u32 = (value: number): GgufValue => ({ type: "u32", value });
 
+/** Sizes by which rows are whole blocks of 256. */
+const wideSizes = {
+  llama: { hidden_size: 256, intermediate_size: 256, num_hidden_layers: 1 },
+  gpt2: { n_embd: 256, n_inner: 256, n_layer: 1 },
+};
+
 const metadata: Record<string, Record<string, GgufValue>> = {
   llama: {
     "general.architecture": { type: "string", value: "llama" },
@@ -52,8 +58,19 @@ beforeAll(async () => {
   await init(reference());
 });
 
+const isWide = (type: GgufEncoding) => encodings[type].block.elements === 256;
+
+/** Blocks of a type. K-blocks take long to make, so that a few are repeated. */
+function blocksOf(type: GgufEncoding, values: Float32Array, what: string): Uint8Array {
+  if (!isWide(type)) return encodeBlocks(type, values, what);
+  const some = encodeBlocks(type, values.subarray(0, 11 * 256), what);
+  const { bytes } = encodings[type].block;
+  return Uint8Array.from({ length: (values.length / 256) * bytes }, (_, i) => some[i % some.length]);
+}
+
 /** The types whose blocks tensors hold. */
 const packedTypes = Object.values(encodings).flatMap(({ name, packed }) => (packed ? [name as GgufEncoding] : []));
+const narrowTypes = packedTypes.filter((type) => !isWide(type));
 
 const made = new Map<string, ReturnType<typeof makeModelAndFile>>();
 
@@ -66,7 +83,8 @@ function modelAndFile(json: { model_type: string }, type: GgufEncoding): ReturnT
 }
 
 /** A random model and the same one as a GGUF file, matrices of the given type. */
-async function makeModelAndFile(json: { model_type: string }, type: GgufEncoding) {
+async function makeModelAndFile(narrow: { model_type: string }, type: GgufEncoding) {
+  const json = { ...narrow, ...(isWide(type) ? wideSizes[narrow.model_type as "llama"] : {}) };
   const config = parseModelConfig(json);
   const model = createModel(config, randomParameters(new Generator(3))).eval();
   const state = new Map(model.stateDict());
@@ -75,12 +93,18 @@ async function makeModelAndFile(json: { model_type: string }, type: GgufEncoding
       const values = (await state.get(hf)!.data()) as Float32Array;
       const turned = transposed ? transpose(values, shape[0], shape[1]) : values;
       const own = shape.length === 1 ? "F32" : type;
-      const blocks = encodeBlocks(own, turned, hf);
+      const blocks = blocksOf(own, turned, hf);
       const bytes = heads === undefined ? blocks : interleaveHeads(blocks, shape[0], heads);
       return { name: gguf, type: own, shape: transposed ? shape.toReversed() : shape, read: async () => bytes };
     }),
   );
-  const contents: GgufContents = { metadata: new Map(Object.entries(metadata[json.model_type])), tensors };
+  const keys = new Map(Object.entries(metadata[json.model_type]));
+  if (isWide(type)) {
+    for (const [key, value] of Object.entries({ block_count: 1, embedding_length: 256, feed_forward_length: 256 })) {
+      keys.set(`${json.model_type}.${key}`, u32(value));
+    }
+  }
+  const contents: GgufContents = { metadata: keys, tensors };
   return { model, contents, bytes: await ggufBytes(contents) };
 }
 
@@ -91,6 +115,49 @@ async function logits(model: Awaited<ReturnType<typeof load>>["model"]) {
   const inputIds = tensor([[1, 5, 7, 30, 2]], { dtype: "i32" });
   return scope(() => model.forward({ inputIds }).logits).data();
 }
+
+/** Loaded packed, the blocks stay as they are, and mean what they mean when they are widened. */
+async function expectPacked(json: { model_type: string }, type: GgufEncoding): Promise<void> {
+  const { bytes } = await modelAndFile(json, type);
+  const plain = (await load(bytes)).model;
+  const [wide, expected] = [plain.stateDict(), await logits(plain)];
+  const packed = await load(bytes, { weights: "packed" });
+  for (const [name, parameter] of packed.model.stateDict()) {
+    const kept = parameter.shape.length === 2;
+    expect([name, parameter.dtype]).toEqual([name, kept ? type.toLowerCase() : "f32"]);
+    const turned = /\.(c_attn|c_proj|c_fc)\.weight/.test(name);
+    const full = parameter.to("f32");
+    expect(await (turned ? full.transpose(0, 1) : full).bytes()).toEqual(await wide.get(name)!.bytes());
+  }
+  const off = (await logits(packed.model)).map((x, i) => Math.abs(x - expected[i]));
+  expect(Math.max(...off)).toBeLessThan(1e-5);
+}
+
+/** Linear layers are quantised as from a wide model, and what is left keeps its blocks. */
+async function expectBesideQuantized(json: { model_type: string }, type: GgufEncoding): Promise<void> {
+  const { bytes } = await modelAndFile(json, type);
+  const wide = await load(bytes, { quantize: {} });
+  const packed = await load(bytes, { quantize: {}, weights: "packed" });
+  expect(packed.quantization).toEqual(wide.quantization);
+  const dtypes = new Set<string>();
+  for (const [name, parameter] of packed.model.stateDict()) {
+    dtypes.add(parameter.dtype);
+    const other = wide.model.stateDict().get(name)!;
+    expect([name, other.dtype]).toEqual([name, parameter.dtype === "nf4" ? "nf4" : "f32"]);
+    if (parameter.dtype === "nf4") expect(await parameter.bytes()).toEqual(await other.bytes());
+    else expect(await parameter.to("f32").bytes()).toEqual(await other.bytes());
+  }
+  expect(dtypes).toEqual(new Set(["nf4", type.toLowerCase(), "f32"]));
+}
+
+test.each([
+  ["llama", "Q4_K", { ...llama, tie_word_embeddings: true }],
+  ["llama", "Q6_K", { ...llama, tie_word_embeddings: true }],
+  ["gpt2", "Q5_K", gpt2],
+] as const)("%s in %s packed: the blocks stay, alone and beside quantised layers", async (_, type, json) => {
+  await expectPacked(json, type);
+  await expectBesideQuantized(json, type);
+});
 
 describe.each([
   ["llama, tied", { ...llama, tie_word_embeddings: true }],
@@ -129,21 +196,7 @@ describe.each([
     }
   });
 
-  test.each(packedTypes)("%s packed: the blocks stay, and mean the same", async (type) => {
-    const { bytes } = await modelAndFile(json, type);
-    const plain = (await load(bytes)).model;
-    const [wide, expected] = [plain.stateDict(), await logits(plain)];
-    const packed = await load(bytes, { weights: "packed" });
-    for (const [name, parameter] of packed.model.stateDict()) {
-      const kept = parameter.shape.length === 2;
-      expect([name, parameter.dtype]).toEqual([name, kept ? type.toLowerCase() : "f32"]);
-      const turned = /\.(c_attn|c_proj|c_fc)\.weight/.test(name);
-      const full = parameter.to("f32");
-      expect(await (turned ? full.transpose(0, 1) : full).bytes()).toEqual(await wide.get(name)!.bytes());
-    }
-    const off = (await logits(packed.model)).map((x, i) => Math.abs(x - expected[i]));
-    expect(Math.max(...off)).toBeLessThan(1e-5);
-  });
+  test.each(narrowTypes)("%s packed: the blocks stay, and mean the same", (type) => expectPacked(json, type));
 
   test("tensors that are read at the same time keep apart", async () => {
     const { bytes } = await modelAndFile(json, "Q8_0");
@@ -164,21 +217,9 @@ describe.each([
     }
   });
 
-  test.each(packedTypes)("%s packed beside quantised layers: the same numbers in both", async (type) => {
-    const { bytes } = await modelAndFile(json, type);
-    const wide = await load(bytes, { quantize: {} });
-    const packed = await load(bytes, { quantize: {}, weights: "packed" });
-    expect(packed.quantization).toEqual(wide.quantization);
-    const dtypes = new Set<string>();
-    for (const [name, parameter] of packed.model.stateDict()) {
-      dtypes.add(parameter.dtype);
-      const other = wide.model.stateDict().get(name)!;
-      expect([name, other.dtype]).toEqual([name, parameter.dtype === "nf4" ? "nf4" : "f32"]);
-      if (parameter.dtype === "nf4") expect(await parameter.bytes()).toEqual(await other.bytes());
-      else expect(await parameter.to("f32").bytes()).toEqual(await other.bytes());
-    }
-    expect(dtypes).toEqual(new Set(["nf4", type.toLowerCase(), "f32"]));
-  });
+  test.each(narrowTypes)("%s packed beside quantised layers: the same numbers in both", (type) =>
+    expectBesideQuantized(json, type),
+  );
 });
 
 describe("errors", () => {

@@ -1,4 +1,4 @@
-import { f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
+import { currentBackend, f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
 import type { GgmlType } from "./ggmlType.ts";
 import { decodeBlocks } from "./ggmlTypes.ts";
 import { separateHeads } from "./headRows.ts";
@@ -39,6 +39,7 @@ export async function readGgufTensor(
   const { dtype = "f32" } = options;
   const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
   if (type.packed && !layout.plus && (options.packed || !layout.transposed)) {
+    await currentBackend().prepare?.(type.packed);
     const packed = packedTensor(blocks, { shape, dtype: type.packed });
     if (options.packed) return packed;
     // Widened by the backend, so that a copy in f32 is never there outside of it.

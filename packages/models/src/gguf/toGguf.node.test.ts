@@ -146,6 +146,22 @@ describe("what is written", () => {
     expect(file.tensors.get("model.layers.0.mlp.down_proj.weight")!.info.type.name).toBe("F16");
   });
 
+  test.each([
+    ["q4_k", "Q5_0"],
+    ["q5_k", "Q5_1"],
+    ["q6_k", "Q8_0"],
+  ] as const)("rows that are no whole blocks of %s become %s, and are named", async (dtype, other) => {
+    const { file, notes } = await open(await folderFiles(golden("llama")), dtype);
+    const matrices = [...file.tensors.values()].filter(({ info }) => info.shape.length === 2);
+    const head = file.tensors.get("lm_head.weight")!;
+    for (const tensor of matrices) expect(tensor.info.type.name).toBe(tensor === head ? "Q8_0" : other);
+    const [, ...types] = notes;
+    const reason = (to: string, from: string) => `${to} instead of ${from}, since rows are no whole blocks of 256: `;
+    const wanted = [reason(other.toLowerCase(), dtype), ...(dtype === "q6_k" ? [] : [reason("q8_0", "q6_k")])];
+    expect(types.map((note) => wanted.findIndex((start) => note.startsWith(start))).sort()).toEqual([...wanted.keys()]);
+    expect(types.join()).toContain("blk.0.attn_q.weight [");
+  });
+
   test("metadata under llama.cpp's keys", async () => {
     const { file } = await open(await llamaFiles({ rope_scaling: { rope_type: "linear", factor: 2 } }), "bf16");
     const values = Object.fromEntries(Array.from(file.header.metadata, ([key, { value }]) => [key, value]));

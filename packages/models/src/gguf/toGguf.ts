@@ -56,9 +56,10 @@ export interface GgufConversion extends GgufContents {
 
 /**
  * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads
- * and encodes one tensor at a time. With formats of 4 bits the output layer (a tied embedding too)
- * is q8_0. A matrix whose rows are no whole blocks becomes f16, and a note names it. Throws where a
- * tensor is missing, unexpected or of another shape, and for a config that GGUF cannot express.
+ * and encodes one tensor at a time. Below 8 bits the output layer (a tied embedding too) is q8_0,
+ * and q6_k beside K-blocks. A matrix whose rows are no whole blocks takes llama.cpp's next type,
+ * q5_0, q5_1 or q8_0 for K-blocks, else f16, and a note names it. Throws where a tensor is missing,
+ * unexpected or of another shape, and for a config that GGUF cannot express.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   checkOptions("toGguf", options, { dtype: true, name: true });
@@ -87,12 +88,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     ...(await tokenizerEntries(files, config, notes)),
   ]);
   const tensors = layouts.map((layout) => convert(weights, layout, chooseType(layout, dtype, config)));
-  const { elements } = encodings[upperCase(dtype)].block;
-  const fallen = tensors.filter(({ type, shape }) => type === "F16" && shape.at(-1)! % elements !== 0);
-  if (fallen.length > 0) {
-    const names = fallen.map((tensor) => `${tensor.name} [${tensor.shape}]`).join(", ");
-    notes.push(`f16 instead of ${dtype}, since rows are no whole blocks of ${elements}: ${names}`);
-  }
+  notes.push(...otherTypes(layouts, tensors, dtype, config));
   return { metadata, tensors: [...tensors, ...ropeFactors(form, config)], notes };
 }
 
@@ -122,17 +118,46 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
   }
 }
 
-/**
- * Chooses a tensor's type as llama.cpp's converter and its quantize command do, except for q6_k
- * output layers, which are q8_0 here.
- */
-function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
+/** Returns the type that a tensor is to have, whatever its rows are. */
+function wantedType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.gguf === "position_embd.weight") return "F32";
   const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
-  const { packed } = encodings[upperCase(dtype)];
-  const coarse = packed !== undefined && blockFormats[packed].integerBits < 8;
-  const type = coarse && layout.gguf === head ? "Q8_0" : upperCase(dtype);
-  return ggufShape(layout).at(-1)! % encodings[type].block.elements === 0 ? type : "F16";
+  const type = upperCase(dtype);
+  return (layout.gguf === head ? placeOf(type)?.output : undefined) ?? type;
+}
+
+const placeOf = (type: GgufEncoding) => {
+  const { packed } = encodings[type];
+  return packed && blockFormats[packed].gguf;
+};
+
+/** Chooses a tensor's type as llama.cpp's converter and its quantize command do. */
+function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
+  const columns = ggufShape(layout).at(-1)!;
+  const fits = (type: GgufEncoding | undefined) => type && columns % encodings[type].block.elements === 0;
+  const wanted = wantedType(layout, dtype, config);
+  const other = placeOf(wanted)?.otherwise;
+  return fits(wanted) ? wanted : fits(other) ? other! : "F16";
+}
+
+/**
+ * Returns a note for each type that stands for another one, since rows are no whole blocks of that.
+ */
+function otherTypes(
+  layouts: readonly TensorLayout[],
+  tensors: readonly GgufTensor[],
+  dtype: GgufDType,
+  config: ModelConfig,
+): string[] {
+  const names = new Map<string, string[]>();
+  for (const [i, { name, type, shape }] of tensors.entries()) {
+    const wanted = wantedType(layouts[i], dtype, config);
+    if (type === wanted) continue;
+    const { elements } = encodings[wanted].block;
+    const reason = `${type.toLowerCase()} instead of ${wanted.toLowerCase()}, since rows are no whole blocks of ${elements}`;
+    names.set(reason, [...(names.get(reason) ?? []), `${name} [${shape}]`]);
+  }
+  return Array.from(names, ([reason, found]) => `${reason}: ${found.join(", ")}`);
 }
 
 function ggufShape({ shape, transposed }: TensorLayout): readonly number[] {

@@ -33,7 +33,12 @@ export function bitsandbytesWeights(
       const entries = parts.get(name);
       if (!entries) return plain.read(name);
       const read = async (part: string) => ({ name: part, ...(await file.read(part)) });
-      return fromBitsandbytes(await Promise.all(entries.map(read)), name).weight;
+      const stored = await Promise.all(entries.map(read));
+      try {
+        return fromBitsandbytes(stored, name).weight;
+      } catch (cause) {
+        throw new Error(`${file.label}: ${(cause as Error).message}`, { cause });
+      }
     },
   };
 }

@@ -195,7 +195,7 @@ describe("loading", () => {
       return loadModel(memoryFiles(new Map([...contents, ["model.safetensors", weights]])));
     };
     await expect(without(/1.mlp.up_proj.weight.quant_state/)).rejects.toThrow(
-      /1.mlp.up_proj.weight.quant_state.bitsandbytes__nf4 or .* is missing; a bitsandbytes weight has exactly one/,
+      /^model.safetensors of .*1.mlp.up_proj.weight.quant_state.bitsandbytes__nf4 or .* is missing; a bitsandbytes weight has exactly one/,
     );
     await expect(without(/1.mlp.up_proj.weight\./)).rejects.toThrow(
       /"model.layers.1.mlp.up_proj.weight" is U8, not F32, F16, BF16; the file is damaged, or quantised/,

@@ -46,6 +46,11 @@ test.each<[string, unknown, string]>([
     { ...good, decoder: { type: "Sequence", decoders: [null] } },
     "decoders: 0 is null; expected a part",
   ],
+  [
+    "a sequence without end",
+    { ...good, decoder: { type: "Sequence", decoders: Array(101).fill({ type: "Fuse" }) } },
+    "decoder: decoders has 101 parts; a sequence has at most 100",
+  ],
   ["a missing part", undecoded, "decoder is missing; where there is none, it is null"],
   [
     "a slow expression",

@@ -139,8 +139,8 @@ const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) 
   },
 };
 
-/** Sequences within sequences are no deeper than this. */
-const deepest = 20;
+/** Sequences within sequences are no deeper than this, and none is longer. */
+const [deepest, mostParts] = [20, 100];
 
 function checkPart(fields: JsonFields, key: string, known: KnownParts, depth: number): void {
   const part = fields.object(key);
@@ -151,6 +151,9 @@ function checkPart(fields: JsonFields, key: string, known: KnownParts, depth: nu
       fieldChecks[kind](part, name);
     } else {
       const items = listIn(part, name);
+      if (items.length > mostParts) {
+        throw new Error(`${part.where}: ${name} has ${items.length} parts; a sequence has at most ${mostParts}`);
+      }
       const inner = new JsonFields({ ...items }, `${part.where}: ${name}`);
       for (const i of items.keys()) {
         if (inner.raw(String(i)) === undefined) throw inner.bad(String(i), "a part");

@@ -9,6 +9,10 @@ test("ranges and namespaces as templates have them", () => {
   );
 });
 
+test("filters that indent", () => {
+  expect(render("{{ {'a': 1} | tojson(indent=2) }}{{ 'x' | indent(2, true) }}")).toBe('{\n  "a": 1\n}  x');
+});
+
 test.each<[string, string]>([
   ["{% for i in range(100000000) %}x{% endfor %}", "it asks for a range of 100000000 numbers, more than 100000"],
   ["{{ range(0, 10, 0) }}", "it asks for a range of Infinity numbers"],
@@ -16,6 +20,8 @@ test.each<[string, string]>([
     "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
     "more than 16777216 characters",
   ],
+  ["{{ messages | tojson(indent=100000000) }}", "it indents by 100000000 spaces, more than 1000"],
+  ["{{ messages[0].content | indent(2000, true) }}", "it indents by 2000 spaces"],
   [`{{ ${"(".repeat(50_000)}1${")".repeat(50_000)} }}`, "it nests too deep"],
   ["{{ raise_exception('only users') }}", "the chat template of mine: only users"],
   ["{% for", "the chat template of mine: "],

@@ -8,6 +8,8 @@ import type { ChatMessage, ChatTemplateOptions } from "./chatTemplate.ts";
 const [mostSteps, charactersOfStep] = [1_000_000, 256];
 /** The most characters of a text that a template makes, and the most numbers of a range. */
 const [mostCharacters, mostNumbers] = [2 ** 24, 100_000];
+/** The filters that put a number of spaces before lines, and the most spaces. */
+const [indenting, mostSpaces]: [readonly unknown[], number] = [["indent", "tojson"], 1000];
 
 /** Thrown where a template goes beyond these limits. */
 class TooMuch extends Error {}
@@ -28,6 +30,25 @@ Interpreter.prototype.evaluate = function (...[statement, environment]: Paramete
   if (stepsLeft < 0) throw new TooMuch(`it is not done after ${mostSteps} steps`);
   const { type, value: name } = (statement ?? {}) as { type?: string; value?: unknown };
   return type === "Identifier" && name === "range" && typeof value === "function" ? limitedRange(result) : result;
+};
+
+/** The parts of the interpreter that its types keep to themselves. */
+interface Filtering {
+  applyFilter(operand: unknown, filter: Filter, environment: unknown): Value;
+  evaluateArguments(args: unknown, environment: unknown): [Argument[], ReadonlyMap<string, Argument>];
+}
+type Argument = { readonly value?: unknown };
+type Filter = { readonly args?: unknown; readonly callee?: { readonly value?: unknown } };
+
+const filtering = Interpreter.prototype as unknown as Filtering;
+const { applyFilter } = filtering;
+filtering.applyFilter = function (operand, filter, environment) {
+  if (indenting.includes(filter.callee?.value)) {
+    const [positional, named] = this.evaluateArguments(filter.args, environment);
+    const spaces = [...positional, ...named.values()].find(({ value }) => Number(value) > mostSpaces);
+    if (spaces) throw new TooMuch(`it indents by ${spaces.value} spaces, more than ${mostSpaces}`);
+  }
+  return applyFilter.call(this, operand, filter, environment);
 };
 
 type Call = (args: { value?: unknown }[], ...rest: unknown[]) => unknown;

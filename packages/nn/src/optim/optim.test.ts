@@ -49,6 +49,11 @@ describe("optimizers", () => {
     expect(train(4, x, resumed).x.dataSync()).toEqual(straight);
     const other = new AdamW([tensor([1, 2, 3], { requiresGrad: true })]);
     expect(() => other.loadStateDict(resumed.stateDict())).toThrow(/state "expAvg" of parameter 0 \[3\] is missing/);
+    const { groups, state } = resumed.stateDict();
+    const moved = new Map([...state].map(([i, memory]) => [i + 32, memory]));
+    expect(() => resumed.loadStateDict({ groups, state: moved })).toThrow(
+      "optimizer: the state is of a parameter 32; there are 1, counted from 0",
+    );
   });
 
   it("take settings per group and skip parameters without a gradient", () => {

@@ -226,6 +226,9 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
       throw new Error(`optimizer: the state is of groups of ${theirs} parameters, not of ${counts}`);
     }
     for (const [i, { tensors }] of state) {
+      if (!params[i]) {
+        throw new Error(`optimizer: the state is of a parameter ${i}; there are ${params.length}, counted from 0`);
+      }
       const { shape } = params[i];
       const specs = this.#specsOf(params[i], groups[this.#groupOf(i)]);
       for (const [name, { shape: wanted, dtype }] of Object.entries(specs)) {

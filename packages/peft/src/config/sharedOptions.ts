@@ -1,8 +1,17 @@
 const taskTypes = ["SEQ_CLS", "SEQ_2_SEQ_LM", "CAUSAL_LM", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"];
 
 const isText = (value: unknown): boolean => typeof value === "string";
-const isList = (value: unknown, of: (item: unknown) => boolean): boolean => Array.isArray(value) && value.every(of);
 const isNames = (value: unknown): boolean => isList(value, isText);
+
+/** Returns true for a list, all of whose items fit. */
+export function isList(value: unknown, of: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(of);
+}
+
+/** Returns true for a list of names, or one text: an expression. */
+export function isNamesOrText(value: unknown): boolean {
+  return isText(value) || isNames(value);
+}
 
 /**
  * Options that more than one method has, with their accepted values in words and as a check;
@@ -13,14 +22,14 @@ export const sharedOptions: Readonly<Record<string, readonly [must: string, fits
   baseModelNameOrPath: ["null or a text", isText],
   revision: ["null or a text", isText],
   modulesToSave: ["null or a list of names", isNames],
-  targetModules: ["null, a list of names or a text", (value) => isText(value) || isNames(value)],
-  excludeModules: ["null, a list of names or a text", (value) => isText(value) || isNames(value)],
+  targetModules: ["null, a list of names or a text", isNamesOrText],
+  excludeModules: ["null, a list of names or a text", isNamesOrText],
   layersToTransform: [
     "null, a number of a layer or a list of them",
     (value) => Number.isInteger(value) || isList(value, Number.isInteger),
   ],
   fanInFanOut: ["true or false", (value) => typeof value === "boolean"],
-  layersPattern: ["null, a list of names or a text", (value) => isText(value) || isNames(value)],
+  layersPattern: ["null, a list of names or a text", isNamesOrText],
   trainableTokenIndices: [
     "null, a list of tokens, or such lists by the names of embeddings",
     (value) => isTokens(value) || (isRecord(value) && Object.values(value).every(isTokens)),

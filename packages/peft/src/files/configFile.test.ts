@@ -52,6 +52,15 @@ test("classic fields are always written, others where they differ from the defau
   expect(configJson(peftMethods.LORA, new LoraConfig())).toContain('"lora_dropout": 0.0,');
 });
 
+test.each<[string, object, string]>([
+  ["IA3", { feedforward_modules: 1e300 }, "feedforwardModules is 1e+300; it must be null, a list of names or a text"],
+  ["ADALORA", { rank_pattern: { "a.lora_E": 7 } }, 'rankPattern is {"a.lora_E":7}; it must be null, or lists of true'],
+  ["ADALORA", { rank_pattern: [true] }, "rankPattern is [true]; it must be"],
+])("%s: a value of the wrong kind is named", (peft_type, fields, message) => {
+  expect(() => read({ peft_type, target_modules: ["a"], ...fields })).toThrow(`adapter_config.json: `);
+  expect(() => read({ peft_type, target_modules: ["a"], ...fields })).toThrow(message);
+});
+
 test.each<LoraOptions>([
   { r: 4, loraAlpha: 32, targetModules: "all-linear", taskType: "CAUSAL_LM" },
   { rankPattern: { "h.1.mlp": 2 }, alphaPattern: { q_proj: 3 }, trainableTokenIndices: { embed_tokens: [1, 2] } },

@@ -124,6 +124,7 @@ test("what has no place is refused", async () => {
   const parameters = { rank: 2, scale: 1, dropout: 0 };
   await expect(load(mlx(parameters, { fine_tune_type: "full" }))).rejects.toThrow('fine_tune_type is "full"');
   await expect(load(mlx({ rank: 2 }))).rejects.toThrow("lora_parameters.scale is undefined; it must be a number");
+  await expect(load(mlx({ ...parameters, dropout: 1 }))).rejects.toThrow("lora_parameters.dropout is 1; it must be a");
   await expect(load(mlx({ ...parameters, rank: 3 }))).rejects.toThrow(
     "layers.0.up has lora_a [6,2] and lora_b [2,10]; with rank 3 they must be [in,3] and [3,out]",
   );

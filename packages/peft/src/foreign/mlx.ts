@@ -34,6 +34,11 @@ function mlxConfig(json: unknown, label: string): MlxConfig | null {
     }
   }
   const parameters = { rank, scale, dropout } as MlxConfig["lora_parameters"];
+  if (!(parameters.dropout >= 0 && parameters.dropout < 1)) {
+    throw new Error(
+      `${label}: lora_parameters.dropout is ${dropout}; it must be a probability of at least 0 and below 1`,
+    );
+  }
   return {
     fine_tune_type: type,
     lora_parameters: parameters,

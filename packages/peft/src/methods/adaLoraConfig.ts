@@ -1,6 +1,7 @@
 import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
+import { isList, isRecord } from "../config/sharedOptions.ts";
 
 /**
  * The ranks of a layer that stay, by the name of its singular values:
@@ -92,9 +93,14 @@ export class AdaLoraConfig extends LayerPeftConfig {
   }
 }
 
+const isRanks = (value: unknown): boolean => isList(value, (stays) => typeof stays === "boolean");
+
 function check(config: AdaLoraConfig): void {
-  const { totalStep, tinit, tfinal, beta1, beta2, orthRegWeight } = config;
+  const { totalStep, tinit, tfinal, beta1, beta2, orthRegWeight, rankPattern } = config;
   for (const key of ["targetR", "initR", "deltaT"] as const) checkInteger(config, key, config[key]);
+  if (rankPattern !== null && !(isRecord(rankPattern) && Object.values(rankPattern).every(isRanks))) {
+    refuse(config, "rankPattern", rankPattern, "null, or lists of true and false by the names of layers' lora_E");
+  }
   for (const key of ["tinit", "tfinal"] as const) checkInteger(config, key, config[key], 0);
   for (const [key, beta] of Object.entries({ beta1, beta2 })) {
     if (!(beta > 0 && beta < 1)) refuse(config, key, beta, "between 0 and 1");

@@ -72,6 +72,7 @@ describe("bottleneck adapters", () => {
     ],
     [{ scaling: "other" }, 'scaling is "other"'],
     [{ leaveOut: [-1] }, "leaveOut is -1"],
+    [{ leaveOut: true as never }, "leaveOut is true; it must be a list of layers"],
     [{ phmLayer: true }, "phmLayer is true, which is not supported"],
     [{ modulesToSave: ["lm_head"] }, 'modulesToSave is ["lm_head"]; it must be left out'],
   ])("%o is refused", (options, message) => {

@@ -151,6 +151,8 @@ function check(config: BnConfig): void {
   }
   if (typeof scaling !== "number") checkOneOf(config, "scaling", scaling, ["learned", "channel"]);
   else if (!Number.isFinite(scaling)) refuse(config, "scaling", scaling, 'a finite number, "learned" or "channel"');
+  if (!Array.isArray(config.leaveOut))
+    refuse(config, "leaveOut", config.leaveOut, "a list of layers by number, from 0");
   for (const layer of config.leaveOut) checkInteger(config, "leaveOut", layer, 0);
   checkDropout(config, "dropout", config.dropout);
   for (const key of ["taskType", "modulesToSave", "targetModules", "excludeModules", "revision"] as const) {

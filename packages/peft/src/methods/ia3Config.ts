@@ -1,5 +1,6 @@
 import { checkOneOf, checkOptions, refuse } from "../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../config/peftConfig.ts";
+import { isNamesOrText } from "../config/sharedOptions.ts";
 
 /** Options of `IA3Config`; those left out take PEFT's defaults. */
 export interface IA3Options extends PeftOptions {
@@ -31,6 +32,9 @@ export class IA3Config extends PeftConfig {
     checkOptions(this, options, ia3Format);
     checkOneOf(this, "initIa3Weights", this.initIa3Weights, [true, false]);
     const { feedforwardModules, targetModules } = this;
+    if (feedforwardModules !== null && !isNamesOrText(feedforwardModules)) {
+      refuse(this, "feedforwardModules", feedforwardModules, "null, a list of names or a text");
+    }
     if (!Array.isArray(feedforwardModules) || !Array.isArray(targetModules)) return;
     const others = feedforwardModules.filter((name) => !targetModules.includes(name));
     if (others.length > 0)

@@ -47,6 +47,13 @@ test.each([
   },
 );
 
+test("a rank beyond the numbers of the file is refused", async () => {
+  const files = await (await trained({ numVectors: 8 })).adapterFiles();
+  const config = JSON.parse(files.get("adapter_config.json") as string);
+  files.set("adapter_config.json", JSON.stringify({ ...config, r: 20_000_000 }));
+  await expect(PeftModel.fromPretrained(base(), files)).rejects.toThrow(/: r is 20000000, and .* holds \d+ numbers/);
+});
+
 test("what was saved for inference cannot be trained", async () => {
   const files = await (await trained({ numVectors: 8, saveOnlyTopkWeights: true })).adapterFiles();
   await expect(PeftModel.fromPretrained(base(), files, { isTrainable: true })).rejects.toThrow(

@@ -112,7 +112,7 @@ class VBLoRALinear implements LayerAdapter {
  */
 export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   peftType: "VBLORA",
-  sizes: ["numVectors", "vectorLength"],
+  sizes: ["r", "numVectors", "vectorLength"],
   Config: VBLoRAConfig,
   format: vbloraFormat,
   recipes: [

@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { memoryFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
 import { sharedPath } from "../../../../scripts/sharedFolder.ts";
 import { loadDataset } from "./loadDataset.ts";
@@ -32,6 +33,20 @@ test.each(["snappy", "zstd"])("a Parquet file, of pyarrow, in %s", async (codec)
   expect(await loadDataset(path)).toEqual([turns("hi", "hello"), turns("é?", "yes"), turns("c", "d")]);
   await expect(loadDataset(path, { columns: { text: "id" } })).rejects.toThrow("row 1: text is");
 });
+
+test.each<[string, string, string]>([
+  ["\x02id", "\x02it", "its group 0 of rows has the columns id, messages.list.element.content"],
+  ["\x02id", "\x02\xffd", "has the columns id, messages.list"],
+])(
+  "a Parquet file whose schema lies (%j, now %j): one error, and none that nobody handles",
+  async (from, to, message) => {
+    const name = "chats.snappy.parquet";
+    const good = await readFile(join(import.meta.dirname, "../testing", name), "latin1");
+    // The schema has the name first; it stands in each group's column too.
+    const bytes = Buffer.from(good.replace(from, to), "latin1");
+    await expect(loadDataset(name, { files: memoryFiles({ [name]: bytes }) })).rejects.toThrow(message);
+  },
+);
 
 test("bytes that are not UTF-8 are told with their line", async () => {
   const folder = await mkdtemp(join(tmpdir(), "lowrank-"));

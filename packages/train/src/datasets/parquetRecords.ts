@@ -1,5 +1,5 @@
 import type { ByteSource } from "@lowrank/core";
-import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import { type FileMetaData, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import type { DataRecord } from "./dataRecord.ts";
 
@@ -33,6 +33,11 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
     throw new Error(`${name} is no Parquet file, or damaged: ${reasonOf(error)}`, { cause: error });
   };
   const metadata = await parquetMetadataAsync(file).catch(damaged);
+  try {
+    checkColumns(metadata, source.size);
+  } catch (error) {
+    damaged(error);
+  }
   let start = 0;
   for (const { num_rows } of metadata.row_groups) {
     const end = start + Number(num_rows);
@@ -40,6 +45,37 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
     const rows = await parquetReadObjects({ file, metadata, compressors: limited, ...range }).catch(damaged);
     for (const [i, row] of rows.entries()) yield { value: plain(row), where: `${name}: row ${start + i + 1}` };
     start = end;
+  }
+}
+
+type SchemaTree = ReturnType<typeof parquetSchema>;
+
+/** The paths of a schema's columns. */
+function leaves({ children, path }: SchemaTree): string[] {
+  return children.length > 0 ? children.flatMap(leaves) : [path.join(".")];
+}
+
+/**
+ * Throws unless each group's columns are those of the schema, each once, and lie within the file.
+ * The library reads all at once; where one is none, the failures of others are nobody's.
+ */
+function checkColumns(metadata: FileMetaData, size: number): void {
+  const paths = leaves(parquetSchema(metadata)).sort();
+  const twice = paths.find((path, i) => path === paths[i + 1]);
+  if (twice !== undefined) throw new Error(`its schema has the column ${twice} twice`);
+  const known = paths.join(", ");
+  for (const [i, { columns }] of metadata.row_groups.entries()) {
+    const found = columns.map(({ meta_data: column }) => column?.path_in_schema?.join(".") ?? "");
+    if (found.sort().join(", ") !== known) {
+      throw new Error(`its group ${i} of rows has the columns ${found.join(", ")}; the schema has ${known}`);
+    }
+    for (const { meta_data: column } of columns) {
+      const [data, length] = [Number(column?.data_page_offset), Number(column?.total_compressed_size)];
+      const start = Math.min(Number(column?.dictionary_page_offset) || data, data);
+      if (!(start >= 0 && length >= 0 && start + length <= size)) {
+        throw new Error(`its column ${column?.path_in_schema?.join(".")} is said to lie beyond its ${size} bytes`);
+      }
+    }
   }
 }
 

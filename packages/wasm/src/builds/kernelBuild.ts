@@ -10,7 +10,7 @@ export interface KernelBuild {
    * one.
    */
   readonly memoryFlag: number;
-  /** The first address behind the module's static data. */
+  /** The first address behind the module's static data; 0 where it has none. */
   readonly heapBase: number;
 }
 

@@ -17,12 +17,17 @@ const builds: Readonly<Record<BuildName | `${BuildName}Invariant`, () => Promise
 /** Loads the build of that name for a mode. */
 export async function loadBuild(name: BuildName, { batchInvariant, shared }: BuildMode): Promise<LoadedBuild> {
   const { build } = await builds[batchInvariant ? (`${name}Invariant` as const) : name]();
-  const bytes = await inflate(Uint8Array.from(atob(build.deflated), (char) => char.charCodeAt(0)));
-  bytes[build.memoryFlag] = shared ? 3 : 1;
-  return { bytes, heapBase: build.heapBase };
+  return { bytes: await bytesOf(build, shared), heapBase: build.heapBase };
 }
 
-async function inflate(deflated: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+/** Returns the bytes of a module that imports a shared memory or a plain one. */
+export async function bytesOf(
+  { deflated, memoryFlag }: KernelBuild,
+  shared: boolean,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = Uint8Array.from(atob(deflated), (char) => char.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  bytes[memoryFlag] = shared ? 3 : 1;
+  return bytes;
 }

@@ -1,6 +1,8 @@
 import type { BuildName } from "../builds/kernelBuild.ts";
 import { loadBuild } from "../builds/loadBuild.ts";
+import { loadOnDemand } from "../builds/loadOnDemand.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
+import { kernelImports, type LaterKernels } from "../laterKernels.ts";
 
 /** The kernels of a build without the backend around them. */
 export interface BareKernels {
@@ -14,6 +16,8 @@ export interface BareKernels {
 export async function bareKernels(build: BuildName, pages: number, batchInvariant = false): Promise<BareKernels> {
   const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  const later = await WebAssembly.instantiate(await loadOnDemand(build, false), { env: { memory } });
+  const imports = kernelImports(memory, () => later.instance.exports as unknown as LaterKernels);
+  const { instance } = await WebAssembly.instantiate(bytes, imports);
   return { kernels: instance.exports as unknown as Kernels, memory, heapBase };
 }

@@ -25,11 +25,9 @@ function packedBytes(spec: TensorSpec, dtype: Parameters<typeof formatOf>[0], ne
   const bytes = Uint8Array.from({ length: byteLength(spec) }, () => Math.floor(256 * next()));
   const format = formatOf(dtype);
   if ("block" in format) {
-    const { block, integerBits } = format as BlockFormat;
-    const scales = block.bytes - (block.elements * integerBits) / 8;
+    const { block } = format as BlockFormat;
     for (let at = 0; at < bytes.length; at += block.bytes) {
-      // The upper halves of scales of 16 bits.
-      for (let scale = 1; scale < scales; scale += 2) bytes[at + scale] = 0x2c;
+      for (const half of block.halves) bytes[at + half + 1] = 0x2c;
     }
     return bytes;
   }

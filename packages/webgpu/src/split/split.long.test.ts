@@ -28,7 +28,7 @@ import {
   type Tensor,
   topk,
 } from "@lowrank/core";
-import { expectClose, type Input, inputValues, makeInput, storedWeights } from "@lowrank/core/testing";
+import { expectClose, type Input, inputValues, makeInput, prepareStored, storedWeights } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
 import { openDevice } from "../device/openDevice.ts";
@@ -214,6 +214,7 @@ describe.skipIf(noWebGpu)("tensors that are larger than a kernel can see", () =>
   beforeAll(async () => {
     ({ device } = await openDevice({}));
     narrow = await webgpu({ device: narrowDevice(device, most) });
+    await prepareStored(narrow);
   });
   afterAll(() => device?.destroy());
 

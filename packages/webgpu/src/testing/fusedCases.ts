@@ -34,7 +34,7 @@ import {
   topk,
   withBackend,
 } from "@lowrank/core";
-import { expectClose, type Input, inputValues, makeInput, type Numbers } from "@lowrank/core/testing";
+import { expectClose, type Input, inputValues, makeInput, type Numbers, prepareStored } from "@lowrank/core/testing";
 
 /** A call at sizes that fill several tiles and parts of one. */
 export interface FusedCase {
@@ -329,6 +329,7 @@ const known = new Map<FusedCase, Numbers[]>();
 export async function checkFused(backend: Backend, one: FusedCase): Promise<void> {
   const expected = known.get(one) ?? (await outcome(one, reference()));
   known.set(one, expected);
+  await prepareStored(backend);
   const actual = await outcome(one, backend);
   for (const [i, e] of expected.entries()) expectClose(`result ${i}`, actual[i], e, 2e-5);
 }

@@ -1,4 +1,4 @@
-import { storedWeights } from "@lowrank/core/testing";
+import { storedWeights, wideStoredWeights } from "@lowrank/core/testing";
 import type { CutFacts } from "../kernels/products/cut.ts";
 import type { TileName } from "../kernels/products/tiles.ts";
 import type { ProductCase } from "./productTests.ts";
@@ -74,6 +74,12 @@ export const storedCases: readonly ProductCase[] = [
     { ...gpu, a: [2, 96], w: [37, 96], transposeB: true, stored },
     { ...gpu, a: [2, 96], w: [36, 96], transposeB: true, stored },
     { ...gpu, a: [17, 37], w: [37, 96], stored },
+  ]),
+  ...Object.keys(wideStoredWeights).flatMap((stored): ProductCase[] => [
+    { ...soft, a: [21, 512], w: [19, 512], transposeB: true, stored },
+    { ...soft, a: [2, 37], w: [37, 256], stored },
+    { ...gpu, a: [2, 256], w: [37, 256], transposeB: true, stored },
+    { ...gpu, a: [17, 37], w: [37, 256], stored },
   ]),
   ...freeRows.flatMap((stored): ProductCase[] => [
     { ...gpu, a: [17, 37], w: [37, 49], stored },

@@ -1,6 +1,13 @@
 import { defineOp, Generator, matmul, type Op, reference, scope, slice, type Tensor } from "@lowrank/core";
 import { type Backend, matmulPlan, type Shape } from "@lowrank/core/backend";
-import { expectClose, inputValues, makeInput, storedWeights } from "@lowrank/core/testing";
+import {
+  expectClose,
+  inputValues,
+  makeInput,
+  prepareStored,
+  storedWeights,
+  wideStoredWeights,
+} from "@lowrank/core/testing";
 import { kernel, type WebGpuKernel } from "../index.ts";
 import { productOf } from "../kernels/matmul.ts";
 import type { CutFacts } from "../kernels/products/cut.ts";
@@ -41,17 +48,20 @@ export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/pro
 
 const factors: Record<Ending, number> = { sum: 1, scaled: 3, added: 2, "added scaled": 4 };
 
+const stores = { ...storedWeights, ...wideStoredWeights };
+
 /** A product to check. */
 export interface ProductCase extends ForcedParams {
   readonly a: Shape;
   readonly w: Shape;
-  /** A key of `storedWeights`; default f32. */
+  /** A key of `storedWeights` or `wideStoredWeights`; default f32. */
   readonly stored?: string;
 }
 
 /** Throws unless a product is as the reference has it. */
 export async function checkProduct(backend: Backend, { a, w, stored, ...params }: ProductCase): Promise<void> {
-  const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : storedWeights[stored] }];
+  const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : stores[stored] }];
+  await prepareStored(backend);
   const run = async (on: Backend): Promise<{ shape: Shape; data: ArrayLike<number> }> => {
     const generator = new Generator(7);
     const made = (): Tensor => {
@@ -76,7 +86,8 @@ export async function checkSameRows(
   { first, count }: { readonly first: number; readonly count: number },
 ): Promise<void> {
   const generator = new Generator(7);
-  const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : storedWeights[stored] }];
+  const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : stores[stored] }];
+  await prepareStored(backend);
   const [x, y] = inputs.map((input) => makeInput(input, inputValues(input, generator), backend));
   const [all, some] = scope(() => {
     const rows = slice(x, { dim: params.transposeA ? 1 : 0, start: first, end: first + count });

@@ -1,4 +1,4 @@
-import { quantize4bit, reference, tensor, toBackend } from "@lowrank/core";
+import { blockFormats, packedTensor, quantize4bit, reference, tensor, toBackend } from "@lowrank/core";
 import { describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
 import { webgpu } from "../index.ts";
@@ -18,4 +18,12 @@ describe.skipIf(noWebGpu)("packed weights on webgpu", () => {
       backend.dispose();
     },
   );
+
+  it.each(Object.values(blockFormats))("$dtype has the reference's numbers, to the bit", async ({ dtype, pack }) => {
+    const backend = await webgpu();
+    const packed = packedTensor(pack(values.subarray(0, 4096), "w"), { shape: [8, 512], dtype, backend: reference() });
+    const there = await toBackend(packed, backend);
+    expect(await there.to("f32").bytes()).toEqual(await packed.to("f32").bytes());
+    backend.dispose();
+  });
 });

@@ -2,7 +2,7 @@ import { type BlockFormat, type DType, type FourBitFormat, formatOf, isPacked } 
 import { dynamicMap } from "@lowrank/core/functions";
 
 /** WGSL that reads elements of a packed weight, whose binding of words is `x`. Needs `halfCode`. */
-interface PackedCode {
+export interface PackedCode {
   readonly helpers: string;
   /** More helpers, and the body of a function that returns element `i`. */
   readonly one: readonly [helpers: string, body: string];
@@ -16,56 +16,14 @@ export function floatText(value: number): string {
   return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 }
 
-/** The numbers that codes of GGUF's formats stand for, in WGSL; their block begins at `at`. */
-const meanings: Readonly<Record<string, (x: string) => string>> = {
-  q4_0: (x) => `${x}_half(at) * (codes - 8.0)`,
-  q4_1: (x) => `${x}_half(at) * codes + ${x}_half(at + 2u)`,
-  q8_0: (x) => `${x}_half(at) * codes`,
-};
+/** Returns the WGSL of a format in blocks; a module of its own has it, which `prepare` loads. */
+type BlockCode = (format: BlockFormat, x: string) => PackedCode;
 
-/** WGSL that reads codes of as many bits at the place `l` of a block; `first` is its first code. */
-const integers = {
-  4: (x: string, first: string, elements: number) => {
-    const [place, shift] = [`${first} + l % ${elements / 2}u`, `select(0u, 4u, l >= ${elements / 2}u)`];
-    return {
-      one: `let codes = f32((${x}_byte(${place}) >> ${shift}) & 15u);`,
-      four: `let q = ${x}_word(${place}) >> ${shift};
-let codes = vec4f(vec4u(q & 15u, (q >> 8u) & 15u, (q >> 16u) & 15u, (q >> 24u) & 15u));`,
-    };
-  },
-  8: (x: string, first: string) => ({
-    one: `let codes = f32(bitcast<i32>(${x}_byte(${first} + l) << 24u) >> 24u);`,
-    four: `let q = bitcast<i32>(${x}_word(${first} + l));
-let codes = vec4f(vec4i(q << 24u, q << 16u, q << 8u, q) >> vec4u(24u));`,
-  }),
-};
+let blockCode: BlockCode | undefined;
 
-/** WGSL: the f16 whose bytes begin at `at`, an even place. */
-const halfOf = (x: string): string => `
-fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }
-`;
-
-/** WGSL: the byte at `at`. */
-const byteOf = (x: string): string =>
-  `fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }\n`;
-
-/** WGSL: the word whose bytes begin at `at`, an even place. */
-const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
-  let word = ${x}[at >> 2u];
-  if ((at & 2u) == 0u) { return word; }
-  return (word >> 16u) | (${x}[(at >> 2u) + 1u] << 16u);
-}
-`;
-
-/** Four elements never straddle blocks, so one scale serves them. */
-function blockCode({ dtype, block, integerBits }: BlockFormat, x: string): PackedCode {
-  const { elements, bytes } = block;
-  const { one, four } = integers[integerBits](x, `at + ${bytes - (elements * integerBits) / 8}u`, elements);
-  const body = (codes: string): string => `let at = (i / ${elements}u) * ${bytes}u;
-let l = i % ${elements}u;
-${codes}
-return ${meanings[dtype](x)};`;
-  return { helpers: halfOf(x), one: [byteOf(x), body(one)], four: [wordOf(x), body(four)] };
+/** Makes the WGSL of formats in blocks known. */
+export function knowBlocks(code: BlockCode): void {
+  blockCode = code;
 }
 
 /** WGSL: the scale of a block where scales are not nested. */
@@ -139,7 +97,9 @@ export function codebookOf(dtype: DType): FourBitFormat["codebook"] | undefined 
 
 function packedCode(dtype: DType, x: string, facts: PackedFacts): PackedCode {
   const format = formatOf(dtype as Parameters<typeof formatOf>[0]);
-  return "block" in format ? blockCode(format as BlockFormat, x) : fourBitCode(format as FourBitFormat, x, facts);
+  if (!("block" in format)) return fourBitCode(format as FourBitFormat, x, facts);
+  if (!blockCode) throw new Error(`webgpu: call \`await backend.prepare("${dtype}")\` before`);
+  return blockCode(format as BlockFormat, x);
 }
 
 /** WGSL with `load_x(i: u32) -> f32`, which gives an element of a packed weight. */

@@ -1,7 +1,9 @@
 import { randn, reference } from "@lowrank/core";
-import { storedWeights } from "@lowrank/core/testing";
+import { storedWeights, wideStoredWeights } from "@lowrank/core/testing";
 import { expect, it } from "vitest";
 import { create } from "webgpu";
+import { blockCode } from "../../wgsl/blocks.ts";
+import { knowBlocks } from "../../wgsl/packed.ts";
 import type { Storage } from "./operand.ts";
 import { type Ending, type ProductKind, tiled } from "./tiled.ts";
 import { type TileName, tiles } from "./tiles.ts";
@@ -10,14 +12,18 @@ import { type TileName, tiles } from "./tiles.ts";
 const gpu = create(["backend=null"]);
 
 const storages: readonly Storage[] = [
-  ...(["f32", "f16", "bf16", "native f16", "nf4", "nf4 nested", "fp4", "fp4 nested", "q4_0", "q4_1", "q8_0"] as const),
+  ...(["f32", "f16", "bf16", "native f16", "nf4", "nf4 nested", "fp4", "fp4 nested"] as const),
+  ...(["q4_0", "q4_1", "q8_0", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"] as const),
 ];
 
 it("every kernel of products is valid, those for f16 too", async () => {
   const adapter = (await gpu.requestAdapter()) as GPUAdapter;
   const device = await adapter.requestDevice({ requiredFeatures: ["shader-f16", "subgroups"] });
   // Formats are known once a tensor of theirs was made.
-  for (const store of Object.values(storedWeights)) store(randn([32], { backend: reference() })).dispose();
+  knowBlocks(blockCode);
+  for (const store of Object.values({ ...storedWeights, ...wideStoredWeights })) {
+    store(randn([256], { backend: reference() })).dispose();
+  }
   const errors: string[] = [];
   let count = 0;
   const check = async (...args: ProductKind): Promise<void> => {

@@ -1,0 +1,22 @@
+// Formats whose kernels are a module of their own, assembly/onDemand.ts, which is loaded with the
+// first weight of them. These imports lead there.
+
+/** `unpackRow` for those formats. */
+// @ts-ignore: decorator
+@external("env", "unpackLater")
+export declare function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void;
+
+/** `blockRows` for those formats; 0 where there is no such product. */
+// @ts-ignore: decorator
+@external("env", "rowsLater")
+export declare function rowsLater(
+  format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,
+): i32;
+
+/** The place and the size of that module's bytes, for threads that need it. */
+const MODULE: usize = memory.data<u32>([0, 0]);
+
+/** Returns the address of two words: where the bytes of the module on demand lie, and how many. */
+export function moduleOnDemand(): usize {
+  return MODULE;
+}

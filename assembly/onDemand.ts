@@ -1,0 +1,35 @@
+// The entry of a module beside the other kernels, on the same memory: formats that few pages hold.
+// It must have no static data, which would lie on top of the other module's.
+import { Q4_K, Q5_0, Q5_1, Q5_K } from "./dtypes.gen";
+import { q5Rows, unpackQ5 } from "./fiveBits";
+import { groupRows, unpackGroups } from "./kGroups";
+import { q6_kRows, unpackQ6_K } from "./q6_k";
+
+/** Writes `count` elements of a weight from element `start` on, to `dst` as f32. */
+export function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
+  if (format == Q4_K) unpackGroups(false, base, start, count, dst);
+  else if (format == Q5_K) unpackGroups(true, base, start, count, dst);
+  else if (format == Q5_0) unpackQ5(false, base, start, count, dst);
+  else if (format == Q5_1) unpackQ5(true, base, start, count, dst);
+  else unpackQ6_K(base, start, count, dst);
+}
+
+/** Floats of `room`, a part of what `gemvScratch` counts. */
+const ROOM: i32 = 32768;
+
+/**
+ * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x.
+ * Returns 0 where there is no such product.
+ */
+export function rowsLater(
+  format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,
+): i32 {
+  if (k >> 5 > ROOM) return 0;
+  const adds = add != 0;
+  if (format == Q4_K) groupRows(false, x, w, start, c, n, k, alpha, adds, room);
+  else if (format == Q5_K) groupRows(true, x, w, start, c, n, k, alpha, adds, room);
+  else if (format == Q5_0) q5Rows(false, x, w, start, c, n, k, alpha, adds, room);
+  else if (format == Q5_1) q5Rows(true, x, w, start, c, n, k, alpha, adds, room);
+  else q6_kRows(x, w, start, c, n, k, alpha, adds);
+  return 1;
+}

@@ -1,0 +1,20 @@
+const { fround } = Math;
+
+/**
+ * 1.5 * 2^23: an f32 this large has no places after the point, and keeps the sign of a small sum.
+ */
+const shift = 12582912;
+
+const bits = new Int32Array(1);
+const float = new Float32Array(bits.buffer);
+
+/**
+ * Rounds an f32 to the nearest integer, ties to even, as ggml does: by adding a large number.
+ * Beyond 2^22, and for NaN, it returns what the bits of the sum mean there.
+ */
+export function nearestInt(x: number): number {
+  const sum = fround(x + shift);
+  if (sum >= 0x800000 && sum < 0x1000000) return sum - shift;
+  float[0] = sum;
+  return (bits[0] & 0x7fffff) - 0x400000;
+}

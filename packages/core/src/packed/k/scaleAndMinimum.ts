@@ -1,0 +1,122 @@
+import { nearestInt } from "./nearestInt.ts";
+
+const { abs, fround, sqrt } = Math;
+
+/** Numbers of a group, which have a scale and a minimum of their own. */
+export const groupSize = 32;
+
+/**
+ * The scales that are tried for a group: (start + step / 10 + most) over the range of its numbers.
+ */
+export interface ScaleSearch {
+  /** The largest code. */
+  readonly most: number;
+  readonly start: number;
+  /** The last step; the first is 0. */
+  readonly steps: number;
+}
+
+/** A group's scale, and how far its minimum lies below zero. */
+export interface ScaleAndMinimum {
+  readonly scale: number;
+  readonly minimum: number;
+}
+
+const tenth = fround(0.1);
+const weights = new Float32Array(groupSize);
+const trial = new Float32Array(groupSize);
+const taken = new Float32Array(groupSize);
+
+/**
+ * Weighs large numbers more: their magnitude, and the group's root mean square. Returns the sum.
+ */
+function weigh(x: Float32Array): number {
+  let squares = 0;
+  for (let i = 0; i < groupSize; i++) squares = fround(squares + fround(x[i] * x[i]));
+  const usual = fround(sqrt(fround(squares / groupSize)));
+  let sum = 0;
+  for (let i = 0; i < groupSize; i++) {
+    weights[i] = fround(usual + abs(x[i]));
+    sum = fround(sum + weights[i]);
+  }
+  return sum;
+}
+
+/** Sums of products of weights w, codes l and numbers x. */
+interface Sums {
+  readonly l: number;
+  readonly l2: number;
+  readonly xl: number;
+}
+
+/** Writes the codes that an inverse scale and a minimum give, and returns their sums. */
+function round(x: Float32Array, inverse: number, low: number, most: number, codes: Float32Array): Sums {
+  let [l, l2, xl] = [0, 0, 0];
+  for (let i = 0; i < groupSize; i++) {
+    const nearest = nearestInt(fround(inverse * fround(x[i] - low)));
+    const code = fround(nearest < 0 ? 0 : Math.min(nearest, most));
+    codes[i] = code;
+    const weighed = fround(weights[i] * code);
+    l = fround(l + weighed);
+    l2 = fround(l2 + fround(weighed * code));
+    xl = fround(xl + fround(weighed * x[i]));
+  }
+  return { l, l2, xl };
+}
+
+/**
+ * Returns the weighed squares of errors; once they reach `limit` it may return any sum above that.
+ */
+function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: number, limit: number): number {
+  let error = 0;
+  // Terms are never negative, so the sum only grows.
+  for (let i = 0; i < groupSize && !(error >= limit); i++) {
+    const off = fround(fround(fround(scale * codes[i]) + low) - x[i]);
+    error = fround(error + fround(weights[i] * fround(off * off)));
+  }
+  return error;
+}
+
+/**
+ * Finds codes, scale and minimum of 32 numbers. Of the scales tried, each has the minimum and the
+ * scale fitted to its codes by least squares; the one with the least error is taken. Every step
+ * rounds to f32, in ggml's order.
+ */
+export function scaleAndMinimum(x: Float32Array, codes: Uint8Array, search: ScaleSearch): ScaleAndMinimum {
+  const { most, start, steps } = search;
+  const sumW = weigh(x);
+  let [low, high, sumX] = [x[0], x[0], 0];
+  for (let i = 0; i < groupSize; i++) {
+    if (x[i] < low) low = x[i];
+    if (x[i] > high) high = x[i];
+    sumX = fround(sumX + fround(weights[i] * x[i]));
+  }
+  if (low > 0) low = 0;
+  if (high === low) {
+    codes.fill(0);
+    return { scale: 0, minimum: -low };
+  }
+  const inverse = fround(most / fround(high - low));
+  let scale = fround(1 / inverse);
+  round(x, inverse, low, most, taken);
+  let best = errorOf(x, taken, scale, low, Infinity);
+  for (let step = 0; step <= steps; step++) {
+    const tried = fround(fround(start + fround(tenth * step)) + most);
+    // Later steps start from the minimum found so far.
+    const { l: sumL, l2: sumL2, xl: sumXL } = round(x, fround(tried / fround(high - low)), low, most, trial);
+    const determinant = fround(fround(sumW * sumL2) - fround(sumL * sumL));
+    if (!(determinant > 0)) continue;
+    let fitted = fround(fround(fround(sumW * sumXL) - fround(sumX * sumL)) / determinant);
+    let fittedLow = fround(fround(fround(sumL2 * sumX) - fround(sumL * sumXL)) / determinant);
+    if (fittedLow > 0) {
+      fittedLow = 0;
+      fitted = fround(sumXL / sumL2);
+    }
+    const error = errorOf(x, trial, fitted, fittedLow, best);
+    if (!(error < best)) continue;
+    taken.set(trial);
+    [best, scale, low] = [error, fitted, fittedLow];
+  }
+  codes.set(taken);
+  return { scale, minimum: -low };
+}

@@ -1,0 +1,61 @@
+import { nearestInt } from "./nearestInt.ts";
+
+const { abs, fround } = Math;
+
+/** Numbers that share a scale. */
+export const signedGroup = 16;
+
+/** Numbers below it count as zero. */
+export const nothing: number = fround(1e-15);
+
+const tenth = fround(0.1);
+
+/** The code of a number, from -most to most - 1. */
+function codeOf(x: number, inverse: number, most: number): number {
+  return Math.max(-most, Math.min(most - 1, nearestInt(fround(inverse * x))));
+}
+
+/** Sums of products of numbers and codes, each weighed by the number's square. */
+function weighedSums(x: Float32Array, inverse: number, most: number): readonly [xl: number, l2: number] {
+  let [xl, l2] = [0, 0];
+  for (let i = 0; i < signedGroup; i++) {
+    const code = codeOf(x[i], inverse, most);
+    const weight = fround(x[i] * x[i]);
+    xl = fround(xl + fround(fround(weight * x[i]) * code));
+    l2 = fround(l2 + fround(fround(weight * code) * code));
+  }
+  return [xl, l2];
+}
+
+function write(x: Float32Array, inverse: number, most: number, codes: Uint8Array): void {
+  for (let i = 0; i < signedGroup; i++) codes[i] = most + codeOf(x[i], inverse, most);
+}
+
+/**
+ * Finds codes, raised by `most`, and the scale of 16 numbers. The number of the largest magnitude
+ * has the code -most, or nearly so: 19 scales are tried around that, and each is fitted to its
+ * codes by least squares. Every step rounds to f32, in ggml's order.
+ */
+export function signedScale(x: Float32Array, codes: Uint8Array, most: number): number {
+  let largest = 0;
+  for (let i = 0; i < signedGroup; i++) if (abs(x[i]) > abs(largest)) largest = x[i];
+  if (abs(largest) < nothing) {
+    codes.fill(0);
+    return 0;
+  }
+  const first = fround(-most / largest);
+  const [firstXl, firstL2] = weighedSums(x, first, most);
+  write(x, first, most, codes);
+  let scale = firstL2 === 0 ? 0 : fround(firstXl / firstL2);
+  let best = fround(scale * firstXl);
+  for (let step = -9; step <= 9; step++) {
+    if (step === 0) continue;
+    const inverse = fround(-fround(most + fround(tenth * step)) / largest);
+    const [xl, l2] = weighedSums(x, inverse, most);
+    if (!(l2 > 0 && fround(xl * xl) > fround(best * l2))) continue;
+    write(x, inverse, most, codes);
+    scale = fround(xl / l2);
+    best = fround(scale * xl);
+  }
+  return scale;
+}

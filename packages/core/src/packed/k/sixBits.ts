@@ -1,0 +1,25 @@
+// A block has 8 scales and 8 minima of 6 bits each, packed in 12 bytes: those of the groups 0 to 3
+// in the low bits of a byte, those of 4 to 7 in nibbles of the last four bytes and in the high bits
+// of the first eight.
+
+/**
+ * Returns the 6-bit scale (`part` 0) or minimum (`part` 4) of group 0..7, packed
+ * in the 12 bytes at `at`.
+ */
+export function sixBits(blocks: Uint8Array, at: number, part: 0 | 4, group: number): number {
+  const own = blocks[at + part + (group & 3)];
+  if (group < 4) return own & 63;
+  const shared = blocks[at + 8 + (group & 3)];
+  return (part === 0 ? shared & 15 : shared >> 4) | ((own >> 2) & 48);
+}
+
+/** Adds a scale or minimum to 12 bytes that were zero. */
+export function putSixBits(blocks: Uint8Array, at: number, part: 0 | 4, group: number, value: number): void {
+  const own = at + part + (group & 3);
+  if (group < 4) {
+    blocks[own] |= value;
+    return;
+  }
+  blocks[own] |= (value >> 4) << 6;
+  blocks[at + 8 + (group & 3)] |= (value & 15) << part;
+}

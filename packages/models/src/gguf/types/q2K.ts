@@ -1,0 +1,21 @@
+import { halfAt } from "@lowrank/core";
+import { type GgmlType, readOnlyType } from "../ggmlType.ts";
+
+/**
+ * Q2_K: d s q - dmin m, q of 2 bits; 16 groups of 16 elements, whose s and m are the nibbles of a
+ * byte.
+ */
+export const q2K: GgmlType = readOnlyType({
+  id: 10,
+  name: "Q2_K",
+  block: { elements: 256, bytes: 84 },
+  unpack: (blocks, at, out, to) => {
+    const [d, dmin] = [halfAt(blocks, at + 80), halfAt(blocks, at + 82)];
+    for (let i = 0; i < 256; i++) {
+      const parts = blocks[at + (i >> 4)];
+      // Each half of the block has 32 bytes of four pairs of bits.
+      const code = (blocks[at + 16 + 32 * (i >> 7) + (i & 31)] >> (2 * ((i >> 5) & 3))) & 3;
+      out[to + i] = d * (parts & 15) * code - dmin * (parts >> 4);
+    }
+  },
+});

@@ -1,0 +1,29 @@
+import { halfAt } from "@lowrank/core";
+import { type GgmlType, readOnlyType } from "../ggmlType.ts";
+
+/**
+ * Returns the 6-bit scale of a group: nibbles of 8 bytes, and above them pairs of bits of 4 more.
+ */
+function scaleOf(blocks: Uint8Array, at: number, group: number): number {
+  const low = (blocks[at + (group & 7)] >> (4 * (group >> 3))) & 15;
+  const high = (blocks[at + 8 + (group & 3)] >> (2 * (group >> 2))) & 3;
+  return (low | (high << 4)) - 32;
+}
+
+/**
+ * Q3_K: d (s - 32) (q - 4), q of 3 bits and s of 6; 16 groups of 16 elements. The third bit of
+ * element i is bit i / 32 of byte i % 32.
+ */
+export const q3K: GgmlType = readOnlyType({
+  id: 11,
+  name: "Q3_K",
+  block: { elements: 256, bytes: 110 },
+  unpack: (blocks, at, out, to) => {
+    const d = halfAt(blocks, at + 108);
+    for (let i = 0; i < 256; i++) {
+      const low = (blocks[at + 32 + 32 * (i >> 7) + (i & 31)] >> (2 * ((i >> 5) & 3))) & 3;
+      const third = (blocks[at + (i & 31)] >> (i >> 5)) & 1;
+      out[to + i] = d * scaleOf(blocks, at + 96, i >> 4) * ((low | (third << 2)) - 4);
+    }
+  },
+});

@@ -1,0 +1,13 @@
+import type { BuildName, KernelBuild } from "./kernelBuild.ts";
+import { bytesOf } from "./loadBuild.ts";
+
+const builds: Readonly<Record<BuildName, () => Promise<{ build: KernelBuild }>>> = {
+  simd: () => import("./simdOnDemand.gen.ts"),
+  relaxed: () => import("./relaxedOnDemand.gen.ts"),
+};
+
+/** Returns the bytes of the module with the formats on demand, for the build of that name. */
+export async function loadOnDemand(name: BuildName, shared: boolean): Promise<Uint8Array<ArrayBuffer>> {
+  const { build } = await builds[name]();
+  return await bytesOf(build, shared);
+}

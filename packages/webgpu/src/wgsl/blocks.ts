@@ -1,0 +1,103 @@
+import type { BlockFormat } from "@lowrank/core/backend";
+import type { PackedCode } from "./packed.ts";
+
+/**
+ * WGSL of one element, or of four, whose first place is a multiple of four: these have one scale,
+ * and their codes lie side by side.
+ */
+interface Reader {
+  /** The codes from byte `at` on, in the low bits of a byte or of four. */
+  bytes(at: string): string;
+  /** Those bits of each byte that `mask` leaves. */
+  bits(word: string, mask: number): string;
+  /** The bits from bit `l` of the byte `at` on, one for each code. */
+  row(at: string): string;
+  /** Integers as floats. */
+  floats(integers: string): string;
+  /** Bytes as signed integers, as floats. */
+  signed(word: string): string;
+}
+
+const one = (x: string): Reader => ({
+  bytes: (at) => `${x}_byte(${at})`,
+  bits: (word, mask) => `((${word}) & ${mask}u)`,
+  row: (at) => `((${x}_byte(${at} + l / 8u) >> (l % 8u)) & 1u)`,
+  floats: (integers) => `f32(${integers})`,
+  signed: (word) => `f32(bitcast<i32>((${word}) << 24u) >> 24u)`,
+});
+
+const four = (x: string): Reader => ({
+  bytes: (at) => `${x}_word(${at})`,
+  bits: (word, mask) => `((vec4u(${word}) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(${mask}u))`,
+  row: (at) => `((vec4u(${x}_byte(${at} + l / 8u)) >> (vec4u(l % 8u) + vec4u(0u, 1u, 2u, 3u))) & vec4u(1u))`,
+  floats: (integers) => `vec4f(${integers})`,
+  signed: (word) => `vec4f((vec4i(bitcast<i32>(${word})) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u))`,
+});
+
+/** Codes of 32 elements in 16 bytes from byte `first` on, the low nibbles before the high ones. */
+const nibbles = (r: Reader, first: number): string =>
+  r.bits(`${r.bytes(`at + ${first}u + l % 16u`)} >> (4u * (l / 16u))`, 15);
+
+/** The same with fifth bits, which begin at byte `bits`. */
+const fiveBits = (r: Reader, bits: number): string =>
+  r.floats(`${nibbles(r, bits + 4)} | (16u * ${r.row(`at + ${bits}u`)})`);
+
+/** Codes of a group `g` of 32, of which two share 32 bytes from byte `first` on. */
+const groupNibbles = (r: Reader, first: number): string =>
+  r.bits(`${r.bytes(`at + ${first}u + 32u * (g / 2u) + l % 32u`)} >> (4u * (g % 2u))`, 15);
+
+/** d s times the codes of a group, less dmin m. */
+const groups = (x: string, codes: string): string => `let g = l / 32u;
+return ${x}_half(at) * f32(${x}_six(at, 0u, g)) * ${codes} - ${x}_half(at + 2u) * f32(${x}_six(at, 4u, g));`;
+
+/** The body of a function that returns elements of a block at `at`, from its element `l` on. */
+const bodies: Readonly<Record<BlockFormat["dtype"], (r: Reader, x: string) => string>> = {
+  q4_0: (r, x) => `return ${x}_half(at) * (${r.floats(nibbles(r, 2))} - 8.0);`,
+  q4_1: (r, x) => `return ${x}_half(at) * ${r.floats(nibbles(r, 4))} + ${x}_half(at + 2u);`,
+  q8_0: (r, x) => `return ${x}_half(at) * ${r.signed(r.bytes("at + 2u + l"))};`,
+  q5_0: (r, x) => `return ${x}_half(at) * (${fiveBits(r, 2)} - 16.0);`,
+  q5_1: (r, x) => `return ${x}_half(at) * ${fiveBits(r, 4)} + ${x}_half(at + 2u);`,
+  q4_k: (r, x) => groups(x, r.floats(groupNibbles(r, 16))),
+  q5_k: (r, x) => {
+    const fifths = r.bits(`${r.bytes("at + 16u + l % 32u")} >> g`, 1);
+    return groups(x, r.floats(`${groupNibbles(r, 48)} | (16u * ${fifths})`));
+  },
+  q6_k: (r, x) => `let h = l / 128u;
+let j = l % 128u;
+let low = ${r.bits(`${r.bytes("at + 64u * h + j % 64u")} >> (4u * (j / 64u))`, 15)};
+let high = ${r.bits(`${r.bytes("at + 128u + 32u * h + j % 32u")} >> (2u * (j / 32u))`, 3)};
+let s = f32(bitcast<i32>(${x}_byte(at + 192u + l / 16u) << 24u) >> 24u);
+return (${x}_half(at + 208u) * s) * (${r.floats("low | (16u * high)")} - 32.0);`,
+};
+
+/** WGSL: the f16 whose bytes begin at `at`, an even place, and the byte at `at`. */
+const helpersOf = (x: string): string => `
+fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }
+fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }
+`;
+
+/** WGSL: the word whose bytes begin at `at`, an even place. */
+const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
+  let word = ${x}[at >> 2u];
+  if ((at & 2u) == 0u) { return word; }
+  return (word >> 16u) | (${x}[(at >> 2u) + 1u] << 16u);
+}
+`;
+
+/** WGSL: the 6-bit scale (`part` 0) or minimum (4) of group `g`, in 12 bytes after two f16. */
+const sixOf = (x: string): string => `fn ${x}_six(at: u32, part: u32, g: u32) -> u32 {
+  let own = ${x}_byte(at + 4u + part + (g & 3u));
+  if (g < 4u) { return own & 63u; }
+  return ((${x}_byte(at + 12u + (g & 3u)) >> part) & 15u) | ((own >> 2u) & 48u);
+}
+`;
+
+/** Returns the WGSL of a format in blocks. */
+export function blockCode({ dtype, block }: BlockFormat, x: string): PackedCode {
+  const { elements, bytes } = block;
+  const body = (reader: Reader): string => `let at = (i / ${elements}u) * ${bytes}u;
+let l = i % ${elements}u;
+${bodies[dtype](reader, x)}`;
+  const helpers = `${helpersOf(x)}${elements === 256 ? sixOf(x) : ""}`;
+  return { helpers, one: ["", body(one(x))], four: [wordOf(x), body(four(x))] };
+}
