@@ -13,7 +13,7 @@ const here = import.meta.url;
 const modelFolder = here.startsWith("file:") ? nanoModelFolder : new URL("/packages/nano/model/", here);
 
 /** More by hand, in Node: LOWRANK_STEPS=100 pnpm test packages/lowrank/src/webgpuTraining */
-const steps = Number(globalThis.process?.env.LOWRANK_STEPS ?? 40);
+const steps = Number(globalThis.process?.env.LOWRANK_STEPS ?? 60);
 /** Tokens of an example, and so of a batch, at most: a processor that plays the adapter is slow. */
 const longest = 20;
 const pairs = generatePairs({ language: "javascript", split: "train", count: 2000, seed: 0 });
