@@ -242,6 +242,7 @@ export {
 export * from "@lowrank/peft";
 export * from "@lowrank/train";
 export { type WasmBackend, type WasmOptions, wasm } from "@lowrank/wasm";
+export { loadEncoder } from "./loadEncoder.ts";
 export { loadModel } from "./loadModel.ts";
 export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
 export { loadTokenClassifier } from "./loadTokenClassifier.ts";

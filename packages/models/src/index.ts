@@ -33,6 +33,7 @@ export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from ".
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";
 export type { LoadClassifierOptions, LoadedClassifier, NewHead } from "./loadClassifier.ts";
+export { type Encoder, type LoadedEncoder, loadEncoder } from "./loadEncoder.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
 export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
 export { type LoadedTokenClassifier, loadTokenClassifier } from "./loadTokenClassifier.ts";

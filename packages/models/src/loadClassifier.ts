@@ -20,6 +20,11 @@ export interface NewHead {
   labels: number | readonly string[];
   /** Default: as the labels' number says. */
   problemType?: ProblemType;
+  /**
+   * The token that pads texts, where the config names none. A decoder answers by the last token
+   * that is another.
+   */
+  padTokenId?: number;
   /** The source of its random start. Default: seed 0. */
   generator?: Generator;
 }
@@ -75,11 +80,12 @@ export async function loadClassifier<Kind extends object>(
   checkWeightDType(caller, given.dtype);
   const { newHead, ...options } = given;
   if (newHead) {
-    const headKeys: OptionKeys<NewHead> = { labels: true, problemType: true, generator: true };
+    const headKeys: OptionKeys<NewHead> = { labels: true, problemType: true, padTokenId: true, generator: true };
     checkOptions(`${caller}: newHead`, newHead, headKeys);
   }
   const opened = await openClassifier(source, options, { ...(newHead && headOf(newHead)), ...kind });
-  const { config, files, quantization } = opened;
+  const { files, quantization } = opened;
+  const config = withPadding(opened.config, newHead?.padTokenId);
   const architecture = await loadArchitecture(config);
   const freshParameters: string[] = [];
   const weights = newHead ? withoutHeads(opened.weights, architecture, config) : opened.weights;
@@ -91,6 +97,11 @@ export async function loadClassifier<Kind extends object>(
   };
   const model = await readModel(config, weights, { ...options, fresh });
   return { model, config, tokenizer: await readTokenizer(files), files, quantization, freshParameters };
+}
+
+function withPadding<C extends ClassifierConfig>(config: C, padTokenId: number | undefined): C {
+  const isMissing = "padTokenId" in config && config.padTokenId === null;
+  return isMissing && padTokenId !== undefined ? { ...config, padTokenId } : config;
 }
 
 function headOf({ labels, problemType }: NewHead): ClassifierHead {

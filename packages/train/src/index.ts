@@ -17,16 +17,19 @@ export {
   type TextExample,
   toExample,
 } from "./datasets/example.ts";
-export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
-export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
+export { type LoadDatasetOptions, loadDataset, readRecords } from "./datasets/loadDataset.ts";
+export { type DatasetFormat, type ParsedRecord, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
+export { exampleForm, exampleReader, type RecordForm, type RecordReader } from "./datasets/recordReader.ts";
 export { type StreamBlocksOptions, streamBlocks } from "./datasets/streamBlocks.ts";
 export {
+  type IndexDatasetOptions,
   indexDataset,
   type StreamDatasetOptions,
   type StreamedDataset,
   streamDataset,
 } from "./datasets/streamDataset.ts";
 export { type EmbedOptions, embed } from "./embeddings/embed.ts";
+export { type ContrastEvaluation, evaluateContrast } from "./embeddings/evaluateContrast.ts";
 export { type EmbeddingModel, meanPooling } from "./embeddings/meanPooling.ts";
 export {
   type ContrastExample,
@@ -57,6 +60,7 @@ export {
   evaluatePreferences,
   type PreferenceEvaluation,
 } from "./preference/evaluatePreferences.ts";
+export { type EvaluateRewardsOptions, evaluateRewards, type RewardEvaluation } from "./preference/evaluateRewards.ts";
 export { type KTOExample, type KTOOptions, kto } from "./preference/kto.ts";
 export { type ORPOOptions, orpo } from "./preference/orpo.ts";
 export type { PreferenceExample } from "./preference/preferenceBatch.ts";

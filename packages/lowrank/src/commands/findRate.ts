@@ -1,4 +1,9 @@
-import { findLearningRate, type LearningRateSearch, type TokenizedExample } from "@lowrank/train";
+import {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateSearch,
+  type StepReport,
+} from "@lowrank/train";
 import type { Learner } from "./learner.ts";
 import type { TrainVoice } from "./run/trainVoice.ts";
 
@@ -15,18 +20,22 @@ interface RateSearchOptions {
 /** Tries learning rates on a model, which stays as it is, and prints what they do. */
 export async function findRate(
   { model }: Learner,
-  examples: readonly TokenizedExample[],
-  batching: { batchSize: number; padTokenId: number; maxLength: number },
+  examples: readonly unknown[],
+  task: object,
   { optimizer, weightDecay, maxGradNorm, accumulate, seed, voice }: RateSearchOptions,
 ): Promise<void> {
   const start = performance.now();
   try {
-    const search = await findLearningRate(model, examples, {
-      ...{ ...batching, optimizer, weightDecay, maxGradNorm, seed },
-      gradientAccumulationSteps: accumulate,
-      onStep: (report) =>
-        voice.step(report, ((report.maxSteps - report.step) * (performance.now() - start)) / 1000 / report.step),
-    });
+    const search = await findLearningRate(
+      model as never,
+      examples as never,
+      {
+        ...{ ...task, optimizer, weightDecay, maxGradNorm, seed },
+        gradientAccumulationSteps: accumulate,
+        onStep: (report: StepReport) =>
+          voice.step(report, ((report.maxSteps - report.step) * (performance.now() - start)) / 1000 / report.step),
+      } as FindLearningRateOptions,
+    );
     for (const line of describeSearch(search)) voice.say(line);
     voice.result(search);
   } finally {

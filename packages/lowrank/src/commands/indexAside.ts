@@ -1,7 +1,13 @@
 import { fork } from "node:child_process";
 import type { indexDataset } from "@lowrank/train";
 
-type Settings = Parameters<typeof indexDataset>[1];
+type Settings = Omit<Parameters<typeof indexDataset>[1], "form">;
+
+/** The task whose records a file holds, and the labels of these. */
+export interface RecordsOf {
+  readonly task: string;
+  readonly labels: readonly string[];
+}
 
 /** A message of the process: how far it is, or its end. */
 interface Message {
@@ -14,7 +20,7 @@ interface Message {
  * Runs `indexDataset` in a process of its own, whose memory goes away with it. Rejects with the
  * error of that, or where the process ends before the index is there.
  */
-export function indexAside(path: string, { onProgress, ...settings }: Settings): Promise<void> {
+export function indexAside(path: string, { onProgress, ...settings }: Settings, records: RecordsOf): Promise<void> {
   const child = fork(new URL(`./indexProcess${import.meta.filename.slice(-3)}`, import.meta.url));
   return new Promise((resolve, reject) => {
     child.on("message", ({ progress, done, error }: Message) => {
@@ -24,6 +30,6 @@ export function indexAside(path: string, { onProgress, ...settings }: Settings):
     });
     child.once("error", reject);
     child.once("exit", (code, signal) => reject(new Error(`the index of ${path} was not built: ${signal ?? code}`)));
-    child.send({ path, settings });
+    child.send({ path, settings, records });
   });
 }

@@ -1,11 +1,14 @@
 // Builds the index of a data file in a process of its own, whose memory goes away with it.
 import { indexDataset } from "@lowrank/train";
+import type { RecordsOf } from "./indexAside.ts";
+import { findTask } from "./run/tasks/index.ts";
 
-type Order = { path: string; settings: Parameters<typeof indexDataset>[1] };
+type Order = { path: string; settings: Parameters<typeof indexDataset>[1]; records: RecordsOf };
 
-process.once("message", async ({ path, settings }: Order) => {
+process.once("message", async ({ path, settings, records: { task, labels } }: Order) => {
   const onProgress = (progress: object) => void process.send?.({ progress });
-  const error = await indexDataset(path, { ...settings, onProgress }).then(
+  const form = findTask(task).form(labels);
+  const error = await indexDataset(path, { ...settings, form, onProgress }).then(
     () => null,
     (failure: Error) => failure.message,
   );

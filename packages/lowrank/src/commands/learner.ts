@@ -1,6 +1,5 @@
 import { Generator, type Tensor, tensor } from "@lowrank/core";
 import type { WritablePlace } from "@lowrank/files";
-import { type CausalLM, describeModel, type LoadedModel, saveModel, type Tokenizer } from "@lowrank/models";
 import { AdamW, AdamW8bit, Lion } from "@lowrank/nn";
 import {
   createLoraPlusOptimizer,
@@ -14,17 +13,25 @@ import {
   type Warning,
   type WarningCode,
 } from "@lowrank/peft";
-import { collateAny, type OptimizerName, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
+import {
+  collateAny,
+  type OptimizerName,
+  type TokenizedExample,
+  type TrainableModel,
+  type TrainerOptions,
+  toInputs,
+} from "@lowrank/train";
 import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
 import { listed } from "./optionValue.ts";
+import type { BaseModel, LoadedBase, TrainedModel } from "./run/kinds/modelKind.ts";
 
 /** The object that trains: a model with its adapter, or the whole model. */
 export interface Learner {
-  readonly model: PeftModel<CausalLM> | CausalLM;
+  readonly model: TrainedModel;
   /** The model whose adapter can be taken off; null where all of it trains. */
-  readonly adapted: PeftModel<CausalLM> | null;
+  readonly adapted: PeftModel<BaseModel> | null;
   /** True if the adapter's start changed the base weights for good. */
   readonly changesBase: boolean;
   /** True if the adapter can be merged into the weights. */
@@ -62,7 +69,7 @@ export interface LearnerOptions {
 /** Says a line about what trains. */
 type Say = (line: string) => void;
 
-type Loaded = LoadedModel & { tokenizer: Tokenizer };
+type Loaded = Pick<LoadedBase, "model" | "tokenizer" | "shapes" | "save">;
 type Batching = { padTokenId: number; maxLength: number };
 
 /**
@@ -80,7 +87,7 @@ export async function makeLearner(
   return config === null ? wholeModel(loaded, options, say) : adapter(loaded, config, examples, batching, options, say);
 }
 
-async function wholeModel({ model, config, files }: Loaded, options: LearnerOptions, say: Say): Promise<Learner> {
+async function wholeModel({ model, save }: Loaded, options: LearnerOptions, say: Say): Promise<Learner> {
   if (options.verify) throw new Error("--verify is for an adapter; leave it out with --method full");
   model.setRequiresGrad(true);
   const parameters = [...model.parameters()];
@@ -99,7 +106,7 @@ async function wholeModel({ model, config, files }: Loaded, options: LearnerOpti
     config: null,
     save: async (place) => {
       model.setRequiresGrad(false);
-      await saveModel(model, config, place, { companions: files });
+      await save(place);
       return null;
     },
     note: null,
@@ -142,7 +149,7 @@ async function adapter(
     model: adapted,
     adapted,
     changesBase: initial !== undefined,
-    mergeable: (await reportAdapter(describeModel(loaded.config), config)).mergeable,
+    mergeable: (await reportAdapter(loaded.shapes, config)).mergeable,
     ...(await optimizerOf(adapted, config, options, say)),
     targets,
     config,
@@ -156,7 +163,7 @@ async function adapter(
 }
 
 /** Writes an adapter and reads it again; the library throws where that answers otherwise. */
-async function verified(adapted: PeftModel<CausalLM>, place: WritablePlace, ids: readonly number[]): Promise<string> {
+async function verified(adapted: PeftModel<BaseModel>, place: WritablePlace, ids: readonly number[]): Promise<string> {
   using inputIds = tensor(Int32Array.from(ids), { shape: [1, ids.length] });
   const [{ maxAbsDiff }] = await adapted.savePretrained(place, { verify: { inputs: { inputIds } } });
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
@@ -170,7 +177,7 @@ const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] sat
 
 /** A start by data, of the first examples. */
 async function startByData(
-  adapted: PeftModel<CausalLM>,
+  adapted: PeftModel<BaseModel>,
   examples: readonly TokenizedExample[],
   { padTokenId, maxLength }: Batching,
   batchSize: number,
@@ -182,7 +189,7 @@ async function startByData(
   }
   function* batches() {
     for (const batch of collated) {
-      const { inputIds, labels, attentionMask } = toInputs(batch, adapted);
+      const { inputIds, labels, attentionMask } = toInputs(batch, adapted as unknown as TrainableModel);
       batchTensors.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
       yield { inputIds, labels, attentionMask };
     }
@@ -199,7 +206,7 @@ const startBatches = 16;
 
 /** The optimiser, with LoRA+'s groups where they are asked for. */
 async function optimizerOf(
-  model: PeftModel | CausalLM,
+  model: TrainedModel,
   config: PeftConfig | null,
   options: LearnerOptions,
   say: Say,

@@ -70,7 +70,8 @@ export async function loadEncoder(
   throw withoutTokenizer(path);
 }
 
-function withoutTokenizer(path: string): Error {
+/** The error of a model without a tokenizer. */
+export function withoutTokenizer(path: string): Error {
   return new Error(
     isGguf(path)
       ? `${path} has no tokenizer; convert the model again, from a folder that has one`

@@ -1,7 +1,6 @@
 import { readdir } from "node:fs/promises";
-import { basename, resolve } from "node:path";
-import type { QuantizeOptions } from "@lowrank/nn";
-import { evaluate } from "@lowrank/train";
+import { basename, join, resolve } from "node:path";
+import { type EvaluateOptions, evaluate } from "@lowrank/train";
 import { clearLeftovers } from "./clearLeftovers.ts";
 import { findRate } from "./findRate.ts";
 import { formatSeconds } from "./formatSeconds.ts";
@@ -18,7 +17,7 @@ import type { RunRecord } from "./run/runRecord.ts";
 import { promptOf, type SamplePrompt, samplePrompts } from "./run/sampleAnswers.ts";
 import { runFolder } from "./run/saveRun.ts";
 import { loadTeacher } from "./run/teacher.ts";
-import { type TrainedSteps, trainSteps } from "./run/trainSteps.ts";
+import { lossOf, settingOf, type TrainedSteps, trainSteps } from "./run/trainSteps.ts";
 import { type TrainVoice, trainVoice } from "./run/trainVoice.ts";
 import { lockName, lockRun } from "./runLock.ts";
 import type { TrainCommandOptions } from "./train.ts";
@@ -44,15 +43,17 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
 
 async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promise<void> {
   const prepared = await prepareRun(options, voice);
-  const { loaded, data, config, batching } = prepared;
-  const { model, quantize } = loaded;
+  const { loaded, data, config, batching, task } = prepared;
+  const { model } = loaded;
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
-  const probe = (data.validation.length > 0 ? data.validation : data.first).slice(0, options.batchSize);
-  const probeLoss = async () => (await evaluate(model, probe, batching)).loss;
   const teacher = await loadTeacher(options, voice);
+  const loss = lossOf(task, settingOf(options, prepared, teacher), teacher);
+  const probeLoss = probeOf(prepared, loss);
   const baseLoss = await probeLoss();
-  const learner = await makeLearner(loaded, config, data.first, batching, options, voice.say);
-  if (options.findLr) return findRate(learner, data.first, batching, { ...options, voice });
+  const firstTexts = data.first.map((example) => task.texts(example)[0]);
+  const learner = await makeLearner(loaded, config, firstTexts, batching, options, voice.say);
+  if (options.findLr)
+    return findRate(learner, data.first, { batchSize: options.batchSize, ...loss }, { ...options, voice });
   const { adapted } = learner;
   // Of the base model as it is beside the adapter: frozen, and of the precision that it has then.
   const { precision = "highest" } = options;
@@ -70,19 +71,28 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const removed = run.interrupted ? [] : await removeOlderCheckpoints(options.output, run.log.text);
   if (removed.length > 0) voice.note(`removed from ${options.output}, of an older run: ${removed.join(", ")}`);
   const files = await filesIn(options.output);
-  for (const line of summary(run, record)) voice.say(line);
+  for (const line of summary(run, record, options)) voice.say(line);
   if (lossAfter !== null) voice.say(baseCheck(lossBefore, lossAfter));
   if (verified !== null) voice.say(verified);
-  for (const line of nextSteps(options, learner, files, quantize)) voice.say(line);
+  for (const line of nextSteps(options, prepared, learner, files)) voice.say(line);
   voice.result(resultOf(options, record, run, files));
   if (run.interrupted) throw run.interrupted;
+}
+
+/** Returns what measures the base model on a few examples, so that a change of it is seen. */
+function probeOf({ loaded, data, batching, task }: PreparedRun, loss: object): () => Promise<number> {
+  const { batchSize, ...padding } = batching;
+  const some = (data.validation.length > 0 ? data.validation : data.first).slice(0, batchSize);
+  const examples = task.probesOwn ? some : some.map((example) => task.texts(example)[0]);
+  const options = { batchSize, ...(task.probesOwn ? loss : padding) };
+  return async () => (await evaluate(loaded.model as never, examples as never, options as EvaluateOptions)).loss;
 }
 
 type Start = Omit<Parameters<typeof runConfigOf>[0], "options">;
 
 /** The facts of a run that its config names, as they are before the first step. */
 async function startOf(options: TrainCommandOptions, prepared: PreparedRun, learner: Learner): Promise<Start> {
-  const { loaded, data, steps, lengths } = prepared;
+  const { loaded, data, steps, lengths, labels } = prepared;
   const files = options.validation === undefined ? options.data : [...options.data, options.validation];
   const adapter = (await learner.adapted?.adapterFiles())?.get("adapter_config.json");
   return {
@@ -91,6 +101,7 @@ async function startOf(options: TrainCommandOptions, prepared: PreparedRun, lear
       steps,
       trainExamples: data.train.length,
       validationExamples: data.validation.length,
+      ...(labels.length > 0 && { labels }),
       adapter: typeof adapter === "string" ? JSON.parse(adapter) : undefined,
     },
     backend: loaded.backend,
@@ -101,15 +112,17 @@ async function startOf(options: TrainCommandOptions, prepared: PreparedRun, lear
 
 async function promptsOf(
   options: TrainCommandOptions,
-  { loaded, data, lengths }: PreparedRun,
+  { loaded, data, lengths, task }: PreparedRun,
 ): Promise<SamplePrompt[]> {
+  if (!task.kind.writes) return [];
   const { tokenizer } = loaded;
   const { maxLength } = lengths;
+  const textsOf = (examples: readonly unknown[]) => examples.map((example) => task.texts(example)[0]);
   if (options.samplePrompt === undefined) {
     const examples = data.validation.length > 0 ? data.validation : data.first;
-    return samplePrompts(tokenizer, examples, { count: options.samples, maxLength });
+    return samplePrompts(tokenizer, textsOf(examples), { count: options.samples, maxLength });
   }
-  const prompts = await Promise.all(options.samplePrompt.map((text) => promptOf(tokenizer, text, data.first)));
+  const prompts = await Promise.all(options.samplePrompt.map((text) => promptOf(tokenizer, text, textsOf(data.first))));
   const long = prompts.find(({ ids }) => ids.length >= maxLength);
   if (!long) return prompts;
   throw new Error(
@@ -119,7 +132,7 @@ async function promptsOf(
 
 async function recordOf(
   options: TrainCommandOptions,
-  { data }: PreparedRun,
+  { data, task, labels }: PreparedRun,
   learner: Learner,
   { result, maxSteps, log }: TrainedSteps,
   start: Start,
@@ -136,6 +149,8 @@ async function recordOf(
     metrics: log.lines,
     steps: result.steps,
     maxSteps,
+    kind: task.kind,
+    labels,
     peftType: config?.peftType ?? null,
     baseModel: config?.baseModelNameOrPath ?? options.model,
     targets,
@@ -164,7 +179,11 @@ function measureLines(validations: readonly ValidationLine[]): string[] {
   });
 }
 
-function summary({ result, stepSeconds, maxSteps }: TrainedSteps, { metrics, peakMemory }: RunRecord): string[] {
+function summary(
+  { result, stepSeconds, maxSteps }: TrainedSteps,
+  { metrics, peakMemory }: RunRecord,
+  { precision }: TrainCommandOptions,
+): string[] {
   const lines: string[] = [];
   const validations = metrics.filter(isValidation);
   const ends = new Set([...validations.slice(0, 1), ...validations.slice(-1)]);
@@ -177,7 +196,8 @@ function summary({ result, stepSeconds, maxSteps }: TrainedSteps, { metrics, pea
     const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
     const speed = Math.round(result.tokens / result.seconds).toLocaleString("en-US");
     const took = `${stepSeconds.length} steps in ${formatSeconds(result.seconds)}`;
-    lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)`);
+    const rounded = precision === undefined ? "" : `, ${precision} precision`;
+    lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)${rounded}`);
   }
   lines.push(`peak memory: ${Math.round(peakMemory / 2 ** 20)} MiB`);
   return lines;
@@ -227,11 +247,12 @@ async function filesIn(folder: string): Promise<string[]> {
 
 function nextSteps(
   { model, output }: TrainCommandOptions,
+  { task, loaded: { quantize } }: PreparedRun,
   { adapted, mergeable, note }: Learner,
   files: readonly string[],
-  quantize?: QuantizeOptions,
 ): string[] {
   const wrote = [`wrote ${output}: ${files.join(", ")}`, ...(note === null ? [] : [note]), "next:"];
+  if (!task.kind.writes) return [...wrote, `  ${shellWord(join(output, "README.md"))} has the code that uses it`];
   if (!adapted) return [...wrote, `  lowrank generate --model ${shellWord(output)} --prompt "..."`];
   const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;
   const asTrained = quantize ? `${folders} ${quantizeWords(quantize)}` : folders;

@@ -2,12 +2,21 @@ import type { OptimizerName } from "@lowrank/train";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
-import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
+import {
+  integer,
+  type LoadedWeights,
+  names,
+  number,
+  threadsOption,
+  weightsOption,
+  wideSimdOption,
+} from "./argument.ts";
 import { backendOption } from "./backends.ts";
 import { addModelOption } from "./modelOption.ts";
 import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
-import { type TaskFlags, tasks } from "./run/tasks.ts";
+import type { TaskFlags } from "./run/tasks/commandTask.ts";
+import { tasks } from "./run/tasks/index.ts";
 import { runTraining } from "./runTraining.ts";
 import { peftConfigOption } from "./trainedConfig.ts";
 import { addTrainerFlags, type TrainerFlags } from "./trainerFlags.ts";
@@ -128,6 +137,17 @@ export function trainCommand(): Command {
     .addOption(new Option("--loss-type <name>", "with dpo (default: sigmoid)").choices(["sigmoid", "hinge", "ipo"]))
     .option("--teacher <path>", "with distillation: the model to learn from, of the same vocabulary")
     .option("--temperature <x>", "with distillation: logits are divided by it (default: 1)", number({ above: 0 }))
+    .option(
+      "--labels <names>",
+      "with token-classification: the labels in their order, as O,B-PER,I-PER (default: those of the data)",
+      names,
+    )
+    .option("--scale <x>", "with contrast: the factor of cosines (default: 20)", number({ above: 0 }))
+    .option(
+      "--center-rewards-coefficient <x>",
+      "with reward: the weight of rewards that add up to 0, 0.01 say",
+      number({ least: 0 }),
+    )
     .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
     .option(
       "--validation-fraction <x>",

@@ -83,9 +83,9 @@ test("texts that are streamed are those in memory", async () => {
 test("the index is built by a process of its own, whose errors are told", async () => {
   const dataCache = join(folder, "aside");
   const options = { stream: true, dataCache };
-  await indexTrainData({ ...options, data: [await pairs()] });
+  await indexTrainData({ ...options, data: [await pairs()] }, "sft", []);
   expect(await readdir(dataCache)).toEqual([expect.stringMatching(/^pairs\.jsonl-[0-9a-f]{8}\.index$/)]);
   const path = join(folder, "one.jsonl");
   await writeFile(path, '{"text": "a"}\n{"text": 2}\n');
-  await expect(indexTrainData({ ...options, data: [path] })).rejects.toThrow(`${path}:2: text is 2`);
+  await expect(indexTrainData({ ...options, data: [path] }, "sft", [])).rejects.toThrow(`${path}:2: text is 2`);
 });

@@ -4,11 +4,12 @@ import type { Tokenizer } from "@lowrank/models";
 import {
   blocks,
   type Example,
-  type LoadDatasetOptions,
+  exampleReader,
   loadDataset,
   packExamples,
+  type RecordReader,
+  readRecords,
   type TokenizedExample,
-  tokenizeExample,
 } from "@lowrank/train";
 import { warn } from "./loading.ts";
 
@@ -57,18 +58,21 @@ export async function readTrainData(tokenizer: Tokenizer, options: DataOptions):
     : divide(source, 1 - options.validationFraction);
   const train = cut(tokenizer, limit(head, options.trainTokens), options);
   const validation = cut(tokenizer, limit(tail, options.validationTokens), options);
-  if (train.length === 0) {
-    throw new Error(
-      `${options.data.join(", ")}: nothing is left to train on; give more data or a smaller --validation-fraction`,
-    );
-  }
+  if (train.length === 0) throw nothingLeft(options.data);
   const unit = "ids" in source || options.pack ? `blocks of ${options.blockSize}` : "examples";
   const description = `${countTokens(train)} tokens in ${train.length} ${unit} to train on, ${countTokens(validation)} in ${validation.length} to validate`;
   return { train, validation, description };
 }
 
+/** The error of data of which validation leaves nothing. */
+export function nothingLeft(paths: readonly string[]): Error {
+  return new Error(
+    `${paths.join(", ")}: nothing is left to train on; give more data or a smaller --validation-fraction`,
+  );
+}
+
 /** The number of tokens in examples, in words. */
-export function countTokens(examples: readonly TokenizedExample[]): string {
+function countTokens(examples: readonly TokenizedExample[]): string {
   return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
 }
 
@@ -76,29 +80,34 @@ export function countTokens(examples: readonly TokenizedExample[]): string {
 type RecordOptions = Pick<DataOptions, "columns" | "onBadRecord">;
 
 async function read(tokenizer: Tokenizer, paths: readonly string[], options: RecordOptions): Promise<Source> {
-  const { columns, onBadRecord } = options;
-  const records = paths.filter(holdsRecords);
-  if (records.length === 0 && columns) {
-    throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
-  }
-  if (records.length === 0) return { ids: await readTexts(tokenizer, paths) };
+  if (paths.some(holdsRecords)) return { examples: await readExamples(exampleReader(tokenizer), paths, options) };
+  if (!options.columns) return { ids: await readTexts(tokenizer, paths) };
+  throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
+}
+
+/** Reads the examples of files of records. Says which were left out. Errors name file and line. */
+export async function readExamples<Parsed, Tokenized>(
+  reader: RecordReader<Parsed, Tokenized>,
+  paths: readonly string[],
+  { columns, onBadRecord }: RecordOptions,
+): Promise<Tokenized[]> {
   checkKinds(paths);
-  const examples: TokenizedExample[] = [];
+  const examples: Tokenized[] = [];
   const skipped: string[] = [];
+  const onSkip = (message: string) => void skipped.push(message);
   for (const path of paths) {
-    const onSkip = (message: string) => void skipped.push(message);
-    for (const [i, example] of (await load(path, { columns, onBadRecord, onSkip })).entries()) {
+    for await (const { example, where } of itemsOf(path, readRecords(path, reader, { columns, onBadRecord, onSkip }))) {
       try {
-        examples.push(await tokenizeExample(tokenizer, example));
+        examples.push(await reader.tokenize(example));
       } catch (error) {
-        const message = `${path}, example ${i + 1}: ${(error as Error).message}`;
+        const message = `${where}: ${(error as Error).message}`;
         if (onBadRecord !== "skip") throw new Error(message, { cause: error });
         skipped.push(message);
       }
     }
   }
   tellSkipped(skipped.slice(0, mostTold), skipped.length);
-  return { examples };
+  return examples;
 }
 
 /** Throws for texts among files of records. */
@@ -123,7 +132,7 @@ const mostTold = 3;
 async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promise<number[]> {
   const ids: number[] = [];
   for (const path of paths) {
-    for (const example of await load(path, { format: "text" })) {
+    for await (const example of itemsOf(path, textsOf(path))) {
       if (!("text" in example)) continue;
       for (const id of tokenizer.encode(example.text, { addSpecialTokens: false })) ids.push(id);
     }
@@ -131,9 +140,10 @@ async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promis
   return ids;
 }
 
-async function load(path: string, options: LoadDatasetOptions): Promise<Example[]> {
+/** The items of a file. The error of one that cannot be opened says why. */
+async function* itemsOf<Item>(path: string, items: AsyncIterable<Item>): AsyncGenerator<Item> {
   try {
-    return await loadDataset(path, options);
+    yield* items;
   } catch (error) {
     const found = /^\w+:\/\//.test(path) ? undefined : await stat(path).catch(() => null);
     if (found === null) throw new Error(`there is no file ${path}`, { cause: error });
@@ -142,30 +152,40 @@ async function load(path: string, options: LoadDatasetOptions): Promise<Example[
   }
 }
 
+async function* textsOf(path: string): AsyncGenerator<Example> {
+  yield* await loadDataset(path, { format: "text" });
+}
+
+/** The first `share` of a list and the rest. */
+export function split<T>(items: readonly T[], share: number): [T[], T[]] {
+  const at = Math.ceil(items.length * share);
+  return [items.slice(0, at), items.slice(at)];
+}
+
 /** The first `share` of a source and the rest. */
 function divide(source: Source, share: number): [Source, Source] {
-  const split = <T>(items: T[]): [T[], T[]] => {
-    const at = Math.ceil(items.length * share);
-    return [items.slice(0, at), items.slice(at)];
-  };
   if ("ids" in source) {
-    const [first, last] = split(source.ids);
+    const [first, last] = split(source.ids, share);
     return [{ ids: first }, { ids: last }];
   }
-  const [first, last] = split(source.examples);
+  const [first, last] = split(source.examples, share);
   return [{ examples: first }, { examples: last }];
 }
 
 /** The first `tokens` of a text; of examples, those that start within them. */
 function limit(source: Source, tokens = Number.POSITIVE_INFINITY): Source {
   if ("ids" in source) return { ids: source.ids.slice(0, tokens) };
+  return { examples: startingWithin(source.examples, tokens, ({ inputIds }) => inputIds.length) };
+}
+
+/** The examples that start within the first `tokens`. */
+export function startingWithin<T>(examples: readonly T[], tokens: number, size: (example: T) => number): T[] {
   let seen = 0;
-  const examples = source.examples.filter(({ inputIds }) => {
+  return examples.filter((example) => {
     const within = seen < tokens;
-    seen += inputIds.length;
+    seen += size(example);
     return within;
   });
-  return { examples };
 }
 
 function cut(tokenizer: Tokenizer, source: Source, { blockSize, pack }: DataOptions): TokenizedExample[] {

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type MethodFacts, methodOf, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
+import { type MethodFacts, methodOf, type PeftConfig, parsePeftConfig, type TaskType } from "@lowrank/peft";
 import { Option } from "commander";
 import { defaultMethod, findMethods, quantizedWords } from "../report/methods.ts";
 import { givenAdapterOptions, plannedSteps, toPeftConfig } from "./adapterConfig.ts";
@@ -33,16 +33,19 @@ interface TrainedOptions {
 }
 
 /**
- * Makes the configuration of the adapter that a decoder is to be trained with, by a file or by
+ * Makes the configuration of the adapter that a model is to be trained with, by a file or by
  * options, for a number of steps, by which some methods plan; null: the whole model trains. Throws
  * for options that do not belong to the method, and for other tasks.
  */
-export async function trainedConfig(options: TrainedOptions): Promise<(steps: number) => PeftConfig | null> {
+export async function trainedConfig(
+  options: TrainedOptions,
+  taskType: TaskType = "CAUSAL_LM",
+): Promise<(steps: number) => PeftConfig | null> {
   const [method] = findMethods([options.method]);
   const { peftConfig: path } = options;
   if (path === undefined) {
     const planned = toPeftConfig(method, options, plannedSteps);
-    const finish = planned && forDecoder(await methodOf(planned));
+    const finish = planned && forTask(await methodOf(planned), taskType);
     return (steps) => {
       const config = toPeftConfig(method, options, steps);
       return config && (finish?.(config) ?? null);
@@ -52,15 +55,15 @@ export async function trainedConfig(options: TrainedOptions): Promise<(steps: nu
   if (method.name !== defaultMethod().name && !method.quantized) given.unshift(`--method ${method.name}`);
   if (given.length > 0) throw new Error(`--peft-config says the adapter whole; leave ${given.join(", ")} out`);
   const config = await readPeftConfig(path);
-  if (config.taskType !== null && config.taskType !== "CAUSAL_LM") {
-    throw new Error(`${path}: task_type is ${config.taskType}; here it must be CAUSAL_LM, or left out`);
+  if (config.taskType !== null && config.taskType !== taskType) {
+    throw new Error(`${path}: task_type is ${config.taskType}; here it must be ${taskType}, or left out`);
   }
   const peft: MethodFacts<PeftConfig> = await methodOf(config);
-  const finish = forDecoder(peft);
+  const finish = forTask(peft, taskType);
   return (steps) => finish(peft.withSteps ? peft.withSteps(config, steps) : config);
 }
 
-/** Returns what gives a method's configurations the task of decoders. */
-function forDecoder({ taskless }: MethodFacts<PeftConfig>): (config: PeftConfig) => PeftConfig {
-  return (config) => (taskless ? config : config.with({ taskType: "CAUSAL_LM" }));
+/** Returns what gives a method's configurations the task. */
+function forTask({ taskless }: MethodFacts<PeftConfig>, taskType: TaskType): (config: PeftConfig) => PeftConfig {
+  return (config) => (taskless ? config : config.with({ taskType }));
 }

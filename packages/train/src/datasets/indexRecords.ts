@@ -1,8 +1,8 @@
 import type { ByteSource } from "@lowrank/core";
 import { crc32 } from "../crc32.ts";
 import type { DataRecord } from "./dataRecord.ts";
-import type { Example } from "./example.ts";
 import { exampleOf, type RecordOptions } from "./readDataset.ts";
+import type { RecordForm } from "./recordReader.ts";
 
 /** The places of the records of a file that are examples. */
 export interface RecordIndex {
@@ -19,21 +19,20 @@ export interface RecordIndex {
 }
 
 /** Options of `indexRecords`. */
-export interface IndexOptions extends Pick<RecordOptions, "columns" | "onBadRecord"> {
-  /** Throws for an example that is a bad record. */
-  check(example: Example): void;
+export interface IndexOptions<Parsed> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
+  readonly form: RecordForm<Parsed>;
   /** Returns the size of an example. Throws for a bad record too. */
-  measure?(example: Example): Promise<number>;
+  measure?(example: Parsed): Promise<number>;
 }
 
 /** The most messages about records that were skipped. */
 const mostTold = 3;
 
 /** Reads a file once and notes the place of each record that is an example. */
-export async function indexRecords(
+export async function indexRecords<Parsed>(
   records: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<DataRecord>,
   pieces: AsyncIterable<Uint8Array>,
-  { columns, onBadRecord = "error", check, measure }: IndexOptions,
+  { columns, onBadRecord = "error", form, measure }: IndexOptions<Parsed>,
 ): Promise<RecordIndex> {
   let checksum = 0;
   async function* summed(): AsyncGenerator<Uint8Array> {
@@ -50,14 +49,13 @@ export async function indexRecords(
     if (told.length < mostTold) told.push(message);
   };
   for await (const record of records(summed())) {
-    const example = exampleOf(record, { columns, onBadRecord });
-    if ("message" in example) {
-      skip(example.message);
+    const found = exampleOf(record, form.parse, { columns, onBadRecord });
+    if ("skipped" in found) {
+      skip(found.skipped);
       continue;
     }
     try {
-      check(example);
-      if (measure) sizes.push(await measure(example));
+      if (measure) sizes.push(await measure(found.example));
       const { offset, length } = record.span as NonNullable<DataRecord["span"]>;
       offsets.push(offset);
       lengths.push(length);
@@ -72,19 +70,19 @@ export async function indexRecords(
 }
 
 /** Reads the example of a place again. */
-export async function readIndexed(
+export async function readIndexed<Parsed>(
   source: ByteSource,
   name: string,
   { offset, length }: { offset: number; length: number },
   parse: (bytes: Uint8Array) => unknown,
-  columns: RecordOptions["columns"],
-): Promise<Example> {
+  { columns, form }: Pick<IndexOptions<Parsed>, "columns" | "form">,
+): Promise<Parsed> {
   const where = `${name}, byte ${offset}`;
   try {
     const value = parse(await source.read(offset, length));
-    const example = exampleOf({ value, where }, { columns });
-    if (!("message" in example)) return example;
-    throw new Error(example.message);
+    const found = exampleOf({ value, where }, form.parse, { columns });
+    if (!("skipped" in found)) return found.example;
+    throw new Error(found.skipped);
   } catch (cause) {
     throw new Error(`${where}: the file has changed since it was indexed: ${(cause as Error).message}`, { cause });
   }

@@ -1,8 +1,18 @@
-import { type ByteSource, checkOptions } from "@lowrank/core";
+import { type ByteSource, checkOptions, type OptionKeys } from "@lowrank/core";
 import { type ModelFiles, openFile } from "@lowrank/files";
+import type { DataRecord } from "./dataRecord.ts";
 import type { Example } from "./example.ts";
 import { piecesOf } from "./piecesOf.ts";
-import { examplesOf, type ReadDatasetOptions, readDataset, readDatasetKeys } from "./readDataset.ts";
+import {
+  examplesOf,
+  type ParsedRecord,
+  parsedRecords,
+  type ReadDatasetOptions,
+  readDataset,
+  readDatasetKeys,
+  recordsIn,
+} from "./readDataset.ts";
+import type { RecordForm } from "./recordReader.ts";
 
 /** Options of `loadDataset`. */
 export interface LoadDatasetOptions extends ReadDatasetOptions {
@@ -15,15 +25,38 @@ export interface LoadDatasetOptions extends ReadDatasetOptions {
  * see `readDataset`. Parquet files are known by their ending.
  */
 export async function loadDataset(path: string, given: LoadDatasetOptions = {}): Promise<Example[]> {
-  checkOptions("loadDataset", given, { ...readDatasetKeys, files: true });
+  checkOptions("loadDataset", given, loadKeys);
   const { files, ...options } = given;
   const named = { name: path, ...options };
   const source = await sourceOf(path, files);
-  if (/\.parquet$/i.test(named.name) && named.format === undefined) {
-    const { parquetRecords } = await import("./parquetRecords.ts");
-    return Array.fromAsync(examplesOf(parquetRecords(source, named.name), named));
-  }
+  if (isParquet(named)) return Array.fromAsync(examplesOf(await parquet(source, named.name), named));
   return Array.fromAsync(readDataset(piecesOf(source), named));
+}
+
+const loadKeys: OptionKeys<LoadDatasetOptions> = { ...readDatasetKeys, files: true };
+
+/**
+ * Reads the records of a data file that are of a kind, one after another, with their places: by its
+ * name in `files`, by its http(s) address, or by its path (Node only). Errors name file and line.
+ */
+export async function* readRecords<Parsed>(
+  path: string,
+  form: RecordForm<Parsed>,
+  given: LoadDatasetOptions = {},
+): AsyncGenerator<ParsedRecord<Parsed>> {
+  checkOptions("readRecords", given, loadKeys);
+  const { files, ...options } = given;
+  const named = { name: path, ...options };
+  const source = await sourceOf(path, files);
+  const records = isParquet(named) ? await parquet(source, named.name) : await recordsIn(piecesOf(source), named);
+  yield* parsedRecords(records, form.parse, named);
+}
+
+const isParquet = ({ name, format }: { name: string; format?: unknown }): boolean =>
+  /\.parquet$/i.test(name) && format === undefined;
+
+async function parquet(source: ByteSource, name: string): Promise<AsyncIterable<DataRecord>> {
+  return (await import("./parquetRecords.ts")).parquetRecords(source, name);
 }
 
 async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {

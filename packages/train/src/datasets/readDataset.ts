@@ -3,6 +3,7 @@ import { joinBytes } from "./byteLines.ts";
 import { type DataRecord, decodeUtf8 } from "./dataRecord.ts";
 import { type Example, toExample } from "./example.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";
+import type { RecordForm } from "./recordReader.ts";
 
 /**
  * The format of a data file: plain text, one JSON value a line, one JSON array, or rows under a
@@ -66,6 +67,17 @@ export async function* readDataset(
   yield* examplesOf(await recordsOf(format, pieces, name), options);
 }
 
+/** Returns the records of a file's pieces. Throws for a text, which has none. */
+export async function recordsIn(
+  source: AsyncIterable<Uint8Array>,
+  options: Pick<ReadDatasetOptions, "name" | "format">,
+): Promise<AsyncIterable<DataRecord>> {
+  const { name = "data" } = options;
+  const [format, pieces] = await formatOf(source[Symbol.asyncIterator](), options);
+  if (format !== "text") return recordsOf(format, pieces, name);
+  throw new Error(`${name} is a text, and holds no records; give a file of .jsonl, .json, .csv, .tsv or .parquet`);
+}
+
 /** The format of a file, and all of its pieces again. */
 async function formatOf(
   pieces: AsyncIterator<Uint8Array>,
@@ -90,38 +102,49 @@ async function recordsOf(
 /** The examples of a file's records. Throws where there is none. */
 export async function* examplesOf(
   records: AsyncIterable<DataRecord>,
-  { name = "data", onSkip, ...options }: ReadDatasetOptions,
+  options: ReadDatasetOptions,
 ): AsyncGenerator<Example> {
+  for await (const { example } of parsedRecords(records, toExample, options)) yield example;
+}
+
+/** A record that is one of its kind, and its place. */
+export interface ParsedRecord<Parsed> {
+  readonly example: Parsed;
+  readonly where: string;
+}
+
+/** The records of a file that are of a kind. Throws where there is none. */
+export async function* parsedRecords<Parsed>(
+  records: AsyncIterable<DataRecord>,
+  parse: RecordForm<Parsed>["parse"],
+  { name = "data", onSkip, ...options }: ReadDatasetOptions,
+): AsyncGenerator<ParsedRecord<Parsed>> {
   let count = 0;
   let skipped = 0;
   for await (const record of records) {
     count++;
-    const example = exampleOf(record, options);
-    if ("message" in example) {
+    const found = exampleOf(record, parse, options);
+    if ("skipped" in found) {
       skipped++;
-      onSkip?.(example.message);
-    } else yield example;
+      onSkip?.(found.skipped);
+    } else yield { ...found, where: record.where };
   }
   if (count === 0) throw new Error(`${name} holds no example`);
   if (count === skipped) throw new Error(`${name}: all of its ${count} records are bad; leave onBadRecord out`);
 }
 
-/** A record that was skipped, and what is wrong with it. */
-export interface Skipped {
-  readonly message: string;
-}
-
 /** Returns the example of a record. One that is none is an error, or is skipped as options say. */
-export function exampleOf(
+export function exampleOf<Parsed>(
   { value, where, error }: DataRecord,
+  parse: RecordForm<Parsed>["parse"],
   { columns, map, onBadRecord = "error" }: RecordOptions,
-): Example | Skipped {
+): { readonly example: Parsed } | { readonly skipped: string } {
   try {
     if (error) throw new Error(`${where}: ${error.message}`, { cause: error });
     const named = columns ? pick(value, columns, where) : value;
-    return toExample({ value: map ? map(named) : named, where });
+    return { example: parse({ value: map ? map(named) : named, where }) };
   } catch (bad) {
-    if (onBadRecord === "skip") return { message: (bad as Error).message };
+    if (onBadRecord === "skip") return { skipped: (bad as Error).message };
     throw bad;
   }
 }

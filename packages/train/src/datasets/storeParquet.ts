@@ -3,7 +3,8 @@ import { parseJsonBytes } from "./dataRecord.ts";
 import { jsonLines } from "./jsonRecords.ts";
 import { parquetRecords } from "./parquetRecords.ts";
 import { exampleOf } from "./readDataset.ts";
-import type { StreamDatasetOptions } from "./streamDataset.ts";
+import type { RecordForm } from "./recordReader.ts";
+import type { IndexDatasetOptions } from "./streamDataset.ts";
 import type { RecordFile } from "./streamedFormats.ts";
 
 /**
@@ -13,7 +14,8 @@ import type { RecordFile } from "./streamedFormats.ts";
  */
 export async function openParquetRecords(
   path: string,
-  { cacheDir, columns, onBadRecord }: StreamDatasetOptions,
+  { cacheDir, columns, onBadRecord }: IndexDatasetOptions,
+  form: RecordForm<unknown>,
 ): Promise<RecordFile> {
   const find = process.getBuiltinModule;
   const [fs, { basename, join }] = [find("node:fs/promises"), find("node:path")];
@@ -26,7 +28,7 @@ export async function openParquetRecords(
     try {
       for await (const record of parquetRecords(await openFile(path), path)) {
         // Errors name the row here; of the store they would name a line that nobody wrote.
-        exampleOf(record, { columns, onBadRecord });
+        exampleOf(record, form.parse, { columns, onBadRecord });
         await file.write(`${JSON.stringify(record.value)}\n`);
       }
       await file.sync();

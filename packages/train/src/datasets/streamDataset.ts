@@ -1,7 +1,7 @@
 import { type ByteSource, checkOptions, type OptionKeys } from "@lowrank/core";
 import { openFile, writeFile } from "@lowrank/files";
 import { crc32 } from "../crc32.ts";
-import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../tokenize.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../tokenize.ts";
 import type { Dataset } from "./dataset.ts";
 import { digestOfTokenizer, hexDigest } from "./digests.ts";
 import type { Example } from "./example.ts";
@@ -9,34 +9,45 @@ import { encodeIndex, type IndexKey, type OpenIndex, openIndexFile } from "./ind
 import { indexRecords, readIndexed } from "./indexRecords.ts";
 import { piecesOf } from "./piecesOf.ts";
 import type { DatasetFormat, RecordOptions } from "./readDataset.ts";
+import { exampleForm, exampleReader, type RecordForm, type RecordReader } from "./recordReader.ts";
 import { openRecords, type RecordFile } from "./streamedFormats.ts";
 
-/** Options of `streamDataset`. */
-export interface StreamDatasetOptions extends Pick<RecordOptions, "columns" | "onBadRecord"> {
+/** Options of `indexDataset`. */
+export interface IndexDatasetOptions<Parsed = Example> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
   /** The folder for the index, which is made where it is missing. */
   cacheDir: string;
   /** Default: by the name's ending (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
   format?: Exclude<DatasetFormat, "text"> | "parquet";
+  /** The kind of records. Default: texts, prompts with completions, and conversations. */
+  form?: RecordForm<Parsed>;
+  /** Called now and then while the index is built, with the bytes read so far. */
+  onProgress?: (progress: { loaded: number; total: number }) => void;
+}
+
+/** Options of `streamDataset`. */
+export interface StreamDatasetOptions<Parsed = Example, Tokenized = TokenizedExample>
+  extends Omit<IndexDatasetOptions<Parsed>, "form"> {
+  /** The way from records to examples of a task. Default: the tokens of texts to learn. */
+  reader?: RecordReader<Parsed, Tokenized>;
   /**
    * Tokenises all examples for the index, which takes long, so that `lengths` are tokens, as
    * packing needs them, and that each example is known to be right. Default false: they are bytes.
    */
   countTokens?: boolean;
-  /** Called now and then while the index is built, with the bytes read so far. */
-  onProgress?: (progress: { loaded: number; total: number }) => void;
 }
 
 /** Examples in a file that may be larger than memory. */
-export interface StreamedDataset extends Dataset<TokenizedExample> {
+export interface StreamedDataset<Tokenized = TokenizedExample> extends Dataset<Tokenized> {
   /** The number of records that were skipped, and what is wrong with the first ones. */
   readonly skipped: number;
   readonly told: readonly string[];
 }
 
-const indexKeys: OptionKeys<Omit<StreamDatasetOptions, "countTokens">> = {
+const fileKeys: OptionKeys<Omit<IndexDatasetOptions, "form">> = {
   ...({ columns: true, onBadRecord: true, cacheDir: true, format: true, onProgress: true } as const),
 };
-const streamKeys: OptionKeys<StreamDatasetOptions> = { ...indexKeys, countTokens: true };
+const indexKeys: OptionKeys<IndexDatasetOptions> = { ...fileKeys, form: true };
+const streamKeys: OptionKeys<StreamDatasetOptions> = { ...fileKeys, reader: true, countTokens: true };
 
 /**
  * Opens a data file on disk (Node only) whose examples are read and tokenised when they are wanted.
@@ -44,14 +55,30 @@ const streamKeys: OptionKeys<StreamDatasetOptions> = { ...indexKeys, countTokens
  * told as `loadDataset` tells them. The index stays in `cacheDir`, and is built anew where the file
  * is another: by its size and time, or its checksum where the time alone differs. It appears whole.
  */
-export async function streamDataset(
+export function streamDataset(
   path: string,
   tokenizer: ExampleTokenizer,
   options: StreamDatasetOptions,
-): Promise<StreamedDataset> {
-  checkOptions("streamDataset", options, streamKeys);
-  const { columns, countTokens } = options;
-  const { file, index, settings } = await openIndexed(path, options, countTokens ? tokenizer : null);
+): Promise<StreamedDataset>;
+export function streamDataset<Parsed, Tokenized>(
+  path: string,
+  tokenizer: ExampleTokenizer,
+  options: StreamDatasetOptions<Parsed, Tokenized> & { reader: RecordReader<Parsed, Tokenized> },
+): Promise<StreamedDataset<Tokenized>>;
+export async function streamDataset(
+  path: string,
+  tokenizer: ExampleTokenizer,
+  options: StreamDatasetOptions<unknown, unknown>,
+): Promise<StreamedDataset<unknown>> {
+  checkOptions<object>("streamDataset", options, streamKeys);
+  const {
+    columns,
+    countTokens,
+    reader = exampleReader(tokenizer) as RecordReader<unknown, unknown>,
+    ...rest
+  } = options;
+  const counting = countTokens ? { reader, digest: digestOfTokenizer(tokenizer) } : null;
+  const { file, index, settings } = await openIndexed(path, { ...rest, columns, form: reader }, counting);
   const { source, name, parse } = file;
   const { count, sizes, checksum, skipped, told } = index;
   return {
@@ -61,10 +88,10 @@ export async function streamDataset(
     skipped,
     told,
     read: async (numbers) => {
-      const examples: TokenizedExample[] = [];
+      const examples: unknown[] = [];
       for (const i of Array.from(numbers)) {
-        const example = await readIndexed(source, name, await index.place(i), parse, columns);
-        examples.push(await tokenizeExample(tokenizer, example));
+        const record = await readIndexed(source, name, await index.place(i), parse, { columns, form: reader });
+        examples.push(await reader.tokenize(record));
       }
       return examples;
     },
@@ -75,32 +102,44 @@ export async function streamDataset(
  * Builds the index of a data file that `streamDataset` would build, without a tokenizer: before a
  * model is loaded there is room for it.
  */
-export async function indexDataset(path: string, options: Omit<StreamDatasetOptions, "countTokens">): Promise<void> {
-  checkOptions("indexDataset", options, indexKeys);
-  await openIndexed(path, options, null);
+export async function indexDataset<Parsed = Example>(
+  path: string,
+  options: IndexDatasetOptions<Parsed>,
+): Promise<void> {
+  checkOptions<object>("indexDataset", options, indexKeys);
+  const { form = exampleForm, ...rest } = options;
+  await openIndexed(path, { ...rest, form: form as RecordForm<unknown> }, null);
+}
+
+/** The way to measure examples for an index. */
+interface Counting {
+  readonly reader: RecordReader<unknown, unknown>;
+  /** Tells the tokenizer from others. */
+  readonly digest: string;
 }
 
 /** Opens a file and its index, and builds that where it is wanted; `counting` measures examples. */
 async function openIndexed(
   path: string,
-  options: Omit<StreamDatasetOptions, "countTokens">,
-  counting: ExampleTokenizer | null,
+  options: IndexDatasetOptions<unknown> & { form: RecordForm<unknown> },
+  counting: Counting | null,
 ): Promise<{ file: RecordFile; index: OpenIndex; settings: string }> {
-  const { columns, onBadRecord = "error", cacheDir, onProgress } = options;
-  const file = await openRecords(path, options);
+  const { columns, onBadRecord = "error", cacheDir, form, onProgress } = options;
+  const file = await openRecords(path, options as IndexDatasetOptions, form);
   const { source, name, format, records } = file;
   const [{ basename, join, resolve }, { stat }] = node();
   const { size, mtimeMs } = await stat(path);
-  const tokens = counting && digestOfTokenizer(counting);
-  const settings = JSON.stringify({ format, columns, onBadRecord, tokens });
+  const tokens = counting?.digest ?? null;
+  // The usual form has no name here, as in the indices of older versions.
+  const named = form.name === exampleForm.name ? {} : { form: form.name };
+  const settings = JSON.stringify({ format, columns, onBadRecord, tokens, ...named });
   const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };
   const place = join(cacheDir, `${basename(path)}-${hexDigest(`${key.path} ${settings}`)}.index`);
   let index = await openIndex(place, key, source);
   if (!index) {
-    const measure = async (example: Example) => {
-      return (await tokenizeExample(counting as ExampleTokenizer, example)).inputIds.length;
-    };
-    const wanted = { columns, onBadRecord, check: checkChat, ...(counting && { measure }) };
+    const measure =
+      counting && (async (record: unknown) => counting.reader.tokens(await counting.reader.tokenize(record)));
+    const wanted = { columns, onBadRecord, form, ...(measure && { measure }) };
     const built = await indexRecords(records, counted(piecesOf(source), size, onProgress), wanted);
     if (built.offsets.length === 0) {
       throw new Error(`${name} holds no example${built.skipped > 0 ? "; all of its records are bad" : ""}`);
@@ -123,12 +162,6 @@ async function openIndex(place: string, key: IndexKey, source: ByteSource): Prom
   let checksum = 0;
   for await (const piece of piecesOf(source)) checksum = crc32(piece, checksum);
   return checksum === found.checksum ? found : null;
-}
-
-/** Throws for a conversation in which nothing can be learned. */
-function checkChat(example: Example): void {
-  if (!("messages" in example) || example.messages.some(({ role }) => role === "assistant")) return;
-  throw new Error("a conversation without an assistant turn has nothing to learn");
 }
 
 async function* counted(

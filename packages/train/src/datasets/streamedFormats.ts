@@ -3,7 +3,8 @@ import { openFile } from "@lowrank/files";
 import { type DataRecord, parseJsonBytes } from "./dataRecord.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";
 import { piecesOf } from "./piecesOf.ts";
-import type { StreamDatasetOptions } from "./streamDataset.ts";
+import type { RecordForm } from "./recordReader.ts";
+import type { IndexDatasetOptions } from "./streamDataset.ts";
 
 /** A file whose records can be read one by one. */
 export interface RecordFile {
@@ -17,12 +18,16 @@ export interface RecordFile {
   parse(bytes: Uint8Array): unknown;
 }
 
-const byEnding: Readonly<Record<string, NonNullable<StreamDatasetOptions["format"]>>> = {
+const byEnding: Readonly<Record<string, NonNullable<IndexDatasetOptions["format"]>>> = {
   ...{ jsonl: "jsonl", ndjson: "jsonl", json: "json", csv: "csv", tsv: "tsv", parquet: "parquet" },
 };
 
 /** Opens a file of records. Throws for a format that has none. */
-export async function openRecords(path: string, options: StreamDatasetOptions): Promise<RecordFile> {
+export async function openRecords(
+  path: string,
+  options: IndexDatasetOptions,
+  form: RecordForm<unknown>,
+): Promise<RecordFile> {
   const format = options.format ?? byEnding[path.split(".").at(-1)?.toLowerCase() ?? ""];
   if (format === undefined) {
     throw new Error(
@@ -31,7 +36,7 @@ export async function openRecords(path: string, options: StreamDatasetOptions): 
   }
   if (format === "parquet") {
     const { openParquetRecords } = await import("./storeParquet.ts");
-    return openParquetRecords(path, options);
+    return openParquetRecords(path, options, form);
   }
   const source = await openFile(path);
   if (format === "jsonl" || format === "json") {

@@ -11,7 +11,8 @@ export interface EmbedOptions extends CollateOptions {
   signal?: AbortSignal;
 }
 
-const embedKeys: OptionKeys<EmbedOptions> = { ...collateKeys, batchSize: true, signal: true };
+/** The names of all options of `EmbedOptions`. */
+export const embedKeys: OptionKeys<EmbedOptions> = { ...collateKeys, batchSize: true, signal: true };
 
 /**
  * Returns the embedding of each text, of length 1: the mean of the final hidden states over its

@@ -1,10 +1,16 @@
-import { clamp, div, mul, reshape, scope, sqrt, square, sum, type Tensor, tensor, to } from "@lowrank/core";
+import { clamp, div, mul, reshape, scope, slice, sqrt, square, sum, type Tensor, tensor, to } from "@lowrank/core";
 import { backendOf, type TrainableModule } from "../modelBatch.ts";
 import type { Rows } from "../padRows.ts";
 
-type Hidden = { hidden(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): Tensor };
+type Inputs = { inputIds: Tensor; attentionMask: Tensor | null };
 
-/** An encoder whose hidden states are pooled: a `SequenceClassifier`, or a `PeftModel` over one. */
+/** A model whose final hidden states are its output, or stand below its head. */
+type Hidden = { forward(inputs: Inputs): Tensor } | { hidden(inputs: Inputs): Tensor };
+
+/**
+ * An encoder whose hidden states are pooled: one by `loadEncoder`, a `SequenceClassifier`, or a
+ * `PeftModel` over one.
+ */
 export type EmbeddingModel = TrainableModule & (Hidden | { readonly baseModel: Hidden });
 
 /**
@@ -20,10 +26,13 @@ export function meanPooling(
   return scope(() => {
     const mask = tensor(attentionMask, { shape, dtype: "u8", backend });
     const encoder = "baseModel" in model ? model.baseModel : model;
-    const hidden = encoder.hidden({
+    const inputs = {
       inputIds: tensor(inputIds, { shape, backend }),
       attentionMask: attentionMask.includes(0) ? mask : null,
-    });
+    };
+    const rows = "hidden" in encoder ? encoder.hidden(inputs) : encoder.forward(inputs);
+    // Virtual tokens stand before the others, and are no part of a text.
+    const hidden = slice(rows, { dim: 1, start: rows.shape[1] - length });
     const weights = reshape(to(mask, { dtype: "f32" }), [batchSize, length, 1]);
     const mean = div(sum(mul(hidden, weights), { dim: 1 }), sum(weights, { dim: 1 }));
     // As torch.nn.functional.normalize: no length is below 1e-12.

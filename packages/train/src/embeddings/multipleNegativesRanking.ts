@@ -1,6 +1,7 @@
 import { affine, arange, checkOptions, crossEntropy, matmul, type OptionKeys, slice, type Tensor } from "@lowrank/core";
 import type { OwnTask } from "../ownTask.ts";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../padRows.ts";
+import { tokensOf } from "../preference/preferenceBatch.ts";
 import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
 
 /** Two texts that belong together, and perhaps one that does not. */
@@ -37,6 +38,11 @@ export function multipleNegativesRanking(
   const { scale = 20, ...padding } = options;
   if (!(scale > 0)) throw new Error(`multipleNegativesRanking: scale is ${scale}; give a number above 0, such as 20`);
   return {
+    settings: { task: "contrast", scale, ...padding },
+    tokens: (examples) =>
+      tokensOf(
+        examples.flatMap(({ anchor, positive, negative }) => [anchor, positive, ...(negative ? [negative] : [])]),
+      ),
     collate: (examples) => {
       const negatives = examples.flatMap(({ negative }) => negative ?? []);
       if (negatives.length > 0 && negatives.length < examples.length) {

@@ -44,8 +44,13 @@ export interface RewardBatch {
   readonly margins: readonly number[];
 }
 
+/** Pads the texts of pairs to rows of one length: first the chosen ones, then the rejected. */
+export function rowsOfPairs(examples: readonly RewardExample[], padding: CollateOptions): Rows {
+  return padRows([...examples.map(({ chosen }) => chosen), ...examples.map(({ rejected }) => rejected)], padding);
+}
+
 /** The rewards of rows: f32 [B]. Throws for a model of several labels. */
-function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSize, length }: Rows): Tensor {
+export function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSize, length }: Rows): Tensor {
   const backend = backendOf(model);
   const shape = [batchSize, length];
   const { logits } = model.forward({
@@ -69,7 +74,7 @@ export function reward(options: RewardOptions): OwnTask<RewardModel, RewardExamp
     settings: { task: "reward", centerRewardsCoefficient, ...padding },
     tokens: (examples) => tokensOf(examples.flatMap(({ chosen, rejected }) => [chosen, rejected])),
     collate: (examples) => ({
-      rows: padRows([...examples.map(({ chosen }) => chosen), ...examples.map(({ rejected }) => rejected)], padding),
+      rows: rowsOfPairs(examples, padding),
       margins: examples.map(({ margin = 0 }) => margin),
     }),
     loss: (model, { rows, margins }) => {

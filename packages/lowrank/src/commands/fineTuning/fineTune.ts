@@ -19,6 +19,7 @@ import {
 import {
   dpo,
   getLastCheckpoint,
+  type LanguageModel,
   type PreferenceExample,
   ResumeError,
   type StepReport,
@@ -30,6 +31,7 @@ import {
 import { findMethods } from "../../report/methods.ts";
 import { type Learner, makeLearner } from "../learner.ts";
 import { loadWithTokenizer, warn } from "../loading.ts";
+import { decoderBase } from "../run/kinds/decoder.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import { trainedConfig } from "../trainedConfig.ts";
 import { withFlags } from "../trainFlags.ts";
@@ -101,7 +103,14 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
   const config = (await trainedConfig(options))(steps)?.with({ baseModelNameOrPath: job.model }) ?? null;
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
-  const learner = await makeLearner(loaded, config, data.texts, { padTokenId, maxLength }, options, () => {});
+  const learner = await makeLearner(
+    decoderBase(loaded),
+    config,
+    data.texts,
+    { padTokenId, maxLength },
+    options,
+    () => {},
+  );
 
   const own = storeFiles(places.jobs.objects, runFolder(job.id));
   const last = await getLastCheckpoint(own, warn);
@@ -216,7 +225,8 @@ async function readData(
 type Settings = Omit<TrainerOptions, "evaluation" | "padTokenId"> & { padTokenId: number; every: number | undefined };
 
 /** The trainer of a job's method. */
-function trainerOf(job: FineTuneJob, { model }: Learner, data: Data, settings: Settings) {
+function trainerOf(job: FineTuneJob, learner: Learner, data: Data, settings: Settings) {
+  const model = learner.model as LanguageModel;
   const { every, padTokenId, maxLength, ...options } = settings;
   if (job.method === "dpo") {
     const examples = data.validation as PreferenceExample[];

@@ -1,20 +1,19 @@
 import { styleText } from "node:util";
 import { meta, zeros } from "@lowrank/core";
 import { missingFile, openFile, openFiles } from "@lowrank/files";
-import { describeModel, openGguf, Tokenizer } from "@lowrank/models";
+import { openGguf, Tokenizer } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
-import { describeAdapter, type MemoryPlan, planMemory } from "@lowrank/peft";
+import { describeAdapter, type MemoryPlan, type PlannableModel, planMemory } from "@lowrank/peft";
 import { findMethods } from "../../report/methods.ts";
 import { byteText, whole } from "../../report/table.ts";
 import { describeTargets } from "../describeTargets.ts";
 import { rateFor } from "../learner.ts";
 import { isGguf, storedQuantization } from "../loading.ts";
-import { findModelConfig } from "../modelConfig.ts";
 import { checkOutput } from "../output.ts";
 import { toQuantizeOptions } from "../quantizeOptions.ts";
 import type { TrainCommandOptions } from "../train.ts";
-import { prepareData } from "./prepareRun.ts";
-import { maskedText, renderMasked } from "./renderExample.ts";
+import { askedOf, prepareData } from "./prepareRun.ts";
+import { renderMasked } from "./renderExample.ts";
 import type { TrainVoice } from "./trainVoice.ts";
 
 /**
@@ -23,20 +22,21 @@ import type { TrainVoice } from "./trainVoice.ts";
  */
 export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): Promise<void> {
   await checkOutput(options.output, options.model);
+  const asked = await askedOf(options);
+  const { kind } = asked.task;
   const files = isGguf(options.model)
     ? (await openGguf(await openFile(options.model), options.model)).files
     : await openFiles(options.model);
   const weights = ["model.safetensors", "model.safetensors.index.json"];
   const found = await Promise.all(weights.map((name) => files.has(name)));
   if (!isGguf(options.model) && !found.includes(true)) throw await missingFile(files, weights[0]);
-  const config = await findModelConfig(options.model);
-  const model = describeModel(config);
+  const model = await kind.describe(options.model, asked.labels);
   const backend = meta();
-  const { maxPositions } = model.build((_, shape) => new Parameter(zeros(shape, { backend })));
+  const { maxPositions = 0 } = model.build((_, shape) => new Parameter(zeros(shape, { backend })));
   const tokenizer = await Tokenizer.fromFiles(files);
   voice.say(`model: ${model.modelType}, ${whole(model.parameterCount)} parameters`);
-  const prepared = await prepareData({ tokenizer, maxPositions, padTokenId: 0 }, options, voice);
-  const { data, task, lengths, steps, stepsPerEpoch, config: adapter } = prepared;
+  const prepared = await prepareData({ tokenizer, maxPositions, padTokenId: 0 }, options, asked, voice);
+  const { data, task, lengths, steps, stepsPerEpoch, config: adapter, labels } = prepared;
 
   const described = adapter && (await describeAdapter(model, adapter));
   const targets = described ? describeTargets(described.report) : [];
@@ -52,37 +52,36 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
   const examples = options.batchSize * options.accumulate;
   voice.say(`steps: ${whole(stepsPerEpoch)} in an epoch, ${whole(steps)} in all, of ${examples} examples each`);
 
-  const longest = data.first.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
-  const sequenceLength = Math.min(longest, lengths.maxLength);
+  const sizes = data.first.flatMap((example) => task.texts(example).map(({ inputIds }) => inputIds.length));
+  const sequenceLength = Math.min(Math.max(1, ...sizes), lengths.maxLength);
   const batchSize = task.sequences * Math.min(options.batchSize, data.train.length);
   const { quantized } = findMethods([options.method])[0];
   const stored = await storedQuantization(options.model);
-  const plan = await planMemory(model, {
-    adapter,
-    quantization: stored ?? (quantized ? toQuantizeOptions(options) : null),
-    dtype: options.weights === "packed" ? "f32" : options.weights,
-    optimizer: options.optimizer,
-    batchSize,
-    sequenceLength,
-    gradientAccumulationSteps: options.accumulate,
-    gradientCheckpointing: options.gradientCheckpointing,
-  });
-  voice.say(memoryLine(plan));
+  const plan = kind.writes
+    ? await planMemory(model as unknown as PlannableModel, {
+        adapter,
+        quantization: stored ?? (quantized ? toQuantizeOptions(options) : null),
+        dtype: options.weights === "packed" ? "f32" : options.weights,
+        optimizer: options.optimizer,
+        batchSize,
+        sequenceLength,
+        gradientAccumulationSteps: options.accumulate,
+        gradientCheckpointing: options.gradientCheckpointing,
+      })
+    : null;
+  if (plan) voice.say(memoryLine(plan));
   if (options.teacher !== undefined) voice.say("memory: the teacher comes on top of that");
   if (options.weights === "packed") voice.say("memory: reckoned with weights in f32; --weights packed takes less");
 
-  const [example] = data.first;
-  const inputIds = example.inputIds.slice(0, lengths.maxLength);
-  const labels = example.labels.slice(0, lengths.maxLength);
-  const parts = maskedText(tokenizer, { inputIds, labels });
-  const learned = labels.filter((label) => label >= 0).length;
+  const texts = task.show(tokenizer, data.first[0], labels, lengths.maxLength);
+  const [tokens, learned] = [sum(texts, (text) => text.tokens), sum(texts, (text) => text.learned)];
   const colours = process.stdout.isTTY && process.stdout.hasColors();
   const paint = colours ? (text: string) => styleText(["green", "bold"], text) : undefined;
   const by = colours ? "in colour" : "in [[ ]]";
   voice.say(
-    `example 1 of ${whole(data.train.length)}: ${inputIds.length} tokens, of which ${learned} are learned (${by}):`,
+    `example 1 of ${whole(data.train.length)}: ${tokens} tokens${learned > 0 ? `, of which ${learned} are learned (${by})` : ""}:`,
   );
-  voice.say(renderMasked(parts, paint));
+  for (const { name, parts } of texts) voice.say(`${name === null ? "" : `${name}: `}${renderMasked(parts, paint)}`);
   voice.say("this was a dry run: nothing was written");
   voice.result({
     dryRun: true,
@@ -92,10 +91,14 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
     learningRate,
     steps,
     stepsPerEpoch,
+    ...(labels.length > 0 && { labels }),
     memory: plan,
-    example: { tokens: inputIds.length, learned, parts },
+    example: { tokens, learned, parts: texts.flatMap(({ parts }) => parts), texts },
   });
 }
+
+const sum = <T>(items: readonly T[], read: (item: T) => number): number =>
+  items.reduce((total, item) => total + read(item), 0);
 
 function memoryLine(plan: MemoryPlan): string {
   const { weights, adapter, optimizer, training, batchSize, sequenceLength } = plan;

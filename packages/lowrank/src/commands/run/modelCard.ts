@@ -1,7 +1,6 @@
 import { stringify } from "yaml";
 import { codeBlock, markdownText } from "../../report/markdownText.ts";
 import { type Column, digits, markdownTable } from "../../report/table.ts";
-import { shellWord } from "../output.ts";
 import { isValidation, measuresOf } from "./metrics.ts";
 import type { RunRecord } from "./runRecord.ts";
 
@@ -22,7 +21,7 @@ export function modelCard(run: RunRecord): string {
   const front = {
     base_model: baseModel,
     library_name: isAdapter ? "peft" : "transformers",
-    pipeline_tag: "text-generation",
+    pipeline_tag: run.kind.pipelineTag,
     tags: [...(isAdapter ? [`base_model:adapter:${baseModel}`, peftType.toLowerCase()] : []), "lowrank"],
   };
   const what = isAdapter ? `An adapter (${markdownText(peftType)}) for` : "A model made from";
@@ -57,17 +56,13 @@ function optionLine([name, value]: [string, unknown]): string {
 }
 
 /** Code that runs the result. */
-function use({ baseModel, peftType }: RunRecord): string[] {
+function use({ baseModel, peftType, kind, labels }: RunRecord): string[] {
   if (peftType === null) return [];
-  const python = [
-    "from peft import PeftModel",
-    "from transformers import AutoModelForCausalLM",
-    "",
-    `base = AutoModelForCausalLM.from_pretrained(${JSON.stringify(baseModel)})`,
-    'model = PeftModel.from_pretrained(base, "path/to/this/folder")',
-  ];
-  const command = `lowrank generate --model ${shellWord(baseModel)} --adapter path/to/this/folder --prompt "..."`;
-  return ["## How to use", codeBlock("python", python.join("\n")).join("\n"), codeBlock("sh", command).join("\n")];
+  const { python, javascript = [], command } = kind.usage(baseModel, labels);
+  const blocks: [string, string][] = [["python", python.join("\n")]];
+  if (javascript.length > 0) blocks.push(["js", javascript.join("\n")]);
+  if (command !== undefined) blocks.push(["sh", command]);
+  return ["## How to use", ...blocks.map(([language, code]) => codeBlock(language, code).join("\n"))];
 }
 
 function results({ metrics }: RunRecord): string[] {

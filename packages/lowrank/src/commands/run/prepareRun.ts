@@ -1,28 +1,30 @@
 import { parseHubAddress } from "@lowrank/files";
 import type { Tokenizer } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
-import type { PeftConfig, PeftOptions } from "@lowrank/peft";
+import { type MethodFacts, methodOf, type PeftConfig, type PeftOptions } from "@lowrank/peft";
 import { trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../../report/methods.ts";
 import { describeBackend } from "../backends.ts";
-import { loadWithTokenizer, storedQuantization } from "../loading.ts";
+import { storedQuantization } from "../loading.ts";
+import { indexTrainData } from "../openTrainData.ts";
 import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../quantizeOptions.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import { trainedConfig } from "../trainedConfig.ts";
 import { virtualTokens } from "../virtualTokens.ts";
-import { type CommandTask, type TaskData, taskOfFlags } from "./tasks.ts";
+import type { LoadedBase } from "./kinds/modelKind.ts";
+import type { CommandTask, TaskData } from "./tasks/commandTask.ts";
+import { findTask, taskOfFlags } from "./tasks/index.ts";
 import type { TrainVoice } from "./trainVoice.ts";
 
-/** A base model as a run trains on it. */
-type LoadedBase = Awaited<ReturnType<typeof loadWithTokenizer>> & {
-  /** The form in which its layers were quantised here. */
-  readonly quantize: QuantizeOptions | undefined;
-};
+/** A base model, and the form in which its layers were quantised here. */
+type PreparedBase = LoadedBase & { readonly quantize: QuantizeOptions | undefined };
 
 /** Data and the adapter's configuration of a run, and what follows from them. */
 export interface PreparedData {
   readonly data: TaskData;
   readonly task: CommandTask;
+  /** The names of a classifier's labels; none for other models. */
+  readonly labels: readonly string[];
   /** The adapter's configuration; null: the whole model trains. */
   readonly config: PeftConfig | null;
   readonly steps: number;
@@ -34,22 +36,43 @@ export interface PreparedData {
 
 /** A run before anything trains. */
 export interface PreparedRun extends PreparedData {
-  readonly loaded: LoadedBase;
+  readonly loaded: PreparedBase;
 }
 
 /** Loads model and data, and finds out what follows from them. */
 export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
-  // Wrong options are told before anything is loaded.
-  const configFor = await trainedConfig(options);
-  const task = taskOfFlags(options, configFor(1) === null);
-  await task.index?.(options);
+  const asked = await askedOf(options);
+  const { task, labels } = asked;
+  await indexTrainData(options, task.name, labels);
   voice.note(`loading ${options.model}`);
-  const loaded = await loadBase(options, voice);
-  const { model, tokenizer, generationConfig, backend } = loaded;
+  const loaded = await loadBase(options, asked, voice);
+  const { model, tokenizer, padTokenId, backend } = loaded;
   if (backend.adapter !== undefined) voice.say(`backend: ${describeBackend(backend)}`);
-  const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
+  if (loaded.fresh.length > 0) voice.say(`new head: ${loaded.fresh.join(", ")}, drawn by --seed`);
   const { maxPositions } = model;
-  return { loaded, ...(await prepareData({ tokenizer, maxPositions, padTokenId }, options, voice)) };
+  return { loaded, ...(await prepareData({ tokenizer, maxPositions, padTokenId }, options, asked, voice)) };
+}
+
+/** The parts of a run that follow from its options alone, and from the labels of its data. */
+interface Asked extends Pick<PreparedData, "task" | "labels"> {
+  /** Makes the adapter's configuration for a number of steps; null: the whole model trains. */
+  configFor(steps: number): PeftConfig | null;
+}
+
+/** Reads the options of a run. Wrong ones are told before anything is loaded. */
+export async function askedOf(options: TrainCommandOptions): Promise<Asked> {
+  const { kind } = findTask(options.task);
+  const configFor = await trainedConfig(options, kind.taskType);
+  const task = taskOfFlags(options, configFor(1) === null);
+  const config = configFor(1);
+  const start = config && ((await methodOf(config)) as MethodFacts<PeftConfig>).startsFromData?.(config);
+  if (start && !kind.startsFromData) {
+    throw new Error(
+      `--task ${task.name} cannot start an adapter from data; leave --init-lora-weights out, or take another method`,
+    );
+  }
+  const labels = await kind.labelsOf(options.model, (await task.labels?.(options)) ?? []);
+  return { task, labels, configFor };
 }
 
 /** The parts of a model that say how data are read. */
@@ -63,15 +86,16 @@ interface DataReader {
 export async function prepareData(
   { tokenizer, maxPositions, padTokenId }: DataReader,
   options: TrainCommandOptions,
+  { task, labels, configFor }: Asked,
   voice: TrainVoice,
 ): Promise<PreparedData> {
-  const configFor = await trainedConfig(options);
-  const task = taskOfFlags(options, configFor(1) === null);
   const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
   voice.note(`reading and tokenizing ${options.data.join(", ")}`);
-  const data = await task.read(tokenizer, { ...options, ...lengths });
+  const data = await task.read(tokenizer, { ...options, ...lengths }, labels);
+  if (labels.length > 0 && task.labels) voice.say(`labels: ${labels.join(", ")}`);
   voice.say(`data: ${data.description}`);
-  const cut = data.first.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
+  const isCut = (example: unknown) => task.texts(example).some(({ inputIds }) => inputIds.length > lengths.maxLength);
+  const cut = data.first.filter(isCut).length;
   if (cut > 0) {
     const most = `${lengths.maxLength} tokens (--max-length)`;
     const message = `${cut} of ${data.first.length} examples are longer than ${most}; what goes beyond is not learned`;
@@ -83,26 +107,31 @@ export async function prepareData(
   const stepsPerEpoch = trainingSteps(data.train.length, { ...passes, epochs: 1 });
   const config = configFor(steps)?.with(baseOf(options.model)) ?? null;
   const batching = { batchSize, padTokenId, maxLength: lengths.maxLength };
-  return { data, task, config, steps, stepsPerEpoch, lengths, batching };
+  return { data, task, labels, config, steps, stepsPerEpoch, lengths, batching };
 }
 
 /**
  * Loads the model, in 4 bits where the method has it so; one that is in 4 bits on
  * disk already stays as it is.
  */
-async function loadBase(options: TrainCommandOptions, voice: TrainVoice): Promise<LoadedBase> {
+async function loadBase(
+  options: TrainCommandOptions,
+  { task: { kind }, labels }: Asked,
+  voice: TrainVoice,
+): Promise<PreparedBase> {
   const given = givenQuantizeOptions(options);
   const silent = options.quiet || options.json;
+  const loading = { ...options, silent, labels };
   if (!findMethods([options.method])[0].quantized) {
     if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
-    return { ...(await loadWithTokenizer(options.model, { ...options, silent })), quantize: undefined };
+    return { ...(await kind.load(options.model, loading)), quantize: undefined };
   }
   const stored = await storedQuantization(options.model);
   if (stored && given.length > 0) {
     throw new Error(`${options.model} is quantised already, to ${stored.quantType}; leave ${given.join(", ")} out`);
   }
   const quantize = stored ? undefined : toQuantizeOptions(options);
-  const loaded = await loadWithTokenizer(options.model, { ...options, silent, quantize });
+  const loaded = await kind.load(options.model, { ...loading, quantize });
   if (stored) voice.say(`base model: in ${stored.quantType} on disk already`);
   if (quantize && loaded.quantization) voice.say(describeQuantization(loaded.quantization, quantize));
   return { ...loaded, quantize };

@@ -5,6 +5,29 @@ import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
 export interface MaskedText {
   readonly text: string;
   readonly learned: boolean;
+  /** The label that is learned for it; left out where the text itself is. */
+  readonly label?: string;
+}
+
+/** One of an example's texts, and its name among several. */
+export interface ShownText {
+  readonly name: string | null;
+  readonly tokens: number;
+  readonly learned: number;
+  readonly parts: readonly MaskedText[];
+}
+
+/** Shows the first `maxLength` tokens of a text, which are learned, or are not. */
+export function shownText(
+  tokenizer: Tokenizer,
+  text: TokenizedExample,
+  maxLength: number,
+  name: string | null = null,
+): ShownText {
+  const inputIds = text.inputIds.slice(0, maxLength);
+  const labels = text.labels.slice(0, maxLength);
+  const learned = labels.filter((label) => label !== ignoreIndex).length;
+  return { name, tokens: inputIds.length, learned, parts: maskedText(tokenizer, { inputIds, labels }) };
 }
 
 /**
@@ -30,5 +53,6 @@ export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: Tokenized
 export function renderMasked(parts: readonly MaskedText[], paint?: (text: string) => string): string {
   const plain = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "\uFFFD");
   const show = paint ?? ((text: string) => `[[${text}]]`);
-  return parts.map(({ text, learned }) => (learned ? show(plain(text)) : plain(text))).join("");
+  const labelled = ({ text, label }: MaskedText) => plain(label === undefined ? text : `${text}/${label}`);
+  return parts.map((part) => (part.learned ? show(labelled(part)) : plain(part.text))).join("");
 }

@@ -1,3 +1,4 @@
+import type { ModelKind } from "./kinds/modelKind.ts";
 import type { MetricsLine } from "./metrics.ts";
 import type { RunConfig } from "./runConfig.ts";
 
@@ -9,6 +10,10 @@ export interface RunRecord {
   readonly metrics: readonly MetricsLine[];
   readonly steps: number;
   readonly maxSteps: number;
+  /** The kind of model that trained. */
+  readonly kind: Pick<ModelKind, "pipelineTag" | "usage">;
+  /** The names of a classifier's labels; none for other models. */
+  readonly labels: readonly string[];
   /** PEFT's name of the method; null where the whole model trained. */
   readonly peftType: string | null;
   /** The base model, by its hub id or path. */

@@ -1,6 +1,6 @@
 import { type CausalLM, generateText, type Tokenizer } from "@lowrank/models";
-import type { PeftModel } from "@lowrank/peft";
 import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
+import type { TrainedModel } from "./kinds/modelKind.ts";
 import type { SampleAnswer } from "./metrics.ts";
 
 /** A prompt whose answers show what a model has learned. */
@@ -65,7 +65,7 @@ export async function promptOf(
 
 /** Answers prompts greedily, all in one batch. */
 export async function answerSamples(
-  model: PeftModel<CausalLM> | CausalLM,
+  model: TrainedModel,
   tokenizer: Tokenizer,
   prompts: readonly SamplePrompt[],
   maxLength: number,
@@ -75,8 +75,9 @@ export async function answerSamples(
   const maxNewTokens = Math.min(answerTokens, maxLength - longest);
   model.eval();
   const options = { doSample: false, maxNewTokens };
+  // Only decoders have prompts.
   const answers = await generateText(
-    model,
+    model as CausalLM,
     tokenizer,
     prompts.map(({ ids }) => [...ids]),
     options,

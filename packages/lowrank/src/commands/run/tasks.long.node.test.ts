@@ -1,6 +1,7 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandFolder } from "../../testing/commandFolder.ts";
+import { writeTinyBert } from "../../testing/tinyBert.ts";
 import { isStep, isValidation, type MetricsLine } from "./metrics.ts";
 
 const { folder, at, lowrank, succeed } = await commandFolder();
@@ -24,15 +25,21 @@ beforeAll(async () => {
   await writeFile(at("preferences.jsonl"), lines(pairs));
   await writeFile(at("chats.jsonl"), lines(chats));
   await writeFile(at("judged.jsonl"), lines(judged));
+  await writeTinyBert({ at }, "bert");
+  const words = ["ann", "sees", "bob"];
+  const tagged = pairs.map((_, i) => ({ words: [...words, `x${i}`], tags: ["B-PER", "O", "B-PER", "O"] }));
+  await writeFile(at("tagged.jsonl"), lines(tagged));
+  await writeFile(at("related.jsonl"), lines(pairs.map((_, i) => ({ anchor: `${i} a`, positive: `a ${i}` }))));
   await cp(at("model"), at("teacher"), { recursive: true });
 });
 
-const common =
-  "train --model model --batch-size 4 --steps 8 --lr 2e-2 --save-every 4 --eval-every 4 --validation-fraction 0.25";
+const common = "train --batch-size 4 --steps 8 --lr 2e-2 --save-every 4 --eval-every 4 --validation-fraction 0.25";
 const words = (task: string, output: string, ...more: string[]) => [
   ...common.split(" "),
-  ...["--task", task, "--output", output, ...more],
+  ...["--model", onBert.includes(task) ? "bert" : "model", "--task", task, "--output", output, ...more],
 ];
+/** The tasks of encoders. */
+const onBert = ["token-classification", "contrast"];
 const weights = (name: string) => readFile(at(`${name}/adapter_model.safetensors`), "hex");
 const metrics = async (name: string): Promise<MetricsLine[]> =>
   (await readFile(at(`${name}/metrics.jsonl`), "utf8"))
@@ -45,6 +52,9 @@ describe.each([
   ["orpo", "chats.jsonl", ["--beta", "2"], "eval_rewards/margins", "--beta", "0.3"],
   ["kto", "judged.jsonl", [], "eval_rewards/margins", "--beta", "0.3"],
   ["distillation", "pairs.jsonl", ["--teacher", "full"], "eval_cross_entropy", "--temperature", "2"],
+  ["reward", "chats.jsonl", [], "eval_margin", "--center-rewards-coefficient", "0.1"],
+  ["token-classification", "tagged.jsonl", [], "eval_accuracy", "--batch-size", "3"],
+  ["contrast", "related.jsonl", ["--lr", "3e-3"], "eval_cosine_accuracy@1", "--scale", "5"],
 ] as const)("--task %s", (task, data, more, measure, changed, value) => {
   beforeAll(async () => {
     if (task === "distillation") {
@@ -65,12 +75,12 @@ describe.each([
     expect(last.eval_loss).toBeLessThan(first.eval_loss);
     if (task === "distillation") expect(last[measure]).toBeLessThan(first[measure]);
     else expect(last[measure]).toBeGreaterThan(first[measure]);
-    expect(first).not.toHaveProperty("eval_perplexity");
+    if (task !== "token-classification") expect(first).not.toHaveProperty("eval_perplexity");
     for (const { tokens_per_second } of found.filter(isStep)) expect(tokens_per_second).toBeGreaterThan(0);
     const again = await succeed(words(task, `${task}-again`, "--data", data, ...more));
     const name = measure.slice("eval_".length).replaceAll("_", " ");
     expect(again.stdout).toContain(`validation ${name}: ${first[measure].toFixed(4)} at step 0, `);
-    expect(again.stdout).toMatch(/^validation loss: [\d.]+ at step 0, [\d.]+ at step 8$/m);
+    expect(again.stdout).toMatch(/^validation loss.*: [\d.]+ at step 0.*, [\d.]+ at step 8/m);
     expect(again.stdout).toContain("bit-identical");
     expect(await readFile(at(`${task}-again/report.html`), "utf8")).toContain(`Validation ${name}`);
   });
@@ -84,9 +94,10 @@ describe.each([
     expect(refused.stderr).toContain(`${changed} is ${value}, and `);
     const otherWords =
       task === "distillation" ? words("sft", "x", "--data", data) : words("orpo", "x", "--data", "chats.jsonl");
-    if (task === "orpo") return;
+    if (task === "orpo" || onBert.includes(task)) return;
     const otherTask = await lowrank([...otherWords, "--resume", `${task}-whole/checkpoint-4`]);
-    expect(otherTask.stderr).toContain(`"${task}" in the checkpoint`);
+    // A head is no decoder's.
+    expect(otherTask.stderr).toContain(task === "reward" ? "trains other tensors" : `"${task}" in the checkpoint`);
   });
 });
 
@@ -115,10 +126,42 @@ test("options of other tasks, missing ones and wrong records are errors that say
     "compares with the model without its adapter; give a --method that has one",
   );
   expect(await said(...words("dpo", "x", "--data", "pairs.jsonl"))).toMatch(
-    /pairs.jsonl, record 1: .*; expected \{"prompt", "chosen", "rejected"\}, found keys prompt, completion/,
+    /pairs.jsonl:1: .*; expected \{"prompt", "chosen", "rejected"\}, found keys prompt, completion/,
   );
   expect(await said(...words("kto", "x", "--data", "pairs.jsonl"))).toContain("label is undefined");
   expect(await said(...words("dpo", "x", "--data", "preferences.jsonl", "--pack"))).toContain(
     "--pack is for --task sft",
   );
+});
+
+test("data are streamed and bad records skipped, told by file and line, to the same bits", async () => {
+  const good = (await readFile(at("preferences.jsonl"), "utf8")).split("\n");
+  const bad = ["{", '{"prompt": "a", "chosen": "b", "rejected": "b"}', '{"prompt": 1}'];
+  await writeFile(at("bad.jsonl"), [...bad.slice(0, 2), ...good, bad[2]].join("\n"));
+  const refused = await lowrank(words("dpo", "x", "--data", "bad.jsonl", "--stream", "--data-cache", "cache"));
+  expect(refused.stderr).toContain("bad.jsonl:1: not valid JSON");
+  const skip = ["--on-bad-record", "skip", "--data", "bad.jsonl"];
+  const listed = await succeed(words("dpo", "listed", ...skip));
+  const streamed = await succeed(words("dpo", "streamed", ...skip, "--stream", "--data-cache", "cache"));
+  for (const { stderr } of [listed, streamed]) {
+    expect(stderr).toMatch(
+      /3 records were skipped: bad.jsonl:1: .*bad.jsonl:2: chosen and rejected are the same.*bad.jsonl:27: /,
+    );
+  }
+  expect(streamed.stdout).toContain("18 pairs to train on, read from disk when they are wanted");
+  expect(await weights("listed")).toBe(await weights("streamed"));
+  expect(await weights("listed")).toBe(await weights("dpo-whole"));
+});
+
+test.each([
+  ["orpo", "chats.jsonl"],
+  ["kto", "judged.jsonl"],
+  ["reward", "chats.jsonl"],
+  ["token-classification", "tagged.jsonl"],
+  ["contrast", "related.jsonl"],
+])("--task %s streams to the bits of data in memory", async (task, data) => {
+  const own = { orpo: ["--beta", "2"], contrast: ["--lr", "3e-3"] }[task] ?? [];
+  const streamed = ["--stream", "--data-cache", "cache", "--data", data, ...own];
+  await succeed(words(task, `${task}-streamed`, ...streamed));
+  expect(await weights(`${task}-streamed`)).toBe(await weights(`${task}-whole`));
 });

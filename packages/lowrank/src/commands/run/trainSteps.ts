@@ -4,6 +4,7 @@ import {
   type Evaluation,
   getLastCheckpoint,
   type TokenizedExample,
+  type TrainableModel,
   Trainer,
   type TrainerOptions,
   type TrainingResult,
@@ -18,6 +19,7 @@ import { isSample, type ValidationLine } from "./metrics.ts";
 import { MetricsLog, metricsName, readHistory } from "./metricsLog.ts";
 import type { PreparedRun } from "./prepareRun.ts";
 import { answerSamples, type SamplePrompt } from "./sampleAnswers.ts";
+import type { CommandTask, TaskFlags, TaskSetting } from "./tasks/commandTask.ts";
 import type { Teacher } from "./teacher.ts";
 import { type SideWork, TimeLeft } from "./timeLeft.ts";
 import type { TrainVoice } from "./trainVoice.ts";
@@ -79,17 +81,16 @@ async function train(
     add({ step, samples: await answerSamples(model, loaded.tokenizer, prompts, batching.maxLength) });
     side.did("samples");
   };
-  const { batchSize, ...padding } = batching;
-  const setting = { padding, flags: options, teacher: teacher?.model ?? null };
-  const own = task.own(setting);
-  const taught = teacher && { settings: { ...own?.settings, teacher: teacher.digest } };
+  const { batchSize } = batching;
+  const setting = settingOf(options, prepared, teacher);
+  const loss = lossOf(task, setting, teacher);
   const trainer = new Trainer(
-    model,
-    // The task's loss and its examples are of one kind.
-    data.examples.train as readonly TokenizedExample[],
+    // The task's model, its loss and its examples are of one kind.
+    model as TrainableModel,
+    data.train as readonly TokenizedExample[],
     {
       batchSize,
-      ...(own ? { ...own, ...taught } : padding),
+      ...loss,
       signal,
       maxSteps: options.steps,
       epochs: options.epochs,
@@ -99,7 +100,7 @@ async function train(
       warmupSteps: options.warmupSteps,
       maxGradNorm: options.maxGradNorm,
       seed: options.seed,
-      ...trainerSettings(options, data.examples.validation),
+      ...trainerSettings(options, data.validation),
       checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
       onStep: async (report) => {
         const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
@@ -117,9 +118,9 @@ async function train(
       },
       onWarning: voice.warn,
       onEvaluation: async (step, evaluation) => {
-        const more = await task.measure(model, data.examples.validation, setting, batchSize);
+        const more = await task.measure(model, data.validation, setting, batchSize);
         side.did("evaluation");
-        add(validationLine(step, own ? withoutPerplexity(evaluation) : evaluation, more));
+        add(validationLine(step, task.lossOfModel ? evaluation : withoutPerplexity(evaluation), more));
       },
     } as TrainerOptions,
   );
@@ -138,6 +139,19 @@ async function train(
   } finally {
     log.close();
   }
+}
+
+/** Returns the parts of a run that decide its task's loss. */
+export function settingOf(flags: TaskFlags, { batching }: PreparedRun, teacher: Teacher | null): TaskSetting {
+  const { padTokenId, maxLength } = batching;
+  return { padding: { padTokenId, maxLength }, flags, teacher: teacher?.model ?? null };
+}
+
+/** Returns a trainer's options that say the loss: the task's own, or padding for the model's. */
+export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher | null): object {
+  const own = task.own(setting);
+  if (!own) return setting.padding;
+  return teacher ? { ...own, settings: { ...own.settings, teacher: teacher.digest } } : own;
 }
 
 /** Measures work beside the steps: from the end of what came before. */

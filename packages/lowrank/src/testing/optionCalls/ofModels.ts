@@ -44,6 +44,7 @@ export const ofModels: OptionCalls = {
   toGguf: async (o) => L.toGguf(await files(), o),
   "loadModel: quantize": async (o) => L.loadModel(await files(), { quantize: o }),
   loadModel: async (o) => L.loadModel(await files(), o),
+  loadEncoder: async (o) => L.loadEncoder(await files(), o),
   loadTokenClassifier: async (o) => L.loadTokenClassifier(await files(), o),
   loadSequenceClassifier: async (o) => L.loadSequenceClassifier(await files(), o),
   modelFileContents: (o) => L.modelFileContents(model(), tinyConfig, o),

@@ -1,0 +1,64 @@
+import { rm, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { commandFolder } from "../../../testing/commandFolder.ts";
+import { writeTinyBert } from "../../../testing/tinyBert.ts";
+
+const { folder, at, lowrank, succeed } = await commandFolder();
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const lines = (records: readonly object[]) => records.map((record) => JSON.stringify(record)).join("\n");
+const names = ["ann", "bob", "cyd"];
+const texts = Array.from({ length: 12 }, (_, i) => ({ prompt: `${i} + `, chosen: `${i} yes`, rejected: `no ${i}` }));
+const tagged = Array.from({ length: 12 }, (_, i) => {
+  return { tokens: [names[i % 3], "sees", `x${i}`], ner_tags: ["B-PER", "O", "O"] };
+});
+const related = Array.from({ length: 12 }, (_, i) => ({ anchor: `${i} a`, positive: `a ${i}`, negative: `b${i}` }));
+
+beforeAll(async () => {
+  await writeTinyBert({ at }, "bert");
+  await writeFile(at("texts.jsonl"), lines(texts));
+  await writeFile(at("tagged.jsonl"), lines(tagged));
+  await writeFile(at("related.jsonl"), lines(related));
+});
+
+const common = "--batch-size 4 --steps 4 --lr 1e-2 --validation-fraction 0.5 --quiet";
+const words = (task: string, model: string, data: string, output: string) =>
+  `train --task ${task} --model ${model} --data ${data} --output ${output} ${common}`.split(" ");
+
+test("a dry run shows the texts of an example", async () => {
+  const dry = async (task: string, model: string, data: string) =>
+    (await succeed([...words(task, model, data, "dry"), "--dry-run"])).stdout;
+  expect(await dry("reward", "model", "texts.jsonl")).toContain(
+    "chosen: <s>0 + 0 yes</s>\nrejected: <s>0 + no 0</s>\n",
+  );
+  expect(await dry("contrast", "bert", "related.jsonl")).toContain(
+    "anchor: <s>0 a\npositive: <s>a 0\nnegative: <s>b0\n",
+  );
+  expect(await dry("token-classification", "bert", "tagged.jsonl")).toContain("of which 3 are learned");
+});
+
+test("wrong models, labels and options are told by the flags", async () => {
+  const said = async (list: readonly string[]) => (await lowrank(list)).stderr;
+  const tags = words("token-classification", "bert", "tagged.jsonl", "x");
+  expect(await said([...tags, "--labels", "O,B-LOC"])).toContain(
+    'tagged.jsonl:1: a tag is "B-PER", and labels are O, B-LOC; expected {"words": [...], "tags": [...]}',
+  );
+  expect(await said([...tags, "--sample-prompt", "hi"])).toContain(
+    "--sample-prompt is for --task sft, dpo, orpo, kto or distillation; leave it out with --task token-classification",
+  );
+  await writeFile(at("numbers.jsonl"), lines([{ words: ["ann"], tags: [1] }]));
+  const numbers = words("token-classification", "bert", "numbers.jsonl", "x");
+  expect(await said(numbers)).toContain("numbers.jsonl:1: a tag is the number 1; name them by --labels O,B-PER,...");
+  expect(await said(words("token-classification", "model", "tagged.jsonl", "x"))).toContain(
+    "a llama has no head that classifies tokens here",
+  );
+  const near = words("contrast", "model", "related.jsonl", "x");
+  expect(await said(near)).toContain("--model model is a llama, which is no encoder");
+  expect(await said([...words("contrast", "bert", "related.jsonl", "x"), "--method", "full"])).toContain(
+    "--task contrast trains an adapter, and no whole model",
+  );
+  expect(await said([...words("reward", "model", "texts.jsonl", "x"), "--group-by-length"])).toContain(
+    "--group-by-length is for --task sft or token-classification",
+  );
+  expect(await said(words("reward", "model", "text.txt", "x"))).toContain("--data text.txt holds no records");
+});

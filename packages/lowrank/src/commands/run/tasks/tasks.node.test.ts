@@ -1,0 +1,102 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import {
+  evaluate,
+  evaluateContrast,
+  evaluateRewards,
+  loadEncoder,
+  loadSequenceClassifier,
+  loadTokenClassifier,
+  PeftModel,
+  tokenizeTags,
+} from "lowrank";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { commandFolder } from "../../../testing/commandFolder.ts";
+import { writeTinyBert } from "../../../testing/tinyBert.ts";
+import { isValidation, type MetricsLine } from "../metrics.ts";
+
+const { folder, at, succeed } = await commandFolder();
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const lines = (records: readonly object[]) => records.map((record) => JSON.stringify(record)).join("\n");
+const names = ["ann", "bob", "cyd"];
+const texts = Array.from({ length: 12 }, (_, i) => ({ prompt: `${i} + `, chosen: `${i} yes`, rejected: `no ${i}` }));
+const tagged = Array.from({ length: 12 }, (_, i) => {
+  return { tokens: [names[i % 3], "sees", `x${i}`], ner_tags: ["B-PER", "O", "O"] };
+});
+const related = Array.from({ length: 12 }, (_, i) => ({ anchor: `${i} a`, positive: `a ${i}`, negative: `b${i}` }));
+
+beforeAll(async () => {
+  await writeTinyBert({ at }, "bert");
+  await writeFile(at("texts.jsonl"), lines(texts));
+  await writeFile(at("tagged.jsonl"), lines(tagged));
+  await writeFile(at("related.jsonl"), lines(related));
+});
+
+const common = "--batch-size 4 --steps 4 --lr 1e-2 --validation-fraction 0.5 --quiet";
+const words = (task: string, model: string, data: string, output: string) =>
+  `train --task ${task} --model ${model} --data ${data} --output ${output} ${common}`.split(" ");
+
+const card = (name: string) => readFile(at(`${name}/README.md`), "utf8");
+
+/** The measurements of the last validation. */
+async function last(name: string): Promise<Readonly<Record<string, number>>> {
+  const found = (await readFile(at(`${name}/metrics.jsonl`), "utf8")).trimEnd().split("\n");
+  const metrics = found.map((line): MetricsLine => JSON.parse(line)).filter(isValidation);
+  return { ...(metrics.at(-1) as object) };
+}
+
+test("a reward model's adapter and head give the rewards that were measured", async () => {
+  await succeed(words("reward", "model", "texts.jsonl", "rewards"));
+  const config = JSON.parse(await readFile(at("rewards/adapter_config.json"), "utf8"));
+  expect(config).toMatchObject({ task_type: "SEQ_CLS", modules_to_save: ["classifier", "score"] });
+  const { model, tokenizer } = await loadSequenceClassifier(at("model"), { newHead: { labels: 1, padTokenId: 1 } });
+  const peft = await PeftModel.fromPretrained(model, at("rewards"));
+  const row = (text: string) => ({ inputIds: [...tokenizer!.encode(text), 1] });
+  const pairs = texts.slice(6).map(({ prompt, chosen, rejected }) => {
+    return { chosen: row(prompt + chosen), rejected: row(prompt + rejected) };
+  });
+  const found = await evaluateRewards(peft, pairs, { padTokenId: 1 });
+  const said = await last("rewards");
+  expect(found.accuracy).toBe(said.eval_accuracy);
+  expect(found.margin).toBeCloseTo(said.eval_margin, 6);
+  expect(found.min).toBeCloseTo(said.eval_min_reward, 6);
+  expect(await card("rewards")).toContain("pipeline_tag: text-classification");
+});
+
+test("labels of tokens are found in the data, and told with the adapter", async () => {
+  const { stdout } = await succeed(words("token-classification", "bert", "tagged.jsonl", "tags"));
+  expect(stdout).toContain("new head: classifier.weight, classifier.bias, drawn by --seed");
+  expect(stdout).toContain("labels: O, B-PER\n");
+  const config = JSON.parse(await readFile(at("tags/config.json"), "utf8"));
+  expect(config.resolved).toMatchObject({ labels: ["O", "B-PER"], adapter: { task_type: "TOKEN_CLS" } });
+  const labels = ["O", "B-PER"];
+  const { model, tokenizer } = await loadTokenClassifier(at("bert"), { newHead: { labels } });
+  const peft = await PeftModel.fromPretrained(model, at("tags"));
+  const examples = tagged.slice(6).map(({ tokens, ner_tags }) => {
+    return tokenizeTags(tokenizer!, { words: tokens, tags: ner_tags.map((tag) => labels.indexOf(tag)) });
+  });
+  const found = await evaluate(peft, examples, { batchSize: 4 });
+  const said = await last("tags");
+  expect(found.loss).toBeCloseTo(said.eval_loss, 6);
+  expect(found.f1).toBe(said.eval_f1);
+  expect(await card("tags")).toContain('const labels = ["O","B-PER"];');
+});
+
+test("an encoder's adapter has the names of transformers' AutoModel, and the cosines that were measured", async () => {
+  await succeed(words("contrast", "bert", "related.jsonl", "near"));
+  const config = JSON.parse(await readFile(at("near/adapter_config.json"), "utf8"));
+  expect(config.task_type).toBe("FEATURE_EXTRACTION");
+  expect(config.target_modules).toContain("encoder.layer.0.attention.self.query");
+  const { model, tokenizer } = await loadEncoder(at("bert"));
+  const peft = await PeftModel.fromPretrained(model, at("near"));
+  const row = (text: string) => ({ inputIds: tokenizer!.encode(text) });
+  const examples = related.slice(6).map(({ anchor, positive, negative }) => {
+    return { anchor: row(anchor), positive: row(positive), negative: row(negative) };
+  });
+  const found = await evaluateContrast(peft, examples, { padTokenId: 0 });
+  const said = await last("near");
+  expect(found.positive).toBeCloseTo(said.eval_cosine_of_positives, 6);
+  expect(found.other).toBeCloseTo(said.eval_cosine_of_others, 6);
+  expect(found.accuracy).toBe(said["eval_cosine_accuracy@1"]);
+  expect(found.tripletAccuracy).toBe(said.eval_cosine_accuracy);
+});

@@ -1,0 +1,53 @@
+import { checkOptions } from "@lowrank/core";
+import { type EmbedOptions, embed, embedKeys } from "./embed.ts";
+import type { EmbeddingModel } from "./meanPooling.ts";
+import type { ContrastExample } from "./multipleNegativesRanking.ts";
+
+/** Distances of embeddings that belong together, and of others. */
+export interface ContrastEvaluation {
+  /** The share of anchors that are nearer to no other positive than to their own. */
+  readonly accuracy: number;
+  /** The mean cosine of anchors and their positives, and that of anchors and all others. */
+  readonly positive: number;
+  readonly other: number;
+  /** The share of anchors nearer to their positive than to their negative; null without these. */
+  readonly tripletAccuracy: number | null;
+}
+
+/**
+ * Returns how well embeddings find an anchor's positive among those of all examples. Anchors of one
+ * positive text are all right to be nearest to it.
+ */
+export async function evaluateContrast(
+  model: EmbeddingModel,
+  examples: readonly ContrastExample[],
+  options: EmbedOptions,
+): Promise<ContrastEvaluation> {
+  checkOptions("evaluateContrast", options, embedKeys);
+  if (examples.length === 0) throw new Error("evaluateContrast: there are no examples");
+  const negatives = examples.flatMap(({ negative }) => negative ?? []);
+  const texts = [...examples.map(({ anchor }) => anchor), ...examples.map(({ positive }) => positive), ...negatives];
+  const vectors = await embed(model, texts, options);
+  const count = examples.length;
+  let [right, near, far, triplets] = [0, 0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    const cosines = Float64Array.from({ length: count }, (_, j) => cosine(vectors[i], vectors[count + j]));
+    if (cosines.every((value) => value <= cosines[i])) right++;
+    near += cosines[i];
+    far += cosines.reduce((sum, value) => sum + value, 0) - cosines[i];
+    if (negatives.length === count && cosines[i] > cosine(vectors[i], vectors[2 * count + i])) triplets++;
+  }
+  return {
+    accuracy: right / count,
+    positive: near / count,
+    other: count > 1 ? far / (count * (count - 1)) : 0,
+    tripletAccuracy: negatives.length === count ? triplets / count : null,
+  };
+}
+
+/** The cosine of vectors of length 1. */
+function cosine(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let d = 0; d < a.length; d++) sum += a[d] * b[d];
+  return sum;
+}
