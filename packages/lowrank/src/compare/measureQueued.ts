@@ -13,8 +13,8 @@ import { runJob } from "./runJob.ts";
 
 /**
  * Trains and measures a run of a comparison that came by a queue, and leaves its measurements in
- * the store. Throws `JobRefused` for one that cannot be run, and `JobStopped` where `signal` stopped
- * it: it begins anew later.
+ * the store. Throws `JobRefused` for one that cannot be run, and `JobStopped` where `signal`
+ * stopped it: it begins anew later.
  */
 export async function measureQueued(order: Order, signal: AbortSignal): Promise<TrainedJob> {
   const places = jobPlaces(order.store);

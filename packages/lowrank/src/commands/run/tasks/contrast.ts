@@ -18,7 +18,7 @@ function textsOf({ anchor, positive, negative }: ContrastExample) {
   return named.map(([name, { inputIds }]) => ({ name, inputIds, labels: inputIds.map(() => ignoreIndex) }));
 }
 
-/** Throws for examples some of which have a negative, and for batches with nothing to tell apart. */
+/** Throws for negatives of some examples alone, and for batches with nothing to tell apart. */
 function checkContrast(first: readonly ContrastExample[], batchSize: number): void {
   const count = first.filter(({ negative }) => negative).length;
   if (count > 0 && count < first.length) {
