@@ -14,6 +14,8 @@ export * from "./gemvPacked";
 export * from "./indexing";
 export { int16RowsBytes, int16WeightBytes, packInt16, quantizeInt16, quantizeInt16Scratch } from "./int16Codes";
 export { int16Product, int16ProductScratch } from "./int16Product";
+export * from "./int8Product";
+export * from "./int8Weight";
 export { moduleOnDemand } from "./later";
 export * from "./linearCrossEntropy";
 export * from "./linearInt8";

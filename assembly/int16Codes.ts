@@ -64,7 +64,7 @@ export function quantizeInt16Scratch(k: i32): i32 {
 }
 
 /** The bits of the largest magnitude of some floats, and `before`; those of NaN are larger. */
-function largestBits(x: usize, count: i32, before: i32): i32 {
+export function largestBits(x: usize, count: i32, before: i32): i32 {
   const magnitude = i32x4.splat(0x7fffffff);
   let most = i32x4.splat(before);
   let i = 0;
@@ -112,7 +112,7 @@ function encode(x: usize, count: i32, factor: f32, codes: usize): void {
 /** True for the bits of a magnitude that is infinite or NaN. */
 // @ts-ignore: decorator
 @inline
-function isNotFinite(bits: i32): bool {
+export function isNotFinite(bits: i32): bool {
   return bits >= 0x7f800000;
 }
 

@@ -1,12 +1,9 @@
 // Products of the 16-bit codes of int16Codes.ts. Sums of codes are exact: a result's bits do not
 // depend on the tile or the threads that made it.
 import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, packFour, pitch, ROWS } from "./int16Codes";
-import { loadPart, storePart } from "./lanes";
+import { putSums, SUMS, takeSums } from "./tileSums";
 
 const COLUMNS: i32 = 8;
-
-/** Bytes of the sums of a tile. */
-const SUMS: usize = 128;
 
 /** Numbers along the contraction of a panel, which stays in a first-level cache. */
 const DEPTH: i32 = 2048;
@@ -109,27 +106,6 @@ function packColumns(w: usize, wrs: usize, pairs: i32, panel: usize): void {
     v128.store(panel, v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15), 16);
     w += wrs << 1;
     panel += 32;
-  }
-}
-
-/** Copies the sums of a tile's rows and columns that are there. */
-function putSums(sums: usize, c: usize, crs: usize, rows: i32, columns: i32): void {
-  for (; rows > 0; rows--) {
-    storePart(c, v128.load(sums), columns);
-    if (columns > 4) storePart(c + 16, v128.load(sums, 16), columns - 4);
-    sums += 32;
-    c += crs;
-  }
-}
-
-/** Loads what the sums of a tile were before. */
-function takeSums(sums: usize, c: usize, crs: usize, rows: i32, columns: i32): void {
-  const zero = f32x4.splat(0);
-  for (; rows > 0; rows--) {
-    v128.store(sums, loadPart(c, columns, zero));
-    v128.store(sums, columns > 4 ? loadPart(c + 16, columns - 4, zero) : zero, 16);
-    sums += 32;
-    c += crs;
   }
 }
 

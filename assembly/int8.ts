@@ -13,17 +13,22 @@ export function int8RowBytes(k: i32, planes: i32): usize {
   return <usize>(k * planes + (k >> 2));
 }
 
+/** Bytes that `quantizeInt8` fills for more than one row, or `quantizeInt15` with two planes. */
+export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
+  return ((rows + INT8_ROWS - 1) & ~(INT8_ROWS - 1)) * <i32>int8RowBytes(k, planes);
+}
+
 /**
  * Loaded before a loop, since V8 would build constants anew at each use. All bits but the
  * sign; and 1.5 * 2^23: a number below 2^22 added to it is rounded to an integer, ties to
  * even, which its lower bits hold.
  */
-const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
+export const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
 
 /** Four floats times `factor` as integers. */
 // @ts-ignore: decorator
 @inline
-function rounded(x: usize, factor: v128, rounder: v128): v128 {
+export function rounded(x: usize, factor: v128, rounder: v128): v128 {
   return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), factor), rounder), rounder);
 }
 
@@ -42,7 +47,7 @@ function toBytes(x: usize, factor: v128, rounder: v128): v128 {
  */
 // @ts-ignore: decorator
 @inline
-function topOf(x: usize, magnitude: v128): v128 {
+export function topOf(x: usize, magnitude: v128): v128 {
   const a = i32x4.max_s(v128.and(v128.load(x), magnitude), v128.and(v128.load(x, 16), magnitude));
   const b = i32x4.max_s(v128.and(v128.load(x, 32), magnitude), v128.and(v128.load(x, 48), magnitude));
   return i32x4.max_s(a, b);
@@ -61,7 +66,7 @@ function byteSum(a: v128, b: v128): i32 {
 /** Writes four lanes `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function storeLanes(dst: usize, step: usize, lanes: v128): void {
+export function storeLanes(dst: usize, step: usize, lanes: v128): void {
   if (step == 4) {
     v128.store(dst, lanes);
     return;
@@ -93,15 +98,16 @@ function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: 
  * 128 sign, each factor of which fits the seven bits that relaxed dot products take. One row is
  * written as it is; more become tiles of INT8_ROWS rows, the last filled up with zeros, in which
  * four codes of each row lie side by side, and likewise the scales and sums. A tile takes as many
- * bytes as its rows by `int8RowBytes`.
+ * bytes as its rows by `int8RowBytes`. Returns 1 if a number is not finite.
  */
-export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): void {
+export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): i32 {
   const height = rows == 1 ? 1 : INT8_ROWS;
   const tile = <usize>height * int8RowBytes(k, planes);
   const plane = <usize>(height * k);
   const step = <usize>(4 * height);
   const magnitude = v128.load32_splat(CONSTANTS);
   const rounder = v128.load32_splat(CONSTANTS, 4);
+  let largest = 0;
   if (rows % height) memory.fill(out + <usize>(rows / height) * tile, 0, tile);
   for (let row = 0; row < rows; row++) {
     const within = <usize>(row % height);
@@ -111,7 +117,9 @@ export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i3
     for (let i = 0; i < k; i += 32) {
       let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
       top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
-      const most = reinterpret<f32>(max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1)));
+      const bits = max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
+      largest = max(largest, bits);
+      const most = reinterpret<f32>(bits);
       const factor = f32x4.splat(most == 0 ? 0 : 127 / most);
       const low = toBytes(x, factor, rounder);
       const high = toBytes(x + 64, factor, rounder);
@@ -125,6 +133,7 @@ export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i3
       x += 128;
     }
   }
+  return largest >= 0x7f800000 ? 1 : 0;
 }
 
 /** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */

@@ -1,20 +1,65 @@
-// Register tiles of integer products: four rows of codes times eight columns of a q4_1
-// weight, or four of a q8_0 one.
-import { madd } from "./madd";
+// Register tiles of integer products: four rows of codes times eight columns of codes below 128,
+// or four columns of signed bytes.
 import { dotBytes } from "./int8";
+import { Q4_PANEL } from "./int8Panel";
 
-/** before + products * scales * scale + minima * sum, with scale and sum of a block of x. */
+/** Not 0 where sums of nibbles are held in 16 bits. In memory, since all threads must agree. */
+const IN_SHORT: usize = memory.data<i32>([0]);
+
+/**
+ * Says whether products of codes below 16 are summed in 16 bits before they are widened, 1, or four
+ * at a time, 0. The bits of results do not depend on it.
+ */
+export function setShortSums(inShort: i32): void {
+  store<i32>(IN_SHORT, inShort);
+}
+
 // @ts-ignore: decorator
 @inline
-export function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), madd(minima, sum, before));
+function sumsInShort(): bool {
+  return load<i32>(IN_SHORT) != 0;
 }
 
 /**
- * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of packQ4; scales
- * and sums lie at `pairs`.
+ * before + minima * sum + products * scales * scale, with scale and sum of a block of x. Products
+ * and sums are rounded each by itself, so that all builds give the same bits.
  */
-export function q4Tile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+// @ts-ignore: decorator
+@inline
+export function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
+  const shifted = f32x4.add(before, f32x4.mul(minima, sum));
+  return f32x4.add(shifted, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
+}
+
+/** A lane's sums of products as four sums of 32 bits, one of each column. */
+// @ts-ignore: decorator
+@inline
+function widened(inShort: bool, sums: v128): v128 {
+  return inShort ? i32x4.extadd_pairwise_i16x8_s(sums) : sums;
+}
+
+/** sums + the products of 16 signed bytes and 16 below 128, or below 16 for sums of 16 bits. */
+// @ts-ignore: decorator
+@inline
+function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): v128 {
+  if (inShort) return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(signed, seven));
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
+}
+
+/** Adds a block's products of a row of x to its eight sums. */
+// @ts-ignore: decorator
+@inline
+function addBlock(to: usize, low: v128, high: v128, factors: usize, pair: usize): void {
+  const scale = v128.load32_splat(pair);
+  const sum = v128.load32_splat(pair, 4);
+  v128.store(to, withQ4(v128.load(to), low, v128.load(factors), v128.load(factors, 32), scale, sum));
+  v128.store(to, withQ4(v128.load(to, 16), high, v128.load(factors, 16), v128.load(factors, 48), scale, sum), 16);
+}
+
+/** The tile of builds with relaxed SIMD. `inShort`, a constant at each call, sums in 16 bits. */
+// @ts-ignore: decorator
+@inline
+function relaxedTile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     let c00 = i32x4.splat(0);
     let c01 = c00;
@@ -29,50 +74,187 @@ export function q4Tile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: 
       const w0 = v128.load(panel);
       const w1 = v128.load(panel, 16);
       let codes = v128.load32_splat(x);
-      c00 = dotBytes(codes, w0, c00);
-      c01 = dotBytes(codes, w1, c01);
+      c00 = addBytes(inShort, codes, w0, c00);
+      c01 = addBytes(inShort, codes, w1, c01);
       codes = v128.load32_splat(x, 4);
-      c10 = dotBytes(codes, w0, c10);
-      c11 = dotBytes(codes, w1, c11);
+      c10 = addBytes(inShort, codes, w0, c10);
+      c11 = addBytes(inShort, codes, w1, c11);
       codes = v128.load32_splat(x, 8);
-      c20 = dotBytes(codes, w0, c20);
-      c21 = dotBytes(codes, w1, c21);
+      c20 = addBytes(inShort, codes, w0, c20);
+      c21 = addBytes(inShort, codes, w1, c21);
       codes = v128.load32_splat(x, 12);
-      c30 = dotBytes(codes, w0, c30);
-      c31 = dotBytes(codes, w1, c31);
+      c30 = addBytes(inShort, codes, w0, c30);
+      c31 = addBytes(inShort, codes, w1, c31);
       x += 16;
       panel += 32;
     } while (x < end);
-    const d0 = v128.load(panel);
-    const d1 = v128.load(panel, 16);
-    const m0 = v128.load(panel, 32);
-    const m1 = v128.load(panel, 48);
-    let scale = v128.load32_splat(pairs);
-    let sum = v128.load32_splat(pairs, 4);
-    v128.store(sums, withQ4(v128.load(sums), c00, d0, m0, scale, sum));
-    v128.store(sums, withQ4(v128.load(sums, 16), c01, d1, m1, scale, sum), 16);
-    scale = v128.load32_splat(pairs, 8);
-    sum = v128.load32_splat(pairs, 12);
-    v128.store(sums, withQ4(v128.load(sums, 32), c10, d0, m0, scale, sum), 32);
-    v128.store(sums, withQ4(v128.load(sums, 48), c11, d1, m1, scale, sum), 48);
-    scale = v128.load32_splat(pairs, 16);
-    sum = v128.load32_splat(pairs, 20);
-    v128.store(sums, withQ4(v128.load(sums, 64), c20, d0, m0, scale, sum), 64);
-    v128.store(sums, withQ4(v128.load(sums, 80), c21, d1, m1, scale, sum), 80);
-    scale = v128.load32_splat(pairs, 24);
-    sum = v128.load32_splat(pairs, 28);
-    v128.store(sums, withQ4(v128.load(sums, 96), c30, d0, m0, scale, sum), 96);
-    v128.store(sums, withQ4(v128.load(sums, 112), c31, d1, m1, scale, sum), 112);
+    addBlock(sums, widened(inShort, c00), widened(inShort, c01), panel, pairs);
+    addBlock(sums + 32, widened(inShort, c10), widened(inShort, c11), panel, pairs + 8);
+    addBlock(sums + 64, widened(inShort, c20), widened(inShort, c21), panel, pairs + 16);
+    addBlock(sums + 96, widened(inShort, c30), widened(inShort, c31), panel, pairs + 24);
     panel += 64;
     pairs += 32;
   }
+}
+
+function dotTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+  relaxedTile(false, x, pairs, panel, blocks, sums);
+}
+
+function shortTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+  relaxedTile(true, x, pairs, panel, blocks, sums);
+}
+
+/** The sums of four columns from those of their halves, of the low columns and of the high ones. */
+// @ts-ignore: decorator
+@inline
+function joinHalves(low: v128, high: v128): v128 {
+  return i32x4.add(v128.shuffle<i32>(low, high, 0, 2, 4, 6), v128.shuffle<i32>(low, high, 1, 3, 5, 7));
+}
+
+/** Adds a block's products of a row of x to four of its sums. */
+// @ts-ignore: decorator
+@inline
+function addFour(to: usize, products: v128, factors: usize, pair: usize): void {
+  const scale = v128.load32_splat(pair);
+  const sum = v128.load32_splat(pair, 4);
+  v128.store(to, withQ4(v128.load(to), products, v128.load(factors), v128.load(factors, 32), scale, sum));
+}
+
+/** The tile of builds without relaxed SIMD: bytes are widened, four columns at a time. */
+function plainTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+  for (; blocks > 0; blocks--) {
+    for (let half: usize = 0; half < 32; half += 16) {
+      let l0 = i32x4.splat(0);
+      let h0 = l0;
+      let l1 = l0;
+      let h1 = l0;
+      let l2 = l0;
+      let h2 = l0;
+      let l3 = l0;
+      let h3 = l0;
+      let at = x;
+      let w = panel + half;
+      const end = x + 128;
+      do {
+        const low = v128.load8x8_s(w);
+        const high = v128.load8x8_s(w, 8);
+        let codes = i16x8.extend_low_i8x16_s(v128.load32_splat(at));
+        l0 = i32x4.add(l0, i32x4.dot_i16x8_s(codes, low));
+        h0 = i32x4.add(h0, i32x4.dot_i16x8_s(codes, high));
+        codes = i16x8.extend_low_i8x16_s(v128.load32_splat(at, 4));
+        l1 = i32x4.add(l1, i32x4.dot_i16x8_s(codes, low));
+        h1 = i32x4.add(h1, i32x4.dot_i16x8_s(codes, high));
+        codes = i16x8.extend_low_i8x16_s(v128.load32_splat(at, 8));
+        l2 = i32x4.add(l2, i32x4.dot_i16x8_s(codes, low));
+        h2 = i32x4.add(h2, i32x4.dot_i16x8_s(codes, high));
+        codes = i16x8.extend_low_i8x16_s(v128.load32_splat(at, 12));
+        l3 = i32x4.add(l3, i32x4.dot_i16x8_s(codes, low));
+        h3 = i32x4.add(h3, i32x4.dot_i16x8_s(codes, high));
+        at += 16;
+        w += 32;
+      } while (at < end);
+      const factors = panel + 256 + half;
+      const to = sums + half;
+      addFour(to, joinHalves(l0, h0), factors, pairs);
+      addFour(to + 32, joinHalves(l1, h1), factors, pairs + 8);
+      addFour(to + 64, joinHalves(l2, h2), factors, pairs + 16);
+      addFour(to + 96, joinHalves(l3, h3), factors, pairs + 24);
+    }
+    x += 128;
+    panel += Q4_PANEL;
+    pairs += 32;
+  }
+}
+
+/** The tile of codes of 15 bits, four columns at a time; the upper bits lie `plane` bytes on. */
+// @ts-ignore: decorator
+@inline
+function wideTile(
+  inShort: bool, x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize,
+): void {
+  for (; blocks > 0; blocks--) {
+    for (let half: usize = 0; half < 32; half += 16) {
+      let l0 = i32x4.splat(0);
+      let h0 = l0;
+      let l1 = l0;
+      let h1 = l0;
+      let l2 = l0;
+      let h2 = l0;
+      let l3 = l0;
+      let h3 = l0;
+      let low = x;
+      let w = panel + half;
+      const end = x + 128;
+      do {
+        const high = low + plane;
+        const codes = v128.load(w);
+        l0 = addBytes(inShort, v128.load32_splat(low), codes, l0);
+        h0 = addBytes(inShort, v128.load32_splat(high), codes, h0);
+        l1 = addBytes(inShort, v128.load32_splat(low, 4), codes, l1);
+        h1 = addBytes(inShort, v128.load32_splat(high, 4), codes, h1);
+        l2 = addBytes(inShort, v128.load32_splat(low, 8), codes, l2);
+        h2 = addBytes(inShort, v128.load32_splat(high, 8), codes, h2);
+        l3 = addBytes(inShort, v128.load32_splat(low, 12), codes, l3);
+        h3 = addBytes(inShort, v128.load32_splat(high, 12), codes, h3);
+        low += 16;
+        w += 32;
+      } while (low < end);
+      const factors = panel + 256 + half;
+      const to = sums + half;
+      addFour(to, joinPlanes15(inShort, l0, h0), factors, pairs);
+      addFour(to + 32, joinPlanes15(inShort, l1, h1), factors, pairs + 8);
+      addFour(to + 64, joinPlanes15(inShort, l2, h2), factors, pairs + 16);
+      addFour(to + 96, joinPlanes15(inShort, l3, h3), factors, pairs + 24);
+    }
+    x += 128;
+    panel += Q4_PANEL;
+    pairs += 32;
+  }
+}
+
+/** low + 128 high. */
+// @ts-ignore: decorator
+@inline
+function joinPlanes15(inShort: bool, low: v128, high: v128): v128 {
+  return i32x4.add(widened(inShort, low), i32x4.shl(widened(inShort, high), 7));
+}
+
+function wideDotTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
+  wideTile(false, x, pairs, plane, panel, blocks, sums);
+}
+
+function wideShortTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
+  wideTile(true, x, pairs, plane, panel, blocks, sums);
+}
+
+/** As `int8Tile` for codes below 16 and rows of `quantizeInt15`. Needs relaxed SIMD. */
+export function int15Tile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
+  if (!ASC_FEATURE_RELAXED_SIMD) unreachable();
+  else if (sumsInShort()) wideShortTile(x, pairs, plane, panel, blocks, sums);
+  else wideDotTile(x, pairs, plane, panel, blocks, sums);
+}
+
+/** Returns 1 in builds whose products of bytes are instructions. */
+export function hasByteProducts(): i32 {
+  return ASC_FEATURE_RELAXED_SIMD ? 1 : 0;
+}
+
+/**
+ * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of codes below 128;
+ * scales and sums lie at `pairs`. `nibbles` says that the codes are below 16.
+ */
+export function int8Tile(nibbles: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+  if (!ASC_FEATURE_RELAXED_SIMD) plainTile(x, pairs, panel, blocks, sums);
+  else if (nibbles && sumsInShort()) shortTile(x, pairs, panel, blocks, sums);
+  else dotTile(x, pairs, panel, blocks, sums);
 }
 
 /** before + products * scales * scale. */
 // @ts-ignore: decorator
 @inline
 export function withQ8(before: v128, products: v128, scales: v128, scale: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), before);
+  return f32x4.add(before, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
 }
 
 /** low - 128 sign. */
@@ -83,7 +265,7 @@ function joinPlanes(low: v128, sign: v128): v128 {
 }
 
 /**
- * sums[4][8], of which the left half is used, as q4Tile for a panel of packQ8 and codes whose
+ * sums[4][8], of which the left half is used, as int8Tile for a panel of packQ8 and codes whose
  * signs lie `signs` bytes on.
  */
 export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, blocks: i32, sums: usize): void {

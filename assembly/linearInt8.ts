@@ -1,45 +1,56 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32
-// numbers, W in blocks of GGUF.
+// numbers, W in blocks of GGUF or in the 4-bit formats of bitsandbytes.
+import { FP4, NF4 } from "./dtypes.gen";
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
+import { fourBitInt8Rows, packFourBitPanel } from "./fourBitInt8";
 import { INT8_ROWS, int8RowBytes } from "./int8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Panel";
-import { q4Tile, q8Tile } from "./int8Tile";
+import { int15Tile, int8Tile, q8Tile } from "./int8Tile";
 import { readLines } from "./readAhead";
+import { putSums, SUMS, takeSums } from "./tileSums";
+import { codesFrom } from "./unpackFourBit";
 
-export { quantizeInt8 } from "./int8";
+export { quantizeInt15 } from "./int15";
+export { int8RowsBytes, quantizeInt8 } from "./int8";
+export { hasByteProducts, setShortSums } from "./int8Tile";
 
 /**
  * Blocks of a panel that is packed at a time; a panel stays in the
  * first-level cache, or the second.
  */
 const DEPTH: i32 = 128;
-const SUMS: usize = INT8_ROWS * Q4_COLUMNS * 4;
+
+/** The most numbers in a row that is multiplied alone with a weight in nf4 or fp4. */
+const MOST_K: i32 = 32768;
 
 /** Bytes of scratch that `linearInt8` takes; constant. */
 export function linearInt8Scratch(): i32 {
-  return <i32>(SUMS + <usize>DEPTH * Q4_PANEL);
+  return <i32>max(SUMS + <usize>DEPTH * Q4_PANEL, 3 * <usize>MOST_K / 2);
 }
 
 /**
- * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with
- * two planes for codes of 8 bits. Parts that begin at multiples of eight give the same
- * bits as all columns at once.
+ * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes
+ * for codes of 8 bits; more than one row of X for codes of 4 bits may have two planes from
+ * `quantizeInt15`. Parts that begin at multiples of eight give the same bits as all columns at
+ * once.
  */
 export function linearInt8(
-  x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
+  x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
   const isQ4 = isNibbles(format);
+  const isFourBit = format == NF4 || format == FP4;
   const blocks = k >> 5;
-  const bytes = blockBytes(format);
+  const bytes: usize = isFourBit ? 16 : blockBytes(format);
   const wrs = <usize>blocks * bytes;
-  w += <usize>first * wrs;
+  const base = w;
+  w = isFourBit ? codesFrom(base, first * k) : w + <usize>first * wrs;
   c += <usize>first << 2;
   if (m == 1) {
-    int8Rows(format, x, w, c, last - first, k);
+    if (isFourBit) fourBitInt8Rows(x, base, format == FP4, first, c, last - first, k, scratch);
+    else int8Rows(format, x, w, c, last - first, k);
     return;
   }
   const width = isQ4 ? Q4_COLUMNS : Q8_COLUMNS;
-  const planes = isQ4 ? 1 : 2;
   const xrs = int8RowBytes(k, planes);
   const plane = <usize>(INT8_ROWS * k);
   const panel = scratch + SUMS;
@@ -53,7 +64,8 @@ export function linearInt8(
     for (let from = 0; from < blocks; from += DEPTH) {
       const depth = min(DEPTH, blocks - from);
       const block = w + <usize>from * bytes;
-      packInt8Panel(format, block, wrs, columns, depth, panel);
+      if (isFourBit) packFourBitPanel(base, format == FP4, j * k + (from << 5), k, columns, depth, panel);
+      else packInt8Panel(format, block, wrs, columns, depth, panel);
       for (let i = 0; i < m; i += INT8_ROWS) {
         const rows = min(INT8_ROWS, m - i);
         const to = c + (<usize>(i * n) << 2);
@@ -61,30 +73,19 @@ export function linearInt8(
         const codes = tile + <usize>(INT8_ROWS * (from << 5));
         const pairs = tile + <usize>planes * plane + <usize>(INT8_ROWS * (from << 3));
         if (from > 0) {
-          copyRows(to, <usize>n << 2, scratch, Q4_COLUMNS << 2, rows, columns);
+          takeSums(scratch, to, <usize>n << 2, rows, columns);
         } else {
           for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
           any |= readLines(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
         }
-        if (isQ4) q4Tile(codes, pairs, panel, depth, scratch);
+        if (isQ4 && planes == 1) int8Tile(!isFourBit, codes, pairs, panel, depth, scratch);
+        else if (isQ4) int15Tile(codes, pairs, plane, panel, depth, scratch);
         else q8Tile(codes, pairs, plane, panel, depth, scratch);
-        copyRows(scratch, Q4_COLUMNS << 2, to, <usize>n << 2, rows, columns);
+        putSums(scratch, to, <usize>n << 2, rows, columns);
       }
     }
     w = next;
     c += <usize>width << 2;
   }
   store<i32>(scratch, any);
-}
-
-/** Copies `rows` rows of `columns` floats. */
-function copyRows(src: usize, srs: usize, dst: usize, drs: usize, rows: i32, columns: i32): void {
-  const end = <usize>columns << 2;
-  for (; rows > 0; rows--) {
-    let at: usize = 0;
-    for (; at + 16 <= end; at += 16) v128.store(dst + at, v128.load(src + at));
-    for (; at < end; at += 4) store<f32>(dst + at, load<f32>(src + at));
-    src += srs;
-    dst += drs;
-  }
 }

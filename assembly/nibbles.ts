@@ -163,7 +163,7 @@ function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
 
 /**
  * c[n] = the n rows of blocks from `first` on, of k elements each, times the row x of
- * `quantizeInt8` with one plane. Four rows at a time sum in the order of `q4Tile`.
+ * `quantizeInt8` with one plane. Four rows at a time sum in the order of `int8Tile`.
  */
 // @ts-ignore: decorator
 @inline

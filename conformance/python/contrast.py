@@ -4,13 +4,11 @@ Needs sentence-transformers besides requirements.txt.
 Run: python contrast.py ../../packages/train/src/embeddings/contrast.gen.json
 """
 
-import json
-import sys
-
 import sentence_transformers
 import torch
 import transformers
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from small_training import set_weights, train, write
 from transformers import BertConfig, BertModel
 
 STEPS, BATCH, VOCAB, PAD = 8, 4, 24, 0
@@ -26,18 +24,6 @@ SIZES = dict(
     attention_probs_dropout_prob=0.0,
     pad_token_id=PAD,
 )
-
-
-def set_weights(model):
-    """The weights that the test makes too: numbers of a formula, by the position of each name."""
-    with torch.no_grad():
-        for p, (name, parameter) in enumerate(sorted(model.named_parameters())):
-            i = torch.arange(parameter.numel(), dtype=torch.float64)
-            values = (((i * 7919 + p * 104729) % 1009) / 504 - 1) * 0.3
-            if name.endswith("LayerNorm.weight"):
-                values = 1 + values / 3
-            parameter.copy_(values.reshape(parameter.shape).to(torch.float32))
-    return model
 
 
 class Encoder(torch.nn.Module):
@@ -69,17 +55,9 @@ def draw(count):
 def run(columns, scale):
     encoder = Encoder()
     loss_of = MultipleNegativesRankingLoss(encoder, scale=scale)
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-2, weight_decay=0.0)
-    losses, norms = [], []
-    for step in range(STEPS):
-        batch = TRIPLETS[step * BATCH : (step + 1) * BATCH]
-        loss = loss_of([features([triplet[i] for triplet in batch]) for i in range(columns)], None)
-        optimizer.zero_grad()
-        loss.backward()
-        norms.append(float(torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)))
-        losses.append(float(loss))
-        optimizer.step()
-    return dict(scale=scale, losses=losses, norms=norms)
+    columns_of = lambda batch: [features([triplet[i] for triplet in batch]) for i in range(columns)]
+    batches = [TRIPLETS[step * BATCH : (step + 1) * BATCH] for step in range(STEPS)]
+    return dict(scale=scale, **train(encoder, batches, lambda batch: loss_of(columns_of(batch), None)))
 
 
 TRIPLETS = draw(STEPS * BATCH)
@@ -89,10 +67,8 @@ def main():
     with torch.no_grad():
         embeddings = Encoder()(features([triplet[0] for triplet in TRIPLETS[:BATCH]]))["sentence_embedding"].tolist()
     cases = dict(pairs=run(2, 20.0), triplets=run(3, 20.0), soft=run(3, 5.0))
-    versions = {m.__name__: m.__version__ for m in (sentence_transformers, torch, transformers)}
-    with open(sys.argv[1], "w") as file:
-        json.dump(dict(versions=versions, sizes=SIZES, batchSize=BATCH, triplets=TRIPLETS, embeddings=embeddings, cases=cases), file)
-        file.write("\n")
+    modules = (sentence_transformers, torch, transformers)
+    write(modules, sizes=SIZES, batchSize=BATCH, triplets=TRIPLETS, embeddings=embeddings, cases=cases)
 
 
 main()

@@ -1,6 +1,9 @@
 """What gguf-py and transformers know of a model that stands in a GGUF file, whatever its architecture."""
 
+import re
+
 import gguf
+import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
@@ -17,33 +20,75 @@ KEYS = (
     ("vocab_size", "vocab_size"), ("attn_logit_softcapping", "attn_logit_softcapping"),
     ("final_logit_softcapping", "final_logit_softcapping"), ("attention.scale", "attention_multiplier"),
     ("embedding_scale", "embedding_multiplier"), ("residual_scale", "residual_multiplier"),
-    ("logit_scale", "logits_scaling"),
+    ("logit_scale", "logits_scaling"), ("attention.layer_norm_epsilon", "layer_norm_eps"),
+    ("use_parallel_residual", "use_parallel_residual"), ("expert_count", "num_local_experts"),
+    ("expert_count", "num_experts"), ("expert_used_count", "num_experts_per_tok"),
+    ("expert_feed_forward_length", "moe_intermediate_size"),
+    ("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
 )
 
 
 class GgufArchitecture:
     """
-    `architecture` is llama.cpp's name; `heads` the number of heads of each tensor whose rows it has in pairs; `plus`
-    what its numbers are larger by.
+    `architecture` is llama.cpp's name; `heads` the number of heads of each tensor whose rows it has in pairs, `joined`
+    of each whose queries, keys and values it has one after the other; `plus` what its numbers are larger by; `wide`
+    are the tensors that stay float32.
     """
 
-    def __init__(self, folder, architecture, heads, plus):
+    def __init__(self, folder, architecture, heads, joined, plus, wide):
         self.config = AutoConfig.from_pretrained(folder)
         with torch.device("meta"):
             self.model = AutoModelForCausalLM.from_config(self.config)
         (kind,) = (kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
         self.names = gguf.get_tensor_name_map(kind, self.config.num_hidden_layers)
         self.heads = heads
+        self.joined = joined
         self.plus = plus
+        self.wide = wide
+
+    def in_file(self, name, values):
+        """A tensor as llama.cpp's converter lays it out."""
+        if self.is_conv1d(name):
+            values = values.T
+        elif name in self.heads:
+            heads = self.heads[name]
+            halves = values.reshape(heads, 2, len(values) // heads // 2, *values.shape[1:])
+            values = halves.swapaxes(1, 2).reshape(values.shape)
+        elif name in self.joined:
+            heads = self.joined[name]
+            parts = values.reshape(heads, 3, len(values) // heads // 3, *values.shape[1:])
+            values = parts.swapaxes(0, 1).reshape(values.shape)
+        return values + np.float32(self.plus[name]) if name in self.plus else values
+
+    def in_folder(self, name, values):
+        """A tensor of a file as transformers has it: `in_file` undone."""
+        if name in self.plus:
+            values = values - np.float32(self.plus[name])
+        if self.is_conv1d(name):
+            return values.T
+        if name in self.heads:
+            heads = self.heads[name]
+            pairs = values.reshape(heads, len(values) // heads // 2, 2, *values.shape[1:])
+            return pairs.swapaxes(1, 2).reshape(values.shape)
+        if name in self.joined:
+            heads = self.joined[name]
+            parts = values.reshape(3, heads, len(values) // heads // 3, *values.shape[1:])
+            return parts.swapaxes(0, 1).reshape(values.shape)
+        return values
 
     def file_name(self, name):
-        module, part = name.rsplit(".", 1)
+        # Experts, and norms of heads, are stacked.
+        module, part = re.sub(r"\.norms\.\d+|(?<=\.experts)\.\d+", "", name).rsplit(".", 1)
         return f"{self.names.get_name(module)}.{part}"
 
     def is_conv1d(self, name):
         """GGUF has such weights [out, in]."""
         module, part = name.rsplit(".", 1)
-        return part == "weight" and isinstance(self.model.get_submodule(module), Conv1D)
+        try:
+            return part == "weight" and isinstance(self.model.get_submodule(module), Conv1D)
+        except AttributeError:
+            # transformers itself keeps experts stacked.
+            return False
 
     def settings(self):
         """The key, transformers' name and the value of all that a file says by the config's numbers."""
@@ -55,5 +100,10 @@ class GgufArchitecture:
             if value is not None and hasattr(known, theirs):
                 said.add(key)
                 yield key, theirs, value
+        rope = getattr(self.config, "rope_parameters", None)
+        if rope:
+            factor = rope.get("full_attention", rope).get("partial_rotary_factor", 1.0)
+            size = getattr(self.config, "head_dim", None) or self.config.hidden_size // self.config.num_attention_heads
+            yield "rope.dimension_count", "numbers that turn", int(size * factor)
         if "feed_forward_length" not in said:
             yield "feed_forward_length", "4 hidden_size", 4 * self.config.hidden_size

@@ -2,12 +2,15 @@
 
 import hashlib
 import itertools
+import re
+from pathlib import Path
 
 import gguf
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, dequantize
 from gguf_architecture import GgufArchitecture
 from gguf_dequantize import HALVES, random_blocks
+from safetensors.numpy import load_file
 
 
 def random_rows(name, rows, columns, rng):
@@ -25,7 +28,8 @@ def random_rows(name, rows, columns, rng):
 def describe(writer, name, model):
     """Says the config's numbers; the vocabulary's size follows from the embedding."""
     for key, _, value in model.settings():
-        add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
+        adds = {float: writer.add_float32, bool: writer.add_bool}
+        add = adds.get(type(value), writer.add_uint32)
         add(f"{name}.{key}", value)
     rope = getattr(model.config, "rope_parameters", None)
     if rope:
@@ -34,30 +38,29 @@ def describe(writer, name, model):
     writer.add_eos_token_id(model.config.eos_token_id)
 
 
-def write_gguf(folder, architecture, heads, plus, seed, out):
+def write_gguf(folder, seed, out, **layout):
     """A file of the model in `folder` with other weights; returns the hash of each tensor's float32 in Hugging Face's order."""
-    model = GgufArchitecture(folder, architecture, heads, plus)
+    model = GgufArchitecture(folder, **layout)
     rng = np.random.default_rng(seed)
-    writer = GGUFWriter(out, architecture)
-    describe(writer, architecture, model)
+    writer = GGUFWriter(out, layout["architecture"])
+    describe(writer, layout["architecture"], model)
     types = itertools.cycle(HALVES)
+    stacks = {}
+    for name, values in load_file(Path(folder) / "model.safetensors").items():
+        stacks.setdefault(model.file_name(name), []).append((name, values.shape))
     hashes = {}
-    for name, parameter in model.model.named_parameters():
-        shape = parameter.shape
-        conv1d = model.is_conv1d(name)
-        rows, columns = (1, *shape) if len(shape) == 1 else reversed(shape) if conv1d else shape
+    for file_name, parts in stacks.items():
+        parts.sort(key=lambda part: [int(n) for n in re.findall(r"\d+", part[0])])
+        name, shape = parts[0]
+        rows, columns = (1, *shape) if len(shape) == 1 else reversed(shape) if model.is_conv1d(name) else shape
         kind = next(types) if len(shape) == 2 else "F32"
-        blocks, values = random_rows(kind, rows, columns, rng)
-        if conv1d:
-            values = values.T
-        elif name in heads:
-            # llama.cpp has a head's rows in pairs, transformers in halves.
-            values = values.reshape(heads[name], shape[0] // heads[name] // 2, 2, -1).swapaxes(1, 2)
-        if name in plus:
-            values = values - np.float32(plus[name])
-        hashes[name] = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
-        own = blocks.reshape(-1) if len(shape) == 1 else blocks
-        writer.add_tensor(model.file_name(name), own, raw_dtype=GGMLQuantizationType[kind])
+        blocks, values = random_rows(kind, len(parts) * rows, columns, rng)
+        for (part, _), own in zip(parts, np.split(values, len(parts)), strict=True):
+            found = model.in_folder(part, own.reshape(shape) if len(shape) == 1 else own)
+            hashes[part] = hashlib.sha256(np.ascontiguousarray(found).tobytes()).hexdigest()
+        stacked = blocks.reshape(len(parts), rows, -1) if len(parts) > 1 and len(shape) == 2 else blocks
+        own = blocks.reshape(-1) if len(shape) == 1 and len(parts) == 1 else stacked
+        writer.add_tensor(file_name, own, raw_dtype=GGMLQuantizationType[kind])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -1,5 +1,6 @@
 """Reads a GGUF file by gguf-py and compares it with the Hugging Face folder that it was made from."""
 
+import re
 from pathlib import Path
 
 import gguf
@@ -12,17 +13,16 @@ from safetensors.numpy import load_file
 
 
 def expected_tensors(model, weights):
-    """Each tensor by llama.cpp's name, as its converter lays it out."""
+    """Each tensor by llama.cpp's name, as its converter lays it out; whether it stays float32 comes along."""
+    stacks = {}
     for name, values in weights.items():
-        if model.is_conv1d(name):
-            values = values.T
-        elif name in model.heads:
-            heads = model.heads[name]
-            halves = values.reshape(heads, 2, len(values) // heads // 2, *values.shape[1:])
-            values = halves.swapaxes(1, 2).reshape(values.shape)
-        if name in model.plus:
-            values = values + np.float32(model.plus[name])
-        yield model.file_name(name), np.ascontiguousarray(values)
+        stacks.setdefault(model.file_name(name), []).append((name, model.in_file(name, values)))
+    for file_name, parts in stacks.items():
+        # By the number in the name, not as text.
+        parts.sort(key=lambda part: [int(n) for n in re.findall(r"\d+", part[0])])
+        values = parts[0][1] if len(parts) == 1 else np.stack([values for _, values in parts])
+        wide = parts[0][1].ndim == 1 or parts[0][0] in model.wide
+        yield file_name, np.ascontiguousarray(values), wide
 
 
 # The type of the output layer, and what llama.cpp takes where rows are no whole blocks.
@@ -30,8 +30,8 @@ HEADS = {"Q4_0": "Q8_0", "Q4_1": "Q8_0", "Q5_0": "Q8_0", "Q5_1": "Q8_0", "Q4_K":
 FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 
 
-def expected_type(name, values, dtype, head):
-    if values.ndim == 1 or name == "position_embd.weight":
+def expected_type(name, values, wide, dtype, head):
+    if wide:
         return GGMLQuantizationType.F32
     kind = dtype.upper()
     if name == head:
@@ -47,17 +47,18 @@ def quantize(values, kind):
     return ggml_quantize(values, kind.name) if kind.name in GGML_TYPES else gguf.quantize(values, kind)
 
 
-def check_gguf(folder, file, dtype, architecture, heads, plus):
+def check_gguf(folder, file, dtype, **layout):
     """What in the file is not as it should be: tensors to the byte, types, shapes, the config's numbers."""
-    model = GgufArchitecture(folder, architecture, heads, plus)
+    model = GgufArchitecture(folder, **layout)
+    architecture = layout["architecture"]
     weights = load_file(Path(folder) / "model.safetensors")
     reader = GGUFReader(file)
     found = {tensor.name: tensor for tensor in reader.tensors}
     head = "output.weight" if "output.weight" in found else "token_embd.weight"
     problems = []
-    for name, values in expected_tensors(model, weights):
+    for name, values, wide in expected_tensors(model, weights):
         tensor = found.pop(name, None)
-        kind = expected_type(name, values, dtype, head)
+        kind = expected_type(name, values, wide, dtype, head)
         if tensor is None:
             problems.append(f"{name} is missing")
         elif tensor.tensor_type != kind or [int(n) for n in tensor.shape] != list(reversed(values.shape)):

@@ -3,13 +3,13 @@
 Needs trl and datasets besides requirements.txt. Run: python preference.py ../../packages/train/src/testing/preference.json
 """
 
-import json
-import sys
 import tempfile
 import uuid
 
 import torch
+import trl
 from datasets import Dataset, fingerprint
+from small_training import set_weights, trl_settings, write
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.utils.data import SequentialSampler
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
@@ -34,18 +34,6 @@ SIZES = dict(
     eos_token_id=EOS,
     bos_token_id=None,
 )
-
-
-def set_weights(model, shift=0):
-    """The weights that the tests make too: numbers of a formula, by the position of each name."""
-    with torch.no_grad():
-        for p, (name, parameter) in enumerate(sorted(model.named_parameters())):
-            i = torch.arange(parameter.numel(), dtype=torch.float64)
-            values = (((i * 7919 + (p + shift) * 104729) % 1009) / 504 - 1) * 0.3
-            if "norm" in name:
-                values = 1 + values / 3
-            parameter.copy_(values.reshape(parameter.shape).to(torch.float32))
-    return model
 
 
 def causal(shift=0):
@@ -82,23 +70,7 @@ class Losses:
 
 
 def run(kind, config, model, dataset, folder, **more):
-    settings = config(
-        output_dir=folder,
-        per_device_train_batch_size=BATCH,
-        max_steps=STEPS,
-        learning_rate=1e-2,
-        lr_scheduler_type="constant",
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        adam_beta2=0.999,
-        gradient_checkpointing=False,
-        bf16=False,
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
-        use_cpu=True,
-        **more.pop("settings", {}),
-    )
+    settings = config(**trl_settings(folder, BATCH, STEPS), **more.pop("settings", {}))
     trainer = type("Run", (Losses, kind), {})(model=model, args=settings, train_dataset=dataset, processing_class=tokenizer(), **more)
     trainer.train()
     return trainer.collected
@@ -138,9 +110,7 @@ def main():
         RewardTrainer, RewardConfig, scorer, Dataset.from_list(whole), folder, settings=dict(center_rewards_coefficient=0.01)
     )
     found["distillation"] = [[beta, t, jsd(beta, t)] for beta in [0.0, 0.3, 0.5, 1.0] for t in [1.0, 2.0]]
-    with open(sys.argv[1], "w") as file:
-        json.dump(dict(sizes=SIZES, batchSize=BATCH, pairs=PAIRS, losses=found), file)
-        file.write("\n")
+    write((torch, trl), sizes=SIZES, batchSize=BATCH, pairs=PAIRS, losses=found)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ Needs seqeval besides requirements.txt.
 Run: python token_classification.py ../../packages/train/src/testing/tokenClassification.json
 """
 
-import json
-import sys
-
 import torch
 import transformers
 from seqeval.metrics import f1_score, precision_score, recall_score
+from small_training import set_weights, train, write
 from transformers import BertConfig, BertForTokenClassification, RobertaConfig, RobertaForTokenClassification
 
 STEPS, BATCH, VOCAB, PAD = 8, 4, 24, 1
@@ -32,18 +30,6 @@ KINDS = dict(
     bert=(BertConfig, BertForTokenClassification),
     roberta=(RobertaConfig, RobertaForTokenClassification),
 )
-
-
-def set_weights(model):
-    """The weights that the test makes too: numbers of a formula, by the position of each name."""
-    with torch.no_grad():
-        for p, (name, parameter) in enumerate(sorted(model.named_parameters())):
-            i = torch.arange(parameter.numel(), dtype=torch.float64)
-            values = (((i * 7919 + p * 104729) % 1009) / 504 - 1) * 0.3
-            if name.endswith("LayerNorm.weight"):
-                values = 1 + values / 3
-            parameter.copy_(values.reshape(parameter.shape).to(torch.float32))
-    return model
 
 
 def draw(count):
@@ -71,17 +57,9 @@ def run(kind):
     model = set_weights(model_class(config(**SIZES)))
     with torch.no_grad():
         logits = model(**padded(ROWS[:BATCH])).logits
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
-    losses, norms = [], []
-    for step in range(STEPS):
-        loss = model(**padded(ROWS[step * BATCH : (step + 1) * BATCH])).loss
-        optimizer.zero_grad()
-        loss.backward()
-        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
-        losses.append(loss.item())
-        optimizer.step()
+    batches = [padded(ROWS[step * BATCH : (step + 1) * BATCH]) for step in range(STEPS)]
     names = sorted(model.state_dict())
-    return dict(names=names, logits=logits.flatten().tolist(), losses=losses, norms=norms)
+    return dict(names=names, logits=logits.flatten().tolist(), **train(model, batches, lambda batch: model(**batch).loss))
 
 
 ROWS = draw(STEPS * BATCH)
@@ -98,11 +76,8 @@ TAGS = [
 def main():
     wanted, given = [t for t, _ in TAGS], [g for _, g in TAGS]
     scores = dict(precision=precision_score(wanted, given), recall=recall_score(wanted, given), f1=f1_score(wanted, given))
-    versions = {m.__name__: m.__version__ for m in (torch, transformers)}
     cases = {kind: run(kind) for kind in KINDS}
-    with open(sys.argv[1], "w") as file:
-        json.dump(dict(versions=versions, sizes=SIZES, batchSize=BATCH, rows=ROWS, cases=cases, tags=TAGS, scores=scores), file)
-        file.write("\n")
+    write((torch, transformers), sizes=SIZES, batchSize=BATCH, rows=ROWS, cases=cases, tags=TAGS, scores=scores)
 
 
 main()

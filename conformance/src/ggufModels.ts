@@ -9,6 +9,8 @@ const sizes = {
   ...{ vocab_size: 96, bos_token_id: 1, eos_token_id: 2, pad_token_id: 0, max_position_embeddings: 64 },
   ...{ hidden_size: 256, intermediate_size: 512, num_hidden_layers: 3 },
   ...{ num_attention_heads: 8, num_key_value_heads: 4 },
+  ...{ num_experts: 3, num_local_experts: 3, num_experts_per_tok: 2 },
+  ...{ moe_intermediate_size: 256, shared_expert_intermediate_size: 512 },
 };
 
 /** Models of all architectures with a form in GGUF, with an output layer of their own or none. */
@@ -17,7 +19,7 @@ export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries(
     await Promise.all(
       architectures().map(async ({ modelType: model_type, gguf, heads }) => {
         const form = heads.causalLM && (await gguf?.());
-        const ties = !form ? [] : form.alwaysTied ? [true] : [false, true];
+        const ties = !form ? [] : form.alwaysTied ? [true] : form.neverTied ? [false] : [false, true];
         return ties.map((tied) => [
           `${model_type}, wide${tied ? ", tied" : ""}`,
           { model_type, ...sizes, tie_word_embeddings: tied },
@@ -32,8 +34,12 @@ export interface GgufLayout {
   architecture: string;
   /** The heads of tensors with their rows in pairs. */
   heads: Record<string, number>;
+  /** The heads of tensors with queries, keys and values one after the other. */
+  joined: Record<string, number>;
   /** The amount by which the numbers of tensors are larger. */
   plus: Record<string, number>;
+  /** The tensors that stay f32. */
+  wide: string[];
 }
 
 /** Asks the architecture of the model in a folder. Throws for one without a form in GGUF. */
@@ -44,7 +50,9 @@ export async function ggufLayout(folder: string): Promise<GgufLayout> {
     ?.gguf?.();
   if (!form) throw new Error(`${folder}: ${config.modelType} has no form in GGUF`);
   const tensors = form.tensors(config);
-  const numbers = (of: "heads" | "plus") =>
+  const numbers = (of: "heads" | "joined" | "plus") =>
     Object.fromEntries(tensors.flatMap((tensor) => (tensor[of] === undefined ? [] : [[tensor.hf, tensor[of]]])));
-  return { architecture: form.architecture, heads: numbers("heads"), plus: numbers("plus") };
+  const wide = tensors.filter(({ keepsF32 }) => keepsF32).map(({ hf }) => hf);
+  const { architecture } = form;
+  return { architecture, heads: numbers("heads"), joined: numbers("joined"), plus: numbers("plus"), wide };
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { loadModel } from "@lowrank/models";
+import { folderFiles } from "@lowrank/files";
+import { architectures, loadModel, readModelConfig } from "@lowrank/models";
 import type { Findings } from "./compare.ts";
 import { ggufLayout } from "./ggufModels.ts";
 import type { Python } from "./python.ts";
@@ -10,7 +11,10 @@ import type { Python } from "./python.ts";
  */
 export async function ggufRead(python: Python, folder: string, path: string, seed: number): Promise<Findings> {
   const args = { folder, ...(await ggufLayout(folder)), seed, out: path };
-  const expected = await python.ask<Record<string, string>>("write_gguf", args);
+  const hashes = await python.ask<Record<string, string>>("write_gguf", args);
+  const { modelType } = await readModelConfig(await folderFiles(folder));
+  const { sanitize } = architectures().find((one) => one.modelType === modelType)!;
+  const expected = Object.fromEntries(Object.entries(hashes).map(([name, hash]) => [sanitize?.(name) ?? name, hash]));
   const parameters = new Map((await loadModel(path)).model.namedParameters());
   const problems: string[] = [];
   for (const [name, hash] of Object.entries(expected)) {

@@ -1,7 +1,7 @@
 import type { Backend, TensorSpec } from "./backend.ts";
 import { checkOptions, type OptionKeys } from "./checkOptions.ts";
 import { full } from "./create.ts";
-import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
+import { computeGradients, enableGrad, isGradEnabled } from "./gradMode.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "./graph.ts";
 import { addGradients } from "./ops/addGradients.ts";
 import { copyInto } from "./ops/inPlace.ts";
@@ -164,7 +164,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
     arrived.set(node, slots);
   };
   const used: GraphNode[] = [];
-  const run = createGraph ? enableGrad : noGrad;
+  const run = createGraph ? enableGrad : computeGradients;
   run(() => {
     for (const { node, index, grad } of roots) addArrived(node, index, grad);
     const { order, leads } = plan(roots, wanted, start);

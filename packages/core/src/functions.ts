@@ -47,6 +47,7 @@ export {
   type TypedArray,
   viewAs,
 } from "./dtype.ts";
+export { enableByteProducts } from "./enableByteProducts.ts";
 export { expressionCost } from "./expressionCost.ts";
 export { firstAvailable } from "./firstAvailable.ts";
 export { fromParts, type PartsSpec } from "./fromParts.ts";
@@ -67,8 +68,10 @@ export {
   checkPrecision,
   getFloat32MatmulPrecision,
   type MatmulPrecision,
+  productPrecision,
   setFloat32MatmulPrecision,
 } from "./matmulPrecision.ts";
+export { meetsBytes } from "./meetsBytes.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
 export { moveTensors } from "./moveTensors.ts";
 export { nearestName } from "./nearestName.ts";

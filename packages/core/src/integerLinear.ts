@@ -4,7 +4,10 @@ type Product = (x: Tensor, weight: Tensor) => Tensor;
 
 let product: Product | undefined;
 
-/** Makes the op known that multiplies by integer codes. `packedTensor`, which makes them, does. */
+/**
+ * Makes the op known that multiplies by integer codes. `packedTensor`, which makes them, does, and
+ * so does `enableByteProducts`.
+ */
 export function knowIntegerProduct(op: Product): void {
   product = op;
 }
@@ -15,6 +18,8 @@ export function knowIntegerProduct(op: Product): void {
  */
 export function integerLinear(x: Tensor, weight: Tensor): Tensor {
   if (!product)
-    throw new Error(`integerLinear: the weight is ${weight.dtype}; packedTensor makes one of integer codes`);
+    throw new Error(
+      `integerLinear: the weight is ${weight.dtype}; make layers round their inputs by quantizeActivations`,
+    );
   return product(x, weight);
 }

@@ -1,10 +1,12 @@
+import { isInGradient } from "./gradMode.ts";
+
 /**
  * The precision of products with frozen weights: "highest" is f32; "high" may take 12 bits of each
- * number, the class of TF32.
+ * number, the class of TF32; "medium" is as "high", and may take 7 bits in a backward pass.
  */
-export type MatmulPrecision = "highest" | "high";
+export type MatmulPrecision = "highest" | "high" | "medium";
 
-const precisions: readonly MatmulPrecision[] = ["highest", "high"];
+const precisions: readonly MatmulPrecision[] = ["highest", "high", "medium"];
 
 let current: MatmulPrecision = "highest";
 
@@ -12,8 +14,10 @@ let current: MatmulPrecision = "highest";
  * Sets the precision of products with frozen weights, as PyTorch's function of this name. Default:
  * "highest", f32. "high" takes integer products of codes of 13 and 14 bits by blocks of 64 where
  * the backend has them: a relative error of 2e-4 in a product of normal numbers, and 1.2 to 1.4
- * times the speed. It keeps a copy of each such weight, of half its size. Other backends, small
- * products, trained weights, and rows or weights with NaN or infinity are in f32 as ever.
+ * times the speed. It keeps a copy of each such weight, of half its size. "medium" also takes
+ * gradients in 8 bits and weights in 7 on the way back: an error of 1e-2, where the machine makes
+ * that faster than "high". Other backends, small products, trained weights, and rows or weights
+ * with NaN or infinity are in f32 as ever.
  */
 export function setFloat32MatmulPrecision(precision: MatmulPrecision): void {
   current = checkPrecision("setFloat32MatmulPrecision", precision);
@@ -22,6 +26,14 @@ export function setFloat32MatmulPrecision(precision: MatmulPrecision): void {
 /** Returns what `setFloat32MatmulPrecision` has set. */
 export function getFloat32MatmulPrecision(): MatmulPrecision {
   return current;
+}
+
+/**
+ * Returns the precision that a product may have now with a weight of that precision: outside of a
+ * backward pass "medium" is "high".
+ */
+export function productPrecision(precision: MatmulPrecision): MatmulPrecision {
+  return precision === "medium" && !isInGradient() ? "high" : precision;
 }
 
 /** Throws for a value that is no precision. `what` names who was given it. */

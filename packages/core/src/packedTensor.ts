@@ -1,7 +1,8 @@
 import { type Backend, currentBackend, type TensorSpec } from "./backend.ts";
 import { written } from "./create.ts";
-import { dtypes, hasIntegerCodes, isPacked, type PackedDType } from "./dtype.ts";
+import { dtypes, isPacked, type PackedDType } from "./dtype.ts";
 import { knowIntegerProduct } from "./integerLinear.ts";
+import { meetsBytes } from "./meetsBytes.ts";
 import { linearInt8 } from "./ops/linearInt8.ts";
 import { packedFormat } from "./packed/index.ts";
 import { checkShape } from "./shape.ts";
@@ -19,8 +20,8 @@ export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: Pack
     throw new Error(`packedTensor: ${dtype} is no packed dtype; use ${dtypes.filter(isPacked).join(", ")}`);
   }
   const format = packedFormat(dtype);
-  if (hasIntegerCodes(dtype)) knowIntegerProduct(linearInt8);
   const own = { shape, dtype, packing };
+  if (meetsBytes(own)) knowIntegerProduct(linearInt8);
   format.check("packedTensor", own);
   if (bytes.byteLength === format.byteLength(own)) format.checkBytes?.("packedTensor", bytes, own);
   return written("packedTensor", bytes, own, backend);

@@ -23,7 +23,7 @@ const shared = {
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
     ...["InputTable", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
-    ...["documentAttentionBackward", "documentMask", "checkPrecision"],
+    ...["documentAttentionBackward", "documentMask", "checkPrecision", "productPrecision"],
     ...[
       "triangle",
       "widen",
@@ -38,7 +38,9 @@ const shared = {
     ...[
       "halfAt",
       "hasIntegerCodes",
+      "enableByteProducts",
       "integerLinear",
+      "meetsBytes",
       "inspectAsText",
       "moveTensors",
       "expressionCost",

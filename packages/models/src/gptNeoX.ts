@@ -277,6 +277,7 @@ export const gptNeoX: Architecture<GPTNeoXConfig> = defineArchitecture({
   },
   stack: "gpt_neox",
   sanitize,
+  gguf: async () => (await import("./gguf/gptNeoXForm.ts")).gptNeoXForm,
   defaultTargets: {
     linear: ["query_key_value"],
     norm: ["input_layernorm", "post_attention_layernorm", "final_layer_norm"],

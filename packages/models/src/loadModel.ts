@@ -58,8 +58,10 @@ export interface LoadedModel {
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   checkOptions("loadModel", options, { ...weightKeys, activations: true, hub: true, onProgress: true, signal: true });
   checkWeightDType("loadModel", options.dtype);
-  if (options.activations && options.weights !== "packed") {
-    throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');
+  if (options.activations && options.weights !== "packed" && !options.quantize) {
+    throw new Error(
+      'activations "int8" multiplies packed weights; give weights: "packed" for a GGUF file, or quantize',
+    );
   }
   const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
   const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);

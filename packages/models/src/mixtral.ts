@@ -14,7 +14,7 @@ import { routedExperts } from "./routedExperts.ts";
 import { type WantedRows, wantedRows } from "./runBlocks.ts";
 
 /** The shape of a Mixtral model, named as in Hugging Face's MixtralConfig. */
-interface MixtralConfig extends LlamaKinConfig {
+export interface MixtralConfig extends LlamaKinConfig {
   modelType: "mixtral";
   numLocalExperts: number;
   numExpertsPerTok: number;
@@ -134,6 +134,7 @@ export const mixtral: Architecture<MixtralConfig> = defineArchitecture({
   heads: llamaKinHeads("Mixtral", traits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/mixtralForm.ts")).mixtralForm(traits),
   defaultTargets: llamaTargets,
   presets: { "mixtral-8x7b": { max_position_embeddings: 32768 } },
 });

@@ -11,7 +11,7 @@ import { rmsNorms } from "./rmsNorms.ts";
 import { routedExperts } from "./routedExperts.ts";
 
 /** The shape of a Qwen2 MoE model, named as in Hugging Face's Qwen2MoeConfig. */
-interface Qwen2MoeConfig extends LlamaKinConfig, QwenWindows {
+export interface Qwen2MoeConfig extends LlamaKinConfig, QwenWindows {
   modelType: "qwen2_moe";
   qkvBias: boolean;
   moeIntermediateSize: number;
@@ -118,6 +118,7 @@ export const qwen2Moe: Architecture<Qwen2MoeConfig> = defineArchitecture({
   heads: llamaKinHeads("Qwen2Moe", traits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/qwen2MoeForm.ts")).qwen2MoeForm(traits),
   defaultTargets: llamaTargets,
   presets: { "qwen1.5-moe-a2.7b": { max_position_embeddings: 8192, rope_theta: 1e6 } },
 });

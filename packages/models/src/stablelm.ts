@@ -11,7 +11,7 @@ import type { RotaryAttention } from "./rotaryAttention.ts";
 import { type WantedRows, wantedRows } from "./runBlocks.ts";
 
 /** The shape of a StableLM model, named as in Hugging Face's StableLmConfig. */
-interface StableLmConfig extends DecoderConfig {
+export interface StableLmConfig extends DecoderConfig {
   modelType: "stablelm";
   layerNormEps: number;
   useQkvBias: boolean;
@@ -146,6 +146,7 @@ export const stablelm: Architecture<StableLmConfig> = defineArchitecture({
   heads: llamaKinHeads("StableLm", traits),
   stack: "model",
   sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf/stablelmForm.ts")).stablelmForm(traits),
   defaultTargets: llamaTargets,
   presets: {
     "stablelm-2-1.6b": {

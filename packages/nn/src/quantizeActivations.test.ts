@@ -55,7 +55,7 @@ test("there is no gradient through bytes", () => {
 });
 
 test("a model without packed weights is refused", () => {
-  expect(() => quantizeActivations(model().plain)).toThrow("no linear layer has a weight in q4_");
+  expect(() => quantizeActivations(model().plain)).toThrow("no linear layer has a weight in nf4 or fp4 or q4_");
 });
 
 test("a layer says whether it rounds: not while its weight is full, nor inside of exactly", async () => {

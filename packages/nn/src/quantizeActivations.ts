@@ -1,19 +1,22 @@
-import { dtypes, hasIntegerCodes } from "@lowrank/core";
+import { canQuantizeAs, dtypes, enableByteProducts, hasIntegerCodes, meetsBytes } from "@lowrank/core";
 import { Linear } from "./layers/linear.ts";
 import type { Module } from "./module.ts";
 
 /**
- * Makes every linear layer whose weight has integer codes round its inputs to bytes. Returns the
- * number of these layers. See `Linear.activations`. Throws where there is none.
+ * Makes every linear layer whose weight has integer codes, or is in nf4 or fp4, round its inputs
+ * to bytes. Returns the number of these layers. See `Linear.activations`. Throws where there is
+ * none.
  */
 export function quantizeActivations(model: Module): number {
   const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
-  const packed = layers.filter(({ weight }) => hasIntegerCodes(weight.dtype));
+  const packed = layers.filter(({ weight }) => meetsBytes(weight));
   if (packed.length === 0) {
+    const coded = dtypes.filter((dtype) => hasIntegerCodes(dtype) || canQuantizeAs(dtype));
     throw new Error(
-      `quantizeActivations: no linear layer has a weight in ${dtypes.filter(hasIntegerCodes).join(" or ")} for bytes to be multiplied with`,
+      `quantizeActivations: no linear layer has a weight in ${coded.join(" or ")} for bytes to be multiplied with`,
     );
   }
+  enableByteProducts();
   for (const layer of packed) layer.activations = "int8";
   return packed.length;
 }

@@ -38,7 +38,7 @@ it("a training of high precision follows that in f32, and is another", async () 
 });
 
 it("a precision that is none is an error by name", async () => {
-  await expect(lossesUnder("medium" as MatmulPrecision)).rejects.toThrow(
-    'Trainer: precision is "medium"; give one of highest, high',
+  await expect(lossesUnder("rough" as MatmulPrecision)).rejects.toThrow(
+    'Trainer: precision is "rough"; give one of highest, high, medium',
   );
 });

@@ -196,6 +196,14 @@ export const cutters: Cutters = {
     scratch: "scratch",
     align: 8,
   }),
+  int8Product: ({ m, n, k, first, last }) => ({
+    units: last - first,
+    work: (m * n * k) / (2 * productsPerElement),
+    steps: () => ({ first: 1 }),
+    end: "last",
+    scratch: "scratch",
+    align: 8,
+  }),
   int16Product: ({ rows, columns, m, first, last }) => ({
     units: last - first,
     work: (m * rows * columns) / (1.3 * productsPerElement),

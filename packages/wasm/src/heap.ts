@@ -14,7 +14,7 @@ const granuleBytes = 64;
  */
 const spareBytes = 32 * 2 ** 20;
 
-/** Memory beside a block, of what was made of its numbers as they were at a time. */
+/** Memory beside a block, of something made of its numbers as they were at a time. */
 export interface Kept {
   readonly block: HeapBlock;
   version: number;
@@ -32,8 +32,8 @@ export class HeapBlock implements Block {
   version = 0;
   /** The precision of products with the weight that it holds; core sets it. */
   precision: MatmulPrecision = "highest";
-  /** Memory in which a kernel keeps something made of its numbers until they change. */
-  kept: Kept | null = null;
+  /** Memory in which kernels keep things made of its numbers until they change, by their names. */
+  kept: Map<string, Kept> | null = null;
   start: number;
   size: number;
   free = false;
@@ -94,7 +94,7 @@ export class Heap {
   /** Takes a block back. */
   free(block: HeapBlock): void {
     if (block.free) throw new Error(`heap: the block of ${block.bytes} bytes at ${block.ptr} was given back before`);
-    if (block.kept) this.free(block.kept.block);
+    for (const kept of block.kept?.values() ?? []) this.free(kept.block);
     block.kept = null;
     this.#used -= block.size;
     const { previous, next } = block;

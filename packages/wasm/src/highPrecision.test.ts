@@ -18,20 +18,11 @@ import {
 import { Parameter } from "@lowrank/nn";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type WasmBackend, wasm } from "./index.ts";
+import { difference } from "./testing/difference.ts";
 
 const generator = new Generator(5);
 const draw = (...shape: number[]): Tensor => randn(shape, { generator });
 const frozen = (t: Tensor): Parameter => new Parameter(t, { requiresGrad: false });
-
-/** |a - b| over |b|, by root mean squares. */
-function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [error, size] = [0, 0];
-  for (let i = 0; i < b.length; i++) {
-    error += (a[i] - b[i]) ** 2;
-    size += b[i] ** 2;
-  }
-  return Math.sqrt(error / size);
-}
 
 /** Results under a precision, in which alone the copies are made. */
 function under<T>(precision: MatmulPrecision, run: () => T): T {
@@ -233,7 +224,7 @@ describe("products of high precision", () => {
 
   it("is asked for by name", () => {
     expect(() => setFloat32MatmulPrecision("medium-rare" as MatmulPrecision)).toThrow(
-      'setFloat32MatmulPrecision: precision is "medium-rare"; give one of highest, high',
+      'setFloat32MatmulPrecision: precision is "medium-rare"; give one of highest, high, medium',
     );
   });
 });

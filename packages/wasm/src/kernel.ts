@@ -18,10 +18,10 @@ export interface Scratch {
   /** Hands out scratch memory as words, from the address `byteOffset` on; fill it at once. */
   words(count: number): Int32Array;
   /**
-   * Returns memory with what `make` makes of a tensor's numbers. It is kept beside them until they
-   * change. 0 where `make` says that nothing can be made of them.
+   * Returns memory with the thing of that name that `make` makes of a tensor's numbers. It is kept
+   * beside them until they change. 0 where `make` says that nothing can be made of them.
    */
-  kept(tensor: WasmTensor, bytes: number, make: (ptr: number) => boolean): number;
+  kept(tensor: WasmTensor, name: string, bytes: number, make: (ptr: number) => boolean): number;
 }
 
 /** Inputs that a kernel knows from before: words about each of them, in slots of a table. */

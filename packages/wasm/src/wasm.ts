@@ -1,6 +1,6 @@
 import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { type DType, dtypes, faultError, sizeOf, viewOf } from "@lowrank/core/backend";
-import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
+import { checkOptions, type OptionKeys, productPrecision } from "@lowrank/core/functions";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { loadBuild } from "./builds/loadBuild.ts";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
@@ -8,6 +8,7 @@ import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import { Heap, type HeapBlock } from "./heap.ts";
 import type { HeapStats } from "./heapStats.ts";
 import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernel.ts";
+import { type MediumKernels, mediumKernels } from "./kernels/integerTrial.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 import { kernelImports, type LaterKernels } from "./laterKernels.ts";
@@ -58,6 +59,8 @@ export interface WasmBackend extends Backend {
   /** True if pairs of 128-bit operations are fused. */
   readonly wideSimd: boolean;
   readonly batchInvariant: boolean;
+  /** Choices that trials have made so far for products in integers. */
+  readonly mediumKernels: MediumKernels;
   /** Ends the other threads; the backend goes on with one. */
   dispose(): void;
   /** Returns the sizes of the heap in the WebAssembly memory. */
@@ -168,7 +171,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     if (!later && onDemand.has(dtype)) throw unprepared(dtype);
     const block = buffer as HeapBlock;
     // Rounding goes by the whole of a batch.
-    const precision = batchInvariant ? "highest" : block.precision;
+    const precision = batchInvariant ? "highest" : productPrecision(block.precision);
     return { shape, dtype, packing, size: sizeOf(shape), ptr: block.ptr, block, precision };
   };
 
@@ -180,10 +183,12 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   };
   const scratch: Scratch = Object.assign(temporary, {
     words: (count: number) => new Int32Array(memory.buffer, temporary(4 * count), count),
-    kept: (tensor: WasmTensor, bytes: number, make: (ptr: number) => boolean) => {
+    kept: (tensor: WasmTensor, name: string, bytes: number, make: (ptr: number) => boolean) => {
       const block = tensor.block as HeapBlock;
-      block.kept ??= { block: heap.alloc(bytes), version: -1, usable: false };
-      const { kept, version } = block;
+      block.kept ??= new Map();
+      const { version } = block;
+      const kept = block.kept.get(name) ?? { block: heap.alloc(bytes), version: -1, usable: false };
+      block.kept.set(name, kept);
       if (kept.version !== version) Object.assign(kept, { version, usable: make(kept.block.ptr) });
       return kept.usable ? kept.block.ptr : 0;
     },
@@ -213,6 +218,9 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     batchInvariant,
     get threads() {
       return threads;
+    },
+    get mediumKernels() {
+      return mediumKernels(k);
     },
     dispose: () => {
       threads = 1;

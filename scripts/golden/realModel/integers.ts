@@ -1,7 +1,8 @@
-import { noGrad, scope, tensor } from "@lowrank/core";
 import { generate, loadModel } from "@lowrank/models";
+import { quantizeActivations } from "@lowrank/nn";
 import { type Check, withinEach } from "../compare.ts";
 import { type ExpectedForward, type ExpectedGreedy, readExpected } from "./expected.ts";
+import { lossOf } from "./forward.ts";
 
 /** The most that rounding activations to bytes may change a loss, relative to it. */
 const lossTolerance = 0.02;
@@ -16,9 +17,7 @@ const lead = 0.25;
 export async function* integers(dir: string, path: string, eosTokenIds: readonly number[]): AsyncGenerator<Check> {
   const { model } = await loadModel(path, { weights: "packed", activations: "int8" });
   for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
-    using inputIds = tensor([ids], { dtype: "i32" });
-    using value = noGrad(() => scope(() => model.loss({ inputIds, labels: inputIds })));
-    const actual = await value.item();
+    const actual = await lossOf(model, ids);
     const note = `loss ${actual.toFixed(5)}, in f32 ${loss.toFixed(5)}`;
     yield { ...withinEach(`integers, text ${i} loss`, [actual], [loss], lossTolerance), note };
   }
@@ -38,4 +37,24 @@ export async function* integers(dir: string, path: string, eosTokenIds: readonly
     error: widest < lead ? undefined : `f32 led by ${widest} where integers chose another token, allowed ${lead}`,
   };
   for (const parameter of model.parameters()) parameter.dispose();
+}
+
+/** The same over nf4 and fp4. The latter's model is far from f32's, and so less sure. */
+const fourBitTolerances = { nf4: 0.02, fp4: 0.04 } as const;
+
+/** The model in nf4 and fp4, whose values integer products round to 7 bits: losses near its own. */
+export async function* fourBitIntegers(dir: string, path: string): AsyncGenerator<Check> {
+  for (const quantType of ["nf4", "fp4"] as const) {
+    const { model } = await loadModel(path, { quantize: { quantType, blockSize: 64, doubleQuant: true } });
+    const { texts } = readExpected<ExpectedForward>(dir, "forward");
+    const losses = async () => {
+      const found: number[] = [];
+      for (const { ids } of texts) found.push(await lossOf(model, ids));
+      return found;
+    };
+    const exact = await losses();
+    quantizeActivations(model);
+    yield withinEach(`integers, ${quantType}, losses of texts`, await losses(), exact, fourBitTolerances[quantType]);
+    for (const parameter of model.parameters()) parameter.dispose();
+  }
 }

@@ -3,35 +3,65 @@ import { type MatmulPrecision, setFloat32MatmulPrecision } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
 import { type Check, within } from "../compare.ts";
+import { GoldenFile } from "../goldenFile.ts";
 import { type ExpectedForward, type ExpectedTraining, readExpected } from "./expected.ts";
-import { lossOf } from "./forward.ts";
+import { lastLogits, lossOf } from "./forward.ts";
 import { RecordedTraining } from "./training.ts";
 
-/** The most that the perplexity of all texts together may differ, relative to it. */
-const perplexityTolerance = 1e-3;
-/** The most nats that the loss of a text of some 50 tokens, or of a step, may differ. */
-const lossTolerance = 2e-3;
-/** The least cosine of a tensor's gradient to that of f32. */
-const leastCosine = 0.9995;
+/** Distances that results of a precision may have from those of f32. */
+interface Limits {
+  /** The most that the perplexity of all texts together may differ, relative to it. */
+  readonly perplexity: number;
+  /** The most nats that the loss of a text of some 50 tokens, or of a step, may differ. */
+  readonly loss: number;
+  /** The least cosine of a tensor's gradient. */
+  readonly cosine: number;
+}
+
+/** Recorded steps that a run takes unless it is a long one. */
+const fewSteps = 6;
+
+const limits: Readonly<Record<Exclude<MatmulPrecision, "highest">, Limits>> = {
+  high: { perplexity: 1e-3, loss: 2e-3, cosine: 0.9995 },
+  medium: { perplexity: 1e-3, loss: 2e-3, cosine: 0.985 },
+};
 
 /**
- * Products of "high" precision: losses of texts, the direction of every gradient, and the losses of
- * recorded training steps, within stated limits of f32's.
+ * Products of each lower precision with the weights of `model`, of which `name` tells: losses of
+ * texts, the direction of every gradient, and the losses of recorded training steps.
  */
-export async function* precision(dir: string, model: CausalLM, { long }: { long: boolean }): AsyncGenerator<Check> {
+export async function* precisions(
+  name: string,
+  dir: string,
+  model: CausalLM,
+  { long }: { long: boolean },
+): AsyncGenerator<Check> {
+  for (const which of ["high", "medium"] as const) {
+    yield* precision(`${name}, ${which} precision`, dir, model, which, long);
+  }
+}
+
+async function* precision(
+  name: string,
+  dir: string,
+  model: CausalLM,
+  which: keyof typeof limits,
+  long: boolean,
+): AsyncGenerator<Check> {
   const expected = readExpected<ExpectedTraining>(dir, "train");
   const peft = await PeftModel.fromPretrained(model, join(dir, "lora-init"), { isTrainable: true });
   using trainer = new RecordedTraining(peft, expected);
+  const { loss: tolerance } = limits[which];
   try {
-    yield* directions(trainer);
-    setFloat32MatmulPrecision("high");
-    yield* texts(dir, peft);
-    const steps = long ? expected.steps.length : 20;
+    yield* directions(name, trainer, which);
+    setFloat32MatmulPrecision(which);
+    yield* texts(name, dir, peft, limits[which]);
+    const steps = long ? expected.steps.length : fewSteps;
     for (let step = 0; step < steps; step++) {
       const loss = await trainer.backward();
       trainer.update();
-      if (step < 20 || step % 10 === 9) {
-        yield within(`high precision: step ${step} loss`, [loss], [expected.losses[step]], lossTolerance);
+      if (step < fewSteps || step % 10 === 9) {
+        yield within(`${name}: step ${step} loss`, [loss], [expected.losses[step]], tolerance);
       }
     }
   } finally {
@@ -40,34 +70,55 @@ export async function* precision(dir: string, model: CausalLM, { long }: { long:
   }
 }
 
+/** The most that logits under "high" differ from those in f32, by root mean square. */
+const logitTolerance = 1e-2;
+
+/** The logits at the end of each text under "high", by a model whose parameters are frozen. */
+export async function* logitsUnderHigh(name: string, dir: string, model: CausalLM): AsyncGenerator<Check> {
+  const golden = await GoldenFile.open(join(dir, "expected", "forward.safetensors"));
+  setFloat32MatmulPrecision("high");
+  try {
+    for (const [i, { ids }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
+      const [found, expected] = [await lastLogits(model, ids), await golden.array(`${i}.last`)];
+      let squares = 0;
+      for (const [at, value] of expected.entries()) squares += (found[at] - value) ** 2;
+      const rms = Math.sqrt(squares / expected.length);
+      yield within(`${name}, high precision: text ${i} logits, root mean square`, [rms], [0], logitTolerance);
+    }
+  } finally {
+    setFloat32MatmulPrecision("highest");
+  }
+}
+
 /** Each text's loss, and the perplexity of all; the adapter has not trained. */
-async function* texts(dir: string, model: PeftModel<CausalLM>): AsyncGenerator<Check> {
+async function* texts(name: string, dir: string, model: PeftModel<CausalLM>, most: Limits): AsyncGenerator<Check> {
   let [tokens, sum, expectedSum] = [0, 0, 0];
   for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
     const found = await lossOf(model, ids);
-    yield within(`high precision: text ${i} loss`, [found], [loss], lossTolerance);
+    yield within(`${name}: text ${i} loss`, [found], [loss], most.loss);
     tokens += ids.length - 1;
     sum += found * (ids.length - 1);
     expectedSum += loss * (ids.length - 1);
   }
   const ratio = Math.exp((sum - expectedSum) / tokens);
-  yield within("high precision: perplexity of the texts, over that of f32", [ratio], [1], perplexityTolerance);
+  yield within(`${name}: perplexity of the texts, over that of f32`, [ratio], [1], most.perplexity);
 }
 
 /** The cosine of each tensor's gradient to that of f32, at the first step. */
-async function* directions(trainer: RecordedTraining): AsyncGenerator<Check> {
-  const under = async (which: MatmulPrecision) => {
-    setFloat32MatmulPrecision(which);
+async function* directions(name: string, trainer: RecordedTraining, which: keyof typeof limits): AsyncGenerator<Check> {
+  const { cosine: least } = limits[which];
+  const under = async (precision: MatmulPrecision) => {
+    setFloat32MatmulPrecision(precision);
     await trainer.backward();
     return trainer.gradients();
   };
-  const [exact, high] = [await under("highest"), await under("high")];
-  for (const [name, gradient] of high) {
-    const found = cosine(gradient, exact.get(name)!);
-    const check = { name: `high precision: gradient of ${name}` };
+  const [exact, rounded] = [await under("highest"), await under(which)];
+  for (const [key, gradient] of rounded) {
+    const found = cosine(gradient, exact.get(key)!);
+    const check = { name: `${name}: gradient of ${key}` };
     // Factors that begin as zeros give their partners none.
-    if (Number.isNaN(found) || found >= leastCosine) yield { ...check, off: 1 - (found || 1) };
-    else yield { ...check, error: `its cosine to that of f32 is ${found}, below ${leastCosine}` };
+    if (Number.isNaN(found) || found >= least) yield { ...check, off: 1 - (found || 1) };
+    else yield { ...check, error: `its cosine to that of f32 is ${found}, below ${least}` };
   }
 }
 

@@ -6,9 +6,9 @@ import { type ExpectedGguf, type ExpectedGreedy, readExpected } from "./expected
 import { forward } from "./forward.ts";
 import { ggufFile } from "./ggufFile.ts";
 import { greedy } from "./greedy.ts";
-import { integers } from "./integers.ts";
+import { fourBitIntegers, integers } from "./integers.ts";
 import { packed } from "./packed.ts";
-import { precision } from "./precision.ts";
+import { precisions } from "./precision.ts";
 import { qlora } from "./qlora.ts";
 import { serving } from "./serving.ts";
 import { tokens } from "./tokens.ts";
@@ -47,11 +47,12 @@ export async function* realModel(dir: string, { gguf, long = false }: RealModelO
   else yield { name: "tokens", error: "the file has no tokenizer" };
   yield* forward(dir, model);
   yield* greedy("greedy", model, readExpected<ExpectedGreedy>(dir, "greedy").cases, eosTokenIds);
-  yield* precision(dir, model, { long });
+  yield* precisions("f32 weights", dir, model, { long });
   yield* training(dir, model, { long, eosTokenIds });
   for (const parameter of model.parameters()) parameter.dispose();
-  yield* packed(dir, path);
+  yield* packed(dir, path, { long });
   yield* integers(dir, path, eosTokenIds);
+  yield* fourBitIntegers(dir, path);
   yield* qlora(dir, path);
   yield* serving(dir, path);
 }

@@ -1,5 +1,6 @@
 import type { TensorSpec, View } from "../backend.ts";
-import { dtypes, hasIntegerCodes } from "../dtype.ts";
+import { canQuantizeAs, dtypes, hasIntegerCodes } from "../dtype.ts";
+import { meetsBytes } from "../meetsBytes.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
@@ -18,7 +19,7 @@ import { where } from "./where.ts";
 /** Numbers that share a scale. */
 const block = 32;
 
-const integerDTypes = dtypes.filter(hasIntegerCodes);
+const codedDTypes = dtypes.filter((dtype) => hasIntegerCodes(dtype) || canQuantizeAs(dtype));
 
 function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
   const [outFeatures, inFeatures] = w.shape;
@@ -57,8 +58,9 @@ function quantized({ data }: View): Float32Array {
 /**
  * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a
  * scale of their own, a 127th of the largest magnitude among them, and meet the codes of W [out,
- * in], of a format of GGUF, in integer dot products. Returns f32 [..., out], with the error of
- * rounding x. For running models: asking it for a gradient is an error.
+ * in], of a format of GGUF, in integer dot products. The values of nf4 and fp4 may be rounded to 7
+ * bits, by 0.0065 of a block's largest at most. Returns f32 [..., out], with the error of rounding.
+ * For running models: asking it for a gradient is an error.
  */
 export const linearInt8: Op<2> = defineOp({
   name: "linearInt8",
@@ -66,10 +68,13 @@ export const linearInt8: Op<2> = defineOp({
   packed: [1],
   shape: (inputs) => {
     expectDType("linearInt8", inputs, 0, "f32");
-    expectDType("linearInt8", inputs, 1, ...integerDTypes);
+    expectDType("linearInt8", inputs, 1, ...codedDTypes);
     const [x, w] = inputs.map(({ shape }) => shape);
     if (w.length !== 2 || x.length === 0 || x[x.length - 1] !== w[1]) {
       throw new Error(`linearInt8: x ${formatShape(x)} must end in the last size of W ${formatShape(w)} [out,in]`);
+    }
+    if (!meetsBytes(inputs[1])) {
+      throw new Error(`linearInt8: rows of W ${formatShape(w)}, ${inputs[1].dtype}, must be whole blocks of ${block}`);
     }
     return { shape: [...x.slice(0, -1), w[0]], dtype: "f32" };
   },

@@ -52,6 +52,13 @@ describe("methods on the embedded model's task", () => {
     expect(stdout).not.toContain(fileURLToPath(nanoModelFolder));
   });
 
+  test("take a precision, and say it", async () => {
+    const { code, stdout, stderr } = await compare(`${short} --methods lora --seeds 1 --precision high`);
+    expect(stderr).toMatch(/lora, seed 0: loss/);
+    expect(code).toBe(0);
+    expect(stdout).toContain("2 steps of 4 examples, 1 seed, high precision; loss before");
+  });
+
   test("are kept, so that the same command goes on, and another one says so", async () => {
     const before = await readFile(at("out/comparison.json"), "utf8");
     await rm(at("out/runs/prefix-1.json"));

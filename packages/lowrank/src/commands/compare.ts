@@ -1,5 +1,6 @@
 import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { MatmulPrecision } from "@lowrank/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { compareOutcomes } from "../compare/comparison.ts";
 import type { Job, JobData, Outcome } from "../compare/job.ts";
@@ -13,6 +14,7 @@ import { formatSeconds } from "./formatSeconds.ts";
 import { printJson } from "./json.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
+import { precisionOption } from "./trainerFlags.ts";
 
 interface CompareCommandOptions {
   model?: string;
@@ -28,6 +30,7 @@ interface CompareCommandOptions {
   targetModules: string | string[];
   virtualTokens: number;
   lr?: Map<string, number>;
+  precision?: MatmulPrecision;
   trainExamples: number;
   testExamples: number;
   backend: string;
@@ -80,6 +83,7 @@ export function compareCommand(plugins: readonly string[]): Command {
     )
     .option("--virtual-tokens <n>", "of the methods that have them", integer(1), 20)
     .option("--lr <pairs>", "peak learning rates, such as lora=1e-3,ia3=1e-2 (default: what suits small models)", rates)
+    .addOption(precisionOption())
     .option("--train-examples <n>", "of the embedded model's task", integer(1), 600)
     .option("--test-examples <n>", "measure on these many at most", integer(1), 200)
     .addOption(backendOption())
@@ -123,7 +127,7 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
     chosen.map(({ name, learningRate }): Job => {
       const { r, targetModules, virtualTokens, steps, batchSize, testExamples } = options;
-      const { backend, threads } = options;
+      const { backend, threads, precision } = options;
       const sizes = { r, targetModules, virtualTokens, steps, batchSize };
       return {
         model: options.model ?? null,
@@ -135,6 +139,7 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
         testExamples,
         backend,
         threads,
+        precision,
       };
     }),
   ).flat();

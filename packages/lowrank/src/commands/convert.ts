@@ -43,7 +43,7 @@ export function convertCommand(): Command {
     .summary("writes a model folder as a GGUF file for llama.cpp, or the other way round")
     .description(
       "Writes a Hugging Face folder as a GGUF file, which llama.cpp and its kin run, or a GGUF file as a Hugging Face " +
-        "folder. Llama, Mistral, Qwen2 and GPT-2; config, tokenizer and chat template go along.",
+        "folder. Config, tokenizer and chat template go along; docs/gguf.md lists the architectures.",
     )
     .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")
     .addOption(new Option("--dtype <type>", "of the written weights").choices(ggufDTypes))

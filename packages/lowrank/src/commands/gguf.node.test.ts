@@ -64,7 +64,7 @@ test("--weights packed keeps the blocks: the same text, and an adapter trains on
 test("--activations int8 multiplies packed weights in integers", async () => {
   const model = `${generate} --model nano.gguf --activations int8`;
   expect((await lowrank(`${model} --weights packed`)).trim()).not.toBe("");
-  await expect(lowrank(model)).rejects.toThrow("--activations int8 multiplies the blocks of a GGUF file");
+  await expect(lowrank(model)).rejects.toThrow("--activations int8 multiplies packed weights");
 });
 
 test("--method qlora quantises what the file holds", async () => {

@@ -71,7 +71,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const removed = run.interrupted ? [] : await removeOlderCheckpoints(options.output, run.log.text);
   if (removed.length > 0) voice.note(`removed from ${options.output}, of an older run: ${removed.join(", ")}`);
   const files = await filesIn(options.output);
-  for (const line of summary(run, record)) voice.say(line);
+  for (const line of summary(run, record, options)) voice.say(line);
   if (lossAfter !== null) voice.say(baseCheck(lossBefore, lossAfter));
   if (verified !== null) voice.say(verified);
   for (const line of nextSteps(options, prepared, learner, files)) voice.say(line);
@@ -179,7 +179,11 @@ function measureLines(validations: readonly ValidationLine[]): string[] {
   });
 }
 
-function summary({ result, stepSeconds, maxSteps }: TrainedSteps, { metrics, peakMemory }: RunRecord): string[] {
+function summary(
+  { result, stepSeconds, maxSteps }: TrainedSteps,
+  { metrics, peakMemory }: RunRecord,
+  { precision }: TrainCommandOptions,
+): string[] {
   const lines: string[] = [];
   const validations = metrics.filter(isValidation);
   const ends = new Set([...validations.slice(0, 1), ...validations.slice(-1)]);
@@ -192,7 +196,8 @@ function summary({ result, stepSeconds, maxSteps }: TrainedSteps, { metrics, pea
     const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
     const speed = Math.round(result.tokens / result.seconds).toLocaleString("en-US");
     const took = `${stepSeconds.length} steps in ${formatSeconds(result.seconds)}`;
-    lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)`);
+    const rounded = precision === undefined ? "" : `, ${precision} precision`;
+    lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)${rounded}`);
   }
   lines.push(`peak memory: ${Math.round(peakMemory / 2 ** 20)} MiB`);
   return lines;

@@ -57,6 +57,7 @@ test("high precision trains a model that is large enough for it, and leaves the 
   const losses = [];
   for (const precision of ["highest", "high"]) {
     const { stdout } = await succeed([...run, "--precision", precision, "--output", precision]);
+    expect(stdout).toMatch(new RegExp(`^speed: .*, ${precision} precision$`, "m"));
     losses.push(/base model with the adapter off: .*loss ([\d.]+).*, bit-identical/.exec(stdout)?.[1]);
   }
   expect(losses[0]).toMatch(/^\d/);

@@ -19,6 +19,14 @@ export interface TrainerFlags {
   evalEvery?: number;
 }
 
+/** `--precision`, of the commands that train. */
+export function precisionOption(): Option {
+  return new Option(
+    "--precision <name>",
+    "of products with frozen weights: high rounds to 13 bits and is faster, medium gradients to 8 bits",
+  ).choices(["highest", "high", "medium"]);
+}
+
 /** Adds the options of schedules, noise, metrics and the best weights to `lowrank train`. */
 export function addTrainerFlags(command: Command): Command {
   return command
@@ -26,12 +34,7 @@ export function addTrainerFlags(command: Command): Command {
     .option("--min-lr-rate <x>", "the same as a share of the peak", number({ least: 0, most: 1 }))
     .option("--group-by-length", "put examples of about equal length into a batch, which saves padding")
     .option("--neftune-noise-alpha <x>", "NEFTune: noise on embeddings while training, 5 say", number({ above: 0 }))
-    .addOption(
-      new Option(
-        "--precision <name>",
-        "of products with frozen weights: high rounds to 13 bits, and is faster",
-      ).choices(["highest", "high"]),
-    )
+    .addOption(precisionOption())
     .option("--metrics <names>", "measure accuracy and exactMatch of tokens too, as accuracy,exactMatch", metricNames)
     .option("--load-best-model-at-end", "write the weights of the best evaluation (--eval-every), not the last ones")
     .option("--metric-for-best-model <name>", "by which an evaluation is the best (default: loss)")

@@ -153,11 +153,12 @@ function heading(outcomes: readonly Outcome[]): string[] {
   const first = outcomes.find((outcome) => "measured" in outcome);
   const before = first && "measured" in first ? `; loss before training ${first.measured.lossBefore.toFixed(4)}` : "";
   const seeds = new Set(outcomes.map(({ job }) => job.seed)).size;
+  const precision = job.precision === undefined ? "" : `, ${job.precision} precision`;
   const model = job.model === null ? "nano" : shortName(job.model);
   const learns =
     job.data.kind === "task" ? "JavaScript in the place of Python" : job.data.data.map(shortName).join(", ");
   return [
-    `${model} learns ${learns}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${before}`,
+    `${model} learns ${learns}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${precision}${before}`,
   ];
 }
 

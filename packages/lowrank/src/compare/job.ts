@@ -1,3 +1,5 @@
+import type { MatmulPrecision } from "@lowrank/core";
+
 /** One training: a method with a seed. All of it is JSON, since it goes to a process of its own. */
 export interface Job {
   /** A model's folder or GGUF file; null: the embedded model. */
@@ -17,6 +19,8 @@ export interface Job {
   /** The name of the backend. */
   readonly backend: string;
   readonly threads: number;
+  /** The precision of products with frozen weights; "highest" where it is left out. */
+  readonly precision?: MatmulPrecision;
 }
 
 /** The data of a job: files as `lowrank train` reads them, or the embedded model's own task. */

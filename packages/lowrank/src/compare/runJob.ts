@@ -48,6 +48,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
     warmupSteps: Math.ceil(job.steps / 20),
     groupByLength: true,
     seed: job.seed,
+    precision: job.precision,
     onStep: (report) => {
       steps.push(report.seconds);
       return onStep(report);

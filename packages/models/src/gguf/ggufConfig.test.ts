@@ -30,7 +30,7 @@ const llama = {
   "tokenizer.ggml.bos_token_id": 1,
 };
 const config = (more: Record<string, unknown>, names?: string[], factors?: Float32Array) =>
-  ggufConfig(header({ ...llama, ...more }, names), "x.gguf", factors);
+  ggufConfig(header({ ...llama, ...more }, names), "x.gguf", new Map(factors && [["rope_freqs.weight", factors]]));
 
 describe("llama", () => {
   test("takes transformers' keys and defaults", async () => {
@@ -119,7 +119,10 @@ describe("llama", () => {
   test.each([
     [{ "llama.attention.value_length": 8 }, "llama.attention.value_length is 8; expected the size of a head, 16"],
     [{ "llama.rope.dimension_count": 8 }, "llama.rope.dimension_count is 8; expected the size of a head, 16"],
-    [{ "llama.expert_count": 8 }, "llama.expert_count is 8; expected 0: mixtures of experts are not supported"],
+    [
+      { "llama.expert_count": 8, "llama.attention.sliding_window": 64 },
+      "llama.expert_count is 8; expected 0: a mistral has no experts here",
+    ],
     [{ "llama.rope.scaling.type": "yarn" }, 'llama.rope.scaling.type is "yarn"; expected "none" or "linear"'],
     [{ "llama.attention.head_count_kv": [4, 2] }, "llama.attention.head_count_kv is [4,2]; expected a whole number"],
     [{ "llama.block_count": undefined }, "x.gguf: llama.block_count is missing"],

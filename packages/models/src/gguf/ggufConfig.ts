@@ -12,15 +12,13 @@ import type { GgufHeader } from "./readGguf.ts";
 export async function ggufConfig(
   { metadata, tensors }: GgufHeader,
   label: string,
-  ropeFactors?: Float32Array,
+  ropeFactors: GgufParts["ropeFactors"] = new Map(),
 ): Promise<Record<string, unknown>> {
   const values = Object.fromEntries(Array.from(metadata, ([key, { value }]) => [key, value]));
   const fields = new JsonFields(values, label);
   const known = await formsOfAll();
   const name = fields.oneOf("general.architecture", [...new Set(known.map(({ form }) => form.architecture))]);
   const key = (part: string) => `${name}.${part}`;
-  if (fields.raw(key("expert_count")))
-    throw fields.bad(key("expert_count"), "0: mixtures of experts are not supported");
   const embeddings = tensors.get("token_embd.weight");
   if (!embeddings) throw new Error(`${label}: the tensor "token_embd.weight" is missing`);
   const parts: GgufParts = { metadata: fields, key, tensors, ropeFactors };
@@ -28,6 +26,9 @@ export async function ggufConfig(
     known.filter((one) => one.form.architecture === name),
     parts,
   );
+  if (fields.raw(key("expert_count")) && !form.hasExperts) {
+    throw fields.bad(key("expert_count"), `0: a ${modelType} has no experts here`);
+  }
   return {
     architectures: [heads.causalLM?.className],
     model_type: modelType,

@@ -16,6 +16,15 @@ export interface TensorLayout {
    * rotary embedding wants them.
    */
   heads?: number;
+  /**
+   * Present where Hugging Face has the query, key and value of each of so many heads side by
+   * side, and GGUF all queries first, then all keys, then all values.
+   */
+  joined?: number;
+  /** Present where GGUF stacks so many tensors as one, this one at place `index`. */
+  stacked?: { readonly index: number; readonly count: number };
+  /** True where llama.cpp keeps f32 whatever a file's matrices are stored in. */
+  keepsF32?: true;
   /** Present where GGUF's numbers are larger by so much. */
   plus?: number;
   /** Present where GGUF has [out, in] and Hugging Face's Conv1D [in, out]. */
@@ -31,8 +40,8 @@ export interface GgufParts {
    */
   key: (name: string) => string;
   tensors: ReadonlyMap<string, GgufTensorInfo>;
-  /** Frequency factors of the rotary embedding, where the file has them. */
-  ropeFactors: Float32Array | undefined;
+  /** Factors of the rotary embedding by the name of their tensor, those that the file has. */
+  ropeFactors: ReadonlyMap<string, Float32Array>;
 }
 
 /** The form of an architecture's language model in a GGUF file, in llama.cpp's names. */
@@ -41,6 +50,10 @@ export interface GgufForm<C> {
   readonly architecture: string;
   /** True if llama.cpp has no output layer of its own in it. Default false. */
   readonly alwaysTied?: boolean;
+  /** True if llama.cpp takes no model without an output layer of its own. Default false. */
+  readonly neverTied?: boolean;
+  /** True if there are experts. Files with such are refused otherwise. Default false. */
+  readonly hasExperts?: boolean;
   /**
    * Gives true for the files that hold this architecture, where another one shares the
    * name and takes the rest.
@@ -62,9 +75,10 @@ export interface GgufForm<C> {
    */
   tensors(config: C): TensorLayout[];
   /**
-   * Returns the divisor of each rotary frequency, as `rope_freqs.weight` holds it; null for none.
+   * Returns factors of the rotary embedding by the name of the tensor that holds them, such as
+   * `rope_freqs.weight`, the divisor of each frequency.
    */
-  ropeFactors?(config: C): Float32Array | null;
+  ropeFactors?(config: C): Readonly<Record<string, ArrayLike<number>>>;
   /** Returns notes about a converted file for the user. */
   notes?(config: C): readonly string[];
 }

@@ -34,7 +34,7 @@ export const gpt2Gguf: GgufForm<GPT2Config> = {
   tensors: ({ vocabSize, nPositions, nEmbd, nLayer, nInner }) => {
     const tensors: TensorLayout[] = [
       { hf: "transformer.wte.weight", gguf: "token_embd.weight", shape: [vocabSize, nEmbd] },
-      { hf: "transformer.wpe.weight", gguf: "position_embd.weight", shape: [nPositions, nEmbd] },
+      { hf: "transformer.wpe.weight", gguf: "position_embd.weight", shape: [nPositions, nEmbd], keepsF32: true },
     ];
     const norm = (hf: string, gguf: string) => {
       for (const part of ["weight", "bias"]) {

@@ -7,7 +7,7 @@ import { type LoadModelOptions, loadModel } from "../loadModel.ts";
 import { randomParameters } from "../parameters.ts";
 import { encodeBlocks, encodings, type GgufEncoding } from "./ggmlTypes.ts";
 import { ggufWeights } from "./ggufWeights.ts";
-import { interleaveHeads } from "./headRows.ts";
+import { inFileOrder } from "./headRows.ts";
 import { openGguf } from "./openGguf.ts";
 import { readGgufTensor } from "./readGgufTensor.ts";
 import { tensorLayouts } from "./tensorLayout.ts";
@@ -89,12 +89,13 @@ async function makeModelAndFile(narrow: { model_type: string }, type: GgufEncodi
   const model = createModel(config, randomParameters(new Generator(3))).eval();
   const state = new Map(model.stateDict());
   const tensors = await Promise.all(
-    (await tensorLayouts(config)).map(async ({ hf, gguf, shape, heads, transposed }): Promise<GgufTensor> => {
+    (await tensorLayouts(config)).map(async (layout): Promise<GgufTensor> => {
+      const { hf, gguf, shape, transposed } = layout;
       const values = (await state.get(hf)!.data()) as Float32Array;
       const turned = transposed ? transpose(values, shape[0], shape[1]) : values;
       const own = shape.length === 1 ? "F32" : type;
       const blocks = blocksOf(own, turned, hf);
-      const bytes = heads === undefined ? blocks : interleaveHeads(blocks, shape[0], heads);
+      const bytes = inFileOrder(blocks, shape[0], layout);
       return { name: gguf, type: own, shape: transposed ? shape.toReversed() : shape, read: async () => bytes };
     }),
   );

@@ -8,7 +8,7 @@ import type { TensorLayout } from "./ggufForm.ts";
 import { type GgufTokenizer, ggufTokenizer } from "./ggufTokenizer.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { type GgufHeader, type GgufTensorInfo, readGguf } from "./readGguf.ts";
-import { tensorLayouts } from "./tensorLayout.ts";
+import { fileShape, tensorLayouts } from "./tensorLayout.ts";
 
 /** A tensor of a GGUF file, and its layout in a Hugging Face model. */
 export interface GgufTensorPlace {
@@ -35,7 +35,7 @@ export interface GgufFile {
 }
 
 /** Tensors that are no weights of a model. */
-const notWeights = new Set(["rope_freqs.weight"]);
+const notWeights = new Set(["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"]);
 
 /**
  * Opens a GGUF file: reads its metadata and table of tensors, and nothing else until a tensor is
@@ -46,9 +46,7 @@ export async function openGguf(source: ByteSource, label = "the GGUF file"): Pro
   const header = await readGguf(source, label);
   checkWhole(header, label);
   checkLayers(header, label);
-  const factors = header.tensors.get("rope_freqs.weight");
-  const ropeFactors = factors && decodeBlocks(factors.type, await readBlocks(source, factors, label));
-  const configJson = await ggufConfig(header, label, ropeFactors);
+  const configJson = await ggufConfig(header, label, await readRopeFactors(source, header, label));
   const config = parseModelConfig(configJson, label);
   const tokenizer = ggufTokenizer(header, label);
   return {
@@ -60,6 +58,19 @@ export async function openGguf(source: ByteSource, label = "the GGUF file"): Pro
     files: companionFiles(header, configJson, tokenizer !== undefined, label),
     tensors: await placeTensors(header, config, label),
   };
+}
+
+async function readRopeFactors(
+  source: ByteSource,
+  { tensors }: GgufHeader,
+  label: string,
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const factors = new Map<string, Float32Array>();
+  for (const name of notWeights) {
+    const info = tensors.get(name);
+    if (info) factors.set(name, decodeBlocks(info.type, await readBlocks(source, info, label)));
+  }
+  return factors;
 }
 
 /** Throws for one of several files that hold a model together. */
@@ -89,6 +100,20 @@ function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: bo
   return memoryFiles(texts, label);
 }
 
+/** Sizes without ones before them: a file may leave such out. */
+function withoutOnes(shape: readonly number[]): readonly number[] {
+  const first = shape.findIndex((size) => size !== 1);
+  return shape.slice(first < 0 ? -1 : first);
+}
+
+/** Returns where a tensor lies: the whole of the file's, or its part of those that are stacked. */
+function partOf(info: GgufTensorInfo, layout: TensorLayout): GgufTensorInfo {
+  const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
+  const { index, count } = layout.stacked ?? { index: 0, count: 1 };
+  const byteLength = info.byteLength / count;
+  return { ...info, shape, byteLength, offset: info.offset + index * byteLength };
+}
+
 async function placeTensors(
   { tensors }: GgufHeader,
   config: ModelConfig,
@@ -99,12 +124,12 @@ async function placeTensors(
   for (const layout of await tensorLayouts(config)) {
     const info = tensors.get(layout.gguf);
     if (!info) throw new Error(`${label}: the tensor "${layout.gguf}" is missing`);
-    const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
-    if (info.shape.join() !== shape.join()) {
+    const shape = fileShape(layout);
+    if (withoutOnes(info.shape).join() !== withoutOnes(shape).join()) {
       throw new Error(`${label}: "${layout.gguf}" is [${info.shape}]; its metadata ask for [${shape}]`);
     }
     left.delete(layout.gguf);
-    places.set(layout.hf, { info, layout });
+    places.set(layout.hf, { info: partOf(info, layout), layout });
   }
   const unexpected = [...left].filter((name) => !notWeights.has(name));
   if (unexpected.length > 0) {

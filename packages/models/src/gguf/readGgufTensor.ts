@@ -1,7 +1,7 @@
 import { currentBackend, f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
 import type { GgmlType } from "./ggmlType.ts";
 import { decodeBlocks } from "./ggmlTypes.ts";
-import { separateHeads } from "./headRows.ts";
+import { inModelOrder } from "./headRows.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { transpose } from "./transpose.ts";
@@ -35,7 +35,7 @@ export async function readGgufTensor(
   const { info, layout } = place;
   const { type, shape } = info;
   const stored = await readBlocks(file.source, info, file.label, options.room);
-  const blocks = layout.heads === undefined ? stored : separateHeads(stored, shape[0], layout.heads);
+  const blocks = inModelOrder(stored, shape[0], layout);
   const { dtype = "f32" } = options;
   const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
   if (type.packed && !layout.plus && (options.packed || !layout.transposed)) {

@@ -14,3 +14,9 @@ export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]
   const { module } = architectureOf(config).heads.causalLM!;
   return [...layouts, { hf: `${module}.weight`, gguf: "output.weight", shape }];
 }
+
+/** Returns the shape of the file's tensor. */
+export function fileShape({ shape, transposed, stacked }: TensorLayout): readonly number[] {
+  const own = transposed ? shape.toReversed() : shape;
+  return stacked ? [stacked.count, ...own] : own;
+}

@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesSource, init, openSafetensors, reference } from "@lowrank/core";
+import { bytesSource, Generator, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
 import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder, sharedPath } from "../../../../scripts/sharedFolder.ts";
-import { toHfConfig } from "../config/modelConfig.ts";
+import { parseModelConfig, toHfConfig } from "../config/modelConfig.ts";
 import { readModelConfig } from "../config/readModelConfig.ts";
+import { createModel } from "../createModel.ts";
+import { randomParameters } from "../parameters.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { fromGguf } from "./fromGguf.ts";
 import { openGguf } from "./openGguf.ts";
@@ -58,13 +60,49 @@ async function meaningOf(files: ModelFiles): Promise<Record<string, unknown>> {
   return meaning;
 }
 
+const small = {
+  ...{ vocab_size: 40, hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2, num_attention_heads: 4 },
+  ...{ max_position_embeddings: 64, bos_token_id: 1, eos_token_id: 2, rms_norm_eps: 1e-5 },
+};
+const moeSizes = { moe_intermediate_size: 24, shared_expert_intermediate_size: 16 };
+const longRope = {
+  original_max_position_embeddings: 32,
+  partial_rotary_factor: 0.75,
+  rope_scaling: { type: "longrope", short_factor: [1, 1.25, 2.5], long_factor: [1.5, 3, 4.75] },
+};
+
+/** A folder in memory of a random model. */
+async function randomFolder(json: { model_type: string }): Promise<ModelFiles> {
+  const state = createModel(parseModelConfig(json), randomParameters(new Generator(5))).stateDict();
+  const tensors = Array.from(state, async ([name, t]) => {
+    return { name, dtype: "f32", shape: t.shape, bytes: await t.bytes() } as const;
+  });
+  const weights = writeSafetensors(await Promise.all(tensors));
+  return memoryFiles({ "config.json": JSON.stringify(json), "model.safetensors": weights }, "random");
+}
+
 describe("a folder, as F32 GGUF, as a folder", () => {
-  test.each(["llama", "llama-tied", "gpt2"])("%s: every tensor to the bit, and what the config means", async (name) => {
-    const files = await folderFiles(golden(name));
+  test.each(["llama", "llama-tied", "gpt2", "gpt_neox", "mixtral"])(
+    "%s: every tensor to the bit, and what the config means",
+    async (name) => {
+      const files = await folderFiles(golden(name));
+      const back = await throughGguf(files);
+      expect(await tensorsOf(back)).toEqual(await tensorsOf(files));
+      expect(await meaningOf(back)).toEqual(await meaningOf(files));
+      expect(await back.has("tokenizer.json")).toBe(false);
+    },
+  );
+
+  test.each([
+    ["stablelm", { num_key_value_heads: 4, use_qkv_bias: true }],
+    ["stablelm", { num_key_value_heads: 2, qk_layernorm: true, use_parallel_residual: true }],
+    ["qwen2_moe", { num_key_value_heads: 2, num_experts: 3, num_experts_per_tok: 2, ...moeSizes }],
+    ["phi3", { num_key_value_heads: 2, pad_token_id: 0, ...longRope }],
+  ])("a random %s with %j: every tensor to the bit, and what the config means", async (model_type, settings) => {
+    const files = await randomFolder({ model_type, ...small, ...settings });
     const back = await throughGguf(files);
     expect(await tensorsOf(back)).toEqual(await tensorsOf(files));
     expect(await meaningOf(back)).toEqual(await meaningOf(files));
-    expect(await back.has("tokenizer.json")).toBe(false);
   });
 
   test.skipIf(!stories)("stories260K: tensors, config and tokens", async () => {

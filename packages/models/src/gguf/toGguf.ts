@@ -6,6 +6,7 @@ import {
   f16ToF32,
   type SafetensorsData,
   type SafetensorsFile,
+  sizeOf,
 } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { ModelConfig } from "../config/architectureConfig.ts";
@@ -13,13 +14,14 @@ import { readModelConfig } from "../config/readModelConfig.ts";
 import { openWeights } from "../openWeights.ts";
 import { readQuantizationConfig } from "../quantization/readQuantizationConfig.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { chooseType, otherTypes } from "./chooseType.ts";
 import { configMetadata } from "./configMetadata.ts";
-import { encodeBlocks, encodings, type GgufEncoding } from "./ggmlTypes.ts";
+import { encodeBlocks, encodedLength, type GgufEncoding } from "./ggmlTypes.ts";
 import type { GgufForm, TensorLayout } from "./ggufForm.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 import { unsayable } from "./ggufValues.ts";
-import { interleaveHeads } from "./headRows.ts";
-import { tensorLayouts } from "./tensorLayout.ts";
+import { inFileOrder } from "./headRows.ts";
+import { fileShape, tensorLayouts } from "./tensorLayout.ts";
 import { type TokenizerJson, tokenizerMetadata } from "./tokenizerMetadata.ts";
 import { transpose } from "./transpose.ts";
 import type { GgufContents, GgufTensor, GgufValue } from "./writeGguf.ts";
@@ -77,6 +79,9 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
   if (form.alwaysTied && !config.tieWordEmbeddings) {
     throw unsayable("tie_word_embeddings", false, `true for a ${config.modelType}`);
   }
+  if (form.neverTied && config.tieWordEmbeddings) {
+    throw unsayable("tie_word_embeddings", true, `false for a ${config.modelType}`);
+  }
   const notes = [...(form.notes?.(config) ?? [])];
   const metadata = new Map<string, GgufValue>([
     ["general.architecture", { type: "string", value: form.architecture }],
@@ -87,8 +92,11 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     ...(await configMetadata(config)),
     ...(await tokenizerEntries(files, config, notes)),
   ]);
-  const tensors = layouts.map((layout) => convert(weights, layout, chooseType(layout, dtype, config)));
-  notes.push(...otherTypes(layouts, tensors, dtype, config));
+  // Tensors that are stacked follow each other.
+  const tensors = [...Map.groupBy(layouts, ({ gguf }) => gguf).values()].map((parts) =>
+    convert(weights, parts, chooseType(parts[0], upperCase(dtype), config)),
+  );
+  notes.push(...otherTypes(layouts, upperCase(dtype), config));
   return { metadata, tensors: [...tensors, ...ropeFactors(form, config)], notes };
 }
 
@@ -118,62 +126,26 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
   }
 }
 
-/** Returns the type that a tensor is to have, whatever its rows are. */
-function wantedType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
-  if (layout.shape.length < 2 || layout.gguf === "position_embd.weight") return "F32";
-  const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
-  const type = upperCase(dtype);
-  return (layout.gguf === head ? placeOf(type)?.output : undefined) ?? type;
-}
-
-const placeOf = (type: GgufEncoding) => {
-  const { packed } = encodings[type];
-  return packed && blockFormats[packed].gguf;
-};
-
-/** Chooses a tensor's type as llama.cpp's converter and its quantize command do. */
-function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
-  const columns = ggufShape(layout).at(-1)!;
-  const fits = (type: GgufEncoding | undefined) => type && columns % encodings[type].block.elements === 0;
-  const wanted = wantedType(layout, dtype, config);
-  const other = placeOf(wanted)?.otherwise;
-  return fits(wanted) ? wanted : fits(other) ? other! : "F16";
-}
-
-/**
- * Returns a note for each type that stands for another one, since rows are no whole blocks of that.
- */
-function otherTypes(
-  layouts: readonly TensorLayout[],
-  tensors: readonly GgufTensor[],
-  dtype: GgufDType,
-  config: ModelConfig,
-): string[] {
-  const names = new Map<string, string[]>();
-  for (const [i, { name, type, shape }] of tensors.entries()) {
-    const wanted = wantedType(layouts[i], dtype, config);
-    if (type === wanted) continue;
-    const { elements } = encodings[wanted].block;
-    const reason = `${type.toLowerCase()} instead of ${wanted.toLowerCase()}, since rows are no whole blocks of ${elements}`;
-    names.set(reason, [...(names.get(reason) ?? []), `${name} [${shape}]`]);
-  }
-  return Array.from(names, ([reason, found]) => `${reason}: ${found.join(", ")}`);
-}
-
-function ggufShape({ shape, transposed }: TensorLayout): readonly number[] {
-  return transposed ? shape.toReversed() : shape;
-}
-
-function convert(weights: SafetensorsFile, layout: TensorLayout, type: GgufEncoding): GgufTensor {
-  const shape = ggufShape(layout);
+/** Returns a tensor of the file, of one tensor of the folder or of several that are stacked. */
+function convert(weights: SafetensorsFile, layouts: readonly TensorLayout[], type: GgufEncoding): GgufTensor {
+  const [first] = layouts;
+  const shape = fileShape(first);
   const read = async () => {
-    const stored = asF32(await weights.read(layout.hf));
-    const turned = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
-    const values = plus(turned, layout.plus);
-    const blocks = encodeBlocks(type, values, `${weights.label}: "${layout.hf}"`);
-    return layout.heads === undefined ? blocks : interleaveHeads(blocks, shape[0], layout.heads);
+    if (layouts.length === 1) return await encode(weights, first, type);
+    const all = new Uint8Array(encodedLength(type, sizeOf(shape)));
+    for (const [i, layout] of layouts.entries()) {
+      all.set(await encode(weights, layout, type), (i * all.length) / layouts.length);
+    }
+    return all;
   };
-  return { name: layout.gguf, type, shape, read };
+  return { name: first.gguf, type, shape, read };
+}
+
+async function encode(weights: SafetensorsFile, layout: TensorLayout, type: GgufEncoding): Promise<Uint8Array> {
+  const stored = asF32(await weights.read(layout.hf));
+  const turned = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
+  const blocks = encodeBlocks(type, plus(turned, layout.plus), `${weights.label}: "${layout.hf}"`);
+  return inFileOrder(blocks, layout.transposed ? layout.shape[1] : layout.shape[0], layout);
 }
 
 /** Numbers that are larger by `more`. */
@@ -189,12 +161,12 @@ function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
   return values;
 }
 
-/** The rotary embedding's scaling as llama.cpp reads it: the divisor of each frequency. */
+/** The rotary embedding's scaling, so far as llama.cpp reads it as tensors. */
 function ropeFactors(form: GgufForm<ModelConfig>, config: ModelConfig): GgufTensor[] {
-  const factors = form.ropeFactors?.(config);
-  if (!factors) return [];
-  const read = async () => encodeBlocks("F32", factors, "rope_freqs.weight");
-  return [{ name: "rope_freqs.weight", type: "F32", shape: [factors.length], read }];
+  return Object.entries(form.ropeFactors?.(config) ?? {}).map(([name, factors]): GgufTensor => {
+    const read = async () => encodeBlocks("F32", Float32Array.from(factors), name);
+    return { name, type: "F32", shape: [factors.length], read };
+  });
 }
 
 async function tokenizerEntries(

@@ -20,14 +20,20 @@ function readFactors(fields: JsonFields, key: string, length: number): number[] 
   throw fields.bad(key, `a list of ${length} positive numbers, one for each pair of a head's numbers that turn`);
 }
 
+/**
+ * Returns the factor of cos and sin for texts that are `factor` times as long as the original ones.
+ */
+export function usualAttentionFactor(factor: number, original: number): number {
+  return factor === 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+}
+
 /** Ding et al. 2024, arXiv:2402.13753. */
 export const longrope: RopeKind<LongRopeScaling> = {
   read: (fields, { rotaryDim, maxPositionEmbeddings, originalMaxPositionEmbeddings: original }) => {
     const factor = readFactor(fields, Math.max(1, maxPositionEmbeddings / original));
-    const usual = factor === 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
     return {
       type: "longrope",
-      attentionFactor: fields.number("attention_factor", usual),
+      attentionFactor: fields.number("attention_factor", usualAttentionFactor(factor, original)),
       shortFactor: readFactors(fields, "short_factor", rotaryDim / 2),
       longFactor: readFactors(fields, "long_factor", rotaryDim / 2),
       originalMaxPositionEmbeddings: original,

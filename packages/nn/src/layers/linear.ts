@@ -1,4 +1,4 @@
-import { add, checkOptions, hasIntegerCodes, integerLinear, linear, scope, type Tensor, widen } from "@lowrank/core";
+import { add, checkOptions, integerLinear, linear, meetsBytes, scope, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import { expectParameter, type Parameter } from "../parameter.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
@@ -28,8 +28,8 @@ export class Linear extends Module {
   weight: Parameter;
   bias: Parameter | null;
   /**
-   * "int8" rounds x to bytes, a scale for each 32 of them, while the weight's codes are
-   * integers: fast for these.
+   * "int8" rounds x to bytes, a scale for each 32 of them, while the weight has integer codes or is
+   * in nf4 or fp4: fast for these.
    */
   activations: "f32" | "int8" = "f32";
 
@@ -67,7 +67,7 @@ export class Linear extends Module {
    * false while x is rounded.
    */
   get isExact(): boolean {
-    return this.activations === "f32" || !hasIntegerCodes(this.weight.dtype);
+    return this.activations === "f32" || !meetsBytes(this.weight);
   }
 
   /** Runs `fn`, which is not async, while x is not rounded. */

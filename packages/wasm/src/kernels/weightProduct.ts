@@ -1,9 +1,14 @@
 import type { Scratch, WasmTensor } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
+import { hasNibbles } from "./hasNibbles.ts";
+import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
 
 /** Sides of a product from which integer codes are worth their making. */
 const [leastRows, leastSide] = [8, 128];
+
+/** Numbers that share a scale in codes of bytes. */
+const byteBlock = 32;
 
 /** C[rows,to] = X[rows,from] times a weight [from,to], or [to,from] read as its transpose. */
 interface WeightProduct {
@@ -16,32 +21,85 @@ interface WeightProduct {
   readonly transposed: boolean;
 }
 
+/** Computes a product in codes of a kind; false where that cannot be. */
+type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct) => boolean;
+
 /** Computes a product with a weight of any dtype, in integers if its precision allows that. */
 export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): void {
   const { x, out, rows, from, to, transposed } = product;
+  if (allowsCodes(w, rows)) {
+    const ways = [...(w.precision === "medium" ? [inBytes] : []), inNibbles, inShorts];
+    if (ways.some((way) => way(k, scratch, w, product))) return;
+  }
   const t = transposed ? 1 : 0;
   if (w.dtype !== "f32") k.gemmWeight(x, w.ptr, dtypeNumber(w), 0, out, rows, to, from, t, 1, 0);
-  else if (!inIntegers(k, scratch, w, product)) {
-    k.gemm(x, w.ptr, out, rows, to, from, from, transposed ? from : to, to, 0, t, 1, 0);
-  }
+  else k.gemm(x, w.ptr, out, rows, to, from, from, transposed ? from : to, to, 0, t, 1, 0);
+}
+
+/** True for a weight and rows whose product may be in codes, and is large enough for them. */
+function allowsCodes(w: WasmTensor, rows: number): boolean {
+  return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
 }
 
 /** Returns the codes of a weight for products with so many rows; 0 where these are to be in f32. */
 export function weightCodes(k: Kernels, scratch: Scratch, w: WasmTensor, rows: number): number {
-  const [height, width] = w.shape;
-  const isLarge = rows >= leastRows && Math.min(height, width) >= leastSide;
-  if (w.dtype !== "f32" || w.precision === "highest" || !isLarge) return 0;
-  return scratch.kept(w, k.int16WeightBytes(height, width), (ptr) => k.packInt16(w.ptr, ptr, height, width) === 0);
+  return allowsCodes(w, rows) ? squaresOf(k, scratch, w) : 0;
 }
 
-/** Computes a product in 16-bit codes; false where it is to be computed in f32. */
-function inIntegers(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): boolean {
-  const { x, out, rows, from, to, transposed } = product;
-  const codes = weightCodes(k, scratch, w, rows);
+/** Returns a weight's codes of 14 bits; 0 if it has none. */
+function squaresOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
+  if (w.dtype !== "f32") return 0;
+  const [height, width] = w.shape;
+  const make = (ptr: number) => k.packInt16(w.ptr, ptr, height, width) === 0;
+  return scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), make);
+}
+
+/** Codes of 13 bits times codes of 14. */
+const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
+  const codes = squaresOf(k, scratch, w);
   if (codes === 0) return false;
   const [height, width] = w.shape;
   const own = scratch(k.int16RowsBytes(rows, from));
   if (k.quantizeInt16(x, own, rows, from, scratch(k.quantizeInt16Scratch(from))) !== 0) return false;
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
   return true;
+};
+
+/** Codes of 15 bits times the 4-bit codes that a weight is stored in. */
+const inNibbles: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
+  if (!transposed || !hasNibbles(w.dtype) || k.hasByteProducts() === 0 || !allFinite(k, scratch, w)) return false;
+  const own = scratch(k.int8RowsBytes(rows, from, 2));
+  if (k.quantizeInt15(x, own, rows, from) !== 0) return false;
+  chooseNibbleSums(k, scratch, w);
+  k.linearInt8(own, 2, w.ptr, dtypeNumber(w), out, rows, to, from, 0, to, scratch(k.linearInt8Scratch()));
+  return true;
+};
+
+/** True if all numbers of a packed weight are finite. */
+function allFinite(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
+  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.packInt8Scratch())) === 1;
+  return scratch.kept(w, "finite", 1, make) !== 0;
+}
+
+/** Codes of 8 bits times codes of 7, where that is faster. */
+const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
+  if (from % byteBlock !== 0) return false;
+  if (w.dtype === "f32" && mediumWeightBits(k, scratch) > 8) return false;
+  const codes = panelsOf(k, scratch, w, transposed);
+  if (codes === 0) return false;
+  const own = scratch(k.int8RowsBytes(rows, from, 1));
+  if (k.quantizeInt8(x, own, rows, from, 1) !== 0) return false;
+  k.int8Product(own, codes, out, rows, to, from, 0, to, scratch(k.int8ProductScratch()));
+  return true;
+};
+
+/** Returns a weight's codes of 7 bits for one direction; 0 if one of its numbers is not finite. */
+function panelsOf(k: Kernels, scratch: Scratch, w: WasmTensor, transposed: boolean): number {
+  const [height, width] = w.shape;
+  const [n, inner] = transposed ? [height, width] : [width, height];
+  const make = (ptr: number) => {
+    const room = scratch(k.packInt8Scratch());
+    return k.packInt8(w.ptr, dtypeNumber(w), height, width, transposed ? 1 : 0, ptr, room) === 0;
+  };
+  return scratch.kept(w, transposed ? "7 bits, transposed" : "7 bits", k.int8WeightBytes(n, inner), make);
 }

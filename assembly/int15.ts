@@ -1,0 +1,75 @@
+// Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes: what an
+// integer product with 4-bit codes takes to be nearly as exact as f32.
+import { CONSTANTS, INT8_ROWS, int8RowBytes, rounded, storeLanes, topOf } from "./int8";
+
+/** The largest code: 128 times a signed byte and 7 bits hold it. */
+const LARGEST: f32 = 16383;
+
+/** Eight codes of 15 bits. */
+// @ts-ignore: decorator
+@inline
+function eightCodes(x: usize, factor: v128, rounder: v128): v128 {
+  return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
+}
+
+/** Writes the lower seven bits of 16 codes, and the upper eight `plane` bytes on. */
+// @ts-ignore: decorator
+@inline
+function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): void {
+  const seven = i16x8.splat(127);
+  storeLanes(dst, step, i8x16.narrow_i16x8_s(v128.and(a, seven), v128.and(b, seven)));
+  storeLanes(dst + plane, step, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 7), i16x8.shr_s(b, 7)));
+}
+
+/** The four sums of 32 codes. */
+// @ts-ignore: decorator
+@inline
+function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i32x4.add(
+    i32x4.add(i32x4.extadd_pairwise_i16x8_s(a), i32x4.extadd_pairwise_i16x8_s(b)),
+    i32x4.add(i32x4.extadd_pairwise_i16x8_s(c), i32x4.extadd_pairwise_i16x8_s(d)),
+  );
+}
+
+/**
+ * Quantises x [rows, k], k a multiple of 32, as `quantizeInt8` does for more than one row, to codes
+ * of 15 bits in two planes. Returns 1 if a number is not finite.
+ */
+export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32): i32 {
+  const tile = <usize>INT8_ROWS * int8RowBytes(k, 2);
+  const plane = <usize>(INT8_ROWS * k);
+  const step: usize = 4 * INT8_ROWS;
+  const magnitude = v128.load32_splat(CONSTANTS);
+  const rounder = v128.load32_splat(CONSTANTS, 4);
+  let largest = 0;
+  if (rows % INT8_ROWS) memory.fill(out + <usize>(rows / INT8_ROWS) * tile, 0, tile);
+  for (let row = 0; row < rows; row++) {
+    const within = <usize>(row % INT8_ROWS);
+    const codes = out + <usize>(row / INT8_ROWS) * tile;
+    let code = codes + 4 * within;
+    let pair = codes + 2 * plane + 8 * within;
+    for (let i = 0; i < k; i += 32) {
+      let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
+      top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
+      const bits = max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
+      largest = max(largest, bits);
+      const scale = reinterpret<f32>(bits) / LARGEST;
+      const inverse: f32 = 1 / scale;
+      const factor = f32x4.splat(inverse < Infinity ? inverse : 0);
+      const a = eightCodes(x, factor, rounder);
+      const b = eightCodes(x + 32, factor, rounder);
+      const c = eightCodes(x + 64, factor, rounder);
+      const d = eightCodes(x + 96, factor, rounder);
+      storePlanes(code, step, a, b, plane);
+      storePlanes(code + 4 * step, step, c, d, plane);
+      let sums = codeSums(a, b, c, d);
+      sums = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
+      store<f32>(pair, scale);
+      store<f32>(pair, scale * <f32>(i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1)), 4);
+      code += 8 * step;
+      pair += 2 * step;
+      x += 128;
+    }
+  }
+  return largest >= 0x7f800000 ? 1 : 0;
+}

@@ -1,0 +1,32 @@
+// C[m,n] = X[m,k] times a weight in the codes of `packInt8`.
+import { INT8_ROWS, int8RowBytes } from "./int8";
+import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
+import { int8Tile } from "./int8Tile";
+import { putSums, SUMS } from "./tileSums";
+
+/** Bytes of scratch of `int8Product`; constant. */
+export function int8ProductScratch(): i32 {
+  return <i32>SUMS;
+}
+
+/**
+ * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them in one plane, m
+ * more than 1. `first` is a multiple of eight.
+ */
+export function int8Product(
+  x: usize, panels: usize, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
+): void {
+  const blocks = k >> 5;
+  const xrs = int8RowBytes(k, 1);
+  const plane = <usize>(INT8_ROWS * k);
+  const crs = <usize>n << 2;
+  for (let j = first; j < last; j += Q4_COLUMNS) {
+    const panel = panels + <usize>(j / Q4_COLUMNS * blocks) * Q4_PANEL;
+    for (let i = 0; i < m; i += INT8_ROWS) {
+      const tile = x + <usize>i * xrs;
+      memory.fill(scratch, 0, SUMS);
+      int8Tile(false, tile, tile + plane, panel, blocks, scratch);
+      putSums(scratch, c + <usize>i * crs + (<usize>j << 2), crs, min(INT8_ROWS, m - i), min(Q4_COLUMNS, last - j));
+    }
+  }
+}

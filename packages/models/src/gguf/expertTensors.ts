@@ -1,0 +1,30 @@
+import type { TensorLayout } from "./ggufForm.ts";
+
+/** The sizes of routed experts, and the names of an expert's layers in the folder. */
+interface Experts {
+  readonly count: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly names: { readonly gate: string; readonly up: string; readonly down: string };
+}
+
+/**
+ * Returns a router and experts, whose matrices GGUF stacks: gates, then what they gate, then the
+ * ways back. `from` and `to` are the prefixes of their names.
+ */
+export function expertTensors(from: string, to: string, experts: Experts): TensorLayout[] {
+  const { count, hiddenSize, intermediateSize, names } = experts;
+  const stack = (name: string, gguf: string, shape: readonly number[]) =>
+    Array.from({ length: count }, (_, index) => ({
+      hf: `${from}.experts.${index}.${name}.weight`,
+      gguf: `${to}.${gguf}.weight`,
+      shape,
+      stacked: { index, count },
+    }));
+  return [
+    { hf: `${from}.gate.weight`, gguf: `${to}.ffn_gate_inp.weight`, shape: [count, hiddenSize], keepsF32: true },
+    ...stack(names.gate, "ffn_gate_exps", [intermediateSize, hiddenSize]),
+    ...stack(names.up, "ffn_up_exps", [intermediateSize, hiddenSize]),
+    ...stack(names.down, "ffn_down_exps", [hiddenSize, intermediateSize]),
+  ];
+}

@@ -1,0 +1,90 @@
+import {
+  enableByteProducts,
+  Generator,
+  init,
+  integerLinear,
+  matmul,
+  quantize4bit,
+  randn,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { wasm } from "./index.ts";
+import { difference } from "./testing/difference.ts";
+
+const generator = new Generator(21);
+const draw = (...shape: number[]): Tensor => randn(shape, { generator });
+
+beforeAll(async () => {
+  enableByteProducts();
+  await init(await wasm());
+});
+
+describe("nf4 and fp4 weights times rows of bytes", () => {
+  it.each([
+    ["nf4", 64, false, 1, 1.4e-2],
+    ["nf4", 64, true, 9, 1.4e-2],
+    ["nf4", 128, true, 1, 1.6e-2],
+    ["nf4", 32, false, 4, 1.4e-2],
+    ["fp4", 64, true, 1, 9e-3],
+    ["fp4", 64, false, 6, 9e-3],
+  ] as const)(
+    "%s in blocks of %i, nested %s, %i rows, are the products but for rounding",
+    (quantType, blockSize, doubleQuant, rows, most) => {
+      // A row of 96 or 160 numbers is no whole blocks of 64 or 128.
+      for (const [out, from] of [
+        [21, 256],
+        [30, 96],
+        [13, 160],
+      ]) {
+        const [x, w] = [draw(rows, from), quantize4bit(draw(out, from), { quantType, blockSize, doubleQuant })];
+        const [exact, bytes] = [matmul(x, w, { transposeB: true }), integerLinear(x, w)].map((t) => t.dataSync());
+        // A value of nf4 is rounded by 0.004 of a block's largest, a number of x by 0.0053.
+        expect(difference(bytes, exact)).toBeLessThan(most);
+        expect(difference(bytes, exact)).toBeGreaterThan(1e-3);
+      }
+    },
+  );
+
+  it("are exact where the values and the rows are", () => {
+    // 0, 1/4, 1/3, 1/2, 2/3 and 1 of fp4 are whole steps of its table of 48.
+    const values = [0, 0.25, 0.5, 1, -0.25, -0.5, -1];
+    const whole = (shape: [number, number], of: (i: number) => number) =>
+      tensor(
+        Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => of(i)),
+        { shape },
+      );
+    const w = quantize4bit(
+      whole([8, 64], (i) => (i % 64 === 0 ? 1 : values[(i * 5) % 7])),
+      { quantType: "fp4" },
+    );
+    const x = whole([3, 64], (i) => (i % 32 === 0 ? 127 : ((i * 37) % 255) - 127));
+    expect(difference(integerLinear(x, w).dataSync(), matmul(x, w, { transposeB: true }).dataSync())).toBeLessThan(
+      1e-6,
+    );
+  });
+
+  it("have the same bits alone and among others, by threads and in both builds", async () => {
+    const [numbers, weights] = [draw(5, 192), draw(50, 192)].map((t) => t.dataSync().slice());
+    const results = [];
+    for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
+      const backend = await wasm(options);
+      const w = quantize4bit(tensor(weights, { shape: [50, 192], backend }), { quantType: "nf4" });
+      const all = integerLinear(tensor(numbers, { shape: [5, 192], backend }), w).dataSync();
+      const alone = integerLinear(tensor(numbers.slice(0, 192), { shape: [1, 192], backend }), w).dataSync();
+      expect([...alone]).toEqual([...all.slice(0, 50)]);
+      results.push([...all]);
+      backend.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+
+  it("are refused where rows are no whole blocks of 32", () => {
+    const w = quantize4bit(draw(8, 72), { quantType: "nf4" });
+    expect(() => integerLinear(draw(2, 72), w)).toThrow(
+      "linearInt8: rows of W [8,72], nf4, must be whole blocks of 32",
+    );
+  });
+});

@@ -1,0 +1,73 @@
+import type { Scratch, WasmTensor } from "../kernel.ts";
+import type { Kernels } from "../kernelTypes.gen.ts";
+import { fastestOf } from "../trial.ts";
+import { dtypeNumber } from "./dtypeNumber.ts";
+
+/** Choices for products in integers; a trial at the first such product makes each of them. */
+export interface MediumKernels {
+  /** Bits of the codes of a weight that is stored in f32: 7, or 14 as those of "high". */
+  readonly weightBits?: 7 | 14;
+  /** Bits in which products with 4-bit codes are summed before they are widened. */
+  readonly nibbleSumBits?: 16 | 32;
+}
+
+/**
+ * Trials before codes of 14 bits are kept, some 150 ms. Results depend on this choice, and a busy
+ * machine is late to optimise what is new.
+ */
+const patience = 25;
+
+/** Rows, columns, and numbers along the contraction of the products that are timed. */
+const [rows, columns, inner] = [32, 64, 512];
+
+/** Choices of trials, by a backend's kernels. */
+const found = new WeakMap<Kernels, MediumKernels>();
+
+/** Returns what trials have chosen for these kernels so far. */
+export function mediumKernels(k: Kernels): MediumKernels {
+  return found.get(k) ?? {};
+}
+
+function zeros(k: Kernels, scratch: Scratch, bytes: number): number {
+  const ptr = scratch(bytes);
+  k.fill(ptr, Math.ceil(bytes / 4), 0);
+  return ptr;
+}
+
+/** Returns the bits of the codes that are faster for weights in f32, measured once. */
+export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
+  const known = found.get(k);
+  if (known?.weightBits) return known.weightBits;
+  const [x, out] = [zeros(k, scratch, 4 * rows * inner), scratch(4 * rows * columns)];
+  const [bytes, shorts] = [scratch(k.int8RowsBytes(rows, inner, 1)), scratch(k.int16RowsBytes(rows, inner))];
+  const panels = zeros(k, scratch, k.int8WeightBytes(columns, inner));
+  const squares = zeros(k, scratch, k.int16WeightBytes(columns, inner));
+  const work = scratch(Math.max(k.quantizeInt16Scratch(inner), k.int16ProductScratch(), k.int8ProductScratch()));
+  const inShorts = () => {
+    k.quantizeInt16(x, shorts, rows, inner, work);
+    k.int16Product(shorts, squares, columns, inner, 1, out, rows, 0, columns, work);
+  };
+  const inBytes = () => {
+    k.quantizeInt8(x, bytes, rows, inner, 1);
+    k.int8Product(bytes, panels, out, rows, columns, inner, 0, columns, work);
+  };
+  const weightBits = fastestOf([inShorts, inBytes], patience) === 1 ? 7 : 14;
+  found.set(k, { ...known, weightBits });
+  return weightBits;
+}
+
+/** Chooses how products with a weight of 4-bit codes are summed; all ways give the same bits. */
+export function chooseNibbleSums(k: Kernels, scratch: Scratch, w: WasmTensor): void {
+  const known = found.get(k);
+  if (known?.nibbleSumBits) return;
+  // No format has more bytes in a row of blocks than f32.
+  const [codes, blocks] = [zeros(k, scratch, 2 * rows * inner), zeros(k, scratch, 4 * columns * inner)];
+  const [out, work] = [scratch(4 * rows * columns), scratch(k.linearInt8Scratch())];
+  const summed = (inShort: number) => () => {
+    k.setShortSums(inShort);
+    k.linearInt8(codes, 1, blocks, dtypeNumber(w), out, rows, columns, inner, 0, columns, work);
+  };
+  const inShort = fastestOf([summed(0), summed(1)]);
+  k.setShortSums(inShort);
+  found.set(k, { ...known, nibbleSumBits: inShort === 1 ? 16 : 32 });
+}

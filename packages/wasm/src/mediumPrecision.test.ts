@@ -1,0 +1,179 @@
+import {
+  checkpoint,
+  Generator,
+  init,
+  type MatmulPrecision,
+  matmul,
+  packedTensor,
+  randn,
+  setFloat32MatmulPrecision,
+  square,
+  sum,
+  type Tensor,
+  tensor,
+  to,
+} from "@lowrank/core";
+import { dtypes } from "@lowrank/core/backend";
+import { Parameter } from "@lowrank/nn";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
+import { type WasmBackend, wasm } from "./index.ts";
+import { bareKernels } from "./testing/bareKernels.ts";
+import { difference } from "./testing/difference.ts";
+
+const generator = new Generator(11);
+const draw = (...shape: number[]): Tensor => randn(shape, { generator });
+
+/** Blocks of q4_1: random codes, a scale of 2^-7 and a minimum of -2^-4. */
+function blocksOf(out: number, from: number): Uint8Array {
+  const bytes = Uint8Array.from({ length: (out * from * 20) / 32 }, (_, i) => (i * 2654435761) >>> 11);
+  const halves = new Uint16Array(bytes.buffer);
+  for (let at = 0; at < halves.length; at += 10) halves.set([0x2000 + (at % 512), 0xac00], at);
+  return bytes;
+}
+
+const packed = (out: number, from: number, backend?: WasmBackend): Parameter =>
+  new Parameter(packedTensor(blocksOf(out, from), { shape: [out, from], dtype: "q4_1", backend }));
+
+/** The result of x Wᵀ and the gradient of x of the sum of its squares, under a precision. */
+function under(precision: MatmulPrecision, x: Tensor, w: Parameter, product = matmul): [Float32Array, Float32Array] {
+  setFloat32MatmulPrecision(precision);
+  x.requiresGrad = true;
+  x.grad = null;
+  const y = product(x, w, { transposeB: true });
+  sum(square(y)).backward();
+  return [y.dataSync() as Float32Array, x.grad!.dataSync().slice() as Float32Array];
+}
+
+let backend: WasmBackend;
+beforeAll(async () => {
+  backend = await wasm();
+  await init(backend);
+});
+afterEach(() => setFloat32MatmulPrecision("highest"));
+
+describe("products of medium precision", () => {
+  it.each([
+    ["f16", 40, 160, 192],
+    ["f16", 9, 131, 256],
+    ["q4_1", 40, 160, 192],
+  ] as const)(
+    "with a %s weight, of %i rows, are those of high, and gradients differ by codes",
+    (dtype, rows, from, out) => {
+      const x = draw(rows, from);
+      const w =
+        dtype === "q4_1" ? packed(out, from) : new Parameter(to(draw(out, from), { dtype }), { requiresGrad: false });
+      const [exact, high, medium] = (["highest", "high", "medium"] as const).map((p) => under(p, x, w));
+      expect(medium[0]).toEqual(high[0]);
+      expect(difference(high[1], exact[1])).toBeLessThan(3e-4);
+      // Of normal numbers a step of 7 bits between least and largest of 32 is 4.1/127, and an even
+      // error has 0.29 of a step.
+      expect(difference(medium[1], exact[1])).toBeLessThan(1.6e-2);
+      expect(difference(medium[1], exact[1])).toBeGreaterThan(1e-3);
+    },
+  );
+
+  it("with a weight in f32 take fewer bits only where that is faster, and say it", async () => {
+    const own = await wasm();
+    expect(own.mediumKernels).toEqual({});
+    const x = randn([32, 128], { generator, backend: own });
+    const w = new Parameter(randn([160, 128], { generator, backend: own }), { requiresGrad: false });
+    const [[, exact], [, high], [, medium]] = (["highest", "high", "medium"] as const).map((p) => under(p, x, w));
+    const { weightBits } = own.mediumKernels;
+    if (weightBits === 14) expect(medium).toEqual(high);
+    else {
+      expect(weightBits).toBe(7);
+      expect(difference(medium, exact)).toBeGreaterThan(1e-3);
+      expect(difference(medium, exact)).toBeLessThan(1.6e-2);
+    }
+  });
+
+  it("computed again by a checkpoint are those of the forward pass", () => {
+    const [x, w] = [draw(16, 160), packed(192, 160)];
+    const again = checkpoint((a: Tensor) => matmul(a, w, { transposeB: true }));
+    const [, once] = under("medium", x, w);
+    expect(under("medium", x, w, (a) => again(a))[1]).toEqual(once);
+  });
+
+  it("take 15 bits of rows for codes of 4 bits under high", () => {
+    if (!hasRelaxedSimd()) return;
+    const [x, w] = [draw(37, 256), packed(200, 256)];
+    const [[exact], [high]] = (["highest", "high"] as const).map((p) => under(p, x, w));
+    // A step is 2.1/16383 of a normal number, at an even error of 0.29 steps.
+    expect(difference(high, exact)).toBeLessThan(6e-5);
+    expect(difference(high, exact)).toBeGreaterThan(1e-6);
+    expect([16, 32]).toContain(backend.mediumKernels.nibbleSumBits);
+  });
+
+  it.each([Number.NaN, Number.NEGATIVE_INFINITY])("are f32 where a row or a weight holds %d", (value) => {
+    const [x, spoilt] = [draw(16, 160), draw(16, 160).dataSync().slice()];
+    spoilt[100] = value;
+    const bytes = blocksOf(192, 160);
+    new Uint16Array(bytes.buffer)[10] = Number.isNaN(value) ? 0x7e00 : 0xfc00;
+    const bad = new Parameter(packedTensor(bytes, { shape: [192, 160], dtype: "q4_1" }));
+    const cases: [Tensor, Parameter][] = [
+      [tensor(spoilt, { shape: [16, 160] }), packed(192, 160)],
+      [x, bad],
+    ];
+    for (const [rows, w] of cases) expect(under("medium", rows, w)).toEqual(under("highest", rows, w));
+  });
+
+  it("have gradients of the same bits by one thread and by two, in both builds", async () => {
+    const numbers = draw(24, 320).dataSync().slice();
+    const results = [];
+    for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
+      const own = await wasm(options);
+      // 0 and 1 have no error of their own on the way, which another build rounds otherwise.
+      const ones = tensor(new Float32Array(24 * 256).fill(1), { shape: [24, 256], backend: own });
+      const dy = tensor(numbers.slice(0, 24 * 256), { shape: [24, 256], backend: own });
+      const x = tensor(numbers, { shape: [24, 320], backend: own });
+      x.requiresGrad = true;
+      setFloat32MatmulPrecision("medium");
+      matmul(x, packed(256, 320, own), { transposeB: true }).backward(dy);
+      const first = x.grad!.dataSync().slice();
+      x.grad = null;
+      matmul(x, packed(256, 320, own), { transposeB: true }).backward(ones);
+      results.push([...first, ...x.grad!.dataSync()]);
+      own.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+});
+
+describe("kernels of products in bytes", () => {
+  const [m, n, inner] = [7, 21, 96];
+  const numbers = Float32Array.from({ length: m * inner }, (_, i) => Math.sin(i * i) * (i % 32 === 5 ? 40 : 1));
+  const blocks = blocksOf(n, inner);
+
+  /** C by codes of one plane or two, summed in 16 bits or in 32. */
+  async function product(name: "simd" | "relaxed", planes: 1 | 2, inShort: 0 | 1): Promise<number[]> {
+    const { kernels: k, memory, heapBase } = await bareKernels(name, 16);
+    let end = heapBase;
+    const room = (bytes: number): number => {
+      const at = Math.ceil(end / 64) * 64;
+      end = at + bytes;
+      return at;
+    };
+    const [x, w, out] = [room(4 * m * inner), room(blocks.length), room(4 * m * n)];
+    const [codes, work] = [room(k.int8RowsBytes(m, inner, planes)), room(k.linearInt8Scratch())];
+    new Float32Array(memory.buffer, x, numbers.length).set(numbers);
+    new Uint8Array(memory.buffer, w, blocks.length).set(blocks);
+    if (planes === 1) k.quantizeInt8(x, codes, m, inner, 1);
+    else k.quantizeInt15(x, codes, m, inner);
+    k.setShortSums(inShort);
+    k.linearInt8(codes, planes, w, dtypes.indexOf("q4_1"), out, m, n, inner, 0, n, work);
+    return [...new Float32Array(memory.buffer, out, m * n)];
+  }
+
+  it("have the same bits by sums of 16 bits and of 32, with relaxed SIMD and without", async () => {
+    const plain = await product("simd", 1, 0);
+    expect(plain.some((v) => v !== 0)).toBe(true);
+    if (!hasRelaxedSimd()) return;
+    expect(await product("relaxed", 1, 0)).toEqual(plain);
+    expect(await product("relaxed", 1, 1)).toEqual(plain);
+    const wide = await product("relaxed", 2, 0);
+    expect(await product("relaxed", 2, 1)).toEqual(wide);
+    expect(difference(plain, wide)).toBeGreaterThan(1e-4);
+  });
+});
