@@ -1,7 +1,7 @@
 // pnpm fuzz [--seed 1] [--cases 20000] [--only CASE]: damages small good files of every kind that
 // Lowrank reads, and reads them. A damaged file may be refused by an error that names it, or be
-// usable; all else is a failure, of which the command that shows it again is printed. The last line
-// is one JSON object. CONTRIBUTING.md says more.
+// usable; all else is a failure, of which the command that shows it again is printed. The last
+// lines are one JSON object, and the count. CONTRIBUTING.md says more.
 import { mkdtempSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -78,4 +78,6 @@ for (const line of lines) console.log(line);
 const { total } = table;
 const seconds = Math.round((performance.now() - start) / 1000);
 console.log(JSON.stringify({ fuzz: { seed, ...total, seconds } }));
-process.exitCode = total.fine + total.clear === total.cases ? 0 : 1;
+const passed = total.fine + total.clear;
+console.log(`${passed} passed, ${total.cases - passed} failed`);
+process.exitCode = passed === total.cases ? 0 : 1;

@@ -65,7 +65,8 @@ export function drawTargets(
   const saved = draw.maybe(0.15, () => ({ modulesToSave: [draw.pick(savable(base))] }));
   const kind = draw.integer(0, 9);
   if (kind === 0 && defaults?.every((path) => linear.includes(path))) return { options: saved, paths: [...defaults] };
-  if (kind < 3 && !among) return { options: { targetModules: "all-linear", ...saved }, paths: [...linear] };
+  if (kind < 3 && !among && !base.otherLinears)
+    return { options: { targetModules: "all-linear", ...saved }, paths: [...linear] };
   const paths = draw.some(linear);
   if (kind === 3) {
     const any = paths.map((path) => path.replace(".", String.raw`\.`)).join("|");
@@ -76,18 +77,23 @@ export function drawTargets(
   const same = base.dtype === "float32" || base.embedding !== "embed_tokens";
   const whole = saved.modulesToSave?.includes(base.embedding);
   if (embedding && same && !whole && draw.chance(0.25)) names.push(base.embedding);
-  const chosen = layers && draw.chance(0.3) ? numberedLayers(draw, base) : {};
+  const chosen = layers && !base.convolves && draw.chance(0.3) ? numberedLayers(draw, base) : {};
   const excluded =
     exclude && paths.length > 1 && draw.chance(0.2)
-      ? { excludeModules: [draw.pick([paths[0], `${base.layersPattern}.0.${paths[0]}`])] }
+      ? { excludeModules: [base.convolves ? paths[0] : draw.pick([paths[0], `${base.layersPattern}.0.${paths[0]}`])] }
       : {};
   return { options: { targetModules: names, ...chosen, ...excluded, ...saved }, paths };
 }
 
 /** Modules that can be trained whole beside an adapter. */
 function savable(base: RandomBase): string[] {
-  const ends = base.tied ? [] : [base.embedding, ...(base.task === "CAUSAL_LM" ? ["lm_head"] : [])];
+  const ends = base.tied ? [] : [base.embedding, ...headOf(base)];
   return [base.norms[0], base.norms.at(-1)!, ...ends];
+}
+
+/** The output layer of a language model that has one of its own; none otherwise. */
+export function headOf({ task, tied, renamedHead }: RandomBase): string[] {
+  return task === "CAUSAL_LM" && !tied && !renamedHead ? ["lm_head"] : [];
 }
 
 function numberedLayers(draw: Draw, { layers, layersPattern }: RandomBase): Targets["options"] {
@@ -120,7 +126,7 @@ export function drawPattern(
   // A pattern for a layer that is not adapted would have no effect.
   const everywhere = options.layersToTransform === undefined && options.excludeModules === undefined;
   const path = everywhere ? draw.pick(paths) : paths.at(-1)!;
-  const inBlock = everywhere && draw.chance(0.5);
+  const inBlock = everywhere && !base.convolves && draw.chance(0.5);
   return { [inBlock ? `${base.layersPattern}.0.${path}` : targetName(draw, base, path)]: value() };
 }
 

@@ -1,13 +1,21 @@
+import { debertaV2 } from "./architectures/debertaV2.ts";
+import { distilBert } from "./architectures/distilBert.ts";
 import { encoder } from "./architectures/encoder.ts";
+import { mixtral, qwen2Moe } from "./architectures/experts.ts";
 import { gemma2, gemma3Text } from "./architectures/gemma.ts";
 import { gpt2 } from "./architectures/gpt2.ts";
+import { gptNeoX } from "./architectures/gptNeoX.ts";
 import { granite } from "./architectures/granite.ts";
+import { lfm2 } from "./architectures/lfm2.ts";
 import { llama } from "./architectures/llama.ts";
 import { mistral } from "./architectures/mistral.ts";
+import { modernBert } from "./architectures/modernBert.ts";
 import { olmo2 } from "./architectures/olmo2.ts";
+import { phi3 } from "./architectures/phi3.ts";
 import { qwen2 } from "./architectures/qwen2.ts";
 import { qwen3 } from "./architectures/qwen3.ts";
 import { smollm3 } from "./architectures/smollm3.ts";
+import { stablelm } from "./architectures/stablelm.ts";
 import type { Draw } from "./draw.ts";
 
 /** A small model to be made at random, and its modules for adapters. */
@@ -27,6 +35,20 @@ export interface RandomBase {
   /** These are transformers' Conv1D, whose weights lie input first. */
   conv1d: boolean;
   embedding: string;
+  /** Its output layer has the name of its files here, and another in transformers. */
+  renamedHead?: true;
+  /**
+   * "all-linear" means others in PEFT: experts are one parameter there and layers here, or a layer
+   * of the head is saved whole and refused as a target.
+   */
+  otherLinears?: true;
+  /** PEFT finds no sizes for prompts in its config. */
+  unprompted?: true;
+  /**
+   * It reads a sequence by its first token, whose answer on padding means nothing: padding stands
+   * on the right. Default: on either side.
+   */
+  padsRight?: true;
   /** Its head has several layers, as RoBERTa's: beside it PEFT merges LoRA alone. */
   deepHead?: boolean;
   /** The output layer shares the embedding's weight. */
@@ -43,6 +65,11 @@ export interface RandomBase {
    * model that PEFT's table does not know.
    */
   attention: readonly string[] | null;
+  /**
+   * Some blocks have a convolution in the place of attention: layers of a block are not those of
+   * every block, and no prefix of keys and values goes before all.
+   */
+  convolves?: true;
 }
 
 /** An architecture's draw of all but the dtype. */
@@ -51,9 +78,10 @@ export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype">;
 /** The architectures that are tried, those more often that more methods take. */
 const architectures: readonly DrawBase[] = [
   ...[llama, llama, llama, mistral, qwen2],
-  ...[qwen3, gemma2, gemma3Text, smollm3, granite, olmo2],
+  ...[qwen3, gemma2, gemma3Text, smollm3, granite, olmo2, lfm2],
   ...[gpt2, gpt2],
-  ...[encoder("bert"), encoder("roberta")],
+  ...[phi3, gptNeoX, stablelm, mixtral, qwen2Moe],
+  ...[encoder("bert"), encoder("roberta"), distilBert, modernBert, debertaV2],
 ];
 
 /**

@@ -27,7 +27,7 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     const untied = !base.tied || !targets?.includes(base.embedding);
     const merges = mergeable && untied && (method.merges?.(options, base) ?? true);
     const length = draw.integer(5, 12);
-    const side = draw.pick(["left", "right"]);
+    const side = base.padsRight ? "right" : draw.pick(["left", "right"]);
     // Padding on the right must see a real token: a softmax that is masked
     // throughout means nothing.
     const window = side === "right" ? base.config.sliding_window : null;

@@ -2,9 +2,21 @@ import { Random } from "../deploy/random.ts";
 import { tryCase } from "./fuzzCase.ts";
 import type { Sample } from "./sample.ts";
 
-/** Throws where a good file is not of use, so that refusing all would pass for care. */
+/** The most bytes of one sample: every case copies its files. */
+const mostBytes = 2 ** 20;
+
+/**
+ * Throws where a good file is not of use, so that refusing all would pass for care, and where files
+ * are so large that cases take long.
+ */
 export async function checkSamples(samples: readonly Sample[]): Promise<void> {
   for (const sample of samples) {
+    const bytes = [...sample.files.values()].reduce((sum, { length }) => sum + length, 0);
+    if (bytes > mostBytes) {
+      throw new Error(
+        `fuzz: the sample ${sample.attempt}/${sample.name} has ${bytes} bytes; give its architecture small sizes in tinySizes.ts`,
+      );
+    }
     const one = { sample, files: sample.files, file: "", what: "", onDisk: false, random: new Random(1) };
     const { verdict, error } = await tryCase(one, "");
     if (verdict === "fine") continue;

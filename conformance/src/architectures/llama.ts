@@ -1,5 +1,5 @@
 import type { Draw } from "../draw.ts";
-import type { DrawBase } from "../randomBases.ts";
+import type { DrawBase, RandomBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
 /** The options of one model of Llama's kind, beside those that all of them have. */
@@ -14,20 +14,47 @@ interface KinFields {
   norms?: readonly string[];
   /** Does PEFT's table of default targets know it? Default true. */
   inTable?: boolean;
+  /** The linear layers of a block. Default: Llama's. */
+  linears?(sizes: KinSizes): RandomBase["linears"];
+  /** Does "all-linear" mean other layers in PEFT, whose experts are one parameter? Default no. */
+  otherLinears?: true;
 }
+
+/** The widths of a model of Llama's kind. */
+interface KinSizes {
+  readonly hidden: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly inner: number;
+}
+
+/** The linear layers of Llama's attention. */
+export const llamaAttention = ({ hidden, queries, keys }: KinSizes): RandomBase["linears"] => ({
+  "self_attn.q_proj": [hidden, queries],
+  "self_attn.k_proj": [hidden, keys],
+  "self_attn.v_proj": [hidden, keys],
+  "self_attn.o_proj": [queries, hidden],
+});
+
+const llamaLinears = (sizes: KinSizes): RandomBase["linears"] => ({
+  ...llamaAttention(sizes),
+  "mlp.gate_proj": [sizes.hidden, sizes.inner],
+  "mlp.up_proj": [sizes.hidden, sizes.inner],
+  "mlp.down_proj": [sizes.inner, sizes.hidden],
+});
 
 /**
  * Draws a model of Llama's kind: grouped queries, tied output layers, to predict tokens
  * or to classify sequences.
  */
 export const llamaKin =
-  (modelType: string, fieldsOf: (draw: Draw, layers: number) => KinFields): DrawBase =>
+  (modelType: string, fieldsOf: (draw: Draw, layers: number, headDim: number) => KinFields): DrawBase =>
   (draw) => {
     const keyHeads = draw.integer(1, 2);
     const heads = keyHeads * draw.integer(1, 3);
     const headDim = 2 * draw.integer(2, 5);
     const layers = draw.integer(1, 3);
-    const fields = fieldsOf(draw, layers);
+    const fields = fieldsOf(draw, layers, headDim);
     const own = fields.headDim !== false && draw.chance(0.4);
     const hidden = heads * (own ? draw.integer(4, 13) : headDim);
     const inner = draw.integer(9, 56);
@@ -58,15 +85,7 @@ export const llamaKin =
       task: classifies ? "SEQ_CLS" : "CAUSAL_LM",
       kind: "decoder",
       classes,
-      linears: {
-        "self_attn.q_proj": [hidden, queries],
-        "self_attn.k_proj": [hidden, keys],
-        "self_attn.v_proj": [hidden, keys],
-        "self_attn.o_proj": [queries, hidden],
-        "mlp.gate_proj": [hidden, inner],
-        "mlp.up_proj": [hidden, inner],
-        "mlp.down_proj": [inner, hidden],
-      },
+      linears: (fields.linears ?? llamaLinears)({ hidden, queries, keys, inner }),
       conv1d: false,
       embedding: "embed_tokens",
       tied,
@@ -74,6 +93,7 @@ export const llamaKin =
       layersPattern: "layers",
       layers,
       attention: fields.inTable === false ? null : ["self_attn.q_proj", "self_attn.v_proj"],
+      ...(fields.otherLinears ? { otherLinears: true } : {}),
     };
   };
 

@@ -1,5 +1,5 @@
 import type { PeftOptions } from "@lowrank/peft";
-import { defaultPaths } from "../layerOptions.ts";
+import { defaultPaths, headOf } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 
 /** LN tuning of some norms, or of all. */
@@ -14,7 +14,7 @@ export const lnTuning: MethodCases<PeftOptions> = defineCases({
         // Something must be left.
         ...(names.length > 1 ? draw.maybe(0.3, () => ({ targetModules: names, excludeModules: names.slice(-1) })) : {}),
       })),
-      ...(base.tied || base.task !== "CAUSAL_LM" ? {} : draw.maybe(0.2, () => ({ modulesToSave: ["lm_head"] }))),
+      ...(headOf(base).length > 0 ? draw.maybe(0.2, () => ({ modulesToSave: headOf(base) })) : {}),
     };
   },
   warnings: [/^Unsupported layer type .* encountered, proceed at your own risk/],

@@ -12,14 +12,15 @@ const shared = { prompt: true as const, merges: () => false };
  * Returns true if the model's answers can be compared. Behind virtual embeddings a decoder of
  * transformers takes padding for the token that it classifies by.
  */
-const reads = ({ task, kind }: RandomBase): boolean => task === "CAUSAL_LM" || kind === "encoder";
+const reads = ({ task, kind, unprompted }: RandomBase): boolean =>
+  !unprompted && (task === "CAUSAL_LM" || kind === "encoder");
 
 /** Prefix tuning, with and without the projection that makes the prefix. */
 export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({
   ...shared,
   draw(draw, base) {
     // PEFT has it for language models alone.
-    if (base.task !== "CAUSAL_LM") return null;
+    if (base.task !== "CAUSAL_LM" || base.convolves) return null;
     return {
       ...few(draw),
       ...draw.maybe(0.4, () => ({

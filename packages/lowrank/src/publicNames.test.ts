@@ -50,7 +50,7 @@ const shared = {
     ],
     ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "turn", "unknownOption", "viewAs"],
   ],
-  nn: ["layersToSkip", "linearLayer", "packWeight", "PackedDocuments", "PagedBatch", "stopAtPadding"],
+  nn: ["earlierRows", "layersToSkip", "linearLayer", "packWeight", "PackedDocuments", "PagedBatch", "stopAtPadding"],
 };
 
 test.each(Object.entries({ core, nn }))("every value of %s is public or named above", (name, exported) => {

@@ -11,6 +11,7 @@ export const architectureLoaders: Readonly<Record<string, () => Promise<unknown>
   gpt2: async () => (await import("./gpt2.ts")).gpt2,
   gpt_neox: async () => (await import("./gptNeoX.ts")).gptNeoX,
   granite: async () => (await import("./granite.ts")).granite,
+  lfm2: async () => (await import("./lfm2.ts")).lfm2,
   llama: async () => (await import("./llama.ts")).llama,
   mistral: async () => (await import("./mistral.ts")).mistral,
   mixtral: async () => (await import("./mixtral.ts")).mixtral,

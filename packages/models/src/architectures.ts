@@ -8,6 +8,7 @@ export { gemma3Text } from "./gemma3Text.ts";
 export { gpt2 } from "./gpt2.ts";
 export { gptNeoX } from "./gptNeoX.ts";
 export { granite } from "./granite.ts";
+export { lfm2 } from "./lfm2.ts";
 export { llama } from "./llama.ts";
 export { mistral } from "./mistral.ts";
 export { mixtral } from "./mixtral.ts";

@@ -66,8 +66,8 @@ export abstract class CausalLM extends TransformerModel {
    */
   createCache(batch: number, capacity: number): KVCache {
     const room = capacity + (this.virtualTokens?.count ?? 0);
-    const { layers, keyValueHeads, headDim } = this.attentionSizes;
-    return new KVCache({ layers, keyValueHeads, headDim, batch, capacity: room, backend: this.backend });
+    const { hiddenSize: _, attentionHeads: __, ...sizes } = this.attentionSizes;
+    return new KVCache({ ...sizes, batch, capacity: room, backend: this.backend });
   }
 
   forward(inputs: ModelInputs & { labels?: Tensor }): ModelOutput {

@@ -19,6 +19,7 @@ const sizes = {
   ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 32, sliding_window: 3 },
   ...{ n_embd: 16, n_layer: 3, n_head: 2, n_positions: 32 },
   ...{ bos_token_id: 1, eos_token_id: 2, pad_token_id: 0, head_dim: 8, query_pre_attn_scalar: 8 },
+  ...{ full_attn_idxs: [1], block_multiple_of: 4 },
   ...{ moe_intermediate_size: 8, shared_expert_intermediate_size: 8, num_experts: 4, num_experts_per_tok: 2 },
 };
 

@@ -46,6 +46,10 @@ export class LlamaAttention extends RotaryAttention {
     this.o_proj = path.linear("o_proj", numAttentionHeads * headDim, hiddenSize, outputBias);
   }
 
+  protected output(attended: Tensor): Tensor {
+    return this.o_proj.forward(attended);
+  }
+
   protected project(x: Tensor): [Tensor, Tensor, Tensor] {
     const [q, k, v] = [this.q_proj, this.k_proj, this.v_proj].map((projection) => this.heads(projection.forward(x)));
     return [q, k, v];

@@ -1,4 +1,4 @@
-import { div, mul, reshape, scope, slice, split, sum, type Tensor, to, unsqueeze } from "@lowrank/core";
+import { cat, div, mul, ones, reshape, scope, split, sum, type Tensor, to, unsqueeze } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
@@ -278,13 +278,16 @@ class ModernBertPredictionHead extends Module {
   }
 }
 
-/** The mean of the tokens' rows, [B, D] of hidden states [B, P + T, D], without padding. */
-function meanRows(hidden: Tensor, { inputIds, attentionMask }: ClassifierInputs): Tensor {
-  const [B, T] = inputIds.shape;
-  const rows = slice(hidden, { dim: 1, start: hidden.shape[1] - T });
-  if (!attentionMask) return div(sum(rows, { dim: 1 }), T);
+/**
+ * The mean of rows, [B, D] of hidden states [B, P + T, D], without padding; virtual ones count.
+ */
+function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
+  const [B, rows] = hidden.shape;
+  if (!attentionMask) return div(sum(hidden, { dim: 1 }), rows);
+  const virtual = rows - attentionMask.shape[1];
   const mask = to(attentionMask, { dtype: "f32" });
-  return div(sum(mul(rows, unsqueeze(mask, 2)), { dim: 1 }), reshape(sum(mask, { dim: 1 }), [B, 1]));
+  const seen = virtual > 0 ? cat([ones([B, virtual]), mask], { dim: 1 }) : mask;
+  return div(sum(mul(hidden, unsqueeze(seen, 2)), { dim: 1 }), reshape(sum(seen, { dim: 1 }), [B, 1]));
 }
 
 /** ModernBERT that classifies sequences, as transformers' ModernBertForSequenceClassification. */

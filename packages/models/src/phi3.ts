@@ -61,6 +61,10 @@ class Phi3Attention extends RotaryAttention {
     this.resid_dropout = path.dropout("resid_dropout", config.residPdrop);
   }
 
+  protected output(attended: Tensor): Tensor {
+    return this.o_proj.forward(attended);
+  }
+
   protected project(x: Tensor): [Tensor, Tensor, Tensor] {
     const all = this.heads(this.qkv_proj.forward(x));
     const part = (i: number) => slice(all, { dim: 2, start: this.#heads[i], end: this.#heads[i + 1] });

@@ -12,8 +12,9 @@ import {
   sub,
   type Tensor,
   to,
+  zeros,
 } from "@lowrank/core";
-import type { Attend, VirtualTokens } from "@lowrank/nn";
+import { type Attend, earlierRows, type VirtualTokens } from "@lowrank/nn";
 import type { ModelInputs } from "./causalLM.ts";
 import { checkInputs } from "./checkInputs.ts";
 
@@ -93,6 +94,25 @@ export class PromptedBatch {
       if (reach === undefined) return attention(q, allKeys, allValues, options);
       return attention(q, allKeys, allValues, { ...options, mask: within(reach, q.shape[1], allKeys.shape[1], mask) });
     };
+  }
+
+  /** Rows [B, T, W] with zeros on padding. */
+  unpadded(rows: Tensor): Tensor {
+    const mask = this.mask();
+    if (!mask) return rows;
+    const [B, T] = rows.shape;
+    return mul(rows, to(reshape(slice(mask, { dim: 3, start: -T }), [B, T, 1]), { dtype: "f32" }));
+  }
+
+  /**
+   * For each number from 1 to `count`, the rows that stand so many before these [B, T, W] of a
+   * layer; zeros where a sequence begins.
+   */
+  earlier(layer: number, rows: Tensor, count: number): Tensor[] {
+    const { cache } = this.#inputs;
+    if (cache) return cache.earlier(layer, rows, count);
+    const [B, , W] = rows.shape;
+    return earlierRows(cat([zeros([B, count, W], { backend: rows.storage.backend }), rows], { dim: 1 }), count);
   }
 
   /** Keys that may be seen, u8 or bool [B, 1, 1, P + T]; undefined for all. */

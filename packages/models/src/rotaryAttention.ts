@@ -1,5 +1,5 @@
 import { reshape, type Tensor } from "@lowrank/core";
-import { type Attend, AttentionLayer, type Dropout, type UnaryModule } from "@lowrank/nn";
+import { type Attend, AttentionLayer, type Dropout } from "@lowrank/nn";
 import type { DecoderConfig } from "./config/llamaConfig.ts";
 import type { LlamaTraits, Rotate } from "./llamaTraits.ts";
 import type { ParameterPath } from "./parameters.ts";
@@ -8,7 +8,6 @@ import type { ParameterPath } from "./parameters.ts";
 
 /** Attention whose queries and keys turn by their positions. Subclasses project to heads. */
 export abstract class RotaryAttention extends AttentionLayer {
-  abstract o_proj: UnaryModule;
   attention_dropout: Dropout;
   readonly #headDim: number;
   readonly #traits: LlamaTraits;
@@ -22,6 +21,9 @@ export abstract class RotaryAttention extends AttentionLayer {
 
   /** Queries, keys and values [B, T, H, d] of rows [B, T, D], before they turn. */
   protected abstract project(x: Tensor): readonly [queries: Tensor, keys: Tensor, values: Tensor];
+
+  /** The output [B, T, D] of what all heads attended to [B, T, H * d]. */
+  protected abstract output(attended: Tensor): Tensor;
 
   /** Rows [B, T, H * d] by heads [B, T, H, d]. */
   protected heads(rows: Tensor): Tensor {
@@ -37,6 +39,6 @@ export abstract class RotaryAttention extends AttentionLayer {
       ...{ scale, softcap, window: window?.has(layer) ? window.size : undefined },
       ...this.attention_dropout.ofAttention(),
     };
-    return this.o_proj.forward(reshape(attend(layer, rotate(q), rotate(k), v, options), [B, T, -1]));
+    return this.output(reshape(attend(layer, rotate(q), rotate(k), v, options), [B, T, -1]));
   }
 }

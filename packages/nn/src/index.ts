@@ -1,6 +1,7 @@
 export type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 export { type Attend, type AttendOptions, AttentionLayer } from "./attentionLayer.ts";
 export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
+export { earlierRows } from "./earlierRows.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
 export type { LayerKind } from "./layerKind.ts";
 export { GELU, ReLU, Sigmoid, SiLU, Tanh } from "./layers/activations.ts";

@@ -2,15 +2,18 @@ import {
   attention,
   type Backend,
   cacheWrite,
+  cat,
   checkOptions,
   indexSelect,
   keep,
   noGrad,
   type OptionKeys,
+  slice,
   type Tensor,
   zeros,
 } from "@lowrank/core";
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
+import { earlierRows } from "./earlierRows.ts";
 
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions {
@@ -20,26 +23,37 @@ export interface KVCacheOptions {
   capacity: number;
   keyValueHeads: number;
   headDim: number;
+  /** Layers that keep no keys and values. Default: none. */
+  withoutKeys?: readonly number[];
   /** The backend that runs the model: `model.backend`. Default: the one that `init` chose. */
   backend?: Backend;
 }
 
 const cacheKeys: OptionKeys<KVCacheOptions> = {
-  ...({ layers: true, batch: true, capacity: true, keyValueHeads: true, headDim: true, backend: true } as const),
+  ...({ layers: true, batch: true, capacity: true, keyValueHeads: true, headDim: true } as const),
+  ...({ withoutKeys: true, backend: true } as const),
 };
 
-/** Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer. */
+/**
+ * Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer, and the last rows
+ * that convolutions go back to.
+ */
 export class KVCache implements AttentionCache, Disposable {
   readonly capacity: number;
   readonly #keys: Tensor[];
   readonly #values: Tensor[];
+  /** The last rows [B, count, W] of layers that ask for earlier ones. */
+  readonly #rows = new Map<number, Tensor>();
   #length = 0;
 
   constructor(options: KVCacheOptions) {
     checkOptions("KVCache", options, cacheKeys);
-    const { layers, batch, capacity, keyValueHeads, headDim, backend } = options;
+    const { layers, batch, capacity, keyValueHeads, headDim, withoutKeys = [], backend } = options;
     this.capacity = capacity;
-    const make = () => keep(zeros([batch, capacity, keyValueHeads, headDim], { backend }));
+    const make = (_: unknown, layer: number) => {
+      const room = withoutKeys.includes(layer) ? 0 : capacity;
+      return keep(zeros([batch, room, keyValueHeads, headDim], { backend }));
+    };
     this.#keys = Array.from({ length: layers }, make);
     this.#values = Array.from({ length: layers }, make);
   }
@@ -68,14 +82,34 @@ export class KVCache implements AttentionCache, Disposable {
     return attention(q, keys, values, { ...options, keyLength });
   }
 
+  earlier(layer: number, rows: Tensor, count: number): Tensor[] {
+    const [B, , W] = rows.shape;
+    const before = this.#rows.get(layer);
+    const all = cat([before ?? zeros([B, count, W], { backend: rows.storage.backend }), rows], { dim: 1 });
+    this.#rows.set(layer, keep(noGrad(() => slice(all, { dim: 1, start: -count }))));
+    before?.dispose();
+    return earlierRows(all, count);
+  }
+
   /** Counts `tokens` new tokens as seen, once every layer has stored them. */
   advance(tokens: number): void {
     this.#length += tokens;
   }
 
-  /** Forgets all but the first `length` tokens. */
-  truncate(length: number): void {
-    this.#length = Math.min(length, this.#length);
+  /**
+   * Forgets all but the first `length` tokens, and returns how many are left: none where rows that
+   * convolutions go back to are gone.
+   */
+  truncate(length: number): number {
+    const isShorter = length < this.#length;
+    this.#length = isShorter && this.#rows.size > 0 ? 0 : Math.min(length, this.#length);
+    if (this.#length === 0) this.#forgetRows();
+    return this.#length;
+  }
+
+  #forgetRows(): void {
+    for (const rows of this.#rows.values()) rows.dispose();
+    this.#rows.clear();
   }
 
   /**
@@ -83,15 +117,19 @@ export class KVCache implements AttentionCache, Disposable {
    * more or fewer sequences than there were.
    */
   reorder(from: Tensor): void {
+    const chosen = (tensor: Tensor): Tensor => {
+      const rows = noGrad(() => keep(indexSelect(tensor, from, { dim: 0 })));
+      tensor.dispose();
+      return rows;
+    };
     for (const tensors of [this.#keys, this.#values]) {
-      for (const [layer, tensor] of tensors.entries()) {
-        tensors[layer] = noGrad(() => keep(indexSelect(tensor, from, { dim: 0 })));
-        tensor.dispose();
-      }
+      for (const [layer, tensor] of tensors.entries()) tensors[layer] = chosen(tensor);
     }
+    for (const [layer, rows] of this.#rows) this.#rows.set(layer, chosen(rows));
   }
 
   dispose(): void {
+    this.#forgetRows();
     for (const tensor of [...this.#keys, ...this.#values]) tensor.dispose();
   }
 

@@ -1,13 +1,22 @@
 import {
+  arange,
   attention,
+  cat,
   checkOptions,
   documentAttention,
   documentMask,
   formatShape,
+  ge,
+  mul,
   type OptionKeys,
+  sub,
   type Tensor,
+  to,
+  unsqueeze,
+  zeros,
 } from "@lowrank/core";
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
+import { earlierRows } from "./earlierRows.ts";
 
 const attendKeys: OptionKeys<CachedAttendOptions> = {
   ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
@@ -51,6 +60,16 @@ export class PackedDocuments implements AttentionCache {
     }
     if (dropoutP === 0) return documentAttention(q, k, v, this.#starts, params);
     return attention(q, k, v, { ...params, causal, mask: documentMask(this.#starts), dropoutP, generator });
+  }
+
+  earlier(_layer: number, rows: Tensor, count: number): Tensor[] {
+    const [B, T, W] = rows.shape;
+    const { backend } = rows.storage;
+    const places = arange(0, T, { dtype: "f32", backend });
+    // Tokens of the same document before each.
+    const before = unsqueeze(sub(places, to(this.#starts, { dtype: "f32" })), -1);
+    const all = cat([zeros([B, count, W], { backend }), rows], { dim: 1 });
+    return earlierRows(all, count).map((one, i) => mul(one, to(ge(before, i + 1), { dtype: "f32" })));
   }
 
   /** Nothing is counted. */

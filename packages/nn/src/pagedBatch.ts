@@ -1,4 +1,14 @@
-import { checkOptions, type OptionKeys, pagedAttention, pagedWrite, reshape, type Tensor, tensor } from "@lowrank/core";
+import {
+  checkOptions,
+  embedding,
+  mul,
+  type OptionKeys,
+  pagedAttention,
+  pagedWrite,
+  reshape,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 import type { PagedKVCache } from "./pagedKVCache.ts";
 
@@ -32,6 +42,7 @@ export class PagedBatch implements AttentionCache {
   readonly #tables: Tensor;
   readonly #rows: Tensor;
   readonly #slots: Tensor;
+  readonly #batch: PagedRows;
 
   /** Throws for rows without a page, and for two rows in one place. */
   constructor(cache: PagedKVCache, batch: PagedRows) {
@@ -43,6 +54,7 @@ export class PagedBatch implements AttentionCache {
     for (const [s, table] of tables.entries()) pages.set(table, s * widest);
     const rows = Int32Array.from({ length: 2 * slots.length }, (_, i) => (i % 2 ? positions : sequences)[i >> 1]);
     this.#cache = cache;
+    this.#batch = batch;
     this.length = positions.reduce((most, position) => Math.max(most, position), 0);
     this.#tables = tensor(pages, { shape: [tables.length, widest], backend });
     this.#rows = tensor(rows, { shape: [slots.length, 2], backend });
@@ -71,6 +83,26 @@ export class PagedBatch implements AttentionCache {
       softcap,
     });
     return reshape(out, q.shape);
+  }
+
+  earlier(layer: number, rows: Tensor, count: number): Tensor[] {
+    const [N, , W] = rows.shape;
+    const { pages, pageSize, backend } = this.#cache;
+    const pool = this.#cache.rowsOf(layer, W);
+    pagedWrite(pool, reshape(rows, [N, 1, W]), this.#slots);
+    const all = reshape(pool, [pages * pageSize, W]);
+    const { positions, sequences, tables } = this.#batch;
+    return Array.from({ length: count }, (_, i) => {
+      const places = positions.map((position) => position - 1 - i);
+      const slots = places.map((place, row) =>
+        place < 0 ? 0 : tables[sequences[row]][Math.floor(place / pageSize)] * pageSize + (place % pageSize),
+      );
+      const exists = tensor(
+        Float32Array.from(places, (place) => (place < 0 ? 0 : 1)),
+        { shape: [N, 1], backend },
+      );
+      return reshape(mul(embedding(all, tensor(slots, { backend })), exists), [N, 1, W]);
+    });
   }
 
   /** The rows' positions are given: nothing is counted. */

@@ -43,6 +43,8 @@ export class PagedKVCache implements Disposable {
   readonly pageSize: number;
   readonly layers: readonly PagedLayer[];
   readonly backend: Backend;
+  /** The rows [pages, pageSize, 1, W] of layers whose convolutions go back to them. */
+  readonly #rows = new Map<number, Tensor>();
 
   constructor(options: PagedKVCacheOptions) {
     checkOptions("PagedKVCache", options, cacheKeys);
@@ -58,9 +60,19 @@ export class PagedKVCache implements Disposable {
     this.backend = this.layers[0].keys.storage.backend;
   }
 
-  /** Bytes that the keys and values of all pages take. */
+  /** Bytes that the keys, values and rows of all pages take. */
   get bytes(): number {
-    return 2 * 4 * this.layers.length * this.layers[0].keys.size;
+    const rows = [...this.#rows.values()].reduce((sum, { size }) => sum + size, 0);
+    return 4 * (2 * this.layers.length * this.layers[0].keys.size + rows);
+  }
+
+  /** The rows of a layer, f32 [pages, pageSize, 1, W]; zeros where it has not asked before. */
+  rowsOf(layer: number, width: number): Tensor {
+    const known = this.#rows.get(layer);
+    if (known) return known;
+    const made = keep(zeros([this.pages, this.pageSize, 1, width], { backend: this.backend }));
+    this.#rows.set(layer, made);
+    return made;
   }
 
   /** Copies page `from` over page `to` in every layer, for sequences that go apart within it. */
@@ -70,20 +82,19 @@ export class PagedKVCache implements Disposable {
       throw new Error(`copyPage: there is no page ${page}; the cache has pages 0..${this.pages - 1}`);
     }
     scope(() => {
-      for (const { keys, values } of this.layers) {
-        for (const pool of [keys, values]) {
-          const page = slice(pool, { dim: 0, start: from, end: from + 1 });
-          cacheWrite(reshape(pool, [1, this.pages, -1]), reshape(page, [1, 1, -1]), { position: to });
-        }
+      for (const pool of this.#pools()) {
+        const page = slice(pool, { dim: 0, start: from, end: from + 1 });
+        cacheWrite(reshape(pool, [1, this.pages, -1]), reshape(page, [1, 1, -1]), { position: to });
       }
     });
   }
 
+  #pools(): Tensor[] {
+    return [...this.layers.flatMap(({ keys, values }) => [keys, values]), ...this.#rows.values()];
+  }
+
   dispose(): void {
-    for (const { keys, values } of this.layers) {
-      keys.dispose();
-      values.dispose();
-    }
+    for (const pool of this.#pools()) pool.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -24,6 +24,8 @@ export interface AttentionSizes {
   readonly attentionHeads: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
+  /** Layers that keep no keys and values, such as convolutions. Default: none. */
+  readonly withoutKeys?: readonly number[];
 }
 
 /** A model that can put virtual tokens before its sequences. */

@@ -42,9 +42,9 @@ export class PromptCache implements Disposable {
     const isLong = (tokens: readonly number[]) => tokens.length > model.cachedPositions - virtual;
     const turned = isLong(this.#tokens) !== isLong(prompt);
     const same = turned ? 0 : Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
-    this.#tokens.length = same;
-    this.#cache.truncate(same > 0 ? same + virtual : 0);
-    this.#reused = same;
+    const kept = this.#cache.truncate(same > 0 ? same + virtual : 0);
+    this.#reused = Math.max(0, kept - virtual);
+    this.#tokens.length = this.#reused;
     return this.#cache;
   }
 

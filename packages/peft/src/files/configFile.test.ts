@@ -52,6 +52,13 @@ test("classic fields are always written, others where they differ from the defau
   expect(configJson(peftMethods.LORA, new LoraConfig())).toContain('"lora_dropout": 0.0,');
 });
 
+test("an empty list asks for nothing that is not supported, a full one does", () => {
+  expect(read({ peft_type: "LORA", target_parameters: [] }).warnings).toEqual([]);
+  expect(() => read({ peft_type: "LORA", target_parameters: ["experts.down_proj"] })).toThrow(
+    'target_parameters is ["experts.down_proj"], which LORA here does not support',
+  );
+});
+
 test.each<[string, object, string]>([
   ["IA3", { feedforward_modules: 1e300 }, "feedforwardModules is 1e+300; it must be null, a list of names or a text"],
   ["ADALORA", { rank_pattern: { "a.lora_E": 7 } }, 'rankPattern is {"a.lora_E":7}; it must be null, or lists of true'],

@@ -21,6 +21,12 @@ export async function planPrompt(model: Module, options: NewAdapter & { method: 
       `${method.peftType} puts virtual tokens before sequences, which a ${model.constructor.name} does not take`,
     );
   }
+  const { withoutKeys = [] } = model.attentionSizes;
+  if (method.kind === "cache" && withoutKeys.length > 0) {
+    throw new Error(
+      `${method.peftType} puts keys and values before those of every layer, and layers ${withoutKeys.join(", ")} of a ${model.constructor.name} have none; take a method whose virtual tokens are embeddings, such as prompt tuning`,
+    );
+  }
   const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
   const config = resolveSizes(model, headed, method);
   const warnings: Warning[] = [];

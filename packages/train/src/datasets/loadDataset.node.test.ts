@@ -48,6 +48,20 @@ test.each<[string, string, string]>([
   },
 );
 
+test("noise in the pages of a Parquet file gives an error that names it, wherever it stands", async () => {
+  const name = "chats.snappy.parquet";
+  const bytes = await readFile(join(import.meta.dirname, "../testing", name));
+  const messages: string[] = [];
+  for (let at = 4; at < 300; at++) {
+    const damaged = Uint8Array.from(bytes);
+    damaged.set([0xff, 0xff, 0xff, 0xff], at);
+    const reading = loadDataset(name, { files: memoryFiles({ [name]: damaged }) });
+    await reading.catch((error: Error) => messages.push(error.message));
+  }
+  expect(messages.length).toBeGreaterThan(100);
+  expect(messages.filter((message) => !message.startsWith(name))).toEqual([]);
+});
+
 test("bytes that are not UTF-8 are told with their line", async () => {
   const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
   try {

@@ -1,7 +1,8 @@
 import type { ByteSource } from "@lowrank/core";
-import { type FileMetaData, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
+import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import type { DataRecord } from "./dataRecord.ts";
+import { type ColumnChunk, checkPages, columnChunks } from "./parquetColumns.ts";
 
 /** The most bytes that an unpacked page of a column may have; writers make pages of 1 MB. */
 const mostPageBytes = 2 ** 27;
@@ -19,6 +20,7 @@ const limited = Object.fromEntries(
 
 /** The rows of a Parquet file as records, a group of rows at a time. */
 export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
+  let chunks: readonly ColumnChunk[] = [];
   const file = {
     byteLength: source.size,
     slice: async (start: number, end: number = source.size) => {
@@ -26,7 +28,10 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
         throw new Error(`it names bytes ${start} to ${end} of ${source.size}`);
       }
       const { buffer, byteOffset, byteLength } = await source.read(start, end - start);
-      return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+      const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+      const whole = chunks.filter((chunk) => chunk.start >= start && chunk.start + chunk.length <= end);
+      for (const chunk of whole) checkPages(bytes, chunk.start - start, chunk);
+      return bytes;
     },
   };
   const damaged = (error: unknown): never => {
@@ -34,7 +39,7 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
   };
   const metadata = await parquetMetadataAsync(file).catch(damaged);
   try {
-    checkColumns(metadata, source.size);
+    chunks = columnChunks(metadata, source.size);
   } catch (error) {
     damaged(error);
   }
@@ -45,37 +50,6 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
     const rows = await parquetReadObjects({ file, metadata, compressors: limited, ...range }).catch(damaged);
     for (const [i, row] of rows.entries()) yield { value: plain(row), where: `${name}: row ${start + i + 1}` };
     start = end;
-  }
-}
-
-type SchemaTree = ReturnType<typeof parquetSchema>;
-
-/** The paths of a schema's columns. */
-function leaves({ children, path }: SchemaTree): string[] {
-  return children.length > 0 ? children.flatMap(leaves) : [path.join(".")];
-}
-
-/**
- * Throws unless each group's columns are those of the schema, each once, and lie within the file.
- * The library reads all at once; where one is none, the failures of others are nobody's.
- */
-function checkColumns(metadata: FileMetaData, size: number): void {
-  const paths = leaves(parquetSchema(metadata)).sort();
-  const twice = paths.find((path, i) => path === paths[i + 1]);
-  if (twice !== undefined) throw new Error(`its schema has the column ${twice} twice`);
-  const known = paths.join(", ");
-  for (const [i, { columns }] of metadata.row_groups.entries()) {
-    const found = columns.map(({ meta_data: column }) => column?.path_in_schema?.join(".") ?? "");
-    if (found.sort().join(", ") !== known) {
-      throw new Error(`its group ${i} of rows has the columns ${found.join(", ")}; the schema has ${known}`);
-    }
-    for (const { meta_data: column } of columns) {
-      const [data, length] = [Number(column?.data_page_offset), Number(column?.total_compressed_size)];
-      const start = Math.min(Number(column?.dictionary_page_offset) || data, data);
-      if (!(start >= 0 && length >= 0 && start + length <= size)) {
-        throw new Error(`its column ${column?.path_in_schema?.join(".")} is said to lie beyond its ${size} bytes`);
-      }
-    }
   }
 }
 

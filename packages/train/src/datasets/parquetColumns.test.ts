@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { checkPages } from "./parquetColumns.ts";
+
+/** A number as Thrift's compact protocol has it. */
+function varint(value: number): number[] {
+  const zigzag = 2 * value;
+  const groups = [];
+  for (let rest = zigzag; rest > 0 || groups.length === 0; rest = Math.floor(rest / 128)) groups.push(rest % 128);
+  return groups.map((group, i) => (i < groups.length - 1 ? group + 128 : group));
+}
+
+/** A page of data that says how many values and bytes it has, with one byte of content. */
+const page = (values: number, bytes = 1) => [
+  ...[0x15, 0, 0x15, ...varint(bytes), 0x15, ...varint(bytes)],
+  ...[0x2c, 0x15, ...varint(values), 0x15, 0, 0x15, 6, 0x15, 6, 0, 0, 7],
+];
+
+/** Checks a column of these pages, which is said to have so many values. */
+function check(pages: number[], values: number): void {
+  const before = [1, 2, 3];
+  const { buffer } = Uint8Array.from([...before, ...pages]);
+  checkPages(buffer, before.length, { path: "a.b", start: 0, length: pages.length, values });
+}
+
+test("pages that have what the metadata says", () => {
+  check([...page(3), ...page(2)], 5);
+});
+
+test.each<[string, number[], number, string]>([
+  ["values by the million", page(2 ** 24), 2 ** 24, "column a.b says that it has 16777216 values; at most 8388608"],
+  ["fewer values", [...page(3), ...page(1)], 5, "its column a.b has pages of 4 values, and is said to have 5"],
+  ["more values", [...page(3), ...page(3)], 5, "pages of 6 values, and is said to have 5"],
+  ["a page beyond the column", page(3, 100), 3, "goes beyond the column's"],
+])("%s", (_what, pages, values, message) => {
+  expect(() => check(pages, values)).toThrow(message);
+});
