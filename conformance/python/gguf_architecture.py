@@ -97,7 +97,8 @@ class GgufArchitecture:
         said = set()
         for key, theirs in KEYS:
             value = getattr(self.config, theirs, None)
-            if value is not None and hasattr(known, theirs):
+            # A window of 0 is none.
+            if value is not None and hasattr(known, theirs) and (value or theirs != "sliding_window"):
                 said.add(key)
                 yield key, theirs, value
         rope = getattr(self.config, "rope_parameters", None)

@@ -3,6 +3,7 @@ import type { MatmulPrecision } from "./matmulPrecision.ts";
 import type { Packing } from "./packed/packedFormat.ts";
 import { byteLength } from "./packing.ts";
 import { type Shape, sizeOf } from "./shape.ts";
+import { expectSynchronous } from "./synchronous.ts";
 
 /** A block of memory that a backend handed out. */
 export interface Buffer {
@@ -165,7 +166,12 @@ let current: Backend | undefined;
 
 /** Makes `backend` the one on which new tensors are created: `await init(wasm())`. Returns it. */
 export async function init(backend: Backend | Promise<Backend>): Promise<Backend> {
-  current = await backend;
+  const given = await backend;
+  if (typeof given?.run !== "function") {
+    const what = typeof given === "function" ? `the function ${(given as { name: string }).name}` : String(given);
+    throw new Error(`init: ${what} is no backend; give what such a function returns, as in init(wasm())`);
+  }
+  current = given;
   return current;
 }
 
@@ -174,7 +180,7 @@ export function withBackend<T>(backend: Backend, fn: () => T): T {
   const before = current;
   current = backend;
   try {
-    return fn();
+    return expectSynchronous("withBackend", fn());
   } finally {
     current = before;
   }

@@ -38,3 +38,4 @@ export type { BlockFormat, FourBitFormat, Packing } from "./packed/packedFormat.
 export { byteLength, formatOf } from "./packing.ts";
 export { adam8bitBlockSize } from "./quantize/adam8bitBlockSize.ts";
 export { normalizeDim, type Shape, sameShape, sizeOf, stridesOf } from "./shape.ts";
+export { expectSynchronous } from "./synchronous.ts";

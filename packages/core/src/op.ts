@@ -239,7 +239,8 @@ export function backendOf<P>(definition: OpDefinition<P>, inputs: readonly Tenso
 }
 
 function apart<P>({ name }: OpDefinition<P>, one: Backend, other: Backend): Error {
-  return new Error(`${name}: inputs live on ${one.name} and ${other.name}; move them to one backend`);
+  const second = one.name === other.name ? `another ${other.name}` : other.name;
+  return new Error(`${name}: inputs live on ${one.name} and ${second}; move them to one backend by toBackend`);
 }
 
 function writeInPlace<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P, supported: boolean): void {

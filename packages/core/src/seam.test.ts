@@ -5,9 +5,11 @@ import {
   type Backend,
   cat,
   clipToNorm,
+  currentBackend,
   defineOp,
   geglu,
   gradNorm,
+  init,
   matmul,
   memory,
   meta,
@@ -213,6 +215,30 @@ describe("sync", () => {
   it("waits for a backend that records, and passes its error on", async () => {
     await expect(sync({ ...reference(), sync: () => Promise.reject(new Error("late")) })).rejects.toThrow("late");
     await expect(sync(reference())).resolves.toBeUndefined();
+  });
+});
+
+describe("init", () => {
+  it("refuses what is no backend, such as a function that was not called", async () => {
+    const before = await init(reference());
+    const start = async () => reference();
+    await expect(init(start as never)).rejects.toThrow(
+      "init: the function start is no backend; give what such a function returns, as in init(wasm())",
+    );
+    await expect(init(undefined as never)).rejects.toThrow("init: undefined is no backend");
+    await expect(init({} as never)).rejects.toThrow("init: [object Object] is no backend");
+    expect(currentBackend()).toBe(before);
+  });
+});
+
+describe("an op on two backends", () => {
+  it("is an error that tells them apart and names what moves a tensor", async () => {
+    const [one, other] = [reference(), reference()];
+    const [x, y] = [one, other].map((backend) => tensor([1], { backend }));
+    expect(() => add(x, y)).toThrow(
+      "add: inputs live on reference and another reference; move them to one backend by toBackend",
+    );
+    expect(await numbers(add(x, await toBackend(y, one)))).toEqual([2]);
   });
 });
 

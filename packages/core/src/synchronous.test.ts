@@ -1,11 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { enableGrad, init, isGradEnabled, memory, noGrad, ones, reference, scope } from "./index.ts";
+import { enableGrad, init, isGradEnabled, memory, noGrad, ones, reference, scope, withBackend } from "./index.ts";
 
 beforeAll(async () => {
   await init(reference());
 });
 
-describe.each(Object.entries({ noGrad, enableGrad, scope }))("%s", (name, run) => {
+const onReference = <T>(fn: () => T): T => withBackend(reference(), fn);
+
+describe.each(Object.entries({ noGrad, enableGrad, scope, withBackend: onReference }))("%s", (name, run) => {
   it("refuses an asynchronous function, saying so, and leaves nothing behind", async () => {
     const before = memory().buffers;
     const message = `${name}: the function returned a promise, and ends before what it awaits; await outside of ${name}, and give it a synchronous function`;

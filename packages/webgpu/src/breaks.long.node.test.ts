@@ -1,3 +1,4 @@
+import { blockFormats } from "@lowrank/core";
 import { testBackend } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../scripts/webgpuTests.ts";
@@ -33,11 +34,19 @@ function isAsked(name: string, place: number): boolean {
 if (asked === "") console.log("skipped: the control of the tests on WebGPU (LOWRANK_CONTROL=1 runs it)");
 
 /**
- * True for an error that changes no result: rows of weights in GGUF's blocks are whole blocks, so
- * that none ends inside of a thread's four columns.
+ * True for an error that changes no result. Rows of weights in GGUF's blocks are whole blocks, so
+ * that none ends inside of a thread's four columns. Blocks of whole words never need the second
+ * word of a number that lies across two. Where a sum is a multiple of four terms long, nothing asks
+ * for its end.
  */
-const isHarmless = (name: string, { what }: Break): boolean =>
-  /, q\d_\d$/.test(name) && /^skipped edge: [012]u \+ 1u < u\.n$/.test(what);
+function isHarmless(name: string, { what }: Break): boolean {
+  if (name.startsWith("product") && what === "skipped edge: 3u + 1u < end") return true;
+  const [, dtype, rest] = /, (q\d_[\dk])(.*)$/.exec(name) ?? [];
+  if (dtype === undefined) return false;
+  if (/^skipped edge: [012]u \+ 1u < u\.n$/.test(what)) return rest === "";
+  const { bytes } = blockFormats[dtype as keyof typeof blockFormats].block;
+  return bytes % 4 === 0 && what === "shifted index: w[((at >> 2u) + 1u) + 1u]";
+}
 
 const errorOf = (check: Check, backend: WebGpuBackend): Promise<Error | undefined> =>
   check.run(backend).then(

@@ -1,5 +1,5 @@
 import type { BackendOp, Buffer, TensorRef } from "@lowrank/core/backend";
-import { byteLength, sizeOf } from "@lowrank/core/backend";
+import { byteLength, expectSynchronous, sizeOf } from "@lowrank/core/backend";
 import type { OpenedDevice } from "./device/openDevice.ts";
 import { Faults, faultBytes } from "./faults/faults.ts";
 import { LateErrors } from "./faults/lateErrors.ts";
@@ -173,7 +173,7 @@ export async function onDevice(
       const { shaders, calls } = { shaders: new Set<Shader>(), calls: [] as CheckedCall[] };
       dry = { shaders, calls };
       try {
-        fn();
+        expectSynchronous("warmUp", fn());
       } finally {
         dry = null;
       }

@@ -29,6 +29,15 @@ describe.skipIf(noWebGpu)("warmUp", () => {
     for (const sum of sums) expect(sum).toBeCloseTo(1, 5);
   });
 
+  it("refuses an asynchronous step, whose later work would not be seen", async () => {
+    const step = async () => {
+      await backend.sync();
+      throw new Error("not to be reported as unhandled");
+    };
+    await expect(backend.warmUp(step)).rejects.toThrow("warmUp: the function returned a promise");
+    expect(await tensor([2], { backend }).toArray()).toEqual([2]);
+  });
+
   it("tells of a kernel that does not compile", async () => {
     const broken = shader({
       name: "broken",

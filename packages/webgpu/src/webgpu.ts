@@ -1,5 +1,6 @@
 import type { Backend } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
+import { expectGiven, expectPowerPreference } from "./device/expectGiven.ts";
 import { describeAdapter, openDevice } from "./device/openDevice.ts";
 import type { Adapter, Device } from "./gpuTypes.ts";
 import type { WebGpuKernel } from "./kernel.ts";
@@ -69,6 +70,9 @@ const webgpuKeys: OptionKeys<WebGpuOptions> = {
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   checkOptions("webgpu", options, webgpuKeys);
   const { device, adapter, powerPreference, batchInvariant = false, subgroups, kernels = [] } = options;
+  expectGiven("device", device);
+  expectGiven("adapter", adapter);
+  expectPowerPreference(powerPreference);
   const opened = device
     ? { device, adapter: describeAdapter(device.adapterInfo) }
     : await openDevice({ powerPreference }, adapter);

@@ -1,10 +1,12 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasRedis, startRedis } from "../../../../scripts/redisServer.ts";
 import { runCommand } from "../testing/runCommand.ts";
+import { startProcess } from "../testing/startProcess.ts";
 
 let temporary: string;
 const at = (name: string) => join(temporary, name);
@@ -100,4 +102,48 @@ test.each([
   const { code, stderr } = await compare(words);
   expect(stderr).toContain(message);
   expect(code).toBe(1);
+});
+
+test.skipIf(!hasRedis)(
+  "workers of a queue run it: the same losses, table and page, and nothing twice",
+  async () => {
+    await mkdir(at("redis"));
+    const redis = await startRedis(at("redis"));
+    await cp(fileURLToPath(nanoModelFolder), at("small"), { recursive: true });
+    const words = `${short.replace("--train-examples 16 ", "")} --methods lora,bitfit --seeds 1 --json`;
+    const run = (output: string, ...more: string[]) =>
+      compare(words, "--model", at("small"), "--data", at("pairs.jsonl"), "--output", at(output), ...more);
+    const queued = ["--queue", redis.url, "--store", at("store")];
+    const args = ["worker", at("small"), ...queued, "--lock-seconds", "2"];
+    const worker = await startProcess(args, /taking jobs/, { cwd: temporary });
+    try {
+      const here = await run("here");
+      const there = await run("there", ...queued);
+      const losses = ({ stdout }: { stdout: string }) =>
+        JSON.parse(stdout).runs.map(({ measured, error }: { measured?: { loss: number }; error?: string }) => {
+          return measured?.loss ?? error;
+        });
+      expect(there.code).toBe(0);
+      expect(losses(there)).toEqual(losses(here));
+      expect(losses(there)[1]).toContain("BitFit trains biases");
+      const titles = async (output: string) => {
+        const page = await readFile(at(`${output}/comparison.html`), "utf8");
+        return page.match(/<(title|h1|h2|th)[^>]*>[^<]*/g);
+      };
+      expect(await titles("there")).toEqual(await titles("here"));
+    } finally {
+      await worker.stop();
+    }
+    // Without a worker: what was done is taken from the store, and kept in another folder.
+    const again = await run("again", ...queued, "--methods", "lora");
+    expect(again.code).toBe(0);
+    expect(again.stderr).toMatch(/\[1\/1\] lora, seed 0: loss/);
+    await redis.stop();
+  },
+  240_000,
+);
+
+test("misuse: a queue needs a store, a model and data", async () => {
+  const { stderr } = await compare("--queue redis://127.0.0.1:1 --store somewhere");
+  expect(stderr).toContain("error: --queue needs --model too; give it, or leave --queue and --store out");
 });

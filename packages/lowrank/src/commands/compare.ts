@@ -6,6 +6,7 @@ import { compareOutcomes } from "../compare/comparison.ts";
 import type { Job, JobData, Outcome } from "../compare/job.ts";
 import { loadNano } from "../compare/loadNano.ts";
 import { type RunJobsOptions, runJobs } from "../compare/runJobs.ts";
+import type { QueuePlace } from "../compare/runQueued.ts";
 import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
 import { backendOption, startBackend } from "./backends.ts";
@@ -35,13 +36,15 @@ interface CompareCommandOptions {
   backend: string;
   threads: number;
   output?: string;
+  queue?: string;
+  store?: string;
   json?: boolean;
 }
 
 const help = (): string => `
 Each run is a process of its own, so that its peak memory is that of one method. Without --model and --data, the embedded
 model (npm install @lowrank/nano), which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
-goes on where it was stopped.
+goes on where it was stopped. With --queue and --store the workers of a queue run it (lowrank worker).
 
 Methods: ${wrapped(methodNames().join(", "))}.
 
@@ -85,6 +88,11 @@ export function compareCommand(plugins: readonly string[]): Command {
     .option("--test-examples <n>", "measure on these many at most", integer(1), 200)
     .addOption(backendOption())
     .addOption(threadsOption())
+    .option(
+      "--queue <url>",
+      "let the workers of a queue run it, as redis://host:port; needs --store, --model and --data",
+    )
+    .option("--store <place>", "with --queue, the workers' store: a folder, or s3://bucket/prefix")
     .option("--output <dir>", "write tables, a page with charts, and each run's numbers here")
     .option("--json", "print one JSON object")
     .addHelpText("after", help())
@@ -105,6 +113,7 @@ function rates(text: string): Map<string, number> {
 
 async function compare(options: CompareCommandOptions, plugins: readonly string[]): Promise<void> {
   const { output, lr = new Map<string, number>() } = options;
+  const place = queuePlace(options);
   const chosen = findMethods(options.methods);
   const unused = [...lr.keys()].filter((name) => !options.methods.includes(name));
   if (unused.length > 0) throw new Error(`--lr names ${unused.join(", ")}, which --methods does not; add it there`);
@@ -114,7 +123,7 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
   if (data.kind === "task") await loadNano();
   if (data.kind === "files") await checkFiles([...data.data, data.validation ?? []].flat());
   // Each run starts it for itself; where there is none, one error is enough.
-  await startBackend(options.backend, { threads: options.threads });
+  if (options.queue === undefined) await startBackend(options.backend, { threads: options.threads });
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
     chosen.map(({ name, learningRate }): Job => {
       const { r, targetModules, virtualTokens, steps, batchSize, testExamples } = options;
@@ -134,7 +143,8 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
       };
     }),
   ).flat();
-  const outcomes = await runJobs(jobs, { folder: output ?? null, plugins, ...progress(jobs.length) });
+  const running = { folder: output ?? null, plugins, ...progress(jobs.length) };
+  const outcomes = await (place ? runElsewhere(jobs, place, running) : runJobs(jobs, running));
   const found = compareOutcomes(outcomes);
   if (output !== undefined) {
     await mkdir(output, { recursive: true });
@@ -150,6 +160,20 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
   if (options.json) printJson(JSON.parse(found.json));
   else console.log(found.text);
   if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run came to its end; see above");
+}
+
+/** The queue and the store that options name; null: the runs are processes of this one. */
+function queuePlace({ queue, store, model, data }: CompareCommandOptions): QueuePlace | null {
+  const given = Object.entries({ queue, store }).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return null;
+  const missing = Object.entries({ queue, store, model, data }).find(([, value]) => value === undefined);
+  if (missing) throw new Error(`--${given[0][0]} needs --${missing[0]} too; give it, or leave --queue and --store out`);
+  return { queue: queue as string, store: store as string };
+}
+
+async function runElsewhere(jobs: readonly Job[], place: QueuePlace, options: RunJobsOptions): Promise<Outcome[]> {
+  const { runQueued } = await import("../compare/runQueued.ts");
+  return runQueued(jobs as readonly (Job & { model: string })[], place, options);
 }
 
 function dataOf({

@@ -9,6 +9,9 @@ const libraryWords: readonly { readonly flag: string; readonly words: RegExp; re
   { flag: "--weights", words: /\bweights "(\w+)"/, instead: "--weights $1" },
   { flag: "--activations", words: /\bactivations "(\w+)"/, instead: "--activations $1" },
   { flag: "--max-new-tokens", words: /^generate: (.* \d+ new ones)/, instead: "$1 (--max-new-tokens)" },
+  { flag: "--beta", words: /^\w+: beta is/, instead: "--beta is" },
+  { flag: "--scale", words: /^\w+: scale is/, instead: "--scale is" },
+  { flag: "--temperature", words: /^\w+: temperature is/, instead: "--temperature is" },
   { flag: "--stop", words: /^stop holds/, instead: "--stop holds" },
 ];
 

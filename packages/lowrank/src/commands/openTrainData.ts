@@ -34,10 +34,12 @@ export interface OpenDataOptions extends DataOptions {
   stream?: boolean;
   /** The folder for indices. */
   dataCache?: string;
+  /** Examples in a forward pass. */
+  batchSize: number;
 }
 
 /** Options that say which records are read. */
-export type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFraction">;
+export type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFraction" | "batchSize">;
 
 /** Files of more bytes are read when their examples are wanted. */
 const largeBytes = 64e6;

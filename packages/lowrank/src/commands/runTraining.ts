@@ -251,7 +251,9 @@ function nextSteps(
   { adapted, mergeable, note }: Learner,
   files: readonly string[],
 ): string[] {
-  const wrote = [`wrote ${output}: ${files.join(", ")}`, ...(note === null ? [] : [note]), "next:"];
+  const written = [`wrote ${output}: ${files.join(", ")}`, ...(note === null ? [] : [note])];
+  if (!adapted && !task.kind.writes) return written;
+  const wrote = [...written, "next:"];
   if (!task.kind.writes) return [...wrote, `  ${shellWord(join(output, "README.md"))} has the code that uses it`];
   if (!adapted) return [...wrote, `  lowrank generate --model ${shellWord(output)} --prompt "..."`];
   const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const tokenizer = await Tokenizer.fromFiles(await folderFiles(nanoModelFolder));
-const common = { validationFraction: 0, blockSize: 16 };
+const common = { validationFraction: 0, blockSize: 16, batchSize: 8 };
 
 test("bad records are errors, or are left out, counted and told", async () => {
   const path = join(folder, "bad.jsonl");

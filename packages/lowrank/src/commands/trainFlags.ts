@@ -23,7 +23,11 @@ function flagOf(name: string): string {
 export function withFlags(message: string): string {
   const names =
     /\b(learningRate|maxGradNorm|maxLength|batchSize|gradientAccumulationSteps|warmupSteps|minLr|minLrRate|metricForBestModel|loadBestModelAtEnd)\b/g;
-  return message.replace(/^Trainer: /, "").replace(names, flagOf);
+  return message
+    .replace(/^Trainer: /, "")
+    .replace(/^evaluate: metrics has/, "--metrics has")
+    .replace(", or of computeMetrics", "")
+    .replace(names, flagOf);
 }
 
 /** "--seed is 2, and 1 in the checkpoint" */

@@ -1,8 +1,8 @@
 import { fork } from "node:child_process";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { localQueue } from "@lowrank/serve/jobs";
 import type { Job, Message, Outcome } from "./job.ts";
+import { keepOutcome, keptOutcomes } from "./keptOutcomes.ts";
 
 /** Options of `runJobs`, and functions that it calls while jobs run. */
 export interface RunJobsOptions {
@@ -25,15 +25,13 @@ export interface RunJobsOptions {
  */
 export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
   const { folder, plugins } = options;
-  const earlierOutcomes: (Outcome | null)[] = [];
-  // One by one, so that the error names the first file of other settings.
-  for (const job of jobs) earlierOutcomes.push(folder === null ? null : await readOutcome(folder, job));
+  const earlierOutcomes = await keptOutcomes(folder, jobs);
   const outcomes: Outcome[] = [];
   const { promise: all, resolve, reject } = Promise.withResolvers<void>();
   const run = async (i: number): Promise<void> => {
     const [job, earlier] = [jobs[i], earlierOutcomes[i]];
     const outcome = earlier ?? (await runInProcess(job, plugins, (message) => options.step(job, message)));
-    if (folder !== null && earlier === null && "measured" in outcome) await keep(folder, outcome);
+    if (earlier === null) await keepOutcome(folder, outcome);
     outcomes.push(outcome);
     options.done(outcome, i + 1, earlier !== null);
     if (outcomes.length === jobs.length) resolve();
@@ -49,27 +47,6 @@ export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Pr
     await working.close();
   }
   return outcomes;
-}
-
-const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
-
-async function readOutcome(folder: string, job: Job): Promise<Outcome | null> {
-  const file = fileOf(folder, job);
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw error;
-  });
-  if (text === null) return null;
-  const outcome = JSON.parse(text) as Outcome;
-  if (JSON.stringify(outcome.job) === JSON.stringify(job)) return outcome;
-  throw new Error(`${file} is of other settings; give another --output, or remove it`);
-}
-
-async function keep(folder: string, outcome: Outcome): Promise<void> {
-  const file = fileOf(folder, outcome.job);
-  await mkdir(join(folder, "runs"), { recursive: true });
-  await writeFile(`${file}.part`, `${JSON.stringify(outcome, null, 2)}\n`);
-  await rename(`${file}.part`, file);
 }
 
 /**

@@ -1,4 +1,16 @@
-import { copyInto, keep, memory, noGrad, reference, scope, type Tensor, tensor, to, withBackend } from "@lowrank/core";
+import {
+  copyInto,
+  init,
+  keep,
+  memory,
+  noGrad,
+  reference,
+  scope,
+  type Tensor,
+  tensor,
+  to,
+  withBackend,
+} from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
 import { Adagrad } from "./adagrad.ts";
@@ -38,22 +50,21 @@ const values = (t: Tensor) => scope(() => to(t.detach(), { dtype: "f32" })).data
 
 describe.each(Object.entries(optimizers))("%s", (_name, make) => {
   it.each(["bf16", "f16"] as const)("takes 1,000 tiny steps of a %s parameter as of an f32 one", async (dtype) => {
-    await withBackend(reference(), async () => {
-      const [half, full] = [leaf(dtype), leaf("f32")];
-      using ofHalf = make([half]);
-      using ofFull = make([full]);
-      for (const param of [half, full]) giveGradient(param);
-      ofHalf.step();
-      ofFull.step();
-      // One step is too small to be seen.
-      expect(await values(half)).toEqual(Float32Array.from(start));
-      for (let i = 1; i < 1000; i++) for (const optimizer of [ofHalf, ofFull]) optimizer.step();
-      const { master } = ofHalf.stateDict().state.get(0)!.tensors;
-      expect(await master.data()).toEqual(await full.data());
-      const rounded = await values(scope(() => to(full.detach(), { dtype })));
-      expect(await values(half)).toEqual(rounded);
-      expect(rounded[0]).toBeLessThan(start[0]);
-    });
+    await init(reference());
+    const [half, full] = [leaf(dtype), leaf("f32")];
+    using ofHalf = make([half]);
+    using ofFull = make([full]);
+    for (const param of [half, full]) giveGradient(param);
+    ofHalf.step();
+    ofFull.step();
+    // One step is too small to be seen.
+    expect(await values(half)).toEqual(Float32Array.from(start));
+    for (let i = 1; i < 1000; i++) for (const optimizer of [ofHalf, ofFull]) optimizer.step();
+    const { master } = ofHalf.stateDict().state.get(0)!.tensors;
+    expect(await master.data()).toEqual(await full.data());
+    const rounded = await values(scope(() => to(full.detach(), { dtype })));
+    expect(await values(half)).toEqual(rounded);
+    expect(rounded[0]).toBeLessThan(start[0]);
   });
 });
 

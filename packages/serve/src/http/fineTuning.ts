@@ -1,5 +1,5 @@
 import type { FileStore } from "../jobs/fileStore.ts";
-import type { JobMethod, OptionValue } from "../jobs/job.ts";
+import type { JobKind, OptionValue } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/jobQueue.ts";
 import type { JobStore } from "../jobs/jobStore.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
@@ -17,7 +17,7 @@ export interface FineTuning {
    * Throws, naming the option, for options of a training that the workers would not take. Default:
    * no option is taken.
    */
-  readonly checkOptions?: (method: JobMethod, options: Readonly<Record<string, OptionValue>>) => void;
+  readonly checkOptions?: (method: JobKind, options: Readonly<Record<string, OptionValue>>) => void;
 }
 
 /** The most that one key may have. */

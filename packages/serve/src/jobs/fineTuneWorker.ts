@@ -10,6 +10,8 @@ import { adapterVersion, publish } from "./publish.ts";
 export interface TrainedJob {
   readonly trainedTokens: number;
   readonly resultFiles: readonly string[];
+  /** False for a job that leaves no adapter. */
+  readonly writesAdapter: boolean;
 }
 
 /** Options of `fineTuneWorker`. */
@@ -43,8 +45,8 @@ export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
       const { job, end } = state;
       if (end) return settle(job, end);
       try {
-        const trained = await train(job, attempt, signal);
-        const version = await adapterVersion(place, job);
+        const { writesAdapter, ...trained } = await train(job, attempt, signal);
+        const version = writesAdapter ? await adapterVersion(place, job) : {};
         await settle(job, { status: "succeeded", at: now(), ...trained, ...version });
       } catch (error) {
         if (!(error instanceof JobRefused)) throw error;

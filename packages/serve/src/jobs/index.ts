@@ -14,6 +14,7 @@ export {
   type JobEnd,
   type JobError,
   type JobEvent,
+  type JobKind,
   type JobMethod,
   type JobProgress,
   JobRefused,

@@ -16,7 +16,7 @@ export interface FineTuneJob {
   readonly served: boolean;
   readonly trainingFile: string;
   readonly validationFile: string | null;
-  readonly method: JobMethod;
+  readonly method: JobKind;
   /** Hyperparameters as the order says them. */
   readonly hyperparameters: Readonly<Record<string, OptionValue>>;
   readonly seed: number;
@@ -30,6 +30,9 @@ export interface FineTuneJob {
 
 /** The kinds of training. */
 export type JobMethod = "supervised" | "dpo";
+
+/** The kinds of jobs: trainings, and the measured runs of comparisons, which leave no adapter. */
+export type JobKind = JobMethod | "comparison";
 
 /** The way a job has come so far, as its worker tells it. */
 export interface JobProgress {

@@ -45,6 +45,12 @@ export const edgeProducts: readonly ProductCase[] = [
   { ...gpu, a: [3, 140], w: [140, 34] },
   { ...soft, a: [39, 1], w: [39, 257], transposeA: true },
   { ...soft, a: [36, 2], w: [36, 260], transposeA: true },
+  { ...soft, a: [3, 1], w: [3, 257], transposeA: true },
+  { ...hard("staged 8x8"), a: [65, 18], w: [18, 49] },
+  { ...hard("staged 8x8"), a: [64, 20, 18], w: [64, 20, 33], transposeA: true },
+  { ...gpu, a: [2, 300], w: [8, 300], transposeB: true },
+  { ...gpu, a: [13, 20], w: [20, 97] },
+  { ...gpu, a: [13, 20], w: [20, 131] },
   { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "scaled" },
   { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "added" },
 ];
@@ -77,8 +83,12 @@ export const storedCases: readonly ProductCase[] = [
   ]),
   ...Object.keys(wideStoredWeights).flatMap((stored): ProductCase[] => [
     { ...soft, a: [21, 512], w: [19, 512], transposeB: true, stored },
+    { ...soft, a: [21, 256], w: [33, 256], transposeB: true, stored },
+    { ...soft, a: [9, 256], w: [129, 256], transposeB: true, stored },
+    { ...soft, a: [1, 256], w: [200, 256], transposeB: true, stored },
     { ...soft, a: [2, 37], w: [37, 256], stored },
     { ...gpu, a: [2, 256], w: [37, 256], transposeB: true, stored },
+    { ...gpu, a: [2, 256], w: [36, 256], transposeB: true, stored },
     { ...gpu, a: [17, 37], w: [37, 256], stored },
   ]),
   ...freeRows.flatMap((stored): ProductCase[] => [
@@ -89,5 +99,6 @@ export const storedCases: readonly ProductCase[] = [
     { ...gpu, a: [18, 18], w: [18, 33], stored },
     { ...soft, a: [9, 33], w: [18, 33], transposeB: true, stored },
   ]),
+  { ...soft, a: [9, 32], w: [129, 32], transposeB: true, stored: "fp4, nested" },
   { ...soft, a: [9, 33], w: [18, 33], transposeB: true, stored: "nf4" },
 ];

@@ -155,7 +155,7 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   if (result.aborted) throw new JobStopped();
   await learner.save(storeFiles(places.jobs.objects, adapterFolder(job.id)));
   const file = await resultFile(places, job);
-  return { trainedTokens: tokensOf(data, steps, options), resultFiles: [file.id] };
+  return { trainedTokens: tokensOf(data, steps, options), resultFiles: [file.id], writesAdapter: true };
 }
 
 /** The options of a job's training: its hyperparameters, and what it says beside them. */

@@ -1,6 +1,7 @@
 // The process that trains one job: its order comes as a message, the outcome goes back.
 import { constants, setPriority } from "node:os";
-import { type JobError, JobRefused, JobStopped, type TrainedJob } from "@lowrank/serve/jobs";
+import { type JobError, type JobKind, JobRefused, JobStopped, type TrainedJob } from "@lowrank/serve/jobs";
+import { measureQueued } from "../../compare/measureQueued.ts";
 import { loadPlugins } from "../plugins.ts";
 import { fineTune, type Order } from "./fineTune.ts";
 
@@ -26,11 +27,18 @@ process.on("message", async (message: ToJob) => {
   process.send?.(outcome, () => process.exit());
 });
 
+/** The code of each kind of jobs. */
+const runs: Readonly<Record<JobKind, typeof fineTune>> = {
+  supervised: fineTune,
+  dpo: fineTune,
+  comparison: measureQueued,
+};
+
 async function run(order: Order): Promise<JobOutcome> {
   if (order.yields) setPriority(constants.priority.PRIORITY_LOW);
   try {
     await loadPlugins(process.argv.slice(2));
-    return { trained: await fineTune(order, stop.signal) };
+    return { trained: await runs[order.job.method](order, stop.signal) };
   } catch (error) {
     if (error instanceof JobRefused) return { refused: error.detail };
     if (error instanceof JobStopped) return { stopped: true };

@@ -1,8 +1,8 @@
-import { basename } from "node:path";
 import { bullQueue, fineTuneWorker, type JobQueue, keepFilled, retryJob } from "@lowrank/serve/jobs";
 import { withInterrupt } from "../interrupt.ts";
 import type { WorkerCommandOptions } from "../worker.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
+import { servedNameOf } from "./servedName.ts";
 import { trainInProcess } from "./trainInProcess.ts";
 
 /** Runs `lowrank worker`, until it is interrupted. */
@@ -25,7 +25,7 @@ export async function runWorker(options: WorkerCommandOptions, plugins: readonly
 
 /** Returns the name by which servers know the model. */
 function servedName(options: Pick<WorkerCommandOptions, "model" | "servedModelName">): string {
-  return options.servedModelName ?? basename(options.model).replace(/\.gguf$/i, "");
+  return options.servedModelName ?? servedNameOf(options.model);
 }
 
 async function takeJobs(

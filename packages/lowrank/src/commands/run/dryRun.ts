@@ -69,7 +69,11 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
         gradientCheckpointing: options.gradientCheckpointing,
       })
     : null;
-  if (plan) voice.say(memoryLine(plan));
+  voice.say(
+    plan
+      ? memoryLine(plan)
+      : `memory: ${byteText(4 * all + 12 * trainable)} of weights, gradients and moments in f32, and activations on top of that`,
+  );
   if (options.teacher !== undefined) voice.say("memory: the teacher comes on top of that");
   if (options.weights === "packed") voice.say("memory: reckoned with weights in f32; --weights packed takes less");
 

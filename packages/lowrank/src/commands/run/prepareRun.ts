@@ -6,14 +6,16 @@ import { trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../../report/methods.ts";
 import { describeBackend } from "../backends.ts";
 import { storedQuantization } from "../loading.ts";
+import { isEncoder } from "../modelConfig.ts";
 import { indexTrainData } from "../openTrainData.ts";
+import { listed } from "../optionValue.ts";
 import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../quantizeOptions.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import { trainedConfig } from "../trainedConfig.ts";
 import { virtualTokens } from "../virtualTokens.ts";
 import type { LoadedBase } from "./kinds/modelKind.ts";
 import type { CommandTask, TaskData } from "./tasks/commandTask.ts";
-import { findTask, taskOfFlags } from "./tasks/index.ts";
+import { findTask, taskOfFlags, tasks } from "./tasks/index.ts";
 import type { TrainVoice } from "./trainVoice.ts";
 
 /** A base model, and the form in which its layers were quantised here. */
@@ -62,6 +64,12 @@ interface Asked extends Pick<PreparedData, "task" | "labels"> {
 /** Reads the options of a run. Wrong ones are told before anything is loaded. */
 export async function askedOf(options: TrainCommandOptions): Promise<Asked> {
   const { kind } = findTask(options.task);
+  if (kind.writes && (await isEncoder(options.model))) {
+    const others = tasks.filter((task) => !task.kind.writes).map(({ name }) => name);
+    throw new Error(
+      `--model ${options.model} is an encoder, which writes no text as --task ${options.task} needs it; give --task ${listed(others)}`,
+    );
+  }
   const configFor = await trainedConfig(options, kind.taskType);
   const task = taskOfFlags(options, configFor(1) === null);
   const config = configFor(1);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, stat, writeFile } from "node:fs/promises";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, extname, join } from "node:path";
 import { writeFolder } from "@lowrank/files";
 import {
   adapterFolder,
@@ -17,6 +17,7 @@ import {
 } from "@lowrank/serve/jobs";
 import { csvTable, textTable } from "../../report/table.ts";
 import { type JobPlaces, jobPlaces } from "../fineTuning/jobPlaces.ts";
+import { servedNameOf } from "../fineTuning/servedName.ts";
 import { trainInProcess } from "../fineTuning/trainInProcess.ts";
 import { withInterrupt } from "../interrupt.ts";
 import { shellWord } from "../output.ts";
@@ -72,7 +73,7 @@ async function orderTrials(plan: SweepPlan, places: JobPlaces): Promise<FineTune
   return jobs;
 }
 
-const servedName = ({ model }: SweepPlan): string => basename(resolve(model)).replace(/\.gguf$/i, "");
+const servedName = ({ model }: SweepPlan): string => servedNameOf(model);
 
 /** Writes files of JSONL to the store as one, under a name that its content gives. */
 async function upload({ files }: JobPlaces, paths: readonly string[]): Promise<string> {

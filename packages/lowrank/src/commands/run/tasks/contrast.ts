@@ -18,6 +18,21 @@ function textsOf({ anchor, positive, negative }: ContrastExample) {
   return named.map(([name, { inputIds }]) => ({ name, inputIds, labels: inputIds.map(() => ignoreIndex) }));
 }
 
+/** Throws for negatives of some examples alone, and for batches with nothing to tell apart. */
+function checkContrast(first: readonly ContrastExample[], batchSize: number): void {
+  const count = first.filter(({ negative }) => negative).length;
+  if (count > 0 && count < first.length) {
+    const at = first.findIndex(({ negative }) => (negative === undefined) !== (first[0].negative === undefined));
+    throw new Error(
+      `example ${at + 1} of --data ${first[at].negative ? "has" : "lacks"} a negative; give all one, or none`,
+    );
+  }
+  if (batchSize > 1 || count > 0) return;
+  throw new Error(
+    "a batch of one pair has nothing to tell it from; give more data, a larger --batch-size, or negatives",
+  );
+}
+
 /** Embeddings that are near for texts that belong together. */
 export const contrast: CommandTask = commandTask<ContrastExample>({
   name: "contrast",
@@ -30,7 +45,12 @@ export const contrast: CommandTask = commandTask<ContrastExample>({
   probesOwn: true,
   lossOfModel: false,
   form: () => contrastForm,
-  read: (tokenizer, options) => openRecordData(tokenizer, contrastReader(tokenizer), options, "pairs"),
+  read: async (tokenizer, options) => {
+    const data = await openRecordData(tokenizer, contrastReader(tokenizer), options, "pairs");
+    const first = data.first as readonly ContrastExample[];
+    checkContrast(first, Math.min(options.batchSize, data.train.length));
+    return data;
+  },
   texts: textsOf,
   show: (tokenizer, example, _, maxLength) =>
     textsOf(example).map((text) => shownText(tokenizer, text, maxLength, text.name)),

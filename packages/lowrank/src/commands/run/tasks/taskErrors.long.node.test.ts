@@ -60,5 +60,27 @@ test("wrong models, labels and options are told by the flags", async () => {
   expect(await said([...words("reward", "model", "texts.jsonl", "x"), "--group-by-length"])).toContain(
     "--group-by-length is for --task sft or token-classification",
   );
+  await writeFile(at("one.jsonl"), lines([{ anchor: "a", positive: "b" }]));
+  expect(await said(words("contrast", "bert", "one.jsonl", "x"))).toContain(
+    "a batch of one pair has nothing to tell it from",
+  );
+  const uneven = [
+    { anchor: "a", positive: "b" },
+    { anchor: "c", positive: "d", negative: "e" },
+    { anchor: "f", positive: "g" },
+  ];
+  await writeFile(at("uneven.jsonl"), lines([...uneven, ...uneven]));
+  expect(await said(words("contrast", "bert", "uneven.jsonl", "x"))).toContain(
+    "example 2 of --data has a negative; give all one",
+  );
+  expect(await said(words("dpo", "bert", "texts.jsonl", "x"))).toContain(
+    "--model bert is an encoder, which writes no text as --task dpo needs it; give --task reward, token-classification or contrast",
+  );
+  expect(await said([...words("dpo", "model", "texts.jsonl", "x"), "--beta", "0"])).toContain(
+    "error: --beta is 0; give",
+  );
+  expect(await said([...words("sft", "model", "pairs.jsonl", "x"), "--metrics", "f1"])).toContain(
+    'error: --metrics has "f1"',
+  );
   expect(await said(words("reward", "model", "text.txt", "x"))).toContain("--data text.txt holds no records");
 });

@@ -1,0 +1,85 @@
+// Weights in GGUF's blocks against each other, on one thread: one row of a product as in decoding,
+// many rows as in a prompt, and the way back of a gradient.
+import {
+  type BlockDType,
+  blockFormats,
+  Generator,
+  init,
+  matmul,
+  packedTensor,
+  randn,
+  type Tensor,
+} from "@lowrank/core";
+import { wasm } from "@lowrank/wasm";
+import { interleave, machine, printTable, type Timing } from "./lib/measure.ts";
+
+const WARM_UPS = 5;
+
+/** The sizes of a Llama of a billion parameters: its hidden size, and that of its MLP. */
+const [K, N] = [2048, 8192];
+
+/** Weights of each format that are used in turn: one alone might stay in the cache. */
+const WEIGHTS = 3;
+
+const dtypes = Object.keys(blockFormats) as BlockDType[];
+
+/** A weight [N, K] of random codes under scales of moderate size. */
+function randomWeight(dtype: BlockDType, seed: number): Tensor {
+  const { elements, bytes, halves } = blockFormats[dtype].block;
+  let state = seed;
+  const blocks = Uint8Array.from({ length: ((N * K) / elements) * bytes }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
+  for (let at = 0; at < blocks.length; at += bytes) {
+    // The upper bytes of f16 numbers from 2^-10 on.
+    for (const half of halves) blocks[at + half + 1] = 0x14;
+  }
+  return packedTensor(blocks, { shape: [N, K], dtype });
+}
+
+interface Product {
+  readonly m: number;
+  readonly transposeB: boolean;
+  readonly rounds: number;
+}
+
+const products: Record<string, Product> = {
+  row: { m: 1, transposeB: true, rounds: 60 },
+  prompt: { m: 128, transposeB: true, rounds: 8 },
+  gradient: { m: 128, transposeB: false, rounds: 8 },
+};
+
+/** Measures a product by each format; gives medians in milliseconds. */
+async function measure({ m, transposeB, rounds }: Product, weights: Map<BlockDType, Tensor[]>) {
+  const x = randn([m, transposeB ? K : N], { generator: new Generator(1) });
+  const contestants = [...weights].map(([name, own]) => {
+    let turn = 0;
+    return { name, run: async () => matmul(x, own[turn++ % own.length]!, { transposeB }).dispose() };
+  });
+  const timings = await interleave(contestants, WARM_UPS, rounds);
+  x.dispose();
+  return timings;
+}
+
+/** `pnpm bench blocks`. */
+export async function bench(): Promise<void> {
+  const backend = await init(wasm());
+  for (const dtype of dtypes) await backend.prepare?.(dtype);
+  console.log(machine());
+  const weights = new Map(
+    dtypes.map((dtype) => [dtype, Array.from({ length: WEIGHTS }, (_, i) => randomWeight(dtype, i + 1))]),
+  );
+  for (const [name, product] of Object.entries(products)) {
+    const timings = await measure(product, weights);
+    const { m, transposeB } = product;
+    const [from, to] = transposeB ? [K, N] : [N, K];
+    console.log(`\n${name}: [${m},${from}] to [${m},${to}] by a weight [${N},${K}], ${WEIGHTS} weights in turn`);
+    const usual = timings.get("q4_1")!;
+    const row = ([dtype, { median, best }]: [string, Timing]) => [
+      ...[dtype, median.toFixed(2), best.toFixed(2)],
+      ...[(usual.median / median).toFixed(2), (usual.best / best).toFixed(2)],
+    ];
+    printTable(["", "ms", "best", "q4_1 = 1", "best"], [...timings].map(row));
+  }
+}

@@ -1,0 +1,36 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Job, Outcome } from "./job.ts";
+
+const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
+
+/**
+ * Reads the outcomes that an earlier command kept in a folder; null for those that it did not. One
+ * by one, so that the error names the first file of other settings.
+ */
+export async function keptOutcomes(folder: string | null, jobs: readonly Job[]): Promise<(Outcome | null)[]> {
+  const found: (Outcome | null)[] = [];
+  for (const job of jobs) found.push(folder === null ? null : await readOutcome(folder, job));
+  return found;
+}
+
+async function readOutcome(folder: string, job: Job): Promise<Outcome | null> {
+  const file = fileOf(folder, job);
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (text === null) return null;
+  const outcome = JSON.parse(text) as Outcome;
+  if (JSON.stringify(outcome.job) === JSON.stringify(job)) return outcome;
+  throw new Error(`${file} is of other settings; give another --output, or remove it`);
+}
+
+/** Keeps the outcome of a run that came to its end in a folder; null keeps none. */
+export async function keepOutcome(folder: string | null, outcome: Outcome): Promise<void> {
+  if (folder === null || !("measured" in outcome)) return;
+  const file = fileOf(folder, outcome.job);
+  await mkdir(join(folder, "runs"), { recursive: true });
+  await writeFile(`${file}.part`, `${JSON.stringify(outcome, null, 2)}\n`);
+  await rename(`${file}.part`, file);
+}

@@ -1,0 +1,15 @@
+import { describe, expect, it } from "vitest";
+import { webgpu } from "../index.ts";
+
+// These are told before a device is opened, so they need no adapter.
+describe("options of webgpu()", () => {
+  it.each([
+    [{ device: {} }, "webgpu: the option device is [object Object]; give what await adapter.requestDevice() returns"],
+    [{ device: Promise.resolve() }, "webgpu: the option device is a promise; give what await adapter.requestDevice()"],
+    [{ adapter: Promise.resolve() }, "the option adapter is a promise; give what await navigator.gpu.requestAdapter()"],
+    [{ adapter: 1 }, "webgpu: the option adapter is 1;"],
+    [{ powerPreference: "fast" }, "webgpu: powerPreference is fast; give low-power or high-performance"],
+  ])("that are wrong are errors: %o", async (options, message) => {
+    await expect(webgpu(options as never)).rejects.toThrow(message);
+  });
+});
