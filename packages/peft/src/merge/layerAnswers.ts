@@ -1,9 +1,10 @@
 import type { Generator, Tensor } from "@lowrank/core";
-import { Linear, type UnaryModule } from "@lowrank/nn";
+import type { UnaryModule } from "@lowrank/nn";
 import type { MergeStep, Replacement } from "../layers/mergeStep.ts";
 import { runBetween } from "../model/runBetween.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { probeOf } from "./probe.ts";
+import { unrounded } from "./unrounded.ts";
 
 /** A merged value, and the same value as the model will store it. */
 export interface StoredValue {
@@ -41,9 +42,8 @@ export function layerAnswers(
   if (!probe) return { stored: values(), answers: null };
   const { x, terms } = probe;
   const run = () => (module as UnaryModule).forward(x);
-  // Rounded inputs are not the adapters' doing.
-  const exactly = <T>(fn: () => T): T => (module instanceof Linear ? module.exactly(fn) : fn());
-  return exactly(() => {
+  // What inputs and products lose by rounding is not the adapters' doing.
+  return unrounded(module, () => {
     const base = run();
     // Before anything is merged: some methods bring what a training step moved
     // too far back when they act.

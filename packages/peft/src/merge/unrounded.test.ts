@@ -1,0 +1,37 @@
+import { Generator, getFloat32MatmulPrecision, init, randn, setFloat32MatmulPrecision } from "@lowrank/core";
+import { Linear, Parameter } from "@lowrank/nn";
+import { wasm } from "@lowrank/wasm";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { OneLayer } from "../../../../scripts/oneLayer.ts";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+
+beforeAll(async () => {
+  await init(await wasm({ threads: 1 }));
+});
+afterEach(() => setFloat32MatmulPrecision("highest"));
+
+/** A layer that is large enough for products in fewer bits, with LoRA that does something. */
+async function adapted() {
+  const generator = new Generator(1);
+  const linear = new Linear(new Parameter(randn([192, 256], { generator })));
+  const config = new LoraConfig({ r: 4, targetModules: ["layer"], initLoraWeights: false });
+  const peft = await getPeftModel(new OneLayer(linear), config, { generator });
+  return { peft, weight: linear.weight };
+}
+
+test("a merge is checked in f32 where products take fewer bits", async () => {
+  const { peft } = await adapted();
+  setFloat32MatmulPrecision("high");
+  await peft.mergeAdapter();
+  expect(peft.isMerged).toBe(true);
+  expect(getFloat32MatmulPrecision()).toBe("high");
+});
+
+test("and where those of the base weight do", async () => {
+  const { peft, weight } = await adapted();
+  weight.precision = "high";
+  await peft.mergeAdapter();
+  peft.unmergeAdapter();
+  expect(weight.precision).toBe("high");
+});
