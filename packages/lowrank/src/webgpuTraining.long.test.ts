@@ -13,7 +13,7 @@ const here = import.meta.url;
 const modelFolder = here.startsWith("file:") ? nanoModelFolder : new URL("/packages/nano/model/", here);
 
 /** More by hand, in Node: LOWRANK_STEPS=100 pnpm test packages/lowrank/src/webgpuTraining */
-const steps = Number(globalThis.process?.env.LOWRANK_STEPS ?? 60);
+const steps = Number(globalThis.process?.env.LOWRANK_STEPS ?? 30);
 /** Tokens of an example, and so of a batch, at most: a processor that plays the adapter is slow. */
 const longest = 20;
 const pairs = generatePairs({ language: "javascript", split: "train", count: 2000, seed: 0 });
@@ -56,7 +56,7 @@ describe.skipIf(noWebGpu)(`${steps} steps on webgpu are those on wasm`, () => {
     gpu.dispose();
     expect(onWasm.losses).toHaveLength(steps);
     const last = (losses: readonly number[]) => losses.slice(-10).reduce((sum, loss) => sum + loss / 10, 0);
-    expect(last(onWasm.losses)).toBeLessThan(onWasm.losses[0] / 2);
+    expect(last(onWasm.losses)).toBeLessThan(0.8 * onWasm.losses[0]);
     const apart = onGpu.losses.map((loss, i) => Math.abs(loss / onWasm.losses[i] - 1));
     expect(apart.findIndex((difference) => !(difference < 1e-4))).toBe(-1);
     expect(onGpu.losses).toHaveLength(steps);
