@@ -53,6 +53,16 @@ function steps<N extends string>(names: readonly N[], step: number): { [name in 
   return made;
 }
 
+/** A product of bytes, cut by columns. */
+const byteProduct: Cutter<"m" | "n" | "k" | "first" | "last" | "scratch"> = ({ m, n, k, first, last }) => ({
+  units: last - first,
+  work: (m * n * k) / (2 * productsPerElement),
+  steps: () => ({ first: 1 }),
+  end: "last",
+  scratch: "scratch",
+  align: 8,
+});
+
 /** Arrays of `n` floats, `pointers`; each costs as much as `weight` of exp. */
 function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<N | "n"> {
   return ({ n }) => ({
@@ -188,22 +198,8 @@ export const cutters: Cutters = {
     count: "count",
     align: 1,
   }),
-  linearInt8: ({ m, n, k, first, last }) => ({
-    units: last - first,
-    work: (m * n * k) / (2 * productsPerElement),
-    steps: () => ({ first: 1 }),
-    end: "last",
-    scratch: "scratch",
-    align: 8,
-  }),
-  int8Product: ({ m, n, k, first, last }) => ({
-    units: last - first,
-    work: (m * n * k) / (2 * productsPerElement),
-    steps: () => ({ first: 1 }),
-    end: "last",
-    scratch: "scratch",
-    align: 8,
-  }),
+  linearInt8: byteProduct,
+  int8Product: byteProduct,
   int16Product: ({ rows, columns, m, first, last }) => ({
     units: last - first,
     work: (m * rows * columns) / (1.3 * productsPerElement),

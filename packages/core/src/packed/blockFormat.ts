@@ -55,3 +55,14 @@ export function inverseOf(d: number): number {
   const inverse = Math.fround(1 / d);
   return Number.isFinite(inverse) ? inverse : 0;
 }
+
+/** Returns the least and the largest of a block's 32 values. */
+export function rangeOf(values: Float32Array, from: number): [least: number, most: number] {
+  let least = values[from];
+  let most = least;
+  for (let i = from; i < from + 32; i++) {
+    least = Math.min(least, values[i]);
+    most = Math.max(most, values[i]);
+  }
+  return [least, most];
+}

@@ -1,5 +1,5 @@
 import { halfAt } from "../halfAt.ts";
-import { blockFormat, inverseOf } from "./blockFormat.ts";
+import { blockFormat, inverseOf, rangeOf } from "./blockFormat.ts";
 import type { BlockFormat } from "./packedFormat.ts";
 
 const { fround } = Math;
@@ -15,12 +15,7 @@ export const q4_1: BlockFormat = blockFormat({
   gguf: { type: 3, file: 3, output: "Q8_0" },
   integerBits: 4,
   pack: (values, from, blocks, at, scales) => {
-    let least = values[from];
-    let most = least;
-    for (let i = from; i < from + 32; i++) {
-      least = Math.min(least, values[i]);
-      most = Math.max(most, values[i]);
-    }
+    const [least, most] = rangeOf(values, from);
     const d = fround(fround(most - least) / 15);
     scales.write(d, at);
     scales.write(least, at + 2);

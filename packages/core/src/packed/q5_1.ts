@@ -1,5 +1,5 @@
 import { halfAt } from "../halfAt.ts";
-import { blockFormat, inverseOf } from "./blockFormat.ts";
+import { blockFormat, inverseOf, rangeOf } from "./blockFormat.ts";
 import { fifthBit, putFiveBits } from "./fifthBits.ts";
 import type { BlockFormat } from "./packedFormat.ts";
 
@@ -14,12 +14,7 @@ export const q5_1: BlockFormat = blockFormat({
   block: { elements: 32, bytes: 24, halves: [0, 2] },
   gguf: { type: 7, file: 9, output: "Q8_0" },
   pack: (values, from, blocks, at, scales) => {
-    let least = values[from];
-    let most = least;
-    for (let i = from; i < from + 32; i++) {
-      least = Math.min(least, values[i]);
-      most = Math.max(most, values[i]);
-    }
+    const [least, most] = rangeOf(values, from);
     const d = fround(fround(most - least) / 31);
     scales.write(d, at);
     scales.write(least, at + 2);

@@ -1,29 +1,9 @@
 import { rm, writeFile } from "node:fs/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { commandFolder } from "../../../testing/commandFolder.ts";
-import { writeTinyBert } from "../../../testing/tinyBert.ts";
+import { afterAll, expect, test } from "vitest";
+import { lines, taskFolder, words } from "../../../testing/taskFolder.ts";
 
-const { folder, at, lowrank, succeed } = await commandFolder();
+const { folder, at, lowrank, succeed } = await taskFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const lines = (records: readonly object[]) => records.map((record) => JSON.stringify(record)).join("\n");
-const names = ["ann", "bob", "cyd"];
-const texts = Array.from({ length: 12 }, (_, i) => ({ prompt: `${i} + `, chosen: `${i} yes`, rejected: `no ${i}` }));
-const tagged = Array.from({ length: 12 }, (_, i) => {
-  return { tokens: [names[i % 3], "sees", `x${i}`], ner_tags: ["B-PER", "O", "O"] };
-});
-const related = Array.from({ length: 12 }, (_, i) => ({ anchor: `${i} a`, positive: `a ${i}`, negative: `b${i}` }));
-
-beforeAll(async () => {
-  await writeTinyBert({ at }, "bert");
-  await writeFile(at("texts.jsonl"), lines(texts));
-  await writeFile(at("tagged.jsonl"), lines(tagged));
-  await writeFile(at("related.jsonl"), lines(related));
-});
-
-const common = "--batch-size 4 --steps 4 --lr 1e-2 --validation-fraction 0.5 --quiet";
-const words = (task: string, model: string, data: string, output: string) =>
-  `train --task ${task} --model ${model} --data ${data} --output ${output} ${common}`.split(" ");
 
 test("a dry run shows the texts of an example", async () => {
   const dry = async (task: string, model: string, data: string) =>

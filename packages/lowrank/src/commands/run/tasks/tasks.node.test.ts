@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import {
   evaluate,
   evaluateContrast,
@@ -9,32 +9,12 @@ import {
   PeftModel,
   tokenizeTags,
 } from "lowrank";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { commandFolder } from "../../../testing/commandFolder.ts";
-import { writeTinyBert } from "../../../testing/tinyBert.ts";
+import { afterAll, expect, test } from "vitest";
+import { related, tagged, taskFolder, texts, words } from "../../../testing/taskFolder.ts";
 import { isValidation, type MetricsLine } from "../metrics.ts";
 
-const { folder, at, succeed } = await commandFolder();
+const { folder, at, succeed } = await taskFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-const lines = (records: readonly object[]) => records.map((record) => JSON.stringify(record)).join("\n");
-const names = ["ann", "bob", "cyd"];
-const texts = Array.from({ length: 12 }, (_, i) => ({ prompt: `${i} + `, chosen: `${i} yes`, rejected: `no ${i}` }));
-const tagged = Array.from({ length: 12 }, (_, i) => {
-  return { tokens: [names[i % 3], "sees", `x${i}`], ner_tags: ["B-PER", "O", "O"] };
-});
-const related = Array.from({ length: 12 }, (_, i) => ({ anchor: `${i} a`, positive: `a ${i}`, negative: `b${i}` }));
-
-beforeAll(async () => {
-  await writeTinyBert({ at }, "bert");
-  await writeFile(at("texts.jsonl"), lines(texts));
-  await writeFile(at("tagged.jsonl"), lines(tagged));
-  await writeFile(at("related.jsonl"), lines(related));
-});
-
-const common = "--batch-size 4 --steps 4 --lr 1e-2 --validation-fraction 0.5 --quiet";
-const words = (task: string, model: string, data: string, output: string) =>
-  `train --task ${task} --model ${model} --data ${data} --output ${output} ${common}`.split(" ");
 
 const card = (name: string) => readFile(at(`${name}/README.md`), "utf8");
 
