@@ -1,4 +1,4 @@
-"""Writes what transformers' BertForTokenClassification and seqeval give, for the tests of @lowrank/train.
+"""Writes what transformers' ...ForTokenClassification and seqeval give, for the tests of @lowrank/train.
 
 Needs seqeval besides requirements.txt.
 Run: python token_classification.py ../../packages/train/src/testing/tokenClassification.json
@@ -8,28 +8,27 @@ import torch
 import transformers
 from seqeval.metrics import f1_score, precision_score, recall_score
 from small_training import set_weights, train, write
-from transformers import BertConfig, BertForTokenClassification, RobertaConfig, RobertaForTokenClassification
+from transformers import AutoConfig, AutoModelForTokenClassification
 
 STEPS, BATCH, VOCAB, PAD = 8, 4, 24, 1
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
-SIZES = dict(
+HEAD = dict(
     vocab_size=VOCAB,
-    hidden_size=16,
-    intermediate_size=24,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    max_position_embeddings=40,
-    type_vocab_size=1,
-    hidden_dropout_prob=0.0,
-    attention_probs_dropout_prob=0.0,
     pad_token_id=PAD,
+    max_position_embeddings=40,
     id2label={i: label for i, label in enumerate(LABELS)},
     label2id={label: i for i, label in enumerate(LABELS)},
 )
-KINDS = dict(
-    bert=(BertConfig, BertForTokenClassification),
-    roberta=(RobertaConfig, RobertaForTokenClassification),
-)
+SHAPE = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2)
+PLAIN = dict(type_vocab_size=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+# The fields of each model's config.json. The second layer of the ModernBERT sees a window.
+CONFIGS = {
+    "bert": {**HEAD, **SHAPE, **PLAIN},
+    "roberta": {**HEAD, **SHAPE, **PLAIN},
+    "distilbert": {**HEAD, "dim": 16, "hidden_dim": 24, "n_layers": 2, "n_heads": 2, "dropout": 0.0, "attention_dropout": 0.0},
+    "modernbert": {**HEAD, **SHAPE, "local_attention": 4, "classifier_bias": True},
+    "deberta-v2": {**HEAD, **SHAPE, **PLAIN, "relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_buckets": 4, "norm_rel_ebd": "layer_norm"},
+}
 
 
 def draw(count):
@@ -53,13 +52,13 @@ def padded(rows):
 
 
 def run(kind):
-    config, model_class = KINDS[kind]
-    model = set_weights(model_class(config(**SIZES)))
+    config = AutoConfig.for_model(kind, **CONFIGS[kind])
+    model = set_weights(AutoModelForTokenClassification.from_config(config))
     with torch.no_grad():
         logits = model(**padded(ROWS[:BATCH])).logits
     batches = [padded(ROWS[step * BATCH : (step + 1) * BATCH]) for step in range(STEPS)]
     names = sorted(model.state_dict())
-    return dict(names=names, logits=logits.flatten().tolist(), **train(model, batches, lambda batch: model(**batch).loss))
+    return dict(config=CONFIGS[kind], names=names, logits=logits.flatten().tolist(), **train(model, batches, lambda batch: model(**batch).loss))
 
 
 ROWS = draw(STEPS * BATCH)
@@ -76,8 +75,8 @@ TAGS = [
 def main():
     wanted, given = [t for t, _ in TAGS], [g for _, g in TAGS]
     scores = dict(precision=precision_score(wanted, given), recall=recall_score(wanted, given), f1=f1_score(wanted, given))
-    cases = {kind: run(kind) for kind in KINDS}
-    write((torch, transformers), sizes=SIZES, batchSize=BATCH, rows=ROWS, cases=cases, tags=TAGS, scores=scores)
+    cases = {kind: run(kind) for kind in CONFIGS}
+    write((torch, transformers), labels=LABELS, padTokenId=PAD, batchSize=BATCH, rows=ROWS, cases=cases, tags=TAGS, scores=scores)
 
 
 main()

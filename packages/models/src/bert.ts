@@ -12,9 +12,9 @@ import {
 } from "@lowrank/nn";
 import { activate } from "./activation.ts";
 import { type Architecture, defineArchitecture } from "./architecture.ts";
-import { BertTokenClassifier } from "./bertTokenClassifier.ts";
 import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
+import { EncoderTokenClassifier } from "./encoderTokenClassifier.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
@@ -297,17 +297,25 @@ export class BertForSequenceClassification extends SequenceClassifier {
     return this.classifier.forward(this.dropout.forward(this.bert.pooler!.forward(this.hidden(inputs))));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
     return this.classifier;
   }
 }
 
+/** Returns the width and the dropout of a head for tokens. */
+export function tokenHeadOf({ hiddenSize, classifierDropout, hiddenDropoutProb }: BertConfig): {
+  width: number;
+  dropout: number;
+} {
+  return { width: hiddenSize, dropout: classifierDropout ?? hiddenDropoutProb };
+}
+
 /** BERT that classifies tokens, as transformers' BertForTokenClassification. */
-export class BertForTokenClassification extends BertTokenClassifier {
+export class BertForTokenClassification extends EncoderTokenClassifier<BertConfig> {
   bert: BertModel;
 
   constructor(config: BertConfig & ClassifierHead, source: ParameterSource) {
-    super(config, source, bertSizes(config, 0));
+    super(config, source, { sizes: bertSizes(config, 0), ...tokenHeadOf(config) });
     this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions: byIndex, pooler: false });
   }
 

@@ -38,6 +38,7 @@ import type { ArchitectureConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import type { JsonFields } from "./config/jsonFields.ts";
 import { relativeRows } from "./debertaPositions.ts";
+import { EncoderTokenClassifier } from "./encoderTokenClassifier.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
@@ -499,8 +500,23 @@ class DebertaV2ForSequenceClassification extends SequenceClassifier {
     return this.classifier.forward(this.dropout.forward(this.pooler.forward(this.hidden(inputs))));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
     return this.classifier;
+  }
+}
+
+/** DeBERTa that classifies tokens, as transformers' DebertaV2ForTokenClassification. */
+class DebertaV2ForTokenClassification extends EncoderTokenClassifier<DebertaV2Config> {
+  deberta: DebertaV2Model;
+
+  constructor(config: DebertaV2Config & ClassifierHead, source: ParameterSource) {
+    const { hiddenSize: width, hiddenDropoutProb: dropout } = config;
+    super(config, source, { sizes: debertaV2Sizes(config), width, dropout });
+    this.deberta = new DebertaV2Model(new ParameterPath(source, "deberta"), config);
+  }
+
+  protected get stack(): DebertaV2Model {
+    return this.deberta;
   }
 }
 
@@ -541,6 +557,11 @@ export const debertaV2: Architecture<DebertaV2Config> = defineArchitecture({
       className: "DebertaV2ForSequenceClassification",
       module: "classifier",
       create: (config, source) => new DebertaV2ForSequenceClassification(config, source),
+    },
+    tokenClassification: {
+      className: "DebertaV2ForTokenClassification",
+      module: "classifier",
+      create: (config, source) => new DebertaV2ForTokenClassification(config, source),
     },
   },
   stack: "deberta",

@@ -58,7 +58,7 @@ export function describeBuilt<C extends ModelConfig | ClassifierConfig>(
 ): ModelDescription<ModelOf<C>> {
   const build = (source: ParameterSource) => buildModel<ModelConfig | ClassifierConfig>(architecture, config, source);
   const model = onShapes(build);
-  const head = "lm_head" in model ? model.lm_head : model.head;
+  const head = "lm_head" in model ? model.lm_head : model.logitsLayer;
   const path = [...model.namedModules()].find(([, module]) => module === head)?.[0] as string;
   return { ...describe(config, model, build), head: path } as ModelDescription<ModelOf<C>>;
 }

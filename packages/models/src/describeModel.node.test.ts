@@ -42,7 +42,7 @@ describe.for(names)("%s", async (name) => {
     expect(description.parameters).toEqual(made);
     expect(description.parameterCount).toBe([...model.parameters()].reduce((sum, { size }) => sum + size, 0));
     expect(description.modelType).toBe(config!.modelType);
-    expect(model.getSubmodule(description.head)).toBe("lm_head" in model ? model.lm_head : model.head);
+    expect(model.getSubmodule(description.head)).toBe("lm_head" in model ? model.lm_head : model.logitsLayer);
 
     const all = new Map(model.namedParameters({ duplicates: true }));
     const tied = new Set(description.ties.map((tie) => tie.name));

@@ -17,6 +17,7 @@ import { type Activation, readActivation } from "./config/activation.ts";
 import type { ArchitectureConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import type { JsonFields } from "./config/jsonFields.ts";
+import { EncoderTokenClassifier } from "./encoderTokenClassifier.ts";
 import { layerNorm } from "./layerNorm.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
@@ -239,8 +240,23 @@ class DistilBertForSequenceClassification extends SequenceClassifier {
     return this.classifier.forward(this.dropout.forward(pooled));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
     return this.classifier;
+  }
+}
+
+/** DistilBERT that classifies tokens, as transformers' DistilBertForTokenClassification. */
+class DistilBertForTokenClassification extends EncoderTokenClassifier<DistilBertConfig> {
+  distilbert: DistilBertModel;
+
+  constructor(config: DistilBertConfig & ClassifierHead, source: ParameterSource) {
+    const { dim: width, dropout } = config;
+    super(config, source, { sizes: distilBertSizes(config), width, dropout });
+    this.distilbert = new DistilBertModel(new ParameterPath(source, "distilbert"), config);
+  }
+
+  protected get stack(): DistilBertModel {
+    return this.distilbert;
   }
 }
 
@@ -267,6 +283,11 @@ export const distilBert: Architecture<DistilBertConfig> = defineArchitecture({
       className: "DistilBertForSequenceClassification",
       module: "classifier",
       create: (config, source) => new DistilBertForSequenceClassification(config, source),
+    },
+    tokenClassification: {
+      className: "DistilBertForTokenClassification",
+      module: "classifier",
+      create: (config, source) => new DistilBertForTokenClassification(config, source),
     },
   },
   stack: "distilbert",

@@ -196,7 +196,7 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
     return this.score.forward(lastTokenRows(hidden, inputs.inputIds, this.config.padTokenId, this.constructor.name));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
     return this.score;
   }
 }

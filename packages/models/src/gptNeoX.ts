@@ -233,7 +233,7 @@ class GPTNeoXForSequenceClassification extends SequenceClassifier {
     return this.score.forward(lastTokenRows(this.hidden(inputs), inputs.inputIds, padTokenId, modelType));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
     return this.score;
   }
 }

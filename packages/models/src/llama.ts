@@ -260,7 +260,7 @@ class LlamaKinForSequenceClassification<C extends DecoderConfig> extends Sequenc
     return this.score.forward(lastTokenRows(hidden, inputs.inputIds, padTokenId, modelType));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
     return this.score;
   }
 }

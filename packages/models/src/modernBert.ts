@@ -26,6 +26,7 @@ import { PromptedBatch } from "./promptedBatch.ts";
 import { RotaryEmbedding } from "./rope.ts";
 import { runBlocks } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
+import { TokenClassifier } from "./tokenClassifier.ts";
 import { type ModelSizes, TransformerModel } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, d head size.
@@ -278,6 +279,18 @@ class ModernBertPredictionHead extends Module {
   }
 }
 
+/** Makes the stack with the layers of a classifier. */
+function headedParts(config: ModernBertConfig & ClassifierHead, source: ParameterSource) {
+  const { hiddenSize, labels, classifierDropout } = config;
+  const path = new ParameterPath(source, "");
+  const model = new ModernBertModel(path.at("model"), config);
+  const head = new ModernBertPredictionHead(path.at("head"), config);
+  const drop = path.dropout("drop", classifierDropout);
+  const weight = source("classifier.weight", [labels.length, hiddenSize], { std: 0.02 });
+  const classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
+  return { model, head, drop, classifier };
+}
+
 /**
  * The mean of rows, [B, D] of hidden states [B, P + T, D], without padding; virtual ones count.
  */
@@ -294,36 +307,18 @@ function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
 class ModernBertForSequenceClassification extends SequenceClassifier {
   readonly config: ModernBertConfig & ClassifierHead;
   model: ModernBertModel;
-  // transformers calls it "head", which is the last layer of a classifier here.
-  #pooled: UnaryModule;
+  head: ModernBertPredictionHead;
   drop: UnaryModule;
   classifier: UnaryModule;
 
   constructor(config: ModernBertConfig & ClassifierHead, source: ParameterSource) {
     super(modernBertSizes(config));
-    const { hiddenSize, labels, classifierDropout } = config;
-    const path = new ParameterPath(source, "");
     this.config = config;
-    this.model = new ModernBertModel(path.at("model"), config);
-    this.#pooled = new ModernBertPredictionHead(path.at("head"), config);
-    this.drop = path.dropout("drop", classifierDropout);
-    const weight = source("classifier.weight", [labels.length, hiddenSize], { std: 0.02 });
-    this.classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
-  }
-
-  /** The layers before the classifier stand under transformers' name for them. */
-  override *namedChildren(): Iterable<[string, Module]> {
-    yield* super.namedChildren();
-    yield ["head", this.#pooled];
-  }
-
-  override getChild(name: string): Module | undefined {
-    return name === "head" ? this.#pooled : super.getChild(name);
-  }
-
-  protected override setChild(name: string, module: Module): void {
-    if (name === "head") this.#pooled = module as UnaryModule;
-    else super.setChild(name, module);
+    const { model, head, drop, classifier } = headedParts(config, source);
+    this.model = model;
+    this.head = head;
+    this.drop = drop;
+    this.classifier = classifier;
   }
 
   hidden(inputs: ClassifierInputs): Tensor {
@@ -333,10 +328,41 @@ class ModernBertForSequenceClassification extends SequenceClassifier {
   logits(inputs: ClassifierInputs): Tensor {
     const hidden = this.hidden(inputs);
     const pooled = this.config.classifierPooling === "cls" ? firstRow(hidden) : meanRows(hidden, inputs);
-    return this.classifier.forward(this.drop.forward(this.#pooled.forward(pooled)));
+    return this.classifier.forward(this.drop.forward(this.head.forward(pooled)));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
+    return this.classifier;
+  }
+}
+
+/** ModernBERT that classifies tokens, as transformers' ModernBertForTokenClassification. */
+class ModernBertForTokenClassification extends TokenClassifier {
+  readonly config: ModernBertConfig & ClassifierHead;
+  model: ModernBertModel;
+  head: ModernBertPredictionHead;
+  drop: UnaryModule;
+  classifier: UnaryModule;
+
+  constructor(config: ModernBertConfig & ClassifierHead, source: ParameterSource) {
+    super(modernBertSizes(config));
+    this.config = config;
+    const { model, head, drop, classifier } = headedParts(config, source);
+    this.model = model;
+    this.head = head;
+    this.drop = drop;
+    this.classifier = classifier;
+  }
+
+  hidden(inputs: ClassifierInputs): Tensor {
+    return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+  }
+
+  protected answers(hidden: Tensor): Tensor {
+    return this.classifier.forward(this.drop.forward(this.head.forward(hidden)));
+  }
+
+  get logitsLayer(): Module {
     return this.classifier;
   }
 }
@@ -378,6 +404,11 @@ export const modernBert: Architecture<ModernBertConfig> = defineArchitecture({
       className: "ModernBertForSequenceClassification",
       module: "classifier",
       create: (config, source) => new ModernBertForSequenceClassification(config, source),
+    },
+    tokenClassification: {
+      className: "ModernBertForTokenClassification",
+      module: "classifier",
+      create: (config, source) => new ModernBertForTokenClassification(config, source),
     },
   },
   stack: "model",

@@ -9,10 +9,11 @@ import {
   encoderPreset,
   firstRow,
   sanitizeBert,
+  tokenHeadOf,
 } from "./bert.ts";
-import { BertTokenClassifier } from "./bertTokenClassifier.ts";
 import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
+import { EncoderTokenClassifier } from "./encoderTokenClassifier.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
 
@@ -71,18 +72,18 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
     return this.classifier.forward(this.hidden(inputs));
   }
 
-  get head(): Module {
+  get logitsLayer(): Module {
     return this.classifier.out_proj;
   }
 }
 
 /** RoBERTa that classifies tokens, as transformers' RobertaForTokenClassification. */
-export class RobertaForTokenClassification extends BertTokenClassifier {
+export class RobertaForTokenClassification extends EncoderTokenClassifier<BertConfig> {
   roberta: BertModel;
 
   constructor(config: BertConfig & ClassifierHead, source: ParameterSource) {
     const positions = positionsOf(config);
-    super(config, source, bertSizes(config, positions.first));
+    super(config, source, { sizes: bertSizes(config, positions.first), ...tokenHeadOf(config) });
     this.roberta = new BertModel(new ParameterPath(source, "roberta"), config, { positions, pooler: false });
   }
 

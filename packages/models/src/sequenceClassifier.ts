@@ -38,7 +38,7 @@ export abstract class SequenceClassifier extends TransformerModel {
   abstract logits(inputs: ClassifierInputs): Tensor;
 
   /** The layer that gives the logits. */
-  abstract readonly head: Module;
+  abstract readonly logitsLayer: Module;
 
   /** The kind of labels that the loss compares with. */
   get problemType(): ProblemType {

@@ -21,7 +21,7 @@ export abstract class TokenClassifier extends TransformerModel {
   protected abstract answers(hidden: Tensor): Tensor;
 
   /** The layer that gives the logits. */
-  abstract readonly head: Module;
+  abstract readonly logitsLayer: Module;
 
   /** f32 [B, T, labels]. */
   logits(inputs: ClassifierInputs): Tensor {
