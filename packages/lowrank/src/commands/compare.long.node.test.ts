@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -105,27 +106,40 @@ test.each([
 });
 
 test.skipIf(!hasRedis)(
-  "workers of a queue run it: the same losses, table and page, and nothing twice",
+  "workers of a queue run it, though one is killed at it: the same losses, table and page, each run once",
   async () => {
     await mkdir(at("redis"));
     const redis = await startRedis(at("redis"));
     await cp(fileURLToPath(nanoModelFolder), at("small"), { recursive: true });
-    const words = `${short.replace("--train-examples 16 ", "")} --methods lora,bitfit --seeds 1 --json`;
+    const words = `${short.replace("--train-examples 16 ", "")} --methods lora,dora,bitfit --seeds 1 --steps 150 --json`;
     const run = (output: string, ...more: string[]) =>
       compare(words, "--model", at("small"), "--data", at("pairs.jsonl"), "--output", at(output), ...more);
     const queued = ["--queue", redis.url, "--store", at("store")];
     const args = ["worker", at("small"), ...queued, "--lock-seconds", "2"];
-    const worker = await startProcess(args, /taking jobs/, { cwd: temporary });
+    const start = () => startProcess(args, /taking jobs/, { cwd: temporary });
+    let worker = await start();
     try {
       const here = await run("here");
-      const there = await run("there", ...queued);
+      const ordered = run("there", ...queued);
+      const begun = () => /(ftjob-\S+): attempt 1\n$/.exec(worker.stderr())?.[1];
+      await expect.poll(begun, { timeout: 30_000, interval: 20 }).toBeDefined();
+      const id = begun();
+      // The run trains by then, and takes some seconds.
+      await pause(1500);
+      expect(begun()).toBe(id);
+      await worker.kill();
+      worker = await start();
+      const there = await ordered;
+      const told = worker.stderr().match(/ftjob-\S+: trained/g) ?? [];
+      expect(new Set(told)).toContain(`${id}: trained`);
+      expect(told.length).toBe(2);
       const losses = ({ stdout }: { stdout: string }) =>
         JSON.parse(stdout).runs.map(({ measured, error }: { measured?: { loss: number }; error?: string }) => {
           return measured?.loss ?? error;
         });
       expect(there.code).toBe(0);
       expect(losses(there)).toEqual(losses(here));
-      expect(losses(there)[1]).toContain("BitFit trains biases");
+      expect(losses(there)[2]).toContain("BitFit trains biases");
       const titles = async (output: string) => {
         const page = await readFile(at(`${output}/comparison.html`), "utf8");
         return page.match(/<(title|h1|h2|th)[^>]*>[^<]*/g);

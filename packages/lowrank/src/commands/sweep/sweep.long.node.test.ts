@@ -1,6 +1,8 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { hasRedis, startRedis } from "../../../../../scripts/redisServer.ts";
 import { type CommandFolder, commandFolder } from "../../testing/commandFolder.ts";
+import { startProcess } from "../../testing/startProcess.ts";
 
 let folder: CommandFolder;
 beforeAll(async () => {
@@ -71,6 +73,61 @@ test("options are drawn at random, over methods too, and a trial that fails is t
   expect(first).toMatch(/succeeded$/);
   expect(second).toMatch(/1e\+30 .*(NaN|infinit|finite)/);
 }, 100_000);
+
+test.skipIf(!hasRedis)(
+  "workers of a queue train it, though they are killed at it: the same bits, each trial once",
+  async () => {
+    const long = "sweep:\n  r: [2, 4]";
+    const text = plan(long).replace("steps: 20", "steps: 120\ndropout: 0.1\nsaveEvery: 10");
+    for (const name of ["here", "there"]) {
+      await writeFile(folder.at(`${name}.yaml`), text.replace("output: sweep", `output: ${name}`));
+    }
+    const here = await folder.succeed(["sweep", "here.yaml", "--json"]);
+
+    await mkdir(folder.at("redis"));
+    const redis = await startRedis(folder.at("redis"));
+    const queued = ["--queue", redis.url, "--store", "store"];
+    const args = ["worker", "model", ...queued, "--lock-seconds", "2"];
+    const start = () => startProcess(args, /taking jobs/, { cwd: folder.folder });
+    const ordered = folder.succeed(["sweep", "there.yaml", ...queued, "--json"]);
+    const runs = "store/.fine-tuning/runs";
+    const checkpoints = async (id: string) =>
+      (await readdir(folder.at(`${runs}/${id}`)).catch(() => [])).filter((name) => name.startsWith("checkpoint-"));
+    let told = "";
+    let worker = await start();
+    try {
+      for (const kills of [0, 1]) {
+        const at = () => /(\S+): attempt \d+\n$/.exec(worker.stderr())?.[1] ?? "";
+        await expect
+          .poll(async () => at() !== "" && (await checkpoints(at())).length > kills, { timeout: 60_000, interval: 20 })
+          .toBe(true);
+        await worker.kill();
+        told += worker.stderr();
+        worker = await start();
+      }
+      const there = await ordered;
+      const results = ({ stdout }: { stdout: string }) =>
+        (JSON.parse(stdout) as (Told & { id: string; trainingLoss: number })[]).map(({ id, ...result }) => result);
+      expect(results(there)).toEqual(results(here));
+      told += worker.stderr();
+      const trained = told.match(/\S+: trained/g) ?? [];
+      expect([trained.length, new Set(trained).size]).toEqual([2, 2]);
+      for (const { id } of JSON.parse(there.stdout) as { id: string }[]) {
+        const adapter = (store: string) => readFile(folder.at(`${store}/.fine-tuning/runs/${id}/adapter/adapter_model.safetensors`), "hex");
+        expect(await adapter("store")).toBe(await adapter("here/store"));
+      }
+      const logs = await Promise.all((await readdir(folder.at(runs))).map((id) => logOf(folder.at(`${runs}/${id}/log`))));
+      expect(logs.join("").match(/Resumed from the checkpoint of step \d+/g)?.length).toBeGreaterThan(0);
+    } finally {
+      await worker.stop();
+      await redis.stop();
+    }
+  },
+  240_000,
+);
+
+const logOf = async (place: string) =>
+  (await Promise.all((await readdir(place)).map((name) => readFile(`${place}/${name}`, "utf8")))).join("");
 
 test("what no trial could train with is said before any starts", async () => {
   const failing = async (more: string) => {
