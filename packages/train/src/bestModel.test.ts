@@ -64,6 +64,20 @@ describe("loadBestModelAtEnd", () => {
     expect(least.result.best).toEqual({ step: 12, metric: 2 });
   });
 
+  it("takes further measurements of the model as it is, with the loss of a task too", async () => {
+    let calls = 0;
+    const measure = async () => ({ margin: [0, 3, 9, 5, 4, 3, 2][calls++] });
+    const seen: number[] = [];
+    const { result } = await run({
+      evaluation: { ...evaluation, measure, computeMetrics: () => ({ mine: 1 }) },
+      onEvaluation: (_, { metrics }) => seen.push((metrics?.margin ?? NaN) + (metrics?.mine ?? NaN)),
+      loadBestModelAtEnd: true,
+      metricForBestModel: "margin",
+    });
+    expect(result.best).toEqual({ step: 4, metric: 9 });
+    expect(seen).toEqual([1, 4, 10, 6, 5, 4, 3]);
+  });
+
   it.each([2, 5, 11])("resumes bit-equal after step %i, the best before it included", async (stop) => {
     const whole = await run({ loadBestModelAtEnd: true });
     const parts = await run({ loadBestModelAtEnd: true }, stop);
@@ -74,7 +88,9 @@ describe("loadBestModelAtEnd", () => {
   it("says what is missing", async () => {
     const started = (more: object) => new Trainer(tinyLlama(), examples, { ...base, ...more }).train();
     await expect(started({ loadBestModelAtEnd: true })).rejects.toThrow("loadBestModelAtEnd needs evaluations while");
-    await expect(run({ loadBestModelAtEnd: true, metricForBestModel: "acuracy" })).rejects.toThrow(
+    // Before the first step.
+    const onStep = () => expect.unreachable();
+    await expect(run({ loadBestModelAtEnd: true, metricForBestModel: "acuracy", onStep })).rejects.toThrow(
       'metricForBestModel "acuracy" is no number of the evaluations; it is one of loss, perplexity',
     );
     await expect(run({ earlyStoppingPatience: 0.5 })).rejects.toThrow("earlyStoppingPatience is 0.5; give a number");

@@ -76,9 +76,13 @@ export class BestModel {
     this.#weights = weights;
   }
 
-  /** Takes an evaluation in; copies the weights where it is the best so far. */
+  /**
+   * Takes an evaluation in; copies the weights where it is the best so far. That before the first
+   * step does not count. Throws where it lacks the number by which evaluations are compared.
+   */
   async observe(step: number, evaluation: Evaluation, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
     const metric = this.#valueOf(evaluation);
+    if (step === 0) return;
     const { best, failures } = this.#state;
     const gain = best === null ? Number.POSITIVE_INFINITY : metric - best.metric;
     const better = best === null ? gain : this.#greaterIsBetter ? gain : -gain;
@@ -112,8 +116,6 @@ export class BestModel {
     if (value !== undefined && !Number.isNaN(value)) return value;
     const names = Object.keys(all).filter((name) => name !== "labels");
     const found = value === undefined ? "is no number of the evaluations" : "of an evaluation is NaN";
-    throw new Error(
-      `Trainer: metricForBestModel "${this.#metric}" ${found}; it is one of ${names.join(", ")}, or of computeMetrics`,
-    );
+    throw new Error(`Trainer: metricForBestModel "${this.#metric}" ${found}; it is one of ${names.join(", ")}`);
   }
 }

@@ -15,7 +15,7 @@ export async function evaluateDuring(
   peaks: readonly number[],
 ): Promise<Evaluation | null> {
   const { evaluation, batchSize = 8, signal } = options;
-  const { examples = [], metrics, computeMetrics } = evaluation ?? {};
+  const { examples = [], metrics, computeMetrics, measure } = evaluation ?? {};
   const given = {
     ...taskOptionsOf(options),
     ...(metrics && { metrics }),
@@ -26,7 +26,7 @@ export async function evaluateDuring(
     // The task's options and the examples are of one kind, as the trainer made sure.
     const measured = await evaluate(model as never, examples as never, given as EvaluateOptions);
     if (!Number.isFinite(measured.loss)) throw refusedEvaluation(step, measured.loss, peaks);
-    return measured;
+    return measure ? { ...measured, metrics: { ...measured.metrics, ...(await measure()) } } : measured;
   } catch (error) {
     if (signal?.aborted && error === signal.reason) return null;
     throw error;

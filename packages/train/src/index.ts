@@ -73,6 +73,7 @@ export { Trainer, trainingSteps } from "./trainer.ts";
 export type {
   BestEvaluation,
   EvaluationSettings,
+  Measures,
   OptimizerName,
   OwnTrainerOptions,
   RateSetting,

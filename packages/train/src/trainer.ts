@@ -268,7 +268,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       result.aborted = true;
       return;
     }
-    if (this.#step > 0) await this.#best?.observe(this.#step, evaluation, this.#changed());
+    await this.#best?.observe(this.#step, evaluation, this.#changed());
     result.evaluations.push({ step: this.#step, evaluation });
     await this.#options.onEvaluation?.(this.#step, evaluation);
   }

@@ -18,7 +18,15 @@ export type RateSetting = { lr: number };
 export interface EvaluationSettings<Example> extends MetricOptions {
   examples: readonly Example[];
   every?: number;
+  /**
+   * Gives further numbers of the model as it is, by their names, in each evaluation. They are in
+   * its `metrics`, for `onEvaluation` and `metricForBestModel`.
+   */
+  measure?: () => Measures | Promise<Measures>;
 }
+
+/** Measurements by their names. */
+export type Measures = Readonly<Record<string, number>>;
 
 /** Settings of any training; names and defaults follow transformers' TrainingArguments. */
 export interface TrainingSettings<Example> {
@@ -132,6 +140,7 @@ export const evaluationKeys: OptionKeys<Partial<NonNullable<TrainingSettings<unk
   every: true,
   metrics: true,
   computeMetrics: true,
+  measure: true,
 };
 
 /** The names of all settings of checkpoints. */

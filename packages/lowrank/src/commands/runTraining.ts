@@ -207,7 +207,7 @@ function summary(
 function resultOf(
   { output }: TrainCommandOptions,
   { metrics, steps, maxSteps, peftType, baseModel, parameters, tokens, seconds, peakMemory, warnings }: RunRecord,
-  { interrupted }: TrainedSteps,
+  { interrupted, result: { best, stoppedEarly } }: TrainedSteps,
   files: readonly string[],
 ): object {
   const validations = metrics.filter(isValidation);
@@ -222,6 +222,8 @@ function resultOf(
     interrupted: interrupted?.message ?? null,
     loss: metrics.findLast(isStep)?.loss ?? null,
     validation: { first: validations[0] ?? null, last: validations.at(-1) ?? null },
+    best,
+    stoppedEarly,
     tokens,
     seconds,
     peakMemory,

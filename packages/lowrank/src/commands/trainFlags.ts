@@ -26,7 +26,6 @@ export function withFlags(message: string): string {
   return message
     .replace(/^Trainer: /, "")
     .replace(/^evaluate: metrics has/, "--metrics has")
-    .replace(", or of computeMetrics", "")
     .replace(names, flagOf);
 }
 

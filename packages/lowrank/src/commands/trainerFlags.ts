@@ -37,8 +37,11 @@ export function addTrainerFlags(command: Command): Command {
     .addOption(precisionOption())
     .option("--metrics <names>", "measure accuracy and exactMatch of tokens too, as accuracy,exactMatch", metricNames)
     .option("--load-best-model-at-end", "write the weights of the best evaluation (--eval-every), not the last ones")
-    .option("--metric-for-best-model <name>", "by which an evaluation is the best (default: loss)")
-    .option("--greater-is-better", "larger values of that are better (default: but for loss and perplexity)")
+    .option(
+      "--metric-for-best-model <name>",
+      "by which an evaluation is the best: a number of metrics.jsonl (default: loss)",
+    )
+    .option("--greater-is-better", "larger values of that are better (default: but for losses and the like)")
     .option("--early-stopping-patience <n>", "stop after n evaluations that are no better", integer(1))
     .option("--early-stopping-threshold <x>", "by how much better counts as better", number({ least: 0 }));
 }
@@ -53,19 +56,33 @@ function metricNames(list: string): MetricName[] {
   throw new InvalidArgumentError(`"${other}" is none of ${known.join(", ")}`);
 }
 
+/** The measurements of a task besides its loss, and the names of those that are better smaller. */
+interface TaskMeasures {
+  readonly lowerIsBetter: readonly string[];
+  readonly measure: NonNullable<EvaluationSettings<unknown>["measure"]>;
+}
+
 /** Returns the settings of a trainer by these options, evaluations on `validation` included. */
-export function trainerSettings(options: TrainerFlags, validation: readonly unknown[]): Partial<TrainerOptions> {
-  const { metrics, evalEvery, ...settings } = pick(options);
+export function trainerSettings(
+  options: TrainerFlags,
+  validation: readonly unknown[],
+  { lowerIsBetter, measure }: TaskMeasures,
+): Partial<TrainerOptions> {
+  const { metrics, evalEvery, metricForBestModel: given, ...settings } = pick(options);
+  // metrics.jsonl has it with "eval_", which transformers takes too.
+  const metricForBestModel = given?.replace(/^eval_/, "");
+  const isLower = metricForBestModel !== undefined && lowerIsBetter.includes(metricForBestModel);
+  const greaterIsBetter = settings.greaterIsBetter ?? (isLower ? false : undefined);
   const evaluation: EvaluationSettings<TokenizedExample> | undefined =
     validation.length > 0
-      ? { examples: validation as readonly TokenizedExample[], every: evalEvery, ...(metrics && { metrics }) }
+      ? { examples: validation as readonly TokenizedExample[], every: evalEvery, measure, ...(metrics && { metrics }) }
       : undefined;
   const needs = options.loadBestModelAtEnd ? "--load-best-model-at-end" : "--early-stopping-patience";
   if (options.loadBestModelAtEnd || options.earlyStoppingPatience !== undefined) {
     if (!evaluation) throw new Error(`${needs} needs data to validate with; give --validation`);
     if (evalEvery === undefined) throw new Error(`${needs} needs evaluations while it trains; give --eval-every`);
   }
-  return { ...settings, ...(evaluation && { evaluation }) };
+  return { ...settings, metricForBestModel, greaterIsBetter, ...(evaluation && { evaluation }) };
 }
 
 /** The options among others that are those of `TrainerFlags`. */

@@ -101,6 +101,43 @@ describe.each([
   });
 });
 
+describe("the best evaluation by a task's own measurement", () => {
+  const best = (name: string, ...more: string[]) =>
+    ["--metric-for-best-model", name, "--load-best-model-at-end", "--eval-every", "2", ...more] as const;
+  const measured = async (output: string, measure: string) =>
+    (await metrics(output)).filter(isValidation).map((line): [number, number] => {
+      return [line.step, ({ ...line } as Record<string, number>)[`eval_${measure}`]];
+    });
+
+  test.each([
+    ["dpo", "preferences.jsonl", "rewards/margins", Math.max],
+    ["dpo", "preferences.jsonl", "rewards/rejected", Math.min],
+    ["reward", "chats.jsonl", "margin", Math.max],
+    ["token-classification", "tagged.jsonl", "eval_f1", Math.max],
+    ["contrast", "related.jsonl", "cosine_of_others", Math.min],
+  ] as const)("--task %s, %s, --metric-for-best-model %s", async (task, data, measure, extreme) => {
+    const output = `best-${task}`;
+    const { stdout } = await succeed(words(task, output, "--data", data, ...best(measure), "--json"));
+    const found = (await measured(output, measure.replace("eval_", ""))).slice(1);
+    const value = extreme(...found.map(([, value]) => value));
+    const step = found.find((one) => one[1] === value)?.[0];
+    expect(JSON.parse(stdout).best).toEqual({ step, metric: value });
+  });
+
+  test("a measurement that stays the same ends the run, and one that there is not is told before the first step", async () => {
+    // All pairs are told apart after two steps.
+    const stop = best("rewards/accuracies", "--early-stopping-patience", "1");
+    const { stdout } = await succeed(words("dpo", "stops", "--data", "preferences.jsonl", ...stop));
+    expect(stdout).toContain("best evaluation: that of step 2, 1.0000\nstopped early, after step 4 of 8");
+    const { code, stderr: said } = await lowrank(
+      words("dpo", "typo", "--data", "preferences.jsonl", ...best("margin")),
+    );
+    expect(said).toContain('--metric-for-best-model "margin" is no number of the evaluations; it is one of loss');
+    expect(said).toContain("rewards/margins");
+    expect(code).toBe(1);
+  });
+});
+
 test("another teacher is another run", async () => {
   const more = ["--data", "pairs.jsonl", "--teacher", "model", "--resume", "distillation-whole/checkpoint-4"];
   const { stderr } = await lowrank(words("distillation", "taught", ...more));

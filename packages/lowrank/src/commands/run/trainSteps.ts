@@ -100,7 +100,10 @@ async function train(
       warmupSteps: options.warmupSteps,
       maxGradNorm: options.maxGradNorm,
       seed: options.seed,
-      ...trainerSettings(options, data.validation),
+      ...trainerSettings(options, data.validation, {
+        lowerIsBetter: task.lowerIsBetter ?? [],
+        measure: () => task.measure(model, data.validation, setting, batchSize),
+      }),
       checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
       onStep: async (report) => {
         const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
@@ -117,10 +120,9 @@ async function train(
           await sample(step);
       },
       onWarning: voice.warn,
-      onEvaluation: async (step, evaluation) => {
-        const more = await task.measure(model, data.validation, setting, batchSize);
+      onEvaluation: (step, evaluation) => {
         side.did("evaluation");
-        add(validationLine(step, task.lossOfModel ? evaluation : withoutPerplexity(evaluation), more));
+        add(validationLine(step, task.lossOfModel ? evaluation : withoutPerplexity(evaluation)));
       },
     } as TrainerOptions,
   );
@@ -176,9 +178,8 @@ function withoutPerplexity({ perplexity: _, ...measures }: Evaluation): Omit<Eva
 function validationLine(
   step: number,
   { labels: _, metrics, ...measures }: Omit<Evaluation, "perplexity">,
-  more: Readonly<Record<string, number>>,
 ): ValidationLine {
-  const named = Object.entries({ ...measures, ...metrics, ...more }).map(([name, value]) => [`eval_${name}`, value]);
+  const named = Object.entries({ ...measures, ...metrics }).map(([name, value]) => [`eval_${name}`, value]);
   return { step, ...Object.fromEntries(named) };
 }
 

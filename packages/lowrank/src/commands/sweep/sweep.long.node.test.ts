@@ -113,10 +113,13 @@ test.skipIf(!hasRedis)(
       const trained = told.match(/\S+: trained/g) ?? [];
       expect([trained.length, new Set(trained).size]).toEqual([2, 2]);
       for (const { id } of JSON.parse(there.stdout) as { id: string }[]) {
-        const adapter = (store: string) => readFile(folder.at(`${store}/.fine-tuning/runs/${id}/adapter/adapter_model.safetensors`), "hex");
+        const adapter = (store: string) =>
+          readFile(folder.at(`${store}/.fine-tuning/runs/${id}/adapter/adapter_model.safetensors`), "hex");
         expect(await adapter("store")).toBe(await adapter("here/store"));
       }
-      const logs = await Promise.all((await readdir(folder.at(runs))).map((id) => logOf(folder.at(`${runs}/${id}/log`))));
+      const logs = await Promise.all(
+        (await readdir(folder.at(runs))).map((id) => logOf(folder.at(`${runs}/${id}/log`))),
+      );
       expect(logs.join("").match(/Resumed from the checkpoint of step \d+/g)?.length).toBeGreaterThan(0);
     } finally {
       await worker.stop();

@@ -1,5 +1,13 @@
 import type { Tokenizer } from "@lowrank/models";
-import type { DPOOptions, Examples, LanguageModel, OwnTask, RecordForm, TokenizedExample } from "@lowrank/train";
+import type {
+  DPOOptions,
+  Examples,
+  LanguageModel,
+  Measures,
+  OwnTask,
+  RecordForm,
+  TokenizedExample,
+} from "@lowrank/train";
 import type { IndexedOptions, OpenDataOptions } from "../../openTrainData.ts";
 import type { ModelKind, TrainedModel } from "../kinds/modelKind.ts";
 import type { ShownText } from "../renderExample.ts";
@@ -41,9 +49,6 @@ export interface TaskSetting {
   readonly teacher: LanguageModel | null;
 }
 
-/** Measurements by their names. */
-type Measures = Readonly<Record<string, number>>;
-
 /** A way to learn from examples, by its name. */
 export interface CommandTask<Example = unknown> {
   readonly name: string;
@@ -73,6 +78,8 @@ export interface CommandTask<Example = unknown> {
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;
   /** True if that loss tells a changed base model; else the model's own does. */
   readonly probesOwn: boolean;
+  /** Names of measurements that are better when smaller. */
+  readonly lowerIsBetter?: readonly string[];
   /** Measurements besides the loss. */
   measure(
     model: TrainedModel,

@@ -56,6 +56,7 @@ export const contrast: CommandTask = commandTask<ContrastExample>({
     textsOf(example).map((text) => shownText(tokenizer, text, maxLength, text.name)),
   own: ({ padding, flags: { scale } }) =>
     multipleNegativesRanking({ ...padding, scale }) as OwnTask<never, never, unknown>,
+  lowerIsBetter: ["cosine_of_others"],
   measure: async (model, examples, { padding }, batchSize) => {
     const found = await evaluateContrast(model as EmbeddingModel, examples, { ...padding, batchSize });
     return {

@@ -48,6 +48,7 @@ export const distillation: CommandTask = commandTask<TokenizedExample>({
       never,
       unknown
     >,
+  lowerIsBetter: ["cross_entropy"],
   // The student's own loss on the data.
   measure: async (model, examples, { padding }, batchSize) => {
     return { cross_entropy: (await evaluate(model as LanguageModel, examples, { ...padding, batchSize })).loss };

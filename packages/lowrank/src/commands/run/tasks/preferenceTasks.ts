@@ -29,6 +29,7 @@ const ofPairs = {
     shownText(tokenizer, chosen, maxLength, "chosen"),
     shownText(tokenizer, rejected, maxLength, "rejected"),
   ],
+  lowerIsBetter: ["rewards/rejected"],
   // Rewards of pairs under the adapter, as TRL logs them.
   measure: async (model, examples, { padding, flags: { beta } }, batchSize) => {
     const found = await evaluatePreferences(model as LanguageModel, examples, { ...padding, beta, batchSize });
@@ -80,6 +81,7 @@ export const kto: CommandTask = commandTask<KTOExample>({
     shownText(tokenizer, example, maxLength, example.desirable ? "good" : "bad"),
   ],
   own: ({ padding, flags: { beta } }) => learnKto({ ...padding, beta }) as OwnTask<never, never, unknown>,
+  lowerIsBetter: ["rewards/rejected"],
   // Mean rewards of good answers and of bad ones.
   measure: async (model, examples, { padding, flags: { beta } }, batchSize) => {
     const mean = async (desirable: boolean) => {
