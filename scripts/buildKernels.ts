@@ -1,6 +1,6 @@
 // Compiles assembly/ with plain SIMD and with relaxed SIMD, each with usual products and with
 // batch-invariant ones, and the module of formats on demand, and writes the bytes and their types
-// into packages/wasm. The builds import a shared memory; the loader turns the one flag byte to
+// into packages/wasm; the quantisers of K-blocks go into packages/models. The builds import a shared memory; the loader turns the one flag byte to
 // import a plain memory instead. The bytes are compressed by Zopfli, compiled to WebAssembly: it
 // gives the same on every machine, which Node's zlib does not, and 6 % less than that.
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -17,8 +17,11 @@ const maximumPages = 65536;
 // sin and cos, which then call a function of AssemblyScript's library: 26 %.
 const flags = [
   ...["--optimizeLevel", "3", "--shrinkLevel", "1", "--noAssert", "--runtime", "stub", "--bindings", "raw"],
+  ...["--enable", "simd", "--enable", "bulk-memory"],
+];
+const sharedMemory = [
   ...["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", String(maximumPages)],
-  ...["--enable", "simd", "--enable", "bulk-memory", "--enable", "threads"],
+  ...["--enable", "threads"],
 ];
 
 interface Build {
@@ -26,9 +29,18 @@ interface Build {
   declarations: string;
 }
 
-async function compile(entry: string, extraFlags: string[]): Promise<Build> {
+async function compile(entry: string, extraFlags: string[], memory = sharedMemory): Promise<Build> {
   const written = new Map<string, string | Uint8Array>();
-  const argv = [`assembly/${entry}.ts`, "--baseDir", root, "--outFile", "kernels.wasm", ...flags, ...extraFlags];
+  const argv = [
+    `assembly/${entry}.ts`,
+    "--baseDir",
+    root,
+    "--outFile",
+    "kernels.wasm",
+    ...flags,
+    ...memory,
+    ...extraFlags,
+  ];
   const { error, stderr } = await asc.main(argv, { writeFile: (name, contents) => void written.set(name, contents) });
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
   return {
@@ -103,6 +115,13 @@ for (const [name, { bytes }] of Object.entries({ ...builds, ...onDemand })) {
     `\nimport type { KernelBuild } from "./kernelBuild.ts";\n\nexport const build: KernelBuild = {\n  ${fields.join("\n  ")}\n};\n`,
   );
 }
+
+// A memory of its own, with room for 256 blocks.
+const kPack = await compile("kPack", [], ["--initialMemory", "8"]);
+write(
+  "packages/models/src/gguf/kPack.gen.ts",
+  `\n/** The module of assembly/kPack.ts in base64. */\nexport const kPack: string =\n  "${Buffer.from(kPack.bytes).toString("base64")}";\n`,
+);
 
 const signaturesOf = ({ declarations }: Build): string[] =>
   [...declarations.matchAll(/export function (\w+\(.*\): \w+;)/g)].map((match) => match[1]);

@@ -16,6 +16,7 @@ import { readQuantizationConfig } from "../quantization/readQuantizationConfig.t
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { chooseType, otherTypes } from "./chooseType.ts";
 import { configMetadata } from "./configMetadata.ts";
+import { encodeRows } from "./encodeRows.ts";
 import { encodeBlocks, encodedLength, type GgufEncoding } from "./ggmlTypes.ts";
 import type { GgufForm, TensorLayout } from "./ggufForm.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
@@ -144,7 +145,7 @@ function convert(weights: SafetensorsFile, layouts: readonly TensorLayout[], typ
 async function encode(weights: SafetensorsFile, layout: TensorLayout, type: GgufEncoding): Promise<Uint8Array> {
   const stored = asF32(await weights.read(layout.hf));
   const turned = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
-  const blocks = encodeBlocks(type, plus(turned, layout.plus), `${weights.label}: "${layout.hf}"`);
+  const blocks = await encodeRows(type, plus(turned, layout.plus), `${weights.label}: "${layout.hf}"`);
   return inFileOrder(blocks, layout.transposed ? layout.shape[1] : layout.shape[0], layout);
 }
 

@@ -1,0 +1,24 @@
+// The entry of a module with a memory of its own: the quantisers of K-blocks, which conversions to
+// GGUF load when they begin.
+import { Q4_K, Q4_K_BYTES, Q5_K, Q5_K_BYTES, Q6_K_BYTES } from "./dtypes.gen";
+import { packGroups } from "./kPackGroups";
+import { packSigned } from "./kPackSigned";
+
+/**
+ * Packs `count` blocks of 256 numbers; `room` has 2 KiB. Returns 0 where a number or a scale is not
+ * finite, else 1.
+ */
+export function packBlocks(format: i32, x: usize, blocks: usize, count: i32, room: usize): i32 {
+  for (; count > 0; count--) {
+    if (format == Q4_K || format == Q5_K) {
+      const five = format == Q5_K;
+      if (!packGroups(five, x, blocks, room)) return 0;
+      blocks += five ? Q5_K_BYTES : Q4_K_BYTES;
+    } else {
+      if (!packSigned(x, blocks, room)) return 0;
+      blocks += Q6_K_BYTES;
+    }
+    x += 1024;
+  }
+  return 1;
+}

@@ -1,0 +1,52 @@
+import { dtypes } from "@lowrank/core";
+import { encodeBlocks, encodedLength, encodings, type GgufEncoding } from "./ggmlTypes.ts";
+
+/** The exports of assembly/kPack.ts. */
+interface Quantisers {
+  readonly memory: WebAssembly.Memory;
+  packBlocks(format: number, x: number, blocks: number, count: number, room: number): number;
+}
+
+/** Numbers of a K-block, and the most blocks that are packed at once. */
+const [elements, most] = [256, 256];
+/** Places in the memory: the room for one block, numbers, blocks. */
+const [room, numbers] = [4096, 8192];
+const packedBlocks = numbers + 4 * elements * most;
+
+let loaded: Promise<Quantisers> | undefined;
+
+async function load(): Promise<Quantisers> {
+  const { kPack } = await import("./kPack.gen.ts");
+  const bytes = Uint8Array.from(atob(kPack), (char) => char.charCodeAt(0));
+  const { instance } = await WebAssembly.instantiate(bytes);
+  return instance.exports as unknown as Quantisers;
+}
+
+/**
+ * Returns what `encodeBlocks` does, to the byte. K-blocks are packed by WebAssembly, which is 20 to
+ * 30 times as fast.
+ */
+export async function encodeRows(
+  type: GgufEncoding,
+  values: Float32Array,
+  what: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { block, packed } = encodings[type];
+  if (packed === undefined || block.elements !== elements || values.length % elements !== 0) {
+    return encodeBlocks(type, values, what);
+  }
+  loaded ??= load();
+  const { memory, packBlocks } = await loaded;
+  const out = new Uint8Array(encodedLength(type, values.length));
+  for (let from = 0; from < values.length; from += elements * most) {
+    const some = values.subarray(from, from + elements * most);
+    const count = some.length / elements;
+    new Float32Array(memory.buffer, numbers, some.length).set(some);
+    // The plain loops say which number is wrong.
+    if (packBlocks(dtypes.indexOf(packed), numbers, packedBlocks, count, room) === 0) {
+      return encodeBlocks(type, values, what);
+    }
+    out.set(new Uint8Array(memory.buffer, packedBlocks, count * block.bytes), (from / elements) * block.bytes);
+  }
+  return out;
+}
