@@ -75,6 +75,8 @@ describe("bottleneck adapters", () => {
     [{ leaveOut: true as never }, "leaveOut is true; it must be a list of layers"],
     [{ phmLayer: true }, "phmLayer is true, which is not supported"],
     [{ modulesToSave: ["lm_head"] }, 'modulesToSave is ["lm_head"]; it must be left out'],
+    [{ name: { a: 1 } }, 'name is {"a":1}; it must be a text'],
+    [{ modelClass: 3 }, "modelClass is 3; it must be a text"],
   ])("%o is refused", (options, message) => {
     expect(() => new BnConfig(options as never)).toThrow(message);
   });

@@ -155,6 +155,10 @@ function check(config: BnConfig): void {
     refuse(config, "leaveOut", config.leaveOut, "a list of layers by number, from 0");
   for (const layer of config.leaveOut) checkInteger(config, "leaveOut", layer, 0);
   checkDropout(config, "dropout", config.dropout);
+  for (const key of ["name", "modelType", "modelClass"] as const) {
+    const value: unknown = config[key];
+    if (value !== null && typeof value !== "string") refuse(config, key, value, "a text");
+  }
   for (const key of ["taskType", "modulesToSave", "targetModules", "excludeModules", "revision"] as const) {
     if (config[key] !== null) refuse(config, key, config[key], "left out: AdapterHub's files have no place for it");
   }
