@@ -75,7 +75,6 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
 
 /** Says what else a place without a folder may mean: "org/name" is a repository of the hub. */
 function adviceFor(folder: string): string {
-  const expected = "expected one with config.json and *.safetensors";
-  if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return expected;
-  return `${expected}; if it is a repository of the Hugging Face hub, give "hf://${folder}"`;
+  if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return "check the path";
+  return `check the path; if it is a repository of the Hugging Face hub, give "hf://${folder}"`;
 }

@@ -1,6 +1,5 @@
 import type { Backend } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
-import { expectGiven, expectPowerPreference } from "./device/expectGiven.ts";
 import { describeAdapter, openDevice } from "./device/openDevice.ts";
 import type { Adapter, Device } from "./gpuTypes.ts";
 import type { WebGpuKernel } from "./kernel.ts";
@@ -70,9 +69,8 @@ const webgpuKeys: OptionKeys<WebGpuOptions> = {
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   checkOptions("webgpu", options, webgpuKeys);
   const { device, adapter, powerPreference, batchInvariant = false, subgroups, kernels = [] } = options;
-  expectGiven("device", device);
-  expectGiven("adapter", adapter);
-  expectPowerPreference(powerPreference);
+  // A page that gives none does without the words of their errors.
+  if (Object.keys(options).length > 0) (await import("./device/expectOptions.ts")).expectOptions(options);
   const opened = device
     ? { device, adapter: describeAdapter(device.adapterInfo) }
     : await openDevice({ powerPreference }, adapter);

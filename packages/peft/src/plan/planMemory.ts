@@ -1,4 +1,11 @@
-import { type Backend, bytesPerElement, checkOptions, type MetaBuffer, type OptionKeys } from "@lowrank/core";
+import {
+  type Backend,
+  bytesPerElement,
+  checkOptions,
+  type MetaBuffer,
+  type OptionKeys,
+  type Tensor,
+} from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -6,7 +13,7 @@ import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { onShapes, type Part } from "./onShapes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
-import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
+import { type PlannedModel, type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
 import type { Peak, Traced } from "./trace.ts";
 import { type PlannedOptimizer, traceOptimizer } from "./traceOptimizer.ts";
 
@@ -33,6 +40,11 @@ export interface PlanOptions {
   sequenceLength?: number;
   /** Forward passes that make one step. Default 1. */
   gradientAccumulationSteps?: number;
+  /**
+   * Gives the loss of a step on a model without weights. Default: that of a language model, on
+   * `batchSize` sequences of `sequenceLength` tokens.
+   */
+  loss?: (model: PlannedModel) => Tensor;
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
   /**
@@ -62,11 +74,11 @@ export interface MemoryPlan extends RunSizes {
    * activations of that moment.
    */
   readonly training: Peak;
-  /** Keys and values of `sequenceLength` tokens. */
+  /** Keys and values of `sequenceLength` tokens; 0 for a model that generates nothing. */
   readonly kvCache: number;
   /**
    * Reading a prompt of `sequenceLength` tokens at its worst moment: weights,
-   * adapter, cache and activations.
+   * adapter, cache and activations. 0 for a model that generates nothing.
    */
   readonly generation: number;
   /** Notes on requests that this engine's training does not follow, though the plan does. */
@@ -78,7 +90,7 @@ export interface MemoryPlan extends RunSizes {
 const planKeys: OptionKeys<PlanOptions> = {
   ...({ adapter: true, quantization: true, dtype: true, adapterDtype: true, gradientDtype: true } as const),
   ...({ optimizer: true, batchSize: true, sequenceLength: true, gradientAccumulationSteps: true } as const),
-  ...({ gradientCheckpointing: true, backend: true } as const),
+  ...({ gradientCheckpointing: true, backend: true, loss: true } as const),
 };
 
 /**
@@ -110,7 +122,7 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.
   const constants = constantBytes(step.adapted);
-  const traced = step.run((shapes) => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes));
+  const traced = step.run((shapes) => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes, options.loss));
   const prompt = await onShapes(model, { ...shapesOptions, onWarning: () => {} });
   const promptRun = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
 
@@ -135,7 +147,7 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
     activations: traced.mostActivations,
     training: { ...worst, bytes: residentBytes + optimizerRun.held + worst.bytes },
     kvCache: promptRun.kvCache,
-    generation: residentBytes + promptRun.bytes,
+    generation: step.base.createCache ? residentBytes + promptRun.bytes : 0,
     notes: dtypeNotes({ trained: trainedDtype, gradients: gradientDtype, here: adapter ? "f32" : dtype }),
     warnings,
   };

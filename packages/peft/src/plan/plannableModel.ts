@@ -14,7 +14,7 @@ export interface ModelShapes<M extends AdaptableModel = AdaptableModel> {
 /** A model without weights that can be run, as `describeModel` of @lowrank/models gives it. */
 export type PlannableModel = ModelShapes<BuiltModel>;
 
-/** A language model that can be run for one step. */
+/** A model that can be run for one step. */
 export interface BuiltModel extends AdaptableModel {
   /** The most tokens a sequence may have. */
   readonly maxPositions: number;
@@ -22,6 +22,7 @@ export interface BuiltModel extends AdaptableModel {
   readonly virtualTokens?: { readonly count: number } | null;
   loss(inputs: { inputIds: Tensor; labels: Tensor }): Tensor;
   gradientCheckpointingEnable(): unknown;
-  createCache(batch: number, capacity: number): object;
-  nextLogits(inputs: { inputIds: Tensor; cache: never }): Tensor;
+  /** Left out by models that generate nothing, with `nextLogits`. */
+  createCache?(batch: number, capacity: number): object;
+  nextLogits?(inputs: { inputIds: Tensor; cache: never }): Tensor;
 }

@@ -4,6 +4,9 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { BuiltModel } from "./plannableModel.ts";
 import { Trace, type Traced } from "./trace.ts";
 
+/** A model that trains on shapes. */
+export type PlannedModel = BuiltModel | PeftModel<BuiltModel>;
+
 /** The sizes of one run. */
 export interface RunSizes {
   batchSize: number;
@@ -12,14 +15,18 @@ export interface RunSizes {
 }
 
 /**
- * Runs the forward and backward passes of a step; a gradient counts
+ * Runs the forward and backward passes of a step, by the model's loss or another; a gradient counts
  * `gradientBytes` for each number.
  */
 export function trainStep(
   backend: MetaBackend,
-  model: BuiltModel | PeftModel<BuiltModel>,
+  model: PlannedModel,
   { batchSize, sequenceLength, gradientAccumulationSteps }: RunSizes,
   gradientBytes: number,
+  lossOf: (model: PlannedModel) => Tensor = (model) => {
+    const ids = (): Tensor => backend.tensor({ shape: [batchSize, sequenceLength], dtype: "i32" });
+    return model.loss({ inputIds: ids(), labels: ids() });
+  },
 ): Traced {
   const trace = new Trace(backend);
   model.train();
@@ -27,8 +34,7 @@ export function trainStep(
   for (let pass = 0; pass < Math.min(2, gradientAccumulationSteps); pass++) {
     trace.phase("forward");
     scope(() => {
-      const ids = (): Tensor => backend.tensor({ shape: [batchSize, sequenceLength], dtype: "i32" });
-      const loss = model.loss({ inputIds: ids(), labels: ids() });
+      const loss = lossOf(model);
       trace.phase("backward");
       backward(loss, tensor(1));
     });
@@ -39,12 +45,13 @@ export function trainStep(
   return trace.read();
 }
 
-/** Reads a prompt into a cache, without gradients. */
+/** Reads a prompt into a cache, without gradients; zeros for a model that has none. */
 export function readPrompt(
   backend: MetaBackend,
   model: BuiltModel,
   { batchSize, sequenceLength }: RunSizes,
 ): { kvCache: number; bytes: number } {
+  if (!model.createCache) return { kvCache: 0, bytes: 0 };
   const trace = new Trace(backend);
   model.eval();
   const cache = model.createCache(batchSize, sequenceLength);
@@ -52,7 +59,7 @@ export function readPrompt(
   noGrad(() =>
     scope(() => {
       const inputIds = backend.tensor({ shape: [batchSize, sequenceLength], dtype: "i32" });
-      model.nextLogits({ inputIds, cache: cache as never });
+      model.nextLogits?.({ inputIds, cache: cache as never });
     }),
   );
   return { kvCache, bytes: trace.read().peak.bytes };

@@ -14,6 +14,7 @@ import { toQuantizeOptions } from "../quantizeOptions.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import { askedOf, prepareData } from "./prepareRun.ts";
 import { renderMasked } from "./renderExample.ts";
+import { settingOf } from "./trainSteps.ts";
 import type { TrainVoice } from "./trainVoice.ts";
 
 /**
@@ -57,23 +58,23 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
   const batchSize = task.sequences * Math.min(options.batchSize, data.train.length);
   const { quantized } = findMethods([options.method])[0];
   const stored = await storedQuantization(options.model);
-  const plan = kind.writes
-    ? await planMemory(model as unknown as PlannableModel, {
-        adapter,
-        quantization: stored ?? (quantized ? toQuantizeOptions(options) : null),
-        dtype: options.weights === "packed" ? "f32" : options.weights,
-        optimizer: options.optimizer,
-        batchSize,
-        sequenceLength,
-        gradientAccumulationSteps: options.accumulate,
-        gradientCheckpointing: options.gradientCheckpointing,
-      })
-    : null;
-  voice.say(
-    plan
-      ? memoryLine(plan)
-      : `memory: ${byteText(4 * all + 12 * trainable)} of weights, gradients and moments in f32, and activations on top of that`,
+  // A teacher has no shapes here: its student learns as from texts.
+  const own = options.teacher === undefined ? task.own(settingOf(options, prepared, null)) : null;
+  const batch = longest(data.first, options.batchSize, (example) =>
+    sum(task.texts(example), ({ inputIds }) => inputIds.length),
   );
+  const plan = await planMemory(model as unknown as PlannableModel, {
+    adapter,
+    quantization: stored ?? (quantized ? toQuantizeOptions(options) : null),
+    dtype: options.weights === "packed" ? "f32" : options.weights,
+    optimizer: options.optimizer,
+    batchSize,
+    sequenceLength,
+    gradientAccumulationSteps: options.accumulate,
+    gradientCheckpointing: options.gradientCheckpointing,
+    ...(own && { loss: (planned) => own.loss(planned as never, own.collate(batch as never)) }),
+  });
+  voice.say(memoryLine(plan));
   if (options.teacher !== undefined) voice.say("memory: the teacher comes on top of that");
   if (options.weights === "packed") voice.say("memory: reckoned with weights in f32; --weights packed takes less");
 
@@ -103,6 +104,11 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
 
 const sum = <T>(items: readonly T[], read: (item: T) => number): number =>
   items.reduce((total, item) => total + read(item), 0);
+
+/** The longest examples, as many as a batch has. */
+function longest<E>(examples: readonly E[], batchSize: number, lengthOf: (example: E) => number): E[] {
+  return examples.toSorted((a, b) => lengthOf(b) - lengthOf(a)).slice(0, batchSize);
+}
 
 function memoryLine(plan: MemoryPlan): string {
   const { weights, adapter, optimizer, training, batchSize, sequenceLength } = plan;

@@ -150,6 +150,25 @@ test("a dry run counts both answers of a pair", async () => {
   expect(stdout).toContain("say 0: [[a</s>]]");
 });
 
+test.each([
+  ["dpo", "preferences.jsonl"],
+  ["orpo", "chats.jsonl"],
+  ["kto", "judged.jsonl"],
+  ["reward", "chats.jsonl"],
+  ["token-classification", "tagged.jsonl"],
+  ["contrast", "related.jsonl"],
+])("a dry run counts the activations of --task %s, as many as it has", async (task, data) => {
+  const memory = async (...more: string[]) => {
+    const { stdout } = await succeed(words(task, "dry", "--data", data, "--dry-run", "--json", ...more));
+    return JSON.parse(stdout).memory;
+  };
+  const [one, two] = [await memory("--batch-size", "4"), await memory("--batch-size", "8")];
+  expect(one.training.activations).toBeGreaterThan(0);
+  // Twice as many examples have about twice the activations.
+  expect(two.training.activations / one.training.activations).toBeGreaterThan(1.6);
+  expect(two.training.activations / one.training.activations).toBeLessThan(2.4);
+});
+
 test("options of other tasks, missing ones and wrong records are errors that say what to do", async () => {
   const said = async (...list: string[]) => (await lowrank(list)).stderr;
   expect(await said(...words("sft", "x", "--data", "pairs.jsonl", "--beta", "1"))).toContain(

@@ -144,7 +144,11 @@ async function train(
 }
 
 /** Returns the parts of a run that decide its task's loss. */
-export function settingOf(flags: TaskFlags, { batching }: PreparedRun, teacher: Teacher | null): TaskSetting {
+export function settingOf(
+  flags: TaskFlags,
+  { batching }: Pick<PreparedRun, "batching">,
+  teacher: Teacher | null,
+): TaskSetting {
   const { padTokenId, maxLength } = batching;
   return { padding: { padTokenId, maxLength }, flags, teacher: teacher?.model ?? null };
 }

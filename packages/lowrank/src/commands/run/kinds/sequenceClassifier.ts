@@ -33,8 +33,10 @@ export const sequenceClassifier: ModelKind = {
     };
   },
   describe: async (path, labels) => {
-    const { json, label } = await readHeaded(path);
-    return describeModel({ ...parseClassifierConfig(json, label), labels: [...labels], problemType: null });
+    const found = await readHeaded(path);
+    const padTokenId = await paddingOf(path, found);
+    const config = parseClassifierConfig(found.json, found.label);
+    return describeModel({ ...config, labels: [...labels], problemType: null, padTokenId });
   },
   usage: (base) => ({
     python: [

@@ -8,6 +8,11 @@ describe("options of webgpu()", () => {
     [{ device: Promise.resolve() }, "webgpu: the option device is a promise; give what await adapter.requestDevice()"],
     [{ adapter: Promise.resolve() }, "the option adapter is a promise; give what await navigator.gpu.requestAdapter()"],
     [{ adapter: 1 }, "webgpu: the option adapter is 1;"],
+    [{ subgroups: "yes" }, "webgpu: subgroups is yes; give true or false, or leave it out"],
+    [{ batchInvariant: 1 }, "webgpu: batchInvariant is 1; give true or false"],
+    [{ kernels: [1] }, 'webgpu: kernels has 1; give what kernel("name of an op", ...) returns'],
+    [{ kernels: [undefined] }, "webgpu: kernels has undefined; give what kernel("],
+    [{ kernels: "matmul" }, "webgpu: kernels is matmul; give a list of kernels"],
     [{ powerPreference: "fast" }, "webgpu: powerPreference is fast; give low-power or high-performance"],
   ])("that are wrong are errors: %o", async (options, message) => {
     await expect(webgpu(options as never)).rejects.toThrow(message);
