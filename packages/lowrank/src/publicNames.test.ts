@@ -46,6 +46,7 @@ const shared = {
       "expressionCost",
       "nearestName",
       "onRecompute",
+      "overwriteBytes",
       "packedTensor",
     ],
     ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "turn", "unknownOption", "viewAs"],

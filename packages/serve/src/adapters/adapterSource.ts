@@ -3,7 +3,7 @@ import type { ServedAdapter, ServingStats } from "../api.ts";
 
 /** Holds one version of an adapter in memory for one request. */
 export interface AdapterLease {
-  /** The hash of the adapter's files, and its name on the engine's model. */
+  /** The hash of the adapter's files, under which the host has it. */
   readonly version: string;
   /** Gives the version back, once: calling it again does nothing. */
   release(): void;
@@ -33,14 +33,36 @@ export interface AdapterSource {
   close(): Promise<void>;
 }
 
+/** All that an adapter's files say but its numbers: one object for all files that agree in it. */
+export interface AdapterLayout {
+  /** The tensors in the order of their data. */
+  readonly tensors: readonly { readonly key: string; readonly dtype: string; readonly byteLength: number }[];
+}
+
+/** The numbers of an adapter that was found good. */
+export interface AdapterValues {
+  readonly layout: AdapterLayout;
+  /** The bytes of all tensors, one after the other. */
+  readonly bytes: Uint8Array;
+}
+
 /** Puts adapters on the engine's model and takes them off, between passes and one at a time. */
 export interface AdapterHost {
   /**
    * Puts a version on the model. Returns the bytes that its tensors take and its method, as in
    * `peft_type`. Throws ServingError `adapter_refused` for files that do not fit the model and for
-   * methods that cannot differ from row to row; the model is then as before.
+   * methods that cannot differ from row to row; the model is then as before. With `values`, the
+   * numbers of these files, it may take the place of a version of the same layout that has left.
    */
-  load(version: string, files: AdapterFiles): Promise<{ readonly bytes: number; readonly method: string }>;
-  /** Takes a version off the model, frees its tensors and forgets the prefixes cached for it. */
-  unload(version: string): Promise<void>;
+  load(
+    version: string,
+    files: AdapterFiles,
+    values?: AdapterValues,
+  ): Promise<{ readonly bytes: number; readonly method: string }>;
+  /**
+   * Takes a version off the model, frees its tensors and forgets the prefixes cached for it. A
+   * version that gives way to another may leave its tensors to the next load, which takes or frees
+   * them.
+   */
+  unload(version: string, options?: { readonly givesWay: boolean }): Promise<void>;
 }

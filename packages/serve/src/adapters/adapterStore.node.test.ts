@@ -547,7 +547,9 @@ test("an adapter that waits for memory is read once", async () => {
     },
   });
   const first = await store.acquire("f1", { tenant: "t" });
-  const [second, third] = [use("f2"), use("f3")];
+  const second = use("f2");
+  await expect.poll(() => reads).toEqual(["f1", "f2"]);
+  const third = use("f3");
   await expect.poll(() => reads).toEqual(["f1", "f2", "f3"]);
   first.release();
   await clock.until(Promise.all([second, third]));

@@ -2,9 +2,10 @@ import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { type ServedAdapter, ServingError, type ServingStats } from "../api.ts";
+import { AdapterChecks } from "./adapterChecks.ts";
 import { type AdapterPlace, isOfJobs, isUnavailable } from "./adapterPlace.ts";
 import type { AdapterHost, AdapterLease, AdapterSource } from "./adapterSource.ts";
-import { type AdapterRules, checkAdapter } from "./checkAdapter.ts";
+import type { AdapterRules } from "./checkAdapter.ts";
 import { Failures } from "./failures.ts";
 import { FoundAdapters } from "./foundAdapters.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
@@ -87,7 +88,7 @@ export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) 
  */
 export class AdapterStore implements AdapterSource {
   readonly #host: AdapterHost;
-  readonly #rules: AdapterRules;
+  readonly #checks: AdapterChecks;
   readonly #maxBytes: number;
   readonly #place: AdapterPlace;
   readonly #onWarning: OnWarning;
@@ -116,7 +117,7 @@ export class AdapterStore implements AdapterSource {
       throw new Error(`adapterStore: maxAdapterBytes is ${maxBytes}; expected a number of bytes above 0`);
     }
     this.#host = host;
-    this.#rules = options;
+    this.#checks = new AdapterChecks(options, onWarning);
     this.#maxBytes = maxBytes;
     this.#place = place;
     this.#onWarning = onWarning;
@@ -128,7 +129,7 @@ export class AdapterStore implements AdapterSource {
     this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
     this.#residents = new ResidentAdapters({
       ...{ maxBytes, patienceMs, clock },
-      unload: (version) => this.#onHost(() => this.#takeOff(version)),
+      unload: (version, options) => this.#onHost(() => this.#takeOff(version, options)),
       isPinned: (version) => this.#pinned.has(version),
       isWanted: (version) => this.#wanted.has(version),
     });
@@ -302,9 +303,9 @@ export class AdapterStore implements AdapterSource {
       this.#remembering(key, path, async () => {
         const read = held ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes, found)));
         if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
-        await checkAdapter(read, name, this.#rules, this.#onWarning);
+        const values = await this.#checks.check(read, name);
         const files = memoryFiles(read.files, `LoRA adapter '${name}'`);
-        return this.#onHost(() => this.#host.load(version, files));
+        return this.#onHost(() => this.#host.load(version, files, values));
       }),
     );
     // Where much waits already, files are read again later: who waits should take little memory.
@@ -335,8 +336,8 @@ export class AdapterStore implements AdapterSource {
     if (!isUnavailable(error)) this.#failures.add(key, error, await folderState(this.#place, path));
   }
 
-  async #takeOff(version: string): Promise<void> {
-    await this.#host.unload(version).catch((error) => {
+  async #takeOff(version: string, options: { readonly givesWay: boolean }): Promise<void> {
+    await this.#host.unload(version, options).catch((error) => {
       const message = `adapter version ${version} could not be taken off the model: ${(error as Error).message}`;
       this.#onWarning({ code: "stuck-adapter", message });
     });

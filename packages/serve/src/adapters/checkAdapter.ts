@@ -1,4 +1,4 @@
-import { bytesSource, firstNonFinite, giveTurn, openSafetensors, type SafetensorsFile } from "@lowrank/core";
+import { bytesSource, firstNonFinite, giveTurn, openSafetensors } from "@lowrank/core";
 import {
   isPromptMethod,
   type MethodFacts,
@@ -8,6 +8,8 @@ import {
   parsePeftConfig,
 } from "@lowrank/peft";
 import { configName } from "./adapterPlace.ts";
+import type { AdapterLayout } from "./adapterSource.ts";
+import { dataLengthOf } from "./knownLayouts.ts";
 import { type AdapterContent, refused } from "./readAdapter.ts";
 
 /** The rules that adapters of a store are held to. */
@@ -21,14 +23,14 @@ export interface AdapterRules {
 /**
  * Throws ServingError `adapter_refused` for an adapter that cannot be served, before it is put on
  * the model: a broken file, a tensor that is not finite, a method or an option that all rows of a
- * batch would share. `name` names it in messages.
+ * batch would share. `name` names it in messages. Returns its layout.
  */
 export async function checkAdapter(
   { config: text, weights, folder }: AdapterContent,
   name: string,
   { maxLoraRank, baseModel }: AdapterRules,
   onWarning: OnWarning,
-): Promise<void> {
+): Promise<AdapterLayout> {
   const what = `LoRA adapter '${name}'`;
   const config = await readConfig(text, what, onWarning);
   const method = (await methodOf(config)) as MethodFacts<PeftConfig> & { peftType: string };
@@ -57,7 +59,7 @@ export async function checkAdapter(
   if (baseModel && base && !areAlike(base, baseModel)) {
     onWarning({ code: "other-base-model", message: `${what} was made for ${base}, and ${baseModel} is served` });
   }
-  await checkFinite(weights, folder.weights.name, what);
+  return { tensors: await checkFinite(weights, folder.weights.name, what) };
 }
 
 async function readConfig(text: string, what: string, onWarning: OnWarning): Promise<PeftConfig> {
@@ -73,11 +75,17 @@ async function readConfig(text: string, what: string, onWarning: OnWarning): Pro
   });
 }
 
-async function checkFinite(weights: Uint8Array<ArrayBuffer>, file: string, what: string): Promise<void> {
+/** Reads a file's header, looks at all its numbers, and returns its tensors. */
+async function checkFinite(
+  weights: Uint8Array<ArrayBuffer>,
+  file: string,
+  what: string,
+): Promise<AdapterLayout["tensors"]> {
   const opened = await openSafetensors(bytesSource(weights), `${what}: ${file}`).catch((error) => {
     throw refused((error as Error).message);
   });
-  if (isFiniteAtOnce(opened, weights)) return;
+  const tensors = opened.names().map((key) => ({ key, ...opened.info(key) }));
+  if (isFiniteAtOnce({ tensors }, weights)) return tensors;
   for (const key of opened.names()) {
     const { bytes, dtype } = await opened.read(key).catch((error) => {
       throw refused((error as Error).message);
@@ -89,18 +97,19 @@ async function checkFinite(weights: Uint8Array<ArrayBuffer>, file: string, what:
       );
     await giveTurn();
   }
+  return tensors;
 }
 
 /** Bytes up to which all tensors of a file are looked at in one go. */
 const mostAtOnce = 1 << 20;
 
-/** True if a small file of one dtype, whose tensors are its end, is found to be finite at once. */
-function isFiniteAtOnce(file: SafetensorsFile, { buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): boolean {
-  const infos = file.names().map((key) => file.info(key));
-  const size = infos.reduce((sum, { byteLength }) => sum + byteLength, 0);
+/** True if the tensors of a small file, which are of one dtype, are found to be finite at once. */
+export function isFiniteAtOnce(layout: AdapterLayout, { buffer, byteOffset, length }: Uint8Array): boolean {
+  const { tensors } = layout;
+  const size = dataLengthOf(layout);
   const start = byteOffset + length - size;
-  if (size > mostAtOnce || start % 4 !== 0 || infos.some(({ dtype }) => dtype !== infos[0].dtype)) return false;
-  return firstNonFinite(new Uint8Array(buffer, start, size), infos[0]?.dtype ?? "F32") < 0;
+  if (size > mostAtOnce || start % 4 !== 0 || tensors.some(({ dtype }) => dtype !== tensors[0].dtype)) return false;
+  return firstNonFinite(new Uint8Array(buffer, start, size), tensors[0]?.dtype ?? "F32") < 0;
 }
 
 /**

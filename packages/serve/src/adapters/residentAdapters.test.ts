@@ -13,15 +13,18 @@ class Model {
   /** The versions on the model, with the bytes that they really take. */
   readonly on = new Map<string, number>();
   readonly log: string[] = [];
+  /** Those that left for a load. */
+  readonly gaveWay: string[] = [];
   readonly steps: (() => void)[] = [];
   readonly residents: ResidentAdapters;
 
   constructor(maxBytes: number) {
     this.residents = new ResidentAdapters({
       ...{ maxBytes, patienceMs: 100, clock: this.clock },
-      unload: (version) =>
+      unload: (version, { givesWay }) =>
         this.#step(() => {
           this.log.push(`- ${version}`);
+          if (givesWay) this.gaveWay.push(version);
           this.on.delete(version);
         }),
       isPinned: (version) => this.pinned.has(version),
@@ -89,6 +92,16 @@ test("those used longest ago give way, those leased and pinned do not", async ()
   expect([...model.on.keys()]).toEqual(["p", "c", "d"]);
   const { hits, loads, evictions, bytes } = model.residents;
   expect({ hits, loads, evictions, bytes }).toEqual({ hits: 2, loads: 5, evictions: 2, bytes: 30 });
+});
+
+test("only those that leave for a load give way", async () => {
+  const model = new Model(20);
+  for (const version of ["a", "b", "c"]) (await lease(model, version, 10)).release();
+  model.unwanted.add("b");
+  model.residents.trim();
+  await model.run();
+  await expect(lease(model, "large", 5, 30)).rejects.toThrow("takes 30 bytes");
+  expect([model.gaveWay, model.log]).toEqual([["a"], ["+ a", "+ b", "- a", "+ c", "- b", "+ large", "- large"]]);
 });
 
 test("many that ask for one version share its load, and each has a lease", async () => {

@@ -18,8 +18,8 @@ export interface ResidentOptions {
   /** Milliseconds that a load waits for others to end by themselves. */
   readonly patienceMs: number;
   readonly clock: StoreClock;
-  /** Takes a version off the model. Does not throw. */
-  readonly unload: (version: string) => Promise<void>;
+  /** Takes a version off the model, perhaps to make room for a load. Does not throw. */
+  readonly unload: (version: string, options: { readonly givesWay: boolean }) => Promise<void>;
   readonly isPinned: (version: string) => boolean;
   /** False for a version that no name means any more: it leaves with its last lease. */
   readonly isWanted: (version: string) => boolean;
@@ -155,12 +155,12 @@ export class ResidentAdapters {
   /** Takes an idle version off if nobody wants it, or another needs its place. */
   #settle(resident: Resident): void {
     if (resident.state !== "ready" || resident.leases > 0) return;
-    if (!this.#options.isWanted(resident.version)) void this.#takeOff(resident);
+    if (!this.#options.isWanted(resident.version)) void this.#takeOff(resident, { givesWay: false });
   }
 
-  async #takeOff(resident: Resident): Promise<void> {
+  async #takeOff(resident: Resident, options: { readonly givesWay: boolean }): Promise<void> {
     resident.state = "leaving";
-    await this.#options.unload(resident.version);
+    await this.#options.unload(resident.version, options);
     this.#forget(resident);
     this.#pump();
   }
@@ -210,7 +210,7 @@ export class ResidentAdapters {
         if (head.bytes <= free) break;
         free += victim.bytes;
         this.evictions++;
-        void this.#takeOff(victim);
+        void this.#takeOff(victim, { givesWay: true });
       }
     } else if (this.#patience?.head === head && this.#patience.over) {
       free += idleBytes;
@@ -246,7 +246,7 @@ export class ResidentAdapters {
     if (this.bytes - resident.bytes + loaded.bytes > maxBytes) {
       // It took more than its file. It waits again, first in turn, for what it takes.
       this.#sizes.set(waiting.version, loaded.bytes);
-      await this.#options.unload(waiting.version);
+      await this.#options.unload(waiting.version, { givesWay: false });
       this.#forget(resident);
       waiting.bytes = loaded.bytes;
       this.#queue.unshift(waiting);

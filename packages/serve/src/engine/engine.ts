@@ -85,8 +85,8 @@ export class Engine implements ServingEngine {
     this.#pool = new PagePool({ pages, pageSize, enablePrefixCaching });
     this.#cache = new PagedKVCache({ layers, pages, pageSize, keyValueHeads, headDim, backend: causal.backend });
     this.#scheduler = new Scheduler(this.#sizes, this.#pool);
-    this.#runner = new PassRunner(causal, peft, this.#cache);
     this.#host = peft && new ModelAdapters(peft, this.#pool, this.#turnstile);
+    this.#runner = new PassRunner(causal, this.#host, this.#cache);
     this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
     this.#context = {
       ...{ model: causal, tokenizer, texts: new TokenTexts(tokenizer) },

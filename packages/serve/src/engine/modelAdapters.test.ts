@@ -1,6 +1,7 @@
-import { init, reference } from "@lowrank/core";
+import { Generator, init, memory, reference } from "@lowrank/core";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PeftModel } from "@lowrank/peft";
 import { beforeAll, expect, test } from "vitest";
+import { AdapterChecks } from "../adapters/adapterChecks.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { tinyLlama } from "../testing/tinyModel.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
@@ -17,7 +18,7 @@ function hostOf(peft: PeftModel): ModelAdapters {
   return new ModelAdapters(peft, new PagePool({ pages: 1, pageSize: 1 }), new Turnstile());
 }
 
-const lora = () => new LoraConfig({ r: 4, targetModules: ["q_proj", "down_proj"] });
+const lora = () => new LoraConfig({ r: 4, targetModules: ["q_proj", "down_proj"], initLoraWeights: false });
 const ia3 = () => new IA3Config({ targetModules: ["k_proj", "down_proj"], feedforwardModules: ["down_proj"] });
 
 test("factors take the file's half precision, and f32 where the method computes in that", async () => {
@@ -37,4 +38,74 @@ test("a version that left counts again when it comes back", async () => {
   const { bytes } = await host.load("a", files);
   await host.unload("a");
   expect((await host.load("a", files)).bytes).toBe(bytes);
+});
+
+/** The files of an adapter, and its values by checks that know those before it. */
+async function loadable(checks: AdapterChecks, seed: number, config: PeftConfig = lora()) {
+  const generator = new Generator(seed);
+  const peft = await getPeftModel(tinyLlama(), config, { generator });
+  const files = await peft.adapterFiles();
+  const expected = new Map<string, number[]>();
+  for (const [key, tensor] of peft.adapterTensors()) expected.set(key, [...(await tensor.data())]);
+  for (const parameter of peft.parameters()) parameter.dispose();
+  const weights = files.get("adapter_model.safetensors") as Uint8Array<ArrayBuffer>;
+  const file = { name: "adapter_model.safetensors", size: weights.length, tag: "" };
+  const text = files.get("adapter_config.json") as string;
+  const folder = { path: "a", config: { ...file, name: "adapter_config.json" }, weights: file, state: "" };
+  const content = { version: `${seed}`, config: text, weights, files, folder };
+  return { files, values: await checks.check(content, "a"), expected };
+}
+
+async function valuesOn(peft: PeftModel) {
+  const [name] = peft.peftConfig.keys();
+  const found = new Map<string, number[]>();
+  for (const [key, tensor] of peft.adapterTensors(name)) found.set(key, [...(await tensor.data())]);
+  return found;
+}
+
+test("a version that gives way leaves its tensors to the next one of its layout", async () => {
+  const peft = new PeftModel(tinyLlama());
+  const host = hostOf(peft);
+  const checks = new AdapterChecks({}, () => {});
+  const [a, b] = [await loadable(checks, 1), await loadable(checks, 2)];
+  const first = await host.load("a", a.files, a.values);
+  const [before, tensors] = [memory(), new Set([...peft.parameters()])];
+  await host.unload("a", { givesWay: true });
+  expect(await host.load("b", b.files, b.values)).toEqual(first);
+  expect(memory()).toMatchObject({ bytes: before.bytes, buffers: before.buffers });
+  expect(new Set([...peft.parameters()])).toEqual(tensors);
+  expect(await valuesOn(peft)).toEqual(b.expected);
+  expect(b.expected).not.toEqual(a.expected);
+  host.run(["b", null], () => undefined);
+  expect(() => host.run(["a", null], () => undefined)).toThrow('there is no adapter "a"');
+});
+
+test("tensors that were left are freed by a load of another layout, and where nothing follows", async () => {
+  const peft = new PeftModel(tinyLlama());
+  const host = hostOf(peft);
+  const checks = new AdapterChecks({}, () => {});
+  const bare = memory();
+  const [a, wide] = [await loadable(checks, 1), await loadable(checks, 2, lora().with({ r: 8 }))];
+  await host.load("a", a.files, a.values);
+  await host.unload("a", { givesWay: true });
+  const { bytes } = await host.load("wide", wide.files, wide.values);
+  expect(memory().bytes).toBe(bare.bytes + bytes);
+  expect(await valuesOn(peft)).toEqual(wide.expected);
+  await host.unload("wide", { givesWay: true });
+  await host.clear();
+  expect(memory()).toMatchObject({ bytes: bare.bytes, buffers: bare.buffers });
+});
+
+test.each([
+  ["DoRA", lora().with({ useDora: true })],
+  ["biases of LoRA", lora().with({ loraBias: true })],
+  ["factors of IA3", ia3()],
+])("tensors are not left where more than products was made of the file: %s", async (_, config) => {
+  const host = hostOf(new PeftModel(tinyLlama()));
+  const checks = new AdapterChecks({}, () => {});
+  const { files, values } = await loadable(checks, 1, config);
+  const bare = memory();
+  await host.load("a", files, values);
+  await host.unload("a", { givesWay: true });
+  expect(memory()).toMatchObject({ bytes: bare.bytes, buffers: bare.buffers });
 });

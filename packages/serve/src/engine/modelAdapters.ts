@@ -1,16 +1,36 @@
+import { overwriteBytes, type Tensor } from "@lowrank/core";
 import type { AdapterSource as AdapterFiles, PeftModel } from "@lowrank/peft";
-import type { AdapterHost } from "../adapters/adapterSource.ts";
+import type { AdapterHost, AdapterLayout, AdapterValues } from "../adapters/adapterSource.ts";
 import { ServingError } from "../api.ts";
 import type { PagePool } from "../cache/pagePool.ts";
 import type { Turnstile } from "./turnstile.ts";
+import { valuePlaces } from "./valuePlaces.ts";
+
+/** An adapter of the model, in which versions of one layout may take each other's place. */
+interface Seat {
+  /** The adapter's name on the model. */
+  readonly name: string;
+  readonly method: string;
+  /** The memory of its tensors, and the bytes of what is not others'. */
+  readonly own: ReadonlySet<object>;
+  readonly bytes: number;
+  readonly layout: AdapterLayout | undefined;
+  /** The tensors that take another version's values, in their order; null where none can. */
+  readonly places: readonly Tensor[] | null;
+}
+
+/** The name of the base model among those of rows. */
+const baseName = "__base__";
 
 /** Puts versions of adapters on a model between passes, one at a time. */
 export class ModelAdapters implements AdapterHost {
   readonly #peft: PeftModel;
   readonly #pool: PagePool;
   readonly #turnstile: Turnstile;
-  /** The memory of the tensors of each version. */
-  readonly #versions = new Map<string, ReadonlySet<object>>();
+  readonly #seats = new Map<string, Seat>();
+  /** Seats whose versions gave way to loads that are yet to come. */
+  #free: Seat[] = [];
+  #seatsMade = 0;
   /** The number of versions that hold memory; that of the base model counts as held too. */
   readonly #holders: Map<object, number>;
 
@@ -21,54 +41,91 @@ export class ModelAdapters implements AdapterHost {
     this.#holders = new Map(Array.from(peft.parameters(), ({ storage }) => [storage, 1]));
   }
 
-  load(version: string, files: AdapterFiles): Promise<{ bytes: number; method: string }> {
-    return this.#turnstile.pass(() => this.#load(version, files));
+  /**
+   * Runs `fn` with a version for each row of its batches; null is the base model. One that was not
+   * loaded here is an adapter that the model had.
+   */
+  run<T>(versions: readonly (string | null)[], fn: () => T): T {
+    const peft = this.#peft;
+    if (peft.activeAdapter === null && versions.every((version) => version === null)) return fn();
+    const nameOf = (version: string) => this.#seats.get(version)?.name ?? version;
+    return peft.withAdapterNames(
+      versions.map((version) => (version === null ? baseName : nameOf(version))),
+      fn,
+    );
   }
 
-  async #load(version: string, files: AdapterFiles): Promise<{ bytes: number; method: string }> {
+  load(version: string, files: AdapterFiles, values?: AdapterValues): Promise<{ bytes: number; method: string }> {
+    return this.#turnstile.pass(async () => {
+      const seat = (values && this.#reseat(values)) ?? (await this.#newSeat(files, values?.layout));
+      this.#seats.set(version, seat);
+      return { bytes: seat.bytes, method: seat.method };
+    });
+  }
+
+  /** Puts values into a free seat of their layout; undefined where there is none. */
+  #reseat({ layout, bytes }: AdapterValues): Seat | undefined {
+    const at = this.#free.findIndex((seat) => seat.layout === layout);
+    if (at < 0) return undefined;
+    const [seat] = this.#free.splice(at, 1);
+    let begin = 0;
+    for (const [i, { byteLength }] of layout.tensors.entries()) {
+      overwriteBytes(seat.places![i], bytes.subarray(begin, begin + byteLength));
+      begin += byteLength;
+    }
+    return seat;
+  }
+
+  async #newSeat(files: AdapterFiles, layout: AdapterLayout | undefined): Promise<Seat> {
+    // Their memory is what the load was given.
+    for (const seat of this.#free.splice(0)) this.#remove(seat);
     const peft = this.#peft;
+    const name = `served-${this.#seatsMade++}`;
     try {
       // In half precision where the file has it so and the method computes with that, else in f32.
-      await peft
-        .loadAdapter(files, version, { autocastAdapterDtype: false })
-        .catch(() => peft.loadAdapter(files, version));
+      await peft.loadAdapter(files, name, { autocastAdapterDtype: false }).catch(() => peft.loadAdapter(files, name));
     } catch (error) {
       throw refused(error);
     }
     try {
       // An adapter that acts on all rows of a batch is refused here, in words that say why.
-      peft.withAdapterNames([version], () => undefined);
+      peft.withAdapterNames([name], () => undefined);
     } catch (error) {
-      peft.deleteAdapter(version);
+      peft.deleteAdapter(name);
       throw refused(error);
     }
-    const own = new Set([...peft.adapterTensors(version).values()].map(({ storage }) => storage));
-    const bytes = [...own].filter((storage) => !this.#holders.has(storage)).map(({ buffer }) => buffer.bytes);
-    this.#versions.set(version, own);
+    const own = new Set([...peft.adapterTensors(name).values()].map(({ storage }) => storage));
+    const alone = [...own].filter((storage) => !this.#holders.has(storage));
+    const bytes = alone.reduce((sum, { buffer }) => sum + buffer.bytes, 0);
+    const places = layout && alone.length === own.size ? valuePlaces(peft.base_model, name, layout) : null;
     for (const storage of own) this.#holders.set(storage, (this.#holders.get(storage) ?? 0) + 1);
-    return { bytes: bytes.reduce((a, b) => a + b, 0), method: peft.base_model.adapter(version).config.peftType };
+    return { name, method: peft.base_model.adapter(name).config.peftType, own, bytes, layout, places };
   }
 
-  unload(version: string): Promise<void> {
-    return this.#turnstile.pass(() => this.#unload(version));
+  unload(version: string, { givesWay }: { readonly givesWay: boolean } = { givesWay: false }): Promise<void> {
+    return this.#turnstile.pass(() => {
+      const seat = this.#seats.get(version);
+      if (!seat) return;
+      this.#seats.delete(version);
+      this.#pool.drop(version);
+      if (givesWay && seat.places) this.#free.push(seat);
+      else this.#remove(seat);
+    });
   }
 
-  #unload(version: string): void {
-    const own = this.#versions.get(version);
-    if (!own) return;
-    this.#versions.delete(version);
+  #remove({ name, own }: Seat): void {
     for (const storage of own) {
       const others = this.#holders.get(storage)! - 1;
       if (others > 0) this.#holders.set(storage, others);
       else this.#holders.delete(storage);
     }
-    this.#peft.deleteAdapter(version);
-    this.#pool.drop(version);
+    this.#peft.deleteAdapter(name);
   }
 
   /** Takes all versions off the model. */
   async clear(): Promise<void> {
-    for (const version of [...this.#versions.keys()]) await this.unload(version);
+    for (const version of [...this.#seats.keys()]) await this.unload(version);
+    for (const seat of this.#free.splice(0)) this.#remove(seat);
   }
 }
 

@@ -1,9 +1,9 @@
 import { cat, checkLogits, noGrad, reshape, scope, sync, type Tensor, tensor, withBackend } from "@lowrank/core";
 import { type CausalLM, raggedHidden } from "@lowrank/models";
 import type { PagedKVCache } from "@lowrank/nn";
-import type { PeftModel } from "@lowrank/peft";
 import { ServingError } from "../api.ts";
 import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./chooseTokens.ts";
+import type { ModelAdapters } from "./modelAdapters.ts";
 import type { Chunk } from "./sequence.ts";
 import type { RowLogprobs, ServedRequest } from "./servedRequest.ts";
 
@@ -26,18 +26,15 @@ interface WantedRow {
   readonly position: number | null;
 }
 
-/** The name of the base model among those of rows. */
-const baseName = "__base__";
-
 /** Runs passes: rows of any sequences through the model, and from the last to the next tokens. */
 export class PassRunner {
   readonly #model: CausalLM;
-  readonly #peft: PeftModel<CausalLM> | null;
+  readonly #adapters: ModelAdapters | null;
   readonly #cache: PagedKVCache;
 
-  constructor(model: CausalLM, peft: PeftModel<CausalLM> | null, cache: PagedKVCache) {
+  constructor(model: CausalLM, adapters: ModelAdapters | null, cache: PagedKVCache) {
     this.#model = model;
-    this.#peft = peft;
+    this.#adapters = adapters;
     this.#cache = cache;
   }
 
@@ -80,12 +77,7 @@ export class PassRunner {
   }
 
   #underAdapters<T>(versions: readonly (string | null)[], run: () => T): T {
-    const peft = this.#peft;
-    if (!peft || (peft.activeAdapter === null && versions.every((version) => version === null))) return run();
-    return peft.withAdapterNames(
-      versions.map((version) => version ?? baseName),
-      run,
-    );
+    return this.#adapters ? this.#adapters.run(versions, run) : run();
   }
 
   #choose(logits: Tensor, wanted: readonly WantedRow[], next: readonly WantedRow[]): Tensor {

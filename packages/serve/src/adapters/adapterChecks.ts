@@ -1,0 +1,39 @@
+import type { OnWarning } from "@lowrank/peft";
+import type { AdapterValues } from "./adapterSource.ts";
+import { type AdapterRules, checkAdapter, isFiniteAtOnce } from "./checkAdapter.ts";
+import { dataLengthOf, KnownLayouts } from "./knownLayouts.ts";
+import type { AdapterContent } from "./readAdapter.ts";
+
+/** Checks adapters by a store's rules. Of those of a known layout it looks at numbers alone. */
+export class AdapterChecks {
+  readonly #rules: AdapterRules;
+  readonly #onWarning: OnWarning;
+  readonly #layouts = new KnownLayouts();
+
+  constructor(rules: AdapterRules, onWarning: OnWarning) {
+    this.#rules = rules;
+    this.#onWarning = onWarning;
+  }
+
+  /**
+   * Returns the values of an adapter, which share the memory of its content. Throws ServingError
+   * `adapter_refused` for one that cannot be served; `name` names it in messages.
+   */
+  async check(content: AdapterContent, name: string): Promise<AdapterValues> {
+    const { config, weights } = content;
+    const known = this.#layouts.find(config, weights);
+    if (known && isFiniteAtOnce(known, weights)) return { layout: known, bytes: dataOf(known, weights) };
+    let warned = false;
+    const found = await checkAdapter(content, name, this.#rules, (warning) => {
+      warned = true;
+      this.#onWarning(warning);
+    });
+    // What warns is looked at each time, so that each adapter is named.
+    const layout = known ?? (warned ? found : this.#layouts.add(config, weights, found));
+    return { layout, bytes: dataOf(layout, weights) };
+  }
+}
+
+function dataOf(layout: AdapterValues["layout"], weights: Uint8Array): Uint8Array {
+  return weights.subarray(weights.length - dataLengthOf(layout));
+}

@@ -1,0 +1,29 @@
+import { byteLength as bytesOf, type Tensor } from "@lowrank/core";
+import type { MethodFacts, PeftConfig, PeftModel } from "@lowrank/peft";
+import type { AdapterLayout } from "../adapters/adapterSource.ts";
+
+/**
+ * Returns the tensors of an adapter on a model in the order of its file, if other numbers may be
+ * written into them: the adapter is nothing but products of low rank, and they lie in memory as
+ * in the file. Null otherwise: something may have been made of the numbers when they were read.
+ */
+export function valuePlaces(
+  tuner: PeftModel["base_model"],
+  name: string,
+  { tensors }: AdapterLayout,
+): readonly Tensor[] | null {
+  const { method, config, prompt, allocator, swaps, tables } = tuner.adapter(name);
+  const { combines: form } = method as MethodFacts<PeftConfig>;
+  const isProducts = form?.kind === "products" && form.besides(config) === null;
+  if (!isProducts || prompt || allocator || swaps.size + tables.size + tuner.constants(name).size > 0) return null;
+  const trained = tuner.trained(name);
+  if (trained.size !== tensors.length) return null;
+  const places: Tensor[] = [];
+  for (const { key, dtype, byteLength } of tensors) {
+    const tensor = trained.get(key);
+    const lies = tensor?.dtype.toUpperCase() === dtype && bytesOf(tensor.spec()) === byteLength;
+    if (!tensor || !lies) return null;
+    places.push(tensor);
+  }
+  return places;
+}
