@@ -83,6 +83,69 @@ describe("urlFiles", () => {
     await expect(source.read(99, 2)).rejects.toThrow("data: the server sent 1 bytes from 99; 2 were asked for");
   });
 
+  /** A file of 100 bytes, of which `answer` gives the parts after the first request. */
+  async function faulty(answer: (from: number, to: number, nth: number) => [BodyInit | null, ResponseInit]) {
+    let count = 0;
+    const fetch = async (_: string | URL | Request, init?: RequestInit) => {
+      const range = new Headers(init?.headers).get("Range") as string;
+      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(range) as unknown as [string, string, string];
+      const [body, { headers, ...others }] = count++ === 0 ? [content.slice(0, 1), {}] : answer(+from, +to, count - 1);
+      const told = { "Content-Range": `bytes ${from}-${to}/100`, ETag: '"a"', ...headers };
+      return new Response(body, { status: 206, headers: told, ...others });
+    };
+    return urlFiles("https://host/model", { fetch }).open("data");
+  }
+
+  const broken = (bytes: Uint8Array<ArrayBuffer>) => {
+    let sent = bytes.length === 0;
+    return new ReadableStream({
+      pull(controller) {
+        if (sent) controller.error(new TypeError("terminated", { cause: { code: "ECONNRESET" } }));
+        else controller.enqueue(bytes);
+        sent = true;
+      },
+    });
+  };
+
+  test.each([
+    ["another part", { "Content-Range": "bytes 0-9/100" }, 'sent "bytes 0-9/100" where bytes 50-59/100 were asked for'],
+    ["a file of another size", { "Content-Range": "bytes 50-59/90" }, 'sent "bytes 50-59/90" where bytes 50-59/100'],
+  ])("refuses %s", async (_, headers, message) => {
+    const source = await faulty((from, to) => [content.slice(from, to + 1), { headers }]);
+    await expect(source.read(50, 10)).rejects.toThrow(`https://host/model/data: the server ${message}`);
+  });
+
+  test("refuses a file that changes between two parts", async () => {
+    const source = await faulty((from, to, nth) => [
+      content.slice(from, to + 1),
+      { headers: { ETag: nth < 3 ? '"a"' : '"b"' } },
+    ]);
+    await source.read(0, 10);
+    await source.read(10, 10);
+    await expect(source.read(20, 10)).rejects.toThrow(
+      'data changed on the server while it was read: its ETag was "a" and is "b"; load it again',
+    );
+  });
+
+  test.each([200, 403, 416])("a Range request that is answered by %i is an error", async (status) => {
+    const source = await faulty(() => [content, { status }]);
+    await expect(source.read(50, 10)).rejects.toThrow(`the server answered ${status} to a Range request; expected 206`);
+  });
+
+  test("goes on where a connection breaks, and says so where it cannot", async () => {
+    const asked: number[] = [];
+    const source = await faulty((from, to, nth) => {
+      asked.push(from);
+      return [nth === 1 ? broken(content.slice(from, from + 4)) : content.slice(from, to + 1), {}];
+    });
+    expect(Array.from(await source.read(50, 10))).toEqual(Array.from(content.slice(50, 60)));
+    const room = new Uint8Array(10);
+    await source.readInto?.(70, room);
+    expect([room, asked]).toEqual([content.slice(70, 80), [50, 54, 70]]);
+    const never = await faulty((_from, _to, nth) => [broken(content.slice(0, nth === 1 ? 4 : 0)), {}]);
+    await expect(never.read(50, 10)).rejects.toThrow("broke off after 54 of 100 bytes (ECONNRESET); load it again");
+  });
+
   test("takes the whole file from a server without ranges", async () => {
     const { files, asked } = server({ ranges: false });
     const source = await files.open("data");

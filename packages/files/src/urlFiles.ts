@@ -1,4 +1,5 @@
-import { type ByteSource, bytesSource, checkOptions } from "@lowrank/core";
+import { bytesSource, checkOptions } from "@lowrank/core";
+import { InterruptedBody, reasonOf } from "./interruptedBody.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 
 /** Options of `urlFiles`. */
@@ -23,8 +24,10 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
   const request = (name: string, init: RequestInit & { headers?: Record<string, string> } = {}) => {
     const url = new URL(name, root);
     return fetch(url, { ...init, headers: { ...headers, ...init.headers } }).catch((error) => {
-      const why = error.cause?.code ?? error.message;
-      throw new Error(`${url} cannot be reached (${why}); check the address and its CORS headers`, { cause: error });
+      const why = reasonOf(error);
+      throw new InterruptedBody(`${url} cannot be reached (${why}); check the address and its CORS headers`, {
+        cause: error,
+      });
     });
   };
 
@@ -46,25 +49,9 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
       checkStatus(first, root, name);
       if (first.status !== 206) return bytesSource(new Uint8Array(await first.arrayBuffer()));
       await first.arrayBuffer();
-      return rangeSource(name, totalSize(first, root, name), (range) => request(name, { headers: { Range: range } }));
-    },
-  };
-}
-
-function rangeSource(name: string, size: number, get: (range: string) => Promise<Response>): ByteSource {
-  return {
-    size,
-    read: async (offset, length) => {
-      if (length === 0) return new Uint8Array(0);
-      const response = await get(`bytes=${offset}-${offset + length - 1}`);
-      if (response.status !== 206) {
-        throw new Error(`${name}: the server answered ${response.status} to a Range request; expected 206`);
-      }
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      if (bytes.length !== length) {
-        throw new Error(`${name}: the server sent ${bytes.length} bytes from ${offset}; ${length} were asked for`);
-      }
-      return bytes;
+      const { rangeSource } = await import("./rangeSource.ts");
+      const get = (range: string) => request(name, { headers: { Range: range } });
+      return rangeSource({ label: String(new URL(name, root)), size: totalSize(first, root, name), get });
     },
   };
 }

@@ -94,6 +94,32 @@ test("a model and its tokenizer are downloaded, with progress, and then come fro
   expect(await generate(offline.model, prompt, greedy)).toEqual(expected);
 });
 
+/** The bytes of a file that came, by the ranges that were asked for; a file without a range is NaN. */
+function bytesOf(path: string, requests: readonly string[]): number {
+  const ranges = requests.filter((line) => /\/resolve\//.test(line) && line.includes(`/${path}`));
+  return ranges.reduce((sum, line) => {
+    const [, from, to] = /bytes=(\d+)-(\d+)$/.exec(line) ?? [];
+    return sum + Number(to) + 1 - Number(from);
+  }, 0);
+}
+
+test("without the cache, only the header and the tensors that are needed come, by byte ranges", async () => {
+  const uncached = { hub: { ...options.hub, cache: false } };
+  await hub.requests();
+  const { model } = await loadModel("hf://org/model", uncached);
+  expect(await generate(model, prompt, greedy)).toEqual(expected);
+  const whole = bytesOf("model.safetensors", await hub.requests());
+  const headless = await loadSequenceClassifier("hf://org/model", { ...uncached, newHead: { labels: 2 } });
+  expect(headless.freshParameters).toEqual(["score.weight"]);
+  const requests = await hub.requests();
+  // The head that predicts tokens stays where it is.
+  expect(whole - bytesOf("model.safetensors", requests)).toBe(11 * 64 * 4);
+  const file = await loadModel("hf://org/quantised@v1/model.F32.gguf", uncached);
+  expect(await generate(file.model, prompt, greedy)).toEqual(expected);
+  expect(bytesOf("model.F32.gguf", await hub.requests())).toBeGreaterThan(whole / 2);
+  expect(requests.join()).not.toMatch(/pytorch_model|onnx/);
+});
+
 test("a GGUF file of a repository is a model", async () => {
   const { model } = await loadModel("hf://org/quantised@v1/model.F32.gguf", options);
   expect(await generate(model, prompt, greedy)).toEqual(expected);

@@ -1,5 +1,6 @@
 import type { OnProgress } from "@lowrank/core";
-import { type HubClient, InterruptedBody } from "./hubClient.ts";
+import { InterruptedBody } from "../interruptedBody.ts";
+import type { HubClient } from "./hubClient.ts";
 import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
 
 /**

@@ -1,3 +1,6 @@
+import type { ByteSource } from "@lowrank/core";
+import { InterruptedBody, reasonOf } from "../interruptedBody.ts";
+import { rangeSource } from "../rangeSource.ts";
 import type { HubSettings } from "./hubSettings.ts";
 import type { HubFile } from "./hubStore.ts";
 
@@ -6,9 +9,6 @@ interface HubBytes {
   readonly position: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
-
-/** The error for a body that ended before its time. What has come is right. */
-export class InterruptedBody extends Error {}
 
 /** One repository of the hub, as `@huggingface/hub` reads it. */
 export interface HubClient {
@@ -21,6 +21,8 @@ export interface HubClient {
    * Throws `InterruptedBody` where the connection breaks.
    */
   read(commit: string, file: HubFile, from: number): AsyncGenerator<HubBytes, void>;
+  /** Opens a file whose parts are asked for as they are read. */
+  source(commit: string, file: HubFile): ByteSource;
 }
 
 /** Opens a repository. The library that asks the hub is loaded here, and not before. */
@@ -45,6 +47,8 @@ export async function hubClient(
     throw refusal(response, { repo, endpoint, accessToken });
   };
   const common = { hubUrl: endpoint, accessToken, fetch: request };
+  const urlOf = (commit: string, { path }: HubFile) =>
+    `${endpoint}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
 
   return {
     commitOf: async (revision) => {
@@ -79,10 +83,8 @@ export async function hubClient(
           throw error;
         }
       };
-      const path = file.path.split("/").map(encodeURIComponent).join("/");
-      const url = `${endpoint}/${repo}/resolve/${commit}/${path}`;
       // What Xet stores is read by its plain address, too, of which any range can be asked.
-      const downloadInfo = { url, size: file.size, etag: file.etag };
+      const downloadInfo = { url: urlOf(commit, file), size: file.size, etag: file.etag };
       const options = { ...common, fetch: noting, repo, path: file.path, revision: commit, downloadInfo, xet: false };
       const whole = (await downloadFile(options)) as Blob;
       const reader = (from > 0 ? whole.slice(from) : whole).stream().getReader();
@@ -100,6 +102,11 @@ export async function hubClient(
         await reader.cancel().catch(() => undefined);
       }
     },
+    source: (commit, file) => {
+      const authorization = accessToken ? { Authorization: `Bearer ${accessToken}` } : undefined;
+      const get = (range: string) => request(urlOf(commit, file), { headers: { Range: range, ...authorization } });
+      return rangeSource({ label: `hf://${repo}: ${file.path}`, size: file.size, get });
+    },
   };
 
   /** Waits for the hub; where it cannot be reached, the error says how to do without it. */
@@ -110,12 +117,6 @@ export async function hubClient(
       throw new Error(`${error.message}; ${offline}`, { cause: error });
     });
   }
-}
-
-/** Says why a request failed: fetch itself says little, and its cause more. */
-function reasonOf(error: unknown): string {
-  const { cause, message } = (error ?? {}) as { cause?: { message?: string; code?: string }; message?: string };
-  return cause?.code ?? (cause?.message || message || String(error));
 }
 
 /** Returns the error for an answer that is no success: what the hub means by it, and what to do. */

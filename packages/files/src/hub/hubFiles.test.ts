@@ -199,6 +199,55 @@ describe("an interrupted download", () => {
   });
 });
 
+describe("without the cache", () => {
+  const uncached = (options: HubFilesOptions = {}, suffix = "") => open({ cache: false, ...options }, suffix);
+
+  it("only the parts that are read come, and nothing is kept", async () => {
+    const files = await uncached();
+    expect(await files.readText("config.json")).toBe(contents.get("config.json"));
+    expect([await files.has("model.safetensors"), await files.has("other")]).toEqual([true, false]);
+    const source = await files.open("model.safetensors");
+    expect(source.size).toBe(5000);
+    await hub.requests();
+    expect(await source.read(4990, 10)).toEqual(weights.subarray(4990));
+    const room = new Uint8Array(20);
+    await source.readInto?.(100, room);
+    expect(room).toEqual(weights.subarray(100, 120));
+    const ranges = (await bodies()).map((line) => line.split(" ").slice(2).join());
+    expect(ranges).toEqual(["bytes=4990-4999", "bytes=4990-4999", "bytes=100-119", "bytes=100-119"]);
+    expect(await files.list?.()).toEqual(["config.json", "model.safetensors", "pytorch_model.bin", "adapter/"]);
+    await expect(files.open("tokenizer.json")).rejects.toThrow("has no tokenizer.json (it holds adapter/, config.json");
+    await expect(open({ localFilesOnly: true })).rejects.toThrow(`has no "main" of ${repo}; load it once`);
+  });
+
+  it("has revisions and folders, and offline takes what the cache has", async () => {
+    expect(await (await uncached({}, "@v1/adapter")).readText("adapter_config.json")).toBe("{}");
+    expect(await readAll(await uncached({}, `@${fakeCommit}`))).toEqual(weights);
+    await expect(uncached({}, "@none")).rejects.toThrow("has no such revision (404, RevisionNotFound)");
+    await readAll(await open());
+    await hub.requests();
+    expect(await readAll(await uncached({ localFilesOnly: true }))).toEqual(weights);
+    expect(await hub.requests()).toEqual([]);
+  });
+
+  it("a broken connection is tried again; a server without ranges is an error", async () => {
+    const path = "model.safetensors";
+    await hub.fail({ path, times: 2, cutAfter: 1000 });
+    expect(await readAll(await uncached())).toEqual(weights);
+    await hub.fail({ path, times: 1, whole: true });
+    await expect(readAll(await uncached())).rejects.toThrow(
+      `hf://${repo}: ${path}: the server answered 200 to a Range request; expected 206`,
+    );
+  });
+
+  it("a gated model's parts need a token", async () => {
+    await hub.put({ name: repo, access: "gated" }, contents);
+    await expect(readAll(await uncached({ token: "" }))).rejects.toThrow(`hf://${repo} is gated (401, GatedRepo)`);
+    await expect(readAll(await uncached({ token: "hf_other" }))).rejects.toThrow("(403, GatedRepo); ask for access");
+    expect(await readAll(await uncached({ token: "hf_owner" }))).toEqual(weights);
+  });
+});
+
 describe("who may read", () => {
   it("a gated model's files need a token of an account with access", async () => {
     await hub.put({ name: repo, access: "gated" }, contents);

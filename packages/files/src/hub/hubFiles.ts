@@ -24,12 +24,18 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
   const { repo, revision, path: folder } = place;
   const settings = await hubSettings(options);
   const { endpoint, offline, cacheDir } = settings;
-  const store = await openStore(cacheDir, endpoint, repo);
   const client = once(async (): Promise<HubClient> => {
     const { hubClient } = await import("./hubClient.ts");
     return hubClient(repo, settings, signal);
   });
   const label = `${address}${offline ? " (offline)" : ""}`;
+  if (options.cache === false && !offline) {
+    const { uncachedFiles } = await import("./uncachedFiles.ts");
+    const asked = await client();
+    const commit = commitForm.test(revision) ? revision : await asked.commitOf(revision);
+    return uncachedFiles(asked, commit, place, label);
+  }
+  const store = await openStore(cacheDir, endpoint, repo);
   const commit = await findCommit();
   const listing = once(async () => (await client()).filesOf(commit));
   const noteRevision = once(() => store.writeRef(revision, commit));

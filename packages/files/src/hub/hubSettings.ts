@@ -8,6 +8,11 @@ export interface HubOptions {
   endpoint?: string;
   /** Takes files from the cache alone, as HF_HUB_OFFLINE=1 does. Default false. */
   localFilesOnly?: boolean;
+  /**
+   * Keeps what is downloaded. Default true. False: of each file only the byte ranges that are read
+   * come over the network, and nothing is kept. Files offline come from the cache all the same.
+   */
+  cache?: boolean;
   /** The folder of the cache (Node only). Default: HF_HUB_CACHE, else HF_HOME/hub. */
   cacheDir?: string;
 }
@@ -22,7 +27,7 @@ export interface HubFilesOptions extends HubOptions {
 
 /** The names of all options of `HubFilesOptions`. */
 export const hubFilesKeys: OptionKeys<HubFilesOptions> = {
-  ...({ token: true, endpoint: true, localFilesOnly: true, cacheDir: true } as const),
+  ...({ token: true, endpoint: true, localFilesOnly: true, cache: true, cacheDir: true } as const),
   ...({ onProgress: true, signal: true } as const),
 };
 

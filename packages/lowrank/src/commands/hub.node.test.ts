@@ -49,6 +49,16 @@ test("models and adapters of the hub are trained, asked, merged, planned and con
   await succeed(["convert", "hf://org/model", "--output", at("model.gguf")], { env });
 });
 
+test("info reads headers by byte ranges, and keeps no weights", async () => {
+  const { succeed } = command;
+  await hub.put({ name: "org/seen" }, await contents(command.at("model")));
+  await hub.requests();
+  const { stdout } = await succeed(["info", "hf://org/seen"], { env });
+  expect(stdout).toMatch(/^in the files {3}f32 [\d.]+ MB, \d+ tensors$/m);
+  const asked = (await hub.requests()).filter((line) => /resolve.*safetensors/.test(line));
+  expect(asked.map((line) => line.split(" ")[2])).toEqual(["bytes=0-7", expect.stringMatching(/^bytes=8-\d+$/)]);
+});
+
 test("they are talked to, inspected, evaluated and reported too", async () => {
   const { at, succeed } = command;
   const both = ["hf://org/model", "--adapter", "hf://org/adapter"];

@@ -1,4 +1,4 @@
-import { type ModelFiles, openFile, readJson } from "@lowrank/files";
+import { type ModelFiles, openFile, openFiles, readJson } from "@lowrank/files";
 import {
   architectures,
   describeConfig,
@@ -12,7 +12,7 @@ import {
 import { Command } from "commander";
 import { printJson } from "./json.ts";
 import { isGguf } from "./loading.ts";
-import { readConfig } from "./modelConfig.ts";
+import { headersAlone, readConfig } from "./modelConfig.ts";
 
 /** The tensors of one dtype in a model's files. */
 interface StoredType {
@@ -95,10 +95,10 @@ async function storedTypes(source: string, files: ModelFiles | undefined): Promi
     types.set(dtype, { dtype, tensors: before.tensors + 1, bytes: before.bytes + bytes });
   };
   if (files && isGguf(source)) {
-    const { tensors } = await openGguf(await openFile(source), source);
+    const { tensors } = await openGguf(await openFile(source, headersAlone), source);
     for (const { info } of tensors.values()) count(info.type.name, info.byteLength);
   } else if (files && (await hasWeights(files))) {
-    const weights = await openSafetensorsFolder(files);
+    const weights = await openSafetensorsFolder(await openFiles(source, headersAlone));
     for (const name of weights.names()) count(weights.info(name).dtype, weights.info(name).byteLength);
   }
   return [...types.values()].sort((a, b) => b.bytes - a.bytes);

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { type ModelFiles, openFile, openFiles, readJson } from "@lowrank/files";
+import { type ModelFiles, type OpenOptions, openFile, openFiles, readJson } from "@lowrank/files";
 import {
   architectures,
   classifiesSequences,
@@ -52,6 +52,9 @@ interface FoundConfig {
   readonly files?: ModelFiles;
 }
 
+/** Reads headers of files of the hub without downloading the files. */
+export const headersAlone: OpenOptions = { hub: { cache: false } };
+
 /** Reads a config; undefined for a word that is no file or folder. */
 export async function readConfig(source: string): Promise<FoundConfig | undefined> {
   const isOnline = /^(hf|https?):/i.test(source);
@@ -61,7 +64,7 @@ export async function readConfig(source: string): Promise<FoundConfig | undefine
     return { json: await readJson(files, "config.json"), label: `config.json of ${files.label}`, files };
   }
   if ((found || isOnline) && isGguf(source)) {
-    const { files } = await openGguf(await openFile(source), source);
+    const { files } = await openGguf(await openFile(source, headersAlone), source);
     return { json: await readJson(files, "config.json"), label: source, files };
   }
   if (found) return { json: parseJson(await readFile(source, "utf8"), source), label: source };

@@ -1,0 +1,37 @@
+import { type ModelFiles, missingFile } from "../modelFiles.ts";
+import { namesIn } from "../namesIn.ts";
+import { checkPath, type HubPlace } from "./hubAddress.ts";
+import type { HubClient } from "./hubClient.ts";
+
+/**
+ * Files of one commit of the hub that are read by byte ranges, as far as they are needed, and of
+ * which nothing is kept.
+ */
+export async function uncachedFiles(
+  client: HubClient,
+  commit: string,
+  { path: folder }: HubPlace,
+  label: string,
+): Promise<ModelFiles> {
+  const listing = await client.filesOf(commit);
+  const prefix = folder === "" ? "" : `${folder}/`;
+  const pathOf = (name: string) => {
+    checkPath(name, label);
+    return prefix + name;
+  };
+  const files: ModelFiles = {
+    label,
+    has: async (name) => listing.has(pathOf(name)),
+    readText: async (name) => {
+      const source = await files.open(name);
+      return new TextDecoder().decode(await source.read(0, source.size));
+    },
+    open: async (name) => {
+      const file = listing.get(pathOf(name));
+      if (!file) throw await missingFile(files, name);
+      return client.source(commit, file);
+    },
+    list: async (inner = "") => namesIn(listing.keys(), pathOf(inner).replace(/\/$/, "")),
+  };
+  return files;
+}
