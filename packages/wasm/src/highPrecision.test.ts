@@ -139,6 +139,30 @@ describe("products of high precision", () => {
     expect(under("high", run)).toEqual(exact);
   });
 
+  it("go by what a call asks for, with any weight, and by nothing of it afterwards", () => {
+    const [x, w] = [draw(16, 128), draw(128, 160)];
+    x.requiresGrad = true;
+    const run = (precision?: MatmulPrecision) => {
+      x.grad = null;
+      const y = matmul(x, w, { precision });
+      sum(square(y)).backward();
+      return [y, x.grad!].map((t) => t.dataSync());
+    };
+    const exact = run();
+    const high = run("high");
+    for (const [i, one] of high.entries()) {
+      expect(difference(one, exact[i])).toBeLessThan(6e-4);
+      expect(difference(one, exact[i])).toBeGreaterThan(1e-5);
+    }
+    expect(run()).toEqual(exact);
+    const parameter = frozen(w);
+    const times = (precision?: MatmulPrecision) => matmul(x, parameter, { precision }).dataSync();
+    expect(under("high", () => [times("highest"), times()])).toEqual([exact[0], high[0]]);
+    expect(() => matmul(x, w, { precision: "low" as "high" })).toThrow(
+      'matmul: precision is "low"; give one of highest, high, medium',
+    );
+  });
+
   it("follow what is written into a weight, and give their memory back with it", () => {
     const x = draw(16, 128);
     const { used } = backend.heapStats();

@@ -1,4 +1,5 @@
 import { checkOptions } from "../checkOptions.ts";
+import { checkPrecision } from "../matmulPrecision.ts";
 import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
@@ -7,11 +8,12 @@ import type { Tensor } from "../tensor.ts";
 /**
  * The matrix product by PyTorch's rules: vectors are rows on the left and columns on the right and
  * their dimension is dropped; leading dimensions broadcast. The flags read an operand with its
- * last two dimensions swapped.
+ * last two dimensions swapped. `precision` is that of this call, as in `setFloat32MatmulPrecision`.
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
   refuseSurplus("matmul", 2, arguments);
-  checkOptions("matmul", options, { transposeA: true, transposeB: true });
+  checkOptions("matmul", options, { transposeA: true, transposeB: true, precision: true });
+  if (options.precision !== undefined) checkPrecision("matmul", options.precision);
   if (a.ndim > 1 && b.ndim > 1) return ops.matmul(a, b, options);
   return scope(() => {
     const left = a.ndim === 1 ? ops.reshape(a, { shape: [1, -1] }) : a;
@@ -19,6 +21,7 @@ export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Te
     const out = ops.matmul(left, right, {
       transposeA: a.ndim > 1 && options.transposeA,
       transposeB: b.ndim === 1 || options.transposeB,
+      precision: options.precision,
     });
     const rows = a.ndim === 1 ? [] : [out.shape[out.ndim - 2]];
     const columns = b.ndim === 1 ? [] : [out.shape[out.ndim - 1]];

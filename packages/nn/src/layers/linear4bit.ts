@@ -55,6 +55,7 @@ export class Linear4bit extends Linear {
   dequantize(dtype: "f32" | "f16" | "bf16" = "f32"): Linear {
     using weight = to(this.weight.detach(), { dtype });
     const layer = new Linear(new Parameter(weight, { requiresGrad: false }), this.bias);
+    layer.weight.precision = this.weight.precision;
     layer.training = this.training;
     return layer;
   }

@@ -12,6 +12,7 @@ export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOption
   const { weight, bias } = layer;
   using packed = packWeight(weight, options, layer instanceof Conv1D);
   const quantized = new Linear4bit(new Parameter(packed, { requiresGrad: false }), bias);
+  quantized.weight.precision = weight.precision;
   quantized.training = layer.training;
   return quantized;
 }

@@ -10,5 +10,6 @@ export class MergedValue extends Swap {
       owners.map((owner) => ({ owner, key })),
       new Parameter(value, { requiresGrad: false }),
     );
+    this.on.precision = this.off?.precision;
   }
 }

@@ -17,7 +17,7 @@ async function adapted() {
   const linear = new Linear(new Parameter(randn([192, 256], { generator })));
   const config = new LoraConfig({ r: 4, targetModules: ["layer"], initLoraWeights: false });
   const peft = await getPeftModel(new OneLayer(linear), config, { generator });
-  return { peft, weight: linear.weight };
+  return { peft, linear };
 }
 
 test("a merge is checked in f32 where products take fewer bits", async () => {
@@ -29,9 +29,11 @@ test("a merge is checked in f32 where products take fewer bits", async () => {
 });
 
 test("and where those of the base weight do", async () => {
-  const { peft, weight } = await adapted();
+  const { peft, linear } = await adapted();
+  const { weight } = linear;
   weight.precision = "high";
   await peft.mergeAdapter();
+  expect([linear.weight === weight, linear.weight.precision]).toEqual([false, "high"]);
   peft.unmergeAdapter();
   expect(weight.precision).toBe("high");
 });

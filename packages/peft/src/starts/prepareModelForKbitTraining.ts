@@ -26,6 +26,7 @@ export function prepareModelForKbitTraining<M extends Module>(model: M, options:
     if (parameter.dtype !== "f16" && parameter.dtype !== "bf16") continue;
     using wide = noGrad(() => to(parameter, { dtype: "f32" }));
     const value = new Parameter(wide, { requiresGrad: false });
+    value.precision = parameter.precision;
     for (const place of places) setValue(place, value);
     parameter.dispose();
   }
