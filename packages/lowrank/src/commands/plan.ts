@@ -1,3 +1,4 @@
+import type { MatmulPrecision } from "@lowrank/core";
 import { describeModel, presetNames } from "@lowrank/models";
 import {
   type FloatDType,
@@ -24,6 +25,7 @@ import {
   toQuantizeOptions,
 } from "./quantizeOptions.ts";
 import { peftConfigOption, trainedConfig } from "./trainedConfig.ts";
+import { precisionOption } from "./trainerFlags.ts";
 
 /** The options of `lowrank plan`. */
 export interface PlanCommandOptions extends QuantizeCommandOptions {
@@ -36,6 +38,7 @@ export interface PlanCommandOptions extends QuantizeCommandOptions {
   adapterDtype?: FloatDType;
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
+  precision?: MatmulPrecision;
   optimizer: PlannedOptimizer;
   json?: boolean;
 }
@@ -78,6 +81,7 @@ export function planCommand(): Command {
     .addOption(new Option("--adapter-dtype <type>", "of the adapter (default: f32, Lowrank's own)").choices(dtypes))
     .addOption(new Option("--gradient-dtype <type>", "of the gradients (default: that of what trains)").choices(dtypes))
     .option("--gradient-checkpointing", "blocks forget their activations and compute them again")
+    .addOption(precisionOption())
     .addOption(
       new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
     );
@@ -127,5 +131,6 @@ function toPlanOptions({ quantized }: Method, options: PlanCommandOptions): Omit
     sequenceLength: options.seq,
     gradientAccumulationSteps: options.accumulate,
     gradientCheckpointing: options.gradientCheckpointing,
+    precision: options.precision,
   };
 }

@@ -22,6 +22,7 @@ export function planLines(
   const rows = [
     ["weights", plan.weights.bytes, weightsNote(plan, options)],
     ...(plan.adapter.parameters > 0 ? [["adapter", plan.adapter.bytes, options.adapterDtype ?? "f32"] as const] : []),
+    ...(plan.copies.training > 0 ? [["copies", plan.copies.training, copiesNote(options)] as const] : []),
     ["optimiser", plan.optimizer, options.optimizer],
     ["gradients", plan.gradients.bytes, `${whole(plan.gradients.parameters)} parameters train`],
     ["activations", plan.activations, options.gradientCheckpointing ? "with checkpointing" : "all kept"],
@@ -57,6 +58,10 @@ function weightsNote({ weights: { quantized, rest } }: MemoryPlan, options: Plan
   const { quantType, doubleQuant } = toQuantizeOptions(options);
   const scales = doubleQuant ? " with double quantisation" : "";
   return `${whole(quantized.parameters)} in ${quantType}${scales}: ${mega(quantized.bytes)}, ${plain}`;
+}
+
+function copiesNote({ precision }: PlanCommandOptions): string {
+  return `codes of frozen weights, for ${precision} precision on WebAssembly`;
 }
 
 function worstMoment({ training: { phase, gradients, activations } }: MemoryPlan): string {

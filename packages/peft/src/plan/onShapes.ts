@@ -1,4 +1,12 @@
-import { type Backend, isPacked, type MetaBackend, type MetaBuffer, meta, withBackend } from "@lowrank/core";
+import {
+  type Backend,
+  isPacked,
+  type MatmulPrecision,
+  type MetaBackend,
+  type MetaBuffer,
+  meta,
+  withBackend,
+} from "@lowrank/core";
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
@@ -20,6 +28,8 @@ export interface ShapesOptions<A> {
   adapter: A;
   dtype?: FloatDType;
   quantization?: QuantizeOptions | null;
+  /** The precision of products with the model's weights. */
+  precision?: MatmulPrecision;
   /** The backend to plan for. Default: one with a kernel for every op. */
   backend?: Backend;
   onWarning: OnWarning;
@@ -37,7 +47,7 @@ export interface OnShapes<A, M extends AdaptableModel> {
 /** Makes a model on a `meta` backend. */
 export async function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
   model: ModelShapes<M>,
-  { adapter, dtype = "f32", quantization = null, backend: like, onWarning }: ShapesOptions<A>,
+  { adapter, dtype = "f32", quantization = null, precision, backend: like, onWarning }: ShapesOptions<A>,
 ): Promise<OnShapes<A, M>> {
   const backend = meta({ like });
   const requiresGrad = adapter === null;
@@ -47,6 +57,7 @@ export async function onShapes<A extends PeftConfig | null, M extends AdaptableM
   );
   if (quantization) await quantize(base, quantization);
   const parameters = [...base.parameters()];
+  for (const parameter of parameters) parameter.precision = precision;
   const weights = {
     quantized: partOf(parameters.filter((parameter) => isPacked(parameter.dtype))),
     rest: partOf(parameters.filter((parameter) => !isPacked(parameter.dtype))),

@@ -2,6 +2,8 @@ import {
   type Backend,
   bytesPerElement,
   checkOptions,
+  checkPrecision,
+  type MatmulPrecision,
   type MetaBuffer,
   type OptionKeys,
   type Tensor,
@@ -16,6 +18,7 @@ import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { type PlannedModel, type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
 import type { Peak, Traced } from "./trace.ts";
 import { type PlannedOptimizer, traceOptimizer } from "./traceOptimizer.ts";
+import { WeightCopies } from "./weightCopies.ts";
 
 /** Options of `planMemory`. */
 export interface PlanOptions {
@@ -48,6 +51,11 @@ export interface PlanOptions {
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
   /**
+   * The precision of products with frozen weights, for which the WebAssembly backend keeps copies of
+   * them. Default "highest": f32, without copies.
+   */
+  precision?: MatmulPrecision;
+  /**
    * The backend to plan for: an op without a kernel is planned as its composition.
    * Default: that of `meta`.
    */
@@ -65,19 +73,21 @@ export interface MemoryPlan extends RunSizes {
   readonly adapter: Part;
   /** All that trains, and its gradients. */
   readonly gradients: Part;
+  /** The codes that are kept beside frozen weights: after a step, and after a prompt. */
+  readonly copies: { readonly training: number; readonly generation: number };
   /** Bytes that the optimiser keeps between steps. */
   readonly optimizer: number;
   /** The most that ops keep and work on at a time. */
   readonly activations: number;
   /**
-   * A step at its worst moment: weights, adapter and optimiser, with the gradients and
-   * activations of that moment.
+   * A step at its worst moment: weights and their copies, adapter and optimiser, with the gradients
+   * and activations of that moment.
    */
   readonly training: Peak;
   /** Keys and values of `sequenceLength` tokens; 0 for a model that generates nothing. */
   readonly kvCache: number;
   /**
-   * Reading a prompt of `sequenceLength` tokens at its worst moment: weights,
+   * Reading a prompt of `sequenceLength` tokens at its worst moment: weights and their copies,
    * adapter, cache and activations. 0 for a model that generates nothing.
    */
   readonly generation: number;
@@ -90,7 +100,7 @@ export interface MemoryPlan extends RunSizes {
 const planKeys: OptionKeys<PlanOptions> = {
   ...({ adapter: true, quantization: true, dtype: true, adapterDtype: true, gradientDtype: true } as const),
   ...({ optimizer: true, batchSize: true, sequenceLength: true, gradientAccumulationSteps: true } as const),
-  ...({ gradientCheckpointing: true, backend: true, loss: true } as const),
+  ...({ gradientCheckpointing: true, precision: true, backend: true, loss: true } as const),
 };
 
 /**
@@ -112,19 +122,25 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   if (adapter === null && quantization) {
     throw new Error("planMemory: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
+  const precision = checkPrecision("planMemory", options.precision ?? "highest");
   const trainedDtype = adapter ? adapterDtype : dtype;
   const { gradientDtype = trainedDtype } = options;
   const gradientBytes = bytesPerElement(gradientDtype);
   const warnings: Warning[] = [];
-  const shapesOptions = { adapter, dtype, quantization, backend };
+  const shapesOptions = { adapter, dtype, quantization, precision, backend };
   const step = await onShapes(model, { ...shapesOptions, onWarning: (warning) => warnings.push(warning) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.
   const constants = constantBytes(step.adapted);
-  const traced = step.run((shapes) => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes, options.loss));
+  const stepCopies = new WeightCopies();
+  const traced = step.run((shapes) =>
+    stepCopies.during(shapes, () => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes, options.loss)),
+  );
   const prompt = await onShapes(model, { ...shapesOptions, onWarning: () => {} });
-  const promptRun = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
+  const promptCopies = new WeightCopies();
+  const promptRun = prompt.run((shapes) => promptCopies.during(shapes, () => readPrompt(shapes, prompt.base, sizes)));
+  const copies = { training: stepCopies.bytes, generation: promptCopies.bytes };
 
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
@@ -143,11 +159,12 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
     weights: { quantized, rest, bytes: quantized.bytes + rest.bytes },
     adapter: adapterPart,
     gradients,
+    copies,
     optimizer: optimizerRun.held,
     activations: traced.mostActivations,
-    training: { ...worst, bytes: residentBytes + optimizerRun.held + worst.bytes },
+    training: { ...worst, bytes: residentBytes + copies.training + optimizerRun.held + worst.bytes },
     kvCache: promptRun.kvCache,
-    generation: step.base.createCache ? residentBytes + promptRun.bytes : 0,
+    generation: step.base.createCache ? residentBytes + copies.generation + promptRun.bytes : 0,
     notes: dtypeNotes({ trained: trainedDtype, gradients: gradientDtype, here: adapter ? "f32" : dtype }),
     warnings,
   };

@@ -72,6 +72,7 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
     sequenceLength,
     gradientAccumulationSteps: options.accumulate,
     gradientCheckpointing: options.gradientCheckpointing,
+    precision: options.precision,
     ...(own && { loss: (planned) => own.loss(planned as never, own.collate(batch as never)) }),
   });
   voice.say(memoryLine(plan));
@@ -111,10 +112,11 @@ function longest<E>(examples: readonly E[], batchSize: number, lengthOf: (exampl
 }
 
 function memoryLine(plan: MemoryPlan): string {
-  const { weights, adapter, optimizer, training, batchSize, sequenceLength } = plan;
+  const { weights, adapter, copies, optimizer, training, batchSize, sequenceLength } = plan;
   const parts = [
     `weights ${byteText(weights.bytes)}`,
     ...(adapter.parameters > 0 ? [`adapter ${byteText(adapter.bytes)}`] : []),
+    ...(copies.training > 0 ? [`copies of weights ${byteText(copies.training)}`] : []),
     `optimiser ${byteText(optimizer)}`,
     `gradients ${byteText(training.gradients)}`,
     `activations ${byteText(training.activations)}`,
