@@ -192,6 +192,31 @@ export function packInt16(w: usize, out: usize, rows: i32, columns: i32): i32 {
   return bad;
 }
 
+/**
+ * The share of numbers that are not zero and get the code 0, of X [rows,columns] where `height` is
+ * 1, and of a weight where it is 64.
+ */
+export function int16LostShare(x: usize, rows: i32, columns: i32, height: i32): f64 {
+  const steps: f32 = 2 * (height == 1 ? LARGEST_X : LARGEST_W);
+  let lost = 0;
+  for (let top = 0; top < rows; top += height) {
+    const end = min(top + height, rows);
+    for (let from = 0; from < columns; from += BLOCK) {
+      const count = min(BLOCK, columns - from);
+      let bits = 0;
+      for (let r = top; r < end; r++) bits = largestBits(x + (<usize>(r * columns + from) << 2), count, bits);
+      const half = f32.reinterpret_i32(bits) / steps;
+      for (let r = top; r < end; r++) {
+        for (let j = from; j < from + count; j++) {
+          const size = abs(load<f32>(x + (<usize>(r * columns + j) << 2)));
+          if (size > 0 && size < half) lost++;
+        }
+      }
+    }
+  }
+  return <f64>lost / (<f64>rows * <f64>columns);
+}
+
 /** The address of the scales of X [m,k] whose codes `quantizeInt16` left at `x`. */
 export function int16RowScales(x: usize, m: i32, k: i32): usize {
   return x + rowCodes(m, k);

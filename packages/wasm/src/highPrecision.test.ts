@@ -16,7 +16,7 @@ import {
   tensor,
 } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type WasmBackend, wasm } from "./index.ts";
 import { difference } from "./testing/difference.ts";
 
@@ -161,6 +161,32 @@ describe("products of high precision", () => {
     expect(() => matmul(x, w, { precision: "low" as "high" })).toThrow(
       'matmul: precision is "low"; give one of highest, high, medium',
     );
+  });
+
+  it.each(["weight", "rows"])("say once that much of %s rounds to zero", async (side) => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    try {
+      const spread = await wasm();
+      await init(spread);
+      const [x, w] = [draw(16, 128), draw(128, 128)].map((t) => t.dataSync());
+      // One in a block is 1e6 times larger than the others: their code is 0, but for few.
+      for (let i = 0; i < 128 * 128; i += 64) {
+        if (side === "weight") w[i] *= 1e6;
+        else if (i < x.length) x[i] *= 1e6;
+      }
+      const rows = tensor(x as Float32Array, { shape: [16, 128] });
+      const weight = () => frozen(tensor(w as Float32Array, { shape: [128, 128] }));
+      const times = () => under("high", () => matmul(rows, weight()).dataSync());
+      times();
+      times();
+      const what = side === "weight" ? "a weight" : "rows that meet a weight";
+      expect(warn.mock.calls).toEqual([
+        [expect.stringMatching(`^wasm: 9\\d % of the numbers of ${what} \\[128,128\\] round to zero in high`)],
+      ]);
+    } finally {
+      warn.mockRestore();
+      await init(backend);
+    }
   });
 
   it("follow what is written into a weight, and give their memory back with it", () => {

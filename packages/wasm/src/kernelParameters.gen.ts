@@ -5,6 +5,7 @@ export const kernelParameters = {
   attention: ["q", "k", "v", "mask", "out", "lse", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery", "starts"],
   attentionBackward: ["dout", "q", "k", "v", "out", "lse", "mask", "dq", "dk", "dv", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery", "starts"],
   attentionScratch: [],
+  int16LostShare: ["x", "rows", "columns", "height"],
   int16RowsBytes: ["m", "k"],
   int16WeightBytes: ["rows", "columns"],
   packInt16: ["w", "out", "rows", "columns"],

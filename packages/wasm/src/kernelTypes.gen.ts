@@ -5,6 +5,7 @@ export interface Kernels {
   attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionScratch(): number;
+  int16LostShare(x: number, rows: number, columns: number, height: number): number;
   int16RowsBytes(m: number, k: number): number;
   int16WeightBytes(rows: number, columns: number): number;
   packInt16(w: number, out: number, rows: number, columns: number): number;
