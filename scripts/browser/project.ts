@@ -6,11 +6,9 @@ import { chromiumFlags, isolationHeaders } from "./chromium.ts";
 import { insideWorker } from "./insideWorker.ts";
 
 export interface ChromiumProject {
-  /**
-   * The project's name; the one called `worker` runs its files inside a Web
-   * Worker instead of on the page.
-   */
-  name: "browser" | "worker";
+  name: string;
+  /** Files run inside a Web Worker instead of on the page. */
+  inWorker?: boolean;
   root: string;
   include: string[];
   /** Files of `include` to leave out, besides those for Node alone. */
@@ -31,6 +29,7 @@ const dependencies = [
 /** A Vitest project whose test files run in headless Chromium, cross-origin isolated. */
 export function chromiumProject({
   name,
+  inWorker = false,
   root,
   include,
   exclude = [],
@@ -39,7 +38,7 @@ export function chromiumProject({
 }: ChromiumProject): TestProjectConfiguration {
   return {
     root,
-    plugins: [servedFakeHub(), ...(name === "worker" ? [insideWorker(root)] : [])],
+    plugins: [servedFakeHub(), ...(inWorker ? [insideWorker(root)] : [])],
     server: { headers: isolationHeaders },
     // Found on the way, a dependency would reload pages in which files run, and so it does
     // where Vite's cache is empty.
@@ -52,7 +51,7 @@ export function chromiumProject({
       setupFiles: ["garbageBetweenTests.ts", "browser/setUpPage.ts"].map((file) => join(root, "scripts", file)),
       isolate: false,
       maxWorkers: pages,
-      sequence: { groupOrder: name === "browser" ? 1 : 2 },
+      sequence: { groupOrder: inWorker ? 2 : 1 },
       browser: {
         enabled: true,
         headless: true,
