@@ -51,8 +51,8 @@ export interface PlanOptions {
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
   /**
-   * The precision of products with frozen weights, for which the WebAssembly backend keeps copies of
-   * them. Default "highest": f32, without copies.
+   * The precision of products with frozen weights: WebAssembly keeps copies of these for it.
+   * Default "highest": f32, without copies.
    */
   precision?: MatmulPrecision;
   /**
