@@ -21,6 +21,31 @@ export async function* greedy(
   }
 }
 
+/**
+ * Counts the tokens of all answers that are those of f32. A token that the model did not choose,
+ * and f32 by a lead of `lead` logits or more, fails the check.
+ */
+export async function agreement(
+  name: string,
+  model: CausalLM,
+  cases: readonly GreedyCase[],
+  { eosTokenIds, lead }: { eosTokenIds: readonly number[]; lead: number },
+): Promise<Check> {
+  let [same, all, widest] = [0, 0, 0];
+  for (const { prompt_ids, ids, margins } of cases) {
+    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds, generationConfig: null });
+    const differing = ids.findIndex((id, i) => tokens[i] !== id);
+    if (differing >= 0) widest = Math.max(widest, margins[differing]);
+    same += differing < 0 ? ids.length : differing;
+    all += ids.length;
+  }
+  return {
+    name: `${name}, greedy`,
+    note: `${all - same} of ${all} tokens are the first that differs from f32's answer, or come after it; f32 led by ${widest} at most`,
+    error: widest < lead ? undefined : `f32 led by ${widest} where another token was chosen, allowed ${lead}`,
+  };
+}
+
 export function compareTokens(
   name: string,
   actual: readonly number[],

@@ -1,8 +1,9 @@
-import { generate, loadModel } from "@lowrank/models";
+import { loadModel } from "@lowrank/models";
 import { quantizeActivations } from "@lowrank/nn";
 import { type Check, withinEach } from "../compare.ts";
 import { type ExpectedForward, type ExpectedGreedy, readExpected } from "./expected.ts";
 import { lossOf } from "./forward.ts";
+import { agreement } from "./greedy.ts";
 
 /** The most that rounding activations to bytes may change a loss, relative to it. */
 const lossTolerance = 0.02;
@@ -21,21 +22,7 @@ export async function* integers(dir: string, path: string, eosTokenIds: readonly
     const note = `loss ${actual.toFixed(5)}, in f32 ${loss.toFixed(5)}`;
     yield { ...withinEach(`integers, text ${i} loss`, [actual], [loss], lossTolerance), note };
   }
-  let same = 0;
-  let all = 0;
-  let widest = 0;
-  for (const { prompt_ids, ids, margins } of readExpected<ExpectedGreedy>(dir, "greedy").cases) {
-    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds, generationConfig: null });
-    const differing = ids.findIndex((id, i) => tokens[i] !== id);
-    if (differing >= 0) widest = Math.max(widest, margins[differing]);
-    same += differing < 0 ? ids.length : differing;
-    all += ids.length;
-  }
-  yield {
-    name: "integers, greedy",
-    note: `${all - same} of ${all} tokens are the first that differs from f32's answer, or come after it; f32 led by ${widest} at most`,
-    error: widest < lead ? undefined : `f32 led by ${widest} where integers chose another token, allowed ${lead}`,
-  };
+  yield await agreement("integers", model, readExpected<ExpectedGreedy>(dir, "greedy").cases, { eosTokenIds, lead });
   for (const parameter of model.parameters()) parameter.dispose();
 }
 

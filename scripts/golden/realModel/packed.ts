@@ -3,13 +3,17 @@ import type { Check } from "../compare.ts";
 import { type ExpectedForward, type ExpectedGguf, readExpected } from "./expected.ts";
 import { textLoss } from "./forward.ts";
 import { same, sha256 } from "./ggufFile.ts";
-import { logitsUnderHigh, precisions } from "./precision.ts";
+import { answersUnderHigh, logitsUnderHigh, precisions } from "./precision.ts";
 
 /**
  * The model with its weights in the file's own blocks: they mean the same numbers,
  * and give the same losses.
  */
-export async function* packed(dir: string, path: string, options: { long: boolean }): AsyncGenerator<Check> {
+export async function* packed(
+  dir: string,
+  path: string,
+  options: { long: boolean; eosTokenIds: readonly number[] },
+): AsyncGenerator<Check> {
   const { tensors } = readExpected<ExpectedGguf>(dir, "gguf");
   const { model } = await loadModel(path, { weights: "packed" });
   const parameters = new Map(model.namedParameters());
@@ -25,6 +29,7 @@ export async function* packed(dir: string, path: string, options: { long: boolea
     yield await textLoss(`packed text ${i} loss`, model, ids, loss);
   }
   yield* logitsUnderHigh("packed", dir, model);
+  yield* answersUnderHigh("packed", dir, model, options.eosTokenIds);
   yield* precisions("packed", dir, model, options);
   for (const parameter of model.parameters()) parameter.dispose();
 }

@@ -4,8 +4,9 @@ import type { CausalLM } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
 import { type Check, within } from "../compare.ts";
 import { GoldenFile } from "../goldenFile.ts";
-import { type ExpectedForward, type ExpectedTraining, readExpected } from "./expected.ts";
+import { type ExpectedForward, type ExpectedGreedy, type ExpectedTraining, readExpected } from "./expected.ts";
 import { lastLogits, lossOf } from "./forward.ts";
+import { agreement } from "./greedy.ts";
 import { RecordedTraining } from "./training.ts";
 
 /** Distances that results of a precision may have from those of f32. */
@@ -85,6 +86,25 @@ export async function* logitsUnderHigh(name: string, dir: string, model: CausalL
       const rms = Math.sqrt(squares / expected.length);
       yield within(`${name}, high precision: text ${i} logits, root mean square`, [rms], [0], logitTolerance);
     }
+  } finally {
+    setFloat32MatmulPrecision("highest");
+  }
+}
+
+/** The lead of f32's token, in logits, that "high" may turn over: five of their differences. */
+const lead = 5 * logitTolerance;
+
+/** Greedy answers under "high", whose prompts alone are long enough for codes. */
+export async function* answersUnderHigh(
+  name: string,
+  dir: string,
+  model: CausalLM,
+  eosTokenIds: readonly number[],
+): AsyncGenerator<Check> {
+  const { cases } = readExpected<ExpectedGreedy>(dir, "greedy");
+  setFloat32MatmulPrecision("high");
+  try {
+    yield await agreement(`${name}, high precision`, model, cases, { eosTokenIds, lead });
   } finally {
     setFloat32MatmulPrecision("highest");
   }
