@@ -71,6 +71,7 @@ export {
   type MatmulPrecision,
   productPrecision,
   setFloat32MatmulPrecision,
+  withFloat32MatmulPrecision,
 } from "./matmulPrecision.ts";
 export { meetsBytes } from "./meetsBytes.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";

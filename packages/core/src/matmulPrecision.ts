@@ -1,4 +1,5 @@
 import { isInGradient } from "./gradMode.ts";
+import { expectSynchronous } from "./synchronous.ts";
 
 /**
  * The precision of products with frozen weights: "highest" is f32; "high" may take 12 bits of each
@@ -21,6 +22,21 @@ let current: MatmulPrecision = "highest";
  */
 export function setFloat32MatmulPrecision(precision: MatmulPrecision): void {
   current = checkPrecision("setFloat32MatmulPrecision", precision);
+}
+
+/**
+ * Runs `fn` under a precision of products with frozen weights, as JAX's `default_matmul_precision`.
+ * `backward` belongs inside too. A parameter's own precision comes first. `fn` must be synchronous;
+ * a promise is an error.
+ */
+export function withFloat32MatmulPrecision<T>(precision: MatmulPrecision, fn: () => T): T {
+  const before = current;
+  current = checkPrecision("withFloat32MatmulPrecision", precision);
+  try {
+    return expectSynchronous("withFloat32MatmulPrecision", fn());
+  } finally {
+    current = before;
+  }
 }
 
 /** Returns what `setFloat32MatmulPrecision` has set. */

@@ -3,7 +3,6 @@ import { checkOptions, type OptionKeys } from "./checkOptions.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode, nothingSaved } from "./graph.ts";
-import type { MatmulPrecision } from "./matmulPrecision.ts";
 import { noteReads } from "./reads.ts";
 import { Recomputed } from "./recomputed.ts";
 import { composeOp, runOp } from "./runOp.ts";
@@ -67,10 +66,7 @@ export interface OpDefinition<P> extends BackendOp<P> {
    * would save the output do not.
    */
   readonly cheap?: true;
-  /**
-   * Inputs that may be packed weights; packed tensors are refused elsewhere. The op's parameter
-   * `precision`, if it has one, is that of products with the first of them.
-   */
+  /** Inputs that may be packed weights; packed tensors are refused elsewhere. */
   readonly packed?: readonly number[];
   /** The output is input 0 under another shape and shares its memory. */
   readonly view?: true;
@@ -220,9 +216,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   // With a gradient of its own, a composition is run as a kernel is, and what it made on
   // the way need not be kept.
   if (!supported && !definition.vjp) return composeOp(definition, inputs, specs, params);
-  const storages = definition.packed
-    ? atPrecision(inputs[definition.packed[0]], params, () => runOp(definition, inputs, specs, params, supported))
-    : runOp(definition, inputs, specs, params, supported);
+  const storages = runOp(definition, inputs, specs, params, supported);
   const node = record(definition, inputs, specs, params);
   // No push: an empty list would get room for 17.
   const outputs = new Array<Tensor>(specs.length);
@@ -232,17 +226,6 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   }
   if (node) save(node, inputs, outputs);
   return outputs;
-}
-
-/** Runs an op at the precision that its parameters ask for; without one, at that of the weight. */
-function atPrecision<P, T>({ storage: { buffer } }: Tensor, params: P, run: () => T): T {
-  const own = buffer.precision;
-  buffer.precision = (params as { precision?: MatmulPrecision } | undefined)?.precision ?? own;
-  try {
-    return run();
-  } finally {
-    buffer.precision = own;
-  }
 }
 
 /** Returns the backend on which the inputs lie. Throws where there are several, or none. */

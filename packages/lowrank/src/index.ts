@@ -186,6 +186,7 @@ export {
   vjp,
   where,
   withBackend,
+  withFloat32MatmulPrecision,
   writeSafetensors,
   zeros,
 } from "@lowrank/core";

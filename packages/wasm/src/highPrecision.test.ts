@@ -14,6 +14,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  withFloat32MatmulPrecision,
 } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -25,14 +26,7 @@ const draw = (...shape: number[]): Tensor => randn(shape, { generator });
 const frozen = (t: Tensor): Parameter => new Parameter(t, { requiresGrad: false });
 
 /** Results under a precision, in which alone the copies are made. */
-function under<T>(precision: MatmulPrecision, run: () => T): T {
-  setFloat32MatmulPrecision(precision);
-  try {
-    return run();
-  } finally {
-    setFloat32MatmulPrecision("highest");
-  }
-}
+const under = withFloat32MatmulPrecision;
 
 let backend: WasmBackend;
 beforeAll(async () => {
@@ -139,27 +133,28 @@ describe("products of high precision", () => {
     expect(under("high", run)).toEqual(exact);
   });
 
-  it("go by what a call asks for, with any weight, and by nothing of it afterwards", () => {
-    const [x, w] = [draw(16, 128), draw(128, 160)];
+  it("go by the precision of a function, with its backward pass, and as before behind it", () => {
+    const [x, w] = [draw(16, 128), frozen(draw(128, 160))];
     x.requiresGrad = true;
-    const run = (precision?: MatmulPrecision) => {
+    const run = () => {
       x.grad = null;
-      const y = matmul(x, w, { precision });
+      const y = matmul(x, w);
       sum(square(y)).backward();
       return [y, x.grad!].map((t) => t.dataSync());
     };
     const exact = run();
-    const high = run("high");
+    const high = withFloat32MatmulPrecision("high", run);
     for (const [i, one] of high.entries()) {
       expect(difference(one, exact[i])).toBeLessThan(6e-4);
       expect(difference(one, exact[i])).toBeGreaterThan(1e-5);
     }
     expect(run()).toEqual(exact);
-    const parameter = frozen(w);
-    const times = (precision?: MatmulPrecision) => matmul(x, parameter, { precision }).dataSync();
-    expect(under("high", () => [times("highest"), times()])).toEqual([exact[0], high[0]]);
-    expect(() => matmul(x, w, { precision: "low" as "high" })).toThrow(
-      'matmul: precision is "low"; give one of highest, high, medium',
+    expect(under("high", () => withFloat32MatmulPrecision("highest", run))).toEqual(exact);
+    const fails = () => withFloat32MatmulPrecision("high", () => matmul(x, x));
+    expect(fails).toThrow("inner sizes");
+    expect(run()).toEqual(exact);
+    expect(() => withFloat32MatmulPrecision("low" as "high", run)).toThrow(
+      'withFloat32MatmulPrecision: precision is "low"; give one of highest, high, medium',
     );
   });
 

@@ -1,5 +1,4 @@
 import { checkOptions } from "../checkOptions.ts";
-import { checkPrecision } from "../matmulPrecision.ts";
 import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
@@ -8,12 +7,11 @@ import type { Tensor } from "../tensor.ts";
 /**
  * The matrix product by PyTorch's rules: vectors are rows on the left and columns on the right and
  * their dimension is dropped; leading dimensions broadcast. The flags read an operand with its
- * last two dimensions swapped. `precision` is that of this call, as in `setFloat32MatmulPrecision`.
+ * last two dimensions swapped.
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
   refuseSurplus("matmul", 2, arguments);
-  checkOptions("matmul", options, { transposeA: true, transposeB: true, precision: true });
-  if (options.precision !== undefined) checkPrecision("matmul", options.precision);
+  checkOptions("matmul", options, { transposeA: true, transposeB: true });
   if (a.ndim > 1 && b.ndim > 1) return ops.matmul(a, b, options);
   return scope(() => {
     const left = a.ndim === 1 ? ops.reshape(a, { shape: [1, -1] }) : a;
@@ -21,7 +19,6 @@ export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Te
     const out = ops.matmul(left, right, {
       transposeA: a.ndim > 1 && options.transposeA,
       transposeB: b.ndim === 1 || options.transposeB,
-      precision: options.precision,
     });
     const rows = a.ndim === 1 ? [] : [out.shape[out.ndim - 2]];
     const columns = b.ndim === 1 ? [] : [out.shape[out.ndim - 1]];

@@ -1,4 +1,3 @@
-import type { MatmulPrecision } from "../matmulPrecision.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
@@ -8,15 +7,10 @@ import { asMatrix } from "./rows.ts";
 import { toDTypeOf, widen } from "./to.ts";
 import { expectWeight } from "./weight.ts";
 
-/** Options of `matmul`: a transposed operand is read with its last two dimensions swapped. */
+/** Flags of `matmul`: a transposed operand is read with its last two dimensions swapped. */
 export interface MatmulParams {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /**
-   * The precision of this product and of a's gradient, for a b of two dimensions. Default: that of
-   * a frozen parameter, and f32 for any other b.
-   */
-  readonly precision?: MatmulPrecision;
 }
 
 /**
@@ -61,13 +55,13 @@ export const matmul: Op<2, MatmulParams> = defineOp({
     return matmul(a, widen(b), params);
   },
   saves: (needs) => ({ inputs: [...(needs[1] ? [0] : []), ...(needs[0] ? [1] : [])] }),
-  vjp: ({ grads: [dy], inputs: [a, b], inputSpecs, needs, params: { transposeA, transposeB, precision } }) => {
+  vjp: ({ grads: [dy], inputs: [a, b], inputSpecs, needs, params: { transposeA, transposeB } }) => {
     let da = null;
     let db = null;
     if (needs[0]) {
       da = transposeA
         ? matmul(b, dy, { transposeA: transposeB, transposeB: true })
-        : matmul(dy, b, { transposeB: !transposeB, precision });
+        : matmul(dy, b, { transposeB: !transposeB });
       da = sumTo(da, inputSpecs[0].shape);
     }
     if (needs[1]) {

@@ -1,19 +1,16 @@
-import { getFloat32MatmulPrecision, setFloat32MatmulPrecision } from "@lowrank/core";
+import { withFloat32MatmulPrecision } from "@lowrank/core";
 import { Linear, type Module } from "@lowrank/nn";
 import { runBetween } from "../model/runBetween.ts";
 
 /** Runs `fn`, which is not async, while a module rounds neither its inputs nor its products. */
 export function unrounded<T>(module: Module, fn: () => T): T {
   const given = [...module.parameters()].map((parameter) => [parameter, parameter.precision] as const);
-  const precision = getFloat32MatmulPrecision();
   return runBetween(
     () => {
-      setFloat32MatmulPrecision("highest");
-      for (const [parameter] of given) parameter.precision = "highest";
+      for (const [parameter] of given) parameter.precision = undefined;
     },
-    () => (module instanceof Linear ? module.exactly(fn) : fn()),
+    () => withFloat32MatmulPrecision("highest", () => (module instanceof Linear ? module.exactly(fn) : fn())),
     () => {
-      setFloat32MatmulPrecision(precision);
       for (const [parameter, own] of given) parameter.precision = own;
     },
   );
