@@ -14,7 +14,7 @@ let sumL: v128;
 let sumL2: v128;
 let sumXL: v128;
 
-/** Writes the codes that inverse scales and minima give as f32, and sums weights, codes, numbers. */
+/** Writes the codes that inverse scales and minima give as f32; sums weights, codes and numbers. */
 function round(room: usize, inverse: v128, low: v128, most: i32): void {
   let l = f32x4.splat(0);
   let l2 = f32x4.splat(0);

@@ -1,8 +1,9 @@
 // Compiles assembly/ with plain SIMD and with relaxed SIMD, each with usual products and with
 // batch-invariant ones, and the module of formats on demand, and writes the bytes and their types
-// into packages/wasm; the quantisers of K-blocks go into packages/models. The builds import a shared memory; the loader turns the one flag byte to
-// import a plain memory instead. The bytes are compressed by Zopfli, compiled to WebAssembly: it
-// gives the same on every machine, which Node's zlib does not, and 6 % less than that.
+// into packages/wasm; the quantisers of K-blocks go into packages/models. The builds import a
+// shared memory; the loader turns the one flag byte to import a plain memory instead. The bytes are
+// compressed by Zopfli, compiled to WebAssembly: it gives the same on every machine, which Node's
+// zlib does not, and 6 % less than that.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { deflateAsync } from "@gfx/zopfli";

@@ -94,7 +94,7 @@ test("a model and its tokenizer are downloaded, with progress, and then come fro
   expect(await generate(offline.model, prompt, greedy)).toEqual(expected);
 });
 
-/** The bytes of a file that came, by the ranges that were asked for; a file without a range is NaN. */
+/** The bytes of a file that came, by the ranges asked for; NaN for a file without a range. */
 function bytesOf(path: string, requests: readonly string[]): number {
   const ranges = requests.filter((line) => /\/resolve\//.test(line) && line.includes(`/${path}`));
   return ranges.reduce((sum, line) => {

@@ -175,6 +175,7 @@ describe("products of high precision", () => {
       times();
       times();
       const what = side === "weight" ? "a weight" : "rows that meet a weight";
+      await vi.waitFor(() => expect(warn).toHaveBeenCalled());
       expect(warn.mock.calls).toEqual([
         [expect.stringMatching(`^wasm: 9\\d % of the numbers of ${what} \\[128,128\\] round to zero in high`)],
       ]);

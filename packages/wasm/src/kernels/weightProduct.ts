@@ -3,7 +3,7 @@ import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { hasNibbles } from "./hasNibbles.ts";
 import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
-import { warnOfSpread } from "./spread.ts";
+import { lookAtSpread } from "./spread.ts";
 
 /** Sides of a product from which integer codes are worth their making. */
 const [leastRows, leastSide] = [8, 128];
@@ -60,7 +60,7 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   const codes = squaresOf(k, scratch, w);
   if (codes === 0) return false;
   const [height, width] = w.shape;
-  scratch.kept(w, "spread", 1, () => warnOfSpread(k, w, x, rows, from));
+  scratch.kept(w, "spread", 1, () => lookAtSpread(k, w, x, rows, from));
   const own = scratch(k.int16RowsBytes(rows, from));
   if (k.quantizeInt16(x, own, rows, from, scratch(k.quantizeInt16Scratch(from))) !== 0) return false;
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
