@@ -19,7 +19,7 @@ const values = [
     "TokenizerParts",
     "Input",
   ],
-  ...["EmbeddingModel", "TrainableModule", "ExampleTokenizer", "Rows"],
+  ...["EmbeddingModel", "TrainableModule", "ExampleTokenizer", "Rows", "CacheSizes"],
   ...["ShaderParts", "JobEnd", "JobProgress"],
 ];
 

@@ -11,6 +11,17 @@ export const generationModels = {
   llama: { model_type: "llama", ...llama, num_key_value_heads: 2, max_position_embeddings: 64 },
   qwen2: { model_type: "qwen2", ...llama, num_key_value_heads: 1, max_position_embeddings: 64 },
   gpt2: { model_type: "gpt2", ...sizes, n_embd: 24, n_layer: 2, n_head: 4, n_positions: 64, ...noDropout },
+  lfm2: {
+    ...{ model_type: "lfm2", ...llama, num_key_value_heads: 2, max_position_embeddings: 64 },
+    ...{ layer_types: ["conv", "full_attention"], conv_L_cache: 3, block_auto_adjust_ff_dim: false },
+  },
+  gemma4_text: {
+    ...{ model_type: "gemma4_text", ...llama, num_hidden_layers: 4, num_key_value_heads: 2, head_dim: 4 },
+    ...{ global_head_dim: 8, sliding_window: 5, num_kv_shared_layers: 2, max_position_embeddings: 64 },
+    ...{ layer_types: ["sliding_attention", "full_attention", "sliding_attention", "full_attention"] },
+    // A larger epsilon keeps norms of small rows from making rounding larger.
+    ...{ hidden_size_per_layer_input: 6, vocab_size_per_layer_input: vocab, rms_norm_eps: 1e-3 },
+  },
 } as const;
 
 /** Prompts and the settings to continue them with. */

@@ -77,10 +77,12 @@ export function drawTargets(
   const same = base.dtype === "float32" || base.embedding !== "embed_tokens";
   const whole = saved.modulesToSave?.includes(base.embedding);
   if (embedding && same && !whole && draw.chance(0.25)) names.push(base.embedding);
-  const chosen = layers && !base.convolves && draw.chance(0.3) ? numberedLayers(draw, base) : {};
+  const chosen = layers && !base.unlikeBlocks && draw.chance(0.3) ? numberedLayers(draw, base) : {};
   const excluded =
     exclude && paths.length > 1 && draw.chance(0.2)
-      ? { excludeModules: [base.convolves ? paths[0] : draw.pick([paths[0], `${base.layersPattern}.0.${paths[0]}`])] }
+      ? {
+          excludeModules: [base.unlikeBlocks ? paths[0] : draw.pick([paths[0], `${base.layersPattern}.0.${paths[0]}`])],
+        }
       : {};
   return { options: { targetModules: names, ...chosen, ...excluded, ...saved }, paths };
 }
@@ -126,7 +128,7 @@ export function drawPattern(
   // A pattern for a layer that is not adapted would have no effect.
   const everywhere = options.layersToTransform === undefined && options.excludeModules === undefined;
   const path = everywhere ? draw.pick(paths) : paths.at(-1)!;
-  const inBlock = everywhere && !base.convolves && draw.chance(0.5);
+  const inBlock = everywhere && !base.unlikeBlocks && draw.chance(0.5);
   return { [inBlock ? `${base.layersPattern}.0.${path}` : targetName(draw, base, path)]: value() };
 }
 

@@ -3,6 +3,7 @@ import { distilBert } from "./architectures/distilBert.ts";
 import { encoder } from "./architectures/encoder.ts";
 import { mixtral, qwen2Moe } from "./architectures/experts.ts";
 import { gemma2, gemma3Text } from "./architectures/gemma.ts";
+import { gemma4Text } from "./architectures/gemma4.ts";
 import { gpt2 } from "./architectures/gpt2.ts";
 import { gptNeoX } from "./architectures/gptNeoX.ts";
 import { granite } from "./architectures/granite.ts";
@@ -66,10 +67,11 @@ export interface RandomBase {
    */
   attention: readonly string[] | null;
   /**
-   * Some blocks have a convolution in the place of attention: layers of a block are not those of
-   * every block, and no prefix of keys and values goes before all.
+   * Blocks differ, by a convolution in the place of attention, keys that others share or heads of
+   * another size: layers of a block are not those of every block, and no prefix of keys and values
+   * goes before all.
    */
-  convolves?: true;
+  unlikeBlocks?: true;
 }
 
 /** An architecture's draw of all but the dtype. */
@@ -78,7 +80,7 @@ export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype">;
 /** The architectures that are tried, those more often that more methods take. */
 const architectures: readonly DrawBase[] = [
   ...[llama, llama, llama, mistral, qwen2],
-  ...[qwen3, gemma2, gemma3Text, smollm3, granite, olmo2, lfm2],
+  ...[qwen3, gemma2, gemma3Text, gemma4Text, gemma4Text, smollm3, granite, olmo2, lfm2],
   ...[gpt2, gpt2],
   ...[phi3, gptNeoX, stablelm, mixtral, qwen2Moe],
   ...[encoder("bert"), encoder("roberta"), distilBert, modernBert, debertaV2],

@@ -52,6 +52,6 @@ export const lfm2: DrawBase = (draw) => {
     layersPattern: "layers",
     layers,
     attention: null,
-    convolves: true,
+    unlikeBlocks: true,
   };
 };

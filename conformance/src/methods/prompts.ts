@@ -20,7 +20,7 @@ export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({
   ...shared,
   draw(draw, base) {
     // PEFT has it for language models alone.
-    if (base.task !== "CAUSAL_LM" || base.convolves) return null;
+    if (base.task !== "CAUSAL_LM" || base.unlikeBlocks) return null;
     return {
       ...few(draw),
       ...draw.maybe(0.4, () => ({

@@ -8,6 +8,7 @@ export const architectureLoaders: Readonly<Record<string, () => Promise<unknown>
   distilbert: async () => (await import("./distilBert.ts")).distilBert,
   gemma2: async () => (await import("./gemma2.ts")).gemma2,
   gemma3_text: async () => (await import("./gemma3Text.ts")).gemma3Text,
+  gemma4_text: async () => (await import("./gemma4Text.ts")).gemma4Text,
   gpt2: async () => (await import("./gpt2.ts")).gpt2,
   gpt_neox: async () => (await import("./gptNeoX.ts")).gptNeoX,
   granite: async () => (await import("./granite.ts")).granite,

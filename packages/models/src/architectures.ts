@@ -5,6 +5,7 @@ export { debertaV2 } from "./debertaV2.ts";
 export { distilBert } from "./distilBert.ts";
 export { gemma2 } from "./gemma2.ts";
 export { gemma3Text } from "./gemma3Text.ts";
+export { gemma4Text } from "./gemma4Text.ts";
 export { gpt2 } from "./gpt2.ts";
 export { gptNeoX } from "./gptNeoX.ts";
 export { granite } from "./granite.ts";

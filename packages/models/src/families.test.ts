@@ -20,6 +20,7 @@ const sizes = {
   ...{ n_embd: 16, n_layer: 3, n_head: 2, n_positions: 32 },
   ...{ bos_token_id: 1, eos_token_id: 2, pad_token_id: 0, head_dim: 8, query_pre_attn_scalar: 8 },
   ...{ full_attn_idxs: [1], block_multiple_of: 4 },
+  ...{ hidden_size_per_layer_input: 4, vocab_size_per_layer_input: 19, global_head_dim: 16 },
   ...{ moe_intermediate_size: 8, shared_expert_intermediate_size: 8, num_experts: 4, num_experts_per_tok: 2 },
 };
 
@@ -74,7 +75,7 @@ describe.each(writers.map(({ modelType }) => modelType))("%s", (modelType) => {
       positionIds: ids([[0, 0, ...text.keys()]]),
     };
     expectNear(rowsOf(model.forward(padded).logits)[text.length + 1], whole[text.length - 1]);
-    const { layers, keyValueHeads, headDim } = model.attentionSizes;
+    const { layers, keyValueHeads, headDim, perLayer } = model.attentionSizes;
     const hidden = raggedHidden(
       model,
       {
@@ -83,7 +84,7 @@ describe.each(writers.map(({ modelType }) => modelType))("%s", (modelType) => {
         sequences: Int32Array.from([...text.map(() => 0), ...text.map(() => 1)]),
         tables: [Int32Array.of(0, 1, 2, 3, 4), Int32Array.of(5, 6, 7, 8, 9)],
       },
-      new PagedKVCache({ layers, keyValueHeads, headDim, pages: 10, pageSize: 2 }),
+      new PagedKVCache({ layers, keyValueHeads, headDim, perLayer, pages: 10, pageSize: 2 }),
     );
     const logits = rowsOf(model.logitsOf(hidden));
     for (const [t, row] of whole.entries()) {

@@ -230,8 +230,11 @@ class Lfm2ForCausalLM extends CausalLM {
 
   constructor(config: Lfm2Config, source: ParameterSource) {
     const { attentionSizes, ...sizes } = decoderSizes(config);
-    const withoutKeys = config.layerTypes.flatMap((type, layer) => (type === "conv" ? [layer] : []));
-    super({ ...sizes, attentionSizes: { ...attentionSizes, withoutKeys } });
+    const { keyValueHeads, headDim } = attentionSizes;
+    const perLayer = config.layerTypes.map((type) =>
+      type === "conv" ? { keyValueHeads: 0, headDim, rowWidth: config.hiddenSize } : { keyValueHeads, headDim },
+    );
+    super({ ...sizes, attentionSizes: { ...attentionSizes, perLayer } });
     this.config = config;
     this.model = new Lfm2Model(config, source);
     this.lm_head = outputLayer(source, this.model.embed_tokens, config.tieWordEmbeddings);

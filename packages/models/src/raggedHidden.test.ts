@@ -229,7 +229,9 @@ describe("raggedHidden", () => {
     expect(run({ tables: [Int32Array.of(40)] })).toThrow("names page 40 for position 0, and the cache has pages 0..39");
     expect(run({ tokens: Int32Array.of(1, 2, 11) })).toThrow("id 11");
     const other = new PagedKVCache({ layers: 2, keyValueHeads: 4, headDim: 4, pages });
-    expect(() => raggedHidden(model, batch(), other)).toThrow("2 layers of 4 heads of 4, and the model 2 of 2 of 4");
+    expect(() => raggedHidden(model, batch(), other)).toThrow(
+      "layers of 2 x 4 heads of 4, and the model of 2 x 2 heads of 4",
+    );
   });
 
   it("refuses virtual tokens", () => {

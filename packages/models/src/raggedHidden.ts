@@ -1,5 +1,5 @@
 import { noGrad, scope, type Tensor, tensor, withBackend } from "@lowrank/core";
-import { PagedBatch, type PagedKVCache, type PagedRows } from "@lowrank/nn";
+import { layerCaches, PagedBatch, type PagedKVCache, type PagedRows } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
 
 /** Tokens of any sequences, one a row: a sequence that decodes has one, a chunk several. */
@@ -32,7 +32,6 @@ export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKV
 }
 
 function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: PagedKVCache): void {
-  const { layers, keyValueHeads, headDim } = model.attentionSizes;
   const { virtualTokens, sharedPositions } = model;
   if (virtualTokens) {
     throw new Error(
@@ -48,9 +47,22 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
       `raggedHidden: row ${beyond} is at position ${positions[beyond]}, and in pages the model has positions 0..${sharedPositions - 1}`,
     );
   }
-  const [, , heads, size] = cache.layers[0].keys.shape;
-  if (cache.layers.length === layers && heads === keyValueHeads && size === headDim) return;
-  throw new Error(
-    `raggedHidden: the cache has ${cache.layers.length} layers of ${heads} heads of ${size}, and the model ${layers} of ${keyValueHeads} of ${headDim}`,
+  const found = summary(cache.layers.map(({ keys }) => keys.shape.slice(2)));
+  const wanted = summary(
+    layerCaches(model.attentionSizes).map(({ keyValueHeads, headDim }) => [keyValueHeads, headDim]),
   );
+  if (found === wanted) return;
+  throw new Error(`raggedHidden: the cache has layers of ${found}, and the model of ${wanted}`);
+}
+
+/** Layers of [heads, size] in words, those in a row that are alike as one: "2 x 4 heads of 8". */
+function summary(layers: readonly (readonly number[])[]): string {
+  const runs: { heads: string; count: number }[] = [];
+  for (const [count, size] of layers) {
+    const heads = `${count} heads of ${size}`;
+    const last = runs.at(-1);
+    if (last?.heads === heads) last.count++;
+    else runs.push({ heads, count: 1 });
+  }
+  return runs.map(({ heads, count }) => `${count} x ${heads}`).join(", ");
 }

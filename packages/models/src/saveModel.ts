@@ -16,6 +16,7 @@ import { Conv1D, type Module } from "@lowrank/nn";
 import type { Architecture } from "./architecture.ts";
 import type { CausalLM } from "./causalLM.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
+import { configText } from "./config/configText.ts";
 import { hfConfig } from "./config/hfConfig.ts";
 import { conv1dWeights } from "./describeBuilt.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
@@ -59,7 +60,7 @@ export async function modelFileContents(
   checkOptions("saveModel", options, { dtype: true, companions: true });
   if (options.dtype) checkDType("saveModel", options.dtype);
   const tensors: SafetensorsTensor[] = [];
-  const parameters = new Map(model.namedParameters());
+  const parameters = new Map<string, Tensor>([...model.namedParameters(), ...model.namedBuffers()]);
   const wide = wideDType(parameters.values());
   const conv1d = await conv1dWeights(config);
   for (const [name, parameter] of parameters) {
@@ -81,7 +82,7 @@ export async function modelFileContents(
     ...(quantization && { quantization_config: quantizationConfigToHf(quantization) }),
   };
   const contents = new Map<string, Uint8Array | string>([
-    ["config.json", `${JSON.stringify(json, null, 2)}\n`],
+    ["config.json", configText(json)],
     ["model.safetensors", writeSafetensors(tensors, { format: "pt" })],
   ]);
   const { companions } = options;

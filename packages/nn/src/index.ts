@@ -3,6 +3,7 @@ export { type Attend, type AttendOptions, AttentionLayer } from "./attentionLaye
 export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
 export { earlierRows } from "./earlierRows.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
+export { type CacheSizes, type LayerCache, layerCaches } from "./layerCache.ts";
 export type { LayerKind } from "./layerKind.ts";
 export { GELU, ReLU, Sigmoid, SiLU, Tanh } from "./layers/activations.ts";
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from "./layers/batchNorm.ts";

@@ -14,24 +14,20 @@ import {
 } from "@lowrank/core";
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 import { earlierRows } from "./earlierRows.ts";
+import { type CacheSizes, type LayerCache, layerCaches } from "./layerCache.ts";
 
 /** Sizes of a key-value cache. */
-export interface KVCacheOptions {
-  layers: number;
+export interface KVCacheOptions extends CacheSizes {
   batch: number;
   /** The most tokens a sequence may come to. */
   capacity: number;
-  keyValueHeads: number;
-  headDim: number;
-  /** Layers that keep no keys and values. Default: none. */
-  withoutKeys?: readonly number[];
   /** The backend that runs the model: `model.backend`. Default: the one that `init` chose. */
   backend?: Backend;
 }
 
 const cacheKeys: OptionKeys<KVCacheOptions> = {
   ...({ layers: true, batch: true, capacity: true, keyValueHeads: true, headDim: true } as const),
-  ...({ withoutKeys: true, backend: true } as const),
+  ...({ perLayer: true, backend: true } as const),
 };
 
 /**
@@ -48,14 +44,12 @@ export class KVCache implements AttentionCache, Disposable {
 
   constructor(options: KVCacheOptions) {
     checkOptions("KVCache", options, cacheKeys);
-    const { layers, batch, capacity, keyValueHeads, headDim, withoutKeys = [], backend } = options;
+    const { batch, capacity, backend } = options;
     this.capacity = capacity;
-    const make = (_: unknown, layer: number) => {
-      const room = withoutKeys.includes(layer) ? 0 : capacity;
-      return keep(zeros([batch, room, keyValueHeads, headDim], { backend }));
-    };
-    this.#keys = Array.from({ length: layers }, make);
-    this.#values = Array.from({ length: layers }, make);
+    const make = ({ keyValueHeads, headDim }: LayerCache) =>
+      keep(zeros([batch, capacity, keyValueHeads, headDim], { backend }));
+    this.#keys = layerCaches(options).map(make);
+    this.#values = layerCaches(options).map(make);
   }
 
   /** Tokens whose keys and values every layer holds. */

@@ -10,25 +10,24 @@ import {
   type Tensor,
   zeros,
 } from "@lowrank/core";
+import { type CacheSizes, layerCaches } from "./layerCache.ts";
 
 /** Sizes of a paged key-value cache. */
-export interface PagedKVCacheOptions {
-  layers: number;
+export interface PagedKVCacheOptions extends CacheSizes {
   /** Pages that all sequences share. */
   pages: number;
   /** Positions of a page. Default 16. */
   pageSize?: number;
-  keyValueHeads: number;
-  headDim: number;
   /** The backend that runs the model: `model.backend`. Default: the one that `init` chose. */
   backend?: Backend;
 }
 
 const cacheKeys: OptionKeys<PagedKVCacheOptions> = {
-  ...({ layers: true, pages: true, pageSize: true, keyValueHeads: true, headDim: true, backend: true } as const),
+  ...({ layers: true, pages: true, pageSize: true, keyValueHeads: true, headDim: true } as const),
+  ...({ perLayer: true, backend: true } as const),
 };
 
-/** The keys and the values of one layer, f32 [pages, pageSize, Hkv, d] each. */
+/** The keys and the values of one layer, f32 [pages, pageSize, Hkv, d] each; Hkv may be 0. */
 export interface PagedLayer {
   readonly keys: Tensor;
   readonly values: Tensor;
@@ -55,15 +54,16 @@ export class PagedKVCache implements Disposable {
     }
     this.pages = pages;
     this.pageSize = pageSize;
-    const make = () => keep(zeros([pages, pageSize, keyValueHeads, headDim], { backend }));
-    this.layers = Array.from({ length: layers }, () => ({ keys: make(), values: make() }));
+    this.layers = layerCaches(options).map(({ keyValueHeads, headDim }) => {
+      const make = () => keep(zeros([pages, pageSize, keyValueHeads, headDim], { backend }));
+      return { keys: make(), values: make() };
+    });
     this.backend = this.layers[0].keys.storage.backend;
   }
 
   /** Bytes that the keys, values and rows of all pages take. */
   get bytes(): number {
-    const rows = [...this.#rows.values()].reduce((sum, { size }) => sum + size, 0);
-    return 4 * (2 * this.layers.length * this.layers[0].keys.size + rows);
+    return 4 * this.#pools().reduce((sum, { size }) => sum + size, 0);
   }
 
   /** The rows of a layer, f32 [pages, pageSize, 1, W]; zeros where it has not asked before. */
@@ -83,6 +83,7 @@ export class PagedKVCache implements Disposable {
     }
     scope(() => {
       for (const pool of this.#pools()) {
+        if (pool.size === 0) continue;
         const page = slice(pool, { dim: 0, start: from, end: from + 1 });
         cacheWrite(reshape(pool, [1, this.pages, -1]), reshape(page, [1, 1, -1]), { position: to });
       }

@@ -1,4 +1,5 @@
 import type { Tensor } from "@lowrank/core";
+import type { CacheSizes } from "./layerCache.ts";
 import type { Module } from "./module.ts";
 
 /** Trained rows that stand before every sequence in place of tokens. */
@@ -18,14 +19,9 @@ export interface VirtualTokens {
 }
 
 /** The sizes of a stack of attention layers, which virtual tokens and caches must have. */
-export interface AttentionSizes {
+export interface AttentionSizes extends CacheSizes {
   readonly hiddenSize: number;
-  readonly layers: number;
   readonly attentionHeads: number;
-  readonly keyValueHeads: number;
-  readonly headDim: number;
-  /** Layers that keep no keys and values, such as convolutions. Default: none. */
-  readonly withoutKeys?: readonly number[];
 }
 
 /** A model that can put virtual tokens before its sequences. */
@@ -33,4 +29,9 @@ export interface PromptableModel extends Module {
   /** Null: none. */
   virtualTokens: VirtualTokens | null;
   readonly attentionSizes: AttentionSizes;
+  /**
+   * True if layers look tokens up by their ids, so that no embeddings can stand before them.
+   * Default false.
+   */
+  readonly needsTokenIds?: boolean;
 }

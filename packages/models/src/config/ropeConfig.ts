@@ -42,7 +42,9 @@ export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined,
   const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
   const theta = where("rope_theta").positive("rope_theta", context.theta ?? 10000);
   const key = "partial_rotary_factor";
-  const partialRotaryFactor = where(key).number(key, context.partialRotaryFactor ?? 1);
+  const type = parameters ? scalingType(parameters, context) : "default";
+  const spansHead = type !== "default" && ropeKinds[type].spansHead;
+  const partialRotaryFactor = spansHead ? 1 : where(key).number(key, context.partialRotaryFactor ?? 1);
   const rotaryDim = rotaryDimOf({ partialRotaryFactor }, context.headDim);
   if (!(partialRotaryFactor <= 1 && rotaryDim >= 2 && rotaryDim % 2 === 0)) {
     throw where(key).bad(
@@ -53,7 +55,7 @@ export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined,
   return {
     theta,
     partialRotaryFactor,
-    scaling: parameters ? readScaling(fields, parameters, rotaryDim, context) : null,
+    scaling: parameters && type !== "default" ? readScaling(type, fields, parameters, rotaryDim, context) : null,
   };
 }
 
@@ -62,16 +64,18 @@ export function rotaryDimOf({ partialRotaryFactor }: Pick<RopeConfig, "partialRo
   return Math.trunc(headDim * partialRotaryFactor);
 }
 
+function scalingType(parameters: JsonFields, { kindNames }: RopeContext): (typeof ropeTypes)[number] {
+  const key = parameters.raw("rope_type") === undefined ? "type" : "rope_type";
+  return kindNames?.[String(parameters.raw(key))] ?? parameters.oneOf(key, ropeTypes, "default");
+}
+
 function readScaling(
+  type: RopeScaling["type"],
   fields: JsonFields,
   parameters: JsonFields,
   rotaryDim: number,
-  { maxPositionEmbeddings, kindNames, ...context }: RopeContext,
-): RopeScaling | null {
-  const key = parameters.raw("rope_type") === undefined ? "type" : "rope_type";
-  const named = kindNames?.[String(parameters.raw(key))];
-  const type = named ?? parameters.oneOf(key, ropeTypes, "default");
-  if (type === "default") return null;
+  { maxPositionEmbeddings, ...context }: RopeContext,
+): RopeScaling {
   const original = "original_max_position_embeddings";
   const own = fields.raw(original) === undefined ? context.originalMaxPositionEmbeddings : fields.integer(original);
   return ropeKinds[type].read(parameters, {

@@ -1,4 +1,5 @@
 import { checkOptions, streamSafetensors } from "@lowrank/core";
+import { configText } from "../config/configText.ts";
 import { toHfConfig } from "../config/modelConfig.ts";
 import { type SaveModelOptions, torchNames } from "../saveModel.ts";
 import { encodeBlocks } from "./ggmlTypes.ts";
@@ -29,7 +30,7 @@ export async function fromGguf(
   }));
   const config = toHfConfig(file.config, { dtype: torchNames[dtype] });
   const contents = new Map<string, string | AsyncIterable<Uint8Array>>([
-    ["config.json", `${JSON.stringify(config, null, 2)}\n`],
+    ["config.json", configText(config)],
     ["model.safetensors", streamSafetensors(tensors, { format: "pt" })],
   ]);
   for (const name of ["tokenizer.json", "tokenizer_config.json"]) {

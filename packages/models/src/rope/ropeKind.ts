@@ -17,6 +17,8 @@ export interface RopeKind<S> {
   write(scaling: S): Record<string, unknown>;
   /** The frequencies of `dim` turning numbers, for texts of `length` tokens. */
   frequencies(theta: number, dim: number, scaling: S, length: number): Float32Array;
+  /** True if frequencies are those of a whole head, whatever part of it turns. Default false. */
+  readonly spansHead?: boolean;
   /** The factor of cos and sin. Default 1. */
   attentionFactor?(scaling: S): number;
   /**

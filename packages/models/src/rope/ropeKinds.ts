@@ -2,6 +2,7 @@ import { type DynamicRopeScaling, dynamic } from "./dynamic.ts";
 import { type LinearRopeScaling, linear } from "./linear.ts";
 import { type Llama3RopeScaling, llama3 } from "./llama3.ts";
 import { type LongRopeScaling, longrope } from "./longrope.ts";
+import { type ProportionalRopeScaling, proportional } from "./proportional.ts";
 import type { RopeKind } from "./ropeKind.ts";
 import { type YarnRopeScaling, yarn } from "./yarn.ts";
 
@@ -11,6 +12,7 @@ export type RopeScaling =
   | LinearRopeScaling
   | Llama3RopeScaling
   | LongRopeScaling
+  | ProportionalRopeScaling
   | YarnRopeScaling;
 
 /** The ways of stretching rotary embedding, by transformers' `rope_type`. */
@@ -19,6 +21,7 @@ export const ropeKinds: { readonly [T in RopeScaling["type"]]: RopeKind<Extract<
   linear,
   llama3,
   longrope,
+  proportional,
   yarn,
 };
 

@@ -1,5 +1,5 @@
 import { scope, withBackend } from "@lowrank/core";
-import type { Module, PromptableModel } from "@lowrank/nn";
+import { layerCaches, type Module, type PromptableModel } from "@lowrank/nn";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import type { PromptMethod } from "../methods/method.ts";
@@ -21,10 +21,10 @@ export async function planPrompt(model: Module, options: NewAdapter & { method: 
       `${method.peftType} puts virtual tokens before sequences, which a ${model.constructor.name} does not take`,
     );
   }
-  const { withoutKeys = [] } = model.attentionSizes;
-  if (method.kind === "cache" && withoutKeys.length > 0) {
+  if (method.kind === "cache") refuseUnlikeLayers(model, method.peftType);
+  else if (model.needsTokenIds) {
     throw new Error(
-      `${method.peftType} puts keys and values before those of every layer, and layers ${withoutKeys.join(", ")} of a ${model.constructor.name} have none; take a method whose virtual tokens are embeddings, such as prompt tuning`,
+      `${method.peftType} puts embeddings before those of tokens, and layers of a ${model.constructor.name} look tokens up by their ids, which these have not; take a method that sits on layers, such as LoRA`,
     );
   }
   const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
@@ -48,6 +48,22 @@ export async function planPrompt(model: Module, options: NewAdapter & { method: 
     tables: new Map(),
     warnings,
   };
+}
+
+/** Throws for a model whose layers do not all have keys and values of one size. */
+function refuseUnlikeLayers({ attentionSizes, constructor: { name } }: PromptableModel, peftType: string): void {
+  const heads = layerCaches(attentionSizes).map(({ keyValueHeads, headDim }) => [keyValueHeads, headDim]);
+  const without = heads.flatMap(([count], layer) => (count === 0 ? [layer] : []));
+  if (without.length > 0) {
+    throw new Error(
+      `${peftType} puts keys and values before those of every layer, and layers ${without.join(", ")} of a ${name} have none; take a method whose virtual tokens are embeddings, such as prompt tuning`,
+    );
+  }
+  const other = heads.find((sizes) => sizes.join() !== heads[0].join());
+  if (!other) return;
+  throw new Error(
+    `${peftType} puts keys and values of one size before those of every layer, and layers of a ${name} have ${heads[0][0]} heads of ${heads[0][1]} or ${other[0]} of ${other[1]}; take a method that sits on layers, such as LoRA`,
+  );
 }
 
 function resolveSizes(

@@ -81,9 +81,10 @@ export class Engine implements ServingEngine {
     this.#sizes = engineSizes(options, causal);
     this.#textLength = new TextLength(tokenizer, this.#sizes.maxModelLen);
     const { numBlocks: pages, blockSize: pageSize } = this.#sizes;
-    const { layers, keyValueHeads, headDim } = causal.attentionSizes;
+    const { layers, keyValueHeads, headDim, perLayer } = causal.attentionSizes;
     this.#pool = new PagePool({ pages, pageSize, enablePrefixCaching });
-    this.#cache = new PagedKVCache({ layers, pages, pageSize, keyValueHeads, headDim, backend: causal.backend });
+    const sizes = { layers, pages, pageSize, keyValueHeads, headDim, perLayer };
+    this.#cache = new PagedKVCache({ ...sizes, backend: causal.backend });
     this.#scheduler = new Scheduler(this.#sizes, this.#pool);
     this.#host = peft && new ModelAdapters(peft, this.#pool, this.#turnstile);
     this.#runner = new PassRunner(causal, this.#host, this.#cache);

@@ -1,5 +1,6 @@
 import type { OptionKeys } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
+import { type CacheSizes, layerCaches } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterSource } from "../adapters/adapterSource.ts";
 
@@ -65,8 +66,7 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
   const { maxNumSeqs = 64, blockSize = 16, maxLogprobs = 20, maxQueue = 1024 } = options;
   const { maxNumBatchedTokens = Math.max(128, maxNumSeqs) } = options;
   const { kvCacheMemoryBytes = 256 * 2 ** 20 } = options;
-  const { layers, keyValueHeads, headDim } = model.attentionSizes;
-  const blockBytes = 2 * 4 * layers * keyValueHeads * headDim * blockSize;
+  const blockBytes = 4 * blockSize * numbersOfToken(model.attentionSizes);
   const longest = Math.ceil(model.sharedPositions / blockSize);
   const numBlocks = options.numBlocks ?? Math.min(maxNumSeqs * longest, Math.floor(kvCacheMemoryBytes / blockBytes));
   const maxModelLen = options.maxModelLen ?? Math.min(model.sharedPositions, numBlocks * blockSize);
@@ -91,6 +91,14 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
     );
   }
   return sizes;
+}
+
+/** Counts the numbers that all layers keep of a token. */
+function numbersOfToken(sizes: CacheSizes): number {
+  return layerCaches(sizes).reduce(
+    (sum, { keyValueHeads, headDim, rowWidth = 0 }) => sum + 2 * keyValueHeads * headDim + rowWidth,
+    0,
+  );
 }
 
 function hint(name: string, blockBytes: number): string {

@@ -1,0 +1,115 @@
+import type { Draw } from "../draw.ts";
+import type { DrawBase } from "../randomBases.ts";
+import { tokens } from "./tokens.ts";
+
+const [full, sliding] = ["full_attention", "sliding_attention"];
+
+/** Draws types of layers, and how many of the last ones take keys from those before them. */
+function drawLayers(draw: Draw): { types: string[]; shared: number } {
+  const layers = draw.integer(2, 4);
+  const types = Array.from({ length: layers }, (_, i) => (i === layers - 1 || draw.chance(0.4) ? full : sliding));
+  const most = layers - 1 - Math.max(...[...new Set(types)].map((type) => types.indexOf(type)));
+  return { types, shared: draw.chance(0.6) ? most : 0 };
+}
+
+/** Draws the rotary embedding of both types of layers. */
+function drawRopes(draw: Draw): Record<string, object> {
+  return {
+    [full]: {
+      rope_type: "proportional",
+      rope_theta: draw.pick([10000, 500]),
+      partial_rotary_factor: draw.pick([0.25, 0.5, 1]),
+    },
+    [sliding]: { rope_type: "default", rope_theta: draw.pick([10000, 500]) },
+  };
+}
+
+/**
+ * A gemma4_text: heads of one or two sizes, own keys and values or shared ones, with and without
+ * embeddings of each layer's own and experts.
+ */
+export const gemma4Text: DrawBase = (draw) => {
+  const keyHeads = draw.integer(1, 2);
+  const heads = keyHeads * draw.integer(1, 3);
+  // Scores are not divided by the root of the size: larger heads saturate attention.
+  const headDim = 2 * draw.integer(2, 3);
+  const hidden = heads * draw.integer(4, 13);
+  const inner = draw.integer(9, 56);
+  const vocab = draw.integer(50, 70);
+  const tied = draw.chance(0.7);
+  const { types, shared } = drawLayers(draw);
+  // transformers runs no model whose layers share keys without embeddings of their own.
+  const own = shared > 0 || draw.chance(0.3) ? draw.integer(3, 8) : 0;
+  // Outputs of every layer are multiples of those of windowed ones.
+  const widens = draw.chance(0.6);
+  const keysAreValues = draw.chance(0.3);
+  const globalKeyHeads = widens && keysAreValues && keyHeads === 2 ? 1 : keyHeads;
+  const experts = draw.chance(0.25) ? draw.integer(2, 4) : 0;
+  const givers = types.slice(0, types.length - shared);
+  const [queries, keys] = [heads * headDim, keyHeads * headDim];
+  return {
+    config: {
+      model_type: "gemma4_text",
+      ...tokens,
+      vocab_size: vocab,
+      hidden_size: hidden,
+      intermediate_size: inner,
+      num_hidden_layers: types.length,
+      num_attention_heads: heads,
+      num_key_value_heads: keyHeads,
+      head_dim: headDim,
+      global_head_dim: widens ? 2 * headDim : headDim,
+      num_global_key_value_heads: globalKeyHeads,
+      attention_k_eq_v: keysAreValues,
+      attention_bias: draw.chance(0.2),
+      max_position_embeddings: 64,
+      tie_word_embeddings: tied,
+      hidden_activation: draw.pick(["silu", "gelu_pytorch_tanh"]),
+      // Norms stand everywhere, and a small epsilon makes rounding of small rows larger.
+      rms_norm_eps: draw.pick([1e-4, 1e-3]),
+      sliding_window: draw.integer(2, 8),
+      layer_types: types,
+      ...draw.maybe(0.6, () => ({ rope_parameters: drawRopes(draw) })),
+      num_kv_shared_layers: shared,
+      use_double_wide_mlp: draw.chance(0.3),
+      final_logit_softcapping: draw.pick([null, 2.5, 30.5]),
+      hidden_size_per_layer_input: own,
+      vocab_size_per_layer_input: vocab,
+      ...(experts > 0 && {
+        enable_moe_block: true,
+        num_experts: experts,
+        top_k_experts: draw.integer(1, experts),
+        moe_intermediate_size: draw.integer(5, 20),
+      }),
+    },
+    task: "CAUSAL_LM",
+    kind: "decoder",
+    classes: vocab,
+    linears: {
+      "self_attn.q_proj": [hidden, queries],
+      "self_attn.k_proj": [hidden, keys],
+      ...(!keysAreValues || givers.includes(sliding) ? { "self_attn.v_proj": [hidden, keys] as const } : {}),
+      "self_attn.o_proj": [queries, hidden],
+      "mlp.gate_proj": [hidden, inner],
+      "mlp.up_proj": [hidden, inner],
+      "mlp.down_proj": [inner, hidden],
+      ...(own > 0 && {
+        per_layer_input_gate: [hidden, own] as const,
+        per_layer_projection: [own, hidden] as const,
+      }),
+    },
+    conv1d: false,
+    embedding: "embed_tokens",
+    tied,
+    // Values have a norm without weights, which "norm" would mean too.
+    norms: ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "model.norm"],
+    layersPattern: "layers",
+    layers: types.length,
+    attention: null,
+    ...(shared > 0 || widens || keysAreValues ? { unlikeBlocks: true } : {}),
+    // Beside those of blocks there are linear layers of the whole model, or of a router.
+    ...(own > 0 || experts > 0 ? { otherLinears: true } : {}),
+    // transformers looks tokens up again by their embeddings.
+    ...(own > 0 ? { unprompted: true } : {}),
+  };
+};
