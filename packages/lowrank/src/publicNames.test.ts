@@ -51,7 +51,10 @@ const shared = {
     ],
     ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "turn", "unknownOption", "viewAs"],
   ],
-  nn: ["earlierRows", "layersToSkip", "linearLayer", "packWeight", "PackedDocuments", "PagedBatch", "stopAtPadding"],
+  nn: [
+    ...["earlierRows", "layerCaches", "layersToSkip", "linearLayer", "packWeight", "PackedDocuments", "PagedBatch"],
+    "stopAtPadding",
+  ],
 };
 
 test.each(Object.entries({ core, nn }))("every value of %s is public or named above", (name, exported) => {

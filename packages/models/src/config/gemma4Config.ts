@@ -61,6 +61,8 @@ const defaults: KinDefaults = {
   padTokenId: 0,
 };
 
+const ownWidth = "hidden_size_per_layer_input";
+
 const every: LayerType[] = ["full_attention", "sliding_attention"];
 
 export function readGemma4Config(fields: JsonFields): Gemma4TextConfig {
@@ -83,7 +85,7 @@ export function readGemma4Config(fields: JsonFields): Gemma4TextConfig {
   if (missing)
     throw fields.bad("num_kv_shared_layers", `a number that leaves a layer of type ${missing} keys of its own`);
   const [globalHeads, localHeads] = readHeads(fields, { ...config, layerTypes, attentionKEqV });
-  const hiddenSizePerLayerInput = fields.integer("hidden_size_per_layer_input", 256, 0);
+  const hiddenSizePerLayerInput = fields.raw(ownWidth) === 0 ? 0 : fields.size(ownWidth, 256);
   const vocabSizePerLayerInput = fields.size("vocab_size_per_layer_input", 262144);
   if (hiddenSizePerLayerInput > 0 && vocabSizePerLayerInput < config.vocabSize) {
     throw fields.bad("vocab_size_per_layer_input", `at least vocab_size ${config.vocabSize}`);

@@ -52,6 +52,23 @@ describe("sizes", () => {
     await expect(async () => make()).rejects.toThrow(message);
   });
 
+  it("a model whose layers differ, or look tokens up by their ids, is named with what it may take", async () => {
+    const like = (more: object) => Object.assign(base(), more);
+    const heads = { keyValueHeads: 1, headDim: 3 };
+    const layers = (second: object) =>
+      like({ attentionSizes: { ...base().attentionSizes, perLayer: [heads, { ...heads, ...second }] } });
+    const prefix = new PrefixTuningConfig({ numVirtualTokens: 2 });
+    await expect(getPeftModel(layers({ keyValueHeads: 0 }), prefix)).rejects.toThrow(
+      "layers 1 of a TinyModel have none; take a method whose virtual tokens are embeddings",
+    );
+    await expect(getPeftModel(layers({ headDim: 6 }), prefix)).rejects.toThrow(
+      "layers of a TinyModel have 1 heads of 3 or 1 of 6; take a method that sits on layers",
+    );
+    await expect(
+      getPeftModel(like({ needsTokenIds: true }), new PromptTuningConfig({ numVirtualTokens: 2 })),
+    ).rejects.toThrow("layers of a TinyModel look tokens up by their ids");
+  });
+
   it("a model that takes no virtual tokens is named", async () => {
     class Plain extends Module {
       lm_head = new Linear(new Parameter(tensor([[1]])));

@@ -4,7 +4,7 @@ import { PeftModel } from "@lowrank/peft";
 import { beforeAll, expect, test } from "vitest";
 import type { ServingEvent, ServingPrompt, TokenLogprob } from "../api.ts";
 import { collect, requestOf } from "../testing/collect.ts";
-import { tinyLlama, tinyTokenizer } from "../testing/tinyModel.ts";
+import { tinyLlama, tinyTokenizer, unlikeModel } from "../testing/tinyModel.ts";
 import { createEngine } from "./createEngine.ts";
 import type { EngineOptions } from "./engineOptions.ts";
 
@@ -289,6 +289,25 @@ test("a thousand requests leave memory as it was", async () => {
   expect(memory()).toMatchObject({ bytes: before.bytes, buffers: before.buffers });
   const { pages, requests } = await engine.stats();
   expect([pages.used, requests]).toEqual([0, []]);
+  await engine.close();
+});
+
+test.each([
+  // 16 positions of f32: two rows of 16, and keys and values of 2 heads of 4.
+  ["lfm2", 16 * 4 * (2 * 16 + 2 * 2 * 4)],
+  // Keys and values of 2 heads of 4 and of 8; the last layer shares the second's.
+  ["gemma4_text", 16 * 4 * (2 * 2 * 4 + 2 * 2 * 8)],
+])("a %s, whose layers differ, answers as generate does, and a block takes what these keep", async (type, bytes) => {
+  const other = unlikeModel(type);
+  await expect(make({ model: other, kvCacheMemoryBytes: bytes - 1 })).rejects.toThrow(`a block takes ${bytes} bytes`);
+  const engine = await make({ model: other, kvCacheMemoryBytes: 12 * bytes, maxModelLen: 64 });
+  const texts = ["hello", "hello there, who are", "a"];
+  const prompts = texts.map((text) => tokenizer.encode(text));
+  const expected = await generate(other, prompts, { maxNewTokens: 20, eosTokenIds: [] });
+  const answers = await Promise.all(
+    texts.map((text) => collect(engine, { prompt: { text }, maxNewTokens: 20, ignoreEos: true })),
+  );
+  expect(answers.map(({ tokens }) => tokens)).toEqual(expected);
   await engine.close();
 });
 

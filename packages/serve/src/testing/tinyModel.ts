@@ -53,3 +53,24 @@ export function tinyLlama(sizes: TinySizes = tinySizes, maxPositions = 64): Caus
   });
   return createModel(config, randomParameters(new Generator(5))).eval() as CausalLM;
 }
+
+/** Configs of small models whose layers keep different things of a token. */
+const unlikeLayers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  lfm2: { layer_types: ["conv", "full_attention", "conv"], conv_L_cache: 3 },
+  gemma4_text: {
+    ...{ layer_types: ["sliding_attention", "full_attention", "full_attention"], num_kv_shared_layers: 1 },
+    ...{ head_dim: 4, global_head_dim: 8, sliding_window: 5 },
+    ...{ hidden_size_per_layer_input: 3, vocab_size_per_layer_input: eosTokenId + 1 },
+  },
+};
+
+/** A random model of one of `unlikeLayers`, with logits far apart. */
+export function unlikeModel(modelType: string): CausalLM {
+  const config = parseModelConfig({
+    ...{ model_type: modelType, vocab_size: eosTokenId + 1, max_position_embeddings: 64, ...tinySizes },
+    ...{ eos_token_id: eosTokenId, num_hidden_layers: 3, ...unlikeLayers[modelType] },
+  });
+  const draw = randomParameters(new Generator(5));
+  const wide = createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.3 } : start));
+  return wide.eval() as CausalLM;
+}
