@@ -36,6 +36,11 @@ export interface RandomBase {
   /** These are transformers' Conv1D, whose weights lie input first. */
   conv1d: boolean;
   embedding: string;
+  /**
+   * Embeddings are multiplied behind the table. PEFT's HiRA adds to what is multiplied, not to the
+   * table, and so gives other numbers once merged.
+   */
+  scaledEmbedding?: true;
   /** Its output layer has the name of its files here, and another in transformers. */
   renamedHead?: true;
   /**

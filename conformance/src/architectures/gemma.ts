@@ -17,5 +17,6 @@ export const gemma3Text: DrawBase = llamaKin("gemma3_text", (draw) => ({
     query_pre_attn_scalar: draw.integer(2, 20),
   },
   headDim: "always",
+  scaledEmbedding: true,
   norms,
 }));

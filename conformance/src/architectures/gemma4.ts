@@ -100,6 +100,7 @@ export const gemma4Text: DrawBase = (draw) => {
     },
     conv1d: false,
     embedding: "embed_tokens",
+    scaledEmbedding: true,
     tied,
     // Values have a norm without weights, which "norm" would mean too.
     norms: ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "model.norm"],

@@ -16,6 +16,8 @@ interface KinFields {
   inTable?: boolean;
   /** The linear layers of a block. Default: Llama's. */
   linears?(sizes: KinSizes): RandomBase["linears"];
+  /** Are embeddings multiplied in the embedding layer? Default no. */
+  scaledEmbedding?: true;
   /** Does "all-linear" mean other layers in PEFT, whose experts are one parameter? Default no. */
   otherLinears?: true;
 }
@@ -93,6 +95,7 @@ export const llamaKin =
       layersPattern: "layers",
       layers,
       attention: fields.inTable === false ? null : ["self_attn.q_proj", "self_attn.v_proj"],
+      ...(fields.scaledEmbedding ? { scaledEmbedding: true } : {}),
       ...(fields.otherLinears ? { otherLinears: true } : {}),
     };
   };

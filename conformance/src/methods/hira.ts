@@ -6,7 +6,7 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 export const hira: MethodCases<HiraOptions> = defineCases({
   draw: (draw, base) => ({
     r: draw.integer(1, 6),
-    ...drawTargets(draw, base, { embedding: true }).options,
+    ...drawTargets(draw, base, { embedding: !base.scaledEmbedding }).options,
     ...draw.maybe(0.2, () => ({ hiraDropout: 0.1 })),
     ...draw.maybe(0.2, () => ({ fanInFanOut: true })),
     ...draw.maybe(0.5, () => ({ initWeights: draw.pick([false, "gaussian", null]) })),
