@@ -46,7 +46,7 @@ export { type RaggedBatch, raggedHidden } from "./raggedHidden.ts";
 export { registerArchitecture } from "./registerArchitecture.ts";
 export { architectures } from "./registry.ts";
 export { RobertaForSequenceClassification, RobertaForTokenClassification } from "./roberta.ts";
-export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
+export { modelFileContents, type SaveModelOptions, saveModel, torchNames } from "./saveModel.ts";
 export {
   type ClassifierInputs,
   type ClassifierOutput,

@@ -177,6 +177,10 @@ export interface EmbedOptions {
    * that is too long is refused.
    */
   readonly truncatePromptTokens?: number;
+  /** The adapter's name; null: none. Default null. */
+  readonly adapter?: string | null;
+  /** Whose request it is. Default: nobody's. */
+  readonly tenant?: string;
 }
 
 /** An engine that serves requests, here or in a Worker. */

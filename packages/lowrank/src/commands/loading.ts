@@ -2,7 +2,7 @@ import type { Backend } from "@lowrank/core";
 import { openFiles } from "@lowrank/files";
 import {
   type CausalLM,
-  type LoadedClassifier,
+  type LoadedEncoder,
   type LoadedModel,
   type QuantizationConfig,
   readQuantizationConfig,
@@ -10,8 +10,8 @@ import {
 } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
 import { PeftModel, type Warning } from "@lowrank/peft";
+import { loadEncoder } from "../loadEncoder.ts";
 import { loadModel } from "../loadModel.ts";
-import { loadSequenceClassifier } from "../loadSequenceClassifier.ts";
 import type { LoadedWeights } from "./argument.ts";
 import { type BackendSettings, startBackend } from "./backends.ts";
 import { loadingProgress } from "./loadingProgress.ts";
@@ -53,18 +53,16 @@ export async function loadWithTokenizer(
 }
 
 /**
- * Loads an encoder's folder, from disk or from the hub, whichever head its checkpoint has. Throws
- * where it has no tokenizer.
+ * Loads an encoder's folder without its head, from disk or from the hub, whichever its checkpoint
+ * has. Throws where it has no tokenizer.
  */
-export async function loadEncoder(
+export async function loadEncoderWithTokenizer(
   path: string,
   { dtype, backend: name, ...settings }: EncoderLoading,
-): Promise<LoadedClassifier & { tokenizer: Tokenizer; backend: Backend }> {
+): Promise<LoadedEncoder & { tokenizer: Tokenizer; backend: Backend }> {
   const backend = await startBackend(name, settings);
   const { onProgress, end } = loadingProgress(process.stderr);
-  // What a fresh head answers is never asked for.
-  const newHead = { labels: 1 };
-  const loaded = await loadSequenceClassifier(path, { dtype, newHead, onProgress }).finally(end);
+  const loaded = await loadEncoder(path, { dtype, onProgress }).finally(end);
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer, backend };
   throw withoutTokenizer(path);

@@ -10,6 +10,7 @@ import { backendOption, describeBackend } from "./backends.ts";
 import { checkNewFile, writeGgufFile } from "./ggufFile.ts";
 import { printJson, sayer } from "./json.ts";
 import { isGguf, loadWithTokenizer, useAdapter } from "./loading.ts";
+import { headedKindOf, mergeHeaded } from "./mergeHeaded.ts";
 import { addModelOption } from "./modelOption.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -28,6 +29,7 @@ interface MergeCommandOptions extends QuantizeCommandOptions {
 const examples = `
 Examples:
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged.gguf --dtype q4_k
+  $ lowrank merge --model ./encoder --adapter ./labels --output ./classifier
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
 /**
@@ -70,6 +72,20 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   const dtype = await checkTarget(options);
   const { backend, output, requantize = false } = options;
   const say = sayer(options.json);
+  const headed = await headedKindOf(options.adapter);
+  if (headed) {
+    if (isGguf(output) || requantize || !isFolderDType(dtype)) {
+      const flag = isGguf(output) ? `--output ${output}` : "--requantize";
+      throw new Error(
+        `${flag} is for models that write text, and ${options.adapter} is for one that does not; give a folder`,
+      );
+    }
+    const { maxDifference, scale } = await mergeHeaded(headed, options, dtype);
+    say(`merged: numbers differ by ${maxDifference.toExponential(1)} at most (largest ${scale.toFixed(1)})`);
+    say(`wrote ${output}`);
+    if (options.json) printJson({ output, dtype, merged: { maxDifference, scale } });
+    return;
+  }
   const loaded = await loadWithTokenizer(options.model, { backend, quantize: quantizeToLoad(options) });
   if (loaded.backend.adapter !== undefined) say(`backend: ${describeBackend(loaded.backend)}`);
   if (requantize && ![...loaded.model.parameters()].some(({ packing }) => packing)) {

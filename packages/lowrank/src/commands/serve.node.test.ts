@@ -6,8 +6,11 @@ import { AwsClient } from "aws4fetch";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   createModel,
+  embed,
   Generator,
+  loadEncoder,
   openFiles,
+  PeftModel,
   parseClassifierConfig,
   randomParameters,
   saveModel,
@@ -171,7 +174,7 @@ async function saveEncoder(): Promise<(text: string) => Promise<number[]>> {
   const types = { Transformer: "", Pooling: "1_Pooling" };
   const modules = Object.entries(types).map(([name, path]) => ({ type: `sentence_transformers.models.${name}`, path }));
   await writeFile(folder.at("encoder/modules.json"), JSON.stringify(modules));
-  await mkdir(folder.at("encoder/1_Pooling"));
+  await mkdir(folder.at("encoder/1_Pooling"), { recursive: true });
   await writeFile(folder.at("encoder/1_Pooling/config.json"), JSON.stringify({ pooling_mode_mean_tokens: true }));
   const tokenizer = await Tokenizer.fromFiles(await openFiles(folder.at("encoder")));
   return async (text) => {
@@ -197,7 +200,6 @@ test("an encoder's folder gives embeddings, and refuses what means nothing to it
   expect(code).toBe(0);
   expect(stdout).toMatch(/^serving encoder on/);
   for (const [args, line] of [
-    ["--adapter cat=adapters/cat", "error: encoder: an encoder is served without adapters; leave --adapter out"],
     ["--kv-cache-tokens 64", "error: encoder: an encoder has no cache; leave --kv-cache-tokens out"],
     [
       "--store adapters --fine-tuning",
@@ -207,6 +209,51 @@ test("an encoder's folder gives embeddings, and refuses what means nothing to it
     const { code, stderr } = await folder.lowrank(`serve encoder --port 0 ${args}`.split(" "));
     expect([code, stderr.trim().split("\n").at(-1)]).toEqual([1, line]);
   }
+});
+
+test("an encoder's adapters give embeddings of their own, beside its own, by their names", async () => {
+  await saveEncoder();
+  const pairs = Array.from({ length: 8 }, (_, i) => ({ anchor: `text ${i}`, positive: `words ${i}` }));
+  await writeFile(folder.at("related.jsonl"), pairs.map((pair) => JSON.stringify(pair)).join("\n"));
+  const train = "train --task contrast --model encoder --data related.jsonl --batch-size 4 --steps 3 --lr 0.05";
+  for (const name of ["near", "far"]) {
+    const more = ["--seed", String(name.length), "--output", `encoders/${name}`];
+    await folder.succeed([...train.split(" "), ...more]);
+  }
+  const { model, tokenizer } = await loadEncoder(folder.at("encoder"));
+  const peft = await PeftModel.fromPretrained(model, folder.at("encoders/near"), { adapterName: "near" });
+  await peft.loadAdapter(folder.at("encoders/far"), "far");
+  const texts = ["the cat", "the mat and the cat sat"];
+  const expected = async (name: string | null) => {
+    const rows = texts.map((text) => ({ inputIds: tokenizer!.encode(text) }));
+    if (name !== null) peft.setAdapter(name);
+    return name === null
+      ? peft.disableAdapter(() => embed(peft, rows, { padTokenId: 0 }))
+      : embed(peft, rows, { padTokenId: 0 });
+  };
+  const { code } = await serving("encoder --adapter near=encoders/near --adapter far=encoders/far", async (url) => {
+    const models = await (await fetch(`${url}/v1/models`)).json();
+    expect(models.data.map(({ id }: { id: string }) => id)).toEqual(["encoder", "near", "far"]);
+    const names = ["near", "encoder", "far", "near"];
+    const answers = await Promise.all(
+      names.map(async (name) => (await post(`${url}/v1/embeddings`, { model: name, input: texts })).json()),
+    );
+    for (const [i, name] of names.entries()) {
+      const wanted = await expected(name === "encoder" ? null : name);
+      for (const [t, row] of wanted.entries()) {
+        // The folder's own rule leaves lengths as they are.
+        const given: number[] = answers[i].data[t].embedding;
+        const length = Math.hypot(...given);
+        for (const [d, x] of row.entries()) expect(Math.abs(given[d] / length - x)).toBeLessThan(1e-5);
+      }
+    }
+    expect(answers[0].data).toEqual(answers[3].data);
+    expect(answers[0].data[0].embedding).not.toEqual(answers[1].data[0].embedding);
+    expect((await post(`${url}/v1/embeddings`, { model: "other", input: "x" })).status).toBe(404);
+  });
+  expect(code).toBe(0);
+  const { stderr } = await folder.lowrank("serve encoder --port 0 --adapter cat=adapters/cat".split(" "));
+  expect(stderr.trim().split("\n").at(-1)).toMatch(/^error: .*cat/);
 });
 
 describe("ends with 1 and one line, where", () => {

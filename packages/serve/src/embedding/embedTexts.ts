@@ -1,5 +1,5 @@
 import { div, mul, noGrad, reshape, scope, sum, type Tensor, tensor, to, withBackend } from "@lowrank/core";
-import type { SequenceClassifier } from "@lowrank/models";
+import type { Encoder, SequenceClassifier } from "@lowrank/models";
 
 // B texts, T tokens with padding, D hidden size.
 
@@ -16,7 +16,7 @@ export function paddedLength(tokens: number, maxPositions: number): number {
  * `paddedLength`, T.
  */
 export async function embedTexts(
-  model: SequenceClassifier,
+  model: SequenceClassifier | Encoder,
   texts: readonly (readonly number[])[],
   T: number,
 ): Promise<Float32Array[]> {
@@ -34,7 +34,8 @@ export async function embedTexts(
       scope((): Tensor => {
         const inputIds = tensor(ids, { shape: [B, T] });
         const attentionMask = tensor(real, { shape: [B, T], dtype: "u8" });
-        const hidden = model.hidden({ inputIds, attentionMask });
+        const inputs = { inputIds, attentionMask };
+        const hidden = "hidden" in model ? model.hidden(inputs) : model.forward(inputs);
         const counts = tensor(
           Float32Array.from(texts, ({ length }) => length),
           { shape: [B, 1] },

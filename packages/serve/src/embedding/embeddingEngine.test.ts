@@ -1,9 +1,11 @@
 import { Generator, init, reference, tensor } from "@lowrank/core";
 import { createModel, type ParameterSource, parseClassifierConfig, randomParameters } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
+import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
 import { beforeAll, expect, test } from "vitest";
 import { createEngine } from "../engine/createEngine.ts";
 import { requestOf } from "../testing/collect.ts";
+import { HeldAdapters } from "../testing/heldAdapters.ts";
 import { tinyTokenizer } from "../testing/tinyModel.ts";
 import { createEmbeddingEngine } from "./createEmbeddingEngine.ts";
 import type { EmbeddingEngineOptions } from "./embeddingOptions.ts";
@@ -124,4 +126,43 @@ test("a model that fails at a text fails that request alone", async () => {
   const [bad, good] = await Promise.allSettled([engine.embed([[0]]), engine.embed([[6]])]);
   expect(bad).toMatchObject({ status: "rejected", reason: { code: "unavailable" } });
   expect(good.status).toBe("fulfilled");
+});
+
+test("adapters give embeddings of their own, in passes of their own, to the bits of each alone", async () => {
+  const files = async (seed: number) => {
+    const config = new LoraConfig({ r: 4, initLoraWeights: false, targetModules: ["query", "value", "dense"] });
+    const peft = await getPeftModel(encoder(), config, { generator: new Generator(seed) });
+    return peft.adapterFiles();
+  };
+  const registered = [["near", await files(2)] as const, ["far", await files(3)] as const];
+  const held: HeldAdapters[] = [];
+  const model = encoder();
+  const before = [...model.parameters()].length;
+  const engine = await engineOf({
+    model,
+    adapters: (host) => {
+      held.push(new HeldAdapters(host, registered));
+      return held[0];
+    },
+  });
+  const texts = ["hello", "other words"];
+  const names = [null, "near", "far", "near"];
+  const answers = await Promise.all(names.map((adapter) => engine.embed(texts, { adapter })));
+  expect((await engine.stats()).passes).toBe(3);
+  const alone = await (await engineOf()).embed(texts);
+  expect(answers[0]).toEqual(alone);
+  expect(answers[1]).toEqual(answers[3]);
+  for (const [i, [name, adapter]] of registered.entries()) {
+    const peft = await PeftModel.fromPretrained(encoder(), adapter, { adapterName: name });
+    const own = await createEmbeddingEngine({ model: peft.baseModel, tokenizer, servedModelName: name });
+    // Rows of adapters are summed up in another order than one adapter for all.
+    for (const [t, row] of (await own.embed(texts)).embeddings.entries()) {
+      for (const [d, x] of row.entries()) expect(Math.abs(answers[1 + i].embeddings[t][d] - x)).toBeLessThan(1e-6);
+    }
+    expect(answers[1 + i]).not.toEqual(answers[0]);
+  }
+  await expect(engine.embed(texts, { adapter: "none" })).rejects.toMatchObject({ code: "not_found" });
+  await engine.close();
+  expect([...model.parameters()].length).toBe(before);
+  await expect((await engineOf()).embed(texts, { adapter: "near" })).rejects.toMatchObject({ code: "not_found" });
 });

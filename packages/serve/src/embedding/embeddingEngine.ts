@@ -1,5 +1,6 @@
 import { giveTurn, turn } from "@lowrank/core";
-import type { SequenceClassifier } from "@lowrank/models";
+import { PeftModel } from "@lowrank/peft";
+import type { AdapterLease, AdapterSource } from "../adapters/adapterSource.ts";
 import {
   type EmbedOptions,
   type ServedAdapter,
@@ -10,8 +11,10 @@ import {
   type ServingPrompt,
   type ServingStats,
 } from "../api.ts";
-import { decode, noAdapters, noStore } from "../engine/answers.ts";
+import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers.ts";
+import { ModelAdapters } from "../engine/modelAdapters.ts";
 import { readPrompt } from "../engine/readRequest.ts";
+import { Turnstile } from "../engine/turnstile.ts";
 import type { EmbeddingEngineOptions, EmbeddingSettings } from "./embeddingOptions.ts";
 import { embedTexts, paddedLength } from "./embedTexts.ts";
 import { readText, type TextReader } from "./readText.ts";
@@ -25,14 +28,19 @@ interface Embedded {
 
 /**
  * Gives embeddings by an encoder. Texts of all requests wait in one queue; a pass takes those of
- * like length, so that the bits of an embedding follow from its text alone.
+ * like length and one adapter, so that the bits of an embedding follow from its text and adapter
+ * alone.
  */
 export class EmbeddingEngine implements ServingEngine {
   readonly #name: string;
-  readonly #model: SequenceClassifier;
+  readonly #model: EmbeddingEngineOptions["model"];
   readonly #reader: TextReader;
   readonly #settings: EmbeddingSettings;
   readonly #queue = new TextQueue();
+  readonly #peft: PeftModel | null;
+  readonly #turnstile = new Turnstile();
+  readonly #host: ModelAdapters | null;
+  readonly #adapters: AdapterSource | null;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #counts = { running: 0, passes: 0, promptTokens: 0, batchRows: 0 };
   /** Calls of `embed` that have begun and not ended, and the number of their inputs. */
@@ -42,9 +50,14 @@ export class EmbeddingEngine implements ServingEngine {
   #draining = false;
   #closed = false;
 
-  constructor({ model, tokenizer, servedModelName }: EmbeddingEngineOptions, settings: EmbeddingSettings) {
+  constructor({ model, tokenizer, servedModelName, adapters }: EmbeddingEngineOptions, settings: EmbeddingSettings) {
     this.#name = servedModelName;
-    this.#model = model.eval();
+    this.#peft = adapters ? new PeftModel(model) : null;
+    // An encoder keeps nothing of texts.
+    this.#host = this.#peft && new ModelAdapters(this.#peft, { drop: () => undefined }, this.#turnstile);
+    this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
+    this.#model = model;
+    model.eval();
     this.#settings = settings;
     this.#reader = { tokenizer, vocabSize: model.vocabSize, settings };
   }
@@ -95,15 +108,37 @@ export class EmbeddingEngine implements ServingEngine {
       await giveTurn();
       texts.push(await readText(input, options, this.#reader));
     }
-    this.#checkOpen();
+    const lease = await this.#acquire(options);
+    try {
+      this.#checkOpen();
+      const embeddings = await this.#answers(texts, lease?.version ?? null);
+      return { embeddings, tokens: texts.reduce((sum, { length }) => sum + length, 0) };
+    } finally {
+      lease?.release();
+    }
+  }
+
+  /** Gets the adapter that a request names; null where it names none. */
+  async #acquire({ adapter = null, tenant = "" }: EmbedOptions): Promise<AdapterLease | null> {
+    if (adapter === null) return null;
+    if (!this.#adapters) throw unknownModel(adapter);
+    return this.#adapters.acquire(adapter, { tenant }).catch((error) => {
+      throw asServingError(error);
+    });
+  }
+
+  /** Puts texts into the queue, and returns their embeddings once all have been answered. */
+  async #answers(texts: readonly (readonly number[])[], version: string | null): Promise<Float32Array[]> {
     const waiting: WaitingText[] = [];
     const answers = texts.map((tokens) => {
       const padded = paddedLength(tokens.length, this.#model.maxPositions);
-      return new Promise<Float32Array>((resolve, reject) => waiting.push({ tokens, padded, resolve, reject }));
+      return new Promise<Float32Array>((resolve, reject) => waiting.push({ tokens, padded, version, resolve, reject }));
     });
     this.#queue.push(waiting);
     void this.#runPasses();
-    return { embeddings: await Promise.all(answers), tokens: texts.reduce((sum, { length }) => sum + length, 0) };
+    // A lease holds until no text of it can be in a pass.
+    await Promise.allSettled(answers);
+    return Promise.all(answers);
   }
 
   /** Runs passes until no text waits. Between two, requests come in. */
@@ -114,14 +149,14 @@ export class EmbeddingEngine implements ServingEngine {
       await turn();
       const texts = this.#queue.take(this.#settings);
       if (texts.length === 0) break;
-      await this.#pass(texts);
+      await this.#turnstile.pass(() => this.#pass(texts));
     }
     this.#isPassing = false;
   }
 
   /** Settles each of the texts. */
   async #pass(texts: readonly WaitingText[]): Promise<void> {
-    const [{ padded }] = texts;
+    const [{ padded, version }] = texts;
     const counts = this.#counts;
     counts.running = texts.length;
     counts.passes += 1;
@@ -129,7 +164,7 @@ export class EmbeddingEngine implements ServingEngine {
     counts.promptTokens += texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
     try {
       const lists = texts.map(({ tokens }) => tokens);
-      const means = await embedTexts(this.#model, lists, padded);
+      const means = await this.#underAdapter(version, lists, () => embedTexts(this.#model, lists, padded));
       for (const [i, { resolve, reject }] of texts.entries()) {
         if (means[i].every(Number.isFinite)) resolve(this.#settings.normalize ? atUnitLength(means[i]) : means[i]);
         else reject(new ServingError("unavailable", "the model failed: an embedding is not finite"));
@@ -142,6 +177,14 @@ export class EmbeddingEngine implements ServingEngine {
     }
   }
 
+  #underAdapter<T>(version: string | null, texts: readonly unknown[], run: () => T): T {
+    if (version === null || !this.#peft) return run();
+    return this.#peft.withAdapterNames(
+      texts.map(() => version),
+      run,
+    );
+  }
+
   async tokenize(prompt: ServingPrompt): Promise<number[]> {
     return readPrompt(prompt, this.#reader.tokenizer, this.#reader.vocabSize);
   }
@@ -151,15 +194,23 @@ export class EmbeddingEngine implements ServingEngine {
   }
 
   async adapters(): Promise<readonly ServedAdapter[]> {
-    return [];
+    return this.#adapters ? this.#adapters.list() : [];
   }
 
-  loadAdapter(): Promise<ServedAdapter> {
-    return Promise.reject(noStore());
+  async loadAdapter(
+    name: string,
+    path: string,
+    options: { replace?: boolean; pin?: boolean } = {},
+  ): Promise<ServedAdapter> {
+    this.#checkOpen();
+    if (!this.#adapters) throw noStore();
+    return this.#adapters.load(name, path, options);
   }
 
-  unloadAdapter(): Promise<void> {
-    return Promise.reject(noStore());
+  async unloadAdapter(name: string): Promise<void> {
+    this.#checkOpen();
+    if (!this.#adapters) throw noStore();
+    await this.#adapters.unload(name);
   }
 
   async stats(): Promise<ServingStats> {
@@ -167,7 +218,7 @@ export class EmbeddingEngine implements ServingEngine {
     return {
       ...{ waiting: this.#pending - running, running, batchRows, decodeRows: 0, passes, promptTokens },
       ...{ cachedTokens: 0, newTokens: 0, preemptions: 0, pages: { total: 0, used: 0, cached: 0 } },
-      ...{ adapters: noAdapters, requests: [] },
+      ...{ adapters: this.#adapters?.stats() ?? noAdapters, requests: [] },
     };
   }
 
@@ -181,6 +232,8 @@ export class EmbeddingEngine implements ServingEngine {
     this.#closed = true;
     for (const { reject } of this.#queue.clear()) reject(new ServingError("unavailable", "the engine is closed"));
     await Promise.allSettled(this.#calls);
+    await this.#adapters?.close();
+    await this.#host?.clear();
   }
 }
 

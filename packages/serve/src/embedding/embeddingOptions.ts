@@ -1,15 +1,17 @@
 import type { OptionKeys } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
-import type { SequenceClassifier, Tokenizer } from "@lowrank/models";
+import type { Encoder, SequenceClassifier, Tokenizer } from "@lowrank/models";
+import type { AdapterHost, AdapterSource } from "../adapters/adapterSource.ts";
 import { plainConfig, readSentenceConfig, type SentenceConfig } from "./sentenceConfig.ts";
 
 /** Options of `createEmbeddingEngine`, named as vLLM names them. */
 export interface EmbeddingEngineOptions {
   /**
-   * The encoder, whose layers below the head give embeddings. It must run on a batch-invariant
-   * backend. It stays the caller's, who must not use it before the engine is closed.
+   * The encoder; of one with a head the layers below it. Adapters of feature extraction have the
+   * names of one without. It must run on a batch-invariant backend. It stays the caller's, who must
+   * not use it before the engine is closed.
    */
-  model: SequenceClassifier;
+  model: SequenceClassifier | Encoder;
   tokenizer: Tokenizer;
   /** The model's name in answers. */
   servedModelName: string;
@@ -18,6 +20,8 @@ export interface EmbeddingEngineOptions {
    * Without them an embedding is the mean over a text's tokens, at length 1.
    */
   files?: ModelFiles;
+  /** Makes the source of adapters, which puts them on the model by `host`. Default: none. */
+  adapters?: (host: AdapterHost) => AdapterSource;
   /** The most texts of a pass. Default 64. */
   maxNumSeqs?: number;
   /**
@@ -32,8 +36,8 @@ export interface EmbeddingEngineOptions {
 
 /** The names of all options of `createEmbeddingEngine`. */
 export const embeddingKeys: OptionKeys<EmbeddingEngineOptions> = {
-  ...({ model: true, tokenizer: true, servedModelName: true, files: true, maxNumSeqs: true } as const),
-  ...({ maxNumBatchedTokens: true, maxModelLen: true, maxQueue: true } as const),
+  ...({ model: true, tokenizer: true, servedModelName: true, files: true, adapters: true } as const),
+  ...({ maxNumSeqs: true, maxNumBatchedTokens: true, maxModelLen: true, maxQueue: true } as const),
 };
 
 /** The sizes of an engine that embeds, and its folder's way from texts to embeddings. */

@@ -3,6 +3,8 @@ export interface WaitingText {
   readonly tokens: readonly number[];
   /** The number of tokens with padding. */
   readonly padded: number;
+  /** The version of the adapter that it is embedded with; null: none. */
+  readonly version: string | null;
   resolve(embedding: Float32Array): void;
   reject(error: unknown): void;
 }
@@ -27,13 +29,13 @@ export class TextQueue {
 
   /**
    * Takes the texts of the next pass out: the oldest one, and with it those of the same length with
-   * padding.
+   * padding and the same adapter.
    */
   take({ maxNumSeqs, maxNumBatchedTokens }: PassLimits): WaitingText[] {
     if (this.#waiting.length === 0) return [];
-    const [{ padded }] = this.#waiting;
+    const [{ padded, version }] = this.#waiting;
     const most = Math.max(1, Math.min(maxNumSeqs, Math.floor(maxNumBatchedTokens / padded)));
-    const taken = this.#waiting.filter((text) => text.padded === padded).slice(0, most);
+    const taken = this.#waiting.filter((text) => text.padded === padded && text.version === version).slice(0, most);
     const gone = new Set(taken);
     this.#waiting = this.#waiting.filter((text) => !gone.has(text));
     return taken;

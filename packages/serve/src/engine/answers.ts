@@ -11,6 +11,16 @@ export function noStore(): ServingError {
   return new ServingError("invalid_request", "this server has no store of adapters", "lora_name");
 }
 
+/** The error of a request for an adapter that there is not. */
+export function unknownModel(name: string): ServingError {
+  return new ServingError("not_found", `The model \`${name}\` does not exist.`, "model");
+}
+
+/** Returns a failure as an engine tells it. */
+export function asServingError(error: unknown): ServingError {
+  return error instanceof ServingError ? error : new ServingError("unavailable", (error as Error).message);
+}
+
 /** The text of tokens. Throws ServingError for ids that are none. */
 export function decode(tokenizer: Tokenizer, tokens: readonly number[]): string {
   const { vocabSize } = tokenizer;

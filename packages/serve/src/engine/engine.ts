@@ -15,7 +15,7 @@ import {
   type ServingStats,
 } from "../api.ts";
 import { PagePool } from "../cache/pagePool.ts";
-import { decode, noAdapters, noStore } from "./answers.ts";
+import { asServingError, decode, noAdapters, noStore, unknownModel } from "./answers.ts";
 import { checkBackend } from "./checkBackend.ts";
 import { type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
@@ -333,14 +333,6 @@ export class Engine implements ServingEngine {
 function stateOf(request: ServedRequest, running: boolean): ServingStats["requests"][number]["state"] {
   if (!running) return "waiting";
   return request.computed < request.promptLength ? "prefill" : "decode";
-}
-
-function unknownModel(name: string): ServingError {
-  return new ServingError("not_found", `The model \`${name}\` does not exist.`, "model");
-}
-
-function asServingError(error: unknown): ServingError {
-  return error instanceof ServingError ? error : new ServingError("unavailable", (error as Error).message);
 }
 
 /** The error of a request that could not go on, with the name of its adapter. */

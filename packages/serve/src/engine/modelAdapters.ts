@@ -22,10 +22,13 @@ interface Seat {
 /** The name of the base model among those of rows. */
 const baseName = "__base__";
 
+/** Keys and values that are kept for versions, and forgotten with them. */
+type Prefixes = Pick<PagePool, "drop">;
+
 /** Puts versions of adapters on a model between passes, one at a time. */
 export class ModelAdapters implements AdapterHost {
   readonly #peft: PeftModel;
-  readonly #pool: PagePool;
+  readonly #pool: Prefixes;
   readonly #turnstile: Turnstile;
   readonly #seats = new Map<string, Seat>();
   /** Seats whose versions gave way to loads that are yet to come. */
@@ -34,7 +37,7 @@ export class ModelAdapters implements AdapterHost {
   /** The number of versions that hold memory; that of the base model counts as held too. */
   readonly #holders: Map<object, number>;
 
-  constructor(peft: PeftModel, pool: PagePool, turnstile: Turnstile) {
+  constructor(peft: PeftModel, pool: Prefixes, turnstile: Turnstile) {
     this.#peft = peft;
     this.#pool = pool;
     this.#turnstile = turnstile;

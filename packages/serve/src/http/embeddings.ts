@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { addRoute } from "./addRoute.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
-import { HttpError, modelNotFound, notSupported } from "./httpError.ts";
+import { HttpError, notSupported } from "./httpError.ts";
 import { modelName } from "./modelName.ts";
 import { eachInput, textInputs } from "./textInputs.ts";
 
@@ -35,8 +35,6 @@ export function addEmbeddings(app: ServingApp, context: AppContext): void {
 async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): Promise<Response> {
   const { model, adapter } = await context.adapterOf(body.model, c.get("caller"));
   if (model.task !== "embed") throw notSupported("model", `The model \`${body.model}\` makes text, not embeddings.`);
-  // Encoders have no adapters.
-  if (adapter !== null) throw modelNotFound(body.model);
   const inputs = eachInput(body.input);
   if (inputs.some((input) => input === "")) throw new HttpError(400, "An input is an empty text.", { param: "input" });
   const { pending } = context.limits;
@@ -48,6 +46,8 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
   try {
     const { embeddings, tokens } = await context.engine.embed(inputs, {
       truncatePromptTokens: body.truncate_prompt_tokens,
+      adapter,
+      tenant: c.get("caller").tenant,
     });
     c.get("log").promptTokens = tokens;
     const written = body.encoding_format === "base64" ? base64 : (row: Float32Array) => [...row];

@@ -1,26 +1,28 @@
-import { createEmbeddingEngine, type ServingEngine } from "@lowrank/serve";
+import { createEmbeddingEngine, type EmbeddingEngineOptions, type ServingEngine } from "@lowrank/serve";
 import { sayAdapter } from "../backends.ts";
-import { loadEncoder } from "../loading.ts";
+import { loadEncoderWithTokenizer } from "../loading.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
 /** Settings that mean nothing to an encoder, and why. */
 const refusals: Partial<Record<keyof ServeSettings, string>> = {
-  store: "an encoder is served without adapters",
-  "max-lora-rank": "an encoder is served without adapters",
   "kv-cache-tokens": "an encoder has no cache",
   activations: "an encoder's weights are not packed",
 };
 
-/** Loads an encoder and makes its engine. Throws for settings that mean nothing to one. */
-export async function makeEmbeddingEngine(settings: ServeSettings): Promise<ServingEngine> {
+/**
+ * Loads an encoder and makes its engine, with adapters from a source. Throws for settings that mean
+ * nothing to one.
+ */
+export async function makeEmbeddingEngine(
+  settings: ServeSettings,
+  adapters: EmbeddingEngineOptions["adapters"],
+): Promise<ServingEngine> {
   const { model: path, weights } = settings;
   for (const [name, reason] of Object.entries(refusals)) {
     if (settings[name as keyof ServeSettings] !== undefined) throw refused(path, name, reason);
   }
-  if (Object.keys(settings.adapters).length > 0)
-    throw refused(path, "adapter", "an encoder is served without adapters");
   if (weights === "packed") throw refused(path, "weights packed", "an encoder's weights are not packed");
-  const { model, tokenizer, files, backend } = await loadEncoder(path, {
+  const { model, tokenizer, files, backend } = await loadEncoderWithTokenizer(path, {
     backend: settings.backend,
     threads: settings.threads,
     wideSimd: settings["wide-simd"],
@@ -32,6 +34,7 @@ export async function makeEmbeddingEngine(settings: ServeSettings): Promise<Serv
     model,
     tokenizer,
     files,
+    adapters,
     servedModelName: settings["served-model-name"],
     maxNumSeqs: settings["max-num-seqs"],
     maxNumBatchedTokens: settings["max-num-batched-tokens"],

@@ -1,4 +1,4 @@
-import { type AdapterPlace, adapterStore, createEngine, type ServingEngine } from "@lowrank/serve";
+import { type AdapterPlace, adapterStore, createEngine, type EngineOptions, type ServingEngine } from "@lowrank/serve";
 import { sayAdapter } from "../backends.ts";
 import { loadWithTokenizer, warn } from "../loading.ts";
 import { isEncoder } from "../modelConfig.ts";
@@ -15,8 +15,25 @@ const blockSize = 16;
  * engine gives embeddings.
  */
 export async function makeEngine(settings: ServeSettings): Promise<ServingEngine> {
-  if (await isEncoder(settings.model)) return makeEmbeddingEngine(settings);
   const place = await placeOf(settings);
+  const adapters =
+    place &&
+    adapterStore({
+      place,
+      maxAdapterBytes: settings["adapter-memory"],
+      maxLoraRank: settings["max-lora-rank"],
+      baseModel: settings.model,
+      onWarning: warn,
+    });
+  const make = (await isEncoder(settings.model)) ? makeEmbeddingEngine : makeTextEngine;
+  const engine = await make(settings, adapters);
+  for (const [name, path] of Object.entries(settings.adapters)) {
+    await engine.loadAdapter(name, settings.store === undefined ? name : path, { replace: true });
+  }
+  return engine;
+}
+
+async function makeTextEngine(settings: ServeSettings, adapters: EngineOptions["adapters"]): Promise<ServingEngine> {
   const { model, tokenizer, backend } = await loadWithTokenizer(settings.model, {
     backend: settings.backend,
     threads: settings.threads,
@@ -27,19 +44,11 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
   });
   sayAdapter(backend);
   const tokens = settings["kv-cache-tokens"];
-  const engine = await createEngine({
+  return createEngine({
     model,
     tokenizer,
     servedModelName: settings["served-model-name"],
-    adapters:
-      place &&
-      adapterStore({
-        place,
-        maxAdapterBytes: settings["adapter-memory"],
-        maxLoraRank: settings["max-lora-rank"],
-        baseModel: settings.model,
-        onWarning: warn,
-      }),
+    adapters,
     maxNumSeqs: settings["max-num-seqs"],
     maxNumBatchedTokens: settings["max-num-batched-tokens"],
     maxModelLen: settings["max-model-len"],
@@ -47,10 +56,6 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
     numBlocks: tokens && Math.ceil(tokens / blockSize),
     maxQueue: settings["max-pending"],
   });
-  for (const [name, path] of Object.entries(settings.adapters)) {
-    await engine.loadAdapter(name, settings.store === undefined ? name : path, { replace: true });
-  }
-  return engine;
 }
 
 async function placeOf({ store, adapters }: ServeSettings): Promise<AdapterPlace | undefined> {

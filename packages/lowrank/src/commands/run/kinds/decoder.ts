@@ -13,7 +13,7 @@ export function decoderBase(loaded: LoadedModel & { tokenizer: Tokenizer; backen
     padTokenId: tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0,
     shapes: describeModel(config),
     fresh: [],
-    save: (place) => saveModel(model, config, place, { companions: files }),
+    save: (place, dtype) => saveModel(model, config, place, { companions: files, dtype }),
   };
 }
 

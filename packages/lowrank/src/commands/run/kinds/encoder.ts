@@ -3,6 +3,7 @@ import { loadEncoder } from "../../../loadEncoder.ts";
 import { isEncoder } from "../../modelConfig.ts";
 import { loadHeaded, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
+import { saveEncoder } from "./saveEncoder.ts";
 
 /** Describes an encoder. Throws for a model that is none. */
 const describe: ModelKind["describe"] = async (path) => {
@@ -29,7 +30,7 @@ export const encoder: ModelKind = {
     return {
       ...{ model, tokenizer, backend, quantization, shapes, fresh: [] },
       padTokenId: await paddingOf(path, await readHeaded(path)),
-      save: () => Promise.reject(new Error("an encoder is not written as a whole; train an adapter")),
+      save: (place, dtype) => saveEncoder(model, loaded.files, place, dtype),
     };
   },
   describe,

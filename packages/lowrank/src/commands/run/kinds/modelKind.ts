@@ -15,6 +15,9 @@ import type { PeftModel, TaskType } from "@lowrank/peft";
 import type { LoadedWeights } from "../../argument.ts";
 import type { BackendSettings } from "../../backends.ts";
 
+/** The dtype of weights in a folder. */
+export type LoadedDType = Exclude<LoadedWeights, "packed">;
+
 /** A model that a run trains, below its adapter. */
 export type BaseModel = CausalLM | SequenceClassifier | TokenClassifier | Encoder;
 
@@ -31,8 +34,8 @@ export interface LoadedBase extends Pick<LoadedModel, "quantization"> {
   readonly shapes: StackDescription;
   /** Names of parameters that start at random: those of a new head. */
   readonly fresh: readonly string[];
-  /** Writes the whole model. */
-  save(place: WritablePlace): Promise<void>;
+  /** Writes the whole model, in a dtype of its own or as it is in memory. */
+  save(place: WritablePlace, dtype?: LoadedDType): Promise<void>;
 }
 
 /** Options of loading a model that is trained. */

@@ -29,7 +29,7 @@ export const sequenceClassifier: ModelKind = {
     return {
       ...{ model, tokenizer, backend, quantization, padTokenId, fresh: freshParameters },
       shapes: describeModel(config),
-      save: (place) => saveModel(model, config, place, { companions: files }),
+      save: (place, dtype) => saveModel(model, config, place, { companions: files, dtype }),
     };
   },
   describe: async (path, labels) => {

@@ -32,7 +32,7 @@ export const tokenClassifier: ModelKind = {
       ...{ model, tokenizer, backend, quantization, fresh: freshParameters },
       padTokenId: await paddingOf(path, found),
       shapes: describeModel(config),
-      save: (place) => saveModel(model, config, place, { companions: files }),
+      save: (place, dtype) => saveModel(model, config, place, { companions: files, dtype }),
     };
   },
   describe: async (path, labels) => {

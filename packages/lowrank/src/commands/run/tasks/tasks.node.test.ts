@@ -1,5 +1,6 @@
 import { readFile, rm } from "node:fs/promises";
 import {
+  embed,
   evaluate,
   evaluateContrast,
   evaluateRewards,
@@ -7,13 +8,14 @@ import {
   loadSequenceClassifier,
   loadTokenClassifier,
   PeftModel,
+  tensor,
   tokenizeTags,
 } from "lowrank";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { related, tagged, taskFolder, texts, words } from "../../../testing/taskFolder.ts";
 import { isValidation, type MetricsLine } from "../metrics.ts";
 
-const { folder, at, succeed } = await taskFolder();
+const { folder, at, lowrank, succeed } = await taskFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const card = (name: string) => readFile(at(`${name}/README.md`), "utf8");
@@ -79,4 +81,52 @@ test("an encoder's adapter has the names of transformers' AutoModel, and the cos
   expect(found.other).toBeCloseTo(said.eval_cosine_of_others, 6);
   expect(found.accuracy).toBe(said["eval_cosine_accuracy@1"]);
   expect(found.tripletAccuracy).toBe(said.eval_cosine_accuracy);
+});
+
+describe("merged models that write no text", () => {
+  const merge = (model: string, adapter: string, ...more: string[]) =>
+    succeed([
+      "merge",
+      "--model",
+      model,
+      "--adapter",
+      adapter,
+      "--output",
+      `${adapter}-merged`,
+      "--prompt",
+      "a b",
+      ...more,
+    ]);
+
+  test("a reward model has its head, and gives the rewards of model and adapter", async () => {
+    expect((await merge("model", "rewards")).stdout).toMatch(/^merged: numbers differ by .*\nwrote rewards-merged\n$/);
+    const { model } = await loadSequenceClassifier(at("model"), { newHead: { labels: 1, padTokenId: 1 } });
+    const peft = await PeftModel.fromPretrained(model, at("rewards"));
+    const { model: merged } = await loadSequenceClassifier(at("rewards-merged"));
+    const ids = { inputIds: tensor([[5, 6, 7]], { dtype: "i32" }) };
+    const [x, y] = [peft.forward(ids).logits.dataSync(), merged.forward(ids).logits.dataSync()];
+    expect(Math.abs(x[0] - y[0])).toBeLessThan(1e-5 * Math.max(1, Math.abs(x[0])));
+    const { code, stderr } = await lowrank("merge --model model --adapter rewards --output r.gguf".split(" "));
+    expect([code, stderr.trim()]).toEqual([
+      1,
+      "error: --output r.gguf is for models that write text, and rewards is for one that does not; give a folder",
+    ]);
+  });
+
+  test("a classifier of tokens has the labels of its run", async () => {
+    await merge("bert", "tags");
+    const { model } = await loadTokenClassifier(at("tags-merged"));
+    expect(model.config.labels).toEqual(["O", "B-PER"]);
+  });
+
+  test("an encoder is read by loadEncoder, and gives the embeddings of model and adapter", async () => {
+    await merge("bert", "near", "--dtype", "f16");
+    const rows = [{ inputIds: [5, 6, 7] }, { inputIds: [8, 9] }];
+    const { model } = await loadEncoder(at("bert"));
+    const expected = await embed(await PeftModel.fromPretrained(model, at("near")), rows, { padTokenId: 0 });
+    const { model: merged } = await loadEncoder(at("near-merged"));
+    for (const [i, row] of (await embed(merged, rows, { padTokenId: 0 })).entries()) {
+      for (const [d, x] of row.entries()) expect(Math.abs(x - expected[i][d])).toBeLessThan(5e-3);
+    }
+  });
 });

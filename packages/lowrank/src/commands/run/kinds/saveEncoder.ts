@@ -1,0 +1,36 @@
+import { to, writeSafetensors } from "@lowrank/core";
+import { type ModelFiles, readJson, type WritablePlace, writeFiles } from "@lowrank/files";
+import { type Encoder, torchNames } from "@lowrank/models";
+import type { LoadedDType } from "./modelKind.ts";
+
+/** Files beside an encoder's weights: its tokenizer, and what sentence-transformers reads. */
+const companions = [
+  ...["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "modules.json"],
+  ...["sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json"],
+];
+
+/**
+ * Writes an encoder without a head as transformers' AutoModel reads it, with the files that lie
+ * beside the one it was loaded from.
+ */
+export async function saveEncoder(
+  model: Encoder,
+  files: ModelFiles,
+  place: WritablePlace,
+  dtype: LoadedDType = "f32",
+): Promise<void> {
+  const tensors = [];
+  for (const [name, parameter] of model.namedParameters()) {
+    using stored = to(parameter, { dtype });
+    tensors.push({ name, dtype, shape: stored.shape, bytes: await stored.bytes() });
+  }
+  // A folder that names a head would have it started anew.
+  const { architectures: _, ...config } = (await readJson(files, "config.json")) as Record<string, unknown>;
+  const json = { ...config, torch_dtype: torchNames[dtype] };
+  const contents = new Map<string, Uint8Array | string>([
+    ["config.json", `${JSON.stringify(json, null, 2)}\n`],
+    ["model.safetensors", writeSafetensors(tensors, { format: "pt" })],
+  ]);
+  for (const name of companions) if (await files.has(name)) contents.set(name, await files.readText(name));
+  await writeFiles(place, contents);
+}
