@@ -35,7 +35,9 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     const plain = how === undefined;
     // Other starts take a linear layer's weight, or an even rank.
     const anyLayer = plain || how === false || how === "gaussian";
-    const targets = drawTargets(draw, base, { embedding: anyLayer });
+    // PEFT's LoRA makes an empty list of a mixtral's absent targets, by which it then finds no layer.
+    const defaults = base.config.model_type === "mixtral" ? null : base.attention;
+    const targets = drawTargets(draw, base, { defaults, embedding: anyLayer });
     const onEmbedding = targets.options.targetModules?.includes(base.embedding);
     const useDora = draw.chance(0.3);
     // A start that is no no-op is to stay in the order of the weights, or attention saturates.
