@@ -4,8 +4,11 @@ import type { Job, Report } from "./child.ts";
 import { describeCase, type FuzzCase, makeCase } from "./fuzzCase.ts";
 import type { Sample } from "./sample.ts";
 
-/** The most seconds that a case may take of the processor, and by the clock on a busy machine. */
-const [mostSeconds, mostByClock] = [5, 30];
+/**
+ * The most seconds that a case may take of the processor, and by the clock: a busy machine gives a
+ * process that has the processor's time for two seconds a minute.
+ */
+const [mostSeconds, mostByClock] = [5, 120];
 /** The heap of a child, in megabytes: one that outgrows it ends. */
 const heapLimit = 600;
 const watchEvery = 250;
@@ -30,7 +33,7 @@ export function runJob(job: Job, samples: readonly Sample[], onReport: (report: 
   let next = job.from;
   let errors = "";
   let isReady = false;
-  let hung = false;
+  let hung = "";
   let gaveUp = false;
   let since = { clock: performance.now(), used: 0, next };
   child.stderr?.on("data", (text) => {
@@ -47,7 +50,8 @@ export function runJob(job: Job, samples: readonly Sample[], onReport: (report: 
     if (!isReady) return;
     const now = { clock: performance.now(), used: secondsOf(child.pid), next };
     if (since.next !== next || since.used === 0) since = now;
-    hung = now.used - since.used > mostSeconds || now.clock - since.clock > 1000 * mostByClock;
+    if (now.used - since.used > mostSeconds) hung = `not done after ${mostSeconds} s of processor time`;
+    else if (now.clock - since.clock > 1000 * mostByClock) hung = `not done after ${mostByClock} s`;
     if (hung) child.kill("SIGKILL");
   }, watchEvery);
   child.send(job);
@@ -57,7 +61,7 @@ export function runJob(job: Job, samples: readonly Sample[], onReport: (report: 
       if (!isReady) return reject(new Error(`fuzz: a process could not start: ${errors}`));
       if (next < job.to && !gaveUp) {
         // A promise that nothing settles ends a process as if all were done.
-        const never = hung || code === 0;
+        const never = hung || (code === 0 ? "a promise that nothing settles" : "");
         onReport(ended(makeCase(samples, job.seed, next), next, never, signal ?? `exit code ${code}`, errors));
         next++;
       }
@@ -67,9 +71,9 @@ export function runJob(job: Job, samples: readonly Sample[], onReport: (report: 
 }
 
 /** The report of a case that its process did not outlive. */
-function ended(one: FuzzCase, number: number, hung: boolean, how: string, errors: string): Report {
+function ended(one: FuzzCase, number: number, hung: string, how: string, errors: string): Report {
   const outgrown = /heap out of memory|Array buffer allocation/i.test(errors);
   const verdict = hung ? "hang" : outgrown ? "growth" : "foreign";
-  const message = hung ? `not done after ${mostSeconds} s` : `the process ended: ${how}`;
+  const message = hung || `the process ended: ${how}`;
   return { ...describeCase(one), number, verdict, message, stack: hung ? "" : errors };
 }

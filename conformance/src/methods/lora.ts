@@ -35,7 +35,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     const plain = how === undefined;
     // Other starts take a linear layer's weight, or an even rank.
     const anyLayer = plain || how === false || how === "gaussian";
-    // PEFT's LoRA makes an empty list of a mixtral's absent targets, by which it then finds no layer.
+    // PEFT's LoRA makes an empty list of a mixtral's absent targets, and then finds no layer.
     const defaults = base.config.model_type === "mixtral" ? null : base.attention;
     const targets = drawTargets(draw, base, { defaults, embedding: anyLayer });
     const onEmbedding = targets.options.targetModules?.includes(base.embedding);

@@ -9,7 +9,6 @@ import {
   type Tensor,
   to,
   toBitsandbytes,
-  writeSafetensors,
 } from "@lowrank/core";
 import { type ModelFiles, type WritablePlace, writeFiles } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
@@ -23,6 +22,7 @@ import { loadArchitecture } from "./loadArchitecture.ts";
 import { quantizationConfigToHf, quantizationOf } from "./quantization/quantizationConfig.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
 import type { TokenClassifier } from "./tokenClassifier.ts";
+import { weightFiles } from "./weightFiles.ts";
 
 /** Options of `saveModel`. */
 export interface SaveModelOptions {
@@ -31,6 +31,11 @@ export interface SaveModelOptions {
    * parameter in memory, and for weights in 4 bits what bitsandbytes writes.
    */
   dtype?: "f32" | "f16" | "bf16";
+  /**
+   * The most bytes of tensors in one file; a larger model is written in shards with an index, as
+   * transformers does. Default 5e9.
+   */
+  maxShardSize?: number;
   /** The folder whose tokenizer and generation files are copied, unchanged. */
   companions?: ModelFiles;
 }
@@ -47,31 +52,35 @@ const companionNames = [
 export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
 
 /**
- * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors and, from
- * `companions`, its tokenizer. A tied output layer is written once, as the embedding; one that has
- * been given a weight of its own, as an untied one. Weights in 4 bits are written as bitsandbytes
- * and transformers write them, with a `quantization_config`.
+ * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors or shards
+ * and, from `companions`, its tokenizer. A tied output layer is written once, as the embedding; one
+ * that has been given a weight of its own, as an untied one. Weights in 4 bits are written as
+ * bitsandbytes and transformers write them, with a `quantization_config`.
  */
 export async function modelFileContents(
   model: CausalLM | SequenceClassifier | TokenClassifier,
   config: ModelConfig | ClassifierConfig,
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
-  checkOptions("saveModel", options, { dtype: true, companions: true });
+  checkOptions("saveModel", options, { dtype: true, maxShardSize: true, companions: true });
+  const { maxShardSize = 5e9 } = options;
+  if (!(maxShardSize >= 1)) {
+    throw new Error(`saveModel: maxShardSize is ${maxShardSize}; it is a number of bytes, 1 or more`);
+  }
   if (options.dtype) checkDType("saveModel", options.dtype);
-  const tensors: SafetensorsTensor[] = [];
+  const tensors: SafetensorsTensor[][] = [];
   const parameters = new Map<string, Tensor>([...model.namedParameters(), ...model.namedBuffers()]);
   const wide = wideDType(parameters.values());
   const conv1d = await conv1dWeights(config);
   for (const [name, parameter] of parameters) {
     await giveTurn();
     if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
-      tensors.push(...(await toBitsandbytes(parameter, name, { dtype: wide })));
+      tensors.push(await toBitsandbytes(parameter, name, { dtype: wide }));
       continue;
     }
     const turned = conv1d.has(name) && !(ownerOf(model, name) instanceof Conv1D);
     using stored = storedTensor(name, parameter, turned, options.dtype);
-    tensors.push({ name, dtype: stored.dtype, shape: stored.shape, bytes: await stored.bytes() });
+    tensors.push([{ name, dtype: stored.dtype, shape: stored.shape, bytes: await stored.bytes() }]);
   }
   const quantization = options.dtype === undefined ? await quantizationOf(model, config) : null;
   const architecture = await loadArchitecture(config);
@@ -83,7 +92,7 @@ export async function modelFileContents(
   };
   const contents = new Map<string, Uint8Array | string>([
     ["config.json", configText(json)],
-    ["model.safetensors", writeSafetensors(tensors, { format: "pt" })],
+    ...weightFiles(tensors, maxShardSize),
   ]);
   const { companions } = options;
   for (const name of companionNames) {
