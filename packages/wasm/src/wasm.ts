@@ -256,18 +256,22 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
       const code = codeOf(op);
       const words = groupsOf(op);
       if (!code || !words) return undefined;
-      let table = new Int32Array(words.count * 8);
+      let bound: BoundGroups = { table: new Int32Array(words.count * 8), slots: [] };
       return {
         set: (slot, group) => {
           const at = words.count * slot;
+          let { table } = bound;
           if (at >= table.length) {
-            const longer = new Int32Array(2 * (at + words.count));
-            longer.set(table);
-            table = longer;
+            table = new Int32Array(2 * (at + words.count));
+            table.set(bound.table);
           }
           table.set(words.of(k as never, group.map(address)), at);
+          bound = { table, slots: [] };
         },
-        run: (slots, inputs, outputs, params) => call(code, op, inputs, outputs, params as P, { table, slots }),
+        run: (slots, inputs, outputs, params) => {
+          if (bound.slots !== slots) bound = { table: bound.table, slots };
+          call(code, op, inputs, outputs, params as P, bound);
+        },
       };
     },
   };

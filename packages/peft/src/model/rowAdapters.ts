@@ -17,9 +17,9 @@ export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)
     throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before rows have adapters`);
   }
   if (rows.length === 0) throw new Error("withAdapterNames: no name is given; name an adapter for each row");
-  for (const name of new Set(rows)) if (name !== null) checkActsByRow(tuner, name);
+  const batch = tuner.batchOf(rows, (name) => checkActsByRow(tuner, name));
   return runBetween(
-    () => tuner.actOnRows(rows),
+    () => tuner.actOnRows(batch),
     fn,
     () => tuner.actOnRows(null),
   );

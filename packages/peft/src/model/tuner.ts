@@ -260,25 +260,29 @@ export class Tuner<M extends Module> extends Module {
    * Makes adapters act, and train, each on its rows of a batch, in the place of the active
    * one. Null restores that one.
    */
-  actOnRows(rows: readonly (string | null)[] | null): void {
+  actOnRows(rows: BatchRows | null): void {
     const on = rows !== null;
-    const named = new Set(rows ?? this.#active.rows?.names);
+    const named = (rows ?? this.#active.rows)?.adapters ?? [];
     const active = this.#active.name;
     if (on && active !== null) {
       if (this.adapter(active).trainable) this.#train(active, false);
       this.#swap(active, false);
     }
-    for (const name of named) if (name !== null && this.adapter(name).trainable) this.#train(name, on);
-    this.#active.rows = rows && this.#batchOf(rows);
+    for (const name of named) if (this.adapter(name).trainable) this.#train(name, on);
+    this.#active.rows = rows;
     if (on || active === null) return;
     this.#swap(active, true);
     if (this.adapter(active).trainable) this.#train(active, true);
   }
 
-  /** The rows of a batch: those of the last one if it is the same, which layers know again. */
-  #batchOf(rows: readonly (string | null)[]): BatchRows {
+  /**
+   * Returns the rows of a batch: those of the last one if it is the same, which layers know again.
+   * Otherwise `check` sees each adapter first.
+   */
+  batchOf(rows: readonly (string | null)[], check: (name: string) => void): BatchRows {
     const { names } = this.#lastRows ?? {};
     if (names?.length === rows.length && names.every((name, i) => name === rows[i])) return this.#lastRows!;
+    for (const name of new Set(rows)) if (name !== null) check(name);
     this.#lastRows = new BatchRows([...rows], this.#active.slots);
     return this.#lastRows;
   }

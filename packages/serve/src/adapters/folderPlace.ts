@@ -108,15 +108,15 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     list: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,
     read: async (path, files) => {
-      const top = await realRoot();
       const contents: Uint8Array<ArrayBuffer>[] = [];
       for (const file of files) {
-        const bytes = await readWhole(paths.join(top, path, file.name), file);
+        const bytes = await readWhole(paths.join(root, path, file.name), file);
         if (bytes === null) return null;
         contents.push(bytes);
       }
       // Whatever the names meant meanwhile: what was read is given out only if it is what they mean
       // now, inside of the folder, and as it was when it was looked at.
+      const top = await realRoot();
       const folder = await realPath(top, path);
       for (const { name, tag } of files) {
         let named = folder === null ? null : await tried(fs.lstat(paths.join(folder, name), { bigint: true }));

@@ -84,19 +84,35 @@ function wordOf(number: number): number {
   return asWord[0];
 }
 
-/** Fills the table of pairs; returns the largest rank, and 0 if all factors are f32. */
-function fillPairs(pairs: Int32Array, { table, slots }: BoundGroups, scalings: readonly number[]): [number, number] {
+/** The table of pairs for a call. */
+interface Pairs {
+  readonly scalings: readonly number[];
+  readonly words: Int32Array;
+  /** The largest rank. */
+  readonly rank: number;
+  /** 0 if all factors are f32. */
+  readonly kinds: number;
+}
+
+/** Returns the table of pairs, which a call like the last one finds made. */
+function pairsOf(bound: BoundGroups, scalings: readonly number[]): Pairs {
+  const last = bound.made as Pairs | undefined;
+  if (last?.scalings === scalings) return last;
+  const { table, slots } = bound;
+  const words = new Int32Array(pairWords * slots.length);
   let rank = 0;
   let kinds = 0;
   for (let i = 0; i < slots.length; i++) {
     const from = groupWords.count * slots[i];
     const to = pairWords * i;
-    for (let j = 0; j < groupWords.count; j++) pairs[to + j] = table[from + j];
-    pairs[to + groupWords.count] = wordOf(scalings[i]);
+    for (let j = 0; j < groupWords.count; j++) words[to + j] = table[from + j];
+    words[to + groupWords.count] = wordOf(scalings[i]);
     kinds |= table[from + 2] | table[from + 3];
     rank = Math.max(rank, table[from + 4]);
   }
-  return [rank, kinds];
+  const pairs = { scalings, words, rank, kinds };
+  bound.made = pairs;
+  return pairs;
 }
 
 export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, InvariantKernels>(
@@ -106,9 +122,10 @@ export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, Invarian
     const outFeatures = y.shape[y.shape.length - 1];
     const tasks = tasksOf(rows, y.shape[0], sizeOf(x.shape.slice(1, -1)));
     const count = tasks.length / taskWords;
-    const pairs = scratch.words(pairWords * rows.length);
+    const { words, rank, kinds } = pairsOf(bound ?? newGroups(k, factors), scalings);
+    const pairs = scratch.words(words.length);
     const table = pairs.byteOffset;
-    const [rank, kinds] = fillPairs(pairs, bound ?? newGroups(k, factors), scalings);
+    pairs.set(words);
     const runs = scratch.words(tasks.length);
     const list = runs.byteOffset;
     runs.set(tasks);
