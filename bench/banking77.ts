@@ -35,8 +35,7 @@ const epochs = Number(process.env.EPOCHS ?? 2);
 const most = Number(process.env.TEXTS ?? Number.POSITIVE_INFINITY);
 
 function note(text: string): void {
-  const u = process.cpuUsage();
-  console.error(`${((u.user + u.system) / 1e6).toFixed(1)} ${new Date().toISOString().slice(11, 19)} ${text}`);
+  console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
 }
 
 async function freshModel(folder: string): Promise<{ model: SequenceClassifier; tokenizer: Tokenizer }> {
@@ -124,39 +123,14 @@ async function adapted(folder: string): Promise<PeftModel<SequenceClassifier>> {
   return getPeftModel(model, config, { generator: new Generator(1) });
 }
 
-/** The numbers below `count` in an order that the seed gives. */
-function shuffled(count: number, seed: number): number[] {
-  const draws = new Float32Array(count);
-  new Generator(seed).fillUniform(draws);
-  return Array.from(draws, (_, i) => i).sort((a, b) => draws[a] - draws[b]);
-}
-
-/**
- * Returns the texts of all epochs in batches of about equal lengths, which pad little: each epoch
- * is shuffled, eight batches at a time are sorted by length, and the batches are shuffled again.
- */
-function groupedByLength(texts: readonly Labelled[], batchSize: number): Labelled[] {
-  const epoch = (seed: number) => {
-    const order = shuffled(texts.length, 2 * seed).map((i) => texts[i]);
-    const batches: Labelled[][] = [];
-    for (let at = 0; at < order.length; at += 8 * batchSize) {
-      const group = order.slice(at, at + 8 * batchSize).sort((a, b) => a.inputIds.length - b.inputIds.length);
-      for (let i = 0; i < group.length; i += batchSize) batches.push(group.slice(i, i + batchSize));
-    }
-    return shuffled(batches.length, 2 * seed + 1).flatMap((i) => batches[i]);
-  };
-  return Array.from({ length: epochs }, (_, seed) => epoch(seed)).flat();
-}
-
 /** Trains LoRA and the head, from the probe's on. Kumar et al. 2022, arXiv:2202.10054 */
 async function trainClassifier(folder: string, train: Half, test: Half, probe: Linear): Promise<number> {
   const encoder = await adapted(folder);
   const copy = (from: Tensor) => new Parameter(tensor(from.dataSync(), { shape: from.shape }));
   const head = new Linear(copy(probe.weight), copy(probe.bias as Tensor));
-  const texts = groupedByLength(train.texts, 32);
-  const steps = Math.ceil(texts.length / 32);
-  await new Trainer(new Classifier(encoder, head), texts, {
-    ...{ batchSize: 32, learningRate: 2e-3, schedule: "cosine", warmupSteps: 5, maxSteps: steps, shuffle: false },
+  const steps = Math.ceil((epochs * train.texts.length) / 32);
+  await new Trainer(new Classifier(encoder, head), train.texts, {
+    ...{ batchSize: 32, learningRate: 2e-3, schedule: "cosine", warmupSteps: 5, maxSteps: steps, seed: 1 },
     collate: (texts) => ({ rows: collateSequences(texts, padding), y: labelsOf(texts) }),
     loss: (model, { rows, y }) =>
       crossEntropy(model.head.forward(affine(meanPooling(model.encoder, rows), { scale })), y),
@@ -191,18 +165,25 @@ function separation({ texts, vectors }: Half): { nearest: number; margin: number
 
 /**
  * Pairs of texts of one intent, of which no two in a batch have the same intent. Those of a batch
- * have about equal lengths.
+ * have about equal lengths, so that they pad a third as much.
  */
 function pairsOf(texts: readonly Labelled[]) {
   const sorted = texts.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
   const byIntent = [...Map.groupBy(sorted, ({ label }) => label).values()];
   const rounds = Math.max(...byIntent.map(({ length }) => Math.floor(length / 2)));
-  return shuffled(rounds, 1).flatMap((round) =>
+  return shuffled(rounds).flatMap((round) =>
     byIntent.flatMap((own) => {
       const [anchor, positive] = own.slice(2 * round, 2 * round + 2);
       return positive ? [{ anchor, positive }] : [];
     }),
   );
+}
+
+/** The numbers below `count` in an order drawn at random, always the same one. */
+function shuffled(count: number): number[] {
+  const draws = new Float32Array(count);
+  new Generator(1).fillUniform(draws);
+  return Array.from(draws, (_, i) => i).sort((a, b) => draws[a] - draws[b]);
 }
 
 async function contrast(folder: string, train: Half, test: Half): Promise<Half> {

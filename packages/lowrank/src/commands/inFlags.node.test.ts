@@ -8,12 +8,14 @@ const command = (words: readonly string[]) =>
     .option("--target-modules <which>")
     .option("--peft-config <file>")
     .option("--threads <n>")
+    .option("--columns <list>")
     .parse(words, { from: "user" });
 
 test.each([
   ['targetModules ["q"] matches no module', '--target-modules ["q"] matches no module'],
   ["LoraConfig: targetModules is empty", "--target-modules is empty"],
   ["wasm: threads is 99; give fewer", "--threads is 99; give fewer"],
+  ["other keys can be named by columns", "other keys can be named by --columns prompt=KEY,completion=KEY"],
   // Options that the command has not, names in quotes, and parts of other words stay.
   ["loraAlpha is 0", "loraAlpha is 0"],
   ['the file has "targetModules"', 'the file has "targetModules"'],

@@ -12,6 +12,11 @@ const libraryWords: readonly { readonly flag: string; readonly words: RegExp; re
   { flag: "--beta", words: /^\w+: beta is/, instead: "--beta is" },
   { flag: "--scale", words: /^\w+: scale is/, instead: "--scale is" },
   { flag: "--temperature", words: /^\w+: temperature is/, instead: "--temperature is" },
+  {
+    flag: "--columns",
+    words: /other keys can be named by columns/,
+    instead: "other keys can be named by --columns prompt=KEY,completion=KEY",
+  },
   { flag: "--stop", words: /^stop holds/, instead: "--stop holds" },
 ];
 
