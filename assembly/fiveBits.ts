@@ -3,6 +3,7 @@
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
 import { Q5_0_BYTES, Q5_1_BYTES } from "./dtypes.gen";
+import { widenHalves } from "./widenHalf";
 import { madd } from "./madd";
 import { sumOf } from "./lanes";
 import { rowInTurn } from "./rowOrder";
@@ -14,16 +15,29 @@ function bytesOf(minimum: bool): usize {
   return minimum ? Q5_1_BYTES : Q5_0_BYTES;
 }
 
-/** 16 codes: nibbles, and their fifth bits in the low half of `bits`; less 16 without a minimum. */
+/** Ones where a code's fifth bit is clear; `places` are their bytes in `bits`. */
+// @ts-ignore: decorator
+@inline
+function clearBits(bits: v128, places: v128, bit: v128): v128 {
+  return i8x16.eq(v128.and(i8x16.swizzle(bits, places), bit), i8x16.splat(0));
+}
+
+/** 16 codes of nibbles and fifth bits; less 16 without a minimum. */
+// @ts-ignore: decorator
+@inline
+function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v128): v128 {
+  if (minimum) return v128.or(nibbles, v128.andnot(sixteen, clear));
+  // A code less 16 is a nibble where the bit is set.
+  return i8x16.sub(nibbles, v128.and(clear, sixteen));
+}
+
+/** The same of the low half of `bits`. */
 // @ts-ignore: decorator
 @inline
 function codesOf(minimum: bool, nibbles: v128, bits: u32): v128 {
-  const bytes = i8x16.swizzle(i32x4.splat(<i32>bits), i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
-  const own = v128.and(bytes, i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128));
-  const clear = i8x16.eq(own, i8x16.splat(0));
-  if (minimum) return v128.or(nibbles, v128.andnot(i8x16.splat(16), clear));
-  // A code less 16 is a nibble where the bit is set.
-  return i8x16.sub(nibbles, v128.and(clear, i8x16.splat(16)));
+  const places = i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+  const bit = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+  return withFifth(minimum, nibbles, clearBits(i32x4.splat(<i32>bits), places, bit), i8x16.splat(16));
 }
 
 // @ts-ignore: decorator
@@ -61,6 +75,22 @@ export function unpackQ5(minimum: bool, base: usize, start: i32, count: i32, dst
   }
 }
 
+/** Floats of a room that `storeConstants` takes. */
+export const CONSTANTS: i32 = 20;
+
+/**
+ * Writes what the loop over blocks holds in registers: V8 would build a constant anew at each use.
+ * For each of 16 codes the byte that has its fifth bit, and that bit in it; then those of
+ * `HALF_CONSTANTS`, a nibble and 16.
+ */
+function storeConstants(at: usize): void {
+  v128.store(at, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
+  v128.store(at, i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128), 16);
+  v128.store(at, i32x4(0x8fffe000, 0x77800000, 0x47800000, 0x7f800000), 32);
+  store<u32>(at, 0x0f0f0f0f, 48);
+  store<u32>(at, 0x10101010, 52);
+}
+
 /** c[n] (+)= alpha * n rows of k elements, times x; `room` is for the sums of groups of x. */
 // @ts-ignore: decorator
 @inline
@@ -68,29 +98,41 @@ export function q5Rows(
   minimum: bool, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,
 ): void {
   if (minimum) sumGroups(x, k, room);
-  const nibble = i8x16.splat(15);
+  const constants = room + (<usize>(k >> 5) << 2);
+  storeConstants(constants);
+  const places = v128.load(constants);
+  const bit = v128.load(constants, 16);
+  const mask = v128.load32_splat(constants, 32);
+  const power = v128.load32_splat(constants, 36);
+  const limit = v128.load32_splat(constants, 40);
+  const exponent = v128.load32_splat(constants, 44);
+  const nibble = v128.load32_splat(constants, 48);
+  const sixteen = v128.load32_splat(constants, 52);
   const first = ggufBlock(w, start, bytesOf(minimum));
   const rowBytes = <usize>(k >> 5) * bytesOf(minimum);
   for (let i = 0; i < n; i++) {
     const row = <usize>rowInTurn(i, n);
     let at = first + row * rowBytes;
     let total = f32x4.splat(0);
-    let minima: f32 = 0;
+    let minima = total;
     let xi = x;
     let si = room;
     for (let blocks = k >> 5; blocks > 0; blocks--) {
       const fifths = at + (minimum ? 4 : 2);
-      const bits = load<u32>(fifths);
       const bytes = v128.load(fifths, 4);
-      const low = addCodes(codesOf(minimum, v128.and(bytes, nibble), bits), xi, f32x4.splat(0));
-      const codes = codesOf(minimum, v128.and(i16x8.shr_u(bytes, 4), nibble), bits >> 16);
-      const high = addCodes(codes, xi + 64, f32x4.splat(0));
-      total = madd(f32x4.add(low, high), f32x4.splat(halfAt(at)), total);
-      if (minimum) minima += halfAt(at + 2) * load<f32>(si);
+      const lowClear = clearBits(v128.load16_splat(fifths), places, bit);
+      const highClear = clearBits(v128.load16_splat(fifths, 2), places, bit);
+      const low = withFifth(minimum, v128.and(bytes, nibble), lowClear, sixteen);
+      const high = withFifth(minimum, v128.and(i16x8.shr_u(bytes, 4), nibble), highClear, sixteen);
+      const sums = f32x4.add(addCodes(low, xi, f32x4.splat(0)), addCodes(high, xi + 64, f32x4.splat(0)));
+      // The scale, and with q5_1 the minimum.
+      const pair = widenHalves(i32x4.extend_low_i16x8_s(v128.load32_zero(at)), mask, power, limit, exponent);
+      total = madd(sums, v128.shuffle<f32>(pair, pair, 0, 0, 0, 0), total);
+      if (minimum) minima = madd(pair, v128.load32_splat(si), minima);
       at += bytesOf(minimum);
       xi += 128;
       si += 4;
     }
-    put(c + (row << 2), sumOf(total) + minima, alpha, add);
+    put(c + (row << 2), sumOf(total) + (minimum ? f32x4.extract_lane(minima, 1) : 0), alpha, add);
   }
 }

@@ -1,5 +1,5 @@
 // f16 and bf16 codes as f32.
-import { widenHalf } from "./widenHalf";
+import { widenHalf, widenHalves } from "./widenHalf";
 
 /** Widens `count` bf16 codes. */
 export function unpackBf16(src: usize, count: i32, dst: usize): void {
@@ -19,15 +19,6 @@ export function unpackBf16(src: usize, count: i32, dst: usize): void {
  * 2^112, 2^16, and an exponent of all ones.
  */
 export const HALF_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x77800000, 0x47800000, 0x7f800000]);
-
-/** Four codes, each sign-extended to a lane. */
-// @ts-ignore: decorator
-@inline
-export function widenHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
-  const scaled = f32x4.mul(v128.and(i32x4.shl(codes, 13), mask), power);
-  // Infinity and NaN have become 2^16 and more; they keep an exponent of all ones.
-  return v128.or(scaled, v128.and(f32x4.ge(f32x4.abs(scaled), limit), exponent));
-}
 
 /** Widens `count` f16 codes. */
 export function unpackF16(src: usize, count: i32, dst: usize): void {

@@ -1,6 +1,7 @@
 // One row of X times the rows of a bf16 or f16 weight, read as it lies.
 import { madd } from "./madd";
-import { HALF_CONSTANTS, widenHalves } from "./half";
+import { HALF_CONSTANTS } from "./half";
+import { widenHalves } from "./widenHalf";
 import { sumOf } from "./lanes";
 import { rowInTurn } from "./rowOrder";
 import { put } from "./rowsPut";

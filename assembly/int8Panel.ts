@@ -1,5 +1,5 @@
 // Panels of quantised weights for the register tiles of integer products.
-import { widenHalves } from "./half";
+import { widenHalves } from "./widenHalf";
 import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
 
 /** Columns of a panel: rows of the weight. */

@@ -3,7 +3,8 @@
 // known at compile time, since these functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { madd } from "./madd";
-import { HALF_CONSTANTS, widenHalves } from "./half";
+import { HALF_CONSTANTS } from "./half";
+import { widenHalves } from "./widenHalf";
 import { dotBytes } from "./int8";
 import { heads, laneSums, lowHalves, Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 import { withQ4 } from "./int8Tile";

@@ -1,7 +1,7 @@
 // The entry of a module beside the other kernels, on the same memory: formats that few pages hold.
 // It must have no static data, which would lie on top of the other module's.
 import { Q4_K, Q5_0, Q5_1, Q5_K } from "./dtypes.gen";
-import { q5Rows, unpackQ5 } from "./fiveBits";
+import { CONSTANTS, q5Rows, unpackQ5 } from "./fiveBits";
 import { groupRows, unpackGroups } from "./kGroups";
 import { q6_kRows, unpackQ6_K } from "./q6_k";
 
@@ -24,7 +24,7 @@ const ROOM: i32 = 32768;
 export function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,
 ): i32 {
-  if (k >> 5 > ROOM) return 0;
+  if ((k >> 5) + CONSTANTS > ROOM) return 0;
   const adds = add != 0;
   if (format == Q4_K) groupRows(false, x, w, start, c, n, k, alpha, adds, room);
   else if (format == Q5_K) groupRows(true, x, w, start, c, n, k, alpha, adds, room);

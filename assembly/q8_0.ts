@@ -2,7 +2,8 @@
 import { BLOCK, ggufBlock, halfAt, widenSigned } from "./blocks";
 import { Q8_0_BYTES } from "./dtypes.gen";
 import { madd } from "./madd";
-import { HALF_CONSTANTS, widenHalves } from "./half";
+import { HALF_CONSTANTS } from "./half";
+import { widenHalves } from "./widenHalf";
 import { dotBytes } from "./int8";
 import { heads, laneSums, lowHalves, Q8_PANEL } from "./int8Panel";
 import { withQ8 } from "./int8Tile";

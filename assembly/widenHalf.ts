@@ -8,3 +8,12 @@ export function widenHalf(code: u32): f32 {
   if (magnitude >= 0x7c00) return reinterpret<f32>(sign | ((magnitude << 13) + 0x70000000));
   return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000)));
 }
+
+/** Four codes, each sign-extended to a lane; the rest is `HALF_CONSTANTS`. */
+// @ts-ignore: decorator
+@inline
+export function widenHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
+  const scaled = f32x4.mul(v128.and(i32x4.shl(codes, 13), mask), power);
+  // Infinity and NaN have become 2^16 and more; they keep an exponent of all ones.
+  return v128.or(scaled, v128.and(f32x4.ge(f32x4.abs(scaled), limit), exponent));
+}
