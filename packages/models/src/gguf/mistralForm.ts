@@ -3,6 +3,7 @@ import type { MistralConfig } from "../mistral.ts";
 import type { GgufForm } from "./ggufForm.ts";
 import { u32 } from "./ggufValues.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./llamaGguf.ts";
+import { windowNote } from "./windowNote.ts";
 
 const windowKey = "attention.sliding_window";
 
@@ -21,9 +22,6 @@ export function mistralForm(traits: (config: MistralConfig) => LlamaTraits): Ggu
     }),
     tensors: (config) => llamaTensors(config, traits(config), { interleaves: true }),
     ropeFactors: llama3Factors,
-    notes: ({ slidingWindow, maxPositionEmbeddings }) =>
-      slidingWindow === null || slidingWindow >= maxPositionEmbeddings
-        ? []
-        : [`llama.cpp does not heed the sliding window of ${slidingWindow} positions, so longer texts differ there`],
+    notes: windowNote,
   };
 }

@@ -4,6 +4,7 @@ import type { GgufForm, GgufParts, TensorLayout } from "./ggufForm.ts";
 import { decimal, f32, u32 } from "./ggufValues.ts";
 import { decoderMetadata, llamaMetadata, readDecoderGguf, refuseLlama3 } from "./llamaGguf.ts";
 import { ropeScaling } from "./ropeScaling.ts";
+import { windowNote } from "./windowNote.ts";
 
 const windowKey = "attention.sliding_window";
 
@@ -67,6 +68,7 @@ function longRopeMetadata({ originalMaxPositionEmbeddings, attentionFactor }: Lo
 /** Phi-3's form in a GGUF file. */
 export const phi3Form: GgufForm<Phi3Config> = {
   architecture: "phi3",
+  notes: windowNote,
   readConfig: (parts) => {
     const { metadata, key, ropeFactors } = parts;
     // Converters write 0 for none.
