@@ -15,7 +15,8 @@ KEYS = (
     ("block_count", "num_hidden_layers"), ("feed_forward_length", "intermediate_size"),
     ("feed_forward_length", "n_inner"), ("attention.head_count", "num_attention_heads"),
     ("attention.head_count_kv", "num_key_value_heads"), ("attention.key_length", "head_dim"),
-    ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+    ("attention.layer_norm_rms_epsilon", "rms_norm_eps"), ("attention.layer_norm_rms_epsilon", "norm_eps"),
+    ("shortconv.l_cache", "conv_L_cache"),
     ("attention.layer_norm_epsilon", "layer_norm_epsilon"), ("attention.sliding_window", "sliding_window"),
     ("vocab_size", "vocab_size"), ("attn_logit_softcapping", "attn_logit_softcapping"),
     ("final_logit_softcapping", "final_logit_softcapping"), ("attention.scale", "attention_multiplier"),
@@ -48,6 +49,8 @@ class GgufArchitecture:
 
     def in_file(self, name, values):
         """A tensor as llama.cpp's converter lays it out."""
+        if values.ndim == 3 and values.shape[1] == 1:
+            values = values.squeeze(1)
         if self.is_conv1d(name):
             values = values.T
         elif name in self.heads:
@@ -90,6 +93,11 @@ class GgufArchitecture:
             # transformers itself keeps experts stacked.
             return False
 
+    def of_layers(self, heads):
+        """Heads of keys, of each layer where some have none."""
+        kinds = getattr(self.config, "layer_types", None) or []
+        return [0 if kind == "conv" else heads for kind in kinds] if "conv" in kinds else heads
+
     def settings(self):
         """The key, transformers' name and the value of all that a file says by the config's numbers."""
         # What the class itself knows: a config keeps strange names too.
@@ -100,7 +108,7 @@ class GgufArchitecture:
             # A window of 0 is none.
             if value is not None and hasattr(known, theirs) and (value or theirs != "sliding_window"):
                 said.add(key)
-                yield key, theirs, value
+                yield key, theirs, self.of_layers(value) if theirs == "num_key_value_heads" else value
         rope = getattr(self.config, "rope_parameters", None)
         if rope:
             factor = rope.get("full_attention", rope).get("partial_rotary_factor", 1.0)

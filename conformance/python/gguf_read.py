@@ -28,7 +28,7 @@ def random_rows(name, rows, columns, rng):
 def describe(writer, name, model):
     """Says the config's numbers; the vocabulary's size follows from the embedding."""
     for key, _, value in model.settings():
-        adds = {float: writer.add_float32, bool: writer.add_bool}
+        adds = {float: writer.add_float32, bool: writer.add_bool, list: writer.add_array}
         add = adds.get(type(value), writer.add_uint32)
         add(f"{name}.{key}", value)
     rope = getattr(model.config, "rope_parameters", None)
@@ -51,9 +51,11 @@ def write_gguf(folder, seed, out, **layout):
     hashes = {}
     for file_name, parts in stacks.items():
         parts.sort(key=lambda part: [int(n) for n in re.findall(r"\d+", part[0])])
-        name, shape = parts[0]
+        name, own_shape = parts[0]
+        # A convolution's weights lie without the dimension between.
+        shape = own_shape if len(own_shape) < 3 else (own_shape[0], own_shape[2])
         rows, columns = (1, *shape) if len(shape) == 1 else reversed(shape) if model.is_conv1d(name) else shape
-        kind = next(types) if len(shape) == 2 else "F32"
+        kind = next(types) if len(own_shape) == 2 else "F32"
         blocks, values = random_rows(kind, len(parts) * rows, columns, rng)
         for (part, _), own in zip(parts, np.split(values, len(parts)), strict=True):
             found = model.in_folder(part, own.reshape(shape) if len(shape) == 1 else own)

@@ -71,6 +71,6 @@ def check_gguf(folder, file, dtype, **layout):
     for key, theirs, expected in model.settings():
         field = reader.get_field(f"{architecture}.{key}")
         value = None if field is None else field.contents()
-        if value is None or np.float32(value) != np.float32(expected):
+        if value is None or np.any(np.float32(value) != np.float32(expected)):
             problems.append(f"{architecture}.{key} is {value}, and {theirs} {expected}")
     return problems

@@ -9,6 +9,7 @@ const sizes = {
   ...{ vocab_size: 96, bos_token_id: 1, eos_token_id: 2, pad_token_id: 0, max_position_embeddings: 64 },
   ...{ hidden_size: 256, intermediate_size: 512, num_hidden_layers: 3 },
   ...{ num_attention_heads: 8, num_key_value_heads: 4 },
+  ...{ full_attn_idxs: [1] },
   ...{ num_experts: 3, num_local_experts: 3, num_experts_per_tok: 2 },
   ...{ moe_intermediate_size: 256, shared_expert_intermediate_size: 512 },
 };

@@ -258,6 +258,7 @@ export const lfm2: Architecture<Lfm2Config> = defineArchitecture({
     },
   },
   stack: "model",
+  gguf: async () => (await import("./gguf/lfm2Form.ts")).lfm2Form(mlpWidth),
   defaultTargets: {
     linear: ["q_proj", "v_proj", "in_proj"],
     norm: ["operator_norm", "ffn_norm", "embedding_norm"],

@@ -20,8 +20,11 @@ interface DecoderKeys {
   rope_theta: number;
 }
 
-/** Reads the keys of a config.json that decoders share, but for norms and rotary embedding. */
-export function readDecoderGguf({ metadata, key }: GgufParts): DecoderKeys {
+/**
+ * Reads the keys of a config.json that decoders share, but for norms and rotary embedding.
+ * `keyValueHeads` are given where a file says them in a way of its own.
+ */
+export function readDecoderGguf({ metadata, key }: GgufParts, keyValueHeads?: number): DecoderKeys {
   const hiddenSize = metadata.integer(key("embedding_length"));
   const heads = metadata.integer(key("attention.head_count"));
   const headDim = metadata.integer(key("attention.key_length"), hiddenSize / heads);
@@ -33,7 +36,7 @@ export function readDecoderGguf({ metadata, key }: GgufParts): DecoderKeys {
     intermediate_size: metadata.integer(key("feed_forward_length")),
     num_hidden_layers: metadata.integer(key("block_count")),
     num_attention_heads: heads,
-    num_key_value_heads: metadata.integer(key("attention.head_count_kv"), heads),
+    num_key_value_heads: keyValueHeads ?? metadata.integer(key("attention.head_count_kv"), heads),
     head_dim: headDim,
     max_position_embeddings: metadata.integer(key("context_length")),
     rope_theta: decimal(metadata.number(key("rope.freq_base"), 10000)),

@@ -15,8 +15,9 @@ export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]
   return [...layouts, { hf: `${module}.weight`, gguf: "output.weight", shape }];
 }
 
-/** Returns the shape of the file's tensor. */
+/** Returns the shape of the file's tensor, which has no dimension of 1 between others. */
 export function fileShape({ shape, transposed, stacked }: TensorLayout): readonly number[] {
-  const own = transposed ? shape.toReversed() : shape;
+  const squeezed = shape.filter((size, dim) => size !== 1 || dim === 0 || dim === shape.length - 1);
+  const own = transposed ? squeezed.toReversed() : squeezed;
   return stacked ? [stacked.count, ...own] : own;
 }
