@@ -1,5 +1,5 @@
-// Small random models that Lowrank writes as GGUF, run by llama.cpp: its probabilities of every next
-// token are those of our logits.
+// Small random models that Lowrank writes as GGUF, run by llama.cpp: its probabilities of every
+// next token are those of our logits.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,8 +45,8 @@ const own: Record<string, object> = {
 };
 
 /**
- * The largest difference of a probability: f32 on both sides, but for gelu, which llama.cpp looks up
- * in a table of f16.
+ * The largest difference of a probability: f32 on both sides, but for gelu, which llama.cpp looks
+ * up in a table of f16.
  */
 const tolerance = (modelType: string) => (/^gpt|^gemma/.test(modelType) ? 5e-4 : 5e-6);
 
