@@ -1,9 +1,8 @@
 // nf4 and fp4 weights in integer products: their values in a table of 7 bits, 63 for zero. The
 // error of a value is at most 0.0065 of its block's largest for nf4, and 0.0053, of one value
 // alone, for fp4.
-import { dotBytes } from "./int8";
-import { laneSums, Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
-import { withQ4 } from "./int8Tile";
+import { dotBytes, laneSums, withQ4 } from "./byteProducts";
+import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 import { storeTransposed } from "./lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "./rowOrder";
 import { codesFrom, fourBitScale, fourBitScales, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";

@@ -135,14 +135,3 @@ export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i3
   }
   return largest >= 0x7f800000 ? 1 : 0;
 }
-
-/** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */
-// @ts-ignore: decorator
-@inline
-export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
-  const low = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(signed), i16x8.extend_low_i8x16_s(seven));
-  const high = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(signed), i16x8.extend_high_i8x16_s(seven));
-  const even = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
-  return i32x4.add(sums, i32x4.add(even, v128.shuffle<i32>(low, high, 1, 3, 5, 7)));
-}

@@ -1,6 +1,6 @@
 // Register tiles of integer products: four rows of codes times eight columns of codes below 128,
 // or four columns of signed bytes.
-import { dotBytes } from "./int8";
+import { dotBytes, withQ4 } from "./byteProducts";
 import { Q4_PANEL } from "./int8Panel";
 
 /** Not 0 where sums of nibbles are held in 16 bits. In memory, since all threads must agree. */
@@ -18,17 +18,6 @@ export function setShortSums(inShort: i32): void {
 @inline
 function sumsInShort(): bool {
   return load<i32>(IN_SHORT) != 0;
-}
-
-/**
- * before + minima * sum + products * scales * scale, with scale and sum of a block of x. Products
- * and sums are rounded each by itself, so that all builds give the same bits.
- */
-// @ts-ignore: decorator
-@inline
-export function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
-  const shifted = f32x4.add(before, f32x4.mul(minima, sum));
-  return f32x4.add(shifted, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
 }
 
 /** A lane's sums of products as four sums of 32 bits, one of each column. */

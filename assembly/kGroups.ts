@@ -20,7 +20,7 @@ function bytesOf(five: bool): usize {
 /** The 6-bit scales of the groups 0 to 3, or 4 to 7, a byte each. */
 // @ts-ignore: decorator
 @inline
-function scaleBytes(block: usize, upper: bool): u32 {
+export function scaleBytes(block: usize, upper: bool): u32 {
   const own = load<u32>(block, 4);
   return upper ? (load<u32>(block, 12) & 0x0f0f0f0f) | ((own >> 2) & 0x30303030) : own & 0x3f3f3f3f;
 }
@@ -28,7 +28,7 @@ function scaleBytes(block: usize, upper: bool): u32 {
 /** The minima likewise. */
 // @ts-ignore: decorator
 @inline
-function minimumBytes(block: usize, upper: bool): u32 {
+export function minimumBytes(block: usize, upper: bool): u32 {
   const own = load<u32>(block, 8);
   return upper ? ((load<u32>(block, 12) >> 4) & 0x0f0f0f0f) | ((own >> 2) & 0x30303030) : own & 0x3f3f3f3f;
 }
@@ -43,7 +43,7 @@ function fourFloats(bytes: u32, factor: v128): v128 {
 /** 16 codes of group `group`: number `part`, 0 or 1, of its halves. */
 // @ts-ignore: decorator
 @inline
-function codesOf(five: bool, block: usize, group: i32, part: usize): v128 {
+export function codesOf(five: bool, block: usize, group: i32, part: usize): v128 {
   const bytes = v128.load(block + (five ? 48 : 16) + (<usize>(group >> 1) << 5) + (part << 4));
   const nibbles = v128.and(i16x8.shr_u(bytes, 4 * (group & 1)), i8x16.splat(15));
   if (!five) return nibbles;

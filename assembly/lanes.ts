@@ -85,3 +85,10 @@ export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, 
   v128.store(dst + 2 * step, firstHalves(ab1, cd1));
   v128.store(dst + 3 * step, lastHalves(ab1, cd1));
 }
+
+/** The first four bytes of four blocks. */
+// @ts-ignore: decorator
+@inline
+export function heads(a: usize, b: usize, c: usize, d: usize): v128 {
+  return v128.load32_lane(d, v128.load32_lane(c, v128.load32_lane(b, v128.load32_zero(a), 1), 2), 3);
+}

@@ -13,6 +13,16 @@ export declare function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,
 ): i32;
 
+/** `packInt8Panel` for those formats. */
+// @ts-ignore: decorator
+@external("env", "packLater")
+export declare function packLater(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void;
+
+/** `int8Rows` for those formats. */
+// @ts-ignore: decorator
+@external("env", "int8RowsLater")
+export declare function int8RowsLater(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void;
+
 /** The place and the size of that module's bytes, for threads that need it. */
 const MODULE: usize = memory.data<u32>([0, 0]);
 

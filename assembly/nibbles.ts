@@ -2,16 +2,15 @@
 // (q - 8). A format passes two constants, a flag for the minimum and the bytes of a block; they are
 // known at compile time, since these functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
+import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { madd } from "./madd";
 import { HALF_CONSTANTS } from "./half";
-import { widenHalves } from "./widenHalf";
-import { dotBytes } from "./int8";
-import { heads, laneSums, lowHalves, Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
-import { withQ4 } from "./int8Tile";
-import { storeTransposed, sumOf } from "./lanes";
+import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
+import { heads, storeTransposed, sumOf } from "./lanes";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "./rowOrder";
 import { put } from "./rowsPut";
 import { lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
+import { lowHalves, widenHalves } from "./widenHalf";
 
 /**
  * The most floats in a row of X that is copied in another order; two rows are, and the scales

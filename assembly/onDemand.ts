@@ -3,6 +3,7 @@
 import { Q4_K, Q5_0, Q5_1, Q5_K } from "./dtypes.gen";
 import { CONSTANTS, q5Rows, unpackQ5 } from "./fiveBits";
 import { groupRows, unpackGroups } from "./kGroups";
+import { packQ4_K, q4_KInt8Rows } from "./q4_kInt8";
 import { q6_kRows, unpackQ6_K } from "./q6_k";
 
 /** Writes `count` elements of a weight from element `start` on, to `dst` as f32. */
@@ -32,4 +33,14 @@ export function rowsLater(
   else if (format == Q5_1) q5Rows(true, x, w, start, c, n, k, alpha, adds, room);
   else q6_kRows(x, w, start, c, n, k, alpha, adds);
   return 1;
+}
+
+/** Packs `blocks` times 32 elements of rows of q4_k, `wrs` bytes apart, as a panel of nibbles. */
+export function packLater(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
+  packQ4_K(w, wrs, columns, blocks, dst);
+}
+
+/** c[n] = the n rows of q4_k at `w`, of k elements each, times a row of `quantizeInt8`. */
+export function int8RowsLater(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void {
+  q4_KInt8Rows(x, w, c, n, k);
 }

@@ -1,15 +1,15 @@
 // GGUF's q8_0: an f16 scale, then 32 signed bytes.
 import { BLOCK, ggufBlock, halfAt, widenSigned } from "./blocks";
+import { dotBytes, laneSums } from "./byteProducts";
 import { Q8_0_BYTES } from "./dtypes.gen";
-import { madd } from "./madd";
 import { HALF_CONSTANTS } from "./half";
-import { widenHalves } from "./widenHalf";
-import { dotBytes } from "./int8";
-import { heads, laneSums, lowHalves, Q8_PANEL } from "./int8Panel";
+import { Q8_PANEL } from "./int8Panel";
 import { withQ8 } from "./int8Tile";
-import { storeTransposed, sumOf } from "./lanes";
+import { heads, storeTransposed, sumOf } from "./lanes";
+import { madd } from "./madd";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "./rowOrder";
 import { put } from "./rowsPut";
+import { lowHalves, widenHalves } from "./widenHalf";
 
 /** Writes `count` elements of a q8_0 weight from element `start` on. */
 export function unpackQ8_0(base: usize, start: i32, count: i32, dst: usize): void {

@@ -17,3 +17,10 @@ export function widenHalves(codes: v128, mask: v128, power: v128, limit: v128, e
   // Infinity and NaN have become 2^16 and more; they keep an exponent of all ones.
   return v128.or(scaled, v128.and(f32x4.ge(f32x4.abs(scaled), limit), exponent));
 }
+
+/** Four halves, each in the lower part of its lane, as floats. */
+// @ts-ignore: decorator
+@inline
+export function lowHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
+  return widenHalves(i32x4.shr_s(i32x4.shl(codes, 16), 16), mask, power, limit, exponent);
+}

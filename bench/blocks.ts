@@ -1,10 +1,12 @@
 // Weights in GGUF's blocks against each other, on one thread: one row of a product as in decoding,
-// many rows as in a prompt, and the way back of a gradient.
+// many rows as in a prompt, both with rows in bytes too, and the way back of a gradient.
 import {
   type BlockDType,
   blockFormats,
   Generator,
+  hasIntegerCodes,
   init,
+  integerLinear,
   matmul,
   packedTensor,
   randn,
@@ -42,20 +44,26 @@ interface Product {
   readonly m: number;
   readonly transposeB: boolean;
   readonly rounds: number;
+  /** Rows are rounded to bytes; formats without integer codes are left out. */
+  readonly inBytes?: boolean;
 }
 
 const products: Record<string, Product> = {
   row: { m: 1, transposeB: true, rounds: 60 },
   prompt: { m: 128, transposeB: true, rounds: 8 },
+  "row in bytes": { m: 1, transposeB: true, rounds: 60, inBytes: true },
+  "prompt in bytes": { m: 128, transposeB: true, rounds: 8, inBytes: true },
   gradient: { m: 128, transposeB: false, rounds: 8 },
 };
 
 /** Measures a product by each format; gives medians in milliseconds. */
-async function measure({ m, transposeB, rounds }: Product, weights: Map<BlockDType, Tensor[]>) {
+async function measure({ m, transposeB, rounds, inBytes }: Product, weights: Map<BlockDType, Tensor[]>) {
   const x = randn([m, transposeB ? K : N], { generator: new Generator(1) });
-  const contestants = [...weights].map(([name, own]) => {
+  const product = (w: Tensor) => (inBytes ? integerLinear(x, w) : matmul(x, w, { transposeB }));
+  const taking = [...weights].filter(([dtype]) => !inBytes || hasIntegerCodes(dtype));
+  const contestants = taking.map(([name, own]) => {
     let turn = 0;
-    return { name, run: async () => matmul(x, own[turn++ % own.length]!, { transposeB }).dispose() };
+    return { name, run: async () => product(own[turn++ % own.length]!).dispose() };
   });
   const timings = await interleave(contestants, WARM_UPS, rounds);
   x.dispose();

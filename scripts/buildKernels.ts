@@ -72,7 +72,7 @@ function checkNoData(bytes: Uint8Array<ArrayBuffer>): void {
 async function heapBase(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
   const noKernel = (): number => 0;
-  const env = { memory, unpackLater: noKernel, rowsLater: noKernel };
+  const env = { memory, unpackLater: noKernel, rowsLater: noKernel, packLater: noKernel, int8RowsLater: noKernel };
   const { instance } = await WebAssembly.instantiate(bytes, { env });
   return Number((instance.exports.heapBase as WebAssembly.Global).value);
 }

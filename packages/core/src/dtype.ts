@@ -4,11 +4,11 @@ export type ElementDType = "f32" | "f16" | "bf16" | "i32" | "u8" | "bool";
 /** bitsandbytes' formats of quantised weights, of 4 bits. */
 export type QuantType = "nf4" | "fp4";
 
-/** GGUF's formats whose codes are integers with one scale for each block of 32. */
-export type IntegerDType = "q4_0" | "q4_1" | "q8_0";
+/** GGUF's formats whose codes integer products take, with a scale for each 32. */
+export type IntegerDType = "q4_0" | "q4_1" | "q8_0" | "q4_k";
 
 /** GGUF's formats of quantised weights, in blocks. */
-export type BlockDType = IntegerDType | "q5_0" | "q5_1" | "q4_k" | "q5_k" | "q6_k";
+export type BlockDType = IntegerDType | "q5_0" | "q5_1" | "q5_k" | "q6_k";
 
 /** Formats of quantised weights; `packed/` describes them. */
 export type PackedDType = QuantType | BlockDType;
@@ -17,7 +17,7 @@ export type PackedDType = QuantType | BlockDType;
 export type DType = ElementDType | PackedDType;
 
 const quantTypes: readonly DType[] = ["nf4", "fp4"];
-const integerDTypes: readonly DType[] = ["q4_0", "q4_1", "q8_0"];
+const integerDTypes: readonly DType[] = ["q4_0", "q4_1", "q8_0", "q4_k"];
 
 /**
  * All dtypes in the order by which kernels number them; `pnpm build:kernels`
@@ -26,8 +26,7 @@ const integerDTypes: readonly DType[] = ["q4_0", "q4_1", "q8_0"];
 export const dtypes: readonly DType[] = [
   ...(["f32", "f16", "bf16", "i32", "u8", "bool"] as const),
   ...quantTypes,
-  ...integerDTypes,
-  ...(["q5_0", "q5_1", "q4_k", "q5_k", "q6_k"] as const),
+  ...(["q4_0", "q4_1", "q8_0", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"] as const),
 ];
 
 /** The raw array of a dtype: f16 and bf16 appear as their 16-bit codes, packed weights as bytes. */

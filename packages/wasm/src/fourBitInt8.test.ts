@@ -1,9 +1,11 @@
 import {
+  blockFormats,
   enableByteProducts,
   Generator,
   init,
   integerLinear,
   matmul,
+  packedTensor,
   quantize4bit,
   randn,
   type Tensor,
@@ -21,7 +23,7 @@ beforeAll(async () => {
   await init(await wasm());
 });
 
-describe("nf4 and fp4 weights times rows of bytes", () => {
+describe("weights of 4 bits times rows of bytes", () => {
   it.each([
     ["nf4", 64, false, 1, 1.4e-2],
     ["nf4", 64, true, 9, 1.4e-2],
@@ -73,6 +75,24 @@ describe("nf4 and fp4 weights times rows of bytes", () => {
       const w = quantize4bit(tensor(weights, { shape: [50, 192], backend }), { quantType: "nf4" });
       const all = integerLinear(tensor(numbers, { shape: [5, 192], backend }), w).dataSync();
       const alone = integerLinear(tensor(numbers.slice(0, 192), { shape: [1, 192], backend }), w).dataSync();
+      expect([...alone]).toEqual([...all.slice(0, 50)]);
+      results.push([...all]);
+      backend.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+  });
+
+  it("have the same bits as q4_k too, alone, among others, by threads and in both builds", async () => {
+    const [numbers, weights] = [draw(6, 768), draw(50, 768)].map((t) => t.dataSync().slice() as Float32Array);
+    const bytes = blockFormats.q4_k.pack(weights, "a weight");
+    const results = [];
+    for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
+      const backend = await wasm(options);
+      await backend.prepare?.("q4_k");
+      const w = packedTensor(bytes, { shape: [50, 768], dtype: "q4_k", backend });
+      const all = integerLinear(tensor(numbers, { shape: [6, 768], backend }), w).dataSync();
+      const alone = integerLinear(tensor(numbers.slice(0, 768), { shape: [1, 768], backend }), w).dataSync();
       expect([...alone]).toEqual([...all.slice(0, 50)]);
       results.push([...all]);
       backend.dispose();

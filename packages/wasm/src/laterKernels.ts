@@ -7,15 +7,17 @@ export interface LaterKernels {
       ...[n: number, k: number, alpha: number, add: number, room: number],
     ]
   ): number;
+  packLater(format: number, w: number, wrs: number, columns: number, blocks: number, dst: number): void;
+  int8RowsLater(format: number, x: number, w: number, c: number, n: number, k: number): void;
 }
+
+const names = ["unpackLater", "rowsLater", "packLater", "int8RowsLater"] as const;
 
 /** Returns what a module of kernels imports; `later` finds those on demand when they are called. */
 export function kernelImports(memory: WebAssembly.Memory, later: () => LaterKernels): WebAssembly.Imports {
-  const env = {
-    memory,
-    unpackLater: (format: number, base: number, start: number, count: number, dst: number) =>
-      later().unpackLater(format, base, start, count, dst),
-    rowsLater: (...args: Parameters<LaterKernels["rowsLater"]>) => later().rowsLater(...args),
-  };
-  return { env };
+  const call =
+    (name: (typeof names)[number]) =>
+    (...args: never) =>
+      (later()[name] as (...args: never) => number)(...args);
+  return { env: { memory, ...Object.fromEntries(names.map((name) => [name, call(name)])) } };
 }

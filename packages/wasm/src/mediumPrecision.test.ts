@@ -1,4 +1,5 @@
 import {
+  blockFormats,
   checkpoint,
   Generator,
   init,
@@ -95,9 +96,12 @@ describe("products of medium precision", () => {
     expect(under("medium", x, w, (a) => again(a))[1]).toEqual(once);
   });
 
-  it("take 15 bits of rows for codes of 4 bits under high", () => {
+  it.each(["q4_1", "q4_k"] as const)("take 15 bits of rows for codes of 4 bits, %s, under high", async (dtype) => {
     if (!hasRelaxedSimd()) return;
-    const [x, w] = [draw(37, 256), packed(200, 256)];
+    await backend.prepare?.(dtype);
+    const x = draw(37, 256);
+    const bytes = blockFormats[dtype].pack(draw(200, 256).dataSync() as Float32Array, "a weight");
+    const w = new Parameter(packedTensor(bytes, { shape: [200, 256], dtype }));
     const [[exact], [high]] = (["highest", "high"] as const).map((p) => under(p, x, w));
     // A step is 2.1/16383 of a normal number, at an even error of 0.29 steps.
     expect(difference(high, exact)).toBeLessThan(6e-5);

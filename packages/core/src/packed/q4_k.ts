@@ -10,6 +10,7 @@ export const q4_k: BlockFormat = blockFormat({
   dtype: "q4_k",
   block: { elements: 256, bytes: 144, halves: [0, 2] },
   gguf: { type: 12, file: 14, output: "Q6_K", otherwise: "Q5_0" },
+  integerBits: 4,
   pack: (values, from, blocks, at, scales) => {
     const codes = packGroups(values, from, blocks, at, scales, { most: 15, start: -1, steps: 20 });
     for (let i = 0; i < 128; i++) {

@@ -240,7 +240,10 @@ export const modelCases: Cases<Name> = {
       f.linearCrossEntropy(h, w, l, { labelSmoothing: 0.1 }),
     ),
   ],
-  linearInt8: int8Cases([1, 96], [13, 96], [2, 3, 64], [5, 64], [9, 32], [20, 32], [2, 4128], [3, 4128]),
+  linearInt8: [
+    ...int8Cases([1, 96], [13, 96], [2, 3, 64], [5, 64], [9, 32], [20, 32], [2, 4128], [3, 4128]),
+    ...int8Cases([1, 512], [13, 512], [6, 256], [19, 256], [3, 4352], [2, 4352]),
+  ],
   logSoftmax: calls(
     [a],
     (t) => f.logSoftmax(t, { dim: -1 }),

@@ -1,0 +1,33 @@
+// Products of signed bytes and bytes below 128, and sums of blocks of them.
+import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
+
+/** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */
+// @ts-ignore: decorator
+@inline
+export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
+  const low = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(signed), i16x8.extend_low_i8x16_s(seven));
+  const high = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(signed), i16x8.extend_high_i8x16_s(seven));
+  const even = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
+  return i32x4.add(sums, i32x4.add(even, v128.shuffle<i32>(low, high, 1, 3, 5, 7)));
+}
+
+/** The sums over the lanes of four vectors of integers. */
+// @ts-ignore: decorator
+@inline
+export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(zipFirst(a, b), zipLast(a, b));
+  const cd = i32x4.add(zipFirst(c, d), zipLast(c, d));
+  return i32x4.add(firstHalves(ab, cd), lastHalves(ab, cd));
+}
+
+/**
+ * before + minima * sum + products * scales * scale, with scale and sum of a block of x. Products
+ * and sums are rounded each by itself, so that all builds give the same bits.
+ */
+// @ts-ignore: decorator
+@inline
+export function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
+  const shifted = f32x4.add(before, f32x4.mul(minima, sum));
+  return f32x4.add(shifted, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
+}
