@@ -92,8 +92,8 @@ function product(x: usize, block: usize, group: i32): v128 {
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with one
- * plane. Four rows at a time sum in the order of `int8Tile`.
+ * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with
+ * one plane. Four rows at a time sum in the order of `int8Tile`.
  */
 export function q4_KInt8Rows(x: usize, w: usize, c: usize, n: i32, k: i32): void {
   const rowBytes = <usize>(k >> 8) * Q4_K_BYTES;
