@@ -42,7 +42,8 @@ export async function bench(only?: Part): Promise<void> {
   const figures: Record<string, number | undefined> = {};
   try {
     if (stories && budget.allows("thousands of adapters", 0)) {
-      Object.assign(figures, await storeFigures(stories, folder));
+      const limits = only ? { rounds: 15, seconds: 150 } : { rounds: 5, seconds: 30 };
+      Object.assign(figures, await storeFigures(stories, folder, limits));
     }
     if (smol && only !== "thousands of adapters") Object.assign(figures, await smolFigures(smol, folder, budget));
   } finally {

@@ -79,8 +79,8 @@ export interface RandomBase {
   unlikeBlocks?: true;
 }
 
-/** An architecture's draw of all but the dtype. */
-export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype">;
+/** An architecture's draw of all but the dtype, or of that too where not every one will do. */
+export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype"> & Partial<Pick<RandomBase, "dtype">>;
 
 /** The architectures that are tried, those more often that more methods take. */
 const architectures: readonly DrawBase[] = [
@@ -98,5 +98,5 @@ const architectures: readonly DrawBase[] = [
 export function randomBase(draw: Draw): RandomBase {
   const drawBase = draw.pick(architectures);
   const dtype = draw.pick(["float32", "float32", "float32", "bfloat16", "float16"]);
-  return { ...drawBase(draw), dtype };
+  return { dtype, ...drawBase(draw) };
 }

@@ -15,8 +15,6 @@ import { type BenchEngine, startEngine } from "./startEngine.ts";
 const [registered, resident, few] = [2000, 200, 5];
 /** Requests of a round, and how many of them are under way at once. */
 const [count, concurrency] = [256, 64];
-const rounds = 5;
-const seconds = 30;
 
 async function storiesEngine(model: string, folder: string, bytes: number): Promise<BenchEngine> {
   const backend = await wasm({ batchInvariant: true });
@@ -54,8 +52,12 @@ async function watching<T>(
   }
 }
 
-/** Figures of stories260K with far more adapters than memory may hold. */
-export async function storeFigures(model: string, folder: string): Promise<Record<string, number | undefined>> {
+/** Figures of stories260K with far more adapters than memory may hold. Rounds differ by a third. */
+export async function storeFigures(
+  model: string,
+  folder: string,
+  limits: { rounds: number; seconds: number },
+): Promise<Record<string, number | undefined>> {
   await init(wasm());
   const loaded = await loadModel(model);
   const place = join(folder, "stories");
@@ -82,7 +84,7 @@ export async function storeFigures(model: string, folder: string): Promise<Recor
     },
   });
   const [many, fewer] = [`${registered} adapters, ${resident} in memory`, `${few} adapters`];
-  const speeds = await race([racer(many, names), racer(fewer, names.slice(0, few))], { rounds, seconds });
+  const speeds = await race([racer(many, names), racer(fewer, names.slice(0, few))], limits);
   const served = (await engine.adapters()).length;
   const { adapters } = await engine.stats();
   console.log(

@@ -82,6 +82,9 @@ export const gemma4Text: DrawBase = (draw) => {
         moe_intermediate_size: draw.integer(5, 20),
       }),
     },
+    // Scores are not divided: a merged weight of half precision that rounds to the other side moves
+    // logits by more than on other models.
+    dtype: "float32",
     task: "CAUSAL_LM",
     kind: "decoder",
     classes: vocab,
