@@ -81,6 +81,7 @@ export { checkFinite, firstNonFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Planned, type Saves, type VjpContext } from "./op.ts";
 export { keptTokens } from "./ops/keptTokens.ts";
+export { overwriteBytes } from "./overwriteBytes.ts";
 export { byteLength } from "./packed/byteLength.ts";
 export { blockFormats, packedFormats } from "./packed/index.ts";
 export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed/packedFormat.ts";

@@ -29,7 +29,6 @@ interface MergeCommandOptions extends QuantizeCommandOptions {
 const examples = `
 Examples:
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged.gguf --dtype q4_k
-  $ lowrank merge --model ./encoder --adapter ./labels --output ./classifier
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
 /**

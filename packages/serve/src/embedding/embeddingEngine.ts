@@ -37,7 +37,6 @@ export class EmbeddingEngine implements ServingEngine {
   readonly #reader: TextReader;
   readonly #settings: EmbeddingSettings;
   readonly #queue = new TextQueue();
-  readonly #peft: PeftModel | null;
   readonly #turnstile = new Turnstile();
   readonly #host: ModelAdapters | null;
   readonly #adapters: AdapterSource | null;
@@ -52,9 +51,9 @@ export class EmbeddingEngine implements ServingEngine {
 
   constructor({ model, tokenizer, servedModelName, adapters }: EmbeddingEngineOptions, settings: EmbeddingSettings) {
     this.#name = servedModelName;
-    this.#peft = adapters ? new PeftModel(model) : null;
     // An encoder keeps nothing of texts.
-    this.#host = this.#peft && new ModelAdapters(this.#peft, { drop: () => undefined }, this.#turnstile);
+    const pool = { drop: () => undefined };
+    this.#host = adapters ? new ModelAdapters(new PeftModel(model), pool, this.#turnstile) : null;
     this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
     this.#model = model;
     model.eval();
@@ -178,8 +177,8 @@ export class EmbeddingEngine implements ServingEngine {
   }
 
   #underAdapter<T>(version: string | null, texts: readonly unknown[], run: () => T): T {
-    if (version === null || !this.#peft) return run();
-    return this.#peft.withAdapterNames(
+    if (!this.#host) return run();
+    return this.#host.run(
       texts.map(() => version),
       run,
     );

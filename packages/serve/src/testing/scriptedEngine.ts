@@ -1,4 +1,5 @@
 import {
+  type EmbedOptions,
   type ServedAdapter,
   type ServingEngine,
   ServingError,
@@ -57,8 +58,7 @@ export class ScriptedEngine implements ServingEngine {
     this.requests.push(request);
     if (this.#draining) throw new ServingError("draining", "the engine drains");
     if (failure) throw failure;
-    const adapter = request.adapter === null ? null : this.#adapters.get(request.adapter);
-    if (adapter === undefined) throw new ServingError("not_found", `there is no adapter ${request.adapter}`, "model");
+    const adapter = this.#adapterOf(request.adapter);
     this.running.add(request.id);
     try {
       const prompt = textOf(request.prompt);
@@ -93,8 +93,16 @@ export class ScriptedEngine implements ServingEngine {
 
   async embed(
     inputs: readonly (string | readonly number[])[],
+    { adapter = null }: EmbedOptions = {},
   ): Promise<{ embeddings: Float32Array[]; tokens: number }> {
+    this.#adapterOf(adapter);
     return { embeddings: inputs.map((input) => Float32Array.of(input.length, 0.5, -1)), tokens: inputs.length * 2 };
+  }
+
+  #adapterOf(name: string | null): ServedAdapter | null {
+    const adapter = name === null ? null : this.#adapters.get(name);
+    if (adapter === undefined) throw new ServingError("not_found", `there is no adapter ${name}`, "model");
+    return adapter;
   }
 
   async adapters(): Promise<readonly ServedAdapter[]> {
