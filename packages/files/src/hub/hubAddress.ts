@@ -32,8 +32,14 @@ export function parseHubAddress(address: string | URL): HubPlace | undefined {
   return place;
 }
 
+/** Returns the path of a folder's file in the repository. Throws for a name that leads out. */
+export function pathIn(folder: string, name: string, label: string): string {
+  checkPath(name, label);
+  return folder === "" ? name : `${folder}/${name}`;
+}
+
 /** Throws for a path that leads out of its folder: names come from files that others wrote. */
-export function checkPath(path: string, label: string): void {
+function checkPath(path: string, label: string): void {
   if (!/^\/|\\|\0|(^|\/)\.\.?(\/|$)|\/\//.test(path)) return;
   throw new Error(`${label}: "${path}" leads out of the repository; a path has no "..", "\\" or empty parts`);
 }

@@ -2,7 +2,7 @@ import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile } from "../modelFiles.ts";
 import { namesIn } from "../namesIn.ts";
 import { download } from "./download.ts";
-import { checkPath, hubAddressForms, parseHubAddress } from "./hubAddress.ts";
+import { hubAddressForms, parseHubAddress, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 import { type HubFilesOptions, hubFilesKeys, hubSettings } from "./hubSettings.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";
@@ -40,11 +40,7 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
   const listing = once(async () => (await client()).filesOf(commit));
   const noteRevision = once(() => store.writeRef(revision, commit));
   const downloads = new Map<string, Promise<void>>();
-  const prefix = folder === "" ? "" : `${folder}/`;
-  const pathOf = (name: string) => {
-    checkPath(name, label);
-    return prefix + name;
-  };
+  const pathOf = (name: string) => pathIn(folder, name, label);
   const files: ModelFiles = {
     label,
     has: async (name) => {

@@ -1,6 +1,6 @@
 import { type ModelFiles, missingFile } from "../modelFiles.ts";
 import { namesIn } from "../namesIn.ts";
-import { checkPath, type HubPlace } from "./hubAddress.ts";
+import { type HubPlace, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 
 /**
@@ -14,11 +14,7 @@ export async function uncachedFiles(
   label: string,
 ): Promise<ModelFiles> {
   const listing = await client.filesOf(commit);
-  const prefix = folder === "" ? "" : `${folder}/`;
-  const pathOf = (name: string) => {
-    checkPath(name, label);
-    return prefix + name;
-  };
+  const pathOf = (name: string) => pathIn(folder, name, label);
   const files: ModelFiles = {
     label,
     has: async (name) => listing.has(pathOf(name)),
