@@ -29,7 +29,7 @@ export interface BoundGroups {
   readonly table: Int32Array;
   /** The slots of a call's groups, in the order of its inputs. */
   readonly slots: readonly number[];
-  /** The kernel's own, for calls that are alike, until a group changes. */
+  /** The kernel's own, from call to call, until a group changes. */
   made?: unknown;
 }
 

@@ -269,7 +269,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
           bound = { table, slots: [] };
         },
         run: (slots, inputs, outputs, params) => {
-          if (bound.slots !== slots) bound = { table: bound.table, slots };
+          if (bound.slots !== slots) bound = { ...bound, slots };
           call(code, op, inputs, outputs, params as P, bound);
         },
       };

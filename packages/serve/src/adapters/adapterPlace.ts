@@ -31,6 +31,8 @@ export interface AdapterPlace {
   list(): Promise<readonly string[]>;
   /** Returns the files of a folder; null where there is no such folder. */
   files(path: string): Promise<readonly AdapterFile[] | null>;
+  /** True if these files of a folder are there, and as they were when they were looked at. */
+  holds(path: string, files: readonly AdapterFile[]): Promise<boolean>;
   /**
    * Reads whole files of a folder, all as they are at one moment. Null if one of them changed since
    * it was looked at, or changes meanwhile. Throws ServingError `invalid_request` where one lies

@@ -540,6 +540,10 @@ test("an adapter that waits for memory is read once", async () => {
         looks.push(path);
         return place.files(path);
       },
+      holds: (path, files) => {
+        looks.push(`${path} again`);
+        return place.holds(path, files);
+      },
       read: (path, files) => {
         reads.push(path);
         return place.read(path, files);
@@ -556,7 +560,7 @@ test("an adapter that waits for memory is read once", async () => {
   await use("f1");
   expect(reads).toEqual(["f1", "f2", "f3", "f1"]);
   // A folder is looked at before it is read, and not again.
-  expect(looks).toEqual(["f1", "f2", "f3", "f1"]);
+  expect(looks).toEqual(["f1", "f2", "f3", "f1 again"]);
 });
 
 test("paths stay in the store", async () => {

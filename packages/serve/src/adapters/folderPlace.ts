@@ -107,6 +107,14 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     },
     list: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,
+    holds: async (path, files) => {
+      // The tag names the file itself, which was inside of the folder.
+      const isSame = async ({ name, tag }: AdapterFile) => {
+        const stats = await tried(fs.stat(paths.join(root, path, name), { bigint: true }));
+        return stats !== null && tagOf(stats) === tag;
+      };
+      return (await Promise.all(files.map(isSame))).every(Boolean);
+    },
     read: async (path, files) => {
       const contents: Uint8Array<ArrayBuffer>[] = [];
       for (const file of files) {

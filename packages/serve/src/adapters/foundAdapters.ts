@@ -21,7 +21,8 @@ interface FoundOptions {
 interface FoundAdapter {
   readonly version: string;
   readonly method: string;
-  readonly state: string;
+  /** Its files; null where they are to be read again. */
+  readonly folder: AdapterFolder | null;
   looked: number;
 }
 
@@ -88,7 +89,7 @@ export class FoundAdapters {
   /** Takes a version that has proved good. */
   accept(path: string, { version, folder }: AdapterContent, method: string): void {
     const before = this.#byPath.get(path);
-    this.#byPath.set(path, { version, method, state: folder.state, looked: this.#options.clock.now() });
+    this.#byPath.set(path, { version, method, folder, looked: this.#options.clock.now() });
     if (before) this.#options.onChange();
     else this.#options.onAdded(path, version);
   }
@@ -96,13 +97,13 @@ export class FoundAdapters {
   /** Keeps the version from before for files that have proved bad, until they change. */
   keep(path: string, { folder }: AdapterContent): void {
     const found = this.#byPath.get(path);
-    if (found) this.#byPath.set(path, { ...found, state: folder.state, looked: this.#options.clock.now() });
+    if (found) this.#byPath.set(path, { ...found, folder, looked: this.#options.clock.now() });
   }
 
   /** Has a folder read again at the next look, whatever its state. */
   expire(path: string): void {
     const found = this.#byPath.get(path);
-    if (found) this.#byPath.set(path, { ...found, state: "" });
+    if (found) this.#byPath.set(path, { ...found, folder: null });
   }
 
   forget(path: string): void {
@@ -114,8 +115,11 @@ export class FoundAdapters {
     const found = this.#byPath.get(path);
     let folder: AdapterFolder | null = null;
     try {
-      folder = await findAdapter(place, path);
-      if (found?.state !== folder.state) return { content: await readAdapter(place, path, maxBytes, folder) };
+      const before = found?.folder;
+      const isSame = before && (await place.holds(path, [before.config, before.weights]));
+      folder = isSame ? before : await findAdapter(place, path);
+      if (!found || before?.state !== folder.state)
+        return { content: await readAdapter(place, path, maxBytes, folder) };
     } catch (error) {
       if (error instanceof ServingError && error.code === "not_found") this.forget(path);
       if (!found || !isUnavailable(error)) throw error;

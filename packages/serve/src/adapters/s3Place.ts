@@ -21,6 +21,10 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
     }
     return found.length > 0 ? found : null;
   };
+  const holds = async (path: string, wanted: readonly AdapterFile[]): Promise<boolean> => {
+    const now = new Map((await files(path))?.map(({ name, tag }) => [name, tag]));
+    return wanted.every(({ name, tag }) => now.get(name) === tag);
+  };
 
   return {
     label,
@@ -37,6 +41,7 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
       return usable.filter((path) => !outerPaths(path).some((outer) => all.has(outer))).sort();
     },
     files,
+    holds,
     read: async (path, wanted) => {
       const contents: Uint8Array<ArrayBuffer>[] = [];
       for (const { name, size, tag } of wanted) {
@@ -48,8 +53,7 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
         contents.push(body);
       }
       // Each may be whole, and yet they may be of different times.
-      const now = new Map((await files(path))?.map(({ name, tag }) => [name, tag]));
-      return wanted.every(({ name, tag }) => now.get(name) === tag) ? contents : null;
+      return (await holds(path, wanted)) ? contents : null;
     },
     readManifest: async (known) => {
       const headers: Record<string, string> = known === undefined ? {} : { "If-None-Match": known };

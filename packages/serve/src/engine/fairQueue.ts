@@ -69,8 +69,8 @@ export class FairQueue<T extends Queued> {
   }
 
   /** Counts tokens of a request as served. */
-  charge({ tenant, ...request }: Queued, tokens: number): void {
-    const share = this.#tenants.get(tenant);
+  charge(request: Queued, tokens: number): void {
+    const share = this.#tenants.get(request.tenant);
     const adapter = share?.adapters.get(keyOf(request));
     if (share) share.credit -= tokens;
     if (adapter) adapter.credit -= tokens;

@@ -86,7 +86,9 @@ function wordOf(number: number): number {
 
 /** The table of pairs for a call. */
 interface Pairs {
+  readonly slots: readonly number[];
   readonly scalings: readonly number[];
+  /** Those of the pairs come first. */
   readonly words: Int32Array;
   /** The largest rank. */
   readonly rank: number;
@@ -97,9 +99,10 @@ interface Pairs {
 /** Returns the table of pairs, which a call like the last one finds made. */
 function pairsOf(bound: BoundGroups, scalings: readonly number[]): Pairs {
   const last = bound.made as Pairs | undefined;
-  if (last?.scalings === scalings) return last;
   const { table, slots } = bound;
-  const words = new Int32Array(pairWords * slots.length);
+  if (last?.scalings === scalings && last.slots === slots) return last;
+  const length = pairWords * slots.length;
+  const words = last && last.words.length >= length ? last.words : new Int32Array(length);
   let rank = 0;
   let kinds = 0;
   for (let i = 0; i < slots.length; i++) {
@@ -110,7 +113,7 @@ function pairsOf(bound: BoundGroups, scalings: readonly number[]): Pairs {
     kinds |= table[from + 2] | table[from + 3];
     rank = Math.max(rank, table[from + 4]);
   }
-  const pairs = { scalings, words, rank, kinds };
+  const pairs = { slots, scalings, words, rank, kinds };
   bound.made = pairs;
   return pairs;
 }

@@ -27,6 +27,10 @@ export async function namedFolders(adapters: Readonly<Record<string, string>>): 
       const folder = folders.get(path);
       return folder ? folder.place.files(folder.path) : null;
     },
+    async holds(path, files) {
+      const folder = folders.get(path);
+      return folder !== undefined && folder.place.holds(folder.path, files);
+    },
     async read(path, files) {
       const folder = folders.get(path);
       return folder ? folder.place.read(folder.path, files) : null;
