@@ -29,7 +29,7 @@ export async function namedFolders(adapters: Readonly<Record<string, string>>): 
     },
     async holds(path, files) {
       const folder = folders.get(path);
-      return folder !== undefined && folder.place.holds(folder.path, files);
+      return folder ? folder.place.holds(folder.path, files) : false;
     },
     async read(path, files) {
       const folder = folders.get(path);
