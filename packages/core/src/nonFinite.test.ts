@@ -14,11 +14,22 @@ function encoded(values: number[], dtype: keyof typeof largest): Uint8Array {
 
 it.each(["f32", "f16", "bf16"] as const)("numbers of %s that are not finite are found", (dtype) => {
   const top = largest[dtype];
-  checkFinite("w", encoded([0, -0, top, -top, 1e-7], dtype), dtype);
+  for (const values of [
+    [0, -0, top, -top, 1e-7],
+    [-top, -top, top, top],
+  ])
+    checkFinite("w", encoded(values, dtype), dtype);
   for (const bad of [Number.NaN, Infinity, -Infinity]) {
-    const bytes = encoded([0, top, bad, 1], dtype);
-    expect(() => checkFinite("w", bytes, dtype)).toThrow("saving w: its element 2 is NaN or infinite");
-    expect(() => checkFinite("w", bytes, dtype.toUpperCase())).toThrow("its element 2");
+    for (const [at, values] of [
+      [2, [0, top, bad, 1]],
+      [1, [-top, bad, 0, 1]],
+      [2, [-top, 1e-7, bad]],
+    ] as const) {
+      const bytes = encoded([...values], dtype);
+      expect(() => checkFinite("w", bytes, dtype)).toThrow(`saving w: its element ${at} is NaN or infinite`);
+      expect(() => checkFinite("w", bytes, dtype.toUpperCase())).toThrow(`its element ${at} `);
+      if (dtype !== "f32") expect(() => checkFinite("w", bytes.subarray(2), dtype)).toThrow(`its element ${at - 1} `);
+    }
   }
 });
 

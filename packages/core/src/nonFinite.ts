@@ -17,9 +17,22 @@ export function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, d
   if (!format) return -1;
   const { exponent, bytes } = format;
   const count = byteLength / bytes;
+  if (bytes === 2 && byteOffset % 4 === 0 && count % 2 === 0) {
+    if (areFinitePairs(new Int32Array(buffer, byteOffset, count / 2), exponent)) return -1;
+  }
   const words = bytes === 4 ? new Int32Array(buffer, byteOffset, count) : new Uint16Array(buffer, byteOffset, count);
   for (let i = 0; i < words.length; i++) if ((words[i] & exponent) === exponent) return i;
   return -1;
+}
+
+/** True for numbers of 16 bits, two to a word, none of which has all bits of the exponent set. */
+function areFinitePairs(words: Int32Array, exponent: number): boolean {
+  // Added to such a magnitude alone, one step of the exponent carries into the sign.
+  const step = 0x8000 - exponent;
+  const steps = (step << 16) | step;
+  let any = 0;
+  for (let i = 0; i < words.length; i++) any |= (words[i] & 0x7fff7fff) + steps;
+  return (any & 0x80008000) === 0;
 }
 
 /**

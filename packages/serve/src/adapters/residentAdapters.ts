@@ -36,8 +36,6 @@ interface Resident {
   state: "loading" | "ready" | "leaving";
   /** It takes no more leases, so that a load that waited long gets its memory. */
   draining: boolean;
-  /** Counts up with each use: the smallest was used longest ago. */
-  used: number;
 }
 
 interface Waiting {
@@ -58,6 +56,7 @@ interface Waiting {
  */
 export class ResidentAdapters {
   readonly #options: ResidentOptions;
+  /** By version; the one used longest ago comes first. */
   readonly #residents = new Map<string, Resident>();
   /** Loads by version, from their wait for memory to their end. */
   readonly #loads = new Map<string, Waiting>();
@@ -65,7 +64,6 @@ export class ResidentAdapters {
   readonly #queue: Waiting[] = [];
   /** The bytes of versions that took other bytes than their files. */
   readonly #sizes = new Map<string, number>();
-  #uses = 0;
   #patience: { head: Waiting; cancel: () => void; over: boolean } | null = null;
   bytes = 0;
   hits = 0;
@@ -138,18 +136,23 @@ export class ResidentAdapters {
 
   #lease(resident: Resident): AdapterLease {
     let released = false;
-    resident.used = ++this.#uses;
+    this.#use(resident);
     return {
       version: resident.version,
       release: () => {
         if (released) return;
         released = true;
         resident.leases--;
-        resident.used = ++this.#uses;
+        this.#use(resident);
         this.#settle(resident);
         this.#pump();
       },
     };
+  }
+
+  /** Makes a version the one that was used last. */
+  #use(resident: Resident): void {
+    if (this.#residents.delete(resident.version)) this.#residents.set(resident.version, resident);
   }
 
   /** Takes an idle version off if nobody wants it, or another needs its place. */
@@ -201,8 +204,8 @@ export class ResidentAdapters {
     if (head.bytes <= free) return true;
     const residents = [...this.#residents.values()];
     for (const { state, bytes } of residents) if (state === "leaving") free += bytes;
-    const victims = residents.filter((one) => one.state === "ready" && !isPinned(one.version));
-    victims.sort((a, b) => Number(b.draining) - Number(a.draining) || a.used - b.used);
+    const able = residents.filter((one) => one.state === "ready" && !isPinned(one.version));
+    const victims = [...able.filter(({ draining }) => draining), ...able.filter(({ draining }) => !draining)];
     const idle = victims.filter(({ leases }) => leases === 0);
     const idleBytes = idle.reduce((sum, { bytes }) => sum + bytes, 0);
     if (head.bytes <= free + idleBytes) {
@@ -226,7 +229,7 @@ export class ResidentAdapters {
   #start(waiting: Waiting): void {
     const resident: Resident = {
       ...{ version: waiting.version, bytes: waiting.bytes, method: "", leases: 0 },
-      ...{ state: "loading" as const, draining: false, used: ++this.#uses },
+      ...{ state: "loading" as const, draining: false },
     };
     this.#residents.set(waiting.version, resident);
     this.bytes += waiting.bytes;
@@ -264,7 +267,7 @@ export class ResidentAdapters {
   #hand(waiting: Waiting, resident: Resident): void {
     this.#loads.delete(waiting.version);
     resident.leases += waiting.leases;
-    resident.used = ++this.#uses;
+    this.#use(resident);
     waiting.resolve();
   }
 
