@@ -8,8 +8,7 @@ const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const long = "**/*.long.{node.test,test}.ts";
-/** Trainings and servers on WebGPU; files of `packages/webgpu` have kernels alone. */
-const wholeModels = "packages/{lowrank,serve}/src/**/*.long.test.ts";
+const longInPages = "packages/*/src/**/*.long.test.ts";
 const executablePath = findChromium();
 // Tests start the `lowrank` command dozens of times; from here Node has its sources compiled.
 process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
@@ -59,8 +58,8 @@ export default defineConfig({
         ? []
         : [
             chromiumProject({ name: "browser", root, include, exclude: [long], executablePath }),
-            chromiumProject({ name: "worker", inWorker: true, root, include, exclude: [wholeModels], executablePath }),
-            chromiumProject({ name: "longWorker", inWorker: true, root, include: [wholeModels], executablePath }),
+            chromiumProject({ name: "worker", inWorker: true, root, include, exclude: [long], executablePath }),
+            chromiumProject({ name: "longWorker", inWorker: true, root, include: [longInPages], executablePath }),
           ]),
     ],
   },

@@ -22,8 +22,10 @@ const questions = generatePairs({ language: "javascript", split: "test", count: 
 const lora = { r: 8, loraAlpha: 16, loraDropout: 0.1, targetModules: "all-linear" } as const;
 const runs = [
   { name: "LoRA", config: new LoraConfig(lora) },
-  { name: "DoRA", config: new LoraConfig({ ...lora, useDora: true }) },
-  { name: "QLoRA", config: new LoraConfig(lora), quantize: { quantType: "nf4", doubleQuant: true } as const },
+  {
+    ...{ name: "DoRA over NF4", config: new LoraConfig({ ...lora, useDora: true }) },
+    quantize: { quantType: "nf4", doubleQuant: true } as const,
+  },
 ];
 
 /** The losses of a training of the embedded model, and its greedy answers after it. */
