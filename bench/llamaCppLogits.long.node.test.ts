@@ -3,19 +3,22 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Generator, init, scope, softmax, tensor } from "@lowrank/core";
+import { affine, Generator, init, randn, scope, softmax, tensor } from "@lowrank/core";
 import { memoryFiles, writeFolder } from "@lowrank/files";
 import {
   architectures,
   createModel,
   modelFileContents,
+  type ParameterSource,
   parseModelConfig,
   randomParameters,
   toGguf,
   writeGguf,
 } from "@lowrank/models";
+import { Parameter } from "@lowrank/nn";
 import { wasm } from "@lowrank/wasm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startLlamaCpp } from "./lib/llamaCpp.ts";
 
 const characters = ["Ġ", ...Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i))];
 const tokenizerJson = {
@@ -37,12 +40,31 @@ const sizes = {
   ...{ moe_intermediate_size: 32, shared_expert_intermediate_size: 64, num_experts: 4, num_experts_per_tok: 2 },
 };
 
-/** Windows that a file can say and llama.cpp heeds: it has none for these, whatever a file says. */
+/** Settings of some. Mistral, Mixtral and Phi-3 have no windows in llama.cpp. */
 const own: Record<string, object> = {
   mistral: { sliding_window: sizes.max_position_embeddings },
   mixtral: { sliding_window: null },
   phi3: { sliding_window: sizes.max_position_embeddings },
+  gemma4_text: {
+    ...{ num_hidden_layers: 6, global_head_dim: 32, final_logit_softcapping: 20 },
+    layer_types: ["sliding", "full", "sliding", "full", "sliding", "full"].map((type) => `${type}_attention`),
+    ...{ num_kv_shared_layers: 2, use_double_wide_mlp: true },
+    ...{ hidden_size_per_layer_input: 24, vocab_size_per_layer_input: sizes.vocab_size },
+  },
 };
+
+/** More models, by what they have that the first of their architecture has not. */
+const more: readonly (readonly [name: string, modelType: string, json: object])[] = [
+  [
+    "gemma4_text with experts, and keys for values",
+    "gemma4_text",
+    {
+      ...{ global_head_dim: 32, hidden_size_per_layer_input: 0, enable_moe_block: true, top_k_experts: 2 },
+      ...{ attention_k_eq_v: true, num_global_key_value_heads: 1 },
+      layer_types: ["full", "sliding", "full"].map((type) => `${type}_attention`),
+    },
+  ],
+];
 
 /**
  * The largest difference of a probability: f32 on both sides, but for gelu, which llama.cpp looks
@@ -52,15 +74,7 @@ const tolerance = (modelType: string) => (/^gpt|^gemma/.test(modelType) ? 5e-4 :
 
 const text = [3, 7, 11, 5, 13, 40, 9, 61, 12, 7, 8];
 const folder = mkdtempSync(join(tmpdir(), "lowrank-llama-"));
-const llama = await import("node-llama-cpp")
-  .then(({ getLlama, LlamaLogLevel: { error: logLevel } }) => {
-    const asPackaged = { build: "never", usePrebuiltBinaries: true, skipDownload: true } as const;
-    return getLlama({ ...asPackaged, gpu: false, progressLogs: false, logLevel, maxThreads: 1 });
-  })
-  .catch((error: Error) => {
-    console.log(`skipped: logits of llama.cpp (node-llama-cpp does not start here: ${error.message})`);
-    return null;
-  });
+const llama = await startLlamaCpp("logits");
 
 beforeAll(() => init(wasm()));
 afterAll(async () => {
@@ -70,10 +84,21 @@ afterAll(async () => {
 
 const written = architectures().filter(({ gguf, heads }) => gguf && heads.causalLM);
 
-test.skipIf(!llama).each(written.map(({ modelType }) => modelType))("%s", async (modelType) => {
-  const config = parseModelConfig({ model_type: modelType, ...sizes, ...own[modelType] });
-  const draw = randomParameters(new Generator(3));
-  const model = createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.15 } : start));
+/** Random matrices, and norms, biases and factors around what they start with. */
+function randomSource(): ParameterSource {
+  const generator = new Generator(3);
+  const draw = randomParameters(generator);
+  return (name, shape, start) => {
+    if ("std" in start) return draw(name, shape, { std: 0.15 });
+    return scope(() => new Parameter(affine(randn(shape, { generator, std: 0.1 }), { shift: start.value })));
+  };
+}
+
+const all = [...written.map(({ modelType }) => [modelType, modelType, own[modelType] ?? {}] as const), ...more];
+
+test.skipIf(!llama).each(all)("%s", async (_name, modelType, json) => {
+  const config = parseModelConfig({ model_type: modelType, ...sizes, ...json });
+  const model = createModel(config, randomSource());
   model.eval();
   const files = await modelFileContents(model, config);
   files.set("tokenizer.json", JSON.stringify(tokenizerJson));

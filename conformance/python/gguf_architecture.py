@@ -5,6 +5,7 @@ import re
 import gguf
 import numpy as np
 import torch
+from gguf_gemma4 import gemma4_divisors, gemma4_settings
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
@@ -27,6 +28,9 @@ KEYS = (
     ("expert_feed_forward_length", "moe_intermediate_size"),
     ("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
 )
+
+# Tensors that llama.cpp's converter names by itself, without a name in gguf-py's table.
+OTHER_NAMES = {"router.scale": "ffn_gate_inp.scale", "router.per_expert_scale": "ffn_down_exps.scale"}
 
 
 class GgufArchitecture:
@@ -80,6 +84,13 @@ class GgufArchitecture:
         return values
 
     def file_name(self, name):
+        layer, other = re.fullmatch(r"(?:model\.layers\.(\d+)\.)?(.*)", name).groups()
+        if other in OTHER_NAMES:
+            return f"blk.{layer}.{OTHER_NAMES[other]}"
+        # What has no "weight" in its name is one in a file.
+        whole = self.names.get_name(name)
+        if whole:
+            return f"{whole}.weight"
         # Experts, and norms of heads, are stacked.
         module, part = re.sub(r"\.norms\.\d+|(?<=\.experts)\.\d+", "", name).rsplit(".", 1)
         return f"{self.names.get_name(module)}.{part}"
@@ -93,6 +104,14 @@ class GgufArchitecture:
             # transformers itself keeps experts stacked.
             return False
 
+    @property
+    def is_gemma4(self):
+        return self.config.model_type == "gemma4_text"
+
+    def divisors(self):
+        """Of the frequencies of the rotary embedding, where a file has them: by the name of their tensor."""
+        return {"rope_freqs.weight": gemma4_divisors(self.config)} if self.is_gemma4 else {}
+
     def of_layers(self, heads):
         """Heads of keys, of each layer where some have none."""
         kinds = getattr(self.config, "layer_types", None) or []
@@ -102,15 +121,19 @@ class GgufArchitecture:
         """The key, transformers' name and the value of all that a file says by the config's numbers."""
         # What the class itself knows: a config keeps strange names too.
         known = type(self.config)()
-        said = set()
+        own = gemma4_settings(self.config) if self.is_gemma4 else {}
+        yield from ((key, "those of its layers", value) for key, value in own.items() if value is not None)
+        said = set(own)
         for key, theirs in KEYS:
+            if key in own:
+                continue
             value = getattr(self.config, theirs, None)
             # A window of 0 is none.
             if value is not None and hasattr(known, theirs) and (value or theirs != "sliding_window"):
                 said.add(key)
                 yield key, theirs, self.of_layers(value) if theirs == "num_key_value_heads" else value
         rope = getattr(self.config, "rope_parameters", None)
-        if rope:
+        if rope and "rope.dimension_count" not in said:
             factor = rope.get("full_attention", rope).get("partial_rotary_factor", 1.0)
             size = getattr(self.config, "head_dim", None) or self.config.hidden_size // self.config.num_attention_heads
             yield "rope.dimension_count", "numbers that turn", int(size * factor)

@@ -52,17 +52,22 @@ def write_gguf(folder, seed, out, **layout):
     for file_name, parts in stacks.items():
         parts.sort(key=lambda part: [int(n) for n in re.findall(r"\d+", part[0])])
         name, own_shape = parts[0]
-        # A convolution's weights lie without the dimension between.
-        shape = own_shape if len(own_shape) < 3 else (own_shape[0], own_shape[2])
-        rows, columns = (1, *shape) if len(shape) == 1 else reversed(shape) if model.is_conv1d(name) else shape
-        kind = next(types) if len(own_shape) == 2 else "F32"
+        # A convolution's weights lie without the dimension between; experts may be one tensor.
+        is_conv = len(own_shape) == 3 and own_shape[1] == 1
+        shape = (own_shape[0], own_shape[2]) if is_conv else own_shape
+        columns = shape[0] if model.is_conv1d(name) else shape[-1]
+        rows = int(np.prod(shape)) // columns
+        kind = "F32" if is_conv or len(shape) == 1 else next(types)
         blocks, values = random_rows(kind, len(parts) * rows, columns, rng)
         for (part, _), own in zip(parts, np.split(values, len(parts)), strict=True):
             found = model.in_folder(part, own.reshape(shape) if len(shape) == 1 else own)
             hashes[part] = hashlib.sha256(np.ascontiguousarray(found).tobytes()).hexdigest()
         stacked = blocks.reshape(len(parts), rows, -1) if len(parts) > 1 and len(shape) == 2 else blocks
-        own = blocks.reshape(-1) if len(shape) == 1 and len(parts) == 1 else stacked
+        one = blocks.reshape(-1) if len(shape) == 1 else blocks.reshape(*shape[:-1], -1) if len(shape) == 3 else stacked
+        own = one if len(parts) == 1 else stacked
         writer.add_tensor(file_name, own, raw_dtype=GGMLQuantizationType[kind])
+    for name, values in model.divisors().items():
+        writer.add_tensor(name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

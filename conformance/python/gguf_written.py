@@ -65,6 +65,10 @@ def check_gguf(folder, file, dtype, **layout):
             problems.append(f"{name} is {tensor.tensor_type.name} {tensor.shape}, not {kind.name} {values.shape}")
         elif quantize(values, kind).tobytes() != tensor.data.tobytes():
             problems.append(f"{name} is not what gguf-py makes of it")
+    for name, values in model.divisors().items():
+        tensor = found.pop(name, None)
+        if tensor is None or tensor.data.tobytes() != values.tobytes():
+            problems.append(f"{name} is missing or another one")
     problems += [f"{name} is in no folder" for name in found]
     if reader.get_field("general.architecture").contents() != architecture:
         problems.append("general.architecture is another one")

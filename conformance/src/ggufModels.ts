@@ -12,11 +12,26 @@ const sizes = {
   ...{ full_attn_idxs: [1] },
   ...{ num_experts: 3, num_local_experts: 3, num_experts_per_tok: 2 },
   ...{ moe_intermediate_size: 256, shared_expert_intermediate_size: 512 },
+  ...{ vocab_size_per_layer_input: 96 },
+};
+
+/** More models, by what they have that the first of their architecture has not. */
+const more: Readonly<Record<string, object>> = {
+  "gemma4_text, wide, with shared keys": {
+    ...{ model_type: "gemma4_text", ...sizes, num_hidden_layers: 4, num_kv_shared_layers: 2 },
+    layer_types: ["sliding", "full", "sliding", "full"].map((type) => `${type}_attention`),
+    use_double_wide_mlp: true,
+  },
+  "gemma4_text, wide, with experts": {
+    ...{ model_type: "gemma4_text", ...sizes, hidden_size_per_layer_input: 0 },
+    ...{ attention_k_eq_v: true, num_global_key_value_heads: 2, final_logit_softcapping: 2.5 },
+    ...{ enable_moe_block: true, top_k_experts: 2 },
+  },
 };
 
 /** Models of all architectures with a form in GGUF, with an output layer of their own or none. */
-export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries(
-  (
+export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries([
+  ...(
     await Promise.all(
       architectures().map(async ({ modelType: model_type, gguf, heads }) => {
         const form = heads.causalLM && (await gguf?.());
@@ -28,7 +43,8 @@ export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries(
       }),
     )
   ).flat(),
-);
+  ...Object.entries(more),
+]);
 
 /** An architecture in llama.cpp. */
 export interface GgufLayout {

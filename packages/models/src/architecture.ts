@@ -51,9 +51,9 @@ export interface Architecture<C extends ArchitectureConfig = ArchitectureConfig>
   readonly stack: string;
   /**
    * Gives the model's name for a checkpoint's tensor; null for one that follows from the
-   * config. Default: its own.
+   * config, or that the model has no use for. Default: its own.
    */
-  sanitize?(name: string): string | null;
+  sanitize?(name: string, config: C): string | null;
   /**
    * Loads the model's form in a GGUF file, by `import()`: pages that read no such file carry none.
    * Absent: llama.cpp does not know the model.

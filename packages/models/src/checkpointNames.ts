@@ -1,5 +1,6 @@
 import type { SafetensorsFile } from "@lowrank/core";
 import type { Architecture } from "./architecture.ts";
+import type { ArchitectureConfig } from "./config/architectureConfig.ts";
 
 /** Names that transformers gives the modules beside a stack. */
 const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
@@ -8,15 +9,19 @@ const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 const root = (name: string): string => name.slice(0, name.indexOf("."));
 
 /**
- * Returns a checkpoint under the model's names, without tensors that follow from the config. Some
+ * Returns a checkpoint under the model's names, without tensors that these leave out. Some
  * checkpoints were saved without their head, or are older than these names.
  */
-export function underModelNames(file: SafetensorsFile, { stack, heads, sanitize }: Architecture): SafetensorsFile {
+export function underModelNames<C extends ArchitectureConfig>(
+  file: SafetensorsFile,
+  { stack, heads, sanitize }: Architecture<C>,
+  config: C,
+): SafetensorsFile {
   const whole = file.names().some((name) => root(name) === stack);
   const beside = new Set([...headModules, ...Object.values(heads).map(({ module }) => module)]);
   const stored = new Map<string, string>();
   for (const name of file.names()) {
-    const own = sanitize ? sanitize(name) : name;
+    const own = sanitize ? sanitize(name, config) : name;
     if (own !== null) stored.set(whole || beside.has(root(own)) ? own : `${stack}.${own}`, name);
   }
   return renamed(file, stored);

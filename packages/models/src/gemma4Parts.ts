@@ -128,22 +128,25 @@ class Gemma4ExpertStack extends Module {
 
   /** Rows [B, T, D], sent by logits [B, T, E] of a router; `scale` [E] are factors of weights. */
   forward(x: Tensor, logits: Tensor, scale: Tensor): Tensor {
-    const experts = Array.from({ length: this.gate_up_proj.shape[0] }, (_, expert) => ({
-      forward: (rows: Tensor) => this.#run(rows, expert),
-    }));
-    return routedExperts(x, logits, experts, { perToken: this.#perToken, normalises: true, scale });
+    return scope(() => {
+      const [gateUp, down] = [widen(this.gate_up_proj), widen(this.down_proj)];
+      const experts = Array.from({ length: gateUp.shape[0] }, (_, expert) => ({
+        forward: (rows: Tensor) => this.#run(rows, gateUp, down, expert),
+      }));
+      return routedExperts(x, logits, experts, { perToken: this.#perToken, normalises: true, scale });
+    });
   }
 
-  #run(x: Tensor, expert: number): Tensor {
+  #run(x: Tensor, gateUp: Tensor, down: Tensor, expert: number): Tensor {
     const of = (stack: Tensor) => {
       const [, out, inputs] = stack.shape;
-      return reshape(slice(widen(stack), { dim: 0, start: expert, end: expert + 1 }), [out, inputs]);
+      return reshape(slice(stack, { dim: 0, start: expert, end: expert + 1 }), [out, inputs]);
     };
-    const both = linear(x, of(this.gate_up_proj));
+    const both = linear(x, of(gateUp));
     const width = both.shape[2] / 2;
     const gate = slice(both, { dim: 2, end: width });
     const up = slice(both, { dim: 2, start: width });
-    return linear(gatedUnit(this.#activation, gate, up), of(this.down_proj));
+    return linear(gatedUnit(this.#activation, gate, up), of(down));
   }
 }
 

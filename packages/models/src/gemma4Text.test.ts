@@ -1,4 +1,13 @@
-import { Generator, init, memory, reference, tensor } from "@lowrank/core";
+import {
+  bytesSource,
+  Generator,
+  init,
+  memory,
+  openSafetensors,
+  reference,
+  tensor,
+  writeSafetensors,
+} from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { layerCaches, PagedKVCache } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
@@ -122,6 +131,22 @@ test("the factor of a layer's output is saved and loaded, and does not train", a
   expect(contents.get("config.json")).toContain('"final_logit_softcapping": 30.0,');
   const loaded = await loadModel(memoryFiles(contents));
   expect(loaded.model.forward(inputs).logits.dataSync()).toEqual(expected);
+});
+
+test("a checkpoint may hold keys of layers that take others', as the published ones do", async () => {
+  const { config, model } = newModel();
+  const contents = await modelFileContents(model, config);
+  const file = await openSafetensors(bytesSource(contents.get("model.safetensors") as Uint8Array));
+  const read = async (name: string, as = name) => ({ name: as, ...(await file.read(name)) });
+  const idle = ["k_proj", "v_proj", "k_norm"].map((name) => `self_attn.${name}.weight`);
+  const tensors = [
+    ...(await Promise.all(file.names().map((name) => read(name)))),
+    ...(await Promise.all(idle.map((name) => read(`model.layers.2.${name}`, `model.layers.4.${name}`)))),
+  ];
+  const weights = writeSafetensors(tensors);
+  const loaded = await loadModel(memoryFiles(new Map([...contents, ["model.safetensors", weights]])));
+  const inputs = { inputIds: ids([text]) };
+  expect(loaded.model.forward(inputs).logits.dataSync()).toEqual(model.forward(inputs).logits.dataSync());
 });
 
 test("a config as transformers saves it says the same as one with global sizes", () => {

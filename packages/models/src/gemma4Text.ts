@@ -138,6 +138,13 @@ class Gemma4ForCausalLM extends CausalLM {
   }
 }
 
+/** Checkpoints hold keys and values of layers that take those of others. */
+function sanitize(name: string, config: Gemma4TextConfig): string | null {
+  const layer = /\blayers\.(\d+)\.self_attn\.[kv]_(proj|norm)\./.exec(name)?.[1];
+  const isShared = layer !== undefined && typeof keySources(config)[Number(layer)] === "number";
+  return isShared ? null : name;
+}
+
 /**
  * Gemma 4's model of text: heads of two sizes, embeddings of each layer's own, keys and values that
  * the last layers share, and experts beside the MLP in some.
@@ -154,5 +161,7 @@ export const gemma4Text: Architecture<Gemma4TextConfig> = defineArchitecture({
     },
   },
   stack: "model",
+  sanitize,
+  gguf: async () => (await import("./gguf/gemma4Form.ts")).gemma4Form,
   defaultTargets: llamaTargets,
 });

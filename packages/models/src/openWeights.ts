@@ -11,11 +11,11 @@ import type { ParameterSource } from "./parameters.ts";
 /**
  * Opens the weights of a Hugging Face folder, under the model's names:
  * model.safetensors, else the shards that its index names. Tensors that follow from the
- * config or repeat a tied one are left out.
+ * config, that the model has no use for or that repeat a tied one are left out.
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
   const architecture = await loadArchitecture(config);
-  const file = underModelNames(await openSafetensorsFolder(files), architecture);
+  const file = underModelNames(await openSafetensorsFolder(files), architecture, config);
   const ties = tiesOf(onShapes((source) => buildModel(architecture, config, within(file, source))));
   await checkTies(
     file,

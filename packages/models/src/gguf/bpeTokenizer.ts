@@ -10,10 +10,9 @@ export function preTokenizerOf(metadata: JsonFields): PreTokenizer {
   return preTokenizers[metadata.oneOf("tokenizer.ggml.pre", Object.keys(preTokenizers), "default")];
 }
 
-/** A byte-level BPE tokenizer, `tokenizer.ggml.model` gpt2: the parts of its tokenizer.json. */
-export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): Record<string, unknown> {
-  const { json, ignoreMerges } = preTokenizerOf(metadata);
-  const merges = listOf<string>(metadata, "tokenizer.ggml.merges", "string").map((merge) => {
+/** The pairs of a BPE, in the order in which they are merged. */
+export function readMerges(metadata: JsonFields): [string, string][] {
+  return listOf<string>(metadata, "tokenizer.ggml.merges", "string").map((merge) => {
     // A token may begin with a space, but for the first character the space is between the two.
     const space = merge.indexOf(" ", 1);
     if (space < 0) {
@@ -21,6 +20,12 @@ export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): 
     }
     return [merge.slice(0, space), merge.slice(space + 1)];
   });
+}
+
+/** A byte-level BPE tokenizer, `tokenizer.ggml.model` gpt2: the parts of its tokenizer.json. */
+export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): Record<string, unknown> {
+  const { json, ignoreMerges } = preTokenizerOf(metadata);
+  const merges = readMerges(metadata);
   return {
     normalizer: null,
     pre_tokenizer: json,
@@ -41,7 +46,7 @@ export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): 
 }
 
 /** Ids by token; made without a pair for each, since there are many. */
-function idsOf(tokens: readonly string[]): Record<string, number> {
+export function idsOf(tokens: readonly string[]): Record<string, number> {
   const ids: Record<string, number> = Object.create(null);
   for (let id = 0; id < tokens.length; id++) ids[tokens[id]] = id;
   return ids;

@@ -55,6 +55,11 @@ export interface GgufForm<C> {
   /** True if there are experts. Files with such are refused otherwise. Default false. */
   readonly hasExperts?: boolean;
   /**
+   * llama.cpp's name of a tokenizer of letters that falls back to bytes: by scores ("llama", the
+   * default) or by merges.
+   */
+  readonly lettersTokenizer?: "llama" | "gemma4";
+  /**
    * Gives true for the files that hold this architecture, where another one shares the
    * name and takes the rest.
    */
@@ -79,6 +84,8 @@ export interface GgufForm<C> {
    * `rope_freqs.weight`, the divisor of each frequency.
    */
   ropeFactors?(config: C): Readonly<Record<string, ArrayLike<number>>>;
+  /** Returns names of tensors that a file may hold, and that the model has no use for. */
+  idle?(config: C): readonly string[];
   /** Returns notes about a converted file for the user. */
   notes?(config: C): readonly string[];
 }

@@ -2,7 +2,7 @@ import { JsonFields } from "../config/jsonFields.ts";
 import { bpeTokenizer, preTokenizerOf } from "./bpeTokenizer.ts";
 import { type GgufVocabulary, ggufVocabulary } from "./ggufVocabulary.ts";
 import type { GgufHeader } from "./readGguf.ts";
-import { sentencePieceTokenizer } from "./sentencePieceTokenizer.ts";
+import { mergedLettersTokenizer, sentencePieceTokenizer } from "./sentencePieceTokenizer.ts";
 
 /**
  * Keys of the metadata that hold the id of a special token, by that token's name in
@@ -14,6 +14,9 @@ const specialTokens = {
   unk_token: "tokenizer.ggml.unknown_token_id",
   pad_token: "tokenizer.ggml.padding_token_id",
 } as const;
+
+/** The parts of a tokenizer.json, by `tokenizer.ggml.model`. */
+const partsOf = { gpt2: bpeTokenizer, llama: sentencePieceTokenizer, gemma4: mergedLettersTokenizer } as const;
 
 /** A tokenizer as the JSON values of its files. */
 export interface GgufTokenizer {
@@ -31,7 +34,7 @@ export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufToke
   if (["none", "no_vocab", undefined].includes(fields.raw("tokenizer.ggml.model") as string | undefined)) {
     return undefined;
   }
-  const kind = fields.oneOf("tokenizer.ggml.model", ["gpt2", "llama"]);
+  const kind = fields.oneOf("tokenizer.ggml.model", Object.keys(partsOf) as (keyof typeof partsOf)[]);
   const vocabulary = ggufVocabulary(fields);
   const special: Record<string, string> = {};
   for (const [name, key] of Object.entries(specialTokens)) {
@@ -40,7 +43,7 @@ export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufToke
     if (id >= vocabulary.tokens.length) throw fields.bad(key, `an id below ${vocabulary.tokens.length}`);
     special[name] = vocabulary.tokens[id];
   }
-  const addBos = fields.boolean("tokenizer.ggml.add_bos_token", kind === "llama" || preTokenizerOf(fields).addBos);
+  const addBos = fields.boolean("tokenizer.ggml.add_bos_token", kind !== "gpt2" || preTokenizerOf(fields).addBos);
   const around = {
     before: addBos ? special.bos_token : undefined,
     after: fields.boolean("tokenizer.ggml.add_eos_token", false) ? special.eos_token : undefined,
@@ -57,7 +60,7 @@ export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufToke
         rstrip: false,
         normalized: false,
       })),
-      ...(kind === "gpt2" ? bpeTokenizer(fields, vocabulary) : sentencePieceTokenizer(fields, vocabulary)),
+      ...partsOf[kind](fields, vocabulary),
       post_processor: postProcessor(around, vocabulary),
     },
     tokenizerConfig: {

@@ -64,7 +64,7 @@ export function lfm2Form(mlpWidth: (config: Lfm2Config) => number): GgufForm<Lfm
         throw metadata.bad(key(headsKey), `a number of heads for each of ${layers} layers, 0 for convolutions`);
       }
       return {
-        ...readDecoderGguf(parts, most),
+        ...readDecoderGguf(parts, { num_key_value_heads: most }),
         norm_eps: decimal(metadata.number(key(epsilonKey))),
         conv_L_cache: metadata.integer(key(cacheKey)),
         block_auto_adjust_ff_dim: false,

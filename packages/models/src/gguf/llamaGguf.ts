@@ -22,9 +22,12 @@ interface DecoderKeys {
 
 /**
  * Reads the keys of a config.json that decoders share, but for norms and rotary embedding.
- * `keyValueHeads` are given where a file says them in a way of its own.
+ * `found` are those that a file says in a way of its own.
  */
-export function readDecoderGguf({ metadata, key }: GgufParts, keyValueHeads?: number): DecoderKeys {
+export function readDecoderGguf(
+  { metadata, key }: GgufParts,
+  found: Partial<Pick<DecoderKeys, "num_key_value_heads" | "intermediate_size">> = {},
+): DecoderKeys {
   const hiddenSize = metadata.integer(key("embedding_length"));
   const heads = metadata.integer(key("attention.head_count"));
   const headDim = metadata.integer(key("attention.key_length"), hiddenSize / heads);
@@ -33,10 +36,10 @@ export function readDecoderGguf({ metadata, key }: GgufParts, keyValueHeads?: nu
   }
   return {
     hidden_size: hiddenSize,
-    intermediate_size: metadata.integer(key("feed_forward_length")),
+    intermediate_size: found.intermediate_size ?? metadata.integer(key("feed_forward_length")),
     num_hidden_layers: metadata.integer(key("block_count")),
     num_attention_heads: heads,
-    num_key_value_heads: keyValueHeads ?? metadata.integer(key("attention.head_count_kv"), heads),
+    num_key_value_heads: found.num_key_value_heads ?? metadata.integer(key("attention.head_count_kv"), heads),
     head_dim: headDim,
     max_position_embeddings: metadata.integer(key("context_length")),
     rope_theta: decimal(metadata.number(key("rope.freq_base"), 10000)),

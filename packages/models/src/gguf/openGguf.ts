@@ -5,6 +5,7 @@ import { parseModelConfig } from "../config/modelConfig.ts";
 import { decodeBlocks } from "./ggmlTypes.ts";
 import { ggufConfig } from "./ggufConfig.ts";
 import type { TensorLayout } from "./ggufForm.ts";
+import { ggufFormOf } from "./ggufFormOf.ts";
 import { type GgufTokenizer, ggufTokenizer } from "./ggufTokenizer.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { type GgufHeader, type GgufTensorInfo, readGguf } from "./readGguf.ts";
@@ -35,7 +36,7 @@ export interface GgufFile {
 }
 
 /** Tensors that are no weights of a model. */
-const notWeights = new Set(["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"]);
+const notWeights = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
 
 /**
  * Opens a GGUF file: reads its metadata and table of tensors, and nothing else until a tensor is
@@ -119,6 +120,8 @@ async function placeTensors(
   config: ModelConfig,
   label: string,
 ): Promise<ReadonlyMap<string, GgufTensorPlace>> {
+  const idle = (await ggufFormOf(config)).idle?.(config) ?? [];
+  const known = new Set([...notWeights, ...idle]);
   const left = new Set(tensors.keys());
   const places = new Map<string, GgufTensorPlace>();
   for (const layout of await tensorLayouts(config)) {
@@ -131,7 +134,7 @@ async function placeTensors(
     left.delete(layout.gguf);
     places.set(layout.hf, { info: partOf(info, layout), layout });
   }
-  const unexpected = [...left].filter((name) => !notWeights.has(name));
+  const unexpected = [...left].filter((name) => !known.has(name));
   if (unexpected.length > 0) {
     throw new Error(
       `${label}: ${unexpected.length} tensors have no place in a ${config.modelType} of its metadata: ${unexpected.slice(0, 5).join(", ")}`,

@@ -1,4 +1,5 @@
 import type { JsonFields } from "../config/jsonFields.ts";
+import { idsOf, readMerges } from "./bpeTokenizer.ts";
 import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
 
 /** The character that SentencePiece writes for a space. */
@@ -10,15 +11,34 @@ const space = "\u2581";
  * of two, best scores first.
  */
 export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
-  const { tokens } = vocabulary;
-  const scores = listOf<number>(metadata, "tokenizer.ggml.scores", "number", tokens.length);
+  const scores = listOf<number>(metadata, "tokenizer.ggml.scores", "number", vocabulary.tokens.length);
   const prefixed = metadata.boolean("tokenizer.ggml.add_space_prefix", true);
+  const { normalizer, decoder, ...parts } = lettersTokenizer(metadata, vocabulary, mergesOf(vocabulary, scores));
   const prepend = { type: "Prepend", prepend: space };
-  const replace = { type: "Replace", pattern: { String: " " }, content: space };
   const strip = { type: "Strip", content: " ", start: 1, stop: 0 };
+  return {
+    ...parts,
+    normalizer: { type: "Sequence", normalizers: prefixed ? [prepend, normalizer] : [normalizer] },
+    decoder: prefixed ? { ...decoder, decoders: [...decoder.decoders, strip] } : decoder,
+  };
+}
+
+/**
+ * A tokenizer of merged letters, `tokenizer.ggml.model` gemma4: the parts of its tokenizer.json,
+ * as Gemma 4 has them.
+ */
+export function mergedLettersTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
+  return {
+    ...lettersTokenizer(metadata, vocabulary, readMerges(metadata)),
+    pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false },
+  };
+}
+
+/** A BPE of letters, which writes U+2581 for a space and falls back to bytes. */
+function lettersTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary, merges: [string, string][]) {
   const unknown = metadata.integer("tokenizer.ggml.unknown_token_id", 0, 0);
   return {
-    normalizer: { type: "Sequence", normalizers: prefixed ? [prepend, replace] : [replace] },
+    normalizer: { type: "Replace", pattern: { String: " " }, content: space },
     pre_tokenizer: null,
     decoder: {
       type: "Sequence",
@@ -26,7 +46,6 @@ export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVoc
         { type: "Replace", pattern: { String: space }, content: " " },
         { type: "ByteFallback" },
         { type: "Fuse" },
-        ...(prefixed ? [strip] : []),
       ],
     },
     model: {
@@ -38,8 +57,8 @@ export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVoc
       fuse_unk: true,
       byte_fallback: true,
       ignore_merges: false,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      merges: mergesOf(vocabulary, scores),
+      vocab: idsOf(tokens),
+      merges,
     },
   };
 }

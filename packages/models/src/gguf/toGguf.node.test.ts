@@ -71,6 +71,16 @@ const longRope = {
   rope_scaling: { type: "longrope", short_factor: [1, 1.25, 2.5], long_factor: [1.5, 3, 4.75] },
 };
 
+/** Layers of both types, of which the last two share keys, with heads of two sizes. */
+const gemma4 = {
+  ...{ num_hidden_layers: 4, num_key_value_heads: 2, head_dim: 8, global_head_dim: 16, sliding_window: 3 },
+  layer_types: ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+  ...{ vocab_size_per_layer_input: 40, hidden_size_per_layer_input: 0, pad_token_id: 0 },
+  tie_word_embeddings: false,
+};
+const shares = { num_kv_shared_layers: 2, use_double_wide_mlp: true, hidden_size_per_layer_input: 6 };
+const manyExperts = { enable_moe_block: true, num_experts: 3, top_k_experts: 2, moe_intermediate_size: 24 };
+
 /** A folder in memory of a random model. */
 async function randomFolder(json: { model_type: string }): Promise<ModelFiles> {
   const state = createModel(parseModelConfig(json), randomParameters(new Generator(5))).stateDict();
@@ -98,6 +108,8 @@ describe("a folder, as F32 GGUF, as a folder", () => {
     ["stablelm", { num_key_value_heads: 2, qk_layernorm: true, use_parallel_residual: true }],
     ["qwen2_moe", { num_key_value_heads: 2, num_experts: 3, num_experts_per_tok: 2, ...moeSizes }],
     ["phi3", { num_key_value_heads: 2, pad_token_id: 0, ...longRope }],
+    ["gemma4_text", { ...gemma4, ...shares, final_logit_softcapping: 30 }],
+    ["gemma4_text", { ...gemma4, ...manyExperts, attention_k_eq_v: true, num_global_key_value_heads: 1 }],
   ])("a random %s with %j: every tensor to the bit, and what the config means", async (model_type, settings) => {
     const files = await randomFolder({ model_type, ...small, ...settings });
     const back = await throughGguf(files);

@@ -73,6 +73,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
       `${files.label} holds weights in bitsandbytes' 4 bits; convert the model in full: loadModel, dequantize and saveModel write it`,
     );
   }
+  const settings = await configMetadata(config);
   const weights = await openWeights(files, config);
   const layouts = await tensorLayouts(config);
   checkTensors(weights, layouts, config);
@@ -90,8 +91,8 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     ...(name ? [["general.name", { type: "string", value: name }] as const] : []),
     ["general.file_type", { type: "u32", value: fileTypes.get(dtype)! }],
     ["general.quantization_version", { type: "u32", value: 2 }],
-    ...(await configMetadata(config)),
-    ...(await tokenizerEntries(files, config, notes)),
+    ...settings,
+    ...(await tokenizerEntries(files, config, form, notes)),
   ]);
   // Tensors that are stacked follow each other.
   const tensors = [...Map.groupBy(layouts, ({ gguf }) => gguf).values()].map((parts) =>
@@ -173,6 +174,7 @@ function ropeFactors(form: GgufForm<ModelConfig>, config: ModelConfig): GgufTens
 async function tokenizerEntries(
   files: ModelFiles,
   config: ModelConfig,
+  { lettersTokenizer }: GgufForm<ModelConfig>,
   notes: string[],
 ): Promise<Iterable<[string, GgufValue]>> {
   if (!(await files.has("tokenizer.json"))) {
@@ -188,7 +190,7 @@ async function tokenizerEntries(
     unk: json.model.unk_token ? tokenizer.tokenId(json.model.unk_token) : null,
     pad: padTokenId ?? config.padTokenId,
   };
-  const { metadata, differs } = tokenizerMetadata(json, ids, config.vocabSize, files.label);
+  const { metadata, differs } = tokenizerMetadata(json, ids, config.vocabSize, files.label, lettersTokenizer);
   if (differs)
     notes.push(`llama.cpp may split some texts otherwise than tokenizer.json, which is kept in the file: ${differs}`);
   const others = config.eosTokenIds.filter((id) => id !== ids.eos);

@@ -1,3 +1,4 @@
+import { mergedLettersDifference } from "./mergedLetters.ts";
 import { type PreTokenizer, preTokenizers } from "./preTokenizers.ts";
 import { spmScores } from "./spmScores.ts";
 import type { GgufValue } from "./writeGguf.ts";
@@ -43,15 +44,17 @@ const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, by
 
 /**
  * A tokenizer.json under llama.cpp's keys. `vocabSize` is the rows of the embedding: ids without a
- * token become unused ones. A tokenizer that these keys cannot express in full is written beside
- * them as it is, for readers that know the key `tokenizer.huggingface.json`. Throws for a kind of
- * tokenizer that llama.cpp's keys do not know.
+ * token become unused ones. `letters` names llama.cpp's tokenizer for one with `byte_fallback`. A
+ * tokenizer that these keys cannot express in full is written beside them as it is, for readers
+ * that know the key `tokenizer.huggingface.json`. Throws for a kind of tokenizer that llama.cpp's
+ * keys do not know.
  */
 export function tokenizerMetadata(
   json: TokenizerJson,
   ids: SpecialTokenIds,
   vocabSize: number,
   where: string,
+  letters: "llama" | "gemma4" = "llama",
 ): TokenizerMetadata {
   const { model } = json;
   if ((model.type ?? "BPE") !== "BPE" || !model.merges) {
@@ -59,12 +62,11 @@ export function tokenizerMetadata(
   }
   const tokens = tokensById(json, vocabSize, where);
   const merges = model.merges.map((pair) => (typeof pair === "string" ? pair.split(" ") : pair) as [string, string]);
-  const spm = model.byte_fallback === true;
-  const kind = spm ? spmKeys(json, tokens, merges) : byteLevelKeys(json, merges);
+  const name = model.byte_fallback ? letters : "gpt2";
+  const kind = keysOf[name](json, tokens, merges);
   const wrapped = readTemplate(json, ids);
   const metadata = new Map<string, GgufValue>([
-    ["tokenizer.ggml.model", { type: "string", value: spm ? "llama" : "gpt2" }],
-    ["tokenizer.ggml.pre", { type: "string", value: kind.pre }],
+    ["tokenizer.ggml.model", { type: "string", value: name }],
     ["tokenizer.ggml.tokens", { type: "strings", value: tokens.map((token, id) => token ?? `[PAD${id}]`) }],
     ...kind.entries,
     ["tokenizer.ggml.token_type", { type: "i32s", value: tokenTypes(json, tokens) }],
@@ -108,9 +110,34 @@ function tokenTypes({ added_tokens: added = [], model }: TokenizerJson, tokens: 
 }
 
 interface Kind {
-  pre: string;
   entries: [string, GgufValue][];
   differs: string | undefined;
+}
+
+type KeysOf = (json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]) => Kind;
+
+/** The ways in which llama.cpp's tokenizers are written, by `tokenizer.ggml.model`. */
+const keysOf: Readonly<Record<"gpt2" | "llama" | "gemma4", KeysOf>> = {
+  gpt2: (json, _tokens, merges) => byteLevelKeys(json, merges),
+  llama: spmKeys,
+  gemma4: mergedLettersKeys,
+};
+
+const text = (value: string): GgufValue => ({ type: "string", value });
+const mergeList = (merges: [string, string][]): GgufValue => ({
+  type: "strings",
+  value: merges.map((pair) => pair.join(" ")),
+});
+
+/** Merges of letters: spaces written as U+2581, letters without a token as bytes. */
+function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
+  return {
+    entries: [
+      ["tokenizer.ggml.merges", mergeList(merges)],
+      ["tokenizer.ggml.add_space_prefix", { type: "bool", value: false }],
+    ],
+    differs: mergedLettersDifference(json, tokens, merges),
+  };
 }
 
 /** SentencePiece's BPE: spaces written as U+2581, characters without a token as bytes. */
@@ -121,8 +148,8 @@ function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [s
   );
   const prefix = spacePrefix(json);
   return {
-    pre: "default",
     entries: [
+      ["tokenizer.ggml.pre", text("default")],
       ["tokenizer.ggml.scores", { type: "f32s", value: scores }],
       ["tokenizer.ggml.add_space_prefix", { type: "bool", value: prefix ?? true }],
     ],
@@ -157,10 +184,11 @@ function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson)
 function byteLevelKeys(json: TokenizerJson, merges: [string, string][]): Kind {
   const wanted = comparable(json.pre_tokenizer);
   const [pre, known] = Object.entries(preTokenizers).find(([, other]) => comparable(other.json) === wanted) ?? [];
-  const list = merges.map((pair) => pair.join(" "));
   return {
-    pre: pre ?? "default",
-    entries: [["tokenizer.ggml.merges", { type: "strings", value: list }]],
+    entries: [
+      ["tokenizer.ggml.pre", text(pre ?? "default")],
+      ["tokenizer.ggml.merges", mergeList(merges)],
+    ],
     differs: byteLevelDifference(json, known),
   };
 }

@@ -6,6 +6,7 @@ export type GgufValue =
   | { type: "bool"; value: boolean }
   | { type: "string"; value: string }
   | { type: "strings"; value: readonly string[] }
+  | { type: "bools"; value: readonly boolean[] }
   | { type: "i32s" | "f32s"; value: ArrayLike<number> };
 
 /** A tensor to write. */
@@ -90,13 +91,14 @@ class ByteWriter {
 function writeValue(out: ByteWriter, entry: GgufValue): void {
   switch (entry.type) {
     case "strings":
+    case "bools":
     case "i32s":
     case "f32s": {
-      const item = entry.type.slice(0, -1) as "string" | "i32" | "f32";
+      const item = entry.type.slice(0, -1) as "string" | "bool" | "i32" | "f32";
       out.u32(valueTypes.array);
       out.u32(valueTypes[item]);
       out.u64(entry.value.length);
-      for (const value of Array.from<string | number>(entry.value)) out[item](value as never);
+      for (const value of Array.from<string | boolean | number>(entry.value)) out[item](value as never);
       return;
     }
     default:

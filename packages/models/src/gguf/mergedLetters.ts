@@ -1,0 +1,43 @@
+import type { TokenizerJson } from "./tokenizerMetadata.ts";
+
+type Pair = readonly [left: string, right: string];
+
+const newlines = /^\n+$/;
+
+/**
+ * Returns the reason why llama.cpp's tokenizer of merged letters, `gemma4`, may split some texts
+ * otherwise than a tokenizer.json; undefined if there is none. It writes U+2581 for spaces, merges
+ * runs of newlines apart from the rest, and takes a run that is a token as that token.
+ */
+export function mergedLettersDifference(
+  { normalizer, pre_tokenizer: preTokenizer, model }: TokenizerJson,
+  tokens: readonly (string | undefined)[],
+  merges: readonly Pair[],
+): string | undefined {
+  const pattern = normalizer?.pattern as { String?: string } | undefined;
+  const replaces = normalizer?.type === "Replace" && pattern?.String === " " && normalizer.content === "▁";
+  // There are no spaces left to split at.
+  const splits = preTokenizer?.type === "Split" && (preTokenizer.pattern as { String?: string }).String === " ";
+  if (!replaces || (preTokenizer && !splits)) return "its normalizer and pre-tokenizer are not those of Gemma 4";
+  if (model.ignore_merges) return "its ignore_merges is not llama.cpp's";
+  if (merges.some((pair) => /[^\n]\n|\n[^\n]/.test(pair.join("")))) return "it merges newlines with other letters";
+  return joinsNewlines(tokens, merges) ? undefined : "its merges do not make one token of every run of newlines";
+}
+
+/** Returns true if merges make one token of every run of newlines that is a token. */
+function joinsNewlines(tokens: readonly (string | undefined)[], merges: readonly Pair[]): boolean {
+  const pairs = merges.filter(([left, right]) => newlines.test(left) && newlines.test(right));
+  const ranks = new Map(pairs.map(([left, right], rank) => [`${left.length} ${right.length}`, rank]));
+  const runs = tokens.filter((token) => token !== undefined && newlines.test(token)) as string[];
+  return runs.every((run) => {
+    const parts = Array.from(run, () => 1);
+    while (parts.length > 1) {
+      const found = parts.slice(1).map((right, i) => ranks.get(`${parts[i]} ${right}`) ?? Number.POSITIVE_INFINITY);
+      const first = Math.min(...found);
+      if (first === Number.POSITIVE_INFINITY) return false;
+      const at = found.indexOf(first);
+      parts.splice(at, 2, parts[at] + parts[at + 1]);
+    }
+    return true;
+  });
+}
