@@ -21,7 +21,7 @@ const questions = generatePairs({ language: "javascript", split: "test", count: 
 
 const lora = { r: 8, loraAlpha: 16, loraDropout: 0.1, targetModules: "all-linear" } as const;
 const runs = [
-  { name: "LoRA", config: new LoraConfig(lora) },
+  { name: "LoRA", config: new LoraConfig(lora), quantize: undefined },
   {
     ...{ name: "DoRA over NF4", config: new LoraConfig({ ...lora, useDora: true }) },
     quantize: { quantType: "nf4", doubleQuant: true } as const,
