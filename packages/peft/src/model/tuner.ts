@@ -38,6 +38,8 @@ export class Tuner<M extends Module> extends Module {
   readonly #active = new ActiveAdapter();
   /** The last batch whose rows had adapters of their own. */
   #lastRows: BatchRows | null = null;
+  /** Rows that acted, and those of their adapters that train. */
+  #trained: { readonly rows: BatchRows; readonly names: readonly string[] } | null = null;
   /** Merged weights in place, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
@@ -215,6 +217,7 @@ export class Tuner<M extends Module> extends Module {
       );
     }
     adapter.trainable = trainable;
+    this.#trained = null;
     if ((this.#active.rows?.names ?? [this.#active.name]).includes(name)) this.#train(name, trainable);
   }
 
@@ -262,17 +265,25 @@ export class Tuner<M extends Module> extends Module {
    */
   actOnRows(rows: BatchRows | null): void {
     const on = rows !== null;
-    const named = (rows ?? this.#active.rows)?.adapters ?? [];
+    const acting = rows ?? this.#active.rows;
     const active = this.#active.name;
     if (on && active !== null) {
       if (this.adapter(active).trainable) this.#train(active, false);
       this.#swap(active, false);
     }
-    for (const name of named) if (this.adapter(name).trainable) this.#train(name, on);
+    for (const name of acting ? this.#trainedOf(acting) : []) this.#train(name, on);
     this.#active.rows = rows;
     if (on || active === null) return;
     this.#swap(active, true);
     if (this.adapter(active).trainable) this.#train(active, true);
+  }
+
+  /** The adapters of a batch that train; most batches are those of the pass before. */
+  #trainedOf(rows: BatchRows): readonly string[] {
+    if (this.#trained?.rows !== rows) {
+      this.#trained = { rows, names: rows.adapters.filter((name) => this.adapter(name).trainable) };
+    }
+    return this.#trained.names;
   }
 
   /**
