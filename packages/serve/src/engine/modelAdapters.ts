@@ -31,6 +31,8 @@ export class ModelAdapters implements AdapterHost {
   readonly #pool: Prefixes;
   readonly #turnstile: Turnstile;
   readonly #seats = new Map<string, Seat>();
+  /** The last rows that ran, until a version comes or goes. */
+  #lastNames: { readonly versions: readonly (string | null)[]; readonly names: readonly string[] } | null = null;
   /** Seats whose versions gave way to loads that are yet to come. */
   #free: Seat[] = [];
   #seatsMade = 0;
@@ -51,17 +53,26 @@ export class ModelAdapters implements AdapterHost {
   run<T>(versions: readonly (string | null)[], fn: () => T): T {
     const peft = this.#peft;
     if (peft.activeAdapter === null && versions.every((version) => version === null)) return fn();
+    return peft.withAdapterNames(this.#namesOf(versions), fn);
+  }
+
+  /** The names of versions on the model; those of the last call are known. */
+  #namesOf(versions: readonly (string | null)[]): readonly string[] {
+    const last = this.#lastNames;
+    if (last?.versions.length === versions.length && versions.every((version, i) => version === last.versions[i])) {
+      return last.names;
+    }
     const nameOf = (version: string) => this.#seats.get(version)?.name ?? version;
-    return peft.withAdapterNames(
-      versions.map((version) => (version === null ? baseName : nameOf(version))),
-      fn,
-    );
+    const names = versions.map((version) => (version === null ? baseName : nameOf(version)));
+    this.#lastNames = { versions, names };
+    return names;
   }
 
   load(version: string, files: AdapterFiles, values?: AdapterValues): Promise<{ bytes: number; method: string }> {
     return this.#turnstile.pass(async () => {
       const seat = (values && this.#reseat(values)) ?? (await this.#newSeat(files, values?.layout));
       this.#seats.set(version, seat);
+      this.#lastNames = null;
       return { bytes: seat.bytes, method: seat.method };
     });
   }
@@ -110,6 +121,7 @@ export class ModelAdapters implements AdapterHost {
       const seat = this.#seats.get(version);
       if (!seat) return;
       this.#seats.delete(version);
+      this.#lastNames = null;
       this.#pool.drop(version);
       if (givesWay && seat.places) this.#free.push(seat);
       else this.#remove(seat);

@@ -126,12 +126,11 @@ export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, Invarian
     const tasks = tasksOf(rows, y.shape[0], sizeOf(x.shape.slice(1, -1)));
     const count = tasks.length / taskWords;
     const { words, rank, kinds } = pairsOf(bound ?? newGroups(k, factors), scalings);
-    const pairs = scratch.words(words.length);
-    const table = pairs.byteOffset;
-    pairs.set(words);
-    const runs = scratch.words(tasks.length);
-    const list = runs.byteOffset;
-    runs.set(tasks);
+    const both = scratch.words(words.length + tasks.length);
+    const table = both.byteOffset;
+    const list = table + words.byteLength;
+    both.set(words);
+    both.set(tasks, words.length);
     // Every task has room for the largest, in whole lines of the cache, which threads do not share.
     const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, kinds) / lineBytes) * lineBytes;
     const rooms = scratch(room * count);
