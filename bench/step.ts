@@ -3,38 +3,73 @@
 import { machine } from "./lib/measure.ts";
 import { findNode26 } from "./lib/node26.ts";
 import { startPython } from "./lib/startPython.ts";
-import { raceSteps, type StepRace } from "./lib/stepRace.ts";
+import { raceSteps, type StepRace, type StepVariant } from "./lib/stepRace.ts";
+
+/** Seconds of all races, so that they and what comes before and between them end in six minutes. */
+const SECONDS = 240;
+
+const node26 = findNode26();
+const wide: StepVariant[] =
+  node26 === undefined
+    ? []
+    : [{ name: "lowrank (Node 26, wide SIMD)", node: node26, options: { wideSimd: true }, overPyTorch: "m15_wide" }];
+
+/** The races by their parts. The first comes first so that Python's peak is that of its step. */
+const races: Readonly<Record<string, StepRace>> = {
+  "SmolLM2's shape": {
+    ...{ model: "m135", threads: 1, figure: "m135_t1", memory: "m135_memory" },
+    variants: [
+      {
+        ...{ name: "lowrank (high precision)", options: { precision: "high" } },
+        ...{ overPyTorch: "m135_high_t1", overOwn: "m135_high_t1_over_f32" },
+      },
+      {
+        ...{ name: "lowrank (Q4_1, medium precision)", options: { precision: "medium", quantization: "q4_1" } },
+        ...{ overPyTorch: "m135_q4_t1", overOwn: "m135_q4_t1_over_f32" },
+      },
+    ],
+  },
+  "15M parameters": {
+    ...{ model: "m15", threads: 1, figure: "m15_t1" },
+    variants: [
+      {
+        ...{ name: "lowrank (high precision)", options: { precision: "high" } },
+        ...{ overPyTorch: "m15_high_t1", overOwn: "m15_high_t1_over_f32" },
+      },
+      { name: "lowrank (r 1)", options: { rank: 1 }, overOwn: "m15_r1_over_r8" },
+      ...wide,
+    ],
+  },
+  "rank 64": { model: "m15", threads: 1, rank: 64, figure: "m15_r64_t1" },
+  "SmolLM2's shape on two threads": { model: "m135", threads: 2, figure: "m135_t2" },
+  "15M parameters on two threads": { model: "m15", threads: 2, figure: "m15_t2" },
+  "every parameter of 15M": { model: "m15", full: true, threads: 1, figure: "m15_full_t1" },
+  "every parameter of SmolLM2's shape": { model: "m135", full: true, threads: 1, figure: "m135_full_t1" },
+};
+
+/** The figures by the part that measures them. */
+export const parts: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(races).map(([part, { figure, memory, variants = [] }]) => {
+    const all = [figure, memory, ...variants.flatMap(({ overPyTorch, overOwn }) => [overPyTorch, overOwn])];
+    return [part, all.filter((name) => name !== undefined)];
+  }),
+);
 
 /**
  * Prints tokens/s of both sides and ends with one line of JSON: ours over PyTorch's with LoRA on
- * one and on two threads, in high precision (that over our f32 too), with wide SIMD, and with every
- * parameter trained; and our peak resident memory over PyTorch's, imports included.
+ * one and on two threads, in high precision, over Q4_1 in medium precision (both over our f32 too),
+ * with rank 64, with wide SIMD, and with every parameter trained; rank 1 over rank 8; and our peak
+ * resident memory over PyTorch's, imports included. `only` is the one part to run.
  */
-export async function bench(): Promise<void> {
+export async function bench(only?: string): Promise<void> {
   console.log(machine());
-  const python = await startPython();
+  await using python = await startPython();
   if (python) console.log(Object.entries(python.versions).flat().join(" "));
   const figures: Record<string, number> = {};
-  const note = (key: string, value: number | undefined) => {
-    if (value !== undefined) figures[key] = Number(value.toFixed(3));
-  };
-  const races: StepRace[] = [
-    // The first, so that Python's peak is that of this step.
-    { model: "m135", threads: 1, high: true },
-    { model: "m15", threads: 1, high: true, wideNode: findNode26() },
-    { model: "m135", threads: 2 },
-    { model: "m15", threads: 2 },
-    { model: "m15", full: true, threads: 1 },
-    { model: "m135", full: true, threads: 1 },
-  ];
-  for (const [i, race] of races.entries()) {
-    const { speed, highSpeed, highOverF32, wideSpeed, peakBytes } = await raceSteps(race, python);
-    note(`${race.model}${race.full ? "_full" : ""}_t${race.threads}`, speed);
-    note(`${race.model}_high_t${race.threads}`, highSpeed);
-    note(`${race.model}_high_t${race.threads}_over_f32`, highOverF32);
-    note(`${race.model}_wide`, wideSpeed);
-    if (i === 0) note(`${race.model}_memory`, peakBytes);
-  }
-  await python?.[Symbol.asyncDispose]();
+  const chosen = Object.entries(races).filter(([part]) => only === undefined || part === only);
+  // A contestant's share of the time is the same in all races.
+  const sides = (race: StepRace) => 2 + (race.variants?.length ?? 0);
+  const all = chosen.reduce((sum, [, race]) => sum + sides(race), 0);
+  for (const [, race] of chosen) Object.assign(figures, await raceSteps(race, python, (SECONDS * sides(race)) / all));
   console.log(`\n${JSON.stringify({ step: figures })}`);
 }

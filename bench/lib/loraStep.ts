@@ -1,7 +1,8 @@
 import { Generator, type Tensor, tensor } from "@lowrank/core";
-import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { type CausalLM, createModel, type ParameterSource, parseModelConfig, randomParameters } from "@lowrank/models";
 import { type QuantizeOptions, quantize } from "@lowrank/nn";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
+import { randomQ4_1 } from "./randomQ4_1.ts";
 import { trainingStep } from "./trainingStep.ts";
 
 /**
@@ -52,9 +53,18 @@ export const loraStepCases: Record<"m15" | "m135", LoraStepCase> = {
   },
 };
 
+/** A case with another rank, if one is given. */
+export function ofRank(subject: LoraStepCase, rank: number = subject.rank): LoraStepCase {
+  return { ...subject, rank, alpha: (subject.alpha / subject.rank) * rank };
+}
+
 /** A model of that shape with random weights. */
-export function randomModel(config: LoraStepCase["config"], generator: Generator = new Generator(0)): CausalLM {
-  return createModel(parseModelConfig(config), randomParameters(generator));
+export function randomModel(
+  config: LoraStepCase["config"],
+  generator: Generator = new Generator(0),
+  draw: (generator: Generator) => ParameterSource = randomParameters,
+): CausalLM {
+  return createModel(parseModelConfig(config), draw(generator));
 }
 
 /** Random tokens [batch, tokens]. */
@@ -66,12 +76,16 @@ function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator
 
 /**
  * A function that does one LoRA step on the current backend, always on the same random tokens, and
- * gives the loss before it; `quantization` quantises the model before.
+ * gives the loss before it; `quantization` quantises the model before, and "q4_1" draws it so.
  */
-export async function makeLoraStep(subject: LoraStepCase, quantization?: QuantizeOptions): Promise<() => number> {
+export async function makeLoraStep(
+  subject: LoraStepCase,
+  quantization?: QuantizeOptions | "q4_1",
+): Promise<() => number> {
   const generator = new Generator(0);
-  const base = randomModel(subject.config, generator);
-  if (quantization) await quantize(base, quantization);
+  const inBlocks = quantization === "q4_1";
+  const base = randomModel(subject.config, generator, inBlocks ? randomQ4_1 : randomParameters);
+  if (quantization && !inBlocks) await quantize(base, quantization);
   const { rank: r, alpha: loraAlpha } = subject;
   const options = { r, loraAlpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
   return trainingStep(await getPeftModel(base, new LoraConfig(options)), randomIds(subject, generator));

@@ -2,44 +2,47 @@ import type { Python } from "@lowrank/conformance/python";
 import type { StepChildOptions } from "../peers/stepChild.ts";
 import { compiledChild } from "./compiledChild.ts";
 import { startLineServer } from "./lineServer.ts";
-import { type LoraStepCase, loraStepCases } from "./loraStep.ts";
+import { loraStepCases, ofRank } from "./loraStep.ts";
 import { type Contestant, interleave, marginCell, printTable, type Timing } from "./measure.ts";
 import type { StepResult } from "./serveSteps.ts";
 
 const WARM_UPS = 2;
 const ROUNDS = 11;
-/** Six races of this length, and what comes before and between them, end within six minutes. */
-const SECONDS = 40;
 
 /** A training step to be timed. */
 export interface StepRace {
   model: keyof typeof loraStepCases;
   full?: boolean;
   threads: number;
-  /** Run our side once more in "high" precision. */
-  high?: boolean;
-  /** A Node 26 that runs our side once more, with wide SIMD. */
-  wideNode?: string;
+  /** LoRA's rank on both sides, if not the case's. */
+  rank?: number;
+  /** The figure of our speed over PyTorch's. */
+  figure?: string;
+  /** The figure of our peak resident memory over PyTorch's, imports included. */
+  memory?: string;
+  /** Our side once more in other ways. */
+  variants?: readonly StepVariant[];
 }
 
-/** Our speed and our peak memory over PyTorch's; a figure is absent where one side of it is. */
-export interface StepFigures {
-  speed?: number;
-  highSpeed?: number;
-  /** Our speed in "high" precision over our own in f32. */
-  highOverF32?: number;
-  wideSpeed?: number;
-  peakBytes?: number;
+/** Another way to run our side. */
+export interface StepVariant {
+  name: string;
+  options: Partial<StepChildOptions>;
+  /** The Node that runs it, if not this one. */
+  node?: string;
+  /** The figures of its speed over PyTorch's, and over our own as the race has it. */
+  overPyTorch?: string;
+  overOwn?: string;
 }
 
 /** The request that makes the same step in Python. */
-function pythonStep({ model, full, threads }: StepRace): Record<string, unknown> {
-  const { config, batch, tokens, rank, alpha }: LoraStepCase = loraStepCases[model];
+function pythonStep({ model, full, threads, rank: given }: StepRace): Record<string, unknown> {
+  const { config, batch, tokens, rank, alpha } = ofRank(loraStepCases[model], given);
   return { config, batch, tokens, threads, lora: full ? null : { rank, alpha } };
 }
 
 function print(race: StepRace, timings: Map<string, Timing>, results: Map<string, StepResult>): void {
-  const { batch, tokens, rank } = loraStepCases[race.model];
+  const { batch, tokens, rank } = ofRank(loraStepCases[race.model], race.rank);
   const trained = race.full ? "every parameter trained" : `LoRA r ${rank} on all linear layers`;
   console.log(
     `\n${race.model}: B=${batch} T=${tokens}, ${trained}, ${race.threads} thread${race.threads > 1 ? "s" : ""}`,
@@ -64,47 +67,57 @@ function checkLosses(results: Map<string, StepResult>): void {
   }
 }
 
-/** A way to run our side. */
-interface Variant extends Partial<Pick<StepChildOptions, "wideSimd" | "precision">> {}
+const [ours, theirs] = ["lowrank", "pytorch"] as const;
 
 /**
- * Times steps of ours, each kind in a fresh process, and of PyTorch in turn, and prints a table.
+ * Times steps of ours, each kind in a fresh process, and of PyTorch in turn, for some seconds, and
+ * prints a table. Returns the figures; those of PyTorch are absent where it is.
  */
-export async function raceSteps(race: StepRace, python: Python | undefined): Promise<StepFigures> {
-  const { model, full = false, threads, high = false, wideNode } = race;
+export async function raceSteps(
+  race: StepRace,
+  python: Python | undefined,
+  seconds: number,
+): Promise<Record<string, number>> {
+  const { model, full = false, threads, rank, variants = [] } = race;
   const results = new Map<string, StepResult>();
   const contestants: Contestant[] = [];
   const ends: (() => void)[] = [];
-  const add = async (name: string, node: string, { wideSimd = false, precision = "highest" }: Variant = {}) => {
-    const options: StepChildOptions = { model, full, threads, wideSimd, precision };
-    const server = await startLineServer(node, [...(await compiledChild("peers/stepChild")), JSON.stringify(options)]);
+  for (const { name, options, node = process.execPath } of [{ name: ours, options: {} } as StepVariant, ...variants]) {
+    const plain = { model, full, threads, rank, wideSimd: false, precision: "highest" as const };
+    const child = JSON.stringify({ ...plain, ...options } satisfies StepChildOptions);
+    const server = await startLineServer(node, [...(await compiledChild("peers/stepChild")), child]);
     const run = async () => results.set(name, JSON.parse(await server.ask()) as StepResult);
     contestants.push({ name, run });
     ends.push(server.end);
-  };
-  const [ours, inHigh, wide] = ["lowrank", "lowrank (high precision)", "lowrank (Node 26, wide SIMD)"] as const;
-  const theirs = "pytorch";
-  await add(ours, process.execPath);
-  if (high) await add(inHigh, process.execPath, { precision: "high" });
-  if (wideNode !== undefined) await add(wide, wideNode, { wideSimd: true });
+  }
   if (python) {
     await python.ask("make_step", pythonStep(race));
     const run = async () => results.set(theirs, await python.ask<StepResult>("run_steps", { count: 1 }));
     contestants.push({ name: theirs, run });
   }
-  const timings = await interleave(contestants, WARM_UPS, ROUNDS, SECONDS);
+  const timings = await interleave(contestants, WARM_UPS, ROUNDS, seconds);
   for (const end of ends) end();
   print(race, timings, results);
   checkLosses(results);
-  const own = timings.get(ours)!.median;
-  const highOverF32 = high ? own / timings.get(inHigh)!.median : undefined;
-  const rival = timings.get(theirs);
-  if (!rival) return { highOverF32 };
-  return {
-    speed: rival.median / own,
-    highSpeed: high ? rival.median / timings.get(inHigh)!.median : undefined,
-    highOverF32,
-    wideSpeed: wideNode === undefined ? undefined : rival.median / timings.get(wide)!.median,
-    peakBytes: results.get(ours)!.peakBytes / results.get(theirs)!.peakBytes,
+  return figuresOf(race, timings, results);
+}
+
+function figuresOf(
+  { figure, memory, variants = [] }: StepRace,
+  timings: Map<string, Timing>,
+  results: Map<string, StepResult>,
+): Record<string, number> {
+  const figures: Record<string, number> = {};
+  const note = (name: string | undefined, value: number) => {
+    if (name !== undefined && Number.isFinite(value)) figures[name] = Number(value.toFixed(3));
   };
+  const timeOf = (name: string) => timings.get(name)?.median ?? Number.NaN;
+  const peakOf = (name: string) => results.get(name)?.peakBytes ?? Number.NaN;
+  note(figure, timeOf(theirs) / timeOf(ours));
+  for (const { name, overPyTorch, overOwn } of variants) {
+    note(overPyTorch, timeOf(theirs) / timeOf(name));
+    note(overOwn, timeOf(ours) / timeOf(name));
+  }
+  note(memory, peakOf(ours) / peakOf(theirs));
+  return figures;
 }

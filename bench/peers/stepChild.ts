@@ -1,7 +1,7 @@
 // `stepChild.ts OPTIONS`: training steps in a process of its own, on random weights.
 import { init, type MatmulPrecision, setFloat32MatmulPrecision } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
-import { loraStepCases, makeFullStep, makeLoraStep } from "../lib/loraStep.ts";
+import { loraStepCases, makeFullStep, makeLoraStep, ofRank } from "../lib/loraStep.ts";
 import { serveSteps } from "../lib/serveSteps.ts";
 
 /** The options of the process, given as JSON. */
@@ -13,11 +13,18 @@ export interface StepChildOptions {
   wideSimd: boolean;
   /** Of products with frozen weights. */
   precision: MatmulPrecision;
+  /** The format of linear layers, if not f32. */
+  quantization?: "q4_1";
+  /** LoRA's rank, if not the case's. */
+  rank?: number;
 }
 
-const { model, full, threads, wideSimd, precision } = JSON.parse(process.argv[2]!) as StepChildOptions;
+const options = JSON.parse(process.argv[2]!) as StepChildOptions;
+const { model, full, threads, wideSimd, precision, quantization } = options;
 const backend = await wasm({ threads, wideSimd });
 if (backend.threads !== threads) throw new Error(`step: ${backend.threads} threads instead of ${threads}`);
 await init(backend);
 setFloat32MatmulPrecision(precision);
-await serveSteps(await (full ? makeFullStep : makeLoraStep)(loraStepCases[model]));
+if (quantization) await backend.prepare?.(quantization);
+const subject = ofRank(loraStepCases[model], options.rank);
+await serveSteps(full ? makeFullStep(subject) : await makeLoraStep(subject, quantization));
