@@ -4,12 +4,19 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 
 /** HiRA on linear layers, Conv1D and embeddings. */
 export const hira: MethodCases<HiraOptions> = defineCases({
-  draw: (draw, base) => ({
-    r: draw.integer(1, 6),
-    ...drawTargets(draw, base, { embedding: !base.scaledEmbedding }).options,
-    ...draw.maybe(0.2, () => ({ hiraDropout: 0.1 })),
-    ...draw.maybe(0.2, () => ({ fanInFanOut: true })),
-    ...draw.maybe(0.5, () => ({ initWeights: draw.pick([false, "gaussian", null]) })),
-  }),
+  draw: (draw, base) => {
+    const start: Pick<HiraOptions, "initWeights"> = draw.maybe(0.5, () => ({
+      initWeights: draw.pick([false, "gaussian", null]),
+    }));
+    const isRandom = start.initWeights === false || start.initWeights === null;
+    return {
+      // Weights times 1 + B A of normal numbers grow with the rank until attention saturates.
+      r: draw.integer(1, isRandom ? 2 : 6),
+      ...start,
+      ...drawTargets(draw, base, { embedding: !base.scaledEmbedding }).options,
+      ...draw.maybe(0.2, () => ({ hiraDropout: 0.1 })),
+      ...draw.maybe(0.2, () => ({ fanInFanOut: true })),
+    };
+  },
   warnings: [tiedWarning, /^fan_in_fan_out is set to (True|False) but the target module is `(torch.nn.Linear|Conv1D)`/],
 });
