@@ -2,7 +2,7 @@ import { f32ToF16, type Generator, packedTensor } from "@lowrank/core";
 import { type ParameterSource, randomParameters } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
 
-/** A block of GGUF's Q4_1: 32 weights in 20 bytes, of which two are the scale and two the minimum. */
+/** A block of Q4_1: 32 weights in 20 bytes, of which two are the scale and two the minimum. */
 const [blockWeights, blockBytes] = [32, 20];
 
 /** The scale and the minimum of codes 0..15 that stand for numbers around 0 of deviation 0.02. */
