@@ -31,7 +31,11 @@ interface SharedKeys {
 /** The layer whose keys and values each layer attends to; null where it has its own. */
 export function keySources({ layerTypes, numKvSharedLayers }: Gemma4TextConfig): (number | null)[] {
   const own = layerTypes.length - numKvSharedLayers;
-  return layerTypes.map((type, layer) => (layer < own ? null : layerTypes.lastIndexOf(type, own - 1)));
+  const [full_attention, sliding_attention] = (["full_attention", "sliding_attention"] as const).map((type) =>
+    layerTypes.lastIndexOf(type, own - 1),
+  );
+  const sources = { full_attention, sliding_attention };
+  return layerTypes.map((type, layer) => (layer < own ? null : sources[type]));
 }
 
 /** Attention with norms of queries, keys and values, or of queries alone before shared keys. */
