@@ -94,7 +94,8 @@ export class BatchSampler {
   #orderOf(random: EpochRandom | undefined): Int32Array {
     if (!random) return Int32Array.from({ length: this.count }, (_, i) => i);
     const order = random.permutation(this.count);
-    return this.#lengths ? this.#groupByLength(order, this.#lengths, random) : order;
+    // A batch of one has nobody to be padded for.
+    return this.#lengths && this.batchSize > 1 ? this.#groupByLength(order, this.#lengths, random) : order;
   }
 
   /**

@@ -17,6 +17,7 @@ import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import type { TaskFlags } from "./run/tasks/commandTask.ts";
 import { tasks } from "./run/tasks/index.ts";
+import { keepYoungSpaceSmall } from "./run/youngObjects.ts";
 import { runTraining } from "./runTraining.ts";
 import { peftConfigOption } from "./trainedConfig.ts";
 import { addTrainerFlags, type TrainerFlags } from "./trainerFlags.ts";
@@ -226,5 +227,8 @@ export function trainCommand(): Command {
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
   return addAdapterOptions(addTrainerFlags(command))
     .addHelpText("after", help())
-    .action((_, options) => runTraining(options));
+    .action((_, options) => {
+      keepYoungSpaceSmall();
+      return runTraining(options);
+    });
 }
