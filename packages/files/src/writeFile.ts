@@ -1,8 +1,9 @@
+import type { FileContent } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { writeFolder } from "./writeFolder.ts";
 
 /** Writes one file on disk (Node only), by the rules of `writeFolder`. */
-export async function writeFile(file: string | URL, content: Uint8Array | string): Promise<void> {
+export async function writeFile(file: string | URL, content: FileContent): Promise<void> {
   const node = nodeModules(file);
   const { basename, dirname } = node.path;
   const path = diskPath(file, node);

@@ -42,6 +42,20 @@ it.skipIf(process.platform !== "linux")("knows a later process of the same numbe
   await (await lockRun(at("later")))();
 });
 
+it.skipIf(process.platform !== "linux")("is not held by the dead whose parent does not ask for them", async () => {
+  mkdirSync(at("dead"));
+  // After exec, the parent knows nothing of its child.
+  const parent = spawn("sh", ["-c", "sleep 0.5 & echo $!; exec sleep 60"]);
+  const pid = Number(String((await once(parent.stdout, "data"))[0]));
+  const fields = () => readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  const lock = { pid, host: hostname(), started: Number(fields()[19]), since: "a moment ago" };
+  writeFileSync(at("dead/run.lock"), JSON.stringify(lock));
+  await expect(lockRun(at("dead"))).rejects.toThrow(`process ${pid} trains there`);
+  await expect.poll(() => fields()[0], { timeout: 10_000 }).toBe("Z");
+  await (await lockRun(at("dead")))();
+  parent.kill();
+});
+
 it("lets nobody but people decide about another machine", async () => {
   mkdirSync(at("far"));
   const far = JSON.stringify({ pid: 1, host: "elsewhere.invalid", started: 1, since: "yesterday" });

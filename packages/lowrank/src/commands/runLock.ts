@@ -17,12 +17,16 @@ interface Holder {
   readonly run?: string;
 }
 
-/** The start of a process, field 22 of its line in /proc; null for none, and without /proc. */
+/**
+ * The start of a process, field 22 of its line in /proc; null for none, and without /proc. One that
+ * is dead, and whose parent has not asked how it ended, is none.
+ */
 async function startOf(pid: number): Promise<number | null> {
   try {
     const line = await readFile(`/proc/${pid}/stat`, "utf8");
     // The second field is the program's name, in parentheses, and may hold anything.
-    return Number(line.slice(line.lastIndexOf(")") + 2).split(" ")[19]);
+    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    return ["Z", "X"].includes(fields[0]) ? null : Number(fields[19]);
   } catch {
     return null;
   }

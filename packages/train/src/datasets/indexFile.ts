@@ -28,20 +28,14 @@ export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "t
   place(number: number): Promise<{ offset: number; length: number }>;
 }
 
-/** Returns the parts of an index file: a line of JSON, then offsets, lengths and sizes. */
-export function encodeIndex(key: IndexKey, index: RecordIndex): Uint8Array {
+/** The parts of an index file: a line of JSON, then offsets, lengths and sizes. */
+export async function* encodeIndex(key: IndexKey, index: RecordIndex): AsyncGenerator<Uint8Array> {
   const { offsets, lengths, sizes, checksum, skipped, told } = index;
   const header: Header = { version, ...key, count: offsets.length, checksum, skipped, told, hasSizes: sizes !== null };
-  const line = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
-  const numbers = [offsets, lengths, ...(sizes ? [sizes] : [])];
-  const parts = [line, ...numbers.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength))];
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+  yield new TextEncoder().encode(`${JSON.stringify(header)}\n`);
+  for (const part of [offsets, lengths, ...(sizes ? [sizes] : [])]) {
+    yield new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
   }
-  return whole;
 }
 
 /** Opens an index file; null for one of another version, or that is not whole. */
