@@ -1,3 +1,5 @@
+import { setTimeout } from "node:timers/promises";
+
 /** One request, asked once. */
 export interface Ask {
   readonly path: string;
@@ -24,6 +26,15 @@ export async function ask(url: string, request: Ask): Promise<{ status: number; 
     signal: request.signal ?? AbortSignal.timeout(60_000),
   });
   return { status: response.status, body: await response.text() };
+}
+
+/** Asks again while a replica that drains answers, ten times at most. */
+export async function askUndrained(url: string, request: Ask): Promise<{ status: number; body: string }> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await ask(url, request);
+    if (answer.status !== 503 || attempt === 10) return answer;
+    await setTimeout(500);
+  }
 }
 
 /** The path of the requests that most faults send. */

@@ -1,5 +1,5 @@
 import { tenants } from "../../deploy/deployment.ts";
-import { type Ask, ask, completions, smallBody } from "../ask.ts";
+import { type Ask, askUndrained, completions, smallBody } from "../ask.ts";
 import { expectOneOf, type Fault } from "../fault.ts";
 
 const [{ key }] = tenants;
@@ -34,7 +34,7 @@ export const malformed: Fault = {
   async run({ deployment, checks, random }) {
     const [status, request] = random.pick(requests);
     await checks.run("malformed requests are refused", async () => {
-      const answer = await ask(deployment.nginx.url, request);
+      const answer = await askUndrained(deployment.nginx.url, request);
       expectOneOf(`the status of ${JSON.stringify(request).slice(0, 200)}`, answer.status, status);
     });
   },

@@ -1,5 +1,5 @@
 import { admin, tenants } from "../../deploy/deployment.ts";
-import { type Ask, ask, completions, smallBody } from "../ask.ts";
+import { type Ask, ask, askUndrained, completions, smallBody } from "../ask.ts";
 import { expectOneOf, type Fault } from "../fault.ts";
 
 const [acme, globex] = tenants;
@@ -39,7 +39,7 @@ export const wrongKeys: Fault = {
     const url = random.pick([deployment.nginx.url, deployment.replicas[0].url]);
     const [status, request] = random.pick(requests);
     await checks.run("wrong keys reach nothing", async () => {
-      const answer = await ask(url, request);
+      const answer = await askUndrained(url, request);
       expectOneOf(`the status of ${JSON.stringify(request)}`, answer.status, status);
     });
     await checks.run("lists name no other tenant's adapter", async () => {
