@@ -3,6 +3,7 @@
  * `fs.stat(path).catch(absent)`. Any other failure (permissions, a broken disk) stays an error.
  */
 export function absent(error: { code?: string }): undefined {
-  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+  // No file has a name that is too long for one.
+  if (!["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(error.code ?? "")) throw error;
   return undefined;
 }

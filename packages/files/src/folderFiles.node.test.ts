@@ -38,6 +38,13 @@ test("reads text and parts, by path and by URL", async () => {
   }
 });
 
+test("a name that is too long for a file is of none", async () => {
+  const files = await folderFiles(folder);
+  const long = "x".repeat(5000);
+  await expect(files.open(long)).rejects.toThrow(`has no ${long} (it holds a.json, b.bin`);
+  await expect(folderFiles(join(folder, long))).rejects.toThrow("no folder");
+});
+
 test("errors say what is there", async () => {
   const files = await folderFiles(folder);
   await expect(files.readText("config.json")).rejects.toThrow(
