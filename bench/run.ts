@@ -56,7 +56,7 @@ try {
   }
 } catch (error) {
   const { code = "", message, stack } = error as NodeJS.ErrnoException;
-  const isUsage = error instanceof UsageError || code.startsWith("ERR_PARSE_ARGS");
+  const isUsage = error instanceof UsageError || String(code).startsWith("ERR_PARSE_ARGS");
   console.error(isUsage ? `bench: ${message}` : stack);
   process.exit(1);
 }

@@ -1,36 +1,59 @@
 // The time and the memory that one line of 10 MB takes, a JSONL record with one text, from the file
-// to the tokens of an example, by the tokenizer of SmolLM2.
+// to the tokens of an example: by the tokenizer of SmolLM2, which splits a text into words, and by
+// that of stories260K, to which a text is one word, and which makes twice as many tokens of it.
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { folderFiles } from "@lowrank/files";
-import { Tokenizer } from "@lowrank/models";
-import { loadDataset, tokenizeExample } from "@lowrank/train";
+import { promisify } from "node:util";
 import { sharedPath } from "../scripts/sharedFolder.ts";
-import { machine, printTable } from "./lib/measure.ts";
+import { compiledChild } from "./lib/compiledChild.ts";
+import { machine, median, printTable } from "./lib/measure.ts";
 
 const BYTES = 10_000_000;
+const ROUNDS = 3;
+const MODELS = { smollm2: "smollm2-135m-instruct", stories260k: "stories260K-hf" };
 
-/** Measures reading and tokenising of one long line. */
+interface Figures {
+  readonly tokens: number;
+  readonly seconds: number;
+  readonly peakMB: number;
+}
+
+/** Measures reading and tokenising of one long line, in fresh processes. */
 export async function bench(): Promise<void> {
-  const model = sharedPath("models/smollm2-135m-instruct", "the tokenizer of SmolLM2");
   const data = sharedPath("data/tinyshakespeare.txt", "a text to repeat");
-  if (!model || !data) return;
+  if (!data) return;
   const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
   try {
-    const path = join(folder, "line.jsonl");
+    const line = join(folder, "line.jsonl");
     const text = await readFile(data, "utf8");
-    await writeFile(path, `${JSON.stringify({ text: text.repeat(Math.ceil(BYTES / text.length)).slice(0, BYTES) })}\n`);
-    const tokenizer = await Tokenizer.fromFiles(await folderFiles(model));
-    const start = performance.now();
-    const [example] = await loadDataset(path);
-    const { inputIds } = await tokenizeExample(tokenizer, example);
-    const tokenizeSeconds = (performance.now() - start) / 1000;
-    const tokenizePeakMB = process.resourceUsage().maxRSS / 1000;
-    const row = [BYTES, inputIds.length, tokenizeSeconds.toFixed(2), Math.round(tokenizePeakMB)].map(String);
-    printTable(["bytes", "tokens", "seconds", "peak MB"], [row]);
-    console.log(JSON.stringify({ tokenize: { seconds: tokenizeSeconds, peakMB: tokenizePeakMB }, machine: machine() }));
+    await writeFile(line, `${JSON.stringify({ text: text.repeat(Math.ceil(BYTES / text.length)).slice(0, BYTES) })}\n`);
+    const tokenize: Record<string, Figures> = {};
+    for (const [name, path] of Object.entries(MODELS)) {
+      const model = sharedPath(`models/${path}`, `the tokenizer of ${path}`);
+      if (model) tokenize[name] = await figuresOf(model, line);
+    }
+    const rows = Object.entries(tokenize).map(([name, { tokens, seconds, peakMB }]) => [
+      ...[name, String(tokens), seconds.toFixed(2), peakMB.toFixed(0)],
+    ]);
+    printTable(["", "tokens", "seconds", "peak MB"], rows);
+    console.log(JSON.stringify({ tokenize, machine: machine() }));
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** The medians of several processes. */
+async function figuresOf(model: string, line: string): Promise<Figures> {
+  const args = [...(await compiledChild("peers/tokenizeChild")), model, line];
+  const runs: Figures[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    runs.push(JSON.parse((await promisify(execFile)(process.execPath, args)).stdout) as Figures);
+  }
+  return {
+    tokens: runs[0]!.tokens,
+    seconds: median(runs.map(({ seconds }) => seconds)),
+    peakMB: median(runs.map(({ peakMB }) => peakMB)),
+  };
 }

@@ -35,7 +35,7 @@ export interface TokenizedExample extends Row {
 export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {
     const inputIds = closed(tokenizer, tokenizer.encode(example.text));
-    return { inputIds, labels: [...inputIds] };
+    return { inputIds, labels: inputIds.slice() };
   }
   if (!("messages" in example)) return tokenizeCompletion(tokenizer, example);
   const { tokenizeChat } = await import("./tokenizeChat.ts");
@@ -57,5 +57,5 @@ function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }:
 }
 
 function closed({ eosTokenId }: ExampleTokenizer, ids: number[]): number[] {
-  return eosTokenId === null || ids.at(-1) === eosTokenId ? ids : [...ids, eosTokenId];
+  return eosTokenId === null || ids.at(-1) === eosTokenId ? ids : ids.concat(eosTokenId);
 }

@@ -29,6 +29,7 @@ const spaced = (vocab: readonly string[], merges: readonly string[], model: obje
 });
 const letters = ["<unk>", "▁", "a", "b", "▁a", "▁▁", "ab", "▁ab", "ba"];
 const inWords = ["▁ a", "▁ ▁", "a b", "▁ ab", "▁a b", "b a"];
+const withBytes = [...letters, ..."0A C3 A9 D0 B6".split(" ").map((byte) => `<0x${byte}>`)];
 const split = { type: "Split", pattern: { Regex: " ?\\p{L}+|\\s+" }, behavior: "Isolated", invert: false };
 const bytes = byteLevelJson(["a", "b", "Ġ", "1", "Ġa", "ab", "Ċ", "Ã", "©"], { merges: ["Ġ a", "a b"] });
 
@@ -37,6 +38,11 @@ const cases: [string, object][] = [
   ["no rule, unknown tokens apart", spaced(letters, inWords, { unk_token: "<unk>" })],
   ["no rule, characters dropped", spaced(letters.slice(1), inWords)],
   ["no rule, tokens across words", spaced([...letters, "a▁"], ["a ▁", ...inWords], { unk_token: "<unk>" })],
+  ["no rule, bytes for what is unknown", spaced(withBytes, inWords, { unk_token: "<unk>", byte_fallback: true })],
+  [
+    "no rule, a long word that is a token",
+    spaced([...letters, `▁${"ab".repeat(1000)}`], inWords, { unk_token: "<unk>", ignore_merges: true }),
+  ],
   ["bytes", { ...bytes, added_tokens: added }],
   [
     "a split, digits and bytes",
@@ -68,7 +74,21 @@ const short = fc.array(fc.constantFrom(...pieces), { maxLength: 30 }).map((parts
 const text = fc.oneof(
   short,
   short.map((part) => (part === "" ? "" : part.repeat(Math.ceil(1100 / part.length)))),
+  fc.constantFrom("ab".repeat(1000), "ba".repeat(1000)),
 );
+
+test("a long word is cut wherever no merge joins two characters", () => {
+  const tokenizer = new library.Tokenizer(spaced(letters, inWords, { unk_token: "<unk>", fuse_unk: true }), {});
+  const { model } = tokenizer as unknown as { model: { bpe(word: string): string[] } };
+  const words = new Set<string>();
+  const bpe = model.bpe.bind(model);
+  model.bpe = (word) => {
+    words.add(word);
+    return bpe(word);
+  };
+  encoderOf(tokenizer, "x")("ab a\nba\n".repeat(200), true);
+  expect([...words]).toEqual(["▁ab", "▁a", "\n", "ba", "ab"]);
+});
 
 describe("ids are those of the library, which takes a text as a whole", () => {
   test.each(cases)("%s", (_, json) => {

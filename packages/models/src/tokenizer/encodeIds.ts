@@ -1,5 +1,5 @@
 import { type BytePairModel, type LibraryTokenizer, library, type Splitter } from "./library.ts";
-import { matches, ruleOf, whole } from "./splitWords.ts";
+import { ruleOf, whole } from "./splitWords.ts";
 
 /** Returns the ids of a text. Throws for a token that has none. */
 export type EncodeIds = (text: string, addSpecialTokens: boolean) => number[];
@@ -28,17 +28,18 @@ export function encoderOf(tokenizer: LibraryTokenizer, label: string): EncodeIds
   );
   return (text, addSpecialTokens) => {
     const [before, after] = around.get(addSpecialTokens) as number[][];
-    const ids = [...before];
+    const ids = new IdList();
+    for (const id of before) ids.push(id);
     for (const [index, section] of sections(tokenizer, tokenizer.splitter_unnormalized, text).entries()) {
       const added = tokenizer.added_tokens_map.get(section);
       if (added) ids.push(added.id);
       else if (section !== "") encodeSection(section, index, ids);
     }
     for (const id of after) ids.push(id);
-    return ids;
+    return ids.toArray();
   };
 
-  function encodeSection(section: string, index: number, ids: number[]): void {
+  function encodeSection(section: string, index: number, ids: IdList): void {
     const plain = tokenizer.remove_space === true ? section.trim().split(/\s+/).join(" ") : section;
     const normal = tokenizer.normalizer ? tokenizer.normalizer(plain) : plain;
     for (const part of sections(tokenizer, tokenizer.splitter_normalized, normal)) {
@@ -68,8 +69,33 @@ function specialTokens({ post_processor }: LibraryTokenizer, add: boolean): [str
   return [tokens.slice(0, at), tokens.slice(at + 1)];
 }
 
+/** Ids in a list before they are packed: a list that grows to millions is copied many times. */
+const idsInPiece = 65_536;
+
+/** Gathers the ids of a text. */
+class IdList {
+  readonly #pieces: Int32Array[] = [];
+  #last: number[] = [];
+
+  push(id: number): void {
+    if (this.#last.length === idsInPiece) {
+      this.#pieces.push(Int32Array.from(this.#last));
+      this.#last = [];
+    }
+    this.#last.push(id);
+  }
+
+  toArray(): number[] {
+    if (this.#pieces.length === 0) return this.#last;
+    const ids = new Array<number>(this.#pieces.length * idsInPiece + this.#last.length);
+    let at = 0;
+    for (const piece of [...this.#pieces, this.#last]) for (const id of piece) ids[at++] = id;
+    return ids;
+  }
+}
+
 /** Appends the ids of a text without added tokens. */
-type EncodeWords = (text: string, sectionIndex: number, ids: number[]) => void;
+type EncodeWords = (text: string, sectionIndex: number, ids: IdList) => void;
 
 function wordEncoder(
   { pre_tokenizer }: LibraryTokenizer,
@@ -81,12 +107,13 @@ function wordEncoder(
   const cut = cutter(model);
   const unknown = model.fuse_unk ? model.unk_token_id : undefined;
   return (text, section_index, ids) => {
-    const start = ids.length;
+    let previous: number | undefined;
     for (const word of split(text, { section_index })) {
       for (const part of cut(word)) {
         for (const id of known(part)) {
           // A run of unknown characters is one unknown token.
-          if (id !== unknown || ids.length === start || ids[ids.length - 1] !== unknown) ids.push(id);
+          if (unknown === undefined || id !== unknown || previous !== unknown) ids.push(id);
+          previous = id;
         }
       }
     }
@@ -97,19 +124,38 @@ function wordEncoder(
 const longWord = 1000;
 
 /**
- * Returns what cuts long words, which are texts with U+2581 for spaces: before each such sign that
- * stands behind another character. No token has one there unless a merge makes it, so the parts
- * have the tokens that they have in the whole. A model that drops characters, for it has no unknown
+ * Returns what cuts long words wherever no merge joins the characters on both sides: the parts have
+ * the tokens that they have in the whole. A model that drops characters, for it has no unknown
  * token, might merge what stood on both sides of one: its words stay whole.
  */
 function cutter(model: BytePairModel): (word: string) => Iterable<string> {
   const { merges, unk_token, end_of_word_suffix: end, continuing_subword_suffix: continuing } = model;
-  let canCut: boolean | undefined = unk_token == null || end || continuing ? false : undefined;
+  const canCut = unk_token != null && !end && !continuing;
+  let joined: ReadonlySet<string> | undefined;
   return (word) => {
-    if (word.length < longWord) return [word];
-    canCut ??= !merges.some(([a, b]) => /[^\u2581]\u2581/u.test(a + b));
-    return canCut ? matches(word, /\u2581*[^\u2581]+|\u2581+/gu) : [word];
+    if (!canCut || word.length < longWord || model.tokens_to_ids.has(word)) return [word];
+    joined ??= new Set(merges.map(([a, b]) => lastOf(a) + firstOf(b)));
+    return partsOf(word, joined);
   };
+}
+
+const firstOf = (text: string): string => /^./su.exec(text)?.[0] ?? "";
+const lastOf = (text: string): string => /.$/su.exec(text)?.[0] ?? "";
+
+/** Cuts a word between characters that are not joined. */
+function* partsOf(word: string, joined: ReadonlySet<string>): Generator<string> {
+  let start = 0;
+  let at = 0;
+  let before = "";
+  for (const character of word) {
+    if (at > 0 && !joined.has(before + character)) {
+      yield word.slice(start, at);
+      start = at;
+    }
+    before = character;
+    at += character.length;
+  }
+  yield word.slice(start);
 }
 
 /** Words that are remembered, and their length: longer ones would hold on to their text. */

@@ -6,7 +6,7 @@ import * as huggingFace from "@huggingface/tokenizers";
 /** A tokenizer of @huggingface/tokenizers. */
 export interface LibraryTokenizer {
   readonly model: { readonly tokens_to_ids: ReadonlyMap<string, number>; readonly unk_token_id?: number };
-  readonly normalizer: ((text: string) => string) | null;
+  readonly normalizer: (((text: string) => string) & Normalizer) | null;
   readonly post_processor: ((tokens: string[], pair: null, addSpecialTokens: boolean) => { tokens: string[] }) | null;
   readonly splitter_unnormalized: Splitter;
   readonly splitter_normalized: Splitter;
@@ -33,6 +33,11 @@ interface AddedToken {
 /** Splits a text at added tokens, which are parts too. */
 export interface Splitter {
   split(text: string): string[];
+}
+
+/** Any of its normalizers. */
+export interface Normalizer {
+  normalize(text: string): string;
 }
 
 /** Any of its pre-tokenizers. */
@@ -71,6 +76,10 @@ export interface ByteLevelPreTokenizer extends PreTokenizer {
 interface Library {
   BPE: new (config: object) => BytePairModel;
   Tokenizer: new (tokenizerJson: object, tokenizerConfig: object) => LibraryTokenizer;
+  SequenceNormalizer: new (config: object) => { readonly normalizers: readonly (Normalizer | null)[] } & Normalizer;
+  ReplaceNormalizer: new (
+    config: object,
+  ) => Normalizer & { readonly config: { readonly pattern?: { readonly String?: string }; readonly content?: string } };
   SequencePreTokenizer: new (
     config: object,
   ) => { readonly tokenizers: readonly (PreTokenizer | null)[] } & PreTokenizer;

@@ -47,7 +47,7 @@ function inTurn(before: Rule, { split, write }: Rule): Rule {
   };
 }
 
-export function* matches(text: string, pattern: RegExp): Generator<string> {
+function* matches(text: string, pattern: RegExp): Generator<string> {
   for (const [word] of text.matchAll(pattern)) yield word;
 }
 

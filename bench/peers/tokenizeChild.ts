@@ -1,0 +1,14 @@
+// `tokenizeChild.ts MODEL DATA`: reads a JSONL file of one record and makes its tokens in a process
+// of its own, whose figures it prints as JSON.
+import { folderFiles } from "@lowrank/files";
+import { Tokenizer } from "@lowrank/models";
+import { loadDataset, tokenizeExample } from "@lowrank/train";
+import { peakBytes } from "../lib/peakBytes.ts";
+
+const [model, data] = process.argv.slice(2) as [string, string];
+const tokenizer = await Tokenizer.fromFiles(await folderFiles(model));
+const start = performance.now();
+const [example] = await loadDataset(data);
+const { inputIds } = await tokenizeExample(tokenizer, example!);
+const seconds = (performance.now() - start) / 1000;
+console.log(JSON.stringify({ tokens: inputIds.length, seconds, peakMB: peakBytes() / 1e6 }));
