@@ -11,20 +11,23 @@ export type EncodeIds = (text: string, addSpecialTokens: boolean) => number[];
  * by itself. `label` is the tokenizer's name in errors.
  */
 export function encoderOf(tokenizer: LibraryTokenizer, label: string): EncodeIds {
-  const idOf = (token: string): number => {
-    const { tokens_to_ids, unk_token_id } = tokenizer.model;
-    const id = tokenizer.added_tokens_map.get(token)?.id ?? tokens_to_ids.get(token) ?? unk_token_id;
-    if (id !== undefined) return id;
-    throw new Error(`${label}: ${JSON.stringify(token)} is not in the vocabulary, which has no unk_token`);
-  };
   const { model, do_lowercase_and_remove_accent: folds } = tokenizer;
+  const idsOf = (tokens: readonly string[], text: string): number[] =>
+    tokens.map((token) => {
+      const id = tokenizer.added_tokens_map.get(token)?.id ?? model.tokens_to_ids.get(token) ?? model.unk_token_id;
+      if (id != null) return id;
+      const unknown = token === model.unk_token ? unknownIn(tokenizer, text, token) : token;
+      throw new Error(
+        `tokenizer.json of ${label}: model has no token for ${JSON.stringify(unknown)}; set unk_${model.scores ? "id" : "token"} to one of its vocabulary`,
+      );
+    });
   if (!(model instanceof library.BPE) || folds) {
     return (text, addSpecialTokens) =>
-      tokenizer.tokenize_helper(text, { add_special_tokens: addSpecialTokens }).tokens.map(idOf);
+      idsOf(tokenizer.tokenize_helper(text, { add_special_tokens: addSpecialTokens }).tokens, text);
   }
-  const encodeWords = wordEncoder(tokenizer, model, idOf);
+  const encodeWords = wordEncoder(tokenizer, model, idsOf);
   const around = new Map(
-    [true, false].map((add) => [add, specialTokens(tokenizer, add).map((part) => part.map(idOf))]),
+    [true, false].map((add) => [add, specialTokens(tokenizer, add).map((part) => idsOf(part, ""))]),
   );
   return (text, addSpecialTokens) => {
     const [before, after] = around.get(addSpecialTokens) as number[][];
@@ -49,6 +52,10 @@ export function encoderOf(tokenizer: LibraryTokenizer, label: string): EncodeIds
     }
   }
 }
+
+/** Returns the first character of a text whose token is the unknown one, or the text. */
+const unknownIn = (tokenizer: LibraryTokenizer, text: string, unknownToken: string): string =>
+  Array.from(text).find((character) => tokenizer.tokenize_helper(character, {}).tokens.includes(unknownToken)) ?? text;
 
 /** Splits off added tokens; those that say so take the white space beside them away. */
 function sections({ added_tokens_map }: LibraryTokenizer, splitter: Splitter, text: string): string[] {
@@ -100,10 +107,10 @@ type EncodeWords = (text: string, sectionIndex: number, ids: IdList) => void;
 function wordEncoder(
   { pre_tokenizer }: LibraryTokenizer,
   model: BytePairModel,
-  idOf: (token: string) => number,
+  idsOf: (tokens: readonly string[], text: string) => number[],
 ): EncodeWords {
   const { split, write = (word: string) => word } = pre_tokenizer ? ruleOf(pre_tokenizer) : whole;
-  const known = remembering((word) => model.encode([write(word)]).map(idOf));
+  const known = remembering((word) => idsOf(model.encode([write(word)]), word));
   const cut = cutter(model);
   const unknown = model.fuse_unk ? model.unk_token_id : undefined;
   return (text, section_index, ids) => {

@@ -5,7 +5,7 @@ import * as huggingFace from "@huggingface/tokenizers";
 
 /** A tokenizer of @huggingface/tokenizers. */
 export interface LibraryTokenizer {
-  readonly model: { readonly tokens_to_ids: ReadonlyMap<string, number>; readonly unk_token_id?: number };
+  readonly model: TokenizerModel;
   readonly normalizer: (((text: string) => string) & Normalizer) | null;
   readonly post_processor: ((tokens: string[], pair: null, addSpecialTokens: boolean) => { tokens: string[] }) | null;
   readonly splitter_unnormalized: Splitter;
@@ -15,12 +15,29 @@ export interface LibraryTokenizer {
   readonly pre_tokenizer: PreTokenizer | null;
   readonly decoder: Decoder | null;
   /** Splits off added tokens, encodes what is between them, and adds special tokens. */
-  tokenize_helper(text: string, options: { add_special_tokens: boolean }): { tokens: string[] };
+  tokenize_helper(text: string, options: { add_special_tokens?: boolean }): { tokens: string[] };
   readonly added_tokens_map: ReadonlyMap<string, AddedToken>;
   decode(ids: number[], options: { skip_special_tokens: boolean }): string;
   token_to_id(token: string): number | undefined;
   id_to_token(id: number): string | undefined;
   get_vocab(): Map<string, number>;
+}
+
+/** Any of its models, which make tokens of words. */
+export interface TokenizerModel {
+  /** The model in `tokenizer.json`. */
+  readonly config: { readonly type?: string; readonly unk_token?: string; readonly byte_fallback?: boolean };
+  /** Scores of pieces, which only a Unigram has. */
+  readonly scores?: readonly number[];
+  /** Added tokens too. */
+  readonly tokens_to_ids: ReadonlyMap<string, number>;
+  /** `unk_id` as the file has it, or the id of `unk_token` where the vocabulary holds that. */
+  unk_token_id?: number | null;
+  readonly unk_token?: string | null;
+  /** The tokens of words; what has none stands for itself, or the unknown token does. */
+  encode(words: readonly string[]): string[];
+  /** Those, with runs of unknown tokens as one where the model has it so. */
+  _call(words: readonly string[]): string[];
 }
 
 interface AddedToken {
@@ -49,20 +66,15 @@ export interface PreTokenizer {
 export type Decoder = object;
 
 /** Its byte-pair encoder. */
-export interface BytePairModel {
-  readonly tokens_to_ids: ReadonlyMap<string, number>;
-  readonly unk_token?: string | null;
+export interface BytePairModel extends TokenizerModel {
   readonly byte_fallback: boolean;
   readonly end_of_word_suffix?: string | null;
-  readonly unk_token_id?: number;
   /** True if a run of unknown tokens is one. */
   readonly fuse_unk: boolean;
   readonly merges: readonly (readonly [string, string])[];
   readonly continuing_subword_suffix?: string | null;
   /** The tokens of a word. */
   bpe(word: string): string[];
-  /** The tokens of words; bytes or unknown ones stand for what the vocabulary lacks. */
-  encode(words: readonly string[]): string[];
 }
 
 /** Its pre-tokenizer that writes bytes as characters. */

@@ -1,4 +1,11 @@
-import { type BytePairModel, type Decoder, type LibraryTokenizer, library, type PreTokenizer } from "./library.ts";
+import {
+  type BytePairModel,
+  type Decoder,
+  type LibraryTokenizer,
+  library,
+  type PreTokenizer,
+  type TokenizerModel,
+} from "./library.ts";
 
 // Unicode White_Space, which \s means to the Rust library; JavaScript's \s
 // lacks U+0085 and adds U+FEFF.
@@ -11,10 +18,13 @@ const gpt2Pattern = new RegExp(
 /**
  * Makes the JavaScript library follow the Rust library's rules in place of JavaScript's own, so
  * that ids and text are those of Python. They differ in white space, digits (all of \p{N}),
- * characters that the vocabulary lacks, and runs of byte tokens.
+ * characters and words that the vocabulary lacks, and runs of byte tokens.
  */
 export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): void {
   if (model instanceof library.BPE) dropMissing(model);
+  if (model.scores) fixUnknownPieces(model);
+  // The JavaScript library takes the unknown token of words from tokenizer_config.json.
+  else model.unk_token_id = model.tokens_to_ids.get(model.config.unk_token as string);
   if (pre_tokenizer) fixPreTokenizer(pre_tokenizer);
   if (decoder) fixDecoder(decoder);
 }
@@ -27,12 +37,32 @@ export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): 
 function dropMissing(model: BytePairModel): void {
   const { tokens_to_ids: ids, unk_token, byte_fallback, end_of_word_suffix } = model;
   if (unk_token != null || end_of_word_suffix) return;
-  const encoder = new TextEncoder();
-  const byteToken = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
-  const isKnown = (character: string) =>
-    ids.has(character) || (byte_fallback && [...encoder.encode(character)].every((byte) => ids.has(byteToken(byte))));
+  const isKnown = (character: string) => ids.has(character) || (byte_fallback && bytesOf(character, ids));
   const bpe = model.bpe.bind(model);
   model.bpe = (word) => bpe([...word].filter(isKnown).join(""));
+}
+
+/** Returns the tokens of a text's bytes; undefined where one is missing. */
+function bytesOf(text: string, ids: TokenizerModel["tokens_to_ids"]): string[] | undefined {
+  const tokens = Array.from(
+    new TextEncoder().encode(text),
+    (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`,
+  );
+  return tokens.every((token) => ids.has(token)) ? tokens : undefined;
+}
+
+/**
+ * Makes one token of a run of unknown pieces in a word, not across words, and writes it as bytes
+ * where the model falls back to them and has all of them.
+ */
+function fixUnknownPieces(model: TokenizerModel): void {
+  const { tokens_to_ids: ids, unk_token_id, config } = model;
+  const call = model._call.bind(model);
+  const hasBytes = config.byte_fallback && unk_token_id != null;
+  model._call = (words) =>
+    words.flatMap((word) =>
+      call([word]).flatMap((piece) => (ids.has(piece) || !hasBytes ? piece : (bytesOf(piece, ids) ?? piece))),
+    );
 }
 
 function fixPreTokenizer(part: PreTokenizer): void {
