@@ -99,8 +99,9 @@ function report(timings: Map<string, DecodeTiming[]>): Map<string, Speed> {
 
 /**
  * Prints tokens/s and ends with one line of JSON: ours with the file's own blocks over each peer's,
- * NF4's decode speed over f32's in Node, and that of sampling (temperature, top-k, top-p) over the
- * likeliest token's, by median. A peer that is not there has no key.
+ * NF4's speed over f32's in Node, multiplied in f32 and in integers, and that of sampling
+ * (temperature, top-k, top-p) over the likeliest token's, by median. A peer that is not there has
+ * no key.
  */
 export async function bench(): Promise<void> {
   const start = performance.now();
@@ -114,7 +115,7 @@ export async function bench(): Promise<void> {
   };
   for (const threads of [1, 2]) {
     const backend = await wasm({ threads });
-    const kinds: LowrankWeights[] = threads === 1 ? ["q4_1", "nf4", "f32"] : ["q4_1"];
+    const kinds: LowrankWeights[] = threads === 1 ? ["q4_1", "nf4", "nf4 int8", "f32"] : ["q4_1"];
     for (const weights of kinds) {
       const name = `lowrank ${weights}${threads > 1 ? `, ${threads} threads` : ""}`;
       await add(name, () => lowrankDecode(name, model, task, { weights, backend }));
@@ -148,6 +149,8 @@ export async function bench(): Promise<void> {
   ratio("vsLlamaCpp", "lowrank q4_1", "node-llama-cpp", "decode");
   ratio("promptVsLlamaCpp", "lowrank q4_1", "node-llama-cpp", "prompt");
   ratio("nf4VsF32", "lowrank nf4", "lowrank f32", "decode");
+  ratio("nf4Int8VsF32", "lowrank nf4 int8", "lowrank f32", "decode");
+  ratio("promptNf4Int8VsF32", "lowrank nf4 int8", "lowrank f32", "prompt");
   ratio("sampledVsGreedy", "lowrank q4_1, sampled", "lowrank q4_1", "decode");
   console.log(`\n${JSON.stringify({ decode: figures })}`);
 }

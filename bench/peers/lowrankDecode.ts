@@ -1,13 +1,13 @@
 import { type Backend, init } from "@lowrank/core";
 import { type GenerateOptions, generate, loadModel } from "@lowrank/models";
-import { quantize } from "@lowrank/nn";
+import { quantize, quantizeActivations } from "@lowrank/nn";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
 /**
  * The form of the weights in memory: widened to f32, in the file's q4_1 blocks and multiplied in
- * integers, or quantised to nf4 as bitsandbytes does.
+ * integers, or quantised to nf4 as bitsandbytes does and multiplied in f32 or in integers.
  */
-export type LowrankWeights = "f32" | "q4_1" | "nf4";
+export type LowrankWeights = "f32" | "q4_1" | "nf4" | "nf4 int8";
 
 /** Lowrank on a GGUF file, by path or as a Blob. */
 export async function lowrankDecode(
@@ -19,7 +19,8 @@ export async function lowrankDecode(
   await init(backend);
   const asFile = { weights: "packed", activations: "int8" } as const;
   const { model, tokenizer } = await loadModel(source, weights === "q4_1" ? asFile : {});
-  if (weights === "nf4") await quantize(model, { quantType: "nf4" });
+  if (weights.startsWith("nf4")) await quantize(model, { quantType: "nf4" });
+  if (weights === "nf4 int8") quantizeActivations(model);
   const ids = tokenizer!.encode(task.prompt);
   if (ids.length !== task.promptTokens) throw new Error(`the prompt is ${ids.length} tokens, not ${task.promptTokens}`);
   return {
