@@ -34,6 +34,7 @@ let options: { hub: { endpoint: string; cacheDir?: string } };
 let cacheDir: string | undefined;
 let expected: number[][];
 let adapted: number[][];
+let shards = 0;
 
 beforeAll(async () => {
   await init(reference());
@@ -53,6 +54,9 @@ beforeAll(async () => {
   const file = new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());
   contents.set("tokenizer.json", tokenizerJson);
   await hub.put({ name: "org/model" }, [...contents, ["pytorch_model.bin", "x"], ["onnx/model.onnx", "x"]]);
+  const inShards = await modelFileContents(model, config, { maxShardSize: 40_000 });
+  shards = [...inShards.keys()].filter((name) => name.endsWith(".safetensors")).length;
+  await hub.put({ name: "org/sharded" }, [...inShards, ["model.F32.gguf", file]]);
   await hub.put({ name: "org/quantised", tags: { v1: fakeCommit } }, [["model.F32.gguf", file]]);
 
   const peft = await getPeftModel(model, new LoraConfig({ r: 2, initLoraWeights: false, targetModules: "all-linear" }));
@@ -65,6 +69,7 @@ afterAll(async () => {
   if (cacheDir) await globalThis.process.getBuiltinModule("node:fs/promises").rm(cacheDir, { recursive: true });
 });
 
+const inNode = globalThis.process?.getBuiltinModule !== undefined;
 const bodies = async () => (await hub.requests()).filter((line) => /\/resolve\/|\/lfs\//.test(line));
 
 test("a model and its tokenizer are downloaded, with progress, and then come from the cache", async () => {
@@ -77,7 +82,7 @@ test("a model and its tokenizer are downloaded, with progress, and then come fro
   const files = new Set(
     (await bodies()).map((line) =>
       line
-        .replace(/^.*(resolve|lfs)\/[^/]+\//, "")
+        .replace(/^.*(resolve|lfs)\/[^/]+\/| bytes=.*$/g, "")
         .split("/")
         .at(-1),
     ),
@@ -119,6 +124,24 @@ test("without the cache, only the header and the tensors that are needed come, b
   expect(bytesOf("model.F32.gguf", await hub.requests())).toBeGreaterThan(whole / 2);
   expect(requests.join()).not.toMatch(/pytorch_model|onnx/);
 });
+
+test.each([{ cache: false }, {}])(
+  "shards and a GGUF file are read by byte ranges, with the options %j",
+  async (more) => {
+    const hubOptions = { hub: { ...options.hub, ...more } };
+    const isRanged = !inNode || more.cache === false;
+    await hub.requests();
+    for (const address of ["hf://org/sharded", "hf://org/sharded/model.F32.gguf"]) {
+      const { model } = await loadModel(address, hubOptions);
+      expect(await generate(model, prompt, greedy)).toEqual(expected);
+      const asked = (await hub.requests()).filter((line) => /\/lfs\/.*\.(safetensors|gguf)/.test(line));
+      const files = new Set(asked.map((line) => /[^/]+\.(safetensors|gguf)/.exec(line)?.[0]));
+      expect(shards).toBeGreaterThan(1);
+      expect(files.size).toBe(address.endsWith("gguf") ? 1 : shards);
+      for (const line of asked) expect(/ bytes=\d+-\d+$/.test(line)).toBe(isRanged);
+    }
+  },
+);
 
 test("a GGUF file of a repository is a model", async () => {
   const { model } = await loadModel("hf://org/quantised@v1/model.F32.gguf", options);

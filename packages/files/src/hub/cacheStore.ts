@@ -1,20 +1,25 @@
-import { blobSource } from "@lowrank/core";
-import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
+import type { ByteSource } from "@lowrank/core";
+import { blockBytes, blockSource } from "./blockSource.ts";
+import type { Bringing, HubFile, HubStore } from "./hubStore.ts";
 
 /** The name of the cache in a page's Cache Storage. */
 const cacheName = "lowrank-hub";
 
-/** Bytes of a file that are kept together. */
-const partBytes = 1 << 24;
+/** A block of a file, and true if it has just come. */
+interface Block {
+  readonly bytes: Uint8Array;
+  readonly isNew: boolean;
+}
 
 /**
- * The cache of one repository in a page's Cache Storage. A file lies there in parts, each under its
- * offset, since an entry cannot grow: an interrupted download loses nothing that has come.
+ * The cache of one repository in a page's Cache Storage. Files are read by byte ranges, in blocks:
+ * one that was never read is asked for and kept, each under its number. So a page holds one block
+ * of a file, and an interrupted load loses nothing that has come.
  */
 export async function cacheStore(endpoint: string, repo: string): Promise<HubStore> {
   if (!globalThis.caches) {
     throw new Error(
-      `hf://${repo}: this page has no Cache Storage to keep files in; serve it by https or from localhost, or give urlFiles(address)`,
+      `hf://${repo}: this page has no Cache Storage to keep files in; serve it by https or from localhost, or keep nothing, by hub: { cache: false }`,
     );
   }
   const cache = await caches.open(cacheName);
@@ -22,42 +27,75 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
   const refOf = (revision: string) => `${root}/refs/${encodeURIComponent(revision)}`;
   const snapshotOf = (commit: string) => `${root}/snapshots/${commit}/`;
   const pointerOf = (commit: string, path: string) => snapshotOf(commit) + encodeURI(path);
-  const partOf = ({ etag }: Pick<HubFile, "etag">, offset: number) => `${root}/blobs/${etag}?offset=${offset}`;
-
-  /** The parts of a file from its start on, up to the first gap. */
-  const partsOf = async (file: Pick<HubFile, "etag">): Promise<Blob[]> => {
-    const parts: Blob[] = [];
-    for (let offset = 0; ; offset += parts[parts.length - 1].size) {
-      const part = await cache.match(partOf(file, offset));
-      if (!part) return parts;
-      parts.push(await part.blob());
-    }
-  };
-  const lengthOf = (parts: readonly Blob[]) => parts.reduce((sum, { size }) => sum + size, 0);
+  const coming = new Map<string, Promise<Block>>();
 
   return {
     label: `Cache Storage, ${cacheName}`,
     readRef: async (revision) => (await cache.match(refOf(revision)))?.text(),
     writeRef: (revision, commit) => put(refOf(revision), commit),
-    find: async (commit, path) => {
+    find: async (commit, path, from) => {
       const pointer = await cache.match(pointerOf(commit, path));
       if (!pointer) return undefined;
       const file: HubFile = await pointer.json();
-      const parts = await partsOf(file);
-      return lengthOf(parts) === file.size ? blobSource(new Blob(parts)) : undefined;
+      return sourceOf(commit, file, from);
     },
     list: async (commit) => {
       const entries = await cache.keys();
       const start = snapshotOf(commit);
       return entries.flatMap(({ url }) => (url.startsWith(start) ? [decodeURI(url.slice(start.length))] : []));
     },
-    holds: async (file) => {
-      // Of an empty file there is no part that could be missing, but its pointer is made anew.
-      return file.size > 0 && lengthOf(await partsOf(file)) === file.size;
-    },
-    openPartial: async (file) => partialOf(file, lengthOf(await partsOf(file))),
-    link: (commit, file) => put(pointerOf(commit, file.path), JSON.stringify(file)),
+    bring: (commit, file) => put(pointerOf(commit, file.path), JSON.stringify(file)),
   };
+
+  /** Reads a file's blocks; with `from` those that are missing come from the hub. */
+  function sourceOf(commit: string, file: HubFile, from: Bringing | undefined): ByteSource {
+    const { path: name, size: total } = file;
+    let remote: Promise<ByteSource> | undefined;
+    const ask =
+      from &&
+      (async (start: number, length: number) => {
+        remote ??= from.client().then((client) => client.source(commit, file));
+        return (await remote).read(start, length);
+      });
+    const here = new Set<number>();
+    return blockSource(total, async (index) => {
+      const { bytes, isNew } = await blockOf(file, index, ask);
+      here.add(index);
+      const loaded = Math.min(here.size * blockBytes, total);
+      if (isNew) from?.onProgress?.({ loaded, total, name });
+      return bytes;
+    });
+  }
+
+  /** Two readers of one block wait for one answer. */
+  function blockOf(...[file, index, ask]: Parameters<typeof readBlock>): Promise<Block> {
+    const key = `${file.etag}/${index}`;
+    let block = coming.get(key);
+    if (!block) {
+      block = readBlock(file, index, ask).finally(() => coming.delete(key));
+      coming.set(key, block);
+    }
+    return block;
+  }
+
+  async function readBlock(
+    { path, size, etag }: HubFile,
+    index: number,
+    ask: ByteSource["read"] | undefined,
+  ): Promise<Block> {
+    const start = index * blockBytes;
+    const length = Math.min(blockBytes, size - start);
+    const key = `${root}/blobs/${etag}?block=${index}`;
+    const kept = await (await cache.match(key))?.arrayBuffer();
+    if (kept?.byteLength === length) return { bytes: new Uint8Array(kept), isNew: false };
+    if (!ask) {
+      const where = `bytes ${start} to ${start + length} of ${path}`;
+      throw new Error(`hf://${repo}: ${where} were never read; load it once with the hub in reach`);
+    }
+    const bytes = await ask(start, length);
+    await put(key, bytes as Uint8Array<ArrayBuffer>);
+    return { bytes, isNew: true };
+  }
 
   async function put(key: string, body: BodyInit): Promise<void> {
     try {
@@ -66,42 +104,9 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
       if ((error as Error).name !== "QuotaExceededError") throw error;
       const { usage = 0, quota = 0 } = await navigator.storage.estimate();
       throw new Error(
-        `hf://${repo}: the browser gives this site ${quota} bytes, of which ${usage} are used; free some, caches.delete("${cacheName}") say`,
+        `hf://${repo}: the browser gives this site ${quota} bytes, of which ${usage} are used; free some, caches.delete("${cacheName}") say, or keep nothing, by hub: { cache: false }`,
         { cause: error },
       );
     }
-  }
-
-  function partialOf(file: HubFile, there: number): PartialFile {
-    let start = there;
-    let pending: Uint8Array<ArrayBuffer>[] = [];
-    const length = () => start + pending.reduce((sum, bytes) => sum + bytes.length, 0);
-    const flush = async () => {
-      const end = length();
-      if (end > start) await put(partOf(file, start), new Blob(pending));
-      pending = [];
-      start = end;
-    };
-    return {
-      get length() {
-        return length();
-      },
-      write: async (position, bytes) => {
-        if (position !== length()) {
-          await flush();
-          start = position;
-        }
-        pending.push(bytes);
-        if (length() - start >= partBytes) await flush();
-      },
-      keep: flush,
-      discard: async () => {
-        pending = [];
-        const start = partOf(file, 0).replace(/0$/, "");
-        const keys = (await cache.keys()).filter(({ url }) => url.startsWith(start));
-        await Promise.all(keys.map((key) => cache.delete(key)));
-      },
-      finish: flush,
-    };
   }
 }

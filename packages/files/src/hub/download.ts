@@ -1,7 +1,22 @@
-import type { OnProgress } from "@lowrank/core";
 import { InterruptedBody } from "../interruptedBody.ts";
-import type { HubClient } from "./hubClient.ts";
-import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
+import type { Bringing, HubFile } from "./hubStore.ts";
+
+/** The part of a file that has come. */
+export interface PartialFile {
+  /** The number of bytes from the file's start that are there. */
+  readonly length: number;
+  /**
+   * Adds bytes at `position`, which is at most `length`. Two downloads of one file may write at
+   * once: both start within what is there, and their bytes are the same.
+   */
+  write(position: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Keeps what is there for a later download. */
+  keep(): Promise<void>;
+  /** Throws away what is there. */
+  discard(): Promise<void>;
+  /** Makes it the whole file. */
+  finish(): Promise<void>;
+}
 
 /**
  * Attempts in a row that may bring nothing. Each goes on where the one before broke; a connection
@@ -9,48 +24,31 @@ import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
  */
 const mostFruitless = 3;
 
-/** The way of a file into the store. */
-interface DownloadOptions {
-  label: string;
-  onProgress?: OnProgress;
-  signal?: AbortSignal;
-}
-
 /**
- * Brings a file of a commit into the store. What an interrupted download left there is not fetched
- * again. A broken connection is tried again, until three attempts in a row bring nothing; a file of
- * another length than the hub says is refused.
+ * Downloads a whole file into its part. What an interrupted download left there is
+ * not fetched again. A broken connection is tried again, until three attempts in a row bring
+ * nothing; a file of another length than the hub says is refused.
  */
-export async function download(
-  client: HubClient,
-  store: HubStore,
-  commit: string,
-  file: HubFile,
-  options: DownloadOptions,
-): Promise<void> {
-  if (!(await store.holds(file))) {
-    const part = await store.openPartial(file);
-    try {
-      await fill(client, part, commit, file, options);
-    } catch (error) {
-      await (error instanceof WrongLength ? part.discard() : part.keep());
-      throw error;
-    }
-    await part.finish();
+export async function download(part: PartialFile, commit: string, file: HubFile, from: Bringing): Promise<void> {
+  try {
+    await fill(part, commit, file, from);
+  } catch (error) {
+    await (error instanceof WrongLength ? part.discard() : part.keep());
+    throw error;
   }
-  await store.link(commit, file);
+  await part.finish();
 }
 
 class WrongLength extends Error {}
 
 async function fill(
-  client: HubClient,
   part: PartialFile,
   commit: string,
   file: HubFile,
-  { label, onProgress, signal }: DownloadOptions,
+  { client, label, onProgress, signal }: Bringing,
 ): Promise<void> {
   const { path: name, size: total } = file;
+  const { read } = await client();
   const check = (length: number) => {
     const told = `${label}: the hub says that ${name} has ${total} bytes, and ${length} came; nothing was kept`;
     if (length !== total) throw new WrongLength(told);
@@ -60,7 +58,7 @@ async function fill(
   for (let fruitless = 0; part.length < total; ) {
     const before = part.length;
     try {
-      for await (const { position, bytes } of client.read(commit, file, before)) {
+      for await (const { position, bytes } of read(commit, file, before)) {
         if (position + bytes.length > total) check(position + bytes.length);
         await part.write(position, bytes);
         signal?.throwIfAborted();

@@ -2,7 +2,8 @@ import type { FileHandle } from "node:fs/promises";
 import { absent } from "../absent.ts";
 import { folderFiles } from "../folderFiles.ts";
 import { nodeModules } from "../nodeModules.ts";
-import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
+import { download, type PartialFile } from "./download.ts";
+import type { HubFile, HubStore } from "./hubStore.ts";
 
 /**
  * The cache of one repository on disk (Node only), laid out as Python's huggingface_hub does:
@@ -36,27 +37,34 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
         return relative(snapshotOf(commit), join(parentPath, name)).replaceAll("\\", "/");
       });
     },
-    holds: async (file) => {
-      const size = await sizeOf(blobOf(file));
-      if (size === undefined || size === file.size) return size !== undefined;
-      throw new Error(
-        `${blobOf(file)} has ${size} bytes, and ${file.path} of ${repo} has ${file.size}; delete it, and load again`,
-      );
-    },
-    openPartial: async (file) => {
-      await fs.mkdir(join(root, "blobs"), { recursive: true });
-      return openPart(blobOf(file));
-    },
-    link: async (commit, file) => {
-      const pointer = join(snapshotOf(commit), file.path);
-      await fs.mkdir(dirname(pointer), { recursive: true });
-      const blob = blobOf(file);
-      await replace(pointer, async (part) => {
-        // Windows lets few users make symbolic links; a second name for the blob does as well.
-        await fs.symlink(relative(dirname(pointer), blob), part).catch(() => fs.link(blob, part));
-      });
+    bring: async (commit, file, from) => {
+      if (!(await holds(file))) {
+        await fs.mkdir(join(root, "blobs"), { recursive: true });
+        await download(await openPart(blobOf(file)), commit, file, from);
+      }
+      await link(commit, file);
     },
   };
+
+  /** Returns true if a content is there as a whole. */
+  async function holds(file: HubFile): Promise<boolean> {
+    const size = await sizeOf(blobOf(file));
+    if (size === undefined || size === file.size) return size !== undefined;
+    throw new Error(
+      `${blobOf(file)} has ${size} bytes, and ${file.path} of ${repo} has ${file.size}; delete it, and load again`,
+    );
+  }
+
+  /** Makes a content a file of a commit. */
+  async function link(commit: string, file: HubFile): Promise<void> {
+    const pointer = join(snapshotOf(commit), file.path);
+    await fs.mkdir(dirname(pointer), { recursive: true });
+    const blob = blobOf(file);
+    await replace(pointer, async (part) => {
+      // Windows lets few users make symbolic links; a second name for the blob does as well.
+      await fs.symlink(relative(dirname(pointer), blob), part).catch(() => fs.link(blob, part));
+    });
+  }
 
   /** Makes a file under another name, and gives it its name once it is whole. */
   async function replace(file: string, make: (part: string) => Promise<void>): Promise<void> {

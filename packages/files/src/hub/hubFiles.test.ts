@@ -57,10 +57,12 @@ describe("a model of the hub", () => {
     const source = await files.open("model.safetensors");
     expect(source.size).toBe(5000);
     expect(Array.from(await source.read(4990, 10))).toEqual(Array.from(weights.subarray(4990)));
+    // Node downloads whole files; a page asks for the ranges that are read.
+    const [config, whole] = inNode ? ["", ""] : [" bytes=0-38", " bytes=0-4999"];
     expect(await bodies()).toEqual([
-      `GET ${repo}/resolve/${fakeCommit}/config.json`,
-      `GET ${repo}/resolve/${fakeCommit}/model.safetensors`,
-      expect.stringMatching(/^GET -\/lfs\/.*\/model.safetensors$/),
+      `GET ${repo}/resolve/${fakeCommit}/config.json${config}`,
+      `GET ${repo}/resolve/${fakeCommit}/model.safetensors${whole}`,
+      expect.stringMatching(new RegExp(`^GET -/lfs/.*/model.safetensors${whole}$`)),
     ]);
     expect(progress.at(-1)).toEqual({ loaded: 5000, total: 5000, name: "model.safetensors" });
     expect(await files.list?.()).toEqual(["config.json", "model.safetensors", "pytorch_model.bin", "adapter/"]);
@@ -139,7 +141,7 @@ describe("a model of the hub", () => {
   });
 });
 
-describe("an interrupted download", () => {
+describe.runIf(inNode)("an interrupted download", () => {
   const path = "model.safetensors";
 
   it("goes on by a Range request when the connection breaks", async () => {
@@ -196,6 +198,71 @@ describe("an interrupted download", () => {
     expect(await (await open({ localFilesOnly: true }, `@${fakeCommit}`)).has(path)).toBe(false);
     expect(await readAll(await open())).toEqual(weights);
     expect((await bodies()).every((line) => !line.includes("bytes="))).toBe(true);
+  });
+});
+
+describe.runIf(!inNode)("in a page", () => {
+  const path = "model.safetensors";
+  const block = 2 ** 22;
+  const large = new Uint8Array(2.5 * block).map((_, i) => i * 7 + (i >> 16));
+  // Vitest takes seconds to compare as many bytes.
+  const isLarge = (bytes: Uint8Array) => bytes.length === large.length && bytes.every((byte, i) => byte === large[i]);
+  const ranges = async () => (await bodies()).flatMap((line) => (line.includes("lfs") ? line.split(" ").slice(2) : []));
+
+  it("the blocks of a file that are read come, and are kept for later loads", async () => {
+    await hub.put({ name: repo }, [[path, large]]);
+    const progress: Progress[] = [];
+    const source = await (await open({ onProgress: (report) => progress.push(report) })).open(path);
+    expect(await bodies()).toEqual([]);
+    expect(await source.read(block + 10, 20)).toEqual(large.slice(block + 10, block + 30));
+    expect(await source.read(block + 500, 20)).toEqual(large.slice(block + 500, block + 520));
+    expect(await ranges()).toEqual([`bytes=${block}-${2 * block - 1}`]);
+    expect(progress).toEqual([{ loaded: block, total: large.length, name: path }]);
+    const offline = await (await open({ localFilesOnly: true })).open(path);
+    expect(await offline.read(block, 5)).toEqual(large.slice(block, block + 5));
+    await expect(offline.read(block - 1, 5)).rejects.toThrow(
+      `hf://${repo}: bytes 0 to ${block} of ${path} were never read; load it once with the hub in reach`,
+    );
+    expect(isLarge(await readAll(await open()))).toBe(true);
+    expect(await ranges()).toEqual([`bytes=0-${block - 1}`, `bytes=${2 * block}-${2.5 * block - 1}`]);
+    expect(isLarge(await readAll(await open()))).toBe(true);
+    expect(await bodies()).toEqual([]);
+  });
+
+  it("a load that breaks off loses no block that came", async () => {
+    await hub.put({ name: repo }, [[path, large]]);
+    const source = await (await open()).open(path);
+    await source.read(0, block);
+    await hub.fail({ path, times: 3, cutAfter: 0 });
+    await expect(source.read(0, 2 * block)).rejects.toThrow(`broke off after ${block} of ${large.length} bytes`);
+    await hub.requests();
+    expect(isLarge(await readAll(await open()))).toBe(true);
+    expect((await ranges())[0]).toBe(`bytes=${block}-${2 * block - 1}`);
+  });
+
+  it("a broken connection is tried again from where it broke, and a signal ends it", async () => {
+    await hub.fail({ path, times: 2, cutAfter: 1000 });
+    expect(await readAll(await open())).toEqual(weights);
+    const controller = new AbortController();
+    const source = await (await open({ signal: controller.signal }, `@${fakeCommit}`)).open("pytorch_model.bin");
+    controller.abort();
+    await expect(source.read(0, 10)).rejects.toHaveProperty("name", "AbortError");
+  });
+
+  it.each([4000, 6000])("a file of %i bytes is refused, and nothing of it kept", async (length) => {
+    await hub.fail({ path, times: 1, length });
+    await expect(readAll(await open())).rejects.toThrow(`/${length}" where bytes 0-4999/5000 were asked for`);
+    expect(await readAll(await open())).toEqual(weights);
+  });
+
+  it("a server that knows no ranges is an error", async () => {
+    await hub.fail({ path, times: 1, whole: true });
+    await expect(readAll(await open())).rejects.toThrow("the server answered 200 to a Range request; expected 206");
+  });
+
+  it("no read goes beyond the end", async () => {
+    const source = await (await open()).open(path);
+    await expect(source.read(4990, 20)).rejects.toThrow("bytes 4990 to 5010 were asked for, of 5000");
   });
 });
 

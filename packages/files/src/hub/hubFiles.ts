@@ -1,7 +1,6 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile } from "../modelFiles.ts";
 import { namesIn } from "../namesIn.ts";
-import { download } from "./download.ts";
 import { hubAddressForms, parseHubAddress, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 import { type HubFilesOptions, hubFilesKeys, hubSettings } from "./hubSettings.ts";
@@ -11,9 +10,9 @@ const commitForm = /^[0-9a-f]{40}$/;
 
 /**
  * Files of a model on the Hugging Face hub, by `hf://org/name`, `hf://org/name@revision` or
- * `hf://org/name/folder`. A file is downloaded when it is opened, and kept: in Node in the cache of
- * Python's huggingface_hub, in a page in Cache Storage. Throws where the hub has no such model or
- * revision, or shows it to nobody without a token.
+ * `hf://org/name/folder`. In Node a file is downloaded when it is opened, into the cache of
+ * Python's huggingface_hub. In a page the byte ranges that are read are, into Cache Storage. Throws
+ * where the hub has no such model or revision, or shows it to nobody without a token.
  */
 export async function hubFiles(address: string | URL, options: HubFilesOptions = {}): Promise<ModelFiles> {
   checkOptions("hubFiles", options, hubFilesKeys);
@@ -40,6 +39,8 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
   const listing = once(async () => (await client()).filesOf(commit));
   const noteRevision = once(() => store.writeRef(revision, commit));
   const downloads = new Map<string, Promise<void>>();
+  const { onProgress } = options;
+  const from = { client, label, onProgress, signal };
   const pathOf = (name: string) => pathIn(folder, name, label);
   const files: ModelFiles = {
     label,
@@ -63,12 +64,12 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
   async function open(name: string): Promise<ByteSource> {
     signal?.throwIfAborted();
     const path = pathOf(name);
-    let found = await store.find(commit, path);
+    let found = await store.find(commit, path, offline ? undefined : from);
     if (!found) {
       const file = offline ? undefined : (await listing()).get(path);
       if (!file) throw await missingFile(files, name);
       await fetchOnce(file);
-      found = (await store.find(commit, path)) as ByteSource;
+      found = (await store.find(commit, path, from)) as ByteSource;
     }
     // Only now: as long as no file of the commit is there, the one before serves those offline.
     if (!offline && revision !== commit) await noteRevision();
@@ -77,10 +78,9 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
 
   /** Two readers of one file wait for one download. */
   async function fetchOnce(file: HubFile): Promise<void> {
-    const { onProgress } = options;
     let running = downloads.get(file.path);
     if (!running) {
-      running = (async () => download(await client(), store, commit, file, { label, onProgress, signal }))();
+      running = store.bring(commit, file, from);
       downloads.set(file.path, running);
     }
     return running.finally(() => downloads.delete(file.path));

@@ -9,8 +9,9 @@ export interface HubOptions {
   /** Takes files from the cache alone, as HF_HUB_OFFLINE=1 does. Default false. */
   localFilesOnly?: boolean;
   /**
-   * Keeps what is downloaded. Default true. False: of each file only the byte ranges that are read
-   * come over the network, and nothing is kept. Files offline come from the cache all the same.
+   * Keeps what is downloaded. Default true. In Node a file is kept as a whole; a page asks for byte
+   * ranges and keeps those. False: byte ranges everywhere, of which nothing is kept. Files offline
+   * come from the cache all the same.
    */
   cache?: boolean;
   /** The folder of the cache (Node only). Default: HF_HUB_CACHE, else HF_HOME/hub. */

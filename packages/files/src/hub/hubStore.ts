@@ -1,4 +1,5 @@
-import type { ByteSource } from "@lowrank/core";
+import type { ByteSource, OnProgress } from "@lowrank/core";
+import type { HubClient } from "./hubClient.ts";
 
 /** A file of a repository at one commit. */
 export interface HubFile {
@@ -8,38 +9,28 @@ export interface HubFile {
   readonly etag: string;
 }
 
-/** The part of a file that has come. */
-export interface PartialFile {
-  /** The number of bytes from the file's start that are there. */
-  readonly length: number;
-  /**
-   * Adds bytes at `position`, which is at most `length`. Two downloads of one file may write at
-   * once: both start within what is there, and their bytes are the same.
-   */
-  write(position: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Keeps what is there for a later download. */
-  keep(): Promise<void>;
-  /** Throws away what is there. */
-  discard(): Promise<void>;
-  /** Makes it the whole file. */
-  finish(): Promise<void>;
+/** The way of files into the store. */
+export interface Bringing {
+  readonly client: () => Promise<HubClient>;
+  readonly label: string;
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
 }
 
 /** The cache of one repository: contents by etag, and the files of commits, which name contents. */
 export interface HubStore {
   /** The place of the cache, for messages. */
   readonly label: string;
-  /** Returns the commit that a branch or tag was at when a file of it was last downloaded. */
+  /** Returns the commit that a branch or tag was at when a file of it was last opened. */
   readRef(revision: string): Promise<string | undefined>;
   writeRef(revision: string, commit: string): Promise<void>;
-  /** Opens a file of a commit; undefined where it is not there as a whole. */
-  find(commit: string, path: string): Promise<ByteSource | undefined>;
+  /**
+   * Opens a file of a commit; undefined where it was not brought. A store that keeps parts brings
+   * those that are missing as they are read; without `from` they are an error.
+   */
+  find(commit: string, path: string, from?: Bringing): Promise<ByteSource | undefined>;
   /** Names the files of a commit that are there. */
   list(commit: string): Promise<string[]>;
-  /** Returns true if a content is there as a whole. */
-  holds(file: HubFile): Promise<boolean>;
-  /** Opens what is there of a content. */
-  openPartial(file: HubFile): Promise<PartialFile>;
-  /** Makes a content a file of a commit. */
-  link(commit: string, file: HubFile): Promise<void>;
+  /** Makes a file of the hub one that `find` opens. */
+  bring(commit: string, file: HubFile, from: Bringing): Promise<void>;
 }

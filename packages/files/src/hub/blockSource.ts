@@ -1,0 +1,39 @@
+import type { ByteSource } from "@lowrank/core";
+
+/** Bytes of a file that are asked for and kept together. */
+export const blockBytes: number = 1 << 22;
+
+/**
+ * A source of `size` bytes over blocks, of which it holds the last one in memory. `block` returns a
+ * block by its number; all but the last have `blockBytes`.
+ */
+export function blockSource(size: number, block: (index: number) => Promise<Uint8Array>): ByteSource {
+  let last: { readonly index: number; readonly bytes: Uint8Array } | undefined;
+
+  async function blockAt(index: number): Promise<Uint8Array> {
+    if (last?.index !== index) last = { index, bytes: await block(index) };
+    return last.bytes;
+  }
+
+  async function readInto(offset: number, room: Uint8Array): Promise<void> {
+    const end = offset + room.length;
+    if (end > size) throw new Error(`bytes ${offset} to ${end} were asked for, of ${size}`);
+    for (let done = 0; done < room.length; ) {
+      const at = offset + done;
+      const start = at % blockBytes;
+      const bytes = (await blockAt((at - start) / blockBytes)).subarray(start, start + room.length - done);
+      room.set(bytes, done);
+      done += bytes.length;
+    }
+  }
+
+  return {
+    size,
+    readInto,
+    read: async (offset, length) => {
+      const room = new Uint8Array(length);
+      await readInto(offset, room);
+      return room;
+    },
+  };
+}
