@@ -141,26 +141,18 @@ function cutter(model: BytePairModel): (word: string) => Iterable<string> {
   let joined: ReadonlySet<string> | undefined;
   return (word) => {
     if (!canCut || word.length < longWord || model.tokens_to_ids.has(word)) return [word];
-    joined ??= new Set(merges.map(([a, b]) => lastOf(a) + firstOf(b)));
+    joined ??= new Set(merges.map(([a, b]) => `${a.at(-1)}${b[0]}`));
     return partsOf(word, joined);
   };
 }
 
-const firstOf = (text: string): string => /^./su.exec(text)?.[0] ?? "";
-const lastOf = (text: string): string => /.$/su.exec(text)?.[0] ?? "";
-
-/** Cuts a word between characters that are not joined. */
+/** Cuts a word between characters that are not joined; halves of a surrogate pair stay together. */
 function* partsOf(word: string, joined: ReadonlySet<string>): Generator<string> {
   let start = 0;
-  let at = 0;
-  let before = "";
-  for (const character of word) {
-    if (at > 0 && !joined.has(before + character)) {
-      yield word.slice(start, at);
-      start = at;
-    }
-    before = character;
-    at += character.length;
+  for (let at = 1; at < word.length; at++) {
+    if (joined.has(word[at - 1] + word[at]) || (word.charCodeAt(at) & 0xfc00) === 0xdc00) continue;
+    yield word.slice(start, at);
+    start = at;
   }
   yield word.slice(start);
 }

@@ -6,7 +6,7 @@ import * as huggingFace from "@huggingface/tokenizers";
 /** A tokenizer of @huggingface/tokenizers. */
 export interface LibraryTokenizer {
   readonly model: TokenizerModel;
-  readonly normalizer: (((text: string) => string) & Normalizer) | null;
+  readonly normalizer: (((text: string) => string) & TokenizerPart) | null;
   readonly post_processor: ((tokens: string[], pair: null, addSpecialTokens: boolean) => { tokens: string[] }) | null;
   readonly splitter_unnormalized: Splitter;
   readonly splitter_normalized: Splitter;
@@ -52,18 +52,20 @@ export interface Splitter {
   split(text: string): string[];
 }
 
-/** Any of its normalizers. */
-export interface Normalizer {
-  normalize(text: string): string;
+/** A normalizer, a pre-tokenizer or a decoder; a sequence has those of which it is one. */
+export interface TokenizerPart {
+  readonly normalizers?: readonly (TokenizerPart | null)[];
+  readonly tokenizers?: readonly (TokenizerPart | null)[];
+  readonly decoders?: readonly (TokenizerPart | null)[];
 }
 
 /** Any of its pre-tokenizers. */
-export interface PreTokenizer {
+export interface PreTokenizer extends TokenizerPart {
   pre_tokenize_text(text: string, options?: object): string[];
 }
 
 /** Any of its decoders. */
-export type Decoder = object;
+export type Decoder = TokenizerPart;
 
 /** Its byte-pair encoder. */
 export interface BytePairModel extends TokenizerModel {
@@ -88,10 +90,12 @@ export interface ByteLevelPreTokenizer extends PreTokenizer {
 interface Library {
   BPE: new (config: object) => BytePairModel;
   Tokenizer: new (tokenizerJson: object, tokenizerConfig: object) => LibraryTokenizer;
-  SequenceNormalizer: new (config: object) => { readonly normalizers: readonly (Normalizer | null)[] } & Normalizer;
   ReplaceNormalizer: new (
     config: object,
-  ) => Normalizer & { readonly config: { readonly pattern?: { readonly String?: string }; readonly content?: string } };
+  ) => TokenizerPart & {
+    normalize: (text: string) => string;
+    readonly config: { readonly pattern?: { readonly String?: string }; readonly content?: string | null };
+  };
   SequencePreTokenizer: new (
     config: object,
   ) => { readonly tokenizers: readonly (PreTokenizer | null)[] } & PreTokenizer;

@@ -1,10 +1,9 @@
 import {
   type BytePairModel,
-  type Decoder,
   type LibraryTokenizer,
   library,
-  type PreTokenizer,
   type TokenizerModel,
+  type TokenizerPart,
 } from "./library.ts";
 
 // Unicode White_Space, which \s means to the Rust library; JavaScript's \s
@@ -18,15 +17,22 @@ const gpt2Pattern = new RegExp(
 /**
  * Makes the JavaScript library follow the Rust library's rules in place of JavaScript's own, so
  * that ids and text are those of Python. They differ in white space, digits (all of \p{N}),
- * characters and words that the vocabulary lacks, and runs of byte tokens.
+ * characters and words that the vocabulary lacks, dollars of a replacement, and runs of byte tokens.
  */
-export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): void {
+export function matchRust({ normalizer, pre_tokenizer, model, decoder }: LibraryTokenizer): void {
   if (model instanceof library.BPE) dropMissing(model);
   if (model.scores) fixUnknownPieces(model);
   // The JavaScript library takes the unknown token of words from tokenizer_config.json.
   else model.unk_token_id = model.tokens_to_ids.get(model.config.unk_token as string);
-  if (pre_tokenizer) fixPreTokenizer(pre_tokenizer);
-  if (decoder) fixDecoder(decoder);
+  for (const part of [normalizer, pre_tokenizer, decoder]) for (const inner of innermost(part)) fix(inner);
+}
+
+/** A part, or those of which it is a sequence. */
+function* innermost(part: TokenizerPart | null): Generator<TokenizerPart> {
+  if (!part) return;
+  const inner = part.normalizers ?? part.tokenizers ?? part.decoders;
+  if (!inner) yield part;
+  else for (const one of inner) yield* innermost(one);
 }
 
 /**
@@ -65,22 +71,37 @@ function fixUnknownPieces(model: TokenizerModel): void {
     );
 }
 
-function fixPreTokenizer(part: PreTokenizer): void {
-  if (part instanceof library.SequencePreTokenizer) {
-    for (const inner of part.tokenizers) if (inner) fixPreTokenizer(inner);
+function fix(part: TokenizerPart): void {
+  if (part instanceof library.ReplaceNormalizer) {
+    replaceInPieces(part);
   } else if (part instanceof library.ByteLevelPreTokenizer) {
     part.pattern = gpt2Pattern;
   } else if (part instanceof library.DigitsPreTokenizer) {
     part.pattern = part.config.individual_digits ? /\P{N}+|\p{N}/gu : /\P{N}+|\p{N}+/gu;
-  }
-}
-
-function fixDecoder(part: Decoder): void {
-  if (part instanceof library.SequenceDecoder) {
-    for (const inner of part.decoders) fixDecoder(inner);
   } else if (part instanceof library.ByteFallbackDecoder) {
     part.text_decoder = new ByteRunDecoder();
   }
+}
+
+/** Characters of which one is replaced at a time. */
+const piece = 65_536;
+
+/**
+ * Replaces one character, as a space by U+2581, in pieces of a text. V8 returns a replaced text as
+ * a tree of its parts: for a text of 10 MB with spaces that is 130 MB.
+ */
+function replaceInPieces(part: InstanceType<typeof library.ReplaceNormalizer>): void {
+  const { pattern, content } = part.config;
+  const character = pattern?.String;
+  if (character === undefined || !/^[^\uD800-\uDFFF]$/.test(character)) return;
+  part.normalize = (text) => {
+    const pieces: string[] = [];
+    for (let at = 0; at < text.length; at += piece) {
+      const parts = text.slice(at, at + piece).split(character);
+      pieces.push(parts.join(content ?? ""));
+    }
+    return pieces.join("");
+  };
 }
 
 /**

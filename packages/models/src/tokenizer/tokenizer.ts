@@ -7,7 +7,6 @@ import type { TextSpan } from "./generationSpans.ts";
 import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";
 import { rawBytes } from "./rawBytes.ts";
-import { replaceInPieces } from "./replaceInPieces.ts";
 import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
 
 /** The parts of a tokenizer: the JSON values of its files. */
@@ -40,7 +39,6 @@ export class Tokenizer {
     const config = { clean_up_tokenization_spaces: false, ...tokenizerConfig, ...this.#specialTokens };
     this.#tokenizer = make(tokenizerJson, config, label);
     matchRust(this.#tokenizer);
-    replaceInPieces(this.#tokenizer);
     this.#encode = encoderOf(this.#tokenizer, label);
     this.vocabSize = this.#tokenizer.get_vocab().size;
     this.bosTokenId = this.#specialId("bos_token");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { library } from "./library.ts";
-import { replaceInPieces } from "./replaceInPieces.ts";
+import { matchRust } from "./matchRust.ts";
 import { byteLevelJson } from "./testing/byteLevelJson.ts";
 
 const replace = (character: string, content: string) => ({
@@ -17,7 +17,7 @@ function tokenizerOf(...normalizers: object[]) {
 test("a long text is what it is when it is taken as a whole, pairs of surrogates too", () => {
   const normalizers = [{ type: "Prepend", prepend: "▁" }, replace(" ", "▁"), replace("b", "")];
   const [whole, pieces] = [tokenizerOf(...normalizers), tokenizerOf(...normalizers)];
-  replaceInPieces(pieces);
+  matchRust(pieces);
   for (const text of ["", " ", "a b", "😀 b".repeat(50_000), ` ${"😀 b".repeat(50_000)}`]) {
     expect(pieces.normalizer?.(text)).toBe(whole.normalizer?.(text));
   }
@@ -25,12 +25,12 @@ test("a long text is what it is when it is taken as a whole, pairs of surrogates
 
 test("signs of what is put in mean nothing", () => {
   const tokenizer = tokenizerOf(replace(" ", "$&$&"));
-  replaceInPieces(tokenizer);
+  matchRust(tokenizer);
   expect(tokenizer.normalizer?.("a b")).toBe("a$&$&b");
 });
 
 test("a pattern of several characters is left to the library", () => {
   const tokenizer = tokenizerOf(replace("aa", "a"));
-  replaceInPieces(tokenizer);
+  matchRust(tokenizer);
   expect(tokenizer.normalizer?.("aaa aa")).toBe("aa a");
 });
