@@ -8,8 +8,8 @@ const before = 3;
 
 /**
  * Returns a WebAssembly module whose functions stand in another order, each behind those that it is
- * most alike. Deflate looks back 32 kB only, so that fewer bytes are left: 4 % fewer of the kernels.
- * The order is the same on every machine.
+ * most alike. Deflate looks back 32 kB only, so that fewer bytes are left, of the kernels 4 %
+ * fewer. The order is the same on every machine.
  */
 export function alikeTogether(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const places = new Map(orderOf(functionBodies(bytes)).map((body, place) => [body, place]));

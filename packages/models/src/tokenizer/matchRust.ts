@@ -17,7 +17,8 @@ const gpt2Pattern = new RegExp(
 /**
  * Makes the JavaScript library follow the Rust library's rules in place of JavaScript's own, so
  * that ids and text are those of Python. They differ in white space, digits (all of \p{N}),
- * characters and words that the vocabulary lacks, dollars of a replacement, and runs of byte tokens.
+ * characters and words that the vocabulary lacks, dollars of a replacement, and runs of byte
+ * tokens.
  */
 export function matchRust({ normalizer, pre_tokenizer, model, decoder }: LibraryTokenizer): void {
   if (model instanceof library.BPE) dropMissing(model);
