@@ -1,6 +1,12 @@
 import { ServingError } from "../api.ts";
 import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
-import { type AdapterContent, type AdapterFolder, findAdapter, readAdapter } from "./readAdapter.ts";
+import {
+  type AdapterContent,
+  type AdapterFolder,
+  findAdapter,
+  type KnownConfig,
+  readAdapter,
+} from "./readAdapter.ts";
 import type { StoreClock } from "./storeClock.ts";
 
 /** Options of `FoundAdapters`. */
@@ -34,11 +40,19 @@ export type Look =
   | { readonly version: string; readonly folder: AdapterFolder | null }
   | { readonly content: AdapterContent };
 
+/** The longest text of a configuration that is kept. */
+const longestKept = 4096;
+
+/** Texts of configurations that are shared: adapters of one kind of training have the same. */
+const mostShared = 32;
+
 /** Folders that the manifest does not name, by their path. They are looked at when used. */
 export class FoundAdapters {
   readonly #options: FoundOptions;
   readonly #byPath = new Map<string, FoundAdapter>();
   readonly #looks = new Map<string, Promise<Look>>();
+  /** The last new configurations, by their hash. */
+  readonly #configs = new Map<string, KnownConfig>();
   #listed: { readonly paths: readonly string[]; readonly at: number } | null = null;
 
   constructor(options: FoundOptions) {
@@ -87,11 +101,25 @@ export class FoundAdapters {
   }
 
   /** Takes a version that has proved good. */
-  accept(path: string, { version, folder }: AdapterContent, method: string): void {
+  accept(path: string, content: AdapterContent, method: string): void {
+    const { version } = content;
     const before = this.#byPath.get(path);
+    const folder = { ...content.folder, known: this.#knownConfig(content) };
     this.#byPath.set(path, { version, method, folder, looked: this.#options.clock.now() });
     if (before) this.#options.onChange();
     else this.#options.onAdded(path, version);
+  }
+
+  /** The configuration to keep with a folder; undefined where that is long. */
+  #knownConfig({ config: text, configHash: hash }: AdapterContent): KnownConfig | undefined {
+    if (text.length > longestKept) return undefined;
+    const known = this.#configs.get(hash) ?? { text, hash };
+    this.#configs.set(hash, known);
+    for (const oldest of this.#configs.keys()) {
+      if (this.#configs.size <= mostShared) break;
+      this.#configs.delete(oldest);
+    }
+    return known;
   }
 
   /** Keeps the version from before for files that have proved bad, until they change. */

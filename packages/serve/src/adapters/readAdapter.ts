@@ -5,6 +5,13 @@ import { sha256 } from "./sha256.ts";
 /** The name of the weights that PEFT writes. */
 const weightsName = "adapter_model.safetensors";
 
+/** A configuration that was read. */
+export interface KnownConfig {
+  readonly text: string;
+  /** The hash of the file. */
+  readonly hash: string;
+}
+
 /** The two files of an adapter, as they stand in a place. */
 export interface AdapterFolder {
   readonly path: string;
@@ -12,6 +19,8 @@ export interface AdapterFolder {
   readonly weights: AdapterFile;
   /** Changes when one of them does. */
   readonly state: string;
+  /** The content of `config`, where that was read before and need not be again. */
+  readonly known?: KnownConfig;
 }
 
 /** The content of an adapter's two files, all of one moment. */
@@ -19,6 +28,7 @@ export interface AdapterContent {
   /** The hash of both. */
   readonly version: string;
   readonly config: string;
+  readonly configHash: string;
   readonly weights: Uint8Array<ArrayBuffer>;
   /** Both files by name. */
   readonly files: ReadonlyMap<string, Uint8Array | string>;
@@ -50,7 +60,8 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
 
 /**
  * Reads an adapter's files and names their version. `found` is what `findAdapter` gave before: the
- * folder is looked at again if that has changed. Throws ServingError `adapter_refused` for files
+ * folder is looked at again if that has changed. A configuration known from before is that of the
+ * moment in which `found` was looked at, and so are the weights, which have not changed since. Throws ServingError `adapter_refused` for files
  * of more than `maxBytes`, and `unavailable` for files that keep changing meanwhile.
  */
 export async function readAdapter(
@@ -62,13 +73,14 @@ export async function readAdapter(
   for (let attempt = 0; attempt < attempts; attempt++) {
     const folder = (attempt === 0 && found) || (await findAdapter(place, path));
     checkSize(folder, maxBytes, place);
-    const read = await place.read(path, [folder.config, folder.weights]);
+    const { known } = folder;
+    const read = await place.read(path, known ? [folder.weights] : [folder.config, folder.weights]);
     if (!read) continue;
-    const [config, weights] = read;
-    const text = new TextDecoder().decode(config);
+    const weights = read.at(-1)!;
+    const { text, hash } = known ?? (await readConfig(read[0]));
     return {
-      version: await versionOf(config, folder.weights.name, weights),
-      ...{ folder, config: text, weights },
+      version: await versionOf(hash, folder.weights.name, weights),
+      ...{ folder, config: text, configHash: hash, weights },
       files: new Map<string, Uint8Array | string>([
         [configName, text],
         [folder.weights.name, weights],
@@ -111,12 +123,12 @@ function checkSize({ path, config, weights }: AdapterFolder, maxBytes: number, {
  * Returns the version of an adapter: what `sha256sum adapter_config.json adapter_model.safetensors
  * | sha256sum` prints in its folder.
  */
-async function versionOf(
-  config: Uint8Array<ArrayBuffer>,
-  name: string,
-  weights: Uint8Array<ArrayBuffer>,
-): Promise<string> {
-  return sha256(`${await sha256(config)}  ${configName}\n${await sha256(weights)}  ${name}\n`);
+async function versionOf(configHash: string, name: string, weights: Uint8Array<ArrayBuffer>): Promise<string> {
+  return sha256(`${configHash}  ${configName}\n${await sha256(weights)}  ${name}\n`);
+}
+
+async function readConfig(bytes: Uint8Array<ArrayBuffer>): Promise<KnownConfig> {
+  return { text: new TextDecoder().decode(bytes), hash: await sha256(bytes) };
 }
 
 /** Returns the error of an adapter that is not served. */
