@@ -5,7 +5,7 @@ import { F16, F32 } from "./dtypes.gen";
 import { madd } from "./madd";
 import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
-import { readFour } from "./readAhead";
+import { readByTurns } from "./readAhead";
 
 /** A pair of factors in six words: the addresses of A and B, their kinds, the rank, the scaling. */
 const PAIR: usize = 24;
@@ -43,10 +43,7 @@ export function lowRankRows(
       memory.copy(to, from, <usize>count * yrs);
       continue;
     }
-    if (task >= ahead) {
-      store<i32>(low, readFactors(pairs, task, end, 0, inFeatures) | readFactors(pairs, task, end, 4, outFeatures));
-      ahead = task + 4 * TASK;
-    }
+    if (task >= ahead) ahead = readAhead(pairs, task, end, inFeatures, outFeatures, low, room);
     const pair = pairOf(pairs, task);
     const rank = load<i32>(pair, 16);
     const scaling = load<f32>(pair, 20);
@@ -63,17 +60,41 @@ function pairOf(pairs: usize, task: usize): usize {
   return pairs + <usize>max(0, load<i32>(task)) * PAIR;
 }
 
-/** Reads the factors of four tasks, A or B by the word of its address in a pair. */
-function readFactors(pairs: usize, task: usize, end: usize, word: usize, features: i32): i32 {
-  const last = end - TASK;
-  const p0 = pairOf(pairs, task);
-  const p1 = pairOf(pairs, min(task + TASK, last));
-  const p2 = pairOf(pairs, min(task + 2 * TASK, last));
-  const p3 = pairOf(pairs, min(task + 3 * TASK, last));
-  return readFour(
-    load<usize>(p0 + word), bytesOf(p0, word, features), load<usize>(p1 + word), bytesOf(p1, word, features),
-    load<usize>(p2 + word), bytesOf(p2, word, features), load<usize>(p3 + word), bytesOf(p3, word, features),
-  );
+/** The least and the most tasks whose factors are read at a time. */
+const LEAST_AHEAD: i32 = 4;
+const MOST_AHEAD: i32 = 16;
+
+/** Bytes of factors that are read at a time, unless these are of few tasks: a cache holds them. */
+const BYTES_AHEAD: usize = 1 << 18;
+
+/** Reads the factors of some tasks from `task` on. The first words of their rooms are changed. */
+function readAhead(
+  pairs: usize, task: usize, end: usize, inFeatures: i32, outFeatures: i32, rooms: usize, room: usize,
+): usize {
+  let bytes: usize = 0;
+  let count = 0;
+  let last = task;
+  for (; last < end && (count < LEAST_AHEAD || (count < MOST_AHEAD && bytes < BYTES_AHEAD)); count++) {
+    const pair = pairOf(pairs, last);
+    bytes += bytesOf(pair, 0, inFeatures) + bytesOf(pair, 4, outFeatures);
+    last += TASK;
+  }
+  const any = readFactors(pairs, task, last, 0, inFeatures, rooms, room);
+  store<i32>(rooms, any | readFactors(pairs, task, last, 4, outFeatures, rooms, room));
+  return last;
+}
+
+/** Reads A or B of tasks, by the word of its address in a pair. */
+function readFactors(
+  pairs: usize, task: usize, last: usize, word: usize, features: i32, rooms: usize, room: usize,
+): i32 {
+  let at = rooms;
+  for (let next = task; next < last; next += TASK, at += room) {
+    const pair = pairOf(pairs, next);
+    store<usize>(at, load<usize>(pair + word));
+    store<usize>(at, max(1, bytesOf(pair, word, features)) - 1, 4);
+  }
+  return readByTurns(rooms, room, <i32>((last - task) / TASK));
 }
 
 /** The bytes of a pair's factor. */

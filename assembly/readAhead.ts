@@ -14,25 +14,17 @@ export function readLines(from: usize, end: usize): i32 {
 }
 
 /**
- * Reads four pieces of memory by turns. A core has more reads under way for several streams than
- * for one. The answer is only to keep the reads, as that of `readLines`.
+ * Reads `count` pieces of memory by turns, a line of each. A core has more reads under way for many
+ * short streams than for one. Piece i is in two words at `list` + i * `step`: its address, and its
+ * bytes less one. The answer is only to keep the reads, as that of `readLines`.
  */
-export function readFour(
-  a: usize, aBytes: usize, b: usize, bBytes: usize, c: usize, cBytes: usize, d: usize, dBytes: usize,
-): i32 {
-  const shortest = min(min(aBytes, bBytes), min(cBytes, dBytes));
-  const longest = max(max(aBytes, bBytes), max(cBytes, dBytes));
-  const aEnd = a + max(1, aBytes) - 1;
-  const bEnd = b + max(1, bBytes) - 1;
-  const cEnd = c + max(1, cBytes) - 1;
-  const dEnd = d + max(1, dBytes) - 1;
+export function readByTurns(list: usize, step: usize, count: i32): i32 {
+  const end = list + <usize>count * step;
+  let longest: usize = 0;
+  for (let piece = list; piece < end; piece += step) longest = max(longest, load<usize>(piece, 4));
   let any = 0;
-  let i: usize = 0;
-  for (; i < shortest; i += LINE) {
-    any |= load<u8>(a + i) | load<u8>(b + i) | load<u8>(c + i) | load<u8>(d + i);
-  }
-  for (; i < longest; i += LINE) {
-    any |= load<u8>(min(a + i, aEnd)) | load<u8>(min(b + i, bEnd)) | load<u8>(min(c + i, cEnd)) | load<u8>(min(d + i, dEnd));
+  for (let i: usize = 0; i <= longest; i += LINE) {
+    for (let piece = list; piece < end; piece += step) any |= load<u8>(load<usize>(piece) + min(i, load<usize>(piece, 4)));
   }
   return any;
 }
