@@ -30,7 +30,8 @@ const quantum = 256;
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();
-  readonly #requests = new Set<T>();
+  /** The shares of each request that waits or runs. */
+  readonly #shares = new Map<T, { readonly tenant: TenantShare<T>; readonly adapter: AdapterShare<T> }>();
   #size = 0;
 
   /** Requests that wait. */
@@ -51,7 +52,7 @@ export class FairQueue<T extends Queued> {
       adapter = { credit: 0, requests: 0, waiting: [] };
       tenant.adapters.set(key, adapter);
     }
-    this.#requests.add(request);
+    this.#shares.set(request, { tenant, adapter });
     adapter.waiting.push(request);
     adapter.requests += 1;
     tenant.requests += 1;
@@ -68,20 +69,20 @@ export class FairQueue<T extends Queued> {
     return adapter.waiting.shift()!;
   }
 
-  /** Counts tokens of a request as served. */
-  charge(request: Queued, tokens: number): void {
-    const share = this.#tenants.get(request.tenant);
-    const adapter = share?.adapters.get(keyOf(request));
-    if (share) share.credit -= tokens;
-    if (adapter) adapter.credit -= tokens;
+  /** Counts tokens of a request as served; those of one that has ended do not count. */
+  charge(request: T, tokens: number): void {
+    const shares = this.#shares.get(request);
+    if (!shares) return;
+    shares.tenant.credit -= tokens;
+    shares.adapter.credit -= tokens;
   }
 
   /** Ends a request, waiting or taken. A share without requests is forgotten. */
   leave(request: T): void {
-    const tenant = this.#tenants.get(request.tenant);
-    const key = keyOf(request);
-    const adapter = tenant?.adapters.get(key);
-    if (!this.#requests.delete(request) || !tenant || !adapter) return;
+    const shares = this.#shares.get(request);
+    if (!shares) return;
+    this.#shares.delete(request);
+    const { tenant, adapter } = shares;
     const at = adapter.waiting.indexOf(request);
     if (at >= 0) {
       adapter.waiting.splice(at, 1);
@@ -89,7 +90,7 @@ export class FairQueue<T extends Queued> {
     }
     adapter.requests -= 1;
     tenant.requests -= 1;
-    if (adapter.requests === 0) tenant.adapters.delete(key);
+    if (adapter.requests === 0) tenant.adapters.delete(keyOf(request));
     if (tenant.requests === 0) this.#tenants.delete(request.tenant);
   }
 }
