@@ -563,6 +563,38 @@ test("an adapter that waits for memory is read once", async () => {
   expect(looks).toEqual(["f1", "f2", "f3", "f1 again"]);
 });
 
+test("of a known folder the weights alone are read again, unless a file has changed", async () => {
+  await put("a", 1, tinyLora({ r: 32 }));
+  await put("b", 2, tinyLora({ r: 32 }));
+  const place = folderPlace(root);
+  const reads: string[] = [];
+  const read: AdapterPlace["read"] = (path, files) => {
+    reads.push(`${path}: ${files.map(({ name }) => name.replace(/^adapter_|\..*$/g, "")).join(", ")}`);
+    return place.read(path, files);
+  };
+  const { clock, use } = await server({ maxAdapterBytes: 5000, place: { ...place, read } });
+  const first = await use("a");
+  await use("b");
+  expect(await use("a")).toBe(first);
+  expect(reads.splice(0)).toEqual(["a: config, model", "b: config, model", "a: model"]);
+  // The same numbers, with another scaling.
+  await use("b");
+  await put("a", 1, tinyLora({ r: 32, loraAlpha: 3 }));
+  clock.turn(5000);
+  const second = await use("a");
+  expect(second).not.toBe(first);
+  expect(reads.splice(0)).toEqual(["b: model", "a: config, model"]);
+  await use("b");
+  expect(await use("a")).toBe(second);
+  expect(reads).toEqual(["b: model", "a: model"]);
+  // A folder that was moved out, and a link to it.
+  await use("b");
+  await rename(join(root, "a"), join(made, "moved"));
+  await symlink(join(made, "moved"), join(root, "a"));
+  clock.turn(5000);
+  await expect(use("a")).rejects.toThrow("is a link that leads out of folder");
+});
+
 test("paths stay in the store", async () => {
   await mkdir(join(made, "outside"), { recursive: true });
   await writeFolder(join(made, "outside"), await adapterFiles(1));

@@ -45,9 +45,6 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     throw refusedPath(path, `is a link that leads out of ${label}; copy what it means into the folder`);
   };
 
-  /** Files that were found inside of the folder when they were read. */
-  const inside = new WeakSet<AdapterFile>();
-
   const files = async (path: string): Promise<readonly AdapterFile[] | null> => {
     const real = await realPath(await realRoot(), path);
     const names = real === null ? null : await tried(fs.readdir(real));
@@ -98,31 +95,6 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     }
   };
 
-  /** Looks whether the names still mean these files, and these lie inside of the folder. */
-  const areInside = async (path: string, files: readonly AdapterFile[]): Promise<boolean> => {
-    const top = await realRoot();
-    const folder = await realPath(top, path);
-    for (const { name, tag } of files) {
-      let named = folder === null ? null : await tried(fs.lstat(paths.join(folder, name), { bigint: true }));
-      if (named?.isSymbolicLink()) {
-        const real = await realPath(top, `${path}/${name}`);
-        named = real === null ? null : await tried(fs.lstat(real, { bigint: true }));
-      }
-      if (named === null || tagOf(named) !== tag) return false;
-    }
-    for (const file of files) inside.add(file);
-    return true;
-  };
-
-  const holds = async (path: string, files: readonly AdapterFile[]): Promise<boolean> => {
-    // The tag names the file itself, which was inside of the folder.
-    const isSame = async ({ name, tag }: AdapterFile) => {
-      const stats = await tried(fs.stat(paths.join(root, path, name), { bigint: true }));
-      return stats !== null && tagOf(stats) === tag;
-    };
-    return (await Promise.all(files.map(isSame))).every(Boolean);
-  };
-
   return {
     label,
     pathOf: (path) => {
@@ -135,7 +107,14 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     },
     list: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,
-    holds,
+    holds: async (path, files) => {
+      // The tag names the file itself, which was inside of the folder.
+      const isSame = async ({ name, tag }: AdapterFile) => {
+        const stats = await tried(fs.stat(paths.join(root, path, name), { bigint: true }));
+        return stats !== null && tagOf(stats) === tag;
+      };
+      return (await Promise.all(files.map(isSame))).every(Boolean);
+    },
     read: async (path, files) => {
       const contents: Uint8Array<ArrayBuffer>[] = [];
       for (const file of files) {
@@ -145,8 +124,17 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
       }
       // Whatever the names meant meanwhile: what was read is given out only if it is what they mean
       // now, inside of the folder, and as it was when it was looked at.
-      const known = files.every((file) => inside.has(file));
-      return (await (known ? holds(path, files) : areInside(path, files))) ? contents : null;
+      const top = await realRoot();
+      const folder = await realPath(top, path);
+      for (const { name, tag } of files) {
+        let named = folder === null ? null : await tried(fs.lstat(paths.join(folder, name), { bigint: true }));
+        if (named?.isSymbolicLink()) {
+          const real = await realPath(top, `${path}/${name}`);
+          named = real === null ? null : await tried(fs.lstat(real, { bigint: true }));
+        }
+        if (named === null || tagOf(named) !== tag) return null;
+      }
+      return contents;
     },
     ...folderManifest({ label, realRoot, tried, clock, fs, paths }),
   };
