@@ -12,7 +12,7 @@ async function contentOf(seed: number, config?: PeftConfig) {
   const weights = files.get("adapter_model.safetensors") as Uint8Array<ArrayBuffer>;
   const file = { name: "adapter_model.safetensors", size: weights.length, tag: "" };
   const folder = { path: "a", config: { ...file, name: "adapter_config.json" }, weights: file, state: "" };
-  return { version: `${seed}`, config: text, weights, files, folder };
+  return { version: `${seed}`, config: text, configHash: "", weights, files, folder };
 }
 
 test("adapters whose files differ in numbers alone have one layout, and each its own values", async () => {

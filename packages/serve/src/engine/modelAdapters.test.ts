@@ -52,7 +52,7 @@ async function loadable(checks: AdapterChecks, seed: number, config: PeftConfig 
   const file = { name: "adapter_model.safetensors", size: weights.length, tag: "" };
   const text = files.get("adapter_config.json") as string;
   const folder = { path: "a", config: { ...file, name: "adapter_config.json" }, weights: file, state: "" };
-  const content = { version: `${seed}`, config: text, weights, files, folder };
+  const content = { version: `${seed}`, config: text, configHash: "", weights, files, folder };
   return { files, values: await checks.check(content, "a"), expected };
 }
 
