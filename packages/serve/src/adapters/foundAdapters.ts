@@ -1,12 +1,6 @@
 import { ServingError } from "../api.ts";
 import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
-import {
-  type AdapterContent,
-  type AdapterFolder,
-  findAdapter,
-  type KnownConfig,
-  readAdapter,
-} from "./readAdapter.ts";
+import { type AdapterContent, type AdapterFolder, findAdapter, type KnownConfig, readAdapter } from "./readAdapter.ts";
 import type { StoreClock } from "./storeClock.ts";
 
 /** Options of `FoundAdapters`. */

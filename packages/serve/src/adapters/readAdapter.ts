@@ -60,9 +60,10 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
 
 /**
  * Reads an adapter's files and names their version. `found` is what `findAdapter` gave before: the
- * folder is looked at again if that has changed. A configuration known from before is that of the
- * moment in which `found` was looked at, and so are the weights, which have not changed since. Throws ServingError `adapter_refused` for files
- * of more than `maxBytes`, and `unavailable` for files that keep changing meanwhile.
+ * folder is looked at again if that has changed. A configuration that it knows is not read: it is
+ * that of the moment of the look, and so are the weights, which have not changed since. Throws
+ * ServingError `adapter_refused` for files of more than `maxBytes`, and `unavailable` for files
+ * that keep changing meanwhile.
  */
 export async function readAdapter(
   place: AdapterPlace,
