@@ -111,7 +111,10 @@ describe("packedTensor", () => {
     const t = packedTensor(fourBit([4, 32], packing), { shape: [4, 32], dtype: "nf4", packing });
     const refusal = /input 1 \[4,32\] is a packed nf4 weight.*t\.to\("f32"\)/;
     expect(() => add(zeros([4, 32]), t)).toThrow(refusal);
-    expect(() => reshape(t, [32, 4])).toThrow(/reshape: input 0 \[4,32\] is a packed nf4 weight/);
+    expect(() => reshape(t, [32, 4])).toThrow("reshape: cannot view [4,32] (packed: its last size stays) as [32,4]");
+    const view = reshape(t, [2, 2, -1]);
+    expect([view.shape, view.packing]).toEqual([[2, 2, 32], packing]);
+    expect(view.to("f32").dataSync()).toEqual(t.to("f32").dataSync());
     expect(() => t.dataSync()).toThrow(/packed nf4 tensor \[4,32\] has no plain elements: use t\.to\("f32"\)/);
     expect(() => {
       t.requiresGrad = true;

@@ -1,4 +1,18 @@
-import { add, linear, mul, ones, reshape, rmsNorm, scope, slice, type Tensor, widen } from "@lowrank/core";
+import {
+  add,
+  arange,
+  embedding,
+  isPacked,
+  linear,
+  mul,
+  ones,
+  reshape,
+  rmsNorm,
+  scope,
+  slice,
+  type Tensor,
+  widen,
+} from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
@@ -132,26 +146,29 @@ class Gemma4ExpertStack extends Module {
 
   /** Rows [B, T, D], sent by logits [B, T, E] of a router; `scale` [E] are factors of weights. */
   forward(x: Tensor, logits: Tensor, scale: Tensor): Tensor {
-    return scope(() => {
-      const [gateUp, down] = [widen(this.gate_up_proj), widen(this.down_proj)];
-      const experts = Array.from({ length: gateUp.shape[0] }, (_, expert) => ({
-        forward: (rows: Tensor) => this.#run(rows, gateUp, down, expert),
-      }));
-      return routedExperts(x, logits, experts, { perToken: this.#perToken, normalises: true, scale });
-    });
+    const experts = Array.from({ length: this.gate_up_proj.shape[0] }, (_, expert) => ({
+      forward: (rows: Tensor) => this.#run(rows, expert),
+    }));
+    return routedExperts(x, logits, experts, { perToken: this.#perToken, normalises: true, scale });
   }
 
-  #run(x: Tensor, gateUp: Tensor, down: Tensor, expert: number): Tensor {
-    const of = (stack: Tensor) => {
-      const [, out, inputs] = stack.shape;
-      return reshape(slice(stack, { dim: 0, start: expert, end: expert + 1 }), [out, inputs]);
-    };
-    const both = linear(x, of(gateUp));
+  #run(x: Tensor, expert: number): Tensor {
+    const both = linear(x, matrixOf(this.gate_up_proj, expert));
     const width = both.shape[2] / 2;
     const gate = slice(both, { dim: 2, end: width });
     const up = slice(both, { dim: 2, start: width });
-    return linear(gatedUnit(this.#activation, gate, up), of(down));
+    return linear(gatedUnit(this.#activation, gate, up), matrixOf(this.down_proj, expert));
   }
+}
+
+/** The matrix [O, I] of an expert in a stack [E, O, I], in f32: no other one is widened. */
+function matrixOf(stack: Tensor, expert: number): Tensor {
+  const [experts, out, inputs] = stack.shape;
+  if (isPacked(stack.dtype)) {
+    const rows = arange(expert * out, (expert + 1) * out, 1, { dtype: "i32" });
+    return embedding(reshape(stack, [experts * out, inputs]), rows);
+  }
+  return widen(reshape(slice(stack, { dim: 0, start: expert, end: expert + 1 }), [out, inputs]));
 }
 
 /** The inputs of a block beside its rows. */

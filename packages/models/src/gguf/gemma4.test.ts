@@ -1,4 +1,4 @@
-import { bytesSource, Generator, init, reference, tensor } from "@lowrank/core";
+import { bytesSource, Generator, init, memory, noGrad, reference, resetPeak, scope, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseModelConfig } from "../config/modelConfig.ts";
@@ -109,6 +109,16 @@ describe("a Gemma 4 in a GGUF file", () => {
     const [packed, wide] = await Promise.all([loadModel(bytes, { weights: "packed" }), loadModel(bytes)]);
     const [found, expected] = [packed, wide].map(({ model }) => model.forward(inputs).logits.dataSync());
     expect(found.every((logit, i) => Math.abs(logit - expected[i]) < 1e-4)).toBe(true);
+  });
+
+  test("packed experts are widened one at a time", async () => {
+    const bytes = await ggufBytes(await written({ ...experts, num_experts: 16, moe_intermediate_size: 64 }, "q8_0"));
+    const { model } = await loadModel(bytes, { weights: "packed" });
+    const before = memory().bytes;
+    resetPeak();
+    scope(() => noGrad(() => model.forward({ inputIds: tensor([[3]], { dtype: "i32" }) }).logits.dataSync()));
+    // A layer's experts take 393,216 bytes in f32, and one of them 24,576.
+    expect(memory().peakBytes - before).toBeLessThan(60_000);
   });
 });
 

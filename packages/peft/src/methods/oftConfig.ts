@@ -31,9 +31,12 @@ export interface OFTOptions extends LayerPeftOptions {
    * solving systems. Default true.
    */
   useCayleyNeumann?: boolean;
-  /** Terms of the series. Default 5. */
+  /** Terms of the series, at most 1000. Default 5. */
   numCayleyNeumannTerms?: number;
 }
+
+/** Each term is two products a pass: a file must not ask for thousands of them. */
+const mostTerms = 1000;
 
 /**
  * Configuration of OFT (Qiu et al. 2023, https://arxiv.org/abs/2306.07280). Throws
@@ -67,6 +70,9 @@ export class OFTConfig extends LayerPeftConfig {
     this.numCayleyNeumannTerms = options.numCayleyNeumannTerms ?? 5;
     checkOptions(this, options, oftFormat);
     for (const key of ["r", "oftBlockSize", "numCayleyNeumannTerms"] as const) checkInteger(this, key, this[key], 0);
+    if (this.numCayleyNeumannTerms > mostTerms) {
+      refuse(this, "numCayleyNeumannTerms", this.numCayleyNeumannTerms, `at most ${mostTerms}`);
+    }
     if ((this.r === 0) === (this.oftBlockSize === 0)) {
       refuse(
         this,

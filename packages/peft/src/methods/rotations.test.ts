@@ -128,6 +128,10 @@ test.each([
     "BOFTConfig: boftBlockNum is 0; it must be 0 or boftBlockSize (0) must be",
   ],
   [() => new HRAConfig({ r: 0 }), "HRAConfig: r is 0"],
+  [
+    () => new OFTConfig({ numCayleyNeumannTerms: 2 ** 31 }),
+    "OFTConfig: numCayleyNeumannTerms is 2147483648; it must be at most 1000",
+  ],
 ])("options that contradict each other are refused", (make, message) => {
   expect(make).toThrow(message);
 });
