@@ -289,7 +289,7 @@ test("a broken manifest is a warning, and the last good one goes on", async () =
   await fresh.use("sql");
 });
 
-test("the least recently used leave under the budget, and pinned ones stay", async () => {
+test("those used least of late leave under the budget, and pinned ones stay", async () => {
   for (let seed = 1; seed <= 4; seed++) await put(`f${seed}`, seed, tinyLora({ r: 32 }));
   const each = 4 * 2 * 32 * 16;
   const one = await server({ maxAdapterBytes: 2.5 * each });

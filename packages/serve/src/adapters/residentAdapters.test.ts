@@ -79,7 +79,7 @@ async function lease(model: Model, ...request: Parameters<Model["acquire"]>): Pr
   return promise;
 }
 
-test("those used longest ago give way, those leased and pinned do not", async () => {
+test("those used least of late give way, those leased and pinned do not", async () => {
   const model = new Model(30);
   model.pinned.add("p");
   for (const version of ["p", "a", "b"]) (await lease(model, version, 10)).release();
@@ -92,6 +92,12 @@ test("those used longest ago give way, those leased and pinned do not", async ()
   expect([...model.on.keys()]).toEqual(["p", "c", "d"]);
   const { hits, loads, evictions, bytes } = model.residents;
   expect({ hits, loads, evictions, bytes }).toEqual({ hits: 2, loads: 5, evictions: 2, bytes: 30 });
+});
+
+test("one that is used often stays while others come and go", async () => {
+  const model = new Model(20);
+  for (const version of ["often", "often", "a", "b", "c"]) (await lease(model, version, 10)).release();
+  expect([...model.on.keys()]).toEqual(["often", "c"]);
 });
 
 test("only those that leave for a load give way", async () => {

@@ -2,6 +2,7 @@ import type { ServingError } from "../api.ts";
 import type { AdapterLease } from "./adapterSource.ts";
 import { refused } from "./readAdapter.ts";
 import type { StoreClock } from "./storeClock.ts";
+import { UseCounts } from "./useCounts.ts";
 
 /** A version on the model. */
 export interface ResidentAdapter {
@@ -50,14 +51,14 @@ interface Waiting {
 }
 
 /**
- * The adapters on the model, under a budget of bytes. Those used longest ago give way to others;
+ * The adapters on the model, under a budget of bytes. Those used least of late give way to others;
  * those leased or pinned never do. Where all are leased, loads wait in turn. After some patience,
  * no more leases are given on what stands in the way, so that every load comes to its end.
  */
 export class ResidentAdapters {
   readonly #options: ResidentOptions;
-  /** By version; the one used longest ago comes first. */
   readonly #residents = new Map<string, Resident>();
+  readonly #uses = new UseCounts();
   /** Loads by version, from their wait for memory to their end. */
   readonly #loads = new Map<string, Waiting>();
   /** Loads that wait for memory, in turn. */
@@ -136,23 +137,17 @@ export class ResidentAdapters {
 
   #lease(resident: Resident): AdapterLease {
     let released = false;
-    this.#use(resident);
+    this.#uses.count(resident.version);
     return {
       version: resident.version,
       release: () => {
         if (released) return;
         released = true;
         resident.leases--;
-        this.#use(resident);
         this.#settle(resident);
         this.#pump();
       },
     };
-  }
-
-  /** Makes a version the one that was used last. */
-  #use(resident: Resident): void {
-    if (this.#residents.delete(resident.version)) this.#residents.set(resident.version, resident);
   }
 
   /** Takes an idle version off if nobody wants it, or another needs its place. */
@@ -204,7 +199,7 @@ export class ResidentAdapters {
     if (head.bytes <= free) return true;
     const residents = [...this.#residents.values()];
     for (const { state, bytes } of residents) if (state === "leaving") free += bytes;
-    const able = residents.filter((one) => one.state === "ready" && !isPinned(one.version));
+    const able = this.#uses.leastFirst(residents.filter((one) => one.state === "ready" && !isPinned(one.version)));
     const victims = [...able.filter(({ draining }) => draining), ...able.filter(({ draining }) => !draining)];
     const idle = victims.filter(({ leases }) => leases === 0);
     const idleBytes = idle.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -267,7 +262,6 @@ export class ResidentAdapters {
   #hand(waiting: Waiting, resident: Resident): void {
     this.#loads.delete(waiting.version);
     resident.leases += waiting.leases;
-    this.#use(resident);
     waiting.resolve();
   }
 
