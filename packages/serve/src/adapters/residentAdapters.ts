@@ -286,7 +286,7 @@ export class ResidentAdapters {
 
   #setPatience(head: Waiting | null): void {
     this.#patience?.cancel();
-    for (const resident of this.#residents.values()) resident.draining = false;
+    if (this.#patience?.over) for (const resident of this.#residents.values()) resident.draining = false;
     this.#patience = null;
     if (!head) return;
     const { clock, patienceMs } = this.#options;
