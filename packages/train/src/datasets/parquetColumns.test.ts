@@ -15,6 +15,27 @@ const page = (values: number, bytes = 1) => [
   ...[0x2c, 0x15, ...varint(values), 0x15, 0, 0x15, 6, 0x15, 6, 0, 0, 7],
 ];
 
+/** A page whose count of values is another field. */
+const countless = (...count: number[]) => [
+  0x15,
+  0,
+  0x15,
+  2,
+  0x15,
+  2,
+  0x2c,
+  ...count,
+  0x15,
+  0,
+  0x15,
+  6,
+  0x15,
+  6,
+  0,
+  0,
+  7,
+];
+
 /** Checks a column of these pages, which is said to have so many values. */
 function check(pages: number[], values: number): void {
   const before = [1, 2, 3];
@@ -31,6 +52,9 @@ test.each<[string, number[], number, string]>([
   ["fewer values", [...page(3), ...page(1)], 5, "its column a.b has pages of 4 values, and is said to have 5"],
   ["more values", [...page(3), ...page(3)], 5, "pages of 6 values, and is said to have 5"],
   ["a page beyond the column", page(3, 100), 3, "goes beyond the column's"],
+  ["a structure for a count", countless(0x1c, 0x15, 2, 0), 3, "values whose count is no number; at most 8388608"],
+  ["a large integer for a count", countless(0x16, 6), 3, "values whose count is no number; at most 8388608"],
+  ["a list for the bytes of a page", [0x15, 0, 0x15, 2, 0x19, 0x15, 2, ...page(3).slice(6)], 3, "goes beyond"],
 ])("%s", (_what, pages, values, message) => {
   expect(() => check(pages, values)).toThrow(message);
 });

@@ -41,9 +41,8 @@ export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[
       if (!(start >= 0 && length >= 0 && start + length <= size)) {
         throw new Error(`its column ${path} is said to lie beyond its ${size} bytes`);
       }
-      const values = Number(column?.num_values);
-      if (!(values >= Number(rows)))
-        throw new Error(`its group ${i} has ${rows} rows, and ${values} values of ${path}`);
+      const [values, least] = [Number(column?.num_values), Number(rows)];
+      if (!(values >= least)) throw new Error(`its group ${i} has ${least} rows, and ${values} values of ${path}`);
       return { path, start, length, values };
     });
   });
@@ -59,13 +58,16 @@ export function checkPages(bytes: ArrayBuffer, at: number, { path, length, value
   while (found < values && reader.offset < length - 1) {
     const page = parquetHeader(reader);
     const data = page.data_page_header ?? page.data_page_header_v2;
-    const count = (data ?? page.dictionary_page_header)?.num_values ?? 0;
-    if (!(count >= 0 && count <= mostValues)) {
-      throw new Error(`a page of its column ${path} says that it has ${count} values; at most ${mostValues} are read`);
+    // A damaged header has fields of other types: lists, structures, large integers.
+    const count: unknown = (data ?? page.dictionary_page_header)?.num_values ?? 0;
+    if (typeof count !== "number" || !(count >= 0 && count <= mostValues)) {
+      const said = typeof count === "number" ? `${count} values` : "values whose count is no number";
+      throw new Error(`a page of its column ${path} says that it has ${said}; at most ${mostValues} are read`);
     }
     if (data) found += count;
-    const end = reader.offset + page.compressed_page_size;
-    if (!(page.compressed_page_size >= 0 && end <= length)) {
+    const size: unknown = page.compressed_page_size;
+    const end = reader.offset + (typeof size === "number" && size >= 0 ? size : Number.NaN);
+    if (!(end <= length)) {
       throw new Error(`a page of its column ${path} goes beyond the column's ${length} bytes`);
     }
     reader.offset = end;
