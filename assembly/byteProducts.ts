@@ -12,6 +12,22 @@ export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
   return i32x4.add(sums, i32x4.add(even, v128.shuffle<i32>(low, high, 1, 3, 5, 7)));
 }
 
+/** A lane's sums of products as four sums of 32 bits, one of each column. */
+// @ts-ignore: decorator
+@inline
+export function widened(inShort: bool, sums: v128): v128 {
+  return inShort ? i32x4.extadd_pairwise_i16x8_s(sums) : sums;
+}
+
+/** sums + the products of 16 signed bytes and 16 below 128, or below 16 for sums of 16 bits. */
+// @ts-ignore: decorator
+@inline
+export function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): v128 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return dotBytes(signed, seven, sums);
+  if (inShort) return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(signed, seven));
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
+}
+
 /** The sums over the lanes of four vectors of integers. */
 // @ts-ignore: decorator
 @inline
@@ -30,4 +46,23 @@ export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
 export function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
   const shifted = f32x4.add(before, f32x4.mul(minima, sum));
   return f32x4.add(shifted, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
+}
+
+/** Adds a block's products of a row of x to its eight sums. */
+// @ts-ignore: decorator
+@inline
+export function addBlock(to: usize, low: v128, high: v128, factors: usize, pair: usize): void {
+  const scale = v128.load32_splat(pair);
+  const sum = v128.load32_splat(pair, 4);
+  v128.store(to, withQ4(v128.load(to), low, v128.load(factors), v128.load(factors, 32), scale, sum));
+  v128.store(to, withQ4(v128.load(to, 16), high, v128.load(factors, 16), v128.load(factors, 48), scale, sum), 16);
+}
+
+/** Adds a block's products of a row of x to four of its sums. */
+// @ts-ignore: decorator
+@inline
+export function addFour(to: usize, products: v128, factors: usize, pair: usize): void {
+  const scale = v128.load32_splat(pair);
+  const sum = v128.load32_splat(pair, 4);
+  v128.store(to, withQ4(v128.load(to), products, v128.load(factors), v128.load(factors, 32), scale, sum));
 }

@@ -3,9 +3,9 @@
 // alone, for fp4.
 import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
-import { storeTransposed } from "./lanes";
+import { storeTransposed, zipHigh, zipLow } from "./lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "./rowOrder";
-import { codesFrom, fourBitScale, fourBitScales, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
+import { codesFrom, fourBitScale, fourBitScales, lookup, nibbleMask } from "./unpackFourBit";
 
 const NF4_BYTES: usize = memory.data<u8>([0, 19, 30, 38, 45, 51, 57, 63, 68, 73, 79, 84, 91, 99, 109, 126], 16);
 const FP4_BYTES: usize = memory.data<u8>([63, 63, 95, 111, 79, 87, 71, 75, 63, 63, 31, 15, 47, 39, 55, 51], 16);

@@ -5,10 +5,10 @@ import { blockRows, unpackRow } from "./formats";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { madd } from "./madd";
 import { bf16Rows, f16Rows } from "./halfRows";
-import { sumOf } from "./lanes";
+import { sumOf, zipHigh, zipLow } from "./lanes";
 import { SPLIT_MOST } from "./nibbles";
 import { rowInTurn } from "./rowOrder";
-import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
+import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask } from "./unpackFourBit";
 
 /** Bytes of scratch that `gemvPacked` takes; constant. */
 export function gemvScratch(): i32 {

@@ -16,7 +16,7 @@ export { int16LostShare, int16RowsBytes, int16WeightBytes, packInt16, quantizeIn
 export { int16Product, int16ProductScratch } from "./int16Product";
 export * from "./int8Product";
 export * from "./int8Weight";
-export { moduleOnDemand } from "./later";
+export { moduleOnDemand, nibbleProduct } from "./later";
 export * from "./linearCrossEntropy";
 export * from "./linearInt8";
 export * from "./norm";

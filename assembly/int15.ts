@@ -1,6 +1,7 @@
-// Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes: what an
-// integer product with 4-bit codes takes to be nearly as exact as f32.
-import { CONSTANTS, INT8_ROWS, int8RowBytes, rounded, storeLanes, topOf } from "./int8";
+// Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes or in words
+// of 16 bits: what an integer product with 4-bit codes takes to be nearly as exact as f32. A part
+// of onDemand.ts.
+import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOf } from "./rowCodes";
 
 /** The largest code: 128 times a signed byte and 7 bits hold it. */
 const LARGEST: f32 = 16383;
@@ -21,6 +22,14 @@ function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): v
   storeLanes(dst + plane, step, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 7), i16x8.shr_s(b, 7)));
 }
 
+/** Writes 16 codes, a pair every `step` bytes. */
+// @ts-ignore: decorator
+@inline
+function storePairs(dst: usize, step: usize, a: v128, b: v128): void {
+  storeLanes(dst, step, a);
+  storeLanes(dst + 4 * step, step, b);
+}
+
 /** The four sums of 32 codes. */
 // @ts-ignore: decorator
 @inline
@@ -33,14 +42,16 @@ function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
 
 /**
  * Quantises x [rows, k], k a multiple of 32, as `quantizeInt8` does for more than one row, to codes
- * of 15 bits in two planes. Returns 1 if a number is not finite.
+ * of 15 bits: in two planes of bytes, or, where `inWords` is 1, in pairs of 16 bits, a pair of each
+ * row by turns. Returns 1 if a number is not finite.
  */
-export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32): i32 {
+export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   const tile = <usize>INT8_ROWS * int8RowBytes(k, 2);
   const plane = <usize>(INT8_ROWS * k);
   const step: usize = 4 * INT8_ROWS;
-  const magnitude = v128.load32_splat(CONSTANTS);
-  const rounder = v128.load32_splat(CONSTANTS, 4);
+  const magnitude = i32x4.splat(0x7fffffff);
+  // 1.5 * 2^23: `rounded` adds it.
+  const rounder = i32x4.splat(0x4b400000);
   let largest = 0;
   if (rows % INT8_ROWS) memory.fill(out + <usize>(rows / INT8_ROWS) * tile, 0, tile);
   for (let row = 0; row < rows; row++) {
@@ -60,8 +71,14 @@ export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32): i32 {
       const b = eightCodes(x + 32, factor, rounder);
       const c = eightCodes(x + 64, factor, rounder);
       const d = eightCodes(x + 96, factor, rounder);
-      storePlanes(code, step, a, b, plane);
-      storePlanes(code + 4 * step, step, c, d, plane);
+      if (inWords) {
+        storePairs(code, step, a, b);
+        storePairs(code + 8 * step, step, c, d);
+        code += 8 * step;
+      } else {
+        storePlanes(code, step, a, b, plane);
+        storePlanes(code + 4 * step, step, c, d, plane);
+      }
       let sums = codeSums(a, b, c, d);
       sums = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
       store<f32>(pair, scale);

@@ -1,17 +1,6 @@
 // Rows of floats as bytes with a scale for each 32, as llama.cpp's Q8_1 blocks have
 // them, for integer products.
-
-/** Rows of a tile of codes. */
-export const INT8_ROWS: i32 = 4;
-
-/**
- * Bytes of a quantised row: its codes, in as many planes, then scale and scaled sum of each block.
- */
-// @ts-ignore: decorator
-@inline
-export function int8RowBytes(k: i32, planes: i32): usize {
-  return <usize>(k * planes + (k >> 2));
-}
+import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOf } from "./rowCodes";
 
 /** Bytes that `quantizeInt8` fills for more than one row, or `quantizeInt15` with two planes. */
 export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
@@ -23,14 +12,7 @@ export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
  * sign; and 1.5 * 2^23: a number below 2^22 added to it is rounded to an integer, ties to
  * even, which its lower bits hold.
  */
-export const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
-
-/** Four floats times `factor` as integers. */
-// @ts-ignore: decorator
-@inline
-export function rounded(x: usize, factor: v128, rounder: v128): v128 {
-  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), factor), rounder), rounder);
-}
+const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
 
 /** The bytes of 16 floats times `factor`. */
 // @ts-ignore: decorator
@@ -41,18 +23,6 @@ function toBytes(x: usize, factor: v128, rounder: v128): v128 {
   return i8x16.narrow_i16x8_s(low, high);
 }
 
-/**
- * The largest bits of 16 floats without their signs: their order is that of the
- * magnitudes, with NaN above all.
- */
-// @ts-ignore: decorator
-@inline
-export function topOf(x: usize, magnitude: v128): v128 {
-  const a = i32x4.max_s(v128.and(v128.load(x), magnitude), v128.and(v128.load(x, 16), magnitude));
-  const b = i32x4.max_s(v128.and(v128.load(x, 32), magnitude), v128.and(v128.load(x, 48), magnitude));
-  return i32x4.max_s(a, b);
-}
-
 /** The sum of 32 signed bytes. */
 // @ts-ignore: decorator
 @inline
@@ -61,20 +31,6 @@ function byteSum(a: v128, b: v128): i32 {
   const sums = i32x4.extadd_pairwise_i16x8_s(pairs);
   const halves = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
   return i32x4.extract_lane(halves, 0) + i32x4.extract_lane(halves, 1);
-}
-
-/** Writes four lanes `step` bytes apart. */
-// @ts-ignore: decorator
-@inline
-export function storeLanes(dst: usize, step: usize, lanes: v128): void {
-  if (step == 4) {
-    v128.store(dst, lanes);
-    return;
-  }
-  v128.store32_lane(dst, lanes, 0);
-  v128.store32_lane(dst + step, lanes, 1);
-  v128.store32_lane(dst + 2 * step, lanes, 2);
-  v128.store32_lane(dst + 3 * step, lanes, 3);
 }
 
 /**

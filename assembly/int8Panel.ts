@@ -10,3 +10,7 @@ export const Q8_COLUMNS: i32 = 4;
  */
 export const Q4_PANEL: usize = 320;
 export const Q8_PANEL: usize = 144;
+
+/** Bytes of a block of a panel of Q4_COLUMNS whose codes have 16 bits, and the blocks at a time. */
+export const WIDE_PANEL: usize = 576;
+export const WIDE_DEPTH: i32 = 64;

@@ -1,7 +1,7 @@
 // C[m,n] = X[m,k] times a weight in the codes of `packInt8`.
-import { INT8_ROWS, int8RowBytes } from "./int8";
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 import { int8Tile } from "./int8Tile";
+import { INT8_ROWS, int8RowBytes } from "./rowCodes";
 import { putSums, SUMS } from "./tileSums";
 
 /** Bytes of scratch of `int8Product`; constant. */

@@ -1,6 +1,6 @@
 // Register tiles of integer products: four rows of codes times eight columns of codes below 128,
 // or four columns of signed bytes.
-import { dotBytes, withQ4 } from "./byteProducts";
+import { addBlock, addBytes, addFour, dotBytes, widened } from "./byteProducts";
 import { Q4_PANEL } from "./int8Panel";
 
 /** Not 0 where sums of nibbles are held in 16 bits. In memory, since all threads must agree. */
@@ -16,33 +16,8 @@ export function setShortSums(inShort: i32): void {
 
 // @ts-ignore: decorator
 @inline
-function sumsInShort(): bool {
-  return load<i32>(IN_SHORT) != 0;
-}
-
-/** A lane's sums of products as four sums of 32 bits, one of each column. */
-// @ts-ignore: decorator
-@inline
-function widened(inShort: bool, sums: v128): v128 {
-  return inShort ? i32x4.extadd_pairwise_i16x8_s(sums) : sums;
-}
-
-/** sums + the products of 16 signed bytes and 16 below 128, or below 16 for sums of 16 bits. */
-// @ts-ignore: decorator
-@inline
-function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): v128 {
-  if (inShort) return i16x8.add(sums, i16x8.relaxed_dot_i8x16_i7x16_s(signed, seven));
-  return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
-}
-
-/** Adds a block's products of a row of x to its eight sums. */
-// @ts-ignore: decorator
-@inline
-function addBlock(to: usize, low: v128, high: v128, factors: usize, pair: usize): void {
-  const scale = v128.load32_splat(pair);
-  const sum = v128.load32_splat(pair, 4);
-  v128.store(to, withQ4(v128.load(to), low, v128.load(factors), v128.load(factors, 32), scale, sum));
-  v128.store(to, withQ4(v128.load(to, 16), high, v128.load(factors, 16), v128.load(factors, 48), scale, sum), 16);
+export function sumsInShort(): bool {
+  return ASC_FEATURE_RELAXED_SIMD && load<i32>(IN_SHORT) != 0;
 }
 
 /** The tile of builds with relaxed SIMD. `inShort`, a constant at each call, sums in 16 bits. */
@@ -101,15 +76,6 @@ function joinHalves(low: v128, high: v128): v128 {
   return i32x4.add(v128.shuffle<i32>(low, high, 0, 2, 4, 6), v128.shuffle<i32>(low, high, 1, 3, 5, 7));
 }
 
-/** Adds a block's products of a row of x to four of its sums. */
-// @ts-ignore: decorator
-@inline
-function addFour(to: usize, products: v128, factors: usize, pair: usize): void {
-  const scale = v128.load32_splat(pair);
-  const sum = v128.load32_splat(pair, 4);
-  v128.store(to, withQ4(v128.load(to), products, v128.load(factors), v128.load(factors, 32), scale, sum));
-}
-
 /** The tile of builds without relaxed SIMD: bytes are widened, four columns at a time. */
 function plainTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
@@ -154,74 +120,6 @@ function plainTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
     panel += Q4_PANEL;
     pairs += 32;
   }
-}
-
-/** The tile of codes of 15 bits, four columns at a time; the upper bits lie `plane` bytes on. */
-// @ts-ignore: decorator
-@inline
-function wideTile(
-  inShort: bool, x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize,
-): void {
-  for (; blocks > 0; blocks--) {
-    for (let half: usize = 0; half < 32; half += 16) {
-      let l0 = i32x4.splat(0);
-      let h0 = l0;
-      let l1 = l0;
-      let h1 = l0;
-      let l2 = l0;
-      let h2 = l0;
-      let l3 = l0;
-      let h3 = l0;
-      let low = x;
-      let w = panel + half;
-      const end = x + 128;
-      do {
-        const high = low + plane;
-        const codes = v128.load(w);
-        l0 = addBytes(inShort, v128.load32_splat(low), codes, l0);
-        h0 = addBytes(inShort, v128.load32_splat(high), codes, h0);
-        l1 = addBytes(inShort, v128.load32_splat(low, 4), codes, l1);
-        h1 = addBytes(inShort, v128.load32_splat(high, 4), codes, h1);
-        l2 = addBytes(inShort, v128.load32_splat(low, 8), codes, l2);
-        h2 = addBytes(inShort, v128.load32_splat(high, 8), codes, h2);
-        l3 = addBytes(inShort, v128.load32_splat(low, 12), codes, l3);
-        h3 = addBytes(inShort, v128.load32_splat(high, 12), codes, h3);
-        low += 16;
-        w += 32;
-      } while (low < end);
-      const factors = panel + 256 + half;
-      const to = sums + half;
-      addFour(to, joinPlanes15(inShort, l0, h0), factors, pairs);
-      addFour(to + 32, joinPlanes15(inShort, l1, h1), factors, pairs + 8);
-      addFour(to + 64, joinPlanes15(inShort, l2, h2), factors, pairs + 16);
-      addFour(to + 96, joinPlanes15(inShort, l3, h3), factors, pairs + 24);
-    }
-    x += 128;
-    panel += Q4_PANEL;
-    pairs += 32;
-  }
-}
-
-/** low + 128 high. */
-// @ts-ignore: decorator
-@inline
-function joinPlanes15(inShort: bool, low: v128, high: v128): v128 {
-  return i32x4.add(widened(inShort, low), i32x4.shl(widened(inShort, high), 7));
-}
-
-function wideDotTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
-  wideTile(false, x, pairs, plane, panel, blocks, sums);
-}
-
-function wideShortTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
-  wideTile(true, x, pairs, plane, panel, blocks, sums);
-}
-
-/** As `int8Tile` for codes below 16 and rows of `quantizeInt15`. Needs relaxed SIMD. */
-export function int15Tile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
-  if (!ASC_FEATURE_RELAXED_SIMD) unreachable();
-  else if (sumsInShort()) wideShortTile(x, pairs, plane, panel, blocks, sums);
-  else wideDotTile(x, pairs, plane, panel, blocks, sums);
 }
 
 /** Returns 1 in builds whose products of bytes are instructions. */

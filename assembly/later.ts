@@ -23,10 +23,38 @@ export declare function packLater(format: i32, w: usize, wrs: usize, columns: i3
 @external("env", "int8RowsLater")
 export declare function int8RowsLater(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void;
 
+/**
+ * The products of a panel of `columns` columns, blocks from `from` on, for m rows of
+ * `quantizeInt15`, which are in words where `inWords` is 1.
+ */
+// @ts-ignore: decorator
+@external("env", "wideLater")
+export declare function wideLater(
+  inWords: i32, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,
+): void;
+
+/** `nibbleProduct`. */
+// @ts-ignore: decorator
+@external("env", "nibblesLater")
+export declare function nibblesLater(
+  x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
+): void;
+
 /** The place and the size of that module's bytes, for threads that need it. */
 const MODULE: usize = memory.data<u32>([0, 0]);
 
 /** Returns the address of two words: where the bytes of the module on demand lie, and how many. */
 export function moduleOnDemand(): usize {
   return MODULE;
+}
+
+/**
+ * The columns first..last-1 of C[m,n] = X[m,k] W[k,n], for rows of X as `quantizeInt11` of the
+ * module on demand leaves them and W in q4_0 or q4_1. k and n are multiples of 32, and so is
+ * `first`.
+ */
+export function nibbleProduct(
+  x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
+): void {
+  nibblesLater(x, w, format, c, m, n, k, first, last, scratch);
 }

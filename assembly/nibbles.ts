@@ -6,10 +6,10 @@ import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { madd } from "./madd";
 import { HALF_CONSTANTS } from "./half";
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
-import { heads, storeTransposed, sumOf } from "./lanes";
+import { heads, storeTransposed, sumOf, zipHigh, zipLow } from "./lanes";
 import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "./rowOrder";
 import { put } from "./rowsPut";
-import { lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
+import { lookup, nibbleMask } from "./unpackFourBit";
 import { lowHalves, widenHalves } from "./widenHalf";
 
 /**

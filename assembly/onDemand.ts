@@ -1,10 +1,16 @@
-// The entry of a module beside the other kernels, on the same memory: formats that few pages hold.
+// The entry of a module beside the other kernels, on the same memory: formats that few pages hold,
+// and products of rows in 15 bits, and of gradients in 8, with 4-bit codes.
 // It must have no static data, which would lie on top of the other module's.
 import { Q4_K, Q5_0, Q5_1, Q5_K } from "./dtypes.gen";
 import { CONSTANTS, q5Rows, unpackQ5 } from "./fiveBits";
 import { groupRows, unpackGroups } from "./kGroups";
 import { packQ4_K, q4_KInt8Rows } from "./q4_kInt8";
 import { q6_kRows, unpackQ6_K } from "./q6_k";
+
+export { int11RowsBytes, quantizeInt11 } from "./int11";
+export { quantizeInt15 } from "./int15";
+export { nibbleProductScratch, nibblesLater } from "./nibbleProduct";
+export { wideLater } from "./wideRows";
 
 /** Writes `count` elements of a weight from element `start` on, to `dst` as f32. */
 export function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void {

@@ -5,9 +5,9 @@ import { BLOCK, ggufBlock } from "./blocks";
 import { FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { ZEROS } from "./gemmTile";
 import { HALF_CONSTANTS } from "./half";
-import { heads } from "./lanes";
+import { heads, zipHigh, zipLow } from "./lanes";
 import { madd } from "./madd";
-import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
+import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask } from "./unpackFourBit";
 import { lowHalves, widenHalves } from "./widenHalf";
 
 /** Elements of each row that are taken at a time, and the bytes of their codes in four rows. */

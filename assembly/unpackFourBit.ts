@@ -1,6 +1,7 @@
 // nf4 and fp4 weights as f32. docs/design/packed.md draws the layout: a header of
 // 64 bytes, codes, scales.
 import { dynamicTable } from "./dynamicMap";
+import { zipHigh, zipLow } from "./lanes";
 
 const HEADER: usize = 64;
 
@@ -92,19 +93,6 @@ export function bytePlane(values: usize, index: i32): v128 {
 @inline
 export function lookup(table: v128, at: v128): v128 {
   return ASC_FEATURE_RELAXED_SIMD ? i8x16.relaxed_swizzle(table, at) : i8x16.swizzle(table, at);
-}
-
-/** The low halves of two vectors of bytes, taken in turn. */
-// @ts-ignore: decorator
-@inline
-export function zipLow(a: v128, b: v128): v128 {
-  return v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-
-// @ts-ignore: decorator
-@inline
-export function zipHigh(a: v128, b: v128): v128 {
-  return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 /** Writes the scaled values of sixteen codes; p0 to p3 are the byte planes of the codes' values. */

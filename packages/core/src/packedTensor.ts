@@ -11,7 +11,9 @@ import type { Tensor } from "./tensor.ts";
 /**
  * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them
  * out, with a header that agrees with `packing`; types of GGUF as blocks of such a file,
- * whole ones in every row. For these await `backend.prepare(dtype)` before.
+ * whole ones in every row. For these await `backend.prepare(dtype)` before: without it some have no
+ * kernels, which is an error, and q4_0 and q4_1 have no products with their 4-bit codes under the
+ * precisions "high" and "medium".
  */
 export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
   const { shape, dtype, packing, backend = currentBackend() } = spec;

@@ -200,6 +200,7 @@ export const cutters: Cutters = {
   }),
   linearInt8: byteProduct,
   int8Product: byteProduct,
+  nibbleProduct: (args) => ({ ...byteProduct(args), align: 32 }),
   int16Product: ({ rows, columns, m, first, last }) => ({
     units: last - first,
     work: (m * rows * columns) / (1.3 * productsPerElement),

@@ -14,6 +14,7 @@ export interface Kernels {
   int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
   int16ProductScratch(): number;
   moduleOnDemand(): number;
+  nibbleProduct(x: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;
   siluBackward(dy: number, x: number, out: number, n: number): void;
@@ -73,7 +74,6 @@ export interface Kernels {
   linearCrossEntropyJoin(weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, losses: number, dhidden: number, count: number, rows: number, width: number, parts: number, factor: number): void;
   linearInt8Scratch(): number;
   linearInt8(x: number, planes: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
-  quantizeInt15(x: number, out: number, rows: number, k: number): number;
   int8RowsBytes(rows: number, k: number, planes: number): number;
   quantizeInt8(x: number, out: number, rows: number, k: number, planes: number): number;
   hasByteProducts(): number;

@@ -1,4 +1,4 @@
-/** The kernels of the module with the formats on demand; assembly/onDemand.ts says what they do. */
+/** The kernels of the module on demand; assembly/onDemand.ts says what they do. */
 export interface LaterKernels {
   unpackLater(format: number, base: number, start: number, count: number, dst: number): void;
   rowsLater(
@@ -9,9 +9,26 @@ export interface LaterKernels {
   ): number;
   packLater(format: number, w: number, wrs: number, columns: number, blocks: number, dst: number): void;
   int8RowsLater(format: number, x: number, w: number, c: number, n: number, k: number): void;
+  nibblesLater(
+    ...args: [
+      ...[x: number, w: number, format: number, c: number, m: number, n: number, k: number],
+      ...[first: number, last: number, scratch: number],
+    ]
+  ): void;
+  wideLater(
+    ...args: [
+      ...[inWords: number, x: number, panel: number, c: number, m: number, n: number, k: number],
+      ...[from: number, blocks: number, columns: number, scratch: number],
+    ]
+  ): void;
+  quantizeInt15(x: number, out: number, rows: number, k: number, inWords: number): number;
+  quantizeInt11(x: number, out: number, rows: number, k: number): number;
+  int11RowsBytes(rows: number, k: number): number;
+  nibbleProductScratch(): number;
 }
 
-const names = ["unpackLater", "rowsLater", "packLater", "int8RowsLater"] as const;
+/** Those that the other kernels call. */
+const names = ["unpackLater", "rowsLater", "packLater", "int8RowsLater", "nibblesLater", "wideLater"] as const;
 
 /** Returns what a module of kernels imports; `later` finds those on demand when they are called. */
 export function kernelImports(memory: WebAssembly.Memory, later: () => LaterKernels): WebAssembly.Imports {

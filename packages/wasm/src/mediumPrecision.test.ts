@@ -7,6 +7,7 @@ import {
   matmul,
   packedTensor,
   randn,
+  scope,
   setFloat32MatmulPrecision,
   square,
   sum,
@@ -49,6 +50,7 @@ function under(precision: MatmulPrecision, x: Tensor, w: Parameter, product = ma
 let backend: WasmBackend;
 beforeAll(async () => {
   backend = await wasm();
+  await backend.prepare?.("q4_1");
   await init(backend);
 });
 afterEach(() => setFloat32MatmulPrecision("highest"));
@@ -109,6 +111,24 @@ describe("products of medium precision", () => {
     expect([16, 32]).toContain(backend.mediumKernels.nibbleSumBits);
   });
 
+  it("take a weight's 4-bit codes as they are stored, without a copy, where that is faster", async () => {
+    const own = await wasm();
+    await own.prepare?.("q4_1");
+    const w = packed(256, 320, own);
+    const x = randn([24, 320], { generator, backend: own });
+    const { used } = own.heapStats();
+    setFloat32MatmulPrecision("medium");
+    x.requiresGrad = true;
+    scope(() => sum(matmul(x, w, { transposeB: true })).backward());
+    x.grad?.dispose();
+    const kept = own.heapStats().used - used;
+    const { nibbleSumBits } = own.mediumKernels;
+    expect(hasRelaxedSimd() ? [16, 32] : [undefined]).toContain(nibbleSumBits);
+    // A byte says that the weight is finite.
+    if (nibbleSumBits === 16) expect(kept).toBeLessThan(1024);
+    else expect(kept).toBeGreaterThanOrEqual(1.25 * 256 * 320);
+  });
+
   it.each([Number.NaN, Number.NEGATIVE_INFINITY])("are f32 where a row or a weight holds %d", (value) => {
     const [x, spoilt] = [draw(16, 160), draw(16, 160).dataSync().slice()];
     spoilt[100] = value;
@@ -122,11 +142,16 @@ describe("products of medium precision", () => {
     for (const [rows, w] of cases) expect(under("medium", rows, w)).toEqual(under("highest", rows, w));
   });
 
-  it("have gradients of the same bits by one thread and by two, in both builds", async () => {
+  it.each([
+    ["as stored", true],
+    ["in 7 bits", false],
+  ])("have gradients of the same bits by one thread and by two, in both builds, %s", async (_, prepared) => {
     const numbers = draw(24, 320).dataSync().slice();
     const results = [];
+    const chosen: unknown[] = [];
     for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
       const own = await wasm(options);
+      if (prepared) await own.prepare?.("q4_1");
       // 0 and 1 have no error of their own on the way, which another build rounds otherwise.
       const ones = tensor(new Float32Array(24 * 256).fill(1), { shape: [24, 256], backend: own });
       const dy = tensor(numbers.slice(0, 24 * 256), { shape: [24, 256], backend: own });
@@ -138,10 +163,13 @@ describe("products of medium precision", () => {
       x.grad = null;
       matmul(x, packed(256, 320, own), { transposeB: true }).backward(ones);
       results.push([...first, ...x.grad!.dataSync()]);
+      chosen.push(prepared && own.mediumKernels.nibbleSumBits === 16 ? 4 : 7);
       own.dispose();
     }
-    expect(results[1]).toEqual(results[0]);
-    expect(results[2]).toEqual(results[0]);
+    if (!prepared) expect(chosen).toEqual([7, 7, 7]);
+    // A build without products of bytes takes 7 bits, and so does another where that is faster.
+    for (const i of [1, 2]) if (chosen[i] === chosen[0]) expect(results[i]).toEqual(results[0]);
+    expect(chosen[2]).toBe(7);
   });
 });
 
@@ -152,7 +180,7 @@ describe("kernels of products in bytes", () => {
 
   /** C by codes of one plane or two, summed in 16 bits or in 32. */
   async function product(name: "simd" | "relaxed", planes: 1 | 2, inShort: 0 | 1): Promise<number[]> {
-    const { kernels: k, memory, heapBase } = await bareKernels(name, 16);
+    const { kernels: k, later, memory, heapBase } = await bareKernels(name, 16);
     let end = heapBase;
     const room = (bytes: number): number => {
       const at = Math.ceil(end / 64) * 64;
@@ -163,9 +191,9 @@ describe("kernels of products in bytes", () => {
     const [codes, work] = [room(k.int8RowsBytes(m, inner, planes)), room(k.linearInt8Scratch())];
     new Float32Array(memory.buffer, x, numbers.length).set(numbers);
     new Uint8Array(memory.buffer, w, blocks.length).set(blocks);
-    if (planes === 1) k.quantizeInt8(x, codes, m, inner, 1);
-    else k.quantizeInt15(x, codes, m, inner);
     k.setShortSums(inShort);
+    if (planes === 1) k.quantizeInt8(x, codes, m, inner, 1);
+    else later.quantizeInt15(x, codes, m, inner, inShort);
     k.linearInt8(codes, planes, w, dtypes.indexOf("q4_1"), out, m, n, inner, 0, n, work);
     return [...new Float32Array(memory.buffer, out, m * n)];
   }

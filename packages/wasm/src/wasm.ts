@@ -9,6 +9,7 @@ import { Heap, type HeapBlock } from "./heap.ts";
 import type { HeapStats } from "./heapStats.ts";
 import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernel.ts";
 import { type MediumKernels, mediumKernels } from "./kernels/integerTrial.ts";
+import { nibbleProducts, nibbleTools } from "./kernels/weightProduct.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 import { kernelImports, type LaterKernels } from "./laterKernels.ts";
@@ -103,6 +104,9 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
 
 /** Formats whose kernels are a module of their own: those behind the others. */
 const onDemand: ReadonlySet<DType> = new Set(dtypes.slice(dtypes.indexOf("q8_0") + 1));
+
+/** Formats of which this module has products in codes. */
+const helped: ReadonlySet<DType> = new Set<DType>(["q4_0", "q4_1"]);
 
 function unprepared(dtype: DType): Error {
   return new Error(`wasm: the kernels of ${dtype} are not loaded; call \`await backend.prepare("${dtype}")\` before`);
@@ -228,14 +232,15 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     },
     heapStats: () => heap.stats(),
     prepare: async (dtype) => {
-      if (later || !onDemand.has(dtype)) return;
-      const { loadOnDemand } = await import("./builds/loadOnDemand.ts");
+      if (later || !(onDemand.has(dtype) || helped.has(dtype))) return;
+      const { loadOnDemand, nibbleProductsBy } = await import("./builds/loadOnDemand.ts");
       const code = await loadOnDemand(build, shared);
       const { instance: more } = await WebAssembly.instantiate(code, { env: { memory } });
       const { ptr } = heap.alloc(code.length);
       new Uint8Array(memory.buffer, ptr, code.length).set(code);
       new Uint32Array(memory.buffer, k.moduleOnDemand(), 2).set([ptr, code.length]);
       later = more.exports as unknown as LaterKernels;
+      nibbleProducts.set(k, nibbleProductsBy(later, nibbleTools));
     },
     alloc: (size) => heap.alloc(size),
     free: (buffer) => heap.free(buffer as HeapBlock),

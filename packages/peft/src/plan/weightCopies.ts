@@ -26,7 +26,8 @@ const operands: Readonly<Record<string, (inputs: readonly TensorRef[]) => readon
 
 /**
  * The codes that the WebAssembly backend keeps beside frozen weights, for products of `precision`
- * "high" and "medium": docs/design/precision.md has the table. Of "medium" it may keep fewer.
+ * "high" and "medium": docs/design/precision.md has the table. Of "medium" it may keep fewer, where
+ * a trial chooses other codes.
  */
 export class WeightCopies {
   readonly #bytes = new Map<object, Map<string, number>>();

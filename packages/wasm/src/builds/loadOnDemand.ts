@@ -1,6 +1,8 @@
 import type { BuildName, KernelBuild } from "./kernelBuild.ts";
 import { bytesOf } from "./loadBuild.ts";
 
+export { nibbleProductsBy } from "../kernels/nibbleProducts.ts";
+
 const builds: Readonly<Record<BuildName, () => Promise<{ build: KernelBuild }>>> = {
   simd: () => import("./simdOnDemand.gen.ts"),
   relaxed: () => import("./relaxedOnDemand.gen.ts"),

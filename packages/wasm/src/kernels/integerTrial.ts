@@ -7,13 +7,16 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 export interface MediumKernels {
   /** Bits of the codes of a weight that is stored in f32: 7, or 14 as those of "high". */
   readonly weightBits?: 7 | 14;
-  /** Bits in which products with 4-bit codes are summed before they are widened. */
+  /**
+   * Bits in which products with 4-bit codes are summed before they are widened. Where it is 16,
+   * gradients take the codes of q4_0 and q4_1 as they are stored; else they take codes of 7 bits.
+   */
   readonly nibbleSumBits?: 16 | 32;
 }
 
 /**
- * Trials before codes of 14 bits are kept, some 150 ms. Results depend on this choice, and a busy
- * machine is late to optimise what is new.
+ * Trials before the first of two ways is kept, some 150 ms. A busy machine is late to optimise what
+ * is new, and results may depend on the choice.
  */
 const patience = 25;
 
@@ -22,6 +25,11 @@ const [rows, columns, inner] = [32, 64, 512];
 
 /** Choices of trials, by a backend's kernels. */
 const found = new WeakMap<Kernels, MediumKernels>();
+
+/** Keeps a choice of a trial. */
+function choose(k: Kernels, choice: MediumKernels): void {
+  found.set(k, { ...found.get(k), ...choice });
+}
 
 /** Returns what trials have chosen for these kernels so far. */
 export function mediumKernels(k: Kernels): MediumKernels {
@@ -52,14 +60,17 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
     k.int8Product(bytes, panels, out, rows, columns, inner, 0, columns, work);
   };
   const weightBits = fastestOf([inShorts, inBytes], patience) === 1 ? 7 : 14;
-  found.set(k, { ...known, weightBits });
+  choose(k, { weightBits });
   return weightBits;
 }
 
-/** Chooses how products with a weight of 4-bit codes are summed; all ways give the same bits. */
-export function chooseNibbleSums(k: Kernels, scratch: Scratch, w: WasmTensor): void {
-  const known = found.get(k);
-  if (known?.nibbleSumBits) return;
+/**
+ * Chooses how products with a weight of 4-bit codes are summed; both ways give the same bits.
+ * Returns 1 for sums of 16 bits.
+ */
+export function chooseNibbleSums(k: Kernels, scratch: Scratch, w: WasmTensor): 0 | 1 {
+  const known = found.get(k)?.nibbleSumBits;
+  if (known) return known === 16 ? 1 : 0;
   // No format has more bytes in a row of blocks than f32.
   const [codes, blocks] = [zeros(k, scratch, 2 * rows * inner), zeros(k, scratch, 4 * columns * inner)];
   const [out, work] = [scratch(4 * rows * columns), scratch(k.linearInt8Scratch())];
@@ -67,7 +78,8 @@ export function chooseNibbleSums(k: Kernels, scratch: Scratch, w: WasmTensor): v
     k.setShortSums(inShort);
     k.linearInt8(codes, 1, blocks, dtypeNumber(w), out, rows, columns, inner, 0, columns, work);
   };
-  const inShort = fastestOf([summed(0), summed(1)]);
+  const inShort = fastestOf([summed(0), summed(1)], patience) === 1 ? 1 : 0;
   k.setShortSums(inShort);
-  found.set(k, { ...known, nibbleSumBits: inShort === 1 ? 16 : 32 });
+  choose(k, { nibbleSumBits: inShort === 1 ? 16 : 32 });
+  return inShort;
 }

@@ -23,14 +23,33 @@ interface WeightProduct {
 }
 
 /** Computes a product in codes of a kind; false where that cannot be. */
-type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct) => boolean;
+export type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct) => boolean;
+
+/** Products with weights of 4-bit codes along the blocks, X Wᵀ, and across, X W. */
+export interface NibbleProducts {
+  readonly along: CodedProduct;
+  readonly across: CodedProduct;
+}
+
+/** Functions that `nibbleProductsBy` is given. */
+export interface NibbleTools {
+  readonly sumsInShort: typeof chooseNibbleSums;
+  readonly numberOf: typeof dtypeNumber;
+}
+
+export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber };
+
+/** These products, by the kernels that have them: they come with the module on demand. */
+export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
 
 /** Computes a product with a weight of any dtype, in integers if its precision allows that. */
 export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): void {
   const { x, out, rows, from, to, transposed } = product;
   if (allowsCodes(w, rows)) {
-    const ways = [...(w.precision === "medium" ? [inBytes] : []), inNibbles, inShorts];
-    if (ways.some((way) => way(k, scratch, w, product))) return;
+    const stored = hasNibbles(w.dtype) && k.hasByteProducts() !== 0 ? nibbleProducts.get(k) : undefined;
+    const medium = transposed ? [inBytes] : [stored?.across, inBytes];
+    const ways = [...(w.precision === "medium" ? medium : []), transposed ? stored?.along : undefined, inShorts];
+    if (ways.some((way) => way?.(k, scratch, w, product))) return;
   }
   const t = transposed ? 1 : 0;
   if (w.dtype !== "f32") k.gemmWeight(x, w.ptr, dtypeNumber(w), 0, out, rows, to, from, t, 1, 0);
@@ -66,22 +85,6 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
   return true;
 };
-
-/** Codes of 15 bits times the 4-bit codes that a weight is stored in. */
-const inNibbles: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
-  if (!transposed || !hasNibbles(w.dtype) || k.hasByteProducts() === 0 || !allFinite(k, scratch, w)) return false;
-  const own = scratch(k.int8RowsBytes(rows, from, 2));
-  if (k.quantizeInt15(x, own, rows, from) !== 0) return false;
-  chooseNibbleSums(k, scratch, w);
-  k.linearInt8(own, 2, w.ptr, dtypeNumber(w), out, rows, to, from, 0, to, scratch(k.linearInt8Scratch()));
-  return true;
-};
-
-/** True if all numbers of a packed weight are finite. */
-function allFinite(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
-  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.packInt8Scratch())) === 1;
-  return scratch.kept(w, "finite", 1, make) !== 0;
-}
 
 /** Codes of 8 bits times codes of 7, where that is faster. */
 const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {

@@ -7,6 +7,8 @@ import { kernelImports, type LaterKernels } from "../laterKernels.ts";
 /** The kernels of a build without the backend around them. */
 export interface BareKernels {
   kernels: Kernels;
+  /** Those of the module on demand. */
+  later: LaterKernels;
   memory: WebAssembly.Memory;
   /** The first address that the module leaves free. */
   heapBase: number;
@@ -16,8 +18,9 @@ export interface BareKernels {
 export async function bareKernels(build: BuildName, pages: number, batchInvariant = false): Promise<BareKernels> {
   const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const later = await WebAssembly.instantiate(await loadOnDemand(build, false), { env: { memory } });
-  const imports = kernelImports(memory, () => later.instance.exports as unknown as LaterKernels);
+  const onDemand = await WebAssembly.instantiate(await loadOnDemand(build, false), { env: { memory } });
+  const later = onDemand.instance.exports as unknown as LaterKernels;
+  const imports = kernelImports(memory, () => later);
   const { instance } = await WebAssembly.instantiate(bytes, imports);
-  return { kernels: instance.exports as unknown as Kernels, memory, heapBase };
+  return { kernels: instance.exports as unknown as Kernels, later, memory, heapBase };
 }

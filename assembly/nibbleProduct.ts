@@ -1,0 +1,283 @@
+// C[m,n] = X[m,k] W[k,n] with a weight of 4-bit codes in blocks of 32 along n, as they are stored:
+// products of bytes. A block's scale belongs to one number of the contraction, so a row of X is
+// multiplied by the scales first, and rounded to 8 bits anew for each 32 columns. A part of
+// onDemand.ts.
+import { addBytes, widened } from "./byteProducts";
+import { Q4_0_BYTES, Q4_1, Q4_1_BYTES } from "./dtypes.gen";
+import { int11Codes, int11Tile, LARGEST } from "./int11";
+import { Q4_COLUMNS } from "./int8Panel";
+import { heads, zipHigh, zipLow } from "./lanes";
+import { INT8_ROWS } from "./rowCodes";
+import { putSums, SUMS } from "./tileSums";
+import { lowHalves, widenHalves } from "./widenHalf";
+
+/** True where products of bytes are summed in 16 bits; the bits of results do not depend on it. */
+const SHORT: bool = ASC_FEATURE_RELAXED_SIMD;
+
+/** Columns that share scales, and numbers of the contraction that share a scale of X. */
+const BLOCK: i32 = 32;
+
+/** Blocks along the contraction at a time: codes of 32 columns stay in a first-level cache. */
+const DEPTH: i32 = 24;
+
+/** Bytes of a block of eight columns. */
+const PANEL: usize = 256;
+
+/** Bytes of the factors of a block: 32 of 16 bits for scales and for offsets, and two floats. */
+const FACTORS: usize = 144;
+
+/** Bytes of a block of four rows of codes, and their scales. */
+const ROWS: usize = 144;
+
+/** The largest code of an offset: 32 times its product with LARGEST is below 2^31. */
+const LARGEST_OFFSET: f32 = 32767;
+
+/** The middle of the codes: a weight is scale * (code - MIDDLE) + offset. */
+const MIDDLE: f32 = 8;
+
+/** Places in scratch memory, behind the sums of a tile. */
+const FLOATS: usize = SUMS;
+const FACTORS_AT: usize = FLOATS + 256;
+const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
+const PANELS_AT: usize = ROWS_AT + <usize>DEPTH * ROWS;
+
+/** Bytes of scratch of `nibblesLater`; constant. */
+export function nibbleProductScratch(): i32 {
+  return <i32>PANELS_AT + DEPTH * BLOCK * BLOCK;
+}
+
+/** The largest magnitude of 32 floats. */
+function largestOf(x: usize): f32 {
+  let most = f32x4.abs(v128.load(x));
+  for (let i: usize = 16; i < 128; i += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + i)));
+  most = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
+  return max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
+}
+
+/** Writes 32 floats as codes up to `largest`, and returns their scale. */
+function encode(x: usize, largest: f32, codes: usize): f32 {
+  const step = largestOf(x) / largest;
+  const inverse: f32 = 1 / step;
+  const factor = f32x4.splat(inverse < Infinity ? inverse : 0);
+  for (let i: usize = 0; i < 128; i += 32) {
+    const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + i), factor)));
+    const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + i, 16), factor)));
+    v128.store(codes + (i >> 1), i16x8.narrow_i32x4_s(low, high));
+  }
+  return step;
+}
+
+/** Writes the codes of four rows of 32 columns: four columns at a time, of each its four codes. */
+// @ts-ignore: decorator
+@inline
+function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usize, apart: usize): void {
+  const left01 = zipLow(b0, b1);
+  const left23 = zipLow(b2, b3);
+  const right01 = zipHigh(b0, b1);
+  const right23 = zipHigh(b2, b3);
+  storeNibbles(v128.shuffle<i16>(left01, left23, 0, 8, 1, 9, 2, 10, 3, 11), nibble, to, apart);
+  storeNibbles(v128.shuffle<i16>(left01, left23, 4, 12, 5, 13, 6, 14, 7, 15), nibble, to + 16, apart);
+  storeNibbles(v128.shuffle<i16>(right01, right23, 0, 8, 1, 9, 2, 10, 3, 11), nibble, to + apart, apart);
+  storeNibbles(v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15), nibble, to + apart + 16, apart);
+}
+
+/** Writes low nibbles, and high ones, which are of columns 16 further on. */
+// @ts-ignore: decorator
+@inline
+function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void {
+  v128.store(to, v128.and(bytes, nibble));
+  v128.store(to + 2 * apart, v128.and(i16x8.shr_u(bytes, 4), nibble));
+}
+
+/** Packs `blocks` times 32 rows of a block of 32 columns, `wrs` bytes apart: codes and factors. */
+function pack(minimum: bool, w: usize, wrs: usize, blocks: i32, scratch: usize): void {
+  const apart = <usize>blocks * PANEL;
+  const scales = scratch + FLOATS;
+  const nibble = i8x16.splat(15);
+  // Those of `HALF_CONSTANTS`, which is static data.
+  const mask = i32x4.splat(0x8fffe000);
+  const power = i32x4.splat(0x77800000);
+  const limit = i32x4.splat(0x47800000);
+  const exponent = i32x4.splat(0x7f800000);
+  const middle = f32x4.splat(MIDDLE);
+  const codes: usize = minimum ? 4 : 2;
+  let panel = scratch + PANELS_AT;
+  let factors = scratch + FACTORS_AT;
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < 128; r += 16) {
+      const w1 = w + wrs;
+      const w2 = w1 + wrs;
+      const w3 = w2 + wrs;
+      packFour(
+        v128.load(w + codes), v128.load(w1 + codes), v128.load(w2 + codes), v128.load(w3 + codes), nibble, panel, apart,
+      );
+      const pairs = heads(w, w1, w2, w3);
+      const scale = lowHalves(pairs, mask, power, limit, exponent);
+      // Without a minimum codes are stored with their middle: there is no offset.
+      let offset = f32x4.splat(0);
+      if (minimum) {
+        const least = widenHalves(i32x4.shr_s(pairs, 16), mask, power, limit, exponent);
+        offset = f32x4.add(least, f32x4.mul(scale, middle));
+      }
+      v128.store(scales + r, scale);
+      v128.store(scales + r, offset, 128);
+      w = w3 + wrs;
+      panel += 32;
+    }
+    // A code of 8 bits is a 2^15th of the product of two of 11.
+    store<f32>(factors, encode(scales, LARGEST, factors + 16) * 32768);
+    store<f32>(factors, encode(scales + 128, LARGEST_OFFSET, factors + 80), 4);
+    factors += FACTORS;
+  }
+}
+
+/** a * b / 2^15, rounded. */
+// @ts-ignore: decorator
+@inline
+function scaled(a: v128, b: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i16x8.relaxed_q15mulr_s(a, b) : i16x8.q15mulr_sat_s(a, b);
+}
+
+/** The sums of pairs of lanes, which two vectors hold: one of each row. */
+// @ts-ignore: decorator
+@inline
+function rowSums(a: v128, b: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7)));
+}
+
+/**
+ * Rounds `blocks` blocks of four rows, times the scales of 32 columns, to bytes. Returns the part
+ * of each row that is the same for all these columns.
+ */
+function scaleRows(codes: usize, steps: usize, factors: usize, blocks: i32, to: usize): v128 {
+  const minusMiddle = i16x8.splat(-8);
+  let same = f32x4.splat(0);
+  for (; blocks > 0; blocks--) {
+    let s0 = i16x8.splat(0);
+    let s1 = s0;
+    let p0 = s0;
+    let p1 = s0;
+    const end = codes + 256;
+    let factor = factors + 16;
+    do {
+      const a = v128.load(codes);
+      const b = v128.load(codes, 16);
+      const offset = v128.load64_splat(factor, 64);
+      p0 = i32x4.add(p0, i32x4.dot_i16x8_s(a, offset));
+      p1 = i32x4.add(p1, i32x4.dot_i16x8_s(b, offset));
+      const scale = v128.load64_splat(factor);
+      const c = scaled(a, scale);
+      const d = scaled(b, scale);
+      s0 = i16x8.add(s0, c);
+      s1 = i16x8.add(s1, d);
+      v128.store(to, i8x16.narrow_i16x8_s(c, d));
+      codes += 32;
+      factor += 8;
+      to += 16;
+    } while (codes < end);
+    const step = v128.load(steps);
+    const byteStep = f32x4.mul(step, v128.load32_splat(factors));
+    v128.store(to, byteStep);
+    const middles = rowSums(i32x4.dot_i16x8_s(s0, minusMiddle), i32x4.dot_i16x8_s(s1, minusMiddle));
+    same = f32x4.add(same, f32x4.mul(middles, byteStep));
+    same = f32x4.add(same, f32x4.mul(rowSums(p0, p1), f32x4.mul(step, v128.load32_splat(factors, 4))));
+    to += 16;
+    steps += 16;
+    factors += FACTORS;
+  }
+  return same;
+}
+
+/** Adds a block's products of a row to its eight sums. */
+// @ts-ignore: decorator
+@inline
+function addRow(to: usize, low: v128, high: v128, step: v128): void {
+  v128.store(to, f32x4.add(v128.load(to), f32x4.mul(f32x4.convert_i32x4_s(low), step)));
+  v128.store(to, f32x4.add(v128.load(to, 16), f32x4.mul(f32x4.convert_i32x4_s(high), step)), 16);
+}
+
+/**
+ * sums[4][8] += `blocks` blocks of four rows of `scaleRows` times as many of a panel. Where bytes
+ * have products, 16 of them, at most 127 by 15 each, are summed in 16 bits.
+ */
+function nibbleTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
+  for (; blocks > 0; blocks--) {
+    let c00 = i32x4.splat(0);
+    let c01 = c00;
+    let c10 = c00;
+    let c11 = c00;
+    let c20 = c00;
+    let c21 = c00;
+    let c30 = c00;
+    let c31 = c00;
+    const end = x + 128;
+    let w0: v128;
+    let w1: v128;
+    let codes: v128;
+    do {
+      w0 = v128.load(panel, 0);
+      w1 = v128.load(panel, 16);
+      codes = v128.load32_splat(x, 0);
+      c00 = addBytes(SHORT, codes, w0, c00);
+      c01 = addBytes(SHORT, codes, w1, c01);
+      codes = v128.load32_splat(x, 4);
+      c10 = addBytes(SHORT, codes, w0, c10);
+      c11 = addBytes(SHORT, codes, w1, c11);
+      codes = v128.load32_splat(x, 8);
+      c20 = addBytes(SHORT, codes, w0, c20);
+      c21 = addBytes(SHORT, codes, w1, c21);
+      codes = v128.load32_splat(x, 12);
+      c30 = addBytes(SHORT, codes, w0, c30);
+      c31 = addBytes(SHORT, codes, w1, c31);
+      x += 16;
+      panel += 32;
+    } while (x < end);
+    addRow(sums, widened(SHORT, c00), widened(SHORT, c01), v128.load32_splat(x));
+    addRow(sums + 32, widened(SHORT, c10), widened(SHORT, c11), v128.load32_splat(x, 4));
+    addRow(sums + 64, widened(SHORT, c20), widened(SHORT, c21), v128.load32_splat(x, 8));
+    addRow(sums + 96, widened(SHORT, c30), widened(SHORT, c31), v128.load32_splat(x, 12));
+    x += 16;
+  }
+}
+
+/** Starts the eight sums of a row of a tile: what they were, plus what is the same for all. */
+// @ts-ignore: decorator
+@inline
+function start(to: usize, c: usize, same: v128, there: bool): void {
+  v128.store(to, there ? f32x4.add(v128.load(c), same) : same);
+  v128.store(to, there ? f32x4.add(v128.load(c, 16), same) : same, 16);
+}
+
+/** `nibbleProduct` of later.ts. */
+export function nibblesLater(
+  x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
+): void {
+  const bytes = format == Q4_1 ? Q4_1_BYTES : Q4_0_BYTES;
+  const wrs = <usize>(n / BLOCK) * bytes;
+  const xrs = int11Tile(k);
+  const crs = <usize>n << 2;
+  const rows = scratch + ROWS_AT;
+  for (let j = first; j < last; j += BLOCK) {
+    for (let from = 0; from < k; from += DEPTH * BLOCK) {
+      const blocks = min(DEPTH, (k - from) / BLOCK);
+      pack(format == Q4_1, w + <usize>from * wrs + <usize>(j / BLOCK) * bytes, wrs, blocks, scratch);
+      for (let i = 0; i < m; i += INT8_ROWS) {
+        const tile = x + <usize>(i / INT8_ROWS) * xrs;
+        const steps = tile + int11Codes(k) + <usize>(from / BLOCK) * 16;
+        const same = scaleRows(tile + <usize>(8 * from), steps, scratch + FACTORS_AT, blocks, rows);
+        const there = min(INT8_ROWS, m - i);
+        let panel = scratch + PANELS_AT;
+        for (let at = j; at < j + BLOCK; at += Q4_COLUMNS) {
+          const to = c + <usize>i * crs + (<usize>at << 2);
+          start(scratch, to, v128.shuffle<f32>(same, same, 0, 0, 0, 0), from > 0);
+          start(scratch + 32, to + crs, v128.shuffle<f32>(same, same, 1, 1, 1, 1), from > 0 && there > 1);
+          start(scratch + 64, to + 2 * crs, v128.shuffle<f32>(same, same, 2, 2, 2, 2), from > 0 && there > 2);
+          start(scratch + 96, to + 3 * crs, v128.shuffle<f32>(same, same, 3, 3, 3, 3), from > 0 && there > 3);
+          nibbleTile(rows, panel, blocks, scratch);
+          putSums(scratch, to, crs, there, Q4_COLUMNS);
+          panel += <usize>blocks * PANEL;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,46 @@
+// Codes of rows of floats: what their kinds share.
+
+/** Rows of a tile of codes. */
+export const INT8_ROWS: i32 = 4;
+
+/**
+ * Bytes of a quantised row: its codes, in as many planes, then scale and scaled sum of each block.
+ */
+// @ts-ignore: decorator
+@inline
+export function int8RowBytes(k: i32, planes: i32): usize {
+  return <usize>(k * planes + (k >> 2));
+}
+
+/** Four floats times `factor` as integers. */
+// @ts-ignore: decorator
+@inline
+export function rounded(x: usize, factor: v128, rounder: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), factor), rounder), rounder);
+}
+
+/**
+ * The largest bits of 16 floats without their signs: their order is that of the
+ * magnitudes, with NaN above all.
+ */
+// @ts-ignore: decorator
+@inline
+export function topOf(x: usize, magnitude: v128): v128 {
+  const a = i32x4.max_s(v128.and(v128.load(x), magnitude), v128.and(v128.load(x, 16), magnitude));
+  const b = i32x4.max_s(v128.and(v128.load(x, 32), magnitude), v128.and(v128.load(x, 48), magnitude));
+  return i32x4.max_s(a, b);
+}
+
+/** Writes four lanes `step` bytes apart. */
+// @ts-ignore: decorator
+@inline
+export function storeLanes(dst: usize, step: usize, lanes: v128): void {
+  if (step == 4) {
+    v128.store(dst, lanes);
+    return;
+  }
+  v128.store32_lane(dst, lanes, 0);
+  v128.store32_lane(dst + step, lanes, 1);
+  v128.store32_lane(dst + 2 * step, lanes, 2);
+  v128.store32_lane(dst + 3 * step, lanes, 3);
+}
