@@ -21,16 +21,22 @@ const limited = Object.fromEntries(
 /** The rows of a Parquet file as records, a group of rows at a time. */
 export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
   let chunks: readonly ColumnChunk[] = [];
+  const bytesOf = async (start: number, end: number) => {
+    if (!(start >= 0 && start <= end && end <= source.size)) {
+      throw new Error(`it names bytes ${start} to ${end} of ${source.size}`);
+    }
+    const { buffer, byteOffset, byteLength } = await source.read(start, end - start);
+    const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+    const whole = chunks.filter((chunk) => chunk.start >= start && chunk.start + chunk.length <= end);
+    for (const chunk of whole) checkPages(bytes, chunk.start - start, chunk);
+    return bytes;
+  };
   const file = {
     byteLength: source.size,
-    slice: async (start: number, end: number = source.size) => {
-      if (!(start >= 0 && start <= end && end <= source.size)) {
-        throw new Error(`it names bytes ${start} to ${end} of ${source.size}`);
-      }
-      const { buffer, byteOffset, byteLength } = await source.read(start, end - start);
-      const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
-      const whole = chunks.filter((chunk) => chunk.start >= start && chunk.start + chunk.length <= end);
-      for (const chunk of whole) checkPages(bytes, chunk.start - start, chunk);
+    slice: (start: number, end: number = source.size) => {
+      const bytes = bytesOf(start, end);
+      // The library reads several parts ahead, and waits for none of them once one has failed.
+      bytes.catch(() => {});
       return bytes;
     },
   };
