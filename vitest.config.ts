@@ -15,6 +15,7 @@ process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
 
 const inNode = {
   testTimeout: 60_000,
+  hookTimeout: 60_000,
   setupFiles: [join(root, "scripts/garbageBetweenTests.ts")],
   // Vitest would leave one core free; the projects in Chromium come after these.
   maxWorkers: availableParallelism(),
