@@ -1,6 +1,6 @@
 // Rows of floats as codes of 11 bits and a sign, with a scale for each 32: what `nibbleProduct`
 // takes. Times a weight's scale in as many bits they are codes of 8 bits. A part of onDemand.ts.
-import { INT8_ROWS, rounded, topOf } from "./rowCodes";
+import { INT8_ROWS, rounded, topOfBlock } from "./rowCodes";
 
 /** The largest code: its square, by 2^15, is 127. */
 export const LARGEST: f32 = 2040;
@@ -50,9 +50,7 @@ export function quantizeInt11(x: usize, out: usize, rows: i32, k: i32): i32 {
     let code = codes + 8 * within;
     let scale = codes + int11Codes(k) + 4 * within;
     for (let i = 0; i < k; i += 32) {
-      let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
-      top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
-      const bits = max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
+      const bits = topOfBlock(x, magnitude);
       largest = max(largest, bits);
       const step = reinterpret<f32>(bits) / LARGEST;
       const inverse: f32 = 1 / step;

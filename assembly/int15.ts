@@ -1,7 +1,7 @@
 // Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes or in words
 // of 16 bits: what an integer product with 4-bit codes takes to be nearly as exact as f32. A part
 // of onDemand.ts.
-import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOf } from "./rowCodes";
+import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "./rowCodes";
 
 /** The largest code: 128 times a signed byte and 7 bits hold it. */
 const LARGEST: f32 = 16383;
@@ -60,9 +60,7 @@ export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: 
     let code = codes + 4 * within;
     let pair = codes + 2 * plane + 8 * within;
     for (let i = 0; i < k; i += 32) {
-      let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
-      top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
-      const bits = max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
+      const bits = topOfBlock(x, magnitude);
       largest = max(largest, bits);
       const scale = reinterpret<f32>(bits) / LARGEST;
       const inverse: f32 = 1 / scale;

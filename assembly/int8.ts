@@ -1,6 +1,6 @@
 // Rows of floats as bytes with a scale for each 32, as llama.cpp's Q8_1 blocks have
 // them, for integer products.
-import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOf } from "./rowCodes";
+import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "./rowCodes";
 
 /** Bytes that `quantizeInt8` fills for more than one row, or `quantizeInt15` with two planes. */
 export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
@@ -71,9 +71,7 @@ export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i3
     let code = codes + 4 * within;
     let pair = codes + <usize>planes * plane + 8 * within;
     for (let i = 0; i < k; i += 32) {
-      let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
-      top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
-      const bits = max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
+      const bits = topOfBlock(x, magnitude);
       largest = max(largest, bits);
       const most = reinterpret<f32>(bits);
       const factor = f32x4.splat(most == 0 ? 0 : 127 / most);

@@ -25,10 +25,19 @@ export function rounded(x: usize, factor: v128, rounder: v128): v128 {
  */
 // @ts-ignore: decorator
 @inline
-export function topOf(x: usize, magnitude: v128): v128 {
+function topOf(x: usize, magnitude: v128): v128 {
   const a = i32x4.max_s(v128.and(v128.load(x), magnitude), v128.and(v128.load(x, 16), magnitude));
   const b = i32x4.max_s(v128.and(v128.load(x, 32), magnitude), v128.and(v128.load(x, 48), magnitude));
   return i32x4.max_s(a, b);
+}
+
+/** `topOf` of 32 floats, as a number. */
+// @ts-ignore: decorator
+@inline
+export function topOfBlock(x: usize, magnitude: v128): i32 {
+  let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
+  top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
+  return max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1));
 }
 
 /** Writes four lanes `step` bytes apart. */
