@@ -25,3 +25,28 @@ test("a file with several broken parts is one error, and no rejection is left un
     await rm(folder, { recursive: true });
   }
 });
+
+/** The records of a file of the test's folder, of which `bytes` may be others. */
+async function readAll(file: string, change: (bytes: DataView<ArrayBuffer>) => void = () => {}) {
+  const bytes = new Uint8Array(await readFile(join(import.meta.dirname, "../testing", file)));
+  change(new DataView(bytes.buffer));
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
+  try {
+    await writeFile(join(folder, file), bytes);
+    const records = await Array.fromAsync(parquetRecords(await openFile(join(folder, file)), file));
+    return records.map(({ value }) => value);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+// Written by pyarrow 26.0.1: lists, nulls, dictionaries, differences, runs; pages of both kinds.
+test.each(["kinds.v1.parquet", "kinds.v2.parquet"])("%s has the values that were written", async (file) => {
+  const written = JSON.parse(await readFile(join(import.meta.dirname, "../testing/kinds.json"), "utf8"));
+  expect(await readAll(file)).toEqual(written);
+});
+
+test("a run of levels longer than its page is an error before room is made for it", async () => {
+  const records = readAll("chats.snappy.parquet", (bytes) => bytes.setBigInt64(341, -(2n ** 31n), true));
+  await expect(records).rejects.toThrow("damaged: a page has a run of 2147483584 values where 2 are left");
+});

@@ -1,22 +1,9 @@
 import type { ByteSource } from "@lowrank/core";
 import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
 import type { DataRecord } from "./dataRecord.ts";
-import { type ColumnChunk, checkPages, columnChunks } from "./parquetColumns.ts";
-
-/** The most bytes that an unpacked page of a column may have; writers make pages of 1 MB. */
-const mostPageBytes = 2 ** 27;
-
-/** The library's compressors, for pages of a size that can be. */
-const limited = Object.fromEntries(
-  Object.entries(compressors).map(([codec, decompress]) => [
-    codec,
-    (packed: Uint8Array, length: number) => {
-      if (length > mostPageBytes) throw new Error(`a page says that it has ${length} bytes`);
-      return decompress(packed, length);
-    },
-  ]),
-) as typeof compressors;
+import { type ColumnChunk, columnChunks } from "./parquetColumns.ts";
+import { compressors } from "./parquetCompressors.ts";
+import { checkPages } from "./parquetPages.ts";
 
 /** The rows of a Parquet file as records, a group of rows at a time. */
 export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
@@ -53,7 +40,7 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
   for (const { num_rows } of metadata.row_groups) {
     const end = start + Number(num_rows);
     const range = { rowStart: start, rowEnd: end };
-    const rows = await parquetReadObjects({ file, metadata, compressors: limited, ...range }).catch(damaged);
+    const rows = await parquetReadObjects({ file, metadata, compressors, ...range }).catch(damaged);
     for (const [i, row] of rows.entries()) yield { value: plain(row), where: `${name}: row ${start + i + 1}` };
     start = end;
   }

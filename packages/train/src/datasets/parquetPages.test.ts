@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkPages } from "./parquetColumns.ts";
+import { checkPages } from "./parquetPages.ts";
 
 /** A number as Thrift's compact protocol has it. */
 function varint(value: number): number[] {
@@ -40,7 +40,8 @@ const countless = (...count: number[]) => [
 function check(pages: number[], values: number): void {
   const before = [1, 2, 3];
   const { buffer } = Uint8Array.from([...before, ...pages]);
-  checkPages(buffer, before.length, { path: "a.b", start: 0, length: pages.length, values });
+  const flat = { codec: "UNCOMPRESSED", type: "INT32", maxLevels: [0, 0] } as const;
+  checkPages(buffer, before.length, { path: "a.b", start: 0, length: pages.length, values, ...flat });
 }
 
 test("pages that have what the metadata says", () => {

@@ -1,0 +1,33 @@
+import { parquetHeader } from "hyparquet/src/column.js";
+import type { ColumnChunk } from "./parquetColumns.ts";
+import { checkRuns, mostValues } from "./parquetRuns.ts";
+
+/**
+ * Throws unless the pages of a column, which `bytes` hold from `at` on, lie within it and have as
+ * many values as the metadata says: the library makes room for all that a page claims to have.
+ */
+export function checkPages(bytes: ArrayBuffer, at: number, column: ColumnChunk): void {
+  const { path, length, values } = column;
+  const reader = { view: new DataView(bytes, at, length), offset: 0 };
+  let found = 0;
+  while (found < values && reader.offset < length - 1) {
+    const page = parquetHeader(reader);
+    const data = page.data_page_header ?? page.data_page_header_v2;
+    // A damaged header has fields of other types: lists, structures, large integers.
+    const count: unknown = (data ?? page.dictionary_page_header)?.num_values ?? 0;
+    if (typeof count !== "number" || !(count >= 0 && count <= mostValues)) {
+      const said = typeof count === "number" ? `${count} values` : "values whose count is no number";
+      throw new Error(`a page of its column ${path} says that it has ${said}; at most ${mostValues} are read`);
+    }
+    if (data) found += count;
+    const size: unknown = page.compressed_page_size;
+    const end = reader.offset + (typeof size === "number" && size >= 0 ? size : Number.NaN);
+    if (!(end <= length)) {
+      throw new Error(`a page of its column ${path} goes beyond the column's ${length} bytes`);
+    }
+    checkRuns(new Uint8Array(bytes, at + reader.offset, end - reader.offset), page, column);
+    reader.offset = end;
+  }
+  if (found !== values)
+    throw new Error(`its column ${path} has pages of ${found} values, and is said to have ${values}`);
+}

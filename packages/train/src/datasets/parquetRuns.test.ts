@@ -1,0 +1,105 @@
+import type { PageHeader } from "hyparquet";
+import { expect, test } from "vitest";
+import { checkRuns } from "./parquetRuns.ts";
+
+/** A run of a number that is repeated, of numbers below 256. */
+const repeated = (count: number, number: number) => [...varint(2 * count), number];
+/** A run of packed numbers of eight bits each. */
+const packed = (...numbers: number[]) => [...varint((numbers.length / 8) * 2 + 1), ...numbers];
+/** Levels of a page of the first kind, which say how many bytes they have. */
+const levels = (...runs: number[]) => [runs.length, 0, 0, 0, ...runs];
+
+function varint(value: number): number[] {
+  const rest = Math.floor(value / 128);
+  return rest > 0 ? [(value % 128) + 128, ...varint(rest)] : [value];
+}
+
+interface Page {
+  encoding?: string;
+  values: number;
+  nulls?: number;
+  type?: "INT32" | "BOOLEAN" | "BYTE_ARRAY";
+  maxLevels?: readonly [number, number];
+}
+
+function first(bytes: number[], { encoding = "RLE_DICTIONARY", values, type = "INT32", maxLevels = [0, 0] }: Page) {
+  const header = { uncompressed_page_size: bytes.length, data_page_header: { num_values: values, encoding } };
+  const column = { path: "a", start: 0, length: bytes.length, values, codec: "UNCOMPRESSED", type, maxLevels } as const;
+  checkRuns(Uint8Array.from(bytes), header as unknown as PageHeader, column);
+}
+
+function second(repetition: number[], definition: number[], bytes: number[], page: Page) {
+  const { encoding = "RLE_DICTIONARY", values, nulls = 0, type = "INT32", maxLevels = [0, 0] } = page;
+  const all = [...repetition, ...definition, ...bytes];
+  const data = { num_values: values, num_nulls: nulls, encoding, is_compressed: false };
+  const lengths = {
+    repetition_levels_byte_length: repetition.length,
+    definition_levels_byte_length: definition.length,
+  };
+  const header = { uncompressed_page_size: all.length, data_page_header_v2: { ...data, ...lengths } };
+  const column = { path: "a", start: 0, length: all.length, values, codec: "UNCOMPRESSED", type, maxLevels } as const;
+  checkRuns(Uint8Array.from(all), header as unknown as PageHeader, column);
+}
+
+test("runs of levels and of numbers that hold what the page has", () => {
+  const numbers = [8, ...packed(1, 2, 3, 4, 5, 6, 7, 8), ...repeated(3, 9)];
+  first(numbers, { values: 11 });
+  // The last eight packed numbers may be more than there are.
+  first([8, ...packed(1, 2, 3, 4, 5, 6, 7, 8)], { values: 5 });
+  first([...levels(...repeated(11, 0)), ...levels(...repeated(11, 1)), ...numbers], { values: 11, maxLevels: [1, 1] });
+  second(repeated(11, 0), repeated(11, 1), numbers, { values: 11, maxLevels: [1, 1] });
+  first([0], { values: 2 ** 22 });
+  first(levels(...repeated(9, 1)), { values: 9, encoding: "RLE", type: "BOOLEAN" });
+});
+
+const most = 2 ** 30;
+
+test.each<[string, () => void, string]>([
+  [
+    "levels of repetition",
+    () => first(levels(...repeated(most, 0)), { values: 3, maxLevels: [1, 1] }),
+    "a page has a run of 1073741824 values where 3 are left",
+  ],
+  [
+    "levels of definition",
+    () =>
+      first([...levels(...repeated(3, 0)), ...levels(...repeated(2, 1), ...repeated(2, 1))], {
+        values: 3,
+        maxLevels: [1, 1],
+      }),
+    "a page has a run of 2 values where 1 are left",
+  ],
+  ["numbers", () => first([8, ...repeated(most, 0)], { values: 3 }), "a run of 1073741824 values where 3 are left"],
+  [
+    "numbers of no bits in packed runs",
+    () => second([], [], [0, ...varint(2 ** 28 + 1)], { values: 3 }),
+    "a run of 1073741824 values where 3 are left",
+  ],
+  [
+    "levels of a page of the second kind",
+    () => second(repeated(most, 0), repeated(3, 1), [0], { values: 3, maxLevels: [1, 1] }),
+    "a run of 1073741824 values where 3 are left",
+  ],
+  [
+    "more empty values than values",
+    () => second([], repeated(3, 0), [], { values: 3, nulls: 4, maxLevels: [0, 1] }),
+    "a page of 3 values says that it has 4 empty ones and 2 bytes of levels",
+  ],
+  ["wide numbers", () => first([77, ...repeated(3, 0)], { values: 3 }), "numbers of 77 bits; at most 32 are read"],
+  [
+    "runs of what has no such numbers",
+    () => first(levels(...repeated(3, 1)), { values: 3, encoding: "RLE" }),
+    "values of type INT32 encoded as RLE",
+  ],
+])("%s beyond what the page has", (_what, check, message) => {
+  expect(check).toThrow(message);
+});
+
+test("texts that share their beginnings and are longer than can be", () => {
+  // Blocks of 128 values in 4 parts: first value, least difference, widths of the parts.
+  const lengths = (values: number, from: number) => [128, 1, 4, ...varint(values), ...varint(2 * from), 0, 0, 0, 0, 0];
+  const texts = (shared: number) => [...lengths(100, shared), ...lengths(100, 1)];
+  const page = { values: 100, encoding: "DELTA_BYTE_ARRAY", type: "BYTE_ARRAY" } as const;
+  first(texts(2), page);
+  expect(() => first(texts(2 ** 24), page)).toThrow("a page has texts of 1677721700 bytes; at most 134217728 are read");
+});
