@@ -12,7 +12,7 @@ export * from "./geglu";
 export * from "./gemm";
 export * from "./gemvPacked";
 export * from "./indexing";
-export { int16LostShare, int16RowsBytes, int16WeightBytes, packInt16, quantizeInt16, quantizeInt16Scratch } from "./int16Codes";
+export { int16LostShare, int16RowsBytes, int16WeightBytes, packInt16, quantizeInt16 } from "./int16Codes";
 export { int16Product, int16ProductScratch } from "./int16Product";
 export * from "./int8Product";
 export * from "./int8Weight";

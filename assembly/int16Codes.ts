@@ -1,7 +1,9 @@
 // Numbers as 16-bit codes. X has codes of 13 bits, and a scale for each row and 64 numbers along
 // the contraction. W has codes of 14 bits, and a scale for each square of 64 x 64, so that one
-// copy serves both directions. The sum of 64 products of such codes fits 32 bits and is exact.
+// copy serves both directions. The sum of 64 products of such codes fits 32 bits and is exact. Rows
+// stand in groups, a pair of codes of each row by turns: of X by four, of W by eight.
 import { storeTransposed } from "./lanes";
+import { rounded } from "./rowCodes";
 
 /** Numbers that share a scale along a side. */
 export const BLOCK: i32 = 64;
@@ -12,6 +14,9 @@ const LARGEST_W: f32 = 8191;
 
 /** Rows of X whose codes lie side by side. */
 export const ROWS: i32 = 4;
+
+/** Rows of W whose codes lie side by side. */
+export const PANEL: i32 = 8;
 
 /** Blocks of a side. */
 // @ts-ignore: decorator
@@ -39,11 +44,11 @@ export function int16RowsBytes(m: i32, k: i32): i32 {
   return <i32>rowCodes(m, k) + ((((m + ROWS - 1) & ~(ROWS - 1)) * blocksOf(k)) << 2);
 }
 
-/** Rows of the codes of a weight: so many that their pairs are even. */
+/** Rows of the codes of a weight: whole panels. */
 // @ts-ignore: decorator
 @inline
 export function heightOf(rows: i32): i32 {
-  return (rows + 3) & ~3;
+  return (rows + PANEL - 1) & -PANEL;
 }
 
 /** Bytes of the codes of a weight; the scales of its squares are behind them. */
@@ -56,11 +61,6 @@ function weightCodes(rows: i32, columns: i32): usize {
 /** Bytes that `packInt16` fills for a weight. */
 export function int16WeightBytes(rows: i32, columns: i32): i32 {
   return <i32>weightCodes(rows, columns) + ((blocksOf(rows) * blocksOf(columns)) << 2);
-}
-
-/** Bytes of scratch of `quantizeInt16`. */
-export function quantizeInt16Scratch(k: i32): i32 {
-  return (ROWS << 1) * pitch(k);
 }
 
 /** The bits of the largest magnitude of some floats, and `before`; those of NaN are larger. */
@@ -91,21 +91,47 @@ function factorOf(scale: f32): f32 {
   return factor < Infinity ? factor : 0;
 }
 
-/** Writes floats times `factor` as codes, rounded to nearest, ties to even. */
-function encode(x: usize, count: i32, factor: f32, codes: usize): void {
-  const factors = f32x4.splat(factor);
-  let i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factors)));
-    const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), factors)));
-    v128.store(codes, i16x8.narrow_i32x4_s(a, b));
-    x += 32;
-    codes += 16;
+/** The addend that rounds a small float to nearest, ties to even; its bits are taken off then. */
+const ROUNDER: f32 = 12582912;
+
+/** Eight floats times `factor` as codes. */
+// @ts-ignore: decorator
+@inline
+function encoded(x: usize, factor: v128, rounder: v128): v128 {
+  return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
+}
+
+/**
+ * Writes `count` floats of each of four rows, times a factor of each, as codes: a pair of each row
+ * by turns, 16 bytes every `step` bytes. Codes up to a multiple of eight are 0.
+ */
+function encodeFour(
+  x0: usize, x1: usize, x2: usize, x3: usize, f0: f32, f1: f32, f2: f32, f3: f32, count: i32, to: usize, step: usize,
+): void {
+  const rounder = f32x4.splat(ROUNDER);
+  const factor0 = f32x4.splat(f0);
+  const factor1 = f32x4.splat(f1);
+  const factor2 = f32x4.splat(f2);
+  const factor3 = f32x4.splat(f3);
+  let at: usize = 0;
+  for (; count >= 8; count -= 8) {
+    const a = encoded(x0 + at, factor0, rounder);
+    const b = encoded(x1 + at, factor1, rounder);
+    const c = encoded(x2 + at, factor2, rounder);
+    const d = encoded(x3 + at, factor3, rounder);
+    storeTransposed(a, b, c, d, to, step);
+    at += 32;
+    to += step << 2;
   }
-  for (; i < count; i++) {
-    store<i16>(codes, <i16>nearest<f32>(load<f32>(x) * factor));
-    x += 4;
-    codes += 2;
+  if (count == 0) return;
+  for (let pair: usize = 0; pair < 4; pair++) v128.store(to + pair * step, i32x4.splat(0));
+  for (let j: usize = 0; j < <usize>count; j++) {
+    const code = to + (j >> 1) * step + ((j & 1) << 1);
+    const from = at + (j << 2);
+    store<i16>(code, <i16>nearest<f32>(load<f32>(x0 + from) * f0));
+    store<i16>(code, <i16>nearest<f32>(load<f32>(x1 + from) * f1), 4);
+    store<i16>(code, <i16>nearest<f32>(load<f32>(x2 + from) * f2), 8);
+    store<i16>(code, <i16>nearest<f32>(load<f32>(x3 + from) * f3), 12);
   }
 }
 
@@ -116,48 +142,39 @@ export function isNotFinite(bits: i32): bool {
   return bits >= 0x7f800000;
 }
 
-/**
- * Writes the codes of X [m,k]: four rows side by side, a pair of each by turns, and their scales by
- * blocks. `scratch` is room for the codes of four rows. Returns 1 if a number is not finite.
- */
-export function quantizeInt16(x: usize, out: usize, m: i32, k: i32, scratch: usize): i32 {
-  const blocks = blocksOf(k);
-  const width = pitch(k);
-  const wrs = <usize>width << 1;
+/** Writes the codes of X [m,k] and their scales by blocks. Returns 1 if a number is not finite. */
+export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
   let scales = out + rowCodes(m, k);
   let bad = 0;
   for (let top = 0; top < m; top += ROWS) {
-    for (let r = 0; r < ROWS; r++) {
-      const codes = scratch + <usize>r * wrs;
-      memory.fill(codes, 0, wrs);
-      for (let b = 0; b < blocks; b++) {
-        const from = b * BLOCK;
-        const count = min(BLOCK, k - from);
-        const at = x + (<usize>((top + r) * k + from) << 2);
-        const bits = top + r < m ? largestBits(at, count, 0) : 0;
-        if (isNotFinite(bits)) bad = 1;
-        const scale = f32.reinterpret_i32(bits) / LARGEST_X;
-        store<f32>(scales + (<usize>b << 4) + (<usize>r << 2), scale);
-        if (bits != 0) encode(at, count, factorOf(scale), codes + (<usize>from << 1));
-      }
+    const last = m - 1;
+    // A row that is not there is another one times 0.
+    let x0 = x + (<usize>(top * k) << 2);
+    let x1 = x + (<usize>(min(top + 1, last) * k) << 2);
+    let x2 = x + (<usize>(min(top + 2, last) * k) << 2);
+    let x3 = x + (<usize>(min(top + 3, last) * k) << 2);
+    for (let left = k; left > 0; left -= BLOCK) {
+      const count = min(BLOCK, left);
+      const b0 = largestBits(x0, count, 0);
+      const b1 = top + 1 < m ? largestBits(x1, count, 0) : 0;
+      const b2 = top + 2 < m ? largestBits(x2, count, 0) : 0;
+      const b3 = top + 3 < m ? largestBits(x3, count, 0) : 0;
+      if (isNotFinite(max(max(b0, b1), max(b2, b3)))) bad = 1;
+      const s = f32x4.div(i32x4(b0, b1, b2, b3), f32x4.splat(LARGEST_X));
+      v128.store(scales, s);
+      encodeFour(
+        x0, x1, x2, x3, factorOf(f32x4.extract_lane(s, 0)), factorOf(f32x4.extract_lane(s, 1)),
+        factorOf(f32x4.extract_lane(s, 2)), factorOf(f32x4.extract_lane(s, 3)), count, out, 16,
+      );
+      x0 += BLOCK << 2;
+      x1 += BLOCK << 2;
+      x2 += BLOCK << 2;
+      x3 += BLOCK << 2;
+      out += <usize>pitch(count) << 3;
+      scales += 16;
     }
-    packFour(scratch, scratch + wrs, scratch + 2 * wrs, scratch + 3 * wrs, width >> 1, out, 16);
-    out += wrs << 2;
-    scales += <usize>blocks << 4;
   }
   return bad;
-}
-
-/** Writes the pairs of four rows of codes by turns, 16 bytes every `step` bytes. */
-export function packFour(r0: usize, r1: usize, r2: usize, r3: usize, pairs: i32, to: usize, step: usize): void {
-  for (; pairs > 0; pairs -= 4) {
-    storeTransposed(v128.load(r0), v128.load(r1), v128.load(r2), v128.load(r3), to, step);
-    r0 += 16;
-    r1 += 16;
-    r2 += 16;
-    r3 += 16;
-    to += step << 2;
-  }
 }
 
 /** Writes the codes of a weight [rows,columns]. Returns 1 if a number is not finite. */
@@ -179,16 +196,17 @@ export function packInt16(w: usize, out: usize, rows: i32, columns: i32): i32 {
       const scale = f32.reinterpret_i32(bits) / LARGEST_W;
       store<f32>(scales + (<usize>((top / BLOCK) * across + b) << 2), scale);
       const factor = factorOf(scale);
-      for (let r = 0; r < height; r++) {
-        const codes = out + (<usize>((top + r) * width + from) << 1);
-        encode(corner + <usize>r * wrs, count, factor, codes);
+      const last = height - 1;
+      for (let r = 0; r < heightOf(height); r += ROWS) {
+        encodeFour(
+          corner + <usize>min(r, last) * wrs, corner + <usize>min(r + 1, last) * wrs,
+          corner + <usize>min(r + 2, last) * wrs, corner + <usize>min(r + 3, last) * wrs,
+          r < height ? factor : 0, r + 1 < height ? factor : 0, r + 2 < height ? factor : 0, r + 3 < height ? factor : 0,
+          count, out + (<usize>((top + (r & -PANEL)) * width + from * PANEL) << 1) + (<usize>(r & ROWS) << 2), PANEL << 2,
+        );
       }
     }
-    for (let r = top; r < top + height; r++) {
-      for (let j = columns; j < width; j++) store<i16>(out + (<usize>(r * width + j) << 1), 0);
-    }
   }
-  memory.fill(out + (<usize>(rows * width) << 1), 0, <usize>((heightOf(rows) - rows) * width) << 1);
   return bad;
 }
 
@@ -222,9 +240,9 @@ export function int16RowScales(x: usize, m: i32, k: i32): usize {
   return x + rowCodes(m, k);
 }
 
-/** The address of the codes of a weight's row; `row` begins a block. */
-export function int16WeightRow(w: usize, row: i32, columns: i32): usize {
-  return w + (<usize>(row * pitch(columns)) << 1);
+/** The address of the codes of X or of a weight from a row on that begins a group of rows. */
+export function int16CodesFrom(codes: usize, row: i32, columns: i32): usize {
+  return codes + (<usize>(row * pitch(columns)) << 1);
 }
 
 /** The address of the scales of a weight's squares from a row on. */

@@ -1,9 +1,7 @@
 // Products of the 16-bit codes of int16Codes.ts. Sums of codes are exact: a result's bits do not
 // depend on the tile or the threads that made it.
-import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, packFour, pitch, ROWS } from "./int16Codes";
+import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, PANEL, pitch, ROWS } from "./int16Codes";
 import { putSums, SUMS, takeSums } from "./tileSums";
-
-const COLUMNS: i32 = 8;
 
 /** Numbers along the contraction of a panel, which stays in a first-level cache. */
 const DEPTH: i32 = 2048;
@@ -13,7 +11,7 @@ const CHUNK: i32 = 1 << 18;
 
 /** Bytes of scratch of `int16Product`; constant. */
 export function int16ProductScratch(): i32 {
-  return <i32>SUMS + (COLUMNS << 1) * DEPTH + ((DEPTH / BLOCK) << 2);
+  return <i32>SUMS + (PANEL << 1) * DEPTH;
 }
 
 /** acc + the four sums of two products of 16-bit codes. */
@@ -32,8 +30,13 @@ function addRow(to: usize, low: v128, high: v128, scale: f32): void {
   v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(high), s), v128.load(to, 16)), 16);
 }
 
-/** sums[4][8] += the codes of four rows times a panel of `pairs` pairs, an even number. */
-function tile(x: usize, scales: usize, panel: usize, panelScales: usize, pairs: i32, sums: usize): void {
+/**
+ * sums[4][8] += the codes of four rows times a panel of `pairs` pairs, an even number. Rows of sums
+ * are `srs` bytes apart, scales of the panel's blocks `step` bytes.
+ */
+function tile(
+  x: usize, scales: usize, panel: usize, panelScales: usize, step: usize, pairs: i32, sums: usize, srs: usize,
+): void {
   for (; pairs > 0; pairs -= BLOCK / 2) {
     let c00 = i32x4.splat(0);
     let c01 = c00;
@@ -78,34 +81,43 @@ function tile(x: usize, scales: usize, panel: usize, panelScales: usize, pairs: 
     } while (x < end);
     const w = load<f32>(panelScales);
     addRow(sums, c00, c01, load<f32>(scales) * w);
-    addRow(sums + 32, c10, c11, load<f32>(scales, 4) * w);
-    addRow(sums + 64, c20, c21, load<f32>(scales, 8) * w);
-    addRow(sums + 96, c30, c31, load<f32>(scales, 12) * w);
+    addRow(sums + srs, c10, c11, load<f32>(scales, 4) * w);
+    addRow(sums + 2 * srs, c20, c21, load<f32>(scales, 8) * w);
+    addRow(sums + 3 * srs, c30, c31, load<f32>(scales, 12) * w);
     scales += 16;
-    panelScales += 4;
+    panelScales += step;
   }
 }
 
-/** Packs the pairs of up to eight rows of codes; the last stands for those that are not there. */
-function packRows(w: usize, wrs: usize, rows: i32, pairs: i32, panel: usize): void {
-  const last = rows - 1;
-  for (let half = 0; half < COLUMNS; half += 4) {
-    packFour(
-      w + <usize>min(half, last) * wrs, w + <usize>min(half + 1, last) * wrs, w + <usize>min(half + 2, last) * wrs,
-      w + <usize>min(half + 3, last) * wrs, pairs, panel + (<usize>half << 2), 32,
-    );
+/** Fills the sums of a tile with zeros. */
+// @ts-ignore: decorator
+@inline
+function clear(sums: usize, srs: usize): void {
+  for (let r = 0; r < ROWS; r++) {
+    v128.store(sums, f32x4.splat(0));
+    v128.store(sums, f32x4.splat(0), 16);
+    sums += srs;
   }
 }
 
-/** Packs eight columns of codes: of two rows at a time, which are `wrs` bytes apart. */
+/**
+ * Packs eight columns of a weight's codes, of as many rows as `pairs` pairs; its own panels are
+ * `wrs` bytes apart.
+ */
 function packColumns(w: usize, wrs: usize, pairs: i32, panel: usize): void {
-  for (; pairs > 0; pairs--) {
-    const a = v128.load(w);
-    const b = v128.load(w + wrs);
-    v128.store(panel, v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
-    v128.store(panel, v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15), 16);
-    w += wrs << 1;
-    panel += 32;
+  for (; pairs > 0; pairs -= PANEL / 2) {
+    for (let half: usize = 0; half < 32; half += 16) {
+      const a = v128.load(w + half);
+      const b = v128.load(w + half, 32);
+      const c = v128.load(w + half, 64);
+      const d = v128.load(w + half, 96);
+      v128.store(panel, v128.shuffle<i16>(a, b, 0, 2, 1, 3, 8, 10, 9, 11));
+      v128.store(panel, v128.shuffle<i16>(c, d, 0, 2, 1, 3, 8, 10, 9, 11), 16);
+      v128.store(panel, v128.shuffle<i16>(a, b, 4, 6, 5, 7, 12, 14, 13, 15), 32);
+      v128.store(panel, v128.shuffle<i16>(c, d, 4, 6, 5, 7, 12, 14, 13, 15), 48);
+      panel += 64;
+    }
+    w += wrs;
   }
 }
 
@@ -120,35 +132,42 @@ export function int16Part(
 ): void {
   const k = transposed ? columns : rows;
   const xrs = <usize>pitch(k) << 1;
-  const wrs = <usize>pitch(columns) << 1;
+  const wrs = <usize>(pitch(columns) * PANEL) << 1;
   const blocks = blocksOf(k);
   const across = blocksOf(columns);
-  const panel = scratch + SUMS;
-  const panelScales = panel + (<usize>(COLUMNS * DEPTH) << 1);
+  const step: usize = transposed ? 4 : <usize>across << 2;
   const height = max(ROWS, (CHUNK / (min(DEPTH, pitch(k)) << 1)) & ~(ROWS - 1));
   for (let from = 0; from < k; from += DEPTH) {
     const depth = min(DEPTH, k - from);
     const pairs = (transposed ? pitch(depth) : heightOf(depth)) >> 1;
     const codes = x + (<usize>from << 3);
     const scales = xScales + (<usize>(from / BLOCK) << 4);
+    const adds = add || from > 0;
     for (let top = 0; top < m; top += height) {
       const bottom = min(m, top + height);
-      for (let j = first; j < last; j += COLUMNS) {
-        const width = min(COLUMNS, last - j);
-        if (transposed) packRows(w + <usize>j * wrs + (<usize>from << 1), wrs, width, pairs, panel);
-        else packColumns(w + <usize>from * wrs + (<usize>j << 1), wrs, pairs, panel);
-        for (let b = 0; b < blocksOf(depth); b++) {
-          const along = from / BLOCK + b;
-          const square = transposed ? (j / BLOCK) * across + along : along * across + j / BLOCK;
-          store<f32>(panelScales + (<usize>b << 2), load<f32>(wScales + (<usize>square << 2)));
+      for (let j = first; j < last; j += PANEL) {
+        const width = min(PANEL, last - j);
+        let panel = w;
+        let panelScales = wScales;
+        if (transposed) {
+          panel += <usize>(j / PANEL) * wrs + (<usize>from << 4);
+          panelScales += <usize>((j / BLOCK) * across + from / BLOCK) << 2;
+        } else {
+          panel = scratch + SUMS;
+          packColumns(w + <usize>(from / PANEL) * wrs + (<usize>j << 4), wrs, pairs, panel);
+          panelScales += <usize>((from / BLOCK) * across + j / BLOCK) << 2;
         }
         for (let i = top; i < bottom; i += ROWS) {
           const to = c + <usize>i * crs + (<usize>j << 2);
           const there = min(ROWS, bottom - i);
-          if (add || from > 0) takeSums(scratch, to, crs, there, width);
-          else memory.fill(scratch, 0, SUMS);
-          tile(codes + <usize>i * xrs, scales + (<usize>((i >> 2) * blocks) << 4), panel, panelScales, pairs, scratch);
-          putSums(scratch, to, crs, there, width);
+          const isWhole = there == ROWS && width == PANEL;
+          const sums = isWhole ? to : scratch;
+          const srs: usize = isWhole ? crs : SUMS / ROWS;
+          if (!adds) clear(sums, srs);
+          else if (!isWhole) takeSums(scratch, to, crs, there, width);
+          const rows = scales + (<usize>((i >> 2) * blocks) << 4);
+          tile(codes + <usize>i * xrs, rows, panel, panelScales, step, pairs, sums, srs);
+          if (!isWhole) putSums(scratch, to, crs, there, width);
         }
       }
     }

@@ -3,7 +3,7 @@
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { INT16 } from "./formats";
 import {
-  blocksOf, int16RowScales, int16RowsBytes, int16WeightRow, int16WeightScales, quantizeInt16, quantizeInt16Scratch,
+  blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightScales, quantizeInt16,
 } from "./int16Codes";
 import { int16Part, int16ProductScratch } from "./int16Product";
 import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
@@ -24,7 +24,7 @@ const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
  * and the codes of the block.
  */
 export function linearCrossEntropyScratch(): i32 {
-  return FLOATS + int16RowsBytes(ROWS, CLASSES) + max(int16ProductScratch(), quantizeInt16Scratch(CLASSES));
+  return FLOATS + int16RowsBytes(ROWS, CLASSES) + int16ProductScratch();
 }
 
 /**
@@ -127,14 +127,14 @@ export function linearCrossEntropyPart(
       for (let v = part * share; v < end; v += CLASSES) {
         const n = min(CLASSES, end - v);
         if (inCodes) {
-          const w = int16WeightRow(weight, v, width);
+          const w = int16CodesFrom(weight, v, width);
           const wScales = int16WeightScales(weight, classes, width, v);
-          const xRows = int16WeightRow(panels, i, width);
+          const xRows = int16CodesFrom(panels, i, width);
           const xScales = int16RowScales(panels, rows, width) + (<usize>((i >> 2) * blocksOf(width)) << 4);
           int16Part(xRows, xScales, w, wScales, n, width, true, scratch, <usize>n << 2, m, 0, n, false, own);
           takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, 0);
           if (!sums) continue;
-          if (quantizeInt16(scratch, codes, m, n, own)) fillNaN(sum, m * width);
+          if (quantizeInt16(scratch, codes, m, n)) fillNaN(sum, m * width);
           const pScales = int16RowScales(codes, m, n);
           int16Part(codes, pScales, w, wScales, n, width, false, sum, <usize>width << 2, m, 0, width, true, own);
           continue;

@@ -9,8 +9,7 @@ export interface Kernels {
   int16RowsBytes(m: number, k: number): number;
   int16WeightBytes(rows: number, columns: number): number;
   packInt16(w: number, out: number, rows: number, columns: number): number;
-  quantizeInt16(x: number, out: number, m: number, k: number, scratch: number): number;
-  quantizeInt16Scratch(k: number): number;
+  quantizeInt16(x: number, out: number, m: number, k: number): number;
   int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
   int16ProductScratch(): number;
   moduleOnDemand(): number;

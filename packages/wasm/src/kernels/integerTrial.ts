@@ -50,9 +50,9 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
   const [bytes, shorts] = [scratch(k.int8RowsBytes(rows, inner, 1)), scratch(k.int16RowsBytes(rows, inner))];
   const panels = zeros(k, scratch, k.int8WeightBytes(columns, inner));
   const squares = zeros(k, scratch, k.int16WeightBytes(columns, inner));
-  const work = scratch(Math.max(k.quantizeInt16Scratch(inner), k.int16ProductScratch(), k.int8ProductScratch()));
+  const work = scratch(Math.max(k.int16ProductScratch(), k.int8ProductScratch()));
   const inShorts = () => {
-    k.quantizeInt16(x, shorts, rows, inner, work);
+    k.quantizeInt16(x, shorts, rows, inner);
     k.int16Product(shorts, squares, columns, inner, 1, out, rows, 0, columns, work);
   };
   const inBytes = () => {

@@ -93,7 +93,7 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
     // The rows as codes, or as panels of f32.
     let part: readonly [number, number, number] = [codedRows, codes, inCodes];
     if (codes !== 0) k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
-    if (codes === 0 || k.quantizeInt16(rows, codedRows, n, width, scratch(k.quantizeInt16Scratch(width))) !== 0) {
+    if (codes === 0 || k.quantizeInt16(rows, codedRows, n, width) !== 0) {
       k.linearCrossEntropyPack(hidden.ptr, at, rows, n, width, panel);
       part = [rows, ...w];
     }

@@ -81,7 +81,7 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   const [height, width] = w.shape;
   scratch.kept(w, "spread", 1, () => lookAtSpread(k, w, x, rows, from));
   const own = scratch(k.int16RowsBytes(rows, from));
-  if (k.quantizeInt16(x, own, rows, from, scratch(k.quantizeInt16Scratch(from))) !== 0) return false;
+  if (k.quantizeInt16(x, own, rows, from) !== 0) return false;
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
   return true;
 };
