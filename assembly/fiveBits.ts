@@ -11,21 +11,21 @@ import { put } from "./rowsPut";
 
 // @ts-ignore: decorator
 @inline
-function bytesOf(minimum: bool): usize {
+export function bytesOf(minimum: bool): usize {
   return minimum ? Q5_1_BYTES : Q5_0_BYTES;
 }
 
 /** Ones where a code's fifth bit is clear; `places` are their bytes in `bits`. */
 // @ts-ignore: decorator
 @inline
-function clearBits(bits: v128, places: v128, bit: v128): v128 {
+export function clearBits(bits: v128, places: v128, bit: v128): v128 {
   return i8x16.eq(v128.and(i8x16.swizzle(bits, places), bit), i8x16.splat(0));
 }
 
 /** 16 codes of nibbles and fifth bits; less 16 without a minimum. */
 // @ts-ignore: decorator
 @inline
-function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v128): v128 {
+export function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v128): v128 {
   if (minimum) return v128.or(nibbles, v128.andnot(sixteen, clear));
   // A code less 16 is a nibble where the bit is set.
   return i8x16.sub(nibbles, v128.and(clear, sixteen));
@@ -34,7 +34,7 @@ function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v128): v1
 /** The same of the low half of `bits`. */
 // @ts-ignore: decorator
 @inline
-function codesOf(minimum: bool, nibbles: v128, bits: u32): v128 {
+export function codesOf(minimum: bool, nibbles: v128, bits: u32): v128 {
   const places = i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
   const bit = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
   return withFifth(minimum, nibbles, clearBits(i32x4.splat(<i32>bits), places, bit), i8x16.splat(16));
@@ -83,7 +83,7 @@ export const CONSTANTS: i32 = 20;
  * For each of 16 codes the byte that has its fifth bit, and that bit in it; then those of
  * `HALF_CONSTANTS`, a nibble and 16.
  */
-function storeConstants(at: usize): void {
+export function storeConstants(at: usize): void {
   v128.store(at, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
   v128.store(at, i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128), 16);
   v128.store(at, i32x4(0x8fffe000, 0x77800000, 0x47800000, 0x7f800000), 32);

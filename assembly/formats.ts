@@ -1,9 +1,9 @@
 // The formats of weights by number: every kernel that reads a weight finds the
 // code of its format here.
 import { ggufBlock } from "./blocks";
-import { BF16, F16, F32, FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q4_K_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
+import { BF16, F16, F32, FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { unpackBf16, unpackF16 } from "./half";
-import { int8RowsLater, packLater, rowsLater, unpackLater } from "./later";
+import { rowsLater, unpackLater } from "./later";
 import { SPLIT_MOST } from "./nibbles";
 import { packQ4_0, q4_0Int8Rows, q4_0Rows, unpackQ4_0 } from "./q4_0";
 import { packQ4_1, q4_1Int8Rows, q4_1Rows, unpackQ4_1 } from "./q4_1";
@@ -45,9 +45,9 @@ export function blockRows(
   return true;
 }
 
-/** Bytes of 32 elements in formats with integer codes; q4_k has eight times as many in a block. */
+/** Bytes of a block of q4_0, q4_1 or q8_0. */
 export function blockBytes(format: i32): usize {
-  return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : format == Q8_0 ? Q8_0_BYTES : Q4_K_BYTES / 8;
+  return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : Q8_0_BYTES;
 }
 
 /**
@@ -61,14 +61,12 @@ export function isNibbles(format: i32): bool {
 export function int8Rows(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void {
   if (format == Q4_0) q4_0Int8Rows(x, w, c, n, k);
   else if (format == Q4_1) q4_1Int8Rows(x, w, c, n, k);
-  else if (format == Q8_0) q8_0Int8Rows(x, w, c, n, k);
-  else int8RowsLater(format, x, w, c, n, k);
+  else q8_0Int8Rows(x, w, c, n, k);
 }
 
 /** Packs `blocks` times 32 elements of some rows of a weight, `wrs` bytes apart, as a panel. */
 export function packInt8Panel(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   if (format == Q4_0) packQ4_0(w, wrs, columns, blocks, dst);
   else if (format == Q4_1) packQ4_1(w, wrs, columns, blocks, dst);
-  else if (format == Q8_0) packQ8_0(w, wrs, columns, blocks, dst);
-  else packLater(format, w, wrs, columns, blocks, dst);
+  else packQ8_0(w, wrs, columns, blocks, dst);
 }

@@ -1,12 +1,12 @@
 // Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes or in words
-// of 16 bits: what an integer product with 4-bit codes takes to be nearly as exact as f32. A part
-// of onDemand.ts.
+// of 16 bits: what an integer product with codes of few bits takes to be nearly as exact as f32. A
+// part of onDemand.ts.
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "./rowCodes";
 
 /** The largest code: 128 times a signed byte and 7 bits hold it. */
 const LARGEST: f32 = 16383;
 
-/** Eight codes of 15 bits. */
+/** Eight codes of up to 16 bits. */
 // @ts-ignore: decorator
 @inline
 function eightCodes(x: usize, factor: v128, rounder: v128): v128 {
@@ -46,6 +46,15 @@ function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
  * row by turns. Returns 1 if a number is not finite.
  */
 export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
+  return quantize(false, x, out, rows, k, inWords != 0);
+}
+
+/** Writes the codes of `quantizeInt8` in words, as `quantizeInt15` does. */
+export function quantizeBytesInWords(x: usize, out: usize, rows: i32, k: i32): i32 {
+  return quantize(true, x, out, rows, k, true);
+}
+
+function quantize(asBytes: bool, x: usize, out: usize, rows: i32, k: i32, inWords: bool): i32 {
   const tile = <usize>INT8_ROWS * int8RowBytes(k, 2);
   const plane = <usize>(INT8_ROWS * k);
   const step: usize = 4 * INT8_ROWS;
@@ -62,8 +71,10 @@ export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: 
     for (let i = 0; i < k; i += 32) {
       const bits = topOfBlock(x, magnitude);
       largest = max(largest, bits);
-      const scale = reinterpret<f32>(bits) / LARGEST;
-      const inverse: f32 = 1 / scale;
+      const most = reinterpret<f32>(bits);
+      const scale = most / (asBytes ? 127 : LARGEST);
+      // `quantizeInt8` divides so, and a row alone has its codes.
+      const inverse: f32 = asBytes ? 127 / most : 1 / scale;
       const factor = f32x4.splat(inverse < Infinity ? inverse : 0);
       const a = eightCodes(x, factor, rounder);
       const b = eightCodes(x + 32, factor, rounder);

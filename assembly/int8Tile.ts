@@ -3,23 +3,6 @@
 import { addBlock, addBytes, addFour, dotBytes, widened } from "./byteProducts";
 import { Q4_PANEL } from "./int8Panel";
 
-/** Not 0 where sums of nibbles are held in 16 bits. In memory, since all threads must agree. */
-const IN_SHORT: usize = memory.data<i32>([0]);
-
-/**
- * Says whether products of codes below 16 are summed in 16 bits before they are widened, 1, or four
- * at a time, 0. The bits of results do not depend on it.
- */
-export function setShortSums(inShort: i32): void {
-  store<i32>(IN_SHORT, inShort);
-}
-
-// @ts-ignore: decorator
-@inline
-export function sumsInShort(): bool {
-  return ASC_FEATURE_RELAXED_SIMD && load<i32>(IN_SHORT) != 0;
-}
-
 /** The tile of builds with relaxed SIMD. `inShort`, a constant at each call, sums in 16 bits. */
 // @ts-ignore: decorator
 @inline
@@ -129,11 +112,11 @@ export function hasByteProducts(): i32 {
 
 /**
  * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of codes below 128;
- * scales and sums lie at `pairs`. `nibbles` says that the codes are below 16.
+ * scales and sums lie at `pairs`. `inShort` says to sum in 16 bits, for codes below 16.
  */
-export function int8Tile(nibbles: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) plainTile(x, pairs, panel, blocks, sums);
-  else if (nibbles && sumsInShort()) shortTile(x, pairs, panel, blocks, sums);
+  else if (inShort) shortTile(x, pairs, panel, blocks, sums);
   else dotTile(x, pairs, panel, blocks, sums);
 }
 

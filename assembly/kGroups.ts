@@ -13,7 +13,7 @@ const GROUP: i32 = 32;
 
 // @ts-ignore: decorator
 @inline
-function bytesOf(five: bool): usize {
+export function bytesOf(five: bool): usize {
   return five ? Q5_K_BYTES : Q4_K_BYTES;
 }
 

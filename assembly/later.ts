@@ -13,15 +13,13 @@ export declare function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,
 ): i32;
 
-/** `packInt8Panel` for those formats. */
+/** `linearInt8` for those formats; `inShort` is what `setShortSums` was told. */
 // @ts-ignore: decorator
-@external("env", "packLater")
-export declare function packLater(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void;
-
-/** `int8Rows` for those formats. */
-// @ts-ignore: decorator
-@external("env", "int8RowsLater")
-export declare function int8RowsLater(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void;
+@external("env", "linearLater")
+export declare function linearLater(
+  inShort: i32, x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32,
+  scratch: usize,
+): void;
 
 /**
  * The products of a panel of `columns` columns, blocks from `from` on, for m rows of

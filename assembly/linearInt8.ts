@@ -1,18 +1,20 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32
 // numbers, W in blocks of GGUF or in the 4-bit formats of bitsandbytes.
-import { FP4, NF4 } from "./dtypes.gen";
+import { FP4, NF4, Q8_0 } from "./dtypes.gen";
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
 import { fourBitInt8Rows, packFourBitPanel } from "./fourBitInt8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS, WIDE_DEPTH, WIDE_PANEL } from "./int8Panel";
-import { int8Tile, q8Tile, sumsInShort } from "./int8Tile";
-import { wideLater } from "./later";
+import { int8Tile, q8Tile } from "./int8Tile";
+import { linearLater, wideLater } from "./later";
 import { readLines } from "./readAhead";
 import { INT8_ROWS, int8RowBytes } from "./rowCodes";
+import { sumsInShort } from "./shortSums";
 import { putSums, SUMS, takeSums } from "./tileSums";
 import { codesFrom } from "./unpackFourBit";
 
 export { int8RowsBytes, quantizeInt8 } from "./int8";
-export { hasByteProducts, setShortSums } from "./int8Tile";
+export { hasByteProducts } from "./int8Tile";
+export { setShortSums } from "./shortSums";
 
 /**
  * Blocks of a panel that is packed at a time; a panel stays in the
@@ -37,6 +39,10 @@ export function linearInt8Scratch(): i32 {
 export function linearInt8(
   x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
+  if (format > Q8_0) {
+    linearLater(sumsInShort() ? 1 : 0, x, planes, w, format, c, m, n, k, first, last, scratch);
+    return;
+  }
   const isQ4 = isNibbles(format);
   const isFourBit = format == NF4 || format == FP4;
   const blocks = k >> 5;
@@ -85,7 +91,7 @@ export function linearInt8(
           for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
           any |= readLines(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
         }
-        if (isQ4 && planes == 1) int8Tile(!isFourBit, codes, pairs, panel, depth, scratch);
+        if (isQ4 && planes == 1) int8Tile(!isFourBit && sumsInShort(), codes, pairs, panel, depth, scratch);
         else q8Tile(codes, pairs, plane, panel, depth, scratch);
         putSums(scratch, to, <usize>n << 2, rows, columns);
       }

@@ -1,14 +1,14 @@
 // The entry of a module beside the other kernels, on the same memory: formats that few pages hold,
-// and products of rows in 15 bits, and of gradients in 8, with 4-bit codes.
+// and products of rows in 15 bits, and of gradients in 8, with codes of few bits.
 // It must have no static data, which would lie on top of the other module's.
 import { Q4_K, Q5_0, Q5_1, Q5_K } from "./dtypes.gen";
 import { CONSTANTS, q5Rows, unpackQ5 } from "./fiveBits";
 import { groupRows, unpackGroups } from "./kGroups";
-import { packQ4_K, q4_KInt8Rows } from "./q4_kInt8";
 import { q6_kRows, unpackQ6_K } from "./q6_k";
 
 export { int11RowsBytes, quantizeInt11 } from "./int11";
-export { quantizeInt15 } from "./int15";
+export { quantizeBytesInWords, quantizeInt15 } from "./int15";
+export { linearLater } from "./linearLater";
 export { nibbleProductScratch, nibblesLater } from "./nibbleProduct";
 export { wideLater } from "./wideRows";
 
@@ -39,14 +39,4 @@ export function rowsLater(
   else if (format == Q5_1) q5Rows(true, x, w, start, c, n, k, alpha, adds, room);
   else q6_kRows(x, w, start, c, n, k, alpha, adds);
   return 1;
-}
-
-/** Packs `blocks` times 32 elements of rows of q4_k, `wrs` bytes apart, as a panel of nibbles. */
-export function packLater(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
-  packQ4_K(w, wrs, columns, blocks, dst);
-}
-
-/** c[n] = the n rows of q4_k at `w`, of k elements each, times a row of `quantizeInt8`. */
-export function int8RowsLater(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void {
-  q4_KInt8Rows(x, w, c, n, k);
 }

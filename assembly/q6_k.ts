@@ -11,10 +11,10 @@ import { put } from "./rowsPut";
 
 const GROUP: i32 = 16;
 
-/** The 16 codes of group `group`, less 32. */
+/** The 16 codes of group `group`, from 0 to 63. */
 // @ts-ignore: decorator
 @inline
-function codesOf(block: usize, group: i32): v128 {
+export function sixBits(block: usize, group: i32): v128 {
   const half = <usize>(group >> 3);
   const quarter = (group >> 1) & 3;
   const part = <usize>(group & 1) << 4;
@@ -22,7 +22,14 @@ function codesOf(block: usize, group: i32): v128 {
   const low = v128.and(i16x8.shr_u(bytes, 4 * (quarter >> 1)), i8x16.splat(15));
   const upper = v128.load(block + (half << 5) + part, 128);
   const high = v128.and(i16x8.shr_u(upper, 2 * quarter), i8x16.splat(3));
-  return i8x16.sub(v128.or(low, i16x8.shl(high, 4)), i8x16.splat(32));
+  return v128.or(low, i16x8.shl(high, 4));
+}
+
+/** These codes less 32. */
+// @ts-ignore: decorator
+@inline
+function codesOf(block: usize, group: i32): v128 {
+  return i8x16.sub(sixBits(block, group), i8x16.splat(32));
 }
 
 export function unpackQ6_K(base: usize, start: i32, count: i32, dst: usize): void {

@@ -1,12 +1,12 @@
-// Rows of codes of 15 bits times panels of codes below 16. The sums of codes are exact: rows in two
-// planes of bytes and rows in words give the same bits. A part of onDemand.ts.
+// Rows of codes of 15 bits times panels of codes of few bits. The sums of codes are exact: rows in
+// two planes of bytes and rows in words give the same bits. A part of onDemand.ts.
 import { addBlock, addFour, dotBytes } from "./byteProducts";
 import { Q4_PANEL, WIDE_DEPTH, WIDE_PANEL } from "./int8Panel";
 import { INT8_ROWS, int8RowBytes } from "./rowCodes";
 import { putSums, SUMS, takeSums } from "./tileSums";
 
 /**
- * The tile of rows of `quantizeInt15` in two planes and of codes below 16, four columns at a time;
+ * The tile of rows of `quantizeInt15` in two planes and of codes below 32, four columns at a time;
  * the upper bits lie `plane` bytes on.
  */
 function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
@@ -77,6 +77,38 @@ function widenPanel(panel: usize, blocks: i32, to: usize): void {
   }
 }
 
+/**
+ * Widens a panel of `packQ6_K` to 16 bits, as `widenPanel` does: codes less 32, times the scales of
+ * their groups. There are no minima.
+ */
+function widenSixBits(panel: usize, blocks: i32, to: usize): void {
+  const middle = i16x8.splat(32);
+  for (; blocks > 0; blocks--) {
+    for (let group: usize = 0; group < 2; group++) {
+      const scales = v128.load(panel + (group << 4), 288);
+      const s0 = v128.shuffle<i16>(scales, scales, 0, 0, 1, 1, 2, 2, 3, 3);
+      const s1 = v128.shuffle<i16>(scales, scales, 4, 4, 5, 5, 6, 6, 7, 7);
+      const from = panel + (group << 7);
+      for (let i: usize = 0; i < 128; i += 32) {
+        for (let half: usize = 0; half < 32; half += 16) {
+          const codes = v128.load(from + i + half);
+          const low = i16x8.sub(i16x8.extend_low_i8x16_u(codes), middle);
+          const high = i16x8.sub(i16x8.extend_high_i8x16_u(codes), middle);
+          const s = half ? s1 : s0;
+          v128.store(to + half, i16x8.mul(v128.shuffle<i32>(low, high, 0, 2, 4, 6), s));
+          v128.store(to + half, i16x8.mul(v128.shuffle<i32>(low, high, 1, 3, 5, 7), s), 32);
+        }
+        to += 64;
+      }
+    }
+    v128.store(to, v128.load(panel, 256));
+    v128.store(to, v128.load(panel, 272), 16);
+    memory.fill(to + 32, 0, 32);
+    to += 64;
+    panel += Q4_PANEL;
+  }
+}
+
 /** The tile of rows of `quantizeInt15` in words and of a panel of `widenPanel`: the same bits. */
 function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
@@ -120,20 +152,29 @@ function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
 export function wideLater(
   inWords: i32, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,
 ): void {
+  wideRows(false, inWords != 0, x, panel, c, m, n, k, from, blocks, columns, scratch);
+}
+
+/** The same; a panel of `packQ6_K`, where `sixBits` says so, takes rows in words. */
+export function wideRows(
+  sixBits: bool, inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,
+): void {
   const plane = <usize>(INT8_ROWS * k);
   const xrs = int8RowBytes(k, 2);
   const crs = <usize>n << 2;
-  const codesAt = <usize>(INT8_ROWS * (from << 5)) << (inWords ? 1 : 0);
+  const isWide = sixBits || inWords;
+  const codesAt = <usize>(INT8_ROWS * (from << 5)) << (isWide ? 1 : 0);
   const pairsAt = 2 * plane + <usize>(INT8_ROWS * (from << 3));
   const wide = scratch + SUMS;
-  if (inWords) widenPanel(panel, blocks, wide);
+  if (sixBits) widenSixBits(panel, blocks, wide);
+  else if (inWords) widenPanel(panel, blocks, wide);
   for (let i = 0; i < m; i += INT8_ROWS) {
     const rows = min(INT8_ROWS, m - i);
     const to = c + <usize>i * crs;
     const tile = x + <usize>i * xrs;
     if (from > 0) takeSums(scratch, to, crs, rows, columns);
     else for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
-    if (inWords) wordsTile(tile + codesAt, tile + pairsAt, wide, blocks, scratch);
+    if (isWide) wordsTile(tile + codesAt, tile + pairsAt, wide, blocks, scratch);
     else planesTile(tile + codesAt, tile + pairsAt, plane, panel, blocks, scratch);
     putSums(scratch, to, crs, rows, columns);
   }

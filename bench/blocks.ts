@@ -4,7 +4,6 @@ import {
   type BlockDType,
   blockFormats,
   Generator,
-  hasIntegerCodes,
   init,
   integerLinear,
   matmul,
@@ -44,7 +43,7 @@ interface Product {
   readonly m: number;
   readonly transposeB: boolean;
   readonly rounds: number;
-  /** Rows are rounded to bytes; formats without integer codes are left out. */
+  /** Rows are rounded to bytes. */
   readonly inBytes?: boolean;
 }
 
@@ -60,8 +59,7 @@ const products: Record<string, Product> = {
 async function measure({ m, transposeB, rounds, inBytes }: Product, weights: Map<BlockDType, Tensor[]>) {
   const x = randn([m, transposeB ? K : N], { generator: new Generator(1) });
   const product = (w: Tensor) => (inBytes ? integerLinear(x, w) : matmul(x, w, { transposeB }));
-  const taking = [...weights].filter(([dtype]) => !inBytes || hasIntegerCodes(dtype));
-  const contestants = taking.map(([name, own]) => {
+  const contestants = [...weights].map(([name, own]) => {
     let turn = 0;
     return { name, run: async () => product(own[turn++ % own.length]!).dispose() };
   });

@@ -4,11 +4,8 @@ export type ElementDType = "f32" | "f16" | "bf16" | "i32" | "u8" | "bool";
 /** bitsandbytes' formats of quantised weights, of 4 bits. */
 export type QuantType = "nf4" | "fp4";
 
-/** GGUF's formats whose codes integer products take, with a scale for each 32. */
-export type IntegerDType = "q4_0" | "q4_1" | "q8_0" | "q4_k";
-
-/** GGUF's formats of quantised weights, in blocks. */
-export type BlockDType = IntegerDType | "q5_0" | "q5_1" | "q5_k" | "q6_k";
+/** GGUF's formats of quantised weights, in blocks of integer codes. */
+export type BlockDType = "q4_0" | "q4_1" | "q8_0" | "q5_0" | "q5_1" | "q4_k" | "q5_k" | "q6_k";
 
 /** Formats of quantised weights; `packed/` describes them. */
 export type PackedDType = QuantType | BlockDType;
@@ -17,7 +14,6 @@ export type PackedDType = QuantType | BlockDType;
 export type DType = ElementDType | PackedDType;
 
 const quantTypes: readonly DType[] = ["nf4", "fp4"];
-const integerDTypes: readonly DType[] = ["q4_0", "q4_1", "q8_0", "q4_k"];
 
 /**
  * All dtypes in the order by which kernels number them; `pnpm build:kernels`
@@ -54,8 +50,8 @@ export function canQuantizeAs(dtype: DType): dtype is QuantType {
 }
 
 /** True for dtypes of weights whose codes are integers, which `linearInt8` multiplies. */
-export function hasIntegerCodes(dtype: DType): dtype is IntegerDType {
-  return integerDTypes.includes(dtype);
+export function hasIntegerCodes(dtype: DType): dtype is BlockDType {
+  return isPacked(dtype) && !canQuantizeAs(dtype);
 }
 
 /** Returns the error for a packed dtype in the place of one whose elements lie one by one. */

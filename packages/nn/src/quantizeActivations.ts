@@ -1,4 +1,4 @@
-import { canQuantizeAs, dtypes, enableByteProducts, hasIntegerCodes, meetsBytes } from "@lowrank/core";
+import { dtypes, enableByteProducts, isPacked, meetsBytes } from "@lowrank/core";
 import { Linear } from "./layers/linear.ts";
 import type { Module } from "./module.ts";
 
@@ -11,7 +11,7 @@ export function quantizeActivations(model: Module): number {
   const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
   const packed = layers.filter(({ weight }) => meetsBytes(weight));
   if (packed.length === 0) {
-    const coded = dtypes.filter((dtype) => hasIntegerCodes(dtype) || canQuantizeAs(dtype));
+    const coded = dtypes.filter(isPacked);
     throw new Error(
       `quantizeActivations: no linear layer has a weight in ${coded.join(" or ")} for bytes to be multiplied with`,
     );

@@ -83,23 +83,31 @@ describe("weights of 4 bits times rows of bytes", () => {
     expect(results[2]).toEqual(results[0]);
   });
 
-  it("have the same bits as q4_k too, alone, among others, by threads and in both builds", async () => {
-    const [numbers, weights] = [draw(6, 768), draw(50, 768)].map((t) => t.dataSync().slice() as Float32Array);
-    const bytes = blockFormats.q4_k.pack(weights, "a weight");
-    const results = [];
-    for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
-      const backend = await wasm(options);
-      await backend.prepare?.("q4_k");
-      const w = packedTensor(bytes, { shape: [50, 768], dtype: "q4_k", backend });
-      const all = integerLinear(tensor(numbers, { shape: [6, 768], backend }), w).dataSync();
-      const alone = integerLinear(tensor(numbers.slice(0, 768), { shape: [1, 768], backend }), w).dataSync();
-      expect([...alone]).toEqual([...all.slice(0, 50)]);
-      results.push([...all]);
-      backend.dispose();
-    }
-    expect(results[1]).toEqual(results[0]);
-    expect(results[2]).toEqual(results[0]);
-  });
+  it.each([...(["q5_0", "q5_1", "q4_k", "q5_k", "q6_k"] as const)])(
+    "have the same bits as %s too, alone, among others, by threads and in both builds",
+    async (dtype) => {
+      const [numbers, weights] = [draw(6, 2304), draw(50, 2304)].map((t) => t.dataSync().slice() as Float32Array);
+      const bytes = blockFormats[dtype].pack(weights, "a weight");
+      const results = [];
+      for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
+        const backend = await wasm(options);
+        await backend.prepare?.(dtype);
+        const w = packedTensor(bytes, { shape: [50, 2304], dtype, backend });
+        const x = tensor(numbers, { shape: [6, 2304], backend });
+        const all = integerLinear(x, w).dataSync();
+        const alone = integerLinear(tensor(numbers.slice(0, 2304), { shape: [1, 2304], backend }), w).dataSync();
+        expect([...alone]).toEqual([...all.slice(0, 50)]);
+        // A step is a 127th of the largest of 32 normal numbers, 2.1; an even error is 0.29 of it.
+        const exact = matmul(x, w, { transposeB: true }).dataSync();
+        expect(difference(all, exact)).toBeLessThan(7e-3);
+        expect(difference(all, exact)).toBeGreaterThan(1e-3);
+        results.push([...all]);
+        backend.dispose();
+      }
+      expect(results[1]).toEqual(results[0]);
+      expect(results[2]).toEqual(results[0]);
+    },
+  );
 
   it("are refused where rows are no whole blocks of 32", () => {
     const w = quantize4bit(draw(8, 72), { quantType: "nf4" });

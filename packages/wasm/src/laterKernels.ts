@@ -7,8 +7,12 @@ export interface LaterKernels {
       ...[n: number, k: number, alpha: number, add: number, room: number],
     ]
   ): number;
-  packLater(format: number, w: number, wrs: number, columns: number, blocks: number, dst: number): void;
-  int8RowsLater(format: number, x: number, w: number, c: number, n: number, k: number): void;
+  linearLater(
+    ...args: [
+      ...[inShort: number, x: number, planes: number, w: number, format: number, c: number],
+      ...[m: number, n: number, k: number, first: number, last: number, scratch: number],
+    ]
+  ): void;
   nibblesLater(
     ...args: [
       ...[x: number, w: number, format: number, c: number, m: number, n: number, k: number],
@@ -22,13 +26,14 @@ export interface LaterKernels {
     ]
   ): void;
   quantizeInt15(x: number, out: number, rows: number, k: number, inWords: number): number;
+  quantizeBytesInWords(x: number, out: number, rows: number, k: number): number;
   quantizeInt11(x: number, out: number, rows: number, k: number): number;
   int11RowsBytes(rows: number, k: number): number;
   nibbleProductScratch(): number;
 }
 
 /** Those that the other kernels call. */
-const names = ["unpackLater", "rowsLater", "packLater", "int8RowsLater", "nibblesLater", "wideLater"] as const;
+const names = ["unpackLater", "rowsLater", "linearLater", "nibblesLater", "wideLater"] as const;
 
 /** Returns what a module of kernels imports; `later` finds those on demand when they are called. */
 export function kernelImports(memory: WebAssembly.Memory, later: () => LaterKernels): WebAssembly.Imports {

@@ -3,6 +3,7 @@ import {
   checkpoint,
   Generator,
   init,
+  integerLinear,
   type MatmulPrecision,
   matmul,
   packedTensor,
@@ -98,17 +99,39 @@ describe("products of medium precision", () => {
     expect(under("medium", x, w, (a) => again(a))[1]).toEqual(once);
   });
 
-  it.each(["q4_1", "q4_k"] as const)("take 15 bits of rows for codes of 4 bits, %s, under high", async (dtype) => {
-    if (!hasRelaxedSimd()) return;
-    await backend.prepare?.(dtype);
-    const x = draw(37, 256);
-    const bytes = blockFormats[dtype].pack(draw(200, 256).dataSync() as Float32Array, "a weight");
-    const w = new Parameter(packedTensor(bytes, { shape: [200, 256], dtype }));
-    const [[exact], [high]] = (["highest", "high"] as const).map((p) => under(p, x, w));
-    // A step is 2.1/16383 of a normal number, at an even error of 0.29 steps.
-    expect(difference(high, exact)).toBeLessThan(6e-5);
-    expect(difference(high, exact)).toBeGreaterThan(1e-6);
-    expect([16, 32]).toContain(backend.mediumKernels.nibbleSumBits);
+  it.each([...(["q4_1", "q4_k", "q5_0", "q5_1", "q5_k", "q6_k"] as const)])(
+    "take 15 bits of rows for codes of few bits, %s, under high",
+    async (dtype) => {
+      if (!hasRelaxedSimd()) return;
+      await backend.prepare?.(dtype);
+      const x = draw(37, 256);
+      const bytes = blockFormats[dtype].pack(draw(200, 256).dataSync() as Float32Array, "a weight");
+      const w = new Parameter(packedTensor(bytes, { shape: [200, 256], dtype }));
+      const [[exact], [high]] = (["highest", "high"] as const).map((p) => under(p, x, w));
+      // A step is 2.1/16383 of a normal number, at an even error of 0.29 steps.
+      expect(difference(high, exact)).toBeLessThan(6e-5);
+      expect(difference(high, exact)).toBeGreaterThan(1e-6);
+    },
+  );
+
+  it("do not overflow where all codes and scales of q6_k are the largest", async () => {
+    await backend.prepare?.("q6_k");
+    const { bytes, halves } = blockFormats.q6_k.block;
+    const blocks = new Uint8Array(128 * bytes);
+    for (let at = 0; at < blocks.length; at += bytes) {
+      // Codes of 0, which are -32, scales of -128, and d, a 4096th.
+      blocks.fill(128, at + 192, at + 208);
+      blocks[at + halves[0] + 1] = 0x0c;
+    }
+    const w = new Parameter(packedTensor(blocks, { shape: [128, 256], dtype: "q6_k" }));
+    for (const sign of [1, -1]) {
+      const x = tensor(new Float32Array(9 * 256).fill(sign), { shape: [9, 256] });
+      setFloat32MatmulPrecision("high");
+      const products = [matmul(x, w, { transposeB: true }), integerLinear(x, w)];
+      for (const y of products) {
+        for (const value of y.dataSync() as Float32Array) expect(Math.abs(value - sign * 256)).toBeLessThan(1e-3);
+      }
+    }
   });
 
   it("take a weight's 4-bit codes as they are stored, without a copy, where that is faster", async () => {

@@ -1,5 +1,5 @@
 import type { TensorSpec, View } from "../backend.ts";
-import { canQuantizeAs, dtypes, hasIntegerCodes } from "../dtype.ts";
+import { dtypes, isPacked } from "../dtype.ts";
 import { meetsBytes } from "../meetsBytes.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
@@ -19,7 +19,7 @@ import { where } from "./where.ts";
 /** Numbers that share a scale. */
 const block = 32;
 
-const codedDTypes = dtypes.filter((dtype) => hasIntegerCodes(dtype) || canQuantizeAs(dtype));
+const codedDTypes = dtypes.filter(isPacked);
 
 function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
   const [outFeatures, inFeatures] = w.shape;

@@ -28,7 +28,7 @@ export interface PackedFormat {
   /** Writes all elements to `out` as f32. */
   unpack(bytes: Uint8Array, out: Float32Array, packing?: Packing): void;
   /** Bits of the integers that `linearInt8` multiplies; absent where codes are no integers. */
-  readonly integerBits?: 4 | 8;
+  readonly integerBits?: 4 | 5 | 6 | 8;
 }
 
 /** A format of bitsandbytes: codes of 4 bits that look up a number between -1 and 1. */

@@ -13,6 +13,7 @@ export const q5_0: BlockFormat = blockFormat({
   dtype: "q5_0",
   block: { elements: 32, bytes: 22, halves: [0] },
   gguf: { type: 6, file: 8, output: "Q8_0" },
+  integerBits: 5,
   pack: (values, from, blocks, at, scales) => {
     let largest = values[from];
     for (let i = from; i < from + 32; i++) if (Math.abs(values[i]) > Math.abs(largest)) largest = values[i];

@@ -13,6 +13,7 @@ export const q5_1: BlockFormat = blockFormat({
   dtype: "q5_1",
   block: { elements: 32, bytes: 24, halves: [0, 2] },
   gguf: { type: 7, file: 9, output: "Q8_0" },
+  integerBits: 5,
   pack: (values, from, blocks, at, scales) => {
     const [least, most] = rangeOf(values, from);
     const d = fround(fround(most - least) / 31);

@@ -10,6 +10,7 @@ export const q5_k: BlockFormat = blockFormat({
   dtype: "q5_k",
   block: { elements: 256, bytes: 176, halves: [0, 2] },
   gguf: { type: 13, file: 16, output: "Q6_K", otherwise: "Q5_1" },
+  integerBits: 5,
   pack: (values, from, blocks, at, scales) => {
     const codes = packGroups(values, from, blocks, at, scales, { most: 31, start: -0.5, steps: 15 });
     for (let i = 0; i < 32; i++) {

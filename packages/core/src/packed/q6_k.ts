@@ -20,6 +20,7 @@ export const q6_k: BlockFormat = blockFormat({
   dtype: "q6_k",
   block: { elements: 256, bytes: 210, halves: [208] },
   gguf: { type: 14, file: 18, otherwise: "Q8_0" },
+  integerBits: 6,
   pack: (values, from, blocks, at, scales) => {
     const group = (i: number) => values.subarray(from + i * signedGroup, from + (i + 1) * signedGroup);
     const found = Array.from({ length: groups }, (_, i) => signedScale(group(i), codesOf(i), 32));

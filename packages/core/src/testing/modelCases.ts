@@ -1,8 +1,8 @@
-import { type DType, hasIntegerCodes } from "../dtype.ts";
 import * as f from "../functional/index.ts";
 import { attentionOp } from "../ops/attention.ts";
 import { crossEntropyWithRows } from "../ops/crossEntropy.ts";
 import { documentAttentionOp } from "../ops/documentAttention.ts";
+import { blockFormats } from "../packed/index.ts";
 import { Generator } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Cases, calls, index, type OpCase, withGradients, x } from "./cases.ts";
@@ -70,7 +70,7 @@ function int8Cases(...shapes: number[][]): OpCase[] {
   if (shapes.length === 0) return [];
   const [left, right, ...rest] = shapes;
   const cases = weightCases([x(left), x(right)], 1, (t, w) => f.linearInt8(t, w));
-  const integers = cases.filter(({ name = "" }) => hasIntegerCodes(name.split(" ")[0] as DType));
+  const integers = cases.filter(({ name = "" }) => name.split(" ")[0] in blockFormats);
   return [...integers.map((c) => ({ ...c, gradients: [] })), ...int8Cases(...rest)];
 }
 

@@ -1,6 +1,7 @@
 import type { Backend } from "../backend.ts";
 import * as f from "../functional/index.ts";
 import { tensor } from "../makeTensor.ts";
+import { blockFormats } from "../packed/index.ts";
 import { Generator } from "../random.ts";
 import { randn } from "../randomTensors.ts";
 import { scope } from "../scope.ts";
@@ -238,9 +239,7 @@ export function testBatchInvariance(backend: Backend, rounds: number): BackendTe
       ["f32", ...Object.keys(storedWeights)].map((format) => [`matmul by ${format}`, byWeight(format)]),
     ),
     ...Object.fromEntries(Object.keys(wideStoredWeights).map((name) => [`matmul by ${name}`, byWeight(name, true)])),
-    ...Object.fromEntries(
-      ["q4_0", "q4_1", "q8_0", "q4_k"].map((format) => [`linearInt8 by ${format}`, byIntegers(format)]),
-    ),
+    ...Object.fromEntries(Object.keys(blockFormats).map((format) => [`linearInt8 by ${format}`, byIntegers(format)])),
     "loraLinear and its factors": lowRank,
     "rows of adapters": rowsOfAdapters,
     "attention in pages": inPages,

@@ -1,7 +1,7 @@
-import type { Scratch, WasmTensor } from "../kernel.ts";
+import { dtypes } from "@lowrank/core/backend";
+import type { Scratch } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { fastestOf } from "../trial.ts";
-import { dtypeNumber } from "./dtypeNumber.ts";
 
 /** Choices for products in integers; a trial at the first such product makes each of them. */
 export interface MediumKernels {
@@ -65,18 +65,19 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
 }
 
 /**
- * Chooses how products with a weight of 4-bit codes are summed; both ways give the same bits.
+ * Chooses how products with weights of 4-bit codes are summed; both ways give the same bits.
  * Returns 1 for sums of 16 bits.
  */
-export function chooseNibbleSums(k: Kernels, scratch: Scratch, w: WasmTensor): 0 | 1 {
+export function chooseNibbleSums(k: Kernels, scratch: Scratch): 0 | 1 {
   const known = found.get(k)?.nibbleSumBits;
   if (known) return known === 16 ? 1 : 0;
   // No format has more bytes in a row of blocks than f32.
   const [codes, blocks] = [zeros(k, scratch, 2 * rows * inner), zeros(k, scratch, 4 * columns * inner)];
   const [out, work] = [scratch(4 * rows * columns), scratch(k.linearInt8Scratch())];
+  const format = dtypes.indexOf("q4_1");
   const summed = (inShort: number) => () => {
     k.setShortSums(inShort);
-    k.linearInt8(codes, 1, blocks, dtypeNumber(w), out, rows, columns, inner, 0, columns, work);
+    k.linearInt8(codes, 1, blocks, format, out, rows, columns, inner, 0, columns, work);
   };
   const inShort = fastestOf([summed(0), summed(1)], patience) === 1 ? 1 : 0;
   k.setShortSums(inShort);

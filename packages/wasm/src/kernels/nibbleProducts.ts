@@ -4,10 +4,11 @@ import type { LaterKernels } from "../laterKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
 /**
- * Returns the products with weights of 4-bit codes, which are taken as they are stored. Tools are
- * handed over and not imported, which would cut the chunk of a page that never loads this module.
+ * Returns the products with weights of codes of few bits, which are taken as they are stored. Tools
+ * are handed over and not imported, which would cut the chunk of a page that never loads this
+ * module.
  */
-export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf }: NibbleTools): NibbleProducts {
+export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf, bitsOf }: NibbleTools): NibbleProducts {
   /** True if all numbers of a packed weight are finite. */
   const allFinite = (k: Kernels, scratch: Scratch, w: WasmTensor): boolean => {
     const make = () => k.isFiniteWeight(w.ptr, numberOf(w), w.size, scratch(k.packInt8Scratch())) === 1;
@@ -18,7 +19,7 @@ export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf }:
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (!allFinite(k, scratch, w)) return false;
     // First, since codes of rows are laid out as they are summed.
-    const inWords = sumsInShort(k, scratch, w);
+    const inWords = bitsOf(w.dtype) === 6 ? 1 : sumsInShort(k, scratch);
     const own = scratch(k.int8RowsBytes(rows, from, 2));
     if (later.quantizeInt15(x, own, rows, from, inWords) !== 0) return false;
     k.linearInt8(own, 2, w.ptr, numberOf(w), out, rows, to, from, 0, to, scratch(k.linearInt8Scratch()));
@@ -31,12 +32,12 @@ export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf }:
    */
   const across: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (!(w.dtype === "q4_0" || w.dtype === "q4_1") || from % 32 !== 0) return false;
-    if (sumsInShort(k, scratch, w) === 0 || !allFinite(k, scratch, w)) return false;
+    if (sumsInShort(k, scratch) === 0 || !allFinite(k, scratch, w)) return false;
     const own = scratch(later.int11RowsBytes(rows, from));
     if (later.quantizeInt11(x, own, rows, from) !== 0) return false;
     k.nibbleProduct(own, w.ptr, numberOf(w), out, rows, to, from, 0, to, scratch(later.nibbleProductScratch()));
     return true;
   };
 
-  return { along, across };
+  return { along, across, bytesInWords: later.quantizeBytesInWords };
 }

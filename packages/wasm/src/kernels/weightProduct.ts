@@ -1,7 +1,8 @@
 import type { Scratch, WasmTensor } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
+import type { LaterKernels } from "../laterKernels.ts";
+import { codeBits } from "./codeBits.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
-import { hasNibbles } from "./hasNibbles.ts";
 import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
 import { lookAtSpread } from "./spread.ts";
 
@@ -25,19 +26,24 @@ interface WeightProduct {
 /** Computes a product in codes of a kind; false where that cannot be. */
 export type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct) => boolean;
 
-/** Products with weights of 4-bit codes along the blocks, X Wᵀ, and across, X W. */
+/** Products with weights of codes of few bits, as they are stored. */
 export interface NibbleProducts {
+  /** Along the blocks, X Wᵀ. */
   readonly along: CodedProduct;
+  /** Across them, X W. */
   readonly across: CodedProduct;
+  /** `quantizeInt8` in words of 16 bits, in which rows meet codes of 6 bits. */
+  readonly bytesInWords: LaterKernels["quantizeBytesInWords"];
 }
 
 /** Functions that `nibbleProductsBy` is given. */
 export interface NibbleTools {
   readonly sumsInShort: typeof chooseNibbleSums;
   readonly numberOf: typeof dtypeNumber;
+  readonly bitsOf: typeof codeBits;
 }
 
-export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber };
+export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber, bitsOf: codeBits };
 
 /** These products, by the kernels that have them: they come with the module on demand. */
 export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
@@ -46,7 +52,7 @@ export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
 export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): void {
   const { x, out, rows, from, to, transposed } = product;
   if (allowsCodes(w, rows)) {
-    const stored = hasNibbles(w.dtype) && k.hasByteProducts() !== 0 ? nibbleProducts.get(k) : undefined;
+    const stored = codeBits(w.dtype) % 8 !== 0 && k.hasByteProducts() !== 0 ? nibbleProducts.get(k) : undefined;
     const medium = transposed ? [inBytes] : [stored?.across, inBytes];
     const ways = [...(w.precision === "medium" ? medium : []), transposed ? stored?.along : undefined, inShorts];
     if (ways.some((way) => way?.(k, scratch, w, product))) return;

@@ -1,0 +1,90 @@
+// `linearInt8` for the formats on demand: codes of 4 to 6 bits. A part of onDemand.ts.
+import { Q4_K, Q4_K_BYTES, Q5_0, Q5_0_BYTES, Q5_1, Q5_1_BYTES, Q5_K, Q5_K_BYTES, Q6_K, Q6_K_BYTES } from "./dtypes.gen";
+import { fiveBitInt8Rows, packFiveBits } from "./fiveBitInt8";
+import { Q4_COLUMNS, Q4_PANEL, WIDE_DEPTH, WIDE_PANEL } from "./int8Panel";
+import { int8Tile } from "./int8Tile";
+import { groupInt8Rows, packGroupPanel } from "./kInt8";
+import { packQ6_K, q6_kInt8Rows } from "./q6_kInt8";
+import { readLines } from "./readAhead";
+import { INT8_ROWS, int8RowBytes } from "./rowCodes";
+import { putSums, SUMS, takeSums } from "./tileSums";
+import { wideRows } from "./wideRows";
+
+/** Bytes of `blocks` times 32 elements, which are whole blocks of the format. */
+function bytesOf(format: i32, blocks: i32): usize {
+  const count = <usize>blocks;
+  if (format == Q5_0) return count * Q5_0_BYTES;
+  if (format == Q5_1) return count * Q5_1_BYTES;
+  return (count >> 3) * (format == Q4_K ? Q4_K_BYTES : format == Q5_K ? Q5_K_BYTES : Q6_K_BYTES);
+}
+
+/**
+ * c[n] = the n rows of blocks at `w`, of k elements each, times a row of `quantizeInt8`; `room` is
+ * for constants.
+ */
+function oneRow(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {
+  if (format == Q4_K) groupInt8Rows(false, x, w, c, n, k, room);
+  else if (format == Q5_K) groupInt8Rows(true, x, w, c, n, k, room);
+  else if (format == Q5_0) fiveBitInt8Rows(false, x, w, c, n, k, room);
+  else if (format == Q5_1) fiveBitInt8Rows(true, x, w, c, n, k, room);
+  else q6_kInt8Rows(x, w, c, n, k, room);
+}
+
+/** Packs `blocks` times 32 elements of some rows of a weight, `wrs` bytes apart, as a panel. */
+function packPanel(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
+  if (format == Q4_K) packGroupPanel(false, w, wrs, columns, blocks, dst);
+  else if (format == Q5_K) packGroupPanel(true, w, wrs, columns, blocks, dst);
+  else if (format == Q5_0) packFiveBits(false, w, wrs, columns, blocks, dst);
+  else if (format == Q5_1) packFiveBits(true, w, wrs, columns, blocks, dst);
+  else packQ6_K(w, wrs, columns, blocks, dst);
+}
+
+/** The products of a panel for m rows of `quantizeInt8` in one plane. */
+function byteRows(
+  inShort: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, sums: usize,
+): void {
+  const xrs = int8RowBytes(k, 1);
+  const crs = <usize>n << 2;
+  for (let i = 0; i < m; i += INT8_ROWS) {
+    const rows = min(INT8_ROWS, m - i);
+    const to = c + <usize>i * crs;
+    const tile = x + <usize>i * xrs;
+    if (from > 0) takeSums(sums, to, crs, rows, columns);
+    else memory.fill(sums, 0, SUMS);
+    const pairs = tile + <usize>(INT8_ROWS * (k + (from << 3)));
+    int8Tile(inShort, tile + <usize>(INT8_ROWS * (from << 5)), pairs, panel, blocks, sums);
+    putSums(sums, to, crs, rows, columns);
+  }
+}
+
+/** `linearLater` of later.ts. More than one row for q6_k is in words, and `planes` is 2. */
+export function linearLater(
+  inShort: i32, x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32,
+  scratch: usize,
+): void {
+  const blocks = k >> 5;
+  const wrs = bytesOf(format, blocks);
+  w += <usize>first * wrs;
+  c += <usize>first << 2;
+  if (m == 1) {
+    oneRow(format, x, w, c, last - first, k, scratch);
+    return;
+  }
+  const panel = scratch + SUMS + <usize>WIDE_DEPTH * WIDE_PANEL;
+  const end = w + <usize>(last - first) * wrs;
+  let any = 0;
+  for (let j = first; j < last; j += Q4_COLUMNS) {
+    const columns = min(Q4_COLUMNS, last - j);
+    const next = w + <usize>Q4_COLUMNS * wrs;
+    any |= readLines(next, min(end, next + <usize>Q4_COLUMNS * wrs));
+    for (let from = 0; from < blocks; from += WIDE_DEPTH) {
+      const depth = min(WIDE_DEPTH, blocks - from);
+      packPanel(format, w + bytesOf(format, from), wrs, columns, depth, panel);
+      if (planes == 2) wideRows(format == Q6_K, inShort != 0, x, panel, c, m, n, k, from, depth, columns, scratch);
+      else byteRows(inShort != 0 && format == Q4_K, x, panel, c, m, n, k, from, depth, columns, scratch);
+    }
+    w = next;
+    c += <usize>Q4_COLUMNS << 2;
+  }
+  store<i32>(scratch, any);
+}
