@@ -1,5 +1,5 @@
 // Products of signed bytes and bytes below 128, and sums of blocks of them.
-import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
+import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "./lanes";
 
 /** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */
 // @ts-ignore: decorator
@@ -54,8 +54,9 @@ export function withQ4(before: v128, products: v128, scales: v128, minima: v128,
 export function addBlock(to: usize, low: v128, high: v128, factors: usize, pair: usize): void {
   const scale = v128.load32_splat(pair);
   const sum = v128.load32_splat(pair, 4);
-  v128.store(to, withQ4(v128.load(to), low, v128.load(factors), v128.load(factors, 32), scale, sum));
-  v128.store(to, withQ4(v128.load(to, 16), high, v128.load(factors, 16), v128.load(factors, 48), scale, sum), 16);
+  const first = withQ4(v128.load(to), low, v128.load(factors), v128.load(factors, 32), scale, sum);
+  const last = withQ4(v128.load(to, 16), high, v128.load(factors, 16), v128.load(factors, 48), scale, sum);
+  storePair(to, first, last);
 }
 
 /** Adds a block's products of a row of x to four of its sums. */

@@ -6,7 +6,7 @@ import { unpackRow } from "./formats";
 import { gemmAxpy } from "./gemmAxpy";
 import { KC } from "./gemmBlock";
 import { NR, ZEROS } from "./gemmTile";
-import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
+import { addPair, firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
 import { madd } from "./madd";
 import { isWholeSpans, packedFew } from "./packedFew";
 
@@ -152,10 +152,10 @@ function fewTile(
     w6 += 4;
     w7 += 4;
   }
-  addSums(tile, c00, c01);
-  if (rows > 1) addSums(tile + 32, c10, c11);
-  if (rows > 2) addSums(tile + 64, c20, c21);
-  if (rows > 3) addSums(tile + 96, c30, c31);
+  addPair(tile, c00, c01);
+  if (rows > 1) addPair(tile + 32, c10, c11);
+  if (rows > 2) addPair(tile + 64, c20, c21);
+  if (rows > 3) addPair(tile + 96, c30, c31);
 }
 
 /** One float of each of four rows. */
@@ -163,13 +163,6 @@ function fewTile(
 @inline
 function column(a: usize, b: usize, c: usize, d: usize): v128 {
   return v128.load32_lane(d, v128.load32_lane(c, v128.load32_lane(b, v128.load32_zero(a), 1), 2), 3);
-}
-
-// @ts-ignore: decorator
-@inline
-function addSums(tile: usize, low: v128, high: v128): void {
-  v128.store(tile, f32x4.add(v128.load(tile), low));
-  v128.store(tile, f32x4.add(v128.load(tile, 16), high), 16);
 }
 
 function few1(x: usize, xrs: usize, w: usize, wrs: usize, tile: usize, k: i32): void {

@@ -1,6 +1,7 @@
 // Products of the 16-bit codes of int16Codes.ts. Sums of codes are exact: a result's bits do not
 // depend on the tile or the threads that made it.
 import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, PANEL, pitch, ROWS } from "./int16Codes";
+import { addPair } from "./lanes";
 import { putSums, SUMS, takeSums } from "./tileSums";
 
 /** Numbers along the contraction of a panel, which stays in a first-level cache. */
@@ -26,8 +27,7 @@ function dotPairs(a: v128, b: v128, acc: v128): v128 {
 @inline
 function addRow(to: usize, low: v128, high: v128, scale: f32): void {
   const s = f32x4.splat(scale);
-  v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(low), s), v128.load(to)));
-  v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(high), s), v128.load(to, 16)), 16);
+  addPair(to, f32x4.mul(f32x4.convert_i32x4_s(low), s), f32x4.mul(f32x4.convert_i32x4_s(high), s));
 }
 
 /**

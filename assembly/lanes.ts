@@ -100,6 +100,24 @@ export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, 
   v128.store(dst + 3 * step, lastHalves(ab1, cd1));
 }
 
+/**
+ * Stores two vectors side by side. What they are made of is loaded before one is stored: else
+ * engines that fuse neighbours into 256 bits leave all that leads to them as it is.
+ */
+// @ts-ignore: decorator
+@inline
+export function storePair(to: usize, low: v128, high: v128): void {
+  v128.store(to, low);
+  v128.store(to, high, 16);
+}
+
+/** Adds two vectors to two that lie side by side. */
+// @ts-ignore: decorator
+@inline
+export function addPair(to: usize, low: v128, high: v128): void {
+  storePair(to, f32x4.add(v128.load(to), low), f32x4.add(v128.load(to, 16), high));
+}
+
 /** The first four bytes of four blocks. */
 // @ts-ignore: decorator
 @inline

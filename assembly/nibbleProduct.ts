@@ -6,7 +6,7 @@ import { addBytes, widened } from "./byteProducts";
 import { Q4_0_BYTES, Q4_1, Q4_1_BYTES } from "./dtypes.gen";
 import { int11Codes, int11Tile, LARGEST } from "./int11";
 import { Q4_COLUMNS } from "./int8Panel";
-import { heads, zipHigh, zipLow } from "./lanes";
+import { addPair, heads, zipHigh, zipLow } from "./lanes";
 import { INT8_ROWS } from "./rowCodes";
 import { putSums, SUMS } from "./tileSums";
 import { lowHalves, widenHalves } from "./widenHalf";
@@ -192,8 +192,7 @@ function scaleRows(codes: usize, steps: usize, factors: usize, blocks: i32, to: 
 // @ts-ignore: decorator
 @inline
 function addRow(to: usize, low: v128, high: v128, step: v128): void {
-  v128.store(to, f32x4.add(v128.load(to), f32x4.mul(f32x4.convert_i32x4_s(low), step)));
-  v128.store(to, f32x4.add(v128.load(to, 16), f32x4.mul(f32x4.convert_i32x4_s(high), step)), 16);
+  addPair(to, f32x4.mul(f32x4.convert_i32x4_s(low), step), f32x4.mul(f32x4.convert_i32x4_s(high), step));
 }
 
 /**

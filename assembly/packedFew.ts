@@ -5,7 +5,7 @@ import { BLOCK, ggufBlock } from "./blocks";
 import { FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { ZEROS } from "./gemmTile";
 import { HALF_CONSTANTS } from "./half";
-import { heads, zipHigh, zipLow } from "./lanes";
+import { addPair, heads, zipHigh, zipLow } from "./lanes";
 import { madd } from "./madd";
 import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask } from "./unpackFourBit";
 import { lowHalves, widenHalves } from "./widenHalf";
@@ -121,14 +121,6 @@ function along(x: usize, w: usize, sum: v128): v128 {
   return madd(v128.load32_splat(x, 12), v128.load(w, 48), sum);
 }
 
-/** Adds the sums of a row to what is there. */
-// @ts-ignore: decorator
-@inline
-function putSums(c: usize, low: v128, high: v128): void {
-  v128.store(c, f32x4.add(v128.load(c), low));
-  v128.store(c, f32x4.add(v128.load(c, 16), high), 16);
-}
-
 /**
  * C[m,8] += X[m,k] * W[8,k]ᵀ for rows of an nf4 or fp4 weight, `ld` elements apart. `rows`, a
  * constant at each call, is m, or 4 for 3 rows of which the last counts twice.
@@ -191,11 +183,11 @@ function fourBitFew(
     }
     at += SPAN >> 1;
   }
-  putSums(c, s00, s01);
-  if (rows > 1) putSums(c + crs, s10, s11);
+  addPair(c, s00, s01);
+  if (rows > 1) addPair(c + crs, s10, s11);
   if (rows > 2) {
-    putSums(c + 2 * crs, s20, s21);
-    if (m > 3) putSums(c + 3 * crs, s30, s31);
+    addPair(c + 2 * crs, s20, s21);
+    if (m > 3) addPair(c + 3 * crs, s30, s31);
   }
 }
 
@@ -304,11 +296,11 @@ function blocksFew(
     }
     at += blockBytes;
   }
-  putSums(c, s00, s01);
-  if (rows > 1) putSums(c + crs, s10, s11);
+  addPair(c, s00, s01);
+  if (rows > 1) addPair(c + crs, s10, s11);
   if (rows > 2) {
-    putSums(c + 2 * crs, s20, s21);
-    if (m > 3) putSums(c + 3 * crs, s30, s31);
+    addPair(c + 2 * crs, s20, s21);
+    if (m > 3) addPair(c + 3 * crs, s30, s31);
   }
 }
 

@@ -12,7 +12,13 @@ const node26 = findNode26();
 const wide: StepVariant[] =
   node26 === undefined
     ? []
-    : [{ name: "lowrank (Node 26, wide SIMD)", node: node26, options: { wideSimd: true }, overPyTorch: "m15_wide" }];
+    : [
+        { name: "lowrank (Node 26, wide SIMD)", node: node26, options: { wideSimd: true }, overPyTorch: "m15_wide" },
+        {
+          ...{ name: "lowrank (the same, high precision)", node: node26 },
+          ...{ options: { wideSimd: true, precision: "high" }, overPyTorch: "m15_wide_high" },
+        },
+      ];
 
 /** The races by their parts. The first comes first so that Python's peak is that of its step. */
 const races: Readonly<Record<string, StepRace>> = {

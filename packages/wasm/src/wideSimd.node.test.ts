@@ -44,6 +44,43 @@ it.skipIf(!existsSync(node26))("multiplies right, and the same to the bit with t
   expect(run(program)).toBe("26390 true true\n");
 });
 
+/** Prints sums over the bits of products in 16-bit codes and in 4-bit ones, by optimised code. */
+const codes = (wideSimd: boolean) => `
+  import { init, matmul, packedTensor, setFloat32MatmulPrecision, square, sum, tensor } from "@lowrank/core";
+  import { Parameter } from "@lowrank/nn";
+  import { wasm } from "@lowrank/wasm";
+  const backend = await wasm({ wideSimd: ${wideSimd} });
+  await backend.prepare("q4_1");
+  await init(backend);
+  setFloat32MatmulPrecision("high");
+  const [rows, from, to] = [70, 160, 200];
+  const values = (count, step) => Float32Array.from({ length: count }, (_, i) => ((i * step) % 1009) / 504 - 1);
+  const blocks = Uint8Array.from({ length: (to * from * 20) / 32 }, (_, i) => (i * 2654435761) >>> 11);
+  const halves = new Uint16Array(blocks.buffer);
+  for (let at = 0; at < halves.length; at += 10) halves.set([0x2000 + (at % 512), 0xac00], at);
+  const weights = [
+    new Parameter(tensor(values(to * from, 7919), { shape: [to, from] }), { requiresGrad: false }),
+    new Parameter(packedTensor(blocks, { shape: [to, from], dtype: "q4_1" })),
+  ];
+  const x = tensor(values(rows * from, 6007), { shape: [rows, from] });
+  x.requiresGrad = true;
+  const sumOf = (t) => new Uint32Array(t.dataSync().slice().buffer).reduce((sum, bits) => (sum * 31 + bits) >>> 0, 0);
+  const found = () => weights.flatMap((w) => {
+    x.grad = null;
+    const y = matmul(x, w, { transposeB: true });
+    sum(square(y)).backward();
+    return [sumOf(y), sumOf(x.grad)];
+  });
+  const end = performance.now() + 500;
+  while (performance.now() < end) found();
+  console.log(found().join(" "));`;
+
+it.skipIf(!existsSync(node26))("gives the same bits of products in integers, on Node 26", () => {
+  const fused = run(codes(true));
+  expect(fused).toMatch(/^\d+( \d+){3}\n$/);
+  expect(fused).toBe(run(codes(false)));
+});
+
 it.skipIf(!existsSync(node26))("must come before other backends, on Node 26", () => {
   const program = `
     import { wasm } from "@lowrank/wasm";
