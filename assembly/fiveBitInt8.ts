@@ -27,7 +27,7 @@ function minimaOf(minimum: bool, firsts: v128, scales: v128): v128 {
 /** 16 codes of a block, below 32: number `part`, 0 or 1, of its halves. */
 // @ts-ignore: decorator
 @inline
-function half(minimum: bool, block: usize, part: i32): v128 {
+export function halfOfFive(minimum: bool, block: usize, part: i32): v128 {
   const fifths = block + (minimum ? 4 : 2);
   const nibbles = v128.and(i16x8.shr_u(v128.load(fifths, 4), 4 * part), i8x16.splat(15));
   return codesOf(true, nibbles, <u32>load<u16>(fifths + <usize>(part << 1)));
@@ -50,7 +50,7 @@ export function packFiveBits(minimum: bool, w: usize, wrs: usize, columns: i32, 
     for (let b = 0; b < blocks; b++) {
       for (let part = 0; part < 2; part++) {
         storeTransposed(
-          half(minimum, b0, part), half(minimum, b1, part), half(minimum, b2, part), half(minimum, b3, part),
+          halfOfFive(minimum, b0, part), halfOfFive(minimum, b1, part), halfOfFive(minimum, b2, part), halfOfFive(minimum, b3, part),
           to + <usize>(part << 7), 32,
         );
       }

@@ -44,6 +44,20 @@ function byteTimes(words: v128, at: i32, factors: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(bytes), factors);
 }
 
+/** The scales of a group of four blocks. */
+// @ts-ignore: decorator
+@inline
+export function groupScales(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
+  return byteTimes(fourScales(a, b, c, d, group > 3), group & 3, fourHalves(a, b, c, d, 0));
+}
+
+/** Its minima, with their sign: a number is scale * code + minimum. */
+// @ts-ignore: decorator
+@inline
+export function groupMinima(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
+  return byteTimes(fourMinima(a, b, c, d, group > 3), group & 3, f32x4.neg(fourHalves(a, b, c, d, 2)));
+}
+
 /**
  * Packs `groups` times 32 elements, whole blocks, of `columns` (1 to 8) rows of a weight as
  * `packInt8Panel` does; the last row stands for those that are not there.

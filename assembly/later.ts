@@ -48,8 +48,8 @@ export function moduleOnDemand(): usize {
 
 /**
  * The columns first..last-1 of C[m,n] = X[m,k] W[k,n], for rows of X as `quantizeInt11` of the
- * module on demand leaves them and W in q4_0 or q4_1. k and n are multiples of 32, and so is
- * `first`.
+ * module on demand leaves them and W in codes of 4 or 5 bits. k and n are multiples of 32, and so
+ * is `first`.
  */
 export function nibbleProduct(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,

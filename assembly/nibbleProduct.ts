@@ -1,11 +1,16 @@
-// C[m,n] = X[m,k] W[k,n] with a weight of 4-bit codes in blocks of 32 along n, as they are stored:
-// products of bytes. A block's scale belongs to one number of the contraction, so a row of X is
-// multiplied by the scales first, and rounded to 8 bits anew for each 32 columns. A part of
+// C[m,n] = X[m,k] W[k,n] with a weight of 4- or 5-bit codes in blocks of 32 along n, as they are
+// stored: products of bytes. A block's scale belongs to one number of the contraction, so a row of
+// X is multiplied by the scales first, and rounded to 8 bits anew for each 32 columns. A part of
 // onDemand.ts.
 import { addBytes, widened } from "./byteProducts";
-import { Q4_0_BYTES, Q4_1, Q4_1_BYTES } from "./dtypes.gen";
+import {
+  Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q4_K, Q4_K_BYTES, Q5_0, Q5_0_BYTES, Q5_1, Q5_1_BYTES, Q5_K, Q5_K_BYTES,
+} from "./dtypes.gen";
+import { halfOfFive } from "./fiveBitInt8";
 import { int11Codes, int11Tile, LARGEST } from "./int11";
 import { Q4_COLUMNS } from "./int8Panel";
+import { codesOf } from "./kGroups";
+import { groupMinima, groupScales } from "./kInt8";
 import { addPair, heads, zipHigh, zipLow } from "./lanes";
 import { INT8_ROWS } from "./rowCodes";
 import { putSums, SUMS } from "./tileSums";
@@ -26,14 +31,37 @@ const PANEL: usize = 256;
 /** Bytes of the factors of a block: 32 of 16 bits for scales and for offsets, and two floats. */
 const FACTORS: usize = 144;
 
-/** Bytes of a block of four rows of codes, and their scales. */
-const ROWS: usize = 144;
+/** Bytes of a block of four rows of codes, their scales, and what their sums begin with. */
+const ROWS: usize = 160;
 
 /** The largest code of an offset: 32 times its product with LARGEST is below 2^31. */
 const LARGEST_OFFSET: f32 = 32767;
 
-/** The middle of the codes: a weight is scale * (code - MIDDLE) + offset. */
-const MIDDLE: f32 = 8;
+/** The middle of the codes: a weight is scale * (code - middle) + offset. */
+// @ts-ignore: decorator
+@inline
+function middleOf(five: bool): i32 {
+  return five ? 16 : 8;
+}
+
+// @ts-ignore: decorator
+@inline
+function hasFive(format: i32): bool {
+  return format == Q5_0 || format == Q5_1 || format == Q5_K;
+}
+
+// @ts-ignore: decorator
+@inline
+function isGroups(format: i32): bool {
+  return format == Q4_K || format == Q5_K;
+}
+
+/** Bytes of a block, of 256 elements for q4_k and q5_k and of 32 for others. */
+function blockBytes(format: i32): usize {
+  if (isGroups(format)) return format == Q4_K ? Q4_K_BYTES : Q5_K_BYTES;
+  if (hasFive(format)) return format == Q5_0 ? Q5_0_BYTES : Q5_1_BYTES;
+  return format == Q4_0 ? Q4_0_BYTES : Q4_1_BYTES;
+}
 
 /** Places in scratch memory, behind the sums of a tile. */
 const FLOATS: usize = SUMS;
@@ -89,8 +117,49 @@ function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void 
   v128.store(to + 2 * apart, v128.and(i16x8.shr_u(bytes, 4), nibble));
 }
 
-/** Packs `blocks` times 32 rows of a block of 32 columns, `wrs` bytes apart: codes and factors. */
-function pack(minimum: bool, w: usize, wrs: usize, blocks: i32, scratch: usize): void {
+/** The same of 16 columns, whose codes are bytes. */
+// @ts-ignore: decorator
+@inline
+function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: usize): void {
+  const left01 = zipLow(b0, b1);
+  const left23 = zipLow(b2, b3);
+  const right01 = zipHigh(b0, b1);
+  const right23 = zipHigh(b2, b3);
+  v128.store(to, v128.shuffle<i16>(left01, left23, 0, 8, 1, 9, 2, 10, 3, 11));
+  v128.store(to + 16, v128.shuffle<i16>(left01, left23, 4, 12, 5, 13, 6, 14, 7, 15));
+  v128.store(to + apart, v128.shuffle<i16>(right01, right23, 0, 8, 1, 9, 2, 10, 3, 11));
+  v128.store(to + apart + 16, v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15));
+}
+
+/** `packFour` of a group of q4_k, or q5_k. */
+// @ts-ignore: decorator
+@inline
+function packGroup(five: bool, w: usize, w1: usize, w2: usize, w3: usize, group: i32, to: usize, apart: usize): void {
+  for (let part: usize = 0; part < 2; part++) {
+    packSixteen(
+      codesOf(five, w, group, part), codesOf(five, w1, group, part), codesOf(five, w2, group, part), codesOf(five, w3, group, part),
+      to + 2 * part * apart, apart,
+    );
+  }
+}
+
+/** `packFour` of a block of q5_0, or q5_1. */
+// @ts-ignore: decorator
+@inline
+function packFive(minimum: bool, w: usize, w1: usize, w2: usize, w3: usize, to: usize, apart: usize): void {
+  for (let part = 0; part < 2; part++) {
+    packSixteen(
+      halfOfFive(minimum, w, part), halfOfFive(minimum, w1, part), halfOfFive(minimum, w2, part), halfOfFive(minimum, w3, part),
+      to + 2 * <usize>part * apart, apart,
+    );
+  }
+}
+
+/**
+ * Packs `blocks` times 32 rows of 32 columns, `wrs` bytes apart: codes and factors. The columns are
+ * a block, or a group of one.
+ */
+function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratch: usize): void {
   const apart = <usize>blocks * PANEL;
   const scales = scratch + FLOATS;
   const nibble = i8x16.splat(15);
@@ -99,7 +168,8 @@ function pack(minimum: bool, w: usize, wrs: usize, blocks: i32, scratch: usize):
   const power = i32x4.splat(0x77800000);
   const limit = i32x4.splat(0x47800000);
   const exponent = i32x4.splat(0x7f800000);
-  const middle = f32x4.splat(MIDDLE);
+  const middle = f32x4.splat(<f32>middleOf(hasFive(format)));
+  const minimum = format == Q4_1 || format == Q5_1;
   const codes: usize = minimum ? 4 : 2;
   let panel = scratch + PANELS_AT;
   let factors = scratch + FACTORS_AT;
@@ -108,16 +178,28 @@ function pack(minimum: bool, w: usize, wrs: usize, blocks: i32, scratch: usize):
       const w1 = w + wrs;
       const w2 = w1 + wrs;
       const w3 = w2 + wrs;
-      packFour(
-        v128.load(w + codes), v128.load(w1 + codes), v128.load(w2 + codes), v128.load(w3 + codes), nibble, panel, apart,
-      );
-      const pairs = heads(w, w1, w2, w3);
-      const scale = lowHalves(pairs, mask, power, limit, exponent);
+      if (format == Q4_K) packGroup(false, w, w1, w2, w3, group, panel, apart);
+      else if (format == Q5_K) packGroup(true, w, w1, w2, w3, group, panel, apart);
+      else if (format == Q5_0) packFive(false, w, w1, w2, w3, panel, apart);
+      else if (format == Q5_1) packFive(true, w, w1, w2, w3, panel, apart);
+      else {
+        packFour(
+          v128.load(w + codes), v128.load(w1 + codes), v128.load(w2 + codes), v128.load(w3 + codes), nibble, panel, apart,
+        );
+      }
+      let scale: v128;
       // Without a minimum codes are stored with their middle: there is no offset.
       let offset = f32x4.splat(0);
-      if (minimum) {
-        const least = widenHalves(i32x4.shr_s(pairs, 16), mask, power, limit, exponent);
-        offset = f32x4.add(least, f32x4.mul(scale, middle));
+      if (isGroups(format)) {
+        scale = groupScales(w, w1, w2, w3, group);
+        offset = f32x4.add(groupMinima(w, w1, w2, w3, group), f32x4.mul(scale, middle));
+      } else {
+        const pairs = heads(w, w1, w2, w3);
+        scale = lowHalves(pairs, mask, power, limit, exponent);
+        if (minimum) {
+          const least = widenHalves(i32x4.shr_s(pairs, 16), mask, power, limit, exponent);
+          offset = f32x4.add(least, f32x4.mul(scale, middle));
+        }
       }
       v128.store(scales + r, scale);
       v128.store(scales + r, offset, 128);
@@ -141,16 +223,26 @@ function scaled(a: v128, b: v128): v128 {
 /** The sums of pairs of lanes, which two vectors hold: one of each row. */
 // @ts-ignore: decorator
 @inline
-function rowSums(a: v128, b: v128): v128 {
-  return f32x4.convert_i32x4_s(i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7)));
+function pairSums(a: v128, b: v128): v128 {
+  return i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
+}
+
+/** The even lanes of 16 bits of two vectors of four lanes, and beside each the one after it. */
+// @ts-ignore: decorator
+@inline
+function lowWords(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
 }
 
 /**
  * Rounds `blocks` blocks of four rows, times the scales of 32 columns, to bytes. Returns the part
- * of each row that is the same for all these columns.
+ * of each row that is the same for all these columns. Codes of 5 bits, `five`, have their middle
+ * taken off in the sums of products: it is what these begin with.
  */
-function scaleRows(codes: usize, steps: usize, factors: usize, blocks: i32, to: usize): v128 {
-  const minusMiddle = i16x8.splat(-8);
+// @ts-ignore: decorator
+@inline
+function scaleRows(five: bool, codes: usize, steps: usize, factors: usize, blocks: i32, to: usize): v128 {
+  const minusMiddle = i16x8.splat(<i16>-middleOf(five));
   let same = f32x4.splat(0);
   for (; blocks > 0; blocks--) {
     let s0 = i16x8.splat(0);
@@ -178,10 +270,13 @@ function scaleRows(codes: usize, steps: usize, factors: usize, blocks: i32, to: 
     const step = v128.load(steps);
     const byteStep = f32x4.mul(step, v128.load32_splat(factors));
     v128.store(to, byteStep);
-    const middles = rowSums(i32x4.dot_i16x8_s(s0, minusMiddle), i32x4.dot_i16x8_s(s1, minusMiddle));
-    same = f32x4.add(same, f32x4.mul(middles, byteStep));
-    same = f32x4.add(same, f32x4.mul(rowSums(p0, p1), f32x4.mul(step, v128.load32_splat(factors, 4))));
-    to += 16;
+    const m0 = i32x4.dot_i16x8_s(s0, minusMiddle);
+    const m1 = i32x4.dot_i16x8_s(s1, minusMiddle);
+    if (five) v128.store(to, SHORT ? lowWords(m0, m1) : pairSums(m0, m1), 16);
+    else same = f32x4.add(same, f32x4.mul(f32x4.convert_i32x4_s(pairSums(m0, m1)), byteStep));
+    const offsets = f32x4.convert_i32x4_s(pairSums(p0, p1));
+    same = f32x4.add(same, f32x4.mul(offsets, f32x4.mul(step, v128.load32_splat(factors, 4))));
+    to += 32;
     steps += 16;
     factors += FACTORS;
   }
@@ -195,20 +290,30 @@ function addRow(to: usize, low: v128, high: v128, step: v128): void {
   addPair(to, f32x4.mul(f32x4.convert_i32x4_s(low), step), f32x4.mul(f32x4.convert_i32x4_s(high), step));
 }
 
+/** Returns the start of a row's sums of products; for codes of 5 bits it lies at `at`. */
+// @ts-ignore: decorator
+@inline
+function begin(five: bool, at: usize): v128 {
+  return five ? v128.load32_splat(at) : i32x4.splat(0);
+}
+
 /**
  * sums[4][8] += `blocks` blocks of four rows of `scaleRows` times as many of a panel. Where bytes
- * have products, 16 of them, at most 127 by 15 each, are summed in 16 bits.
+ * have products, 16 of them are summed in 16 bits: at most 127 by 15 each, and by 16 with the
+ * middle of 5 bits off, which they are in the end, whatever overflows on the way.
  */
-function nibbleTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
+// @ts-ignore: decorator
+@inline
+function nibbleTile(five: bool, x: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
-    let c00 = i32x4.splat(0);
+    let c00 = begin(five, x + 144);
     let c01 = c00;
-    let c10 = c00;
-    let c11 = c00;
-    let c20 = c00;
-    let c21 = c00;
-    let c30 = c00;
-    let c31 = c00;
+    let c10 = begin(five, x + 148);
+    let c11 = c10;
+    let c20 = begin(five, x + 152);
+    let c21 = c20;
+    let c30 = begin(five, x + 156);
+    let c31 = c30;
     const end = x + 128;
     let w0: v128;
     let w1: v128;
@@ -235,7 +340,7 @@ function nibbleTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
     addRow(sums + 32, widened(SHORT, c10), widened(SHORT, c11), v128.load32_splat(x, 4));
     addRow(sums + 64, widened(SHORT, c20), widened(SHORT, c21), v128.load32_splat(x, 8));
     addRow(sums + 96, widened(SHORT, c30), widened(SHORT, c31), v128.load32_splat(x, 12));
-    x += 16;
+    x += 32;
   }
 }
 
@@ -247,23 +352,38 @@ function start(to: usize, c: usize, same: v128, there: bool): void {
   v128.store(to, there ? f32x4.add(v128.load(c, 16), same) : same, 16);
 }
 
+/** `scaleRows`, by the bits of a format's codes. */
+function scaleRowsOf(format: i32, codes: usize, steps: usize, factors: usize, blocks: i32, to: usize): v128 {
+  if (hasFive(format)) return scaleRows(true, codes, steps, factors, blocks, to);
+  return scaleRows(false, codes, steps, factors, blocks, to);
+}
+
+/** `nibbleTile` likewise. */
+function tileOf(format: i32, x: usize, panel: usize, blocks: i32, sums: usize): void {
+  if (hasFive(format)) nibbleTile(true, x, panel, blocks, sums);
+  else nibbleTile(false, x, panel, blocks, sums);
+}
+
 /** `nibbleProduct` of later.ts. */
 export function nibblesLater(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
-  const bytes = format == Q4_1 ? Q4_1_BYTES : Q4_0_BYTES;
-  const wrs = <usize>(n / BLOCK) * bytes;
+  const bytes = blockBytes(format);
+  // Columns of a block, by powers of two.
+  const columns = isGroups(format) ? 8 : 5;
+  const wrs = <usize>(n >> columns) * bytes;
   const xrs = int11Tile(k);
   const crs = <usize>n << 2;
   const rows = scratch + ROWS_AT;
   for (let j = first; j < last; j += BLOCK) {
+    const group = (j / BLOCK) & 7;
     for (let from = 0; from < k; from += DEPTH * BLOCK) {
       const blocks = min(DEPTH, (k - from) / BLOCK);
-      pack(format == Q4_1, w + <usize>from * wrs + <usize>(j / BLOCK) * bytes, wrs, blocks, scratch);
+      pack(format, w + <usize>from * wrs + <usize>(j >> columns) * bytes, wrs, group, blocks, scratch);
       for (let i = 0; i < m; i += INT8_ROWS) {
         const tile = x + <usize>(i / INT8_ROWS) * xrs;
         const steps = tile + int11Codes(k) + <usize>(from / BLOCK) * 16;
-        const same = scaleRows(tile + <usize>(8 * from), steps, scratch + FACTORS_AT, blocks, rows);
+        const same = scaleRowsOf(format, tile + <usize>(8 * from), steps, scratch + FACTORS_AT, blocks, rows);
         const there = min(INT8_ROWS, m - i);
         let panel = scratch + PANELS_AT;
         for (let at = j; at < j + BLOCK; at += Q4_COLUMNS) {
@@ -272,7 +392,7 @@ export function nibblesLater(
           start(scratch + 32, to + crs, v128.shuffle<f32>(same, same, 1, 1, 1, 1), from > 0 && there > 1);
           start(scratch + 64, to + 2 * crs, v128.shuffle<f32>(same, same, 2, 2, 2, 2), from > 0 && there > 2);
           start(scratch + 96, to + 3 * crs, v128.shuffle<f32>(same, same, 3, 3, 3, 3), from > 0 && there > 3);
-          nibbleTile(rows, panel, blocks, scratch);
+          tileOf(format, rows, panel, blocks, scratch);
           putSums(scratch, to, crs, there, Q4_COLUMNS);
           panel += <usize>blocks * PANEL;
         }

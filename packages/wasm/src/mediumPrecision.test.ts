@@ -134,23 +134,27 @@ describe("products of medium precision", () => {
     }
   });
 
-  it("take a weight's 4-bit codes as they are stored, without a copy, where that is faster", async () => {
-    const own = await wasm();
-    await own.prepare?.("q4_1");
-    const w = packed(256, 320, own);
-    const x = randn([24, 320], { generator, backend: own });
-    const { used } = own.heapStats();
-    setFloat32MatmulPrecision("medium");
-    x.requiresGrad = true;
-    scope(() => sum(matmul(x, w, { transposeB: true })).backward());
-    x.grad?.dispose();
-    const kept = own.heapStats().used - used;
-    const { nibbleSumBits } = own.mediumKernels;
-    expect(hasRelaxedSimd() ? [16, 32] : [undefined]).toContain(nibbleSumBits);
-    // A byte says that the weight is finite.
-    if (nibbleSumBits === 16) expect(kept).toBeLessThan(1024);
-    else expect(kept).toBeGreaterThanOrEqual(1.25 * 256 * 320);
-  });
+  it.each([...(["q4_1", "q4_k", "q5_0", "q5_k"] as const)])(
+    "take the codes of %s as they are stored, without a copy, where that is faster",
+    async (dtype) => {
+      const own = await wasm();
+      await own.prepare?.(dtype);
+      const bytes = blockFormats[dtype].pack(draw(256, 512).dataSync() as Float32Array, "a weight");
+      const w = new Parameter(packedTensor(bytes, { shape: [256, 512], dtype, backend: own }));
+      const x = randn([24, 512], { generator, backend: own });
+      const { used } = own.heapStats();
+      setFloat32MatmulPrecision("medium");
+      x.requiresGrad = true;
+      scope(() => sum(matmul(x, w, { transposeB: true })).backward());
+      x.grad?.dispose();
+      const kept = own.heapStats().used - used;
+      const { nibbleSumBits } = own.mediumKernels;
+      expect(hasRelaxedSimd() ? [16, 32] : [undefined]).toContain(nibbleSumBits);
+      // A byte says that the weight is finite.
+      if (nibbleSumBits === 16) expect(kept).toBeLessThan(1024);
+      else expect(kept).toBeGreaterThanOrEqual(1.25 * 256 * 512);
+    },
+  );
 
   it.each([Number.NaN, Number.NEGATIVE_INFINITY])("are f32 where a row or a weight holds %d", (value) => {
     const [x, spoilt] = [draw(16, 160), draw(16, 160).dataSync().slice()];

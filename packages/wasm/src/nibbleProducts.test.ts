@@ -6,7 +6,9 @@ import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
 import { difference } from "./testing/difference.ts";
 
-type Format = "q4_0" | "q4_1";
+const formats = ["q4_0", "q4_1", "q4_k", "q5_0", "q5_1", "q5_k"] as const;
+
+type Format = (typeof formats)[number];
 
 /** X [m,k] and the blocks of W [k,n]. */
 interface Operands {
@@ -79,12 +81,15 @@ function normal(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(7 * uniform()));
 }
 
-function random(format: Format, [m, k, n]: readonly [number, number, number]): Operands {
+/** Operands with `n` columns, or as many more as are whole blocks. */
+function random(format: Format, [m, k, least]: readonly [number, number, number]): Operands {
+  const { elements } = blockFormats[format].block;
+  const n = Math.ceil(least / elements) * elements;
   const blocks = blockFormats[format].pack(normal(k * n, 7), "a weight");
   return { m, k, n, x: normal(m * k, 5), format, blocks };
 }
 
-describe.each(["q4_0", "q4_1"] as const)("products of bytes with %s across its blocks", (format) => {
+describe.each(formats)("products of bytes with %s across its blocks", (format) => {
   // 50 blocks along the contraction are more than are taken at a time.
   it.each([
     [7, 96, 64],
@@ -106,11 +111,12 @@ describe.each(["q4_0", "q4_1"] as const)("products of bytes with %s across its b
     const operands = random(format, [5, 96, 64]);
     operands.x.fill(-3);
     const bytes = operands.blocks;
-    const size = blockFormats[format].block.bytes;
-    for (let at = 0; at < bytes.length; at += size) bytes.fill(255, at + size - 16, at + size);
-    new Uint16Array(bytes.buffer).forEach((_, i, halves) => {
-      if ((2 * i) % size === 0) halves[i] = 0x2c00;
-    });
+    const { bytes: size, halves } = blockFormats[format].block;
+    bytes.fill(255);
+    for (let at = 0; at < bytes.length; at += size) {
+      for (const half of halves) bytes.fill(0, at + half, at + half + 2);
+      bytes[at + 1] = 0x2c;
+    }
     for (const way of ways) {
       const [found, w] = await product(operands, way);
       expect(difference(found, exact(operands, w))).toBeLessThan(1e-3);
@@ -124,7 +130,7 @@ describe.each(["q4_0", "q4_1"] as const)("products of bytes with %s across its b
     for (let at = 0; at < operands.blocks.length; at += 2 * size) operands.blocks.fill(0, at, at + 2);
     for (const way of ways) {
       const [found, w] = await product(operands, way);
-      expect([...found.subarray(64, 128)].every((value) => value === 0)).toBe(true);
+      expect([...found.subarray(operands.n, 2 * operands.n)].every((value) => value === 0)).toBe(true);
       expect(difference(found, exact(operands, w))).toBeLessThan(1e-2);
     }
   });

@@ -9,7 +9,7 @@ export interface MediumKernels {
   readonly weightBits?: 7 | 14;
   /**
    * Bits in which products with 4-bit codes are summed before they are widened. Where it is 16,
-   * gradients take the codes of q4_0 and q4_1 as they are stored; else they take codes of 7 bits.
+   * gradients take codes of 4 and 5 bits as they are stored; else they take codes of 7 bits.
    */
   readonly nibbleSumBits?: 16 | 32;
 }

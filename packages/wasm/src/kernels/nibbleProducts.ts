@@ -27,11 +27,11 @@ export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf, b
   };
 
   /**
-   * Codes of 8 bits times a weight of q4_0 or q4_1, where sums of 16 bits are faster. Elsewhere a
+   * Codes of 8 bits times a weight of 4 or 5 bits, where sums of 16 bits are faster. Elsewhere a
    * product of bytes is one instruction with its sum, and codes of 7 bits take less time.
    */
   const across: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
-    if (!(w.dtype === "q4_0" || w.dtype === "q4_1") || from % 32 !== 0) return false;
+    if (bitsOf(w.dtype) > 5 || from % 32 !== 0) return false;
     if (sumsInShort(k, scratch) === 0 || !allFinite(k, scratch, w)) return false;
     const own = scratch(later.int11RowsBytes(rows, from));
     if (later.quantizeInt11(x, own, rows, from) !== 0) return false;
