@@ -1,3 +1,4 @@
+import fsSync, { renameSync, symlinkSync } from "node:fs";
 import fs, { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,19 +64,39 @@ async function server(options: Partial<AdapterStoreOptions> = {}) {
   return { store, host, clock, warnings, place, use, poll };
 }
 
-/** Has `work` done once, before a file of that name is opened. */
-function onOpen(name: string, work: () => Promise<void>) {
-  const { open } = fs;
+/** Has `work` done once, before a file of that name is opened. Returns what was opened. */
+function onOpen(name: string, work: () => void): string[] {
+  const opened: string[] = [];
   let done = false;
-  return vi.spyOn(fs, "open").mockImplementation(async (path, ...rest) => {
-    if (String(path).endsWith(name) && !done) {
-      done = true;
-      await work();
-    }
+  const before = (path: unknown) => {
+    opened.push(String(path));
+    if (done || !String(path).endsWith(name)) return;
+    done = true;
+    work();
+  };
+  const { open } = fs;
+  vi.spyOn(fs, "open").mockImplementation(async (path, ...rest) => {
+    before(path);
     return open(path, ...rest);
   });
+  const { openSync } = fsSync;
+  vi.spyOn(fsSync, "openSync").mockImplementation((path, ...rest) => {
+    before(path);
+    return openSync(path, ...rest);
+  });
+  return opened;
 }
 afterEach(() => void vi.restoreAllMocks());
+
+/** A server whose disk has just been slow. */
+async function slowServer() {
+  await put("first", 0);
+  const made = await server();
+  onOpen("adapter_config.json", () => made.clock.turn(5));
+  await made.use("first");
+  vi.restoreAllMocks();
+  return made;
+}
 
 const manifest = async () => JSON.parse(await readFile(join(root, "manifest.json"), "utf8"));
 
@@ -493,18 +514,18 @@ test("a server that has not seen a swap finds it by the files", async () => {
   expect(await two.use("sql")).toBe(version);
 });
 
-test("files that are renamed while they are read are read again", async () => {
+test.each(["quick", "slow"])("files that are renamed while they are read are read again: %s disk", async (disk) => {
   await put("v1", 1);
   await put("v2", 2);
   const place = folderPlace(root);
-  const { use } = await server();
+  const { use } = await (disk === "slow" ? slowServer() : server());
   // Before the weights are opened, the folder becomes another's.
-  const opened = onOpen("adapter_model.safetensors", async () => {
-    await rename(join(root, "v1"), join(root, "old"));
-    await rename(join(root, "v2"), join(root, "v1"));
+  const opened = onOpen("adapter_model.safetensors", () => {
+    renameSync(join(root, "v1"), join(root, "old"));
+    renameSync(join(root, "v2"), join(root, "v1"));
   });
   const version = await use("v1");
-  expect(opened.mock.calls.length).toBe(4);
+  expect(opened.length).toBe(4);
   expect(version).toBe(await (await server()).use("v1"));
   expect(version).not.toBe(await (await server()).use("old"));
   const never: AdapterPlace = { ...place, read: async () => null };
@@ -514,13 +535,13 @@ test("files that are renamed while they are read are read again", async () => {
   });
 });
 
-test("a folder that becomes a link out of the store while it is read is refused", async () => {
-  const outside = join(made, "outside-later");
+test.each(["quick", "slow"])("a folder that becomes a link out of the store is refused: %s disk", async (disk) => {
+  const outside = join(made, `outside-later-${disk}`);
   await put("v1", 1);
-  const { use } = await server();
-  onOpen("adapter_config.json", async () => {
-    await rename(join(root, "v1"), outside);
-    await symlink(outside, join(root, "v1"));
+  const { use } = await (disk === "slow" ? slowServer() : server());
+  onOpen("adapter_config.json", () => {
+    renameSync(join(root, "v1"), outside);
+    symlinkSync(outside, join(root, "v1"));
   });
   // The files are still the very ones that were looked at.
   await expect(use("v1")).rejects.toThrow("is a link that leads out of folder");

@@ -1,5 +1,7 @@
-interface DiskModules {
+/** Modules of Node. */
+export interface DiskModules {
   readonly fs: typeof import("node:fs/promises");
+  readonly fsSync: typeof import("node:fs");
   readonly constants: typeof import("node:fs").constants;
   readonly path: typeof import("node:path");
   readonly url: typeof import("node:url");
@@ -16,6 +18,7 @@ export function diskModules(folder: string | URL): DiskModules {
   }
   return {
     fs: find("node:fs/promises"),
+    fsSync: find("node:fs"),
     constants: find("node:fs").constants,
     path: find("node:path"),
     url: find("node:url"),

@@ -2,6 +2,7 @@ import type { BigIntStats } from "node:fs";
 import { type AdapterFile, type AdapterPlace, configName, isOfJobs, unavailable } from "./adapterPlace.ts";
 import { confinedPath, refusedPath } from "./confinedPath.ts";
 import { diskModules } from "./diskModules.ts";
+import { type FileAccess, fileAccess } from "./fileAccess.ts";
 import { folderManifest } from "./folderManifest.ts";
 import type { StoreClock } from "./storeClock.ts";
 import { systemClock } from "./storeClock.ts";
@@ -14,7 +15,9 @@ const gone = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
  * followed as long as they stay in the folder.
  */
 export function folderPlace(folder: string | URL, clock: StoreClock = systemClock): AdapterPlace {
-  const { fs, constants, path: paths, url } = diskModules(folder);
+  const modules = diskModules(folder);
+  const { fs, path: paths, url } = modules;
+  const accessFor = fileAccess(modules, clock);
   const given = folder instanceof URL || folder.startsWith("file:") ? url.fileURLToPath(folder) : folder;
   const root = paths.resolve(given);
   const label = `folder ${root}`;
@@ -27,8 +30,8 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     });
 
   /** The root without symbolic links. Asked for each time: it may be a disk that comes and goes. */
-  const realRoot = async (): Promise<string> => {
-    const real = await tried(fs.realpath(root));
+  const realRoot = async ({ realpath }: Pick<FileAccess, "realpath"> = fs): Promise<string> => {
+    const real = await tried(realpath(root));
     if (real === null) throw unavailable(`there is no folder ${root}`);
     return real;
   };
@@ -37,8 +40,12 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
    * The path below `top`, the real root, without symbolic links; null where there is nothing.
    * Throws for one outside.
    */
-  const realPath = async (top: string, path: string): Promise<string | null> => {
-    const real = await tried(fs.realpath(paths.join(top, path)));
+  const realPath = async (
+    top: string,
+    path: string,
+    { realpath }: Pick<FileAccess, "realpath"> = fs,
+  ): Promise<string | null> => {
+    const real = await tried(realpath(paths.join(top, path)));
     if (real === null) return null;
     const below = paths.relative(top, real);
     if (below !== "" && below !== ".." && !below.startsWith(`..${paths.sep}`) && !paths.isAbsolute(below)) return real;
@@ -78,20 +85,24 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   };
 
   /** The bytes of a file, by any path that leads to it; null if it is not the one looked at. */
-  const readWhole = async (at: string, { size, tag }: AdapterFile): Promise<Uint8Array<ArrayBuffer> | null> => {
-    const handle = await tried(fs.open(at, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
-    if (handle === null) return null;
+  const readWhole = async (
+    at: string,
+    { size, tag }: AdapterFile,
+    access: FileAccess,
+  ): Promise<Uint8Array<ArrayBuffer> | null> => {
+    const file = await tried(access.open(at));
+    if (file === null) return null;
     try {
-      if (tagOf(await handle.stat({ bigint: true })) !== tag) return null;
+      if (tagOf(await file.stat()) !== tag) return null;
       const bytes = new Uint8Array(size);
       for (let done = 0; done < size; ) {
-        const part = await tried(handle.read(bytes, done, Math.min(size - done, 1 << 30), done));
-        if (!part?.bytesRead) return null;
-        done += part.bytesRead;
+        const count = await tried(file.read(bytes, done, Math.min(size - done, 1 << 30)));
+        if (!count) return null;
+        done += count;
       }
       return bytes;
     } finally {
-      await handle.close();
+      await file.close();
     }
   };
 
@@ -116,21 +127,23 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
       return (await Promise.all(files.map(isSame))).every(Boolean);
     },
     read: async (path, files) => {
+      // Files that were looked at a moment ago, by threads: a disk that is away is met with there.
+      const access = accessFor(files.reduce((sum, { size }) => sum + size, 0));
       const contents: Uint8Array<ArrayBuffer>[] = [];
       for (const file of files) {
-        const bytes = await readWhole(paths.join(root, path, file.name), file);
+        const bytes = await readWhole(paths.join(root, path, file.name), file, access);
         if (bytes === null) return null;
         contents.push(bytes);
       }
       // Whatever the names meant meanwhile: what was read is given out only if it is what they mean
       // now, inside of the folder, and as it was when it was looked at.
-      const top = await realRoot();
-      const folder = await realPath(top, path);
+      const top = await realRoot(access);
+      const folder = await realPath(top, path, access);
       for (const { name, tag } of files) {
-        let named = folder === null ? null : await tried(fs.lstat(paths.join(folder, name), { bigint: true }));
+        let named = folder === null ? null : await tried(access.lstat(paths.join(folder, name)));
         if (named?.isSymbolicLink()) {
-          const real = await realPath(top, `${path}/${name}`);
-          named = real === null ? null : await tried(fs.lstat(real, { bigint: true }));
+          const real = await realPath(top, `${path}/${name}`, access);
+          named = real === null ? null : await tried(access.lstat(real));
         }
         if (named === null || tagOf(named) !== tag) return null;
       }
