@@ -126,6 +126,26 @@ describe("InputTable", () => {
     expect(() => call([1], 1, 1)).toThrow("test/scaledSum: slot 1 of its table is empty");
   });
 
+  it("looks at a group that came or was written after all were known", async () => {
+    const { backend, told } = telling();
+    await init(backend);
+    const all = [tensor([10]), tensor([20]), tensor([30])];
+    const table = new InputTable(scaledSum);
+    const call = (...own: number[]) => noGrad(() => table.run(own, { scale: 1 }, tensor([1]))).dataSync()[0];
+    for (const slot of [0, 1]) table.set(slot, [all[slot]]);
+    expect([call(0, 1), call(1)]).toEqual([31, 21]);
+    table.set(2, [all[2]]);
+    expect([call(2, 0), call(1, 2)]).toEqual([41, 51]);
+    noGrad(() => copyInto(all[1], tensor([21])));
+    expect([call(0, 2), call(0, 1), call(1)]).toEqual([41, 32, 22]);
+    const sets = told.filter((line) => line.startsWith("set"));
+    expect(sets).toEqual(["set 0", "set 1", "set 2", "set 1"]);
+    expect(() => call(3)).toThrow("test/scaledSum: slot 3 of its table is empty");
+    table.delete(0);
+    expect(() => call(0)).toThrow("test/scaledSum: slot 0 of its table is empty");
+    expect(call(2)).toBe(31);
+  });
+
   it("has gradients where they are wanted", async () => {
     await start(reference());
     const [y, x] = [draw(3, 5), draw(3, 4)];

@@ -52,8 +52,9 @@ interface Binding {
   readonly kernel: TableKernel;
   /** The part of the first inputs that counts. */
   readonly key: readonly number[];
-  /** The slots whose groups the kernel knows. */
+  /** The slots whose groups the kernel knows, and their number. */
   readonly known: boolean[];
+  count: number;
 }
 
 /**
@@ -89,7 +90,11 @@ export class InputTable<P> {
   }
 
   #forget(slot: number): void {
-    if (this.#binding) this.#binding.known[slot] = false;
+    const binding = this.#binding;
+    if (binding?.known[slot]) {
+      binding.known[slot] = false;
+      binding.count--;
+    }
     this.#checked = null;
   }
 
@@ -123,8 +128,10 @@ export class InputTable<P> {
     const specs = inputs.map((input) => input.spec());
     const output = this.#grouped.shape(specs, params, slots.length);
     if (specs.some(isPackedSpec) || !this.#bind(backendOf(this.#op.definition, inputs), specs)) return null;
-    const { known } = this.#binding!;
-    for (const slot of slots) if (!known[slot] && !this.#know(slot, specs)) return null;
+    const { known, count } = this.#binding!;
+    // Where all are known, nothing is asked of each: a batch may take dozens.
+    const all = count === this.#groups.length ? count : 0;
+    for (const slot of slots) if (slot >= all && !known[slot] && !this.#know(slot, specs)) return null;
     this.#checked = { params, inputs: specs, output, slots };
     return this.#checked;
   }
@@ -147,7 +154,7 @@ export class InputTable<P> {
     if (last?.backend === backend && sameShape(last.key, key)) return true;
     for (const group of this.#groups) group?.forget();
     const kernel = backend.bind?.(this.#op.definition);
-    this.#binding = kernel ? { backend, kernel, key, known: [] } : null;
+    this.#binding = kernel ? { backend, kernel, key, known: [], count: 0 } : null;
     return kernel !== undefined;
   }
 
@@ -162,6 +169,7 @@ export class InputTable<P> {
     kernel.set(slot, group.tensors);
     group.know(storages);
     known[slot] = true;
+    this.#binding!.count++;
     return true;
   }
 }

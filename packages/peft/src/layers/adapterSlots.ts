@@ -4,6 +4,11 @@ export class AdapterSlots {
   /** Numbers below `#slots.size + #free.length` that no adapter has. */
   readonly #free: number[] = [];
 
+  /** The adapters that have a number. */
+  get count(): number {
+    return this.#slots.size;
+  }
+
   /** Returns an adapter's number; a new one has none before. */
   of(name: string): number {
     const known = this.#slots.get(name);

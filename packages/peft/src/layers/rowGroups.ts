@@ -1,4 +1,14 @@
-import { add, cat, formatShape, indexAdd, indexSelect, scope, Tensor, tensor } from "@lowrank/core";
+import {
+  add,
+  cat,
+  formatShape,
+  indexAdd,
+  indexSelect,
+  type LowRankRowsParams,
+  scope,
+  Tensor,
+  tensor,
+} from "@lowrank/core";
 import { Module } from "@lowrank/nn";
 import type { AdapterSlots } from "./adapterSlots.ts";
 
@@ -24,7 +34,9 @@ const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
   let rows = lists.get(groups);
   if (!rows) {
-    rows = Object.freeze([...groups].flatMap(([name, own]) => (name === null ? [] : [Object.freeze([...own])])));
+    const own: (readonly number[])[] = [];
+    for (const [name, list] of groups) if (name !== null) own.push(Object.freeze(list.slice()));
+    rows = Object.freeze(own);
     lists.set(groups, rows);
   }
   return rows;
@@ -41,12 +53,22 @@ export class BatchRows {
   readonly all: RowGroups;
   /** Groups for layers without some of the adapters, by the names that are missing. */
   readonly #without = new Map<string, RowGroups>();
+  /** The last parameters of products with one scaling. */
+  #scaled: LowRankRowsParams | null = null;
 
   constructor(names: readonly (string | null)[], slots: AdapterSlots) {
     this.names = names;
     this.all = grouped(names);
     this.adapters = [...this.all.keys()].filter((name) => name !== null);
     this.slots = this.adapters.map((name) => slots.of(name));
+  }
+
+  /** Returns the parameters of products of all adapters that have this scaling. */
+  scaled(scaling: number): LowRankRowsParams {
+    if (!this.#scaled || (this.slots.length > 0 && this.#scaled.scalings[0] !== scaling)) {
+      this.#scaled = { rows: rowsByAdapter(this.all), scalings: this.slots.map(() => scaling) };
+    }
+    return this.#scaled;
   }
 
   /** Returns the rows by adapter; those of adapters that `has` denies go with the base model's. */

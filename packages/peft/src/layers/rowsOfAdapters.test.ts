@@ -151,32 +151,35 @@ test("a batch that runs again has the adapters as they are by then", async () =>
   await change(async () => void peft.eval(), [3]);
 });
 
+const files = async (config: PeftConfig, seed: number) =>
+  (await getPeftModel(new TinyModel().eval(), config, { generator: new Generator(seed) })).adapterFiles();
+
+/** Runs batches, and each in a model that has never run before. */
+async function checkFresh(peft: PeftModel<TinyModel>, batches: readonly (readonly string[])[]): Promise<void> {
+  const saved = new Map<string, Map<string, Uint8Array | string>>();
+  for (const name of peft.peftConfig.keys()) {
+    const own = await peft.adapterFiles([name]);
+    saved.set(name, new Map([...own].map(([path, content]) => [path.replace(`${name}/`, ""), content])));
+  }
+  for (const names of batches) {
+    const fresh = new PeftModel(new TinyModel().eval());
+    for (const [name, content] of saved) await fresh.loadAdapter(content, name);
+    const ids = names.map((_, row) => row + 1);
+    const expected = noGrad(() => rowsOf(fresh, names, ids));
+    expect(noGrad(() => rowsOf(peft, names, ids))).toEqual(expected);
+  }
+}
+
 test("batches of other rows have the adapters as they are by then", async () => {
   await init(await wasm({ batchInvariant: true }));
   const peft = await adapted({ ...adding, ...others });
-  const ids = [1, 2, 3, 4, 5];
-  const batches = [
-    ["small", "usual", "large", "partial", "__base__"],
-    ["usual", "usual", "dora", "large", "small"],
-    ["partial", "ia3", "small", "small", "large"],
-    ["large", "partial", "usual", "__base__", "small"],
-  ];
-  const files = async (config: PeftConfig, seed: number) =>
-    (await getPeftModel(new TinyModel().eval(), config, { generator: new Generator(seed) })).adapterFiles();
-  /** Runs all batches, and each in a model that has never run before. */
-  const check = async () => {
-    const saved = new Map<string, Map<string, Uint8Array | string>>();
-    for (const name of peft.peftConfig.keys()) {
-      const own = await peft.adapterFiles([name]);
-      saved.set(name, new Map([...own].map(([path, content]) => [path.replace(`${name}/`, ""), content])));
-    }
-    for (const names of batches) {
-      const fresh = new PeftModel(new TinyModel().eval());
-      for (const [name, content] of saved) await fresh.loadAdapter(content, name);
-      const expected = noGrad(() => rowsOf(fresh, names, ids));
-      expect(noGrad(() => rowsOf(peft, names, ids))).toEqual(expected);
-    }
-  };
+  const check = () =>
+    checkFresh(peft, [
+      ["small", "usual", "large", "partial", "__base__"],
+      ["usual", "usual", "dora", "large", "small"],
+      ["partial", "ia3", "small", "small", "large"],
+      ["large", "partial", "usual", "__base__", "small"],
+    ]);
   await check();
   await peft.hotswapAdapter(await files(lora(2, { loraAlpha: 80 }), 8), "small");
   await check();
@@ -189,5 +192,40 @@ test("batches of other rows have the adapters as they are by then", async () => 
   await peft.loadAdapter(await files(lora(4, { targetModules: ["up"] }), 10), "partial");
   await check();
   await peft.to(await init(wasm({ batchInvariant: true })));
+  await check();
+});
+
+test("batches of products alone have the adapters as they are by then, of one scaling or of several", async () => {
+  await init(await wasm({ batchInvariant: true }));
+  const double = (r: number, options: object = {}) => lora(r, { loraAlpha: 2 * r, ...options });
+  const peft = await adapted({ one: double(2), two: double(8), three: double(5) });
+  const check = () =>
+    checkFresh(peft, [
+      ["one", "two", "three", "__base__"],
+      ["two", "two", "one", "three"],
+      ["three", "__base__", "one", "__base__"],
+      ["two", "__base__", "two", "one"],
+    ]);
+  const replace = async (name: string, config: PeftConfig) => {
+    peft.deleteAdapter(name);
+    await peft.loadAdapter(await files(config, 9), name);
+  };
+  await check();
+  await replace("two", double(8));
+  await check();
+  await peft.hotswapAdapter(await files(lora(5, { loraAlpha: 80 }), 8), "three");
+  await check();
+  peft.train();
+  peft.eval();
+  await check();
+  await replace("three", double(3));
+  await check();
+  // An adapter that sits on one layer alone, and one with more than a product.
+  await replace("one", double(2, { targetModules: ["down"] }));
+  await check();
+  await replace("one", double(2));
+  await replace("two", double(4, { loraBias: true }));
+  await check();
+  for (const name of ["one", "two", "three"]) await replace(name, lora(4, { loraAlpha: 12 }));
   await check();
 });

@@ -197,14 +197,13 @@ export class ResidentAdapters {
     const { maxBytes, isPinned } = this.#options;
     let free = maxBytes - this.bytes;
     if (head.bytes <= free) return true;
-    const residents = [...this.#residents.values()];
-    for (const { state, bytes } of residents) if (state === "leaving") free += bytes;
-    const able = this.#uses.leastFirst(residents.filter((one) => one.state === "ready" && !isPinned(one.version)));
-    const victims = [...able.filter(({ draining }) => draining), ...able.filter(({ draining }) => !draining)];
-    const idle = victims.filter(({ leases }) => leases === 0);
+    for (const { state, bytes } of this.#residents.values()) if (state === "leaving") free += bytes;
+    if (head.bytes <= free) return false;
+    const able = [...this.#residents.values()].filter((one) => one.state === "ready" && !isPinned(one.version));
+    const idle = able.filter(({ leases }) => leases === 0);
     const idleBytes = idle.reduce((sum, { bytes }) => sum + bytes, 0);
     if (head.bytes <= free + idleBytes) {
-      for (const victim of idle) {
+      for (const victim of this.#inTurn(idle)) {
         if (head.bytes <= free) break;
         free += victim.bytes;
         this.evictions++;
@@ -212,13 +211,19 @@ export class ResidentAdapters {
       }
     } else if (this.#patience?.head === head && this.#patience.over) {
       free += idleBytes;
-      for (const victim of victims.filter(({ leases }) => leases > 0)) {
+      for (const victim of this.#inTurn(able.filter(({ leases }) => leases > 0))) {
         if (head.bytes <= free) break;
         free += victim.bytes;
         victim.draining = true;
       }
     }
     return false;
+  }
+
+  /** Gives versions in the order in which they leave: those first that are to leave already. */
+  *#inTurn(able: readonly Resident[]): Generator<Resident, void, void> {
+    yield* this.#uses.leastFirst(able.filter(({ draining }) => draining));
+    yield* this.#uses.leastFirst(able.filter(({ draining }) => !draining));
   }
 
   #start(waiting: Waiting): void {

@@ -5,7 +5,7 @@ import { UseCounts } from "./useCounts.ts";
 function order(uses: readonly string[], names: readonly string[] = [...new Set(uses)]): string[] {
   const counts = new UseCounts();
   for (const name of uses) counts.count(name);
-  return counts.leastFirst(names.map((version) => ({ version }))).map(({ version }) => version);
+  return [...counts.leastFirst(names.map((version) => ({ version })))].map(({ version }) => version);
 }
 
 test("versions come by their uses, and by their age where these are alike", () => {
@@ -13,6 +13,7 @@ test("versions come by their uses, and by their age where these are alike", () =
   expect(order(["a", "b", "a", "c"])).toEqual(["b", "c", "a"]);
   expect(order(["a", "b", "c", "b", "a"])).toEqual(["c", "b", "a"]);
   expect(order(["a"], ["a", "unknown"])).toEqual(["unknown", "a"]);
+  expect(order(["a"], [])).toEqual([]);
 });
 
 test("uses of long ago count for less", () => {

@@ -25,9 +25,16 @@ export class UseCounts {
     }
   }
 
-  /** Returns versions in the order of their counts; of those used once, the oldest comes first. */
-  leastFirst<T extends { readonly version: string }>(versions: readonly T[]): T[] {
-    const counted = versions.map((one) => ({ one, count: this.#counts.get(one.version) ?? -1 }));
-    return counted.sort((a, b) => a.count - b.count).map(({ one }) => one);
+  /**
+   * Gives versions in the order of their counts; of those used once, the oldest comes first. Mostly
+   * one is enough, so that the others are put in order only when they are asked for.
+   */
+  *leastFirst<T extends { readonly version: string }>(versions: readonly T[]): Generator<T, void, void> {
+    const counts = versions.map(({ version }) => this.#counts.get(version) ?? -1);
+    let least = 0;
+    for (let i = 1; i < counts.length; i++) if (counts[i] < counts[least]) least = i;
+    if (counts.length > 0) yield versions[least];
+    const others = [...counts.keys()].filter((i) => i !== least).sort((a, b) => counts[a] - counts[b]);
+    for (const i of others) yield versions[i];
   }
 }

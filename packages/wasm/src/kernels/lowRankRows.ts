@@ -12,13 +12,6 @@ const [pairWords, taskWords] = [6, 3];
 /** Bytes of a line of the cache. */
 const lineBytes = 64;
 
-/** Vectors first..first+count-1, which are of pair `pair`, or of none: -1. */
-interface Run {
-  readonly pair: number;
-  readonly first: number;
-  readonly count: number;
-}
-
 /** The tasks of a batch. */
 interface Layout {
   /** Rows of the batch, and vectors in each. */
@@ -36,24 +29,29 @@ const layouts = new WeakMap<Rows, Layout>();
 function tasksOf(rows: Rows, size: number, each: number): Int32Array {
   const known = layouts.get(rows);
   if (known && known.size === size && known.each === each) return known.tasks;
-  const runs: Run[] = [];
-  const unnamed = new Set<number>(Array(size).keys());
-  for (const list of rows) for (const row of list) unnamed.delete(row);
-  pushRuns(runs, -1, [...unnamed], each);
-  for (const [pair, list] of rows.entries()) pushRuns(runs, pair, list, each);
-  const tasks = Int32Array.from(runs.flatMap(({ pair, first, count }) => [pair, first, count]));
+  const named = new Uint8Array(size);
+  for (const list of rows) for (const row of list) named[row] = 1;
+  const unnamed: number[] = [];
+  for (let row = 0; row < size; row++) if (named[row] === 0) unnamed.push(row);
+  const words: number[] = [];
+  pushTasks(words, -1, unnamed, each);
+  for (let pair = 0; pair < rows.length; pair++) pushTasks(words, pair, rows[pair], each);
+  const tasks = new Int32Array(words);
   if (Object.isFrozen(rows) && rows.every((list) => Object.isFrozen(list))) layouts.set(rows, { size, each, tasks });
   return tasks;
 }
 
-/** Appends consecutive rows as runs of at most `vectorsOfTask` vectors. */
-function pushRuns(runs: Run[], pair: number, rows: readonly number[], each: number): void {
+/**
+ * Appends tasks of at most `vectorsOfTask` vectors, for consecutive rows. A task is a pair, -1 for
+ * none, the first vector and their count.
+ */
+function pushTasks(words: number[], pair: number, rows: readonly number[], each: number): void {
   for (let i = 0; i < rows.length; ) {
     const start = i++;
     while (i < rows.length && rows[i] === rows[i - 1] + 1) i++;
     const end = (rows[i - 1] + 1) * each;
     for (let first = rows[start] * each; first < end; first += vectorsOfTask) {
-      runs.push({ pair, first, count: Math.min(vectorsOfTask, end - first) });
+      words.push(pair, first, Math.min(vectorsOfTask, end - first));
     }
   }
 }
