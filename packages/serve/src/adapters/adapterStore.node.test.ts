@@ -100,6 +100,41 @@ async function slowServer() {
 
 const manifest = async () => JSON.parse(await readFile(join(root, "manifest.json"), "utf8"));
 
+test("each name counts once among those registered: folders by use and by the last list, and the manifest's", async () => {
+  for (const [seed, path] of ["a", "b", "c"].entries()) await put(path, seed);
+  const { store, clock, use } = await server();
+  const counts: number[] = [];
+  const count = (listed?: number) => {
+    counts.push(store.stats().registered);
+    if (listed !== undefined) expect(counts.at(-1)).toBe(listed);
+  };
+  const list = async () => (await store.list()).length;
+  count();
+  await use("a");
+  count();
+  count(await list());
+  // A name beside the folders, and one that a folder has too.
+  await store.load("x", "b");
+  await store.load("c", "b");
+  count(await list());
+  await put("d", 3);
+  await use("d");
+  count(await list());
+  clock.turn(5000);
+  count(await list());
+  await rm(join(root, "d"), { recursive: true });
+  await rm(join(root, "a"), { recursive: true });
+  clock.turn(5000);
+  await use("d");
+  await expect.poll(() => use("d").catch(({ code }) => code)).toBe("not_found");
+  clock.turn(5000);
+  count(await list());
+  // The folder of a name that was taken off is none's.
+  await store.unload("b");
+  count(await list());
+  expect(counts).toEqual([0, 1, 3, 4, 5, 5, 4, 3]);
+});
+
 test("folders are served by their name, and loaded on first use", async () => {
   await put("sql", 1);
   await put("team/chat", 2);

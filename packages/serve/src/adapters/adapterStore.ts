@@ -215,7 +215,9 @@ export class AdapterStore implements AdapterSource {
     const { bytes, hits, loads, evictions, ready } = this.#residents;
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
     const named = Object.values(adapters).filter((entry) => entry !== null).length;
-    const found = discover ? this.#found.paths.filter((path) => !Object.hasOwn(adapters, path)).length : 0;
+    // Of thousands of folders only those that the manifest names are gone through.
+    const others = () => this.#found.count - Object.keys(adapters).filter((path) => this.#found.has(path)).length;
+    const found = discover ? others() : 0;
     const [registered, failures] = [named + found, this.#failed];
     return { registered, resident: ready.length, bytes, hits, loads, evictions, failures };
   }

@@ -47,7 +47,9 @@ export class FoundAdapters {
   readonly #looks = new Map<string, Promise<Look>>();
   /** The last new configurations, by their hash. */
   readonly #configs = new Map<string, KnownConfig>();
-  #listed: { readonly paths: readonly string[]; readonly at: number } | null = null;
+  #listed: { readonly paths: ReadonlySet<string>; readonly at: number } | null = null;
+  /** The folders that were used since the last list, and are not in it. */
+  readonly #unlisted = new Set<string>();
 
   constructor(options: FoundOptions) {
     this.#options = options;
@@ -57,9 +59,14 @@ export class FoundAdapters {
     return this.#byPath.get(path);
   }
 
-  /** The folders that are known, by the last list and by use. */
-  get paths(): readonly string[] {
-    return [...new Set([...(this.#listed?.paths ?? []), ...this.#byPath.keys()])].sort();
+  /** The number of folders that are known, by the last list and by use. */
+  get count(): number {
+    return (this.#listed?.paths.size ?? 0) + this.#unlisted.size;
+  }
+
+  /** Returns true for a folder that is known, by the last list or by use. */
+  has(path: string): boolean {
+    return this.#listed?.paths.has(path) || this.#unlisted.has(path);
   }
 
   get versions(): readonly (readonly [path: string, version: string])[] {
@@ -71,12 +78,18 @@ export class FoundAdapters {
     const { place, clock, pollMs } = this.#options;
     if (this.#listed === null || clock.now() - this.#listed.at >= pollMs) {
       try {
-        this.#listed = { paths: await place.list(), at: clock.now() };
+        this.#listed = { paths: new Set(await place.list()), at: clock.now() };
+        this.#unlisted.clear();
+        for (const path of this.#byPath.keys()) this.#noteUse(path);
       } catch (error) {
         if (!isUnavailable(error) || this.#listed === null) throw error;
       }
     }
-    return this.paths;
+    return [...this.#listed.paths, ...this.#unlisted].sort();
+  }
+
+  #noteUse(path: string): void {
+    if (!this.#listed?.paths.has(path)) this.#unlisted.add(path);
   }
 
   /** Returns true if it is time to look at a folder again. */
@@ -100,6 +113,7 @@ export class FoundAdapters {
     const before = this.#byPath.get(path);
     const folder = { ...content.folder, known: this.#knownConfig(content) };
     this.#byPath.set(path, { version, method, folder, looked: this.#options.clock.now() });
+    this.#noteUse(path);
     if (before) this.#options.onChange();
     else this.#options.onAdded(path, version);
   }
@@ -129,6 +143,7 @@ export class FoundAdapters {
   }
 
   forget(path: string): void {
+    this.#unlisted.delete(path);
     if (this.#byPath.delete(path)) this.#options.onChange();
   }
 
