@@ -25,12 +25,12 @@ const mostBytes = 1 << 18;
 
 /** Milliseconds of one operation after which nothing waits for a disk, and for how many. */
 const slowMs = 4;
-const pauseMs = 30_000;
+const pauseMs = 5000;
 
 /**
  * Returns a function that chooses how to read files of so many bytes in all. Small ones are read
  * while all else waits, from a disk that is quick. After one slow operation all are read beside
- * other work for half a minute.
+ * other work for some seconds.
  */
 export function fileAccess(modules: DiskModules, clock: StoreClock): (bytes: number) => FileAccess {
   let slowUntil = Number.NEGATIVE_INFINITY;

@@ -53,15 +53,7 @@ export class PassRunner {
 
   /** Asks the backend for the whole pass. */
   #record(chunks: readonly Chunk<ServedRequest>[], wanted: readonly WantedRow[]): PassTensors {
-    const versions = chunks.flatMap(({ sequence, start, end }) => {
-      return new Array<string | null>(end - start).fill(sequence.version);
-    });
-    const batch = {
-      tokens: columns(chunks, ({ tokens }, position) => tokens[position]),
-      positions: columns(chunks, (_, position) => position),
-      sequences: columns(chunks, (_sequence, _position, chunk) => chunk),
-      tables: chunks.map(({ sequence }) => Int32Array.from(sequence.table)),
-    };
+    const { batch, versions } = passRows(chunks);
     const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, batch, this.#cache));
     if (wanted.length === 0) return { logits: null, tokens: null, logprobs: null };
     const rows = rowsOf(
@@ -139,13 +131,14 @@ export class PassRunner {
       return { logprob: ofTokens[at] as number, top };
     };
     const next = wanted.filter(({ position }) => position === null);
+    const places = new Map(next.map(({ chunk }, at) => [chunk, at]));
+    const ofPrompts = wanted.filter(({ position }) => position !== null);
     const results: ChunkResult[] = [];
     for (const chunk of chunks) {
-      const at = next.findIndex((row) => row.chunk === chunk);
+      const at = places.get(chunk) ?? -1;
       const token = at < 0 ? null : (chosen![at] as number);
-      const prompt = wanted.flatMap((row) => {
-        if (row.chunk !== chunk || row.position === null) return [];
-        return [{ position: row.position, row: rowOf(row)! }];
+      const prompt = ofPrompts.flatMap((row) => {
+        return row.chunk === chunk ? [{ position: row.position!, row: rowOf(row)! }] : [];
       });
       const usable = token === null || token >= 0 ? token : await reason(logits!, wanted.indexOf(next[at]));
       results.push({ chunk, token: usable, logprobs: at < 0 ? null : rowOf(next[at]), prompt });
@@ -202,16 +195,22 @@ function wantedRows(chunks: readonly Chunk<ServedRequest>[]): WantedRow[] {
   return wanted;
 }
 
-/** A number for each row. */
-function columns(
-  chunks: readonly Chunk<ServedRequest>[],
-  of: (sequence: ServedRequest, position: number, chunk: number) => number,
-): Int32Array {
-  return Int32Array.from(
-    chunks.flatMap(({ sequence, start, end }, index) => {
-      return Array.from({ length: end - start }, (_, i) => of(sequence, start + i, index));
-    }),
-  );
+/** Returns the batch of a pass, as `raggedHidden` takes it, and the version of each row's adapter. */
+function passRows(chunks: readonly Chunk<ServedRequest>[]) {
+  const count = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
+  const [tokens, positions, sequences] = [new Int32Array(count), new Int32Array(count), new Int32Array(count)];
+  const versions: (string | null)[] = [];
+  for (const [index, { sequence, start, end }] of chunks.entries()) {
+    const { version } = sequence;
+    for (let position = start; position < end; position++) {
+      const row = versions.push(version) - 1;
+      tokens[row] = sequence.tokens[position];
+      positions[row] = position;
+      sequences[row] = index;
+    }
+  }
+  const tables = chunks.map(({ sequence }) => new Int32Array(sequence.table));
+  return { batch: { tokens, positions, sequences, tables }, versions };
 }
 
 function compareVersions(a: string | null, b: string | null): number {
