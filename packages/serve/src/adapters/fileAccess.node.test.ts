@@ -17,9 +17,27 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => void vi.restoreAllMocks());
 
-/** The way to read files of so many bytes: two are compared by what they are. */
-function start(clock: HandClock = new HandClock()): (bytes: number) => FileAccess {
-  return fileAccess(diskModules(folder), clock);
+/** Returns the ways to read from a quick disk and from a slow one, and the function that gives them. */
+function start() {
+  const clock = new HandClock();
+  const accessNow = fileAccess(diskModules(folder), clock);
+  /** Has the next `lstat` of a quick disk take so long. */
+  const takes = (ms: number) => {
+    const { lstatSync } = fsSync;
+    vi.spyOn(fsSync, "lstatSync").mockImplementationOnce(((...args: Parameters<typeof lstatSync>) => {
+      clock.turn(ms);
+      return lstatSync(...args);
+    }) as typeof lstatSync);
+  };
+  return { clock, accessNow, takes };
+}
+
+async function bothWays(): Promise<FileAccess[]> {
+  const { accessNow, takes } = start();
+  const quick = accessNow();
+  takes(5);
+  await quick.lstat(file);
+  return [quick, accessNow()];
 }
 
 /** Reads `length` bytes of the file from `at` on. */
@@ -32,8 +50,9 @@ async function read(access: FileAccess, at: number, length: number): Promise<str
 }
 
 test("both ways give the same", async () => {
-  const accessFor = start();
-  for (const access of [accessFor(10), accessFor(1e9)]) {
+  const ways = await bothWays();
+  expect(new Set(ways).size).toBe(2);
+  for (const access of ways) {
     expect(await read(access, 3, 4)).toBe("3456");
     expect(await read(access, 8, 8)).toBe("89");
     expect(await read(access, 10, 4)).toBe("");
@@ -47,46 +66,38 @@ test("both ways give the same", async () => {
     for (const operation of ["open", "lstat", "realpath"] as const) {
       await expect(access[operation](absent), operation).rejects.toMatchObject({ code: "ENOENT" });
     }
+    const inner = await access.open(folder);
+    await expect(inner.read(new Uint8Array(4), 0, 4)).rejects.toMatchObject({ code: "EISDIR" });
+    await inner.close();
   }
 });
 
-test("a file that was read at once is closed", async () => {
-  const [open, close] = [vi.spyOn(fsSync, "openSync"), vi.spyOn(fsSync, "closeSync")];
-  await read(start()(10), 0, 10);
+test("of a quick disk contents alone are read by other threads, and each file is closed", async () => {
+  const { accessNow } = start();
+  const open = vi.spyOn(fsSync, "openSync");
+  const [close, content] = [vi.spyOn(fsSync, "closeSync"), vi.spyOn(fsSync, "read")];
+  const beside = [vi.spyOn(fs, "open"), vi.spyOn(fs, "lstat"), vi.spyOn(fs, "realpath")];
+  const access = accessNow();
+  await read(access, 0, 10);
+  await access.lstat(await access.realpath(file));
   expect(open).toHaveBeenCalledOnce();
+  expect(content).toHaveBeenCalledOnce();
   expect(close).toHaveBeenCalledExactlyOnceWith(open.mock.results[0].value);
-});
-
-test("small files are read at once, large ones beside other work", async () => {
-  const accessFor = start();
-  expect(accessFor(1 << 18)).toBe(accessFor(0));
-  expect(accessFor((1 << 18) + 1)).not.toBe(accessFor(0));
-  const later = vi.spyOn(fs, "lstat");
-  await accessFor(0).lstat(file);
-  expect(later).not.toHaveBeenCalled();
-  await accessFor(1e9).lstat(file);
-  expect(later).toHaveBeenCalledOnce();
+  for (const operation of beside) expect(operation).not.toHaveBeenCalled();
 });
 
 test("nothing waits for a disk that has been slow, for five seconds", async () => {
-  const clock = new HandClock();
-  const accessFor = start(clock);
-  const [small, large] = [accessFor(0), accessFor(1e9)];
-  const takes = (ms: number) => {
-    const { lstatSync } = fsSync;
-    vi.spyOn(fsSync, "lstatSync").mockImplementationOnce(((...args: Parameters<typeof lstatSync>) => {
-      clock.turn(ms);
-      return lstatSync(...args);
-    }) as typeof lstatSync);
-  };
+  const { clock, accessNow, takes } = start();
+  const quick = accessNow();
   takes(4);
-  await small.lstat(file);
-  expect(accessFor(0)).toBe(small);
+  await quick.lstat(file);
+  expect(accessNow()).toBe(quick);
   takes(5);
-  await expect(small.lstat(join(folder, "absent"))).rejects.toMatchObject({ code: "ENOENT" });
-  expect(accessFor(0)).toBe(large);
+  await expect(quick.lstat(join(folder, "absent"))).rejects.toMatchObject({ code: "ENOENT" });
+  const slow = accessNow();
+  expect(slow).not.toBe(quick);
   clock.turn(4999);
-  expect(accessFor(0)).toBe(large);
+  expect(accessNow()).toBe(slow);
   clock.turn(1);
-  expect(accessFor(0)).toBe(small);
+  expect(accessNow()).toBe(quick);
 });

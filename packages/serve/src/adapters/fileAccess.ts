@@ -17,22 +17,18 @@ export interface FileAccess {
   realpath(path: string): Promise<string>;
 }
 
-/**
- * Bytes up to which files are read while all else waits: 0.1 ms from a disk's cache. In other
- * threads it takes four times the work, and a turn of the event loop for each operation.
- */
-const mostBytes = 1 << 18;
-
 /** Milliseconds of one operation after which nothing waits for a disk, and for how many. */
 const slowMs = 4;
 const pauseMs = 5000;
 
 /**
- * Returns a function that chooses how to read files of so many bytes in all. Small ones are read
- * while all else waits, from a disk that is quick. After one slow operation all are read beside
- * other work for some seconds.
+ * Returns a function that gives the way to read files which were looked at a moment ago. The system
+ * has their names and sizes in memory then, and is asked for them while all else waits: in another
+ * thread that takes four times the work, and a turn of the event loop. Contents may have to come
+ * from the disk, so they are read in another thread. After one slow operation all is, for some
+ * seconds.
  */
-export function fileAccess(modules: DiskModules, clock: StoreClock): (bytes: number) => FileAccess {
+export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileAccess {
   let slowUntil = Number.NEGATIVE_INFINITY;
   const timed = <T>(operation: () => T): T => {
     const start = clock.now();
@@ -45,13 +41,13 @@ export function fileAccess(modules: DiskModules, clock: StoreClock): (bytes: num
   };
   const waiting = waitingAccess(modules, timed);
   const beside = besideAccess(modules);
-  return (bytes) => (bytes <= mostBytes && clock.now() >= slowUntil ? waiting : beside);
+  return () => (clock.now() >= slowUntil ? waiting : beside);
 }
 
 /** Opening a pipe would wait for its writer. */
 const flagsOf = ({ constants }: DiskModules): number => constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** Reads while all else waits: the answers are there when the promises are. */
+/** Asks while all else waits: the answers are there when the promises are, but for contents. */
 function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T): FileAccess {
   const { fsSync: fs } = modules;
   return {
@@ -59,7 +55,10 @@ function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T
       const file = timed(() => fs.openSync(path, flagsOf(modules)));
       return {
         stat: async () => timed(() => fs.fstatSync(file, { bigint: true })),
-        read: async (bytes, at, length) => timed(() => fs.readSync(file, bytes, at, length, at)),
+        read: (bytes, at, length) =>
+          new Promise((resolve, reject) => {
+            fs.read(file, bytes, at, length, at, (error, count) => (error ? reject(error) : resolve(count)));
+          }),
         close: async () => timed(() => fs.closeSync(file)),
       };
     },
@@ -68,7 +67,7 @@ function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T
   };
 }
 
-/** Reads in other threads, beside all else. */
+/** Asks and reads in other threads, beside all else. */
 function besideAccess(modules: DiskModules): FileAccess {
   const { fs } = modules;
   return {

@@ -17,7 +17,7 @@ const gone = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
 export function folderPlace(folder: string | URL, clock: StoreClock = systemClock): AdapterPlace {
   const modules = diskModules(folder);
   const { fs, path: paths, url } = modules;
-  const accessFor = fileAccess(modules, clock);
+  const accessNow = fileAccess(modules, clock);
   const given = folder instanceof URL || folder.startsWith("file:") ? url.fileURLToPath(folder) : folder;
   const root = paths.resolve(given);
   const label = `folder ${root}`;
@@ -127,8 +127,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
       return (await Promise.all(files.map(isSame))).every(Boolean);
     },
     read: async (path, files) => {
-      // Files that were looked at a moment ago, by threads: a disk that is away is met with there.
-      const access = accessFor(files.reduce((sum, { size }) => sum + size, 0));
+      const access = accessNow();
       const contents: Uint8Array<ArrayBuffer>[] = [];
       for (const file of files) {
         const bytes = await readWhole(paths.join(root, path, file.name), file, access);
