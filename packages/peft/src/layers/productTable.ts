@@ -44,7 +44,7 @@ export class ProductTable {
 
   /** True if all adapters of a batch add a product and nothing else; `find` gives that of each. */
   hasAll({ adapters, slots }: BatchRows, find: (name: string) => LowRank | undefined): boolean {
-    // Mostly all adapters of a model do, and a batch of many need not be gone through in each layer.
+    // Mostly all adapters of a model do, and a batch need not be gone through in each layer.
     if (this.#products === this.#slots.count) return true;
     let all = true;
     for (let i = 0; i < slots.length; i++) {

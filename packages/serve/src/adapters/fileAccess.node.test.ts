@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => void vi.restoreAllMocks());
 
-/** Returns the ways to read from a quick disk and from a slow one, and the function that gives them. */
+/** Returns the function that gives the way to read, and its clock. */
 function start() {
   const clock = new HandClock();
   const accessNow = fileAccess(diskModules(folder), clock);

@@ -29,7 +29,7 @@ export class UseCounts {
    * Gives versions in the order of their counts; of those used once, the oldest comes first. Mostly
    * one is enough, so that the others are put in order only when they are asked for.
    */
-  *leastFirst<T extends { readonly version: string }>(versions: readonly T[]): Generator<T, void, void> {
+  *leastFirst<T extends { readonly version: string }>(versions: readonly T[]): Generator<T> {
     const counts = versions.map(({ version }) => this.#counts.get(version) ?? -1);
     let least = 0;
     for (let i = 1; i < counts.length; i++) if (counts[i] < counts[least]) least = i;

@@ -195,7 +195,7 @@ function wantedRows(chunks: readonly Chunk<ServedRequest>[]): WantedRow[] {
   return wanted;
 }
 
-/** Returns the batch of a pass, as `raggedHidden` takes it, and the version of each row's adapter. */
+/** Returns the batch of a pass for `raggedHidden`, and the version of each row's adapter. */
 function passRows(chunks: readonly Chunk<ServedRequest>[]) {
   const count = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
   const [tokens, positions, sequences] = [new Int32Array(count), new Int32Array(count), new Int32Array(count)];
