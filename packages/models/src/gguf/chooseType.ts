@@ -30,15 +30,23 @@ export function chooseType(layout: TensorLayout, type: GgufEncoding, config: Mod
 
 /**
  * Returns a note for each type that stands for another one, since rows are no whole blocks of that.
+ * Tensors of one kind and shape in several layers are named together.
  */
 export function otherTypes(layouts: readonly TensorLayout[], type: GgufEncoding, config: ModelConfig): string[] {
-  const names = new Map<string, Set<string>>();
+  const notes = new Map<string, Map<string, Set<string>>>();
   for (const layout of layouts) {
     const [wanted, chosen] = [wantedType(layout, type, config), chooseType(layout, type, config)];
     if (chosen === wanted) continue;
     const { elements } = encodings[wanted].block;
     const reason = `${chosen.toLowerCase()} instead of ${wanted.toLowerCase()}, since rows are no whole blocks of ${elements}`;
-    names.set(reason, (names.get(reason) ?? new Set()).add(`${layout.gguf} [${fileShape(layout)}]`));
+    const named = (name: string) => `${name} [${fileShape(layout)}]`;
+    const kinds = notes.get(reason) ?? new Map<string, Set<string>>();
+    const kind = named(layout.gguf.replace(/\d+/, "*"));
+    kinds.set(kind, (kinds.get(kind) ?? new Set()).add(named(layout.gguf)));
+    notes.set(reason, kinds);
   }
-  return Array.from(names, ([reason, found]) => `${reason}: ${[...found].join(", ")}`);
+  const together = (names: Set<string>, kind: string) => (names.size > 1 ? `${names.size} of ${kind}` : [...names][0]);
+  return Array.from(notes, ([reason, kinds]) => {
+    return `${reason}: ${Array.from(kinds, ([kind, names]) => together(names, kind)).join(", ")}`;
+  });
 }

@@ -191,8 +191,8 @@ describe("what is written", () => {
 
   test.skipIf(!stories)("rows that are no whole blocks become f16, and are named", async () => {
     const { file, notes } = await open(await folderFiles(stories!), "q8_0");
-    const names = [0, 1, 2, 3, 4].map((i) => `blk.${i}.ffn_down.weight [64,172]`);
-    expect(notes).toEqual([`f16 instead of q8_0, since rows are no whole blocks of 32: ${names.join(", ")}`]);
+    const reason = "f16 instead of q8_0, since rows are no whole blocks of 32";
+    expect(notes).toEqual([`${reason}: 5 of blk.*.ffn_down.weight [64,172]`]);
     expect(file.tensors.get("model.layers.0.mlp.down_proj.weight")!.info.type.name).toBe("F16");
   });
 
@@ -209,7 +209,7 @@ describe("what is written", () => {
     const reason = (to: string, from: string) => `${to} instead of ${from}, since rows are no whole blocks of 256: `;
     const wanted = [reason(other.toLowerCase(), dtype), ...(dtype === "q6_k" ? [] : [reason("q8_0", "q6_k")])];
     expect(types.map((note) => wanted.findIndex((start) => note.startsWith(start))).sort()).toEqual([...wanted.keys()]);
-    expect(types.join()).toContain("blk.0.attn_q.weight [");
+    expect(types.join()).toMatch(/ \d+ of blk\.\*\.attn_q\.weight \[/);
   });
 
   test("metadata under llama.cpp's keys", async () => {
