@@ -83,12 +83,12 @@ export function largestBits(x: usize, count: i32, before: i32): i32 {
   return all;
 }
 
-/** The factor that makes codes of numbers; 0 where the scale is too small to have one. */
+/** The factors that make codes of numbers; 0 where the scale is too small to have one. */
 // @ts-ignore: decorator
 @inline
-function factorOf(scale: f32): f32 {
-  const factor: f32 = 1 / scale;
-  return factor < Infinity ? factor : 0;
+function factorsOf(scales: v128): v128 {
+  const factors = f32x4.div(f32x4.splat(1), scales);
+  return v128.and(factors, f32x4.lt(factors, f32x4.splat(Infinity)));
 }
 
 /** The addend that rounds a small float to nearest, ties to even; its bits are taken off then. */
@@ -101,18 +101,24 @@ function encoded(x: usize, factor: v128, rounder: v128): v128 {
   return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
 }
 
+/** Writes the codes of fewer than eight floats of a row, in pairs `step` bytes apart, and zeros. */
+function encodeRest(x: usize, factor: f32, count: i32, to: usize, step: usize): void {
+  for (let j = 0; j < 8; j++) {
+    const at = to + <usize>(j >> 1) * step + (<usize>(j & 1) << 1);
+    store<i16>(at, j < count ? <i16>nearest<f32>(load<f32>(x + (<usize>j << 2)) * factor) : 0);
+  }
+}
+
 /**
  * Writes `count` floats of each of four rows, times a factor of each, as codes: a pair of each row
  * by turns, 16 bytes every `step` bytes. Codes up to a multiple of eight are 0.
  */
-function encodeFour(
-  x0: usize, x1: usize, x2: usize, x3: usize, f0: f32, f1: f32, f2: f32, f3: f32, count: i32, to: usize, step: usize,
-): void {
+function encodeFour(x0: usize, x1: usize, x2: usize, x3: usize, factors: v128, count: i32, to: usize, step: usize): void {
   const rounder = f32x4.splat(ROUNDER);
-  const factor0 = f32x4.splat(f0);
-  const factor1 = f32x4.splat(f1);
-  const factor2 = f32x4.splat(f2);
-  const factor3 = f32x4.splat(f3);
+  const factor0 = v128.shuffle<i32>(factors, factors, 0, 0, 0, 0);
+  const factor1 = v128.shuffle<i32>(factors, factors, 1, 1, 1, 1);
+  const factor2 = v128.shuffle<i32>(factors, factors, 2, 2, 2, 2);
+  const factor3 = v128.shuffle<i32>(factors, factors, 3, 3, 3, 3);
   let at: usize = 0;
   for (; count >= 8; count -= 8) {
     const a = encoded(x0 + at, factor0, rounder);
@@ -124,15 +130,10 @@ function encodeFour(
     to += step << 2;
   }
   if (count == 0) return;
-  for (let pair: usize = 0; pair < 4; pair++) v128.store(to + pair * step, i32x4.splat(0));
-  for (let j: usize = 0; j < <usize>count; j++) {
-    const code = to + (j >> 1) * step + ((j & 1) << 1);
-    const from = at + (j << 2);
-    store<i16>(code, <i16>nearest<f32>(load<f32>(x0 + from) * f0));
-    store<i16>(code, <i16>nearest<f32>(load<f32>(x1 + from) * f1), 4);
-    store<i16>(code, <i16>nearest<f32>(load<f32>(x2 + from) * f2), 8);
-    store<i16>(code, <i16>nearest<f32>(load<f32>(x3 + from) * f3), 12);
-  }
+  encodeRest(x0 + at, f32x4.extract_lane(factors, 0), count, to, step);
+  encodeRest(x1 + at, f32x4.extract_lane(factors, 1), count, to + 4, step);
+  encodeRest(x2 + at, f32x4.extract_lane(factors, 2), count, to + 8, step);
+  encodeRest(x3 + at, f32x4.extract_lane(factors, 3), count, to + 12, step);
 }
 
 /** True for the bits of a magnitude that is infinite or NaN. */
@@ -162,10 +163,7 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
       if (isNotFinite(max(max(b0, b1), max(b2, b3)))) bad = 1;
       const s = f32x4.div(i32x4(b0, b1, b2, b3), f32x4.splat(LARGEST_X));
       v128.store(scales, s);
-      encodeFour(
-        x0, x1, x2, x3, factorOf(f32x4.extract_lane(s, 0)), factorOf(f32x4.extract_lane(s, 1)),
-        factorOf(f32x4.extract_lane(s, 2)), factorOf(f32x4.extract_lane(s, 3)), count, out, 16,
-      );
+      encodeFour(x0, x1, x2, x3, factorsOf(s), count, out, 16);
       x0 += BLOCK << 2;
       x1 += BLOCK << 2;
       x2 += BLOCK << 2;
@@ -195,14 +193,14 @@ export function packInt16(w: usize, out: usize, rows: i32, columns: i32): i32 {
       if (isNotFinite(bits)) bad = 1;
       const scale = f32.reinterpret_i32(bits) / LARGEST_W;
       store<f32>(scales + (<usize>((top / BLOCK) * across + b) << 2), scale);
-      const factor = factorOf(scale);
+      const factors = factorsOf(f32x4.splat(scale));
       const last = height - 1;
       for (let r = 0; r < heightOf(height); r += ROWS) {
+        const there = v128.and(factors, i32x4.gt_s(i32x4.splat(height - r), i32x4(0, 1, 2, 3)));
         encodeFour(
           corner + <usize>min(r, last) * wrs, corner + <usize>min(r + 1, last) * wrs,
-          corner + <usize>min(r + 2, last) * wrs, corner + <usize>min(r + 3, last) * wrs,
-          r < height ? factor : 0, r + 1 < height ? factor : 0, r + 2 < height ? factor : 0, r + 3 < height ? factor : 0,
-          count, out + (<usize>((top + (r & -PANEL)) * width + from * PANEL) << 1) + (<usize>(r & ROWS) << 2), PANEL << 2,
+          corner + <usize>min(r + 2, last) * wrs, corner + <usize>min(r + 3, last) * wrs, there, count,
+          out + (<usize>((top + (r & -PANEL)) * width + from * PANEL) << 1) + (<usize>(r & ROWS) << 2), PANEL << 2,
         );
       }
     }
