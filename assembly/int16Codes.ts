@@ -115,10 +115,10 @@ function encodeRest(x: usize, factor: f32, count: i32, to: usize, step: usize): 
  */
 function encodeFour(x0: usize, x1: usize, x2: usize, x3: usize, factors: v128, count: i32, to: usize, step: usize): void {
   const rounder = f32x4.splat(ROUNDER);
-  const factor0 = v128.shuffle<i32>(factors, factors, 0, 0, 0, 0);
-  const factor1 = v128.shuffle<i32>(factors, factors, 1, 1, 1, 1);
-  const factor2 = v128.shuffle<i32>(factors, factors, 2, 2, 2, 2);
-  const factor3 = v128.shuffle<i32>(factors, factors, 3, 3, 3, 3);
+  const factor0 = f32x4.splat(f32x4.extract_lane(factors, 0));
+  const factor1 = f32x4.splat(f32x4.extract_lane(factors, 1));
+  const factor2 = f32x4.splat(f32x4.extract_lane(factors, 2));
+  const factor3 = f32x4.splat(f32x4.extract_lane(factors, 3));
   let at: usize = 0;
   for (; count >= 8; count -= 8) {
     const a = encoded(x0 + at, factor0, rounder);

@@ -7,8 +7,8 @@ import { wasm } from "./wasm.ts";
 const node26 = join(import.meta.dirname, "../../../bench/node_modules/node-26/bin/node");
 
 /** Runs a program under Node 26 and returns what it printed. */
-function run(program: string): string {
-  const { stdout, stderr, status } = spawnSync(node26, ["--input-type=module", "--eval", program], {
+function run(program: string, ...flags: string[]): string {
+  const { stdout, stderr, status } = spawnSync(node26, [...flags, "--input-type=module", "--eval", program], {
     cwd: import.meta.dirname,
     encoding: "utf8",
     timeout: 60_000,
@@ -80,6 +80,19 @@ it.skipIf(!existsSync(node26))("gives the same bits of products in integers, on 
   const fused = run(codes(true));
   expect(fused).toMatch(/^\d+( \d+){17}\n$/);
   expect(fused).toBe(run(codes(false)));
+});
+
+// The flag is an experiment of V8's, and some shuffles end it. So every function is compiled here.
+it.skipIf(!existsSync(node26)).each(["relaxed", "simd"] as const)("compiles all kernels of %s, on Node 26", (build) => {
+  const program = `
+    import { loadBuild } from "./builds/loadBuild.ts";
+    import { loadOnDemand } from "./builds/loadOnDemand.ts";
+    const options = (batchInvariant) => ({ batchInvariant, shared: false });
+    const builds = [false, true].map((batchInvariant) => loadBuild("${build}", options(batchInvariant)));
+    const all = [...(await Promise.all(builds)).map(({ bytes }) => bytes), await loadOnDemand("${build}", false)];
+    console.log(all.map((bytes) => WebAssembly.Module.exports(new WebAssembly.Module(bytes)).length > 5).join(" "));`;
+  const eager = ["--no-liftoff", "--no-wasm-lazy-compilation"];
+  expect(run(program, "--experimental-wasm-revectorize", ...eager)).toBe("true true true\n");
 });
 
 it.skipIf(!existsSync(node26))("must come before other backends, on Node 26", () => {
