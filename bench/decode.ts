@@ -46,13 +46,14 @@ async function tryLoad(what: string, load: () => Promise<DecodePeer>): Promise<D
 /**
  * Measures as many rounds as fit into the time. Each contestant runs once before it is measured:
  * its code is compiled then, its weights lie in the caches, and its core has its clock up. After
- * seconds in which others ran, the first prompt takes up to twice as long, whosesoever it is.
+ * seconds in which others ran, the first prompt takes up to twice as long, whosesoever it is. Every
+ * other round goes backwards, so that none comes behind the same one each time.
  */
 async function measure(peers: DecodePeer[], start: number): Promise<Map<string, DecodeTiming[]>> {
   const timings = new Map(peers.map(({ name }) => [name, [] as DecodeTiming[]]));
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const begin = performance.now();
-    for (const { name, decode } of peers) {
+    for (const { name, decode } of round % 2 === 0 ? peers : peers.toReversed()) {
       await decode();
       timings.get(name)!.push(await decode());
     }
