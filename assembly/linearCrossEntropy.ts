@@ -3,7 +3,8 @@
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { INT16 } from "./formats";
 import {
-  blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightScales, quantizeInt16,
+  BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, isNotFinite, largestBits,
+  packInt16Rows, pitch, quantizeInt16,
 } from "./int16Codes";
 import { int16Part, int16ProductScratch } from "./int16Product";
 import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
@@ -18,13 +19,41 @@ const CLASSES: i32 = 384;
 const ROWS: i32 = 600;
 /** Bytes of a block of logits and a panel's rows of it. */
 const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
+/** The widest rows that get codes: BLOCK of them in f32 fit the logits and their codes. */
+const MOST_WIDTH: i32 = 4096;
+/** Bytes of the codes of a block of the weight; each band of squares may have one more. */
+const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**
  * Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits, a panel's rows of it,
- * and the codes of the block.
+ * the codes of the block, and those of a block of the weight.
  */
 export function linearCrossEntropyScratch(): i32 {
-  return FLOATS + int16RowsBytes(ROWS, CLASSES) + int16ProductScratch();
+  return FLOATS + int16RowsBytes(ROWS, CLASSES) + int16ProductScratch() + WEIGHT;
+}
+
+/**
+ * 1 if `linearCrossEntropyPart` can make codes of a weight [classes,width] in the storage format
+ * `format`: its rows are narrow enough and all numbers are finite. `room` is for a row in f32.
+ */
+export function linearCrossEntropyTakesCodes(weight: usize, format: i32, classes: i32, width: i32, room: usize): i32 {
+  if (width > MOST_WIDTH) return 0;
+  let bits = 0;
+  for (let c = 0; c < classes; c++) {
+    unpackRow(format, weight, c * width, width, room);
+    bits = largestBits(room, width, bits);
+  }
+  return isNotFinite(bits) ? 0 : 1;
+}
+
+/** Writes the codes of the rows from..from+n-1 of a weight, by way of f32 in `room`. */
+function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, room: usize, out: usize): void {
+  const bytes = <usize>width << 2;
+  for (let top = 0; top < n; top += BLOCK) {
+    const rows = min(BLOCK, n - top);
+    for (let r = 0; r < rows; r++) unpackRow(format, weight, (from + top + r) * width, width, room + <usize>r * bytes);
+    packInt16Rows(room, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width);
+  }
 }
 
 /**
@@ -92,19 +121,21 @@ function fillNaN(x: usize, n: i32): void {
 
 /**
  * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
- * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. For INT16
- * they are codes, those of W by `packInt16`, the rows' by `quantizeInt16`. A part
- * writes for each of its rows the largest logit (tops, f32), the sum of exp(logit - top)
- * (masses, f64) and, where `sums` is not 0, that sum times the rows of W (f32 [width]); all [parts,
- * rows]. targets [rows] takes the labels' logits.
+ * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. Where
+ * `coded` is 1, they are the codes of `quantizeInt16` instead. W has those of `packInt16` for the
+ * format INT16; else it gets them block by block. A part writes for each of its rows the largest
+ * logit (tops, f32), the sum of exp(logit - top) (masses, f64) and, where `sums` is not 0, that sum
+ * times the rows of W (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
  */
 export function linearCrossEntropyPart(
-  panels: usize, weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
+  panels: usize, weight: usize, format: i32, coded: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
   scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32,
 ): void {
-  const inCodes = format == INT16;
-  // Codes have a scale for each square of 64 x 64.
-  const align = inCodes ? 63 : 7;
+  const inCodes = coded != 0;
+  const packs = inCodes && format != INT16;
+  const block = packs ? min(CLASSES, (MOST_WIDTH * BLOCK / pitch(width)) & -BLOCK) : CLASSES;
+  // Codes have a scale for each square.
+  const align = inCodes ? BLOCK - 1 : 7;
   const share = ((classes + parts - 1) / parts + align) & ~align;
   const blocks = (rows + ROWS - 1) / ROWS;
   const unit = inCodes ? 4 : panelRows();
@@ -112,6 +143,7 @@ export function linearCrossEntropyPart(
   const spare = inCodes ? 0 : scratch + ((CLASSES * ROWS) << 2);
   const codes = scratch + FLOATS;
   const own = codes + int16RowsBytes(ROWS, CLASSES);
+  const packed = own + int16ProductScratch();
   for (let part = first; part < last; part++) {
     const end = min(classes, (part + 1) * share);
     for (let i = 0; i < rows; i += height) {
@@ -124,11 +156,12 @@ export function linearCrossEntropyPart(
       for (let r: usize = 0; r < <usize>m; r++) store<f32>(top + (r << 2), -Infinity);
       memory.fill(mass, 0, <usize>m << 3);
       if (sums) memory.fill(sum, 0, <usize>(m * width) << 2);
-      for (let v = part * share; v < end; v += CLASSES) {
-        const n = min(CLASSES, end - v);
+      for (let v = part * share; v < end; v += block) {
+        const n = min(block, end - v);
         if (inCodes) {
-          const w = int16CodesFrom(weight, v, width);
-          const wScales = int16WeightScales(weight, classes, width, v);
+          if (packs) packClasses(weight, format, v, n, width, scratch, packed);
+          const w = packs ? packed : int16CodesFrom(weight, v, width);
+          const wScales = packs ? int16WeightScales(packed, n, width, 0) : int16WeightScales(weight, classes, width, v);
           const xRows = int16CodesFrom(panels, i, width);
           const xScales = int16RowScales(panels, rows, width) + (<usize>((i >> 2) * blocksOf(width)) << 4);
           int16Part(xRows, xScales, w, wScales, n, width, true, scratch, <usize>n << 2, m, 0, n, false, own);

@@ -7,6 +7,7 @@ import {
   type MatmulPrecision,
   matmul,
   noGrad,
+  packedTensor,
   randn,
   scope,
   setFloat32MatmulPrecision,
@@ -14,6 +15,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  to,
   withFloat32MatmulPrecision,
 } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";
@@ -24,6 +26,14 @@ import { difference } from "./testing/difference.ts";
 const generator = new Generator(5);
 const draw = (...shape: number[]): Tensor => randn(shape, { generator });
 const frozen = (t: Tensor): Parameter => new Parameter(t, { requiresGrad: false });
+
+/** Blocks that begin with a scale of 2^-7 or a little more. */
+function blocks(count: number, bytes: number): Uint8Array {
+  const all = Uint8Array.from({ length: count * bytes }, (_, i) => (i * 2654435761) >>> 11);
+  const halves = new Uint16Array(all.buffer);
+  for (let at = 0; at < halves.length; at += bytes / 2) halves.set([0x2000 + (at % 512), 0x1c00], at);
+  return all;
+}
 
 /** Results under a precision, in which alone the copies are made. */
 const under = withFloat32MatmulPrecision;
@@ -119,6 +129,43 @@ describe("products of high precision", () => {
     expect(difference(highGradient, gradient)).toBeLessThan(6e-3);
     expect(difference(highGradient, gradient)).toBeGreaterThan(1e-6);
     expect([...highGradient.subarray(2 * width, 3 * width)].every((v) => v === 0)).toBe(true);
+  });
+
+  it.each([
+    ["q8_0", 34, 40, 576, 1000],
+    ["q4_1", 20, 20, 672, 801],
+    ["bf16", 0, 700, 136, 300],
+  ] as const)(
+    "of a head in %s are to the bit those of its numbers in f32",
+    async (dtype, blockBytes, rows, width, classes) => {
+      const weight =
+        dtype === "bf16"
+          ? to(draw(classes, width), { dtype })
+          : packedTensor(blocks((classes * width) / 32, blockBytes), { shape: [classes, width], dtype });
+      const hidden = draw(rows, width);
+      hidden.requiresGrad = true;
+      const labels = tensor(Int32Array.from({ length: rows }, (_, i) => (i * 37) % classes));
+      const run = (w: Tensor) => () => {
+        hidden.grad = null;
+        const loss = linearCrossEntropy(hidden, frozen(w), labels);
+        loss.backward();
+        return [loss.itemSync(), ...hidden.grad!.dataSync()];
+      };
+      const high = under("high", run(weight));
+      expect(high).toEqual(under("high", run(to(weight, { dtype: "f32" }))));
+      expect(high).not.toEqual(run(weight)());
+    },
+  );
+
+  it("of a head in bf16 are f32 where it holds -Infinity", () => {
+    const numbers = draw(128, 128).dataSync().slice();
+    numbers[777] = Number.NEGATIVE_INFINITY;
+    const weight = frozen(to(tensor(numbers, { shape: [128, 128] }), { dtype: "bf16" }));
+    const labels = tensor(new Int32Array(16), { shape: [16] });
+    const hidden = tensor(new Float32Array(16 * 128).fill(1), { shape: [16, 128] });
+    const run = () => linearCrossEntropy(hidden, weight, labels).itemSync();
+    expect(under("high", run)).toEqual(run());
+    expect(run()).toBeLessThan(100);
   });
 
   it("go by the parameter's own precision first", () => {

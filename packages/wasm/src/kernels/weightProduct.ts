@@ -63,17 +63,12 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
 }
 
 /** True for a weight and rows whose product may be in codes, and is large enough for them. */
-function allowsCodes(w: WasmTensor, rows: number): boolean {
+export function allowsCodes(w: WasmTensor, rows: number): boolean {
   return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
 }
 
-/** Returns the codes of a weight for products with so many rows; 0 where these are to be in f32. */
-export function weightCodes(k: Kernels, scratch: Scratch, w: WasmTensor, rows: number): number {
-  return allowsCodes(w, rows) ? squaresOf(k, scratch, w) : 0;
-}
-
 /** Returns a weight's codes of 14 bits; 0 if it has none. */
-function squaresOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
+export function squaresOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
   if (w.dtype !== "f32") return 0;
   const [height, width] = w.shape;
   const make = (ptr: number) => k.packInt16(w.ptr, ptr, height, width) === 0;
