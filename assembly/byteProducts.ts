@@ -12,11 +12,22 @@ export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
   return i32x4.add(sums, i32x4.add(even, v128.shuffle<i32>(low, high, 1, 3, 5, 7)));
 }
 
-/** A lane's sums of products as four sums of 32 bits, one of each column. */
+/**
+ * A lane's sums of products as four sums of 32 bits, one of each column. `ones` of 16 bits spare a
+ * constant that `extadd_pairwise` would load at each use.
+ */
 // @ts-ignore: decorator
 @inline
-export function widened(inShort: bool, sums: v128): v128 {
-  return inShort ? i32x4.extadd_pairwise_i16x8_s(sums) : sums;
+export function widened(inShort: bool, sums: v128, ones: v128): v128 {
+  return inShort ? i32x4.dot_i16x8_s(sums, ones) : sums;
+}
+
+/** `addBytes` to zeros, which takes no addition. */
+// @ts-ignore: decorator
+@inline
+export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD && inShort) return i16x8.relaxed_dot_i8x16_i7x16_s(signed, seven);
+  return dotBytes(signed, seven, i32x4.splat(0));
 }
 
 /** sums + the products of 16 signed bytes and 16 below 128, or below 16 for sums of 16 bits. */
@@ -48,14 +59,19 @@ export function withQ4(before: v128, products: v128, scales: v128, minima: v128,
   return f32x4.add(shifted, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
 }
 
-/** Adds a block's products of a row of x to its eight sums. */
+/**
+ * Adds a block's products of a row of x to its eight sums. Scales and minima are those of the low
+ * four columns and of the high ones, loaded once for all rows.
+ */
 // @ts-ignore: decorator
 @inline
-export function addBlock(to: usize, low: v128, high: v128, factors: usize, pair: usize): void {
+export function addBlock(
+  to: usize, low: v128, high: v128, scales0: v128, scales1: v128, minima0: v128, minima1: v128, pair: usize,
+): void {
   const scale = v128.load32_splat(pair);
   const sum = v128.load32_splat(pair, 4);
-  const first = withQ4(v128.load(to), low, v128.load(factors), v128.load(factors, 32), scale, sum);
-  const last = withQ4(v128.load(to, 16), high, v128.load(factors, 16), v128.load(factors, 48), scale, sum);
+  const first = withQ4(v128.load(to), low, scales0, minima0, scale, sum);
+  const last = withQ4(v128.load(to, 16), high, scales1, minima1, scale, sum);
   storePair(to, first, last);
 }
 

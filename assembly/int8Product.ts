@@ -2,11 +2,11 @@
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 import { int8Tile } from "./int8Tile";
 import { INT8_ROWS, int8RowBytes } from "./rowCodes";
-import { putSums, SUMS } from "./tileSums";
+import { clearSums, putSums, TILE } from "./tileSums";
 
 /** Bytes of scratch of `int8Product`; constant. */
 export function int8ProductScratch(): i32 {
-  return <i32>SUMS;
+  return <i32>TILE;
 }
 
 /**
@@ -24,7 +24,7 @@ export function int8Product(
     const panel = panels + <usize>(j / Q4_COLUMNS * blocks) * Q4_PANEL;
     for (let i = 0; i < m; i += INT8_ROWS) {
       const tile = x + <usize>i * xrs;
-      memory.fill(scratch, 0, SUMS);
+      clearSums(scratch);
       int8Tile(false, tile, tile + plane, panel, blocks, scratch);
       putSums(scratch, c + <usize>i * crs + (<usize>j << 2), crs, min(INT8_ROWS, m - i), min(Q4_COLUMNS, last - j));
     }

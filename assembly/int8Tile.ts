@@ -1,26 +1,36 @@
 // Register tiles of integer products: four rows of codes times eight columns of codes below 128,
 // or four columns of signed bytes.
-import { addBlock, addBytes, addFour, dotBytes, widened } from "./byteProducts";
+import { addBlock, addBytes, addFour, dotBytes, firstBytes, widened } from "./byteProducts";
 import { Q4_PANEL } from "./int8Panel";
+import { onesOf } from "./tileSums";
 
 /** The tile of builds with relaxed SIMD. `inShort`, a constant at each call, sums in 16 bits. */
 // @ts-ignore: decorator
 @inline
 function relaxedTile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+  const ones = onesOf(sums);
   for (; blocks > 0; blocks--) {
-    let c00 = i32x4.splat(0);
-    let c01 = c00;
-    let c10 = c00;
-    let c11 = c00;
-    let c20 = c00;
-    let c21 = c00;
-    let c30 = c00;
-    let c31 = c00;
-    const end = x + 128;
+    const last = x + 112;
+    let w0 = v128.load(panel);
+    let w1 = v128.load(panel, 16);
+    let codes = v128.load32_splat(x);
+    let c00 = firstBytes(inShort, codes, w0);
+    let c01 = firstBytes(inShort, codes, w1);
+    codes = v128.load32_splat(x, 4);
+    let c10 = firstBytes(inShort, codes, w0);
+    let c11 = firstBytes(inShort, codes, w1);
+    codes = v128.load32_splat(x, 8);
+    let c20 = firstBytes(inShort, codes, w0);
+    let c21 = firstBytes(inShort, codes, w1);
+    codes = v128.load32_splat(x, 12);
+    let c30 = firstBytes(inShort, codes, w0);
+    let c31 = firstBytes(inShort, codes, w1);
     do {
-      const w0 = v128.load(panel);
-      const w1 = v128.load(panel, 16);
-      let codes = v128.load32_splat(x);
+      x += 16;
+      panel += 32;
+      w0 = v128.load(panel);
+      w1 = v128.load(panel, 16);
+      codes = v128.load32_splat(x);
       c00 = addBytes(inShort, codes, w0, c00);
       c01 = addBytes(inShort, codes, w1, c01);
       codes = v128.load32_splat(x, 4);
@@ -32,13 +42,17 @@ function relaxedTile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks
       codes = v128.load32_splat(x, 12);
       c30 = addBytes(inShort, codes, w0, c30);
       c31 = addBytes(inShort, codes, w1, c31);
-      x += 16;
-      panel += 32;
-    } while (x < end);
-    addBlock(sums, widened(inShort, c00), widened(inShort, c01), panel, pairs);
-    addBlock(sums + 32, widened(inShort, c10), widened(inShort, c11), panel, pairs + 8);
-    addBlock(sums + 64, widened(inShort, c20), widened(inShort, c21), panel, pairs + 16);
-    addBlock(sums + 96, widened(inShort, c30), widened(inShort, c31), panel, pairs + 24);
+    } while (x < last);
+    x += 16;
+    panel += 32;
+    const s0 = v128.load(panel);
+    const s1 = v128.load(panel, 16);
+    const m0 = v128.load(panel, 32);
+    const m1 = v128.load(panel, 48);
+    addBlock(sums, widened(inShort, c00, ones), widened(inShort, c01, ones), s0, s1, m0, m1, pairs);
+    addBlock(sums + 32, widened(inShort, c10, ones), widened(inShort, c11, ones), s0, s1, m0, m1, pairs + 8);
+    addBlock(sums + 64, widened(inShort, c20, ones), widened(inShort, c21, ones), s0, s1, m0, m1, pairs + 16);
+    addBlock(sums + 96, widened(inShort, c30, ones), widened(inShort, c31, ones), s0, s1, m0, m1, pairs + 24);
     panel += 64;
     pairs += 32;
   }
@@ -112,7 +126,8 @@ export function hasByteProducts(): i32 {
 
 /**
  * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of codes below 128;
- * scales and sums lie at `pairs`. `inShort` says to sum in 16 bits, for codes below 16.
+ * scales and sums lie at `pairs`. `inShort` says to sum in 16 bits, for codes below 16, and takes
+ * `putOnes`.
  */
 export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) plainTile(x, pairs, panel, blocks, sums);

@@ -13,22 +13,15 @@ export declare function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,
 ): i32;
 
-/** `linearInt8` for those formats; `inShort` is what `setShortSums` was told. */
+/**
+ * `linearInt8` for those formats, and for more than one row of q4_0 and q4_1; `inShort` is what
+ * `setShortSums` was told.
+ */
 // @ts-ignore: decorator
 @external("env", "linearLater")
 export declare function linearLater(
   inShort: i32, x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32,
   scratch: usize,
-): void;
-
-/**
- * The products of a panel of `columns` columns, blocks from `from` on, for m rows of
- * `quantizeInt15`, which are in words where `inWords` is 1.
- */
-// @ts-ignore: decorator
-@external("env", "wideLater")
-export declare function wideLater(
-  inWords: i32, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,
 ): void;
 
 /** `nibbleProduct`. */

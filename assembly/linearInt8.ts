@@ -1,15 +1,15 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32
 // numbers, W in blocks of GGUF or in the 4-bit formats of bitsandbytes.
-import { FP4, NF4, Q8_0 } from "./dtypes.gen";
+import { FP4, NF4, Q4_0, Q4_1, Q8_0 } from "./dtypes.gen";
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
 import { fourBitInt8Rows, packFourBitPanel } from "./fourBitInt8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS, WIDE_DEPTH, WIDE_PANEL } from "./int8Panel";
 import { int8Tile, q8Tile } from "./int8Tile";
-import { linearLater, wideLater } from "./later";
+import { linearLater } from "./later";
 import { readLines } from "./readAhead";
 import { INT8_ROWS, int8RowBytes } from "./rowCodes";
 import { sumsInShort } from "./shortSums";
-import { putSums, SUMS, takeSums } from "./tileSums";
+import { clearSums, putSums, TILE, takeSums } from "./tileSums";
 import { codesFrom } from "./unpackFourBit";
 
 export { int8RowsBytes, quantizeInt8 } from "./int8";
@@ -27,19 +27,21 @@ const MOST_K: i32 = 32768;
 
 /** Bytes of scratch that `linearInt8` takes; constant. */
 export function linearInt8Scratch(): i32 {
-  return <i32>max(SUMS + <usize>WIDE_DEPTH * (Q4_PANEL + WIDE_PANEL), 3 * <usize>MOST_K / 2);
+  return <i32>max(TILE + 32 + <usize>WIDE_DEPTH * (Q4_PANEL + WIDE_PANEL), 3 * <usize>MOST_K / 2);
 }
 
 /**
  * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes
  * for codes of 8 bits; more than one row of X for codes of 4 bits may be of `quantizeInt15` of the
- * module on demand, with two planes. Parts that begin at multiples of eight give the same bits as
+ * module on demand, with two planes. That module must be there for these, and where
+ * `setShortSums` was told so. Parts that begin at multiples of eight give the same bits as
  * all columns at once.
  */
 export function linearInt8(
   x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
-  if (format > Q8_0) {
+  const isLater = format > Q8_0 || ((format == Q4_0 || format == Q4_1) && m > 1 && (planes == 2 || sumsInShort()));
+  if (isLater) {
     linearLater(sumsInShort() ? 1 : 0, x, planes, w, format, c, m, n, k, first, last, scratch);
     return;
   }
@@ -59,9 +61,7 @@ export function linearInt8(
   const width = isQ4 ? Q4_COLUMNS : Q8_COLUMNS;
   const xrs = int8RowBytes(k, planes);
   const plane = <usize>(INT8_ROWS * k);
-  const isWide = isQ4 && planes == 2;
-  const most = isWide ? WIDE_DEPTH : DEPTH;
-  const panel = scratch + SUMS + (isWide ? <usize>WIDE_DEPTH * WIDE_PANEL : 0);
+  const panel = scratch + TILE;
   const end = w + <usize>(last - first) * wrs;
   // While rows are multiplied, the weights of the next columns come in, so many bytes for each row.
   const share = (<usize>width * wrs + <usize>(m - 1)) / <usize>m;
@@ -69,16 +69,11 @@ export function linearInt8(
   for (let j = first; j < last; j += width) {
     const columns = min(width, last - j);
     const next = w + <usize>width * wrs;
-    for (let from = 0; from < blocks; from += most) {
-      const depth = min(most, blocks - from);
+    for (let from = 0; from < blocks; from += DEPTH) {
+      const depth = min(DEPTH, blocks - from);
       const block = w + <usize>from * bytes;
       if (isFourBit) packFourBitPanel(base, format == FP4, j * k + (from << 5), k, columns, depth, panel);
       else packInt8Panel(format, block, wrs, columns, depth, panel);
-      if (isWide) {
-        any |= readLines(next, min(end, next + <usize>width * wrs));
-        wideLater(sumsInShort() ? 1 : 0, x, panel, c, m, n, k, from, depth, columns, scratch);
-        continue;
-      }
       for (let i = 0; i < m; i += INT8_ROWS) {
         const rows = min(INT8_ROWS, m - i);
         const to = c + (<usize>(i * n) << 2);
@@ -88,10 +83,10 @@ export function linearInt8(
         if (from > 0) {
           takeSums(scratch, to, <usize>n << 2, rows, columns);
         } else {
-          for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
+          clearSums(scratch);
           any |= readLines(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
         }
-        if (isQ4 && planes == 1) int8Tile(!isFourBit && sumsInShort(), codes, pairs, panel, depth, scratch);
+        if (isQ4) int8Tile(false, codes, pairs, panel, depth, scratch);
         else q8Tile(codes, pairs, plane, panel, depth, scratch);
         putSums(scratch, to, <usize>n << 2, rows, columns);
       }

@@ -2,7 +2,7 @@
 // stored: products of bytes. A block's scale belongs to one number of the contraction, so a row of
 // X is multiplied by the scales first, and rounded to 8 bits anew for each 32 columns. A part of
 // onDemand.ts.
-import { addBytes, widened } from "./byteProducts";
+import { addBytes, firstBytes, widened } from "./byteProducts";
 import {
   Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q4_K, Q4_K_BYTES, Q5_0, Q5_0_BYTES, Q5_1, Q5_1_BYTES, Q5_K, Q5_K_BYTES,
 } from "./dtypes.gen";
@@ -13,7 +13,7 @@ import { codesOf } from "./kGroups";
 import { groupMinima, groupScales } from "./kInt8";
 import { addPair, heads, zipHigh, zipLow } from "./lanes";
 import { INT8_ROWS } from "./rowCodes";
-import { putSums, SUMS } from "./tileSums";
+import { onesOf, putOnes, putSums, TILE } from "./tileSums";
 import { lowHalves, widenHalves } from "./widenHalf";
 
 /** True where products of bytes are summed in 16 bits; the bits of results do not depend on it. */
@@ -64,7 +64,7 @@ function blockBytes(format: i32): usize {
 }
 
 /** Places in scratch memory, behind the sums of a tile. */
-const FLOATS: usize = SUMS;
+const FLOATS: usize = TILE;
 const FACTORS_AT: usize = FLOATS + 256;
 const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
 const PANELS_AT: usize = ROWS_AT + <usize>DEPTH * ROWS;
@@ -290,11 +290,11 @@ function addRow(to: usize, low: v128, high: v128, step: v128): void {
   addPair(to, f32x4.mul(f32x4.convert_i32x4_s(low), step), f32x4.mul(f32x4.convert_i32x4_s(high), step));
 }
 
-/** Returns the start of a row's sums of products; for codes of 5 bits it lies at `at`. */
+/** The first products of a row's sums; those of codes of 5 bits begin with what lies at `at`. */
 // @ts-ignore: decorator
 @inline
-function begin(five: bool, at: usize): v128 {
-  return five ? v128.load32_splat(at) : i32x4.splat(0);
+function begin(five: bool, at: usize, codes: v128, w: v128): v128 {
+  return five ? addBytes(SHORT, codes, w, v128.load32_splat(at)) : firstBytes(SHORT, codes, w);
 }
 
 /**
@@ -305,23 +305,29 @@ function begin(five: bool, at: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function nibbleTile(five: bool, x: usize, panel: usize, blocks: i32, sums: usize): void {
+  const ones = onesOf(sums);
   for (; blocks > 0; blocks--) {
-    let c00 = begin(five, x + 144);
-    let c01 = c00;
-    let c10 = begin(five, x + 148);
-    let c11 = c10;
-    let c20 = begin(five, x + 152);
-    let c21 = c20;
-    let c30 = begin(five, x + 156);
-    let c31 = c30;
-    const end = x + 128;
-    let w0: v128;
-    let w1: v128;
-    let codes: v128;
+    const last = x + 112;
+    let w0 = v128.load(panel);
+    let w1 = v128.load(panel, 16);
+    let codes = v128.load32_splat(x);
+    let c00 = begin(five, x + 144, codes, w0);
+    let c01 = begin(five, x + 144, codes, w1);
+    codes = v128.load32_splat(x, 4);
+    let c10 = begin(five, x + 148, codes, w0);
+    let c11 = begin(five, x + 148, codes, w1);
+    codes = v128.load32_splat(x, 8);
+    let c20 = begin(five, x + 152, codes, w0);
+    let c21 = begin(five, x + 152, codes, w1);
+    codes = v128.load32_splat(x, 12);
+    let c30 = begin(five, x + 156, codes, w0);
+    let c31 = begin(five, x + 156, codes, w1);
     do {
-      w0 = v128.load(panel, 0);
+      x += 16;
+      panel += 32;
+      w0 = v128.load(panel);
       w1 = v128.load(panel, 16);
-      codes = v128.load32_splat(x, 0);
+      codes = v128.load32_splat(x);
       c00 = addBytes(SHORT, codes, w0, c00);
       c01 = addBytes(SHORT, codes, w1, c01);
       codes = v128.load32_splat(x, 4);
@@ -333,13 +339,13 @@ function nibbleTile(five: bool, x: usize, panel: usize, blocks: i32, sums: usize
       codes = v128.load32_splat(x, 12);
       c30 = addBytes(SHORT, codes, w0, c30);
       c31 = addBytes(SHORT, codes, w1, c31);
-      x += 16;
-      panel += 32;
-    } while (x < end);
-    addRow(sums, widened(SHORT, c00), widened(SHORT, c01), v128.load32_splat(x));
-    addRow(sums + 32, widened(SHORT, c10), widened(SHORT, c11), v128.load32_splat(x, 4));
-    addRow(sums + 64, widened(SHORT, c20), widened(SHORT, c21), v128.load32_splat(x, 8));
-    addRow(sums + 96, widened(SHORT, c30), widened(SHORT, c31), v128.load32_splat(x, 12));
+    } while (x < last);
+    x += 16;
+    panel += 32;
+    addRow(sums, widened(SHORT, c00, ones), widened(SHORT, c01, ones), v128.load32_splat(x));
+    addRow(sums + 32, widened(SHORT, c10, ones), widened(SHORT, c11, ones), v128.load32_splat(x, 4));
+    addRow(sums + 64, widened(SHORT, c20, ones), widened(SHORT, c21, ones), v128.load32_splat(x, 8));
+    addRow(sums + 96, widened(SHORT, c30, ones), widened(SHORT, c31, ones), v128.load32_splat(x, 12));
     x += 32;
   }
 }
@@ -375,6 +381,7 @@ export function nibblesLater(
   const xrs = int11Tile(k);
   const crs = <usize>n << 2;
   const rows = scratch + ROWS_AT;
+  putOnes(scratch);
   for (let j = first; j < last; j += BLOCK) {
     const group = (j / BLOCK) & 7;
     for (let from = 0; from < k; from += DEPTH * BLOCK) {

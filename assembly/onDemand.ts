@@ -10,7 +10,6 @@ export { int11RowsBytes, quantizeInt11 } from "./int11";
 export { quantizeBytesInWords, quantizeInt15 } from "./int15";
 export { linearLater } from "./linearLater";
 export { nibbleProductScratch, nibblesLater } from "./nibbleProduct";
-export { wideLater } from "./wideRows";
 
 /** Writes `count` elements of a weight from element `start` on, to `dst` as f32. */
 export function unpackLater(format: i32, base: usize, start: i32, count: i32, dst: usize): void {

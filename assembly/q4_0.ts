@@ -1,6 +1,9 @@
 // GGUF's q4_0: an f16 scale, then 32 nibbles.
 import { Q4_0_BYTES } from "./dtypes.gen";
-import { nibbleInt8Rows, nibbleRows, packNibbles, unpackNibbles } from "./nibbles";
+import { HALF_CONSTANTS } from "./half";
+import { packNibbles } from "./nibblePanel";
+import { nibbleInt8Rows, nibbleRows, unpackNibbles } from "./nibbles";
+import { nibbleMask } from "./unpackFourBit";
 
 export function unpackQ4_0(base: usize, start: i32, count: i32, dst: usize): void {
   unpackNibbles(false, Q4_0_BYTES, base, start, count, dst);
@@ -15,5 +18,5 @@ export function q4_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
 }
 
 export function packQ4_0(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
-  packNibbles(false, Q4_0_BYTES, w, wrs, columns, blocks, dst);
+  packNibbles(false, Q4_0_BYTES, nibbleMask(), HALF_CONSTANTS, w, wrs, columns, blocks, dst);
 }

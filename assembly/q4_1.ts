@@ -1,6 +1,9 @@
 // GGUF's q4_1: an f16 scale and an f16 minimum, then 32 nibbles.
 import { Q4_1_BYTES } from "./dtypes.gen";
-import { nibbleInt8Rows, nibbleRows, packNibbles, unpackNibbles } from "./nibbles";
+import { HALF_CONSTANTS } from "./half";
+import { packNibbles } from "./nibblePanel";
+import { nibbleInt8Rows, nibbleRows, unpackNibbles } from "./nibbles";
+import { nibbleMask } from "./unpackFourBit";
 
 export function unpackQ4_1(base: usize, start: i32, count: i32, dst: usize): void {
   unpackNibbles(true, Q4_1_BYTES, base, start, count, dst);
@@ -15,5 +18,5 @@ export function q4_1Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
 }
 
 export function packQ4_1(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
-  packNibbles(true, Q4_1_BYTES, w, wrs, columns, blocks, dst);
+  packNibbles(true, Q4_1_BYTES, nibbleMask(), HALF_CONSTANTS, w, wrs, columns, blocks, dst);
 }

@@ -3,7 +3,7 @@
 import { addBlock, addFour, dotBytes } from "./byteProducts";
 import { Q4_PANEL, WIDE_DEPTH, WIDE_PANEL } from "./int8Panel";
 import { INT8_ROWS, int8RowBytes } from "./rowCodes";
-import { putSums, SUMS, takeSums } from "./tileSums";
+import { clearSums, putSums, TILE, takeSums } from "./tileSums";
 
 /**
  * The tile of rows of `quantizeInt15` in two planes and of codes below 32, four columns at a time;
@@ -112,19 +112,27 @@ function widenSixBits(panel: usize, blocks: i32, to: usize): void {
 /** The tile of rows of `quantizeInt15` in words and of a panel of `widenPanel`: the same bits. */
 function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
-    let c00 = i32x4.splat(0);
-    let c01 = c00;
-    let c10 = c00;
-    let c11 = c00;
-    let c20 = c00;
-    let c21 = c00;
-    let c30 = c00;
-    let c31 = c00;
-    const end = x + 256;
+    const last = x + 240;
+    let w0 = v128.load(panel);
+    let w1 = v128.load(panel, 16);
+    let codes = v128.load32_splat(x);
+    let c00 = i32x4.dot_i16x8_s(codes, w0);
+    let c01 = i32x4.dot_i16x8_s(codes, w1);
+    codes = v128.load32_splat(x, 4);
+    let c10 = i32x4.dot_i16x8_s(codes, w0);
+    let c11 = i32x4.dot_i16x8_s(codes, w1);
+    codes = v128.load32_splat(x, 8);
+    let c20 = i32x4.dot_i16x8_s(codes, w0);
+    let c21 = i32x4.dot_i16x8_s(codes, w1);
+    codes = v128.load32_splat(x, 12);
+    let c30 = i32x4.dot_i16x8_s(codes, w0);
+    let c31 = i32x4.dot_i16x8_s(codes, w1);
     do {
-      const w0 = v128.load(panel);
-      const w1 = v128.load(panel, 16);
-      let codes = v128.load32_splat(x);
+      x += 16;
+      panel += 32;
+      w0 = v128.load(panel);
+      w1 = v128.load(panel, 16);
+      codes = v128.load32_splat(x);
       c00 = i32x4.add(c00, i32x4.dot_i16x8_s(codes, w0));
       c01 = i32x4.add(c01, i32x4.dot_i16x8_s(codes, w1));
       codes = v128.load32_splat(x, 4);
@@ -136,26 +144,27 @@ function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
       codes = v128.load32_splat(x, 12);
       c30 = i32x4.add(c30, i32x4.dot_i16x8_s(codes, w0));
       c31 = i32x4.add(c31, i32x4.dot_i16x8_s(codes, w1));
-      x += 16;
-      panel += 32;
-    } while (x < end);
-    addBlock(sums, c00, c01, panel, pairs);
-    addBlock(sums + 32, c10, c11, panel, pairs + 8);
-    addBlock(sums + 64, c20, c21, panel, pairs + 16);
-    addBlock(sums + 96, c30, c31, panel, pairs + 24);
+    } while (x < last);
+    x += 16;
+    panel += 32;
+    const s0 = v128.load(panel);
+    const s1 = v128.load(panel, 16);
+    const m0 = v128.load(panel, 32);
+    const m1 = v128.load(panel, 48);
+    addBlock(sums, c00, c01, s0, s1, m0, m1, pairs);
+    addBlock(sums + 32, c10, c11, s0, s1, m0, m1, pairs + 8);
+    addBlock(sums + 64, c20, c21, s0, s1, m0, m1, pairs + 16);
+    addBlock(sums + 96, c30, c31, s0, s1, m0, m1, pairs + 24);
     panel += 64;
     pairs += 32;
   }
 }
 
-/** `wideLater` of later.ts. */
-export function wideLater(
-  inWords: i32, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,
-): void {
-  wideRows(false, inWords != 0, x, panel, c, m, n, k, from, blocks, columns, scratch);
-}
-
-/** The same; a panel of `packQ6_K`, where `sixBits` says so, takes rows in words. */
+/**
+ * The products of a panel of `columns` columns, blocks from `from` on, for m rows of
+ * `quantizeInt15`, which are in words where `inWords` says so. A panel of `packQ6_K`, where
+ * `sixBits` says so, takes rows in words.
+ */
 export function wideRows(
   sixBits: bool, inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,
 ): void {
@@ -165,7 +174,7 @@ export function wideRows(
   const isWide = sixBits || inWords;
   const codesAt = <usize>(INT8_ROWS * (from << 5)) << (isWide ? 1 : 0);
   const pairsAt = 2 * plane + <usize>(INT8_ROWS * (from << 3));
-  const wide = scratch + SUMS;
+  const wide = scratch + TILE;
   if (sixBits) widenSixBits(panel, blocks, wide);
   else if (inWords) widenPanel(panel, blocks, wide);
   for (let i = 0; i < m; i += INT8_ROWS) {
@@ -173,7 +182,7 @@ export function wideRows(
     const to = c + <usize>i * crs;
     const tile = x + <usize>i * xrs;
     if (from > 0) takeSums(scratch, to, crs, rows, columns);
-    else for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
+    else clearSums(scratch);
     if (isWide) wordsTile(tile + codesAt, tile + pairsAt, wide, blocks, scratch);
     else planesTile(tile + codesAt, tile + pairsAt, plane, panel, blocks, scratch);
     putSums(scratch, to, crs, rows, columns);

@@ -73,7 +73,7 @@ function checkNoData(bytes: Uint8Array<ArrayBuffer>): void {
 async function heapBase(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
   const noKernel = (): number => 0;
-  const later = ["unpackLater", "rowsLater", "linearLater", "nibblesLater", "wideLater"];
+  const later = ["unpackLater", "rowsLater", "linearLater", "nibblesLater"];
   const env = { memory, ...Object.fromEntries(later.map((name) => [name, noKernel])) };
   const { instance } = await WebAssembly.instantiate(bytes, { env });
   return Number((instance.exports.heapBase as WebAssembly.Global).value);

@@ -19,12 +19,6 @@ export interface LaterKernels {
       ...[first: number, last: number, scratch: number],
     ]
   ): void;
-  wideLater(
-    ...args: [
-      ...[inWords: number, x: number, panel: number, c: number, m: number, n: number, k: number],
-      ...[from: number, blocks: number, columns: number, scratch: number],
-    ]
-  ): void;
   quantizeInt15(x: number, out: number, rows: number, k: number, inWords: number): number;
   quantizeBytesInWords(x: number, out: number, rows: number, k: number): number;
   quantizeInt11(x: number, out: number, rows: number, k: number): number;
@@ -33,7 +27,7 @@ export interface LaterKernels {
 }
 
 /** Those that the other kernels call. */
-const names = ["unpackLater", "rowsLater", "linearLater", "nibblesLater", "wideLater"] as const;
+const names = ["unpackLater", "rowsLater", "linearLater", "nibblesLater"] as const;
 
 /** Returns what a module of kernels imports; `later` finds those on demand when they are called. */
 export function kernelImports(memory: WebAssembly.Memory, later: () => LaterKernels): WebAssembly.Imports {

@@ -13,8 +13,9 @@ export const linearInt8Kernel: WasmKernel = kernel<typeof linearInt8>("linearInt
   const [outFeatures, inFeatures] = w.shape;
   const rows = sizeOf(x.shape.slice(0, -1));
   const bits = codeBits(w.dtype);
-  if (bits === 4 && rows > 1) chooseNibbleSums(k, scratch);
-  const inWords = bits === 6 && rows > 1 ? nibbleProducts.get(k)?.bytesInWords : undefined;
+  const later = rows > 1 ? nibbleProducts.get(k) : undefined;
+  if (bits === 4 && later) chooseNibbleSums(k, scratch);
+  const inWords = bits === 6 ? later?.bytesInWords : undefined;
   const planes = bits === 8 || inWords ? 2 : 1;
   const padded = rows === 1 ? 1 : Math.ceil(rows / rowsAbreast) * rowsAbreast;
   const codes = scratch(padded * (planes + 1 / 4) * inFeatures);
