@@ -364,10 +364,13 @@ function scaleRowsOf(format: i32, codes: usize, steps: usize, factors: usize, bl
   return scaleRows(false, codes, steps, factors, blocks, to);
 }
 
-/** `nibbleTile` likewise. */
-function tileOf(format: i32, x: usize, panel: usize, blocks: i32, sums: usize): void {
-  if (hasFive(format)) nibbleTile(true, x, panel, blocks, sums);
-  else nibbleTile(false, x, panel, blocks, sums);
+/** `nibbleTile` likewise, each a function of its own: a test within would end the fusing of neighbours. */
+function fourTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
+  nibbleTile(false, x, panel, blocks, sums);
+}
+
+function fiveTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
+  nibbleTile(true, x, panel, blocks, sums);
 }
 
 /** `nibbleProduct` of later.ts. */
@@ -381,6 +384,7 @@ export function nibblesLater(
   const xrs = int11Tile(k);
   const crs = <usize>n << 2;
   const rows = scratch + ROWS_AT;
+  const five = hasFive(format);
   putOnes(scratch);
   for (let j = first; j < last; j += BLOCK) {
     const group = (j / BLOCK) & 7;
@@ -399,7 +403,8 @@ export function nibblesLater(
           start(scratch + 32, to + crs, v128.shuffle<f32>(same, same, 1, 1, 1, 1), from > 0 && there > 1);
           start(scratch + 64, to + 2 * crs, v128.shuffle<f32>(same, same, 2, 2, 2, 2), from > 0 && there > 2);
           start(scratch + 96, to + 3 * crs, v128.shuffle<f32>(same, same, 3, 3, 3, 3), from > 0 && there > 3);
-          tileOf(format, rows, panel, blocks, scratch);
+          if (five) fiveTile(rows, panel, blocks, scratch);
+          else fourTile(rows, panel, blocks, scratch);
           putSums(scratch, to, crs, there, Q4_COLUMNS);
           panel += <usize>blocks * PANEL;
         }
