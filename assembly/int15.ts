@@ -1,10 +1,8 @@
 // Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes or in words
 // of 16 bits: what an integer product with codes of few bits takes to be nearly as exact as f32. A
 // part of onDemand.ts.
+import { BYTES, BYTES_IN_WORDS, encodeRows, largestCode, WORDS } from "./encodeRows";
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "./rowCodes";
-
-/** The largest code: 128 times a signed byte and 7 bits hold it. */
-const LARGEST: f32 = 16383;
 
 /** Eight codes of up to 16 bits. */
 // @ts-ignore: decorator
@@ -22,14 +20,6 @@ function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): v
   storeLanes(dst + plane, step, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 7), i16x8.shr_s(b, 7)));
 }
 
-/** Writes 16 codes, a pair every `step` bytes. */
-// @ts-ignore: decorator
-@inline
-function storePairs(dst: usize, step: usize, a: v128, b: v128): void {
-  storeLanes(dst, step, a);
-  storeLanes(dst + 4 * step, step, b);
-}
-
 /** The four sums of 32 codes. */
 // @ts-ignore: decorator
 @inline
@@ -42,19 +32,25 @@ function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
 
 /**
  * Quantises x [rows, k], k a multiple of 32, as `quantizeInt8` does for more than one row, to codes
- * of 15 bits: in two planes of bytes, or, where `inWords` is 1, in pairs of 16 bits, a pair of each
- * row by turns. Returns 1 if a number is not finite.
+ * of 15 bits, of which 128 times a signed byte and 7 bits hold the largest: in two planes of bytes,
+ * or, where `inWords` is 1, in pairs of 16 bits, a pair of each row by turns. Returns 1 if a number
+ * is not finite.
  */
 export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
-  return quantize(false, x, out, rows, k, inWords != 0);
+  return inWords ? encodeRows(WORDS, x, out, rows, k) : inPlanes(x, out, rows, k);
 }
 
 /** Writes the codes of `quantizeInt8` in words, as `quantizeInt15` does. */
 export function quantizeBytesInWords(x: usize, out: usize, rows: i32, k: i32): i32 {
-  return quantize(true, x, out, rows, k, true);
+  return encodeRows(BYTES_IN_WORDS, x, out, rows, k);
 }
 
-function quantize(asBytes: bool, x: usize, out: usize, rows: i32, k: i32, inWords: bool): i32 {
+/** `quantizeInt8` of more than one row, in one plane. */
+export function quantizeBytes(x: usize, out: usize, rows: i32, k: i32): i32 {
+  return encodeRows(BYTES, x, out, rows, k);
+}
+
+function inPlanes(x: usize, out: usize, rows: i32, k: i32): i32 {
   const tile = <usize>INT8_ROWS * int8RowBytes(k, 2);
   const plane = <usize>(INT8_ROWS * k);
   const step: usize = 4 * INT8_ROWS;
@@ -71,23 +67,15 @@ function quantize(asBytes: bool, x: usize, out: usize, rows: i32, k: i32, inWord
     for (let i = 0; i < k; i += 32) {
       const bits = topOfBlock(x, magnitude);
       largest = max(largest, bits);
-      const most = reinterpret<f32>(bits);
-      const scale = most / (asBytes ? 127 : LARGEST);
-      // `quantizeInt8` divides so, and a row alone has its codes.
-      const inverse: f32 = asBytes ? 127 / most : 1 / scale;
+      const scale = reinterpret<f32>(bits) / largestCode(WORDS);
+      const inverse: f32 = 1 / scale;
       const factor = f32x4.splat(inverse < Infinity ? inverse : 0);
       const a = eightCodes(x, factor, rounder);
       const b = eightCodes(x + 32, factor, rounder);
       const c = eightCodes(x + 64, factor, rounder);
       const d = eightCodes(x + 96, factor, rounder);
-      if (inWords) {
-        storePairs(code, step, a, b);
-        storePairs(code + 8 * step, step, c, d);
-        code += 8 * step;
-      } else {
-        storePlanes(code, step, a, b, plane);
-        storePlanes(code + 4 * step, step, c, d, plane);
-      }
+      storePlanes(code, step, a, b, plane);
+      storePlanes(code + 4 * step, step, c, d, plane);
       let sums = codeSums(a, b, c, d);
       sums = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
       store<f32>(pair, scale);

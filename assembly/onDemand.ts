@@ -7,7 +7,7 @@ import { groupRows, unpackGroups } from "./kGroups";
 import { q6_kRows, unpackQ6_K } from "./q6_k";
 
 export { int11RowsBytes, quantizeInt11 } from "./int11";
-export { quantizeBytesInWords, quantizeInt15 } from "./int15";
+export { quantizeBytes, quantizeBytesInWords, quantizeInt15 } from "./int15";
 export { linearLater } from "./linearLater";
 export { nibbleProductScratch, nibblesLater } from "./nibbleProduct";
 

@@ -15,11 +15,11 @@ export const linearInt8Kernel: WasmKernel = kernel<typeof linearInt8>("linearInt
   const bits = codeBits(w.dtype);
   const later = rows > 1 ? nibbleProducts.get(k) : undefined;
   if (bits === 4 && later) chooseNibbleSums(k, scratch);
-  const inWords = bits === 6 ? later?.bytesInWords : undefined;
-  const planes = bits === 8 || inWords ? 2 : 1;
+  const encode = bits === 6 ? later?.bytesInWords : bits === 8 ? undefined : later?.inBytes;
+  const planes = bits === 8 || (bits === 6 && later) ? 2 : 1;
   const padded = rows === 1 ? 1 : Math.ceil(rows / rowsAbreast) * rowsAbreast;
   const codes = scratch(padded * (planes + 1 / 4) * inFeatures);
-  if (inWords) inWords(x.ptr, codes, rows, inFeatures);
+  if (encode) encode(x.ptr, codes, rows, inFeatures);
   else k.quantizeInt8(x.ptr, codes, rows, inFeatures, planes);
   const work = scratch(k.linearInt8Scratch());
   k.linearInt8(codes, planes, w.ptr, dtypeNumber(w), out.ptr, rows, outFeatures, inFeatures, 0, outFeatures, work);

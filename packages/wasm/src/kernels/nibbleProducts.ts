@@ -39,5 +39,5 @@ export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf, b
     return true;
   };
 
-  return { along, across, bytesInWords: later.quantizeBytesInWords };
+  return { along, across, inBytes: later.quantizeBytes, bytesInWords: later.quantizeBytesInWords };
 }

@@ -32,6 +32,8 @@ export interface NibbleProducts {
   readonly along: CodedProduct;
   /** Across them, X W. */
   readonly across: CodedProduct;
+  /** `quantizeInt8` of more than one row in one plane, in less time. */
+  readonly inBytes: LaterKernels["quantizeBytes"];
   /** `quantizeInt8` in words of 16 bits, in which rows meet codes of 6 bits. */
   readonly bytesInWords: LaterKernels["quantizeBytesInWords"];
 }

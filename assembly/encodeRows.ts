@@ -1,0 +1,158 @@
+// Rows of floats as codes with a scale for each 32 numbers, four rows at a time, which spares
+// stores lane by lane: tiles as those of `quantizeInt8` and `quantizeInt15`. A part of onDemand.ts.
+import { laneSums } from "./byteProducts";
+import { firstHalves, lastHalves, storeTransposed, zipFirst, zipLast } from "./lanes";
+import { INT8_ROWS, int8RowBytes, rounded } from "./rowCodes";
+
+/** Bytes in one plane; bytes in words of 16 bits; codes of 15 bits in words; and of 11 bits. */
+export const BYTES: i32 = 0;
+export const BYTES_IN_WORDS: i32 = 1;
+export const WORDS: i32 = 2;
+export const ELEVEN: i32 = 3;
+
+/** The largest code of each kind: 2040 squared, by 2^15, is 127. */
+// @ts-ignore: decorator
+@inline
+export function largestCode(kind: i32): f32 {
+  return kind == ELEVEN ? 2040 : kind == WORDS ? 16383 : 127;
+}
+
+/**
+ * The largest bits of 32 floats without their signs, in parts: their order is that of the
+ * magnitudes, with NaN above all.
+ */
+// @ts-ignore: decorator
+@inline
+function partsOf(x: usize, magnitude: v128): v128 {
+  let most = v128.and(v128.load(x), magnitude);
+  for (let i: usize = 16; i < 128; i += 16) most = i32x4.max_s(most, v128.and(v128.load(x + i), magnitude));
+  return most;
+}
+
+/** The largest lane of each of four vectors. */
+// @ts-ignore: decorator
+@inline
+function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.max_s(zipFirst(a, b), zipLast(a, b));
+  const cd = i32x4.max_s(zipFirst(c, d), zipLast(c, d));
+  return i32x4.max_s(firstHalves(ab, cd), lastHalves(ab, cd));
+}
+
+/**
+ * What makes codes of numbers; 0 where it would be infinite. Rows of `quantizeInt8` have it
+ * infinite for numbers below 2^-121.
+ */
+// @ts-ignore: decorator
+@inline
+function factorsOf(kind: i32, most: v128, scales: v128): v128 {
+  const isByte = kind == BYTES || kind == BYTES_IN_WORDS;
+  const one = f32x4.splat(isByte ? 127 : 1);
+  const factors = f32x4.div(one, isByte ? most : scales);
+  if (kind == BYTES) return v128.and(factors, f32x4.ne(most, f32x4.splat(0)));
+  return v128.and(factors, f32x4.lt(factors, f32x4.splat(Infinity)));
+}
+
+/** Eight codes. */
+// @ts-ignore: decorator
+@inline
+function eight(x: usize, factor: v128, rounder: v128): v128 {
+  return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
+}
+
+/** Sixteen codes for bytes, and eight for words. */
+// @ts-ignore: decorator
+@inline
+function codesAt(kind: i32, x: usize, factor: v128, rounder: v128): v128 {
+  const low = eight(x, factor, rounder);
+  return kind == BYTES ? i8x16.narrow_i16x8_s(low, eight(x + 32, factor, rounder)) : low;
+}
+
+/** Adds such codes to four sums. */
+// @ts-ignore: decorator
+@inline
+function withCodes(kind: i32, sums: v128, codes: v128): v128 {
+  const words = kind == BYTES ? i16x8.extadd_pairwise_i8x16_s(codes) : codes;
+  return i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(words));
+}
+
+/**
+ * Quantises x [rows, k], k a multiple of 32. A tile of INT8_ROWS rows, the last filled up with
+ * zeros, holds its codes, four bytes or a pair of words of each row by turns, and for each 32
+ * numbers scale and scaled sum of each row. Of 11 bits it holds four codes of each row by turns,
+ * and scales alone. Returns 1 if a number is not finite.
+ */
+// @ts-ignore: decorator
+@inline
+export function encodeRows(kind: i32, x: usize, out: usize, rows: i32, k: i32): i32 {
+  const xrs = <usize>k << 2;
+  const codesBytes = <usize>(INT8_ROWS * k) << (kind == BYTES ? 0 : 1);
+  const tile = kind == ELEVEN ? codesBytes + <usize>(k >> 1) : <usize>INT8_ROWS * int8RowBytes(k, kind == BYTES ? 1 : 2);
+  // From memory: V8 would build constants anew at each use. 1.5 * 2^23 is what `rounded` adds.
+  store<i32>(out, 0x7fffffff);
+  store<i32>(out, 0x4b400000, 4);
+  const magnitude = v128.load32_splat(out);
+  const rounder = v128.load32_splat(out, 4);
+  let all = i32x4.splat(0);
+  for (; rows > 0; rows -= INT8_ROWS) {
+    // A row that is not there is another one times 0.
+    const there = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(rows));
+    let x1 = x + <usize>min(1, rows - 1) * xrs;
+    let x2 = x + <usize>min(2, rows - 1) * xrs;
+    let x3 = x + <usize>min(3, rows - 1) * xrs;
+    const next = x3 + xrs;
+    let code = out;
+    let pair = out + codesBytes;
+    for (const end = x + xrs; x < end; ) {
+      const most = v128.and(
+        largestLanes(partsOf(x, magnitude), partsOf(x1, magnitude), partsOf(x2, magnitude), partsOf(x3, magnitude)),
+        there,
+      );
+      all = i32x4.max_s(all, most);
+      const scales = f32x4.div(most, f32x4.splat(largestCode(kind)));
+      const factors = factorsOf(kind, most, scales);
+      const f0 = v128.shuffle<f32>(factors, factors, 0, 0, 0, 0);
+      const f1 = v128.shuffle<f32>(factors, factors, 1, 1, 1, 1);
+      const f2 = v128.shuffle<f32>(factors, factors, 2, 2, 2, 2);
+      const f3 = v128.shuffle<f32>(factors, factors, 3, 3, 3, 3);
+      let s0 = i32x4.splat(0);
+      let s1 = s0;
+      let s2 = s0;
+      let s3 = s0;
+      const step: usize = kind == BYTES ? 64 : 32;
+      for (const blockEnd = x + 128; x < blockEnd; x += step) {
+        const a = codesAt(kind, x, f0, rounder);
+        const b = codesAt(kind, x1, f1, rounder);
+        const c = codesAt(kind, x2, f2, rounder);
+        const d = codesAt(kind, x3, f3, rounder);
+        if (kind == ELEVEN) {
+          v128.store(code, firstHalves(a, b));
+          v128.store(code, firstHalves(c, d), 16);
+          v128.store(code, lastHalves(a, b), 32);
+          v128.store(code, lastHalves(c, d), 48);
+        } else {
+          storeTransposed(a, b, c, d, code, 16);
+          s0 = withCodes(kind, s0, a);
+          s1 = withCodes(kind, s1, b);
+          s2 = withCodes(kind, s2, c);
+          s3 = withCodes(kind, s3, d);
+        }
+        code += 64;
+        x1 += step;
+        x2 += step;
+        x3 += step;
+      }
+      if (kind == ELEVEN) {
+        v128.store(pair, scales);
+        pair += 16;
+        continue;
+      }
+      const sums = f32x4.mul(scales, f32x4.convert_i32x4_s(laneSums(s0, s1, s2, s3)));
+      v128.store(pair, zipFirst(scales, sums));
+      v128.store(pair, zipLast(scales, sums), 16);
+      pair += 32;
+    }
+    x = next;
+    out += tile;
+  }
+  return v128.any_true(i32x4.ge_s(all, i32x4.splat(0x7f800000))) ? 1 : 0;
+}
