@@ -15,13 +15,6 @@ export function int16ProductScratch(): i32 {
   return <i32>SUMS + (PANEL << 1) * DEPTH;
 }
 
-/** acc + the four sums of two products of 16-bit codes. */
-// @ts-ignore: decorator
-@inline
-function dotPairs(a: v128, b: v128, acc: v128): v128 {
-  return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
-}
-
 /** Adds the products of a row of a tile to its sums. */
 // @ts-ignore: decorator
 @inline
@@ -38,47 +31,41 @@ function tile(
   x: usize, scales: usize, panel: usize, panelScales: usize, step: usize, pairs: i32, sums: usize, srs: usize,
 ): void {
   for (; pairs > 0; pairs -= BLOCK / 2) {
-    let c00 = i32x4.splat(0);
-    let c01 = c00;
-    let c10 = c00;
-    let c11 = c00;
-    let c20 = c00;
-    let c21 = c00;
-    let c30 = c00;
-    let c31 = c00;
-    const end = x + (<usize>min(BLOCK / 2, pairs) << 4);
+    const last = x + (<usize>min(BLOCK / 2, pairs) << 4) - 16;
+    let w0 = v128.load(panel);
+    let w1 = v128.load(panel, 16);
+    let codes = v128.load32_splat(x);
+    let c00 = i32x4.dot_i16x8_s(codes, w0);
+    let c01 = i32x4.dot_i16x8_s(codes, w1);
+    codes = v128.load32_splat(x, 4);
+    let c10 = i32x4.dot_i16x8_s(codes, w0);
+    let c11 = i32x4.dot_i16x8_s(codes, w1);
+    codes = v128.load32_splat(x, 8);
+    let c20 = i32x4.dot_i16x8_s(codes, w0);
+    let c21 = i32x4.dot_i16x8_s(codes, w1);
+    codes = v128.load32_splat(x, 12);
+    let c30 = i32x4.dot_i16x8_s(codes, w0);
+    let c31 = i32x4.dot_i16x8_s(codes, w1);
     do {
-      let w0 = v128.load(panel);
-      let w1 = v128.load(panel, 16);
-      let codes = v128.load32_splat(x);
-      c00 = dotPairs(codes, w0, c00);
-      c01 = dotPairs(codes, w1, c01);
+      x += 16;
+      panel += 32;
+      w0 = v128.load(panel);
+      w1 = v128.load(panel, 16);
+      codes = v128.load32_splat(x);
+      c00 = i32x4.add(c00, i32x4.dot_i16x8_s(codes, w0));
+      c01 = i32x4.add(c01, i32x4.dot_i16x8_s(codes, w1));
       codes = v128.load32_splat(x, 4);
-      c10 = dotPairs(codes, w0, c10);
-      c11 = dotPairs(codes, w1, c11);
+      c10 = i32x4.add(c10, i32x4.dot_i16x8_s(codes, w0));
+      c11 = i32x4.add(c11, i32x4.dot_i16x8_s(codes, w1));
       codes = v128.load32_splat(x, 8);
-      c20 = dotPairs(codes, w0, c20);
-      c21 = dotPairs(codes, w1, c21);
+      c20 = i32x4.add(c20, i32x4.dot_i16x8_s(codes, w0));
+      c21 = i32x4.add(c21, i32x4.dot_i16x8_s(codes, w1));
       codes = v128.load32_splat(x, 12);
-      c30 = dotPairs(codes, w0, c30);
-      c31 = dotPairs(codes, w1, c31);
-      w0 = v128.load(panel, 32);
-      w1 = v128.load(panel, 48);
-      codes = v128.load32_splat(x, 16);
-      c00 = dotPairs(codes, w0, c00);
-      c01 = dotPairs(codes, w1, c01);
-      codes = v128.load32_splat(x, 20);
-      c10 = dotPairs(codes, w0, c10);
-      c11 = dotPairs(codes, w1, c11);
-      codes = v128.load32_splat(x, 24);
-      c20 = dotPairs(codes, w0, c20);
-      c21 = dotPairs(codes, w1, c21);
-      codes = v128.load32_splat(x, 28);
-      c30 = dotPairs(codes, w0, c30);
-      c31 = dotPairs(codes, w1, c31);
-      x += 32;
-      panel += 64;
-    } while (x < end);
+      c30 = i32x4.add(c30, i32x4.dot_i16x8_s(codes, w0));
+      c31 = i32x4.add(c31, i32x4.dot_i16x8_s(codes, w1));
+    } while (x < last);
+    x += 16;
+    panel += 32;
     const w = load<f32>(panelScales);
     addRow(sums, c00, c01, load<f32>(scales) * w);
     addRow(sums + srs, c10, c11, load<f32>(scales, 4) * w);
