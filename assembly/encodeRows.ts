@@ -39,7 +39,7 @@ function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * What makes codes of numbers; 0 where it would be infinite. Rows of `quantizeInt8` have it
+ * Factors that make codes of numbers; 0 where one would be infinite. Rows of `quantizeInt8` have it
  * infinite for numbers below 2^-121.
  */
 // @ts-ignore: decorator

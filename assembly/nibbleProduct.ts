@@ -364,7 +364,10 @@ function scaleRowsOf(format: i32, codes: usize, steps: usize, factors: usize, bl
   return scaleRows(false, codes, steps, factors, blocks, to);
 }
 
-/** `nibbleTile` likewise, each a function of its own: a test within would end the fusing of neighbours. */
+/**
+ * `nibbleTile` likewise, each a function of its own: a test within would end the fusing of
+ * neighbours.
+ */
 function fourTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
   nibbleTile(false, x, panel, blocks, sums);
 }

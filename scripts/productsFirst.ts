@@ -51,7 +51,7 @@ function isSum(code: Uint8Array, at: number): boolean {
   return isOneOf(products, code, at) && isOneOf(additions, code, at + 3) && set === localSet && local! < 128;
 }
 
-/** The place of the next product behind loads and uses of locals other than `sum`, if there is one. */
+/** The place of the next product behind loads and locals other than `sum`, if there is one. */
 function productAfter(code: Uint8Array, from: number, sum: number): number | undefined {
   let at = from;
   for (let read = 0; read < most; read++) {
