@@ -35,8 +35,8 @@ export interface AdapterPlace {
   holds(path: string, files: readonly AdapterFile[]): Promise<boolean>;
   /**
    * Reads whole files of a folder, all as they are at one moment. Null if one of them changed since
-   * it was looked at, or changes meanwhile. Throws ServingError `invalid_request` where one lies
-   * outside of the place.
+   * it was looked at, or changes meanwhile. The bytes are the caller's, who may free them. Throws
+   * ServingError `invalid_request` where one lies outside of the place.
    */
   read(path: string, files: readonly AdapterFile[]): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
   /** Reads the manifest; "same" if its tag is still `known`, null where there is none. */

@@ -52,13 +52,14 @@ export interface AdapterHost {
    * Puts a version on the model. Returns the bytes that its tensors take and its method, as in
    * `peft_type`. Throws ServingError `adapter_refused` for files that do not fit the model and for
    * methods that cannot differ from row to row; the model is then as before. With `values`, the
-   * numbers of these files, it may take the place of a version of the same layout that has left.
+   * numbers of these files, it may take the place of a version of the same layout that has left;
+   * `copied` is true then, and the memory of the files no longer needed.
    */
   load(
     version: string,
     files: AdapterFiles,
     values?: AdapterValues,
-  ): Promise<{ readonly bytes: number; readonly method: string }>;
+  ): Promise<{ readonly bytes: number; readonly method: string; readonly copied: boolean }>;
   /**
    * Takes a version off the model, frees its tensors and forgets the prefixes cached for it. A
    * version that gives way to another may leave its tensors to the next load, which takes or frees

@@ -619,6 +619,27 @@ test("an adapter that waits for memory is read once", async () => {
   expect(looks).toEqual(["f1", "f2", "f3", "f1 again"]);
 });
 
+test("the memory of weights that the model has copied is freed, and they are read again when needed", async () => {
+  for (const [i, path] of ["a", "b"].entries()) await put(path, i);
+  const given = folderPlace(root);
+  const weights: Uint8Array[] = [];
+  const read: AdapterPlace["read"] = async (path, files) => {
+    const contents = await given.read(path, files);
+    weights.push(contents!.at(-1)!);
+    return contents;
+  };
+  const first = await server({ place: { ...given, read } });
+  await first.use("a");
+  expect(weights[0].length).toBeGreaterThan(0);
+  const { store, host, use } = await server({ place: { ...given, read }, maxAdapterBytes: 700 });
+  host.copies = true;
+  const versions = await Promise.all(["b", "a", "b"].map((name) => use(name)));
+  expect(versions[0]).toBe(versions[2]);
+  expect([await use("a"), await use("b")]).toEqual([versions[1], versions[0]]);
+  expect(weights.slice(1).every(({ length }) => length === 0)).toBe(true);
+  expect(store.stats()).toMatchObject({ resident: 1, failures: 0 });
+});
+
 test("of a known folder the weights alone are read again, unless a file has changed", async () => {
   await put("a", 1, tinyLora({ r: 32 }));
   await put("b", 2, tinyLora({ r: 32 }));

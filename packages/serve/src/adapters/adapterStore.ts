@@ -15,6 +15,8 @@ import {
   type AdapterFolder,
   findAdapter,
   folderState,
+  freeWeights,
+  isFreed,
   readAdapter,
   refused,
 } from "./readAdapter.ts";
@@ -130,7 +132,7 @@ export class AdapterStore implements AdapterSource {
     this.#residents = new ResidentAdapters({
       ...{ maxBytes, patienceMs, clock },
       unload: (version, options) => this.#onHost(() => this.#takeOff(version, options)),
-      isPinned: (version) => this.#pinned.has(version),
+      pinned: () => this.#pinned,
       isWanted: (version) => this.#wanted.has(version),
     });
   }
@@ -303,11 +305,14 @@ export class AdapterStore implements AdapterSource {
     let held = content;
     const lease = this.#residents.acquire(version, found.weights.size, () =>
       this.#remembering(key, path, async () => {
-        const read = held ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes, found)));
+        const waited = held && !isFreed(held) ? held : undefined;
+        const read = waited ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes, found)));
         if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
         const values = await this.#checks.check(read, name);
         const files = memoryFiles(read.files, `LoRA adapter '${name}'`);
-        return this.#onHost(() => this.#host.load(version, files, values));
+        const loaded = await this.#onHost(() => this.#host.load(version, files, values));
+        if (loaded.copied) freeWeights(read);
+        return loaded;
       }),
     );
     // Where much waits already, files are read again later: who waits should take little memory.

@@ -92,6 +92,19 @@ export async function readAdapter(
 }
 
 /**
+ * Frees the memory of an adapter's weights. Garbage collectors come late for much memory that small
+ * objects hold, and then stop all else for long.
+ */
+export function freeWeights({ weights }: AdapterContent): void {
+  weights.buffer.transfer(0);
+}
+
+/** True for a content whose weights were freed. */
+export function isFreed({ weights }: AdapterContent): boolean {
+  return weights.buffer.detached;
+}
+
+/**
  * Returns the state of a folder, which changes with any of its files; null where the place does not
  * answer.
  */

@@ -27,7 +27,7 @@ class Model {
           if (givesWay) this.gaveWay.push(version);
           this.on.delete(version);
         }),
-      isPinned: (version) => this.pinned.has(version),
+      pinned: () => this.pinned,
       isWanted: (version) => !this.unwanted.has(version),
     });
   }

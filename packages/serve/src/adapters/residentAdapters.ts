@@ -2,7 +2,7 @@ import type { ServingError } from "../api.ts";
 import type { AdapterLease } from "./adapterSource.ts";
 import { refused } from "./readAdapter.ts";
 import type { StoreClock } from "./storeClock.ts";
-import { UseCounts } from "./useCounts.ts";
+import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 
 /** A version on the model. */
 export interface ResidentAdapter {
@@ -21,7 +21,8 @@ export interface ResidentOptions {
   readonly clock: StoreClock;
   /** Takes a version off the model, perhaps to make room for a load. Does not throw. */
   readonly unload: (version: string, options: { readonly givesWay: boolean }) => Promise<void>;
-  readonly isPinned: (version: string) => boolean;
+  /** The versions that never give way. */
+  readonly pinned: () => ReadonlySet<string>;
   /** False for a version that no name means any more: it leaves with its last lease. */
   readonly isWanted: (version: string) => boolean;
 }
@@ -34,6 +35,8 @@ interface Resident {
   bytes: number;
   method: string;
   leases: number;
+  /** Its count of uses. */
+  uses: number;
   state: "loading" | "ready" | "leaving";
   /** It takes no more leases, so that a load that waited long gets its memory. */
   draining: boolean;
@@ -137,7 +140,7 @@ export class ResidentAdapters {
 
   #lease(resident: Resident): AdapterLease {
     let released = false;
-    this.#uses.count(resident.version);
+    resident.uses = this.#uses.count(resident.version);
     return {
       version: resident.version,
       release: () => {
@@ -194,16 +197,23 @@ export class ResidentAdapters {
 
   /** Returns true if there is room for a load; else starts to evict what may go. */
   #makeRoom(head: Waiting): boolean {
-    const { maxBytes, isPinned } = this.#options;
-    let free = maxBytes - this.bytes;
+    let free = this.#options.maxBytes - this.bytes;
     if (head.bytes <= free) return true;
-    for (const { state, bytes } of this.#residents.values()) if (state === "leaving") free += bytes;
+    const pinned = this.#options.pinned();
+    const [idle, leased]: Resident[][] = [[], []];
+    let idleBytes = 0;
+    for (const resident of this.#residents.values()) {
+      if (resident.state === "leaving") free += resident.bytes;
+      if (resident.state !== "ready" || pinned.has(resident.version)) continue;
+      if (resident.leases > 0) leased.push(resident);
+      else {
+        idle.push(resident);
+        idleBytes += resident.bytes;
+      }
+    }
     if (head.bytes <= free) return false;
-    const able = [...this.#residents.values()].filter((one) => one.state === "ready" && !isPinned(one.version));
-    const idle = able.filter(({ leases }) => leases === 0);
-    const idleBytes = idle.reduce((sum, { bytes }) => sum + bytes, 0);
     if (head.bytes <= free + idleBytes) {
-      for (const victim of this.#inTurn(idle)) {
+      for (const victim of inTurn(idle)) {
         if (head.bytes <= free) break;
         free += victim.bytes;
         this.evictions++;
@@ -211,7 +221,7 @@ export class ResidentAdapters {
       }
     } else if (this.#patience?.head === head && this.#patience.over) {
       free += idleBytes;
-      for (const victim of this.#inTurn(able.filter(({ leases }) => leases > 0))) {
+      for (const victim of inTurn(leased)) {
         if (head.bytes <= free) break;
         free += victim.bytes;
         victim.draining = true;
@@ -220,15 +230,9 @@ export class ResidentAdapters {
     return false;
   }
 
-  /** Gives versions in the order in which they leave: those first that are to leave already. */
-  *#inTurn(able: readonly Resident[]): Generator<Resident, void, void> {
-    yield* this.#uses.leastFirst(able.filter(({ draining }) => draining));
-    yield* this.#uses.leastFirst(able.filter(({ draining }) => !draining));
-  }
-
   #start(waiting: Waiting): void {
     const resident: Resident = {
-      ...{ version: waiting.version, bytes: waiting.bytes, method: "", leases: 0 },
+      ...{ version: waiting.version, bytes: waiting.bytes, method: "", leases: 0, uses: unused },
       ...{ state: "loading" as const, draining: false },
     };
     this.#residents.set(waiting.version, resident);
@@ -277,7 +281,7 @@ export class ResidentAdapters {
 
   #pinnedBytes(): number {
     let sum = 0;
-    for (const { version, bytes } of this.#residents.values()) if (this.#options.isPinned(version)) sum += bytes;
+    for (const version of this.#options.pinned()) sum += this.#residents.get(version)?.bytes ?? 0;
     return sum;
   }
 
@@ -302,4 +306,10 @@ export class ResidentAdapters {
     });
     this.#patience = patience;
   }
+}
+
+/** Gives versions in the order in which they leave: those first that are to leave already. */
+function* inTurn(able: readonly Resident[]): Generator<Resident, void, void> {
+  yield* leastFirst(able.filter(({ draining }) => draining));
+  yield* leastFirst(able.filter(({ draining }) => !draining));
 }

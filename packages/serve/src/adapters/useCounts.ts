@@ -13,28 +13,32 @@ export class UseCounts {
   readonly #counts = new Map<string, number>();
   #uses = 0;
 
-  /** Counts a use. */
-  count(version: string): void {
+  /** Counts a use, and returns the version's count. */
+  count(version: string): number {
     const now = this.#uses++ / halfLife;
     const before = this.#counts.get(version);
+    const count = before === undefined ? now : now + Math.log2(1 + 2 ** (before - now));
     this.#counts.delete(version);
-    this.#counts.set(version, before === undefined ? now : now + Math.log2(1 + 2 ** (before - now)));
+    this.#counts.set(version, count);
     for (const oldest of this.#counts.keys()) {
       if (this.#counts.size <= most) break;
       this.#counts.delete(oldest);
     }
+    return count;
   }
+}
 
-  /**
-   * Gives versions in the order of their counts; of those used once, the oldest comes first. Mostly
-   * one is enough, so that the others are put in order only when they are asked for.
-   */
-  *leastFirst<T extends { readonly version: string }>(versions: readonly T[]): Generator<T> {
-    const counts = versions.map(({ version }) => this.#counts.get(version) ?? -1);
-    let least = 0;
-    for (let i = 1; i < counts.length; i++) if (counts[i] < counts[least]) least = i;
-    if (counts.length > 0) yield versions[least];
-    const others = [...counts.keys()].filter((i) => i !== least).sort((a, b) => counts[a] - counts[b]);
-    for (const i of others) yield versions[i];
-  }
+/** The count of a version without a use. */
+export const unused = -1;
+
+/**
+ * Gives things in the order of their counts of uses; of those used once, the oldest comes first.
+ * Mostly one is enough, so that the others are put in order only when they are asked for.
+ */
+export function* leastFirst<T extends { readonly uses: number }>(things: readonly T[]): Generator<T> {
+  if (things.length === 0) return;
+  let least = things[0];
+  for (const thing of things) if (thing.uses < least.uses) least = thing;
+  yield least;
+  yield* things.filter((thing) => thing !== least).sort((a, b) => a.uses - b.uses);
 }

@@ -68,12 +68,13 @@ export class ModelAdapters implements AdapterHost {
     return names;
   }
 
-  load(version: string, files: AdapterFiles, values?: AdapterValues): Promise<{ bytes: number; method: string }> {
+  load(version: string, files: AdapterFiles, values?: AdapterValues): ReturnType<AdapterHost["load"]> {
     return this.#turnstile.pass(async () => {
-      const seat = (values && this.#reseat(values)) ?? (await this.#newSeat(files, values?.layout));
+      const taken = values && this.#reseat(values);
+      const seat = taken ?? (await this.#newSeat(files, values?.layout));
       this.#seats.set(version, seat);
       this.#lastNames = null;
-      return { bytes: seat.bytes, method: seat.method };
+      return { bytes: seat.bytes, method: seat.method, copied: taken !== undefined };
     });
   }
 

@@ -42,12 +42,14 @@ export class TinyHost implements AdapterHost {
   readonly calls: string[] = [];
   /** Awaited by each load, to hold it up. */
   gate: Promise<void> = Promise.resolve();
+  /** True to say that files are no longer needed after a load, which they are not here. */
+  copies = false;
 
   get versions(): readonly string[] {
     return [...this.peft.peftConfig.keys()];
   }
 
-  async load(version: string, files: Parameters<AdapterHost["load"]>[1]): Promise<{ bytes: number; method: string }> {
+  async load(version: string, files: Parameters<AdapterHost["load"]>[1]): ReturnType<AdapterHost["load"]> {
     this.calls.push(`load ${version.slice(0, 4)}`);
     await this.gate;
     await this.peft.loadAdapter(files, version).catch((error) => {
@@ -55,7 +57,7 @@ export class TinyHost implements AdapterHost {
     });
     let bytes = 0;
     for (const tensor of this.peft.base_model.trained(version).values()) bytes += 4 * tensor.size;
-    return { bytes, method: this.peft.peftConfig.get(version)!.peftType };
+    return { bytes, method: this.peft.peftConfig.get(version)!.peftType, copied: this.copies };
   }
 
   async unload(version: string): Promise<void> {
