@@ -2,6 +2,7 @@ import { absent } from "./absent.ts";
 import { missingFile, type WritableFiles } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { replaceFolder } from "./replaceFolder.ts";
+import { sourceInto } from "./sourceInto.ts";
 import { writeFolder } from "./writeFolder.ts";
 
 /**
@@ -32,15 +33,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
       const bytes = await size(name);
       if (bytes === undefined) throw await missingFile(files, name);
       const file = join(path, name);
-      return {
-        size: bytes,
-        read: async (offset, length) => {
-          const room = new Uint8Array(length);
-          await readRange(file, offset, room);
-          return room;
-        },
-        readInto: (offset, room) => readRange(file, offset, room),
-      };
+      return sourceInto(bytes, (offset, room) => readRange(file, offset, room));
     },
     list: async (inner = "") => {
       const entries = (await fs.readdir(join(path, inner), { withFileTypes: true }).catch(absent)) ?? [];

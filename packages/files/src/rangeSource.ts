@@ -1,5 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
 import { InterruptedBody, reasonOf } from "./interruptedBody.ts";
+import { sourceInto } from "./sourceInto.ts";
 
 /** A file on a server that answers Range requests. */
 interface RangedFile {
@@ -73,15 +74,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
     }
   }
 
-  return {
-    size,
-    readInto,
-    read: async (offset, length) => {
-      const room = new Uint8Array(length);
-      await readInto(offset, room);
-      return room;
-    },
-  };
+  return sourceInto(size, readInto);
 }
 
 /** The pieces of a body. Throws `InterruptedBody` where the connection breaks. */

@@ -1,4 +1,5 @@
 import type { ByteSource } from "@lowrank/core";
+import { sourceInto } from "../sourceInto.ts";
 
 /** Bytes of a file that are asked for and kept together. */
 export const blockBytes: number = 1 << 22;
@@ -27,13 +28,5 @@ export function blockSource(size: number, block: (index: number) => Promise<Uint
     }
   }
 
-  return {
-    size,
-    readInto,
-    read: async (offset, length) => {
-      const room = new Uint8Array(length);
-      await readInto(offset, room);
-      return room;
-    },
-  };
+  return sourceInto(size, readInto);
 }

@@ -1,0 +1,14 @@
+import type { ByteSource } from "@lowrank/core";
+
+/** Returns a source of `size` bytes by a function that reads as many as there is room for. */
+export function sourceInto(size: number, readInto: NonNullable<ByteSource["readInto"]>): ByteSource {
+  return {
+    size,
+    readInto,
+    read: async (offset, length) => {
+      const room = new Uint8Array(length);
+      await readInto(offset, room);
+      return room;
+    },
+  };
+}
