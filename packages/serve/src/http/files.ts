@@ -82,7 +82,7 @@ export function addFiles(
     answer: async (c) => {
       const file = await fileOf(c);
       const pieces = files.content(file)[Symbol.asyncIterator]();
-      const body = new ReadableStream<Uint8Array>({
+      const source: UnderlyingDefaultSource<Uint8Array> = {
         pull: async (controller) => {
           const { done, value } = await pieces.next();
           if (done) controller.close();
@@ -91,7 +91,9 @@ export function addFiles(
         cancel: async () => {
           await pieces.return?.(undefined);
         },
-      });
+      };
+      // Nothing is opened before it is read: the body of an answer to HEAD never is.
+      const body = new ReadableStream(source, { highWaterMark: 0 });
       const headers = { "content-type": "application/octet-stream", "content-length": String(file.bytes) };
       return new Response(body, { headers });
     },

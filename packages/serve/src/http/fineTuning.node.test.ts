@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import fs, { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { folderPlace } from "../adapters/folderPlace.ts";
 import { FileStore } from "../jobs/fileStore.ts";
 import { fineTuneWorker, keepFilled } from "../jobs/fineTuneWorker.ts";
@@ -24,6 +24,8 @@ const keys = [
 ];
 
 let folder: string;
+/** The folder of a test's store. */
+let own: string;
 let app: ServingApp;
 let jobs: JobStore;
 let files: FileStore;
@@ -34,7 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 beforeEach(async () => {
-  const own = join(folder, crypto.randomUUID());
+  own = join(folder, crypto.randomUUID());
   const objects = folderObjects(own);
   [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue({ attempts: 2, backoffMs: 10 })];
   const limits = { uploadBytes: 2000, files: 4, jobs: 2, uploadPauseSeconds: 0.2 };
@@ -79,6 +81,11 @@ describe("files", () => {
     expect([response.status, file.bytes, file.filename]).toEqual([200, 3 * line.length, "train.jsonl"]);
     const content = await app.request(`/v1/files/${file.id}/content`, { headers: bearer("red") });
     expect(await content.text()).toBe(line.repeat(3));
+    const opened = vi.spyOn(fs, "open");
+    const head = await app.request(`/v1/files/${file.id}/content`, { method: "HEAD", headers: bearer("red") });
+    expect([head.status, head.headers.get("content-length")]).toEqual([200, `${3 * line.length}`]);
+    expect(opened).not.toHaveBeenCalled();
+    opened.mockRestore();
     expect((await get(`/v1/files/${file.id}`)).body).toEqual(file);
     expect((await get(`/v1/files/${file.id}`, "red", "DELETE")).body).toEqual({
       id: file.id,
@@ -161,6 +168,9 @@ describe("files", () => {
     ).toBe(400);
     expect((await send("{}", "red", { "content-type": "application/json" })).status).toBe(415);
     await expect.poll(() => files.objects.list("")).toEqual([]);
+    // Nor are files left that were written in part: their writers have ended.
+    const entries = async () => readdir(own, { recursive: true, withFileTypes: true });
+    await expect.poll(async () => (await entries()).filter((entry) => entry.isFile())).toEqual([]);
   });
 
   test("are as many as a key may have", async () => {

@@ -41,6 +41,7 @@ export async function readUpload<T>(
   });
   const fields: Record<string, string> = Object.create(null);
   let taking: Promise<T> | null = null;
+  let part: { destroy(error: Error): unknown } | null = null;
   const ended = new Promise<void>((resolve, reject) => {
     parser.on("field", (name, value) => {
       fields[name] = value;
@@ -57,6 +58,7 @@ export async function readUpload<T>(
         for await (const piece of stream) yield piece as Uint8Array;
         if (stream.truncated) throw tooLarge(limits);
       };
+      part = stream;
       taking = take(content(), filename);
       taking.catch(reject);
     });
@@ -84,7 +86,8 @@ export async function readUpload<T>(
   } catch (error) {
     void reader.cancel(error).catch(() => undefined);
     parser.destroy();
-    // Neither is waited for: what was taken of a form that stopped ends when its stream does.
+    // A parser leaves its part open, and who takes that would wait for ever. Nobody waits for them.
+    (part as { destroy(error: Error): unknown } | null)?.destroy(error as Error);
     (taking as Promise<T> | null)?.then(discard).catch(() => undefined);
     throw toHttpError(error).with({ closes: true });
   }
