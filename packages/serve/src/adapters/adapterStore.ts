@@ -1,29 +1,17 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
-import { memoryFiles } from "@lowrank/files";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { type ServedAdapter, ServingError, type ServingStats } from "../api.ts";
-import { AdapterChecks } from "./adapterChecks.ts";
+import { AdapterLoads } from "./adapterLoads.ts";
 import { type AdapterPlace, isOfJobs, isUnavailable } from "./adapterPlace.ts";
 import type { AdapterHost, AdapterLease, AdapterSource } from "./adapterSource.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
-import { Failures } from "./failures.ts";
 import { FoundAdapters } from "./foundAdapters.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
 import { ManifestWatch } from "./manifestWatch.ts";
-import {
-  type AdapterContent,
-  type AdapterFolder,
-  findAdapter,
-  folderState,
-  freeWeights,
-  isFreed,
-  readAdapter,
-  refused,
-} from "./readAdapter.ts";
-import { ResidentAdapters } from "./residentAdapters.ts";
+import { type AdapterContent, findAdapter } from "./readAdapter.ts";
+import type { ResidentAdapters } from "./residentAdapters.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
-import { adapterNotFound, alreadyLoaded, closing, forbidden, OtherFiles } from "./storeErrors.ts";
-import { turns } from "./turns.ts";
+import { adapterNotFound, alreadyLoaded, forbidden, OtherFiles } from "./storeErrors.ts";
 
 /** Options of `adapterStore`. */
 export interface AdapterStoreOptions extends AdapterRules {
@@ -54,22 +42,6 @@ const storeKeys: OptionKeys<AdapterStoreOptions> = {
   ...({ pollMs: true, failureMs: true, patienceMs: true, onWarning: true, clock: true } as const),
 };
 
-/** A version to put on the model. */
-interface Target {
-  readonly path: string;
-  readonly version: string;
-  /** Its files, where they were looked at a moment ago. */
-  readonly folder?: AdapterFolder | null;
-  /** Its content, where that was read already. */
-  readonly content?: AdapterContent;
-}
-
-/** Adapters that are read at the same time. */
-const readsAtOnce = 16;
-
-/** Bytes of content that may wait for memory on the model, so that they need not be read again. */
-const mostWaiting = 16 << 20;
-
 /**
  * Returns the `adapters` of `createEngine`: the store's adapters by name. They are loaded on first
  * use, under a budget of memory, and every server on the place follows its manifest.
@@ -89,20 +61,12 @@ export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) 
  * on the place through its manifest.
  */
 export class AdapterStore implements AdapterSource {
-  readonly #host: AdapterHost;
-  readonly #checks: AdapterChecks;
-  readonly #maxBytes: number;
   readonly #place: AdapterPlace;
   readonly #onWarning: OnWarning;
   readonly #watch: ManifestWatch;
   readonly #found: FoundAdapters;
-  readonly #failures: Failures;
-  #failed = 0;
+  readonly #loads: AdapterLoads;
   readonly #residents: ResidentAdapters;
-  readonly #reading = turns(readsAtOnce);
-  readonly #onHost = turns(1);
-  /** The bytes of content that waits. */
-  #waiting = 0;
   /** The last load or unload of each name that is under way. */
   readonly #changes = new Map<string, Promise<unknown>>();
   /** The last warning about each pinned name. */
@@ -110,7 +74,6 @@ export class AdapterStore implements AdapterSource {
   /** The versions that names mean, and those of them that are pinned. */
   #wanted = new Set<string>();
   #pinned: ReadonlySet<string> = new Set();
-  #closed = false;
 
   constructor(host: AdapterHost, options: AdapterStoreOptions) {
     const { place, maxAdapterBytes: maxBytes, pollMs = 5000, failureMs = 30_000, patienceMs = 2000 } = options;
@@ -118,9 +81,6 @@ export class AdapterStore implements AdapterSource {
     if (!(maxBytes > 0)) {
       throw new Error(`adapterStore: maxAdapterBytes is ${maxBytes}; expected a number of bytes above 0`);
     }
-    this.#host = host;
-    this.#checks = new AdapterChecks(options, onWarning);
-    this.#maxBytes = maxBytes;
     this.#place = place;
     this.#onWarning = onWarning;
     this.#watch = new ManifestWatch({ place, clock, pollMs, onWarning, onLook: () => this.#looked() });
@@ -128,13 +88,12 @@ export class AdapterStore implements AdapterSource {
       ...{ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() },
       onAdded: (path, version) => this.#named(path, version),
     });
-    this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
-    this.#residents = new ResidentAdapters({
-      ...{ maxBytes, patienceMs, clock },
-      unload: (version, options) => this.#onHost(() => this.#takeOff(version, options)),
+    this.#loads = new AdapterLoads({
+      ...{ host, place, clock, rules: options, maxBytes, pollMs, failureMs, patienceMs, onWarning },
       pinned: () => this.#pinned,
       isWanted: (version) => this.#wanted.has(version),
     });
+    this.#residents = this.#loads.residents;
   }
 
   /**
@@ -146,7 +105,7 @@ export class AdapterStore implements AdapterSource {
   }
 
   async acquire(name: string, { tenant }: { readonly tenant: string }): Promise<AdapterLease> {
-    this.#checkOpen();
+    this.#loads.checkOpen();
     const known = await this.#watch.current();
     // A name that is no path may have come into the manifest a moment ago.
     const isNew = entryOf(known, name) === undefined && !this.#isPath(name);
@@ -177,10 +136,10 @@ export class AdapterStore implements AdapterSource {
     return this.#inTurn(name, async () => {
       await this.#watch.refresh();
       checkFree(await this.#watch.current(), name, replace);
-      const content = await readAdapter(this.#place, folder, this.#maxBytes);
+      const content = await this.#loads.read(folder);
       const { version } = content;
-      this.#failures.forget(failureKey(folder, version));
-      const lease = await this.#onModel(name, { path: folder, version, content });
+      this.#loads.forgetFailure(folder, version);
+      const lease = await this.#loads.onModel(name, { path: folder, version, content });
       try {
         const { method } = this.#residents.get(version)!;
         const wanted: ManifestEntry = { path: folder, version, method, ...(pin && { pinned: true }) };
@@ -220,21 +179,20 @@ export class AdapterStore implements AdapterSource {
     // Of thousands of folders only those that the manifest names are gone through.
     const others = () => this.#found.count - Object.keys(adapters).filter((path) => this.#found.has(path)).length;
     const found = discover ? others() : 0;
-    const [registered, failures] = [named + found, this.#failed];
+    const [registered, failures] = [named + found, this.#loads.failed];
     return { registered, resident: ready.length, bytes, hits, loads, evictions, failures };
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     this.#watch.close();
-    this.#residents.close(closing());
+    this.#loads.close();
   }
 
   async #acquireNamed(name: string, entry: ManifestEntry, tenant: string): Promise<AdapterLease> {
     const joined = this.#residents.join(entry.version);
     if (joined) return joined;
     try {
-      return await this.#onModel(name, { path: this.#place.pathOf(entry.path), version: entry.version });
+      return await this.#loads.onModel(name, { path: this.#place.pathOf(entry.path), version: entry.version });
     } catch (error) {
       if (!(error instanceof OtherFiles)) throw error;
       // Another server may have swapped it, and this one not have seen that.
@@ -261,11 +219,9 @@ export class AdapterStore implements AdapterSource {
 
   /** Looks at a folder, and returns a lease on its present version, or on one from before. */
   async #lookAgain(name: string, path: string, attempts = 2): Promise<AdapterLease> {
-    const key = failureKey(path);
-    await this.#failures.check(key, () => folderState(this.#place, path));
-    const look = await this.#remembering(key, path, () => this.#reading(() => this.#found.look(path)));
+    const look = await this.#loads.look(path, () => this.#found.look(path));
     try {
-      if ("version" in look) return await this.#onModel(name, { path, ...look });
+      if ("version" in look) return await this.#loads.onModel(name, { path, ...look });
       return await this.#acceptNew(name, path, look.content);
     } catch (error) {
       if (!(error instanceof OtherFiles) || attempts === 1) throw error;
@@ -277,7 +233,7 @@ export class AdapterStore implements AdapterSource {
 
   async #acceptNew(name: string, path: string, content: AdapterContent): Promise<AdapterLease> {
     try {
-      const lease = await this.#onModel(name, { path, version: content.version, content });
+      const lease = await this.#loads.onModel(name, { path, version: content.version, content });
       this.#found.accept(path, content, this.#residents.get(content.version)!.method);
       return lease;
     } catch (error) {
@@ -286,7 +242,7 @@ export class AdapterStore implements AdapterSource {
       const joined = before && !isUnavailable(error) && this.#residents.join(before.version);
       if (!joined) {
         // Else the next request would read the files again, only to see their version.
-        await this.#remember(failureKey(path), path, error as ServingError);
+        await this.#loads.remember(path, error as ServingError);
         throw error;
       }
       this.#found.keep(path, content);
@@ -294,60 +250,6 @@ export class AdapterStore implements AdapterSource {
       this.#onWarning({ code: "changed-adapter", message });
       return joined;
     }
-  }
-
-  /** A lease on a version, which is read, checked and put on the model if it is not there. */
-  async #onModel(name: string, { path, version, content, folder = content?.folder }: Target): Promise<AdapterLease> {
-    const key = failureKey(path, version);
-    await this.#failures.check(key, () => folderState(this.#place, path));
-    const found = folder ?? (await this.#remembering(key, path, () => findAdapter(this.#place, path)));
-    this.#checkOpen();
-    let held = content;
-    const lease = this.#residents.acquire(version, found.weights.size, () =>
-      this.#remembering(key, path, async () => {
-        const waited = held && !isFreed(held) ? held : undefined;
-        const read = waited ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes, found)));
-        if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
-        const values = await this.#checks.check(read, name);
-        const files = memoryFiles(read.files, `LoRA adapter '${name}'`);
-        const loaded = await this.#onHost(() => this.#host.load(version, files, values));
-        if (loaded.copied) freeWeights(read);
-        return loaded;
-      }),
-    );
-    // Where much waits already, files are read again later: who waits should take little memory.
-    const size = held ? found.weights.size : 0;
-    if (this.#waiting + size > mostWaiting) {
-      held = undefined;
-      return lease;
-    }
-    this.#waiting += size;
-    return lease.finally(() => {
-      this.#waiting -= size;
-    });
-  }
-
-  /** Runs work on an adapter, and remembers its failure unless trying again may help. */
-  async #remembering<T>(key: string, path: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (cause) {
-      const error = cause instanceof ServingError ? cause : refused((cause as Error).message);
-      this.#failed++;
-      await this.#remember(key, path, error);
-      throw error;
-    }
-  }
-
-  async #remember(key: string, path: string, error: ServingError): Promise<void> {
-    if (!isUnavailable(error)) this.#failures.add(key, error, await folderState(this.#place, path));
-  }
-
-  async #takeOff(version: string, options: { readonly givesWay: boolean }): Promise<void> {
-    await this.#host.unload(version, options).catch((error) => {
-      const message = `adapter version ${version} could not be taken off the model: ${(error as Error).message}`;
-      this.#onWarning({ code: "stuck-adapter", message });
-    });
   }
 
   /** Goes by the manifest as it stands: what no name means leaves, what is pinned comes. */
@@ -359,7 +261,7 @@ export class AdapterStore implements AdapterSource {
       this.#acquireNamed(name, entry, "").then(
         ({ release }) => release(),
         (error: Error) => {
-          if (this.#closed || this.#warned.get(name) === error.message) return;
+          if (this.#loads.closed || this.#warned.get(name) === error.message) return;
           this.#warned.set(name, error.message);
           this.#onWarning({
             code: "pinned-adapter",
@@ -427,7 +329,7 @@ export class AdapterStore implements AdapterSource {
 
   /** Runs loads and unloads of one name one after the other. */
   async #inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
-    this.#checkOpen();
+    this.#loads.checkOpen();
     const before = this.#changes.get(name);
     const running = (before ?? Promise.resolve()).catch(() => undefined).then(change);
     this.#changes.set(name, running);
@@ -436,10 +338,6 @@ export class AdapterStore implements AdapterSource {
     } finally {
       if (this.#changes.get(name) === running) this.#changes.delete(name);
     }
-  }
-
-  #checkOpen(): void {
-    if (this.#closed) throw closing();
   }
 }
 
@@ -451,8 +349,4 @@ function checkName(name: string): void {
 
 function checkFree(manifest: Manifest, name: string, replace: boolean): void {
   if (!replace && entryOf(manifest, name)) throw alreadyLoaded(name);
-}
-
-function failureKey(path: string, version = ""): string {
-  return `${path} ${version}`;
 }

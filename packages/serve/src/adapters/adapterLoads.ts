@@ -1,0 +1,177 @@
+import { memoryFiles } from "@lowrank/files";
+import type { OnWarning } from "@lowrank/peft";
+import { ServingError } from "../api.ts";
+import { AdapterChecks } from "./adapterChecks.ts";
+import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
+import type { AdapterHost, AdapterLease } from "./adapterSource.ts";
+import type { AdapterRules } from "./checkAdapter.ts";
+import { Failures } from "./failures.ts";
+import {
+  type AdapterContent,
+  type AdapterFolder,
+  findAdapter,
+  folderState,
+  freeWeights,
+  isFreed,
+  readAdapter,
+  refused,
+} from "./readAdapter.ts";
+import { ResidentAdapters, type ResidentOptions } from "./residentAdapters.ts";
+import { closing, OtherFiles } from "./storeErrors.ts";
+import { turns } from "./turns.ts";
+
+/** Options of `AdapterLoads`. */
+interface LoadOptions extends Omit<ResidentOptions, "unload"> {
+  readonly host: AdapterHost;
+  readonly place: AdapterPlace;
+  readonly rules: AdapterRules;
+  /** Milliseconds between two looks at a folder that has failed, and for which it is refused. */
+  readonly pollMs: number;
+  readonly failureMs: number;
+  readonly onWarning: OnWarning;
+}
+
+/** A version to put on the model. */
+interface Target {
+  readonly path: string;
+  readonly version: string;
+  /** Its files, where they were looked at a moment ago. */
+  readonly folder?: AdapterFolder | null;
+  /** Its content, where that was read already. */
+  readonly content?: AdapterContent;
+}
+
+/** Adapters that are read at the same time. */
+const readsAtOnce = 16;
+
+/** Bytes of content that may wait for memory on the model, so that they need not be read again. */
+const mostWaiting = 16 << 20;
+
+/**
+ * Brings versions of adapters from their folders onto the model: reads and checks their files, and
+ * waits for memory. Folders that have failed are refused for a while.
+ */
+export class AdapterLoads {
+  /** The failures so far. */
+  failed = 0;
+  closed = false;
+  /** The versions on the model. */
+  readonly residents: ResidentAdapters;
+  readonly #options: LoadOptions;
+  readonly #checks: AdapterChecks;
+  readonly #failures: Failures;
+  readonly #reading = turns(readsAtOnce);
+  readonly #onHost = turns(1);
+  /** The bytes of content that waits. */
+  #waiting = 0;
+
+  constructor(options: LoadOptions) {
+    const { rules, clock, pollMs, failureMs, onWarning } = options;
+    this.#options = options;
+    this.#checks = new AdapterChecks(rules, onWarning);
+    this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
+    this.residents = new ResidentAdapters({
+      ...options,
+      unload: (version, how) => this.#onHost(() => this.#takeOff(version, how)),
+    });
+  }
+
+  /** Throws after `close`. */
+  checkOpen(): void {
+    if (this.closed) throw closing();
+  }
+
+  /** Refuses the loads that wait, and those to come. */
+  close(): void {
+    this.closed = true;
+    this.residents.close(closing());
+  }
+
+  /** Reads an adapter's files, whatever was remembered of them. */
+  read(path: string): Promise<AdapterContent> {
+    const { place, maxBytes } = this.#options;
+    return readAdapter(place, path, maxBytes);
+  }
+
+  /** Runs a look at a folder that may read its files, unless it has failed a moment ago. */
+  async look<T>(path: string, look: () => Promise<T>): Promise<T> {
+    const key = failureKey(path);
+    await this.#checkFailures(key, path);
+    return this.#remembering(key, path, () => this.#reading(look));
+  }
+
+  /** A lease on a version, which is read, checked and put on the model if it is not there. */
+  async onModel(name: string, { path, version, content, folder = content?.folder }: Target): Promise<AdapterLease> {
+    const { place, maxBytes, host } = this.#options;
+    const key = failureKey(path, version);
+    await this.#checkFailures(key, path);
+    const found = folder ?? (await this.#remembering(key, path, () => findAdapter(place, path)));
+    this.checkOpen();
+    let held = content;
+    const lease = this.residents.acquire(version, found.weights.size, () =>
+      this.#remembering(key, path, async () => {
+        const waited = held && !isFreed(held) ? held : undefined;
+        const read = waited ?? (await this.#reading(() => readAdapter(place, path, maxBytes, found)));
+        if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
+        const values = await this.#checks.check(read, name);
+        const files = memoryFiles(read.files, `LoRA adapter '${name}'`);
+        const loaded = await this.#onHost(() => host.load(version, files, values));
+        if (loaded.copied) freeWeights(read);
+        return loaded;
+      }),
+    );
+    // Where much waits already, files are read again later: who waits should take little memory.
+    const size = held ? found.weights.size : 0;
+    if (this.#waiting + size > mostWaiting) {
+      held = undefined;
+      return lease;
+    }
+    this.#waiting += size;
+    return lease.finally(() => {
+      this.#waiting -= size;
+    });
+  }
+
+  async #takeOff(version: string, options: { readonly givesWay: boolean }): Promise<void> {
+    const { host, onWarning } = this.#options;
+    await host.unload(version, options).catch((error) => {
+      const message = `adapter version ${version} could not be taken off the model: ${(error as Error).message}`;
+      onWarning({ code: "stuck-adapter", message });
+    });
+  }
+
+  /** Throws a failure that is remembered, unless the folder's files have changed. */
+  async #checkFailures(key: string, path: string): Promise<void> {
+    await this.#failures.check(key, () => folderState(this.#options.place, path));
+  }
+
+  /** Runs work on an adapter, and remembers its failure unless trying again may help. */
+  async #remembering<T>(key: string, path: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      const error = cause instanceof ServingError ? cause : refused((cause as Error).message);
+      this.failed++;
+      await this.#remember(key, path, error);
+      throw error;
+    }
+  }
+
+  async #remember(key: string, path: string, error: ServingError): Promise<void> {
+    if (!isUnavailable(error)) this.#failures.add(key, error, await folderState(this.#options.place, path));
+  }
+
+  /** Remembers the failure of what a look at a folder gave. */
+  async remember(path: string, error: ServingError): Promise<void> {
+    await this.#remember(failureKey(path), path, error);
+  }
+
+  /** Lets a version of a folder be tried again. */
+  forgetFailure(path: string, version: string): void {
+    this.#failures.forget(failureKey(path, version));
+  }
+}
+
+function failureKey(path: string, version = ""): string {
+  return `${path} ${version}`;
+}
