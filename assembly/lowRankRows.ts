@@ -64,6 +64,9 @@ function pairOf(pairs: usize, task: usize): usize {
 const LEAST_AHEAD: i32 = 4;
 const MOST_AHEAD: i32 = 16;
 
+/** Bytes of a line of the cache. */
+const LINE: usize = 64;
+
 /** Bytes of factors that are read at a time, unless these are of few tasks: a cache holds them. */
 const BYTES_AHEAD: usize = 1 << 18;
 
@@ -79,22 +82,34 @@ function readAhead(
     bytes += bytesOf(pair, 0, inFeatures) + bytesOf(pair, 4, outFeatures);
     last += TASK;
   }
-  const any = readFactors(pairs, task, last, 0, inFeatures, rooms, room);
-  store<i32>(rooms, any | readFactors(pairs, task, last, 4, outFeatures, rooms, room));
+  const any = readFactors(pairs, task, last, inFeatures, outFeatures, false, rooms, room);
+  store<i32>(rooms, any | readFactors(pairs, task, last, inFeatures, outFeatures, true, rooms, room));
   return last;
 }
 
-/** Reads A or B of tasks, by the word of its address in a pair. */
+/**
+ * Reads A of tasks, together with B if that lies behind it, as it mostly does: few long streams are
+ * faster than many short ones. With `rest`, reads each B that lies elsewhere.
+ */
 function readFactors(
-  pairs: usize, task: usize, last: usize, word: usize, features: i32, rooms: usize, room: usize,
+  pairs: usize, task: usize, last: usize, inFeatures: i32, outFeatures: i32, rest: bool, rooms: usize, room: usize,
 ): i32 {
   let at = rooms;
-  for (let next = task; next < last; next += TASK, at += room) {
+  let count = 0;
+  for (let next = task; next < last; next += TASK) {
     const pair = pairOf(pairs, next);
-    store<usize>(at, load<usize>(pair + word));
-    store<usize>(at, max(1, bytesOf(pair, word, features)) - 1, 4);
+    const a = load<usize>(pair);
+    const b = load<usize>(pair, 4);
+    const aEnd = a + bytesOf(pair, 0, inFeatures);
+    const bEnd = b + bytesOf(pair, 4, outFeatures);
+    const follows = b - aEnd < LINE;
+    if (rest && follows) continue;
+    store<usize>(at, rest ? b : a);
+    store<usize>(at, max(1, rest ? bEnd - b : (follows ? bEnd : aEnd) - a) - 1, 4);
+    at += room;
+    count++;
   }
-  return readByTurns(rooms, room, <i32>((last - task) / TASK));
+  return readByTurns(rooms, room, count);
 }
 
 /** The bytes of a pair's factor. */
