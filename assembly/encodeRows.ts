@@ -75,6 +75,87 @@ function withCodes(kind: i32, sums: v128, codes: v128): v128 {
   return i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(words));
 }
 
+/** The largest magnitudes of 32 floats of each of four rows, by their bits. */
+// @ts-ignore: decorator
+@inline
+export function largestOfFour(x0: usize, x1: usize, x2: usize, x3: usize, magnitude: v128): v128 {
+  return largestLanes(partsOf(x0, magnitude), partsOf(x1, magnitude), partsOf(x2, magnitude), partsOf(x3, magnitude));
+}
+
+/**
+ * Writes 32 floats of each of four rows as codes, and at `pair` their scales and scaled sums; of 11
+ * bits scales alone. `most` holds the largest magnitude of each row.
+ */
+// @ts-ignore: decorator
+@inline
+export function encodeBlock(
+  kind: i32, x0: usize, x1: usize, x2: usize, x3: usize, most: v128, rounder: v128, code: usize, pair: usize,
+): void {
+  const scales = f32x4.div(most, f32x4.splat(largestCode(kind)));
+  const factors = factorsOf(kind, most, scales);
+  const f0 = v128.shuffle<f32>(factors, factors, 0, 0, 0, 0);
+  const f1 = v128.shuffle<f32>(factors, factors, 1, 1, 1, 1);
+  const f2 = v128.shuffle<f32>(factors, factors, 2, 2, 2, 2);
+  const f3 = v128.shuffle<f32>(factors, factors, 3, 3, 3, 3);
+  let s0 = i32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  const step: usize = kind == BYTES ? 64 : 32;
+  for (const end = x0 + 128; x0 < end; x0 += step) {
+    const a = codesAt(kind, x0, f0, rounder);
+    const b = codesAt(kind, x1, f1, rounder);
+    const c = codesAt(kind, x2, f2, rounder);
+    const d = codesAt(kind, x3, f3, rounder);
+    if (kind == ELEVEN) {
+      v128.store(code, firstHalves(a, b));
+      v128.store(code, firstHalves(c, d), 16);
+      v128.store(code, lastHalves(a, b), 32);
+      v128.store(code, lastHalves(c, d), 48);
+    } else {
+      storeTransposed(a, b, c, d, code, 16);
+      s0 = withCodes(kind, s0, a);
+      s1 = withCodes(kind, s1, b);
+      s2 = withCodes(kind, s2, c);
+      s3 = withCodes(kind, s3, d);
+    }
+    code += 64;
+    x1 += step;
+    x2 += step;
+    x3 += step;
+  }
+  if (kind == ELEVEN) {
+    v128.store(pair, scales);
+    return;
+  }
+  const sums = f32x4.mul(scales, f32x4.convert_i32x4_s(laneSums(s0, s1, s2, s3)));
+  v128.store(pair, zipFirst(scales, sums));
+  v128.store(pair, zipLast(scales, sums), 16);
+}
+
+/** Writes the constants of encoding, which V8 would build anew at each use if not loaded. */
+// @ts-ignore: decorator
+@inline
+export function putEncoding(at: usize): void {
+  store<i32>(at, 0x7fffffff);
+  // 1.5 * 2^23: `rounded` adds it.
+  store<i32>(at, 0x4b400000, 4);
+}
+
+/** All ones in the lanes of rows that are there, of the `rows` from a tile on. */
+// @ts-ignore: decorator
+@inline
+export function rowsThere(rows: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(rows));
+}
+
+/** True if bits of magnitudes are of an infinity or NaN. */
+// @ts-ignore: decorator
+@inline
+export function anyNotFinite(bits: v128): bool {
+  return v128.any_true(i32x4.ge_s(bits, i32x4.splat(0x7f800000)));
+}
+
 /**
  * Quantises x [rows, k], k a multiple of 32. A tile of INT8_ROWS rows, the last filled up with
  * zeros, holds its codes, four bytes or a pair of words of each row by turns, and for each 32
@@ -87,72 +168,31 @@ export function encodeRows(kind: i32, x: usize, out: usize, rows: i32, k: i32): 
   const xrs = <usize>k << 2;
   const codesBytes = <usize>(INT8_ROWS * k) << (kind == BYTES ? 0 : 1);
   const tile = kind == ELEVEN ? codesBytes + <usize>(k >> 1) : <usize>INT8_ROWS * int8RowBytes(k, kind == BYTES ? 1 : 2);
-  // From memory: V8 would build constants anew at each use. 1.5 * 2^23 is what `rounded` adds.
-  store<i32>(out, 0x7fffffff);
-  store<i32>(out, 0x4b400000, 4);
+  putEncoding(out);
   const magnitude = v128.load32_splat(out);
   const rounder = v128.load32_splat(out, 4);
   let all = i32x4.splat(0);
   for (; rows > 0; rows -= INT8_ROWS) {
     // A row that is not there is another one times 0.
-    const there = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(rows));
+    const there = rowsThere(rows);
     let x1 = x + <usize>min(1, rows - 1) * xrs;
     let x2 = x + <usize>min(2, rows - 1) * xrs;
     let x3 = x + <usize>min(3, rows - 1) * xrs;
     const next = x3 + xrs;
     let code = out;
     let pair = out + codesBytes;
-    for (const end = x + xrs; x < end; ) {
-      const most = v128.and(
-        largestLanes(partsOf(x, magnitude), partsOf(x1, magnitude), partsOf(x2, magnitude), partsOf(x3, magnitude)),
-        there,
-      );
+    for (const end = x + xrs; x < end; x += 128) {
+      const most = v128.and(largestOfFour(x, x1, x2, x3, magnitude), there);
       all = i32x4.max_s(all, most);
-      const scales = f32x4.div(most, f32x4.splat(largestCode(kind)));
-      const factors = factorsOf(kind, most, scales);
-      const f0 = v128.shuffle<f32>(factors, factors, 0, 0, 0, 0);
-      const f1 = v128.shuffle<f32>(factors, factors, 1, 1, 1, 1);
-      const f2 = v128.shuffle<f32>(factors, factors, 2, 2, 2, 2);
-      const f3 = v128.shuffle<f32>(factors, factors, 3, 3, 3, 3);
-      let s0 = i32x4.splat(0);
-      let s1 = s0;
-      let s2 = s0;
-      let s3 = s0;
-      const step: usize = kind == BYTES ? 64 : 32;
-      for (const blockEnd = x + 128; x < blockEnd; x += step) {
-        const a = codesAt(kind, x, f0, rounder);
-        const b = codesAt(kind, x1, f1, rounder);
-        const c = codesAt(kind, x2, f2, rounder);
-        const d = codesAt(kind, x3, f3, rounder);
-        if (kind == ELEVEN) {
-          v128.store(code, firstHalves(a, b));
-          v128.store(code, firstHalves(c, d), 16);
-          v128.store(code, lastHalves(a, b), 32);
-          v128.store(code, lastHalves(c, d), 48);
-        } else {
-          storeTransposed(a, b, c, d, code, 16);
-          s0 = withCodes(kind, s0, a);
-          s1 = withCodes(kind, s1, b);
-          s2 = withCodes(kind, s2, c);
-          s3 = withCodes(kind, s3, d);
-        }
-        code += 64;
-        x1 += step;
-        x2 += step;
-        x3 += step;
-      }
-      if (kind == ELEVEN) {
-        v128.store(pair, scales);
-        pair += 16;
-        continue;
-      }
-      const sums = f32x4.mul(scales, f32x4.convert_i32x4_s(laneSums(s0, s1, s2, s3)));
-      v128.store(pair, zipFirst(scales, sums));
-      v128.store(pair, zipLast(scales, sums), 16);
-      pair += 32;
+      encodeBlock(kind, x, x1, x2, x3, most, rounder, code, pair);
+      code += kind == BYTES ? 128 : 256;
+      pair += kind == ELEVEN ? 16 : 32;
+      x1 += 128;
+      x2 += 128;
+      x3 += 128;
     }
     x = next;
     out += tile;
   }
-  return v128.any_true(i32x4.ge_s(all, i32x4.splat(0x7f800000))) ? 1 : 0;
+  return anyNotFinite(all) ? 1 : 0;
 }

@@ -3,8 +3,8 @@
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { INT16 } from "./formats";
 import {
-  BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, isNotFinite, largestBits,
-  packInt16Rows, pitch, quantizeInt16,
+  BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, packInt16Rows, pitch,
+  quantizeInt16,
 } from "./int16Codes";
 import { int16Part, int16ProductScratch } from "./int16Product";
 import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
@@ -30,20 +30,6 @@ const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
  */
 export function linearCrossEntropyScratch(): i32 {
   return FLOATS + int16RowsBytes(ROWS, CLASSES) + int16ProductScratch() + WEIGHT;
-}
-
-/**
- * 1 if `linearCrossEntropyPart` can make codes of a weight [classes,width] in the storage format
- * `format`: its rows are narrow enough and all numbers are finite. `room` is for a row in f32.
- */
-export function linearCrossEntropyTakesCodes(weight: usize, format: i32, classes: i32, width: i32, room: usize): i32 {
-  if (width > MOST_WIDTH) return 0;
-  let bits = 0;
-  for (let c = 0; c < classes; c++) {
-    unpackRow(format, weight, c * width, width, room);
-    bits = largestBits(room, width, bits);
-  }
-  return isNotFinite(bits) ? 0 : 1;
 }
 
 /** Writes the codes of the rows from..from+n-1 of a weight, by way of f32 in `room`. */
@@ -123,9 +109,10 @@ function fillNaN(x: usize, n: i32): void {
  * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
  * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. Where
  * `coded` is 1, they are the codes of `quantizeInt16` instead. W has those of `packInt16` for the
- * format INT16; else it gets them block by block. A part writes for each of its rows the largest
- * logit (tops, f32), the sum of exp(logit - top) (masses, f64) and, where `sums` is not 0, that sum
- * times the rows of W (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
+ * format INT16; else it gets them block by block, and is at most MOST_WIDTH wide. A part writes for
+ * each of its rows the largest logit (tops, f32), the sum of exp(logit - top) (masses, f64) and,
+ * where `sums` is not 0, that sum times the rows of W (f32 [width]); all [parts, rows]. targets
+ * [rows] takes the labels' logits.
  */
 export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, coded: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,

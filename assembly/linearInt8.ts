@@ -32,15 +32,15 @@ export function linearInt8Scratch(): i32 {
 
 /**
  * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes
- * for codes of 8 bits; more than one row of X for codes of 4 bits may be of `quantizeInt15` of the
- * module on demand, with two planes. That module must be there for these, and where
- * `setShortSums` was told so. Parts that begin at multiples of eight give the same bits as
- * all columns at once.
+ * for codes of 8 bits. More than one row of X for codes of 4 bits may be of `quantizeInt15` of the
+ * module on demand, with two planes, or of `quantizeMixed`, with three. That module must be there
+ * for these, and where `setShortSums` was told so. Parts that begin at multiples of eight give the
+ * same bits as all columns at once.
  */
 export function linearInt8(
   x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
-  const isLater = format > Q8_0 || ((format == Q4_0 || format == Q4_1) && m > 1 && (planes == 2 || sumsInShort()));
+  const isLater = format > Q8_0 || ((format == Q4_0 || format == Q4_1) && m > 1 && (planes > 1 || sumsInShort()));
   if (isLater) {
     linearLater(sumsInShort() ? 1 : 0, x, planes, w, format, c, m, n, k, first, last, scratch);
     return;

@@ -6,6 +6,7 @@ import { fiveBitInt8Rows, packFiveBits } from "./fiveBitInt8";
 import { Q4_COLUMNS, Q4_PANEL, WIDE_DEPTH, WIDE_PANEL } from "./int8Panel";
 import { int8Tile } from "./int8Tile";
 import { groupInt8Rows, packGroupPanel } from "./kInt8";
+import { mixedRows } from "./mixedRows";
 import { packNibbles } from "./nibblePanel";
 import { packQ6_K, q6_kInt8Rows } from "./q6_kInt8";
 import { readLines } from "./readAhead";
@@ -113,11 +114,12 @@ export function linearLater(
     const columns = min(Q4_COLUMNS, last - j);
     const next = min(end, w + <usize>Q4_COLUMNS * wrs);
     const ahead = min(end, next + <usize>Q4_COLUMNS * wrs);
-    if (planes == 2) any |= readLines(next, ahead);
+    if (planes > 1) any |= readLines(next, ahead);
     for (let from = 0; from < blocks; from += WIDE_DEPTH) {
       const depth = min(WIDE_DEPTH, blocks - from);
       packPanel(format, constants, w + bytesOf(format, from), wrs, columns, depth, panel);
-      if (planes == 2) wideRows(format == Q6_K, inShort != 0, x, panel, c, m, n, k, from, depth, columns, scratch);
+      if (planes == 3) mixedRows(inShort != 0, x, panel, c, m, n, k, from, depth, columns, scratch);
+      else if (planes == 2) wideRows(format == Q6_K, inShort != 0, x, panel, c, m, n, k, from, depth, columns, scratch);
       else any |= byteRows(asShort, x, panel, c, m, n, k, from, depth, columns, scratch, from > 0 ? ahead : next, ahead);
     }
     w = next;

@@ -9,6 +9,7 @@ import { q6_kRows, unpackQ6_K } from "./q6_k";
 export { int11RowsBytes, quantizeInt11 } from "./int11";
 export { quantizeBytes, quantizeBytesInWords, quantizeInt15 } from "./int15";
 export { linearLater } from "./linearLater";
+export { mixedRowsBytes, quantizeMixed } from "./mixedCodes";
 export { nibbleProductScratch, nibblesLater } from "./nibbleProduct";
 
 /** Writes `count` elements of a weight from element `start` on, to `dst` as f32. */

@@ -9,7 +9,7 @@ import { clearSums, putSums, TILE, takeSums } from "./tileSums";
  * The tile of rows of `quantizeInt15` in two planes and of codes below 32, four columns at a time;
  * the upper bits lie `plane` bytes on.
  */
-function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
+export function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     for (let half: usize = 0; half < 32; half += 16) {
       let l0 = i32x4.splat(0);
@@ -58,7 +58,7 @@ function joinPlanes15(low: v128, high: v128): v128 {
 }
 
 /** Widens the codes of `blocks` blocks of a panel to 16 bits: pairs of each column by turns. */
-function widenPanel(panel: usize, blocks: i32, to: usize): void {
+export function widenPanel(panel: usize, blocks: i32, to: usize): void {
   for (; blocks > 0; blocks--) {
     for (const end = panel + 256; panel < end; panel += 32) {
       for (let half: usize = 0; half < 32; half += 16) {
@@ -110,7 +110,7 @@ function widenSixBits(panel: usize, blocks: i32, to: usize): void {
 }
 
 /** The tile of rows of `quantizeInt15` in words and of a panel of `widenPanel`: the same bits. */
-function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
+export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     const last = x + 240;
     let w0 = v128.load(panel);

@@ -3,7 +3,8 @@ import { expectSynchronous } from "./synchronous.ts";
 
 /**
  * The precision of products with frozen weights: "highest" is f32; "high" may take 12 bits of each
- * number, the class of TF32; "medium" is as "high", and may take 7 bits in a backward pass.
+ * number, the class of TF32; "medium" is as "high", and may take 7 bits in a backward pass, and 8
+ * of rows that meet 4-bit codes.
  */
 export type MatmulPrecision = "highest" | "high" | "medium";
 
@@ -17,7 +18,8 @@ let current: MatmulPrecision = "highest";
  * the backend has them: a relative error of 2e-4 in a product of normal numbers, and 1.2 to 1.4
  * times the speed. It keeps a copy of each such weight, of half its size. "medium" also takes
  * gradients in 8 bits and weights in 7 on the way back: an error of 1e-2, where the machine makes
- * that faster than "high". Other backends, small products, trained weights, and rows or weights
+ * that faster than "high"; rows that meet weights of 4-bit codes as well, but for blocks with
+ * outliers: an error of 5e-3. Other backends, small products, trained weights, and rows or weights
  * with NaN or infinity are in f32 as ever.
  */
 export function setFloat32MatmulPrecision(precision: MatmulPrecision): void {
@@ -46,7 +48,7 @@ export function getFloat32MatmulPrecision(): MatmulPrecision {
 
 /**
  * Returns the precision that a product may have now with a weight of that precision: outside of a
- * backward pass "medium" is "high".
+ * backward pass "medium" is "high", but for weights of 4-bit codes.
  */
 export function productPrecision(precision: MatmulPrecision): MatmulPrecision {
   return precision === "medium" && !isInGradient() ? "high" : precision;

@@ -68,7 +68,6 @@ export const kernelParameters = {
   packInt8: ["w", "format", "rows", "columns", "transposed", "out", "scratch"],
   isFiniteWeight: ["w", "format", "count", "scratch"],
   linearCrossEntropyScratch: [],
-  linearCrossEntropyTakesCodes: ["weight", "format", "classes", "width", "room"],
   linearCrossEntropyPack: ["x", "indices", "out", "count", "width", "scratch"],
   linearCrossEntropyPart: ["panels", "weight", "format", "coded", "labels", "tops", "masses", "sums", "targets", "scratch", "first", "last", "parts", "rows", "width", "classes"],
   linearCrossEntropyJoin: ["weight", "format", "labels", "tops", "masses", "sums", "targets", "losses", "dhidden", "count", "rows", "width", "parts", "factor"],

@@ -68,7 +68,6 @@ export interface Kernels {
   packInt8(w: number, format: number, rows: number, columns: number, transposed: number, out: number, scratch: number): number;
   isFiniteWeight(w: number, format: number, count: number, scratch: number): number;
   linearCrossEntropyScratch(): number;
-  linearCrossEntropyTakesCodes(weight: number, format: number, classes: number, width: number, room: number): number;
   linearCrossEntropyPack(x: number, indices: number, out: number, count: number, width: number, scratch: number): void;
   linearCrossEntropyPart(panels: number, weight: number, format: number, coded: number, labels: number, tops: number, masses: number, sums: number, targets: number, scratch: number, first: number, last: number, parts: number, rows: number, width: number, classes: number): void;
   linearCrossEntropyJoin(weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, losses: number, dhidden: number, count: number, rows: number, width: number, parts: number, factor: number): void;

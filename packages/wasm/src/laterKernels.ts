@@ -21,6 +21,8 @@ export interface LaterKernels {
   ): void;
   quantizeInt15(x: number, out: number, rows: number, k: number, inWords: number): number;
   quantizeBytes(x: number, out: number, rows: number, k: number): number;
+  quantizeMixed(x: number, out: number, rows: number, k: number, inWords: number): number;
+  mixedRowsBytes(rows: number, k: number): number;
   quantizeBytesInWords(x: number, out: number, rows: number, k: number): number;
   quantizeInt11(x: number, out: number, rows: number, k: number): number;
   int11RowsBytes(rows: number, k: number): number;

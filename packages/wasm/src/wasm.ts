@@ -1,6 +1,6 @@
 import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { type DType, dtypes, faultError, sizeOf, viewOf } from "@lowrank/core/backend";
-import { checkOptions, type OptionKeys, productPrecision } from "@lowrank/core/functions";
+import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { loadBuild } from "./builds/loadBuild.ts";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
@@ -175,7 +175,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     if (!later && onDemand.has(dtype)) throw unprepared(dtype);
     const block = buffer as HeapBlock;
     // Rounding goes by the whole of a batch.
-    const precision = batchInvariant ? "highest" : productPrecision(block.precision);
+    const precision = batchInvariant ? "highest" : block.precision;
     return { shape, dtype, packing, size: sizeOf(shape), ptr: block.ptr, block, precision };
   };
 

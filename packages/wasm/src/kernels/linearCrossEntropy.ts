@@ -3,7 +3,7 @@ import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kerne
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { findBadLabel } from "./entryFault.ts";
-import { allowsCodes, squaresOf } from "./weightProduct.ts";
+import { allFinite, allowsCodes, squaresOf } from "./weightProduct.ts";
 
 /** The gradients that the forward pass makes along the way. */
 interface Wants {
@@ -67,6 +67,9 @@ const maxSums = 8 << 20;
 /** The kernel's number of weights in codes; assembly/formats.ts has it too. */
 const codesNumber = -1;
 
+/** The widest packed weight that gets codes; assembly/linearCrossEntropy.ts has it too. */
+const mostWidth = 4096;
+
 /** The address of a weight's numbers, and the number of their format. */
 type Stored = readonly [ptr: number, format: number];
 
@@ -78,10 +81,8 @@ function codedWeight(k: Kernels, scratch: Scratch, weight: WasmTensor): Stored |
   const codes = squaresOf(k, scratch, weight);
   if (codes !== 0) return [codes, codesNumber];
   if (weight.dtype === "f32") return undefined;
-  const [{ ptr, shape }, format] = [weight, dtypeNumber(weight)];
-  const [classes, width] = shape;
-  const takes = () => k.linearCrossEntropyTakesCodes(ptr, format, classes, width, scratch(4 * width)) !== 0;
-  return scratch.kept(weight, "takes codes", 1, takes) === 0 ? undefined : [ptr, format];
+  if (weight.shape[1] > mostWidth || !allFinite(k, scratch, weight)) return undefined;
+  return [weight.ptr, dtypeNumber(weight)];
 }
 
 /** Rows by which packed ones may be longer: a panel has at most so many. */

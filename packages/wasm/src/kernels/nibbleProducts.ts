@@ -1,5 +1,3 @@
-import type { Scratch, WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
 import type { LaterKernels } from "../laterKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
@@ -8,21 +6,23 @@ import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.
  * are handed over and not imported, which would cut the chunk of a page that never loads this
  * module.
  */
-export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf, bitsOf }: NibbleTools): NibbleProducts {
-  /** True if all numbers of a packed weight are finite. */
-  const allFinite = (k: Kernels, scratch: Scratch, w: WasmTensor): boolean => {
-    const make = () => k.isFiniteWeight(w.ptr, numberOf(w), w.size, scratch(k.packInt8Scratch())) === 1;
-    return scratch.kept(w, "finite", 1, make) !== 0;
-  };
-
-  /** Codes of 15 bits times a weight that is read as its transpose. */
+export function nibbleProductsBy(
+  later: LaterKernels,
+  { sumsInShort, numberOf, bitsOf, allFinite }: NibbleTools,
+): NibbleProducts {
+  /**
+   * Codes of 15 bits times a weight that is read as its transpose. Under "medium" rows that meet
+   * 4-bit codes have 15 bits by outliers alone, else 8.
+   */
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (!allFinite(k, scratch, w)) return false;
     // First, since codes of rows are laid out as they are summed.
     const inWords = bitsOf(w.dtype) === 6 ? 1 : sumsInShort(k, scratch);
-    const own = scratch(k.int8RowsBytes(rows, from, 2));
-    if (later.quantizeInt15(x, own, rows, from, inWords) !== 0) return false;
-    k.linearInt8(own, 2, w.ptr, numberOf(w), out, rows, to, from, 0, to, scratch(k.linearInt8Scratch()));
+    const isMixed = w.precision === "medium" && bitsOf(w.dtype) === 4;
+    const own = scratch(isMixed ? later.mixedRowsBytes(rows, from) : k.int8RowsBytes(rows, from, 2));
+    const quantize = isMixed ? later.quantizeMixed : later.quantizeInt15;
+    if (quantize(x, own, rows, from, inWords) !== 0) return false;
+    k.linearInt8(own, isMixed ? 3 : 2, w.ptr, numberOf(w), out, rows, to, from, 0, to, scratch(k.linearInt8Scratch()));
     return true;
   };
 

@@ -1,3 +1,4 @@
+import { productPrecision } from "@lowrank/core/functions";
 import type { Scratch, WasmTensor } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
 import type { LaterKernels } from "../laterKernels.ts";
@@ -43,9 +44,13 @@ export interface NibbleTools {
   readonly sumsInShort: typeof chooseNibbleSums;
   readonly numberOf: typeof dtypeNumber;
   readonly bitsOf: typeof codeBits;
+  readonly allFinite: typeof allFinite;
 }
 
-export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber, bitsOf: codeBits };
+export const nibbleTools: NibbleTools = {
+  ...{ sumsInShort: chooseNibbleSums, numberOf: dtypeNumber },
+  ...{ bitsOf: codeBits, allFinite },
+};
 
 /** These products, by the kernels that have them: they come with the module on demand. */
 export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
@@ -56,7 +61,11 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
   if (allowsCodes(w, rows)) {
     const stored = codeBits(w.dtype) % 8 !== 0 && k.hasByteProducts() !== 0 ? nibbleProducts.get(k) : undefined;
     const medium = transposed ? [inBytes] : [stored?.across, inBytes];
-    const ways = [...(w.precision === "medium" ? medium : []), transposed ? stored?.along : undefined, inShorts];
+    const ways = [
+      ...(productPrecision(w.precision) === "medium" ? medium : []),
+      transposed ? stored?.along : undefined,
+      inShorts,
+    ];
     if (ways.some((way) => way?.(k, scratch, w, product))) return;
   }
   const t = transposed ? 1 : 0;
@@ -67,6 +76,12 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
 /** True for a weight and rows whose product may be in codes, and is large enough for them. */
 export function allowsCodes(w: WasmTensor, rows: number): boolean {
   return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
+}
+
+/** True if all numbers of a packed weight are finite. */
+export function allFinite(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
+  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.packInt8Scratch())) === 1;
+  return scratch.kept(w, "finite", 1, make) !== 0;
 }
 
 /** Returns a weight's codes of 14 bits; 0 if it has none. */

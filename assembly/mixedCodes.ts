@@ -1,0 +1,133 @@
+// Rows of floats as codes of 8 bits with a scale for each 32, and of 15 bits where one of a tile's
+// four rows has an outlier: the steps of 8 bits would be wide beside what else is in its row. A
+// part of onDemand.ts.
+import { anyNotFinite, BYTES, encodeBlock, largestOfFour, putEncoding, rowsThere, WORDS } from "./encodeRows";
+import { INT8_ROWS } from "./rowCodes";
+
+/** Above so many times the mean square of its row, the square of a number makes it an outlier. */
+const OUTLIER: f32 = 16;
+
+/** Bytes of a block of a tile: codes of 8 bits, codes of 15, scales and scaled sums, and a flag. */
+const NARROW: usize = 128;
+const WIDE: usize = 256;
+const PAIRS: usize = 32;
+const FLAG: usize = 4;
+
+/** Bytes of a tile of rows of so many blocks. */
+// @ts-ignore: decorator
+@inline
+export function mixedTile(blocks: i32): usize {
+  return <usize>blocks * (NARROW + WIDE + PAIRS + FLAG);
+}
+
+/** The codes of 15 bits of a tile; a block has words, or two planes one behind the other. */
+// @ts-ignore: decorator
+@inline
+export function mixedWide(tile: usize, blocks: i32): usize {
+  return tile + <usize>blocks * NARROW;
+}
+
+/** The scales and scaled sums of a tile. */
+// @ts-ignore: decorator
+@inline
+export function mixedPairs(tile: usize, blocks: i32): usize {
+  return mixedWide(tile, blocks) + <usize>blocks * WIDE;
+}
+
+/** The flags of a tile: not 0 for a block in 15 bits. */
+// @ts-ignore: decorator
+@inline
+export function mixedFlags(tile: usize, blocks: i32): usize {
+  return mixedPairs(tile, blocks) + <usize>blocks * PAIRS;
+}
+
+/** Bytes that `quantizeMixed` fills: tiles, and words of a block on their way to planes. */
+export function mixedRowsBytes(rows: i32, k: i32): i32 {
+  return <i32>tilesOf(rows, k >> 5) + <i32>WIDE;
+}
+
+/** Bytes of the tiles of so many rows and blocks. */
+// @ts-ignore: decorator
+@inline
+function tilesOf(rows: i32, blocks: i32): usize {
+  return <usize>((rows + INT8_ROWS - 1) / INT8_ROWS) * mixedTile(blocks);
+}
+
+/** Above this the square of a number of a row of k floats is an outlier's; k is a multiple of 8. */
+function limitOf(x: usize, k: i32): f32 {
+  let a = f32x4.splat(0);
+  let b = a;
+  for (const end = x + (<usize>k << 2); x < end; x += 32) {
+    const low = v128.load(x);
+    const high = v128.load(x, 16);
+    a = f32x4.add(a, f32x4.mul(low, low));
+    b = f32x4.add(b, f32x4.mul(high, high));
+  }
+  a = f32x4.add(a, b);
+  const even = f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1);
+  return (OUTLIER * (even + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3)))) / <f32>k;
+}
+
+/** Writes words of a block of a tile as planes of their lower 7 bits and of their upper 8. */
+function splitWords(words: usize, planes: usize): void {
+  const seven = i16x8.splat(127);
+  for (const end = words + WIDE; words < end; words += 32) {
+    const first = v128.load(words);
+    const second = v128.load(words, 16);
+    const a = v128.shuffle<i32>(first, second, 0, 4, 1, 5);
+    const b = v128.shuffle<i32>(first, second, 2, 6, 3, 7);
+    v128.store(planes, i8x16.narrow_i16x8_s(v128.and(a, seven), v128.and(b, seven)));
+    v128.store(planes, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 7), i16x8.shr_s(b, 7)), NARROW);
+    planes += 16;
+  }
+}
+
+/**
+ * Quantises x [rows, k], k a multiple of 32, in tiles of INT8_ROWS rows, the last filled up with
+ * zeros. Codes of 8 bits are those of `quantizeInt8`, and of 15 bits those of `quantizeInt15`, each
+ * at the place of its block. Returns 1 if a number is not finite.
+ */
+export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
+  const blocks = k >> 5;
+  const xrs = <usize>k << 2;
+  const words = out + tilesOf(rows, blocks);
+  putEncoding(words);
+  const magnitude = v128.load32_splat(words);
+  const rounder = v128.load32_splat(words, 4);
+  let all = i32x4.splat(0);
+  for (; rows > 0; rows -= INT8_ROWS) {
+    // A row that is not there is another one times 0.
+    const there = rowsThere(rows);
+    let x1 = x + <usize>min(1, rows - 1) * xrs;
+    let x2 = x + <usize>min(2, rows - 1) * xrs;
+    let x3 = x + <usize>min(3, rows - 1) * xrs;
+    const next = x3 + xrs;
+    const limits = f32x4(limitOf(x, k), limitOf(x1, k), limitOf(x2, k), limitOf(x3, k));
+    let code = out;
+    let wide = mixedWide(out, blocks);
+    let pair = mixedPairs(out, blocks);
+    let flag = mixedFlags(out, blocks);
+    for (const end = x + xrs; x < end; x += 128) {
+      const most = v128.and(largestOfFour(x, x1, x2, x3, magnitude), there);
+      all = i32x4.max_s(all, most);
+      const isWide = v128.any_true(f32x4.gt(f32x4.mul(most, most), limits));
+      store<u32>(flag, isWide ? 1 : 0);
+      if (isWide) {
+        encodeBlock(WORDS, x, x1, x2, x3, most, rounder, inWords ? wide : words, pair);
+        if (!inWords) splitWords(words, wide);
+      } else {
+        encodeBlock(BYTES, x, x1, x2, x3, most, rounder, code, pair);
+      }
+      code += NARROW;
+      wide += WIDE;
+      pair += PAIRS;
+      flag += FLAG;
+      x1 += 128;
+      x2 += 128;
+      x3 += 128;
+    }
+    x = next;
+    out += mixedTile(blocks);
+  }
+  return anyNotFinite(all) ? 1 : 0;
+}
