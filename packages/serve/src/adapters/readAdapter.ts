@@ -93,10 +93,10 @@ export async function readAdapter(
 
 /**
  * Frees the memory of an adapter's weights. Garbage collectors come late for much memory that small
- * objects hold, and then stop all else for long.
+ * objects hold, and then stop all else for long. Bytes that are a part of a buffer are left alone.
  */
 export function freeWeights({ weights }: AdapterContent): void {
-  weights.buffer.transfer(0);
+  if (weights.byteLength === weights.buffer.byteLength) weights.buffer.transfer(0);
 }
 
 /** True for a content whose weights were freed. */
