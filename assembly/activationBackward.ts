@@ -1,5 +1,6 @@
 // Gradients of activations in one pass: out[i] = dy[i] * f'(x[i]).
 import { geluGate, geluSlope, geluTanhGate, geluTanhSlope } from "./gelu";
+import { loadPart, storePart } from "./lanes";
 import { madd } from "./madd";
 import { constant, sigmoidf4 } from "./math";
 
@@ -26,17 +27,12 @@ function slope(f: i32, x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function map(f: i32, dy: usize, x: usize, out: usize, n: i32): void {
-  for (; n >= 4; n -= 4) {
-    v128.store(out, f32x4.mul(v128.load(dy), slope(f, v128.load(x))));
+  const zero = f32x4.splat(0);
+  for (; n > 0; n -= 4) {
+    storePart(out, f32x4.mul(loadPart(dy, n, zero), slope(f, loadPart(x, n, zero))), n);
     dy += 16;
     x += 16;
     out += 16;
-  }
-  for (; n > 0; n--) {
-    v128.store32_lane(out, f32x4.mul(v128.load32_splat(dy), slope(f, v128.load32_splat(x))), 0);
-    dy += 4;
-    x += 4;
-    out += 4;
   }
 }
 

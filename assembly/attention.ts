@@ -2,9 +2,13 @@
 // https://arxiv.org/abs/2205.14135
 import { clearBytes } from "./bytes";
 import { gemm } from "./gemm";
-import { loadPart, storePart, sumOf } from "./lanes";
+import { scratch as own } from "./gemmState";
+import { dot } from "./dot";
+import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
-import { expf4, tanhf4 } from "./math";
+import { expAll, expOf } from "./math";
+import { scaleInPlace } from "./scaleInPlace";
+import { tanh } from "./unary";
 
 /**
  * Rows and columns of a tile. Sixty rows are whole register tiles of gemm, and waste
@@ -65,10 +69,17 @@ export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
   const cap = f32x4.splat(softcap);
   const hidden = f32x4.splat(HIDDEN);
   const zero = f32x4.splat(0);
+  if (softcap > 0) {
+    for (let i = 0; i < n; i += 4) {
+      const at = s + (<usize>i << 2);
+      storePart(at, f32x4.div(loadPart(at, n - i, zero), cap), n - i);
+    }
+    tanh(s, s, n);
+  }
   for (let i = 0; i < n; i += 4) {
     const at = s + (<usize>i << 2);
     let v = loadPart(at, n - i, zero);
-    if (softcap > 0) v = f32x4.mul(cap, tanhf4(f32x4.div(v, cap)));
+    if (softcap > 0) v = f32x4.mul(cap, v);
     if (mask) {
       let seen = v128.load8_lane(mask + i, zero, 0);
       if (n - i > 1) seen = v128.load8_lane(mask + i + 1, seen, 4);
@@ -77,15 +88,6 @@ export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
       v = v128.bitselect(hidden, v, i32x4.eq(seen, zero));
     }
     storePart(at, v, n - i);
-  }
-}
-
-/** x *= factor over n floats. */
-export function scaleRow(x: usize, n: i32, factor: f32): void {
-  const f = f32x4.splat(factor);
-  for (; n > 0; n -= 4) {
-    storePart(x, f32x4.mul(loadPart(x, n, f), f), n);
-    x += 16;
   }
 }
 
@@ -193,11 +195,11 @@ function attend(
       clearBytes(row, <usize>from << 2);
       clearBytes(row + (<usize>to << 2), <usize>(n - to) << 2);
       const sum = sumExp(seen, seen, to - from, next);
-      const rescale = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
+      const rescale = expOf(top - next);
       const total = totals + (<usize>r << 2);
       store<f32>(total, <f32>(<f64>load<f32>(total) * <f64>rescale + sum));
       store<f32>(tops + (<usize>r << 2), next);
-      if (rescale != 1) scaleRow(out + (<usize>(r * qStep) << 2), size, rescale);
+      if (rescale != 1) scaleInPlace(out + (<usize>(r * qStep) << 2), size, rescale);
     }
     mixTile(tile, v + ahead, out, rows, n, size, kStep, qStep, base, rise);
   }
@@ -206,7 +208,7 @@ function attend(
     const none = total == 0;
     const log: f32 = none ? 0 : load<f32>(tops + (<usize>r << 2)) + <f32>Math.log(<f64>total);
     store<f32>(lse + (<usize>(r * lseStep) << 2), log);
-    if (!none) scaleRow(out + (<usize>(r * qStep) << 2), size, 1 / total);
+    if (!none) scaleInPlace(out + (<usize>(r * qStep) << 2), size, 1 / total);
   }
 }
 
@@ -250,31 +252,20 @@ export function attention(
   }
 }
 
-/** sum(a * b) over n floats. */
-function dot(a: usize, b: usize, n: i32): f32 {
-  const zero = f32x4.splat(0);
-  let s = zero;
-  for (; n > 0; n -= 4) {
-    s = f32x4.add(s, f32x4.mul(loadPart(a, n, zero), loadPart(b, n, zero)));
-    a += 16;
-    b += 16;
-  }
-  return sumOf(s);
-}
-
 /**
  * Turns n scores into weights p, and n products dout . v into ds = p * (product - delta) * scale.
  */
 function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, softcap: f32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
-  const shift = f32x4.splat(lse);
   const level = f32x4.splat(delta);
   const factor = f32x4.splat(scale);
   const inverse = f32x4.splat(1 / softcap);
+  expAll(s, own, n, 1, -lse);
+  let weights = own;
   for (; n > 0; n -= 4) {
     const score = loadPart(s, n, zero);
-    const p = expf4(f32x4.sub(score, shift));
+    const p = v128.load(weights);
     let ds = f32x4.mul(f32x4.mul(p, f32x4.sub(loadPart(d, n, zero), level)), factor);
     if (softcap > 0) {
       const bent = f32x4.mul(score, inverse);
@@ -283,6 +274,7 @@ function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, s
     }
     storePart(s, p, n);
     storePart(d, ds, n);
+    weights += 16;
     s += 16;
     d += 16;
   }

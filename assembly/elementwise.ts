@@ -1,5 +1,7 @@
 // Elementwise functions of two arrays over a plane of rows: each operand has a stride between rows
 // and a stride of 0 (one value, repeated) or 1 within a row, in elements; the output is contiguous.
+import { storePair } from "./lanes";
+
 const ADD: i32 = 0;
 const SUB: i32 = 1;
 const MUL: i32 = 2;
@@ -26,10 +28,13 @@ function row(f: i32, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixed
   const a0 = v128.load32_splat(a);
   const b0 = v128.load32_splat(b);
   for (; n >= 16; n -= 16) {
-    v128.store(out, apply(f, fixedA ? a0 : v128.load(a), fixedB ? b0 : v128.load(b)));
-    v128.store(out, apply(f, fixedA ? a0 : v128.load(a, 16), fixedB ? b0 : v128.load(b, 16)), 16);
-    v128.store(out, apply(f, fixedA ? a0 : v128.load(a, 32), fixedB ? b0 : v128.load(b, 32)), 32);
-    v128.store(out, apply(f, fixedA ? a0 : v128.load(a, 48), fixedB ? b0 : v128.load(b, 48)), 48);
+    const r0 = apply(f, fixedA ? a0 : v128.load(a), fixedB ? b0 : v128.load(b));
+    const r1 = apply(f, fixedA ? a0 : v128.load(a, 16), fixedB ? b0 : v128.load(b, 16));
+    const r2 = apply(f, fixedA ? a0 : v128.load(a, 32), fixedB ? b0 : v128.load(b, 32));
+    const r3 = apply(f, fixedA ? a0 : v128.load(a, 48), fixedB ? b0 : v128.load(b, 48));
+    storePair(out, r0, r1);
+    v128.store(out, r2, 32);
+    v128.store(out, r3, 48);
     if (!fixedA) a += 64;
     if (!fixedB) b += 64;
     out += 64;

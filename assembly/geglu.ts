@@ -1,18 +1,9 @@
-import { gelu4, geluGate, geluSlope, geluTanh4, geluTanhGate, geluTanhSlope } from "./gelu";
+import { mul } from "./elementwise";
+import { geluGate, geluSlope, geluTanhGate, geluTanhSlope } from "./gelu";
+import { scratch } from "./gemmState";
 import { loadPart, storePart } from "./lanes";
-
-// @ts-ignore: decorator
-@inline
-function forward(tanh: bool, gate: usize, up: usize, out: usize, n: i32): void {
-  const zero = f32x4.splat(0);
-  for (; n > 0; n -= 4) {
-    const g = loadPart(gate, n, zero);
-    storePart(out, f32x4.mul(tanh ? geluTanh4(g) : gelu4(g), loadPart(up, n, zero)), n);
-    gate += 16;
-    up += 16;
-    out += 16;
-  }
-}
+import { BLOCK } from "./logSumExp";
+import { gelu, geluTanh } from "./unary";
 
 // @ts-ignore: decorator
 @inline
@@ -35,8 +26,15 @@ function backward(tanh: bool, dy: usize, gate: usize, up: usize, dgate: usize, d
 
 /** gelu(gate) * up; `tanh` is 1 for the tanh form. */
 export function geglu(gate: usize, up: usize, out: usize, n: i32, tanh: i32): void {
-  if (tanh) forward(true, gate, up, out, n);
-  else forward(false, gate, up, out, n);
+  for (; n > 0; n -= BLOCK) {
+    const m = min(BLOCK, n);
+    if (tanh) geluTanh(gate, scratch, m);
+    else gelu(gate, scratch, m);
+    mul(scratch, up, out, 1, m, m, m, 1, 1);
+    gate += BLOCK << 2;
+    up += BLOCK << 2;
+    out += BLOCK << 2;
+  }
 }
 
 export function gegluBackward(dy: usize, gate: usize, up: usize, dgate: usize, dup: usize, n: i32, tanh: i32): void {

@@ -150,8 +150,8 @@ function tiled(
   if (format == F32) b += <usize>column * (transB ? brs : 4);
   else start += column * (transB ? <i32>(brs >> 2) : 1);
   c += <usize>row * crs + (<usize>column << 2);
-  if (large) gemmLarge(kind, a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch);
-  else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch);
+  if (large) gemmLarge(kind, a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch, 0, false);
+  else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch, 0, false);
 }
 
 /**

@@ -29,7 +29,8 @@ const FEW_COLUMNS: i32 = 31;
 const TILE_BYTES: i32 = MR * NR * 4;
 const A_BYTES: i32 = MR * KC * 4;
 
-const B_BYTES: i32 = KC * NC * 4;
+/** Bytes of the largest block of B. */
+export const B_BYTES: i32 = KC * NC * 4;
 const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 
 /**
@@ -89,16 +90,17 @@ export function blockDepth(inPlace: i32, k: i32): i32 {
  * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds
  * BLOCK_SCRATCH bytes. B begins at element `start` of the storage at `b`, in the format `format`;
  * for F32 `start` is 0. With `panels`, A was packed before: panels of MR rows one behind the other,
- * as packA makes them. `inPlace` is `operandsInPlace` of the whole product.
+ * as packA makes them. `inPlace` is `operandsInPlace` of the whole product. B is packed at
+ * `block`, or in the scratch memory where that is 0; with `packed` it was before, as one block.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
-  transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize,
+  transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize, block: usize, packed: bool,
 ): void {
   const tile = scratch;
   const packedA = tile + TILE_BYTES;
   const strip = scratch + <usize>(BLOCK_SCRATCH - STRIP_BYTES);
-  const packedB = strip - B_BYTES;
+  const packedB = block ? block : strip - B_BYTES;
   const ars: usize = transA || panels ? 4 : lda;
   const aks: usize = panels ? MR << 2 : transA ? lda : 4;
   const widened = format != F32;
@@ -115,7 +117,9 @@ export function gemmBlocked(
       const panelBytes = <usize>kc << 5;
       const edge = packedB + <usize>(whole >> 3) * panelBytes;
       const blockB = transB ? b + <usize>j0 * ldb + (<usize>p0 << 2) : b + <usize>p0 * ldb + (<usize>j0 << 2);
-      if (widened) {
+      if (packed) {
+        // As the product before left it.
+      } else if (widened) {
         const ld = <i32>(ldb >> 2);
         packWeight(format, b, start + (transB ? j0 * ld + p0 : p0 * ld + j0), ld, transB, packedB, kc, nc, alpha, strip);
       } else if (directB) packB(blockB + (<usize>whole << 2), ldb, edge, kc, nc - whole, 1, panelBytes);
@@ -127,8 +131,8 @@ export function gemmBlocked(
       for (let i = 0, rows = 0; i < m; i += rows) {
         rows = panels ? min(MR, m - i) : rowsOfTile(m - i);
         const at = a + <usize>i * (panels ? <usize>k << 2 : ars) + <usize>p0 * aks;
-        const packed = rows == MR && (panels || !narrow);
-        if (packed && !panels) {
+        const inPanel = rows == MR && (panels || !narrow);
+        if (inPanel && !panels) {
           if (transA) packAT(at, aks, packedA, kc);
           else packA(at, ars, packedA, kc);
         }
@@ -137,7 +141,7 @@ export function gemmBlocked(
         for (let j = 0; j < whole; j += NR) {
           const from = add ? ct : ZEROS;
           const frs: usize = add ? ldc : 0;
-          if (packed) tilePacked(panels ? at : packedA, panel, bks, ct, ldc, from, frs, kc);
+          if (inPanel) tilePacked(panels ? at : packedA, panel, bks, ct, ldc, from, frs, kc);
           else tileDirect(rows, at, ars, aks, panel, bks, ct, ldc, from, frs, kc);
           ct += NR << 2;
           panel += nextPanel;

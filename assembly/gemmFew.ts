@@ -9,6 +9,7 @@ import { NR, ZEROS } from "./gemmTile";
 import { addPair, firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
 import { madd } from "./madd";
 import { isWholeSpans, packedFew } from "./packedFew";
+import { scaleInPlace } from "./scaleInPlace";
 
 /** The most rows that are few. */
 export const FEW_ROWS: i32 = 4;
@@ -199,10 +200,6 @@ function gather(src: usize, step: usize, dst: usize, count: i32): void {
   }
 }
 
-function scaleRow(x: usize, n: i32, alpha: f32): void {
-  for (const end = x + (<usize>n << 2); x < end; x += 4) store<f32>(x, alpha * load<f32>(x));
-}
-
 /** Copies a tile's columns to or from C, where they lie `ccs` bytes apart. */
 // @ts-ignore: decorator
 @inline
@@ -262,7 +259,7 @@ export function gemmFewT(
         few(m, x, xrs, w + (<usize>from << 2), <usize>(apart * ld) << 2, tile, depth);
       } else {
         for (let i = 0; i < columns; i++) unpackRow(format, w, from + i * apart * ld, depth, strip + <usize>i * bytes);
-        if (alpha != 1) scaleRow(strip, columns * depth, alpha);
+        if (alpha != 1) scaleInPlace(strip, columns * depth, alpha);
         few(m, x, xrs, strip, bytes, tile, depth);
       }
     }

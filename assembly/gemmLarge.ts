@@ -1,15 +1,16 @@
 // The blocked product by the tiles of `gemmLargeTiles`.
 import { F32 } from "./dtypes.gen";
-import { blockDepth, KC, NARROW_KC, NC } from "./gemmBlock";
-import { tile4x16, tile8x8 } from "./gemmLargeTiles";
-import { transpose4 } from "./gemmPack";
+import { B_BYTES, blockDepth, KC, NARROW_KC, NC } from "./gemmBlock";
+import { tile8x8, tileMRx16 } from "./gemmLargeTiles";
+import { packA, packAT, packPanel } from "./gemmPack";
 import { TILE_8_8 } from "./gemmState";
+import { MR, ZEROS } from "./gemmTile";
 import { loadPart, storePart } from "./lanes";
 import { unpackRow } from "./formats";
 
-/** Rows and columns of a large tile; both have 64 numbers. */
+/** Rows and columns of a large tile. */
 export function largeRows(kind: i32): i32 {
-  return kind == TILE_8_8 ? 8 : 4;
+  return kind == TILE_8_8 ? 8 : MR;
 }
 
 export function largeColumns(kind: i32): i32 {
@@ -19,63 +20,34 @@ export function largeColumns(kind: i32): i32 {
 const MOST_ROWS: i32 = 8;
 const MOST_COLUMNS: i32 = 16;
 
-const ZERO_BYTES: i32 = 64;
-const TILE_BYTES: i32 = 64 * 4;
+const TILE_BYTES: i32 = MR * MOST_COLUMNS * 4;
 const A_BYTES: i32 = MOST_ROWS * NARROW_KC * 4;
 
 /** A panel's worth of a widened weight. */
 const STRIP_BYTES: i32 = MOST_COLUMNS * KC * 4;
 
 /**
- * Bytes of scratch that the product needs: zeros, one tile of C, a panel of A, a
- * block of B, a widened panel.
+ * Bytes of scratch that the product needs: one tile of C, a panel of A, a block of B, a widened
+ * panel.
  */
-export const LARGE_SCRATCH: i32 = ZERO_BYTES + TILE_BYTES + A_BYTES + KC * NC * 4 + STRIP_BYTES;
+export const LARGE_SCRATCH: i32 = TILE_BYTES + A_BYTES + B_BYTES + STRIP_BYTES;
 
-/** C (+)= A * B for a whole tile of packed panels. */
+/** C = A * B for a whole tile of packed panels, or C += A * B. */
 // @ts-ignore: decorator
 @inline
-function wholeTile(kind: i32, a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
+function wholeTile(kind: i32, a: usize, b: usize, c: usize, crs: usize, k: i32, add: bool): void {
+  const from = add ? c : ZEROS;
+  const frs: usize = add ? crs : 0;
   if (kind == TILE_8_8) tile8x8(a, b, c, crs, from, frs, k);
-  else tile4x16(a, b, c, crs, from, frs, k);
+  else tileMRx16(a, b, c, crs, from, frs, k);
 }
 
-/**
- * Packs `count` (at most `width`) lines of k numbers as one k-major panel times `alpha`, filled up
- * with zeros. Number p of line i lies at src + i * line + p * step; one of the two strides is 4.
- */
-export function packPanel(
-  src: usize, line: usize, step: usize, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
-): void {
-  const scale = f32x4.splat(alpha);
-  const row = <usize>width << 2;
-  let done = 0;
-  if (count == width) {
-    if (step == 4) {
-      done = k & ~3;
-      for (let p = 0; p < done; p += 4) {
-        let from = src + (<usize>p << 2);
-        const to = dst + <usize>p * row;
-        for (let i: usize = 0; i < row; i += 16) {
-          transpose4(from, line, to + i, row, scale);
-          from += line << 2;
-        }
-      }
-    } else {
-      done = k;
-      for (let p = 0; p < k; p++) {
-        const from = src + <usize>p * step;
-        const to = dst + <usize>p * row;
-        for (let i: usize = 0; i < row; i += 16) v128.store(to + i, f32x4.mul(scale, v128.load(from + i)));
-      }
-    }
-  }
-  for (let p = done; p < k; p++) {
-    const from = src + <usize>p * step;
-    const to = dst + <usize>p * row;
-    for (let i = 0; i < count; i++) store<f32>(to + (<usize>i << 2), alpha * load<f32>(from + <usize>i * line));
-    for (let i = count; i < width; i++) store<f32>(to + (<usize>i << 2), 0);
-  }
+/** Packs up to `largeRows(kind)` rows of A[rows, k]. */
+export function packLargeRows(kind: i32, src: usize, ars: usize, aks: usize, dst: usize, k: i32, rows: i32): void {
+  const height = largeRows(kind);
+  if (rows < height || height != MR) packPanel(src, ars, aks, dst, k, rows, height, 1);
+  else if (aks == 4) packA(src, ars, dst, k);
+  else packAT(src, aks, dst, k);
 }
 
 /** Writes the first rows and columns of a tile to C, or adds them. */
@@ -114,15 +86,15 @@ function packWeightPanel(
  */
 export function gemmLarge(
   kind: i32, a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
-  transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize,
+  transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize, block: usize, packed: bool,
 ): void {
   const mr = largeRows(kind);
   const nr = largeColumns(kind);
-  const zeros = scratch;
-  const tile = zeros + ZERO_BYTES;
+  const tile = scratch;
   const packedA = tile + TILE_BYTES;
-  const packedB = packedA + A_BYTES;
-  const strip = packedB + KC * NC * 4;
+  const ownB = packedA + A_BYTES;
+  const strip = ownB + B_BYTES;
+  const packedB = block ? block : ownB;
   const ars: usize = transA ? 4 : lda;
   const aks: usize = transA ? lda : 4;
   const bks: usize = transB ? 4 : ldb;
@@ -131,7 +103,6 @@ export function gemmLarge(
   const depth = blockDepth(inPlace, k);
   const blocks = (n + NC - 1) / NC;
   const width = ((n + blocks - 1) / blocks + nr - 1) & ~(nr - 1);
-  memory.fill(zeros, 0, ZERO_BYTES);
   for (let j0 = 0; j0 < n; j0 += width) {
     const nc = min(width, n - j0);
     for (let p0 = 0; p0 < k; p0 += depth) {
@@ -139,7 +110,7 @@ export function gemmLarge(
       const panelBytes = <usize>(kc * nr) << 2;
       const add = accumulate || p0 > 0;
       let panel = packedB;
-      for (let j = 0; j < nc; j += nr) {
+      for (let j = 0; j < nc && !packed; j += nr) {
         const count = min(nr, nc - j);
         if (format == F32) {
           const from = b + <usize>(j0 + j) * bcs + <usize>p0 * bks;
@@ -154,14 +125,13 @@ export function gemmLarge(
         const rows = min(mr, m - i);
         let left = packedA;
         if (panels) left = a + ((<usize>i * <usize>k + <usize>(p0 * mr)) << 2);
-        else packPanel(a + <usize>i * ars + <usize>p0 * aks, ars, aks, packedA, kc, rows, mr, 1);
+        else packLargeRows(kind, a + <usize>i * ars + <usize>p0 * aks, ars, aks, packedA, kc, rows);
         let ct = c + <usize>i * ldc + (<usize>j0 << 2);
         panel = packedB;
         for (let j = 0; j < nc; j += nr) {
           const columns = min(nr, nc - j);
-          // The old value of C is added at the end: small products would be lost in a large sum.
-          const aside = add || rows < mr || columns < nr;
-          wholeTile(kind, left, panel, aside ? tile : ct, aside ? <usize>nr << 2 : ldc, zeros, 0, kc);
+          const aside = rows < mr || columns < nr;
+          wholeTile(kind, left, panel, aside ? tile : ct, aside ? <usize>nr << 2 : ldc, kc, add && !aside);
           if (aside) putTile(tile, <usize>nr << 2, ct, ldc, rows, columns, add);
           ct += nr << 2;
           panel += panelBytes;

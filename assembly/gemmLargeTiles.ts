@@ -1,32 +1,47 @@
-// Register tiles for machines that `gemmTile` is not made for. 4 x 16, with accumulators side by
+// Register tiles for machines that `gemmTile` is not made for. MR x 16, with accumulators side by
 // side, is for engines that fuse neighbouring 128-bit operations into 256 bits; 8 x 8 is for 32
 // registers. Elsewhere both spill registers.
+import { MR, putRow, ZEROS } from "./gemmTile";
 import { madd } from "./madd";
 
-/** C[4,16] = from + A * B, with A a 4-wide and B a 16-wide k-major panel; strides in bytes. */
-export function tile4x16(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
-  const f1 = from + frs;
-  const f2 = f1 + frs;
-  const f3 = f2 + frs;
-  const p1 = c + crs;
-  const p2 = p1 + crs;
-  const p3 = p2 + crs;
-  let c00 = v128.load(from);
-  let c01 = v128.load(from, 16);
-  let c02 = v128.load(from, 32);
-  let c03 = v128.load(from, 48);
-  let c10 = v128.load(f1);
-  let c11 = v128.load(f1, 16);
-  let c12 = v128.load(f1, 32);
-  let c13 = v128.load(f1, 48);
-  let c20 = v128.load(f2);
-  let c21 = v128.load(f2, 16);
-  let c22 = v128.load(f2, 32);
-  let c23 = v128.load(f2, 48);
-  let c30 = v128.load(f3);
-  let c31 = v128.load(f3, 16);
-  let c32 = v128.load(f3, 32);
-  let c33 = v128.load(f3, 48);
+/** Stores a row of 16, as `putRow` does one of eight. */
+// @ts-ignore: decorator
+@inline
+function putWideRow(c: usize, from: usize, c0: v128, c1: v128, c2: v128, c3: v128): void {
+  putRow(c, from, c0, c1);
+  // Offsets as constants: engines that fuse do not see that c + 32 and c + 48 are neighbours.
+  const low = f32x4.add(v128.load(from, 32), c2);
+  const high = f32x4.add(v128.load(from, 48), c3);
+  v128.store(c, low, 32);
+  v128.store(c, high, 48);
+}
+
+/** C[MR,16] = from + A * B, with A an MR-wide and B a 16-wide k-major panel; strides in bytes. */
+export function tileMRx16(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
+  let c00 = v128.load(ZEROS);
+  let c01 = v128.load(ZEROS);
+  let c02 = v128.load(ZEROS);
+  let c03 = v128.load(ZEROS);
+  let c10 = v128.load(ZEROS);
+  let c11 = v128.load(ZEROS);
+  let c12 = v128.load(ZEROS);
+  let c13 = v128.load(ZEROS);
+  let c20 = v128.load(ZEROS);
+  let c21 = v128.load(ZEROS);
+  let c22 = v128.load(ZEROS);
+  let c23 = v128.load(ZEROS);
+  let c30 = v128.load(ZEROS);
+  let c31 = v128.load(ZEROS);
+  let c32 = v128.load(ZEROS);
+  let c33 = v128.load(ZEROS);
+  let c40 = v128.load(ZEROS);
+  let c41 = v128.load(ZEROS);
+  let c42 = v128.load(ZEROS);
+  let c43 = v128.load(ZEROS);
+  let c50 = v128.load(ZEROS);
+  let c51 = v128.load(ZEROS);
+  let c52 = v128.load(ZEROS);
+  let c53 = v128.load(ZEROS);
   do {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
@@ -52,53 +67,58 @@ export function tile4x16(a: usize, b: usize, c: usize, crs: usize, from: usize, 
     c31 = madd(x, b1, c31);
     c32 = madd(x, b2, c32);
     c33 = madd(x, b3, c33);
-    a += 4 << 2;
+    x = v128.load32_splat(a, 16);
+    c40 = madd(x, b0, c40);
+    c41 = madd(x, b1, c41);
+    c42 = madd(x, b2, c42);
+    c43 = madd(x, b3, c43);
+    if (MR > 5) {
+      x = v128.load32_splat(a, 20);
+      c50 = madd(x, b0, c50);
+      c51 = madd(x, b1, c51);
+      c52 = madd(x, b2, c52);
+      c53 = madd(x, b3, c53);
+    }
+    a += MR << 2;
     b += 16 << 2;
   } while (--k);
-  const zero = v128.load(from);
-  v128.store(c, f32x4.add(zero, c00));
-  v128.store(c, f32x4.add(zero, c01), 16);
-  v128.store(c, f32x4.add(zero, c02), 32);
-  v128.store(c, f32x4.add(zero, c03), 48);
-  v128.store(p1, f32x4.add(zero, c10));
-  v128.store(p1, f32x4.add(zero, c11), 16);
-  v128.store(p1, f32x4.add(zero, c12), 32);
-  v128.store(p1, f32x4.add(zero, c13), 48);
-  v128.store(p2, f32x4.add(zero, c20));
-  v128.store(p2, f32x4.add(zero, c21), 16);
-  v128.store(p2, f32x4.add(zero, c22), 32);
-  v128.store(p2, f32x4.add(zero, c23), 48);
-  v128.store(p3, f32x4.add(zero, c30));
-  v128.store(p3, f32x4.add(zero, c31), 16);
-  v128.store(p3, f32x4.add(zero, c32), 32);
-  v128.store(p3, f32x4.add(zero, c33), 48);
+  putWideRow(c, from, c00, c01, c02, c03);
+  c += crs;
+  from += frs;
+  putWideRow(c, from, c10, c11, c12, c13);
+  c += crs;
+  from += frs;
+  putWideRow(c, from, c20, c21, c22, c23);
+  c += crs;
+  from += frs;
+  putWideRow(c, from, c30, c31, c32, c33);
+  c += crs;
+  from += frs;
+  putWideRow(c, from, c40, c41, c42, c43);
+  if (MR == 5) return;
+  c += crs;
+  from += frs;
+  putWideRow(c, from, c50, c51, c52, c53);
 }
 
 /** C[8,8] = from + A * B, with A an 8-wide and B an 8-wide k-major panel; strides in bytes. */
 export function tile8x8(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
-  const f1 = from + frs;
-  const f2 = f1 + frs;
-  const f3 = f2 + frs;
-  const f4 = f3 + frs;
-  const f5 = f4 + frs;
-  const f6 = f5 + frs;
-  const f7 = f6 + frs;
-  let c00 = v128.load(from);
-  let c01 = v128.load(from, 16);
-  let c10 = v128.load(f1);
-  let c11 = v128.load(f1, 16);
-  let c20 = v128.load(f2);
-  let c21 = v128.load(f2, 16);
-  let c30 = v128.load(f3);
-  let c31 = v128.load(f3, 16);
-  let c40 = v128.load(f4);
-  let c41 = v128.load(f4, 16);
-  let c50 = v128.load(f5);
-  let c51 = v128.load(f5, 16);
-  let c60 = v128.load(f6);
-  let c61 = v128.load(f6, 16);
-  let c70 = v128.load(f7);
-  let c71 = v128.load(f7, 16);
+  let c00 = v128.load(ZEROS);
+  let c01 = v128.load(ZEROS);
+  let c10 = v128.load(ZEROS);
+  let c11 = v128.load(ZEROS);
+  let c20 = v128.load(ZEROS);
+  let c21 = v128.load(ZEROS);
+  let c30 = v128.load(ZEROS);
+  let c31 = v128.load(ZEROS);
+  let c40 = v128.load(ZEROS);
+  let c41 = v128.load(ZEROS);
+  let c50 = v128.load(ZEROS);
+  let c51 = v128.load(ZEROS);
+  let c60 = v128.load(ZEROS);
+  let c61 = v128.load(ZEROS);
+  let c70 = v128.load(ZEROS);
+  let c71 = v128.load(ZEROS);
   do {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
@@ -129,28 +149,26 @@ export function tile8x8(a: usize, b: usize, c: usize, crs: usize, from: usize, f
     a += 8 << 2;
     b += 8 << 2;
   } while (--k);
-  const zero = v128.load(from);
-  v128.store(c, f32x4.add(zero, c00));
-  v128.store(c, f32x4.add(zero, c01), 16);
+  putRow(c, from, c00, c01);
   c += crs;
-  v128.store(c, f32x4.add(zero, c10));
-  v128.store(c, f32x4.add(zero, c11), 16);
+  from += frs;
+  putRow(c, from, c10, c11);
   c += crs;
-  v128.store(c, f32x4.add(zero, c20));
-  v128.store(c, f32x4.add(zero, c21), 16);
+  from += frs;
+  putRow(c, from, c20, c21);
   c += crs;
-  v128.store(c, f32x4.add(zero, c30));
-  v128.store(c, f32x4.add(zero, c31), 16);
+  from += frs;
+  putRow(c, from, c30, c31);
   c += crs;
-  v128.store(c, f32x4.add(zero, c40));
-  v128.store(c, f32x4.add(zero, c41), 16);
+  from += frs;
+  putRow(c, from, c40, c41);
   c += crs;
-  v128.store(c, f32x4.add(zero, c50));
-  v128.store(c, f32x4.add(zero, c51), 16);
+  from += frs;
+  putRow(c, from, c50, c51);
   c += crs;
-  v128.store(c, f32x4.add(zero, c60));
-  v128.store(c, f32x4.add(zero, c61), 16);
+  from += frs;
+  putRow(c, from, c60, c61);
   c += crs;
-  v128.store(c, f32x4.add(zero, c70));
-  v128.store(c, f32x4.add(zero, c71), 16);
+  from += frs;
+  putRow(c, from, c70, c71);
 }

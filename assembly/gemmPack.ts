@@ -2,14 +2,14 @@
 // transpose costs nothing later.
 import { MR, NR } from "./gemmTile";
 import { unpackRow } from "./formats";
-import { firstHalves, lastHalves, zipFirst, zipLast } from "./lanes";
+import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "./lanes";
 
 /**
  * Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart.
  */
 // @ts-ignore: decorator
 @inline
-export function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
+function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
   const r0 = v128.load(src);
   const r1 = v128.load(src + srs);
   const r2 = v128.load(src + 2 * srs);
@@ -22,6 +22,42 @@ export function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale
   v128.store(dst + drs, f32x4.mul(scale, lastHalves(lo01, lo23)));
   v128.store(dst + 2 * drs, f32x4.mul(scale, firstHalves(hi01, hi23)));
   v128.store(dst + 3 * drs, f32x4.mul(scale, lastHalves(hi01, hi23)));
+}
+
+/** The same for 8 x 4 floats, whose transposed rows of eight are stored in pairs of vectors. */
+// @ts-ignore: decorator
+@inline
+function transpose8(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
+  const r0 = v128.load(src);
+  const r1 = v128.load(src + srs);
+  const r2 = v128.load(src + 2 * srs);
+  const r3 = v128.load(src + 3 * srs);
+  const r4 = v128.load(src + 4 * srs);
+  const r5 = v128.load(src + 5 * srs);
+  const r6 = v128.load(src + 6 * srs);
+  const r7 = v128.load(src + 7 * srs);
+  const lo01 = zipFirst(r0, r1);
+  const hi01 = zipLast(r0, r1);
+  const lo23 = zipFirst(r2, r3);
+  const hi23 = zipLast(r2, r3);
+  const lo45 = zipFirst(r4, r5);
+  const hi45 = zipLast(r4, r5);
+  const lo67 = zipFirst(r6, r7);
+  const hi67 = zipLast(r6, r7);
+  storePair(dst, f32x4.mul(scale, firstHalves(lo01, lo23)), f32x4.mul(scale, firstHalves(lo45, lo67)));
+  dst += drs;
+  storePair(dst, f32x4.mul(scale, lastHalves(lo01, lo23)), f32x4.mul(scale, lastHalves(lo45, lo67)));
+  dst += drs;
+  storePair(dst, f32x4.mul(scale, firstHalves(hi01, hi23)), f32x4.mul(scale, firstHalves(hi45, hi67)));
+  dst += drs;
+  storePair(dst, f32x4.mul(scale, lastHalves(hi01, hi23)), f32x4.mul(scale, lastHalves(hi45, hi67)));
+}
+
+/** Copies eight floats, times `scale`. */
+// @ts-ignore: decorator
+@inline
+function copyPair(src: usize, dst: usize, scale: v128): void {
+  storePair(dst, f32x4.mul(scale, v128.load(src)), f32x4.mul(scale, v128.load(src, 16)));
 }
 
 /** Packs MR rows of A[MR, k], `ars` bytes apart, into a k-major panel. */
@@ -81,8 +117,7 @@ export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha:
       let sp = s;
       let dp = d;
       for (let p = 0; p < rows; p++) {
-        v128.store(dp, f32x4.mul(scale, v128.load(sp)));
-        v128.store(dp, f32x4.mul(scale, v128.load(sp, 16)), 16);
+        copyPair(sp, dp, scale);
         sp += bks;
         dp += 32;
       }
@@ -102,31 +137,50 @@ export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha:
   }
 }
 
+/**
+ * Packs `count` (at most `width`) lines of k numbers as one k-major panel times `alpha`, filled up
+ * with zeros. Number p of line i lies at src + i * line + p * step; one of the two strides is 4.
+ */
+export function packPanel(
+  src: usize, line: usize, step: usize, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
+): void {
+  const scale = f32x4.splat(alpha);
+  const row = <usize>width << 2;
+  let done = 0;
+  if (count == width) {
+    if (step == 4) {
+      done = k & ~3;
+      for (let p = 0; p < done; p += 4) {
+        let from = src + (<usize>p << 2);
+        const to = dst + <usize>p * row;
+        for (let i: usize = 0; i < row; i += 32) {
+          transpose8(from, line, to + i, row, scale);
+          from += line << 3;
+        }
+      }
+    } else {
+      done = k;
+      for (let p = 0; p < k; p++) {
+        const from = src + <usize>p * step;
+        const to = dst + <usize>p * row;
+        for (let i: usize = 0; i < row; i += 32) copyPair(from + i, to + i, scale);
+      }
+    }
+  }
+  for (let p = done; p < k; p++) {
+    const from = src + <usize>p * step;
+    const to = dst + <usize>p * row;
+    for (let i = 0; i < count; i++) store<f32>(to + (<usize>i << 2), alpha * load<f32>(from + <usize>i * line));
+    for (let i = count; i < width; i++) store<f32>(to + (<usize>i << 2), 0);
+  }
+}
+
 /** Packs alpha * Bᵀ for the stored B[n, k], rows `brs` bytes apart, as packB does. */
 export function packBT(src: usize, brs: usize, dst: usize, k: i32, n: i32, alpha: f32): void {
-  const scale = f32x4.splat(alpha);
-  for (; n >= NR; n -= NR) {
-    let s = src;
-    let p = k;
-    for (; p >= 4; p -= 4) {
-      transpose4(s, brs, dst, 32, scale);
-      transpose4(s + 4 * brs, brs, dst + 16, 32, scale);
-      s += 16;
-      dst += 128;
-    }
-    for (; p > 0; p--) {
-      for (let j = 0; j < NR; j++) store<f32>(dst + (<usize>j << 2), alpha * load<f32>(s + <usize>j * brs));
-      s += 4;
-      dst += 32;
-    }
+  for (; n > 0; n -= NR) {
+    packPanel(src, brs, 4, dst, k, min(NR, n), NR, alpha);
     src += brs << 3;
-  }
-  if (!n) return;
-  for (let p = 0; p < k; p++) {
-    const s = src + (<usize>p << 2);
-    for (let j = 0; j < n; j++) store<f32>(dst + (<usize>j << 2), alpha * load<f32>(s + <usize>j * brs));
-    for (let j = n; j < NR; j++) store<f32>(dst + (<usize>j << 2), 0);
-    dst += 32;
+    dst += <usize>k << 5;
   }
 }
 

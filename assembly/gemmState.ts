@@ -19,12 +19,12 @@ export function setScratch(ptr: usize): void {
 }
 
 /**
- * Tiles: MR x 8 of `gemmTile`, made for 16 registers; 8 x 8, for 32; 4 x 16, for engines that fuse
+ * Tiles: MR x 8 of `gemmTile`, made for 16 registers; 8 x 8, for 32; MR x 16, for engines that fuse
  * neighbouring operations.
  */
 export const TILE_MR_8: i32 = 0;
 export const TILE_8_8: i32 = 1;
-export const TILE_4_16: i32 = 2;
+export const TILE_MR_16: i32 = 2;
 
 /** The tile in use. It is in memory, since all threads' instances must agree. */
 const TILE: usize = memory.data<i32>([TILE_MR_8]);
@@ -37,7 +37,8 @@ export function tileKind(): i32 {
 }
 
 /**
- * Sets the tile of large products, for all threads: 0 the first, 1 that of 8 x 8, 2 that of 4 x 16.
+ * Sets the tile of large products, for all threads: 0 the first, 1 that of 8 x 8, 2 that of
+ * MR x 16.
  */
 export function setTile(kind: i32): void {
   store<i32>(TILE, kind);

@@ -11,13 +11,13 @@ export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 /** Columns of every tile: two vectors. */
 export const NR: i32 = 8;
 
-/** A row of zeros. */
-export const ZEROS: usize = memory.data<f32>([0, 0, 0, 0, 0, 0, 0, 0], 16);
+/** Zeros for a row of any tile. */
+export const ZEROS: usize = memory.data(64, 16);
 
 /** Stores a row of a tile, added to what was there. */
 // @ts-ignore: decorator
 @inline
-function putRow(c: usize, from: usize, low: v128, high: v128): void {
+export function putRow(c: usize, from: usize, low: v128, high: v128): void {
   storePair(c, f32x4.add(v128.load(from), low), f32x4.add(v128.load(from, 16), high));
 }
 

@@ -28,6 +28,7 @@ export * from "./reduce";
 export * from "./rope";
 export * from "./sampleToken";
 export * from "./scalarMath";
+export { scaleInPlace } from "./scaleInPlace";
 export { setSegment } from "./segments";
 export * from "./select";
 export * from "./softmax";

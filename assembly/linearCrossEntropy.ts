@@ -7,10 +7,12 @@ import {
   quantizeInt16,
 } from "./int16Codes";
 import { int16Part, int16ProductScratch } from "./int16Product";
-import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
+import { B_BYTES } from "./gemmBlock";
+import { fitsBlock, MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
-import { expf4 } from "./math";
+import { expOf } from "./math";
+import { scaleInPlace } from "./scaleInPlace";
 import { unpackRow } from "./formats";
 
 /** Classes in a block: one block of the matrix product. */
@@ -26,10 +28,10 @@ const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**
  * Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits, a panel's rows of it,
- * the codes of the block, and those of a block of the weight.
+ * the codes of the block and those of a block of the weight, or else a packed block of the weight.
  */
 export function linearCrossEntropyScratch(): i32 {
-  return FLOATS + int16RowsBytes(ROWS, CLASSES) + int16ProductScratch() + WEIGHT;
+  return FLOATS + max(B_BYTES, int16RowsBytes(ROWS, CLASSES) + int16ProductScratch() + WEIGHT);
 }
 
 /** Writes the codes of the rows from..from+n-1 of a weight, by way of f32 in `room`. */
@@ -58,15 +60,6 @@ export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, cou
   }
 }
 
-/** x *= factor over n floats. */
-function scaleFloats(x: usize, n: i32, factor: f32): void {
-  const f = f32x4.splat(factor);
-  for (; n > 0; n -= 4) {
-    storePart(x, f32x4.mul(loadPart(x, n, f), f), n);
-    x += 16;
-  }
-}
-
 /**
  * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses
  * and sums. Turns it into exp(logit - maximum): rows of it, or panels where `spare` is given, for
@@ -87,10 +80,10 @@ function takeBlock(
     const next = max(top, rowMax(x, n));
     const mass = masses + (<usize>r << 3);
     if (next != top) {
-      const rescale = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
+      const rescale = expOf(top - next);
       store<f32>(tops + row, next);
       store<f64>(mass, load<f64>(mass) * <f64>rescale);
-      if (sums) scaleFloats(sums + <usize>(r * width << 2), width, rescale);
+      if (sums) scaleInPlace(sums + <usize>(r * width << 2), width, rescale);
     }
     const inPanel = r % height;
     const to = spare ? spare + <usize>inPanel * bytes : x;
@@ -124,7 +117,10 @@ export function linearCrossEntropyPart(
   // Codes have a scale for each square.
   const align = inCodes ? BLOCK - 1 : 7;
   const share = ((classes + parts - 1) / parts + align) & ~align;
-  const blocks = (rows + ROWS - 1) / ROWS;
+  // Where a block of the weight is packed once for all rows, fewer rows at a time cost nothing and
+  // stay in the cache.
+  const most = !inCodes && fitsBlock(CLASSES, width) ? ROWS >> 1 : ROWS;
+  const blocks = (rows + most - 1) / most;
   const unit = inCodes ? 4 : panelRows();
   const height = (((rows + blocks - 1) / blocks + unit - 1) / unit) * unit;
   const spare = inCodes ? 0 : scratch + ((CLASSES * ROWS) << 2);
@@ -133,20 +129,21 @@ export function linearCrossEntropyPart(
   const packed = own + int16ProductScratch();
   for (let part = first; part < last; part++) {
     const end = min(classes, (part + 1) * share);
-    for (let i = 0; i < rows; i += height) {
-      const m = min(height, rows - i);
-      const at = <usize>(part * rows + i);
-      const x = panels + (<usize>(i * width) << 2);
-      const top = tops + (at << 2);
-      const mass = masses + (at << 3);
-      const sum = sums ? sums + ((at * <usize>width) << 2) : 0;
-      for (let r: usize = 0; r < <usize>m; r++) store<f32>(top + (r << 2), -Infinity);
-      memory.fill(mass, 0, <usize>m << 3);
-      if (sums) memory.fill(sum, 0, <usize>(m * width) << 2);
-      for (let v = part * share; v < end; v += block) {
-        const n = min(block, end - v);
+    const start = <usize>(part * rows);
+    for (let r = start; r < start + <usize>rows; r++) store<f32>(tops + (r << 2), -Infinity);
+    memory.fill(masses + (start << 3), 0, <usize>rows << 3);
+    if (sums) memory.fill(sums + ((start * <usize>width) << 2), 0, <usize>(rows * width) << 2);
+    for (let v = part * share; v < end; v += block) {
+      const n = min(block, end - v);
+      for (let i = 0; i < rows; i += height) {
+        const m = min(height, rows - i);
+        const at = start + <usize>i;
+        const x = panels + (<usize>(i * width) << 2);
+        const top = tops + (at << 2);
+        const mass = masses + (at << 3);
+        const sum = sums ? sums + ((at * <usize>width) << 2) : 0;
         if (inCodes) {
-          if (packs) packClasses(weight, format, v, n, width, scratch, packed);
+          if (packs && i == 0) packClasses(weight, format, v, n, width, scratch, packed);
           const w = packs ? packed : int16CodesFrom(weight, v, width);
           const wScales = packs ? int16WeightScales(packed, n, width, 0) : int16WeightScales(weight, classes, width, v);
           const xRows = int16CodesFrom(panels, i, width);
@@ -159,9 +156,9 @@ export function linearCrossEntropyPart(
           int16Part(codes, pScales, w, wScales, n, width, false, sum, <usize>width << 2, m, 0, width, true, own);
           continue;
         }
-        multiplyPanels(x, weight, format, v * width, scratch, m, n, width, true, false);
+        multiplyPanels(x, weight, format, v * width, scratch, m, n, width, true, false, 0, i > 0);
         takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, spare);
-        if (sums) multiplyPanels(scratch, weight, format, v * width, sum, m, width, n, false, true);
+        if (sums) multiplyPanels(scratch, weight, format, v * width, sum, m, width, n, false, true, codes, i > 0);
       }
     }
   }
@@ -189,7 +186,7 @@ export function linearCrossEntropyJoin(
     if (!dhidden) continue;
     const out = dhidden + (<usize>(r * width) << 2);
     unpackRow(format, weight, load<i32>(labels + row) * width, width, out);
-    scaleFloats(out, width, -factor);
+    scaleInPlace(out, width, -factor);
     for (let p = 0; p < parts; p++) {
       const at = <usize>(p * rows + r);
       const partShare = <f32>(Math.exp(<f64>load<f32>(tops + (at << 2)) - <f64>top) / mass) * factor;

@@ -1,6 +1,7 @@
 // Maxima and sums of exponentials over rows, on which softmax, cross-entropy and attention stand.
-import { loadPart, maxOf, storePart, sumOf } from "./lanes";
-import { expf4 } from "./math";
+import { scratch } from "./gemmState";
+import { loadPart, maxOf, storePair, sumOf } from "./lanes";
+import { expAll } from "./math";
 
 /** Floats summed in single precision before the sum goes on in double. */
 export const BLOCK: i32 = 256;
@@ -8,13 +9,23 @@ export const BLOCK: i32 = 256;
 /** The largest of n floats, or NaN where there is one. */
 export function rowMax(x: usize, n: i32): f32 {
   const floor = f32x4.splat(-Infinity);
-  let top = floor;
-  for (; n >= 16; n -= 16) {
-    const a = f32x4.max(v128.load(x), v128.load(x, 16));
-    const b = f32x4.max(v128.load(x, 32), v128.load(x, 48));
-    top = f32x4.max(top, f32x4.max(a, b));
-    x += 64;
+  let low = floor;
+  let high = floor;
+  // f32x4.max is eight instructions on x64, pmax is one and passes over NaN.
+  let nanLow = f32x4.splat(0);
+  let nanHigh = nanLow;
+  for (; n >= 8; n -= 8) {
+    const a = v128.load(x);
+    const b = v128.load(x, 16);
+    low = f32x4.pmax(low, a);
+    high = f32x4.pmax(high, b);
+    nanLow = v128.or(nanLow, f32x4.ne(a, a));
+    nanHigh = v128.or(nanHigh, f32x4.ne(b, b));
+    x += 32;
   }
+  // Engines that fuse neighbours begin at stores.
+  storePair(scratch, v128.or(low, nanLow), v128.or(high, nanHigh));
+  let top = f32x4.max(v128.load(scratch), v128.load(scratch, 16));
   for (; n > 0; n -= 4) {
     top = f32x4.max(top, loadPart(x, n, floor));
     x += 16;
@@ -24,33 +35,11 @@ export function rowMax(x: usize, n: i32): f32 {
 
 /** The sum of exp(x - shift) over n floats, which are written to `out` where it is not 0. */
 export function sumExp(x: usize, out: usize, n: i32, shift: f32): f64 {
-  const s = f32x4.splat(shift);
-  const floor = f32x4.splat(-Infinity);
   let total: f64 = 0;
-  while (n > 0) {
-    let sum = f32x4.splat(0);
-    let m = min(BLOCK, n);
-    if (out) {
-      for (; m >= 4; m -= 4) {
-        const e = expf4(f32x4.sub(v128.load(x), s));
-        v128.store(out, e);
-        sum = f32x4.add(sum, e);
-        x += 16;
-        out += 16;
-      }
-    } else {
-      for (; m >= 4; m -= 4) {
-        sum = f32x4.add(sum, expf4(f32x4.sub(v128.load(x), s)));
-        x += 16;
-      }
-    }
-    if (m > 0) {
-      const e = expf4(f32x4.sub(loadPart(x, m, floor), s));
-      if (out) storePart(out, e, m);
-      sum = f32x4.add(sum, e);
-    }
-    total += <f64>sumOf(sum);
-    n -= BLOCK;
+  for (; n > 0; n -= BLOCK) {
+    total += <f64>sumOf(expAll(x, out ? out : scratch, min(BLOCK, n), 1, -shift));
+    x += BLOCK << 2;
+    if (out) out += BLOCK << 2;
   }
   return total;
 }

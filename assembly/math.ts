@@ -3,6 +3,7 @@
 //
 // Constants come from memory: V8 builds a v128 constant anew from a general register at each use,
 // and with a dozen of them in a loop that takes as long as the arithmetic.
+import { loadPart, storePair, storePart } from "./lanes";
 import { madd } from "./madd";
 
 const ONE = memory.data<f32>([1]);
@@ -81,15 +82,25 @@ function withSignOf(x: v128, magnitude: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function expf4(x: v128): v128 {
+  return expBy(
+    x, constant(HIGHEST), constant(LOWEST), constant(ROUNDER), constant(LOG2_E), constant(MINUS_LN2_HIGH), constant(MINUS_LN2_LOW),
+    constant(EXP_Q), constant(EXP_Q + 4), constant(EXP_Q + 8), constant(EXP_Q + 12), constant(EXP_Q + 16), constant(ONE),
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function expBy(
+  x: v128, highest: v128, lowest: v128, rounder: v128, log2e: v128, ln2High: v128, ln2Low: v128,
+  q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
+): v128 {
   // pmin and pmax keep a NaN in their first operand.
-  x = f32x4.pmax(f32x4.pmin(x, constant(HIGHEST)), constant(LOWEST));
-  const rounder = constant(ROUNDER);
-  const shifted = madd(x, constant(LOG2_E), rounder);
+  x = f32x4.pmax(f32x4.pmin(x, highest), lowest);
+  const shifted = madd(x, log2e, rounder);
   const n = f32x4.sub(shifted, rounder);
-  let r = madd(n, constant(MINUS_LN2_HIGH), x);
-  r = madd(n, constant(MINUS_LN2_LOW), r);
-  const q = polynomial(EXP_Q, 4, r);
-  const one = constant(ONE);
+  let r = madd(n, ln2High, x);
+  r = madd(n, ln2Low, r);
+  const q = madd(madd(madd(madd(q4, r, q3), r, q2), r, q1), r, q0);
   const p = f32x4.add(madd(f32x4.mul(r, r), q, r), one);
   // 2^n as two factors, since one cannot reach 2^128 or 2^-150: powers of two are
   // added to the exponent of 1.
@@ -98,6 +109,51 @@ export function expf4(x: v128): v128 {
   const low = i32x4.add(i32x4.shl(half, 23), one);
   const high = i32x4.add(i32x4.shl(i32x4.sub(k, half), 23), one);
   return f32x4.mul(f32x4.mul(p, low), high);
+}
+
+/** e to the power x, as `expf4` has it. */
+export function expOf(x: f32): f32 {
+  return f32x4.extract_lane(expf4(f32x4.splat(x)), 0);
+}
+
+/**
+ * out = exp(factor * x + shift) over n floats, for a factor of 1 or -1. Returns four partial sums
+ * of out, right for a factor of 1 or whole vectors.
+ */
+export function expAll(x: usize, out: usize, n: i32, factor: f32, shift: f32): v128 {
+  const a = f32x4.splat(factor);
+  const b = f32x4.splat(shift);
+  const floor = f32x4.splat(-Infinity);
+  // Loaded once, for two vectors: engines fuse two neighbours that share their constants.
+  const highest = constant(HIGHEST);
+  const lowest = constant(LOWEST);
+  const rounder = constant(ROUNDER);
+  const log2e = constant(LOG2_E);
+  const ln2High = constant(MINUS_LN2_HIGH);
+  const ln2Low = constant(MINUS_LN2_LOW);
+  const q4 = constant(EXP_Q);
+  const q3 = constant(EXP_Q + 4);
+  const q2 = constant(EXP_Q + 8);
+  const q1 = constant(EXP_Q + 12);
+  const q0 = constant(EXP_Q + 16);
+  const one = constant(ONE);
+  let sum = f32x4.splat(0);
+  for (; n >= 8; n -= 8) {
+    const low = expBy(madd(v128.load(x), a, b), highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+    const high = expBy(madd(v128.load(x, 16), a, b), highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+    storePair(out, low, high);
+    sum = f32x4.add(f32x4.add(sum, low), high);
+    x += 32;
+    out += 32;
+  }
+  for (; n > 0; n -= 4) {
+    const e = expBy(madd(loadPart(x, n, floor), a, b), highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+    storePart(out, e, n);
+    sum = f32x4.add(sum, e);
+    x += 16;
+    out += 16;
+  }
+  return sum;
 }
 
 /** Natural logarithm: -Infinity at 0, NaN below. */

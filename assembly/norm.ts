@@ -1,28 +1,10 @@
 // RMS and layer normalisation over rows of n floats, and their gradients.
+import { dot } from "./dot";
 import { madd } from "./madd";
 import { loadPart, storePart, sumOf } from "./lanes";
 
 /** Rows summed in one buffer before they are added to the total. */
 const ROW_BLOCK: i32 = 64;
-
-/** sum(a * b) over n floats, in eight or sixteen partial sums. */
-function dot(a: usize, b: usize, n: i32): f32 {
-  const zero = f32x4.splat(0);
-  let s0 = zero;
-  let s1 = zero;
-  for (; n >= 8; n -= 8) {
-    s0 = madd(v128.load(a), v128.load(b), s0);
-    s1 = madd(v128.load(a, 16), v128.load(b, 16), s1);
-    a += 32;
-    b += 32;
-  }
-  for (; n > 0; n -= 4) {
-    s0 = madd(loadPart(a, n, zero), loadPart(b, n, zero), s0);
-    a += 16;
-    b += 16;
-  }
-  return sumOf(f32x4.add(s0, s1));
-}
 
 // @ts-ignore: decorator
 @inline

@@ -2,6 +2,7 @@
 import { madd } from "./madd";
 import { close, isClosed, notFinite } from "./guard";
 import { loadPart, storePart } from "./lanes";
+import { scaleInPlace } from "./scaleInPlace";
 import { countOf, endOf, ROW, rowOf, startOf } from "./segments";
 
 /**
@@ -175,16 +176,6 @@ export function rootOfSum(sums: usize, n: i32, out: usize): void {
     sums += 8;
   }
   store<f32>(out, <f32>sqrt<f64>(total));
-}
-
-/** x *= factor. */
-export function scaleInPlace(x: usize, n: i32, factor: f32): void {
-  const zero = f32x4.splat(0);
-  const f = f32x4.splat(factor);
-  for (; n > 0; n -= 4) {
-    storePart(x, f32x4.mul(loadPart(x, n, zero), f), n);
-    x += 16;
-  }
 }
 
 /** x += alpha * y. */

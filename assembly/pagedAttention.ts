@@ -9,13 +9,14 @@
 //   of them see; what one row sees before and after is added by itself, so nothing is added to it
 //   that it does not see.
 // Tiles, parts of threads and pages decide only which of these sums are made side by side.
-import { bend, scaleRow } from "./attention";
+import { bend } from "./attention";
 import { clearBytes } from "./bytes";
 import { ZEROS } from "./gemmTile";
 import { madd } from "./madd";
 import { loadPart, storePart, sumOf } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
-import { expf4 } from "./math";
+import { scaleInPlace } from "./scaleInPlace";
+import { expOf } from "./math";
 import { readLines } from "./readAhead";
 
 /** Queries, each a head of a row, that share the loads of a block of keys. */
@@ -332,10 +333,10 @@ function weighQuery(out: usize, scratch: usize, i: i32, size: i32, softcap: f32)
     return;
   }
   const sum = sumExp(seen, seen, count, next);
-  const rescale = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
+  const rescale = expOf(top - next);
   setNumber(scratch + TOTALS, i, <f32>(<f64>number(scratch + TOTALS, i) * <f64>rescale + sum));
   setNumber(scratch + TOPS, i, next);
-  if (rescale != 1) scaleRow(out + <usize>word(scratch + OFFSETS, i), size, rescale);
+  if (rescale != 1) scaleInPlace(out + <usize>word(scratch + OFFSETS, i), size, rescale);
 }
 
 /** Adds the values of positions from..end-1 of the block to query i. */
@@ -416,7 +417,7 @@ function attendQueries(
     for (let i = 0; i < queries; i += 3) mixQueries(out, v - k, scratch, i, min(3, queries - i), size);
   }
   for (let i = 0; i < queries; i++) {
-    scaleRow(out + <usize>word(scratch + OFFSETS, i), size, 1 / number(scratch + TOTALS, i));
+    scaleInPlace(out + <usize>word(scratch + OFFSETS, i), size, 1 / number(scratch + TOTALS, i));
   }
   store<i32>(scratch, any);
 }

@@ -1,7 +1,8 @@
 // Softmax and its logarithm over rows of n floats, and their gradients.
+import { scratch } from "./gemmState";
 import { loadPart, storePart, sumOf } from "./lanes";
 import { BLOCK, rowMax, sumExp } from "./logSumExp";
-import { expf4 } from "./math";
+import { expAll } from "./math";
 
 export function softmax(x: usize, out: usize, rows: i32, n: i32): void {
   const bytes = <usize>n << 2;
@@ -70,7 +71,9 @@ export function logSoftmaxBackward(dy: usize, y: usize, dx: usize, rows: i32, n:
     const sum = f32x4.splat(<f32>total);
     for (let i = 0; i < n; i += 4) {
       const at = <usize>i << 2;
-      const p = f32x4.mul(expf4(loadPart(y + at, n - i, zero)), sum);
+      const inBlock = <usize>(i & (BLOCK - 1)) << 2;
+      if (inBlock == 0) expAll(y + at, scratch, min(BLOCK, n - i), 1, 0);
+      const p = f32x4.mul(v128.load(scratch + inBlock), sum);
       storePart(dx + at, f32x4.sub(loadPart(dy + at, n - i, zero), p), n - i);
     }
     dy += bytes;

@@ -1,25 +1,25 @@
 // Elementwise functions of one array: out[i] = f(x[i]).
 import { gelu4, geluTanh4 } from "./gelu";
-import { constant, erff4, expf4, logf4, sigmoidf4, tanhf4 } from "./math";
+import { scratch } from "./gemmState";
+import { loadPart, storePart } from "./lanes";
+import { BLOCK } from "./logSumExp";
+import { constant, erff4, expAll, expf4, logf4, tanhf4 } from "./math";
 
 const ONE = memory.data<f32>([1]);
 
-const EXP: i32 = 0;
-const LOG: i32 = 1;
-const SQRT: i32 = 2;
-const RSQRT: i32 = 3;
-const RECIPROCAL: i32 = 4;
-const SQUARE: i32 = 5;
-const ABS: i32 = 6;
-const SIGN: i32 = 7;
-const RELU: i32 = 8;
-const TANH: i32 = 9;
-const SIGMOID: i32 = 10;
-const ERF: i32 = 11;
-const SILU: i32 = 12;
-const GELU: i32 = 13;
-const GELU_TANH: i32 = 14;
-const SOFTPLUS: i32 = 15;
+const LOG: i32 = 0;
+const SQRT: i32 = 1;
+const RSQRT: i32 = 2;
+const RECIPROCAL: i32 = 3;
+const SQUARE: i32 = 4;
+const ABS: i32 = 5;
+const SIGN: i32 = 6;
+const RELU: i32 = 7;
+const TANH: i32 = 8;
+const ERF: i32 = 9;
+const GELU: i32 = 10;
+const GELU_TANH: i32 = 11;
+const SOFTPLUS: i32 = 12;
 
 // @ts-ignore: decorator
 @inline
@@ -27,12 +27,6 @@ function sign4(x: v128): v128 {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
   return f32x4.sub(v128.and(f32x4.gt(x, zero), one), v128.and(f32x4.lt(x, zero), one));
-}
-
-// @ts-ignore: decorator
-@inline
-function silu4(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(constant(ONE), expf4(f32x4.neg(x))));
 }
 
 /**
@@ -52,8 +46,7 @@ function softplus4(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function apply(f: i32, x: v128): v128 {
-  return f == EXP ? expf4(x)
-    : f == LOG ? logf4(x)
+  return f == LOG ? logf4(x)
     : f == SQRT ? f32x4.sqrt(x)
     : f == RSQRT ? f32x4.div(f32x4.splat(1), f32x4.sqrt(x))
     : f == RECIPROCAL ? f32x4.div(f32x4.splat(1), x)
@@ -62,14 +55,13 @@ function apply(f: i32, x: v128): v128 {
     : f == SIGN ? sign4(x)
     : f == RELU ? f32x4.max(x, f32x4.splat(0))
     : f == TANH ? tanhf4(x)
-    : f == SIGMOID ? sigmoidf4(x)
     : f == ERF ? erff4(x)
-    : f == SILU ? silu4(x)
     : f == GELU ? gelu4(x)
     : f == GELU_TANH ? geluTanh4(x)
     : softplus4(x);
 }
 
+/** A function of few instructions. */
 // @ts-ignore: decorator
 @inline
 function map(f: i32, x: usize, out: usize, n: i32): void {
@@ -78,15 +70,40 @@ function map(f: i32, x: usize, out: usize, n: i32): void {
     x += 16;
     out += 16;
   }
-  for (; n > 0; n--) {
-    v128.store32_lane(out, apply(f, v128.load32_splat(x)), 0);
-    x += 4;
-    out += 4;
+  if (n > 0) storePart(out, apply(f, loadPart(x, n, f32x4.splat(0))), n);
+}
+
+/** A function of many instructions: it stands there once, for whole vectors and parts. */
+// @ts-ignore: decorator
+@inline
+function mapLong(f: i32, x: usize, out: usize, n: i32): void {
+  const zero = f32x4.splat(0);
+  for (; n > 0; n -= 4) {
+    storePart(out, apply(f, loadPart(x, n, zero)), n);
+    x += 16;
+    out += 16;
   }
 }
 
-export function exp(x: usize, out: usize, n: i32): void { map(EXP, x, out, n); }
-export function log(x: usize, out: usize, n: i32): void { map(LOG, x, out, n); }
+/** out = y / (1 + exp(-x)), with x or 1 as y. */
+function logistic(times: bool, x: usize, out: usize, n: i32): void {
+  const one = f32x4.splat(1);
+  for (; n > 0; n -= BLOCK) {
+    expAll(x, scratch, min(BLOCK, n), -1, 0);
+    const end = scratch + (BLOCK << 2);
+    let left = n;
+    for (let e = scratch; e < end && left > 0; e += 16) {
+      const y = times ? loadPart(x, left, one) : one;
+      storePart(out, f32x4.div(y, f32x4.add(one, v128.load(e))), left);
+      left -= 4;
+      x += 16;
+      out += 16;
+    }
+  }
+}
+
+export function exp(x: usize, out: usize, n: i32): void { expAll(x, out, n, 1, 0); }
+export function log(x: usize, out: usize, n: i32): void { mapLong(LOG, x, out, n); }
 export function sqrt(x: usize, out: usize, n: i32): void { map(SQRT, x, out, n); }
 export function rsqrt(x: usize, out: usize, n: i32): void { map(RSQRT, x, out, n); }
 export function reciprocal(x: usize, out: usize, n: i32): void { map(RECIPROCAL, x, out, n); }
@@ -94,13 +111,13 @@ export function square(x: usize, out: usize, n: i32): void { map(SQUARE, x, out,
 export function abs(x: usize, out: usize, n: i32): void { map(ABS, x, out, n); }
 export function sign(x: usize, out: usize, n: i32): void { map(SIGN, x, out, n); }
 export function relu(x: usize, out: usize, n: i32): void { map(RELU, x, out, n); }
-export function tanh(x: usize, out: usize, n: i32): void { map(TANH, x, out, n); }
-export function sigmoid(x: usize, out: usize, n: i32): void { map(SIGMOID, x, out, n); }
-export function erf(x: usize, out: usize, n: i32): void { map(ERF, x, out, n); }
-export function silu(x: usize, out: usize, n: i32): void { map(SILU, x, out, n); }
-export function gelu(x: usize, out: usize, n: i32): void { map(GELU, x, out, n); }
-export function geluTanh(x: usize, out: usize, n: i32): void { map(GELU_TANH, x, out, n); }
-export function softplus(x: usize, out: usize, n: i32): void { map(SOFTPLUS, x, out, n); }
+export function tanh(x: usize, out: usize, n: i32): void { mapLong(TANH, x, out, n); }
+export function sigmoid(x: usize, out: usize, n: i32): void { logistic(false, x, out, n); }
+export function erf(x: usize, out: usize, n: i32): void { mapLong(ERF, x, out, n); }
+export function silu(x: usize, out: usize, n: i32): void { logistic(true, x, out, n); }
+export function gelu(x: usize, out: usize, n: i32): void { mapLong(GELU, x, out, n); }
+export function geluTanh(x: usize, out: usize, n: i32): void { mapLong(GELU_TANH, x, out, n); }
+export function softplus(x: usize, out: usize, n: i32): void { mapLong(SOFTPLUS, x, out, n); }
 
 /** x * scale + shift; a shift of 0 is not added, which keeps -0. */
 export function affine(x: usize, out: usize, n: i32, scale: f32, shift: f32): void {
@@ -130,9 +147,5 @@ export function clamp(x: usize, out: usize, n: i32, lo: f32, hi: f32): void {
     x += 16;
     out += 16;
   }
-  for (; n > 0; n--) {
-    v128.store32_lane(out, f32x4.min(f32x4.max(v128.load32_splat(x), low), high), 0);
-    x += 4;
-    out += 4;
-  }
+  if (n > 0) storePart(out, f32x4.min(f32x4.max(loadPart(x, n, low), low), high), n);
 }

@@ -85,6 +85,12 @@ describe("rows", () => {
     await same(inputs, ([t, w, y]) => linearCrossEntropy(t, w, y, { ignoreIndex: -1, labelSmoothing: 0.1 }), 1e-5);
   });
 
+  it("multiply several blocks of rows with several of classes", async () => {
+    const labels: Input = { shape: [700], data: Int32Array.from({ length: 700 }, (_, i) => (i * 7) % 900) };
+    const inputs = [random([700, 6], 1), random([900, 6], 2), labels];
+    await same(inputs, ([t, w, y]) => linearCrossEntropy(t, w, y), 1e-5);
+  });
+
   it("geglu names what it does not know", () => {
     const [x, y] = [[2], [3]].map((shape) => tensor(numbers(shape, 1), { shape, backend: backends.simd }));
     expect(() => geglu(x, y, {})).toThrow("geglu: shapes [2] and [3] differ");

@@ -141,7 +141,7 @@ function check(loaded: BareKernels, product: Product): void {
 }
 
 const names: BuildName[] = hasRelaxedSimd() ? ["simd", "relaxed"] : ["simd"];
-const tilings = ["", ", tiles of 8x8", ", tiles of 4x16"];
+const tilings = ["", ", tiles of 8x8", ", wide tiles"];
 const modes = [
   { transA: false, transB: false },
   { transA: false, transB: true },

@@ -14,6 +14,7 @@ export interface Kernels {
   int16ProductScratch(): number;
   moduleOnDemand(): number;
   nibbleProduct(x: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
+  scaleInPlace(x: number, n: number, factor: number): void;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;
   siluBackward(dy: number, x: number, out: number, n: number): void;
@@ -89,7 +90,6 @@ export interface Kernels {
   rmspropStep(p: number, grad: number, mean: number, buffer: number, n: number, lr: number, decay: number, alpha: number, rest: number, eps: number, momentum: number, guard: number, guardSize: number, test: number): void;
   sumSquares(table: number, first: number, last: number, sums: number): void;
   rootOfSum(sums: number, n: number, out: number): void;
-  scaleInPlace(x: number, n: number, factor: number): void;
   axpy(x: number, y: number, n: number, alpha: number): void;
   clipToNorm(table: number, first: number, last: number, norm: number, maxNorm: number): void;
   adamStep8bit(p: number, grad: number, m: number, v: number, mScales: number, vScales: number, mTable: number, vTable: number, room: number, n: number, beta1: number, rest1: number, beta2: number, rest2: number, stepSize: number, rootFactor: number, eps: number, shrink: number, guard: number, guardSize: number, test: number): void;

@@ -76,6 +76,48 @@ const codes = (wideSimd: boolean) => `
   while (performance.now() < end) found();
   console.log(found().join(" "));`;
 
+/** Prints sums over the bits of a step's functions in f32 and of gradients, by optimised code. */
+const floats = (wideSimd: boolean) => `
+  import { add, init, linearCrossEntropy, matmul, rmsNorm, scaledDotProductAttention, softmax, square, sum, swiglu, tensor } from "@lowrank/core";
+  import { wasm } from "@lowrank/wasm";
+  await init(await wasm({ wideSimd: ${wideSimd} }));
+  const values = (shape, step) => tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => ((i * step) % 1009) / 252 - 2),
+    { shape, requiresGrad: true },
+  );
+  const [rows, width] = [70, 203];
+  const [a, b] = [values([rows, width], 7919), values([rows, width], 6007)];
+  const [weight, head] = [values([width], 37), values([77, width], 29)];
+  const [q, k, v] = [7, 11, 13].map((step) => values([1, 2, rows, 24], step));
+  const labels = tensor(Int32Array.from({ length: rows }, (_, i) => i % 77), { shape: [rows], dtype: "i32" });
+  const results = [
+    () => swiglu(a, b),
+    () => softmax(a, { dim: -1 }),
+    () => rmsNorm(a, weight, { eps: 1e-5 }),
+    () => add(a, b),
+    () => matmul(a, b, { transposeB: true }),
+    () => matmul(matmul(a, b, { transposeB: true }), b),
+    () => linearCrossEntropy(a, head, labels),
+    () => scaledDotProductAttention(q, k, v, { isCausal: true }),
+  ];
+  const leaves = [a, b, weight, head, q, k, v];
+  const sumOf = (t) => new Uint32Array(t.dataSync().slice().buffer).reduce((sum, bits) => (sum * 31 + bits) >>> 0, 0);
+  const found = () => results.map((result) => {
+    for (const leaf of leaves) leaf.grad = null;
+    const y = result();
+    sum(square(y)).backward();
+    return [sumOf(y), ...leaves.filter(({ grad }) => grad).map(({ grad }) => sumOf(grad))].join("+");
+  });
+  const end = performance.now() + 500;
+  while (performance.now() < end) found();
+  console.log(found().join(" "));`;
+
+it.skipIf(!existsSync(node26))("gives the same bits of a step's functions in f32, on Node 26", () => {
+  const fused = run(floats(true));
+  expect(fused).toMatch(/^\d+(\+\d+)+( \d+(\+\d+)+){7}\n$/);
+  expect(fused).toBe(run(floats(false)));
+});
+
 it.skipIf(!existsSync(node26))("gives the same bits of products in integers, on Node 26", () => {
   const fused = run(codes(true));
   expect(fused).toMatch(/^\d+( \d+){17}\n$/);
