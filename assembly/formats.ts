@@ -10,9 +10,6 @@ import { packQ4_1, q4_1Int8Rows, q4_1Rows, unpackQ4_1 } from "./q4_1";
 import { packQ8_0, q8_0Int8Rows, q8_0Rows, unpackQ8_0 } from "./q8_0";
 import { unpackFourBit } from "./unpackFourBit";
 
-/** The number of weights in the codes of `packInt16`, which are no dtype. */
-export const INT16: i32 = -1;
-
 /**
  * Writes `count` elements of the weight at `base`, which lies in the dtype numbered `format`, from
  * element `start` on, to `dst` as f32.

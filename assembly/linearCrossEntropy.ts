@@ -1,7 +1,8 @@
 // Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a
 // running maximum, so that no row of logits is ever whole. After Dao et al. 2022,
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
-import { INT16 } from "./formats";
+import { F32 } from "./dtypes.gen";
+import { unpackRow } from "./formats";
 import {
   BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, packInt16Rows, pitch,
   quantizeInt16,
@@ -39,8 +40,14 @@ function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, 
   const bytes = <usize>width << 2;
   for (let top = 0; top < n; top += BLOCK) {
     const rows = min(BLOCK, n - top);
-    for (let r = 0; r < rows; r++) unpackRow(format, weight, (from + top + r) * width, width, room + <usize>r * bytes);
-    packInt16Rows(room, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width);
+    const first = from + top;
+    let w = weight + <usize>first * bytes;
+    if (format != F32) {
+      w = room;
+      // A row at a time: it has whole blocks of a format.
+      for (let r = 0; r < rows; r++) unpackRow(format, weight, (first + r) * width, width, room + <usize>r * bytes);
+    }
+    packInt16Rows(w, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width);
   }
 }
 
@@ -101,19 +108,17 @@ function fillNaN(x: usize, n: i32): void {
 /**
  * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
  * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. Where
- * `coded` is 1, they are the codes of `quantizeInt16` instead. W has those of `packInt16` for the
- * format INT16; else it gets them block by block, and is at most MOST_WIDTH wide. A part writes for
- * each of its rows the largest logit (tops, f32), the sum of exp(logit - top) (masses, f64) and,
- * where `sums` is not 0, that sum times the rows of W (f32 [width]); all [parts, rows]. targets
- * [rows] takes the labels' logits.
+ * `coded` is 1, they are the codes of `quantizeInt16` instead, and W, at most MOST_WIDTH wide, gets
+ * those of `packInt16` block by block. A part writes for each of its rows the largest logit (tops,
+ * f32), the sum of exp(logit - top) (masses, f64) and, where `sums` is not 0, that sum times the
+ * rows of W (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
  */
 export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, coded: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
   scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32,
 ): void {
   const inCodes = coded != 0;
-  const packs = inCodes && format != INT16;
-  const block = packs ? min(CLASSES, (MOST_WIDTH * BLOCK / pitch(width)) & -BLOCK) : CLASSES;
+  const block = inCodes ? min(CLASSES, (MOST_WIDTH * BLOCK / pitch(width)) & -BLOCK) : CLASSES;
   // Codes have a scale for each square.
   const align = inCodes ? BLOCK - 1 : 7;
   const share = ((classes + parts - 1) / parts + align) & ~align;
@@ -126,7 +131,7 @@ export function linearCrossEntropyPart(
   const spare = inCodes ? 0 : scratch + ((CLASSES * ROWS) << 2);
   const codes = scratch + FLOATS;
   const own = codes + int16RowsBytes(ROWS, CLASSES);
-  const packed = own + int16ProductScratch();
+  const w = own + int16ProductScratch();
   for (let part = first; part < last; part++) {
     const end = min(classes, (part + 1) * share);
     const start = <usize>(part * rows);
@@ -143,9 +148,8 @@ export function linearCrossEntropyPart(
         const mass = masses + (at << 3);
         const sum = sums ? sums + ((at * <usize>width) << 2) : 0;
         if (inCodes) {
-          if (packs && i == 0) packClasses(weight, format, v, n, width, scratch, packed);
-          const w = packs ? packed : int16CodesFrom(weight, v, width);
-          const wScales = packs ? int16WeightScales(packed, n, width, 0) : int16WeightScales(weight, classes, width, v);
+          if (i == 0) packClasses(weight, format, v, n, width, scratch, w);
+          const wScales = int16WeightScales(w, n, width, 0);
           const xRows = int16CodesFrom(panels, i, width);
           const xScales = int16RowScales(panels, rows, width) + (<usize>((i >> 2) * blocksOf(width)) << 4);
           int16Part(xRows, xScales, w, wScales, n, width, true, scratch, <usize>n << 2, m, 0, n, false, own);

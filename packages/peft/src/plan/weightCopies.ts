@@ -21,7 +21,6 @@ interface WeightProduct {
 const operands: Readonly<Record<string, (inputs: readonly TensorRef[]) => readonly [x: TensorRef, w: TensorRef]>> = {
   matmul: ([a, b]) => [a, b],
   loraLinear: ([x, w]) => [x, w],
-  linearCrossEntropy: ([hidden, weight]) => [hidden, weight],
 };
 
 /**

@@ -3,7 +3,7 @@ import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kerne
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { findBadLabel } from "./entryFault.ts";
-import { allFinite, allowsCodes, squaresOf } from "./weightProduct.ts";
+import { allFinite, allowsCodes } from "./weightProduct.ts";
 
 /** The gradients that the forward pass makes along the way. */
 interface Wants {
@@ -64,26 +64,8 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
 const classParts = 8;
 const maxSums = 8 << 20;
 
-/** The kernel's number of weights in codes; assembly/formats.ts has it too. */
-const codesNumber = -1;
-
-/** The widest packed weight that gets codes; assembly/linearCrossEntropy.ts has it too. */
+/** The widest weight that gets codes, block by block; assembly/linearCrossEntropy.ts has it too. */
 const mostWidth = 4096;
-
-/** The address of a weight's numbers, and the number of their format. */
-type Stored = readonly [ptr: number, format: number];
-
-/**
- * A weight that meets rows in codes: its own codes, or a packed one as it is, whose codes are made
- * block by block. Undefined where that cannot be.
- */
-function codedWeight(k: Kernels, scratch: Scratch, weight: WasmTensor): Stored | undefined {
-  const codes = squaresOf(k, scratch, weight);
-  if (codes !== 0) return [codes, codesNumber];
-  if (weight.dtype === "f32") return undefined;
-  if (weight.shape[1] > mostWidth || !allFinite(k, scratch, weight)) return undefined;
-  return [weight.ptr, dtypeNumber(weight)];
-}
 
 /** Rows by which packed ones may be longer: a panel has at most so many. */
 const panelSlack = 8;
@@ -100,8 +82,8 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
   const [tops, masses] = [scratch(4 * chunk * classParts), scratch(8 * chunk * classParts)];
   const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
   const [own, panel] = [scratch(k.linearCrossEntropyScratch()), scratch(4 * panelSlack * width)];
-  const w: Stored = [weight.ptr, dtypeNumber(weight)];
-  const coded = allowsCodes(weight, Math.min(count, chunk)) ? codedWeight(k, scratch, weight) : undefined;
+  const w = [weight.ptr, dtypeNumber(weight)] as const;
+  const coded = allowsCodes(weight, Math.min(count, chunk)) && width <= mostWidth && allFinite(k, scratch, weight);
   const codedRows = coded ? scratch(k.int16RowsBytes(chunk, width)) : 0;
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);
@@ -110,10 +92,10 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
     const found = [chosen, tops, masses, sums, targets] as const;
     if (coded) k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
     // The rows as codes, or as panels of f32.
-    const inCodes = coded && k.quantizeInt16(rows, codedRows, n, width) === 0 ? coded : undefined;
+    const inCodes = coded && k.quantizeInt16(rows, codedRows, n, width) === 0;
     if (!inCodes) k.linearCrossEntropyPack(hidden.ptr, at, rows, n, width, panel);
-    const [x, by, isCoded] = inCodes ? [codedRows, inCodes, 1] : [rows, w, 0];
-    k.linearCrossEntropyPart(x, ...by, isCoded, ...found, own, 0, classParts, classParts, n, width, classes);
+    const x = inCodes ? codedRows : rows;
+    k.linearCrossEntropyPart(x, ...w, inCodes ? 1 : 0, ...found, own, 0, classParts, classParts, n, width, classes);
     const out = wantsHidden ? rows : 0;
     k.linearCrossEntropyJoin(...w, ...found, losses + 8 * start, out, n, n, width, classParts, factor);
     if (wantsHidden) k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);

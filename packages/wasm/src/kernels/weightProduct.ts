@@ -78,14 +78,14 @@ export function allowsCodes(w: WasmTensor, rows: number): boolean {
   return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
 }
 
-/** True if all numbers of a packed weight are finite. */
+/** True if all numbers of a weight are finite. */
 export function allFinite(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
   const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.packInt8Scratch())) === 1;
   return scratch.kept(w, "finite", 1, make) !== 0;
 }
 
 /** Returns a weight's codes of 14 bits; 0 if it has none. */
-export function squaresOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
+function squaresOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
   if (w.dtype !== "f32") return 0;
   const [height, width] = w.shape;
   const make = (ptr: number) => k.packInt16(w.ptr, ptr, height, width) === 0;
