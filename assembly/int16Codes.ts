@@ -177,12 +177,11 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
 
 /**
  * Writes the codes of rows of a weight [rows,columns], of which the first begins a square, and the
- * scales of their squares. Returns 1 if a number is not finite.
+ * scales of their squares. All numbers are finite.
  */
-export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32): i32 {
+export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32): void {
   const width = pitch(columns);
   const wrs = <usize>columns << 2;
-  let bad = 0;
   for (let top = 0; top < rows; top += BLOCK) {
     const height = min(BLOCK, rows - top);
     for (let from = 0; from < columns; from += BLOCK) {
@@ -190,7 +189,6 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
       const corner = w + <usize>top * wrs + (<usize>from << 2);
       let bits = 0;
       for (let r: usize = 0; r < <usize>height; r++) bits = largestBits(corner + r * wrs, count, bits);
-      if (isNotFinite(bits)) bad = 1;
       const scale = f32.reinterpret_i32(bits) / LARGEST_W;
       store<f32>(scales, scale);
       scales += 4;
@@ -206,12 +204,11 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
       }
     }
   }
-  return bad;
 }
 
-/** Writes the codes of a weight [rows,columns]. Returns 1 if a number is not finite. */
-export function packInt16(w: usize, out: usize, rows: i32, columns: i32): i32 {
-  return packInt16Rows(w, out, out + weightCodes(rows, columns), rows, columns);
+/** Writes the codes of a weight [rows,columns], of which all numbers are finite. */
+export function packInt16(w: usize, out: usize, rows: i32, columns: i32): void {
+  packInt16Rows(w, out, out + weightCodes(rows, columns), rows, columns);
 }
 
 /**

@@ -40,11 +40,11 @@ function codesOf(x: usize, least: v128, factor: v128, rounder: v128, seven: v128
 
 /**
  * Writes the codes of 32 numbers of four columns, which lie 32 bytes apart, and their scales and
- * minima. Returns vectors that hold NaN or infinity where the numbers do.
+ * minima.
  */
 // @ts-ignore: decorator
 @inline
-function packFour(x: usize, dst: usize): v128 {
+function packFour(x: usize, dst: usize): void {
   let least = v128.load(x);
   let most = least;
   for (let i: usize = 32; i < FLOATS; i += 32) {
@@ -69,22 +69,19 @@ function packFour(x: usize, dst: usize): v128 {
   }
   v128.store(dst, f32x4.div(range, f32x4.convert_i32x4_s(seven)), 256);
   v128.store(dst, least, 288);
-  // Zero times a number that is not finite is NaN.
-  return f32x4.mul(range, f32x4.splat(0));
 }
 
 /**
  * Writes the codes of a weight [rows,columns] of any format, for products X W, or X Wᵀ where
- * `transposed` is 1. The contraction is a multiple of 32. Returns 1 if a number is not finite.
+ * `transposed` is 1. The contraction is a multiple of 32, and all numbers are finite.
  */
 export function packInt8(
   w: usize, format: i32, rows: i32, columns: i32, transposed: i32, out: usize, scratch: usize,
-): i32 {
+): void {
   const k = transposed ? columns : rows;
   const n = transposed ? rows : columns;
   const panel = <usize>(k >> 5) * Q4_PANEL;
   const strip = scratch + ((DEPTH * WIDTH) << 2);
-  let bad = f32x4.splat(0);
   for (let j = 0; j < n; j += WIDTH) {
     const width = min(WIDTH, n - j);
     for (let from = 0; from < k; from += DEPTH) {
@@ -95,15 +92,14 @@ export function packInt8(
         let x = scratch + (<usize>(p * depth) << 2);
         let dst = out + <usize>((j + p) / Q4_COLUMNS) * panel + <usize>(from >> 5) * Q4_PANEL;
         for (let b = 0; b < depth; b += 32) {
-          bad = f32x4.add(bad, packFour(x, dst));
-          bad = f32x4.add(bad, packFour(x + 16, dst + 16));
+          packFour(x, dst);
+          packFour(x + 16, dst + 16);
           x += FLOATS;
           dst += Q4_PANEL;
         }
       }
     }
   }
-  return v128.any_true(f32x4.ne(bad, bad)) ? 1 : 0;
 }
 
 /** Returns 1 if the first `count` numbers of a weight of any format are finite. */

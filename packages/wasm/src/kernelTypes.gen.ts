@@ -8,7 +8,7 @@ export interface Kernels {
   int16LostShare(x: number, rows: number, columns: number, height: number): number;
   int16RowsBytes(m: number, k: number): number;
   int16WeightBytes(rows: number, columns: number): number;
-  packInt16(w: number, out: number, rows: number, columns: number): number;
+  packInt16(w: number, out: number, rows: number, columns: number): void;
   quantizeInt16(x: number, out: number, m: number, k: number): number;
   int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
   int16ProductScratch(): number;
@@ -66,7 +66,7 @@ export interface Kernels {
   int8Product(x: number, panels: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
   packInt8Scratch(): number;
   int8WeightBytes(n: number, k: number): number;
-  packInt8(w: number, format: number, rows: number, columns: number, transposed: number, out: number, scratch: number): number;
+  packInt8(w: number, format: number, rows: number, columns: number, transposed: number, out: number, scratch: number): void;
   isFiniteWeight(w: number, format: number, count: number, scratch: number): number;
   linearCrossEntropyScratch(): number;
   linearCrossEntropyPack(x: number, indices: number, out: number, count: number, width: number, scratch: number): void;

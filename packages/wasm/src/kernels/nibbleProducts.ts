@@ -6,16 +6,12 @@ import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.
  * are handed over and not imported, which would cut the chunk of a page that never loads this
  * module.
  */
-export function nibbleProductsBy(
-  later: LaterKernels,
-  { sumsInShort, numberOf, bitsOf, allFinite }: NibbleTools,
-): NibbleProducts {
+export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf, bitsOf }: NibbleTools): NibbleProducts {
   /**
    * Codes of 15 bits times a weight that is read as its transpose. Under "medium" rows that meet
    * 4-bit codes have 15 bits by outliers alone, else 8.
    */
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
-    if (!allFinite(k, scratch, w)) return false;
     // First, since codes of rows are laid out as they are summed.
     const inWords = bitsOf(w.dtype) === 6 ? 1 : sumsInShort(k, scratch);
     const isMixed = w.precision === "medium" && bitsOf(w.dtype) === 4;
@@ -32,7 +28,7 @@ export function nibbleProductsBy(
    */
   const across: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (bitsOf(w.dtype) > 5 || from % 32 !== 0) return false;
-    if (sumsInShort(k, scratch) === 0 || !allFinite(k, scratch, w)) return false;
+    if (sumsInShort(k, scratch) === 0) return false;
     const own = scratch(later.int11RowsBytes(rows, from));
     if (later.quantizeInt11(x, own, rows, from) !== 0) return false;
     k.nibbleProduct(own, w.ptr, numberOf(w), out, rows, to, from, 0, to, scratch(later.nibbleProductScratch()));

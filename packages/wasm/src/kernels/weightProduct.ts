@@ -44,13 +44,9 @@ export interface NibbleTools {
   readonly sumsInShort: typeof chooseNibbleSums;
   readonly numberOf: typeof dtypeNumber;
   readonly bitsOf: typeof codeBits;
-  readonly allFinite: typeof allFinite;
 }
 
-export const nibbleTools: NibbleTools = {
-  ...{ sumsInShort: chooseNibbleSums, numberOf: dtypeNumber },
-  ...{ bitsOf: codeBits, allFinite },
-};
+export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber, bitsOf: codeBits };
 
 /** These products, by the kernels that have them: they come with the module on demand. */
 export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
@@ -58,7 +54,7 @@ export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
 /** Computes a product with a weight of any dtype, in integers if its precision allows that. */
 export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): void {
   const { x, out, rows, from, to, transposed } = product;
-  if (allowsCodes(w, rows)) {
+  if (allowsCodes(k, scratch, w, rows)) {
     const stored = codeBits(w.dtype) % 8 !== 0 && k.hasByteProducts() !== 0 ? nibbleProducts.get(k) : undefined;
     const medium = transposed ? [inBytes] : [stored?.across, inBytes];
     const ways = [
@@ -73,33 +69,27 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
   else k.gemm(x, w.ptr, out, rows, to, from, from, transposed ? from : to, to, 0, t, 1, 0);
 }
 
-/** True for a weight and rows whose product may be in codes, and is large enough for them. */
-export function allowsCodes(w: WasmTensor, rows: number): boolean {
-  return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
-}
-
-/** True if all numbers of a weight are finite. */
-export function allFinite(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
-  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.packInt8Scratch())) === 1;
+/**
+ * True for a weight and rows whose product may be in codes, and is large enough for them. All
+ * numbers of the weight are finite then.
+ */
+export function allowsCodes(k: Kernels, scratch: Scratch, w: WasmTensor, rows: number): boolean {
+  if (w.precision === "highest" || rows < leastRows || Math.min(...w.shape) < leastSide) return false;
+  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.packInt8Scratch())) !== 0;
   return scratch.kept(w, "finite", 1, make) !== 0;
-}
-
-/** Returns a weight's codes of 14 bits; 0 if it has none. */
-function squaresOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
-  if (w.dtype !== "f32") return 0;
-  const [height, width] = w.shape;
-  const make = (ptr: number) => k.packInt16(w.ptr, ptr, height, width) === 0;
-  return scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), make);
 }
 
 /** Codes of 13 bits times codes of 14. */
 const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
-  const codes = squaresOf(k, scratch, w);
-  if (codes === 0) return false;
+  if (w.dtype !== "f32") return false;
   const [height, width] = w.shape;
-  scratch.kept(w, "spread", 1, () => lookAtSpread(k, w, x, rows, from));
   const own = scratch(k.int16RowsBytes(rows, from));
   if (k.quantizeInt16(x, own, rows, from) !== 0) return false;
+  scratch.kept(w, "spread", 1, () => lookAtSpread(k, w, x, rows, from));
+  const codes = scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), (ptr) => {
+    k.packInt16(w.ptr, ptr, height, width);
+    return true;
+  });
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
   return true;
 };
@@ -108,21 +98,20 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
 const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
   if (from % byteBlock !== 0) return false;
   if (w.dtype === "f32" && mediumWeightBits(k, scratch) > 8) return false;
-  const codes = panelsOf(k, scratch, w, transposed);
-  if (codes === 0) return false;
   const own = scratch(k.int8RowsBytes(rows, from, 1));
   if (k.quantizeInt8(x, own, rows, from, 1) !== 0) return false;
-  k.int8Product(own, codes, out, rows, to, from, 0, to, scratch(k.int8ProductScratch()));
+  k.int8Product(own, panelsOf(k, scratch, w, transposed), out, rows, to, from, 0, to, scratch(k.int8ProductScratch()));
   return true;
 };
 
-/** Returns a weight's codes of 7 bits for one direction; 0 if one of its numbers is not finite. */
+/** Returns a weight's codes of 7 bits for one direction. */
 function panelsOf(k: Kernels, scratch: Scratch, w: WasmTensor, transposed: boolean): number {
   const [height, width] = w.shape;
   const [n, inner] = transposed ? [height, width] : [width, height];
   const make = (ptr: number) => {
     const room = scratch(k.packInt8Scratch());
-    return k.packInt8(w.ptr, dtypeNumber(w), height, width, transposed ? 1 : 0, ptr, room) === 0;
+    k.packInt8(w.ptr, dtypeNumber(w), height, width, transposed ? 1 : 0, ptr, room);
+    return true;
   };
   return scratch.kept(w, transposed ? "7 bits, transposed" : "7 bits", k.int8WeightBytes(n, inner), make);
 }
