@@ -19,9 +19,10 @@ export interface Scratch {
   words(count: number): Int32Array;
   /**
    * Returns memory with the thing of that name that `make` makes of a tensor's numbers. It is kept
-   * beside them until they change. 0 where `make` says that nothing can be made of them.
+   * beside them until they change. 0 where `make` says false: nothing can be made of them.
    */
-  kept(tensor: WasmTensor, name: string, bytes: number, make: (ptr: number) => boolean): number;
+  // biome-ignore lint/suspicious/noConfusingVoidType: most make something of all numbers
+  kept(tensor: WasmTensor, name: string, bytes: number, make: (ptr: number) => boolean | void): number;
 }
 
 /** Inputs that a kernel knows from before: words about each of them, in slots of a table. */

@@ -187,13 +187,13 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   };
   const scratch: Scratch = Object.assign(temporary, {
     words: (count: number) => new Int32Array(memory.buffer, temporary(4 * count), count),
-    kept: (tensor: WasmTensor, name: string, bytes: number, make: (ptr: number) => boolean) => {
+    kept: (tensor: WasmTensor, name: string, bytes: number, make: Parameters<Scratch["kept"]>[3]) => {
       const block = tensor.block as HeapBlock;
       block.kept ??= new Map();
       const { version } = block;
       const kept = block.kept.get(name) ?? { block: heap.alloc(bytes), version: -1, usable: false };
       block.kept.set(name, kept);
-      if (kept.version !== version) Object.assign(kept, { version, usable: make(kept.block.ptr) });
+      if (kept.version !== version) Object.assign(kept, { version, usable: make(kept.block.ptr) !== false });
       return kept.usable ? kept.block.ptr : 0;
     },
   });

@@ -8,7 +8,7 @@ const mostLost = 0.1;
 const square = 64;
 
 /** Warns once if a tenth of a weight [height,width], or of rows that meet it, gets the code 0. */
-export function lookAtSpread(k: Kernels, { ptr, shape }: WasmTensor, x: number, rows: number, from: number): true {
+export function lookAtSpread(k: Kernels, { ptr, shape }: WasmTensor, x: number, rows: number, from: number): void {
   const ofWeight = k.int16LostShare(ptr, shape[0], shape[1], square);
   const ofRows = k.int16LostShare(x, rows, from, 1);
   if (Math.max(ofWeight, ofRows) > mostLost) {
@@ -18,5 +18,4 @@ export function lookAtSpread(k: Kernels, { ptr, shape }: WasmTensor, x: number, 
       () => {},
     );
   }
-  return true;
 }

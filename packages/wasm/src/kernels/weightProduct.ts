@@ -86,10 +86,8 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   const own = scratch(k.int16RowsBytes(rows, from));
   if (k.quantizeInt16(x, own, rows, from) !== 0) return false;
   scratch.kept(w, "spread", 1, () => lookAtSpread(k, w, x, rows, from));
-  const codes = scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), (ptr) => {
-    k.packInt16(w.ptr, ptr, height, width);
-    return true;
-  });
+  const pack = (ptr: number) => k.packInt16(w.ptr, ptr, height, width);
+  const codes = scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), pack);
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
   return true;
 };
@@ -108,10 +106,7 @@ const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpos
 function panelsOf(k: Kernels, scratch: Scratch, w: WasmTensor, transposed: boolean): number {
   const [height, width] = w.shape;
   const [n, inner] = transposed ? [height, width] : [width, height];
-  const make = (ptr: number) => {
-    const room = scratch(k.packInt8Scratch());
-    k.packInt8(w.ptr, dtypeNumber(w), height, width, transposed ? 1 : 0, ptr, room);
-    return true;
-  };
-  return scratch.kept(w, transposed ? "7 bits, transposed" : "7 bits", k.int8WeightBytes(n, inner), make);
+  const pack = (ptr: number) =>
+    k.packInt8(w.ptr, dtypeNumber(w), height, width, transposed ? 1 : 0, ptr, scratch(k.packInt8Scratch()));
+  return scratch.kept(w, transposed ? "7 bits, transposed" : "7 bits", k.int8WeightBytes(n, inner), pack);
 }
