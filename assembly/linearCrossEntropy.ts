@@ -1,7 +1,6 @@
 // Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a
 // running maximum, so that no row of logits is ever whole. After Dao et al. 2022,
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
-import { F32 } from "./dtypes.gen";
 import { unpackRow } from "./formats";
 import {
   BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, packInt16Rows, pitch,
@@ -37,17 +36,11 @@ export function linearCrossEntropyScratch(): i32 {
 
 /** Writes the codes of the rows from..from+n-1 of a weight, by way of f32 in `room`. */
 function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, room: usize, out: usize): void {
-  const bytes = <usize>width << 2;
   for (let top = 0; top < n; top += BLOCK) {
     const rows = min(BLOCK, n - top);
-    const first = from + top;
-    let w = weight + <usize>first * bytes;
-    if (format != F32) {
-      w = room;
-      // A row at a time: it has whole blocks of a format.
-      for (let r = 0; r < rows; r++) unpackRow(format, weight, (first + r) * width, width, room + <usize>r * bytes);
-    }
-    packInt16Rows(w, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width);
+    // They are whole blocks of a format, one behind the other.
+    unpackRow(format, weight, (from + top) * width, rows * width, room);
+    packInt16Rows(room, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width);
   }
 }
 

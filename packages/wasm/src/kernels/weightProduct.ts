@@ -85,8 +85,10 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   const [height, width] = w.shape;
   const own = scratch(k.int16RowsBytes(rows, from));
   if (k.quantizeInt16(x, own, rows, from) !== 0) return false;
-  scratch.kept(w, "spread", 1, () => lookAtSpread(k, w, x, rows, from));
-  const pack = (ptr: number) => k.packInt16(w.ptr, ptr, height, width);
+  const pack = (ptr: number) => {
+    lookAtSpread(k, w, x, rows, from);
+    k.packInt16(w.ptr, ptr, height, width);
+  };
   const codes = scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), pack);
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
   return true;
