@@ -10,18 +10,13 @@ import { SPLIT_MOST } from "./nibbles";
 import { rowInTurn } from "./rowOrder";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask } from "./unpackFourBit";
 
-/** Bytes of scratch that `gemvPacked` takes; constant. */
-export function gemvScratch(): i32 {
-  return (2 * SPLIT_MOST + SPLIT_MOST / 32) << 2;
-}
-
 /** Floats of W that are widened at a time: a small part of a first-level cache. */
 const CHUNK: i32 = 1024;
 
 /**
  * The columns first..last-1 of C, for a whole W in storage format `format` whose row 0 begins
  * at element `start`. Rows of X are contiguous, those of C `crs` bytes apart; `scratch` is
- * room for `gemvScratch()` bytes. Parts that begin at multiples of DOT_ROWS give the same
+ * room for `scratchBytes()` bytes. Parts that begin at multiples of DOT_ROWS give the same
  * bits as all columns at once.
  */
 export function gemvPacked(

@@ -13,7 +13,7 @@ export * from "./gemm";
 export * from "./gemvPacked";
 export * from "./indexing";
 export { int16LostShare, int16RowsBytes, int16WeightBytes, packInt16, quantizeInt16 } from "./int16Codes";
-export { int16Product, int16ProductScratch } from "./int16Product";
+export { codesScratch, int16Product } from "./int16Product";
 export * from "./int8Product";
 export * from "./int8Weight";
 export { moduleOnDemand, nibbleProduct } from "./later";

@@ -4,11 +4,6 @@ import { int8Tile } from "./int8Tile";
 import { INT8_ROWS, int8RowBytes } from "./rowCodes";
 import { clearSums, putSums, TILE } from "./tileSums";
 
-/** Bytes of scratch of `int8Product`; constant. */
-export function int8ProductScratch(): i32 {
-  return <i32>TILE;
-}
-
 /**
  * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them in one plane, m
  * more than 1. `first` is a multiple of eight.

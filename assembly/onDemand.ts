@@ -21,7 +21,7 @@ export function unpackLater(format: i32, base: usize, start: i32, count: i32, ds
   else unpackQ6_K(base, start, count, dst);
 }
 
-/** Floats of `room`, a part of what `gemvScratch` counts. */
+/** Floats of `room`, a part of what `scratchBytes` counts. */
 const ROOM: i32 = 32768;
 
 /**

@@ -25,7 +25,7 @@ const gemv: Op<2, Params> = defineOp<2, Params>({
 const gemvKernel = kernel<typeof gemv>("test/gemv", (k, [x, w], [out], params, scratch) => {
   const { part, alpha = 1, accumulate = false } = params;
   const [n, width] = w.shape;
-  const room = scratch(k.gemvScratch());
+  const room = scratch(k.scratchBytes());
   k.fill(out.ptr, out.size, bitsOfThree);
   const rows = [x.shape[0], width, alpha, accumulate ? 1 : 0] as const;
   for (let first = 0, last = 0; first < n; first = last) {

@@ -10,8 +10,8 @@ export interface Kernels {
   int16WeightBytes(rows: number, columns: number): number;
   packInt16(w: number, out: number, rows: number, columns: number): void;
   quantizeInt16(x: number, out: number, m: number, k: number): number;
+  codesScratch(): number;
   int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
-  int16ProductScratch(): number;
   moduleOnDemand(): number;
   nibbleProduct(x: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
   scaleInPlace(x: number, n: number, factor: number): void;
@@ -56,13 +56,11 @@ export interface Kernels {
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   setScratch(ptr: number): void;
   setTile(kind: number): void;
-  gemvScratch(): number;
   gemvPacked(x: number, w: number, format: number, start: number, c: number, crs: number, m: number, k: number, alpha: number, accumulate: number, first: number, last: number, scratch: number): void;
   gather(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;
   scatterAdd(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;
   indexSelect(x: number, index: number, out: number, outer: number, n: number, count: number, bytes: number): number;
   indexAdd(x: number, index: number, out: number, outer: number, n: number, count: number, inner: number): number;
-  int8ProductScratch(): number;
   int8Product(x: number, panels: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
   packInt8Scratch(): number;
   int8WeightBytes(n: number, k: number): number;

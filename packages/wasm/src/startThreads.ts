@@ -34,7 +34,7 @@ export function startThreads(
   const board = heap.alloc(boardBytes).ptr;
   const scratchOf = [
     ...[k.attentionScratch, k.linearCrossEntropyScratch, k.pagedAttentionScratch, k.linearInt8Scratch],
-    ...[k.int16ProductScratch, k.int8ProductScratch],
+    k.codesScratch,
   ];
   const tileBytes = Math.max(...scratchOf.map((bytes) => bytes?.() ?? 0));
   const setups = Array.from({ length: count - 1 }, () => {

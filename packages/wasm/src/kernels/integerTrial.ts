@@ -50,7 +50,7 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
   const [bytes, shorts] = [scratch(k.int8RowsBytes(rows, inner, 1)), scratch(k.int16RowsBytes(rows, inner))];
   const panels = zeros(k, scratch, k.int8WeightBytes(columns, inner));
   const squares = zeros(k, scratch, k.int16WeightBytes(columns, inner));
-  const work = scratch(Math.max(k.int16ProductScratch(), k.int8ProductScratch()));
+  const work = scratch(k.codesScratch());
   const inShorts = () => {
     k.quantizeInt16(x, shorts, rows, inner);
     k.int16Product(shorts, squares, columns, inner, 1, out, rows, 0, columns, work);

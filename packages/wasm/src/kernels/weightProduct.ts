@@ -90,7 +90,7 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
     k.packInt16(w.ptr, ptr, height, width);
   };
   const codes = scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), pack);
-  k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
+  k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.codesScratch()));
   return true;
 };
 
@@ -100,7 +100,7 @@ const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpos
   if (w.dtype === "f32" && mediumWeightBits(k, scratch) > 8) return false;
   const own = scratch(k.int8RowsBytes(rows, from, 1));
   if (k.quantizeInt8(x, own, rows, from, 1) !== 0) return false;
-  k.int8Product(own, panelsOf(k, scratch, w, transposed), out, rows, to, from, 0, to, scratch(k.int8ProductScratch()));
+  k.int8Product(own, panelsOf(k, scratch, w, transposed), out, rows, to, from, 0, to, scratch(k.codesScratch()));
   return true;
 };
 
