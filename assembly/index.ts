@@ -1,6 +1,7 @@
 // Every kernel is exported from here, but for those of batchInvariant.ts: numbers in, memory out.
 export * from "./activationBackward";
 export * from "./cast";
+export { codesScratch } from "./codesScratch";
 export * from "./copy";
 export { attention, attentionBackward, attentionScratch } from "./attention";
 export * from "./crossEntropy";
@@ -13,12 +14,12 @@ export * from "./gemm";
 export * from "./gemvPacked";
 export * from "./indexing";
 export { int16LostShare, int16RowsBytes, int16WeightBytes, packInt16, quantizeInt16 } from "./int16Codes";
-export { codesScratch, int16Product } from "./int16Product";
+export { int16Product } from "./int16Product";
 export * from "./int8Product";
-export * from "./int8Weight";
+export { int8WeightBytes, isFiniteWeight, packInt8 } from "./int8Weight";
 export { moduleOnDemand, nibbleProduct } from "./later";
 export * from "./linearCrossEntropy";
-export * from "./linearInt8";
+export { hasByteProducts, int8RowsBytes, linearInt8, quantizeInt8, setShortSums } from "./linearInt8";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";

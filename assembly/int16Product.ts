@@ -10,8 +10,8 @@ const DEPTH: i32 = 2048;
 /** Bytes of codes of X that a panel is multiplied by at a time: a part of a second-level cache. */
 const CHUNK: i32 = 1 << 18;
 
-/** Bytes of scratch of `int16Product`, which are enough for `int8Product`; constant. */
-export function codesScratch(): i32 {
+/** Bytes of scratch of `int16Product`. */
+export function int16Scratch(): i32 {
   return <i32>SUMS + (PANEL << 1) * DEPTH;
 }
 

@@ -15,8 +15,8 @@ const FLOATS: usize = 1024;
 /** Numbers that are looked at at a time. */
 const PIECE: i32 = 4096;
 
-/** Bytes of scratch of `packInt8` and `isFiniteWeight`; constant. */
-export function packInt8Scratch(): i32 {
+/** Bytes of scratch of `packInt8` and `isFiniteWeight`. */
+export function packScratch(): i32 {
   return DEPTH * (WIDTH + WEIGHT_ROWS) * 4;
 }
 

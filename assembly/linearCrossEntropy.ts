@@ -6,7 +6,7 @@ import {
   BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, packInt16Rows, pitch,
   quantizeInt16,
 } from "./int16Codes";
-import { codesScratch, int16Part } from "./int16Product";
+import { int16Part, int16Scratch } from "./int16Product";
 import { B_BYTES } from "./gemmBlock";
 import { fitsBlock, MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
@@ -31,7 +31,7 @@ const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
  * the codes of the block and those of a block of the weight, or else a packed block of the weight.
  */
 export function linearCrossEntropyScratch(): i32 {
-  return FLOATS + max(B_BYTES, int16RowsBytes(ROWS, CLASSES) + codesScratch() + WEIGHT);
+  return FLOATS + max(B_BYTES, int16RowsBytes(ROWS, CLASSES) + int16Scratch() + WEIGHT);
 }
 
 /** Writes the codes of the rows from..from+n-1 of a weight, by way of f32 in `room`. */
@@ -124,7 +124,7 @@ export function linearCrossEntropyPart(
   const spare = inCodes ? 0 : scratch + ((CLASSES * ROWS) << 2);
   const codes = scratch + FLOATS;
   const own = codes + int16RowsBytes(ROWS, CLASSES);
-  const w = own + codesScratch();
+  const w = own + int16Scratch();
   for (let part = first; part < last; part++) {
     const end = min(classes, (part + 1) * share);
     const start = <usize>(part * rows);

@@ -25,8 +25,8 @@ const DEPTH: i32 = 128;
 /** The most numbers in a row that is multiplied alone with a weight in nf4 or fp4. */
 const MOST_K: i32 = 32768;
 
-/** Bytes of scratch that `linearInt8` takes; constant. */
-export function linearInt8Scratch(): i32 {
+/** Bytes of scratch that `linearInt8` takes. */
+export function linearScratch(): i32 {
   return <i32>max(TILE + 32 + <usize>WIDE_DEPTH * (Q4_PANEL + WIDE_PANEL), 3 * <usize>MOST_K / 2);
 }
 

@@ -2,6 +2,7 @@
 
 /** The kernels of all builds. */
 export interface Kernels {
+  codesScratch(): number;
   attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionScratch(): number;
@@ -10,10 +11,17 @@ export interface Kernels {
   int16WeightBytes(rows: number, columns: number): number;
   packInt16(w: number, out: number, rows: number, columns: number): void;
   quantizeInt16(x: number, out: number, m: number, k: number): number;
-  codesScratch(): number;
   int16Product(x: number, w: number, rows: number, columns: number, transposed: number, c: number, m: number, first: number, last: number, scratch: number): void;
+  int8WeightBytes(n: number, k: number): number;
+  isFiniteWeight(w: number, format: number, count: number, scratch: number): number;
+  packInt8(w: number, format: number, rows: number, columns: number, transposed: number, out: number, scratch: number): void;
   moduleOnDemand(): number;
   nibbleProduct(x: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
+  hasByteProducts(): number;
+  int8RowsBytes(rows: number, k: number, planes: number): number;
+  linearInt8(x: number, planes: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
+  quantizeInt8(x: number, out: number, rows: number, k: number, planes: number): number;
+  setShortSums(inShort: number): void;
   scaleInPlace(x: number, n: number, factor: number): void;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;
@@ -62,20 +70,10 @@ export interface Kernels {
   indexSelect(x: number, index: number, out: number, outer: number, n: number, count: number, bytes: number): number;
   indexAdd(x: number, index: number, out: number, outer: number, n: number, count: number, inner: number): number;
   int8Product(x: number, panels: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
-  packInt8Scratch(): number;
-  int8WeightBytes(n: number, k: number): number;
-  packInt8(w: number, format: number, rows: number, columns: number, transposed: number, out: number, scratch: number): void;
-  isFiniteWeight(w: number, format: number, count: number, scratch: number): number;
   linearCrossEntropyScratch(): number;
   linearCrossEntropyPack(x: number, indices: number, out: number, count: number, width: number, scratch: number): void;
   linearCrossEntropyPart(panels: number, weight: number, format: number, coded: number, labels: number, tops: number, masses: number, sums: number, targets: number, scratch: number, first: number, last: number, parts: number, rows: number, width: number, classes: number): void;
   linearCrossEntropyJoin(weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, losses: number, dhidden: number, count: number, rows: number, width: number, parts: number, factor: number): void;
-  linearInt8Scratch(): number;
-  linearInt8(x: number, planes: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
-  int8RowsBytes(rows: number, k: number, planes: number): number;
-  quantizeInt8(x: number, out: number, rows: number, k: number, planes: number): number;
-  hasByteProducts(): number;
-  setShortSums(inShort: number): void;
   rmsNorm(x: number, weight: number, out: number, rows: number, n: number, eps: number): void;
   rmsNormBackward(dy: number, x: number, weight: number, dx: number, rows: number, n: number, eps: number): void;
   rmsNormWeightBackward(dy: number, x: number, dw: number, part: number, rows: number, n: number, eps: number): void;

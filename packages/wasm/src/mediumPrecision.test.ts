@@ -244,7 +244,7 @@ describe("kernels of products in bytes", () => {
     const [x, w, out] = [room(4 * m * inner), room(blocks.length), room(4 * m * n)];
     const [codes, work] = [
       room(Math.max(k.int8RowsBytes(m, inner, 2), later.mixedRowsBytes(m, inner))),
-      room(k.linearInt8Scratch()),
+      room(k.codesScratch()),
     ];
     new Float32Array(memory.buffer, x, numbers.length).set(numbers);
     new Uint8Array(memory.buffer, w, blocks.length).set(blocks);

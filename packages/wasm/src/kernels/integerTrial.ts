@@ -73,7 +73,7 @@ export function chooseNibbleSums(k: Kernels, scratch: Scratch): 0 | 1 {
   if (known) return known === 16 ? 1 : 0;
   // No format has more bytes in a row of blocks than f32.
   const [codes, blocks] = [zeros(k, scratch, 2 * rows * inner), zeros(k, scratch, 4 * columns * inner)];
-  const [out, work] = [scratch(4 * rows * columns), scratch(k.linearInt8Scratch())];
+  const [out, work] = [scratch(4 * rows * columns), scratch(k.codesScratch())];
   const format = dtypes.indexOf("q4_1");
   const summed = (inShort: number) => () => {
     k.setShortSums(inShort);

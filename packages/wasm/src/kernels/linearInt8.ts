@@ -21,6 +21,6 @@ export const linearInt8Kernel: WasmKernel = kernel<typeof linearInt8>("linearInt
   const codes = scratch(padded * (planes + 1 / 4) * inFeatures);
   if (encode) encode(x.ptr, codes, rows, inFeatures);
   else k.quantizeInt8(x.ptr, codes, rows, inFeatures, planes);
-  const work = scratch(k.linearInt8Scratch());
+  const work = scratch(k.codesScratch());
   k.linearInt8(codes, planes, w.ptr, dtypeNumber(w), out.ptr, rows, outFeatures, inFeatures, 0, outFeatures, work);
 });

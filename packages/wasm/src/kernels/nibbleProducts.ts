@@ -18,7 +18,7 @@ export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf, b
     const own = scratch(isMixed ? later.mixedRowsBytes(rows, from) : k.int8RowsBytes(rows, from, 2));
     const quantize = isMixed ? later.quantizeMixed : later.quantizeInt15;
     if (quantize(x, own, rows, from, inWords) !== 0) return false;
-    k.linearInt8(own, isMixed ? 3 : 2, w.ptr, numberOf(w), out, rows, to, from, 0, to, scratch(k.linearInt8Scratch()));
+    k.linearInt8(own, isMixed ? 3 : 2, w.ptr, numberOf(w), out, rows, to, from, 0, to, scratch(k.codesScratch()));
     return true;
   };
 

@@ -75,7 +75,7 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
  */
 export function allowsCodes(k: Kernels, scratch: Scratch, w: WasmTensor, rows: number): boolean {
   if (w.precision === "highest" || rows < leastRows || Math.min(...w.shape) < leastSide) return false;
-  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.packInt8Scratch())) !== 0;
+  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.codesScratch())) !== 0;
   return scratch.kept(w, "finite", 1, make) !== 0;
 }
 
@@ -109,6 +109,6 @@ function panelsOf(k: Kernels, scratch: Scratch, w: WasmTensor, transposed: boole
   const [height, width] = w.shape;
   const [n, inner] = transposed ? [height, width] : [width, height];
   const pack = (ptr: number) =>
-    k.packInt8(w.ptr, dtypeNumber(w), height, width, transposed ? 1 : 0, ptr, scratch(k.packInt8Scratch()));
+    k.packInt8(w.ptr, dtypeNumber(w), height, width, transposed ? 1 : 0, ptr, scratch(k.codesScratch()));
   return scratch.kept(w, transposed ? "7 bits, transposed" : "7 bits", k.int8WeightBytes(n, inner), pack);
 }

@@ -1,0 +1,9 @@
+// The scratch memory of products in codes.
+import { int16Scratch } from "./int16Product";
+import { packScratch } from "./int8Weight";
+import { linearScratch } from "./linearInt8";
+
+/** Bytes of scratch of any product in codes, and of packing a weight for it; constant. */
+export function codesScratch(): i32 {
+  return max(int16Scratch(), max(packScratch(), linearScratch()));
+}
