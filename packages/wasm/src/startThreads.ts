@@ -32,7 +32,7 @@ export function startThreads(
 ): { kernels: Kernels; ready: Promise<() => void> } {
   const k = instance.exports as unknown as Kernels & Partial<InvariantKernels>;
   const board = heap.alloc(boardBytes).ptr;
-  const scratchOf = [...[k.attentionScratch, k.linearCrossEntropyScratch, k.pagedAttentionScratch, k.codesScratch]];
+  const scratchOf = [k.attentionScratch, k.linearCrossEntropyScratch, k.pagedAttentionScratch, k.codesScratch];
   const tileBytes = Math.max(...scratchOf.map((bytes) => bytes?.() ?? 0));
   const setups = Array.from({ length: count - 1 }, () => {
     const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
