@@ -23,7 +23,7 @@ export interface TrainerFlags {
 export function precisionOption(): Option {
   return new Option(
     "--precision <name>",
-    "of products with frozen weights: high rounds to 13 bits and is faster, medium gradients to 8 bits",
+    "of products with frozen weights: high rounds to 13 bits and is faster, medium gradients and what meets 4-bit codes to 8",
   ).choices(["highest", "high", "medium"]);
 }
 
