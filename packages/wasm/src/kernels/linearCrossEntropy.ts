@@ -3,7 +3,7 @@ import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kerne
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { findBadLabel } from "./entryFault.ts";
-import { allowsCodes } from "./weightProduct.ts";
+import { allFinite, allowsCodes } from "./weightProduct.ts";
 
 /** The gradients that the forward pass makes along the way. */
 interface Wants {
@@ -83,7 +83,7 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
   const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
   const [own, panel] = [scratch(k.linearCrossEntropyScratch()), scratch(4 * panelSlack * width)];
   const w = [weight.ptr, dtypeNumber(weight)] as const;
-  const coded = width <= mostWidth && allowsCodes(k, scratch, weight, Math.min(count, chunk));
+  const coded = width <= mostWidth && allowsCodes(weight, Math.min(count, chunk)) && allFinite(k, scratch, weight);
   const codedRows = coded ? scratch(k.int16RowsBytes(chunk, width)) : 0;
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);

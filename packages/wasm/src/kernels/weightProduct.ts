@@ -54,34 +54,34 @@ export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
 /** Computes a product with a weight of any dtype, in integers if its precision allows that. */
 export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): void {
   const { x, out, rows, from, to, transposed } = product;
-  if (allowsCodes(k, scratch, w, rows)) {
+  if (allowsCodes(w, rows)) {
     const stored = codeBits(w.dtype) % 8 !== 0 && k.hasByteProducts() !== 0 ? nibbleProducts.get(k) : undefined;
     const medium = transposed ? [inBytes] : [stored?.across, inBytes];
     const ways = [
       ...(productPrecision(w.precision) === "medium" ? medium : []),
       transposed ? stored?.along : undefined,
-      inShorts,
-    ];
-    if (ways.some((way) => way?.(k, scratch, w, product))) return;
+      w.dtype === "f32" ? inShorts : undefined,
+    ].filter((way) => way !== undefined);
+    if (ways.length > 0 && allFinite(k, scratch, w) && ways.some((way) => way(k, scratch, w, product))) return;
   }
   const t = transposed ? 1 : 0;
   if (w.dtype !== "f32") k.gemmWeight(x, w.ptr, dtypeNumber(w), 0, out, rows, to, from, t, 1, 0);
   else k.gemm(x, w.ptr, out, rows, to, from, from, transposed ? from : to, to, 0, t, 1, 0);
 }
 
-/**
- * True for a weight and rows whose product may be in codes, and is large enough for them. All
- * numbers of the weight are finite then.
- */
-export function allowsCodes(k: Kernels, scratch: Scratch, w: WasmTensor, rows: number): boolean {
-  if (w.precision === "highest" || rows < leastRows || Math.min(...w.shape) < leastSide) return false;
-  const make = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.codesScratch())) !== 0;
-  return scratch.kept(w, "finite", 1, make) !== 0;
+/** True for a weight and rows whose product may be in codes, and is large enough for them. */
+export function allowsCodes(w: WasmTensor, rows: number): boolean {
+  return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
+}
+
+/** True if all numbers of a weight are finite: others have no codes. */
+export function allFinite(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
+  const look = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.codesScratch())) !== 0;
+  return scratch.kept(w, "finite", 1, look) !== 0;
 }
 
 /** Codes of 13 bits times codes of 14. */
 const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
-  if (w.dtype !== "f32") return false;
   const [height, width] = w.shape;
   const own = scratch(k.int16RowsBytes(rows, from));
   if (k.quantizeInt16(x, own, rows, from) !== 0) return false;
