@@ -5,6 +5,7 @@ import { F32 } from "./dtypes.gen";
 import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
 import { batchInvariant } from "./gemmState";
 import { MR, NR, tileDirect, tilePacked, ZEROS } from "./gemmTile";
+import { LINE, readLines } from "./readAhead";
 
 export const KC: i32 = 384;
 export const NC: i32 = 384;
@@ -25,6 +26,13 @@ export const NARROW_KC: i32 = 1536;
 /** Depth from which contiguous rows are worth reading in place for more than a few columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
+
+/**
+ * The most bytes of A that are read ahead before a tile: a core waits for many more, and rows that
+ * are longer are fetched well without. Depth from which a tile takes long enough.
+ */
+const AHEAD_BYTES: usize = 12 * LINE;
+const AHEAD_LEAST_K: i32 = 32;
 
 const TILE_BYTES: i32 = MR * NR * 4;
 const A_BYTES: i32 = MR * KC * 4;
@@ -57,6 +65,28 @@ function edgeTile(
   if (add) for (let i = 0; i < rows; i++) copyBytes(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
   tileDirect(rows, a, ars, aks, b, 32, tile, 32, tile, 32, k);
   for (let i = 0; i < rows; i++) copyBytes(tile + (<usize>i << 5), c + <usize>i * crs, bytes);
+}
+
+/**
+ * Returns the bytes of A to read ahead before each of `tiles` tiles, in whole lines, so that the
+ * next MR rows of k floats are in the cache when they are wanted; 0 where that is too much.
+ */
+export function aheadOfTile(k: i32, tiles: i32): usize {
+  if (k < AHEAD_LEAST_K || tiles == 0) return 0;
+  const bytes = (<usize>((MR * k) << 2) / <usize>tiles + LINE - 1) & ~(LINE - 1);
+  return bytes <= AHEAD_BYTES ? bytes : 0;
+}
+
+/** Computes a tile of 8 columns, of A in a panel or where it lies. */
+// @ts-ignore: decorator
+@inline
+function wholeTile(
+  inPanel: bool, rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32, add: bool,
+): void {
+  const from = add ? c : ZEROS;
+  const frs: usize = add ? crs : 0;
+  if (inPanel) tilePacked(a, b, bks, c, crs, from, frs, k);
+  else tileDirect(rows, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
 /** Operands that a product reads where they lie, together: see `operandsInPlace`. */
@@ -109,6 +139,9 @@ export function gemmBlocked(
   const depth = blockDepth(inPlace, k);
   const blocks = (n + NC - 1) / NC;
   const width = ((n + blocks - 1) / blocks + NR - 1) & ~(NR - 1);
+  const tight = !transA && !panels && ars == <usize>k << 2;
+  const endA = a + <usize>m * ars;
+  let any = 0;
   for (let j0 = 0; j0 < n; j0 += width) {
     const nc = min(width, n - j0);
     const whole = nc & ~(NR - 1);
@@ -128,26 +161,34 @@ export function gemmBlocked(
       const bks: usize = directB ? ldb : 32;
       const nextPanel: usize = directB ? 32 : panelBytes;
       const add = accumulate || p0 > 0;
+      const step = tight && kc == k ? aheadOfTile(k, whole >> 3) : 0;
       for (let i = 0, rows = 0; i < m; i += rows) {
         rows = panels ? min(MR, m - i) : rowsOfTile(m - i);
         const at = a + <usize>i * (panels ? <usize>k << 2 : ars) + <usize>p0 * aks;
         const inPanel = rows == MR && (panels || !narrow);
+        let left = at;
         if (inPanel && !panels) {
-          if (transA) packAT(at, aks, packedA, kc);
-          else packA(at, ars, packedA, kc);
+          left = packedA;
+          if (transA) packAT(at, aks, left, kc);
+          else packA(at, ars, left, kc);
         }
         let ct = c + <usize>i * ldc + (<usize>j0 << 2);
         let panel = directB ? blockB : packedB;
-        for (let j = 0; j < whole; j += NR) {
-          const from = add ? ct : ZEROS;
-          const frs: usize = add ? ldc : 0;
-          if (inPanel) tilePacked(panels ? at : packedA, panel, bks, ct, ldc, from, frs, kc);
-          else tileDirect(rows, at, ars, aks, panel, bks, ct, ldc, from, frs, kc);
+        const end = ct + (<usize>whole << 2);
+        // A loop of its own: what it does more would cost short tiles a twentieth.
+        for (let ahead = at + <usize>rows * ars; step && ct < end; ahead += step) {
+          any |= readLines(ahead, min(ahead + step, endA));
+          wholeTile(inPanel, rows, left, ars, aks, panel, bks, ct, ldc, kc, add);
           ct += NR << 2;
+          panel += nextPanel;
+        }
+        for (; ct < end; ct += NR << 2) {
+          wholeTile(inPanel, rows, left, ars, aks, panel, bks, ct, ldc, kc, add);
           panel += nextPanel;
         }
         if (whole < nc) edgeTile(rows, nc - whole, at, ars, aks, edge, ct, ldc, kc, tile, add);
       }
     }
   }
+  store<i32>(tile, any);
 }

@@ -1,11 +1,12 @@
 // The blocked product by the tiles of `gemmLargeTiles`.
 import { F32 } from "./dtypes.gen";
-import { B_BYTES, blockDepth, KC, NARROW_KC, NC } from "./gemmBlock";
+import { aheadOfTile, B_BYTES, blockDepth, KC, NARROW_KC, NC } from "./gemmBlock";
 import { tile8x8, tileMRx16 } from "./gemmLargeTiles";
 import { packA, packAT, packPanel } from "./gemmPack";
 import { TILE_8_8 } from "./gemmState";
 import { MR, ZEROS } from "./gemmTile";
 import { loadPart, storePart } from "./lanes";
+import { readLines } from "./readAhead";
 import { unpackRow } from "./formats";
 
 /** Rows and columns of a large tile. */
@@ -65,6 +66,19 @@ function putTile(tile: usize, trs: usize, c: usize, crs: usize, rows: i32, colum
   }
 }
 
+/** The same for the first rows and columns of a tile, perhaps all; `tile` is room for one. */
+// @ts-ignore: decorator
+@inline
+function anyTile(
+  kind: i32, a: usize, b: usize, tile: usize, c: usize, crs: usize, rows: i32, columns: i32, k: i32, add: bool,
+): void {
+  const nr = largeColumns(kind);
+  const trs = <usize>nr << 2;
+  const aside = rows < largeRows(kind) || columns < nr;
+  wholeTile(kind, a, b, aside ? tile : c, aside ? trs : crs, k, add && !aside);
+  if (aside) putTile(tile, trs, c, crs, rows, min(nr, columns), add);
+}
+
 /**
  * Packs a panel of B as packPanel does, from a weight in another format whose rows
  * are `ld` elements apart.
@@ -103,6 +117,9 @@ export function gemmLarge(
   const depth = blockDepth(inPlace, k);
   const blocks = (n + NC - 1) / NC;
   const width = ((n + blocks - 1) / blocks + nr - 1) & ~(nr - 1);
+  const tight = !transA && !panels && ars == <usize>k << 2;
+  const endA = a + <usize>m * ars;
+  let any = 0;
   for (let j0 = 0; j0 < n; j0 += width) {
     const nc = min(width, n - j0);
     for (let p0 = 0; p0 < k; p0 += depth) {
@@ -121,6 +138,7 @@ export function gemmLarge(
         }
         panel += panelBytes;
       }
+      const step = tight && kc == k ? aheadOfTile(k, (nc + nr - 1) / nr) : 0;
       for (let i = 0; i < m; i += mr) {
         const rows = min(mr, m - i);
         let left = packedA;
@@ -128,15 +146,21 @@ export function gemmLarge(
         else packLargeRows(kind, a + <usize>i * ars + <usize>p0 * aks, ars, aks, packedA, kc, rows);
         let ct = c + <usize>i * ldc + (<usize>j0 << 2);
         panel = packedB;
-        for (let j = 0; j < nc; j += nr) {
-          const columns = min(nr, nc - j);
-          const aside = rows < mr || columns < nr;
-          wholeTile(kind, left, panel, aside ? tile : ct, aside ? <usize>nr << 2 : ldc, kc, add && !aside);
-          if (aside) putTile(tile, <usize>nr << 2, ct, ldc, rows, columns, add);
+        let j = 0;
+        // A loop of its own, as in gemmBlocked.
+        for (let ahead = a + <usize>(i + mr) * ars; step && j < nc; ahead += step, j += nr) {
+          any |= readLines(ahead, min(ahead + step, endA));
+          anyTile(kind, left, panel, tile, ct, ldc, rows, nc - j, kc, add);
+          ct += nr << 2;
+          panel += panelBytes;
+        }
+        for (; j < nc; j += nr) {
+          anyTile(kind, left, panel, tile, ct, ldc, rows, nc - j, kc, add);
           ct += nr << 2;
           panel += panelBytes;
         }
       }
     }
   }
+  store<i32>(tile, any);
 }

@@ -2,7 +2,7 @@
 // numbers themselves would wait for each. WebAssembly has no other way to ask for it.
 
 /** Bytes of a line of the cache. */
-const LINE: usize = 64;
+export const LINE: usize = 64;
 
 /** Reads from each line up to `end`. The answer is only to keep the reads: store it somewhere. */
 // @ts-ignore: decorator

@@ -249,8 +249,9 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     },
     // The heap hands out whole granules, so the last word has room.
     fill: (buffer, word) => k.fill(ptrOf(buffer), Math.ceil(buffer.bytes / 4), word),
+    // A copy by the constructor, not by `slice`: engines would fill that with zeros first.
     read: (buffer, from = 0, to = buffer.bytes) =>
-      new Uint8Array(memory.buffer, ptrOf(buffer) + from, to - from).slice(),
+      new Uint8Array(new Uint8Array(memory.buffer, ptrOf(buffer) + from, to - from)),
     supports,
     run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       const code = codeOf(op);
