@@ -288,12 +288,12 @@ export class Tuner<M extends Module> extends Module {
 
   /**
    * Returns the rows of a batch: those of the last one if it is the same, which layers know again.
-   * Otherwise `check` sees each adapter first.
+   * Otherwise `check` sees each adapter first that the last one did not have.
    */
   batchOf(rows: readonly (string | null)[], check: (name: string) => void): BatchRows {
-    const { names } = this.#lastRows ?? {};
-    if (names?.length === rows.length && names.every((name, i) => name === rows[i])) return this.#lastRows!;
-    for (const name of new Set(rows)) if (name !== null) check(name);
+    const last = this.#lastRows;
+    if (last?.names.length === rows.length && last.names.every((name, i) => name === rows[i])) return last;
+    for (const name of new Set(rows)) if (name !== null && !last?.all.has(name)) check(name);
     this.#lastRows = new BatchRows([...rows], this.#active.slots);
     return this.#lastRows;
   }

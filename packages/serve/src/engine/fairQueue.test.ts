@@ -4,11 +4,19 @@ import { FairQueue } from "./fairQueue.ts";
 const all = () => true;
 const request = (adapter: string | null, number = 0, tenant = "t") => ({ tenant, adapter, number });
 
-/** Takes requests of 256 tokens, one a turn, and names their adapters. */
-function taken(queue: FairQueue<ReturnType<typeof request>>, count: number, name: "adapter" | "tenant" = "adapter") {
+/** The tokens of an adapter's turn. */
+const turn = 1024;
+
+/** Takes requests of some tokens, one adapter's turn unless told, and names their adapters. */
+function taken(
+  queue: FairQueue<ReturnType<typeof request>>,
+  count: number,
+  name: "adapter" | "tenant" = "adapter",
+  tokens: number = turn,
+) {
   return Array.from({ length: count }, () => {
     const next = queue.take(all)!;
-    queue.charge(next, 256);
+    queue.charge(next, tokens);
     return next[name];
   });
 }
@@ -28,18 +36,24 @@ test("an adapter with many requests does not keep others waiting", () => {
   expect(taken(queue, 5)).toEqual(["busy", "b", null, "busy", "busy"]);
 });
 
+test("requests of one adapter come together as long as its turn lasts", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  for (let i = 0; i < 8; i++) for (const name of ["a", "b"]) queue.push(request(name, i));
+  expect(taken(queue, 12, "adapter", turn / 4)).toEqual([..."aaaabbbbaaaa"]);
+});
+
 test("an adapter that was served much waits as long as that took, and no longer", () => {
   const queue = new FairQueue<ReturnType<typeof request>>();
   for (let i = 0; i < 50; i++) queue.push(request("long", i));
   const first = queue.take(all)!;
-  queue.charge(first, 4 * 256);
+  queue.charge(first, 4 * turn);
   let fresh = 0;
   const order: (string | null)[] = [];
   for (let i = 0; i < 12; i++) {
     // There is always a newcomer who was served nothing yet.
     queue.push(request(`new${fresh++}`));
     const next = queue.take(all)!;
-    queue.charge(next, 256);
+    queue.charge(next, turn);
     order.push(next.adapter);
     if (next.adapter !== "long") queue.leave(next);
   }
@@ -51,8 +65,10 @@ test("tenants share alike, however many adapters one has", () => {
   const queue = new FairQueue<ReturnType<typeof request>>();
   for (let i = 0; i < 20; i++) queue.push(request(`a${i}`, i, "many"));
   for (let i = 0; i < 20; i++) queue.push(request("a", i, "one"));
-  const tenants = taken(queue, 10, "tenant");
-  expect(tenants.filter((tenant) => tenant === "many").length).toBe(5);
+  for (const tokens of [turn / 4, turn]) {
+    const tenants = taken(queue, 10, "tenant", tokens);
+    expect(tenants.filter((tenant) => tenant === "many").length).toBe(5);
+  }
 });
 
 test("requests that may not be taken are passed by", () => {

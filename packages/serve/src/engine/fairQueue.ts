@@ -20,8 +20,12 @@ interface TenantShare<T> extends Share {
   readonly adapters: Map<string, AdapterShare<T>>;
 }
 
-/** Tokens that a share is served in one turn. */
-const quantum = 256;
+/**
+ * Tokens that a tenant is served in one turn, and one of its adapters. An adapter's are those of
+ * some requests, which then run side by side: passes have fewer adapters, whose factors take time
+ * to read, and one that many ask for is kept waiting less.
+ */
+const [tenantTurn, adapterTurn] = [256, 1024];
 
 /**
  * Requests that wait, served by deficit round robin (Shreedhar and Varghese 1996): tenants take
@@ -62,8 +66,8 @@ export class FairQueue<T extends Queued> {
   /** Takes the request whose turn it is, of those that `may` admits; null if there is none. */
   take(may: (request: T) => boolean): T | null {
     const next = (adapter: AdapterShare<T>) => adapter.waiting.length > 0 && may(adapter.waiting[0]);
-    const tenant = turnOf(this.#tenants, ({ adapters }) => [...adapters.values()].some(next));
-    const adapter = tenant && turnOf(tenant.adapters, next);
+    const tenant = turnOf(this.#tenants, tenantTurn, ({ adapters }) => [...adapters.values()].some(next));
+    const adapter = tenant && turnOf(tenant.adapters, adapterTurn, next);
     if (!adapter) return null;
     this.#size -= 1;
     return adapter.waiting.shift()!;
@@ -104,10 +108,10 @@ function keyOf({ adapter }: Pick<Queued, "adapter">): string {
  * The share whose turn it is: the first with credit. Where none has any, all are given as much as
  * it takes.
  */
-function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, may: (share: S) => boolean): S | null {
+function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, turn: number, may: (share: S) => boolean): S | null {
   const able = [...ring.values()].filter(may);
   if (able.length === 0) return null;
-  const rounds = Math.min(...able.map(({ credit }) => (credit > 0 ? 0 : Math.ceil((1 - credit) / quantum))));
-  for (const share of able) share.credit += rounds * quantum;
+  const rounds = Math.min(...able.map(({ credit }) => (credit > 0 ? 0 : Math.ceil((1 - credit) / turn))));
+  for (const share of able) share.credit += rounds * turn;
   return able.find(({ credit }) => credit > 0)!;
 }

@@ -38,9 +38,9 @@ export class PassRunner {
     this.#cache = cache;
   }
 
-  /** Runs one pass; results in the order of adapters, in which rows lie. */
+  /** Runs one pass; results in the order of rows, which lie by adapter. */
   async run(given: readonly Chunk<ServedRequest>[]): Promise<ChunkResult[]> {
-    const chunks = [...given].sort((a, b) => compareVersions(a.sequence.version, b.sequence.version));
+    const chunks = byVersion(given);
     const wanted = wantedRows(chunks);
     const { backend } = this.#model;
     const made = withBackend(backend, () => noGrad(() => scope(() => this.#record(chunks, wanted))));
@@ -213,8 +213,7 @@ function passRows(chunks: readonly Chunk<ServedRequest>[]) {
   return { batch: { tokens, positions, sequences, tables }, versions };
 }
 
-function compareVersions(a: string | null, b: string | null): number {
-  if (a === b) return 0;
-  if (a === null) return -1;
-  return b === null || a > b ? 1 : -1;
+/** Puts the chunks of each version side by side, in the order in which versions come first. */
+function byVersion(chunks: readonly Chunk<ServedRequest>[]): Chunk<ServedRequest>[] {
+  return [...Map.groupBy(chunks, ({ sequence }) => sequence.version).values()].flat();
 }
