@@ -5,7 +5,7 @@ import { F16, F32 } from "./dtypes.gen";
 import { madd } from "./madd";
 import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
-import { readByTurns } from "./readAhead";
+import { LINE, readByTurns } from "./readAhead";
 
 /** A pair of factors in six words: the addresses of A and B, their kinds, the rank, the scaling. */
 const PAIR: usize = 24;
@@ -63,9 +63,6 @@ function pairOf(pairs: usize, task: usize): usize {
 /** The least and the most tasks whose factors are read at a time. */
 const LEAST_AHEAD: i32 = 4;
 const MOST_AHEAD: i32 = 16;
-
-/** Bytes of a line of the cache. */
-const LINE: usize = 64;
 
 /** Bytes of factors that are read at a time, unless these are of few tasks: a cache holds them. */
 const BYTES_AHEAD: usize = 1 << 18;
