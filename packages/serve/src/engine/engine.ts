@@ -178,8 +178,7 @@ export class Engine implements ServingEngine {
 
   /** Gets the adapters of requests whose turn has come. Loads run beside passes. */
   #makeReady(): void {
-    for (let next = this.#scheduler.take(); next; next = this.#scheduler.take()) {
-      const request = next;
+    for (const request of this.#scheduler.take()) {
       if (request.adapter === null) this.#scheduler.ready(request);
       else void this.#acquire(request, request.adapter);
     }

@@ -11,6 +11,12 @@ interface SchedulerLimits {
 }
 
 /**
+ * Requests that are taken beyond the free places: where the adapter of one is yet to be loaded,
+ * that of another may be in memory, and its place stays empty for no pass.
+ */
+const spare = 4;
+
+/**
  * Decides which rows run in the next pass. Requests join and leave between passes. Sequences that
  * decode come first; chunks of prompts fill the rest of the rows. Where pages run out, the sequence
  * that came last gives its own back and is computed again later: so the one that came first always
@@ -56,18 +62,23 @@ export class Scheduler<S extends Sequence> {
   }
 
   /**
-   * Takes the next request whose adapter is to be made ready; `ready` must follow. Null where no
-   * more are to be taken now. Requests to the base model pass by those that wait for loads.
+   * Takes requests whose adapters are to be made ready; `ready` must follow for each. They are as
+   * many as places are free, and a few more: all others keep their turns. Requests to the base
+   * model pass by those that wait for loads.
    */
-  take(): S | null {
+  take(): S[] {
     const { maxNumSeqs } = this.#limits;
-    if (this.#ready.length + this.#running.length + this.#preempted.length >= maxNumSeqs) return null;
-    const sequence = this.#queue.take(({ adapter }) => adapter === null || this.#loading.size < maxNumSeqs);
-    if (!sequence) return null;
-    this.#loading.add(sequence);
-    this.#queue.charge(sequence, sequence.promptLength);
-    sequence.charged = sequence.promptLength;
-    return sequence;
+    const free = maxNumSeqs - this.#ready.length - this.#running.length - this.#preempted.length;
+    const taken: S[] = [];
+    while (free > 0 && taken.length < free + spare) {
+      const sequence = this.#queue.take(({ adapter }) => adapter === null || this.#loading.size < maxNumSeqs);
+      if (!sequence) break;
+      this.#loading.add(sequence);
+      this.#queue.charge(sequence, sequence.promptLength);
+      sequence.charged = sequence.promptLength;
+      taken.push(sequence);
+    }
+    return taken;
   }
 
   /** Notes that a request's adapter is there. Does nothing for one that has ended meanwhile. */
