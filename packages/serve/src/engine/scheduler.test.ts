@@ -148,9 +148,9 @@ test("a request to the base model passes by those that wait for an adapter", () 
 });
 
 test("few requests are taken before there is a place for them: those that come later have their turn", () => {
-  const { scheduler } = setup({ sequences: 8, rows: 64 });
-  const length = (i: number) => (i === 0 ? 1 : 4);
-  for (let i = 0; i < 40; i++) scheduler.push(make(`a${i}`, 2, { adapter: `a${i}`, length: length(i) }));
+  const { scheduler } = setup({ sequences: 8, rows: 8192, pages: 4096 });
+  // Each is as long as a tenant's turn.
+  for (let i = 0; i < 40; i++) scheduler.push(make(`a${i}`, 256, { adapter: `a${i}`, length: i === 0 ? 1 : 4 }));
   while (scheduler.running.length === 0 || scheduler.running[0].name === "a0") run(scheduler);
   const taken = scheduler.take();
   expect(taken.length).toBeGreaterThan(1);
@@ -160,6 +160,7 @@ test("few requests are taken before there is a place for them: those that come l
   scheduler.push({ ...make("late", 2, { adapter: "late" }), tenant: "u" });
   const order = new Set<string>();
   while (goesOn(scheduler)) for (const { sequence } of run(scheduler)) order.add(sequence.name);
+  // Those that ran come first, then at most those that were taken.
   expect([...order].indexOf("late")).toBeLessThan(8 + taken.length);
 });
 
