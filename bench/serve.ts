@@ -42,8 +42,7 @@ export async function bench(only?: Part): Promise<void> {
   const figures: Record<string, number | undefined> = {};
   try {
     if (stories && budget.allows("thousands of adapters", 0)) {
-      const limits = only ? { rounds: 15, seconds: 150 } : { rounds: 5, seconds: 30 };
-      Object.assign(figures, await storeFigures(stories, folder, limits));
+      Object.assign(figures, await storeFigures(stories, folder, only ? 150 : 30));
     }
     if (smol && only !== "thousands of adapters") Object.assign(figures, await smolFigures(smol, folder, budget));
   } finally {

@@ -2,9 +2,9 @@ import { Generator } from "@lowrank/core";
 import type { ServingEngine, ServingRequest } from "@lowrank/serve";
 import { expect, it } from "vitest";
 import { exponential, uniform, zipf } from "./draws.ts";
-import { makeRequests } from "./makeRequests.ts";
+import { endlessRequests, makeRequests } from "./makeRequests.ts";
 import { recordRequest } from "./requestRecord.ts";
-import { runConcurrent, runPoisson } from "./runLoad.ts";
+import { runConcurrent, runPoisson, runUntil } from "./runLoad.ts";
 import { percentile, summarize } from "./summarize.ts";
 
 const draws = 20_000;
@@ -84,6 +84,26 @@ it("runs so many requests at a time, and records tokens and failures", async () 
     expect(tokens.length).toBe(request.id === bad ? 0 : request.maxNewTokens);
     expect(error?.message).toBe(request.id === bad ? "out of order" : undefined);
   }
+});
+
+it("goes on with new requests until it is told to stop, or one fails", async () => {
+  const over = new AbortController();
+  const ids: string[] = [];
+  const { generate, seen } = engine(0);
+  const noted: ServingEngine["generate"] = (request) => {
+    ids.push(request.id);
+    return generate(request);
+  };
+  const running = runUntil(over.signal, { generate: noted }, endlessRequests(kinds), 3);
+  while (ids.length < 20) await new Promise((resolve) => setTimeout(resolve, 1));
+  over.abort();
+  await running;
+  expect([seen.most, new Set(ids).size]).toEqual([3, ids.length]);
+  expect(ids.slice(0, 7)).toEqual(["1-0", "1-1", "1-2", "1-3", "1-4", "1-5", "2-0"]);
+  const failing = engine(0, ({ id }) => id === "2-1");
+  const unending = new AbortController().signal;
+  const failed = runUntil(unending, failing, endlessRequests(kinds), 1);
+  await expect(failed).rejects.toThrow("out of order");
 });
 
 it("records a stream that breaks off without its last event as failed", async () => {

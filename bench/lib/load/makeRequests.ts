@@ -42,3 +42,8 @@ export function makeRequests(kinds: RequestKinds): ServingRequest[] {
     };
   });
 }
+
+/** Makes requests without end, as many of each seed as `count` says. */
+export function* endlessRequests(kinds: RequestKinds): IteratorObject<ServingRequest, never> {
+  for (let { seed } = kinds; ; seed++) yield* makeRequests({ ...kinds, seed });
+}

@@ -24,6 +24,25 @@ export async function runConcurrent(
   return records;
 }
 
+/**
+ * Keeps `concurrency` requests under way until the signal, and ends when these have ended. Throws
+ * the first error of a request.
+ */
+export async function runUntil(
+  signal: AbortSignal,
+  engine: Generates,
+  requests: Iterator<ServingRequest, never>,
+  concurrency: number,
+): Promise<void> {
+  const work = async () => {
+    while (!signal.aborted) {
+      const { error } = await recordRequest(engine, requests.next().value);
+      if (error) throw error;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+}
+
 /** The arrivals of requests as a Poisson process. */
 export interface PoissonOptions {
   /** Arrivals a second. */
