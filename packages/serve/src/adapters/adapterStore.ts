@@ -173,14 +173,14 @@ export class AdapterStore implements AdapterSource {
   }
 
   stats(): ServingStats["adapters"] {
-    const { bytes, hits, loads, evictions, ready } = this.#residents;
+    const { bytes, hits, loads, evictions, count: resident } = this.#residents;
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
     const named = Object.values(adapters).filter((entry) => entry !== null).length;
     // Of thousands of folders only those that the manifest names are gone through.
     const others = () => this.#found.count - Object.keys(adapters).filter((path) => this.#found.has(path)).length;
     const found = discover ? others() : 0;
     const [registered, failures] = [named + found, this.#loads.failed];
-    return { registered, resident: ready.length, bytes, hits, loads, evictions, failures };
+    return { registered, resident, bytes, hits, loads, evictions, failures };
   }
 
   async close(): Promise<void> {
@@ -292,7 +292,7 @@ export class AdapterStore implements AdapterSource {
     source: string,
     at: { version: string; method: string; tenants?: readonly string[] } | undefined,
   ): ServedAdapter {
-    const resident = this.#residents.ready.find(({ version }) => version === at?.version);
+    const resident = at && this.#residents.ready(at.version);
     return {
       ...{ name, source, version: at?.version ?? null, method: at?.method ?? null },
       ...{ resident: resident !== undefined, bytes: resident?.bytes ?? 0, inUse: resident?.leases ?? 0 },

@@ -14,6 +14,17 @@ test("a layout is known by its configuration, all bytes before the data, and the
   expect(layouts.find("config", file(7, 8, 5, 6, 7, 8, 9))).toBeUndefined();
 });
 
+test("each byte before the data counts, wherever the file lies in memory", () => {
+  const layouts = new KnownLayouts();
+  const head = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+  const known = layouts.add("config", file(...head, 0, 0, 0, 0), layout);
+  for (const offset of [0, 1, 4]) {
+    const placed = (bytes: number[]) => file(...new Array(offset).fill(0), ...bytes, 9, 9, 9, 9).subarray(offset);
+    expect(layouts.find("config", placed(head))).toBe(known);
+    for (const i of head.keys()) expect(layouts.find("config", placed(head.with(i, 99)))).toBeUndefined();
+  }
+});
+
 test("few layouts are known: those used longest ago give way, and large ones are not kept", () => {
   const layouts = new KnownLayouts();
   const files = Array.from({ length: 40 }, (_, i) => file(i, 0, 0, 0, 0));

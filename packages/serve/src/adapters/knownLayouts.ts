@@ -54,7 +54,12 @@ function isOf(weights: Uint8Array, { head, dataLength }: KnownLayout): boolean {
   return weights.length === head.length + dataLength && startsWith(weights, head);
 }
 
+/** Compares a word at a time where the bytes lie at one. */
 function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {
-  for (let i = 0; i < head.length; i++) if (bytes[i] !== head[i]) return false;
+  const words = bytes.byteOffset % 4 === 0 ? head.length >> 2 : 0;
+  const ofBytes = new Int32Array(bytes.buffer, bytes.byteOffset, words);
+  const ofHead = new Int32Array(head.buffer, head.byteOffset, words);
+  for (let i = 0; i < words; i++) if (ofBytes[i] !== ofHead[i]) return false;
+  for (let i = 4 * words; i < head.length; i++) if (bytes[i] !== head[i]) return false;
   return true;
 }

@@ -263,7 +263,9 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
       const check = () => {
         for (const { version } of held) expect(model.on.has(version), `${version} is leased`).toBe(true);
         expect(model.residents.bytes).toBeLessThanOrEqual(100);
-        for (const { version, leases } of model.residents.ready) {
+        const loaded = versions.flatMap((version) => model.residents.ready(version) ?? []);
+        expect(model.residents.count).toBe(loaded.length);
+        for (const { version, leases } of loaded) {
           // A lease is counted before those who asked have it.
           expect(leases).toBeGreaterThanOrEqual(held.filter((one) => one.version === version).length);
         }

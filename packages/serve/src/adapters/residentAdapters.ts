@@ -78,13 +78,22 @@ export class ResidentAdapters {
     this.#options = options;
   }
 
-  /** The versions that are loaded. */
-  get ready(): readonly ResidentAdapter[] {
-    return [...this.#residents.values()].filter(({ state }) => state === "ready");
+  /** The number of versions that are loaded. */
+  get count(): number {
+    let count = 0;
+    for (const { state } of this.#residents.values()) if (state === "ready") count++;
+    return count;
   }
 
+  /** A version that is loaded, or on its way here or away. */
   get(version: string): ResidentAdapter | undefined {
     return this.#residents.get(version);
+  }
+
+  /** A version that is loaded. */
+  ready(version: string): ResidentAdapter | undefined {
+    const resident = this.#residents.get(version);
+    return resident?.state === "ready" ? resident : undefined;
   }
 
   /** A lease on a version that is there or on its way; undefined if it must be loaded. */
