@@ -54,12 +54,14 @@ function isOf(weights: Uint8Array, { head, dataLength }: KnownLayout): boolean {
   return weights.length === head.length + dataLength && startsWith(weights, head);
 }
 
-/** Compares a word at a time where the bytes lie at one. */
+/** Compares a word at a time where both lie at words. */
 function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {
-  const words = bytes.byteOffset % 4 === 0 ? head.length >> 2 : 0;
-  const ofBytes = new Int32Array(bytes.buffer, bytes.byteOffset, words);
-  const ofHead = new Int32Array(head.buffer, head.byteOffset, words);
-  for (let i = 0; i < words; i++) if (ofBytes[i] !== ofHead[i]) return false;
-  for (let i = 4 * words; i < head.length; i++) if (bytes[i] !== head[i]) return false;
+  let i = 0;
+  if (bytes.byteOffset % 4 === 0 && head.byteOffset % 4 === 0) {
+    const [a, b] = [bytes, head].map(({ buffer, byteOffset }) => new Int32Array(buffer, byteOffset, head.length >> 2));
+    for (let word = 0; word < b.length; word++) if (a[word] !== b[word]) return false;
+    i = 4 * b.length;
+  }
+  for (; i < head.length; i++) if (bytes[i] !== head[i]) return false;
   return true;
 }
