@@ -16,9 +16,12 @@ const TASK: usize = 12;
 /** Floats of a weight that are widened at a time, where four rows are no more. */
 const PANEL: i32 = 1024;
 
-/** Bytes of a task's room: count x rank floats, and a panel if its factors are not f32. */
-export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, widens: i32): i32 {
-  return (count * rank + (widens ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
+/**
+ * Bytes of a task's room: count x rank floats, and a panel if factors of the highest `kind` among
+ * all are widened in one.
+ */
+export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, kind: i32): i32 {
+  return (count * rank + (needsPanel(kind) ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
 }
 
 /**
@@ -123,6 +126,11 @@ const SMALL_HALVES: i32 = 2;
 /** Halves that are not finite, or of odd rows: widened a few rows at a time, in a panel. */
 const ANY_HALVES: i32 = 3;
 const BRAINS: i32 = 4;
+
+/** True for a kind of numbers that are widened in a panel; those of lower kinds are not. */
+function needsPanel(kind: i32): bool {
+  return kind >= ANY_HALVES;
+}
 
 /** The kind of a factor [n,k]. It holds as long as its numbers do. */
 export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {

@@ -133,7 +133,7 @@ export const kernelParameters = {
   maxPool2d: ["x", "out", "positions", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW"],
   avgPool2d: ["x", "out", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "borderH", "borderW"],
   avgPool2dBackward: ["dy", "dx", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "borderH", "borderW"],
-  lowRankRoom: ["count", "rank", "inFeatures", "widens"],
+  lowRankRoom: ["count", "rank", "inFeatures", "kind"],
   lowRankRows: ["x", "y", "out", "inFeatures", "outFeatures", "pairs", "tasks", "rooms", "room", "first", "last"],
   factorKind: ["dtype", "codes", "n", "k"],
   pagedAttentionScratch: [],

@@ -137,7 +137,7 @@ export interface Kernels {
 
 /** Those of batch-invariant builds. */
 export interface InvariantKernels extends Kernels {
-  lowRankRoom(count: number, rank: number, inFeatures: number, widens: number): number;
+  lowRankRoom(count: number, rank: number, inFeatures: number, kind: number): number;
   lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, pairs: number, tasks: number, rooms: number, room: number, first: number, last: number): void;
   factorKind(dtype: number, codes: number, n: number, k: number): number;
   pagedAttentionScratch(): number;

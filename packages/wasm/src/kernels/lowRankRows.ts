@@ -90,8 +90,8 @@ interface Pairs {
   readonly words: Int32Array;
   /** The largest rank. */
   readonly rank: number;
-  /** 0 if all factors are f32. */
-  readonly kinds: number;
+  /** The highest kind of factors. */
+  readonly kind: number;
 }
 
 /** Returns the table of pairs, which a call like the last one finds made. */
@@ -102,16 +102,16 @@ function pairsOf(bound: BoundGroups, scalings: readonly number[]): Pairs {
   const length = pairWords * slots.length;
   const words = last && last.words.length >= length ? last.words : new Int32Array(length);
   let rank = 0;
-  let kinds = 0;
+  let kind = 0;
   for (let i = 0; i < slots.length; i++) {
     const from = groupWords.count * slots[i];
     const to = pairWords * i;
     for (let j = 0; j < groupWords.count; j++) words[to + j] = table[from + j];
     words[to + groupWords.count] = wordOf(scalings[i]);
-    kinds |= table[from + 2] | table[from + 3];
+    kind = Math.max(kind, table[from + 2], table[from + 3]);
     rank = Math.max(rank, table[from + 4]);
   }
-  const pairs = { slots, scalings, words, rank, kinds };
+  const pairs = { slots, scalings, words, rank, kind };
   bound.made = pairs;
   return pairs;
 }
@@ -123,14 +123,14 @@ export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, Invarian
     const outFeatures = y.shape[y.shape.length - 1];
     const tasks = tasksOf(rows, y.shape[0], sizeOf(x.shape.slice(1, -1)));
     const count = tasks.length / taskWords;
-    const { words, rank, kinds } = pairsOf(bound ?? newGroups(k, factors), scalings);
+    const { words, rank, kind } = pairsOf(bound ?? newGroups(k, factors), scalings);
     const both = scratch.words(words.length + tasks.length);
     const table = both.byteOffset;
     const list = table + words.byteLength;
     both.set(words);
     both.set(tasks, words.length);
     // Every task has room for the largest, in whole lines of the cache, which threads do not share.
-    const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, kinds) / lineBytes) * lineBytes;
+    const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, kind) / lineBytes) * lineBytes;
     const rooms = scratch(room * count);
     k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, table, list, rooms, room, 0, count);
   },
