@@ -35,9 +35,10 @@ it("runs an engine while its gate is open and the other's is closed, and tells t
     return { name, gate: told, engine: { stats: async () => ({ newTokens }) as never }, loop: loop() };
   };
   const [fast, slow] = [await engine("fast", 4), await engine("slow", 1)];
-  const turns = takeTurns([fast, slow], 1.2);
+  // Less than the turns of one round, which so is the only one.
+  const turns = takeTurns([fast, slow], 0.5);
   const speeds = (await Promise.race([turns, fast.loop, slow.loop])) as Awaited<typeof turns>;
   const [ofFast, ofSlow] = [speeds.get("fast")!, speeds.get("slow")!];
-  expect([ofFast.length, ofSlow.length]).toEqual([2, 2]);
-  for (const [i, speed] of ofFast.entries()) expect(speed).toBeGreaterThan(2 * ofSlow[i]!);
+  expect([ofFast.length, ofSlow.length]).toEqual([1, 1]);
+  expect(ofFast[0]).toBeGreaterThan(2 * ofSlow[0]!);
 });
