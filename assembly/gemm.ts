@@ -9,7 +9,7 @@ import { batchInvariant, scratch, TILE_MR_8, tileKind } from "./gemmState";
 import { MR, NR } from "./gemmTile";
 import { gemvPacked } from "./gemvPacked";
 
-export { setScratch, setTile } from "./gemmState";
+export { isBatchInvariant, setScratch, setTile } from "./gemmState";
 
 /**
  * Columns of B that may be gathered as rows for dot products, and the floats

@@ -10,6 +10,11 @@ export let scratch: usize = 0;
 // @ts-ignore: scripts/buildKernels.ts gives it to the compiler
 export const batchInvariant: bool = isDefined(BATCH_INVARIANT);
 
+/** Returns 1 in such a build. */
+export function isBatchInvariant(): i32 {
+  return batchInvariant ? 1 : 0;
+}
+
 /**
  * Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte
  * aligned, shared with nobody.

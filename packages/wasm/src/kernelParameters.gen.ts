@@ -62,6 +62,7 @@ export const kernelParameters = {
   gemmWeight: ["a", "w", "format", "start", "c", "m", "n", "k", "transposed", "alpha", "accumulate"],
   gemmWeightPart: ["a", "w", "format", "start", "c", "m", "n", "k", "transposed", "alpha", "accumulate", "part", "parts"],
   gemmBatched: ["a", "b", "c", "batch", "strideA", "strideB", "strideC", "m", "n", "k", "lda", "ldb", "ldc", "transA", "transB", "alpha", "accumulate"],
+  isBatchInvariant: [],
   setScratch: ["ptr"],
   setTile: ["kind"],
   gemvPacked: ["x", "w", "format", "start", "c", "crs", "m", "k", "alpha", "accumulate", "first", "last", "scratch"],

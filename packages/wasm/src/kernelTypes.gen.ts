@@ -62,6 +62,7 @@ export interface Kernels {
   gemmWeight(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number): void;
   gemmWeightPart(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
+  isBatchInvariant(): number;
   setScratch(ptr: number): void;
   setTile(kind: number): void;
   gemvPacked(x: number, w: number, format: number, start: number, c: number, crs: number, m: number, k: number, alpha: number, accumulate: number, first: number, last: number, scratch: number): void;
