@@ -9,6 +9,9 @@ import { madd } from "./madd";
 const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);
 const MINUS_HALF = memory.data<f32>([-0.5]);
+const MAGNITUDE = memory.data<u32>([0x7fffffff]);
+/** The magnitude up to which exp is a normal number. */
+const NORMAL_END = memory.data<f32>([87.3]);
 const SIGN = memory.data<u32>([0x80000000]);
 
 const LOWEST = memory.data<f32>([-104]);
@@ -82,26 +85,15 @@ function withSignOf(x: v128, magnitude: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function expf4(x: v128): v128 {
-  return expBy(
-    x, constant(HIGHEST), constant(LOWEST), constant(ROUNDER), constant(LOG2_E), constant(MINUS_LN2_HIGH), constant(MINUS_LN2_LOW),
-    constant(EXP_Q), constant(EXP_Q + 4), constant(EXP_Q + 8), constant(EXP_Q + 12), constant(EXP_Q + 16), constant(ONE),
-  );
-}
-
-// @ts-ignore: decorator
-@inline
-function expBy(
-  x: v128, highest: v128, lowest: v128, rounder: v128, log2e: v128, ln2High: v128, ln2Low: v128,
-  q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
-): v128 {
   // pmin and pmax keep a NaN in their first operand.
-  x = f32x4.pmax(f32x4.pmin(x, highest), lowest);
-  const shifted = madd(x, log2e, rounder);
-  const n = f32x4.sub(shifted, rounder);
-  let r = madd(n, ln2High, x);
-  r = madd(n, ln2Low, r);
-  const q = madd(madd(madd(madd(q4, r, q3), r, q2), r, q1), r, q0);
-  const p = f32x4.add(madd(f32x4.mul(r, r), q, r), one);
+  x = f32x4.pmax(f32x4.pmin(x, constant(HIGHEST)), constant(LOWEST));
+  const rounder = constant(ROUNDER);
+  const one = constant(ONE);
+  const shifted = madd(x, constant(LOG2_E), rounder);
+  const p = expRest(
+    x, shifted, rounder, constant(MINUS_LN2_HIGH), constant(MINUS_LN2_LOW),
+    constant(EXP_Q), constant(EXP_Q + 4), constant(EXP_Q + 8), constant(EXP_Q + 12), constant(EXP_Q + 16), one,
+  );
   // 2^n as two factors, since one cannot reach 2^128 or 2^-150: powers of two are
   // added to the exponent of 1.
   const k = i32x4.sub(shifted, rounder);
@@ -111,49 +103,104 @@ function expBy(
   return f32x4.mul(f32x4.mul(p, low), high);
 }
 
+/** exp(x - n ln 2), where `shifted` holds n, the nearest integer to x / ln 2, in its low bits. */
+// @ts-ignore: decorator
+@inline
+function expRest(
+  x: v128, shifted: v128, rounder: v128, ln2High: v128, ln2Low: v128, q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
+): v128 {
+  const n = f32x4.sub(shifted, rounder);
+  let r = madd(n, ln2High, x);
+  r = madd(n, ln2Low, r);
+  const q = madd(madd(madd(madd(q4, r, q3), r, q2), r, q1), r, q0);
+  return f32x4.add(madd(f32x4.mul(r, r), q, r), one);
+}
+
 /** e to the power x, as `expf4` has it. */
 export function expOf(x: f32): f32 {
   return f32x4.extract_lane(expf4(f32x4.splat(x)), 0);
 }
 
-/**
- * out = exp(factor * x + shift) over n floats, for a factor of 1 or -1. Returns four partial sums
- * of out, right for a factor of 1 or whole vectors.
- */
-export function expAll(x: usize, out: usize, n: i32, factor: f32, shift: f32): v128 {
-  const a = f32x4.splat(factor);
-  const b = f32x4.splat(shift);
-  const floor = f32x4.splat(-Infinity);
-  // Loaded once, for two vectors: engines fuse two neighbours that share their constants.
-  const highest = constant(HIGHEST);
-  const lowest = constant(LOWEST);
-  const rounder = constant(ROUNDER);
-  const log2e = constant(LOG2_E);
-  const ln2High = constant(MINUS_LN2_HIGH);
-  const ln2Low = constant(MINUS_LN2_LOW);
-  const q4 = constant(EXP_Q);
-  const q3 = constant(EXP_Q + 4);
-  const q2 = constant(EXP_Q + 8);
-  const q1 = constant(EXP_Q + 12);
-  const q0 = constant(EXP_Q + 16);
-  const one = constant(ONE);
-  let sum = f32x4.splat(0);
+/** x + shift, or shift - x. */
+// @ts-ignore: decorator
+@inline
+function argument(minus: bool, x: v128, shift: v128): v128 {
+  return minus ? f32x4.sub(shift, x) : f32x4.add(x, shift);
+}
+
+/** True if exp of each of the first n & -8 arguments is far from 0 and Infinity, and none is NaN. */
+// @ts-ignore: decorator
+@inline
+function areNormal(minus: bool, x: usize, n: i32, shift: v128): bool {
+  const magnitude = constant(MAGNITUDE);
+  let low = i32x4.splat(0);
+  let high = low;
   for (; n >= 8; n -= 8) {
-    const low = expBy(madd(v128.load(x), a, b), highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
-    const high = expBy(madd(v128.load(x, 16), a, b), highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
-    storePair(out, low, high);
-    sum = f32x4.add(f32x4.add(sum, low), high);
+    low = i32x4.max_s(low, v128.and(argument(minus, v128.load(x), shift), magnitude));
+    high = i32x4.max_s(high, v128.and(argument(minus, v128.load(x, 16), shift), magnitude));
     x += 32;
-    out += 32;
+  }
+  return !v128.any_true(i32x4.gt_s(i32x4.max_s(low, high), constant(NORMAL_END)));
+}
+
+/** 2^n exp(x - n ln 2) for such an x: n is added to the exponent. */
+// @ts-ignore: decorator
+@inline
+function expNormal(
+  x: v128, rounder: v128, log2e: v128, ln2High: v128, ln2Low: v128, q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
+): v128 {
+  const shifted = madd(x, log2e, rounder);
+  return i32x4.add(expRest(x, shifted, rounder, ln2High, ln2Low, q4, q3, q2, q1, q0, one), i32x4.shl(shifted, 23));
+}
+
+// @ts-ignore: decorator
+@inline
+function expEach(minus: bool, x: usize, out: usize, n: i32, by: f32): v128 {
+  const shift = f32x4.splat(by);
+  const floor = f32x4.splat(minus ? Infinity : -Infinity);
+  let sum = f32x4.splat(0);
+  if (areNormal(minus, x, n, shift)) {
+    // Loaded once, for two vectors: engines fuse two neighbours that share their constants.
+    const rounder = constant(ROUNDER);
+    const log2e = constant(LOG2_E);
+    const ln2High = constant(MINUS_LN2_HIGH);
+    const ln2Low = constant(MINUS_LN2_LOW);
+    const q4 = constant(EXP_Q);
+    const q3 = constant(EXP_Q + 4);
+    const q2 = constant(EXP_Q + 8);
+    const q1 = constant(EXP_Q + 12);
+    const q0 = constant(EXP_Q + 16);
+    const one = constant(ONE);
+    for (; n >= 8; n -= 8) {
+      const low = expNormal(argument(minus, v128.load(x), shift), rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+      const high = expNormal(argument(minus, v128.load(x, 16), shift), rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+      storePair(out, low, high);
+      sum = f32x4.add(f32x4.add(sum, low), high);
+      x += 32;
+      out += 32;
+    }
   }
   for (; n > 0; n -= 4) {
-    const e = expBy(madd(loadPart(x, n, floor), a, b), highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+    const e = expf4(argument(minus, loadPart(x, n, floor), shift));
     storePart(out, e, n);
     sum = f32x4.add(sum, e);
     x += 16;
     out += 16;
   }
   return sum;
+}
+
+/**
+ * out = exp(x + shift) over n floats, few enough to be read twice from the cache. Returns four
+ * partial sums of out.
+ */
+export function expAll(x: usize, out: usize, n: i32, shift: f32): v128 {
+  return expEach(false, x, out, n, shift);
+}
+
+/** out = exp(-x), in the same way. */
+export function expMinus(x: usize, out: usize, n: i32): void {
+  expEach(true, x, out, n, 0);
 }
 
 /** Natural logarithm: -Infinity at 0, NaN below. */

@@ -29,6 +29,7 @@ import {
   init,
   linear,
   linearCrossEntropy,
+  loraLinear,
   lt,
   matmul,
   maximum,
@@ -167,6 +168,12 @@ async function products(): Promise<Uint8Array[]> {
         if (!transposeA) results.push(matmul(a, to(b, { dtype: "bf16" }), { transposeB }));
       }
     }
+  }
+  for (const rows of [40, 300]) {
+    const inputs = [make(rows, 90), make(130, 90), make(7, 90), make(130, 7)] as const;
+    for (const input of inputs) input.requiresGrad = true;
+    const out = loraLinear(...inputs, { scaling: 0.7 });
+    results.push(out, ...gradients(mul(out, make(...out.shape)).sum(), [...inputs]));
   }
   return bytesOf(results);
 }

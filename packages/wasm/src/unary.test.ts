@@ -7,6 +7,10 @@ function unit(value: number): number {
   return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -126))) - 23);
 }
 
+function bits(x: core.Tensor): Uint32Array {
+  return new Uint32Array((x.dataSync() as Float32Array).buffer);
+}
+
 /**
  * Functions with their exact values, an interval, and the most units in the
  * last place they may be off.
@@ -34,6 +38,43 @@ describe.each(["simd", "relaxed"] as const)("kernels of the %s build", async (bu
     let worst = 0;
     for (const [i, v] of x.entries()) worst = Math.max(worst, Math.abs(y[i] - exact(v)) / unit(exact(v)));
     expect(worst).toBeLessThanOrEqual(most);
+  });
+
+  it("exp has the bits that a number has alone, whatever stands beside it", () => {
+    const values = [
+      -Infinity,
+      -200,
+      -103.9,
+      -87.4,
+      -87.3,
+      -87.2,
+      -1,
+      -0,
+      0,
+      1e-40,
+      87.2,
+      87.3,
+      88.7,
+      89,
+      Infinity,
+      NaN,
+    ];
+    const alone = values.map((x) => bits(core.exp(core.tensor([x], { backend })))[0]);
+    for (const ordinary of [-30, 0.5]) {
+      // A vector of each beside ordinary numbers, at every place of eight.
+      for (let at = 0; at < 8; at++) {
+        for (const [i, x] of values.entries()) {
+          const found = bits(
+            core.exp(core.tensor(new Float32Array(16).fill(ordinary).fill(x, at, at + 1), { backend })),
+          );
+          expect(found[at]).toBe(alone[i]);
+          expect(found[at ^ 1]).toBe(bits(core.exp(core.tensor([ordinary], { backend })))[0]);
+        }
+      }
+    }
+    // A NaN has bits below, which are no exponent.
+    const odd = new Float32Array(Uint32Array.from({ length: 16 }, (_, i) => 0x7fc00001 + i).buffer);
+    expect([...core.exp(core.tensor(odd, { backend })).dataSync()].every(Number.isNaN)).toBe(true);
   });
 
   it("erf and the GELUs are within 3e-7, as far as 32-bit cancellation allows", () => {
