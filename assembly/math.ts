@@ -128,7 +128,7 @@ function argument(minus: bool, x: v128, shift: v128): v128 {
   return minus ? f32x4.sub(shift, x) : f32x4.add(x, shift);
 }
 
-/** True if exp of each of the first n & -8 arguments is far from 0 and Infinity, and none is NaN. */
+/** True if exp of each of the first n & -8 arguments is a normal number, far from Infinity. */
 // @ts-ignore: decorator
 @inline
 function areNormal(minus: bool, x: usize, n: i32, shift: v128): bool {
