@@ -85,15 +85,30 @@ function withSignOf(x: v128, magnitude: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function expf4(x: v128): v128 {
-  // pmin and pmax keep a NaN in their first operand.
-  x = f32x4.pmax(f32x4.pmin(x, constant(HIGHEST)), constant(LOWEST));
-  const rounder = constant(ROUNDER);
-  const one = constant(ONE);
-  const shifted = madd(x, constant(LOG2_E), rounder);
-  const p = expRest(
-    x, shifted, rounder, constant(MINUS_LN2_HIGH), constant(MINUS_LN2_LOW),
-    constant(EXP_Q), constant(EXP_Q + 4), constant(EXP_Q + 8), constant(EXP_Q + 12), constant(EXP_Q + 16), one,
+  return expBy(
+    false, x, constant(HIGHEST), constant(LOWEST), constant(ROUNDER), constant(LOG2_E), constant(MINUS_LN2_HIGH),
+    constant(MINUS_LN2_LOW), constant(EXP_Q), constant(EXP_Q + 4), constant(EXP_Q + 8), constant(EXP_Q + 12),
+    constant(EXP_Q + 16), constant(ONE),
   );
+}
+
+/** The same; `normal` says that no result is Infinity, NaN or less than a normal number. */
+// @ts-ignore: decorator
+@inline
+function expBy(
+  normal: bool, x: v128, highest: v128, lowest: v128, rounder: v128, log2e: v128, ln2High: v128, ln2Low: v128,
+  q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
+): v128 {
+  // pmin and pmax keep a NaN in their first operand.
+  if (!normal) x = f32x4.pmax(f32x4.pmin(x, highest), lowest);
+  const shifted = madd(x, log2e, rounder);
+  const n = f32x4.sub(shifted, rounder);
+  let r = madd(n, ln2High, x);
+  r = madd(n, ln2Low, r);
+  const q = madd(madd(madd(madd(q4, r, q3), r, q2), r, q1), r, q0);
+  const p = f32x4.add(madd(f32x4.mul(r, r), q, r), one);
+  // Times 2^n: n, in the low bits of `shifted`, is added to the exponent.
+  if (normal) return i32x4.add(p, i32x4.shl(shifted, 23));
   // 2^n as two factors, since one cannot reach 2^128 or 2^-150: powers of two are
   // added to the exponent of 1.
   const k = i32x4.sub(shifted, rounder);
@@ -101,19 +116,6 @@ export function expf4(x: v128): v128 {
   const low = i32x4.add(i32x4.shl(half, 23), one);
   const high = i32x4.add(i32x4.shl(i32x4.sub(k, half), 23), one);
   return f32x4.mul(f32x4.mul(p, low), high);
-}
-
-/** exp(x - n ln 2), where `shifted` holds n, the nearest integer to x / ln 2, in its low bits. */
-// @ts-ignore: decorator
-@inline
-function expRest(
-  x: v128, shifted: v128, rounder: v128, ln2High: v128, ln2Low: v128, q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
-): v128 {
-  const n = f32x4.sub(shifted, rounder);
-  let r = madd(n, ln2High, x);
-  r = madd(n, ln2Low, r);
-  const q = madd(madd(madd(madd(q4, r, q3), r, q2), r, q1), r, q0);
-  return f32x4.add(madd(f32x4.mul(r, r), q, r), one);
 }
 
 /** e to the power x, as `expf4` has it. */
@@ -143,37 +145,32 @@ function areNormal(minus: bool, x: usize, n: i32, shift: v128): bool {
   return !v128.any_true(i32x4.gt_s(i32x4.max_s(low, high), constant(NORMAL_END)));
 }
 
-/** 2^n exp(x - n ln 2) for such an x: n is added to the exponent. */
-// @ts-ignore: decorator
-@inline
-function expNormal(
-  x: v128, rounder: v128, log2e: v128, ln2High: v128, ln2Low: v128, q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
-): v128 {
-  const shifted = madd(x, log2e, rounder);
-  return i32x4.add(expRest(x, shifted, rounder, ln2High, ln2Low, q4, q3, q2, q1, q0, one), i32x4.shl(shifted, 23));
-}
-
+/** out = exp(x + by), or exp(by - x). Returns four partial sums of out. */
 // @ts-ignore: decorator
 @inline
 function expEach(minus: bool, x: usize, out: usize, n: i32, by: f32): v128 {
   const shift = f32x4.splat(by);
   const floor = f32x4.splat(minus ? Infinity : -Infinity);
+  // Loaded once, for two vectors: engines fuse two neighbours that share their constants.
+  const highest = constant(HIGHEST);
+  const lowest = constant(LOWEST);
+  const rounder = constant(ROUNDER);
+  const log2e = constant(LOG2_E);
+  const ln2High = constant(MINUS_LN2_HIGH);
+  const ln2Low = constant(MINUS_LN2_LOW);
+  const q4 = constant(EXP_Q);
+  const q3 = constant(EXP_Q + 4);
+  const q2 = constant(EXP_Q + 8);
+  const q1 = constant(EXP_Q + 12);
+  const q0 = constant(EXP_Q + 16);
+  const one = constant(ONE);
   let sum = f32x4.splat(0);
   if (areNormal(minus, x, n, shift)) {
-    // Loaded once, for two vectors: engines fuse two neighbours that share their constants.
-    const rounder = constant(ROUNDER);
-    const log2e = constant(LOG2_E);
-    const ln2High = constant(MINUS_LN2_HIGH);
-    const ln2Low = constant(MINUS_LN2_LOW);
-    const q4 = constant(EXP_Q);
-    const q3 = constant(EXP_Q + 4);
-    const q2 = constant(EXP_Q + 8);
-    const q1 = constant(EXP_Q + 12);
-    const q0 = constant(EXP_Q + 16);
-    const one = constant(ONE);
     for (; n >= 8; n -= 8) {
-      const low = expNormal(argument(minus, v128.load(x), shift), rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
-      const high = expNormal(argument(minus, v128.load(x, 16), shift), rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+      const s = argument(minus, v128.load(x), shift);
+      const t = argument(minus, v128.load(x, 16), shift);
+      const low = expBy(true, s, highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
+      const high = expBy(true, t, highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
       storePair(out, low, high);
       sum = f32x4.add(f32x4.add(sum, low), high);
       x += 32;
@@ -181,7 +178,8 @@ function expEach(minus: bool, x: usize, out: usize, n: i32, by: f32): v128 {
     }
   }
   for (; n > 0; n -= 4) {
-    const e = expf4(argument(minus, loadPart(x, n, floor), shift));
+    const s = argument(minus, loadPart(x, n, floor), shift);
+    const e = expBy(false, s, highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
     storePart(out, e, n);
     sum = f32x4.add(sum, e);
     x += 16;
