@@ -261,7 +261,7 @@ function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, s
   const level = f32x4.splat(delta);
   const factor = f32x4.splat(scale);
   const inverse = f32x4.splat(1 / softcap);
-  expAll(s, own, n, -lse);
+  expAll(s, own, n, 1, -lse);
   let weights = own;
   for (; n > 0; n -= 4) {
     const score = loadPart(s, n, zero);

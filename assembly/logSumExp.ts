@@ -37,7 +37,7 @@ export function rowMax(x: usize, n: i32): f32 {
 export function sumExp(x: usize, out: usize, n: i32, shift: f32): f64 {
   let total: f64 = 0;
   for (; n > 0; n -= BLOCK) {
-    total += <f64>sumOf(expAll(x, out ? out : scratch, min(BLOCK, n), -shift));
+    total += <f64>sumOf(expAll(x, out ? out : scratch, min(BLOCK, n), 1, -shift));
     x += BLOCK << 2;
     if (out) out += BLOCK << 2;
   }

@@ -123,34 +123,29 @@ export function expOf(x: f32): f32 {
   return f32x4.extract_lane(expf4(f32x4.splat(x)), 0);
 }
 
-/** x + shift, or shift - x. */
-// @ts-ignore: decorator
-@inline
-function argument(minus: bool, x: v128, shift: v128): v128 {
-  return minus ? f32x4.sub(shift, x) : f32x4.add(x, shift);
-}
-
 /** True if exp of each of the first n & -8 arguments is a normal number, far from Infinity. */
 // @ts-ignore: decorator
 @inline
-function areNormal(minus: bool, x: usize, n: i32, shift: v128): bool {
+function areNormal(x: usize, n: i32, factor: v128, shift: v128): bool {
   const magnitude = constant(MAGNITUDE);
   let low = i32x4.splat(0);
   let high = low;
   for (; n >= 8; n -= 8) {
-    low = i32x4.max_s(low, v128.and(argument(minus, v128.load(x), shift), magnitude));
-    high = i32x4.max_s(high, v128.and(argument(minus, v128.load(x, 16), shift), magnitude));
+    low = i32x4.max_s(low, v128.and(madd(v128.load(x), factor, shift), magnitude));
+    high = i32x4.max_s(high, v128.and(madd(v128.load(x, 16), factor, shift), magnitude));
     x += 32;
   }
   return !v128.any_true(i32x4.gt_s(i32x4.max_s(low, high), constant(NORMAL_END)));
 }
 
-/** out = exp(x + by), or exp(by - x). Returns four partial sums of out. */
-// @ts-ignore: decorator
-@inline
-function expEach(minus: bool, x: usize, out: usize, n: i32, by: f32): v128 {
-  const shift = f32x4.splat(by);
-  const floor = f32x4.splat(minus ? Infinity : -Infinity);
+/**
+ * out = exp(factor * x + shift) over n floats, few enough to be read twice from the cache, for a
+ * factor of 1 or -1. Returns four partial sums of out, right for a factor of 1 or whole vectors.
+ */
+export function expAll(x: usize, out: usize, n: i32, factor: f32, shift: f32): v128 {
+  const a = f32x4.splat(factor);
+  const b = f32x4.splat(shift);
+  const floor = f32x4.splat(-Infinity);
   // Loaded once, for two vectors: engines fuse two neighbours that share their constants.
   const highest = constant(HIGHEST);
   const lowest = constant(LOWEST);
@@ -165,10 +160,10 @@ function expEach(minus: bool, x: usize, out: usize, n: i32, by: f32): v128 {
   const q0 = constant(EXP_Q + 16);
   const one = constant(ONE);
   let sum = f32x4.splat(0);
-  if (areNormal(minus, x, n, shift)) {
+  if (areNormal(x, n, a, b)) {
     for (; n >= 8; n -= 8) {
-      const s = argument(minus, v128.load(x), shift);
-      const t = argument(minus, v128.load(x, 16), shift);
+      const s = madd(v128.load(x), a, b);
+      const t = madd(v128.load(x, 16), a, b);
       const low = expBy(true, s, highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
       const high = expBy(true, t, highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
       storePair(out, low, high);
@@ -178,7 +173,7 @@ function expEach(minus: bool, x: usize, out: usize, n: i32, by: f32): v128 {
     }
   }
   for (; n > 0; n -= 4) {
-    const s = argument(minus, loadPart(x, n, floor), shift);
+    const s = madd(loadPart(x, n, floor), a, b);
     const e = expBy(false, s, highest, lowest, rounder, log2e, ln2High, ln2Low, q4, q3, q2, q1, q0, one);
     storePart(out, e, n);
     sum = f32x4.add(sum, e);
@@ -186,19 +181,6 @@ function expEach(minus: bool, x: usize, out: usize, n: i32, by: f32): v128 {
     out += 16;
   }
   return sum;
-}
-
-/**
- * out = exp(x + shift) over n floats, few enough to be read twice from the cache. Returns four
- * partial sums of out.
- */
-export function expAll(x: usize, out: usize, n: i32, shift: f32): v128 {
-  return expEach(false, x, out, n, shift);
-}
-
-/** out = exp(-x), in the same way. */
-export function expMinus(x: usize, out: usize, n: i32): void {
-  expEach(true, x, out, n, 0);
 }
 
 /** Natural logarithm: -Infinity at 0, NaN below. */

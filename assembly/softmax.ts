@@ -72,7 +72,7 @@ export function logSoftmaxBackward(dy: usize, y: usize, dx: usize, rows: i32, n:
     for (let i = 0; i < n; i += 4) {
       const at = <usize>i << 2;
       const inBlock = <usize>(i & (BLOCK - 1)) << 2;
-      if (inBlock == 0) expAll(y + at, scratch, min(BLOCK, n - i), 0);
+      if (inBlock == 0) expAll(y + at, scratch, min(BLOCK, n - i), 1, 0);
       const p = f32x4.mul(v128.load(scratch + inBlock), sum);
       storePart(dx + at, f32x4.sub(loadPart(dy + at, n - i, zero), p), n - i);
     }

@@ -1,7 +1,7 @@
 import { scratch } from "./gemmState";
 import { storePair } from "./lanes";
 import { BLOCK } from "./logSumExp";
-import { expMinus } from "./math";
+import { expAll } from "./math";
 
 /** Bytes of scratch that hold a block of exponentials; the last few numbers are copied behind. */
 const EXPONENTIALS: usize = <usize>BLOCK << 2;
@@ -22,7 +22,7 @@ function gated(gate: v128, e: v128, up: v128): v128 {
 export function swiglu(gate: usize, up: usize, out: usize, n: i32): void {
   while (n >= 8) {
     const m = min(BLOCK, n & ~7);
-    expMinus(gate, scratch, m);
+    expAll(gate, scratch, m, -1, 0);
     let e = scratch;
     for (const end = e + (<usize>m << 2); e < end; e += 32) {
       const low = gated(v128.load(gate), v128.load(e), v128.load(up));
@@ -51,7 +51,7 @@ function slope(gate: v128, sigmoid: v128): v128 {
 export function swigluBackward(dy: usize, gate: usize, up: usize, dgate: usize, dup: usize, n: i32): void {
   while (n >= 8) {
     const m = min(BLOCK, n & ~7);
-    expMinus(gate, scratch, m);
+    expAll(gate, scratch, m, -1, 0);
     let e = scratch;
     for (const end = e + (<usize>m << 2); e < end; e += 32) {
       const g0 = v128.load(gate);

@@ -3,7 +3,7 @@ import { gelu4, geluTanh4 } from "./gelu";
 import { scratch } from "./gemmState";
 import { loadPart, storePart } from "./lanes";
 import { BLOCK } from "./logSumExp";
-import { constant, erff4, expAll, expf4, expMinus, logf4, tanhf4 } from "./math";
+import { constant, erff4, expAll, expf4, logf4, tanhf4 } from "./math";
 
 const ONE = memory.data<f32>([1]);
 
@@ -89,7 +89,7 @@ function mapLong(f: i32, x: usize, out: usize, n: i32): void {
 function logistic(times: bool, x: usize, out: usize, n: i32): void {
   const one = f32x4.splat(1);
   for (; n > 0; n -= BLOCK) {
-    expMinus(x, scratch, min(BLOCK, n));
+    expAll(x, scratch, min(BLOCK, n), -1, 0);
     const end = scratch + (BLOCK << 2);
     let left = n;
     for (let e = scratch; e < end && left > 0; e += 16) {
@@ -104,7 +104,7 @@ function logistic(times: bool, x: usize, out: usize, n: i32): void {
 
 export function exp(x: usize, out: usize, n: i32): void {
   for (; n > 0; n -= BLOCK) {
-    expAll(x, out, min(BLOCK, n), 0);
+    expAll(x, out, min(BLOCK, n), 1, 0);
     x += BLOCK << 2;
     out += BLOCK << 2;
   }

@@ -11,7 +11,7 @@ import { serve } from "./serve.ts";
  * minified by Vite and gzipped, without headers. Each is a file in `pages`. What they aim at is in
  * docs/design/sizes.md.
  */
-const ceilings = { core: 11.7, chained: 24.2, wasm: 85, webgpu: 70.7, lora: 120, app: 178 };
+const ceilings = { core: 11.7, chained: 24.2, wasm: 85, webgpu: 70.7, lora: 120, app: 178.5 };
 
 /** A page, the kB of scripts that it downloads until it is done, and the most they may be. */
 export interface PageSize {
