@@ -22,8 +22,10 @@ def compile_into(program):
         subprocess.run([*pip, f"{PACKAGE}=={VERSION}", "-d", folder], check=True)
         (archive,) = Path(folder).glob("*.tar.gz")
         with tarfile.open(archive) as tar:
+            # Python 3.11 before 3.11.4 has no filters.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
             wanted = [m for m in tar if "/ggml/" in m.name and m.name.endswith((".h", "/ggml-quants.c"))]
-            tar.extractall(folder, wanted, filter="data")
+            tar.extractall(folder, wanted)
         (source,) = Path(folder).glob("*/vendor/llama.cpp/ggml/src/ggml-quants.c")
         include = ["-I", source.parent, "-I", source.parent / "ggml-cpu", "-I", source.parent.parent / "include"]
         sections = ["-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"]
