@@ -31,7 +31,7 @@ export const loraOpKernel: WasmKernel = kernel<typeof loraOp>(
       k.unpackRow(dtypeNumber(w), w.ptr, top * width, n * width, sum);
       k.gemm(b.ptr + 4 * top * rank, a.ptr, sum, n, width, rank, rank, width, width, 0, 0, scaling, 1);
       if (t) k.gemm(x.ptr, sum, out.ptr + 4 * top, rows, n, from, from, from, to, 0, t, 1, 0);
-      else k.gemm(x.ptr + 4 * top, sum, out.ptr, rows, to, n, from, to, to, 0, t, 1, top && 1);
+      else k.gemm(x.ptr + 4 * top, sum, out.ptr, rows, to, n, from, to, to, 0, t, 1, top > 0 ? 1 : 0);
     }
   },
 );
