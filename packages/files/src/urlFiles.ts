@@ -11,10 +11,10 @@ export interface UrlFilesOptions {
 }
 
 /**
- * Files below an address, such as `https://host/models/name/`. Large files are read in parts by
- * Range requests; from a server that does not know these, a file is fetched whole, once. Any answer
- * but success or 404 is an error. A page (text/html) in the place of a file means that there is
- * none, as servers of single-page apps say it.
+ * Returns the files below an address, such as `https://host/models/name/`. Large files are read in parts by Range
+ * requests. If a server does not support these, or compresses the parts, a file is downloaded once and held in memory.
+ * Throws an `Error` with the address for any answer but success or 404. A page (text/html) in place of a file counts
+ * as a missing file, since servers of single-page apps answer that way.
  */
 export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): ModelFiles {
   checkOptions("urlFiles", options, { headers: true, fetch: true });
@@ -31,6 +31,16 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
     });
   };
 
+  /** Holds the file that an answer carries in full. */
+  const whole = async (response: Response, name: string, size?: number) => {
+    checkStatus(response, root, name);
+    const bytes = await response.arrayBuffer().catch((error) => {
+      throw new Error(`${new URL(name, root)} broke off (${reasonOf(error)}); load it again`, { cause: error });
+    });
+    if (size === undefined || bytes.byteLength === size) return bytesSource(new Uint8Array(bytes));
+    throw new Error(`${new URL(name, root)}: the server sent ${bytes.byteLength} of ${size} bytes; load it again`);
+  };
+
   return {
     label: root.href,
     has: async (name) => {
@@ -45,25 +55,38 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
       return response.text();
     },
     open: async (name) => {
-      const first = await request(name, { headers: { Range: "bytes=0-0" } });
+      // Two bytes, since sirv, the server inside Vite, answers `bytes=0-0` with the whole file.
+      const first = await request(name, { headers: { Range: "bytes=0-1" } });
+      // An empty file has no range to send. The parts of an encoded file are parts of its code.
+      if (first.status === 416 || (first.status === 206 && isEncoded(first))) {
+        await first.body?.cancel();
+        return whole(await request(name), name);
+      }
       checkStatus(first, root, name);
-      if (first.status !== 206) return bytesSource(new Uint8Array(await first.arrayBuffer()));
-      await first.arrayBuffer();
+      if (first.status !== 206) return whole(first, name);
+      const { size, end } = sentRange(first, root, name);
+      if (end > 1 && end === size - 1) return whole(first, name, size);
+      await first.body?.cancel();
       const { rangeSource } = await import("./rangeSource.ts");
       const get = (range: string) => request(name, { headers: { Range: range } });
-      return rangeSource({ label: String(new URL(name, root)), size: totalSize(first, root, name), get });
+      return rangeSource({ label: String(new URL(name, root)), size, get });
     },
   };
 }
 
-function totalSize(response: Response, root: URL, name: string): number {
+/** Reads the file's size, and the last byte that an answer carries, from its Content-Range. */
+function sentRange(response: Response, root: URL, name: string): { size: number; end: number } {
   const range = response.headers.get("Content-Range");
-  const size = Number(range?.split("/")[1]);
-  if (!Number.isSafeInteger(size)) {
+  const [, end, size] = /^bytes 0-(\d+)\/(\d+)$/.exec(range ?? "") ?? [];
+  if (size === undefined) {
     const fix = "a server of another origin must list Content-Range in Access-Control-Expose-Headers";
-    throw new Error(`${new URL(name, root)}: the size is not told (Content-Range: ${range}); ${fix}`);
+    throw new Error(`${new URL(name, root)}: no size in Content-Range (${range}), expected bytes 0-1/SIZE; ${fix}`);
   }
-  return size;
+  return { size: Number(size), end: Number(end) };
+}
+
+function isEncoded({ headers }: Response): boolean {
+  return !/^(identity)?$/i.test(headers.get("Content-Encoding") ?? "");
 }
 
 function checkStatus(response: Response, root: URL, name: string): void {
