@@ -53,6 +53,14 @@ describe("methods on the embedded model's task", () => {
     expect(stdout).not.toContain(fileURLToPath(nanoModelFolder));
   });
 
+  test("use the targets that are named, on every method that has targets", async () => {
+    const { code, stdout } = await compare(`${short} --methods ia3,ln --seeds 1 --target-modules q_proj --json`);
+    expect(code).toBe(0);
+    const { methods } = JSON.parse(stdout);
+    // Three layers of 128 features: IA3 trains a vector for each query, LN tuning trains the weight.
+    expect(methods.map(({ trainable }: { trainable: number }) => trainable)).toEqual([3 * 128, 3 * 128 * 128]);
+  });
+
   test("take a precision, and say it", async () => {
     const { code, stdout, stderr } = await compare(`${short} --methods lora --seeds 1 --precision high`);
     expect(stderr).toMatch(/lora, seed 0: loss/);

@@ -77,7 +77,7 @@ export function compareCommand(plugins: readonly string[]): Command {
     .option("--r <n>", "rank of the methods that have one", integer(1), 16)
     .option(
       "--target-modules <which>",
-      "as for train, for the methods that choose layers by name",
+      "as for train; if given, every method that has targets uses them",
       targetModules,
       "all-linear",
     )
@@ -96,7 +96,12 @@ export function compareCommand(plugins: readonly string[]): Command {
     .option("--output <dir>", "write tables, a page with charts, and each run's numbers here")
     .option("--json", "print one JSON object")
     .addHelpText("after", help())
-    .action((options: CompareCommandOptions) => compare(options, plugins));
+    .action((options: CompareCommandOptions, command: Command) => {
+      const named = (["targetModules", "virtualTokens"] as const).filter(
+        (setting) => command.getOptionValueSource(setting) === "cli",
+      );
+      return compare(options, named, plugins);
+    });
 }
 
 /** Parses `--lr`. */
@@ -111,7 +116,11 @@ function rates(text: string): Map<string, number> {
   );
 }
 
-async function compare(options: CompareCommandOptions, plugins: readonly string[]): Promise<void> {
+async function compare(
+  options: CompareCommandOptions,
+  named: NonNullable<Job["named"]>,
+  plugins: readonly string[],
+): Promise<void> {
   const { output, lr = new Map<string, number>() } = options;
   const place = queuePlace(options);
   const chosen = findMethods(options.methods);
@@ -135,6 +144,7 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
         method: name,
         seed,
         ...sizes,
+        ...(named.length > 0 && { named }),
         learningRate: lr.get(name) ?? learningRate,
         testExamples,
         backend,

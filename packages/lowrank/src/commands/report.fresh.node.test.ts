@@ -142,7 +142,7 @@ describe("methods side by side", () => {
     const { stdout } = await report("gpt2", "--methods", "lora,ia3,dora", "--sort", "trainable");
     expect(stdout.split("\n")[0]).toContain("rank 8, targets all-linear, 20 virtual tokens");
     const help = (await report("--help")).stdout.replaceAll(/\s+/g, " ");
-    expect(help).toContain("Methods have rank 8, targets all-linear and 20 virtual tokens");
+    expect(help).toContain("runs its recipe with rank 8, targets all-linear and 20 virtual tokens");
     expect(help).toMatch(/--r <n> rank [^)]*default: 8 with lora/);
     expect(stdout.match(/^(LoRA|\(IA\)³|DoRA) /gm)).toEqual(["(IA)³ ", "LoRA ", "DoRA "]);
     const named = await report(
@@ -157,6 +157,20 @@ describe("methods side by side", () => {
       "json",
     );
     expect(JSON.parse(named.stdout)).toMatchObject({ settings: { r: 4, targetModules: ["c_attn"] } });
+  });
+
+  test("each method with targets uses those that are named", async () => {
+    const counts = async (...more: string[]) => {
+      const { stdout } = await report("gpt2", "--methods", "ia3,ln,bitfit,houlsby", "--format", "json", ...more);
+      const found: { methods: { method: string; trainable: number }[] } = JSON.parse(stdout);
+      return found.methods.map(({ trainable }) => trainable);
+    };
+    const [ia3, ln, bitfit, houlsby] = await counts();
+    const [attention, columns] = [12 * 3 * 768, 768 * 3 * 768];
+    expect(await counts("--target-modules", "c_attn")).toEqual([
+      ...[attention, 12 * columns + attention, attention, houlsby],
+    ]);
+    expect([ia3, ln, bitfit]).not.toContain(attention);
   });
 
   test("a method that the model does not take says why", async () => {

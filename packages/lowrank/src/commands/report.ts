@@ -26,7 +26,16 @@ import {
   reportMethods,
   sortedReport,
 } from "../report/methodReport.ts";
-import { adapterMethods, allMethods, defaultMethod, findMethod, findMethods, methodNames } from "../report/methods.ts";
+import {
+  adapterMethods,
+  allMethods,
+  configFor,
+  defaultMethod,
+  findMethod,
+  findMethods,
+  methodNames,
+  namedSettings,
+} from "../report/methods.ts";
 import { publishedReport } from "../report/publishedReport.ts";
 import { shortName } from "../report/shortName.ts";
 import { byteText, digits, whole } from "../report/table.ts";
@@ -57,8 +66,9 @@ interface ReportCommandOptions {
 const help = (): string => `
 Without options that describe one adapter, methods are compared: what trains, what is saved, what inference takes. No
 weights are read: layers, optimiser and a forward pass are made over shapes. A file's bytes are those that PEFT writes.
-Methods have rank ${usualSettings.r}, targets ${usualSettings.targetModules} and ${usualSettings.virtualTokens} virtual tokens, where they have any, unless --r, --target-modules and
---virtual-tokens say otherwise.
+Each method runs its recipe with rank ${usualSettings.r}, targets ${usualSettings.targetModules} and ${usualSettings.virtualTokens} virtual tokens. Some recipes use other values: IA3 has
+its own targets, and the rank of OFT and VeRA differs. --target-modules and --virtual-tokens replace the value in every
+method that has the option. --r sets the rank of the recipes that take one.
 
 Methods: ${wrapped(methodNames().join(", "))}.
 
@@ -202,7 +212,12 @@ function fromNames(options: ReportCommandOptions): ReportedMethod[] {
   }
   const settings = recipeSettings(options, usualSettings);
   const chosen = options.methods === undefined ? allMethods() : findMethods(options.methods);
-  return chosen.map(({ title, quantized, config }) => ({ name: title, quantized, config: () => config(settings) }));
+  const named = namedSettings(settings, givenAdapterOptions(options));
+  return chosen.map((method) => ({
+    name: method.title,
+    quantized: method.quantized,
+    config: () => configFor(method, settings, named),
+  }));
 }
 
 const endings: Readonly<Record<string, ReportFormat>> = {

@@ -1,4 +1,5 @@
 import type { MatmulPrecision } from "@lowrank/core";
+import type { NamedSettings } from "../report/methods.ts";
 
 /** One training: a method with a seed. All of it is JSON, since it goes to a process of its own. */
 export interface Job {
@@ -11,6 +12,8 @@ export interface Job {
   readonly r: number;
   readonly targetModules: string | readonly string[];
   readonly virtualTokens: number;
+  /** The settings that the user named. They replace the recipe's in every method that has them. */
+  readonly named?: readonly (keyof NamedSettings)[];
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;

@@ -6,7 +6,7 @@ import { evaluate, type StepReport, Trainer } from "@lowrank/train";
 import { describeBackend } from "../commands/backends.ts";
 import { loadWithTokenizer, warn } from "../commands/loading.ts";
 import { virtualTokens } from "../commands/virtualTokens.ts";
-import { findMethods } from "../report/methods.ts";
+import { configFor, findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
 import { jobExamples } from "./jobExamples.ts";
 import { loadNano } from "./loadNano.ts";
@@ -29,7 +29,8 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const { model, tokenizer } = loaded;
   const { train, test } = await jobExamples(tokenizer, job, model.maxPositions);
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
-  const config = method.config({ ...job, targetModules: job.targetModules });
+  const named = Object.fromEntries((job.named ?? []).map((setting) => [setting, job[setting]]));
+  const config = configFor(method, job, named);
   const costs = await reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
   const room = model.maxPositions - (await virtualTokens(config));
   const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };

@@ -147,7 +147,7 @@ export function sortedReport(report: MethodReport, key: string | null): MethodRe
 /** "rank 8, targets all-linear, 20 virtual tokens": what methods share. */
 function settingsWords({ r, targetModules, virtualTokens }: RecipeSettings): string {
   const targets = Array.isArray(targetModules) ? targetModules.join(", ") : (targetModules ?? "each method's own");
-  return `rank ${r}, targets ${targets}, ${virtualTokens} virtual tokens, for methods that have them`;
+  return `rank ${r}, targets ${targets}, ${virtualTokens} virtual tokens, unless a method's settings name others`;
 }
 
 /** Explanations of the columns. */

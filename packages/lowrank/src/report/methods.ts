@@ -1,6 +1,7 @@
 import {
   type AnyMethod,
   knownMethods,
+  optionsOf,
   type PeftConfig,
   type Recipe,
   type RecipeSettings,
@@ -104,4 +105,32 @@ export function findMethod<M extends Method>(name: string, methods: readonly M[]
 export function quantizedWords(): string {
   const names = adapterMethods().flatMap(({ name, quantized }) => (quantized ? [name] : []));
   return `--method ${names.join(" or ")}`;
+}
+
+/** Recipe settings that a user named, as opposed to defaults. */
+export type NamedSettings = Partial<Pick<RecipeSettings, "targetModules" | "virtualTokens">>;
+
+const settingFlags = { targetModules: "target-modules", virtualTokens: "virtual-tokens" } as const;
+
+/**
+ * Makes a method's configuration by its recipe. `named` settings replace what the recipe chooses, on every method that
+ * has the option; a method without it ignores the setting. Returns null if the whole model trains.
+ */
+export function configFor(method: Method, settings: RecipeSettings, named: NamedSettings): PeftConfig | null {
+  const config = method.config(settings);
+  if (config === null || method.peft === null) return config;
+  const options = optionsOf(method.peft);
+  const changes: Record<string, unknown> = {};
+  for (const [setting, flag] of Object.entries(settingFlags)) {
+    const value = named[setting as keyof NamedSettings];
+    const field = options.find((option) => option.flag === flag)?.field;
+    if (value !== undefined && field !== undefined) changes[field] = value;
+  }
+  return config.with(changes);
+}
+
+/** Returns the settings whose flags are in `given`, a list such as `--target-modules`. */
+export function namedSettings(settings: RecipeSettings, given: readonly string[]): NamedSettings {
+  const names = Object.entries(settingFlags).filter(([, flag]) => given.includes(`--${flag}`));
+  return Object.fromEntries(names.map(([name]) => [name, settings[name as keyof NamedSettings]]));
 }
