@@ -35,6 +35,10 @@ export function serveCommand(plugins: readonly string[]): Command {
     .option("--host <address>", "address to listen on; 0.0.0.0 is every one (default: 127.0.0.1)")
     .option("--port <n>", "port to listen on; 0 is any free one (default: 8000)", integer(0, 65535))
     .option("--api-key-file <file>", "YAML or JSON list of keys: id, sha256, adapters, base, admin (default: no keys)")
+    .option(
+      "--allowed-hosts <names>",
+      "host names of this server, by commas, besides localhost and IP addresses; .example.com has all subdomains",
+    )
     .addOption(weightsOption())
     .addOption(
       new Option("--activations <type>", "int8 multiplies --weights packed in integers: faster, less exact").choices([

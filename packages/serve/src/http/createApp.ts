@@ -1,6 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { checkOptions } from "@lowrank/core";
 import type { ServingEngine } from "../api.ts";
+import { allowedHosts } from "../origins/allowedHosts.ts";
+import { crossSiteProblem } from "../origins/crossSiteProblem.ts";
 import { pageResponse } from "../page/page.ts";
 import { type ApiKey, anyone, callerFinder } from "./apiKeys.ts";
 import { AppContext, type AppEnv, type AppRequest, type RequestLog, type ServingApp } from "./appContext.ts";
@@ -21,6 +23,13 @@ export interface AppOptions {
   readonly engine: ServingEngine;
   /** The keys that requests need. Default: none, and everyone may do everything. */
   readonly keys?: readonly ApiKey[];
+  /**
+   * Host names at which the server may be reached, besides `localhost` and IP addresses, such as
+   * the name of a proxy; `.example.com` has all subdomains and `*` is every name. Requests to other
+   * names, and from pages of other origins, are refused with 403. Default: none without keys. With
+   * keys, requests are checked only if this is given, since browsers add no key unasked.
+   */
+  readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServingLimits>;
   readonly metrics?: ServingMetrics;
   readonly logger?: ServingLogger;
@@ -38,6 +47,7 @@ export function createApp(options: AppOptions): ServingApp {
   checkOptions<AppOptions>("createApp", options, {
     engine: true,
     keys: true,
+    allowedHosts: true,
     limits: true,
     metrics: true,
     logger: true,
@@ -70,6 +80,15 @@ export function createApp(options: AppOptions): ServingApp {
     const { status } = c.res;
     void (log.ended ?? Promise.resolve()).then(() => writeLog(context, c, log, status, performance.now() - start));
   });
+  if (!options.keys || options.allowedHosts) {
+    const allowed = allowedHosts(options.allowedHosts ?? []);
+    app.use(async (c, next) => {
+      const problem = crossSiteProblem(c.req.raw, allowed);
+      if (problem === null) return next();
+      // The rest of an upload is left unread.
+      throw new HttpError(403, problem.message, { type: "permission_error", code: problem.code, closes: true });
+    });
+  }
   app.onError((error, c) => {
     c.get("log").error = error;
     return toHttpError(error).response();

@@ -29,7 +29,7 @@ function raw(port: number, lines: string, keepOpen = false): Promise<string> {
 }
 
 const post = (headers: string) =>
-  `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`;
+  `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`;
 
 test("a client that vanishes amid a stream frees its place", async () => {
   const engine = new ScriptedEngine({ words: Array(1000).fill("x"), delay: 5 });

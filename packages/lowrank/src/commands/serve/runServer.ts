@@ -30,6 +30,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   const app = createApp({
     engine,
     keys: settings["api-keys"],
+    allowedHosts: hostsOf(settings),
     limits: {
       bodyBytes: settings["max-body"],
       promptTokens: settings["max-prompt-tokens"],
@@ -61,7 +62,8 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
         if (!settings["api-keys"] && !isLoopback(settings.host)) {
           logger.warn(
             { host: settings.host },
-            "there are no keys: whoever reaches this address may do everything; see --api-key-file",
+            "there are no keys: every client that reaches this address may do everything, except pages of other origins; " +
+              "browsers and proxies that use a host name need --allowed-hosts; see also --api-key-file",
           );
         }
         const viewing = view ? watch(view, title, engine) : undefined;
@@ -96,6 +98,14 @@ async function countAdapters(engine: ServingEngine): Promise<number | null> {
     if (error instanceof ServingError && error.code === "unavailable") return null;
     throw error;
   }
+}
+
+/** Returns the names that requests may use: none if the list is left out and keys are there. */
+function hostsOf(settings: ServeSettings): readonly string[] | undefined {
+  const { "allowed-hosts": listed, "api-keys": keys, host } = settings;
+  const isName = /[a-z]/i.test(host) && !host.includes(":");
+  if (listed === undefined && keys) return undefined;
+  return [...(listed ?? []), ...(isName ? [host] : [])];
 }
 
 /** Returns true for an address that this machine alone reaches. */

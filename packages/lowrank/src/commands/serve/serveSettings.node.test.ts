@@ -38,6 +38,13 @@ test("a config file of YAML or JSON has the names of the flags, which go before 
   expect((await readServeSettings({}, json))["api-keys"]).toEqual([{ id: "a", sha256 }]);
 });
 
+test("host names are a list in a file, and separated by commas on the command line", async () => {
+  const path = await file("hosts.yaml", "model: ./m\nallowed-hosts: [llm.example, .internal]\n");
+  expect((await readServeSettings({}, path))["allowed-hosts"]).toEqual(["llm.example", ".internal"]);
+  const given = await readServeSettings({ "allowed-hosts": "a.example,b.example" }, path);
+  expect(given["allowed-hosts"]).toEqual(["a.example", "b.example"]);
+});
+
 test("keys may have a file of their own", async () => {
   const path = await file("keys.yaml", `- id: red\n  sha256: ${sha256}\n  adapters: ["red-*"]\n  base: false\n`);
   const settings = await readServeSettings({ model: "m", "api-key-file": path }, undefined);

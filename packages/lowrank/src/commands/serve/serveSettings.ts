@@ -42,6 +42,8 @@ export interface ServeSettings {
   readonly "max-pending": number;
   readonly "request-timeout": number;
   readonly "api-keys"?: readonly ApiKey[];
+  /** Host names of a server, besides `localhost` and IP addresses. */
+  readonly "allowed-hosts"?: readonly string[];
   readonly "log-format"?: "json" | "pretty";
   readonly "log-level": string;
 }
@@ -101,6 +103,7 @@ const settingsSchema = z.strictObject({
   "request-timeout": z.number().gt(0).default(600),
   "api-key-file": z.string().optional(),
   "api-keys": keysSchema.optional(),
+  "allowed-hosts": z.union([z.string().transform((text) => text.split(",")), z.array(z.string())]).optional(),
   "log-format": z.enum(["json", "pretty"]).optional(),
   "log-level": z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });

@@ -1,0 +1,64 @@
+import type { AllowedHosts } from "./allowedHosts.ts";
+
+/** The reason for which a request is refused, with a code for programs. */
+export interface OriginProblem {
+  readonly code: "host_not_allowed" | "cross_origin_request";
+  readonly message: string;
+}
+
+/** Methods that a browser sends for a link or an image too, and that change nothing. */
+const safeMethods: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+
+/**
+ * Returns the reason to refuse a request that a page of another site may have caused; null if there
+ * is none. It looks at the `Host`, since DNS can point a page's own name at this server, at the
+ * `Origin`, and for methods that change something at `Sec-Fetch-Site`. Clients other than browsers
+ * send neither of the last two.
+ */
+export function crossSiteProblem(request: Request, allowed: AllowedHosts): OriginProblem | null {
+  const { headers } = request;
+  const given = headers.get("host") ?? new URL(request.url).host;
+  const host = parseHost(given, "http:");
+  if (host === null || !allowed.reachedAt(host.hostname)) {
+    const fix = host === null ? "" : ` with --allowed-hosts ${host.hostname} (allowedHosts of createApp), or`;
+    return {
+      code: "host_not_allowed",
+      message:
+        `The Host "${given}" is not a name of this server, which has no API keys. If it is, start the ` +
+        `server${fix} with --api-key-file; or use an IP address or localhost.`,
+    };
+  }
+  const origin = headers.get("origin");
+  if (origin !== null && !isOwn(origin, given, allowed)) {
+    return {
+      code: "cross_origin_request",
+      message:
+        `The request comes from a page of "${origin}", and the server is at "${given}". A server without API keys ` +
+        "refuses other origins: start it with --api-key-file, or list the page's host in --allowed-hosts.",
+    };
+  }
+  const site = headers.get("sec-fetch-site");
+  const isForeign = origin === null && (site === "cross-site" || site === "same-site");
+  if (isForeign && !safeMethods.includes(request.method)) {
+    return {
+      code: "cross_origin_request",
+      message:
+        `The request comes from a page of another origin (Sec-Fetch-Site: ${site}). ` +
+        "A server without API keys refuses these; start it with --api-key-file.",
+    };
+  }
+  return null;
+}
+
+/** True for the origin of the server's own pages, and for those of listed hosts. */
+function isOwn(origin: string, host: string, allowed: AllowedHosts): boolean {
+  const url = /^https?:\/\/[^/?#@\\]+$/.test(origin) ? URL.parse(origin) : null;
+  if (url === null) return false;
+  // The scheme gives the port that a Host may leave out.
+  return url.host === parseHost(host, url.protocol)?.host || allowed.lists(url.hostname.replace(/\.$/, ""));
+}
+
+function parseHost(host: string, protocol: string): { readonly host: string; readonly hostname: string } | null {
+  const url = /^[^\s/?#@\\]+$/.test(host) ? URL.parse(`${protocol}//${host}`) : null;
+  return url && { host: url.host, hostname: url.hostname.replace(/\.$/, "") };
+}
