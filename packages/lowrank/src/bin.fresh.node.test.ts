@@ -62,7 +62,18 @@ describe("train, generate, merge, report", () => {
   });
 
   test("generate samples by seed, and chats through the template", async () => {
-    const generate = ["generate", "--model", "model", "--temperature", "2", "--max-new-tokens", "20", "--chat", "hi"];
+    const generate = [
+      "generate",
+      "--model",
+      "model",
+      "--temperature",
+      "2",
+      "--max-new-tokens",
+      "20",
+      "--chat",
+      "--prompt",
+      "hi",
+    ];
     const first = await succeed([...generate, "--seed", "1"]);
     expect((await succeed([...generate, "--seed", "1"])).stdout).toBe(first.stdout);
     expect((await succeed([...generate, "--seed", "2"])).stdout).not.toBe(first.stdout);

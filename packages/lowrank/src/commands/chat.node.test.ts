@@ -30,7 +30,7 @@ const told = async (lines: readonly string[], ...more: string[]): Promise<Chat> 
 
 /** The answer of `generate` to one message, by another way than a chat's. */
 async function generated(text: string, ...more: string[]): Promise<string> {
-  const { stdout } = await command.succeed(["generate", ...limits, "--chat", text, ...more]);
+  const { stdout } = await command.succeed(["generate", ...limits, "--chat", "--prompt", text, ...more]);
   return stdout.replace(/\n$/, "");
 }
 
@@ -92,7 +92,7 @@ test("a line that fails is told and skipped; the exit code says so", async () =>
   expect(code).toBe(1);
   expect(stdout).toBe(`${await generated("hi")}\n`);
   for (const line of [
-    "error: there is no /resett; did you mean /reset? /help lists all",
+    "error: there is no command /resett; did you mean /reset? /help lists the commands",
     "error: /set: there is no heat; there are max-new-tokens, temperature, top-k, top-p, seed, greedy",
     "error: /set top-k: Expected a whole number of at least 0.",
     "error: 4 of the lines could not be answered; see above",

@@ -12,6 +12,7 @@ import { backendOption, sayAdapter } from "./backends.ts";
 import { Conversation } from "./chat/conversation.ts";
 import { converse } from "./chat/converse.ts";
 import type { ChatSettings } from "./chat/slashCommands.ts";
+import { checkAdaptersExist } from "./checkInputs.ts";
 import { styled } from "./colours.ts";
 import { printJson } from "./json.ts";
 import { loadWithTokenizer } from "./loading.ts";
@@ -76,6 +77,7 @@ export function chatCommand(): Command {
 }
 
 async function chat(options: ChatCommandOptions): Promise<void> {
+  await checkAdaptersExist(options.adapter ?? []);
   const { model, tokenizer, backend } = await loadWithTokenizer(options.model, {
     ...options,
     quantize: quantizeToLoad(options),

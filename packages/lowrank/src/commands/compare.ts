@@ -10,6 +10,7 @@ import type { QueuePlace } from "../compare/runQueued.ts";
 import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
 import { backendOption, startBackend } from "./backends.ts";
+import { checkFilesExist } from "./checkInputs.ts";
 import { formatSeconds } from "./formatSeconds.ts";
 import { printJson } from "./json.ts";
 import { findModelConfig } from "./modelConfig.ts";
@@ -130,7 +131,7 @@ async function compare(
   const data = dataOf(options);
   if (options.model !== undefined) await findModelConfig(options.model);
   if (data.kind === "task") await loadNano();
-  if (data.kind === "files") await checkFiles([...data.data, data.validation ?? []].flat());
+  if (data.kind === "files") await checkFilesExist([...data.data, data.validation ?? []].flat());
   // Each run starts it for itself; where there is none, one error is enough.
   if (options.queue === undefined) await startBackend(options.backend, { threads: options.threads });
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
@@ -202,13 +203,6 @@ function dataOf({
 async function checkFolder(folder: string): Promise<void> {
   const found = await stat(folder).catch(() => undefined);
   if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
-}
-
-/** Throws for a file that is not there, before any run would. */
-async function checkFiles(paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    if (!(await stat(path).catch(() => undefined))) throw new Error(`there is no file ${path}`);
-  }
 }
 
 /** Tells of runs on stderr: a line for each, and on a terminal how far the running one is. */

@@ -14,6 +14,7 @@ import {
   wideSimdOption,
 } from "./argument.ts";
 import { backendOption, flagOf, sayAdapter } from "./backends.ts";
+import { checkAdaptersExist } from "./checkInputs.ts";
 import type { EvalTask, Metric, TaskOptions, TaskResult } from "./eval/evalTask.ts";
 import { exactMatchTask } from "./eval/exactMatchTask.ts";
 import { gsm8kTask } from "./eval/gsm8kTask.ts";
@@ -79,7 +80,7 @@ export function evalCommand(): Command {
       ),
     )
     .option("--chat", "put each prompt into the model's chat template")
-    .option("--system <text>", "with --chat: what the model is told before each prompt")
+    .option("--system <text>", "with --chat: the system message")
     .option("--num-fewshot <n>", "solved problems before each one of gsm8k (default: 5)", integer(0))
     .option("--fewshot-data <file>", "take these from here (default: the first of --data, which are then not asked)")
     .option(
@@ -112,6 +113,7 @@ async function evaluateModel(options: EvalCommandOptions): Promise<void> {
   const task = tasks.find(({ name }) => name === options.task) as EvalTask;
   checkTaskOptions(task, options);
   const measure = await task.read(options.data, options);
+  await checkAdaptersExist(options.adapter ?? []);
   const { model, tokenizer, backend } = await loadWithTokenizer(options.model, {
     ...options,
     quantize: quantizeToLoad(options),
@@ -154,7 +156,7 @@ function checkTaskOptions({ name, options: own }: EvalTask, options: EvalCommand
     const takers = tasks.filter((task) => task.options.includes(foreign)).map((task) => task.name);
     throw new Error(`${flagOf(foreign)} is for --task ${takers.join(" and ")}; leave it out with ${name}`);
   }
-  if (options.system !== undefined && !options.chat) throw new Error("--system is for chats; give --chat too");
+  if (options.system !== undefined && !options.chat) throw new Error("--system is for chats; add --chat");
 }
 
 /** Says on a terminal how far a task is. */

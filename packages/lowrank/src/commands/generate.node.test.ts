@@ -42,5 +42,13 @@ test("--stop ends the text before a word, and --json tells why it ended", async 
   expect(cut.newTokens).toBeLessThan(whole.newTokens);
   expect(await run("--max-new-tokens", "2")).toMatchObject({ newTokens: 2, finishReason: "length" });
   const { code, stderr } = await runCommand([...common, "--system", "be brief"]);
-  expect([code, stderr]).toEqual([1, "error: --system is for chats; give the user's message as --chat\n"]);
+  expect([code, stderr]).toEqual([1, "error: --system is for chats; add --chat\n"]);
+});
+
+test("an adapter that does not exist is an error before the model is read", async () => {
+  await rm(join(folder, "model.safetensors"));
+  const common = ["generate", "--model", folder, "--prompt", "print", "--adapter"];
+  const { code, stderr } = await runCommand([...common, join(folder, "none")]);
+  expect([code, stderr]).toEqual([1, `error: There is no folder ${join(folder, "none")}; check the path\n`]);
+  expect((await runCommand([...common, folder])).stderr).toMatch(/has no adapter_config\.json/);
 });

@@ -11,6 +11,7 @@ import {
   wideSimdOption,
 } from "./argument.ts";
 import { backendOption, sayAdapter } from "./backends.ts";
+import { checkAdaptersExist } from "./checkInputs.ts";
 import { printJson } from "./json.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
@@ -21,7 +22,7 @@ interface GenerateCommandOptions extends QuantizeCommandOptions, SamplingCommand
   model: string;
   adapter?: string;
   prompt?: string;
-  chat?: string;
+  chat?: boolean;
   system?: string;
   stop?: string[];
   maxNewTokens?: number;
@@ -35,7 +36,7 @@ interface GenerateCommandOptions extends QuantizeCommandOptions, SamplingCommand
 
 const examples = `
 Examples:
-  $ lowrank generate ./model --system "You are a poet." --chat "The sea." --stop "\\n\\n" --json
+  $ lowrank generate ./model --chat --system "You are a poet." --prompt "The sea." --stop "\\n\\n" --json
   $ echo "Once upon a time" | lowrank generate hf://org/name --adapter ./adapter --temperature 0.8 --seed 7`;
 
 /** `lowrank generate`. */
@@ -43,13 +44,13 @@ export function generateCommand(): Command {
   const command = addModelOption(new Command("generate"))
     .summary("continues a prompt, with or without an adapter")
     .description(
-      "Continues a prompt and writes the new text to stdout as it comes. Without --prompt or --chat, the prompt is read " +
-        "from stdin. How tokens are chosen comes from the model's generation_config.json, else it is greedy.",
+      "Continues a prompt and writes the new text to stdout as it comes. Without --prompt, the prompt is read from stdin. " +
+        "With --chat, the prompt is a user's message. How tokens are chosen comes from the model's generation_config.json, else it is greedy.",
     )
     .option("--adapter <dir>", "folder of a PEFT adapter to use, or hf://org/name")
-    .addOption(new Option("--prompt <text>", "text to continue").conflicts("chat"))
-    .option("--chat <text>", "a user's message, put through the model's chat template")
-    .option("--system <text>", "what the model is told before the message of --chat")
+    .option("--prompt <text>", "text to continue")
+    .option("--chat", "put the prompt into the model's chat template, as a user's message")
+    .option("--system <text>", "with --chat: the system message")
     .addOption(
       new Option("--stop <text>", "end before this text; \\n is a line break; may be repeated").argParser(
         (text: string, texts: readonly string[] = []) => [...texts, text.replaceAll("\\n", "\n")],
@@ -73,16 +74,14 @@ export function generateCommand(): Command {
 }
 
 async function generate(options: GenerateCommandOptions): Promise<void> {
-  if (options.system !== undefined && options.chat === undefined) {
-    throw new Error("--system is for chats; give the user's message as --chat");
-  }
-  const prompt = options.prompt ?? options.chat ?? (await readPrompt());
+  if (options.system !== undefined && !options.chat) throw new Error("--system is for chats; add --chat");
+  if (options.adapter !== undefined) await checkAdaptersExist([options.adapter]);
+  const prompt = options.prompt ?? (await readPrompt());
   const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });
   const { model, tokenizer, backend } = loaded;
   sayAdapter(backend);
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
-  const ids =
-    options.chat === undefined ? tokenizer.encode(prompt) : await encodeChat(tokenizer, prompt, options.system);
+  const ids = options.chat ? await encodeChat(tokenizer, prompt, options.system) : tokenizer.encode(prompt);
   const room = model.maxPositions - ids.length;
   const maxNewTokens = options.maxNewTokens ?? Math.min(loaded.generationConfig?.maxNewTokens ?? 64, Math.max(room, 1));
   const begin = performance.now();
@@ -107,7 +106,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
 }
 
 async function readPrompt(): Promise<string> {
-  if (process.stdin.isTTY) throw new Error('there is no prompt: give --prompt "text", --chat "text", or text on stdin');
+  if (process.stdin.isTTY) throw new Error('there is no prompt: give --prompt "text", or text on stdin');
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }
 

@@ -14,6 +14,7 @@ import { type InspectedLayer, inspectedLayer, inspection } from "../report/inspe
 import { shortName } from "../report/shortName.ts";
 import { integer } from "./argument.ts";
 import { startBackend } from "./backends.ts";
+import { checkAdaptersExist } from "./checkInputs.ts";
 import { printJson } from "./json.ts";
 import { useAdapter, warn } from "./loading.ts";
 import { loadingProgress } from "./loadingProgress.ts";
@@ -73,6 +74,7 @@ async function inspect(options: InspectCommandOptions): Promise<void> {
     await checkOutput(output, source);
     await checkEmpty(output);
   }
+  if (adapter !== undefined) await checkAdaptersExist([adapter]);
   await startBackend();
   const model = await loaded(source);
   const leftOut: string[] = [];

@@ -1,10 +1,10 @@
-import { type MemoryPlan, webAssemblyMemory } from "@lowrank/peft";
+import type { MemoryPlan } from "@lowrank/peft";
 import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import type { PlanCommandOptions } from "./plan.ts";
 
 /** The answer to whether Lowrank itself can train and run a model. */
 export interface LowrankFit {
-  /** The bytes of the memory that it has by WebAssembly. */
+  /** The bytes that it may take: those of a WebAssembly memory, or of a smaller budget. */
   readonly bytes: number;
   readonly training: boolean;
   readonly generation: boolean;
@@ -21,13 +21,13 @@ interface Change {
   readonly options: Partial<PlanCommandOptions>;
 }
 
-/** Finds out if Lowrank can train as planned, and else by which flags it can. */
+/** Checks if Lowrank can train as planned in `bytes` of memory. If not, finds flags with which it can. */
 export async function fitLowrank(
   plan: MemoryPlan,
   options: PlanCommandOptions,
+  bytes: number,
   again: (options: PlanCommandOptions) => Promise<MemoryPlan>,
 ): Promise<LowrankFit> {
-  const { bytes } = webAssemblyMemory;
   const [training, generation] = [plan.training.bytes <= bytes, plan.generation <= bytes];
   if (training) return { bytes, training, generation, instead: null };
   for (const { flags, options: changed } of changes(plan, options)) {

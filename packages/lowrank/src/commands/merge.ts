@@ -7,6 +7,7 @@ import { loadModel } from "../loadModel.ts";
 import { quantizedWords } from "../report/methods.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
 import { backendOption, describeBackend } from "./backends.ts";
+import { checkAdaptersExist } from "./checkInputs.ts";
 import { checkNewFile, writeGgufFile } from "./ggufFile.ts";
 import { printJson, sayer } from "./json.ts";
 import { isGguf, loadWithTokenizer, useAdapter } from "./loading.ts";
@@ -71,6 +72,7 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   const dtype = await checkTarget(options);
   const { backend, output, requantize = false } = options;
   const say = sayer(options.json);
+  await checkAdaptersExist([options.adapter]);
   const headed = await headedKindOf(options.adapter);
   if (headed) {
     if (isGguf(output) || requantize || !isFolderDType(dtype)) {

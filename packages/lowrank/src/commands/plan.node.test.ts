@@ -157,3 +157,18 @@ test("--help names the presets and has two examples", async () => {
   expect(stdout).toContain("Presets: gemma-2-2b, gemma-3-270m,");
   expect(stdout.match(/^ {2}\$ lowrank plan /gm)?.length).toBe(2);
 });
+
+test("--memory compares the plan with a budget, and finds flags that make it fit", async () => {
+  const { stdout } = await plan("smollm2-360m", "--memory", "2GB");
+  expect(stdout).toMatch(/^Lowrank cannot train it so: a step takes [\d,.]+, more than the 2,000\.0 MB of --memory$/m);
+  expect(stdout).toMatch(/^Lowrank can train it with --gradient-checkpointing: /m);
+  expect(stdout).toMatch(/^training in the 2,000\.0 MB of --memory: does not fit: [\d,.]+ MB more are needed$/m);
+  expect(stdout).toMatch(/^generating in the 2,000\.0 MB of --memory: fits, with [\d,.]+ MB left$/m);
+  const found = JSON.parse((await plan("smollm2-360m", "--memory", "6GiB", "--json")).stdout);
+  expect(found.memory).toEqual({ bytes: 6 * 2 ** 30, training: true, generation: true });
+  // More than a WebAssembly memory does not make that one larger.
+  expect(found.lowrank.bytes).toBe(2 ** 32);
+  expect(JSON.parse((await plan("gpt2", "--json")).stdout).memory).toBeNull();
+  const { code, stderr } = await plan("gpt2", "--memory", "much");
+  expect([code, stderr]).toEqual([1, expect.stringContaining("Expected a size above 0, such as 8GB or 6GiB.")]);
+});

@@ -7,8 +7,9 @@ import {
   type PlanOptions,
   planMemory,
   plannedOptimizers,
+  webAssemblyMemory,
 } from "@lowrank/peft";
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { defaultMethod, findMethods, type Method, methodNames, quantizedWords } from "../report/methods.ts";
 import { plannedSteps } from "./adapterConfig.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
@@ -24,6 +25,7 @@ import {
   type QuantizeCommandOptions,
   toQuantizeOptions,
 } from "./quantizeOptions.ts";
+import { parseBytes } from "./serve/byteCount.ts";
 import { peftConfigOption, trainedConfig } from "./trainedConfig.ts";
 import { precisionOption } from "./trainerFlags.ts";
 
@@ -39,6 +41,8 @@ export interface PlanCommandOptions extends QuantizeCommandOptions {
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   precision?: MatmulPrecision;
+  /** Bytes that a step may take. */
+  memory?: number;
   optimizer: PlannedOptimizer;
   json?: boolean;
 }
@@ -51,7 +55,7 @@ Presets: ${wrapped(presetNames().join(", "))}.
 
 Examples:
   $ lowrank plan llama-65b --method qlora --double-quant --r 64 --dtype bf16 --adapter-dtype bf16 --gradient-checkpointing
-  $ lowrank plan ./model/config.json --method full --seq 1024 --batch 4 --optimizer adamw8bit --json`;
+  $ lowrank plan ./model/config.json --method full --seq 1024 --batch 4 --memory 24GB --json`;
 
 /** Lines of at most 110 characters. */
 export function wrapped(text: string): string {
@@ -82,11 +86,19 @@ export function planCommand(): Command {
     .addOption(new Option("--gradient-dtype <type>", "of the gradients (default: that of what trains)").choices(dtypes))
     .option("--gradient-checkpointing", "blocks forget their activations and compute them again")
     .addOption(precisionOption())
+    .option("--memory <size>", "check if it fits in this much memory, such as 8GB or 6GiB", memorySize)
     .addOption(
       new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
     );
   addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`).option("--json", "print one JSON object");
   return addAdapterOptions(command).addHelpText("after", help).action(plan);
+}
+
+/** Parses a size in bytes, with a unit such as MB, GB, MiB or GiB. */
+function memorySize(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes !== null) return bytes;
+  throw new InvalidArgumentError("Expected a size above 0, such as 8GB or 6GiB.");
 }
 
 async function plan(source: string, options: PlanCommandOptions): Promise<void> {
@@ -95,7 +107,9 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
   const adapter = (await trainedConfig(options))(plannedSteps);
   const model = describeModel(await findModelConfig(source));
   const planned = await planMemory(model, { adapter, ...toPlanOptions(method, options) });
-  const fit = await fitLowrank(planned, options, async (other) => {
+  const { memory: budget = Number.POSITIVE_INFINITY } = options;
+  const bytes = Math.min(budget, webAssemblyMemory.bytes);
+  const fit = await fitLowrank(planned, options, bytes, async (other) => {
     const [otherMethod] = findMethods([other.method]);
     const changed = otherMethod === method ? adapter : (await trainedConfig(other))(plannedSteps);
     return planMemory(model, { adapter: changed, ...toPlanOptions(otherMethod, other) });

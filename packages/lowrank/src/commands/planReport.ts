@@ -37,6 +37,7 @@ export function planLines(
     `${options.method}, ${plan.batchSize} x ${whole(plan.sequenceLength)} tokens${passes(plan)}; MB of 10^6 bytes`,
     "",
     ...lowrankLines(plan, fit),
+    ...(options.memory === undefined ? [] : budgetLines(plan, options.memory)),
     "",
     ...cells.map(([name, size, note]) => `${name.padEnd(13)}  ${size.padStart(width)}  ${note}`),
     ...plan.notes.map((note) => `note: ${note}`),
@@ -68,9 +69,20 @@ function worstMoment({ training: { phase, gradients, activations } }: MemoryPlan
   return `at most, in the ${phase} pass, with ${mega(gradients)} of gradients and ${mega(activations)} of activations`;
 }
 
-/** Says if Lowrank itself can do it: what a user of it wants to know first. */
+/** Compares training and generating with the budget of `--memory`. */
+function budgetLines({ training, generation }: MemoryPlan, budget: number): string[] {
+  const line = (what: string, bytes: number) => {
+    const rest = mega(Math.abs(budget - bytes));
+    const fits = bytes <= budget ? `fits, with ${rest} MB left` : `does not fit: ${rest} MB more are needed`;
+    return `${what} in the ${mega(budget)} MB of --memory: ${fits}`;
+  };
+  return [line("training", training.bytes), line("generating", generation)];
+}
+
+/** States if Lowrank itself can do it, the first question of a user. */
 function lowrankLines({ training, generation }: MemoryPlan, fit: LowrankFit): string[] {
-  const memory = `the ${mega(fit.bytes)} MB of a WebAssembly memory`;
+  const whose = fit.bytes < webAssemblyMemory.bytes ? "--memory" : "a WebAssembly memory";
+  const memory = `the ${mega(fit.bytes)} MB of ${whose}`;
   const runs = fit.generation
     ? `Lowrank can generate with it: ${mega(generation)} of ${memory}`
     : `Lowrank cannot generate with it: ${mega(generation)} exceed ${memory}`;
@@ -99,6 +111,8 @@ interface PlanJson extends MemoryPlan {
   method: string;
   /** The answer for Lowrank itself. */
   lowrank: LowrankFit;
+  /** The answer for `--memory`; null without it. */
+  memory: { bytes: number; training: boolean; generation: boolean } | null;
   devices: { name: string; bytes: number; training: boolean; generation: boolean }[];
 }
 
@@ -107,12 +121,24 @@ export function planJson(
   model: ModelDescription,
   plan: MemoryPlan,
   lowrank: LowrankFit,
-  { method }: PlanCommandOptions,
+  { method, memory: budget }: PlanCommandOptions,
 ): PlanJson {
+  const within = (bytes: number) => ({
+    training: plan.training.bytes <= bytes,
+    generation: plan.generation <= bytes,
+  });
+  const memory = budget === undefined ? null : { bytes: budget, ...within(budget) };
   const fits = devices.map((device) => ({
     ...device,
-    training: plan.training.bytes <= device.bytes,
-    generation: plan.generation <= device.bytes,
+    ...within(device.bytes),
   }));
-  return { modelType: model.modelType, parameters: model.parameterCount, method, lowrank, ...plan, devices: fits };
+  return {
+    modelType: model.modelType,
+    parameters: model.parameterCount,
+    method,
+    lowrank,
+    memory,
+    ...plan,
+    devices: fits,
+  };
 }

@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { checkForeignFlags } from "./foreignFlags.ts";
 import { Interrupted } from "./interrupt.ts";
 import { beginJson, printJsonError, wantsJson } from "./json.ts";
 import { loadPlugins, pluginFiles } from "./plugins.ts";
@@ -24,6 +25,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     program.hook("preAction", (_, command) => {
       running = command;
     });
+    checkForeignFlags(found?.words ?? words, program);
     await program.parseAsync(found?.words ?? words, { from: "user" });
     return 0;
   } catch (error) {

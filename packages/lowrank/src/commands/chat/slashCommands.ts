@@ -49,7 +49,7 @@ const commands: Readonly<Record<string, SlashCommand>> = {
   },
   system: {
     takes: "TEXT | none",
-    help: "what the model is told before all turns; alone it shows it",
+    help: "set the system message; without a text, print it",
     run: (text, { conversation }) => {
       if (text !== "") conversation.system = text === "none" ? null : text;
       return conversation.system === null ? "there is no system prompt" : `system: ${conversation.system}`;
@@ -57,10 +57,10 @@ const commands: Readonly<Record<string, SlashCommand>> = {
   },
   reset: {
     takes: "",
-    help: "forget all turns; system prompt and adapters stay",
+    help: "forget all turns; the system message and adapters stay",
     run: (_, { conversation }) => {
       conversation.reset();
-      return "the conversation begins anew";
+      return "the conversation starts again";
     },
   },
   set: {
@@ -92,7 +92,8 @@ export async function runSlashCommand(line: string, state: ChatState): Promise<s
   const [, name, words] = /^\/(\S*)\s*(.*)$/s.exec(line) as RegExpExecArray;
   if (Object.hasOwn(commands, name)) return commands[name].run(words.trim(), state);
   const near = nearestName(name, Object.keys(commands));
-  throw new Error(`there is no /${name}${near === null ? "" : `; did you mean /${near}?`} /help lists all`);
+  const hint = near === null ? "" : `did you mean /${near}? `;
+  throw new Error(`there is no command /${name}; ${hint}/help lists the commands`);
 }
 
 function helpText(): string {

@@ -5,6 +5,7 @@ import { type MethodFacts, methodOf, type PeftConfig, type PeftOptions } from "@
 import { trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../../report/methods.ts";
 import { describeBackend } from "../backends.ts";
+import { checkFilesExist } from "../checkInputs.ts";
 import { storedQuantization } from "../loading.ts";
 import { isEncoder } from "../modelConfig.ts";
 import { indexTrainData } from "../openTrainData.ts";
@@ -79,6 +80,7 @@ export async function askedOf(options: TrainCommandOptions): Promise<Asked> {
       `--task ${task.name} cannot start an adapter from data; leave --init-lora-weights out, or take another method`,
     );
   }
+  await checkFilesExist([...options.data, options.validation ?? [], options.peftConfig ?? []].flat());
   const labels = await kind.labelsOf(options.model, (await task.labels?.(options)) ?? []);
   return { task, labels, configFor };
 }

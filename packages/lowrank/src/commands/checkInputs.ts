@@ -1,0 +1,23 @@
+import { stat } from "node:fs/promises";
+import { openFiles } from "@lowrank/files";
+
+/** True for an address such as `hf://org/name`. */
+const isRemote = (place: string): boolean => /^\w+:\/\//.test(place);
+
+/** Throws for a file on disk that does not exist, before anything is loaded. Addresses such as `hf://` are skipped. */
+export async function checkFilesExist(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (isRemote(path)) continue;
+    if (!(await stat(path).catch(() => undefined))) throw new Error(`there is no file ${path}`);
+  }
+}
+
+/**
+ * Throws for an adapter's folder on disk that does not exist or has no `adapter_config.json`, before the model is
+ * loaded. Addresses such as `hf://` are skipped.
+ */
+export async function checkAdaptersExist(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    if (!isRemote(folder)) await (await openFiles(folder)).readText("adapter_config.json");
+  }
+}
