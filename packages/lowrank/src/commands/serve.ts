@@ -28,13 +28,28 @@ export function serveCommand(plugins: readonly string[]): Command {
     .option("--fine-tuning", "take fine-tunes over HTTP, which train on this machine at the lowest priority")
     .option("--queue <url>", "take fine-tunes over HTTP for the workers of a queue, as redis://host:port")
     .option("--max-upload <bytes>", "of a file to fine-tune on (default: 512MB)", byteCount)
-    .option("--max-files <n>", "files of an API key (default: 1000)", integer(1))
+    .option("--max-files <n>", "uploaded files of an API key (default: 1000)", integer(1))
     .option("--max-jobs <n>", "fine-tunes of an API key that wait or run (default: 10)", integer(1))
+    .option("--max-job-minutes <n>", "minutes of training of one fine-tune (default: 720)", number({ above: 0 }))
+    .option("--max-job-steps <n>", "steps of one fine-tune (default: 100000)", integer(1))
+    .option("--max-job-rank <n>", "rank of the adapter of a fine-tune (default: 256, or --max-lora-rank)", integer(1))
+    .option(
+      "--key-requests <n>",
+      "sequences of an API key that run or wait (default: half of --max-pending)",
+      integer(1),
+    )
+    .option("--key-tokens-per-minute <n>", "prompt and new tokens of an API key (default: any number)", integer(1))
+    .option("--key-adapter-memory <bytes>", "adapters that an API key uses at once (default: half of all)", byteCount)
+    .option("--key-stored-bytes <bytes>", "files and fine-tunes of an API key in --store (default: 20GB)", byteCount)
+    .option("--key-trainer-minutes <n>", "training of an API key in a day (default: any number)", number({ above: 0 }))
     .option("--adapter-memory <bytes>", "for adapters in memory (default: 256MB)", byteCount)
     .option("--max-lora-rank <n>", "the largest rank of an adapter (default: any)", integer(1))
     .option("--host <address>", "address to listen on; 0.0.0.0 is every one (default: 127.0.0.1)")
     .option("--port <n>", "port to listen on; 0 is any free one (default: 8000)", integer(0, 65535))
-    .option("--api-key-file <file>", "YAML or JSON list of keys: id, sha256, adapters, base, admin (default: no keys)")
+    .option(
+      "--api-key-file <file>",
+      "YAML or JSON list of keys: id, sha256, adapters, base, admin, budgets (default: no keys)",
+    )
     .option(
       "--allowed-hosts <names>",
       "host names of this server, by commas, besides localhost and IP addresses; .example.com has all subdomains",

@@ -27,6 +27,8 @@ export interface ServingRoute {
   readonly form?: z.ZodType;
   /** The schema of the body, which `answer` checks: what it asks for may be refused by name. */
   readonly body?: z.ZodType;
+  /** Answers show in their headers what is left of the key's budgets. */
+  readonly budgeted?: boolean;
   /** Takes requests without a key. */
   readonly open?: boolean;
   /** Is asked for again and again: answers are counted, and logged only if they failed. */
@@ -71,6 +73,7 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
       if (caller === null) throw wrongKey(c.req.header("authorization"));
       c.get("log").tenant = caller.tenant;
       c.set("caller", caller);
+      c.set("budgeted", route.budgeted);
     }
     return route.answer(c, body && (await readBody(c.req.raw, context.limits)));
   });

@@ -38,7 +38,7 @@ export async function answerOf(c: AppRequest, context: AppContext, form: AnswerF
   const client = AbortSignal.any([c.req.raw.signal, gone.signal]);
   const log = c.get("log");
   log.adapter = asked.requests[0].adapter;
-  const generation = await startGeneration(context, { ...asked, client });
+  const generation = await startGeneration(context, { ...asked, client, caller: c.get("caller") });
   const head: AnswerHead = {
     id: asked.id,
     created: Math.floor(Date.now() / 1000),

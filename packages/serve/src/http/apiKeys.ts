@@ -1,3 +1,5 @@
+import type { Spender } from "../budgets/budgets.ts";
+import { budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 import { nameKey } from "../jobs/jobKeys.ts";
 
 /** A key of the API. `id` is the tenant; requests of one tenant alone share cached prefixes. */
@@ -11,18 +13,22 @@ export interface ApiKey {
   readonly base?: boolean;
   /** May load and unload adapters, and read `/metrics`. Default: false. */
   readonly admin?: boolean;
+  /** The most that it may use. Default: the server's budgets for every key. */
+  readonly budgets?: Partial<KeyBudgets>;
 }
 
 /** Who makes a request, and what they may use. */
-export interface Caller {
-  readonly tenant: string;
+export interface Caller extends Spender {
   readonly admin: boolean;
   readonly base: boolean;
   mayUse(adapter: string): boolean;
 }
 
 /** The caller of a server without keys. */
-export const anyone: Caller = { tenant: "", admin: true, base: true, mayUse: () => true };
+export const anyone: Caller = {
+  ...{ tenant: "", admin: true, base: true, mayUse: () => true },
+  ...{ budgets: budgetsOf(undefined, undefined), shared: false },
+};
 
 /** Finds the caller by an Authorization header: null where no key fits it. */
 export type FindCaller = (authorization: string | undefined) => Promise<Caller | null>;
@@ -31,8 +37,12 @@ export type FindCaller = (authorization: string | undefined) => Promise<Caller |
  * Returns a function that finds the caller of a request. Every key is compared to its end, whether
  * or not an earlier one fits, so that the time taken tells nothing.
  */
-export function callerFinder(keys: readonly ApiKey[]): FindCaller {
-  const known = keys.map((key) => ({ hash: readHash(key), caller: callerOf(key) }));
+export function callerFinder(keys: readonly ApiKey[], serverBudgets: Partial<KeyBudgets> = {}): FindCaller {
+  const known = keys.map((key) => {
+    checkBudgets(`key ${key.id}`, key.budgets ?? {});
+    const spender = { budgets: budgetsOf(key.budgets, serverBudgets), shared: keys.length > 1 };
+    return { hash: readHash(key), caller: callerOf(key, spender) };
+  });
   checkUnique(keys);
   return async (authorization) => {
     const presented = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? "";
@@ -69,11 +79,20 @@ function checkUnique(keys: readonly ApiKey[]): void {
   }
 }
 
-function callerOf({ id, adapters = ["*"], base = true, admin = false }: ApiKey): Caller {
+function callerOf(
+  { id, adapters = ["*"], base = true, admin = false }: ApiKey,
+  spender: Pick<Caller, "budgets" | "shared">,
+): Caller {
   const patterns = adapters.map(globPattern);
   // Whoever could see a model of this form that is another tenant's is refused by the store.
   patterns.push(globPattern(`ft:*:${nameKey(id)}:*`));
-  return { tenant: id, admin, base, mayUse: (adapter) => patterns.some((pattern) => pattern.test(adapter)) };
+  return {
+    ...spender,
+    tenant: id,
+    admin,
+    base,
+    mayUse: (adapter) => patterns.some((pattern) => pattern.test(adapter)),
+  };
 }
 
 /** Returns the expression of names that a glob matches. */

@@ -1,8 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { ServingEngine, ServingModel } from "../api.ts";
+import { Budgets, type BudgetUse } from "../budgets/budgets.ts";
 import type { Caller, FindCaller } from "./apiKeys.ts";
-import { HttpError, modelNotFound } from "./httpError.ts";
+import { modelNotFound } from "./httpError.ts";
 import type { ServingLimits } from "./limits.ts";
 import type { ServingLogger, ServingMetrics } from "./observers.ts";
 
@@ -24,7 +25,7 @@ export interface RequestLog {
 
 /** The types of Hono's context in this app. */
 export interface AppEnv {
-  Variables: { caller: Caller; log: RequestLog };
+  Variables: { caller: Caller; log: RequestLog; budgeted?: boolean };
 }
 
 /** The app, while its routes are added. */
@@ -52,7 +53,10 @@ export class AppContext {
   readonly logger: ServingLogger;
   readonly draining: AbortSignal;
   readonly findCaller: FindCaller;
-  #pending = 0;
+  /** The requests and tokens of all keys. */
+  readonly budgets: Budgets;
+  /** Returns the use of budgets that others count, as the store of fine-tunes. */
+  readonly budgetSources: (() => Promise<readonly BudgetUse[]>)[] = [];
 
   constructor(parts: AppParts) {
     this.engine = parts.engine;
@@ -61,26 +65,13 @@ export class AppContext {
     this.logger = parts.logger;
     this.draining = parts.draining;
     this.findCaller = parts.findCaller;
+    this.budgets = new Budgets(parts.limits.pending);
   }
 
-  /**
-   * Takes places for sequences, until the function that it returns is called. Throws where the
-   * queue has none.
-   */
-  admit(sequences: number): () => void {
-    if (this.#pending + sequences > this.limits.pending) {
-      throw new HttpError(429, `The queue is full: ${this.#pending} sequences wait or run. Try again later.`, {
-        type: "rate_limit_error",
-        code: "rate_limit_exceeded",
-        retryAfter: 1,
-      });
-    }
-    this.#pending += sequences;
-    let taken = true;
-    return () => {
-      if (taken) this.#pending -= sequences;
-      taken = false;
-    };
+  /** Returns the use of all budgets by all keys that were seen. */
+  async budgetUses(): Promise<BudgetUse[]> {
+    const others = await Promise.all(this.budgetSources.map((source) => source()));
+    return [...this.budgets.uses(), ...others.flat()];
   }
 
   /**

@@ -41,6 +41,7 @@ export function addChat(app: ServingApp, context: AppContext): void {
     path: "/v1/chat/completions",
     summary: "Answers a chat, at once or piece by piece.",
     body: chatBody,
+    budgeted: true,
     answer: (c, body) => chat(c, context, checkMessages(body)),
   });
 }

@@ -31,6 +31,7 @@ export function addCompletions(app: ServingApp, context: AppContext): void {
     path: "/v1/completions",
     summary: "Continues prompts, at once or piece by piece.",
     body: completionBody,
+    budgeted: true,
     answer: (c, raw) => {
       const n = (raw as { n?: unknown } | null)?.n ?? 1;
       const unsupported = { ...unsupportedFields, best_of: refused("best_of", (value) => value === n) };

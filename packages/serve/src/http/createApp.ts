@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { checkOptions } from "@lowrank/core";
 import type { ServingEngine } from "../api.ts";
+import { budgetKeys, budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 import { allowedHosts } from "../origins/allowedHosts.ts";
 import { crossSiteProblem } from "../origins/crossSiteProblem.ts";
 import { pageResponse } from "../page/page.ts";
@@ -31,6 +32,8 @@ export interface AppOptions {
    */
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServingLimits>;
+  /** The most that one key may use, if its entry does not set it. Default: `defaultBudgets`. */
+  readonly budgets?: Partial<KeyBudgets>;
   readonly metrics?: ServingMetrics;
   readonly logger?: ServingLogger;
   /** Ends the taking of new requests when it is aborted. Running ones go on. */
@@ -49,6 +52,7 @@ export function createApp(options: AppOptions): ServingApp {
     keys: true,
     allowedHosts: true,
     limits: true,
+    budgets: true,
     metrics: true,
     logger: true,
     draining: true,
@@ -62,13 +66,16 @@ export function createApp(options: AppOptions): ServingApp {
     pending: true,
     requestSeconds: true,
   });
+  checkOptions<Partial<KeyBudgets>>("createApp: budgets", options.budgets ?? {}, budgetKeys);
+  checkBudgets("createApp", options.budgets ?? {});
+  const everyone = { ...anyone, budgets: budgetsOf(undefined, options.budgets) };
   const context = new AppContext({
     engine: options.engine,
     limits: { ...defaultLimits, ...options.limits },
     metrics: options.metrics ?? noMetrics,
     logger: options.logger ?? noLogger,
     draining: options.draining ?? new AbortController().signal,
-    findCaller: options.keys ? callerFinder(options.keys) : async () => anyone,
+    findCaller: options.keys ? callerFinder(options.keys, options.budgets) : async () => everyone,
   });
   const app: ServingApp = new OpenAPIHono<AppEnv>();
   app.use(async (c, next) => {
@@ -77,6 +84,9 @@ export function createApp(options: AppOptions): ServingApp {
     c.set("log", log);
     await next();
     c.header("x-request-id", log.id);
+    if (c.get("budgeted")) {
+      for (const [name, value] of Object.entries(context.budgets.headers(c.get("caller")))) c.header(name, value);
+    }
     const { status } = c.res;
     void (log.ended ?? Promise.resolve()).then(() => writeLog(context, c, log, status, performance.now() - start));
   });

@@ -28,6 +28,7 @@ export function addEmbeddings(app: ServingApp, context: AppContext): void {
     path: "/v1/embeddings",
     summary: "Makes embeddings of texts or token ids, by an encoder.",
     body: embeddingBody,
+    budgeted: true,
     answer: (c, raw) => embed(c, context, checkBody(embeddingBody, raw, unsupported)),
   });
 }
@@ -37,12 +38,16 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
   if (model.task !== "embed") throw notSupported("model", `The model \`${body.model}\` makes text, not embeddings.`);
   const inputs = eachInput(body.input);
   if (inputs.some((input) => input === "")) throw new HttpError(400, "An input is an empty text.", { param: "input" });
-  const { pending } = context.limits;
-  if (inputs.length > pending) {
-    const message = `There are ${inputs.length} inputs, and this server takes ${pending} at once; send them in parts.`;
-    throw new HttpError(400, message, { param: "input", code: "invalid_value" });
+  const caller = c.get("caller");
+  let promptTokens = 0;
+  if (Number.isFinite(caller.budgets.tokensPerMinute)) {
+    for (const input of inputs) {
+      const tokens = typeof input === "string" ? await context.engine.tokenize({ text: input }) : input;
+      promptTokens += Math.min(tokens.length, model.maxPositions);
+    }
   }
-  const release = context.admit(inputs.length);
+  const admission = context.budgets.admit(caller, { sequences: inputs.length, promptTokens, param: "input" });
+  let used = 0;
   try {
     const { embeddings, tokens } = await context.engine.embed(inputs, {
       truncatePromptTokens: body.truncate_prompt_tokens,
@@ -50,12 +55,13 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
       tenant: c.get("caller").tenant,
     });
     c.get("log").promptTokens = tokens;
+    used = tokens;
     const written = body.encoding_format === "base64" ? base64 : (row: Float32Array) => [...row];
     const data = embeddings.map((row, index) => ({ object: "embedding", index, embedding: written(row) }));
     const usage = { prompt_tokens: tokens, total_tokens: tokens };
     return c.json({ object: "list", data, model: body.model, usage });
   } finally {
-    release();
+    admission.end(used);
   }
 }
 

@@ -1,4 +1,5 @@
 import { ServingError, type ServingEvent, type ServingRequest } from "../api.ts";
+import type { RequestSize, Spender } from "../budgets/budgets.ts";
 import type { AppContext } from "./appContext.ts";
 import { HttpError, modelNotFound, toHttpError } from "./httpError.ts";
 import { timerMs } from "./limits.ts";
@@ -35,6 +36,7 @@ interface Job {
   readonly choicesPerPrompt: number;
   readonly model: string;
   readonly client: AbortSignal;
+  readonly caller: Spender;
 }
 
 /**
@@ -45,7 +47,8 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   const { engine, limits, metrics } = context;
   const { requests } = job;
   const { adapter } = requests[0];
-  const release = context.admit(requests.length);
+  const admission = context.budgets.admit(job.caller, await sizeOf(context, job));
+  let usedTokens = 0;
   const start = performance.now();
   const left = new AbortController();
   const late = new AbortController();
@@ -64,7 +67,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   const end = () => {
     clearTimeout(timer);
     left.abort(new DOMException("The answer has ended.", "AbortError"));
-    release();
+    admission.end(usedTokens);
   };
   // An answer that is never read ends here alone.
   signal.addEventListener("abort", end, { once: true });
@@ -74,9 +77,11 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
       checkPrompt(event.promptTokens, limits.promptTokens);
       if (choice % job.choicesPerPrompt === 0) {
         usage.prompt_tokens += event.promptTokens;
+        usedTokens += event.promptTokens;
         usage.prompt_tokens_details.cached_tokens += event.cachedTokens;
       }
     } else if (event.type === "token" && !event.prompt) {
+      usedTokens += 1;
       const now = performance.now();
       const since = lastToken[choice];
       if (Number.isNaN(since)) metrics.firstToken(adapter, (now - start) / 1000);
@@ -133,6 +138,25 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     void merged.return();
     throw failure(error);
   }
+}
+
+/**
+ * Returns the size of a request for its key's budgets. Prompts are tokenized only for a key that
+ * has a budget of tokens; the prompt of several choices counts once.
+ */
+async function sizeOf({ engine }: AppContext, { requests, choicesPerPrompt, caller }: Job): Promise<RequestSize> {
+  const size = { sequences: requests.length, param: "n" };
+  if (!Number.isFinite(caller.budgets.tokensPerMinute)) return size;
+  const { maxPositions } = await engine.model();
+  let [promptTokens, newTokens, openEnded] = [0, 0, false];
+  for (let i = 0; i < requests.length; i += choicesPerPrompt) {
+    const { prompt, maxNewTokens } = requests[i];
+    const tokens = "tokens" in prompt ? prompt.tokens.length : (await engine.tokenize(prompt)).length;
+    promptTokens += tokens;
+    newTokens += choicesPerPrompt * (maxNewTokens ?? Math.max(1, maxPositions - tokens));
+    openEnded ||= maxNewTokens === undefined;
+  }
+  return { ...size, promptTokens, newTokens, openEnded };
 }
 
 /**

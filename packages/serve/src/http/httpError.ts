@@ -1,4 +1,5 @@
 import { ServingError, type ServingErrorCode } from "../api.ts";
+import { BudgetError } from "../budgets/budgetError.ts";
 
 /** The body of every failure, as OpenAI's clients read it. */
 export interface ErrorBody {
@@ -80,6 +81,11 @@ const usualRetry: Partial<Record<ServingErrorCode, number>> = { queue_full: 1, d
 /** Returns an error as HTTP tells it. One that is not a ServingError is a fault of the server. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
+  if (error instanceof BudgetError) {
+    const { message, code, param, retryAfter } = error;
+    const [status, type] = retryAfter === null ? [400, "invalid_request_error"] : [429, "rate_limit_error"];
+    return new HttpError(status, message, { type, code, param, retryAfter, cause: error });
+  }
   if (error instanceof ServingError) {
     const [status, type, code] = statuses[error.code];
     const retryAfter = error.retryAfter ?? usualRetry[error.code];

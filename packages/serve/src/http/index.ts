@@ -1,4 +1,6 @@
 // `@lowrank/serve/http`: the HTTP server over an engine, for every runtime that has `fetch`.
+export type { BudgetUse } from "../budgets/budgets.ts";
+export { defaultBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 export type { ApiKey } from "./apiKeys.ts";
 export type { ServingApp } from "./appContext.ts";
 export { type AppOptions, createApp } from "./createApp.ts";

@@ -1,4 +1,5 @@
 import type { ServingStats } from "../api.ts";
+import type { BudgetUse } from "../budgets/budgets.ts";
 
 /** Writes structured lines, as pino does. */
 export interface ServingLogger {
@@ -15,7 +16,7 @@ export interface ServingMetrics {
   nextToken(adapter: string | null, seconds: number): void;
   finished(adapter: string | null, promptTokens: number, newTokens: number): void;
   /** Writes all that was counted, and the engine's own numbers. */
-  render(stats: ServingStats): Promise<string>;
+  render(stats: ServingStats, budgets: readonly BudgetUse[]): Promise<string>;
 }
 
 /** Keeps nothing. */

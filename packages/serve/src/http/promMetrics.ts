@@ -80,6 +80,14 @@ export function promMetrics(adapterLabels: number = 100): ServingMetrics {
     return { gauge: new Gauge({ name, help, registers }), value };
   });
 
+  const byBudget = { labelNames: ["key", "budget"] as const, registers };
+  const budgetUsed = new Gauge({ name: "lowrank_key_budget_used", help: "What a key uses of a budget.", ...byBudget });
+  const budgetLimit = new Gauge({
+    name: "lowrank_key_budget_limit",
+    help: "The most that a key may use of a budget.",
+    ...byBudget,
+  });
+
   const named = new Set<string>();
   const label = (adapter: string | null): { adapter: string } => {
     if (adapter === null) return { adapter: "" };
@@ -99,12 +107,16 @@ export function promMetrics(adapterLabels: number = 100): ServingMetrics {
       promptTokens.inc(label(adapter), prompt);
       newTokens.inc(label(adapter), generated);
     },
-    render(stats) {
+    render(stats, budgets) {
       for (const { counter, value } of engineCounts) {
         counter.reset();
         counter.inc(value(stats));
       }
       for (const { gauge, value } of engineLevels) gauge.set(value(stats));
+      for (const { tenant: key, budget, used, limit } of budgets) {
+        budgetUsed.set({ key, budget }, used);
+        budgetLimit.set({ key, budget }, limit);
+      }
       return registry.metrics();
     },
   };

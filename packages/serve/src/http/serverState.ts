@@ -50,7 +50,8 @@ export function addServerState(app: ServingApp, context: AppContext): void {
         const message = "This key may not read /metrics; its entry in the server's keys needs admin: true.";
         throw new HttpError(403, message, { type: "permission_error", code: "forbidden" });
       }
-      return c.body(await metrics.render(await engine.stats()), 200, { "content-type": metrics.contentType });
+      const text = await metrics.render(await engine.stats(), await context.budgetUses());
+      return c.body(text, 200, { "content-type": metrics.contentType });
     },
   });
   addRoute(app, context, {

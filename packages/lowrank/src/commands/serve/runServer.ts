@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { startFineTuning } from "../fineTuning/startFineTuning.ts";
 import { withInterrupt } from "../interrupt.ts";
 import { TerminalView } from "../terminalView.ts";
+import { budgetsOfSettings } from "./budgetSettings.ts";
 import { viewLines } from "./liveView.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
@@ -37,6 +38,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
       pending: settings["max-pending"],
       requestSeconds: settings["request-timeout"],
     },
+    budgets: budgetsOfSettings(settings),
     metrics: promMetrics(),
     logger,
     draining: draining.signal,

@@ -2,6 +2,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { budgetsOfSettings } from "./budgetSettings.ts";
 import { readServeSettings } from "./serveSettings.ts";
 
 let folder: string;
@@ -49,6 +50,20 @@ test("keys may have a file of their own", async () => {
   const path = await file("keys.yaml", `- id: red\n  sha256: ${sha256}\n  adapters: ["red-*"]\n  base: false\n`);
   const settings = await readServeSettings({ model: "m", "api-key-file": path }, undefined);
   expect(settings["api-keys"]).toEqual([{ id: "red", sha256, adapters: ["red-*"], base: false }]);
+});
+
+test("budgets are those of the entry of a key, else those of options", async () => {
+  const entry = `- id: red\n  sha256: ${sha256}\n  budgets: { tokens-per-minute: 5000, stored-bytes: 1GB, trainer-minutes: 2.5 }\n`;
+  const path = await file("budgets.yaml", entry);
+  const flags = { model: "m", "api-key-file": path, "max-job-steps": 50, "key-adapter-memory": "1MB" };
+  const settings = await readServeSettings(flags, undefined);
+  const budgets = { tokensPerMinute: 5000, storedBytes: 1e9, trainerMinutes: 2.5 };
+  expect(settings["api-keys"]).toEqual([{ id: "red", sha256, budgets }]);
+  expect(budgetsOfSettings(settings)).toEqual({ adapterMemory: 1e6, files: 1000, jobs: 10, steps: 50 });
+  const wrong = await file("wrong.yaml", `- id: red\n  sha256: ${sha256}\n  budgets: { job: 1 }\n`);
+  await expect(readServeSettings({ model: "m", "api-key-file": wrong }, undefined)).rejects.toThrow(
+    "there is no setting job in [0].budgets; there are requests, tokens-per-minute, ",
+  );
 });
 
 test.each([

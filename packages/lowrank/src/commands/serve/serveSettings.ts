@@ -5,10 +5,11 @@ import { parse } from "yaml";
 import { z } from "zod";
 import type { LoadedWeights } from "../argument.ts";
 import { backendNames } from "../backends.ts";
-import { parseBytes } from "./byteCount.ts";
+import { type BudgetSettings, budgetNames, budgetSettings, budgetsSchema } from "./budgetSettings.ts";
+import { bytes, count } from "./settingTypes.ts";
 
 /** The settings of `lowrank serve`: those of the command line over those of the config file. */
-export interface ServeSettings {
+export interface ServeSettings extends BudgetSettings {
   readonly model: string;
   readonly "served-model-name": string;
   /** The folders of adapters by name; with a store, paths in it. */
@@ -20,9 +21,6 @@ export interface ServeSettings {
   readonly queue?: string;
   /** Bytes of a file. */
   readonly "max-upload": number;
-  /** Files, and jobs that wait or run, of a key. */
-  readonly "max-files": number;
-  readonly "max-jobs": number;
   /** Bytes. */
   readonly "adapter-memory": number;
   readonly "max-lora-rank"?: number;
@@ -48,14 +46,6 @@ export interface ServeSettings {
   readonly "log-level": string;
 }
 
-const bytes = z.union([z.int().min(1), z.string()]).transform((value, context) => {
-  const found = typeof value === "number" ? value : parseBytes(value);
-  if (found !== null) return found;
-  context.addIssue(`expected a number of bytes, such as 256MB, and it is "${value}"`);
-  return z.NEVER;
-});
-const count = z.int().min(1);
-
 const keySchema = z.strictObject({
   id: z.string().min(1),
   sha256: z
@@ -64,6 +54,7 @@ const keySchema = z.strictObject({
   adapters: z.array(z.string()).optional(),
   base: z.boolean().optional(),
   admin: z.boolean().optional(),
+  budgets: budgetsSchema.optional(),
 });
 const keysSchema = z.array(keySchema).min(1);
 
@@ -82,8 +73,7 @@ const settingsSchema = z.strictObject({
     .regex(/^rediss?:\/\//, "expected the address of a Redis, such as redis://127.0.0.1:6379")
     .optional(),
   "max-upload": bytes.default(512e6),
-  "max-files": count.default(1000),
-  "max-jobs": count.default(10),
+  ...budgetSettings,
   "adapter-memory": bytes.default(256e6),
   "max-lora-rank": count.optional(),
   host: z.string().default("127.0.0.1"),
@@ -183,7 +173,8 @@ function check<T>(schema: z.ZodType<T>, value: unknown, label: string): T {
   const where = issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
   const at = where.replace(/^\./, "");
   if (issue.code === "unrecognized_keys") {
-    const known = at === "" ? Object.keys(settingsSchema.shape) : Object.keys(keySchema.shape);
+    const ofKey = at.endsWith(".budgets") ? budgetNames : Object.keys(keySchema.shape);
+    const known = at === "" ? Object.keys(settingsSchema.shape) : ofKey;
     const inside = at === "" ? "" : ` in ${at}`;
     throw new Error(`${label}: there is no setting ${issue.keys[0]}${inside}; there are ${known.join(", ")}`);
   }

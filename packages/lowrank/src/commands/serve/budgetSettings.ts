@@ -1,0 +1,75 @@
+import type { KeyBudgets } from "@lowrank/serve/http";
+import { z } from "zod";
+import { bytes, count } from "./settingTypes.ts";
+
+const minutes = z.number().gt(0);
+
+/** The budgets in the entry of a key, by the names of the keys file. */
+const shape = {
+  requests: count.optional(),
+  "tokens-per-minute": count.optional(),
+  "adapter-memory": bytes.optional(),
+  "stored-bytes": bytes.optional(),
+  files: count.optional(),
+  jobs: count.optional(),
+  "trainer-minutes": minutes.optional(),
+  "job-minutes": minutes.optional(),
+  steps: count.optional(),
+  rank: count.optional(),
+};
+
+/** The names of the budgets in the entry of a key. */
+export const budgetNames: readonly string[] = Object.keys(shape);
+
+/** The schema of `budgets` in the entry of a key. */
+export const budgetsSchema: z.ZodType<Partial<KeyBudgets>> = z.strictObject(shape).transform((named) => {
+  const camelCase = (name: string) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  const given = Object.entries(named).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [camelCase(name), value]));
+});
+
+/** The settings that are budgets of every key, by the names of their flags. */
+export interface BudgetSettings {
+  readonly "max-files": number;
+  readonly "max-jobs": number;
+  readonly "max-job-minutes"?: number;
+  readonly "max-job-steps"?: number;
+  readonly "max-job-rank"?: number;
+  readonly "key-requests"?: number;
+  readonly "key-tokens-per-minute"?: number;
+  /** Bytes. */
+  readonly "key-adapter-memory"?: number;
+  readonly "key-stored-bytes"?: number;
+  readonly "key-trainer-minutes"?: number;
+}
+
+/** The schemas of these settings. */
+export const budgetSettings: { readonly [K in keyof BudgetSettings]-?: z.ZodType<BudgetSettings[K]> } = {
+  "max-files": count.default(1000),
+  "max-jobs": count.default(10),
+  "max-job-minutes": shape["job-minutes"],
+  "max-job-steps": shape.steps,
+  "max-job-rank": shape.rank,
+  "key-requests": shape.requests,
+  "key-tokens-per-minute": shape["tokens-per-minute"],
+  "key-adapter-memory": shape["adapter-memory"],
+  "key-stored-bytes": shape["stored-bytes"],
+  "key-trainer-minutes": shape["trainer-minutes"],
+};
+
+/** Returns the budgets of a key whose entry does not set them. */
+export function budgetsOfSettings(settings: BudgetSettings): Partial<KeyBudgets> {
+  const budgets = {
+    requests: settings["key-requests"],
+    tokensPerMinute: settings["key-tokens-per-minute"],
+    adapterMemory: settings["key-adapter-memory"],
+    storedBytes: settings["key-stored-bytes"],
+    files: settings["max-files"],
+    jobs: settings["max-jobs"],
+    trainerMinutes: settings["key-trainer-minutes"],
+    jobMinutes: settings["max-job-minutes"],
+    steps: settings["max-job-steps"],
+    rank: settings["max-job-rank"],
+  };
+  return Object.fromEntries(Object.entries(budgets).filter(([, value]) => value !== undefined));
+}

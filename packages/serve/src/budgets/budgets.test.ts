@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { Budgets } from "./budgets.ts";
+import { budgetsOf, checkBudgets } from "./keyBudgets.ts";
+
+const spender = (tenant: string, own: Parameters<typeof budgetsOf>[0] = {}, shared = true) => {
+  return { tenant, budgets: budgetsOf(own, undefined), shared };
+};
+
+describe("tokens a minute", () => {
+  test("are reserved at admission, corrected at the end and given back by time", () => {
+    let now = 0;
+    const budgets = new Budgets(8, () => now);
+    const key = spender("a", { tokensPerMinute: 600 });
+    const left = () => Number(budgets.headers(key)["x-ratelimit-remaining-tokens"]);
+    const ask = (newTokens: number) => budgets.admit(key, { sequences: 1, promptTokens: 100, newTokens, param: "n" });
+    const first = ask(400);
+    expect(left()).toBe(100);
+    expect(() => ask(100)).toThrow("This key has 100 of its 600 tokens a minute left, and the request may use 200.");
+    first.end(120);
+    first.end(120);
+    expect(left()).toBe(480);
+    expect(budgets.headers(key)["x-ratelimit-reset-tokens"]).toBe("12s");
+    now = 6000;
+    expect(left()).toBe(540);
+    expect(() => ask(501)).toThrow("The request may use 601 tokens, and this key has 600 a minute");
+    now = 60_000;
+    expect(left()).toBe(600);
+  });
+
+  test("that were used beyond what was reserved are owed", () => {
+    let now = 0;
+    const budgets = new Budgets(8, () => now);
+    const key = spender("a", { tokensPerMinute: 60 });
+    budgets.admit(key, { sequences: 1, promptTokens: 10, newTokens: 1000, openEnded: true, param: "n" }).end(120);
+    const ask = () => budgets.admit(key, { sequences: 1, promptTokens: 1, newTokens: 0, param: "n" });
+    now = 60_000;
+    expect(ask).toThrow("0 of its 60 tokens");
+    now = 61_000;
+    ask();
+  });
+
+  test("a refusal names the seconds after which the request fits", () => {
+    const budgets = new Budgets(8, () => 0);
+    const key = spender("a", { tokensPerMinute: 60 });
+    budgets.admit(key, { sequences: 1, promptTokens: 60, param: "n" });
+    expect(() => budgets.admit(key, { sequences: 1, promptTokens: 30, param: "n" })).toThrow(
+      expect.objectContaining({ retryAfter: 30, code: "rate_limit_exceeded" }),
+    );
+  });
+});
+
+describe("requests", () => {
+  test("that never fit are refused for good, others for now", () => {
+    const budgets = new Budgets(8);
+    const [a, b] = [spender("a"), spender("b")];
+    expect(() => budgets.admit(a, { sequences: 5, param: "n" })).toThrow(
+      expect.objectContaining({ retryAfter: null, code: "over_budget", param: "n" }),
+    );
+    budgets.admit(a, { sequences: 4, param: "n" });
+    expect(() => budgets.admit(a, { sequences: 1, param: "n" })).toThrow("This key has 4 sequences that wait or run");
+    budgets.admit(b, { sequences: 2, param: "n" });
+    expect(budgets.uses()).toEqual([
+      { tenant: "a", budget: "requests", used: 4, limit: 4 },
+      { tenant: "b", budget: "requests", used: 2, limit: 4 },
+    ]);
+  });
+
+  test("headers show what is left, as OpenAI's do", () => {
+    const budgets = new Budgets(8);
+    const key = spender("a", { requests: 6 });
+    const admission = budgets.admit(key, { sequences: 2, param: "n" });
+    expect(budgets.headers(key)).toEqual({
+      "x-ratelimit-limit-requests": "6",
+      "x-ratelimit-remaining-requests": "4",
+      "x-ratelimit-reset-requests": "1s",
+    });
+    admission.end(0);
+    expect(budgets.headers(key)["x-ratelimit-remaining-requests"]).toBe("6");
+  });
+});
+
+test("a key's own budgets go before the server's, and those before the defaults", () => {
+  const budgets = budgetsOf({ jobs: 2 }, { jobs: 3, steps: 50 });
+  expect([budgets.jobs, budgets.steps, budgets.rank]).toEqual([2, 50, 256]);
+  expect(() => checkBudgets("key a", { jobs: 0 })).toThrow("key a: the budget jobs is 0; give a number above 0");
+});

@@ -1,0 +1,180 @@
+import { BudgetError } from "./budgetError.ts";
+import type { KeyBudgets } from "./keyBudgets.ts";
+import { RequestShares } from "./requestShares.ts";
+import { TokenBudget } from "./tokenBudget.ts";
+
+/** A tenant, and the most that it may use. */
+export interface Spender {
+  readonly tenant: string;
+  readonly budgets: KeyBudgets;
+  /** True if the server has other keys too. */
+  readonly shared: boolean;
+}
+
+/** The size of a request before it is queued. */
+export interface RequestSize {
+  readonly sequences: number;
+  /** Tokens of the prompts. Ignored unless the key has a budget of tokens. */
+  readonly promptTokens?: number;
+  /** The most new tokens of all sequences. */
+  readonly newTokens?: number;
+  /** True if the client set no limit of new tokens: then fewer are reserved if fewer are left. */
+  readonly openEnded?: boolean;
+  /** The field that sets the number of sequences. */
+  readonly param: string;
+}
+
+/** An admitted request. */
+export interface Admission {
+  /** Corrects the tokens that were reserved to those that were used, and frees the places. Once. */
+  end(usedTokens: number): void;
+}
+
+/** The use of one budget of a tenant. */
+export interface BudgetUse {
+  readonly tenant: string;
+  readonly budget: keyof KeyBudgets;
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** Seconds after which a request that found no place is worth another try. */
+const retrySeconds = 1;
+
+/** The requests and tokens of all tenants of one server, which are checked before queueing. */
+export class Budgets {
+  readonly #shares: RequestShares;
+  readonly #places: number;
+  readonly #tokens = new Map<string, TokenBudget>();
+  readonly #spenders = new Map<string, Spender>();
+  readonly #now: () => number;
+
+  /** `pending` is the most sequences of all tenants; `now` returns milliseconds. */
+  constructor(pending: number, now: () => number = () => performance.now()) {
+    this.#places = pending;
+    this.#shares = new RequestShares(pending);
+    this.#now = now;
+  }
+
+  /** Takes a request's places and tokens. Throws `BudgetError` if the tenant may not have them. */
+  admit(spender: Spender, size: RequestSize): Admission {
+    const { tenant } = spender;
+    this.#spenders.set(tenant, spender);
+    this.#checkSequences(spender, size);
+    const bucket = this.#bucket(spender);
+    const tokens = bucket === null ? 0 : this.#checkTokens(bucket, size);
+    const release = this.#shares.take(tenant, size.sequences);
+    bucket?.take(tokens);
+    let ended = false;
+    return {
+      end: (used) => {
+        if (ended) return;
+        ended = true;
+        release();
+        bucket?.take(used - tokens);
+      },
+    };
+  }
+
+  #checkSequences(spender: Spender, { sequences, param }: RequestSize): void {
+    const limits = limitsOf(spender);
+    const limit = this.#shares.limitOf(limits);
+    if (sequences > limit) {
+      throw new BudgetError(
+        `The request asks for ${sequences} sequences, and this key may have ${limit} at once; send fewer.`,
+        { retryAfter: null, param },
+      );
+    }
+    if (sequences <= this.#shares.freeFor(spender.tenant, limits)) return;
+    const held = this.#shares.heldBy(spender.tenant);
+    const { total } = this.#shares;
+    const full = total + sequences > this.#places;
+    const why = full
+      ? `The queue is full: ${total} sequences wait or run`
+      : `This key has ${held} sequences that wait or run`;
+    throw new BudgetError(`${why}, and the request asks for ${sequences} more. Try again later.`, {
+      retryAfter: retrySeconds,
+    });
+  }
+
+  /** Returns the tokens to reserve. */
+  #checkTokens(bucket: TokenBudget, { promptTokens = 0, newTokens = 0, openEnded = false }: RequestSize): number {
+    const { limit, remaining } = bucket;
+    const least = promptTokens + 1;
+    const wanted = openEnded
+      ? Math.max(least, Math.min(promptTokens + newTokens, remaining))
+      : promptTokens + newTokens;
+    if (wanted > limit) {
+      throw new BudgetError(
+        `The request may use ${wanted} tokens, and this key has ${limit} a minute; shorten the prompt, or lower max_tokens.`,
+        { retryAfter: null, param: "max_tokens" },
+      );
+    }
+    if (wanted <= remaining) return wanted;
+    throw new BudgetError(
+      `This key has ${remaining} of its ${limit} tokens a minute left, and the request may use ${wanted}. Try again later.`,
+      { retryAfter: bucket.secondsUntil(wanted) },
+    );
+  }
+
+  /** Returns the headers of an answer that show what is left, named as OpenAI names them. */
+  headers(spender: Spender): Record<string, string> {
+    const limits = limitsOf(spender);
+    const held = this.#shares.heldBy(spender.tenant);
+    const headers: Record<string, string> = {
+      "x-ratelimit-limit-requests": String(this.#shares.limitOf(limits)),
+      "x-ratelimit-remaining-requests": String(this.#shares.freeFor(spender.tenant, limits)),
+      "x-ratelimit-reset-requests": duration(held === 0 ? 0 : retrySeconds),
+    };
+    const bucket = this.#bucket(spender);
+    if (bucket === null) return headers;
+    return {
+      ...headers,
+      "x-ratelimit-limit-tokens": String(bucket.limit),
+      "x-ratelimit-remaining-tokens": String(bucket.remaining),
+      "x-ratelimit-reset-tokens": duration(bucket.resetSeconds),
+    };
+  }
+
+  /** Returns the use of requests and tokens by all tenants that were seen. */
+  uses(): BudgetUse[] {
+    return [...this.#spenders.values()].flatMap((spender): BudgetUse[] => {
+      const { tenant } = spender;
+      const limit = this.#shares.limitOf(limitsOf(spender));
+      const bucket = this.#bucket(spender);
+      return [
+        { tenant, budget: "requests", used: this.#shares.heldBy(tenant), limit },
+        ...(bucket === null
+          ? []
+          : [
+              {
+                ...{ tenant, budget: "tokensPerMinute" as const },
+                ...{ used: bucket.limit - bucket.remaining, limit: bucket.limit },
+              },
+            ]),
+      ];
+    });
+  }
+
+  #bucket({ tenant, budgets: { tokensPerMinute: limit } }: Spender): TokenBudget | null {
+    if (!Number.isFinite(limit)) return null;
+    const known = this.#tokens.get(tenant);
+    if (known?.limit === limit) return known;
+    const bucket = new TokenBudget(limit, this.#now);
+    // A changed limit does not refill what was used.
+    if (known) bucket.take(known.limit - known.remaining);
+    this.#tokens.set(tenant, bucket);
+    return bucket;
+  }
+}
+
+function limitsOf({ budgets: { requests }, shared }: Spender) {
+  return { requests, shared };
+}
+
+/** Writes a duration as OpenAI does: "1s", "6m0s", "250ms". */
+function duration(seconds: number): string {
+  if (seconds > 0 && seconds < 1) return `${Math.ceil(seconds * 1000)}ms`;
+  const whole = Math.ceil(seconds);
+  return whole < 60 ? `${whole}s` : `${Math.floor(whole / 60)}m${whole % 60}s`;
+}

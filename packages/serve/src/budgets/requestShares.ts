@@ -1,0 +1,66 @@
+/** The limits of the sequences of one tenant. */
+export interface SequenceLimits {
+  /** The tenant's own limit; null: its share, which leaves room for others. */
+  readonly requests: number | null;
+  /** True if other tenants use the server too. */
+  readonly shared: boolean;
+}
+
+/**
+ * The sequences that run or wait at a server, by tenant. A tenant without a limit of its own may
+ * hold as many as are free afterwards (Choudhury and Hahne 1998): half of all places if it is
+ * alone, a third if another holds as many. So a tenant that comes later always finds places.
+ */
+export class RequestShares {
+  readonly #places: number;
+  readonly #held = new Map<string, number>();
+  #total = 0;
+
+  constructor(places: number) {
+    this.#places = places;
+  }
+
+  /** The sequences of all tenants. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Returns the sequences of a tenant. */
+  heldBy(tenant: string): number {
+    return this.#held.get(tenant) ?? 0;
+  }
+
+  /** Returns the most sequences that a tenant may ever hold at once. */
+  limitOf({ requests, shared }: SequenceLimits): number {
+    const share = shared ? Math.max(1, Math.floor(this.#places / 2)) : this.#places;
+    return Math.min(requests ?? share, this.#places);
+  }
+
+  /** Returns how many more sequences a tenant may have now. */
+  freeFor(tenant: string, limits: SequenceLimits): number {
+    const held = this.heldBy(tenant);
+    const free = this.#places - this.#total;
+    const own = this.limitOf(limits) - held;
+    if (limits.requests !== null || !limits.shared) return Math.max(0, Math.min(free, own));
+    // held + n <= free - n
+    const share = Math.max(Math.floor((free - held) / 2), held === 0 ? 1 : 0);
+    return Math.max(0, Math.min(free, own, share));
+  }
+
+  /** Takes places, which the function that it returns gives back. Check `freeFor` before. */
+  take(tenant: string, sequences: number): () => void {
+    this.#change(tenant, sequences);
+    let taken = true;
+    return () => {
+      if (taken) this.#change(tenant, -sequences);
+      taken = false;
+    };
+  }
+
+  #change(tenant: string, by: number): void {
+    this.#total += by;
+    const held = this.heldBy(tenant) + by;
+    if (held === 0) this.#held.delete(tenant);
+    else this.#held.set(tenant, held);
+  }
+}

@@ -1,0 +1,51 @@
+/** Milliseconds of a minute. */
+const minuteMs = 60_000;
+
+/**
+ * The tokens of one tenant in a minute: a bucket that is full at first and refills evenly. Tokens
+ * are taken when a request is admitted and corrected when it ends.
+ */
+export class TokenBudget {
+  readonly limit: number;
+  readonly #now: () => number;
+  #level: number;
+  #at: number;
+
+  /** `now` returns milliseconds. */
+  constructor(limit: number, now: () => number = () => performance.now()) {
+    this.limit = limit;
+    this.#now = now;
+    this.#level = limit;
+    this.#at = now();
+  }
+
+  /** Tokens that may be taken now. */
+  get remaining(): number {
+    this.#refill();
+    return Math.max(0, Math.floor(this.#level));
+  }
+
+  /** Seconds until all tokens are there again. */
+  get resetSeconds(): number {
+    return this.secondsUntil(this.limit);
+  }
+
+  /** Seconds until so many tokens are there. */
+  secondsUntil(tokens: number): number {
+    this.#refill();
+    const missing = Math.min(tokens, this.limit) - this.#level;
+    return missing <= 0 ? 0 : (missing / this.limit) * (minuteMs / 1000);
+  }
+
+  /** Takes tokens; fewer than none gives some back. What was used beyond the limit is owed. */
+  take(tokens: number): void {
+    this.#refill();
+    this.#level = Math.min(this.limit, this.#level - tokens);
+  }
+
+  #refill(): void {
+    const now = this.#now();
+    this.#level = Math.min(this.limit, this.#level + ((now - this.#at) / minuteMs) * this.limit);
+    this.#at = now;
+  }
+}
