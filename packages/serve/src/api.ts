@@ -141,6 +141,8 @@ export interface ServingModel {
 export interface ServingStats {
   readonly waiting: number;
   readonly running: number;
+  /** Sequences whose readers are behind: they run in no pass, and their pages may be taken. */
+  readonly paused: number;
   /** Rows of the last pass, and of them rows that decode. */
   readonly batchRows: number;
   readonly decodeRows: number;
@@ -164,7 +166,7 @@ export interface ServingStats {
   readonly requests: readonly {
     readonly id: string;
     readonly adapter: string | null;
-    readonly state: "waiting" | "prefill" | "decode";
+    readonly state: "waiting" | "prefill" | "decode" | "paused";
     readonly promptTokens: number;
     readonly newTokens: number;
   }[];

@@ -75,6 +75,11 @@ export function serveCommand(plugins: readonly string[]): Command {
     .option("--max-prompt-tokens <n>", "tokens of a prompt (default: the model's positions)", integer(1))
     .option("--max-pending <n>", "sequences that run or wait; one more is answered by 429 (default: 256)", integer(1))
     .option("--request-timeout <seconds>", "for a request (default: 600)", number({ above: 0 }))
+    .option(
+      "--send-timeout <seconds>",
+      "in which a client reads a piece of its answer; else its connection is closed (default: 60)",
+      number({ above: 0 }),
+    )
     .addOption(
       new Option("--log-format <how>", "of lines on stderr (default: pretty on a terminal, else json)").choices([
         "json",

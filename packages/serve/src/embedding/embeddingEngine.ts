@@ -215,7 +215,7 @@ export class EmbeddingEngine implements ServingEngine {
   async stats(): Promise<ServingStats> {
     const { running, passes, promptTokens, batchRows } = this.#counts;
     return {
-      ...{ waiting: this.#pending - running, running, batchRows, decodeRows: 0, passes, promptTokens },
+      ...{ waiting: this.#pending - running, running, batchRows, decodeRows: 0, passes, promptTokens, paused: 0 },
       ...{ cachedTokens: 0, newTokens: 0, preemptions: 0, pages: { total: 0, used: 0, cached: 0 } },
       ...{ adapters: this.#adapters?.stats() ?? noAdapters, requests: [] },
     };

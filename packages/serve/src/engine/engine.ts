@@ -110,16 +110,24 @@ export class Engine implements ServingEngine {
   async *generate(request: ServingRequest, signal?: AbortSignal): AsyncGenerator<ServingEvent, void, void> {
     signal?.throwIfAborted();
     const served = await this.#submit(request);
-    const abort = () => served.events.end({ error: signal?.reason });
+    // Its reader may never come back to leave the loop.
+    const abort = () => {
+      served.events.cancel(signal?.reason);
+      this.#abandon(served);
+    };
     signal?.addEventListener("abort", abort, { once: true });
     try {
       if (signal?.aborted) abort();
       yield* served.events;
     } finally {
       signal?.removeEventListener("abort", abort);
-      served.abandoned = true;
-      this.#run();
+      this.#abandon(served);
     }
+  }
+
+  #abandon(served: ServedRequest): void {
+    served.abandoned = true;
+    this.#run();
   }
 
   async #submit(request: ServingRequest): Promise<ServedRequest> {
@@ -134,7 +142,12 @@ export class Engine implements ServingEngine {
     if (this.#scheduler.waiting >= maxQueue) {
       throw new ServingError("queue_full", `${maxQueue} requests wait already; try again later`, null, 1);
     }
-    const served = new ServedRequest(request, settings, this.#arrivals++, this.#context);
+    const served = new ServedRequest(
+      request,
+      settings,
+      { arrival: this.#arrivals++, onRoom: () => this.#run() },
+      this.#context,
+    );
     this.#requests.add(served);
     this.#scheduler.push(served);
     this.#run();
@@ -296,6 +309,7 @@ export class Engine implements ServingEngine {
       ...this.#counts,
       waiting: this.#scheduler.waiting,
       running: running.size,
+      paused: this.#scheduler.paused,
       preemptions: this.#scheduler.preemptions,
       pages: { total, used: total - available, cached },
       adapters: this.#adapters?.stats() ?? noAdapters,
@@ -330,7 +344,7 @@ export class Engine implements ServingEngine {
 }
 
 function stateOf(request: ServedRequest, running: boolean): ServingStats["requests"][number]["state"] {
-  if (!running) return "waiting";
+  if (!running) return request.isPaused ? "paused" : "waiting";
   return request.computed < request.promptLength ? "prefill" : "decode";
 }
 

@@ -1,12 +1,29 @@
+/** Events that wait for a reader before its sequence is paused. It goes on at half of them. */
+const capacity = 128;
+
 /** Passes events from the engine to one reader, in order. */
 export class EventQueue<T> {
   readonly #events: T[] = [];
+  readonly #onRoom: () => void;
   #wake: (() => void) | null = null;
   #end: { readonly error?: unknown } | null = null;
+  #isFull = false;
 
+  /** `onRoom` is called when a full queue has been read down to half. */
+  constructor(onRoom: () => void = () => {}) {
+    this.#onRoom = onRoom;
+  }
+
+  /** True from the event that fills the queue until the reader has taken half of them. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Adds an event. A full queue takes more: its writer finishes the step that it has begun. */
   push(event: T): void {
     if (this.#end) return;
     this.#events.push(event);
+    if (this.#events.length >= capacity) this.#isFull = true;
     this.#wake?.();
   }
 
@@ -16,10 +33,23 @@ export class EventQueue<T> {
     this.#wake?.();
   }
 
+  /** Drops the events that wait for the reader, and fails its next read. */
+  cancel(error: unknown): void {
+    this.#events.length = 0;
+    this.#end = { error };
+    this.#wake?.();
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
     for (;;) {
-      yield* this.#events.splice(0);
-      if (this.#events.length > 0) continue;
+      while (this.#events.length > 0) {
+        const event = this.#events.shift() as T;
+        if (this.#isFull && this.#events.length <= capacity / 2) {
+          this.#isFull = false;
+          this.#onRoom();
+        }
+        yield event;
+      }
       if (this.#end) {
         if ("error" in this.#end) throw this.#end.error;
         return;

@@ -8,6 +8,7 @@ interface Made extends Sequence {
   readonly name: string;
   /** New tokens until it ends. */
   readonly length: number;
+  isPaused: boolean;
 }
 
 let arrivals = 0;
@@ -16,7 +17,15 @@ function make(name: string, prompt: number, { length = 4, adapter = null as stri
   const tokens = Array.from({ length: prompt }, (_, i) => first + i);
   return {
     ...{ name, length, tenant: "t", adapter, version: adapter, arrival: arrivals++, tokens, promptLength: prompt },
-    ...{ wantsPromptLogits: false, computed: 0, table: [], cachedTokens: 0, preemptions: 0, charged: 0 },
+    ...{
+      isPaused: false,
+      wantsPromptLogits: false,
+      computed: 0,
+      table: [],
+      cachedTokens: 0,
+      preemptions: 0,
+      charged: 0,
+    },
   };
 }
 
@@ -52,7 +61,7 @@ function run(scheduler: Scheduler<Made>): Chunk<Made>[] {
   return chunks;
 }
 
-const goesOn = ({ running, waiting }: Scheduler<Made>) => running.length + waiting > 0;
+const goesOn = ({ running, waiting, paused }: Scheduler<Made>) => running.length + waiting + paused > 0;
 const shown = (chunks: readonly Chunk<Made>[]) => chunks.map(({ sequence, start, end }) => [sequence.name, start, end]);
 
 test("a prompt longer than a pass is cut, and others decode beside it", () => {
@@ -117,6 +126,53 @@ test("the sequence that came last gives its pages back, and is computed again wh
   expect(pool.available).toBe(4);
 });
 
+test("a sequence whose reader is behind leaves its place, keeps its pages, and goes on from them", () => {
+  const { scheduler, pool } = setup({ sequences: 1 });
+  const [a, b] = [make("a", 3, { length: 6 }), make("b", 3, { length: 2 })];
+  for (const sequence of [a, b]) scheduler.push(sequence);
+  expect(shown(run(scheduler))).toEqual([["a", 0, 3]]);
+  a.isPaused = true;
+  expect(shown(run(scheduler))).toEqual([["b", 0, 3]]);
+  expect([scheduler.paused, scheduler.waiting, a.table.length]).toEqual([1, 0, 1]);
+  while (scheduler.running.length > 0) run(scheduler);
+  expect(run(scheduler)).toEqual([]);
+  a.isPaused = false;
+  expect(shown(run(scheduler))).toEqual([["a", 3, 4]]);
+  expect([a.preemptions, scheduler.paused]).toEqual([0, 0]);
+  scheduler.remove(a);
+  expect(pool.available).toBe(64);
+});
+
+test("pages of a sequence whose reader is behind go to the others, before any of them is put off", () => {
+  const { scheduler, pool } = setup({ pages: 5, pageSize: 2, rows: 8 });
+  const [a, b, c] = [make("a", 3, { length: 3 }), make("b", 3, { length: 3 }), make("c", 3, { length: 1 })];
+  for (const sequence of [a, b]) scheduler.push(sequence);
+  run(scheduler);
+  a.isPaused = true;
+  // The page that b needs next is free; c needs the pages of a.
+  scheduler.push(c);
+  const next = shown(run(scheduler));
+  expect(next).toContainEqual(["c", 0, 3]);
+  expect(next).toContainEqual(["b", 3, 4]);
+  expect([a.table, a.computed, a.preemptions, b.preemptions]).toEqual([[], 0, 1, 0]);
+  a.isPaused = false;
+  while (goesOn(scheduler)) run(scheduler);
+  expect([a, b, c].map(({ tokens }) => tokens.length)).toEqual([6, 6, 4]);
+  expect(pool.available).toBe(5);
+});
+
+test("a sequence that leaves while its reader is behind gives its pages back", () => {
+  const { scheduler, pool } = setup();
+  const a = make("a", 9);
+  scheduler.push(a);
+  run(scheduler);
+  a.isPaused = true;
+  run(scheduler);
+  expect(pool.available).toBe(61);
+  scheduler.remove(a);
+  expect([pool.available, scheduler.paused]).toEqual([64, 0]);
+});
+
 test("prefixes are reused, by sequences that began together too", () => {
   const { scheduler } = setup({ rows: 8, enablePrefixCaching: true });
   const sequences = ["a", "b", "c"].map((name) => make(name, 10));
@@ -171,6 +227,7 @@ test("every request ends, within its rows and pages, whatever comes when", () =>
     adapter: fc.constantFrom(null, "a", "b"),
     pass: fc.nat(20),
     leaves: fc.option(fc.nat(15)),
+    behind: fc.option(fc.record({ from: fc.nat(20), passes: fc.nat(20) })),
   });
   const sizes = fc.record({
     ...{ pages: fc.integer({ min: 15, max: 40 }), pageSize: fc.constantFrom(2, 4) },
@@ -180,11 +237,14 @@ test("every request ends, within its rows and pages, whatever comes when", () =>
   fc.assert(
     fc.property(fc.array(request, { minLength: 1, maxLength: 12 }), sizes, (requests, given) => {
       const { scheduler, pool } = setup(given);
-      const made = requests.map(({ prompt, length, adapter, pass, leaves }) => {
-        return { sequence: make("s", prompt, { length, adapter }), pass, leaves };
+      const made = requests.map(({ prompt, length, adapter, pass, leaves, behind }) => {
+        return { sequence: make("s", prompt, { length, adapter }), pass, leaves, behind };
       });
       for (let pass = 0; pass <= 20 || goesOn(scheduler); pass++) {
-        for (const { sequence, pass: at } of made) if (at === pass) scheduler.push(sequence);
+        for (const { sequence, pass: at, behind } of made) {
+          if (at === pass) scheduler.push(sequence);
+          sequence.isPaused = behind !== null && behind.from <= pass && pass < behind.from + behind.passes;
+        }
         const before = new Map(made.map(({ sequence }) => [sequence, sequence.computed]));
         const chunks = run(scheduler);
         const rows = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -193,11 +253,13 @@ test("every request ends, within its rows and pages, whatever comes when", () =>
         for (const { sequence, start, end } of chunks) {
           expect(end).toBeGreaterThan(start);
           if (sequence.preemptions === 0) expect(start).toBeGreaterThanOrEqual(before.get(sequence)!);
+          if (sequence.isPaused) expect(before.get(sequence)).toBe(0);
         }
         expect(scheduler.running.length).toBeLessThanOrEqual(given.sequences);
         if (scheduler.running.length > 0) expect(chunks.length).toBeGreaterThan(0);
         for (const one of made) if (one.leaves === pass && one.pass <= pass) scheduler.remove(one.sequence);
         expect(pass).toBeLessThan(2000);
+        expect(new Set(scheduler.running).size).toBe(scheduler.running.length);
       }
       for (const { sequence, leaves } of made) {
         if (leaves === null) expect(sequence.tokens.length).toBe(sequence.promptLength + sequence.length);

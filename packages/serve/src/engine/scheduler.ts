@@ -20,7 +20,8 @@ const spare = 4;
  * Decides which rows run in the next pass. Requests join and leave between passes. Sequences that
  * decode come first; chunks of prompts fill the rest of the rows. Where pages run out, the sequence
  * that came last gives its own back and is computed again later: so the one that came first always
- * goes on, and each becomes that one in time.
+ * goes on, and each becomes that one in time. A sequence whose reader is behind leaves its place;
+ * it keeps its pages until another sequence needs them.
  */
 export class Scheduler<S extends Sequence> {
   /** Sequences that were put off for want of pages, so far. */
@@ -35,6 +36,8 @@ export class Scheduler<S extends Sequence> {
   /** In the order of arrival, as are those below. */
   #running: S[] = [];
   #preempted: S[] = [];
+  /** Their readers are behind. */
+  #paused: S[] = [];
 
   constructor(limits: SchedulerLimits, pool: PagePool) {
     this.#limits = limits;
@@ -51,7 +54,12 @@ export class Scheduler<S extends Sequence> {
     return this.#loading.size;
   }
 
-  /** Sequences that hold pages, in the order of arrival. */
+  /** Sequences whose readers are behind. */
+  get paused(): number {
+    return this.#paused.length;
+  }
+
+  /** Sequences that hold pages and a place, in the order of arrival. */
   get running(): readonly S[] {
     return this.#running;
   }
@@ -93,6 +101,7 @@ export class Scheduler<S extends Sequence> {
     if (ready >= 0) this.#ready.splice(ready, 1);
     this.#running = this.#running.filter((other) => other !== sequence);
     this.#preempted = this.#preempted.filter((other) => other !== sequence);
+    this.#paused = this.#paused.filter((other) => other !== sequence);
     this.#free(sequence);
     this.#queue.leave(sequence);
   }
@@ -105,6 +114,7 @@ export class Scheduler<S extends Sequence> {
 
   /** Returns the chunks of the next pass; none where nothing can run. */
   plan(): Chunk<S>[] {
+    this.#pause();
     this.#admit();
     let chunks = this.#chunks();
     // Prompts alone may have taken all pages without one that could go on.
@@ -113,6 +123,16 @@ export class Scheduler<S extends Sequence> {
       chunks = this.#chunks();
     }
     return chunks;
+  }
+
+  /** Takes sequences out whose readers are behind, and lets those wait for places that caught up. */
+  #pause(): void {
+    const resumed = this.#paused.filter(({ isPaused }) => !isPaused);
+    const paused = this.#running.filter(({ isPaused }) => isPaused);
+    if (paused.length > 0) this.#running = this.#running.filter(({ isPaused }) => !isPaused);
+    if (resumed.length > 0) this.#preempted = [...this.#preempted, ...resumed].sort(byArrival);
+    if (paused.length + resumed.length === 0) return;
+    this.#paused = [...this.#paused.filter(({ isPaused }) => isPaused), ...paused].sort(byArrival);
   }
 
   /** Lets sequences in that find a place and pages: first those put off, then new ones. */
@@ -128,12 +148,17 @@ export class Scheduler<S extends Sequence> {
   /** Takes what shared pages hold; false where the rest finds no room. */
   #begin(sequence: S): boolean {
     const pool = this.#pool;
+    const held = sequence.table.length > 0;
     this.#reuse(sequence);
     const growing = this.#running.map((other) => pool.pagesOf(other.tokens.length + 1) - other.table.length);
     const promised = growing.reduce((sum, pages) => sum + Math.max(0, pages), 0);
     const needed = pool.pagesOf(sequence.tokens.length) - sequence.table.length;
+    if (needed + promised <= pool.available + this.#reclaimable(sequence)) {
+      while (needed + promised > pool.available && this.#reclaim(sequence));
+    }
     if (this.#running.length === 0 || needed + promised <= pool.available) return true;
-    this.#free(sequence);
+    if (held) this.#giveBack(sequence);
+    else this.#free(sequence);
     return false;
   }
 
@@ -188,20 +213,50 @@ export class Scheduler<S extends Sequence> {
     const { pageSize } = this.#pool;
     const end = Math.min(sequence.tokens.length, computed + rows);
     while (table.length * pageSize < end) {
-      const page = this.#pool.take();
+      const page = this.#takePage();
       if (page === null) break;
       table.push(page);
     }
     return Math.min(end, table.length * pageSize) - computed;
   }
 
-  #preempt(sequence: S): void {
-    this.#running = this.#running.filter((other) => other !== sequence);
+  /** Takes a free page, or one of a sequence that does not run; null if there is none. */
+  #takePage(): number | null {
+    let page = this.#pool.take();
+    while (page === null && this.#reclaim()) page = this.#pool.take();
+    return page;
+  }
+
+  /**
+   * Frees the pages of the last to come among the sequences that hold some and do not run, other
+   * than `except`. Returns false if there is none.
+   */
+  #reclaim(except?: S): boolean {
+    const holds = (sequence: S) => sequence !== except && sequence.table.length > 0;
+    const last = this.#paused.findLast(holds) ?? this.#preempted.findLast(holds);
+    if (!last) return false;
+    this.#giveBack(last);
+    return true;
+  }
+
+  /** Counts the pages that `reclaim` would free at most. */
+  #reclaimable(except: S): number {
+    const idle = [...this.#paused, ...this.#preempted].filter((sequence) => sequence !== except);
+    return idle.reduce((sum, { table }) => sum + table.length, 0);
+  }
+
+  /** Frees a sequence's pages: its tokens are computed again. */
+  #giveBack(sequence: S): void {
     this.#free(sequence);
     sequence.preemptions += 1;
+    this.preemptions += 1;
+  }
+
+  #preempt(sequence: S): void {
+    this.#running = this.#running.filter((other) => other !== sequence);
+    this.#giveBack(sequence);
     this.#preempted.push(sequence);
     this.#preempted.sort(byArrival);
-    this.preemptions += 1;
   }
 
   /** Notes that a pass has run: its rows lie in pages, and full pages can be shared. */

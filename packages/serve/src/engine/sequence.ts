@@ -4,6 +4,8 @@ export interface Sequence {
   readonly adapter: string | null;
   /** The version of the adapter; null for the base model. Fixed once the sequence runs. */
   readonly version: string | null;
+  /** True while its reader is behind: it runs in no pass, and its pages may be taken. */
+  readonly isPaused: boolean;
   /** Grows from request to request: the lower came first. */
   readonly arrival: number;
   /** Prompt and new tokens. */

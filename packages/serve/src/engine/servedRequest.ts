@@ -34,7 +34,7 @@ export class ServedRequest implements Sequence {
   readonly settings: RequestSettings;
   /** So many of the likeliest tokens come with each token; null: no log-probabilities. */
   readonly logprobs: number | null;
-  readonly events: EventQueue<ServingEvent> = new EventQueue();
+  readonly events: EventQueue<ServingEvent>;
   computed = 0;
   readonly table: number[] = [];
   cachedTokens = 0;
@@ -52,9 +52,16 @@ export class ServedRequest implements Sequence {
   /** Tokens of the prompt that were given as events. */
   #echoed = 0;
 
-  constructor(request: ServingRequest, settings: RequestSettings, arrival: number, context: RequestContext) {
+  /** `onRoom` is called when its reader, who was behind, has caught up. */
+  constructor(
+    request: ServingRequest,
+    settings: RequestSettings,
+    { arrival, onRoom }: { readonly arrival: number; onRoom(): void },
+    context: RequestContext,
+  ) {
     const { prompt, stops } = settings;
     const { tokenizer } = context;
+    this.events = new EventQueue(onRoom);
     this.id = request.id;
     this.tenant = request.tenant;
     this.adapter = request.adapter;
@@ -73,6 +80,10 @@ export class ServedRequest implements Sequence {
 
   get version(): string | null {
     return this.lease?.version ?? null;
+  }
+
+  get isPaused(): boolean {
+    return this.events.isFull;
   }
 
   get newTokens(): number {

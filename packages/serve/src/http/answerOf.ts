@@ -2,7 +2,7 @@ import type { ServingRequest } from "../api.ts";
 import type { AppContext, AppRequest } from "./appContext.ts";
 import { type ChoiceEvent, type Generation, startGeneration, type Usage } from "./generation.ts";
 import { HttpError } from "./httpError.ts";
-import { sseEvent, sseResponse } from "./sse.ts";
+import { sseEvent, sseResponse } from "./streams/sse.ts";
 
 /** The fields at the top of every answer and of every chunk. */
 export interface AnswerHead {
@@ -58,7 +58,8 @@ export async function answerOf(c: AppRequest, context: AppContext, form: AnswerF
   }
   const { promise, resolve } = Promise.withResolvers<void>();
   log.ended = promise.then(logUsage);
-  return sseResponse(streamed(form, head, generation, asked.includeUsage, resolve), {
+  return sseResponse(c, streamed(form, head, generation, asked.includeUsage, resolve), {
+    sendSeconds: context.limits.sendSeconds,
     onError: (error) => {
       log.error = error;
     },

@@ -64,6 +64,7 @@ export function createApp(options: AppOptions): ServingApp {
     promptTokens: true,
     sequences: true,
     pending: true,
+    sendSeconds: true,
     requestSeconds: true,
   });
   checkOptions<Partial<KeyBudgets>>("createApp: budgets", options.budgets ?? {}, budgetKeys);

@@ -76,6 +76,59 @@ test("a client that takes nothing holds the engine back", async () => {
   leave.abort();
 });
 
+/** Sends a request and never reads the answer. */
+function neverReading(port: number, body: object): () => void {
+  const text = JSON.stringify(body);
+  const socket = connect(port, "127.0.0.1", () => {
+    socket.write(post(`content-length: ${text.length}`) + text);
+    socket.pause();
+  });
+  socket.on("error", () => {});
+  return () => socket.destroy();
+}
+
+test("a connection that reads nothing of a stream is closed, while others are answered", async () => {
+  let given = 0;
+  const engine = new ScriptedEngine();
+  const usual = engine.generate.bind(engine);
+  engine.generate = async function* (request, signal) {
+    if (request.maxNewTokens === 1) return yield* usual(request, signal);
+    this.running.add(request.id);
+    try {
+      yield { type: "started", promptTokens: 1, cachedTokens: 0, version: null };
+      for (; given < 1_000_000; given++) {
+        yield { type: "token", token: 1, text: "word ".repeat(200), prompt: false };
+      }
+    } finally {
+      this.running.delete(request.id);
+    }
+  };
+  const refused: { reason?: string }[] = [];
+  const logger = { info: () => {}, error: () => {}, warn: (fields: object) => void refused.push(fields) };
+  const server = await listening({ engine, logger, limits: { sendSeconds: 0.4 } });
+  const leave = neverReading(server.port, { ...chat, stream: true });
+  await expect.poll(() => engine.running.size).toBe(1);
+  expect((await fetch(server.url + path, request({ ...chat, max_tokens: 1 }))).status).toBe(200);
+  await expect.poll(() => engine.running.size, { timeout: 10_000 }).toBe(0);
+  expect(refused.map(({ reason }) => reason)).toEqual([
+    expect.stringContaining("read nothing of its answer for 0.4 s"),
+  ]);
+  expect(given).toBeLessThan(50_000);
+  // It would wait for the connection.
+  await server.close();
+  leave();
+});
+
+test("a connection that reads nothing of a whole answer is closed", async () => {
+  const large = "x".repeat(64e6);
+  const server = await listen({ fetch: () => new Response(large) }, 0, "127.0.0.1", { sendSeconds: 0.3 });
+  const leave = neverReading(server.port, {});
+  // A client that reads all is not disturbed.
+  expect((await (await fetch(server.url)).text()).length).toBe(large.length);
+  await server.close();
+  leave();
+});
+
 test("a body that is too long is refused while it comes", async () => {
   await using server = await listening({ engine: new ScriptedEngine(), limits: { bodyBytes: 1000 } });
   // The first says how long it is and sends nothing; the other sends 1500 bytes and no end.

@@ -7,6 +7,7 @@ import type { FineTuning, FineTuningLimits } from "./fineTuning.ts";
 import { HttpError } from "./httpError.ts";
 import { pageOf, pageQuery } from "./pages.ts";
 import { readUpload } from "./readUpload.ts";
+import { type PacedSource, pacedBody } from "./streams/pacedBody.ts";
 
 const uploadForm = z
   .object({ file: z.string().openapi({ format: "binary" }), purpose: z.literal("fine-tune") })
@@ -82,18 +83,24 @@ export function addFiles(
     answer: async (c) => {
       const file = await fileOf(c);
       const pieces = files.content(file)[Symbol.asyncIterator]();
-      const source: UnderlyingDefaultSource<Uint8Array> = {
-        pull: async (controller) => {
+      const log = c.get("log");
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // The body of an answer to HEAD is never read.
+      if (c.req.method !== "HEAD") log.ended = promise;
+      const source: PacedSource = {
+        next: async () => {
           const { done, value } = await pieces.next();
-          if (done) controller.close();
-          else controller.enqueue(value);
+          if (done) resolve();
+          return done ? null : value;
         },
-        cancel: async () => {
-          await pieces.return?.(undefined);
+        cancel: (reason) => {
+          if (reason) log.error = reason;
+          resolve();
+          void pieces.return?.(undefined)?.catch(() => undefined);
         },
       };
-      // Nothing is opened before it is read: the body of an answer to HEAD never is.
-      const body = new ReadableStream(source, { highWaterMark: 0 });
+      // The file is opened at the first read.
+      const body = pacedBody(c, context.limits.sendSeconds, source, { highWaterMark: 0 });
       const headers = { "content-type": "application/octet-stream", "content-length": String(file.bytes) };
       return new Response(body, { headers });
     },

@@ -10,6 +10,8 @@ export interface ServingLimits {
   readonly sequences: number;
   /** Sequences that wait or run, of all requests. One more is answered by 429. */
   readonly pending: number;
+  /** Seconds in which a client takes a piece of a stream; else its connection is closed. */
+  readonly sendSeconds: number;
   /** Seconds from a request's body to its last token. */
   readonly requestSeconds: number;
 }
@@ -25,5 +27,6 @@ export const defaultLimits: ServingLimits = {
   bodySeconds: 10,
   sequences: 16,
   pending: 256,
+  sendSeconds: 60,
   requestSeconds: 600,
 };

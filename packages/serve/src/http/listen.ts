@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
+import { defaultLimits, timerMs } from "./limits.ts";
 
 /** A server that listens. */
 export interface Listening {
@@ -25,17 +26,26 @@ const problems: Readonly<Record<string, (port: number, host: string) => string>>
 /**
  * Lets Node listen for an app: by default where this machine alone reaches it. Port 0 is any free
  * one. Throws, with the fix, where the port is taken or the address is not this machine's.
+ * A client that reads nothing of a whole answer for `sendSeconds` (default 60) loses its
+ * connection.
  */
 export async function listen(
   app: { fetch(request: Request): Response | Promise<Response> },
   port: number,
   host: string = "127.0.0.1",
+  { sendSeconds = defaultLimits.sendSeconds }: { readonly sendSeconds?: number } = {},
 ): Promise<Listening> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const server = serve({ fetch: app.fetch, port, hostname: host }, (address) => resolve(address.port)) as Server;
   server.once("error", (error: NodeJS.ErrnoException) => {
     const problem = problems[error.code ?? ""];
     reject(problem ? new Error(problem(port, host), { cause: error }) : error);
+  });
+  server.on("request", (_, answer) => {
+    // Node sets other timeouts once the answer has been sent.
+    answer.once("prefinish", () => {
+      if (!answer.writableFinished) answer.socket?.setTimeout(timerMs(sendSeconds));
+    });
   });
   const bound = await promise;
   const name = host.includes(":") ? `[${host}]` : host;

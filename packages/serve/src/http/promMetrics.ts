@@ -19,6 +19,7 @@ const counts: Readonly<Record<string, readonly [help: string, value: (stats: Ser
 const levels: typeof counts = {
   lowrank_requests_waiting: ["Requests in the queue.", (stats) => stats.waiting],
   lowrank_requests_running: ["Requests in the batch.", (stats) => stats.running],
+  lowrank_requests_paused: ["Requests whose readers are behind.", (stats) => stats.paused],
   lowrank_batch_rows: ["Rows of the last pass.", (stats) => stats.batchRows],
   lowrank_decode_rows: ["Rows of the last pass that decode.", (stats) => stats.decodeRows],
   lowrank_cache_pages: ["Pages of the cache.", (stats) => stats.pages.total],

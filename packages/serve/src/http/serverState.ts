@@ -3,7 +3,7 @@ import { addRoute } from "./addRoute.ts";
 import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { HttpError } from "./httpError.ts";
-import { sseEvent, sseResponse } from "./sse.ts";
+import { sseEvent, sseResponse } from "./streams/sse.ts";
 
 /** Milliseconds in which a living engine says which model it has: it knows it without a pass. */
 const patience = 25;
@@ -62,7 +62,19 @@ export function addServerState(app: ServingApp, context: AppContext): void {
     answer: (c) => {
       const gone = new AbortController();
       const signal = AbortSignal.any([c.req.raw.signal, gone.signal]);
-      return sseResponse(watch(context, c.get("caller"), signal), { onError: () => {}, onCancel: () => gone.abort() });
+      const log = c.get("log");
+      const { promise, resolve } = Promise.withResolvers<void>();
+      log.ended = promise;
+      return sseResponse(c, watch(context, c.get("caller"), signal, resolve), {
+        sendSeconds: context.limits.sendSeconds,
+        onError: (error) => {
+          log.error = error;
+        },
+        onCancel: () => {
+          gone.abort();
+          resolve();
+        },
+      });
     },
   });
 }
@@ -83,19 +95,24 @@ async function* watch(
   context: AppContext,
   caller: Caller,
   signal: AbortSignal,
+  onEnd: () => void,
 ): AsyncGenerator<string, void, undefined> {
-  while (!signal.aborted) {
-    yield sseEvent(visible(await context.engine.stats(), caller));
-    await new Promise<void>((resolve) => {
-      const go = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", go);
-        resolve();
-      };
-      const timer = setTimeout(go, statsInterval);
-      signal.addEventListener("abort", go, { once: true });
-    });
-    if (context.draining.aborted) return;
+  try {
+    while (!signal.aborted) {
+      yield sseEvent(visible(await context.engine.stats(), caller));
+      await new Promise<void>((resolve) => {
+        const go = () => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", go);
+          resolve();
+        };
+        const timer = setTimeout(go, statsInterval);
+        signal.addEventListener("abort", go, { once: true });
+      });
+      if (context.draining.aborted) return;
+    }
+  } finally {
+    onEnd();
   }
 }
 

@@ -135,6 +135,7 @@ export class ScriptedEngine implements ServingEngine {
     return {
       waiting: 0,
       running: requests.length,
+      paused: 0,
       batchRows: requests.length,
       decodeRows: requests.length,
       passes: 7,

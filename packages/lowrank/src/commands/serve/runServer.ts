@@ -37,6 +37,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
       promptTokens: settings["max-prompt-tokens"],
       pending: settings["max-pending"],
       requestSeconds: settings["request-timeout"],
+      sendSeconds: settings["send-timeout"],
     },
     budgets: budgetsOfSettings(settings),
     metrics: promMetrics(),
@@ -52,7 +53,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
         worker.once("exit", () => reject(new Error("the engine's Worker has ended; the lines above may say why")));
       });
       ended.catch(() => {});
-      const server = await listen(app, settings.port, settings.host);
+      const server = await listen(app, settings.port, settings.host, { sendSeconds: settings["send-timeout"] });
       let closed: Promise<void> | undefined;
       try {
         const model = await Promise.race([engine.model(), ended, aborted(signal)]);

@@ -39,6 +39,7 @@ export interface ServeSettings extends BudgetSettings {
   readonly "max-prompt-tokens"?: number;
   readonly "max-pending": number;
   readonly "request-timeout": number;
+  readonly "send-timeout": number;
   readonly "api-keys"?: readonly ApiKey[];
   /** Host names of a server, besides `localhost` and IP addresses. */
   readonly "allowed-hosts"?: readonly string[];
@@ -91,6 +92,7 @@ const settingsSchema = z.strictObject({
   "max-prompt-tokens": count.optional(),
   "max-pending": count.default(256),
   "request-timeout": z.number().gt(0).default(600),
+  "send-timeout": z.number().gt(0).default(60),
   "api-key-file": z.string().optional(),
   "api-keys": keysSchema.optional(),
   "allowed-hosts": z.union([z.string().transform((text) => text.split(",")), z.array(z.string())]).optional(),

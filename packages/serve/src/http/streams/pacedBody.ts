@@ -1,0 +1,67 @@
+import type { AppRequest } from "../appContext.ts";
+import { ReaderWatch } from "./readerWatch.ts";
+
+/** The parts of a body that its client takes at its own pace. */
+export interface PacedSource {
+  /** Returns the next piece, or null at the end. */
+  next(): Promise<Uint8Array | null>;
+  /** Is called once if the client has gone or took nothing, or `next` failed: with the reason. */
+  cancel(reason?: unknown): void;
+}
+
+/**
+ * Makes the body of an answer from pieces. One piece is read ahead, or as many as `strategy` has
+ * room for; the next is read when the client has taken that. A client that takes nothing for
+ * `sendSeconds` loses its connection.
+ */
+export function pacedBody(
+  c: AppRequest,
+  sendSeconds: number,
+  source: PacedSource,
+  strategy: QueuingStrategy<Uint8Array> = {},
+): ReadableStream<Uint8Array> {
+  let ended = false;
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  const cancel = (reason?: unknown) => {
+    watch.end();
+    if (!ended) source.cancel(reason);
+    ended = true;
+  };
+  const watch = new ReaderWatch(sendSeconds, (stalled) => {
+    cancel(stalled);
+    const connection = nodeConnection(c);
+    if (connection) connection.destroy();
+    else controller.error(stalled);
+  });
+  const body: UnderlyingDefaultSource<Uint8Array> = {
+    start(own) {
+      controller = own;
+    },
+    async pull() {
+      watch.take();
+      try {
+        const piece = await source.next();
+        if (ended) return;
+        if (piece !== null) {
+          controller.enqueue(piece);
+          watch.offer();
+          return;
+        }
+        ended = true;
+        watch.end();
+        controller.close();
+      } catch (error) {
+        cancel(error);
+        throw error;
+      }
+    },
+    cancel: () => cancel(),
+  };
+  return new ReadableStream(body, strategy);
+}
+
+/** Returns Node's side of the connection, as `@hono/node-server` gives it; null elsewhere. */
+function nodeConnection(c: AppRequest): { destroy(): unknown } | null {
+  const { outgoing } = (c.env ?? {}) as { readonly outgoing?: { destroy?(): unknown } };
+  return typeof outgoing?.destroy === "function" ? { destroy: () => outgoing.destroy?.() } : null;
+}
