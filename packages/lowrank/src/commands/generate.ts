@@ -15,6 +15,7 @@ import { checkAdaptersExist } from "./checkInputs.ts";
 import { printJson } from "./json.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
+import { stdoutLostSignal } from "./process/guardOutput.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
 import { type SamplingCommandOptions, samplingOptions, samplingSettings } from "./samplingOptions.ts";
 
@@ -90,6 +91,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
     ...samplingSettings(options),
     stop: options.stop,
     maxNewTokens,
+    signal: stdoutLostSignal,
     onToken: () => void newTokens++,
     onText: (piece) => void (options.json || process.stdout.write(piece)),
   });

@@ -1,10 +1,12 @@
 // Builds the index of a data file in a process of its own, whose memory goes away with it.
 import { indexDataset } from "@lowrank/train";
 import type { RecordsOf } from "./indexAside.ts";
+import { guardOutput } from "./process/guardOutput.ts";
 import { findTask } from "./run/tasks/index.ts";
 
 type Order = { path: string; settings: Parameters<typeof indexDataset>[1]; records: RecordsOf };
 
+guardOutput();
 process.once("message", async ({ path, settings, records: { task, labels } }: Order) => {
   const onProgress = (progress: object) => void process.send?.({ progress });
   const form = findTask(task).form(labels);

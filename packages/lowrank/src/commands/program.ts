@@ -12,6 +12,7 @@ import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
 import { planCommand } from "./plan.ts";
 import { pluginOption } from "./plugins.ts";
+import { savesResult } from "./process/lostOutput.ts";
 import { reportCommand } from "./report.ts";
 import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
@@ -52,21 +53,21 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     .showHelpAfterError("(add --help for the options and examples)")
     .addHelpText("after", help);
   for (const command of [
-    trainCommand(),
+    savesResult(trainCommand(), ({ json, dryRun, findLr }) => !json && !dryRun && !findLr),
     generateCommand(),
     chatCommand(),
-    mergeCommand(),
-    convertCommand(),
+    savesResult(mergeCommand(), ({ json }) => !json),
+    savesResult(convertCommand(), ({ json }) => !json),
     reportCommand(),
     infoCommand(),
     inspectCommand(),
     evalCommand(),
     planCommand(),
-    compareCommand(plugins),
-    serveCommand(plugins),
-    workerCommand(plugins),
+    savesResult(compareCommand(plugins), ({ json, output }) => !json && output !== undefined),
+    savesResult(serveCommand(plugins), () => true),
+    savesResult(workerCommand(plugins), ({ failed }) => !failed),
     completionCommand(),
-    sweepCommand(plugins),
+    savesResult(sweepCommand(plugins), ({ json }) => !json),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);

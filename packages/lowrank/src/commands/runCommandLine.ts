@@ -1,8 +1,10 @@
 import { type Command, CommanderError } from "commander";
 import { checkForeignFlags } from "./foreignFlags.ts";
-import { Interrupted } from "./interrupt.ts";
 import { beginJson, printJsonError, wantsJson } from "./json.ts";
 import { loadPlugins, pluginFiles } from "./plugins.ts";
+import { StdoutLost } from "./process/guardOutput.ts";
+import { Interrupted } from "./process/interrupt.ts";
+import { codeOfOutput } from "./process/lostOutput.ts";
 import { createProgram, runFileCommands } from "./program.ts";
 import { reportFailure } from "./reportFailure.ts";
 import { pluginsOf, readRunFile, runFileIn } from "./runFile.ts";
@@ -27,14 +29,16 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     });
     checkForeignFlags(found?.words ?? words, program);
     await program.parseAsync(found?.words ?? words, { from: "user" });
-    return 0;
+    return await codeOfOutput(running);
   } catch (error) {
     // Commander has written its help, the version or what is wrong with the words.
     if (error instanceof CommanderError) {
-      if (json && error.exitCode !== 0) printJsonError(error.message.replace(/^error: /, ""));
+      if (error.exitCode === 0) return codeOfOutput(null);
+      if (json) printJsonError(error.message.replace(/^error: /, ""));
       return error.exitCode;
     }
     if (error instanceof Interrupted) return error.exitCode;
+    if (error instanceof StdoutLost) return codeOfOutput(running);
     const message = reportFailure(error, running);
     if (json) printJsonError(message);
     return 1;

@@ -6,6 +6,7 @@ import { findRate } from "./findRate.ts";
 import { formatSeconds } from "./formatSeconds.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { checkOutput, shellWord } from "./output.ts";
+import { withInterrupt } from "./process/interrupt.ts";
 import { quantizeWords } from "./quantizeOptions.ts";
 import { dryRun } from "./run/dryRun.ts";
 import { digestFiles, digestModel } from "./run/fileDigests.ts";
@@ -62,7 +63,34 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const lossBefore = differs && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const start = await startOf(options, prepared, learner);
   const prompts = await promptsOf(options, prepared);
-  const run = await trainSteps({ options, prepared, learner, prompts, voice, teacher });
+  const note = () => voice.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
+  // Until the results are saved: a signal that comes late must not end the process.
+  const interrupted = await withInterrupt(note, async (signal) => {
+    const run = await trainSteps({ options, prepared, learner, prompts, voice, teacher }, signal);
+    await saveResults({ options, prepared, learner, voice, start, lossBefore, probeLoss }, run);
+    return run.interrupted;
+  });
+  if (interrupted) throw interrupted;
+}
+
+/** The parts of a run whose results are saved. */
+interface FinishedRun {
+  readonly options: TrainCommandOptions;
+  readonly prepared: PreparedRun;
+  readonly learner: Learner;
+  readonly voice: TrainVoice;
+  readonly start: Start;
+  /** The base model's loss before the training. */
+  readonly lossBefore: number;
+  readonly probeLoss: () => Promise<number>;
+}
+
+/** Writes the files of a run's results, and prints its summary. */
+async function saveResults(
+  { options, prepared, learner, voice, start, lossBefore, probeLoss }: FinishedRun,
+  run: TrainedSteps,
+): Promise<void> {
+  const { adapted } = learner;
   const lossAfter = adapted && (await adapted.disableAdapter(probeLoss));
 
   const record = { ...(await recordOf(options, prepared, learner, run, start)), warnings: voice.warnings };
@@ -76,7 +104,6 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   if (verified !== null) voice.say(verified);
   for (const line of nextSteps(options, prepared, learner, files)) voice.say(line);
   voice.result(resultOf(options, record, run, files));
-  if (run.interrupted) throw run.interrupted;
 }
 
 /** Returns what measures the base model on a few examples, so that a change of it is seen. */

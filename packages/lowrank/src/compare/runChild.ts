@@ -1,11 +1,13 @@
 // The process of one run of `lowrank compare`, whose arguments are plugins: a job comes as a
 // message, steps and the outcome go back.
 import { loadPlugins } from "../commands/plugins.ts";
+import { guardOutput } from "../commands/process/guardOutput.ts";
 import type { Job, Message, Outcome } from "./job.ts";
 import { runJob } from "./runJob.ts";
 
 const tell = (message: Message, told: () => void = () => {}) => process.send?.(message, told);
 
+guardOutput();
 // Nobody is left to tell, or all is told.
 process.once("disconnect", () => process.exit());
 

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { bullQueue, type FineTuneJob, type JobState, keepFilled, now } from "@lowrank/serve/jobs";
 import { type JobPlaces, jobPlaces } from "../commands/fineTuning/jobPlaces.ts";
 import { servedNameOf } from "../commands/fineTuning/servedName.ts";
-import { withInterrupt } from "../commands/interrupt.ts";
+import { withInterrupt } from "../commands/process/interrupt.ts";
 import type { Job, Measured, Outcome } from "./job.ts";
 import { keepOutcome, keptOutcomes } from "./keptOutcomes.ts";
 import { measuredKey, optionsOfRun } from "./queuedJob.ts";

@@ -1,5 +1,6 @@
 import { createInterface, type Interface } from "node:readline";
 import { styled } from "../colours.ts";
+import { stdoutLostSignal } from "../process/guardOutput.ts";
 import { reportFailure } from "../reportFailure.ts";
 import { samplingSettings } from "../samplingOptions.ts";
 import type { Turn } from "./conversation.ts";
@@ -60,7 +61,7 @@ export async function converse(state: ChatState, { quiet }: ConverseOptions): Pr
         failures++;
         reportFailure(error);
       }
-      if (interrupts.left) break;
+      if (interrupts.left || stdoutLostSignal.aborted) break;
       if (isTerminal) lines.prompt();
     }
   } finally {
@@ -81,13 +82,13 @@ async function command(text: string, state: ChatState, quiet: boolean): Promise<
 async function turn(text: string, state: ChatState, interrupts: Interrupts, quiet: boolean): Promise<Turn> {
   const { conversation, settings } = state;
   const write = (piece: string) => void (quiet || process.stdout.write(piece));
-  const found = await interrupts.during((signal) =>
+  const found = await interrupts.during((stop) =>
     conversation.answer(text, {
       ...samplingSettings(settings),
       // The turns of one seed are not drawn alike.
       seed: settings.seed + conversation.messages.length,
       maxNewTokens: settings.maxNewTokens,
-      signal,
+      signal: AbortSignal.any([stop, stdoutLostSignal]),
       onText: write,
     }),
   );

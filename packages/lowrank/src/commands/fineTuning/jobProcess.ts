@@ -3,6 +3,7 @@ import { constants, setPriority } from "node:os";
 import { type JobError, type JobKind, JobRefused, JobStopped, type TrainedJob } from "@lowrank/serve/jobs";
 import { measureQueued } from "../../compare/measureQueued.ts";
 import { loadPlugins } from "../plugins.ts";
+import { guardOutput } from "../process/guardOutput.ts";
 import { fineTune, type Order } from "./fineTune.ts";
 
 /** A message to this process. */
@@ -15,6 +16,7 @@ export type JobOutcome =
   | { readonly stopped: true }
   | { readonly failed: string };
 
+guardOutput();
 // Whoever gave the order is gone: another has the job soon, and goes on from its last checkpoint.
 process.once("disconnect", () => process.exit(1));
 // Signals to the whole group are for whoever gave the order, who then says `stop`.

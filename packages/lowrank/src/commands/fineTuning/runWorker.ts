@@ -1,5 +1,5 @@
 import { bullQueue, fineTuneWorker, type JobQueue, keepFilled, retryJob } from "@lowrank/serve/jobs";
-import { withInterrupt } from "../interrupt.ts";
+import { withInterrupt } from "../process/interrupt.ts";
 import type { WorkerCommandOptions } from "../worker.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { servedNameOf } from "./servedName.ts";

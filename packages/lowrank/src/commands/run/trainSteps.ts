@@ -9,9 +9,9 @@ import {
   type TrainerOptions,
   type TrainingResult,
 } from "@lowrank/train";
-import { type Interrupted, withInterrupt } from "../interrupt.ts";
 import type { Learner } from "../learner.ts";
 import { shellWord } from "../output.ts";
+import type { Interrupted } from "../process/interrupt.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import { trainerSettings } from "../trainerFlags.ts";
 import { resumeFailure, withFlags } from "../trainFlags.ts";
@@ -45,12 +45,14 @@ export interface StepsContext {
   readonly teacher: Teacher | null;
 }
 
-/** Trains, and writes a line of measurements for each step, validation and set of answers. */
-export async function trainSteps(context: StepsContext): Promise<TrainedSteps> {
+/**
+ * Trains until the last step, or until `signal` aborts. Writes a line of measurements for each
+ * step, validation and set of answers.
+ */
+export async function trainSteps(context: StepsContext, signal: AbortSignal): Promise<TrainedSteps> {
   const { options, voice } = context;
-  const note = () => voice.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
   try {
-    return await withInterrupt(note, (signal) => train(context, signal));
+    return await train(context, signal);
   } catch (error) {
     throw await withLastCheckpoint(error, options);
   } finally {

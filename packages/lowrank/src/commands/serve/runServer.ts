@@ -5,7 +5,7 @@ import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
 import { pino } from "pino";
 import { startFineTuning } from "../fineTuning/startFineTuning.ts";
-import { withInterrupt } from "../interrupt.ts";
+import { withInterrupt } from "../process/interrupt.ts";
 import { TerminalView } from "../terminalView.ts";
 import { budgetsOfSettings } from "./budgetSettings.ts";
 import { viewLines } from "./liveView.ts";
@@ -26,7 +26,10 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   const draining = new AbortController();
   const served = await startFineTuning(settings, plugins, logger);
   const script = new URL(`./engineWorker${import.meta.filename.slice(-3)}`, import.meta.url);
-  const worker = new Worker(script, { workerData: { settings, plugins } });
+  const worker = new Worker(script, { workerData: { settings, plugins }, stdout: true, stderr: true });
+  // Node's own forwarding ends at the first write that fails, and then keeps all text in memory.
+  worker.stdout.on("data", (text) => process.stdout.write(text));
+  worker.stderr.on("data", (text) => process.stderr.write(text));
   const engine = connectEngine(worker);
   const app = createApp({
     engine,

@@ -1,9 +1,12 @@
 import { constants } from "node:os";
 
-/** Signals at which a command ends what it does in good order. */
+/** Signals that ask a command to stop in good order. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** The end of a command that was asked to stop, and did so in good order. */
+/** Milliseconds within which a second SIGINT is the same Ctrl-C: npm and pnpm send theirs too. */
+const sameKeyMs = 500;
+
+/** The end of a command that a signal stopped in good order. */
 export class Interrupted extends Error {
   /** 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. */
   readonly exitCode: number;
@@ -15,15 +18,23 @@ export class Interrupted extends Error {
 }
 
 /**
- * Runs `work` with a signal that Ctrl-C, SIGTERM or SIGHUP aborts; its reason is then an
- * `Interrupted`. The second time it ends the process as ever.
+ * Runs `work` with an abort signal, which the first Ctrl-C, SIGTERM or SIGHUP aborts with an
+ * `Interrupted` as its reason. Later signals are ignored until `work` has ended, since a terminal
+ * that closes sends several. Only a later Ctrl-C ends the process at once.
  */
 export async function withInterrupt<T>(onInterrupt: () => void, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
+  let stoppedAt = 0;
   const stop = (signal: NodeJS.Signals) => {
+    if (!controller.signal.aborted) {
+      stoppedAt = performance.now();
+      controller.abort(new Interrupted(signal));
+      onInterrupt();
+      return;
+    }
+    if (signal !== "SIGINT" || performance.now() - stoppedAt < sameKeyMs) return;
     restore();
-    onInterrupt();
-    controller.abort(new Interrupted(signal));
+    process.kill(process.pid, signal);
   };
   const restore = () => {
     for (const signal of signals) process.off(signal, stop);

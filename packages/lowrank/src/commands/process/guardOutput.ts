@@ -1,0 +1,90 @@
+import { writeSync } from "node:fs";
+import { Socket } from "node:net";
+
+/** The writes to a stream that failed. */
+export interface LostWrites {
+  readonly count: number;
+  /** The code of the first failure: EPIPE, EIO, ENOSPC. */
+  readonly code: string;
+}
+
+/** A standard stream of this process. */
+export type OutputName = "stdout" | "stderr";
+
+const lost: Record<OutputName, LostWrites | null> = { stdout: null, stderr: null };
+const stdoutLost = new AbortController();
+
+/** The end of work whose only result is text on stdout, which cannot be written. */
+export class StdoutLost extends Error {}
+
+/** Aborts at the first write to stdout that fails, with a `StdoutLost` as its reason. */
+export const stdoutLostSignal: AbortSignal = stdoutLost.signal;
+
+/** Returns the failed writes to stdout or stderr; null if none has failed. */
+export function lostWrites(name: OutputName): LostWrites | null {
+  return lost[name];
+}
+
+/**
+ * Makes stdout and stderr drop what cannot be written (a closed terminal, a reader that has ended,
+ * a full disk) and count it. Without this, the first failed write ends the process. Files are
+ * tried again at the next write, since a disk may get room.
+ */
+export function guardOutput(): void {
+  for (const name of ["stdout", "stderr"] as const) {
+    const stream = process[name];
+    const count = (error: unknown) => {
+      const { code = "EIO" } = error as NodeJS.ErrnoException;
+      lost[name] = { count: (lost[name]?.count ?? 0) + 1, code: lost[name]?.code ?? code };
+      if (name === "stdout") stdoutLost.abort(new StdoutLost("stdout cannot be written to"));
+    };
+    // Each write's callback has its error too.
+    stream.on("error", () => {});
+    stream.write = stream instanceof Socket ? socketWriter(stream, count) : fileWriter(stream, count);
+  }
+}
+
+type Write = NodeJS.WriteStream["write"];
+type Written = (error?: Error | null) => void;
+
+/** Writes to a terminal or a pipe, and reports each failure. */
+function socketWriter(stream: NodeJS.WriteStream, onError: (error: unknown) => void): Write {
+  const write = stream.write.bind(stream);
+  return (chunk: string | Uint8Array, ...rest: unknown[]) => {
+    const [encoding, written] = parametersOf(rest);
+    return write(chunk, encoding, (error) => {
+      if (error) onError(error);
+      written?.(error);
+    });
+  };
+}
+
+/**
+ * Writes to a file. Node's own stream drops the rest of a write for which the disk has only a part
+ * of the room.
+ */
+function fileWriter({ fd }: { readonly fd: number }, onError: (error: unknown) => void): Write {
+  let isTorn = false;
+  return (chunk: string | Uint8Array, ...rest: unknown[]) => {
+    const [encoding, written] = parametersOf(rest);
+    const text = isTorn && typeof chunk === "string" ? `\n${chunk}` : chunk;
+    const bytes = typeof text === "string" ? Buffer.from(text, encoding) : text;
+    let done = 0;
+    try {
+      while (done < bytes.length) done += writeSync(fd, bytes, done);
+      isTorn = false;
+    } catch (error) {
+      isTorn ||= done > 0;
+      onError(error);
+    }
+    if (written) process.nextTick(written);
+    return true;
+  };
+}
+
+/** The optional parameters of `stream.write`: encoding, callback. */
+function parametersOf(rest: readonly unknown[]): [BufferEncoding | undefined, Written | undefined] {
+  const encoding = rest.find((value) => typeof value === "string");
+  const written = rest.find((value) => typeof value === "function");
+  return [encoding as BufferEncoding | undefined, written as Written | undefined];
+}

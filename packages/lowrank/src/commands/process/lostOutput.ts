@@ -1,0 +1,43 @@
+import type { Command, OptionValues } from "commander";
+import { styled } from "../colours.ts";
+import { type LostWrites, lostWrites } from "./guardOutput.ts";
+
+/** Commands whose results are in files or folders, by a test of their options. */
+const savingCommands = new WeakMap<Command, (options: OptionValues) => boolean>();
+
+/**
+ * Marks a command whose result is in a file or folder, and not on stdout, if `saves` returns true
+ * for its options. Lines on stdout that are lost then do not make the command fail.
+ */
+export function savesResult(command: Command, saves: (options: OptionValues) => boolean): Command {
+  savingCommands.set(command, saves);
+  return command;
+}
+
+/** The exit code of a process that SIGPIPE ends, which shells expect of `command | head -1`. */
+const pipeClosed = 141;
+
+/**
+ * Returns the exit code of a command that succeeded: 0 if its result has been written. If its
+ * result was for stdout and could not be written there, returns 141 without a message for a pipe
+ * whose reader has ended, and otherwise 1 with an error on stderr.
+ */
+export async function codeOfOutput(command: Command | null): Promise<number> {
+  // A pipe reports a failed write after the write has returned.
+  await new Promise((resolve) => setImmediate(resolve));
+  const lost = lostWrites("stdout");
+  if (lost === null) return 0;
+  const saves = command && savingCommands.get(command);
+  if (command && saves?.(command.opts())) {
+    console.error(`warning: ${describeLost(lost)}; the results are saved`);
+    return 0;
+  }
+  if (lost.code === "EPIPE") return pipeClosed;
+  const advice = lost.code === "ENOSPC" ? "make room, or write to another disk" : "write to a file or a pipe";
+  console.error(`${styled("red", "error:", process.stderr)} ${describeLost(lost)}; ${advice}`);
+  return 1;
+}
+
+function describeLost({ count, code }: LostWrites): string {
+  return `stdout: ${count} ${count === 1 ? "write has" : "writes have"} failed (${code})`;
+}
