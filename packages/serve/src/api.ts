@@ -1,8 +1,21 @@
-/** A prompt: token ids, a text, or a chat for the model's template. */
+/** A chat for the model's template. */
+export interface ChatPrompt {
+  readonly messages: readonly { readonly role: string; readonly content: string; readonly name?: string }[];
+  /** Ends the prompt with the opening of an assistant turn. Default: not `continueFinalMessage`. */
+  readonly addGenerationPrompt?: boolean;
+  /** Ends the prompt after the last message's text, which the model then continues. Default false. */
+  readonly continueFinalMessage?: boolean;
+  /** Adds the tokenizer's special tokens to those that the template writes. Default false. */
+  readonly addSpecialTokens?: boolean;
+  /** Further variables of the template. */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
+}
+
+/** A prompt: token ids, a text, or a chat. `addSpecialTokens` of a text is true by default. */
 export type ServingPrompt =
   | { readonly tokens: readonly number[] }
-  | { readonly text: string }
-  | { readonly messages: readonly { readonly role: string; readonly content: string }[] };
+  | { readonly text: string; readonly addSpecialTokens?: boolean }
+  | ChatPrompt;
 
 /** The way the next tokens are chosen; a temperature of 0 takes the likeliest. */
 export interface SamplingSettings {
@@ -19,6 +32,13 @@ export interface SamplingSettings {
   readonly presencePenalty?: number;
   /** Is added to the logit of each token named. */
   readonly logitBias?: Readonly<Record<number, number>>;
+  /**
+   * Texts that may not come in the new text: the token that would complete one is forbidden. Each is
+   * also forbidden after a space if it then has as many tokens, as in vLLM.
+   */
+  readonly badWords?: readonly string[];
+  /** The only tokens that may come. Default: all. */
+  readonly allowedTokenIds?: readonly number[];
 }
 
 /** One sequence to be generated. */
@@ -37,12 +57,33 @@ export interface ServingRequest {
   readonly sampling: SamplingSettings;
   /** Texts or token ids at which the sequence ends; they are not in the text. */
   readonly stop?: readonly (string | readonly number[])[];
+  /** Tokens at which the sequence ends, besides the model's end-of-sequence tokens. */
+  readonly stopTokenIds?: readonly number[];
+  /** The text ends with the stop text, or the stop token's text. Default false. */
+  readonly includeStop?: boolean;
+  /** Leaves special tokens out of the text. Default true. */
+  readonly skipSpecialTokens?: boolean;
   /** Goes on past the model's end-of-sequence tokens. */
   readonly ignoreEos?: boolean;
+  /** No stop ends the sequence before it has so many new tokens. Default 0. */
+  readonly minTokens?: number;
   /** Gives with each token its log-probability and those of so many of the likeliest. */
   readonly logprobs?: number;
   /** Gives the prompt's tokens too, with log-probabilities where `logprobs` is set. */
   readonly echo?: boolean;
+  /**
+   * Gives the prompt's tokens with log-probabilities and ranks, and so many of the likeliest at each
+   * place; -1: all tokens.
+   */
+  readonly promptLogprobs?: number;
+  /** Gives the prompt's token ids in the first event. Default false. */
+  readonly returnPromptTokens?: boolean;
+  /** Keeps so many tokens of the prompt; -1: as many as leave room for `maxNewTokens`. Default: all. */
+  readonly truncatePromptTokens?: number;
+  /** The end of the prompt from which tokens are cut. Default "left": the last tokens are kept. */
+  readonly truncationSide?: "left" | "right";
+  /** Among waiting requests of its tenant, the lowest goes first. Default 0. */
+  readonly priority?: number;
 }
 
 /** A token's log-probability in nats, before temperature and truncation. */
@@ -53,6 +94,8 @@ export interface TokenLogprob {
   readonly bytes: readonly number[];
   /** Null for a prompt's first token. */
   readonly logprob: number | null;
+  /** 1 for the likeliest token of its place. Given where `promptLogprobs` is set. */
+  readonly rank?: number;
 }
 
 /** A step in a request's life, in order: started, tokens, finished. A failure rejects instead. */
@@ -62,6 +105,10 @@ export type ServingEvent =
       readonly promptTokens: number;
       readonly cachedTokens: number;
       readonly version: string | null;
+      /** The prompt's token ids, if `returnPromptTokens` is set. */
+      readonly promptTokenIds?: readonly number[];
+      /** Seconds from the request's arrival to its first pass. */
+      readonly queueSeconds?: number;
     }
   | {
       readonly type: "token";
@@ -75,6 +122,8 @@ export type ServingEvent =
   | {
       readonly type: "finished";
       readonly reason: "stop" | "length";
+      /** The stop text or stop token that ended it; null for the model's own end-of-sequence tokens. */
+      readonly stopReason?: string | number | null;
       readonly promptTokens: number;
       readonly newTokens: number;
       readonly cachedTokens: number;

@@ -2,26 +2,32 @@
  * Passes items on, one by one, until the first of several stops is complete. Items that may turn
  * out to be a part of a stop are held back.
  */
-export class Holdback<T> {
-  readonly #stops: readonly ArrayLike<T>[];
+export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
+  readonly #stops: readonly S[];
+  readonly #includeStop: boolean;
   #held: T[] = [];
-  /** True once a stop is complete; nothing passes any more. */
-  stopped = false;
+  /** The stop that is complete, the longest of several; nothing passes any more. Null before. */
+  found: S | null = null;
 
-  constructor(stops: readonly ArrayLike<T>[]) {
+  /** With `includeStop`, the items of the complete stop pass too. */
+  constructor(stops: readonly S[], { includeStop = false }: { readonly includeStop?: boolean } = {}) {
     this.#stops = stops;
+    this.#includeStop = includeStop;
   }
 
-  /** The items that this one lets pass; none of a stop. */
-  push(item: T): T[] {
+  /** True once a stop is complete. */
+  get stopped(): boolean {
+    return this.found !== null;
+  }
+
+  /** The items that this one lets pass. No stop ends with an item that `mayStop` is false for. */
+  push(item: T, mayStop = true): T[] {
     if (this.stopped) return [];
     this.#held.push(item);
-    const complete = Math.max(
-      0,
-      ...this.#stops.filter((stop) => this.#endsWith(stop, stop.length)).map((s) => s.length),
-    );
-    this.stopped = complete > 0;
-    return this.#held.splice(0, this.#held.length - (complete || this.#begun()));
+    const complete = mayStop ? this.#stops.filter((stop) => this.#endsWith(stop, stop.length)) : [];
+    for (const stop of complete) if (stop.length > (this.found?.length ?? 0)) this.found = stop;
+    const kept = this.found ? (this.#includeStop ? 0 : this.found.length) : this.#begun();
+    return this.#held.splice(0, this.#held.length - kept);
   }
 
   /** The items still held back: call it once, at the end. */

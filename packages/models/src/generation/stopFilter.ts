@@ -4,8 +4,8 @@ import type { Stops } from "./stops.ts";
 
 /** Returns a filter that looks for these stops in one sequence. */
 export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {
-  const tokens = new Holdback(sequences);
-  const units = new Holdback(texts);
+  const tokens = new Holdback<number>(sequences);
+  const units = new Holdback<string>(texts);
   const longest = Math.max(1, ...kept.map((stop) => stop.length));
   /** The end of the text that has passed, in which a stop that stays may begin. */
   let tail = "";

@@ -1,5 +1,6 @@
 import type { ChatMessage } from "../tokenizer/chatTemplate.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { continuedChat } from "./continuedChat.ts";
 
 /** A text, the ids of one, or a chat that the model is to answer. */
 export type TextPrompt = string | readonly number[] | readonly ChatMessage[];
@@ -23,15 +24,10 @@ function isChat(prompt: readonly number[] | readonly ChatMessage[]): prompt is r
 
 /** A chat up to where the assistant's answer begins, or goes on if the chat ends in one. */
 async function chatText(messages: readonly ChatMessage[], tokenizer: Tokenizer): Promise<string> {
-  const { role, content } = messages[messages.length - 1];
-  if (role !== "assistant") return tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });
-  const text = await tokenizer.applyChatTemplate(messages);
-  const last = content.trim();
-  const at = text.lastIndexOf(last);
-  if (at < 0) {
-    throw new Error(
-      `${tokenizer.label}: its chat template leaves out the assistant's last message, so that it cannot go on`,
-    );
+  const last = messages[messages.length - 1];
+  if (last.role === "assistant") {
+    // A model rarely continues after a space: most tokens begin with one.
+    return continuedChat([...messages.slice(0, -1), { ...last, content: last.content.trimEnd() }], tokenizer);
   }
-  return text.slice(0, at + last.length);
+  return tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });
 }

@@ -13,7 +13,7 @@ import {
 } from "../api.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers.ts";
 import { ModelAdapters } from "../engine/modelAdapters.ts";
-import { readPrompt } from "../engine/readRequest.ts";
+import { readPrompt } from "../engine/readPrompt.ts";
 import { Turnstile } from "../engine/turnstile.ts";
 import type { EmbeddingEngineOptions, EmbeddingSettings } from "./embeddingOptions.ts";
 import { embedTexts, paddedLength } from "./embedTexts.ts";

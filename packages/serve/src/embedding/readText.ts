@@ -1,6 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
 import { type EmbedOptions, ServingError } from "../api.ts";
-import { readPrompt } from "../engine/readRequest.ts";
+import { readPrompt } from "../engine/readPrompt.ts";
 import type { EmbeddingSettings } from "./embeddingOptions.ts";
 
 /** The model's side of reading a text. */

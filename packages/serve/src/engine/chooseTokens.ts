@@ -8,8 +8,10 @@ import {
   reshape,
   sampleTokens,
   slice,
+  sum,
   type Tensor,
   tensor,
+  to,
   topk,
 } from "@lowrank/core";
 import type { SamplingSettings } from "../api.ts";
@@ -66,13 +68,17 @@ function chooseOne(logits: Tensor, { sampling, index, edits }: Choice): Tensor {
 export interface LogprobTensors {
   readonly ofTokens: Tensor;
   readonly top: readonly [values: Tensor, tokens: Tensor] | null;
+  /** The tokens at least as likely as each of `ofTokens`, f32 [m]: its rank. */
+  readonly ranks: Tensor | null;
 }
 
 /** Log-probabilities by logits f32 [m, V], of `tokens` i32 [m] and of the k likeliest. */
-export function logprobsOf(logits: Tensor, tokens: Tensor, k: number): LogprobTensors {
+export function logprobsOf(logits: Tensor, tokens: Tensor, k: number, withRanks: boolean): LogprobTensors {
   const all = logSoftmax(logits, { dim: 1 });
-  const ofTokens = reshape(gather(all, reshape(tokens, [-1, 1]), { dim: 1 }), [-1]);
-  if (k === 0) return { ofTokens, top: null };
+  const column = gather(all, reshape(tokens, [-1, 1]), { dim: 1 });
+  const ofTokens = reshape(column, [-1]);
+  const ranks = withRanks ? sum(to(all.ge(column), { dtype: "f32" }), { dim: 1 }) : null;
+  if (k === 0) return { ofTokens, top: null, ranks };
   const [values, likeliest] = topk(all, k, { dim: 1 });
-  return { ofTokens, top: [values, likeliest] };
+  return { ofTokens, top: [values, likeliest], ranks };
 }

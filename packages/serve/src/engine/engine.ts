@@ -20,7 +20,8 @@ import { checkBackend } from "./checkBackend.ts";
 import { type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
 import { type ChunkResult, PassRunner } from "./passRunner.ts";
-import { readPrompt, readSettings } from "./readRequest.ts";
+import { readPrompt, truncated } from "./readPrompt.ts";
+import { readSettings } from "./readSettings.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Chunk } from "./sequence.ts";
 import { type RequestContext, ServedRequest } from "./servedRequest.ts";
@@ -133,10 +134,11 @@ export class Engine implements ServingEngine {
   async #submit(request: ServingRequest): Promise<ServedRequest> {
     this.#checkOpen();
     if (request.adapter !== null && !this.#adapters) throw unknownModel(request.adapter);
-    this.#textLength.check(request.prompt);
-    const prompt = await this.#readPrompt(request.prompt);
+    // A prompt that is cut afterwards may be longer.
+    if (request.truncatePromptTokens === undefined) this.#textLength.check(request.prompt);
+    const prompt = truncated(await this.#readPrompt(request.prompt), request, this.#sizes.maxModelLen);
     const limits = { ...this.#sizes, vocabSize: this.#model.vocabSize };
-    const settings = await readSettings(request, prompt, limits);
+    const settings = await readSettings(request, prompt, limits, this.#context);
     this.#checkOpen();
     const { maxQueue } = this.#sizes;
     if (this.#scheduler.waiting >= maxQueue) {
@@ -214,6 +216,8 @@ export class Engine implements ServingEngine {
 
   async #pass(chunks: readonly Chunk<ServedRequest>[]): Promise<void> {
     let results: ChunkResult[];
+    const now = performance.now();
+    for (const { sequence } of chunks) if (Number.isNaN(sequence.admittedAt)) sequence.admittedAt = now;
     try {
       results = await this.#runner.run(chunks);
     } catch (error) {

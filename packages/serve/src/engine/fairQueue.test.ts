@@ -94,3 +94,29 @@ test("a request that leaves is not taken, and nothing is kept of those that ende
   queue.push(request("b", 4));
   expect(taken(queue, 2)).toEqual(["a", "b"]);
 });
+
+test("a tenant's lowest priority goes first over all its adapters, and takes no turn of another tenant", () => {
+  const queue = new FairQueue<ReturnType<typeof request> & { priority?: number }>();
+  const push = (adapter: string, number: number, priority?: number, tenant = "t") => {
+    queue.push({ ...request(adapter, number, tenant), priority });
+  };
+  push("a", 0);
+  push("a", 1, 5);
+  push("a", 2, -1);
+  push("b", 3, -1);
+  push("b", 4, 0);
+  push("a", 5, -1);
+  push("c", 6, 100, "other");
+  push("c", 7, 100, "other");
+  const order = Array.from({ length: 8 }, () => {
+    const next = queue.take(all)!;
+    queue.charge(next, turn);
+    return next;
+  });
+  const own = order.filter(({ tenant }) => tenant === "t");
+  expect(own.map(({ priority = 0 }) => priority)).toEqual([-1, -1, -1, 0, 0, 5]);
+  expect(own.filter(({ adapter, priority }) => adapter === "a" && priority === -1).map((r) => r.number)).toEqual([
+    2, 5,
+  ]);
+  expect(order.slice(0, 4).filter(({ tenant }) => tenant === "other").length).toBe(2);
+});

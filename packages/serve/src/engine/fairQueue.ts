@@ -2,6 +2,8 @@
 export interface Queued {
   readonly tenant: string;
   readonly adapter: string | null;
+  /** Among the requests of its tenant, the lowest is taken first. Default 0. */
+  readonly priority?: number;
 }
 
 /** The turns of one tenant, or of one adapter of a tenant. */
@@ -30,7 +32,8 @@ const [tenantTurn, adapterTurn] = [256, 1024];
 /**
  * Requests that wait, served by deficit round robin (Shreedhar and Varghese 1996): tenants take
  * turns, and a tenant's adapters among themselves, by tokens served. Requests of one adapter come
- * in the order of their arrival. Every share's turn comes, so none starves.
+ * in the order of their arrival. Every share's turn comes, so none starves. A tenant's requests of
+ * lower priority values are taken before its others; they take nothing from other tenants.
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();
@@ -43,7 +46,7 @@ export class FairQueue<T extends Queued> {
     return this.#size;
   }
 
-  /** Adds a request behind those of its adapter. `leave` must follow when it ends. */
+  /** Adds a request behind those of its adapter and priority. `leave` must follow when it ends. */
   push(request: T): void {
     let tenant = this.#tenants.get(request.tenant);
     if (!tenant) {
@@ -57,7 +60,8 @@ export class FairQueue<T extends Queued> {
       tenant.adapters.set(key, adapter);
     }
     this.#shares.set(request, { tenant, adapter });
-    adapter.waiting.push(request);
+    const behind = adapter.waiting.findLastIndex((other) => priorityOf(other) <= priorityOf(request));
+    adapter.waiting.splice(behind + 1, 0, request);
     adapter.requests += 1;
     tenant.requests += 1;
     this.#size += 1;
@@ -67,7 +71,11 @@ export class FairQueue<T extends Queued> {
   take(may: (request: T) => boolean): T | null {
     const next = (adapter: AdapterShare<T>) => adapter.waiting.length > 0 && may(adapter.waiting[0]);
     const tenant = turnOf(this.#tenants, tenantTurn, ({ adapters }) => [...adapters.values()].some(next));
-    const adapter = tenant && turnOf(tenant.adapters, adapterTurn, next);
+    if (!tenant) return null;
+    const able = [...tenant.adapters.values()].filter(next);
+    const first = Math.min(...able.map(({ waiting }) => priorityOf(waiting[0])));
+    const isFirst = (adapter: AdapterShare<T>) => next(adapter) && priorityOf(adapter.waiting[0]) === first;
+    const adapter = turnOf(tenant.adapters, adapterTurn, isFirst);
     if (!adapter) return null;
     this.#size -= 1;
     return adapter.waiting.shift()!;
@@ -97,6 +105,10 @@ export class FairQueue<T extends Queued> {
     if (adapter.requests === 0) tenant.adapters.delete(keyOf(request));
     if (tenant.requests === 0) this.#tenants.delete(request.tenant);
   }
+}
+
+function priorityOf({ priority = 0 }: Queued): number {
+  return priority;
 }
 
 /** The base model is a share beside the adapters; no adapter's key is empty. */

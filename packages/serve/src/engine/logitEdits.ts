@@ -1,22 +1,28 @@
-import { add, type Backend, keep, type Tensor, tensor } from "@lowrank/core";
+import { add, type Backend, keep, scatterAdd, type Tensor, tensor, where, zeros } from "@lowrank/core";
 import { Penalties } from "@lowrank/models/generation";
 import type { SamplingSettings } from "../api.ts";
-import { penaltiesOf } from "./readRequest.ts";
+import { penaltiesOf, type RequestSettings } from "./readSettings.ts";
+import { anyBans, type BanSettings, bannedAfter } from "./tokenBans.ts";
 
-/** Changes the logits of one request before a token is chosen: its biases, then penalties. */
+/**
+ * Changes the logits of one request before a token is chosen: its biases and allowed tokens, then
+ * penalties, then tokens that are forbidden at this place.
+ */
 export class LogitEdits implements Disposable {
   readonly #bias: Tensor | null;
   readonly #penalties: Penalties;
   readonly #backend: Backend;
+  readonly #bans: BanSettings;
+  readonly #newTokens: number[] = [];
 
   /** Counts the prompt. */
   constructor(
-    sampling: SamplingSettings,
-    prompt: readonly number[],
+    { sampling, prompt, bans }: RequestSettings,
     { vocabSize, backend }: { readonly vocabSize: number; readonly backend: Backend },
   ) {
     this.#backend = backend;
-    this.#bias = biasRow(sampling.logitBias ?? {}, vocabSize, backend);
+    this.#bans = bans;
+    this.#bias = biasRow(sampling, vocabSize, backend);
     this.#penalties = new Penalties(penaltiesOf(sampling), [1, vocabSize], backend);
     if (!this.#penalties.any) return;
     using ids = tensor(Int32Array.from(prompt), { shape: [1, prompt.length], backend });
@@ -25,21 +31,28 @@ export class LogitEdits implements Disposable {
   }
 
   /** True for settings that change logits. */
-  static needed(sampling: SamplingSettings): boolean {
+  static needed({ sampling, bans }: RequestSettings): boolean {
     const { repetitionPenalty, frequencyPenalty, presencePenalty } = penaltiesOf(sampling);
-    const { logitBias = {} } = sampling;
-    return (
-      repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0 || Object.keys(logitBias).length > 0
-    );
+    const { logitBias = {}, allowedTokenIds } = sampling;
+    if (allowedTokenIds !== undefined || anyBans(bans) || Object.keys(logitBias).length > 0) return true;
+    return repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
   }
 
   /** The logits f32 [1, V] to choose from. */
   apply(logits: Tensor): Tensor {
-    return this.#penalties.apply(this.#bias ? add(logits, this.#bias) : logits);
+    const penalised = this.#penalties.apply(this.#bias ? add(logits, this.#bias) : logits);
+    const banned = [...bannedAfter(this.#newTokens, this.#bans)];
+    if (banned.length === 0) return penalised;
+    const backend = this.#backend;
+    const ids = tensor(Int32Array.from(banned), { shape: [1, banned.length], backend });
+    const ones = tensor(new Float32Array(banned.length).fill(1), { shape: [1, banned.length], backend });
+    const marks = scatterAdd(zeros([...logits.shape], { backend }), ids, ones, { dim: 1 });
+    return where(marks.gt(0), -Infinity, penalised);
   }
 
   /** Counts a new token. */
   count(token: number): void {
+    this.#newTokens.push(token);
     if (!this.#penalties.any) return;
     using ids = tensor(Int32Array.of(token), { shape: [1, 1], backend: this.#backend });
     using mask = tensor(Uint8Array.of(1), { shape: [1, 1], backend: this.#backend });
@@ -56,10 +69,16 @@ export class LogitEdits implements Disposable {
   }
 }
 
-function biasRow(biases: Readonly<Record<number, number>>, vocabSize: number, backend: Backend): Tensor | null {
-  const entries = Object.entries(biases);
-  if (entries.length === 0) return null;
-  const row = new Float32Array(vocabSize);
-  for (const [token, bias] of entries) row[Number(token)] = bias;
+/** Returns what is added to the logits f32 [1, V]; -Infinity for tokens that are not allowed. */
+function biasRow(
+  { logitBias = {}, allowedTokenIds }: SamplingSettings,
+  vocabSize: number,
+  backend: Backend,
+): Tensor | null {
+  const entries = Object.entries(logitBias);
+  if (entries.length === 0 && allowedTokenIds === undefined) return null;
+  const row = new Float32Array(vocabSize).fill(allowedTokenIds === undefined ? 0 : -Infinity);
+  for (const token of allowedTokenIds ?? []) row[token] = 0;
+  for (const [token, bias] of entries) row[Number(token)] += bias;
   return keep(tensor(row, { shape: [1, vocabSize], backend }));
 }

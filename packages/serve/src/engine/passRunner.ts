@@ -103,12 +103,13 @@ export class PassRunner {
       ...(tokens && ofNext.length > 0 ? [rowsOf(tokens, ofNext)] : []),
       ...(ofPrompt.length > 0 ? [tensor(Int32Array.from(ofPrompt))] : []),
     ];
-    const most = Math.max(...asked.map(({ chunk }) => chunk.sequence.logprobs ?? 0));
+    const most = Math.max(...asked.map((row) => likeliestOf(row) ?? 0));
+    const withRanks = asked.some(({ chunk }) => chunk.sequence.settings.promptLogprobs !== null);
     const rows = rowsOf(
       logits,
       asked.map((row) => wanted.indexOf(row)),
     );
-    return logprobsOf(rows, parts.length === 1 ? parts[0] : cat(parts, { dim: 0 }), most);
+    return logprobsOf(rows, parts.length === 1 ? parts[0] : cat(parts, { dim: 0 }), most, withRanks);
   }
 
   async #read(
@@ -117,18 +118,18 @@ export class PassRunner {
     { logits, tokens, logprobs }: PassTensors,
   ): Promise<ChunkResult[]> {
     if (!tokens && !logprobs) await sync(this.#model.backend);
-    const [chosen, ofTokens, values, likeliest] = await Promise.all(
-      [tokens, logprobs?.ofTokens, logprobs?.top?.[0], logprobs?.top?.[1]].map((t) => t?.data()),
+    const [chosen, ofTokens, values, likeliest, ranks] = await Promise.all(
+      [tokens, logprobs?.ofTokens, logprobs?.top?.[0], logprobs?.top?.[1], logprobs?.ranks].map((t) => t?.data()),
     );
     const asked = withLogprobs(wanted);
     const rowOf = (wantedRow: WantedRow): RowLogprobs | null => {
       const at = asked.indexOf(wantedRow);
       if (at < 0 || !ofTokens) return null;
       const k = logprobs?.top?.[0].shape[1] ?? 0;
-      const top = Array.from({ length: wantedRow.chunk.sequence.logprobs ?? 0 }, (_, i) => {
+      const top = Array.from({ length: likeliestOf(wantedRow) ?? 0 }, (_, i) => {
         return { token: likeliest![at * k + i] as number, logprob: values![at * k + i] as number };
       });
-      return { logprob: ofTokens[at] as number, top };
+      return { logprob: ofTokens[at] as number, rank: (ranks?.[at] as number | undefined) ?? null, top };
     };
     const next = wanted.filter(({ position }) => position === null);
     const places = new Map(next.map(({ chunk }, at) => [chunk, at]));
@@ -156,7 +157,7 @@ interface PassTensors {
 }
 
 function tensorsOf({ logits, tokens, logprobs }: PassTensors): Tensor[] {
-  const all = [logits, tokens, logprobs?.ofTokens, ...(logprobs?.top ?? [])];
+  const all = [logits, tokens, logprobs?.ofTokens, ...(logprobs?.top ?? []), logprobs?.ranks];
   return all.filter((tensor) => tensor !== null && tensor !== undefined);
 }
 
@@ -169,13 +170,19 @@ async function reason(logits: Tensor, row: number): Promise<Error> {
   } catch (error) {
     return error as Error;
   }
-  const what = "no token is left after the request's logit biases and penalties; give milder ones";
-  return new ServingError("invalid_request", what, "logit_bias");
+  const what =
+    "no token is left after the request's logit_bias, penalties, bad_words, allowed_token_ids and min_tokens";
+  return new ServingError("invalid_request", `${what}; give milder ones`, "logit_bias");
+}
+
+/** The number of likeliest tokens that a row gives; null for a row without log-probabilities. */
+function likeliestOf({ chunk: { sequence }, position }: WantedRow): number | null {
+  return position === null ? sequence.logprobs : sequence.promptLogprobs;
 }
 
 /** The rows whose log-probabilities are asked for: those of next tokens, then those of prompts. */
 function withLogprobs(wanted: readonly WantedRow[]): WantedRow[] {
-  const asked = wanted.filter(({ chunk }) => chunk.sequence.logprobs !== null);
+  const asked = wanted.filter((row) => likeliestOf(row) !== null);
   return [...asked.filter(({ position }) => position === null), ...asked.filter(({ position }) => position !== null)];
 }
 

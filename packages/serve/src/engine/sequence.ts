@@ -2,6 +2,8 @@
 export interface Sequence {
   readonly tenant: string;
   readonly adapter: string | null;
+  /** Among waiting requests of its tenant, the lowest goes first. Default 0. */
+  readonly priority?: number;
   /** The version of the adapter; null for the base model. Fixed once the sequence runs. */
   readonly version: string | null;
   /** True while its reader is behind: it runs in no pass, and its pages may be taken. */

@@ -1,22 +1,24 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
-import { RowText, stopFilter } from "@lowrank/models/generation";
 import type { AdapterLease } from "../adapters/adapterSource.ts";
 import type { ServingEvent, ServingRequest, TokenLogprob } from "../api.ts";
+import { AnswerText } from "./answerText.ts";
 import { EventQueue } from "./eventQueue.ts";
 import { LogitEdits } from "./logitEdits.ts";
-import type { RequestSettings } from "./readRequest.ts";
+import type { RequestSettings } from "./readSettings.ts";
 import type { Sequence } from "./sequence.ts";
 import type { TokenTexts } from "./tokenTexts.ts";
 
 /** A token's log-probability and the likeliest tokens with theirs, as numbers. */
 export interface RowLogprobs {
   readonly logprob: number;
+  /** The place of the token among all, from 1; null where no request of the pass shows ranks. */
+  readonly rank: number | null;
   readonly top: readonly { readonly token: number; readonly logprob: number }[];
 }
 
 /** The parts of an engine that a request writes its events with. */
 export interface RequestContext {
-  readonly model: ConstructorParameters<typeof LogitEdits>[2];
+  readonly model: ConstructorParameters<typeof LogitEdits>[1];
   readonly tokenizer: Tokenizer;
   readonly texts: TokenTexts;
   readonly eosTokenIds: readonly number[];
@@ -32,8 +34,11 @@ export class ServedRequest implements Sequence {
   readonly promptLength: number;
   readonly wantsPromptLogits: boolean;
   readonly settings: RequestSettings;
+  readonly priority: number;
   /** So many of the likeliest tokens come with each token; null: no log-probabilities. */
   readonly logprobs: number | null;
+  /** The same for tokens of the prompt. */
+  readonly promptLogprobs: number | null;
   readonly events: EventQueue<ServingEvent>;
   computed = 0;
   readonly table: number[] = [];
@@ -43,9 +48,13 @@ export class ServedRequest implements Sequence {
   /** True once its reader has left or it has failed: the engine frees it before the next pass. */
   abandoned = false;
   lease: AdapterLease | null = null;
-  readonly #echo: boolean;
+  /** The start of the first pass that it is in, in milliseconds. */
+  admittedAt: number = Number.NaN;
+  readonly #arrivedAt: number = performance.now();
+  readonly #givesPrompt: boolean;
+  readonly #returnPromptTokens: boolean;
   readonly #context: RequestContext;
-  readonly #text: RowText;
+  readonly #text: AnswerText;
   readonly #promptText: StreamDecoder;
   #edits: LogitEdits | null = null;
   #started = false;
@@ -69,13 +78,24 @@ export class ServedRequest implements Sequence {
     this.tokens = [...prompt];
     this.promptLength = prompt.length;
     this.settings = settings;
-    this.logprobs = request.logprobs ?? null;
-    this.#echo = request.echo ?? false;
-    this.wantsPromptLogits = this.#echo && this.logprobs !== null;
+    this.priority = request.priority ?? 0;
+    const { logprobs = null, echo = false, skipSpecialTokens = true } = request;
+    const echoed = echo ? logprobs : null;
+    this.logprobs = logprobs;
+    this.promptLogprobs = settings.promptLogprobs === null ? echoed : Math.max(settings.promptLogprobs, echoed ?? 0);
+    this.wantsPromptLogits = this.promptLogprobs !== null;
+    this.#givesPrompt = echo || this.wantsPromptLogits;
+    this.#returnPromptTokens = request.returnPromptTokens ?? false;
     this.#context = context;
-    const eosTokenIds = request.ignoreEos ? [] : context.eosTokenIds;
-    this.#text = new RowText(tokenizer, prompt, { eosTokenIds, skipSpecialTokens: true }, stopFilter(stops));
-    this.#promptText = new StreamDecoder(tokenizer, { skipSpecialTokens: true });
+    this.#text = new AnswerText(tokenizer, prompt, {
+      eosTokenIds: request.ignoreEos ? [] : context.eosTokenIds,
+      stopTokenIds: request.stopTokenIds ?? [],
+      stops,
+      minTokens: settings.bans.minTokens,
+      includeStop: request.includeStop ?? false,
+      skipSpecialTokens,
+    });
+    this.#promptText = new StreamDecoder(tokenizer, { skipSpecialTokens });
   }
 
   get version(): string | null {
@@ -97,9 +117,8 @@ export class ServedRequest implements Sequence {
 
   /** Returns the changes of its logits, from the first token on; null where there are none. */
   edits(): LogitEdits | null {
-    const { sampling, prompt } = this.settings;
-    if (!LogitEdits.needed(sampling)) return null;
-    this.#edits ??= new LogitEdits(sampling, prompt, this.#context.model);
+    if (!LogitEdits.needed(this.settings)) return null;
+    this.#edits ??= new LogitEdits(this.settings, this.#context.model);
     return this.#edits;
   }
 
@@ -108,9 +127,11 @@ export class ServedRequest implements Sequence {
     if (this.#started) return false;
     this.#started = true;
     const { promptLength: promptTokens, cachedTokens, version } = this;
-    this.events.push({ type: "started", promptTokens, cachedTokens, version });
+    const promptTokenIds = this.#returnPromptTokens ? { promptTokenIds: this.settings.prompt } : {};
+    const queueSeconds = (this.admittedAt - this.#arrivedAt) / 1000;
+    this.events.push({ type: "started", promptTokens, cachedTokens, version, ...promptTokenIds, queueSeconds });
     if (this.wantsPromptLogits) this.#echoToken(null);
-    else if (this.#echo) while (this.#echoed < promptTokens) this.#echoToken();
+    else if (this.#givesPrompt) while (this.#echoed < promptTokens) this.#echoToken();
     return true;
   }
 
@@ -141,15 +162,19 @@ export class ServedRequest implements Sequence {
 
   #logprob(token: number, row: RowLogprobs | null): TokenLogprob & { readonly top: readonly TokenLogprob[] } {
     const { texts } = this.#context;
-    const top = (row?.top ?? []).map((likely) => ({ ...likely, ...texts.of(likely.token) }));
-    return { token, ...texts.of(token), logprob: row?.logprob ?? null, top };
+    const ranked = row !== null && row.rank !== null;
+    const top = (row?.top ?? []).map((likely, i) => {
+      return { ...likely, ...texts.of(likely.token), ...(ranked ? { rank: i + 1 } : {}) };
+    });
+    return { token, ...texts.of(token), logprob: row?.logprob ?? null, top, ...(ranked ? { rank: row.rank! } : {}) };
   }
 
   /** Gives the last event. */
   finish(): void {
     const { promptLength: promptTokens, newTokens, cachedTokens } = this;
     const reason = this.#text.ended ? "stop" : "length";
-    this.events.push({ type: "finished", reason, promptTokens, newTokens, cachedTokens });
+    const stopReason = this.#text.ended ? { stopReason: this.#text.stopReason } : {};
+    this.events.push({ type: "finished", reason, promptTokens, newTokens, cachedTokens, ...stopReason });
     this.events.end();
   }
 

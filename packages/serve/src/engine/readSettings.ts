@@ -1,7 +1,9 @@
 import { tokenProbabilities } from "@lowrank/core";
 import type { Tokenizer } from "@lowrank/models";
-import { checkPenalties, type PenaltySettings, promptTokens, readStops, type Stops } from "@lowrank/models/generation";
-import { type SamplingSettings, ServingError, type ServingPrompt, type ServingRequest } from "../api.ts";
+import { checkPenalties, type PenaltySettings, readStops, type Stops } from "@lowrank/models/generation";
+import type { SamplingSettings, ServingRequest } from "../api.ts";
+import { asInvalid, checkTokens, checkWhole, invalid } from "./invalidRequest.ts";
+import { type BanSettings, badWordIds } from "./tokenBans.ts";
 
 /** Limits that a request must keep to. */
 export interface RequestLimits {
@@ -18,31 +20,10 @@ export interface RequestSettings {
   readonly maxNewTokens: number;
   readonly sampling: SamplingSettings & { readonly seed: number };
   readonly stops: Stops;
-}
-
-/**
- * Returns the tokens of a prompt. Throws ServingError for none, and for ids beyond the model; it
- * names `field`, or else the kind of prompt.
- */
-export async function readPrompt(
-  prompt: ServingPrompt,
-  tokenizer: Tokenizer,
-  vocabSize: number,
-  field?: string,
-): Promise<number[]> {
-  const param = field ?? ("messages" in prompt ? "messages" : "prompt");
-  const given = "tokens" in prompt ? prompt.tokens : "text" in prompt ? prompt.text : prompt.messages;
-  const read = async () => (given.length === 0 ? [] : [...(await promptTokens(given, tokenizer))]);
-  const tokens = await asInvalid(param, read);
-  if (tokens.length === 0) {
-    throw invalid(`the prompt has no tokens; give at least one${bosAdvice(tokenizer)}`, param);
-  }
-  checkTokens(tokens, vocabSize, "the prompt", param);
-  return tokens;
-}
-
-function bosAdvice({ bosTokenId }: Tokenizer): string {
-  return bosTokenId === null ? "" : `, such as the model's BOS, ${bosTokenId}`;
+  /** So many of the likeliest tokens come with each token of the prompt; null: none, and no rank. */
+  readonly promptLogprobs: number | null;
+  /** Tokens that may not come. `stopTokenIds` are all at which the sequence can end. */
+  readonly bans: BanSettings;
 }
 
 /** Reads the rest of a request. Throws ServingError, naming the field and its value. */
@@ -50,8 +31,10 @@ export async function readSettings(
   request: ServingRequest,
   prompt: readonly number[],
   limits: RequestLimits,
+  { tokenizer, eosTokenIds }: { readonly tokenizer: Tokenizer; readonly eosTokenIds: readonly number[] },
 ): Promise<RequestSettings> {
-  const { sampling, logprobs, stop = [] } = request;
+  const { sampling, logprobs, stop = [], stopTokenIds = [], minTokens = 0, priority = 0 } = request;
+  const { vocabSize, maxLogprobs } = limits;
   const maxNewTokens = newTokens(request, prompt.length, limits);
   await asInvalid("sampling", () => {
     const { temperature, topK, topP, minP } = sampling;
@@ -71,11 +54,25 @@ export async function readSettings(
     if (Number.isFinite(Math.fround(bias))) continue;
     throw invalid(`logit_bias of token ${token} is ${bias}; expected a finite number`, "logit_bias");
   }
-  if (logprobs !== undefined && !(Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= limits.maxLogprobs)) {
-    throw invalid(`logprobs is ${logprobs}; expected a whole number from 0 to ${limits.maxLogprobs}`, "logprobs");
+  checkWhole("logprobs", logprobs, 0, maxLogprobs);
+  const promptLogprobs = request.promptLogprobs === -1 ? vocabSize : request.promptLogprobs;
+  checkWhole("prompt_logprobs", promptLogprobs, 0, maxLogprobs);
+  checkWhole("min_tokens", minTokens, 0, maxNewTokens);
+  checkWhole("priority", priority, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  checkTokens(stopTokenIds, vocabSize, "stop_token_ids", "stop_token_ids");
+  const { allowedTokenIds, badWords: words = [] } = sampling;
+  if (allowedTokenIds?.length === 0) {
+    throw invalid("allowed_token_ids is empty; give at least one id, or leave it out", "allowed_token_ids");
   }
+  checkTokens(allowedTokenIds ?? [], vocabSize, "allowed_token_ids", "allowed_token_ids");
+  const badWords = badWordIds(words, tokenizer);
+  checkTokens(badWords.flat(), vocabSize, "bad_words", "bad_words");
   const stops = await asInvalid("stop", () => readStops(stop));
-  return { prompt, maxNewTokens, sampling: { ...sampling, seed }, stops };
+  return {
+    ...{ prompt, maxNewTokens, sampling: { ...sampling, seed }, stops, promptLogprobs: promptLogprobs ?? null },
+    // A stop that cannot come is masked even where it would be ignored, as in vLLM.
+    bans: { badWords, stopTokenIds: [...stopTokenIds, ...eosTokenIds], minTokens },
+  };
 }
 
 function newTokens({ maxNewTokens, echo }: ServingRequest, prompt: number, { maxModelLen }: RequestLimits): number {
@@ -97,24 +94,4 @@ export function penaltiesOf({
   presencePenalty = 0,
 }: SamplingSettings): PenaltySettings {
   return { repetitionPenalty, frequencyPenalty, presencePenalty };
-}
-
-/** Throws ServingError where a number is no token of the model. */
-function checkTokens(tokens: readonly number[], vocabSize: number, what: string, param: string): void {
-  const bad = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabSize));
-  if (bad === undefined) return;
-  throw invalid(`${what} holds ${bad}; the model's token ids are 0 to ${vocabSize - 1}`, param);
-}
-
-function invalid(message: string, param: string): ServingError {
-  return new ServingError("invalid_request", message, param);
-}
-
-/** Runs `read`; what it throws is the caller's fault. */
-async function asInvalid<T>(param: string, read: () => T | Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw error instanceof ServingError ? error : invalid((error as Error).message, param);
-  }
 }

@@ -1,0 +1,73 @@
+import { StreamDecoder, type Tokenizer } from "@lowrank/models";
+import { Holdback, type Stops } from "@lowrank/models/generation";
+
+/** Settings of the text that a sequence gives, and of its end. */
+export interface AnswerTextSettings {
+  readonly eosTokenIds: readonly number[];
+  readonly stopTokenIds: readonly number[];
+  readonly stops: Stops;
+  /** No stop ends the sequence before it has so many new tokens. */
+  readonly minTokens: number;
+  /** The text ends with the stop. */
+  readonly includeStop: boolean;
+  readonly skipSpecialTokens: boolean;
+}
+
+/** The text of one sequence as its tokens come, up to the end of the sequence. */
+export class AnswerText {
+  /** True once a stop or an end-of-sequence token has come. */
+  ended = false;
+  /** The stop text or stop token that ended the sequence. */
+  stopReason: string | number | null = null;
+  readonly #settings: AnswerTextSettings;
+  readonly #decoder: StreamDecoder;
+  readonly #sequences: Holdback<number>;
+  readonly #units: Holdback<string, string>;
+  #newTokens = 0;
+
+  constructor(tokenizer: Tokenizer, prompt: readonly number[], settings: AnswerTextSettings) {
+    const { stops, includeStop, skipSpecialTokens } = settings;
+    this.#settings = settings;
+    this.#decoder = new StreamDecoder(tokenizer, { after: prompt, skipSpecialTokens });
+    this.#sequences = new Holdback(stops.sequences, { includeStop });
+    this.#units = new Holdback(stops.texts, { includeStop });
+  }
+
+  /** The text that this token lets out: whole characters, and no part of a stop that is cut off. */
+  push(token: number): string {
+    const { eosTokenIds, stopTokenIds, includeStop } = this.#settings;
+    this.#newTokens += 1;
+    const isEos = this.#mayStop && eosTokenIds.includes(token);
+    if (isEos || (this.#mayStop && stopTokenIds.includes(token))) {
+      this.ended = true;
+      if (!isEos) this.stopReason = token;
+      return includeStop ? this.#pass(this.#decode([token])) : "";
+    }
+    const passed = this.#sequences.push(token, this.#mayStop);
+    if (this.#sequences.stopped) this.ended = true;
+    return this.#pass(this.#decode(passed));
+  }
+
+  /** The text still held back: call it once, at the end. */
+  flush(): string {
+    const text = this.#pass(this.#decode(this.#sequences.flush()) + this.#decoder.flush());
+    return text + this.#units.flush().join("");
+  }
+
+  get #mayStop(): boolean {
+    return this.#newTokens > this.#settings.minTokens;
+  }
+
+  #pass(text: string): string {
+    const passed = text.split("").flatMap((unit) => this.#units.push(unit, this.#mayStop));
+    if (this.#units.found !== null) {
+      this.ended = true;
+      this.stopReason = this.#units.found;
+    }
+    return passed.join("");
+  }
+
+  #decode(tokens: readonly number[]): string {
+    return tokens.map((token) => this.#decoder.push(token)).join("");
+  }
+}

@@ -1,0 +1,28 @@
+import { ServingError } from "../api.ts";
+
+/** Returns the error of a request whose field `param` is wrong. */
+export function invalid(message: string, param: string): ServingError {
+  return new ServingError("invalid_request", message, param);
+}
+
+/** Runs `read`; what it throws is the caller's fault. */
+export async function asInvalid<T>(param: string, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw error instanceof ServingError ? error : invalid((error as Error).message, param);
+  }
+}
+
+/** Throws ServingError for a token id that the model lacks. */
+export function checkTokens(tokens: readonly number[], vocabSize: number, what: string, param: string): void {
+  const bad = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabSize));
+  if (bad === undefined) return;
+  throw invalid(`${what} holds ${bad}; the model's token ids are 0 to ${vocabSize - 1}`, param);
+}
+
+/** Throws ServingError for a value that is no whole number from `least` to `most`. */
+export function checkWhole(param: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
+  throw invalid(`${param} is ${value}; expected a whole number from ${least} to ${most}`, param);
+}

@@ -1,0 +1,68 @@
+import type { Tokenizer } from "@lowrank/models";
+import { continuedChat } from "@lowrank/models/generation";
+import type { ChatPrompt, ServingPrompt, ServingRequest } from "../api.ts";
+import { asInvalid, checkTokens, invalid } from "./invalidRequest.ts";
+
+/**
+ * Returns the tokens of a prompt. Throws ServingError for a prompt without tokens, and for ids that
+ * the model lacks. The error names `field`, or else the kind of prompt.
+ */
+export async function readPrompt(
+  prompt: ServingPrompt,
+  tokenizer: Tokenizer,
+  vocabSize: number,
+  field?: string,
+): Promise<number[]> {
+  const param = field ?? ("messages" in prompt ? "messages" : "prompt");
+  const tokens = await asInvalid(param, () => tokensOf(prompt, tokenizer));
+  if (tokens.length === 0) {
+    throw invalid(`the prompt has no tokens; give at least one${bosAdvice(tokenizer)}`, param);
+  }
+  checkTokens(tokens, vocabSize, "the prompt", param);
+  return tokens;
+}
+
+async function tokensOf(prompt: ServingPrompt, tokenizer: Tokenizer): Promise<number[]> {
+  if ("tokens" in prompt) return [...prompt.tokens];
+  const { addSpecialTokens = "text" in prompt } = prompt;
+  const text = "text" in prompt ? prompt.text : await chatText(prompt, tokenizer);
+  return text === "" ? [] : tokenizer.encode(text, { addSpecialTokens });
+}
+
+function chatText(prompt: ChatPrompt, tokenizer: Tokenizer): Promise<string> | string {
+  const { messages, continueFinalMessage = false, templateVariables } = prompt;
+  const { addGenerationPrompt = !continueFinalMessage } = prompt;
+  if (messages.length === 0) return "";
+  if (continueFinalMessage && addGenerationPrompt) {
+    const message = "continue_final_message continues the last message, and add_generation_prompt begins another";
+    throw invalid(`${message}; set one of them`, "continue_final_message");
+  }
+  if (continueFinalMessage) return continuedChat(messages, tokenizer, templateVariables);
+  return tokenizer.applyChatTemplate(messages, { addGenerationPrompt, variables: templateVariables });
+}
+
+function bosAdvice({ bosTokenId }: Tokenizer): string {
+  return bosTokenId === null ? "" : `, such as the model's BOS, ${bosTokenId}`;
+}
+
+/**
+ * Cuts a prompt to `truncatePromptTokens`. Throws ServingError for a number that is no length, and
+ * for one that leaves no room for the new tokens.
+ */
+export function truncated(prompt: readonly number[], request: ServingRequest, maxModelLen: number): readonly number[] {
+  const { truncatePromptTokens: given, truncationSide = "left", maxNewTokens = 1 } = request;
+  if (given === undefined) return prompt;
+  const room = maxModelLen - maxNewTokens;
+  if (!Number.isSafeInteger(given) || given < -1 || given > room) {
+    const expected = `expected -1, or a whole number up to ${room}: the context length ${maxModelLen} without`;
+    throw invalid(
+      `truncate_prompt_tokens is ${given}; ${expected} ${maxNewTokens} new tokens`,
+      "truncate_prompt_tokens",
+    );
+  }
+  const kept = given === -1 ? room : given;
+  if (kept < 1)
+    throw invalid(`truncate_prompt_tokens leaves ${kept} tokens; keep at least 1`, "truncate_prompt_tokens");
+  if (prompt.length <= kept) return prompt;
+  return truncationSide === "left" ? prompt.slice(prompt.length - kept) : prompt.slice(0, kept);
+}
