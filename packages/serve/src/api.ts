@@ -5,7 +5,7 @@ export interface ChatPrompt {
   readonly addGenerationPrompt?: boolean;
   /** Ends the prompt after the last message's text, which the model then continues. Default false. */
   readonly continueFinalMessage?: boolean;
-  /** Adds the tokenizer's special tokens to those that the template writes. Default false. */
+  /** Adds the tokenizer's special tokens around the template's text. Default false. */
   readonly addSpecialTokens?: boolean;
   /** Further variables of the template. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;

@@ -6,7 +6,7 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
   readonly #stops: readonly S[];
   readonly #includeStop: boolean;
   #held: T[] = [];
-  /** The stop that is complete, the longest of several; nothing passes any more. Null before. */
+  /** The complete stop, the longest of several: all later items are dropped. Null before. */
   found: S | null = null;
 
   /** With `includeStop`, the items of the complete stop pass too. */

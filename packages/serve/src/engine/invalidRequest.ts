@@ -5,7 +5,7 @@ export function invalid(message: string, param: string): ServingError {
   return new ServingError("invalid_request", message, param);
 }
 
-/** Runs `read`; what it throws is the caller's fault. */
+/** Runs `read`. Turns its errors into the caller's fault. */
 export async function asInvalid<T>(param: string, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
