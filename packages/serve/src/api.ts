@@ -3,7 +3,9 @@ export interface ChatPrompt {
   readonly messages: readonly { readonly role: string; readonly content: string; readonly name?: string }[];
   /** Ends the prompt with the opening of an assistant turn. Default: not `continueFinalMessage`. */
   readonly addGenerationPrompt?: boolean;
-  /** Ends the prompt after the last message's text, which the model then continues. Default false. */
+  /**
+   * Ends the prompt after the last message's text, which the model then continues. Default false.
+   */
   readonly continueFinalMessage?: boolean;
   /** Adds the tokenizer's special tokens around the template's text. Default false. */
   readonly addSpecialTokens?: boolean;
@@ -33,8 +35,8 @@ export interface SamplingSettings {
   /** Is added to the logit of each token named. */
   readonly logitBias?: Readonly<Record<number, number>>;
   /**
-   * Texts that may not come in the new text: the token that would complete one is forbidden. Each is
-   * also forbidden after a space if it then has as many tokens, as in vLLM.
+   * Texts that may not come in the new text: the token that would complete one is forbidden. Each
+   * is also forbidden after a space if it then has as many tokens, as in vLLM.
    */
   readonly badWords?: readonly string[];
   /** The only tokens that may come. Default: all. */
@@ -72,13 +74,15 @@ export interface ServingRequest {
   /** Gives the prompt's tokens too, with log-probabilities where `logprobs` is set. */
   readonly echo?: boolean;
   /**
-   * Gives the prompt's tokens with log-probabilities and ranks, and so many of the likeliest at each
-   * place; -1: all tokens.
+   * Gives the prompt's tokens with log-probabilities and ranks, and so many of the likeliest at
+   * each place; -1: all tokens.
    */
   readonly promptLogprobs?: number;
   /** Gives the prompt's token ids in the first event. Default false. */
   readonly returnPromptTokens?: boolean;
-  /** Keeps so many tokens of the prompt; -1: as many as leave room for `maxNewTokens`. Default: all. */
+  /**
+   * Keeps so many tokens of the prompt; -1: as many as leave room for `maxNewTokens`. Default: all.
+   */
   readonly truncatePromptTokens?: number;
   /** The end of the prompt from which tokens are cut. Default "left": the last tokens are kept. */
   readonly truncationSide?: "left" | "right";
@@ -122,7 +126,9 @@ export type ServingEvent =
   | {
       readonly type: "finished";
       readonly reason: "stop" | "length";
-      /** The stop text or stop token that ended it; null for the model's own end-of-sequence tokens. */
+      /**
+       * The stop text or stop token that ended it; null for the model's own end-of-sequence tokens.
+       */
       readonly stopReason?: string | number | null;
       readonly promptTokens: number;
       readonly newTokens: number;

@@ -1,7 +1,10 @@
 import type { ChatMessage } from "../tokenizer/chatTemplate.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
-/** Marks the end of the last message's text. Templates that look for a mark look for this one, of transformers. */
+/**
+ * Marks the end of the last message's text. Templates that look for a mark look for this one, of
+ * transformers.
+ */
 const mark = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /**

@@ -46,7 +46,10 @@ export class FairQueue<T extends Queued> {
     return this.#size;
   }
 
-  /** Adds a request behind the waiting ones of its adapter and priority. `leave` must follow when it ends. */
+  /**
+   * Adds a request behind the waiting ones of its adapter and priority. `leave` must follow when it
+   * ends.
+   */
   push(request: T): void {
     let tenant = this.#tenants.get(request.tenant);
     if (!tenant) {

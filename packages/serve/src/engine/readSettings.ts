@@ -20,7 +20,9 @@ export interface RequestSettings {
   readonly maxNewTokens: number;
   readonly sampling: SamplingSettings & { readonly seed: number };
   readonly stops: Stops;
-  /** So many of the likeliest tokens come with each token of the prompt; null: none, and no rank. */
+  /**
+   * So many of the likeliest tokens come with each token of the prompt; null: none, and no rank.
+   */
   readonly promptLogprobs: number | null;
   /** Tokens that may not come. `stopTokenIds` are all at which the sequence can end. */
   readonly bans: BanSettings;

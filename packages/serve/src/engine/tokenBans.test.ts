@@ -15,7 +15,10 @@ test("a bad word counts after a space too if it then begins with another token a
   expect(() => badWordIds(["ab", "  "], tokenizer)).toThrow('bad_words holds "  ", which has no tokens');
 });
 
-/** The definition of vLLM: the last token of a word is forbidden where the new text ends with the rest. */
+/**
+ * The definition of vLLM: the last token of a word is forbidden where the new text ends with the
+ * rest.
+ */
 function reference(past: readonly number[], words: readonly (readonly number[])[]): Set<number> {
   const banned = new Set<number>();
   for (const word of words) {
