@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import type { Uploads } from "../budgets/uploads.ts";
 import type { StoredFile } from "../jobs/fileStore.ts";
 import { addRoute } from "./addRoute.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
@@ -18,7 +19,8 @@ export function addFiles(
   app: ServingApp,
   context: AppContext,
   { files }: FineTuning,
-  limits: Pick<FineTuningLimits, "uploadBytes" | "uploadPauseSeconds" | "files">,
+  uploads: Uploads,
+  limits: FineTuningLimits,
 ): void {
   const fileOf = async (c: AppRequest): Promise<StoredFile> => {
     const id = c.req.param("id") as string;
@@ -33,26 +35,31 @@ export function addFiles(
     summary: "Takes a JSONL file of examples to fine-tune on.",
     form: uploadForm,
     answer: async (c) => {
-      const { tenant } = c.get("caller");
-      if ((await files.ids(tenant)).length >= limits.files) {
-        throw new HttpError(400, `This key has ${limits.files} files already; delete some.`, {
-          code: "too_many_files",
-        });
-      }
-      const { fields, file } = await readUpload(
-        c.req.raw,
-        limits,
-        (content, filename) => files.add(tenant, checkLines(content), { filename, purpose: "fine-tune" }),
-        (taken) => files.remove(tenant, taken),
-      );
+      const { tenant, budgets } = c.get("caller");
+      const upload = await uploads.begin(tenant, budgets, sizeOf(c, limits));
+      let stored = false;
       try {
-        checkFields(fields);
-      } catch (error) {
-        if (file) await files.remove(tenant, file);
-        throw error;
+        const { fields, file } = await readUpload(
+          c.req.raw,
+          limits,
+          (content, filename) => {
+            const facts = { filename, purpose: "fine-tune", slot: upload.slot } as const;
+            return files.add(tenant, upload.within(checkLines(content)), facts, upload.id);
+          },
+          (taken) => files.remove(tenant, taken),
+        );
+        try {
+          checkFields(fields);
+        } catch (error) {
+          if (file) await files.remove(tenant, file);
+          throw error;
+        }
+        if (!file) throw new HttpError(400, "Missing required parameter: 'file'.", missing("file"));
+        stored = true;
+        return c.json(listed(file));
+      } finally {
+        await upload.end(stored);
       }
-      if (!file) throw new HttpError(400, "Missing required parameter: 'file'.", missing("file"));
-      return c.json(listed(file));
     },
   });
   addRoute(app, context, {
@@ -119,10 +126,20 @@ export function addFiles(
     summary: "Deletes a file. A job that has not begun to train on it fails.",
     answer: async (c) => {
       const file = await fileOf(c);
-      await files.remove(c.get("caller").tenant, file);
+      const { tenant } = c.get("caller");
+      await files.remove(tenant, file);
+      if (file.slot) await (await uploads.slots(tenant)).release(file.slot, file.id);
       return c.json({ id: file.id, object: "file", deleted: true });
     },
   });
+}
+
+/** Returns the bytes of the file that a request brings; at most the limit if it does not say. */
+function sizeOf(c: AppRequest, { uploadBytes }: FineTuningLimits): { bytes: number; exact: boolean } {
+  const length = Number(c.req.header("content-length") ?? Number.NaN);
+  return Number.isFinite(length)
+    ? { bytes: Math.min(length, uploadBytes), exact: true }
+    : { bytes: uploadBytes, exact: false };
 }
 
 function checkFields({ purpose, ...others }: Readonly<Record<string, string>>): void {

@@ -39,8 +39,9 @@ beforeEach(async () => {
   own = join(folder, crypto.randomUUID());
   const objects = folderObjects(own);
   [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue({ attempts: 2, backoffMs: 10 })];
-  const limits = { uploadBytes: 2000, files: 4, jobs: 2, uploadPauseSeconds: 0.2 };
-  app = createApp({ engine: new ScriptedEngine(), keys, fineTuning: { jobs, files, queue, limits } });
+  const limits = { uploadBytes: 2000, uploadPauseSeconds: 0.2 };
+  const budgets = { files: 4, jobs: 2 };
+  app = createApp({ engine: new ScriptedEngine(), keys, budgets, fineTuning: { jobs, files, queue, limits } });
 });
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}-key` });

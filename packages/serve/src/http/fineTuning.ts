@@ -1,3 +1,5 @@
+import { StoredBytes } from "../budgets/storedBytes.ts";
+import { Uploads } from "../budgets/uploads.ts";
 import type { FileStore } from "../jobs/fileStore.ts";
 import type { JobKind, OptionValue } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/jobQueue.ts";
@@ -20,30 +22,25 @@ export interface FineTuning {
   readonly checkOptions?: (method: JobKind, options: Readonly<Record<string, OptionValue>>) => void;
 }
 
-/** The most that one key may have. */
+/** The limits of an upload. */
 export interface FineTuningLimits {
   /** Bytes of a file. */
   readonly uploadBytes: number;
   /** Seconds without a byte after which an upload is given up. */
   readonly uploadPauseSeconds: number;
-  /** Files of a key. */
-  readonly files: number;
-  /** Jobs of a key that wait or run. */
-  readonly jobs: number;
 }
 
 /** The limits of a server that names none. */
 export const defaultFineTuningLimits: FineTuningLimits = {
   uploadBytes: 512e6,
   uploadPauseSeconds: 30,
-  files: 1000,
-  jobs: 10,
 };
 
 /** Adds OpenAI's files and fine-tunes. */
 export function addFineTuning(app: ServingApp, context: AppContext, fineTuning: FineTuning): void {
   const limits = { ...defaultFineTuningLimits, ...fineTuning.limits };
-  addFiles(app, context, fineTuning, limits);
-  addFineTuningJobs(app, context, fineTuning, limits);
+  const uploads = new Uploads(fineTuning.files, new StoredBytes(fineTuning.files, fineTuning.jobs));
+  addFiles(app, context, fineTuning, uploads, limits);
+  addFineTuningJobs(app, context, fineTuning);
   addFineTunedModels(app, context);
 }

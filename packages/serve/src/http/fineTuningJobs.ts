@@ -1,3 +1,6 @@
+import { BudgetError } from "../budgets/budgetError.ts";
+import { jobSlots } from "../budgets/jobSlots.ts";
+import type { Slot } from "../budgets/slots.ts";
 import type { FineTuneJob, JobState } from "../jobs/job.ts";
 import { nameKey, newId, now as nowSeconds } from "../jobs/jobKeys.ts";
 import { jobPrefix } from "../jobs/jobStore.ts";
@@ -6,7 +9,7 @@ import { addRoute } from "./addRoute.ts";
 import type { Caller } from "./apiKeys.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody } from "./checkBody.ts";
-import type { FineTuning, FineTuningLimits } from "./fineTuning.ts";
+import type { FineTuning } from "./fineTuning.ts";
 import { listedCheckpoints, listedEvents, listedJob } from "./fineTuningAnswers.ts";
 import { type JobBody, jobBody, methodOf, ofJob } from "./fineTuningBody.ts";
 import { HttpError } from "./httpError.ts";
@@ -18,12 +21,7 @@ const path = "/v1/fine_tuning/jobs";
 const patienceMs = 1000;
 
 /** Adds `/v1/fine_tuning/jobs`: each key has its own. */
-export function addFineTuningJobs(
-  app: ServingApp,
-  context: AppContext,
-  fineTuning: FineTuning,
-  limits: Pick<FineTuningLimits, "jobs">,
-): void {
+export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuning: FineTuning): void {
   const { jobs, queue } = fineTuning;
   const jobOf = async (c: AppRequest): Promise<JobState> => {
     const id = c.req.param("id") as string;
@@ -44,6 +42,14 @@ export function addFineTuningJobs(
     await Promise.race([done, late]);
     clearTimeout(timer);
   };
+  /** Takes a slot for a job. Throws 429 if the key has as many jobs as it may. */
+  const takeSlot = async ({ tenant, budgets }: Caller, id: string, reopens = false): Promise<Slot> => {
+    const slot = await (await jobSlots(jobs, tenant)).take(budgets.jobs, id, { reopens });
+    if (slot) return slot;
+    throw new BudgetError(`This key has ${budgets.jobs} fine-tunes that wait or run, as many as it may.`, {
+      retryAfter: 60,
+    });
+  };
   const now = async ({ job }: JobState) => listedJob(await jobs.state(job));
 
   addRoute(app, context, {
@@ -60,15 +66,15 @@ export function addFineTuningJobs(
         throw new HttpError(400, message, { param: "model", code: "model_not_available" });
       }
       await checkFiles(fineTuning, caller, body);
-      const open = (await jobs.open(model.name)).filter(({ owner }) => owner === caller.tenant);
-      if (open.length >= limits.jobs) {
-        throw new HttpError(429, `This key has ${open.length} jobs that wait or run, of at most ${limits.jobs}.`, {
-          ...{ type: "rate_limit_error", code: "rate_limit_exceeded", retryAfter: 60 },
-        });
-      }
       const job = orderOf(body, model.name, caller);
       checkOptions(fineTuning, job);
-      await jobs.order(job);
+      const slot = await takeSlot(caller, job.id);
+      try {
+        await jobs.order(job);
+      } catch (error) {
+        await slot.release().catch(() => undefined);
+        throw error;
+      }
       await soon(queue.add(job));
       return c.json(listedJob({ job, progress: null, paused: false, end: null, settled: false }));
     },
@@ -152,8 +158,15 @@ export function addFineTuningJobs(
     answer: async (c) => {
       const state = await jobOf(c);
       const { job, end, paused } = state;
-      if (end?.status === "failed") await jobs.reopen(job);
-      else if (!end && paused) await jobs.unpause(job);
+      if (end?.status === "failed") {
+        const slot = await takeSlot(c.get("caller"), job.id, true);
+        try {
+          await jobs.reopen(job);
+        } catch (error) {
+          await slot.release().catch(() => undefined);
+          throw error;
+        }
+      } else if (!end && paused) await jobs.unpause(job);
       else throw wrongState("resumed", listedJob(state).status);
       await soon(queue.add(job));
       return c.json(await now(state));

@@ -13,6 +13,10 @@ export interface StoredFile {
   readonly createdAt: number;
   readonly filename: string;
   readonly purpose: "fine-tune" | "fine-tune-results";
+  /** The most examples that it holds: its lines that are not empty. */
+  readonly lines?: number;
+  /** The key of the slot that it takes among the files of its owner. */
+  readonly slot?: string;
 }
 
 /** The files of a store, each seen by its owner alone. */
@@ -30,13 +34,18 @@ export class FileStore {
   async add(
     owner: string,
     content: AsyncIterable<Uint8Array>,
-    facts: Pick<StoredFile, "filename" | "purpose">,
+    facts: Pick<StoredFile, "filename" | "purpose" | "slot">,
     id: string = newId(filePrefix),
   ): Promise<StoredFile> {
-    let bytes = 0;
+    let [bytes, lines, last] = [0, 0, 10];
     const counted = async function* () {
       for await (const piece of content) {
         bytes += piece.length;
+        for (const byte of piece) {
+          // A line counts at its first byte.
+          if (last === 10 && byte !== 10 && byte !== 13) lines++;
+          last = byte;
+        }
         yield piece;
       }
     };
@@ -46,7 +55,7 @@ export class FileStore {
       await this.objects.remove(contentKey(id)).catch(() => undefined);
       throw error;
     }
-    const file: StoredFile = { id, bytes, createdAt: now(), ...facts };
+    const file: StoredFile = { id, bytes, createdAt: now(), lines, ...facts };
     await this.objects.put(await factsKey(owner, id), JSON.stringify(file));
     return file;
   }

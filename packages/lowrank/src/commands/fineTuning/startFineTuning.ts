@@ -56,7 +56,7 @@ export async function startFineTuning(
   return {
     fineTuning: {
       ...{ jobs, files, queue },
-      limits: { uploadBytes: settings["max-upload"], jobs: settings["max-jobs"], files: settings["max-files"] },
+      limits: { uploadBytes: settings["max-upload"] },
       checkOptions: (_, options) => void parseTrainOptions(options),
     },
     close: async () => {

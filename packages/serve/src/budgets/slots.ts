@@ -1,0 +1,145 @@
+import { unavailable } from "../adapters/adapterPlace.ts";
+import { now } from "../jobs/jobKeys.ts";
+import { getJson, type ObjectStore } from "../jobs/objects/objectStore.ts";
+
+/** The thing that holds a slot: a file, or a job. */
+export interface SlotHolder {
+  readonly id: string;
+  /** Seconds since 1970 at which it took the slot. */
+  readonly at: number;
+  /** The thing was there before, and waits for a slot to be opened once more. */
+  readonly reopens?: boolean;
+}
+
+/** A slot that was taken. */
+export interface Slot {
+  /** The object that holds it. */
+  readonly key: string;
+  release(): Promise<void>;
+}
+
+/** An object of a slot. Of several, the one of the latest generation holds the slot. */
+interface Entry {
+  readonly key: string;
+  readonly index: number;
+  readonly generation: number;
+}
+
+/** Seconds in which a thing appears in the store after it took its slot, if clocks differ. */
+export const graceSeconds = 120;
+
+/** Attempts before the store is given up, each after another server was faster. */
+const attempts = 200;
+
+/**
+ * Slots of a store, so that of any number of servers that take one at once no more than the limit
+ * succeed. Slot 7 is the object `start` + "000007/000000", which is created only if it is absent.
+ * A slot whose holder is gone, as one that a killed server left, is taken over by creating its next
+ * generation, which again only one server can do.
+ */
+export class Slots {
+  readonly #objects: ObjectStore;
+  readonly #start: string;
+  readonly #isHeld: (holder: SlotHolder) => Promise<boolean>;
+
+  /** `start` ends in "/". `isHeld` returns false for a holder that ended or does not exist. */
+  constructor(objects: ObjectStore, start: string, isHeld: (holder: SlotHolder) => Promise<boolean>) {
+    this.#objects = objects;
+    this.#start = start;
+    this.#isHeld = isHeld;
+  }
+
+  /** Takes a slot. Returns null if `limit` slots are held. */
+  async take(limit: number, id: string, options: Pick<SlotHolder, "reopens"> = {}): Promise<Slot | null> {
+    const holder: SlotHolder = { id, at: now(), ...options };
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const taken = await this.#entries();
+      const free = Array.from({ length: Math.min(limit, taken.size + 8) }, (_, i) => i).filter((i) => !taken.has(i));
+      const target = taken.size < limit ? { index: anyOf(free), before: null } : await this.#abandoned(taken, limit);
+      if (target === null) return null;
+      const slot = await this.#claim(target.index, target.before, holder);
+      if (slot) return slot;
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 5 * Math.min(attempt, 10)));
+    }
+    throw unavailable(`${this.#objects.label} gave no slot in ${attempts} attempts; try again`);
+  }
+
+  /** Returns the number of slots whose holders exist. */
+  async count(): Promise<number> {
+    const held = await Promise.all([...(await this.#entries()).values()].map((entry) => this.#holderOf(entry)));
+    const live = await Promise.all(held.map((holder) => holder !== null && this.#isHeld(holder)));
+    return live.filter((is) => is).length;
+  }
+
+  /** Releases the slot at a key, if `id` holds it. */
+  async release(key: string, id: string): Promise<void> {
+    if ((await getJson<SlotHolder>(this.#objects, key))?.id === id) await this.#objects.remove(key);
+  }
+
+  /** Returns the latest entry of each slot. */
+  async #entries(): Promise<Map<number, Entry>> {
+    const found = new Map<number, Entry>();
+    // Keys are in order, so that later generations come last.
+    for (const { key } of await this.#objects.list(this.#start)) {
+      const [, index, generation] = /^(\d+)\/(\d+)$/.exec(key.slice(this.#start.length)) ?? [];
+      if (index) found.set(Number(index), { key, index: Number(index), generation: Number(generation) });
+    }
+    return found;
+  }
+
+  #holderOf({ key }: Entry): Promise<SlotHolder | null> {
+    return getJson<SlotHolder>(this.#objects, key);
+  }
+
+  /** Returns a slot below the limit whose holder is gone; null if all are held. */
+  async #abandoned(taken: ReadonlyMap<number, Entry>, limit: number) {
+    const looks = [...taken.values()].map(async (entry) => {
+      const holder = await this.#holderOf(entry);
+      return { entry, holder, held: holder !== null && (await this.#isHeld(holder)) };
+    });
+    const looked = await Promise.all(looks);
+    if (looked.filter(({ held }) => held).length >= limit) return null;
+    const gone = looked.filter(({ held, entry }) => !held && entry.index < limit);
+    if (gone.length > 0) {
+      const { entry, holder } = anyOf(gone);
+      // Without a holder, it was released since the list was read.
+      return { index: entry.index, before: holder && { entry, id: holder.id } };
+    }
+    // A server with a higher limit has filled slots beyond this one's.
+    const free = Array.from({ length: limit }, (_, i) => i).filter((i) => !taken.has(i));
+    return free.length === 0 ? null : { index: anyOf(free), before: null };
+  }
+
+  /** Creates an entry, and returns the slot unless another server holds it. */
+  async #claim(
+    index: number,
+    before: { readonly entry: Entry; readonly id: string } | null,
+    holder: SlotHolder,
+  ): Promise<Slot | null> {
+    const generation = before ? before.entry.generation + 1 : 0;
+    const folder = `${this.#start}${digits(index)}/`;
+    const key = folder + digits(generation);
+    if (!(await this.#objects.create(key, JSON.stringify(holder)))) return null;
+    const rivals: string[] = [];
+    for (const { key: other } of await this.#objects.list(folder)) {
+      if (other === key) continue;
+      const id = (await getJson<SlotHolder>(this.#objects, other))?.id;
+      // The slot may have been released and taken since its holder was seen to be gone.
+      if (id !== undefined && id !== before?.id) rivals.push(other);
+    }
+    if (rivals.length > 0) {
+      await this.#objects.remove(key);
+      return null;
+    }
+    if (before) await this.#objects.remove(before.entry.key);
+    return { key, release: () => this.release(key, holder.id) };
+  }
+}
+
+function digits(value: number): string {
+  return String(value).padStart(6, "0");
+}
+
+function anyOf<T>(list: readonly T[]): T {
+  return list[Math.floor(Math.random() * list.length)];
+}

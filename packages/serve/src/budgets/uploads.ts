@@ -1,0 +1,136 @@
+import { jobsFolder } from "../adapters/adapterPlace.ts";
+import type { FileStore } from "../jobs/fileStore.ts";
+import { newId, now, ownerKey } from "../jobs/jobKeys.ts";
+import { getJson } from "../jobs/objects/objectStore.ts";
+import { BudgetError } from "./budgetError.ts";
+import type { KeyBudgets } from "./keyBudgets.ts";
+import { graceSeconds, type Slot, type SlotHolder, Slots } from "./slots.ts";
+import type { StoredBytes } from "./storedBytes.ts";
+
+/** The bytes that an upload in progress has reserved. */
+interface Reservation {
+  readonly bytes: number;
+  /** Seconds since 1970 at which the upload was last seen. */
+  readonly at: number;
+}
+
+/** An upload that may begin. */
+export interface Upload {
+  /** The id of the file. */
+  readonly id: string;
+  /** The key of the file's slot. */
+  readonly slot: string;
+  /** Passes content on. Throws `BudgetError` at more bytes than were reserved. */
+  within(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array>;
+  /** Frees the reserved bytes, and the slot too if no file was stored. */
+  end(stored: boolean): Promise<void>;
+}
+
+/** Milliseconds between two signs of life of an upload. */
+const refreshMs = (graceSeconds * 1000) / 4;
+
+/** The uploads of a store: each takes a slot and reserves bytes before its first byte is stored. */
+export class Uploads {
+  readonly #files: FileStore;
+  readonly #stored: StoredBytes;
+
+  constructor(files: FileStore, stored: StoredBytes) {
+    this.#files = files;
+    this.#stored = stored;
+  }
+
+  /** Returns the slots of an owner's uploaded files. */
+  async slots(owner: string): Promise<Slots> {
+    const isHeld = async ({ id, at }: SlotHolder) => {
+      if (now() - at < graceSeconds || (await this.#files.find(owner, id))) return true;
+      const reserved = await getJson<Reservation>(this.#files.objects, `${await folderOf(owner)}${id}`);
+      return reserved !== null && isAlive(reserved);
+    };
+    return new Slots(this.#files.objects, `${jobsFolder}/slots/${await ownerKey(owner)}/files/`, isHeld);
+  }
+
+  /**
+   * Begins an upload of at most `bytes` bytes, which `exact` says are those that will come. Throws
+   * `BudgetError` if the owner has too many files or bytes.
+   */
+  async begin(
+    owner: string,
+    { files, storedBytes }: Pick<KeyBudgets, "files" | "storedBytes">,
+    { bytes, exact }: { readonly bytes: number; readonly exact: boolean },
+  ): Promise<Upload> {
+    const id = newId("file");
+    const slot = await (await this.slots(owner)).take(files, id);
+    if (slot === null) {
+      throw new BudgetError(`This key has ${files} files, as many as it may; delete some.`, {
+        ...{ retryAfter: null, code: "too_many_files" },
+      });
+    }
+    try {
+      return await this.#reserve(owner, id, slot, { storedBytes, bytes, exact });
+    } catch (error) {
+      await slot.release().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #reserve(
+    owner: string,
+    id: string,
+    slot: Slot,
+    { storedBytes, bytes, exact }: { storedBytes: number; bytes: number; exact: boolean },
+  ): Promise<Upload> {
+    const { objects } = this.#files;
+    const key = `${await folderOf(owner)}${id}`;
+    const used = await this.used(owner);
+    const left = Math.max(0, storedBytes - used);
+    const wanted = exact ? bytes : Math.min(bytes, left);
+    const refuse = (): never => {
+      throw new BudgetError(
+        `This key has stored ${used} of its ${storedBytes} bytes, and the file needs ${exact ? bytes : "more"}; delete files or fine-tuned models.`,
+        { retryAfter: null, param: "file", code: "stored_bytes_exceeded" },
+      );
+    };
+    if (wanted > left || left === 0) refuse();
+    const write = () => objects.put(key, JSON.stringify({ bytes: wanted, at: now() } satisfies Reservation));
+    await write();
+    // Of uploads that begin at once, each sees the others, so that they never store too much.
+    if ((await this.used(owner)) > storedBytes) {
+      await objects.remove(key);
+      refuse();
+    }
+    const timer = setInterval(() => void write().catch(() => undefined), refreshMs);
+    if (typeof timer === "object") timer.unref();
+    return {
+      ...{ id, slot: slot.key },
+      within: async function* (content) {
+        let bytes = 0;
+        for await (const piece of content) {
+          bytes += piece.length;
+          if (bytes > wanted) refuse();
+          yield piece;
+        }
+      },
+      end: async (stored) => {
+        clearInterval(timer);
+        await objects.remove(key);
+        if (!stored) await slot.release();
+      },
+    };
+  }
+
+  /** Returns the bytes that an owner has stored, with those of uploads in progress. */
+  async used(owner: string): Promise<number> {
+    const { objects } = this.#files;
+    const [stored, found] = await Promise.all([this.#stored.of(owner), objects.list(await folderOf(owner))]);
+    const reserved = await Promise.all(found.map(({ key }) => getJson<Reservation>(objects, key)));
+    return reserved.reduce((sum, item) => sum + (item && isAlive(item) ? item.bytes : 0), stored);
+  }
+}
+
+function isAlive({ at }: Reservation): boolean {
+  return now() - at < graceSeconds;
+}
+
+async function folderOf(owner: string): Promise<string> {
+  return `${jobsFolder}/uploads/${await ownerKey(owner)}/`;
+}

@@ -1,0 +1,125 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { S3Server } from "../adapters/testing/s3Server.ts";
+import type { KeyBudgets } from "../budgets/keyBudgets.ts";
+import { FileStore } from "../jobs/fileStore.ts";
+import { JobStore } from "../jobs/jobStore.ts";
+import { localQueue } from "../jobs/localQueue.ts";
+import { folderObjects } from "../jobs/objects/folderObjects.ts";
+import type { ObjectStore } from "../jobs/objects/objectStore.ts";
+import { s3Objects } from "../jobs/objects/s3Objects.ts";
+import { post } from "../testing/post.ts";
+import { ScriptedEngine } from "../testing/scriptedEngine.ts";
+import type { ServingApp } from "./appContext.ts";
+import { createApp } from "./createApp.ts";
+import { promMetrics } from "./promMetrics.ts";
+
+let folder: string;
+let server: S3Server;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lowrank-store-budgets-"));
+  server = await S3Server.start();
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+  await server[Symbol.asyncDispose]();
+});
+
+const line = '{"text": "a cat"}\n';
+const stores: Readonly<Record<string, () => () => ObjectStore>> = {
+  "a folder": () => {
+    const own = join(folder, crypto.randomUUID());
+    return () => folderObjects(own);
+  },
+  "a bucket": () => {
+    const prefix = crypto.randomUUID();
+    return () => s3Objects({ ...server.place, prefix });
+  },
+};
+
+/** Opens a server on a store. */
+function open(objects: ObjectStore, budgets: Partial<KeyBudgets>) {
+  const [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue()];
+  const app = createApp({
+    ...{ engine: new ScriptedEngine(), budgets, metrics: promMetrics() },
+    fineTuning: { jobs, files, queue },
+  });
+  return { app, jobs, files };
+}
+
+async function upload(app: ServingApp, text: string = line) {
+  const body = new FormData();
+  body.set("purpose", "fine-tune");
+  body.set("file", new Blob([text]), "train.jsonl");
+  const response = await app.request("/v1/files", { method: "POST", body });
+  return { status: response.status, body: await response.json() };
+}
+
+async function order(app: ServingApp, training_file: string) {
+  const response = await post(app, "/v1/fine_tuning/jobs", { model: "test-base", training_file });
+  return { status: response.status, body: await response.json() };
+}
+
+const countOf = (answers: readonly { status: number }[], wanted: number) =>
+  answers.filter(({ status }) => status === wanted).length;
+const accepted = <T extends { status: number }>(answers: readonly T[]) =>
+  answers.filter(({ status }) => status === 200);
+
+describe.each(Object.entries(stores))("two servers on %s", (_, openStore) => {
+  test("accept 3 of 16 fine-tunes that are ordered at once, with 3 jobs a key", async () => {
+    const store = openStore();
+    const both = [open(store(), { jobs: 3 }), open(store(), { jobs: 3 })];
+    const file = (await upload(both[0].app)).body.id;
+    const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => order(both[i % 2].app, file)));
+    expect([countOf(answers, 200), countOf(answers, 429)]).toEqual([3, 13]);
+    expect((await both[0].jobs.open("test-base")).length).toBe(3);
+    const { id } = accepted(answers)[0].body;
+    await both[0].app.request(`/v1/fine_tuning/jobs/${id}/cancel`, { method: "POST" });
+    const again = await Promise.all(Array.from({ length: 4 }, (_, i) => order(both[i % 2].app, file)));
+    expect(countOf(again, 200)).toBe(1);
+  });
+
+  test("store 3 of 16 files that come at once, with 3 files a key", async () => {
+    const store = openStore();
+    const both = [open(store(), { files: 3 }), open(store(), { files: 3 })];
+    const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => upload(both[i % 2].app)));
+    expect([countOf(answers, 200), countOf(answers, 400)]).toEqual([3, 13]);
+    expect((await both[0].files.ids("")).length).toBe(3);
+    const { id } = accepted(answers)[0].body;
+    await both[1].app.request(`/v1/files/${id}`, { method: "DELETE" });
+    const again = await Promise.all(Array.from({ length: 4 }, (_, i) => upload(both[i % 2].app)));
+    expect(countOf(again, 200)).toBe(1);
+  });
+
+  test("never store more bytes than a key has", async () => {
+    const store = openStore();
+    const text = line.repeat(100);
+    const budgets = { storedBytes: 3.5 * text.length };
+    const both = [open(store(), budgets), open(store(), budgets)];
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => upload(both[i % 2].app, text)));
+    expect(countOf(answers, 200)).toBeLessThanOrEqual(3);
+    expect(answers.find(({ status }) => status !== 200)?.body.error.code).toBe("stored_bytes_exceeded");
+    // Those that came at once may all have been refused; one after another they fit.
+    for (let i = countOf(answers, 200); i < 3; i++) expect((await upload(both[i % 2].app, text)).status).toBe(200);
+    const refused = await upload(both[0].app, text);
+    expect([refused.status, refused.body.error.code]).toEqual([400, "stored_bytes_exceeded"]);
+    const { data } = await (await both[0].app.request("/v1/files")).json();
+    await both[0].app.request(`/v1/files/${data[0].id}`, { method: "DELETE" });
+    expect((await upload(both[1].app, text)).status).toBe(200);
+  });
+});
+
+test("a failed job needs a free slot to be resumed", async () => {
+  const { app, jobs } = open(folderObjects(join(folder, crypto.randomUUID())), { jobs: 1 });
+  const file = (await upload(app)).body.id;
+  const first = (await order(app, file)).body;
+  const state = await jobs.find("", first.id);
+  const error = { code: "server_error", message: "the disk is full", param: null };
+  if (state) await jobs.finish(state.job, { status: "failed", at: 1, error });
+  await jobs.close({ id: first.id, model: "test-base" } as never);
+  expect((await order(app, file)).status).toBe(200);
+  const resume = await app.request(`/v1/fine_tuning/jobs/${first.id}/resume`, { method: "POST" });
+  expect([resume.status, (await resume.json()).error.code]).toEqual([429, "rate_limit_exceeded"]);
+});
