@@ -1,5 +1,6 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
 import type { Job } from "bullmq";
+import { fairOrder } from "./fairOrder.ts";
 import { JobStopped } from "./job.ts";
 import { nameKey } from "./jobKeys.ts";
 import {
@@ -34,6 +35,9 @@ const bullKeys: OptionKeys<BullQueueOptions> = {
   ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
 };
 
+/** The largest priority of BullMQ: of a job whose turn is not known yet. */
+const lastPriority = 2 ** 21 - 1;
+
 /** Milliseconds after which a job looks again whether its owner has room. */
 const roomMs = 1000;
 
@@ -62,6 +66,30 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   const queue = new Queue<OpenJob>(name, { connection: client });
   queue.on("error", onError);
 
+  const servedKey = queue.toKey("served");
+  /** Gives each job that waits the priority of its turn. */
+  const arrange = async (): Promise<void> => {
+    const [waiting, served] = await Promise.all([
+      queue.getJobs(["prioritized", "waiting", "delayed"]),
+      client.hgetall(servedKey),
+    ]);
+    const jobs = waiting.filter((job) => job !== undefined && job !== null);
+    jobs.sort((a, b) => a.timestamp - b.timestamp || (String(a.id) < String(b.id) ? -1 : 1));
+    const numbered = jobs.map((bull, number) => ({ bull, job: bull.data, number }));
+    const times = new Map(Object.entries(served).map(([owner, time]) => [owner, Number(time)]));
+    for (const [i, { bull }] of fairOrder(numbered, times).entries()) {
+      // One that has begun meanwhile keeps its own.
+      if (bull.priority !== i + 1) await bull.changePriority({ priority: i + 1 }).catch(() => undefined);
+    }
+  };
+  /** Notes that an owner is served, which makes it the last of the next turn. */
+  const serve = async ({ owner }: OpenJob): Promise<void> => {
+    // The clock of Redis is that of all workers.
+    const [seconds, micros] = await client.time();
+    await client.hset(servedKey, owner, seconds * 1e6 + Number(micros));
+    await arrange();
+  };
+
   /** Runs a job, unless its owner has as many running as it may. */
   const run = async (worker: JobWorker, job: Job<OpenJob>, token: string | undefined, signal: AbortSignal) => {
     const later = async (milliseconds: number): Promise<never> => {
@@ -69,6 +97,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
       throw new DelayedError();
     };
     if (Number.isFinite(perOwner) && (await placeAmongActive(job)) >= perOwner) await later(roomMs);
+    await serve(job.data);
     try {
       await worker.run(job.data, job.attemptsMade + 1, signal);
     } catch (error) {
@@ -87,16 +116,18 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
 
   return {
     add: async (job) => {
+      if (await queue.getJob(job.id)) return;
       await queue.add("fine-tune", job, {
         jobId: job.id,
         // BullMQ takes those without a priority before all others.
-        priority: job.priority + 1,
+        priority: lastPriority,
         attempts,
         backoff: { type: "exponential", delay: backoffMs },
         // The end of a job stands in the store.
         removeOnComplete: true,
         removeOnFail: true,
       });
+      await arrange();
     },
     remove: async (id) => {
       // One that runs is locked, and goes on.

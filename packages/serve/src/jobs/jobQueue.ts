@@ -19,7 +19,8 @@ export interface Working {
 }
 
 /**
- * Hands out jobs: those of smaller `priority` first, and then the older ones. It keeps nothing that
+ * Hands out jobs: owners take turns, and of one owner's jobs those of smaller `priority` go first,
+ * and then the older ones. It keeps nothing that
  * the store does not have, so that a queue that lost all is filled again from there.
  */
 export interface JobQueue {

@@ -1,4 +1,5 @@
 import { checkOptions } from "@lowrank/core";
+import { fairOrder } from "./fairOrder.ts";
 import { JobStopped } from "./job.ts";
 import {
   defaultQueueLimits,
@@ -28,6 +29,9 @@ class LocalQueue implements JobQueue {
   readonly #limits: Required<QueueLimits>;
   #waiting: Waiting[] = [];
   readonly #running = new Map<string, { owner: string; stop: AbortController; ended: Promise<void> }>();
+  /** The number of the start at which each owner was served last. */
+  readonly #served = new Map<string, number>();
+  #starts = 0;
   #worker: JobWorker | null = null;
   #added = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,7 +74,6 @@ class LocalQueue implements JobQueue {
 
   #enqueue(waiting: Waiting): void {
     this.#waiting.push(waiting);
-    this.#waiting.sort((a, b) => a.job.priority - b.job.priority || a.number - b.number);
     this.#next();
   }
 
@@ -80,7 +83,8 @@ class LocalQueue implements JobQueue {
     // One moment for all: a job whose time comes meanwhile is among those that are waited for.
     const now = Date.now();
     while (this.#worker && this.#running.size < this.#limits.atOnce) {
-      const next = this.#waiting.find(({ job, due }) => due <= now && this.#hasRoom(job.owner));
+      const due = this.#waiting.filter((waiting) => waiting.due <= now && this.#hasRoom(waiting.job.owner));
+      const [next] = fairOrder(due, this.#served);
       if (!next) break;
       this.#waiting = this.#waiting.filter((other) => other !== next);
       this.#start(next, this.#worker);
@@ -90,6 +94,13 @@ class LocalQueue implements JobQueue {
     this.#timer = setTimeout(() => this.#next(), soonest - now);
   }
 
+  /** Forgets owners without jobs: the next job of one is served as if it were its first. */
+  #forgetServed(): void {
+    const owners = new Set([...this.#running.values()].map(({ owner }) => owner));
+    for (const { job } of this.#waiting) owners.add(job.owner);
+    for (const owner of this.#served.keys()) if (!owners.has(owner)) this.#served.delete(owner);
+  }
+
   #hasRoom(owner: string): boolean {
     return [...this.#running.values()].filter((other) => other.owner === owner).length < this.#limits.perOwner;
   }
@@ -97,6 +108,7 @@ class LocalQueue implements JobQueue {
   #start(waiting: Waiting, worker: JobWorker): void {
     const { job, attempt, number } = waiting;
     const { attempts, backoffMs } = this.#limits;
+    this.#served.set(job.owner, this.#starts++);
     const stop = new AbortController();
     const run = async (): Promise<Waiting | null> => {
       try {
@@ -114,6 +126,7 @@ class LocalQueue implements JobQueue {
     };
     const ended = run().then((again) => {
       this.#running.delete(job.id);
+      this.#forgetServed();
       if (again) this.#enqueue(again);
       else this.#next();
     });

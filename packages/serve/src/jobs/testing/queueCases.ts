@@ -23,7 +23,7 @@ function expectSame(found: unknown, expected: unknown): void {
 /** The cases that every queue passes. */
 export const queueCases: readonly QueueCase[] = [
   {
-    name: "jobs run once each, those of smaller priority first, then the older ones",
+    name: "jobs run once each, owners in turn, those of smaller priority first, then the older ones",
     run: async (open) => {
       const queue = await open({});
       const ran: string[] = [];
@@ -35,10 +35,58 @@ export const queueCases: readonly QueueCase[] = [
         failed: async () => undefined,
       });
       await until(() => ran.length === 4, "the end of four jobs");
-      expectSame(ran, ["j2", "j3", "j4", "j1"]);
+      expectSame(ran, ["j2", "j4", "j3", "j1"]);
       // One that is done may be added again, as one that failed is.
       await queue.add(job("j2"));
       await until(() => ran.length === 5, "another run");
+      await working.close();
+      await queue.close();
+    },
+  },
+  {
+    name: "one owner's many jobs delay another owner's job by the one that runs alone",
+    run: async (open) => {
+      const queue = await open({});
+      const ran: string[] = [];
+      const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
+      const many = Array.from({ length: 6 }, (_, i) => `a${i}`);
+      for (const id of many) await queue.add(job(id, "a"));
+      const working = await queue.work({
+        run: async ({ id }) => {
+          ran.push(id);
+          await gate;
+        },
+        failed: async () => undefined,
+      });
+      await until(() => ran.length === 1, "the start of a job");
+      // Jobs of an owner are run by their priority, and do not pass by those of others.
+      await queue.add(job("b0", "b", 9));
+      await queue.add(job("a6", "a", 0));
+      await queue.add(job("b1", "b", 8));
+      openGate();
+      await until(() => ran.length === 9, "the end of nine jobs");
+      expectSame(ran, ["a0", "b1", "a1", "b0", "a2", "a3", "a4", "a5", "a6"]);
+      await working.close();
+      await queue.close();
+    },
+  },
+  {
+    name: "an owner that orders again and again does not delay one that waits",
+    run: async (open) => {
+      const queue = await open({});
+      const ran: string[] = [];
+      for (const id of ["a0", "a1", "a2"]) await queue.add(job(id, "a"));
+      const working = await queue.work({
+        run: async ({ id }) => {
+          ran.push(id);
+          // The next one is there before this one ends.
+          if (ran.length < 6) await queue.add(job(`b${ran.length}`, "b"));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        },
+        failed: async () => undefined,
+      });
+      await until(() => ran.length === 8, "the end of eight jobs");
+      expectSame(ran.slice(0, 6).join(" "), "a0 b1 a1 b2 a2 b3");
       await working.close();
       await queue.close();
     },

@@ -1,0 +1,28 @@
+import type { OpenJob } from "./jobStore.ts";
+
+/** A job that waits. */
+interface WaitingJob {
+  readonly job: OpenJob;
+  /** Its place among all jobs by the time of their order. */
+  readonly number: number;
+}
+
+/**
+ * Returns jobs in the order in which they should run: owners take turns, those served longest ago
+ * first, and of one owner's jobs those of smaller priority go first, then the older ones.
+ * `lastServed` holds the times at which owners were served last; others were never served.
+ */
+export function fairOrder<T extends WaitingJob>(
+  waiting: readonly T[],
+  lastServed: ReadonlyMap<string, number>,
+): readonly T[] {
+  const sorted = [...waiting].sort((a, b) => a.job.priority - b.job.priority || a.number - b.number);
+  const owners = [...Map.groupBy(sorted, ({ job }) => job.owner)].map(([owner, jobs]) => {
+    const oldest = Math.min(...jobs.map(({ number }) => number));
+    return { jobs, oldest, served: lastServed.get(owner) ?? Number.NEGATIVE_INFINITY };
+  });
+  owners.sort((a, b) => (a.served === b.served ? a.oldest - b.oldest : a.served - b.served));
+  const rounds = Math.max(0, ...owners.map(({ jobs }) => jobs.length));
+  // The order of owners in the first round is that of all rounds, as each was then served in it.
+  return Array.from({ length: rounds }, (_, round) => owners.flatMap(({ jobs }) => jobs[round] ?? [])).flat();
+}
