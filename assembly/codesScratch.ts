@@ -1,9 +1,10 @@
 // The scratch memory of products in codes.
 import { int16Scratch } from "./int16Product";
+import { SPREAD_SCRATCH } from "./int16Spread";
 import { packScratch } from "./int8Weight";
 import { linearScratch } from "./linearInt8";
 
 /** Bytes of scratch of any product in codes, and of packing a weight for it; constant. */
 export function codesScratch(): i32 {
-  return max(int16Scratch(), max(packScratch(), linearScratch()));
+  return max(max(int16Scratch(), SPREAD_SCRATCH), max(packScratch(), linearScratch()));
 }

@@ -2,7 +2,7 @@
 // stores lane by lane: tiles as those of `quantizeInt8` and `quantizeInt15`. A part of onDemand.ts.
 import { laneSums } from "./byteProducts";
 import { firstHalves, lastHalves, storeTransposed, zipFirst, zipLast } from "./lanes";
-import { INT8_ROWS, int8RowBytes, rounded } from "./rowCodes";
+import { INT8_ROWS, int8RowBytes, rounded, TOO_LARGE } from "./rowCodes";
 
 /** Bytes in one plane; bytes in words of 16 bits; codes of 15 bits in words; and of 11 bits. */
 export const BYTES: i32 = 0;
@@ -149,18 +149,18 @@ export function rowsThere(rows: i32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(rows));
 }
 
-/** True if bits of magnitudes are of an infinity or NaN. */
+/** True if bits of magnitudes are those of numbers too large for codes, or NaN. */
 // @ts-ignore: decorator
 @inline
-export function anyNotFinite(bits: v128): bool {
-  return v128.any_true(i32x4.ge_s(bits, i32x4.splat(0x7f800000)));
+export function anyTooLarge(bits: v128): bool {
+  return v128.any_true(i32x4.ge_s(bits, i32x4.splat(TOO_LARGE)));
 }
 
 /**
  * Quantises x [rows, k], k a multiple of 32. A tile of INT8_ROWS rows, the last filled up with
  * zeros, holds its codes, four bytes or a pair of words of each row by turns, and for each 32
  * numbers scale and scaled sum of each row. Of 11 bits it holds four codes of each row by turns,
- * and scales alone. Returns 1 if a number is not finite.
+ * and scales alone. Returns 1 if a number is too large.
  */
 // @ts-ignore: decorator
 @inline
@@ -194,5 +194,5 @@ export function encodeRows(kind: i32, x: usize, out: usize, rows: i32, k: i32): 
     x = next;
     out += tile;
   }
-  return anyNotFinite(all) ? 1 : 0;
+  return anyTooLarge(all) ? 1 : 0;
 }

@@ -27,7 +27,7 @@ export function int11RowsBytes(rows: i32, k: i32): i32 {
 
 /**
  * Quantises x [rows, k], k a multiple of 32, in tiles of INT8_ROWS rows, the last filled up with
- * zeros: four codes of each row lie side by side. Returns 1 if a number is not finite.
+ * zeros: four codes of each row lie side by side. Returns 1 if a number is too large.
  */
 export function quantizeInt11(x: usize, out: usize, rows: i32, k: i32): i32 {
   return encodeRows(ELEVEN, x, out, rows, k);

@@ -2,7 +2,7 @@
 // of 16 bits: what an integer product with codes of few bits takes to be nearly as exact as f32. A
 // part of onDemand.ts.
 import { BYTES, BYTES_IN_WORDS, encodeRows, largestCode, WORDS } from "./encodeRows";
-import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "./rowCodes";
+import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock, TOO_LARGE } from "./rowCodes";
 
 /** Eight codes of up to 16 bits. */
 // @ts-ignore: decorator
@@ -34,7 +34,7 @@ function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
  * Quantises x [rows, k], k a multiple of 32, as `quantizeInt8` does for more than one row, to codes
  * of 15 bits, of which 128 times a signed byte and 7 bits hold the largest: in two planes of bytes,
  * or, where `inWords` is 1, in pairs of 16 bits, a pair of each row by turns. Returns 1 if a number
- * is not finite.
+ * is too large for codes.
  */
 export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   return inWords ? encodeRows(WORDS, x, out, rows, k) : inPlanes(x, out, rows, k);
@@ -85,5 +85,5 @@ function inPlanes(x: usize, out: usize, rows: i32, k: i32): i32 {
       x += 128;
     }
   }
-  return largest >= 0x7f800000 ? 1 : 0;
+  return largest >= TOO_LARGE ? 1 : 0;
 }

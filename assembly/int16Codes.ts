@@ -10,7 +10,7 @@ export const BLOCK: i32 = 64;
 
 /** The largest codes of X and of W: 64 times their product is below 2^31. */
 const LARGEST_X: f32 = 4095;
-const LARGEST_W: f32 = 8191;
+export const LARGEST_W: f32 = 8191;
 
 /** Rows of X whose codes lie side by side. */
 export const ROWS: i32 = 4;
@@ -83,6 +83,17 @@ export function largestBits(x: usize, count: i32, before: i32): i32 {
   return all;
 }
 
+/** The count of floats that are not 0 and are below `half`, half a step of their codes. */
+export function lostCodes(x: usize, count: i32, half: f32): i32 {
+  let lost = 0;
+  for (; count > 0; count--) {
+    const size = abs(load<f32>(x));
+    if (size > 0 && size < half) lost++;
+    x += 4;
+  }
+  return lost;
+}
+
 /** The factors that make codes of numbers; 0 where the scale is too small to have one. */
 // @ts-ignore: decorator
 @inline
@@ -143,10 +154,13 @@ export function isNotFinite(bits: i32): bool {
   return bits >= 0x7f800000;
 }
 
-/** Writes the codes of X [m,k] and their scales by blocks. Returns 1 if a number is not finite. */
+/**
+ * Writes the codes of X [m,k] and their scales by blocks. Returns the bits of the largest
+ * magnitude; for those of NaN and infinity the codes are unusable.
+ */
 export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
   let scales = out + rowCodes(m, k);
-  let bad = 0;
+  let most = 0;
   for (let top = 0; top < m; top += ROWS) {
     const last = m - 1;
     // A row that is not there is another one times 0.
@@ -160,7 +174,7 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
       const b1 = top + 1 < m ? largestBits(x1, count, 0) : 0;
       const b2 = top + 2 < m ? largestBits(x2, count, 0) : 0;
       const b3 = top + 3 < m ? largestBits(x3, count, 0) : 0;
-      if (isNotFinite(max(max(b0, b1), max(b2, b3)))) bad = 1;
+      most = max(most, max(max(b0, b1), max(b2, b3)));
       const s = f32x4.div(i32x4(b0, b1, b2, b3), f32x4.splat(LARGEST_X));
       v128.store(scales, s);
       encodeFour(x0, x1, x2, x3, factorsOf(s), count, out, 16);
@@ -172,14 +186,15 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
       scales += 16;
     }
   }
-  return bad;
+  return most;
 }
 
 /**
  * Writes the codes of rows of a weight [rows,columns], of which the first begins a square, and the
- * scales of their squares. All numbers are finite.
+ * scales of their squares. All numbers are finite. `wide` has a byte for each square, or is 0: the
+ * codes of a marked square are 0.
  */
-export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32): void {
+export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32, wide: usize): void {
   const width = pitch(columns);
   const wrs = <usize>columns << 2;
   for (let top = 0; top < rows; top += BLOCK) {
@@ -189,7 +204,7 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
       const corner = w + <usize>top * wrs + (<usize>from << 2);
       let bits = 0;
       for (let r: usize = 0; r < <usize>height; r++) bits = largestBits(corner + r * wrs, count, bits);
-      const scale = f32.reinterpret_i32(bits) / LARGEST_W;
+      const scale: f32 = wide && load<u8>(wide++) ? 0 : f32.reinterpret_i32(bits) / LARGEST_W;
       store<f32>(scales, scale);
       scales += 4;
       const factors = factorsOf(f32x4.splat(scale));
@@ -206,31 +221,22 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
   }
 }
 
-/** Writes the codes of a weight [rows,columns], of which all numbers are finite. */
-export function packInt16(w: usize, out: usize, rows: i32, columns: i32): void {
-  packInt16Rows(w, out, out + weightCodes(rows, columns), rows, columns);
+/**
+ * Writes the codes of a weight [rows,columns], of which all numbers are finite, but for the squares
+ * that `wide` marks.
+ */
+export function packInt16(w: usize, out: usize, rows: i32, columns: i32, wide: usize): void {
+  packInt16Rows(w, out, out + weightCodes(rows, columns), rows, columns, wide);
 }
 
-/**
- * The share of numbers that are not zero and get the code 0, of X [rows,columns] where `height` is
- * 1, and of a weight where it is 64.
- */
-export function int16LostShare(x: usize, rows: i32, columns: i32, height: i32): f64 {
-  const steps: f32 = 2 * (height == 1 ? LARGEST_X : LARGEST_W);
+/** The share of X [rows,columns] that is not zero and gets the code 0. */
+export function int16LostShare(x: usize, rows: i32, columns: i32): f64 {
   let lost = 0;
-  for (let top = 0; top < rows; top += height) {
-    const end = min(top + height, rows);
-    for (let from = 0; from < columns; from += BLOCK) {
-      const count = min(BLOCK, columns - from);
-      let bits = 0;
-      for (let r = top; r < end; r++) bits = largestBits(x + (<usize>(r * columns + from) << 2), count, bits);
-      const half = f32.reinterpret_i32(bits) / steps;
-      for (let r = top; r < end; r++) {
-        for (let j = from; j < from + count; j++) {
-          const size = abs(load<f32>(x + (<usize>(r * columns + j) << 2)));
-          if (size > 0 && size < half) lost++;
-        }
-      }
+  for (let row = 0; row < rows; row++) {
+    for (let left = columns; left > 0; left -= BLOCK) {
+      const count = min(BLOCK, left);
+      lost += lostCodes(x, count, f32.reinterpret_i32(largestBits(x, count, 0)) / (2 * LARGEST_X));
+      x += <usize>count << 2;
     }
   }
   return <f64>lost / (<f64>rows * <f64>columns);

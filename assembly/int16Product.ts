@@ -1,5 +1,6 @@
 // Products of the 16-bit codes of int16Codes.ts. Sums of codes are exact: a result's bits do not
 // depend on the tile or the threads that made it.
+import { gemm } from "./gemm";
 import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, PANEL, pitch, ROWS } from "./int16Codes";
 import { addPair } from "./lanes";
 import { putSums, SUMS, takeSums } from "./tileSums";
@@ -162,15 +163,47 @@ export function int16Part(
 }
 
 /**
+ * Adds X times the squares of W that `wide` marks to the columns first..last-1 of C, in f32.
+ * `first` begins a square.
+ */
+function addWideSquares(
+  x: usize, w: usize, wide: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32,
+): void {
+  const n = transposed ? rows : columns;
+  const k = transposed ? columns : rows;
+  const across = blocksOf(columns);
+  const blocks = blocksOf(k);
+  const step = transposed ? 1 : across;
+  for (let j = first; j < last; j += BLOCK) {
+    const marks = wide + <usize>((j / BLOCK) * (transposed ? across : 1));
+    for (let p = 0; p < blocks; p++) {
+      const start = p;
+      while (p < blocks && load<u8>(marks + <usize>(p * step))) p++;
+      if (p == start) continue;
+      const from = start * BLOCK;
+      const square = transposed ? j * columns + from : from * columns + j;
+      const depth = min(k, p * BLOCK) - from;
+      gemm(
+        x + (<usize>from << 2), w + (<usize>square << 2), c + (<usize>j << 2), m, min(BLOCK, last - j), depth,
+        k, columns, n, 0, transposed, 1, 1,
+      );
+    }
+  }
+}
+
+/**
  * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose where
  * `transposed` is 1. `quantizeInt16` and `packInt16` left the codes of both. `first` is a multiple
- * of eight.
+ * of eight. If `wide` is not 0, it marks the squares that have no codes, `xf` and `wf` are X and
+ * the weight in f32, and `first` is a multiple of BLOCK.
  */
 export function int16Product(
   x: usize, w: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32, scratch: usize,
+  wide: usize, xf: usize, wf: usize,
 ): void {
   const n = transposed ? rows : columns;
   const xScales = int16RowScales(x, m, transposed ? columns : rows);
   const wScales = int16WeightScales(w, rows, columns, 0);
   int16Part(x, xScales, w, wScales, rows, columns, transposed != 0, c, <usize>n << 2, m, first, last, false, scratch);
+  if (wide) addWideSquares(xf, wf, wide, rows, columns, transposed, c, m, first, last);
 }

@@ -54,7 +54,7 @@ function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: 
  * 128 sign, each factor of which fits the seven bits that relaxed dot products take. One row is
  * written as it is; more become tiles of INT8_ROWS rows, the last filled up with zeros, in which
  * four codes of each row lie side by side, and likewise the scales and sums. A tile takes as many
- * bytes as its rows by `int8RowBytes`. Returns 1 if a number is not finite.
+ * bytes as its rows by `int8RowBytes`. Returns the bits of the largest magnitude.
  */
 export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): i32 {
   const height = rows == 1 ? 1 : INT8_ROWS;
@@ -87,5 +87,5 @@ export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i3
       x += 128;
     }
   }
-  return largest >= 0x7f800000 ? 1 : 0;
+  return largest;
 }

@@ -15,7 +15,7 @@ const FLOATS: usize = 1024;
 /** Numbers that are looked at at a time. */
 const PIECE: i32 = 4096;
 
-/** Bytes of scratch of `packInt8` and `isFiniteWeight`. */
+/** Bytes of scratch of `packInt8` and `findLargest`. */
 export function packScratch(): i32 {
   return DEPTH * (WIDTH + WEIGHT_ROWS) * 4;
 }
@@ -102,13 +102,31 @@ export function packInt8(
   }
 }
 
-/** Returns 1 if the first `count` numbers of a weight of any format are finite. */
-export function isFiniteWeight(w: usize, format: i32, count: i32, scratch: usize): i32 {
+/**
+ * Writes the largest magnitude of the first `count` numbers of a weight of any format to `largest`.
+ * Returns 1 if all of them are finite.
+ */
+export function findLargest(w: usize, format: i32, count: i32, largest: usize, scratch: usize): i32 {
   let bits = 0;
   for (let i = 0; i < count; i += PIECE) {
     const length = min(PIECE, count - i);
     unpackRow(format, w, i, length, scratch);
     bits = largestBits(scratch, length, bits);
   }
+  store<i32>(largest, bits);
   return isNotFinite(bits) ? 0 : 1;
+}
+
+/** Products of two magnitudes beyond which sums or scales of codes may leave the range of f32. */
+const MOST: f64 = 1e38;
+const LEAST: f64 = 1e-24;
+
+/**
+ * Returns 1 if sums of `k` products of codes stay in the range of f32. `bits` are the bits of the
+ * largest magnitude of X; `largest` is as `findLargest` left it.
+ */
+export function codesFit(bits: i32, largest: usize, k: i32): i32 {
+  if (isNotFinite(bits)) return 0;
+  const product = <f64>f32.reinterpret_i32(bits) * <f64>load<f32>(largest);
+  return product == 0 || (product > LEAST && product * <f64>k < MOST) ? 1 : 0;
 }

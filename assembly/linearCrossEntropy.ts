@@ -3,11 +3,12 @@
 // https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { unpackRow } from "./formats";
 import {
-  BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, packInt16Rows, pitch,
-  quantizeInt16,
+  BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, isNotFinite,
+  packInt16Rows, pitch, quantizeInt16,
 } from "./int16Codes";
 import { int16Part, int16Scratch } from "./int16Product";
 import { B_BYTES } from "./gemmBlock";
+import { gemmWeight } from "./gemm";
 import { fitsBlock, MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
@@ -40,7 +41,7 @@ function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, 
     const rows = min(BLOCK, n - top);
     // They are whole blocks of a format, one behind the other.
     unpackRow(format, weight, (from + top) * width, rows * width, room);
-    packInt16Rows(room, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width);
+    packInt16Rows(room, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width, 0);
   }
 }
 
@@ -93,6 +94,15 @@ function takeBlock(
   }
 }
 
+/** True if one of the squares of the classes from..from+n-1 is marked; `from` begins a square. */
+function isMarked(wide: usize, from: i32, n: i32, width: i32): bool {
+  const across = blocksOf(width);
+  const first = wide + <usize>((from / BLOCK) * across);
+  const last = first + <usize>(blocksOf(n) * across);
+  for (let at = first; at < last; at++) if (load<u8>(at)) return true;
+  return false;
+}
+
 /** Fills floats with NaN. */
 function fillNaN(x: usize, n: i32): void {
   for (let i = 0; i < n; i++) store<f32>(x + (<usize>i << 2), NaN);
@@ -102,13 +112,15 @@ function fillNaN(x: usize, n: i32): void {
  * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
  * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. Where
  * `coded` is 1, they are the codes of `quantizeInt16` instead, and W, at most MOST_WIDTH wide, gets
- * those of `packInt16` block by block. A part writes for each of its rows the largest logit (tops,
- * f32), the sum of exp(logit - top) (masses, f64) and, where `sums` is not 0, that sum times the
- * rows of W (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
+ * those of `packInt16` block by block. If `wide` is not 0, it marks the squares of W that cannot
+ * have codes (`markWideSquares`): a block with a marked square is multiplied by `xf`, the rows in
+ * f32. A part writes for each of its rows the largest logit (tops, f32), the sum of exp(logit -
+ * top) (masses, f64) and, if `sums` is not 0, that sum times the rows of W (f32 [width]); all
+ * [parts, rows]. targets [rows] takes the labels' logits.
  */
 export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, coded: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
-  scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32,
+  scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32, wide: usize, xf: usize,
 ): void {
   const inCodes = coded != 0;
   const block = inCodes ? min(CLASSES, (MOST_WIDTH * BLOCK / pitch(width)) & -BLOCK) : CLASSES;
@@ -140,6 +152,12 @@ export function linearCrossEntropyPart(
         const top = tops + (at << 2);
         const mass = masses + (at << 3);
         const sum = sums ? sums + ((at * <usize>width) << 2) : 0;
+        if (wide && isMarked(wide, v, n, width)) {
+          gemmWeight(xf + (<usize>(i * width) << 2), weight, format, v * width, scratch, m, n, width, 1, 1, 0);
+          takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, 0);
+          if (sums) gemmWeight(scratch, weight, format, v * width, sum, m, width, n, 0, 1, 1);
+          continue;
+        }
         if (inCodes) {
           if (i == 0) packClasses(weight, format, v, n, width, scratch, w);
           const wScales = int16WeightScales(w, n, width, 0);
@@ -148,7 +166,7 @@ export function linearCrossEntropyPart(
           int16Part(xRows, xScales, w, wScales, n, width, true, scratch, <usize>n << 2, m, 0, n, false, own);
           takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, 0);
           if (!sums) continue;
-          if (quantizeInt16(scratch, codes, m, n)) fillNaN(sum, m * width);
+          if (isNotFinite(quantizeInt16(scratch, codes, m, n))) fillNaN(sum, m * width);
           const pScales = int16RowScales(codes, m, n);
           int16Part(codes, pScales, w, wScales, n, width, false, sum, <usize>width << 2, m, 0, width, true, own);
           continue;

@@ -1,7 +1,7 @@
 // Rows of floats as codes of 8 bits with a scale for each 32, and of 15 bits where one of a tile's
 // four rows has an outlier: the steps of 8 bits would be wide beside what else is in its row. A
 // part of onDemand.ts.
-import { anyNotFinite, BYTES, encodeBlock, largestOfFour, putEncoding, rowsThere, WORDS } from "./encodeRows";
+import { anyTooLarge, BYTES, encodeBlock, largestOfFour, putEncoding, rowsThere, WORDS } from "./encodeRows";
 import { INT8_ROWS } from "./rowCodes";
 
 /** Above so many times the mean square of its row, the square of a number makes it an outlier. */
@@ -85,7 +85,7 @@ function splitWords(words: usize, planes: usize): void {
 /**
  * Quantises x [rows, k], k a multiple of 32, in tiles of INT8_ROWS rows, the last filled up with
  * zeros. Codes of 8 bits are those of `quantizeInt8`, and of 15 bits those of `quantizeInt15`, each
- * at the place of its block. Returns 1 if a number is not finite.
+ * at the place of its block. Returns 1 if a number is too large.
  */
 export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   const blocks = k >> 5;
@@ -129,5 +129,5 @@ export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: 
     x = next;
     out += mixedTile(blocks);
   }
-  return anyNotFinite(all) ? 1 : 0;
+  return anyTooLarge(all) ? 1 : 0;
 }

@@ -65,7 +65,8 @@ test.each<[MatmulPrecision, string, PlanOptions]>([
   const fewer = precision === "medium" && !options.quantization && backend.mediumKernels.weightBits === 14;
   const high = await planMemory(describeModel(config), { ...options, ...shape, precision: "high" });
   const expected = fewer ? high.copies.training : training;
-  expect(Math.abs(kept - expected)).toBeLessThanOrEqual(0.03 * expected + 64);
+  // A weight may also keep its largest magnitude and marks of its squares, 64 bytes each.
+  expect(Math.abs(kept - expected)).toBeLessThanOrEqual(0.03 * expected + 128);
   expect(plan.training.bytes - plain.training.bytes).toBe(training);
   expect(plan.generation - plain.generation).toBe(plan.copies.generation);
   expect(plan.copies.generation > 0).toBe(precision !== "highest" && !options.quantization);

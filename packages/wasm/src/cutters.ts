@@ -201,13 +201,14 @@ export const cutters: Cutters = {
   linearInt8: byteProduct,
   int8Product: byteProduct,
   nibbleProduct: (args) => ({ ...byteProduct(args), align: 32 }),
-  int16Product: ({ rows, columns, m, first, last }) => ({
+  int16Product: ({ rows, columns, m, first, last, wide }) => ({
     units: last - first,
     work: (m * rows * columns) / (1.3 * productsPerElement),
     steps: () => ({ first: 1 }),
     end: "last",
     scratch: "scratch",
-    align: 8,
+    // Squares in f32 are multiplied as a whole.
+    align: wide === 0 ? 8 : 64,
   }),
   lowRankRows: ({ inFeatures, outFeatures, first, last }) => ({
     units: last - first,

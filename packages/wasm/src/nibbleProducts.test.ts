@@ -136,10 +136,10 @@ describe.each(formats)("products of bytes with %s across its blocks", (format) =
   });
 });
 
-it("rows with NaN or infinity have no codes", async () => {
+it("rows with NaN, infinity or elements above 2^80 have no codes", async () => {
   const { memory, heapBase, later } = await bareKernels("simd", 16);
   const x = Math.ceil(heapBase / 64) * 64;
-  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1.3e24, -3e38]) {
     new Float32Array(memory.buffer, x, 64).fill(1)[40] = value;
     expect(later.quantizeInt11(x, x + 1024, 2, 32)).toBe(1);
   }

@@ -80,7 +80,7 @@ async function crossEntropyParts(build: BuildName, tile: number): Promise<Float3
   const [tops, masses, sums, targets] = results.map(take);
   const own = take(k.linearCrossEntropyScratch());
   const found = [labels, tops, masses, sums, targets] as const;
-  k.linearCrossEntropyPart(panels, weight, 0, 0, ...found, own, 0, parts, parts, rows, width, classes);
+  k.linearCrossEntropyPart(panels, weight, 0, 0, ...found, own, 0, parts, parts, rows, width, classes, 0, 0);
   const floats = (at: number, count: number): Float32Array => new Float32Array(memory.buffer, at, count);
   return Float32Array.from([
     ...floats(tops, rows * parts),

@@ -53,7 +53,7 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
   const work = scratch(k.codesScratch());
   const inShorts = () => {
     k.quantizeInt16(x, shorts, rows, inner);
-    k.int16Product(shorts, squares, columns, inner, 1, out, rows, 0, columns, work);
+    k.int16Product(shorts, squares, columns, inner, 1, out, rows, 0, columns, work, 0, 0, 0);
   };
   const inBytes = () => {
     k.quantizeInt8(x, bytes, rows, inner, 1);

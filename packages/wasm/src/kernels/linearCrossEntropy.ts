@@ -3,7 +3,8 @@ import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kerne
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { findBadLabel } from "./entryFault.ts";
-import { allFinite, allowsCodes } from "./weightProduct.ts";
+import { wideSquares } from "./spread.ts";
+import { allowsCodes, largestOf } from "./weightProduct.ts";
 
 /** The gradients that the forward pass makes along the way. */
 interface Wants {
@@ -83,8 +84,11 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
   const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
   const [own, panel] = [scratch(k.linearCrossEntropyScratch()), scratch(4 * panelSlack * width)];
   const w = [weight.ptr, dtypeNumber(weight)] as const;
-  const coded = width <= mostWidth && allowsCodes(weight, Math.min(count, chunk)) && allFinite(k, scratch, weight);
+  const mayCode = width <= mostWidth && allowsCodes(weight, Math.min(count, chunk));
+  const largest = mayCode ? largestOf(k, scratch, weight) : 0;
+  const coded = largest !== 0;
   const codedRows = coded ? scratch(k.int16RowsBytes(chunk, width)) : 0;
+  const marked = coded ? wideSquares(k, scratch, weight) : 0;
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);
     const at = indices + 4 * start;
@@ -92,10 +96,11 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
     const found = [chosen, tops, masses, sums, targets] as const;
     if (coded) k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
     // The rows as codes, or as panels of f32.
-    const inCodes = coded && k.quantizeInt16(rows, codedRows, n, width) === 0;
+    const inCodes = coded && k.codesFit(k.quantizeInt16(rows, codedRows, n, width), largest, width) !== 0;
     if (!inCodes) k.linearCrossEntropyPack(hidden.ptr, at, rows, n, width, panel);
     const x = inCodes ? codedRows : rows;
-    k.linearCrossEntropyPart(x, ...w, inCodes ? 1 : 0, ...found, own, 0, classParts, classParts, n, width, classes);
+    const [code, wide] = inCodes ? [1, marked] : [0, 0];
+    k.linearCrossEntropyPart(x, ...w, code, ...found, own, 0, classParts, classParts, n, width, classes, wide, rows);
     const out = wantsHidden ? rows : 0;
     k.linearCrossEntropyJoin(...w, ...found, losses + 8 * start, out, n, n, width, classParts, factor);
     if (wantsHidden) k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);

@@ -1,21 +1,55 @@
-import type { WasmTensor } from "../kernel.ts";
+import type { Scratch, WasmTensor } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
+import { dtypeNumber } from "./dtypeNumber.ts";
 
-/** The share of numbers that may round to zero without a word. */
+/** The largest share of the elements of rows that may round to zero without a warning. */
 const mostLost = 0.1;
 
-/** Sides of the blocks of a weight that share a scale. */
-const square = 64;
+/** Sides of the squares of a weight that share a scale. */
+const side = 64;
 
-/** Warns once if a tenth of a weight [height,width], or of rows that meet it, gets the code 0. */
-export function lookAtSpread(k: Kernels, { ptr, shape }: WasmTensor, x: number, rows: number, from: number): void {
-  const ofWeight = k.int16LostShare(ptr, shape[0], shape[1], square);
-  const ofRows = k.int16LostShare(x, rows, from, 1);
-  if (Math.max(ofWeight, ofRows) > mostLost) {
-    // A page that cannot load the sentence goes without it.
-    import("./spreadWarning.ts").then(
-      (it) => it.warnOfSpread(k, shape, ofWeight, ofRows),
-      () => {},
-    );
+/** A weight with more than one wide square in so many is multiplied in f32 as a whole. */
+const fewest = 5;
+
+/**
+ * Returns the address of a byte for each square of a weight, which is 1 if a row or a column of the
+ * square is too small for the scale that all its elements would share. 0 if no square is so.
+ */
+export function wideSquares(k: Kernels, scratch: Scratch, w: WasmTensor): number {
+  return scratch.kept(w, "wide squares", squaresOf(w), (ptr) => markSquares(k, scratch, w, ptr) > 0);
+}
+
+/** True if few squares of a weight are wide, so that codes for the others save time. */
+export function hasFewWide(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
+  const isFew = () => fewest * markSquares(k, scratch, w, scratch(squaresOf(w))) <= squaresOf(w);
+  return scratch.kept(w, "few wide squares", 1, isFew) !== 0;
+}
+
+const squaresOf = ({ shape: [height, width] }: WasmTensor) => Math.ceil(height / side) * Math.ceil(width / side);
+
+/** Marks the wide squares of a weight of any dtype and returns their count. */
+function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number): number {
+  const [height, width] = w.shape;
+  const work = scratch(k.codesScratch());
+  if (w.dtype === "f32") return k.markWideSquares(w.ptr, height, width, marks, work);
+  const rows = scratch(4 * side * width);
+  const across = Math.ceil(width / side);
+  let count = 0;
+  for (let top = 0; top < height; top += side) {
+    const there = Math.min(side, height - top);
+    k.unpackRow(dtypeNumber(w), w.ptr, top * width, there * width, rows);
+    count += k.markWideSquares(rows, there, width, marks + (top / side) * across, work);
   }
+  return count;
+}
+
+/** Warns if a tenth of the elements of rows that meet a weight get the code 0. */
+export function lookAtRows(k: Kernels, { shape }: WasmTensor, x: number, rows: number, from: number): void {
+  const share = k.int16LostShare(x, rows, from);
+  if (share <= mostLost) return;
+  // A page that cannot load the sentence goes without it.
+  import("./spreadWarning.ts").then(
+    (it) => it.warnOfSpread(k, shape, share),
+    () => {},
+  );
 }

@@ -1,16 +1,16 @@
 import type { Shape } from "@lowrank/core/backend";
 import type { Kernels } from "../kernelTypes.gen.ts";
 
-/** Kernels whose user was warned. */
-const warned = new WeakSet<Kernels>();
+/** Shapes of weights of which a backend has warned, by its kernels. */
+const warned = new WeakMap<Kernels, Set<string>>();
 
-/** Warns, once for a backend, of the larger of two shares of numbers that round to zero. */
-export function warnOfSpread(k: Kernels, shape: Shape, ofWeight: number, ofRows: number): void {
-  if (warned.has(k)) return;
-  warned.add(k);
-  const what = ofWeight > ofRows ? "a weight" : "rows that meet a weight";
-  const share = (100 * Math.max(ofWeight, ofRows)).toFixed(0);
+/** Warns, once for each shape of a weight, of the share of rows that rounds to zero. */
+export function warnOfSpread(k: Kernels, shape: Shape, share: number): void {
+  const shapes = warned.get(k) ?? new Set();
+  const name = `[${shape}]`;
+  if (shapes.has(name)) return;
+  warned.set(k, shapes.add(name));
   console.warn(
-    `wasm: ${share} % of the numbers of ${what} [${shape}] round to zero in high precision, beside others in their blocks that are thousands of times larger; set the weight's \`precision\` to "highest" if that matters`,
+    `wasm: ${(100 * share).toFixed(0)} % of the elements of rows that are multiplied by a weight ${name} round to zero in high precision, since other elements in their blocks are thousands of times larger; set the weight's \`precision\` to "highest" if that matters`,
   );
 }

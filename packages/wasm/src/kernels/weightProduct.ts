@@ -5,7 +5,7 @@ import type { LaterKernels } from "../laterKernels.ts";
 import { codeBits } from "./codeBits.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
-import { lookAtSpread } from "./spread.ts";
+import { hasFewWide, lookAtRows, wideSquares } from "./spread.ts";
 
 /** Sides of a product from which integer codes are worth their making. */
 const [leastRows, leastSide] = [8, 128];
@@ -62,7 +62,7 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
       transposed ? stored?.along : undefined,
       w.dtype === "f32" ? inShorts : undefined,
     ].filter((way) => way !== undefined);
-    if (ways.length > 0 && allFinite(k, scratch, w) && ways.some((way) => way(k, scratch, w, product))) return;
+    if (ways.length > 0 && largestOf(k, scratch, w) !== 0 && ways.some((way) => way(k, scratch, w, product))) return;
   }
   const t = transposed ? 1 : 0;
   if (w.dtype !== "f32") k.gemmWeight(x, w.ptr, dtypeNumber(w), 0, out, rows, to, from, t, 1, 0);
@@ -74,23 +74,26 @@ export function allowsCodes(w: WasmTensor, rows: number): boolean {
   return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
 }
 
-/** True if all numbers of a weight are finite: others have no codes. */
-export function allFinite(k: Kernels, scratch: Scratch, w: WasmTensor): boolean {
-  const look = () => k.isFiniteWeight(w.ptr, dtypeNumber(w), w.size, scratch(k.codesScratch())) !== 0;
-  return scratch.kept(w, "finite", 1, look) !== 0;
+/** Returns the address of a weight's largest magnitude; 0 if an element is not finite. */
+export function largestOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
+  const find = (ptr: number) => k.findLargest(w.ptr, dtypeNumber(w), w.size, ptr, scratch(k.codesScratch())) !== 0;
+  return scratch.kept(w, "largest", 4, find);
 }
 
 /** Codes of 13 bits times codes of 14. */
 const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
   const [height, width] = w.shape;
   const own = scratch(k.int16RowsBytes(rows, from));
-  if (k.quantizeInt16(x, own, rows, from) !== 0) return false;
+  const wide = wideSquares(k, scratch, w);
+  if (wide !== 0 && !hasFewWide(k, scratch, w)) return false;
+  if (k.codesFit(k.quantizeInt16(x, own, rows, from), largestOf(k, scratch, w), from) === 0) return false;
   const pack = (ptr: number) => {
-    lookAtSpread(k, w, x, rows, from);
-    k.packInt16(w.ptr, ptr, height, width);
+    lookAtRows(k, w, x, rows, from);
+    k.packInt16(w.ptr, ptr, height, width, wide);
   };
   const codes = scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), pack);
-  k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.codesScratch()));
+  const work = scratch(k.codesScratch());
+  k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, work, wide, x, w.ptr);
   return true;
 };
 
@@ -99,7 +102,7 @@ const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpos
   if (from % byteBlock !== 0) return false;
   if (w.dtype === "f32" && mediumWeightBits(k, scratch) > 8) return false;
   const own = scratch(k.int8RowsBytes(rows, from, 1));
-  if (k.quantizeInt8(x, own, rows, from, 1) !== 0) return false;
+  if (k.codesFit(k.quantizeInt8(x, own, rows, from, 1), largestOf(k, scratch, w), from) === 0) return false;
   k.int8Product(own, panelsOf(k, scratch, w, transposed), out, rows, to, from, 0, to, scratch(k.codesScratch()));
   return true;
 };
