@@ -145,6 +145,7 @@ export type ServingErrorCode =
   | "draining"
   | "adapter_refused"
   | "unavailable"
+  | "insufficient_storage"
   | "timeout";
 
 /** A failure of a request. `retryAfter` is in seconds, where trying again helps. */

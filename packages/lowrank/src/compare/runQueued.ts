@@ -101,5 +101,5 @@ async function upload({ files }: JobPlaces, path: string): Promise<string> {
 async function outcomeOf({ jobs }: JobPlaces, job: Job, { job: order, end }: JobState): Promise<Outcome> {
   const bytes = end?.status === "succeeded" ? await jobs.objects.get(measuredKey(order)) : null;
   if (bytes) return { job, measured: JSON.parse(new TextDecoder().decode(bytes)) as Measured };
-  return { job, error: end?.error?.message ?? `the job was ${end?.status}` };
+  return { job, error: end?.reason ?? end?.error?.message ?? `the job was ${end?.status}` };
 }

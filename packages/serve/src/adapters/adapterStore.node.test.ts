@@ -159,7 +159,7 @@ test("folders are served by their name, and loaded on first use", async () => {
   });
   await expect(use("other")).rejects.toMatchObject({
     code: "not_found",
-    message: expect.stringMatching(/^No adapter found in other of folder \//),
+    message: expect.stringMatching(/^No adapter found in other of the store$/),
   });
 });
 
@@ -340,7 +340,10 @@ test("a broken manifest is a warning, and the last good one goes on", async () =
     await writeFile(join(root, "manifest.json"), "[]");
     return server();
   })();
-  await expect(fresh.use("sql")).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("[]") });
+  await expect(fresh.use("sql")).rejects.toMatchObject({
+    code: "unavailable",
+    cause: expect.objectContaining({ message: expect.stringContaining("[]") }),
+  });
   await writeFile(join(root, "manifest.json"), good);
   await fresh.use("sql");
 });
@@ -579,7 +582,7 @@ test.each(["quick", "slow"])("a folder that becomes a link out of the store is r
     symlinkSync(outside, join(root, "v1"));
   });
   // The files are still the very ones that were looked at.
-  await expect(use("v1")).rejects.toThrow("is a link that leads out of folder");
+  await expect(use("v1")).rejects.toThrow("is a link that leads out of the store");
   await rm(join(root, "v1"));
 });
 
@@ -669,7 +672,7 @@ test("of a known folder the weights alone are read again, unless a file has chan
   await rename(join(root, "a"), join(made, "moved"));
   await symlink(join(made, "moved"), join(root, "a"));
   clock.turn(5000);
-  await expect(use("a")).rejects.toThrow("is a link that leads out of folder");
+  await expect(use("a")).rejects.toThrow("is a link that leads out of the store");
 });
 
 test("paths stay in the store", async () => {
@@ -705,7 +708,7 @@ test("symbolic links are followed inside of the store, and not out of it", async
   await symlink(root, join(root, "circle"));
   const { store, use } = await server();
   for (const path of ["folder-out", "file-out", "circle"]) {
-    await expect(store.load("x", path), path).rejects.toThrow("is a link that leads out of folder");
+    await expect(store.load("x", path), path).rejects.toThrow("is a link that leads out of the store");
     await expect(use(path), path).rejects.toThrow();
   }
   expect(await use("latest")).toBe(await use("v1"));
@@ -726,7 +729,11 @@ test("while the store is away, what is on the model goes on, and the rest comes 
   await poll();
   await use("a");
   await use("v1");
-  const away = { code: "unavailable", message: `there is no folder ${root}`, retryAfter: 5 };
+  const away = {
+    ...{ code: "unavailable", message: "the store is not there", retryAfter: 5 },
+    // For logs.
+    cause: expect.objectContaining({ message: `there is no folder ${root}` }),
+  };
   await expect(use("v3")).rejects.toMatchObject(away);
   await expect(store.load("c", "v2")).rejects.toMatchObject(away);
   await expect(store.unload("a")).rejects.toMatchObject(away);

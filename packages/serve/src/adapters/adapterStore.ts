@@ -12,6 +12,7 @@ import { type AdapterContent, findAdapter } from "./readAdapter.ts";
 import type { ResidentAdapters } from "./residentAdapters.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
 import { adapterNotFound, alreadyLoaded, forbidden, OtherFiles } from "./storeErrors.ts";
+import { operatorText } from "./storeFailure.ts";
 
 /** Options of `adapterStore`. */
 export interface AdapterStoreOptions extends AdapterRules {
@@ -246,7 +247,7 @@ export class AdapterStore implements AdapterSource {
         throw error;
       }
       this.#found.keep(path, content);
-      const message = `${(error as Error).message}; '${name}' is served as it was before its files changed`;
+      const message = `${operatorText(error as Error)}; '${name}' is served as it was before its files changed`;
       this.#onWarning({ code: "changed-adapter", message });
       return joined;
     }
@@ -261,11 +262,12 @@ export class AdapterStore implements AdapterSource {
       this.#acquireNamed(name, entry, "").then(
         ({ release }) => release(),
         (error: Error) => {
-          if (this.#loads.closed || this.#warned.get(name) === error.message) return;
-          this.#warned.set(name, error.message);
+          const reason = operatorText(error);
+          if (this.#loads.closed || this.#warned.get(name) === reason) return;
+          this.#warned.set(name, reason);
           this.#onWarning({
             code: "pinned-adapter",
-            message: `pinned adapter '${name}' is not loaded: ${error.message}`,
+            message: `pinned adapter '${name}' is not loaded: ${reason}`,
           });
         },
       );

@@ -6,10 +6,10 @@ const longest = 1024;
 /**
  * Returns a folder's path below a store, with "/" between names and nothing else about it. Throws
  * ServingError `invalid_request` for a path that a file system, a URL or an object store could
- * read as one that leads out of the store. `label` names the store.
+ * read as one that leads out of the store.
  */
-export function confinedPath(path: string, label: string): string {
-  const refuse = (why: string) => refusedPath(path, `${why}; give the path of a folder in ${label}, such as team/sql`);
+export function confinedPath(path: string): string {
+  const refuse = (why: string) => refusedPath(path, `${why}; give the path of a folder in the store, such as team/sql`);
   if (path.length > longest) throw refuse(`is longer than ${longest} characters`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
   if (/[\u0000-\u001f\u007f]/.test(path)) throw refuse("holds a control character");

@@ -1,7 +1,8 @@
 import { ServingError } from "../api.ts";
-import { type AdapterPlace, manifestName, unavailable } from "./adapterPlace.ts";
+import { type AdapterPlace, manifestName } from "./adapterPlace.ts";
 import { sha256 } from "./sha256.ts";
 import { pause, type StoreClock } from "./storeClock.ts";
+import { diskFailure, storeFailure } from "./storeFailure.ts";
 
 interface Folder {
   readonly label: string;
@@ -42,7 +43,7 @@ export function folderManifest({
     return text === null ? null : { text, tag: await sha256(text) };
   };
   const failed = (error: unknown) =>
-    unavailable(`${label} cannot be written: ${(error as Error).message}; give the server the right to write`, error);
+    diskFailure(error, "written", `${label}, which the server needs the right to write,`);
 
   return {
     readManifest: async (known) => {
@@ -92,7 +93,10 @@ export function folderManifest({
       if (found && mine.mtimeMs - found.mtimeMs > staleMs) await takeAway(at, found.ino);
       else await pause(clock, betweenMs);
     }
-    throw unavailable(`${label}: another server is writing ${manifestName}; remove ${at} if none is`);
+    throw storeFailure(
+      `is being written by another server: its ${manifestName} is locked`,
+      `${label}: another server is writing ${manifestName}; remove ${at} if none is`,
+    );
 
     /** Removes a lock that was left behind; one that was taken meanwhile is put back. */
     async function takeAway(lockFile: string, stale: bigint): Promise<void> {

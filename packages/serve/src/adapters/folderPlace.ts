@@ -1,11 +1,12 @@
 import type { BigIntStats } from "node:fs";
-import { type AdapterFile, type AdapterPlace, configName, isOfJobs, unavailable } from "./adapterPlace.ts";
+import { type AdapterFile, type AdapterPlace, configName, isOfJobs } from "./adapterPlace.ts";
 import { confinedPath, refusedPath } from "./confinedPath.ts";
 import { diskModules } from "./diskModules.ts";
 import { type FileAccess, fileAccess } from "./fileAccess.ts";
 import { folderManifest } from "./folderManifest.ts";
 import type { StoreClock } from "./storeClock.ts";
 import { systemClock } from "./storeClock.ts";
+import { diskFailure, storeFailure } from "./storeFailure.ts";
 
 /** A file or folder that was there a moment ago. */
 const gone = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
@@ -26,13 +27,13 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   const tried = async <T>(operation: Promise<T>): Promise<T | null> =>
     operation.catch((error: NodeJS.ErrnoException) => {
       if (gone.includes(error.code ?? "")) return null;
-      throw unavailable(`${label} cannot be read: ${error.message}`, error);
+      throw diskFailure(error, "read", label);
     });
 
   /** The root without symbolic links. Asked for each time: it may be a disk that comes and goes. */
   const realRoot = async ({ realpath }: Pick<FileAccess, "realpath"> = fs): Promise<string> => {
     const real = await tried(realpath(root));
-    if (real === null) throw unavailable(`there is no folder ${root}`);
+    if (real === null) throw storeFailure("is not there", `there is no folder ${root}`);
     return real;
   };
 
@@ -49,7 +50,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     if (real === null) return null;
     const below = paths.relative(top, real);
     if (below !== "" && below !== ".." && !below.startsWith(`..${paths.sep}`) && !paths.isAbsolute(below)) return real;
-    throw refusedPath(path, `is a link that leads out of ${label}; copy what it means into the folder`);
+    throw refusedPath(path, `is a link that leads out of the store; copy what it means into the folder`);
   };
 
   const files = async (path: string): Promise<readonly AdapterFile[] | null> => {
@@ -109,12 +110,12 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   return {
     label,
     pathOf: (path) => {
-      if (!paths.isAbsolute(path)) return confinedPath(path, label);
+      if (!paths.isAbsolute(path)) return confinedPath(path);
       const below = paths.relative(root, path);
       // A path such as /srv/adapters/../secret is for `confinedPath` to see as it was given.
       return path.startsWith(root + paths.sep) && paths.join(root, below) === path.replace(/\/$/, "")
-        ? confinedPath(below.replaceAll(paths.sep, "/"), label)
-        : confinedPath(path, label);
+        ? confinedPath(below.replaceAll(paths.sep, "/"))
+        : confinedPath(path);
     },
     list: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,

@@ -3,6 +3,7 @@ import { ServingError } from "../api.ts";
 import { type AdapterPlace, manifestName, unavailable } from "./adapterPlace.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
 import { pause, type StoreClock } from "./storeClock.ts";
+import { operatorText } from "./storeFailure.ts";
 import { turns } from "./turns.ts";
 
 /** Options of a `ManifestWatch`. */
@@ -24,8 +25,9 @@ const patienceMs = 2000;
 
 /** The error of a manifest that cannot be read: to those who need it, the store is away. */
 class BrokenManifest extends ServingError {
-  constructor(message: string) {
-    super("unavailable", message, null, 5);
+  constructor(detail: string) {
+    super("unavailable", `the store's ${manifestName} is broken; ask its operator to repair it`, null, 5);
+    this.cause = new Error(detail);
   }
 }
 
@@ -125,11 +127,11 @@ export class ManifestWatch {
       this.#accept(next, tag);
       return;
     }
-    throw unavailable(`${place.label}: other servers kept writing ${manifestName} first; try again`);
+    throw unavailable(`other servers kept writing the store's ${manifestName} first; try again`);
   }
 
   #refusal(): Error {
-    return this.#failure ?? unavailable(`${this.#options.place.label} has not answered yet`);
+    return this.#failure ?? unavailable("the store has not answered yet");
   }
 
   #accept(manifest: Manifest, tag: string | null): void {
@@ -155,10 +157,10 @@ export class ManifestWatch {
   #fail(error: Error): void {
     const before = this.#failure;
     this.#failure = error;
-    if (before?.message === error.message) return;
+    if (before && operatorText(before) === operatorText(error)) return;
     const code = error instanceof BrokenManifest ? "broken-manifest" : "store-unavailable";
     const goes = this.#manifest ? "adapters are served as before" : "no adapter is served";
-    this.#options.onWarning({ code, message: `${error.message}; until then ${goes}` });
+    this.#options.onWarning({ code, message: `${operatorText(error)}; until then ${goes}` });
   }
 }
 

@@ -47,13 +47,13 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
   const config = files?.find(({ name }) => name === configName);
   if (!files || !config) {
     const holds = files ? `, which holds ${namesOf(files)}` : "";
-    throw new ServingError("not_found", `No adapter found in ${path} of ${place.label}${holds}`, "lora_path");
+    throw new ServingError("not_found", `No adapter found in ${path} of the store${holds}`, "lora_path");
   }
   const safetensors = files.filter(({ name }) => name.endsWith(".safetensors"));
   const weights = safetensors.find(({ name }) => name === weightsName) ?? safetensors[0];
   if (!weights || (weights.name !== weightsName && safetensors.length > 1)) {
     const fix = `expected ${weightsName}; weights of torch.save are not read: load them with PEFT and save them again`;
-    throw refused(`${path} of ${place.label} holds ${namesOf(files)}; ${fix}`);
+    throw refused(`${path} of the store holds ${namesOf(files)}; ${fix}`);
   }
   return { path, config, weights, state: `${config.tag} ${weights.name} ${weights.tag}` };
 }
@@ -73,7 +73,7 @@ export async function readAdapter(
 ): Promise<AdapterContent> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const folder = (attempt === 0 && found) || (await findAdapter(place, path));
-    checkSize(folder, maxBytes, place);
+    checkSize(folder, maxBytes);
     const { known } = folder;
     const read = await place.read(path, known ? [folder.weights] : [folder.config, folder.weights]);
     if (!read) continue;
@@ -88,7 +88,7 @@ export async function readAdapter(
       ]),
     };
   }
-  throw unavailable(`${path} of ${place.label} changes while it is read; try again when it is written`, undefined, 1);
+  throw unavailable(`${path} of the store changes while it is read; try again when it is written`, undefined, 1);
 }
 
 /**
@@ -122,8 +122,8 @@ export async function folderState(place: AdapterPlace, path: string): Promise<st
   }
 }
 
-function checkSize({ path, config, weights }: AdapterFolder, maxBytes: number, { label }: AdapterPlace): void {
-  const where = `${path} of ${label}`;
+function checkSize({ path, config, weights }: AdapterFolder, maxBytes: number): void {
+  const where = `${path} of the store`;
   if (config.size > maxConfigBytes) {
     throw refused(`${where}: ${configName} has ${config.size} bytes; at most ${maxConfigBytes} are read`);
   }

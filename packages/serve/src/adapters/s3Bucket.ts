@@ -1,8 +1,8 @@
 import { checkOptions } from "@lowrank/core";
-import { unavailable } from "./adapterPlace.ts";
 import { S3Client, type S3Credentials } from "./s3Client.ts";
 import { readListing, type S3Object, s3ErrorCode } from "./s3Xml.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
+import { storeFailure } from "./storeFailure.ts";
 
 /** Options of `s3Place`. */
 export interface S3PlaceOptions {
@@ -76,7 +76,8 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
       try {
         page = readListing(new TextDecoder().decode(body));
       } catch (error) {
-        throw unavailable(`${label} is not an object store: ${(error as Error).message}`, error);
+        const reason = (error as Error).message;
+        throw storeFailure("gives no list of its objects", `${label} is not an object store: ${reason}`, error);
       }
       yield page.objects;
       next = page.next;
@@ -98,7 +99,8 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
     const written = (await put(key, text, absent)) ?? (await put(key, text, { "If-Match": '"none"' }));
     if (written !== null) {
       const fix = "use a store with conditional writes";
-      throw unavailable(
+      throw storeFailure(
+        "ignores If-Match and If-None-Match, so that nothing can be written",
         `${label} ignores If-Match and If-None-Match, so that servers would overwrite each other's changes; ${fix}`,
       );
     }
@@ -116,12 +118,15 @@ export const absent = { "If-None-Match": "*" };
 /** Returns the tag of an answer. Throws where the store tells none. */
 export function tagOf(headers: Headers, label: string): string {
   const tag = headers.get("ETag");
-  if (tag === null) throw unavailable(`${label} tells no ETag; let its CORS rules expose this header`);
+  if (tag === null) {
+    const detail = `${label} sends no ETag; let its CORS rules expose this header`;
+    throw storeFailure("sends no ETag", detail);
+  }
   return tag;
 }
 
 /** Throws where an answer says that there is no such bucket. */
 export function checkBucket({ body }: { body: Uint8Array }, label: string): void {
   if (s3ErrorCode(new TextDecoder().decode(body)) === "NoSuchBucket")
-    throw unavailable(`${label}: there is no such bucket`);
+    throw storeFailure("is not there", `${label}: there is no such bucket`);
 }

@@ -1,7 +1,7 @@
 import { AwsV4Signer } from "aws4fetch";
-import { unavailable } from "./adapterPlace.ts";
 import { s3ErrorText } from "./s3Xml.ts";
 import { pause, type StoreClock } from "./storeClock.ts";
+import { fullStore, storeFailure } from "./storeFailure.ts";
 
 /** The keys of an account of an object store. */
 export interface S3Credentials {
@@ -77,7 +77,7 @@ export class S3Client {
       } catch (error) {
         if (!(error instanceof Passing)) throw error;
         if (attempt === attempts) {
-          const failure = unavailable(`${label} does not answer (${error.message})`, error);
+          const failure = storeFailure("does not answer", `${label} does not answer (${error.message})`, error);
           this.#rest = { until: clock.now() + restMs, error: failure };
           throw failure;
         }
@@ -111,8 +111,13 @@ export class S3Client {
       if (status === 200 || request.expected?.includes(status)) return { status, headers, body };
       const text = s3ErrorText(new TextDecoder().decode(body));
       const message = `${request.method} ${request.key || "the list"}: ${status}${text && `, ${text}`}`;
+      if (status === 507 || /StorageFull|QuotaExceeded|InsufficientCapacity/.test(text))
+        throw fullStore(label, message);
       if (status === 429 || status >= 500) throw new Passing(message);
-      throw unavailable(`${label} refuses ${message}; check its address, region and keys`);
+      throw storeFailure(
+        "refuses a request of this server",
+        `${label} refuses ${message}; check its address, region and keys`,
+      );
     } catch (error) {
       if (late) throw new Passing(`no byte in ${timeoutMs} ms`);
       if (error instanceof TypeError) throw new Passing(reasonOf(error));
@@ -140,7 +145,8 @@ export class S3Client {
   }
 
   #keyless(error: Error): never {
-    throw unavailable(`${this.#options.label}: the function for its keys failed: ${error.message}`, error);
+    const { label } = this.#options;
+    throw storeFailure("cannot be used", `${label}: the function for its keys failed: ${error.message}`, error);
   }
 }
 

@@ -28,14 +28,14 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
 
   return {
     label,
-    pathOf: (path) => confinedPath(path.startsWith(label) ? path.slice(label.length) : path, label),
+    pathOf: (path) => confinedPath(path.startsWith(label) ? path.slice(label.length) : path),
     list: async () => {
       const found: string[] = [];
       for await (const page of bucket.pages(prefix === "" ? {} : { prefix })) {
         for (const { key } of page)
           if (key.endsWith(`/${configName}`)) found.push(key.slice(prefix.length, -configName.length - 1));
       }
-      const usable = found.filter((path) => isPath(path, label) && !isOfJobs(path));
+      const usable = found.filter((path) => isPath(path) && !isOfJobs(path));
       // As in a folder on disk, what lies in an adapter's folder is not looked into.
       const all = new Set(usable);
       return usable.filter((path) => !outerPaths(path).some((outer) => all.has(outer))).sort();
@@ -74,9 +74,9 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
   };
 }
 
-function isPath(path: string, label: string): boolean {
+function isPath(path: string): boolean {
   try {
-    return confinedPath(path, label) === path;
+    return confinedPath(path) === path;
   } catch {
     return false;
   }

@@ -18,7 +18,9 @@ export function unknownModel(name: string): ServingError {
 
 /** Returns a failure as an engine tells it. */
 export function asServingError(error: unknown): ServingError {
-  return error instanceof ServingError ? error : new ServingError("unavailable", (error as Error).message);
+  if (error instanceof ServingError) return error;
+  const message = "the adapter could not be loaded; the server's log has the reason";
+  return Object.assign(new ServingError("unavailable", message), { cause: error });
 }
 
 /** The text of tokens. Throws ServingError for ids that are none. */

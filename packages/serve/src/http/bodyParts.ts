@@ -5,15 +5,25 @@ const mostParts = 8000;
 /** The parts that a number in a list counts for: token ids are many and quickly checked. */
 const numberParts = 0.1;
 
-/** Throws for a body of so many parts that checking it would hold up the server. */
+/**
+ * Throws a 400 for a body of so many parts that checking it would hold up the server, and for one
+ * with a field named `__proto__`, at any depth: schemas would drop it in silence.
+ */
 export function checkParts(body: object): void {
   let parts = 0;
-  const open: object[] = [body];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+  const open: { readonly value: object; readonly path: string }[] = [{ value: body, path: "" }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, path } = next;
     const isList = Array.isArray(value);
-    for (const item of Object.values(value)) {
+    for (const [name, item] of isList ? value.entries() : Object.entries(value)) {
+      const at = () => (isList ? `${path}[${name}]` : path === "" ? `${name}` : `${path}.${name}`);
+      if (name === "__proto__") {
+        const param = at();
+        const message = `Unrecognized request argument supplied: ${param}`;
+        throw new HttpError(400, message, { param, code: "unknown_parameter" });
+      }
       parts += isList && typeof item === "number" ? numberParts : 1;
-      if (typeof item === "object" && item !== null) open.push(item);
+      if (typeof item === "object" && item !== null) open.push({ value: item, path: at() });
     }
     if (parts > mostParts) {
       throw new HttpError(400, `The request's body has more than ${mostParts} fields and items.`, {

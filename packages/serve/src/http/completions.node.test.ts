@@ -142,6 +142,22 @@ test("fields behind __proto__ are unknown ones", async () => {
 });
 
 test.each([
+  ['{"logit_bias": {"__proto__": 1}}', "logit_bias.__proto__"],
+  ['{"stream_options": {"__proto__": {"include_usage": true}}}', "stream_options.__proto__"],
+  ['{"metadata": {"a": {"__proto__": 1}}}', "metadata.a.__proto__"],
+  ['{"prompt": [{"__proto__": 1}]}', "prompt[0].__proto__"],
+  ['{"logit_bias": {"constructor": 1}}', "logit_bias.constructor"],
+  ['{"logit_bias": {"toString": 1}}', "logit_bias.toString"],
+])("names of every object's own properties are unknown fields: %s", async (fields, param) => {
+  const { app } = start();
+  const body = `${JSON.stringify(asked).slice(0, -1)}, ${fields.slice(1)}`;
+  const headers = { "content-type": "application/json" };
+  const response = await app.request(path, { method: "POST", headers, body });
+  expect(response.status).toBe(400);
+  expect((await response.json()).error.param).toBe(param);
+});
+
+test.each([
   ["lists of ids", { prompt: Array(9000).fill([1]) }],
   ["items that do not fit", { prompt: Array(9000).fill(null) }],
   ["ids", { prompt: Array(90_000).fill(1) }],

@@ -130,6 +130,51 @@ describe("files", () => {
     expect(await files.objects.list("")).toEqual([]);
   });
 
+  /** Writes a form by hand: FormData would escape names, and join what is there twice. */
+  const parts = (...all: readonly (readonly [disposition: string, content: string])[]) => {
+    const each = all.map(([disposition, content]) => {
+      return `--cut\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n${content}\r\n`;
+    });
+    return send(`${each.join("")}--cut--\r\n`, "red", { "content-type": "multipart/form-data; boundary=cut" });
+  };
+  const purpose = ['name="purpose"', "fine-tune"] as const;
+  const named = (filename: string) => [`name="file"; filename="${filename}"`, line] as const;
+
+  test.each([
+    ["a second file", [purpose, named("a.jsonl"), named("b.jsonl")], "file", "invalid_form"],
+    ["a second file of another name", [purpose, named("a"), ['name="b"; filename="b"', line]], "b", "invalid_form"],
+    ["a field that is there twice", [purpose, purpose, named("a.jsonl")], "purpose", "invalid_form"],
+    ["a field that is too long", [['name="purpose"', "x".repeat(2000)], named("a")], "purpose", "invalid_form"],
+    ["very many fields", [...Array.from({ length: 20 }, (_, i) => [`name="f${i}"`, "x"])], "f15", "invalid_form"],
+    ["a field named __proto__", [purpose, ['name="__proto__"', "x"], named("a")], "__proto__", "unknown_parameter"],
+    ["a file name of 60,000 characters", [purpose, named("a".repeat(60_000))], "file", "invalid_filename"],
+    ["a file name with NUL", [purpose, named("a\0.jsonl")], "file", "invalid_filename"],
+    ["a file name with an escape", [purpose, named("a\u001b[31m.jsonl")], "file", "invalid_filename"],
+    ["a file name with a C1 control", [purpose, named("a\u009b.jsonl")], "file", "invalid_filename"],
+  ])("of a form with %s are refused, and leave nothing", async (_, given, param, code) => {
+    const response = await parts(...(given as [string, string][]));
+    const { error } = await response.json();
+    expect([response.status, error.param, error.code]).toEqual([400, param, code]);
+    await expect.poll(() => files.objects.list("")).toEqual([]);
+  });
+
+  test.each(["ENOSPC", "EDQUOT"])("on a disk that is full are answered by 507 (%s)", async (code) => {
+    const full = Object.assign(new Error(`${code}: no space left on device, write '${own}/x'`), { code });
+    const spy = vi.spyOn(fs, "open").mockRejectedValue(full);
+    const response = await send(form({ purpose: "fine-tune", file: new Blob([line]) }));
+    spy.mockRestore();
+    const { error } = await response.json();
+    expect([response.status, error.code]).toEqual([507, "insufficient_storage"]);
+    expect(error.message).not.toContain(own);
+    expect(await files.objects.list("")).toEqual([]);
+  });
+
+  test("a name of 255 characters of any script is kept", async () => {
+    const name = `${"ß".repeat(249)}.jsonl`;
+    const response = await parts(purpose, named(name));
+    expect([response.status, (await response.json()).filename]).toEqual([200, name]);
+  });
+
   test("that stop coming, break off or are no form are given up", async () => {
     const boundary = { "content-type": "multipart/form-data; boundary=x" };
     const head = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n';
@@ -235,7 +280,7 @@ describe("jobs", () => {
     const working = await work(async (job, attempt) => {
       attempts.push(`${job.suffix} ${attempt}`);
       if (job.suffix === "bad") throw new JobRefused({ code: "invalid_training_file", message: "line 1", param: "x" });
-      throw new Error("the disk is full");
+      throw new Error(`${own} is full`);
     });
     const { id } = (await create({ training_file: file, suffix: "bad" })).body;
     const other = (await create({ training_file: file, suffix: "unlucky" })).body;
@@ -244,7 +289,11 @@ describe("jobs", () => {
     await expect.poll(async () => (await status(other.id)).status).toBe("failed");
     expect(attempts).toEqual(["bad 1", "unlucky 1", "unlucky 2"]);
     expect((await status(id)).error).toEqual({ code: "invalid_training_file", message: "line 1", param: "x" });
-    expect((await status(other.id)).error.message).toBe("The last attempt failed: the disk is full");
+    const { error, ...failed } = await status(other.id);
+    expect([error.code, error.message]).toEqual(["server_error", expect.stringContaining("a fault of the server")]);
+    const events = (await get(`/v1/fine_tuning/jobs/${other.id}/events`)).body;
+    expect(JSON.stringify([error, failed, events])).not.toContain(own);
+    expect((await jobs.find("red", other.id))?.end?.reason).toBe(`${own} is full`);
     expect((await jobs.failed("test-base")).map(({ job }) => job.id)).toEqual([id, other.id]);
     expect(await jobs.open("test-base")).toEqual([]);
     await get(`/v1/fine_tuning/jobs/${other.id}/resume`, "red", "POST");

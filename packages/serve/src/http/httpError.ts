@@ -72,6 +72,7 @@ const statuses: Readonly<Record<ServingErrorCode, readonly [status: number, type
   draining: [503, "server_error", "draining"],
   adapter_refused: [400, "invalid_request_error", "adapter_refused"],
   unavailable: [503, "server_error", "unavailable"],
+  insufficient_storage: [507, "server_error", "insufficient_storage"],
   timeout: [504, "server_error", "timeout"],
 };
 

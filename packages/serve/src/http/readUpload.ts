@@ -10,6 +10,9 @@ interface UploadLimits {
 /** Bytes of a form beside its file: fields, and lines between the parts. */
 const formBytes = 1 << 16;
 
+/** The longest name of a file: file systems take no longer one. */
+const mostNameCharacters = 255;
+
 /** A form whose file was taken. */
 export interface Upload<T> {
   readonly fields: Readonly<Record<string, string>>;
@@ -37,20 +40,26 @@ export async function readUpload<T>(
   const { Busboy } = await import("@fastify/busboy");
   const parser = new Busboy({
     headers: { "content-type": type },
-    limits: { fileSize: limits.uploadBytes, files: 1, fields: 16, fieldSize: 1024, fieldNameSize: 100 },
+    // One file and 15 fields are taken. One more of each is read, to be refused by its name.
+    limits: { fileSize: limits.uploadBytes, files: 2, fields: 16, fieldSize: 1024, fieldNameSize: 100 },
   });
   const fields: Record<string, string> = Object.create(null);
   let taking: Promise<T> | null = null;
   let part: { destroy(error: Error): unknown } | null = null;
   const ended = new Promise<void>((resolve, reject) => {
-    parser.on("field", (name, value) => {
+    let count = 0;
+    parser.on("field", (name, value, nameCut, valueCut) => {
+      if (nameCut || valueCut) reject(badPart(name, "has a name of over 100 bytes, or a value of over 1024"));
+      else if (Object.hasOwn(fields, name)) reject(badPart(name, "is there twice; send it once"));
+      else if (++count > 15) reject(badPart(name, "is one field too many; send at most 15"));
       fields[name] = value;
     });
     parser.on("file", (name, stream, filename) => {
       // The form's own error says that it breaks off, and nobody may be reading the file any more.
       stream.on("error", () => undefined);
-      if (name !== "file" || taking) {
-        reject(new HttpError(400, `The form has a file in '${name}'; send one, in 'file'.`, { param: name }));
+      const problem = name !== "file" || taking ? badPart(name, "is a file; send one, in 'file'") : badName(filename);
+      if (problem) {
+        reject(problem);
         stream.resume();
         return;
       }
@@ -110,6 +119,24 @@ async function withPause<T>(piece: Promise<T>, { uploadPauseSeconds }: UploadLim
   } finally {
     clearTimeout(timer);
   }
+}
+
+function badPart(name: string, problem: string): HttpError {
+  const shown = name.slice(0, 100);
+  return new HttpError(400, `The form's part '${shown}' ${problem}.`, { param: shown, code: "invalid_form" });
+}
+
+/** Returns the error of a file name that is too long or is no text; null for any other. */
+function badName(filename: string): HttpError | null {
+  const problem =
+    filename.length > mostNameCharacters
+      ? `has ${filename.length} characters; give at most ${mostNameCharacters}`
+      : /\p{Cc}/u.test(filename)
+        ? "holds control characters; leave them out"
+        : null;
+  return problem === null
+    ? null
+    : new HttpError(400, `The file's name ${problem}.`, { param: "file", code: "invalid_filename" });
 }
 
 function tooLarge({ uploadBytes }: UploadLimits): HttpError {

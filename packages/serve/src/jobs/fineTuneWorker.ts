@@ -1,5 +1,6 @@
 import { checkOptions } from "@lowrank/core";
 import type { AdapterPlace } from "../adapters/adapterPlace.ts";
+import { operatorText } from "../adapters/storeFailure.ts";
 import { type FineTuneJob, type JobEnd, JobRefused } from "./job.ts";
 import { now } from "./jobKeys.ts";
 import type { JobQueue, JobWorker } from "./jobQueue.ts";
@@ -56,8 +57,9 @@ export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
     async failed({ owner, id }, error) {
       const state = await store.find(owner, id);
       if (!state) return;
-      const message = `The last attempt failed: ${error.message}`;
-      await settle(state.job, failure({ code: "server_error", message, param: null }));
+      const message = "The last attempt failed by a fault of the server; its operator can read the reason.";
+      const end = failure({ code: "server_error", message, param: null });
+      await settle(state.job, { ...end, reason: operatorText(error) });
     },
   };
 }

@@ -52,6 +52,8 @@ export interface JobEnd {
   /** Seconds since 1970. */
   readonly at: number;
   readonly error?: JobError;
+  /** The fault of a server or worker that ended it, for operators: it may have paths. */
+  readonly reason?: string;
   readonly trainedTokens?: number;
   readonly resultFiles?: readonly string[];
   /** The hash of the adapter's files. */

@@ -165,7 +165,8 @@ class RemoteServingEngine implements ServingEngine {
   /** Fails all that waits, and all that comes. */
   #end(reason: string): void {
     if (this.#ended) return;
-    this.#ended = new ServingError("unavailable", `the engine's Worker is gone: ${reason}; start the server again`);
+    const message = "the engine's Worker is gone; the server must be started again";
+    this.#ended = Object.assign(new ServingError("unavailable", message), { cause: new Error(reason) });
     for (const listener of [...this.#listeners.values()]) listener.fail(this.#ended);
     this.#listeners.clear();
   }

@@ -33,6 +33,8 @@ export interface WireError {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
+  /** The message of its cause, which logs show and clients do not. */
+  readonly cause?: string;
   readonly serving?: {
     readonly code: ServingErrorCode;
     readonly param: string | null;
@@ -47,16 +49,18 @@ export const eventWindow = 64;
 export function toWire(error: unknown): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message, stack } = error;
-  if (!(error instanceof ServingError)) return { name, message, stack };
+  const told = { name, message, stack, ...(error.cause instanceof Error && { cause: error.cause.message }) };
+  if (!(error instanceof ServingError)) return told;
   const { code, param, retryAfter } = error;
-  return { name, message, stack, serving: { code, param, retryAfter } };
+  return { ...told, serving: { code, param, retryAfter } };
 }
 
 /** Makes the error again. */
-export function fromWire({ name, message, stack, serving }: WireError): Error {
+export function fromWire({ name, message, stack, cause, serving }: WireError): Error {
   const error = serving
     ? new ServingError(serving.code, message, serving.param, serving.retryAfter)
     : Object.assign(new Error(message), { name });
   if (stack !== undefined) error.stack = stack;
+  if (cause !== undefined) error.cause = new Error(cause);
   return error;
 }

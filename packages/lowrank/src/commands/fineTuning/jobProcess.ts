@@ -44,6 +44,8 @@ async function run(order: Order): Promise<JobOutcome> {
   } catch (error) {
     if (error instanceof JobRefused) return { refused: error.detail };
     if (error instanceof JobStopped) return { stopped: true };
-    return { failed: (error as Error).message };
+    const { message, cause } = error as Error;
+    // The store's own reasons are in the cause.
+    return { failed: cause instanceof Error ? `${message}: ${cause.message}` : message };
   }
 }

@@ -1,4 +1,4 @@
-import { bullQueue, fineTuneWorker, type JobQueue, keepFilled, retryJob } from "@lowrank/serve/jobs";
+import { bullQueue, fineTuneWorker, type JobQueue, JobStopped, keepFilled, retryJob } from "@lowrank/serve/jobs";
 import { withInterrupt } from "../process/interrupt.ts";
 import type { WorkerCommandOptions } from "../worker.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
@@ -41,7 +41,10 @@ async function takeJobs(
     ...{ store: jobs, place },
     train: async (job, attempt, signal) => {
       console.error(`${job.id}: attempt ${attempt}`);
-      const trained = await trainInProcess({ job, attempt, ...own }, plugins, signal);
+      const trained = await trainInProcess({ job, attempt, ...own }, plugins, signal).catch((error: Error) => {
+        if (!(error instanceof JobStopped)) console.error(`${job.id}: attempt ${attempt} failed: ${error.message}`);
+        throw error;
+      });
       console.error(`${job.id}: trained, as ${job.name}`);
       return trained;
     },
@@ -62,7 +65,7 @@ async function listFailed({ jobs }: JobPlaces, model: string): Promise<void> {
   if (failed.length === 0) console.log(`no job of ${model} has failed`);
   for (const { job, end } of failed) {
     const when = new Date((end?.at ?? 0) * 1000).toISOString();
-    console.log(`${job.id}  ${when}  ${job.owner || "-"}  ${end?.error?.code}: ${end?.error?.message}`);
+    console.log(`${job.id}  ${when}  ${job.owner || "-"}  ${end?.error?.code}: ${end?.reason ?? end?.error?.message}`);
   }
 }
 

@@ -1,5 +1,13 @@
 import type { FineTuning, ServingLogger } from "@lowrank/serve/http";
-import { bullQueue, fineTuneWorker, type JobQueue, keepFilled, localQueue } from "@lowrank/serve/jobs";
+import {
+  bullQueue,
+  fineTuneWorker,
+  type JobQueue,
+  JobRefused,
+  JobStopped,
+  keepFilled,
+  localQueue,
+} from "@lowrank/serve/jobs";
 import { isEncoder } from "../modelConfig.ts";
 import type { ServeSettings } from "../serve/serveSettings.ts";
 import { jobPlaces } from "./jobPlaces.ts";
@@ -45,7 +53,11 @@ export async function startFineTuning(
             train: async (job, attempt, signal) => {
               logger.info({ job: job.id, tenant: job.owner, attempt }, "training");
               const order = { job, attempt, store, model: settings.model, ...machine };
-              const trained = await trainInProcess(order, plugins, signal);
+              const trained = await trainInProcess(order, plugins, signal).catch((error: Error) => {
+                const isOwn = error instanceof JobRefused || error instanceof JobStopped;
+                if (!isOwn) logger.error({ job: job.id, tenant: job.owner, attempt, err: error }, "training failed");
+                throw error;
+              });
               logger.info({ job: job.id, tenant: job.owner, model: job.name }, "trained");
               return trained;
             },

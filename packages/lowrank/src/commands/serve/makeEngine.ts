@@ -28,9 +28,14 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
   const make = (await isEncoder(settings.model)) ? makeEmbeddingEngine : makeTextEngine;
   const engine = await make(settings, adapters);
   for (const [name, path] of Object.entries(settings.adapters)) {
-    await engine.loadAdapter(name, settings.store === undefined ? name : path, { replace: true });
+    await engine.loadAdapter(name, settings.store === undefined ? name : path, { replace: true }).catch(withReason);
   }
   return engine;
+}
+
+/** Throws an error with the path or address that clients are not to read, and an operator is. */
+function withReason(error: Error): never {
+  throw error.cause instanceof Error ? new Error(`${error.message}: ${error.cause.message}`, { cause: error }) : error;
 }
 
 async function makeTextEngine(settings: ServeSettings, adapters: EngineOptions["adapters"]): Promise<ServingEngine> {

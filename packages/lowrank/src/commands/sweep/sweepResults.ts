@@ -35,7 +35,13 @@ export function resultOf(
   const series = (name: string) =>
     log.flatMap(({ data }): [number, number][] => (data?.[name] === undefined ? [] : [[data.step, data[name]]]));
   return {
-    ...{ number, id: job.id, options, status: end?.status ?? "open", error: end?.error?.message ?? null },
+    ...{
+      number,
+      id: job.id,
+      options,
+      status: end?.status ?? "open",
+      error: end?.reason ?? end?.error?.message ?? null,
+    },
     ...{ training: series("train_loss"), validation: series("valid_loss") },
   };
 }

@@ -1,6 +1,6 @@
 import { writeFolder } from "@lowrank/files";
-import { unavailable } from "../../adapters/adapterPlace.ts";
 import { diskModules } from "../../adapters/diskModules.ts";
+import { diskFailure, storeFailure } from "../../adapters/storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";
 
 /** Bytes of a piece that is read. */
@@ -18,11 +18,11 @@ export function folderObjects(folder: string | URL): ObjectStore {
   const tried = async <T>(operation: Promise<T>): Promise<T | null> =>
     operation.catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
-      throw unavailable(`${label} cannot be used: ${error.message}`, error);
+      throw diskFailure(error, "read", label);
     });
   const done = async (operation: Promise<unknown>): Promise<void> => {
     await operation.catch((error: Error) => {
-      throw unavailable(`${label} cannot be written: ${error.message}`, error);
+      throw diskFailure(error, "written", label);
     });
   };
 
@@ -45,7 +45,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
     },
     read: async function* (key) {
       const handle = await tried(fs.open(fileOf(key)));
-      if (!handle) throw unavailable(`${label} has no ${key}`);
+      if (!handle) throw storeFailure("lacks an object", `${label} has no ${key}`);
       try {
         for (;;) {
           const { bytesRead, buffer } = await handle.read(new Uint8Array(pieceBytes), 0, pieceBytes);
@@ -56,9 +56,24 @@ export function folderObjects(folder: string | URL): ObjectStore {
         await handle.close();
       }
     },
-    put: (key, content) => {
+    put: async (key, content) => {
       const file = fileOf(key);
-      return writeFolder(paths.dirname(file), new Map([[paths.basename(file), content]]));
+      let ofContent: { readonly error: unknown } | null = null;
+      const watched = async function* (pieces: AsyncIterable<Uint8Array>) {
+        try {
+          yield* pieces;
+        } catch (error) {
+          ofContent = { error };
+          throw error;
+        }
+      };
+      const given = typeof content === "string" || content instanceof Uint8Array ? content : watched(content);
+      try {
+        await writeFolder(paths.dirname(file), new Map([[paths.basename(file), given]]));
+      } catch (error) {
+        if (ofContent) throw (ofContent as { readonly error: unknown }).error;
+        throw diskFailure(error, "written", label);
+      }
     },
     create: async (key, text) => {
       const file = fileOf(key);
@@ -71,7 +86,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
         return true;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-        throw unavailable(`${label} cannot be written: ${(error as Error).message}`, error);
+        throw diskFailure(error, "written", label);
       } finally {
         await fs.rm(part, { force: true });
       }

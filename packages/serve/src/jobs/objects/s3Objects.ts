@@ -1,6 +1,7 @@
-import { jobsFolder, unavailable } from "../../adapters/adapterPlace.ts";
+import { jobsFolder } from "../../adapters/adapterPlace.ts";
 import { absent, checkBucket, openBucket, type S3PlaceOptions, tagOf } from "../../adapters/s3Bucket.ts";
 import { uploadId } from "../../adapters/s3Xml.ts";
+import { storeFailure } from "../../adapters/storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";
 
 /** Bytes of a piece that is read or written: S3 takes parts of 5 MiB and more. */
@@ -34,7 +35,9 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
       const ended = await client.send({ method: "POST", key: own, query, headers, body });
       const text = new TextDecoder().decode(ended.body);
       // S3 begins to answer before it knows the end.
-      if (text.includes("<Error>")) throw unavailable(`${label} did not put ${key} together: ${text}`);
+      if (text.includes("<Error>")) {
+        throw storeFailure("did not take a large file", `${label} did not put ${key} together: ${text}`);
+      }
     } catch (error) {
       await client.send({ method: "DELETE", key: own, query, expected: [204, 404] }).catch(() => undefined);
       throw error;
@@ -53,7 +56,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
       for (let at = 0; ; at += pieceBytes) {
         const headers = { Range: `bytes=${at}-${at + pieceBytes - 1}` };
         const answer = await client.send({ method: "GET", key: prefix + key, headers, expected: [206, 404, 416] });
-        if (answer.status === 404) throw unavailable(`${label} has no ${key}`);
+        if (answer.status === 404) throw storeFailure("lacks an object", `${label} has no ${key}`);
         if (answer.status === 416) return;
         if (answer.body.length > 0) yield answer.body;
         // A store that knows no ranges gives all at once.

@@ -11,7 +11,7 @@ export function storeFiles(store: ObjectStore, start: string): WritableFiles {
     return bytes;
   };
   const files: WritableFiles = {
-    label: `${start} of ${store.label}`,
+    label: `${start} of the store`,
     has: async (name) => (await store.get(keyOf(name))) !== null,
     readText: async (name) => new TextDecoder().decode(await read(name)),
     open: async (name) => bytesSource(await read(name)),
