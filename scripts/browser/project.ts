@@ -22,7 +22,6 @@ export interface ChromiumProject {
 const dependencies = [
   "fast-check",
   "@lowrank/files > @huggingface/hub",
-  "@lowrank/models > @huggingface/jinja",
   "@lowrank/models > @huggingface/tokenizers",
 ];
 

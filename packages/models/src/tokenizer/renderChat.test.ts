@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import type { ChatMessage } from "./chatTemplate.ts";
 import { renderChat } from "./renderChat.ts";
 
-const render = (template: string) => renderChat(template, [{ role: "user", content: "hi" }], {}, {}, "mine");
+const render = (template: string) => renderChat(template, [{ role: "user", content: "hi" }], {}, {}, "mine").text;
 
 test("ranges and namespaces as templates have them", () => {
   expect(render("{% for i in range(3) %}{{ i }}{% endfor %}{% for i in range(5, 1, -2) %}{{ i }}{% endfor %}")).toBe(
@@ -15,7 +16,7 @@ test("filters that indent", () => {
 
 test.each<[string, string]>([
   ["{% for i in range(100000000) %}x{% endfor %}", "it asks for a range of 100000000 numbers, more than 100000"],
-  ["{{ range(0, 10, 0) }}", "it asks for a range of Infinity numbers"],
+  ["{{ range(0, 10, 0) }}", "range() arg 3 must not be zero"],
   [
     "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
     "more than 16777216 characters",
@@ -32,4 +33,13 @@ test.each<[string, string]>([
 test("a template that goes on for ever ends", () => {
   const endless = `${"{% for i in range(90000) %}".repeat(3)}x${"{% endfor %}".repeat(3)}`;
   expect(() => render(endless)).toThrow("it is not done after 1000000 steps");
+});
+
+test("messages lose keys that are null, and their reasoning has the names that templates read", () => {
+  const template = "{% for m in messages %}{{ m }}{% endfor %}{{ tools is defined }}{{ tools }}{{ documents }}";
+  const message = { role: "assistant", content: null, reasoning: "why" } as unknown as ChatMessage;
+  const { text } = renderChat(template, [message], {});
+  expect(text).toBe(
+    "{'thinking': 'why', 'role': 'assistant', 'reasoning': 'why', 'reasoning_content': 'why'}TrueNoneNone",
+  );
 });

@@ -132,7 +132,8 @@ export class Tokenizer {
       );
     }
     const { renderChat } = await import("./renderChat.ts");
-    return renderChat(this.chatTemplate, messages, this.#specialTokens as Record<string, string>, options, this.label);
+    const specialTokens = this.#specialTokens as Record<string, string>;
+    return renderChat(this.chatTemplate, messages, specialTokens, options, this.label).text;
   }
 
   /**

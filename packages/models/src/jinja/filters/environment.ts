@@ -1,0 +1,19 @@
+import type { Bound } from "../operators/signature.ts";
+import type { Arguments, Value } from "../values/types.ts";
+
+/** The part of the running template that filters use. */
+export interface FilterEnvironment {
+  callFilter(name: string, value: Value, args: Arguments): Value;
+  callTest(name: string, value: Value, args: Arguments): boolean;
+}
+
+/**
+ * A filter: its parameters after the value, as `bind` takes them, and what it does. A filter that
+ * takes any arguments is a function of all of them.
+ */
+type Filter =
+  | readonly [signature: string, run: (value: Value, ...args: Bound) => Value]
+  | ((value: Value, args: Arguments, environment: FilterEnvironment) => Value);
+
+/** A table of filters by name. */
+export type Filters = Readonly<Record<string, Filter>>;

@@ -1,0 +1,86 @@
+import { numeric, textOf } from "../operators/compare.ts";
+import { refuseUndefined } from "../operators/iterate.ts";
+import { floatArgument, intArgument } from "../operators/signature.ts";
+import { strip } from "../text/codePoints.ts";
+import { checkBits } from "../values/limits.ts";
+import { fixedDecimals, parseFloatText, parseIntText, roundFloat, roundInt } from "../values/number.ts";
+import { typeError, valueError } from "../values/templateError.ts";
+import { typeName, type Value } from "../values/types.ts";
+import type { Filters } from "./environment.ts";
+
+function abs(value: Value): Value {
+  refuseUndefined(value);
+  const number = numeric(value);
+  if (number === undefined) throw typeError(`bad operand type for abs(): '${typeName(value)}'`);
+  if (typeof number === "number") return Math.abs(number);
+  return number < 0n ? -number : number;
+}
+
+function toInt(value: Value, fallback: Value = 0n, base: Value = 10n): Value {
+  refuseUndefined(value);
+  const text = textOf(value);
+  if (text === undefined) {
+    const number = numeric(value);
+    if (typeof number !== "number") return number ?? fallback;
+    if (number === Number.POSITIVE_INFINITY || number === Number.NEGATIVE_INFINITY) {
+      throw valueError("cannot convert float infinity to integer");
+    }
+    return Number.isNaN(number) ? fallback : BigInt(Math.trunc(number));
+  }
+  const trimmed = strip(text, null, "both");
+  checkBits(trimmed.length * 4);
+  const int = parseIntText(trimmed, intArgument(base, 10));
+  if (int !== undefined) return int;
+  const float = parseFloatText(trimmed);
+  return float === undefined || !Number.isFinite(float) ? fallback : BigInt(Math.trunc(float));
+}
+
+function toFloat(value: Value, fallback: Value = 0): Value {
+  refuseUndefined(value);
+  const text = textOf(value);
+  if (text !== undefined) return parseFloatText(strip(text, null, "both")) ?? fallback;
+  return numeric(value) === undefined ? fallback : floatArgument(value);
+}
+
+function round(value: Value, precision: Value = 0n, method: Value = "common"): Value {
+  if (method !== "common" && method !== "ceil" && method !== "floor") {
+    throw valueError("method must be common, ceil or floor");
+  }
+  refuseUndefined(value);
+  const number = numeric(value);
+  if (number === undefined) throw typeError(`type ${typeName(value)} doesn't define __round__ method`);
+  const places = precision === null && method === "common" ? 0 : intArgument(precision, 0);
+  if (method === "common") {
+    if (typeof number === "bigint") return roundInt(number, places);
+    return precision === null ? toInt(roundFloat(number, 0)) : roundFloat(number, places);
+  }
+  const scale = 10 ** places;
+  const result = Math[method](Number(number) * scale);
+  if (!Number.isFinite(result)) throw valueError("cannot convert float infinity or NaN to integer");
+  return (result === 0 ? 0 : result) / scale;
+}
+
+const [decimal, binary] = [
+  ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"],
+  ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"],
+];
+
+function fileSize(value: Value, isBinary: Value = false): string {
+  const bytes = textOf(value) === undefined ? floatArgument(value) : parseFloatText(textOf(value)!);
+  if (bytes === undefined) throw valueError(`could not convert string to float: '${textOf(value)}'`);
+  const [base, units] = isBinary === true ? [1024, binary] : [1000, decimal];
+  if (bytes === 1) return "1 Byte";
+  if (bytes < base) return `${Math.trunc(bytes)} Bytes`;
+  const at = units.findIndex((_, i) => bytes < base ** (i + 2));
+  const used = at < 0 ? units.length - 1 : at;
+  return `${fixedDecimals((base * bytes) / base ** (used + 2), 1)} ${units[used]}`;
+}
+
+/** Filters of numbers. */
+export const numberFilters: Filters = {
+  abs: ["", abs],
+  filesizeformat: ["binary?", fileSize],
+  float: ["default?", toFloat],
+  int: ["default? base?", toInt],
+  round: ["precision? method?", round],
+};

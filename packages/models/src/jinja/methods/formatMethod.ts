@@ -1,0 +1,92 @@
+import { getAttribute, getItem, type ReadAttribute } from "../operators/access.ts";
+import { formatValue } from "../text/formatSpec.ts";
+import { asciiText } from "../text/percentFormat.ts";
+import { repr, str } from "../text/repr.ts";
+import { spendText } from "../values/limits.ts";
+import { valueError } from "../values/templateError.ts";
+import type { Arguments, Value } from "../values/types.ts";
+
+/** Counts the fields that have no number. */
+interface Counter {
+  next: number;
+  /** True if fields have numbers; undefined until the first one. */
+  numbered?: boolean;
+}
+
+/** Python's `text.format(...)`, with the sandbox's access to attributes. */
+export function formatMethod(text: string, args: Arguments, read: ReadAttribute): string {
+  return format(text, args, read, { next: 0 }, 2);
+}
+
+function format(text: string, args: Arguments, read: ReadAttribute, counter: Counter, depth: number): string {
+  if (depth < 0) throw valueError("Max string recursion exceeded");
+  let result = "";
+  for (let at = 0; at < text.length; ) {
+    const one = text[at];
+    if ((one === "{" || one === "}") && text[at + 1] === one) {
+      result += one;
+      at += 2;
+    } else if (one === "}") {
+      throw valueError("Single '}' encountered in format string");
+    } else if (one === "{") {
+      const end = closing(text, at);
+      result += field(text.slice(at + 1, end), args, read, counter, depth);
+      at = end + 1;
+    } else {
+      result += one;
+      at++;
+    }
+  }
+  spendText(result.length);
+  return result;
+}
+
+function closing(text: string, start: number): number {
+  let depth = 0;
+  for (let at = start; at < text.length; at++) {
+    if (text[at] === "{") depth++;
+    else if (text[at] === "}" && --depth === 0) return at;
+  }
+  throw valueError(
+    text.length === start + 1 ? "Single '{' encountered in format string" : "expected '}' before end of string",
+  );
+}
+
+function field(body: string, args: Arguments, read: ReadAttribute, counter: Counter, depth: number): string {
+  const [, name, conversion, spec = ""] = /^((?:\[[^\]]*\]|[^!:[])*)(?:!([\s\S]))?(?::([\s\S]*))?$/.exec(body) ?? [];
+  if (name === undefined) throw valueError(`the field {${body}} cannot be read`);
+  const value = converted(lookUp(name, args, read, counter), conversion);
+  return formatValue(value, format(spec, args, read, counter, depth - 1));
+}
+
+function converted(value: Value, conversion: string | undefined): Value {
+  if (conversion === undefined) return value;
+  if (conversion === "s") return str(value);
+  if (conversion === "r") return repr(value);
+  if (conversion === "a") return asciiText(repr(value));
+  throw valueError(`Unknown conversion specifier ${conversion}`);
+}
+
+function lookUp(name: string, args: Arguments, read: ReadAttribute, counter: Counter): Value {
+  const [, first, path] = /^([^.[]*)([\s\S]*)$/.exec(name)!;
+  let value = argument(first, args, counter);
+  for (const [whole, attribute, key] of path.matchAll(/\.([^.[]+)|\[([^\]]+)\]|[\s\S]/g)) {
+    if (attribute !== undefined) value = getAttribute(value, attribute, read);
+    else if (key !== undefined) value = getItem(value, /^\d+$/.test(key) ? BigInt(key) : key, read);
+    else throw valueError(`the field {${name}} cannot be read at '${whole}'`);
+  }
+  return value;
+}
+
+function argument(name: string, { positional, named }: Arguments, counter: Counter): Value {
+  const isNumber = /^\d*$/.test(name);
+  if (isNumber) {
+    if (counter.numbered !== undefined && counter.numbered !== (name !== "")) {
+      throw valueError("cannot switch between manual field specification and automatic field numbering");
+    }
+    counter.numbered = name !== "";
+  }
+  const value = isNumber ? positional[name === "" ? counter.next++ : Number(name)] : named.get(name);
+  if (value === undefined) throw valueError(`the format has no argument for {${name}}`);
+  return value;
+}

@@ -1,0 +1,69 @@
+import { codePoints } from "../text/codePoints.ts";
+
+/** Letters of two characters whose capital form differs from their upper case. */
+const titleLetters: Record<string, string | undefined> = Object.fromEntries(
+  ["Ǆǅǆ", "Ǉǈǉ", "Ǌǋǌ", "Ǳǲǳ"].flatMap((three) => [...three].map((letter) => [letter, three[1]])),
+);
+
+const cased = /[\p{Uppercase}\p{Lowercase}\p{Lt}]/u;
+
+/** A letter as it begins a word. */
+function titleLetter(letter: string): string {
+  const known = titleLetters[letter];
+  if (known !== undefined) return known;
+  const [first = "", ...rest] = codePoints(letter.toUpperCase());
+  return first + rest.join("").toLowerCase();
+}
+
+/** Python's `str.capitalize`. */
+export function capitalize(text: string): string {
+  const [first = "", ...rest] = codePoints(text);
+  return titleLetter(first) + rest.join("").toLowerCase();
+}
+
+/** Python's `str.title`: every run of letters begins with a capital. */
+export function titleCase(text: string): string {
+  let inWord = false;
+  const lower = codePoints(text.toLowerCase());
+  const all = codePoints(text);
+  // Lower case of the whole text has the final sigma; it has as many characters for nearly all texts.
+  const isAligned = lower.length === all.length;
+  return all
+    .map((one, i) => {
+      const result = inWord ? (isAligned ? lower[i] : one.toLowerCase()) : titleLetter(one);
+      inWord = cased.test(one);
+      return result;
+    })
+    .join("");
+}
+
+/** Python's `str.swapcase`. */
+export function swapCase(text: string): string {
+  return codePoints(text)
+    .map((one) => (/\p{Lu}/u.test(one) ? one.toLowerCase() : one.toUpperCase()))
+    .join("");
+}
+
+/**
+ * True if all letters are of one case, and there is one: Python's `str.islower` and `str.isupper`.
+ */
+export function isInCase(text: string, which: "lower" | "upper"): boolean {
+  const [wanted, other] =
+    which === "lower" ? [/\p{Lowercase}/u, /[\p{Uppercase}\p{Lt}]/u] : [/\p{Uppercase}/u, /[\p{Lowercase}\p{Lt}]/u];
+  return wanted.test(text) && !other.test(text);
+}
+
+/** Python's `str.istitle`. */
+export function isTitle(text: string): boolean {
+  let [inWord, any] = [false, false];
+  for (const one of codePoints(text)) {
+    if (/[\p{Lu}\p{Lt}]/u.test(one)) {
+      if (inWord) return false;
+      inWord = any = true;
+    } else if (/\p{Ll}/u.test(one)) {
+      if (!inWord) return false;
+      any = true;
+    } else inWord = false;
+  }
+  return any;
+}

@@ -1,0 +1,136 @@
+import { isEqual, textOf } from "../operators/compare.ts";
+import { bind, intArgument } from "../operators/signature.ts";
+import { spend } from "../values/limits.ts";
+import { TemplateError, typeError, valueError } from "../values/templateError.ts";
+import {
+  type Arguments,
+  Dict,
+  Markup,
+  orElse,
+  Range,
+  Thing,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+  View,
+} from "../values/types.ts";
+import { formatMethod } from "./formatMethod.ts";
+import { type Method, onMarkup, otherStringMethods, stringMethods } from "./stringMethods.ts";
+
+const dictMethods: Readonly<Record<string, Method<Dict>>> = {
+  copy: ["", (dict) => new Dict(dict.entries())],
+  get: ["/ key default?", (dict, key, fallback = null) => orElse(dict.get(key!), () => fallback)],
+  items: ["", (dict) => new View("items", dict)],
+  keys: ["", (dict) => new View("keys", dict)],
+  values: ["", (dict) => new View("values", dict)],
+};
+
+const listMethods: Readonly<Record<string, Method<readonly Value[]>>> = {
+  copy: ["", (list) => [...list]],
+  count: ["/ value", (list, value) => BigInt(list.filter((one) => isEqual(one, value!)).length)],
+  index: ["/ value start? stop?", indexOf],
+};
+
+function indexOf(list: readonly Value[], value: Value | undefined, start?: Value, stop?: Value): bigint {
+  const from = intArgument(start, 0);
+  const to = intArgument(stop, list.length);
+  const bound = (at: number): number => (at < 0 ? Math.max(0, at + list.length) : at);
+  const found = list.findIndex((one, i) => i >= bound(from) && i < bound(to) && isEqual(one, value!));
+  if (found < 0) throw valueError("the value is not in the list");
+  return BigInt(found);
+}
+
+const floatMethods: Readonly<Record<string, Method<number>>> = {
+  is_integer: ["", (value) => Number.isInteger(value)],
+  conjugate: ["", (value) => value],
+};
+
+const intMethods: Readonly<Record<string, Method<bigint>>> = {
+  bit_length: ["", (value) => BigInt(value === 0n ? 0 : (value < 0n ? -value : value).toString(2).length)],
+  conjugate: ["", (value) => value],
+};
+
+/** Methods that change a list or a dict. The sandbox of transformers forbids them. */
+const listChanges = ["append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"];
+const dictChanges = ["clear", "pop", "popitem", "setdefault", "update"];
+
+/**
+ * Reads an attribute as the sandbox of transformers allows: methods and properties of Python's
+ * types, and the attributes of namespaces, `loop` and the like. Undefined if there is none.
+ */
+export function readAttribute(value: Value, name: string): Value | undefined {
+  if (value instanceof Thing) return value.can.get?.(name);
+  const isSpecial = name.startsWith("__") && name.endsWith("__");
+  if (isSpecial && !(value instanceof Dict && value.has(name))) return unsafe(value, name);
+  if (typeof value === "string" || value instanceof Markup) return stringAttribute(value, name);
+  if (value instanceof Dict) {
+    return dictChanges.includes(name) ? unsafe(value, name) : method(value, name, dictMethods, value);
+  }
+  if (Array.isArray(value)) {
+    return listChanges.includes(name) ? unsafe(value, name) : method(value, name, listMethods, value);
+  }
+  if (value instanceof Tuple) return tupleAttribute(value, name);
+  if (value instanceof Range && ["start", "stop", "step"].includes(name)) {
+    return BigInt(value[name as "start" | "stop" | "step"]);
+  }
+  return numberAttribute(value, name);
+}
+
+function unsafe(value: Value, name: string): Undefined {
+  return new Undefined(`access to attribute '${name}' of '${typeName(value)}' object is unsafe.`, true);
+}
+
+function method<Self>(owner: Value, name: string, methods: Readonly<Record<string, Method<Self>>>, self: Self) {
+  if (!Object.hasOwn(methods, name)) return undefined;
+  const [signature, run] = methods[name];
+  return bound(owner, name, (args) => run(self, ...bind(name, signature, args)));
+}
+
+function bound(owner: Value, name: string, run: (args: Arguments) => Value): Thing {
+  const call = (args: Arguments): Value => {
+    spend(1);
+    return run(args);
+  };
+  const repr = (): string => `<built-in method ${name} of ${typeName(owner)} object>`;
+  return new Thing("builtin_function_or_method", { call, repr });
+}
+
+function stringAttribute(value: string | Markup, name: string): Value | undefined {
+  const text = textOf(value)!;
+  if (name === "format") return bound(value, name, (args) => formatMethod(text, args, readAttribute));
+  if (name === "format_map") return bound(value, name, (args) => formatMethod(text, mapped(args), readAttribute));
+  if (otherStringMethods.includes(name)) {
+    return bound(value, name, () => {
+      throw new TemplateError("TEMPLATE_UNSUPPORTED", `the method str.${name} is not supported`);
+    });
+  }
+  if (typeof value === "string") return method(value, name, stringMethods, text);
+  if (!Object.hasOwn(stringMethods, name)) return undefined;
+  const [signature, run] = stringMethods[name];
+  return bound(value, name, (args) => onMarkup(value, name, run)(value, ...bind(name, signature, args)));
+}
+
+function mapped({ positional, named }: Arguments): Arguments {
+  const [map] = positional;
+  if (named.size > 0 || positional.length !== 1 || !(map instanceof Dict)) {
+    throw typeError("format_map() takes exactly one dict");
+  }
+  return { positional: [], named: new Map(map.entries().map(([key, value]) => [textOf(key) ?? "", value])) };
+}
+
+function tupleAttribute(tuple: Tuple, name: string): Value | undefined {
+  const at = tuple.names.indexOf(name);
+  if (at >= 0) return tuple.items[at];
+  return name === "copy" ? undefined : method(tuple, name, listMethods, tuple.items);
+}
+
+function numberAttribute(value: Value, name: string): Value | undefined {
+  const number = typeof value === "boolean" ? BigInt(value) : value;
+  if (typeof number !== "bigint" && typeof number !== "number") return undefined;
+  if (name === "real") return number;
+  if (name === "imag") return typeof number === "bigint" ? 0n : 0;
+  if (typeof number === "number") return method(value, name, floatMethods, number);
+  if (name === "numerator") return number;
+  return name === "denominator" ? 1n : method(value, name, intMethods, number);
+}

@@ -1,0 +1,85 @@
+import { space, splitLines, strip } from "../text/codePoints.ts";
+import { valueError } from "../values/templateError.ts";
+
+const spaces = new RegExp(`[${space}]+`, "g");
+
+/** Python's `str.split`: by white space if `separator` is null. */
+export function split(text: string, separator: string | null, most: number): string[] {
+  if (separator === null) {
+    const rest = strip(text, null, "start");
+    const parts: string[] = [];
+    let from = 0;
+    for (const { index, 0: gap } of rest.matchAll(spaces)) {
+      if (most >= 0 && parts.length >= most) break;
+      parts.push(rest.slice(from, index));
+      from = index + gap.length;
+    }
+    return from < rest.length ? [...parts, rest.slice(from)] : parts;
+  }
+  checkSeparator(separator);
+  const parts = text.split(separator);
+  if (most < 0 || parts.length <= most + 1) return parts;
+  return [...parts.slice(0, most), parts.slice(most).join(separator)];
+}
+
+/** Python's `str.rsplit`: like `split`, from the end. */
+export function splitFromEnd(text: string, separator: string | null, most: number): string[] {
+  if (separator === null) {
+    const rest = strip(text, null, "end");
+    if (most < 0) return split(rest, null, -1);
+    const gaps = [...rest.matchAll(spaces)].filter(({ index }) => index > 0);
+    const used = most === 0 ? [] : gaps.slice(-most);
+    const parts: string[] = [];
+    let from = 0;
+    for (const { index, 0: gap } of used) {
+      parts.push(rest.slice(from, index));
+      from = index + gap.length;
+    }
+    const first =
+      used.length === gaps.length && rest !== "" ? strip(parts[0] ?? rest.slice(from), null, "start") : undefined;
+    const all = rest === "" ? [] : [...parts, rest.slice(from)];
+    return first === undefined ? all : [first, ...all.slice(1)];
+  }
+  checkSeparator(separator);
+  const parts = text.split(separator);
+  if (most < 0 || parts.length <= most + 1) return parts;
+  const end = parts.length - most;
+  return [parts.slice(0, end).join(separator), ...parts.slice(end)];
+}
+
+/** Python's `str.partition`, or `rpartition` from the end. */
+export function partition(text: string, separator: string, fromEnd: boolean): string[] {
+  checkSeparator(separator);
+  const at = fromEnd ? text.lastIndexOf(separator) : text.indexOf(separator);
+  if (at < 0) return fromEnd ? ["", "", text] : [text, "", ""];
+  return [text.slice(0, at), separator, text.slice(at + separator.length)];
+}
+
+/** Replaces the first `most` occurrences, all if it is negative. */
+export function replace(text: string, old: string, by: string, most: number): string {
+  if (most < 0) return text.replaceAll(old, () => by);
+  if (most === 0) return text;
+  const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
+  const rest = parts.slice(most);
+  return [...parts.slice(0, most), rest.join(old)].join(by);
+}
+
+/** Python's `str.expandtabs`. */
+export function expandTabs(text: string, size: number): string {
+  return splitLines(text, true)
+    .map((line) => {
+      let result = "";
+      let column = 0;
+      for (const one of line) {
+        const width = one === "\t" ? (size > 0 ? size - (column % size) : 0) : 1;
+        result += one === "\t" ? " ".repeat(width) : one;
+        column = /[\n\r]/.test(one) ? 0 : column + width;
+      }
+      return result;
+    })
+    .join("");
+}
+
+function checkSeparator(separator: string): void {
+  if (separator === "") throw valueError("empty separator");
+}

@@ -1,0 +1,103 @@
+import { codePoints, slicePositions, textLength } from "../text/codePoints.ts";
+import { repr } from "../text/repr.ts";
+import { spend } from "../values/limits.ts";
+import { TemplateError, typeError, valueError } from "../values/templateError.ts";
+import {
+  type Arguments,
+  Dict,
+  Markup,
+  orElse,
+  Range,
+  Thing,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from "../values/types.ts";
+import { textOf } from "./compare.ts";
+import { refuseUndefined } from "./iterate.ts";
+
+/** Reads an attribute of a value's Python type, such as a method; undefined if there is none. */
+export type ReadAttribute = (value: Value, name: string) => Value | undefined;
+
+/** Python's `value[key]`; undefined if that raises `TypeError` or `LookupError`. */
+function item(value: Value, key: Value): Value | undefined {
+  refuseUndefined(value);
+  if (value instanceof Dict) return Array.isArray(key) || key instanceof Dict ? undefined : value.get(key);
+  const index = typeof key === "boolean" ? BigInt(key) : key;
+  if (typeof index !== "bigint") return undefined;
+  const at = (length: number): number => Number(index) + (index < 0n ? length : 0);
+  if (Array.isArray(value)) return value[at(value.length)];
+  if (value instanceof Tuple) return value.items[at(value.items.length)];
+  if (value instanceof Range) {
+    const position = at(value.length);
+    return position >= 0 && position < value.length ? value.at(position) : undefined;
+  }
+  const text = textOf(value);
+  if (text === undefined) return undefined;
+  const found = codePoints(text)[at(textLength(text))];
+  return found !== undefined && value instanceof Markup ? new Markup(found) : found;
+}
+
+/** Jinja's `value[key]`: an item, else an attribute, else undefined. */
+export function getItem(value: Value, key: Value, read: ReadAttribute): Value {
+  const found = item(value, key);
+  if (found !== undefined) return found;
+  const name = textOf(key);
+  return orElse(name === undefined ? undefined : read(value, name), () => missing(value, key));
+}
+
+/** Jinja's `value.name`: an attribute, else an item, else undefined. */
+export function getAttribute(value: Value, name: string, read: ReadAttribute): Value {
+  refuseUndefined(value);
+  const found = read(value, name);
+  return found === undefined ? orElse(item(value, name), () => missing(value, name)) : found;
+}
+
+function missing(value: Value, key: Value): Undefined {
+  const owner = value === null ? "None" : `${typeName(value)} object`;
+  if (typeof key !== "string") return new Undefined(`${owner} has no element ${repr(key)}`);
+  return new Undefined(`'${owner}' has no attribute ${repr(key)}`);
+}
+
+/** Python's `value[start:stop:step]`. */
+export function slice(value: Value, [start, stop, step]: readonly [Value, Value, Value]): Value {
+  refuseUndefined(value);
+  const by = bound(step) ?? 1;
+  if (by === 0) throw valueError("slice step cannot be zero");
+  const [from, to] = [bound(start), bound(stop)];
+  const take = <T>(all: readonly T[]): T[] => Array.from(slicePositions(all.length, from, to, by), (i) => all[i]);
+  const text = textOf(value);
+  if (text !== undefined) {
+    spend(text.length / 256);
+    const part = take(codePoints(text)).join("");
+    return value instanceof Markup ? new Markup(part) : part;
+  }
+  if (Array.isArray(value) || value instanceof Tuple) {
+    const items = Array.isArray(value) ? value : value.items;
+    spend(items.length / 16);
+    return Array.isArray(value) ? take(items) : new Tuple(take(items));
+  }
+  if (value instanceof Range) {
+    const positions = Array.from(slicePositions(value.length, from, to, by));
+    const first = value.start + (positions[0] ?? 0) * value.step;
+    const unit = value.step * by;
+    return new Range(first, first + positions.length * unit, unit);
+  }
+  throw typeError(
+    value instanceof Dict ? "unhashable type: 'slice'" : `'${typeName(value)}' object is not subscriptable`,
+  );
+}
+
+function bound(value: Value): number | null {
+  if (value === null) return null;
+  if (typeof value === "boolean" || typeof value === "bigint") return Number(value);
+  throw typeError("slice indices must be integers or None or have an __index__ method");
+}
+
+/** Calls a value. Throws if it cannot be called. */
+export function call(value: Value, args: Arguments): Value {
+  refuseUndefined(value);
+  if (value instanceof Thing && value.can.call) return value.can.call(args);
+  throw new TemplateError("TEMPLATE_TYPE", `'${typeName(value)}' object is not callable`);
+}

@@ -1,0 +1,85 @@
+import { codePoints, textLength } from "../text/codePoints.ts";
+import { spend } from "../values/limits.ts";
+import { TemplateError, typeError } from "../values/templateError.ts";
+import { Dict, Markup, Range, Stream, Thing, Tuple, typeName, Undefined, type Value, View } from "../values/types.ts";
+
+/** True if Python's `bool(value)` is true. */
+export function isTrue(value: Value): boolean {
+  if (value === null || value instanceof Undefined) return false;
+  if (typeof value === "object" && !(value instanceof Stream)) {
+    const length = lengthIfSized(value);
+    return length === undefined || length > 0;
+  }
+  return typeof value === "number" ? value !== 0 : Boolean(value);
+}
+
+/** Python's `len(value)`. Throws if the value has no length. */
+export function lengthOf(value: Value): number {
+  const length = lengthIfSized(value);
+  if (length === undefined) throw typeError(`object of type '${typeName(value)}' has no len()`);
+  return length;
+}
+
+/** Python's `len(value)`, or undefined. */
+export function lengthIfSized(value: Value): number | undefined {
+  if (typeof value === "string") return textLength(value);
+  if (value instanceof Markup) return textLength(value.text);
+  if (Array.isArray(value) || value instanceof Range) return value.length;
+  if (value instanceof Tuple) return value.items.length;
+  if (value instanceof Dict) return value.size;
+  if (value instanceof View) return value.dict.size;
+  if (value instanceof Undefined) return 0;
+  return value instanceof Thing ? value.can.length?.() : undefined;
+}
+
+/**
+ * The elements that Python's `iter(value)` yields, or undefined. Each takes a step of the template.
+ */
+export function elementsOf(value: Value): Iterable<Value> | undefined {
+  if (typeof value === "string") return counted(codePoints(value));
+  if (value instanceof Markup) return counted(codePoints(value.text).map((one) => new Markup(one)));
+  if (Array.isArray(value)) return counted(value);
+  if (value instanceof Tuple) return counted(value.items);
+  if (value instanceof Dict) return counted(value.keys());
+  if (value instanceof View) return counted(value.items());
+  if (value instanceof Range) return rangeElements(value);
+  if (value instanceof Undefined) return [];
+  return value instanceof Stream ? streamElements(value) : undefined;
+}
+
+/** The elements of a value. Throws if Python cannot iterate over it. */
+export function iterate(value: Value): Iterable<Value> {
+  const elements = elementsOf(value);
+  if (!elements) throw typeError(`'${typeName(value)}' object is not iterable`);
+  return elements;
+}
+
+/** The elements of a value as a new list. */
+export const listOf = (value: Value): Value[] => Array.from(iterate(value));
+
+/** Throws if a value is undefined, as its use in an operation does. */
+export function refuseUndefined(value: Value): void {
+  if (!(value instanceof Undefined)) return;
+  throw new TemplateError(value.isUnsafe ? "TEMPLATE_SECURITY" : "TEMPLATE_UNDEFINED", value.message);
+}
+
+function* counted(values: Iterable<Value>): Generator<Value> {
+  for (const value of values) {
+    spend(1);
+    yield value;
+  }
+}
+
+function* rangeElements(range: Range): Generator<Value> {
+  for (let i = 0; i < range.length; i++) {
+    spend(1);
+    yield range.at(i);
+  }
+}
+
+function* streamElements({ iterator }: Stream): Generator<Value> {
+  for (let next = iterator.next(); !next.done; next = iterator.next()) {
+    spend(1);
+    yield next.value;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Expression, Parameters, Statement } from "../syntax/nodes.ts";
+import { typeError } from "../values/templateError.ts";
+import { type Arguments, Dict, orElse, Thing, Tuple, Undefined, type Value } from "../values/types.ts";
+import { evaluate } from "./expressions.ts";
+import { Scope } from "./scope.ts";
+
+/** Special names of a macro. A macro accepts further arguments only if its body reads them. */
+const specials = ["caller", "kwargs", "varargs"] as const;
+
+/** A macro, or the body of a call block, with the scope in which it was defined. */
+export interface MacroSource extends Parameters {
+  /** Name, or null for the body of a call block. */
+  name: string | null;
+  body: readonly Statement[];
+  scope: Scope;
+  /** Runs the body and returns its text. */
+  run(body: readonly Statement[], scope: Scope): string;
+}
+
+/** Makes the function that a macro defines. */
+export function makeMacro(source: MacroSource): Thing {
+  const used = specials.filter((name) => !source.names.includes(name) && reads(source.body, name));
+  return new Thing("Macro", {
+    call: (args) => callMacro(source, used, args),
+    repr: () => `<Macro ${source.name === null ? "anonymous" : `'${source.name}'`}>`,
+    get: (name) => (name === "name" ? source.name : undefined),
+  });
+}
+
+function callMacro(source: MacroSource, used: readonly string[], { positional, named }: Arguments): Value {
+  const { names, defaults } = source;
+  const label = `macro '${source.name ?? "caller"}'`;
+  const scope = new Scope(source.scope);
+  const extra = new Map(named);
+  const given = names.map((name, i) => {
+    if (i < positional.length) return positional[i];
+    const value = extra.get(name);
+    extra.delete(name);
+    return value;
+  });
+  if (used.includes("caller")) {
+    scope.set(
+      "caller",
+      orElse(extra.get("caller"), () => new Undefined("No caller defined")),
+    );
+    extra.delete("caller");
+  }
+  if (used.includes("kwargs")) scope.set("kwargs", new Dict(extra));
+  else for (const name of extra.keys()) throw typeError(`${label} takes no keyword argument '${name}'`);
+  if (used.includes("varargs")) scope.set("varargs", new Tuple(positional.slice(names.length)));
+  else if (positional.length > names.length)
+    throw typeError(`${label} takes not more than ${names.length} argument(s)`);
+  names.forEach((name, i) => {
+    const fallback = defaults[i - names.length + defaults.length] as Expression | undefined;
+    const absent = (): Value => new Undefined(`parameter '${name}' was not provided`);
+    scope.set(
+      name,
+      orElse(given[i], () => (fallback ? evaluate(fallback, scope) : absent())),
+    );
+  });
+  return source.run(source.body, scope);
+}
+
+/** True if a part of a template reads the variable. */
+function reads(node: unknown, name: string): boolean {
+  if (Array.isArray(node)) return node.some((one) => reads(one, name));
+  if (typeof node !== "object" || node === null) return false;
+  const { type, name: own } = node as { type?: string; name?: string };
+  if (type === "name" && own === name) return true;
+  return Object.entries(node).some(([key, part]) => key !== "target" && key !== "targets" && reads(part, name));
+}

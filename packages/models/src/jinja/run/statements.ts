@@ -1,0 +1,217 @@
+import { call } from "../operators/access.ts";
+import { escapeHtml } from "../operators/html.ts";
+import { isTrue, iterate, listOf } from "../operators/iterate.ts";
+import type { Expression, Statement, Target } from "../syntax/nodes.ts";
+import { str } from "../text/repr.ts";
+import { spend } from "../values/limits.ts";
+import { TemplateError, valueError } from "../values/templateError.ts";
+import { type Arguments, Stream, Thing, type Value } from "../values/types.ts";
+import { argumentsOf, callFilter, evaluate } from "./expressions.ts";
+import { Loop } from "./loop.ts";
+import { makeMacro } from "./macro.ts";
+import { Output } from "./output.ts";
+import { Scope } from "./scope.ts";
+
+/** The end of a body: at its end, or at `break` or `continue` of the loop around it. */
+type Ending = "break" | "continue" | undefined;
+
+/** A part [start, end) of the output. */
+export type Span = readonly [start: number, end: number];
+
+/** Runs the statements of a template. */
+export class Runner {
+  readonly output: Output = new Output();
+  /** The parts of the output inside of `generation` tags. */
+  readonly spans: Span[] = [];
+  readonly #root: Scope;
+  #escapes = false;
+
+  constructor(root: Scope) {
+    this.#root = root;
+  }
+
+  run(body: readonly Statement[], scope: Scope, output: Output): Ending {
+    for (const statement of body) {
+      spend(1);
+      const ending = this.#statement(statement, scope, output);
+      if (ending) return ending;
+    }
+    return undefined;
+  }
+
+  #statement(node: Statement, scope: Scope, output: Output): Ending {
+    switch (node.type) {
+      case "output":
+        for (const value of node.values)
+          output.write(typeof value === "string" ? value : this.#text(evaluate(value, scope)));
+        return undefined;
+      case "if": {
+        const branch = node.branches.find(({ test }) => isTrue(evaluate(test, scope)));
+        return this.run(branch ? branch.body : node.otherwise, scope, output);
+      }
+      case "for":
+        return this.#for(node, scope, output);
+      case "set":
+        this.#checkMembers(node.target, scope);
+        this.#assign(node.target, evaluate(node.value, scope), scope);
+        return undefined;
+      case "setBlock":
+        return this.#setBlock(node, scope);
+      case "with": {
+        const inner = new Scope(scope);
+        node.targets.forEach((target, i) => {
+          this.#assign(target, evaluate(node.values[i], scope), inner);
+        });
+        return this.run(node.body, inner, output);
+      }
+      case "macro":
+        scope.set(node.name, makeMacro({ ...node, scope, run: (body, inner) => this.#capture(body, inner) }));
+        return undefined;
+      case "callBlock":
+        output.write(this.#text(this.#callBlock(node, scope)));
+        return undefined;
+      case "filterBlock": {
+        const [text, ending] = this.#captureTo(node.body, new Scope(scope));
+        if (!ending) output.write(this.#text(this.#filtered(node.filter, text, scope)));
+        return ending;
+      }
+      case "generation":
+        return this.#generation(node.body, scope, output);
+      case "block":
+        this.run(node.body, new Scope(node.isScoped ? scope : this.#root), output);
+        return undefined;
+      case "autoescape":
+        return this.#autoescape(node, scope, output);
+      case "load":
+        throw new TemplateError(
+          "TEMPLATE_UNSUPPORTED",
+          `the tag '${node.tag}' needs another template, and there is none`,
+        );
+      default:
+        return node.type;
+    }
+  }
+
+  #text(value: Value): string {
+    return this.#escapes ? escapeHtml(value).text : str(value);
+  }
+
+  #capture(body: readonly Statement[], scope: Scope): string {
+    return this.#captureTo(body, scope)[0];
+  }
+
+  #captureTo(body: readonly Statement[], scope: Scope): [text: string, ending: Ending] {
+    const output = new Output();
+    const ending = this.run(body, scope, output);
+    return [output.toString(), ending];
+  }
+
+  #for(node: Statement & { type: "for" }, scope: Scope, output: Output): Ending {
+    const loop = (over: Value, depth: number, to: Output): Ending => {
+      const elements = this.#elements(node, over, scope);
+      const recurse = node.recursive
+        ? (inner: Value, level: number): Value => {
+            const text = new Output();
+            loop(inner, level, text);
+            return text.toString();
+          }
+        : undefined;
+      const state = new Loop(node.test ? new Stream("filtered", elements) : over, elements, depth, recurse);
+      let hasRun = false;
+      for (let value = state.next(); value !== undefined; value = state.next()) {
+        spend(1);
+        const inner = new Scope(scope);
+        inner.set("loop", state.variable);
+        this.#assign(node.target, value, inner);
+        const ending = this.run(node.body, inner, to);
+        if (ending === "break") return undefined;
+        // An iteration that ends early does not count for the else branch.
+        hasRun ||= ending === undefined;
+      }
+      return hasRun ? undefined : this.run(node.otherwise, new Scope(scope), to);
+    };
+    const over = evaluate(node.over, scope);
+    if (!node.recursive) return loop(over, 0, output);
+    const text = new Output();
+    loop(over, 0, text);
+    output.write(text.toString());
+    return undefined;
+  }
+
+  *#elements({ test, target }: Statement & { type: "for" }, over: Value, scope: Scope): Generator<Value> {
+    for (const value of iterate(over)) {
+      if (test) {
+        const inner = new Scope(scope);
+        this.#assign(target, value, inner);
+        if (!isTrue(evaluate(test, inner))) continue;
+      }
+      yield value;
+    }
+  }
+
+  #checkMembers(target: Target, scope: Scope): void {
+    if (target.type === "tuple") for (const item of target.items) this.#checkMembers(item, scope);
+    if (target.type === "member") namespaceOf(target.name, scope);
+  }
+
+  #assign(target: Target, value: Value, scope: Scope): void {
+    if (target.type === "name") scope.set(target.name, value);
+    else if (target.type === "member") namespaceOf(target.name, scope)(target.attribute, value);
+    else {
+      const values = listOf(value);
+      const count = target.items.length;
+      if (values.length !== count) {
+        throw valueError(`${values.length > count ? "too many" : "not enough"} values to unpack (expected ${count})`);
+      }
+      target.items.forEach((item, i) => {
+        this.#assign(item, values[i], scope);
+      });
+    }
+  }
+
+  #setBlock({ target, filter, body }: Statement & { type: "setBlock" }, scope: Scope): Ending {
+    this.#checkMembers(target, scope);
+    const [text, ending] = this.#captureTo(body, new Scope(scope));
+    if (!ending) this.#assign(target, filter ? this.#filtered(filter, text, scope) : text, scope);
+    return ending;
+  }
+
+  /** Applies the filters of a block to its text. */
+  #filtered(filter: Expression, text: Value, scope: Scope): Value {
+    if (filter.type !== "filter") return text;
+    const value = filter.value ? this.#filtered(filter.value, text, scope) : text;
+    return callFilter(filter.name, value, argumentsOf(filter, scope));
+  }
+
+  #callBlock(node: Statement & { type: "callBlock" }, scope: Scope): Value {
+    const caller = makeMacro({ ...node, name: null, scope, run: (body, inner) => this.#capture(body, inner) });
+    const callee = evaluate(node.call.callee, scope);
+    const { positional, named } = argumentsOf(node.call, scope);
+    const args: Arguments = { positional, named: new Map([...named, ["caller", caller]]) };
+    return call(callee, args);
+  }
+
+  #generation(body: readonly Statement[], scope: Scope, output: Output): Ending {
+    const text = this.#capture(body, new Scope(scope));
+    this.spans.push([this.output.length, this.output.length + text.length]);
+    output.write(text);
+    return undefined;
+  }
+
+  #autoescape({ value, body }: Statement & { type: "autoescape" }, scope: Scope, output: Output): Ending {
+    const before = this.#escapes;
+    this.#escapes = isTrue(evaluate(value, scope));
+    try {
+      return this.run(body, new Scope(scope), output);
+    } finally {
+      this.#escapes = before;
+    }
+  }
+}
+
+/** The function that sets an attribute of a namespace. Throws for other values. */
+function namespaceOf(name: string, scope: Scope): (attribute: string, value: Value) => void {
+  const value = scope.get(name);
+  if (value instanceof Thing && value.can.set) return value.can.set;
+  throw new TemplateError("TEMPLATE_TYPE", `cannot assign attribute on non-namespace object '${name}'`);
+}

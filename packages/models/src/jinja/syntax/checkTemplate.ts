@@ -1,0 +1,136 @@
+import { TemplateError } from "../values/templateError.ts";
+import type { Expression, Statement } from "./nodes.ts";
+
+/** Names that a template may use. */
+export interface KnownNames {
+  isFilter(name: string): boolean;
+  isTest(name: string): boolean;
+}
+
+/** The place of a node in a template. */
+interface Place {
+  inLoop: boolean;
+  /** True if a filter or a test is looked up when it runs, as Jinja does in conditions. */
+  isSoft: boolean;
+}
+
+type Node = Statement | Expression;
+
+/**
+ * Throws for what Jinja refuses before a template runs: unknown filters and tests outside of
+ * conditions, `break` outside of a loop, and assignments to `loop`.
+ */
+export function checkTemplate(statements: readonly Statement[], known: KnownNames): void {
+  const blocks = new Set<string>();
+  const visit = (node: Node, place: Place): void => {
+    checkNode(node, place, known, blocks);
+    for (const [child, where] of children(node, place)) visit(child, where);
+  };
+  for (const statement of statements) visit(statement, { inLoop: false, isSoft: false });
+}
+
+const refuse = (message: string): never => {
+  throw new TemplateError("TEMPLATE_SYNTAX", message);
+};
+
+function checkNode(node: Node, { inLoop, isSoft }: Place, known: KnownNames, blocks: Set<string>): void {
+  if (node.type === "filter" && !isSoft && !known.isFilter(node.name)) refuse(`No filter named '${node.name}'.`);
+  if (node.type === "test" && !isSoft && !known.isTest(node.name)) refuse(`No test named '${node.name}'.`);
+  if ((node.type === "break" || node.type === "continue") && !inLoop) refuse(`'${node.type}' outside of a loop`);
+  if (node.type === "for" && storesLoop(node)) refuse("Can't assign to special loop variable in for-loop target");
+  if (node.type !== "block") return;
+  if (blocks.has(node.name)) refuse(`block '${node.name}' defined twice`);
+  blocks.add(node.name);
+}
+
+/** True if a node, or one inside of it, assigns to the name `loop`. */
+function storesLoop(node: unknown): boolean {
+  if (Array.isArray(node)) return node.some(storesLoop);
+  if (typeof node !== "object" || node === null) return false;
+  const { target } = node as { target?: unknown };
+  return (target !== undefined && namesIn(target).includes("loop")) || Object.values(node).some(storesLoop);
+}
+
+function namesIn(target: unknown): string[] {
+  const { type, name, items = [] } = target as { type: string; name?: string; items?: unknown[] };
+  return type === "tuple" ? items.flatMap(namesIn) : type === "name" ? [name!] : [];
+}
+
+/** The nodes inside of a node, each with its place. */
+function children(node: Node, place: Place): [Node, Place][] {
+  const inner: Place = { inLoop: place.inLoop, isSoft: false };
+  const apart: Place = { inLoop: false, isSoft: false };
+  const soft: Place = { ...place, isSoft: true };
+  const at = (nodes: readonly (Node | string | undefined)[], where: Place): [Node, Place][] =>
+    nodes.filter((one) => one !== undefined && typeof one !== "string").map((one) => [one as Node, where]);
+  switch (node.type) {
+    case "if":
+      return [...node.branches.flatMap(({ test, body }) => at([test, ...body], soft)), ...at(node.otherwise, soft)];
+    case "choice":
+      return at([node.test, node.yes, node.no], soft);
+    case "for":
+      return [
+        ...at([node.over], place),
+        ...at([node.test], inner),
+        ...at(node.body, { inLoop: true, isSoft: false }),
+        ...at(node.otherwise, node.recursive ? apart : inner),
+      ];
+    case "macro":
+      return at([...node.defaults, ...node.body], apart);
+    case "callBlock":
+      return [...at([node.call], place), ...at([...node.defaults, ...node.body], apart)];
+    case "generation":
+    case "block":
+      return at(node.body, apart);
+    case "with":
+      return [...at(node.values, place), ...at(node.body, inner)];
+    case "setBlock":
+    case "filterBlock":
+      return at([node.filter, ...node.body], inner);
+    case "autoescape":
+      return at([node.value, ...node.body], inner);
+    default:
+      return at(partsOf(node), place);
+  }
+}
+
+/** The expressions directly inside of an expression or a simple statement. */
+function partsOf(node: Node): (Expression | string | undefined)[] {
+  switch (node.type) {
+    case "output":
+      return node.values;
+    case "set":
+      return [node.value];
+    case "list":
+    case "tuple":
+    case "concat":
+      return node.items;
+    case "dict":
+      return node.entries.flat();
+    case "binary":
+    case "and":
+    case "or":
+      return [node.left, node.right];
+    case "compare":
+      return [node.first, ...node.rest.map(([, value]) => value)];
+    case "item":
+      return [node.value, node.key];
+    case "slice":
+      return [node.value, ...node.bounds];
+    case "call":
+      return [node.callee, ...argumentsOf(node)];
+    case "filter":
+    case "test":
+      return [node.value, ...argumentsOf(node)];
+    case "not":
+    case "unary":
+    case "attribute":
+      return [node.value];
+    default:
+      return [];
+  }
+}
+
+function argumentsOf(node: Expression & { type: "call" | "filter" | "test" }): (Expression | undefined)[] {
+  return [...node.args, ...node.named.map(([, value]) => value), node.rest, node.restNamed];
+}

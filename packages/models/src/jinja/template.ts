@@ -1,0 +1,46 @@
+import { filters } from "./filters/filters.ts";
+import { tests } from "./filters/tests.ts";
+import { Scope } from "./run/scope.ts";
+import { Runner, type Span } from "./run/statements.ts";
+import { toValue } from "./run/toValue.ts";
+import { checkTemplate } from "./syntax/checkTemplate.ts";
+import type { Statement } from "./syntax/nodes.ts";
+import { parse } from "./syntax/statements.ts";
+import { withStepLimit } from "./values/limits.ts";
+
+/** The text of a template, and the parts of it inside of `{% generation %}`. */
+export interface Rendered {
+  text: string;
+  /** UTF-16 positions [start, end), as transformers counts them. */
+  generation: readonly Span[];
+}
+
+/**
+ * A chat template in Jinja, with the meaning it has in transformers: the immutable sandbox with
+ * `trim_blocks`, `lstrip_blocks`, loop controls and Python's values.
+ */
+export class Template {
+  readonly #body: readonly Statement[];
+
+  /** Parses a template. Throws a `TemplateError` for errors in its syntax. */
+  constructor(source: string) {
+    this.#body = parse(source);
+    checkTemplate(this.#body, {
+      isFilter: (name) => Object.hasOwn(filters, name),
+      isTest: (name) => Object.hasOwn(tests, name),
+    });
+  }
+
+  /**
+   * Renders the template with variables of JSON. Throws a `TemplateError` if the template fails, or
+   * takes too many steps or too much memory.
+   */
+  render(variables: Readonly<Record<string, unknown>>): Rendered {
+    const context = new Scope();
+    for (const [name, value] of Object.entries(variables)) if (value !== undefined) context.set(name, toValue(value));
+    const root = new Scope(context);
+    const runner = new Runner(root);
+    withStepLimit(() => runner.run(this.#body, root, runner.output));
+    return { text: runner.output.toString(), generation: runner.spans };
+  }
+}

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { Template } from "../template.ts";
+
+const render = (template: string): string => new Template(template).render({ text: "ab", list: [1, 2] }).text;
+
+test.each<[string, string]>([
+  ["{{ 'a' * 100000000 }}", "more than 16777216 characters"],
+  ["{{ ('a' * 10000000).replace('a', 'bbbb') }}", "more than 16777216 characters"],
+  ["{{ ['a' * 9000000, 'a' * 9000000] | join }}", "more than 16777216 characters"],
+  ["{% for i in range(90000) %}{{ 'a' * 250 }}{% endfor %}", "more than 16777216 characters"],
+  ["{{ [0] * 1000000000 }}", "not done after 1000000 steps"],
+  ["{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", "not done after"],
+  ["{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}", "not done after"],
+  ["{{ range(90000) | map('string') | join | length }}{{ 2 ** 100000 }}", "65536 bits"],
+  ["{% set ns = namespace(x=3) %}{% for i in range(60) %}{% set ns.x = ns.x * ns.x %}{% endfor %}", "65536 bits"],
+  ["{{ 10 ** 5000 }}", "4300 digits"],
+  ["{{ 'a'.center(100000) }}", "100000 spaces, more than 1000"],
+  ["{{ '%100000d' % 1 }}", "100000 spaces"],
+  ["{{ '{:>100000}'.format(1) }}", "100000 spaces"],
+  ["{{ '{:.100000f}'.format(1.5) }}", "100000 spaces"],
+])("%s", (template, message) => {
+  expect(() => render(template)).toThrow(message);
+});
+
+test("a macro that calls itself for ever ends", () => {
+  expect(() => render("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")).toThrow();
+});
+
+test("the limits of one template do not reach the next", () => {
+  expect(() => render("{{ [0] * 1000000000 }}")).toThrow("steps");
+  expect(render("{{ list }}")).toBe("[1, 2]");
+});
+
+test("errors have a stable code", () => {
+  const codeOf = (template: string): unknown => {
+    try {
+      render(template);
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+    return undefined;
+  };
+  expect(codeOf("{% if %}")).toBe("TEMPLATE_SYNTAX");
+  expect(codeOf("{{ nope.x }}")).toBe("TEMPLATE_UNDEFINED");
+  expect(codeOf("{{ 1 + 'a' }}")).toBe("TEMPLATE_TYPE");
+  expect(codeOf("{{ 1 // 0 }}")).toBe("TEMPLATE_VALUE");
+  expect(codeOf("{{ list.append(1) }}")).toBe("TEMPLATE_SECURITY");
+  expect(codeOf("{{ raise_exception('no') }}")).toBe("TEMPLATE_RAISED");
+  expect(codeOf("{{ 'a' * 100000000 }}")).toBe("TEMPLATE_LIMIT");
+  expect(codeOf("{{ text.encode() }}")).toBe("TEMPLATE_UNSUPPORTED");
+});

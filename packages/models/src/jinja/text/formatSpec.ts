@@ -1,0 +1,75 @@
+import { checkSpaces, spendText } from "../values/limits.ts";
+import { typeError, valueError } from "../values/templateError.ts";
+import { Markup, typeName, Undefined, type Value } from "../values/types.ts";
+import { codePoints, textLength } from "./codePoints.ts";
+import { floatDigits, groupDigits, intDigits } from "./numberFormat.ts";
+import { str } from "./repr.ts";
+
+const grammar =
+  /^(?:(?<fill>.)?(?<align>[<>=^]))?(?<sign>[-+ ])?(?<alternate>#)?(?<zero>0)?(?<width>\d+)?(?<group>[,_])?(?:\.(?<precision>\d+))?(?<letter>[a-zA-Z%])?$/su;
+
+/** Python's `format(value, spec)`, for example `>8`, `05.2f` or `,`. */
+export function formatValue(value: Value, spec: string): string {
+  if (spec === "") return str(value);
+  const parts = grammar.exec(spec)?.groups;
+  if (!parts) throw valueError(`Invalid format specifier '${spec}' for object of type '${typeName(value)}'`);
+  if (typeof value === "boolean") return formatNumber(BigInt(value), parts);
+  if (typeof value === "bigint" || typeof value === "number") return formatNumber(value, parts);
+  if (typeof value === "string" || value instanceof Markup) return formatText(str(value), parts);
+  if (value instanceof Undefined) return formatText("", parts);
+  throw typeError(`unsupported format string passed to ${typeName(value)}.__format__`);
+}
+
+type Parts = Record<string, string | undefined>;
+
+function formatText(
+  text: string,
+  { fill, align, sign, zero, width, group, precision, letter, alternate }: Parts,
+): string {
+  if ((letter !== undefined && letter !== "s") || sign || group || alternate || align === "=") {
+    throw valueError(`Unknown format code '${letter ?? sign ?? group ?? align ?? "#"}' for object of type 'str'`);
+  }
+  const cut = precision === undefined ? text : codePoints(text).slice(0, Number(precision)).join("");
+  return pad(cut, "", fill ?? (zero ? "0" : " "), align ?? "<", Number(width ?? 0));
+}
+
+function formatNumber(value: bigint | number, parts: Parts): string {
+  const { fill, align, sign, zero, width, group, letter = "", alternate } = parts;
+  const precision = parts.precision === undefined ? undefined : Number(parts.precision);
+  if (precision !== undefined) checkSpaces(precision);
+  const style = {
+    letter: letter === "n" ? (typeof value === "bigint" ? "d" : "g") : letter,
+    precision,
+    alternate: !!alternate,
+  };
+  const isFloatLetter = /^[eEfFgG%]$/.test(style.letter);
+  let digits: string;
+  let negative: boolean;
+  if (typeof value === "bigint" && !isFloatLetter) {
+    if (!/^[bdoxXc]?$/.test(style.letter)) throw valueError(`Unknown format code '${letter}' for object of type 'int'`);
+    if (precision !== undefined) throw valueError("Precision not allowed in integer format specifier");
+    negative = value < 0n;
+    digits = style.letter === "c" ? String.fromCodePoint(Number(value)) : intDigits(value, style);
+  } else {
+    if (style.letter !== "" && !isFloatLetter) {
+      throw valueError(`Unknown format code '${letter}' for object of type 'float'`);
+    }
+    const float = Number(value);
+    negative = float < 0 || Object.is(float, -0);
+    digits = floatDigits(float, style);
+  }
+  if (group) digits = groupDigits(digits, group, /[boxX]/.test(style.letter) ? 4 : 3);
+  const mark = negative ? "-" : sign === "+" || sign === " " ? sign : "";
+  return pad(digits, mark, fill ?? (zero ? "0" : " "), align ?? (zero ? "=" : ">"), Number(width ?? 0));
+}
+
+/** Fills a text up to a width. `=` puts the filling between the sign and the digits. */
+export function pad(text: string, sign: string, fill: string, align: string, width: number): string {
+  checkSpaces(width);
+  const missing = Math.max(0, width - textLength(sign + text));
+  const left = align === ">" || align === "=" ? missing : align === "^" ? Math.floor(missing / 2) : 0;
+  const result =
+    align === "=" ? sign + fill.repeat(left) + text : fill.repeat(left) + sign + text + fill.repeat(missing - left);
+  spendText(result.length);
+  return result;
+}

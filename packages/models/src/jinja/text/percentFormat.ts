@@ -1,0 +1,105 @@
+import { checkSpaces, spendText } from "../values/limits.ts";
+import { typeError, valueError } from "../values/templateError.ts";
+import { Dict, Tuple, typeName, type Value } from "../values/types.ts";
+import { codePoints } from "./codePoints.ts";
+import { pad } from "./formatSpec.ts";
+import { floatDigits, intDigits } from "./numberFormat.ts";
+import { codeEscape, repr, str } from "./repr.ts";
+
+const directive = /%(?:\((.*?)\))?([-#0 +]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([\s\S])?/gu;
+
+/** Python's `text % values`. */
+export function percentFormat(text: string, values: Value): string {
+  const list = values instanceof Tuple ? values.items : [values];
+  let used = 0;
+  const next = (): Value => {
+    if (used >= list.length) throw typeError("not enough arguments for format string");
+    return list[used++];
+  };
+  const size = (given: string | undefined): number | undefined => {
+    const count = given === "*" ? Number(next()) : given === undefined ? undefined : Number(given);
+    if (count !== undefined) checkSpaces(Math.abs(count));
+    return count;
+  };
+  let named = false;
+  const result = text.replace(directive, (whole, name, flags: string, width, precision, letter) => {
+    if (letter === undefined) throw valueError("incomplete format");
+    if (letter === "%" && name === undefined) return "%";
+    const columns = size(width);
+    const digits = size(precision);
+    let value: Value;
+    if (name === undefined) value = next();
+    else {
+      if (!(values instanceof Dict)) throw typeError("format requires a mapping");
+      named = true;
+      const found = values.get(name);
+      if (found === undefined) throw valueError(`KeyError: '${name}'`);
+      value = found;
+    }
+    return one(value, letter, flags, columns, digits, whole);
+  });
+  const mapping = values instanceof Dict || Array.isArray(values);
+  if (used < list.length && !mapping && !named) throw typeError("not all arguments converted during string formatting");
+  spendText(result.length);
+  return result;
+}
+
+function one(
+  value: Value,
+  letter: string,
+  flags: string,
+  width = 0,
+  precision: number | undefined,
+  whole: string,
+): string {
+  const left = flags.includes("-") || width < 0;
+  const columns = Math.abs(width);
+  const cut = (text: string): string => {
+    const shown = precision === undefined ? text : codePoints(text).slice(0, precision).join("");
+    return pad(shown, "", " ", left ? "<" : ">", columns);
+  };
+  if (letter === "s") return cut(str(value));
+  if (letter === "r") return cut(repr(value));
+  if (letter === "a") return cut(asciiText(repr(value)));
+  if (letter === "c") {
+    if (typeof value === "string" && codePoints(value).length === 1) return cut(value);
+    if (typeof value === "bigint") return cut(String.fromCodePoint(Number(value)));
+    throw typeError("%c requires int or char");
+  }
+  if (!"diouxXeEfFgG".includes(letter)) throw valueError(`unsupported format character in ${whole}`);
+  const [digits, negative] = numberText(value, letter, flags, precision);
+  const sign = negative ? "-" : flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
+  const align = left ? "<" : flags.includes("0") ? "=" : ">";
+  return pad(digits, sign, align === "=" ? "0" : " ", align, columns);
+}
+
+function numberText(
+  value: Value,
+  letter: string,
+  flags: string,
+  precision?: number,
+): [digits: string, negative: boolean] {
+  const number = typeof value === "boolean" ? BigInt(value) : value;
+  if (typeof number !== "bigint" && typeof number !== "number") {
+    throw typeError(`%${letter} format: a number is required, not ${typeName(value)}`);
+  }
+  const alternate = flags.includes("#");
+  if (/[eEfFgG]/.test(letter)) {
+    const float = Number(number);
+    return [floatDigits(float, { letter, precision, alternate }), float < 0 || Object.is(float, -0)];
+  }
+  if (typeof number === "number" && /[oxX]/.test(letter))
+    throw typeError(`%${letter} format: an integer is required, not float`);
+  if (typeof number === "number" && !Number.isFinite(number))
+    throw valueError(`cannot convert float ${number} to integer`);
+  const int = typeof number === "bigint" ? number : BigInt(Math.trunc(number));
+  const digits = intDigits(int, { letter, alternate });
+  return [digits.padStart(precision ?? 0, "0"), int < 0n];
+}
+
+/** A text with its characters beyond ASCII as codes. */
+export function asciiText(text: string): string {
+  return codePoints(text)
+    .map((one) => (one.codePointAt(0)! < 0x80 ? one : codeEscape(one.codePointAt(0)!)))
+    .join("");
+}

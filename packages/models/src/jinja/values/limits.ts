@@ -1,0 +1,60 @@
+import { TemplateError } from "./templateError.ts";
+
+/**
+ * Most steps of a template. Real templates take some dozens for each message. Steps are counted,
+ * not timed, so that a busy machine gives the same result.
+ */
+const mostSteps = 1_000_000;
+/** A text counts as one more step for each so many characters. */
+const charactersOfStep = 256;
+/** Most characters of a text that a template makes. */
+const mostCharacters = 2 ** 24;
+/** Most bits of an integer. */
+const mostBits = 2 ** 16;
+/** Most spaces that a filter or a format puts before a text. */
+const mostSpaces = 1000;
+
+/**
+ * Steps left to the template that runs. Rendering is synchronous, so one template runs at a time.
+ */
+let stepsLeft = Number.POSITIVE_INFINITY;
+
+const limit = (message: string): TemplateError => new TemplateError("TEMPLATE_LIMIT", message);
+
+/** Runs `render` with a fresh budget of steps. */
+export function withStepLimit<T>(render: () => T): T {
+  const before = stepsLeft;
+  stepsLeft = mostSteps;
+  try {
+    return render();
+  } finally {
+    stepsLeft = before;
+  }
+}
+
+/** Takes steps from the budget. Throws `TEMPLATE_LIMIT` if fewer are left. */
+export function spend(steps: number): void {
+  stepsLeft -= steps;
+  if (stepsLeft < 0) throw limit(`it is not done after ${mostSteps} steps`);
+}
+
+/** Throws `TEMPLATE_LIMIT` if a text of `characters` is too long. */
+export function checkLength(characters: number): void {
+  if (characters > mostCharacters) throw limit(`it makes a text of more than ${mostCharacters} characters`);
+}
+
+/** Throws `TEMPLATE_LIMIT` if a text of `characters` is too long; otherwise takes its steps. */
+export function spendText(characters: number): void {
+  checkLength(characters);
+  spend(characters / charactersOfStep);
+}
+
+/** Throws `TEMPLATE_LIMIT` if an integer of `bits` is too large. */
+export function checkBits(bits: number): void {
+  if (!(bits <= mostBits)) throw limit(`it makes an integer of more than ${mostBits} bits`);
+}
+
+/** Throws `TEMPLATE_LIMIT` if a text gets more than a thousand spaces. */
+export function checkSpaces(spaces: number): void {
+  if (spaces > mostSpaces) throw limit(`it indents by ${spaces} spaces, more than ${mostSpaces}`);
+}

@@ -1,0 +1,108 @@
+/** Python's `repr` of a float: the shortest digits that read back as the same number. */
+export function floatRepr(value: number): string {
+  if (Number.isNaN(value)) return "nan";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
+  const [digits, power] = value.toExponential().split("e");
+  const exponent = Number(power);
+  if (exponent < -4 || exponent >= 16) return `${digits}e${exponentText(exponent)}`;
+  const plain = String(value);
+  return plain.includes(".") ? plain : `${plain}.0`;
+}
+
+/** An exponent with its sign and at least two digits. */
+export function exponentText(exponent: number): string {
+  return `${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+/** A finite float as an exact fraction. */
+function fractionOf(value: number): [numerator: bigint, denominator: bigint] {
+  bits.setFloat64(0, value);
+  const word = bits.getBigUint64(0);
+  const exponent = Number((word >> 52n) & 0x7ffn);
+  const mantissa = (word & 0xfffffffffffffn) | (exponent === 0 ? 0n : 1n << 52n);
+  const power = (exponent === 0 ? 1 : exponent) - 1075;
+  const signed = value < 0 ? -mantissa : mantissa;
+  return power >= 0 ? [signed << BigInt(power), 1n] : [signed, 1n << BigInt(-power)];
+}
+
+/** Divides and rounds to the nearest integer, ties to the even one. */
+function divideToEven(numerator: bigint, denominator: bigint): bigint {
+  const negative = numerator < 0n;
+  const size = negative ? -numerator : numerator;
+  let quotient = size / denominator;
+  const twice = 2n * (size % denominator);
+  if (twice > denominator || (twice === denominator && quotient % 2n === 1n)) quotient += 1n;
+  return negative ? -quotient : quotient;
+}
+
+/** The absolute value with so many decimals, ties to even, as C's `%.Nf` prints it. */
+export function fixedDecimals(value: number, decimals: number): string {
+  const [numerator, denominator] = fractionOf(Math.abs(value));
+  const digits = String(divideToEven(numerator * 10n ** BigInt(decimals), denominator)).padStart(decimals + 1, "0");
+  return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
+}
+
+/**
+ * The absolute value with one digit before the point, as C's `%.Ne` prints it, and its exponent.
+ */
+export function scientific(value: number, decimals: number): [digits: string, exponent: number] {
+  if (value === 0) return [decimals === 0 ? "0" : `0.${"0".repeat(decimals)}`, 0];
+  const [numerator, denominator] = fractionOf(Math.abs(value));
+  let exponent = Number(Math.abs(value).toExponential().split("e")[1]);
+  const scaled = (places: number): string => {
+    const [up, down] = places >= 0 ? [10n ** BigInt(places), 1n] : [1n, 10n ** BigInt(-places)];
+    return String(divideToEven(numerator * up, denominator * down));
+  };
+  let digits = scaled(decimals - exponent);
+  if (digits.length > decimals + 1) digits = scaled(decimals - ++exponent);
+  return [decimals === 0 ? digits : `${digits[0]}.${digits.slice(1)}`, exponent];
+}
+
+/** Python's `round(value, decimals)` of a float. */
+export function roundFloat(value: number, decimals: number): number {
+  if (!Number.isFinite(value) || decimals > 330) return value;
+  if (decimals >= 0) return (value < 0 || Object.is(value, -0) ? -1 : 1) * Number(fixedDecimals(value, decimals));
+  if (decimals < -330) return 0 * value;
+  const [numerator, denominator] = fractionOf(value);
+  const unit = 10n ** BigInt(-decimals);
+  return Number(divideToEven(numerator, denominator * unit) * unit);
+}
+
+/** Python's `round(value, decimals)` of an int. */
+export function roundInt(value: bigint, decimals: number): bigint {
+  if (decimals >= 0) return value;
+  if (decimals < -20_000) return 0n;
+  const unit = 10n ** BigInt(-decimals);
+  return divideToEven(value, unit) * unit;
+}
+
+/** Reads a text as Python's `float(text)`; undefined if it is not a number. */
+export function parseFloatText(text: string): number | undefined {
+  const plain = text.replace(/(\d)_(?=\d)/g, "$1").toLowerCase();
+  if (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain)) return Number(plain);
+  const word = /^([-+]?)(inf(?:inity)?|nan)$/.exec(plain);
+  if (!word) return undefined;
+  if (word[2] === "nan") return Number.NaN;
+  return word[1] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+}
+
+/** Reads a text as Python's `int(text, base)`; undefined if it is not an integer. */
+export function parseIntText(text: string, base: number): bigint | undefined {
+  const [, sign, rest] = /^([-+]?)(.*)$/s.exec(text.toLowerCase())!;
+  const prefixes: Record<string, number> = { "0b": 2, "0o": 8, "0x": 16 };
+  const prefixed = prefixes[rest.slice(0, 2)];
+  const used = prefixed !== undefined && (base === 0 || base === prefixed) ? prefixed : base || 10;
+  const body = used === prefixed && (base === 0 || base === prefixed) ? rest.slice(2).replace(/^_/, "") : rest;
+  if (!/^[0-9a-z]+(_[0-9a-z]+)*$/.test(body) || (base === 0 && used === 10 && /^0+[_0]*[1-9]/.test(body)))
+    return undefined;
+  let value = 0n;
+  for (const digit of body.replaceAll("_", "")) {
+    const amount = Number.parseInt(digit, 36);
+    if (amount >= used) return undefined;
+    value = value * BigInt(used) + BigInt(amount);
+  }
+  return sign === "-" ? -value : value;
+}

@@ -1,0 +1,200 @@
+import { typeError } from "./templateError.ts";
+
+/**
+ * A value in a template: Python's `None`, `bool`, `int`, `float`, `str`, `list`, and the classes
+ * below. An `int` is a bigint and a `float` is a number, so that `1` and `1.0` differ.
+ */
+export type Value = null | boolean | bigint | number | string | Value[] | ObjectValue;
+
+/** The values that are objects of a class. */
+type ObjectValue = Tuple | Dict | Undefined | Markup | Range | View | Stream | Thing;
+
+/** Arguments of a call: by position and by name. */
+export interface Arguments {
+  positional: Value[];
+  named: ReadonlyMap<string, Value>;
+}
+
+/** Python's `tuple`; `names` are the fields of a named tuple. */
+export class Tuple {
+  readonly items: readonly Value[];
+  readonly names: readonly string[];
+
+  constructor(items: readonly Value[], names: readonly string[] = []) {
+    this.items = items;
+    this.names = names;
+  }
+}
+
+/** Python's `dict`: keeps the order of insertion, and `1`, `1.0` and `True` are the same key. */
+export class Dict {
+  readonly #entries = new Map<unknown, [key: Value, value: Value]>();
+
+  constructor(entries: Iterable<readonly [Value, Value]> = []) {
+    for (const [key, value] of entries) this.set(key, value);
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: Value): Value | undefined {
+    return this.#entries.get(hashKey(key))?.[1];
+  }
+
+  has(key: Value): boolean {
+    return this.#entries.has(hashKey(key));
+  }
+
+  set(key: Value, value: Value): void {
+    const hash = hashKey(key);
+    const entry = this.#entries.get(hash);
+    if (entry) entry[1] = value;
+    else this.#entries.set(hash, [key, value]);
+  }
+
+  entries(): [Value, Value][] {
+    return Array.from(this.#entries.values(), ([key, value]) => [key, value]);
+  }
+
+  keys(): Value[] {
+    return Array.from(this.#entries.values(), ([key]) => key);
+  }
+
+  values(): Value[] {
+    return Array.from(this.#entries.values(), ([, value]) => value);
+  }
+}
+
+/** Jinja's `Undefined`: empty when printed, and an error in nearly all other uses. */
+export class Undefined {
+  readonly message: string;
+  /** True if the sandbox forbids the access, as for methods that change a list. */
+  readonly isUnsafe: boolean;
+
+  constructor(message: string, isUnsafe = false) {
+    this.message = message;
+    this.isUnsafe = isUnsafe;
+  }
+}
+
+/** Text that is safe in HTML, made by the filters `escape` and `safe`. */
+export class Markup {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Python's `range`. */
+export class Range {
+  readonly start: number;
+  readonly stop: number;
+  readonly step: number;
+
+  constructor(start: number, stop: number, step: number) {
+    this.start = start;
+    this.stop = stop;
+    this.step = step;
+  }
+
+  get length(): number {
+    return Math.max(0, Math.ceil((this.stop - this.start) / this.step));
+  }
+
+  at(index: number): bigint {
+    return BigInt(this.start + index * this.step);
+  }
+}
+
+/** The views that a dict's `keys`, `values` and `items` return. */
+export class View {
+  readonly kind: "keys" | "values" | "items";
+  readonly dict: Dict;
+
+  constructor(kind: View["kind"], dict: Dict) {
+    this.kind = kind;
+    this.dict = dict;
+  }
+
+  items(): Value[] {
+    if (this.kind === "items") return this.dict.entries().map((entry) => new Tuple(entry));
+    return this.kind === "keys" ? this.dict.keys() : this.dict.values();
+  }
+}
+
+/** A generator or another iterator: it can be read once. */
+export class Stream {
+  readonly name: string;
+  readonly iterator: Iterator<Value>;
+
+  constructor(name: string, values: Iterable<Value>) {
+    this.name = name;
+    this.iterator = values[Symbol.iterator]();
+  }
+}
+
+/** The abilities of a `Thing`. */
+export interface Abilities {
+  /** Returns an attribute, or undefined if there is none. */
+  get?: (name: string) => Value | undefined;
+  call?: (args: Arguments) => Value;
+  repr?: () => string;
+  /** Length of an object that has one. */
+  length?: () => number;
+  /** Sets an attribute of a namespace. */
+  set?: (name: string, value: Value) => void;
+}
+
+/** An object of the runtime: a function, a macro, `loop`, a namespace. */
+export class Thing {
+  readonly typeName: string;
+  readonly can: Abilities;
+
+  constructor(typeName: string, can: Abilities) {
+    this.typeName = typeName;
+    this.can = can;
+  }
+}
+
+/** A value, or the fallback if there is none. `??` would take the fallback for None too. */
+export function orElse(value: Value | undefined, fallback: () => Value): Value {
+  return value === undefined ? fallback() : value;
+}
+
+/** Name of a value's Python type. */
+export function typeName(value: Value): string {
+  if (value === null) return "NoneType";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "bigint") return "int";
+  if (typeof value === "number") return "float";
+  if (typeof value === "string") return "str";
+  if (Array.isArray(value)) return "list";
+  if (value instanceof Tuple) return "tuple";
+  if (value instanceof Dict) return "dict";
+  if (value instanceof Range) return "range";
+  if (value instanceof View) return `dict_${value.kind}`;
+  if (value instanceof Thing) return value.typeName;
+  if (value instanceof Stream) return value.name;
+  return value instanceof Markup ? "Markup" : "Undefined";
+}
+
+const undefinedKey = Symbol("undefined");
+
+/** Returns the same primitive or object for values that Python counts as the same key. */
+function hashKey(key: Value): unknown {
+  if (typeof key === "string" || key === null || typeof key === "bigint") return key;
+  if (typeof key === "boolean") return BigInt(key);
+  if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
+  if (key instanceof Markup) return key.text;
+  if (key instanceof Undefined) return undefinedKey;
+  if (key instanceof Tuple) return `\0tuple ${key.items.map(hashText).join()}`;
+  if (Array.isArray(key) || key instanceof Dict) throw typeError(`unhashable type: '${typeName(key)}'`);
+  return key;
+}
+
+function hashText(key: Value): string {
+  const hash = hashKey(key);
+  return typeof hash === "string" ? JSON.stringify(hash) : `${typeof hash} ${String(hash)}`;
+}
