@@ -33,6 +33,8 @@ export interface ServingRoute {
   readonly open?: boolean;
   /** Is asked for again and again: answers are counted, and logged only if they failed. */
   readonly quiet?: boolean;
+  /** Its requests count in `/load`. */
+  readonly counted?: boolean;
   /** Takes requests while the server drains. */
   readonly whileDraining?: boolean;
   answer(c: AppRequest, body: unknown): Response | Promise<Response>;
@@ -60,7 +62,8 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
   // Names of models have "/" in them; they are the end of a path.
   const pattern = path.replace(/\{(\w+)\}$/, ":$1{.+}").replace(/\{(\w+)\}\//, ":$1{[^/]+}/");
   app.on(method.toUpperCase(), pattern, async (c) => {
-    Object.assign(c.get("log"), { route: path, quiet: route.quiet });
+    Object.assign(c.get("log"), { route: path, quiet: route.quiet, counted: route.counted });
+    if (route.counted) context.load += 1;
     if (context.draining.aborted && !route.whileDraining) {
       throw new HttpError(503, "The server is shutting down; try again, at another one.", {
         type: "server_error",

@@ -1,4 +1,4 @@
-import type { ServingRequest } from "../api.ts";
+import type { ServingEvent, ServingRequest } from "../api.ts";
 import type { AppContext, AppRequest } from "./appContext.ts";
 import { type ChoiceEvent, type Generation, startGeneration, type Usage } from "./generation.ts";
 import { HttpError } from "./httpError.ts";
@@ -30,6 +30,8 @@ export interface Asked {
   readonly choicesPerPrompt: number;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  /** With `includeUsage`: every chunk has the usage of its choice so far. */
+  readonly continuousUsage: boolean;
 }
 
 /** Answers a request at once, or piece by piece. */
@@ -58,7 +60,7 @@ export async function answerOf(c: AppRequest, context: AppContext, form: AnswerF
   }
   const { promise, resolve } = Promise.withResolvers<void>();
   log.ended = promise.then(logUsage);
-  return sseResponse(c, streamed(form, head, generation, asked.includeUsage, resolve), {
+  return sseResponse(c, streamed(form, head, generation, asked, resolve), {
     sendSeconds: context.limits.sendSeconds,
     onError: (error) => {
       log.error = error;
@@ -74,13 +76,14 @@ async function* streamed(
   form: AnswerForm,
   head: AnswerHead,
   generation: Generation,
-  includeUsage: boolean,
+  { includeUsage, continuousUsage }: Asked,
   onEnd: () => void,
 ): AsyncGenerator<string, void, undefined> {
   const withUsage = (usage: Usage | null) => (includeUsage ? { usage } : {});
   try {
     for await (const event of generation.events()) {
-      const chunks = form.chunks(head, event).map((chunk) => sseEvent({ ...chunk, ...withUsage(null) }));
+      const usage = continuousUsage ? generation.usageOf(event.choice) : null;
+      const chunks = form.chunks(head, event).map((chunk) => sseEvent({ ...chunk, ...withUsage(usage) }));
       if (chunks.length > 0) yield chunks.join("");
     }
     if (includeUsage) yield sseEvent({ ...form.usageChunk(head), ...withUsage(generation.usage()) });
@@ -90,11 +93,17 @@ async function* streamed(
   }
 }
 
+/** Returns the fields of a choice that has ended; `stop_reason` is vLLM's. */
+export function finish({ reason, stopReason = null }: Extract<ServingEvent, { type: "finished" }>): object {
+  return { finish_reason: reason, stop_reason: stopReason };
+}
+
 /** Throws where a request asks for more sequences than one may. */
 export function checkSequences(context: AppContext, sequences: number): void {
   const { sequences: most } = context.limits;
   if (sequences <= most) return;
-  throw new HttpError(400, `The request asks for ${sequences} sequences, and this server gives ${most} at once.`, {
+  const asked = `The request asks for ${sequences} sequences: its prompts times n.`;
+  throw new HttpError(400, `${asked} This server's limit is ${most} for a request; ask for fewer.`, {
     param: "n",
     code: "invalid_value",
   });

@@ -12,6 +12,8 @@ export interface RequestLog {
   id: string;
   /** The path of the route, without what a client wrote into it. */
   route: string;
+  /** The request counts in `/load` until its answer has ended. */
+  counted?: boolean;
   /** An answer is not worth a line. */
   quiet?: boolean;
   /** Resolves when an answer in pieces has ended. */
@@ -55,6 +57,8 @@ export class AppContext {
   readonly findCaller: FindCaller;
   /** The requests and tokens of all keys. */
   readonly budgets: Budgets;
+  /** The chats, completions and embeddings that are being answered. */
+  load = 0;
   /** Returns the use of budgets that others count, as the store of fine-tunes. */
   readonly budgetSources: (() => Promise<readonly BudgetUse[]>)[] = [];
 

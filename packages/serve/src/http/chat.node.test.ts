@@ -39,6 +39,7 @@ test("a chat is answered as OpenAI does", async () => {
         message: { role: "assistant", content: "Hello there!", refusal: null },
         logprobs: null,
         finish_reason: "stop",
+        stop_reason: null,
       },
     ],
     usage,
@@ -59,7 +60,7 @@ test("a chat in pieces has OpenAI's chunks, and its usage last", async () => {
   const chunk = (delta: object, finish: string | null = null) => ({
     ...head,
     object: "chat.completion.chunk",
-    choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+    choices: [{ index: 0, delta, logprobs: null, finish_reason: finish, ...(finish && { stop_reason: null }) }],
     usage: null,
   });
   expect(await events(response)).toEqual([

@@ -1,37 +1,43 @@
 import { z } from "@hono/zod-openapi";
 import type { ServingEvent, ServingRequest, TokenLogprob } from "../api.ts";
 import { addRoute } from "./addRoute.ts";
-import { type AnswerForm, type AnswerHead, answerOf, checkSequences } from "./answerOf.ts";
+import { type AnswerForm, type AnswerHead, answerOf, checkSequences, finish } from "./answerOf.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
-import { checkBody, refused } from "./checkBody.ts";
+import { type BodyFields, checkBody, refused } from "./checkBody.ts";
+import { chatPromptOf, templateFields } from "./fields/chatFields.ts";
+import { checkMessages, messagesField, messagesOf } from "./fields/messages.ts";
+import { type PromptLogprob, promptLogprobOf } from "./fields/promptLogprobs.ts";
+import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./fields/samplingFields.ts";
+import { vllmSettings } from "./fields/vllmFields.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { modelName } from "./modelName.ts";
-import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
-
-const part = z.looseObject({ type: z.string(), text: z.string().optional() });
-
-const message = z.strictObject({
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content: z.union([z.string(), z.array(part)]),
-});
 
 const chatBody = z
   .strictObject({
     ...samplingFields,
+    ...templateFields,
     model: modelName,
-    messages: z.array(message).min(1),
+    messages: messagesField,
     max_completion_tokens: z.int().min(1).optional(),
     logprobs: z.boolean().optional(),
     top_logprobs: z.int().min(0).max(20).optional(),
+    reasoning_effort: z
+      .enum(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
+      .optional()
+      .openapi({ description: "A variable of the chat template, by this name." }),
   })
   .openapi("CreateChatCompletionRequest");
 
 type ChatBody = z.infer<typeof chatBody>;
 
-const unsupported = {
-  ...unsupportedFields,
-  best_of: refused("best_of"),
-  echo: refused("echo in a chat", (value) => value === false),
+/** The fields of chats: those of the schema, and those that are ignored or refused. */
+export const chatFields: BodyFields = {
+  names: Object.keys(chatBody.shape),
+  unsupported: {
+    ...unsupportedFields,
+    best_of: refused("best_of"),
+    echo: refused("echo in a chat", (value) => value === false),
+  },
 };
 
 /** Adds `/v1/chat/completions`. */
@@ -42,37 +48,12 @@ export function addChat(app: ServingApp, context: AppContext): void {
     summary: "Answers a chat, at once or piece by piece.",
     body: chatBody,
     budgeted: true,
-    answer: (c, body) => chat(c, context, checkMessages(body)),
+    counted: true,
+    answer: (c, raw) => {
+      checkMessages(raw);
+      return chat(c, context, checkBody(chatBody, raw, chatFields.unsupported));
+    },
   });
-}
-
-/** Refuses fields of messages by name, which the schema would call unknown. */
-function checkMessages(raw: unknown): ChatBody {
-  const { messages } = (raw ?? {}) as { messages?: unknown };
-  for (const [i, found] of Array.isArray(messages) ? messages.entries() : []) {
-    const fields = (found ?? {}) as Record<string, unknown>;
-    const at = `messages[${i}]`;
-    if (fields.role === "tool" || fields.role === "function") {
-      throw notSupported(`${at}.role`, `Messages of a ${fields.role} are not supported by this server.`);
-    }
-    for (const name of ["tool_calls", "function_call", "audio", "refusal", "name"]) {
-      if (fields[name] === null || (Array.isArray(fields[name]) && fields[name].length === 0)) delete fields[name];
-      else if (fields[name] !== undefined) {
-        throw notSupported(`${at}.${name}`, `${name} of a message is not supported by this server; leave it out.`);
-      }
-    }
-  }
-  return checkBody(chatBody, raw, unsupported);
-}
-
-function textOf(content: ChatBody["messages"][number]["content"], at: string): string {
-  if (typeof content === "string") return content;
-  return content
-    .map(({ type, text }, i) => {
-      if (type === "text" && text !== undefined) return text;
-      throw notSupported(`${at}.content[${i}]`, `Content of type ${type} is not supported by this server; give text.`);
-    })
-    .join("");
 }
 
 async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise<Response> {
@@ -88,75 +69,98 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
   const n = body.n ?? 1;
   checkSequences(context, n);
   const id = `chatcmpl-${c.get("log").id}`;
-  const messages = body.messages.map(({ role, content }, i) => {
-    return { role: role === "developer" ? "system" : role, content: textOf(content, `messages[${i}]`) };
-  });
+  const { reasoning_effort } = body;
+  const variables = reasoning_effort === undefined ? {} : { reasoning_effort };
+  const prompt = chatPromptOf(messagesOf(body.messages), body, variables);
+  const vllm = vllmSettings(body);
   const requests = Array.from({ length: n }, (_, choice): ServingRequest => {
     return {
+      ...vllm,
+      // One prompt has one list of log-probabilities.
+      promptLogprobs: choice === 0 ? vllm.promptLogprobs : undefined,
       id: `${id}-${choice}`,
-      prompt: { messages },
+      prompt,
       adapter,
       tenant: c.get("caller").tenant,
       maxNewTokens: body.max_completion_tokens ?? body.max_tokens,
       sampling: samplingOf(body, choice),
       stop: stopsOf(body),
-      ignoreEos: body.ignore_eos,
       logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     };
   });
-  return answerOf(c, context, chatForm, {
+  return answerOf(c, context, chatForm(body), {
     id,
     model: body.model,
     requests,
     choicesPerPrompt: n,
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
+    continuousUsage: body.stream_options?.continuous_usage_stats ?? false,
   });
 }
 
-const chatForm: AnswerForm = {
-  async whole(head, events) {
-    const choices: object[] = [];
-    const texts: string[] = [];
-    const logprobs: object[][] = [];
-    for await (const { choice, event } of events) {
-      if (event.type === "token") {
-        texts[choice] = (texts[choice] ?? "") + event.text;
-        if (event.logprob) {
-          logprobs[choice] ??= [];
-          logprobs[choice].push(tokenLogprob(event.logprob));
+/** Returns the form of one answer. */
+function chatForm(body: ChatBody): AnswerForm {
+  const { return_token_ids: withIds = false, prompt_logprobs: likeliest } = body;
+  return {
+    async whole(head, events) {
+      const choices: object[] = [];
+      const texts: string[] = [];
+      const logprobs: object[][] = [];
+      const ids: number[][] = [];
+      const promptLogprobs: PromptLogprob[] = [];
+      let promptIds: readonly number[] = [];
+      for await (const { choice, event } of events) {
+        if (event.type === "started") promptIds = event.promptTokenIds ?? promptIds;
+        else if (event.type === "finished") {
+          choices[choice] = {
+            index: choice,
+            message: { role: "assistant", content: texts[choice] ?? "", refusal: null },
+            logprobs: logprobs[choice] ? { content: logprobs[choice], refusal: null } : null,
+            ...finish(event),
+            ...(withIds && { token_ids: ids[choice] ?? [] }),
+          };
+        } else if (event.prompt) promptLogprobs.push(promptLogprobOf(event, likeliest ?? 0));
+        else {
+          texts[choice] = (texts[choice] ?? "") + event.text;
+          if (withIds) {
+            ids[choice] ??= [];
+            ids[choice].push(event.token);
+          }
+          if (event.logprob) {
+            logprobs[choice] ??= [];
+            logprobs[choice].push(tokenLogprob(event.logprob));
+          }
         }
-      } else if (event.type === "finished") {
-        choices[choice] = {
-          index: choice,
-          message: { role: "assistant", content: texts[choice] ?? "", refusal: null },
-          logprobs: logprobs[choice] ? { content: logprobs[choice], refusal: null } : null,
-          finish_reason: event.reason,
-        };
       }
-    }
-    return { ...head, object: "chat.completion", choices };
-  },
+      return {
+        ...head,
+        object: "chat.completion",
+        choices,
+        ...(likeliest !== undefined && { prompt_logprobs: promptLogprobs }),
+        ...(withIds && { prompt_token_ids: promptIds }),
+      };
+    },
 
-  chunks(head, { choice, event }) {
-    if (event.type === "started") return [chunk(head, choice, { role: "assistant", content: "", refusal: null })];
-    if (event.type === "finished") return [chunk(head, choice, {}, null, event.reason)];
-    // A token that completes no character is told with the next one, unless it brings numbers.
-    if (event.text === "" && !event.logprob) return [];
-    return [chunk(head, choice, { content: event.text }, logprobsOf(event))];
-  },
+    chunks(head, { choice, event }) {
+      if (event.type === "started") {
+        const opening = chunk(head, choice, { delta: { role: "assistant", content: "", refusal: null } });
+        return [withIds && choice === 0 ? { ...opening, prompt_token_ids: event.promptTokenIds } : opening];
+      }
+      if (event.type === "finished") return [chunk(head, choice, { delta: {}, ...finish(event) })];
+      if (event.prompt) return [];
+      // A token that completes no character comes with the next one, unless its chunk holds more.
+      if (event.text === "" && !event.logprob && !withIds) return [];
+      const tokenIds = withIds ? { token_ids: [event.token] } : {};
+      return [chunk(head, choice, { delta: { content: event.text }, logprobs: logprobsOf(event), ...tokenIds })];
+    },
 
-  usageChunk: (head) => ({ ...head, object: "chat.completion.chunk", choices: [] }),
-};
+    usageChunk: (head) => ({ ...head, object: "chat.completion.chunk", choices: [] }),
+  };
+}
 
-function chunk(
-  head: AnswerHead,
-  index: number,
-  delta: object,
-  logprobs: object | null = null,
-  finish: string | null = null,
-): object {
-  const choices = [{ index, delta, logprobs, finish_reason: finish }];
+function chunk(head: AnswerHead, index: number, fields: object): object {
+  const choices = [{ index, logprobs: null, finish_reason: null, ...fields }];
   return { ...head, object: "chat.completion.chunk", choices };
 }
 

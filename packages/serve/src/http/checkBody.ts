@@ -3,14 +3,25 @@ import { checkParts } from "./bodyParts.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 
 /** Says what a field's value asks for that is not done; null where it may stay. */
-type Refusal = (value: unknown) => string | null;
+type Refusal = (value: unknown, body: Readonly<Record<string, unknown>>) => string | null;
 
 /** Fields that OpenAI's API has and this server does not, by name. */
 export type Unsupported = Readonly<Record<string, Refusal>>;
 
+/** The fields of a body by what becomes of them. */
+export interface BodyFields {
+  /** Fields that are checked by the schema and acted on. */
+  readonly names: readonly string[];
+  /** Fields that are ignored, or refused with most values. */
+  readonly unsupported: Unsupported;
+}
+
 /** Refuses a field with any value, but for one that is as good as none. */
-export function refused(what: string, harmless: (value: unknown) => boolean = () => false): Refusal {
-  return (value) => (harmless(value) ? null : `${what} is not supported by this server; leave it out.`);
+export function refused(
+  what: string,
+  harmless: (value: unknown, body: Readonly<Record<string, unknown>>) => boolean = () => false,
+): Refusal {
+  return (value, body) => (harmless(value, body) ? null : `${what} is not supported by this server; leave it out.`);
 }
 
 /** Accepts a field that clients send and that changes no answer. */
@@ -30,7 +41,7 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: U
     Object.entries(body).filter(([name, value]) => {
       if (value === null) return false;
       if (!Object.hasOwn(unsupported, name)) return true;
-      const problem = unsupported[name](value);
+      const problem = unsupported[name](value, body as Readonly<Record<string, unknown>>);
       if (problem !== null) throw notSupported(name, problem);
       return false;
     }),

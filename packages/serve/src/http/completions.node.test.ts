@@ -29,7 +29,7 @@ test("a completion is answered as OpenAI does", async () => {
   const response = await post(app, path, asked);
   expect(await response.json()).toEqual({
     ...head,
-    choices: [{ index: 0, text: "Hello there!", logprobs: null, finish_reason: "stop" }],
+    choices: [{ index: 0, text: "Hello there!", logprobs: null, finish_reason: "stop", stop_reason: null }],
     usage,
   });
   expect(engine.requests[0]).toMatchObject({ adapter: null, prompt: { text: "Once upon" }, maxNewTokens: 16 });
@@ -44,7 +44,8 @@ test("a completion in pieces has OpenAI's chunks", async () => {
     stream_options: { include_usage: true },
   });
   const chunk = (text: string, finish: string | null = null) => {
-    return { ...head, choices: [{ index: 0, text, logprobs: null, finish_reason: finish }], usage: null };
+    const ended = finish && { stop_reason: null };
+    return { ...head, choices: [{ index: 0, text, logprobs: null, finish_reason: finish, ...ended }], usage: null };
   };
   expect(await events(response)).toEqual([
     chunk("Hello"),
@@ -81,7 +82,8 @@ test("echo and logprobs have the form of completions", async () => {
     top_logprobs: [null, { a: -1, " upon": -0.25 }, { a: -1, Hello: -0.25 }],
     text_offset: [0, 4, 9],
   };
-  expect(choices).toEqual([{ index: 0, text: "Once uponHello", logprobs, finish_reason: "length" }]);
+  const ended = { finish_reason: "length", stop_reason: null };
+  expect(choices).toEqual([{ index: 0, text: "Once uponHello", logprobs, ...ended }]);
   const streamed = await events(await post(app, path, { ...asked, logprobs: 0, stream: true }));
   expect(streamed.slice(0, 2).map(({ choices }) => choices[0].logprobs.text_offset)).toEqual([[0], [5]]);
 });

@@ -1,17 +1,21 @@
 import { z } from "@hono/zod-openapi";
 import type { ServingEvent, ServingPrompt, ServingRequest } from "../api.ts";
 import { addRoute } from "./addRoute.ts";
-import { type AnswerForm, type AnswerHead, answerOf, checkSequences } from "./answerOf.ts";
+import { type AnswerForm, type AnswerHead, answerOf, checkSequences, finish } from "./answerOf.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
-import { checkBody, refused } from "./checkBody.ts";
+import { type BodyFields, checkBody, refused } from "./checkBody.ts";
+import { templateFields } from "./fields/chatFields.ts";
+import { type PromptLogprob, promptLogprobOf } from "./fields/promptLogprobs.ts";
+import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./fields/samplingFields.ts";
+import { vllmSettings } from "./fields/vllmFields.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { modelName } from "./modelName.ts";
-import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
 import { eachInput, textInputs } from "./textInputs.ts";
 
 const completionBody = z
   .strictObject({
     ...samplingFields,
+    add_special_tokens: templateFields.add_special_tokens,
     model: modelName,
     prompt: textInputs,
     echo: z.boolean().optional(),
@@ -20,6 +24,16 @@ const completionBody = z
   .openapi("CreateCompletionRequest");
 
 type CompletionBody = z.infer<typeof completionBody>;
+
+/** The fields of completions: those of the schema, and those that are ignored or refused. */
+export const completionFields: BodyFields = {
+  names: Object.keys(completionBody.shape),
+  unsupported: {
+    ...unsupportedFields,
+    reasoning_effort: refused("reasoning_effort", (value) => value === "none"),
+    best_of: refused("best_of other than n", (value, body) => value === (body.n ?? 1)),
+  },
+};
 
 /** The tokens of an answer that asks for no number, as in OpenAI's API. */
 const usualTokens = 16;
@@ -32,11 +46,8 @@ export function addCompletions(app: ServingApp, context: AppContext): void {
     summary: "Continues prompts, at once or piece by piece.",
     body: completionBody,
     budgeted: true,
-    answer: (c, raw) => {
-      const n = (raw as { n?: unknown } | null)?.n ?? 1;
-      const unsupported = { ...unsupportedFields, best_of: refused("best_of", (value) => value === n) };
-      return complete(c, context, checkBody(completionBody, raw, unsupported));
-    },
+    counted: true,
+    answer: (c, raw) => complete(c, context, checkBody(completionBody, raw, completionFields.unsupported)),
   });
 }
 
@@ -46,13 +57,15 @@ async function complete(c: AppRequest, context: AppContext, body: CompletionBody
   if (body.max_tokens === 0 && !body.echo) {
     throw new HttpError(400, "Invalid 'max_tokens': at least 1, or 0 with echo.", { param: "max_tokens" });
   }
-  const prompts = promptsOf(body.prompt);
+  const prompts = promptsOf(body);
+  const vllm = vllmSettings(body);
   const n = body.n ?? 1;
   checkSequences(context, prompts.length * n);
   const id = `cmpl-${c.get("log").id}`;
   const requests = prompts.flatMap((prompt, p) =>
     Array.from({ length: n }, (_, choice): ServingRequest => {
       return {
+        ...vllm,
         id: `${id}-${p * n + choice}`,
         prompt,
         adapter,
@@ -60,24 +73,26 @@ async function complete(c: AppRequest, context: AppContext, body: CompletionBody
         maxNewTokens: body.max_tokens ?? usualTokens,
         sampling: samplingOf(body, choice),
         stop: stopsOf(body),
-        ignoreEos: body.ignore_eos,
         logprobs: body.logprobs,
         echo: body.echo,
       };
     }),
   );
-  return answerOf(c, context, completionForm(), {
+  return answerOf(c, context, completionForm(body), {
     id,
     model: body.model,
     requests,
     choicesPerPrompt: n,
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
+    continuousUsage: body.stream_options?.continuous_usage_stats ?? false,
   });
 }
 
-function promptsOf(prompt: CompletionBody["prompt"]): ServingPrompt[] {
-  return eachInput(prompt).map((item) => (typeof item === "string" ? { text: item } : { tokens: item }));
+function promptsOf({ prompt, add_special_tokens: addSpecialTokens }: CompletionBody): ServingPrompt[] {
+  return eachInput(prompt).map((item) => {
+    return typeof item === "string" ? { text: item, addSpecialTokens } : { tokens: item };
+  });
 }
 
 /** Log-probabilities as completions have them: a list for each field. */
@@ -89,17 +104,20 @@ interface Logprobs {
 }
 
 /** Returns the form of one answer, which counts where in the text its tokens begin. */
-function completionForm(): AnswerForm {
+function completionForm(body: CompletionBody): AnswerForm {
+  const { echo = false, return_token_ids: withIds = false, prompt_logprobs: likeliest, logprobs: shown } = body;
   const offsets: number[] = [];
+  /** The prompts whose token ids the next chunk of a choice brings. */
+  const prompts: (readonly number[] | undefined)[] = [];
   const addLogprob = (choice: number, { logprob, text }: ServingEvent & { type: "token" }, to: Logprobs): void => {
     if (!logprob) return;
     const own = logprob.logprob;
+    // The log-probabilities of a prompt may have more of the likeliest than these show.
+    const entries = [...logprob.top.slice(0, shown), logprob];
     to.tokens.push(logprob.text);
     to.token_logprobs.push(own);
     to.top_logprobs.push(
-      own === null
-        ? null
-        : Object.fromEntries([...logprob.top, logprob].map((entry) => [entry.text, entry.logprob as number])),
+      own === null ? null : Object.fromEntries(entries.map((entry) => [entry.text, entry.logprob as number])),
     );
     to.text_offset.push(offsets[choice] ?? 0);
     // A special token has a text of its own that is not in the answer's.
@@ -108,50 +126,68 @@ function completionForm(): AnswerForm {
   return {
     async whole(head, events) {
       const choices: object[] = [];
-      const texts: string[] = [];
-      const logprobs: Logprobs[] = [];
+      const parts: Parts[] = [];
       for await (const { choice, event } of events) {
-        if (event.type === "token") {
-          texts[choice] = (texts[choice] ?? "") + event.text;
-          if (event.logprob) {
-            logprobs[choice] ??= noLogprobs();
-            addLogprob(choice, event, logprobs[choice]);
-          }
-        } else if (event.type === "finished") {
+        parts[choice] ??= { text: "", logprobs: null, ids: [], promptIds: [], promptLogprobs: [] };
+        const part = parts[choice];
+        if (event.type === "started") part.promptIds = event.promptTokenIds ?? [];
+        else if (event.type === "finished") {
           choices[choice] = {
             index: choice,
-            text: texts[choice] ?? "",
-            logprobs: logprobs[choice] ?? null,
-            finish_reason: event.reason,
+            text: part.text,
+            logprobs: part.logprobs,
+            ...finish(event),
+            ...(likeliest !== undefined && { prompt_logprobs: part.promptLogprobs }),
+            ...(withIds && { token_ids: part.ids, prompt_token_ids: part.promptIds }),
           };
+        } else {
+          if (event.prompt && likeliest !== undefined) part.promptLogprobs.push(promptLogprobOf(event, likeliest));
+          if (event.prompt && !echo) continue;
+          part.text += event.text;
+          if (!event.prompt) part.ids.push(event.token);
+          if (event.logprob && shown !== undefined) {
+            part.logprobs ??= noLogprobs();
+            addLogprob(choice, event, part.logprobs);
+          }
         }
       }
       return { ...head, object: "text_completion", choices };
     },
 
     chunks(head, { choice, event }) {
-      if (event.type === "started") return [];
-      if (event.type === "finished") return [chunk(head, choice, "", null, event.reason)];
-      if (event.text === "" && !event.logprob) return [];
+      if (event.type === "started") {
+        prompts[choice] = event.promptTokenIds;
+        return [];
+      }
+      if (event.type === "token" && event.prompt && !echo) return [];
+      if (event.type === "token" && event.text === "" && !event.logprob && !withIds) return [];
+      const { [choice]: promptIds } = prompts;
+      prompts[choice] = undefined;
+      const brought = promptIds === undefined ? {} : { prompt_token_ids: promptIds };
+      if (event.type === "finished") return [chunk(head, choice, { text: "", ...finish(event), ...brought })];
       const logprobs = event.logprob ? noLogprobs() : null;
       if (logprobs) addLogprob(choice, event, logprobs);
-      return [chunk(head, choice, event.text, logprobs, null)];
+      const ids = withIds ? { token_ids: event.prompt ? [] : [event.token] } : {};
+      return [chunk(head, choice, { text: event.text, logprobs, ...ids, ...brought })];
     },
 
     usageChunk: (head) => ({ ...head, object: "text_completion", choices: [] }),
   };
 }
 
+/** One choice, while its events come. */
+interface Parts {
+  text: string;
+  logprobs: Logprobs | null;
+  ids: number[];
+  promptIds: readonly number[];
+  promptLogprobs: PromptLogprob[];
+}
+
 function noLogprobs(): Logprobs {
   return { tokens: [], token_logprobs: [], top_logprobs: [], text_offset: [] };
 }
 
-function chunk(
-  head: AnswerHead,
-  index: number,
-  text: string,
-  logprobs: Logprobs | null,
-  finish: string | null,
-): object {
-  return { ...head, object: "text_completion", choices: [{ index, text, logprobs, finish_reason: finish }] };
+function chunk(head: AnswerHead, index: number, fields: object): object {
+  return { ...head, object: "text_completion", choices: [{ index, logprobs: null, finish_reason: null, ...fields }] };
 }

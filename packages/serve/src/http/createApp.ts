@@ -16,7 +16,9 @@ import { defaultLimits, type ServingLimits } from "./limits.ts";
 import { addLoraAdapters } from "./loraAdapters.ts";
 import { addModels } from "./models.ts";
 import { noLogger, noMetrics, type ServingLogger, type ServingMetrics } from "./observers.ts";
+import { checkRequestId, requestIdOf } from "./requestId.ts";
 import { addServerState } from "./serverState.ts";
+import { addSmallRoutes } from "./smallRoutes.ts";
 import { addTokenize } from "./tokenize.ts";
 
 /** Options of `createApp`. */
@@ -81,7 +83,7 @@ export function createApp(options: AppOptions): ServingApp {
   const app: ServingApp = new OpenAPIHono<AppEnv>();
   app.use(async (c, next) => {
     const start = performance.now();
-    const log: RequestLog = { id: crypto.randomUUID().replaceAll("-", ""), route: "other" };
+    const log: RequestLog = { id: requestIdOf(c.req.header("x-request-id")), route: "other" };
     c.set("log", log);
     await next();
     c.header("x-request-id", log.id);
@@ -89,7 +91,14 @@ export function createApp(options: AppOptions): ServingApp {
       for (const [name, value] of Object.entries(context.budgets.headers(c.get("caller")))) c.header(name, value);
     }
     const { status } = c.res;
-    void (log.ended ?? Promise.resolve()).then(() => writeLog(context, c, log, status, performance.now() - start));
+    void (log.ended ?? Promise.resolve()).then(() => {
+      if (log.counted) context.load -= 1;
+      writeLog(context, c, log, status, performance.now() - start);
+    });
+  });
+  app.use(async (c, next) => {
+    checkRequestId(c.req.header("x-request-id"));
+    await next();
   });
   if (!options.keys || options.allowedHosts) {
     const allowed = allowedHosts(options.allowedHosts ?? []);
@@ -108,9 +117,8 @@ export function createApp(options: AppOptions): ServingApp {
     const message = `There is no ${c.req.method} ${c.req.path} here; /openapi.json lists the routes.`;
     return new HttpError(404, message, { code: "unknown_url" }).response();
   });
-  for (const add of [addChat, addCompletions, addEmbeddings, addModels, addTokenize, addLoraAdapters, addServerState]) {
-    add(app, context);
-  }
+  const models = [addChat, addCompletions, addEmbeddings, addModels, addTokenize, addLoraAdapters];
+  for (const add of [...models, addServerState, addSmallRoutes]) add(app, context);
   if (options.fineTuning) addFineTuning(app, context, options.fineTuning);
   app.get("/", () => pageResponse());
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
@@ -122,7 +130,7 @@ export function createApp(options: AppOptions): ServingApp {
 }
 
 function writeLog(context: AppContext, c: AppRequest, log: RequestLog, status: number, milliseconds: number): void {
-  const { ended: _, quiet, error, ...facts } = log;
+  const { ended: _, counted: __, quiet, error, ...facts } = log;
   context.metrics.answered(log.route, status, milliseconds / 1000);
   const fields = { ...facts, method: c.req.method, status, milliseconds: Math.round(milliseconds) };
   const gone = c.req.raw.signal.aborted;

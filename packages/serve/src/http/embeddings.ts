@@ -29,6 +29,7 @@ export function addEmbeddings(app: ServingApp, context: AppContext): void {
     summary: "Makes embeddings of texts or token ids, by an encoder.",
     body: embeddingBody,
     budgeted: true,
+    counted: true,
     answer: (c, raw) => embed(c, context, checkBody(embeddingBody, raw, unsupported)),
   });
 }

@@ -25,8 +25,10 @@ export interface Generation {
   readonly fingerprint: string;
   /** All events, the first one included. Frees the places of the sequences in the end. */
   events(): AsyncGenerator<ChoiceEvent, void, undefined>;
-  /** Counts the sequences that have finished. */
+  /** Counts all sequences so far. */
   usage(): Usage;
+  /** Counts one choice so far. */
+  usageOf(choice: number): Usage;
 }
 
 /** The prompt of several choices is counted once. */
@@ -56,12 +58,8 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     late.abort(new ServingError("timeout", `The request took longer than ${limits.requestSeconds} seconds.`));
   }, timerMs(limits.requestSeconds));
   const signal = AbortSignal.any([job.client, late.signal, left.signal]);
-  const usage: Usage = {
-    prompt_tokens: 0,
-    completion_tokens: 0,
-    total_tokens: 0,
-    prompt_tokens_details: { cached_tokens: 0 },
-  };
+  const usage = noUsage();
+  const usages = requests.map(noUsage);
   const lastToken = requests.map(() => Number.NaN);
 
   const end = () => {
@@ -75,23 +73,22 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   const observe = (choice: number, event: ServingEvent): void => {
     if (event.type === "started") {
       checkPrompt(event.promptTokens, limits.promptTokens);
+      addPrompt(usages[choice], event);
       if (choice % job.choicesPerPrompt === 0) {
-        usage.prompt_tokens += event.promptTokens;
+        addPrompt(usage, event);
         usedTokens += event.promptTokens;
-        usage.prompt_tokens_details.cached_tokens += event.cachedTokens;
       }
     } else if (event.type === "token" && !event.prompt) {
       usedTokens += 1;
+      for (const counted of [usage, usages[choice]]) addNewToken(counted);
       const now = performance.now();
       const since = lastToken[choice];
       if (Number.isNaN(since)) metrics.firstToken(adapter, (now - start) / 1000);
       else metrics.nextToken(adapter, (now - since) / 1000);
       lastToken[choice] = now;
     } else if (event.type === "finished") {
-      usage.completion_tokens += event.newTokens;
       metrics.finished(adapter, event.promptTokens, event.newTokens);
     }
-    usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
   };
 
   const merged = merge(
@@ -122,6 +119,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     return {
       fingerprint: await fingerprint(name, version),
       usage: () => usage,
+      usageOf: (choice) => usages[choice],
       events: async function* () {
         try {
           for (let event: ChoiceEvent | null = first; event !== null; event = await next()) yield event;
@@ -140,6 +138,21 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   }
 }
 
+function noUsage(): Usage {
+  return { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, prompt_tokens_details: { cached_tokens: 0 } };
+}
+
+function addPrompt(usage: Usage, { promptTokens, cachedTokens }: Extract<ServingEvent, { type: "started" }>): void {
+  usage.prompt_tokens += promptTokens;
+  usage.total_tokens += promptTokens;
+  usage.prompt_tokens_details.cached_tokens += cachedTokens;
+}
+
+function addNewToken(usage: Usage): void {
+  usage.completion_tokens += 1;
+  usage.total_tokens += 1;
+}
+
 /**
  * Returns the size of a request for its key's budgets. Prompts are tokenized only for a key that
  * has a budget of tokens; the prompt of several choices counts once.
@@ -151,7 +164,10 @@ async function sizeOf({ engine }: AppContext, { requests, choicesPerPrompt, call
   let [promptTokens, newTokens, openEnded] = [0, 0, false];
   for (let i = 0; i < requests.length; i += choicesPerPrompt) {
     const { prompt, maxNewTokens } = requests[i];
-    const tokens = "tokens" in prompt ? prompt.tokens.length : (await engine.tokenize(prompt)).length;
+    const whole = "tokens" in prompt ? prompt.tokens.length : (await engine.tokenize(prompt)).length;
+    const { truncatePromptTokens = whole } = requests[i];
+    const kept = truncatePromptTokens < 0 ? maxPositions - (maxNewTokens ?? 1) : truncatePromptTokens;
+    const tokens = Math.min(whole, kept);
     promptTokens += tokens;
     newTokens += choicesPerPrompt * (maxNewTokens ?? Math.max(1, maxPositions - tokens));
     openEnded ||= maxNewTokens === undefined;

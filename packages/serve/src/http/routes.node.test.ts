@@ -97,7 +97,7 @@ describe("/tokenize and /detokenize", () => {
   test("refuse what they cannot do", async () => {
     const app = createApp({ engine: new ScriptedEngine() });
     expect((await post(app, "/tokenize", {})).status).toBe(400);
-    expect((await post(app, "/tokenize", { prompt: "a", add_special_tokens: false })).status).toBe(400);
+    expect((await post(app, "/tokenize", { prompt: "a", return_token_strs: true })).status).toBe(400);
     expect((await post(app, "/tokenize", { prompt: "a", model: "nobody" })).status).toBe(404);
     expect((await post(app, "/detokenize", { tokens: [-1] })).status).toBe(400);
   });
@@ -268,6 +268,9 @@ describe("the server's state", () => {
       "/ready",
       "/metrics",
       "/stats",
+      "/version",
+      "/ping",
+      "/load",
     ]);
     const { CreateChatCompletionRequest: chat } = components.schemas;
     expect(chat.required).toEqual(["model", "messages"]);

@@ -2,15 +2,12 @@ import type { ServingStats } from "../api.ts";
 import { addRoute } from "./addRoute.ts";
 import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
+import { engineState } from "./engineState.ts";
 import { HttpError } from "./httpError.ts";
 import { sseEvent, sseResponse } from "./streams/sse.ts";
 
-/** Milliseconds in which a living engine says which model it has: it knows it without a pass. */
-const patience = 25;
 /** Milliseconds between two events of `/stats`. */
 const statsInterval = 250;
-
-type EngineState = "ready" | "loading" | "dead";
 
 /** Adds `/health`, `/ready`, `/metrics` and `/stats`. */
 export function addServerState(app: ServingApp, context: AppContext): void {
@@ -23,7 +20,7 @@ export function addServerState(app: ServingApp, context: AppContext): void {
     quiet: true,
     whileDraining: true,
     answer: async (c) => {
-      const state = await engineState(context);
+      const state = await engineState(engine);
       return c.json({ status: state }, state === "dead" ? 503 : 200);
     },
   });
@@ -35,7 +32,7 @@ export function addServerState(app: ServingApp, context: AppContext): void {
     quiet: true,
     whileDraining: true,
     answer: async (c) => {
-      const state = context.draining.aborted ? "draining" : await engineState(context);
+      const state = context.draining.aborted ? "draining" : await engineState(engine);
       return c.json({ status: state }, state === "ready" ? 200 : 503);
     },
   });
@@ -77,18 +74,6 @@ export function addServerState(app: ServingApp, context: AppContext): void {
       });
     },
   });
-}
-
-async function engineState({ engine }: AppContext): Promise<EngineState> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const waited = new Promise<EngineState>((resolve) => {
-    timer = setTimeout(() => resolve("loading"), patience);
-  });
-  const told = engine.model().then(
-    (): EngineState => "ready",
-    (): EngineState => "dead",
-  );
-  return Promise.race([told, waited]).finally(() => clearTimeout(timer));
 }
 
 async function* watch(

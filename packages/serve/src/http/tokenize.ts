@@ -3,6 +3,8 @@ import { addRoute } from "./addRoute.ts";
 import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
+import { chatPromptOf, templateFields } from "./fields/chatFields.ts";
+import { checkMessages, messagesField, messagesOf } from "./fields/messages.ts";
 import { HttpError, modelNotFound } from "./httpError.ts";
 import { modelName } from "./modelName.ts";
 
@@ -10,10 +12,8 @@ const tokenizeBody = z
   .strictObject({
     model: modelName.optional(),
     prompt: z.string().optional(),
-    messages: z
-      .array(z.strictObject({ role: z.string(), content: z.string() }))
-      .min(1)
-      .optional(),
+    messages: messagesField.optional(),
+    ...templateFields,
   })
   .openapi("TokenizeRequest");
 
@@ -22,9 +22,6 @@ const detokenizeBody = z
   .openapi("DetokenizeRequest");
 
 const unsupported = {
-  add_special_tokens: refused("add_special_tokens: false", (value) => value === true),
-  add_generation_prompt: refused("add_generation_prompt: false", (value) => value === true),
-  continue_final_message: refused("continue_final_message", (value) => value === false),
   return_token_strs: refused("return_token_strs", (value) => value === false),
 };
 
@@ -44,12 +41,18 @@ export function addTokenize(app: ServingApp, context: AppContext): void {
     summary: "Turns a text or a chat into token ids.",
     body: tokenizeBody,
     answer: async (c, raw) => {
-      const { model, prompt, messages } = checkBody(tokenizeBody, raw, unsupported);
+      checkMessages(raw);
+      const body = checkBody(tokenizeBody, raw, unsupported);
+      const { model, prompt, messages } = body;
       await checkModel(model, c.get("caller"));
       if ((prompt === undefined) === (messages === undefined)) {
         throw new HttpError(400, "Give either prompt or messages.", { param: "prompt" });
       }
-      const tokens = await context.engine.tokenize(messages ? { messages } : { text: prompt as string });
+      const tokens = await context.engine.tokenize(
+        messages
+          ? chatPromptOf(messagesOf(messages), body)
+          : { text: prompt as string, addSpecialTokens: body.add_special_tokens },
+      );
       const { maxPositions } = await context.engine.model();
       return c.json({ count: tokens.length, max_model_len: maxPositions, tokens, token_strs: null });
     },

@@ -63,10 +63,14 @@ export class ScriptedEngine implements ServingEngine {
     try {
       const prompt = textOf(request.prompt);
       const promptTokens = prompt.length;
-      yield { type: "started", promptTokens, cachedTokens: 1, version: adapter?.version ?? null };
-      if (request.echo) {
+      const promptTokenIds = request.returnPromptTokens ? { promptTokenIds: prompt.map((_, i) => i) } : {};
+      yield {
+        ...{ type: "started", promptTokens, cachedTokens: 1, version: adapter?.version ?? null, queueSeconds: 0.3 },
+        ...promptTokenIds,
+      };
+      if (request.echo || request.promptLogprobs !== undefined) {
         for (const [i, text] of prompt.entries()) {
-          yield { type: "token", token: i, text, prompt: true, logprob: logprobOf(request, text, i === 0) };
+          yield { type: "token", token: i, text, prompt: true, logprob: promptLogprobOf(request, text, i === 0) };
         }
       }
       const most = Math.min(request.maxNewTokens ?? words.length, words.length);
@@ -77,7 +81,8 @@ export class ScriptedEngine implements ServingEngine {
         yield { type: "token", token: i, text: words[i], prompt: false, logprob: logprobOf(request, words[i], false) };
       }
       const reason = most < words.length ? "length" : "stop";
-      yield { type: "finished", reason, promptTokens, newTokens: most, cachedTokens: 1 };
+      const stopReason = reason === "stop" ? (request.stop?.[0] as string | undefined) : undefined;
+      yield { type: "finished", reason, promptTokens, newTokens: most, cachedTokens: 1, stopReason };
     } finally {
       this.running.delete(request.id);
     }
@@ -175,6 +180,14 @@ function textOf(prompt: ServingPrompt): string[] {
   if ("tokens" in prompt) return prompt.tokens.map((token) => `<${token}>`);
   const text = "text" in prompt ? prompt.text : prompt.messages.map(({ content }) => content).join(" ");
   return text.split(/(?= )/);
+}
+
+function promptLogprobOf(request: ServingRequest, text: string, isFirst: boolean) {
+  const { promptLogprobs } = request;
+  if (promptLogprobs === undefined) return logprobOf(request, text, isFirst);
+  const logprobs = Math.max(promptLogprobs, request.logprobs ?? 0);
+  const found = logprobOf({ ...request, logprobs }, text, isFirst);
+  return found && { ...found, rank: 7, top: found.top.map((entry, i) => ({ ...entry, token: 10 + i, rank: i + 1 })) };
 }
 
 function logprobOf({ logprobs }: ServingRequest, text: string, isFirst: boolean) {

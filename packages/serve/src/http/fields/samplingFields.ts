@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import type { SamplingSettings } from "../api.ts";
-import { ignored, refused, type Unsupported } from "./checkBody.ts";
+import type { SamplingSettings } from "../../api.ts";
+import { ignored, refused, type Unsupported } from "../checkBody.ts";
+import { type VllmBody, vllmFields } from "./vllmFields.ts";
 
 /** The fields of sampling that chats and completions share. */
-export interface SamplingBody {
+export interface SamplingBody extends VllmBody {
   temperature?: number;
   top_p?: number;
   frequency_penalty?: number;
@@ -14,12 +15,10 @@ export interface SamplingBody {
   n?: number;
   max_tokens?: number;
   stream?: boolean;
-  stream_options?: { include_usage?: boolean };
-  user?: string;
+  stream_options?: { include_usage?: boolean; continuous_usage_stats?: boolean; include_obfuscation?: boolean };
   top_k?: number;
   min_p?: number;
   repetition_penalty?: number;
-  ignore_eos?: boolean;
 }
 
 // Each is looked for after every token, while other requests wait.
@@ -39,30 +38,49 @@ export const samplingFields: { readonly [K in keyof SamplingBody]-?: z.ZodType<S
     .optional()
     .openapi({ description: "The same seed gives the same tokens. Choice i of n takes seed + i." }),
   stop: z.union([stopText, z.array(stopText).max(4)]).optional(),
-  n: z.int().min(1).optional(),
+  n: z
+    .int()
+    .min(1)
+    .max(128)
+    .optional()
+    .openapi({ description: "The server's limit of sequences for a request may be lower." }),
   max_tokens: z.int().min(0).optional(),
   stream: z.boolean().optional(),
-  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).optional(),
-  user: z.string().optional(),
+  stream_options: z
+    .strictObject({
+      include_usage: z.boolean().optional(),
+      continuous_usage_stats: z
+        .boolean()
+        .optional()
+        .openapi({ description: "With include_usage, every chunk has the usage of its choice so far." }),
+      include_obfuscation: z.boolean().optional().openapi({ description: "Ignored: no chunk has obfuscation." }),
+    })
+    .optional(),
   top_k: z.int().min(-1).optional().openapi({ description: "-1 and 0 keep all tokens." }),
   min_p: z.number().min(0).max(1).optional(),
   repetition_penalty: z.number().gt(0).max(2).optional(),
-  ignore_eos: z.boolean().optional(),
+  ...vllmFields,
 };
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
-/** The fields of OpenAI's that neither chats nor completions have here. */
+/** True for a body whose tools may not be called: they then change no answer. */
+const callsNone = (body: Readonly<Record<string, unknown>>): boolean =>
+  body.tool_choice === "none" || body.function_call === "none";
+
+/** The fields of OpenAI's and vLLM's APIs that neither chats nor completions act on here. */
 export const unsupportedFields: Unsupported = {
+  user: ignored,
   metadata: ignored,
-  store: refused("store: true", (value) => value === false),
+  store: ignored,
+  spaces_between_special_tokens: ignored,
   service_tier: refused("service_tier", (value) => value === "auto" || value === "default"),
   safety_identifier: ignored,
   prompt_cache_key: ignored,
-  tools: refused("tools: calling functions", isEmpty),
+  tools: refused("tools without tool_choice: none", (value, body) => isEmpty(value) || callsNone(body)),
   tool_choice: refused("tool_choice", (value) => value === "none" || value === "auto"),
   parallel_tool_calls: ignored,
-  functions: refused("functions: calling functions", isEmpty),
+  functions: refused("functions without function_call: none", (value, body) => isEmpty(value) || callsNone(body)),
   function_call: refused("function_call", (value) => value === "none" || value === "auto"),
   response_format: refused(
     "response_format other than text",
@@ -73,7 +91,6 @@ export const unsupportedFields: Unsupported = {
   }),
   audio: refused("audio"),
   prediction: refused("prediction"),
-  reasoning_effort: refused("reasoning_effort", (value) => value === "none"),
   verbosity: refused("verbosity", (value) => value === "medium"),
   web_search_options: refused("web_search_options"),
   suffix: refused("suffix: inserting text", (value) => value === ""),
@@ -96,6 +113,8 @@ export function samplingOf(body: SamplingBody, choice: number): SamplingSettings
     frequencyPenalty: body.frequency_penalty,
     presencePenalty: body.presence_penalty,
     logitBias: bias.length === 0 ? undefined : Object.fromEntries(bias),
+    badWords: body.bad_words,
+    allowedTokenIds: body.allowed_token_ids,
   };
 }
 

@@ -1,0 +1,20 @@
+import type { ServingEvent } from "../../api.ts";
+
+/** vLLM's log-probabilities of one token of a prompt: by token id. Null for the first token. */
+export type PromptLogprob = Readonly<
+  Record<string, { readonly logprob: number; readonly rank: number; readonly decoded_token: string }>
+> | null;
+
+/** Returns the log-probabilities of a token of the prompt: its own, and `likeliest` others. */
+export function promptLogprobOf(
+  { logprob }: Extract<ServingEvent, { type: "token" }>,
+  likeliest: number,
+): PromptLogprob {
+  if (!logprob || logprob.logprob === null) return null;
+  const shown = likeliest < 0 ? logprob.top : logprob.top.slice(0, likeliest);
+  return Object.fromEntries(
+    [...shown, logprob].map(({ token, text, logprob, rank }) => {
+      return [String(token), { logprob: logprob as number, rank: rank as number, decoded_token: text }];
+    }),
+  );
+}

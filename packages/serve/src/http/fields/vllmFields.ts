@@ -1,0 +1,77 @@
+import { z } from "@hono/zod-openapi";
+import type { ServingRequest } from "../../api.ts";
+import { HttpError } from "../httpError.ts";
+
+/** vLLM's fields that chats and completions share. */
+export interface VllmBody {
+  min_tokens?: number;
+  stop_token_ids?: number[];
+  include_stop_str_in_output?: boolean;
+  skip_special_tokens?: boolean;
+  ignore_eos?: boolean;
+  bad_words?: string[];
+  allowed_token_ids?: number[];
+  prompt_logprobs?: number;
+  return_token_ids?: boolean;
+  truncate_prompt_tokens?: number;
+  truncation_side?: "left" | "right";
+  priority?: number;
+}
+
+const tokenIds = z.array(z.int().min(0));
+// All are looked for after every token, while other requests wait.
+const badWords = z.array(z.string().min(1).max(1000)).max(1000);
+
+/** The schemas of these fields. */
+export const vllmFields: { readonly [K in keyof VllmBody]-?: z.ZodType<VllmBody[K]> } = {
+  min_tokens: z
+    .int()
+    .min(0)
+    .optional()
+    .openapi({ description: "EOS, stop_token_ids and stop end no answer before so many new tokens." }),
+  stop_token_ids: tokenIds.max(1000).optional().openapi({ description: "Tokens that end an answer, besides EOS." }),
+  include_stop_str_in_output: z.boolean().optional(),
+  skip_special_tokens: z.boolean().optional().openapi({ description: "Default: true." }),
+  ignore_eos: z.boolean().optional(),
+  bad_words: badWords.optional().openapi({ description: "Words that may not come in the new text." }),
+  allowed_token_ids: tokenIds.min(1).optional().openapi({ description: "The only tokens that may come." }),
+  prompt_logprobs: z
+    .int()
+    .min(-1)
+    .optional()
+    .openapi({ description: "Log-probabilities of the prompt's tokens, and so many of the likeliest at each place." }),
+  return_token_ids: z.boolean().optional(),
+  truncate_prompt_tokens: z
+    .int()
+    .min(-1)
+    .optional()
+    .openapi({ description: "Keeps so many tokens of the prompt. -1: as many as the model takes." }),
+  truncation_side: z
+    .enum(["left", "right"])
+    .optional()
+    .openapi({ description: "The side from which tokens are cut. Default: left, so that the last ones are kept." }),
+  priority: z
+    .int()
+    .optional()
+    .openapi({ description: "Among the waiting requests of one key, the lowest goes first. Default: 0." }),
+};
+
+/** Returns what these fields ask of the engine. Throws for fields that do not go together. */
+export function vllmSettings(body: VllmBody & { stream?: boolean }): Partial<ServingRequest> {
+  if (body.stream && body.prompt_logprobs !== undefined) {
+    const message = "prompt_logprobs are not available in a stream; leave out stream, or prompt_logprobs.";
+    throw new HttpError(400, message, { param: "prompt_logprobs", code: "invalid_value" });
+  }
+  return {
+    minTokens: body.min_tokens,
+    stopTokenIds: body.stop_token_ids,
+    includeStop: body.include_stop_str_in_output,
+    skipSpecialTokens: body.skip_special_tokens,
+    ignoreEos: body.ignore_eos,
+    promptLogprobs: body.prompt_logprobs,
+    returnPromptTokens: body.return_token_ids,
+    truncatePromptTokens: body.truncate_prompt_tokens,
+    truncationSide: body.truncation_side,
+    priority: body.priority,
+  };
+}

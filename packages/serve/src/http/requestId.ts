@@ -1,0 +1,23 @@
+import { HttpError } from "./httpError.ts";
+
+/** The form of a request id that a client may choose. */
+const form = /^[\w.:/+=@-]{1,128}$/;
+
+/** Returns the id of a request: the client's `x-request-id` if it has the form, or a new one. */
+export function requestIdOf(header: string | undefined): string {
+  return header !== undefined && form.test(header) ? header : crypto.randomUUID().replaceAll("-", "");
+}
+
+/** Throws for a client's `x-request-id` that has not the form of one. */
+export function checkRequestId(header: string | undefined): void {
+  if (header === undefined || form.test(header)) return;
+  const expected = "send 1 to 128 letters, digits and characters of _ . : / + = @ -, or leave it out";
+  throw new HttpError(
+    400,
+    `The header x-request-id has ${header.length} characters or others than it may; ${expected}.`,
+    {
+      param: "x-request-id",
+      code: "invalid_request_id",
+    },
+  );
+}

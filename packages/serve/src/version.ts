@@ -1,0 +1,2 @@
+/** The version of `@lowrank/serve`, as in its package.json. */
+export const version = "0.1.0";
