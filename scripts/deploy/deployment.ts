@@ -100,7 +100,7 @@ export class Deployment implements AsyncDisposable {
 function writeSettings(folder: string, { address }: ObjectStore, options: DeploymentOptions): string {
   const hash = ({ id, key }: Tenant) => ({ id, sha256: createHash("sha256").update(key).digest("hex") });
   const keys = [
-    { ...hash(admin), admin: true },
+    { ...hash(admin), operator: true },
     ...tenants.map((tenant) => ({ ...hash(tenant), adapters: [`${tenant.id}/*`] })),
   ];
   const settings = join(folder, "serve.json");

@@ -1,3 +1,5 @@
+import type { Caller } from "./access/caller.ts";
+
 /** A chat for the model's template. */
 export interface ChatPrompt {
   readonly messages: readonly { readonly role: string; readonly content: string; readonly name?: string }[];
@@ -54,6 +56,8 @@ export interface ServingRequest {
   readonly adapter: string | null;
   /** Whose request it is: prefixes are shared within a tenant alone. */
   readonly tenant: string;
+  /** May use the adapters of every tenant. Default: false. */
+  readonly operator?: boolean;
   /** The most new tokens. Default: up to the model's last position. */
   readonly maxNewTokens?: number;
   readonly sampling: SamplingSettings;
@@ -178,6 +182,8 @@ export interface ServedAdapter {
   readonly pinned: boolean;
   /** Running requests that use it. */
   readonly inUse: number;
+  /** The tenant that it belongs to. Default: none. */
+  readonly owner?: string;
   /** The tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
 }
@@ -221,6 +227,7 @@ export interface ServingStats {
   /** The state of each request, for the page that watches the batch. */
   readonly requests: readonly {
     readonly id: string;
+    readonly tenant: string;
     readonly adapter: string | null;
     readonly state: "waiting" | "prefill" | "decode" | "paused";
     readonly promptTokens: number;
@@ -239,6 +246,24 @@ export interface EmbedOptions {
   readonly adapter?: string | null;
   /** Whose request it is. Default: nobody's. */
   readonly tenant?: string;
+  /** May use the adapters of every tenant. Default: false. */
+  readonly operator?: boolean;
+}
+
+/** Options of `loadAdapter`. */
+export interface LoadOptions {
+  /** Replaces the adapter of this name. Default: false. */
+  readonly replace?: boolean;
+  /** Keeps its tensors in memory. Default: false. */
+  readonly pin?: boolean;
+  /** Who loads it. The adapter gets no more rights than that caller has. Default: an operator. */
+  readonly by?: Caller;
+}
+
+/** Options of `unloadAdapter`. */
+export interface UnloadOptions {
+  /** Who unloads it. Default: an operator. */
+  readonly by?: Caller;
 }
 
 /** An engine that serves requests, here or in a Worker. */
@@ -261,8 +286,8 @@ export interface ServingEngine {
    * Registers a folder or key of the store under a name, once its files have been read and found
    * good.
    */
-  loadAdapter(name: string, path: string, options?: { replace?: boolean; pin?: boolean }): Promise<ServedAdapter>;
-  unloadAdapter(name: string): Promise<void>;
+  loadAdapter(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter>;
+  unloadAdapter(name: string, options?: UnloadOptions): Promise<void>;
   stats(): Promise<ServingStats>;
   /** Refuses new requests and resolves when the running ones have ended. */
   drain(): Promise<void>;

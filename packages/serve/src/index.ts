@@ -1,5 +1,6 @@
+export type { Caller } from "./access/caller.ts";
 export type { AdapterFile, AdapterPlace, ManifestText } from "./adapters/adapterPlace.ts";
-export type { AdapterHost, AdapterLease, AdapterSource } from "./adapters/adapterSource.ts";
+export type { AdapterHost, AdapterLease, AdapterSource, AdapterUser } from "./adapters/adapterSource.ts";
 export { type AdapterStoreOptions, adapterStore } from "./adapters/adapterStore.ts";
 export type { AdapterRules } from "./adapters/checkAdapter.ts";
 export { folderPlace } from "./adapters/folderPlace.ts";
@@ -9,6 +10,7 @@ export { s3Place } from "./adapters/s3Place.ts";
 export type { StoreClock } from "./adapters/storeClock.ts";
 export {
   type EmbedOptions,
+  type LoadOptions,
   type SamplingSettings,
   type ServedAdapter,
   type ServingEngine,
@@ -20,6 +22,7 @@ export {
   type ServingRequest,
   type ServingStats,
   type TokenLogprob,
+  type UnloadOptions,
 } from "./api.ts";
 export { createEmbeddingEngine } from "./embedding/createEmbeddingEngine.ts";
 export type { EmbeddingEngineOptions } from "./embedding/embeddingOptions.ts";

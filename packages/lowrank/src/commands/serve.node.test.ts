@@ -99,7 +99,7 @@ test("an adapter that names another model is served with a warning", async () =>
 test("a store, a config file and keys: what a key may, and adapters at run time", async () => {
   const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
   const keys = [
-    { id: "admin", sha256: sha256("admin-key"), admin: true },
+    { id: "admin", sha256: sha256("admin-key"), operator: true },
     { id: "user", sha256: sha256("user-key"), adapters: ["mat"], base: false },
   ];
   await writeFile(folder.at("keys.json"), JSON.stringify(keys));

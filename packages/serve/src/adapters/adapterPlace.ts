@@ -51,12 +51,12 @@ export interface AdapterPlace {
 /** The name of the manifest, at the root of a place. */
 export const manifestName = "manifest.json";
 
-/** The folder of a store that holds files, jobs and their runs: no adapter is found there. */
+/** The folder of a store that holds files, jobs and their runs. No request can name it. */
 export const jobsFolder = ".fine-tuning";
 
-/** Returns true for a path in the folder of jobs, also where a disk tells no cases apart. */
-export function isOfJobs(path: string): boolean {
-  return path.toLowerCase().split("/")[0] === jobsFolder;
+/** Returns true for a path in a folder that begins with a dot, such as the folder of jobs. */
+export function isInternal(path: string): boolean {
+  return /(^|\/)\./.test(path);
 }
 
 /** The name of an adapter's configuration in its folder. */

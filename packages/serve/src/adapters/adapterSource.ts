@@ -1,5 +1,5 @@
 import type { AdapterSource as AdapterFiles } from "@lowrank/peft";
-import type { ServedAdapter, ServingStats } from "../api.ts";
+import type { LoadOptions, ServedAdapter, ServingStats, UnloadOptions } from "../api.ts";
 
 /** Holds one version of an adapter in memory for one request. */
 export interface AdapterLease {
@@ -9,22 +9,28 @@ export interface AdapterLease {
   release(): void;
 }
 
+/** Who uses an adapter. An operator may use the adapters of every tenant. */
+export interface AdapterUser {
+  readonly tenant: string;
+  readonly operator?: boolean;
+}
+
 /** Adapters by name: registered, loaded when they are used, and dropped when memory runs short. */
 export interface AdapterSource {
   /**
-   * Resolves a name to its present version and returns once that sits on the model. Loads of the
-   * same version share their work. Throws ServingError: `not_found`, `forbidden` for another
-   * tenant's adapter, `adapter_refused`, `unavailable`.
+   * Resolves a name to its present version and returns once that is on the model. Loads of the
+   * same version share their work. Throws ServingError: `not_found`, also for an adapter that the
+   * tenant may not use, `adapter_refused`, `unavailable`.
    */
-  acquire(name: string, options: { readonly tenant: string }): Promise<AdapterLease>;
+  acquire(name: string, user: AdapterUser): Promise<AdapterLease>;
   list(): Promise<readonly ServedAdapter[]>;
   /**
    * Registers a folder or key of the store under a name, once its files have been read and found
    * good.
    */
-  load(name: string, path: string, options?: { replace?: boolean; pin?: boolean }): Promise<ServedAdapter>;
+  load(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter>;
   /** Forgets a name. Its version leaves memory when the last lease is given back. */
-  unload(name: string): Promise<void>;
+  unload(name: string, options?: UnloadOptions): Promise<void>;
   stats(): ServingStats["adapters"];
   /**
    * Ends background work. The engine calls it when no lease is out, and frees the model itself of

@@ -269,7 +269,7 @@ test("only tenants that the manifest names may use an adapter, also after a swap
   edited.adapters.sql.tenants = ["acme"];
   await writeFolder(root, new Map([["manifest.json", JSON.stringify(edited)]]));
   await one.poll();
-  const denied = { code: "forbidden", message: "The lora adapter 'sql' is another tenant's." };
+  const denied = { code: "not_found", message: "The lora adapter 'sql' cannot be found." };
   await expect(one.use("sql", "t")).rejects.toMatchObject(denied);
   await one.use("sql", "acme");
   expect((await one.store.list()).find(({ name }) => name === "sql")?.tenants).toEqual(["acme"]);
@@ -292,7 +292,7 @@ test("what jobs keep in the store is no adapter, until the manifest names it", a
   const written = await readFile(join(root, "manifest.json"), "utf8");
   // A name that is no path is looked up at once.
   const version = await use(job.name, "acme");
-  await expect(use(job.name, "other")).rejects.toMatchObject({ code: "forbidden" });
+  await expect(use(job.name, "other")).rejects.toMatchObject({ code: "not_found" });
   expect((await store.list()).map(({ name, tenants }) => [name, tenants])).toEqual([
     [job.name, ["acme"]],
     ["sql", undefined],

@@ -1,17 +1,21 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { type OnWarning, printWarning } from "@lowrank/peft";
-import { type ServedAdapter, ServingError, type ServingStats } from "../api.ts";
+import { type Caller, mayUse } from "../access/caller.ts";
+import { isReserved, modelPrefix } from "../access/names.ts";
+import { rightsTo, tenantsOf } from "../access/rights.ts";
+import { type LoadOptions, type ServedAdapter, ServingError, type ServingStats, type UnloadOptions } from "../api.ts";
 import { AdapterLoads } from "./adapterLoads.ts";
-import { type AdapterPlace, isOfJobs, isUnavailable } from "./adapterPlace.ts";
-import type { AdapterHost, AdapterLease, AdapterSource } from "./adapterSource.ts";
+import { type AdapterPlace, isInternal, isUnavailable } from "./adapterPlace.ts";
+import type { AdapterHost, AdapterLease, AdapterSource, AdapterUser } from "./adapterSource.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { FoundAdapters } from "./foundAdapters.ts";
-import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
+import { entryOf, type Manifest, type ManifestEntry, manifestText } from "./manifest.ts";
+import { checkFree, isAmong, mayName, meantBy, withLoaded, withoutName } from "./manifestNames.ts";
 import { ManifestWatch } from "./manifestWatch.ts";
-import { type AdapterContent, findAdapter } from "./readAdapter.ts";
+import { type AdapterContent, findAdapter, readAdapter } from "./readAdapter.ts";
 import type { ResidentAdapters } from "./residentAdapters.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
-import { adapterNotFound, alreadyLoaded, forbidden, OtherFiles } from "./storeErrors.ts";
+import { adapterNotFound, noAdapterIn, OtherFiles, outOfScope, reservedName } from "./storeErrors.ts";
 import { operatorText } from "./storeFailure.ts";
 
 /** Options of `adapterStore`. */
@@ -105,70 +109,75 @@ export class AdapterStore implements AdapterSource {
     await this.#watch.start();
   }
 
-  async acquire(name: string, { tenant }: { readonly tenant: string }): Promise<AdapterLease> {
+  async acquire(name: string, user: AdapterUser): Promise<AdapterLease> {
     this.#loads.checkOpen();
+    if (!mayName(name, user)) throw adapterNotFound(name);
     const known = await this.#watch.current();
     // A name that is no path may have come into the manifest a moment ago.
-    const isNew = entryOf(known, name) === undefined && !this.#isPath(name);
+    const isNew = meantBy(known, name, user) === undefined && !this.#isPath(name);
     const manifest = isNew ? await this.#watch.fresh() : known;
-    const entry = entryOf(manifest, name);
+    const entry = meantBy(manifest, name, user);
     if (entry) {
-      if (entry.tenants && !entry.tenants.includes(tenant)) throw forbidden(name);
-      return this.#acquireNamed(name, entry, tenant);
+      if (!isAmong(tenantsOf(manifest, entry), user)) throw adapterNotFound(name);
+      return this.#acquireNamed(name, entry, user);
     }
     if (entry === null || !manifest.discover) throw adapterNotFound(name);
-    return this.#acquireFound(name);
+    return this.#acquireFound(name, user);
   }
 
   async list(): Promise<readonly ServedAdapter[]> {
     const manifest = await this.#watch.fresh();
     const named = Object.entries(manifest.adapters).flatMap(([name, entry]) =>
-      entry ? [this.#served(name, entry.path, entry)] : [],
+      entry ? [this.#served(name, entry.path, { ...entry, tenants: tenantsOf(manifest, entry) })] : [],
     );
     if (!manifest.discover) return named;
     const paths = (await this.#found.list()).filter((path) => entryOf(manifest, path) === undefined);
-    return [...named, ...paths.map((path) => this.#served(path, path, this.#found.get(path)))];
+    const found = paths.map((path) => {
+      const at = this.#found.get(path);
+      return this.#served(path, path, { ...at, ...rightsTo(manifest, { path, version: at?.version }) });
+    });
+    return [...named, ...found];
   }
 
-  async load(name: string, path: string, options: { replace?: boolean; pin?: boolean } = {}): Promise<ServedAdapter> {
-    const { replace = false, pin = false } = options;
+  async load(name: string, source: string, options: LoadOptions = {}): Promise<ServedAdapter> {
+    const { replace = false, pin = false, by } = options;
     checkName(name);
-    const folder = this.#place.pathOf(path);
+    if (by && !mayUse(by, { name })) throw outOfScope(name);
     return this.#inTurn(name, async () => {
       await this.#watch.refresh();
-      checkFree(await this.#watch.current(), name, replace);
+      checkFree(await this.#watch.current(), name, replace, by);
+      const folder = this.#folderOf(source, await this.#watch.current(), by);
+      const loaded = { name, path: folder, replace, pinned: pin, by };
       const content = await this.#loads.read(folder);
       const { version } = content;
+      const checked = await this.#watch.current();
+      if (by && !isAmong(rightsTo(checked, { path: folder, version }).tenants, by)) {
+        throw noAdapterIn(folder);
+      }
       this.#loads.forgetFailure(folder, version);
       const lease = await this.#loads.onModel(name, { path: folder, version, content });
       try {
         const { method } = this.#residents.get(version)!;
-        const wanted: ManifestEntry = { path: folder, version, method, ...(pin && { pinned: true }) };
-        await this.#watch.edit((manifest) => {
-          const before = entryOf(manifest, name);
-          const entry = { ...wanted, ...(before?.tenants && { tenants: before.tenants }) };
-          // An answer that was lost on its way may have written it already.
-          if (JSON.stringify(before) !== JSON.stringify(entry)) checkFree(manifest, name, replace);
-          return withEntry(manifest, name, entry);
-        });
-        return this.#served(name, folder, wanted);
+        await this.#watch.edit((manifest) => withLoaded(manifest, { ...loaded, version, method }));
+        return this.#served(name, folder, { version, method });
       } finally {
         lease.release();
       }
     });
   }
 
-  async unload(name: string): Promise<void> {
+  async unload(name: string, { by }: UnloadOptions = {}): Promise<void> {
+    if (by && !mayUse(by, { name })) throw adapterNotFound(name);
     await this.#inTurn(name, async () => {
       await this.#watch.refresh();
       const { discover = false } = await this.#watch.current();
-      const isFolder = discover && (await this.#isFolder(name));
-      let seen = false;
+      const isFolder = discover && (await this.#isFolder(name, by));
+      let done: Manifest | undefined;
       await this.#watch.edit((manifest) => {
-        const entry = entryOf(manifest, name);
-        seen ||= entry !== null && (entry !== undefined || isFolder);
-        if (!seen) throw adapterNotFound(name);
-        return withEntry(manifest, name, isFolder ? null : undefined);
+        // An answer that was lost on its way may have written it already.
+        if (done && manifestText(manifest) === manifestText(done)) return manifest;
+        done = withoutName(manifest, name, isFolder, by);
+        return done;
       });
     });
   }
@@ -189,7 +198,7 @@ export class AdapterStore implements AdapterSource {
     this.#loads.close();
   }
 
-  async #acquireNamed(name: string, entry: ManifestEntry, tenant: string): Promise<AdapterLease> {
+  async #acquireNamed(name: string, entry: ManifestEntry, user: AdapterUser): Promise<AdapterLease> {
     const joined = this.#residents.join(entry.version);
     if (joined) return joined;
     try {
@@ -198,20 +207,21 @@ export class AdapterStore implements AdapterSource {
       if (!(error instanceof OtherFiles)) throw error;
       // Another server may have swapped it, and this one not have seen that.
       await this.#watch.refresh();
-      const now = entryOf(await this.#watch.current(), name);
+      const now = meantBy(await this.#watch.current(), name, user);
       if (!now || now.version === entry.version) throw error;
-      return this.acquire(name, { tenant });
+      return this.acquire(name, user);
     }
   }
 
-  async #acquireFound(name: string): Promise<AdapterLease> {
+  async #acquireFound(name: string, user: AdapterUser): Promise<AdapterLease> {
     const path = this.#pathOfName(name);
     const found = this.#found.get(path);
+    this.#checkRights(name, { path, version: found?.version }, user);
     const joined = found && this.#residents.join(found.version);
-    if (!joined) return this.#lookAgain(name, path);
+    if (!joined) return this.#lookAgain(name, path, user);
     // What is on the model is served at once, also where the place does not answer.
     if (this.#found.isDue(path))
-      void this.#lookAgain(name, path).then(
+      void this.#lookAgain(name, path, user).then(
         ({ release }) => release(),
         () => undefined,
       );
@@ -219,8 +229,9 @@ export class AdapterStore implements AdapterSource {
   }
 
   /** Looks at a folder, and returns a lease on its present version, or on one from before. */
-  async #lookAgain(name: string, path: string, attempts = 2): Promise<AdapterLease> {
+  async #lookAgain(name: string, path: string, user: AdapterUser, attempts = 2): Promise<AdapterLease> {
     const look = await this.#loads.look(path, () => this.#found.look(path));
+    this.#checkRights(name, { path, version: "version" in look ? look.version : look.content.version }, user);
     try {
       if ("version" in look) return await this.#loads.onModel(name, { path, ...look });
       return await this.#acceptNew(name, path, look.content);
@@ -228,7 +239,7 @@ export class AdapterStore implements AdapterSource {
       if (!(error instanceof OtherFiles) || attempts === 1) throw error;
       // The files have changed between the look and the load.
       this.#found.expire(path);
-      return this.#lookAgain(name, path, attempts - 1);
+      return this.#lookAgain(name, path, user, attempts - 1);
     }
   }
 
@@ -259,7 +270,7 @@ export class AdapterStore implements AdapterSource {
     const { adapters } = this.#watch.known as Manifest;
     for (const [name, entry] of Object.entries(adapters)) {
       if (!entry?.pinned || this.#residents.get(entry.version)) continue;
-      this.#acquireNamed(name, entry, "").then(
+      this.#acquireNamed(name, entry, { tenant: "", operator: true }).then(
         ({ release }) => release(),
         (error: Error) => {
           const reason = operatorText(error);
@@ -292,31 +303,59 @@ export class AdapterStore implements AdapterSource {
   #served(
     name: string,
     source: string,
-    at: { version: string; method: string; tenants?: readonly string[] } | undefined,
+    { version, method, owner, tenants }: Partial<Pick<ManifestEntry, "version" | "method" | "owner" | "tenants">>,
   ): ServedAdapter {
-    const resident = at && this.#residents.ready(at.version);
+    const resident = version === undefined ? undefined : this.#residents.ready(version);
     return {
-      ...{ name, source, version: at?.version ?? null, method: at?.method ?? null },
+      ...{ name, source, version: version ?? null, method: method ?? null },
       ...{ resident: resident !== undefined, bytes: resident?.bytes ?? 0, inUse: resident?.leases ?? 0 },
-      pinned: at !== undefined && this.#pinned.has(at.version),
-      ...(at?.tenants && { tenants: at.tenants }),
+      pinned: version !== undefined && this.#pinned.has(version),
+      ...(owner !== undefined && { owner }),
+      ...(tenants && { tenants }),
     };
   }
 
-  async #isFolder(name: string): Promise<boolean> {
+  /** Returns true for the name of a folder that the caller may use. */
+  async #isFolder(name: string, by: Caller | undefined): Promise<boolean> {
     try {
-      return (await findAdapter(this.#place, this.#pathOfName(name))) !== undefined;
+      const path = this.#pathOfName(name);
+      const folder = await findAdapter(this.#place, path);
+      if (!by || by.operator) return true;
+      const { version } = await readAdapter(this.#place, path, Number.POSITIVE_INFINITY, folder);
+      return isAmong(rightsTo(await this.#watch.current(), { path, version }).tenants, by);
     } catch (error) {
       if (isUnavailable(error)) throw error;
       return (error as ServingError).code === "adapter_refused";
     }
   }
 
+  /** Throws for a folder that belongs to other tenants by another name, or is a copy of such. */
+  #checkRights(name: string, folder: { path: string; version?: string }, user: AdapterUser): void {
+    const { known } = this.#watch;
+    if (known && !isAmong(rightsTo(known, folder).tenants, user)) throw adapterNotFound(name);
+  }
+
+  /**
+   * Returns the folder that a load names, by its path or by the name of a job's model. Throws the
+   * same for a folder that is not there and for one that the caller may not use.
+   */
+  #folderOf(source: string, manifest: Manifest, by: Caller | undefined): string {
+    if (source.startsWith(modelPrefix)) {
+      const entry = entryOf(manifest, source);
+      if (!entry || (by && !mayUse(by, { ...entry, name: source }))) throw noAdapterIn(source);
+      return entry.path;
+    }
+    const path = this.#place.pathOf(source);
+    if (isInternal(path)) throw noAdapterIn(path);
+    if (by && !mayUse(by, { name: path, ...rightsTo(manifest, { path }) })) throw noAdapterIn(path);
+    return path;
+  }
+
   /** The folder of a name that is not in the manifest. One that is no path is not found. */
   #pathOfName(name: string): string {
     try {
       const path = this.#place.pathOf(name);
-      if (path === name && !isOfJobs(path)) return path;
+      if (path === name && !isInternal(path)) return path;
     } catch {}
     throw adapterNotFound(name);
   }
@@ -344,11 +383,10 @@ export class AdapterStore implements AdapterSource {
 }
 
 function checkName(name: string): void {
-  if (typeof name === "string" && name.length <= 256 && /^[^\p{Cc}]+$/u.test(name)) return;
+  if (typeof name === "string" && name.length <= 256 && /^[^\p{Cc}]+$/u.test(name)) {
+    if (isReserved(name)) throw reservedName(name);
+    return;
+  }
   const expected = "expected 1 to 256 characters, none of them a control character";
   throw new ServingError("invalid_request", `lora_name is ${JSON.stringify(name)}; ${expected}`, "lora_name");
-}
-
-function checkFree(manifest: Manifest, name: string, replace: boolean): void {
-  if (!replace && entryOf(manifest, name)) throw alreadyLoaded(name);
 }

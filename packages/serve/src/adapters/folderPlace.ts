@@ -1,5 +1,5 @@
 import type { BigIntStats } from "node:fs";
-import { type AdapterFile, type AdapterPlace, configName, isOfJobs } from "./adapterPlace.ts";
+import { type AdapterFile, type AdapterPlace, configName, isInternal } from "./adapterPlace.ts";
 import { confinedPath, refusedPath } from "./confinedPath.ts";
 import { diskModules } from "./diskModules.ts";
 import { type FileAccess, fileAccess } from "./fileAccess.ts";
@@ -73,7 +73,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     const found: string[] = [];
     for (const entry of entries) {
       const inner = path === "" ? entry.name : `${path}/${entry.name}`;
-      if (isOfJobs(inner)) continue;
+      if (isInternal(inner)) continue;
       if (entry.isDirectory()) found.push(...(await adaptersIn(top, inner)));
       // What a link means is not walked through: links may go in circles.
       else if (entry.isSymbolicLink() && (await isAdapter(top, inner))) found.push(inner);

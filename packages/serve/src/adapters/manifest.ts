@@ -1,3 +1,5 @@
+import type { Grant } from "../access/rights.ts";
+
 /** An adapter of the manifest. */
 export interface ManifestEntry {
   /** The folder, from the root of the store. */
@@ -8,6 +10,8 @@ export interface ManifestEntry {
   readonly method: string;
   /** It is loaded ahead of requests and never evicted. */
   readonly pinned?: boolean;
+  /** The tenant that it belongs to. Default: none. */
+  readonly owner?: string;
   /** The tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
 }
@@ -20,6 +24,8 @@ export interface Manifest {
   readonly discover?: boolean;
   /** By name; null for a folder that is not to be served under its path. */
   readonly adapters: Readonly<Record<string, ManifestEntry | null>>;
+  /** The rights to versions that no name means any more, so that they do not become everyone's. */
+  readonly unnamed?: readonly Grant[];
 }
 
 /** Reads a manifest. Throws, naming the entry and the field, for one that is broken. */
@@ -30,20 +36,23 @@ export function parseManifest(text: string): Manifest {
     name,
     value === null ? null : readEntry(name, value),
   ]);
-  checkKeys(json, ["discover", "adapters"], "the manifest");
+  checkKeys(json, ["discover", "adapters", "unnamed"], "the manifest");
   return {
     ...(json.discover !== undefined && { discover: asBoolean(json.discover, "discover") }),
     // A name such as __proto__ is a name like any other.
     adapters: Object.fromEntries(entries),
+    ...(json.unnamed !== undefined && { unnamed: readUnnamed(json.unnamed) }),
   };
 }
 
 /** Returns a manifest's text, for people too: an entry a line, by name. */
-export function manifestText({ discover, adapters }: Manifest): string {
+export function manifestText({ discover, adapters, unnamed }: Manifest): string {
   const names = Object.keys(adapters).sort();
   const lines = names.map((name) => `    ${JSON.stringify(name)}: ${JSON.stringify(adapters[name])}`);
   const first = discover === undefined ? "" : `  "discover": ${discover},\n`;
-  return `{\n${first}  "adapters": {\n${lines.join(",\n")}\n  }\n}\n`;
+  const rights = unnamed?.map((grant) => `    ${JSON.stringify(grant)}`).join(",\n");
+  const last = rights ? `,\n  "unnamed": [\n${rights}\n  ]` : "";
+  return `{\n${first}  "adapters": {\n${lines.join(",\n")}\n  }${last}\n}\n`;
 }
 
 /** Returns the entry of a name: undefined where the manifest does not name it. */
@@ -60,16 +69,34 @@ export function withEntry(manifest: Manifest, name: string, entry: ManifestEntry
 function readEntry(name: string, value: unknown): ManifestEntry {
   const where = `adapters[${JSON.stringify(name)}]`;
   const entry = asObject(value, where);
-  checkKeys(entry, ["path", "version", "method", "pinned", "tenants"], where);
-  const { path, version, method, pinned, tenants } = entry;
+  checkKeys(entry, ["path", "version", "method", "pinned", "owner", "tenants"], where);
+  const { method, pinned } = entry;
+  const { path, version, ...rights } = readGrant(entry, where);
+  return {
+    ...{ path, version, method: asText(method, `${where}.method`) },
+    ...(pinned !== undefined && { pinned: asBoolean(pinned, `${where}.pinned`) }),
+    ...rights,
+  };
+}
+
+function readUnnamed(value: unknown): readonly Grant[] {
+  if (!Array.isArray(value)) throw new Error(`unnamed is ${JSON.stringify(value)}; expected a list`);
+  return value.map((item, i) => {
+    const where = `unnamed[${i}]`;
+    const grant = asObject(item, where);
+    checkKeys(grant, ["path", "version", "owner", "tenants"], where);
+    return readGrant(grant, where);
+  });
+}
+
+function readGrant({ path, version, owner, tenants }: Record<string, unknown>, where: string): Grant {
   if (typeof version !== "string" || !/^[0-9a-f]{64}$/.test(version)) {
     throw new Error(`${where}.version is ${JSON.stringify(version)}; expected 64 hexadecimal digits`);
   }
   return {
     path: asText(path, `${where}.path`),
     version,
-    method: asText(method, `${where}.method`),
-    ...(pinned !== undefined && { pinned: asBoolean(pinned, `${where}.pinned`) }),
+    ...(owner !== undefined && { owner: asText(owner, `${where}.owner`) }),
     ...(tenants !== undefined && { tenants: asTexts(tenants, `${where}.tenants`) }),
   };
 }

@@ -1,6 +1,7 @@
 import { ServingError } from "../api.ts";
 import { type AdapterFile, type AdapterPlace, configName, unavailable } from "./adapterPlace.ts";
 import { sha256 } from "./sha256.ts";
+import { noAdapterIn } from "./storeErrors.ts";
 
 /** The name of the weights that PEFT writes. */
 const weightsName = "adapter_model.safetensors";
@@ -47,7 +48,7 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
   const config = files?.find(({ name }) => name === configName);
   if (!files || !config) {
     const holds = files ? `, which holds ${namesOf(files)}` : "";
-    throw new ServingError("not_found", `No adapter found in ${path} of the store${holds}`, "lora_path");
+    throw noAdapterIn(path, holds);
   }
   const safetensors = files.filter(({ name }) => name.endsWith(".safetensors"));
   const weights = safetensors.find(({ name }) => name === weightsName) ?? safetensors[0];

@@ -1,4 +1,4 @@
-import { type AdapterFile, type AdapterPlace, configName, isOfJobs, manifestName } from "./adapterPlace.ts";
+import { type AdapterFile, type AdapterPlace, configName, isInternal, manifestName } from "./adapterPlace.ts";
 import { confinedPath } from "./confinedPath.ts";
 import { absent, checkBucket, openBucket, type S3PlaceOptions, tagOf } from "./s3Bucket.ts";
 
@@ -35,7 +35,7 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
         for (const { key } of page)
           if (key.endsWith(`/${configName}`)) found.push(key.slice(prefix.length, -configName.length - 1));
       }
-      const usable = found.filter((path) => isPath(path) && !isOfJobs(path));
+      const usable = found.filter((path) => isPath(path) && !isInternal(path));
       // As in a folder on disk, what lies in an adapter's folder is not looked into.
       const all = new Set(usable);
       return usable.filter((path) => !outerPaths(path).some((outer) => all.has(outer))).sort();

@@ -20,9 +20,21 @@ export function adapterNotFound(name: string): ServingError {
   return new ServingError("not_found", `The lora adapter '${name}' cannot be found.`, "lora_name");
 }
 
-/** The error of an adapter that the manifest gives to others. */
-export function forbidden(name: string): ServingError {
-  return new ServingError("forbidden", `The lora adapter '${name}' is another tenant's.`, "lora_name");
+/** The error of a folder that holds no adapter, and of one that the caller may not use. */
+export function noAdapterIn(path: string, holds = ""): ServingError {
+  return new ServingError("not_found", `No adapter found in ${path} of the store${holds}`, "lora_path");
+}
+
+/** The error of a load under a name that jobs, tenants or internal folders have. */
+export function reservedName(name: string): ServingError {
+  const message = `lora_name ${JSON.stringify(name)} is reserved; names begin neither with ft: nor tenant:, nor have a dot after a "/" or at the start`;
+  return new ServingError("invalid_request", message, "lora_name");
+}
+
+/** The error of a load under a name that is not among the adapters of the key. */
+export function outOfScope(name: string): ServingError {
+  const message = `This key may not load an adapter by the name '${name}'; its adapters in the server's keys say which.`;
+  return new ServingError("forbidden", message, "lora_name");
 }
 
 /** The error of a store that is closed. */

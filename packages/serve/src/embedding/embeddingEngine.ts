@@ -3,6 +3,7 @@ import { PeftModel } from "@lowrank/peft";
 import type { AdapterLease, AdapterSource } from "../adapters/adapterSource.ts";
 import {
   type EmbedOptions,
+  type LoadOptions,
   type ServedAdapter,
   type ServingEngine,
   ServingError,
@@ -10,6 +11,7 @@ import {
   type ServingModel,
   type ServingPrompt,
   type ServingStats,
+  type UnloadOptions,
 } from "../api.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers.ts";
 import { ModelAdapters } from "../engine/modelAdapters.ts";
@@ -118,10 +120,10 @@ export class EmbeddingEngine implements ServingEngine {
   }
 
   /** Gets the adapter that a request names; null where it names none. */
-  async #acquire({ adapter = null, tenant = "" }: EmbedOptions): Promise<AdapterLease | null> {
+  async #acquire({ adapter = null, tenant = "", operator }: EmbedOptions): Promise<AdapterLease | null> {
     if (adapter === null) return null;
     if (!this.#adapters) throw unknownModel(adapter);
-    return this.#adapters.acquire(adapter, { tenant }).catch((error) => {
+    return this.#adapters.acquire(adapter, { tenant, operator }).catch((error) => {
       throw asServingError(error);
     });
   }
@@ -196,20 +198,16 @@ export class EmbeddingEngine implements ServingEngine {
     return this.#adapters ? this.#adapters.list() : [];
   }
 
-  async loadAdapter(
-    name: string,
-    path: string,
-    options: { replace?: boolean; pin?: boolean } = {},
-  ): Promise<ServedAdapter> {
+  async loadAdapter(name: string, path: string, options: LoadOptions = {}): Promise<ServedAdapter> {
     this.#checkOpen();
     if (!this.#adapters) throw noStore();
     return this.#adapters.load(name, path, options);
   }
 
-  async unloadAdapter(name: string): Promise<void> {
+  async unloadAdapter(name: string, options: UnloadOptions = {}): Promise<void> {
     this.#checkOpen();
     if (!this.#adapters) throw noStore();
-    await this.#adapters.unload(name);
+    await this.#adapters.unload(name, options);
   }
 
   async stats(): Promise<ServingStats> {

@@ -5,6 +5,7 @@ import { PagedKVCache } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
 import type { AdapterSource } from "../adapters/adapterSource.ts";
 import {
+  type LoadOptions,
   type ServedAdapter,
   type ServingEngine,
   ServingError,
@@ -13,6 +14,7 @@ import {
   type ServingPrompt,
   type ServingRequest,
   type ServingStats,
+  type UnloadOptions,
 } from "../api.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "./answers.ts";
@@ -201,7 +203,7 @@ export class Engine implements ServingEngine {
 
   async #acquire(request: ServedRequest, adapter: string): Promise<void> {
     try {
-      const lease = await this.#adapters!.acquire(adapter, { tenant: request.tenant });
+      const lease = await this.#adapters!.acquire(adapter, request);
       if (!this.#requests.has(request)) {
         lease.release();
         return;
@@ -287,18 +289,14 @@ export class Engine implements ServingEngine {
     return this.#adapters ? this.#adapters.list() : [];
   }
 
-  async loadAdapter(
-    name: string,
-    path: string,
-    options: { replace?: boolean; pin?: boolean } = {},
-  ): Promise<ServedAdapter> {
+  async loadAdapter(name: string, path: string, options: LoadOptions = {}): Promise<ServedAdapter> {
     this.#checkOpen();
     return this.#source().load(name, path, options);
   }
 
-  async unloadAdapter(name: string): Promise<void> {
+  async unloadAdapter(name: string, options: UnloadOptions = {}): Promise<void> {
     this.#checkOpen();
-    await this.#source().unload(name);
+    await this.#source().unload(name, options);
   }
 
   #source(): AdapterSource {
@@ -318,7 +316,12 @@ export class Engine implements ServingEngine {
       pages: { total, used: total - available, cached },
       adapters: this.#adapters?.stats() ?? noAdapters,
       requests: [...this.#requests].map((request) => ({
-        ...{ id: request.id, adapter: request.adapter, state: stateOf(request, running.has(request)) },
+        ...{
+          id: request.id,
+          tenant: request.tenant,
+          adapter: request.adapter,
+          state: stateOf(request, running.has(request)),
+        },
         ...{ promptTokens: request.promptLength, newTokens: request.newTokens },
       })),
     };

@@ -28,6 +28,7 @@ export interface RequestContext {
 export class ServedRequest implements Sequence {
   readonly id: string;
   readonly tenant: string;
+  readonly operator: boolean;
   readonly adapter: string | null;
   readonly arrival: number;
   readonly tokens: number[];
@@ -73,6 +74,7 @@ export class ServedRequest implements Sequence {
     this.events = new EventQueue(onRoom);
     this.id = request.id;
     this.tenant = request.tenant;
+    this.operator = request.operator ?? false;
     this.adapter = request.adapter;
     this.arrival = arrival;
     this.tokens = [...prompt];

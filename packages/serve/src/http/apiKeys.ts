@@ -1,6 +1,6 @@
+import type { Caller } from "../access/caller.ts";
 import type { Spender } from "../budgets/budgets.ts";
 import { budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
-import { nameKey } from "../jobs/jobKeys.ts";
 
 /** A key of the API. `id` is the tenant; requests of one tenant alone share cached prefixes. */
 export interface ApiKey {
@@ -9,29 +9,24 @@ export interface ApiKey {
   readonly sha256: string;
   /** The adapters that it may use, by name; `*` stands for any characters. Default: all. */
   readonly adapters?: readonly string[];
-  /** Default: true. */
+  /** May use the base model. Default: true. */
   readonly base?: boolean;
-  /** May load and unload adapters, and read `/metrics`. Default: false. */
+  /** May load and unload the adapters that it may use. Default: false. */
   readonly admin?: boolean;
+  /**
+   * May use, load and unload the adapters of every tenant, and read `/metrics` and the whole of
+   * `/stats`. Default: false.
+   */
+  readonly operator?: boolean;
   /** The most that it may use. Default: the server's budgets for every key. */
   readonly budgets?: Partial<KeyBudgets>;
 }
 
-/** Who makes a request, and what they may use. */
-export interface Caller extends Spender {
-  readonly admin: boolean;
-  readonly base: boolean;
-  mayUse(adapter: string): boolean;
-}
-
-/** The caller of a server without keys. */
-export const anyone: Caller = {
-  ...{ tenant: "", admin: true, base: true, mayUse: () => true },
-  ...{ budgets: budgetsOf(undefined, undefined), shared: false },
-};
+/** Who makes a request over HTTP, with the rights and the budgets of the key. */
+export interface HttpCaller extends Caller, Spender {}
 
 /** Finds the caller by an Authorization header: null where no key fits it. */
-export type FindCaller = (authorization: string | undefined) => Promise<Caller | null>;
+export type FindCaller = (authorization: string | undefined) => Promise<HttpCaller | null>;
 
 /**
  * Returns a function that finds the caller of a request. Every key is compared to its end, whether
@@ -44,10 +39,11 @@ export function callerFinder(keys: readonly ApiKey[], serverBudgets: Partial<Key
     return { hash: readHash(key), caller: callerOf(key, spender) };
   });
   checkUnique(keys);
+  for (const key of keys) checkRole(key);
   return async (authorization) => {
     const presented = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? "";
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(presented)));
-    let found: Caller | null = null;
+    let found: HttpCaller | null = null;
     for (const { hash: expected, caller } of known) if (sameBytes(hash, expected)) found = caller;
     return presented === "" ? null : found;
   };
@@ -79,24 +75,17 @@ function checkUnique(keys: readonly ApiKey[]): void {
   }
 }
 
-function callerOf(
-  { id, adapters = ["*"], base = true, admin = false }: ApiKey,
-  spender: Pick<Caller, "budgets" | "shared">,
-): Caller {
-  const patterns = adapters.map(globPattern);
-  // Whoever could see a model of this form that is another tenant's is refused by the store.
-  patterns.push(globPattern(`ft:*:${nameKey(id)}:*`));
-  return {
-    ...spender,
-    tenant: id,
-    admin,
-    base,
-    mayUse: (adapter) => patterns.some((pattern) => pattern.test(adapter)),
-  };
+function checkRole({ id, adapters, base, operator }: ApiKey): void {
+  if (!operator || (adapters === undefined && base !== false)) return;
+  const field = adapters === undefined ? "base: false" : "adapters";
+  throw new Error(
+    `key ${id}: operator: true uses every adapter and the base model, and the key has ${field}; leave ${field} out, or write admin: true in place of operator`,
+  );
 }
 
-/** Returns the expression of names that a glob matches. */
-function globPattern(glob: string): RegExp {
-  const parts = glob.split(/\*+/).map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`, "s");
+function callerOf(
+  { id, adapters = ["*"], base = true, admin = false, operator = false }: ApiKey,
+  spender: Pick<Spender, "budgets" | "shared">,
+): HttpCaller {
+  return { ...spender, tenant: id, operator, admin: admin || operator, base, adapters };
 }

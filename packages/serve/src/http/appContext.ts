@@ -1,8 +1,9 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { type Caller, mayUse } from "../access/caller.ts";
 import type { ServingEngine, ServingModel } from "../api.ts";
 import { Budgets, type BudgetUse } from "../budgets/budgets.ts";
-import type { Caller, FindCaller } from "./apiKeys.ts";
+import type { FindCaller, HttpCaller } from "./apiKeys.ts";
 import { modelNotFound } from "./httpError.ts";
 import type { ServingLimits } from "./limits.ts";
 import type { ServingLogger, ServingMetrics } from "./observers.ts";
@@ -27,7 +28,7 @@ export interface RequestLog {
 
 /** The types of Hono's context in this app. */
 export interface AppEnv {
-  Variables: { caller: Caller; log: RequestLog; budgeted?: boolean };
+  Variables: { caller: HttpCaller; log: RequestLog; budgeted?: boolean };
 }
 
 /** The app, while its routes are added. */
@@ -84,7 +85,7 @@ export class AppContext {
    */
   async adapterOf(name: string, caller: Caller): Promise<{ model: ServingModel; adapter: string | null }> {
     const model = await this.engine.model();
-    if (name === model.name ? caller.base : caller.mayUse(name)) {
+    if (name === model.name ? caller.base : mayUse(caller, { name })) {
       return { model, adapter: name === model.name ? null : name };
     }
     throw modelNotFound(name);

@@ -13,7 +13,7 @@ const completion = { model: "test-base", prompt: "one two", max_tokens: 3 };
 function start(budgets: ApiKey["budgets"] = {}, delay = 30) {
   const keys = [
     { id: "red", sha256: sha256("red"), budgets },
-    { id: "blue", sha256: sha256("blue"), admin: true },
+    { id: "blue", sha256: sha256("blue"), operator: true },
   ];
   const engine = new ScriptedEngine({ delay });
   return createApp({ engine, keys, metrics: promMetrics() });

@@ -82,6 +82,7 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
       prompt,
       adapter,
       tenant: c.get("caller").tenant,
+      operator: c.get("caller").operator,
       maxNewTokens: body.max_completion_tokens ?? body.max_tokens,
       sampling: samplingOf(body, choice),
       stop: stopsOf(body),

@@ -70,6 +70,7 @@ async function complete(c: AppRequest, context: AppContext, body: CompletionBody
         prompt,
         adapter,
         tenant: c.get("caller").tenant,
+        operator: c.get("caller").operator,
         maxNewTokens: body.max_tokens ?? usualTokens,
         sampling: samplingOf(body, choice),
         stop: stopsOf(body),

@@ -1,11 +1,12 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { checkOptions } from "@lowrank/core";
+import { anyone } from "../access/caller.ts";
 import type { ServingEngine } from "../api.ts";
 import { budgetKeys, budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 import { allowedHosts } from "../origins/allowedHosts.ts";
 import { crossSiteProblem } from "../origins/crossSiteProblem.ts";
 import { pageResponse } from "../page/page.ts";
-import { type ApiKey, anyone, callerFinder } from "./apiKeys.ts";
+import { type ApiKey, callerFinder } from "./apiKeys.ts";
 import { AppContext, type AppEnv, type AppRequest, type RequestLog, type ServingApp } from "./appContext.ts";
 import { addChat } from "./chat.ts";
 import { addCompletions } from "./completions.ts";
@@ -71,7 +72,7 @@ export function createApp(options: AppOptions): ServingApp {
   });
   checkOptions<Partial<KeyBudgets>>("createApp: budgets", options.budgets ?? {}, budgetKeys);
   checkBudgets("createApp", options.budgets ?? {});
-  const everyone = { ...anyone, budgets: budgetsOf(undefined, options.budgets) };
+  const everyone = { ...anyone, budgets: budgetsOf(undefined, options.budgets), shared: false };
   const context = new AppContext({
     engine: options.engine,
     limits: { ...defaultLimits, ...options.limits },

@@ -54,6 +54,7 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
       truncatePromptTokens: body.truncate_prompt_tokens,
       adapter,
       tenant: c.get("caller").tenant,
+      operator: c.get("caller").operator,
     });
     c.get("log").promptTokens = tokens;
     used = tokens;

@@ -1,3 +1,6 @@
+import { visibleAdapters } from "../access/adapters.ts";
+import { isModelOf } from "../access/names.ts";
+import { ServingError } from "../api.ts";
 import { addRoute } from "./addRoute.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { HttpError, modelNotFound } from "./httpError.ts";
@@ -11,14 +14,18 @@ export function addFineTunedModels(app: ServingApp, context: AppContext): void {
     summary: "Deletes a fine-tuned model of the key.",
     answer: async (c) => {
       const id = c.req.param("id") as string;
-      const { tenant, mayUse } = c.get("caller");
-      const model = (await context.engine.adapters()).find(({ name }) => name === id);
-      if (!model || !mayUse(id) || model.tenants?.includes(tenant) === false) throw modelNotFound(id);
-      if (!id.startsWith("ft:") || model.tenants?.length !== 1) {
+      const caller = c.get("caller");
+      const model = visibleAdapters(await context.engine.adapters(), caller).find(({ name }) => name === id);
+      if (!model) throw modelNotFound(id);
+      if (!isModelOf(caller.tenant, id)) {
         const message = `The model \`${id}\` was not made by a job of this key, which alone could be deleted.`;
         throw new HttpError(403, message, { type: "permission_error", code: "forbidden" });
       }
-      await context.engine.unloadAdapter(id);
+      try {
+        await context.engine.unloadAdapter(id, { by: caller });
+      } catch (error) {
+        throw error instanceof ServingError && error.code === "not_found" ? modelNotFound(id) : error;
+      }
       return c.json({ id, object: "model", deleted: true });
     },
   });

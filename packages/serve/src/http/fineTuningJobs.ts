@@ -6,7 +6,7 @@ import { nameKey, newId, now as nowSeconds } from "../jobs/jobKeys.ts";
 import { jobPrefix } from "../jobs/jobStore.ts";
 import { checkpointSteps } from "../jobs/publish.ts";
 import { addRoute } from "./addRoute.ts";
-import type { Caller } from "./apiKeys.ts";
+import type { HttpCaller } from "./apiKeys.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody } from "./checkBody.ts";
 import type { FineTuning } from "./fineTuning.ts";
@@ -43,7 +43,7 @@ export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuni
     clearTimeout(timer);
   };
   /** Takes a slot for a job. Throws 429 if the key has as many jobs as it may. */
-  const takeSlot = async ({ tenant, budgets }: Caller, id: string, reopens = false): Promise<Slot> => {
+  const takeSlot = async ({ tenant, budgets }: HttpCaller, id: string, reopens = false): Promise<Slot> => {
     const slot = await (await jobSlots(jobs, tenant)).take(budgets.jobs, id, { reopens });
     if (slot) return slot;
     throw new BudgetError(`This key has ${budgets.jobs} fine-tunes that wait or run, as many as it may.`, {
@@ -181,7 +181,7 @@ export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuni
   });
 }
 
-async function checkFiles({ files }: FineTuning, { tenant }: Caller, body: JobBody): Promise<void> {
+async function checkFiles({ files }: FineTuning, { tenant }: HttpCaller, body: JobBody): Promise<void> {
   for (const param of ["training_file", "validation_file"] as const) {
     const id = body[param];
     if (id === undefined) continue;
@@ -208,7 +208,7 @@ function checkOptions({ checkOptions: check }: FineTuning, { method, options }: 
   }
 }
 
-function orderOf(body: JobBody, model: string, { tenant }: Caller): FineTuneJob {
+function orderOf(body: JobBody, model: string, { tenant }: HttpCaller): FineTuneJob {
   const id = newId(jobPrefix);
   const { suffix = null, seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 1 } = body;
   return {

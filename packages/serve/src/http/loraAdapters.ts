@@ -1,8 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import { adapterNotFound, alreadyLoaded as taken } from "../adapters/storeErrors.ts";
+import { type Caller, mayUse } from "../access/caller.ts";
+import { isReserved } from "../access/names.ts";
+import { adapterNotFound, outOfScope, reservedName, alreadyLoaded as taken } from "../adapters/storeErrors.ts";
 import { ServingError } from "../api.ts";
 import { addRoute } from "./addRoute.ts";
-import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { checkBody, ignored, refused } from "./checkBody.ts";
 import { HttpError, toHttpError } from "./httpError.ts";
@@ -33,12 +34,13 @@ export function addLoraAdapters(app: ServingApp, context: AppContext): void {
       checkAdmin(c.get("caller"));
       const { lora_name: name, lora_path: path, load_inplace: replace, pin } = checkBody(loadBody, raw, ofLoad);
       if (!name || !path) throw badInput("Both 'lora_name' and 'lora_path' must be provided.");
-      checkName(c.get("caller"), name);
+      if (isReserved(name)) throw badInput(reservedName(name).message);
+      if (!mayUse(c.get("caller"), { name })) throw toHttpError(outOfScope(name));
       // A request that names the base model would never reach it.
       if (name === (await engine.model()).name) throw alreadyLoaded(name);
       c.get("log").adapter = name;
       try {
-        await engine.loadAdapter(name, path, { replace, pin });
+        await engine.loadAdapter(name, path, { replace, pin, by: c.get("caller") });
       } catch (error) {
         throw loadFailure(error, name);
       }
@@ -55,9 +57,9 @@ export function addLoraAdapters(app: ServingApp, context: AppContext): void {
       const { lora_name: name } = checkBody(unloadBody, raw, ofUnload);
       if (!name) throw badInput("'lora_name' needs to be provided to unload a LoRA adapter.");
       c.get("log").adapter = name;
-      if (!c.get("caller").mayUse(name)) throw notFound(name);
+      if (!mayUse(c.get("caller"), { name })) throw notFound(name);
       try {
-        await engine.unloadAdapter(name);
+        await engine.unloadAdapter(name, { by: c.get("caller") });
       } catch (error) {
         throw error instanceof ServingError && error.code === "not_found" ? notFound(name) : error;
       }
@@ -68,20 +70,16 @@ export function addLoraAdapters(app: ServingApp, context: AppContext): void {
 
 function checkAdmin({ admin }: Caller): void {
   if (admin) return;
-  const message = "This key may not load or unload adapters; its entry in the server's keys needs admin: true.";
+  const message =
+    "This key may not load or unload adapters; its entry in the server's keys needs admin: true or operator: true.";
   throw new HttpError(403, message, { type: "permission_error", code: "forbidden" });
-}
-
-function checkName(caller: Caller, name: string): void {
-  if (caller.mayUse(name)) return;
-  const message = `This key may not load an adapter by the name '${name}'; its adapters in the server's keys say which.`;
-  throw new HttpError(403, message, { type: "permission_error", code: "forbidden", param: "lora_name" });
 }
 
 function loadFailure(error: unknown, name: string): unknown {
   if (!(error instanceof ServingError)) return error;
   if (error.code === "already_loaded") return alreadyLoaded(name);
   const { status, message } = toHttpError(error);
+  if (error.code === "forbidden") return error;
   if (error.code === "not_found") return vllmError(404, "NotFoundError", message);
   return status < 500 && status !== 429 ? vllmError(400, "BadRequestError", message) : error;
 }

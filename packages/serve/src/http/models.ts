@@ -1,6 +1,8 @@
+import { visibleAdapters } from "../access/adapters.ts";
+import { type Caller, mayUse } from "../access/caller.ts";
+import { isInternal } from "../adapters/adapterPlace.ts";
 import type { ServedAdapter, ServingModel } from "../api.ts";
 import { addRoute } from "./addRoute.ts";
-import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { modelNotFound } from "./httpError.ts";
 
@@ -10,7 +12,7 @@ interface ListedModel {
   object: "model";
   created: number;
   owned_by: string;
-  /** The folder or key of an adapter; the base's own name. */
+  /** The folder or key of an adapter if the caller may load that, else its name. */
   root: string;
   /** The base model of an adapter. */
   parent: string | null;
@@ -42,12 +44,14 @@ export function addModels(app: ServingApp, context: AppContext): void {
 async function listModels({ engine }: AppContext, caller: Caller): Promise<ListedModel[]> {
   const model = await engine.model();
   // An adapter with the base model's name is never reached.
-  const adapters = (await engine.adapters()).filter(({ name, tenants }) => {
-    return name !== model.name && caller.mayUse(name) && (tenants?.includes(caller.tenant) ?? true);
-  });
+  const adapters = visibleAdapters(await engine.adapters(), caller).filter(({ name }) => name !== model.name);
   return [
     ...(caller.base ? [listed(model, { name: model.name, source: model.name }, null)] : []),
-    ...adapters.map((adapter) => listed(model, adapter, model.name)),
+    ...adapters.map(({ name, source }) => {
+      // Another tenant's folder, or one of a job, is nothing that the caller could name.
+      const isOwn = mayUse(caller, { name: source }) && !isInternal(source);
+      return listed(model, { name, source: isOwn ? source : name }, model.name);
+    }),
   ];
 }
 

@@ -118,7 +118,8 @@ describe("vLLM's routes for adapters", () => {
     expect(loaded.headers.get("content-type")).toMatch(/^text\/plain/);
     expect(await loaded.text()).toBe("Success: LoRA adapter 'x' added successfully.");
     await post(app, load, { lora_name: "x", lora_path: "adapters/y", load_inplace: true, pin: true });
-    expect(engine.loads.at(-1)).toEqual(["x", "adapters/y", { replace: true, pin: true }]);
+    const by = expect.objectContaining({ tenant: "", operator: true });
+    expect(engine.loads.at(-1)).toEqual(["x", "adapters/y", { replace: true, pin: true, by }]);
     const removed = await post(app, unload, { lora_name: "x", lora_int_id: 3 });
     expect([removed.status, await removed.text()]).toEqual([200, "Success: LoRA adapter 'x' removed successfully."]);
   });
@@ -206,11 +207,12 @@ describe("the server's state", () => {
     expect(await (await app.request("/metrics")).text()).toContain("lowrank_generated_tokens_total 5\n");
   });
 
-  test("/stats tells the state as it changes, without what a key may not know", async () => {
+  test("/stats shows an operator all requests, and each other key its own", async () => {
     const engine = new ScriptedEngine({ adapters: ["poet"], delay: 60_000 });
     const keys = [
       { id: "a", sha256: sha256("a-key"), adapters: ["x-*"] },
-      { id: "b", sha256: sha256("b-key") },
+      { id: "b", sha256: sha256("b-key"), admin: true },
+      { id: "c", sha256: sha256("c-key"), operator: true },
     ];
     const app = createApp({ engine, keys });
     const leave = new AbortController();
@@ -225,9 +227,11 @@ describe("the server's state", () => {
       await reader.cancel();
       return JSON.parse(new TextDecoder().decode(value).replace(/^data: /, ""));
     };
-    const [hidden, seen] = [await watched("a-key"), await watched("b-key")];
+    const [hidden, seen, whole] = [await watched("a-key"), await watched("b-key"), await watched("c-key")];
+    expect(Object.keys(seen)).toEqual(["waiting", "running", "paused", "requests"]);
     expect(seen).toMatchObject({ running: 1, requests: [{ adapter: "poet", state: "decode" }] });
-    expect(hidden).toMatchObject({ running: 1, requests: [{ id: "", adapter: "" }] });
+    expect(hidden).toEqual({ waiting: 0, running: 0, paused: 0, requests: [] });
+    expect(whole).toMatchObject({ running: 1, passes: 7, requests: [{ tenant: "b", adapter: "poet" }] });
     leave.abort();
     await expect.poll(() => engine.running.size).toBe(0);
   });

@@ -1,6 +1,6 @@
-import type { ServingStats } from "../api.ts";
+import type { Caller } from "../access/caller.ts";
+import { visibleStats } from "../access/stats.ts";
 import { addRoute } from "./addRoute.ts";
-import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { engineState } from "./engineState.ts";
 import { HttpError } from "./httpError.ts";
@@ -39,12 +39,12 @@ export function addServerState(app: ServingApp, context: AppContext): void {
   addRoute(app, context, {
     method: "get",
     path: "/metrics",
-    summary: "Counts and times, for Prometheus. With keys, it takes one that may administrate.",
+    summary: "Counts and times, for Prometheus. With keys, it takes one of an operator.",
     quiet: true,
     whileDraining: true,
     answer: async (c) => {
-      if (!c.get("caller").admin) {
-        const message = "This key may not read /metrics; its entry in the server's keys needs admin: true.";
+      if (!c.get("caller").operator) {
+        const message = "This key may not read /metrics; its entry in the server's keys needs operator: true.";
         throw new HttpError(403, message, { type: "permission_error", code: "forbidden" });
       }
       const text = await metrics.render(await engine.stats(), await context.budgetUses());
@@ -54,7 +54,7 @@ export function addServerState(app: ServingApp, context: AppContext): void {
   addRoute(app, context, {
     method: "get",
     path: "/stats",
-    summary: "The state of the engine, as server-sent events.",
+    summary: "The state of the engine, as server-sent events: whole for an operator, else the key's own requests.",
     whileDraining: true,
     answer: (c) => {
       const gone = new AbortController();
@@ -84,7 +84,7 @@ async function* watch(
 ): AsyncGenerator<string, void, undefined> {
   try {
     while (!signal.aborted) {
-      yield sseEvent(visible(await context.engine.stats(), caller));
+      yield sseEvent(visibleStats(await context.engine.stats(), caller));
       await new Promise<void>((resolve) => {
         const go = () => {
           clearTimeout(timer);
@@ -99,13 +99,4 @@ async function* watch(
   } finally {
     onEnd();
   }
-}
-
-/** Returns the state without names of requests and adapters that are not the caller's to know. */
-function visible(stats: ServingStats, caller: Caller): ServingStats {
-  const requests = stats.requests.map((request) => {
-    const known = caller.admin || (request.adapter === null ? caller.base : caller.mayUse(request.adapter));
-    return known ? request : { ...request, id: "", adapter: "" };
-  });
-  return { ...stats, requests };
 }

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
+import { visibleAdapters } from "../access/adapters.ts";
+import type { Caller } from "../access/caller.ts";
 import { addRoute } from "./addRoute.ts";
-import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { chatPromptOf, templateFields } from "./fields/chatFields.ts";
@@ -31,9 +32,8 @@ export function addTokenize(app: ServingApp, context: AppContext): void {
     if (model === undefined) return;
     const { adapter } = await context.adapterOf(model, caller);
     if (adapter === null) return;
-    const adapters = await context.engine.adapters();
-    const found = adapters.find(({ name }) => name === adapter);
-    if (!found || found.tenants?.includes(caller.tenant) === false) throw modelNotFound(model);
+    const adapters = visibleAdapters(await context.engine.adapters(), caller);
+    if (!adapters.some(({ name }) => name === adapter)) throw modelNotFound(model);
   };
   addRoute(app, context, {
     method: "post",

@@ -47,7 +47,7 @@ export async function publish(place: AdapterPlace, store: JobStore, job: FineTun
   const entries = await Promise.all(
     adapters.map(async ({ name, path }) => ({
       name,
-      entry: { path, ...(await readEntry(place, path)), tenants: [job.owner] },
+      entry: { path, ...(await readEntry(place, path)), owner: job.owner, tenants: [job.owner] },
     })),
   );
   const watch = new ManifestWatch({

@@ -29,7 +29,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
 
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath, args: chromiumFlags });
-    const keys = [{ id: "me", sha256: createHash("sha256").update("my-key").digest("hex") }];
+    const keys = [{ id: "me", sha256: createHash("sha256").update("my-key").digest("hex"), operator: true }];
     const engine = new ScriptedEngine({ adapters: [attack, "judge"], words: ["<b>", attack, " end"], delay: 400 });
     server = await listening({ engine, keys });
     page = await browser.newPage();

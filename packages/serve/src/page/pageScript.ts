@@ -129,11 +129,13 @@ function show(stats) {
   const now = performance.now();
   const rate = before ? (stats.newTokens - before.newTokens) / ((now - before.now) / 1000) : 0;
   before = { newTokens: stats.newTokens, now };
-  at("numbers").textContent = stats.running + " running, " + stats.waiting + " waiting · " + stats.batchRows + " rows · " +
-    Math.max(0, rate).toFixed(1) + " tokens/s · pages " + stats.pages.used + " of " + stats.pages.total + " · adapters " +
-    stats.adapters.resident + " of " + stats.adapters.registered + " in memory";
+  // Keys other than operators get their own requests alone.
+  const whole = stats.pages ? " · " + stats.batchRows + " rows · " + Math.max(0, rate).toFixed(1) + " tokens/s · pages " +
+    stats.pages.used + " of " + stats.pages.total + " · adapters " + stats.adapters.resident + " of " +
+    stats.adapters.registered + " in memory" : "";
+  at("numbers").textContent = stats.running + " running, " + stats.waiting + " waiting" + whole;
   at("batch").replaceChildren(...stats.requests.slice(0, 200).map(({ adapter, state, newTokens }) => {
-    const name = adapter === null ? "(base)" : adapter || "(another)";
+    const name = adapter === null ? "(base)" : adapter;
     const row = make("span", "row " + state, name + " " + newTokens);
     row.style.background = colour(name);
     return row;

@@ -1,5 +1,6 @@
 import {
   type EmbedOptions,
+  type LoadOptions,
   type ServedAdapter,
   type ServingEngine,
   ServingError,
@@ -114,11 +115,7 @@ export class ScriptedEngine implements ServingEngine {
     return [...this.#adapters.values()];
   }
 
-  async loadAdapter(
-    name: string,
-    path: string,
-    options: { replace?: boolean; pin?: boolean } = {},
-  ): Promise<ServedAdapter> {
+  async loadAdapter(name: string, path: string, options: LoadOptions = {}): Promise<ServedAdapter> {
     this.loads.push([name, path, options]);
     if (path === "nowhere") throw new ServingError("not_found", `No adapter found for ${path}`);
     if (path === "bad") throw new ServingError("adapter_refused", "lora_A.weight has NaN");
@@ -135,7 +132,14 @@ export class ScriptedEngine implements ServingEngine {
   async stats(): Promise<ServingStats> {
     const requests = [...this.running].map((id) => {
       const request = this.requests.find((found) => found.id === id) as ServingRequest;
-      return { id, adapter: request.adapter, state: "decode" as const, promptTokens: 3, newTokens: 1 };
+      return {
+        id,
+        tenant: request.tenant,
+        adapter: request.adapter,
+        state: "decode" as const,
+        promptTokens: 3,
+        newTokens: 1,
+      };
     });
     return {
       waiting: 0,

@@ -1,5 +1,6 @@
 import {
   type EmbedOptions,
+  type LoadOptions,
   type ServedAdapter,
   type ServingEngine,
   ServingError,
@@ -8,6 +9,7 @@ import {
   type ServingPrompt,
   type ServingRequest,
   type ServingStats,
+  type UnloadOptions,
 } from "../api.ts";
 import { outbox } from "./outbox.ts";
 import { type EngineCall, eventWindow, type FromWorker, fromWire, type ToWorker } from "./wire.ts";
@@ -115,12 +117,12 @@ class RemoteServingEngine implements ServingEngine {
     return this.#call("adapters");
   }
 
-  loadAdapter(name: string, path: string, options?: { replace?: boolean; pin?: boolean }): Promise<ServedAdapter> {
+  loadAdapter(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter> {
     return this.#call("loadAdapter", name, path, options);
   }
 
-  unloadAdapter(name: string): Promise<void> {
-    return this.#call("unloadAdapter", name);
+  unloadAdapter(name: string, options?: UnloadOptions): Promise<void> {
+    return this.#call("unloadAdapter", name, options);
   }
 
   stats(): Promise<ServingStats> {

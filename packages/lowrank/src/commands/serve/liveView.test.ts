@@ -4,6 +4,7 @@ import { viewLines } from "./liveView.ts";
 const stats = {
   waiting: 2,
   running: 10,
+  paused: 0,
   batchRows: 40,
   decodeRows: 9,
   passes: 5,
@@ -15,7 +16,7 @@ const stats = {
   adapters: { registered: 100, resident: 5, bytes: 31_200_000, hits: 99, loads: 1, evictions: 3, failures: 0 },
   requests: Array.from({ length: 10 }, (_, i) => {
     const adapter = i === 0 ? null : `poet\x1b[2J${i}`;
-    return { id: `${i}`, adapter, state: "decode" as const, promptTokens: 12, newTokens: i };
+    return { id: `${i}`, tenant: "", adapter, state: "decode" as const, promptTokens: 12, newTokens: i };
   }),
 };
 

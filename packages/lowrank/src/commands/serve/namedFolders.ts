@@ -18,8 +18,8 @@ export async function namedFolders(adapters: Readonly<Record<string, string>>): 
     label: "the adapters of the command line",
     pathOf(path) {
       if (folders.has(path)) return path;
-      const names = [...folders.keys()].join(", ");
-      const message = `No adapter found for ${path}; there are ${names}. With --store DIR, paths below DIR are found.`;
+      // The names would show a key the adapters of others.
+      const message = `No adapter found in ${path}; it must be a name that --adapter gives, or start with --store DIR`;
       throw new ServingError("not_found", message, "lora_path");
     },
     list: async () => [...folders.keys()],

@@ -55,6 +55,7 @@ const keySchema = z.strictObject({
   adapters: z.array(z.string()).optional(),
   base: z.boolean().optional(),
   admin: z.boolean().optional(),
+  operator: z.boolean().optional(),
   budgets: budgetsSchema.optional(),
 });
 const keysSchema = z.array(keySchema).min(1);

@@ -1,0 +1,18 @@
+import type { ServedAdapter } from "../api.ts";
+import { type Caller, mayUse } from "./caller.ts";
+import { nameFor } from "./names.ts";
+
+/**
+ * Returns the adapters that a caller may use, by the names that the caller gives them. A tenant's
+ * own adapter hides one of the same name that all see.
+ */
+export function visibleAdapters(adapters: readonly ServedAdapter[], caller: Caller): readonly ServedAdapter[] {
+  const visible = new Map<string, ServedAdapter>();
+  for (const adapter of adapters) {
+    const name = caller.operator ? adapter.name : nameFor(caller.tenant, adapter.name);
+    const isOwn = name !== adapter.name;
+    if (!mayUse(caller, { ...adapter, name }) || (visible.has(name) && !isOwn)) continue;
+    visible.set(name, { ...adapter, name });
+  }
+  return [...visible.values()];
+}

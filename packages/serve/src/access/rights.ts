@@ -1,0 +1,82 @@
+import { isInternal } from "../adapters/adapterPlace.ts";
+
+/** A folder's version in a manifest, in the parts that decide who may use it. */
+export interface Grant {
+  readonly path: string;
+  readonly version: string;
+  readonly owner?: string;
+  readonly tenants?: readonly string[];
+}
+
+/** A manifest, in the parts that decide who may use what. */
+interface Grants {
+  readonly adapters: Readonly<Record<string, Grant | null>>;
+  /** The rights to versions that no name means any more. */
+  readonly unnamed?: readonly Grant[];
+}
+
+/** A folder of a store, a version, or both. */
+interface Stored {
+  readonly path?: string;
+  readonly version?: string;
+}
+
+/** The rights to a stored version. */
+export interface Rights {
+  /** The tenant that it belongs to. */
+  readonly owner?: string;
+  /** The tenants that may use it by some name. Default: all. */
+  readonly tenants?: readonly string[];
+  /** The tenants that may use it by every name that names tenants. Default: all. */
+  readonly common?: readonly string[];
+}
+
+/**
+ * Returns the rights to a folder's version. They come from all names of the manifest that mean the
+ * same folder, or a copy with the same content: a new name, and a copy of the files, give nobody
+ * access. A version that one name gives to all is everyone's.
+ */
+export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
+  const { byPath, byVersion } = indexOf(manifest);
+  const grants = new Set([...(byPath.get(path ?? "") ?? []), ...(byVersion.get(version ?? "") ?? [])]);
+  const restricted = [...grants].filter(({ tenants }) => tenants !== undefined);
+  const isOpen = [...grants].some((grant) => grant.tenants === undefined && !isInternal(grant.path));
+  if (isOpen || (restricted.length === 0 && !isInternal(path ?? ""))) return {};
+  const lists = restricted.map(({ tenants }) => tenants!);
+  const tenants = [...new Set(lists.flat())];
+  const owners = new Set(restricted.map(({ owner }) => owner));
+  const [owner] = owners;
+  return {
+    ...(owners.size === 1 && owner !== undefined && { owner }),
+    tenants,
+    common: tenants.filter((tenant) => lists.every((list) => list.includes(tenant))),
+  };
+}
+
+interface Index {
+  readonly byPath: ReadonlyMap<string, readonly Grant[]>;
+  readonly byVersion: ReadonlyMap<string, readonly Grant[]>;
+}
+
+const indices = new WeakMap<object, Index>();
+
+/** Returns the grants of a manifest by path and by version. Manifests never change. */
+function indexOf(manifest: Grants): Index {
+  let index = indices.get(manifest);
+  if (!index) {
+    const named = Object.values(manifest.adapters).filter((grant) => grant !== null);
+    const grants = [...named, ...(manifest.unnamed ?? [])];
+    index = {
+      byPath: Map.groupBy(grants, ({ path }) => path),
+      byVersion: Map.groupBy(grants, ({ version }) => version),
+    };
+    indices.set(manifest, index);
+  }
+  return index;
+}
+
+/** Returns the tenants that may use the adapter of a manifest's name; undefined: all. */
+export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
+  // A name of a job's folder that names no tenants gives nobody more than they have by other names.
+  return grant.tenants ?? (isInternal(grant.path) ? rightsTo(manifest, grant).tenants : undefined);
+}

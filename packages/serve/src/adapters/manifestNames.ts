@@ -1,0 +1,107 @@
+import { type Caller, mayUse } from "../access/caller.ts";
+import { privateName, privatePrefix } from "../access/names.ts";
+import { rightsTo, tenantsOf } from "../access/rights.ts";
+import type { AdapterUser } from "./adapterSource.ts";
+import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
+import { adapterNotFound, alreadyLoaded } from "./storeErrors.ts";
+
+/** A version that was read and found good, and the name that it gets. */
+interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pinned"> {
+  readonly name: string;
+  readonly replace: boolean;
+  /** Who loads it; undefined: an operator. */
+  readonly by: Caller | undefined;
+}
+
+/**
+ * Returns what a user means by a name: the user's own adapter, or else the one of all. Undefined if
+ * the manifest does not name it, null for a folder that is not served.
+ */
+export function meantBy(manifest: Manifest, name: string, { tenant }: AdapterUser): ManifestEntry | null | undefined {
+  return entryOf(manifest, privateName(tenant, name)) ?? entryOf(manifest, name);
+}
+
+/** Returns true if a user may use what these tenants may use; undefined: all. */
+export function isAmong(tenants: readonly string[] | undefined, { tenant, operator }: AdapterUser): boolean {
+  return operator || tenants === undefined || tenants.includes(tenant);
+}
+
+/** Returns true for a name that a user may use as the manifest has it. */
+export function mayName(name: string, { operator }: AdapterUser): boolean {
+  return operator === true || !name.startsWith(privatePrefix);
+}
+
+/** Throws `already_loaded` for a name that means an adapter which the caller may use. */
+export function checkFree(manifest: Manifest, name: string, replace: boolean, by: Caller | undefined): void {
+  if (!replace && visibleTo(by, manifest, name)) throw alreadyLoaded(name);
+}
+
+/** Returns what a name means to a caller; undefined if that is nothing, or nothing to see. */
+function visibleTo(by: Caller | undefined, manifest: Manifest, name: string): ManifestEntry | undefined {
+  const mine = by && !by.operator ? entryOf(manifest, privateName(by.tenant, name)) : undefined;
+  const shared = entryOf(manifest, name) ?? undefined;
+  if (mine) return mine;
+  return shared && (!by || mayUse(by, { ...shared, name, tenants: tenantsOf(manifest, shared) })) ? shared : undefined;
+}
+
+/** Returns the manifest with a loaded version. Throws `already_loaded` for a name that is taken. */
+export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
+  const { name, by, path, version, method, pinned } = loaded;
+  const { owner, tenants } = rightsTo(manifest, loaded);
+  const base: ManifestEntry = { path, version, method, ...(pinned && { pinned }) };
+  if (!by || by.operator) {
+    const before = entryOf(manifest, name);
+    const allowed = common(before?.tenants, rightsTo(manifest, loaded).common);
+    const entry = { ...base, ...(owner !== undefined && { owner }), ...(allowed && { tenants: allowed }) };
+    checkUnchanged(loaded, before ?? undefined, entry);
+    return withRightsKept(manifest, name, entry);
+  }
+  const own = privateName(by.tenant, name);
+  const before = visibleTo(by, manifest, name);
+  const isFree = !entryOf(manifest, own) && (before !== undefined || !entryOf(manifest, name));
+  // A name that others see too is only for what all of them may use.
+  const isForAll = tenants === undefined || before?.tenants?.every((tenant) => tenants.includes(tenant));
+  const isShared = isFree && isForAll;
+  const allowed = isShared ? before?.tenants : [by.tenant];
+  const entry = { ...base, owner: owner ?? by.tenant, ...(allowed && { tenants: allowed }) };
+  checkUnchanged(loaded, before, entry);
+  return withRightsKept(manifest, isShared ? name : own, entry);
+}
+
+/**
+ * Returns the manifest without a name. Throws `not_found` if the name means nothing to the caller.
+ * `isFolder` is true for the path of a folder that the caller may use.
+ */
+export function withoutName(manifest: Manifest, name: string, isFolder: boolean, by: Caller | undefined): Manifest {
+  const own = by && !by.operator ? privateName(by.tenant, name) : name;
+  if (own !== name && entryOf(manifest, own)) return withRightsKept(manifest, own, undefined);
+  const entry = entryOf(manifest, name);
+  const isThere = entry === undefined ? isFolder : visibleTo(by, manifest, name) !== undefined;
+  if (!isThere) throw adapterNotFound(name);
+  return withRightsKept(manifest, name, isFolder ? null : undefined);
+}
+
+/** Returns the manifest with another entry, and with rights of the former that would be lost. */
+function withRightsKept(manifest: Manifest, name: string, entry: ManifestEntry | null | undefined): Manifest {
+  const before = entryOf(manifest, name);
+  const next = withEntry(manifest, name, entry);
+  if (!before || rightsTo(manifest, before).tenants === undefined) return next;
+  if (rightsTo(next, before).tenants !== undefined && !opens(next, before)) return next;
+  const { path, version, owner, tenants = [] } = before;
+  const kept = { path, version, ...(owner !== undefined && { owner }), tenants };
+  return { ...next, unnamed: [...(next.unnamed ?? []), kept] };
+}
+
+/** Returns true if the folder of a former entry, or a copy of its version, is open to all. */
+function opens(manifest: Manifest, { path, version }: ManifestEntry): boolean {
+  return [{ path }, { version }].some((stored) => rightsTo(manifest, stored).tenants === undefined);
+}
+
+/** Throws for a name that is taken, unless an answer that was lost on its way wrote the entry. */
+function checkUnchanged({ name, replace }: Loaded, before: ManifestEntry | undefined, entry: ManifestEntry): void {
+  if (before && !replace && JSON.stringify(before) !== JSON.stringify(entry)) throw alreadyLoaded(name);
+}
+
+function common(one: readonly string[] | undefined, other: readonly string[] | undefined) {
+  return one && other ? one.filter((tenant) => other.includes(tenant)) : (one ?? other);
+}
