@@ -14,6 +14,7 @@ import { generationChecks } from "./src/generationChecks.ts";
 import { Python } from "./src/python.ts";
 import { randomChecks } from "./src/randomChecks.ts";
 import { Report } from "./src/report.ts";
+import { tokenizerChecks } from "./src/tokenizers.ts";
 
 const choice = readCommandLine(process.argv.slice(2));
 const report = new Report(choice.words);
@@ -31,7 +32,10 @@ if (interpreter === undefined) {
         .join(", "),
     );
     if (choice.fixed) await fixedChecks(python, folder, report);
-    if (choice.method === undefined) await generationChecks(choice, { python, folder, report });
+    if (choice.method === undefined) {
+      await tokenizerChecks(choice, { python, folder, report });
+      await generationChecks(choice, { python, folder, report });
+    }
     const coverage = await randomChecks(choice, { python, folder, report });
     for (const line of coverage.lines()) console.log(line);
   } finally {

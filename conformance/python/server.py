@@ -26,6 +26,7 @@ def serve(answers):
     from quantize_weights import quantize_blocks, quantize_weight
     from quantized import apply_quantized, quantize_model
     from several_adapters import several_adapters
+    from tokenizer_cases import tokenizer_cases, tokenizer_classes
     from train_adapter import train_adapter
     from training_step import TrainingStep
 
@@ -40,7 +41,7 @@ def serve(answers):
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
         *(several_adapters, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
-        has_ggml,
+        *(has_ggml, tokenizer_cases, tokenizer_classes),
     )
     commands = {f.__name__: f for f in functions}
     answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})

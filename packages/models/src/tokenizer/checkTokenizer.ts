@@ -1,5 +1,8 @@
 import { expressionCost } from "@lowrank/core";
 import { JsonFields } from "../config/jsonFields.ts";
+import { modelType } from "./pipeline/models.ts";
+import { splitBehaviors } from "./pipeline/splits.ts";
+import type { ModelJson } from "./pipeline/tokenModel.ts";
 import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerParts.ts";
 
 /** Ids from here on are none: no vocabulary is that large, and tables go up to the highest id. */
@@ -33,7 +36,7 @@ function listIn(fields: JsonFields, key: string): unknown[] {
 export function checkTokenizer(json: unknown, where: string): void {
   const fields = new JsonFields(json, where);
   checkAddedTokens(fields);
-  checkModel(new JsonFields(fields.raw("model"), `${where}: model`));
+  checkModel(fields.raw("model"), new JsonFields(fields.raw("model"), `${where}: model`));
   for (const [section, known] of Object.entries(tokenizerParts)) {
     if (fields.raw(section) === undefined && !fields.isNull(section)) {
       throw new Error(`${where}: ${section} is missing; where there is none, it is null`);
@@ -63,7 +66,7 @@ const models: Readonly<Record<string, (model: JsonFields) => void>> = {
   WordPiece: (model) => {
     checkVocabulary(model);
     checkText(model, "unk_token");
-    checkText(model, "continuing_subword_prefix");
+    checkText(model, "continuing_subword_prefix", true);
     model.integer("max_input_chars_per_word", 100);
   },
   Unigram: checkPieces,
@@ -73,18 +76,13 @@ const models: Readonly<Record<string, (model: JsonFields) => void>> = {
   },
 };
 
-function checkModel(model: JsonFields): void {
+function checkModel(json: unknown, model: JsonFields): void {
   const type = model.raw("type");
   // Older files leave the type out.
   if (type === undefined) {
     if (typeof model.raw("vocab") !== "object") throw model.bad("type", Object.keys(models).join(", "));
   }
-  models[type === undefined ? typeOf(model) : model.oneOf("type", Object.keys(models))](model);
-}
-
-function typeOf(model: JsonFields): string {
-  if (Array.isArray(model.raw("vocab"))) return "Unigram";
-  return model.raw("merges") === undefined ? "WordPiece" : "BPE";
+  models[type === undefined ? modelType(json as ModelJson) : model.oneOf("type", Object.keys(models))](model);
 }
 
 function checkVocabulary(model: JsonFields): void {
@@ -125,6 +123,12 @@ function checkPieces(model: JsonFields): void {
 const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) => void>> = {
   text: (fields, key) => checkText(fields, key),
   "text?": (fields, key) => checkText(fields, key, true),
+  "behavior?": (fields, key) => {
+    if (fields.raw(key) !== undefined) fields.oneOf(key, splitBehaviors);
+  },
+  "scheme?": (fields, key) => {
+    if (fields.raw(key) !== undefined) fields.oneOf(key, ["always", "first", "never"]);
+  },
   "boolean?": (fields, key) => void fields.boolean(key, false),
   "count?": (fields, key) => void fields.integer(key, 0, 0),
   length: (fields, key) => void fields.integer(key),
@@ -196,7 +200,5 @@ export function checkTokenizerConfig(json: unknown, where: string): void {
   const more = fields.raw("additional_special_tokens") ?? [];
   // Transformers 5 writes some as an object, by name.
   if (typeof more !== "object") throw fields.bad("additional_special_tokens", "a list of tokens");
-  for (const key of ["remove_space", "clean_up_tokenization_spaces", "do_lowercase_and_remove_accent"]) {
-    fields.boolean(key, false);
-  }
+  fields.boolean("clean_up_tokenization_spaces", false);
 }

@@ -2,12 +2,10 @@ import { checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate } from "./chatTemplate.ts";
 import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
-import { type EncodeIds, encoderOf } from "./encodeIds.ts";
 import type { TextSpan } from "./generationSpans.ts";
-import { type LibraryTokenizer, library } from "./library.ts";
-import { matchRust } from "./matchRust.ts";
-import { rawBytes } from "./rawBytes.ts";
 import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
+import { TextPipeline } from "./textPipeline.ts";
+import type { TokenizerJson } from "./tokenizerJson.ts";
 
 /** The parts of a tokenizer: the JSON values of its files. */
 export interface TokenizerParts {
@@ -27,20 +25,15 @@ export class Tokenizer {
   /** Number of ids, added tokens included. */
   readonly vocabSize: number;
   readonly chatTemplate: string | null;
-  readonly #tokenizer: LibraryTokenizer;
-  readonly #encode: EncodeIds;
+  readonly #pipeline: TextPipeline;
   readonly #specialTokens: Partial<Record<SpecialTokenName, string>>;
 
   constructor({ tokenizerJson, tokenizerConfig = {}, chatTemplate = null, label = "the tokenizer" }: TokenizerParts) {
     this.label = label;
     this.chatTemplate = chatTemplate;
     this.#specialTokens = readSpecialTokens(tokenizerConfig, `tokenizer_config.json of ${label}`);
-    // transformers 5 no longer tidies spaces unless told to; the JavaScript library still does.
-    const config = { clean_up_tokenization_spaces: false, ...tokenizerConfig, ...this.#specialTokens };
-    this.#tokenizer = make(tokenizerJson, config, label);
-    matchRust(this.#tokenizer);
-    this.#encode = encoderOf(this.#tokenizer, label);
-    this.vocabSize = this.#tokenizer.get_vocab().size;
+    this.#pipeline = make(tokenizerJson, tokenizerConfig, label);
+    this.vocabSize = this.#pipeline.size;
     this.bosTokenId = this.#specialId("bos_token");
     this.eosTokenId = this.#specialId("eos_token");
     this.padTokenId = this.#specialId("pad_token");
@@ -86,7 +79,7 @@ export class Tokenizer {
         `encode: it takes one text, and ${typeof text} was given; of several, texts.map((t) => tokenizer.encode(t))`,
       );
     }
-    return this.#encode(text, options.addSpecialTokens ?? true);
+    return this.#pipeline.encode(text, options.addSpecialTokens ?? true);
   }
 
   /** The text of ids; bytes that are no UTF-8 become U+FFFD. */
@@ -97,11 +90,11 @@ export class Tokenizer {
     }
     const list = Array.from(ids);
     if (list.length === 0) return "";
-    const bad = list.find((id) => this.#tokenizer.id_to_token(id) === undefined);
+    const bad = list.find((id) => !this.#pipeline.has(id));
     if (bad !== undefined) {
       throw new Error(`${this.label}: ${bad} is not a token id; there are ids from 0 to ${this.vocabSize - 1}`);
     }
-    return this.#tokenizer.decode(list, { skip_special_tokens: options.skipSpecialTokens ?? false });
+    return this.#pipeline.decode(list, options.skipSpecialTokens ?? false);
   }
 
   /**
@@ -110,14 +103,13 @@ export class Tokenizer {
    */
   tokenBytes(id: number): Uint8Array {
     const alone = this.decode([id]);
-    const token = this.#tokenizer.id_to_token(id)!;
     // Decoders may leave out the space before the first word, but not the second.
-    return rawBytes(this.#tokenizer, token, () => this.decode([id, id]).slice(alone.length));
+    return this.#pipeline.rawBytes(id) ?? new TextEncoder().encode(this.decode([id, id]).slice(alone.length));
   }
 
   /** The id of a token by its text in the vocabulary, or null. */
   tokenId(token: string): number | null {
-    return this.#tokenizer.token_to_id(token) ?? null;
+    return this.#pipeline.idOf(token) ?? null;
   }
 
   /**
@@ -155,10 +147,10 @@ export class Tokenizer {
   }
 }
 
-/** Makes the library's tokenizer. Throws, naming the file, where it cannot. */
-function make(tokenizerJson: object, config: object, label: string): LibraryTokenizer {
+/** Makes what the files describe. Throws, naming the file, if that is not possible. */
+function make(tokenizerJson: object, config: object, label: string): TextPipeline {
   try {
-    return new library.Tokenizer(tokenizerJson, config);
+    return new TextPipeline(tokenizerJson as TokenizerJson, config, label);
   } catch (error) {
     const why = error instanceof TypeError ? "a field is missing or of the wrong type" : (error as Error).message;
     throw new Error(`tokenizer.json of ${label} cannot be used: ${why}`, { cause: error });

@@ -2,6 +2,8 @@
 export type ValueKind =
   | "text"
   | "text?"
+  | "behavior?"
+  | "scheme?"
   | "boolean?"
   | "count?"
   | "length"
@@ -19,7 +21,7 @@ const normalizer: KnownParts = {
   BertNormalizer: {
     ...{ clean_text: "boolean?", handle_chinese_chars: "boolean?", strip_accents: "boolean?", lowercase: "boolean?" },
   },
-  Precompiled: {},
+  Precompiled: { precompiled_charsmap: "text?" },
   Sequence: { normalizers: "parts" },
   Replace: patternAndContent,
   NFC: {},
@@ -30,6 +32,8 @@ const normalizer: KnownParts = {
   StripAccents: {},
   Lowercase: {},
   Prepend: { prepend: "text" },
+  Nmt: {},
+  ByteLevel: {},
 };
 
 const preTokenizer: KnownParts = {
@@ -37,10 +41,11 @@ const preTokenizer: KnownParts = {
   Sequence: { pretokenizers: "parts" },
   Whitespace: {},
   WhitespaceSplit: {},
-  Metaspace: { replacement: "text?", str_rep: "text?", prepend_scheme: "text?" },
+  Metaspace: { replacement: "text?", str_rep: "text?", prepend_scheme: "scheme?", split: "boolean?" },
   ByteLevel: { add_prefix_space: "boolean?", trim_offsets: "boolean?", use_regex: "boolean?" },
-  Split: { pattern: "pattern", behavior: "text?", invert: "boolean?" },
-  Punctuation: {},
+  Split: { pattern: "pattern", behavior: "behavior?", invert: "boolean?" },
+  Punctuation: { behavior: "behavior?" },
+  CharDelimiterSplit: { delimiter: "text" },
   Digits: { individual_digits: "boolean?" },
   Replace: patternAndContent,
   FixedLength: { length: "length" },
@@ -57,7 +62,7 @@ const postProcessor: KnownParts = {
 const decoder: KnownParts = {
   ByteLevel: {},
   WordPiece: { prefix: "text?", cleanup: "boolean?" },
-  Metaspace: { replacement: "text?" },
+  Metaspace: { replacement: "text?", prepend_scheme: "scheme?" },
   BPEDecoder: { suffix: "text?" },
   CTC: { pad_token: "text?", word_delimiter_token: "text?", cleanup: "boolean?" },
   Sequence: { decoders: "parts" },

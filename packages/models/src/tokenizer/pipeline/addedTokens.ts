@@ -1,0 +1,114 @@
+import { space, wordCharacter } from "./codePoints.ts";
+
+/** A token of `added_tokens` in `tokenizer.json`. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  /** Matches only between characters that belong to no word. */
+  readonly single_word?: boolean;
+  /** Takes the white space before it. */
+  readonly lstrip?: boolean;
+  /** Takes the white space after it. */
+  readonly rstrip?: boolean;
+  /** Is matched in the normalized text. Default true unless the token is special. */
+  readonly normalized?: boolean;
+  readonly special?: boolean;
+}
+
+/** A part of a text: an added token, or the text between two. */
+export type Section =
+  | { readonly id: number }
+  | {
+      readonly id?: undefined;
+      readonly text: string;
+      /** True if the part begins where the text begins. */
+      readonly atStart: boolean;
+    };
+
+/** A node of a tree of tokens, by UTF-16 code unit. */
+interface Node {
+  readonly next: Map<number, Node>;
+  token?: AddedToken;
+}
+
+const endsWithWord = new RegExp(`[${wordCharacter}]$`, "u");
+const startsWithWord = new RegExp(`^[${wordCharacter}]`, "u");
+const isSpace = new RegExp(`^${space}$`, "u");
+
+/** Splits texts at added tokens, by the rules of the Rust library. */
+export class AddedTokenSplitter {
+  readonly #root: Node = { next: new Map() };
+
+  /** Takes the tokens by the texts that match them; each text must be different. */
+  constructor(tokens: Iterable<readonly [pattern: string, token: AddedToken]>) {
+    for (const [pattern, token] of tokens) {
+      if (pattern === "") continue;
+      let node = this.#root;
+      for (let i = 0; i < pattern.length; i++) {
+        const unit = pattern.charCodeAt(i);
+        const next: Node = node.next.get(unit) ?? { next: new Map() };
+        node.next.set(unit, next);
+        node = next;
+      }
+      node.token = token;
+    }
+  }
+
+  /**
+   * Returns the sections of a text. White space that a token takes on its right can hold the next
+   * token: that one is a section too, unless it takes white space on its left.
+   */
+  split(text: string): Section[] {
+    const sections: Section[] = [];
+    let from = 0;
+    const push = (end: number) => {
+      if (from < end) sections.push({ text: text.slice(from, end), atStart: from === 0 });
+    };
+    for (const { token, ...match } of this.#matches(text)) {
+      if (token.single_word && isInWord(text, match.start, match.end)) continue;
+      const start = token.lstrip ? Math.max(spaceStart(text, match.start), from) : match.start;
+      const end = token.rstrip ? spaceEnd(text, match.end) : match.end;
+      if (start >= end) continue;
+      push(start);
+      sections.push({ id: token.id });
+      from = end;
+    }
+    push(text.length);
+    return sections;
+  }
+
+  /** Yields the leftmost matches that do not overlap, and of those at one place the longest. */
+  *#matches(text: string): Generator<{ token: AddedToken; start: number; end: number }> {
+    if (this.#root.next.size === 0) return;
+    for (let start = 0; start < text.length; ) {
+      let token: AddedToken | undefined;
+      let end = start;
+      let node = this.#root.next.get(text.charCodeAt(start));
+      for (let at = start + 1; node; at++) {
+        if (node.token) [token, end] = [node.token, at];
+        node = at < text.length ? node.next.get(text.charCodeAt(at)) : undefined;
+      }
+      if (token) {
+        yield { token, start, end };
+        start = end;
+      } else {
+        start++;
+      }
+    }
+  }
+}
+
+const isInWord = (text: string, start: number, end: number): boolean =>
+  endsWithWord.test(text.slice(Math.max(0, start - 2), start)) || startsWithWord.test(text.slice(end, end + 2));
+
+function spaceStart(text: string, start: number): number {
+  let at = start;
+  while (at > 0 && isSpace.test(text[at - 1])) at--;
+  return at;
+}
+
+function spaceEnd(text: string, end: number): number {
+  let at = end;
+  while (at < text.length && isSpace.test(text[at])) at++;
+  return at;
+}

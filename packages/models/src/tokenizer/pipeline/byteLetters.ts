@@ -1,0 +1,39 @@
+/** The letter of each byte in byte-level vocabularies: printable bytes are themselves. */
+const byteLetters: readonly string[] = (() => {
+  const isPrintable = (byte: number) =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
+  let others = 0;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : 256 + others++));
+})();
+
+/** The byte of each letter of byte-level vocabularies. */
+const bytesOfLetters: ReadonlyMap<string, number> = new Map(byteLetters.map((letter, byte) => [letter, byte] as const));
+
+const encoder = new TextEncoder();
+
+/** Writes the UTF-8 bytes of a text as letters of byte-level vocabularies. */
+export function bytesToLetters(text: string): string {
+  let letters = "";
+  for (const byte of encoder.encode(text)) letters += byteLetters[byte];
+  return letters;
+}
+
+/** Returns the bytes that a byte-level token writes; undefined if it has any other letter. */
+export function lettersToBytes(token: string): number[] | undefined {
+  const bytes = Array.from(token, (letter) => bytesOfLetters.get(letter));
+  return bytes.includes(undefined) ? undefined : (bytes as number[]);
+}
+
+/** Returns the byte of a token such as `<0x0A>`. */
+export function byteOfToken(token: string): number | undefined {
+  const found = /^<0x([0-9A-Fa-f]{2})>$/.exec(token);
+  return found ? Number.parseInt(found[1], 16) : undefined;
+}
+
+/** Returns the byte tokens of a text, `<0x0A>` for a line feed; undefined if one has no id. */
+export function byteTokenIds(text: string, ids: ReadonlyMap<string, number>): number[] | undefined {
+  const found = Array.from(encoder.encode(text), (byte) =>
+    ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+  );
+  return found.includes(undefined) ? undefined : (found as number[]);
+}

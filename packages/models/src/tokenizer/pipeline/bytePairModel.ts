@@ -1,0 +1,130 @@
+import { byteTokenIds } from "./byteLetters.ts";
+import { MergeQueue } from "./mergeQueue.ts";
+import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
+
+/** Words of fewer characters are not cut. */
+const longWord = 1000;
+/** The key of a pair of ids: ids are below 2^24. */
+const idLimit = 2 ** 24;
+
+/** Makes a byte-pair model: merges neighbours in the order of its list until none is left. */
+export function bytePairModel(json: ModelJson): TokenModel {
+  const { unk_token: unknownToken, byte_fallback, fuse_unk, ignore_merges } = json;
+  const prefix = json.continuing_subword_prefix ?? "";
+  const suffix = json.end_of_word_suffix ?? "";
+  const ids = new Map(Object.entries(json.vocab as Record<string, number>));
+  const { ranks, merged, joined } = readMerges(json, ids, prefix);
+  const unknown = unknownToken == null ? undefined : ids.get(unknownToken);
+
+  /** Returns the ids of a word's characters before any merge. */
+  function letters(word: string): number[] {
+    const symbols: number[] = [];
+    let held: number | undefined;
+    const release = () => {
+      if (held !== undefined) symbols.push(held);
+      held = undefined;
+    };
+    let at = 0;
+    for (const character of word) {
+      const isFirst = at === 0;
+      at += character.length;
+      const letter = (isFirst ? "" : prefix) + character + (at === word.length ? suffix : "");
+      const id = ids.get(letter);
+      if (id !== undefined) {
+        release();
+        symbols.push(id);
+        continue;
+      }
+      const bytes = byte_fallback ? byteTokenIds(letter, ids) : undefined;
+      if (bytes) {
+        symbols.push(...bytes);
+      } else if (unknownToken != null) {
+        if (unknown === undefined) throw new UnknownTextError(character);
+        if (!fuse_unk) release();
+        held = unknown;
+      }
+    }
+    release();
+    return symbols;
+  }
+
+  function merge(symbols: number[]): number[] {
+    const size = symbols.length;
+    if (size < 2) return symbols;
+    const next = Int32Array.from(symbols, (_, i) => (i + 1 < size ? i + 1 : -1));
+    const previous = Int32Array.from(symbols, (_, i) => i - 1);
+    const queue = new MergeQueue();
+    const enqueue = (left: number) => {
+      const rank = ranks.get(symbols[left] * idLimit + symbols[next[left]]);
+      if (rank !== undefined) queue.push(rank, left);
+    };
+    for (let i = 0; i + 1 < size; i++) enqueue(i);
+    for (let top = queue.pop(); top; top = queue.pop()) {
+      const { position: left, rank } = top;
+      const right = symbols[left] < 0 ? -1 : next[left];
+      if (right < 0) continue;
+      const now = ranks.get(symbols[left] * idLimit + symbols[right]);
+      if (now === undefined || merged[now] !== merged[rank]) continue;
+      symbols[left] = merged[now];
+      symbols[right] = -1;
+      next[left] = next[right];
+      if (next[left] >= 0) previous[next[left]] = left;
+      if (previous[left] >= 0) enqueue(previous[left]);
+      if (next[left] >= 0) enqueue(left);
+    }
+    return symbols.filter((id) => id >= 0);
+  }
+
+  // Between two characters of the vocabulary that no merge joins, a word can be cut.
+  const canCut = prefix === "" && suffix === "";
+  function* cut(word: string): Generator<string> {
+    let start = 0;
+    let before = "";
+    let at = 0;
+    for (const character of word) {
+      if (at > 0 && ids.has(before) && ids.has(character) && !joined.has(before + character)) {
+        yield word.slice(start, at);
+        start = at;
+      }
+      before = character;
+      at += character.length;
+    }
+    yield word.slice(start);
+  }
+
+  return {
+    ids,
+    encode: (word) => {
+      const id = ignore_merges ? ids.get(word) : undefined;
+      return id === undefined ? merge(letters(word)) : [id];
+    },
+    cut: (word) => (!canCut || word.length < longWord || (ignore_merges && ids.has(word)) ? [word] : cut(word)),
+  };
+}
+
+/** The merges of a model. Ranks are by the key of a pair, and `merged` holds ids by rank. */
+interface Merges {
+  readonly ranks: ReadonlyMap<number, number>;
+  readonly merged: readonly number[];
+  /** The last character before and the first one after each place at which tokens are merged. */
+  readonly joined: ReadonlySet<string>;
+}
+
+function readMerges({ merges = [] }: ModelJson, ids: ReadonlyMap<string, number>, prefix: string): Merges {
+  const ranks = new Map<number, number>();
+  const merged: number[] = [];
+  const joined = new Set<string>();
+  for (const [rank, pair] of merges.entries()) {
+    const [left, right] = typeof pair === "string" ? pair.split(" ") : pair;
+    const whole = left + (right.startsWith(prefix) ? right.slice(prefix.length) : right);
+    const [a, b, id] = [left, right, whole].map((token) => {
+      const found = ids.get(token);
+      if (found !== undefined) return found;
+      throw new Error(`merges[${rank}] is ${JSON.stringify(pair)}, and the vocabulary lacks ${JSON.stringify(token)}`);
+    });
+    ranks.set(a * idLimit + b, rank);
+    merged.push(id);
+    joined.add(Array.from(left.slice(-2)).at(-1)! + String.fromCodePoint(right.codePointAt(0)!));
+  }
+  return { ranks, merged, joined };
+}

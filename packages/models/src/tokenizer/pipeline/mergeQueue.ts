@@ -1,0 +1,47 @@
+/** A merge that waits: its place in the list of merges, and that of its left symbol in the word. */
+export interface WaitingMerge {
+  readonly rank: number;
+  readonly position: number;
+}
+
+/** Words are shorter than this, so that a rank and a position fit one number. */
+const mostPositions = 2 ** 28;
+
+/** Merges in the order in which they are to be done: by rank, then from left to right. */
+export class MergeQueue {
+  /** A binary heap of rank * mostPositions + position. */
+  readonly #heap: number[] = [];
+
+  push(rank: number, position: number): void {
+    const key = rank * mostPositions + position;
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(key);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (heap[parent] <= key) break;
+      heap[at] = heap[parent];
+      at = parent;
+    }
+    heap[at] = key;
+  }
+
+  pop(): WaitingMerge | undefined {
+    const heap = this.#heap;
+    if (heap.length === 0) return undefined;
+    const top = heap[0];
+    const last = heap.pop()!;
+    if (heap.length > 0) {
+      let at = 0;
+      for (let child = 1; child < heap.length; child = 2 * at + 1) {
+        if (child + 1 < heap.length && heap[child + 1] < heap[child]) child++;
+        if (heap[child] >= last) break;
+        heap[at] = heap[child];
+        at = child;
+      }
+      heap[at] = last;
+    }
+    const rank = Math.floor(top / mostPositions);
+    return { rank, position: top - rank * mostPositions };
+  }
+}

@@ -1,0 +1,144 @@
+import { bytesToLetters } from "./byteLetters.ts";
+import {
+  combiningMarks,
+  controls,
+  ideographs,
+  nonspacingMarks,
+  normalizationForm,
+  otherCharacters,
+  space,
+} from "./codePoints.ts";
+import { type PatternJson, patternOf } from "./pattern.ts";
+import { precompiled } from "./precompiled.ts";
+
+/** Changes a text before it is split into words. */
+export interface Normalizer {
+  normalize(text: string): string;
+  /** Returns true if the beginning of a text is removed, as leading white space is. */
+  removesStart(text: string): boolean;
+}
+
+/** A normalizer in `tokenizer.json`, with the fields of all types. */
+export interface NormalizerJson {
+  readonly type: string;
+  readonly normalizers?: readonly NormalizerJson[];
+  readonly clean_text?: boolean;
+  readonly handle_chinese_chars?: boolean;
+  readonly strip_accents?: boolean | null;
+  readonly lowercase?: boolean;
+  readonly strip_left?: boolean;
+  readonly strip_right?: boolean;
+  readonly prepend?: string;
+  readonly pattern?: PatternJson;
+  readonly content?: string;
+  readonly precompiled_charsmap?: string | null;
+}
+
+const spaces = new RegExp(space, "gu");
+const spacesBefore = new RegExp(`^${space}+`, "u");
+const spacesAfter = new RegExp(`(?<!${space})${space}+$`, "u");
+const nmtSpaces = /[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g;
+
+/** Lowercases each character for itself: a sigma at the end of a word has no form of its own. */
+const lowercase = (text: string): string => text.replaceAll("Σ", "σ").toLowerCase();
+
+const form = (name: string) => (): Normalizer => keepsStart((text) => normalizationForm(text, name));
+const makers: Readonly<Record<string, (json: NormalizerJson) => Normalizer>> = {
+  BertNormalizer: bert,
+  Precompiled: ({ precompiled_charsmap }) => keepsStart(precompiled(precompiled_charsmap)),
+  Sequence: ({ normalizers = [] }) => sequence(normalizers.map(normalizerOf)),
+  Replace: ({ pattern = {}, content = "" }) => replace(pattern, content),
+  NFC: form("NFC"),
+  NFD: form("NFD"),
+  NFKC: form("NFKC"),
+  NFKD: form("NFKD"),
+  Strip: ({ strip_left, strip_right }) =>
+    sequence([...(strip_left ? [removing(spacesBefore)] : []), ...(strip_right ? [removing(spacesAfter)] : [])]),
+  StripAccents: () => removing(combiningMarks),
+  Lowercase: () => keepsStart(lowercase),
+  Prepend: ({ prepend = "" }) => keepsStart((text) => (text === "" ? "" : prepend + text)),
+  Nmt: () => sequence([removing(controls), keepsStart((text) => text.replaceAll(nmtSpaces, " "))]),
+  ByteLevel: () => keepsStart(bytesToLetters),
+};
+
+/** Makes the normalizer of a `tokenizer.json`; null changes nothing. */
+export function normalizerOf(json: NormalizerJson | null): Normalizer {
+  if (json === null) return sequence([]);
+  const make = makers[json.type];
+  if (!make) throw new Error(`normalizer ${JSON.stringify(json.type)} is unknown`);
+  return make(json);
+}
+
+const keepsStart = (normalize: (text: string) => string): Normalizer => ({ normalize, removesStart: () => false });
+
+function removing(pattern: RegExp): Normalizer {
+  return {
+    normalize: (text) => text.replace(pattern, ""),
+    removesStart: (text) => text.search(pattern) === 0,
+  };
+}
+
+function sequence(parts: readonly Normalizer[]): Normalizer {
+  return {
+    normalize: (text) => parts.reduce((before, part) => part.normalize(before), text),
+    removesStart: (text) => {
+      let before = text;
+      return parts.some((part) => {
+        const removes = part.removesStart(before);
+        before = part.normalize(before);
+        return removes;
+      });
+    },
+  };
+}
+
+function bert({ clean_text, handle_chinese_chars, strip_accents, lowercase: lower }: NormalizerJson): Normalizer {
+  const parts: Normalizer[] = [];
+  if (clean_text)
+    parts.push(
+      removing(otherCharacters),
+      keepsStart((text) => text.replaceAll(spaces, " ")),
+    );
+  if (handle_chinese_chars) parts.push(keepsStart((text) => text.replaceAll(ideographs, " $& ")));
+  if (strip_accents ?? lower)
+    parts.push(
+      keepsStart((text) => normalizationForm(text, "NFD")),
+      removing(nonspacingMarks),
+    );
+  if (lower) parts.push(keepsStart(lowercase));
+  return sequence(parts);
+}
+
+/** Characters of which one is replaced at a time. */
+const piece = 65_536;
+
+/**
+ * Replaces a pattern. One character, as a space by U+2581, is replaced in pieces of a text: V8
+ * returns a replaced text as a tree of its parts, which takes 130 MB for a text of 10 MB.
+ */
+function replace(pattern: PatternJson, content: string): Normalizer {
+  const expression = patternOf(pattern);
+  const character = pattern.String;
+  const inPieces = character !== undefined && /^[^\uD800-\uDFFF]$/.test(character);
+  return {
+    normalize: (text) => {
+      if (!inPieces || text.length <= piece) return text.replaceAll(expression, () => content);
+      const pieces: string[] = [];
+      for (let at = 0; at < text.length; at += piece) {
+        pieces.push(
+          text
+            .slice(at, at + piece)
+            .split(character)
+            .join(content),
+        );
+      }
+      return pieces.join("");
+    },
+    // What replaces several characters takes the place of the last one.
+    removesStart: (text) => {
+      const found = text.match(new RegExp(expression, "u"));
+      if (found?.index !== 0 || found[0] === "") return false;
+      return content === "" || [...found[0]].length > 1;
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import * as huggingFace from "@huggingface/tokenizers";
+
+/** A pattern in `tokenizer.json`: a text, or an expression in Oniguruma's syntax. */
+export interface PatternJson {
+  readonly String?: string;
+  readonly Regex?: string;
+}
+
+// The library's own declarations import each other without file endings, which TypeScript does not
+// follow under `nodenext`: they would all be `any`.
+const { SplitPreTokenizer } = huggingFace as unknown as {
+  SplitPreTokenizer: new (config: { pattern: PatternJson; invert: true }) => { readonly pattern: RegExp };
+};
+
+/** Returns the JavaScript expression of a pattern, with the flags `g` and `u`. */
+export function patternOf(pattern: PatternJson): RegExp {
+  if (pattern.Regex === undefined)
+    return new RegExp((pattern.String ?? "").replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "gu");
+  return new SplitPreTokenizer({ pattern, invert: true }).pattern;
+}
+
+/**
+ * Yields the matches in a text. Like Oniguruma, skips an empty match at the end of the match
+ * before it.
+ */
+export function* matchesIn(text: string, pattern: RegExp): Generator<{ start: number; end: number }> {
+  let last = -1;
+  for (const match of text.matchAll(pattern)) {
+    const start = match.index;
+    const end = start + match[0].length;
+    if (start === end && start === last) continue;
+    last = end;
+    yield { start, end };
+  }
+}

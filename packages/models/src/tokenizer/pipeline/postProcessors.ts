@@ -1,0 +1,46 @@
+/** The ids around a text, in order, and the place of the text itself. */
+export type Frame = readonly (number | "text")[];
+
+type Piece = { readonly SpecialToken: { readonly id: string } } | { readonly Sequence: { readonly id: string } };
+
+/** A post-processor in `tokenizer.json`, with the fields of all types. */
+export interface PostProcessorJson {
+  readonly type: string;
+  readonly processors?: readonly PostProcessorJson[];
+  readonly single?: readonly Piece[];
+  readonly special_tokens?: Readonly<Record<string, { readonly ids: readonly number[] }>>;
+  readonly sep?: readonly [string, number];
+  readonly cls?: readonly [string, number];
+}
+
+/**
+ * Returns what a post-processor puts around one text. A template holds the ids of its special
+ * tokens; those that it lacks are looked up by `idOf`.
+ */
+export function frameOf(json: PostProcessorJson | null, idOf: (token: string) => number | undefined): Frame {
+  switch (json?.type) {
+    case undefined:
+    case "ByteLevel":
+      return ["text"];
+    case "BertProcessing":
+    case "RobertaProcessing":
+      return [json?.cls?.[1] ?? 0, "text", json?.sep?.[1] ?? 0];
+    case "Sequence":
+      return (json?.processors ?? []).reduce<Frame>(
+        (frame, inner) => frameOf(inner, idOf).flatMap((item) => (item === "text" ? frame : item)),
+        ["text"],
+      );
+    case "TemplateProcessing":
+      return (json?.single ?? []).flatMap<number | "text">((piece) => {
+        if ("Sequence" in piece) return "text";
+        const { id: token } = piece.SpecialToken;
+        const ids = json?.special_tokens?.[token]?.ids ?? [idOf(token)];
+        if (ids.every((id) => id !== undefined)) return ids as readonly number[];
+        throw new Error(
+          `post_processor names ${JSON.stringify(token)}, and neither its special_tokens nor the vocabulary has it`,
+        );
+      });
+    default:
+      throw new Error(`post_processor ${JSON.stringify(json?.type)} is unknown`);
+  }
+}

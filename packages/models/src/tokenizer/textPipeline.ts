@@ -1,0 +1,97 @@
+import { type EncodeIds, encoderOf } from "./encodeIds.ts";
+import { byteOfToken, lettersToBytes } from "./pipeline/byteLetters.ts";
+import { cleanUpSpaces, type Decoder, type DecoderJson, decoderOf } from "./pipeline/decoders.ts";
+import { modelType } from "./pipeline/models.ts";
+import { UnknownTextError } from "./pipeline/tokenModel.ts";
+import { encodingParts, matchedText, type TokenizerJson } from "./tokenizerJson.ts";
+
+/** The fields of a `tokenizer_config.json` that change texts. */
+export interface TokenizerConfigJson {
+  readonly clean_up_tokenization_spaces?: boolean;
+  /** More special tokens: a list, or an object by name. */
+  readonly additional_special_tokens?: object | null;
+}
+
+/**
+ * The tokenizer that a `tokenizer.json` describes. Its ids and texts are those of Python's
+ * `tokenizers`.
+ */
+export class TextPipeline {
+  /** Ids by token, with added tokens. */
+  readonly #ids: ReadonlyMap<string, number>;
+  /** Tokens by id as the decoder takes them: normalized tokens are in their normalized form. */
+  readonly #decoded = new Map<number, string>();
+  readonly #special: ReadonlySet<string>;
+  readonly #encode: EncodeIds;
+  readonly #decoder: Decoder;
+  readonly #writesLetters: boolean;
+  readonly #writesBytes: boolean;
+  readonly #cleansUp: boolean;
+  readonly #label: string;
+  /** The field that names the unknown token. */
+  readonly #unknownKey: string;
+
+  constructor(json: TokenizerJson, config: TokenizerConfigJson, label: string) {
+    this.#label = label;
+    const parts = encodingParts(json);
+    const added = json.added_tokens ?? [];
+    this.#encode = encoderOf(parts);
+    this.#ids = new Map([...parts.model.ids, ...added.map(({ content, id }) => [content, id] as const)]);
+    for (const [token, id] of parts.model.ids) this.#decoded.set(id, token);
+    for (const token of added) this.#decoded.set(token.id, matchedText(token, parts.normalizer));
+    this.#special = new Set([
+      ...added.flatMap(({ special, content }) => (special ? [content] : [])),
+      ...Object.values(config.additional_special_tokens ?? {}).map((token) => token?.content ?? token),
+    ]);
+    this.#decoder = decoderOf(json.decoder);
+    const decoders = decoderTypes(json.decoder);
+    this.#writesLetters = decoders.includes("ByteLevel");
+    this.#writesBytes = decoders.includes("ByteFallback");
+    this.#cleansUp = config.clean_up_tokenization_spaces === true;
+    this.#unknownKey = modelType(json.model) === "Unigram" ? "unk_id" : "unk_token";
+  }
+
+  /** The number of tokens, with added tokens. */
+  get size(): number {
+    return this.#ids.size;
+  }
+
+  /** The id of a token by its text. */
+  idOf(token: string): number | undefined {
+    return this.#ids.get(token);
+  }
+
+  has(id: number): boolean {
+    return this.#decoded.has(id);
+  }
+
+  encode(text: string, addSpecialTokens: boolean): number[] {
+    try {
+      return this.#encode(text, addSpecialTokens);
+    } catch (error) {
+      if (!(error instanceof UnknownTextError)) throw error;
+      throw new Error(
+        `tokenizer.json of ${this.#label}: ${error.message}; set ${this.#unknownKey} to one of its vocabulary`,
+      );
+    }
+  }
+
+  decode(ids: readonly number[], skipSpecialTokens: boolean): string {
+    const tokens = ids.map((id) => this.#decoded.get(id) ?? "");
+    const kept = skipSpecialTokens ? tokens.filter((token) => !this.#special.has(token)) : tokens;
+    const text = this.#decoder(kept).join("");
+    return this.#cleansUp ? cleanUpSpaces(text) : text;
+  }
+
+  /** The bytes of a byte-level token or a byte token; undefined for others. */
+  rawBytes(id: number): Uint8Array | undefined {
+    const token = this.#decoded.get(id) ?? "";
+    const byte = this.#writesBytes ? byteOfToken(token) : undefined;
+    const bytes = this.#writesLetters ? lettersToBytes(token) : undefined;
+    if (bytes) return Uint8Array.from(bytes);
+    return byte === undefined ? undefined : Uint8Array.of(byte);
+  }
+}
+
+const decoderTypes = (json: DecoderJson | null): string[] =>
+  json === null ? [] : [json.type, ...(json.decoders ?? []).flatMap(decoderTypes)];

@@ -1,0 +1,45 @@
+import type { EncodingParts } from "./encodeIds.ts";
+import { type AddedToken, AddedTokenSplitter } from "./pipeline/addedTokens.ts";
+import type { DecoderJson } from "./pipeline/decoders.ts";
+import { modelOf } from "./pipeline/models.ts";
+import { type Normalizer, type NormalizerJson, normalizerOf } from "./pipeline/normalizers.ts";
+import { frameOf, type PostProcessorJson } from "./pipeline/postProcessors.ts";
+import { type PreTokenizerJson, preTokenizerOf } from "./pipeline/preTokenizers.ts";
+import type { ModelJson } from "./pipeline/tokenModel.ts";
+
+/** A `tokenizer.json`. */
+export interface TokenizerJson {
+  readonly added_tokens?: readonly AddedToken[];
+  readonly normalizer: NormalizerJson | null;
+  readonly pre_tokenizer: PreTokenizerJson | null;
+  readonly model: ModelJson;
+  readonly post_processor: PostProcessorJson | null;
+  readonly decoder: DecoderJson | null;
+}
+
+/** Returns true if a token is matched in the normalized text. */
+const isNormalized = ({ normalized, special }: AddedToken): boolean => normalized ?? !special;
+
+/** Returns the text that an added token matches and that the decoder takes. */
+export const matchedText = (token: AddedToken, normalizer: Normalizer): string =>
+  isNormalized(token) ? normalizer.normalize(token.content) : token.content;
+
+/** Makes the parts that encode by a `tokenizer.json`. */
+export function encodingParts(json: TokenizerJson): EncodingParts {
+  const added = json.added_tokens ?? [];
+  const model = modelOf(json.model);
+  const normalizer = normalizerOf(json.normalizer);
+  const splitter = (tokens: readonly AddedToken[]) =>
+    new AddedTokenSplitter(tokens.map((token) => [matchedText(token, normalizer), token]));
+  return {
+    rawTokens: splitter(added.filter((token) => !isNormalized(token))),
+    normalizer,
+    normalizedTokens: splitter(added.filter(isNormalized)),
+    preTokenizer: preTokenizerOf(json.pre_tokenizer),
+    model,
+    frame: frameOf(
+      json.post_processor,
+      (token) => added.find(({ content }) => content === token)?.id ?? model.ids.get(token),
+    ),
+  };
+}
