@@ -2,11 +2,14 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { temporaryName, writingId } from "./leftovers.ts";
 import { replaceFolder } from "./replaceFolder.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "lowrank-replace-"));
 afterAll(() => rm(folder, { recursive: true }));
 const run = join(folder, "run");
+/** The id of a writing of a process that has ended. */
+const endedId = writingId().replace(/-[0-9a-z]+-[0-9a-z]+-/, "-zzzzz-1-");
 const text = (name: string) => readFile(join(run, name), "utf8");
 
 test("holds the files given, and no others, and clears what died beside it", async () => {
@@ -18,7 +21,7 @@ test("holds the files given, and no others, and clears what died beside it", asy
     ]),
   );
   expect((await readdir(run, { recursive: true })).sort()).toEqual(["a", "in", "in/b"]);
-  await writeFile(join(folder, "run.0a1b2c3d.part"), "");
+  await writeFile(join(folder, temporaryName("run", endedId, "part")), "");
   await writeFile(join(folder, "run.notes.part"), "");
   await replaceFolder(run, new Map([["c", "2"]]));
   expect(await readdir(run)).toEqual(["c"]);

@@ -1,14 +1,12 @@
 import { absent } from "./absent.ts";
+import { makeFolder } from "./makeFolder.ts";
 import type { FileContent } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { syncNames, writeToDisk } from "./writeToDisk.ts";
 
-/** Names beside a folder's, that processes leave which die while they write it. */
-const leftover = /^\.[0-9a-f]{8}\.(part|old)$/;
-
 /**
  * Writes a folder on disk (Node only) that then holds these files and no others. It is written
- * beside its place as `<folder>.<id>.part`, brought to the disk, and renamed: the place holds the
+ * next to its place as `<folder>.<id>.part`, brought to the disk, and renamed: the place holds the
  * folder of before, or the new one. Where a process dies between two renames it holds nothing, and
  * the new one lies whole beside it. A failure leaves what was there.
  */
@@ -18,13 +16,14 @@ export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<
   const { basename, dirname, join, resolve } = node.path;
   const path = resolve(diskPath(folder, node));
   const [around, own] = [dirname(path), basename(path)];
-  const id = crypto.randomUUID().slice(0, 8);
-  const [part, old] = [`${path}.${id}.part`, `${path}.${id}.old`];
+  const { removeLeftovers, temporaryName, writingId } = await import("./leftovers.ts");
+  const id = writingId();
+  const [part, old] = (["part", "old"] as const).map((kind) => join(around, temporaryName(own, id, kind)));
 
   const folders = new Set([part]);
   let moved = false;
   try {
-    await fs.mkdir(part, { recursive: true });
+    await makeFolder(part);
     for (const [name, content] of contents) {
       const to = join(part, name);
       for (let inner = dirname(to); inner !== part; inner = dirname(inner)) folders.add(inner);
@@ -43,8 +42,6 @@ export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<
     await fs.rm(part, { recursive: true, force: true });
     throw error;
   }
-  for (const name of await fs.readdir(around)) {
-    if (!name.startsWith(own) || !leftover.test(name.slice(own.length))) continue;
-    await fs.rm(join(around, name), { recursive: true, force: true });
-  }
+  if (moved) await fs.rm(old, { recursive: true, force: true });
+  await removeLeftovers(around, { of: own });
 }

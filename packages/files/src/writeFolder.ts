@@ -1,4 +1,5 @@
 import { absent } from "./absent.ts";
+import { makeFolder } from "./makeFolder.ts";
 import type { FileContent } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { syncNames, writeToDisk } from "./writeToDisk.ts";
@@ -13,20 +14,23 @@ import { syncNames, writeToDisk } from "./writeToDisk.ts";
 export async function writeFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);
   const { fs } = node;
-  const { dirname, join } = node.path;
+  const { basename, dirname, join } = node.path;
+  const { temporaryName, writingId } = await import("./leftovers.ts");
   const path = diskPath(folder, node);
-  const id = crypto.randomUUID().slice(0, 8);
+  const id = writingId();
   /** The files of each folder, by the place of the first one. */
   const folders = new Map<string, string[]>();
-  const part = (file: string) => `${file}.${id}.part`;
-  const old = (file: string) => `${file}.${id}.old`;
+  const temporary = (file: string, kind: "part" | "old") =>
+    join(dirname(file), temporaryName(basename(file), id, kind));
+  const part = (file: string) => temporary(file, "part");
+  const old = (file: string) => temporary(file, "old");
   const moved: string[] = [];
   const placed: string[] = [];
   try {
     for (const [name, content] of contents) {
       const to = join(path, name);
       const around = dirname(to);
-      await fs.mkdir(around, { recursive: true });
+      await makeFolder(around);
       folders.set(around, [...(folders.get(around) ?? []), to]);
       await writeToDisk(part(to), content, node);
     }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
 import { memoryFiles, openFiles, removeFolderOf, type WritablePlace, writeFiles } from "@lowrank/files";
+import { temporaryName, writingId } from "@lowrank/files/disk";
 import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig, type PeftModel, type Warning } from "@lowrank/peft";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -98,9 +99,11 @@ it("takes a checkpoint whose process died before it was renamed, and the next on
   const place = join(folder, "died");
   const checkpoints = { folder: place, every: 2 };
   await new Trainer(await adapted(), examples, { ...options, checkpoints }).train();
-  renameSync(join(place, "checkpoint-4"), join(place, "checkpoint-4.0a1b2c3d.part"));
-  expect(await getLastCheckpoint(place)).toBe("checkpoint-4.0a1b2c3d.part");
-  writeFileSync(join(place, "checkpoint-4.0a1b2c3d.part", "trainable.safetensors"), "");
+  // The id of a process of this machine that has ended.
+  const died = temporaryName("checkpoint-4", writingId().replace(/-[0-9a-z]+-[0-9a-z]+-/, "-zzzzz-1-"), "part");
+  renameSync(join(place, "checkpoint-4"), join(place, died));
+  expect(await getLastCheckpoint(place)).toBe(died);
+  writeFileSync(join(place, died, "trainable.safetensors"), "");
   const warnings: Warning[] = [];
   expect(await getLastCheckpoint(place, (warning) => warnings.push(warning))).toBe("checkpoint-2");
   expect(warnings).toHaveLength(1);

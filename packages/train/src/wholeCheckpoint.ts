@@ -65,11 +65,11 @@ export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promi
 
 /**
  * The checkpoints among the names in a folder, newest first. One that a process wrote and died
- * before it was renamed ("checkpoint-8.1a2b3c4d.part") comes before that of its name.
+ * before it was renamed ("checkpoint-8.<id>.part") comes before that of its name.
  */
 function checkpointNames(names: readonly string[]): string[] {
   const found = names.flatMap((name) => {
-    const [, step, part] = /^checkpoint-(\d+)(\.[0-9a-f]{8}\.part)?\/$/.exec(name) ?? [];
+    const [, step, part] = /^checkpoint-(\d+)(\.[0-9a-z-]+\.part)?\/$/.exec(name) ?? [];
     return step === undefined ? [] : [{ name: name.slice(0, -1), step: Number(step), first: part !== undefined }];
   });
   return found.sort((a, b) => b.step - a.step || Number(b.first) - Number(a.first)).map(({ name }) => name);

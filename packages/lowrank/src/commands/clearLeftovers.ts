@@ -1,5 +1,6 @@
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { parseTemporaryName } from "@lowrank/files/disk";
 import { isWholeCheckpoint } from "@lowrank/train";
 
 /** Files by which others take a folder for a whole one: the last ones to appear, in this order. */
@@ -22,9 +23,8 @@ interface Leftover {
  */
 export async function clearLeftovers(folder: string): Promise<void> {
   const found = (await readdir(folder, { withFileTypes: true })).flatMap((entry): Leftover[] => {
-    const [, name, id, kind] = /^(.*)\.([0-9a-f]{8})\.(part|old)$/.exec(entry.name) ?? [];
-    if (name === undefined) return [];
-    return [{ path: join(folder, entry.name), name, id, kind, isFolder: entry.isDirectory() }];
+    const temporary = parseTemporaryName(entry.name);
+    return temporary ? [{ ...temporary, path: join(folder, entry.name), isFolder: entry.isDirectory() }] : [];
   });
   // Files are moved away only when all that replace them are on the disk.
   const whole = new Set(found.flatMap(({ kind, isFolder, id }) => (kind === "old" && !isFolder ? [id] : [])));

@@ -1,4 +1,4 @@
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { MatmulPrecision } from "@lowrank/core";
 import { Command, InvalidArgumentError, Option } from "commander";
@@ -14,6 +14,7 @@ import { checkFilesExist } from "./checkInputs.ts";
 import { formatSeconds } from "./formatSeconds.ts";
 import { printJson } from "./json.ts";
 import { findModelConfig } from "./modelConfig.ts";
+import { writeText } from "./outputs/writeText.ts";
 import { wrapped } from "./plan.ts";
 import { precisionOption } from "./trainerFlags.ts";
 
@@ -158,14 +159,13 @@ async function compare(
   const outcomes = await (place ? runElsewhere(jobs, place, running) : runJobs(jobs, running));
   const found = compareOutcomes(outcomes);
   if (output !== undefined) {
-    await mkdir(output, { recursive: true });
     const files = {
       "comparison.md": found.markdown,
       "comparison.csv": found.csv,
       "comparison.json": found.json,
       "comparison.html": found.html,
     };
-    for (const [name, text] of Object.entries(files)) await writeFile(join(output, name), `${text.trimEnd()}\n`);
+    for (const [name, text] of Object.entries(files)) await writeText(join(output, name), `${text.trimEnd()}\n`);
     console.error(`wrote ${Object.keys(files).join(", ")} to ${output}`);
   }
   if (options.json) printJson(JSON.parse(found.json));

@@ -1,18 +1,21 @@
 import { stat } from "node:fs/promises";
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { init, isPacked, reference } from "@lowrank/core";
 import { openFile, writeFolder } from "@lowrank/files";
 import { fromGguf, type GgufDType, ggufDTypes, openGguf } from "@lowrank/models";
 import { Command, Option } from "commander";
-import { checkNewFile, countTypes, withProgress, writeGgufFile } from "./ggufFile.ts";
+import { countTypes, withProgress, writeGgufFile } from "./ggufFile.ts";
 import { printJson } from "./json.ts";
 import { isGguf } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
-import { checkEmpty, checkOutput, shellWord } from "./output.ts";
+import { checkOutput, shellWord } from "./output.ts";
+import { withNewOutput } from "./outputs/newOutput.ts";
+import { overwriteOption } from "./outputs/overwriteOption.ts";
 
 interface ConvertCommandOptions {
   model: string;
   output: string;
+  overwrite?: boolean;
   dtype?: GgufDType;
   json?: boolean;
 }
@@ -47,6 +50,7 @@ export function convertCommand(): Command {
     )
     .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")
     .addOption(new Option("--dtype <type>", "of the written weights").choices(ggufDTypes))
+    .addOption(overwriteOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", help)
     .action((_, options) => convert(options));
@@ -78,23 +82,30 @@ interface Converted {
   notes: readonly string[];
 }
 
-async function toFile({ model, output, dtype = "f16" }: ConvertCommandOptions): Promise<Converted> {
-  await checkNewFile(output);
-  return { dtype, ...(await writeGgufFile(model, output, { dtype, name: basename(resolve(model)) })) };
+async function toFile(options: ConvertCommandOptions): Promise<Converted> {
+  const { model, dtype = "f16" } = options;
+  return withNewOutput(options, async ({ folder, place }) => {
+    const written = await writeGgufFile(model, join(folder, "model.gguf"), { dtype, name: basename(resolve(model)) });
+    await place("model.gguf");
+    return { dtype, ...written };
+  });
 }
 
-async function toFolder({ model, output, dtype = "f32" }: ConvertCommandOptions): Promise<Converted> {
+async function toFolder(options: ConvertCommandOptions): Promise<Converted> {
+  const { model, output, dtype = "f32" } = options;
   if (isPacked(dtype)) {
     throw new Error(`--dtype ${dtype} is for GGUF files; a folder's weights are f32, f16 or bf16`);
   }
   await checkOutput(output, model);
-  await checkEmpty(output);
-  await init(reference());
-  const file = await openGguf(await openFile(model), model);
-  const contents = await fromGguf(file, { dtype });
-  for (const [name, content] of contents) if (typeof content !== "string") contents.set(name, withProgress(content));
-  await writeFolder(output, contents);
-  const types = countTypes(Array.from(file.tensors.values(), ({ info }) => info.type.name));
-  const { size } = await stat(resolve(output, "model.safetensors"));
-  return { dtype, types: `${dtype} from ${types}`, bytes: size, notes: [] };
+  return withNewOutput(options, async ({ folder, place }) => {
+    await init(reference());
+    const file = await openGguf(await openFile(model), model);
+    const contents = await fromGguf(file, { dtype });
+    for (const [name, content] of contents) if (typeof content !== "string") contents.set(name, withProgress(content));
+    await writeFolder(folder, contents);
+    const types = countTypes(Array.from(file.tensors.values(), ({ info }) => info.type.name));
+    const { size } = await stat(join(folder, "model.safetensors"));
+    await place();
+    return { dtype, types: `${dtype} from ${types}`, bytes: size, notes: [] };
+  });
 }

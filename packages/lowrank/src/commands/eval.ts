@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { chatEnds } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
 import { Command, Option } from "commander";
@@ -23,6 +22,7 @@ import { perplexityTask } from "./eval/perplexityTask.ts";
 import { printJson } from "./json.ts";
 import { loadWithTokenizer, warn } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
+import { writeText } from "./outputs/writeText.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
 
 interface EvalCommandOptions extends QuantizeCommandOptions, TaskOptions {
@@ -178,7 +178,7 @@ async function report(found: readonly Measured[], { model, task, data, output, j
   const summary = { task, model, data, questions: samples.length, settings, results };
   if (output !== undefined) {
     const all = Object.fromEntries(found.map(({ name, samples }) => [name, samples]));
-    await writeFile(output, `${JSON.stringify({ ...summary, samples: all }, null, 2)}\n`);
+    await writeText(output, `${JSON.stringify({ ...summary, samples: all }, null, 2)}\n`);
     console.error(`wrote ${output}`);
   }
   if (json) printJson(summary);

@@ -43,8 +43,3 @@ export function countTypes(types: readonly string[]): string {
   const counts = [...new Set(types)].map((type) => `${types.filter((other) => other === type).length} ${type}`);
   return `${counts.join(", ")} tensors`;
 }
-
-/** Throws where there is something under the name of the file. */
-export async function checkNewFile(output: string): Promise<void> {
-  if (await stat(output).catch(() => undefined)) throw new Error(`--output ${output} exists; give another name`);
-}

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import type { CausalLM } from "@lowrank/models";
 import {
   adapterUpdates,
@@ -19,7 +18,10 @@ import { printJson } from "./json.ts";
 import { useAdapter, warn } from "./loading.ts";
 import { loadingProgress } from "./loadingProgress.ts";
 import { addModelOption } from "./modelOption.ts";
-import { checkEmpty, checkOutput, shellWord } from "./output.ts";
+import { checkOutput, shellWord } from "./output.ts";
+import { type NewOutput, withNewOutput } from "./outputs/newOutput.ts";
+import { overwriteOption } from "./outputs/overwriteOption.ts";
+import { writeText } from "./outputs/writeText.ts";
 
 interface InspectCommandOptions {
   model: string;
@@ -28,6 +30,7 @@ interface InspectCommandOptions {
   page?: string;
   compress?: number;
   output?: string;
+  overwrite?: boolean;
   json?: boolean;
 }
 
@@ -57,6 +60,7 @@ export function inspectCommand(): Command {
     .option("--page <file>", "write a page with plots, .html")
     .option("--compress <r>", "write the nearest LoRA adapter of this rank to --output", integer(1))
     .option("--output <dir>", "folder for the adapter of --compress, new or empty")
+    .addOption(overwriteOption())
     .option("--json", "print one JSON object, with all singular values")
     .addHelpText("after", help)
     .action((_, options) => inspect(options));
@@ -70,11 +74,16 @@ async function inspect(options: InspectCommandOptions): Promise<void> {
   if ((compress === undefined) !== (output === undefined)) {
     throw new Error("--compress and --output belong together: the rank of the adapter to write, and its folder");
   }
-  if (output !== undefined) {
-    await checkOutput(output, source);
-    await checkEmpty(output);
-  }
   if (adapter !== undefined) await checkAdaptersExist([adapter]);
+  if (output === undefined) return inspectInto(null, options);
+  await checkOutput(output, source);
+  if (adapter !== undefined) await checkOutput(output, adapter, "adapter");
+  await withNewOutput({ ...options, output }, (target) => inspectInto(target, options));
+}
+
+/** Measures the change; `target` takes the adapter of lower rank. */
+async function inspectInto(target: NewOutput | null, options: InspectCommandOptions): Promise<void> {
+  const { model: source, adapter, tuned, compress, output } = options;
   await startBackend();
   const model = await loaded(source);
   const leftOut: string[] = [];
@@ -107,10 +116,10 @@ async function inspect(options: InspectCommandOptions): Promise<void> {
     layers,
   );
   if (options.page !== undefined) {
-    await writeFile(options.page, found.html);
+    await writeText(options.page, found.html);
     console.error(`wrote ${options.page}`);
   }
-  if (compress !== undefined && output !== undefined) await write(peft?.unload() ?? model, products, compress, output);
+  if (compress !== undefined && target) await write(peft?.unload() ?? model, products, compress, target);
   if (options.json) printJson(found.json);
   else console.log(found.text);
   if (output !== undefined && !options.json) {
@@ -130,8 +139,9 @@ async function write(
   model: CausalLM,
   products: ReadonlyMap<string, LowRankUpdate>,
   r: number,
-  output: string,
+  { folder, place }: NewOutput,
 ): Promise<void> {
   if (products.size === 0) throw new Error("--compress: the weights are the same; there is nothing to write");
-  await (await loraOfUpdates(model, products, r)).savePretrained(output);
+  await (await loraOfUpdates(model, products, r)).savePretrained(folder);
+  await place();
 }

@@ -1,4 +1,3 @@
-import { mkdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type GgufDType, ggufDTypes, type LoadedModel, saveModel } from "@lowrank/models";
 import type { MergeReport } from "@lowrank/peft";
@@ -8,18 +7,21 @@ import { quantizedWords } from "../report/methods.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
 import { backendOption, describeBackend } from "./backends.ts";
 import { checkAdaptersExist } from "./checkInputs.ts";
-import { checkNewFile, writeGgufFile } from "./ggufFile.ts";
+import { writeGgufFile } from "./ggufFile.ts";
 import { printJson, sayer } from "./json.ts";
 import { isGguf, loadWithTokenizer, useAdapter } from "./loading.ts";
 import { headedKindOf, mergeHeaded } from "./mergeHeaded.ts";
 import { addModelOption } from "./modelOption.ts";
-import { checkEmpty, checkOutput, shellWord } from "./output.ts";
+import { checkOutput, shellWord } from "./output.ts";
+import { type NewOutput, withNewOutput } from "./outputs/newOutput.ts";
+import { overwriteOption } from "./outputs/overwriteOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
 
 interface MergeCommandOptions extends QuantizeCommandOptions {
   model: string;
   adapter: string;
   output: string;
+  overwrite?: boolean;
   dtype?: GgufDType;
   requantize?: boolean;
   prompt: string;
@@ -61,6 +63,7 @@ export function mergeCommand(): Command {
     )
     .option("--requantize", "write a model in 4 bits in 4 bits again, and tell how far weights and logits drift")
     .option("--prompt <text>", "what to compare on", "Once upon a time")
+    .addOption(overwriteOption())
     .addOption(backendOption())
     .option("--json", "print one JSON object");
   return addQuantizeOptions(command, `merge into the model as quantised by ${quantizedWords()}`)
@@ -70,9 +73,14 @@ export function mergeCommand(): Command {
 
 async function merge(options: MergeCommandOptions): Promise<void> {
   const dtype = await checkTarget(options);
+  await checkAdaptersExist([options.adapter]);
+  await withNewOutput(options, (target) => mergeInto(target, dtype, options));
+}
+
+/** Merges, and writes the result to a new output. */
+async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeCommandOptions): Promise<void> {
   const { backend, output, requantize = false } = options;
   const say = sayer(options.json);
-  await checkAdaptersExist([options.adapter]);
   const headed = await headedKindOf(options.adapter);
   if (headed) {
     if (isGguf(output) || requantize || !isFolderDType(dtype)) {
@@ -81,7 +89,7 @@ async function merge(options: MergeCommandOptions): Promise<void> {
         `${flag} is for models that write text, and ${options.adapter} is for one that does not; give a folder`,
       );
     }
-    const { maxDifference, scale } = await mergeHeaded(headed, options, dtype);
+    const { maxDifference, scale } = await mergeHeaded(headed, options, dtype, target);
     say(`merged: numbers differ by ${maxDifference.toExponential(1)} at most (largest ${scale.toFixed(1)})`);
     say(`wrote ${output}`);
     if (options.json) printJson({ output, dtype, merged: { maxDifference, scale } });
@@ -100,7 +108,7 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   const drift = requantize && peft.mergeReport ? peft.mergeReport : null;
   if (drift) say(weightDrift(drift));
   say(comparison("merged", adapted, merged, requantize ? Infinity : tolerances.f32));
-  const written = await write({ ...loaded, model }, ids, merged, options, dtype);
+  const written = await write({ ...loaded, model }, ids, merged, options, dtype, target);
   if (!requantize) say(comparison(`written as ${dtype}`, adapted, written.answer, tolerances[dtype]));
   for (const note of written.notes) say(`note: ${note}`);
   say(`wrote ${output}; next:\n  lowrank generate --model ${shellWord(output)} --prompt "..."`);
@@ -117,17 +125,16 @@ async function merge(options: MergeCommandOptions): Promise<void> {
 }
 
 /** Checks where the result goes, and returns its dtype. */
-async function checkTarget({ output, model, dtype, requantize }: MergeCommandOptions): Promise<GgufDType> {
+async function checkTarget({ output, model, adapter, dtype, requantize }: MergeCommandOptions): Promise<GgufDType> {
   if (isGguf(output)) {
     if (requantize) throw new Error(`--requantize writes folders; for ${output} give a --dtype such as q8_0`);
-    await checkNewFile(output);
     return dtype ?? "f16";
   }
   if (dtype !== undefined && !isFolderDType(dtype)) {
     throw new Error(`--dtype ${dtype} is for GGUF files; name one that ends in .gguf, such as --output ${output}.gguf`);
   }
   await checkOutput(output, model);
-  await checkEmpty(output);
+  await checkOutput(output, adapter, "adapter");
   return dtype ?? "f32";
 }
 
@@ -154,41 +161,25 @@ function comparison(what: string, adapted: Answer, other: Answer, tolerance: num
   return maxDifference <= tolerance * Math.max(1, scale) ? line : `${line}\nwarning: more than rounding explains`;
 }
 
-/**
- * Writes the folder or file under another name, asks the model in it, and only then gives it its
- * name.
- */
+/** Writes the model, asks the one that was written, and gives it its name. */
 async function write(
   { model, config, files }: LoadedModel,
   ids: number[],
   merged: Answer,
   { output, requantize, model: source }: MergeCommandOptions,
   dtype: GgufDType,
+  { folder, place }: NewOutput,
 ): Promise<{ answer: Answer; notes: readonly string[] }> {
-  const place = output.replace(/[/\\]+$/, "");
-  const part = `${place}.${crypto.randomUUID().slice(0, 8)}.part`;
-  await mkdir(part, { recursive: true });
-  try {
-    const asFile = isGguf(output);
-    const folderDType = requantize ? undefined : isFolderDType(dtype) && !asFile ? dtype : "f32";
-    await saveModel(model, config, part, { dtype: folderDType, companions: files });
-    const file = join(part, "merged.gguf");
-    const name = basename(source).replace(/\.gguf$/i, "");
-    const notes = asFile ? (await writeGgufFile(part, file, { dtype, name })).notes : [];
-    const written = await answer((await loadModel(asFile ? file : part)).model, ids, "the model that was written");
-    if ((dtype === "f32" || requantize) && compareAnswers(merged, written).maxDifference > 0) {
-      throw new Error("the written model, read again, answers otherwise than the merged one; nothing was kept");
-    }
-    if (asFile) {
-      await rename(file, output);
-      await rm(part, { recursive: true, force: true });
-    } else {
-      await rmdir(output).catch(() => undefined);
-      await rename(part, output);
-    }
-    return { answer: written, notes };
-  } catch (error) {
-    await rm(part, { recursive: true, force: true });
-    throw error;
+  const asFile = isGguf(output);
+  const folderDType = requantize ? undefined : isFolderDType(dtype) && !asFile ? dtype : "f32";
+  await saveModel(model, config, folder, { dtype: folderDType, companions: files });
+  const file = join(folder, "merged.gguf");
+  const name = basename(source).replace(/\.gguf$/i, "");
+  const notes = asFile ? (await writeGgufFile(folder, file, { dtype, name })).notes : [];
+  const written = await answer((await loadModel(asFile ? file : folder)).model, ids, "the model that was written");
+  if ((dtype === "f32" || requantize) && compareAnswers(merged, written).maxDifference > 0) {
+    throw new Error("the written model, read again, answers otherwise than the merged one; nothing was kept");
   }
+  await place(asFile ? "merged.gguf" : undefined);
+  return { answer: written, notes };
 }

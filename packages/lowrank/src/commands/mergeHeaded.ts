@@ -1,9 +1,9 @@
-import { mkdir, rename, rm, rmdir } from "node:fs/promises";
 import { noGrad, scope, tensor } from "@lowrank/core";
 import { openFiles, readJson } from "@lowrank/files";
 import { PeftModel, type TaskType } from "@lowrank/peft";
 import { warn } from "./loading.ts";
 import { loadingProgress } from "./loadingProgress.ts";
+import type { NewOutput } from "./outputs/newOutput.ts";
 import { type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
 import { encoder } from "./run/kinds/encoder.ts";
 import type { LoadedBase, LoadedDType, ModelKind } from "./run/kinds/modelKind.ts";
@@ -48,6 +48,7 @@ export async function mergeHeaded(
   kind: ModelKind,
   options: MergeHeadedOptions,
   dtype: LoadedDType,
+  { folder, place }: NewOutput,
 ): Promise<HeadedMerge> {
   const { adapter, backend } = options;
   const labels = await labelsOf(kind, options);
@@ -61,19 +62,10 @@ export async function mergeHeaded(
   const model = await peft.mergeAndUnload({ safeMerge: true, dtype: "f32" });
   const merged = compare(adapted, await numbersOf(model, ids));
   checkNear("merged", merged, 1e-4);
-  const place = options.output.replace(/[/\\]+$/, "");
-  const part = `${place}.${crypto.randomUUID().slice(0, 8)}.part`;
-  await mkdir(part, { recursive: true });
-  try {
-    await base.save(part, dtype);
-    const written = await kind.load(part, { labels, backend, weights: "f32", seed: 0, wideSimd: false });
-    checkNear("written", compare(adapted, await numbersOf(written.model, ids)), dtype === "f32" ? 1e-4 : 0.1);
-    await rmdir(options.output).catch(() => undefined);
-    await rename(part, options.output);
-  } catch (error) {
-    await rm(part, { recursive: true, force: true });
-    throw error;
-  }
+  await base.save(folder, dtype);
+  const written = await kind.load(folder, { labels, backend, weights: "f32", seed: 0, wideSimd: false });
+  checkNear("written", compare(adapted, await numbersOf(written.model, ids)), dtype === "f32" ? 1e-4 : 0.1);
+  await place();
   return merged;
 }
 

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { type ClassifierConfig, describeModel, type ModelConfig, presetNames, stackPresetNames } from "@lowrank/models";
 import {
@@ -46,6 +45,7 @@ import { integer, names } from "./argument.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
 import { findModel, isClassifier } from "./modelConfig.ts";
+import { writeText } from "./outputs/writeText.ts";
 import { wrapped } from "./plan.ts";
 import { readPeftConfig } from "./trainedConfig.ts";
 
@@ -237,7 +237,7 @@ async function write(text: string, output: string | undefined): Promise<void> {
     console.log(text);
     return;
   }
-  await writeFile(output, text.endsWith("\n") ? text : `${text}\n`);
+  await writeText(output, text.endsWith("\n") ? text : `${text}\n`);
   console.error(`wrote ${output}`);
 }
 

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { isAlive, makeFolder, startOfProcess } from "@lowrank/files/disk";
 
 /** The file in a run's folder that names the process at work there. */
 export const lockName = "run.lock";
@@ -17,34 +18,9 @@ interface Holder {
   readonly run?: string;
 }
 
-/**
- * The start of a process, field 22 of its line in /proc; null for none, and without /proc. One that
- * is dead, and whose parent has not asked how it ended, is none.
- */
-async function startOf(pid: number): Promise<number | null> {
-  try {
-    const line = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The second field is the program's name, in parentheses, and may hold anything.
-    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-    return ["Z", "X"].includes(fields[0]) ? null : Number(fields[19]);
-  } catch {
-    return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // It lives, and is someone else's.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
 async function isAtWork({ pid, host, started }: Holder): Promise<boolean> {
   if (host !== hostname()) return true;
-  return isAlive(pid) && (await startOf(pid)) === started;
+  return isAlive(pid) && startOfProcess(pid) === started;
 }
 
 /** Milliseconds in which a process writes its lock, and sees whether another took it away. */
@@ -85,12 +61,12 @@ async function taken(path: string, text: string): Promise<boolean> {
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, lockName);
   const { pid } = process;
-  const started = await startOf(pid);
+  const started = startOfProcess(pid);
   const own: Holder = { pid, host: hostname(), started, since: new Date().toISOString(), run: crypto.randomUUID() };
   const text = `${JSON.stringify(own, null, 2)}\n`;
   let made: string | undefined;
   try {
-    made = await mkdir(folder, { recursive: true });
+    made = await makeFolder(folder);
     while (!(await taken(path, text))) {
       const holder = (await readLock(path)) ?? (await readLock(path, moment));
       if (holder && (await isAtWork(holder))) throw new RunningError(folder, path, holder);

@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFile } from "@lowrank/files";
 import type { Job, Outcome } from "./job.ts";
 
 const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
@@ -29,8 +30,5 @@ async function readOutcome(folder: string, job: Job): Promise<Outcome | null> {
 /** Keeps the outcome of a run that came to its end in a folder; null keeps none. */
 export async function keepOutcome(folder: string | null, outcome: Outcome): Promise<void> {
   if (folder === null || !("measured" in outcome)) return;
-  const file = fileOf(folder, outcome.job);
-  await mkdir(join(folder, "runs"), { recursive: true });
-  await writeFile(`${file}.part`, `${JSON.stringify(outcome, null, 2)}\n`);
-  await rename(`${file}.part`, file);
+  await writeFile(fileOf(folder, outcome.job), `${JSON.stringify(outcome, null, 2)}\n`);
 }

@@ -2,7 +2,8 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
 /*
- * Kills this process before or after its nth rename of a file or folder: KILL_AT_RENAME="3 before".
+ * Kills this process before or after its nth rename or link of a file or folder:
+ * KILL_AT_RENAME="3 before".
  * A process loads it by `node --import`.
  */
 
@@ -25,6 +26,12 @@ const { rename } = fs.promises;
 fs.promises.rename = async (from, to) => {
   passes("before");
   await rename(from, to);
+  passes("after");
+};
+const { link } = fs.promises;
+fs.promises.link = async (from, to) => {
+  passes("before");
+  await link(from, to);
   passes("after");
 };
 const { renameSync } = fs;

@@ -1,3 +1,4 @@
+import { temporaryName, writingId } from "@lowrank/files/disk";
 import { ServingError } from "../api.ts";
 import { type AdapterPlace, manifestName } from "./adapterPlace.ts";
 import { sha256 } from "./sha256.ts";
@@ -52,7 +53,7 @@ export function folderManifest({
     },
     writeManifest: async (text, replaces) => {
       const root = await realRoot();
-      const beside = paths.join(root, `${manifestName}.${crypto.randomUUID()}.part`);
+      const beside = paths.join(root, temporaryName(manifestName, writingId(), "part"));
       try {
         await fs.writeFile(beside, text, { flag: "wx" });
         const held = await lock(root, beside);

@@ -23,7 +23,9 @@ export async function openParquetRecords(
   const store = join(cacheDir, `${basename(path)}-${size}-${Math.round(mtimeMs)}.jsonl`);
   if (!(await fs.stat(store).catch(() => null))) {
     await fs.mkdir(cacheDir, { recursive: true });
-    const part = `${store}.${crypto.randomUUID().slice(0, 8)}.part`;
+    const { removeLeftovers, temporaryName, writingId } = await import("@lowrank/files/disk");
+    await removeLeftovers(cacheDir, { of: basename(store) });
+    const part = join(cacheDir, temporaryName(basename(store), writingId(), "part"));
     const file = await fs.open(part, "w");
     try {
       for await (const record of parquetRecords(await openFile(path), path)) {

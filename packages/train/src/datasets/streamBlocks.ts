@@ -91,7 +91,9 @@ async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: Str
   const file = join(options.cacheDir, `${basename(path)}-${key}.tokens`);
   if (!(await fs.stat(file).catch(() => null))) {
     await fs.mkdir(options.cacheDir, { recursive: true });
-    const part = `${file}.${crypto.randomUUID().slice(0, 8)}.part`;
+    const { removeLeftovers, temporaryName, writingId } = await import("@lowrank/files/disk");
+    await removeLeftovers(options.cacheDir, { of: basename(file) });
+    const part = join(options.cacheDir, temporaryName(basename(file), writingId(), "part"));
     const handle = await fs.open(part, "w");
     try {
       let checksum = 0;

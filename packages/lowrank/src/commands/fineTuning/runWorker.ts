@@ -1,6 +1,7 @@
 import { bullQueue, fineTuneWorker, type JobQueue, JobStopped, keepFilled, retryJob } from "@lowrank/serve/jobs";
 import { withInterrupt } from "../process/interrupt.ts";
 import type { WorkerCommandOptions } from "../worker.ts";
+import { clearStore } from "./clearStore.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { servedNameOf } from "./servedName.ts";
 import { trainInProcess } from "./trainInProcess.ts";
@@ -10,6 +11,7 @@ export async function runWorker(options: WorkerCommandOptions, plugins: readonly
   const model = servedName(options);
   const places = jobPlaces(options.store);
   if (options.failed) return listFailed(places, model);
+  await clearStore(options.store);
   const queue = await bullQueue({
     ...{ url: options.queue, model, atOnce: options.jobs, perOwner: options.perKey, attempts: options.attempts },
     ...{ backoffMs: options.retrySeconds * 1000, lockSeconds: options.lockSeconds, deaths: options.deaths },

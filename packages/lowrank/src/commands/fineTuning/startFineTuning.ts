@@ -10,6 +10,7 @@ import {
 } from "@lowrank/serve/jobs";
 import { isEncoder } from "../modelConfig.ts";
 import type { ServeSettings } from "../serve/serveSettings.ts";
+import { clearStore } from "./clearStore.ts";
 import { jobPlaces } from "./jobPlaces.ts";
 import { trainInProcess } from "./trainInProcess.ts";
 import { parseTrainOptions } from "./trainOptions.ts";
@@ -34,6 +35,7 @@ export async function startFineTuning(
   logger: ServingLogger,
 ): Promise<ServedFineTuning | null> {
   const { queue: url, store, "fine-tuning": here, "served-model-name": model } = settings;
+  if (store !== undefined) await clearStore(store);
   if (store === undefined || (url === undefined && !here)) return null;
   if (await isEncoder(settings.model)) {
     const option = here ? "--fine-tuning" : "--queue";

@@ -1,7 +1,8 @@
 import { closeSync, existsSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fullDisk } from "@lowrank/files";
+import { temporaryName, writingId } from "@lowrank/files/disk";
 import type { MetricsLine } from "./metrics.ts";
 
 /** The file of a run's measurements, a line of JSON each. */
@@ -57,7 +58,7 @@ export class MetricsLog {
 
   /** Makes the file with the lines of before, at once. */
   #create(): number {
-    const part = `${this.path}.${crypto.randomUUID().slice(0, 8)}.part`;
+    const part = join(dirname(this.path), temporaryName(basename(this.path), writingId(), "part"));
     const handle = openSync(part, "wx");
     try {
       this.#write(handle, this.#text);

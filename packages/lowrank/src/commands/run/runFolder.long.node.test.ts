@@ -159,7 +159,7 @@ describe("a run's folder", () => {
 
 describe("results that could not be finished", () => {
   test("replace older ones where they were whole, and are removed where they were not", async () => {
-    const id = "12345678";
+    const id = "0a1b-zzzzz-1-12345678";
     for (const name of ["torn", "begun"]) await cp(at("whole"), at(name), { recursive: true });
     // All new files were on the disk, and two were moved.
     for (const name of ["adapter_config.json", "adapter_model.safetensors"]) {

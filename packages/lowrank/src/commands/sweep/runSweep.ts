@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { writeFolder } from "@lowrank/files";
+import { makeFolder } from "@lowrank/files/disk";
 import {
   adapterFolder,
   bullQueue,
@@ -16,10 +17,12 @@ import {
   type Working,
 } from "@lowrank/serve/jobs";
 import { csvTable, textTable } from "../../report/table.ts";
+import { clearStore } from "../fineTuning/clearStore.ts";
 import { type JobPlaces, jobPlaces } from "../fineTuning/jobPlaces.ts";
 import { servedNameOf } from "../fineTuning/servedName.ts";
 import { trainInProcess } from "../fineTuning/trainInProcess.ts";
 import { shellWord } from "../output.ts";
+import { writeText } from "../outputs/writeText.ts";
 import { withInterrupt } from "../process/interrupt.ts";
 import type { SweepCommandOptions } from "../sweep.ts";
 import { readSweep, type SweepPlan } from "./sweepFile.ts";
@@ -40,8 +43,10 @@ export async function runSweep(file: string, options: SweepCommandOptions, plugi
   const plan = await readSweep(file);
   const output = options.output ?? plan.output;
   if (output === null) throw new Error(`${file}: it has no output; give one there, or --output`);
-  await mkdir(output, { recursive: true });
-  const places = jobPlaces(options.store ?? join(output, "store"));
+  await makeFolder(output);
+  const store = options.store ?? join(output, "store");
+  await clearStore(store);
+  const places = jobPlaces(store);
   const jobs = await orderTrials(plan, places);
   console.error(`${jobs.length} trials of ${plan.varied.join(", ")}`);
   const states = await trainAll(plan, jobs, places, options, plugins);
@@ -174,9 +179,9 @@ async function tell(
   { json }: SweepCommandOptions,
 ): Promise<void> {
   const columns = sweepColumns(plan);
-  await writeFile(join(output, "sweep.html"), sweepPage(plan, results));
-  await writeFile(join(output, "sweep.csv"), `${csvTable(columns, results).join("\n")}\n`);
-  await writeFile(join(output, "sweep.json"), `${JSON.stringify({ ...plan, results }, null, 2)}\n`);
+  await writeText(join(output, "sweep.html"), sweepPage(plan, results));
+  await writeText(join(output, "sweep.csv"), `${csvTable(columns, results).join("\n")}\n`);
+  await writeText(join(output, "sweep.json"), `${JSON.stringify({ ...plan, results }, null, 2)}\n`);
   const [best] = results;
   if (best.status === "succeeded") await copyAdapter(places, best.id, join(output, "best"));
   if (json)

@@ -1,4 +1,5 @@
 import { writeFolder } from "@lowrank/files";
+import { temporaryName, writingId } from "@lowrank/files/disk";
 import { diskModules } from "../../adapters/diskModules.ts";
 import { diskFailure, storeFailure } from "../../adapters/storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";
@@ -77,7 +78,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
     },
     create: async (key, text) => {
       const file = fileOf(key);
-      const part = `${file}.${crypto.randomUUID()}.part`;
+      const part = paths.join(paths.dirname(file), temporaryName(paths.basename(file), writingId(), "part"));
       await done(fs.mkdir(paths.dirname(file), { recursive: true }));
       await done(fs.writeFile(part, text, { flush: true }));
       try {

@@ -1,0 +1,151 @@
+import { absent } from "./absent.ts";
+import { diskPath, nodeModules } from "./nodeModules.ts";
+
+/**
+ * Files and folders are written under a temporary name next to their place: `<name>.<id>.part`.
+ * Files that they replace are moved to `<name>.<id>.old`. The id names the process, so that the
+ * leftovers of a killed process can be removed, and the files of a living one stay.
+ */
+
+/** A temporary name: the place that it was made for, and the writing. */
+export interface TemporaryName {
+  /** The final name. A long one is shortened. */
+  readonly name: string;
+  /** The writing, which may have several files. */
+  readonly id: string;
+  readonly kind: "part" | "old";
+}
+
+/** Host, process, its start, and 8 random digits. */
+const pattern = /^(.+)\.([0-9a-f]{4}-[0-9a-z]+-[0-9a-z]+-[0-9a-f]{8})\.(part|old)$/;
+
+/** Reads a temporary name; null for any other. */
+export function parseTemporaryName(name: string): TemporaryName | null {
+  const [, of, id, kind] = pattern.exec(name) ?? [];
+  return of === undefined ? null : { name: of, id, kind: kind as "part" | "old" };
+}
+
+/** Bytes of the longest name that file systems take. */
+const mostBytes = 255;
+
+/** Returns a new id for a writing of this process. */
+export function writingId(): string {
+  own ??= `${hostDigits()}-${process.pid.toString(36)}-${(startOfProcess("self") ?? 0).toString(36)}`;
+  return `${own}-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+let own: string | undefined;
+
+/** Returns the temporary name of a file or folder. It fits where the final name does. */
+export function temporaryName(name: string, id: string, kind: "part" | "old"): string {
+  const ending = `.${id}.${kind}`;
+  return `${shortened(name, mostBytes - ending.length)}${ending}`;
+}
+
+/** Returns the number of the process that writes under a temporary name; null if it has ended. */
+export async function writerOf(path: string): Promise<number | null> {
+  const { fs, path: paths } = nodeModules(path);
+  const found = parseTemporaryName(paths.basename(path));
+  if (!found) return null;
+  const { id } = found;
+  const [, pid, start] = id.split("-");
+  const writer = Number.parseInt(pid, 36);
+  if (id.startsWith(`${hostDigits()}-`)) {
+    return isAlive(writer) && (startOfProcess(writer) ?? 0).toString(36) === start ? writer : null;
+  }
+  // A process of another machine changes the file or the folder as it writes.
+  const stats = await fs.stat(path).catch(absent);
+  return stats && Date.now() - stats.mtimeMs < otherHostMs ? writer : null;
+}
+
+/** Milliseconds without a change after which a writer on another machine counts as ended. */
+const otherHostMs = 24 * 3600 * 1000;
+
+/** Options of `removeLeftovers`. */
+export interface RemoveLeftoversOptions {
+  /** Only those of the file or folder of this name. */
+  readonly of?: string;
+  /** Those in inner folders too. */
+  readonly recursive?: boolean;
+}
+
+/**
+ * Removes from a folder on disk (Node only) what processes left that were killed while they wrote.
+ * Files of processes that live stay. Returns the paths that were removed.
+ */
+export async function removeLeftovers(
+  folder: string | URL,
+  { of, recursive = false }: RemoveLeftoversOptions = {},
+): Promise<string[]> {
+  const node = nodeModules(folder);
+  const path = diskPath(folder, node);
+  const removed: string[] = [];
+  for (const entry of (await node.fs.readdir(path, { withFileTypes: true }).catch(absent)) ?? []) {
+    const inner = node.path.join(path, entry.name);
+    if (isTemporaryOf(entry.name, of)) {
+      if ((await writerOf(inner)) !== null) continue;
+      await node.fs.rm(inner, { recursive: true, force: true });
+      removed.push(inner);
+    } else if (recursive && entry.isDirectory()) {
+      removed.push(...(await removeLeftovers(inner, { of, recursive })));
+    }
+  }
+  return removed;
+}
+
+/** True for a temporary name, or for one of the file or folder `of`. */
+export function isTemporaryOf(name: string, of?: string): boolean {
+  const found = parseTemporaryName(name);
+  return found !== null && (of === undefined || temporaryName(of, found.id, found.kind) === name);
+}
+
+/** The name, or its beginning and a hash if it has more bytes than `most`. */
+function shortened(name: string, most: number): string {
+  const bytes = new TextEncoder().encode(name);
+  if (bytes.length <= most) return name;
+  const ending = `~${fnv1a(bytes).toString(16).padStart(8, "0")}`;
+  let length = most - ending.length;
+  // Not within a character.
+  while ((bytes[length] & 0xc0) === 0x80) length--;
+  return `${new TextDecoder().decode(bytes.subarray(0, length))}${ending}`;
+}
+
+/** The FNV-1a hash of bytes, of 32 bits. */
+function fnv1a(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash;
+}
+
+/** Four digits of this machine's name. */
+function hostDigits(): string {
+  const { hostname } = builtin("node:os");
+  return fnv1a(new TextEncoder().encode(hostname())).toString(16).padStart(8, "0").slice(0, 4);
+}
+
+/**
+ * Returns when a process started, in ticks since the machine did (field 22 of /proc/PID/stat). Null
+ * for a process that has ended, and on systems without /proc.
+ */
+export function startOfProcess(pid: number | "self"): number | null {
+  try {
+    const line = builtin("node:fs").readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is the program's name, in parentheses, and may hold anything.
+    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    return ["Z", "X"].includes(fields[0]) ? null : Number(fields[19]);
+  } catch {
+    return null;
+  }
+}
+
+/** True if there is a process of this number, of any user. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+const builtin = ((name: never) => process.getBuiltinModule(name)) as typeof process.getBuiltinModule;

@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseTemporaryName, temporaryName, writingId } from "@lowrank/files/disk";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commandFolder } from "../../testing/commandFolder.ts";
+
+const { folder, at, lowrank, succeed } = await commandFolder();
+afterAll(() => rm(folder, { recursive: true, force: true }));
+beforeAll(async () => {
+  await succeed("train --model model --data text.txt --steps 2 --samples 0 --output adapter".split(" "));
+  await succeed("convert --model model --output model.gguf --dtype f32".split(" "));
+});
+
+const commands = [
+  ["merge --model model --adapter adapter --output", "out-merge", "config.json"],
+  ["merge --model model --adapter adapter --output", "out-merge.gguf", null],
+  ["convert --model model.gguf --output", "out-convert", "config.json"],
+  ["convert --model model --output", "out-convert.gguf", null],
+  ["inspect --model model --adapter adapter --compress 2 --output", "out-inspect", "adapter_config.json"],
+] as const;
+const kill = ["--import", join(import.meta.dirname, "../../testing/killAtRename.ts")];
+
+/** Runs the command in a process that is killed before or after its nth rename or link. */
+function killed(words: readonly string[], moment: string): Promise<NodeJS.Signals | null> {
+  const bin = join(import.meta.dirname, "../../bin.ts");
+  const child = spawn(process.execPath, [...kill, bin, ...words], {
+    cwd: folder,
+    env: { ...process.env, KILL_AT_RENAME: moment },
+    stdio: "ignore",
+  });
+  return new Promise((resolve) => child.on("close", (_, signal) => resolve(signal)));
+}
+
+/** The temporary names in the folder. */
+const temporary = async () => (await readdir(folder)).filter((name) => parseTemporaryName(name));
+
+describe.each(commands)("%s %s", (start, output, seal) => {
+  const words = [...start.split(" "), output];
+  const holds = () => (seal === null ? readFile(at(output), "hex") : readFile(join(at(output), seal), "hex"));
+
+  test("refuses what is there, and replaces it with --overwrite", async () => {
+    await succeed(words);
+    const first = await holds();
+    const again = await lowrank(words);
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error: --output out\S+ (is not empty|exists)/),
+    });
+    expect(again.stderr).toContain("--overwrite\n");
+    await succeed([...words, "--overwrite"]);
+    expect(await holds()).toBe(first);
+    expect(await temporary()).toEqual([]);
+    await rm(at(output), { recursive: true });
+  });
+
+  test("killed before it is placed: nothing is there, and the same command goes on", async () => {
+    for (const moment of ["1 before", "2 before"]) {
+      expect(await killed(words, moment)).toBe("SIGKILL");
+      expect(await readdir(folder)).not.toContain(output);
+    }
+    expect(await temporary()).toHaveLength(1);
+    await succeed([...words, "--overwrite"]);
+    expect(await temporary()).toEqual([]);
+    await rm(at(output), { recursive: true });
+  });
+});
+
+test("killed between the two renames of --overwrite: the next command puts the old one back", async () => {
+  await cp(at("adapter"), at("kept"), { recursive: true });
+  const id = writingId().replace(/-[0-9a-z]+-[0-9a-z]+-/, "-zzzzz-1-");
+  await cp(at("kept"), at(temporaryName("kept", id, "old")), { recursive: true });
+  await mkdir(at(temporaryName("kept", id, "part")));
+  await rm(at("kept"), { recursive: true });
+  const refused = await lowrank("inspect --model model --adapter adapter --compress 2 --output kept".split(" "));
+  expect(refused.stderr).toContain("--output kept is not empty");
+  expect(await readdir(at("kept"))).toEqual(await readdir(at("adapter")));
+  expect(await temporary()).toEqual([]);
+});
+
+test("two at once into one output: the later one names the process that writes", async () => {
+  const name = temporaryName("busy", writingId(), "part");
+  await mkdir(at(name));
+  const { code, stderr } = await lowrank("merge --model model --adapter adapter --output busy".split(" "));
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `error: --output busy is being written by process ${process.pid}; wait for it, or give another name\n`,
+  });
+  expect(await readdir(folder)).toContain(name);
+  await rm(at(name), { recursive: true });
+});
+
+test("--overwrite replaces models and adapters alone, and never what the command reads", async () => {
+  await mkdir(at("photos"));
+  await writeFile(at("photos/1.jpg"), "");
+  const merge = (output: string) =>
+    lowrank(["merge", "--model", "model", "--adapter", "adapter", "--overwrite", "--output", output]);
+  expect((await merge("photos")).stderr).toContain("--output photos holds no model and no adapter (it holds 1.jpg)");
+  expect((await merge("model")).stderr).toContain("--output model is the model's own folder");
+  expect((await merge("adapter")).stderr).toContain("--output adapter is the adapter's own folder");
+  expect((await merge("text.txt")).stderr).toContain("--output text.txt is a file");
+  expect(await readdir(at("photos"))).toEqual(["1.jpg"]);
+});
+
+test("a link to an empty folder stays a link", async () => {
+  await mkdir(at("place"));
+  await symlink(at("place"), at("link"));
+  await succeed("merge --model model --adapter adapter --output link".split(" "));
+  expect(await readdir(at("place"))).toContain("config.json");
+});

@@ -1,0 +1,28 @@
+import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { writeText } from "./writeText.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "lowrank-text-"));
+afterAll(() => rm(folder, { recursive: true }));
+const at = (name: string) => join(folder, name);
+
+test("makes the folder, replaces a file, and keeps a link", async () => {
+  await writeText(at("new/report.md"), "1");
+  await writeText(at("new/report.md"), "2");
+  expect(await readFile(at("new/report.md"), "utf8")).toBe("2");
+  expect(await readdir(at("new"))).toEqual(["report.md"]);
+  await writeFile(at("file"), "1");
+  await symlink(at("file"), at("link"));
+  await writeText(at("link"), "2");
+  expect(await readFile(at("file"), "utf8")).toBe("2");
+  await expect(writeText(folder, "x")).rejects.toThrow(`${folder} is a folder; give a file`);
+});
+
+test.skipIf(process.platform !== "linux")("writes to devices, and names one that is full", async () => {
+  await writeText("/dev/null", "x");
+  expect((await lstat("/dev/null")).isCharacterDevice()).toBe(true);
+  const error = "/dev/full: no space is left on the disk for its 1 bytes; make room, or give another folder";
+  await expect(writeText("/dev/full", "x")).rejects.toThrow(error);
+});
