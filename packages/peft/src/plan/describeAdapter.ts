@@ -26,6 +26,11 @@ export interface AdapterDescription {
   readonly base: number;
   /** Length of its adapter_model.safetensors. */
   readonly fileBytes: number;
+  /**
+   * The reason for which rows of one batch cannot have different adapters of this kind; null if
+   * they can.
+   */
+  readonly rowProblem: string | null;
   readonly warnings: readonly Warning[];
 }
 
@@ -57,6 +62,15 @@ export async function describeAdapter(
   return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
 }
 
+function rowProblemOf(peft: PeftModel): string | null {
+  try {
+    peft.withAdapterNames(["default"], () => undefined);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** Returns the number of elements of a model's parameters. */
 export function baseParameters(model: ModelShapes): number {
   return model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
@@ -66,7 +80,7 @@ export function baseParameters(model: ModelShapes): number {
 export function describeOn(
   peft: PeftModel,
   dtype: FloatDType,
-): Pick<AdapterDescription, "config" | "report" | "tensors" | "trainable" | "fileBytes"> {
+): Pick<AdapterDescription, "config" | "report" | "tensors" | "trainable" | "fileBytes" | "rowProblem"> {
   const config = peft.peftConfig.get("default") as PeftConfig;
   const { method } = peft.base_model.adapter("default");
   const copied = copiedKeys(peft);
@@ -79,6 +93,7 @@ export function describeOn(
     tensors,
     trainable: peft.getNbTrainableParameters().trainable + countedConstants(peft, dtype),
     fileBytes: safetensorsFileLength(tensors, weightsMetadata(method)),
+    rowProblem: rowProblemOf(peft),
   };
 }
 

@@ -1,21 +1,13 @@
 import { bytesSource, firstNonFinite, giveTurn, openSafetensors } from "@lowrank/core";
-import {
-  isPromptMethod,
-  type MethodFacts,
-  methodOf,
-  type OnWarning,
-  type PeftConfig,
-  parsePeftConfig,
-} from "@lowrank/peft";
+import { type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
 import { configName } from "./adapterPlace.ts";
 import type { AdapterLayout } from "./adapterSource.ts";
 import { dataLengthOf } from "./knownLayouts.ts";
 import { type AdapterContent, refused } from "./readAdapter.ts";
+import { type ServingRules, servingProblem } from "./servingProblem.ts";
 
 /** The rules that adapters of a store are held to. */
-export interface AdapterRules {
-  /** The largest rank. Default: any. */
-  readonly maxLoraRank?: number;
+export interface AdapterRules extends ServingRules {
   /** The base model's name or path, to warn of adapters that name another. */
   readonly baseModel?: string;
 }
@@ -33,28 +25,8 @@ export async function checkAdapter(
 ): Promise<AdapterLayout> {
   const what = `LoRA adapter '${name}'`;
   const config = await readConfig(text, what, onWarning);
-  const method = (await methodOf(config)) as MethodFacts<PeftConfig> & { peftType: string };
-  if (isPromptMethod(method as never)) {
-    throw refused(
-      `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a server of its own, merged into no model, or train LoRA instead`,
-    );
-  }
-  if (config.modulesToSave?.length) {
-    const modules = config.modulesToSave.join(", ");
-    throw refused(
-      `${what}: modules_to_save is ${modules}, and all rows of a batch share these; only modules_to_save being None can be served; train LoRA on them instead`,
-    );
-  }
-  const start = method.startsFromWeights?.(config);
-  if (start) {
-    throw refused(
-      `${what} started from ${start.name}, which changes the base weights for all rows; save it with pathInitialModelForWeightConversion (PEFT: path_initial_model_for_weight_conversion)`,
-    );
-  }
-  const rank = method.combines?.kind === "products" ? method.combines.rank(config) : 0;
-  if (maxLoraRank !== undefined && rank > maxLoraRank) {
-    throw refused(`LoRA rank ${rank} is greater than max_lora_rank ${maxLoraRank}.`);
-  }
+  const problem = await servingProblem(config, what, { maxLoraRank });
+  if (problem !== null) throw refused(problem);
   const base = config.baseModelNameOrPath;
   if (baseModel && base && !areAlike(base, baseModel)) {
     onWarning({ code: "other-base-model", message: `${what} was made for ${base}, and ${baseModel} is served` });

@@ -56,10 +56,20 @@ export class Budgets {
     this.#now = now;
   }
 
+  /** Notes a tenant, whose budgets are shown from then on. */
+  see(spender: Spender): void {
+    this.#spenders.set(spender.tenant, spender);
+  }
+
+  /** The tenants that were seen. */
+  get spenders(): readonly Spender[] {
+    return [...this.#spenders.values()];
+  }
+
   /** Takes a request's places and tokens. Throws `BudgetError` if the tenant may not have them. */
   admit(spender: Spender, size: RequestSize): Admission {
     const { tenant } = spender;
-    this.#spenders.set(tenant, spender);
+    this.see(spender);
     this.#checkSequences(spender, size);
     const bucket = this.#bucket(spender);
     const tokens = bucket === null ? 0 : this.#checkTokens(bucket, size);

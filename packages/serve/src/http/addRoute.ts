@@ -77,6 +77,7 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
       c.get("log").tenant = caller.tenant;
       c.set("caller", caller);
       c.set("budgeted", route.budgeted);
+      context.budgets.see(caller);
     }
     return route.answer(c, body && (await readBody(c.req.raw, context.limits)));
   });

@@ -2,7 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type Caller, mayUse } from "../access/caller.ts";
 import type { ServingEngine, ServingModel } from "../api.ts";
-import { Budgets, type BudgetUse } from "../budgets/budgets.ts";
+import { Budgets, type BudgetUse, type Spender } from "../budgets/budgets.ts";
 import type { FindCaller, HttpCaller } from "./apiKeys.ts";
 import { modelNotFound } from "./httpError.ts";
 import type { ServingLimits } from "./limits.ts";
@@ -61,7 +61,7 @@ export class AppContext {
   /** The chats, completions and embeddings that are being answered. */
   load = 0;
   /** Returns the use of budgets that others count, as the store of fine-tunes. */
-  readonly budgetSources: (() => Promise<readonly BudgetUse[]>)[] = [];
+  readonly budgetSources: ((spender: Spender) => Promise<readonly BudgetUse[]>)[] = [];
 
   constructor(parts: AppParts) {
     this.engine = parts.engine;
@@ -75,7 +75,9 @@ export class AppContext {
 
   /** Returns the use of all budgets by all keys that were seen. */
   async budgetUses(): Promise<BudgetUse[]> {
-    const others = await Promise.all(this.budgetSources.map((source) => source()));
+    const looks = this.budgetSources.flatMap((source) => this.budgets.spenders.map(source));
+    // A store that is away leaves its budgets out.
+    const others = await Promise.all(looks.map((uses) => uses.catch(() => [])));
     return [...this.budgets.uses(), ...others.flat()];
   }
 

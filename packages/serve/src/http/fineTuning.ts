@@ -1,7 +1,9 @@
+import type { KeyBudgets } from "../budgets/keyBudgets.ts";
 import { StoredBytes } from "../budgets/storedBytes.ts";
+import { storeUses } from "../budgets/storeUses.ts";
 import { Uploads } from "../budgets/uploads.ts";
-import type { FileStore } from "../jobs/fileStore.ts";
-import type { JobKind, OptionValue } from "../jobs/job.ts";
+import type { FileStore, StoredFile } from "../jobs/fileStore.ts";
+import type { FineTuneJob } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/jobQueue.ts";
 import type { JobStore } from "../jobs/jobStore.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
@@ -16,10 +18,10 @@ export interface FineTuning {
   readonly queue: JobQueue;
   readonly limits?: Partial<FineTuningLimits>;
   /**
-   * Throws, naming the option, for options of a training that the workers would not take. Default:
-   * no option is taken.
+   * Throws `JobRefused` for an order that the workers would not train, or whose adapter the server
+   * would not serve. `file` is the one to train on. Default: orders have no options.
    */
-  readonly checkOptions?: (method: JobKind, options: Readonly<Record<string, OptionValue>>) => void;
+  readonly checkOrder?: (job: FineTuneJob, budgets: KeyBudgets, file: StoredFile) => Promise<void>;
 }
 
 /** The limits of an upload. */
@@ -40,7 +42,8 @@ export const defaultFineTuningLimits: FineTuningLimits = {
 export function addFineTuning(app: ServingApp, context: AppContext, fineTuning: FineTuning): void {
   const limits = { ...defaultFineTuningLimits, ...fineTuning.limits };
   const uploads = new Uploads(fineTuning.files, new StoredBytes(fineTuning.files, fineTuning.jobs));
+  context.budgetSources.push(storeUses({ jobs: fineTuning.jobs, uploads }));
   addFiles(app, context, fineTuning, uploads, limits);
-  addFineTuningJobs(app, context, fineTuning);
+  addFineTuningJobs(app, context, fineTuning, uploads);
   addFineTunedModels(app, context);
 }

@@ -1,10 +1,14 @@
 import { BudgetError } from "../budgets/budgetError.ts";
 import { jobSlots } from "../budgets/jobSlots.ts";
+import type { KeyBudgets } from "../budgets/keyBudgets.ts";
 import type { Slot } from "../budgets/slots.ts";
-import type { FineTuneJob, JobState } from "../jobs/job.ts";
+import type { Uploads } from "../budgets/uploads.ts";
+import type { StoredFile } from "../jobs/fileStore.ts";
+import { type FineTuneJob, type JobLimits, JobRefused, type JobState } from "../jobs/job.ts";
 import { nameKey, newId, now as nowSeconds } from "../jobs/jobKeys.ts";
 import { jobPrefix } from "../jobs/jobStore.ts";
 import { checkpointSteps } from "../jobs/publish.ts";
+import { TrainerTime } from "../jobs/trainerTime.ts";
 import { addRoute } from "./addRoute.ts";
 import type { HttpCaller } from "./apiKeys.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
@@ -21,8 +25,14 @@ const path = "/v1/fine_tuning/jobs";
 const patienceMs = 1000;
 
 /** Adds `/v1/fine_tuning/jobs`: each key has its own. */
-export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuning: FineTuning): void {
+export function addFineTuningJobs(
+  app: ServingApp,
+  context: AppContext,
+  fineTuning: FineTuning,
+  uploads: Uploads,
+): void {
   const { jobs, queue } = fineTuning;
+  const time = new TrainerTime(jobs.objects);
   const jobOf = async (c: AppRequest): Promise<JobState> => {
     const id = c.req.param("id") as string;
     const state = await jobs.find(c.get("caller").tenant, id);
@@ -50,6 +60,22 @@ export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuni
       retryAfter: 60,
     });
   };
+  /** Throws 429 if the key's jobs have trained as long today as they may. */
+  const checkTime = async ({ tenant, budgets: { trainerMinutes } }: HttpCaller): Promise<void> => {
+    if (!Number.isFinite(trainerMinutes) || (await time.today(tenant)) < 60 * trainerMinutes) return;
+    throw new BudgetError(`The jobs of this key have trained for the ${trainerMinutes} minutes that it has in a day.`, {
+      ...{ retryAfter: time.secondsOfDayLeft, code: "trainer_minutes_exceeded" },
+    });
+  };
+  /** Throws 400 if the key has stored as much as it may, since a job stores checkpoints. */
+  const checkBytes = async ({ tenant, budgets: { storedBytes } }: HttpCaller): Promise<void> => {
+    const used = await uploads.used(tenant);
+    if (used < storedBytes) return;
+    throw new BudgetError(
+      `This key has stored ${used} of its ${storedBytes} bytes; delete files or fine-tuned models first.`,
+      { retryAfter: null, code: "stored_bytes_exceeded" },
+    );
+  };
   const now = async ({ job }: JobState) => listedJob(await jobs.state(job));
 
   addRoute(app, context, {
@@ -65,9 +91,11 @@ export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuni
         const message = `The model \`${body.model}\` is an adapter; fine-tunes start from the base, \`${model.name}\`.`;
         throw new HttpError(400, message, { param: "model", code: "model_not_available" });
       }
-      await checkFiles(fineTuning, caller, body);
+      const file = await checkFiles(fineTuning, caller, body);
       const job = orderOf(body, model.name, caller);
-      checkOptions(fineTuning, job);
+      await checkOrder(fineTuning, job, caller.budgets, file);
+      await checkTime(caller);
+      await checkBytes(caller);
       const slot = await takeSlot(caller, job.id);
       try {
         await jobs.order(job);
@@ -158,6 +186,7 @@ export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuni
     answer: async (c) => {
       const state = await jobOf(c);
       const { job, end, paused } = state;
+      await checkTime(c.get("caller"));
       if (end?.status === "failed") {
         const slot = await takeSlot(c.get("caller"), job.id, true);
         try {
@@ -181,34 +210,52 @@ export function addFineTuningJobs(app: ServingApp, context: AppContext, fineTuni
   });
 }
 
-async function checkFiles({ files }: FineTuning, { tenant }: HttpCaller, body: JobBody): Promise<void> {
+/** Returns the file to train on. Throws if a file is missing or has another purpose. */
+async function checkFiles({ files }: FineTuning, { tenant }: HttpCaller, body: JobBody): Promise<StoredFile> {
+  const found: StoredFile[] = [];
   for (const param of ["training_file", "validation_file"] as const) {
     const id = body[param];
     if (id === undefined) continue;
     const file = await files.find(tenant, id);
-    if (file?.purpose === "fine-tune") continue;
+    if (file?.purpose === "fine-tune") {
+      found.push(file);
+      continue;
+    }
     const message = file
       ? `The file '${id}' has the purpose '${file.purpose}', and fine-tunes need 'fine-tune'.`
       : `The file '${id}' does not exist.`;
     throw new HttpError(400, `Invalid '${param}': ${message}`, { param, code: "invalid_value" });
   }
+  return found[0];
 }
 
-function checkOptions({ checkOptions: check }: FineTuning, { method, options }: FineTuneJob): void {
-  const [first] = Object.keys(options);
+async function checkOrder(
+  { checkOrder: check }: FineTuning,
+  job: FineTuneJob,
+  budgets: KeyBudgets,
+  file: StoredFile,
+): Promise<void> {
+  const [first] = Object.keys(job.options);
   if (!check) {
     if (first === undefined) return;
     throw new HttpError(400, `lowrank.options: there is no option ${first} here.`, { param: "lowrank.options" });
   }
   try {
-    check(method, options);
+    await check(job, budgets, file);
   } catch (error) {
-    const details = { param: "lowrank.options", code: "invalid_value" };
-    throw new HttpError(400, `Invalid 'lowrank.options': ${(error as Error).message}`, details);
+    if (!(error instanceof JobRefused)) throw error;
+    const { code, message, param } = error.detail;
+    throw new HttpError(400, param === null ? message : `Invalid '${param}': ${message}`, { param, code });
   }
 }
 
-function orderOf(body: JobBody, model: string, { tenant }: HttpCaller): FineTuneJob {
+/** Returns the limits of a key that its job's worker holds it to. */
+function limitsOf({ steps, jobMinutes, trainerMinutes }: KeyBudgets): JobLimits {
+  const finite = Object.entries({ steps, jobMinutes, trainerMinutes }).filter(([, limit]) => Number.isFinite(limit));
+  return Object.fromEntries(finite);
+}
+
+function orderOf(body: JobBody, model: string, { tenant, budgets }: HttpCaller): FineTuneJob {
   const id = newId(jobPrefix);
   const { suffix = null, seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 1 } = body;
   return {
@@ -221,6 +268,7 @@ function orderOf(body: JobBody, model: string, { tenant }: HttpCaller): FineTune
     metadata: body.metadata ?? null,
     options: body.lowrank?.options ?? {},
     priority: body.lowrank?.priority ?? 0,
+    limits: limitsOf(budgets),
   };
 }
 

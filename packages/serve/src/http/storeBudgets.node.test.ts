@@ -5,11 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { S3Server } from "../adapters/testing/s3Server.ts";
 import type { KeyBudgets } from "../budgets/keyBudgets.ts";
 import { FileStore } from "../jobs/fileStore.ts";
+import { JobRefused } from "../jobs/job.ts";
 import { JobStore } from "../jobs/jobStore.ts";
 import { localQueue } from "../jobs/localQueue.ts";
 import { folderObjects } from "../jobs/objects/folderObjects.ts";
 import type { ObjectStore } from "../jobs/objects/objectStore.ts";
 import { s3Objects } from "../jobs/objects/s3Objects.ts";
+import { TrainerTime } from "../jobs/trainerTime.ts";
 import { post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
 import type { ServingApp } from "./appContext.ts";
@@ -122,4 +124,43 @@ test("a failed job needs a free slot to be resumed", async () => {
   expect((await order(app, file)).status).toBe(200);
   const resume = await app.request(`/v1/fine_tuning/jobs/${first.id}/resume`, { method: "POST" });
   expect([resume.status, (await resume.json()).error.code]).toEqual([429, "rate_limit_exceeded"]);
+});
+
+test("an order is refused when the key's jobs have trained as long today as they may", async () => {
+  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const { app, jobs } = open(objects, { trainerMinutes: 2, steps: 50 });
+  const file = (await upload(app)).body.id;
+  const first = await order(app, file);
+  expect(first.status).toBe(200);
+  const state = await jobs.find("", first.body.id);
+  expect(state?.job.limits).toEqual({ steps: 50, jobMinutes: 720, trainerMinutes: 2 });
+  await new TrainerTime(objects).add({ id: first.body.id, owner: "" }, 130);
+  const refused = await post(app, "/v1/fine_tuning/jobs", { model: "test-base", training_file: file });
+  expect([refused.status, (await refused.json()).error.code]).toEqual([429, "trainer_minutes_exceeded"]);
+  expect(Number(refused.headers.get("retry-after"))).toBeLessThanOrEqual(86_400);
+  const metrics = await (await app.request("/metrics")).text();
+  expect(metrics).toContain('lowrank_key_budget_used{key="",budget="jobs"} 1');
+  expect(metrics).toContain('lowrank_key_budget_limit{key="",budget="files"} 1000');
+  expect(metrics).toContain(`lowrank_key_budget_used{key="",budget="trainerMinutes"} ${130 / 60}`);
+});
+
+test("a file counts its lines that are not empty", async () => {
+  const { app, files } = open(folderObjects(join(folder, crypto.randomUUID())), {});
+  const { id } = (await upload(app, `${line}\n\r\n${line}{"text": "no end"}`)).body;
+  expect((await files.find("", id))?.lines).toBe(3);
+});
+
+test("an order that its check refuses is a 400 with the check's code", async () => {
+  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue()];
+  const checkOrder = async () => {
+    throw new JobRefused({ code: "rank_exceeded", message: "the rank is 100000", param: "lowrank.options" });
+  };
+  const app = createApp({ engine: new ScriptedEngine(), fineTuning: { jobs, files, queue, checkOrder } });
+  const { status, body } = await order(app, (await upload(app)).body.id);
+  expect([status, body.error]).toEqual([
+    400,
+    expect.objectContaining({ code: "rank_exceeded", message: "Invalid 'lowrank.options': the rank is 100000" }),
+  ]);
+  expect(await jobs.ids("")).toEqual([]);
 });

@@ -6,6 +6,8 @@ import { now } from "./jobKeys.ts";
 import type { JobQueue, JobWorker } from "./jobQueue.ts";
 import type { JobStore, OpenJob } from "./jobStore.ts";
 import { adapterVersion, publish } from "./publish.ts";
+import { timedRun } from "./timedRun.ts";
+import { TrainerTime } from "./trainerTime.ts";
 
 /** The facts of a training that has ended; its adapter lies in the store. */
 export interface TrainedJob {
@@ -31,6 +33,7 @@ export interface FineTuneWorkerOptions {
 export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
   checkOptions("fineTuneWorker", options, { store: true, place: true, train: true });
   const { store, place, train } = options;
+  const time = new TrainerTime(store.objects);
   /** Lets an end stand, gives out its adapter, and takes the job from the open ones. */
   const settle = async (job: FineTuneJob, end: JobEnd): Promise<void> => {
     const stands = await store.finish(job, end);
@@ -46,7 +49,9 @@ export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
       const { job, end } = state;
       if (end) return settle(job, end);
       try {
-        const { writesAdapter, ...trained } = await train(job, attempt, signal);
+        const { writesAdapter, ...trained } = await timedRun(time, job, signal, (limited) => {
+          return train(job, attempt, limited);
+        });
         const version = writesAdapter ? await adapterVersion(place, job) : {};
         await settle(job, { status: "succeeded", at: now(), ...trained, ...version });
       } catch (error) {

@@ -15,6 +15,7 @@ export {
   type JobError,
   type JobEvent,
   type JobKind,
+  type JobLimits,
   type JobMethod,
   type JobProgress,
   JobRefused,
@@ -30,3 +31,4 @@ export { folderObjects } from "./objects/folderObjects.ts";
 export type { ObjectStore, StoredObject } from "./objects/objectStore.ts";
 export { s3Objects } from "./objects/s3Objects.ts";
 export { storeFiles } from "./objects/storeFiles.ts";
+export { TrainerTime } from "./trainerTime.ts";

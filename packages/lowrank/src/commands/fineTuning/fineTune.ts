@@ -11,7 +11,6 @@ import {
   JobRefused,
   JobStopped,
   now,
-  type OptionValue,
   runFolder,
   storeFiles,
   type TrainedJob,
@@ -28,7 +27,6 @@ import {
   type TrainerOptions,
   trainingSteps,
 } from "@lowrank/train";
-import { findMethods } from "../../report/methods.ts";
 import { type Learner, makeLearner } from "../learner.ts";
 import { loadWithTokenizer, warn } from "../loading.ts";
 import { decoderBase } from "../run/kinds/decoder.ts";
@@ -36,10 +34,10 @@ import type { TrainCommandOptions } from "../train.ts";
 import { trainedConfig } from "../trainedConfig.ts";
 import { withFlags } from "../trainFlags.ts";
 import { JobLog } from "./jobLog.ts";
+import { optionsOf } from "./jobOptions.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { readExamples, readPreference, readSupervised } from "./readExamples.ts";
 import { resultFile } from "./resultFile.ts";
-import { parseTrainOptions } from "./trainOptions.ts";
 
 /** A job to train, with the place of its store and of the model. */
 export interface Order {
@@ -101,6 +99,11 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   const maxLength = Math.min(options.maxLength ?? model.maxPositions, model.maxPositions);
   const { batchSize, epochs, accumulate: gradientAccumulationSteps } = options;
   const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
+  const { steps: most = steps } = job.limits ?? {};
+  if (steps > most) {
+    const message = `The training would take ${steps} steps, and one fine-tune of this key may have ${most}.`;
+    throw new JobRefused({ code: "steps_exceeded", message, param: "lowrank.options" });
+  }
   const config = (await trainedConfig(options))(steps)?.with({ baseModelNameOrPath: job.model }) ?? null;
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
   const learner = await makeLearner(
@@ -156,26 +159,6 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   await learner.save(storeFiles(places.jobs.objects, adapterFolder(job.id)));
   const file = await resultFile(places, job);
   return { trainedTokens: tokensOf(data, steps, options), resultFiles: [file.id], writesAdapter: true };
-}
-
-/** The options of a job's training: its hyperparameters, and what it says beside them. */
-function optionsOf(job: FineTuneJob): TrainCommandOptions {
-  const { n_epochs, batch_size, learning_rate_multiplier: factor } = job.hyperparameters;
-  const given = (name: string, value: OptionValue | undefined) => {
-    return value === undefined || value === "auto" ? {} : { [name]: value };
-  };
-  try {
-    const options = parseTrainOptions({
-      ...given("epochs", n_epochs),
-      ...given("batch-size", batch_size),
-      ...{ seed: job.seed, ...job.options },
-    });
-    const [method] = findMethods([options.method]);
-    const usual = options.lr ?? method.usualLearningRate ?? method.learningRate;
-    return { ...options, lr: typeof factor === "number" ? usual * factor : usual };
-  } catch (error) {
-    throw new JobRefused({ code: "invalid_options", message: (error as Error).message, param: "lowrank.options" });
-  }
 }
 
 /** The hyperparameters with which a job trains, by the names of OpenAI's API. */

@@ -12,8 +12,8 @@ import { isEncoder } from "../modelConfig.ts";
 import type { ServeSettings } from "../serve/serveSettings.ts";
 import { clearStore } from "./clearStore.ts";
 import { jobPlaces } from "./jobPlaces.ts";
+import { OrderChecks } from "./orderChecks.ts";
 import { trainInProcess } from "./trainInProcess.ts";
-import { parseTrainOptions } from "./trainOptions.ts";
 
 /** Milliseconds between two looks whether a job was cancelled. */
 const pollMs = 1000;
@@ -67,14 +67,23 @@ export async function startFineTuning(
         )
       : null;
   const stopFilling = keepFilled(queue, jobs, model, { onError });
+  const checks = new OrderChecks(
+    {
+      model: settings.model,
+      maxLoraRank: settings["max-lora-rank"],
+      adapterMemory: settings["adapter-memory"],
+    },
+    plugins,
+  );
   return {
     fineTuning: {
       ...{ jobs, files, queue },
       limits: { uploadBytes: settings["max-upload"] },
-      checkOptions: (_, options) => void parseTrainOptions(options),
+      checkOrder: (job, budgets, file) => checks.check({ job, budgets, file }),
     },
     close: async () => {
       stopFilling();
+      await checks.close();
       await working?.close();
       await queue.close();
     },

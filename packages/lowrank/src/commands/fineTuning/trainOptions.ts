@@ -13,6 +13,9 @@ const trainingFlags: readonly string[] = [
   ...["eval-every", "save-every", "save-total-limit"],
 ];
 
+/** The largest values of options that take memory or disk of the trainer's machine. */
+const largest: NamedOptions = { "batch-size": 256, accumulate: 1024, "save-total-limit": 20 };
+
 /** Options of a training by the names of their flags. */
 export type NamedOptions = Readonly<Record<string, OptionValue>>;
 
@@ -26,6 +29,10 @@ export function parseTrainOptions(named: NamedOptions): TrainCommandOptions {
   const unknown = Object.keys(named).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new Error(`there is no option ${JSON.stringify(unknown)} for jobs; there are ${known.join(", ")}`);
+  }
+  for (const [name, most] of Object.entries(largest)) {
+    if (Number(named[name] ?? 0) > Number(most))
+      throw new Error(`${name} is ${named[name]}, and jobs may have ${most}; give less`);
   }
   const words = Object.entries(named).flatMap(([name, value]) => {
     if (value === false) return [];

@@ -1,0 +1,104 @@
+import { describeModel } from "@lowrank/models";
+import { describeAdapter, type MethodFacts, type ModelShapes, methodOf, type PeftConfig } from "@lowrank/peft";
+import { servingProblem } from "@lowrank/serve";
+import type { KeyBudgets } from "@lowrank/serve/http";
+import { type FineTuneJob, JobRefused, type StoredFile } from "@lowrank/serve/jobs";
+import { trainingSteps } from "@lowrank/train";
+import { findModelConfig } from "../modelConfig.ts";
+import type { TrainCommandOptions } from "../train.ts";
+import { trainedConfig } from "../trainedConfig.ts";
+import { optionsOf } from "./jobOptions.ts";
+
+/** The limits of adapters at the server that serves them. */
+export interface ServedLimits {
+  /** The base model's folder or file. */
+  readonly model: string;
+  readonly maxLoraRank?: number;
+  /** Bytes of all adapters in memory. */
+  readonly adapterMemory: number;
+}
+
+/** An order to check. */
+export interface OrderToCheck {
+  readonly job: FineTuneJob;
+  /** The budgets of the key that ordered it. */
+  readonly budgets: KeyBudgets;
+  /** The file to train on. */
+  readonly file: StoredFile;
+}
+
+/**
+ * Checks an order on the shapes of a model. Throws `JobRefused` if the job could not be trained, is
+ * larger than its key may order, or would make an adapter that the server refuses.
+ */
+export async function checkOrder({ job, budgets, file }: OrderToCheck, served: ServedLimits): Promise<void> {
+  const options = optionsOf(job);
+  const steps = checkSteps(options, budgets, file);
+  const config = (await trainedConfig(options))(steps);
+  if (config === null) throw refused("method", `${options.method} trains no adapter; give another method`);
+  checkRank(config, budgets);
+  await checkServed(config, budgets, served, describeModel(await findModelConfig(served.model)));
+}
+
+/** Returns the steps of a job. Throws if they are more than the key may order. */
+function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, { lines }: StoredFile): number {
+  const { batchSize, accumulate: gradientAccumulationSteps, epochs } = options;
+  const planned = trainingSteps(Math.max(1, lines ?? 1), { batchSize, gradientAccumulationSteps, epochs });
+  const steps = options.steps ?? planned;
+  if (steps <= most) return steps;
+  const how = options.steps === undefined ? `${epochs} epochs of ${lines} examples are` : "steps is";
+  throw refused(
+    "steps",
+    `${how} ${steps} steps, and one fine-tune of this key may have ${most}; order fewer`,
+    "steps_exceeded",
+  );
+}
+
+/** Throws if the rank is larger than the key may order. */
+function checkRank(config: PeftConfig, { rank: most }: KeyBudgets): void {
+  const { r, initR, rankPattern } = config as unknown as Record<string, unknown>;
+  const ranks = [r, initR, ...Object.values((rankPattern as object | null | undefined) ?? {})];
+  const rank = Math.max(...ranks.filter((value) => typeof value === "number"));
+  if (rank > most)
+    throw refused("r", `the rank is ${rank}, and this key may order ${most}; give less`, "rank_exceeded");
+}
+
+/** Throws if the server would refuse the adapter that the job makes. */
+async function checkServed(
+  config: PeftConfig,
+  budgets: KeyBudgets,
+  { maxLoraRank, adapterMemory }: ServedLimits,
+  model: ModelShapes,
+): Promise<void> {
+  const method: MethodFacts<PeftConfig> = await methodOf(config);
+  const start = method.startsFromWeights?.(config) ?? null;
+  if (start && method.subtractsStart?.refusal(config) !== null) {
+    throw refused("init-lora-weights", `a start from ${start.name} changes the base model, which is served too`);
+  }
+  // An adapter that started from weights is written without its start, at a larger rank.
+  const written = start && method.subtractsStart ? method.subtractsStart.joined(config) : config;
+  const problem = await servingProblem(written, "the adapter", { maxLoraRank });
+  if (problem !== null) throw refused(null, `the server would not serve the adapter: ${problem}`);
+  const description = await describeAdapter(model, written).catch((error: Error) => {
+    throw refused(null, error.message);
+  });
+  if (description.rowProblem !== null) {
+    throw refused(null, `the server would not serve the adapter: ${description.rowProblem}`);
+  }
+  const most = Math.min(adapterMemory, budgets.adapterMemory ?? adapterMemory);
+  if (description.fileBytes > most) {
+    throw refused(
+      null,
+      `the adapter would take ${description.fileBytes} bytes, and the server has ${most} for it; give a smaller rank or fewer target modules`,
+      "adapter_too_large",
+    );
+  }
+}
+
+function refused(option: string | null, message: string, code: string = "invalid_value"): JobRefused {
+  return new JobRefused({
+    code,
+    message: option === null ? message : `${option}: ${message}`,
+    param: "lowrank.options",
+  });
+}

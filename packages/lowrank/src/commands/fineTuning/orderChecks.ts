@@ -1,0 +1,79 @@
+import { Worker } from "node:worker_threads";
+import { JobRefused } from "@lowrank/serve/jobs";
+import type { OrderToCheck, ServedLimits } from "./checkOrder.ts";
+import type { OrderAnswer } from "./orderWorker.ts";
+
+/** Milliseconds that a check may take. */
+const patienceMs = 10_000;
+
+/** Checks of orders, one after the other in a Worker, so that none holds the server up. */
+export class OrderChecks {
+  readonly #served: ServedLimits;
+  readonly #plugins: readonly string[];
+  readonly #patienceMs: number;
+  #worker: Promise<Worker> | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(served: ServedLimits, plugins: readonly string[], options: { patienceMs?: number } = {}) {
+    this.#served = served;
+    this.#plugins = plugins;
+    this.#patienceMs = options.patienceMs ?? patienceMs;
+  }
+
+  /** Throws `JobRefused` for an order that the server does not take. */
+  check(order: OrderToCheck): Promise<void> {
+    const checked = this.#last.then(() => this.#check(order));
+    this.#last = checked.catch(() => undefined);
+    return checked;
+  }
+
+  /** Ends the Worker. */
+  async close(): Promise<void> {
+    const worker = await this.#worker?.catch(() => null);
+    await worker?.terminate();
+  }
+
+  async #check(order: OrderToCheck): Promise<void> {
+    this.#worker ??= this.#start();
+    const worker = await this.#worker.catch((error) => {
+      this.#worker = null;
+      throw error;
+    });
+    const answer = await this.#answerOf(worker, order);
+    if ("refused" in answer) throw new JobRefused(answer.refused);
+    if ("failed" in answer) throw new Error(answer.failed);
+  }
+
+  async #start(): Promise<Worker> {
+    const script = new URL(`./orderWorker${import.meta.filename.slice(-3)}`, import.meta.url);
+    const worker = new Worker(script, { workerData: { served: this.#served, plugins: this.#plugins } });
+    worker.unref();
+    await new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    return worker;
+  }
+
+  async #answerOf(worker: Worker, order: OrderToCheck): Promise<OrderAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<OrderAnswer>();
+    const fail = (error: Error) => {
+      this.#worker = null;
+      reject(error);
+    };
+    const timer = setTimeout(() => {
+      this.#worker = null;
+      void worker.terminate();
+      const message = `the options could not be checked in ${this.#patienceMs / 1000} seconds; give target-modules by name`;
+      resolve({ refused: { code: "invalid_value", message, param: "lowrank.options" } });
+    }, this.#patienceMs);
+    worker.once("message", resolve);
+    worker.once("error", fail);
+    worker.postMessage(order);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      worker.off("message", resolve);
+      worker.off("error", fail);
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import { type FineTuneJob, JobRefused, JobStopped } from "./job.ts";
+import type { TrainerTime } from "./trainerTime.ts";
+
+/** Milliseconds between two writings of the time of a run. A killed worker loses as much. */
+const writeMs = 10_000;
+
+/**
+ * Runs a training within the time that its job and its owner have left, and counts what it takes.
+ * At a limit the run is stopped with a checkpoint. Throws `JobRefused`, whose code names the limit.
+ */
+export async function timedRun<T>(
+  time: TrainerTime,
+  job: FineTuneJob,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<T>,
+  everyMs: number = writeMs,
+): Promise<T> {
+  const { jobMinutes = null, trainerMinutes = null } = job.limits ?? {};
+  const late = new AbortController();
+  let reached: JobRefused | null = null;
+  let start = performance.now();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let ended = false;
+
+  /** Counts the time since the last call, and returns the milliseconds that are left. */
+  const count = async (): Promise<number> => {
+    const now = performance.now();
+    const seconds = (now - start) / 1000;
+    start = now;
+    if (seconds > 0) await time.add(job, seconds);
+    const left = [
+      ...(jobMinutes === null
+        ? []
+        : [{ refused: jobLimit(jobMinutes), ms: jobMinutes * 60e3 - 1e3 * (await time.ofJob(job)) }]),
+      ...(trainerMinutes === null
+        ? []
+        : [{ refused: dayLimit(trainerMinutes), ms: trainerMinutes * 60e3 - 1e3 * (await time.today(job.owner)) }]),
+    ].sort((a, b) => a.ms - b.ms);
+    if (left.length === 0) return Number.POSITIVE_INFINITY;
+    if (left[0].ms <= 0) reached ??= left[0].refused;
+    return left[0].ms;
+  };
+  const watch = (leftMs: number): void => {
+    if (ended) return;
+    timer = setTimeout(
+      () =>
+        void count().then(
+          (left) => (reached ? late.abort(reached) : watch(left)),
+          // A store that is away is asked again; the time is counted then.
+          () => watch(everyMs),
+        ),
+      Math.max(10, Math.min(everyMs, leftMs)),
+    );
+    if (typeof timer === "object") timer.unref();
+  };
+
+  const left = await count();
+  if (reached) throw reached;
+  watch(left);
+  try {
+    return await run(AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    if (reached && error instanceof JobStopped && !signal.aborted) throw reached;
+    throw error;
+  } finally {
+    ended = true;
+    clearTimeout(timer);
+    await count().catch(() => undefined);
+  }
+}
+
+function jobLimit(minutes: number): JobRefused {
+  return new JobRefused({
+    code: "job_minutes_exceeded",
+    message: `The job has trained for the ${minutes} minutes that one fine-tune may take; order fewer steps, or let the server's operator raise the budget job-minutes.`,
+    param: null,
+  });
+}
+
+function dayLimit(minutes: number): JobRefused {
+  return new JobRefused({
+    code: "trainer_minutes_exceeded",
+    message: `The jobs of this key have trained for the ${minutes} minutes that it has in a day; resume the job tomorrow, and it goes on from its last checkpoint.`,
+    param: null,
+  });
+}
