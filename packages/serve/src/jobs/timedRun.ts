@@ -23,7 +23,7 @@ export async function timedRun<T>(
   let ended = false;
 
   /** Counts the time since the last call, and returns the milliseconds that are left. */
-  const count = async (): Promise<number> => {
+  const countOnce = async (): Promise<number> => {
     const now = performance.now();
     const seconds = (now - start) / 1000;
     start = now;
@@ -39,6 +39,13 @@ export async function timedRun<T>(
     if (left.length === 0) return Number.POSITIVE_INFINITY;
     if (left[0].ms <= 0) reached ??= left[0].refused;
     return left[0].ms;
+  };
+  // One after the other, as each adds to what is stored.
+  let counting: Promise<unknown> = Promise.resolve();
+  const count = (): Promise<number> => {
+    const counted = counting.then(countOnce);
+    counting = counted.catch(() => undefined);
+    return counted;
   };
   const watch = (leftMs: number): void => {
     if (ended) return;
