@@ -26,8 +26,9 @@ export async function timedRun<T>(
   const countOnce = async (): Promise<number> => {
     const now = performance.now();
     const seconds = (now - start) / 1000;
-    start = now;
     if (seconds > 0) await time.add(job, seconds);
+    // A store that is away gets the time with the next count.
+    start = now;
     const left = [
       ...(jobMinutes === null
         ? []
