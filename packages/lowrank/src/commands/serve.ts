@@ -48,7 +48,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     .option("--port <n>", "port to listen on; 0 is any free one (default: 8000)", integer(0, 65535))
     .option(
       "--api-key-file <file>",
-      "YAML or JSON list of keys: id, sha256, adapters, base, admin, operator, budgets (default: no keys)",
+      "YAML or JSON list of keys: id, sha256, adapters, base, admin, operator, budgets; read again when it changes (default: none)",
     )
     .option(
       "--allowed-hosts <names>",

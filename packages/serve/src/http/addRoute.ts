@@ -76,6 +76,9 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
       if (caller === null) throw wrongKey(c.req.header("authorization"));
       c.get("log").tenant = caller.tenant;
       c.set("caller", caller);
+      const { revoked, ended } = context.running.add(c.req.header("authorization"), caller);
+      c.set("revoked", revoked);
+      c.set("ended", ended);
       c.set("budgeted", route.budgeted);
       context.budgets.see(caller);
     }

@@ -37,7 +37,7 @@ export interface Asked {
 /** Answers a request at once, or piece by piece. */
 export async function answerOf(c: AppRequest, context: AppContext, form: AnswerForm, asked: Asked): Promise<Response> {
   const gone = new AbortController();
-  const client = AbortSignal.any([c.req.raw.signal, gone.signal]);
+  const client = AbortSignal.any([c.req.raw.signal, gone.signal, c.get("revoked")]);
   const log = c.get("log");
   log.adapter = asked.requests[0].adapter;
   const generation = await startGeneration(context, { ...asked, client, caller: c.get("caller") });

@@ -7,6 +7,7 @@ import type { FindCaller, HttpCaller } from "./apiKeys.ts";
 import { modelNotFound } from "./httpError.ts";
 import type { ServingLimits } from "./limits.ts";
 import type { ServingLogger, ServingMetrics } from "./observers.ts";
+import type { RunningRequests } from "./runningRequests.ts";
 
 /** The facts of one request that its route adds to the log. */
 export interface RequestLog {
@@ -28,7 +29,15 @@ export interface RequestLog {
 
 /** The types of Hono's context in this app. */
 export interface AppEnv {
-  Variables: { caller: HttpCaller; log: RequestLog; budgeted?: boolean };
+  Variables: {
+    caller: HttpCaller;
+    log: RequestLog;
+    budgeted?: boolean;
+    /** Aborted if the request's key is removed while it runs. */
+    revoked: AbortSignal;
+    /** To be called when the answer has ended. */
+    ended?: () => void;
+  };
 }
 
 /** The app, while its routes are added. */
@@ -46,6 +55,7 @@ interface AppParts {
   /** Aborted when no new request is taken. */
   readonly draining: AbortSignal;
   readonly findCaller: FindCaller;
+  readonly running: RunningRequests;
 }
 
 /** The parts that every route shares. */
@@ -56,6 +66,7 @@ export class AppContext {
   readonly logger: ServingLogger;
   readonly draining: AbortSignal;
   readonly findCaller: FindCaller;
+  readonly running: RunningRequests;
   /** The requests and tokens of all keys. */
   readonly budgets: Budgets;
   /** The chats, completions and embeddings that are being answered. */
@@ -70,6 +81,7 @@ export class AppContext {
     this.logger = parts.logger;
     this.draining = parts.draining;
     this.findCaller = parts.findCaller;
+    this.running = parts.running;
     this.budgets = new Budgets(parts.limits.pending);
   }
 

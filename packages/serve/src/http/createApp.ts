@@ -6,7 +6,7 @@ import { budgetKeys, budgetsOf, checkBudgets, type KeyBudgets } from "../budgets
 import { allowedHosts } from "../origins/allowedHosts.ts";
 import { crossSiteProblem } from "../origins/crossSiteProblem.ts";
 import { pageResponse } from "../page/page.ts";
-import { type ApiKey, callerFinder } from "./apiKeys.ts";
+import { type ApiKey, callerFinder, type FindCaller } from "./apiKeys.ts";
 import { AppContext, type AppEnv, type AppRequest, type RequestLog, type ServingApp } from "./appContext.ts";
 import { addChat } from "./chat.ts";
 import { addCompletions } from "./completions.ts";
@@ -14,10 +14,12 @@ import { addEmbeddings } from "./embeddings.ts";
 import { addFineTuning, type FineTuning } from "./fineTuning.ts";
 import { HttpError, toHttpError } from "./httpError.ts";
 import { defaultLimits, type ServingLimits } from "./limits.ts";
+import { LiveKeys } from "./liveKeys.ts";
 import { addLoraAdapters } from "./loraAdapters.ts";
 import { addModels } from "./models.ts";
 import { noLogger, noMetrics, type ServingLogger, type ServingMetrics } from "./observers.ts";
 import { checkRequestId, requestIdOf } from "./requestId.ts";
+import { RunningRequests } from "./runningRequests.ts";
 import { addServerState } from "./serverState.ts";
 import { addSmallRoutes } from "./smallRoutes.ts";
 import { addTokenize } from "./tokenize.ts";
@@ -25,8 +27,11 @@ import { addTokenize } from "./tokenize.ts";
 /** Options of `createApp`. */
 export interface AppOptions {
   readonly engine: ServingEngine;
-  /** The keys that requests need. Default: none, and everyone may do everything. */
-  readonly keys?: readonly ApiKey[];
+  /**
+   * The keys that requests need; `LiveKeys` may be replaced while the server runs. Default: none,
+   * and everyone may do everything.
+   */
+  readonly keys?: readonly ApiKey[] | LiveKeys;
   /**
    * Host names at which the server may be reached, besides `localhost` and IP addresses, such as
    * the name of a proxy; `.example.com` has all subdomains and `*` is every name. Requests to other
@@ -73,13 +78,15 @@ export function createApp(options: AppOptions): ServingApp {
   checkOptions<Partial<KeyBudgets>>("createApp: budgets", options.budgets ?? {}, budgetKeys);
   checkBudgets("createApp", options.budgets ?? {});
   const everyone = { ...anyone, budgets: budgetsOf(undefined, options.budgets), shared: false };
+  const running = new RunningRequests();
   const context = new AppContext({
+    running,
     engine: options.engine,
     limits: { ...defaultLimits, ...options.limits },
     metrics: options.metrics ?? noMetrics,
     logger: options.logger ?? noLogger,
     draining: options.draining ?? new AbortController().signal,
-    findCaller: options.keys ? callerFinder(options.keys, options.budgets) : async () => everyone,
+    findCaller: options.keys ? liveFinder(options.keys, options.budgets, running) : async () => everyone,
   });
   const app: ServingApp = new OpenAPIHono<AppEnv>();
   app.use(async (c, next) => {
@@ -94,6 +101,7 @@ export function createApp(options: AppOptions): ServingApp {
     const { status } = c.res;
     void (log.ended ?? Promise.resolve()).then(() => {
       if (log.counted) context.load -= 1;
+      c.get("ended")?.();
       writeLog(context, c, log, status, performance.now() - start);
     });
   });
@@ -128,6 +136,21 @@ export function createApp(options: AppOptions): ServingApp {
     info: { title: "Lowrank", version: "1", description: "Adapters of one base model, by OpenAI's API and vLLM's." },
   });
   return app;
+}
+
+/** Returns a function that finds callers by the present keys, whenever these are replaced. */
+function liveFinder(
+  keys: readonly ApiKey[] | LiveKeys,
+  budgets: Partial<KeyBudgets> | undefined,
+  running: RunningRequests,
+): FindCaller {
+  const live = keys instanceof LiveKeys ? keys : new LiveKeys(keys);
+  let find = callerFinder(live.keys, budgets);
+  live.follow((next) => {
+    find = callerFinder(next, budgets);
+    void running.endRevoked(find);
+  });
+  return (authorization) => find(authorization);
 }
 
 function writeLog(context: AppContext, c: AppRequest, log: RequestLog, status: number, milliseconds: number): void {

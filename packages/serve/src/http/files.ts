@@ -96,6 +96,7 @@ export function addFiles(
       if (c.req.method !== "HEAD") log.ended = promise;
       const source: PacedSource = {
         next: async () => {
+          c.get("revoked").throwIfAborted();
           const { done, value } = await pieces.next();
           if (done) resolve();
           return done ? null : value;

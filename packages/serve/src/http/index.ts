@@ -6,4 +6,5 @@ export type { ServingApp } from "./appContext.ts";
 export { type AppOptions, createApp } from "./createApp.ts";
 export { defaultFineTuningLimits, type FineTuning, type FineTuningLimits } from "./fineTuning.ts";
 export { defaultLimits, type ServingLimits } from "./limits.ts";
+export { LiveKeys } from "./liveKeys.ts";
 export type { ServingLogger, ServingMetrics } from "./observers.ts";

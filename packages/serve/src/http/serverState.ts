@@ -58,32 +58,39 @@ export function addServerState(app: ServingApp, context: AppContext): void {
     whileDraining: true,
     answer: (c) => {
       const gone = new AbortController();
-      const signal = AbortSignal.any([c.req.raw.signal, gone.signal]);
+      const signal = AbortSignal.any([c.req.raw.signal, gone.signal, c.get("revoked")]);
       const log = c.get("log");
       const { promise, resolve } = Promise.withResolvers<void>();
       log.ended = promise;
-      return sseResponse(c, watch(context, c.get("caller"), signal, resolve), {
-        sendSeconds: context.limits.sendSeconds,
-        onError: (error) => {
-          log.error = error;
+      return sseResponse(
+        c,
+        watch(context, () => context.findCaller(c.req.header("authorization")), signal, resolve),
+        {
+          sendSeconds: context.limits.sendSeconds,
+          onError: (error) => {
+            log.error = error;
+          },
+          onCancel: () => {
+            gone.abort();
+            resolve();
+          },
         },
-        onCancel: () => {
-          gone.abort();
-          resolve();
-        },
-      });
+      );
     },
   });
 }
 
 async function* watch(
   context: AppContext,
-  caller: Caller,
+  findCaller: () => Promise<Caller | null>,
   signal: AbortSignal,
   onEnd: () => void,
 ): AsyncGenerator<string, void, undefined> {
   try {
     while (!signal.aborted) {
+      // The rights of its key may change meanwhile.
+      const caller = await findCaller();
+      if (caller === null) return;
       yield sseEvent(visibleStats(await context.engine.stats(), caller));
       await new Promise<void>((resolve) => {
         const go = () => {

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { type ServingEngine, ServingError, type ServingStats } from "@lowrank/serve";
-import { createApp, type ServingLogger } from "@lowrank/serve/http";
+import { createApp, LiveKeys, type ServingLogger } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
 import { pino } from "pino";
@@ -10,6 +10,7 @@ import { TerminalView } from "../terminalView.ts";
 import { budgetsOfSettings } from "./budgetSettings.ts";
 import { viewLines } from "./liveView.ts";
 import type { ServeSettings } from "./serveSettings.ts";
+import { watchKeys } from "./watchKeys.ts";
 
 /** Milliseconds between two pictures of the live view. */
 const interval = 250;
@@ -31,9 +32,12 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   worker.stdout.on("data", (text) => process.stdout.write(text));
   worker.stderr.on("data", (text) => process.stderr.write(text));
   const engine = connectEngine(worker);
+  const { "api-keys": listed, "api-key-file": keyFile } = settings;
+  const keys = listed && new LiveKeys(listed);
+  const unwatch = keys && keyFile !== undefined ? watchKeys(keyFile, keys, logger) : () => undefined;
   const app = createApp({
     engine,
-    keys: settings["api-keys"],
+    keys,
     allowedHosts: hostsOf(settings),
     limits: {
       bodyBytes: settings["max-body"],
@@ -90,6 +94,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   try {
     await stopped;
   } finally {
+    unwatch();
     await served?.close();
     worker.removeAllListeners("exit");
     await worker.terminate();

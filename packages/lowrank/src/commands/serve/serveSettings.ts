@@ -41,6 +41,8 @@ export interface ServeSettings extends BudgetSettings {
   readonly "request-timeout": number;
   readonly "send-timeout": number;
   readonly "api-keys"?: readonly ApiKey[];
+  /** The file from which `api-keys` were read, and are read again when it changes. */
+  readonly "api-key-file"?: string;
   /** Host names of a server, besides `localhost` and IP addresses. */
   readonly "allowed-hosts"?: readonly string[];
   readonly "log-format"?: "json" | "pretty";
@@ -130,7 +132,7 @@ export async function readServeSettings(
   if (Object.hasOwn(settings.adapters, name)) {
     throw new Error(`${label}: an adapter has the base model's name, ${name}; rename it, or give --served-model-name`);
   }
-  return { ...settings, "api-keys": keys, "served-model-name": name };
+  return { ...settings, "api-keys": keys, "api-key-file": keyFile, "served-model-name": name };
 }
 
 /** Throws for fine-tunes without a store, and for those of two queues. */
@@ -146,7 +148,8 @@ function checkFineTuning({ queue, store, "fine-tuning": here }: z.infer<typeof s
   }
 }
 
-async function readKeys(file: string): Promise<readonly ApiKey[]> {
+/** Reads a file of keys. Throws, naming the file and the field, for one that is broken. */
+export async function readKeys(file: string): Promise<readonly ApiKey[]> {
   return check(keysSchema, await readYaml(file, "--api-key-file"), file);
 }
 

@@ -27,12 +27,13 @@ export function pacedBody(
     if (!ended) source.cancel(reason);
     ended = true;
   };
-  const watch = new ReaderWatch(sendSeconds, (stalled) => {
-    cancel(stalled);
+  const fail = (reason: unknown) => {
+    cancel(reason);
     const connection = nodeConnection(c);
     if (connection) connection.destroy();
-    else controller.error(stalled);
-  });
+    else controller.error(reason);
+  };
+  const watch = new ReaderWatch(sendSeconds, fail);
   const body: UnderlyingDefaultSource<Uint8Array> = {
     start(own) {
       controller = own;
@@ -51,8 +52,7 @@ export function pacedBody(
         watch.end();
         controller.close();
       } catch (error) {
-        cancel(error);
-        throw error;
+        fail(error);
       }
     },
     cancel: () => cancel(),

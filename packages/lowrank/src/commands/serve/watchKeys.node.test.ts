@@ -1,0 +1,47 @@
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LiveKeys } from "@lowrank/serve/http";
+import { expect, test } from "vitest";
+import { readKeys } from "./serveSettings.ts";
+import { watchKeys } from "./watchKeys.ts";
+
+const entry = (id: string) => ({ id, sha256: id.repeat(64) });
+const patience = { timeout: 10_000 };
+
+test("a file of keys is read again when it changes, and one that is broken changes nothing", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-keys-"));
+  const file = join(folder, "keys.yaml");
+  await writeFile(file, JSON.stringify([entry("a"), entry("b")]));
+  const keys = new LiveKeys(await readKeys(file));
+  const lines: object[] = [];
+  const take = (fields: object, message: string) => void lines.push({ ...fields, message });
+  const end = watchKeys(file, keys, { info: take, warn: take, error: take });
+  const ids = () => keys.keys.map(({ id }) => id);
+
+  // As editors and Kubernetes do it.
+  await writeFile(join(folder, "next"), JSON.stringify([entry("b"), entry("c")]));
+  await rename(join(folder, "next"), file);
+  await expect.poll(ids, patience).toEqual(["b", "c"]);
+  expect(lines.splice(0)).toEqual([{ keys: 2, added: ["c"], removed: ["a"], message: "the keys were read again" }]);
+
+  const kept = { file, message: "the keys were not changed: their file is broken" };
+  for (const [broken, reason] of [
+    ["- id: [", "correct the YAML"],
+    ["- id: a\n", "[0].sha256"],
+    ["[]", "too small"],
+    [JSON.stringify([entry("a"), entry("a")]), "is that of another key"],
+  ]) {
+    await writeFile(file, broken);
+    await expect.poll(() => lines.length, patience).toBe(1);
+    expect(lines.splice(0)).toEqual([{ ...kept, reason: expect.stringContaining(reason) }]);
+    expect(ids()).toEqual(["b", "c"]);
+  }
+  await rm(file);
+  await expect.poll(() => lines.length, patience).toBe(1);
+  expect(lines.splice(0)).toEqual([{ ...kept, reason: expect.stringContaining("there is no such file") }]);
+  await writeFile(file, JSON.stringify([entry("d")]));
+  await expect.poll(ids, patience).toEqual(["d"]);
+  end();
+  await rm(folder, { recursive: true });
+}, 60_000);

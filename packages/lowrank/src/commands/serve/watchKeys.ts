@@ -1,0 +1,30 @@
+import { unwatchFile, watchFile } from "node:fs";
+import type { LiveKeys, ServingLogger } from "@lowrank/serve/http";
+import { readKeys } from "./serveSettings.ts";
+
+/** Milliseconds between two looks at the file. */
+const interval = 1000;
+
+/**
+ * Reads the file of keys again whenever it changes. A file that is broken or gone leaves the old
+ * keys in use, with an error in the log. Returns a function that ends this.
+ */
+export function watchKeys(file: string, keys: LiveKeys, logger: ServingLogger): () => void {
+  const reload = async () => {
+    try {
+      const next = await readKeys(file);
+      const before = keys.keys;
+      keys.replace(next);
+      const without = (some: typeof next, others: typeof next) =>
+        some.filter(({ sha256 }) => !others.some((other) => other.sha256 === sha256)).map(({ id }) => id);
+      const fields = { keys: next.length, added: without(next, before), removed: without(before, next) };
+      logger.info(fields, "the keys were read again");
+    } catch (error) {
+      logger.error({ file, reason: (error as Error).message }, "the keys were not changed: their file is broken");
+    }
+  };
+  // Looking at the file's times works for renames, links and network disks too.
+  const listener = () => void reload();
+  watchFile(file, { interval, persistent: false }, listener);
+  return () => unwatchFile(file, listener);
+}
