@@ -192,7 +192,10 @@ export interface ServedAdapter {
 export interface ServingModel {
   readonly name: string;
   readonly vocabSize: number;
+  /** Tokens of a sequence that the engine takes. */
   readonly maxPositions: number;
+  /** Tokens of a sequence that the model takes. A small cache lowers `maxPositions`. */
+  readonly modelPositions: number;
   readonly created: number;
   /** The kind of answers: text, or embeddings. */
   readonly task: "generate" | "embed";

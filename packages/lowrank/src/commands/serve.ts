@@ -69,7 +69,7 @@ export function serveCommand(plugins: readonly string[]): Command {
       "rows of a pass (default: 128, or --max-num-seqs; of an encoder 2048)",
       integer(1),
     )
-    .option("--max-model-len <n>", "tokens of a sequence (default: the model's positions)", integer(1))
+    .option("--max-model-len <n>", "tokens of a sequence (default: as the model and the cache take)", integer(1))
     .option("--kv-cache-tokens <n>", "tokens whose keys and values are kept (default: 256 MiB of them)", integer(1))
     .option("--max-body <bytes>", "of a request's body (default: 1MiB)", byteCount)
     .option("--max-prompt-tokens <n>", "tokens of a prompt (default: the model's positions)", integer(1))

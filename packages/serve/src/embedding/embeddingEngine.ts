@@ -66,6 +66,7 @@ export class EmbeddingEngine implements ServingEngine {
   async model(): Promise<ServingModel> {
     return {
       ...{ name: this.#name, vocabSize: this.#model.vocabSize, maxPositions: this.#settings.maxModelLen },
+      modelPositions: this.#settings.maxModelLen,
       ...{ created: this.#created, task: "embed", hasChatTemplate: false },
     };
   }

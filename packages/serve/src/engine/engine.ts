@@ -104,6 +104,7 @@ export class Engine implements ServingEngine {
       name: this.#name,
       vocabSize: this.#model.vocabSize,
       maxPositions: this.#sizes.maxModelLen,
+      modelPositions: this.#model.sharedPositions,
       created: this.#created,
       task: "generate",
       hasChatTemplate: this.#tokenizer.chatTemplate !== null,

@@ -17,6 +17,8 @@ interface ListedModel {
   /** The base model of an adapter. */
   parent: string | null;
   max_model_len: number;
+  /** Facts that neither API has: the kind of answers, and whether it takes chats. */
+  lowrank: { task: ServingModel["task"]; chat_template: boolean };
 }
 
 /** Adds `/v1/models` and `/v1/models/{id}`. */
@@ -56,7 +58,7 @@ async function listModels({ engine }: AppContext, caller: Caller): Promise<Liste
 }
 
 function listed(
-  { created, maxPositions }: ServingModel,
+  { created, maxPositions, task, hasChatTemplate }: ServingModel,
   { name, source }: Pick<ServedAdapter, "name" | "source">,
   parent: string | null,
 ): ListedModel {
@@ -68,5 +70,6 @@ function listed(
     root: source,
     parent,
     max_model_len: maxPositions,
+    lowrank: { task, chat_template: hasChatTemplate },
   };
 }

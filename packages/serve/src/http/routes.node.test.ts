@@ -19,6 +19,7 @@ describe("/v1/models", () => {
       root: "test-base",
       parent: null,
       max_model_len: 2048,
+      lowrank: { task: "generate", chat_template: true },
     };
     const poet = { ...base, id: "poet", root: "adapters/poet", parent: "test-base" };
     const list = await app.request("/v1/models");

@@ -66,6 +66,23 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     expect(problems).toEqual([]);
   });
 
+  test("a model without a chat template continues texts, and an encoder has no form", async () => {
+    const engine = new ScriptedEngine({ hasChatTemplate: false, words: [" one", " two"] });
+    await using plain = await listening({ engine });
+    const other = await browser.newPage();
+    await other.goto(plain.url);
+    await expect.poll(() => other.textContent("#kind")).toContain("has no chat template");
+    await other.fill("#prompt", "Count:");
+    await other.press("#prompt", "Enter");
+    await expect.poll(() => other.locator("#left-turns .assistant").allTextContents()).toEqual([" one two"]);
+    expect(engine.requests.map(({ prompt }) => prompt)).toEqual([{ text: "Count:" }, { text: "Count:" }]);
+    await using encoder = await listening({ engine: new ScriptedEngine({ task: "embed" }) });
+    await other.goto(encoder.url);
+    await expect.poll(() => other.textContent("#kind")).toContain("/v1/embeddings");
+    expect(await other.locator("#ask").isVisible()).toBe(false);
+    await other.close();
+  });
+
   test("a chat goes on, can be stopped, and tells failures", async () => {
     await page.fill("#prompt", "again");
     await page.click("button.main");

@@ -23,9 +23,10 @@ const html = `<!doctype html>
 <label>API key <input id="key" type="password" autocomplete="off"></label>
 </header>
 <p id="state" role="alert"></p>
-<div id="sides">${side("left", "left chat")}${side("right", "right chat")}</div>
+<p id="kind" role="note"></p>
+<div id="sides">${side("left", "left side")}${side("right", "right side")}</div>
 <form id="ask">
-<textarea id="prompt" aria-label="Prompt of both chats" placeholder="Ask both; Enter sends"></textarea>
+<textarea id="prompt" aria-label="Prompt of both sides" placeholder="Ask both; Enter sends"></textarea>
 <button class="main">Send</button>
 <button type="button" id="stop" disabled>Stop</button>
 <button type="button" id="clear">Clear</button>

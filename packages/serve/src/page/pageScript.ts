@@ -40,11 +40,23 @@ async function readEvents(response, take) {
   }
 }
 
+/** True if the model takes chats; without a chat template it continues texts. */
+let chats = true;
+function showKind({ task, chat_template }) {
+  chats = chat_template;
+  at("ask").hidden = task === "embed";
+  at("prompt").placeholder = chats ? "Ask both; Enter sends" : "Begin a text, which both continue; Enter sends";
+  at("kind").textContent = task === "embed" ? "This model makes embeddings: send texts to /v1/embeddings." :
+    chats ? "" : "This model has no chat template: it continues each text by itself, without the texts before.";
+}
+
 async function listModels() {
   const response = await fetch("/v1/models", { headers: headers() });
   at("state").textContent = response.ok ? "" : await failure(response);
   if (!response.ok) return;
-  const names = (await response.json()).data.map(({ id }) => id);
+  const { data } = await response.json();
+  if (data.length > 0) showKind(data[0].lowrank);
+  const names = data.map(({ id }) => id);
   for (const [i, { select }] of sides.entries()) {
     const chosen = select.value;
     select.replaceChildren(...names.map((name) => make("option", "", name)));
@@ -66,13 +78,14 @@ async function ask(side, prompt, signal) {
   const start = performance.now();
   let tokens = 0;
   try {
-    const body = { model: side.select.value, messages: side.messages, stream: true,
+    const body = { model: side.select.value, ...(chats ? { messages: side.messages } : { prompt }), stream: true,
       temperature: Number(at("temperature").value), max_tokens: Number(at("tokens").value) };
-    const response = await fetch("/v1/chat/completions", { method: "POST", headers: headers(), body: JSON.stringify(body), signal });
+    const path = chats ? "/v1/chat/completions" : "/v1/completions";
+    const response = await fetch(path, { method: "POST", headers: headers(), body: JSON.stringify(body), signal });
     if (!response.ok) throw new Error(await failure(response));
     await readEvents(response, ({ error, choices }) => {
       if (error) throw new Error(error.message);
-      const text = choices[0].delta.content;
+      const text = chats ? choices[0].delta.content : choices[0].text;
       if (!text) return;
       tokens++;
       answer.textContent += text;

@@ -26,5 +26,7 @@ button.main { background: var(--accent); color: Canvas; border-color: transparen
 #batch { display: flex; flex-wrap: wrap; gap: 3px; min-height: 1.8rem; margin-top: .5rem; }
 .row { font-size: .75rem; padding: .1rem .5rem; border-radius: .3rem; color: #fff; max-width: 12rem; overflow: hidden;
   text-overflow: ellipsis; white-space: nowrap; }
-.row.waiting { opacity: .45; }
+.row.waiting, .row.paused { opacity: .45; }
+#ask[hidden] { display: none; }
+#kind { font-size: .85rem; opacity: .75; margin: 0; }
 `;

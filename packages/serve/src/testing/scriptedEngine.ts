@@ -48,6 +48,7 @@ export class ScriptedEngine implements ServingEngine {
       name: "test-base",
       vocabSize: 100,
       maxPositions: 2048,
+      modelPositions: 2048,
       created: 1_700_000_000,
       task: this.#options.task ?? "generate",
       hasChatTemplate: this.#options.hasChatTemplate ?? true,

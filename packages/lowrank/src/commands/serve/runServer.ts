@@ -8,6 +8,7 @@ import { startFineTuning } from "../fineTuning/startFineTuning.ts";
 import { withInterrupt } from "../process/interrupt.ts";
 import { TerminalView } from "../terminalView.ts";
 import { budgetsOfSettings } from "./budgetSettings.ts";
+import { lengthNote } from "./lengthNote.ts";
 import { viewLines } from "./liveView.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 import { watchKeys } from "./watchKeys.ts";
@@ -69,6 +70,8 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
         const title = `${model.name} on ${server.url}`;
         console.log(`serving ${title}, with ${adapters ?? "no"} adapters${adapters === null ? " yet" : ""}`);
         logger.info({ url: server.url, model: model.name, adapters }, "serving");
+        const shortened = lengthNote(model, settings);
+        if (shortened !== null) logger.warn({ max_model_len: model.maxPositions }, shortened);
         if (!settings["api-keys"] && !isLoopback(settings.host)) {
           logger.warn(
             { host: settings.host },

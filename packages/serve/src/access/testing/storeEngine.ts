@@ -46,7 +46,15 @@ export class StoreEngine implements ServingEngine {
 
   async model(): Promise<ServingModel> {
     const hasChatTemplate = this.#task === "generate";
-    return { name: "base", vocabSize: 1e6, maxPositions: 512, created: 1, task: this.#task, hasChatTemplate };
+    return {
+      name: "base",
+      vocabSize: 1e6,
+      maxPositions: 512,
+      modelPositions: 512,
+      created: 1,
+      task: this.#task,
+      hasChatTemplate,
+    };
   }
 
   async *generate(request: ServingRequest, signal?: AbortSignal): AsyncGenerator<ServingEvent, void, undefined> {
