@@ -2,8 +2,9 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import { AIMessage, HumanMessage } from "@langchain/core/messages";
 import { ChatOpenAI } from "@langchain/openai";
-import { generateText, streamText } from "ai";
+import { generateText, jsonSchema, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ServingError } from "../api.ts";
@@ -13,11 +14,13 @@ import { ScriptedEngine } from "../testing/scriptedEngine.ts";
 const sha256 = createHash("sha256").update("sk-test").digest("hex");
 const keys = [{ id: "tester", sha256 }];
 const messages = [{ role: "user" as const, content: "Say hello" }];
+const tools = [{ type: "function" as const, function: { name: "f", parameters: {} } }];
+const engine = new ScriptedEngine({ adapters: ["poet"] });
 let server: Awaited<ReturnType<typeof listening>>;
 let baseURL: string;
 
 beforeAll(async () => {
-  server = await listening({ engine: new ScriptedEngine({ adapters: ["poet"] }), keys });
+  server = await listening({ engine, keys });
   baseURL = `${server.url}/v1`;
 });
 afterAll(() => server.close());
@@ -63,6 +66,48 @@ describe("openai", () => {
     expect(text).toBe("Hello there");
   });
 
+  test("sends OpenAI's fields that change no answer, and its own request id", async () => {
+    const answer = await client().chat.completions.create(
+      {
+        model: "poet",
+        messages: [
+          { role: "user", content: "Say", name: "ann" },
+          { role: "assistant", content: null },
+          { role: "user", content: "hello" },
+        ],
+        ...{ tools, tool_choice: "none", store: true, reasoning_effort: "low", user: "me", safety_identifier: "me" },
+      },
+      { headers: { "x-request-id": "my-request-1" } },
+    );
+    expect(answer.choices[0].message.content).toBe("Hello there!");
+    expect([answer._request_id, answer.id]).toEqual(["my-request-1", "chatcmpl-my-request-1"]);
+    expect(engine.requests.at(-1)?.prompt).toMatchObject({
+      messages: [{ name: "ann" }, { content: "" }, { content: "hello" }],
+      templateVariables: { reasoning_effort: "low" },
+    });
+    const many = client().chat.completions.create({ model: "poet", messages, n: 128 });
+    await expect(many).rejects.toThrow("This server's limit is 16 for a request");
+  });
+
+  test("sends vLLM's fields beside its own, and reads their answers", async () => {
+    const extra = { min_tokens: 2, bad_words: ["no"], prompt_logprobs: 1, return_token_ids: true, priority: 1 };
+    const asked = { model: "poet", prompt: "Once upon", max_tokens: 3, ...extra };
+    const answer = await client().completions.create(asked);
+    expect(answer.choices[0]).toMatchObject({ text: "Hello there!", token_ids: [0, 1, 2], prompt_token_ids: [0, 1] });
+    expect(answer.choices[0]).toHaveProperty("prompt_logprobs.0", null);
+    expect(engine.requests.at(-1)).toMatchObject({ minTokens: 2, sampling: { badWords: ["no"] }, priority: 1 });
+    const options = { include_usage: true, continuous_usage_stats: true, include_obfuscation: false };
+    const stream = await client().chat.completions.create({
+      model: "poet",
+      messages,
+      stream: true,
+      stream_options: options,
+    });
+    const counts: (number | undefined)[] = [];
+    for await (const chunk of stream) counts.push(chunk.usage?.completion_tokens);
+    expect(counts).toEqual([0, 1, 2, 3, 3, 3]);
+  });
+
   test("lists and finds models", async () => {
     const found: string[] = [];
     for await (const model of client().models.list()) found.push(model.id);
@@ -85,7 +130,6 @@ describe("openai", () => {
       client(key).chat.completions.create({ model: "poet", messages, ...fields } as never);
     await expect(create({}, "sk-wrong")).rejects.toBeInstanceOf(OpenAI.AuthenticationError);
     await expect(create({ model: "nobody" })).rejects.toBeInstanceOf(OpenAI.NotFoundError);
-    const tools = [{ type: "function", function: { name: "f" } }];
     const refused = await create({ tools }).then(
       () => null,
       (error: unknown) => error,
@@ -120,6 +164,17 @@ test("the AI SDK's provider answers and streams", async () => {
     finishReason: "stop",
     output: 3,
   });
+  const options = { reasoningEffort: "low", user: "me", min_tokens: 2, chat_template_kwargs: { mood: "calm" } };
+  await generateText({
+    ...{ model: provider("poet"), prompt: "Say hello", toolChoice: "none", providerOptions: { lowrank: options } },
+    tools: { f: tool({ description: "f", inputSchema: jsonSchema({ type: "object", properties: {} }) }) },
+    headers: { "x-request-id": "ai-sdk-1" },
+  });
+  expect(engine.requests.at(-1)).toMatchObject({
+    id: "chatcmpl-ai-sdk-1-0",
+    prompt: { templateVariables: { reasoning_effort: "low", mood: "calm" } },
+    minTokens: 2,
+  });
   const stream = streamText({ model: provider("poet"), prompt: "Say hello", seed: 3, topP: 0.9 });
   const pieces: string[] = [];
   for await (const piece of stream.textStream) pieces.push(piece);
@@ -140,6 +195,19 @@ test("LangChain's ChatOpenAI answers and streams", async () => {
   expect(answer.usage_metadata?.output_tokens).toBe(3);
   const pieces: string[] = [];
   for await (const chunk of await model.stream("Say hello")) pieces.push(chunk.text);
+  const rich = new ChatOpenAI({
+    ...{ model: "poet", apiKey: "sk-test", configuration: { baseURL, defaultHeaders: { "x-request-id": "chain-1" } } },
+    modelKwargs: { min_tokens: 2, allowed_token_ids: [1, 2], chat_template_kwargs: { mood: "calm" } },
+  });
+  const history = [new HumanMessage({ content: "Say", name: "ann" }), new AIMessage(""), new HumanMessage("hello")];
+  const bound = rich.bindTools(tools, { tool_choice: "none" });
+  expect((await bound.invoke(history)).text).toBe("Hello there!");
+  expect(engine.requests.at(-1)).toMatchObject({
+    id: "chatcmpl-chain-1-0",
+    prompt: { messages: [{ name: "ann" }, { content: "" }, {}], templateVariables: { mood: "calm" } },
+    minTokens: 2,
+    sampling: { allowedTokenIds: [1, 2] },
+  });
   expect(pieces.join("")).toBe("Hello there!");
 });
 
