@@ -1,0 +1,24 @@
+import { Generator } from "@lowrank/core";
+
+/** Returns a random integer from 0 to `below - 1`. */
+export type Random = (below: number) => number;
+
+/** Returns random integers that depend on the seed and the stream alone. */
+export function seededRandom(seed: number, stream: number): Random {
+  const generator = new Generator(seed).fork(stream);
+  const out = new Int32Array(1);
+  return (below) => {
+    generator.fillInt(out, 0, below);
+    return out[0];
+  };
+}
+
+/** Returns one of the values. */
+export function pick<T>(random: Random, values: readonly T[]): T {
+  return values[random(values.length)];
+}
+
+/** Returns `count` things that `make` draws. */
+export function times<T>(count: number, make: (i: number) => T): T[] {
+  return Array.from({ length: count }, (_, i) => make(i));
+}
