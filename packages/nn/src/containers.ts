@@ -53,7 +53,13 @@ export class Sequential extends ModuleList<UnaryModule> {
 
 /** Modules by name, as adapters keep theirs: children named by key. */
 export class ModuleDict<T extends Module = Module> extends Module {
-  readonly #items = new Map<string, T>();
+  readonly #items: Map<string, T>;
+
+  /** `items` are the modules by name: an object, a map or pairs. Default: none. */
+  constructor(items: Readonly<Record<string, T>> | Iterable<readonly [string, T]> = {}) {
+    super();
+    this.#items = new Map(Symbol.iterator in items ? items : Object.entries(items));
+  }
 
   get(name: string): T | undefined {
     return this.#items.get(name);

@@ -20,6 +20,11 @@ export abstract class Module {
     inspectAsText(Module.prototype);
   }
 
+  /** Returns a new module of this class: `Linear.create(4, 2)` is `new Linear(4, 2)`. */
+  static create<A extends unknown[], M extends Module>(this: new (...args: A) => M, ...args: A): M {
+    return new this(...args);
+  }
+
   /** The kind of layer that this is to adapters; null for one that they cannot sit on. */
   get layerKind(): LayerKind | null {
     return null;
@@ -73,11 +78,16 @@ export abstract class Module {
   }
 
   *#namedTensors(): Iterable<[string, Parameter | ModuleBuffer]> {
+    const found = new Set<unknown>();
     for (const [path, module] of this.namedModules()) {
+      found.add(module);
       for (const [name, value] of Object.entries(module)) {
-        if (value instanceof Parameter || value instanceof ModuleBuffer) yield [join(path, name), value];
+        if (!(value instanceof Parameter || value instanceof ModuleBuffer)) continue;
+        found.add(value);
+        yield [join(path, name), value];
       }
     }
+    for (const module of found) if (module instanceof Module) warnOfHidden(module, found);
   }
 
   /** All parameters, each once. */
@@ -195,4 +205,39 @@ export abstract class Module {
 /** A module of one tensor in, one tensor out. */
 export interface UnaryModule extends Module {
   forward(x: Tensor): Tensor;
+}
+
+/** Modules whose fields were looked at. */
+const looked = new WeakSet<Module>();
+
+/**
+ * Warns of fields that hold modules or parameters in a plain array, map or object, where nothing
+ * finds them: they are neither trained nor saved. `found` are those that have a place elsewhere.
+ */
+function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
+  if (looked.has(module)) return;
+  looked.add(module);
+  for (const [name, value] of Object.entries(module)) {
+    const hidden = value instanceof Module ? undefined : hiddenIn(value, found, 2);
+    if (hidden === undefined) continue;
+    const field = `${module.constructor.name}.${name}`;
+    // A page that cannot load the sentence goes without it.
+    import("./hiddenWarning.ts").then(
+      (it) => it.warnOfHiddenField(field, hidden instanceof Module, Array.isArray(value)),
+      () => {},
+    );
+  }
+}
+
+/** Returns a module or parameter in a plain array, set, map or object, if `found` lacks it. */
+function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): unknown {
+  if (value instanceof Module || value instanceof Parameter) return found.has(value) ? undefined : value;
+  if (depth === 0 || typeof value !== "object" || value === null) return undefined;
+  const isList = Array.isArray(value) || value instanceof Map || value instanceof Set;
+  if (!isList && Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+  for (const item of isList ? value.values() : Object.values(value)) {
+    const hidden = hiddenIn(item, found, depth - 1);
+    if (hidden !== undefined) return hidden;
+  }
+  return undefined;
 }

@@ -1,5 +1,6 @@
 import type { TensorSpec, View } from "../backend.ts";
 import { checkOptions, type OptionKeys } from "../checkOptions.ts";
+import { defaultGenerator } from "../manualSeed.ts";
 import { defineOp, expectDType, type Op, type Planned, refuseSurplus } from "../op.ts";
 import type { Generator } from "../random.ts";
 import { sameShape } from "../shape.ts";
@@ -129,7 +130,10 @@ export const attentionBackward: Op<number, AttentionParams, 3, Planned<Attention
 export interface AttentionDropout {
   /** Each weight is zeroed with this probability, or else divided by 1 - dropoutP. Default 0. */
   readonly dropoutP?: number;
-  /** Says which weights are zeroed; needed where dropoutP is above 0. It moves on by B H T S. */
+  /**
+   * Decides which weights are zeroed, and moves on by B H T S. Default: the generator that
+   * `manualSeed` seeds.
+   */
   readonly generator?: Generator;
 }
 
@@ -162,12 +166,13 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   return out;
 }
 
-function withDropout(inputs: Tensor[], params: AttentionParams, { dropoutP: p, generator }: AttentionDropout): Tensor {
+function withDropout(
+  inputs: Tensor[],
+  params: AttentionParams,
+  { dropoutP: p, generator = defaultGenerator }: AttentionDropout,
+): Tensor {
   if (!(p !== undefined && p >= 0 && p <= 1)) {
     throw new Error(`attention: dropoutP is ${p}; it must be a probability from 0 to 1`);
-  }
-  if (!generator) {
-    throw new Error(`attention: dropoutP is ${p} and there is no generator; pass generator: new Generator(seed)`);
   }
   const { batch, heads, queries, keys } = geometry("attention", inputs, params);
   const out = attentionDropout(...inputs, { ...params, p, state: generator.state });

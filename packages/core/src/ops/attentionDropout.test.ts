@@ -4,6 +4,7 @@ import type { Backend } from "../backend.ts";
 import { checkpoint } from "../checkpoint.ts";
 import { expand } from "../functional/index.ts";
 import { tensor } from "../makeTensor.ts";
+import { defaultGenerator, manualSeed } from "../manualSeed.ts";
 import { Generator } from "../random.ts";
 import { randn } from "../randomTensors.ts";
 import { reference } from "../reference.ts";
@@ -140,9 +141,25 @@ it("drops the same weights where a checkpoint computes it again, and keeps q, k 
   for (const [i, grad] of again.grads.entries()) expect(await grad.data()).toEqual(await usual.grads[i].data());
 });
 
-it("refuses what is no probability, and dropout without a generator", () => {
+it("refuses what is no probability", () => {
   const call = (options: object) => () => attention(q, k, v, options);
   expect(call({ dropoutP: 1.5, generator: new Generator(1) })).toThrow("attention: dropoutP is 1.5; it must be a");
   expect(call({ dropoutP: Number.NaN })).toThrow("attention: dropoutP is NaN");
-  expect(call({ dropoutP: 0.1 })).toThrow("there is no generator; pass generator: new Generator(seed)");
+});
+
+it("draws from the default generator, as dropout does, and moves it on", () => {
+  const options = { dropoutP: 0.4 };
+  const given = attention(q, k, v, { ...options, generator: new Generator(11) }).dataSync();
+  manualSeed(11);
+  expect(attention(q, k, v, options).dataSync()).toEqual(given);
+  const [batch, queries, heads] = q.shape;
+  expect(defaultGenerator.offset).toBe(batch * heads * queries * k.shape[1]);
+  // The same by the public function, whose operands are [B, H, T, D].
+  const byHead = [q, k, v].map((t) => t.transpose(1, 2)) as [Tensor, Tensor, Tensor];
+  const run = () => [...scaledDotProductAttention(...byHead, { ...options, enableGqa: true }).dataSync()];
+  manualSeed(11);
+  const [first, second] = [run(), run()];
+  expect(second).not.toEqual(first);
+  manualSeed(11);
+  expect(run()).toEqual(first);
 });

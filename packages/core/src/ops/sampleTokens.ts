@@ -1,4 +1,5 @@
 import { checkOptions } from "../checkOptions.ts";
+import { defaultGenerator } from "../manualSeed.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import type { Generator, GeneratorState } from "../random.ts";
 import { rand } from "../randomTensors.ts";
@@ -80,13 +81,13 @@ function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor
 /**
  * Draws a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p
  * and min-p, as in transformers. Row r is drawn by the generator's next uniform number r, and
- * the generator moves on by B. A row from which none can be drawn, for a NaN or an infinite
+ * the generator moves on by B; default: the generator that `manualSeed` seeds. A row from which none can be drawn, for a NaN or an infinite
  * largest logit, gives -1.
  */
-export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator: Generator }): Tensor {
+export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator?: Generator } = {}): Tensor {
   refuseSurplus("sampleTokens", 1, arguments);
   checkOptions("sampleTokens", options, { ...samplingKeys, generator: true });
-  const { generator, ...settings } = options;
+  const { generator = defaultGenerator, ...settings } = options;
   const tokens = sampleTokensOp(logits, { ...settings, state: generator.state });
   generator.offset += logits.shape[0];
   return tokens;

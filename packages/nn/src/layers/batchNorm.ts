@@ -21,6 +21,7 @@ import {
 import { Module } from "../module.ts";
 import { ModuleBuffer } from "../moduleBuffer.ts";
 import { Parameter } from "../parameter.ts";
+import { expectSizes } from "./expectSizes.ts";
 
 /** Options of batch normalisation. */
 export interface BatchNormOptions {
@@ -48,6 +49,7 @@ abstract class BatchNorm extends Module {
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
     checkOptions(new.target.name, options, { eps: true, momentum: true });
     const { eps = 1e-5, momentum = 0.1 } = options;
+    expectSizes(new.target.name, [numFeatures], `new ${new.target.name}(8)`);
     super();
     this.weight = new Parameter(ones([numFeatures]));
     this.bias = new Parameter(zeros([numFeatures]));

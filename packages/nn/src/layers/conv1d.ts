@@ -1,16 +1,38 @@
-import { linear, type Tensor } from "@lowrank/core";
+import { checkOptions, linear, randn, type Tensor, zeros } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
+import { expectParameter, Parameter } from "../parameter.ts";
+import { expectSizes } from "./expectSizes.ts";
+import type { CreateLayerOptions } from "./uniformParameter.ts";
 
 /** GPT-2's linear layer: y = x W + b, with `weight` stored [in, out]. */
 export class Conv1D extends Module {
   weight: Parameter;
   bias: Parameter | null;
 
-  constructor(weight: Parameter, bias: Parameter | null = null) {
+  /** A layer of given tensors. */
+  constructor(weight: Parameter, bias?: Parameter | null);
+  /**
+   * A fresh layer, in the order of transformers: `nf` outputs, then `nx` inputs. The weight is from
+   * N(0, 0.02²), the bias zero.
+   */
+  constructor(nf: number, nx: number, options?: Pick<CreateLayerOptions, "generator">);
+  constructor(
+    first: Parameter | number,
+    second: Parameter | number | null = null,
+    options: Pick<CreateLayerOptions, "generator"> = {},
+  ) {
     super();
-    this.weight = weight;
-    this.bias = bias;
+    if (typeof first === "number") {
+      expectSizes("Conv1D", [first, second], "new Conv1D(192, 64)");
+      checkOptions("Conv1D", options, { generator: true });
+      using values = randn([second as number, first], { ...options, std: 0.02 });
+      this.weight = new Parameter(values);
+      this.bias = new Parameter(zeros([first]));
+      return;
+    }
+    expectParameter("Conv1D", "weight", first, "new Conv1D(192, 64), or new Conv1D(weight, bias) with Parameters");
+    this.weight = first;
+    this.bias = second as Parameter | null;
   }
 
   override get layerKind(): "conv1d" {

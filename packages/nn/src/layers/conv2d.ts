@@ -9,35 +9,59 @@ import {
   type Tensor,
 } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
+import { expectParameter, type Parameter } from "../parameter.ts";
+import { expectSizes } from "./expectSizes.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 
-/** A convolution of [N, C, H, W]; `weight` is [filters, C / groups, height, width]. */
-export class Conv2d extends Module {
+/** Filters of a convolution, or the sizes by which they are drawn. */
+type Filters<Size> =
+  | readonly [weight: Parameter, bias?: Parameter | null, options?: Conv2dOptions]
+  | readonly [inChannels: number, outChannels: number, kernelSize: Size, options?: Conv2dOptions & CreateLayerOptions];
+
+/** A convolution over one or two dimensions. */
+abstract class Convolution extends Module {
   weight: Parameter;
   bias: Parameter | null;
   readonly options: Conv2dOptions;
 
-  constructor(weight: Parameter, bias: Parameter | null = null, options: Conv2dOptions = {}) {
+  constructor(filters: Filters<number | readonly number[]>, dims: 1 | 2) {
     super();
-    checkOptions("Conv2d", options, convKeys);
-    this.weight = weight;
-    this.bias = bias;
+    const { name } = new.target;
+    const isFresh = typeof filters[0] === "number";
+    const given = (filters[isFresh ? 3 : 2] ?? {}) as Conv2dOptions & CreateLayerOptions;
+    checkOptions(name, given, isFresh ? { ...convKeys, ...createLayerKeys } : convKeys);
+    const { bias = true, generator, ...options } = given;
     this.options = options;
+    const example = `new ${name}(1, 4, 3)`;
+    if (!isFresh) {
+      expectParameter(name, "weight", filters[0], `${example}, or new ${name}(weight, bias) with Parameters`);
+      this.weight = filters[0] as Parameter;
+      this.bias = (filters[1] as Parameter | null | undefined) ?? null;
+      return;
+    }
+    const [inChannels, outChannels, kernelSize] = filters as readonly [number, number, number | readonly number[]];
+    const size = typeof kernelSize === "object" ? kernelSize : Array<number>(dims).fill(kernelSize);
+    const filter = [inChannels / (options.groups ?? 1), ...size];
+    expectSizes(name, [outChannels, ...filter], example);
+    const fanIn = filter.reduce((a, b) => a * b, 1);
+    this.weight = uniformParameter([outChannels, ...filter], fanIn, generator);
+    this.bias = bias ? uniformParameter([outChannels], fanIn, generator) : null;
   }
+}
 
-  /** PyTorch's initialisation, from U(-1/√n, 1/√n) for filters of n numbers. */
-  static create(
+/** A convolution of [N, C, H, W]; `weight` is [filters, C / groups, height, width]. */
+export class Conv2d extends Convolution {
+  /** A layer of given tensors. */
+  constructor(weight: Parameter, bias?: Parameter | null, options?: Conv2dOptions);
+  /** A fresh layer with PyTorch's initialisation, from U(-1/√n, 1/√n) for filters of n elements. */
+  constructor(
     inChannels: number,
     outChannels: number,
     kernelSize: Size2d,
-    given: Conv2dOptions & CreateLayerOptions = {},
-  ): Conv2d {
-    checkOptions("Conv2d.create", given, { ...convKeys, ...createLayerKeys });
-    const { bias = true, generator, ...options } = given;
-    const size = typeof kernelSize === "object" ? kernelSize : [kernelSize, kernelSize];
-    const shape = [outChannels, inChannels / (options.groups ?? 1), ...size];
-    return new Conv2d(...drawn(shape, bias, generator), options);
+    options?: Conv2dOptions & CreateLayerOptions,
+  );
+  constructor(...filters: Filters<Size2d>) {
+    super(filters, 2);
   }
 
   forward(x: Tensor): Tensor {
@@ -46,45 +70,23 @@ export class Conv2d extends Module {
 }
 
 /** A convolution of [N, C, L]; `weight` is [filters, C / groups, length]. */
-export class Conv1d extends Module {
-  weight: Parameter;
-  bias: Parameter | null;
-  readonly options: Conv1dOptions;
+export class Conv1d extends Convolution {
+  declare readonly options: Conv1dOptions;
 
-  constructor(weight: Parameter, bias: Parameter | null = null, options: Conv1dOptions = {}) {
-    super();
-    checkOptions("Conv1d", options, convKeys);
-    this.weight = weight;
-    this.bias = bias;
-    this.options = options;
-  }
-
-  /** PyTorch's initialisation, from U(-1/√n, 1/√n) for filters of n numbers. */
-  static create(
+  /** A layer of given tensors. */
+  constructor(weight: Parameter, bias?: Parameter | null, options?: Conv1dOptions);
+  /** A fresh layer with PyTorch's initialisation, from U(-1/√n, 1/√n) for filters of n elements. */
+  constructor(
     inChannels: number,
     outChannels: number,
     kernelSize: number,
-    given: Conv1dOptions & CreateLayerOptions = {},
-  ): Conv1d {
-    checkOptions("Conv1d.create", given, { ...convKeys, ...createLayerKeys });
-    const { bias = true, generator, ...options } = given;
-    const shape = [outChannels, inChannels / (options.groups ?? 1), kernelSize];
-    return new Conv1d(...drawn(shape, bias, generator), options);
+    options?: Conv1dOptions & CreateLayerOptions,
+  );
+  constructor(...filters: Filters<number>) {
+    super(filters, 1);
   }
 
   forward(x: Tensor): Tensor {
     return conv1d(x, this.weight, this.bias, this.options);
   }
-}
-
-/** The weight of this shape, and a bias for its filters. */
-function drawn(
-  shape: readonly number[],
-  bias: boolean,
-  generator: CreateLayerOptions["generator"],
-): [Parameter, Parameter | null] {
-  const [filters, ...filter] = shape;
-  const fanIn = filter.reduce((a, b) => a * b, 1);
-  const weight = uniformParameter(shape, fanIn, generator);
-  return [weight, bias ? uniformParameter([filters], fanIn, generator) : null];
 }

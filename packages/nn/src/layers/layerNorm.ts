@@ -1,26 +1,47 @@
-import { checkOptions, layerNorm, ones, type Tensor, widen, zeros } from "@lowrank/core";
+import { checkOptions, layerNorm, ones, scope, type Tensor, widen, zeros } from "@lowrank/core";
 import { Module } from "../module.ts";
 import { expectParameter, Parameter } from "../parameter.ts";
+import { normalizedSize } from "./expectSizes.ts";
+
+/** Options of a fresh `LayerNorm`. */
+export interface LayerNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number;
+  /** Default true. */
+  bias?: boolean;
+}
 
 /** Layer normalisation over the last dimension (Ba et al. 2016). */
 export class LayerNorm extends Module {
   weight: Parameter;
-  bias: Parameter;
+  bias: Parameter | null;
   readonly eps: number;
 
-  constructor(weight: Parameter, bias: Parameter, eps: number) {
-    expectParameter("LayerNorm", "weight", weight, "LayerNorm.create(width)");
+  /** A layer of given tensors. */
+  constructor(weight: Parameter, bias: Parameter | null, eps: number);
+  /** A fresh layer of ones and zeros, for a last dimension of `normalizedShape`. */
+  constructor(normalizedShape: number | readonly number[], options?: LayerNormOptions);
+  constructor(
+    first: Parameter | number | readonly number[],
+    second: Parameter | LayerNormOptions | null = {},
+    eps = 1e-5,
+  ) {
     super();
-    this.weight = weight;
-    this.bias = bias;
+    if (typeof first === "number" || Array.isArray(first)) {
+      const size = normalizedSize("LayerNorm", first);
+      const options = second as LayerNormOptions;
+      checkOptions("LayerNorm", options, { eps: true, bias: true });
+      this.weight = new Parameter(ones([size]));
+      this.bias = options.bias === false ? null : new Parameter(zeros([size]));
+      this.eps = options.eps ?? 1e-5;
+      return;
+    }
+    const example = "new LayerNorm(64), or new LayerNorm(weight, bias, eps) with Parameters";
+    expectParameter("LayerNorm", "weight", first, example);
+    if (second !== null) expectParameter("LayerNorm", "bias", second, example);
+    this.weight = first as Parameter;
+    this.bias = second as Parameter | null;
     this.eps = eps;
-  }
-
-  /** PyTorch's initialisation: ones and zeros, for a last dimension of `size`. */
-  static create(size: number, options: { eps?: number } = {}): LayerNorm {
-    checkOptions("LayerNorm", options, { eps: true });
-    const { eps = 1e-5 } = options;
-    return new LayerNorm(new Parameter(ones([size])), new Parameter(zeros([size])), eps);
   }
 
   override get layerKind(): "norm" {
@@ -28,6 +49,8 @@ export class LayerNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return layerNorm(x, widen(this.weight), widen(this.bias), { eps: this.eps });
+    const { weight, bias, eps } = this;
+    if (bias) return layerNorm(x, widen(weight), widen(bias), { eps });
+    return scope(() => layerNorm(x, widen(weight), zeros([weight.size], { backend: x.storage.backend }), { eps }));
   }
 }

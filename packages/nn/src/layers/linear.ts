@@ -1,15 +1,11 @@
 import { add, checkOptions, integerLinear, linear, meetsBytes, scope, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import { expectParameter, type Parameter } from "../parameter.ts";
+import { expectSizes } from "./expectSizes.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 
 function drawn(inFeatures: number, outFeatures: number, options: CreateLayerOptions) {
-  for (const size of [inFeatures, outFeatures]) {
-    if (Number.isInteger(size) && size > 0) continue;
-    throw new Error(
-      `Linear: sizes are ${inFeatures} and ${outFeatures}; both must be whole numbers, as in new Linear(4, 2)`,
-    );
-  }
+  expectSizes("Linear", [inFeatures, outFeatures], "new Linear(4, 2)");
   checkOptions("Linear", options, createLayerKeys);
   const { bias = true, generator } = options;
   const weight = uniformParameter([outFeatures, inFeatures], inFeatures, generator);
@@ -35,7 +31,7 @@ export class Linear extends Module {
 
   /** A layer of given tensors. */
   constructor(weight: Parameter, bias?: Parameter | null);
-  /** A fresh layer, as `Linear.create`. */
+  /** A fresh layer with PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
   constructor(inFeatures: number, outFeatures: number, options?: CreateLayerOptions);
   constructor(first: Parameter | number, second: Parameter | number | null = null, options: CreateLayerOptions = {}) {
     const { weight, bias } =
@@ -43,11 +39,6 @@ export class Linear extends Module {
     super();
     this.weight = weight;
     this.bias = bias;
-  }
-
-  /** PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
-  static create(inFeatures: number, outFeatures: number, options: CreateLayerOptions = {}): Linear {
-    return new Linear(inFeatures, outFeatures, options);
   }
 
   override get layerKind(): "linear" {

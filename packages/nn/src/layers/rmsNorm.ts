@@ -1,17 +1,36 @@
-import { rmsNorm, type Tensor, widen } from "@lowrank/core";
+import { checkOptions, ones, rmsNorm, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import { expectParameter, type Parameter } from "../parameter.ts";
+import { expectParameter, Parameter } from "../parameter.ts";
+import { normalizedSize } from "./expectSizes.ts";
+
+/** Options of a fresh `RMSNorm`. */
+export interface RMSNormOptions {
+  /** Added to the mean square. Default: 2^-23, the machine epsilon of f32, as in PyTorch. */
+  eps?: number;
+}
 
 /** Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019). */
 export class RMSNorm extends Module {
   weight: Parameter;
   readonly eps: number;
 
-  constructor(weight: Parameter, eps: number) {
-    expectParameter("RMSNorm", "weight", weight, "new RMSNorm(new Parameter(ones([width])), 1e-6)");
+  /** A layer of a given tensor. */
+  constructor(weight: Parameter, eps: number);
+  /** A fresh layer of ones, for a last dimension of `normalizedShape`. */
+  constructor(normalizedShape: number | readonly number[], options?: RMSNormOptions);
+  constructor(first: Parameter | number | readonly number[], second: number | RMSNormOptions = {}) {
     super();
-    this.weight = weight;
-    this.eps = eps;
+    if (typeof first === "number" || Array.isArray(first)) {
+      const size = normalizedSize("RMSNorm", first);
+      const options = second as RMSNormOptions;
+      checkOptions("RMSNorm", options, { eps: true });
+      this.weight = new Parameter(ones([size]));
+      this.eps = options.eps ?? 2 ** -23;
+      return;
+    }
+    expectParameter("RMSNorm", "weight", first, "new RMSNorm(64), or new RMSNorm(weight, eps) with a Parameter");
+    this.weight = first as Parameter;
+    this.eps = second as number;
   }
 
   override get layerKind(): "norm" {

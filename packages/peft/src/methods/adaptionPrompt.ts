@@ -61,7 +61,7 @@ function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPr
   const paths = [...model.namedModules()].map(([path]) => path).filter((path) => path.endsWith(`.${name}`));
   if (paths.length < count) {
     throw new Error(
-      `AdaptionPromptConfig: adapterLayers is ${count}, but the model has ${paths.length} layers ${name}`,
+      `AdaptionPromptConfig: adapterLayers is ${count}, but the model has ${paths.length} layers ${name}; it takes attention modules at paths that end in .${name}`,
     );
   }
   return paths.slice(-count);

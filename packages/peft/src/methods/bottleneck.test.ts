@@ -1,4 +1,5 @@
-import { init, reference, scope } from "@lowrank/core";
+import { init, ones, reference, scope, type Tensor } from "@lowrank/core";
+import { Linear, Module, Residual, Sequential } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Warning } from "../config/warning.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
@@ -12,6 +13,43 @@ beforeAll(() => init(reference()));
 const base = () => new TinyModel({ attention: true }).eval();
 const shapes = (peft: PeftModel<TinyModel>) =>
   Object.fromEntries([...peft.adapterTensors()].map(([key, { shape }]) => [key, [...shape]]));
+
+describe("a model without places for bottleneck adapters", () => {
+  const plain = () => new Sequential(new Linear(8, 16), new Linear(16, 4));
+
+  it.each([DoubleSeqBnConfig, SeqBnConfig, ParBnConfig])("gets an error that names what %o needs", async (Config) => {
+    const call = getPeftModel(plain(), new Config());
+    await expect(call).rejects.toThrow(
+      `${Config.name}: this Sequential has no blocks. Bottleneck adapters are put on Residual modules of blocks, at paths that end in attention_residual, mlp_residual`,
+    );
+    await expect(call).rejects.toThrow("such as new LoraConfig({ targetModules })");
+  });
+
+  it("gets an error that names the options which leave none", async () => {
+    await expect(getPeftModel(base(), new SeqBnConfig({ leaveOut: [0, 1] }))).rejects.toThrow(
+      "SeqBnConfig: mhAdapter false, outputAdapter true and leaveOut [0,1] leave none of the 4 places of this TinyModel",
+    );
+  });
+
+  it("may name the hidden size of residuals in modules of its own", async () => {
+    class Block extends Module {
+      up = new Linear(6, 6);
+      mlp_residual = new Residual();
+      forward(x: Tensor): Tensor {
+        return this.mlp_residual.forward(this.up.forward(x), x);
+      }
+    }
+    await expect(getPeftModel(new Sequential(new Block()), new SeqBnConfig())).rejects.toThrow(
+      "SeqBnConfig: the hidden size is unknown, since this Sequential has no attentionSizes; set hiddenSize",
+    );
+    const peft = await getPeftModel(
+      new Sequential(new Block()),
+      new SeqBnConfig({ hiddenSize: 6, reductionFactor: 2 }),
+    );
+    expect([...peft.adapterTensors().values()].map(({ shape }) => [...shape])).toEqual([[3, 6], [3], [6, 3], [6]]);
+    expect(peft.forward(ones([2, 6])).shape).toEqual([2, 6]);
+  });
+});
 
 describe("bottleneck adapters", () => {
   it("stand where AdapterHub has them, as wide as each layer's factor says", async () => {

@@ -61,12 +61,33 @@ function layerNumber(path: string): string {
   return /\.(\d+)\./.exec(path)?.[1] ?? "0";
 }
 
-function residuals({ mhAdapter, outputAdapter, leaveOut }: BnConfig, model: Module): string[] {
-  return [...model.namedModules()].flatMap(([path]) => {
-    const place = placeOf(path);
-    const wanted = place && (place.attention ? mhAdapter : outputAdapter);
-    return wanted && !leaveOut.includes(Number(layerNumber(path))) ? [path] : [];
+/** Returns the paths of the residuals that get adapters. Throws for a model without a place. */
+function residuals(config: BnConfig, model: Module): string[] {
+  const { mhAdapter, outputAdapter, leaveOut } = config;
+  const found = Array.from(model.namedModules(), ([path]) => path).filter((path) => placeOf(path) !== undefined);
+  const wanted = found.filter((path) => {
+    const isWanted = placeOf(path)?.attention ? mhAdapter : outputAdapter;
+    return isWanted && !leaveOut.includes(Number(layerNumber(path)));
   });
+  if (wanted.length > 0) return wanted;
+  const [name, kind] = [config.constructor.name, model.constructor.name];
+  if (found.length > 0) {
+    throw new Error(
+      `${name}: mhAdapter ${mhAdapter}, outputAdapter ${outputAdapter} and leaveOut [${leaveOut}] leave none of the ${found.length} places of this ${kind}`,
+    );
+  }
+  throw new Error(
+    `${name}: this ${kind} has no blocks. Bottleneck adapters are put on Residual modules of blocks, at paths that end in ${places.map(({ end }) => end.slice(1)).join(", ")}; give a transformer of loadModel, name the residuals of your blocks so, or take a method for single layers, such as new LoraConfig({ targetModules })`,
+  );
+}
+
+/** Returns the hidden size of a model, which its configuration may name. Throws if both lack it. */
+function hiddenSizeOf(config: BnConfig, model: Module): number {
+  const size = (model as PromptableModel).attentionSizes?.hiddenSize ?? config.hiddenSize;
+  if (size !== null && size !== undefined) return size;
+  throw new Error(
+    `${config.constructor.name}: the hidden size is unknown, since this ${model.constructor.name} has no attentionSizes; set hiddenSize`,
+  );
 }
 
 function bottleneckWidth({ reductionFactor, hiddenSize }: BnConfig, path: string): number {
@@ -234,12 +255,11 @@ export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
   targets: residuals,
   layout: bottleneckLayout,
   swappable: { fields: ["initWeights"] },
-  resolve: (config, modelType, model) =>
-    config.with({
-      modelType: modelType ?? null,
-      modelClass: model.constructor.name,
-      hiddenSize: (model as PromptableModel).attentionSizes?.hiddenSize ?? null,
-    }),
+  resolve: (config, modelType, model) => {
+    residuals(config, model);
+    const [modelClass, hiddenSize] = [model.constructor.name, hiddenSizeOf(config, model)];
+    return config.with({ modelType: modelType ?? null, modelClass, hiddenSize });
+  },
   fileKey: (path, key, { name }) => {
     const { end, inFiles } = placeOf(path)!;
     return `${path.slice(0, -end.length)}${inFiles}.adapters.${name}.${key}`;

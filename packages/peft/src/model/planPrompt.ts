@@ -18,7 +18,7 @@ export async function planPrompt(model: Module, options: NewAdapter & { method: 
   const embeddings = inputEmbedding(model)?.[1];
   if (!isPromptable(model) || !embeddings) {
     throw new Error(
-      `${method.peftType} puts virtual tokens before sequences, which a ${model.constructor.name} does not take`,
+      `${method.peftType} puts virtual tokens before sequences, which a ${model.constructor.name} does not take; give a transformer of loadModel, or take a method for single layers, such as LoRA`,
     );
   }
   if (method.kind === "cache") refuseUnlikeLayers(model, method.peftType);

@@ -1,0 +1,17 @@
+/** Fields of which was warned. */
+const warned = new Set<string>();
+
+/**
+ * Warns, once for a field, that the modules or parameters in a plain array, map or object have no
+ * place in their module.
+ */
+export function warnOfHiddenField(field: string, isModule: boolean, isArray: boolean): void {
+  if (warned.has(field)) return;
+  warned.add(field);
+  const what = isModule ? "modules" : "parameters";
+  const container = isArray ? "new ModuleList([...])" : "new ModuleDict({ ... })";
+  const fix = isModule ? `use ${container}` : "give each parameter a field, or a module that holds it";
+  console.warn(
+    `nn: ${field} holds ${what} in a plain ${isArray ? "array" : "object, map or set"}, so they are neither trained nor saved; ${fix}. A private field (#${field.split(".")[1]}) hides them without this warning`,
+  );
+}
