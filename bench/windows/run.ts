@@ -1,7 +1,7 @@
-// `node bench/windows/run.ts --model FILE.gguf --data FOLDER --count 1000 --seed 1` draws windows of
-// tokens from texts of many kinds and prints how far each precision moves a window's loss from the
-// loss in f32. The last line is one JSON object. `--losses FILE` keeps the losses, so that a run
-// continues another one; `--minutes M` ends a run early.
+// `node bench/windows/run.ts --model FILE.gguf --data FOLDER --count 1000 --seed 1` draws windows
+// of tokens from texts of many kinds and prints how far each precision moves a window's loss from
+// the loss in f32. The last line is one JSON object. `--losses FILE` keeps the losses, so that a
+// run continues another one; `--minutes M` ends a run early.
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { init, type MatmulPrecision, noGrad, scope, setFloat32MatmulPrecision, tensor } from "@lowrank/core";

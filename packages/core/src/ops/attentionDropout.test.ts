@@ -13,6 +13,7 @@ import type { Tensor } from "../tensor.ts";
 import { checkGrad, deferred, expectClose, primitives } from "../testing/index.ts";
 import { attention } from "./attention.ts";
 import golden from "./attentionDropout.gen.json" with { type: "json" };
+import { permute } from "./permute.ts";
 import { scaledDotProductAttention } from "./scaledDotProductAttention.ts";
 
 // What PyTorch gives, as conformance/python/attention_dropout.py wrote it.
@@ -155,7 +156,7 @@ it("draws from the default generator, as dropout does, and moves it on", () => {
   const [batch, queries, heads] = q.shape;
   expect(defaultGenerator.offset).toBe(batch * heads * queries * k.shape[1]);
   // The same by the public function, whose operands are [B, H, T, D].
-  const byHead = [q, k, v].map((t) => t.transpose(1, 2)) as [Tensor, Tensor, Tensor];
+  const byHead = [q, k, v].map((t) => permute(t, { dims: [0, 2, 1, 3] })) as [Tensor, Tensor, Tensor];
   const run = () => [...scaledDotProductAttention(...byHead, { ...options, enableGqa: true }).dataSync()];
   manualSeed(11);
   const [first, second] = [run(), run()];

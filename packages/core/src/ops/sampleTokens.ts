@@ -81,8 +81,8 @@ function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor
 /**
  * Draws a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p
  * and min-p, as in transformers. Row r is drawn by the generator's next uniform number r, and
- * the generator moves on by B; default: the generator that `manualSeed` seeds. A row from which none can be drawn, for a NaN or an infinite
- * largest logit, gives -1.
+ * the generator moves on by B. Default: the generator that `manualSeed` seeds. A row without a
+ * token to draw, for a NaN or an infinite largest logit, gives -1.
  */
 export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator?: Generator } = {}): Tensor {
   refuseSurplus("sampleTokens", 1, arguments);

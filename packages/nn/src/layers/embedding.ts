@@ -6,7 +6,7 @@ import { stopAtPadding } from "./stopAtPadding.ts";
 
 /** Options of a fresh `Embedding`. */
 export interface EmbeddingOptions {
-  /** The id of padding, whose row is zero and does not train; below 0 from the end. Default: null. */
+  /** The id of padding: its row is zero and does not train. Below 0: from the end. Default null. */
   paddingIdx?: number | null;
   /** Draws the weights. Default: the one that `manualSeed` seeds. */
   generator?: Generator;
