@@ -94,6 +94,7 @@ test("over HTTP a client that takes nothing is sent away, with a line in the log
   expect(lines[0]).toMatchObject({
     message: "refused",
     route: "/v1/completions",
+    code: "client_stalled",
     reason: "The client has read nothing of its answer for 0.3 seconds, so its connection was closed.",
   });
   await expect(response.text()).rejects.toThrow("has read nothing");

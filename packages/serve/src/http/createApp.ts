@@ -161,5 +161,8 @@ function writeLog(context: AppContext, c: AppRequest, log: RequestLog, status: n
   if (error === undefined || gone) {
     if (!quiet) context.logger.info({ ...fields, gone }, "answered");
   } else if (toHttpError(error).status >= 500) context.logger.error({ ...fields, err: error }, "failed");
-  else context.logger.warn({ ...fields, reason: (error as Error).message }, "refused");
+  else {
+    const { code, message } = toHttpError(error);
+    context.logger.warn({ ...fields, code, reason: message }, "refused");
+  }
 }
