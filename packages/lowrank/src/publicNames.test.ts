@@ -22,6 +22,7 @@ const shared = {
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
+    "powScalar",
     ...["InputTable", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
     ...["documentAttentionBackward", "documentMask", "checkPrecision", "productPrecision"],
     ...[

@@ -67,7 +67,10 @@ interface DebertaV2Config extends ArchitectureConfig {
   /** True if embeddings hold positions too. */
   positionBiasedInput: boolean;
   typeVocabSize: number;
-  /** The terms of attention that know positions; none without relative attention. */
+  /**
+   * The terms of attention that depend on positions. Without relative attention they are left out,
+   * but scores are still divided as if they were there.
+   */
   posAttType: PositionTerm[];
   /** True if there is a table of relative positions. */
   relativeAttention: boolean;
@@ -108,7 +111,7 @@ function readConfig(fields: JsonFields): DebertaV2Config {
   }
   const positions = fields.size("max_position_embeddings", 512);
   const relative = fields.number("max_relative_positions", -1);
-  const relativeAttention = fields.boolean("relative_attention", fields.raw("pos_att_type") !== undefined);
+  const relativeAttention = fields.boolean("relative_attention", false);
   return {
     modelType: "deberta-v2",
     vocabSize: fields.size("vocab_size", 128100),
@@ -124,7 +127,7 @@ function readConfig(fields: JsonFields): DebertaV2Config {
     maxPositionEmbeddings: positions,
     positionBiasedInput: fields.boolean("position_biased_input", true),
     typeVocabSize: fields.integer("type_vocab_size", 0, 0),
-    posAttType: relativeAttention ? readTerms(fields) : [],
+    posAttType: readTerms(fields),
     relativeAttention,
     shareAttKey: fields.boolean("share_att_key", false),
     normRelEbd: String(fields.raw("norm_rel_ebd") ?? "none").includes("layer_norm"),
@@ -167,12 +170,13 @@ class DebertaV2SelfAttention extends Module {
 
   constructor(path: ParameterPath, config: DebertaV2Config) {
     super();
-    const { hiddenSize: D, posAttType, shareAttKey } = config;
+    const { hiddenSize: D, posAttType } = config;
+    const ownProjections = config.relativeAttention && !config.shareAttKey;
     this.query_proj = path.linear("query_proj", D, D, true);
     this.key_proj = path.linear("key_proj", D, D, true);
     this.value_proj = path.linear("value_proj", D, D, true);
-    if (!shareAttKey && posAttType.includes("c2p")) this.pos_key_proj = path.linear("pos_key_proj", D, D, true);
-    if (!shareAttKey && posAttType.includes("p2c")) this.pos_query_proj = path.linear("pos_query_proj", D, D, true);
+    if (ownProjections && posAttType.includes("c2p")) this.pos_key_proj = path.linear("pos_key_proj", D, D, true);
+    if (ownProjections && posAttType.includes("p2c")) this.pos_query_proj = path.linear("pos_query_proj", D, D, true);
     this.pos_dropout = path.dropout("pos_dropout", config.hiddenDropoutProb);
     this.dropout = path.dropout("dropout", config.attentionProbsDropoutProb);
     this.#config = config;

@@ -22,10 +22,17 @@ export function readQwenWindows(
   const used = fields.boolean("use_sliding_window", false) && !fields.isNull("sliding_window");
   const maxWindowLayers = fields.integer("max_window_layers", 28, 0);
   const usual = (layer: number) => (used && windowed(layer, maxWindowLayers) ? "sliding_attention" : "full_attention");
+  const layerTypes = readLayerTypes(fields, layers, usual);
+  if (!used && layerTypes.includes("sliding_attention")) {
+    throw fields.bad(
+      "layer_types",
+      "full_attention for every layer, since use_sliding_window or sliding_window is off",
+    );
+  }
   return {
     slidingWindow: used ? fields.integer("sliding_window", 4096) : null,
     maxWindowLayers,
-    layerTypes: readLayerTypes(fields, layers, usual),
+    layerTypes,
   };
 }
 

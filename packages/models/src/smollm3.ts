@@ -48,13 +48,16 @@ function readConfig(fields: JsonFields): SmolLM3Config {
   const noRopeLayers = readRopeLayers(fields, config.numHiddenLayers);
   const windowed = fields.boolean("use_sliding_window", false) && fields.raw("sliding_window") !== undefined;
   const usual = (layer: number) => (windowed && noRopeLayers[layer] === 0 ? "sliding_attention" : "full_attention");
+  const layerTypes = readLayerTypes(fields, config.numHiddenLayers, usual);
+  // transformers gives the layers that `layer_types` names a window, whatever use_sliding_window is.
+  const slides = windowed || layerTypes.includes("sliding_attention");
   return {
     ...config,
     attentionBias: fields.boolean("attention_bias", false),
     mlpBias: fields.boolean("mlp_bias", false),
     noRopeLayers,
-    slidingWindow: windowed ? fields.integer("sliding_window") : null,
-    layerTypes: readLayerTypes(fields, config.numHiddenLayers, usual),
+    slidingWindow: slides ? fields.integer("sliding_window") : null,
+    layerTypes,
   };
 }
 

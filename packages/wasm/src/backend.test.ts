@@ -37,6 +37,7 @@ it("has a kernel for every op that training and generation spend time in", () =>
     "lionStep",
     "log1p",
     "oneHot",
+    "powScalar",
     "solve",
     "topk",
     "triangle",

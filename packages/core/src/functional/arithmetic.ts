@@ -50,9 +50,8 @@ export function pow(x: Tensor | number, y: Tensor | number, ...behind: unknown[]
   if (typeof x === "number") return ops.pow(scalarLike(y as Tensor, x), y as Tensor);
   if (y === 2) return ops.square(x);
   if (y === 0.5) return ops.sqrt(x);
-  if (y === -0.5) return ops.rsqrt(x);
   if (y === -1) return ops.reciprocal(x);
-  return ops.pow(x, asTensor(y, x));
+  return typeof y === "number" ? ops.powScalar(x, { exponent: y }) : ops.pow(x, y);
 }
 
 /** -x. */

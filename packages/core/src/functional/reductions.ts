@@ -108,10 +108,10 @@ function pick(x: Tensor, op: typeof ops.max, output: 0 | 1, { dim, keepdim }: Al
   });
 }
 
-function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions): Tensor {
+function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions, nansTie = false): Tensor {
   const { keptShape, droppedShape } = reduced(op.definition.name, x.shape, dim);
   return scope(() => {
-    const y = op(x, { shape: keptShape });
+    const y = op(x, { shape: keptShape, nansTie });
     return keepdim ? y : ops.reshape(y, { shape: droppedShape });
   });
 }
@@ -148,22 +148,22 @@ function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLi
 
 /**
  * The largest element along `dim` (default: of all), NaN if there is one. The gradient flows to the
- * first of equals along a `dim`; without one they share it.
+ * first of equals (or the first NaN) along a `dim`; without a `dim`, all of them share it.
  */
 export function max(x: Tensor, options: AlongOptions = {}): Tensor {
   refuseSurplus("max", 1, arguments);
   checkExtremum("max", options, arguments);
-  return options.dim === undefined ? amax(x, options) : pick(x, ops.max, 0, options);
+  return options.dim === undefined ? extrema(x, ops.amax, options, true) : pick(x, ops.max, 0, options);
 }
 
 /**
  * The smallest element along `dim` (default: of all), NaN if there is one. The gradient flows to
- * the first of equals along a `dim`; without one they share it.
+ * the first of equals (or the first NaN) along a `dim`; without a `dim`, all of them share it.
  */
 export function min(x: Tensor, options: AlongOptions = {}): Tensor {
   refuseSurplus("min", 1, arguments);
   checkExtremum("min", options, arguments);
-  return options.dim === undefined ? amin(x, options) : pick(x, ops.min, 0, options);
+  return options.dim === undefined ? extrema(x, ops.amin, options, true) : pick(x, ops.min, 0, options);
 }
 
 /**

@@ -162,6 +162,11 @@ export function pad(x: Tensor, pad: readonly number[], options: { value?: number
       const dim = x.ndim - 1 - i / 2;
       const [before, after] = [pad[i], pad[i + 1]];
       const n = out.shape[dim];
+      if (n + Math.min(0, before) + Math.min(0, after) < 0) {
+        throw new Error(
+          `pad: ${before} before and ${after} after cut off more than the ${n} elements of dimension ${dim} of ${formatShape(x.shape)}`,
+        );
+      }
       if (before < 0 || after < 0) {
         out = ops.slice(out, { dim, start: Math.max(0, -before), end: n + Math.min(0, after) });
       }

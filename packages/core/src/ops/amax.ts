@@ -14,6 +14,8 @@ import { where } from "./where.ts";
 /** The shape that the result has, which broadcasts to the input's. */
 export interface ExtremaParams {
   readonly shape: Shape;
+  /** True if the NaNs share the gradient of a NaN. Default: that gradient is NaN everywhere. */
+  readonly nansTie?: boolean;
 }
 
 function extrema(name: "amax" | "amin", better: (a: number, b: number) => number): Op<1, ExtremaParams> {
@@ -42,8 +44,10 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
         affine(amax(affine(x, { scale: -1 }), params), { scale: -1 }),
     }),
     saves: { inputs: [0], outputs: [0] },
-    vjp: ({ grads: [dy], inputs: [x], outputs: [y] }) => {
-      const ties = where(compare(x, y, { relation: "eq" }), scalarLike(x, 1), scalarLike(x, 0));
+    vjp: ({ grads: [dy], inputs: [x], outputs: [y], params: { nansTie } }) => {
+      const [one, zero] = [scalarLike(x, 1), scalarLike(x, 0)];
+      const others = nansTie ? where(compare(x, x, { relation: "ne" }), one, zero) : zero;
+      const ties = where(compare(x, y, { relation: "eq" }), one, others);
       return [mul(ties, div(dy, sumTo(ties, y.shape)))];
     },
   });

@@ -58,6 +58,7 @@ export { type PagedAttentionParams, type PagedGeometry, pagedAttention } from ".
 export { pagedWrite } from "./pagedWrite.ts";
 export { permute } from "./permute.ts";
 export { pow } from "./pow.ts";
+export { type PowScalarParams, powScalar } from "./powScalar.ts";
 export { type Quantize4bitParams, quantize4bit } from "./quantize4bit.ts";
 export { type BlockwiseParams, dequantizeBlockwise, quantizeBlockwise } from "./quantizeBlockwise.ts";
 export { reciprocal } from "./reciprocal.ts";

@@ -80,6 +80,7 @@ export const place: Op<1, PlaceParams> = defineOp({
   },
   vjp: ({ grads: [dy], inputSpecs: [x], params: { dim, start, step = 1 } }) => {
     const { n } = alongDim("place", x.shape, dim);
-    return [slice(dy, { dim, start, end: start + (n - 1) * step + 1, step })];
+    const end = n === 0 ? start : start + (n - 1) * step + 1;
+    return [slice(dy, { dim, start, end, step })];
   },
 });

@@ -304,6 +304,12 @@ export const opCases: Cases<FunctionName> = {
       (t) => f.pow(t, -1),
     ),
   ],
+  powScalar: calls(
+    [x([9], positive)],
+    (t) => f.powScalar(t, { exponent: 0 }),
+    (t) => f.powScalar(t, { exponent: -0.5 }),
+    (t) => f.powScalar(t, { exponent: 2.5 }),
+  ),
   prod: calls(
     [x([2, 5, 3], { low: 0.5, high: 1.5 })],
     (t) => f.prod(t),
