@@ -58,6 +58,8 @@ export interface ServingRequest {
   readonly tenant: string;
   /** May use the adapters of every tenant. Default: false. */
   readonly operator?: boolean;
+  /** Bytes of the adapters that the tenant's requests may use at once. Default: all memory. */
+  readonly adapterMemory?: number;
   /** The most new tokens. Default: up to the model's last position. */
   readonly maxNewTokens?: number;
   readonly sampling: SamplingSettings;
@@ -226,6 +228,8 @@ export interface ServingStats {
     readonly evictions: number;
     /** Loads that failed. */
     readonly failures: number;
+    /** Bytes of the adapters that running requests use, by tenant. */
+    readonly byTenant?: Readonly<Record<string, number>>;
   };
   /** The state of each request, for the page that watches the batch. */
   readonly requests: readonly {
@@ -251,6 +255,8 @@ export interface EmbedOptions {
   readonly tenant?: string;
   /** May use the adapters of every tenant. Default: false. */
   readonly operator?: boolean;
+  /** Bytes of the adapters that the tenant's requests may use at once. Default: all memory. */
+  readonly adapterMemory?: number;
 }
 
 /** Options of `loadAdapter`. */

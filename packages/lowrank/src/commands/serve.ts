@@ -39,7 +39,7 @@ export function serveCommand(plugins: readonly string[]): Command {
       integer(1),
     )
     .option("--key-tokens-per-minute <n>", "prompt and new tokens of an API key (default: any number)", integer(1))
-    .option("--key-adapter-memory <bytes>", "adapters that an API key uses at once (default: half of all)", byteCount)
+    .option("--key-adapter-memory <bytes>", "adapters that an API key uses at once (default: any)", byteCount)
     .option("--key-stored-bytes <bytes>", "files and fine-tunes of an API key in --store (default: 20GB)", byteCount)
     .option("--key-trainer-minutes <n>", "training of an API key in a day (default: any number)", number({ above: 0 }))
     .option("--adapter-memory <bytes>", "for adapters in memory (default: 256MB)", byteCount)

@@ -1,6 +1,7 @@
 import { memoryFiles } from "@lowrank/files";
 import type { OnWarning } from "@lowrank/peft";
 import { ServingError } from "../api.ts";
+import type { MemoryUser } from "../budgets/heldMemory.ts";
 import { AdapterChecks } from "./adapterChecks.ts";
 import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
 import type { AdapterHost, AdapterLease } from "./adapterSource.ts";
@@ -39,6 +40,8 @@ interface Target {
   readonly folder?: AdapterFolder | null;
   /** Its content, where that was read already. */
   readonly content?: AdapterContent;
+  /** Whose request it is for. Default: the server's own. */
+  readonly user?: MemoryUser;
 }
 
 /** Adapters that are read at the same time. */
@@ -101,14 +104,17 @@ export class AdapterLoads {
   }
 
   /** A lease on a version, which is read, checked and put on the model if it is not there. */
-  async onModel(name: string, { path, version, content, folder = content?.folder }: Target): Promise<AdapterLease> {
+  async onModel(
+    name: string,
+    { path, version, content, folder = content?.folder, user }: Target,
+  ): Promise<AdapterLease> {
     const { place, maxBytes, host } = this.#options;
     const key = failureKey(path, version);
     await this.#checkFailures(key, path);
     const found = folder ?? (await this.#remembering(key, path, () => findAdapter(place, path)));
     this.checkOpen();
     let held = content;
-    const lease = this.residents.acquire(version, found.weights.size, () =>
+    const load = () =>
       this.#remembering(key, path, async () => {
         const waited = held && !isFreed(held) ? held : undefined;
         const read = waited ?? (await this.#reading(() => readAdapter(place, path, maxBytes, found)));
@@ -118,8 +124,8 @@ export class AdapterLoads {
         const loaded = await this.#onHost(() => host.load(version, files, values));
         if (loaded.copied) freeWeights(read);
         return loaded;
-      }),
-    );
+      });
+    const lease = this.residents.acquire(version, found.weights.size, load, user);
     // Where much waits already, files are read again later: who waits should take little memory.
     const size = held ? found.weights.size : 0;
     if (this.#waiting + size > mostWaiting) {

@@ -1,5 +1,6 @@
 import type { AdapterSource as AdapterFiles } from "@lowrank/peft";
 import type { LoadOptions, ServedAdapter, ServingStats, UnloadOptions } from "../api.ts";
+import type { MemoryUser } from "../budgets/heldMemory.ts";
 
 /** Holds one version of an adapter in memory for one request. */
 export interface AdapterLease {
@@ -10,8 +11,7 @@ export interface AdapterLease {
 }
 
 /** Who uses an adapter. An operator may use the adapters of every tenant. */
-export interface AdapterUser {
-  readonly tenant: string;
+export interface AdapterUser extends MemoryUser {
   readonly operator?: boolean;
 }
 

@@ -190,7 +190,8 @@ export class AdapterStore implements AdapterSource {
     const others = () => this.#found.count - Object.keys(adapters).filter((path) => this.#found.has(path)).length;
     const found = discover ? others() : 0;
     const [registered, failures] = [named + found, this.#loads.failed];
-    return { registered, resident, bytes, hits, loads, evictions, failures };
+    const { byTenant } = this.#residents.held;
+    return { registered, resident, bytes, hits, loads, evictions, failures, byTenant };
   }
 
   async close(): Promise<void> {
@@ -199,10 +200,10 @@ export class AdapterStore implements AdapterSource {
   }
 
   async #acquireNamed(name: string, entry: ManifestEntry, user: AdapterUser): Promise<AdapterLease> {
-    const joined = this.#residents.join(entry.version);
+    const joined = this.#residents.join(entry.version, user);
     if (joined) return joined;
     try {
-      return await this.#loads.onModel(name, { path: this.#place.pathOf(entry.path), version: entry.version });
+      return await this.#loads.onModel(name, { path: this.#place.pathOf(entry.path), version: entry.version, user });
     } catch (error) {
       if (!(error instanceof OtherFiles)) throw error;
       // Another server may have swapped it, and this one not have seen that.
@@ -217,7 +218,7 @@ export class AdapterStore implements AdapterSource {
     const path = this.#pathOfName(name);
     const found = this.#found.get(path);
     this.#checkRights(name, { path, version: found?.version }, user);
-    const joined = found && this.#residents.join(found.version);
+    const joined = found && this.#residents.join(found.version, user);
     if (!joined) return this.#lookAgain(name, path, user);
     // What is on the model is served at once, also where the place does not answer.
     if (this.#found.isDue(path))
@@ -233,8 +234,8 @@ export class AdapterStore implements AdapterSource {
     const look = await this.#loads.look(path, () => this.#found.look(path));
     this.#checkRights(name, { path, version: "version" in look ? look.version : look.content.version }, user);
     try {
-      if ("version" in look) return await this.#loads.onModel(name, { path, ...look });
-      return await this.#acceptNew(name, path, look.content);
+      if ("version" in look) return await this.#loads.onModel(name, { path, ...look, user });
+      return await this.#acceptNew(name, path, look.content, user);
     } catch (error) {
       if (!(error instanceof OtherFiles) || attempts === 1) throw error;
       // The files have changed between the look and the load.
@@ -243,15 +244,16 @@ export class AdapterStore implements AdapterSource {
     }
   }
 
-  async #acceptNew(name: string, path: string, content: AdapterContent): Promise<AdapterLease> {
+  async #acceptNew(name: string, path: string, content: AdapterContent, user: AdapterUser): Promise<AdapterLease> {
     try {
-      const lease = await this.#loads.onModel(name, { path, version: content.version, content });
+      const lease = await this.#loads.onModel(name, { path, version: content.version, content, user });
       this.#found.accept(path, content, this.#residents.get(content.version)!.method);
       return lease;
     } catch (error) {
-      if (error instanceof OtherFiles) throw error;
+      // Nothing is wrong with the files if the tenant uses too much.
+      if (error instanceof OtherFiles || (error as ServingError).code === "queue_full") throw error;
       const before = this.#found.get(path);
-      const joined = before && !isUnavailable(error) && this.#residents.join(before.version);
+      const joined = before && !isUnavailable(error) && this.#residents.join(before.version, user);
       if (!joined) {
         // Else the next request would read the files again, only to see their version.
         await this.#loads.remember(path, error as ServingError);

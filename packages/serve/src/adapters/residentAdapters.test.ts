@@ -313,3 +313,29 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
     { numRuns: 300 },
   );
 });
+
+test("a tenant's requests hold no more memory than it may, and other tenants load beside it", async () => {
+  const model = new Model(1000);
+  const load = async () => ({ bytes: 100, method: "LORA" });
+  const acquire = (version: string, tenant: string) =>
+    model.residents.acquire(version, 100, load, { tenant, adapterMemory: 250 });
+  const leases = [await acquire("a", "red"), await acquire("b", "red"), await acquire("b", "red")];
+  expect(() => acquire("c", "red")).toThrow(expect.objectContaining({ code: "queue_full" }));
+  expect(model.residents.get("c")).toBeUndefined();
+  await acquire("c", "blue");
+  expect(() => model.residents.join("c", { tenant: "red", adapterMemory: 250 })).toThrow("Try again later");
+  leases[1].release();
+  expect(() => acquire("c", "red")).toThrow("Try again later");
+  leases[2].release();
+  await acquire("c", "red");
+  expect(model.residents.held.byTenant).toEqual({ red: 200, blue: 100 });
+});
+
+test("a load that fails gives its memory back to the tenant", async () => {
+  const model = new Model(1000);
+  const broken = async () => {
+    throw new ServingError("adapter_refused", "broken");
+  };
+  await expect(model.residents.acquire("a", 100, broken, { tenant: "red" })).rejects.toThrow("broken");
+  expect(model.residents.held.byTenant).toEqual({});
+});

@@ -1,4 +1,5 @@
 import type { ServingError } from "../api.ts";
+import { HeldMemory, type MemoryUser } from "../budgets/heldMemory.ts";
 import type { AdapterLease } from "./adapterSource.ts";
 import { refused } from "./readAdapter.ts";
 import type { StoreClock } from "./storeClock.ts";
@@ -26,6 +27,9 @@ export interface ResidentOptions {
   /** False for a version that no name means any more: it leaves with its last lease. */
   readonly isWanted: (version: string) => boolean;
 }
+
+/** The user of loads that no request needs. */
+const server: MemoryUser = { tenant: "" };
 
 /** Puts a version on the model. */
 export type LoadAdapter = () => Promise<{ readonly bytes: number; readonly method: string }>;
@@ -69,6 +73,8 @@ export class ResidentAdapters {
   /** The bytes of versions that took other bytes than their files. */
   readonly #sizes = new Map<string, number>();
   #patience: { head: Waiting; cancel: () => void; over: boolean } | null = null;
+  /** The memory that the requests of each tenant hold. */
+  readonly held: HeldMemory = new HeldMemory();
   bytes = 0;
   hits = 0;
   loads = 0;
@@ -96,34 +102,38 @@ export class ResidentAdapters {
     return resident?.state === "ready" ? resident : undefined;
   }
 
-  /** A lease on a version that is there or on its way; undefined if it must be loaded. */
-  join(version: string): Promise<AdapterLease> | undefined {
+  /**
+   * A lease on a version that is there or on its way; undefined if it must be loaded. Throws
+   * ServingError for more memory than the user may hold.
+   */
+  join(version: string, user: MemoryUser = server): Promise<AdapterLease> | undefined {
     const resident = this.#residents.get(version);
     if (resident?.state === "ready" && !resident.draining) {
+      const letGo = this.held.hold(user, version, resident.bytes);
       this.hits++;
       resident.leases++;
-      return Promise.resolve(this.#lease(resident));
+      return Promise.resolve(this.#lease(resident, letGo));
     }
     const load = this.#loads.get(version);
-    return load && this.#joinLoad(load);
+    return load && this.#joinLoad(load, user);
   }
 
   /**
    * A lease on a version, which `load` puts on the model if it is not there. `bytes` is what it is
-   * expected to take. Throws ServingError `adapter_refused` for more than the budget, and what
-   * `load` throws.
+   * expected to take. Throws ServingError `adapter_refused` for more than the budget, ServingError
+   * for more memory than the user may hold, and what `load` throws.
    */
-  acquire(version: string, bytes: number, load: LoadAdapter): Promise<AdapterLease> {
-    const joined = this.join(version);
+  acquire(version: string, bytes: number, load: LoadAdapter, user: MemoryUser = server): Promise<AdapterLease> {
+    const joined = this.join(version, user);
     if (joined) return joined;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting: Waiting = {
       ...{ version, load, leases: 0, done: promise, resolve, reject },
       bytes: this.#sizes.get(version) ?? bytes,
     };
+    const lease = this.#joinLoad(waiting, user);
     this.#loads.set(version, waiting);
     this.#queue.push(waiting);
-    const lease = this.#joinLoad(waiting);
     this.#pump();
     return lease;
   }
@@ -140,14 +150,20 @@ export class ResidentAdapters {
     for (const waiting of this.#queue.splice(0)) this.#fail(waiting, error);
   }
 
-  async #joinLoad(load: Waiting): Promise<AdapterLease> {
+  #joinLoad(load: Waiting, user: MemoryUser): Promise<AdapterLease> {
+    const letGo = this.held.hold(user, load.version, load.bytes);
     load.leases++;
-    await load.done;
-    // Its lease was counted when the load ended, so that nothing can evict it before.
-    return this.#lease(this.#residents.get(load.version)!);
+    return load.done.then(
+      // Its lease was counted when the load ended, so that nothing can evict it before.
+      () => this.#lease(this.#residents.get(load.version)!, letGo),
+      (error) => {
+        letGo();
+        throw error;
+      },
+    );
   }
 
-  #lease(resident: Resident): AdapterLease {
+  #lease(resident: Resident, letGo: () => void): AdapterLease {
     let released = false;
     resident.uses = this.#uses.count(resident.version);
     return {
@@ -155,6 +171,7 @@ export class ResidentAdapters {
       release: () => {
         if (released) return;
         released = true;
+        letGo();
         resident.leases--;
         this.#settle(resident);
         this.#pump();

@@ -7,9 +7,9 @@ import { graceSeconds, Slots } from "./slots.ts";
 export async function jobSlots(jobs: JobStore, owner: string): Promise<Slots> {
   return new Slots(jobs.objects, `${jobsFolder}/slots/${await ownerKey(owner)}/jobs/`, async ({ id, at, reopens }) => {
     const isYoung = now() - at < graceSeconds;
-    const state = await jobs.find(owner, id);
+    if (reopens && isYoung) return true;
+    if ((await jobs.end({ id })) !== null) return false;
     // The order follows the slot.
-    if (state === null) return isYoung;
-    return state.end === null || (reopens === true && isYoung);
+    return isYoung || (await jobs.find(owner, id)) !== null;
   });
 }

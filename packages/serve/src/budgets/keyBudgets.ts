@@ -9,11 +9,8 @@ export interface KeyBudgets {
   readonly requests: number | null;
   /** Tokens of prompts and new tokens. Default: any number. */
   readonly tokensPerMinute: number;
-  /**
-   * Bytes of the adapters that running requests use. Default: half of the server's, or all of
-   * them without other keys.
-   */
-  readonly adapterMemory: number | null;
+  /** Bytes of the adapters that running requests use at once. Default: all memory for adapters. */
+  readonly adapterMemory: number;
   /** Bytes of files and of the runs of fine-tunes. Default: 20e9. */
   readonly storedBytes: number;
   /** Uploaded files. Default: 1000. */
@@ -40,7 +37,7 @@ export const budgetKeys: OptionKeys<KeyBudgets> = {
 export const defaultBudgets: KeyBudgets = {
   requests: null,
   tokensPerMinute: Number.POSITIVE_INFINITY,
-  adapterMemory: null,
+  adapterMemory: Number.POSITIVE_INFINITY,
   storedBytes: 20e9,
   files: 1000,
   jobs: 10,

@@ -121,10 +121,10 @@ export class EmbeddingEngine implements ServingEngine {
   }
 
   /** Gets the adapter that a request names; null where it names none. */
-  async #acquire({ adapter = null, tenant = "", operator }: EmbedOptions): Promise<AdapterLease | null> {
+  async #acquire({ adapter = null, tenant = "", ...user }: EmbedOptions): Promise<AdapterLease | null> {
     if (adapter === null) return null;
     if (!this.#adapters) throw unknownModel(adapter);
-    return this.#adapters.acquire(adapter, { tenant, operator }).catch((error) => {
+    return this.#adapters.acquire(adapter, { tenant, ...user }).catch((error) => {
       throw asServingError(error);
     });
   }

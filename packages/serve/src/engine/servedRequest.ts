@@ -29,6 +29,7 @@ export class ServedRequest implements Sequence {
   readonly id: string;
   readonly tenant: string;
   readonly operator: boolean;
+  readonly adapterMemory: ServingRequest["adapterMemory"];
   readonly adapter: string | null;
   readonly arrival: number;
   readonly tokens: number[];
@@ -75,6 +76,7 @@ export class ServedRequest implements Sequence {
     this.id = request.id;
     this.tenant = request.tenant;
     this.operator = request.operator ?? false;
+    this.adapterMemory = request.adapterMemory;
     this.adapter = request.adapter;
     this.arrival = arrival;
     this.tokens = [...prompt];

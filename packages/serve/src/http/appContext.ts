@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type Caller, mayUse } from "../access/caller.ts";
-import type { ServingEngine, ServingModel } from "../api.ts";
+import type { ServingEngine, ServingModel, ServingStats } from "../api.ts";
 import { Budgets, type BudgetUse, type Spender } from "../budgets/budgets.ts";
 import type { FindCaller, HttpCaller } from "./apiKeys.ts";
 import { modelNotFound } from "./httpError.ts";
@@ -86,11 +86,14 @@ export class AppContext {
   }
 
   /** Returns the use of all budgets by all keys that were seen. */
-  async budgetUses(): Promise<BudgetUse[]> {
+  async budgetUses({ adapters: { byTenant = {} } }: ServingStats): Promise<BudgetUse[]> {
     const looks = this.budgetSources.flatMap((source) => this.budgets.spenders.map(source));
     // A store that is away leaves its budgets out.
     const others = await Promise.all(looks.map((uses) => uses.catch(() => [])));
-    return [...this.budgets.uses(), ...others.flat()];
+    const memory = this.budgets.spenders.map(({ tenant, budgets: { adapterMemory: limit } }): BudgetUse => {
+      return { tenant, budget: "adapterMemory", used: byTenant[tenant] ?? 0, limit };
+    });
+    return [...this.budgets.uses(), ...memory, ...others.flat()];
   }
 
   /**

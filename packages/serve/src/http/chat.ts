@@ -11,6 +11,7 @@ import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./fields
 import { vllmSettings } from "./fields/vllmFields.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { modelName } from "./modelName.ts";
+import { requestUser } from "./requestUser.ts";
 
 const chatBody = z
   .strictObject({
@@ -81,8 +82,7 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
       id: `${id}-${choice}`,
       prompt,
       adapter,
-      tenant: c.get("caller").tenant,
-      operator: c.get("caller").operator,
+      ...requestUser(c.get("caller")),
       maxNewTokens: body.max_completion_tokens ?? body.max_tokens,
       sampling: samplingOf(body, choice),
       stop: stopsOf(body),

@@ -10,6 +10,7 @@ import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./fields
 import { vllmSettings } from "./fields/vllmFields.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { modelName } from "./modelName.ts";
+import { requestUser } from "./requestUser.ts";
 import { eachInput, textInputs } from "./textInputs.ts";
 
 const completionBody = z
@@ -69,8 +70,7 @@ async function complete(c: AppRequest, context: AppContext, body: CompletionBody
         id: `${id}-${p * n + choice}`,
         prompt,
         adapter,
-        tenant: c.get("caller").tenant,
-        operator: c.get("caller").operator,
+        ...requestUser(c.get("caller")),
         maxNewTokens: body.max_tokens ?? usualTokens,
         sampling: samplingOf(body, choice),
         stop: stopsOf(body),

@@ -4,6 +4,7 @@ import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { modelName } from "./modelName.ts";
+import { requestUser } from "./requestUser.ts";
 import { eachInput, textInputs } from "./textInputs.ts";
 
 const embeddingBody = z
@@ -53,8 +54,7 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
     const { embeddings, tokens } = await context.engine.embed(inputs, {
       truncatePromptTokens: body.truncate_prompt_tokens,
       adapter,
-      tenant: c.get("caller").tenant,
-      operator: c.get("caller").operator,
+      ...requestUser(c.get("caller")),
     });
     c.get("log").promptTokens = tokens;
     used = tokens;

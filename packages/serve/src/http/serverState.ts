@@ -47,7 +47,8 @@ export function addServerState(app: ServingApp, context: AppContext): void {
         const message = "This key may not read /metrics; its entry in the server's keys needs operator: true.";
         throw new HttpError(403, message, { type: "permission_error", code: "forbidden" });
       }
-      const text = await metrics.render(await engine.stats(), await context.budgetUses());
+      const stats = await engine.stats();
+      const text = await metrics.render(stats, await context.budgetUses(stats));
       return c.body(text, 200, { "content-type": metrics.contentType });
     },
   });

@@ -49,7 +49,7 @@ export class JobStore {
   }
 
   /** Returns the end of a job; null for one that has none yet. */
-  end(job: FineTuneJob): Promise<JobEnd | null> {
+  end(job: Pick<FineTuneJob, "id">): Promise<JobEnd | null> {
     return getJson<JobEnd>(this.objects, keyOf(job, "end.json"));
   }
 
@@ -145,7 +145,7 @@ export class JobStore {
   }
 }
 
-function keyOf({ id }: FineTuneJob, name: string): string {
+function keyOf({ id }: Pick<FineTuneJob, "id">, name: string): string {
   return `${runFolder(id)}/${name}`;
 }
 

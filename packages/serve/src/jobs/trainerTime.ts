@@ -1,6 +1,6 @@
 import { jobsFolder } from "../adapters/adapterPlace.ts";
 import type { FineTuneJob } from "./job.ts";
-import { ownerKey, runFolder } from "./jobKeys.ts";
+import { ownerKey } from "./jobKeys.ts";
 import { getJson, type ObjectStore } from "./objects/objectStore.ts";
 
 /** Seconds of training as they are stored. */
@@ -60,5 +60,5 @@ export class TrainerTime {
 }
 
 function jobKey(id: string): string {
-  return `${runFolder(id)}/time.json`;
+  return `${jobsFolder}/time/jobs/${id}`;
 }

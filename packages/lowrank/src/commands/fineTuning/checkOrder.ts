@@ -85,7 +85,7 @@ async function checkServed(
   if (description.rowProblem !== null) {
     throw refused(null, `the server would not serve the adapter: ${description.rowProblem}`);
   }
-  const most = Math.min(adapterMemory, budgets.adapterMemory ?? adapterMemory);
+  const most = Math.min(adapterMemory, budgets.adapterMemory);
   if (description.fileBytes > most) {
     throw refused(
       null,
