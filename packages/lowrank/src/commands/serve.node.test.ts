@@ -48,6 +48,8 @@ test("adapters of the command line answer as generate does, and the first signal
     "model --adapter cat=adapters/cat --adapter mat=adapters/mat --kv-cache-tokens 512",
     async (url, stop) => {
       expect((await fetch(`${url}/ready`)).status).toBe(200);
+      const evil = { method: "POST", headers: { origin: "http://evil.example" } };
+      expect((await fetch(`${url}/v1/unload_lora_adapter`, evil)).status).toBe(403);
       const models = await (await fetch(`${url}/v1/models`)).json();
       expect(models.data.map(({ id }: { id: string }) => id)).toEqual(["model", "cat", "mat"]);
       const answers = ["model", "cat", "mat"].map(async (model) => {
@@ -120,6 +122,10 @@ test("a store, a config file and keys: what a key may, and adapters at run time"
     expect((await post(`${url}/v1/load_lora_adapter`, outside, "admin-key")).status).toBe(400);
     const metrics = await fetch(`${url}/metrics`, { headers: { authorization: "Bearer admin-key" } });
     expect(await metrics.text()).toContain('lowrank_sequences_total{adapter="new"} 1');
+    // The file is looked at each second.
+    await writeFile(folder.at("keys.json"), JSON.stringify(keys.slice(0, 1)));
+    await expect.poll(() => complete("mat", "user-key"), { timeout: 10_000 }).toBe(401);
+    expect(await complete("mat", "admin-key")).toBe(200);
   });
   expect(code).toBe(0);
 });

@@ -125,7 +125,7 @@ export class Scheduler<S extends Sequence> {
     return chunks;
   }
 
-  /** Takes sequences out whose readers are behind, and lets those wait for places that caught up. */
+  /** Pauses sequences whose readers are behind; those that caught up wait for places. */
   #pause(): void {
     const resumed = this.#paused.filter(({ isPaused }) => !isPaused);
     const paused = this.#running.filter(({ isPaused }) => isPaused);
