@@ -193,7 +193,7 @@ describe("qlora", () => {
     const merged = await succeed("merge --model packed --adapter q-packed --output q-merged".split(" "));
     expect(merged.stdout).toMatch(/written as f32: .* greedy tokens are the same/);
     expect(JSON.parse(await readFile(at("q-merged/config.json"), "utf8")).quantization_config).toBeUndefined();
-    const again = await lowrank([...train, "--double-quant"]);
+    const again = await lowrank([...train, "--overwrite", "--double-quant"]);
     expect(again.stderr).toContain("packed is quantised already, to nf4; leave --double-quant out");
   });
 
@@ -237,7 +237,7 @@ test("train learns from prompts and completions, padded or packed, with modules 
   expect(padded.stdout).toContain("bit-identical");
   const cut = await succeed([...words, "--max-length", "9", "--output", "cut"]);
   expect(cut.stderr).toContain("22 of 22 examples are longer than 9 tokens (--max-length)");
-  const packed = await succeed([...words, "--pack", "--block-size", "16", "--output", "packed"]);
+  const packed = await succeed([...words, "--pack", "--block-size", "16", "--output", "packed-pairs"]);
   expect(packed.stdout).toContain("blocks of 16 to train on");
 });
 
@@ -269,9 +269,10 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   expect(ofCheckpoint.stdout).toBe(ofEnd.stdout);
   await rm(at("resumed/checkpoint-120/optimizer.safetensors"));
   await cp(at(`stopped/${checkpoint}`), at(`resumed/${checkpoint}`), { recursive: true });
-  const again = await succeed([...whole, "--output", "again", "--resume", "resumed"]);
+  const again = await succeed([...whole, "--output", "newest", "--resume", "resumed"]);
+  expect(again.stdout).toMatch(/resumed from resumed\/checkpoint-\d+, after step \d+ of 120\n/);
   expect(again.stderr).toContain("checkpoint-120 is skipped, since it is not whole: optimizer.safetensors is missing");
-  expect(await bytes("again")).toEqual(await bytes("unstopped"));
+  expect(await bytes("newest")).toEqual(await bytes("unstopped"));
   // One of another run is refused by the options that differ, or they are told.
   const other = [...whole, "--output", "other", "--resume", `stopped/${checkpoint}`, "--seed", "3", "--alpha", "5"];
   const refused = await lowrank(other);
@@ -309,7 +310,7 @@ test("train reads tables and records of other names, and says what is wrong with
   const words = "train --model model --lr 1e-2 --epochs 1 --data asked.csv --output asked".split(" ");
   const trained = await succeed([...words, "--columns", "prompt=question,completion=answer"]);
   expect(trained.stdout).toContain("in 11 examples to train on");
-  const unnamed = await lowrank(words);
+  const unnamed = await lowrank([...words, "--overwrite"]);
   expect(unnamed.stderr).toContain("asked.csv:2: found keys question, answer; an example is one of");
   const odd = await lowrank([...words, "--columns", "prompt"]);
   expect(odd.stderr).toContain('"prompt" is no key=column; give prompt=question,completion=answer');

@@ -16,6 +16,7 @@ const kills = Number(process.env.LOWRANK_KILLS ?? 8);
 
 const words = "train --model model --data text.txt --block-size 32 --batch-size 4 --lr 2e-2 --steps 10 --save-every 1";
 const args = (...more: string[]) => [...words.split(" "), "--output", "run", "--samples", "1", ...more];
+const overwriting = (kind: Kind) => (kind === "fresh" ? [] : ["--overwrite"]);
 
 /**
  * Returns all that the files of a run's folder say, without times, and the run that the report is
@@ -92,12 +93,23 @@ async function begin(kind: Kind): Promise<void> {
   if (kind !== "fresh") await cp(at("older"), at("run"), { recursive: true });
 }
 
+/** Checks that checkpoints are of one run. */
+async function checkCheckpoints(): Promise<void> {
+  const names = (await readdir(at("run"))).filter((name) => /^checkpoint-\d+$/.test(name));
+  const alphas = names.map(async (name) => {
+    const config = await readFile(at(`run/${name}/adapter_config.json`), "utf8");
+    return (JSON.parse(config) as { lora_alpha: number }).lora_alpha;
+  });
+  expect(new Set(await Promise.all(alphas)).size).toBeLessThan(2);
+}
+
 /** Checks what a kill left. Nothing of an older run is lost without the new one in its place. */
 async function checkLeft(kind: Kind): Promise<void> {
   expect([kind === "fresh" ? null : older, whole, null]).toContain(await resultsIn(at("run")));
   await clearLeftovers(at("run"));
   expect([kind === "fresh" ? null : older, whole]).toContain(await resultsIn(at("run")));
   for (const name of await readdir(at("run"))) expect(name).not.toMatch(/\.(part|old)$/);
+  await checkCheckpoints();
 }
 
 /** Goes on after kills, and compares with the run that never stopped. */
@@ -120,14 +132,14 @@ it.each(kinds)(
         await begin(kind);
         let from: string[] = [];
         for (const moment of moments) {
-          if (!(await runAndKill(args(...from), moment))) break;
+          if (!(await runAndKill(args(...from, ...overwriting(kind)), moment))) break;
           done++;
           await checkLeft(kind);
           const last = await getLastCheckpoint(at("run"), () => {});
           // The older run's newest checkpoint is of another run, which is refused by its options.
           from = last === null || kind !== "fresh" ? [] : ["--resume", "run"];
         }
-        await goOn(from);
+        await goOn([...from, ...overwriting(kind)]);
       }),
       { numRuns: 2 * kills, seed: 1, endOnFailure: true },
     );
@@ -151,15 +163,16 @@ it.each(kinds)(
       const nth = all - 1 - (Math.floor(i * Math.max(1, all / count)) % all);
       await begin(kind);
       const env = { KILL_AT_RENAME: moments[nth % 2](1 + Math.floor(nth / 2)) };
-      expect(await run(args(), { env, preload }), env.KILL_AT_RENAME).toBe(true);
+      expect(await run(args(...overwriting(kind)), { env, preload }), env.KILL_AT_RENAME).toBe(true);
       done++;
       await checkLeft(kind);
       const last = await getLastCheckpoint(at("run"), () => {});
-      await goOn(last === null || kind !== "fresh" ? [] : ["--resume", "run"]);
+      await goOn(last === null || kind !== "fresh" ? overwriting(kind) : ["--resume", "run"]);
     }
     // There are no more renames.
     await begin(kind);
-    expect(await run(args(), { env: { KILL_AT_RENAME: `${renames + 1} before` }, preload })).toBe(false);
+    const env = { KILL_AT_RENAME: `${renames + 1} before` };
+    expect(await run(args(...overwriting(kind)), { env, preload })).toBe(false);
     console.log(`${kind}, at renames: ${done} kills`);
   },
   3_600_000,

@@ -8,6 +8,7 @@ import { type Learner, makeLearner } from "./learner.ts";
 import { checkOutput, shellWord } from "./output.ts";
 import { withInterrupt } from "./process/interrupt.ts";
 import { quantizeWords } from "./quantizeOptions.ts";
+import { checkNoRun } from "./run/checkNoRun.ts";
 import { dryRun } from "./run/dryRun.ts";
 import { digestFiles, digestModel } from "./run/fileDigests.ts";
 import { isStep, isValidation, measuresOf, type ValidationLine } from "./run/metrics.ts";
@@ -36,6 +37,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const release = await lockRun(options.output);
   try {
     await clearLeftovers(options.output);
+    await checkNoRun(options);
     await trainInto(options, voice);
   } finally {
     await release();
@@ -234,7 +236,7 @@ function summary(
 function resultOf(
   { output }: TrainCommandOptions,
   { metrics, steps, maxSteps, peftType, baseModel, parameters, tokens, seconds, peakMemory, warnings }: RunRecord,
-  { interrupted, result: { best, stoppedEarly } }: TrainedSteps,
+  { interrupted, resumedFrom, result: { best, stoppedEarly } }: TrainedSteps,
   files: readonly string[],
 ): object {
   const validations = metrics.filter(isValidation);
@@ -247,6 +249,7 @@ function resultOf(
     steps,
     maxSteps,
     interrupted: interrupted?.message ?? null,
+    resumedFrom,
     loss: metrics.findLast(isStep)?.loss ?? null,
     validation: { first: validations[0] ?? null, last: validations.at(-1) ?? null },
     best,

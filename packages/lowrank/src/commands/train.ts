@@ -13,6 +13,7 @@ import {
 } from "./argument.ts";
 import { backendOption } from "./backends.ts";
 import { addModelOption } from "./modelOption.ts";
+import { overwriteOption } from "./outputs/overwriteOption.ts";
 import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import type { TaskFlags } from "./run/tasks/commandTask.ts";
@@ -33,6 +34,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlag
   validation?: string;
   validationFraction: number;
   output: string;
+  overwrite?: boolean;
   method: string;
   peftConfig?: string;
   optimizer: OptimizerName;
@@ -125,6 +127,7 @@ export function trainCommand(): Command {
     .option("--stream", "read examples from disk when they are wanted, by an index (default: for data of over 64 MB)")
     .option("--data-cache <dir>", "folder for indices (default: lowrank/datasets in the user's cache)")
     .requiredOption("--output <dir>", "folder to write the adapter to")
+    .addOption(overwriteOption())
     .addOption(
       new Option("--task <name>", `what is learned: ${tasks.map(({ name, title }) => `${name}, ${title}`).join("; ")}`)
         .choices(tasks.map(({ name }) => name))

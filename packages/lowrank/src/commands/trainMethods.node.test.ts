@@ -27,7 +27,7 @@ function train(output: string, ...words: string[]): Promise<Outcome> {
 /** A step on a model that was written. */
 function trainOn(model: string, ...words: string[]): Promise<Outcome> {
   const common = ["--data", at("pairs.jsonl"), "--steps", "1"];
-  return runCommand(["train", "--model", at(model), "--output", at("on"), ...common, ...words]);
+  return runCommand(["train", "--model", at(model), "--output", at("on"), "--overwrite", ...common, ...words]);
 }
 
 /** The validation losses before and after. */

@@ -1,5 +1,6 @@
 import { barChart } from "../report/barChart.ts";
 import { htmlPage } from "../report/htmlPage.ts";
+import { markdownText } from "../report/markdownText.ts";
 import { findMethods } from "../report/methods.ts";
 import { shortName } from "../report/shortName.ts";
 import {
@@ -132,10 +133,10 @@ export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
   );
   const head = heading(outcomes);
   const notes = [...legend(rows), ...backends(outcomes), ...failed];
-  const bullets = notes.map((note) => `- ${note}`);
+  const bullets = notes.map((note) => `- ${markdownText(note)}`);
   return {
     text: [...head, "", ...textTable(shown, rows), "", ...notes].join("\n"),
-    markdown: [...head, "", ...markdownTable(shown, rows), "", ...bullets].join("\n"),
+    markdown: [...head.map(markdownText), "", ...markdownTable(shown, rows), "", ...bullets].join("\n"),
     csv: csvTable(plain, rows).join("\n"),
     json: JSON.stringify({ methods: jsonRows(plain, rows), runs: outcomes }, null, 2),
     html: htmlPage({

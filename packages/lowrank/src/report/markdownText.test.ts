@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { codeBlock, markdownText } from "./markdownText.ts";
+import { codeBlock, markdownInline, markdownText } from "./markdownText.ts";
 
 test("text keeps its signs, in a line", () => {
   expect(markdownText("a <b>*bold*</b>\n[x](y) `c` a_b $1$ &amp; \\")).toBe(
@@ -14,4 +14,11 @@ test("text keeps its signs, in a line", () => {
 test("a block of code is longer fenced than what is in it", () => {
   expect(codeBlock("sh", "a")).toEqual(["```sh", "a", "```"]);
   expect(codeBlock("", "````")).toEqual(["`````", "````", "`````"]);
+});
+
+test("markdownInline: markup and bars are text, names stay readable", () => {
+  expect(markdownInline("<img src=x onerror=alert(1)> & [a](b)|*c*")).toBe(
+    "\\<img src=x onerror=alert(1)\\> \\& \\[a\\](b)\\|\\*c\\*",
+  );
+  expect(markdownInline("q_proj, _b_")).toBe("q_proj, \\_b\\_");
 });

@@ -5,6 +5,13 @@ export function markdownText(text: string): string {
   return line.replace(/^(\s*\d*)([#+.)-])/, "$1\\$2");
 }
 
+/**
+ * Text within a line that Markdown shows as it is. Underscores within a word need no backslash.
+ */
+export function markdownInline(text: string): string {
+  return text.replace(/\s+/g, " ").replace(/[\\`*{}[\]<>~&$|]|(?<!\w)_|_(?!\w)/g, "\\$&");
+}
+
 /** A block of code whose text cannot end it. */
 export function codeBlock(language: string, text: string): string[] {
   const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));

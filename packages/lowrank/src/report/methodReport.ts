@@ -9,6 +9,7 @@ import {
 } from "@lowrank/peft";
 import { barChart } from "./barChart.ts";
 import { htmlPage } from "./htmlPage.ts";
+import { markdownText } from "./markdownText.ts";
 import {
   byteText,
   type Column,
@@ -170,11 +171,11 @@ export function formatReport(report: MethodReport, format: ReportFormat): string
       return csvTable([methodColumn, settingsColumn, ...columns, whyColumn], rows).join("\n");
     case "markdown":
       return [
-        head,
+        markdownText(head),
         "",
         ...markdownTable([methodColumn, settingsColumn, ...columns], good),
         "",
-        ...failed.map((text) => `- ${text}`),
+        ...failed.map((text) => `- ${markdownText(text)}`),
       ]
         .join("\n")
         .trimEnd();

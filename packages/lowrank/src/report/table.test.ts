@@ -25,11 +25,11 @@ describe("a table", () => {
     ]);
   });
 
-  test("as Markdown, where a bar is no border", () => {
+  test("as Markdown, where bars and markup are text", () => {
     expect(markdownTable(columns, rows)).toEqual([
       "| name | how many |",
       "| --- | ---: |",
-      '| a "b", c \\| <d> | 1,234,567 |',
+      '| a "b", c \\| \\<d\\> | 1,234,567 |',
       "| e | - |",
     ]);
   });

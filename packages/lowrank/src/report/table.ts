@@ -1,3 +1,5 @@
+import { markdownInline } from "./markdownText.ts";
+
 /** A column of a table. */
 export interface Column<Row> {
   readonly title: string;
@@ -49,9 +51,9 @@ export function textTable<Row>(columns: readonly Column<Row>[], rows: readonly R
   );
 }
 
-/** A table of Markdown. */
+/** A table of Markdown, whose cells are shown as they are. */
 export function markdownTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const line = (cells: readonly string[]) => `| ${cells.map(markdownInline).join(" | ")} |`;
   return [
     line(columns.map(({ title }) => title)),
     line(columns.map((column) => (isNumeric(column, rows) ? "---:" : "---"))),

@@ -11,7 +11,7 @@ export async function removeOlderCheckpoints(folder: string, metrics: string): P
   for (const name of await readdir(folder)) {
     if (!/^checkpoint-\d+$/.test(name)) continue;
     const own = await readFile(join(folder, name, metricsName), "utf8").catch(() => null);
-    if (own === null || metrics.startsWith(own)) continue;
+    if (own !== null && metrics.startsWith(own)) continue;
     await rm(join(folder, name), { recursive: true, force: true });
     removed.push(name);
   }

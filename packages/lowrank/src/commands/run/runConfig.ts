@@ -34,7 +34,7 @@ async function processorFeatures(): Promise<string[]> {
 }
 
 /** Options that say how this process runs, and not what it trains. */
-const passing: readonly (keyof TrainCommandOptions)[] = ["resume", "allowChanges", "dryRun"];
+const passing: readonly (keyof TrainCommandOptions)[] = ["resume", "allowChanges", "overwrite", "dryRun"];
 
 /** Options whose default says nothing where another one is given. */
 const replacedBy: Readonly<Record<string, keyof TrainCommandOptions>> = {

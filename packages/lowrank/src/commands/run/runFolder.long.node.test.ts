@@ -95,7 +95,14 @@ describe("a run's folder", () => {
     const [first] = (await text("whole/metrics.jsonl")).split("\n");
     // A line of a step that is lost with it, and one that was cut off.
     await writeFile(at("resumed/metrics.jsonl"), `${first}\n{"step":5,"loss":9}\n{"st`);
-    await train("resumed", "--resume", "resumed");
+    const refused = await lowrank([...words.split(" "), "--output", "resumed"]);
+    expect(refused.stderr).toBe(
+      "error: --output resumed holds checkpoints of a run that did not end (checkpoint-2); go on with --resume resumed, or give --overwrite to begin again\n",
+    );
+    const other = await lowrank([...words.split(" "), "--output", "resumed", "--resume", "resumed", "--seed", "5"]);
+    expect(other.stderr).toMatch(/error: --resume resumed is of another run: .*--allow-changes\n$/);
+    const { stdout } = await train("resumed", "--resume", "resumed");
+    expect(stdout).toContain("resumed from resumed/checkpoint-2, after step 2 of 6\n");
     expect(await lasting("resumed")).toEqual(await lasting("whole"));
     expect((await text("resumed/metrics.jsonl")).startsWith(await text("whole/checkpoint-2/metrics.jsonl"))).toBe(true);
     expect(await bytes("resumed/adapter_model.safetensors")).toBe(await bytes("whole/adapter_model.safetensors"));
@@ -105,7 +112,12 @@ describe("a run's folder", () => {
 
   test("a run over an older one takes its place, checkpoints too", async () => {
     await cp(at("whole"), at("over"), { recursive: true });
-    const { stderr } = await train("over", "--alpha", "3", "--save-every", "3");
+    const again = await lowrank([...words.split(" "), "--output", "over", "--alpha", "3"]);
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("--output over holds the results of a run"),
+    });
+    const { stderr } = await train("over", "--alpha", "3", "--save-every", "3", "--overwrite");
     expect(stderr).toContain("of an older run: checkpoint-2, checkpoint-4");
     const names = await readdir(at("over"));
     expect(names.filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint-3", "checkpoint-6"]);

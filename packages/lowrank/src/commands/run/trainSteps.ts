@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { folderFiles } from "@lowrank/files";
 import {
   type Evaluation,
   getLastCheckpoint,
@@ -17,6 +18,7 @@ import { trainerSettings } from "../trainerFlags.ts";
 import { resumeFailure, withFlags } from "../trainFlags.ts";
 import { isSample, type ValidationLine } from "./metrics.ts";
 import { MetricsLog, metricsName, readHistory } from "./metricsLog.ts";
+import { removeOlderCheckpoints } from "./olderCheckpoints.ts";
 import type { PreparedRun } from "./prepareRun.ts";
 import { answerSamples, type SamplePrompt } from "./sampleAnswers.ts";
 import type { CommandTask, TaskFlags, TaskSetting } from "./tasks/commandTask.ts";
@@ -30,6 +32,8 @@ export interface TrainedSteps {
   readonly stepSeconds: readonly number[];
   readonly maxSteps: number;
   readonly log: MetricsLog;
+  /** The checkpoint from which it went on; null for a run from the first step. */
+  readonly resumedFrom: string | null;
   /** The signal that ended it before its last step; null for a whole run. */
   readonly interrupted: Interrupted | null;
 }
@@ -51,10 +55,11 @@ export interface StepsContext {
  */
 export async function trainSteps(context: StepsContext, signal: AbortSignal): Promise<TrainedSteps> {
   const { options, voice } = context;
+  const kept: KeptCheckpoints = { ofThisRun: false };
   try {
-    return await train(context, signal);
+    return await train(context, signal, kept);
   } catch (error) {
-    throw await withLastCheckpoint(error, options);
+    throw await withLastCheckpoint(error, options, kept);
   } finally {
     voice.end();
   }
@@ -63,6 +68,7 @@ export async function trainSteps(context: StepsContext, signal: AbortSignal): Pr
 async function train(
   { options, prepared, learner, prompts, voice, teacher }: StepsContext,
   signal: AbortSignal,
+  kept: KeptCheckpoints,
 ): Promise<TrainedSteps> {
   const { data, batching, steps: maxSteps, loaded, task } = prepared;
   const { model, optimizer } = learner;
@@ -74,6 +80,7 @@ async function train(
     samples: { every: prompts.length > 0 ? sampleEvery : null, atEnd: prompts.length > 0 },
   });
   let log = new MetricsLog(output, "");
+  let resumedFrom: string | null = null;
   const add = (line: Parameters<MetricsLog["add"]>[0]) => {
     log.add(line);
     voice.metrics(line);
@@ -106,7 +113,7 @@ async function train(
         lowerIsBetter: task.lowerIsBetter ?? [],
         measure: () => task.measure(model, data.validation, setting, batchSize),
       }),
-      checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
+      checkpoints: await checkpointing(options, { metrics: () => log.text, note: voice.note, kept }),
       onStep: async (report) => {
         const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
         // Time between two steps, less that of a validation, went into saving.
@@ -129,8 +136,11 @@ async function train(
     } as TrainerOptions,
   );
   if (options.resume !== undefined) {
-    await resume(trainer, options.resume, options);
-    log = new MetricsLog(output, await readHistory(await checkpointOf(options.resume)));
+    resumedFrom = await checkpointOf(options.resume);
+    const step = await resume(trainer, options.resume, options);
+    voice.say(`resumed from ${resumedFrom}, after step ${step} of ${trainer.maxSteps}`);
+    kept.ofThisRun = resolve(dirname(resumedFrom)) === resolve(output);
+    log = new MetricsLog(output, await readHistory(resumedFrom));
   }
   try {
     side.start();
@@ -139,7 +149,7 @@ async function train(
     const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
     const isSampled = log.lines.some((line) => isSample(line) && line.step === result.steps);
     if (prompts.length > 0 && !interrupted && !isSampled) await sample(result.steps);
-    return { result, stepSeconds, maxSteps: trainer.maxSteps, log, interrupted };
+    return { result, stepSeconds, maxSteps: trainer.maxSteps, log, resumedFrom, interrupted };
   } finally {
     log.close();
   }
@@ -189,18 +199,38 @@ function validationLine(
   return { step, ...Object.fromEntries(named) };
 }
 
-function checkpointing(
-  { output, saveEvery, saveTotalLimit }: TrainCommandOptions,
-  companions: () => ReadonlyMap<string, string>,
-): TrainerOptions["checkpoints"] {
-  if (saveEvery !== undefined) return { folder: output, every: saveEvery, saveTotalLimit, companions };
-  if (saveTotalLimit !== undefined) throw new Error("--save-total-limit is for --save-every; give that too");
-  return undefined;
+/** The state of the checkpoints in the output. */
+interface KeptCheckpoints {
+  /** True if the newest one is of this run, and so can be resumed from. */
+  ofThisRun: boolean;
 }
 
-async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCommandOptions): Promise<void> {
+/**
+ * Returns where and how often checkpoints are written. Those of an older run in the output are
+ * removed before the first one is written, so that a resume never takes them for this run's.
+ */
+async function checkpointing(
+  { output, saveEvery, saveTotalLimit }: TrainCommandOptions,
+  { metrics, note, kept }: { metrics: () => string; note: (text: string) => void; kept: KeptCheckpoints },
+): Promise<TrainerOptions["checkpoints"]> {
+  if (saveEvery === undefined) {
+    if (saveTotalLimit === undefined) return undefined;
+    throw new Error("--save-total-limit is for --save-every; give that too");
+  }
+  const files = await folderFiles(output);
+  const replaceFolder: typeof files.replaceFolder = async (name, contents) => {
+    const removed = await removeOlderCheckpoints(output, metrics());
+    if (removed.length > 0) note(`removed from ${output}, of an older run: ${removed.join(", ")}`);
+    await files.replaceFolder?.(name, contents);
+    kept.ofThisRun = true;
+  };
+  const companions = () => new Map([[metricsName, metrics()]]);
+  return { folder: { ...files, replaceFolder }, every: saveEvery, saveTotalLimit, companions };
+}
+
+async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCommandOptions): Promise<number> {
   try {
-    await trainer.resume(from, { allowChanges });
+    return await trainer.resume(from, { allowChanges });
   } catch (error) {
     throw resumeFailure(from, error);
   }
@@ -217,9 +247,13 @@ async function checkpointOf(folder: string): Promise<string> {
  * The error that ended a training, in the command's own words, with the checkpoint that holds what
  * was trained until then.
  */
-async function withLastCheckpoint(error: unknown, { output, saveEvery }: TrainCommandOptions): Promise<unknown> {
+async function withLastCheckpoint(
+  error: unknown,
+  { output }: TrainCommandOptions,
+  { ofThisRun }: KeptCheckpoints,
+): Promise<unknown> {
   if (!(error instanceof Error)) return error;
-  const last = saveEvery ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
+  const last = ofThisRun ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
   const kept = last === null ? "" : shellWord(join(output, last));
   const advice = kept && `; ${kept} holds what was trained until then: go on with --resume ${kept}`;
   return new Error(`${withFlags(error.message)}${advice}`, { cause: error });

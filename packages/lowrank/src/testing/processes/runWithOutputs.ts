@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 
 /** The place that stdout or stderr leads to. */
-type OutputPlace = "read" | "closed" | "/dev/full" | "/dev/null";
+export type OutputPlace = "read" | "closed" | "/dev/full" | "/dev/null";
 
 /** Settings of a run of the command. */
 export interface OutputsOptions {
@@ -11,7 +11,8 @@ export interface OutputsOptions {
   /** "read": a pipe that is read. "closed": a pipe whose reader has ended. Default: "read". */
   readonly stdout?: OutputPlace;
   readonly stderr?: OutputPlace;
-  readonly stdin?: string;
+  /** The text on stdin, which then ends; null leaves it open. Default: none. */
+  readonly stdin?: string | null;
   /** Called with the process and all of its text so far, whenever there is more. */
   onText?(text: string, child: { kill(signal: NodeJS.Signals): boolean }): void;
   /** Called when the process has started. */
@@ -53,7 +54,7 @@ export function runWithOutputs(
       });
     }
     child.stdin?.on("error", () => {});
-    child.stdin?.end(stdin);
+    if (stdin !== null) child.stdin?.end(stdin);
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ ...outcome, code, signal }));
     onStart?.(child);
