@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { build as esbuild } from "esbuild";
 import { rollup } from "rollup";
-import { createLogger, build as vite } from "vite";
+import { createLogger, build as viteBuild } from "vite";
+import { build as newestViteBuild } from "vite-newest";
 import webpack from "webpack";
 import { writeUnbundled } from "./importMap.ts";
 import { samplePage } from "./sample.ts";
@@ -14,7 +15,10 @@ export type Bundle = (user: string, outDir: string) => Promise<string[]>;
 /** The scripts of the sample that a page or a Worker starts from. */
 const entries = { page: "page.js", appWorker: "appWorker.js", engine: "engine.js" };
 
-async function bundleWithVite(user: string, outDir: string): Promise<string[]> {
+/** The scripts of a page that starts no Worker. */
+const pageAlone = { page: "page.js" };
+
+async function bundleWithVite(user: string, outDir: string, vite = viteBuild): Promise<string[]> {
   const warnings: string[] = [];
   const warn = (text: string) => void warnings.push(text);
   const customLogger = { ...createLogger("error"), warn, warnOnce: warn };
@@ -57,10 +61,14 @@ async function bundleWithWebpack(user: string, outDir: string): Promise<string[]
   return [...errors, ...warnings].map(({ message }) => message);
 }
 
-async function bundleWithEsbuild(user: string, outDir: string): Promise<string[]> {
+async function bundleWithEsbuild(
+  user: string,
+  outDir: string,
+  entryPoints: Readonly<Record<string, string>> = entries,
+): Promise<string[]> {
   const { warnings } = await esbuild({
     absWorkingDir: user,
-    entryPoints: entries,
+    entryPoints,
     bundle: true,
     minify: true,
     splitting: true,
@@ -73,11 +81,19 @@ async function bundleWithEsbuild(user: string, outDir: string): Promise<string[]
   return warnings.map(({ text }) => text);
 }
 
+/** The bundlers whose pages are weighed, with the settings that `docs/bundlers.md` names. */
+export const weighedBundlers = {
+  Vite: (user, outDir) => bundleWithVite(user, outDir),
+  "newest Vite": (user, outDir) => bundleWithVite(user, outDir, newestViteBuild as unknown as typeof viteBuild),
+  webpack: bundleWithWebpack,
+  esbuild: (user, outDir) => bundleWithEsbuild(user, outDir, pageAlone),
+} satisfies Readonly<Record<string, Bundle>>;
+
 /** The ways from the sample to what a browser runs, by name. */
 export const bundlers: Readonly<Record<string, Bundle>> = {
-  Vite: bundleWithVite,
+  Vite: (user, outDir) => bundleWithVite(user, outDir),
   Rollup: bundleWithRollup,
   webpack: bundleWithWebpack,
-  esbuild: bundleWithEsbuild,
+  esbuild: (user, outDir) => bundleWithEsbuild(user, outDir),
   "an import map": writeUnbundled,
 };

@@ -82,5 +82,8 @@ async function checkSizes(...[browser, user]: Parameters<typeof pageSizes>): Pro
   console.log(sizeTable(sizes));
   return sizes
     .filter(({ size, ceiling }) => size > ceiling)
-    .map(({ page, size, ceiling }) => `${page} downloads ${size.toFixed(1)} kB of scripts, above ${ceiling}`);
+    .map(
+      ({ bundler, page, size, ceiling }) =>
+        `${page} by ${bundler} downloads ${size.toFixed(1)} kB of scripts, above ${ceiling}`,
+    );
 }
