@@ -61,7 +61,7 @@ export class Slots {
       if (slot) return slot;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 5 * Math.min(attempt, 10)));
     }
-    throw unavailable(`${this.#objects.label} gave no slot in ${attempts} attempts; try again`);
+    throw unavailable(`the store gave no slot in ${attempts} attempts; try again`);
   }
 
   /** Returns the number of slots whose holders exist. */

@@ -46,6 +46,13 @@ test("host names are a list in a file, and separated by commas on the command li
   expect(given["allowed-hosts"]).toEqual(["a.example", "b.example"]);
 });
 
+test("an adapter cannot be named __proto__, which the schema would drop in silence", async () => {
+  const adapters = JSON.parse('{"__proto__": "./x"}') as object;
+  await expect(readServeSettings({ model: "m", adapters }, undefined)).rejects.toThrow("has the name __proto__");
+  const path = await file("proto.yaml", "model: m\nadapters:\n  __proto__: ./x\n");
+  await expect(readServeSettings({}, path)).rejects.toThrow("has the name __proto__");
+});
+
 test("keys may have a file of their own", async () => {
   const path = await file("keys.yaml", `- id: red\n  sha256: ${sha256}\n  adapters: ["red-*"]\n  base: false\n`);
   const settings = await readServeSettings({ model: "m", "api-key-file": path }, undefined);

@@ -114,6 +114,9 @@ export async function readServeSettings(
   const config = configFile === undefined ? {} : await readFields(configFile, "--config");
   const { adapters: ofConfig = {}, ...others } = config;
   const label = configFile ?? "lowrank serve";
+  if ([ofConfig, flags.adapters].some((given) => Object.hasOwn(Object(given), "__proto__"))) {
+    throw new Error(`${label}: an adapter has the name __proto__; rename it`);
+  }
   const adapters = {
     ...check(adaptersSchema, { adapters: ofConfig ?? {} }, label).adapters,
     ...(flags.adapters as object),
