@@ -1,15 +1,6 @@
-import {
-  checkOptions,
-  formatShape,
-  type OptionKeys,
-  type Packing,
-  type QuantType,
-  quantize4bit,
-  to,
-} from "@lowrank/core";
+import { formatShape, type OptionKeys, type Packing, type QuantType, to } from "@lowrank/core";
 import { Parameter } from "../parameter.ts";
 import { Linear } from "./linear.ts";
-import { type CreateLayerOptions, createLayerKeys } from "./uniformParameter.ts";
 
 /**
  * Options of 4-bit quantisation, with the names and meanings of transformers' BitsAndBytesConfig.
@@ -32,35 +23,21 @@ export interface Linear4bitOptions {
 /** The names of all options of `Linear4bitOptions`. */
 export const linear4bitKeys: OptionKeys<Linear4bitOptions> = { quantType: true, blockSize: true, doubleQuant: true };
 
-/** Returns the tensors of a fresh layer; the weight is in 4 bits. */
-function packedLinear(inFeatures: number, outFeatures: number, given: CreateLayerOptions & Linear4bitOptions) {
-  checkOptions("Linear4bit", given, { ...createLayerKeys, ...linear4bitKeys });
-  const { bias, generator, ...options } = given;
-  const { weight, bias: drawn } = new Linear(inFeatures, outFeatures, { bias, generator });
-  using packed = quantize4bit(weight.detach(), options);
-  weight.dispose();
-  return [new Parameter(packed, { requiresGrad: false }), drawn] as const;
-}
-
 /**
  * y = x Wᵀ + b with W [out, in] in 4 bits and never trained, as bitsandbytes' Linear4bit: the
  * weight of a Linear, or the transposed one of a Conv1D. Dettmers et al. 2023,
  * https://arxiv.org/abs/2305.14314
  */
 export class Linear4bit extends Linear {
-  /** A layer of a packed weight. Throws for other weights. */
-  constructor(weight: Parameter, bias?: Parameter | null);
-  /** A fresh layer: the weight of a fresh `Linear`, quantised. */
-  constructor(inFeatures: number, outFeatures: number, options?: CreateLayerOptions & Linear4bitOptions);
-  constructor(
-    first: Parameter | number,
-    second: Parameter | number | null = null,
-    options: CreateLayerOptions & Linear4bitOptions = {},
-  ) {
-    const given =
-      typeof first === "number" ? packedLinear(first, second as number, options) : [first, second as Parameter];
-    super(...(given as [Parameter, Parameter | null]));
-    const { weight } = this;
+  /**
+   * A layer of a packed weight. Throws for other weights, and for sizes: `quantizeLinear` has the
+   * quantisation, which pages without it do not download.
+   */
+  constructor(weight: Parameter, bias: Parameter | null = null) {
+    if (typeof weight === "number") {
+      throw new Error(`Linear4bit: weight is ${weight}; make a fresh layer as quantizeLinear(new Linear(64, 8))`);
+    }
+    super(weight, bias);
     if (weight.packing === undefined || weight.ndim !== 2) {
       throw new Error(
         `Linear4bit: the weight is ${weight.dtype} ${formatShape(weight.shape)}, not nf4 or fp4 [out,in]; make the layer with quantizeLinear`,

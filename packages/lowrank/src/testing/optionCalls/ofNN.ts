@@ -29,7 +29,6 @@ export const ofNN: OptionCalls = {
   "new Flatten": (o) => new L.Flatten(o),
   "new LayerNorm": (o) => new L.LayerNorm(2, o),
   "new Linear": (o) => new L.Linear(2, 2, o),
-  "new Linear4bit": (o) => new L.Linear4bit(32, 32, o),
   "new RMSNorm": (o) => new L.RMSNorm(2, o),
   quantizeLinear: (o) => L.quantizeLinear(new lowrank.Linear(32, 32), o),
   packWeight: (o) => L.packWeight(ones(32, 32), o, false),
