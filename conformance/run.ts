@@ -1,7 +1,7 @@
 // pnpm conformance [--cases N] [--seed S] [--method M] [words]: adapters go both ways between
 // Lowrank and the real PEFT, models in 4 bits between it and bitsandbytes, GGUF files between it
-// and gguf-py, and text is generated as by transformers. With words, only the checks whose line
-// holds them all.
+// and gguf-py, and text is generated and chat templates are rendered as by transformers. With
+// words, only the checks whose line holds them all.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ import { generationChecks } from "./src/generationChecks.ts";
 import { Python } from "./src/python.ts";
 import { randomChecks } from "./src/randomChecks.ts";
 import { Report } from "./src/report.ts";
+import { templateChecks } from "./src/templates/templateChecks.ts";
 import { tokenizerChecks } from "./src/tokenizers.ts";
 
 const choice = readCommandLine(process.argv.slice(2));
@@ -35,6 +36,7 @@ if (interpreter === undefined) {
     if (choice.method === undefined) {
       await tokenizerChecks(choice, { python, folder, report });
       await generationChecks(choice, { python, folder, report });
+      await templateChecks(choice, { python, report });
     }
     const coverage = await randomChecks(choice, { python, folder, report });
     for (const line of coverage.lines()) console.log(line);

@@ -14,7 +14,8 @@ interface RenderedChat {
 
 /**
  * Renders a conversation as the text that the model was trained on, as `apply_chat_template` of
- * transformers does. `specialTokens` are variables of the template; `tools` and `documents` are None
+ * transformers does. `specialTokens` are variables of the template; `tools` and `documents` are
+ * None
  * unless `variables` has them. Throws, naming the template of `label`, if the template is broken,
  * refuses the conversation, or takes too many steps or too much memory.
  */

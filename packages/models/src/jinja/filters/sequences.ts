@@ -119,7 +119,7 @@ function last(value: Value): Value {
 
 /** The elements from the end; undefined if Python's `reversed` refuses the value. */
 function reversedOf(value: Value): Value[] | undefined {
-  if (value instanceof Undefined) throw typeError("'Undefined' object is not reversible");
+  if (value instanceof Undefined) return [];
   const isSequence = textOf(value) !== undefined || sequenceOf(value) !== undefined;
   if (!isSequence && !(value instanceof Dict || value instanceof Range || value instanceof View)) return undefined;
   return listOf(value).reverse();
@@ -127,7 +127,7 @@ function reversedOf(value: Value): Value[] | undefined {
 
 function reverse(value: Value): Value {
   if (typeof value === "string") return codePoints(value).reverse().join("");
-  const reversed = value instanceof Undefined ? [] : reversedOf(value);
+  const reversed = reversedOf(value);
   return reversed ? new Stream("reversed", reversed) : listOf(value).reverse();
 }
 

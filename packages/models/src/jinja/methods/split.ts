@@ -57,9 +57,10 @@ export function partition(text: string, separator: string, fromEnd: boolean): st
 
 /** Replaces the first `most` occurrences, all if it is negative. */
 export function replace(text: string, old: string, by: string, most: number): string {
-  if (most < 0) return text.replaceAll(old, () => by);
   if (most === 0) return text;
+  if (most < 0 && old !== "") return text.replaceAll(old, () => by);
   const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
+  if (most < 0 || parts.length <= most) return parts.join(by);
   const rest = parts.slice(most);
   return [...parts.slice(0, most), rest.join(old)].join(by);
 }

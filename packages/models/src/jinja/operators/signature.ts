@@ -7,7 +7,8 @@ import { refuseUndefined } from "./iterate.ts";
 export type Bound = readonly (Value | undefined)[];
 
 /**
- * Puts arguments into the order of a signature. `signature` names the parameters, `?` marks optional
+ * Puts arguments into the order of a signature. `signature` names the parameters, `?` marks
+ * optional
  * ones, and a leading `/` makes all positional. Throws as Python does for missing or unknown ones.
  */
 export function bind(owner: string, signature: string, { positional, named }: Arguments): Bound {

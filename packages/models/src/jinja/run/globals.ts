@@ -1,4 +1,4 @@
-import { iterate, listOf } from "../operators/iterate.ts";
+import { iterate, listOf, refuseUndefined } from "../operators/iterate.ts";
 import { intArgument, nativeFunction, textArgument } from "../operators/signature.ts";
 import { repr, str } from "../text/repr.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
@@ -27,6 +27,7 @@ function range(values: readonly Value[]): Range {
 function dictOf({ positional, named }: Arguments): Dict {
   if (positional.length > 1) throw typeError(`dict expected at most 1 argument, got ${positional.length}`);
   const [given] = positional;
+  if (given !== undefined) refuseUndefined(given);
   const dict = new Dict();
   if (given instanceof Dict) for (const [key, value] of given.entries()) dict.set(key, value);
   else if (given !== undefined) {

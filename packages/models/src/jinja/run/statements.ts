@@ -15,6 +15,8 @@ import { Scope } from "./scope.ts";
 /** The end of a body: at its end, or at `break` or `continue` of the loop around it. */
 type Ending = "break" | "continue" | undefined;
 
+type ForStatement = Statement & { type: "for" };
+
 /** A part [start, end) of the output. */
 export type Span = readonly [start: number, end: number];
 
@@ -106,7 +108,7 @@ export class Runner {
     return [output.toString(), ending];
   }
 
-  #for(node: Statement & { type: "for" }, scope: Scope, output: Output): Ending {
+  #for(node: ForStatement, scope: Scope, output: Output): Ending {
     const loop = (over: Value, depth: number, to: Output): Ending => {
       const elements = this.#elements(node, over, scope);
       const recurse = node.recursive
@@ -124,9 +126,9 @@ export class Runner {
         inner.set("loop", state.variable);
         this.#assign(node.target, value, inner);
         const ending = this.run(node.body, inner, to);
-        if (ending === "break") return undefined;
-        // An iteration that ends early does not count for the else branch.
+        // As in Jinja, only an iteration that reaches its end keeps the else branch from running.
         hasRun ||= ending === undefined;
+        if (ending === "break") break;
       }
       return hasRun ? undefined : this.run(node.otherwise, new Scope(scope), to);
     };
@@ -138,7 +140,7 @@ export class Runner {
     return undefined;
   }
 
-  *#elements({ test, target }: Statement & { type: "for" }, over: Value, scope: Scope): Generator<Value> {
+  *#elements({ test, target }: ForStatement, over: Value, scope: Scope): Generator<Value> {
     for (const value of iterate(over)) {
       if (test) {
         const inner = new Scope(scope);

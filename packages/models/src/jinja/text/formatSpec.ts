@@ -1,6 +1,6 @@
 import { checkSpaces, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
-import { Markup, typeName, Undefined, type Value } from "../values/types.ts";
+import { Markup, typeName, type Value } from "../values/types.ts";
 import { codePoints, textLength } from "./codePoints.ts";
 import { floatDigits, groupDigits, intDigits } from "./numberFormat.ts";
 import { str } from "./repr.ts";
@@ -16,7 +16,6 @@ export function formatValue(value: Value, spec: string): string {
   if (typeof value === "boolean") return formatNumber(BigInt(value), parts);
   if (typeof value === "bigint" || typeof value === "number") return formatNumber(value, parts);
   if (typeof value === "string" || value instanceof Markup) return formatText(str(value), parts);
-  if (value instanceof Undefined) return formatText("", parts);
   throw typeError(`unsupported format string passed to ${typeName(value)}.__format__`);
 }
 
