@@ -32,15 +32,19 @@ export interface Rights {
 }
 
 /**
- * Returns the rights to a folder's version. They come from all names of the manifest that mean the
- * same folder, or a copy with the same content: a new name, and a copy of the files, give nobody
- * access. A version that one name gives to all is everyone's.
+ * Returns the rights to a folder's version. They come from all names of the manifest for the
+ * folder, or else for copies with the same content: neither a new name nor a copy of the files
+ * gives anybody access. What one name gives to all is everyone's.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
-  const grants = new Set([...(byPath.get(path ?? "") ?? []), ...(byVersion.get(version ?? "") ?? [])]);
-  const restricted = [...grants].filter(({ tenants }) => tenants !== undefined);
-  const isOpen = [...grants].some((grant) => grant.tenants === undefined && !isInternal(grant.path));
+  // A name that gave the folder to all did so for the files that it had then.
+  const holds = (grant: Grant) => !isOpenGrant(grant) || version === undefined || grant.version === version;
+  const ofPath = (byPath.get(path ?? "") ?? []).filter(holds);
+  // Two tenants may have trained the same version: each keeps the rights to its own folder.
+  const grants = ofPath.length > 0 ? ofPath : (byVersion.get(version ?? "") ?? []);
+  const restricted = grants.filter(({ tenants }) => tenants !== undefined);
+  const isOpen = grants.some(isOpenGrant);
   if (isOpen || (restricted.length === 0 && !isInternal(path ?? ""))) return {};
   const lists = restricted.map(({ tenants }) => tenants!);
   const tenants = [...new Set(lists.flat())];
@@ -51,6 +55,11 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
     tenants,
     common: tenants.filter((tenant) => lists.every((list) => list.includes(tenant))),
   };
+}
+
+/** Returns true for a name that gives a version to all. */
+function isOpenGrant({ path, tenants }: Grant): boolean {
+  return tenants === undefined && !isInternal(path);
 }
 
 interface Index {

@@ -99,9 +99,7 @@ export class Budgets {
     const held = this.#shares.heldBy(spender.tenant);
     const { total } = this.#shares;
     const full = total + sequences > this.#places;
-    const why = full
-      ? `The queue is full: ${total} sequences wait or run`
-      : `This key has ${held} sequences that wait or run`;
+    const why = full ? "The queue of the server is full" : `This key has ${held} sequences that wait or run`;
     throw new BudgetError(`${why}, and the request asks for ${sequences} more. Try again later.`, {
       retryAfter: retrySeconds,
     });
@@ -133,7 +131,8 @@ export class Budgets {
     const held = this.#shares.heldBy(spender.tenant);
     const headers: Record<string, string> = {
       "x-ratelimit-limit-requests": String(this.#shares.limitOf(limits)),
-      "x-ratelimit-remaining-requests": String(this.#shares.freeFor(spender.tenant, limits)),
+      // The places that are free now would show what other tenants do.
+      "x-ratelimit-remaining-requests": String(Math.max(0, this.#shares.limitOf(limits) - held)),
       "x-ratelimit-reset-requests": duration(held === 0 ? 0 : retrySeconds),
     };
     const bucket = this.#bucket(spender);

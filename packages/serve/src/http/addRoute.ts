@@ -62,8 +62,7 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
   // Names of models have "/" in them; they are the end of a path.
   const pattern = path.replace(/\{(\w+)\}$/, ":$1{.+}").replace(/\{(\w+)\}\//, ":$1{[^/]+}/");
   app.on(method.toUpperCase(), pattern, async (c) => {
-    Object.assign(c.get("log"), { route: path, quiet: route.quiet, counted: route.counted });
-    if (route.counted) context.load += 1;
+    Object.assign(c.get("log"), { route: path, quiet: route.quiet });
     if (context.draining.aborted && !route.whileDraining) {
       throw new HttpError(503, "The server is shutting down; try again, at another one.", {
         type: "server_error",
@@ -76,6 +75,10 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
       if (caller === null) throw wrongKey(c.req.header("authorization"));
       c.get("log").tenant = caller.tenant;
       c.set("caller", caller);
+      if (route.counted) {
+        c.get("log").counted = true;
+        context.load.change(caller.tenant, 1);
+      }
       const { revoked, ended } = context.running.add(c.req.header("authorization"), caller);
       c.set("revoked", revoked);
       c.set("ended", ended);

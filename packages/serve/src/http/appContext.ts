@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type Caller, mayUse } from "../access/caller.ts";
+import { Load } from "../access/load.ts";
 import type { ServingEngine, ServingModel, ServingStats } from "../api.ts";
 import { Budgets, type BudgetUse, type Spender } from "../budgets/budgets.ts";
 import type { FindCaller, HttpCaller } from "./apiKeys.ts";
@@ -70,7 +71,7 @@ export class AppContext {
   /** The requests and tokens of all keys. */
   readonly budgets: Budgets;
   /** The chats, completions and embeddings that are being answered. */
-  load = 0;
+  readonly load: Load = new Load();
   /** Returns the use of budgets that others count, as the store of fine-tunes. */
   readonly budgetSources: ((spender: Spender) => Promise<readonly BudgetUse[]>)[] = [];
 

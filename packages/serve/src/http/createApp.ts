@@ -100,7 +100,7 @@ export function createApp(options: AppOptions): ServingApp {
     }
     const { status } = c.res;
     void (log.ended ?? Promise.resolve()).then(() => {
-      if (log.counted) context.load -= 1;
+      if (log.counted) context.load.change(log.tenant ?? "", -1);
       c.get("ended")?.();
       writeLog(context, c, log, status, performance.now() - start);
     });

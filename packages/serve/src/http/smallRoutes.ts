@@ -28,9 +28,9 @@ export function addSmallRoutes(app: ServingApp, context: AppContext): void {
   addRoute(app, context, {
     method: "get",
     path: "/load",
-    summary: "The chats, completions and embeddings that the server is answering.",
+    summary: "The chats, completions and embeddings under way: those of the key, or all of them for an operator.",
     quiet: true,
     whileDraining: true,
-    answer: (c) => c.json({ server_load: context.load }),
+    answer: (c) => c.json({ server_load: context.load.seenBy(c.get("caller")) }),
   });
 }

@@ -32,7 +32,7 @@ const host: AdapterHost = {
 export class StoreEngine implements ServingEngine {
   readonly store: MemoryStore;
   readonly adapterStore: AdapterStore;
-  readonly #pool = new PagePool({ pages: 4096, pageSize: 2 });
+  readonly #pool = new PagePool({ pages: 256, pageSize: 2 });
   readonly #requests = new Map<ServingRequest, number>();
   readonly #task: ServingModel["task"];
 
