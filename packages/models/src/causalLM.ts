@@ -15,6 +15,12 @@ export interface ModelInputs {
    * after those in the cache.
    */
   positionIds?: Tensor | null;
+  /**
+   * The largest of `positionIds`. Rotary embedding that depends on the length of a text (dynamic,
+   * longrope) needs it. Other models then make tables up to here, and without it up to the last
+   * position of the model.
+   */
+  maxPosition?: number;
   /** Keys and values of the tokens before these. */
   cache?: AttentionCache | null;
 }

@@ -42,9 +42,10 @@ class Gemma4TextModel extends Module {
     this.per_layer_model_projection = has ? path.linear("per_layer_model_projection", hiddenSize, all, false) : null;
     this.per_layer_projection_norm = has ? rmsNorms(rmsNormEps)(path.at("per_layer_projection_norm"), own) : null;
     this.#config = config;
+    const { rope, localRope, globalHeads, headDim, maxPositionEmbeddings } = config;
     this.#rotary = {
-      full_attention: new RotaryEmbedding(config.rope, config.globalHeads.headDim),
-      sliding_attention: new RotaryEmbedding(config.localRope, config.headDim),
+      full_attention: new RotaryEmbedding(rope, globalHeads.headDim, maxPositionEmbeddings),
+      sliding_attention: new RotaryEmbedding(localRope, headDim, maxPositionEmbeddings),
     };
   }
 
@@ -62,7 +63,7 @@ class Gemma4TextModel extends Module {
       const first = carried.length;
       const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted, carried }, (attend) => {
-        const positions = batch.positionIds();
+        const positions = batch.positions();
         const turn = (rotary: RotaryEmbedding) => rotary.at(T, batch.offset, positions, cache?.holdsSeveral);
         const { full_attention, sliding_attention } = this.#rotary;
         const turns = { full_attention: turn(full_attention), sliding_attention: turn(sliding_attention) };

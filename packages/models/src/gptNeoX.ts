@@ -160,7 +160,7 @@ class GPTNeoXModel extends Module {
     const indices = Array.from({ length: numHiddenLayers }, (_, i) => i);
     this.layers = new ModuleList(indices.map((i) => new GPTNeoXLayer(path.at(`layers.${i}`), config)));
     this.final_layer_norm = layerNorm(path, "final_layer_norm", hiddenSize, layerNormEps);
-    this.#rotary = new RotaryEmbedding(config.rope, headDim);
+    this.#rotary = new RotaryEmbedding(config.rope, headDim, config.maxPositionEmbeddings);
   }
 
   forward(
@@ -176,7 +176,7 @@ class GPTNeoXModel extends Module {
       const T = x.shape[1];
       const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
-        const rotate = this.#rotary.at(T, batch.offset, batch.positionIds(), cache?.holdsSeveral);
+        const rotate = this.#rotary.at(T, batch.offset, batch.positions(), cache?.holdsSeveral);
         return (block, h, layer, rows) => block.forward(h, layer, attend, rotate, rows);
       });
       cache?.advance(T);

@@ -202,7 +202,7 @@ class Lfm2Model extends Module {
     this.embed_tokens = path.embedding("embed_tokens", vocabSize, hiddenSize, padTokenId);
     this.layers = new ModuleList(layerTypes.map((_, i) => new Lfm2DecoderLayer(path.at(`layers.${i}`), config, i)));
     this.embedding_norm = rmsNorms(normEps)(path.at("embedding_norm"), hiddenSize);
-    this.#rotary = new RotaryEmbedding(rope, headDim);
+    this.#rotary = new RotaryEmbedding(rope, headDim, config.maxPositionEmbeddings);
   }
 
   forward(inputs: ModelInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean, wanted: WantedRows) {
@@ -213,7 +213,7 @@ class Lfm2Model extends Module {
       const T = x.shape[1];
       const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
-        const rotate = this.#rotary.at(T, batch.offset, batch.positionIds(), cache?.holdsSeveral);
+        const rotate = this.#rotary.at(T, batch.offset, batch.positions(), cache?.holdsSeveral);
         return (block, h, layer, rows) => block.forward(h, layer, batch, attend, rotate, rows);
       });
       cache?.advance(T);

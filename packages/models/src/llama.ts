@@ -157,7 +157,9 @@ class LlamaModel extends Module {
     this.#embeddingScale = traits.embeddingScale ?? 1;
     this.#inputScale = traits.inputScale ?? 1;
     const ropes = indices.map((i) => (traits.ropeOf ? traits.ropeOf(i) : config.rope));
-    const shared = new Map(ropes.map((rope) => [rope, rope && new RotaryEmbedding(rope, headDim)]));
+    const shared = new Map(
+      ropes.map((rope) => [rope, rope && new RotaryEmbedding(rope, headDim, config.maxPositionEmbeddings)]),
+    );
     this.#rotary = ropes.map((rope) => shared.get(rope) ?? null);
   }
 
@@ -175,7 +177,7 @@ class LlamaModel extends Module {
       const T = x.shape[1];
       const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
-        const positions = batch.positionIds();
+        const positions = batch.positions();
         const turns = new Map(
           this.#rotary.map((one) => [one, one?.at(T, batch.offset, positions, cache?.holdsSeveral)]),
         );

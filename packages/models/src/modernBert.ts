@@ -232,8 +232,9 @@ class ModernBertModel extends TransformerModel {
     const indices = Array.from({ length: numHiddenLayers }, (_, i) => i);
     this.layers = new ModuleList(indices.map((i) => new ModernBertLayer(path.at(`layers.${i}`), config, i)));
     this.final_norm = norm(path.at("final_norm"), config);
-    this.#global = new RotaryEmbedding(globalRope, hiddenSize / numAttentionHeads);
-    this.#local = new RotaryEmbedding(localRope, hiddenSize / numAttentionHeads);
+    const headDim = hiddenSize / numAttentionHeads;
+    this.#global = new RotaryEmbedding(globalRope, headDim, config.maxPositionEmbeddings);
+    this.#local = new RotaryEmbedding(localRope, headDim, config.maxPositionEmbeddings);
   }
 
   /**
@@ -250,7 +251,7 @@ class ModernBertModel extends TransformerModel {
       const x = this.embeddings.forward(inputs, batch);
       const forget = checkpointing && this.training;
       const hidden = runBlocks(this.layers, x, batch, { forget }, (attend) => {
-        const positions = batch.positionIds();
+        const positions = batch.positions();
         const [global, local] = [this.#global, this.#local].map((one) => one.at(x.shape[1], batch.offset, positions));
         return (block, h, layer) => {
           const rotate = this.config.layerTypes[layer] === "full_attention" ? global : local;

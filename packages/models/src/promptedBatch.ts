@@ -17,6 +17,7 @@ import {
 import { type Attend, earlierRows, type VirtualTokens } from "@lowrank/nn";
 import type { ModelInputs } from "./causalLM.ts";
 import { checkInputs } from "./checkInputs.ts";
+import type { GivenPositions } from "./rope.ts";
 
 /** A batch on its way through a model, with the virtual tokens that stand before each sequence. */
 export class PromptedBatch {
@@ -76,6 +77,13 @@ export class PromptedBatch {
     const shifted = to(to(given, { dtype: "f32" }).add(this.#count), { dtype: "i32" });
     if (!this.#embeddings) return shifted;
     return cat([expand(arange(0, this.#count), [given.shape[0], this.#count]), shifted], { dim: 1 });
+  }
+
+  /** The positions of every row and the largest of them, if positions are given. */
+  positions(): GivenPositions | null {
+    const ids = this.positionIds();
+    const { maxPosition } = this.#inputs;
+    return ids && { ids, largest: maxPosition === undefined ? null : maxPosition + this.#count };
   }
 
   /**

@@ -24,6 +24,7 @@ export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKV
         return model.hidden({
           inputIds: column(batch.tokens),
           positionIds: column(batch.positions),
+          maxPosition: batch.positions.reduce((most, position) => Math.max(most, position), 0),
           cache: new PagedBatch(cache, batch),
         });
       }),

@@ -141,7 +141,7 @@ it("texts among others are those for which no length turns anything", () => {
   expect(ropePositions(dynamic, 16)).toEqual({ sharedPositions: 8, cachedPositions: 16 });
   expect(ropePositions(read(long, 131072), 131072)).toEqual({ sharedPositions: 4096, cachedPositions: 4096 });
   expect(ropePositions(read({}, 64), 64)).toEqual({ sharedPositions: 64, cachedPositions: 64 });
-  const rotary = new RotaryEmbedding(dynamic, 64);
+  const rotary = new RotaryEmbedding(dynamic, 64, 8);
   expect(rotary.at(8, 0, null, true)(ones([1, 8, 1, 64])).shape).toEqual([1, 8, 1, 64]);
   expect(() => rotary.at(9, 0, null, true)).toThrow('type "dynamic" goes by a text\'s length beyond 8 tokens');
 });

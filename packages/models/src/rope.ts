@@ -1,5 +1,5 @@
 import { currentBackend, embedding, keep, rope, ropeTables, type Tensor } from "@lowrank/core";
-import { type RopeConfig, rotaryDimOf } from "./config/ropeConfig.ts";
+import { type RopeConfig, ropeReach, rotaryDimOf } from "./config/ropeConfig.ts";
 import { plainFrequencies } from "./rope/plainFrequencies.ts";
 import { ropeKindOf } from "./rope/ropeKinds.ts";
 
@@ -36,27 +36,48 @@ export function ropePositions(
   return { sharedPositions, cachedPositions: rebuilds ? sharedPositions : maxPositions };
 }
 
+/** The positions of tokens that are given as a tensor. */
+export interface GivenPositions {
+  /** i32 [B, T]. */
+  readonly ids: Tensor;
+  /** The largest of `ids`; null if the caller has not given it. */
+  readonly largest: number | null;
+}
+
 /** Rotates queries and keys by position; its tables grow as longer sequences come. */
 export class RotaryEmbedding {
   readonly #config: RopeConfig;
   readonly #dim: number;
+  /** The most positions of a text. */
+  readonly #maxPositions: number;
   #tables: { cos: Tensor; sin: Tensor; length: number } | undefined;
 
-  constructor(config: RopeConfig, headDim: number) {
+  constructor(config: RopeConfig, headDim: number, maxPositionEmbeddings: number) {
     this.#config = config;
+    this.#maxPositions = ropeReach(config, maxPositionEmbeddings);
     this.#dim = rotaryDimOf(config, headDim);
   }
 
   /**
-   * A function that rotates x [B, T, H, d] whose tokens stand at `offset` + index, or at
-   * `positionIds` [B, T]. Throws for `several` texts in a row or a batch of pages, where a scaling
-   * goes by the length of each.
+   * Returns a function that rotates x [B, T, H, d], whose tokens are at `offset` + index or at given
+   * positions. Throws for `several` texts in a row or a batch of pages if a scaling depends on the
+   * length of each, and for given positions without the largest one if a scaling depends on it.
    */
-  at(tokens: number, offset: number, positionIds: Tensor | null, several = false): (x: Tensor) => Tensor {
-    const { cos, sin } = this.#upTo(offset + tokens, several);
-    if (!positionIds) return (x) => rope(x, cos, sin, { offset });
-    const [c, s] = [embedding(cos, positionIds), embedding(sin, positionIds)];
+  at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
+    const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);
+    if (!given) return (x) => rope(x, cos, sin, { offset });
+    const [c, s] = [embedding(cos, given.ids), embedding(sin, given.ids)];
     return (x) => rope(x, c, s, {});
+  }
+
+  /** Counts the positions up to the largest given one, which is never read from the tensor. */
+  #reach({ largest }: GivenPositions): number {
+    if (largest !== null) return largest + 1;
+    const { scaling } = this.#config;
+    if (lengthFor(scaling, this.#maxPositions) === lengthFor(scaling, 1)) return this.#maxPositions;
+    throw new Error(
+      `forward: rotary embedding of type "${scaling?.type}" goes by the largest position; give maxPosition, the largest of positionIds, with them`,
+    );
   }
 
   #upTo(positions: number, several: boolean): { cos: Tensor; sin: Tensor } {

@@ -13,6 +13,12 @@ export interface ClassifierInputs {
   tokenTypeIds?: Tensor | null;
   /** i32 [B, T]: the position of each token; default: its index. */
   positionIds?: Tensor | null;
+  /**
+   * The largest of `positionIds`. Rotary embedding that depends on the length of a text (dynamic,
+   * longrope) needs it. Other models then make tables up to here, and without it up to the last
+   * position of the model.
+   */
+  maxPosition?: number;
 }
 
 /** The output of a classifier: logits f32 [B, labels], and the loss if labels were given. */

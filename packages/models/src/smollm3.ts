@@ -49,7 +49,7 @@ function readConfig(fields: JsonFields): SmolLM3Config {
   const windowed = fields.boolean("use_sliding_window", false) && fields.raw("sliding_window") !== undefined;
   const usual = (layer: number) => (windowed && noRopeLayers[layer] === 0 ? "sliding_attention" : "full_attention");
   const layerTypes = readLayerTypes(fields, config.numHiddenLayers, usual);
-  // transformers gives the layers that `layer_types` names a window, whatever use_sliding_window is.
+  // In transformers the layers of `layer_types` slide even if use_sliding_window is false.
   const slides = windowed || layerTypes.includes("sliding_attention");
   return {
     ...config,

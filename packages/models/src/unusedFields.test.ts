@@ -1,37 +1,13 @@
-import { init, reference, type Shape, type Tensor, tensor } from "@lowrank/core";
-import { Parameter } from "@lowrank/nn";
+import { init, reference, type Tensor, tensor } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { JsonFields } from "./config/jsonFields.ts";
 import { parseModelConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
 import { debertaV2 } from "./debertaV2.ts";
 import type { ParameterSource } from "./parameters.ts";
+import { filled } from "./testing/waveWeights.ts";
 
 await init(reference());
-
-/** Weights that follow from their place among the sorted names of a model, as in Python. */
-function wave(names: readonly string[]): (name: string, shape: Shape) => Parameter {
-  return (name, shape) => {
-    const place = names.indexOf(name);
-    const size = shape.reduce((product, n) => product * n, 1);
-    const shift = name.endsWith("orm.weight") ? 1 : 0;
-    const values = Float32Array.from({ length: size }, (_, i) => Math.sin((i + place * 7) * 1.7 + 0.3) * 0.5);
-    return new Parameter(
-      tensor(
-        values.map((value) => value + shift),
-        { shape },
-      ),
-    );
-  };
-}
-
-/** Makes a model twice: the first one gives the names. */
-function filled<M extends { namedParameters(): Iterable<readonly [string, unknown]> }>(
-  make: (source: (name: string, shape: Shape) => Parameter) => M,
-): M {
-  const names = [...make(wave([])).namedParameters()].map(([name]) => name).sort();
-  return make(wave(names));
-}
 
 /** A stack of layers without a head. */
 interface StackLike {

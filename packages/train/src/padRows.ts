@@ -27,7 +27,7 @@ export interface Rows {
   /** Number of tokens that these examples lost. */
   truncatedTokens: number;
   /** Makes further inputs of the model, on the current backend. */
-  furtherInputs?: () => Pick<ModelInputs, "positionIds" | "cache">;
+  furtherInputs?: () => Pick<ModelInputs, "positionIds" | "maxPosition" | "cache">;
 }
 
 /** The fields that all examples have. */

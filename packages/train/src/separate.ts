@@ -35,6 +35,7 @@ export function separate(batch: Batch, examples: readonly PackedExample[], ignor
     attentionMask: batch.attentionMask.fill(1),
     furtherInputs: () => ({
       positionIds: tensor(positions, { shape }),
+      maxPosition: positions.reduce((most, position) => Math.max(most, position), 0),
       cache: new PackedDocuments(tensor(starts, { shape })),
     }),
   };

@@ -14,7 +14,7 @@ export interface PowScalarParams {
   readonly exponent: number;
 }
 
-/** The exponents for which PyTorch, too, computes another function, with other results at -Infinity. */
+/** The exponents for which PyTorch computes another function: results differ at -Infinity. */
 const others: ReadonlyMap<number, Op<1>> = new Map([
   [2, square],
   [0.5, sqrt],
