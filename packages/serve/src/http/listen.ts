@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import { serve } from "@hono/node-server";
 import { defaultLimits, timerMs } from "./limits.ts";
 
@@ -44,7 +45,9 @@ export async function listen(
   server.on("request", (_, answer) => {
     // Node sets other timeouts once the answer has been sent.
     answer.once("prefinish", () => {
-      if (!answer.writableFinished) answer.socket?.setTimeout(timerMs(sendSeconds));
+      const socket: Partial<Socket> | null = answer.socket;
+      // Deno's and Bun's connections lack it.
+      if (!answer.writableFinished) socket?.setTimeout?.(timerMs(sendSeconds));
     });
   });
   const bound = await promise;
