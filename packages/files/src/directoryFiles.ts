@@ -13,8 +13,22 @@ export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFi
   return handleFiles(label, async () => handle, folder);
 }
 
-/** The files below a folder of the root that `root` gives. Folders are made by writing alone. */
-export function handleFiles(label: string, root: () => Promise<DirectoryHandle>, folder: string): WritableFiles {
+/** Runs a writing to folders, by their paths and handles. */
+export type AroundWriting = (
+  folders: ReadonlyMap<string, DirectoryHandle>,
+  write: () => Promise<void>,
+) => Promise<void>;
+
+/**
+ * The files below a folder of the root that `root` gives. Folders are made by writing alone, which
+ * `around` runs.
+ */
+export function handleFiles(
+  label: string,
+  root: () => Promise<DirectoryHandle>,
+  folder: string,
+  around: AroundWriting = (_, write) => write(),
+): WritableFiles {
   const directory = async (parts: readonly string[], options?: { create?: boolean }) => {
     let at = await root();
     for (const part of parts) at = await at.getDirectoryHandle(part, options);
@@ -48,17 +62,26 @@ export function handleFiles(label: string, root: () => Promise<DirectoryHandle>,
       const pending: PendingFile[] = [];
       let writing = "";
       try {
-        for (const [name, content] of contents) {
+        const places = new Map<string, DirectoryHandle>();
+        for (const name of contents.keys()) {
           writing = name;
-          const { folders, last } = split(folder, name);
-          const at = await directory(folders, { create: true });
-          pending.push({ directory: at, name: last });
-          await writeHandle(await at.getFileHandle(`${last}${partEnding}`, { create: true }), content);
+          const { folders } = split(folder, name);
+          const path = folders.join("/");
+          if (!places.has(path)) places.set(path, await directory(folders, { create: true }));
         }
-        for (const file of pending) {
-          writing = file.name;
-          await replaceFile(file);
-        }
+        await around(places, async () => {
+          for (const [name, content] of contents) {
+            writing = name;
+            const { folders, last } = split(folder, name);
+            const at = places.get(folders.join("/")) as DirectoryHandle;
+            pending.push({ directory: at, name: last });
+            await writeHandle(await at.getFileHandle(`${last}${partEnding}`, { create: true }), content);
+          }
+          for (const file of pending) {
+            writing = file.name;
+            await replaceFile(file);
+          }
+        });
       } catch (error) {
         for (const { directory: at, name } of pending) await at.removeEntry(`${name}${partEnding}`).catch(() => {});
         throw new Error(`${label}: ${writing} could not be written: ${(error as Error).message}`, { cause: error });

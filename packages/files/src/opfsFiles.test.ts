@@ -120,9 +120,27 @@ describe.skipIf(!inBrowser)("(browsers alone) OPFS", () => {
     });
     restore();
     expect(await files.readText("a")).toBe("new");
-    expect((await files.list()).sort()).toEqual(["a", "b.part"]);
+    expect((await files.list()).sort()).toEqual(["a", "b.lowrank-part"]);
     await files.write(both);
     expect((await files.list()).sort()).toEqual(["a", "b"]);
+  });
+
+  test("removes what a page left that died, and keeps files of a page that writes, and of the user", async () => {
+    const path = fresh();
+    const files = opfsFiles(path);
+    await files.write(new Map([["in/a", "1"]]));
+    let folder = await navigator.storage.getDirectory();
+    for (const name of [...path.split("/"), "in"]) folder = await folder.getDirectoryHandle(name);
+    const left = ["b.lowrank-part", "b.lowrank-part.crswap", "notes.part"];
+    for (const name of left) await folder.getFileHandle(name, { create: true });
+    const stays = async () => (await files.list("in")).filter((name) => !name.startsWith("d.lowrank-part.")).sort();
+    async function* pieces() {
+      await files.write(new Map([["in/c", "1"]]));
+      expect(await stays()).toEqual(["a", "c", "d.lowrank-part", "notes.part"]);
+      yield Uint8Array.of(1);
+    }
+    await files.write(new Map([["in/d", pieces()]]));
+    expect(await stays()).toEqual(["a", "c", "d", "notes.part"]);
   });
 
   test("says so where the browser cannot keep files whole", async () => {

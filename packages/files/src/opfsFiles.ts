@@ -1,10 +1,11 @@
+import { clearingWrites } from "./clearingWrites.ts";
 import { handleFiles } from "./directoryFiles.ts";
 import type { WritableFiles } from "./modelFiles.ts";
 
 /**
  * The files of a folder in the browser's own storage (OPFS: the origin private file system), which
  * pages and Web Workers of one origin share and which outlasts them. The folder is made by
- * writing. Throws where there is no such storage, as in Node.
+ * writing, which also removes what a page that died left in it. Throws where there is no such storage, as in Node.
  */
 export function opfsFiles(folder = ""): WritableFiles {
   const storage = globalThis.navigator?.storage;
@@ -13,5 +14,5 @@ export function opfsFiles(folder = ""): WritableFiles {
       `opfsFiles("${folder}"): there is no OPFS here; it is in browsers, on pages from https: or localhost; give a folder's path in Node, or memoryFiles()`,
     );
   }
-  return handleFiles(`OPFS folder ${folder || "/"}`, () => storage.getDirectory(), folder);
+  return handleFiles(`OPFS folder ${folder || "/"}`, () => storage.getDirectory(), folder, clearingWrites);
 }

@@ -1,8 +1,8 @@
 import type { DirectoryHandle, FileHandle } from "./directoryHandle.ts";
 import type { FileContent } from "./modelFiles.ts";
 
-/** The ending of a file that is being written beside its place. */
-export const partEnding = ".part";
+/** The ending of a file that is being written next to its place. */
+export const partEnding = ".lowrank-part";
 
 /** A file whose content stands whole beside its place. */
 export interface PendingFile {

@@ -72,6 +72,27 @@ test.skipIf(!can)("a folder that may not be written to is refused before anythin
   expect(stdout).toBe("");
 });
 
+test.skipIf(!can)("a new folder on a read-only disk is reported as such, by each command", async () => {
+  for (const words of [train("readonly/new"), "convert --model model --output readonly/new.gguf".split(" ")]) {
+    const { code, stderr } = await lowrank(words);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: --output readonly\/new\S* cannot be written to \(EROFS\); give a folder of yours/);
+  }
+  const { stderr } = await lowrank("report model --output readonly/new/report.md".split(" "));
+  expect(stderr).toMatch(/^error: EROFS: read-only file system, mkdir '\S+readonly\/new'\n$/);
+});
+
+test.skipIf(!can)("a report on a full disk: the error names the file, and nothing is left there", async () => {
+  await writeFile(at("small/ballast"), new Uint8Array(400 * 1024)).catch(() => {});
+  const { code, stderr } = await lowrank("report model --output small/report.html".split(" "));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^error: \S*small\/report\.html\S*: no space is left on the disk for its \d+ bytes; make room/,
+  );
+  expect((await readdir(at("small"))).filter((name) => name.startsWith("report"))).toEqual([]);
+  await rm(at("small/ballast"));
+});
+
 test("symbolic links: the model's own folder is seen, and another place is written to", async () => {
   await symlink(at("model"), at("link-to-model"));
   const refused = await lowrank(train("link-to-model"));
