@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,15 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(temporary, { recursive: true, force: true }));
+
+test("a model's name is text in Markdown and in HTML", async () => {
+  const named = join(temporary, "<img src=x>*b*");
+  await mkdir(named);
+  await cp(at("config.json"), join(named, "config.json"));
+  const words = [join(named, "config.json"), "--methods", "lora,ia3", "--format"];
+  expect((await report(...words, "markdown")).stdout).toMatch(/^\\<img src=x\\>\\\*b\\\*: llama, /);
+  expect((await report(...words, "html")).stdout).not.toContain("<img");
+});
 
 describe("one adapter", () => {
   // PEFT 0.21.2 wrote a file of 3304 bytes for this model in bf16, and counted these parameters.
