@@ -28,7 +28,7 @@ function modelOf(type: keyof typeof scalings) {
 
 const ids = (row: readonly number[]): Tensor => tensor([row], { dtype: "i32" });
 
-/** By transformers 5.24: the first logits of the last token, for tokens 1 to 4 at these positions. */
+/** The first logits of the last of tokens 1 to 4 at these positions, by transformers 5.24. */
 const recorded: [keyof typeof scalings, number[], number[]][] = [
   ["default", [0, 30, 63, 5], [-0.37705, -1.2142, -0.86557, 0.32837]],
   ["default", [64, 100, 120, 70], [-0.91733, -1.55009, -0.66905, 0.86538]],
