@@ -9,7 +9,7 @@ import { percentile } from "./percentile.ts";
 import { fitSlope, isUpward, leastLife } from "./slope.ts";
 
 /** Levels that are 0 when nothing runs. */
-const levels = ["lowrank_requests_running", "lowrank_requests_waiting", "lowrank_cache_pages_used"];
+const levels = ["vllm:num_requests_running", "vllm:num_requests_waiting", "lowrank_cache_pages_used"];
 
 /**
  * Checks that replicas have not crashed, have had no fault of their own, and hold nothing any more.
@@ -25,7 +25,7 @@ export async function judgeReplicas({ replicas }: Deployment, checks: Checks): P
       eventually(15, async () => {
         const { body } = await ask(url, { path: "/metrics", key: admin.key });
         for (const level of levels) {
-          const value = new RegExp(`^${level} (\\S+)$`, "m").exec(body)?.[1];
+          const value = new RegExp(`^${level}(?:\\{.*\\})? (\\S+)$`, "m").exec(body)?.[1];
           if (value !== "0") throw new Error(`${name}: ${level} is ${value}, and nothing runs`);
         }
       }),

@@ -230,6 +230,8 @@ export interface ServingStats {
     readonly failures: number;
     /** Bytes of the adapters that running requests use, by tenant. */
     readonly byTenant?: Readonly<Record<string, number>>;
+    /** The seconds of loads: counts by the bounds of the metric, and their sum. */
+    readonly loadTimes?: { readonly buckets: number[]; readonly sum: number };
   };
   /** The state of each request, for the page that watches the batch. */
   readonly requests: readonly {

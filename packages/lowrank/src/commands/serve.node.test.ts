@@ -121,7 +121,7 @@ test("a store, a config file and keys: what a key may, and adapters at run time"
     const outside = { lora_name: "out", lora_path: "../model" };
     expect((await post(`${url}/v1/load_lora_adapter`, outside, "admin-key")).status).toBe(400);
     const metrics = await fetch(`${url}/metrics`, { headers: { authorization: "Bearer admin-key" } });
-    expect(await metrics.text()).toContain('lowrank_sequences_total{adapter="new"} 1');
+    expect(await metrics.text()).toContain('adapter="new",finished_reason="length"} 1');
     // The file is looked at each second.
     await writeFile(folder.at("keys.json"), JSON.stringify(keys.slice(0, 1)));
     await expect.poll(() => complete("mat", "user-key"), { timeout: 10_000 }).toBe(401);

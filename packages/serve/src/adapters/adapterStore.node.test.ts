@@ -156,6 +156,10 @@ test("folders are served by their name, and loaded on first use", async () => {
   ]);
   expect(store.stats()).toMatchObject({
     ...{ registered: 2, resident: 2, bytes: 2 * bytes, hits: 0, loads: 2, evictions: 0, failures: 0 },
+    loadTimes: {
+      buckets: expect.toSatisfy((counts: number[]) => counts.reduce((a, b) => a + b) === 2),
+      sum: expect.any(Number),
+    },
   });
   await expect(use("other")).rejects.toMatchObject({
     code: "not_found",

@@ -191,7 +191,8 @@ export class AdapterStore implements AdapterSource {
     const found = discover ? others() : 0;
     const [registered, failures] = [named + found, this.#loads.failed];
     const { byTenant } = this.#residents.held;
-    return { registered, resident, bytes, hits, loads, evictions, failures, byTenant };
+    const loadTimes = structuredClone(this.#residents.loadTimes);
+    return { registered, resident, bytes, hits, loads, evictions, failures, byTenant, loadTimes };
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,7 @@
 import type { ServingError } from "../api.ts";
 import { HeldMemory, type MemoryUser } from "../budgets/heldMemory.ts";
+import { countValue, type HistogramCounts, noCounts } from "../metrics/families.ts";
+import { loadBounds } from "../metrics/loadBounds.ts";
 import type { AdapterLease } from "./adapterSource.ts";
 import { refused } from "./readAdapter.ts";
 import type { StoreClock } from "./storeClock.ts";
@@ -78,6 +80,8 @@ export class ResidentAdapters {
   bytes = 0;
   hits = 0;
   loads = 0;
+  /** The seconds of loads, by `loadBounds`. */
+  readonly loadTimes: HistogramCounts = noCounts(loadBounds);
   evictions = 0;
 
   constructor(options: ResidentOptions) {
@@ -263,8 +267,13 @@ export class ResidentAdapters {
     };
     this.#residents.set(waiting.version, resident);
     this.bytes += waiting.bytes;
+    const { clock } = this.#options;
+    const start = clock.now();
     waiting.load().then(
-      (loaded) => this.#loaded(waiting, resident, loaded),
+      (loaded) => {
+        countValue(this.loadTimes, loadBounds, (clock.now() - start) / 1000);
+        return this.#loaded(waiting, resident, loaded);
+      },
       (error) => {
         this.#forget(resident);
         this.#fail(waiting, error);

@@ -70,6 +70,8 @@ export class AppContext {
   readonly running: RunningRequests;
   /** The requests and tokens of all keys. */
   readonly budgets: Budgets;
+  /** Counts the fine-tunes by status. Default: none. */
+  countJobs: () => Promise<Readonly<Record<string, number>>> = async () => ({});
   /** The chats, completions and embeddings that are being answered. */
   readonly load: Load = new Load();
   /** Returns the use of budgets that others count, as the store of fine-tunes. */

@@ -4,6 +4,7 @@ import { storeUses } from "../budgets/storeUses.ts";
 import { Uploads } from "../budgets/uploads.ts";
 import type { FileStore, StoredFile } from "../jobs/fileStore.ts";
 import type { FineTuneJob } from "../jobs/job.ts";
+import { jobCounter } from "../jobs/jobCounts.ts";
 import type { JobQueue } from "../jobs/jobQueue.ts";
 import type { JobStore } from "../jobs/jobStore.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
@@ -43,6 +44,7 @@ export function addFineTuning(app: ServingApp, context: AppContext, fineTuning: 
   const limits = { ...defaultFineTuningLimits, ...fineTuning.limits };
   const uploads = new Uploads(fineTuning.files, new StoredBytes(fineTuning.files, fineTuning.jobs));
   context.budgetSources.push(storeUses({ jobs: fineTuning.jobs, uploads }));
+  context.countJobs = jobCounter(fineTuning.jobs);
   addFiles(app, context, fineTuning, uploads, limits);
   addFineTuningJobs(app, context, fineTuning, uploads);
   addFineTunedModels(app, context);

@@ -1,4 +1,5 @@
 import type { FineTuneJob, JobEnd, JobEvent, JobState } from "../jobs/job.ts";
+import { statusOf } from "../jobs/jobCounts.ts";
 import { checkpointName } from "../jobs/publish.ts";
 
 /** An item of a list, with all fields that OpenAI's API has. */
@@ -32,7 +33,7 @@ export function listedJob({ job, progress, paused, ...state }: JobState): Listed
     created_at: job.createdAt,
     model: job.model,
     organization_id: job.owner,
-    status: end?.status ?? (paused ? "paused" : (progress?.status ?? "queued")),
+    status: statusOf({ job, progress, paused, ...state }),
     fine_tuned_model: end?.status === "succeeded" ? job.name : null,
     finished_at: end?.at ?? null,
     estimated_finish: end ? null : (progress?.finishAt ?? null),

@@ -73,6 +73,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   const observe = (choice: number, event: ServingEvent): void => {
     if (event.type === "started") {
       checkPrompt(event.promptTokens, limits.promptTokens);
+      if (event.queueSeconds !== undefined) metrics.queued(adapter, event.queueSeconds);
       addPrompt(usages[choice], event);
       if (choice % job.choicesPerPrompt === 0) {
         addPrompt(usage, event);
@@ -87,7 +88,8 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
       else metrics.nextToken(adapter, (now - since) / 1000);
       lastToken[choice] = now;
     } else if (event.type === "finished") {
-      metrics.finished(adapter, event.promptTokens, event.newTokens);
+      const { promptTokens, newTokens, reason } = event;
+      metrics.finished(adapter, { promptTokens, newTokens, reason, seconds: (performance.now() - start) / 1000 });
     }
   };
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { promMetrics } from "../metrics/promMetrics.ts";
 import { post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
+import { version } from "../version.ts";
 import { createApp } from "./index.ts";
-import { promMetrics } from "./promMetrics.ts";
 
 const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
@@ -180,7 +181,7 @@ describe("the server's state", () => {
 
   test("metrics have the engine's numbers and those of requests, with few labels", async () => {
     const engine = new ScriptedEngine({ adapters: ["poet", "judge"] });
-    const app = createApp({ engine, metrics: promMetrics(1) });
+    const app = createApp({ engine, metrics: promMetrics({ adapterLabels: 1 }) });
     const messages = [{ role: "user", content: "Say hello" }];
     for (const model of ["poet", "judge", "nobody"]) {
       await (await post(app, "/v1/chat/completions", { model, messages })).text();
@@ -189,15 +190,20 @@ describe("the server's state", () => {
     expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0.0.4/);
     const text = await response.text();
     for (const line of [
-      "lowrank_generated_tokens_total 5",
+      'vllm:generation_tokens_total{model_name="test-base"} 5',
+      'vllm:kv_cache_usage_perc{model_name="test-base"} 0.03125',
       "lowrank_adapter_evictions_total 1",
       "lowrank_adapter_failures_total 4",
       "lowrank_cache_pages_used 2",
-      'lowrank_sequences_total{adapter="poet"} 1',
-      'lowrank_sequences_total{adapter="other"} 1',
+      'vllm:request_success_total{model_name="test-base",adapter="poet",finished_reason="stop"} 1',
+      'vllm:request_success_total{model_name="test-base",adapter="other",finished_reason="stop"} 1',
       'lowrank_adapter_generated_tokens_total{adapter="poet"} 3',
-      'lowrank_time_to_first_token_seconds_count{adapter="poet"} 1',
-      'lowrank_time_per_token_seconds_count{adapter="poet"} 2',
+      'vllm:time_to_first_token_seconds_count{model_name="test-base",adapter="poet"} 1',
+      'vllm:inter_token_latency_seconds_count{model_name="test-base",adapter="poet"} 2',
+      'vllm:request_queue_time_seconds_bucket{model_name="test-base",adapter="poet",le="0.5"} 1',
+      'vllm:request_queue_time_seconds_sum{model_name="test-base",adapter="poet"} 0.3',
+      'vllm:e2e_request_latency_seconds_count{model_name="test-base",adapter="poet"} 1',
+      `lowrank_build_info{version="${version}",model="test-base"} 1`,
       'lowrank_http_requests_total{route="/v1/chat/completions",status="200"} 2',
       'lowrank_http_requests_total{route="/v1/chat/completions",status="404"} 1',
     ]) {
@@ -205,7 +211,9 @@ describe("the server's state", () => {
     }
     expect(text).not.toContain("nobody");
     // Counters that are read twice do not grow by it.
-    expect(await (await app.request("/metrics")).text()).toContain("lowrank_generated_tokens_total 5\n");
+    expect(await (await app.request("/metrics")).text()).toContain(
+      'vllm:generation_tokens_total{model_name="test-base"} 5\n',
+    );
   });
 
   test("/stats shows an operator all requests, and each other key its own", async () => {

@@ -47,8 +47,9 @@ export function addServerState(app: ServingApp, context: AppContext): void {
         const message = "This key may not read /metrics; its entry in the server's keys needs operator: true.";
         throw new HttpError(403, message, { type: "permission_error", code: "forbidden" });
       }
-      const stats = await engine.stats();
-      const text = await metrics.render(stats, await context.budgetUses(stats));
+      const [stats, { name: model }] = await Promise.all([engine.stats(), engine.model()]);
+      const [budgets, jobs] = await Promise.all([context.budgetUses(stats), context.countJobs()]);
+      const text = await metrics.render({ stats, budgets, model, jobs });
       return c.body(text, 200, { "content-type": metrics.contentType });
     },
   });

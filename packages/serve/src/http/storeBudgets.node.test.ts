@@ -12,11 +12,11 @@ import { folderObjects } from "../jobs/objects/folderObjects.ts";
 import type { ObjectStore } from "../jobs/objects/objectStore.ts";
 import { s3Objects } from "../jobs/objects/s3Objects.ts";
 import { TrainerTime } from "../jobs/trainerTime.ts";
+import { promMetrics } from "../metrics/promMetrics.ts";
 import { post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
 import type { ServingApp } from "./appContext.ts";
 import { createApp } from "./createApp.ts";
-import { promMetrics } from "./promMetrics.ts";
 
 let folder: string;
 let server: S3Server;

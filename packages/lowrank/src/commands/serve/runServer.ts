@@ -10,6 +10,7 @@ import { TerminalView } from "../terminalView.ts";
 import { budgetsOfSettings } from "./budgetSettings.ts";
 import { lengthNote } from "./lengthNote.ts";
 import { viewLines } from "./liveView.ts";
+import { prettyLine } from "./prettyLine.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 import { watchKeys } from "./watchKeys.ts";
 
@@ -23,7 +24,7 @@ const interval = 250;
 export async function runServer(settings: ServeSettings, plugins: readonly string[]): Promise<void> {
   const { stderr } = process;
   const view = stderr.isTTY ? new TerminalView(stderr) : null;
-  const write = await lineWriter(settings, view);
+  const write = lineWriter(settings, view);
   const logger: ServingLogger = pino({ level: settings["log-level"] }, { write });
   const draining = new AbortController();
   const served = await startFineTuning(settings, plugins, logger);
@@ -135,18 +136,11 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 /** Returns what writes a line of pino's: as it is, or for people. A view stays below. */
-async function lineWriter(settings: ServeSettings, view: TerminalView | null): Promise<(line: string) => void> {
+function lineWriter(settings: ServeSettings, view: TerminalView | null): (line: string) => void {
   const write = (text: string) => void (view ? view.write(text) : process.stderr.write(text));
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
   if (format === "json") return write;
-  const { prettyFactory } = await import("pino-pretty");
-  const pretty = prettyFactory({
-    colorize: view !== null,
-    translateTime: "HH:MM:ss",
-    ignore: "pid,hostname",
-    singleLine: true,
-  });
-  return (line) => write(pretty(line));
+  return (line) => write(prettyLine(line, { colors: view !== null }));
 }
 
 function watch(view: TerminalView, title: string, engine: ServingEngine): NodeJS.Timeout {

@@ -1,0 +1,53 @@
+import type { ServingStats } from "../api.ts";
+import { type Family, NumberFamily } from "./families.ts";
+
+type Reading = readonly [help: string, value: (stats: ServingStats) => number];
+
+/** Counts of the engine that vLLM has too, by its names. */
+const vllmCounts: Readonly<Record<string, Reading>> = {
+  "vllm:prompt_tokens_total": ["Tokens of prompts.", (stats) => stats.promptTokens],
+  "vllm:generation_tokens_total": ["New tokens.", (stats) => stats.newTokens],
+  "vllm:prefix_cache_queries_total": ["Tokens of prompts that were looked up.", (stats) => stats.promptTokens],
+  "vllm:prefix_cache_hits_total": ["Tokens of prompts that the cache had.", (stats) => stats.cachedTokens],
+  "vllm:num_preemptions_total": ["Requests sent back to the queue.", (stats) => stats.preemptions],
+};
+const vllmLevels: typeof vllmCounts = {
+  "vllm:num_requests_waiting": ["Requests in the queue.", (stats) => stats.waiting],
+  "vllm:num_requests_running": ["Requests in the batch.", (stats) => stats.running],
+  "vllm:kv_cache_usage_perc": [
+    "The share of the cache's pages that requests hold, from 0 to 1.",
+    ({ pages }) => (pages.total === 0 ? 0 : pages.used / pages.total),
+  ],
+};
+const counts: typeof vllmCounts = {
+  lowrank_passes_total: ["Passes through the model.", (stats) => stats.passes],
+  lowrank_adapter_hits_total: ["Uses of an adapter in memory.", (stats) => stats.adapters.hits],
+  lowrank_adapter_loads_total: ["Adapters read into memory.", (stats) => stats.adapters.loads],
+  lowrank_adapter_evictions_total: ["Adapters put out of memory.", (stats) => stats.adapters.evictions],
+  lowrank_adapter_failures_total: ["Loads of adapters that failed.", (stats) => stats.adapters.failures],
+};
+const levels: typeof vllmCounts = {
+  lowrank_requests_paused: ["Requests whose readers are behind.", (stats) => stats.paused],
+  lowrank_batch_rows: ["Rows of the last pass.", (stats) => stats.batchRows],
+  lowrank_decode_rows: ["Rows of the last pass that decode.", (stats) => stats.decodeRows],
+  lowrank_cache_pages: ["Pages of the cache.", (stats) => stats.pages.total],
+  lowrank_cache_pages_used: ["Pages that requests hold.", (stats) => stats.pages.used],
+  lowrank_cache_pages_kept: ["Pages kept for prefixes to come.", (stats) => stats.pages.cached],
+  lowrank_adapters_registered: ["Adapters that requests can name.", (stats) => stats.adapters.registered],
+  lowrank_adapters_resident: ["Adapters in memory.", (stats) => stats.adapters.resident],
+  lowrank_adapter_bytes: ["Bytes of adapters in memory.", (stats) => stats.adapters.bytes],
+};
+
+/** The engine's own numbers as metrics: those that vLLM has, and the others. */
+export function engineMetrics(stats: ServingStats): { vllm: Family[]; own: Family[] } {
+  const read = (type: "counter" | "gauge", readings: typeof vllmCounts) =>
+    Object.entries(readings).map(([name, [help, value]]) => {
+      const family = new NumberFamily(type, name, help);
+      family.set({}, value(stats));
+      return family;
+    });
+  return {
+    vllm: [...read("counter", vllmCounts), ...read("gauge", vllmLevels)],
+    own: [...read("counter", counts), ...read("gauge", levels)],
+  };
+}
