@@ -53,9 +53,9 @@ async function takeJobs(
   });
   const working = await queue.work(worker);
   const stopFilling = keepFilled(queue, jobs, model, { everyMs: options.lockSeconds * 1000 });
-  console.error(`taking jobs of ${model} from ${new URL(options.queue).host}`);
   const note = () => console.error("stopping: jobs save a checkpoint and go back; again stops at once");
   await withInterrupt(note, async (signal) => {
+    console.error(`taking jobs of ${model} from ${new URL(options.queue).host}`);
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     stopFilling();
     await working.close();

@@ -22,10 +22,12 @@ type Codes = readonly number[];
 
 /** The result is text on stdout, and signals end the process as ever. */
 const text: Codes = [-1, 141, 0, 1, 0, -1, -2, -15, -9];
-/** The result is saved, and signals let it save and stop. */
+/** The result is saved, and signals let it save or clean up, and stop. */
 const saves: Codes = [129, 0, 0, 0, 0, 129, 130, 143, -9];
 /** A server, which signals end in good order. */
 const serves: Codes = [0, 0, 0, 0, 0, 0, 0, 0, -9];
+/** The result is saved, and is placed at the end; its terminal closes while the command loads. */
+const places: Codes = [-1, ...saves.slice(1)];
 
 /** A command of the table. */
 interface Row {
@@ -33,7 +35,10 @@ interface Row {
   /** The words, with OUT for a new name. */
   readonly words: string;
   readonly codes: Codes;
-  /** The text after which the terminal closes and signals come; else they come while it loads. */
+  /**
+   * The text after which the terminal closes and signals come. Without it they come while the command
+   * loads, or while it writes a new output.
+   */
   readonly ready?: RegExp;
   readonly stdin?: string | null;
   /** The words that go on after a loss; the same ones by default. */
@@ -48,20 +53,19 @@ const rows: readonly Row[] = [
     name: "train",
     words: `${train} --steps 300 --eval-every 5 --save-every 20`,
     codes: saves,
-    ready: /step 40: validation/,
+    ready: /validation/,
     next: (held) => (held.some((name) => name.startsWith("checkpoint")) ? "--resume OUT" : ""),
   },
   { name: "generate", words: "generate model --prompt a --max-new-tokens 60", codes: text },
-  // Ctrl-C stops an answer, and not the chat.
-  { name: "chat", words: "chat model", codes: [...text.slice(0, 6), 0, ...text.slice(7)], stdin: "a\nb\nc\n" },
-  { name: "merge", words: "merge --model model --adapter adapter --output OUT", codes: saves },
-  { name: "convert", words: "convert --model model.gguf --output OUT", codes: saves },
+  { name: "chat", words: "chat model --max-new-tokens 8", codes: text, stdin: "a\n" },
+  { name: "merge", words: "merge --model model --adapter adapter --output OUT", codes: places },
+  { name: "convert", words: "convert --model model.gguf --output OUT", codes: places },
   { name: "report", words: "report model", codes: text },
   { name: "info", words: "info model --json", codes: text },
   {
     name: "inspect",
     words: "inspect --model model --adapter adapter --compress 2 --output OUT",
-    codes: [129, 141, 0, 1, 0, 129, 130, 143, -9],
+    codes: [-1, 141, 0, 1, 0, ...saves.slice(5)],
   },
   { name: "eval", words: "eval model --task exact-match --data pairs.jsonl --output OUT.json", codes: text },
   { name: "plan", words: "plan model", codes: text },
@@ -83,7 +87,7 @@ const rows: readonly Row[] = [
   {
     name: "worker",
     words: "worker model --queue REDIS --store store",
-    codes: [...saves.slice(0, 1), 0, 0, 0, 0, ...saves.slice(5)],
+    codes: serves,
     ready: /taking jobs/,
     endless: true,
   },
@@ -106,7 +110,7 @@ afterAll(async () => {
 
 const table: string[][] = [];
 
-/** Runs a command with a loss, and returns its exit code; minus the signal's number for a signal. */
+/** Runs a command with a loss. Returns its exit code, or minus the number of the ending signal. */
 async function codeOf(row: Row, words: readonly string[], loss: Loss): Promise<number | null> {
   const { ready = / /, stdin = "", endless } = row;
   if (loss === "closed terminal") {
@@ -122,10 +126,10 @@ async function codeOf(row: Row, words: readonly string[], loss: Loss): Promise<n
     ...(!isSignal && places),
     stdin: isSignal && row.name === "chat" ? null : stdin,
     onStart: async (child) => {
-      if (isSignal && row.ready) return;
-      if (!isSignal && !endless) return;
-      // While it loads: Node itself takes longer to start.
-      await pause(isSignal ? 150 : 6000);
+      if (isSignal ? row.ready : !endless) return;
+      if (!isSignal) await pause(8000);
+      else if (!row.codes.includes(143)) await pause(150);
+      else await temporaryOf(words.at(-1) as string);
       child.kill(isSignal ? (loss as NodeJS.Signals) : "SIGTERM");
     },
     onText: (seen, child) => {
@@ -135,6 +139,15 @@ async function codeOf(row: Row, words: readonly string[], loss: Loss): Promise<n
     },
   });
   return code ?? -Object.entries(numbers).find(([name]) => name === signal)![1];
+}
+
+/** Waits until the command writes: its temporary folder is there. */
+async function temporaryOf(output: string): Promise<void> {
+  for (let i = 0; i < 10_000; i++) {
+    const names = await readdir(folder);
+    if (names.some((name) => name.startsWith(output) && parseTemporaryName(name))) return;
+    await pause(3);
+  }
 }
 
 const numbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };

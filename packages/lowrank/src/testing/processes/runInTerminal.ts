@@ -9,6 +9,8 @@ pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(words[0], words)
 seen = b""
+if closes == "^":
+    time.sleep(0.3)
 try:
     while not re.search(closes.encode(), seen):
         seen += os.read(terminal, 65536)
