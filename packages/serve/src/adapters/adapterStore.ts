@@ -127,7 +127,9 @@ export class AdapterStore implements AdapterSource {
 
   async list(): Promise<readonly ServedAdapter[]> {
     const manifest = await this.#watch.fresh();
-    const named = Object.entries(manifest.adapters).flatMap(([name, entry]) =>
+    // In the order of the file: that of memory would show whether others have written it since.
+    const entries = Object.entries(manifest.adapters).sort(([one], [other]) => (one < other ? -1 : 1));
+    const named = entries.flatMap(([name, entry]) =>
       entry ? [this.#served(name, entry.path, { ...entry, tenants: tenantsOf(manifest, entry) })] : [],
     );
     if (!manifest.discover) return named;

@@ -80,7 +80,7 @@ export class World {
   readonly objects: ObjectStore;
   readonly #stage: Stage;
   readonly #made: readonly Made[] = tenantKeys.map(() => ({ files: [], jobs: [], models: [], own: new Set() }));
-  readonly #held: { by: number; leave: AbortController }[] = [];
+  readonly #held: { by: number; leave: () => Promise<void> }[] = [];
   readonly #logs: { tenant?: string }[] = [];
 
   constructor(task: "generate" | "embed") {
@@ -215,7 +215,14 @@ export class World {
     const init = { method, headers, body: sent, signal: leave.signal };
     const response = await this.#stage.app.request(path, init);
     const text = hold || once ? await this.#first(response, hold) : await response.text();
-    if (hold && response.status === 200) this.#held.push({ by, leave });
+    if (hold && response.status === 200) {
+      // As Node's server does for a client that goes away.
+      const goAway = async () => {
+        leave.abort();
+        await response.body?.cancel();
+      };
+      this.#held.push({ by, leave: goAway });
+    }
     if (once) leave.abort();
     if (response.ok) this.#note(by, what, text);
     const kept = [...response.headers].filter(([name]) => name !== "date").map((pair) => pair.join(": "));
@@ -243,7 +250,7 @@ export class World {
   }
 
   async #release(by: number): Promise<string> {
-    for (const held of this.#held.filter((other) => other.by === by)) held.leave.abort();
+    for (const held of this.#held.filter((other) => other.by === by)) await held.leave();
     await settled();
     return "";
   }
@@ -335,7 +342,7 @@ export class World {
 
   /** Returns all that the store and the log keep of a tenant, and ends the requests that run. */
   async close(by: number): Promise<string> {
-    for (const { leave } of this.#held) leave.abort();
+    for (const { leave } of this.#held) await leave();
     await settled();
     const owner = await ownerKey(tenantKeys[by].id);
     const { files, jobs } = this.#made[by];
