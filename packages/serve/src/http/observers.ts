@@ -22,7 +22,7 @@ export interface ServingMetrics {
 }
 
 /** A sequence that has finished. `seconds` are counted from the request's body. */
-export interface FinishedSequence {
+interface FinishedSequence {
   readonly promptTokens: number;
   readonly newTokens: number;
   readonly reason: "stop" | "length";

@@ -59,7 +59,7 @@ export function processMetrics(): () => Promise<Family[]> {
   };
 }
 
-/** Reads what Linux alone tells of a process; other systems leave these metrics empty. */
+/** Reads the metrics that only Linux has. Other systems leave them empty. */
 async function readLinux(of: { virtual: NumberFamily; openFds: NumberFamily; maxFds: NumberFamily }): Promise<void> {
   if (process.platform !== "linux") return;
   try {

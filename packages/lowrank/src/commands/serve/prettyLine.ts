@@ -20,7 +20,7 @@ interface LogLine {
 
 /**
  * Returns a line of pino's JSON log for people: the local time, the level, the message, and the
- * other fields as JSON. The stack of an error follows on lines of its own.
+ * other fields as JSON. The next lines hold the stack of an error.
  */
 export function prettyLine(line: string, { colors }: { readonly colors: boolean }): string {
   const { level, time, msg = "", err, ...others } = JSON.parse(line) as LogLine;
