@@ -60,8 +60,8 @@ export class RotaryEmbedding {
 
   /**
    * Returns a function that rotates x [B, T, H, d], whose tokens are at `offset` + index or at
-   * given positions. Throws for `several` texts in a row or a batch of pages if a scaling depends on the
-   * length of each, and for given positions without the largest one if a scaling depends on it.
+   * given positions. Throws for `several` texts in a row or a batch of pages if a scaling depends on
+   * the length of each, and for given positions without the largest one if a scaling depends on it.
    */
   at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);

@@ -89,6 +89,17 @@ describe("templates", () => {
     expect(tokenizer.encode("a", { addSpecialTokens: false })).toEqual([1]);
   });
 
+  test("ids of a template that are none are refused", async () => {
+    const special_tokens = { "[NONE]": { id: "[NONE]", ids: [2 ** 31], tokens: ["[NONE]"] } };
+    const parts = { normalizer: null, pre_tokenizer: null, decoder: null, added_tokens: [] };
+    const tokenizerJson = {
+      ...parts,
+      post_processor: { ...template, special_tokens },
+      model: { type: "BPE", vocab: { a: 0 }, merges: [] },
+    };
+    await expect(Tokenizer.fromParts({ tokenizerJson })).rejects.toThrow('a list of ids for "[NONE]"');
+  });
+
   test("a special token without any id is an error that names it", () => {
     expect(() => make([], { post_processor: template })).toThrow('post_processor names "[NONE]"');
   });

@@ -8,10 +8,12 @@ import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerPart
 /** Ids from here on are none: no vocabulary is that large, and tables go up to the highest id. */
 const endOfIds = 2 ** 24;
 
+const isId = (id: unknown): boolean => Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < endOfIds;
+
 /** Throws unless a value is an id; `fields` and `key` name it. */
 function checkId(fields: JsonFields, key: string): number {
   const id = fields.raw(key);
-  if (Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < endOfIds) return id as number;
+  if (isId(id)) return id as number;
   throw fields.bad(key, `a token id from 0 to ${endOfIds - 1}`);
 }
 
@@ -135,7 +137,14 @@ const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) 
   pattern: checkPattern,
   token: (fields, key) => {
     const [text, id] = listIn(fields, key);
-    if (typeof text !== "string" || !Number.isSafeInteger(id)) throw fields.bad(key, "a token and its id");
+    if (typeof text !== "string" || !isId(id)) throw fields.bad(key, "a token and its id");
+  },
+  "templateIds?": (fields, key) => {
+    const tokens = fields.object(key);
+    for (const token of Object.keys(fields.raw(key) ?? {})) {
+      const ids = tokens?.object(token)?.raw("ids");
+      if (!Array.isArray(ids) || !ids.every(isId)) throw fields.bad(key, `a list of ids for ${JSON.stringify(token)}`);
+    }
   },
   template: checkTemplate,
   "template?": (fields, key) => {

@@ -9,6 +9,7 @@ export type ValueKind =
   | "length"
   | "pattern"
   | "token"
+  | "templateIds?"
   | "template"
   | "template?";
 
@@ -52,7 +53,7 @@ const preTokenizer: KnownParts = {
 };
 
 const postProcessor: KnownParts = {
-  TemplateProcessing: { single: "template", pair: "template?" },
+  TemplateProcessing: { single: "template", pair: "template?", special_tokens: "templateIds?" },
   ByteLevel: {},
   BertProcessing: { sep: "token", cls: "token" },
   RobertaProcessing: { sep: "token", cls: "token" },
