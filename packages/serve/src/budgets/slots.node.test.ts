@@ -69,6 +69,14 @@ describe.each(Object.entries(stores))("%s", (_, open) => {
     expect(await slots.take(2, "d")).not.toBeNull();
   });
 
+  test("a thing that is opened once more holds one slot", async () => {
+    const alive = new Set(["a"]);
+    const [slots] = servers(alive);
+    await slots.take(3, "a");
+    expect((await slots.take(3, "a", { reopens: true }))?.key).toBeDefined();
+    expect(await slots.count()).toBe(1);
+  });
+
   test("only its holder releases a slot", async () => {
     const [slots] = servers(new Set(["a", "b"]));
     const first = await slots.take(1, "a");

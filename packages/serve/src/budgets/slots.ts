@@ -58,6 +58,7 @@ export class Slots {
       const target = taken.size < limit ? { index: anyOf(free), before: null } : await this.#abandoned(taken, limit);
       if (target === null) return null;
       const slot = await this.#claim(target.index, target.before, holder);
+      if (slot && options.reopens) await this.#releaseOthers(slot.key, id);
       if (slot) return slot;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 5 * Math.min(attempt, 10)));
     }
@@ -74,6 +75,11 @@ export class Slots {
   /** Releases the slot at a key, if `id` holds it. */
   async release(key: string, id: string): Promise<void> {
     if ((await getJson<SlotHolder>(this.#objects, key))?.id === id) await this.#objects.remove(key);
+  }
+
+  /** Releases the slots that a thing held before it was opened once more. */
+  async #releaseOthers(key: string, id: string): Promise<void> {
+    for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
   }
 
   /** Returns the latest entry of each slot. */
