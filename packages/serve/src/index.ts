@@ -7,7 +7,7 @@ export { folderPlace } from "./adapters/folderPlace.ts";
 export type { S3PlaceOptions } from "./adapters/s3Bucket.ts";
 export type { S3Credentials } from "./adapters/s3Client.ts";
 export { s3Place } from "./adapters/s3Place.ts";
-export { type ServingRules, servingProblem } from "./adapters/servingProblem.ts";
+export { servingProblem } from "./adapters/servingProblem.ts";
 export type { StoreClock } from "./adapters/storeClock.ts";
 export {
   type EmbedOptions,

@@ -77,7 +77,7 @@ async function orderRun(places: JobPlaces, job: Job, model: string): Promise<Fin
   const validation = file === undefined ? null : await upload(places, file);
   const order = {
     ...{ owner, model, trainingFile: data[0], validationFile: validation, method: "comparison" as const },
-    ...{ hyperparameters: {}, seed: job.seed, suffix: null, metadata: null, priority: 0, served: false },
+    ...{ hyperparameters: {}, seed: job.seed, suffix: null, metadata: null, priority: 0, limits: null, served: false },
     options: optionsOfRun({ job, data, validation }),
   };
   const id = `ftjob-${createHash("sha256").update(JSON.stringify(order)).digest("hex").slice(0, 32)}`;
@@ -95,7 +95,7 @@ async function upload({ files }: JobPlaces, path: string): Promise<string> {
   const id = `file-${hash.digest("hex").slice(0, 32)}`;
   if (await files.find(owner, id)) return id;
   const content = createReadStream(path) as AsyncIterable<Uint8Array>;
-  return (await files.add(owner, content, { filename: basename(path), purpose: "fine-tune" }, id)).id;
+  return (await files.add(owner, content, { filename: basename(path), purpose: "fine-tune", slot: null }, id)).id;
 }
 
 async function outcomeOf({ jobs }: JobPlaces, job: Job, { job: order, end }: JobState): Promise<Outcome> {

@@ -4,10 +4,12 @@ import { configName } from "./adapterPlace.ts";
 import type { AdapterLayout } from "./adapterSource.ts";
 import { dataLengthOf } from "./knownLayouts.ts";
 import { type AdapterContent, refused } from "./readAdapter.ts";
-import { type ServingRules, servingProblem } from "./servingProblem.ts";
+import { servingProblem } from "./servingProblem.ts";
 
 /** The rules that adapters of a store are held to. */
-export interface AdapterRules extends ServingRules {
+export interface AdapterRules {
+  /** The largest rank. Default: any. */
+  readonly maxLoraRank?: number;
   /** The base model's name or path, to warn of adapters that name another. */
   readonly baseModel?: string;
 }
@@ -25,7 +27,7 @@ export async function checkAdapter(
 ): Promise<AdapterLayout> {
   const what = `LoRA adapter '${name}'`;
   const config = await readConfig(text, what, onWarning);
-  const problem = await servingProblem(config, what, { maxLoraRank });
+  const problem = await servingProblem(config, what, maxLoraRank);
   if (problem !== null) throw refused(problem);
   const base = config.baseModelNameOrPath;
   if (baseModel && base && !areAlike(base, baseModel)) {

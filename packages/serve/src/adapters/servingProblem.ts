@@ -1,19 +1,13 @@
 import { isPromptMethod, type MethodFacts, methodOf, type PeftConfig } from "@lowrank/peft";
 
-/** The rules of configurations that a server takes. */
-export interface ServingRules {
-  /** The largest rank. Default: any. */
-  readonly maxLoraRank?: number;
-}
-
 /**
  * Returns the reason for which an adapter of this configuration cannot be served beside others;
- * null if it can. `what` names the adapter in it.
+ * null if it can. `what` names the adapter in it. `maxLoraRank` is the largest rank; undefined: any.
  */
 export async function servingProblem(
   config: PeftConfig,
   what: string,
-  { maxLoraRank }: ServingRules,
+  maxLoraRank: number | undefined,
 ): Promise<string | null> {
   const method = (await methodOf(config)) as MethodFacts<PeftConfig> & { peftType: string };
   if (isPromptMethod(method as never)) {

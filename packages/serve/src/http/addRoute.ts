@@ -14,6 +14,21 @@ const errorBody = z
   })
   .openapi("ErrorResponse");
 
+/** The headers that show what is left of the key's budgets. */
+const rateLimits = Object.fromEntries(
+  ["requests", "tokens"].flatMap((what) => [
+    [`x-ratelimit-limit-${what}`, { schema: { type: "string" as const }, description: `The key's budget of ${what}.` }],
+    [
+      `x-ratelimit-remaining-${what}`,
+      { schema: { type: "string" as const }, description: `The ${what} that are left.` },
+    ],
+    [
+      `x-ratelimit-reset-${what}`,
+      { schema: { type: "string" as const }, description: "The time until all are left: 1s, 6m0s." },
+    ],
+  ]),
+);
+
 /** A route that is in the OpenAPI document. */
 export interface ServingRoute {
   readonly method: "get" | "post" | "delete";
@@ -57,7 +72,10 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
       ...(body && { body: { ...json(body), required: true } }),
       ...(form && { body: { ...form, required: true } }),
     },
-    responses: { 200: { description: "The answer." }, default: { description: "A failure.", ...json(errorBody) } },
+    responses: {
+      200: { description: "The answer.", ...(route.budgeted && { headers: rateLimits }) },
+      default: { description: "A failure.", ...json(errorBody) },
+    },
   });
   // Names of models have "/" in them; they are the end of a path.
   const pattern = path.replace(/\{(\w+)\}$/, ":$1{.+}").replace(/\{(\w+)\}\//, ":$1{[^/]+}/");

@@ -74,3 +74,10 @@ test("embeddings count against the same budgets", async () => {
   expect((await embed(["a b"])).status).toBe(429);
   expect((await embed(["a", "b", "c", "d"])).status).toBe(400);
 });
+
+test("the OpenAPI document has the headers of budgets", async () => {
+  const { paths } = await (await start().request("/openapi.json")).json();
+  const { headers } = paths["/v1/completions"].post.responses["200"];
+  expect(Object.keys(headers)).toContain("x-ratelimit-remaining-tokens");
+  expect(paths["/v1/models"].get.responses["200"].headers).toBeUndefined();
+});

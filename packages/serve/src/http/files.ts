@@ -36,7 +36,12 @@ export function addFiles(
     form: uploadForm,
     answer: async (c) => {
       const { tenant, budgets } = c.get("caller");
-      const upload = await uploads.begin(tenant, budgets, sizeOf(c, limits));
+      // Each upload takes memory while it comes.
+      const admission = context.budgets.admit(c.get("caller"), { sequences: 1, param: "file" });
+      const upload = await uploads.begin(tenant, budgets, sizeOf(c, limits)).catch((error) => {
+        admission.end(0);
+        throw error;
+      });
       let stored = false;
       try {
         const { fields, file } = await readUpload(
@@ -58,6 +63,7 @@ export function addFiles(
         stored = true;
         return c.json(listed(file));
       } finally {
+        admission.end(0);
         await upload.end(stored);
       }
     },

@@ -349,6 +349,14 @@ describe("jobs", () => {
   });
 });
 
+test("an order has at most 16 pairs of metadata", async () => {
+  const pairs = Array.from({ length: 17 }, (_, i) => [`k${i}`, "v"]);
+  const training_file = await upload();
+  const { status, body } = await create({ training_file, metadata: Object.fromEntries(pairs) });
+  expect([status, body.error.param]).toEqual([400, "metadata"]);
+  expect((await create({ training_file, metadata: Object.fromEntries(pairs.slice(1)) })).status).toBe(200);
+});
+
 test("the OpenAPI document has the routes", async () => {
   const { paths, components } = await (await app.request("/openapi.json")).json();
   expect(Object.keys(paths["/v1/files"]).sort()).toEqual(["get", "post"]);

@@ -47,5 +47,5 @@ export function addFineTuning(app: ServingApp, context: AppContext, fineTuning: 
   context.countJobs = jobCounter(fineTuning.jobs);
   addFiles(app, context, fineTuning, uploads, limits);
   addFineTuningJobs(app, context, fineTuning, uploads);
-  addFineTunedModels(app, context);
+  addFineTunedModels(app, context, fineTuning.jobs.objects);
 }

@@ -53,7 +53,10 @@ export const jobBody: z.ZodType<JobBody> = z
       .string()
       .regex(/^[\w.-]{1,64}$/, "expected 1 to 64 letters, digits, '_', '.' or '-'")
       .optional(),
-    metadata: z.record(z.string().max(64), z.string().max(512)).optional(),
+    metadata: z
+      .record(z.string().max(64), z.string().max(512))
+      .refine((pairs) => Object.keys(pairs).length <= 16, "expected at most 16 pairs")
+      .optional(),
     lowrank: z
       .strictObject({
         options: z

@@ -251,8 +251,8 @@ async function checkOrder(
 
 /** Returns the limits of a key that its job's worker holds it to. */
 function limitsOf({ steps, jobMinutes, trainerMinutes }: KeyBudgets): JobLimits {
-  const finite = Object.entries({ steps, jobMinutes, trainerMinutes }).filter(([, limit]) => Number.isFinite(limit));
-  return Object.fromEntries(finite);
+  const finite = (limit: number) => (Number.isFinite(limit) ? limit : null);
+  return { steps: finite(steps), jobMinutes: finite(jobMinutes), trainerMinutes: finite(trainerMinutes) };
 }
 
 function orderOf(body: JobBody, model: string, { tenant, budgets }: HttpCaller): FineTuneJob {

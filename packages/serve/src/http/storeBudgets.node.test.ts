@@ -166,3 +166,39 @@ test("an order that its check refuses is a 400 with the check's code", async () 
   ]);
   expect(await jobs.ids("")).toEqual([]);
 });
+
+test("a model that is deleted frees its bytes, unless another name has the same files", async () => {
+  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue()];
+  const engine = new ScriptedEngine();
+  const app = createApp({ engine, fineTuning: { jobs, files, queue } });
+  const run = ".fine-tuning/runs/ftjob-1";
+  for (const [name, path] of [
+    ["ft:test-base:::1", `${run}/adapter`],
+    ["ft:test-base:::1:ckpt-step-2", `${run}/checkpoint-2`],
+    ["alias", `${run}/checkpoint-2`],
+  ]) {
+    await objects.put(`${path}/adapter_model.safetensors`, "weights");
+    await engine.loadAdapter(name, path);
+  }
+  const remove = (name: string) => app.request(`/v1/models/${name}`, { method: "DELETE" });
+  expect([(await remove("ft:test-base:::1")).status, (await remove("ft:test-base:::1:ckpt-step-2")).status]).toEqual([
+    200, 200,
+  ]);
+  const left = (await objects.list(`${run}/`)).map(({ key }) => key);
+  expect(left).toEqual([`${run}/checkpoint-2/adapter_model.safetensors`]);
+});
+
+test("uploads, and texts that are tokenized, are requests of the key", async () => {
+  const objects = folderObjects(join(folder, crypto.randomUUID()));
+  const [jobs, files, queue] = [new JobStore(objects), new FileStore(objects), localQueue()];
+  const engine = new ScriptedEngine({ delay: 100 });
+  const app = createApp({ engine, budgets: { requests: 1 }, fineTuning: { jobs, files, queue } });
+  const running = post(app, "/v1/completions", { model: "test-base", prompt: "a b" });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect((await post(app, "/tokenize", { prompt: "a b" })).status).toBe(429);
+  expect((await upload(app)).status).toBe(429);
+  expect((await running).status).toBe(200);
+  expect((await post(app, "/tokenize", { prompt: "a b" })).status).toBe(200);
+  expect((await upload(app)).status).toBe(200);
+});

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { visibleAdapters } from "../access/adapters.ts";
 import type { Caller } from "../access/caller.ts";
 import { addRoute } from "./addRoute.ts";
-import type { AppContext, ServingApp } from "./appContext.ts";
+import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { chatPromptOf, templateFields } from "./fields/chatFields.ts";
 import { checkMessages, messagesField, messagesOf } from "./fields/messages.ts";
@@ -28,6 +28,15 @@ const unsupported = {
 
 /** Adds vLLM's `/tokenize` and `/detokenize`. */
 export function addTokenize(app: ServingApp, context: AppContext): void {
+  /** Runs work of the engine as one of the key's requests. */
+  const admitted = async <T>(c: AppRequest, work: () => Promise<T>): Promise<T> => {
+    const admission = context.budgets.admit(c.get("caller"), { sequences: 1, param: "model" });
+    try {
+      return await work();
+    } finally {
+      admission.end(0);
+    }
+  };
   const checkModel = async (model: string | undefined, caller: Caller) => {
     if (model === undefined) return;
     const { adapter } = await context.adapterOf(model, caller);
@@ -48,10 +57,12 @@ export function addTokenize(app: ServingApp, context: AppContext): void {
       if ((prompt === undefined) === (messages === undefined)) {
         throw new HttpError(400, "Give either prompt or messages.", { param: "prompt" });
       }
-      const tokens = await context.engine.tokenize(
-        messages
-          ? chatPromptOf(messagesOf(messages), body)
-          : { text: prompt as string, addSpecialTokens: body.add_special_tokens },
+      const tokens = await admitted(c, () =>
+        context.engine.tokenize(
+          messages
+            ? chatPromptOf(messagesOf(messages), body)
+            : { text: prompt as string, addSpecialTokens: body.add_special_tokens },
+        ),
       );
       const { maxPositions } = await context.engine.model();
       return c.json({ count: tokens.length, max_model_len: maxPositions, tokens, token_strs: null });
@@ -65,7 +76,7 @@ export function addTokenize(app: ServingApp, context: AppContext): void {
     answer: async (c, raw) => {
       const { model, tokens } = checkBody(detokenizeBody, raw);
       await checkModel(model, c.get("caller"));
-      return c.json({ prompt: await context.engine.detokenize(tokens) });
+      return c.json({ prompt: await admitted(c, () => context.engine.detokenize(tokens)) });
     },
   });
 }

@@ -66,6 +66,8 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   const queue = new Queue<OpenJob>(name, { connection: client });
   queue.on("error", onError);
 
+  /** Jobs whose last failure was told before BullMQ noted it. */
+  const settled = new Set<string>();
   const servedKey = queue.toKey("served");
   /** Gives each job that waits the priority of its turn. */
   const arrange = async (): Promise<void> => {
@@ -102,6 +104,10 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
       await worker.run(job.data, job.attemptsMade + 1, signal);
     } catch (error) {
       if (error instanceof JobStopped) await later(0);
+      // The end is in the store before BullMQ forgets the job, which would else be added once more.
+      if (job.attemptsMade + 1 >= attempts) {
+        await worker.failed(job.data, error as Error).then(() => settled.add(job.data.id), onError);
+      }
       throw error;
     }
   };
@@ -147,6 +153,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
       });
       running.on("error", onError);
       running.on("failed", (job, error) => {
+        if (job && settled.delete(job.data.id)) return;
         if (job?.finishedOn) void worker.failed(job.data, error).catch(onError);
       });
       await running.waitUntilReady();

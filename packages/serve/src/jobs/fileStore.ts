@@ -14,9 +14,9 @@ export interface StoredFile {
   readonly filename: string;
   readonly purpose: "fine-tune" | "fine-tune-results";
   /** The most examples that it holds: its lines that are not empty. */
-  readonly lines?: number;
-  /** The key of the slot that it takes among the files of its owner. */
-  readonly slot?: string;
+  readonly lines: number;
+  /** The key of the slot that it takes among the files of its owner; null for the file of a job. */
+  readonly slot: string | null;
 }
 
 /** The files of a store, each seen by its owner alone. */

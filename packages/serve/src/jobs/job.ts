@@ -26,17 +26,17 @@ export interface FineTuneJob {
   readonly options: Readonly<Record<string, OptionValue>>;
   /** Among jobs that wait, those of smaller numbers go first. */
   readonly priority: number;
-  /** The limits of its owner when it was ordered. Default: none. */
-  readonly limits?: JobLimits;
+  /** The limits of its owner when it was ordered; null: none. */
+  readonly limits: JobLimits | null;
 }
 
-/** The limits of a job, which its worker holds it to. Left out: none. */
+/** The limits of a job, which its worker holds it to; null: none. */
 export interface JobLimits {
-  readonly steps?: number;
+  readonly steps: number | null;
   /** Minutes of training, over all attempts. */
-  readonly jobMinutes?: number;
+  readonly jobMinutes: number | null;
   /** Minutes of training of all jobs of the owner in a day of UTC. */
-  readonly trainerMinutes?: number;
+  readonly trainerMinutes: number | null;
 }
 
 /** The kinds of training. */

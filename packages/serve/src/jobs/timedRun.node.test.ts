@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { folderPlace } from "../adapters/folderPlace.ts";
 import { fineTuneWorker } from "./fineTuneWorker.ts";
-import { type FineTuneJob, JobStopped } from "./job.ts";
+import { type FineTuneJob, type JobLimits, JobStopped } from "./job.ts";
 import { JobStore } from "./jobStore.ts";
 import { folderObjects } from "./objects/folderObjects.ts";
 import { timedRun } from "./timedRun.ts";
@@ -16,10 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const jobOf = (id: string, limits: FineTuneJob["limits"], owner = id): FineTuneJob => ({
+const jobOf = (id: string, limits: Partial<JobLimits>, owner = id): FineTuneJob => ({
   ...{ id, owner, createdAt: 0, model: "m", name: `ft:m:${id}`, served: false, trainingFile: "file-1" },
   ...{ validationFile: null, method: "supervised", hyperparameters: {}, seed: 1, suffix: null, metadata: null },
-  ...{ options: {}, priority: 0, limits },
+  ...{ options: {}, priority: 0 },
+  limits: { steps: null, jobMinutes: null, trainerMinutes: null, ...limits },
 });
 
 /** A training that goes on until it is stopped. */

@@ -15,7 +15,8 @@ export async function timedRun<T>(
   run: (signal: AbortSignal) => Promise<T>,
   everyMs: number = writeMs,
 ): Promise<T> {
-  const { jobMinutes = null, trainerMinutes = null } = job.limits ?? {};
+  const jobMinutes = job.limits?.jobMinutes ?? null;
+  const trainerMinutes = job.limits?.trainerMinutes ?? null;
   const late = new AbortController();
   let reached: JobRefused | null = null;
   let start = performance.now();

@@ -17,14 +17,14 @@ import { checkOrder, type ServedLimits } from "./checkOrder.ts";
 import { OrderChecks } from "./orderChecks.ts";
 
 const file: StoredFile = {
-  ...{ id: "file-1", bytes: 2000, createdAt: 0, filename: "a.jsonl", purpose: "fine-tune", lines: 100 },
+  ...{ id: "file-1", bytes: 2000, createdAt: 0, filename: "a.jsonl", purpose: "fine-tune", lines: 100, slot: null },
 };
 
 const orderOf = (options: FineTuneJob["options"], hyperparameters: FineTuneJob["hyperparameters"] = {}) => {
   const job: FineTuneJob = {
     ...{ id: "ftjob-1", owner: "red", createdAt: 0, model: "nano", name: "ft:nano:red::1", served: true },
     ...{ trainingFile: "file-1", validationFile: null, method: "supervised", seed: 1, suffix: null },
-    ...{ metadata: null, priority: 0, options, hyperparameters },
+    ...{ metadata: null, priority: 0, limits: null, options, hyperparameters },
   };
   return job;
 };

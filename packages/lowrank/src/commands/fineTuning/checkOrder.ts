@@ -43,7 +43,7 @@ export async function checkOrder({ job, budgets, file }: OrderToCheck, served: S
 /** Returns the steps of a job. Throws if they are more than the key may order. */
 function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, { lines }: StoredFile): number {
   const { batchSize, accumulate: gradientAccumulationSteps, epochs } = options;
-  const planned = trainingSteps(Math.max(1, lines ?? 1), { batchSize, gradientAccumulationSteps, epochs });
+  const planned = trainingSteps(Math.max(1, lines), { batchSize, gradientAccumulationSteps, epochs });
   const steps = options.steps ?? planned;
   if (steps <= most) return steps;
   const how = options.steps === undefined ? `${epochs} epochs of ${lines} examples are` : "steps is";
@@ -77,7 +77,7 @@ async function checkServed(
   }
   // An adapter that started from weights is written without its start, at a larger rank.
   const written = start && method.subtractsStart ? method.subtractsStart.joined(config) : config;
-  const problem = await servingProblem(written, "the adapter", { maxLoraRank });
+  const problem = await servingProblem(written, "the adapter", maxLoraRank);
   if (problem !== null) throw refused(null, `the server would not serve the adapter: ${problem}`);
   const description = await describeAdapter(model, written).catch((error: Error) => {
     throw refused(null, error.message);

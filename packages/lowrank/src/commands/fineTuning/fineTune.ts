@@ -99,8 +99,8 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   const maxLength = Math.min(options.maxLength ?? model.maxPositions, model.maxPositions);
   const { batchSize, epochs, accumulate: gradientAccumulationSteps } = options;
   const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
-  const { steps: most = steps } = job.limits ?? {};
-  if (steps > most) {
+  const most = job.limits?.steps ?? null;
+  if (most !== null && steps > most) {
     const message = `The training would take ${steps} steps, and one fine-tune of this key may have ${most}.`;
     throw new JobRefused({ code: "steps_exceeded", message, param: "lowrank.options" });
   }

@@ -54,7 +54,7 @@ async function upload({ files }: JobPlaces, method: FineTuneJob["method"]): Prom
   const content = async function* () {
     yield new TextEncoder().encode(pairs.map((pair) => JSON.stringify(pair)).join("\n"));
   };
-  return (await files.add("acme", content(), { filename: "pairs.jsonl", purpose: "fine-tune" })).id;
+  return (await files.add("acme", content(), { filename: "pairs.jsonl", purpose: "fine-tune", slot: null })).id;
 }
 
 /** Orders a job of one of the kinds. */
@@ -69,7 +69,7 @@ async function order(
   const job: FineTuneJob = {
     ...{ id, owner: "acme", createdAt: now(), model, name: `ft:${model}:acme:${kind}:${id.slice(6)}` },
     ...{ trainingFile: trainingFiles[kind % 2], validationFile: null, method, hyperparameters: {} },
-    ...{ seed: kind, suffix: String(kind), metadata: null, priority: 0, served: true },
+    ...{ seed: kind, suffix: String(kind), metadata: null, priority: 0, limits: null, served: true },
     options: { r: 4, steps, "batch-size": 4, "save-every": 20, lr: 1e-2, dropout: 0.1 },
   };
   await at.jobs.order(job);

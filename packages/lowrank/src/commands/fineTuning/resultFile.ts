@@ -9,7 +9,7 @@ export async function resultFile({ jobs, files }: JobPlaces, job: FineTuneJob): 
   const content = async function* () {
     yield new TextEncoder().encode(text);
   };
-  const facts = { filename: "step_metrics.csv", purpose: "fine-tune-results" } as const;
+  const facts = { filename: "step_metrics.csv", purpose: "fine-tune-results", slot: null } as const;
   return files.add(job.owner, content(), facts, `file-${job.id.slice(job.id.indexOf("-") + 1)}`);
 }
 

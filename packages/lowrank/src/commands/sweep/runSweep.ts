@@ -65,7 +65,7 @@ async function orderTrials(plan: SweepPlan, places: JobPlaces): Promise<FineTune
     const { seed = 0, ...options } = { ...plan.shared, ...trial };
     const order = {
       ...{ owner, model: servedName(plan), trainingFile, validationFile, method: plan.method, hyperparameters: {} },
-      ...{ seed: Number(seed), suffix: null, metadata: null, options, priority: 0, served: false },
+      ...{ seed: Number(seed), suffix: null, metadata: null, options, priority: 0, limits: null, served: false },
     };
     const id = `ftjob-${createHash("sha256").update(JSON.stringify(order)).digest("hex").slice(0, 32)}`;
     const known = await places.jobs.find(owner, id);
@@ -99,7 +99,7 @@ async function upload({ files }: JobPlaces, paths: readonly string[]): Promise<s
   const id = `file-${hash.digest("hex").slice(0, 32)}`;
   if (await files.find(owner, id)) return id;
   const filename = paths.map((path) => basename(path)).join(", ");
-  return (await files.add(owner, content(), { filename, purpose: "fine-tune" }, id)).id;
+  return (await files.add(owner, content(), { filename, purpose: "fine-tune", slot: null }, id)).id;
 }
 
 /** Trains all jobs here, or lets the workers of a queue do so, and returns them at their ends. */
