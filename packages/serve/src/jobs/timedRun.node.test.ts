@@ -31,20 +31,20 @@ const never = new AbortController().signal;
 
 test("a job is stopped at its limit, which all its attempts share", async () => {
   const time = new TrainerTime(folderObjects(folder));
-  const job = jobOf("ftjob-1", { jobMinutes: 0.4 / 60 });
+  const job = jobOf("ftjob-1", { jobMinutes: 2 / 60 });
   const stop = new AbortController();
   const first = timedRun(time, job, stop.signal, endless, 50);
   await after(200);
   stop.abort();
   await expect(first).rejects.toThrow(JobStopped);
   const spent = await time.ofJob(job);
-  expect(spent).toBeGreaterThan(0.19);
+  expect(spent).toBeGreaterThan(0.15);
   const start = performance.now();
   await expect(timedRun(time, job, never, endless, 50)).rejects.toThrow(
     expect.objectContaining({ detail: expect.objectContaining({ code: "job_minutes_exceeded" }) }),
   );
   const seconds = (performance.now() - start) / 1000;
-  expect(seconds).toBeGreaterThan(0.39 - spent);
+  expect(seconds).toBeGreaterThan(1.9 - spent);
   let begun = false;
   const third = timedRun(time, job, never, async () => {
     begun = true;
@@ -58,9 +58,8 @@ test("a run that is killed has counted the time up to its last look", async () =
   const job = jobOf("ftjob-2", {});
   const stop = new AbortController();
   void timedRun(time, job, stop.signal, endless, 50).catch(() => undefined);
-  await after(300);
-  // What a process that dies here leaves.
-  expect(await time.ofJob(job)).toBeGreaterThan(0.15);
+  // What a process that dies now leaves.
+  await expect.poll(() => time.ofJob(job), { timeout: 10_000 }).toBeGreaterThan(0.15);
   stop.abort();
 });
 
