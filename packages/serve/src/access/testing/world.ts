@@ -283,7 +283,7 @@ export class World {
         await jobs.writeLog(job, 5, [
           { key: "5", at: 1, level: "info", message: `step 5 of ${owner}`, type: "message" },
         ]);
-        const facts = { filename: "step_metrics.csv", purpose: "fine-tune-results" as const };
+        const facts = { filename: "step_metrics.csv", purpose: "fine-tune-results" as const, slot: null };
         const content = async function* () {
           yield new TextEncoder().encode(`result of ${owner}`);
         };
