@@ -97,6 +97,7 @@ test("over HTTP a client that takes nothing is sent away, with a line in the log
     code: "client_stalled",
     reason: "The client has read nothing of its answer for 0.3 seconds, so its connection was closed.",
   });
-  await expect(response.text()).rejects.toThrow("has read nothing");
+  // Browsers have their own words for a body that failed.
+  await expect(response.text()).rejects.toThrow();
   await engine.close();
 });
