@@ -9,8 +9,8 @@ interface Locks {
 
 /**
  * Writes to folders of OPFS, from which it first removes the files of pages that died while they
- * wrote: `<name>.lowrank-part`, and the `.crswap` that Chromium writes to. A lock, which a page that
- * dies loses, shows that a page still writes to a folder; its files stay.
+ * wrote: `<name>.lowrank-part`, and the `.crswap` that Chromium writes to. A page that writes holds
+ * a lock of the folder, which it loses when it dies; the files of living pages stay.
  */
 export const clearingWrites: AroundWriting = (folders, write) => {
   const locks = (globalThis.navigator as { locks?: Locks } | undefined)?.locks;

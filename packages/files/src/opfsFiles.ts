@@ -5,7 +5,8 @@ import type { WritableFiles } from "./modelFiles.ts";
 /**
  * The files of a folder in the browser's own storage (OPFS: the origin private file system), which
  * pages and Web Workers of one origin share and which outlasts them. The folder is made by
- * writing, which also removes what a page that died left in it. Throws where there is no such storage, as in Node.
+ * writing, which also removes temporary files of pages that died. Throws where there is no such
+ * storage, as in Node.
  */
 export function opfsFiles(folder = ""): WritableFiles {
   const storage = globalThis.navigator?.storage;

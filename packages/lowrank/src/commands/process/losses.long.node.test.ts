@@ -36,8 +36,8 @@ interface Row {
   readonly words: string;
   readonly codes: Codes;
   /**
-   * The text after which the terminal closes and signals come. Without it they come while the command
-   * loads, or while it writes a new output.
+   * The text after which the terminal closes and signals come. Without it they come while the
+   * command loads, or while it writes a new output.
    */
   readonly ready?: RegExp;
   readonly stdin?: string | null;
