@@ -2,7 +2,8 @@ import { isPromptMethod, type MethodFacts, methodOf, type PeftConfig } from "@lo
 
 /**
  * Returns the reason for which an adapter of this configuration cannot be served beside others;
- * null if it can. `what` names the adapter in it. `maxLoraRank` is the largest rank; undefined: any.
+ * null if it can. `what` names the adapter in it. `maxLoraRank` is the largest rank; undefined is
+ * any.
  */
 export async function servingProblem(
   config: PeftConfig,

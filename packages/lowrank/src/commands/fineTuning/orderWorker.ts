@@ -1,5 +1,5 @@
-// The script of the Worker that checks orders. A check builds a model on shapes and matches patterns
-// of clients, which may never end.
+// The script of the Worker that checks orders. A check builds a model on shapes and matches
+// patterns of clients, which may never end.
 import { parentPort, workerData } from "node:worker_threads";
 import { type JobError, JobRefused } from "@lowrank/serve/jobs";
 import { loadPlugins } from "../plugins.ts";
