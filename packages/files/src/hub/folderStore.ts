@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { absent } from "../absent.ts";
 import { folderFiles } from "../folderFiles.ts";
+import { fullDisk } from "../fullDisk.ts";
 import { nodeModules } from "../nodeModules.ts";
 import { download, type PartialFile } from "./download.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";
@@ -88,7 +89,10 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
       },
       write: async (position, bytes) => {
         for (let done = 0; done < bytes.length; ) {
-          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
+          const written = handle.write(bytes, done, bytes.length - done, position + done);
+          const { bytesWritten } = await written.catch((error) => {
+            throw fullDisk(error, part, bytes);
+          });
           done += bytesWritten;
         }
         length = Math.max(length, position + bytes.length);

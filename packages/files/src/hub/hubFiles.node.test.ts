@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -107,4 +107,14 @@ it("the token comes from HF_TOKEN, else from the file of `hf auth login`", async
   await expect(load()).rejects.toThrow(
     'HF_TOKEN holds no access token of the Hugging Face hub, which begins with "hf_"',
   );
+});
+
+it.skipIf(process.platform !== "linux")("a full disk: the error names the file of the cache", async () => {
+  await load();
+  const blobs = join(home, "hub", "models--org--name", "blobs");
+  const [blob] = await readdir(blobs);
+  await rm(join(home, "hub", "models--org--name", "snapshots"), { recursive: true });
+  await rm(join(blobs, blob));
+  await symlink("/dev/full", join(blobs, `${blob}.incomplete`));
+  await expect(load()).rejects.toThrow(`${blob}.incomplete: no space is left on the disk for its`);
 });
