@@ -17,7 +17,7 @@ function jobOf(id: string, owner: string): FineTuneJob {
   return {
     ...{ id, owner, createdAt: 1, model: "base", name: `ft:${id}`, served: true, trainingFile: "file-1" },
     ...{ validationFile: null, method: "supervised", hyperparameters: {}, seed: 1, suffix: null, metadata: null },
-    ...{ options: {}, priority: 0 },
+    ...{ options: {}, priority: 0, limits: null },
   };
 }
 
