@@ -218,7 +218,7 @@ test.skipIf(!hasRedis)(
     );
     expect((await ask("--retry", bad.id)).stdout).toBe(`${bad.id} runs once more\n`);
     await expect.poll(() => bucket.jobs.open("other"), { timeout: 60_000, interval: 500 }).toEqual([]);
-    expect(running.stderr().split(`${bad.id}: attempt 1`).length).toBe(3);
+    expect(running.stderr().split(`${bad.id}: attempt 1\n`).length).toBe(3);
     expect(await running.stop()).toBe(0);
     await queue.close();
     await s3.kill();
