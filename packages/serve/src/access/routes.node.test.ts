@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
+import { readAdapter } from "../adapters/readAdapter.ts";
 import { HandClock } from "../adapters/testing/handClock.ts";
 import { type ApiKey, createApp } from "../http/index.ts";
 import { FileStore } from "../jobs/fileStore.ts";
@@ -97,6 +98,23 @@ describe("a scoped admin", () => {
     expect([await metrics("all"), await metrics("operations")]).toEqual([403, 200]);
     leave.abort();
   });
+});
+
+test("a refusal names the adapter as the request does, whoever was refused before or at the same time", async () => {
+  engine.store.writeFolder("shared", plainAdapter(Number.NaN));
+  const { version } = await readAdapter(engine.store.place, "shared", 1e6);
+  const entry = { path: "shared", version, method: "LORA" };
+  const adapters = { "acme/a": entry, "umbrella/b": entry };
+  engine.store.write("manifest.json", JSON.stringify({ discover: true, adapters }));
+  const refusal = async (id: string, model: string) => {
+    const response = await post(app, "/v1/completions", { model, prompt: "a" }, bearer(id));
+    return `${response.status} ${(await response.json()).error.message}`;
+  };
+  const both = () => Promise.all([refusal("acme", "acme/a"), refusal("umbrella", "umbrella/b")]);
+  for (const [one, other] of [await both(), await both()]) {
+    expect(one).toMatch(/^400 LoRA adapter 'acme\/a': .* is NaN or infinite/);
+    expect(other).toBe(one.replace("acme/a", "umbrella/b"));
+  }
 });
 
 describe("the rights of a version", () => {

@@ -104,16 +104,15 @@ export class AdapterLoads {
   }
 
   /** A lease on a version, which is read, checked and put on the model if it is not there. */
-  async onModel(
-    name: string,
-    { path, version, content, folder = content?.folder, user }: Target,
-  ): Promise<AdapterLease> {
+  async onModel(name: string, target: Target): Promise<AdapterLease> {
+    const { path, version, content, folder = content?.folder, user } = target;
     const { place, maxBytes, host } = this.#options;
-    const key = failureKey(path, version);
+    const key = failureKey(path, version, name);
     await this.#checkFailures(key, path);
     const found = folder ?? (await this.#remembering(key, path, () => findAdapter(place, path)));
     this.checkOpen();
     let held = content;
+    const joins = this.residents.isLoading(version);
     const load = () =>
       this.#remembering(key, path, async () => {
         const waited = held && !isFreed(held) ? held : undefined;
@@ -125,7 +124,11 @@ export class AdapterLoads {
         if (loaded.copied) freeWeights(read);
         return loaded;
       });
-    const lease = this.residents.acquire(version, found.weights.size, load, user);
+    const lease = this.residents.acquire(version, found.weights.size, load, user).catch((error: unknown) => {
+      if (!joins || !(error instanceof ServingError) || error.code !== "adapter_refused") throw error;
+      // The error of a load that another request began contains the name in that request.
+      return this.onModel(name, { ...target, content: undefined });
+    });
     // Where much waits already, files are read again later: who waits should take little memory.
     const size = held ? found.weights.size : 0;
     if (this.#waiting + size > mostWaiting) {
@@ -172,12 +175,13 @@ export class AdapterLoads {
     await this.#remember(failureKey(path), path, error);
   }
 
-  /** Lets a version of a folder be tried again. */
-  forgetFailure(path: string, version: string): void {
-    this.#failures.forget(failureKey(path, version));
+  /** Lets a version of a folder be tried again under a name. */
+  forgetFailure(path: string, version: string, name: string): void {
+    this.#failures.forget(failureKey(path, version, name));
   }
 }
 
-function failureKey(path: string, version = ""): string {
-  return `${path} ${version}`;
+/** Errors contain names, which are for the requests alone that gave them. */
+function failureKey(path: string, version = "", name = path): string {
+  return `${path} ${version} ${name}`;
 }

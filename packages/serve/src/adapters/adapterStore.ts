@@ -156,7 +156,7 @@ export class AdapterStore implements AdapterSource {
       if (by && !isAmong(rightsTo(checked, { path: folder, version }).tenants, by)) {
         throw noAdapterIn(folder);
       }
-      this.#loads.forgetFailure(folder, version);
+      this.#loads.forgetFailure(folder, version, name);
       const lease = await this.#loads.onModel(name, { path: folder, version, content });
       try {
         const { method } = this.#residents.get(version)!;

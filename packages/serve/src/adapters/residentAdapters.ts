@@ -100,6 +100,11 @@ export class ResidentAdapters {
     return this.#residents.get(version);
   }
 
+  /** True while a load of the version waits or runs. */
+  isLoading(version: string): boolean {
+    return this.#loads.has(version);
+  }
+
   /** A version that is loaded. */
   ready(version: string): ResidentAdapter | undefined {
     const resident = this.#residents.get(version);
