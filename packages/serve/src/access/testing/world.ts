@@ -79,17 +79,27 @@ export class World {
   readonly engine: StoreEngine;
   readonly objects: ObjectStore;
   readonly #stage: Stage;
+  readonly #observer: ApiKey;
+  readonly #secrets: number;
   readonly #made: readonly Made[] = tenantKeys.map(() => ({ files: [], jobs: [], models: [], own: new Set() }));
   readonly #held: { by: number; leave: () => Promise<void> }[] = [];
   readonly #logs: { tenant?: string }[] = [];
 
-  constructor(task: "generate" | "embed") {
+  /** `secrets` differs between worlds: folders that the observer may not use are made with it. */
+  constructor(task: "generate" | "embed", observer: ApiKey, secrets: number) {
+    this.#observer = observer;
+    this.#secrets = secrets;
     this.engine = new StoreEngine(new HandClock(), { task });
     this.objects = this.engine.store.objects;
-    for (const [i, folder] of folders.entries()) this.engine.store.writeFolder(folder, plainAdapter(100 + i));
+    for (const [i, folder] of folders.entries()) this.#writeFolder(folder, 100 + i);
     stage ??= new Stage();
     this.#stage = stage;
     this.#stage.world = this;
+  }
+
+  #writeFolder(folder: string, seed: number): void {
+    const made = covers(this.#observer, folder) ? seed : seed + this.#secrets;
+    this.engine.store.writeFolder(folder, plainAdapter(made));
   }
 
   log(fields: { tenant?: string; milliseconds?: number }): void {
@@ -165,7 +175,11 @@ export class World {
         return get(`${at("/v1/fine_tuning/jobs", job(step.ref))}/${step.do}`, "POST");
       case "loadAdapter": {
         const all = [...names, ...odd];
-        const path = find("models", step.path, [...folders, ...odd, ...made.jobs.map((id) => adapterFolder(id))]);
+        const path = find("models", step.path, [
+          ...folders,
+          ...odd,
+          ...[made, ...ofOthers].flatMap(({ jobs }) => jobs.map((id) => adapterFolder(id))),
+        ]);
         const { replace: load_inplace, pin } = step;
         return send("/v1/load_lora_adapter", {
           lora_name: all[step.name % all.length],
@@ -292,7 +306,10 @@ export class World {
       },
     });
     const open = { id, owner, priority: 0 };
-    await worker.run(open, 1, new AbortController().signal).catch((error) => worker.failed(open, error));
+    await worker
+      .run(open, 1, new AbortController().signal)
+      .catch((error) => worker.failed(open, error))
+      .catch((error: Error) => answers.push(error.message));
     await this.engine.adapters();
     const state = await jobs.find(owner, id);
     if (state?.end?.status === "succeeded") {
@@ -322,7 +339,7 @@ export class World {
     const { engine } = this;
     const { store } = engine;
     const ignore = () => undefined;
-    if (step.do === "write") store.writeFolder(folders[step.folder], plainAdapter(step.seed));
+    if (step.do === "write") this.#writeFolder(folders[step.folder], step.seed);
     else if (step.do === "drop") await engine.unloadAdapter(names[step.name]).catch(ignore);
     else if (step.do === "nameModel") {
       // No other step of the operator depends on these names.
@@ -332,6 +349,8 @@ export class World {
       if (source) await engine.loadAdapter(name, source, { replace: true }).catch(ignore);
     } else {
       const name = names[step.name];
+      // That would give the observer a folder which differs between the worlds.
+      if (covers(this.#observer, name) && !covers(this.#observer, folders[step.folder])) return;
       const loaded = await engine.loadAdapter(name, folders[step.folder], { replace: true }).catch(ignore);
       if (!loaded || step.tenants === null) return;
       const manifest = JSON.parse(new TextDecoder().decode(store.files.get(manifestName)));
