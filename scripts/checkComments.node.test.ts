@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { checkComments } from "./checkComments.ts";
 
-const long = "word ".repeat(20).trim();
+const long = "word ".repeat(24).trim();
 
 describe("checkComments", () => {
-  it("takes comments of 100 columns, long code, and doc comments that say what a thing is", () => {
+  it("takes comments of 120 columns, long code, and doc comments that say what a thing is", () => {
     const source = [
-      `/** ${"x".repeat(93)} */`,
+      `/** ${"x".repeat(113)} */`,
       `const text = "${long} ${long}";`,
       "/** The number of rows. Where there are none, 0. */",
       "/**\n * Returns the rows.\n *\n * What follows is text.\n */",
@@ -26,7 +26,7 @@ describe("checkComments", () => {
   ])("refuses a long comment in %s", (path, source) => {
     const line = source.startsWith("/**\n") ? 2 : 1;
     expect(checkComments(path, source)).toEqual([
-      expect.stringMatching(`^${path}:${line}: a comment of \\d+ columns; wrap it at 100$`),
+      expect.stringMatching(`^${path}:${line}: a comment of \\d+ columns; wrap it at 120$`),
     ]);
   });
 

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-const mostColumns = 100;
+const mostColumns = 120;
 
 /**
  * A line that is only a comment; in Python `#` begins one, which in

@@ -63,7 +63,7 @@ describe("errors are one line that says what to do, and leave nothing behind", (
 
   test("LOWRANK_DEBUG=1 adds the stack", async () => {
     const { stderr } = await lowrank(train("--data missing.txt"), { env: { LOWRANK_DEBUG: "1" } });
-    expect(stderr).toContain("trainData.ts");
+    expect(stderr).toContain("checkInputs.ts");
   });
 });
 
