@@ -24,6 +24,17 @@ describe.skipIf(noWebGpu)("faults in the data", () => {
     await backend.sync();
   });
 
+  it("are found at the first index past the end", async () => {
+    indexSelect(table(), ids(2, 3), { dim: 0 });
+    await expect(backend.sync()).rejects.toThrow("indexSelect: index 3 is out of range for 3 entries; use 0..2");
+    gather(tensor([1, 2, 3], { backend }), ids(2, 3), { dim: 0 });
+    await expect(backend.sync()).rejects.toThrow("gather: index 3 is out of range for 3 entries");
+    embedding(table(), ids(2, 3));
+    await expect(backend.sync()).rejects.toThrow("embedding: id 3 at position 1 is outside the table of 3 rows");
+    crossEntropy(tensor([[1, 2]], { backend }), ids(2));
+    await expect(backend.sync()).rejects.toThrow("crossEntropy: label 2 at position 0 is none of the 2 classes");
+  });
+
   it("know negative indices, labels and broken weights", async () => {
     gather(tensor([1, 2, 3], { backend }), ids(1, -5), { dim: 0 });
     await expect(backend.sync()).rejects.toThrow("gather: index -5 is out of range for 3 entries");

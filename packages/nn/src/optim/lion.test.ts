@@ -16,6 +16,15 @@ describe("Lion", () => {
     }
   });
 
+  it("steps by 1e-4 without weight decay if no option is given", () => {
+    const param = tensor([1, -2], { requiresGrad: true });
+    using optimizer = new Lion([param]);
+    expect(optimizer.groups[0]).toMatchObject({ lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 });
+    param.grad = tensor([0, 3]);
+    optimizer.step();
+    expect(Array.from(param.dataSync())).toEqual([1, Math.fround(Math.fround(-2) - Math.fround(1e-4))]);
+  });
+
   it("keeps one average, and refuses what is no share", () => {
     const param = tensor([1, -2], { requiresGrad: true });
     const optimizer = new Lion([param]);

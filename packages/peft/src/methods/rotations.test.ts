@@ -94,6 +94,24 @@ test("blocks of OFT that do not divide a layer's features take the nearest size 
   expect([...peft.adapterTensors().values()][0].shape).toEqual([2, 3]);
 });
 
+test("features that have no divisor but 1 near the size have blocks of 1", async () => {
+  const net = () => Object.assign(new TinyModel(), { extra: Linear.create(7, 3) });
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Warning) => void warnings.push(message);
+  const sized = await getPeftModel(net(), new OFTConfig({ oftBlockSize: 2, targetModules: ["extra"] }), { onWarning });
+  const counted = await getPeftModel(net(), new OFTConfig({ r: 2, oftBlockSize: 0, targetModules: ["extra"] }), {
+    onWarning,
+  });
+  expect(warnings).toEqual([
+    "extra: oftBlockSize 2 does not divide its 7 features; 1 is taken there",
+    "extra: r 2 does not divide its 7 features; 1 is taken there",
+  ]);
+  expect([sized, counted].map((peft) => [...peft.adapterTensors().values()][0].shape)).toEqual([
+    [7, 0],
+    [1, 21],
+  ]);
+});
+
 test("BOFT's dropout lets blocks rest while training, and only then", async () => {
   const config = new BOFTConfig({ boftBlockSize: 2, boftDropout: 0.7, initWeights: false, targetModules: ["up"] });
   const peft = await getPeftModel(new TinyModel().eval(), config, options);

@@ -61,6 +61,35 @@ test("texts of like length share a pass, whichever request they are of", async (
   expect((await narrow.stats()).passes).toBe(3);
 });
 
+test("texts that come during a pass wait for its end and then share one", async () => {
+  const gated = reference();
+  const read = gated.read.bind(gated);
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  gated.read = async (...args) => {
+    await gate;
+    return read(...args);
+  };
+  await init(gated);
+  try {
+    const engine = await engineOf();
+    const answers = [engine.embed(["a"])];
+    while ((await engine.stats()).running === 0) await new Promise((resolve) => setTimeout(resolve));
+    for (const text of ["b", "c", "d"]) {
+      answers.push(engine.embed([text]));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    open();
+    await Promise.all(answers);
+    expect(await engine.stats()).toMatchObject({ passes: 2, batchRows: 3 * 16 });
+    await engine.close();
+  } finally {
+    await init(reference());
+  }
+});
+
 test("too long an input is refused, or truncated where a request asks for it", async () => {
   const engine = await engineOf({ maxModelLen: 10 });
   const long = "abcdefghijkl";

@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { mutated, mutationsOf } from "./mutations.ts";
+
+const changes = (text: string) => mutationsOf("a.ts", text).map((one) => mutated(text, one));
+
+test("operators, booleans, numbers and conditions change, one at a time", () => {
+  expect(changes("const a = b < 2;")).toEqual(["const a = b <= 2;", "const a = b < 3;"]);
+  expect(changes("if (a) b = true;")).toEqual(["if (!(a)) b = true;", "if (a) b = false;"]);
+  expect(changes("if (a === b) c();")).toEqual(["if (a !== b) c();"]);
+  expect(changes("x = a && b || c;")).toHaveLength(2);
+});
+
+test("types, texts, imports and errors stay", () => {
+  expect(changes('import a from "a";\nlet b: 1 | true;\nconst c = "x" + d;\nthrow new Error(`${1 + 2}`);')).toEqual([]);
+});
+
+test("a change has its line", () => {
+  expect(mutationsOf("a.ts", "a;\n\nb * c;").map(({ line, from, to }) => [line, from, to])).toEqual([[3, "*", "/"]]);
+});
