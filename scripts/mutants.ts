@@ -1,105 +1,127 @@
-// pnpm mutants --seed S --count N [--package NAME]: changes the sources in a copy of the last commit, one small change
-// at a time, and runs the tests of the changed file's package. A change that no test notices is printed. The last lines
-// are one JSON object, and `N passed, N failed`: mutants that were noticed, and those that were not.
+// pnpm mutants --seed S --count N [--package NAME,NAME] [--only FILE:LINE]: changes the sources in a copy of the last
+// commit, one small change at a time, and runs the tests of the changed file's package. A change that no test notices
+// is printed. The last lines are one JSON object, and `N passed, N failed`: mutants that were noticed, and those that
+// were not. CONTRIBUTING.md says more.
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "./deploy/random.ts";
-import { equivalent } from "./mutants/equivalent.ts";
+import { isEquivalent } from "./mutants/equivalent.ts";
 import { type Mutation, mutated, mutationsOf } from "./mutants/mutations.ts";
+import { Tests } from "./mutants/tests.ts";
 import { formatTally } from "./tally.ts";
 
 const { values: flags } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
-    count: { type: "string", default: "100" },
+    count: { type: "string" },
     package: { type: "string", default: "*" },
+    only: { type: "string", multiple: true },
   },
 });
-const [seed, count] = [flags.seed, flags.count].map(Number);
-if (!Number.isSafeInteger(seed) || !(count >= 1)) throw new Error("mutants: --seed and --count are whole numbers");
+const [seed, count] = [Number(flags.seed), Number(flags.count ?? (flags.only ? 1e9 : 100))];
+if (!Number.isSafeInteger(seed) || !(count >= 1)) {
+  throw new Error(`mutants: --seed and --count are whole numbers, and they are ${flags.seed} and ${flags.count}`);
+}
 
 const root = resolve(import.meta.dirname, "..");
 const { packageManager }: { packageManager: string } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const copy = mkdtempSync(join(tmpdir(), "lowrank-mutants-"));
-/** Milliseconds after which a run counts as noticed: a loop that does not end. */
-const limitMs = 300_000;
+const tests = new Tests(copy);
 
 function run(command: string, ...args: readonly string[]) {
-  return spawnSync(command, args, {
-    cwd: copy,
-    encoding: "utf8",
-    timeout: limitMs,
-    env: { ...process.env, CI: "true" },
-  });
+  return spawnSync(command, args, { cwd: copy, encoding: "utf8" });
 }
 
-/** Runs test files in Node. True if one fails, or none ends in time. */
-function fails(...args: readonly string[]): boolean {
-  const { status, stdout } = run("node_modules/.bin/vitest", ...args);
-  if (/No test files found/.test(stdout)) return false;
-  return status !== 0;
-}
-
-const projects = ["--project", "node", "--project", "fresh", "--bail", "1", "--reporter", "dot"];
-
-/** Returns how a mutant was noticed, or null. */
-function noticedBy(file: string): string | null {
-  const folder = dirname(file);
-  if (globSync(join(folder, "*.test.ts"), { cwd: copy }).length > 0 && fails("run", `${folder}/`, ...projects)) {
-    return "tests beside it";
-  }
-  const own = file.split("/").slice(0, 3).join("/");
-  if (fails("related", file, "--run", `${own}/`, ...projects)) return "tests of its package";
-  const types = run("node_modules/.bin/tsc", "-b", file.split("/").slice(0, 2).join("/"));
-  return types.status === 0 ? null : "the compiler";
-}
-
-function isEquivalent(file: string, text: string, { line, from, to }: Mutation): boolean {
-  const words = text.split("\n")[line - 1].trim();
-  return equivalent.some((one) => one.file === file && one.line === words && one.from === from && one.to === to);
-}
-
-try {
+/** Makes the copy and installs its dependencies. */
+function prepare(): void {
   run("git", "clone", "--quiet", "--shared", root, copy);
   const installed = run("npx", "-y", packageManager, "install", "--frozen-lockfile", "--prefer-offline");
-  if (installed.status !== 0) throw new Error(`mutants: the install failed: ${installed.stderr}`);
+  if (installed.status !== 0) throw new Error(`mutants: the install failed: ${installed.stdout}${installed.stderr}`);
   const shared = resolve(root, process.env.LOWRANK_SHARED ?? "../shared");
   if (existsSync(shared)) process.env.LOWRANK_SHARED = shared;
-  const files = globSync(`packages/${flags.package}/src/**/*.ts`, { cwd: copy })
+}
+
+interface Site {
+  readonly file: string;
+  readonly text: string;
+  readonly mutation: Mutation;
+}
+
+/** Lists all changes, or those of the lines that --only names. */
+function listSites(): Site[] {
+  const files = flags.package
+    .split(",")
+    .flatMap((name) => globSync(`packages/${name}/src/**/*.ts`, { cwd: copy }))
     .filter((path) => !/\.test\.ts$|\.gen\.ts$|\.d\.ts$|\/testing\//.test(path))
     .sort();
   const sites = files.flatMap((file) => {
     const text = readFileSync(join(copy, file), "utf8");
     return mutationsOf(file, text).map((mutation) => ({ file, text, mutation }));
   });
+  const { only } = flags;
+  return only ? sites.filter(({ file, mutation }) => only.includes(`${file}:${mutation.line}`)) : sites;
+}
+
+/** Returns how a mutant is noticed, or null. */
+async function noticedBy({ file, text, mutation }: Site): Promise<string | null> {
+  const path = join(copy, file);
+  const change = () => writeFileSync(path, mutated(text, mutation));
+  const restore = () => writeFileSync(path, text);
+  change();
+  try {
+    const test = await tests.noticedBy(file, async (body) => {
+      restore();
+      try {
+        return await body();
+      } finally {
+        change();
+      }
+    });
+    if (test !== null) return test;
+    const types = run("node_modules/.bin/tsc", "-b", file.split("/").slice(0, 2).join("/"));
+    return types.status === 0 ? null : "the compiler";
+  } finally {
+    restore();
+  }
+}
+
+try {
+  prepare();
+  const sites = listSites();
+  const { length: total } = sites;
+  if (total === 0) throw new Error(`mutants: nothing to change in ${flags.only?.join(", ") ?? flags.package}`);
   const random = new Random(seed);
   const tally = { passed: 0, failed: 0 };
   const survivors: string[] = [];
   let same = 0;
   for (let i = 0; i < count && sites.length > 0; i++) {
-    const [{ file, text, mutation }] = sites.splice(random.below(sites.length), 1);
+    const [site] = sites.splice(random.below(sites.length), 1);
+    const { file, text, mutation } = site;
     const name = `${file}:${mutation.line}: ${mutation.from} became ${mutation.to}`;
     if (isEquivalent(file, text, mutation)) {
       same++;
       console.log(`same    ${name}`);
       continue;
     }
-    writeFileSync(join(copy, file), mutated(text, mutation));
-    const by = noticedBy(file);
-    writeFileSync(join(copy, file), text);
+    const start = performance.now();
+    const by = await noticedBy(site);
+    const seconds = Math.round((performance.now() - start) / 1000);
     if (by === null) {
       tally.failed++;
       survivors.push(name);
     } else tally.passed++;
-    console.log(by === null ? `MISSED  ${name}` : `noticed ${name} (${by})`);
+    console.log(by === null ? `MISSED  ${name} (${seconds} s)` : `noticed ${name} (${by}, ${seconds} s)`);
   }
-  const share = tally.passed / Math.max(1, tally.passed + tally.failed);
-  console.log(JSON.stringify({ mutants: { seed, count, sites: sites.length, share, equivalent: same, survivors } }));
+  const tried = tally.passed + tally.failed;
+  const share = tried === 0 ? 1 : tally.passed / tried;
+  const broken = [...tests.broken];
+  console.log(JSON.stringify({ mutants: { seed, tried, total, share, equivalent: same, survivors, broken } }));
   console.log(formatTally(tally));
-  process.exitCode = share >= 0.95 && same <= 0.05 * count ? 0 : 1;
+  process.exitCode = share >= 0.95 && (flags.only !== undefined || same <= 0.05 * (tried + same)) ? 0 : 1;
 } finally {
+  tests.end();
   rmSync(copy, { recursive: true, force: true });
 }

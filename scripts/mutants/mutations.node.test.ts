@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { equivalent, isEquivalent } from "./equivalent.ts";
 import { mutated, mutationsOf } from "./mutations.ts";
 
 const changes = (text: string) => mutationsOf("a.ts", text).map((one) => mutated(text, one));
@@ -16,4 +19,17 @@ test("types, texts, imports and errors stay", () => {
 
 test("a change has its line", () => {
   expect(mutationsOf("a.ts", "a;\n\nb * c;").map(({ line, from, to }) => [line, from, to])).toEqual([[3, "*", "/"]]);
+});
+
+test("a table of numbers has one change", () => {
+  expect(changes("const a = [[1, 2, 3], [4, 5, 6], [7, 8, 9]];")).toEqual([
+    "const a = [[2, 2, 3], [4, 5, 6], [7, 8, 9]];",
+  ]);
+  expect(changes("const a = [1, 2, 3];")).toHaveLength(3);
+});
+
+test.each(equivalent)("the equivalent mutant of $file is one of its mutants", ({ file, line, from, to }) => {
+  const text = readFileSync(join(import.meta.dirname, "../..", file), "utf8");
+  const found = mutationsOf(file, text).filter((mutation) => isEquivalent(file, text, mutation));
+  expect(found.map((one) => [one.from, one.to, text.split("\n")[one.line - 1].trim()])).toEqual([[from, to, line]]);
 });

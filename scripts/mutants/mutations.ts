@@ -25,9 +25,13 @@ const operators: Readonly<Record<string, string>> = {
   "/": "*",
 };
 
+/** Above this, the numbers of a literal are a table, such as the configurations of known models. */
+const numbersOfTable = 8;
+
 /**
  * Lists the changes of a file that keep its types: another operator, the other boolean, a number one larger, a condition
- * negated. Types, messages of errors and imports are left alone.
+ * negated. Types, messages of errors and imports are left alone. A table of numbers has one change, of its first number,
+ * so that tables do not outweigh code.
  */
 export function mutationsOf(name: string, text: string): Mutation[] {
   const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);
@@ -37,21 +41,39 @@ export function mutationsOf(name: string, text: string): Mutation[] {
     const line = file.getLineAndCharacterOfPosition(start).line + 1;
     found.push({ line, start, end: node.getEnd(), from: node.getText(file), to });
   };
-  const visit = (node: ts.Node): void => {
+  const tables = new Map<ts.Node, number>();
+  const visit = (node: ts.Node, table?: ts.Node): void => {
     if (ts.isTypeNode(node) || ts.isImportDeclaration(node) || ts.isThrowStatement(node)) return;
     if (ts.isBinaryExpression(node)) {
       const to = operators[node.operatorToken.getText(file)];
       if (to !== undefined && !joinsTexts(node)) add(node.operatorToken, to);
     } else if (node.kind === ts.SyntaxKind.TrueKeyword) add(node, "false");
     else if (node.kind === ts.SyntaxKind.FalseKeyword) add(node, "true");
-    else if (ts.isNumericLiteral(node)) add(node, `${Number(node.text) + 1}`);
-    else if (ts.isIfStatement(node) && !hasOwnOperator(node.expression)) {
+    else if (ts.isNumericLiteral(node)) {
+      const earlier = table === undefined ? 0 : (tables.get(table) ?? 0);
+      if (table !== undefined) tables.set(table, earlier + 1);
+      if (earlier === 0) add(node, `${Number(node.text) + 1}`);
+    } else if (ts.isIfStatement(node) && !hasOwnOperator(node.expression)) {
       add(node.expression, `!(${node.expression.getText(file)})`);
     }
-    ts.forEachChild(node, visit);
+    const own = table ?? (isTable(node) ? node : undefined);
+    ts.forEachChild(node, (child) => visit(child, own));
   };
   visit(file);
   return found;
+}
+
+/** True for an object or an array with many numbers, which are not in functions. */
+function isTable(node: ts.Node): boolean {
+  if (!ts.isObjectLiteralExpression(node) && !ts.isArrayLiteralExpression(node)) return false;
+  let numbers = 0;
+  const count = (child: ts.Node): void => {
+    if (ts.isFunctionLike(child)) return;
+    if (ts.isNumericLiteral(child)) numbers++;
+    ts.forEachChild(child, count);
+  };
+  count(node);
+  return numbers > numbersOfTable;
 }
 
 /** True for a `+` that joins strings. */

@@ -1,0 +1,60 @@
+// The process in which the tests of mutants run. It keeps one Vitest, and so the sources that Vitest has transformed,
+// until its parent ends it. The parent sends a file that has changed; the answer lists the test files that fail.
+import { dirname, join } from "node:path";
+import { createVitest, type Reporter, type TestModule, type TestSpecification } from "vitest/node";
+
+/** A change to try, with the path of its file from the root, or test files to run again. */
+export interface Order {
+  readonly changed: string;
+  /** Files of `changed`'s package that are left out. */
+  readonly without: readonly string[];
+  /** If given, these test files run, and no others. */
+  readonly tests?: readonly string[];
+}
+
+/** What the tester sends: a sign of life after each test, and at the end the test files that failed. */
+export type Answer = "alive" | { readonly failed: readonly string[]; readonly beside: boolean };
+
+const root = process.cwd();
+const send = (answer: Answer) => process.send?.(answer);
+const alive: Reporter = { onTestCaseResult: () => send("alive"), onTestModuleCollected: () => send("alive") };
+const vitest = await createVitest("test", {
+  root,
+  watch: false,
+  bail: 1,
+  project: ["node", "fresh"],
+  reporters: [alive],
+});
+
+async function failuresOf(specifications: readonly TestSpecification[]): Promise<string[]> {
+  if (specifications.length === 0) return [];
+  const ran = new Set(specifications.map(({ moduleId }) => moduleId));
+  const { testModules, unhandledErrors } = await vitest.runTestSpecifications([...specifications]);
+  const failed = testModules.filter((module: TestModule) => ran.has(module.moduleId) && !module.ok());
+  const names = failed.map(({ relativeModuleId }) => relativeModuleId);
+  return names.length === 0 && unhandledErrors.length > 0 ? ["an unhandled error"] : names;
+}
+
+async function answerTo({ changed, without, tests }: Order): Promise<Answer> {
+  const path = join(root, changed);
+  vitest.invalidateFile(path);
+  const own = changed.split("/").slice(0, 2).join("/");
+  const all = (await vitest.globTestSpecifications([`${own}/src/`])).filter(
+    ({ moduleId }) => !without.some((name) => moduleId === join(root, name)),
+  );
+  if (tests) {
+    const again = all.filter(({ moduleId }) => tests.some((name) => moduleId === join(root, name)));
+    return { failed: await failuresOf(again), beside: false };
+  }
+  const beside = all.filter(({ moduleId }) => dirname(moduleId) === dirname(path));
+  const failed = await failuresOf(beside);
+  if (failed.length > 0) return { failed, beside: true };
+  vitest.config.related = [path];
+  const importing = new Set((await vitest.getRelevantTestSpecifications([`${own}/src/`])).map((one) => one.moduleId));
+  const others = all.filter((one) => importing.has(one.moduleId) && !beside.includes(one));
+  return { failed: await failuresOf(others), beside: false };
+}
+
+process.on("message", (order: Order) => void answerTo(order).then(send));
+process.on("disconnect", () => process.exit());
+send("alive");
