@@ -1,7 +1,7 @@
-// pnpm mutants --seed S --count N [--package NAME,NAME] [--only FILE:LINE]: changes the sources in a copy of the last
-// commit, one small change at a time, and runs the tests of the changed file's package. A change that no test notices
-// is printed. The last lines are one JSON object, and `N passed, N failed`: mutants that were noticed, and those that
-// were not. CONTRIBUTING.md says more.
+// pnpm mutants --seed S --count N [--package NAME,NAME] [--only FILE:LINE]: changes the sources in
+// a copy of the last commit, one small change at a time, and runs the tests of the changed file's
+// package. A change that no test notices is printed. The last lines are one JSON object and the
+// count: mutants that were noticed, and mutants that were not. CONTRIBUTING.md says more.
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -30,6 +30,11 @@ const root = resolve(import.meta.dirname, "..");
 const { packageManager }: { packageManager: string } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const copy = mkdtempSync(join(tmpdir(), "lowrank-mutants-"));
 const tests = new Tests(copy);
+process.on("exit", () => {
+  tests.end();
+  rmSync(copy, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 function run(command: string, ...args: readonly string[]) {
   return spawnSync(command, args, { cwd: copy, encoding: "utf8" });
@@ -88,40 +93,36 @@ async function noticedBy({ file, text, mutation }: Site): Promise<string | null>
   }
 }
 
-try {
-  prepare();
-  const sites = listSites();
-  const { length: total } = sites;
-  if (total === 0) throw new Error(`mutants: nothing to change in ${flags.only?.join(", ") ?? flags.package}`);
-  const random = new Random(seed);
-  const tally = { passed: 0, failed: 0 };
-  const survivors: string[] = [];
-  let same = 0;
-  for (let i = 0; i < count && sites.length > 0; i++) {
-    const [site] = sites.splice(random.below(sites.length), 1);
-    const { file, text, mutation } = site;
-    const name = `${file}:${mutation.line}: ${mutation.from} became ${mutation.to}`;
-    if (isEquivalent(file, text, mutation)) {
-      same++;
-      console.log(`same    ${name}`);
-      continue;
-    }
-    const start = performance.now();
-    const by = await noticedBy(site);
-    const seconds = Math.round((performance.now() - start) / 1000);
-    if (by === null) {
-      tally.failed++;
-      survivors.push(name);
-    } else tally.passed++;
-    console.log(by === null ? `MISSED  ${name} (${seconds} s)` : `noticed ${name} (${by}, ${seconds} s)`);
+prepare();
+const sites = listSites();
+const { length: total } = sites;
+if (total === 0) throw new Error(`mutants: nothing to change in ${flags.only?.join(", ") ?? flags.package}`);
+const random = new Random(seed);
+const tally = { passed: 0, failed: 0 };
+const survivors: string[] = [];
+let same = 0;
+for (let i = 0; i < count && sites.length > 0; i++) {
+  const [site] = sites.splice(random.below(sites.length), 1);
+  const { file, text, mutation } = site;
+  const name = `${file}:${mutation.line}: ${mutation.from} became ${mutation.to}`;
+  if (isEquivalent(file, text, mutation)) {
+    same++;
+    console.log(`same    ${name}`);
+    continue;
   }
-  const tried = tally.passed + tally.failed;
-  const share = tried === 0 ? 1 : tally.passed / tried;
-  const broken = [...tests.broken];
-  console.log(JSON.stringify({ mutants: { seed, tried, total, share, equivalent: same, survivors, broken } }));
-  console.log(formatTally(tally));
-  process.exitCode = share >= 0.95 && (flags.only !== undefined || same <= 0.05 * (tried + same)) ? 0 : 1;
-} finally {
-  tests.end();
-  rmSync(copy, { recursive: true, force: true });
+  const start = performance.now();
+  const by = await noticedBy(site);
+  const seconds = Math.round((performance.now() - start) / 1000);
+  if (by === null) {
+    tally.failed++;
+    survivors.push(name);
+  } else tally.passed++;
+  console.log(by === null ? `MISSED  ${name} (${seconds} s)` : `noticed ${name} (${by}, ${seconds} s)`);
 }
+const tried = tally.passed + tally.failed;
+const share = tried === 0 ? 1 : tally.passed / tried;
+const broken = [...tests.broken];
+console.log(JSON.stringify({ mutants: { seed, tried, total, share, equivalent: same, survivors, broken } }));
+console.log(formatTally(tally));
+process.exitCode = share >= 0.95 && (flags.only !== undefined || same <= 0.05 * (tried + same)) ? 0 : 1;
+tests.end();

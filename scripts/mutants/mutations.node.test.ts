@@ -14,7 +14,9 @@ test("operators, booleans, numbers and conditions change, one at a time", () => 
 });
 
 test("types, texts, imports and errors stay", () => {
-  expect(changes('import a from "a";\nlet b: 1 | true;\nconst c = "x" + d;\nthrow new Error(`${1 + 2}`);')).toEqual([]);
+  expect(changes('import a from "a";\nlet b: 1 | true;\nconst c = "x" + d;\nthrow new Error(String(1 + 2));')).toEqual(
+    [],
+  );
 });
 
 test("a change has its line", () => {

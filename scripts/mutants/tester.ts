@@ -1,5 +1,6 @@
-// The process in which the tests of mutants run. It keeps one Vitest, and so the sources that Vitest has transformed,
-// until its parent ends it. The parent sends a file that has changed; the answer lists the test files that fail.
+// The process in which the tests of mutants run. It keeps one Vitest, with the sources that Vitest
+// has transformed, until its parent ends it. The parent sends the path of a changed file. The answer
+// lists the test files that fail.
 import { dirname, join } from "node:path";
 import { createVitest, type Reporter, type TestModule, type TestSpecification } from "vitest/node";
 
@@ -12,11 +13,15 @@ export interface Order {
   readonly tests?: readonly string[];
 }
 
-/** What the tester sends: a sign of life after each test, and at the end the test files that failed. */
+/** A message of the tester: a sign of life after each test, or at the end the failed test files. */
 export type Answer = "alive" | { readonly failed: readonly string[]; readonly beside: boolean };
 
 const root = process.cwd();
-const send = (answer: Answer) => process.send?.(answer);
+
+function send(answer: Answer): void {
+  process.send?.(answer);
+}
+
 const alive: Reporter = { onTestCaseResult: () => send("alive"), onTestModuleCollected: () => send("alive") };
 const vitest = await createVitest("test", {
   root,
