@@ -55,7 +55,7 @@ interface Site {
   readonly mutation: Mutation;
 }
 
-/** Lists all changes, or those of the lines that --only names. */
+/** Lists all changes, or only the changes of lines that --only names. */
 function listSites(): Site[] {
   const files = flags.package
     .split(",")

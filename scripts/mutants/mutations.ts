@@ -25,13 +25,13 @@ const operators: Readonly<Record<string, string>> = {
   "/": "*",
 };
 
-/** A literal with more numbers is a table, such as the configurations of known models. */
+/** A literal with more numeric literals is a table, such as the configurations of known models. */
 const numbersOfTable = 8;
 
 /**
  * Lists the changes of a file that keep its types: another operator, the other boolean, a number
- * that is larger by one, a negated condition. Types, messages of errors and imports stay. A table of
- * numbers has one change, of its first number, so that tables do not outweigh code.
+ * that is larger by one, a negated condition. Types, messages of errors and imports stay. A table
+ * has one change, of its first number, so that tables do not outweigh code.
  */
 export function mutationsOf(name: string, text: string): Mutation[] {
   const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);

@@ -1,6 +1,6 @@
 // The process in which the tests of mutants run. It keeps one Vitest, with the sources that Vitest
-// has transformed, until its parent ends it. The parent sends the path of a changed file. The answer
-// lists the test files that fail.
+// has transformed, until its parent ends it. The parent sends the path of a changed file. The
+// answer lists the test files that fail.
 import { dirname, join } from "node:path";
 import { createVitest, type Reporter, type TestModule, type TestSpecification } from "vitest/node";
 

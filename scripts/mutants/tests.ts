@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import type { Answer, Order } from "./tester.ts";
 
-/** A test takes at most 60 s. A process that is silent for longer is in a loop that does not end. */
+/** A test takes at most 60 s. A process that is silent for longer is in an endless loop. */
 const silentMs = 150_000;
 
-/** Runs the tests of a copy of the repository in a second process, and replaces it when it hangs. */
+/** Runs the tests of a copy of the repository in a second process. Replaces it when it hangs. */
 export class Tests {
   readonly #copy: string;
   #child: ChildProcess | undefined;
@@ -71,7 +71,7 @@ export class Tests {
     return child;
   }
 
-  /** Ends the process and those that it started. */
+  /** Ends the process and its children. */
   end(): void {
     const pid = this.#child?.pid;
     this.#child?.removeAllListeners();
