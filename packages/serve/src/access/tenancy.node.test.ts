@@ -19,7 +19,7 @@ type Played = ReturnType<World["resolve"]>;
 
 /** Plays a sequence in one of its worlds. Returns the observer's requests and all that it gets. */
 async function play({ task, observer, others, turns }: Sequence, isFirst: boolean, script?: readonly Played[]) {
-  const world = new World(task, tenantKeys[observer], isFirst ? 100 : 200);
+  const world = new World(task, tenantKeys[observer], isFirst);
   const tenants = others.map((other) => (other === observer ? (other + 1) % tenantKeys.length : other));
   const played: Played[] = [];
   const answers: string[] = [];

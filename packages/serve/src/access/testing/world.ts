@@ -80,13 +80,13 @@ export class World {
   readonly objects: ObjectStore;
   readonly #stage: Stage;
   readonly #observer: ApiKey;
-  readonly #secrets: number;
+  readonly #secrets: boolean;
   readonly #made: readonly Made[] = tenantKeys.map(() => ({ files: [], jobs: [], models: [], own: new Set() }));
   readonly #held: { by: number; leave: () => Promise<void> }[] = [];
   readonly #logs: { tenant?: string }[] = [];
 
-  /** `secrets` differs between worlds: folders that the observer may not use are made with it. */
-  constructor(task: "generate" | "embed", observer: ApiKey, secrets: number) {
+  /** Folders that the observer may not use are there if `secrets` is true. */
+  constructor(task: "generate" | "embed", observer: ApiKey, secrets: boolean) {
     this.#observer = observer;
     this.#secrets = secrets;
     this.engine = new StoreEngine(new HandClock(), { task });
@@ -98,8 +98,9 @@ export class World {
   }
 
   #writeFolder(folder: string, seed: number): void {
-    const made = covers(this.#observer, folder) ? seed : seed + this.#secrets;
-    this.engine.store.writeFolder(folder, plainAdapter(made));
+    const isSeen = covers(this.#observer, folder);
+    // A copy of what the observer sees would give it other rights.
+    if (isSeen || this.#secrets) this.engine.store.writeFolder(folder, plainAdapter(isSeen ? seed : seed + 100));
   }
 
   log(fields: { tenant?: string; milliseconds?: number }): void {
@@ -174,7 +175,8 @@ export class World {
       case "resume":
         return get(`${at("/v1/fine_tuning/jobs", job(step.ref))}/${step.do}`, "POST");
       case "loadAdapter": {
-        const all = [...names, ...odd];
+        const mine = names.filter((name) => covers(tenantKeys[by], name));
+        const all = [...mine, ...mine, ...mine, ...names, ...odd];
         const path = find("models", step.path, [
           ...folders,
           ...odd,
