@@ -19,11 +19,7 @@ export interface ChromiumProject {
 }
 
 /** The libraries that a page of tests imports, by the package that does. */
-const dependencies = [
-  "fast-check",
-  "@lowrank/files > @huggingface/hub",
-  "@lowrank/models > @huggingface/tokenizers",
-];
+const dependencies = ["fast-check", "@lowrank/files > @huggingface/hub", "@lowrank/models > @huggingface/tokenizers"];
 
 /** A Vitest project whose test files run in headless Chromium, cross-origin isolated. */
 export function chromiumProject({

@@ -62,7 +62,9 @@ it("layers without parameters are their functions", () => {
 
 it("LayerNorm.create and Embedding.create start as PyTorch's", () => {
   const norm = nn.LayerNorm.create(4);
-  expect([norm.eps, ...norm.weight.dataSync(), ...(norm.bias?.dataSync() ?? [])]).toEqual([1e-5, 1, 1, 1, 1, 0, 0, 0, 0]);
+  expect([norm.eps, ...norm.weight.dataSync(), ...(norm.bias?.dataSync() ?? [])]).toEqual([
+    1e-5, 1, 1, 1, 1, 0, 0, 0, 0,
+  ]);
   manualSeed(2);
   const { weight } = nn.Embedding.create(100, 10);
   manualSeed(2);
