@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { serve } from "@hono/node-server";
+import { checkOptions } from "@lowrank/core";
 import { defaultLimits, timerMs } from "./limits.ts";
 
 /** A server that listens. */
@@ -9,6 +10,12 @@ export interface Listening {
   readonly port: number;
   /** Takes no more connections, and resolves when the last answer has been sent. */
   close(): Promise<void>;
+}
+
+/** Options of `listen`. */
+export interface ListenOptions {
+  /** Seconds after which a client that reads nothing of a whole answer loses its connection. Default: 60. */
+  readonly sendSeconds?: number;
 }
 
 function unknownHost(_: number, host: string): string {
@@ -25,17 +32,17 @@ const problems: Readonly<Record<string, (port: number, host: string) => string>>
 };
 
 /**
- * Lets Node listen for an app: by default where this machine alone reaches it. Port 0 is any free
- * one. Throws, with the fix, where the port is taken or the address is not this machine's.
- * A client that reads nothing of a whole answer for `sendSeconds` (default 60) loses its
- * connection.
+ * Starts Node's HTTP server for an app. The default host, 127.0.0.1, is reachable from this machine only. Port 0 picks a
+ * free port. Throws an `Error` with the fix if the port is taken or the host is not an address of this machine.
  */
 export async function listen(
   app: { fetch(request: Request): Response | Promise<Response> },
   port: number,
   host: string = "127.0.0.1",
-  { sendSeconds = defaultLimits.sendSeconds }: { readonly sendSeconds?: number } = {},
+  options: ListenOptions = {},
 ): Promise<Listening> {
+  checkOptions<ListenOptions>("listen", options, { sendSeconds: true });
+  const { sendSeconds = defaultLimits.sendSeconds } = options;
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const server = serve({ fetch: app.fetch, port, hostname: host }, (address) => resolve(address.port)) as Server;
   server.once("error", (error: NodeJS.ErrnoException) => {

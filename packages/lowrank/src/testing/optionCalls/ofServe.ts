@@ -1,5 +1,6 @@
 import { createEmbeddingEngine, createEngine } from "@lowrank/serve";
 import { createApp } from "@lowrank/serve/http";
+import { listen } from "@lowrank/serve/node";
 import { tinyLlama } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
@@ -12,5 +13,6 @@ export const ofServe: OptionCalls = {
     createEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
   createEmbeddingEngine: async (o) =>
     createEmbeddingEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
+  listen: (o) => listen({ fetch: () => new Response() }, 0, "127.0.0.1", o),
   "createApp: limits": (limits) => createApp({ engine, limits }),
 };
