@@ -149,7 +149,7 @@ export function rowsThere(rows: i32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(rows));
 }
 
-/** True if bits of magnitudes are those of numbers too large for codes, or NaN. */
+/** True if any of four magnitudes (as f32 bits) is NaN or too large for codes. */
 // @ts-ignore: decorator
 @inline
 export function anyTooLarge(bits: v128): bool {

@@ -156,7 +156,7 @@ export function isNotFinite(bits: i32): bool {
 
 /**
  * Writes the codes of X [m,k] and their scales by blocks. Returns the bits of the largest
- * magnitude; for those of NaN and infinity the codes are unusable.
+ * magnitude. If it is NaN or infinity, the codes are unusable.
  */
 export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
   let scales = out + rowCodes(m, k);
@@ -191,7 +191,7 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
 
 /**
  * Writes the codes of rows of a weight [rows,columns], of which the first begins a square, and the
- * scales of their squares. All numbers are finite. `wide` has a byte for each square, or is 0: the
+ * scales of their squares. All elements are finite. `wide` has a byte for each square, or is 0: the
  * codes of a marked square are 0.
  */
 export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32, wide: usize): void {
@@ -222,8 +222,8 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
 }
 
 /**
- * Writes the codes of a weight [rows,columns], of which all numbers are finite, but for the squares
- * that `wide` marks.
+ * Writes the codes of a weight [rows,columns], except for the squares that `wide` marks. All
+ * elements of the weight are finite.
  */
 export function packInt16(w: usize, out: usize, rows: i32, columns: i32, wide: usize): void {
   packInt16Rows(w, out, out + weightCodes(rows, columns), rows, columns, wide);

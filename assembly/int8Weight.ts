@@ -103,7 +103,7 @@ export function packInt8(
 }
 
 /**
- * Writes the largest magnitude of the first `count` numbers of a weight of any format to `largest`.
+ * Writes the largest magnitude of the first `count` elements of a weight of any format to `largest`.
  * Returns 1 if all of them are finite.
  */
 export function findLargest(w: usize, format: i32, count: i32, largest: usize, scratch: usize): i32 {

@@ -1,8 +1,8 @@
 // Codes of rows of floats: what their kinds share.
 
 /**
- * The bits of 2^80. Larger magnitudes, infinity and NaN have no codes that meet weights in blocks:
- * times the scales of a block, 2^26 at most, sums of long rows could leave the range of f32.
+ * The bits of 2^80. Larger magnitudes, infinity and NaN get no codes for products with weights
+ * in blocks: multiplied by a block's scale, at most 2^26, sums of long rows could leave the range of f32.
  */
 export const TOO_LARGE: i32 = 0x67800000;
 

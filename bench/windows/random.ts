@@ -18,7 +18,7 @@ export function pick<T>(random: Random, values: readonly T[]): T {
   return values[random(values.length)];
 }
 
-/** Returns `count` things that `make` draws. */
+/** Calls `make` `count` times and returns its results. */
 export function times<T>(count: number, make: (i: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i));
 }

@@ -36,7 +36,7 @@ const realModels = ["pyspell-hf", "stories260K-hf", "smollm2-135m-instruct"];
 
 /**
  * Random tokenizers with added tokens of all options, and real tokenizers: the ids of random
- * strings and the text of these ids must be those of Python's `tokenizers`.
+ * strings, and the text of these ids, must equal the results of Python's `tokenizers`.
  */
 export async function tokenizerChecks(
   { seed }: RandomChoice,

@@ -63,9 +63,9 @@ const otherHostMs = 24 * 3600 * 1000;
 
 /** Options of `removeLeftovers`. */
 export interface RemoveLeftoversOptions {
-  /** Only those of the file or folder of this name. */
+  /** Only the leftovers of the file or folder with this name. */
   readonly of?: string;
-  /** Those in inner folders too. */
+  /** Also the leftovers in inner folders. */
   readonly recursive?: boolean;
 }
 

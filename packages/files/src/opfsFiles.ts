@@ -5,8 +5,8 @@ import type { WritableFiles } from "./modelFiles.ts";
 /**
  * The files of a folder in the browser's own storage (OPFS: the origin private file system), which
  * pages and Web Workers of one origin share and which outlasts them. The folder is made by
- * writing, which also removes temporary files of pages that died. Throws where there is no such
- * storage, as in Node.
+ * writing, which also removes temporary files of pages that were closed while writing. Throws if
+ * the platform lacks this storage, as Node does.
  */
 export function opfsFiles(folder = ""): WritableFiles {
   const storage = globalThis.navigator?.storage;

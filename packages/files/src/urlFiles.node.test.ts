@@ -48,7 +48,7 @@ function folder(bytes: Uint8Array): string {
   return path;
 }
 
-/** Reads a range as `first-last`, or null if the request has none. */
+/** Reads a range as `first-last`, or null if the request does not have one. */
 function rangeOf({ headers }: IncomingMessage): [number, number] | null {
   const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
   return to === undefined ? null : [Number(from), Number(to)];

@@ -13,8 +13,8 @@ export interface UrlFilesOptions {
 /**
  * Returns the files below an address, such as `https://host/models/name/`. Large files are read in parts by Range
  * requests. If a server does not support these, or compresses the parts, a file is downloaded once and held in memory.
- * Throws an `Error` with the address for any answer but success or 404. A page (text/html) in place of a file counts
- * as a missing file, since servers of single-page apps answer that way.
+ * Throws an `Error` with the address for any answer but success or 404. If a server answers with a page
+ * (text/html), the file counts as missing, since servers of single-page apps answer that way.
  */
 export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): ModelFiles {
   checkOptions("urlFiles", options, { headers: true, fetch: true });
@@ -57,7 +57,7 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
     open: async (name) => {
       // Two bytes, since sirv, the server inside Vite, answers `bytes=0-0` with the whole file.
       const first = await request(name, { headers: { Range: "bytes=0-1" } });
-      // An empty file has no range to send. The parts of an encoded file are parts of its code.
+      // No range of an empty file can be sent. Ranges of a compressed file are ranges of the compressed bytes.
       if (first.status === 416 || (first.status === 206 && isEncoded(first))) {
         await first.body?.cancel();
         return whole(await request(name), name);

@@ -40,7 +40,7 @@ export function ropePositions(
 export interface GivenPositions {
   /** i32 [B, T]. */
   readonly ids: Tensor;
-  /** The largest of `ids`; null if the caller has not given it. */
+  /** The largest of `ids`; null if the caller did not pass it. */
   readonly largest: number | null;
 }
 

@@ -31,7 +31,7 @@ const deberta = (more: object) =>
     ),
   );
 
-// Values are those of transformers 5.24.
+// The expected values come from transformers 5.24.
 test("DeBERTa without relative attention divides its scores by the terms that it leaves out", async () => {
   const config = deberta({ relative_attention: false });
   const model = filled((source) => debertaV2.create!(config, source as ParameterSource) as unknown as StackLike).eval();

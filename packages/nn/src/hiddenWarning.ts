@@ -2,8 +2,8 @@
 const warned = new Set<string>();
 
 /**
- * Warns, once for a field, that the modules or parameters in a plain array, map or object have no
- * place in their module.
+ * Warns, once for each field, that modules or parameters in a plain array, map or object are not
+ * registered in their module.
  */
 export function warnOfHiddenField(field: string, isModule: boolean, isArray: boolean): void {
   if (warned.has(field)) return;

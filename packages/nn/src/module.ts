@@ -211,8 +211,8 @@ export interface UnaryModule extends Module {
 const looked = new WeakSet<Module>();
 
 /**
- * Warns of fields that hold modules or parameters in a plain array, map or object, where nothing
- * finds them: they are neither trained nor saved. `found` are those that have a place elsewhere.
+ * Warns of fields that hold modules or parameters in a plain array, map or object. These are not
+ * registered, so they are neither trained nor saved. `found` are modules registered elsewhere.
  */
 function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
   if (looked.has(module)) return;

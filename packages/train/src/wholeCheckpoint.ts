@@ -65,7 +65,7 @@ export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promi
 
 /**
  * The checkpoints among the names in a folder, newest first. One that a process wrote and died
- * before it was renamed ("checkpoint-8.<id>.part") comes before that of its name.
+ * before it was renamed ("checkpoint-8.<id>.part") comes before the renamed one.
  */
 function checkpointNames(names: readonly string[]): string[] {
   const found = names.flatMap((name) => {

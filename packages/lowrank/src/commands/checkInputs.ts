@@ -13,7 +13,7 @@ export async function checkFilesExist(paths: readonly string[]): Promise<void> {
 }
 
 /**
- * Throws for an adapter's folder on disk that does not exist or has no `adapter_config.json`, before the model is
+ * Throws if an adapter's folder on disk does not exist or lacks `adapter_config.json`. Runs before the model is
  * loaded. Addresses such as `hf://` are skipped.
  */
 export async function checkAdaptersExist(folders: readonly string[]): Promise<void> {

@@ -45,7 +45,7 @@ export function checkForeignFlags(words: readonly string[], program: Command): v
     if (word === "--") return;
     const isValue = takesNext;
     const [flag] = word.split("=", 1);
-    // Whatever the word after such an option looks like, it is the value.
+    // The word after such an option is its value, even if it begins with dashes.
     takesNext = !word.includes("=") && options.get(flag)?.required === true;
     if (isValue || !/^--[a-z]/i.test(flag) || options.has(flag)) continue;
     const name = flag.slice(2).toLowerCase().replaceAll("_", "-");

@@ -4,7 +4,7 @@ import type { PlanCommandOptions } from "./plan.ts";
 
 /** The answer to whether Lowrank itself can train and run a model. */
 export interface LowrankFit {
-  /** The bytes that it may take: those of a WebAssembly memory, or of a smaller budget. */
+  /** The bytes available: the size of a WebAssembly memory, or a smaller budget. */
   readonly bytes: number;
   readonly training: boolean;
   readonly generation: boolean;

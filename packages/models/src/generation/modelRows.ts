@@ -113,7 +113,7 @@ export class ModelRows implements Disposable {
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));
     using attentionMask = tensor(mask, { dtype: "u8", backend });
     using positionIds = tensor(positions, { dtype: "i32", backend });
-    // Of the longest row of the batch, which may have ended by now.
+    // The longest row of the batch sets it, even if that row has ended.
     const maxPosition = seen + T - 1;
     return this.#model.nextLogits({ inputIds, attentionMask, positionIds, maxPosition, cache: this.#cache });
   }

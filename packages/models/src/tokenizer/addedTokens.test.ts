@@ -15,7 +15,7 @@ const lowercase = { normalizer: { type: "Lowercase" } };
 const metaspace = (prepend_scheme: string) => ({ type: "Metaspace", replacement: "▁", prepend_scheme, split: true });
 const first = { pre_tokenizer: metaspace("first") };
 
-// Ids and texts are those of tokenizers 0.23.3.
+// The expected ids and texts come from Python's tokenizers 0.23.3.
 describe("added tokens", () => {
   const word = make([{ content: "foo", single_word: true } as { content: string }]);
   test.each([

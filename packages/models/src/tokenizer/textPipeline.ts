@@ -13,8 +13,8 @@ export interface TokenizerConfigJson {
 }
 
 /**
- * The tokenizer that a `tokenizer.json` describes. Its ids and texts are those of Python's
- * `tokenizers`.
+ * The tokenizer that a `tokenizer.json` describes. Its ids and texts equal the results of
+ * Python's `tokenizers`.
  */
 export class TextPipeline {
   /** Ids by token, with added tokens. */

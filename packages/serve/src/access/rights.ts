@@ -34,7 +34,7 @@ export interface Rights {
 /**
  * Returns the rights to a folder's version. They come from all names of the manifest for the
  * folder, or else for copies with the same content: neither a new name nor a copy of the files
- * gives anybody access. What one name gives to all is everyone's.
+ * gives anybody access. If one of the names is open to all, so is the version.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);

@@ -127,7 +127,7 @@ export class AdapterStore implements AdapterSource {
 
   async list(): Promise<readonly ServedAdapter[]> {
     const manifest = await this.#watch.fresh();
-    // In the order of the file: that of memory would show whether others have written it since.
+    // Sorted by name: the order in memory would show whether other servers have changed the file.
     const entries = Object.entries(manifest.adapters).sort(([one], [other]) => (one < other ? -1 : 1));
     const named = entries.flatMap(([name, entry]) =>
       entry ? [this.#served(name, entry.path, { ...entry, tenants: tenantsOf(manifest, entry) })] : [],
@@ -253,7 +253,7 @@ export class AdapterStore implements AdapterSource {
       this.#found.accept(path, content, this.#residents.get(content.version)!.method);
       return lease;
     } catch (error) {
-      // Nothing is wrong with the files if the tenant uses too much.
+      // The files are good if the tenant only exceeds its budget.
       if (error instanceof OtherFiles || (error as ServingError).code === "queue_full") throw error;
       const before = this.#found.get(path);
       const joined = before && !isUnavailable(error) && this.#residents.join(before.version, user);

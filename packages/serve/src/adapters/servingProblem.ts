@@ -1,8 +1,8 @@
 import { isPromptMethod, type MethodFacts, methodOf, type PeftConfig } from "@lowrank/peft";
 
 /**
- * Returns the reason for which an adapter of this configuration cannot be served beside others;
- * null if it can. `what` names the adapter in it. `maxLoraRank` is the largest rank; undefined is
+ * Returns the reason why an adapter of this configuration cannot be served together with others;
+ * null if it can. `what` names the adapter in the reason. `maxLoraRank` is the largest rank; undefined is
  * any.
  */
 export async function servingProblem(

@@ -2,13 +2,13 @@
 interface BudgetErrorDetails {
   /** Seconds after which the same request may fit; null if it never fits. */
   readonly retryAfter: number | null;
-  /** The field of the request that asks for too much. */
+  /** The field of the request that exceeds the budget. */
   readonly param?: string;
   /** Default: `rate_limit_exceeded` if the request may fit later, else `over_budget`. */
   readonly code?: string;
 }
 
-/** The error of a request that asks for more than its key may use. */
+/** The error of a request that exceeds a budget of its key. */
 export class BudgetError extends Error {
   readonly retryAfter: number | null;
   readonly param: string | null;

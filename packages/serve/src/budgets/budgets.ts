@@ -26,7 +26,7 @@ export interface RequestSize {
 
 /** An admitted request. */
 export interface Admission {
-  /** Corrects the tokens that were reserved to those that were used, and frees the places. Once. */
+  /** Replaces the reserved tokens by the used tokens, and frees the places. Only the first call counts. */
   end(usedTokens: number): void;
 }
 

@@ -14,8 +14,8 @@ interface Held {
 
 /**
  * The memory of the adapters that running requests use, by tenant. An adapter counts once for a
- * tenant, whatever the number of its requests. Adapters that no request uses count for nobody,
- * since they give way.
+ * tenant, however many of its requests use it. Adapters that no request uses are not counted,
+ * since they can be evicted.
  */
 export class HeldMemory {
   readonly #tenants = new Map<string, Map<string, Held>>();

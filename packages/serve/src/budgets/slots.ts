@@ -2,12 +2,12 @@ import { unavailable } from "../adapters/adapterPlace.ts";
 import { now } from "../jobs/jobKeys.ts";
 import { getJson, type ObjectStore } from "../jobs/objects/objectStore.ts";
 
-/** The thing that holds a slot: a file, or a job. */
+/** The holder of a slot: a file or a job. */
 export interface SlotHolder {
   readonly id: string;
   /** Seconds since 1970 at which it took the slot. */
   readonly at: number;
-  /** The thing was there before, and waits for a slot to be opened once more. */
+  /** True if the holder existed before and waits for a slot again, as a job that is resumed. */
   readonly reopens?: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface Slot {
   release(): Promise<void>;
 }
 
-/** An object of a slot. Of several, the one of the latest generation holds the slot. */
+/** An object of a slot. If a slot has several objects, the latest generation holds the slot. */
 interface Entry {
   readonly key: string;
   readonly index: number;
@@ -32,8 +32,8 @@ export const graceSeconds = 120;
 const attempts = 200;
 
 /**
- * Slots of a store, so that of any number of servers that take one at once no more than the limit
- * succeed. Slot 7 is the object `start` + "000007/000000", which is created only if it is absent.
+ * Slots of a store: at most the limit can be taken, even if many servers take slots at the same
+ * time. Slot 7 is the object `start` + "000007/000000", which is created only if it is absent.
  * A slot whose holder is gone, as one that a killed server left, is taken over by creating its next
  * generation, which again only one server can do.
  */

@@ -21,7 +21,7 @@ export class StoredBytes {
     this.#now = now;
   }
 
-  /** Returns the bytes of an owner. Those of runs are up to a minute old. */
+  /** Returns the stored bytes of an owner. The sizes of runs are up to a minute old. */
   async of(owner: string): Promise<number> {
     const [files, jobs] = await Promise.all([this.#files.ids(owner), this.#jobs.ids(owner)]);
     const sizes = [

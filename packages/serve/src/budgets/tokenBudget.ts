@@ -37,7 +37,7 @@ export class TokenBudget {
     return missing <= 0 ? 0 : (missing / this.limit) * (minuteMs / 1000);
   }
 
-  /** Takes tokens; fewer than none gives some back. What was used beyond the limit is owed. */
+  /** Takes tokens; a negative count gives tokens back. Use beyond the limit makes the level negative. */
   take(tokens: number): void {
     this.#refill();
     this.#level = Math.min(this.limit, this.#level - tokens);

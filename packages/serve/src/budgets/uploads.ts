@@ -50,7 +50,7 @@ export class Uploads {
   }
 
   /**
-   * Begins an upload of at most `bytes` bytes, which `exact` says are those that will come. Throws
+   * Begins an upload of at most `bytes` bytes, or of exactly `bytes` if `exact` is true. Throws
    * `BudgetError` if the owner has too many files or bytes.
    */
   async begin(
@@ -93,7 +93,7 @@ export class Uploads {
     if (wanted > left || left === 0) refuse();
     const write = () => objects.put(key, JSON.stringify({ bytes: wanted, at: now() } satisfies Reservation));
     await write();
-    // Of uploads that begin at once, each sees the others, so that they never store too much.
+    // Uploads that begin at the same time count each other, so that together they stay within the budget.
     if ((await this.used(owner)) > storedBytes) {
       await objects.remove(key);
       refuse();
@@ -118,7 +118,7 @@ export class Uploads {
     };
   }
 
-  /** Returns the bytes that an owner has stored, with those of uploads in progress. */
+  /** Returns the bytes that an owner has stored, including uploads in progress. */
   async used(owner: string): Promise<number> {
     const { objects } = this.#files;
     const [stored, found] = await Promise.all([this.#stored.of(owner), objects.list(await folderOf(owner))]);

@@ -72,7 +72,7 @@ export async function readSettings(
   const stops = await asInvalid("stop", () => readStops(stop));
   return {
     ...{ prompt, maxNewTokens, sampling: { ...sampling, seed }, stops, promptLogprobs: promptLogprobs ?? null },
-    // A stop that cannot come is masked even where it would be ignored, as in vLLM.
+    // Stop tokens are masked until `minTokens` even if `ignoreEos` is set, as in vLLM.
     bans: { badWords, stopTokenIds: [...stopTokenIds, ...eosTokenIds], minTokens },
   };
 }

@@ -125,7 +125,7 @@ export class Scheduler<S extends Sequence> {
     return chunks;
   }
 
-  /** Pauses sequences whose readers are behind; those that caught up wait for places. */
+  /** Pauses sequences whose clients read too slowly. Sequences whose clients caught up wait for places. */
   #pause(): void {
     const resumed = this.#paused.filter(({ isPaused }) => !isPaused);
     const paused = this.#running.filter(({ isPaused }) => isPaused);

@@ -11,7 +11,7 @@ import type { TokenTexts } from "./tokenTexts.ts";
 /** A token's log-probability and the likeliest tokens with theirs, as numbers. */
 export interface RowLogprobs {
   readonly logprob: number;
-  /** The place of the token among all, from 1; null where no request of the pass shows ranks. */
+  /** The rank of the token in the vocabulary, from 1; null if no request of the pass requires ranks. */
   readonly rank: number | null;
   readonly top: readonly { readonly token: number; readonly logprob: number }[];
 }

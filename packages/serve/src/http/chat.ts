@@ -31,7 +31,7 @@ const chatBody = z
 
 type ChatBody = z.infer<typeof chatBody>;
 
-/** The fields of chats: those of the schema, and those that are ignored or refused. */
+/** The fields of chats: the fields of the schema, the ignored ones and the refused ones. */
 export const chatFields: BodyFields = {
   names: Object.keys(chatBody.shape),
   unsupported: {

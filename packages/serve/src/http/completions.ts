@@ -26,7 +26,7 @@ const completionBody = z
 
 type CompletionBody = z.infer<typeof completionBody>;
 
-/** The fields of completions: those of the schema, and those that are ignored or refused. */
+/** The fields of completions: the fields of the schema, the ignored ones and the refused ones. */
 export const completionFields: BodyFields = {
   names: Object.keys(completionBody.shape),
   unsupported: {

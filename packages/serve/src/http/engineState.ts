@@ -3,7 +3,7 @@ import type { ServingEngine } from "../api.ts";
 /** Milliseconds in which a living engine names its model: it needs no pass for that. */
 const patience = 25;
 
-/** The state of an engine as probes see it. */
+/** The state of an engine, as liveness and readiness probes return it. */
 export type EngineState = "ready" | "loading" | "dead";
 
 /** Returns the state of an engine. */

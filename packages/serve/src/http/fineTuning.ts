@@ -20,7 +20,7 @@ export interface FineTuning {
   readonly limits?: Partial<FineTuningLimits>;
   /**
    * Throws `JobRefused` for an order that the workers would not train, or whose adapter the server
-   * would not serve. `file` is the one to train on. Default: orders have no options.
+   * would not serve. `file` is the training file. Default: orders take no options.
    */
   readonly checkOrder?: (job: FineTuneJob, budgets: KeyBudgets, file: StoredFile) => Promise<void>;
 }

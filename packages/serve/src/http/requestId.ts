@@ -8,7 +8,7 @@ export function requestIdOf(header: string | undefined): string {
   return header !== undefined && form.test(header) ? header : crypto.randomUUID().replaceAll("-", "");
 }
 
-/** Throws for a client's `x-request-id` that has not the form of one. */
+/** Throws if a client's `x-request-id` is malformed. */
 export function checkRequestId(header: string | undefined): void {
   if (header === undefined || form.test(header)) return;
   const expected = "send 1 to 128 letters, digits and characters of _ . : / + = @ -, or leave it out";

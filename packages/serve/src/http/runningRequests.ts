@@ -9,7 +9,7 @@ interface RunningRequest {
   readonly end: AbortController;
 }
 
-/** The requests that run, so that those of a removed key can be ended. */
+/** The running requests, so that the server can end the requests of a removed key. */
 export class RunningRequests {
   readonly #running = new Set<RunningRequest>();
 

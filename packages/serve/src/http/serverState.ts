@@ -90,7 +90,7 @@ async function* watch(
 ): AsyncGenerator<string, void, undefined> {
   try {
     while (!signal.aborted) {
-      // The rights of its key may change meanwhile.
+      // The rights of its key may change while the stream is open.
       const caller = await findCaller();
       if (caller === null) return;
       yield sseEvent(visibleStats(await context.engine.stats(), caller));

@@ -66,7 +66,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   const queue = new Queue<OpenJob>(name, { connection: client });
   queue.on("error", onError);
 
-  /** Jobs whose last failure was told before BullMQ noted it. */
+  /** Jobs whose last failure was reported before BullMQ recorded it. */
   const settled = new Set<string>();
   const servedKey = queue.toKey("served");
   /** Gives each job that waits the priority of its turn. */
@@ -80,13 +80,13 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
     const numbered = jobs.map((bull, number) => ({ bull, job: bull.data, number }));
     const times = new Map(Object.entries(served).map(([owner, time]) => [owner, Number(time)]));
     for (const [i, { bull }] of fairOrder(numbered, times).entries()) {
-      // One that has begun meanwhile keeps its own.
+      // A job that has started since then keeps its priority.
       if (bull.priority !== i + 1) await bull.changePriority({ priority: i + 1 }).catch(() => undefined);
     }
   };
   /** Notes that an owner is served, which makes it the last of the next turn. */
   const serve = async ({ owner }: OpenJob): Promise<void> => {
-    // The clock of Redis is that of all workers.
+    // All workers share the clock of Redis.
     const [seconds, micros] = await client.time();
     await client.hset(servedKey, owner, seconds * 1e6 + Number(micros));
     await arrange();

@@ -8,8 +8,8 @@ interface WaitingJob {
 }
 
 /**
- * Returns jobs in the order in which they should run: owners take turns, those served longest ago
- * first, and of one owner's jobs those of smaller priority go first, then the older ones.
+ * Returns jobs in the order in which they should run. Owners take turns, beginning with the owner
+ * served longest ago. Jobs of one owner are ordered by priority (the smallest first), then by age.
  * `lastServed` holds the times at which owners were served last; others were never served.
  */
 export function fairOrder<T extends WaitingJob>(
@@ -23,6 +23,6 @@ export function fairOrder<T extends WaitingJob>(
   });
   owners.sort((a, b) => (a.served === b.served ? a.oldest - b.oldest : a.served - b.served));
   const rounds = Math.max(0, ...owners.map(({ jobs }) => jobs.length));
-  // The order of owners in the first round is that of all rounds, as each was then served in it.
+  // Every round has the order of the first one, since each owner is served once in a round.
   return Array.from({ length: rounds }, (_, round) => owners.flatMap(({ jobs }) => jobs[round] ?? [])).flat();
 }

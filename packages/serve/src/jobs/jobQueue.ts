@@ -19,9 +19,9 @@ export interface Working {
 }
 
 /**
- * Hands out jobs: owners take turns, and of one owner's jobs those of smaller `priority` go first,
- * and then the older ones. It keeps nothing that
- * the store does not have, so that a queue that lost all is filled again from there.
+ * Hands out jobs. Owners take turns; jobs of one owner are ordered by `priority` (the smallest
+ * first), then by age. All its data are in the store too, so a queue that lost its data is filled
+ * from the store.
  */
 export interface JobQueue {
   /** Adds a job; one that waits or runs already stays as it is. */

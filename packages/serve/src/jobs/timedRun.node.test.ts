@@ -58,7 +58,7 @@ test("a run that is killed has counted the time up to its last look", async () =
   const job = jobOf("ftjob-2", {});
   const stop = new AbortController();
   void timedRun(time, job, stop.signal, endless, 50).catch(() => undefined);
-  // What a process that dies now leaves.
+  // A process that is killed now leaves this much counted.
   await expect.poll(() => time.ofJob(job), { timeout: 10_000 }).toBeGreaterThan(0.15);
   stop.abort();
 });

@@ -38,7 +38,7 @@ const levels: typeof vllmCounts = {
   lowrank_adapter_bytes: ["Bytes of adapters in memory.", (stats) => stats.adapters.bytes],
 };
 
-/** The engine's own numbers as metrics: those that vLLM has, and the others. */
+/** Returns the engine's statistics as metrics: `vllm` for metrics that vLLM has, `own` for others. */
 export function engineMetrics(stats: ServingStats): { vllm: Family[]; own: Family[] } {
   const read = (type: "counter" | "gauge", readings: typeof vllmCounts) =>
     Object.entries(readings).map(([name, [help, value]]) => {

@@ -19,8 +19,8 @@ export interface PromMetricsOptions {
 }
 
 /**
- * Counts for Prometheus, in its text format, with vLLM's names for what vLLM counts too. A series
- * never goes back: that of an adapter that gave way ends, and begins at 0 if the adapter returns.
+ * Counts for Prometheus, in its text format, with vLLM's names for metrics that vLLM has. A series
+ * never decreases: when an adapter gives up its label, its series ends, and begins at 0 if it returns.
  */
 export function promMetrics(options: PromMetricsOptions = {}): ServingMetrics {
   const { adapterLabels = 100, labelIdleSeconds = 900, now } = options;

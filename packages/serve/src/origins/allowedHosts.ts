@@ -1,6 +1,6 @@
 /** Names and addresses at which a server may be reached. */
 export interface AllowedHosts {
-  /** True if a server may be reached at this name or address, which has no port. */
+  /** True if clients may use this name or address (without a port) to reach the server. */
   reachedAt(hostname: string): boolean;
   /** True if the name was listed, and is more than the `*` that allows all. */
   lists(hostname: string): boolean;

@@ -50,7 +50,7 @@ export function crossSiteProblem(request: Request, allowed: AllowedHosts): Origi
   return null;
 }
 
-/** True for the origin of the server's own pages, and for those of listed hosts. */
+/** True for the origin of the server's own pages, and for origins of listed hosts. */
 function isOwn(origin: string, host: string, allowed: AllowedHosts): boolean {
   const url = /^https?:\/\/[^/?#@\\]+$/.test(origin) ? URL.parse(origin) : null;
   if (url === null) return false;

@@ -130,13 +130,13 @@ async function replace(whole: string, path: string, old: string): Promise<void> 
   await rm(old, { recursive: true, force: true });
 }
 
-/** Gives a folder its name, where nothing or an empty folder may be. */
+/** Renames a finished folder to its final path, which must be absent or an empty folder. */
 async function placeFolder(part: string, path: string): Promise<void> {
   try {
     await rmdir(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // The folder is a disk of its own, which keeps its name.
+    // The folder is a mount point, which cannot be removed.
     if (code === "EBUSY") return copyInto(part, path);
     if (code !== "ENOENT") throw error;
   }
@@ -152,12 +152,12 @@ async function copyInto(part: string, path: string): Promise<void> {
   }
 }
 
-/** Gives a file its name, where nothing may be: a rename would replace what is there. */
+/** Moves a finished file to its final path, which must be absent. It links, since a rename would overwrite a file. */
 async function placeFile(file: string, path: string): Promise<void> {
   try {
     await link(file, path);
   } catch (error) {
-    // Some disks have no links.
+    // Some file systems lack hard links.
     if (!["EPERM", "ENOTSUP", "ENOSYS", "EMLINK"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     await rename(file, path);
   }

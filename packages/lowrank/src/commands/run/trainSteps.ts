@@ -206,8 +206,8 @@ interface KeptCheckpoints {
 }
 
 /**
- * Returns where and how often checkpoints are written. Those of an older run in the output are
- * removed before the first one is written, so that a resume never takes them for this run's.
+ * Returns where and how often checkpoints are written. Checkpoints of an older run in the
+ * output are removed before the first new one is written, so that a resume cannot mix up the runs.
  */
 async function checkpointing(
   { output, saveEvery, saveTotalLimit }: TrainCommandOptions,

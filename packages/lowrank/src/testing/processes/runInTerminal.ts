@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
 
-/** Runs a program on a terminal of its own, which it closes when its output matches. */
+/** Runs a program on its own terminal, and closes the terminal when the output matches. */
 const script = `
 import json, os, pty, re, sys, time
 _, closes, limit, *words = sys.argv

@@ -8,8 +8,8 @@ export interface FilterEnvironment {
 }
 
 /**
- * A filter: its parameters after the value, as `bind` takes them, and what it does. A filter that
- * takes any arguments is a function of all of them.
+ * A filter: the signature of its parameters after the value (for `bind`), and its function. A filter
+ * without a fixed signature is a function that receives all arguments.
  */
 type Filter =
   | readonly [signature: string, run: (value: Value, ...args: Bound) => Value]

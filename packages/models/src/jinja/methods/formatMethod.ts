@@ -6,10 +6,10 @@ import { spendText } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
 import type { Arguments, Value } from "../values/types.ts";
 
-/** Counts the fields that have no number. */
+/** Counts the replacement fields without an index, such as `{}`. */
 interface Counter {
   next: number;
-  /** True if fields have numbers; undefined until the first one. */
+  /** True if fields have an index, such as `{0}`; undefined before the first field. */
   numbered?: boolean;
 }
 

@@ -57,7 +57,7 @@ const dictChanges = ["clear", "pop", "popitem", "setdefault", "update"];
 
 /**
  * Reads an attribute as the sandbox of transformers allows: methods and properties of Python's
- * types, and the attributes of namespaces, `loop` and the like. Undefined if there is none.
+ * types, and the attributes of objects such as namespaces and `loop`. Returns undefined if it is missing.
  */
 export function readAttribute(value: Value, name: string): Value | undefined {
   if (value instanceof Thing) return value.can.get?.(name);

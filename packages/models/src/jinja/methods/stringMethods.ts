@@ -10,7 +10,7 @@ import { Markup, Tuple, typeName, type Value } from "../values/types.ts";
 import { capitalize, isInCase, isTitle, swapCase, titleCase } from "./letterCase.ts";
 import { expandTabs, partition, replace, split, splitFromEnd } from "./split.ts";
 
-/** A method: the parameters after `self`, as `bind` takes them, and what it does. */
+/** A method: the signature of its parameters after `self` (for `bind`), and its function. */
 export type Method<Self> = readonly [signature: string, run: (self: Self, ...args: Bound) => Value];
 
 const charsOf = (chars: Value | undefined): string | null =>
@@ -20,7 +20,7 @@ const lengthText = (text: string): string => {
   return text;
 };
 
-/** The part of a text from `start` to `end`, and the position where it begins. */
+/** Returns the part of a text from `start` to `end`, and its first position. */
 function part(text: string, start: Value | undefined, end: Value | undefined): [part: string, from: number] {
   const all = codePoints(text);
   const bound = (value: Value | undefined): number | null =>

@@ -13,7 +13,7 @@ export function isTrue(value: Value): boolean {
   return typeof value === "number" ? value !== 0 : Boolean(value);
 }
 
-/** Python's `len(value)`. Throws if the value has no length. */
+/** Python's `len(value)`. Throws if the value lacks a length. */
 export function lengthOf(value: Value): number {
   const length = lengthIfSized(value);
   if (length === undefined) throw typeError(`object of type '${typeName(value)}' has no len()`);

@@ -3,7 +3,7 @@ import { type Arguments, Thing, typeName, type Value } from "../values/types.ts"
 import { numeric, textOf } from "./compare.ts";
 import { refuseUndefined } from "./iterate.ts";
 
-/** Arguments in the order of a signature; undefined for those that are left out. */
+/** Arguments in the order of a signature; undefined for an argument that the call leaves out. */
 export type Bound = readonly (Value | undefined)[];
 
 /**

@@ -6,7 +6,7 @@ import { type Arguments, Dict, Range, Thing, typeName, type Value } from "../val
 import { variadic } from "./loop.ts";
 import { strftime } from "./strftime.ts";
 
-/** Most numbers of a range, as in Jinja's sandbox. */
+/** The largest length of a `range()`, as in Jinja's sandbox. */
 const mostNumbers = 100_000;
 
 function range(values: readonly Value[]): Range {

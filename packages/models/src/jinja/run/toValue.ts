@@ -1,8 +1,8 @@
 import { Dict, type Value } from "../values/types.ts";
 
 /**
- * A JavaScript value as a value of templates. Whole numbers are Python's ints. Typed arrays, blobs
- * and functions become texts such as `<Uint8Array>`, as transformers passes arrays and images.
+ * Converts a JavaScript value to a template value. Whole numbers become Python's ints. Typed arrays,
+ * blobs and functions become texts such as `<Uint8Array>`, as transformers passes arrays and images.
  */
 export function toValue(value: unknown): Value {
   if (value === null || value === undefined) return null;

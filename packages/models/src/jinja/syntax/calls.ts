@@ -51,7 +51,7 @@ function dottedName(stream: TokenStream): string {
   return name;
 }
 
-/** Parses `| filter(...)`, several times. In a filter block the first filter has no `|`. */
+/** Parses a chain of `| filter(...)`. In a filter block the first filter comes without `|`. */
 export function parseFilters(
   stream: TokenStream,
   parsers: ExpressionParsers,

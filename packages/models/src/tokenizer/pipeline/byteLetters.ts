@@ -30,7 +30,7 @@ export function byteOfToken(token: string): number | undefined {
   return found ? Number.parseInt(found[1], 16) : undefined;
 }
 
-/** Returns the byte tokens of a text, `<0x0A>` for a line feed; undefined if one has no id. */
+/** Returns the byte tokens of a text, `<0x0A>` for a line feed; undefined if any of them lacks an id. */
 export function byteTokenIds(text: string, ids: ReadonlyMap<string, number>): number[] | undefined {
   const found = Array.from(encoder.encode(text), (byte) =>
     ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),

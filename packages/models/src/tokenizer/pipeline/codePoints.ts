@@ -22,7 +22,7 @@ const laterDecompositions = "a2n x69-x6c xux 1fpl-1g3e 1if7-1ih4 1jjs-2j21 2muo-
 const ranges = (later: string): string =>
   later.replaceAll(/\w+/g, (code) => `\\u{${Number.parseInt(code, 36).toString(16)}}`).replaceAll(" ", "");
 
-/** Returns the source of an expression for one character of a class, without those of `later`. */
+/** Returns the source of a regular expression for one character of a class that is not in `later`. */
 const classWithout = (characters: string, later: string): string => `(?![${ranges(later)}])[${characters}]`;
 
 const all = (source: string): RegExp => new RegExp(source, "gu");
@@ -35,7 +35,7 @@ export const otherCharacters: RegExp = all(
 export const nonspacingMarks: RegExp = all(classWithout("\\p{Mn}\\u1734\\u{1171e}", laterNonspacingMarks));
 /** Accents that `StripAccents` removes. */
 export const combiningMarks: RegExp = all(classWithout("\\p{M}\\u1cf2\\u1cf3", laterMarks));
-/** Punctuation: that of ASCII, and the category P. */
+/** Punctuation: ASCII punctuation and the Unicode category P. */
 export const punctuation: RegExp = all(classWithout("\\p{P}!-\\/:-@\\[-`{-~\\u166d\\u{111c9}", laterPunctuation));
 /** Ideographs that BERT's normalizer puts spaces around. */
 export const ideographs: RegExp =

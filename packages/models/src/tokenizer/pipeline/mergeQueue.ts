@@ -1,4 +1,4 @@
-/** A merge that waits: its place in the list of merges, and that of its left symbol in the word. */
+/** A pending merge: its rank in the list of merges, and the position of its left symbol in the word. */
 export interface WaitingMerge {
   readonly rank: number;
   readonly position: number;
@@ -7,7 +7,7 @@ export interface WaitingMerge {
 /** Words are shorter than this, so that a rank and a position fit one number. */
 const mostPositions = 2 ** 28;
 
-/** Merges in the order in which they are to be done: by rank, then from left to right. */
+/** A queue of pending merges, ordered by rank and then from left to right. */
 export class MergeQueue {
   /** A binary heap of rank * mostPositions + position. */
   readonly #heap: number[] = [];

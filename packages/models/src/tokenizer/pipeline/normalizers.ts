@@ -39,7 +39,7 @@ const spacesBefore = new RegExp(`^${space}+`, "u");
 const spacesAfter = new RegExp(`(?<!${space})${space}+$`, "u");
 const nmtSpaces = /[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g;
 
-/** Lowercases each character for itself: a sigma at the end of a word has no form of its own. */
+/** Lowercases each character separately: a sigma at the end of a word does not become a final sigma. */
 const lowercase = (text: string): string => text.replaceAll("Σ", "σ").toLowerCase();
 
 const form = (name: string) => (): Normalizer => keepsStart((text) => normalizationForm(text, name));

@@ -14,8 +14,8 @@ export interface PostProcessorJson {
 }
 
 /**
- * Returns what a post-processor puts around one text. A template holds the ids of its special
- * tokens; those that it lacks are looked up by `idOf`.
+ * Returns the tokens that a post-processor adds around one text. A template holds the ids of its
+ * special tokens; `idOf` looks up missing ids.
  */
 export function frameOf(json: PostProcessorJson | null, idOf: (token: string) => number | undefined): Frame {
   switch (json?.type) {

@@ -2,9 +2,9 @@
 export interface TokenModel {
   /** Ids by token, without added tokens. */
   readonly ids: ReadonlyMap<string, number>;
-  /** Returns the ids of a word. Throws `UnknownTextError` for what has no id. */
+  /** Returns the ids of a word. Throws `UnknownTextError` for text without an id. */
   encode(word: string): number[];
-  /** Cuts a long word into parts whose ids, in turn, are those of the word. */
+  /** Cuts a long word into parts. Their ids, joined in order, are the ids of the word. */
   cut?(word: string): Iterable<string>;
 }
 
@@ -23,7 +23,7 @@ export interface ModelJson {
   readonly max_input_chars_per_word?: number;
 }
 
-/** Thrown for a text that a model without an unknown token has no token for. */
+/** Thrown for text without a matching token if the model also lacks an unknown token. */
 export class UnknownTextError extends Error {
   readonly text: string;
 

@@ -4,7 +4,7 @@ const config = JSON.stringify({ peft_type: "LORA", r: 1, lora_alpha: 1, target_m
 
 const made = new Map<number, Map<string, Uint8Array | string>>();
 
-/** The files of a small adapter: those of two seeds differ, those of one seed are equal. */
+/** Returns the files of a small adapter. The same seed gives equal files, and another seed other files. */
 export function plainAdapter(seed: number): ReadonlyMap<string, Uint8Array | string> {
   const known = made.get(seed);
   if (known) return known;

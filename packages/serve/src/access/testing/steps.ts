@@ -119,7 +119,7 @@ export type Turn =
   | { readonly by: "operator"; readonly step: OperatorStep }
   | { readonly by: "others"; readonly which: number; readonly step: Step; readonly otherwise: Step | null };
 
-/** A sequence in two worlds. Keys are numbers in the list of keys. */
+/** A sequence in two worlds. Keys are given by their index in the list of keys. */
 export interface Sequence {
   readonly task: "generate" | "embed";
   readonly observer: number;

@@ -108,7 +108,7 @@ export class World {
     this.#logs.push(others);
   }
 
-  /** Returns what a step asks for, with the names and ids that it means now; null for nothing. */
+  /** Returns the request of a step with its current names and ids; null if the step sends nothing. */
   resolve(by: number, others: readonly number[], step: Step): Sent | Training | null {
     const made = this.#made[by];
     const ofOthers = others.map((other) => this.#made[other]);
@@ -330,7 +330,7 @@ export class World {
     return !this.#made[by].own.has(name) && !name.startsWith("ft:");
   }
 
-  /** Plays a step of the operator, and lets the server see what it wrote. */
+  /** Runs a step of the operator, and waits until the server has read the files that it wrote. */
   async operate(moment: number, step: OperatorStep): Promise<void> {
     setMoment(`operator ${moment}`, moment);
     await this.#operate(step);

@@ -29,7 +29,7 @@ export const templateFields: { readonly [K in keyof TemplateBody]-?: z.ZodType<T
     .openapi({ description: "Adds special tokens such as BOS. Default: true for a text, false for a chat." }),
 };
 
-/** Returns the prompt of a chat. `variables` go before those of `chat_template_kwargs`. */
+/** Returns the prompt of a chat. `variables` override `chat_template_kwargs`. */
 export function chatPromptOf(
   messages: ChatPrompt["messages"],
   body: TemplateBody,

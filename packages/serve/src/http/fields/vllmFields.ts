@@ -56,7 +56,7 @@ export const vllmFields: { readonly [K in keyof VllmBody]-?: z.ZodType<VllmBody[
     .openapi({ description: "Among the waiting requests of one key, the lowest goes first. Default: 0." }),
 };
 
-/** Returns what these fields ask of the engine. Throws for fields that do not go together. */
+/** Returns the engine's settings for these fields. Throws for fields that cannot be combined. */
 export function vllmSettings(body: VllmBody & { stream?: boolean }): Partial<ServingRequest> {
   if (body.stream && body.prompt_logprobs !== undefined) {
     const message = "prompt_logprobs are not available in a stream; leave out stream, or prompt_logprobs.";

@@ -59,7 +59,7 @@ export const queueCases: readonly QueueCase[] = [
         failed: async () => undefined,
       });
       await until(() => ran.length === 1, "the start of a job");
-      // Jobs of an owner are run by their priority, and do not pass by those of others.
+      // Priorities order the jobs of one owner. They do not move a job ahead of other owners' jobs.
       await queue.add(job("b0", "b", 9));
       await queue.add(job("a6", "a", 0));
       await queue.add(job("b1", "b", 8));
