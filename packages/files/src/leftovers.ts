@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import { absent } from "./absent.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 
@@ -73,10 +74,9 @@ export interface RemoveLeftoversOptions {
  * Removes from a folder on disk (Node only) what processes left that were killed while they wrote.
  * Files of processes that live stay. Returns the paths that were removed.
  */
-export async function removeLeftovers(
-  folder: string | URL,
-  { of, recursive = false }: RemoveLeftoversOptions = {},
-): Promise<string[]> {
+export async function removeLeftovers(folder: string | URL, options: RemoveLeftoversOptions = {}): Promise<string[]> {
+  checkOptions<RemoveLeftoversOptions>("removeLeftovers", options, { of: true, recursive: true });
+  const { of, recursive = false } = options;
   const node = nodeModules(folder);
   const path = diskPath(folder, node);
   const removed: string[] = [];

@@ -10,7 +10,7 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
   found: S | null = null;
 
   /** With `includeStop`, the items of the complete stop pass too. */
-  constructor(stops: readonly S[], { includeStop = false }: { readonly includeStop?: boolean } = {}) {
+  constructor(stops: readonly S[], includeStop: boolean = false) {
     this.#stops = stops;
     this.#includeStop = includeStop;
   }

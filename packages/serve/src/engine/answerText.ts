@@ -29,8 +29,8 @@ export class AnswerText {
     const { stops, includeStop, skipSpecialTokens } = settings;
     this.#settings = settings;
     this.#decoder = new StreamDecoder(tokenizer, { after: prompt, skipSpecialTokens });
-    this.#sequences = new Holdback(stops.sequences, { includeStop });
-    this.#units = new Holdback(stops.texts, { includeStop });
+    this.#sequences = new Holdback(stops.sequences, includeStop);
+    this.#units = new Holdback(stops.texts, includeStop);
   }
 
   /** The text that this token lets out: whole characters, and no part of a stop that is cut off. */

@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import type { ServingMetrics } from "../http/observers.ts";
 import { version } from "../version.ts";
 import { AdapterLabels } from "./adapterLabels.ts";
@@ -23,6 +24,8 @@ export interface PromMetricsOptions {
  * never decreases: when an adapter gives up its label, its series ends, and begins at 0 if it returns.
  */
 export function promMetrics(options: PromMetricsOptions = {}): ServingMetrics {
+  const known = { adapterLabels: true, labelIdleSeconds: true, now: true } as const;
+  checkOptions<PromMetricsOptions>("promMetrics", options, known);
   const { adapterLabels = 100, labelIdleSeconds = 900, now } = options;
   const histogram = (name: string, help: string) => new HistogramFamily(name, help, seconds);
   const counter = (name: string, help: string) => new NumberFamily("counter", name, help);

@@ -1,6 +1,7 @@
+import { removeLeftovers } from "@lowrank/files/disk";
 import { createEmbeddingEngine, createEngine } from "@lowrank/serve";
 import { createApp } from "@lowrank/serve/http";
-import { listen } from "@lowrank/serve/node";
+import { listen, promMetrics } from "@lowrank/serve/node";
 import { tinyLlama } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
@@ -13,6 +14,8 @@ export const ofServe: OptionCalls = {
     createEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
   createEmbeddingEngine: async (o) =>
     createEmbeddingEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
+  promMetrics: (o) => promMetrics(o),
+  removeLeftovers: (o) => removeLeftovers("nowhere", o),
   listen: (o) => listen({ fetch: () => new Response() }, 0, "127.0.0.1", o),
   "createApp: limits": (limits) => createApp({ engine, limits }),
 };
