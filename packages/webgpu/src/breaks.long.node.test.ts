@@ -22,9 +22,28 @@ type Texts = Map<string, Set<Check>>;
 
 /**
  * The kernels to break: "1" for all, "2/3" for the second of each three, or a word of their names.
- * Unset: none.
+ * "own 2/30" is a sample that takes a minute or two: the kernels of the second of each thirty ops,
+ * tried by the checks that are named after the op. Unset: none.
  */
-const asked = process.env.LOWRANK_CONTROL ?? "";
+const control = process.env.LOWRANK_CONTROL ?? "";
+const ownOnly = control.startsWith("own ");
+const asked = ownOnly ? control.slice("own ".length) : control;
+
+/** The op that a check is named after, or a tile of products. */
+const opOf = ({ name }: Check): string => /^(product, [^,]*|\w+)/.exec(name)?.[0] ?? name;
+
+/** Returns the checks of the chosen ops, with `edges` if a tile is chosen. */
+function ownChecks(checks: readonly Check[], edges: readonly Check[]): Check[] {
+  const ops = [...new Set(checks.map(opOf))].filter((op, place) => isAsked(op, place));
+  const own = checks.filter((check) => ops.includes(opOf(check)));
+  return own.some(({ name }) => name.startsWith("product, ")) ? [...own, ...edges] : own;
+}
+
+/** True if a kernel is named after the op of a check in which it runs. */
+function isOwn(name: string, texts: Texts): boolean {
+  const checks = [...texts.values()].flatMap((own) => [...own]);
+  return checks.some((check) => name.startsWith(opOf(check)));
+}
 
 function isAsked(name: string, place: number): boolean {
   const [part, parts] = asked.split("/").map(Number);
@@ -85,7 +104,14 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
       (one): Check => ({ name: JSON.stringify(one), run: (on) => checkProduct(on, one) }),
     );
     const times = new Map<Check, number>();
-    for (const check of [...suite, ...fused, ...products]) {
+    const tiles = Object.entries(tileCases).map(
+      ([tile, one]): Check => ({ name: `product, ${tile}`, run: (on) => checkProduct(on, one) }),
+    );
+    const edges = edgeProducts.map(
+      (one): Check => ({ name: `product, edge: ${JSON.stringify(one)}`, run: (on) => checkProduct(on, one) }),
+    );
+    const checksToRun = ownOnly ? ownChecks([...suite, ...fused, ...tiles], edges) : [...suite, ...fused, ...products];
+    for (const check of checksToRun) {
       running = check;
       const start = performance.now();
       await check.run(whole);
@@ -94,7 +120,8 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
 
     const missed: string[] = [];
     let tried = 0;
-    const broken = [...used].filter(([name], place) => isAsked(name, place));
+    const broken = [...used].filter(([name, texts], place) => (ownOnly ? isOwn(name, texts) : isAsked(name, place)));
+    console.log(`${checksToRun.length} checks, ${broken.length} kernels: ${broken.map(([name]) => name).join("; ")}`);
     for (const [name, texts] of broken) {
       const checks = new Set([...texts.values()].flatMap((own) => [...own]));
       const quickFirst = [...checks].sort((a, b) => (times.get(a) ?? 0) - (times.get(b) ?? 0));

@@ -174,5 +174,15 @@ describe("schedules", () => {
     expect(schedule(100)).toBe(1);
     expect(schedule(400)).toBe(0.5);
     expect(schedules.inverseSqrt({ warmupSteps: 0 })(30_000)).toBe(0.5);
+    expect(schedules.inverseSqrt({ warmupSteps: 10, timescale: 40 })(130)).toBe(0.5);
+  });
+
+  it("begin at the peak without a warm-up", () => {
+    const none = { warmupSteps: 0, totalSteps: 20 };
+    const { linear, cosine, cosineWithRestarts, constantWithWarmup, polynomial, inverseSqrt } = schedules;
+    for (const schedule of [linear, cosine, cosineWithRestarts, constantWithWarmup]) expect(schedule(none)(0)).toBe(1);
+    expect(polynomial({ ...none, lr: 1e-3 })(0)).toBe(1);
+    expect(inverseSqrt(none)(0)).toBe(1);
+    expect(inverseSqrt({ ...none, timescale: 1 })(3)).toBe(0.5);
   });
 });

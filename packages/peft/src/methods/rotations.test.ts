@@ -73,6 +73,19 @@ test("each rotation of BOFT doubles what an output depends on", async () => {
   }
 });
 
+test("drawn scales of BOFT are near 1", async () => {
+  const net = Object.assign(new TinyModel(), { extra: Linear.create(8, 400) });
+  const config = new BOFTConfig({ boftBlockSize: 2, initWeights: false, targetModules: ["extra"] });
+  const peft = await getPeftModel(net, config, options);
+  const scales = [...peft.adapterTensors()].filter(([name]) => name.includes("boft_s"));
+  expect(scales).toHaveLength(1);
+  const values = [...scope(() => scales[0][1].to("f32")).dataSync()];
+  const mean = values.reduce((a, b) => a + b) / values.length;
+  const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length;
+  expect(mean).toBeCloseTo(1, 1);
+  expect(Math.sqrt(variance)).toBeCloseTo(0.1, 1);
+});
+
 test("constrained blocks stay within their distance from the identity", async () => {
   const config = new OFTConfig({ oftBlockSize: 3, coft: true, eps: 0.01, initWeights: false, targetModules: ["up"] });
   const peft = await getPeftModel(new TinyModel(), config, options);
