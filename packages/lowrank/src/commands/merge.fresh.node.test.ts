@@ -50,13 +50,11 @@ beforeEach(() => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test("a file that answers otherwise than the merged model is not kept", async () => {
+test("a file whose model computes other results than the merged model is not kept", async () => {
   damage = 1 / 64;
   const { code, stdout, stderr } = await merge("damaged");
   expect(code).toBe(1);
-  expect(stderr).toBe(
-    "error: the written model, read again, answers otherwise than the merged one; nothing was kept\n",
-  );
+  expect(stderr).toBe("error: the written model computes other results than the merged model; nothing was kept\n");
   expect(stdout).not.toContain("wrote");
   expect(await readdir(folder)).toEqual(["adapter"]);
 });

@@ -178,7 +178,7 @@ async function write(
   const notes = asFile ? (await writeGgufFile(folder, file, { dtype, name })).notes : [];
   const written = await answer((await loadModel(asFile ? file : folder)).model, ids, "the model that was written");
   if ((dtype === "f32" || requantize) && compareAnswers(merged, written).maxDifference > 0) {
-    throw new Error("the written model, read again, answers otherwise than the merged one; nothing was kept");
+    throw new Error("the written model computes other results than the merged model; nothing was kept");
   }
   await place(asFile ? "merged.gguf" : undefined);
   return { answer: written, notes };

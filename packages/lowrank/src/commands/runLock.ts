@@ -75,9 +75,12 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
   } catch (error) {
     if (error instanceof RunningError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`--output ${folder} cannot be written to (${code ?? message}); give a folder of yours with room`, {
-      cause: error,
-    });
+    throw new Error(
+      `--output ${folder} cannot be written to (${code ?? message}); give a writable folder on a disk with room`,
+      {
+        cause: error,
+      },
+    );
   }
   return async () => {
     if ((await readFile(path, "utf8").catch(() => "")) === text) await rm(path, { force: true });

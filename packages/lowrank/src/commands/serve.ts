@@ -35,7 +35,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     .option("--max-job-rank <n>", "rank of the adapter of a fine-tune (default: 256, or --max-lora-rank)", integer(1))
     .option(
       "--key-requests <n>",
-      "sequences of an API key that run or wait (default: half of --max-pending)",
+      "sequences of an API key that run or wait (default: a share of --max-pending)",
       integer(1),
     )
     .option("--key-tokens-per-minute <n>", "prompt and new tokens of an API key (default: any number)", integer(1))
@@ -52,7 +52,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     )
     .option(
       "--allowed-hosts <names>",
-      "host names of this server, by commas, besides localhost and IP addresses; .example.com has all subdomains",
+      "comma-separated host names of this server, besides localhost and IP addresses; .example.com adds all subdomains",
     )
     .addOption(weightsOption())
     .addOption(
@@ -73,11 +73,11 @@ export function serveCommand(plugins: readonly string[]): Command {
     .option("--kv-cache-tokens <n>", "tokens whose keys and values are kept (default: 256 MiB of them)", integer(1))
     .option("--max-body <bytes>", "of a request's body (default: 1MiB)", byteCount)
     .option("--max-prompt-tokens <n>", "tokens of a prompt (default: the model's positions)", integer(1))
-    .option("--max-pending <n>", "sequences that run or wait; one more is answered by 429 (default: 256)", integer(1))
+    .option("--max-pending <n>", "sequences that run or wait; a request for more gets a 429 (default: 256)", integer(1))
     .option("--request-timeout <seconds>", "for a request (default: 600)", number({ above: 0 }))
     .option(
       "--send-timeout <seconds>",
-      "in which a client reads a piece of its answer; else its connection is closed (default: 60)",
+      "after which the connection of a client that reads nothing is closed (default: 60)",
       number({ above: 0 }),
     )
     .addOption(

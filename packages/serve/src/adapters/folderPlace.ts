@@ -50,7 +50,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     if (real === null) return null;
     const below = paths.relative(top, real);
     if (below !== "" && below !== ".." && !below.startsWith(`..${paths.sep}`) && !paths.isAbsolute(below)) return real;
-    throw refusedPath(path, `is a link that leads out of the store; copy what it means into the folder`);
+    throw refusedPath(path, `is a link that leads out of the store; copy the files that it points to into the folder`);
   };
 
   const files = async (path: string): Promise<readonly AdapterFile[] | null> => {

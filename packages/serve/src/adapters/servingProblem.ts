@@ -12,7 +12,7 @@ export async function servingProblem(
 ): Promise<string | null> {
   const method = (await methodOf(config)) as MethodFacts<PeftConfig> & { peftType: string };
   if (isPromptMethod(method as never)) {
-    return `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a server of its own, merged into no model, or train LoRA instead`;
+    return `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a separate server without merging it, or train LoRA instead`;
   }
   if (config.modulesToSave?.length) {
     const modules = config.modulesToSave.join(", ");

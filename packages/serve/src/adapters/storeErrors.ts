@@ -27,13 +27,13 @@ export function noAdapterIn(path: string, holds = ""): ServingError {
 
 /** The error of a load under a name that jobs, tenants or internal folders have. */
 export function reservedName(name: string): ServingError {
-  const message = `lora_name ${JSON.stringify(name)} is reserved; names begin neither with ft: nor tenant:, nor have a dot after a "/" or at the start`;
+  const message = `lora_name ${JSON.stringify(name)} is reserved; give a name that does not begin with ft:, tenant: or a dot, and has no dot after a "/"`;
   return new ServingError("invalid_request", message, "lora_name");
 }
 
 /** The error of a load under a name that is not among the adapters of the key. */
 export function outOfScope(name: string): ServingError {
-  const message = `This key may not load an adapter by the name '${name}'; its adapters in the server's keys say which.`;
+  const message = `This key may not load an adapter by the name '${name}'; the field adapters of its entry in the server's keys lists the names that it may use.`;
   return new ServingError("forbidden", message, "lora_name");
 }
 

@@ -172,7 +172,7 @@ async function reason(logits: Tensor, row: number): Promise<Error> {
   }
   const what =
     "no token is left after the request's logit_bias, penalties, bad_words, allowed_token_ids and min_tokens";
-  return new ServingError("invalid_request", `${what}; give milder ones`, "logit_bias");
+  return new ServingError("invalid_request", `${what}; relax some of them`, "logit_bias");
 }
 
 /** The number of likeliest tokens that a row gives; null for a row without log-probabilities. */

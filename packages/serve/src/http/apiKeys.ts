@@ -69,7 +69,8 @@ function checkUnique(keys: readonly ApiKey[]): void {
     const seen = new Set<string>();
     for (const key of keys) {
       const value = key[field].toLowerCase();
-      if (seen.has(value)) throw new Error(`key ${key.id}: its ${field} is that of another key; give each its own`);
+      if (seen.has(value))
+        throw new Error(`key ${key.id}: its ${field} is the same as another key's; give each key a different one`);
       seen.add(value);
     }
   }

@@ -121,8 +121,11 @@ test("every key is compared to its last byte, whichever fits", async () => {
 test.each([
   [[], "the list is empty"],
   [[{ id: "a", sha256: "red-key" }], "key a: sha256 is no SHA-256"],
-  [[keys[0], { ...keys[1], id: "RED" }], "key RED: its id is that of another key"],
-  [[keys[0], { ...keys[1], sha256: keys[0].sha256.toUpperCase() }], "key blue: its sha256 is that of another key"],
+  [[keys[0], { ...keys[1], id: "RED" }], "key RED: its id is the same as another key's"],
+  [
+    [keys[0], { ...keys[1], sha256: keys[0].sha256.toUpperCase() }],
+    "key blue: its sha256 is the same as another key's",
+  ],
 ])("keys %# are refused at the start", (wrong, message) => {
   expect(() => createApp({ engine: new ScriptedEngine(), keys: wrong })).toThrow(message);
 });

@@ -8,7 +8,7 @@ export interface ServingLimits {
   readonly promptTokens?: number;
   /** Sequences of one request: its prompts times `n`. */
   readonly sequences: number;
-  /** Sequences that wait or run, of all requests. One more is answered by 429. */
+  /** Sequences that wait or run, of all requests. A request for more gets a 429. */
   readonly pending: number;
   /** Seconds in which a client takes a piece of a stream; else its connection is closed. */
   readonly sendSeconds: number;

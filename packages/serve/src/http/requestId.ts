@@ -14,7 +14,7 @@ export function checkRequestId(header: string | undefined): void {
   const expected = "send 1 to 128 letters, digits and characters of _ . : / + = @ -, or leave it out";
   throw new HttpError(
     400,
-    `The header x-request-id has ${header.length} characters or others than it may; ${expected}.`,
+    `The header x-request-id has ${header.length} characters, or some that are not allowed; ${expected}.`,
     {
       param: "x-request-id",
       code: "invalid_request_id",

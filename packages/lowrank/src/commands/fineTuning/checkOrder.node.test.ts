@@ -35,7 +35,11 @@ test.each<[string, FineTuneJob["options"], string, Partial<ServedLimits>?, Parti
   ["steps", { steps: 1e12 }, "steps_exceeded: steps: steps is 1000000000000 steps"],
   ["epochs", { epochs: 1e12 }, "steps_exceeded: steps: 1000000000000 epochs of 100 examples are"],
   ["steps beyond the key's", { steps: 11 }, "one fine-tune of this key may have 10", {}, { steps: 10 }],
-  ["a rank", { r: 100_000 }, "rank_exceeded: r: the rank is 100000, and this key may order 256; give less"],
+  [
+    "a rank",
+    { r: 100_000 },
+    "rank_exceeded: r: the rank is 100000, and the limit of this key is 256; give a lower rank",
+  ],
   ["a rank of another name", { method: "adalora", "init-r": 5000 }, "rank_exceeded"],
   ["a rank beyond the server's", { r: 64 }, "LoRA rank 64 is greater than max_lora_rank 16", { maxLoraRank: 16 }],
   ["a rank that a start doubles", { r: 9, "init-lora-weights": "pissa" }, "LoRA rank 18", { maxLoraRank: 16 }],

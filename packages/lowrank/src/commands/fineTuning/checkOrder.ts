@@ -29,7 +29,7 @@ export interface OrderToCheck {
 
 /**
  * Checks an order on the shapes of a model. Throws `JobRefused` if the job could not be trained, is
- * larger than its key may order, or would make an adapter that the server refuses.
+ * larger than the limit of its key, or would make an adapter that the server refuses.
  */
 export async function checkOrder({ job, budgets, file }: OrderToCheck, served: ServedLimits): Promise<void> {
   const options = optionsOf(job);
@@ -40,7 +40,7 @@ export async function checkOrder({ job, budgets, file }: OrderToCheck, served: S
   await checkServed(config, budgets, served, describeModel(await findModelConfig(served.model)));
 }
 
-/** Returns the steps of a job. Throws if they are more than the key may order. */
+/** Returns the steps of a job. Throws if they exceed the limit of the key. */
 function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, { lines }: StoredFile): number {
   const { batchSize, accumulate: gradientAccumulationSteps, epochs } = options;
   const planned = trainingSteps(Math.max(1, lines), { batchSize, gradientAccumulationSteps, epochs });
@@ -54,13 +54,13 @@ function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, {
   );
 }
 
-/** Throws if the rank is larger than the key may order. */
+/** Throws if the rank exceeds the limit of the key. */
 function checkRank(config: PeftConfig, { rank: most }: KeyBudgets): void {
   const { r, initR, rankPattern } = config as unknown as Record<string, unknown>;
   const ranks = [r, initR, ...Object.values((rankPattern as object | null | undefined) ?? {})];
   const rank = Math.max(...ranks.filter((value) => typeof value === "number"));
   if (rank > most)
-    throw refused("r", `the rank is ${rank}, and this key may order ${most}; give less`, "rank_exceeded");
+    throw refused("r", `the rank is ${rank}, and the limit of this key is ${most}; give a lower rank`, "rank_exceeded");
 }
 
 /** Throws if the server would refuse the adapter that the job makes. */

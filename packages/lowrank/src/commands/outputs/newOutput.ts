@@ -48,9 +48,12 @@ export async function withNewOutput<T>(options: NewOutputOptions, work: (output:
     await makeFolder(part);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`--output ${output} cannot be written to (${code ?? message}); give a folder of yours with room`, {
-      cause: error,
-    });
+    throw new Error(
+      `--output ${output} cannot be written to (${code ?? message}); give a writable folder on a disk with room`,
+      {
+        cause: error,
+      },
+    );
   }
   const restoreSignals = endOnSignal(() => rmSync(part, { recursive: true, force: true }));
   try {
@@ -63,7 +66,9 @@ export async function withNewOutput<T>(options: NewOutputOptions, work: (output:
           else await (file === undefined ? placeFolder(part, path) : placeFile(whole, path));
         } catch (error) {
           if (!taken.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-          throw new Error(`--output ${output} was written by another process meanwhile; ${advice}`, { cause: error });
+          throw new Error(`--output ${output} was written by another process while this command ran; ${advice}`, {
+            cause: error,
+          });
         }
       },
     });

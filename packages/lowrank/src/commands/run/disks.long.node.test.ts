@@ -68,7 +68,9 @@ test.skipIf(!can)("a disk that is full at the end: what was trained is kept else
 test.skipIf(!can)("a folder that may not be written to is refused before anything is loaded", async () => {
   const { code, stdout, stderr } = await lowrank(train("readonly"));
   expect(code).toBe(1);
-  expect(stderr).toBe("error: --output readonly cannot be written to (EROFS); give a folder of yours with room\n");
+  expect(stderr).toBe(
+    "error: --output readonly cannot be written to (EROFS); give a writable folder on a disk with room\n",
+  );
   expect(stdout).toBe("");
 });
 

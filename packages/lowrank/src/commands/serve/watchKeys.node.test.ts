@@ -30,7 +30,7 @@ test("a file of keys is read again when it changes, and one that is broken chang
     ["- id: [", "correct the YAML"],
     ["- id: a\n", "[0].sha256"],
     ["[]", "too small"],
-    [JSON.stringify([entry("a"), entry("a")]), "is that of another key"],
+    [JSON.stringify([entry("a"), entry("a")]), "is the same as another key's"],
   ]) {
     await writeFile(file, broken);
     await expect.poll(() => lines.length, patience).toBe(1);

@@ -17,7 +17,7 @@ function range(values: readonly Value[]): Range {
   if (!(result.length <= mostNumbers)) {
     throw new TemplateError(
       "TEMPLATE_LIMIT",
-      `it asks for a range of ${result.length} numbers, more than ${mostNumbers}`,
+      `range() would have ${result.length} elements, and at most ${mostNumbers} are allowed`,
     );
   }
   return result;

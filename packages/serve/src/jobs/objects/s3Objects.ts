@@ -36,7 +36,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
       const text = new TextDecoder().decode(ended.body);
       // S3 begins to answer before it knows the end.
       if (text.includes("<Error>")) {
-        throw storeFailure("did not take a large file", `${label} did not put ${key} together: ${text}`);
+        throw storeFailure("did not take a large file", `${label} did not complete the upload of ${key}: ${text}`);
       }
     } catch (error) {
       await client.send({ method: "DELETE", key: own, query, expected: [204, 404] }).catch(() => undefined);
