@@ -80,7 +80,7 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
   });
   afterAll(() => device?.destroy());
 
-  it("are noticed: at least 95 of 100", async () => {
+  it("are noticed: at least 95 of 100, or 90 in a sample", async () => {
     const known = new Map<string, GPUComputePipeline>();
     const open = (watch: Parameters<typeof watchedDevice>[1]): Promise<WebGpuBackend> =>
       webgpu({ device: watchedDevice(device, watch), kernels: [forcedProduct] });
@@ -153,6 +153,6 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
       `${tried - missed.length} of ${tried} errors in ${broken.length} kernels were noticed; not:\n${missed.join("\n")}`,
     );
     expect(tried).toBeGreaterThan(broken.length);
-    expect(missed.length).toBeLessThanOrEqual(0.05 * tried);
+    expect(missed.length).toBeLessThanOrEqual((ownOnly ? 0.1 : 0.05) * tried);
   }, 3_600_000);
 });

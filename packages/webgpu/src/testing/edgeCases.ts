@@ -2,6 +2,8 @@ import {
   adagradStep,
   adamStep,
   adamStep8bit,
+  amax,
+  amin,
   clipToNorm,
   dynamicMap,
   embedding,
@@ -83,6 +85,16 @@ const narrowProducts: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] =>
       gradients: [0],
     }),
   ),
+]);
+
+/** Largest and smallest values at the end of rows of each length. */
+const extremaAtEnds: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] => [
+  { name: `amax of ${i} values in rising order`, inputs: [{ shape: [1, i], values: upTo(i) }], run: ([x]) => amax(x) },
+  {
+    name: `amin of ${i} values in falling order`,
+    inputs: [{ shape: [1, i], values: upTo(i).reverse() }],
+    run: ([x]) => amin(x),
+  },
 ]);
 
 /** Formats whose rows may have any length. */
@@ -263,6 +275,7 @@ export const edgeCases: readonly FusedCase[] = [
   ...testedSteps,
   ...eightBit,
   ...lastElements,
+  ...extremaAtEnds,
   {
     name: "clipToNorm by a norm that is NaN",
     inputs: [f32(70), { shape: [], values: [Number.NaN] }],
