@@ -38,11 +38,11 @@ describe("NaN", () => {
     expect(await gradients((t) => max(t), tensor([2, 1, 2, 2]))).toEqual([[1 / 3, 0, 1 / 3, 1 / 3].map(Math.fround)]);
   });
 
-  test("the first one takes the gradient of max along a dimension", async () => {
+  test("the first NaN takes the gradient of max along a dimension", async () => {
     expect(await gradients((t) => max(t, { dim: 0 }), x())).toEqual([[0, 1, 0, 0]]);
   });
 
-  test("amax has none for it, and maximum shares it", async () => {
+  test("the gradient of amax at NaNs is NaN, and maximum shares it", async () => {
     expect(await gradients((t) => amax(t), x())).toEqual([[nan, nan, nan, nan]]);
     expect(await gradients((t) => maximum(t, tensor([2, 2, nan, nan])), x())).toEqual([[0, 1, 1, 1]]);
   });

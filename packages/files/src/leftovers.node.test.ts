@@ -15,7 +15,7 @@ const printId = ["--input-type=module", "--eval", `console.log((await import(${J
 /** The id of a process that has ended. */
 const deadId = spawnSync(process.execPath, printId, { encoding: "utf8" }).stdout.trim();
 
-test("a temporary name holds the name, the writing and the process", async () => {
+test("a temporary name contains the file's name, an id of the write and the process id", async () => {
   const id = writingId();
   const name = temporaryName("model.safetensors", id, "part");
   expect(parseTemporaryName(name)).toEqual({ name: "model.safetensors", id, kind: "part" });
@@ -39,7 +39,7 @@ test("leftovers of ended processes are removed, and files of living ones and of 
   await removeLeftovers(join(folder, "nowhere"));
 });
 
-test("a process that lives under a number that was another's does not own its leftovers", async () => {
+test("a process that reuses the id of an ended process does not own its leftovers", async () => {
   const child = spawn(process.execPath, ["--eval", "setTimeout(() => {}, 60_000)"]);
   const [host, , start, random] = writingId().split("-");
   const id = [host, child.pid?.toString(36), start === "0" ? start : "1", random].join("-");

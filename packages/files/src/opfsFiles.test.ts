@@ -125,7 +125,7 @@ describe.skipIf(!inBrowser)("(browsers alone) OPFS", () => {
     expect((await files.list()).sort()).toEqual(["a", "b"]);
   });
 
-  test("removes what a page left that died, and keeps files of a page that writes, and of the user", async () => {
+  test("removes temporary files of closed pages, and keeps files of a writing page and of the user", async () => {
     const path = fresh();
     const files = opfsFiles(path);
     await files.write(new Map([["in/a", "1"]]));

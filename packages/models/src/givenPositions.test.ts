@@ -69,7 +69,7 @@ describe("given positions", () => {
     expect(() => modelOf(type).nextLogits(inputs)).toThrow("give maxPosition, the largest of positionIds");
   });
 
-  test("a largest position without positions, or that is none, is an error", () => {
+  test("an invalid maxPosition, or one without positionIds, throws", () => {
     const inputIds = ids([1, 2]);
     expect(() => modelOf("default").nextLogits({ inputIds, maxPosition: 1 })).toThrow("maxPosition is 1 without");
     const inputs = { inputIds, positionIds: ids([0, 1]), maxPosition: -1 };

@@ -55,7 +55,7 @@ test.each([
   near(model.nextLogits({ inputIds: ids([1, 2, 3, 4, 5, 6]) }).dataSync(), expected as number[]);
 });
 
-test("sliding layers without a window are an error that names the field", () => {
+test("sliding layers without a window throw an error that names the field", () => {
   expect(() => parseModelConfig({ ...smollm3, layer_types: sliding })).toThrow("sliding_window");
   const qwen = { ...sizes, model_type: "qwen2", num_hidden_layers: 2, num_key_value_heads: 2, layer_types: sliding };
   expect(() => parseModelConfig(qwen)).toThrow("full_attention for every layer");

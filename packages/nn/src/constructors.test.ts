@@ -69,7 +69,7 @@ const modules: Readonly<Record<Exclude<ModuleName, "Linear4bit">, readonly Fresh
 };
 
 describe("every module", () => {
-  it("of the package has a line in the table, or is abstract", () => {
+  it("every exported module has a row in the table, or is abstract", () => {
     const exported = Object.entries(nn).filter(
       ([, value]) => typeof value === "function" && (value as { prototype?: unknown }).prototype instanceof nn.Module,
     );
@@ -108,7 +108,7 @@ describe("every module", () => {
 });
 
 describe("create", () => {
-  it("makes modules of a class of one's own", () => {
+  it("makes modules of a custom class", () => {
     class Net extends nn.Module {
       readonly up: nn.Linear;
       constructor(width: number, options: { bias?: boolean } = {}) {
@@ -130,7 +130,7 @@ describe("create", () => {
 });
 
 describe("fresh layers", () => {
-  it("LayerNorm without a bias is LayerNorm with one of zeros, with the same gradients", () => {
+  it("LayerNorm without a bias gives the results and gradients of LayerNorm with a bias of zeros", () => {
     const x = tensor([1, 2, 4, 8, 0, -3, 2, 1], { shape: [2, 4] });
     x.requiresGrad = true;
     const run = (layer: (x: Tensor) => Tensor) => {

@@ -205,7 +205,7 @@ describe("products of high precision", () => {
     );
   });
 
-  it("warn for each shape of a weight if much of its rows rounds to zero", async () => {
+  it("warn once for each shape of a weight if much of its rows rounds to zero", async () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     try {
       const spread = await wasm();

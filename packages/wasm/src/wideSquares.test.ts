@@ -57,7 +57,7 @@ const spreads: Readonly<Record<string, (row: number, column: number) => number>>
   "columns of zeros beside others": (_, column) => (column % 3 === 0 ? 0 : 1),
 };
 
-describe("a weight whose squares hold small rows or columns beside large ones", () => {
+describe("a weight whose squares have small and large rows or columns", () => {
   it.each(Object.keys(spreads))("has right products in each column, both ways: %s", (name) => {
     for (const precision of ["high", "medium"] as const) {
       const [height, width] = [576, 400];
@@ -73,7 +73,7 @@ describe("a weight whose squares hold small rows or columns beside large ones", 
     }
   });
 
-  it("keeps codes for the other squares, and has none if many are wide", () => {
+  it("keeps codes for the other squares, and drops all codes if many squares are wide", () => {
     const x = randn([16, 640], { generator: new Generator(5) });
     const run = (w: Tensor) => {
       const p = frozen(w);

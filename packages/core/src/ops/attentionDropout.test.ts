@@ -148,7 +148,7 @@ it("refuses what is no probability", () => {
   expect(call({ dropoutP: Number.NaN })).toThrow("attention: dropoutP is NaN");
 });
 
-it("draws from the default generator, as dropout does, and moves it on", () => {
+it("draws from the default generator, as dropout does, and advances it", () => {
   const options = { dropoutP: 0.4 };
   const given = attention(q, k, v, { ...options, generator: new Generator(11) }).dataSync();
   manualSeed(11);

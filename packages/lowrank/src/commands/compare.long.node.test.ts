@@ -53,7 +53,7 @@ describe("methods on the embedded model's task", () => {
     expect(stdout).not.toContain(fileURLToPath(nanoModelFolder));
   });
 
-  test("use the targets that are named, on every method that has targets", async () => {
+  test("use the given targets for every method that has targets", async () => {
     const { code, stdout } = await compare(`${short} --methods ia3,ln --seeds 1 --target-modules q_proj --json`);
     expect(code).toBe(0);
     const { methods } = JSON.parse(stdout);

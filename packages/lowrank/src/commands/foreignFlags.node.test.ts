@@ -14,7 +14,7 @@ test.each([
   expect([code, stderr]).toEqual([1, `error: ${message}\n`]);
 });
 
-test("a value that looks like such an option is a value, and what follows -- is none", async () => {
+test("a value that looks like such an option is a value, and words after -- are not options", async () => {
   const missing = "There is no folder nowhere";
   expect((await runCommand(["generate", "nowhere", "--prompt", "--rank"])).stderr).toContain(missing);
   expect((await runCommand(["generate", "--prompt", "x", "--", "nowhere"])).stderr).toContain(missing);

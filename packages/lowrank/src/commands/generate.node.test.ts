@@ -45,7 +45,7 @@ test("--stop ends the text before a word, and --json tells why it ended", async 
   expect([code, stderr]).toEqual([1, "error: --system is for chats; add --chat\n"]);
 });
 
-test("an adapter that does not exist is an error before the model is read", async () => {
+test("a missing adapter fails before the model is read", async () => {
   await rm(join(folder, "model.safetensors"));
   const common = ["generate", "--model", folder, "--prompt", "print", "--adapter"];
   const { code, stderr } = await runCommand([...common, join(folder, "none")]);

@@ -37,7 +37,7 @@ describe("added tokens", () => {
     expect(strip.encode(text)).toEqual(ids);
   });
 
-  test("a token in white space that another has taken is still a token, unless it takes white space too", () => {
+  test("a token within another token's stripped white space still matches, unless it strips white space too", () => {
     const token = { content: "\n", rstrip: true };
     expect(make([token]).encode("a\n\nb")).toEqual([1, 100, 100, 2]);
     expect(make([{ ...token, lstrip: true } as { content: string }]).encode("a\n\nb")).toEqual([1, 100, 2]);
@@ -89,7 +89,7 @@ describe("templates", () => {
     expect(tokenizer.encode("a", { addSpecialTokens: false })).toEqual([1]);
   });
 
-  test("ids of a template that are none are refused", async () => {
+  test("invalid ids in a template are refused", async () => {
     const special_tokens = { "[NONE]": { id: "[NONE]", ids: [2 ** 31], tokens: ["[NONE]"] } };
     const parts = { normalizer: null, pre_tokenizer: null, decoder: null, added_tokens: [] };
     const tokenizerJson = {
@@ -100,7 +100,7 @@ describe("templates", () => {
     await expect(Tokenizer.fromParts({ tokenizerJson })).rejects.toThrow('a list of ids for "[NONE]"');
   });
 
-  test("a special token without any id is an error that names it", () => {
+  test("a special token without an id throws an error with its name", () => {
     expect(() => make([], { post_processor: template })).toThrow('post_processor names "[NONE]"');
   });
 });
@@ -124,7 +124,7 @@ describe("BERT's parts go by code point", () => {
     expect(words(text, { normalizer, pre_tokenizer: { type: "WhitespaceSplit" } })).toBe(expected);
   });
 
-  test("punctuation beyond U+FFFF stands alone, and punctuation that the Rust tables lack does not", () => {
+  test("punctuation beyond U+FFFF is split off, and punctuation that the Rust tables lack is not", () => {
     expect(words("a\u0085b𐄀c⹏d", { pre_tokenizer: { type: "BertPreTokenizer" } })).toBe("a b 𐄀 c⹏d");
   });
 });

@@ -85,7 +85,7 @@ test("a long word is cut wherever no merge joins two characters", () => {
   expect(parts.join("")).toBe(word);
 });
 
-describe("ids are those of a text whose words are not cut", () => {
+describe("cutting words does not change the ids of a text", () => {
   test.each(cases)("%s", (_, json) => {
     const parts = partsOf(json);
     const whole = encoderOf({ ...parts, model: { ...parts.model, cut: undefined } });

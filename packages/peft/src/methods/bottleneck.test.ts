@@ -14,7 +14,7 @@ const base = () => new TinyModel({ attention: true }).eval();
 const shapes = (peft: PeftModel<TinyModel>) =>
   Object.fromEntries([...peft.adapterTensors()].map(([key, { shape }]) => [key, [...shape]]));
 
-describe("a model without places for bottleneck adapters", () => {
+describe("a model without modules for bottleneck adapters", () => {
   const plain = () => new Sequential(new Linear(8, 16), new Linear(16, 4));
 
   it.each([DoubleSeqBnConfig, SeqBnConfig, ParBnConfig])("gets an error that names what %o needs", async (Config) => {
@@ -25,13 +25,13 @@ describe("a model without places for bottleneck adapters", () => {
     await expect(call).rejects.toThrow("such as new LoraConfig({ targetModules })");
   });
 
-  it("gets an error that names the options which leave none", async () => {
+  it("throws an error that names the options that exclude every module", async () => {
     await expect(getPeftModel(base(), new SeqBnConfig({ leaveOut: [0, 1] }))).rejects.toThrow(
       "SeqBnConfig: mhAdapter false, outputAdapter true and leaveOut [0,1] leave none of the 4 places of this TinyModel",
     );
   });
 
-  it("may name the hidden size of residuals in modules of its own", async () => {
+  it("may set the hidden size of custom residual modules", async () => {
     class Block extends Module {
       up = new Linear(6, 6);
       mlp_residual = new Residual();

@@ -107,7 +107,7 @@ test("blocks of OFT that do not divide a layer's features take the nearest size 
   expect([...peft.adapterTensors().values()][0].shape).toEqual([2, 3]);
 });
 
-test("features that have no divisor but 1 near the size have blocks of 1", async () => {
+test("features without a divisor near the size get blocks of 1", async () => {
   const net = () => Object.assign(new TinyModel(), { extra: Linear.create(7, 3) });
   const warnings: string[] = [];
   const onWarning = ({ message }: Warning) => void warnings.push(message);

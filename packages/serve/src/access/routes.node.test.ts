@@ -100,7 +100,7 @@ describe("a scoped admin", () => {
   });
 });
 
-test("a refusal names the adapter as the request does, whoever was refused before or at the same time", async () => {
+test("a refusal names the adapter as its request does, also among other refusals", async () => {
   engine.store.writeFolder("shared", plainAdapter(Number.NaN));
   const { version } = await readAdapter(engine.store.place, "shared", 1e6);
   const entry = { path: "shared", version, method: "LORA" };
@@ -118,7 +118,7 @@ test("a refusal names the adapter as the request does, whoever was refused befor
 });
 
 describe("the rights of a version", () => {
-  test("pass to the names that an operator gives it", async () => {
+  test("are inherited by names that an operator adds", async () => {
     expect(await load("operations", "acme/poet", job.name)).toMatch(/^200/);
     expect(await models("umbrella")).toContainEqual(`${job.name} ${job.name}`);
     for (const id of ["acme", "all", "reader"]) {
@@ -127,7 +127,7 @@ describe("the rights of a version", () => {
     expect(await ask("operations", "acme/poet")).toMatch(/^by /);
   });
 
-  test("pass to copies of its files", async () => {
+  test("are inherited by copies of its files", async () => {
     engine.store.writeFolder("acme/copy", plainAdapter(9));
     expect(await ask("acme", "acme/copy")).toBe(404);
     expect(await load("acmeadmin", "acme/x", "acme/copy")).toBe(await load("acmeadmin", "acme/x", "acme/missing"));
@@ -185,7 +185,7 @@ describe("a tenant's own name for a model of its job", () => {
     expect(await ask("all", "umbrella/poet")).toBe(others);
   });
 
-  test("cannot be one that is reserved", async () => {
+  test("cannot be a reserved name", async () => {
     for (const name of ["ft:base:all::7", "tenant:all:x", ".hidden", "a/.b"]) {
       expect(await load("all", name, "acme/v1"), name).toMatch(/^400 .*lora_name .* is reserved/);
     }

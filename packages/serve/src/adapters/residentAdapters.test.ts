@@ -314,7 +314,7 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
   );
 });
 
-test("a tenant's requests hold no more memory than it may, and other tenants load beside it", async () => {
+test("adapters of a tenant's requests stay within its memory budget, and other tenants can load adapters", async () => {
   const model = new Model(1000);
   const load = async () => ({ bytes: 100, method: "LORA" });
   const acquire = (version: string, tenant: string) =>

@@ -27,7 +27,7 @@ describe("tokens a minute", () => {
     expect(left()).toBe(600);
   });
 
-  test("that were used beyond what was reserved are owed", () => {
+  test("used beyond the reservation reduce the budget below zero", () => {
     let now = 0;
     const budgets = new Budgets(8, () => now);
     const key = spender("a", { tokensPerMinute: 60 });
@@ -50,7 +50,7 @@ describe("tokens a minute", () => {
 });
 
 describe("requests", () => {
-  test("that never fit are refused for good, others for now", () => {
+  test("that can never fit get no time to retry, others get one", () => {
     const budgets = new Budgets(8);
     const [a, b] = [spender("a"), spender("b")];
     expect(() => budgets.admit(a, { sequences: 5, param: "n" })).toThrow(
@@ -79,7 +79,7 @@ describe("requests", () => {
   });
 });
 
-test("a key's own budgets go before the server's, and those before the defaults", () => {
+test("a key's own budgets override the server's, which override the defaults", () => {
   const budgets = budgetsOf({ jobs: 2 }, { jobs: 3, steps: 50 });
   expect([budgets.jobs, budgets.steps, budgets.rank]).toEqual([2, 50, 256]);
   expect(() => checkBudgets("key a", { jobs: 0 })).toThrow("key a: the budget jobs is 0; give a number above 0");

@@ -53,13 +53,13 @@ describe("places of tenants", () => {
     expect([shares.total, shares.heldBy("a"), shares.freeFor("a", shared)]).toEqual([0, 0, 2]);
   });
 
-  test("a limit of its own takes the place of a tenant's share", () => {
+  test("a tenant's own limit replaces its share", () => {
     const shares = new RequestShares(10);
     expect(shares.freeFor("a", { requests: 9, shared: true })).toBe(9);
     expect(shares.limitOf({ requests: 90, shared: true })).toBe(10);
   });
 
-  test("a single place is given to whoever comes first", () => {
+  test("a single place goes to the first tenant", () => {
     const shares = new RequestShares(1);
     expect(shares.freeFor("a", shared)).toBe(1);
     shares.take("a", 1);

@@ -31,7 +31,7 @@ describe.each(Object.entries(stores))("%s", (_, open) => {
     return [open(), open()].map((store) => new Slots(store, start, async ({ id }) => alive.has(id)));
   };
 
-  test("16 that are taken at once by two servers with a limit of 3 are 3", async () => {
+  test("two servers that take 16 slots at once with a limit of 3 get 3", async () => {
     const ids = Array.from({ length: 16 }, (_, i) => `j${i}`);
     const both = servers(new Set(ids));
     const taken = await Promise.all(ids.map((id, i) => both[i % 2].take(3, id)));
@@ -44,7 +44,7 @@ describe.each(Object.entries(stores))("%s", (_, open) => {
     expect(again.filter((slot) => slot !== null).length).toBe(1);
   });
 
-  test("those that a killed server left are taken over, each by one", async () => {
+  test("slots of a killed server are taken over, each once", async () => {
     const alive = new Set(["old0", "old1", "old2"]);
     const both = servers(alive);
     for (const id of alive) expect(await both[0].take(3, id)).not.toBeNull();
@@ -69,7 +69,7 @@ describe.each(Object.entries(stores))("%s", (_, open) => {
     expect(await slots.take(2, "d")).not.toBeNull();
   });
 
-  test("a thing that is opened once more holds one slot", async () => {
+  test("a holder that is reopened holds one slot", async () => {
     const alive = new Set(["a"]);
     const [slots] = servers(alive);
     await slots.take(3, "a");

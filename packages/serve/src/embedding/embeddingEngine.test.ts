@@ -61,7 +61,7 @@ test("texts of like length share a pass, whichever request they are of", async (
   expect((await narrow.stats()).passes).toBe(3);
 });
 
-test("texts that come during a pass wait for its end and then share one", async () => {
+test("texts that arrive during a pass wait for its end and then share the next pass", async () => {
   const gated = reference();
   const read = gated.read.bind(gated);
   let open = () => {};

@@ -66,7 +66,7 @@ test("minTokens forbids EOS and stop tokens until there are so many, and no othe
   await engine.close();
 });
 
-test("minTokens lets no stop text end a sequence early, though one is there", async () => {
+test("minTokens keeps a stop text from ending a sequence early", async () => {
   const engine = await make();
   const sampling = { temperature: 1, seed: 4 };
   const free = await collect(engine, { maxNewTokens: 20, ignoreEos: true, sampling, minTokens: 4 });
@@ -99,7 +99,7 @@ test("a stop is in the text with includeStop: stop texts, stop tokens and EOS", 
   await engine.close();
 });
 
-test("special tokens are in the text where they are not skipped", async () => {
+test("special tokens are in the text unless they are skipped", async () => {
   const engine = await make();
   const sampling = { temperature: 0, logitBias: { [eos]: 100 } };
   const given = { sampling, ignoreEos: true, maxNewTokens: 2 };
@@ -148,7 +148,7 @@ test("bad words never come, alone or after a space; their beginnings may", async
   await engine.close();
 });
 
-test("prompt log-probabilities and ranks are those of the model's own logits", async () => {
+test("prompt log-probabilities and ranks equal the values from the model's logits", async () => {
   const engine = await make({ maxNumBatchedTokens: 64 });
   const { events, text } = await collect(engine, { maxNewTokens: 2, ignoreEos: true, promptLogprobs: 3 });
   const given = promptEvents(events);
@@ -175,7 +175,7 @@ test("prompt log-probabilities and ranks are those of the model's own logits", a
   await Promise.all([engine.close(), whole.close()]);
 });
 
-test("the first event has the prompt's ids where they are asked for, and a prompt is cut at either end", async () => {
+test("the first event has the prompt's ids if requested, and a prompt can be cut at either end", async () => {
   const engine = await make({ maxModelLen: 32 });
   const idsOf = async (given: object) => {
     const { events } = await collect(engine, { maxNewTokens: 2, returnPromptTokens: true, ...given });
@@ -228,7 +228,7 @@ test("a chat's last message is continued, and the template gets names and variab
   await Promise.all([engine.close(), trimming.close()]);
 });
 
-test("special tokens are added to texts by default, and to chats where they are asked for", async () => {
+test("special tokens are added to texts by default, and to chats if requested", async () => {
   const words = wordTokenizer("{% for m in messages %}{{ m.content }}{% endfor %}");
   const config = parseModelConfig({
     ...{ model_type: "llama", vocab_size: words.vocabSize, max_position_embeddings: 64, ...tinySizes },
@@ -245,7 +245,7 @@ test("special tokens are added to texts by default, and to chats where they are 
   await engine.close();
 });
 
-test("what is wrong with these fields is named", async () => {
+test("errors of these fields name the field and the fix", async () => {
   const engine = await make();
   const wrong = [
     [{ minTokens: 9, maxNewTokens: 8 }, "min_tokens is 9; expected a whole number from 0 to 8"],

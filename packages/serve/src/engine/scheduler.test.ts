@@ -126,7 +126,7 @@ test("the sequence that came last gives its pages back, and is computed again wh
   expect(pool.available).toBe(4);
 });
 
-test("a sequence whose reader is behind leaves its place, keeps its pages, and goes on from them", () => {
+test("a sequence with a slow reader leaves its place, keeps its pages, and continues from them", () => {
   const { scheduler, pool } = setup({ sequences: 1 });
   const [a, b] = [make("a", 3, { length: 6 }), make("b", 3, { length: 2 })];
   for (const sequence of [a, b]) scheduler.push(sequence);
@@ -143,7 +143,7 @@ test("a sequence whose reader is behind leaves its place, keeps its pages, and g
   expect(pool.available).toBe(64);
 });
 
-test("pages of a sequence whose reader is behind go to the others, before any of them is put off", () => {
+test("pages of a sequence with a slow reader go to other sequences before any of them is preempted", () => {
   const { scheduler, pool } = setup({ pages: 5, pageSize: 2, rows: 8 });
   const [a, b, c] = [make("a", 3, { length: 3 }), make("b", 3, { length: 3 }), make("c", 3, { length: 1 })];
   for (const sequence of [a, b]) scheduler.push(sequence);
@@ -161,7 +161,7 @@ test("pages of a sequence whose reader is behind go to the others, before any of
   expect(pool.available).toBe(5);
 });
 
-test("a sequence that leaves while its reader is behind gives its pages back", () => {
+test("a paused sequence that is aborted frees its pages", () => {
   const { scheduler, pool } = setup();
   const a = make("a", 9);
   scheduler.push(a);

@@ -78,7 +78,7 @@ test("an abort frees a sequence whose reader never comes back", async () => {
   await engine.close();
 });
 
-test("over HTTP a client that takes nothing is sent away, with a line in the log", async () => {
+test("over HTTP a client that reads nothing loses its connection, with a line in the log", async () => {
   const engine = await make();
   const lines: Record<string, unknown>[] = [];
   const take = (fields: object, message: string) => void lines.push({ ...fields, message });

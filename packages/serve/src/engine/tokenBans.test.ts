@@ -30,7 +30,7 @@ function reference(past: readonly number[], words: readonly (readonly number[])[
   return banned;
 }
 
-test("the tokens that complete bad words are those of the reference definition, for drawn words and texts", () => {
+test("the tokens that complete bad words match the reference definition for random words and texts", () => {
   const generator = new Generator(7);
   const draw = (count: number, below: number) => {
     const drawn = new Int32Array(count);

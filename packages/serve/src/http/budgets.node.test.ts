@@ -33,7 +33,7 @@ test("16 requests of 16 sequences of one key leave places for another", async ()
   ]).toEqual([8, 8]);
 });
 
-test("answers and refusals have what is left in their headers, and operators see it in /metrics", async () => {
+test("headers of answers and refusals have the remaining budget, and /metrics shows it to operators", async () => {
   const app = start({ requests: 2, tokensPerMinute: 20 });
   const ask = (more = {}) => post(app, "/v1/completions", { ...completion, ...more }, bearer("red"));
   const running = ask();

@@ -89,7 +89,7 @@ describe("openai", () => {
     await expect(many).rejects.toThrow("This server's limit is 16 for a request");
   });
 
-  test("sends vLLM's fields beside its own, and reads their answers", async () => {
+  test("sends vLLM's fields with OpenAI's, and reads their answers", async () => {
     const extra = { min_tokens: 2, bad_words: ["no"], prompt_logprobs: 1, return_token_ids: true, priority: 1 };
     const asked = { model: "poet", prompt: "Once upon", max_tokens: 3, ...extra };
     const answer = await client().completions.create(asked);

@@ -32,8 +32,8 @@ const problems: Readonly<Record<string, (port: number, host: string) => string>>
 };
 
 /**
- * Starts Node's HTTP server for an app. The default host, 127.0.0.1, is reachable from this machine only. Port 0 picks a
- * free port. Throws an `Error` with the fix if the port is taken or the host is not an address of this machine.
+ * Starts Node's HTTP server for an app. The default host, 127.0.0.1, is reachable from this machine only. Port 0 picks
+ * a free port. Throws an `Error` with the fix if the port is taken or the host is not an address of this machine.
  */
 export async function listen(
   app: { fetch(request: Request): Response | Promise<Response> },

@@ -38,7 +38,7 @@ test.each([
   expect(keys.keys).toHaveLength(2);
 });
 
-test("the answer that a removed key waits for ends with 401, and those of other keys go on", async () => {
+test("a running answer of a removed key ends with 401, and answers of other keys go on", async () => {
   const { app, engine, keys } = start({ delay: 200, words: ["a", "b", "c"] });
   const [whole, stream, other] = ["red", "red", "blue"].map((id, i) =>
     post(app, path, { ...chat, stream: i === 1 }, bearer(id)),
@@ -53,7 +53,7 @@ test("the answer that a removed key waits for ends with 401, and those of other 
   expect(engine.running.size).toBe(0);
 });
 
-test("a key that was removed watches no batch", async () => {
+test("the /stats stream of a removed key ends", async () => {
   const { engine, keys } = start();
   await using server = await listening({ engine, keys });
   const response = await fetch(`${server.url}/stats`, { headers: bearer("red") });

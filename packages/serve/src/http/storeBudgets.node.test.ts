@@ -97,7 +97,7 @@ describe.each(Object.entries(stores))("two servers on %s", (_, openStore) => {
     expect(countOf(again, 200)).toBe(1);
   });
 
-  test("never store more bytes than a key has", async () => {
+  test("never store more bytes than the budget of the key", async () => {
     const store = openStore();
     const text = line.repeat(100);
     const budgets = { storedBytes: 3.5 * text.length };
@@ -128,7 +128,7 @@ test("a failed job needs a free slot to be resumed", async () => {
   expect([resume.status, (await resume.json()).error.code]).toEqual([429, "rate_limit_exceeded"]);
 });
 
-test("an order is refused when the key's jobs have trained as long today as they may", async () => {
+test("an order is refused when the key's jobs have used up the training minutes of the day", async () => {
   const objects = folderObjects(join(folder, crypto.randomUUID()));
   const { app, jobs } = open(objects, { trainerMinutes: 2, steps: 50 });
   const file = (await upload(app)).body.id;

@@ -53,7 +53,7 @@ test("a job is stopped at its limit, which all its attempts share", async () => 
   expect(begun).toBe(false);
 });
 
-test("a run that is killed has counted the time up to its last look", async () => {
+test("a killed run has counted its time up to the last check", async () => {
   const time = new TrainerTime(folderObjects(folder));
   const job = jobOf("ftjob-2", {});
   const stop = new AbortController();

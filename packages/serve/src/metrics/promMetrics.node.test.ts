@@ -15,7 +15,7 @@ function valuesOf(text: string, name: string): Map<string, number> {
   return new Map(lines.map((line) => [line.slice(name.length, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]));
 }
 
-test("the adapters used of late have names; a name gives way only after it was idle", () => {
+test("recently used adapters have labels, and a label is reused only after its adapter was idle", () => {
   let time = 0;
   const dropped: string[] = [];
   const labels = new AdapterLabels({
@@ -59,7 +59,7 @@ test("a thousand adapters in turn leave a bounded number of series, and no serie
   expect(names.size).toBeLessThan(60);
 });
 
-test("an adapter that gave way begins again at 0, as a restarted server does, and others keep their counts", async () => {
+test("an adapter that lost its label starts again at 0, as after a restart, and others keep their counts", async () => {
   let time = 0;
   const metrics = promMetrics({ adapterLabels: 1, labelIdleSeconds: 10, now: () => time });
   const counts = async () => {

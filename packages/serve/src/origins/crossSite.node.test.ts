@@ -98,7 +98,7 @@ describe("allowedHosts", () => {
     expect(await send([".llm.example"], "evilllm.example")).toBe("403 host_not_allowed");
   });
 
-  test("lets the pages of a proxy in that rewrites the Host", async () => {
+  test("accepts pages of a listed proxy that rewrites the Host", async () => {
     expect(await send(["llm.example"], "127.0.0.1:8000", "https://llm.example")).toBe("200");
     expect(await send(["llm.example"], "127.0.0.1:8000", "https://evil.example")).toBe("403 cross_origin_request");
   });
@@ -170,7 +170,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     expect(engine.loads).toEqual([]);
   });
 
-  test("a page whose name was pointed at the server reads and changes nothing", async () => {
+  test("a page whose host name was rebound to the server reads and changes nothing", async () => {
     const rebound = `http://evil.example:${server.port}`;
     await page.goto(`${rebound}/v1/models`);
     expect(await page.evaluate(attack, rebound)).toEqual([403, 403, 403, 403]);

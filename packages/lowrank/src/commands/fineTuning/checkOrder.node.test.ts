@@ -73,7 +73,7 @@ test.each<[string, FineTuneJob["options"]]>([
   );
 });
 
-test("of each method, orders are taken if and only if the server loads the adapter", async () => {
+test("an order of any method is accepted if and only if the server loads its adapter", async () => {
   await init(wasm({ batchInvariant: true }));
   const folder = await mkdtemp(join(tmpdir(), "lowrank-orders-"));
   const { model, tokenizer } = await loadModel(nanoModelFolder);
@@ -110,7 +110,7 @@ test("of each method, orders are taken if and only if the server loads the adapt
   await rm(folder, { recursive: true });
 }, 60_000);
 
-test("a pattern that takes for ever is refused, and holds up no other order for long", async () => {
+test("a pattern that takes for ever is refused, and delays other orders only briefly", async () => {
   const checks = new OrderChecks(usual, [], { patienceMs: 3000 });
   const check = (options: FineTuneJob["options"]) =>
     checks.check({ job: orderOf(options), budgets: defaultBudgets, file });

@@ -39,7 +39,7 @@ describe.each(commands)("%s %s", (start, output, seal) => {
   const words = [...start.split(" "), output];
   const holds = () => (seal === null ? readFile(at(output), "hex") : readFile(join(at(output), seal), "hex"));
 
-  test("refuses what is there, and replaces it with --overwrite", async () => {
+  test("refuses an existing output, and replaces it with --overwrite", async () => {
     await succeed(words);
     const first = await holds();
     const again = await lowrank(words);
@@ -54,7 +54,7 @@ describe.each(commands)("%s %s", (start, output, seal) => {
     await rm(at(output), { recursive: true });
   });
 
-  test("killed before it is placed: nothing is there, and the same command goes on", async () => {
+  test("killed before the rename: the output is absent, and the same command succeeds", async () => {
     for (const moment of ["1 before", "2 before"]) {
       expect(await killed(words, moment)).toBe("SIGKILL");
       expect(await readdir(folder)).not.toContain(output);
@@ -78,7 +78,7 @@ test("killed between the two renames of --overwrite: the next command puts the o
   expect(await temporary()).toEqual([]);
 });
 
-test("two at once into one output: the later one names the process that writes", async () => {
+test("two commands with one output: the later one names the writing process", async () => {
   const name = temporaryName("busy", writingId(), "part");
   await mkdir(at(name));
   const { code, stderr } = await lowrank("merge --model model --adapter adapter --output busy".split(" "));
@@ -90,7 +90,7 @@ test("two at once into one output: the later one names the process that writes",
   await rm(at(name), { recursive: true });
 });
 
-test("--overwrite replaces models and adapters alone, and never what the command reads", async () => {
+test("--overwrite replaces only models and adapters, and never the command's own inputs", async () => {
   await mkdir(at("photos"));
   await writeFile(at("photos/1.jpg"), "");
   const merge = (output: string) =>

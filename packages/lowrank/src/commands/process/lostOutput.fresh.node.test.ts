@@ -23,7 +23,7 @@ const weights = (name: string) => readFile(at(`${name}/adapter_model.safetensors
 
 await succeed(train("whole", 10));
 
-describe("a training whose output is lost", () => {
+describe("training when stdout or stderr is lost", () => {
   test.each([
     ["stdout", "closed"],
     ["stdout", "/dev/full"],
@@ -37,7 +37,7 @@ describe("a training whose output is lost", () => {
       expect(stderr).toMatch(/\nwarning: stdout: \d+ writes have failed \((EPIPE|ENOSPC)\); the/);
   });
 
-  test("both gone: the same", async () => {
+  test("both lost: the same result", async () => {
     expect((await run(train("both", 10), { stdout: "closed", stderr: "closed" })).code).toBe(0);
     expect(await weights("both")).toBe(await weights("whole"));
   });
@@ -63,7 +63,7 @@ describe("a command whose result is text on stdout", () => {
     expect((await run(args, { stderr: "/dev/full" })).code).toBe(0);
   });
 
-  test("an error keeps its exit code where stderr is lost", async () => {
+  test("an error keeps its exit code if stderr is lost", async () => {
     expect((await run(["info", "nowhere"], { stderr: "closed" })).code).toBe(1);
     expect((await run(["info", "nowhere"], { stderr: "/dev/full" })).code).toBe(1);
   });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { lengthNote } from "./lengthNote.ts";
 
-test("a cache that shortens sequences is a warning with the setting and the memory that lift it", () => {
+test("a cache that limits sequences gives a warning with the setting and the memory that raise the limit", () => {
   expect(lengthNote({ maxPositions: 5824, modelPositions: 8192 }, {})).toBe(
     "sequences have at most 5824 tokens, and the model takes 8192: the cache holds no more; " +
       "give --kv-cache-tokens 8192 for all of them, about 361 MiB instead of 256, " +
@@ -11,7 +11,7 @@ test("a cache that shortens sequences is a warning with the setting and the memo
   expect(given).toContain("--kv-cache-tokens 8192 for all of them, or --max-model-len 1024");
 });
 
-test("a server that takes what its model takes, or a length that was asked for, is none", () => {
+test("the model's own length, or a length that the user set, gives no warning", () => {
   expect(lengthNote({ maxPositions: 8192, modelPositions: 8192 }, {})).toBeNull();
   expect(lengthNote({ maxPositions: 512, modelPositions: 8192 }, { "max-model-len": 512 })).toBeNull();
 });

@@ -20,7 +20,7 @@ test("an error's stack follows, indented", () => {
   expect(line).toMatch(/\] ERROR: failed \{"id":"a"\}\n {4}TypeError: broken\n {8}at /);
 });
 
-test("levels are coloured only where that is asked for", () => {
+test("levels are coloured only if the option is set", () => {
   expect(written((logger) => logger.info("x"), true)).toContain("\u001b[32mINFO\u001b[39m: x");
   expect(written((logger) => logger.info("x"))).not.toContain("\u001b");
 });

@@ -46,7 +46,7 @@ test("host names are a list in a file, and separated by commas on the command li
   expect(given["allowed-hosts"]).toEqual(["a.example", "b.example"]);
 });
 
-test("an adapter cannot be named __proto__, which the schema would drop in silence", async () => {
+test("an adapter named __proto__ is refused, since the schema would silently drop it", async () => {
   const adapters = JSON.parse('{"__proto__": "./x"}') as object;
   await expect(readServeSettings({ model: "m", adapters }, undefined)).rejects.toThrow("has the name __proto__");
   const path = await file("proto.yaml", "model: m\nadapters:\n  __proto__: ./x\n");
@@ -59,7 +59,7 @@ test("keys may have a file of their own", async () => {
   expect(settings["api-keys"]).toEqual([{ id: "red", sha256, adapters: ["red-*"], base: false }]);
 });
 
-test("budgets are those of the entry of a key, else those of options", async () => {
+test("budgets of a key's entry override budgets from options", async () => {
   const entry = `- id: red\n  sha256: ${sha256}\n  budgets: { tokens-per-minute: 5000, stored-bytes: 1GB, trainer-minutes: 2.5 }\n`;
   const path = await file("budgets.yaml", entry);
   const flags = { model: "m", "api-key-file": path, "max-job-steps": 50, "key-adapter-memory": "1MB" };

@@ -9,7 +9,7 @@ import { watchKeys } from "./watchKeys.ts";
 const entry = (id: string) => ({ id, sha256: id.repeat(64) });
 const patience = { timeout: 10_000 };
 
-test("a file of keys is read again when it changes, and one that is broken changes nothing", async () => {
+test("a changed key file is read again, and a broken one leaves the keys as they were", async () => {
   const folder = await mkdtemp(join(tmpdir(), "lowrank-keys-"));
   const file = join(folder, "keys.yaml");
   await writeFile(file, JSON.stringify([entry("a"), entry("b")]));

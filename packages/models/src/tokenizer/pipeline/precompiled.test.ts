@@ -32,6 +32,6 @@ test("a grapheme of more than 5 bytes is taken character by character", () => {
   expect(precompiled(charsmap("ﬁ", "fi"))("ﬁ\u0301\u0302")).toBe("fi\u0301\u0302");
 });
 
-test("a map that ends within its tree is an error", () => {
+test("a charsmap that is cut off within its tree throws", () => {
   expect(() => precompiled(btoa("\x00\x10\x00\x00abc"))).toThrow("precompiled_charsmap does not hold the tree");
 });

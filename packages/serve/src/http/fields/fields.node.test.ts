@@ -79,7 +79,7 @@ describe("fields that OpenAI accepts", () => {
     expect(await answer(chatPath, { ...chat, reasoning_effort: "huge" })).toMatchObject({ status: 400 });
   });
 
-  test("n goes up to 128, where the server's limit allows it", async () => {
+  test("n may be up to 128 if the server's limit allows it", async () => {
     const wide = start({ sequences: 200 });
     expect((await wide.answer(chatPath, { ...chat, n: 128 })).choices.length).toBe(128);
     expect(await wide.answer(chatPath, { ...chat, n: 129 })).toMatchObject({ status: 400, param: "n" });
@@ -129,7 +129,7 @@ describe("vLLM's fields", () => {
     expect(found.param).toMatch(new RegExp(`^${name}`));
   });
 
-  test("the last message is continued where that is asked for", async () => {
+  test("the last message is continued if requested", async () => {
     const { answer, engine } = start();
     const body = { ...chat, continue_final_message: true, add_generation_prompt: false };
     await answer(chatPath, body);
@@ -181,7 +181,7 @@ describe("prompt_logprobs", () => {
     expect(engine.requests.map((request) => request.promptLogprobs)).toEqual([2, 2, 2, undefined]);
   });
 
-  test("stay apart from echo and logprobs", async () => {
+  test("are separate from echo and logprobs", async () => {
     const { answer } = start();
     const { choices } = await answer(path, {
       ...completion,
@@ -216,7 +216,7 @@ describe("return_token_ids", () => {
     expect((await answer(path, completion)).choices[0]).not.toHaveProperty("token_ids");
   });
 
-  test("gives them in a stream: the prompt's in the first chunk, then those of each chunk", async () => {
+  test("streams them: the prompt's ids in the first chunk, then the ids of each chunk", async () => {
     const { app } = start();
     const asked = { return_token_ids: true, stream: true };
     const ofChat = await events(await post(app, chatPath, { ...chat, ...asked }));
