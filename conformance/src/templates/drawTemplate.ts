@@ -73,7 +73,7 @@ class Writer {
     this.#draw = draw;
   }
 
-  /** A macro for the whole template to call, if it does. */
+  /** The macro that the whole template calls, if any. */
   macro(): string {
     if (!this.#callsMacro && this.#draw.chance(0.9)) return "";
     const place = { names: ["a", "b"], inLoop: false, inMacro: true };

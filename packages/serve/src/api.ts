@@ -73,7 +73,7 @@ export interface ServingRequest {
   readonly skipSpecialTokens?: boolean;
   /** Goes on past the model's end-of-sequence tokens. */
   readonly ignoreEos?: boolean;
-  /** No stop ends the sequence before it has so many new tokens. Default 0. */
+  /** The sequence does not end at a stop before it has this many new tokens. Default 0. */
   readonly minTokens?: number;
   /** Gives with each token its log-probability and those of so many of the likeliest. */
   readonly logprobs?: number;

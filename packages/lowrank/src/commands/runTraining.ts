@@ -66,7 +66,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const start = await startOf(options, prepared, learner);
   const prompts = await promptsOf(options, prepared);
   const note = () => voice.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
-  // Until the results are saved: a signal that comes late must not end the process.
+  // Holds until the results are saved: a late signal must not end the process.
   const interrupted = await withInterrupt(note, async (signal) => {
     const run = await trainSteps({ options, prepared, learner, prompts, voice, teacher }, signal);
     await saveResults({ options, prepared, learner, voice, start, lossBefore, probeLoss }, run);

@@ -98,7 +98,7 @@ test("constrained blocks stay within their distance from the identity", async ()
   }
 });
 
-test("blocks of OFT that do not divide a layer's features take the nearest size that does, with a warning", async () => {
+test("OFT blocks that do not divide a layer's features take the nearest size that does, with a warning", async () => {
   const warnings: Warning[] = [];
   const config = new OFTConfig({ oftBlockSize: 4, targetModules: ["layers.0.up"] });
   const peft = await getPeftModel(new TinyModel(), config, { onWarning: (warning) => warnings.push(warning) });

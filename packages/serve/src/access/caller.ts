@@ -6,7 +6,7 @@ export interface Caller {
   readonly tenant: string;
   /** May use and manage what every tenant owns, and read the metrics. */
   readonly operator: boolean;
-  /** May load and unload the adapters that it may use. */
+  /** True if the caller may load and unload the adapters in its scope. */
   readonly admin: boolean;
   /** May use the base model. */
   readonly base: boolean;

@@ -3,7 +3,7 @@ import type { KeyBudgets } from "./keyBudgets.ts";
 import { RequestShares } from "./requestShares.ts";
 import { TokenBudget } from "./tokenBudget.ts";
 
-/** A tenant, and the most that it may use. */
+/** A tenant and its limit. */
 export interface Spender {
   readonly tenant: string;
   readonly budgets: KeyBudgets;

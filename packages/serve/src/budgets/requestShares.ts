@@ -9,7 +9,7 @@ export interface SequenceLimits {
 /**
  * The sequences that run or wait at a server, by tenant. A tenant without its own limit may
  * hold as many as are free afterwards (Choudhury and Hahne 1998): half of all places if it is
- * alone, a third if another holds as many. So a tenant that comes later always finds places.
+ * alone, a third if another holds as many. So a tenant that arrives later always finds places.
  */
 export class RequestShares {
   readonly #places: number;

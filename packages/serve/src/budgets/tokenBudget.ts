@@ -25,12 +25,12 @@ export class TokenBudget {
     return Math.max(0, Math.floor(this.#level));
   }
 
-  /** Seconds until all tokens are there again. */
+  /** Seconds until all tokens are available again. */
   get resetSeconds(): number {
     return this.secondsUntil(this.limit);
   }
 
-  /** Seconds until so many tokens are there. */
+  /** Seconds until this many tokens are available. */
   secondsUntil(tokens: number): number {
     this.#refill();
     const missing = Math.min(tokens, this.limit) - this.#level;

@@ -6,7 +6,7 @@ export interface AnswerTextSettings {
   readonly eosTokenIds: readonly number[];
   readonly stopTokenIds: readonly number[];
   readonly stops: Stops;
-  /** No stop ends the sequence before it has so many new tokens. */
+  /** The sequence does not end at a stop before it has this many new tokens. */
   readonly minTokens: number;
   /** The text ends with the stop. */
   readonly includeStop: boolean;
@@ -33,7 +33,7 @@ export class AnswerText {
     this.#units = new Holdback(stops.texts, includeStop);
   }
 
-  /** The text that this token lets out: whole characters, and no part of a stop that is cut off. */
+  /** The text that this token completes: whole characters, without a possible beginning of a stop text. */
   push(token: number): string {
     const { eosTokenIds, stopTokenIds, includeStop } = this.#settings;
     this.#newTokens += 1;

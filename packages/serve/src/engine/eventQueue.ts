@@ -1,4 +1,4 @@
-/** Events that wait for a reader before its sequence is paused. It goes on at half of them. */
+/** A sequence is paused when this many events wait for its reader. It continues at half of them. */
 const capacity = 128;
 
 /** Passes events from the engine to one reader, in order. */
@@ -19,7 +19,7 @@ export class EventQueue<T> {
     return this.#isFull;
   }
 
-  /** Adds an event. A full queue takes more: its writer finishes the step that it has begun. */
+  /** Adds an event. A full queue accepts more events, since its writer may finish the running step. */
   push(event: T): void {
     if (this.#end) return;
     this.#events.push(event);

@@ -21,7 +21,7 @@ export function checkTokens(tokens: readonly number[], vocabSize: number, what: 
   throw invalid(`${what} holds ${bad}; the model's token ids are 0 to ${vocabSize - 1}`, param);
 }
 
-/** Throws ServingError for a value that is no whole number from `least` to `most`. */
+/** Throws a `ServingError` unless the value is a whole number from `least` to `most`. */
 export function checkWhole(param: string, value: number | undefined, least: number, most: number): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
   throw invalid(`${param} is ${value}; expected a whole number from ${least} to ${most}`, param);

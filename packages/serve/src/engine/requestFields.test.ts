@@ -72,7 +72,7 @@ test("minTokens keeps a stop text from ending a sequence early", async () => {
   const free = await collect(engine, { maxNewTokens: 20, ignoreEos: true, sampling, minTokens: 4 });
   const stop = free.text[1];
   const late = await collect(engine, { maxNewTokens: 20, ignoreEos: true, sampling, stop: [stop], minTokens: 4 });
-  // The stop comes among the first four tokens; the text ends at its next place.
+  // The stop text occurs within the first four tokens; the text ends at its next occurrence.
   const next = free.text.indexOf(stop, 4);
   expect(late.text).toBe(next < 0 ? free.text : free.text.slice(0, next));
   expect(late.finished.newTokens).toBeGreaterThan(4);

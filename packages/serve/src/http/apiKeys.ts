@@ -11,14 +11,14 @@ export interface ApiKey {
   readonly adapters?: readonly string[];
   /** May use the base model. Default: true. */
   readonly base?: boolean;
-  /** May load and unload the adapters that it may use. Default: false. */
+  /** True if the key may load and unload the adapters in its scope. Default: false. */
   readonly admin?: boolean;
   /**
    * May use, load and unload the adapters of every tenant, and read `/metrics` and the whole of
    * `/stats`. Default: false.
    */
   readonly operator?: boolean;
-  /** The most that it may use. Default: the server's budgets for every key. */
+  /** The limits of the key. Default: the server's budgets for every key. */
   readonly budgets?: Partial<KeyBudgets>;
 }
 

@@ -150,7 +150,7 @@ function chatForm(body: ChatBody): AnswerForm {
       }
       if (event.type === "finished") return [chunk(head, choice, { delta: {}, ...finish(event) })];
       if (event.prompt) return [];
-      // A token that completes no character comes with the next one, unless its chunk holds more.
+      // A token that completes no character is sent with the next token, unless its chunk has other text.
       if (event.text === "" && !event.logprob && !withIds) return [];
       const tokenIds = withIds ? { token_ids: [event.token] } : {};
       return [chunk(head, choice, { delta: { content: event.text }, logprobs: logprobsOf(event), ...tokenIds })];

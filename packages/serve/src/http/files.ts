@@ -36,7 +36,7 @@ export function addFiles(
     form: uploadForm,
     answer: async (c) => {
       const { tenant, budgets } = c.get("caller");
-      // Each upload takes memory while it comes.
+      // Each upload takes memory while it is received.
       const admission = context.budgets.admit(c.get("caller"), { sequences: 1, param: "file" });
       const upload = await uploads.begin(tenant, budgets, sizeOf(c, limits)).catch((error) => {
         admission.end(0);

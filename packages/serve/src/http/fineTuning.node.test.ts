@@ -130,7 +130,7 @@ describe("files", () => {
     expect(await files.objects.list("")).toEqual([]);
   });
 
-  /** Writes a form by hand: FormData would escape names, and join what is there twice. */
+  /** Writes a form by hand, since FormData would escape names and merge repeated fields. */
   const parts = (...all: readonly (readonly [disposition: string, content: string])[]) => {
     const each = all.map(([disposition, content]) => {
       return `--cut\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n${content}\r\n`;

@@ -2,7 +2,7 @@ import type { Caller } from "../access/caller.ts";
 import type { FindCaller } from "./apiKeys.ts";
 import { HttpError } from "./httpError.ts";
 
-/** A request that runs, by the key that it came with. */
+/** A running request and its API key. */
 interface RunningRequest {
   readonly authorization: string | undefined;
   readonly caller: Caller;

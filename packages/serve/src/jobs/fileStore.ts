@@ -15,7 +15,7 @@ export interface StoredFile {
   readonly purpose: "fine-tune" | "fine-tune-results";
   /** The most examples that it holds: its lines that are not empty. */
   readonly lines: number;
-  /** The key of the slot that it takes among the files of its owner; null for the file of a job. */
+  /** The key of its slot in the owner's limit of files; null for the file of a job. */
   readonly slot: string | null;
 }
 

@@ -23,7 +23,7 @@ const jobOf = (id: string, limits: Partial<JobLimits>, owner = id): FineTuneJob 
   limits: { steps: null, jobMinutes: null, trainerMinutes: null, ...limits },
 });
 
-/** A training that goes on until it is stopped. */
+/** A training that runs until it is stopped. */
 const endless = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(new JobStopped()), { once: true }));
 const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -2,9 +2,9 @@
 interface LabelOptions {
   /** The most adapters that are counted by name at a time. */
   readonly most: number;
-  /** Milliseconds without a use after which a name gives way to another. */
+  /** Milliseconds without use after which a label may be given to another adapter. */
   readonly idleMs: number;
-  /** Receives a name that gave way. */
+  /** Called with the name of an adapter that lost its label. */
   readonly onDrop: (name: string) => void;
   /** The time in milliseconds. Default: the machine's. */
   readonly now?: () => number;

@@ -13,7 +13,7 @@ const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 export interface PromMetricsOptions {
   /** The most adapters that are counted by name at a time; others are "other". Default 100. */
   readonly adapterLabels?: number;
-  /** Seconds without a request after which a name gives way to another. Default 900. */
+  /** Seconds without a request after which an adapter's label may be given to another. Default 900. */
   readonly labelIdleSeconds?: number;
   /** The time in milliseconds. Default: the machine's. */
   readonly now?: () => number;

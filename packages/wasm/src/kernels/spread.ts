@@ -8,7 +8,7 @@ const mostLost = 0.1;
 /** Sides of the squares of a weight that share a scale. */
 const side = 64;
 
-/** A weight with more than one wide square in so many is multiplied in f32 as a whole. */
+/** The whole weight is multiplied in f32 if more than one in this many squares is wide. */
 const fewest = 5;
 
 /**

@@ -16,7 +16,7 @@ import { isGguf } from "../loading.ts";
 /** Options of commands that write a new folder or file. */
 export interface NewOutputOptions {
   output: string;
-  /** Replaces what is there. */
+  /** Replaces an existing output. */
   overwrite?: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface NewOutput {
 }
 
 /**
- * Runs `work`, which fills a temporary folder and places it as `--output` when it is whole. The
+ * Runs `work`, which fills a temporary folder and renames it to `--output` when it is complete. The
  * output is as before until then. Throws before `work` if the output holds something and
  * `--overwrite` is missing, if another process is writing it, or if the disk cannot be written to.
  * If `work` throws, or a signal ends the process, the temporary folder is removed.
@@ -148,7 +148,7 @@ async function placeFolder(part: string, path: string): Promise<void> {
   await rename(part, path);
 }
 
-/** Copies files into a folder, those last by which others take it for whole. */
+/** Copies files into a folder. Files that mark the folder as complete are copied last. */
 async function copyInto(part: string, path: string): Promise<void> {
   const isSeal = (name: string) => name === "config.json" || name === "adapter_config.json";
   const names = await readdir(part);

@@ -2,7 +2,7 @@ import { realpath, stat, writeFile as writeTo } from "node:fs/promises";
 import { fullDisk, writeFile } from "@lowrank/files";
 
 /**
- * Writes a report or a table to a file, which is replaced when the new one is whole. Devices and
+ * Writes a report or a table to a file, which is replaced when the new one is complete. Devices and
  * pipes (/dev/stdout, /dev/null) are written to. Errors name the file.
  */
 export async function writeText(path: string, text: string): Promise<void> {

@@ -43,7 +43,7 @@ interface Row {
   readonly stdin?: string | null;
   /** The words that go on after a loss; the same ones by default. */
   readonly next?: (held: readonly string[]) => string;
-  /** It goes on until a signal comes. */
+  /** It runs until a signal arrives. */
   readonly endless?: boolean;
 }
 
@@ -141,7 +141,7 @@ async function codeOf(row: Row, words: readonly string[], loss: Loss): Promise<n
   return code ?? -Object.entries(numbers).find(([name]) => name === signal)![1];
 }
 
-/** Waits until the command writes: its temporary folder is there. */
+/** Waits until the command writes, when its temporary folder exists. */
 async function temporaryOf(output: string): Promise<void> {
   for (let i = 0; i < 10_000; i++) {
     const names = await readdir(folder);

@@ -14,7 +14,7 @@ const isCheckpoint = (name: string): boolean => /^checkpoint-\d+$/.test(name);
 
 /**
  * Throws if the folder holds the results or checkpoints of a run that this one would replace:
- * without `--overwrite`, and unless it goes on from that run.
+ * without `--overwrite`, and unless it resumes that run.
  */
 export async function checkNoRun({ output, overwrite, resume }: RunPlace): Promise<void> {
   if (overwrite || (resume !== undefined && (await isIn(resume, output)))) return;

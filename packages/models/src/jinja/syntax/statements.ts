@@ -187,7 +187,7 @@ class Parser {
     return { type: "block", name, isScoped, body };
   }
 
-  /** A tag that loads another template. There is none to load, which is an error once it runs. */
+  /** A tag that loads another template. It throws when it runs, since no other template can be loaded. */
   #load(tag: string): Statement {
     while (!this.#stream.is("end") && !this.#stream.is("eof")) this.#stream.next();
     return { type: "load", tag };

@@ -5,7 +5,7 @@ import { TemplateError } from "./templateError.ts";
  * not timed, so that a busy machine gives the same result.
  */
 const mostSteps = 1_000_000;
-/** A text counts as one more step for each so many characters. */
+/** A text counts as one step for each of this many characters. */
 const charactersOfStep = 256;
 /** Most characters of a text that a template makes. */
 const mostCharacters = 2 ** 24;

@@ -38,7 +38,7 @@ function divideToEven(numerator: bigint, denominator: bigint): bigint {
   return negative ? -quotient : quotient;
 }
 
-/** The absolute value with so many decimals, ties to even, as C's `%.Nf` prints it. */
+/** The absolute value with this many decimals, ties to even, as C's `%.Nf` prints it. */
 export function fixedDecimals(value: number, decimals: number): string {
   const [numerator, denominator] = fractionOf(Math.abs(value));
   const digits = String(divideToEven(numerator * 10n ** BigInt(decimals), denominator)).padStart(decimals + 1, "0");

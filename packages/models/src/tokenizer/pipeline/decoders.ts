@@ -85,7 +85,7 @@ function byteLevel(tokens: readonly string[]): string[] {
   return [utf8.decode(bytes)];
 }
 
-/** A run of byte tokens is text as a whole, or each of its bytes is U+FFFD. */
+/** Decodes a run of byte tokens as UTF-8. If it is invalid, each of its bytes becomes U+FFFD. */
 function byteFallback(tokens: readonly string[]): string[] {
   const texts: string[] = [];
   let run: number[] = [];

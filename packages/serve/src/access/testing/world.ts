@@ -205,7 +205,7 @@ export class World {
   }
 
   /**
-   * Plays what `resolve` returned. Returns the whole answer as text: status, headers and body.
+   * Sends the request that `resolve` returned. Returns the whole answer as text: status, headers and body.
    * `moment` sets the time and the random values.
    */
   async play(by: number, moment: number, what: Sent | Training | null): Promise<string> {
@@ -245,7 +245,7 @@ export class World {
     return [response.status, ...kept, text].join("\n");
   }
 
-  /** The first piece of an answer that goes on. */
+  /** The first chunk of a streamed answer. */
   async #first(response: Response, hold: boolean | undefined): Promise<string> {
     if (!response.body || response.status !== 200) return response.text();
     const reader = response.body.getReader();

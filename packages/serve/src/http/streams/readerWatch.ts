@@ -10,7 +10,7 @@ export class ReaderWatch {
   #since: number | null = null;
   #ended = false;
 
-  /** `onStall` is called once, when a piece has waited for so many seconds. */
+  /** Calls `onStall` once, when a chunk has waited for `seconds`. */
   constructor(seconds: number, onStall: (error: HttpError) => void) {
     this.#seconds = seconds;
     this.#onStall = onStall;

@@ -32,7 +32,7 @@ export function sseResponse(
   const headers = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
-    // nginx would hold the answer back until it is whole.
+    // nginx would buffer the answer until it is complete.
     "x-accel-buffering": "no",
   };
   if (c.req.method === "HEAD") {

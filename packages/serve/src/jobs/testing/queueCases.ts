@@ -79,7 +79,7 @@ export const queueCases: readonly QueueCase[] = [
       const working = await queue.work({
         run: async ({ id }) => {
           ran.push(id);
-          // The next one is there before this one ends.
+          // The next one exists before this one ends.
           if (ran.length < 6) await queue.add(job(`b${ran.length}`, "b"));
           await new Promise((resolve) => setTimeout(resolve, 50));
         },
