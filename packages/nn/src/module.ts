@@ -17,7 +17,8 @@ export abstract class Module {
   training = true;
 
   static {
-    inspectAsText(Module.prototype);
+    // biome-ignore lint/complexity/noThisInStatic: Rolldown makes this an expression whose name is not bound yet.
+    inspectAsText(this.prototype);
   }
 
   /** Returns a new module of this class: `Linear.create(4, 2)` is `new Linear(4, 2)`. */
