@@ -13,6 +13,7 @@ import {
   tensor,
   to,
   topk,
+  where,
 } from "@lowrank/core";
 import type { SamplingSettings } from "../api.ts";
 import type { LogitEdits } from "./logitEdits.ts";
@@ -75,7 +76,9 @@ export interface LogprobTensors {
 /** Log-probabilities by logits f32 [m, V], of `tokens` i32 [m] and of the k likeliest. */
 export function logprobsOf(logits: Tensor, tokens: Tensor, k: number, withRanks: boolean): LogprobTensors {
   const all = logSoftmax(logits, { dim: 1 });
-  const column = gather(all, reshape(tokens, [-1, 1]), { dim: 1 });
+  const at = reshape(tokens, [-1, 1]);
+  // A row without a token, -1, fails alone later; the others of its pass go on.
+  const column = gather(all, where(at.ge(0), at, 0), { dim: 1 });
   const ofTokens = reshape(column, [-1]);
   const ranks = withRanks ? sum(to(all.ge(column), { dtype: "f32" }), { dim: 1 }) : null;
   if (k === 0) return { ofTokens, top: null, ranks };

@@ -118,7 +118,13 @@ test("only allowed tokens come", async () => {
   const all = new Set((await collect(engine, { maxNewTokens: 30, sampling: drawn })).tokens);
   expect([...all].sort()).toEqual(allowedTokenIds);
   const none = { maxNewTokens: 3, minTokens: 1, sampling: { ...greedy, allowedTokenIds: [eos] } };
-  await expect(collect(engine, none)).rejects.toThrow("no token is left after the request's logit_bias");
+  for (const logprobs of [undefined, 2]) {
+    const refusal = {
+      code: "invalid_request",
+      message: expect.stringContaining("no token is left after the request's"),
+    };
+    await expect(collect(engine, { ...none, logprobs })).rejects.toMatchObject(refusal);
+  }
   await engine.close();
 });
 
