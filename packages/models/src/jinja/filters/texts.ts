@@ -109,10 +109,20 @@ function xmlAttributes(value: Value, autospace: Value = true): string {
   return (isTrue(autospace) && parts.length > 0 ? " " : "") + parts.join(" ");
 }
 
+/** Removes what is between a start and the next end, with both. Its time is linear in the text. */
+function without(text: string, start: string, end: string): string {
+  let [kept, at] = ["", 0];
+  for (;;) {
+    const from = text.indexOf(start, at);
+    const to = from < 0 ? -1 : text.indexOf(end, from + start.length);
+    if (to < 0) return kept + text.slice(at);
+    kept += text.slice(at, from);
+    at = to + end.length;
+  }
+}
+
 function stripTags(value: Value): string {
-  const text = str(value)
-    .replace(/<!--[\s\S]*?-->/g, "")
-    .replace(/<[\s\S]*?>/g, "");
+  const text = without(without(str(value), "<!--", "-->"), "<", ">");
   const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: "\u00a0", apos: "'" };
   const joined = stringMethods.split[1](text) as string[];
   return joined.join(" ").replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal, hex, name) => {

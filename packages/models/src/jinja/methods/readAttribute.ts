@@ -19,7 +19,13 @@ import { formatMethod } from "./formatMethod.ts";
 import { type Method, onMarkup, otherStringMethods, stringMethods } from "./stringMethods.ts";
 
 const dictMethods: Readonly<Record<string, Method<Dict>>> = {
-  copy: ["", (dict) => new Dict(dict.entries())],
+  copy: [
+    "",
+    (dict) => {
+      spend(dict.size);
+      return new Dict(dict.entries());
+    },
+  ],
   get: ["/ key default?", (dict, key, fallback = null) => orElse(dict.get(key!), () => fallback)],
   items: ["", (dict) => new View("items", dict)],
   keys: ["", (dict) => new View("keys", dict)],
@@ -27,7 +33,13 @@ const dictMethods: Readonly<Record<string, Method<Dict>>> = {
 };
 
 const listMethods: Readonly<Record<string, Method<readonly Value[]>>> = {
-  copy: ["", (list) => [...list]],
+  copy: [
+    "",
+    (list) => {
+      spend(list.length);
+      return [...list];
+    },
+  ],
   count: ["/ value", (list, value) => BigInt(list.filter((one) => isEqual(one, value!)).length)],
   index: ["/ value start? stop?", indexOf],
 };

@@ -1,4 +1,5 @@
 import { space, splitLines, strip } from "../text/codePoints.ts";
+import { checkSpaces } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
 
 const spaces = new RegExp(`[${space}]+`, "g");
@@ -67,6 +68,7 @@ export function replace(text: string, old: string, by: string, most: number): st
 
 /** Python's `str.expandtabs`. */
 export function expandTabs(text: string, size: number): string {
+  checkSpaces(size);
   return splitLines(text, true)
     .map((line) => {
       let result = "";

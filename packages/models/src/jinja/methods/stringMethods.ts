@@ -4,7 +4,7 @@ import { iterate } from "../operators/iterate.ts";
 import { type Bound, intArgument, textArgument } from "../operators/signature.ts";
 import { codePoints, slicePositions, space, splitLines, strip, textLength } from "../text/codePoints.ts";
 import { pad } from "../text/formatSpec.ts";
-import { checkLength, spend, spendText } from "../values/limits.ts";
+import { checkLength, checkSpaces, spend, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { Markup, Tuple, typeName, type Value } from "../values/types.ts";
 import { capitalize, isInCase, isTitle, swapCase, titleCase } from "./letterCase.ts";
@@ -84,6 +84,7 @@ function padded(text: string, align: string, width: Value | undefined, fill: Val
   const filling = fill === undefined ? " " : textArgument(fill);
   if (textLength(filling) !== 1) throw typeError("The fill character must be exactly one character long");
   const missing = intArgument(width, 0) - textLength(text);
+  checkSpaces(intArgument(width, 0));
   if (align !== "^" || missing <= 0) return pad(text, "", filling, align, intArgument(width, 0));
   // Python puts the odd character on the left side if the width is odd.
   const left = Math.floor(missing / 2) + (missing & intArgument(width, 0) & 1);

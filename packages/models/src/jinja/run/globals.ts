@@ -1,6 +1,7 @@
 import { iterate, listOf, refuseUndefined } from "../operators/iterate.ts";
 import { intArgument, nativeFunction, textArgument } from "../operators/signature.ts";
 import { repr, str } from "../text/repr.ts";
+import { spend } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
 import { type Arguments, Dict, Range, Thing, typeName, type Value } from "../values/types.ts";
 import { variadic } from "./loop.ts";
@@ -29,8 +30,10 @@ function dictOf({ positional, named }: Arguments): Dict {
   const [given] = positional;
   if (given !== undefined) refuseUndefined(given);
   const dict = new Dict();
-  if (given instanceof Dict) for (const [key, value] of given.entries()) dict.set(key, value);
-  else if (given !== undefined) {
+  if (given instanceof Dict) {
+    spend(given.size);
+    for (const [key, value] of given.entries()) dict.set(key, value);
+  } else if (given !== undefined) {
     for (const pair of iterate(given)) {
       const entry = listOf(pair);
       if (entry.length !== 2) throw valueError("dictionary update sequence elements have a length of 2");

@@ -15,11 +15,34 @@ test.each<[string, string]>([
   ["{% set ns = namespace(x=3) %}{% for i in range(60) %}{% set ns.x = ns.x * ns.x %}{% endfor %}", "65536 bits"],
   ["{{ 10 ** 5000 }}", "4300 digits"],
   ["{{ 'a'.center(100000) }}", "100000 spaces, more than 1000"],
+  ["{{ 'a' | center(10 ** 10) }}", "10000000000 spaces"],
+  ["{{ '\t'.expandtabs(100000) }}", "100000 spaces"],
   ["{{ '%100000d' % 1 }}", "100000 spaces"],
   ["{{ '{:>100000}'.format(1) }}", "100000 spaces"],
   ["{{ '{:.100000f}'.format(1.5) }}", "100000 spaces"],
 ])("%s", (template, message) => {
   expect(() => render(template)).toThrow(message);
+});
+
+test("tuples that hold one another as keys take the steps of their texts", () => {
+  const nested = "{% set ns = namespace(t=(1, 2)) %}{% for i in range(60) %}{% set ns.t = (ns.t, ns.t) %}{% endfor %}";
+  for (const use of ["{{ {ns.t: 1} }}", "{{ ns.t in {} }}", "{{ [ns.t] | unique | list }}"]) {
+    expect(() => render(nested + use), use).toThrow(/more than 16777216 characters|not done after/);
+  }
+});
+
+test.each(["list.copy()", "dict(big)", "big.copy()"])("copies take a step for each element: %s", (copy) => {
+  const big = "{% set list = range(50000) | list %}{% set big = dict.fromkeys(list) %}";
+  expect(() => render(`${big}{% for i in range(1000) %}{% set x = ${copy} %}{% endfor %}`)).toThrow("not done after");
+});
+
+test("striptags takes a time that is linear in the text", () => {
+  const start = performance.now();
+  expect(render("{{ ('<' * 200000) | striptags | length }} {{ ('<!--' * 100000) | striptags | length }}")).toBe(
+    "200000 400000",
+  );
+  expect(render("{{ 'a <b>c</b><!-- <i> --> &amp; <d' | striptags }}")).toBe("a c & <d");
+  expect(performance.now() - start).toBeLessThan(5000);
 });
 
 test("a macro that calls itself for ever ends", () => {

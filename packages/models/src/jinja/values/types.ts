@@ -1,3 +1,4 @@
+import { spendText } from "./limits.ts";
 import { typeError } from "./templateError.ts";
 
 /**
@@ -189,7 +190,12 @@ function hashKey(key: Value): unknown {
   if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
   if (key instanceof Markup) return key.text;
   if (key instanceof Undefined) return undefinedKey;
-  if (key instanceof Tuple) return `\0tuple ${key.items.map(hashText).join()}`;
+  if (key instanceof Tuple) {
+    const text = `\0tuple ${key.items.map(hashText).join()}`;
+    // A tuple that holds another twice makes a text of twice the length.
+    spendText(text.length);
+    return text;
+  }
   if (Array.isArray(key) || key instanceof Dict) throw typeError(`unhashable type: '${typeName(key)}'`);
   return key;
 }
