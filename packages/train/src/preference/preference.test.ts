@@ -93,6 +93,16 @@ it("distillation has the divergences of TRL", async () => {
   }
 });
 
+it("distillation is a mean, of a single learned token too", async () => {
+  const { chosen } = pairs[0];
+  const last = chosen.inputIds.length - 1;
+  const one = { ...chosen, labels: Array.from(chosen.inputIds, (id, i) => (i === last ? id : -100)) };
+  const task = distillation({ padTokenId, teacher: causal(5) });
+  const lossOf = async (examples: TokenizedExample[]) =>
+    (await evaluate(causal(), examples, { ...task, batchSize })).loss;
+  expect(await lossOf([one])).toBeCloseTo(await lossOf([one, one]), 6);
+});
+
 describe("an adapter", () => {
   const adapted = () => {
     const lora = new LoraConfig({ r: 4, targetModules: "all-linear", taskType: "CAUSAL_LM" });
