@@ -227,6 +227,18 @@ describe("what is written", () => {
     expect(file.config).toMatchObject({ rope: { scaling: { type: "linear", factor: 2 } } });
   });
 
+  test("longrope without its factor of the attention has the factor 1", async () => {
+    const config = { model_type: "phi3", ...small, num_key_value_heads: 2, pad_token_id: 0, ...longRope };
+    const files = await randomFolder(config);
+    const { notes: _, ...contents } = await toGguf(files, { dtype: "f32", name: "a model" });
+    const text = Buffer.from(await ggufBytes(contents));
+    const at = text.indexOf("rope.scaling.attn_factor");
+    expect(at).toBeGreaterThan(0);
+    text.write("x", at);
+    const read = await openGguf(bytesSource(new Uint8Array(text)), "model.gguf");
+    expect(read.config).toMatchObject({ rope: { scaling: { type: "longrope", attentionFactor: 1 } } });
+  });
+
   test("Llama 3's scaling as factors of the frequencies", async () => {
     const scaling = {
       rope_type: "llama3",
