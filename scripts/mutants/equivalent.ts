@@ -18,6 +18,13 @@ export const equivalent: readonly Equivalent[] = [
     to: ">",
     why: "for equal values the search begins with `wanted`, which divides `features`",
   },
+  {
+    file: "packages/peft/src/random/torchGenerator.ts",
+    line: "y ^= (y << 15) & 0xefc60000;",
+    from: "0xefc60000",
+    to: "4022730753",
+    why: "the lowest bit of a value that is shifted left by 15 is 0",
+  },
 ];
 
 /** True if the change of a file is in the list. */
