@@ -6,13 +6,18 @@ import type { OrderAnswer } from "./orderWorker.ts";
 /** Milliseconds that a check may take. */
 const patienceMs = 10_000;
 
-/** Checks of orders, one after the other in a Worker, so that none holds the server up. */
+/**
+ * Checks of orders, one after the other in a Worker, so that none holds the server up. Owners take
+ * turns: many orders of one key delay those of another by one check.
+ */
 export class OrderChecks {
   readonly #served: ServedLimits;
   readonly #plugins: readonly string[];
   readonly #patienceMs: number;
   #worker: Promise<Worker> | null = null;
-  #last: Promise<unknown> = Promise.resolve();
+  /** The checks that wait, by owner, in the order of the owners' turns. */
+  readonly #waiting = new Map<string, (() => Promise<void>)[]>();
+  #isRunning = false;
 
   constructor(served: ServedLimits, plugins: readonly string[], options: { patienceMs?: number } = {}) {
     this.#served = served;
@@ -22,9 +27,25 @@ export class OrderChecks {
 
   /** Throws `JobRefused` for an order that the server does not take. */
   check(order: OrderToCheck): Promise<void> {
-    const checked = this.#last.then(() => this.#check(order));
-    this.#last = checked.catch(() => undefined);
-    return checked;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { owner } = order.job;
+    const own = this.#waiting.get(owner) ?? [];
+    own.push(() => this.#check(order).then(resolve, reject));
+    this.#waiting.set(owner, own);
+    if (!this.#isRunning) void this.#run();
+    return promise;
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    for (let [turn] = this.#waiting; turn; [turn] = this.#waiting) {
+      const [owner, own] = turn;
+      await own.shift()?.();
+      // Others that came meanwhile are before its next order.
+      this.#waiting.delete(owner);
+      if (own.length > 0) this.#waiting.set(owner, own);
+    }
+    this.#isRunning = false;
   }
 
   /** Ends the Worker. */
