@@ -12,10 +12,10 @@ import { serve } from "./serve.ts";
  * differ.
  */
 const ceilings: Readonly<Record<keyof typeof weighedBundlers, Readonly<Record<string, number>>>> = {
-  Vite: { core: 11.9, chained: 24.5, wasm: 75, webgpu: 71.5, lora: 113, app: 182 },
-  "newest Vite": { core: 11.9, chained: 24.5, wasm: 75, webgpu: 71.5, lora: 131, app: 192 },
-  webpack: { core: 11.7, chained: 24.4, wasm: 75.5, webgpu: 71.5, lora: 122, app: 184 },
-  esbuild: { core: 12.1, chained: 25.3, wasm: 76.5, webgpu: 73, lora: 289, app: 307 },
+  Vite: { core: 11.9, chained: 24.7, wasm: 75.5, webgpu: 71.5, lora: 114, app: 188 },
+  "newest Vite": { core: 11.9, chained: 24.7, wasm: 75.5, webgpu: 71.5, lora: 132, app: 198 },
+  webpack: { core: 11.7, chained: 24.4, wasm: 76, webgpu: 71.5, lora: 123, app: 183 },
+  esbuild: { core: 12.1, chained: 25.3, wasm: 76.7, webgpu: 73, lora: 296, app: 314 },
 };
 
 /** A page as a bundler builds it, the kB of scripts that it downloads until it is done, and the most they may be. */

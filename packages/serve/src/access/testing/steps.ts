@@ -55,7 +55,7 @@ const routes = ["/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/t
 const prompts = ["a b c d e f", "a b c d e g", "a b", "secret words of one tenant", ""];
 
 /** Draws a step of a tenant. */
-export const step: fc.Arbitrary<Step> = fc.oneof(
+const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
@@ -103,7 +103,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** Draws a step of the operator. */
-export const operatorStep: fc.Arbitrary<OperatorStep> = fc.oneof(
+const operatorStep: fc.Arbitrary<OperatorStep> = fc.oneof(
   fc.record({ do: fc.constant("write" as const), folder: fc.nat(3), seed: fc.integer({ min: 100, max: 104 }) }),
   fc.record({
     ...{ do: fc.constant("name" as const), name: fc.nat(6), folder: fc.nat(3) },
@@ -114,7 +114,7 @@ export const operatorStep: fc.Arbitrary<OperatorStep> = fc.oneof(
 );
 
 /** A turn of a sequence. A turn of the others has a step for each of the two worlds. */
-export type Turn =
+type Turn =
   | { readonly by: "observer"; readonly step: Step }
   | { readonly by: "operator"; readonly step: OperatorStep }
   | { readonly by: "others"; readonly which: number; readonly step: Step; readonly otherwise: Step | null };
