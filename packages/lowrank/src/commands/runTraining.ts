@@ -211,7 +211,7 @@ function measureLines(validations: readonly ValidationLine[]): string[] {
 function summary(
   { result, stepSeconds, maxSteps }: TrainedSteps,
   { metrics, peakMemory }: RunRecord,
-  { precision }: TrainCommandOptions,
+  { precision, output }: TrainCommandOptions,
 ): string[] {
   const lines: string[] = [];
   const validations = metrics.filter(isValidation);
@@ -220,7 +220,9 @@ function summary(
   if (result.best) lines.push(`best evaluation: that of step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
   if (result.stoppedEarly) lines.push(`stopped early, after step ${result.steps} of ${maxSteps}`);
   else if (result.steps < maxSteps)
-    lines.push(`stopped after step ${result.steps} of ${maxSteps}; the adapter is as it was then`);
+    lines.push(
+      `stopped after step ${result.steps} of ${maxSteps}; the adapter is as it was then, and --resume ${shellWord(output)} continues`,
+    );
   if (stepSeconds.length > 0) {
     const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
     const speed = Math.round(result.tokens / result.seconds).toLocaleString("en-US");

@@ -41,7 +41,7 @@ test("headers of answers and refusals have the remaining budget, and /metrics sh
   const metrics = await (await app.request("/metrics", { headers: bearer("blue") })).text();
   expect(metrics).toContain('lowrank_key_budget_used{key="red",budget="requests"} 1');
   expect(metrics).toContain('lowrank_key_budget_limit{key="red",budget="requests"} 2');
-  expect(metrics).toContain('lowrank_key_budget_used{key="red",budget="tokensPerMinute"} 5');
+  expect(metrics).toContain('lowrank_key_budget_used{key="red",budget="tokens-per-minute"} 5');
   const first = await running;
   expect([first.status, first.headers.get("x-ratelimit-limit-requests")]).toEqual([200, "2"]);
   expect(first.headers.get("x-ratelimit-remaining-tokens")).toBe("15");

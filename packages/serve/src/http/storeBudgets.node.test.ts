@@ -143,7 +143,7 @@ test("an order is refused when the key's jobs have used up the training minutes 
   const metrics = await (await app.request("/metrics")).text();
   expect(metrics).toContain('lowrank_key_budget_used{key="",budget="jobs"} 1');
   expect(metrics).toContain('lowrank_key_budget_limit{key="",budget="files"} 1000');
-  expect(metrics).toContain(`lowrank_key_budget_used{key="",budget="trainerMinutes"} ${130 / 60}`);
+  expect(metrics).toContain(`lowrank_key_budget_used{key="",budget="trainer-minutes"} ${130 / 60}`);
 });
 
 test("a file counts its lines that are not empty", async () => {

@@ -77,8 +77,9 @@ export function promMetrics(options: PromMetricsOptions = {}): ServingMetrics {
       budgetUsed.clear();
       budgetLimit.clear();
       for (const { tenant: key, budget, used, limit } of budgets) {
-        budgetUsed.set({ key, budget }, used);
-        budgetLimit.set({ key, budget }, limit);
+        const name = budget.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+        budgetUsed.set({ key, budget: name }, used);
+        budgetLimit.set({ key, budget: name }, limit);
       }
       const vllm = [...engine.vllm, first, next, queue, whole, finished];
       const own = [

@@ -21,12 +21,13 @@ export async function checkNoRun({ output, overwrite, resume }: RunPlace): Promi
   const names = (await readdir(output)).sort();
   const folder = shellWord(output);
   const isModel = names.some((name) => /^model(\.|-\d).*safetensors/.test(name));
+  const checkpoints = names.filter(isCheckpoint);
   const results = names.filter((name) => name === "adapter_config.json" || (isModel && name === "config.json"));
   if (results.length > 0) {
     const held = `--output ${output} holds the results of a run (${results.join(", ")})`;
-    throw new Error(`${held}; give another folder, or --overwrite to replace them`);
+    const resumed = checkpoints.length > 0 ? `continue with --resume ${folder}, ` : "";
+    throw new Error(`${held}; ${resumed}give another folder, or --overwrite to replace them`);
   }
-  const checkpoints = names.filter(isCheckpoint);
   if (checkpoints.length === 0) return;
   const held = `--output ${output} holds checkpoints of a run that did not end (${checkpoints.join(", ")})`;
   throw new Error(`${held}; go on with --resume ${folder}, or give --overwrite to begin again`);
