@@ -29,9 +29,16 @@ export function judgeError(
   return accepted || names.some((name) => message.includes(name)) ? "clear" : "foreign";
 }
 
+/** Codes of Node's own errors, such as ENOENT and ERR_INVALID_ARG_TYPE. Lowrank's have other names. */
+const nodeCode = /^(ERR_|E[A-Z0-9]+$)/;
+
 /** True for errors that JavaScript, WebAssembly or Node throw by themselves. */
 function isNative(error: Error): boolean {
   const natives = [TypeError, RangeError, ReferenceError, SyntaxError, EvalError, URIError, AggregateError];
   if (natives.some((Native) => error instanceof Native)) return true;
-  return error instanceof DOMException || error instanceof WebAssembly.RuntimeError || "code" in error;
+  return error instanceof DOMException || error instanceof WebAssembly.RuntimeError || isNodes(error);
+}
+
+function isNodes(error: Error): boolean {
+  return "syscall" in error || ("code" in error && nodeCode.test(String(error.code)));
 }
