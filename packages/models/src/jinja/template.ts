@@ -6,7 +6,7 @@ import { toValue } from "./run/toValue.ts";
 import { checkTemplate } from "./syntax/checkTemplate.ts";
 import type { Statement } from "./syntax/nodes.ts";
 import { parse } from "./syntax/statements.ts";
-import { withStepLimit } from "./values/limits.ts";
+import { withinStack, withStepLimit } from "./values/limits.ts";
 
 /** The text of a template, and the parts of it inside of `{% generation %}`. */
 export interface Rendered {
@@ -22,12 +22,15 @@ export interface Rendered {
 export class Template {
   readonly #body: readonly Statement[];
 
-  /** Parses a template. Throws a `TemplateError` for errors in its syntax. */
+  /** Parses a template. Throws a `TemplateError` for errors in its syntax, and if it nests too deep. */
   constructor(source: string) {
-    this.#body = parse(source);
-    checkTemplate(this.#body, {
-      isFilter: (name) => Object.hasOwn(filters, name),
-      isTest: (name) => Object.hasOwn(tests, name),
+    this.#body = withinStack(() => {
+      const body = parse(source);
+      checkTemplate(body, {
+        isFilter: (name) => Object.hasOwn(filters, name),
+        isTest: (name) => Object.hasOwn(tests, name),
+      });
+      return body;
     });
   }
 
@@ -36,11 +39,13 @@ export class Template {
    * takes too many steps or too much memory.
    */
   render(variables: Readonly<Record<string, unknown>>): Rendered {
-    const context = new Scope();
-    for (const [name, value] of Object.entries(variables)) if (value !== undefined) context.set(name, toValue(value));
-    const root = new Scope(context);
-    const runner = new Runner(root);
-    withStepLimit(() => runner.run(this.#body, root, runner.output));
-    return { text: runner.output.toString(), generation: runner.spans };
+    return withinStack(() => {
+      const context = new Scope();
+      for (const [name, value] of Object.entries(variables)) if (value !== undefined) context.set(name, toValue(value));
+      const root = new Scope(context);
+      const runner = new Runner(root);
+      withStepLimit(() => runner.run(this.#body, root, runner.output));
+      return { text: runner.output.toString(), generation: runner.spans };
+    });
   }
 }

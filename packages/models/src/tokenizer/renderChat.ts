@@ -37,7 +37,8 @@ export function renderChat(
       add_generation_prompt: addGenerationPrompt,
     });
   } catch (error) {
-    throw Object.assign(new Error(`the chat template of ${label}: ${reasonOf(error)}`, { cause: error }), {
+    const reason = (error as Error).message || "it refuses the conversation";
+    throw Object.assign(new Error(`the chat template of ${label}: ${reason}`, { cause: error }), {
       code: (error as { code?: string }).code ?? "TEMPLATE_LIMIT",
     });
   }
@@ -54,10 +55,4 @@ function withoutNulls(message: ChatMessage): Record<string, unknown> {
   const plain: Record<string, unknown> = Object.fromEntries(entries);
   const reasoning = reasoningFields.map((name) => plain[name]).find((value) => value !== undefined);
   return reasoning === undefined ? plain : { thinking: reasoning, ...plain, reasoning_content: reasoning };
-}
-
-function reasonOf(error: unknown): string {
-  // JavaScript throws it if calls nest too deep, and for texts beyond its own limit.
-  if (error instanceof RangeError) return "it nests too deep, or makes a text that is too long";
-  return (error as Error).message || "it refuses the conversation";
 }

@@ -48,7 +48,8 @@ function formatNumber(value: bigint | number, parts: Parts): string {
     if (!/^[bdoxXc]?$/.test(style.letter)) throw valueError(`Unknown format code '${letter}' for object of type 'int'`);
     if (precision !== undefined) throw valueError("Precision not allowed in integer format specifier");
     negative = value < 0n;
-    digits = style.letter === "c" ? String.fromCodePoint(Number(value)) : intDigits(value, style);
+    if (style.letter === "c") checkCharacterFormat(parts);
+    digits = style.letter === "c" ? characterOf(value) : intDigits(value, style);
   } else {
     if (style.letter !== "" && !isFloatLetter) {
       throw valueError(`Unknown format code '${letter}' for object of type 'float'`);
@@ -60,6 +61,18 @@ function formatNumber(value: bigint | number, parts: Parts): string {
   if (group) digits = groupDigits(digits, group, /[boxX]/.test(style.letter) ? 4 : 3);
   const mark = negative ? "-" : sign === "+" || sign === " " ? sign : "";
   return pad(digits, mark, fill ?? (zero ? "0" : " "), align ?? (zero ? "=" : ">"), Number(width ?? 0));
+}
+
+function checkCharacterFormat({ sign, group, alternate }: Parts): void {
+  if (group) throw valueError(`Cannot specify '${group}' with 'c'.`);
+  if (sign) throw valueError("Sign not allowed with integer format specifier 'c'");
+  if (alternate) throw valueError("Alternate form (#) not allowed with integer format specifier 'c'");
+}
+
+/** The character of a code point. */
+export function characterOf(code: bigint | boolean): string {
+  if (code >= 0 && code < 0x110000) return String.fromCodePoint(Number(code));
+  throw valueError("%c arg not in range(0x110000)");
 }
 
 /** Fills a text up to a width. `=` puts the filling between the sign and the digits. */

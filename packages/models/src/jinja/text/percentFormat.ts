@@ -2,7 +2,7 @@ import { checkSpaces, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { Dict, Tuple, typeName, type Value } from "../values/types.ts";
 import { codePoints } from "./codePoints.ts";
-import { pad } from "./formatSpec.ts";
+import { characterOf, pad } from "./formatSpec.ts";
 import { floatDigits, intDigits } from "./numberFormat.ts";
 import { codeEscape, repr, str } from "./repr.ts";
 
@@ -17,7 +17,7 @@ export function percentFormat(text: string, values: Value): string {
     return list[used++];
   };
   const size = (given: string | undefined): number | undefined => {
-    const count = given === "*" ? Number(next()) : given === undefined ? undefined : Number(given);
+    const count = given === "*" ? starSize(next()) : given === undefined ? undefined : Number(given);
     if (count !== undefined) checkSpaces(Math.abs(count));
     return count;
   };
@@ -26,7 +26,8 @@ export function percentFormat(text: string, values: Value): string {
     if (letter === undefined) throw valueError("incomplete format");
     if (letter === "%" && name === undefined) return "%";
     const columns = size(width);
-    const digits = size(precision);
+    const least = size(precision);
+    const digits = least === undefined ? undefined : Math.max(0, least);
     let value: Value;
     if (name === undefined) value = next();
     else {
@@ -42,6 +43,12 @@ export function percentFormat(text: string, values: Value): string {
   if (used < list.length && !mapping && !named) throw typeError("not all arguments converted during string formatting");
   spendText(result.length);
   return result;
+}
+
+/** The size that a `*` takes from the values. */
+function starSize(value: Value): number {
+  if (typeof value === "bigint" || typeof value === "boolean") return Number(value);
+  throw typeError(`* wants int, not ${typeName(value)}`);
 }
 
 function one(
@@ -63,7 +70,7 @@ function one(
   if (letter === "a") return cut(asciiText(repr(value)));
   if (letter === "c") {
     if (typeof value === "string" && codePoints(value).length === 1) return cut(value);
-    if (typeof value === "bigint") return cut(String.fromCodePoint(Number(value)));
+    if (typeof value === "bigint" || typeof value === "boolean") return cut(characterOf(value));
     throw typeError("%c requires int or char");
   }
   if (!"diouxXeEfFgG".includes(letter)) throw valueError(`unsupported format character in ${whole}`);

@@ -32,6 +32,17 @@ export function withStepLimit<T>(render: () => T): T {
   }
 }
 
+/** Runs a part of a template. Throws `TEMPLATE_LIMIT` if calls nest too deep for the engine. */
+export function withinStack<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    // The engines of Chromium and Safari throw RangeError, and Firefox throws InternalError.
+    if (!(error instanceof RangeError) && (error as Error).name !== "InternalError") throw error;
+    throw limit("it nests too deep, or makes a text that is too long");
+  }
+}
+
 /** Takes steps from the budget. Throws `TEMPLATE_LIMIT` if fewer are left. */
 export function spend(steps: number): void {
   stepsLeft -= steps;
