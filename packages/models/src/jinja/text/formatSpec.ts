@@ -71,7 +71,8 @@ function checkCharacterFormat({ sign, group, alternate }: Parts): void {
 
 /** The character of a code point. */
 export function characterOf(code: bigint | boolean): string {
-  if (code >= 0 && code < 0x110000) return String.fromCodePoint(Number(code));
+  const point = Number(code);
+  if (point >= 0 && point < 0x110000) return String.fromCodePoint(point);
   throw valueError("%c arg not in range(0x110000)");
 }
 
