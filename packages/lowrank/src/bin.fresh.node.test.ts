@@ -274,7 +274,7 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   expect(again.stderr).toContain("checkpoint-120 is skipped, since it is not whole: optimizer.safetensors is missing");
   expect(await bytes("newest")).toEqual(await bytes("unstopped"));
   // One of another run is refused by the options that differ, or they are told.
-  const other = [...whole, "--output", "other", "--resume", `stopped/${checkpoint}`, "--seed", "3", "--alpha", "5"];
+  const other = [...whole, "--output", "otherSeed", "--resume", `stopped/${checkpoint}`, "--seed", "3", "--alpha", "5"];
   const refused = await lowrank(other);
   expect(refused.stderr).toMatch(
     /error: --resume stopped\/checkpoint-\d+ is of another run: --seed is 3, and 0 in the checkpoint; --alpha is 5, and 16 in the checkpoint; give the same, or --allow-changes/,
@@ -282,7 +282,7 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   expect(refused.code).toBe(1);
   const allowed = await succeed([...other, "--allow-changes"]);
   expect(allowed.stderr).toContain("lora_alpha is 5, and 16 in the checkpoint");
-  const lone = await lowrank([...whole, "--output", "other", "--allow-changes"]);
+  const lone = await lowrank([...whole, "--output", "otherSeed", "--allow-changes"]);
   expect(lone.stderr).toContain("--allow-changes is for --resume; leave it out");
 }, 60_000);
 
