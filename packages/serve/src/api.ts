@@ -144,6 +144,7 @@ export type ServingEvent =
 /** The kind of a failure that a caller can act on. */
 export type ServingErrorCode =
   | "invalid_request"
+  | "context_length_exceeded"
   | "not_found"
   | "already_loaded"
   | "forbidden"

@@ -150,7 +150,7 @@ test("a store may be a bucket, with the endpoint and the keys of the environment
     expect(status).toBe(200);
   }
   const keys = { AWS_ACCESS_KEY_ID: "S3RVER", AWS_SECRET_ACCESS_KEY: "S3RVER" };
-  const { code } = await serving(
+  const { code, stdout } = await serving(
     "model --store s3://models/prod",
     async (url) => {
       const models = await (await fetch(`${url}/v1/models`)).json();
@@ -163,6 +163,7 @@ test("a store may be a bucket, with the endpoint and the keys of the environment
     { AWS_ENDPOINT_URL_S3: endpoint, ...keys },
   );
   expect(code).toBe(0);
+  expect(stdout).toMatch(/, with 1 adapter\n$/);
   await s3.close();
 });
 

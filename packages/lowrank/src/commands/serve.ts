@@ -13,8 +13,8 @@ Examples:
   $ lowrank serve --config serve.yaml
 
 It answers OpenAI's API, and vLLM's for adapters; /openapi.json describes it and / is a page to try it. An encoder, such
-as a BERT of sentence-transformers, gives embeddings. A first
-SIGTERM or Ctrl-C lets running requests end, a second Ctrl-C ends at once.`;
+as a BERT of sentence-transformers, gives embeddings. A first SIGTERM or Ctrl-C lets running requests end, a second
+Ctrl-C ends at once.`;
 
 /** `lowrank serve`. `plugins` are read in the engine's Worker too. */
 export function serveCommand(plugins: readonly string[]): Command {

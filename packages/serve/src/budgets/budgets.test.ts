@@ -39,6 +39,20 @@ describe("tokens a minute", () => {
     ask();
   });
 
+  test("that are used up are told before a prompt is tokenized", () => {
+    let now = 0;
+    const budgets = new Budgets(8, () => now);
+    const key = spender("a", { tokensPerMinute: 60 });
+    const check = () => budgets.check(key, { sequences: 1, param: "n" });
+    check();
+    budgets.admit(key, { sequences: 1, promptTokens: 60, param: "n" });
+    expect(check).toThrow("This key has none of its 60 tokens a minute left.");
+    expect(check).toThrow(expect.objectContaining({ retryAfter: 1, code: "rate_limit_exceeded" }));
+    now = 1000;
+    check();
+    expect(() => budgets.check(key, { sequences: 9, param: "n" })).toThrow("The request asks for 9 sequences");
+  });
+
   test("a refusal names the seconds after which the request fits", () => {
     const budgets = new Budgets(8, () => 0);
     const key = spender("a", { tokensPerMinute: 60 });
@@ -50,6 +64,15 @@ describe("tokens a minute", () => {
 });
 
 describe("requests", () => {
+  test("are counted in words of one and of many", () => {
+    const budgets = new Budgets(8);
+    const key = spender("a", { requests: 1 });
+    budgets.admit(key, { sequences: 1, param: "n" });
+    expect(() => budgets.admit(key, { sequences: 1, param: "n" })).toThrow(
+      "This key has 1 sequence waiting or running, and",
+    );
+  });
+
   test("that can never fit get no time to retry, others get one", () => {
     const budgets = new Budgets(8);
     const [a, b] = [spender("a"), spender("b")];
@@ -57,7 +80,7 @@ describe("requests", () => {
       expect.objectContaining({ retryAfter: null, code: "over_budget", param: "n" }),
     );
     budgets.admit(a, { sequences: 4, param: "n" });
-    expect(() => budgets.admit(a, { sequences: 1, param: "n" })).toThrow("This key has 4 sequences that wait or run");
+    expect(() => budgets.admit(a, { sequences: 1, param: "n" })).toThrow("This key has 4 sequences waiting or running");
     budgets.admit(b, { sequences: 2, param: "n" });
     expect(budgets.uses()).toEqual([
       { tenant: "a", budget: "requests", used: 4, limit: 4 },

@@ -1,5 +1,6 @@
 import { BudgetError } from "./budgetError.ts";
 import type { KeyBudgets } from "./keyBudgets.ts";
+import { plural } from "./plural.ts";
 import { RequestShares } from "./requestShares.ts";
 import { TokenBudget } from "./tokenBudget.ts";
 
@@ -66,6 +67,17 @@ export class Budgets {
     return [...this.#spenders.values()];
   }
 
+  /** Throws `BudgetError` for a request that would be refused with any prompt: then none needs to be tokenized. */
+  check(spender: Spender, size: Pick<RequestSize, "sequences" | "param">): void {
+    this.see(spender);
+    this.#checkSequences(spender, size);
+    const bucket = this.#bucket(spender);
+    if (bucket === null || bucket.remaining > 0) return;
+    throw new BudgetError(`This key has none of its ${plural(bucket.limit, "token")} a minute left. Try again later.`, {
+      retryAfter: bucket.secondsUntil(1),
+    });
+  }
+
   /** Takes a request's places and tokens. Throws `BudgetError` if the tenant may not have them. */
   admit(spender: Spender, size: RequestSize): Admission {
     const { tenant } = spender;
@@ -86,12 +98,12 @@ export class Budgets {
     };
   }
 
-  #checkSequences(spender: Spender, { sequences, param }: RequestSize): void {
+  #checkSequences(spender: Spender, { sequences, param }: Pick<RequestSize, "sequences" | "param">): void {
     const limits = limitsOf(spender);
     const limit = this.#shares.limitOf(limits);
     if (sequences > limit) {
       throw new BudgetError(
-        `The request asks for ${sequences} sequences, and this key may have ${limit} at once; send fewer.`,
+        `The request asks for ${plural(sequences, "sequence")}, and this key may have ${limit} at once; send fewer.`,
         { retryAfter: null, param },
       );
     }
@@ -99,7 +111,9 @@ export class Budgets {
     const held = this.#shares.heldBy(spender.tenant);
     const { total } = this.#shares;
     const full = total + sequences > this.#places;
-    const why = full ? "The queue of the server is full" : `This key has ${held} sequences that wait or run`;
+    const why = full
+      ? "The queue of the server is full"
+      : `This key has ${plural(held, "sequence")} waiting or running`;
     throw new BudgetError(`${why}, and the request asks for ${sequences} more. Try again later.`, {
       retryAfter: retrySeconds,
     });
@@ -114,7 +128,7 @@ export class Budgets {
       : promptTokens + newTokens;
     if (wanted > limit) {
       throw new BudgetError(
-        `The request may use ${wanted} tokens, and this key has ${limit} a minute; shorten the prompt, or lower max_tokens.`,
+        `The request may use ${plural(wanted, "token")}, and this key has ${limit} a minute; shorten the prompt, or lower max_tokens.`,
         { retryAfter: null, param: "max_tokens" },
       );
     }

@@ -4,6 +4,7 @@ import { newId, now, ownerKey } from "../jobs/jobKeys.ts";
 import { getJson } from "../jobs/objects/objectStore.ts";
 import { BudgetError } from "./budgetError.ts";
 import type { KeyBudgets } from "./keyBudgets.ts";
+import { plural } from "./plural.ts";
 import { graceSeconds, type Slot, type SlotHolder, Slots } from "./slots.ts";
 import type { StoredBytes } from "./storedBytes.ts";
 
@@ -61,7 +62,7 @@ export class Uploads {
     const id = newId("file");
     const slot = await (await this.slots(owner)).take(files, id);
     if (slot === null) {
-      throw new BudgetError(`This key has ${files} files, as many as it may; delete some.`, {
+      throw new BudgetError(`This key has ${plural(files, "file")}, as many as it may; delete some.`, {
         ...{ retryAfter: null, code: "too_many_files" },
       });
     }

@@ -94,7 +94,7 @@ test("too long an input is refused, or truncated where a request asks for it", a
   const engine = await engineOf({ maxModelLen: 10 });
   const long = "abcdefghijkl";
   await expect(engine.embed(["a", long])).rejects.toMatchObject({
-    code: "invalid_request",
+    code: "context_length_exceeded",
     param: "input",
     message:
       "this model's maximum context length is 10 tokens; an input has 12; shorten it, or give truncate_prompt_tokens",

@@ -1,5 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
 import { type EmbedOptions, ServingError } from "../api.ts";
+import { tooLong } from "../engine/invalidRequest.ts";
 import { readPrompt } from "../engine/readPrompt.ts";
 import type { EmbeddingSettings } from "./embeddingOptions.ts";
 
@@ -28,11 +29,7 @@ export async function readText(
     return tokens.length <= most ? tokens : truncated(tokens, specialsAround(text, tokens, tokenizer), most);
   }
   if (tokens.length <= maxModelLen) return tokens;
-  throw new ServingError(
-    "invalid_request",
-    `this model's maximum context length is ${maxModelLen} tokens; an input has ${tokens.length}; shorten it, or give truncate_prompt_tokens`,
-    "input",
-  );
+  throw tooLong(maxModelLen, `; an input has ${tokens.length}; shorten it, or give truncate_prompt_tokens`, "input");
 }
 
 function lengthAsked(asked: number, maxModelLen: number): number {

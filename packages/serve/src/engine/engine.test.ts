@@ -148,11 +148,16 @@ test("a chat is written by the template", async () => {
 
 test("what is wrong with a request is said before it waits", async () => {
   const engine = await make({ maxModelLen: 32 });
+  const tooLong = "context_length_exceeded";
   const wrong = [
     [{ prompt: { tokens: [] } }, "the prompt has no tokens"],
     [{ prompt: { tokens: [3, 999] } }, "the prompt holds 999; the model's token ids are 0 to 97"],
-    [{ prompt: { text: "x".repeat(40) } }, "maximum context length is 32 tokens; 41 were requested: 40 in the prompt"],
-    [{ maxNewTokens: 30 }, "35 were requested: 5 in the prompt and 30 new"],
+    [
+      { prompt: { text: "x".repeat(40) } },
+      "maximum context length is 32 tokens; 41 were requested: 40 in the prompt",
+      tooLong,
+    ],
+    [{ maxNewTokens: 30 }, "35 were requested: 5 in the prompt and 30 new", tooLong],
     [{ maxNewTokens: 0 }, "max_tokens is 0; expected a whole number of at least 1"],
     [{ sampling: { temperature: -1 } }, "temperature is -1"],
     [{ sampling: { temperature: 1, topP: 2 } }, "topP is 2"],
@@ -163,9 +168,9 @@ test("what is wrong with a request is said before it waits", async () => {
     [{ logprobs: 21 }, "logprobs is 21; expected a whole number from 0 to 20"],
     [{ stop: [""] }, 'stop holds ""'],
   ] as const;
-  for (const [given, message] of wrong) {
+  for (const [given, message, code = "invalid_request"] of wrong) {
     await expect(collect(engine, given), message).rejects.toThrow(message);
-    await expect(collect(engine, given), message).rejects.toMatchObject({ code: "invalid_request" });
+    await expect(collect(engine, given), message).rejects.toMatchObject({ code });
   }
   await expect(collect(engine, { adapter: "x" })).rejects.toMatchObject({ code: "not_found" });
   await expect(engine.embed(["x"])).rejects.toMatchObject({ code: "invalid_request" });
@@ -197,10 +202,10 @@ test("a text that is longer than its tokens can be is refused before it is read"
   };
   try {
     // The longest token is the end of text, of four bytes.
-    expect(await refused({ text: "a".repeat(4 * 32 + 1) })).toEqual(["invalid_request", "prompt", 0]);
-    expect(await refused({ text: "a".repeat(4 * 32) })).toEqual(["invalid_request", "prompt", 1]);
+    expect(await refused({ text: "a".repeat(4 * 32 + 1) })).toEqual(["context_length_exceeded", "prompt", 0]);
+    expect(await refused({ text: "a".repeat(4 * 32) })).toEqual(["context_length_exceeded", "prompt", 1]);
     const messages = Array.from({ length: 9 }, () => ({ role: "user", content: "a".repeat(16) }));
-    expect(await refused({ messages })).toEqual(["invalid_request", "messages", 0]);
+    expect(await refused({ messages })).toEqual(["context_length_exceeded", "messages", 0]);
   } finally {
     tokenizer.encode = encode;
     await engine.close();

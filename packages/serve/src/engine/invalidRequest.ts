@@ -5,6 +5,12 @@ export function invalid(message: string, param: string): ServingError {
   return new ServingError("invalid_request", message, param);
 }
 
+/** Returns the error of a request with more tokens than the model takes. `message` follows the limit. */
+export function tooLong(maxModelLen: number, message: string, param: string): ServingError {
+  const limit = `this model's maximum context length is ${maxModelLen} tokens`;
+  return new ServingError("context_length_exceeded", `${limit}${message}`, param);
+}
+
 /** Runs `read`. Turns its errors into the caller's fault. */
 export async function asInvalid<T>(param: string, read: () => T | Promise<T>): Promise<T> {
   try {

@@ -1,7 +1,7 @@
 import type { Tokenizer } from "@lowrank/models";
 import { continuedChat } from "@lowrank/models/generation";
 import type { ChatPrompt, ServingPrompt, ServingRequest } from "../api.ts";
-import { asInvalid, checkTokens, invalid } from "./invalidRequest.ts";
+import { asInvalid, checkTokens, invalid, tooLong } from "./invalidRequest.ts";
 
 /**
  * Returns the tokens of a prompt. Throws ServingError for a prompt without tokens, and for ids that
@@ -53,6 +53,13 @@ export function truncated(prompt: readonly number[], request: ServingRequest, ma
   const { truncatePromptTokens: given, truncationSide = "left", maxNewTokens = 1 } = request;
   if (given === undefined) return prompt;
   const room = maxModelLen - maxNewTokens;
+  if (room < 1) {
+    throw tooLong(
+      maxModelLen,
+      `, and ${maxNewTokens} new ones leave no room for a prompt; ask for fewer`,
+      request.maxNewTokens === undefined ? "prompt" : "max_tokens",
+    );
+  }
   if (!Number.isSafeInteger(given) || given < -1 || given > room) {
     const expected = `expected -1, or a whole number up to ${room}: the context length ${maxModelLen} without`;
     throw invalid(

@@ -2,7 +2,7 @@ import { tokenProbabilities } from "@lowrank/core";
 import type { Tokenizer } from "@lowrank/models";
 import { checkPenalties, type PenaltySettings, readStops, type Stops } from "@lowrank/models/generation";
 import type { SamplingSettings, ServingRequest } from "../api.ts";
-import { asInvalid, checkTokens, checkWhole, invalid } from "./invalidRequest.ts";
+import { asInvalid, checkTokens, checkWhole, invalid, tooLong } from "./invalidRequest.ts";
 import { type BanSettings, badWordIds } from "./tokenBans.ts";
 
 /** Limits that a request must keep to. */
@@ -57,9 +57,12 @@ export async function readSettings(
     throw invalid(`logit_bias of token ${token} is ${bias}; expected a finite number`, "logit_bias");
   }
   checkWhole("logprobs", logprobs, 0, maxLogprobs);
-  const promptLogprobs = request.promptLogprobs === -1 ? vocabSize : request.promptLogprobs;
-  checkWhole("prompt_logprobs", promptLogprobs, 0, maxLogprobs);
-  checkWhole("min_tokens", minTokens, 0, maxNewTokens);
+  const promptLogprobs = promptLogprobsOf(request, limits);
+  if (!(Number.isSafeInteger(minTokens) && minTokens >= 0 && minTokens <= maxNewTokens)) {
+    const most = request.maxNewTokens === undefined ? "the room for new tokens" : "max_tokens";
+    const expected = `expected a whole number from 0 to ${most}, which is ${maxNewTokens}`;
+    throw invalid(`min_tokens is ${minTokens}; ${expected}`, "min_tokens");
+  }
   checkWhole("priority", priority, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   checkTokens(stopTokenIds, vocabSize, "stop_token_ids", "stop_token_ids");
   const { allowedTokenIds, badWords: words = [] } = sampling;
@@ -77,14 +80,27 @@ export async function readSettings(
   };
 }
 
+function promptLogprobsOf({ promptLogprobs: given }: ServingRequest, limits: RequestLimits): number | undefined {
+  const { vocabSize, maxLogprobs } = limits;
+  if (given === -1 && vocabSize > maxLogprobs) {
+    const message = `prompt_logprobs is -1, all ${vocabSize} tokens of the vocabulary; the limit is ${maxLogprobs}`;
+    throw invalid(`${message}; ask for 0 to ${maxLogprobs}`, "prompt_logprobs");
+  }
+  if (given === -1) return vocabSize;
+  checkWhole("prompt_logprobs", given, 0, maxLogprobs);
+  return given;
+}
+
 function newTokens({ maxNewTokens, echo }: ServingRequest, prompt: number, { maxModelLen }: RequestLimits): number {
   const least = echo ? 0 : 1;
   if (maxNewTokens !== undefined && !(Number.isSafeInteger(maxNewTokens) && maxNewTokens >= least)) {
     throw invalid(`max_tokens is ${maxNewTokens}; expected a whole number of at least ${least}`, "max_tokens");
   }
   if (prompt + (maxNewTokens ?? 1) <= maxModelLen) return maxNewTokens ?? maxModelLen - prompt;
-  throw invalid(
-    `this model's maximum context length is ${maxModelLen} tokens; ${prompt + (maxNewTokens ?? 1)} were requested: ${prompt} in the prompt and ${maxNewTokens ?? "at least 1"} new; shorten the prompt or ask for fewer`,
+  const parts = `${prompt} in the prompt and ${maxNewTokens ?? "at least 1"} new`;
+  throw tooLong(
+    maxModelLen,
+    `; ${prompt + (maxNewTokens ?? 1)} were requested: ${parts}; shorten the prompt or ask for fewer`,
     maxNewTokens === undefined ? "prompt" : "max_tokens",
   );
 }

@@ -254,10 +254,10 @@ test("special tokens are added to texts by default, and to chats if requested", 
 test("errors of these fields name the field and the fix", async () => {
   const engine = await make();
   const wrong = [
-    [{ minTokens: 9, maxNewTokens: 8 }, "min_tokens is 9; expected a whole number from 0 to 8"],
+    [{ minTokens: 9, maxNewTokens: 8 }, "min_tokens is 9; expected a whole number from 0 to max_tokens, which is 8"],
     [{ stopTokenIds: [98] }, "stop_token_ids holds 98; the model's token ids are 0 to 97"],
     [{ promptLogprobs: 21 }, "prompt_logprobs is 21; expected a whole number from 0 to 20"],
-    [{ promptLogprobs: -1 }, "prompt_logprobs is 98; expected a whole number from 0 to 20"],
+    [{ promptLogprobs: -1 }, "prompt_logprobs is -1, all 98 tokens of the vocabulary; the limit is 20"],
     [{ priority: 0.5 }, "priority is 0.5"],
     [{ sampling: { temperature: 0, allowedTokenIds: [] } }, "allowed_token_ids is empty"],
     [{ sampling: { temperature: 0, allowedTokenIds: [-1] } }, "allowed_token_ids holds -1"],

@@ -1,5 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
-import { ServingError, type ServingPrompt } from "../api.ts";
+import type { ServingPrompt } from "../api.ts";
+import { tooLong } from "./invalidRequest.ts";
 
 /**
  * Refuses texts that are longer than so many tokens can be, before they are tokenized: others wait
@@ -24,9 +25,9 @@ export class TextLength {
     if (length <= this.#mostTokens) return;
     const most = this.#mostTokens * this.#longest();
     if (length <= most) return;
-    const has = `this model's maximum context length is ${this.#mostTokens} tokens, which hold at most ${most} characters`;
     const param = "text" in prompt ? "prompt" : "messages";
-    throw new ServingError("invalid_request", `${has}; the prompt has ${length}; shorten it`, param);
+    const message = `, which hold at most ${most} characters; the prompt has ${length}; shorten it`;
+    throw tooLong(this.#mostTokens, message, param);
   }
 
   /** The bytes of the longest token; a character has one or more. */

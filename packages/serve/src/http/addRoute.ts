@@ -9,7 +9,7 @@ const errorBody = z
       message: z.string(),
       type: z.string(),
       param: z.string().nullable(),
-      code: z.union([z.string(), z.number()]).nullable(),
+      code: z.union([z.string(), z.number()]),
     }),
   })
   .openapi("ErrorResponse");

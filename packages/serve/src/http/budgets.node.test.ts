@@ -66,6 +66,27 @@ test("a request that fails before its first token gives its tokens back", async 
   expect([response.status, response.headers.get("x-ratelimit-remaining-tokens")]).toEqual([500, "20"]);
 });
 
+test.each([
+  ["generate", "/v1/completions", completion],
+  ["embed", "/v1/embeddings", { model: "test-base", input: ["a", "b", "c"] }],
+] as const)("a key without tokens left is refused before its prompt is tokenized: %s", async (task, path, body) => {
+  const keys = [{ id: "red", sha256: sha256("red"), budgets: { tokensPerMinute: 5 } }];
+  const engine = new ScriptedEngine({ task });
+  let read = 0;
+  engine.tokenize = async () => {
+    read += 1;
+    return [1];
+  };
+  const app = createApp({ engine, keys });
+  const ask = () => post(app, path, body, bearer("red"));
+  expect((await ask()).status).toBe(200);
+  const before = read;
+  const refused = await ask();
+  const { code, message } = (await refused.json()).error;
+  expect([refused.status, code, read]).toEqual([429, "rate_limit_exceeded", before]);
+  expect(message).toBe("This key has none of its 5 tokens a minute left. Try again later.");
+});
+
 test("embeddings count against the same budgets", async () => {
   const keys = [{ id: "red", sha256: sha256("red"), budgets: { tokensPerMinute: 5, requests: 3 } }];
   const app = createApp({ engine: new ScriptedEngine({ task: "embed" }), keys });

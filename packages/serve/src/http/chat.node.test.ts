@@ -160,7 +160,7 @@ describe("is refused, by name", () => {
     ["a bias of no token", { logit_bias: { x: 1 } }, "logit_bias.x", "invalid_value"],
     ["top_logprobs alone", { top_logprobs: 2 }, "top_logprobs", "invalid_value"],
     ["too many choices", { n: 99 }, "n", "invalid_value"],
-    ["no token", { max_tokens: 0 }, "max_tokens", null],
+    ["no token", { max_tokens: 0 }, "max_tokens", "invalid_value"],
   ])("%s", async (_, fields, param, code) => {
     const { app, engine } = start();
     const response = await post(app, path, { ...chat, ...fields });
@@ -191,7 +191,8 @@ describe("is refused, by name", () => {
 
 test.each([
   ["not_found", 404, "invalid_request_error", "model_not_found", null],
-  ["invalid_request", 400, "invalid_request_error", null, null],
+  ["invalid_request", 400, "invalid_request_error", "invalid_value", null],
+  ["context_length_exceeded", 400, "invalid_request_error", "context_length_exceeded", null],
   ["forbidden", 404, "invalid_request_error", "model_not_found", null],
   ["queue_full", 429, "rate_limit_error", "rate_limit_exceeded", "1"],
   ["draining", 503, "server_error", "draining", "5"],

@@ -66,7 +66,10 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
   if (body.top_logprobs !== undefined && !body.logprobs) {
     throw new HttpError(400, "top_logprobs needs logprobs: true.", { param: "top_logprobs", code: "invalid_value" });
   }
-  if (body.max_tokens === 0) throw new HttpError(400, "Invalid 'max_tokens': at least 1.", { param: "max_tokens" });
+  if (body.max_tokens === 0) {
+    const message = "Invalid 'max_tokens': it is 0; expected at least 1.";
+    throw new HttpError(400, message, { param: "max_tokens", code: "invalid_value" });
+  }
   const n = body.n ?? 1;
   checkSequences(context, n);
   const id = `chatcmpl-${c.get("log").id}`;

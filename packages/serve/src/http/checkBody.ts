@@ -1,6 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import { checkParts } from "./bodyParts.ts";
 import { HttpError, notSupported } from "./httpError.ts";
+import { issueText } from "./issueText.ts";
 
 /** Says what a field's value asks for that is not done; null where it may stay. */
 type Refusal = (value: unknown, body: Readonly<Record<string, unknown>>) => string | null;
@@ -33,7 +34,7 @@ export const ignored: Refusal = () => null;
  */
 export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: Unsupported = {}): T {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw new HttpError(400, "The request's body must be a JSON object.");
+    throw new HttpError(400, "The request's body must be a JSON object.", { code: "invalid_json" });
   }
   checkParts(body);
   // By entries, since an assignment to __proto__ would hide fields behind the object.
@@ -46,7 +47,7 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: U
       return false;
     }),
   );
-  const result = schema.safeParse(fields);
+  const result = schema.safeParse(fields, { reportInput: true });
   if (result.success) return result.data;
   throw describe(innermost(result.error.issues[0]));
 }
@@ -79,7 +80,7 @@ function describe(issue: Issue): HttpError {
     const message = `Missing required parameter: '${where}'.`;
     return new HttpError(400, message, { param: where, code: "missing_required_parameter" });
   }
-  return new HttpError(400, `Invalid '${where}': ${issue.message}.`, { param: where, code: "invalid_value" });
+  return new HttpError(400, `Invalid '${where}': ${issueText(issue)}.`, { param: where, code: "invalid_value" });
 }
 
 /** Writes a path as OpenAI does: `messages[0].role`. */

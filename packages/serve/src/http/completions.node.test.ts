@@ -110,7 +110,7 @@ test.each([
   ["a long stop", { stop: ["a".repeat(1001)] }, "stop[0]", "invalid_value"],
   ["an empty stop", { stop: "" }, "stop", "invalid_value"],
   ["a long name", { model: "a".repeat(1025) }, "model", "invalid_value"],
-  ["no token without echo", { max_tokens: 0 }, "max_tokens", null],
+  ["no token without echo", { max_tokens: 0 }, "max_tokens", "invalid_value"],
   ["too many prompts", { prompt: Array.from({ length: 17 }, () => "a") }, "n", "invalid_value"],
 ])("%s is refused by name", async (_, fields, param, code) => {
   const { app, engine } = start();
@@ -123,7 +123,7 @@ test.each([
 test("too many stops are told by their number, not by the types that a stop may have", async () => {
   const { app } = start();
   const response = await post(app, path, { ...asked, stop: ["a", "b", "c", "d", "e"] });
-  expect((await response.json()).error.message).toBe("Invalid 'stop': Too big: expected array to have <=4 items.");
+  expect((await response.json()).error.message).toBe("Invalid 'stop': it has 5 items; expected at most 4.");
 });
 
 test("a body that is coded is refused by its coding, and one that is as it is is taken", async () => {

@@ -56,7 +56,8 @@ async function complete(c: AppRequest, context: AppContext, body: CompletionBody
   const { model, adapter } = await context.adapterOf(body.model, c.get("caller"));
   if (model.task !== "generate") throw notSupported("model", `The model \`${body.model}\` makes embeddings, not text.`);
   if (body.max_tokens === 0 && !body.echo) {
-    throw new HttpError(400, "Invalid 'max_tokens': at least 1, or 0 with echo.", { param: "max_tokens" });
+    const message = "Invalid 'max_tokens': it is 0; expected at least 1, or 0 with echo.";
+    throw new HttpError(400, message, { param: "max_tokens", code: "invalid_value" });
   }
   const prompts = promptsOf(body);
   const vllm = vllmSettings(body);

@@ -17,6 +17,7 @@ import { defaultLimits, type ServingLimits } from "./limits.ts";
 import { LiveKeys } from "./liveKeys.ts";
 import { addLoraAdapters } from "./loraAdapters.ts";
 import { addModels } from "./models.ts";
+import { noRoute } from "./noRoute.ts";
 import { noLogger, noMetrics, type ServingLogger, type ServingMetrics } from "./observers.ts";
 import { checkRequestId, requestIdOf } from "./requestId.ts";
 import { RunningRequests } from "./runningRequests.ts";
@@ -122,10 +123,7 @@ export function createApp(options: AppOptions): ServingApp {
     c.get("log").error = error;
     return toHttpError(error).response();
   });
-  app.notFound((c) => {
-    const message = `There is no ${c.req.method} ${c.req.path} here; /openapi.json lists the routes.`;
-    return new HttpError(404, message, { code: "unknown_url" }).response();
-  });
+  app.notFound((c) => noRoute(app, c.req.method, c.req.path));
   const models = [addChat, addCompletions, addEmbeddings, addModels, addTokenize, addLoraAdapters];
   for (const add of [...models, addServerState, addSmallRoutes]) add(app, context);
   if (options.fineTuning) addFineTuning(app, context, options.fineTuning);

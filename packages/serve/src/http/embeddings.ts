@@ -39,8 +39,11 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
   const { model, adapter } = await context.adapterOf(body.model, c.get("caller"));
   if (model.task !== "embed") throw notSupported("model", `The model \`${body.model}\` makes text, not embeddings.`);
   const inputs = eachInput(body.input);
-  if (inputs.some((input) => input === "")) throw new HttpError(400, "An input is an empty text.", { param: "input" });
+  if (inputs.some((input) => input === "")) {
+    throw new HttpError(400, "An input is an empty text.", { param: "input", code: "invalid_value" });
+  }
   const caller = c.get("caller");
+  context.budgets.check(caller, { sequences: inputs.length, param: "input" });
   let promptTokens = 0;
   if (Number.isFinite(caller.budgets.tokensPerMinute)) {
     for (const input of inputs) {

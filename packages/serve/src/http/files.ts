@@ -26,7 +26,7 @@ export function addFiles(
     const id = c.req.param("id") as string;
     const file = await files.find(c.get("caller").tenant, id);
     if (file) return file;
-    throw new HttpError(404, `No such File object: ${id}`, { param: "id" });
+    throw new HttpError(404, `No such File object: ${id}`, { param: "id", code: "file_not_found" });
   };
 
   addRoute(app, context, {

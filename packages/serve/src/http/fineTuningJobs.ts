@@ -1,6 +1,7 @@
 import { BudgetError } from "../budgets/budgetError.ts";
 import { jobSlots } from "../budgets/jobSlots.ts";
 import type { KeyBudgets } from "../budgets/keyBudgets.ts";
+import { plural } from "../budgets/plural.ts";
 import type { Slot } from "../budgets/slots.ts";
 import type { Uploads } from "../budgets/uploads.ts";
 import type { StoredFile } from "../jobs/fileStore.ts";
@@ -56,16 +57,19 @@ export function addFineTuningJobs(
   const takeSlot = async ({ tenant, budgets }: HttpCaller, id: string, reopens = false): Promise<Slot> => {
     const slot = await (await jobSlots(jobs, tenant)).take(budgets.jobs, id, { reopens });
     if (slot) return slot;
-    throw new BudgetError(`This key has ${budgets.jobs} fine-tunes that wait or run, as many as it may.`, {
+    throw new BudgetError(`This key has ${plural(budgets.jobs, "fine-tune")} waiting or running, as many as it may.`, {
       retryAfter: 60,
     });
   };
   /** Throws 429 if the key's jobs have trained as long today as they may. */
   const checkTime = async ({ tenant, budgets: { trainerMinutes } }: HttpCaller): Promise<void> => {
     if (!Number.isFinite(trainerMinutes) || (await time.today(tenant)) < 60 * trainerMinutes) return;
-    throw new BudgetError(`The jobs of this key have trained for the ${trainerMinutes} minutes that it has in a day.`, {
-      ...{ retryAfter: time.secondsOfDayLeft, code: "trainer_minutes_exceeded" },
-    });
+    throw new BudgetError(
+      `The jobs of this key have trained for the ${plural(trainerMinutes, "minute")} that it has in a day.`,
+      {
+        ...{ retryAfter: time.secondsOfDayLeft, code: "trainer_minutes_exceeded" },
+      },
+    );
   };
   /** Throws 400 if the key has stored as much as it may, since a job stores checkpoints. */
   const checkBytes = async ({ tenant, budgets: { storedBytes } }: HttpCaller): Promise<void> => {
@@ -238,7 +242,10 @@ async function checkOrder(
   const [first] = Object.keys(job.options);
   if (!check) {
     if (first === undefined) return;
-    throw new HttpError(400, `lowrank.options: there is no option ${first} here.`, { param: "lowrank.options" });
+    throw new HttpError(400, `lowrank.options: there is no option ${first} here.`, {
+      param: "lowrank.options",
+      code: "invalid_value",
+    });
   }
   try {
     await check(job, budgets, file);

@@ -49,6 +49,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   const { engine, limits, metrics } = context;
   const { requests } = job;
   const { adapter } = requests[0];
+  context.budgets.check(job.caller, { sequences: requests.length, param: "n" });
   const admission = context.budgets.admit(job.caller, await sizeOf(context, job));
   let usedTokens = 0;
   const start = performance.now();

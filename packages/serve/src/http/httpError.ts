@@ -7,7 +7,7 @@ export interface ErrorBody {
     readonly message: string;
     readonly type: string;
     readonly param: string | null;
-    readonly code: string | number | null;
+    readonly code: string | number;
   };
 }
 
@@ -15,7 +15,8 @@ export interface ErrorBody {
 interface HttpErrorDetails {
   type?: string;
   param?: string | null;
-  code?: string | number | null;
+  /** Programs rely on it, so it stays as it is. vLLM's routes of adapters give the status. */
+  code: string | number;
   retryAfter?: number | null;
   /** The rest of the request's body is left unread, and so its connection ends. */
   closes?: boolean;
@@ -27,17 +28,17 @@ export class HttpError extends Error {
   readonly status: number;
   readonly type: string;
   readonly param: string | null;
-  readonly code: string | number | null;
+  readonly code: string | number;
   readonly retryAfter: number | null;
   readonly closes: boolean;
 
-  constructor(status: number, message: string, details: HttpErrorDetails = {}) {
+  constructor(status: number, message: string, details: HttpErrorDetails) {
     super(message, { cause: details.cause });
     this.name = "HttpError";
     this.status = status;
     this.type = details.type ?? "invalid_request_error";
     this.param = details.param ?? null;
-    this.code = details.code ?? null;
+    this.code = details.code;
     this.retryAfter = details.retryAfter ?? null;
     this.closes = details.closes ?? false;
   }
@@ -63,8 +64,9 @@ export class HttpError extends Error {
   }
 }
 
-const statuses: Readonly<Record<ServingErrorCode, readonly [status: number, type: string, code: string | null]>> = {
-  invalid_request: [400, "invalid_request_error", null],
+const statuses: Readonly<Record<ServingErrorCode, readonly [status: number, type: string, code: string]>> = {
+  invalid_request: [400, "invalid_request_error", "invalid_value"],
+  context_length_exceeded: [400, "invalid_request_error", "context_length_exceeded"],
   not_found: [404, "invalid_request_error", "model_not_found"],
   already_loaded: [400, "invalid_request_error", "already_loaded"],
   forbidden: [403, "permission_error", "forbidden"],

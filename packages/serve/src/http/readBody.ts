@@ -9,18 +9,22 @@ export async function readBody(request: Request, limits: ServingLimits): Promise
   const type = request.headers.get("content-type") ?? "";
   // A page elsewhere may send other types without asking first, with its reader's network.
   if (!/^application\/json\s*(;|$)/i.test(type.trim())) {
-    throw new HttpError(415, `Unsupported Media Type: the body is "${type}"; send application/json.`);
+    throw new HttpError(415, `Unsupported Media Type: the body is "${type}"; send application/json.`, {
+      code: "unsupported_media_type",
+    });
   }
   const encoding = request.headers.get("content-encoding") ?? "identity";
   if (encoding.trim().toLowerCase() !== "identity") {
-    throw new HttpError(415, `Unsupported Media Type: the body's content-encoding is "${encoding}"; send it as it is.`);
+    const message = `Unsupported Media Type: the body's content-encoding is "${encoding}"; send it as it is.`;
+    throw new HttpError(415, message, { code: "unsupported_media_type" });
   }
   if (Number(request.headers.get("content-length") ?? 0) > limits.bodyBytes) throw tooLarge(limits);
   const bytes = await readBytes(request, limits);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new HttpError(400, `We could not parse the JSON body of your request: ${(error as Error).message}`);
+    const message = `We could not parse the JSON body of your request: ${(error as Error).message}`;
+    throw new HttpError(400, message, { code: "invalid_json" });
   }
 }
 
@@ -47,7 +51,10 @@ async function readBytes(request: Request, limits: ServingLimits): Promise<Uint8
   } catch (error) {
     void reader.cancel(error).catch(() => {});
     if (error instanceof HttpError) throw error;
-    throw new HttpError(400, "The request's body ended before it was whole.", { cause: error });
+    throw new HttpError(400, "The request's body ended before it was whole.", {
+      code: "incomplete_body",
+      cause: error,
+    });
   } finally {
     clearTimeout(timer);
   }

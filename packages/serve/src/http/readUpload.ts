@@ -34,7 +34,9 @@ export async function readUpload<T>(
 ): Promise<Upload<T>> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^multipart\/form-data\s*;/i.test(type) || !request.body) {
-    throw new HttpError(415, `Unsupported Media Type: the body is "${type}"; send multipart/form-data.`);
+    throw new HttpError(415, `Unsupported Media Type: the body is "${type}"; send multipart/form-data.`, {
+      code: "unsupported_media_type",
+    });
   }
   if (Number(request.headers.get("content-length") ?? 0) > limits.uploadBytes + formBytes) throw tooLarge(limits);
   const { Busboy } = await import("@fastify/busboy");
@@ -73,7 +75,8 @@ export async function readUpload<T>(
     });
     parser.on("finish", resolve);
     parser.on("error", (error) => {
-      reject(new HttpError(400, `The form cannot be read: ${(error as Error).message}`, { cause: error }));
+      const message = `The form cannot be read: ${(error as Error).message}`;
+      reject(new HttpError(400, message, { code: "invalid_form", cause: error }));
     });
   });
   // Rejects where the form or `take` fails; it never resolves.
@@ -115,7 +118,10 @@ async function withPause<T>(piece: Promise<T>, { uploadPauseSeconds }: UploadLim
     return await Promise.race([piece, late]);
   } catch (error) {
     if (error instanceof HttpError) throw error;
-    throw new HttpError(400, "The request's body ended before it was whole.", { cause: error });
+    throw new HttpError(400, "The request's body ended before it was whole.", {
+      code: "incomplete_body",
+      cause: error,
+    });
   } finally {
     clearTimeout(timer);
   }

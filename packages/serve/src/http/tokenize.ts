@@ -55,7 +55,7 @@ export function addTokenize(app: ServingApp, context: AppContext): void {
       const { model, prompt, messages } = body;
       await checkModel(model, c.get("caller"));
       if ((prompt === undefined) === (messages === undefined)) {
-        throw new HttpError(400, "Give either prompt or messages.", { param: "prompt" });
+        throw new HttpError(400, "Give either prompt or messages.", { param: "prompt", code: "invalid_value" });
       }
       const tokens = await admitted(c, () =>
         context.engine.tokenize(

@@ -1,3 +1,4 @@
+import { plural } from "../budgets/plural.ts";
 import { type FineTuneJob, JobRefused, JobStopped } from "./job.ts";
 import type { TrainerTime } from "./trainerTime.ts";
 
@@ -81,7 +82,7 @@ export async function timedRun<T>(
 function jobLimit(minutes: number): JobRefused {
   return new JobRefused({
     code: "job_minutes_exceeded",
-    message: `The job has trained for the ${minutes} minutes that one fine-tune may take; order fewer steps, or let the server's operator raise the budget job-minutes.`,
+    message: `The job has trained for the ${plural(minutes, "minute")} that one fine-tune may take; order fewer steps, or let the server's operator raise the budget job-minutes.`,
     param: null,
   });
 }
@@ -89,7 +90,7 @@ function jobLimit(minutes: number): JobRefused {
 function dayLimit(minutes: number): JobRefused {
   return new JobRefused({
     code: "trainer_minutes_exceeded",
-    message: `The jobs of this key have trained for the ${minutes} minutes that it has in a day; resume the job tomorrow, and it goes on from its last checkpoint.`,
+    message: `The jobs of this key have trained for the ${plural(minutes, "minute")} that it has in a day; resume the job tomorrow, and it goes on from its last checkpoint.`,
     param: null,
   });
 }

@@ -32,7 +32,7 @@ const orderOf = (options: FineTuneJob["options"], hyperparameters: FineTuneJob["
 const usual: ServedLimits = { model: fileURLToPath(nanoModelFolder), adapterMemory: 256e6 };
 
 test.each<[string, FineTuneJob["options"], string, Partial<ServedLimits>?, Partial<KeyBudgets>?]>([
-  ["steps", { steps: 1e12 }, "steps_exceeded: steps: steps is 1000000000000 steps"],
+  ["steps", { steps: 1e12 }, "steps_exceeded: steps: the order asks for 1000000000000, and one"],
   ["epochs", { epochs: 1e12 }, "steps_exceeded: steps: 1000000000000 epochs of 100 examples are"],
   ["steps beyond the key's", { steps: 11 }, "one fine-tune of this key may have 10", {}, { steps: 10 }],
   [

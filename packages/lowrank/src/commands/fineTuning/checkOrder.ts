@@ -46,12 +46,9 @@ function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, {
   const planned = trainingSteps(Math.max(1, lines), { batchSize, gradientAccumulationSteps, epochs });
   const steps = options.steps ?? planned;
   if (steps <= most) return steps;
-  const how = options.steps === undefined ? `${epochs} epochs of ${lines} examples are` : "steps is";
-  throw refused(
-    "steps",
-    `${how} ${steps} steps, and one fine-tune of this key may have ${most}; order fewer`,
-    "steps_exceeded",
-  );
+  const epochSteps = `${epochs} epochs of ${lines} examples are ${steps} steps`;
+  const order = options.steps === undefined ? epochSteps : `the order asks for ${steps}`;
+  throw refused("steps", `${order}, and one fine-tune of this key may have ${most}; order fewer`, "steps_exceeded");
 }
 
 /** Throws if the rank exceeds the limit of the key. */

@@ -69,7 +69,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
         if (model === undefined) return;
         const adapters = await countAdapters(engine);
         const title = `${model.name} on ${server.url}`;
-        console.log(`serving ${title}, with ${adapters ?? "no"} adapters${adapters === null ? " yet" : ""}`);
+        console.log(`serving ${title}, with ${adaptersText(adapters)}`);
         logger.info({ url: server.url, model: model.name, adapters }, "serving");
         const shortened = lengthNote(model, settings);
         if (shortened !== null) logger.warn({ max_model_len: model.maxPositions }, shortened);
@@ -113,6 +113,11 @@ async function countAdapters(engine: ServingEngine): Promise<number | null> {
     if (error instanceof ServingError && error.code === "unavailable") return null;
     throw error;
   }
+}
+
+function adaptersText(count: number | null): string {
+  if (count === null) return "no adapters yet";
+  return `${count} adapter${count === 1 ? "" : "s"}`;
 }
 
 /** Returns the names that requests may use: none if the list is left out and keys are there. */

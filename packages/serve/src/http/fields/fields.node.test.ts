@@ -91,6 +91,37 @@ describe("fields that OpenAI accepts", () => {
   });
 });
 
+describe("vLLM's fields that no answer here depends on", () => {
+  const neutral = { return_tokens_as_token_ids: false, detokenize: true, length_penalty: 1 };
+
+  test.each([
+    [chatPath, chat],
+    [path, completion],
+  ])("%s takes them with their defaults", async (at, body) => {
+    const none = { structured_outputs: null, cache_salt: null, request_id: null };
+    expect(await start().answer(at, { ...body, ...neutral, ...none })).toMatchObject({ status: 200 });
+  });
+
+  test.each([
+    ["structured_outputs", { choice: ["yes", "no"] }],
+    ["return_tokens_as_token_ids", true],
+    ["detokenize", false],
+    ["length_penalty", 0.5],
+    ["cache_salt", "mine"],
+    ["request_id", "mine"],
+    ["guided_grammar", "root ::= x"],
+  ])("%s is refused by name with another value", async (name, value) => {
+    for (const [at, body] of [
+      [chatPath, chat],
+      [path, completion],
+    ] as const) {
+      const found = await start().answer(at, { ...body, [name]: value });
+      expect(found).toMatchObject({ status: 400, param: name, code: "unsupported_parameter" });
+      expect(found.message).toContain(name);
+    }
+  });
+});
+
 describe("vLLM's fields", () => {
   const fields = {
     ...{ min_tokens: 2, stop_token_ids: [5], include_stop_str_in_output: true, skip_special_tokens: false },

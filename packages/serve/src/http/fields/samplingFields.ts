@@ -97,6 +97,13 @@ export const unsupportedFields: Unsupported = {
   guided_json: refused("guided_json"),
   guided_regex: refused("guided_regex"),
   guided_choice: refused("guided_choice"),
+  guided_grammar: refused("guided_grammar"),
+  structured_outputs: refused("structured_outputs"),
+  return_tokens_as_token_ids: refused("return_tokens_as_token_ids", (value) => value === false),
+  detokenize: refused("detokenize: false", (value) => value === true),
+  length_penalty: refused("length_penalty other than 1", (value) => value === 1),
+  cache_salt: refused("cache_salt"),
+  request_id: () => "request_id is not supported by this server; send the header x-request-id instead.",
   use_beam_search: refused("use_beam_search", (value) => value === false),
 };
 
