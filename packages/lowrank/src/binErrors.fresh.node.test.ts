@@ -14,7 +14,9 @@ describe("errors are one line that says what to do, and leave nothing behind", (
     [train("--data model"), "error: model is a folder; give the files in it\n"],
     [train("--data text.txt --block-size 999"), "error: --block-size is 999, but the model has 64 positions; give 64"],
     [train("--data text.txt --target-modules q_porj"), "did you mean q_proj for q_porj?"],
-    [train("--data text.txt --resume nowhere"), "error: There is no folder nowhere"],
+    [train("--data missing.txt --resume nowhere"), "error: there is no folder nowhere; --resume takes the folder of a"],
+    [train("--data missing.txt --resume none"), "error: there is no folder none; --resume takes the folder of a"],
+    [train("--data missing.txt --resume text.txt"), "error: text.txt is a file; --resume takes the folder of a"],
     [
       ["train", "--model", "model", "--data", "text.txt", "--output", "model"],
       "error: --output model is the model's own",

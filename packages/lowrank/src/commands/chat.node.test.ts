@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 
@@ -106,4 +106,20 @@ test("a conversation that fills the model is an error, and stays", async () => {
   const { code, stderr, stdout } = await chat([`${"long ".repeat(15)}`, "hi"]);
   expect([code, stdout]).toEqual([1, `${await generated("hi")}\n`]);
   expect(stderr).toMatch(/the conversation has \d+ tokens, and the model 64 positions; \/reset begins anew/);
+});
+
+test("after training on chats the suggested command has --chat, after other data it has not", async () => {
+  const messages = [
+    { role: "user", content: "hi" },
+    { role: "assistant", content: "yo" },
+  ];
+  await writeFile(command.at("chats.jsonl"), `${JSON.stringify({ messages })}\n`.repeat(8));
+  for (const [data, chats] of [
+    ["chats.jsonl", "--chat "],
+    ["pairs.jsonl", ""],
+  ]) {
+    const train = ["train", "--model", "model", "--data", data, "--steps", "1", "--output", `of-${data}`];
+    const { stdout } = await command.succeed(train);
+    expect(stdout).toContain(`lowrank generate --model model --adapter of-${data} ${chats}--prompt "..."`);
+  }
 });

@@ -12,6 +12,15 @@ export async function checkFilesExist(paths: readonly string[]): Promise<void> {
   }
 }
 
+/** Throws if `--resume` names a folder that does not exist. Runs before anything is made or loaded. */
+export async function checkResumeExists(folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  const problem = found ? `${folder} is a file` : `there is no folder ${folder}`;
+  throw new Error(`${problem}; --resume takes the folder of a stopped run, or a checkpoint in it`);
+}
+
 /**
  * Throws if an adapter's folder on disk does not exist or lacks `adapter_config.json`. Runs before the model is
  * loaded. Addresses such as `hf://` are skipped.

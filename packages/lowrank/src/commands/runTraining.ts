@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type EvaluateOptions, evaluate } from "@lowrank/train";
+import { checkResumeExists } from "./checkInputs.ts";
 import { clearLeftovers } from "./clearLeftovers.ts";
 import { findRate } from "./findRate.ts";
 import { formatSeconds } from "./formatSeconds.ts";
@@ -16,7 +17,7 @@ import { removeOlderCheckpoints } from "./run/olderCheckpoints.ts";
 import { type PreparedRun, prepareRun } from "./run/prepareRun.ts";
 import { runConfigOf } from "./run/runConfig.ts";
 import type { RunRecord } from "./run/runRecord.ts";
-import { promptOf, type SamplePrompt, samplePrompts } from "./run/sampleAnswers.ts";
+import { areChats, promptOf, type SamplePrompt, samplePrompts } from "./run/sampleAnswers.ts";
 import { runFolder } from "./run/saveRun.ts";
 import { loadTeacher } from "./run/teacher.ts";
 import { lossOf, settingOf, type TrainedSteps, trainSteps } from "./run/trainSteps.ts";
@@ -29,6 +30,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   if (options.allowChanges && options.resume === undefined) {
     throw new Error("--allow-changes is for --resume; leave it out");
   }
+  await checkResumeExists(options.resume);
   const voice = trainVoice(options);
   if (options.dryRun) return dryRun(options, voice);
   // A search of the learning rate writes nothing.
@@ -104,7 +106,9 @@ async function saveResults(
   for (const line of summary(run, record, options)) voice.say(line);
   if (lossAfter !== null) voice.say(baseCheck(lossBefore, lossAfter));
   if (verified !== null) voice.say(verified);
-  for (const line of nextSteps(options, prepared, learner, files)) voice.say(line);
+  const texts = prepared.data.first.slice(0, 1).map((example) => prepared.task.texts(example)[0]);
+  const chats = prepared.task.kind.writes && (await areChats(prepared.loaded.tokenizer, texts));
+  for (const line of nextSteps(options, prepared, learner, { files, chats })) voice.say(line);
   voice.result(resultOf(options, record, run, files));
 }
 
@@ -283,19 +287,20 @@ function nextSteps(
   { model, output }: TrainCommandOptions,
   { task, loaded: { quantize } }: PreparedRun,
   { adapted, mergeable, note }: Learner,
-  files: readonly string[],
+  { files, chats }: { readonly files: readonly string[]; readonly chats: boolean },
 ): string[] {
+  const prompt = `${chats ? "--chat " : ""}--prompt "..."`;
   const written = [`wrote ${output}: ${files.join(", ")}`, ...(note === null ? [] : [note])];
   if (!adapted && !task.kind.writes) return written;
   const wrote = [...written, "next:"];
   if (!task.kind.writes) return [...wrote, `  ${shellWord(join(output, "README.md"))} has the code that uses it`];
-  if (!adapted) return [...wrote, `  lowrank generate --model ${shellWord(output)} --prompt "..."`];
+  if (!adapted) return [...wrote, `  lowrank generate --model ${shellWord(output)} ${prompt}`];
   const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;
   const asTrained = quantize ? `${folders} ${quantizeWords(quantize)}` : folders;
   const merged = shellWord(`${output.replace(/\/+$/, "")}-merged`);
   return [
     ...wrote,
-    `  lowrank generate ${asTrained} --prompt "..."`,
+    `  lowrank generate ${asTrained} ${prompt}`,
     ...(mergeable ? [`  lowrank merge ${asTrained} --output ${merged}`] : []),
     // A server takes a model as it is on disk, and several adapters at once.
     ...(mergeable && !quantize ? [`  lowrank serve ${shellWord(model)} --adapter mine=${shellWord(output)}`] : []),

@@ -52,15 +52,28 @@ export async function promptOf(
   text: string,
   examples: readonly TokenizedExample[],
 ): Promise<SamplePrompt> {
-  if (tokenizer.chatTemplate !== null && examples.length > 0) {
-    const chat = await tokenizer.applyChatTemplate([{ role: "user", content: text }], { addGenerationPrompt: true });
-    const before = chat.slice(0, chat.indexOf(text));
-    const [turn] = before.split(/[\s:]/);
-    if (turn !== "" && tokenizer.decode(examples[0].inputIds).startsWith(turn)) {
-      return { ids: tokenizer.encode(chat, { addSpecialTokens: false }), text, reference: null };
-    }
-  }
-  return { ids: tokenizer.encode(text), text, reference: null };
+  const chat = await chatOf(tokenizer, text, examples);
+  const ids = chat === null ? tokenizer.encode(text) : tokenizer.encode(chat, { addSpecialTokens: false });
+  return { ids, text, reference: null };
+}
+
+/** True if examples are chats: the first begins as the tokenizer's chat template begins a user's turn. */
+export async function areChats(tokenizer: Tokenizer, examples: readonly TokenizedExample[]): Promise<boolean> {
+  // A template may refuse a conversation of one turn.
+  return (await chatOf(tokenizer, "Hello", examples).catch(() => null)) !== null;
+}
+
+/** Returns a text as a user's turn; null unless the examples are chats. */
+async function chatOf(
+  tokenizer: Tokenizer,
+  text: string,
+  examples: readonly TokenizedExample[],
+): Promise<string | null> {
+  if (tokenizer.chatTemplate === null || examples.length === 0) return null;
+  const chat = await tokenizer.applyChatTemplate([{ role: "user", content: text }], { addGenerationPrompt: true });
+  const before = chat.slice(0, chat.indexOf(text));
+  const [turn] = before.split(/[\s:]/);
+  return turn !== "" && tokenizer.decode(examples[0].inputIds).startsWith(turn) ? chat : null;
 }
 
 /** Answers prompts greedily, all in one batch. */
