@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { ownMethods } from "../testing/ownMethods.ts";
+import type { MethodOption } from "./methodOption.ts";
+import { optionsOf, recipesOf } from "./offered.ts";
+
+const settings = { r: 4, targetModules: ["up"], virtualTokens: 3, steps: 100 };
+const methods = Object.values(await ownMethods());
+
+test("learning rates of the recipes", () => {
+  const rates = methods.flatMap((method) => recipesOf(method).map(({ name, learningRate }) => [name, learningRate]));
+  expect(Object.fromEntries(rates)).toEqual({
+    ...{ lora: 3e-3, qlora: 3e-3, dora: 3e-3, rslora: 3e-3, adalora: 1e-2, vera: 3e-2, loha: 1e-2, lokr: 1e-2 },
+    ...{ hira: 1e-2, gralora: 3e-3, delora: 3e-3, miss: 3e-3, randlora: 3e-3, oft: 3e-3, boft: 1e-2, hra: 1e-2 },
+    ...{ fourierft: 3e-2, vblora: 1e-2, bitfit: 1e-2, ln: 3e-2, prefix: 0.1, houlsby: 1e-2, pfeiffer: 1e-2 },
+    ...{ parallel: 3e-3, ia3: 0.1, prompt: 0.3, "p-tuning": 1e-2, "adaption-prompt": 0.1 },
+  });
+});
+
+/** Fields of which one limits another: other values of the same configuration would have to change too. */
+const dependent = ["GRALORA r", "OFT r", "OFT oftBlockSize", "BOFT boftBlockSize", "VBLORA numVectors"];
+
+describe.each(methods.map((method) => [method.peftType, method] as const))("%s", (type, method) => {
+  const config = recipesOf(method)[0].config(settings);
+  const has = (option: MethodOption, key: "least" | "most" | "above") => key in option;
+  const options = optionsOf(method).filter(({ field }) => !dependent.includes(`${type} ${field}`));
+
+  test("integers begin with the least value of their option", () => {
+    for (const option of options) {
+      if (option.type !== "integer" || option.least === undefined) continue;
+      const { field, least } = option;
+      expect(config.with({ [field]: least })).toHaveProperty(field, least);
+      expect(() => config.with({ [field]: least - 1 }), field).toThrow(field);
+    }
+  });
+
+  test("probabilities are from 0 to 1, and scales are above 0", () => {
+    for (const option of options) {
+      if (option.type !== "number") continue;
+      if (has(option, "most")) expect([option.least, option.most], option.field).toEqual([0, 1]);
+      if (has(option, "above")) expect(option.above, option.field).toBe(0);
+    }
+  });
+});
+
+test("the least values of options that depend on others", () => {
+  const least = methods.flatMap((method) =>
+    optionsOf(method).flatMap((option) => {
+      const name = `${method.peftType} ${option.field}`;
+      return dependent.includes(name) && option.type === "integer" ? [[name, option.least]] : [];
+    }),
+  );
+  expect(Object.fromEntries(least)).toEqual({
+    "GRALORA r": 1,
+    "OFT r": 1,
+    "OFT oftBlockSize": 0,
+    "BOFT boftBlockSize": 0,
+    "VBLORA numVectors": 1,
+  });
+});
