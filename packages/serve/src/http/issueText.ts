@@ -1,7 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import { plural } from "../budgets/plural.ts";
 
-/** What a value of a type has many of. */
+/** The parts that a value of a type is counted in. */
 const units: Readonly<Record<string, string>> = { string: "character", array: "item" };
 
 /** Returns the text of a schema's issue: what the value is, and what is expected. */
