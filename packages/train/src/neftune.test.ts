@@ -83,3 +83,16 @@ it("is in the fingerprint, and needs an embedding", async () => {
   expect(() => new Neftune(new Bare(), 5, 0)).toThrow("the model has none");
   expect(() => new Neftune(tinyLlama(), -1, 0)).toThrow("neftuneNoiseAlpha is -1");
 });
+
+it("leaves the embedding as it was, with a forward pass of its own or without", () => {
+  const model = tinyLlama();
+  const { embed_tokens: embedding } = (model as CausalLM & { model: { embed_tokens: { forward(x: Tensor): Tensor } } })
+    .model;
+  const neftune = new Neftune(model, 5, 1);
+  neftune.attach()[Symbol.dispose]();
+  expect(Object.hasOwn(embedding, "forward")).toBe(false);
+  const own = embedding.forward.bind(embedding);
+  embedding.forward = own;
+  neftune.attach()[Symbol.dispose]();
+  expect(embedding.forward).toBe(own);
+});
