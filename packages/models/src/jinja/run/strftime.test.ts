@@ -121,6 +121,16 @@ const outputs: [date: [number, number, number, number, number, number, number], 
       "05/21/10 2010-05-21 05:17:17 PM 17:17 17:17:17 05/21/10 17:17:17",
     ],
   ],
+  [
+    [2026, 1, 4, 0, 59, 0, 1],
+    [
+      "Sun Sunday Jan January Jan AM am",
+      "20 04  4 001000 00 12 004  0 12 01 59 00 26 2026",
+      "26 2026 7 01 01 0 00",
+      "Sun Jan  4 00:59:00 2026",
+      "01/04/26 2026-01-04 12:59:00 AM 00:59 00:59:00 01/04/26 00:59:00",
+    ],
+  ],
 ];
 
 describe.each(outputs)("%j", ([year, month, ...rest], texts) => {
