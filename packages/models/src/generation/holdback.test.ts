@@ -12,6 +12,7 @@ describe("the items that pass one by one", () => {
   test.each<[text: string, stops: string[], parts: string[]]>([
     ["abc", [], ["a", "b", "c", ""]],
     ["abc", ["x"], ["a", "b", "c", ""]],
+    ["axb", ["x"], ["a", "", "", ""]],
     ["abxy", ["xy"], ["a", "b", "", "", ""]],
     ["abxz", ["xy"], ["a", "b", "", "xz", ""]],
     ["abx", ["xy"], ["a", "b", "", "x"]],

@@ -147,3 +147,10 @@ test("flags, signs and directives that do not exist", () => {
   expect(strftime("100%% %n%t|%z%Z|%Q|%", date)).toBe("100% \n\t||%Q|%");
   expect(strftime("%s", new Date(1_700_000_000_999))).toBe("1700000000");
 });
+
+test("weeks at the beginning of 2025, by each of their first days", () => {
+  const weeks = Array.from({ length: 15 }, (_, day) => strftime("%U%W%V%w%u", new Date(2025, 0, day + 1)));
+  expect(weeks.join(" ")).toBe(
+    "00000133 00000144 00000155 00000166 01000107 01010211 01010222 01010233 01010244 01010255 01010266 02010207 02020311 02020322 02020333",
+  );
+});
