@@ -116,7 +116,7 @@ describe("the best evaluation by a task's own measurement", () => {
     ["token-classification", "tagged.jsonl", "eval_f1", Math.max],
     ["contrast", "related.jsonl", "cosine_of_others", Math.min],
   ] as const)("--task %s, %s, --metric-for-best-model %s", async (task, data, measure, extreme) => {
-    const output = `best-${task}`;
+    const output = `best-${task}-${measure.replace("/", "-")}`;
     const { stdout } = await succeed(words(task, output, "--data", data, ...best(measure), "--json"));
     const found = (await measured(output, measure.replace("eval_", ""))).slice(1);
     const value = extreme(...found.map(([, value]) => value));
