@@ -78,7 +78,9 @@ test.skipIf(!can)("a new folder on a read-only disk is reported as such, by each
   for (const words of [train("readonly/new"), "convert --model model --output readonly/new.gguf".split(" ")]) {
     const { code, stderr } = await lowrank(words);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: --output readonly\/new\S* cannot be written to \(EROFS\); give a writable folder on a disk with room/);
+    expect(stderr).toMatch(
+      /^error: --output readonly\/new\S* cannot be written to \(EROFS\); give a writable folder on a disk with room/,
+    );
   }
   const { stderr } = await lowrank("report model --output readonly/new/report.md".split(" "));
   expect(stderr).toMatch(/^error: EROFS: read-only file system, mkdir '\S+readonly\/new'\n$/);
