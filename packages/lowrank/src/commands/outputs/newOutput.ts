@@ -44,9 +44,12 @@ export async function withNewOutput<T>(options: NewOutputOptions, work: (output:
   const id = writingId();
   const part = join(dirname(path), temporaryName(basename(path), id, "part"));
   const old = join(dirname(path), temporaryName(basename(path), id, "old"));
+  // A signal may come as soon as the folder is there.
+  const restoreSignals = endOnSignal(() => rmSync(part, { recursive: true, force: true }));
   try {
     await makeFolder(part);
   } catch (error) {
+    restoreSignals();
     const { code, message } = error as NodeJS.ErrnoException;
     throw new Error(
       `--output ${output} cannot be written to (${code ?? message}); give a writable folder on a disk with room`,
@@ -55,7 +58,6 @@ export async function withNewOutput<T>(options: NewOutputOptions, work: (output:
       },
     );
   }
-  const restoreSignals = endOnSignal(() => rmSync(part, { recursive: true, force: true }));
   try {
     return await work({
       folder: part,
