@@ -9,7 +9,7 @@ import { intArgument, textArgument } from "../operators/signature.ts";
 import { space, splitLines, strip } from "../text/codePoints.ts";
 import { percentFormat } from "../text/percentFormat.ts";
 import { str } from "../text/repr.ts";
-import { checkLength, checkSpaces, spendText } from "../values/limits.ts";
+import { checkLength, checkSpaces, spend, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { Dict, Markup, Tuple, Undefined, type Value } from "../values/types.ts";
 import { attributeGetter } from "./attributes.ts";
@@ -17,8 +17,11 @@ import type { Filters } from "./environment.ts";
 import { entriesOf } from "./sequences.ts";
 
 /** Does something to a text; the result is markup if the text is. */
-const ofText = (value: Value, run: (text: string) => string): Value =>
-  value instanceof Markup ? new Markup(run(value.text)) : run(str(value));
+function ofText(value: Value, run: (text: string) => string): Value {
+  const text = value instanceof Markup ? value.text : str(value);
+  spend(text.length / 256);
+  return value instanceof Markup ? new Markup(run(text)) : run(text);
+}
 
 const flag = (value: Value | undefined): boolean => value !== undefined && isTrue(value);
 
@@ -71,11 +74,12 @@ function truncate(value: Value, length: Value = 255n, kill?: Value, end: Value =
 const wordStart = new RegExp(`([-${space}({\\[<]+)`);
 
 function title(text: string): string {
-  return text
-    .split(wordStart)
+  const parts = text.split(wordStart);
+  spend(parts.length);
+  return parts
     .map((part) => {
-      const [first = "", ...rest] = part;
-      return first.toUpperCase() + rest.join("").toLowerCase();
+      const [first = ""] = part;
+      return first.toUpperCase() + part.slice(first.length).toLowerCase();
     })
     .join("");
 }
@@ -122,13 +126,21 @@ function without(text: string, start: string, end: string): string {
 }
 
 function stripTags(value: Value): string {
-  const text = without(without(str(value), "<!--", "-->"), "<", ">");
+  const whole = str(value);
+  spend(whole.length / 16);
+  const text = without(without(whole, "<!--", "-->"), "<", ">");
   const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: "\u00a0", apos: "'" };
   const joined = stringMethods.split[1](text) as string[];
   return joined.join(" ").replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal, hex, name) => {
     if (name !== undefined) return named[name] ?? whole;
     return String.fromCodePoint(decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal));
   });
+}
+
+function wordCount(value: Value): bigint {
+  const text = str(value);
+  spend(text.length / 16);
+  return BigInt(text.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0);
 }
 
 function format(value: Value, positional: readonly Value[], named: ReadonlyMap<string, Value>): Value {
@@ -164,6 +176,6 @@ export const textFilters: Filters = {
   truncate: ["length? killwords? end? leeway?", truncate],
   upper: ["", (value) => ofText(value, (text) => text.toUpperCase())],
   urlencode: ["", urlEncode],
-  wordcount: ["", (value) => BigInt(str(value).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0)],
+  wordcount: ["", wordCount],
   xmlattr: ["autospace?", xmlAttributes],
 };

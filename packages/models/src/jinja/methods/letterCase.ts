@@ -1,4 +1,5 @@
 import { codePoints } from "../text/codePoints.ts";
+import { spend } from "../values/limits.ts";
 
 /** Letters of two characters whose capital form differs from their upper case. */
 const titleLetters: Record<string, string | undefined> = Object.fromEntries(
@@ -17,12 +18,13 @@ function titleLetter(letter: string): string {
 
 /** Python's `str.capitalize`. */
 export function capitalize(text: string): string {
-  const [first = "", ...rest] = codePoints(text);
-  return titleLetter(first) + rest.join("").toLowerCase();
+  const [first = ""] = text;
+  return titleLetter(first) + text.slice(first.length).toLowerCase();
 }
 
 /** Python's `str.title`: every run of letters begins with a capital. */
 export function titleCase(text: string): string {
+  spend(text.length / 4);
   let inWord = false;
   const lower = codePoints(text.toLowerCase());
   const all = codePoints(text);

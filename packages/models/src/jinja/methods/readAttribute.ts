@@ -16,7 +16,7 @@ import {
   View,
 } from "../values/types.ts";
 import { formatMethod } from "./formatMethod.ts";
-import { type Method, onMarkup, otherStringMethods, stringMethods } from "./stringMethods.ts";
+import { type Method, onMarkup, otherStringMethods, spendMethod, stringMethods } from "./stringMethods.ts";
 
 const dictMethods: Readonly<Record<string, Method<Dict>>> = {
   copy: [
@@ -117,10 +117,13 @@ function stringAttribute(value: string | Markup, name: string): Value | undefine
       throw new TemplateError("TEMPLATE_UNSUPPORTED", `the method str.${name} is not supported`);
     });
   }
-  if (typeof value === "string") return method(value, name, stringMethods, text);
   if (!Object.hasOwn(stringMethods, name)) return undefined;
   const [signature, run] = stringMethods[name];
-  return bound(value, name, (args) => onMarkup(value, name, run)(value, ...bind(name, signature, args)));
+  return bound(value, name, (args) => {
+    spendMethod(name, text);
+    const values = bind(name, signature, args);
+    return typeof value === "string" ? run(text, ...values) : onMarkup(value, name, run)(value, ...values);
+  });
 }
 
 function mapped({ positional, named }: Arguments): Arguments {

@@ -1,5 +1,5 @@
 import { space, splitLines, strip } from "../text/codePoints.ts";
-import { checkSpaces } from "../values/limits.ts";
+import { checkSpaces, spend } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
 
 const spaces = new RegExp(`[${space}]+`, "g");
@@ -17,8 +17,7 @@ export function split(text: string, separator: string | null, most: number): str
     }
     return from < rest.length ? [...parts, rest.slice(from)] : parts;
   }
-  checkSeparator(separator);
-  const parts = text.split(separator);
+  const parts = partsBetween(text, separator);
   if (most < 0 || parts.length <= most + 1) return parts;
   return [...parts.slice(0, most), parts.slice(most).join(separator)];
 }
@@ -29,6 +28,7 @@ export function splitFromEnd(text: string, separator: string | null, most: numbe
     const rest = strip(text, null, "end");
     if (most < 0) return split(rest, null, -1);
     const gaps = [...rest.matchAll(spaces)].filter(({ index }) => index > 0);
+    spend(gaps.length);
     const used = most === 0 ? [] : gaps.slice(-most);
     const parts: string[] = [];
     let from = 0;
@@ -41,8 +41,7 @@ export function splitFromEnd(text: string, separator: string | null, most: numbe
     const all = rest === "" ? [] : [...parts, rest.slice(from)];
     return first === undefined ? all : [first, ...all.slice(1)];
   }
-  checkSeparator(separator);
-  const parts = text.split(separator);
+  const parts = partsBetween(text, separator);
   if (most < 0 || parts.length <= most + 1) return parts;
   const end = parts.length - most;
   return [parts.slice(0, end).join(separator), ...parts.slice(end)];
@@ -69,6 +68,7 @@ export function replace(text: string, old: string, by: string, most: number): st
 /** Python's `str.expandtabs`. */
 export function expandTabs(text: string, size: number): string {
   checkSpaces(size);
+  spend(text.length / 16);
   return splitLines(text, true)
     .map((line) => {
       let result = "";
@@ -81,6 +81,13 @@ export function expandTabs(text: string, size: number): string {
       return result;
     })
     .join("");
+}
+
+function partsBetween(text: string, separator: string): string[] {
+  checkSeparator(separator);
+  const parts = text.split(separator);
+  spend(parts.length);
+  return parts;
 }
 
 function checkSeparator(separator: string): void {

@@ -2,7 +2,7 @@ import { sequenceOf, textOf } from "../operators/compare.ts";
 import { escapeHtml } from "../operators/html.ts";
 import { iterate } from "../operators/iterate.ts";
 import { type Bound, intArgument, textArgument } from "../operators/signature.ts";
-import { codePoints, slicePositions, space, splitLines, strip, textLength } from "../text/codePoints.ts";
+import { sliceText, space, splitLines, strip, textLength } from "../text/codePoints.ts";
 import { pad } from "../text/formatSpec.ts";
 import { checkLength, checkSpaces, spend, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
@@ -22,13 +22,11 @@ const lengthText = (text: string): string => {
 
 /** Returns the part of a text from `start` to `end`, and its first position. */
 function part(text: string, start: Value | undefined, end: Value | undefined): [part: string, from: number] {
-  const all = codePoints(text);
   const bound = (value: Value | undefined): number | null =>
     value === undefined || value === null ? null : intArgument(value, 0);
-  const from = bound(start) ?? 0;
-  const positions = Array.from(slicePositions(all.length, from, bound(end), 1));
-  const first = positions[0] ?? (from < 0 ? Math.max(0, from + all.length) : from);
-  return [positions.map((i) => all[i]).join(""), first];
+  const [from, to] = [bound(start) ?? 0, bound(end)];
+  if (from === 0 && to === null) return [text, 0];
+  return [sliceText(text, from, to), from < 0 ? Math.max(0, from + textLength(text)) : from];
 }
 
 function find(text: string, wanted: Value | undefined, bounds: Bound, fromEnd: boolean): number {
@@ -48,8 +46,16 @@ function index(text: string, wanted: Value | undefined, bounds: Bound, fromEnd: 
 function count(text: string, wanted: Value | undefined, start: Value | undefined, end: Value | undefined): bigint {
   const [within, from] = part(text, start, end);
   const sought = textArgument(wanted);
-  if (sought !== "") return BigInt(within.split(sought).length - 1);
+  if (sought !== "") return BigInt(occurrences(within, sought));
   return from > textLength(text) ? 0n : BigInt(textLength(within) + 1);
+}
+
+/** The number of places at which a part is in a text; they do not overlap. Each takes a step. */
+function occurrences(text: string, part: string): number {
+  let found = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) found++;
+  spend(found);
+  return found;
 }
 
 function startsOrEnds(text: string, [wanted, start, end]: Bound, which: "startsWith" | "endsWith"): boolean {
@@ -138,6 +144,14 @@ export const stringMethods: Readonly<Record<string, Method<string>>> = {
   upper: ["", (text) => text.toUpperCase()],
   zfill: ["/ width", (text, width) => zeroFilled(text, intArgument(width, 0))],
 };
+
+/** Methods whose time does not grow with their text. */
+const quick: readonly string[] = ["startswith", "endswith", "removeprefix", "removesuffix"];
+
+/** Takes the steps of a method for the length of its text. */
+export function spendMethod(name: string, text: string): void {
+  if (!quick.includes(name)) spend(text.length / 256);
+}
 
 /** Names of `str` methods that are not supported here. */
 export const otherStringMethods: readonly string[] = ["encode", "maketrans", "translate"];

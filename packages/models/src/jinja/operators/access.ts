@@ -1,4 +1,4 @@
-import { codePoints, slicePositions, textLength } from "../text/codePoints.ts";
+import { characterAt, codePoints, slicePositions, sliceText } from "../text/codePoints.ts";
 import { repr } from "../text/repr.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
@@ -35,7 +35,7 @@ function item(value: Value, key: Value): Value | undefined {
   }
   const text = textOf(value);
   if (text === undefined) return undefined;
-  const found = codePoints(text)[at(textLength(text))];
+  const found = characterAt(text, Number(index));
   return found !== undefined && value instanceof Markup ? new Markup(found) : found;
 }
 
@@ -69,8 +69,8 @@ export function slice(value: Value, [start, stop, step]: readonly [Value, Value,
   const take = <T>(all: readonly T[]): T[] => Array.from(slicePositions(all.length, from, to, by), (i) => all[i]);
   const text = textOf(value);
   if (text !== undefined) {
-    spend(text.length / 256);
-    const part = take(codePoints(text)).join("");
+    spend(text.length / (by === 1 ? 256 : 4));
+    const part = by === 1 ? sliceText(text, from, to) : take(codePoints(text)).join("");
     return value instanceof Markup ? new Markup(part) : part;
   }
   if (Array.isArray(value) || value instanceof Tuple) {

@@ -1,4 +1,4 @@
-import { codePoints, textLength } from "../text/codePoints.ts";
+import { textLength } from "../text/codePoints.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, typeError } from "../values/templateError.ts";
 import { Dict, Markup, Range, Stream, Thing, Tuple, typeName, Undefined, type Value, View } from "../values/types.ts";
@@ -36,8 +36,8 @@ export function lengthIfSized(value: Value): number | undefined {
  * The elements that Python's `iter(value)` yields, or undefined. Each takes a step of the template.
  */
 export function elementsOf(value: Value): Iterable<Value> | undefined {
-  if (typeof value === "string") return counted(codePoints(value));
-  if (value instanceof Markup) return counted(codePoints(value.text).map((one) => new Markup(one)));
+  if (typeof value === "string") return counted(value);
+  if (value instanceof Markup) return counted(markupCharacters(value));
   if (Array.isArray(value)) return counted(value);
   if (value instanceof Tuple) return counted(value.items);
   if (value instanceof Dict) return counted(value.keys());
@@ -61,6 +61,10 @@ export const listOf = (value: Value): Value[] => Array.from(iterate(value));
 export function refuseUndefined(value: Value): void {
   if (!(value instanceof Undefined)) return;
   throw new TemplateError(value.isUnsafe ? "TEMPLATE_SECURITY" : "TEMPLATE_UNDEFINED", value.message);
+}
+
+function* markupCharacters({ text }: Markup): Generator<Markup> {
+  for (const one of text) yield new Markup(one);
 }
 
 function* counted(values: Iterable<Value>): Generator<Value> {

@@ -9,8 +9,9 @@ export class Loop {
   readonly #depth: number;
   readonly #iterator: Iterator<Value>;
   #length: number | undefined;
-  /** Elements that were read ahead. */
-  readonly #ahead: Value[] = [];
+  /** Elements that were read ahead, and how many of them the loop has passed. */
+  #ahead: Value[] = [];
+  #passed = 0;
   #at = -1;
   #previous: Value | undefined;
   #current: Value | undefined;
@@ -41,7 +42,7 @@ export class Loop {
 
   /** Goes on to the next element; undefined at the end. */
   next(): Value | undefined {
-    const value = this.#ahead.length > 0 ? this.#ahead.shift() : this.#read();
+    const value = this.#passed < this.#ahead.length ? this.#ahead[this.#passed++] : this.#read();
     if (value === undefined) return undefined;
     this.#at++;
     this.#previous = this.#current;
@@ -55,17 +56,18 @@ export class Loop {
   }
 
   #peek(): Value | undefined {
-    if (this.#ahead.length === 0) {
+    if (this.#passed === this.#ahead.length) {
       const value = this.#read();
-      if (value !== undefined) this.#ahead.push(value);
+      this.#ahead = value === undefined ? [] : [value];
+      this.#passed = 0;
     }
-    return this.#ahead[0];
+    return this.#ahead[this.#passed];
   }
 
   #count(): number {
     if (this.#length === undefined) {
       for (let value = this.#read(); value !== undefined; value = this.#read()) this.#ahead.push(value);
-      this.#length = this.#at + 1 + this.#ahead.length;
+      this.#length = this.#at + 1 + this.#ahead.length - this.#passed;
     }
     return this.#length;
   }

@@ -83,6 +83,59 @@ test("variables that nest too deep throw TEMPLATE_LIMIT", () => {
   );
 });
 
+test.each([
+  "text.find('zz')",
+  "text.rindex('x', 5)",
+  "text.count('x')",
+  "text.strip('x')",
+  "text.strip('y' * 200000)",
+  "text.title()",
+  "text.rsplit('x', 1)",
+  "text[-1] ~ text[5]",
+  "text[1:-1]",
+  "text[::-1]",
+  "text | length",
+  "text | reverse",
+  "text | title",
+  "text | wordcount",
+])("%s takes steps for the length of its text", (expression) => {
+  const text = "\u{1f600}x".repeat(100_000);
+  const template = new Template(`{% for i in range(3000) %}{% set y = ${expression} %}{% endfor %}`);
+  expect(() => template.render({ text })).toThrow("not done after");
+});
+
+test("methods of a text of one million characters take few of the steps", () => {
+  const text = "A sentence of a long document, with some words. ".repeat(21_000);
+  const calls = ["strip()", "startswith('A')", "find('zz')", "split('</think>')[-1]", "upper()"];
+  const template = `{% for i in range(20) %}${calls.map((call) => `{% set x = text.${call} %}`).join("")}{% endfor %}`;
+  expect(new Template(`${template}done`).render({ text }).text).toBe("done");
+});
+
+test("positions in texts count characters beyond 16 bits once", () => {
+  const text = "a\u{1f600}b\u{1f601}c";
+  const show = (expression: string): string => new Template(`{{ ${expression} }}`).render({ text }).text;
+  expect(show("text[1] ~ text[-2] ~ text[4] ~ text[5] ~ text[-6]")).toBe("\u{1f600}\u{1f601}c");
+  expect(show("text[1:3] ~ '|' ~ text[-2:] ~ '|' ~ text[3:1] ~ '|' ~ text[-9:9]")).toBe(
+    `\u{1f600}b|\u{1f601}c||${text}`,
+  );
+  expect(
+    show("text.find('b') ~ text.find('b', 3) ~ text.find('c', -1) ~ text.find('', 9) ~ text.rfind('', 1, 3)"),
+  ).toBe("2-14-13");
+  expect(show("text.strip('ca\u{1f601}') ~ text.lstrip('ba') ~ text.rstrip('\u{1f601}c') ~ (text | length)")).toBe(
+    "\u{1f600}b\u{1f600}b\u{1f601}ca\u{1f600}b5",
+  );
+});
+
+test("a loop with a condition counts its elements in linear time", () => {
+  const start = performance.now();
+  const source = "{% for x in range(100000) if x %}{% if loop.length and loop.last %}{{ x }}{% endif %}{% endfor %}";
+  expect(render(source)).toBe("99999");
+  expect(
+    render("{% for x in range(5) if x %}{{ loop.nextitem }}{{ loop.length }}{{ loop.revindex }} {% endfor %}"),
+  ).toBe("244 343 442 41 ");
+  expect(performance.now() - start).toBeLessThan(5000);
+});
+
 test("striptags takes a time that is linear in the text", () => {
   const start = performance.now();
   expect(render("{{ ('<' * 200000) | striptags | length }} {{ ('<!--' * 100000) | striptags | length }}")).toBe(

@@ -1,3 +1,5 @@
+import { spend } from "../values/limits.ts";
+
 /** White space of Python's `str.isspace`, as the inside of a character class. */
 export const space: string = String.raw`\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
 
@@ -7,11 +9,47 @@ const surrogate = /[\ud800-\udfff]/;
 const spaceStart = new RegExp(`^[${space}]+`);
 const spaceEnd = new RegExp(`[${space}]`);
 
-/** The characters of a text as Python counts them. */
-export const codePoints = (text: string): string[] => (surrogate.test(text) ? Array.from(text) : text.split(""));
+/** The characters of a text as Python counts them. A step of the template makes 16 of them. */
+export function codePoints(text: string): string[] {
+  spend(text.length / 16);
+  return surrogate.test(text) ? Array.from(text) : text.split("");
+}
 
 /** Number of characters as Python counts them. */
-export const textLength = (text: string): number => (surrogate.test(text) ? Array.from(text).length : text.length);
+export function textLength(text: string): number {
+  spend(text.length / 256);
+  if (!surrogate.test(text)) return text.length;
+  let length = 0;
+  for (let at = 0; at < text.length; at += unitsAt(text, at)) length++;
+  return length;
+}
+
+/** UTF-16 units of the character at a position. */
+const unitsAt = (text: string, at: number): number => (text.codePointAt(at)! > 0xffff ? 2 : 1);
+
+/** The UTF-16 position of a character. */
+function unitPosition(text: string, character: number): number {
+  spend(text.length / 256);
+  if (!surrogate.test(text)) return character;
+  let at = 0;
+  for (let i = 0; i < character && at < text.length; i++) at += unitsAt(text, at);
+  return at;
+}
+
+/** The character at a position that Python counts, negative ones from the end; undefined outside of the text. */
+export function characterAt(text: string, index: number): string | undefined {
+  const position = index < 0 ? index + textLength(text) : index;
+  const code = position < 0 ? undefined : text.codePointAt(unitPosition(text, position));
+  return code === undefined ? undefined : String.fromCodePoint(code);
+}
+
+/** Python's `text[start:stop]`. */
+export function sliceText(text: string, start: number | null, stop: number | null): string {
+  const length = textLength(text);
+  const clamp = (index: number): number => Math.min(Math.max(index < 0 ? index + length : index, 0), length);
+  const [from, to] = [clamp(start ?? 0), clamp(stop ?? length)];
+  return from < to ? text.slice(unitPosition(text, from), unitPosition(text, to)) : "";
+}
 
 /** Compares two texts by their code points. */
 export function compareTexts(a: string, b: string): number {
@@ -28,19 +66,37 @@ export function compareTexts(a: string, b: string): number {
 
 /** Removes characters of `chars`, by default white space, from the start, the end or both. */
 export function strip(text: string, chars: string | null, sides: "start" | "end" | "both"): string {
-  if (chars === null) {
-    const rest = sides === "end" ? text : text.replace(spaceStart, "");
-    if (sides === "start") return rest;
-    let end = rest.length;
-    while (end > 0 && spaceEnd.test(rest[end - 1])) end--;
-    return rest.slice(0, end);
+  const rest = chars === null ? stripSpaces(text, sides) : stripCharacters(text, chars, sides);
+  spend((text.length - rest.length) / 16);
+  return rest;
+}
+
+function stripSpaces(text: string, sides: string): string {
+  const rest = sides === "end" ? text : text.replace(spaceStart, "");
+  if (sides === "start") return rest;
+  let end = rest.length;
+  while (end > 0 && spaceEnd.test(rest[end - 1])) end--;
+  return rest.slice(0, end);
+}
+
+function stripCharacters(text: string, chars: string, sides: string): string {
+  spend(chars.length / 16);
+  const set = new Set(chars);
+  let [start, end] = [0, text.length];
+  if (sides !== "end") {
+    for (const character of text) {
+      if (!set.has(character)) break;
+      start += character.length;
+    }
   }
-  const set = new Set(codePoints(chars));
-  const all = codePoints(text);
-  let [start, end] = [0, all.length];
-  if (sides !== "end") while (start < end && set.has(all[start])) start++;
-  if (sides !== "start") while (end > start && set.has(all[end - 1])) end--;
-  return all.slice(start, end).join("");
+  if (sides !== "start") {
+    while (end > start) {
+      const last = Array.from(text.slice(Math.max(start, end - 2), end)).at(-1)!;
+      if (!set.has(last)) break;
+      end -= last.length;
+    }
+  }
+  return text.slice(start, end);
 }
 
 /** The lines of a text by Python's `str.splitlines`. */
