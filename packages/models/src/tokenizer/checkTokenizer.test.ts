@@ -39,6 +39,7 @@ test.each<[string, unknown, string]>([
   ],
   ["merges of two forms", { ...good, model: { ...model, merges: [["a", "b"], "a b"] } }, "merges[1] is"],
   ["no model", { ...good, model: 3 }, "model: expected a JSON object, found 3"],
+  ["a model without a type", { ...good, model: { ...model, type: null } }, "model: type is null; expected BPE, "],
   ["an unknown model", { ...good, model: { ...model, type: "WordLevel2" } }, 'type is "WordLevel2"; expected "BPE" or'],
   ["an unknown part", { ...good, decoder: { type: "x" } }, 'decoder: type is "x"; expected "ByteLevel" or'],
   [

@@ -82,7 +82,8 @@ function checkModel(json: unknown, model: JsonFields): void {
   const type = model.raw("type");
   // Older files leave the type out.
   if (type === undefined) {
-    if (typeof model.raw("vocab") !== "object") throw model.bad("type", Object.keys(models).join(", "));
+    if (model.isNull("type") || typeof model.raw("vocab") !== "object")
+      throw model.bad("type", Object.keys(models).join(", "));
   }
   models[type === undefined ? modelType(json as ModelJson) : model.oneOf("type", Object.keys(models))](model);
 }
