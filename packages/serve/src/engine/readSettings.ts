@@ -105,7 +105,7 @@ function newTokens({ maxNewTokens, echo }: ServingRequest, prompt: number, { max
   );
 }
 
-/** The penalties of a request, neutral where it gives none. */
+/** Returns the penalties of a request. One that is left out has its neutral value. */
 export function penaltiesOf({
   repetitionPenalty = 1,
   frequencyPenalty = 0,

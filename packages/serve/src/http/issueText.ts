@@ -4,7 +4,7 @@ import { plural } from "../budgets/plural.ts";
 /** The parts that a value of a type is counted in. */
 const units: Readonly<Record<string, string>> = { string: "character", array: "item" };
 
-/** Returns the text of a schema's issue: what the value is, and what is expected. */
+/** Describes an issue of a schema: the value that was sent, and the expected values. */
 export function issueText(issue: z.core.$ZodIssue): string {
   if (issue.code !== "too_small" && issue.code !== "too_big") return issue.message;
   const { code, origin, inclusive = true, input } = issue;

@@ -41,7 +41,7 @@ export class OrderChecks {
     for (let [turn] = this.#waiting; turn; [turn] = this.#waiting) {
       const [owner, own] = turn;
       await own.shift()?.();
-      // Others that came meanwhile are before its next order.
+      // Owners who ordered during the check go before this one.
       this.#waiting.delete(owner);
       if (own.length > 0) this.#waiting.set(owner, own);
     }
