@@ -1,5 +1,5 @@
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
-import { chooseTile } from "./chooseTile.ts";
+import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** In milliseconds. The machine's own clock would let other work of it decide. */
@@ -40,4 +40,33 @@ test("the fastest tile is taken, and measured once for a mode", () => {
 test("the usual tile stays where no other is clearly faster", () => {
   expect(chooseTile(machine([100, 200, 200]).kernels, 0, "slow others")).toBe(0);
   expect(chooseTile(machine([200, 200, 200]).kernels, 0, "all alike")).toBe(0);
+});
+
+test("each product is in the memory that was given for it, which is zero", () => {
+  const at = 4096;
+  const filled: number[][] = [];
+  const calls: number[][] = [];
+  const kernels = {
+    fill: (...args: number[]) => filled.push(args),
+    setTile: () => {},
+    gemm: (...args: number[]) => {
+      calls.push(args);
+      clock += 0.1;
+    },
+  };
+  chooseTile(kernels as unknown as Kernels, at, "memory");
+  expect(filled).toEqual([[at, tileTrialBytes / 4, 0]]);
+  for (const [a, b, c, m, n, k, ...others] of calls) {
+    expect([m, n, k]).toEqual([m, m, m]);
+    expect([a, b, c].map((ptr) => ptr - at)).toEqual([0, 4 * m * m, 8 * m * m]);
+    expect(12 * m * m).toBe(tileTrialBytes);
+    expect(others).toEqual([m, m, m, 0, 0, 1, 0]);
+  }
+});
+
+test("a trial takes some 40 ms", () => {
+  const start = clock;
+  chooseTile(machine([100, 100, 100]).kernels, 0, "time");
+  expect(clock - start).toBeGreaterThan(30);
+  expect(clock - start).toBeLessThan(50);
 });
