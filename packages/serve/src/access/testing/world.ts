@@ -353,6 +353,9 @@ export class World {
       const name = names[step.name];
       // That would give the observer a folder which differs between the worlds.
       if (covers(this.#observer, name) && !covers(this.#observer, folders[step.folder])) return;
+      // A folder keeps the tenants of the name that it replaces, and the former folder may be in one world only.
+      if (!covers(this.#observer, name) && covers(this.#observer, folders[step.folder]))
+        await engine.unloadAdapter(name).catch(ignore);
       const loaded = await engine.loadAdapter(name, folders[step.folder], { replace: true }).catch(ignore);
       if (!loaded || step.tenants === null) return;
       const manifest = JSON.parse(new TextDecoder().decode(store.files.get(manifestName)));
