@@ -118,40 +118,46 @@ const long = (data: DataView, at: number): number => Number(data.getBigUint64(at
 function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEntry> {
   const entries = new Map<string, ZipEntry>();
   const data = view(directory);
+  const check = (isWhole: boolean): void => {
+    if (!isWhole) throw new Error(`${label}: the list of its files is broken`);
+  };
   for (let at = 0; at < directory.length; ) {
-    if (at + 46 > directory.length || data.getUint32(at, true) !== 0x02014b50) {
-      throw new Error(`${label}: the list of its files is broken`);
-    }
+    check(at + 46 <= directory.length && data.getUint32(at, true) === 0x02014b50);
     const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => data.getUint16(at + field, true));
     const end = at + 46 + nameLength;
+    const next = end + extraLength + commentLength;
+    check(next <= directory.length);
     const entry: ZipEntry = {
       method: data.getUint16(at + 10, true),
       packedSize: data.getUint32(at + 20, true),
       size: data.getUint32(at + 24, true),
       offset: data.getUint32(at + 42, true),
     };
-    widen(entry, view(directory.subarray(end, end + extraLength)));
+    check(widen(entry, view(directory.subarray(end, end + extraLength))));
     const name = new TextDecoder().decode(directory.subarray(at + 46, end));
     if (data.getUint16(at + 8, true) & 1) throw new Error(`${label}: ${name} is encrypted, and cannot be read`);
     entries.set(name, entry);
-    at = end + extraLength + commentLength;
+    at = next;
   }
   return entries;
 }
 
 /**
  * Reads the 64-bit numbers of an extra field, in this order, and only those
- * whose 32-bit field says so.
+ * whose 32-bit field says so. Returns false if a number is cut off.
  */
-function widen(entry: ZipEntry, extra: DataView): void {
+function widen(entry: ZipEntry, extra: DataView): boolean {
   for (let at = 0; at + 4 <= extra.byteLength; ) {
     const [id, length] = [extra.getUint16(at, true), extra.getUint16(at + 2, true)];
+    const end = Math.min(at + 4 + length, extra.byteLength);
     let field = at + 4;
     for (const key of id === 1 ? (["size", "packedSize", "offset"] as const) : []) {
       if (entry[key] !== 0xffffffff) continue;
+      if (field + 8 > end) return false;
       entry[key] = long(extra, field);
       field += 8;
     }
-    at += 4 + length;
+    at = end;
   }
+  return true;
 }

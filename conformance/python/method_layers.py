@@ -1,0 +1,111 @@
+"""Writes what PEFT's methods give on a small model: python method_layers.py > packages/peft/src/methods/methodLayers.gen.json
+
+Value i of the k-th tensor is 0.4 sin(0.37 i² + 1.7 i + k + 1), so the file holds shapes and answers only. BOFT has one butterfly,
+since PEFT computes several on CUDA only.
+"""
+
+import json
+import os
+import tempfile
+import warnings
+
+import peft
+import torch
+
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+
+
+def wave(shape, k, scale=0.4):
+    i = torch.arange(torch.Size(shape).numel(), dtype=torch.float64)
+    return (scale * torch.sin(0.37 * i * i + 1.7 * i + k + 1)).float().reshape(shape)
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.e = torch.nn.Embedding(7, 12)
+        self.a = torch.nn.Linear(12, 8)
+        self.b = torch.nn.Linear(8, 6, bias=False)
+        self.config = {"model_type": "custom", "tie_word_embeddings": False}
+        with torch.no_grad():
+            for k, parameter in enumerate(self.parameters()):
+                parameter.copy_(wave(parameter.shape, 10 + k, 0.9))
+
+    def forward(self, ids):
+        return self.b(torch.tanh(self.a(self.e(ids))))
+
+
+ids = torch.tensor([[1, 5, 3], [0, 6, 2]])
+CASES = [
+    ("LORA", {"r": 3, "lora_alpha": 5}),
+    ("LORA", {"r": 4, "use_rslora": True, "lora_alpha": 3, "lora_bias": True}),
+    ("LORA", {"r": 2, "use_dora": True, "rank_pattern": {"a": 3}, "alpha_pattern": {"b": 7}}),
+    ("LORA", {"r": 2, "target_modules": ["e", "a"], "use_dora": True}),
+    ("LORA", {"r": 2, "target_modules": ["e"]}),
+    ("ADALORA", {"init_r": 5, "target_r": 2, "lora_alpha": 7, "total_step": 9}),
+    ("LOHA", {"r": 2, "alpha": 3}),
+    ("LOHA", {"r": 4, "alpha": 6, "rank_pattern": {"a": 3}, "alpha_pattern": {"b": 5}}),
+    ("LOKR", {"r": 2, "alpha": 3}),
+    ("LOKR", {"r": 1, "alpha": 4, "decompose_both": True, "decompose_factor": 2}),
+    ("LOKR", {"r": 3, "alpha": 4, "decompose_factor": 3}),
+    ("LOKR", {"r": 9, "alpha": 5}),
+    ("IA3", {"feedforward_modules": ["b"]}),
+    ("VERA", {"r": 5, "d_initial": 0.3}),
+    ("MISS", {"r": 4}),
+    ("MISS", {"r": 5}),
+    ("MISS", {"r": 4, "init_weights": "bat", "target_modules": ["a"]}),
+    ("MISS", {"r": 2, "init_weights": "mini", "mini_r": 2}),
+    ("HIRA", {"r": 3}),
+    ("HIRA", {"r": 2, "target_modules": ["e", "b"]}),
+    ("DELORA", {"r": 3, "delora_lambda": 6}),
+    ("DELORA", {"r": 2, "rank_pattern": {"a": 4}, "lambda_pattern": {"b": 2}}),
+    ("GRALORA", {"r": 4, "alpha": 6, "gralora_k": 2}),
+    ("GRALORA", {"r": 4, "alpha": 3, "gralora_k": 4, "hybrid_r": 3, "target_modules": ["a"]}),
+    ("GRALORA", {"r": 3, "alpha": 5, "gralora_k": 1, "hybrid_r": 2}),
+    ("RANDLORA", {"r": 2, "randlora_alpha": 7}),
+    ("RANDLORA", {"r": 5, "randlora_alpha": 3, "projection_prng_key": 11}),
+    ("FOURIERFT", {"n_frequency": 9, "scaling": 40.0, "random_loc_seed": 3}),
+    ("FOURIERFT", {"n_frequency": 5, "scaling": 15.0, "n_frequency_pattern": {"b": 13}}),
+    ("VBLORA", {"r": 3, "num_vectors": 7, "vector_length": 2, "topk": 2}),
+    ("VBLORA", {"r": 2, "num_vectors": 9, "vector_length": 2, "topk": 3}),
+    ("OFT", {"oft_block_size": 4, "use_cayley_neumann": False, "target_modules": ["a"]}),
+    ("OFT", {"oft_block_size": 4, "use_cayley_neumann": True, "num_cayley_neumann_terms": 4, "target_modules": ["a"]}),
+    ("OFT", {"oft_block_size": 2, "use_cayley_neumann": True, "num_cayley_neumann_terms": 1}),
+    ("OFT", {"r": 2, "oft_block_size": 0, "use_cayley_neumann": False, "block_share": True}),
+    ("OFT", {"oft_block_size": 4, "use_cayley_neumann": False, "coft": True, "eps": 0.2, "target_modules": ["b"]}),
+    ("BOFT", {"boft_block_size": 4}),
+    ("BOFT", {"boft_block_size": 2}),
+    ("BOFT", {"boft_block_size": 0, "boft_block_num": 2}),
+    ("HRA", {"r": 4, "init_weights": False}),
+    ("HRA", {"r": 3, "apply_GS": True, "init_weights": False}),
+    ("LN_TUNING", {"target_modules": ["a"]}),
+]
+
+
+def answers(kind, options):
+    torch.manual_seed(0)
+    config = peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING[kind](**{"target_modules": ["a", "b"], **options})
+    model = peft.get_peft_model(Net(), config).eval()
+    state = peft.get_peft_model_state_dict(model)
+    filled = {key: wave(value.shape, k) for k, (key, value) in enumerate(sorted(state.items()))}
+    report = peft.set_peft_model_state_dict(model, dict(filled))
+    assert not report.unexpected_keys, report
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        with open(os.path.join(folder, "adapter_config.json")) as file:
+            written = json.load(file)
+    with torch.no_grad():
+        out = model(ids).flatten().tolist()
+    return {
+        "name": f"{kind} {json.dumps(options)}",
+        "config": written,
+        "shapes": {key: list(value.shape) for key, value in filled.items()},
+        "out": [float(f"{x:.7g}") for x in out],
+    }
+
+
+found = []
+for kind, options in CASES:
+    found.append(answers(kind, options))
+print(json.dumps({"cases": found}, separators=(",", ":")))

@@ -1,0 +1,57 @@
+import { init, reference, scope, type Tensor, tanh, tensor, writeSafetensors } from "@lowrank/core";
+import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { beforeAll, expect, test } from "vitest";
+import { PeftModel } from "../peftModel/peftModel.ts";
+// The answers of PEFT 0.21.2: conformance/python/method_layers.py writes them.
+import golden from "./methodLayers.gen.json" with { type: "json" };
+
+beforeAll(() => init(reference()));
+
+/** The values that method_layers.py gives to the k-th tensor. */
+function wave(shape: readonly number[], k: number, scale = 0.4): Float32Array {
+  const length = shape.reduce((product, n) => product * n, 1);
+  return Float32Array.from({ length }, (_, i) => scale * Math.sin(0.37 * i * i + 1.7 * i + k + 1));
+}
+
+const weight = (shape: readonly number[], k: number) => new Parameter(tensor(wave(shape, k, 0.9), { shape }));
+
+class Net extends Module {
+  e: UnaryModule = new Embedding(weight([7, 12], 10));
+  a: UnaryModule = new Linear(weight([8, 12], 11), weight([8], 12));
+  b: UnaryModule = new Linear(weight([6, 8], 13));
+
+  forward(ids: Tensor): Tensor {
+    return scope(() => this.b.forward(tanh(this.a.forward(this.e.forward(ids)))));
+  }
+}
+
+const ids = () =>
+  tensor(
+    [
+      [1, 5, 3],
+      [0, 6, 2],
+    ],
+    { dtype: "i32" },
+  );
+
+function expectClose(found: Tensor, expected: readonly number[]) {
+  const values = [...(found.dataSync() as Float32Array)];
+  expect(values).toHaveLength(expected.length);
+  const largest = Math.max(...expected.map(Math.abs));
+  for (const [i, value] of values.entries()) expect(Math.abs(value - expected[i])).toBeLessThan(2e-5 * largest);
+}
+
+test.each(golden.cases)("$name: answers of the layers and of the merged weights are those of PEFT", async (one) => {
+  const tensors = Object.entries(one.shapes).map(([name, shape], k) => {
+    const bytes = new Uint8Array(wave(shape, k).buffer);
+    return { name, dtype: "f32" as const, shape, bytes };
+  });
+  const files = new Map<string, string | Uint8Array>([
+    ["adapter_config.json", JSON.stringify(one.config)],
+    ["adapter_model.safetensors", writeSafetensors(tensors)],
+  ]);
+  const peft = await PeftModel.fromPretrained(new Net().eval(), files, { onWarning: () => {} });
+  expectClose(peft.forward(ids()), one.out);
+  const merged = await peft.mergeAndUnload();
+  expectClose(merged.forward(ids()), one.out);
+});
