@@ -19,7 +19,9 @@ export function checkOptions<T extends object>(name: string, options: T, keys: O
     throw new Error(`${name}: options are an object, ${example(keys)}, and ${shown(options)} was given`);
   }
   for (const key in options) {
-    if (!Object.hasOwn(keys, key)) throw unknownOption(name, key, Object.keys(keys));
+    if (!Object.hasOwn(keys, key) || keys[key as keyof typeof keys] !== true) {
+      throw unknownOption(name, key, Object.keys(keys));
+    }
   }
 }
 
