@@ -19,9 +19,7 @@ export function checkOptions<T extends object>(name: string, options: T, keys: O
     throw new Error(`${name}: options are an object, ${example(keys)}, and ${shown(options)} was given`);
   }
   for (const key in options) {
-    if (!Object.hasOwn(keys, key) || keys[key as keyof typeof keys] !== true) {
-      throw unknownOption(name, key, Object.keys(keys));
-    }
+    if (Reflect.get(keys, key) !== true) throw unknownOption(name, key, Object.keys(keys));
   }
 }
 
