@@ -19,6 +19,14 @@ test("types, texts, imports and errors stay", () => {
   );
 });
 
+test("lists of option names stay, since their types allow `true` alone", () => {
+  expect(changes('checkOptions("f", options, { a: true, ...({ b: true } as const) });')).toEqual([]);
+  expect(changes("const keys: OptionKeys<Options> = { ...other, a: true };")).toEqual([]);
+  expect(changes("const op: Op = defineOp({ options: { a: true } });")).toEqual([]);
+  expect(changes("const b = f(x, { a: true });")).toEqual(["const b = f(x, { a: false });"]);
+  expect(changes("const b: Options = { a: true };")).toEqual(["const b: Options = { a: false };"]);
+});
+
 test("a change has its line", () => {
   expect(mutationsOf("a.ts", "a;\n\nb * c;").map(({ line, from, to }) => [line, from, to])).toEqual([[3, "*", "/"]]);
 });

@@ -47,8 +47,9 @@ export function mutationsOf(name: string, text: string): Mutation[] {
     if (ts.isBinaryExpression(node)) {
       const to = operators[node.operatorToken.getText(file)];
       if (to !== undefined && !joinsTexts(node)) add(node.operatorToken, to);
-    } else if (node.kind === ts.SyntaxKind.TrueKeyword) add(node, "false");
-    else if (node.kind === ts.SyntaxKind.FalseKeyword) add(node, "true");
+    } else if (node.kind === ts.SyntaxKind.TrueKeyword) {
+      if (!namesAnOption(node)) add(node, "false");
+    } else if (node.kind === ts.SyntaxKind.FalseKeyword) add(node, "true");
     else if (ts.isNumericLiteral(node)) {
       const earlier = table === undefined ? 0 : (tables.get(table) ?? 0);
       if (table !== undefined) tables.set(table, earlier + 1);
@@ -74,6 +75,24 @@ function isTable(node: ts.Node): boolean {
   };
   count(node);
   return numbers > numbersOfTable;
+}
+
+/** True for the `true` of a list of option names (`OptionKeys`), in which `false` does not compile. */
+function namesAnOption(node: ts.Node): boolean {
+  let list = node.parent;
+  if (!ts.isPropertyAssignment(list)) return false;
+  const isPartOfList = ({ parent }: ts.Node) =>
+    [ts.isObjectLiteralExpression, ts.isSpreadAssignment, ts.isParenthesizedExpression, ts.isAsExpression].some((is) =>
+      is(parent),
+    );
+  while (isPartOfList(list)) list = list.parent;
+  const field = list.parent;
+  if (ts.isPropertyAssignment(field) && field.name.getText() === "options") {
+    return ts.isCallExpression(field.parent.parent) && field.parent.parent.expression.getText() === "defineOp";
+  }
+  const { parent } = list;
+  if (ts.isCallExpression(parent)) return parent.expression.getText() === "checkOptions";
+  return ts.isVariableDeclaration(parent) && (parent.type?.getText().startsWith("OptionKeys<") ?? false);
 }
 
 /** True for a `+` that joins strings. */
