@@ -32,6 +32,8 @@ def blocks():
         np.round(normal[17] * 3), np.round(normal[18]), rng.integers(-8, 8, 256), rng.integers(0, 16, 256) / 2,
         np.where(at == 77, 900.0, normal[19] * 0.01), np.where(at % 2, 1.0, -1.0), np.where(at == 255, -3.0, 0),
         (groups + 1) * one, -(groups + 1) * one, normal[20] + 5, normal[21] * normal[22] ** 4, (at - 128) / 16,
+        np.tile(normal[23][:16], 16) * np.where(halves % 2, 1, -1), np.tile(normal[24][:16], 16) * np.where(halves % 3, -1, 1),
+        np.tile(normal[25][:32], 8) * np.where(groups % 2, -1, 1),
     ], dtype=np.float32)  # fmt: skip
 
 

@@ -13,7 +13,7 @@ interface BlockDefinition {
   readonly block: BlockFormat["block"];
   readonly gguf: BlockFormat["gguf"];
   readonly integerBits?: BlockFormat["integerBits"];
-  /** Packs the elements of `values`, all finite, from `from` on into the block at `at`. */
+  /** Packs the elements of `values`, all finite, from `from` on into the block at `at`, all zeros. */
   pack(values: Float32Array, from: number, blocks: Uint8Array, at: number, scales: ScaleWriter): void;
   /** Widens the block at `at` into `out` from `to` on. */
   unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;

@@ -23,9 +23,10 @@ describe.each(formats)("$dtype", (format) => {
   it("has the values of gguf-py, at any place", () => {
     const { blocks, values } = golden.decoded[name];
     const [bytes, wanted] = [bytesOf(blocks), floatsOf(values)];
-    const out = new Float32Array(wanted.length);
+    const out = new Float32Array(wanted.length + 1).fill(7);
     format.unpack(bytes, out);
-    expect(out).toEqual(wanted);
+    expect(out.subarray(0, -1)).toEqual(wanted);
+    expect(out.at(-1)).toBe(7);
     const last = new Float32Array(block.elements);
     format.unpack(bytes.subarray(bytes.length - block.bytes), last);
     expect(last).toEqual(wanted.subarray(wanted.length - block.elements));

@@ -6,11 +6,10 @@ export function fifthBit(blocks: Uint8Array, at: number, i: number): number {
 }
 
 /**
- * Writes the codes of 32 elements at `at`: their fifth bits, then nibbles; the low ones are
+ * Writes the codes of 32 elements at `at`, into bytes that were zero: their fifth bits, then nibbles; the low ones are
  * elements 0 to 15, the high ones 16 to 31.
  */
 export function putFiveBits(blocks: Uint8Array, at: number, codeOf: (i: number) => number): void {
-  blocks.fill(0, at, at + 4);
   for (let i = 0; i < 16; i++) {
     const [low, high] = [codeOf(i), codeOf(i + 16)];
     blocks[at + 4 + i] = (low & 15) | ((high & 15) << 4);

@@ -22,7 +22,7 @@ export const q4_k: BlockFormat = blockFormat({
     for (let group = 0; group < 8; group++) {
       const { scale, minimum } = groupAt(blocks, at, group);
       const codes = at + 16 + 32 * (group >> 1);
-      const shift = 4 * (group & 1);
+      const shift = (group & 1) << 2;
       for (let i = 0; i < 32; i++) out[to + 32 * group + i] = scale * ((blocks[codes + i] >> shift) & 15) - minimum;
     }
   },

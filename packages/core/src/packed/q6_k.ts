@@ -8,7 +8,7 @@ const { abs, fround } = Math;
 const groups = 16;
 const codes = new Uint8Array(groups * signedGroup);
 
-const codesOf = (group: number): Uint8Array => codes.subarray(group * signedGroup, (group + 1) * signedGroup);
+const codesOf = (group: number): Uint8Array => codes.subarray(group * signedGroup).subarray(0, signedGroup);
 const signed = (byte: number): number => (byte << 24) >> 24;
 
 /**
@@ -22,13 +22,10 @@ export const q6_k: BlockFormat = blockFormat({
   gguf: { type: 14, file: 18, otherwise: "Q8_0" },
   integerBits: 6,
   pack: (values, from, blocks, at, scales) => {
-    const group = (i: number) => values.subarray(from + i * signedGroup, from + (i + 1) * signedGroup);
+    const group = (i: number) => values.subarray(from + i * signedGroup);
     const found = Array.from({ length: groups }, (_, i) => signedScale(group(i), codesOf(i), 32));
     const largest = found.reduce((most, scale) => (abs(scale) > abs(most) ? scale : most), 0);
-    if (abs(largest) < nothing) {
-      blocks.fill(0, at, at + 210);
-      return;
-    }
+    if (abs(largest) < nothing) return;
     const inverse = fround(-128 / largest);
     scales.write(fround(1 / inverse), at + 208);
     const d = halfAt(blocks, at + 208);
@@ -39,9 +36,7 @@ export const q6_k: BlockFormat = blockFormat({
       // The codes that were found with the scale stay where it is rounded to zero.
       if (own === 0) continue;
       const [x, to] = [group(i), codesOf(i)];
-      for (let j = 0; j < signedGroup; j++) {
-        to[j] = 32 + Math.max(-32, Math.min(31, nearestInt(fround(x[j] / own))));
-      }
+      for (const j of to.keys()) to[j] = 32 + Math.max(-32, Math.min(31, nearestInt(fround(x[j] / own))));
     }
     for (let half = 0; half < 2; half++) {
       for (let i = 0; i < 64; i++) {
@@ -61,7 +56,7 @@ export const q6_k: BlockFormat = blockFormat({
     const d = halfAt(blocks, at + 208);
     for (let i = 0; i < 256; i++) {
       const [half, j] = [i >> 7, i & 127];
-      const low = (blocks[at + 64 * half + (j & 63)] >> (4 * (j >> 6))) & 15;
+      const low = (blocks[at + 64 * half + (j & 63)] >> ((j >> 6) << 2)) & 15;
       const high = (blocks[at + 128 + 32 * half + (j & 31)] >> (2 * (j >> 5))) & 3;
       const scale = fround(d * signed(blocks[at + 192 + (i >> 4)]));
       out[to + i] = scale * ((low | (high << 4)) - 32);

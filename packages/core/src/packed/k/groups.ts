@@ -12,7 +12,7 @@ const { fround } = Math;
 const groups = 8;
 const codes = new Uint8Array(groups * groupSize);
 
-const codesOf = (group: number): Uint8Array => codes.subarray(group * groupSize, (group + 1) * groupSize);
+const codesOf = (group: number): Uint8Array => codes.subarray(group * groupSize).subarray(0, groupSize);
 
 /** Returns a group's 6-bit code of a scale or a minimum. */
 function partCode(inverse: number, part: number): number {
@@ -20,8 +20,8 @@ function partCode(inverse: number, part: number): number {
 }
 
 /**
- * Writes d, dmin and the 6-bit parts of the block at `at`, and returns the codes of its 256
- * numbers, valid until the next call.
+ * Writes d, dmin and the 6-bit parts of the block at `at`, which was all zeros. Returns the codes
+ * of its 256 numbers, valid until the next call.
  */
 export function packGroups(
   values: Float32Array,
@@ -33,15 +33,13 @@ export function packGroups(
 ): Uint8Array {
   const found: ScaleAndMinimum[] = [];
   for (let group = 0; group < groups; group++) {
-    const start = from + group * groupSize;
-    found.push(scaleAndMinimum(values.subarray(start, start + groupSize), codesOf(group), search));
+    found.push(scaleAndMinimum(values.subarray(from + group * groupSize), codesOf(group), search));
   }
   const largest = Math.max(0, ...found.map(({ scale }) => scale));
   const deepest = Math.max(0, ...found.map(({ minimum }) => minimum));
   const [perScale, perMinimum] = [largest, deepest].map((most) => (most > 0 ? fround(63 / most) : 0));
   scales.write(fround(largest / 63), at);
   scales.write(fround(deepest / 63), at + 2);
-  blocks.fill(0, at + 4, at + 16);
   for (const [group, { scale, minimum }] of found.entries()) {
     putSixBits(blocks, at + 4, 0, group, partCode(perScale, scale));
     putSixBits(blocks, at + 4, 4, group, partCode(perMinimum, minimum));
@@ -51,7 +49,7 @@ export function packGroups(
     // The codes that were found with the scale stay where it is rounded to zero.
     if (scale === 0) continue;
     const own = codesOf(group);
-    for (let i = 0; i < groupSize; i++) {
+    for (const i of own.keys()) {
       const above = fround(values[from + group * groupSize + i] + minimum);
       own[i] = Math.max(0, Math.min(search.most, nearestInt(fround(above / scale))));
     }

@@ -13,8 +13,6 @@ const float = new Float32Array(bits.buffer);
  * Beyond 2^22, and for NaN, it returns what the bits of the sum mean there.
  */
 export function nearestInt(x: number): number {
-  const sum = fround(x + shift);
-  if (sum >= 0x800000 && sum < 0x1000000) return sum - shift;
-  float[0] = sum;
+  float[0] = fround(x + shift);
   return (bits[0] & 0x7fffff) - 0x400000;
 }

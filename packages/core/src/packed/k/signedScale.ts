@@ -28,7 +28,7 @@ function weighedSums(x: Float32Array, inverse: number, most: number): readonly [
 }
 
 function write(x: Float32Array, inverse: number, most: number, codes: Uint8Array): void {
-  for (let i = 0; i < signedGroup; i++) codes[i] = most + codeOf(x[i], inverse, most);
+  for (const i of codes.keys()) codes[i] = most + codeOf(x[i], inverse, most);
 }
 
 /**
