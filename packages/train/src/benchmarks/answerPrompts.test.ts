@@ -77,6 +77,42 @@ test("answers that fill all positions are refused", async () => {
   );
 });
 
+test("virtual tokens take positions too", async () => {
+  const prompted = { maxPositions: 12, virtualTokens: { count: 2 } } as Partial<CausalLM> as CausalLM;
+  const asked = answerPrompts(prompted, tokenizer, ["a"], { ...settings, maxNewTokens: 10 });
+  await expect(asked).rejects.toThrow("answers of 10 tokens leave no room for a prompt");
+});
+
 test("token ids are taken as they are", async () => {
-  expect(await answerPrompts(model, tokenizer, [[1, 2, 3]], settings)).toEqual([await continued("bcd")]);
+  expect(await answerPrompts(model, tokenizer, [[1, 2, 3], [4]], settings)).toEqual([
+    await continued("bcd"),
+    await continued("e"),
+  ]);
+});
+
+test("an answer ends before the first of its stop texts", async () => {
+  const [whole] = await answerPrompts(model, tokenizer, ["lowrank"], settings);
+  for (const stop of [[whole[2]], [whole.slice(1, 3), whole[3]], ["#", whole[3], whole[1]], [whole[0]]]) {
+    const at = Math.min(...stop.map((text) => whole.indexOf(text)).filter((found) => found >= 0));
+    expect(await answerPrompts(model, tokenizer, ["lowrank"], { ...settings, stop })).toEqual([whole.slice(0, at)]);
+  }
+  expect(await answerPrompts(model, tokenizer, ["lowrank"], { ...settings, stop: ["#"] })).toEqual([whole]);
+});
+
+test("a conversation is written by the chat template, which begins the answer", async () => {
+  const asked: unknown[] = [];
+  const chat = {
+    ...tokenizer,
+    encode: (text: string, options?: object) => {
+      asked.push(options);
+      return tokenizer.encode(text);
+    },
+    applyChatTemplate: async (messages: { content: string }[], options: object) => {
+      asked.push(options);
+      return messages.map(({ content }) => content).join("");
+    },
+  } as Partial<Tokenizer> as Tokenizer;
+  const turns = ["low", "rank"].map((content) => ({ role: "user", content }));
+  expect(await answerPrompts(model, chat, [turns as never], settings)).toEqual([await continued("lowrank")]);
+  expect(asked).toEqual([{ addGenerationPrompt: true }, { addSpecialTokens: false }]);
 });

@@ -42,8 +42,7 @@ export async function answerPrompts(
   for (let at = 0; at < order.length; at += batchSize) {
     const rows = order.slice(at, at + batchSize);
     const batch = rows.map((i) => ids[i].slice(-room));
-    const options = { maxNewTokens, eosTokenIds, generationConfig: null, tokenizer };
-    const found = await generate(model, batch, { ...options, stop: stop.length > 0 ? stop : undefined });
+    const found = await generate(model, batch, { maxNewTokens, eosTokenIds, generationConfig: null, tokenizer, stop });
     for (const [row, tokens] of found.entries()) {
       const end = tokens.findIndex((token) => eosTokenIds.includes(token));
       const text = tokenizer.decode(end < 0 ? tokens : tokens.slice(0, end));
@@ -63,5 +62,5 @@ async function tokensOf(prompt: TextPrompt, tokenizer: Tokenizer): Promise<reado
 
 function cutAt(text: string, stop: readonly string[]): string {
   const ends = stop.map((word) => text.indexOf(word)).filter((at) => at >= 0);
-  return ends.length > 0 ? text.slice(0, Math.min(...ends)) : text;
+  return text.slice(0, Math.min(...ends));
 }

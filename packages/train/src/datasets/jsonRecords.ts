@@ -65,7 +65,7 @@ class ArrayScan {
       }
       if (this.#depth === 1 && (byte === comma || byte === close)) {
         if (byte === close) this.#depth = 0;
-        if (byte === comma || this.#start || this.#count > 0) yield this.#item(piece.subarray(from, i), offset + i);
+        if (byte === comma || this.#start || this.#count > 0) yield this.#item(piece.subarray(from, i));
         continue;
       }
       if (!this.#start) {
@@ -94,12 +94,13 @@ class ArrayScan {
     else if (offset > 2 || byte < 0x80) throw new Error(`${this.#name}: expected a JSON array of examples`);
   }
 
-  #item(rest: Uint8Array, end: number): DataRecord {
-    const { line, offset } = this.#start ?? { line: this.#line, offset: end };
-    const bytes = this.#start ? joinBytes([...this.#before, rest]) : new Uint8Array();
+  #item(rest: Uint8Array): DataRecord {
+    this.#count++;
+    if (!this.#start) return recordOf(`${this.#name}:${this.#line}`, undefined, () => parseJsonBytes(new Uint8Array()));
+    const { line, offset } = this.#start;
+    const bytes = joinBytes([...this.#before, rest]);
     this.#before = [];
     this.#start = null;
-    this.#count++;
     return recordOf(`${this.#name}:${line}`, { offset, length: bytes.length }, () => parseJsonBytes(bytes));
   }
 }
