@@ -44,3 +44,49 @@ test('"never" takes the greatest length that the running beams may come to', () 
   expect(searched("never", -13).done).toBe(true);
   expect(searched("never", -4, 0).done).toBe(true);
 });
+
+test("a search begins with one beam, and fills up with hopeless ones", () => {
+  const settings = { numBeams: 3, lengthPenalty: 1, earlyStopping: false, maxNewTokens: 10 };
+  const search = new BeamSearch(settings, (tokens) => tokens.at(-1) === end);
+  expect([search.running, search.parents, search.rows, search.done]).toEqual([
+    [{ tokens: [], score: 0 }],
+    [0],
+    1,
+    false,
+  ]);
+  search.advance([
+    { parent: 0, token: 1, score: -1 },
+    { parent: 0, token: 2, score: -Infinity },
+  ]);
+  expect(search.running.map(({ tokens, score }) => [tokens, score])).toEqual([
+    [[1], -1],
+    [[1], -1e9],
+    [[1], -1e9],
+  ]);
+  expect([search.parents, search.rows]).toEqual([[0, 0, 0], 1]);
+  search.advance([{ parent: 1, token: 3, score: -2 }]);
+  expect([search.rows, search.parents]).toEqual([3, [1, 1, 1]]);
+  expect(() => search.advance([{ parent: 0, token: 1, score: -Infinity }])).toThrow("no beam can go on");
+});
+
+test("a sequence of as many tokens as may come has ended", () => {
+  const settings = { numBeams: 1, lengthPenalty: 1, earlyStopping: false, maxNewTokens: 2 };
+  const search = new BeamSearch(settings, () => false);
+  search.advance([{ parent: 0, token: 1, score: -1 }]);
+  expect(search.done).toBe(false);
+  search.advance([{ parent: 0, token: 2, score: -2 }]);
+  expect([search.done, search.best(1)]).toEqual([true, [[1, 2]]]);
+});
+
+test("a running beam that is only as good as the worst finished one ends the search", () => {
+  expect(searched(false, -2.4).done).toBe(true);
+  expect(searched(false, -2.39).done).toBe(false);
+});
+
+test("the length penalty is the power of the length", () => {
+  const best = (lengthPenalty: number) => searched(true, -1.15, lengthPenalty).best(1)[0];
+  // -1 for one token, -2.4 for two.
+  expect(best(1)).toEqual([end]);
+  expect(best(1.5)).toEqual([1, end]);
+  expect(best(0)).toEqual([end]);
+});

@@ -42,3 +42,25 @@ test("without penalties the logits are left alone, and bad ones are named", asyn
   expect(make({ repetitionPenalty: 0 })).toThrow("repetitionPenalty is 0; expected a positive number");
   expect(make({ presencePenalty: Number.NaN })).toThrow("presencePenalty is NaN");
 });
+
+test("the repetition penalty is above 0 and finite, the others are any number", () => {
+  const { storage } = tensor([[1]]);
+  const make = (options: PenaltyOptions) => () => {
+    using _ = new Penalties(penaltySettings(options), [1, 1], storage.backend);
+  };
+  for (const repetitionPenalty of [0.1, 1, 100]) expect(make({ repetitionPenalty })).not.toThrow();
+  for (const repetitionPenalty of [-1, Infinity, Number.NaN]) expect(make({ repetitionPenalty })).toThrow("positive");
+  for (const name of ["frequencyPenalty", "presencePenalty"]) {
+    for (const value of [-2, 0, 2]) expect(make({ [name]: value })).not.toThrow();
+    expect(make({ [name]: Infinity })).toThrow(`${name} is Infinity; expected a number (0 is none)`);
+  }
+  expect(penaltySettings({})).toEqual({ repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 });
+});
+
+test("each penalty alone is any", () => {
+  const { storage } = tensor([[1]]);
+  for (const options of [{ repetitionPenalty: 2 }, { frequencyPenalty: 1 }, { presencePenalty: 1 }]) {
+    using penalties = new Penalties(penaltySettings(options), [1, 1], storage.backend);
+    expect(penalties.any).toBe(true);
+  }
+});
