@@ -1,9 +1,10 @@
 import { numeric, textOf } from "../operators/compare.ts";
-import { refuseUndefined } from "../operators/iterate.ts";
+import { isTrue, refuseUndefined } from "../operators/iterate.ts";
 import { floatArgument, intArgument } from "../operators/signature.ts";
 import { strip } from "../text/codePoints.ts";
+import { floatDigits } from "../text/numberFormat.ts";
 import { checkBits } from "../values/limits.ts";
-import { fixedDecimals, parseFloatText, parseIntText, roundFloat, roundInt } from "../values/number.ts";
+import { parseFloatText, parseIntText, roundFloat, roundInt } from "../values/number.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { typeName, type Value } from "../values/types.ts";
 import type { Filters } from "./environment.ts";
@@ -66,14 +67,18 @@ const [decimal, binary] = [
 ];
 
 function fileSize(value: Value, isBinary: Value = false): string {
-  const bytes = textOf(value) === undefined ? floatArgument(value) : parseFloatText(textOf(value)!);
-  if (bytes === undefined) throw valueError(`could not convert string to float: '${textOf(value)}'`);
-  const [base, units] = isBinary === true ? [1024, binary] : [1000, decimal];
+  const text = textOf(value);
+  const bytes = text === undefined ? floatArgument(value) : parseFloatText(strip(text, null, "both"));
+  if (bytes === undefined) throw valueError(`could not convert string to float: '${text}'`);
+  const [base, units] = isTrue(isBinary) ? [1024, binary] : [1000, decimal];
   if (bytes === 1) return "1 Byte";
   if (bytes < base) return `${Math.trunc(bytes)} Bytes`;
-  const at = units.findIndex((_, i) => bytes < base ** (i + 2));
+  // Powers are exact, as Python's integers: 1e24 is a little less than 1000 ** 8.
+  const sizes = units.map((_, i) => BigInt(base) ** BigInt(i + 2));
+  const at = sizes.findIndex((size) => bytes < size);
   const used = at < 0 ? units.length - 1 : at;
-  return `${fixedDecimals((base * bytes) / base ** (used + 2), 1)} ${units[used]}`;
+  const digits = floatDigits((base * bytes) / Number(sizes[used]), { letter: "f", precision: 1 });
+  return `${digits} ${units[used]}`;
 }
 
 /** Filters of numbers. */

@@ -5,7 +5,7 @@ import { intArgument } from "../operators/signature.ts";
 import { codePoints } from "../text/codePoints.ts";
 import { spend } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
-import { Dict, Range, Stream, Tuple, typeName, Undefined, type Value, View } from "../values/types.ts";
+import { Dict, Markup, Range, Stream, Tuple, typeName, Undefined, type Value, View } from "../values/types.ts";
 import { attributeGetter, attributesGetter, ignoreCase } from "./attributes.ts";
 import type { Filters } from "./environment.ts";
 
@@ -126,7 +126,11 @@ function reversedOf(value: Value): Value[] | undefined {
 }
 
 function reverse(value: Value): Value {
-  if (typeof value === "string") return codePoints(value).reverse().join("");
+  const text = textOf(value);
+  if (text !== undefined) {
+    const reversed = codePoints(text).reverse().join("");
+    return value instanceof Markup ? new Markup(reversed) : reversed;
+  }
   const reversed = reversedOf(value);
   return reversed ? new Stream("reversed", reversed) : listOf(value).reverse();
 }

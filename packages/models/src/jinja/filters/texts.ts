@@ -7,7 +7,6 @@ import { escapeHtml } from "../operators/html.ts";
 import { isTrue, iterate, lengthOf } from "../operators/iterate.ts";
 import { intArgument, textArgument } from "../operators/signature.ts";
 import { space, splitLines, strip } from "../text/codePoints.ts";
-import { percentFormat } from "../text/percentFormat.ts";
 import { str } from "../text/repr.ts";
 import { checkLength, checkSpaces, spend, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
@@ -64,11 +63,12 @@ function truncate(value: Value, length: Value = 255n, kill?: Value, end: Value =
   if (extra < 0) throw valueError(`expected leeway >= 0, got ${extra}`);
   if (lengthOf(value) <= most + extra) return value;
   const cut = slice(value, [null, BigInt(most - lengthOf(mark)), null]);
-  if (flag(kill)) return compute("+", cut, mark);
+  if (flag(kill)) return compute("+", cut, end);
   const text = textOf(cut);
   if (text === undefined) throw typeError("the filter truncate takes a str");
   const space = text.lastIndexOf(" ");
-  return ofText(value, () => (space < 0 ? text : text.slice(0, space)) + mark);
+  const words = space < 0 ? text : text.slice(0, space);
+  return compute("+", cut instanceof Markup ? new Markup(words) : words, end);
 }
 
 const wordStart = new RegExp(`([-${space}({\\[<]+)`);
@@ -113,27 +113,36 @@ function xmlAttributes(value: Value, autospace: Value = true): string {
   return (isTrue(autospace) && parts.length > 0 ? " " : "") + parts.join(" ");
 }
 
-/** Removes what is between a start and the next end, with both. Its time is linear in the text. */
-function without(text: string, start: string, end: string): string {
+/** Removes comments and tags up to the first that does not end. Its time is linear in the text. */
+function withoutTags(text: string): string {
   let [kept, at] = ["", 0];
   for (;;) {
-    const from = text.indexOf(start, at);
-    const to = from < 0 ? -1 : text.indexOf(end, from + start.length);
+    const from = text.indexOf("<", at);
+    const end = from >= 0 && text.startsWith("<!--", from) ? "-->" : ">";
+    const to = from < 0 ? -1 : text.indexOf(end, end === ">" ? from : from + 4);
     if (to < 0) return kept + text.slice(at);
     kept += text.slice(at, from);
     at = to + end.length;
   }
 }
 
+/** The character of a numeric reference as HTML reads it: codes from 128 to 159 are those of Windows. */
+function referenced(code: number): string {
+  if (code >= 0x80 && code < 0xa0) return new TextDecoder("windows-1252").decode(Uint8Array.of(code));
+  if (code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return "\ufffd";
+  const text = String.fromCodePoint(code);
+  return /(?![\t\n\f\r])[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(text) ? "" : text;
+}
+
 function stripTags(value: Value): string {
   const whole = str(value);
   spend(whole.length / 16);
-  const text = without(without(whole, "<!--", "-->"), "<", ">");
+  const text = withoutTags(whole);
   const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: "\u00a0", apos: "'" };
   const joined = stringMethods.split[1](text) as string[];
   return joined.join(" ").replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal, hex, name) => {
     if (name !== undefined) return named[name] ?? whole;
-    return String.fromCodePoint(decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal));
+    return referenced(decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal));
   });
 }
 
@@ -147,7 +156,8 @@ function format(value: Value, positional: readonly Value[], named: ReadonlyMap<s
   if (positional.length > 0 && named.size > 0) {
     throw valueError("can't handle positional and keyword arguments at the same time");
   }
-  return percentFormat(str(value), named.size > 0 ? new Dict(named) : new Tuple(positional));
+  const text = textOf(value) === undefined ? str(value) : value;
+  return compute("%", text, named.size > 0 ? new Dict(named) : new Tuple(positional));
 }
 
 /** Filters of texts. */

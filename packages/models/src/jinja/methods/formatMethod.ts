@@ -1,10 +1,11 @@
 import { getAttribute, getItem, type ReadAttribute } from "../operators/access.ts";
+import { escapeHtml } from "../operators/html.ts";
 import { formatValue } from "../text/formatSpec.ts";
 import { asciiText } from "../text/percentFormat.ts";
 import { repr, str } from "../text/repr.ts";
 import { spendText } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
-import type { Arguments, Value } from "../values/types.ts";
+import { type Arguments, Markup, type Value } from "../values/types.ts";
 
 /** Counts the replacement fields without an index, such as `{}`. */
 interface Counter {
@@ -13,12 +14,28 @@ interface Counter {
   numbered?: boolean;
 }
 
-/** Python's `text.format(...)`, with the sandbox's access to attributes. */
-export function formatMethod(text: string, args: Arguments, read: ReadAttribute): string {
-  return format(text, args, read, { next: 0 }, 2);
+/** What one `format` fills the fields of its texts with. */
+interface Source {
+  readonly args: Arguments;
+  readonly read: ReadAttribute;
+  readonly counter: Counter;
+  /** Writes a value by its specification. */
+  readonly write: (value: Value, spec: string) => string;
 }
 
-function format(text: string, args: Arguments, read: ReadAttribute, counter: Counter, depth: number): string {
+/** Python's `text.format(...)`, with the sandbox's access to attributes. Markup escapes what it takes. */
+export function formatMethod(text: string | Markup, args: Arguments, read: ReadAttribute): string | Markup {
+  const isMarkup = text instanceof Markup;
+  const source: Source = { args, read, counter: { next: 0 }, write: isMarkup ? escaped : formatValue };
+  return isMarkup ? new Markup(format(text.text, source, 2)) : format(text, source, 2);
+}
+
+function escaped(value: Value, spec: string): string {
+  if (value instanceof Markup && spec !== "") throw valueError("Unsupported format specification for Markup.");
+  return value instanceof Markup ? value.text : escapeHtml(formatValue(value, spec)).text;
+}
+
+function format(text: string, source: Source, depth: number): string {
   if (depth < 0) throw valueError("Max string recursion exceeded");
   let result = "";
   for (let at = 0; at < text.length; ) {
@@ -30,7 +47,7 @@ function format(text: string, args: Arguments, read: ReadAttribute, counter: Cou
       throw valueError("Single '}' encountered in format string");
     } else if (one === "{") {
       const end = closing(text, at);
-      result += field(text.slice(at + 1, end), args, read, counter, depth);
+      result += field(text.slice(at + 1, end), source, depth);
       at = end + 1;
     } else {
       result += one;
@@ -52,11 +69,11 @@ function closing(text: string, start: number): number {
   );
 }
 
-function field(body: string, args: Arguments, read: ReadAttribute, counter: Counter, depth: number): string {
+function field(body: string, source: Source, depth: number): string {
   const [, name, conversion, spec = ""] = /^((?:\[[^\]]*\]|[^!:[])*)(?:!([\s\S]))?(?::([\s\S]*))?$/.exec(body) ?? [];
   if (name === undefined) throw valueError(`the field {${body}} cannot be read`);
-  const value = converted(lookUp(name, args, read, counter), conversion);
-  return formatValue(value, format(spec, args, read, counter, depth - 1));
+  const value = converted(lookUp(name, source), conversion);
+  return source.write(value, format(spec, source, depth - 1));
 }
 
 function converted(value: Value, conversion: string | undefined): Value {
@@ -67,7 +84,7 @@ function converted(value: Value, conversion: string | undefined): Value {
   throw valueError(`Unknown conversion specifier ${conversion}`);
 }
 
-function lookUp(name: string, args: Arguments, read: ReadAttribute, counter: Counter): Value {
+function lookUp(name: string, { args, read, counter }: Source): Value {
   const [, first, path] = /^([^.[]*)([\s\S]*)$/.exec(name)!;
   let value = argument(first, args, counter);
   for (const [whole, attribute, key] of path.matchAll(/\.([^.[]+)|\[([^\]]+)\]|[\s\S]/g)) {

@@ -110,8 +110,8 @@ function bound(owner: Value, name: string, run: (args: Arguments) => Value): Thi
 
 function stringAttribute(value: string | Markup, name: string): Value | undefined {
   const text = textOf(value)!;
-  if (name === "format") return bound(value, name, (args) => formatMethod(text, args, readAttribute));
-  if (name === "format_map") return bound(value, name, (args) => formatMethod(text, mapped(args), readAttribute));
+  if (name === "format") return bound(value, name, (args) => formatMethod(value, args, readAttribute));
+  if (name === "format_map") return bound(value, name, (args) => formatMethod(value, mapped(args), readAttribute));
   if (otherStringMethods.includes(name)) {
     return bound(value, name, () => {
       throw new TemplateError("TEMPLATE_UNSUPPORTED", `the method str.${name} is not supported`);

@@ -26,20 +26,17 @@ export function split(text: string, separator: string | null, most: number): str
 export function splitFromEnd(text: string, separator: string | null, most: number): string[] {
   if (separator === null) {
     const rest = strip(text, null, "end");
-    if (most < 0) return split(rest, null, -1);
     const gaps = [...rest.matchAll(spaces)].filter(({ index }) => index > 0);
     spend(gaps.length);
-    const used = most === 0 ? [] : gaps.slice(-most);
+    // A first word that is split off by itself loses the spaces before it; a rest keeps them.
+    if (most < 0 || gaps.length < most) return split(rest, null, -1);
     const parts: string[] = [];
     let from = 0;
-    for (const { index, 0: gap } of used) {
+    for (const { index, 0: gap } of gaps.slice(gaps.length - most)) {
       parts.push(rest.slice(from, index));
       from = index + gap.length;
     }
-    const first =
-      used.length === gaps.length && rest !== "" ? strip(parts[0] ?? rest.slice(from), null, "start") : undefined;
-    const all = rest === "" ? [] : [...parts, rest.slice(from)];
-    return first === undefined ? all : [first, ...all.slice(1)];
+    return rest === "" ? [] : [...parts, rest.slice(from)];
   }
   const parts = partsBetween(text, separator);
   if (most < 0 || parts.length <= most + 1) return parts;

@@ -181,21 +181,26 @@ function zeroFilled(text: string, width: number): string {
   return pad(text.slice(sign.length), sign, "0", "=", width);
 }
 
+/** Methods whose second argument becomes a part of the text. */
+const addingMethods: readonly string[] = ["center", "ljust", "replace", "rjust"];
+
 /**
- * Runs a method on markup: text arguments are escaped, and texts in the result are markup again.
+ * Runs a method on markup: texts that it adds are escaped, and texts in the result are markup again.
  */
 export function onMarkup(
   { text }: Markup,
   name: string,
   run: (text: string, ...args: Bound) => Value,
 ): Method<Markup>[1] {
-  const safe = (value: Value | undefined): Value | undefined =>
-    typeof value === "string" ? escapeHtml(value).text : Array.isArray(value) ? (value.map(safe) as Value[]) : value;
+  const safe = (value: Value): Value => escapeHtml(value).text;
   const marked = (value: Value): Value => {
     if (typeof value === "string") return new Markup(value);
     if (Array.isArray(value)) return value.map(marked);
     return value instanceof Tuple ? new Tuple(value.items.map(marked)) : value;
   };
-  const escapes = name === "join" || name === "replace";
-  return (_, ...args) => marked(run(text, ...(escapes ? args.map(safe) : args)));
+  return (_, first, second, ...rest) => {
+    if (name === "join" && first !== undefined) return marked(run(text, Array.from(iterate(first), safe)));
+    const adds = second !== undefined && addingMethods.includes(name);
+    return marked(run(text, first, adds ? safe(second) : second, ...rest));
+  };
 }

@@ -1,4 +1,4 @@
-import { characterAt, codePoints, slicePositions, sliceText } from "../text/codePoints.ts";
+import { characterAt, codePoints, sliceBounds, slicePositions, sliceText } from "../text/codePoints.ts";
 import { repr } from "../text/repr.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
@@ -79,10 +79,8 @@ export function slice(value: Value, [start, stop, step]: readonly [Value, Value,
     return Array.isArray(value) ? take(items) : new Tuple(take(items));
   }
   if (value instanceof Range) {
-    const positions = Array.from(slicePositions(value.length, from, to, by));
-    const first = value.start + (positions[0] ?? 0) * value.step;
-    const unit = value.step * by;
-    return new Range(first, first + positions.length * unit, unit);
+    const [first, end] = sliceBounds(value.length, from, to, by).map((at) => value.start + at * value.step);
+    return new Range(first, end, value.step * by);
   }
   throw typeError(
     value instanceof Dict ? "unhashable type: 'slice'" : `'${typeName(value)}' object is not subscriptable`,

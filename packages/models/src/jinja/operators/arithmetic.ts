@@ -129,6 +129,5 @@ function repeated(value: Value, times: bigint | number | undefined): Value | und
 
 function formatted(a: Value, b: Value): Value {
   if (!(a instanceof Markup)) return percentFormat(str(a), b);
-  const safe = (value: Value): Value => (typeof value === "string" ? escapeHtml(value).text : value);
-  return new Markup(percentFormat(a.text, b instanceof Tuple ? new Tuple(b.items.map(safe)) : safe(b)));
+  return new Markup(percentFormat(a.text, b, (value) => escapeHtml(value).text));
 }

@@ -37,7 +37,8 @@ export function lengthIfSized(value: Value): number | undefined {
  */
 export function elementsOf(value: Value): Iterable<Value> | undefined {
   if (typeof value === "string") return counted(value);
-  if (value instanceof Markup) return counted(markupCharacters(value));
+  // Python's iterator of markup yields texts that are not markup.
+  if (value instanceof Markup) return counted(value.text);
   if (Array.isArray(value)) return counted(value);
   if (value instanceof Tuple) return counted(value.items);
   if (value instanceof Dict) return counted(value.keys());
@@ -61,10 +62,6 @@ export const listOf = (value: Value): Value[] => Array.from(iterate(value));
 export function refuseUndefined(value: Value): void {
   if (!(value instanceof Undefined)) return;
   throw new TemplateError(value.isUnsafe ? "TEMPLATE_SECURITY" : "TEMPLATE_UNDEFINED", value.message);
-}
-
-function* markupCharacters({ text }: Markup): Generator<Markup> {
-  for (const one of text) yield new Markup(one);
 }
 
 function* counted(values: Iterable<Value>): Generator<Value> {

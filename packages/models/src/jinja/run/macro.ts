@@ -1,11 +1,9 @@
 import type { Expression, Parameters, Statement } from "../syntax/nodes.ts";
+import { takenNames } from "../syntax/specialNames.ts";
 import { typeError } from "../values/templateError.ts";
 import { type Arguments, Dict, orElse, Thing, Tuple, Undefined, type Value } from "../values/types.ts";
 import { evaluate } from "./expressions.ts";
 import { Scope } from "./scope.ts";
-
-/** Special names of a macro. A macro accepts further arguments only if its body reads them. */
-const specials = ["caller", "kwargs", "varargs"] as const;
 
 /** A macro, or the body of a call block, with the scope in which it was defined. */
 export interface MacroSource extends Parameters {
@@ -19,11 +17,21 @@ export interface MacroSource extends Parameters {
 
 /** Makes the function that a macro defines. */
 export function makeMacro(source: MacroSource): Thing {
-  const used = specials.filter((name) => !source.names.includes(name) && reads(source.body, name));
+  const { name, names } = source;
+  const taken = takenNames(source.body);
+  const used = taken.filter((special) => !names.includes(special));
+  const attributes: Readonly<Record<string, Value>> = {
+    name,
+    arguments: new Tuple(names),
+    caller: taken.includes("caller"),
+    catch_kwargs: used.includes("kwargs"),
+    catch_varargs: used.includes("varargs"),
+    explicit_caller: names.includes("caller"),
+  };
   return new Thing("Macro", {
     call: (args) => callMacro(source, used, args),
-    repr: () => `<Macro ${source.name === null ? "anonymous" : `'${source.name}'`}>`,
-    get: (name) => (name === "name" ? source.name : undefined),
+    repr: () => `<Macro ${name === null ? "anonymous" : `'${name}'`}>`,
+    get: (key) => (Object.hasOwn(attributes, key) ? attributes[key] : undefined),
   });
 }
 
@@ -59,13 +67,4 @@ function callMacro(source: MacroSource, used: readonly string[], { positional, n
     );
   });
   return source.run(source.body, scope);
-}
-
-/** True if a part of a template reads the variable. */
-function reads(node: unknown, name: string): boolean {
-  if (Array.isArray(node)) return node.some((one) => reads(one, name));
-  if (typeof node !== "object" || node === null) return false;
-  const { type, name: own } = node as { type?: string; name?: string };
-  if (type === "name" && own === name) return true;
-  return Object.entries(node).some(([key, part]) => key !== "target" && key !== "targets" && reads(part, name));
 }

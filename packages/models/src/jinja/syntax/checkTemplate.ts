@@ -1,5 +1,6 @@
 import { TemplateError } from "../values/templateError.ts";
-import type { Expression, Statement } from "./nodes.ts";
+import type { Expression, Parameters, Statement } from "./nodes.ts";
+import { takenNames } from "./specialNames.ts";
 
 /** Names that a template may use. */
 export interface KnownNames {
@@ -38,9 +39,18 @@ function checkNode(node: Node, { inLoop, isSoft }: Place, known: KnownNames, blo
   if (node.type === "test" && !isSoft && !known.isTest(node.name)) refuse(`No test named '${node.name}'.`);
   if ((node.type === "break" || node.type === "continue") && !inLoop) refuse(`'${node.type}' outside of a loop`);
   if (node.type === "for" && storesLoop(node)) refuse("Can't assign to special loop variable in for-loop target");
+  if ((node.type === "macro" || node.type === "callBlock") && needsCaller(node)) {
+    refuse('a macro that reads "caller" must not have a parameter "caller" without a default');
+  }
   if (node.type !== "block") return;
   if (blocks.has(node.name)) refuse(`block '${node.name}' defined twice`);
   blocks.add(node.name);
+}
+
+/** True if a parameter without a default hides the `caller` that the body reads. */
+function needsCaller({ names, defaults, body }: Parameters & { body: readonly Statement[] }): boolean {
+  const at = names.indexOf("caller");
+  return at >= 0 && at < names.length - defaults.length && takenNames(body).includes("caller");
 }
 
 /** True if a node, or one inside of it, assigns to the name `loop`. */

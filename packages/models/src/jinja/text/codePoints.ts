@@ -110,19 +110,24 @@ export function splitLines(text: string, keepEnds = false): string[] {
   return lines;
 }
 
-/** A slice's positions in a sequence of `length`, as Python takes them. */
-export function slicePositions(
+/** The first position of a slice of a sequence of `length`, and the position at which it stops. */
+export function sliceBounds(
   length: number,
   start: number | null,
   stop: number | null,
   step: number,
-): Iterable<number> & { length: number } {
+): [from: number, to: number] {
   const clamp = (index: number | null, fallback: number): number => {
     if (index === null) return fallback;
     const at = index < 0 ? index + length : index;
     return step > 0 ? Math.min(Math.max(at, 0), length) : Math.min(Math.max(at, -1), length - 1);
   };
-  const [from, to] = [clamp(start, step > 0 ? 0 : length - 1), clamp(stop, step > 0 ? length : -1)];
+  return [clamp(start, step > 0 ? 0 : length - 1), clamp(stop, step > 0 ? length : -1)];
+}
+
+/** A slice's positions in a sequence of `length`, as Python takes them. */
+export function slicePositions(length: number, start: number | null, stop: number | null, step: number): number[] {
+  const [from, to] = sliceBounds(length, start, stop, step);
   const count = Math.max(0, Math.ceil((to - from) / step));
   return Array.from({ length: count }, (_, i) => from + i * step);
 }

@@ -2,11 +2,11 @@ import { checkSpaces, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { Markup, typeName, type Value } from "../values/types.ts";
 import { codePoints, textLength } from "./codePoints.ts";
-import { floatDigits, groupDigits, intDigits } from "./numberFormat.ts";
+import { basePrefix, floatDigits, groupDigits, intDigits } from "./numberFormat.ts";
 import { str } from "./repr.ts";
 
 const grammar =
-  /^(?:(?<fill>.)?(?<align>[<>=^]))?(?<sign>[-+ ])?(?<alternate>#)?(?<zero>0)?(?<width>\d+)?(?<group>[,_])?(?:\.(?<precision>\d+))?(?<letter>[a-zA-Z%])?$/su;
+  /^(?:(?<fill>.)?(?<align>[<>=^]))?(?<sign>[-+ ])?(?<positive>z)?(?<alternate>#)?(?<zero>0)?(?<width>\d+)?(?<group>[,_])?(?:\.(?<precision>\d+))?(?<letter>[a-zA-Z%])?$/su;
 
 /** Python's `format(value, spec)`, for example `>8`, `05.2f` or `,`. */
 export function formatValue(value: Value, spec: string): string {
@@ -23,17 +23,22 @@ type Parts = Record<string, string | undefined>;
 
 function formatText(
   text: string,
-  { fill, align, sign, zero, width, group, precision, letter, alternate }: Parts,
+  { fill, align, sign, positive, zero, width, group, precision, letter, alternate }: Parts,
 ): string {
-  if ((letter !== undefined && letter !== "s") || sign || group || alternate || align === "=") {
-    throw valueError(`Unknown format code '${letter ?? sign ?? group ?? align ?? "#"}' for object of type 'str'`);
+  if ((letter !== undefined && letter !== "s") || sign || positive || group || alternate || align === "=") {
+    const unknown = letter ?? sign ?? positive ?? group ?? align ?? "#";
+    throw valueError(`Unknown format code '${unknown}' for object of type 'str'`);
   }
   const cut = precision === undefined ? text : codePoints(text).slice(0, Number(precision)).join("");
   return pad(cut, "", fill ?? (zero ? "0" : " "), align ?? "<", Number(width ?? 0));
 }
 
 function formatNumber(value: bigint | number, parts: Parts): string {
-  const { fill, align, sign, zero, width, group, letter = "", alternate } = parts;
+  const { fill, align, sign, positive, zero, group, letter = "", alternate } = parts;
+  const filling = fill ?? (zero ? "0" : " ");
+  const side = align ?? (zero ? "=" : ">");
+  const width = Number(parts.width ?? 0);
+  checkSpaces(width);
   const precision = parts.precision === undefined ? undefined : Number(parts.precision);
   if (precision !== undefined) checkSpaces(precision);
   const style = {
@@ -44,23 +49,31 @@ function formatNumber(value: bigint | number, parts: Parts): string {
   const isFloatLetter = /^[eEfFgG%]$/.test(style.letter);
   let digits: string;
   let negative: boolean;
+  let prefix = "";
   if (typeof value === "bigint" && !isFloatLetter) {
     if (!/^[bdoxXc]?$/.test(style.letter)) throw valueError(`Unknown format code '${letter}' for object of type 'int'`);
     if (precision !== undefined) throw valueError("Precision not allowed in integer format specifier");
+    if (positive) throw valueError("Negative zero coercion (z) not allowed in integer format specifier");
+    if (alternate) prefix = basePrefix(style.letter);
     negative = value < 0n;
     if (style.letter === "c") checkCharacterFormat(parts);
-    digits = style.letter === "c" ? characterOf(value) : intDigits(value, style);
+    digits = style.letter === "c" ? characterOf(value) : intDigits(value, style.letter);
   } else {
     if (style.letter !== "" && !isFloatLetter) {
       throw valueError(`Unknown format code '${letter}' for object of type 'float'`);
     }
     const float = Number(value);
-    negative = float < 0 || Object.is(float, -0);
     digits = floatDigits(float, style);
+    negative = (float < 0 || Object.is(float, -0)) && !(positive && Number.parseFloat(digits) === 0);
   }
-  if (group) digits = groupDigits(digits, group, /[boxX]/.test(style.letter) ? 4 : 3);
-  const mark = negative ? "-" : sign === "+" || sign === " " ? sign : "";
-  return pad(digits, mark, fill ?? (zero ? "0" : " "), align ?? (zero ? "=" : ">"), Number(width ?? 0));
+  const mark = (negative ? "-" : sign === "+" || sign === " " ? sign : "") + prefix;
+  if (group) {
+    if (letter === "n" || (group === "," && /[boxX]/.test(letter)))
+      throw valueError(`Cannot specify '${group}' with '${letter}'.`);
+    const least = filling === "0" && side === "=" ? width - mark.length : 0;
+    digits = groupDigits(digits, group, /[boxX]/.test(letter) ? 4 : 3, least);
+  }
+  return pad(digits, mark, filling, side, width);
 }
 
 function checkCharacterFormat({ sign, group, alternate }: Parts): void {

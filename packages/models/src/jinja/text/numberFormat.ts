@@ -8,19 +8,16 @@ export interface NumberStyle {
   alternate?: boolean;
 }
 
-const bases: Record<string, [base: number, prefix: string]> = {
-  b: [2, "0b"],
-  o: [8, "0o"],
-  x: [16, "0x"],
-  X: [16, "0X"],
-};
+const bases: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16 };
 
 /** The digits of an absolute int in the base of `letter`. */
-export function intDigits(value: bigint, { letter, alternate }: NumberStyle): string {
-  const [base, prefix] = bases[letter] ?? [10, ""];
-  const digits = (value < 0n ? -value : value).toString(base);
-  return (alternate ? prefix : "") + (letter === "X" ? digits.toUpperCase() : digits);
+export function intDigits(value: bigint, letter: string): string {
+  const digits = (value < 0n ? -value : value).toString(bases[letter] ?? 10);
+  return letter === "X" ? digits.toUpperCase() : digits;
 }
+
+/** What `#` puts before the digits of an int, for example `0x`. */
+export const basePrefix = (letter: string): string => (bases[letter] === undefined ? "" : `0${letter}`);
 
 /**
  * The digits of an absolute float by `e`, `f`, `g`, `%` or, without a letter, as `repr` writes it.
@@ -33,31 +30,40 @@ export function floatDigits(value: number, { letter, precision, alternate = fals
 
 function digitsOf(value: number, letter: string, precision: number | undefined, alternate: boolean): string {
   if (!Number.isFinite(value)) return floatRepr(value) + (letter === "%" ? "%" : "");
-  if (letter === "" && precision === undefined) return floatRepr(value);
-  if (letter === "%") return `${digitsOf(value * 100, "f", precision, alternate)}%`;
-  if (letter === "f") {
-    const text = fixedDecimals(value, precision ?? 6);
-    return alternate && !text.includes(".") ? `${text}.` : text;
+  if (letter === "" && precision === undefined) {
+    const text = floatRepr(value);
+    return alternate ? text.replace(/^(\d+)e/, "$1.e") : text;
   }
+  if (letter === "%") return `${digitsOf(value * 100, "f", precision, alternate)}%`;
+  const pointed = (text: string): string => (alternate && !text.includes(".") ? `${text}.` : text);
+  if (letter === "f") return pointed(fixedDecimals(value, precision ?? 6));
   if (letter === "e") {
     const [digits, exponent] = scientific(value, precision ?? 6);
-    return `${digits}${alternate && !digits.includes(".") ? "." : ""}e${exponentText(exponent)}`;
+    return `${pointed(digits)}e${exponentText(exponent)}`;
   }
   const count = Math.max(1, precision ?? 6);
   const [digits, exponent] = scientific(value, count - 1);
-  const trim = (text: string): string => (alternate || !text.includes(".") ? text : text.replace(/\.?0+$/, ""));
+  const trim = (text: string): string =>
+    alternate || !text.includes(".") ? pointed(text) : text.replace(/\.?0+$/, "");
   // Without a letter, one digit stays after the point, and large numbers get an exponent earlier.
-  const isPlain = exponent >= -4 && exponent < (letter === "" ? count - 1 || 1 : count);
+  const isPlain = exponent >= -4 && exponent < (letter === "" ? count - 1 : count);
   if (!isPlain) return `${trim(digits)}e${exponentText(exponent)}`;
   const fixed = trim(fixedDecimals(value, Math.max(0, count - 1 - exponent)));
   return letter === "" && !fixed.includes(".") ? `${fixed}.0` : fixed;
 }
 
-/** Puts a separator between groups of digits before the point. */
-export function groupDigits(digits: string, separator: string, size: number): string {
-  const [, prefix, whole, rest] = /^(0[bxXo])?([0-9a-fA-F]*?)(\.[\s\S]*|e[\s\S]*|%)?$/.exec(digits) ?? [];
-  if (whole === undefined) return digits;
+/**
+ * Puts a separator between groups of digits before the point, after zeros that fill `width`
+ * characters: one more if the text would begin with the separator.
+ */
+export function groupDigits(digits: string, separator: string, size: number, width: number): string {
+  const [whole] = /^(?:[\da-fA-F]+$|\d*)/.exec(digits)!;
+  if (whole === "") return digits;
+  const rest = digits.slice(whole.length);
+  let count = whole.length;
+  while (count + Math.floor((count - 1) / size) + rest.length < width) count++;
+  const filled = whole.padStart(count, "0");
   const groups: string[] = [];
-  for (let end = whole.length; end > 0; end -= size) groups.unshift(whole.slice(Math.max(0, end - size), end));
-  return (prefix ?? "") + groups.join(separator) + (rest ?? "");
+  for (let end = count; end > 0; end -= size) groups.unshift(filled.slice(Math.max(0, end - size), end));
+  return groups.join(separator) + rest;
 }

@@ -3,13 +3,13 @@ import { typeError, valueError } from "../values/templateError.ts";
 import { Dict, Tuple, typeName, type Value } from "../values/types.ts";
 import { codePoints } from "./codePoints.ts";
 import { characterOf, pad } from "./formatSpec.ts";
-import { floatDigits, intDigits } from "./numberFormat.ts";
+import { basePrefix, floatDigits, intDigits } from "./numberFormat.ts";
 import { codeEscape, repr, str } from "./repr.ts";
 
 const directive = /%(?:\((.*?)\))?([-#0 +]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([\s\S])?/gu;
 
-/** Python's `text % values`. */
-export function percentFormat(text: string, values: Value): string {
+/** Python's `text % values`. `write` makes the texts of the values of a text of markup. */
+export function percentFormat(text: string, values: Value, write?: (value: Value) => string): string {
   const list = values instanceof Tuple ? values.items : [values];
   let used = 0;
   const next = (): Value => {
@@ -37,7 +37,7 @@ export function percentFormat(text: string, values: Value): string {
       if (found === undefined) throw valueError(`KeyError: '${name}'`);
       value = found;
     }
-    return one(value, letter, flags, columns, digits, whole);
+    return one(value, { letter, flags, width: columns, precision: digits, whole, write });
   });
   const mapping = values instanceof Dict || Array.isArray(values);
   if (used < list.length && !mapping && !named) throw typeError("not all arguments converted during string formatting");
@@ -51,33 +51,38 @@ function starSize(value: Value): number {
   throw typeError(`* wants int, not ${typeName(value)}`);
 }
 
-function one(
-  value: Value,
-  letter: string,
-  flags: string,
-  width = 0,
-  precision: number | undefined,
-  whole: string,
-): string {
+/** One directive of a format. */
+interface Directive {
+  letter: string;
+  flags: string;
+  width?: number;
+  precision?: number;
+  /** Its whole text. */
+  whole: string;
+  write?: (value: Value) => string;
+}
+
+function one(value: Value, { letter, flags, width = 0, precision, whole, write = str }: Directive): string {
   const left = flags.includes("-") || width < 0;
   const columns = Math.abs(width);
   const cut = (text: string): string => {
     const shown = precision === undefined ? text : codePoints(text).slice(0, precision).join("");
     return pad(shown, "", " ", left ? "<" : ">", columns);
   };
-  if (letter === "s") return cut(str(value));
-  if (letter === "r") return cut(repr(value));
-  if (letter === "a") return cut(asciiText(repr(value)));
+  if (write !== str && "cxXo".includes(letter)) throw typeError(`%${letter} format: markup does not take it`);
+  if (letter === "s") return cut(write(value));
+  if (letter === "r") return cut(write(repr(value)));
+  if (letter === "a") return cut(asciiText(write(repr(value))));
   if (letter === "c") {
     if (typeof value === "string" && codePoints(value).length === 1) return cut(value);
     if (typeof value === "bigint" || typeof value === "boolean") return cut(characterOf(value));
     throw typeError("%c requires int or char");
   }
   if (!"diouxXeEfFgG".includes(letter)) throw valueError(`unsupported format character in ${whole}`);
-  const [digits, negative] = numberText(value, letter, flags, precision);
+  const [digits, negative, prefix = ""] = numberText(value, letter, flags, precision);
   const sign = negative ? "-" : flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
   const align = left ? "<" : flags.includes("0") ? "=" : ">";
-  return pad(digits, sign, align === "=" ? "0" : " ", align, columns);
+  return pad(digits, sign + prefix, align === "=" ? "0" : " ", align, columns);
 }
 
 function numberText(
@@ -85,7 +90,7 @@ function numberText(
   letter: string,
   flags: string,
   precision?: number,
-): [digits: string, negative: boolean] {
+): [digits: string, negative: boolean, prefix?: string] {
   const number = typeof value === "boolean" ? BigInt(value) : value;
   if (typeof number !== "bigint" && typeof number !== "number") {
     throw typeError(`%${letter} format: a number is required, not ${typeName(value)}`);
@@ -100,8 +105,8 @@ function numberText(
   if (typeof number === "number" && !Number.isFinite(number))
     throw valueError(`cannot convert float ${number} to integer`);
   const int = typeof number === "bigint" ? number : BigInt(Math.trunc(number));
-  const digits = intDigits(int, { letter, alternate });
-  return [digits.padStart(precision ?? 0, "0"), int < 0n];
+  const digits = intDigits(int, letter).padStart(precision ?? 0, "0");
+  return [digits, int < 0n, alternate ? basePrefix(letter) : ""];
 }
 
 /** A text with its characters beyond ASCII as codes. */

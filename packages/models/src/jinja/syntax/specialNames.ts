@@ -1,0 +1,19 @@
+/** Names that the body of a macro can read without parameters. */
+const specialNames = ["caller", "kwargs", "varargs"] as const;
+
+/** The special names that a macro takes: its body reads them before anything in it assigns to them. */
+export const takenNames = (body: unknown): readonly string[] =>
+  specialNames.filter((name) => firstUse(body, name) === "read");
+
+/** The first use of a variable in a part of a template. Blocks have variables of their own. */
+function firstUse(node: unknown, name: string): "read" | "write" | undefined {
+  if (typeof node !== "object" || node === null) return undefined;
+  const { type, name: own } = node as { type?: string; name?: string };
+  if (type === "block") return undefined;
+  if (type === "name" && own === name) return "read";
+  for (const [key, part] of Object.entries(node)) {
+    const use = key === "names" && (part as string[]).includes(name) ? "write" : firstUse(part, name);
+    if (use) return use === "read" && (key === "target" || key === "targets") ? "write" : use;
+  }
+  return undefined;
+}
