@@ -1,0 +1,179 @@
+import { init, reference } from "@lowrank/core";
+import type { KVCache } from "@lowrank/nn";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { CausalLM } from "../causalLM.ts";
+import { parseGenerationConfig } from "../config/generationConfig.ts";
+import { generate } from "../generate.ts";
+import { PromptCache } from "./promptCache.ts";
+import type { GenerateOptions } from "./settings.ts";
+import { repeated } from "./steps.ts";
+import { eos, ids, scripted, tinyModel } from "./testing/scriptedModel.ts";
+
+beforeEach(() => init(reference()));
+
+describe("the number of new tokens", () => {
+  // The model has 48 positions.
+  const long = (length: number) => new Array<number>(length).fill(1);
+  const count = async (prompt: number[], options: GenerateOptions) =>
+    (await generate(tinyModel(), [prompt], options))[0].length;
+  const config = (json: object) => ({ generationConfig: parseGenerationConfig(json) });
+
+  test("all that fit, unless fewer are asked for or advised", async () => {
+    expect(await count(long(46), {})).toBe(2);
+    expect(await count(long(46), { maxNewTokens: 2 })).toBe(2);
+    expect(await count(long(46), { maxNewTokens: 1 })).toBe(1);
+    expect(await count(long(46), config({ max_new_tokens: 1 }))).toBe(1);
+    expect(await count(long(46), config({ max_new_tokens: 3 }))).toBe(2);
+    expect(await count(long(46), { ...config({ max_new_tokens: 1 }), maxNewTokens: 2 })).toBe(2);
+    expect(await count(long(4), config({ max_length: 7 }))).toBe(3);
+    expect(await count(long(4), config({ max_length: 5 }))).toBe(1);
+    expect(await count(long(46), config({ max_length: 99 }))).toBe(2);
+    expect(await count(long(4), config({ max_length: 4, max_new_tokens: 2 }))).toBe(2);
+    expect(await count(long(4), { ...config({ max_length: 4 }), maxNewTokens: 2 })).toBe(2);
+  });
+
+  test("more than fit are refused, and so is an advised length without room", async () => {
+    await expect(count(long(46), { maxNewTokens: 3 })).rejects.toThrow(
+      "generate: 46 prompt tokens and 3 new ones exceed the model's 48 positions",
+    );
+    await expect(count(long(49), {})).rejects.toThrow(
+      "49 prompt tokens and 0 new ones exceed the model's 48 positions",
+    );
+    expect(await count(long(48), { maxNewTokens: 0 })).toBe(0);
+    await expect(count(long(4), config({ max_length: 4 }))).rejects.toThrow(
+      "the model's max_length of 4 leaves no room after 4 prompt tokens; give maxNewTokens",
+    );
+  });
+
+  test("the longest prompt counts", async () => {
+    const rows = await generate(tinyModel(), [long(2), long(47)], {});
+    expect(rows.map((row) => row.length)).toEqual([1, 1]);
+  });
+});
+
+test("an empty prompt is named", async () => {
+  for (const [prompts, name] of [
+    [[], 0],
+    [[[]], 0],
+    [[[1], []], 1],
+  ] as const) {
+    await expect(generate(tinyModel(), prompts, { maxNewTokens: 1 })).rejects.toThrow(`prompt ${name} is empty`);
+  }
+});
+
+test("a model that trains goes on training after a generation, and others do not", async () => {
+  const model = tinyModel();
+  for (const training of [true, false]) {
+    model.train(training);
+    await generate(model, [ids("a")], { maxNewTokens: 1 });
+    expect(model.training).toBe(training);
+    await expect(generate(model, [ids("a")], { maxNewTokens: 99 })).rejects.toThrow();
+    expect(model.training).toBe(training);
+  }
+});
+
+test("rows of different lengths have the tokens that each has alone, with penalties and without", async () => {
+  const prompts = [ids("a", "b", "c", "a"), ids("d"), ids("ab", "c")];
+  for (const options of [{}, { repetitionPenalty: 1.9 }, { frequencyPenalty: 1, presencePenalty: 0.5 }]) {
+    const settings = { maxNewTokens: 5, ...options };
+    const alone = await Promise.all(prompts.map((prompt) => generate(tinyModel(), [prompt], settings)));
+    expect(await generate(tinyModel(), prompts, settings)).toEqual(alone.flat());
+  }
+});
+
+test("a row that has ended waits for the others", async () => {
+  const script = scripted(1, [eos], ids("a", "b", "c"));
+  const options = { maxNewTokens: 3, eosTokenIds: [eos], logitsProcessors: [script], repetitionPenalty: 1.5 };
+  expect(await generate(tinyModel(), [ids("a"), ids("b")], options)).toEqual([[eos], ids("a", "b", "c")]);
+});
+
+test("items are repeated one after the other", () => {
+  expect([repeated([1, 2], 2), repeated([1], 0)]).toEqual([[1, 1, 2, 2], []]);
+});
+
+describe("a prompt cache", () => {
+  /** A model whose cache keeps all tokens up to its capacity; `made` lists the capacities of its caches. */
+  function model({ maxPositions = 9000, cachedPositions = 9000, virtual = 0 } = {}) {
+    const made: number[] = [];
+    const truncated: number[] = [];
+    const createCache = (_batch: number, capacity: number) => {
+      made.push(capacity);
+      const truncate = (length: number) => {
+        truncated.push(length);
+        return length;
+      };
+      return { capacity: capacity + virtual, truncate, dispose: () => {} } as unknown as KVCache;
+    };
+    const virtualTokens = virtual > 0 ? { count: virtual } : null;
+    return {
+      model: { maxPositions, cachedPositions, virtualTokens, createCache } as unknown as CausalLM,
+      made,
+      truncated,
+    };
+  }
+
+  test("has room for twice the tokens, 2048 at least, and no more than the model's positions", () => {
+    for (const [capacity, maxPositions, room] of [
+      [3, 9000, 2048],
+      [1024, 9000, 2048],
+      [1025, 9000, 2050],
+      [3, 100, 100],
+      [99, 100, 100],
+    ]) {
+      const { model: own, made } = model({ maxPositions });
+      new PromptCache().open(own, [[1]], capacity);
+      expect(made).toEqual([room]);
+    }
+    const { model: own, made } = model({ maxPositions: 100, virtual: 10 });
+    new PromptCache().open(own, [[1]], 20);
+    expect(made).toEqual([90]);
+  });
+
+  test("is made again for another model, and when its room is too small", () => {
+    const { model: own, made } = model({ virtual: 4 });
+    const cache = new PromptCache();
+    cache.open(own, [[1]], 2048);
+    cache.open(own, [[1]], 4096);
+    expect(made).toEqual([4096]);
+    cache.open(own, [[1]], 4097);
+    expect(made).toEqual([4096, 8194]);
+    const other = model();
+    cache.open(other.model, [[1]], 10);
+    expect(other.made).toEqual([2048]);
+  });
+
+  test("keeps what is the same, but the prompt's last token", () => {
+    for (const virtual of [0, 4]) {
+      const { model: own, truncated } = model({ virtual });
+      const cache = new PromptCache();
+      const open = (prompt: number[]) => {
+        cache.open(own, [prompt], 10);
+        const { reused } = cache;
+        cache.push(prompt.slice(reused));
+        return [reused, truncated.at(-1), cache.length];
+      };
+      expect(open([1, 2, 3])).toEqual([0, 0, 3]);
+      expect(open([1, 2, 3])).toEqual([2, 2 + virtual, 3]);
+      expect(open([1, 2, 3, 4, 5])).toEqual([3, 3 + virtual, 5]);
+      expect(open([1, 2, 9])).toEqual([2, 2 + virtual, 3]);
+      expect(open([1, 2])).toEqual([1, 1 + virtual, 2]);
+      expect(open([7, 2])).toEqual([0, 0, 2]);
+      cache.clear();
+      expect([cache.reused, cache.length]).toEqual([0, 0]);
+    }
+  });
+
+  test("begins again where a text grows longer than the positions that turn alike, or shorter", () => {
+    for (const virtual of [0, 2]) {
+      const { model: own } = model({ cachedPositions: 4 + virtual, virtual });
+      const cache = new PromptCache();
+      const reused = (length: number) => {
+        const prompt = Array.from({ length }, (_, i) => i);
+        cache.open(own, [prompt], 10);
+        cache.push(prompt.slice(cache.reused));
+        return cache.reused;
+      };
+      expect([reused(3), reused(4), reused(5), reused(6), reused(4)]).toEqual([0, 3, 0, 5, 0]);
+    }
+  });
+});
