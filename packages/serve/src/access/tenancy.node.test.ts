@@ -24,7 +24,7 @@ async function play({ task, observer, others, turns }: Sequence, isFirst: boolea
   const played: Played[] = [];
   const answers: string[] = [];
   for (const [moment, turn] of turns.entries()) {
-    if (turn.by === "operator") await world.operate(moment, turn.step);
+    if (turn.by === "operator") await world.operate(moment, turn.step, tenants);
     else if (turn.by === "observer") {
       const what = script ? script[played.length] : world.resolve(observer, tenants, turn.step);
       played.push(what);

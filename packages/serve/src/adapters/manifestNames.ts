@@ -59,10 +59,13 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   const own = privateName(by.tenant, name);
   const before = visibleTo(by, manifest, name);
   const isFree = !entryOf(manifest, own) && (before !== undefined || !entryOf(manifest, name));
-  // A name that others see too is only for what all of them may use.
-  const isForAll = tenants === undefined || before?.tenants?.every((tenant) => tenants.includes(tenant));
+  // A name that others see too is only for what all of them may use. The tenants of a name would
+  // restrict a folder that is open to all.
+  const isForAll = tenants
+    ? before?.tenants?.every((tenant) => tenants.includes(tenant))
+    : before?.tenants === undefined;
   const isShared = isFree && isForAll;
-  const allowed = isShared ? before?.tenants : [by.tenant];
+  const allowed = isShared ? before?.tenants : tenants && [by.tenant];
   const entry = { ...base, owner: owner ?? by.tenant, ...(allowed && { tenants: allowed }) };
   checkUnchanged(loaded, before, entry);
   return withRightsKept(manifest, isShared ? name : own, entry);

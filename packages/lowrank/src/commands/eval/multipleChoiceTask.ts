@@ -48,7 +48,7 @@ function toQuestion(record: PlacedRecord): ChoiceQuestion {
 function placeOf(right: unknown, choices: readonly string[], labels: readonly unknown[] | null): number {
   if (labels) return labels.indexOf(right);
   const number = typeof right === "number" ? right : /^\d+$/.test(String(right)) ? Number(right) : -1;
-  if (number >= 0) return number < choices.length ? number : -1;
+  if (number >= 0) return Number.isInteger(number) && number < choices.length ? number : -1;
   const whole = choices.indexOf(String(right));
   if (whole >= 0) return whole;
   const letter = /^[A-Z]$/.test(String(right)) ? String(right).charCodeAt(0) - 65 : -1;

@@ -35,6 +35,8 @@ export type Step =
 export type OperatorStep =
   | { readonly do: "write"; readonly folder: number; readonly seed: number }
   | { readonly do: "name"; readonly name: number; readonly folder: number; readonly tenants: readonly number[] | null }
+  /** Names a folder for one of the others alone. */
+  | { readonly do: "grant"; readonly which: number; readonly name: number; readonly folder: number }
   | { readonly do: "nameModel"; readonly of: number; readonly at: number }
   | { readonly do: "drop"; readonly name: number };
 
@@ -127,23 +129,51 @@ export interface Sequence {
   readonly turns: readonly Turn[];
 }
 
+/** Draws a grant of the operator, and a load by one of the others that may end in the granted folder. */
+const grantedLoad: fc.Arbitrary<Turn[]> = fc
+  .record({
+    ...{ to: fc.nat(2), which: fc.nat(2), granted: fc.nat(6), name: fc.nat(30), folder: fc.nat(3) },
+    path: fc.option(fc.nat(3)),
+  })
+  .map(({ to, which, granted, name, folder, path }): Turn[] => {
+    const source: Ref = { of: "fixed", at: path ?? folder };
+    const load: Step = { do: "loadAdapter", name, path: source, replace: true, pin: false };
+    return [
+      { by: "operator", step: { do: "grant", which: path === null ? which : to, name: granted, folder } },
+      { by: "others", which, step: load, otherwise: null },
+    ];
+  });
+
 /** Draws a sequence. The worlds differ in what the others do, and in nothing else. */
 export const sequence: fc.Arbitrary<Sequence> = fc.record({
   task: fc.constantFrom("generate" as const, "generate", "generate", "embed"),
   observer: fc.nat(8),
   others: fc.array(fc.nat(8), { minLength: 2, maxLength: 3 }),
-  turns: fc.array(
-    fc.oneof(
-      { weight: 4, arbitrary: fc.record({ by: fc.constant("observer" as const), step }) },
-      {
-        weight: 4,
-        arbitrary: fc.record({
-          ...{ by: fc.constant("others" as const), which: fc.nat(2), step },
-          otherwise: fc.option(step, { freq: 1 }),
-        }),
-      },
-      { weight: 1, arbitrary: fc.record({ by: fc.constant("operator" as const), step: operatorStep }) },
-    ),
-    { minLength: 6, maxLength: 20 },
-  ),
+  turns: fc
+    .array(
+      fc.oneof(
+        {
+          weight: 4,
+          arbitrary: fc.record({ by: fc.constant("observer" as const), step }).map((turn): Turn[] => [turn]),
+        },
+        {
+          weight: 4,
+          arbitrary: fc
+            .record({
+              ...{ by: fc.constant("others" as const), which: fc.nat(2), step },
+              otherwise: fc.option(step, { freq: 1 }),
+            })
+            .map((turn): Turn[] => [turn]),
+        },
+        {
+          weight: 1,
+          arbitrary: fc
+            .record({ by: fc.constant("operator" as const), step: operatorStep })
+            .map((turn): Turn[] => [turn]),
+        },
+        { weight: 1, arbitrary: grantedLoad },
+      ),
+      { minLength: 6, maxLength: 20 },
+    )
+    .map((turns) => turns.flat()),
 });

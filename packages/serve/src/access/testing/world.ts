@@ -331,13 +331,13 @@ export class World {
   }
 
   /** Runs a step of the operator, and waits until the server has read the files that it wrote. */
-  async operate(moment: number, step: OperatorStep): Promise<void> {
+  async operate(moment: number, step: OperatorStep, others: readonly number[]): Promise<void> {
     setMoment(`operator ${moment}`, moment);
-    await this.#operate(step);
+    await this.#operate(step, others);
     await this.engine.adapters();
   }
 
-  async #operate(step: OperatorStep): Promise<void> {
+  async #operate(step: OperatorStep, others: readonly number[]): Promise<void> {
     const { engine } = this;
     const { store } = engine;
     const ignore = () => undefined;
@@ -357,9 +357,10 @@ export class World {
       if (!covers(this.#observer, name) && covers(this.#observer, folders[step.folder]))
         await engine.unloadAdapter(name).catch(ignore);
       const loaded = await engine.loadAdapter(name, folders[step.folder], { replace: true }).catch(ignore);
-      if (!loaded || step.tenants === null) return;
+      const tenants = step.do === "grant" ? [others[step.which % others.length]] : step.tenants;
+      if (!loaded || tenants === null) return;
       const manifest = JSON.parse(new TextDecoder().decode(store.files.get(manifestName)));
-      manifest.adapters[name].tenants = step.tenants.map((tenant) => tenantKeys[tenant].id);
+      manifest.adapters[name].tenants = tenants.map((tenant) => tenantKeys[tenant].id);
       store.write(manifestName, JSON.stringify(manifest));
     }
   }
