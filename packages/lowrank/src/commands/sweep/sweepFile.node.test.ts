@@ -51,14 +51,14 @@ test("a sweep has its defaults, shared options and the combinations of the other
 
 test("a range of whole numbers gives whole numbers; by logarithm its lower end is above 0", async () => {
   const values = async (choice: object) => {
-    const { trials } = await read({ ...base, sweep: { r: choice, ...{ lr: [0.1] } }, trials: 40 });
+    const { trials } = await read({ ...base, sweep: { r: choice, ...{ lr: [0.1] } }, trials: 12 });
     return trials.map(({ r }) => r as number);
   };
   expect(new Set(await values({ min: 1, max: 3 }))).toEqual(new Set([1, 2, 3]));
   expect(new Set(await values({ min: 1, max: 2, scale: "log" }))).toEqual(new Set([1, 2]));
-  const rates = (await read({ ...base, sweep: { lr: { min: 0.5, max: 2 } }, trials: 30 })).trials.map(({ lr }) => lr);
+  const rates = (await read({ ...base, sweep: { lr: { min: 0.5, max: 2 } }, trials: 6 })).trials.map(({ lr }) => lr);
   expect(rates.some((rate) => !Number.isInteger(rate))).toBe(true);
-  const mixed = (await read({ ...base, sweep: { lr: { min: 1, max: 2.5 } }, trials: 30 })).trials.map(({ lr }) => lr);
+  const mixed = (await read({ ...base, sweep: { lr: { min: 1, max: 2.5 } }, trials: 6 })).trials.map(({ lr }) => lr);
   expect(mixed.some((rate) => !Number.isInteger(rate))).toBe(true);
 });
 
