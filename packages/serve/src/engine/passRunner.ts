@@ -129,7 +129,9 @@ export class PassRunner {
       const top = Array.from({ length: likeliestOf(wantedRow) ?? 0 }, (_, i) => {
         return { token: likeliest![at * k + i] as number, logprob: values![at * k + i] as number };
       });
-      return { logprob: ofTokens[at] as number, rank: (ranks?.[at] as number | undefined) ?? null, top };
+      // Requests beside it in the pass decide if ranks are there.
+      const ranked = wantedRow.chunk.sequence.settings.promptLogprobs !== null;
+      return { logprob: ofTokens[at] as number, rank: ranked ? (ranks![at] as number) : null, top };
     };
     const next = wanted.filter(({ position }) => position === null);
     const places = new Map(next.map(({ chunk }, at) => [chunk, at]));
