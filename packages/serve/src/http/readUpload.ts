@@ -43,15 +43,17 @@ export async function readUpload<T>(
   const parser = new Busboy({
     headers: { "content-type": type },
     // One file and 15 fields are taken. One more of each is read, to be refused by its name.
-    limits: { fileSize: limits.uploadBytes, files: 2, fields: 16, fieldSize: 1024, fieldNameSize: 100 },
+    limits: { fileSize: limits.uploadBytes, files: 2, fields: 16, fieldSize: 1024 },
   });
   const fields: Record<string, string> = Object.create(null);
   let taking: Promise<T> | null = null;
   let part: { destroy(error: Error): unknown } | null = null;
   const ended = new Promise<void>((resolve, reject) => {
     let count = 0;
-    parser.on("field", (name, value, nameCut, valueCut) => {
-      if (nameCut || valueCut) reject(badPart(name, "has a name of over 100 bytes, or a value of over 1024"));
+    parser.on("field", (name, value, _, valueCut) => {
+      // Busboy cuts names of other forms alone.
+      const nameBytes = new TextEncoder().encode(name).length;
+      if (nameBytes > 100 || valueCut) reject(badPart(name, "has a name of over 100 bytes, or a value of over 1024"));
       else if (Object.hasOwn(fields, name)) reject(badPart(name, "is there twice; send it once"));
       else if (++count > 15) reject(badPart(name, "is one field too many; send at most 15"));
       fields[name] = value;

@@ -51,7 +51,7 @@ export function trainViewLines(state: TrainState, { columns, rows = 24, colours 
   const hasRoom = rows >= chartHeight + 10;
   const lines = [
     progressBar(state, columns),
-    ...(losses.length > 1 && hasRoom ? [...curve(state, columns, colours), legend(state, colours)] : []),
+    ...(losses.length > 1 && hasRoom ? [...curve(state, columns, colours), cut(legend(state, colours), columns)] : []),
     ...wrapped(facts, columns),
     ...(samples?.samples ?? []).map(({ prompt, answer }) => sampleLine(prompt, answer, columns)),
   ];
