@@ -72,6 +72,7 @@ CASES = [
     ("OFT", {"oft_block_size": 4, "use_cayley_neumann": False, "target_modules": ["a"]}),
     ("OFT", {"oft_block_size": 4, "use_cayley_neumann": True, "num_cayley_neumann_terms": 4, "target_modules": ["a"]}),
     ("OFT", {"oft_block_size": 2, "use_cayley_neumann": True, "num_cayley_neumann_terms": 1}),
+    *[("OFT", {"oft_block_size": 4, "num_cayley_neumann_terms": n, "target_modules": ["b"]}) for n in (2, 3, 5, 6)],
     ("OFT", {"r": 2, "oft_block_size": 0, "use_cayley_neumann": False, "block_share": True}),
     ("OFT", {"oft_block_size": 4, "use_cayley_neumann": False, "coft": True, "eps": 0.2, "target_modules": ["b"]}),
     ("BOFT", {"boft_block_size": 4}),

@@ -114,7 +114,7 @@ class BoftLinear implements LayerAdapter {
   /** Rotations [N, D, size, size]. */
   #rotations(): Tensor {
     const { boft_R: r } = this.parameters;
-    const flat = r.reshape([-1, r.shape[2], r.shape[3]]);
+    const flat = r.reshape([-1, ...r.shape.slice(2)]);
     const skew = affine(sub(flat, flat.transpose(1, 2)), { scale: 0.5 });
     return this.#dropout.forward(cayley(skew).reshape(r.shape));
   }

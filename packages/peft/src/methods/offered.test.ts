@@ -19,6 +19,61 @@ test("recipes have names and titles of their own", () => {
   ]);
 });
 
+test("recipes set the rank, an alpha of twice the rank, and the plan of steps", () => {
+  const [r, targetModules] = [6, ["up"]];
+  const expected: Readonly<Record<string, object>> = {
+    ...{ lora: { r, loraAlpha: 12 }, qlora: { r, loraAlpha: 12 }, dora: { r, loraAlpha: 12, useDora: true } },
+    rslora: { r, loraAlpha: 12, useRslora: true },
+    // docs/methods.md: half more ranks at the start, cuts from a tenth to the half of the steps.
+    adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
+    ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
+    ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
+    fourierft: { initWeights: true },
+  };
+  for (const method of methods) {
+    const Config = method.Config as new (options: object) => PeftConfig;
+    for (const { name, config } of recipesOf(method)) {
+      if (!expected[name]) continue;
+      const made = config({ r, targetModules, virtualTokens: 3, steps: 250 });
+      expect(made, name).toEqual(new Config({ targetModules, ...expected[name] }));
+    }
+  }
+  const adalora = methods.flatMap((method) => recipesOf(method)).find(({ name }) => name === "adalora")!;
+  const planned = adalora.config({ r: 3, targetModules, virtualTokens: 3, steps: 39 });
+  expect(planned).toMatchObject({ initR: 5, tinit: 3, tfinal: 19, deltaT: 1 });
+});
+
+test("facts that recipes and options state", () => {
+  const recipes = methods.flatMap((method) => recipesOf(method));
+  const named = (test: (recipe: (typeof recipes)[number]) => unknown) => recipes.filter(test).map(({ name }) => name);
+  expect(named(({ quantized }) => quantized)).toEqual(["qlora"]);
+  const usual = Object.fromEntries(
+    recipes.flatMap(({ name, usualLearningRate: rate }) => (rate ? [[name, rate]] : [])),
+  );
+  expect(usual).toMatchObject({ lora: 2e-4, qlora: 2e-4, dora: 2e-4, rslora: 2e-4 });
+  const fields = (test: (option: ReturnType<typeof optionsOf>[number]) => boolean) =>
+    methods.flatMap((method) =>
+      optionsOf(method).flatMap((option) => (test(option) ? [`${method.peftType} ${option.field}`] : [])),
+    );
+  expect(fields((option) => "orBoolean" in option && option.orBoolean === true)).toEqual([
+    ...["LORA initLoraWeights", "ADALORA initLoraWeights"],
+  ]);
+  expect(optionsOf(methods.find(({ peftType }) => peftType === "LORA")!)).toContainEqual(
+    expect.objectContaining({ field: "loraAlpha", default: 16 }),
+  );
+  const types = (test: (method: AnyMethod) => unknown) => methods.filter(test).map(({ peftType }) => peftType);
+  expect(types(({ taskless }) => taskless)).toEqual(["BOTTLENECK"]);
+  expect(types(({ loraPlus }) => loraPlus)).toEqual(["LORA"]);
+  expect(types(({ trainsHeads }) => trainsHeads === false)).toEqual(["ADAPTION_PROMPT"]);
+  expect(types(({ followsBaseDtype }) => followsBaseDtype)).toEqual(["ADAPTION_PROMPT"]);
+  expect(types(({ countedConstants }) => countedConstants?.("f32"))).toEqual([]);
+  expect(types(({ countedConstants }) => countedConstants?.("bf16") === 1)).toEqual(["ADALORA"]);
+  // PEFT sets fan_in_fan_out of these to how the weights are stored.
+  expect(types(({ setsFanInFanOut }) => setsFanInFanOut).sort()).toEqual([
+    ...["ADALORA", "BOFT", "FOURIERFT", "GRALORA", "IA3", "LORA", "OFT", "RANDLORA", "VBLORA", "VERA"],
+  ]);
+});
+
 describe.each(methods.map((method) => [method.peftType, method] as const))("%s", (_, method) => {
   test("says its recipes, whose settings reach the configuration", () => {
     expect(method.recipes).toBeDefined();

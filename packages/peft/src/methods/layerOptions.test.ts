@@ -1,0 +1,223 @@
+import { eq, Generator, init, matmul, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
+import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
+import { ownMethods } from "../testing/ownMethods.ts";
+import { TinyModel, tinyBatch } from "../testing/tinyModel.ts";
+import { BOFTConfig } from "./boftConfig.ts";
+import { FourierFTConfig } from "./fourierftConfig.ts";
+import { GraloraConfig } from "./graloraConfig.ts";
+import { HRAConfig } from "./hraConfig.ts";
+import { LycorisDropout } from "./lycoris.ts";
+import { MissConfig } from "./missConfig.ts";
+import { optionsOf } from "./offered.ts";
+import { identity } from "./rotation.ts";
+import { VBLoRAConfig } from "./vbloraConfig.ts";
+
+beforeAll(() => init(reference()));
+
+const methods = await ownMethods();
+
+/** Sizes that fit layers of 6 inputs and 10 outputs. */
+const sizes: Readonly<Record<string, object>> = {
+  ADALORA: { initR: 2, totalStep: 9, initLoraWeights: false },
+  BOFT: { boftBlockSize: 2, initWeights: false },
+  GRALORA: { r: 2, initWeights: false },
+  LORA: { r: 2, initLoraWeights: false },
+  MISS: { r: 2, initWeights: false },
+  OFT: { oftBlockSize: 3, initWeights: false },
+  RANDLORA: { r: 2, initWeights: false },
+  VBLORA: { r: 2, numVectors: 8, vectorLength: 2, initVectorBankBound: 0.5 },
+  VERA: { r: 4, initWeights: false },
+};
+const options = { onWarning: () => {} };
+/** Those of OFT are read and do nothing, as in PEFT; the other two have tests of their own. */
+const apart = ["OFT", "P_TUNING", "BOTTLENECK"];
+const dropouts = Object.values(methods).flatMap((method) =>
+  (apart.includes(method.peftType) ? [] : optionsOf(method))
+    .filter(({ field, type }) => /dropout/i.test(field) && type === "number")
+    .map(({ field }) => [method.peftType, field] as const),
+);
+
+describe.each(dropouts)("%s: %s", (type, field) => {
+  const made = (p: number) => {
+    const Config = methods[type as keyof typeof methods].Config as new (fields: object) => PeftConfig;
+    const fields = sizes[type] ?? { r: 2, initWeights: false };
+    const config = new Config({ ...fields, targetModules: ["up"], [field]: p });
+    return getPeftModel(new TinyModel().eval(), config, { ...options, generator: new Generator(2) });
+  };
+  const answer = (peft: PeftModel<TinyModel>) => [...scope(() => peft.forward(tinyBatch()).logits).dataSync()];
+
+  test("0 has no module, and the same answers in training", async () => {
+    const peft = await made(0);
+    expect(Array.from(peft.namedModules(), ([path]) => path).filter((path) => /dropout/.test(path))).toEqual([]);
+    const still = answer(peft);
+    peft.train();
+    expect(answer(peft)).toEqual(still);
+    expect(answer(peft)).toEqual(still);
+  });
+
+  test("numbers are dropped in training, and only then", async () => {
+    const [peft, plain] = [await made(0.6), await made(0)];
+    expect(answer(peft)).toEqual(answer(plain));
+    peft.train();
+    const answers = Array.from({ length: 12 }, () => answer(peft).join());
+    expect(new Set(answers).size).toBeGreaterThan(1);
+    peft.eval();
+    expect(answer(peft)).toEqual(answer(plain));
+  });
+});
+
+describe("dropout of LoHa and LoKr", () => {
+  /** Its next random numbers are `draws`. */
+  const made = (rankDropout: number, moduleDropout: number, draws: number[] = []) => {
+    const fillUniform = (values: Float32Array) => values.set(draws.splice(0, values.length));
+    const generator = { fork: () => ({ fillUniform }) };
+    return new LycorisDropout({ config: { rankDropout, moduleDropout }, path: "p", generator } as never);
+  };
+  const layer = () => new Linear(new Parameter(tensor(new Float32Array(4), { shape: [4, 1] })));
+  const mask = (dropout: LycorisDropout, scaled: boolean) => {
+    const found = dropout.mask(layer(), scaled);
+    return found && [...found.dataSync()];
+  };
+
+  test("a layer without dropout never leaves anything out", () => {
+    expect([made(0, 0), made(0.1, 0), made(0, 0.1), made(0.1, 0.1)].map(({ never }) => never)).toEqual([
+      ...[true, false, false, false],
+    ]);
+    expect(made(0, 0, [0, 0]).skips()).toBe(false);
+    expect(mask(made(0, 0.5, [0, 0, 0, 0]), true)).toBe(null);
+  });
+
+  test("the adapter is left out for draws up to the probability", () => {
+    const dropout = made(0, 0.25, [0.125, 0.25, 0.375, 0]);
+    expect([dropout.skips(), dropout.skips(), dropout.skips()]).toEqual([true, true, false]);
+    expect(dropout.eval().skips()).toBe(false);
+  });
+
+  test("outputs are left out for draws up to the probability, and the rest is scaled", () => {
+    expect(mask(made(0.25, 0, [0, 0.25, 0.375, 0.5]), false)).toEqual([0, 0, 1, 1]);
+    expect(mask(made(0.25, 0, [0, 0.25, 0.375, 0.5]), true)).toEqual([0, 0, 2, 2]);
+    expect(mask(made(0.25, 0, [0, 0.25, 0.125, 0.5]), true)).toEqual([0, 0, 0, 4]);
+    expect(mask(made(0.5, 0, [0, 0, 0.5, 0.5]), true)).toEqual([0, 0, 0, 0]);
+    expect(mask(made(0.5, 0, [0, 0, 0, 0]).eval(), true)).toBe(null);
+  });
+});
+
+describe("BOFT", () => {
+  /** Returns the rotation of a layer of so many inputs, as a matrix, some times. */
+  async function rotations(config: BOFTConfig, features: number, times = 1, seed = 3): Promise<Tensor[]> {
+    const unit = identity(features, tensor(0));
+    const layer = new Linear(new Parameter(unit));
+    const model = Object.assign(new TinyModel(), { extra: layer as UnaryModule });
+    await getPeftModel(model, config, { ...options, generator: new Generator(seed) });
+    model.train();
+    return Array.from({ length: times }, () => scope(() => model.extra.forward(unit).detach()));
+  }
+  const config = (fields: object) =>
+    new BOFTConfig({ boftBlockSize: 2, initWeights: false, targetModules: ["extra"], ...fields });
+  /** The entries that are not zero. */
+  const pattern = (r: Tensor) => [...r.dataSync()].map((x) => (Math.abs(Number(x)) > 1e-6 ? 1 : 0));
+
+  test.each([2, 4, 6])("in blocks of %i, each rotation joins runs of twice as many features", async (boftBlockSize) => {
+    const features = 4 * boftBlockSize;
+    for (const factor of [1, 2, 3]) {
+      const [r] = await rotations(config({ boftBlockSize, boftNButterflyFactor: factor }), features);
+      const run = boftBlockSize * 2 ** (factor - 1);
+      const same = (i: number) => Math.floor(Math.floor(i / features) / run) === Math.floor((i % features) / run);
+      expect(pattern(r)).toEqual(Array.from({ length: features ** 2 }, (_, i) => (same(i) ? 1 : 0)));
+      const scales = scope(() => r.square().sum({ dim: 0 }).sqrt());
+      const columns = r.div(scales);
+      const unit = identity(features, r).dataSync();
+      for (const [i, x] of matmul(columns, columns, { transposeA: true }).dataSync().entries())
+        expect(Number(x)).toBeCloseTo(Number(unit[i]), 5);
+    }
+  });
+
+  test.each([
+    [0.25, 1],
+    [0.5, 2],
+    [0.75, 3],
+    [0.2, 0],
+  ])("with dropout %d, %i of 4 blocks of a rotation rest", async (boftDropout, resting) => {
+    const seen = new Set<number>();
+    for (const r of await rotations(config({ boftDropout }), 8, 40)) {
+      const values = [...r.dataSync()].map(Number);
+      const rests = [0, 1, 2, 3].filter((block) => {
+        const at = (i: number, j: number) => values[(2 * block + i) * 8 + 2 * block + j];
+        return at(0, 1) === 0 && at(1, 0) === 0;
+      });
+      expect(rests).toHaveLength(resting);
+      for (const block of rests) seen.add(block);
+    }
+    expect(seen.size).toBe(resting === 0 ? 0 : 4);
+  });
+
+  test("blocks of any of the rotations rest, one rotation at a time", async () => {
+    const found = await rotations(config({ boftDropout: 0.75, boftNButterflyFactor: 2 }), 8, 120);
+    // One of 4 blocks of one of the two rotations stays.
+    expect(new Set(found.map((r) => pattern(r).join(""))).size).toBe(8);
+    const zeros = found.map((r) => Number(sum(eq(r, 0).to("f32")).itemSync()));
+    expect(Math.min(...zeros)).toBeGreaterThan(0);
+  });
+});
+
+describe("sizes of layers of 6 inputs and 10 outputs", () => {
+  const put = (config: PeftConfig) => getPeftModel(new TinyModel().eval(), config, options);
+  const up = { targetModules: ["up"] };
+
+  test.each<[string, PeftConfig, string | null]>([
+    ["MiSS takes ranks up to the inputs", new MissConfig({ ...up, r: 6 }), null],
+    ["MiSS takes no more", new MissConfig({ ...up, r: 7 }), "layers.0.up is [10,6]: r 7 must be at most its 6 inputs"],
+    ["MiSS bat", new MissConfig({ ...up, r: 2, initWeights: "bat" }), null],
+    ["MiSS bat, outputs", new MissConfig({ ...up, r: 3, initWeights: "bat" }), 'r 3 must divide both for "bat"'],
+    ["MiSS bat, inputs", new MissConfig({ ...up, r: 5, initWeights: "bat" }), 'r 5 must divide both for "bat"'],
+    ["MiSS mini", new MissConfig({ ...up, r: 3, initWeights: "mini", miniR: 5 }), null],
+    [
+      "MiSS mini, outputs",
+      new MissConfig({ ...up, r: 3, initWeights: "mini", miniR: 3 }),
+      "must divide its 10 outputs",
+    ],
+    ["GraLoRA", new GraloraConfig({ ...up, r: 2, graloraK: 2 }), null],
+    ["GraLoRA, outputs", new GraloraConfig({ ...up, r: 3, graloraK: 3 }), "graloraK 3"],
+    ["GraLoRA, inputs", new GraloraConfig({ ...up, r: 5, graloraK: 5 }), "graloraK 5"],
+    ["VB-LoRA", new VBLoRAConfig({ ...up, vectorLength: 2 }), null],
+    ["VB-LoRA, outputs", new VBLoRAConfig({ ...up, vectorLength: 3 }), "vectorLength 3 must divide both"],
+    ["VB-LoRA, inputs", new VBLoRAConfig({ ...up, vectorLength: 5 }), "vectorLength 5 must divide both"],
+    ["FourierFT", new FourierFTConfig({ ...up, nFrequency: 60 }), null],
+    ["FourierFT, one more", new FourierFTConfig({ ...up, nFrequency: 61 }), "nFrequency 61 must be at most the 60"],
+    ["BOFT, odd blocks", new BOFTConfig({ ...up, boftBlockSize: 3 }), null],
+    ["BOFT, one block", new BOFTConfig({ ...up, boftBlockSize: 6 }), null],
+    ["BOFT, count", new BOFTConfig({ ...up, boftBlockSize: 0, boftBlockNum: 2 }), null],
+    ["BOFT, other count", new BOFTConfig({ ...up, boftBlockSize: 0, boftBlockNum: 4 }), "boftBlockNum 4 must divide"],
+    [
+      "BOFT, odd blocks that would be halved",
+      new BOFTConfig({ ...up, boftBlockSize: 3, boftNButterflyFactor: 2 }),
+      "boftBlockSize 3 must divide its 6 features, in blocks of an even size whose number 2 divides",
+    ],
+  ])("%s", async (_name, config, message) => {
+    if (message === null) expect((await put(config)).activeAdapter).toBe("default");
+    else await expect(put(config)).rejects.toThrow(message);
+  });
+
+  test("HRA warns of odd ranks, which do not start as a no-op", async () => {
+    const codes = async (config: HRAConfig) => {
+      const warnings: Warning[] = [];
+      const onWarning = (warning: Warning) => warnings.push(warning);
+      const peft = await getPeftModel(new TinyModel(), config, { onWarning });
+      const made = warnings.length;
+      await PeftModel.fromPretrained(new TinyModel(), await peft.adapterFiles(), { onWarning });
+      return [made, warnings.length - made];
+    };
+    const made = (r: number, initWeights = true) =>
+      codes(new HRAConfig({ targetModules: ["layers.0.up"], r, initWeights }));
+    expect([await made(2), await made(3), await made(3, false)]).toEqual([
+      [0, 0],
+      [1, 0],
+      [0, 0],
+    ]);
+  });
+});
