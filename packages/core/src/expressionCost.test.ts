@@ -41,3 +41,46 @@ test("what is no expression is left to the engine", () => {
     expect(expressionCost(source)).toBeNull();
   }
 });
+
+test("limits are the largest that are allowed", () => {
+  const isFine = (source: string) => expressionCost(source) === null;
+  expect(["a".repeat(20_000), "a".repeat(20_001)].map(isFine)).toEqual([true, false]);
+  expect([".*".repeat(4), ".*".repeat(5)].map(isFine)).toEqual([true, false]);
+  expect(["a{1000}", "a{1001}", "a{2,1000}", "a{2,1001}"].map(isFine)).toEqual([true, false, true, false]);
+  expect([200, 201].map((deep) => isFine("(".repeat(deep) + ")".repeat(deep)))).toEqual([true, false]);
+  // More than 8 rounds of a part that varies are open-ended.
+  expect(["(?:a?){8}", "(?:a?){9}", "(?:a|b){8}", "(?:a|b){9}"].map(isFine)).toEqual([true, false, true, false]);
+  // 4 times 1 or 5 times 1 open-ended repeats.
+  expect(["(?:a*){1}", "(?:.*x){4}", "(?:.*x){5}"].map(isFine)).toEqual([true, true, false]);
+  expect(["a{1,9}".repeat(4), "a{1,9}".repeat(5), "a{1,8}".repeat(9), "a{9}".repeat(9)].map(isFine)).toEqual([
+    ...[true, false, true, true],
+  ]);
+});
+
+test("the worst way through alternatives counts, and that of all parts in a row", () => {
+  const isFine = (source: string) => expressionCost(source) === null;
+  expect([".*.*|.*.*.*.*", ".*.*|.*.*.*.*.*", "(?:.*|.*.*).*.*", "(?:.*|.*.*).*.*.*"].map(isFine)).toEqual([
+    ...[true, false, true, false],
+  ]);
+  expect(["(?:ab)+", "(?:ab?)+", "(?:a{2,3})+", "(?:a{3})+", "(?:a{3,3})+", "(?:[ab]c)*"].map(isFine)).toEqual([
+    ...[true, false, false, true, true, true],
+  ]);
+});
+
+test("escapes, classes, comments and names are read as one part", () => {
+  const isFine = (source: string) => expressionCost(source) === null;
+  for (const fine of [
+    ...["\\(a+\\)+", "(?:\\|a)+", "[+*]+", "[^]a*]+", "[]*]+", "[[a*]]+", "(?:[a\\]+*])+", "(?:\\+)+", "(?:\\])*"],
+    ...["(?#a+|b*)x+", "(?#(a+)+", "(?:(?#a|b)x)+", "(?:(?<name>a))+", "(?:(?P<name>a)b)+", "(?i:a)+", "(?:(?=a)b)+"],
+    ...["(?:(?!a)b)+", "(?:(?<=a)b)+", "(?:(?<!a)b)+", "(?:(?>a)b)+", "(?:{}a)+", "(?:a{,})+", "(?:a{x})+"],
+  ]) {
+    expect(isFine(fine), fine).toBe(true);
+  }
+  for (const costly of [
+    ...["(?:\\1)+", "(?:\\9)+", "(?:\\k<n>)+", "(?:[a]b*)+", "(?:\\\\a+)+", "(?:[a\\\\]b*)+", "([^a]+)+", "(?i:a+)+"],
+    ...["(?:(?<name>a*))+", "(?:(?P<name>a|b))+", "(?:a{,9})+", "(?:a{0,})+", "(?:a+?)+", "(?:a++)+", "(?:a*)+?"],
+    ...["(?:a{2,}?)+", "(?:(?#c)a+)+", "((?=a*)b)*", "((?<=a|b)c)*"],
+  ]) {
+    expect(isFine(costly), costly).toBe(false);
+  }
+});

@@ -8,3 +8,16 @@ it("finds the name that was meant, and none where nothing is like it", () => {
   expect(nearestName("embedding", known)).toBe(null);
   expect(nearestName("q_proj", [])).toBe(null);
 });
+
+it("takes a name with as many changes as half its letters, of equals the first", () => {
+  expect(nearestName("abcd", ["abxy", "xbcd"])).toBe("xbcd");
+  expect(nearestName("abcd", ["xbcd", "axcd"])).toBe("xbcd");
+  expect(nearestName("abcd", ["abxy"])).toBe("abxy");
+  expect(nearestName("abcd", ["axyz"])).toBe(null);
+  // Half of 5, rounded up.
+  expect(nearestName("abcde", ["abxyz"])).toBe("abxyz");
+  expect(nearestName("abcde", ["axyzw"])).toBe(null);
+  expect(nearestName("ab", ["abc", "b", "a"])).toBe("abc");
+  expect(nearestName("abcd", ["cdab"])).toBe(null);
+  expect(nearestName("abcdef", ["bcdefa"])).toBe("bcdefa");
+});

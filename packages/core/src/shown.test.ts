@@ -124,3 +124,70 @@ describe("values out of a tensor", () => {
     expect(() => tensor([1]).dataSync("float32" as never)).toThrow('dataSync: dtype "float32" is called "f32" here');
   });
 });
+
+describe("the text of a tensor", () => {
+  const rowOf = (count: number, value = 1) => tensor(new Float32Array(count).fill(value));
+
+  it("is shortened from 1001 elements on", () => {
+    expect(String(rowOf(1000))).not.toContain("...");
+    expect(String(rowOf(1001))).toBe("tensor([1, 1, 1, ..., 1, 1, 1], f32 [1001])");
+  });
+
+  it("leaves out what is between three at both ends of a dimension of more than six", () => {
+    const text = (shape: number[]) => String(tensor(new Float32Array(shape.reduce((a, b) => a * b)), { shape }));
+    expect(text([6, 200]).split("\n").length).toBe(6);
+    expect(text([7, 200]).split("\n")[3]).toBe("        ...,");
+    expect(text([200, 6]).split("\n")[0]).toBe("tensor([[0, 0, 0, 0, 0, 0],");
+    expect(text([200, 7]).split("\n")[0]).toBe("tensor([[0, 0, 0, ..., 0, 0, 0],");
+  });
+
+  it("takes values of the right places of the last dimension", () => {
+    const text = String(tensor(column(3 * 400), { shape: [3, 400] }));
+    expect(text.split("\n")).toEqual([
+      "tensor([[   0,    1,    2, ...,  397,  398,  399],",
+      "        [ 400,  401,  402, ...,  797,  798,  799],",
+      "        [ 800,  801,  802, ..., 1197, 1198, 1199]], f32 [3,400])",
+    ]);
+  });
+
+  it("breaks lines of more than 80 characters", () => {
+    const counts = (...shape: number[]) =>
+      String(core.full(shape, 1000000))
+        .split("\n")
+        .map((line) => line.match(/1000000/g)?.length);
+    // With the comma behind it, the eighth entry ends at 80, and then at 81.
+    expect(counts(1, 9)).toEqual([8, 1]);
+    expect(counts(1, 1, 9)).toEqual([7, 2]);
+    // The last one has no comma.
+    expect(counts(1, 1, 8)).toEqual([8]);
+    expect(counts(1, 1, 1, 8)).toEqual([7, 1]);
+    expect(String(core.full([1, 9], 1000000)).split("\n")[1]).toBe("         1000000]], f32 [1,9])");
+  });
+
+  it("has exponents below 1e-4 and from 1e8 on", () => {
+    const text = (...values: number[]) => /\[(.*?)\]/.exec(String(tensor(values)))?.[1];
+    expect(text(99999992)).toBe("99999992");
+    expect(text(1e8)).toBe("1.0000e+8");
+    expect(text(0.5, 99999992)).toBe("       0.5000, 99999992.0000");
+    expect(text(0.5, 1e8)).toBe("5.0000e-1, 1.0000e+8");
+    expect(text(0.00011)).toBe("0.0001");
+    expect(text(0.00009)).toBe("9.0000e-5");
+    expect(text(2 ** -13, 0)).toBe("0.0001, 0.0000");
+    expect(text(0, -0, 1)).toBe(" 0, -0,  1");
+    expect(text(1.5, Number.NaN, Infinity)).toBe("1.5000,    nan,    inf");
+    expect(text(1, -Infinity)).toBe("   1, -inf");
+  });
+
+  it("has rows apart by as many lines as dimensions begin", () => {
+    const text = String(tensor(column(8), { shape: [2, 2, 1, 2] }));
+    expect(text).toBe(
+      "tensor([[[[0, 1]],\n\n         [[2, 3]]],\n\n\n        [[[4, 5]],\n\n         [[6, 7]]]], f32 [2,2,1,2])",
+    );
+  });
+
+  it("is that of the values in half precision and in bytes", () => {
+    expect(String(tensor([1.5, -2], { dtype: "f16" }))).toBe("tensor([ 1.5000, -2.0000], f16 [2])");
+    expect(String(tensor([200, 3], { dtype: "u8" }))).toBe("tensor([200,   3], u8 [2])");
+    expect(String(tensor([0.5], { requiresGrad: true }).detach())).toBe("tensor([0.5000], f32 [1])");
+  });
+});
