@@ -54,7 +54,7 @@ function round(x: Float32Array, inverse: number, low: number, most: number, code
   let [l, l2, xl] = [0, 0, 0];
   for (let i = 0; i < groupSize; i++) {
     const nearest = nearestInt(fround(inverse * fround(x[i] - low)));
-    const code = fround(nearest < 0 ? 0 : Math.min(nearest, most));
+    const code = Math.max(0, Math.min(nearest, most));
     codes[i] = code;
     const weighed = fround(weights[i] * code);
     l = fround(l + weighed);
@@ -85,13 +85,12 @@ function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: numbe
 export function scaleAndMinimum(x: Float32Array, codes: Uint8Array, search: ScaleSearch): ScaleAndMinimum {
   const { most, start, steps } = search;
   const sumW = weigh(x);
-  let [low, high, sumX] = [x[0], x[0], 0];
+  let [low, high, sumX] = [0, -Infinity, 0];
   for (let i = 0; i < groupSize; i++) {
-    if (x[i] < low) low = x[i];
-    if (x[i] > high) high = x[i];
+    low = Math.min(low, x[i]);
+    high = Math.max(high, x[i]);
     sumX = fround(sumX + fround(weights[i] * x[i]));
   }
-  if (low > 0) low = 0;
   if (high === low) {
     codes.fill(0);
     return { scale: 0, minimum: -low };
