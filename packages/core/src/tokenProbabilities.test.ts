@@ -53,6 +53,64 @@ describe("tokenProbabilities", () => {
   });
 });
 
+describe("options of drawing", () => {
+  const draw = (options: object) => () => tokenProbabilities(logits, options);
+
+  test("take the ends of their ranges", () => {
+    for (const options of [
+      ...[{ temperature: 1e-3 }, { topK: 0 }, { topK: 1 }, { topP: 1 }, { topP: 1e-9 }, { minP: 0 }, { minP: 1 }],
+    ]) {
+      expect(draw(options)).not.toThrow();
+    }
+  });
+
+  test("refuse what is beyond", () => {
+    for (const temperature of [0, -1, Number.NaN])
+      expect(draw({ temperature })).toThrow(`temperature is ${temperature}`);
+    for (const topK of [-1, 0.5, Number.NaN]) expect(draw({ topK })).toThrow(`topK is ${topK}`);
+    for (const topP of [0, -0.1, 1.001, Number.NaN]) expect(draw({ topP })).toThrow(`topP is ${topP}`);
+    for (const minP of [-0.001, 1.001, Number.NaN]) expect(draw({ minP })).toThrow(`minP is ${minP}`);
+  });
+
+  test("change nothing by default", () => {
+    const all = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+    expect(tokenProbabilities(logits)).toEqual(tokenProbabilities(logits, all));
+    expect(rounded(tokenProbabilities(logits, { temperature: undefined }))).toEqual([0.1, 0.4, 0.2, 0.3]);
+  });
+
+  test("topK of all tokens, and of more, keeps all", () => {
+    for (const topK of [3, 4, 5]) {
+      const kept = [...tokenProbabilities(logits, { topK })].filter((p) => p > 0).length;
+      expect(kept).toBe(Math.min(topK, 4));
+    }
+  });
+
+  test("topP stops when what came before reaches it exactly", () => {
+    const quarters = [0, 0, 0, 0];
+    expect([...tokenProbabilities(quarters, { topP: 0.5 })]).toEqual([0.5, 0.5, 0, 0]);
+    expect([...tokenProbabilities(quarters, { topP: 0.51 })].filter((p) => p > 0)).toHaveLength(3);
+    expect([...tokenProbabilities(quarters, { minP: 1 })]).toEqual([0.25, 0.25, 0.25, 0.25]);
+    // Of equal ones those of lower index, after the likelier.
+    const [a, b, c, d] = tokenProbabilities([0, 1, 0, 1], { topP: 0.74 });
+    expect(c).toBe(0);
+    expect([a / b, b / d]).toEqual([expect.closeTo(Math.exp(-1), 12), 1]);
+  });
+
+  test("topP of 1 keeps tokens after those whose sum rounds to 1", () => {
+    const found = tokenProbabilities([0, -40], { topP: 1, minP: 1e-300 });
+    expect(found[1]).toBeGreaterThan(0);
+  });
+
+  test("uniform numbers are from 0 to below 1", () => {
+    for (const uniform of [-1e-9, 1, Number.NaN]) {
+      expect(() => sampleToken(logits, uniform)).toThrow(`uniform is ${uniform}; expected a number in [0, 1)`);
+    }
+    expect(sampleToken([-Infinity, 0, -Infinity], 0)).toBe(1);
+    // Rounding can leave less than 1 in all: the last token with a probability is drawn.
+    expect(sampleToken([...Array(10).fill(0), -Infinity], 1 - 2 ** -53)).toBe(9);
+  });
+});
+
 describe("sampleToken", () => {
   test("follows the cumulated probabilities", () => {
     const draws = [0, 0.0999, 0.1001, 0.4999, 0.5001, 0.6999, 0.7001, 0.9999].map((u) => sampleToken(logits, u));
