@@ -7,7 +7,6 @@ const twoOverSqrtPi = 2 / Math.sqrt(Math.PI);
 export function erf(x: number): number {
   const t = Math.abs(x);
   if (Number.isNaN(t)) return x;
-  if (t > 6) return Math.sign(x);
   const gauss = Math.exp(-t * t);
   if (t < 3) {
     let term = t;

@@ -14,6 +14,9 @@ test.each([
   "(?:.*?(?:language|text).*?(?:self_attn|attention|mlp).*?(?:q_proj|k_proj).*?)|(?:\\bmodel\\.layers\\.[\\d]{1,}\\.(?:mlp)\\.(?:(?:up)))",
   "(?P<layer>\\d+)\\.(?P=layer)(?#a comment)",
   "[]a]+",
+  "(.)\\1\\1\\1\\1\\1\\1",
+  "(?P<n>.)(?P=n)(?P=n)(?P=n)(?P=n)(?P=n)",
+  "(?:.*.*.*)?",
   "a{2,3}b{,4}{x}",
 ])("%s is matched in bounded time", (source) => {
   expect(expressionCost(source)).toBeNull();
@@ -26,6 +29,8 @@ test.each([
   ["(?:a{1,100}){1,100}!", "itself repeats"],
   ["(?=(.*)*!)x", "itself repeats"],
   ["(.+)\\1+!", "itself repeats"],
+  ["(?P<n>.+)(?P=n)+!", "itself repeats"],
+  ["(?:.*.*.*){}.*.*", "more than 4 open-ended repeats"],
   ["(?P<n>.)(?:[)\\]](?:x*))*", "itself repeats"],
   [".*.*.*.*.*x", "more than 4 open-ended repeats"],
   ["(?:.*x){3}.*y.*", "more than 4 open-ended repeats"],

@@ -13,9 +13,8 @@ interface Part {
 }
 
 const fixed: Part = { repeats: 0, varies: false };
-
-/** The start of a group that is more than a bracket. */
-const groupStart = /^\?(?:P?<[=!]?\w*>?|P=\w+|[a-zA-Z-]*:|[:=!>])?/;
+/** What a group matched again, which may be text of any length. */
+const reference: Part = { repeats: 0, varies: true };
 
 /** Thrown inside, with the reason in words. */
 class TooCostly extends Error {}
@@ -76,18 +75,17 @@ class Reader {
     const source = this.#source;
     const character = source[this.at++];
     if (character === "\\") {
-      // A group may have matched text of any length.
       const refers = /[1-9k]/.test(source[this.at++] ?? "");
-      return refers ? { repeats: 0, varies: true } : fixed;
+      return refers ? reference : fixed;
     }
     if (character === "[") this.#skipClass();
     if (character !== "(") return fixed;
     const comment = source.startsWith("?#", this.at);
     if (comment) this.at = (source.indexOf(")", this.at) + 1 || source.length + 1) - 1;
-    else this.at += groupStart.exec(source.slice(this.at, this.at + 80))?.[0].length ?? 0;
+    const refers = source.startsWith("?P=", this.at);
     const inner = this.choice(depth + 1);
     this.at++;
-    return inner;
+    return refers ? reference : inner;
   }
 
   /** Goes past a class of characters, in which others may lie. */

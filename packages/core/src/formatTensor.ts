@@ -105,15 +105,15 @@ function readerOf(dtype: DType, { backend, buffer }: Storage): Reader {
 function alignedTexts(numbers: readonly number[], dtype: DType): string[] {
   const text = dtype === "bool" ? (n: number) => String(n !== 0) : numberText(numbers);
   const texts = numbers.map(text);
-  const width = Math.max(0, ...texts.map(({ length }) => length));
+  const width = Math.max(...texts.map(({ length }) => length));
   return texts.map((t) => t.padStart(width));
 }
 
 function numberText(numbers: readonly number[]): (n: number) => string {
   const sizes = numbers.filter((n) => Number.isFinite(n) && n !== 0).map(Math.abs);
-  const top = Math.max(0, ...sizes);
+  const top = Math.max(...sizes);
   const least = Math.min(Infinity, ...sizes);
-  const special = (n: number) => (Number.isNaN(n) ? "nan" : n < 0 ? "-inf" : "inf");
+  const special = (n: number) => (Number.isNaN(n) ? "nan" : n === Infinity ? "inf" : "-inf");
   const finite = (print: (n: number) => string) => (n: number) => (Number.isFinite(n) ? print(n) : special(n));
   if (sizes.every(Number.isInteger) && top < largest) return finite((n) => (Object.is(n, -0) ? "-0" : String(n)));
   if (top >= largest || least < smallest) return finite((n) => n.toExponential(4));

@@ -19,5 +19,8 @@ it("takes a name with as many changes as half its letters, of equals the first",
   expect(nearestName("abcde", ["axyzw"])).toBe(null);
   expect(nearestName("ab", ["abc", "b", "a"])).toBe("abc");
   expect(nearestName("abcd", ["cdab"])).toBe(null);
+  expect(nearestName("abcd", ["abc", "abcde"])).toBe("abc");
+  expect(nearestName("abcd", ["abcde", "abc"])).toBe("abcde");
+  expect(nearestName("abcd", ["xbcd", "abc"])).toBe("xbcd");
   expect(nearestName("abcdef", ["bcdefa"])).toBe("bcdefa");
 });

@@ -88,6 +88,8 @@ test("repeated dimensions have the stride 0", () => {
   expect(broadcastStrides([1, 1], [1, 1])).toEqual([1, 1]);
   expect(broadcastStrides([2, 3], [2, 3])).toEqual([3, 1]);
   expect(broadcastStrides([], [2, 3])).toEqual([0, 0]);
+  expect(broadcastStrides([1, 3], [2, 4, 3])).toEqual([0, 0, 1]);
+  expect(broadcastStrides([2, 1], [3, 2, 4])).toEqual([0, 1, 0]);
 });
 
 /** Offsets into each operand for all elements of `target`, by definition. */

@@ -141,6 +141,33 @@ describe("the text of a tensor", () => {
     expect(text([200, 7]).split("\n")[0]).toBe("tensor([[0, 0, 0, ..., 0, 0, 0],");
   });
 
+  it("takes the values of short and long rows from their places", () => {
+    for (const columns of [2, 3, 4, 5, 6, 7, 8, 9, 10]) {
+      const text = String(tensor(column(1210 * columns), { shape: [1210, columns] }));
+      const at = (row: number) => Array.from({ length: columns }, (_, i) => row * columns + i);
+      const shown = (row: number) => (columns > 6 ? [...at(row).slice(0, 3), ...at(row).slice(-3)] : at(row));
+      const found = text.split(", f32")[0].match(/\d+/g)?.map(Number);
+      expect(found).toEqual([0, 1, 2, 1207, 1208, 1209].flatMap(shown));
+    }
+  });
+
+  it("is read from memory at any address", () => {
+    const host = core.reference();
+    const backend = new Proxy(host, {
+      get: (target, key) => {
+        if (key !== "read") return Reflect.get(target, key, target);
+        return (...args: Parameters<core.Backend["read"]>) => {
+          const bytes = target.read(...args) as Uint8Array;
+          const moved = new Uint8Array(bytes.length + 1);
+          moved.set(bytes, 1);
+          return moved.subarray(1);
+        };
+      },
+    });
+    expect(String(tensor([1, 2.5], { backend }))).toBe("tensor([1.0000, 2.5000], f32 [2])");
+    expect(String(tensor([1, 2.5], { dtype: "bf16", backend }))).toBe("tensor([1.0000, 2.5000], bf16 [2])");
+  });
+
   it("takes values of the right places of the last dimension", () => {
     const text = String(tensor(column(3 * 400), { shape: [3, 400] }));
     expect(text.split("\n")).toEqual([

@@ -78,8 +78,8 @@ describe("options of drawing", () => {
     expect(rounded(tokenProbabilities(logits, { temperature: undefined }))).toEqual([0.1, 0.4, 0.2, 0.3]);
   });
 
-  test("topK of all tokens, and of more, keeps all", () => {
-    for (const topK of [3, 4, 5]) {
+  test("topK keeps so many tokens, and all where there are fewer", () => {
+    for (const topK of [1, 2, 3, 4, 5]) {
       const kept = [...tokenProbabilities(logits, { topK })].filter((p) => p > 0).length;
       expect(kept).toBe(Math.min(topK, 4));
     }
@@ -106,6 +106,7 @@ describe("options of drawing", () => {
       expect(() => sampleToken(logits, uniform)).toThrow(`uniform is ${uniform}; expected a number in [0, 1)`);
     }
     expect(sampleToken([-Infinity, 0, -Infinity], 0)).toBe(1);
+    expect([0, 0.25, 0.5, 0.75].map((uniform) => sampleToken([0, 0, 0, 0], uniform))).toEqual([0, 1, 2, 3]);
     // Rounding can leave less than 1 in all: the last token with a probability is drawn.
     expect(sampleToken([...Array(10).fill(0), -Infinity], 1 - 2 ** -53)).toBe(9);
   });

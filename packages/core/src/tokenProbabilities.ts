@@ -11,8 +11,8 @@ export function tokenProbabilities(logits: ArrayLike<number>, options: SamplingO
   const { temperature = 1, topK = 0, topP = 1, minP = 0 } = options;
   checkSampling(options);
   checkLogits(logits);
-  const scaled = Float64Array.from(logits, (logit) => logit / temperature);
-  if (topK > 0 && topK < scaled.length) keepTopK(scaled, topK);
+  const divided = Float64Array.from(logits, (logit) => logit / temperature);
+  const scaled = topK > 0 ? keepTopK(divided, topK) : divided;
   const largest = scaled.reduce((a, b) => Math.max(a, b), -Infinity);
   const odds = scaled.map((logit) => Math.exp(logit - largest));
   const sum = odds.reduce((a, b) => a + b, 0);
@@ -35,9 +35,9 @@ export function sampleToken(logits: ArrayLike<number>, uniform: number, options:
   return last;
 }
 
-function keepTopK(logits: Float64Array, k: number): void {
-  const kth = Float64Array.from(logits).sort()[logits.length - k];
-  for (let i = 0; i < logits.length; i++) if (logits[i] < kth) logits[i] = -Infinity;
+function keepTopK(logits: Float64Array, k: number): Float64Array {
+  const kth = logits.toSorted()[logits.length - k];
+  return logits.map((logit) => (logit < kth ? -Infinity : logit));
 }
 
 /**
@@ -47,7 +47,7 @@ function keepTopK(logits: Float64Array, k: number): void {
  */
 function nucleus(odds: Float64Array, sum: number, topP: number, minP: number): Float64Array {
   const order = Array.from(odds.keys()).filter((i) => odds[i] > 0);
-  order.sort((a, b) => odds[b] - odds[a] || a - b);
+  order.sort((a, b) => odds[b] - odds[a]);
   const probabilities = new Float64Array(odds.length);
   let mass = 0;
   for (const i of order) {

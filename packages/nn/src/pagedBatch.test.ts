@@ -56,6 +56,13 @@ it("earlier rows come from the pages of their sequence, and are zeros before its
   ]);
 });
 
+it("a pool of one place has rows before the first token", () => {
+  using cache = new PagedKVCache({ ...sizes, pages: 1, pageSize: 1 });
+  const batch = new PagedBatch(cache, { ...rowsOf([0], [0]), tables: [Int32Array.of(0)] });
+  const found = batch.earlier(0, tensor([5], { shape: [1, 1, 1] }), 2);
+  expect(found.map((t) => [...t.dataSync()])).toEqual([[0], [0]]);
+});
+
 it("pools are shared by rows and layers, and counted", () => {
   using cache = new PagedKVCache({ ...sizes, layers: 2 });
   expect(cache.bytes).toBe(2 * 2 * (4 * 2 * 4) * 4);

@@ -30,6 +30,12 @@ it("polynomial falls to 1e-7 along a line by default", () => {
     expect(schedule(step)).toBeCloseTo(factor, 12);
 });
 
+it("polynomial of power 0 falls after the last step, as in transformers", () => {
+  const schedule = schedules.polynomial({ warmupSteps: 0, totalSteps: 4, lr: 1e-6, power: 0 });
+  expect([0, 3, 4].map(schedule)).toEqual([1, 1, 1]);
+  expect(schedule(5)).toBeCloseTo(0.1, 12);
+});
+
 it("polynomial refuses a rate that is not above its end", () => {
   const sizes = { warmupSteps: 0, totalSteps: 4 };
   expect(() => schedules.polynomial({ ...sizes, lr: 1e-7 })).toThrow("lr 1e-7 must be above lrEnd 1e-7");

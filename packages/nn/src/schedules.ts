@@ -34,9 +34,7 @@ const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptio
 /** Grows over the warm-up, then follows `rest` of the progress from 0 to 1. */
 function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
   return (step) =>
-    step < warmupSteps
-      ? step / Math.max(1, warmupSteps)
-      : rest((step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+    step < warmupSteps ? step / warmupSteps : rest((step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
 }
 
 /** Always 1. */
@@ -48,7 +46,7 @@ export function constant(): Schedule {
 export function constantWithWarmup(options: WarmupOptions): Schedule {
   checkOptions<object>("constantWithWarmup", options, scheduleKeys);
   const { warmupSteps } = options;
-  return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1);
+  return (step) => (step < warmupSteps ? step / warmupSteps : 1);
 }
 
 /** Maps 1 to 1, and 0 to a floor. */
@@ -101,5 +99,5 @@ export function inverseSqrt(options: TimescaleOptions): Schedule {
   checkOptions<object>("inverseSqrt", options, scheduleKeys);
   const { warmupSteps, timescale = warmupSteps || 10_000 } = options;
   const shift = timescale - warmupSteps;
-  return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1 / Math.sqrt((step + shift) / timescale));
+  return (step) => (step < warmupSteps ? step / warmupSteps : 1 / Math.sqrt((step + shift) / timescale));
 }
