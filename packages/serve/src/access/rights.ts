@@ -6,6 +6,7 @@ export interface Grant {
   readonly version: string;
   readonly owner?: string;
   readonly tenants?: readonly string[];
+  readonly openFolder?: boolean;
 }
 
 /** A manifest, in the parts that decide who may use what. */
@@ -34,7 +35,8 @@ export interface Rights {
 /**
  * Returns the rights to a folder's version. They come from all names of the manifest for the
  * folder, or else for copies with the same content: neither a new name nor a copy of the files
- * gives anybody access. If one of the names is open to all, so is the version.
+ * gives anybody access. If one of the names is open to all, so is the version. Names of a folder
+ * that was open when they were given change nothing (`openFolder`): no tenant takes it from others.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
@@ -43,7 +45,7 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const ofPath = (byPath.get(path ?? "") ?? []).filter(holds);
   // Two tenants may have trained the same version: each keeps the rights to its own folder.
   const grants = ofPath.length > 0 ? ofPath : (byVersion.get(version ?? "") ?? []);
-  const restricted = grants.filter(({ tenants }) => tenants !== undefined);
+  const restricted = grants.filter(({ tenants, openFolder }) => tenants !== undefined && !openFolder);
   const isOpen = grants.some(isOpenGrant);
   if (isOpen || (restricted.length === 0 && !isInternal(path ?? ""))) return {};
   const lists = restricted.map(({ tenants }) => tenants!);

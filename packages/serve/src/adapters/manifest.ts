@@ -14,6 +14,8 @@ export interface ManifestEntry {
   readonly owner?: string;
   /** The tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
+  /** True if the folder was open to all tenants: `tenants` limits only this name. Default false. */
+  readonly openFolder?: boolean;
 }
 
 /** The adapters that every server on a store serves. */
@@ -69,13 +71,14 @@ export function withEntry(manifest: Manifest, name: string, entry: ManifestEntry
 function readEntry(name: string, value: unknown): ManifestEntry {
   const where = `adapters[${JSON.stringify(name)}]`;
   const entry = asObject(value, where);
-  checkKeys(entry, ["path", "version", "method", "pinned", "owner", "tenants"], where);
-  const { method, pinned } = entry;
+  checkKeys(entry, ["path", "version", "method", "pinned", "owner", "tenants", "openFolder"], where);
+  const { method, pinned, openFolder } = entry;
   const { path, version, ...rights } = readGrant(entry, where);
   return {
     ...{ path, version, method: asText(method, `${where}.method`) },
     ...(pinned !== undefined && { pinned: asBoolean(pinned, `${where}.pinned`) }),
     ...rights,
+    ...(openFolder !== undefined && { openFolder: asBoolean(openFolder, `${where}.openFolder`) }),
   };
 }
 

@@ -52,23 +52,25 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   if (!by || by.operator) {
     const before = entryOf(manifest, name);
     const allowed = common(before?.tenants, rightsTo(manifest, loaded).common);
-    const entry = { ...base, ...(owner !== undefined && { owner }), ...(allowed && { tenants: allowed }) };
+    const entry = { ...base, ...(owner !== undefined && { owner }), ...limits(allowed, tenants) };
     checkUnchanged(loaded, before ?? undefined, entry);
     return withRightsKept(manifest, name, entry);
   }
   const own = privateName(by.tenant, name);
   const before = visibleTo(by, manifest, name);
   const isFree = !entryOf(manifest, own) && (before !== undefined || !entryOf(manifest, name));
-  // A name that others see too is only for what all of them may use. The tenants of a name would
-  // restrict a folder that is open to all.
-  const isForAll = tenants
-    ? before?.tenants?.every((tenant) => tenants.includes(tenant))
-    : before?.tenants === undefined;
+  // A name that others see too is only for what all of them may use.
+  const isForAll = tenants === undefined || before?.tenants?.every((tenant) => tenants.includes(tenant));
   const isShared = isFree && isForAll;
-  const allowed = isShared ? before?.tenants : tenants && [by.tenant];
-  const entry = { ...base, owner: owner ?? by.tenant, ...(allowed && { tenants: allowed }) };
+  const allowed = isShared ? before?.tenants : [by.tenant];
+  const entry = { ...base, owner: owner ?? by.tenant, ...limits(allowed, tenants) };
   checkUnchanged(loaded, before, entry);
   return withRightsKept(manifest, isShared ? name : own, entry);
+}
+
+/** Returns the limits of a name, for a folder that `ofFolder` may use; undefined: all tenants. */
+function limits(allowed: readonly string[] | undefined, ofFolder: readonly string[] | undefined) {
+  return allowed && { tenants: allowed, ...(ofFolder === undefined && { openFolder: true }) };
 }
 
 /**

@@ -353,9 +353,6 @@ export class World {
       const name = names[step.name];
       // That would give the observer a folder which differs between the worlds.
       if (covers(this.#observer, name) && !covers(this.#observer, folders[step.folder])) return;
-      // A folder keeps the tenants of the name that it replaces, and the former folder may be in one world only.
-      if (!covers(this.#observer, name) && covers(this.#observer, folders[step.folder]))
-        await engine.unloadAdapter(name).catch(ignore);
       const loaded = await engine.loadAdapter(name, folders[step.folder], { replace: true }).catch(ignore);
       const tenants = step.do === "grant" ? [others[step.which % others.length]] : step.tenants;
       if (!loaded || tenants === null) return;
