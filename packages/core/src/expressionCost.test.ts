@@ -41,6 +41,49 @@ test.each([
   expect(expressionCost(source)).toContain(reason);
 });
 
+test.each([
+  ["a*a*a*a*b", "4 open-ended repeats in a row before a part that may not match"],
+  ["a*a*b", "2 open-ended repeats in a row before"],
+  ["a+a+a+", "2 open-ended repeats in a row before"],
+  ["(?:a*a*)b", "2 open-ended repeats in a row before"],
+  ["(?:a*a*|x)b", "2 open-ended repeats in a row before"],
+  ["a*(?:a*b)", "2 open-ended repeats in a row before"],
+  ["(?:a*b){2}", "2 open-ended repeats in a row before"],
+  ["a*a*$", "2 open-ended repeats in a row before"],
+  ["a*a*(?!b?)", "2 open-ended repeats in a row before"],
+  ["a*a*(?<=b?)", "2 open-ended repeats in a row before"],
+  ["x|a*a{9,}b", "2 open-ended repeats in a row before"],
+])("%s takes a high power of a long text's length", (source, reason) => {
+  expect(expressionCost(source, true)).toContain(reason);
+  expect(expressionCost(source)).toBeNull();
+});
+
+test.each([
+  "[A-Z]*[a-z]+(?i:'s|'t)?",
+  "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+  "\\p{L}+(?:['’]\\p{L}+)?",
+  "a*a*",
+  "a*a*b?",
+  "a*a*(?:bc)*",
+  "a*a{0,8}b",
+])("%s takes at most the square of a long text's length", (source) => {
+  expect(expressionCost(source, true)).toBeNull();
+});
+
+// For example 2 ** 13 and 2 ** 14, 9 ** 4 and 9 ** 5, 12 ** 3 and 12 ** 4, 5 ** 4 * 16 and 5 ** 4 * 24.
+test.each([
+  ["a?".repeat(13), "a?".repeat(14)],
+  ["(a|b)".repeat(13), "(a|b)".repeat(14)],
+  ["(?:a|b){8}".concat("(?:a|b)".repeat(5)), "(?:a|b){8}".concat("(?:a|b)".repeat(6))],
+  ["a{0,8}".repeat(4), "a{0,8}".repeat(5)],
+  ["(?:a|b){2,3}".repeat(3), "(?:a|b){2,3}".repeat(4)],
+  ["a{0,4}".repeat(4).concat("a{1,8}a?"), "a{0,4}".repeat(4).concat("a{1,8}a{1,3}")],
+  ["a{0,4}a{0,4}a{0,4}a{0,4}a{1,8}a?b{9}", "a{0,4}a{0,4}a{0,4}a{0,4}a{1,8}a?b?"],
+])("%s has at most 10000 ways, and %s has more", (few, many) => {
+  expect(expressionCost(few)).toBeNull();
+  expect(expressionCost(many)).toBe("its optional parts and choices match in more than 10000 ways");
+});
+
 test("what is no expression is left to the engine", () => {
   for (const source of ["(", ")", "[", "a)b", "\\", "{", "*", "(?", "(?P<", "{,}", "(?#"]) {
     expect(expressionCost(source)).toBeNull();
@@ -57,7 +100,7 @@ test("limits are the largest that are allowed", () => {
   expect(["(?:a?){8}", "(?:a?){9}", "(?:a|b){8}", "(?:a|b){9}"].map(isFine)).toEqual([true, false, true, false]);
   // 4 times 1 or 5 times 1 open-ended repeats.
   expect(["(?:a*){1}", "(?:.*x){4}", "(?:.*x){5}"].map(isFine)).toEqual([true, true, false]);
-  expect(["a{1,9}".repeat(4), "a{1,9}".repeat(5), "a{1,8}".repeat(9), "a{9}".repeat(9)].map(isFine)).toEqual([
+  expect(["a{1,9}".repeat(4), "a{1,9}".repeat(5), "a{1,8}".repeat(4), "a{9}".repeat(9)].map(isFine)).toEqual([
     ...[true, false, true, true],
   ]);
 });

@@ -1,20 +1,33 @@
 /** The most open-ended repeats that one way through an expression may have. */
 const mostRepeats = 4;
+/** The most of them before a part that may fail to match, in an expression for long texts. */
+const mostRepeatsBefore = 1;
+/** The most ways in which optional parts, short repeats and choices in a row can match. */
+const mostWays = 10_000;
 /** A repeat of more rounds than this counts as open-ended. */
 const fewRounds = 8;
 /** The longest expression, and the most rounds of a repeat, that engines take without trouble. */
 const [longest, mostRounds] = [20_000, 1000];
 const deepest = 200;
 
-/** The open-ended repeats on the worst way through a part, and true if its length can vary. */
+/** The cost of matching a part. */
 interface Part {
+  /** The open-ended repeats on the worst way through it. */
   readonly repeats: number;
+  /** The most of them before something in it that may fail to match; -Infinity if it always matches. */
+  readonly before: number;
+  /** The ways in which it can match, without its open-ended repeats. */
+  readonly ways: number;
+  /** True if its length can vary. */
   readonly varies: boolean;
 }
 
-const fixed: Part = { repeats: 0, varies: false };
-/** What a group matched again, which may be text of any length. */
-const reference: Part = { repeats: 0, varies: true };
+const fixed: Part = { repeats: 0, before: 0, ways: 1, varies: false };
+/** The text of a group again, which may be of any length. */
+const reference: Part = { ...fixed, varies: true };
+
+/** The start of a group that is more than a bracket. */
+const groupStart = /^\?(?:P?<[=!]?\w*>?|P=\w+|[a-zA-Z-]*:|[:=!>])?/;
 
 /** Thrown inside, with the reason in words. */
 class TooCostly extends Error {}
@@ -23,12 +36,12 @@ class TooCostly extends Error {}
  * Tells why a backtracking engine could take very long to match an expression, of Python's,
  * Oniguruma's or JavaScript's syntax: repeats within repeats, choices within repeats, or many
  * open-ended repeats in a row. Null for one whose time is bounded by a small power of the text's
- * length.
+ * length: at most its square if `forLongTexts`, as an expression that splits documents needs.
  */
-export function expressionCost(source: string): string | null {
+export function expressionCost(source: string, forLongTexts = false): string | null {
   if (source.length > longest) return `it has ${source.length} characters, more than ${longest}`;
   try {
-    const reader = new Reader(source);
+    const reader = new Reader(source, forLongTexts ? mostRepeatsBefore : mostRepeats);
     while (reader.at < source.length) {
       reader.choice(0);
       reader.at++; // A bracket that closes nothing; the engine itself says so.
@@ -43,9 +56,11 @@ export function expressionCost(source: string): string | null {
 class Reader {
   at = 0;
   readonly #source: string;
+  readonly #mostBefore: number;
 
-  constructor(source: string) {
+  constructor(source: string, mostBefore: number) {
     this.#source = source;
+    this.#mostBefore = mostBefore;
   }
 
   /** Reads alternatives up to the bracket that ends them. */
@@ -56,19 +71,28 @@ class Reader {
       this.at++;
       ways.push(this.#sequence(depth));
     }
-    const repeats = Math.max(...ways.map((way) => way.repeats));
-    return { repeats, varies: ways.length > 1 || ways[0].varies };
+    return {
+      repeats: Math.max(...ways.map((way) => way.repeats)),
+      before: Math.max(...ways.map((way) => way.before)),
+      ways: ways.reduce((sum, way) => sum + way.ways, 0),
+      varies: ways.length > 1 || ways[0].varies,
+    };
   }
 
   #sequence(depth: number): Part {
-    let [repeats, varies] = [0, false];
+    let { repeats, before, ways, varies }: Part = { ...fixed, before: Number.NEGATIVE_INFINITY };
     while (this.at < this.#source.length && !"|)".includes(this.#source[this.at])) {
       const part = this.#repeated(this.#atom(depth));
+      before = Math.max(before, repeats + part.before);
       repeats += part.repeats;
+      ways *= part.ways;
       varies ||= part.varies;
       if (repeats > mostRepeats) throw new TooCostly(`it has more than ${mostRepeats} open-ended repeats in a row`);
+      if (before > this.#mostBefore)
+        throw new TooCostly(`it has ${before} open-ended repeats in a row before a part that may not match`);
+      if (ways > mostWays) throw new TooCostly(`its optional parts and choices match in more than ${mostWays} ways`);
     }
-    return { repeats, varies };
+    return { repeats, before, ways, varies };
   }
 
   #atom(depth: number): Part {
@@ -80,12 +104,15 @@ class Reader {
     }
     if (character === "[") this.#skipClass();
     if (character !== "(") return fixed;
+    const refers = source.startsWith("?P=", this.at);
+    const looks = /^\?<?[=!]/.test(source.slice(this.at, this.at + 3));
     const comment = source.startsWith("?#", this.at);
     if (comment) this.at = (source.indexOf(")", this.at) + 1 || source.length + 1) - 1;
-    const refers = source.startsWith("?P=", this.at);
+    else this.at += groupStart.exec(source.slice(this.at, this.at + 80))?.[0].length ?? 0;
     const inner = this.choice(depth + 1);
     this.at++;
-    return refers ? reference : inner;
+    if (refers) return reference;
+    return looks ? { ...inner, before: Math.max(inner.before, 0) } : inner;
   }
 
   /** Goes past a class of characters, in which others may lie. */
@@ -111,9 +138,22 @@ class Reader {
       if (Number.isFinite(most) && most > mostRounds) throw new TooCostly(`it repeats a part ${most} times`);
       if (isOpen && whole.varies) throw new TooCostly("it repeats a part that itself repeats or has a choice");
       const more = most === Number.POSITIVE_INFINITY || (isOpen && least !== most) ? 1 : 0;
-      whole = { repeats: whole.repeats * Math.min(most, fewRounds) + more, varies: whole.varies || least !== most };
+      const few = Math.min(most, fewRounds);
+      whole = {
+        repeats: whole.repeats * few + more,
+        before: least === 0 ? Number.NEGATIVE_INFINITY : whole.before + whole.repeats * (few - 1),
+        ways: isOpen ? whole.ways : waysOfRounds(whole.ways, least, most),
+        varies: whole.varies || least !== most,
+      };
     }
   }
+}
+
+/** The ways in which `least` to `most` rounds of a part can match. */
+function waysOfRounds(ways: number, least: number, most: number): number {
+  let sum = 0;
+  for (let count = least; count <= most; count++) sum += ways ** count;
+  return sum;
 }
 
 /** The fewest and the most rounds of a repeat. */

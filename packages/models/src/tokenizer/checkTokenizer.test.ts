@@ -59,6 +59,11 @@ test.each<[string, unknown, string]>([
     "bounded time, and it repeats a part that itself repeats",
   ],
   [
+    "an expression that takes a high power of a text's length",
+    { ...good, pre_tokenizer: split("a*a*a*a*b") },
+    "bounded time, and it has 4 open-ended repeats in a row before a part that may not match",
+  ],
+  [
     "no expression",
     { ...good, pre_tokenizer: split("(") },
     "tokenizer.json of mine cannot be used: Invalid regular expression",

@@ -182,7 +182,7 @@ function checkPattern(fields: JsonFields, key: string): void {
   if (!pattern) throw fields.bad(key, '{"String": ...} or {"Regex": ...}');
   const expression = pattern.raw("Regex");
   checkText(pattern, expression === undefined ? "String" : "Regex");
-  const reason = expressionCost((expression as string | undefined) ?? "");
+  const reason = expressionCost((expression as string | undefined) ?? "", true);
   if (reason) throw pattern.bad("Regex", `an expression that is matched in bounded time, and ${reason}`);
 }
 

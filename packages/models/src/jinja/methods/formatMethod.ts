@@ -14,7 +14,7 @@ interface Counter {
   numbered?: boolean;
 }
 
-/** What one `format` fills the fields of its texts with. */
+/** The values and functions that fill the fields of one `format`. */
 interface Source {
   readonly args: Arguments;
   readonly read: ReadAttribute;

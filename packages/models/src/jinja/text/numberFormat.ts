@@ -16,7 +16,7 @@ export function intDigits(value: bigint, letter: string): string {
   return letter === "X" ? digits.toUpperCase() : digits;
 }
 
-/** What `#` puts before the digits of an int, for example `0x`. */
+/** The prefix that `#` puts before the digits of an int, for example `0x`. */
 export const basePrefix = (letter: string): string => (bases[letter] === undefined ? "" : `0${letter}`);
 
 /**

@@ -1,8 +1,12 @@
 import { byteOfToken, lettersToBytes } from "./byteLetters.ts";
+import { Growth } from "./growth.ts";
 import { type PatternJson, patternOf } from "./pattern.ts";
 
-/** Turns tokens into pieces of text. */
-export type Decoder = (tokens: readonly string[]) => readonly string[];
+/** Turns tokens into pieces of text. Throws `TextGrowthError` if they become much longer. */
+export type Decoder = (tokens: readonly string[], growth?: Growth) => readonly string[];
+
+const growthOf = (tokens: readonly string[]): Growth =>
+  new Growth(tokens.reduce((sum, token) => sum + token.length, 0));
 
 /** A decoder in `tokenizer.json`, with the fields of all types. */
 export interface DecoderJson {
@@ -26,19 +30,22 @@ const makers: Readonly<Record<string, (json: DecoderJson) => Decoder>> = {
   WordPiece: wordPiece,
   Metaspace: ({ replacement = "▁", prepend_scheme }) => {
     const first = prepend_scheme === "never" ? " " : "";
-    return (tokens) => tokens.map((token, i) => token.replaceAll(replacement, i === 0 ? first : " "));
+    return (tokens, growth = growthOf(tokens)) =>
+      tokens.map((token, i) => token.replaceAll(replacement, growth.replacing(i === 0 ? first : " ")));
   },
   BPEDecoder: ({ suffix = "</w>" }) => {
-    return (tokens) => tokens.map((token, i) => token.replaceAll(suffix, i === tokens.length - 1 ? "" : " "));
+    return (tokens, growth = growthOf(tokens)) =>
+      tokens.map((token, i) => token.replaceAll(suffix, growth.replacing(i === tokens.length - 1 ? "" : " ")));
   },
   CTC: ctc,
   Sequence: ({ decoders = [] }) => {
     const parts = decoders.map(decoderOf);
-    return (tokens) => parts.reduce((before, part) => part(before), tokens);
+    return (tokens, growth = growthOf(tokens)) => parts.reduce((before, part) => part(before, growth), tokens);
   },
   Replace: ({ pattern = {}, content = "" }) => {
     const expression = patternOf(pattern);
-    return (tokens) => tokens.map((token) => token.replaceAll(expression, () => content));
+    return (tokens, growth = growthOf(tokens)) =>
+      tokens.map((token) => token.replaceAll(expression, growth.replacing(content)));
   },
   Fuse: () => (tokens) => [tokens.join("")],
   Strip: strip,
@@ -120,11 +127,11 @@ function wordPiece({ prefix = "##", cleanup = true }: DecoderJson): Decoder {
 }
 
 function ctc({ pad_token: pad = "<pad>", word_delimiter_token: space = "|", cleanup = true }: DecoderJson): Decoder {
-  return (tokens) =>
+  return (tokens, growth = growthOf(tokens)) =>
     tokens.flatMap((token, i) => {
       if (token === tokens[i - 1]) return [];
       const padless = token.replaceAll(pad, "");
-      const text = cleanup ? cleanUpToken(padless).replaceAll(space, " ") : padless;
+      const text = cleanup ? cleanUpToken(padless).replaceAll(space, growth.replacing(" ")) : padless;
       return text === "" ? [] : [text];
     });
 }

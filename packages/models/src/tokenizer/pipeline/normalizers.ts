@@ -8,12 +8,14 @@ import {
   otherCharacters,
   space,
 } from "./codePoints.ts";
+import { Growth } from "./growth.ts";
 import { type PatternJson, patternOf } from "./pattern.ts";
 import { precompiled } from "./precompiled.ts";
 
 /** Changes a text before it is split into words. */
 export interface Normalizer {
-  normalize(text: string): string;
+  /** Throws `TextGrowthError` if the text becomes much longer. */
+  normalize(text: string, growth?: Growth): string;
   /** Returns true if the beginning of a text is removed, as leading white space is. */
   removesStart(text: string): boolean;
 }
@@ -69,7 +71,14 @@ export function normalizerOf(json: NormalizerJson | null): Normalizer {
   return make(json);
 }
 
-const keepsStart = (normalize: (text: string) => string): Normalizer => ({ normalize, removesStart: () => false });
+const keepsStart = (change: (text: string) => string): Normalizer => ({
+  normalize: (text, growth = new Growth(text.length)) => {
+    const changed = change(text);
+    growth.add(changed.length - text.length);
+    return changed;
+  },
+  removesStart: () => false,
+});
 
 function removing(pattern: RegExp): Normalizer {
   return {
@@ -80,12 +89,14 @@ function removing(pattern: RegExp): Normalizer {
 
 function sequence(parts: readonly Normalizer[]): Normalizer {
   return {
-    normalize: (text) => parts.reduce((before, part) => part.normalize(before), text),
+    normalize: (text, growth = new Growth(text.length)) =>
+      parts.reduce((before, part) => part.normalize(before, growth), text),
     removesStart: (text) => {
+      const growth = new Growth(text.length);
       let before = text;
       return parts.some((part) => {
         const removes = part.removesStart(before);
-        before = part.normalize(before);
+        before = part.normalize(before, growth);
         return removes;
       });
     },
@@ -121,16 +132,13 @@ function replace(pattern: PatternJson, content: string): Normalizer {
   const character = pattern.String;
   const inPieces = character !== undefined && /^[^\uD800-\uDFFF]$/.test(character);
   return {
-    normalize: (text) => {
-      if (!inPieces || text.length <= piece) return text.replaceAll(expression, () => content);
+    normalize: (text, growth = new Growth(text.length)) => {
+      if (!inPieces || text.length <= piece) return text.replaceAll(expression, growth.replacing(content));
       const pieces: string[] = [];
       for (let at = 0; at < text.length; at += piece) {
-        pieces.push(
-          text
-            .slice(at, at + piece)
-            .split(character)
-            .join(content),
-        );
+        const parts = text.slice(at, at + piece).split(character);
+        growth.add((parts.length - 1) * (content.length - 1));
+        pieces.push(parts.join(content));
       }
       return pieces.join("");
     },

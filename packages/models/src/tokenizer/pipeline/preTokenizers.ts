@@ -1,11 +1,13 @@
 import { bytesToLetters } from "./byteLetters.ts";
 import { punctuation, space, wordCharacter } from "./codePoints.ts";
+import { Growth } from "./growth.ts";
 import { type PatternJson, patternOf } from "./pattern.ts";
 import { type Split, type SplitBehavior, splitBy } from "./splits.ts";
 
 /** Splits a text into words, and writes each in the letters of the vocabulary. */
 export interface PreTokenizer {
-  readonly split: Split;
+  /** Throws `TextGrowthError` if the words become much longer than the text. */
+  readonly split: (...args: [...Parameters<Split>, growth?: Growth]) => Iterable<string>;
   readonly write?: (word: string) => string;
 }
 
@@ -49,7 +51,11 @@ const makers: Readonly<Record<string, (json: PreTokenizerJson) => PreTokenizer>>
   CharDelimiterSplit: ({ delimiter = " " }) => ({ split: splitBy(patternOf({ String: delimiter }), "Removed") }),
   Replace: ({ pattern = {}, content = "" }) => {
     const expression = patternOf(pattern);
-    return { split: (text) => [text.replaceAll(expression, () => content)] };
+    return {
+      split: (text, _atStart, growth = new Growth(text.length)) => [
+        text.replaceAll(expression, growth.replacing(content)),
+      ],
+    };
   },
   FixedLength: ({ length = 5 }) => ({ split: splitBy(new RegExp(`[^]{1,${length}}`, "gu"), "Isolated") }),
 };
@@ -69,10 +75,12 @@ export function preTokenizerOf(json: PreTokenizerJson | null): PreTokenizer {
 function inTurn(before: PreTokenizer, { split, write }: PreTokenizer): PreTokenizer {
   const written = before.write ?? ((word: string) => word);
   return {
-    split: function* (text, atStart) {
+    split: function* (text, atStart, growth = new Growth(text.length)) {
       let first = true;
-      for (const word of before.split(text, atStart)) {
-        if (word !== "") yield* split(written(word), atStart && first);
+      for (const word of before.split(text, atStart, growth)) {
+        const letters = written(word);
+        growth.add(letters.length - word.length);
+        if (word !== "") yield* split(letters, atStart && first, growth);
         else if (first) yield "";
         first = false;
       }
@@ -85,10 +93,11 @@ function metaspace(json: PreTokenizerJson): PreTokenizer {
   const { replacement = "▁", prepend_scheme: scheme = "always", split: splits = true } = json;
   const words = splitBy(patternOf({ String: replacement }), "MergedWithNext");
   return {
-    split: (text, atStart) => {
-      const marked = text.replaceAll(" ", () => replacement);
+    split: (text, atStart, growth = new Growth(text.length)) => {
+      const marked = text.replaceAll(" ", growth.replacing(replacement));
       const prepends = scheme === "always" || (scheme === "first" && atStart);
       const begun = prepends && !marked.startsWith(replacement) ? replacement + marked : marked;
+      growth.add(begun.length - marked.length);
       return splits ? words(begun, atStart) : [begun];
     },
   };

@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { decoderOf } from "./decoders.ts";
+import { Growth, TextGrowthError } from "./growth.ts";
+import { normalizerOf } from "./normalizers.ts";
+import { preTokenizerOf } from "./preTokenizers.ts";
+
+const replace = (from: string, content: string) => ({ type: "Replace", pattern: { String: from }, content });
+const doubling = replace("a", "aa");
+const regexDoubling = { type: "Replace", pattern: { Regex: "a" }, content: "aa" };
+const normalize = (normalizers: object[], text: string): string =>
+  normalizerOf({ type: "Sequence", normalizers: normalizers as never }).normalize(text);
+const split = (pretokenizers: object[], text: string): string[] =>
+  Array.from(preTokenizerOf({ type: "Sequence", pretokenizers: pretokenizers as never }).split(text, true));
+const decode = (decoders: object[], tokens: string[]): string =>
+  decoderOf({ type: "Sequence", decoders: decoders as never })(tokens).join("");
+
+const tooLong = expect.objectContaining({
+  name: "TextGrowthError",
+  code: "TOKENIZER_TEXT_GROWTH",
+  message: expect.stringMatching(/its parts add more than \d+ characters to a text of \d+; remove the Replace/),
+});
+
+// 20 characters for each, and 65536 more.
+test.each([0, 1, 5000])("a text of %i characters takes 20 times as many, and 65536 more", (length) => {
+  const most = 20 * length + 65_536;
+  const growth = new Growth(length);
+  growth.add(most - 1);
+  growth.add(-10);
+  growth.add(1);
+  expect(() => growth.add(1)).toThrow(
+    `tokenizer.json: its parts add more than ${most} characters to a text of ${length}; remove the Replace`,
+  );
+  expect(() => new Growth(length).add(most)).not.toThrow();
+  expect(() => new Growth(length).add(most + 1)).toThrow(TextGrowthError);
+});
+
+test("16 parts may double a letter, and 17 may not", () => {
+  const parts = (count: number) => Array(count).fill(doubling);
+  expect(normalize(parts(16), "a")).toHaveLength(2 ** 16);
+  expect(() => normalize(parts(17), "a")).toThrow(tooLong);
+  expect(() => normalizerOf({ type: "Sequence", normalizers: parts(40) }).removesStart("a")).toThrow(tooLong);
+  expect(split(parts(16), "a")[0]).toHaveLength(2 ** 16);
+  expect(() => split(parts(17), "a")).toThrow(tooLong);
+  expect(decode(parts(16), ["a"])).toHaveLength(2 ** 16);
+  expect(() => decode(parts(17), ["a"])).toThrow(tooLong);
+});
+
+const nested = (part: object, key: string) => [{ type: "Sequence", [key]: Array(20).fill(part) }, part];
+
+test.each<[string, () => unknown]>([
+  ["replaces by an expression", () => normalize(Array(40).fill(regexDoubling), "a")],
+  ["nests sequences", () => normalize(nested(doubling, "normalizers"), "a")],
+  ["writes bytes as letters", () => normalize(Array(40).fill({ type: "ByteLevel" }), "ä")],
+  ["puts long texts before", () => normalize(Array(40).fill({ type: "Prepend", prepend: "x".repeat(5000) }), "a")],
+  ["replaces by a long text", () => normalize([replace("a", "x".repeat(1000))], "a".repeat(1000))],
+  ["replaces one letter of a long text", () => normalize([replace("a", "x".repeat(30))], "a".repeat(200_000))],
+  ["replaces within words", () => split(Array(40).fill(regexDoubling), "a")],
+  ["nests sequences of words", () => split(nested(doubling, "pretokenizers"), "a")],
+  ["marks spaces", () => split([{ type: "Metaspace", replacement: "x".repeat(1000), split: false }], " ".repeat(100))],
+  [
+    "writes words as letters",
+    () => split(Array(40).fill({ type: "ByteLevel", use_regex: false, add_prefix_space: false }), "ä"),
+  ],
+  ["replaces within tokens", () => decode(Array(40).fill(regexDoubling), ["b", "a"])],
+  ["nests sequences of decoders", () => decode(nested(doubling, "decoders"), ["a"])],
+  ["puts spaces between letters", () => decode(Array(40).fill({ type: "BPEDecoder", suffix: "" }), ["a", "b"])],
+  ["removes an empty mark", () => decode(Array(40).fill({ type: "Metaspace", replacement: "" }), ["a", "b"])],
+  ["removes an empty sign", () => decode(Array(40).fill({ type: "CTC", word_delimiter_token: "" }), ["a", "b"])],
+])("a tokenizer that %s without end is refused", (_what, run) => {
+  expect(run).toThrow(tooLong);
+});
+
+test("usual parts may make long texts longer", () => {
+  const text = "\ufdfa ä".repeat(50_000);
+  expect(normalize([{ type: "NFKC" }, replace(" ", "▁"), { type: "ByteLevel" }], text).length).toBeGreaterThan(10 ** 6);
+  const spaces = " ".repeat(200_000);
+  expect(split([{ type: "Metaspace", replacement: "▁▁", prepend_scheme: "always" }], spaces).join("")).toHaveLength(
+    400_000,
+  );
+  expect(decode([replace("▁", " "), { type: "Fuse" }], Array(100_000).fill("▁a"))).toHaveLength(200_000);
+});
