@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { type Job, JobBoard, type Kernel } from "./jobBoard.ts";
+import { boardBytes, type Job, JobBoard, type Kernel, mostParts } from "./jobBoard.ts";
+import { kernelParameters } from "./kernelParameters.gen.ts";
 
 function boardOf(kernel: Kernel, scratch?: number): JobBoard {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
@@ -38,4 +39,76 @@ it("throws when a part fails, after all others, and goes on with the next job", 
   expect(calls).toBe(3);
   board.run({ ...job, args: [0] });
   expect(calls).toBe(6);
+});
+
+/** Boards of several threads on one place in the memory, whose other bytes are all 0xff. */
+function boardsOf(kernel: Kernel, scratches: readonly number[]) {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const bytes = new Uint8Array(memory.buffer);
+  const at = 4096;
+  bytes.fill(0xff);
+  bytes.fill(0, at, at + boardBytes);
+  const boards = scratches.map((scratch) => new JobBoard(memory, at, [() => {}, kernel], scratch));
+  const outside = () => [...bytes.subarray(at - 256, at), ...bytes.subarray(at + boardBytes, at + boardBytes + 256)];
+  return { boards, outside };
+}
+
+it("hands parts to other threads, which use their own scratch memory", () => {
+  const calls: number[][] = [];
+  const all = boardsOf(
+    (...args) => {
+      calls.push(args);
+      // The other thread takes all that is left while the first part is done.
+      if (calls.length === 1) all.boards[1].work();
+    },
+    [60, 70],
+  );
+  all.boards[0].run({ ...job, count: 1, end: 3, scratch: 4 });
+  expect(calls).toEqual([
+    [100, 4, 3, 7, 60],
+    [116, 4, 3, 11, 70],
+    [132, 2, 3, 13, 70],
+  ]);
+  // Nothing is left to take.
+  all.boards[1].work();
+  expect(calls).toHaveLength(3);
+});
+
+it("throws where a part of another thread fails", () => {
+  let calls = 0;
+  const all = boardsOf(
+    () => {
+      if (++calls === 1) all.boards[1].work();
+      if (calls === 3) throw new Error("out of bounds");
+    },
+    [60, 70],
+  );
+  expect(() => all.boards[0].run(job)).toThrow("wasm: a kernel failed; its arguments reach outside the memory");
+  expect(calls).toBe(3);
+});
+
+it.each([1, 2, 127, 128, 254, mostParts])("shares %i parts out, job after job, in its own memory", (parts) => {
+  const starts: number[] = [];
+  const { boards, outside } = boardsOf((at) => void starts.push(at), [0]);
+  for (let round = 0; round < 3; round++) {
+    starts.length = 0;
+    boards[0].run({ kernel: 1, args: [1000 * round], steps: [[0, 2]], units: 3 * parts - 1, chunk: 3 });
+    expect(starts).toEqual(Array.from({ length: parts }, (_, i) => 1000 * round + 6 * i));
+  }
+  expect(outside().every((byte) => byte === 0xff)).toBe(true);
+});
+
+it("takes as many arguments as any kernel has, each with its step", () => {
+  const calls: number[][] = [];
+  const most = Math.max(...Object.values(kernelParameters).map(({ length }) => length)) + 1;
+  const { boards, outside } = boardsOf((...args) => void calls.push(args), [0]);
+  const args = Array.from({ length: most }, (_, i) => 2 ** 31 + i / 2);
+  const steps = args.map((_, i): [number, number] => [i, i / 256]);
+  boards[0].run({ kernel: 1, args, steps, units: 4, chunk: 2 });
+  expect(calls).toEqual([args, args.map((arg, i) => arg + (2 * i) / 256)]);
+  // A step of the job before does not stay.
+  calls.length = 0;
+  boards[0].run({ kernel: 1, args, steps: [], units: 4, chunk: 2 });
+  expect(calls).toEqual([args, args]);
+  expect(outside().every((byte) => byte === 0xff)).toBe(true);
 });
