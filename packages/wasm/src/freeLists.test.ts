@@ -16,7 +16,28 @@ function draws(): () => number {
 
 describe("lists of free blocks", () => {
   it("find a block of each size, where there is one, and none where all are smaller", () => {
-    const sizes = [1, 2, 15, 16, 17, 31, 32, 33, 34, 35, 63, 64, 66, 67, 1000, 1023, 1024, 2 ** 20, 2 ** 26 - 1, 2 ** 26];
+    const sizes = [
+      1,
+      2,
+      15,
+      16,
+      17,
+      31,
+      32,
+      33,
+      34,
+      35,
+      63,
+      64,
+      66,
+      67,
+      1000,
+      1023,
+      1024,
+      2 ** 20,
+      2 ** 26 - 1,
+      2 ** 26,
+    ];
     for (const own of sizes) {
       const lists = new FreeLists();
       const block = blockOf(own);

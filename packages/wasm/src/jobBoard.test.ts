@@ -76,13 +76,10 @@ it("hands parts to other threads, which use their own scratch memory", () => {
 
 it("throws where a part of another thread fails", () => {
   let calls = 0;
-  const all = boardsOf(
-    () => {
-      if (++calls === 1) all.boards[1].work();
-      if (calls === 3) throw new Error("out of bounds");
-    },
-    [60, 70],
-  );
+  const all = boardsOf(() => {
+    if (++calls === 1) all.boards[1].work();
+    if (calls === 3) throw new Error("out of bounds");
+  }, [60, 70]);
   expect(() => all.boards[0].run(job)).toThrow("wasm: a kernel failed; its arguments reach outside the memory");
   expect(calls).toBe(3);
 });

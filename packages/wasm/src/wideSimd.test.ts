@@ -11,7 +11,8 @@ describe("the process that wide SIMD is asked for in", () => {
   const flags = vi.fn();
   beforeEach(() => flags.mockClear());
   const here = (node: string, arch: string, ask: () => void, hasV8 = true): void => {
-    const getBuiltinModule = (name: string) => (hasV8 && name === "node:v8" ? { setFlagsFromString: flags } : undefined);
+    const getBuiltinModule = (name: string) =>
+      hasV8 && name === "node:v8" ? { setFlagsFromString: flags } : undefined;
     vi.stubGlobal("process", { versions: { node }, arch, getBuiltinModule });
     try {
       ask();
