@@ -73,7 +73,6 @@ function endsBefore(tokens: readonly number[], word: readonly number[], at: numb
 
 /** The tokens that would end a run of `size` tokens that has come before. */
 function repeating(tokens: readonly number[], size: number): number[] {
-  if (tokens.length + 1 < size) return [];
   const start = [...tokens.slice(tokens.length + 1 - size), -1];
   const found: number[] = [];
   for (let at = size - 1; at < tokens.length; at++) if (endsBefore(tokens, start, at)) found.push(tokens[at]);

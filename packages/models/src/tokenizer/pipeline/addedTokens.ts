@@ -86,7 +86,7 @@ export class AddedTokenSplitter {
       let node = this.#root.next.get(text.charCodeAt(start));
       for (let at = start + 1; node; at++) {
         if (node.token) [token, end] = [node.token, at];
-        node = at < text.length ? node.next.get(text.charCodeAt(at)) : undefined;
+        node = node.next.get(text.charCodeAt(at));
       }
       if (token) {
         yield { token, start, end };

@@ -40,17 +40,13 @@ export function unigramModel({ vocab, unk_id, byte_fallback }: ModelJson): Token
         if (starts[end] >= 0 && sum <= scores[end]) return;
         [scores[end], starts[end], best[end]] = [sum, start, id];
       };
-      let hasOne = false;
       let node = root.next.get(characters[start]);
       for (let end = start + 1; node; end++) {
-        if (node.id !== undefined) {
-          take(end, pieces[node.id][1], node.id);
-          hasOne ||= end === start + 1;
-        }
-        node = end < size ? node.next.get(characters[end]) : undefined;
+        if (node.id !== undefined) take(end, pieces[node.id][1], node.id);
+        node = node.next.get(characters[end]);
       }
-      if (hasOne) continue;
       if (unknown === undefined && starts[start + 1] < 0) throw new UnknownTextError(characters[start]);
+      // Less than any token, so that a token of one character stays.
       if (unknown !== undefined) take(start + 1, unknownScore, unknown);
     }
     const path: string[] = [];
