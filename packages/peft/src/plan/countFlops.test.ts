@@ -34,3 +34,24 @@ test("counting ends, also where it fails", () => {
   expect(() => countFlops(backend, () => matmul(t(2, 3), t(2, 3)))).toThrow("matmul");
   expect(backend.run).toBe(run);
 });
+
+test("products of integers and of rows' adapters count two operations for each product", () => {
+  const ref = (...shape: number[]) => ({ shape });
+  const count = (name: string, inputs: object[], outputs: object[], params: object = {}) => {
+    const backend = { run() {} };
+    return countFlops(backend as never, () =>
+      (backend.run as (...args: unknown[]) => void)({ name }, inputs, outputs, params),
+    );
+  };
+  expect(count("linearInt8", [ref(3, 5), ref(7, 5)], [ref(3, 7)])).toBe(2 * 3 * 7 * 5);
+  // Two rows of 4 tokens with rank 2, and one with rank 3, of layers from 5 to 7.
+  const factors = [ref(2, 5), ref(7, 2), ref(3, 5), ref(7, 3)];
+  const rows = { rows: [[0, 2], [1]] };
+  expect(count("lowRankRows", [ref(3, 4, 7), ref(3, 4, 5), ...factors], [ref(3, 4, 7)], rows)).toBe(
+    2 * 4 * (2 * 2 + 3) * (5 + 7),
+  );
+  expect(count("attention", [ref(2, 3, 5, 7), ref(2, 4, 5, 7)], [ref(2, 3, 5, 7)])).toBe(4 * 2 * 5 * 7 * 3 * 4);
+  expect(
+    count("attention", [ref(2, 3, 5, 7), ref(2, 4, 5, 7)], [ref(2, 3, 5, 7)], { keyLength: 3, causal: true }),
+  ).toBe(4 * 2 * 5 * 7 * (1 + 2 + 3));
+});

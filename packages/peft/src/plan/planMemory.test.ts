@@ -197,6 +197,10 @@ describe("planMemory", () => {
     await expect(length(8, { adapter: prompt, sequenceLength: 6 })).rejects.toThrow(
       "the model has 8 positions, of which virtual tokens take 3; give 5 or less",
     );
+    const single = new PromptTuningConfig({ numVirtualTokens: 1 });
+    await expect(length(8, { adapter: single, sequenceLength: 8 })).rejects.toThrow(
+      "the model has 8 positions, of which virtual tokens take 1; give 7 or less",
+    );
     for (const [name, value] of [
       ["batchSize", 0],
       ["sequenceLength", 0],
@@ -228,14 +232,31 @@ describe("planMemory", () => {
         const layers = { up: new Linear(source("up", [sides[1], 4])), down: new Linear(source("down", sides)) };
         const holder = Object.assign(new Holder(), layers);
         const loss = () => scope(() => sum(holder.forward(zeros([options.batchSize ?? 8, 4]))));
-        const rest = { maxPositions: 4, gradientCheckpointingEnable() {}, loss };
+        const reads = options.loss !== undefined;
+        const createCache = reads ? () => ({}) : undefined;
+        const nextLogits = () => holder.forward(zeros([8, 4]));
+        const rest = { maxPositions: 4, gradientCheckpointingEnable() {}, loss, createCache, nextLogits };
         return Object.assign(holder, rest) as unknown as BuiltModel;
       };
-      return (await planMemory({ ...wide, build }, { adapter: lora(), batchSize: 8, ...options })).copies;
+      const found = await planMemory({ ...wide, build }, { adapter: lora(), batchSize: 8, ...options });
+      const { training, weights, adapter: part, copies: kept, optimizer } = found;
+      const held = weights.bytes + part.bytes + kept.training + optimizer;
+      expect(training.bytes).toBe(held + training.gradients + training.activations);
+      if (found.generation > 0) {
+        // The ids of the prompt, the input, and the outputs of both layers at most.
+        const most = weights.bytes + part.bytes + kept.generation + 8 * 4 + 4 * 8 * (4 + 4 * sides[1] + sides[0]);
+        expect(found.generation).toBeLessThanOrEqual(most);
+        expect(found.generation).toBeGreaterThan(most - 4 * 8 * (4 + 4 * sides[1] + sides[0]));
+      }
+      return kept;
     };
     const size = 128 * 128;
     // docs/design/precision.md: 14 bits take 2 bytes; 7 bits take 1.25, in rows of whole blocks of 32.
     // Products of gradients alone are "medium".
+    const loss: PlanOptions["loss"] = (model) => (model as unknown as { loss(): Tensor }).loss();
+    expect(await copies([128, 128], { precision: "medium", loss })).toEqual({
+      ...{ training: 3.25 * size, generation: 2 * size },
+    });
     expect(await copies([128, 128], { precision: "high" })).toEqual({ training: 2 * size, generation: 0 });
     expect(await copies([128, 128], { precision: "medium" })).toEqual({ training: 3.25 * size, generation: 0 });
     expect(await copies([136, 128], { precision: "medium" })).toMatchObject({ training: 2 * 128 * 136 });

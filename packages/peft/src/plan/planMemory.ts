@@ -163,8 +163,8 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
     optimizer: optimizerRun.held,
     activations: traced.mostActivations,
     training: { ...worst, bytes: residentBytes + copies.training + optimizerRun.held + worst.bytes },
-    kvCache: promptRun.kvCache,
-    generation: step.base.createCache ? residentBytes + copies.generation + promptRun.bytes : 0,
+    kvCache: promptRun?.kvCache ?? 0,
+    generation: promptRun ? residentBytes + copies.generation + promptRun.bytes : 0,
     notes: dtypeNotes({ trained: trainedDtype, gradients: gradientDtype, here: adapter ? "f32" : dtype }),
     warnings,
   };

@@ -45,13 +45,13 @@ export function trainStep(
   return trace.read();
 }
 
-/** Reads a prompt into a cache, without gradients; zeros for a model that has none. */
+/** Reads a prompt into a cache, without gradients; null for a model that has none. */
 export function readPrompt(
   backend: MetaBackend,
   model: BuiltModel,
   { batchSize, sequenceLength }: RunSizes,
-): { kvCache: number; bytes: number } {
-  if (!model.createCache) return { kvCache: 0, bytes: 0 };
+): { kvCache: number; bytes: number } | null {
+  if (!model.createCache) return null;
   const trace = new Trace(backend);
   model.eval();
   const cache = model.createCache(batchSize, sequenceLength);

@@ -13,8 +13,19 @@ function written(backend: ReturnType<typeof meta>, op: string, bytes: number): M
 }
 
 describe("Trace", () => {
+  it("takes the first of moments that are equally bad", () => {
+    const backend = meta();
+    const trace = new Trace(backend);
+    for (const phase of ["first", "second"]) {
+      trace.phase(phase);
+      backend.free(written(backend, phase, 64));
+    }
+    expect(trace.read().peak).toMatchObject({ bytes: 64, phase: "first", byOp: [{ op: "first", bytes: 64 }] });
+  });
+
   it("tells the worst moment: when, how much, and by which op", () => {
     const backend = meta();
+    for (let i = 0; i < 4; i++) backend.free(backend.alloc(8));
     const before = backend.alloc(1000);
     const trace = new Trace(backend);
     trace.phase("forward");

@@ -35,8 +35,8 @@ export class WeightCopies {
   during<T>(backend: MetaBackend, fn: () => T): T {
     const { run } = backend;
     backend.run = (op, inputs, outputs, params) => {
-      const [x, weight] = operands[op.name]?.(inputs) ?? [];
-      if (x && weight) this.#note(productOf(x, weight));
+      const pair = operands[op.name]?.(inputs);
+      if (pair) this.#note(productOf(...pair));
       run(op, inputs, outputs, params);
     };
     try {

@@ -85,12 +85,11 @@ class Unpickler {
   }
 
   /** An integer of so many bytes, without a sign or with one. */
-  unsigned(length: 1 | 2 | 4 | 8): number {
+  unsigned(length: 1 | 2 | 4): number {
     const at = this.#at;
     this.take(length);
     if (length === 1) return this.#data.getUint8(at);
-    if (length === 2) return this.#data.getUint16(at, true);
-    return length === 4 ? this.#data.getUint32(at, true) : Number(this.#data.getBigUint64(at, true));
+    return length === 2 ? this.#data.getUint16(at, true) : this.#data.getUint32(at, true);
   }
 
   signed(): number {
@@ -116,7 +115,7 @@ class Unpickler {
 
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#at);
-    if (end < 0) this.fail(`the pickle ends within a name at ${this.#at}`);
+    if (end === -1) this.fail(`the pickle ends within a name at ${this.#at}`);
     const text = this.text(end - this.#at);
     this.take(1);
     return text;

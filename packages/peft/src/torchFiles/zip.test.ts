@@ -151,6 +151,18 @@ test("places outside of the file, and headers elsewhere, are refused", async () 
     await expect(open(archive(plain, { listSize }))).rejects.toThrow(/^z: the list of its files is broken$/);
   }
   await expect(open(archive(plain, { listSize: 23 }))).rejects.toThrow(/^z is cut off: it has no \d+ bytes at \d+$/);
+  // A source makes room for what is asked of it.
+  const asked: number[] = [];
+  const file = archive([plain[0], { ...plain[1], packedSize: 1e9 }]);
+  const source = bytesSource(file);
+  const read: typeof source.read = (offset, n) => {
+    asked.push(n);
+    return source.read(offset, n);
+  };
+  await expect(ZipFile.open({ size: source.size, read }, "z").then((zip) => zip.read("b/c"))).rejects.toThrow(
+    /^z is cut off: it has no 1000000000 bytes at \d+$/,
+  );
+  expect(Math.max(...asked)).toBe(file.length);
   const bytes = archive(plain);
   const short = { size: bytes.length, read: async (offset: number, n: number) => bytes.slice(offset, offset + n - 1) };
   await expect(ZipFile.open(short, "z")).rejects.toThrow(

@@ -60,12 +60,11 @@ const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.b
 
 async function exactly(source: ByteSource, offset: number, length: number, label: string): Promise<Uint8Array> {
   // Looked at before it is read, since a source may make room for what is asked of it.
-  const isInside = offset >= 0 && offset + length <= source.size;
-  const bytes = isInside ? await source.read(offset, length) : new Uint8Array(0);
-  if (!isInside || bytes.length !== length) {
-    throw new Error(`${label} is cut off: it has no ${length} bytes at ${offset}`);
+  if (offset + length <= source.size) {
+    const bytes = await source.read(offset, length);
+    if (bytes.length === length) return bytes;
   }
-  return bytes;
+  throw new Error(`${label} is cut off: it has no ${length} bytes at ${offset}`);
 }
 
 /** Deflate makes at most so many bytes of one. */
