@@ -110,6 +110,26 @@ describe("quantize", () => {
     expect(dtypesOf(model)).toEqual(["up.weight f32", "down.weight nf4"]);
   });
 
+  it("leaves all layers of a shared weight", async () => {
+    const model = new (class extends nn.Module {
+      first = new nn.Linear(64, 64);
+      second = new nn.Linear(this.first.weight);
+      third = new nn.Linear(64, 64);
+      norm = new nn.RMSNorm(64);
+    })();
+    const { skipped } = await nn.quantize(model);
+    expect(skipped).toEqual([
+      { path: "first", reason: "it shares its weight with second" },
+      { path: "second", reason: "it shares its weight with first" },
+    ]);
+    expect(dtypesOf(model)[1]).toBe("third.weight nf4");
+  });
+
+  it("leaves a layer that is the whole model", async () => {
+    const { quantized, skipped } = await nn.quantize(new nn.Linear(64, 64));
+    expect([quantized, skipped]).toEqual([[], [{ path: "", reason: "it is the output layer" }]]);
+  });
+
   it("refuses weights with a gradient, and takes those that could have one or had one", async () => {
     const model = new Pair();
     const { weight } = model.up as nn.Linear;
