@@ -49,7 +49,9 @@ export const defaultBudgets: KeyBudgets = {
 
 /** Returns the budgets of a key: its own, then the server's, then the defaults. */
 export function budgetsOf(own: Partial<KeyBudgets> | undefined, server: Partial<KeyBudgets> | undefined): KeyBudgets {
-  const given = Object.entries({ ...server, ...own }).filter(([, value]) => value !== undefined);
+  const given = [server, own].flatMap((budgets) =>
+    Object.entries(budgets ?? {}).filter(([, value]) => value !== undefined),
+  );
   return { ...defaultBudgets, ...Object.fromEntries(given) };
 }
 

@@ -1,0 +1,124 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { folderFiles } from "@lowrank/files";
+import { Tokenizer } from "@lowrank/models";
+import { nanoModelFolder } from "@lowrank/nano";
+import { exampleReader } from "@lowrank/train";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type OpenDataOptions, openRecordData, openTrainData } from "./openTrainData.ts";
+import { bosOf, split, startingWithin } from "./trainData.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lowrank-open-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const tokenizer = await Tokenizer.fromFiles(await folderFiles(nanoModelFolder));
+const reader = exampleReader(tokenizer);
+async function records(count: number, name = `${count}.jsonl`): Promise<string> {
+  const path = join(folder, name);
+  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ text: `a = ${i % 7}` }));
+  await writeFile(path, lines.join("\n"));
+  return path;
+}
+const options = (data: string, more: Partial<OpenDataOptions> = {}): OpenDataOptions => ({
+  ...{ validationFraction: 0, blockSize: 16, batchSize: 8, data: [data], dataCache: join(folder, "cache"), ...more },
+});
+const lengths = async (count: number, more: Partial<OpenDataOptions>) => {
+  const { train, validation, first } = await openTrainData(tokenizer, options(await records(count), more));
+  return [train.length, validation.length, first.length];
+};
+
+test.each([true, false])("the last part of the data validates (streamed: %s)", async (stream) => {
+  expect(await lengths(12, { stream, validationFraction: 0.25 })).toEqual([9, 3, 9]);
+  // What is left over goes to training.
+  expect(await lengths(10, { stream, validationFraction: 0.25 })).toEqual([8, 2, 8]);
+  expect(await lengths(10, { stream })).toEqual([10, 0, 10]);
+});
+
+test("of data on disk 256 examples are looked at before", async () => {
+  expect(await lengths(256, { stream: true })).toEqual([256, 0, 256]);
+  expect(await lengths(257, { stream: true })).toEqual([257, 0, 256]);
+});
+
+test.each([true, false])("a file of its own validates, and tokens are limited (streamed: %s)", async (stream) => {
+  const data = await records(6);
+  const validation = await records(5);
+  const one = tokenizer.encode("a = 0").length + 1;
+  const open = async (more: object) => {
+    const found = await openTrainData(tokenizer, options(data, { stream, validation, ...more }));
+    return [found.train.length, found.validation.length];
+  };
+  expect(await open({})).toEqual([6, 5]);
+  // An example that starts within the limit is whole.
+  expect(await open({ trainTokens: one, validationTokens: one + 1 })).toEqual([1, 2]);
+  expect(await open({ trainTokens: one + 1, validationTokens: 1 })).toEqual([2, 1]);
+  expect(await open({ trainTokens: 1000 })).toEqual([6, 5]);
+});
+
+test("the description counts tokens and examples", async () => {
+  const data = await records(4);
+  const one = tokenizer.encode("a = 0").length + 1;
+  const streamed = await openTrainData(tokenizer, options(data, { stream: true, validationFraction: 0.5 }));
+  expect(streamed.description).toBe(
+    `2 examples to train on, read from disk when they are wanted, ${2 * one} tokens in 2 to validate`,
+  );
+  const listed = await openRecordData(tokenizer, reader, options(data, { validationFraction: 0.5 }), "pairs");
+  expect(listed.description).toBe(`${2 * one} tokens in 2 pairs to train on, ${2 * one} tokens in 2 pairs to validate`);
+  const packed = await openTrainData(tokenizer, options(data, { stream: true, pack: true, blockSize: 64 }));
+  expect(packed.description).toContain("1 blocks of 64 to train on");
+});
+
+test("records of a task are divided and limited as others are", async () => {
+  const data = await records(10);
+  const one = tokenizer.encode("a = 0").length + 1;
+  for (const stream of [true, false]) {
+    const open = async (more: object) => {
+      const found = await openRecordData(tokenizer, reader, options(data, { stream, ...more }), "pairs");
+      return [found.train.length, found.validation.length];
+    };
+    expect(await open({ validationFraction: 0.25 })).toEqual([8, 2]);
+    expect(await open({ validation: await records(3) })).toEqual([10, 3]);
+    expect(await open({ trainTokens: one + 1, validationTokens: one, validationFraction: 0.5 })).toEqual([2, 1]);
+  }
+});
+
+test("data that cannot be read so are refused by name", async () => {
+  const text = join(folder, "a.txt");
+  await writeFile(text, "a = 1\n");
+  await expect(openRecordData(tokenizer, reader, options(text), "pairs")).rejects.toThrow(
+    `--data ${text} holds no records; this --task reads .jsonl, .json, .csv, .tsv, .parquet`,
+  );
+  for (const stream of [true, false]) {
+    await expect(openTrainData(tokenizer, options(text, { stream, columns: { text: "t" } }))).rejects.toThrow(
+      "--columns is for",
+    );
+  }
+  const empty = join(folder, "empty.jsonl");
+  await writeFile(empty, "");
+  await expect(openTrainData(tokenizer, options(empty))).rejects.toThrow("holds no example");
+  await expect(openRecordData(tokenizer, reader, options(empty), "pairs")).rejects.toThrow("holds no example");
+  await expect(openTrainData(tokenizer, options(folder))).rejects.toThrow(
+    `${folder} is a folder; give the files in it`,
+  );
+  const none = join(folder, "none.jsonl");
+  await expect(openTrainData(tokenizer, options(none))).rejects.toThrow(`there is no file ${none}`);
+});
+
+test("parts of lists", () => {
+  expect(split([1, 2, 3, 4], 0.5)).toEqual([
+    [1, 2],
+    [3, 4],
+  ]);
+  expect(split([1, 2, 3], 0.5)).toEqual([[1, 2], [3]]);
+  expect(split([1, 2, 3], 1)).toEqual([[1, 2, 3], []]);
+  const within = (tokens: number) => startingWithin([2, 3, 4], tokens, (size) => size);
+  expect([0, 1, 2, 3, 5, 6].map((tokens) => within(tokens).length)).toEqual([0, 1, 1, 2, 2, 3]);
+});
+
+test("a text begins with BOS where the tokenizer adds one", () => {
+  const of = (ids: readonly number[], bosTokenId: number | null) => bosOf({ encode: () => ids, bosTokenId } as never);
+  expect([of([5], 5), of([], 5), of([4], 5), of([5, 6], 5)]).toEqual([5, null, null, 5]);
+});
