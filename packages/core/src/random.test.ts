@@ -241,4 +241,98 @@ describe("Generator", () => {
       generator.state = { seed: 1, stream: [0, 2 ** 32], offset: 0 };
     }).toThrow("stream [0,4294967296]");
   });
+
+  it("takes the ends of all ranges, and nothing beyond", () => {
+    const generator = () => new Generator(0);
+    const most = Number.MAX_SAFE_INTEGER;
+    for (const seed of [0, most]) expect(new Generator(seed).state.seed).toBe(seed);
+    for (const seed of [-1, 0.5, most + 1, Number.NaN]) expect(() => new Generator(seed)).toThrow(`seed is ${seed}`);
+    for (const stream of [0, 2 ** 32 - 1]) expect(() => generator().fork(stream)).not.toThrow();
+    for (const stream of [-1, 2 ** 32, 0.5]) expect(() => generator().fork(stream)).toThrow(`stream is ${stream}`);
+    const state = (more: object) => () => {
+      generator().state = { seed: 1, stream: [0, 0], offset: 0, ...more };
+    };
+    for (const stream of [
+      [0, 2 ** 32 - 1],
+      [2 ** 32 - 1, 0],
+    ])
+      expect(state({ stream })).not.toThrow();
+    for (const stream of [[0], [0, 0, 0], [-1, 0], [0, 0.5], [2 ** 32, 0]]) {
+      expect(state({ stream })).toThrow("is not two integers from 0 to 2^32 - 1");
+    }
+    expect(state({ offset: most })).not.toThrow();
+    expect(state({ offset: most + 1 })).toThrow("offset is 9007199254740992");
+    const uniform = (low: number, high: number) => () => generator().fillUniform(new Float32Array(4), low, high);
+    for (const [low, high] of [
+      [1, 1],
+      [-3e38, 3e38],
+    ]) {
+      expect(uniform(low, high)).not.toThrow();
+    }
+    for (const [low, high] of [
+      [2, 1],
+      [0, Infinity],
+      [-Infinity, 0],
+      [Number.NaN, 1],
+      [0, 1e39],
+    ]) {
+      expect(uniform(low, high)).toThrow(`fillUniform: low ${low} and high ${high} must be finite`);
+    }
+    const normal = (mean: number, std: number) => () => generator().fillNormal(new Float32Array(4), mean, std);
+    expect(normal(1, 0)).not.toThrow();
+    for (const [mean, std] of [
+      [0, -1e-9],
+      [Number.NaN, 1],
+      [Infinity, 1],
+      [0, Infinity],
+      [0, Number.NaN],
+    ]) {
+      expect(normal(mean, std)).toThrow(`fillNormal: mean ${mean} and std ${std} must be finite`);
+    }
+    const out = new Float32Array(4);
+    generator().fillNormal(out, 1.5, 0);
+    expect([...out]).toEqual([1.5, 1.5, 1.5, 1.5]);
+    const integers = (low: number, high: number) => () => generator().fillInt(new Int32Array(4), low, high);
+    for (const [low, high] of [
+      [0, 1],
+      [-(2 ** 31), 2 ** 31],
+      [2 ** 31 - 1, 2 ** 31],
+    ]) {
+      expect(integers(low, high)).not.toThrow();
+    }
+    for (const [low, high] of [
+      [0, 0],
+      [1, 0],
+      [0.5, 2],
+      [0, 1.5],
+      [-(2 ** 31) - 1, 0],
+      [0, 2 ** 31 + 1],
+    ]) {
+      expect(integers(low, high)).toThrow(`fillInt: low ${low} and high ${high} must be integers`);
+    }
+    expect([...generator().permutation(0)]).toEqual([]);
+    expect([...generator().permutation(1)]).toEqual([0]);
+    for (const n of [-1, 0.5, 2 ** 31 + 1]) expect(() => generator().permutation(n)).toThrow(`permutation: n is ${n}`);
+  });
+
+  it("fills from 0 to 1, and from N(0, 1), by default", () => {
+    const [plain, given] = [new Float32Array(64), new Float32Array(64)];
+    new Generator(4).fillUniform(plain);
+    new Generator(4).fillUniform(given, 0, 1);
+    expect(plain).toEqual(given);
+    new Generator(4).fillNormal(plain);
+    new Generator(4).fillNormal(given, 0, 1);
+    expect(plain).toEqual(given);
+  });
+
+  it("forks by texts as by their FNV-1a hashes", () => {
+    // Published values of 32-bit FNV-1a.
+    for (const [text, hash] of [
+      ["", 0x811c9dc5],
+      ["a", 0xe40c292c],
+      ["foobar", 0xbf9cf968],
+    ] as const) {
+      expect(new Generator(9).fork(text).state).toEqual(new Generator(9).fork(hash).state);
+    }
+  });
 });
