@@ -12,6 +12,34 @@ interface Equivalent {
 /** Mutants that change no result. At most 5 of 100 that are drawn may be in this list. */
 export const equivalent: readonly Equivalent[] = [
   {
+    file: "packages/lowrank/src/report/barChart.ts",
+    line: "if (!(value > 0) || positive.length === 0) return 0;",
+    from: ">",
+    to: ">=",
+    why: "a value of 0 has a bar of length 0 by the other way too",
+  },
+  {
+    file: "packages/lowrank/src/report/lineChart.ts",
+    line: "const span = high - low || 1;",
+    from: "1",
+    to: "2",
+    why: "a span of 0 divides 0",
+  },
+  {
+    file: "packages/lowrank/src/report/lineChart.ts",
+    line: `if (at >= low - 1e-9 && at <= high + 1e-9) ticks.push(Number(\`\${factor}e\${power}\`));`,
+    from: ">=",
+    to: ">",
+    why: "no logarithm of a tick is 1e-9 from an end",
+  },
+  {
+    file: "packages/lowrank/src/report/lineChart.ts",
+    line: `if (at >= low - 1e-9 && at <= high + 1e-9) ticks.push(Number(\`\${factor}e\${power}\`));`,
+    from: "<=",
+    to: "<",
+    why: "no logarithm of a tick is 1e-9 from an end",
+  },
+  {
     file: "packages/models/src/generation/holdback.ts",
     line: "for (const stop of complete) if (stop.length > (this.found?.length ?? 0)) this.found = stop;",
     from: ">",

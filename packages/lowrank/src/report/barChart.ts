@@ -36,11 +36,10 @@ export function barChart({ title, bars, show, logarithmic = false }: BarChart): 
     const y = head + i * rowHeight;
     const text = `<text class="label" x="${labelWidth - 8}" y="${y + 14}">${escapeHtml(label)}</text>`;
     if (value === null) return `${text}<text class="none" x="${labelWidth}" y="${y + 14}">not measured</text>`;
-    const end = labelWidth + length(value);
     const whisker = [value - spread, value + spread].map((at) => (labelWidth + length(at)).toFixed(1));
     const line = `<path class="whisker" d="M${whisker[0]} ${y + 9}H${whisker[1]}M${whisker[0]} ${y + 5}v8M${whisker[1]} ${y + 5}v8"/>`;
     const bar = `<rect x="${labelWidth}" y="${y}" width="${length(value).toFixed(1)}" height="18" rx="2"/>`;
-    const at = Math.max(end, Number(whisker[1])) + 6;
+    const at = Number(whisker[1]) + 6;
     return `${text}${bar}${spread > 0 ? line : ""}<text x="${at.toFixed(1)}" y="${y + 14}">${escapeHtml(show(value))}</text>`;
   });
   const [width, height] = [labelWidth + barWidth + valueWidth, head + bars.length * rowHeight];
