@@ -41,6 +41,8 @@ test("recipes set the rank, an alpha of twice the rank, and the plan of steps", 
   const adalora = methods.flatMap((method) => recipesOf(method)).find(({ name }) => name === "adalora")!;
   const planned = adalora.config({ r: 3, targetModules, virtualTokens: 3, steps: 39 });
   expect(planned).toMatchObject({ initR: 5, tinit: 3, tfinal: 19, deltaT: 1 });
+  const long = adalora.config({ r: 3, targetModules, virtualTokens: 3, steps: 900 });
+  expect(long).toMatchObject({ tinit: 90, tfinal: 450, deltaT: 9 });
 });
 
 test("facts that recipes and options state", () => {

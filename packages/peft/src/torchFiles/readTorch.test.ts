@@ -84,6 +84,74 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
   for (const [pickle, message] of refused) await expect(read(pickle), message).rejects.toThrow(message);
 });
 
+/** A tensor of these lists of counts, in a storage of 4 numbers. */
+const shaped = (
+  shape: number[],
+  strides: number[],
+  { offset = 0, kind = "storage", key = unicode("0"), rest = plain } = {},
+) => {
+  const list = (counts: number[]) =>
+    join(mark, ...counts.map((n) => join(op(0x4a), new Uint8Array(Int32Array.of(n).buffer))), tuple);
+  const data = join(mark, unicode(kind), global("torch", "FloatStorage"), key, unicode("cpu"), small(4), tuple, persid);
+  const args = join(mark, data, list([offset]).slice(1, 6), list(shape), list(strides), rest, tuple);
+  return dictionary(join(global("torch._utils", "_rebuild_tensor_v2"), args, reduce));
+};
+
+test("numbers are read in the order of shape and strides, as far as the storage goes", async () => {
+  const values = async (...args: Parameters<typeof shaped>) => {
+    const [{ shape, bytes }] = await read(shaped(...args));
+    return [shape, [...new Float32Array(bytes.slice().buffer)]];
+  };
+  expect(await values([2, 2], [2, 1])).toEqual([
+    [2, 2],
+    [1, 2, 3, 4],
+  ]);
+  expect(await values([2, 2], [1, 2])).toEqual([
+    [2, 2],
+    [1, 3, 2, 4],
+  ]);
+  expect(await values([2, 1, 2], [2, 9, 1])).toEqual([
+    [2, 1, 2],
+    [1, 2, 3, 4],
+  ]);
+  expect(await values([1, 3], [7, 1], { offset: 1 })).toEqual([
+    [1, 3],
+    [2, 3, 4],
+  ]);
+  expect(await values([2, 2], [0, 1], { offset: 2 })).toEqual([
+    [2, 2],
+    [3, 4, 3, 4],
+  ]);
+  expect(await values([2], [2], { offset: 1 })).toEqual([[2], [2, 4]]);
+  expect(await values([2, 2, 1], [1, 2, 1])).toEqual([
+    [2, 2, 1],
+    [1, 3, 2, 4],
+  ]);
+  expect(await values([], [], { offset: 3 })).toEqual([[], [4]]);
+  expect(await values([0, 3], [3, 1], { offset: 4 })).toEqual([[0, 3], []]);
+  const noMarks = join(plain, op(0x7d));
+  expect(await values([1], [1], { rest: noMarks })).toEqual([[1], [1]]);
+});
+
+test("tensors that are described otherwise are refused", async () => {
+  const unknown = "m.bin: x has its numbers in a storage of an unknown kind";
+  await expect(read(shaped([1], [1], { kind: "other" }))).rejects.toThrow(unknown);
+  await expect(read(shaped([1], [1], { key: small(0) }))).rejects.toThrow(unknown);
+  const counts = "m.bin: x has no offset, shape and strides as tensors have";
+  for (const args of [
+    [[2, 2], [1]],
+    [[-1], [1]],
+    [[2], [-1]],
+    [[1], [1], { offset: -1 }],
+  ] as Parameters<typeof shaped>[]) {
+    await expect(read(shaped(...args))).rejects.toThrow(counts);
+  }
+  const far = (last: number) => `m.bin: x reaches to number ${last} of a storage that has 4`;
+  await expect(read(shaped([2, 2], [3, 1]))).rejects.toThrow(far(4));
+  await expect(read(shaped([1], [1], { offset: 4 }))).rejects.toThrow(far(4));
+  await expect(read(shaped([2, 3], [0, 1]))).rejects.toThrow("m.bin: x has 6 numbers, and its storage 4");
+});
+
 test("archives of another kind are refused", async () => {
   const pickle = dictionary(vector(storage("FloatStorage", 4)));
   await expect(read(pickle, { "m/byteorder": text("big") })).rejects.toThrow("m.bin has big-endian numbers");
