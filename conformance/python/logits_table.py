@@ -115,7 +115,12 @@ def case(given, auto):
     fields = {**base, **given}
     config = CONFIG_MAPPING[given["model_type"]](**{k: v for k, v in fields.items() if k != "model_type"})
     with tempfile.TemporaryDirectory() as folder:
-        model, names = filled(auto.from_config(config), folder)
+        model = auto.from_config(config)
+        found = dict(model.named_parameters())
+        elements = sum(x.numel() for x in found.values())
+        # Parameters that start as ones, and as zeros.
+        starts = [sum(bool((x == value).all()) for x in found.values()) for value in (1, 0)]
+        model, names = filled(model, folder)
         with torch.no_grad():
             if auto is AutoModelForCausalLM:
                 logits = model(input_ids=torch.tensor([TEXT])).logits[0]
@@ -123,7 +128,7 @@ def case(given, auto):
                 ids = torch.tensor([TEXT, [*TEXT[4:8], *[0] * 6]])
                 mask = torch.tensor([[1] * 10, [1] * 4 + [0] * 6])
                 logits = model(input_ids=ids, attention_mask=mask).logits
-    return {"json": fields, "names": len(names), "logits": [float(f"{x:.6g}") for x in logits.flatten().tolist()]}
+    return {"json": fields, "names": len(names), "elements": elements, "starts": starts, "logits": [float(f"{x:.6g}") for x in logits.flatten().tolist()]}
 
 
 tables = {"text": TEXT, "causal": [case(given, AutoModelForCausalLM) for given in CAUSAL], "classes": [case(given, AutoModelForSequenceClassification) for given in CLASSES]}

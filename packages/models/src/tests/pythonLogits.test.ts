@@ -1,8 +1,9 @@
-import { init, reference, tensor } from "@lowrank/core";
+import { Generator, init, reference, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseClassifierConfig, parseModelConfig } from "../config/modelConfig.ts";
 import { createModel } from "../createModel.ts";
-import type { ParameterSource } from "../parameters.ts";
+import { type ParameterSource, randomParameters } from "../parameters.ts";
+import { findArchitecture } from "../registry.ts";
 import { filled } from "../testing/waveWeights.ts";
 import tables from "./pythonLogits.gen.json" with { type: "json" };
 
@@ -46,4 +47,53 @@ describe("classifiers have transformers' logits, of a padded text too", () => {
     });
     expectNear(found.logits.dataSync(), logits);
   });
+});
+
+/** The start of each parameter by its name. */
+function startsOf(config: Parameters<typeof createModel>[0]): Map<string, Parameters<ParameterSource>[2]> {
+  const starts = new Map<string, Parameters<ParameterSource>[2]>();
+  const draw = randomParameters(new Generator(1));
+  createModel(config, (name, shape, start) => {
+    if (!name.endsWith("layer_scalar")) starts.set(name, start);
+    return draw(name, shape, start);
+  });
+  return starts;
+}
+
+const all = [
+  ...tables.causal.map((one) => [name(one.json), one, () => parseModelConfig(one.json)] as const),
+  ...tables.classes.map((one) => [name(one.json), one, () => parseClassifierConfig(one.json)] as const),
+];
+
+test.each(all)("sizes of %s", (_, { json, elements }, read) => {
+  const model = filled((source) => createModel(read(), source as ParameterSource));
+  const found = [...model.namedParameters()].map(([, { shape }]) => shape.reduce((product, n) => product * n, 1));
+  expect(found.reduce((sum, n) => sum + n, 0)).toBe(elements);
+  const sizes: Record<string, unknown> = json;
+  const first = (...keys: string[]) => Number(keys.map((key) => sizes[key]).find((size) => size !== undefined));
+  const heads = first("num_attention_heads", "n_head", "n_heads");
+  const width = first("hidden_size", "n_embd", "dim");
+  const grouped = !/bert|gpt/.test(json.model_type);
+  const roberta = json.model_type === "roberta";
+  expect(model.maxPositions).toBe(first("max_position_embeddings", "n_positions") - (roberta ? 1 : 0));
+  if (json.model_type === "gemma4_text") return;
+  expect(model.attentionSizes).toMatchObject({
+    ...{ hiddenSize: width, layers: first("num_hidden_layers", "n_layer", "n_layers"), attentionHeads: heads },
+    keyValueHeads: grouped ? first("num_key_value_heads") : heads,
+    headDim: sizes.head_dim ?? width / heads,
+  });
+});
+
+test.each(all)("parameters of %s start as in transformers", (_, { starts: [ones, zeros] }, read) => {
+  const starts = [...startsOf(read()).values()];
+  expect(starts.filter((start) => "value" in start && start.value === 1)).toHaveLength(ones);
+  expect(starts.filter((start) => "value" in start && start.value === 0)).toHaveLength(zeros);
+  for (const start of starts) if ("std" in start) expect(start.std).toBe(0.02);
+});
+
+test("heads of classes on language models start with a standard deviation of 0.02", () => {
+  for (const { json } of tables.causal) {
+    if (findArchitecture(json.model_type)?.heads.sequenceClassification === undefined) continue;
+    expect(startsOf(parseClassifierConfig(json)).get("score.weight"), json.model_type).toEqual({ std: 0.02 });
+  }
 });
