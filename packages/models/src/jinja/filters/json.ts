@@ -37,7 +37,7 @@ function indentText(indent: Value): string | null {
   if (indent === null) return null;
   const text = textOf(indent);
   if (text !== undefined) return text;
-  const count = intArgument(indent, 0);
+  const count = intArgument(indent);
   checkSpaces(count);
   return " ".repeat(Math.max(0, count));
 }
@@ -50,7 +50,7 @@ function separatorsOf(separators: Value, isIndented: boolean): string[] {
 }
 
 function write(value: Value, style: JsonStyle, depth: number): string {
-  spend(1);
+  spend();
   const text = textOf(value);
   if (text !== undefined) return quoted(text, style);
   if (value === null) return "null";

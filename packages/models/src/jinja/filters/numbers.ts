@@ -50,7 +50,7 @@ function round(value: Value, precision: Value = 0n, method: Value = "common"): V
   refuseUndefined(value);
   const number = numeric(value);
   if (number === undefined) throw typeError(`type ${typeName(value)} doesn't define __round__ method`);
-  const places = precision === null && method === "common" ? 0 : intArgument(precision, 0);
+  const places = precision === null && method === "common" ? 0 : intArgument(precision);
   if (method === "common") {
     if (typeof number === "bigint") return roundInt(number, places);
     return precision === null ? toInt(roundFloat(number, 0)) : roundFloat(number, places);

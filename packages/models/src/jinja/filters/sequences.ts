@@ -9,7 +9,7 @@ import { Dict, Markup, Range, Stream, Tuple, typeName, Undefined, type Value, Vi
 import { attributeGetter, attributesGetter, ignoreCase } from "./attributes.ts";
 import type { Filters } from "./environment.ts";
 
-const flag = (value: Value | undefined): boolean => value !== undefined && isTrue(value);
+const flag = (value: Value = false): boolean => isTrue(value);
 const caseOf = (isSensitive: boolean): ((value: Value) => Value) => (isSensitive ? (value) => value : ignoreCase);
 
 function sort(value: Value, reverse?: Value, caseSensitive?: Value, attribute?: Value): Value[] {
@@ -39,7 +39,7 @@ function* unique(value: Value, caseSensitive?: Value, attribute?: Value): Genera
   for (const one of iterate(value)) {
     const key = fold(get(one));
     if (seen.has(key)) continue;
-    seen.set(key, true);
+    seen.set(key, null);
     yield one;
   }
 }
@@ -88,22 +88,23 @@ function* batch(value: Value, size: Value | undefined, fill: Value = null): Gene
     rows.push(one);
   }
   if (rows.length === 0) return;
-  if (fill !== null && rows.length < intArgument(size, 0)) {
-    spend(intArgument(size, 0));
-    while (rows.length < intArgument(size, 0)) rows.push(fill);
+  if (fill !== null) {
+    const missing = Math.max(0, intArgument(size) - rows.length);
+    spend(missing);
+    rows = rows.concat(Array.from({ length: missing }, () => fill));
   }
   yield rows;
 }
 
 function* slices(value: Value, slicesGiven: Value | undefined, fill: Value = null): Generator<Value> {
   const all = listOf(value);
-  const count = intArgument(slicesGiven, 0);
+  const count = intArgument(slicesGiven);
   if (count === 0) throw valueError("integer division or modulo by zero");
   const size = Math.floor(all.length / count);
   const larger = all.length - size * count;
   let start = 0;
   for (let i = 0; i < count; i++) {
-    spend(1);
+    spend();
     const end = start + size + (i < larger ? 1 : 0);
     const part = all.slice(start, end);
     yield fill !== null && i >= larger ? [...part, fill] : part;

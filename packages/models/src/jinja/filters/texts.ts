@@ -8,7 +8,7 @@ import { isTrue, iterate, lengthOf } from "../operators/iterate.ts";
 import { intArgument, textArgument } from "../operators/signature.ts";
 import { space, splitLines, strip } from "../text/codePoints.ts";
 import { str } from "../text/repr.ts";
-import { checkLength, checkSpaces, spend, spendText } from "../values/limits.ts";
+import { checkLength, checkSpaces, spend, spendEach, spendSearch, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { Dict, Markup, Tuple, Undefined, type Value } from "../values/types.ts";
 import { attributeGetter } from "./attributes.ts";
@@ -18,11 +18,11 @@ import { entriesOf } from "./sequences.ts";
 /** Does something to a text; the result is markup if the text is. */
 function ofText(value: Value, run: (text: string) => string): Value {
   const text = value instanceof Markup ? value.text : str(value);
-  spend(text.length / 256);
+  spendSearch(text.length);
   return value instanceof Markup ? new Markup(run(text)) : run(text);
 }
 
-const flag = (value: Value | undefined): boolean => value !== undefined && isTrue(value);
+const flag = (value: Value = false): boolean => isTrue(value);
 
 function join(value: Value, separator: Value = "", attribute?: Value): string {
   const get = attributeGetter(attribute);
@@ -51,14 +51,14 @@ function indent(value: Value, width: Value = 4n, first?: Value, blank?: Value): 
 }
 
 function spaces(width: Value): string {
-  const count = intArgument(width, 0);
+  const count = intArgument(width);
   checkSpaces(count);
   return " ".repeat(Math.max(0, count));
 }
 
 function truncate(value: Value, length: Value = 255n, kill?: Value, end: Value = "...", leeway: Value = 5n): Value {
   const mark = textArgument(end);
-  const [most, extra] = [intArgument(length, 255), leeway === null ? 5 : intArgument(leeway, 5)];
+  const [most, extra] = [intArgument(length), leeway === null ? 5 : intArgument(leeway)];
   if (most < lengthOf(mark)) throw valueError(`expected length >= ${lengthOf(mark)}, got ${most}`);
   if (extra < 0) throw valueError(`expected leeway >= 0, got ${extra}`);
   if (lengthOf(value) <= most + extra) return value;
@@ -119,16 +119,16 @@ function withoutTags(text: string): string {
   for (;;) {
     const from = text.indexOf("<", at);
     const end = from >= 0 && text.startsWith("<!--", from) ? "-->" : ">";
-    const to = from < 0 ? -1 : text.indexOf(end, end === ">" ? from : from + 4);
-    if (to < 0) return kept + text.slice(at);
+    const to = from < 0 ? from : text.indexOf(end, end === ">" ? from : from + 4);
+    if (to === -1) return kept + text.slice(at);
     kept += text.slice(at, from);
     at = to + end.length;
   }
 }
 
-/** The character of a numeric reference as HTML reads it: codes from 128 to 159 are those of Windows. */
+/** The character of a numeric reference as HTML reads it: codes below 256 are those of Windows. */
 function referenced(code: number): string {
-  if (code >= 0x80 && code < 0xa0) return new TextDecoder("windows-1252").decode(Uint8Array.of(code));
+  if (code >> 7 === 1) return new TextDecoder("windows-1252").decode(Uint8Array.of(code));
   if (code === 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return "\ufffd";
   const text = String.fromCodePoint(code);
   return /(?![\t\n\f\r])[\p{Cc}\p{Noncharacter_Code_Point}]/u.test(text) ? "" : text;
@@ -136,7 +136,7 @@ function referenced(code: number): string {
 
 function stripTags(value: Value): string {
   const whole = str(value);
-  spend(whole.length / 16);
+  spendEach(whole.length);
   const text = withoutTags(whole);
   const named: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: "\u00a0", apos: "'" };
   const joined = stringMethods.split[1](text) as string[];
@@ -148,7 +148,7 @@ function stripTags(value: Value): string {
 
 function wordCount(value: Value): bigint {
   const text = str(value);
-  spend(text.length / 16);
+  spendEach(text.length);
   return BigInt(text.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0);
 }
 

@@ -45,7 +45,7 @@ const listMethods: Readonly<Record<string, Method<readonly Value[]>>> = {
 };
 
 function indexOf(list: readonly Value[], value: Value | undefined, start?: Value, stop?: Value): bigint {
-  const from = intArgument(start, 0);
+  const from = intArgument(start);
   const to = intArgument(stop, list.length);
   const bound = (at: number): number => (at < 0 ? Math.max(0, at + list.length) : at);
   const found = list.findIndex((one, i) => i >= bound(from) && i < bound(to) && isEqual(one, value!));
@@ -101,7 +101,7 @@ function method<Self>(owner: Value, name: string, methods: Readonly<Record<strin
 
 function bound(owner: Value, name: string, run: (args: Arguments) => Value): Thing {
   const call = (args: Arguments): Value => {
-    spend(1);
+    spend();
     return run(args);
   };
   const repr = (): string => `<built-in method ${name} of ${typeName(owner)} object>`;

@@ -1,5 +1,5 @@
 import { space, splitLines, strip } from "../text/codePoints.ts";
-import { checkSpaces, spend } from "../values/limits.ts";
+import { checkSpaces, spend, spendEach } from "../values/limits.ts";
 import { valueError } from "../values/templateError.ts";
 
 const spaces = new RegExp(`[${space}]+`, "g");
@@ -65,7 +65,7 @@ export function replace(text: string, old: string, by: string, most: number): st
 /** Python's `str.expandtabs`. */
 export function expandTabs(text: string, size: number): string {
   checkSpaces(size);
-  spend(text.length / 16);
+  spendEach(text.length);
   return splitLines(text, true)
     .map((line) => {
       let result = "";

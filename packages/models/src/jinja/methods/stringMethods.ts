@@ -4,7 +4,7 @@ import { iterate } from "../operators/iterate.ts";
 import { type Bound, intArgument, textArgument } from "../operators/signature.ts";
 import { sliceText, space, splitLines, strip, textLength } from "../text/codePoints.ts";
 import { pad } from "../text/formatSpec.ts";
-import { checkLength, checkSpaces, spend, spendText } from "../values/limits.ts";
+import { checkLength, checkSpaces, spend, spendSearch, spendText } from "../values/limits.ts";
 import { typeError, valueError } from "../values/templateError.ts";
 import { Markup, Tuple, typeName, type Value } from "../values/types.ts";
 import { capitalize, isInCase, isTitle, swapCase, titleCase } from "./letterCase.ts";
@@ -23,7 +23,7 @@ const lengthText = (text: string): string => {
 /** Returns the part of a text from `start` to `end`, and its first position. */
 function part(text: string, start: Value | undefined, end: Value | undefined): [part: string, from: number] {
   const bound = (value: Value | undefined): number | null =>
-    value === undefined || value === null ? null : intArgument(value, 0);
+    value === undefined || value === null ? null : intArgument(value);
   const [from, to] = [bound(start) ?? 0, bound(end)];
   if (from === 0 && to === null) return [text, 0];
   return [sliceText(text, from, to), from < 0 ? Math.max(0, from + textLength(text)) : from];
@@ -89,12 +89,12 @@ function join(separator: string, values: Value | undefined): string {
 function padded(text: string, align: string, width: Value | undefined, fill: Value | undefined): string {
   const filling = fill === undefined ? " " : textArgument(fill);
   if (textLength(filling) !== 1) throw typeError("The fill character must be exactly one character long");
-  const missing = intArgument(width, 0) - textLength(text);
-  checkSpaces(intArgument(width, 0));
-  if (align !== "^" || missing <= 0) return pad(text, "", filling, align, intArgument(width, 0));
+  const missing = intArgument(width) - textLength(text);
+  checkSpaces(intArgument(width));
+  if (align !== "^" || missing <= 0) return pad(text, "", filling, align, intArgument(width));
   // Python puts the odd character on the left side if the width is odd.
-  const left = Math.floor(missing / 2) + (missing & intArgument(width, 0) & 1);
-  return pad(text, filling.repeat(left), filling, "<", intArgument(width, 0));
+  const left = Math.floor(missing / 2) + (missing & intArgument(width) & 1);
+  return pad(text, filling.repeat(left), filling, "<", intArgument(width));
 }
 
 const test = (pattern: RegExp): Method<string> => ["", (text) => pattern.test(text)];
@@ -136,13 +136,13 @@ export const stringMethods: Readonly<Record<string, Method<string>>> = {
   rsplit: ["sep? maxsplit?", (text, sep, most) => parts(splitFromEnd(text, charsOf(sep), intArgument(most, -1)))],
   rstrip: ["/ chars?", (text, chars) => strip(text, charsOf(chars), "end")],
   split: ["sep? maxsplit?", (text, sep, most) => parts(split(text, charsOf(sep), intArgument(most, -1)))],
-  splitlines: ["keepends?", (text, keep) => parts(splitLines(text, intArgument(keep, 0) !== 0))],
+  splitlines: ["keepends?", (text, keep) => parts(splitLines(text, intArgument(keep) !== 0))],
   startswith: ["/ prefix start? end?", (text, ...args) => startsOrEnds(text, args, "startsWith")],
   strip: ["/ chars?", (text, chars) => strip(text, charsOf(chars), "both")],
   swapcase: ["", swapCase],
   title: ["", titleCase],
   upper: ["", (text) => text.toUpperCase()],
-  zfill: ["/ width", (text, width) => zeroFilled(text, intArgument(width, 0))],
+  zfill: ["/ width", (text, width) => zeroFilled(text, intArgument(width))],
 };
 
 /** Methods whose time does not grow with their text. */
@@ -150,7 +150,7 @@ const quick: readonly string[] = ["startswith", "endswith", "removeprefix", "rem
 
 /** Takes the steps of a method for the length of its text. */
 export function spendMethod(name: string, text: string): void {
-  if (!quick.includes(name)) spend(text.length / 256);
+  if (!quick.includes(name)) spendSearch(text.length);
 }
 
 /** Names of `str` methods that are not supported here. */

@@ -1,6 +1,6 @@
 import { characterAt, codePoints, sliceBounds, slicePositions, sliceText } from "../text/codePoints.ts";
 import { repr } from "../text/repr.ts";
-import { spend } from "../values/limits.ts";
+import { spend, spendEach } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
 import {
   type Arguments,
@@ -75,7 +75,7 @@ export function slice(value: Value, [start, stop, step]: readonly [Value, Value,
   }
   if (Array.isArray(value) || value instanceof Tuple) {
     const items = Array.isArray(value) ? value : value.items;
-    spend(items.length / 16);
+    spendEach(items.length);
     return Array.isArray(value) ? take(items) : new Tuple(take(items));
   }
   if (value instanceof Range) {

@@ -1,5 +1,5 @@
 import { compareTexts } from "../text/codePoints.ts";
-import { spend } from "../values/limits.ts";
+import { spend, spendSearch } from "../values/limits.ts";
 import { typeError } from "../values/templateError.ts";
 import { Dict, Markup, Range, Tuple, typeName, Undefined, type Value, View } from "../values/types.ts";
 import { iterate, refuseUndefined } from "./iterate.ts";
@@ -22,10 +22,10 @@ export const sequenceOf = (value: Value): readonly Value[] | undefined =>
 
 /** Python's `a == b`. */
 export function isEqual(a: Value, b: Value): boolean {
-  spend(1);
-  const [x, y] = [numeric(a), numeric(b)];
+  spend();
+  const number = numeric(a);
   // biome-ignore lint/suspicious/noDoubleEquals: an int and a float of one value are equal.
-  if (x !== undefined && y !== undefined) return x == y;
+  if (number !== undefined) return number == numeric(b);
   const text = textOf(a);
   if (text !== undefined) return text === textOf(b);
   const list = sequenceOf(a);
@@ -58,7 +58,7 @@ function sameRange(a: Range, b: Range): boolean {
  * Python's comparison `a < b`, `a <= b`, `a > b` or `a >= b`. Throws for types without an order.
  */
 export function isOrdered(a: Value, operator: "<" | "<=" | ">" | ">=", b: Value): boolean {
-  spend(1);
+  spend();
   refuseUndefined(a);
   refuseUndefined(b);
   const [x, y] = [numeric(a), numeric(b)];
@@ -67,7 +67,7 @@ export function isOrdered(a: Value, operator: "<" | "<=" | ">" | ">=", b: Value)
   if (text !== undefined && other !== undefined) return holds(compareTexts(text, other), operator, 0);
   const [left, right] = [sequenceOf(a), sequenceOf(b)];
   if (left && right && Array.isArray(a) === Array.isArray(b)) {
-    const at = left.findIndex((one, i) => i >= right.length || !(one === right[i] || isEqual(one, right[i])));
+    const at = left.findIndex((one, i) => !(one === right[i] || isEqual(one, right[i])));
     if (at < 0 || at >= right.length) return holds(left.length, operator, right.length);
     return isOrdered(left[at], operator, right[at]);
   }
@@ -89,7 +89,7 @@ export function contains(container: Value, value: Value): boolean {
     if (part === undefined) {
       throw typeError(`'in <string>' requires string as left operand, not ${typeName(value)}`);
     }
-    spend(text.length / 256);
+    spendSearch(text.length);
     return text.includes(part);
   }
   if (container instanceof Dict) return container.has(value);
@@ -101,7 +101,7 @@ export function contains(container: Value, value: Value): boolean {
 /** Sorts as Python's `sorted`: stable, by keys, with `<` alone. */
 export function sortBy(values: readonly Value[], key: (value: Value) => Value, reverse: boolean): Value[] {
   const keyed = values.map((value) => ({ value, key: key(value) }));
-  const order = (a: Value, b: Value): number => (isOrdered(a, "<", b) ? -1 : isOrdered(b, "<", a) ? 1 : 0);
+  const order = (a: Value, b: Value): number => Number(isOrdered(b, "<", a)) - Number(isOrdered(a, "<", b));
   // Equal elements keep their order in both directions.
   keyed.sort((a, b) => (reverse ? order(b.key, a.key) : order(a.key, b.key)));
   return keyed.map(({ value }) => value);

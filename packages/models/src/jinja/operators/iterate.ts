@@ -66,21 +66,21 @@ export function refuseUndefined(value: Value): void {
 
 function* counted(values: Iterable<Value>): Generator<Value> {
   for (const value of values) {
-    spend(1);
+    spend();
     yield value;
   }
 }
 
 function* rangeElements(range: Range): Generator<Value> {
   for (let i = 0; i < range.length; i++) {
-    spend(1);
+    spend();
     yield range.at(i);
   }
 }
 
 function* streamElements({ iterator }: Stream): Generator<Value> {
   for (let next = iterator.next(); !next.done; next = iterator.next()) {
-    spend(1);
+    spend();
     yield next.value;
   }
 }

@@ -39,8 +39,8 @@ export function nativeFunction(name: string, signature: string, run: (...args: B
   });
 }
 
-/** An argument as an integer, or the default. Throws for other types. */
-export function intArgument(value: Value | undefined, fallback: number): number {
+/** An argument as an integer, or the default, 0 unless given. Throws for other types. */
+export function intArgument(value: Value | undefined, fallback = 0): number {
   if (value === undefined) return fallback;
   refuseUndefined(value);
   if (typeof value === "bigint" || typeof value === "boolean") return Number(value);

@@ -19,7 +19,7 @@ const environment: FilterEnvironment = { callFilter, callTest };
 
 /** Applies a filter. */
 export function callFilter(name: string, value: Value, args: Arguments): Value {
-  spend(1);
+  spend();
   if (!Object.hasOwn(filters, name)) throw new TemplateError("TEMPLATE_SYNTAX", `No filter named '${name}' found.`);
   const filter = filters[name];
   if (typeof filter === "function") return filter(value, args, environment);
@@ -28,7 +28,7 @@ export function callFilter(name: string, value: Value, args: Arguments): Value {
 
 /** Applies a test. */
 function callTest(name: string, value: Value, args: Arguments): boolean {
-  spend(1);
+  spend();
   if (!Object.hasOwn(tests, name)) throw new TemplateError("TEMPLATE_SYNTAX", `No test named '${name}' found.`);
   const [signature, run] = tests[name];
   return run(value, ...bind(name, signature, args));
@@ -36,7 +36,7 @@ function callTest(name: string, value: Value, args: Arguments): boolean {
 
 /** Evaluates an expression with the variables of a scope. */
 export function evaluate(node: Expression, scope: Scope): Value {
-  spend(1);
+  spend();
   const value = result(node, scope);
   if (typeof value === "string") spendText(value.length);
   return value;

@@ -12,7 +12,7 @@ const mostNumbers = 100_000;
 
 function range(values: readonly Value[]): Range {
   if (values.length < 1 || values.length > 3) throw typeError("range expected 1 to 3 arguments");
-  const [first, second, step = 1] = values.map((value) => intArgument(value, 0));
+  const [first, second, step = 1] = values.map((value) => intArgument(value));
   if (step === 0) throw valueError("range() arg 3 must not be zero");
   const result = second === undefined ? new Range(0, first, 1) : new Range(first, second, step);
   if (!(result.length <= mostNumbers)) {

@@ -34,7 +34,7 @@ export class Runner {
 
   run(body: readonly Statement[], scope: Scope, output: Output): Ending {
     for (const statement of body) {
-      spend(1);
+      spend();
       const ending = this.#statement(statement, scope, output);
       if (ending) return ending;
     }
@@ -121,7 +121,7 @@ export class Runner {
       const state = new Loop(node.test ? new Stream("filtered", elements) : over, elements, depth, recurse);
       let hasRun = false;
       for (let value = state.next(); value !== undefined; value = state.next()) {
-        spend(1);
+        spend();
         const inner = new Scope(scope);
         inner.set("loop", state.variable);
         this.#assign(node.target, value, inner);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Template } from "../template.ts";
 
 const render = (template: string): string => new Template(template).render({ text: "ab", list: [1, 2] }).text;
@@ -8,6 +8,11 @@ test.each<[string, string]>([
   ["{{ ('a' * 10000000).replace('a', 'bbbb') }}", "more than 16777216 characters"],
   ["{{ ['a' * 9000000, 'a' * 9000000] | join }}", "more than 16777216 characters"],
   ["{% for i in range(90000) %}{{ 'a' * 250 }}{% endfor %}", "more than 16777216 characters"],
+  ["{{ range(90000) | join('a' * 100000) }}", "more than 16777216 characters"],
+  ["{{ ('a' * 100000).join(range(90000) | map('string')) }}", "more than 16777216 characters"],
+  ["{{ ('a\\n' * 100000) | indent('b' * 100000) }}", "more than 16777216 characters"],
+  ["{{ ([0] * 100000) | tojson(separators=('a' * 100000, ':')) }}", "more than 16777216 characters"],
+  ["{{ ([0] * 100000) | tojson(indent='a' * 100000) }}", "more than 16777216 characters"],
   ["{{ [0] * 1000000000 }}", "not done after 1000000 steps"],
   ["{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", "not done after"],
   ["{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}", "not done after"],
@@ -104,9 +109,43 @@ test.each([
   expect(() => template.render({ text })).toThrow("not done after");
 });
 
+test.each(["'zz' in text", "text | upper", "text | striptags", "text | wordcount", "text[1:]", "text[::2]"])(
+  "%s takes few of the steps for a text of one million characters",
+  (expression) => {
+    const text = "A sentence of a long document, with some words. ".repeat(21_000);
+    const template = `{% for i in range(3) %}{% set x = ${expression} %}{% endfor %}done`;
+    expect(new Template(template).render({ text }).text).toBe("done");
+  },
+);
+
+test("the filter random draws from all elements", () => {
+  const draw = vi.spyOn(Math, "random");
+  try {
+    for (const [drawn, expected] of [
+      [0, "a"],
+      [0.499, "a"],
+      [0.5, "b"],
+      [0.999, "b"],
+    ] as const) {
+      draw.mockReturnValue(drawn);
+      expect(render("{{ ['a', 'b'] | random }}{{ 'ab' | random }}"), String(drawn)).toBe(expected + expected);
+    }
+  } finally {
+    draw.mockRestore();
+  }
+});
+
 test("methods of a text of one million characters take few of the steps", () => {
   const text = "A sentence of a long document, with some words. ".repeat(21_000);
-  const calls = ["strip()", "startswith('A')", "find('zz')", "split('</think>')[-1]", "upper()"];
+  const calls = [
+    "strip()",
+    "startswith('A')",
+    "find('zz')",
+    "split('</think>')[-1]",
+    "upper()",
+    "count('zz')",
+    "find('words') ~ ('zz' in text) ~ (text | upper)",
+  ];
   const template = `{% for i in range(20) %}${calls.map((call) => `{% set x = text.${call} %}`).join("")}{% endfor %}`;
   expect(new Template(`${template}done`).render({ text }).text).toBe("done");
 });

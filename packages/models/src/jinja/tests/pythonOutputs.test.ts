@@ -14,7 +14,8 @@ const render = (template: string): string => new Template(template).render(pytho
 for (const [name, cases] of Object.entries<Case[]>(python.groups)) {
   describe(name, () => {
     test.each(cases)("$template", ({ template, text }) => {
-      if (text === undefined) expect(() => render(template)).toThrow();
+      if (text === undefined)
+        expect(() => render(template)).toThrow(expect.objectContaining({ name: "TemplateError" }));
       else expect(render(template)).toBe(text);
     });
   });

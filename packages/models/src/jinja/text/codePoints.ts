@@ -1,4 +1,4 @@
-import { spend } from "../values/limits.ts";
+import { spendEach, spendSearch } from "../values/limits.ts";
 
 /** White space of Python's `str.isspace`, as the inside of a character class. */
 export const space: string = String.raw`\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
@@ -11,13 +11,13 @@ const spaceEnd = new RegExp(`[${space}]`);
 
 /** The characters of a text as Python counts them. A step of the template makes 16 of them. */
 export function codePoints(text: string): string[] {
-  spend(text.length / 16);
+  spendEach(text.length);
   return surrogate.test(text) ? Array.from(text) : text.split("");
 }
 
 /** Number of characters as Python counts them. */
 export function textLength(text: string): number {
-  spend(text.length / 256);
+  spendSearch(text.length);
   if (!surrogate.test(text)) return text.length;
   let length = 0;
   for (let at = 0; at < text.length; at += unitsAt(text, at)) length++;
@@ -29,7 +29,7 @@ const unitsAt = (text: string, at: number): number => (text.codePointAt(at)! > 0
 
 /** The UTF-16 position of a character. */
 function unitPosition(text: string, character: number): number {
-  spend(text.length / 256);
+  spendSearch(text.length);
   if (!surrogate.test(text)) return character;
   let at = 0;
   for (let i = 0; i < character && at < text.length; i++) at += unitsAt(text, at);
@@ -67,7 +67,7 @@ export function compareTexts(a: string, b: string): number {
 /** Removes characters of `chars`, by default white space, from the start, the end or both. */
 export function strip(text: string, chars: string | null, sides: "start" | "end" | "both"): string {
   const rest = chars === null ? stripSpaces(text, sides) : stripCharacters(text, chars, sides);
-  spend((text.length - rest.length) / 16);
+  spendEach(text.length - rest.length);
   return rest;
 }
 
@@ -80,7 +80,7 @@ function stripSpaces(text: string, sides: string): string {
 }
 
 function stripCharacters(text: string, chars: string, sides: string): string {
-  spend(chars.length / 16);
+  spendEach(chars.length);
   const set = new Set(chars);
   let [start, end] = [0, text.length];
   if (sides !== "end") {

@@ -30,14 +30,14 @@ function formatText(
     throw valueError(`Unknown format code '${unknown}' for object of type 'str'`);
   }
   const cut = precision === undefined ? text : codePoints(text).slice(0, Number(precision)).join("");
-  return pad(cut, "", fill ?? (zero ? "0" : " "), align ?? "<", Number(width ?? 0));
+  return pad(cut, "", fill ?? (zero ? "0" : " "), align ?? "<", Number(width ?? ""));
 }
 
 function formatNumber(value: bigint | number, parts: Parts): string {
   const { fill, align, sign, positive, zero, group, letter = "", alternate } = parts;
   const filling = fill ?? (zero ? "0" : " ");
   const side = align ?? (zero ? "=" : ">");
-  const width = Number(parts.width ?? 0);
+  const width = Number(parts.width ?? "");
   checkSpaces(width);
   const precision = parts.precision === undefined ? undefined : Number(parts.precision);
   if (precision !== undefined) checkSpaces(precision);
@@ -70,7 +70,7 @@ function formatNumber(value: bigint | number, parts: Parts): string {
   if (group) {
     if (letter === "n" || (group === "," && /[boxX]/.test(letter)))
       throw valueError(`Cannot specify '${group}' with '${letter}'.`);
-    const least = filling === "0" && side === "=" ? width - mark.length : 0;
+    const least = filling === "0" && side === "=" ? width - mark.length : Number.NaN;
     digits = groupDigits(digits, group, /[boxX]/.test(letter) ? 4 : 3, least);
   }
   return pad(digits, mark, filling, side, width);

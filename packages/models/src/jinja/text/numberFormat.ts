@@ -22,13 +22,13 @@ export const basePrefix = (letter: string): string => (bases[letter] === undefin
 /**
  * The digits of an absolute float by `e`, `f`, `g`, `%` or, without a letter, as `repr` writes it.
  */
-export function floatDigits(value: number, { letter, precision, alternate = false }: NumberStyle): string {
+export function floatDigits(value: number, { letter, precision, alternate }: NumberStyle): string {
   const upper = letter !== "" && letter === letter.toUpperCase() && letter !== "%";
   const text = digitsOf(Math.abs(value), letter.toLowerCase(), precision, alternate);
   return upper ? text.toUpperCase() : text;
 }
 
-function digitsOf(value: number, letter: string, precision: number | undefined, alternate: boolean): string {
+function digitsOf(value: number, letter: string, precision?: number, alternate?: boolean): string {
   if (!Number.isFinite(value)) return floatRepr(value) + (letter === "%" ? "%" : "");
   if (letter === "" && precision === undefined) {
     const text = floatRepr(value);

@@ -21,7 +21,6 @@ export function percentFormat(text: string, values: Value, write?: (value: Value
     if (count !== undefined) checkSpaces(Math.abs(count));
     return count;
   };
-  let named = false;
   const result = text.replace(directive, (whole, name, flags: string, width, precision, letter) => {
     if (letter === undefined) throw valueError("incomplete format");
     if (letter === "%" && name === undefined) return "%";
@@ -32,15 +31,16 @@ export function percentFormat(text: string, values: Value, write?: (value: Value
     if (name === undefined) value = next();
     else {
       if (!(values instanceof Dict)) throw typeError("format requires a mapping");
-      named = true;
       const found = values.get(name);
       if (found === undefined) throw valueError(`KeyError: '${name}'`);
       value = found;
+      // Behind a name, Python takes no further value by position.
+      used = list.length;
     }
     return one(value, { letter, flags, width: columns, precision: digits, whole, write });
   });
   const mapping = values instanceof Dict || Array.isArray(values);
-  if (used < list.length && !mapping && !named) throw typeError("not all arguments converted during string formatting");
+  if (used < list.length && !mapping) throw typeError("not all arguments converted during string formatting");
   spendText(result.length);
   return result;
 }
@@ -63,7 +63,7 @@ interface Directive {
 }
 
 function one(value: Value, { letter, flags, width = 0, precision, whole, write = str }: Directive): string {
-  const left = flags.includes("-") || width < 0;
+  const left = flags.includes("-") || Math.sign(width) === -1;
   const columns = Math.abs(width);
   const cut = (text: string): string => {
     const shown = precision === undefined ? text : codePoints(text).slice(0, precision).join("");
@@ -105,13 +105,15 @@ function numberText(
   if (typeof number === "number" && !Number.isFinite(number))
     throw valueError(`cannot convert float ${number} to integer`);
   const int = typeof number === "bigint" ? number : BigInt(Math.trunc(number));
-  const digits = intDigits(int, letter).padStart(precision ?? 0, "0");
-  return [digits, int < 0n, alternate ? basePrefix(letter) : ""];
+  const digits = intDigits(int, letter);
+  return [
+    precision === undefined ? digits : digits.padStart(precision, "0"),
+    int < 0n,
+    alternate ? basePrefix(letter) : "",
+  ];
 }
 
 /** A text with its characters beyond ASCII as codes. */
 export function asciiText(text: string): string {
-  return codePoints(text)
-    .map((one) => (one.codePointAt(0)! < 0x80 ? one : codeEscape(one.codePointAt(0)!)))
-    .join("");
+  return text.replace(/\P{ASCII}/gu, (one) => codeEscape(one.codePointAt(0)!));
 }

@@ -12,7 +12,7 @@ export function str(value: Value): string {
 
 /** Python's `repr(value)`. */
 export function repr(value: Value): string {
-  spend(1);
+  spend();
   const text = reprOf(value);
   spendText(text.length);
   return text;

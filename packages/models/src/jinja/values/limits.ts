@@ -7,6 +7,8 @@ import { TemplateError } from "./templateError.ts";
 const mostSteps = 1_000_000;
 /** A text counts as one step for each of this many characters. */
 const charactersOfStep = 256;
+/** Work with each of this many characters or elements counts as one step. */
+const elementsOfStep = 16;
 /** Most characters of a text that a template makes. */
 const mostCharacters = 2 ** 24;
 /** Most bits of an integer. */
@@ -43,11 +45,17 @@ export function withinStack<T>(run: () => T): T {
   }
 }
 
-/** Takes steps from the budget. Throws `TEMPLATE_LIMIT` if fewer are left. */
-export function spend(steps: number): void {
+/** Takes one step, or several, from the budget. Throws `TEMPLATE_LIMIT` if fewer are left. */
+export function spend(steps = 1): void {
   stepsLeft -= steps;
   if (stepsLeft < 0) throw limit(`it is not done after ${mostSteps} steps`);
 }
+
+/** Takes the steps of a search in a text. */
+export const spendSearch = (characters: number): void => spend(characters / charactersOfStep);
+
+/** Takes the steps of work with each of many characters or elements. */
+export const spendEach = (count: number): void => spend(count / elementsOfStep);
 
 /** Throws `TEMPLATE_LIMIT` if a text of `characters` is too long. */
 export function checkLength(characters: number): void {
