@@ -1,6 +1,6 @@
 import { collapse, forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { broadcastShapes, formatShape, type Shape, sameShape } from "../shape.ts";
+import { broadcastShapes, checkShape, formatShape, type Shape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** x (f32 or i32) repeated to a larger shape by the broadcasting rule. */
@@ -10,6 +10,7 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
   options: { shape: true },
   shape: (inputs, { shape }) => {
     expectDType("expand", inputs, 0, "f32", "i32");
+    checkShape("expand", shape);
     if (!sameShape(broadcastShapes("expand", inputs[0].shape, shape), shape)) {
       throw new Error(`expand: ${formatShape(inputs[0].shape)} does not broadcast to ${formatShape(shape)}`);
     }
