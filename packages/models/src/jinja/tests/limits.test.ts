@@ -137,15 +137,7 @@ test("the filter random draws from all elements", () => {
 
 test("methods of a text of one million characters take few of the steps", () => {
   const text = "A sentence of a long document, with some words. ".repeat(21_000);
-  const calls = [
-    "strip()",
-    "startswith('A')",
-    "find('zz')",
-    "split('</think>')[-1]",
-    "upper()",
-    "count('zz')",
-    "find('words') ~ ('zz' in text) ~ (text | upper)",
-  ];
+  const calls = ["strip()", "startswith('A')", "find('zz')", "split('</think>')[-1]", "upper()"];
   const template = `{% for i in range(20) %}${calls.map((call) => `{% set x = text.${call} %}`).join("")}{% endfor %}`;
   expect(new Template(`${template}done`).render({ text }).text).toBe("done");
 });
