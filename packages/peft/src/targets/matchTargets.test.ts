@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { attentionTargets } from "./attentionTargets.ts";
-import { matchTargets, resolveTargets } from "./matchTargets.ts";
+import { candidates, matchesPath, matchTargets, resolveTargets } from "./matchTargets.ts";
 import { targetWarnings } from "./targetWarnings.ts";
 
 const kinds = ["linear", "conv1d", "embedding"] as const;
@@ -40,9 +40,83 @@ test.each<[string, LoraOptions, string[]]>([
     ["layers.0.up", "layers.1.up"],
   ],
   ["layers by number", { targetModules: ["up"], layersToTransform: 1, layersPattern: "layers" }, ["layers.1.up"]],
+  [
+    "layers by numbers",
+    { targetModules: ["up"], layersToTransform: [0], layersPattern: ["blocks", "layers"] },
+    ["layers.0.up"],
+  ],
+  ["layer 0 by number", { targetModules: ["up"], layersToTransform: 0, layersPattern: ["layers"] }, ["layers.0.up"]],
+  ["all-linear in capitals", { targetModules: "ALL-Linear" }, layers],
+  ["a full path beside names", { targetModules: ["layers.1.up", "head", "0.down"] }, ["layers.0.down", "layers.1.up"]],
+  [
+    "what lies inside of what is saved whole",
+    { targetModules: ["up", "down"], modulesToSave: ["layers.0"] },
+    layers.slice(2),
+  ],
+  [
+    "names that only end alike are others",
+    { targetModules: ["up"], modulesToSave: ["s.0"] },
+    ["layers.0.up", "layers.1.up"],
+  ],
   ["an empty list of layers is all", { targetModules: ["up"], layersToTransform: [] }, ["layers.0.up", "layers.1.up"]],
 ])("%s", (_, options, expected) => {
   expect(match(options).matched).toEqual(expected);
+});
+
+test("without a pattern, layers are numbered behind two names", () => {
+  for (const layersPattern of [null, "", [""], []]) {
+    expect(() => match({ targetModules: ["up"], layersToTransform: [0, 1], layersPattern })).toThrow(
+      "matches no module of this model in the layers of layersToTransform, 0, 1; layers that can be targeted",
+    );
+    const outer = Object.assign(new TinyModel(), { model: new TinyModel() });
+    const config = new LoraConfig({ targetModules: ["up"], layersToTransform: [1, 4], layersPattern });
+    const { report } = matchTargets(outer, config, kinds);
+    expect(report).toEqual({
+      ...{ matched: ["model.layers.1.up"], excluded: [], unmatchedTargets: [] },
+      unusedPatterns: ["layersToTransform 4"],
+    });
+  }
+});
+
+test("targets that are excluded are reported, and counted where none is left", () => {
+  expect(match({ targetModules: ["up", "down"], excludeModules: ["1.up"], modulesToSave: ["layers.0.down"] })).toEqual({
+    ...{ matched: ["layers.0.up", "layers.1.down"], excluded: ["layers.0.down", "layers.1.up"] },
+    ...{ unmatchedTargets: [], unusedPatterns: [], warnings: [] },
+  });
+  expect(() => match({ targetModules: ["up"], excludeModules: ["up"] })).toThrow(
+    new Error(
+      'targetModules ["up"] matches no module of this model (2 were excluded); layers that can be targeted: embed_tokens, up, down, lm_head',
+    ),
+  );
+  expect(() => match({ targetModules: ["up"], excludeModules: ["1.up"], modulesToSave: ["layers.0.up"] })).toThrow(
+    "(2 were excluded)",
+  );
+  expect(() => match({ targetModules: ["layers.2.up", "x.dwon"] })).toThrow(
+    "of this model; did you mean down for x.dwon? layers that can be targeted",
+  );
+});
+
+test("kinds that a method adapts are named", () => {
+  expect(() => matchTargets(new TinyModel(), new LoraConfig({ targetModules: ["up"] }), ["norm", "conv1d"])).toThrow(
+    new Error(
+      "targetModules matches layers.0.up, a Linear; LORA adapts norm, conv1d layers only: name those inside it",
+    ),
+  );
+  expect(() => matchTargets(new TinyModel(), new LoraConfig({ targetModules: ["layers"] }), kinds)).toThrow(
+    "targetModules matches layers, a ModuleList",
+  );
+  expect(candidates(new TinyModel())).toEqual(["up", "down", "lm_head"]);
+  expect(candidates(new TinyModel(), ["norm"])).toEqual(["norm"]);
+  expect(matchesPath(["b.c", "d"], "a.b.c")).toBe(true);
+  expect([matchesPath(["c"], "a.b.c"), matchesPath(["a"], "a.b.c"), matchesPath(["a.b.c"], "a.b.c")]).toEqual([
+    ...[true, false, true],
+  ]);
+  expect([matchesPath("b.c", "a.b.c"), matchesPath("a.*c", "a.b.c"), matchesPath("a.b", "a.b.c")]).toEqual([
+    ...[false, true, false],
+  ]);
+  const model = Object.assign(new TinyModel(), { config: undefined });
+  const bare = () => resolveTargets(model, new LoraConfig(), { kinds, defaultTargets: {} });
+  expect(bare).toThrow("there is no default for a model without config.modelType; name some of up, down, lm_head");
 });
 
 test("a full path is a target whatever the layers", () => {
