@@ -26,6 +26,7 @@ test("the repetition penalty divides positive logits and multiplies negative one
 
 test("the frequency penalty counts new tokens, the presence penalty takes each once", async () => {
   expect(await penalised({ frequencyPenalty: 0.5 })).toEqual([2, -3, 3, 0, 0.5]);
+  expect(await penalised({ frequencyPenalty: 1 })).toEqual([2, -4, 3, 0, 0]);
   expect(await penalised({ presencePenalty: 0.5 })).toEqual([2, -2.5, 3, 0, 0.5]);
   expect(await penalised({ repetitionPenalty: 2, frequencyPenalty: 0.5, presencePenalty: 1 })).toEqual([
     1, -6, 3, 0, -1,

@@ -52,6 +52,11 @@ test.each<[GenerateOptions, string | null]>([
   [{ numBeams: 2, earlyStopping: "always" as "never" }, 'earlyStopping is always; expected true, false or "never"'],
   [{ numBeams: 2, promptCache: cache }, "promptCache is for one sequence; give numBeams: 1"],
   [{ numBeams: 2, onToken: () => {} }, "onToken cannot follow beams"],
+  [{ numBeams: 2, numReturnSequences: 2, promptCache: cache }, "promptCache is for one sequence"],
+  [
+    { temperature: 0.5, topK: 1, topP: 0.5, minP: 0.5, lengthPenalty: 1, earlyStopping: true },
+    "temperature is 0.5, which acts where tokens are drawn",
+  ],
   [{ promptCache: cache, onToken: () => {} }, null],
   [{ temperature: 0.5 }, "temperature is 0.5, which acts where tokens are drawn; give doSample: true"],
   [{ topK: 1 }, "topK is 1, which acts where tokens are drawn"],

@@ -26,6 +26,7 @@ describe("decoders", () => {
   test("CTC joins equal tokens, and leaves out the pad", () => {
     const tokens = ["<pad>", "a", "a", "<pad>", "a", "|", "b", "."];
     expect(decode({ type: "CTC" }, tokens)).toBe("aa b.");
+    expect(decode({ type: "CTC" }, ["a", "b", "a", "a"])).toBe("aba");
     expect(decode({ type: "CTC", cleanup: false }, tokens)).toBe("aa|b.");
     expect(decode({ type: "CTC", pad_token: "a", word_delimiter_token: "b" }, tokens)).toBe("<pd><pd>| .");
   });
@@ -184,6 +185,9 @@ describe("normalizers", () => {
     expect(change({ type: "Replace", pattern: { String: " " }, content: "▁" }, text)).toBe("a▁b▁".repeat(40_000));
     expect(change({ type: "Replace", pattern: { String: "b " }, content: "" }, text)).toBe("a ".repeat(40_000));
     expect(change({ type: "Replace", pattern: { Regex: " " }, content: "$&" }, "a b")).toBe("a$&b");
+    // Several characters may be at the end of a piece.
+    const odd = change({ type: "Replace", pattern: { String: "b " }, content: "" }, `x${text}`);
+    expect(odd).toBe(`x${"a ".repeat(40_000)}`);
     for (const length of [65_535, 65_536, 65_537, 131_072, 131_073]) {
       const all = change({ type: "Replace", pattern: { String: "a" }, content: "b" }, "a".repeat(length));
       expect(all).toBe("b".repeat(length));
