@@ -18,7 +18,7 @@ function misfit(name: string, target: Tensor, source: Tensor): string | undefine
   if (source.shape.join() !== target.shape.join()) {
     return `"${name}" is ${formatShape(source.shape)}, and the module has ${formatShape(target.shape)}`;
   }
-  if (source.dtype !== target.dtype && isPacked(target.dtype)) {
+  if (isPacked(target.dtype)) {
     return `"${name}" is ${source.dtype}, and the module holds it packed as ${target.dtype}; load it before quantize`;
   }
   if (source.dtype !== target.dtype && !(target.dtype === "f32" && widened.includes(source.dtype))) {

@@ -43,6 +43,10 @@ describe("a state dict", () => {
       '"weight" is f32, and the module holds it packed as nf4; load it before quantize',
     );
     const weight = quantize4bit(ones([2, 64]), {});
+    expect(() => packed.loadStateDict({ weight })).toThrow(
+      '"weight" is nf4, and the module holds it packed as nf4; load it before quantize. Nothing was changed',
+    );
+    expect(packed.loadStateDict(packed.stateDict())).toEqual({ missingKeys: [], unexpectedKeys: [] });
     expect(() => linear().loadStateDict({ weight })).toThrow('"weight" is nf4, and the module has f32; cast it with');
   });
 
