@@ -1,5 +1,5 @@
 import type { PageHeader } from "hyparquet";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { checkRuns } from "./parquetRuns.ts";
 
 /** A run of a number that is repeated, of numbers below 256. */
@@ -14,7 +14,14 @@ function varint(value: number): number[] {
   return rest > 0 ? [(value % 128) + 128, ...varint(rest)] : [value];
 }
 
+/** Snappy's form of at most 60 bytes: their number, and one literal. */
+const snappy = (...bytes: number[]) => [bytes.length, (bytes.length - 1) << 2, ...bytes];
+
 interface Page {
+  codec?: "UNCOMPRESSED" | "SNAPPY";
+  isCompressed?: boolean;
+  /** The bytes of the page without compression. */
+  size?: number;
   encoding?: string;
   values: number;
   nulls?: number;
@@ -30,14 +37,15 @@ function first(bytes: number[], { encoding = "RLE_DICTIONARY", values, type = "I
 
 function second(repetition: number[], definition: number[], bytes: number[], page: Page) {
   const { encoding = "RLE_DICTIONARY", values, nulls = 0, type = "INT32", maxLevels = [0, 0] } = page;
+  const { codec = "UNCOMPRESSED", isCompressed = false } = page;
   const all = [...repetition, ...definition, ...bytes];
-  const data = { num_values: values, num_nulls: nulls, encoding, is_compressed: false };
+  const data = { num_values: values, num_nulls: nulls, encoding, is_compressed: isCompressed };
   const lengths = {
     repetition_levels_byte_length: repetition.length,
     definition_levels_byte_length: definition.length,
   };
-  const header = { uncompressed_page_size: all.length, data_page_header_v2: { ...data, ...lengths } };
-  const column = { path: "a", start: 0, length: all.length, values, codec: "UNCOMPRESSED", type, maxLevels } as const;
+  const header = { uncompressed_page_size: page.size ?? all.length, data_page_header_v2: { ...data, ...lengths } };
+  const column = { path: "a", start: 0, length: all.length, values, codec, type, maxLevels } as const;
   checkRuns(Uint8Array.from(all), header as unknown as PageHeader, column);
 }
 
@@ -102,4 +110,79 @@ test("texts that share their beginnings and are longer than can be", () => {
   const page = { values: 100, encoding: "DELTA_BYTE_ARRAY", type: "BYTE_ARRAY" } as const;
   first(texts(2), page);
   expect(() => first(texts(2 ** 24), page)).toThrow("a page has texts of 1677721700 bytes; at most 134217728 are read");
+});
+
+describe("a page of the second kind", () => {
+  const numbers = (count: number) => [8, ...repeated(count, 9)];
+
+  test("may be of empty values alone, and hold some", () => {
+    second([], repeated(3, 0), [], { values: 3, nulls: 3, maxLevels: [0, 1] });
+    second([], [3, 0b101], numbers(2), { values: 3, nulls: 1, maxLevels: [0, 1] });
+    expect(() => second([], [3, 0b101], numbers(3), { values: 3, nulls: 1, maxLevels: [0, 1] })).toThrow(
+      "a run of 3 values where 2 are left",
+    );
+  });
+
+  test("has levels of repetition alone, before wide numbers", () => {
+    second(repeated(11, 0), [], [32, ...varint(22), 0, 0, 0, 1], { values: 11, maxLevels: [1, 0] });
+    second([], repeated(11, 0), [32, ...varint(22), 0, 0, 0, 1], { values: 11, maxLevels: [0, 1] });
+    expect(() => second(repeated(3, 0), repeated(4, 0), [], { values: 3, maxLevels: [1, 1] })).toThrow(
+      "a run of 4 val",
+    );
+  });
+
+  test("without lengths of levels has none", () => {
+    const data = { num_values: 3, num_nulls: 0, encoding: "RLE_DICTIONARY", is_compressed: false };
+    const header = { uncompressed_page_size: 3, data_page_header_v2: data } as unknown as PageHeader;
+    const column = { path: "a", start: 0, length: 3, values: 3, codec: "UNCOMPRESSED", type: "INT32" } as const;
+    checkRuns(Uint8Array.from(numbers(3)), header, { ...column, maxLevels: [0, 0] });
+    expect(() => checkRuns(Uint8Array.from(numbers(4)), header, { ...column, maxLevels: [0, 0] })).toThrow(
+      "a run of 4",
+    );
+  });
+
+  test("is compressed behind its levels, where its header says so", () => {
+    const page = { values: 3, codec: "SNAPPY", maxLevels: [0, 1] } as const;
+    const size = 2 + numbers(3).length;
+    second([], repeated(3, 1), snappy(...numbers(3)), { ...page, isCompressed: true, size });
+    expect(() => second([], repeated(3, 1), snappy(...numbers(4)), { ...page, isCompressed: true, size })).toThrow(
+      "a run of 4 values where 3 are left",
+    );
+    second([], repeated(3, 1), numbers(3), page);
+    second([], repeated(3, 0), [], { ...page, nulls: 3, isCompressed: true });
+    // One byte: the width of places, none of which take bits.
+    expect(() => second([], repeated(3, 1), snappy(33), { ...page, isCompressed: true, size: 3 })).toThrow("33 bits");
+  });
+});
+
+describe("packed levels", () => {
+  // Eight of one bit each, then three more.
+  const bits = (last: number) => [3, 0b10110101, ...repeated(3, last)];
+
+  test("have a byte for eight of them", () => {
+    const numbers = (count: number) => [8, ...repeated(count, 9)];
+    const page = { values: 11, maxLevels: [1, 1] } as const;
+    first([...levels(...bits(0)), ...levels(...bits(1)), ...numbers(8)], page);
+    first([...levels(...bits(0)), ...levels(...bits(0)), ...numbers(5)], page);
+    expect(() => first([...levels(...bits(0)), ...levels(...bits(0)), ...numbers(6)], page)).toThrow(
+      "a run of 6 values where 5 are left",
+    );
+    first(levels(...bits(1)), { values: 11, encoding: "RLE", type: "BOOLEAN" });
+  });
+
+  test("above 1 exist where they are the highest", () => {
+    const page = { values: 4, maxLevels: [0, 2] } as const;
+    const definition = levels(...repeated(1, 2), ...repeated(2, 1), ...repeated(1, 2));
+    first([...definition, 8, ...repeated(2, 9)], page);
+    expect(() => first([...definition, 8, ...repeated(3, 9)], page)).toThrow("a run of 3 values where 2 are left");
+  });
+});
+
+test("places in a dictionary have up to 32 bits, and no value has none", () => {
+  first([32, ...varint(6), 0, 0, 0, 0], { values: 3 });
+  expect(() => first([33, ...varint(6), 0, 0, 0, 0, 0], { values: 3 })).toThrow("numbers of 33 bits");
+  first([], { values: 0 });
+  expect(() => first([77, 2, 0], { values: 1 })).toThrow("numbers of 77 bits");
+  first([0, 6], { values: 3 });
+  expect(() => first([0, 8], { values: 3 })).toThrow("a run of 4 values where 3 are left");
 });

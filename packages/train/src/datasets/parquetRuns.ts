@@ -36,8 +36,8 @@ export function checkRuns(packed: Uint8Array, header: PageHeader, column: Column
     }
     const reader = readerOf(packed);
     for (const [i, level] of maxLevels.entries()) {
-      if (level > 0) walk(reader, bitWidth(level), values, lengths[i] ?? 0);
-      reader.offset = i === 0 ? repetition : levels;
+      if (level > 0) walk(reader, bitWidth(level), values, [repetition, definition][i]);
+      reader.offset = repetition;
     }
     const length = Number(uncompressed_page_size) - levels;
     const rest = packed.subarray(levels);
