@@ -30,7 +30,7 @@ function toInt(value: Value, fallback: Value = 0n, base: Value = 10n): Value {
   }
   const trimmed = strip(text, null, "both");
   checkBits(trimmed.length * 4);
-  const int = parseIntText(trimmed, intArgument(base, 10));
+  const int = parseIntText(trimmed, intArgument(base));
   if (int !== undefined) return int;
   const float = parseFloatText(trimmed);
   return float === undefined || !Number.isFinite(float) ? fallback : BigInt(Math.trunc(float));

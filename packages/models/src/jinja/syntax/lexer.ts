@@ -81,7 +81,7 @@ class Lexer {
     if (sign === "-") return strip(text, null, "end");
     if (sign === "+" || isVariable) return text;
     const start = text.lastIndexOf("\n") + 1;
-    const isBlank = start < text.length && strip(text.slice(start), null, "both") === "";
+    const isBlank = strip(text.slice(start), null, "both") === "";
     return isBlank && (start > 0 || this.#startsLine) ? text.slice(0, start) : text;
   }
 

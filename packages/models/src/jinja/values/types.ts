@@ -185,7 +185,6 @@ const undefinedKey = Symbol("undefined");
 
 /** Returns the same primitive or object for values that Python counts as the same key. */
 function hashKey(key: Value): unknown {
-  if (typeof key === "string" || key === null || typeof key === "bigint") return key;
   if (typeof key === "boolean") return BigInt(key);
   if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
   if (key instanceof Markup) return key.text;
