@@ -54,6 +54,7 @@ CASES = [
     ("VERA", {"r": 5, "d_initial": 0.3}),
     ("MISS", {"r": 4}),
     ("MISS", {"r": 5}),
+    ("MISS", {"r": 3}),
     ("MISS", {"r": 4, "init_weights": "bat", "target_modules": ["a"]}),
     ("MISS", {"r": 2, "init_weights": "mini", "mini_r": 2}),
     ("HIRA", {"r": 3}),

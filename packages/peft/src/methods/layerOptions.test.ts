@@ -1,4 +1,16 @@
-import { eq, Generator, init, matmul, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
+import {
+  copyInto,
+  eq,
+  Generator,
+  init,
+  matmul,
+  noGrad,
+  reference,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
 import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
@@ -134,6 +146,29 @@ describe("BOFT", () => {
       const unit = identity(features, r).dataSync();
       for (const [i, x] of matmul(columns, columns, { transposeA: true }).dataSync().entries())
         expect(Number(x)).toBeCloseTo(Number(unit[i]), 5);
+    }
+  });
+
+  test("blocks of each rotation are of features half a run apart", async () => {
+    const pairs = [
+      ["0,1", "2,3", "4,5", "6,7"],
+      ["0,2", "1,3", "4,6", "5,7"],
+      ["0,4", "1,5", "2,6", "3,7"],
+    ];
+    for (const [level, expected] of pairs.entries()) {
+      for (const [block, pair] of expected.entries()) {
+        const layer = new Linear(new Parameter(identity(8, tensor(0))));
+        const model = Object.assign(new TinyModel(), { extra: layer as UnaryModule });
+        const peft = await getPeftModel(model, config({ boftNButterflyFactor: 3 }), options);
+        const values = new Float32Array(3 * 4 * 2 * 2);
+        values[(level * 4 + block) * 4 + 1] = 1;
+        const [key] = [...peft.adapterTensors().keys()].filter((name) => name.includes("boft_R"));
+        const target = peft.adapterTensors().get(key)!;
+        noGrad(() => copyInto(target, tensor(values, { shape: target.shape })));
+        const r = scope(() => model.extra.forward(identity(8, tensor(0))).detach());
+        const mixed = pattern(r).flatMap((x, i) => (x === 1 && i % 8 > i >> 3 ? [`${i >> 3},${i % 8}`] : []));
+        expect(mixed).toEqual([pair]);
+      }
     }
   });
 

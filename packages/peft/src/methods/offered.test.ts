@@ -98,6 +98,7 @@ describe.each(methods.map((method) => [method.peftType, method] as const))("%s",
     for (const option of optionsOf(method)) {
       expect(Object.keys(config)).toContain(option.field);
       const values = option.type === "oneOf" ? option.values : option.type === "boolean" ? [true] : [];
+      expect(new Set(values).size, option.field).toBe(values.length);
       // A text to start from needs the text, too.
       for (const value of values.filter((word) => word !== "TEXT")) {
         expect(config.with({ [option.field]: value })).toHaveProperty(option.field, value);

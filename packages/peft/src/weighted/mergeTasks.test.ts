@@ -63,6 +63,21 @@ test("ties averages over those that have the sign that wins", () => {
   ).toEqual([5, -7]);
 });
 
+test("ties takes the plus sign where votes are even, as PEFT does", () => {
+  for (const majoritySignMethod of ["total", "frequency"] as const) {
+    const even = [
+      [3, -2],
+      [-3, 2],
+    ];
+    expect(merged("ties", even, [1, 1], { density: 1, majoritySignMethod })).toEqual([3, 2]);
+  }
+  const small = [
+    [0.5, -0.5],
+    [-0.25, 0.25],
+  ];
+  expect(merged("ties", small, [1, 1], { density: 1 })).toEqual([0.5, -0.5]);
+});
+
 test("dare keeps what PyTorch's bernoulli keeps, scaled up", () => {
   // torch.manual_seed(5); torch.bernoulli(torch.full((20,), 0.3))
   const kept = [0, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0];
