@@ -35,7 +35,7 @@ export async function readSettings(
   limits: RequestLimits,
   { tokenizer, eosTokenIds }: { readonly tokenizer: Tokenizer; readonly eosTokenIds: readonly number[] },
 ): Promise<RequestSettings> {
-  const { sampling, logprobs, stop = [], stopTokenIds = [], minTokens = 0, priority = 0 } = request;
+  const { sampling, logprobs, stop = [], stopTokenIds = [], minTokens = 0, priority } = request;
   const { vocabSize, maxLogprobs } = limits;
   const maxNewTokens = newTokens(request, prompt.length, limits);
   await asInvalid("sampling", () => {
