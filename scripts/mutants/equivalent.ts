@@ -353,6 +353,18 @@ export const equivalent: readonly Equivalent[] = [
     from: "false",
     to: "true",
     why: "the value of an absent field is not used",
+    file: "packages/serve/src/engine/readSettings.ts",
+    line: "tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });",
+    from: "0",
+    to: "1",
+    why: "the only token has probability 1, whatever its logit is",
+  },
+  {
+    file: "packages/serve/src/engine/readSettings.ts",
+    line: "tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });",
+    from: "1",
+    to: "2",
+    why: "the only token has probability 1 at any temperature",
   },
 ];
 
