@@ -66,6 +66,7 @@ describe("runs side by side", () => {
 
   test("are in the order of their methods", () => {
     const rows = rowsOf(run("vera", 0), run("lora", 0), run("vera", 1), { job, error: "no" });
+    expect(compareOutcomes([run("lora", 0)]).json).toMatch(/^\{\n {2}"methods": \[\n/);
     expect(rows.map(({ method, seeds }) => [method, seeds])).toEqual([
       ["VeRA", 2],
       ["LoRA", 1],
@@ -145,5 +146,7 @@ describe("runs side by side", () => {
     ]);
     expect(html.match(/not measured/g)).toHaveLength(2);
     expect(html).toContain(">50.0 %</text>");
+    expect(html).toContain(">1.0000</text>");
+    expect(html).toContain("backend: wasm.");
   });
 });

@@ -56,7 +56,11 @@ test("runs of levels and of numbers that hold what the page has", () => {
   first([8, ...packed(1, 2, 3, 4, 5, 6, 7, 8)], { values: 5 });
   first([...levels(...repeated(11, 0)), ...levels(...repeated(11, 1)), ...numbers], { values: 11, maxLevels: [1, 1] });
   second(repeated(11, 0), repeated(11, 1), numbers, { values: 11, maxLevels: [1, 1] });
+  first([8, ...packed(255, 255, 255, 255, 255, 255, 255, 255), ...repeated(3, 9)], { values: 11 });
   first([0], { values: 2 ** 22 });
+  // A packed run of 8,388,608 numbers is the largest.
+  first([0, ...varint(2 ** 21 + 1)], { values: 3 });
+  expect(() => first([0, ...varint(2 ** 21 + 3)], { values: 3 })).toThrow("a run of 8388616 values");
   first(levels(...repeated(9, 1)), { values: 9, encoding: "RLE", type: "BOOLEAN" });
 });
 
@@ -106,10 +110,20 @@ test.each<[string, () => void, string]>([
 test("texts that share their beginnings and are longer than can be", () => {
   // Blocks of 128 values in 4 parts: first value, least difference, widths of the parts.
   const lengths = (values: number, from: number) => [128, 1, 4, ...varint(values), ...varint(2 * from), 0, 0, 0, 0, 0];
-  const texts = (shared: number) => [...lengths(100, shared), ...lengths(100, 1)];
+  const texts = (shared: number, own = 1) => [...lengths(100, shared), ...lengths(100, own)];
+  const full = (shared: number, own: number) => [...lengths(128, shared), ...lengths(128, own)];
   const page = { values: 100, encoding: "DELTA_BYTE_ARRAY", type: "BYTE_ARRAY" } as const;
   first(texts(2), page);
   expect(() => first(texts(2 ** 24), page)).toThrow("a page has texts of 1677721700 bytes; at most 134217728 are read");
+  const even = { ...page, values: 128 };
+  for (const [shared, own] of [
+    [2 ** 20, 0],
+    [0, 2 ** 20],
+    [2 ** 19, 2 ** 19],
+  ]) {
+    first(full(shared, own), even);
+    expect(() => first(full(shared, own + 1), even)).toThrow("a page has texts of 134217856 bytes");
+  }
 });
 
 describe("a page of the second kind", () => {

@@ -108,12 +108,13 @@ function walk(reader: DataReader, width: number, values: number, length: number)
 
 /** Texts that begin as the one before did may be far longer together than the page. */
 function checkTexts(reader: DataReader, values: number): void {
-  const lengths = [0, 1].map(() => {
+  const nextLengths = () => {
     const found = new Int32Array(values);
     deltaBinaryUnpack(reader, values, found);
     return found.reduce((sum, length) => sum + length, 0);
-  });
-  const [shared = 0, own = 0] = lengths;
+  };
+  const shared = nextLengths();
+  const own = nextLengths();
   const most = mostPageBytes;
   if (shared + own > most) throw new Error(`a page has texts of ${shared + own} bytes; at most ${most} are read`);
 }
