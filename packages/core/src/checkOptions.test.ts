@@ -49,6 +49,13 @@ it.each<[string, () => unknown, string]>([
   expect(run).toThrow(message);
 });
 
+it("takes an option only where the list of names holds true", () => {
+  const keys = { dim: true, keepdim: false } as unknown as { dim: true; keepdim: true };
+  expect(() => core.checkOptions("f", { dim: 1 }, keys)).not.toThrow();
+  expect(() => core.checkOptions("f", { keepdim: true }, keys)).toThrow("f: there is no option keepdim");
+  expect(() => loose.checkOptions("f", { toString: 1 }, keys)).toThrow("f: there is no option toString");
+});
+
 it("takes options that are undefined, and lists all where none is near", () => {
   expect(() => core.sum(ones(1), undefined)).not.toThrow();
   const error = core.unknownOption("here", "zzzzzzzz", ["a", "b"]);

@@ -18,6 +18,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  withBackend,
   zeros,
 } from "../index.ts";
 import { definedOps, type OpDefinition } from "../op.ts";
@@ -358,4 +359,170 @@ it("attention with dropout moves its generator on by one number for each weight"
   }
   const all = attention(q, kv, kv, { dropoutP: 1, generator });
   expect(numbers(all).every((v) => v === 0)).toBe(true);
+});
+
+describe("a gradient runs the ops that it needs, and no others", () => {
+  const lora = [
+    [3, 6, 5],
+    [7, 5],
+    [2, 5],
+    [7, 2],
+  ];
+  const norm = [[3, 5], [5], [5]];
+  const bool = (t: Tensor) => ops.compare(t, zeros([]), { relation: "gt" });
+  const matmul = (params: object) => (t: Tensor[]) => ops.matmul(t[0], t[1], params);
+  const low = { rows: [[0, 2]], scalings: [2] };
+  it.each<[string, number[][], (t: Tensor[]) => Tensor, wanted: number, string[]]>([
+    [
+      "a product, left",
+      [
+        [3, 4, 5],
+        [5, 2],
+      ],
+      matmul({}),
+      0,
+      ["matmul"],
+    ],
+    // One tall product instead of a sum of small ones.
+    [
+      "a product, weight under a batch",
+      [
+        [3, 4, 5],
+        [5, 2],
+      ],
+      matmul({}),
+      1,
+      ["matmul"],
+    ],
+    [
+      "a product, weight of rows under a batch",
+      [
+        [3, 4, 5],
+        [2, 5],
+      ],
+      matmul({ transposeB: true }),
+      1,
+      ["matmul"],
+    ],
+    [
+      "a product, weight",
+      [
+        [4, 5],
+        [5, 2],
+      ],
+      matmul({}),
+      1,
+      ["matmul"],
+    ],
+    [
+      "a product of batches",
+      [
+        [3, 4, 5],
+        [3, 5, 2],
+      ],
+      matmul({}),
+      1,
+      ["matmul"],
+    ],
+    [
+      "a product, right under more",
+      [
+        [3, 4, 5],
+        [1, 5, 2],
+      ],
+      matmul({}),
+      1,
+      ["matmul", "sumToShape"],
+    ],
+    [
+      "a product, transposed left",
+      [
+        [3, 5, 4],
+        [5, 2],
+      ],
+      matmul({ transposeA: true }),
+      1,
+      ["matmul", "sumToShape"],
+    ],
+    ["layerNorm, x", norm, ([x, w, b]) => ops.layerNorm(x, w, b, { eps: 1 }), 0, ["layerNormBackward"]],
+    ["layerNorm, weight", norm, ([x, w, b]) => ops.layerNorm(x, w, b, { eps: 1 }), 1, ["layerNormWeightBackward"]],
+    ["layerNorm, bias", norm, ([x, w, b]) => ops.layerNorm(x, w, b, { eps: 1 }), 2, ["sumToShape"]],
+    ["rmsNorm, x", norm.slice(0, 2), ([x, w]) => ops.rmsNorm(x, w, { eps: 1 }), 0, ["rmsNormBackward"]],
+    ["rmsNorm, weight", norm.slice(0, 2), ([x, w]) => ops.rmsNorm(x, w, { eps: 1 }), 1, ["rmsNormWeightBackward"]],
+    ["where, first", [[3], [3], [3]], ([c, x, y]) => ops.where(bool(c), x, y), 1, ["where"]],
+    ["where, second", [[3], [3], [3]], ([c, x, y]) => ops.where(bool(c), x, y), 2, ["where"]],
+    ["loraLinear, x", lora, ([x, w, a, b]) => ops.loraLinear(x, w, a, b, { scaling: 2 }), 0, ["loraLinear"]],
+    ["loraLinear, W", lora, ([x, w, a, b]) => ops.loraLinear(x, w, a, b, { scaling: 2 }), 1, ["matmul"]],
+    [
+      "loraLinear, A",
+      lora,
+      ([x, w, a, b]) => ops.loraLinear(x, w, a, b, { scaling: 2 }),
+      2,
+      ["matmul", "affine", "matmul"],
+    ],
+    ["loraLinear, B", lora, ([x, w, a, b]) => ops.loraLinear(x, w, a, b, { scaling: 2 }), 3, ["matmul"]],
+    ["lowRankRows, y", [[3, 7], [3, 5], ...lora.slice(2)], (t) => ops.lowRankRows(...t, low), 0, []],
+    [
+      "lowRankRows, x",
+      [[3, 7], [3, 5], ...lora.slice(2)],
+      (t) => ops.lowRankRows(...t, low),
+      1,
+      ["indexSelect", "affine", "matmul", "matmul", "cat", "indexAdd"],
+    ],
+    [
+      "lowRankRows, A",
+      [[3, 7], [3, 5], ...lora.slice(2)],
+      (t) => ops.lowRankRows(...t, low),
+      2,
+      ["indexSelect", "affine", "matmul", "indexSelect", "matmul"],
+    ],
+    [
+      "lowRankRows, B",
+      [[3, 7], [3, 5], ...lora.slice(2)],
+      (t) => ops.lowRankRows(...t, low),
+      3,
+      ["indexSelect", "affine", "indexSelect", "matmul", "matmul"],
+    ],
+    [
+      "solve, B",
+      [
+        [2, 2],
+        [2, 1],
+      ],
+      ([a, b]) => ops.solve(a, b, {}),
+      1,
+      ["solve"],
+    ],
+    [
+      "solve, A",
+      [
+        [2, 2],
+        [2, 1],
+      ],
+      ([a, b]) => ops.solve(a, b, {}),
+      0,
+      ["solve", "matmul", "affine"],
+    ],
+    ["expand to its own shape", [[2, 3]], ([x]) => ops.add(x, x), 0, ["add"]],
+  ])("%s", (_name, shapes, run, wanted, expected) => {
+    const names: string[] = [];
+    const base = reference();
+    const watched: Backend = {
+      ...base,
+      run: (op, inputs, outputs, params) => {
+        if (definedOps().has(op.name)) names.push(op.name);
+        base.run(op, inputs, outputs, params);
+      },
+    };
+    withBackend(watched, () => {
+      const generator = new Generator(1);
+      const tensors = shapes.map((shape) => randn(shape, { generator }));
+      tensors[wanted].requiresGrad = true;
+      const y = run(tensors);
+      const dy = randn(y.shape, { generator });
+      names.length = 0;
+      gradients(y, [tensors[wanted]], { gradient: dy });
+    });
+    expect(names).toEqual(expected);
+  });
 });
