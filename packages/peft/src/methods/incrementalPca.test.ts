@@ -85,3 +85,19 @@ test("few components of many features are found, and memory stays flat", async (
     expect(inside / length).toBeCloseTo(1, 3);
   }
 });
+
+test("without rows there are no components, and equal rows have no variance", async () => {
+  using pca = new IncrementalPca(2);
+  expect([...pca.values]).toEqual([]);
+  expect(() => pca.components).toThrow(new Error("IncrementalPca: no rows were added"));
+  await pca.add(tensor(new Float32Array(12).fill(0.5), { shape: [4, 3] }));
+  expect(pca.ratios).toEqual([0, 0]);
+  using small = new IncrementalPca(1);
+  await small.add(
+    tensor([
+      [0.5, 0],
+      [-0.5, 0],
+    ]),
+  );
+  expect(small.ratios[0]).toBeCloseTo(1, 5);
+});

@@ -171,3 +171,67 @@ test("what is in the way is an error that says so, and leaves the adapter", asyn
   await expect(initializeLoraEvaWeights(peft, [{ inputIds: ids(1) }])).rejects.toThrow(/first.lora_B is not zero/);
   expect(() => config({ evaConfig: { rho: 0.5 } })).toThrow("evaConfig.rho is 0.5; it must be at least 1");
 });
+
+test("a batch needs as many tokens as a layer may get ranks, and no more", async () => {
+  const peft = await fresh();
+  await initializeLoraEvaWeights(peft, [{ inputIds: ids(1, 1, 4) }]);
+  expect(a(peft, "first")).toBeDefined();
+  // No more ranks than inputs: 5 of the embedding, 7 of the last layer.
+  const wide = await fresh({ r: 4, targetModules: ["first", "out"] });
+  await expect(initializeLoraEvaWeights(wide, [{ inputIds: ids(1, 1, 6) }])).rejects.toThrow(
+    "a batch has 6 tokens that count, and out may get rank 7",
+  );
+  const alone = await fresh({ r: 4, targetModules: ["first"] });
+  await initializeLoraEvaWeights(alone, [{ inputIds: ids(1, 1, 5) }]);
+  expect(a(alone, "first")?.shape).toEqual([4, dim]);
+});
+
+test("ranks go to the directions that explain most, and layers without one lose their adapter", async () => {
+  for (const [r, rho] of [
+    [1, 2],
+    [1, 1],
+    [2, 1],
+    [1, 4],
+  ]) {
+    const peft = await fresh({ r, loraAlpha: 3, evaConfig: { rho } });
+    await initializeLoraEvaWeights(peft, [{ inputIds: ids(3) }]);
+    const paths = ["first", "second", "third", "out"];
+    const ranks = paths.map((path) => a(peft, path)?.shape[0] ?? 0);
+    expect(ranks.reduce((x, y) => x + y)).toBe(4 * r);
+    expect(Math.max(...ranks)).toBeLessThanOrEqual(r * rho);
+    const { targetModules, rankPattern, alphaPattern } = peft.peftConfig.get("default") as LoraConfig;
+    const kept = paths.filter((_, i) => ranks[i] > 0);
+    expect(targetModules).toEqual(kept);
+    const others = paths.flatMap((path, i) => (ranks[i] > 0 && ranks[i] !== r ? [[path, ranks[i]] as const] : []));
+    expect(rankPattern).toEqual(Object.fromEntries(others));
+    expect(alphaPattern).toEqual(Object.fromEntries(others.map(([path, rank]) => [path, (3 * rank) / r])));
+    if (rho === 1) expect(ranks).toEqual([r, r, r, r]);
+  }
+  // Three layers see the embeddings, whose first direction explains the same for each.
+  const peft = await fresh({ r: 1, evaConfig: { rho: 4 } });
+  await initializeLoraEvaWeights(peft, [{ inputIds: ids(3) }]);
+  const [first, second, third] = ["first", "second", "third"].map((path) => a(peft, path)?.shape[0] ?? 0);
+  expect(Math.max(first, second, third) - Math.min(first, second, third)).toBeLessThanOrEqual(1);
+});
+
+test("the adapter that acted, and the mode, are those of before", async () => {
+  const peft = await getPeftModel(new Reader(), config({ initLoraWeights: true }), {
+    adapterName: "a",
+    onWarning: () => {},
+  });
+  await peft.addAdapter("b", config());
+  const start = (adapterName: string) => initializeLoraEvaWeights(peft, [{ inputIds: ids(3) }], { adapterName });
+  peft.train();
+  await start("b");
+  expect([peft.activeAdapter, peft.training]).toEqual(["a", true]);
+  peft.eval();
+  peft.setAdapter("b");
+  await start("b");
+  expect([peft.activeAdapter, peft.training]).toEqual(["b", false]);
+  peft.base_model.activate(null);
+  await start("b");
+  expect(peft.activeAdapter).toBe("b");
+  expect(numbers(peft.adapterTensors("b").get("base_model.model.first.lora_B.weight")!).every((x) => x === 0)).toBe(
+    true,
+  );
+});
