@@ -91,8 +91,7 @@ function keyText(key: Value): string {
 }
 
 function floatText(value: number): string {
-  if (Number.isNaN(value)) return "NaN";
-  return Number.isFinite(value) ? floatRepr(value) : value > 0 ? "Infinity" : "-Infinity";
+  return Number.isFinite(value) ? floatRepr(value) : String(value);
 }
 
 const short: Record<string, string> = {

@@ -1,5 +1,6 @@
 import { isEqual, textOf } from "../operators/compare.ts";
 import { bind, intArgument } from "../operators/signature.ts";
+import { intDigits } from "../text/numberFormat.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
 import {
@@ -59,7 +60,7 @@ const floatMethods: Readonly<Record<string, Method<number>>> = {
 };
 
 const intMethods: Readonly<Record<string, Method<bigint>>> = {
-  bit_length: ["", (value) => BigInt(value === 0n ? 0 : (value < 0n ? -value : value).toString(2).length)],
+  bit_length: ["", (value) => BigInt(value === 0n ? 0 : intDigits(value, "b").length)],
   conjugate: ["", (value) => value],
 };
 

@@ -132,12 +132,7 @@ export class Runner {
       }
       return hasRun ? undefined : this.run(node.otherwise, new Scope(scope), to);
     };
-    const over = evaluate(node.over, scope);
-    if (!node.recursive) return loop(over, 0, output);
-    const text = new Output();
-    loop(over, 0, text);
-    output.write(text.toString());
-    return undefined;
+    return loop(evaluate(node.over, scope), 0, output);
   }
 
   *#elements({ test, target }: ForStatement, over: Value, scope: Scope): Generator<Value> {

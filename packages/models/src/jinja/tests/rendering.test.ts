@@ -22,3 +22,8 @@ test("values of JavaScript become Python's", () => {
   expect(render(new Map([[1, "a"]]))).toBe("{1: 'a'}");
   expect(render(new Uint8Array(3))).toBe("<Uint8Array>");
 });
+
+test("the parts inside of generation tags of a recursive loop", () => {
+  const template = "a{% for w in words recursive %}<{% generation %}{{ w }}{% endgeneration %}>{% endfor %}";
+  expect(generated(template)).toEqual(["hi", "ho"]);
+});

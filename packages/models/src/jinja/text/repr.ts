@@ -44,7 +44,7 @@ function reprOf(value: Value): string {
 /** The digits of an int. Python refuses more than 4300. */
 export function intText(value: bigint): string {
   const text = String(value);
-  if (text.length > 4300 + (value < 0n ? 1 : 0))
+  if (text.replace("-", "").length > 4300)
     throw valueError("Exceeds the limit (4300 digits) for integer string conversion");
   return text;
 }
