@@ -381,6 +381,8 @@ export const equivalent: readonly Equivalent[] = [
     from: "false",
     to: "true",
     why: "the value of an absent field is not used",
+  },
+  {
     file: "packages/serve/src/engine/readSettings.ts",
     line: "tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });",
     from: "0",

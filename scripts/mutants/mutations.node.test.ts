@@ -11,6 +11,7 @@ test("operators, booleans, numbers and conditions change, one at a time", () => 
   expect(changes("if (a) b = true;")).toEqual(["if (!(a)) b = true;", "if (a) b = false;"]);
   expect(changes("if (a === b) c();")).toEqual(["if (a !== b) c();"]);
   expect(changes("x = a && b || c;")).toHaveLength(2);
+  expect(changes("x = [2e15, 1e30, 3.4e38];")).toEqual(["x = [2000000000000001, 1e30, 3.4e38];"]);
 });
 
 test("types, texts, imports and errors stay", () => {

@@ -53,7 +53,9 @@ export function mutationsOf(name: string, text: string): Mutation[] {
     else if (ts.isNumericLiteral(node)) {
       const earlier = table === undefined ? 0 : (tables.get(table) ?? 0);
       if (table !== undefined) tables.set(table, earlier + 1);
-      if (earlier === 0) add(node, `${Number(node.text) + 1}`);
+      // A number from 2^53 on may equal the number after it.
+      const larger = Number(node.text) + 1;
+      if (earlier === 0 && larger !== Number(node.text)) add(node, `${larger}`);
     } else if (ts.isIfStatement(node) && !hasOwnOperator(node.expression)) {
       add(node.expression, `!(${node.expression.getText(file)})`);
     }
