@@ -209,6 +209,36 @@ test("merged weights give way to those of the base model while it is bare", asyn
   expect(peft.base_model.mergedNames).toEqual([]);
 });
 
+test("a merged adapter acts once, and after unmerging beside the weights again", async () => {
+  const peft = await made({ a: lora });
+  const base = await peft.disableAdapter(() => logitBits(peft));
+  peft.setAdapter("a");
+  const live = await logitBits(peft);
+  const floats = (bits: Uint8Array) => [...new Float32Array(bits.slice().buffer)];
+  for (let turn = 0; turn < 2; turn++) {
+    await peft.mergeAdapter();
+    const merged = floats(await logitBits(peft));
+    for (const [i, value] of floats(live).entries()) expect(merged[i]).toBeCloseTo(value, 4);
+    peft.unmergeAdapter();
+    expect(await logitBits(peft)).toEqual(live);
+  }
+  peft.base_model.activate(null);
+  expect(await logitBits(peft)).toEqual(base);
+});
+
+test("lengths of DoRA are those of the base weights, though others stand merged", async () => {
+  const dora = new LoraConfig({ r: 2, useDora: true, targetModules: ["up"] });
+  const lengths = (peft: PeftModel<TinyModel>) =>
+    [...peft.adapterTensors("c")].flatMap(([key, t]) => (key.includes("magnitude") ? [...t.dataSync()] : []));
+  const merged = await made({ a: lora });
+  merged.setAdapter("a");
+  await merged.mergeAdapter();
+  await merged.addAdapter("c", dora);
+  const plain = await made({ c: dora });
+  expect(lengths(plain)).toHaveLength(20);
+  expect(lengths(merged)).toEqual(lengths(plain));
+});
+
 test("all tensors of adapters are the model's, and are freed with them", async () => {
   const model = new TinyModel().eval();
   const own = memory().buffers;
