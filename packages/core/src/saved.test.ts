@@ -47,7 +47,7 @@ describe("results that are computed again", () => {
     const [x, w] = [leaf(0.5), leaf(2)];
     const y = scope(() => {
       let h: Tensor = x;
-      for (let i = 0; i < 20_000; i++) h = silu(h);
+      for (let i = 0; i < 5_000; i++) h = silu(h);
       return sum(mul(h, w));
     });
     expect(numbers(gradients(y, [w])[0])[0]).toBeCloseTo(0, 6);
@@ -179,4 +179,17 @@ test("watchers of memory hear of its first change, unless they left", () => {
   t.storage.watch(b);
   t.dispose();
   expect(heard).toEqual(["a", "c", "b"]);
+});
+
+test("memory is shared from the second tensor on, and freed with the last", () => {
+  const t = ones(1);
+  const { storage } = t;
+  const states = () => [storage.shared, storage.freed];
+  expect(states()).toEqual([false, false]);
+  const other = t.alias();
+  expect(states()).toEqual([true, false]);
+  t.dispose();
+  expect(states()).toEqual([false, false]);
+  other.dispose();
+  expect(states()).toEqual([false, true]);
 });
