@@ -160,3 +160,13 @@ describe("random tensors", () => {
     for (const [i, x] of half.entries()) expect(Math.abs(x - normal[i])).toBeLessThanOrEqual(Math.abs(x) / 128);
   });
 });
+
+test("lists that are deeper or shorter than those before are told apart", () => {
+  // biome-ignore lint/suspicious/noExplicitAny: ragged lists
+  const made = (data: any) => () => tensor(data);
+  expect(made([[1], [[2]]])).toThrow("at data[1][0] there is 1 entry, not a number; pad rows to one length");
+  expect(made([[1], [[2, 3]]])).toThrow("at data[1][0] there is 2 entries, not a number");
+  expect(made([[1, 2], [3]])).toThrow("at data[1] there is 1 entry, not 2 as those before it");
+  expect(made([[1, 2], 3])).toThrow("at data[1] there is a number, not 2 as those before it");
+  expect(made([[[1]], [[]]])).toThrow("at data[1][0] there is 0 entries, not 1 as those before it");
+});
