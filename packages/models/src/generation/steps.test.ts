@@ -7,7 +7,8 @@ import { generate } from "../generate.ts";
 import { PromptCache } from "./promptCache.ts";
 import type { GenerateOptions } from "./settings.ts";
 import { repeated } from "./steps.ts";
-import { eos, ids, scripted, tinyModel } from "./testing/scriptedModel.ts";
+import { eos, ids, scripted, tinyModel, tokenizer } from "./testing/scriptedModel.ts";
+import { defaultEos } from "./textPieces.ts";
 
 beforeEach(() => init(reference()));
 
@@ -85,6 +86,48 @@ test("a row that has ended waits for the others", async () => {
   const script = scripted(1, [eos], ids("a", "b", "c"));
   const options = { maxNewTokens: 3, eosTokenIds: [eos], logitsProcessors: [script], repetitionPenalty: 1.5 };
   expect(await generate(tinyModel(), [ids("a"), ids("b")], options)).toEqual([[eos], ids("a", "b", "c")]);
+});
+
+test("a row without a token to choose is refused, unless it has ended", async () => {
+  const run = (empty: number, more: GenerateOptions = {}) => {
+    const logitsProcessors: GenerateOptions["logitsProcessors"] = [
+      (logits, tokens, row) => {
+        logits.fill(row === empty ? (tokens.length > 1 ? -Infinity : 0) : 1, 1);
+        if (tokens.length === 1) logits[row === 0 ? eos : 1] = 5;
+        return logits;
+      },
+    ];
+    return generate(tinyModel(), [ids("a"), ids("b")], {
+      maxNewTokens: 2,
+      eosTokenIds: [eos],
+      logitsProcessors,
+      ...more,
+    });
+  };
+  expect((await run(-1))[0]).toEqual([eos]);
+  // The first row has ended; the second has not.
+  expect((await run(0))[0]).toEqual([eos]);
+  const forbidding: GenerateOptions = {
+    maxNewTokens: 1,
+    logitsProcessors: [(logits, _, row) => (row === 1 ? logits.fill(-Infinity) : logits)],
+  };
+  await expect(generate(tinyModel(), [ids("a"), ids("b")], forbidding)).rejects.toThrow(
+    "the largest logit is -Infinity; no token can be chosen",
+  );
+  const none: GenerateOptions = { maxNewTokens: 1, logitsProcessors: [(logits) => logits] };
+  expect(await generate(tinyModel(), [ids("a"), ids("b")], none)).toHaveLength(2);
+  const broken: GenerateOptions = {
+    maxNewTokens: 1,
+    logitsProcessors: [(logits, _, row) => (row === 0 ? logits.fill(Number.NaN) : logits)],
+  };
+  await expect(generate(tinyModel(), [ids("a"), ids("b")], broken)).rejects.toThrow("NaN");
+});
+
+test("the ends of a text are the generation config's, else the tokenizer's", () => {
+  expect(defaultEos(parseGenerationConfig({ eos_token_id: [3, 4] }), tokenizer)).toEqual([3, 4]);
+  expect(defaultEos(parseGenerationConfig({ eos_token_id: 0 }), tokenizer)).toEqual([0]);
+  expect(defaultEos(parseGenerationConfig({}), tokenizer)).toEqual([eos]);
+  expect(defaultEos(null, tokenizer)).toEqual([eos]);
 });
 
 test("items are repeated one after the other", () => {
