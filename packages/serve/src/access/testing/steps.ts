@@ -129,7 +129,7 @@ export interface Sequence {
   readonly turns: readonly Turn[];
 }
 
-/** Draws a grant of the operator, a load by one of the others, perhaps of the granted folder, and a look at the models. */
+/** Draws a grant of the operator, and a load by one of the others that may end in the granted folder. */
 const grantedLoad: fc.Arbitrary<Turn[]> = fc
   .record({
     ...{ to: fc.nat(2), which: fc.nat(2), granted: fc.nat(6), name: fc.nat(30), folder: fc.nat(3) },
@@ -141,7 +141,6 @@ const grantedLoad: fc.Arbitrary<Turn[]> = fc
     return [
       { by: "operator", step: { do: "grant", which: path === null ? which : to, name: granted, folder } },
       { by: "others", which, step: load, otherwise: null },
-      { by: "observer", step: { do: "models" } },
     ];
   });
 
