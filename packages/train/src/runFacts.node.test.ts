@@ -53,6 +53,11 @@ describe("the facts of a run", () => {
     ["a function", { schedule: () => 1 }, { schedule: "own", maxSteps: 7 }],
     ["an optimiser", { optimizer: "lion" }, { optimizer: "lion" }],
     ["an optimiser of one's own", { optimizer: {} }, { optimizer: "own" }],
+    [
+      "settings of a task of one's own",
+      { collate: () => [], loss: () => [], settings: { task: "mine", beta: 0.5, none: undefined } },
+      { task: "mine", beta: 0.5 },
+    ],
     ["numbers of the task", { maxLength: 9, padTokenId: 0 }, { maxLength: 9, padTokenId: 0 }],
   ])("%s", async (_, options, expected) => {
     const found = await factsOf({ options });

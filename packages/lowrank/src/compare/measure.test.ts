@@ -1,8 +1,8 @@
-import { Generator, init } from "@lowrank/core";
+import { Generator, init, type Tensor, tensor } from "@lowrank/core";
 import { createModel, generate, parseModelConfig, randomParameters } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
-import { describe, expect, test } from "vitest";
-import { exactMatch, median, toQuestion } from "./measure.ts";
+import { describe, expect, test, vi } from "vitest";
+import { exactMatch, median, passMilliseconds, toQuestion } from "./measure.ts";
 
 describe("toQuestion", () => {
   test.each([
@@ -40,4 +40,28 @@ test("exactMatch counts answers that are the model's own, to the last token", as
   examples[1].inputIds[last] = (examples[1].inputIds[last] + 1) % 30;
   expect(await exactMatch(model, examples, null)).toBeCloseTo(2 / 3);
   expect(await exactMatch(model, [{ inputIds: [3, 4], labels: [3, 4] }], null)).toBeNull();
+});
+
+test("the time of a pass is the median of 25, after five that warm up", async () => {
+  await init(wasm());
+  let [now, passes, modes] = [0, 0, 0];
+  const ids: number[][] = [];
+  const model = {
+    vocabSize: 10,
+    eval: () => modes++,
+    forward: ({ inputIds }: { inputIds: Tensor }) => {
+      ids.push([...inputIds.shape, ...(inputIds.dataSync() as Int32Array)]);
+      // The first passes are slow; the others take 1 to 25 ms.
+      now += ++passes <= 5 ? 1000 : passes - 5;
+      return { logits: tensor([1]) };
+    },
+  };
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+  try {
+    expect(await passMilliseconds(model as never, 4)).toBe(13);
+  } finally {
+    clock.mockRestore();
+  }
+  expect([passes, modes]).toEqual([30, 1]);
+  expect(ids.every((one) => one.join() === "1,4,0,7,4,1")).toBe(true);
 });
