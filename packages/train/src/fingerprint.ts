@@ -199,6 +199,8 @@ function same(a: Json | undefined, b: Json | undefined): boolean {
 function canonical(value: Json | undefined): string | undefined {
   return JSON.stringify(value, (_, part) => {
     const isRecord = typeof part === "object" && part !== null && !Array.isArray(part);
-    return isRecord ? Object.fromEntries(Object.entries(part).sort(([x], [y]) => (x < y ? -1 : 1))) : part;
+    if (!isRecord) return part;
+    const keys = Object.keys(part).sort();
+    return Object.fromEntries(keys.map((key) => [key, part[key]]));
   });
 }

@@ -129,10 +129,9 @@ describe("the facts of a run", () => {
     expect(await digestOf(16_385, 2, false)).toBe(hex(zlibCrc32(head(16_385))));
   });
 
-  test("of arithmetic name the backend", async () => {
-    const { arithmetic } = await factsOf();
-    expect(arithmetic).toMatch(/^reference [0-9a-f]{8}$/);
-    expect((await factsOf()).arithmetic).toBe(arithmetic);
+  // Another engine's exponentials may round otherwise. With another digest no earlier checkpoint goes on.
+  test.skipIf("bun" in process.versions)("of arithmetic name the backend, and the bits of its results", async () => {
+    expect((await factsOf()).arithmetic).toBe("reference aa7c5aa0");
   });
 });
 
