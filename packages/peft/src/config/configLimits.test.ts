@@ -271,3 +271,9 @@ test("bottleneck adapters have the defaults of AdapterHub's BnConfig", () => {
     ...{ useGating: false, residualBeforeLn: true, adapterResidualBeforeLn: false, dropout: 0, name: "default" },
   });
 });
+
+test("a configuration is an object", () => {
+  for (const json of [null, [], "x", 3]) {
+    expect(() => parseConfig(json, methods, "f", () => {})).toThrow(new Error("f is not a JSON object"));
+  }
+});

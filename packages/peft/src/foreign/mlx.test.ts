@@ -146,3 +146,57 @@ test("what has no place is refused", async () => {
     await expect(toMlx(await (await peft(options)).adapterFiles()), key).rejects.toThrow(`base_model.model.${key}`);
   }
 });
+
+test("factors of other shapes than the rank says are refused", async () => {
+  const parameters = { rank: 2, scale: 20, dropout: 0 };
+  const pair = (a: number[], b: number[]) => {
+    const of = (name: string, shape: number[]) =>
+      f32(
+        `up.${name}`,
+        shape,
+        ramp(
+          shape.reduce((x, y) => x * y, 1),
+          1,
+        ),
+      );
+    return fromMlx(mlx(parameters, {}, [of("lora_a", a), of("lora_b", b)]));
+  };
+  expect((await pair([6, 2], [2, 10])).size).toBe(2);
+  for (const [a, b] of [
+    [
+      [6, 3],
+      [2, 10],
+    ],
+    [
+      [6, 2],
+      [3, 10],
+    ],
+    [
+      [6, 2, 1],
+      [2, 10],
+    ],
+    [
+      [6, 2],
+      [2, 10, 1],
+    ],
+    [[12], [2, 10]],
+  ]) {
+    await expect(pair(a, b)).rejects.toThrow(
+      `up has lora_a [${a}] and lora_b [${b}]; with rank 2 they must be [in,2] and [2,out]`,
+    );
+  }
+});
+
+test("a dropout is 0 by default, and files of other kinds are not of mlx-lm", async () => {
+  const files = await fromMlx(mlx({ rank: 2, scale: 20 }));
+  expect(JSON.parse(files.get("adapter_config.json") as string)).toMatchObject({ lora_dropout: 0, lora_alpha: 40 });
+  expect((await fromMlx(mlx({ rank: 2, scale: 20, dropout: 0.9 }))).size).toBe(2);
+  for (const dropout of [1, -0.1]) {
+    await expect(fromMlx(mlx({ rank: 2, scale: 20, dropout }))).rejects.toThrow(
+      `lora_parameters.dropout is ${dropout}`,
+    );
+  }
+  for (const more of [{ peft_type: "LORA" }, { lora_parameters: null }, { lora_parameters: 3 }]) {
+    await expect(fromMlx(mlx({ rank: 2, scale: 20 }, more))).rejects.toThrow("has no lora_parameters");
+  }
+});
