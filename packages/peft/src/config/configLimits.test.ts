@@ -253,7 +253,7 @@ test("fields that go together only", () => {
 });
 
 test("bottleneck adapters have the defaults of AdapterHub's BnConfig", () => {
-  // BnConfig of adapters 1.2; what is not here may be given with these values only.
+  // Fields of BnConfig that are not options here take these values only.
   const absent = {
     ...{ lnBefore: false, invAdapter: null, crossAdapter: false, phmLayer: false, stochasticDepth: 0 },
     ...{ initWeightsSeed: null, invAdapterReductionFactor: null, phmDim: 4, factorizedPhm_W: true },

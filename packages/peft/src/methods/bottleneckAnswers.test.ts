@@ -72,7 +72,7 @@ const functions: Record<(typeof nonLinearities)[number], (x: number) => number> 
   sigmoid: sigma,
 };
 
-/** What AdapterHub's forward pass computes of rows [T, D] of a sequence, row by row. */
+/** Returns the rows [T, D] that the forward pass of AdapterHub computes for a sequence. */
 function expected(rows: Row[], config: BnConfig, tensors: Readonly<Record<string, Row>>, hasNorm: boolean): Row[] {
   const linear = (x: Row, weight: Row, bias?: Row) =>
     Array.from({ length: weight.length / x.length }, (_, o) =>

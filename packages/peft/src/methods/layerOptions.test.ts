@@ -46,7 +46,7 @@ const sizes: Readonly<Record<string, object>> = {
   VERA: { r: 4, initWeights: false },
 };
 const options = { onWarning: () => {} };
-/** Those of OFT are read and do nothing, as in PEFT; the other two have tests of their own. */
+/** OFT ignores its dropout, as PEFT does; the other two have separate tests. */
 const apart = ["OFT", "P_TUNING", "BOTTLENECK"];
 const dropouts = Object.values(methods).flatMap((method) =>
   (apart.includes(method.peftType) ? [] : optionsOf(method))
@@ -84,7 +84,7 @@ describe.each(dropouts)("%s: %s", (type, field) => {
 });
 
 describe("dropout of LoHa and LoKr", () => {
-  /** Its next random numbers are `draws`. */
+  /** A dropout that takes `draws` as its random numbers. */
   const made = (rankDropout: number, moduleDropout: number, draws: number[] = []) => {
     const fillUniform = (values: Float32Array) => values.set(draws.splice(0, values.length));
     const generator = { fork: () => ({ fillUniform }) };

@@ -30,7 +30,7 @@ const shapes = { "embed.weight": [16, 8], "up.weight": [32, 8], "up.bias": [32],
 /** The numbers of all weights, and of LoRA of rank 2 on `up`. */
 const [base, adapter] = [128 + 256 + 32 + 512, 2 * 8 + 32 * 2];
 
-/** A language model whose sizes can be reckoned by hand. */
+/** A small language model, whose sizes are easy to compute by hand. */
 class Toy extends Module {
   embed: UnaryModule;
   up: UnaryModule;

@@ -142,8 +142,8 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
 }
 
 /**
- * Reads the 64-bit numbers of an extra field, in this order, and only those
- * whose 32-bit field says so. Returns false if a number is cut off.
+ * Reads the 64-bit numbers of an extra field, in this order, for those 32-bit fields
+ * that are all ones. Returns false if a number is cut off.
  */
 function widen(entry: ZipEntry, extra: DataView): boolean {
   for (let at = 0; at + 4 <= extra.byteLength; ) {
