@@ -185,7 +185,7 @@ describe("the text of a tensor", () => {
     // With the comma behind it, the eighth entry ends at 80, and then at 81.
     expect(counts(1, 9)).toEqual([8, 1]);
     expect(counts(1, 1, 9)).toEqual([7, 2]);
-    // The last one has no comma.
+    // No comma follows the last entry.
     expect(counts(1, 1, 8)).toEqual([8]);
     expect(counts(1, 1, 1, 8)).toEqual([7, 1]);
     expect(String(core.full([1, 9], 1000000)).split("\n")[1]).toBe("         1000000]], f32 [1,9])");

@@ -90,7 +90,7 @@ describe("options of drawing", () => {
     expect([...tokenProbabilities(quarters, { topP: 0.5 })]).toEqual([0.5, 0.5, 0, 0]);
     expect([...tokenProbabilities(quarters, { topP: 0.51 })].filter((p) => p > 0)).toHaveLength(3);
     expect([...tokenProbabilities(quarters, { minP: 1 })]).toEqual([0.25, 0.25, 0.25, 0.25]);
-    // Of equal ones those of lower index, after the likelier.
+    // Among equals, the lower index comes first, behind the likelier tokens.
     const [a, b, c, d] = tokenProbabilities([0, 1, 0, 1], { topP: 0.74 });
     expect(c).toBe(0);
     expect([a / b, b / d]).toEqual([expect.closeTo(Math.exp(-1), 12), 1]);

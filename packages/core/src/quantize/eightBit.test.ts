@@ -5,7 +5,7 @@ import { encodeBlock, encodeBlocks, onGrid } from "./eightBit.ts";
 
 const { fround } = Math;
 
-/** The code of one value beside a 1, which makes the scale 1. */
+/** Returns the code of a value in a block with a 1, so that the scale is 1. */
 function codeOf(x: number, table: Float32Array): number {
   const codes = new Uint8Array(2);
   encodeBlock(Float32Array.of(x, 1), table, codes, 0);

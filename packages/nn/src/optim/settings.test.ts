@@ -141,7 +141,7 @@ describe("a guard", () => {
 
 describe("a saved state", () => {
   const groups = () => [{ params: [param(1), param(1, 2)] }, { params: [param(1, 2, 3)], lr: 0.5 }];
-  const stepped = (optimizer: Optimizer<{ lr: number }>) => {
+  const stepped = <O extends { lr: number }>(optimizer: Optimizer<O>) => {
     for (const p of optimizer.parameters()) p.grad = keep(tensor([...p.dataSync()].map(Number)));
     optimizer.step();
     return optimizer.stateDict();
