@@ -51,7 +51,7 @@ describe("settings", () => {
       partialRotaryFactor: 1,
       scaling: { type: "proportional", factor: 1, partialRotaryFactor: 1 },
     });
-    expect(read({ rope_type: "llama3", ...llama3 }).scaling).toMatchObject({ originalMaxPositionEmbeddings: 256 });
+    expect(read(llama3).scaling).toMatchObject({ originalMaxPositionEmbeddings: 256 });
   });
 
   test.each<[string, object, string | null]>([
