@@ -9,19 +9,20 @@ const mostSteps = 12;
 
 /**
  * Unit eigenvectors, as rows, of the symmetric matrix with `diagonal` [n] and, beside it, `beside`
- * [n - 1 used], for its given eigenvalues in descending order: inverse iteration, vectors of near
- * eigenvalues made orthogonal. Ilse Ipsen 1997, Computing an eigenvector with inverse iteration.
+ * [n], whose last entry is 0. `values` are its eigenvalues in descending order. Inverse iteration;
+ * vectors of near eigenvalues are made orthogonal. Ilse Ipsen 1997, Computing an eigenvector with
+ * inverse iteration.
  */
 export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array, values: Float64Array): Float64Array {
   const n = diagonal.length;
   const vectors = new Float64Array(values.length * n);
-  const norm = diagonal.reduce((most, x, i) => Math.max(most, Math.abs(x) + (i < n - 1 ? Math.abs(beside[i]) : 0)), 0);
+  const norm = diagonal.reduce((most, x, i) => Math.max(most, Math.abs(x) + Math.abs(beside[i])), 0);
   const scale = norm || 1;
   const limit = 4 * n * Number.EPSILON * scale;
   const random = randomNumbers();
   let cluster = 0;
   for (let i = 0; i < values.length; i++) {
-    if (i > 0 && values[i - 1] - values[i] > clusterGap * scale) cluster = i;
+    if (values[i - 1] - values[i] > clusterGap * scale) cluster = i;
     const x = vectors.subarray(i * n, (i + 1) * n);
     const lu = factor(diagonal, beside, values[i], Number.EPSILON * scale);
     const others = (): void => orthogonalise(x, vectors, cluster, i, n);
@@ -61,7 +62,7 @@ interface Factored {
 function factor(diagonal: Float64Array, beside: Float64Array, value: number, tiny: number): Factored {
   const n = diagonal.length;
   const pivot = diagonal.map((x) => x - value);
-  const next = Float64Array.from(diagonal, (_, i) => (i < n - 1 ? beside[i] : 0));
+  const next = beside.slice();
   const [afterNext, multiplier, swapped] = [new Float64Array(n), new Float64Array(n), new Uint8Array(n)];
   for (let i = 0; i < n - 1; i++) {
     const below = beside[i];
