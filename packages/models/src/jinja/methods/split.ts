@@ -18,7 +18,7 @@ export function split(text: string, separator: string | null, most: number): str
     return from < rest.length ? [...parts, rest.slice(from)] : parts;
   }
   const parts = partsBetween(text, separator);
-  if (most < 0 || parts.length <= most + 1) return parts;
+  if (most < 0 || parts.length <= most) return parts;
   return [...parts.slice(0, most), parts.slice(most).join(separator)];
 }
 
@@ -39,7 +39,7 @@ export function splitFromEnd(text: string, separator: string | null, most: numbe
     return rest === "" ? [] : [...parts, rest.slice(from)];
   }
   const parts = partsBetween(text, separator);
-  if (most < 0 || parts.length <= most + 1) return parts;
+  if (most < 0 || parts.length <= most) return parts;
   const end = parts.length - most;
   return [parts.slice(0, end).join(separator), ...parts.slice(end)];
 }
@@ -54,12 +54,10 @@ export function partition(text: string, separator: string, fromEnd: boolean): st
 
 /** Replaces the first `most` occurrences, all if it is negative. */
 export function replace(text: string, old: string, by: string, most: number): string {
-  if (most === 0) return text;
-  if (most < 0 && old !== "") return text.replaceAll(old, () => by);
+  const limit = most < 0 ? Number.POSITIVE_INFINITY : most;
   const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
-  if (most < 0 || parts.length <= most) return parts.join(by);
-  const rest = parts.slice(most);
-  return [...parts.slice(0, most), rest.join(old)].join(by);
+  if (parts.length <= limit) return parts.join(by);
+  return [...parts.slice(0, limit), parts.slice(limit).join(old)].join(by);
 }
 
 /** Python's `str.expandtabs`. */
