@@ -396,6 +396,20 @@ export const equivalent: readonly Equivalent[] = [
     to: "2",
     why: "the only token has probability 1 at any temperature",
   },
+  {
+    file: "packages/webgpu/src/memory/pool.ts",
+    line: "if (bytes <= smallest) return smallest;",
+    from: "<=",
+    to: "<",
+    why: "256 bytes are four steps of 64, the least step",
+  },
+  {
+    file: "packages/webgpu/src/memory/pool.ts",
+    line: "#peak = 0;",
+    from: "0",
+    to: "1",
+    why: "the first block has 256 bytes at least",
+  },
 ];
 
 /** True if the change of a file is in the list. */

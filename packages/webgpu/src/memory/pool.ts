@@ -48,7 +48,7 @@ const kept = 64 * 2 ** 20;
 /** Rounds up to one of four sizes between two powers of two, so at most a fifth is lost. */
 function classOf(bytes: number): number {
   if (bytes <= smallest) return smallest;
-  const step = 2 ** Math.max(Math.floor(Math.log2(bytes - 1)) - 2, 6);
+  const step = 2 ** Math.max(Math.floor(Math.log2(bytes)) - 2, 6);
   return Math.ceil(bytes / step) * step;
 }
 

@@ -57,7 +57,7 @@ export interface FakeCounts {
 }
 
 /** A device in plain code, in which kernels are programs by the names of their shaders. */
-export interface FakeDevice {
+interface FakeDevice {
   readonly device: GPUDevice;
   readonly counts: FakeCounts;
 }
