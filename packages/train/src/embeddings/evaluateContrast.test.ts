@@ -46,6 +46,9 @@ test("anchors of one positive are all right, and one example has no other", asyn
     { anchor: at(30), positive: at(10) },
   ];
   expect(await evaluateContrast(encoder(), same, { padTokenId })).toMatchObject({ accuracy: 1, tripletAccuracy: null });
+  expect((await evaluateContrast(encoder(), same, { padTokenId })).other).toBeCloseTo((cos(10) + cos(20)) / 2, 5);
+  const equal = same.map((pair) => ({ ...pair, negative: pair.positive }));
+  expect((await evaluateContrast(encoder(), equal, { padTokenId })).tripletAccuracy).toBe(0);
   const one = await evaluateContrast(encoder(), same.slice(1), { padTokenId });
   expect(one).toMatchObject({ accuracy: 1, other: 0, positive: expect.closeTo(cos(20), 5) });
   await expect(evaluateContrast(encoder(), [], { padTokenId })).rejects.toThrow(
