@@ -35,8 +35,8 @@ export interface Rights {
 /**
  * Returns the rights to a folder's version. They come from all names of the manifest for the
  * folder, or else for copies with the same content: neither a new name nor a copy of the files
- * gives anybody access. If one of the names is open to all, so is the version. Names of a folder
- * that was open when they were given change nothing (`openFolder`): no tenant takes it from others.
+ * gives anybody access. If one of the names is open to all, so is the version. The names that tenants
+ * give to an open folder (`openFolder`) change nothing: they neither open the folder nor limit it.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
@@ -60,8 +60,8 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
 }
 
 /** Returns true for a name that gives a version to all. */
-function isOpenGrant({ path, tenants }: Grant): boolean {
-  return tenants === undefined && !isInternal(path);
+function isOpenGrant({ path, tenants, openFolder }: Grant): boolean {
+  return tenants === undefined && !openFolder && !isInternal(path);
 }
 
 interface Index {
@@ -88,6 +88,16 @@ function indexOf(manifest: Grants): Index {
 
 /** Returns the tenants that may use the adapter of a manifest's name; undefined: all. */
 export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
-  // A name of a job's folder that names no tenants gives nobody more than they have by other names.
-  return grant.tenants ?? (isInternal(grant.path) ? rightsTo(manifest, grant).tenants : undefined);
+  const { tenants, path, openFolder } = grant;
+  // Such a name gives nobody more than the folder does.
+  const depends = openFolder || (tenants === undefined && isInternal(path));
+  return depends ? common(tenants, rightsTo(manifest, grant).tenants) : tenants;
+}
+
+/** Returns the tenants in both lists; undefined: all. */
+export function common(
+  one: readonly string[] | undefined,
+  other: readonly string[] | undefined,
+): readonly string[] | undefined {
+  return one && other ? one.filter((tenant) => other.includes(tenant)) : (one ?? other);
 }

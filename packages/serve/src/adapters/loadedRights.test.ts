@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Caller } from "../access/caller.ts";
-import { rightsTo } from "../access/rights.ts";
+import { rightsTo, tenantsOf } from "../access/rights.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
-import { withLoaded } from "./manifestNames.ts";
+import { withLoaded, withoutName } from "./manifestNames.ts";
 
 const version = (digit: string) => digit.repeat(64);
 const other = { path: "umbrella/v1", version: version("2"), method: "LORA" };
@@ -32,6 +32,44 @@ describe("a load takes an open folder from nobody", () => {
     const next = withLoaded(manifest, { ...open, name: "second", replace: false, by: tenant("all") });
     expect(next.adapters["tenant:all:second"]).toEqual({ ...open, owner: "two", tenants: ["all"] });
     expect(rightsTo(next, open)).toEqual({ owner: "two", tenants: ["all", "two"], common: ["all"] });
+  });
+});
+
+describe("a folder that a tenant has named while it was open", () => {
+  const named = withLoaded({ adapters: {} }, { ...open, name: "poet", replace: false, by: tenant("all") });
+  const limited: Manifest = { adapters: { ...named.adapters, limited: { ...open, tenants: ["two"] } } };
+
+  it("is limited by an operator, also under the tenant's name", () => {
+    expect(named.adapters.poet).toEqual({ ...open, owner: "all", openFolder: true });
+    expect(tenantsOf(named, named.adapters.poet!)).toBeUndefined();
+    expect(rightsTo(limited, open).tenants).toEqual(["two"]);
+    expect(tenantsOf(limited, named.adapters.poet!)).toEqual(["two"]);
+  });
+
+  it("stays limited when the tenant's name goes", () => {
+    const { adapters, unnamed } = withoutName(limited, "poet", false, undefined);
+    expect([adapters, unnamed]).toEqual([{ limited: { ...open, tenants: ["two"] } }, undefined]);
+  });
+});
+
+describe("a folder that an operator's name opens while another name limits it", () => {
+  const manifest: Manifest = { adapters: { opened: open, limited: { ...open, tenants: ["two"] } } };
+  const moved = { ...other, name: "opened", replace: true };
+
+  it.each([
+    ["replaces", withLoaded(manifest, { ...moved, by: tenant("all") })],
+    ["removes", withoutName(manifest, "opened", false, tenant("all"))],
+  ])("stays open if a tenant %s that name", (_, next) => {
+    expect(rightsTo(manifest, open)).toEqual({});
+    expect(next.unnamed).toEqual([{ path: open.path, version: open.version }]);
+    expect(rightsTo(parseManifest(manifestText(next)), open)).toEqual({});
+  });
+
+  it.each([
+    ["replaces", withLoaded(manifest, { ...moved, by: undefined })],
+    ["removes", withoutName(manifest, "opened", false, undefined)],
+  ])("is limited if an operator %s it", (_, next) => {
+    expect(rightsTo(next, open).tenants).toEqual(["two"]);
   });
 });
 

@@ -14,7 +14,10 @@ export interface ManifestEntry {
   readonly owner?: string;
   /** The tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
-  /** True if the folder was open to all tenants: `tenants` limits only this name. Default false. */
+  /**
+   * True if the folder was open to all when a tenant named it. The name then changes nobody's rights to
+   * the folder, and its users need these rights. Default false.
+   */
   readonly openFolder?: boolean;
 }
 

@@ -54,7 +54,8 @@ describe("a load by a tenant", () => {
   const ofOpenFolder = entry(1, { owner: "acme", tenants: ["acme"], openFolder: true });
 
   test("of an open version under a free name is open to all and belongs to the tenant", () => {
-    expect(withLoaded(of({}), load("acme/x", 1, acme))).toEqual(of({ "acme/x": entry(1, { owner: "acme" }) }));
+    const named = entry(1, { owner: "acme", openFolder: true });
+    expect(withLoaded(of({}), load("acme/x", 1, acme))).toEqual(of({ "acme/x": named }));
   });
 
   test("of a version with tenants is private, with the version's owner", () => {

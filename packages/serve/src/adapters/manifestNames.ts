@@ -1,6 +1,6 @@
 import { type Caller, mayUse } from "../access/caller.ts";
 import { privateName, privatePrefix } from "../access/names.ts";
-import { rightsTo, tenantsOf } from "../access/rights.ts";
+import { common, rightsTo, tenantsOf } from "../access/rights.ts";
 import type { AdapterUser } from "./adapterSource.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
 import { adapterNotFound, alreadyLoaded } from "./storeErrors.ts";
@@ -52,9 +52,10 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   if (!by || by.operator) {
     const before = entryOf(manifest, name);
     const allowed = common(before?.tenants, rightsTo(manifest, loaded).common);
-    const entry = { ...base, ...(owner !== undefined && { owner }), ...limits(allowed, tenants) };
+    const limits = allowed && { tenants: allowed, ...(tenants === undefined && { openFolder: true }) };
+    const entry = { ...base, ...(owner !== undefined && { owner }), ...limits };
     checkUnchanged(loaded, before ?? undefined, entry);
-    return withRightsKept(manifest, name, entry);
+    return withRightsKept(manifest, name, entry, by);
   }
   const own = privateName(by.tenant, name);
   const before = visibleTo(by, manifest, name);
@@ -63,14 +64,10 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   const isForAll = tenants === undefined || before?.tenants?.every((tenant) => tenants.includes(tenant));
   const isShared = isFree && isForAll;
   const allowed = isShared ? before?.tenants : [by.tenant];
-  const entry = { ...base, owner: owner ?? by.tenant, ...limits(allowed, tenants) };
+  const limits = { ...(allowed && { tenants: allowed }), ...(tenants === undefined && { openFolder: true }) };
+  const entry = { ...base, owner: owner ?? by.tenant, ...limits };
   checkUnchanged(loaded, before, entry);
-  return withRightsKept(manifest, isShared ? name : own, entry);
-}
-
-/** Returns the limits of a name, for a folder that `ofFolder` may use; undefined: all tenants. */
-function limits(allowed: readonly string[] | undefined, ofFolder: readonly string[] | undefined) {
-  return allowed && { tenants: allowed, ...(ofFolder === undefined && { openFolder: true }) };
+  return withRightsKept(manifest, isShared ? name : own, entry, by);
 }
 
 /**
@@ -79,21 +76,31 @@ function limits(allowed: readonly string[] | undefined, ofFolder: readonly strin
  */
 export function withoutName(manifest: Manifest, name: string, isFolder: boolean, by: Caller | undefined): Manifest {
   const own = by && !by.operator ? privateName(by.tenant, name) : name;
-  if (own !== name && entryOf(manifest, own)) return withRightsKept(manifest, own, undefined);
+  if (own !== name && entryOf(manifest, own)) return withRightsKept(manifest, own, undefined, by);
   const entry = entryOf(manifest, name);
   const isThere = entry === undefined ? isFolder : visibleTo(by, manifest, name) !== undefined;
   if (!isThere) throw adapterNotFound(name);
-  return withRightsKept(manifest, name, isFolder ? null : undefined);
+  return withRightsKept(manifest, name, isFolder ? null : undefined, by);
 }
 
-/** Returns the manifest with another entry, and with rights of the former that would be lost. */
-function withRightsKept(manifest: Manifest, name: string, entry: ManifestEntry | null | undefined): Manifest {
+/**
+ * Returns the manifest with another entry, and with rights of the former that would be lost: limits,
+ * and the access of all if a tenant changes the entry. An operator may take that access away.
+ */
+function withRightsKept(
+  manifest: Manifest,
+  name: string,
+  entry: ManifestEntry | null | undefined,
+  by: Caller | undefined,
+): Manifest {
   const before = entryOf(manifest, name);
   const next = withEntry(manifest, name, entry);
-  if (!before || rightsTo(manifest, before).tenants === undefined) return next;
-  if (rightsTo(next, before).tenants !== undefined && !opens(next, before)) return next;
+  if (!before || before.openFolder) return next;
+  const isOpen = rightsTo(manifest, before).tenants === undefined;
+  const opensNow = rightsTo(next, before).tenants === undefined;
+  if (isOpen ? opensNow || !by || by.operator : !opensNow && !opens(next, before)) return next;
   const { path, version, owner, tenants = [] } = before;
-  const kept = { path, version, ...(owner !== undefined && { owner }), tenants };
+  const kept = { path, version, ...(owner !== undefined && { owner }), ...(!isOpen && { tenants }) };
   return { ...next, unnamed: [...(next.unnamed ?? []), kept] };
 }
 
@@ -105,8 +112,4 @@ function opens(manifest: Manifest, { path, version }: ManifestEntry): boolean {
 /** Throws for a name that is taken, unless an answer that was lost on its way wrote the entry. */
 function checkUnchanged({ name, replace }: Loaded, before: ManifestEntry | undefined, entry: ManifestEntry): void {
   if (before && !replace && JSON.stringify(before) !== JSON.stringify(entry)) throw alreadyLoaded(name);
-}
-
-function common(one: readonly string[] | undefined, other: readonly string[] | undefined) {
-  return one && other ? one.filter((tenant) => other.includes(tenant)) : (one ?? other);
 }

@@ -353,11 +353,15 @@ export class World {
       const name = names[step.name];
       // That would give the observer a folder which differs between the worlds.
       if (covers(this.#observer, name) && !covers(this.#observer, folders[step.folder])) return;
+      // The folder may be in one world only: the name leaves its former folder in both.
+      if (!covers(this.#observer, folders[step.folder])) await engine.unloadAdapter(name).catch(ignore);
       const loaded = await engine.loadAdapter(name, folders[step.folder], { replace: true }).catch(ignore);
       const tenants = step.do === "grant" ? [others[step.which % others.length]] : step.tenants;
       if (!loaded || tenants === null) return;
       const manifest = JSON.parse(new TextDecoder().decode(store.files.get(manifestName)));
-      manifest.adapters[name].tenants = tenants.map((tenant) => tenantKeys[tenant].id);
+      // The edit limits the folder, whatever the name meant before.
+      const { openFolder: _, ...entry } = manifest.adapters[name];
+      manifest.adapters[name] = { ...entry, tenants: tenants.map((tenant) => tenantKeys[tenant].id) };
       store.write(manifestName, JSON.stringify(manifest));
     }
   }
