@@ -312,6 +312,7 @@ describe("a backend on a device", () => {
   it("that is batch-invariant uses subgroups of one size alone", async () => {
     for (const [sizes, uses] of [
       [{ subgroupMinSize: 32, subgroupMaxSize: 32 }, true],
+      [{ subgroupMinSize: 1, subgroupMaxSize: 1 }, true],
       [{ subgroupMinSize: 16, subgroupMaxSize: 32 }, false],
       [{ subgroupMinSize: 0, subgroupMaxSize: 0 }, false],
       [{}, false],
