@@ -99,7 +99,7 @@ describe("a file of a browser's folder", () => {
   test("is moved to its name, or copied where it cannot be", async () => {
     for (const move of [true, "refused", false] as const) {
       for (const given of [{}, { a: "old" }]) {
-        const { replace, files } = folderOf({ ...given, [part]: "new" }, { move });
+        const { replace, files } = folderOf({ ...given, [part]: "new" } as Record<string, string>, { move });
         await replace("a");
         expect(files()).toEqual({ a: "new" });
       }

@@ -74,13 +74,13 @@ describe("a file by ranges", () => {
     const tags = ['"a"', undefined, '"a"', '"b"'];
     const { source } = sourceOf((from, to, nth) => {
       const tag = tags[nth - 1];
-      return { pieces: [part(from, to)], headers: tag === undefined ? {} : { ETag: tag } };
+      return { pieces: [part(from, to)], headers: (tag === undefined ? {} : { ETag: tag }) as Record<string, string> };
     });
     for (const at of [0, 5, 10]) expect(await source.read(at, 5)).toEqual(part(at, at + 4));
     await expect(source.read(15, 5)).rejects.toThrow('its ETag was "a" and is "b"');
     const late = sourceOf((from, to, nth) => ({
       pieces: [part(from, to)],
-      headers: nth === 1 ? {} : { ETag: `"${nth}"` },
+      headers: (nth === 1 ? {} : { ETag: `"${nth}"` }) as Record<string, string>,
     }));
     await late.source.read(0, 5);
     await late.source.read(5, 5);

@@ -1,5 +1,5 @@
 import { init, reference, type Tensor, tensor } from "@lowrank/core";
-import { Module } from "@lowrank/nn";
+import { Sequential } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import { AdapterSlots } from "./adapterSlots.ts";
 import { addOnRows, BatchRows, joinGroups, onRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
@@ -62,7 +62,7 @@ test("inputs are tensors of the batch's rows", () => {
   const of = batch("a", "b");
   const fail = (shape: string) =>
     `withAdapterNames: 2 names for an input ${shape} of an adapted module; its first dimension must be the batch's 2 rows`;
-  of.check([rows(2), undefined, 3, new Module()]);
+  of.check([rows(2), undefined, 3, new Sequential()]);
   expect(() => of.check([rows(3)])).toThrow(new Error(fail("[3,2]")));
   expect(() => of.check([rows(2), rows(1)])).toThrow(fail("[1,2]"));
   expect(() => of.check([tensor([1, 2])])).toThrow(fail("[2]"));
@@ -92,7 +92,7 @@ test("adapters run on their rows, and the results are in the batch's order", () 
     seen.push([name, values(x as Tensor), other]);
     return (x as Tensor).add(name === null ? 0 : name.charCodeAt(0));
   };
-  const module = new Module();
+  const module = new Sequential();
   const mixed = onRows(batch("a", null, "a", "b").all, [rows(4), module], run);
   expect(values(mixed)).toEqual([97, 98, 10, 11, 117, 118, 128, 129]);
   expect(seen).toEqual([

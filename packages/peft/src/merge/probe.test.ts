@@ -1,5 +1,5 @@
 import { Generator, init, ones, reference } from "@lowrank/core";
-import { Conv1D, Embedding, LayerNorm, Linear, Module, Parameter } from "@lowrank/nn";
+import { Conv1D, Embedding, LayerNorm, Linear, type Module, Parameter, Sequential } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import { probeOf } from "./probe.ts";
 
@@ -20,7 +20,7 @@ test("layers of few outputs are asked 64 times, others 8 times", () => {
   expect(probe(new LayerNorm(weight(7), weight(7), 1e-5))).toMatchObject({ shape: [64, 7], terms: 7 });
   expect(probe(new Embedding(weight(30, 7)))).toMatchObject({ shape: [64], terms: 1 });
   expect(probe(new Embedding(weight(30, 8)))).toMatchObject({ shape: [8], terms: 1 });
-  expect(probe(new Module())).toBe(null);
+  expect(probe(new Sequential())).toBe(null);
 });
 
 test("inputs of linear layers are normal", () => {

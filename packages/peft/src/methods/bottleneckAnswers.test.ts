@@ -1,5 +1,5 @@
 import { copyInto, Generator, init, noGrad, reference, scope, type Tensor, tensor } from "@lowrank/core";
-import { LayerNorm, Linear, Module, Parameter, Residual, type UnaryModule } from "@lowrank/nn";
+import { LayerNorm, Linear, Module, Parameter, Residual, Sequential, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
@@ -163,7 +163,7 @@ test("starts have the deviations of AdapterHub", async () => {
     }
   }
   const started = async (options: BnOptions) => {
-    const model = Object.assign(new Module(), { layers: new Wide(), forward: (x: Tensor) => x });
+    const model = Object.assign(new Sequential(), { layers: new Wide(), forward: (x: Tensor) => x });
     const config = new BnConfig({ hiddenSize: size, reductionFactor: 4, ...options });
     const peft = await getPeftModel(model as never, config, { generator: new Generator(2) });
     return Object.fromEntries(

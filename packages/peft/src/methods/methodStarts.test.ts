@@ -41,7 +41,7 @@ test.each(golden.starts)("$kind $options starts as in PEFT", async (one) => {
   const found = await started(one);
   expect([...found.keys()].sort()).toEqual(Object.keys(one.tensors).sort());
   for (const [key, [shape, root, least, most]] of Object.entries(
-    one.tensors as Record<string, [number[], ...number[]]>,
+    one.tensors as unknown as Record<string, [number[], ...number[]]>,
   )) {
     const t = found.get(key)!;
     expect([...t.shape], key).toEqual(shape);

@@ -41,7 +41,7 @@ test("rows of a pass that fail have their own reasons, and the others go on", as
       collect(engine, plain([6, broken], { logprobs })),
       collect(engine, plain([7, 8], { logprobs })),
     ]);
-    const [one, none, nan, two] = answers as { value: Awaited<ReturnType<typeof collect>>; reason: Error }[];
+    const [one, none, nan, two] = answers as unknown as { value: Awaited<ReturnType<typeof collect>>; reason: Error }[];
     expect([one.value.tokens, two.value.tokens]).toEqual(alone.map(({ tokens }) => tokens));
     expect(none.reason).toMatchObject({ code: "invalid_request", param: "logit_bias" });
     expect(none.reason.message).toMatch(/^no token is left after the request's logit_bias, .*; relax some of them$/);
@@ -129,7 +129,7 @@ test("a signal that was aborted before is thrown, and nothing runs", async () =>
     { id: "r", adapter: null, tenant: "t", prompt: { tokens: [1] }, sampling: { temperature: 0 } },
     AbortSignal.abort(new Error("gone")),
   );
-  await expect(asked.next()).rejects.toThrow("gone");
+  await expect(asked[Symbol.asyncIterator]().next()).rejects.toThrow("gone");
   expect((await engine.stats()).passes).toBe(0);
   await engine.drain();
   await engine.close();

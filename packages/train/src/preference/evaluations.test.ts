@@ -9,7 +9,7 @@ beforeAll(() => init(reference()));
 const padTokenId = 0;
 /** The rows of each forward pass. */
 let passes: number[][][] = [];
-/** Whether the last pass had a mask. */
+/** True if the last pass had a mask. */
 let masked: boolean;
 const rowsIn = (inputIds: Tensor) => {
   const [rows, length] = inputIds.shape;

@@ -44,7 +44,7 @@ interface FakeBuffer {
   destroyed: boolean;
 }
 
-/** What a fake device was asked for. */
+/** The calls that a fake device has taken. */
 export interface FakeCounts {
   bindGroups: number;
   submits: number;
@@ -62,7 +62,7 @@ interface FakeDevice {
   readonly counts: FakeCounts;
 }
 
-/** What a fake device can do. */
+/** The limits and features of a fake device. */
 export interface FakeFacts {
   readonly limits?: Readonly<Record<string, number>>;
   readonly features?: readonly string[];

@@ -69,7 +69,7 @@ describe("records", () => {
 
 describe("multiple choice", () => {
   const found = async (record: object, options = {}) => {
-    const run = await multipleChoiceTask.read(await file([record]), options);
+    const run = await multipleChoiceTask.read(await file([record]), { batchSize: 8, ...options });
     return run;
   };
   /** The place of the right choice, as it is read. */
@@ -131,7 +131,7 @@ describe("multiple choice", () => {
         { ...question, answer: 1 },
         { ...question, answer: 2 },
       ]),
-      {},
+      { batchSize: 8 },
     );
     progress.length = 0;
     const { metrics, samples } = await run(measured);
@@ -146,7 +146,10 @@ describe("multiple choice", () => {
       [3, 3],
     ]);
     const { metrics: one } = await (
-      await multipleChoiceTask.read(await file([question, question].map((q) => ({ ...q, answer: 0 }))), { limit: 1 })
+      await multipleChoiceTask.read(await file([question, question].map((q) => ({ ...q, answer: 0 }))), {
+        batchSize: 8,
+        limit: 1,
+      })
     )(measured);
     expect(one[0].standardError).toBe(null);
   });

@@ -127,7 +127,10 @@ describe("a prompt of a text", () => {
   });
 
   test("is no chat for a template that refuses one turn", async () => {
-    const strict = { ...turns, applyChatTemplate: async () => Promise.reject(new Error("two turns")) } as Tokenizer;
+    const strict = {
+      ...turns,
+      applyChatTemplate: async () => Promise.reject(new Error("two turns")),
+    } as unknown as Tokenizer;
     expect(await areChats(strict, chats)).toBe(false);
     await expect(promptOf(strict, "Hello", chats)).rejects.toThrow("two turns");
   });

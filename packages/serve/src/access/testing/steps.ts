@@ -129,7 +129,7 @@ export interface Sequence {
   readonly turns: readonly Turn[];
 }
 
-/** Draws a grant of the operator, and a load by one of the others that may end in the granted folder. */
+/** Draws a grant of the operator, a load of the granted folder or another by one of the others, and a list of models. */
 const grantedLoad: fc.Arbitrary<Turn[]> = fc
   .record({
     ...{ to: fc.nat(2), which: fc.nat(2), granted: fc.nat(6), name: fc.nat(30), folder: fc.nat(3) },
@@ -141,6 +141,7 @@ const grantedLoad: fc.Arbitrary<Turn[]> = fc
     return [
       { by: "operator", step: { do: "grant", which: path === null ? which : to, name: granted, folder } },
       { by: "others", which, step: load, otherwise: null },
+      { by: "observer", step: { do: "models" } },
     ];
   });
 

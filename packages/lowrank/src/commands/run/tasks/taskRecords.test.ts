@@ -20,7 +20,7 @@ const tokenizer = {
 const user = (content: string) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
 
-/** What a form makes of records, or the message of its error. */
+/** Returns the examples that a form makes of records, or the message of its error. */
 function readBy(form: { parse(record: { value: unknown; where: string }): unknown }) {
   return (value: unknown) => {
     try {
