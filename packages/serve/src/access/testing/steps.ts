@@ -129,7 +129,7 @@ export interface Sequence {
   readonly turns: readonly Turn[];
 }
 
-/** Draws a grant of the operator, a load of the granted folder or another by one of the others, and a list of models. */
+/** Draws a grant of the operator, a load of a folder by one of the others, and a list of models. */
 const grantedLoad: fc.Arbitrary<Turn[]> = fc
   .record({
     ...{ to: fc.nat(2), which: fc.nat(2), granted: fc.nat(6), name: fc.nat(30), folder: fc.nat(3) },
