@@ -1,5 +1,5 @@
 // A mean to the bit as PyTorch takes it on one thread of an x64 CPU;
-// packages/core/src/quantize/cascadeMean.ts says how.
+// packages/core/src/packed/blockwise/cascadeMean.ts says how.
 
 /** Bytes of a row of 32 floats, of its eight lanes, and levels of sums. */
 const ROW: usize = 128;

@@ -1,5 +1,5 @@
 // The values of the 8-bit codes of nested scales;
-// packages/core/src/quantize/dynamicMap.ts explains them.
+// packages/core/src/packed/blockwise/dynamicMap.ts explains them.
 
 const TABLE: usize = memory.data(1024, 16);
 

@@ -66,7 +66,7 @@ export function largestOf(x: usize, count: i32): f32 {
 
 /**
  * The nearest of 65536 points from -1 to 1, 0 not among them; `onGrid` of
- * packages/core/src/quantize/eightBit.ts.
+ * packages/core/src/packed/blockwise/eightBit.ts.
  */
 // @ts-ignore: decorator
 @inline

@@ -6,9 +6,9 @@ const check = (files: Record<string, string>): string[] => checkImports(new Map(
 describe("checkImports", () => {
   it("lets packages import by the table and core along its line", () => {
     const files = {
-      "packages/core/src/shape.ts": "export const rank = 1;",
-      "packages/core/src/tensor.ts": 'import { rank } from "./shape.ts";\nimport type { Op } from "./op.ts";',
-      "packages/core/src/op.ts": 'import {\n  Tensor,\n} from "./tensor.ts";',
+      "packages/core/src/layout/shape.ts": "export const rank = 1;",
+      "packages/core/src/engine/tensor.ts": 'import { rank } from "./shape.ts";\nimport type { Op } from "./op.ts";',
+      "packages/core/src/engine/op.ts": 'import {\n  Tensor,\n} from "./tensor.ts";',
       "packages/peft/src/index.ts": 'import { Module } from "@lowrank/nn";\nimport { matmul } from "@lowrank/core";',
       "packages/peft/src/lora.test.ts": 'import { Llama } from "@lowrank/models";',
       "packages/peft/src/real.node.test.ts": 'import { sharedPath } from "../../../scripts/sharedFolder.ts";',
@@ -51,9 +51,9 @@ describe("checkImports", () => {
 
   it("names a value import from the right of core's line, also through an unnamed file", () => {
     const problems = check({
-      "packages/core/src/tensor.ts": 'import { help } from "./helper.ts";',
+      "packages/core/src/engine/tensor.ts": 'import { help } from "./helper.ts";',
       "packages/core/src/helper.ts": 'export { add } from "./ops/add.ts";',
-      "packages/core/src/ops/add.ts": "export const add = 1;",
+      "packages/core/src/ops/binary/add.ts": "export const add = 1;",
     });
     expect(problems).toEqual([
       expect.stringMatching(/tensor\.ts: reaches .*ops\/add\.ts.*tensor\.ts -> .*helper\.ts -> .*add\.ts/),
@@ -64,7 +64,7 @@ describe("checkImports", () => {
     const files = (kind: string) => ({
       "packages/core/src/forBackends.ts": `export ${kind}{ plan } from "./ops/mulPlan.ts";`,
       "packages/core/src/ops/mulPlan.ts": 'import { mul } from "./mul.ts";',
-      "packages/core/src/ops/mul.ts": 'export const mul: Op<2> = defineOp({ name: "mul" });',
+      "packages/core/src/ops/binary/mul.ts": 'export const mul: Op<2> = defineOp({ name: "mul" });',
     });
     expect(check(files("type "))).toEqual([]);
     expect(check(files(""))).toEqual([expect.stringMatching(/forBackends\.ts: reaches the op in .*ops\/mul\.ts/)]);

@@ -3,7 +3,7 @@ import { pathProblems } from "./docPaths.ts";
 
 const files = new Map([
   ["docs/map.md", "# The map\n\n## What's here: `op` & more\n"],
-  ["packages/core/src/op.ts", ""],
+  ["packages/core/src/engine/op.ts", ""],
 ]);
 const tree = {
   exists: (path: string) =>
@@ -16,7 +16,7 @@ it("finds nothing where links, headings and paths exist", () => {
   const page = [
     "# Page",
     "[map](map.md), [part](map.md#whats-here-op--more), [here](#page), [web](https://example.org/x.md)",
-    "`packages/core/src/op.ts`, `packages/core/src/<op>.ts`, `npm test`",
+    "`packages/core/src/engine/op.ts`, `packages/core/src/<op>.ts`, `npm test`",
     "```sh",
     "cat `packages/none.ts` [gone](gone.md)",
     "```",

@@ -1,7 +1,9 @@
 // The entry "@lowrank/core/functions": all of core but the chained methods, `x.add(y)`. A page that
 // calls functions alone downloads those that it names and no other.
 
-export { type BackwardOptions, backward, gradients } from "./autograd.ts";
+export { type BackwardOptions, backward, gradients } from "./autograd/autograd.ts";
+export { checkpoint } from "./autograd/checkpoint.ts";
+export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./autograd/transforms.ts";
 export {
   type Backend,
   type BackendOp,
@@ -16,13 +18,11 @@ export {
   type View,
   viewOf,
   withBackend,
-} from "./backend.ts";
-export { bytesOf } from "./bytesOf.ts";
-export { toCamelCase } from "./camelCase.ts";
-export { checkDType } from "./checkDType.ts";
-export { checkLogits } from "./checkLogits.ts";
-export { checkOptions, type OptionKeys, unknownOption } from "./checkOptions.ts";
-export { checkpoint } from "./checkpoint.ts";
+} from "./backends/backend.ts";
+export { firstAvailable } from "./backends/firstAvailable.ts";
+export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./backends/packedFormat.ts";
+export { reference } from "./backends/reference.ts";
+export { UnavailableError } from "./backends/unavailableError.ts";
 export {
   arange,
   type CreateOptions,
@@ -31,7 +31,33 @@ export {
   ones,
   type RangeArguments,
   zeros,
-} from "./create.ts";
+} from "./creation/create.ts";
+export { type NestedNumbers, type TensorOptions, tensor } from "./creation/makeTensor.ts";
+export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./creation/randomTensors.ts";
+export { onRecompute } from "./engine/onRecompute.ts";
+export {
+  defineOp,
+  expectDType,
+  type Op,
+  type OpDefinition,
+  type Planned,
+  type Saves,
+  type VjpContext,
+} from "./engine/op.ts";
+export { keep, scope } from "./engine/scope.ts";
+export { memory, resetPeak } from "./engine/storage.ts";
+export { Tensor } from "./engine/tensor.ts";
+export * from "./functional/index.ts";
+export { bytesOf } from "./internal/bytesOf.ts";
+export { toCamelCase } from "./internal/camelCase.ts";
+export { checkOptions, type OptionKeys, unknownOption } from "./internal/checkOptions.ts";
+export { expressionCost } from "./internal/expressionCost.ts";
+export { giveTurn, turn } from "./internal/giveTurn.ts";
+export { inspectAsText } from "./internal/inspectAsText.ts";
+export { nearestName } from "./internal/nearestName.ts";
+export type { OnProgress, Progress } from "./internal/progress.ts";
+export { pythonFloat } from "./internal/pythonFloat.ts";
+export { checkDType } from "./layout/checkDType.ts";
 export {
   type BlockDType,
   bytesPerElement,
@@ -46,24 +72,17 @@ export {
   type QuantType,
   type TypedArray,
   viewAs,
-} from "./dtype.ts";
-export { enableByteProducts } from "./enableByteProducts.ts";
-export { expressionCost } from "./expressionCost.ts";
-export { firstAvailable } from "./firstAvailable.ts";
-export { fromParts, type PartsSpec } from "./fromParts.ts";
-export * from "./functional/index.ts";
-export { giveTurn, turn } from "./giveTurn.ts";
-export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
-export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
-export { halfAt } from "./halfAt.ts";
-export { InputTable } from "./inputTable.ts";
-export { inspectAsText } from "./inspectAsText.ts";
-export { integerLinear } from "./integerLinear.ts";
+} from "./layout/dtype.ts";
+export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./layout/half.ts";
+export { halfAt } from "./layout/halfAt.ts";
+export type { NestedArray } from "./layout/nested.ts";
+export { checkFinite, firstNonFinite } from "./layout/nonFinite.ts";
+export { formatShape, type Shape, sizeOf } from "./layout/shape.ts";
+export type { ShapeArguments } from "./layout/shapeArguments.ts";
 export { singularValues } from "./linalg/singularValues.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
-export { type NestedNumbers, type TensorOptions, tensor } from "./makeTensor.ts";
-export { defaultGenerator, manualSeed } from "./manualSeed.ts";
+export { enableGrad, isGradEnabled, noGrad } from "./modes/gradMode.ts";
 export {
   checkPrecision,
   getFloat32MatmulPrecision,
@@ -71,39 +90,28 @@ export {
   productPrecision,
   setFloat32MatmulPrecision,
   withFloat32MatmulPrecision,
-} from "./matmulPrecision.ts";
-export { meetsBytes } from "./meetsBytes.ts";
-export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
-export { moveTensors } from "./moveTensors.ts";
-export { nearestName } from "./nearestName.ts";
-export type { NestedArray } from "./nested.ts";
-export { checkFinite, firstNonFinite } from "./nonFinite.ts";
-export { onRecompute } from "./onRecompute.ts";
-export { defineOp, expectDType, type Op, type OpDefinition, type Planned, type Saves, type VjpContext } from "./op.ts";
-export { keptTokens } from "./ops/keptTokens.ts";
-export { overwriteBytes } from "./overwriteBytes.ts";
+} from "./modes/matmulPrecision.ts";
+export { integerLinear } from "./ops/products/integerLinear.ts";
+export { keptTokens } from "./ops/random/keptTokens.ts";
+export { adam8bitBlockSize } from "./packed/blockwise/adam8bitBlockSize.ts";
+export { dynamicMap } from "./packed/blockwise/dynamicMap.ts";
 export { byteLength } from "./packed/byteLength.ts";
 export { blockFormats, packedFormats } from "./packed/index.ts";
-export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed/packedFormat.ts";
-export { packedTensor } from "./packedTensor.ts";
-export type { OnProgress, Progress } from "./progress.ts";
-export { pythonFloat } from "./pythonFloat.ts";
-export { adam8bitBlockSize } from "./quantize/adam8bitBlockSize.ts";
+export { meetsBytes } from "./packed/meetsBytes.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
-export { dynamicMap } from "./quantize/dynamicMap.ts";
+export { enableByteProducts } from "./quantize/enableByteProducts.ts";
+export { packedTensor } from "./quantize/packedTensor.ts";
 export { quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
-export { Generator, type GeneratorState, philox } from "./random.ts";
-export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./randomTensors.ts";
-export { reference } from "./reference.ts";
+export { defaultGenerator, manualSeed } from "./random/manualSeed.ts";
+export { Generator, type GeneratorState, philox } from "./random/random.ts";
 export * from "./safetensors/index.ts";
-export { type SamplingOptions, samplingKeys } from "./samplingOptions.ts";
-export { keep, scope } from "./scope.ts";
-export { formatShape, type Shape, sizeOf } from "./shape.ts";
-export type { ShapeArguments } from "./shapeArguments.ts";
-export { memory, resetPeak } from "./storage.ts";
-export { Tensor } from "./tensor.ts";
-export { toBackend } from "./toBackend.ts";
-export { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
-export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";
-export { UnavailableError } from "./unavailableError.ts";
+export { checkLogits } from "./sampling/checkLogits.ts";
+export { type SamplingOptions, samplingKeys } from "./sampling/samplingOptions.ts";
+export { sampleToken, tokenProbabilities } from "./sampling/tokenProbabilities.ts";
+export { fromParts, type PartsSpec } from "./transfer/fromParts.ts";
+export { InputTable } from "./transfer/inputTable.ts";
+export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./transfer/meta.ts";
+export { moveTensors } from "./transfer/moveTensors.ts";
+export { overwriteBytes } from "./transfer/overwriteBytes.ts";
+export { toBackend } from "./transfer/toBackend.ts";

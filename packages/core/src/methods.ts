@@ -1,10 +1,10 @@
 // Chainable forms of the functions: importing this file gives every Tensor its methods.
-import { type BackwardOptions, backward } from "./autograd.ts";
-import { checkDType } from "./checkDType.ts";
-import type { DType } from "./dtype.ts";
+import { type BackwardOptions, backward } from "./autograd/autograd.ts";
+import { Tensor } from "./engine/tensor.ts";
 import * as f from "./functional/index.ts";
-import { formatShape } from "./shape.ts";
-import { Tensor } from "./tensor.ts";
+import { checkDType } from "./layout/checkDType.ts";
+import type { DType } from "./layout/dtype.ts";
+import { formatShape } from "./layout/shape.ts";
 
 /** The functions that are methods too: `f.name(x, ...rest)` is `x.name(...rest)`. */
 type Name =
@@ -142,7 +142,7 @@ function transposed(x: Tensor): Tensor {
   throw new Error(`T: ${formatShape(x.shape)} is no matrix; write transpose(-2, -1), or permute with all dimensions`);
 }
 
-declare module "./tensor.ts" {
+declare module "./engine/tensor.ts" {
   // TypeScript 7 loses the class's own [Symbol.dispose] beside this merge, in
   // some orders of checking.
   interface Tensor extends TensorMethods, Disposable {}

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it, test } from "vitest";
-import { checkLogits } from "./checkLogits.ts";
+import { backendOf, expectCount, expectDType, refuseOptions, refuseSurplus } from "./engine/op.ts";
 import { add, backward, copyInto, init, mul, neg, noGrad, ones, reference, type Tensor, tensor } from "./index.ts";
-import { backendOf, expectCount, expectDType, refuseOptions, refuseSurplus } from "./op.ts";
+import { checkLogits } from "./sampling/checkLogits.ts";
 import { deferred } from "./testing/index.ts";
 
 beforeAll(() => init(reference()));

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, test } from "vitest";
-import { isInGradient } from "./gradMode.ts";
+import { readsAreWatched, watchReads } from "./engine/reads.ts";
 import {
   add,
   checkpoint,
@@ -21,7 +21,7 @@ import {
   tensor,
   valueAndGrad,
 } from "./index.ts";
-import { readsAreWatched, watchReads } from "./reads.ts";
+import { isInGradient } from "./modes/gradMode.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,6 +1,6 @@
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import type { Tensor } from "../tensor.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
 /**

@@ -1,7 +1,7 @@
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import { scalarLike } from "../ops/scalarLike.ts";
-import type { Tensor } from "../tensor.ts";
+import { scalarLike } from "../ops/shared/scalarLike.ts";
 import { checkOperands } from "./operands.ts";
 
 const asTensor = (b: Tensor | number, like: Tensor): Tensor => (typeof b === "number" ? scalarLike(like, b) : b);

@@ -1,7 +1,7 @@
-import { full } from "../create.ts";
-import { refuseSurplus } from "../op.ts";
+import { full } from "../creation/create.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import type { Tensor } from "../tensor.ts";
 import { checkOperands } from "./operands.ts";
 
 type Relation = ops.CompareParams["relation"];

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "../checkOptions.ts";
+import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 
 /** Options with a dimension, or the dimension alone, as in PyTorch. */
 export type DimArgument<O extends { dim?: unknown }> = O | Exclude<O["dim"], undefined>;

@@ -1,6 +1,6 @@
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
 import { mul } from "./arithmetic.ts";
 import { type Label, readEquation } from "./einsumEquation.ts";
 import { sum } from "./reductions.ts";

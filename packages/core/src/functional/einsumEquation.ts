@@ -1,4 +1,4 @@
-import { formatShape, type Shape } from "../shape.ts";
+import { formatShape, type Shape } from "../layout/shape.ts";
 
 /**
  * A dimension of an equation: a letter, or "0", "1", ... for those under an

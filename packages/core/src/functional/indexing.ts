@@ -1,8 +1,8 @@
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { normalizeDim } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import { normalizeDim } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
 /** x with each element of `source` added at its i32 `index` along `dim`. */

@@ -1,4 +1,4 @@
-import type { Shape } from "../shape.ts";
+import type { Shape } from "../layout/shape.ts";
 
 /** Returns a list of numbers that was given as one list or number by number. */
 export function listArgument(name: string, first: Shape | number, rest: readonly number[], example: string): Shape {

@@ -1,9 +1,9 @@
-import { checkOptions } from "../checkOptions.ts";
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { checkOptions } from "../internal/checkOptions.ts";
+import { formatShape, sameShape } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import { formatShape, sameShape } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
 import { add, div, mul, neg, sub } from "./arithmetic.ts";
 import { gt, where } from "./comparison.ts";
 import { mean, sum } from "./reductions.ts";

@@ -1,5 +1,5 @@
-import { refuseOptions, refuseSurplus } from "../op.ts";
-import type { Tensor } from "../tensor.ts";
+import { refuseOptions, refuseSurplus } from "../engine/op.ts";
+import type { Tensor } from "../engine/tensor.ts";
 
 /** Throws where both operands are numbers, or something stands behind them. */
 export function checkOperands(name: string, x: Tensor | number, y: Tensor | number, behind: readonly unknown[]): void {

@@ -1,8 +1,8 @@
-import { checkOptions } from "../checkOptions.ts";
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { checkOptions } from "../internal/checkOptions.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
 
 /**
  * The matrix product by PyTorch's rules: vectors are rows on the left and columns on the right and

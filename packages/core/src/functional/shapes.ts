@@ -1,9 +1,9 @@
-import { checkOptions, type OptionKeys } from "../checkOptions.ts";
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
+import { formatShape, normalizeDim, type Shape } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import { formatShape, normalizeDim, type Shape } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 import { listArgument } from "./listArgument.ts";
 

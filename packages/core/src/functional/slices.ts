@@ -1,8 +1,8 @@
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { formatShape, normalizeDim } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import { formatShape, normalizeDim } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
 
 /**
  * The part of one dimension, as Python's start:end:step. What is left out or null is the

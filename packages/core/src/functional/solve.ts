@@ -1,6 +1,6 @@
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import type { Tensor } from "../tensor.ts";
 
 /**
  * X with A X = B (Aᵀ X = B with `transposeA`), for A [..., n, n] and B [..., n, m] of equal leading

@@ -1,7 +1,7 @@
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
 import { eq, where } from "./comparison.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { gradients } from "../autograd.ts";
-import type { Backend } from "../backend.ts";
-import { ones } from "../create.ts";
-import { tensor } from "../makeTensor.ts";
-import { reference } from "../reference.ts";
-import type { Tensor } from "../tensor.ts";
+import { gradients } from "../autograd/autograd.ts";
+import type { Backend } from "../backends/backend.ts";
+import { reference } from "../backends/reference.ts";
+import { ones } from "../creation/create.ts";
+import { tensor } from "../creation/makeTensor.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import { deferred, expectClose, primitives } from "../testing/index.ts";
 import * as f from "./index.ts";
 import golden from "./windows.gen.json" with { type: "json" };

@@ -1,10 +1,10 @@
-import { checkOptions, type OptionKeys } from "../checkOptions.ts";
-import { refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../engine/op.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
+import { formatShape, type Shape } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
-import { type Pair, type WindowParams, windowPlan } from "../ops/windowPlan.ts";
-import { scope } from "../scope.ts";
-import { formatShape, type Shape } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import { type Pair, type WindowParams, windowPlan } from "../ops/windows/windowPlan.ts";
 
 /** One number for height and width, or one for each. */
 export type Size2d = number | readonly [height: number, width: number];

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { definedOps, type OpDefinition } from "../engine/op.ts";
 import {
   adamStep,
   attention,
@@ -21,12 +22,11 @@ import {
   withBackend,
   zeros,
 } from "../index.ts";
-import { definedOps, type OpDefinition } from "../op.ts";
 import type { OpCase } from "../testing/cases.ts";
 import { deferred, expectClose, opCases, primitives } from "../testing/index.ts";
 import { inputValues, makeInput } from "../testing/input.ts";
 import * as ops from "./index.ts";
-import { linearCrossEntropyOp } from "./linearCrossEntropy.ts";
+import { linearCrossEntropyOp } from "./losses/linearCrossEntropy.ts";
 
 beforeAll(async () => {
   await init(reference());

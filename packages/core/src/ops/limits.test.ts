@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { definedOps } from "../engine/op.ts";
 import type { Tensor } from "../index.ts";
 import * as core from "../index.ts";
-import { definedOps } from "../op.ts";
 
 beforeAll(async () => {
   await core.init(core.reference());

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from "vitest";
-import type { BlockDType } from "../dtype.ts";
+import type { BlockDType } from "../layout/dtype.ts";
 import golden from "./blocks.gen.json" with { type: "json" };
 import { blockFormats } from "./index.ts";
 

@@ -1,6 +1,6 @@
-import type { TensorSpec } from "../backend.ts";
-import { isPacked } from "../dtype.ts";
-import { byteLength as bytesOfKnown } from "../packing.ts";
+import type { TensorSpec } from "../backends/backend.ts";
+import { byteLength as bytesOfKnown } from "../backends/packing.ts";
+import { isPacked } from "../layout/dtype.ts";
 import { packedFormats } from "./index.ts";
 
 /**

@@ -1,16 +1,16 @@
-import type { BlockDType, PackedDType, QuantType } from "../dtype.ts";
-import { know } from "../packing.ts";
-import { fp4 } from "./fp4.ts";
-import { nf4 } from "./nf4.ts";
-import type { BlockFormat, FourBitFormat } from "./packedFormat.ts";
-import { q4_0 } from "./q4_0.ts";
-import { q4_1 } from "./q4_1.ts";
-import { q4_k } from "./q4_k.ts";
-import { q5_0 } from "./q5_0.ts";
-import { q5_1 } from "./q5_1.ts";
-import { q5_k } from "./q5_k.ts";
-import { q6_k } from "./q6_k.ts";
-import { q8_0 } from "./q8_0.ts";
+import type { BlockFormat, FourBitFormat } from "../backends/packedFormat.ts";
+import { know } from "../backends/packing.ts";
+import type { BlockDType, PackedDType, QuantType } from "../layout/dtype.ts";
+import { fp4 } from "./blockwise/fp4.ts";
+import { nf4 } from "./blockwise/nf4.ts";
+import { q4_0 } from "./gguf/q4_0.ts";
+import { q4_1 } from "./gguf/q4_1.ts";
+import { q4_k } from "./gguf/q4_k.ts";
+import { q5_0 } from "./gguf/q5_0.ts";
+import { q5_1 } from "./gguf/q5_1.ts";
+import { q5_k } from "./gguf/q5_k.ts";
+import { q6_k } from "./gguf/q6_k.ts";
+import { q8_0 } from "./gguf/q8_0.ts";
 
 /** The descriptors of GGUF's formats that tensors hold as they lie in files. */
 export const blockFormats: Readonly<Record<BlockDType, BlockFormat>> = {

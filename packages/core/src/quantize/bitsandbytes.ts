@@ -1,16 +1,16 @@
-import { type Backend, currentBackend } from "../backend.ts";
-import { checkOptions } from "../checkOptions.ts";
-import type { DType, QuantType } from "../dtype.ts";
-import { partsOf } from "../packed/fourBit.ts";
-import { fourBitLayout, readOffset, writeHeader } from "../packed/fourBitLayout.ts";
-import { fp4 } from "../packed/fp4.ts";
-import { nf4 } from "../packed/nf4.ts";
-import type { Packing } from "../packed/packedFormat.ts";
-import { packedTensor } from "../packedTensor.ts";
+import { type Backend, currentBackend } from "../backends/backend.ts";
+import type { Packing } from "../backends/packedFormat.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { checkOptions } from "../internal/checkOptions.ts";
+import type { DType, QuantType } from "../layout/dtype.ts";
+import { type Shape, sizeOf } from "../layout/shape.ts";
+import { dynamicMap } from "../packed/blockwise/dynamicMap.ts";
+import { partsOf } from "../packed/blockwise/fourBit.ts";
+import { fourBitLayout, readOffset, writeHeader } from "../packed/blockwise/fourBitLayout.ts";
+import { fp4 } from "../packed/blockwise/fp4.ts";
+import { nf4 } from "../packed/blockwise/nf4.ts";
 import type { SafetensorsTensor } from "../safetensors/writeSafetensors.ts";
-import { type Shape, sizeOf } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
-import { dynamicMap } from "./dynamicMap.ts";
+import { packedTensor } from "./packedTensor.ts";
 import { type QuantState, QuantStateError, readQuantState, type WideDType, writeQuantState } from "./quantState.ts";
 
 const statePrefix = "quant_state.bitsandbytes__";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fourBitLayout } from "../packed/fourBitLayout.ts";
+import { fourBitLayout } from "../packed/blockwise/fourBitLayout.ts";
 import { type QuantState, QuantStateError, readQuantState, writeQuantState } from "./quantState.ts";
 
 const state: QuantState = { quantType: "nf4", blockSize: 64, dtype: "bf16", shape: [3, 64] };

@@ -1,7 +1,7 @@
-import type { QuantType } from "../dtype.ts";
-import { pythonFloat } from "../pythonFloat.ts";
+import { pythonFloat } from "../internal/pythonFloat.ts";
+import type { QuantType } from "../layout/dtype.ts";
+import type { Shape } from "../layout/shape.ts";
 import { quoteJson } from "../safetensors/quoteJson.ts";
-import type { Shape } from "../shape.ts";
 
 /** Thrown for a quantised weight of a bitsandbytes checkpoint that is damaged or not supported. */
 export class QuantStateError extends Error {

@@ -1,7 +1,7 @@
-import type { TensorSpec } from "../backend.ts";
-import { canQuantizeAs } from "../dtype.ts";
-import { quantize4bit } from "../ops/quantize4bit.ts";
-import type { Tensor } from "../tensor.ts";
+import type { TensorSpec } from "../backends/backend.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { canQuantizeAs } from "../layout/dtype.ts";
+import { quantize4bit } from "../ops/quantized/quantize4bit.ts";
 
 /**
  * Packs x as a weight of the given dtype and packing is. Throws for dtypes that

@@ -1,4 +1,4 @@
-import { bytesOf } from "../bytesOf.ts";
+import { bytesOf } from "../internal/bytesOf.ts";
 
 /** Bytes that can be read in part: a file, a blob, a buffer. */
 export interface ByteSource {

@@ -1,4 +1,4 @@
-import type { ElementDType } from "../dtype.ts";
+import type { ElementDType } from "../layout/dtype.ts";
 import { type ByteSource, byteSource } from "./byteSource.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";

@@ -1,4 +1,4 @@
-import type { ElementDType } from "../dtype.ts";
+import type { ElementDType } from "../layout/dtype.ts";
 
 /**
  * Bits of one element of each dtype of the format, in the order in which a

@@ -1,5 +1,5 @@
-import { bytesOf } from "../bytesOf.ts";
-import type { DType, ElementDType } from "../dtype.ts";
+import { bytesOf } from "../internal/bytesOf.ts";
+import type { DType, ElementDType } from "../layout/dtype.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 

@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import type { Input } from "./input.ts";
 
 /** One way of calling a function, which every backend must answer as the reference does. */

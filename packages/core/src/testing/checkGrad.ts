@@ -1,14 +1,14 @@
-import { gradients } from "../autograd.ts";
-import { checkOptions } from "../checkOptions.ts";
-import { isPacked } from "../dtype.ts";
-import { enableGrad, noGrad } from "../gradMode.ts";
-import { tensor } from "../makeTensor.ts";
-import { add } from "../ops/add.ts";
-import { sumTo } from "../ops/expand.ts";
-import { mul } from "../ops/mul.ts";
-import { Generator } from "../random.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import { gradients } from "../autograd/autograd.ts";
+import { tensor } from "../creation/makeTensor.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { checkOptions } from "../internal/checkOptions.ts";
+import { isPacked } from "../layout/dtype.ts";
+import { enableGrad, noGrad } from "../modes/gradMode.ts";
+import { add } from "../ops/binary/add.ts";
+import { mul } from "../ops/binary/mul.ts";
+import { sumTo } from "../ops/shapes/expand.ts";
+import { Generator } from "../random/random.ts";
 import { expectClose } from "./expectClose.ts";
 
 /** Options of `checkGrad`. */

@@ -1,5 +1,5 @@
-import type { Backend } from "../backend.ts";
-import { definedOps, type OpDefinition } from "../op.ts";
+import type { Backend } from "../backends/backend.ts";
+import { definedOps, type OpDefinition } from "../engine/op.ts";
 import { hostBackend } from "./hostBackend.ts";
 import type { Loops } from "./primitiveKernels.ts";
 

@@ -1,4 +1,4 @@
-import { formatShape, type Shape, sameShape, stridesOf } from "../shape.ts";
+import { formatShape, type Shape, sameShape, stridesOf } from "../layout/shape.ts";
 
 /** Numbers with their shape. */
 export interface Numbers {

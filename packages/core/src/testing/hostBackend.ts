@@ -1,4 +1,11 @@
-import { type Backend, type BackendOp, type Buffer, type TensorRef, type TensorSpec, viewOf } from "../backend.ts";
+import {
+  type Backend,
+  type BackendOp,
+  type Buffer,
+  type TensorRef,
+  type TensorSpec,
+  viewOf,
+} from "../backends/backend.ts";
 import type { Loops } from "./primitiveKernels.ts";
 
 /** The settings in which the test backends differ. */

@@ -1,5 +1,5 @@
+import type { Tensor } from "../engine/tensor.ts";
 import * as f from "../functional/index.ts";
-import type { Tensor } from "../tensor.ts";
 import { type Cases, calls, type OpCase, withGradients, x } from "./cases.ts";
 import type { Input } from "./input.ts";
 

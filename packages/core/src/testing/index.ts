@@ -1,4 +1,4 @@
-export { definedOps } from "../op.ts";
+export { definedOps } from "../engine/op.ts";
 export type { OpCase } from "./cases.ts";
 export { type CheckGradOptions, checkGrad } from "./checkGrad.ts";
 export { deferred } from "./deferred.ts";

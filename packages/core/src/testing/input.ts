@@ -1,9 +1,9 @@
-import type { Backend } from "../backend.ts";
-import type { DType } from "../dtype.ts";
-import { tensor } from "../makeTensor.ts";
-import type { Generator } from "../random.ts";
-import { type Shape, sizeOf } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Backend } from "../backends/backend.ts";
+import { tensor } from "../creation/makeTensor.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import type { DType } from "../layout/dtype.ts";
+import { type Shape, sizeOf } from "../layout/shape.ts";
+import type { Generator } from "../random/random.ts";
 
 /** The recipe for one input of a test. */
 export interface Input {

@@ -1,12 +1,12 @@
-import type { Backend } from "../backend.ts";
-import { sync } from "../backend.ts";
-import { full } from "../create.ts";
-import type { DType } from "../dtype.ts";
-import { tensor } from "../makeTensor.ts";
+import type { Backend } from "../backends/backend.ts";
+import { sync } from "../backends/backend.ts";
+import { full } from "../creation/create.ts";
+import { tensor } from "../creation/makeTensor.ts";
+import { scope } from "../engine/scope.ts";
+import { memory } from "../engine/storage.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import type { DType } from "../layout/dtype.ts";
 import * as ops from "../ops/index.ts";
-import { scope } from "../scope.ts";
-import { memory } from "../storage.ts";
-import type { Tensor } from "../tensor.ts";
 import { expectClose } from "./expectClose.ts";
 
 interface MemoryTest {

@@ -1,10 +1,10 @@
+import type { Tensor } from "../engine/tensor.ts";
 import * as f from "../functional/index.ts";
-import { attentionOp } from "../ops/attention.ts";
-import { crossEntropyWithRows } from "../ops/crossEntropy.ts";
-import { documentAttentionOp } from "../ops/documentAttention.ts";
+import { attentionOp } from "../ops/attention/attention.ts";
+import { documentAttentionOp } from "../ops/attention/documentAttention.ts";
+import { crossEntropyWithRows } from "../ops/losses/crossEntropy.ts";
 import { blockFormats } from "../packed/index.ts";
-import { Generator } from "../random.ts";
-import type { Tensor } from "../tensor.ts";
+import { Generator } from "../random/random.ts";
 import { type Cases, calls, index, type OpCase, withGradients, x } from "./cases.ts";
 import type { Input } from "./input.ts";
 import { weightCases } from "./weightCases.ts";

@@ -1,7 +1,7 @@
+import type { Tensor } from "../engine/tensor.ts";
 import * as f from "../functional/index.ts";
-import { dynamicMap } from "../quantize/dynamicMap.ts";
-import { Generator } from "../random.ts";
-import type { Tensor } from "../tensor.ts";
+import { dynamicMap } from "../packed/blockwise/dynamicMap.ts";
+import { Generator } from "../random/random.ts";
 import { binaryCases, type Cases, calls, index, type OpCase, unaryCases, withGradients, x } from "./cases.ts";
 import { inPlaceCases } from "./inPlaceCases.ts";
 import type { Input } from "./input.ts";

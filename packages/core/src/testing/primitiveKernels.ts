@@ -1,6 +1,6 @@
-import type { BackendOp, TensorSpec, View } from "../backend.ts";
-import { collapse, forEachRow } from "../broadcast.ts";
-import { broadcastStrides, sizeOf } from "../shape.ts";
+import type { BackendOp, TensorSpec, View } from "../backends/backend.ts";
+import { collapse, forEachRow } from "../layout/broadcast.ts";
+import { broadcastStrides, sizeOf } from "../layout/shape.ts";
 
 /** The loops of one op. */
 export type Loops = (inputs: View[], outputs: View[], params: never) => void;

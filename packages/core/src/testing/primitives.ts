@@ -1,4 +1,4 @@
-import type { Backend } from "../backend.ts";
+import type { Backend } from "../backends/backend.ts";
 import { hostBackend } from "./hostBackend.ts";
 import { primitiveLoops } from "./primitiveKernels.ts";
 

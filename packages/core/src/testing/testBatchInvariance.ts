@@ -1,11 +1,11 @@
-import type { Backend } from "../backend.ts";
+import type { Backend } from "../backends/backend.ts";
+import { tensor } from "../creation/makeTensor.ts";
+import { randn } from "../creation/randomTensors.ts";
+import { scope } from "../engine/scope.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as f from "../functional/index.ts";
-import { tensor } from "../makeTensor.ts";
 import { blockFormats } from "../packed/index.ts";
-import { Generator } from "../random.ts";
-import { randn } from "../randomTensors.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import { Generator } from "../random/random.ts";
 import type { BackendTest } from "./testBackend.ts";
 import { prepareStored, storedWeights, wideStoredWeights } from "./weightCases.ts";
 

@@ -1,9 +1,9 @@
-import type { Backend } from "../backend.ts";
-import type { BlockDType } from "../dtype.ts";
+import type { Backend } from "../backends/backend.ts";
+import type { Tensor } from "../engine/tensor.ts";
 import * as f from "../functional/index.ts";
+import type { BlockDType } from "../layout/dtype.ts";
 import { blockFormats, packedFormats } from "../packed/index.ts";
-import { packedTensor } from "../packedTensor.ts";
-import type { Tensor } from "../tensor.ts";
+import { packedTensor } from "../quantize/packedTensor.ts";
 import type { OpCase } from "./cases.ts";
 import type { Input } from "./input.ts";
 

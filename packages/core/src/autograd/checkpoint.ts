@@ -1,0 +1,72 @@
+import { GraphNode, graphClock } from "../engine/graph.ts";
+import { watchChecks } from "../engine/onRecompute.ts";
+import type { OpDefinition } from "../engine/op.ts";
+import { watchReads } from "../engine/reads.ts";
+import { scope } from "../engine/scope.ts";
+import { type Storage, writeClock } from "../engine/storage.ts";
+import { Tensor } from "../engine/tensor.ts";
+import { isGradEnabled } from "../modes/gradMode.ts";
+import { watchGenerators, withGenerators } from "../random/random.ts";
+import { edgesBefore } from "./autograd.ts";
+
+/**
+ * Returns `fn` in a form that forgets its intermediate values and computes them again when the
+ * backward pass comes: less memory for one more forward pass. Random numbers repeat. Gradients
+ * reach the arguments and whatever else `fn` uses, parameters say. What is not an argument
+ * must live, unchanged, until the backward pass: pass temporary tensors as arguments. Chen et
+ * al. 2016, arXiv:1604.06174.
+ */
+export function checkpoint<A extends Tensor[], R extends Tensor | Tensor[]>(
+  fn: (...inputs: A) => R,
+): (...inputs: A) => R {
+  return (...inputs) => (isGradEnabled() ? forgetful(fn, inputs) : fn(...inputs));
+}
+
+function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inputs: A) => R, inputs: A): R {
+  return scope((): R => {
+    const start = graphClock();
+    const savedAt = writeClock();
+    const watched = watchGenerators(() => watchReads(() => watchChecks(() => scope(() => fn(...inputs)))));
+    const { found } = watched;
+    const { reads } = watched.result;
+    const { result, checks } = watched.result.result;
+    const readAt = writeClock();
+    const outputs: Tensor[] = Array.isArray(result) ? result : [result];
+    // Recorded once to learn what `fn` depends on; the record goes with the handles of this scope.
+    const reached = edgesBefore(start, outputs);
+    if (reached.length === 0) return result;
+    const specs = outputs.map((t) => t.spec());
+    const definition: OpDefinition<void> = {
+      name: "checkpoint",
+      shape: () => specs,
+      compose: (saved) => {
+        for (const check of checks) check();
+        for (const storage of reads) expectUnwritten(storage, readAt);
+        return withGenerators(found, () => scope(() => fn(...(saved as A))));
+      },
+    };
+    const node = new GraphNode(null, {
+      definition: definition as OpDefinition<unknown>,
+      params: undefined,
+      // The saved arguments stand on their nodes, so these are held too, where
+      // no gradient reaches them.
+      edges: [...reached, ...inputs.flatMap(({ edge }) => edge ?? [])],
+      inputs: inputs.map((t) => t.spec()),
+      outputs: specs,
+      savedInputs: inputs.map((t) => t.alias()),
+      savedOutputs: [],
+      savedAt,
+    });
+    const remembered = outputs.map(
+      (t, i) => new Tensor(t.storage.retain(), t.spec(), t.requiresGrad ? { node, index: i } : null),
+    );
+    return (Array.isArray(result) ? remembered : remembered[0]) as R;
+  });
+}
+
+function expectUnwritten({ version, writer }: Storage, since: number): void {
+  if (version <= since) return;
+  throw new Error(
+    `backward: checkpoint computes its function again, and ${writer} has written into a tensor that it reads since; run backward before that`,
+  );
+}

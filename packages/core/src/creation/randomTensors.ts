@@ -1,0 +1,72 @@
+import { currentBackend } from "../backends/backend.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import type { OptionKeys } from "../internal/checkOptions.ts";
+import { checkDType } from "../layout/checkDType.ts";
+import { type Shape, sizeOf } from "../layout/shape.ts";
+import { type ShapeArguments, shapeArguments } from "../layout/shapeArguments.ts";
+import { defaultGenerator } from "../random/manualSeed.ts";
+import type { Generator } from "../random/random.ts";
+import { type CreateOptions, createKeys, writtenBy } from "./create.ts";
+import { tensor } from "./makeTensor.ts";
+
+/** Options of random tensors. */
+export interface RandomOptions extends CreateOptions {
+  /** Draws the numbers. Default: the one that `manualSeed` seeds. */
+  generator?: Generator;
+}
+
+/** Options of `rand`: the numbers lie in [low, high). */
+export interface RandOptions extends RandomOptions {
+  /** Default 0. */
+  low?: number;
+  /** Default 1. */
+  high?: number;
+}
+
+/** Options of `randn`. */
+export interface RandnOptions extends RandomOptions {
+  /** Default 0. */
+  mean?: number;
+  /** Default 1. */
+  std?: number;
+}
+
+const randomKeys: OptionKeys<RandomOptions> = { ...createKeys, generator: true };
+const randKeys: OptionKeys<RandOptions> = { ...randomKeys, low: true, high: true };
+const randnKeys: OptionKeys<RandnOptions> = { ...randomKeys, mean: true, std: true };
+
+/** A tensor of what `fill` draws; the generator rests where the numbers would not be kept. */
+function drawn(
+  name: string,
+  shape: Shape,
+  { generator = defaultGenerator, ...options }: RandomOptions,
+  fill: (generator: Generator, values: Float32Array) => void,
+): Tensor {
+  const { dtype = "f32", backend = currentBackend(), requiresGrad } = options;
+  checkDType(name, dtype);
+  if (dtype !== "f32" && !backend.dataless) {
+    const values = new Float32Array(sizeOf(shape));
+    fill(generator, values);
+    return tensor(values, { dtype, backend, requiresGrad, shape });
+  }
+  const out = writtenBy({ shape, dtype }, backend, (elements) => fill(generator, elements as Float32Array));
+  if (requiresGrad) out.requiresGrad = true;
+  return out;
+}
+
+/**
+ * Uniform random numbers in [low, high), f32 by default: `rand([2, 3], { generator })` or
+ * `rand(2, 3)`.
+ */
+export function rand(...args: ShapeArguments<RandOptions>): Tensor {
+  const { shape, options = {} } = shapeArguments("rand", args, randKeys);
+  const { low = 0, high = 1, ...others } = options;
+  return drawn("rand", shape, others, (generator, values) => generator.fillUniform(values, low, high));
+}
+
+/** Normal random numbers, f32 by default: `randn([2, 3], { generator })` or `randn(2, 3)`. */
+export function randn(...args: ShapeArguments<RandnOptions>): Tensor {
+  const { shape, options = {} } = shapeArguments("randn", args, randnKeys);
+  const { mean = 0, std = 1, ...others } = options;
+  return drawn("randn", shape, others, (generator, values) => generator.fillNormal(values, mean, std));
+}

@@ -1,0 +1,105 @@
+import { formatShape } from "../layout/shape.ts";
+import type { GraphNode, Recorded } from "./graph.ts";
+import { runOp } from "./runOp.ts";
+import { Tensor } from "./tensor.ts";
+
+/**
+ * The result of a cheap op, computed again from what the op saved when a gradient needs it: nobody
+ * holds it between the passes. Counted by the nodes that would have saved it, and gone with the
+ * last. Chen et al. 2016, arXiv:1604.06174.
+ */
+export class Recomputed {
+  readonly #node: GraphNode;
+  readonly #op: Recorded;
+  #users = 0;
+  #value: Tensor | null = null;
+
+  private constructor(node: GraphNode, op: Recorded) {
+    this.#node = node;
+    this.#op = op;
+  }
+
+  /**
+   * Returns the recomputation of a saved tensor. Null if its op is not cheap or has not saved all
+   * its inputs, or if one of these was overwritten since.
+   */
+  static of({ node, storage }: Tensor): Recomputed | null {
+    const op = node?.op;
+    if (!op?.definition.cheap || storage.version > op.savedAt) return null;
+    for (let i = 0; i < op.inputs.length; i++) {
+      const saved = op.savedInputs[i];
+      if (!saved || (saved instanceof Tensor && saved.storage.version > op.savedAt)) return null;
+    }
+    op.recomputed ??= new Recomputed(node as GraphNode, op);
+    op.recomputed.#users++;
+    return op.recomputed;
+  }
+
+  /**
+   * The result. Its inputs are computed before it, one after the other, so that long
+   * chains need no deep stack.
+   */
+  get value(): Tensor {
+    const pending: Recomputed[] = [this];
+    for (let next: Recomputed | undefined = this; next; next = pending[pending.length - 1]) {
+      const missing = next.#value ? undefined : next.#op.savedInputs.find(isMissing);
+      if (missing) {
+        pending.push(missing);
+      } else {
+        next.#value ??= next.#compute();
+        pending.pop();
+      }
+    }
+    return this.#value as Tensor;
+  }
+
+  #compute(): Tensor {
+    const { definition, outputs, params } = this.#op;
+    const [storage] = runOp(definition, savedInputsOf(this.#op), outputs, params);
+    return new Tensor(storage, outputs[0], { node: this.#node, index: 0 }, false);
+  }
+
+  /** Computes the result for those who still need it, as what the op saved is about to go. */
+  settle(): void {
+    if (this.#users > 0) void this.value;
+  }
+
+  /** Counts one user less. */
+  dispose(): void {
+    if (--this.#users > 0) return;
+    this.#value?.dispose();
+    this.#value = null;
+  }
+
+  /** True once it was computed. */
+  get isComputed(): boolean {
+    return this.#value !== null;
+  }
+}
+
+function isMissing(saved: Tensor | Recomputed | undefined): saved is Recomputed {
+  return saved instanceof Recomputed && !saved.isComputed;
+}
+
+/** Returns the inputs that an op saved. Throws where one was written into since. */
+export function savedInputsOf(op: Recorded): Tensor[] {
+  return op.savedInputs.map((saved, i) => {
+    if (saved instanceof Recomputed) return saved.value;
+    return checked(op, "input", i, saved);
+  });
+}
+
+/** Returns the outputs that an op saved. Throws where one was written into since. */
+export function savedOutputsOf(op: Recorded): Tensor[] {
+  return op.savedOutputs.map((saved, i) => checked(op, "output", i, saved));
+}
+
+function checked({ definition, savedAt }: Recorded, what: string, i: number, saved: Tensor | undefined): Tensor {
+  if (saved && saved.storage.version > savedAt) {
+    const value = `${what} ${i} ${formatShape(saved.shape)}`;
+    throw new Error(
+      `backward: ${definition.name} saved its ${value} for the gradient, and ${saved.storage.writer} has written into it since; run backward before that, or write into a copy`,
+    );
+  }
+  return saved as Tensor;
+}

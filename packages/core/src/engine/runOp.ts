@@ -1,0 +1,91 @@
+import type { Backend, BackendOp, TensorRef, TensorSpec } from "../backends/backend.ts";
+import { byteLength } from "../backends/packing.ts";
+import { formatShape, sameShape } from "../layout/shape.ts";
+import { noGrad } from "../modes/gradMode.ts";
+import type { OpDefinition } from "./op.ts";
+import { scope } from "./scope.ts";
+import { Storage } from "./storage.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * Runs an op by its backend's kernel, or by its composition where there is none; returns
+ * the memory of its outputs.
+ */
+export function runOp<P>(
+  definition: OpDefinition<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+  supported: boolean = inputs[0].storage.backend.supports(definition, inputs, params),
+): Storage[] {
+  return supported ? runKernel(definition, inputs, specs, params) : runComposition(definition, inputs, specs, params);
+}
+
+/** Runs an op by its backend's kernel. */
+function runKernel<P>(
+  definition: BackendOp<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+): Storage[] {
+  const { backend } = inputs[0].storage;
+  return makeOutputs(backend, definition.name, specs, (outputs) => backend.run(definition, inputs, outputs, params));
+}
+
+/** Makes the memory of an op's outputs, which `fill` fills; frees it where that throws. */
+export function makeOutputs(
+  backend: Backend,
+  maker: string,
+  specs: readonly TensorSpec[],
+  fill: (outputs: readonly TensorRef[]) => void,
+): Storage[] {
+  const storages = new Array<Storage>(specs.length);
+  const outputs = new Array<TensorRef>(specs.length);
+  for (let i = 0; i < specs.length; i++) {
+    const { shape, dtype, packing } = specs[i];
+    storages[i] = new Storage(backend, byteLength(specs[i]), maker);
+    outputs[i] = { buffer: storages[i].buffer, shape, dtype, packing };
+  }
+  try {
+    fill(outputs);
+  } catch (error) {
+    for (const storage of storages) storage.release();
+    throw error;
+  }
+  return storages;
+}
+
+/**
+ * Runs a composition without recording it, as a kernel would: the op has a gradient
+ * of its own, or needs none.
+ */
+function runComposition<P>(
+  definition: OpDefinition<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+): Storage[] {
+  return noGrad(() => composeOp(definition, inputs, specs, params)).map((output) => {
+    const storage = output.storage.retain();
+    if (!inputs.includes(output)) output.dispose();
+    return storage;
+  });
+}
+
+/** Returns the outputs of an op's composition, and frees what it made on the way. */
+export function composeOp<P>(
+  { name, compose }: OpDefinition<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+): Tensor[] {
+  if (!compose) throw new Error(`${name}: the ${inputs[0].storage.backend.name} backend has no kernel for this op`);
+  const outputs = scope(() => [compose(inputs, params)].flat());
+  for (const [i, { shape, dtype }] of specs.entries()) {
+    const output = outputs[i];
+    if (output?.dtype === dtype && sameShape(output.shape, shape)) continue;
+    const found = output ? `${output.dtype} ${formatShape(output.shape)}` : "nothing";
+    throw new Error(`${name}: its composition gives ${found} for output ${i}, not ${dtype} ${formatShape(shape)}`);
+  }
+  return outputs;
+}

@@ -1,0 +1,257 @@
+// Programs whose `lib` lacks Disposable get it from here, with the declarations.
+/// <reference lib="esnext.disposable" preserve="true" />
+import { type Backend, type Buffer, currentBackend, type TensorSpec } from "../backends/backend.ts";
+import type { Packing } from "../backends/packedFormat.ts";
+import { byteLength } from "../backends/packing.ts";
+import { inspectAsText } from "../internal/inspectAsText.ts";
+import { checkDType } from "../layout/checkDType.ts";
+import { type DataOf, type DType, isFloating, isPacked, type TypedArray, viewAs } from "../layout/dtype.ts";
+import { bf16ToF32, f16ToF32 } from "../layout/half.ts";
+import { type NestedArray, nested } from "../layout/nested.ts";
+import { formatShape, type Shape, sizeOf } from "../layout/shape.ts";
+import { formatTensor } from "./formatTensor.ts";
+import { type Edge, GraphNode } from "./graph.ts";
+import { Holding } from "./holding.ts";
+import { relieveAtRead } from "./pressure.ts";
+import { enterScope } from "./scope.ts";
+import { Storage } from "./storage.ts";
+import { lifeOf, watchGarbage } from "./watchGarbage.ts";
+
+/** A contiguous, row-major array on a backend, and its place in the recorded computation. */
+export class Tensor implements Disposable {
+  static {
+    inspectAsText(Tensor.prototype);
+  }
+
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** The block layout of an nf4 or fp4 weight. */
+  readonly packing: Packing | undefined;
+  /** Number of elements. */
+  readonly size: number;
+  /** The gradient that `backward` left here; null before. */
+  grad: Tensor | null = null;
+  readonly #holding: Holding;
+  /** Shared with the op that made it and with those that use it; none of them makes its own. */
+  readonly #spec: TensorSpec;
+  #edge: Edge | null;
+  /** Becomes garbage with this tensor. */
+  #life: object | null = null;
+
+  /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
+  constructor(storage: Storage, spec: TensorSpec, edge: Edge | null = null, owner = true) {
+    this.shape = spec.shape;
+    this.dtype = spec.dtype;
+    this.packing = spec.packing;
+    this.size = sizeOf(spec.shape);
+    // A shape rule may give an input itself, which would live as long as the result.
+    this.#spec = spec instanceof Tensor ? spec.#spec : spec;
+    this.#edge = edge;
+    this.#holding = new Holding(storage, owner && edge?.node.op ? edge.node : null);
+    if (owner) this.track();
+  }
+
+  /** Number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** Its memory. Throws once the tensor was freed. */
+  get storage(): Storage {
+    const { storage, takenBack } = this.#holding;
+    if (storage) return storage;
+    throw new Error(
+      takenBack
+        ? `this tensor ${formatShape(this.shape)} of ${this.node?.op?.definition.name} was taken back after its backward pass, when memory grew: read it before the next steps, or keep() it`
+        : `this tensor ${formatShape(this.shape)} was freed (by dispose, using, or the end of its scope): return it from the scope or keep() it`,
+    );
+  }
+
+  get isDisposed(): boolean {
+    return this.#holding.storage === null;
+  }
+
+  /**
+   * The recorded step that made it, or that collects its gradient; null where no gradient flows.
+   */
+  get node(): GraphNode | null {
+    return this.#edge === null ? null : this.#edge.node;
+  }
+
+  /** @internal The place that its gradient flows to; null where none flows. */
+  get edge(): Edge | null {
+    return this.#edge;
+  }
+
+  /** True for a tensor that no recorded op made: `backward` leaves gradients only on leaves. */
+  get isLeaf(): boolean {
+    return !this.#edge?.node.op;
+  }
+
+  get requiresGrad(): boolean {
+    return this.#edge !== null;
+  }
+
+  set requiresGrad(value: boolean) {
+    if (value === this.requiresGrad) return;
+    if (!this.isLeaf) {
+      throw new Error("requiresGrad can be changed on leaves only; use detach() to cut a result from its history");
+    }
+    if (value && !isFloating(this.dtype)) {
+      throw new Error(`a ${this.dtype} tensor ${formatShape(this.shape)} cannot require gradients; use a float dtype`);
+    }
+    this.#edge = value ? { node: new GraphNode(this, null), index: 0 } : null;
+  }
+
+  /** @internal Shape, dtype and packing, without the data. */
+  spec(): TensorSpec {
+    return this.#spec;
+  }
+
+  /** @internal Where a backend's run finds it. */
+  get buffer(): Buffer {
+    return this.storage.buffer;
+  }
+
+  /** @internal Notes for products how exact they must be. Parameters know; other tensors do not. */
+  notePrecision(): void {}
+
+  /** @internal A second handle on the same memory and history, freed by whoever asked for it. */
+  alias(): Tensor {
+    return new Tensor(this.storage.retain(), this.#spec, this.#edge, false);
+  }
+
+  /** The same memory without its history: no gradient flows through it. */
+  detach(): Tensor {
+    return new Tensor(this.storage.retain(), this.#spec);
+  }
+
+  /** The raw bytes, little-endian, as they lie in memory. */
+  async bytes(): Promise<Uint8Array> {
+    // The read begins at once: the caller may free the tensor while it waits.
+    const bytes = await this.#read();
+    await relieveAtRead();
+    return bytes;
+  }
+
+  /**
+   * The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or
+   * Uint8Array. `data("i32")` says the dtype to the compiler; throws where it is another.
+   */
+  async data<D extends DType = DType>(dtype?: D): Promise<DataOf<D>> {
+    this.#expect("data", dtype);
+    return this.#decode(await this.bytes()) as DataOf<D>;
+  }
+
+  /** `data()` at once; only where memory is the host's (wasm, reference). */
+  dataSync<D extends DType = DType>(dtype?: D): DataOf<D> {
+    this.#expect("dataSync", dtype);
+    const bytes = this.#read();
+    if (bytes instanceof Promise) {
+      throw new Error(`dataSync: the ${this.storage.backend.name} backend reads asynchronously; use await data()`);
+    }
+    return this.#decode(bytes) as DataOf<D>;
+  }
+
+  #expect(name: string, dtype: DType | undefined): void {
+    if (dtype === undefined || dtype === this.dtype) return;
+    checkDType(name, dtype);
+    throw new Error(
+      `${name}: the tensor ${formatShape(this.shape)} is ${this.dtype}, not ${dtype}; convert it first, with to("${dtype}")`,
+    );
+  }
+
+  /**
+   * The elements in nested arrays, as `tensor` takes them: booleans of a bool tensor, else
+   * numbers.
+   */
+  async toArray(): Promise<NestedArray> {
+    return nested(await this.data(), this.shape, this.dtype === "bool");
+  }
+
+  /**
+   * Its values as NumPy shows them, shortened where there are many, its shape and dtype. Values on
+   * a device that only reads asynchronously are not shown.
+   */
+  toString(): string {
+    return formatTensor(this, this.#holding.storage);
+  }
+
+  /** The only element of a tensor of size 1. */
+  async item(): Promise<number> {
+    return this.#single(await this.data());
+  }
+
+  /** `item()` at once; only where memory is the host's (wasm, reference). */
+  itemSync(): number {
+    return this.#single(this.dataSync());
+  }
+
+  #read(): Uint8Array | Promise<Uint8Array> {
+    return this.storage.backend.read(this.storage.buffer, 0, byteLength(this));
+  }
+
+  #single(data: TypedArray): number {
+    if (this.size !== 1)
+      throw new Error(`item: the tensor ${formatShape(this.shape)} has ${this.size} elements, not 1`);
+    return data[0];
+  }
+
+  #decode(bytes: Uint8Array): Float32Array | Int32Array | Uint8Array {
+    if (isPacked(this.dtype)) {
+      throw new Error(
+        `a packed ${this.dtype} tensor ${formatShape(this.shape)} has no plain elements: use t.to("f32")`,
+      );
+    }
+    const raw = viewAs(this.dtype, bytes.buffer, bytes.byteOffset, this.size);
+    if (!(raw instanceof Uint16Array)) return raw;
+    const out = new Float32Array(this.size);
+    if (this.dtype === "bf16") bf16ToF32(raw, out);
+    else f16ToF32(raw, out);
+    return out;
+  }
+
+  /** Frees the memory now, unless something else uses it; the tensor must not be used after. */
+  dispose(): void {
+    this.#holding.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal Takes over one count of `storage` and gives up that of its own memory. */
+  replaceStorage(storage: Storage): void {
+    const before = this.storage;
+    this.#holding.storage = storage;
+    before.release();
+  }
+
+  /**
+   * @internal Gives the tensor to the running scope, or to the garbage collector's
+   * net where there is none.
+   */
+  track(): void {
+    if (!enterScope(this)) this.watch();
+  }
+
+  /** @internal Says that only its owner may free it. */
+  hold(): void {
+    this.#holding.kept = true;
+  }
+
+  /** @internal Gives its memory and step up once it is garbage. */
+  register(): void {
+    this.#life ??= lifeOf(this.#holding);
+  }
+
+  /** @internal Puts the tensor under the garbage collector's net. */
+  watch(): void {
+    watchGarbage(this, this.storage.buffer.bytes);
+  }
+}
+
+/** @internal An uninitialised tensor on a backend. */
+export function allocate(spec: TensorSpec, backend: Backend = currentBackend()): Tensor {
+  return new Tensor(new Storage(backend, byteLength(spec), "data"), spec);
+}

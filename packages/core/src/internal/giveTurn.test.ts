@@ -1,0 +1,56 @@
+import { expect, it } from "vitest";
+import { giveTurn } from "../index.ts";
+
+function busy(ms: number): void {
+  const start = performance.now();
+  while (performance.now() - start < ms);
+}
+
+it("lets timers run in the middle of long work, one after the other", async () => {
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 4);
+  for (let i = 0; i < 20; i++) {
+    busy(20);
+    await giveTurn();
+  }
+  clearInterval(timer);
+  expect(ticks).toBeGreaterThanOrEqual(8);
+});
+
+it("gives no turn to short work", async () => {
+  busy(20);
+  await giveTurn();
+  let turned = false;
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    turned = true;
+  };
+  port2.postMessage(null);
+  const start = performance.now();
+  await giveTurn();
+  // A machine that stood still for so long gave the turn rightly.
+  if (performance.now() - start < 10) expect(turned).toBe(false);
+  port1.close();
+});
+
+it("throws the reason of an aborted signal, with and without a turn", async () => {
+  const controller = new AbortController();
+  await giveTurn(controller.signal);
+  controller.abort(new Error("enough"));
+  await expect(giveTurn(controller.signal)).rejects.toThrow("enough");
+  busy(20);
+  await expect(giveTurn(controller.signal)).rejects.toThrow("enough");
+});
+
+it("lets a timer abort work", async () => {
+  const signal = AbortSignal.timeout(50);
+  let units = 0;
+  const work = async () => {
+    for (; units < 1000; units++) {
+      busy(5);
+      await giveTurn(signal);
+    }
+  };
+  await expect(work()).rejects.toHaveProperty("name", "TimeoutError");
+  expect(units).toBeLessThan(500);
+});

@@ -1,0 +1,99 @@
+import type { TensorSpec } from "../../backends/backend.ts";
+import { arange } from "../../creation/create.ts";
+import { defineOp, expectDType, type Op, type Planned, refuseSurplus } from "../../engine/op.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { checkOptions, type OptionKeys } from "../../internal/checkOptions.ts";
+import { formatShape, sameShape } from "../../layout/shape.ts";
+import { compare } from "../binary/compare.ts";
+import { reshape } from "../shapes/reshape.ts";
+import { attentionBackward, attentionOp } from "./attention.ts";
+import { type Geometry, geometry } from "./attentionGeometry.ts";
+
+/** Options of `documentAttention`. */
+export interface DocumentAttentionParams {
+  /** Factor of the scores. Default 1 / sqrt(D). */
+  readonly scale?: number;
+  /** Only the last `window` positions up to a query's own are seen. Default: all. */
+  readonly window?: number;
+  /** Scores s become softcap * tanh(s / softcap), as in Gemma 2. */
+  readonly softcap?: number;
+}
+
+type Params = DocumentAttentionParams;
+
+const name = "documentAttention";
+
+/** Checks (q, k, v, starts) and names their sizes. */
+function geometryOf(inputs: readonly TensorSpec[], params: Params): Geometry {
+  const g = geometry(name, inputs.slice(0, 3), { ...params, causal: true });
+  const { shape } = inputs[3];
+  expectDType(name, inputs, 3, "i32");
+  if (g.queries !== g.capacity || !sameShape(shape, [g.batch, g.queries])) {
+    throw new Error(
+      `${name}: q ${formatShape(inputs[0].shape)}, k ${formatShape(inputs[1].shape)} and starts ${formatShape(shape)} must be [B,T,H,D], [B,T,Hkv,D] and [B,T]`,
+    );
+  }
+  return g;
+}
+
+/**
+ * Returns which keys are in a query's document, or behind it: bool [B, 1, T, T], of the first key
+ * of each query's document, i32 [B, T].
+ */
+export function documentMask(starts: Tensor): Tensor {
+  refuseSurplus("documentMask", 1, arguments);
+  const [batch, length] = starts.shape;
+  const keys = arange(0, length, { dtype: "i32", backend: starts.storage.backend });
+  return compare(keys, reshape(starts, { shape: [batch, 1, length, 1] }), { relation: "ge" });
+}
+
+/** `documentAttention` and the log-sum-exp of each row of scores [B, H, T]. */
+export const documentAttentionOp: Op<4, Params, 2, Planned<Params, Geometry>> = defineOp({
+  name,
+  arity: 4,
+  shape: (inputs, params) => {
+    const g = geometryOf(inputs, params);
+    return [
+      { shape: inputs[0].shape, dtype: "f32" },
+      { shape: [g.batch, g.heads, g.queries], dtype: "f32" },
+    ];
+  },
+  compose: ([q, k, v, starts], params) => attentionOp(q, k, v, documentMask(starts), { ...params, causal: true }),
+  plan: (inputs, _outputs, params) => geometryOf(inputs, params),
+  saves: { inputs: [0, 1, 2, 3], outputs: [0, 1] },
+  vjp: ({ grads: [dout], inputs: [q, k, v, starts], outputs: [out, lse], params }) => [
+    ...documentAttentionBackward(dout, q, k, v, out, lse, starts, params),
+    null,
+  ],
+});
+
+/** The gradient of `documentAttention`: (dout, q, k, v, out, lse, starts) to dq, dk, dv. */
+export const documentAttentionBackward: Op<7, Params, 3, Planned<Params, Geometry>> = defineOp({
+  name: "documentAttentionBackward",
+  arity: 7,
+  shape: ([dout, q, k, v, , , starts], params) => {
+    geometryOf([q, k, v, starts], params);
+    if (!sameShape(dout.shape, q.shape)) {
+      throw new Error("documentAttentionBackward: the gradient must have the shape of q");
+    }
+    return [q, k, v].map(({ shape }): TensorSpec => ({ shape, dtype: "f32" }));
+  },
+  compose: ([dout, q, k, v, out, lse, starts], params) =>
+    attentionBackward(dout, q, k, v, out, lse, documentMask(starts), { ...params, causal: true }),
+  plan: ([, q, k, v, , , starts], _outputs, params) => geometryOf([q, k, v, starts], params),
+});
+
+const optionKeys: OptionKeys<Params> = { scale: true, window: true, softcap: true };
+
+/**
+ * Causal attention within documents that stand in one row, as [B, T, H, D]: a query of q [B, T, H,
+ * D] sees the keys of k and v [B, T, Hkv, D] from `starts`, i32 [B, T], up to its own. `starts`
+ * holds the first position of each token's document. Backends need no T x T mask for it.
+ */
+export function documentAttention(q: Tensor, k: Tensor, v: Tensor, starts: Tensor, options: Params = {}): Tensor {
+  refuseSurplus(name, 4, arguments);
+  checkOptions(name, options, optionKeys);
+  const [out, lse] = documentAttentionOp(q, k, v, starts, options);
+  lse.dispose();
+  return out;
+}

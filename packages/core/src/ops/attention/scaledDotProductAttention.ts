@@ -1,0 +1,78 @@
+import { writtenBy } from "../../creation/create.ts";
+import { refuseSurplus } from "../../engine/op.ts";
+import { scope } from "../../engine/scope.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { checkOptions, type OptionKeys } from "../../internal/checkOptions.ts";
+import { formatShape } from "../../layout/shape.ts";
+import { permute } from "../shapes/permute.ts";
+import { type AttentionDropout, type AttentionOptions, attention } from "./attention.ts";
+
+/** Options of `scaledDotProductAttention`, as in PyTorch. */
+export interface ScaledDotProductAttentionOptions extends AttentionDropout {
+  /** bool or u8, true = attend; broadcasts to [B, H, T, S]. */
+  mask?: Tensor;
+  /**
+   * Query i sees keys up to i, as in PyTorch: the causal mask is aligned at the
+   * top left. Default false.
+   */
+  isCausal?: boolean;
+  /**
+   * Query i sees keys up to S - T + i, as behind a cache: PyTorch's
+   * `causal_lower_right`. Default false.
+   */
+  isCausalLowerRight?: boolean;
+  /** Default 1 / sqrt(D). */
+  scale?: number;
+  /** Lets k and v have fewer heads, each serving a group of query heads. Default false. */
+  enableGqa?: boolean;
+}
+
+const optionKeys: OptionKeys<ScaledDotProductAttentionOptions> = {
+  ...({ mask: true, isCausal: true, isCausalLowerRight: true, scale: true, enableGqa: true } as const),
+  ...({ dropoutP: true, generator: true } as const),
+};
+
+/**
+ * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It
+ * copies to and from the layout of `attention`, which is the faster one to use.
+ */
+export function scaledDotProductAttention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: ScaledDotProductAttentionOptions = {},
+): Tensor {
+  refuseSurplus("scaledDotProductAttention", 3, arguments);
+  checkOptions("scaledDotProductAttention", options, optionKeys);
+  const { mask, isCausal, isCausalLowerRight, scale, enableGqa, dropoutP, generator } = options;
+  if (isCausal && (mask || isCausalLowerRight)) {
+    throw new Error(
+      `scaledDotProductAttention: isCausal stands beside ${mask ? "a mask" : "isCausalLowerRight"}; give one of them, as in PyTorch`,
+    );
+  }
+  if (!enableGqa && q.shape[1] !== k.shape[1]) {
+    throw new Error(
+      `scaledDotProductAttention: q ${formatShape(q.shape)} and k ${formatShape(k.shape)} differ in heads; set enableGqa`,
+    );
+  }
+  const dims = [0, 2, 1, 3];
+  return scope(() => {
+    const [x, y, z] = [q, k, v].map((t) => permute(t, { dims }));
+    const seen = isCausal ? upperLeft(q.shape[2], k.shape[2], q) : { mask, causal: isCausalLowerRight };
+    return permute(attention(x, y, z, { ...seen, scale, dropoutP, generator }), { dims });
+  });
+}
+
+/**
+ * Lets query i see keys up to i. No query sees keys from T on, and `attention` aligns T
+ * queries to the last of T keys.
+ */
+function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
+  if (queries <= keys) return { causal: true, keyLength: queries };
+  const { backend } = like.storage;
+  const mask = writtenBy({ shape: [queries, keys], dtype: "bool" }, backend, (seen) => {
+    seen.fill(0);
+    for (let i = 0; i < queries; i++) seen.fill(1, i * keys, i * keys + Math.min(i + 1, keys));
+  });
+  return { mask };
+}

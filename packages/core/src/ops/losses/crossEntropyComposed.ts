@@ -1,0 +1,89 @@
+import { tensor } from "../../creation/makeTensor.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { add } from "../binary/add.ts";
+import { compare } from "../binary/compare.ts";
+import { div } from "../binary/div.ts";
+import { maximum } from "../binary/maximum.ts";
+import { mul } from "../binary/mul.ts";
+import { sub } from "../binary/sub.ts";
+import { where } from "../binary/where.ts";
+import { amax } from "../reductions/amax.ts";
+import { softmax } from "../reductions/softmax.ts";
+import { cat } from "../shapes/cat.ts";
+import { sumTo } from "../shapes/expand.ts";
+import { gather } from "../shapes/gather.ts";
+import { reshape } from "../shapes/reshape.ts";
+import { inRange } from "../shared/inRange.ts";
+import { rowMean, rowSum } from "../shared/rows.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { affine } from "../unary/affine.ts";
+import { exp } from "../unary/exp.ts";
+import { log } from "../unary/log.ts";
+import { to } from "../unary/to.ts";
+
+interface Options {
+  readonly ignoreIndex?: number;
+  readonly reduction?: "mean" | "sum" | "none";
+  readonly labelSmoothing?: number;
+}
+
+type BadLabel = (label: number, at: number, classes: number, ignoreIndex: number) => Error;
+
+/**
+ * Returns labels [...] as columns [..., 1]: a mask of ignored ones and the classes (0 if ignored).
+ * Returns the number of labels that count too.
+ */
+function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, badLabel: BadLabel) {
+  const classes = logits.shape[logits.ndim - 1];
+  const scalar = (value: number) => tensor(value, { dtype: "i32", backend: labels.storage.backend });
+  const error = (label: number, at: number) => badLabel(label, at, classes, ignoreIndex);
+  const column = reshape(labels, { shape: [...labels.shape, 1] });
+  const checked = inRange(column, { low: 0, high: classes - 1, except: ignoreIndex, error });
+  const ignored = compare(checked, scalar(ignoreIndex), { relation: "eq" });
+  const counting = where(ignored, scalarLike(logits, 0), scalarLike(logits, 1));
+  return { ignored, chosen: where(ignored, scalar(0), checked), count: sumTo(counting, []), classes };
+}
+
+/**
+ * `crossEntropy` in other ops: the loss, and each row's largest logit and
+ * log(sum(exp(logit - largest))).
+ */
+export function composeCrossEntropy(logits: Tensor, labels: Tensor, options: Options, badLabel: BadLabel): Tensor[] {
+  const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = options;
+  const { ignored, chosen, count } = readLabels(logits, labels, ignoreIndex, badLabel);
+  const top = amax(logits, { shape: chosen.shape });
+  const below = sub(logits, top);
+  const mass = log(rowSum(exp(below)));
+  const hard = sub(mass, gather(below, chosen, { dim: -1 }));
+  const soft = labelSmoothing > 0 ? affine(sub(mass, rowMean(below)), { scale: labelSmoothing }) : null;
+  const each = soft ? add(affine(hard, { scale: 1 - labelSmoothing }), soft) : hard;
+  const counted = (t: Tensor) => reshape(where(ignored, scalarLike(t, 0), t), { shape: labels.shape });
+  const losses = counted(each);
+  const sums = where(ignored, scalarLike(top, 0), cat(top, mass, { dim: -1 }));
+  if (reduction === "none") return [losses, sums];
+  const total = sumTo(losses, []);
+  return [reduction === "mean" ? div(total, count) : total, sums];
+}
+
+/** `crossEntropyBackward` in other ops, from the logits alone. */
+export function composeCrossEntropyBackward(
+  dloss: Tensor,
+  logits: Tensor,
+  labels: Tensor,
+  options: Options,
+  badLabel: BadLabel,
+): Tensor {
+  const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = options;
+  const { ignored, chosen, count, classes } = readLabels(logits, labels, ignoreIndex, badLabel);
+  const each = tensor(
+    Int32Array.from({ length: classes }, (_, i) => i),
+    { backend: labels.storage.backend },
+  );
+  const hot = to(compare(chosen, each, { relation: "eq" }), { dtype: "f32" });
+  const target = affine(hot, { scale: 1 - labelSmoothing, shift: labelSmoothing / classes });
+  // If no row counts, all are cleared below; 1 keeps the quotient finite until then.
+  const mean = () => div(dloss, maximum(count, scalarLike(count, 1)));
+  const factor = reduction === "mean" ? mean() : reduction === "none" ? reshape(dloss, { shape: chosen.shape }) : dloss;
+  const slope = mul(sub(softmax(logits, { dim: -1 }), target), factor);
+  return where(ignored, scalarLike(slope, 0), slope);
+}

@@ -1,5 +1,0 @@
-import type { Op } from "../op.ts";
-import { extremum } from "./extremum.ts";
-
-/** The largest element of each lane along `dim`, and its position. */
-export const max: Op<1, { dim: number }, 2> = extremum("max", (a, b) => a > b);

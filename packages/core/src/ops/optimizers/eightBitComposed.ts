@@ -1,0 +1,90 @@
+import { full } from "../../creation/create.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { add } from "../binary/add.ts";
+import { compare } from "../binary/compare.ts";
+import { mul } from "../binary/mul.ts";
+import { sub } from "../binary/sub.ts";
+import { where } from "../binary/where.ts";
+import { amax } from "../reductions/amax.ts";
+import { cat } from "../shapes/cat.ts";
+import { indexSelect } from "../shapes/indexSelect.ts";
+import { reshape } from "../shapes/reshape.ts";
+import { slice } from "../shapes/slice.ts";
+import { fromBlocks, inBlocks } from "../shared/blocks.ts";
+import { rowSum } from "../shared/rows.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { abs } from "../unary/abs.ts";
+import { affine } from "../unary/affine.ts";
+import { reciprocal } from "../unary/reciprocal.ts";
+import { to } from "../unary/to.ts";
+
+/** Numbers that are compared with all 256 codes at a time. */
+const chunk = 1 << 14;
+
+/** `onGrid` of `quantize/eightBit.ts` in ops, which round to f32 at the same places. */
+function onGrid(x: Tensor): Tensor {
+  const at = affine(affine(affine(x, { shift: 1 }), { scale: 32767.5 }), { shift: 0.5 });
+  const whole = to(to(at, { dtype: "i32" }), { dtype: "f32" });
+  return affine(affine(whole, { scale: Math.fround(2 / 65535) }), { shift: -1 });
+}
+
+/** The table's entries at f32 positions, in their shape. */
+function lookUp(table: Tensor, positions: Tensor): Tensor {
+  const flat = reshape(to(positions, { dtype: "i32" }), { shape: [positions.size] });
+  return reshape(indexSelect(table, flat, { dim: 0 }), { shape: positions.shape });
+}
+
+/**
+ * The positions in an ascending table [256] of the entries nearest to the rows of x [n, 1], as f32.
+ */
+function nearest(x: Tensor, table: Tensor): Tensor {
+  const last = full([1], Infinity, { backend: x.storage.backend });
+  const above = cat(slice(table, { start: 1 }), last, { dim: 0 });
+  const at = rowSum(to(compare(x, slice(table, { start: 1 }), { relation: "ge" }), { dtype: "f32" }));
+  const [down, up] = [sub(x, lookUp(table, at)), sub(lookUp(above, at), x)];
+  return add(at, to(compare(abs(up), abs(down), { relation: "lt" }), { dtype: "f32" }));
+}
+
+/**
+ * Blocks [n, blockSize] as u8 codes in their shape. A block of zeros, whose
+ * scale is 0, has codes of 0.
+ */
+function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolean): Tensor {
+  const scaled = mul(values, reciprocal(scales));
+  const column = reshape(grid ? onGrid(scaled) : scaled, { shape: [values.size, 1] });
+  const codes = reshape(nearest(column, table), { shape: values.shape });
+  const zero = scalarLike(values, 0);
+  return to(where(compare(scales, zero, { relation: "eq" }), zero, codes), { dtype: "u8" });
+}
+
+/**
+ * x in blocks of `blockSize`: the u8 positions, in x's shape, in an ascending table of 256
+ * entries, and the blocks' largest magnitudes [blocks]. `grid` moves scaled numbers to
+ * bitsandbytes' grid first.
+ */
+export function encodeInBlocks(
+  x: Tensor,
+  table: Tensor,
+  blockSize: number,
+  grid = false,
+): { codes: Tensor; scales: Tensor } {
+  const values = inBlocks(x, blockSize);
+  const [blocks] = values.shape;
+  const scales = amax(abs(values), { shape: [blocks, 1] });
+  const step = Math.max(1, Math.floor(chunk / blockSize));
+  const parts: Tensor[] = [];
+  for (let start = 0; start === 0 || start < blocks; start += step) {
+    const range = { start, end: start + step };
+    parts.push(encodeChunk(slice(values, range), slice(scales, range), table, grid));
+  }
+  return { codes: fromBlocks(cat(...parts, { dim: 0 }), x.shape), scales: reshape(scales, { shape: [blocks] }) };
+}
+
+/**
+ * The numbers that u8 codes mean, in their shape: the table's entries times
+ * the scales of their blocks.
+ */
+export function decodeInBlocks(codes: Tensor, scales: Tensor, table: Tensor, blockSize: number): Tensor {
+  const values = inBlocks(lookUp(table, codes), blockSize);
+  return fromBlocks(mul(values, reshape(scales, { shape: [values.shape[0], 1] })), codes.shape);
+}

@@ -1,0 +1,94 @@
+import { refuseSurplus } from "../../engine/op.ts";
+import { scope } from "../../engine/scope.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { checkOptions } from "../../internal/checkOptions.ts";
+import { formatShape } from "../../layout/shape.ts";
+import { noGrad } from "../../modes/gradMode.ts";
+import { add } from "../binary/add.ts";
+import { div } from "../binary/div.ts";
+import { mul } from "../binary/mul.ts";
+import { sumTo } from "../shapes/expand.ts";
+import { permute } from "../shapes/permute.ts";
+import { reshape } from "../shapes/reshape.ts";
+import { affine } from "../unary/affine.ts";
+import { clamp } from "../unary/clamp.ts";
+import { sqrt } from "../unary/sqrt.ts";
+import { square } from "../unary/square.ts";
+import { widen } from "../unary/to.ts";
+import { loraLinear } from "./loraLinear.ts";
+import { matmul } from "./matmul.ts";
+
+/** Parameters of `doraNorm`: the layout of W, the factor of B A, and the row squares of W. */
+export interface DoraNormParams {
+  readonly scaling: number;
+  /** W lies as [in, out]. */
+  readonly fanInFanOut?: boolean;
+  /** `rowSquares` of W, for those who keep them; made anew otherwise. */
+  readonly squares?: Tensor;
+}
+
+/**
+ * Below this, a row's square sum is taken for this: a row of zeros stays one
+ * instead of becoming NaN.
+ */
+const smallest = 1e-30;
+
+/**
+ * The sum of squares of each row of W [out, in] (or of each column, where it
+ * lies as [in, out]): [out].
+ */
+export function rowSquares(w: Tensor, options: { fanInFanOut?: boolean } = {}): Tensor {
+  refuseSurplus("rowSquares", 1, arguments);
+  checkOptions("rowSquares", options, { fanInFanOut: true });
+  const { fanInFanOut = false } = options;
+  const [rows, columns] = w.shape;
+  return noGrad(() =>
+    scope(() => {
+      const sums = sumTo(square(widen(w)), fanInFanOut ? [1, columns] : [rows, 1]);
+      return reshape(sums, { shape: [fanInFanOut ? columns : rows] });
+    }),
+  );
+}
+
+/**
+ * The length of each row of W + s B A, [out], without making that matrix: |W|² + s B (2 W Aᵀ + s B
+ * A Aᵀ), row by row. No gradient flows through it.
+ */
+export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
+  refuseSurplus("doraNorm", 3, arguments);
+  checkOptions("doraNorm", params, { scaling: true, fanInFanOut: true, squares: true });
+  const { scaling, fanInFanOut = false, squares } = params;
+  return noGrad(() =>
+    scope(() => {
+      const own = affine(matmul(a, w, { transposeB: !fanInFanOut }), { scale: 2 });
+      const added = affine(matmul(matmul(a, a, { transposeB: true }), b, { transposeB: true }), { scale: scaling });
+      const cross = mul(b, permute(add(own, added), { dims: [1, 0] }));
+      const sums = reshape(sumTo(cross, [b.shape[0], 1]), { shape: [b.shape[0]] });
+      const lengths = add(squares ?? rowSquares(w, { fanInFanOut }), affine(sums, { scale: scaling }));
+      return sqrt(clamp(lengths, { min: smallest }));
+    }),
+  );
+}
+
+/**
+ * DoRA: magnitude / |W + s B A| * (x Wᵀ + s (x Aᵀ) Bᵀ), with the row lengths |...| held constant in
+ * the gradient as the paper proposes and PEFT does; magnitude is [out]. Liu et al. 2024,
+ * https://arxiv.org/abs/2402.09353
+ */
+export function doraLinear(
+  x: Tensor,
+  w: Tensor,
+  a: Tensor,
+  b: Tensor,
+  magnitude: Tensor,
+  params: { scaling: number; squares?: Tensor },
+): Tensor {
+  refuseSurplus("doraLinear", 5, arguments);
+  if (magnitude.ndim !== 1 || magnitude.shape[0] !== w.shape[0]) {
+    throw new Error(
+      `doraLinear: the magnitude ${formatShape(magnitude.shape)} must be [${w.shape[0]}], one per row of W`,
+    );
+  }
+  const { scaling } = params;
+  return mul(loraLinear(x, w, a, b, { scaling }), div(magnitude, doraNorm(w, a, b, params)));
+}

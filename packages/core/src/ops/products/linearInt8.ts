@@ -1,0 +1,107 @@
+import type { TensorSpec, View } from "../../backends/backend.ts";
+import { defineOp, expectDType, type Op } from "../../engine/op.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { dtypes, isPacked } from "../../layout/dtype.ts";
+import { formatShape } from "../../layout/shape.ts";
+import { meetsBytes } from "../../packed/meetsBytes.ts";
+import { unpackAll } from "../../packed/unpackAll.ts";
+import { compare } from "../binary/compare.ts";
+import { div } from "../binary/div.ts";
+import { mul } from "../binary/mul.ts";
+import { where } from "../binary/where.ts";
+import { amax } from "../reductions/amax.ts";
+import { reshape } from "../shapes/reshape.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { abs } from "../unary/abs.ts";
+import { affine } from "../unary/affine.ts";
+import { matmul } from "./matmul.ts";
+
+/** Numbers that share a scale. */
+const block = 32;
+
+const codedDTypes = dtypes.filter(isPacked);
+
+function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
+  const [outFeatures, inFeatures] = w.shape;
+  return { rows: x.shape.slice(0, -1).reduce((product, n) => product * n, 1), inFeatures, outFeatures };
+}
+
+/** Ties to even, as the kernels round. */
+function roundEven(x: number): number {
+  const nearest = Math.round(x);
+  return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/**
+ * Between 2^23 and 2^24 the f32 numbers are the whole ones, so adding this rounds, ties to even.
+ */
+const wholeNumbers = 1.5 * 2 ** 23;
+
+/** Numbers of magnitude up to 2^22, rounded as `roundEven` does. */
+function toWholeNumbers(x: Tensor): Tensor {
+  return affine(affine(x, { shift: wholeNumbers }), { shift: -wholeNumbers });
+}
+
+/** Returns x with each block replaced by the values of its bytes. */
+function quantized({ data }: View): Float32Array {
+  const out = new Float32Array(data.length);
+  for (let at = 0; at < data.length; at += block) {
+    const own = data.subarray(at, at + block) as Float32Array;
+    const most = own.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+    const factor = most === 0 ? 0 : Math.fround(127 / most);
+    const scale = Math.fround(most / 127);
+    for (const [i, x] of own.entries()) out[at + i] = roundEven(Math.fround(x * factor)) * scale;
+  }
+  return out;
+}
+
+/**
+ * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a
+ * scale of their own, a 127th of the largest magnitude among them, and meet the codes of W [out,
+ * in], of a format of GGUF, in integer dot products. The values of nf4 and fp4 may be rounded to 7
+ * bits, by 0.0065 of a block's largest at most. Returns f32 [..., out], with the error of rounding.
+ * For running models: asking it for a gradient is an error.
+ */
+export const linearInt8: Op<2> = defineOp({
+  name: "linearInt8",
+  arity: 2,
+  packed: [1],
+  shape: (inputs) => {
+    expectDType("linearInt8", inputs, 0, "f32");
+    expectDType("linearInt8", inputs, 1, ...codedDTypes);
+    const [x, w] = inputs.map(({ shape }) => shape);
+    if (w.length !== 2 || x.length === 0 || x[x.length - 1] !== w[1]) {
+      throw new Error(`linearInt8: x ${formatShape(x)} must end in the last size of W ${formatShape(w)} [out,in]`);
+    }
+    if (!meetsBytes(inputs[1])) {
+      throw new Error(`linearInt8: rows of W ${formatShape(w)}, ${inputs[1].dtype}, must be whole blocks of ${block}`);
+    }
+    return { shape: [...x.slice(0, -1), w[0]], dtype: "f32" };
+  },
+  ref: ([x, w], [out]) => {
+    const { rows, inFeatures, outFeatures } = plan([x, w]);
+    const [left, right] = [quantized(x), unpackAll(w)];
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < outFeatures; j++) {
+        let sum = 0;
+        for (let p = 0; p < inFeatures; p++) sum += left[i * inFeatures + p] * right[j * inFeatures + p];
+        out.data[i * outFeatures + j] = sum;
+      }
+    }
+  },
+  compose: ([x, w]) => {
+    const { rows, inFeatures, outFeatures } = plan([x, w]);
+    const blocks = reshape(x, { shape: [x.size / block, block] });
+    const most = amax(abs(blocks), { shape: [x.size / block, 1] });
+    const [zero, byte] = [0, 127].map((value) => scalarLike(x, value));
+    const factor = where(compare(most, zero, { relation: "eq" }), zero, div(byte, most));
+    const codes = toWholeNumbers(mul(blocks, factor));
+    const left = reshape(mul(codes, div(most, byte)), { shape: [rows, inFeatures] });
+    return reshape(matmul(left, w, { transposeB: true }), { shape: [...x.shape.slice(0, -1), outFeatures] });
+  },
+  vjp: () => {
+    throw new Error(
+      'linearInt8: rounding to bytes has no gradient; train with weights that are multiplied in f32 (activations: "f32")',
+    );
+  },
+});

@@ -1,0 +1,107 @@
+import type { View } from "../../backends/backend.ts";
+import { defineOp, type Op, type Planned, refuseSurplus } from "../../engine/op.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { checkOptions } from "../../internal/checkOptions.ts";
+import { unpackAll } from "../../packed/unpackAll.ts";
+import { add } from "../binary/add.ts";
+import { reshape } from "../shapes/reshape.ts";
+import { asMatrix } from "../shared/rows.ts";
+import { affine } from "../unary/affine.ts";
+import { toDTypeOf } from "../unary/to.ts";
+import { factorOrder, type LoraParams, type LoraPlan, loraPlan } from "./loraPlan.ts";
+import { matmul } from "./matmul.ts";
+
+/** out[m, n] += alpha * x[m, k] * y, where y is [k, n], or [n, k] read as its transpose. */
+function multiply(x: View, y: View, out: View, m: number, n: number, k: number, transposed: boolean, alpha: number) {
+  const right = unpackAll(y);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += x.data[i * k + p] * right[transposed ? j * k + p : p * n + j];
+      out.data[i * n + j] += alpha * sum;
+    }
+  }
+}
+
+/** aᵀ b over all rows, or its transpose. */
+function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
+  const [x, y] = (swapped ? [b, a] : [a, b]).map(asMatrix);
+  return matmul(x, y, { transposeA: true });
+}
+
+/**
+ * The op beneath `loraLinear`. It also returns the scaled low-rank activations s x Aᵀ, from which
+ * the gradient of B is made.
+ */
+export const loraOp: Op<4, LoraParams, 2, Planned<LoraParams, LoraPlan>> = defineOp({
+  name: "loraLinear",
+  arity: 4,
+  packed: [1],
+  plan: (inputs, _outputs, params) => loraPlan(inputs, params),
+  shape: (inputs, params) => {
+    const { to, rank } = loraPlan(inputs, params);
+    const lead = inputs[0].shape.slice(0, -1);
+    return [
+      { shape: [...lead, to], dtype: "f32" },
+      { shape: [...lead, rank], dtype: "f32" },
+    ];
+  },
+  ref: (inputs, [out, low], params) => {
+    const { rows, from, to, rank, down, up } = loraPlan(inputs, params);
+    const [x, w] = inputs;
+    const t = !params.transposed;
+    out.data.fill(0);
+    low.data.fill(0);
+    multiply(x, inputs[down], low, rows, rank, from, t, params.scaling);
+    multiply(x, w, out, rows, to, from, t, 1);
+    multiply(low, inputs[up], out, rows, to, rank, t, 1);
+  },
+  compose: (inputs, params) => {
+    const { rows, from, to, rank, down, up } = loraPlan(inputs, params);
+    const lead = inputs[0].shape.slice(0, -1);
+    const x = reshape(inputs[0], { shape: [rows, from] });
+    const times = (t: Tensor, y: Tensor) => matmul(t, y, { transposeB: !params.transposed });
+    const low = affine(times(x, inputs[down]), { scale: params.scaling });
+    const out = add(times(x, inputs[1]), times(low, inputs[up]));
+    return [reshape(out, { shape: [...lead, to] }), reshape(low, { shape: [...lead, rank] })];
+  },
+  saves: (needs, { transposed }) => {
+    const { down, up } = factorOrder(transposed);
+    const savesInput = [needs[1] || needs[down], needs[0], false, false];
+    savesInput[down] = needs[0];
+    savesInput[up] = needs[0] || needs[down];
+    return { inputs: savesInput.flatMap((saved, i) => (saved ? [i] : [])), outputs: needs[up] ? [1] : [] };
+  },
+  vjp: ({ grads: [dy, dlow], arrived, inputs, inputSpecs, outputs: [, low], needs, params }) => {
+    const { scaling, transposed = false } = params;
+    const { down, up } = factorOrder(transposed);
+    const [x, w, a, b] = inputs;
+    const scaled = (t: Tensor) => affine(t, { scale: scaling });
+    let dx: Tensor | null = null;
+    let inner: Tensor | null = null;
+    if (needs[0]) [dx, inner] = loraOp(dy, w, a, b, { scaling, transposed: !transposed });
+    else if (needs[down]) inner = scaled(matmul(dy, inputs[up], { transposeB: transposed }));
+    if (arrived[1]) {
+      const extra = scaled(dlow);
+      if (inner) inner = add(inner, extra);
+      if (dx) dx = add(dx, matmul(extra, inputs[down], { transposeB: transposed }));
+    }
+    const grads = [dx, needs[1] ? toDTypeOf(outer(dy, x, transposed), inputSpecs[1]) : null, null, null];
+    if (needs[down] && inner) grads[down] = outer(inner, x, transposed);
+    if (needs[up]) grads[up] = outer(dy, low, transposed);
+    return grads;
+  },
+});
+
+/**
+ * x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in] (also in half precision or packed), A [r,
+ * in], B [out, r]; a bias is the caller's to add. x is kept for the gradient only where A (or W)
+ * trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
+ */
+export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
+  refuseSurplus("loraLinear", 4, arguments);
+  checkOptions("loraLinear", params, { scaling: true });
+  const [out, low] = loraOp(x.ndim === 1 ? reshape(x, { shape: [1, x.size] }) : x, w, a, b, params);
+  low.dispose();
+  return x.ndim === 1 ? reshape(out, { shape: [out.size] }) : out;
+}

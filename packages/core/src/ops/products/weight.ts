@@ -1,0 +1,11 @@
+import type { TensorSpec } from "../../backends/backend.ts";
+import { expectDType } from "../../engine/op.ts";
+import { dtypes, isFloating, isPacked } from "../../layout/dtype.ts";
+
+/** The dtypes in which a weight may be stored: floating ones, and packed ones. */
+const weightDTypes = dtypes.filter((dtype) => isFloating(dtype) || isPacked(dtype));
+
+/** Throws unless input `i` of `op` is a weight: floating, or packed. */
+export function expectWeight(op: string, inputs: readonly TensorSpec[], i: number): void {
+  expectDType(op, inputs, i, ...weightDTypes);
+}

@@ -1,0 +1,73 @@
+import type { Packing } from "../../backends/packedFormat.ts";
+import { defineOp, expectDType, type Op, type Planned } from "../../engine/op.ts";
+import type { QuantType } from "../../layout/dtype.ts";
+import { formatShape, sizeOf } from "../../layout/shape.ts";
+import { type FourBitLayout, fourBitLayout } from "../../packed/blockwise/fourBitLayout.ts";
+import { packFourBit } from "../../packed/blockwise/packFourBit.ts";
+import { packedFormat } from "../../packed/index.ts";
+import { unpackAll } from "../../packed/unpackAll.ts";
+
+/** Options of `quantize4bit`. */
+export interface Quantize4bitParams {
+  /** Default nf4. */
+  readonly quantType?: QuantType;
+  /** Elements that share a scale: a power of two from 32 to 4096; default 64. */
+  readonly blockSize?: number;
+  /** Quantises the scales as well, to 8 bits; default false. */
+  readonly doubleQuant?: boolean;
+}
+
+const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams): Packing => {
+  return { blockSize, nested: doubleQuant };
+};
+
+/**
+ * Returns the error for a broken block. Block -1 stands for the mean of the scales, which overflows
+ * if the weight's largest magnitudes are near f32's.
+ */
+function fault(block: number, offset: number, { blockSize }: Packing): Error {
+  if (block < 0) {
+    return new Error(
+      `quantize4bit: the mean of the scales is ${offset}; such a weight can be quantised without doubleQuant`,
+    );
+  }
+  const [first, last] = [block * blockSize, (block + 1) * blockSize - 1];
+  return new Error(
+    `quantize4bit: the elements ${first} to ${last} hold a NaN or an infinity; the weight seems to be broken`,
+  );
+}
+
+/**
+ * A floating x of any shape as a packed tensor of 4-bit codes, with a scale for each block of the
+ * flattened elements: codes, scales and their nested form as bitsandbytes' quantize_4bit on a CPU
+ * gives them, nested codes always the nearest ones. `to` dequantises. No gradient flows. Throws for
+ * NaN and infinities. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ */
+export const quantize4bit: Op<1, Quantize4bitParams, 1, Planned<Quantize4bitParams, FourBitLayout>> = defineOp({
+  name: "quantize4bit",
+  arity: 1,
+  plan: ([{ shape }], _outputs, params) => fourBitLayout(sizeOf(shape), packingOf(params)),
+  options: { quantType: true, blockSize: true, doubleQuant: true },
+  shape: (inputs, params) => {
+    expectDType("quantize4bit", inputs, 0, "f32", "f16", "bf16");
+    const [{ shape }] = inputs;
+    const { quantType = "nf4" } = params;
+    if (quantType !== "nf4" && quantType !== "fp4") {
+      throw new Error(`quantize4bit: quantType is ${quantType}; use nf4 or fp4`);
+    }
+    if (shape.includes(0)) throw new Error(`quantize4bit: the weight ${formatShape(shape)} has no elements`);
+    const spec = { shape, dtype: quantType, packing: packingOf(params) };
+    packedFormat(quantType).check("quantize4bit", spec);
+    return spec;
+  },
+  ref: ([x], [out], params) => {
+    const packing = packingOf(params);
+    const values = unpackAll(x);
+    const broken = values.findIndex((v) => !Number.isFinite(v));
+    if (broken >= 0) throw fault(Math.floor(broken / packing.blockSize), values[broken], packing);
+    const { codebook } = packedFormat(out.dtype as QuantType);
+    const offset = packFourBit(codebook, values, packing, out.data as Uint8Array);
+    if (!Number.isFinite(offset)) throw fault(-1, offset, packing);
+  },
+  fault: (block, offset, _inputs, params) => fault(block, offset, packingOf(params)),
+});

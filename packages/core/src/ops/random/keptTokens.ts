@@ -1,0 +1,74 @@
+import type { Tensor } from "../../engine/tensor.ts";
+import { checkOptions } from "../../internal/checkOptions.ts";
+import { checkSampling, type SamplingOptions, samplingKeys } from "../../sampling/samplingOptions.ts";
+import { type CompareParams, compare } from "../binary/compare.ts";
+import { div } from "../binary/div.ts";
+import { maximum } from "../binary/maximum.ts";
+import { mul } from "../binary/mul.ts";
+import { sub } from "../binary/sub.ts";
+import { cumsum } from "../reductions/cumsum.ts";
+import { max } from "../reductions/max.ts";
+import { topk } from "../reductions/topk.ts";
+import { scatterAdd } from "../shapes/gather.ts";
+import { place, slice } from "../shapes/slice.ts";
+import { rowSum } from "../shared/rows.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { affine } from "../unary/affine.ts";
+import { exp } from "../unary/exp.ts";
+import { to } from "../unary/to.ts";
+
+/** Compares a tensor with another, or with a number. */
+export const holds = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>
+  compare(a, typeof b === "number" ? scalarLike(a, b) : b, { relation });
+
+/** Returns exp of the logits over the temperature, against the largest of each row. */
+export function oddsOf(logits: Tensor, { temperature = 1 }: SamplingOptions): Tensor {
+  const [top] = max(logits, { dim: 1 });
+  return exp(affine(sub(logits, top), { scale: 1 / temperature }));
+}
+
+/**
+ * Returns 1 for the tokens of each row of logits f32 [B, V] that top-k, top-p and min-p leave, as
+ * `tokenProbabilities` does, and 0 for the others. The `least` likeliest always stay. Null where
+ * no option leaves out any.
+ */
+export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1): Tensor | null {
+  checkOptions("keptTokens", options, samplingKeys);
+  checkSampling(options);
+  const { topK = 0, topP = 1, minP = 0 } = options;
+  const tokens = logits.shape[1];
+  let odds = oddsOf(logits, options);
+  let kept: Tensor | null = null;
+  const k = Math.max(topK, least);
+  if (topK > 0 && k < tokens) {
+    const [largest] = topk(logits, { k, dim: 1 });
+    kept = flags(holds(logits, "ge", slice(largest, { dim: 1, start: k - 1 })));
+    odds = mul(odds, kept);
+  }
+  if (topP === 1 && minP === 0) return kept;
+  let further = flags(holds(odds, "ge", minP));
+  if (topP < 1) further = mul(further, flags(holds(massOfLikelier(div(odds, rowSum(odds))), "lt", topP)));
+  if (least > 1) further = maximum(further, likeliest(odds, Math.min(least, tokens)));
+  return kept ? mul(kept, further) : further;
+}
+
+const flags = (condition: Tensor): Tensor => to(condition, { dtype: "f32" });
+
+/**
+ * Sums, for each token, the probabilities of the likelier ones. Of equals the
+ * lower index is the likelier.
+ */
+function massOfLikelier(probabilities: Tensor): Tensor {
+  const { shape } = probabilities;
+  const [rows, tokens] = shape;
+  const [sorted, order] = topk(probabilities, { k: tokens, dim: 1 });
+  const before = slice(cumsum(sorted, { dim: 1 }), { dim: 1, end: tokens - 1 });
+  return scatterAdd(place(before, { dim: 1, size: tokens, start: 1 }), order, { dim: 1, shape: [rows, tokens] });
+}
+
+/** Returns 1 for the `count` likeliest tokens of each row, and 0 for the others. */
+function likeliest(odds: Tensor, count: number): Tensor {
+  const { shape } = odds;
+  const [largest, order] = topk(odds, { k: count, dim: 1 });
+  return scatterAdd(flags(holds(largest, "ge", 0)), order, { dim: 1, shape });
+}

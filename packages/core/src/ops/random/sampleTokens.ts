@@ -1,0 +1,94 @@
+import { rand } from "../../creation/randomTensors.ts";
+import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { checkOptions } from "../../internal/checkOptions.ts";
+import { formatShape } from "../../layout/shape.ts";
+import { defaultGenerator } from "../../random/manualSeed.ts";
+import type { Generator, GeneratorState } from "../../random/random.ts";
+import { checkSampling, type SamplingOptions, samplingKeys } from "../../sampling/samplingOptions.ts";
+import { sampleToken } from "../../sampling/tokenProbabilities.ts";
+import { div } from "../binary/div.ts";
+import { minimum } from "../binary/minimum.ts";
+import { mul } from "../binary/mul.ts";
+import { sub } from "../binary/sub.ts";
+import { where } from "../binary/where.ts";
+import { cumsum } from "../reductions/cumsum.ts";
+import { max } from "../reductions/max.ts";
+import { reshape } from "../shapes/reshape.ts";
+import { slice } from "../shapes/slice.ts";
+import { rowSum } from "../shared/rows.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { to } from "../unary/to.ts";
+import { holds, keptTokens, oddsOf } from "./keptTokens.ts";
+import { generatorAt, uniformsOf } from "./uniforms.ts";
+
+/** Parameters of `sampleTokens`. */
+export interface SampleTokensParams extends SamplingOptions {
+  /** Row r is drawn by the r-th uniform number from here. */
+  readonly state: GeneratorState;
+}
+
+const noToken = -1;
+
+/** True where a token can be drawn from the row: its largest logit is finite, and none is NaN. */
+function canBeDrawn(row: Float32Array): boolean {
+  return row.length > 0 && Number.isFinite(row.reduce((a, b) => Math.max(a, b), -Infinity));
+}
+
+export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
+  name: "sampleTokens",
+  arity: 1,
+  shape: (inputs, params) => {
+    expectDType("sampleTokens", inputs, 0, "f32");
+    checkSampling(params);
+    const { shape } = inputs[0];
+    if (shape.length !== 2 || shape[1] === 0) {
+      throw new Error(`sampleTokens: the logits ${formatShape(shape)} must be [rows, tokens] of at least one token`);
+    }
+    return { shape: [shape[0]], dtype: "i32" };
+  },
+  ref: ([logits], [out], { state, ...options }) => {
+    const [rows, tokens] = logits.shape;
+    const uniforms = uniformsOf(rows, state);
+    for (let r = 0; r < rows; r++) {
+      const row = logits.data.subarray(r * tokens, (r + 1) * tokens) as Float32Array;
+      out.data[r] = canBeDrawn(row) ? sampleToken(row, uniforms[r], options) : noToken;
+    }
+  },
+  compose: ([logits], params) => draw(logits, params),
+});
+
+const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32" }));
+
+/**
+ * The op in terms of others, in single precision: a draw at the very edge of two
+ * tokens may fall to the other.
+ */
+function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor {
+  const [rows, tokens] = logits.shape;
+  const [top] = max(logits, { dim: 1 });
+  const odds = oddsOf(logits, options);
+  const kept = keptTokens(logits, options);
+  const reached = cumsum(div(kept ? mul(odds, kept) : odds, rowSum(odds)), { dim: 1 });
+  const mass = slice(reached, { dim: 1, start: tokens - 1 });
+  const uniform = rand([rows, 1], { generator: generatorAt(state), backend: logits.storage.backend });
+  const last = count(holds(reached, "lt", mass));
+  const drawn = minimum(count(holds(reached, "le", mul(mass, uniform))), last);
+  const finite = holds(sub(top, top), "eq", 0);
+  return reshape(to(where(finite, drawn, scalarLike(drawn, noToken)), { dtype: "i32" }), { shape: [rows] });
+}
+
+/**
+ * Draws a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p
+ * and min-p, as in transformers. Row r is drawn by the generator's next uniform number r, and
+ * the generator moves on by B. Default: the generator that `manualSeed` seeds. A row without a
+ * token to draw, for a NaN or an infinite largest logit, gives -1.
+ */
+export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator?: Generator } = {}): Tensor {
+  refuseSurplus("sampleTokens", 1, arguments);
+  checkOptions("sampleTokens", options, { ...samplingKeys, generator: true });
+  const { generator = defaultGenerator, ...settings } = options;
+  const tokens = sampleTokensOp(logits, { ...settings, state: generator.state });
+  generator.offset += logits.shape[0];
+  return tokens;
+}

@@ -1,0 +1,69 @@
+import { tensor } from "../../creation/makeTensor.ts";
+import type { Tensor } from "../../engine/tensor.ts";
+import { compare } from "../binary/compare.ts";
+import { where } from "../binary/where.ts";
+import { cat } from "../shapes/cat.ts";
+import { gather } from "../shapes/gather.ts";
+import { slice } from "../shapes/slice.ts";
+import { alongDim, withSize } from "../shared/alongDim.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { to } from "../unary/to.ts";
+import { amax, amin } from "./amax.ts";
+
+/** The number above which f32 does not hold every whole number. */
+const mostPositions = 2 ** 24;
+
+/**
+ * The positions 0..n-1 along dimension `dim` of a tensor of `rank` dimensions, as
+ * f32 that broadcasts to it.
+ */
+function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Tensor {
+  if (n > mostPositions) {
+    throw new Error(`topk: ${n} elements in a lane are more than the ${mostPositions} whose positions f32 can hold`);
+  }
+  const shape = Array.from({ length: rank }, (_, d) => (d === dim ? n : 1));
+  return tensor(
+    Float32Array.from({ length: n }, (_, i) => i),
+    { shape, backend: like.storage.backend },
+  );
+}
+
+/**
+ * The smallest of `positions` at which x is `best`, or NaN: where a lane has a NaN, `best` is one.
+ */
+function firstAt(x: Tensor, best: Tensor, positions: Tensor, none: Tensor): Tensor {
+  const atBest = where(compare(x, best, { relation: "eq" }), positions, none);
+  return amin(where(compare(x, x, { relation: "ne" }), positions, atBest), { shape: best.shape });
+}
+
+/** `max` and `min` in other ops: values and i32 positions. */
+export function composeExtremum(name: "max" | "min", x: Tensor, along: number): Tensor[] {
+  const { dim, n } = alongDim(name, x.shape, along);
+  const best = (name === "max" ? amax : amin)(x, { shape: withSize(x.shape, dim, 1) });
+  const first = firstAt(x, best, positionsAlong(x, x.ndim, dim, n), scalarLike(x, n));
+  const positions = to(first, { dtype: "i32" });
+  return [gather(x, positions, { dim }), positions];
+}
+
+/** `topk` in other ops: takes the largest element k times. */
+export function composeTopk(x: Tensor, k: number, along: number): Tensor[] {
+  const { dim, n } = alongDim("topk", x.shape, along);
+  if (k === 0 || x.size === 0) {
+    const none = slice(x, { dim, end: k });
+    return [none, to(none, { dtype: "i32" })];
+  }
+  const [none, lowest] = [scalarLike(x, n), scalarLike(x, -Infinity)];
+  const all = positionsAlong(x, x.ndim, dim, n);
+  const found: Tensor[] = [];
+  let [left, open] = [x, all];
+  for (let i = 0; i < k; i++) {
+    const best = amax(left, { shape: withSize(x.shape, dim, 1) });
+    const first = firstAt(left, best, open, none);
+    const isFirst = compare(all, first, { relation: "eq" });
+    left = where(isFirst, lowest, left);
+    open = where(isFirst, none, open);
+    found.push(to(first, { dtype: "i32" }));
+  }
+  const positions = cat(...found, { dim });
+  return [gather(x, positions, { dim }), positions];
+}

@@ -1,7 +1,0 @@
-import { full } from "../create.ts";
-import type { Tensor } from "../tensor.ts";
-
-/** An f32 scalar on the backend of `t`. */
-export function scalarLike(t: Tensor, value: number): Tensor {
-  return full([], value, { backend: t.storage.backend });
-}

@@ -1,0 +1,35 @@
+import { defineOp, expectDType, type Op } from "../../engine/op.ts";
+
+/** The numbers that `inRange` lets pass. */
+export interface InRangeParams {
+  readonly low: number;
+  /** Default Infinity. */
+  readonly high?: number;
+  /** A number that passes though it is out of range. */
+  readonly except?: number;
+  /** Makes the error from the first number that is out of range and its position. */
+  readonly error: (value: number, at: number) => Error;
+}
+
+/**
+ * A copy of x, f32 or i32. Throws `error` where a number lies outside of `low`..`high`; NaN passes.
+ * Compositions check indices and labels with it, so that their errors read as those of kernels.
+ */
+export const inRange: Op<1, InRangeParams> = defineOp({
+  name: "inRange",
+  arity: 1,
+  options: { low: true, high: true, except: true, error: true },
+  shape: (inputs) => {
+    expectDType("inRange", inputs, 0, "f32", "i32");
+    return { shape: inputs[0].shape, dtype: inputs[0].dtype };
+  },
+  ref: ([x], [out], { low, high = Infinity, except, error }) => {
+    for (let i = 0; i < out.size; i++) {
+      const value = x.data[i];
+      if (value !== except && (value < low || value > high)) throw error(value, i);
+      out.data[i] = value;
+    }
+  },
+  fault: (at, value, _inputs, { error }) => error(value, at),
+  vjp: ({ grads: [dy] }) => [dy],
+});

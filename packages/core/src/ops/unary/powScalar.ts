@@ -1,0 +1,40 @@
+import { full } from "../../creation/create.ts";
+import { defineOp, expectDType, type Op } from "../../engine/op.ts";
+import { mul } from "../binary/mul.ts";
+import { pow } from "../binary/pow.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { affine } from "./affine.ts";
+import { reciprocal } from "./reciprocal.ts";
+import { rsqrt } from "./rsqrt.ts";
+import { sqrt } from "./sqrt.ts";
+import { square } from "./square.ts";
+
+/** Parameters of `powScalar`. */
+export interface PowScalarParams {
+  readonly exponent: number;
+}
+
+/** The exponents for which PyTorch computes another function: results differ at -Infinity. */
+const others: ReadonlyMap<number, Op<1>> = new Map([
+  [2, square],
+  [0.5, sqrt],
+  [-0.5, rsqrt],
+  [-1, reciprocal],
+]);
+
+/** x to the power of a number. The gradient is the exponent times the next lower power. */
+export const powScalar: Op<1, PowScalarParams> = defineOp({
+  name: "powScalar",
+  arity: 1,
+  options: { exponent: true },
+  shape: (inputs) => {
+    expectDType("powScalar", inputs, 0, "f32");
+    return { shape: inputs[0].shape, dtype: "f32" };
+  },
+  compose: ([x], { exponent }) => others.get(exponent)?.(x) ?? pow(x, scalarLike(x, exponent)),
+  saves: { inputs: [0] },
+  vjp: ({ grads: [dy], inputs: [x], params: { exponent } }) => {
+    if (exponent === 0) return [full(dy.shape, 0, { backend: dy.storage.backend })];
+    return [mul(dy, affine(powScalar(x, { exponent: exponent - 1 }), { scale: exponent }))];
+  },
+});

@@ -1,0 +1,14 @@
+import { defineOp, type Op } from "../../engine/op.ts";
+import { div } from "../binary/div.ts";
+import { mul } from "../binary/mul.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { affine } from "./affine.ts";
+import { unary } from "./unary.ts";
+
+/** 1 / x. */
+export const reciprocal: Op<1> = defineOp({
+  ...unary("reciprocal", (x) => 1 / x),
+  compose: ([x]) => div(scalarLike(x, 1), x),
+  saves: { outputs: [0] },
+  vjp: ({ grads: [dy], outputs: [y] }) => [mul(affine(dy, { scale: -1 }), mul(y, y))],
+});

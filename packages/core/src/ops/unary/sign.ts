@@ -1,0 +1,16 @@
+import { defineOp, type Op } from "../../engine/op.ts";
+import { compare } from "../binary/compare.ts";
+import { where } from "../binary/where.ts";
+import { scalarLike } from "../shared/scalarLike.ts";
+import { unary } from "./unary.ts";
+
+/** -1, 0 or 1 as x is negative, zero (or NaN) or positive; no gradient flows through it. */
+export const sign: Op<1> = defineOp({
+  ...unary("sign", (x) => (x > 0 ? 1 : x < 0 ? -1 : 0)),
+  compose: ([x]) => {
+    const [zero, one, minusOne] = [0, 1, -1].map((value) => scalarLike(x, value));
+    const negative = where(compare(x, zero, { relation: "lt" }), minusOne, zero);
+    return where(compare(x, zero, { relation: "gt" }), one, negative);
+  },
+  vjp: () => [null],
+});

@@ -1,0 +1,20 @@
+import type { View } from "../../backends/backend.ts";
+import { expectDType, type OpDefinition } from "../../engine/op.ts";
+
+/** Returns name, arity, shape rule and meaning of an elementwise function of one f32 tensor. */
+export function unary(
+  name: string,
+  f: (x: number) => number,
+): Pick<OpDefinition<void>, "name" | "shape" | "ref"> & { readonly arity: 1 } {
+  return {
+    name,
+    arity: 1,
+    shape: (inputs) => {
+      expectDType(name, inputs, 0, "f32");
+      return { shape: inputs[0].shape, dtype: "f32" };
+    },
+    ref: ([x]: View[], [out]: View[]) => {
+      for (let i = 0; i < out.size; i++) out.data[i] = f(x.data[i]);
+    },
+  };
+}

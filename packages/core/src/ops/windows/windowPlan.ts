@@ -1,0 +1,96 @@
+import type { TensorSpec } from "../../backends/backend.ts";
+import { formatShape, type Shape, sizeOf } from "../../layout/shape.ts";
+
+/** Numbers for height and width. */
+export type Pair = readonly [height: number, width: number];
+
+/** Windows that slide over the two last dimensions of a tensor [..., H, W]. */
+export interface WindowParams {
+  readonly kernelSize: Pair;
+  readonly stride: Pair;
+  /** Rows and columns that are thought of on either side. */
+  readonly padding: Pair;
+  /** The distance between neighbours within a window. Default 1. */
+  readonly dilation?: Pair;
+  /** A last window may reach beyond the padding, if it begins before it. Default false. */
+  readonly ceilMode?: boolean;
+}
+
+/** Windows of a shape seen as [planes, height, width]; `rows` x `columns` of them in each plane. */
+export interface WindowPlan {
+  readonly lead: Shape;
+  readonly planes: number;
+  readonly height: number;
+  readonly width: number;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+  readonly rows: number;
+  readonly columns: number;
+  /** Elements of a window, and windows of a plane. */
+  readonly elements: number;
+  readonly windows: number;
+}
+
+const fields = { kernelSize: 1, stride: 1, padding: 0, dilation: 1 } as const;
+
+function countOf(op: string, params: Required<WindowParams>, size: number, axis: 0 | 1): number {
+  const [kernel, stride, padding, dilation] = (["kernelSize", "stride", "padding", "dilation"] as const).map(
+    (field) => params[field][axis],
+  );
+  const room = size + 2 * padding - dilation * (kernel - 1) - 1;
+  if (size < 1 || room < 0) {
+    const reach = dilation * (kernel - 1) + 1;
+    const what = ["height", "width"][axis];
+    throw new Error(
+      `${op}: a window of ${what} ${reach} does not fit into a ${what} of ${size} with padding ${padding}; give a larger input or padding, or a smaller kernelSize`,
+    );
+  }
+  const count = Math.floor((room + (params.ceilMode ? stride - 1 : 0)) / stride) + 1;
+  return params.ceilMode && (count - 1) * stride >= size + padding ? count - 1 : count;
+}
+
+/**
+ * Returns the windows of a shape, by PyTorch's rules for sizes. Throws, naming `op`, for settings
+ * that are no whole numbers, and where no window fits.
+ */
+export function windowPlan(op: string, { shape }: Pick<TensorSpec, "shape">, params: WindowParams): WindowPlan {
+  const full = { dilation: [1, 1] as const, ceilMode: false, ...params };
+  for (const [field, least] of Object.entries(fields)) {
+    const given = full[field as keyof typeof fields];
+    for (const value of given) {
+      if (Number.isInteger(value) && value >= least) continue;
+      throw new Error(`${op}: ${field} is ${given.join(" x ")}; expected whole numbers of at least ${least}`);
+    }
+  }
+  if (shape.length < 2) throw new Error(`${op}: ${formatShape(shape)} has no height and width; give [..., H, W]`);
+  const [height, width] = shape.slice(-2);
+  const [rows, columns] = [countOf(op, full, height, 0), countOf(op, full, width, 1)];
+  const lead = shape.slice(0, -2);
+  const { kernelSize: kernel, stride, padding, dilation } = full;
+  return {
+    ...{ lead, planes: sizeOf(lead), height, width, kernel, stride, padding, dilation, rows, columns },
+    ...{ elements: kernel[0] * kernel[1], windows: rows * columns },
+  };
+}
+
+/**
+ * Calls `visit` for each element of each window of a plane: its place in the window, the window's
+ * number, and its position in the plane, which is -1 outside.
+ */
+export function forEachInWindows(
+  plan: WindowPlan,
+  visit: (element: number, window: number, position: number) => void,
+): void {
+  const { height, width, kernel, stride, padding, dilation, columns, windows } = plan;
+  for (let window = 0; window < windows; window++) {
+    const top = Math.floor(window / columns) * stride[0] - padding[0];
+    const left = (window % columns) * stride[1] - padding[1];
+    for (let element = 0; element < kernel[0] * kernel[1]; element++) {
+      const y = top + Math.floor(element / kernel[1]) * dilation[0];
+      const x = left + (element % kernel[1]) * dilation[1];
+      visit(element, window, y >= 0 && y < height && x >= 0 && x < width ? y * width + x : -1);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { checkOptions } from "../../internal/checkOptions.ts";
+
+/**
+ * Points evenly spaced from 0.1 to 1, counted from the nearer end and rounded once, as
+ * PyTorch's linspace does.
+ */
+function boundaries(count: number): Float32Array {
+  const [start, end] = [Math.fround(0.1), 1];
+  const step = Math.fround(Math.fround(end - start) / (count - 1));
+  return Float32Array.from({ length: count }, (_, i) => {
+    return i < count >> 1 ? start + step * i : end - step * (count - 1 - i);
+  });
+}
+
+/**
+ * The numbers that 8-bit codes mean, ascending, f32 [256]: a decimal exponent and a fraction that
+ * takes the bits which the exponent leaves; bitsandbytes' create_dynamic_map, to the bit. The
+ * unsigned one has only numbers from 0 on. Dettmers 2015, https://arxiv.org/abs/1511.04561
+ */
+export function dynamicMap(options: { signed?: boolean } = {}): Float32Array {
+  checkOptions("dynamicMap", options, { signed: true });
+  const { signed = true } = options;
+  const values = [0, 1];
+  for (let i = 0; i < 7; i++) {
+    const points = boundaries(2 ** (signed ? i : i + 1) + 1);
+    const scale = Math.fround(10 ** (i - 6));
+    for (let j = 1; j < points.length; j++) {
+      const mean = Math.fround(Math.fround(points[j - 1] + points[j]) / 2);
+      values.push(scale * mean);
+      if (signed) values.push(-scale * mean);
+    }
+  }
+  return Float32Array.from(values).sort();
+}

@@ -1,0 +1,68 @@
+import type { Codebook } from "../../backends/codebook.ts";
+import type { FourBitFormat, Packing } from "../../backends/packedFormat.ts";
+import type { QuantType } from "../../layout/dtype.ts";
+import { formatShape, sizeOf } from "../../layout/shape.ts";
+import { dynamicMap } from "./dynamicMap.ts";
+import { checkBlockSize, checkHeader, fourBitLayout, nestedBlockSize, readOffset } from "./fourBitLayout.ts";
+
+const { fround } = Math;
+
+/** The numbers that the 8-bit codes of nested scales stand for. */
+export const nestedTable: Float32Array = dynamicMap();
+
+/**
+ * Makes a format of 4-bit codes with the given meaning, which lies as
+ * docs/design/packed.md draws it.
+ */
+export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
+  return {
+    dtype,
+    codebook,
+    check: (what, { packing }) => checkBlockSize(what, packing?.blockSize),
+    checkBytes: checkHeader,
+    byteLength: ({ shape, packing }) => {
+      if (!packing) throw new Error(`byteLength: ${dtype} ${formatShape(shape)} needs a packing, its block size`);
+      return fourBitLayout(sizeOf(shape), packing).byteLength;
+    },
+    unpack: (bytes, out, packing) => unpack(codebook, bytes, packing as Packing, out),
+  };
+}
+
+/** The parts of a packed nf4 or fp4 weight, over its bytes. */
+export interface FourBitParts {
+  /** Two codes a byte, the even element's in the high nibble. */
+  readonly codes: Uint8Array;
+  /** One scale for each block: f32, or 8-bit codes where nested. */
+  readonly absmax: Float32Array | Uint8Array;
+  /** Second-level scales, f32; empty where not nested. */
+  readonly nestedAbsmax: Float32Array;
+}
+
+/** Returns views of the parts of `bytes`, which begin at a multiple of four. */
+export function partsOf(bytes: Uint8Array, size: number, packing: Packing): FourBitParts {
+  const layout = fourBitLayout(size, packing);
+  const { buffer, byteOffset } = bytes;
+  const floats = (from: number, count: number) => new Float32Array(buffer, byteOffset + from, count);
+  return {
+    codes: bytes.subarray(layout.codes, layout.codes + layout.codeBytes),
+    absmax: packing.nested
+      ? bytes.subarray(layout.absmax, layout.absmax + layout.blocks)
+      : floats(layout.absmax, layout.blocks),
+    nestedAbsmax: floats(layout.nested, layout.nestedBlocks),
+  };
+}
+
+/** Writes all elements of a packed weight to `out`. */
+function unpack({ values }: Codebook, bytes: Uint8Array, packing: Packing, out: Float32Array): void {
+  const { codes, absmax, nestedAbsmax } = partsOf(bytes, out.length, packing);
+  const offset = readOffset(bytes);
+  const scaleOf = (block: number): number => {
+    if (absmax instanceof Float32Array) return absmax[block];
+    const second = nestedAbsmax[Math.floor(block / nestedBlockSize)];
+    return fround(fround(nestedTable[absmax[block]] * second) + offset);
+  };
+  for (let i = 0; i < out.length; i++) {
+    const code = i & 1 ? codes[i >> 1] & 15 : codes[i >> 1] >> 4;
+    out[i] = values[code] * scaleOf(Math.floor(i / packing.blockSize));
+  }
+}

@@ -1,0 +1,74 @@
+import type { TensorSpec } from "../../backends/backend.ts";
+import type { Packing } from "../../backends/packedFormat.ts";
+import { formatShape, sizeOf } from "../../layout/shape.ts";
+
+/** Scales that share a second-level scale. */
+export const nestedBlockSize = 256;
+
+/**
+ * The places of the parts of an nf4 or fp4 weight, in bytes from its start: header, codes,
+ * scales, second-level scales.
+ */
+export interface FourBitLayout {
+  readonly codes: number;
+  readonly codeBytes: number;
+  readonly absmax: number;
+  readonly blocks: number;
+  /** 0 where the scales are not nested. */
+  readonly nested: number;
+  readonly nestedBlocks: number;
+  readonly byteLength: number;
+}
+
+const headerBytes = 64;
+
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+/** Returns the layout of `size` elements; docs/design/packed.md draws it. */
+export function fourBitLayout(size: number, { blockSize, nested }: Packing): FourBitLayout {
+  const codeBytes = Math.ceil(size / 2);
+  const blocks = Math.ceil(size / blockSize);
+  const absmax = align(headerBytes + codeBytes);
+  const parts = { codes: headerBytes, codeBytes, absmax, blocks };
+  if (!nested) return { ...parts, nested: 0, nestedBlocks: 0, byteLength: absmax + 4 * blocks };
+  const second = align(absmax + blocks);
+  const nestedBlocks = Math.ceil(blocks / nestedBlockSize);
+  return { ...parts, nested: second, nestedBlocks, byteLength: second + 4 * nestedBlocks };
+}
+
+/** Throws unless bitsandbytes knows the block size. */
+export function checkBlockSize(what: string, blockSize: number | undefined): void {
+  if (blockSize !== undefined && blockSize >= 32 && blockSize <= 4096 && Number.isInteger(Math.log2(blockSize))) return;
+  throw new Error(`${what}: blockSize is ${blockSize}; use a power of two from 32 to 4096`);
+}
+
+const headerOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Returns the header's first words, which tell kernels where the parts lie. */
+function headerFields(size: number, packing: Packing): number[] {
+  const { absmax, nested } = fourBitLayout(size, packing);
+  return [packing.blockSize, absmax, nested];
+}
+
+/** Throws unless the header of nf4 and fp4 bytes agrees with shape and packing. */
+export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, packing }: TensorSpec): void {
+  if (!packing) return;
+  const header = headerOf(bytes);
+  const fields = headerFields(sizeOf(shape), packing);
+  if (fields.every((value, i) => header.getUint32(4 * i, true) === value)) return;
+  throw new Error(
+    `${what}: the header of the ${dtype} bytes does not belong to ${formatShape(shape)} in blocks of ${packing.blockSize}`,
+  );
+}
+
+/** Writes the header of an nf4 or fp4 weight; nested scales lie around `offset`. */
+export function writeHeader(bytes: Uint8Array, size: number, packing: Packing, offset: number): void {
+  const header = headerOf(bytes);
+  for (const [i, value] of headerFields(size, packing).entries()) header.setUint32(4 * i, value, true);
+  header.setFloat32(12, offset, true);
+}
+
+/** Returns the number that nested scales lie around; 0 where they are not nested. */
+export function readOffset(bytes: Uint8Array): number {
+  return headerOf(bytes).getFloat32(12, true);
+}

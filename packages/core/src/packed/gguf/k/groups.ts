@@ -1,0 +1,66 @@
+import { halfAt } from "../../../layout/halfAt.ts";
+import type { ScaleWriter } from "../scaleWriter.ts";
+import { nearestInt } from "./nearestInt.ts";
+import { groupSize, type ScaleAndMinimum, type ScaleSearch, scaleAndMinimum } from "./scaleAndMinimum.ts";
+import { putSixBits, sixBits } from "./sixBits.ts";
+
+// Blocks of 256 elements in 8 groups of 32. A group's code q means d s q - dmin m; d and dmin are
+// f16 at the begin of the block, and 12 bytes with 6-bit s and m follow. Both products are exact in
+// f32, and so is (d s) q; the difference rounds once.
+
+const { fround } = Math;
+const groups = 8;
+const codes = new Uint8Array(groups * groupSize);
+
+const codesOf = (group: number): Uint8Array => codes.subarray(group * groupSize).subarray(0, groupSize);
+
+/** Returns a group's 6-bit code of a scale or a minimum. */
+function partCode(inverse: number, part: number): number {
+  return Math.min(63, nearestInt(fround(inverse * part)) & 255);
+}
+
+/**
+ * Writes d, dmin and the 6-bit parts of the block at `at`, which was all zeros. Returns the codes
+ * of its 256 numbers, valid until the next call.
+ */
+export function packGroups(
+  values: Float32Array,
+  from: number,
+  blocks: Uint8Array,
+  at: number,
+  scales: ScaleWriter,
+  search: ScaleSearch,
+): Uint8Array {
+  const found: ScaleAndMinimum[] = [];
+  for (let group = 0; group < groups; group++) {
+    found.push(scaleAndMinimum(values.subarray(from + group * groupSize), codesOf(group), search));
+  }
+  const largest = Math.max(0, ...found.map(({ scale }) => scale));
+  const deepest = Math.max(0, ...found.map(({ minimum }) => minimum));
+  const [perScale, perMinimum] = [largest, deepest].map((most) => (most > 0 ? fround(63 / most) : 0));
+  scales.write(fround(largest / 63), at);
+  scales.write(fround(deepest / 63), at + 2);
+  for (const [group, { scale, minimum }] of found.entries()) {
+    putSixBits(blocks, at + 4, 0, group, partCode(perScale, scale));
+    putSixBits(blocks, at + 4, 4, group, partCode(perMinimum, minimum));
+  }
+  for (let group = 0; group < groups; group++) {
+    const { scale, minimum } = groupAt(blocks, at, group);
+    // The codes that were found with the scale stay where it is rounded to zero.
+    if (scale === 0) continue;
+    const own = codesOf(group);
+    for (const i of own.keys()) {
+      const above = fround(values[from + group * groupSize + i] + minimum);
+      own[i] = Math.max(0, Math.min(search.most, nearestInt(fround(above / scale))));
+    }
+  }
+  return codes;
+}
+
+/** Returns the scale and the minimum of a group of the block at `at`. */
+export function groupAt(blocks: Uint8Array, at: number, group: number): ScaleAndMinimum {
+  return {
+    scale: halfAt(blocks, at) * sixBits(blocks, at + 4, 0, group),
+    minimum: halfAt(blocks, at + 2) * sixBits(blocks, at + 4, 4, group),
+  };
+}

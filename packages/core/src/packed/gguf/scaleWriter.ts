@@ -1,0 +1,32 @@
+import type { BlockDType } from "../../layout/dtype.ts";
+import { f32ToF16 } from "../../layout/half.ts";
+
+/** Writes the f16 scales of blocks. */
+export class ScaleWriter {
+  readonly #view: DataView;
+  readonly #dtype: BlockDType;
+  readonly #what: string;
+  readonly #wide = new Float32Array(1);
+  readonly #code = new Uint16Array(1);
+
+  constructor(blocks: Uint8Array, dtype: BlockDType, what: string) {
+    this.#view = new DataView(blocks.buffer);
+    this.#dtype = dtype;
+    this.#what = what;
+  }
+
+  /** Writes a scale. Throws for one that would not be finite as f16. */
+  write(scale: number, at: number): void {
+    this.#wide[0] = scale;
+    f32ToF16(this.#wide, this.#code);
+    if ((this.#code[0] & 0x7fff) >= 0x7c00) throw this.refusal("numbers too large for an f16 scale");
+    this.#view.setUint16(at, this.#code[0], true);
+  }
+
+  /** Returns the error of a tensor that holds what the blocks cannot. */
+  refusal(found: string): Error {
+    return new Error(
+      `${this.#what} holds ${found}, which ${this.#dtype.toUpperCase()} cannot store; write bf16 or f32`,
+    );
+  }
+}

@@ -1,0 +1,13 @@
+import type { View } from "../backends/backend.ts";
+import { formatOf } from "../backends/packing.ts";
+import { isPacked } from "../layout/dtype.ts";
+import { bf16ToF32, f16ToF32 } from "../layout/half.ts";
+
+/** Returns the elements of a weight, floating or packed, as f32: its own array where it is f32. */
+export function unpackAll({ data, dtype, size, packing }: View): Float32Array {
+  if (data instanceof Float32Array) return data;
+  const out = new Float32Array(size);
+  if (isPacked(dtype)) formatOf(dtype).unpack(data as Uint8Array, out, packing);
+  else (dtype === "bf16" ? bf16ToF32 : f16ToF32)(data as Uint16Array, out);
+  return out;
+}

@@ -1,0 +1,29 @@
+import type { OptionKeys } from "../internal/checkOptions.ts";
+
+/** Settings of drawing the next token from its logits, as in transformers. */
+export interface SamplingOptions {
+  /** Divides the logits; below 1 is bolder towards the likely. Default 1. */
+  temperature?: number;
+  /** Only tokens at least as likely as the k-th; 0 means all. Default 0. */
+  topK?: number;
+  /**
+   * Only the likeliest tokens that together reach this probability (nucleus sampling,
+   * arXiv 1904.09751). Default 1.
+   */
+  topP?: number;
+  /**
+   * Only tokens at least this times as likely as the likeliest (arXiv 2407.01082). Default 0: all.
+   */
+  minP?: number;
+}
+
+/** The names of all sampling options. */
+export const samplingKeys: OptionKeys<SamplingOptions> = { temperature: true, topK: true, topP: true, minP: true };
+
+/** Throws for a setting out of its range. */
+export function checkSampling({ temperature = 1, topK = 0, topP = 1, minP = 0 }: SamplingOptions): void {
+  if (!(temperature > 0)) throw new Error(`temperature is ${temperature}; expected a positive number (0 is argmax)`);
+  if (!(Number.isInteger(topK) && topK >= 0)) throw new Error(`topK is ${topK}; expected a whole number, 0 for all`);
+  if (!(topP > 0 && topP <= 1)) throw new Error(`topP is ${topP}; expected a number above 0, at most 1`);
+  if (!(minP >= 0 && minP <= 1)) throw new Error(`minP is ${minP}; expected a number from 0 to 1`);
+}

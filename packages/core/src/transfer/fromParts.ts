@@ -1,0 +1,64 @@
+import { type Backend, currentBackend } from "../backends/backend.ts";
+import { fromBytes } from "../creation/create.ts";
+import { scope } from "../engine/scope.ts";
+import { allocate, type Tensor } from "../engine/tensor.ts";
+import { checkOptions } from "../internal/checkOptions.ts";
+import { giveTurn } from "../internal/giveTurn.ts";
+import { checkDType } from "../layout/checkDType.ts";
+import { bytesPerElement, type ElementDType } from "../layout/dtype.ts";
+import { checkShape, formatShape, type Shape, sizeOf } from "../layout/shape.ts";
+import { cacheWrite } from "../ops/attention/cacheWrite.ts";
+import { reshape } from "../ops/shapes/reshape.ts";
+import { to } from "../ops/unary/to.ts";
+
+/** The shape and dtype of the parts, and the dtype and backend of the tensor made of them. */
+export interface PartsSpec {
+  readonly shape: Shape;
+  /** Of the parts. */
+  readonly dtype: ElementDType;
+  /** Of the tensor; default: that of the parts. */
+  readonly to?: ElementDType;
+  /** Default: the one `init` chose. */
+  readonly backend?: Backend;
+}
+
+/**
+ * A tensor whose little-endian bytes come in parts, one after the other, of whole elements each. A
+ * part is copied, and turned to the tensor's dtype, before the next is asked for, so that the whole
+ * is never there twice. Throws if the parts together do not have the bytes of the shape.
+ */
+export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
+  checkOptions("fromParts", spec, { shape: true, dtype: true, to: true, backend: true });
+  const { shape, dtype, to: wanted = dtype, backend = currentBackend() } = spec;
+  for (const one of [dtype, wanted]) checkDType("fromParts", one);
+  checkShape("fromParts", shape);
+  const [each, size] = [bytesPerElement(dtype), sizeOf(shape)];
+  const made = (part: Uint8Array, as: Shape): Tensor =>
+    scope(() => {
+      const stored = fromBytes(part, as, dtype, backend);
+      return wanted === dtype ? stored : to(stored, { dtype: wanted });
+    });
+  let out: Tensor | undefined;
+  try {
+    let position = 0;
+    for await (const part of parts) {
+      const count = part.length / each;
+      if (count === size && !out) {
+        out = made(part, shape);
+      } else if (position + count <= size) {
+        const whole = out ?? allocate({ shape, dtype: wanted }, backend);
+        out = whole;
+        scope(() => void cacheWrite(reshape(whole, { shape: [1, size] }), made(part, [1, count]), { position }));
+      }
+      position += count;
+      await giveTurn();
+    }
+    if (position !== size) {
+      throw new Error(`fromParts: ${dtype} ${formatShape(shape)} takes ${each * size} bytes, got ${each * position}`);
+    }
+    return out ?? allocate({ shape, dtype: wanted }, backend);
+  } catch (error) {
+    out?.dispose();
+    throw error;
+  }
+}

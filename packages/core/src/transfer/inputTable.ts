@@ -1,0 +1,177 @@
+import type { Backend, TableKernel, TensorSpec } from "../backends/backend.ts";
+import { backendOf, type GroupedShape, type Op } from "../engine/op.ts";
+import { readsAreWatched } from "../engine/reads.ts";
+import { makeOutputs } from "../engine/runOp.ts";
+import type { Storage, StorageWatcher } from "../engine/storage.ts";
+import { Tensor } from "../engine/tensor.ts";
+import { isPacked } from "../layout/dtype.ts";
+import { sameShape } from "../layout/shape.ts";
+import { isGradEnabled } from "../modes/gradMode.ts";
+
+/** Constant inputs that go together into calls, such as the two factors of an adapter. */
+class Group implements StorageWatcher {
+  readonly tensors: readonly Tensor[];
+  /** The memory in which they lay when they became known. */
+  #storages: readonly Storage[] = [];
+  readonly #onChange: () => void;
+
+  constructor(tensors: readonly Tensor[], onChange: () => void) {
+    this.tensors = tensors;
+    this.#onChange = onChange;
+  }
+
+  /** Notes that the table knows where they lie, and their numbers, until one of these changes. */
+  know(storages: readonly Storage[]): void {
+    this.#storages = storages;
+    for (const storage of storages) storage.watch(this);
+  }
+
+  changed(): void {
+    this.forget();
+    this.#onChange();
+  }
+
+  forget(): void {
+    for (const storage of this.#storages) storage.unwatch(this);
+    this.#storages = [];
+  }
+}
+
+/** Parameters and first inputs of certain shapes for which a call was checked, and its result. */
+interface Checked<P> {
+  readonly params: P;
+  readonly inputs: readonly TensorSpec[];
+  readonly output: TensorSpec;
+  /** The slots that it takes. */
+  readonly slots: readonly number[];
+}
+
+/** The kernel that knows the groups, and what these were found to fit. */
+interface Binding {
+  readonly backend: Backend;
+  readonly kernel: TableKernel;
+  /** The part of the first inputs that counts. */
+  readonly key: readonly number[];
+  /** The slots whose groups the kernel knows, and their number. */
+  readonly known: boolean[];
+  count: number;
+}
+
+/**
+ * Groups of constant inputs of an op, in slots by number. A call takes some of them, after inputs
+ * of its own. Without gradients a group is checked and found in memory once for all calls: an op of
+ * many small constants takes longer to look at them than to compute. Parameters and lists of slots
+ * are checked again where they are other objects than at the call before, and must not be changed.
+ */
+export class InputTable<P> {
+  readonly #op: Op<number, P>;
+  readonly #grouped: GroupedShape<P>;
+  readonly #groups: (Group | undefined)[] = [];
+  #binding: Binding | null = null;
+  #checked: Checked<P> | null = null;
+
+  constructor(op: Op<number, P>) {
+    const { name, grouped } = op.definition;
+    if (!grouped) throw new Error(`InputTable: ${name} has no shape in groups; give its definition \`grouped\``);
+    this.#op = op;
+    this.#grouped = grouped;
+  }
+
+  /** Puts a group into a slot, in the place of the one that was there. */
+  set(slot: number, tensors: readonly Tensor[]): void {
+    this.delete(slot);
+    this.#groups[slot] = new Group(tensors, () => this.#forget(slot));
+  }
+
+  delete(slot: number): void {
+    this.#groups[slot]?.forget();
+    this.#groups[slot] = undefined;
+    this.#forget(slot);
+  }
+
+  #forget(slot: number): void {
+    const binding = this.#binding;
+    if (binding?.known[slot]) {
+      binding.known[slot] = false;
+      binding.count--;
+    }
+    this.#checked = null;
+  }
+
+  /** Computes the op on `inputs`, and on the groups in these slots after them. */
+  run(slots: readonly number[], params: P, ...inputs: Tensor[]): Tensor {
+    if (!isGradEnabled() && !readsAreWatched()) {
+      const checked = this.#check(slots, params, inputs);
+      if (checked) {
+        const { backend, kernel } = this.#binding!;
+        const [storage] = makeOutputs(backend, this.#op.definition.name, [checked.output], (outputs) =>
+          kernel.run(slots, inputs, outputs, params),
+        );
+        return new Tensor(storage, checked.output);
+      }
+    }
+    const plain = this.#op as unknown as (...args: unknown[]) => Tensor;
+    return plain(...inputs, ...slots.flatMap((slot) => this.#group(slot).tensors), params);
+  }
+
+  #group(slot: number): Group {
+    const group = this.#groups[slot];
+    if (!group) throw new Error(`${this.#op.definition.name}: slot ${slot} of its table is empty; call set first`);
+    return group;
+  }
+
+  /** Checks a call; null where the kernel cannot run it, or the op must say what is wrong. */
+  #check(slots: readonly number[], params: P, inputs: readonly Tensor[]): Checked<P> | null {
+    const last = this.#checked;
+    if (last && last.slots === slots && last.params === params && this.#fits(last, inputs)) return last;
+    this.#checked = null;
+    const specs = inputs.map((input) => input.spec());
+    const output = this.#grouped.shape(specs, params, slots.length);
+    if (specs.some(isPackedSpec) || !this.#bind(backendOf(this.#op.definition, inputs), specs)) return null;
+    const { known, count } = this.#binding!;
+    // Where all are known, nothing is asked of each: a batch may take dozens.
+    const all = count === this.#groups.length ? count : 0;
+    for (const slot of slots) if (slot >= all && !known[slot] && !this.#know(slot, specs)) return null;
+    this.#checked = { params, inputs: specs, output, slots };
+    return this.#checked;
+  }
+
+  #fits({ inputs: specs }: Checked<P>, inputs: readonly Tensor[]): boolean {
+    return (
+      inputs.length === specs.length &&
+      inputs.every(({ storage, shape, dtype }, i) => {
+        return (
+          storage.backend === this.#binding!.backend && dtype === specs[i].dtype && sameShape(shape, specs[i].shape)
+        );
+      })
+    );
+  }
+
+  /** Asks a backend for its kernel; false where it has none for tables. */
+  #bind(backend: Backend, first: readonly TensorSpec[]): boolean {
+    const key = this.#grouped.key(first);
+    const last = this.#binding;
+    if (last?.backend === backend && sameShape(last.key, key)) return true;
+    for (const group of this.#groups) group?.forget();
+    const kernel = backend.bind?.(this.#op.definition);
+    this.#binding = kernel ? { backend, kernel, key, known: [], count: 0 } : null;
+    return kernel !== undefined;
+  }
+
+  /** Looks at a group and tells the kernel; false where it does not fit. */
+  #know(slot: number, first: readonly TensorSpec[]): boolean {
+    const { backend, kernel, known } = this.#binding!;
+    const group = this.#group(slot);
+    const storages = group.tensors.map(({ storage }) => storage);
+    if (storages.some((storage) => storage.backend !== backend)) return false;
+    const specs = group.tensors.map((tensor) => tensor.spec());
+    if (specs.some(isPackedSpec) || !this.#grouped.fits(first, specs)) return false;
+    kernel.set(slot, group.tensors);
+    group.know(storages);
+    known[slot] = true;
+    this.#binding!.count++;
+    return true;
+  }
+}
+
+const isPackedSpec = ({ dtype }: TensorSpec): boolean => isPacked(dtype);

@@ -1,0 +1,36 @@
+import type { Backend } from "../backends/backend.ts";
+import { byteLength } from "../backends/packing.ts";
+import { Storage } from "../engine/storage.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { isPacked } from "../layout/dtype.ts";
+import { formatShape } from "../layout/shape.ts";
+
+/**
+ * Moves tensors to another backend in place: the same tensors, with their numbers in its memory.
+ * Those that share memory share it afterwards. Throws for the result of a recorded op, whose
+ * history stays where it is.
+ */
+export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): Promise<void> {
+  const all = [...new Set(tensors)];
+  for (const { isLeaf, shape } of all) {
+    if (isLeaf) continue;
+    throw new Error(`to: ${formatShape(shape)} is the result of a recorded op; move leaves, or detach() it first`);
+  }
+  const moved = new Map<Storage, Storage>();
+  try {
+    for (const tensor of all) {
+      const from = tensor.storage;
+      if (from.backend === backend) continue;
+      let to = moved.get(from);
+      if (!to) {
+        if (isPacked(tensor.dtype)) await backend.prepare?.(tensor.dtype);
+        to = new Storage(backend, byteLength(tensor), "to");
+        moved.set(from, to);
+        backend.write(to.buffer, await tensor.bytes());
+      }
+      tensor.replaceStorage(to.retain());
+    }
+  } finally {
+    for (const storage of moved.values()) storage.release();
+  }
+}

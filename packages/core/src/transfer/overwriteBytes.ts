@@ -1,0 +1,17 @@
+import { byteLength } from "../backends/packing.ts";
+import type { Tensor } from "../engine/tensor.ts";
+import { formatShape } from "../layout/shape.ts";
+
+/**
+ * Replaces a tensor's numbers, in place, by little-endian bytes of its dtype. Throws for another
+ * count of bytes.
+ */
+export function overwriteBytes(tensor: Tensor, bytes: Uint8Array): void {
+  const { storage, shape, dtype } = tensor;
+  const wanted = byteLength(tensor.spec());
+  if (bytes.byteLength !== wanted) {
+    throw new Error(`overwriteBytes: ${dtype} ${formatShape(shape)} takes ${wanted} bytes, got ${bytes.byteLength}`);
+  }
+  storage.backend.write(storage.buffer, bytes);
+  storage.written("overwriteBytes");
+}
