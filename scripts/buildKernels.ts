@@ -125,7 +125,7 @@ for (const [name, { bytes }] of Object.entries({ ...builds, ...onDemand })) {
 // A memory of its own, with room for 256 blocks.
 const kPack = await compile("kPack", [], ["--initialMemory", "8"]);
 write(
-  "packages/models/src/gguf/kPack.gen.ts",
+  "packages/models/src/gguf/types/kPack.gen.ts",
   `\n/** The module of assembly/kPack.ts in base64. */\nexport const kPack: string =\n  "${Buffer.from(kPack.bytes).toString("base64")}";\n`,
 );
 

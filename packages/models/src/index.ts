@@ -1,63 +1,69 @@
+export { BertForSequenceClassification, BertForTokenClassification } from "./architectures/bert/model.ts";
+export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./architectures/gpt2/model.ts";
+export { LlamaForCausalLM, LlamaForSequenceClassification } from "./architectures/llama/model.ts";
+export { RobertaForSequenceClassification, RobertaForTokenClassification } from "./architectures/roberta/model.ts";
+export { fromGguf } from "./checkpoint/gguf/fromGguf.ts";
+export { type GgufFile, type GgufTensorPlace, openGguf } from "./checkpoint/gguf/openGguf.ts";
 export {
-  type Architecture,
-  type ArchitectureHead,
-  type ArchitectureHeads,
-  defineArchitecture,
-} from "./architecture.ts";
-export { BertForSequenceClassification, BertForTokenClassification } from "./bert.ts";
-export type { ModelOf } from "./buildModel.ts";
-export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./causalLM.ts";
-export { chatEnds } from "./chatEnds.ts";
-export * from "./config/index.ts";
-export { createModel } from "./createModel.ts";
-export type { LayerDescription, ModelDescription, StackDescription } from "./describeBuilt.ts";
-export { classifiesSequences, type DescribeConfigOptions, describeConfig } from "./describeConfig.ts";
-export { describeModel } from "./describeModel.ts";
-export { generate } from "./generate.ts";
-export { type GenerateTextOptions, generateText } from "./generateText.ts";
+  type GgufConversion,
+  type GgufDType,
+  ggufDTypes,
+  type ToGgufOptions,
+  toGguf,
+} from "./checkpoint/gguf/toGguf.ts";
+export type { LoadClassifierOptions, LoadedClassifier, NewHead } from "./checkpoint/loadClassifier.ts";
+export { type Encoder, type LoadedEncoder, loadEncoder } from "./checkpoint/loadEncoder.ts";
+export { type LoadedModel, type LoadModelOptions, loadModel } from "./checkpoint/loadModel.ts";
+export { loadSequenceClassifier } from "./checkpoint/loadSequenceClassifier.ts";
+export { type LoadedTokenClassifier, loadTokenClassifier } from "./checkpoint/loadTokenClassifier.ts";
+export type { ModelSource, WeightOptions } from "./checkpoint/openModel.ts";
+export { openSafetensorsFolder } from "./checkpoint/openWeights.ts";
+export type { QuantizationConfig } from "./checkpoint/quantization/quantizationConfig.ts";
+export { readQuantizationConfig } from "./checkpoint/quantization/readQuantizationConfig.ts";
+export { modelFileContents, type SaveModelOptions, saveModel, torchNames } from "./checkpoint/saveModel.ts";
+export { loadSafetensors, type SafetensorsSource, saveSafetensors, toSafetensors } from "./checkpoint/stateFile.ts";
 export type { BanOptions } from "./generation/bans.ts";
+export { chatEnds } from "./generation/chatEnds.ts";
+export { generate } from "./generation/generate.ts";
+export { type GenerateTextOptions, generateText } from "./generation/generateText.ts";
 export type { PenaltyOptions } from "./generation/penalties.ts";
 export type { LogitsProcessor } from "./generation/processing.ts";
 export { PromptCache } from "./generation/promptCache.ts";
 export type { BeamOptions, GenerateOptions } from "./generation/settings.ts";
 export type { GenerativeModel } from "./generation/steps.ts";
 export type { StopOptions } from "./generation/stops.ts";
+export { streamText } from "./generation/streamText.ts";
 export type { StreamTextOptions } from "./generation/textPieces.ts";
 export type { TextPrompt } from "./generation/textPrompt.ts";
-export { fromGguf } from "./gguf/fromGguf.ts";
 export type { GgufForm, GgufParts, TensorLayout } from "./gguf/ggufForm.ts";
-export { type GgufFile, type GgufTensorPlace, openGguf } from "./gguf/openGguf.ts";
 export type { GgufHeader, GgufMetadataValue, GgufTensorInfo } from "./gguf/readGguf.ts";
-export { type GgufConversion, type GgufDType, ggufDTypes, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
-export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
-export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";
-export type { LoadClassifierOptions, LoadedClassifier, NewHead } from "./loadClassifier.ts";
-export { type Encoder, type LoadedEncoder, loadEncoder } from "./loadEncoder.ts";
-export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
-export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
-export { type LoadedTokenClassifier, loadTokenClassifier } from "./loadTokenClassifier.ts";
-export type { ModelSource, WeightOptions } from "./openModel.ts";
-export { openSafetensorsFolder } from "./openWeights.ts";
-export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
-export type { QuantizationConfig } from "./quantization/quantizationConfig.ts";
-export { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
-export { type RaggedBatch, raggedHidden } from "./raggedHidden.ts";
-export { registerArchitecture } from "./registerArchitecture.ts";
-export { architectures } from "./registry.ts";
-export { RobertaForSequenceClassification, RobertaForTokenClassification } from "./roberta.ts";
-export { modelFileContents, type SaveModelOptions, saveModel, torchNames } from "./saveModel.ts";
+export {
+  type Architecture,
+  type ArchitectureHead,
+  type ArchitectureHeads,
+  defineArchitecture,
+} from "./model/architecture.ts";
+export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./model/causalLM.ts";
+export { type Init, type ParameterSource, randomParameters } from "./model/parameters.ts";
+export { type RaggedBatch, raggedHidden } from "./model/raggedHidden.ts";
 export {
   type ClassifierInputs,
   type ClassifierOutput,
   type LabelledSequences,
   SequenceClassifier,
-} from "./sequenceClassifier.ts";
-export { loadSafetensors, type SafetensorsSource, saveSafetensors, toSafetensors } from "./stateFile.ts";
-export { streamText } from "./streamText.ts";
-export { TokenClassifier } from "./tokenClassifier.ts";
+} from "./model/sequenceClassifier.ts";
+export { TokenClassifier } from "./model/tokenClassifier.ts";
+export type { DefaultTargets, StackModel } from "./model/transformerModel.ts";
+export type { ModelOf } from "./registry/buildModel.ts";
+export * from "./registry/configs.ts";
+export { createModel } from "./registry/createModel.ts";
+export type { LayerDescription, ModelDescription, StackDescription } from "./registry/describeBuilt.ts";
+export { classifiesSequences, type DescribeConfigOptions, describeConfig } from "./registry/describeConfig.ts";
+export { describeModel } from "./registry/describeModel.ts";
+export { registerArchitecture } from "./registry/registerArchitecture.ts";
+export { architectures } from "./registry/registry.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
 export type { DecodeOptions } from "./tokenizer/decodeOptions.ts";
 export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";
 export { Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";
-export type { DefaultTargets, StackModel } from "./transformerModel.ts";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
 import { goldenFolder, sharedPath } from "../../../../scripts/sharedFolder.ts";
-import { parseClassifierConfig, parseModelConfig, toHfConfig } from "./modelConfig.ts";
-import { readModelConfig } from "./readModelConfig.ts";
+import { parseClassifierConfig, parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
+import { readModelConfig } from "../registry/readModelConfig.ts";
 
 const models = sharedPath("models", "configs of real models");
 const json = async (path: string) => JSON.parse(await readFile(path, "utf8"));

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { parseClassifierConfig, parseModelConfig, parseStackConfig, toHfConfig } from "../registry/modelConfig.ts";
 import { parseGenerationConfig } from "./generationConfig.ts";
 import { JsonFields } from "./jsonFields.ts";
-import { parseClassifierConfig, parseModelConfig, parseStackConfig, toHfConfig } from "./modelConfig.ts";
 
 const fields = (x: unknown) => new JsonFields({ x }, "f");
 

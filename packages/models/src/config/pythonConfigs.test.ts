@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { architectures, findArchitecture } from "../registry.ts";
-import { parseModelConfig, parseStackConfig, toHfConfig } from "./modelConfig.ts";
+import { parseModelConfig, parseStackConfig, toHfConfig } from "../registry/modelConfig.ts";
+import { architectures, findArchitecture } from "../registry/registry.ts";
 import cases from "./pythonConfigs.gen.json" with { type: "json" };
 
 type Fields = Record<string, unknown>;

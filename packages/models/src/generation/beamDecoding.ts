@@ -1,5 +1,5 @@
 import { checkLogits, Generator, logSoftmax, noGrad, reshape, scope, type Tensor, tensor } from "@lowrank/core";
-import type { CausalLM } from "../causalLM.ts";
+import type { CausalLM } from "../model/causalLM.ts";
 import { drawn, likeliest, warped } from "./beamChoice.ts";
 import { type Beam, BeamSearch } from "./beamSearch.ts";
 import type { Decoding, EndTest } from "./decoding.ts";

@@ -1,5 +1,5 @@
 import { argmaxTokens, checkLogits, Generator, type Tensor } from "@lowrank/core";
-import type { CausalLM } from "../causalLM.ts";
+import type { CausalLM } from "../model/causalLM.ts";
 import type { drawTokens } from "./drawTokens.ts";
 import { ModelRows } from "./modelRows.ts";
 import type { Processing } from "./processing.ts";

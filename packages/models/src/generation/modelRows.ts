@@ -1,6 +1,6 @@
 import { type Tensor, tensor } from "@lowrank/core";
 import type { KVCache } from "@lowrank/nn";
-import type { CausalLM } from "../causalLM.ts";
+import type { CausalLM } from "../model/causalLM.ts";
 import type { Penalties } from "./penalties.ts";
 import type { PromptCache } from "./promptCache.ts";
 

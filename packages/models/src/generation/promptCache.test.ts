@@ -1,6 +1,6 @@
 import { init, reference } from "@lowrank/core";
 import { beforeEach, expect, it, vi } from "vitest";
-import { generate } from "../generate.ts";
+import { generate } from "./generate.ts";
 import { PromptCache } from "./promptCache.ts";
 import { ids, tinyModel } from "./testing/scriptedModel.ts";
 

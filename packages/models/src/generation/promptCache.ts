@@ -1,5 +1,5 @@
 import type { KVCache } from "@lowrank/nn";
-import type { CausalLM } from "../causalLM.ts";
+import type { CausalLM } from "../model/causalLM.ts";
 
 /**
  * The keys and values of a sequence, kept from one `generate` or `streamText` to the next by their

@@ -1,6 +1,6 @@
 import { checkOptions, type OptionKeys, type SamplingOptions, samplingKeys } from "@lowrank/core";
-import type { CausalLM } from "../causalLM.ts";
 import type { GenerationConfig } from "../config/generationConfig.ts";
+import type { CausalLM } from "../model/causalLM.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { BanOptions } from "./bans.ts";
 import type { PenaltyOptions } from "./penalties.ts";

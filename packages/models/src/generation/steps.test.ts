@@ -1,9 +1,9 @@
 import { init, reference } from "@lowrank/core";
 import type { KVCache } from "@lowrank/nn";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { CausalLM } from "../causalLM.ts";
 import { parseGenerationConfig } from "../config/generationConfig.ts";
-import { generate } from "../generate.ts";
+import type { CausalLM } from "../model/causalLM.ts";
+import { generate } from "./generate.ts";
 import { PromptCache } from "./promptCache.ts";
 import type { GenerateOptions } from "./settings.ts";
 import { repeated } from "./steps.ts";

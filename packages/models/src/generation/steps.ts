@@ -1,5 +1,5 @@
 import { giveTurn } from "@lowrank/core";
-import type { CausalLM } from "../causalLM.ts";
+import type { CausalLM } from "../model/causalLM.ts";
 import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
 import type { Processing, ProcessingOptions } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import golden from "./decodeBlocks.gen.json" with { type: "json" };
-import { decodeBlocks, ggmlTypes } from "./ggmlTypes.ts";
+import { decodeBlocks, ggmlTypes } from "./types/ggmlTypes.ts";
 
 const fromHex = (text: string) => Uint8Array.from(text.match(/../g) as string[], (pair) => Number.parseInt(pair, 16));
 const types = [...ggmlTypes.values()];

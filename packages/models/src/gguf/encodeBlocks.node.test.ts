@@ -1,9 +1,9 @@
 import { openFile } from "@lowrank/files";
 import { expect, test } from "vitest";
 import { sharedPath } from "../../../../scripts/sharedFolder.ts";
-import { decodeBlocks, encodeBlocks, type GgufEncoding } from "./ggmlTypes.ts";
-import { readBlocks } from "./readBlocks.ts";
+import { readBlocks } from "../checkpoint/gguf/readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
+import { decodeBlocks, encodeBlocks, type GgufEncoding } from "./types/ggmlTypes.ts";
 
 const published = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", "blocks of llama.cpp");
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import golden from "./encodeBlocks.gen.json" with { type: "json" };
 import ggml from "./ggmlBlocks.gen.json" with { type: "json" };
-import { decodeBlocks, encodeBlocks, encodedLength, encodings, type GgufEncoding } from "./ggmlTypes.ts";
+import { decodeBlocks, encodeBlocks, encodedLength, encodings, type GgufEncoding } from "./types/ggmlTypes.ts";
 
 const types = Object.keys(encodings) as GgufEncoding[];
 const wide = types.filter((type) => encodings[type].block.elements === 256);

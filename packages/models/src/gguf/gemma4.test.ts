@@ -1,16 +1,16 @@
 import { bytesSource, Generator, init, memory, noGrad, reference, resetPeak, scope, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
-import { parseModelConfig } from "../config/modelConfig.ts";
-import { createModel } from "../createModel.ts";
-import { generate } from "../generate.ts";
-import { loadModel } from "../loadModel.ts";
-import { randomParameters } from "../parameters.ts";
-import { modelFileContents } from "../saveModel.ts";
-import { ggufWeights } from "./ggufWeights.ts";
-import { openGguf } from "./openGguf.ts";
+import { ggufWeights } from "../checkpoint/gguf/ggufWeights.ts";
+import { openGguf } from "../checkpoint/gguf/openGguf.ts";
+import { type GgufDType, toGguf } from "../checkpoint/gguf/toGguf.ts";
+import { loadModel } from "../checkpoint/loadModel.ts";
+import { modelFileContents } from "../checkpoint/saveModel.ts";
+import { generate } from "../generation/generate.ts";
+import { randomParameters } from "../model/parameters.ts";
+import { createModel } from "../registry/createModel.ts";
+import { parseModelConfig } from "../registry/modelConfig.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
-import { type GgufDType, toGguf } from "./toGguf.ts";
 import type { GgufContents, GgufValue } from "./writeGguf.ts";
 
 beforeAll(() => init(reference()));

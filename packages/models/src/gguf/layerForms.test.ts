@@ -1,14 +1,14 @@
 import { bytesSource, Generator, init, reference, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, expect, test } from "vitest";
-import { parseModelConfig } from "../config/modelConfig.ts";
-import { createModel } from "../createModel.ts";
-import { loadModel } from "../loadModel.ts";
-import { randomParameters } from "../parameters.ts";
-import { modelFileContents } from "../saveModel.ts";
-import { openGguf } from "./openGguf.ts";
+import { openGguf } from "../checkpoint/gguf/openGguf.ts";
+import { toGguf } from "../checkpoint/gguf/toGguf.ts";
+import { loadModel } from "../checkpoint/loadModel.ts";
+import { modelFileContents } from "../checkpoint/saveModel.ts";
+import { randomParameters } from "../model/parameters.ts";
+import { createModel } from "../registry/createModel.ts";
+import { parseModelConfig } from "../registry/modelConfig.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
-import { toGguf } from "./toGguf.ts";
 
 beforeAll(() => init(reference()));
 

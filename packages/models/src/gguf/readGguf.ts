@@ -1,8 +1,8 @@
 import type { ByteSource } from "@lowrank/core";
-import type { GgmlType } from "./ggmlType.ts";
-import { ggmlTypeNames } from "./ggmlTypeNames.ts";
-import { ggmlTypes } from "./ggmlTypes.ts";
 import { HeaderCutOff, HeaderReader } from "./headerReader.ts";
+import type { GgmlType } from "./types/ggmlType.ts";
+import { ggmlTypeNames } from "./types/ggmlTypeNames.ts";
+import { ggmlTypes } from "./types/ggmlTypes.ts";
 
 /** A metadata value as a GGUF file holds it. */
 export interface GgufMetadataValue {

@@ -5,11 +5,11 @@ import { init, reference } from "@lowrank/core";
 import { openFile } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sharedPath } from "../../../../scripts/sharedFolder.ts";
-import { parseModelConfig } from "../config/modelConfig.ts";
+import { type GgufFile, openGguf } from "../checkpoint/gguf/openGguf.ts";
+import { readGgufTensor } from "../checkpoint/gguf/readGgufTensor.ts";
+import { parseModelConfig } from "../registry/modelConfig.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { ggufTokenizer } from "./ggufTokenizer.ts";
-import { type GgufFile, openGguf } from "./openGguf.ts";
-import { readGgufTensor } from "./readGgufTensor.ts";
+import { ggufTokenizer } from "./tokenizer/ggufTokenizer.ts";
 
 const models = sharedPath("models", "GGUF files of real models");
 const json = async (path: string) => JSON.parse(await readFile(join(models as string, path), "utf8"));

@@ -1,5 +1,5 @@
 import type { JsonFields } from "../config/jsonFields.ts";
-import { inverseFrequencies } from "../rope.ts";
+import { inverseFrequencies } from "../rope/rope.ts";
 
 /**
  * The rotary embedding without scaling, and the factors of `rope_freqs.weight`

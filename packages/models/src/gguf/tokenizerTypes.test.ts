@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type SpecialTokenIds, type TokenizerJson, tokenizerMetadata } from "./tokenizerMetadata.ts";
+import { type SpecialTokenIds, type TokenizerJson, tokenizerMetadata } from "./tokenizer/tokenizerMetadata.ts";
 
 const noIds = { bos: null, eos: null, unk: null, pad: null };
 const model = { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: ["a b"] };

@@ -1,10 +1,10 @@
 import { bytesSource } from "@lowrank/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { encodedLength, encodings, type GgufEncoding } from "./ggmlTypes.ts";
-import { readBlocks } from "./readBlocks.ts";
+import { readBlocks } from "../checkpoint/gguf/readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
+import { encodedLength, encodings, type GgufEncoding } from "./types/ggmlTypes.ts";
 import { type GgufTensor, writeGguf } from "./writeGguf.ts";
 
 const tensorLists = fc.uniqueArray(

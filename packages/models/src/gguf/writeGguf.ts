@@ -1,4 +1,4 @@
-import { encodedLength, encodings, type GgufEncoding } from "./ggmlTypes.ts";
+import { encodedLength, encodings, type GgufEncoding } from "./types/ggmlTypes.ts";
 
 /** A value of a GGUF file's metadata, with the type it is written in. */
 export type GgufValue =

@@ -16,13 +16,13 @@ import {
 import { memoryFiles } from "@lowrank/files";
 import { Conv1D, dequantize, type Linear, Linear4bit, type QuantizationReport, quantize } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { CausalLM } from "../causalLM.ts";
+import { loadModel } from "../checkpoint/loadModel.ts";
+import { modelFileContents } from "../checkpoint/saveModel.ts";
 import type { ModelConfig } from "../config/architectureConfig.ts";
-import { parseModelConfig } from "../config/modelConfig.ts";
-import { createModel } from "../createModel.ts";
-import { loadModel } from "../loadModel.ts";
-import { randomParameters } from "../parameters.ts";
-import { modelFileContents } from "../saveModel.ts";
+import type { CausalLM } from "../model/causalLM.ts";
+import { randomParameters } from "../model/parameters.ts";
+import { createModel } from "../registry/createModel.ts";
+import { parseModelConfig } from "../registry/modelConfig.ts";
 
 beforeAll(() => init(reference()));
 

@@ -1,9 +1,9 @@
 import { Generator, init, reference, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { parseClassifierConfig, parseModelConfig } from "../config/modelConfig.ts";
-import { createModel } from "../createModel.ts";
-import { type ParameterSource, randomParameters } from "../parameters.ts";
-import { findArchitecture } from "../registry.ts";
+import { type ParameterSource, randomParameters } from "../model/parameters.ts";
+import { createModel } from "../registry/createModel.ts";
+import { parseClassifierConfig, parseModelConfig } from "../registry/modelConfig.ts";
+import { findArchitecture } from "../registry/registry.ts";
 import { filled } from "../testing/waveWeights.ts";
 import tables from "./pythonLogits.gen.json" with { type: "json" };
 

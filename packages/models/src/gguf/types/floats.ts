@@ -1,5 +1,5 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "@lowrank/core";
-import type { WritableGgmlType } from "../ggmlType.ts";
+import type { WritableGgmlType } from "./ggmlType.ts";
 
 /** Returns a view as 16-bit codes; of a copy where the bytes lie on an odd address. */
 function codes(bytes: Uint8Array): Uint16Array {

@@ -1,5 +1,5 @@
 import { halfAt } from "@lowrank/core";
-import { type GgmlType, readOnlyType } from "../ggmlType.ts";
+import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
  * Q2_K: d s q - dmin m, q of 2 bits; 16 groups of 16 elements, whose s and m are the nibbles of a

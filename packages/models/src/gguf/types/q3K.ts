@@ -1,5 +1,5 @@
 import { halfAt } from "@lowrank/core";
-import { type GgmlType, readOnlyType } from "../ggmlType.ts";
+import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
  * Returns the 6-bit scale of a group: nibbles of 8 bytes, and above them pairs of bits of 4 more.

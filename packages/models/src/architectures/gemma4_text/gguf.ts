@@ -1,0 +1,191 @@
+import type { JsonFields } from "../../config/jsonFields.ts";
+import type { LayerType } from "../../config/layerTypes.ts";
+import type { GgufForm, GgufParts } from "../../gguf/ggufForm.ts";
+import { decimal, f32, u32, unsayable } from "../../gguf/ggufValues.ts";
+import type { GgufValue } from "../../gguf/writeGguf.ts";
+import { decoderMetadata, readDecoderGguf } from "../llama/ggufFields.ts";
+import type { Gemma4TextConfig } from "./config.ts";
+import { proportionalFactors, readProportional } from "./ggufRope.ts";
+import { gemma4Tensors, mlpWidths } from "./ggufTensors.ts";
+import { keySources } from "./parts.ts";
+
+const activation = "gelu_pytorch_tanh";
+
+const keys = {
+  epsilon: "attention.layer_norm_rms_epsilon",
+  window: "attention.sliding_window",
+  pattern: "attention.sliding_window_pattern",
+  shared: "attention.shared_kv_layers",
+  keyValueHeads: "attention.head_count_kv",
+  width: "feed_forward_length",
+  headDim: "attention.key_length_swa",
+  valueDim: "attention.value_length_swa",
+  rotaryDim: "rope.dimension_count_swa",
+  theta: "rope.freq_base_swa",
+  ownWidth: "embedding_length_per_layer_input",
+  cap: "final_logit_softcapping",
+};
+
+/** Throws for settings that no key says, or that llama.cpp takes for granted. */
+function refuse(config: Gemma4TextConfig): void {
+  const { hiddenAct, attentionBias, localRope, layerTypes, numKvSharedLayers, vocabSize } = config;
+  if (hiddenAct !== activation) throw unsayable("hidden_activation", hiddenAct, `${activation} for a gemma4_text`);
+  if (attentionBias) throw unsayable("attention_bias", true, "false");
+  if (localRope.scaling) throw unsayable("rope_type of sliding_attention", localRope.scaling.type, "default");
+  if (config.hiddenSizePerLayerInput > 0 && config.vocabSizePerLayerInput !== vocabSize) {
+    throw unsayable("vocab_size_per_layer_input", config.vocabSizePerLayerInput, `vocab_size, ${vocabSize}`);
+  }
+  const last = layerTypes.length - numKvSharedLayers - 1;
+  const source = { full_attention: last, sliding_attention: last - 1 };
+  if (keySources(config).some((found, layer) => found !== null && found !== source[layerTypes[layer]])) {
+    throw unsayable(
+      "num_kv_shared_layers",
+      numKvSharedLayers,
+      "layers behind one of sliding_attention and one of full_attention, whose keys they take",
+    );
+  }
+}
+
+/** Makes one number of those of all layers, or a list where they differ. */
+function ofLayers(numbers: readonly number[]): GgufValue {
+  const [first] = numbers;
+  return numbers.every((number) => number === first) ? u32(first) : { type: "i32s", value: numbers };
+}
+
+/** Reads the number of each layer: from a list, or the one that all share. */
+function readOfLayers(metadata: JsonFields, key: string, layers: number): number[] {
+  const found = metadata.raw(key);
+  if (!Array.isArray(found)) return new Array(layers).fill(metadata.integer(key));
+  if (found.length === layers && found.every((number) => Number.isSafeInteger(number) && number > 0)) return found;
+  throw metadata.bad(key, `a number, or one for each of ${layers} layers`);
+}
+
+function readLayerTypes(metadata: JsonFields, key: string, layers: number): LayerType[] {
+  const found = metadata.raw(key);
+  const slides = Array.isArray(found) ? found.map(Number) : [];
+  if (slides.length !== layers || slides.some((one) => one !== 0 && one !== 1) || slides[layers - 1] === 1) {
+    throw metadata.bad(key, `true or false for each of ${layers} layers, and false for the last`);
+  }
+  return slides.map((one) => (one === 1 ? "sliding_attention" : "full_attention"));
+}
+
+/** Reads the heads of the layers of each type. */
+function readKeyValueHeads(metadata: JsonFields, key: string, types: readonly LayerType[]): Record<LayerType, number> {
+  const all = readOfLayers(metadata, key, types.length);
+  const heads = { full_attention: all[0], sliding_attention: all[0] };
+  for (const [layer, type] of types.entries()) heads[type] = all[layer];
+  if (all.every((number, layer) => number === heads[types[layer]])) return heads;
+  throw metadata.bad(key, "the same number for all layers of one type");
+}
+
+/** Reads the width of MLPs, and true if those of layers that share keys are twice as wide. */
+function readWidths(metadata: JsonFields, key: string, layers: number, shared: number): [number, boolean] {
+  const widths = readOfLayers(metadata, key, layers);
+  const [width] = widths;
+  const doubles = widths[layers - 1] === 2 * width;
+  const expected = (layer: number) => (doubles && layer >= layers - shared ? 2 * width : width);
+  if (widths.every((found, layer) => found === expected(layer))) return [width, doubles];
+  throw metadata.bad(key, `one number, or its double for the last ${shared} layers, which share keys`);
+}
+
+function readExperts({ metadata, key }: GgufParts): Record<string, unknown> {
+  if (!metadata.raw(key("expert_count"))) return { enable_moe_block: false };
+  return {
+    enable_moe_block: true,
+    num_experts: metadata.integer(key("expert_count")),
+    top_k_experts: metadata.integer(key("expert_used_count")),
+    moe_intermediate_size: metadata.integer(key("expert_feed_forward_length")),
+  };
+}
+
+function readConfig(parts: GgufParts): Record<string, unknown> {
+  const { metadata, key, tensors } = parts;
+  const layers = metadata.layers(key("block_count"));
+  const layerTypes = readLayerTypes(metadata, key(keys.pattern), layers);
+  const heads = readKeyValueHeads(metadata, key(keys.keyValueHeads), layerTypes);
+  const shared = metadata.integer(key(keys.shared), 0, 0);
+  const [width, doubles] = readWidths(metadata, key(keys.width), layers, shared);
+  const {
+    head_dim: globalDim,
+    rope_theta: theta,
+    ...decoder
+  } = readDecoderGguf(parts, { num_key_value_heads: heads.sliding_attention, intermediate_size: width });
+  const headDim = metadata.integer(key(keys.headDim), globalDim);
+  for (const [name, size] of [
+    ["rope.dimension_count", globalDim],
+    [keys.valueDim, headDim],
+    [keys.rotaryDim, headDim],
+  ] as const) {
+    if (metadata.integer(key(name), size) === size) continue;
+    throw metadata.bad(key(name), `the size of a head, ${size}; others are not supported`);
+  }
+  metadata.oneOf(key("rope.scaling.type"), ["none"], "none");
+  const globalHeads = { head_dim: globalDim, num_key_value_heads: heads.full_attention };
+  const full = layerTypes.flatMap((type, layer) => (type === "full_attention" ? [layer] : []));
+  return {
+    ...decoder,
+    head_dim: headDim,
+    hidden_activation: activation,
+    rms_norm_eps: decimal(metadata.number(key(keys.epsilon))),
+    attention_bias: false,
+    attention_k_eq_v: !tensors.has(`blk.${full[0]}.attn_v.weight`),
+    layer_types: layerTypes,
+    per_layer_config: Object.fromEntries(full.map((layer) => [layer, globalHeads])),
+    rope_parameters: {
+      full_attention: { ...readProportional(parts, globalDim), rope_theta: theta },
+      sliding_attention: { rope_type: "default", rope_theta: decimal(metadata.number(key(keys.theta), 10000)) },
+    },
+    sliding_window: metadata.integer(key(keys.window)),
+    num_kv_shared_layers: shared,
+    use_double_wide_mlp: doubles,
+    // llama.cpp's converter leaves out what there is none of.
+    final_logit_softcapping: decimal(metadata.number(key(keys.cap), 0)) || null,
+    hidden_size_per_layer_input: metadata.integer(key(keys.ownWidth), 0, 0),
+    vocab_size_per_layer_input: tensors.get("token_embd.weight")!.shape[0],
+    ...readExperts(parts),
+  };
+}
+
+function metadata(config: Gemma4TextConfig): Record<string, GgufValue> {
+  refuse(config);
+  const { headDim, globalHeads, layerTypes, experts } = config;
+  const slides = layerTypes.map((type) => type === "sliding_attention");
+  const keyValueHeads = slides.map((slid) => (slid ? config : globalHeads).numKeyValueHeads);
+  return {
+    // Heads without another word are those of layers that see all positions.
+    ...decoderMetadata({ ...config, ...globalHeads }),
+    [keys.width]: ofLayers(mlpWidths(config)),
+    [keys.keyValueHeads]: ofLayers(keyValueHeads),
+    [keys.headDim]: u32(headDim),
+    [keys.valueDim]: u32(headDim),
+    [keys.rotaryDim]: u32(headDim),
+    [keys.theta]: f32(config.localRope.theta),
+    [keys.epsilon]: f32(config.rmsNormEps),
+    [keys.window]: u32(config.slidingWindow),
+    [keys.pattern]: { type: "bools", value: slides },
+    [keys.shared]: u32(config.numKvSharedLayers),
+    [keys.ownWidth]: u32(config.hiddenSizePerLayerInput),
+    // Without this key llama.cpp takes 30.
+    [keys.cap]: f32(config.finalLogitSoftcapping ?? 0),
+    ...(experts && {
+      expert_count: u32(experts.numExperts),
+      expert_used_count: u32(experts.topKExperts),
+      expert_feed_forward_length: u32(experts.moeIntermediateSize),
+    }),
+  };
+}
+
+/** Gemma 4's form in a GGUF file. */
+export const gemma4Form: GgufForm<Gemma4TextConfig> = {
+  architecture: "gemma4",
+  hasExperts: true,
+  lettersTokenizer: "gemma4",
+  readConfig,
+  metadata,
+  tensors: gemma4Tensors,
+  idle: (config) =>
+    keySources(config).flatMap((source, layer) =>
+      source === null ? [] : ["attn_k", "attn_k_norm", "attn_v"].map((name) => `blk.${layer}.${name}.weight`),
+    ),
+  ropeFactors: ({ rope, globalHeads }) => proportionalFactors(rope, globalHeads.headDim),
+};

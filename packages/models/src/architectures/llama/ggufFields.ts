@@ -1,0 +1,201 @@
+import type { Activation } from "../../config/activation.ts";
+import type { GgufParts, TensorLayout } from "../../gguf/ggufForm.ts";
+import { decimal, f32, u32, unsayable } from "../../gguf/ggufValues.ts";
+import { ropeScaling } from "../../gguf/ropeScaling.ts";
+import type { GgufValue } from "../../gguf/writeGguf.ts";
+import { inverseFrequencies } from "../../rope/rope.ts";
+import { rotaryDimOf } from "../../rope/ropeConfig.ts";
+import type { DecoderConfig, LlamaKinConfig } from "./config.ts";
+import type { LlamaTraits } from "./traits.ts";
+
+/** The keys of a config.json that decoders share. */
+interface DecoderKeys {
+  hidden_size: number;
+  intermediate_size: number;
+  num_hidden_layers: number;
+  num_attention_heads: number;
+  num_key_value_heads: number;
+  head_dim: number;
+  max_position_embeddings: number;
+  rope_theta: number;
+}
+
+/**
+ * Reads the keys of a config.json that decoders share, but for norms and rotary embedding.
+ * `found` are those that a file says in a way of its own.
+ */
+export function readDecoderGguf(
+  { metadata, key }: GgufParts,
+  found: Partial<Pick<DecoderKeys, "num_key_value_heads" | "intermediate_size">> = {},
+): DecoderKeys {
+  const hiddenSize = metadata.integer(key("embedding_length"));
+  const heads = metadata.integer(key("attention.head_count"));
+  const headDim = metadata.integer(key("attention.key_length"), hiddenSize / heads);
+  if (metadata.integer(key("attention.value_length"), headDim) !== headDim) {
+    throw metadata.bad(key("attention.value_length"), `the size of a head, ${headDim}; others are not supported`);
+  }
+  return {
+    hidden_size: hiddenSize,
+    intermediate_size: found.intermediate_size ?? metadata.integer(key("feed_forward_length")),
+    num_hidden_layers: metadata.integer(key("block_count")),
+    num_attention_heads: heads,
+    num_key_value_heads: found.num_key_value_heads ?? metadata.integer(key("attention.head_count_kv"), heads),
+    head_dim: headDim,
+    max_position_embeddings: metadata.integer(key("context_length")),
+    rope_theta: decimal(metadata.number(key("rope.freq_base"), 10000)),
+  };
+}
+
+/** Reads the keys of a config.json that Llama and its kin share. */
+export function readLlamaGguf(parts: GgufParts): Record<string, unknown> {
+  const { metadata, key, ropeFactors } = parts;
+  const decoder = readDecoderGguf(parts);
+  const { head_dim: headDim, rope_theta: theta } = decoder;
+  if (metadata.integer(key("rope.dimension_count"), headDim) !== headDim) {
+    throw metadata.bad(key("rope.dimension_count"), `the size of a head, ${headDim}; others are not supported`);
+  }
+  return {
+    ...decoder,
+    hidden_act: "silu",
+    rms_norm_eps: decimal(metadata.number(key("attention.layer_norm_rms_epsilon"))),
+    rope_scaling: ropeScaling(metadata, key, { theta, headDim, factors: ropeFactors.get("rope_freqs.weight") }),
+  };
+}
+
+/** Throws for a file whose attention sees only so far back, which the model would not heed. */
+export function refuseWindow({ metadata, key }: GgufParts): void {
+  if (metadata.raw(key("attention.sliding_window"))) {
+    throw metadata.bad(key("attention.sliding_window"), "none: its sliding window is not supported");
+  }
+}
+
+/** Returns the metadata that Llama and its kin share. */
+export function llamaMetadata(config: LlamaKinConfig, activation: Activation = "silu"): Record<string, GgufValue> {
+  if (config.hiddenAct !== activation) {
+    throw unsayable("hidden_act", config.hiddenAct, `${activation}, which GGUF's ${config.modelType} has`);
+  }
+  const { scaling, partialRotaryFactor } = config.rope;
+  if (partialRotaryFactor !== 1) throw unsayable("partial_rotary_factor", partialRotaryFactor, "1 here");
+  if (scaling && scaling.type !== "linear" && scaling.type !== "llama3") {
+    throw unsayable("rope_type", scaling.type, "default, linear or llama3 here");
+  }
+  // Llama 3's scaling is a tensor, rope_freqs.weight.
+  const linear: Record<string, GgufValue> =
+    scaling?.type === "linear"
+      ? { "rope.scaling.type": { type: "string", value: "linear" }, "rope.scaling.factor": f32(scaling.factor) }
+      : {};
+  return {
+    ...decoderMetadata(config),
+    ...linear,
+    "attention.layer_norm_rms_epsilon": f32(config.rmsNormEps),
+  };
+}
+
+/** Returns the metadata that decoders share, but for norms and the scaling of rotary embedding. */
+export function decoderMetadata(config: DecoderConfig): Record<string, GgufValue> {
+  return {
+    block_count: u32(config.numHiddenLayers),
+    context_length: u32(config.maxPositionEmbeddings),
+    embedding_length: u32(config.hiddenSize),
+    feed_forward_length: u32(config.intermediateSize),
+    "attention.head_count": u32(config.numAttentionHeads),
+    "attention.head_count_kv": u32(config.numKeyValueHeads),
+    "rope.freq_base": f32(config.rope.theta),
+    "attention.key_length": u32(config.headDim),
+    "attention.value_length": u32(config.headDim),
+    vocab_size: u32(config.vocabSize),
+    "rope.dimension_count": u32(rotaryDimOf(config.rope, config.headDim)),
+  };
+}
+
+/** Throws for Llama 3's scaling, where llama.cpp takes no divisors of frequencies. */
+export function refuseLlama3({ rope, modelType }: LlamaKinConfig): void {
+  if (rope.scaling?.type === "llama3") {
+    throw unsayable("rope_type", "llama3", `default or linear for a ${modelType}`);
+  }
+}
+
+/**
+ * Returns the divisor of each rotary frequency in Llama 3's scaling; nothing for other scalings.
+ */
+export function llama3Factors({ rope, headDim }: LlamaKinConfig): Record<string, Float32Array> {
+  if (rope.scaling?.type !== "llama3") return {};
+  const scaled = inverseFrequencies(rope, headDim);
+  const plain = inverseFrequencies({ ...rope, scaling: null }, headDim);
+  return { "rope_freqs.weight": plain.map((frequency, i) => frequency / scaled[i]) };
+}
+
+/** Returns tensors of a block, by the prefixes of its names in the folder and in the file. */
+type BlockTensors = (from: string, to: string) => readonly TensorLayout[];
+
+/** The ways in which the tensors of Llama and its kin differ. */
+interface KinTensors {
+  /**
+   * True if llama.cpp turns neighbouring rows of a head. False: rows half a head apart, as
+   * transformers does.
+   */
+  readonly interleaves: boolean;
+  /** The norms of a block over the hidden size, by their name in GGUF. Default: Llama's two. */
+  readonly norms?: Readonly<Record<string, string>>;
+  /** The amount by which GGUF's weights of norms are larger. Default 0. */
+  readonly normPlus?: number;
+  /** True if norms have biases. Default false. */
+  readonly normBias?: boolean;
+  /** The numbers that norms of queries and keys take together. Default: there are none. */
+  readonly normed?: "head" | "heads";
+  /** Returns more tensors of a block, by the prefixes of its names. Default: there are none. */
+  readonly more?: BlockTensors;
+  /** Returns the tensors of what follows attention. Default: those of an MLP with a gate. */
+  readonly feedForward?: BlockTensors;
+}
+
+const llamaNorms = { input_layernorm: "attn_norm", post_attention_layernorm: "ffn_norm" };
+
+/** Returns the tensors of Llama and its kin. */
+export function llamaTensors(
+  config: DecoderConfig,
+  traits: LlamaTraits,
+  { interleaves, norms = llamaNorms, normPlus, normBias = false, normed, more, feedForward }: KinTensors,
+): TensorLayout[] {
+  const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;
+  const { numAttentionHeads, numKeyValueHeads } = config;
+  const { qkvBias = false, outputBias = false, mlpBias = false } = traits;
+  const queries = numAttentionHeads * headDim;
+  const keys = numKeyValueHeads * headDim;
+  const plus = normPlus === undefined ? {} : { plus: normPlus };
+  const tensors: TensorLayout[] = [
+    { hf: "model.embed_tokens.weight", gguf: "token_embd.weight", shape: [vocabSize, hiddenSize] },
+  ];
+  for (let i = 0; i < numHiddenLayers; i++) {
+    const [from, to] = [`model.layers.${i}`, `blk.${i}`];
+    const norm = (hf: string, gguf: string, size = hiddenSize) => {
+      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [size], ...plus });
+      if (normBias) tensors.push({ hf: `${from}.${hf}.bias`, gguf: `${to}.${gguf}.bias`, shape: [size] });
+    };
+    const linear = (hf: string, gguf: string, out: number, inputs: number, bias: boolean, heads?: number) => {
+      const rotary = heads === undefined || !interleaves ? {} : { heads };
+      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [out, inputs], ...rotary });
+      if (bias) tensors.push({ hf: `${from}.${hf}.bias`, gguf: `${to}.${gguf}.bias`, shape: [out], ...rotary });
+    };
+    for (const [hf, gguf] of Object.entries(norms)) norm(hf, gguf);
+    if (normed) {
+      norm("self_attn.q_norm", "attn_q_norm", normed === "head" ? headDim : queries);
+      norm("self_attn.k_norm", "attn_k_norm", normed === "head" ? headDim : keys);
+    }
+    linear("self_attn.q_proj", "attn_q", queries, hiddenSize, qkvBias, numAttentionHeads);
+    linear("self_attn.k_proj", "attn_k", keys, hiddenSize, qkvBias, numKeyValueHeads);
+    linear("self_attn.v_proj", "attn_v", keys, hiddenSize, qkvBias);
+    linear("self_attn.o_proj", "attn_output", hiddenSize, queries, outputBias);
+    tensors.push(...(more?.(from, to) ?? []));
+    if (feedForward) {
+      tensors.push(...feedForward(from, to));
+      continue;
+    }
+    linear("mlp.gate_proj", "ffn_gate", intermediateSize, hiddenSize, mlpBias);
+    linear("mlp.up_proj", "ffn_up", intermediateSize, hiddenSize, mlpBias);
+    linear("mlp.down_proj", "ffn_down", hiddenSize, intermediateSize, mlpBias);
+  }
+  tensors.push({ hf: "model.norm.weight", gguf: "output_norm.weight", shape: [hiddenSize], ...plus });
+  if (normBias) tensors.push({ hf: "model.norm.bias", gguf: "output_norm.bias", shape: [hiddenSize] });
+  return tensors;
+}

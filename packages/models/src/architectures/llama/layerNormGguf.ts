@@ -1,0 +1,38 @@
+import type { GgufParts } from "../../gguf/ggufForm.ts";
+import { decimal, f32, unsayable } from "../../gguf/ggufValues.ts";
+import type { GgufValue } from "../../gguf/writeGguf.ts";
+import type { DecoderConfig } from "./config.ts";
+import { decoderMetadata, readDecoderGguf } from "./ggufFields.ts";
+
+/** A decoder with LayerNorm, part of whose heads turns. */
+type LayerNormConfig = DecoderConfig & { readonly layerNormEps: number; readonly useParallelResidual: boolean };
+
+/**
+ * Reads the keys of a config.json that decoders with LayerNorm share, and the part of a head that
+ * turns.
+ */
+export function readLayerNormGguf(parts: GgufParts): { config: Record<string, unknown>; rotaryFactor: number } {
+  const { metadata, key } = parts;
+  const decoder = readDecoderGguf(parts);
+  const { head_dim: headDim } = decoder;
+  const rotary = metadata.integer(key("rope.dimension_count"), headDim);
+  return {
+    config: {
+      ...decoder,
+      layer_norm_eps: decimal(metadata.number(key("attention.layer_norm_epsilon"))),
+      use_parallel_residual: metadata.boolean(key("use_parallel_residual"), true),
+    },
+    rotaryFactor: rotary / headDim,
+  };
+}
+
+/** Returns the metadata that decoders with LayerNorm share. */
+export function layerNormMetadata(config: LayerNormConfig): Record<string, GgufValue> {
+  const { scaling } = config.rope;
+  if (scaling) throw unsayable("rope_type", scaling.type, `default for a ${config.modelType}`);
+  return {
+    ...decoderMetadata(config),
+    "attention.layer_norm_epsilon": f32(config.layerNormEps),
+    use_parallel_residual: { type: "bool", value: config.useParallelResidual },
+  };
+}

@@ -1,0 +1,27 @@
+import type { GgufForm } from "../../gguf/ggufForm.ts";
+import { u32 } from "../../gguf/ggufValues.ts";
+import { windowNote } from "../../gguf/windowNote.ts";
+import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "../llama/ggufFields.ts";
+import type { LlamaTraits } from "../llama/traits.ts";
+import type { MistralConfig } from "./model.ts";
+
+const windowKey = "attention.sliding_window";
+
+/**
+ * Returns Mistral's form in a GGUF file: a llama, as llama.cpp has it. A file without a window is
+ * read as one, which computes the same.
+ */
+export function mistralForm(traits: (config: MistralConfig) => LlamaTraits): GgufForm<MistralConfig> {
+  return {
+    architecture: "llama",
+    claims: ({ metadata, key }) => Boolean(metadata.raw(key(windowKey))),
+    readConfig: (parts) => ({ ...readLlamaGguf(parts), sliding_window: parts.metadata.integer(parts.key(windowKey)) }),
+    metadata: (config) => ({
+      ...llamaMetadata(config),
+      ...(config.slidingWindow === null ? {} : { [windowKey]: u32(config.slidingWindow) }),
+    }),
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: true }),
+    ropeFactors: llama3Factors,
+    notes: windowNote,
+  };
+}

@@ -1,0 +1,124 @@
+import { add, mul, sigmoid, type Tensor } from "@lowrank/core";
+import { Module, ModuleList, type UnaryModule } from "@lowrank/nn";
+import type { JsonFields } from "../../config/jsonFields.ts";
+import { rmsNorms } from "../../layers/rmsNorms.ts";
+import { routedExperts } from "../../layers/routedExperts.ts";
+import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
+import type { ParameterPath } from "../../model/parameters.ts";
+import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
+import { LlamaMLP, llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import type { LlamaTraits } from "../llama/traits.ts";
+import { type QwenWindows, qwenWindow, qwenWindowsToHf, readQwenWindows } from "../qwen2/windows.ts";
+
+/** The shape of a Qwen2 MoE model, named as in Hugging Face's Qwen2MoeConfig. */
+export interface Qwen2MoeConfig extends LlamaKinConfig, QwenWindows {
+  modelType: "qwen2_moe";
+  qkvBias: boolean;
+  moeIntermediateSize: number;
+  sharedExpertIntermediateSize: number;
+  numExperts: number;
+  numExpertsPerTok: number;
+  /** True if the weights of a token's experts are scaled to add up to 1. */
+  normTopkProb: boolean;
+  /** Each so many layers have experts. */
+  decoderSparseStep: number;
+  /** Layers without experts. */
+  mlpOnlyLayers: number[];
+}
+
+const defaults = {
+  vocabSize: 151936,
+  hiddenSize: 2048,
+  intermediateSize: 5632,
+  numHiddenLayers: 24,
+  numAttentionHeads: 16,
+  numKeyValueHeads: 16,
+  maxPositionEmbeddings: 32768,
+  bosTokenId: null,
+  eosTokenIds: [],
+};
+
+function readConfig(fields: JsonFields): Qwen2MoeConfig {
+  const config = readLlamaKin(fields, "qwen2_moe", defaults);
+  const numExperts = fields.size("num_experts", 60);
+  const numExpertsPerTok = fields.size("num_experts_per_tok", 4);
+  if (numExpertsPerTok > numExperts) throw fields.bad("num_experts_per_tok", `at most num_experts ${numExperts}`);
+  return {
+    ...config,
+    ...readQwenWindows(fields, config.numHiddenLayers, (layer, most) => layer % 2 === 0 && layer < most),
+    qkvBias: fields.boolean("qkv_bias", true),
+    moeIntermediateSize: fields.size("moe_intermediate_size", 1408),
+    sharedExpertIntermediateSize: fields.size("shared_expert_intermediate_size", 5632),
+    numExperts,
+    numExpertsPerTok,
+    normTopkProb: fields.boolean("norm_topk_prob", false),
+    decoderSparseStep: fields.integer("decoder_sparse_step", 1),
+    mlpOnlyLayers: fields.tokenIds("mlp_only_layers", []),
+  };
+}
+
+class Qwen2MoeSparseMoeBlock extends Module {
+  gate: UnaryModule;
+  experts: ModuleList<LlamaMLP>;
+  shared_expert: LlamaMLP;
+  shared_expert_gate: UnaryModule;
+  readonly #routing: { perToken: number; normalises: boolean };
+
+  constructor(path: ParameterPath, config: Qwen2MoeConfig) {
+    super();
+    const { hiddenSize, hiddenAct, numExperts, moeIntermediateSize, sharedExpertIntermediateSize } = config;
+    const sizes = (intermediateSize: number) => ({ hiddenSize, intermediateSize, hiddenAct });
+    this.gate = path.linear("gate", hiddenSize, numExperts, false);
+    const indices = Array.from({ length: numExperts }, (_, i) => i);
+    this.experts = new ModuleList(
+      indices.map((i) => new LlamaMLP(path.at(`experts.${i}`), sizes(moeIntermediateSize))),
+    );
+    this.shared_expert = new LlamaMLP(path.at("shared_expert"), sizes(sharedExpertIntermediateSize));
+    this.shared_expert_gate = path.linear("shared_expert_gate", hiddenSize, 1, false);
+    this.#routing = { perToken: config.numExpertsPerTok, normalises: config.normTopkProb };
+  }
+
+  forward(x: Tensor): Tensor {
+    const routed = routedExperts(x, this.gate.forward(x), this.experts, this.#routing);
+    return add(routed, mul(this.shared_expert.forward(x), sigmoid(this.shared_expert_gate.forward(x))));
+  }
+}
+
+function traits(config: Qwen2MoeConfig): LlamaTraits {
+  const { rmsNormEps, qkvBias, decoderSparseStep, mlpOnlyLayers } = config;
+  const isSparse = (layer: number) => !mlpOnlyLayers.includes(layer) && (layer + 1) % decoderSparseStep === 0;
+  return {
+    norm: rmsNorms(rmsNormEps),
+    qkvBias,
+    window: qwenWindow(config),
+    mlp: (path, _config, _traits, layer) =>
+      isSparse(layer) ? new Qwen2MoeSparseMoeBlock(path, config) : new LlamaMLP(path, config),
+  };
+}
+
+/**
+ * Qwen2 and Qwen1.5 with experts, of which one takes all tokens. Yang et al. 2024,
+ * arXiv:2407.10671.
+ */
+export const qwen2Moe: Architecture<Qwen2MoeConfig> = defineArchitecture({
+  modelType: "qwen2_moe",
+  readConfig,
+  writeConfig: (config) => ({
+    ...llamaKinToHf(config),
+    ...qwenWindowsToHf(config),
+    decoder_sparse_step: config.decoderSparseStep,
+    mlp_only_layers: config.mlpOnlyLayers,
+    moe_intermediate_size: config.moeIntermediateSize,
+    norm_topk_prob: config.normTopkProb,
+    num_experts: config.numExperts,
+    num_experts_per_tok: config.numExpertsPerTok,
+    qkv_bias: config.qkvBias,
+    shared_expert_intermediate_size: config.sharedExpertIntermediateSize,
+  }),
+  heads: llamaKinHeads("Qwen2Moe", traits),
+  stack: "model",
+  sanitize: withoutFrequencies,
+  gguf: async () => (await import("./gguf.ts")).qwen2MoeForm(traits),
+  defaultTargets: llamaTargets,
+  presets: { "qwen1.5-moe-a2.7b": { max_position_embeddings: 8192, rope_theta: 1e6 } },
+});

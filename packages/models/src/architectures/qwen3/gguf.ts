@@ -1,0 +1,23 @@
+import type { GgufForm } from "../../gguf/ggufForm.ts";
+import { unsayable } from "../../gguf/ggufValues.ts";
+import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow } from "../llama/ggufFields.ts";
+import type { LlamaTraits } from "../llama/traits.ts";
+import type { Qwen3Config } from "./model.ts";
+
+/** Returns Qwen3's form in a GGUF file. */
+export function qwen3Form(traits: (config: Qwen3Config) => LlamaTraits): GgufForm<Qwen3Config> {
+  return {
+    architecture: "qwen3",
+    readConfig: (parts) => {
+      refuseWindow(parts);
+      return { ...readLlamaGguf(parts), use_sliding_window: false, attention_bias: false };
+    },
+    metadata: (config) => {
+      if (config.slidingWindow !== null) throw unsayable("use_sliding_window", true, "false");
+      if (config.attentionBias) throw unsayable("attention_bias", true, "false");
+      refuseLlama3(config);
+      return llamaMetadata(config);
+    },
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: false, normed: "head" }),
+  };
+}

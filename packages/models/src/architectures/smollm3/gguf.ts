@@ -1,0 +1,33 @@
+import type { GgufForm } from "../../gguf/ggufForm.ts";
+import { unsayable } from "../../gguf/ggufValues.ts";
+import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow } from "../llama/ggufFields.ts";
+import type { LlamaTraits } from "../llama/traits.ts";
+import type { SmolLM3Config } from "./model.ts";
+
+/** In llama.cpp each so many layers know no positions. */
+const interval = 4;
+
+/** Returns SmolLM3's form in a GGUF file. */
+export function smollm3Form(traits: (config: SmolLM3Config) => LlamaTraits): GgufForm<SmolLM3Config> {
+  return {
+    architecture: "smollm3",
+    readConfig: (parts) => {
+      refuseWindow(parts);
+      return { ...readLlamaGguf(parts), no_rope_layer_interval: interval, attention_bias: false, mlp_bias: false };
+    },
+    metadata: (config) => {
+      const usual = config.noRopeLayers.every((turns, i) => (turns === 0) === ((i + 1) % interval === 0));
+      if (!usual) throw unsayable("no_rope_layers", config.noRopeLayers, `0 for each ${interval}th layer alone`);
+      if (config.slidingWindow !== null) throw unsayable("use_sliding_window", true, "false");
+      for (const [key, has] of [
+        ["attention_bias", config.attentionBias],
+        ["mlp_bias", config.mlpBias],
+      ] as const) {
+        if (has) throw unsayable(key, true, "false");
+      }
+      refuseLlama3(config);
+      return llamaMetadata(config);
+    },
+    tensors: (config) => llamaTensors(config, traits(config), { interleaves: true }),
+  };
+}

@@ -1,0 +1,58 @@
+import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
+import { unsayable } from "../../gguf/ggufValues.ts";
+import { llamaTensors } from "../llama/ggufFields.ts";
+import { layerNormMetadata, readLayerNormGguf } from "../llama/layerNormGguf.ts";
+import type { LlamaTraits } from "../llama/traits.ts";
+import type { StableLmConfig } from "./model.ts";
+
+const norms = { input_layernorm: "attn_norm" };
+
+/** Norms of heads, each with a weight of its own, which GGUF stacks. */
+function headNorms(hf: string, gguf: string, count: number, headDim: number): TensorLayout[] {
+  return Array.from({ length: count }, (_, index) => ({
+    hf: `${hf}.norms.${index}.weight`,
+    gguf: `${gguf}.weight`,
+    shape: [headDim],
+    stacked: { index, count },
+  }));
+}
+
+/** Returns StableLM's form in a GGUF file. */
+export function stablelmForm(traits: (config: StableLmConfig) => LlamaTraits): GgufForm<StableLmConfig> {
+  return {
+    architecture: "stablelm",
+    neverTied: true,
+    readConfig: (parts) => {
+      const { config, rotaryFactor } = readLayerNormGguf(parts);
+      const { tensors } = parts;
+      return {
+        ...config,
+        hidden_act: "silu",
+        partial_rotary_factor: rotaryFactor,
+        qk_layernorm: tensors.has("blk.0.attn_q_norm.weight"),
+        // llama.cpp goes by the second norm, not by what the file says.
+        use_parallel_residual: !tensors.has("blk.0.ffn_norm.weight"),
+        use_qkv_bias: tensors.has("blk.0.attn_q.bias"),
+      };
+    },
+    metadata: (config) => {
+      if (config.hiddenAct !== "silu") throw unsayable("hidden_act", config.hiddenAct, "silu for a stablelm");
+      return layerNormMetadata(config);
+    },
+    tensors: (config) => {
+      const { numAttentionHeads, numKeyValueHeads, headDim, qkLayernorm, useParallelResidual } = config;
+      return llamaTensors(config, traits(config), {
+        interleaves: false,
+        norms: useParallelResidual ? norms : { ...norms, post_attention_layernorm: "ffn_norm" },
+        normBias: true,
+        more: (from, to) =>
+          qkLayernorm
+            ? [
+                ...headNorms(`${from}.self_attn.q_layernorm`, `${to}.attn_q_norm`, numAttentionHeads, headDim),
+                ...headNorms(`${from}.self_attn.k_layernorm`, `${to}.attn_k_norm`, numKeyValueHeads, headDim),
+              ]
+            : [],
+      });
+    },
+  };
+}

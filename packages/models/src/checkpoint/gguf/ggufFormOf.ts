@@ -1,0 +1,13 @@
+import type { ModelConfig } from "../../config/architectureConfig.ts";
+import type { GgufForm } from "../../gguf/ggufForm.ts";
+import { architectureOf } from "../../registry/registry.ts";
+
+/**
+ * Returns the form in which a config's model lies in a GGUF file. Throws where
+ * llama.cpp knows no such model.
+ */
+export async function ggufFormOf(config: ModelConfig): Promise<GgufForm<ModelConfig>> {
+  const form = await architectureOf(config).gguf?.();
+  if (form) return form;
+  throw new Error(`a ${config.modelType} has no form in a GGUF file here; keep it as a Hugging Face folder`);
+}

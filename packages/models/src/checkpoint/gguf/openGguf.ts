@@ -1,0 +1,144 @@
+import type { ByteSource } from "@lowrank/core";
+import { type ModelFiles, memoryFiles } from "@lowrank/files";
+import type { ModelConfig } from "../../config/architectureConfig.ts";
+import type { TensorLayout } from "../../gguf/ggufForm.ts";
+import { type GgufHeader, type GgufTensorInfo, readGguf } from "../../gguf/readGguf.ts";
+import { type GgufTokenizer, ggufTokenizer } from "../../gguf/tokenizer/ggufTokenizer.ts";
+import { decodeBlocks } from "../../gguf/types/ggmlTypes.ts";
+import { parseModelConfig } from "../../registry/modelConfig.ts";
+import { ggufConfig } from "./ggufConfig.ts";
+import { ggufFormOf } from "./ggufFormOf.ts";
+import { readBlocks } from "./readBlocks.ts";
+import { fileShape, tensorLayouts } from "./tensorLayout.ts";
+
+/** A tensor of a GGUF file, and its layout in a Hugging Face model. */
+export interface GgufTensorPlace {
+  readonly info: GgufTensorInfo;
+  readonly layout: TensorLayout;
+}
+
+/** A GGUF file's model: all but the tensors' data, which is read when asked for. */
+export interface GgufFile {
+  /** The name of the file in messages. */
+  readonly label: string;
+  readonly source: ByteSource;
+  readonly header: GgufHeader;
+  readonly config: ModelConfig;
+  /** The content of its tokenizer.json and tokenizer_config.json. */
+  readonly tokenizer: GgufTokenizer | undefined;
+  /**
+   * The files of its Hugging Face folder without the weights: config.json, and its
+   * tokenizer if it has one.
+   */
+  readonly files: ModelFiles;
+  /** Its tensors by their Hugging Face names, in the order of the model. */
+  readonly tensors: ReadonlyMap<string, GgufTensorPlace>;
+}
+
+/** Tensors that are no weights of a model. */
+const notWeights = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
+
+/**
+ * Opens a GGUF file: reads its metadata and table of tensors, and nothing else until a tensor is
+ * read. Throws where its architecture, tokenizer or a tensor's type is not supported, or tensors
+ * and metadata do not belong together.
+ */
+export async function openGguf(source: ByteSource, label = "the GGUF file"): Promise<GgufFile> {
+  const header = await readGguf(source, label);
+  checkWhole(header, label);
+  checkLayers(header, label);
+  const configJson = await ggufConfig(header, label, await readRopeFactors(source, header, label));
+  const config = parseModelConfig(configJson, label);
+  const tokenizer = ggufTokenizer(header, label);
+  return {
+    label,
+    source,
+    header,
+    config,
+    tokenizer,
+    files: companionFiles(header, configJson, tokenizer !== undefined, label),
+    tensors: await placeTensors(header, config, label),
+  };
+}
+
+async function readRopeFactors(
+  source: ByteSource,
+  { tensors }: GgufHeader,
+  label: string,
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const factors = new Map<string, Float32Array>();
+  for (const name of notWeights) {
+    const info = tensors.get(name);
+    if (info) factors.set(name, decodeBlocks(info.type, await readBlocks(source, info, label)));
+  }
+  return factors;
+}
+
+/** Throws for one of several files that hold a model together. */
+function checkWhole({ metadata }: GgufHeader, label: string): void {
+  const [count, number] = ["split.count", "split.no"].map((key) => Number(metadata.get(key)?.value ?? 0));
+  if (count < 2) return;
+  throw new Error(
+    `${label} is file ${number + 1} of ${count} of a model that was split; join them with llama.cpp: llama-gguf-split --merge`,
+  );
+}
+
+/** Throws for more layers than the file has tensors, before their places are listed. */
+function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
+  const key = `${metadata.get("general.architecture")?.value}.block_count`;
+  const layers = Number(metadata.get(key)?.value ?? 0);
+  if (layers > tensors.size) throw new Error(`${label}: ${key} is ${layers}, and the file has ${tensors.size} tensors`);
+}
+
+/** Texts are made when they are asked for: a vocabulary as JSON is larger than many a tensor. */
+function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: boolean, label: string): ModelFiles {
+  const tokenizer = () => ggufTokenizer(header, label);
+  const texts = new Map([["config.json", () => JSON.stringify(configJson)]]);
+  if (hasTokenizer) {
+    texts.set("tokenizer.json", () => JSON.stringify(tokenizer()?.tokenizerJson));
+    texts.set("tokenizer_config.json", () => JSON.stringify(tokenizer()?.tokenizerConfig, null, 2));
+  }
+  return memoryFiles(texts, label);
+}
+
+/** Sizes without ones before them: a file may leave such out. */
+function withoutOnes(shape: readonly number[]): readonly number[] {
+  const first = shape.findIndex((size) => size !== 1);
+  return shape.slice(first < 0 ? -1 : first);
+}
+
+/** Returns where a tensor lies: the whole of the file's, or its part of those that are stacked. */
+function partOf(info: GgufTensorInfo, layout: TensorLayout): GgufTensorInfo {
+  const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
+  const { index, count } = layout.stacked ?? { index: 0, count: 1 };
+  const byteLength = info.byteLength / count;
+  return { ...info, shape, byteLength, offset: info.offset + index * byteLength };
+}
+
+async function placeTensors(
+  { tensors }: GgufHeader,
+  config: ModelConfig,
+  label: string,
+): Promise<ReadonlyMap<string, GgufTensorPlace>> {
+  const idle = (await ggufFormOf(config)).idle?.(config) ?? [];
+  const known = new Set([...notWeights, ...idle]);
+  const left = new Set(tensors.keys());
+  const places = new Map<string, GgufTensorPlace>();
+  for (const layout of await tensorLayouts(config)) {
+    const info = tensors.get(layout.gguf);
+    if (!info) throw new Error(`${label}: the tensor "${layout.gguf}" is missing`);
+    const shape = fileShape(layout);
+    if (withoutOnes(info.shape).join() !== withoutOnes(shape).join()) {
+      throw new Error(`${label}: "${layout.gguf}" is [${info.shape}]; its metadata ask for [${shape}]`);
+    }
+    left.delete(layout.gguf);
+    places.set(layout.hf, { info: partOf(info, layout), layout });
+  }
+  const unexpected = [...left].filter((name) => !known.has(name));
+  if (unexpected.length > 0) {
+    throw new Error(
+      `${label}: ${unexpected.length} tensors have no place in a ${config.modelType} of its metadata: ${unexpected.slice(0, 5).join(", ")}`,
+    );
+  }
+  return places;
+}

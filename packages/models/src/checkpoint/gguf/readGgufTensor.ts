@@ -1,0 +1,82 @@
+import { currentBackend, f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
+import { inModelOrder } from "../../gguf/headRows.ts";
+import type { GgmlType } from "../../gguf/types/ggmlType.ts";
+import { decodeBlocks } from "../../gguf/types/ggmlTypes.ts";
+import type { GgufFile } from "./openGguf.ts";
+import { readBlocks } from "./readBlocks.ts";
+import { transpose } from "./transpose.ts";
+
+/** Options of `readGgufTensor`: the form of a tensor in memory. */
+export interface ReadGgufTensorOptions {
+  /** "auto" keeps F16 and BF16, and makes f32 of all else. Default f32. */
+  dtype?: "f32" | "f16" | "bf16" | "auto";
+  /** Keep blocks that a packed dtype stands for, as tensors [out, in]. Default false. */
+  packed?: boolean;
+  /** Bytes that blocks may be read into, not in use otherwise before the promise is settled. */
+  room?: Uint8Array;
+}
+
+const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: "bf16" };
+
+/** Elements that are widened at a time on their way to half precision. */
+const chunk = 1 << 18;
+
+/**
+ * Reads one tensor, by its Hugging Face name, as that model has it: a query's rows in their
+ * order, Conv1D [in, out].
+ */
+export async function readGgufTensor(
+  file: GgufFile,
+  name: string,
+  options: ReadGgufTensorOptions = {},
+): Promise<Tensor> {
+  const place = file.tensors.get(name);
+  if (!place) throw new Error(`${file.label}: there is no tensor "${name}"`);
+  const { info, layout } = place;
+  const { type, shape } = info;
+  const stored = await readBlocks(file.source, info, file.label, options.room);
+  const blocks = inModelOrder(stored, shape[0], layout);
+  const { dtype = "f32" } = options;
+  const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
+  if (type.packed && !layout.plus && (options.packed || !layout.transposed)) {
+    await currentBackend().prepare?.(type.packed);
+    const packed = packedTensor(blocks, { shape, dtype: type.packed });
+    if (options.packed) return packed;
+    // Widened by the backend, so that a copy in f32 is never there outside of it.
+    using released = packed;
+    return to(released, { dtype: wanted });
+  }
+  if (layout.plus) {
+    const { plus } = layout;
+    const values = decodeBlocks(type, blocks).map((value) => value - plus);
+    return fromBytes(bytesOf(wanted === "f32" ? values : narrow(values, wanted)), layout.shape, wanted);
+  }
+  if (layout.transposed) {
+    const values = transpose(decodeBlocks(type, blocks), shape[0], shape[1]);
+    return fromBytes(bytesOf(wanted === "f32" ? values : narrow(values, wanted)), layout.shape, wanted);
+  }
+  return fromBytes(bytesOf(widened(type, blocks, wanted)), layout.shape, wanted);
+}
+
+/**
+ * The blocks as f32, or piece by piece as half precision, so that the whole is never there in f32.
+ */
+function widened(type: GgmlType, blocks: Uint8Array, dtype: "f32" | "f16" | "bf16"): Float32Array | Uint16Array {
+  if (dtype === "f32") return decodeBlocks(type, blocks);
+  const out = new Uint16Array((blocks.length / type.block.bytes) * type.block.elements);
+  const step = (chunk / type.block.elements) * type.block.bytes;
+  for (let at = 0, to = 0; at < blocks.length; at += step, to += chunk) {
+    narrow(decodeBlocks(type, blocks.subarray(at, at + step)), dtype, out.subarray(to));
+  }
+  return out;
+}
+
+function narrow(values: Float32Array, dtype: "f16" | "bf16", out = new Uint16Array(values.length)): Uint16Array {
+  if (dtype === "bf16") f32ToBf16(values, out);
+  else f32ToF16(values, out);
+  return out;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

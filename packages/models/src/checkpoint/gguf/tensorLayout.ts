@@ -1,0 +1,23 @@
+import type { ModelConfig } from "../../config/architectureConfig.ts";
+import type { TensorLayout } from "../../gguf/ggufForm.ts";
+import { architectureOf } from "../../registry/registry.ts";
+import { ggufFormOf } from "./ggufFormOf.ts";
+
+/**
+ * Returns a model's tensors, a tied output layer left out, in the order of llama.cpp's
+ * converter: as they are used.
+ */
+export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]> {
+  const layouts = (await ggufFormOf(config)).tensors(config);
+  if (config.tieWordEmbeddings) return layouts;
+  const { shape } = layouts.find(({ gguf }) => gguf === "token_embd.weight") as TensorLayout;
+  const { module } = architectureOf(config).heads.causalLM!;
+  return [...layouts, { hf: `${module}.weight`, gguf: "output.weight", shape }];
+}
+
+/** Returns the shape of the file's tensor, which has no dimension of 1 between others. */
+export function fileShape({ shape, transposed, stacked }: TensorLayout): readonly number[] {
+  const squeezed = shape.filter((size, dim) => size !== 1 || dim === 0 || dim === shape.length - 1);
+  const own = transposed ? squeezed.toReversed() : squeezed;
+  return stacked ? [stacked.count, ...own] : own;
+}

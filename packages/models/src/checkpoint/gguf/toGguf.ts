@@ -1,0 +1,200 @@
+import {
+  type BlockDType,
+  bf16ToF32,
+  blockFormats,
+  checkOptions,
+  f16ToF32,
+  type SafetensorsData,
+  type SafetensorsFile,
+  sizeOf,
+} from "@lowrank/core";
+import { type ModelFiles, readJson } from "@lowrank/files";
+import type { ModelConfig } from "../../config/architectureConfig.ts";
+import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
+import { unsayable } from "../../gguf/ggufValues.ts";
+import { inFileOrder } from "../../gguf/headRows.ts";
+import { type TokenizerJson, tokenizerMetadata } from "../../gguf/tokenizer/tokenizerMetadata.ts";
+import { encodeRows } from "../../gguf/types/encodeRows.ts";
+import { encodeBlocks, encodedLength, type GgufEncoding } from "../../gguf/types/ggmlTypes.ts";
+import type { GgufContents, GgufTensor, GgufValue } from "../../gguf/writeGguf.ts";
+import { readModelConfig } from "../../registry/readModelConfig.ts";
+import { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { openWeights } from "../openWeights.ts";
+import { readQuantizationConfig } from "../quantization/readQuantizationConfig.ts";
+import { chooseType, otherTypes } from "./chooseType.ts";
+import { configMetadata } from "./configMetadata.ts";
+import { ggufFormOf } from "./ggufFormOf.ts";
+import { fileShape, tensorLayouts } from "./tensorLayout.ts";
+import { transpose } from "./transpose.ts";
+
+/** Options of `toGguf`. */
+export interface ToGgufOptions {
+  /**
+   * The dtype of the matrices; vectors and position embeddings stay f32. Default f16, as
+   * in llama.cpp's converter.
+   */
+  dtype?: GgufDType;
+  /** The model's name in the file. */
+  name?: string;
+}
+
+/** A dtype that a whole model can be written in. */
+export type GgufDType = "f32" | "f16" | "bf16" | BlockDType;
+
+/** llama.cpp's numbers of files whose matrices are mostly of one type. */
+const fileTypes = new Map<GgufDType, number>([
+  ["f32", 0],
+  ["f16", 1],
+  ["bf16", 32],
+  ...Object.values(blockFormats).map(({ dtype, gguf }) => [dtype, gguf.file] as const),
+]);
+
+/** All dtypes that a whole model can be written in. */
+export const ggufDTypes: readonly GgufDType[] = [...fileTypes.keys()];
+
+/** The contents of a converted file, and notes for the user. */
+export interface GgufConversion extends GgufContents {
+  notes: string[];
+}
+
+/**
+ * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads
+ * and encodes one tensor at a time. Below 8 bits the output layer (a tied embedding too) is q8_0,
+ * and q6_k beside K-blocks. A matrix whose rows are no whole blocks takes llama.cpp's next type,
+ * q5_0, q5_1 or q8_0 for K-blocks, else f16, and a note names it. Throws where a tensor is missing,
+ * unexpected or of another shape, and for a config that GGUF cannot express.
+ */
+export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
+  checkOptions("toGguf", options, { dtype: true, name: true });
+  const { dtype = "f16", name } = options;
+  const config = await readModelConfig(files);
+  if (await readQuantizationConfig(files)) {
+    throw new Error(
+      `${files.label} holds weights in bitsandbytes' 4 bits; convert the model in full: loadModel, dequantize and saveModel write it`,
+    );
+  }
+  const settings = await configMetadata(config);
+  const weights = await openWeights(files, config);
+  const layouts = await tensorLayouts(config);
+  checkTensors(weights, layouts, config);
+  const form = await ggufFormOf(config);
+  if (form.alwaysTied && !config.tieWordEmbeddings) {
+    throw unsayable("tie_word_embeddings", false, `true for a ${config.modelType}`);
+  }
+  if (form.neverTied && config.tieWordEmbeddings) {
+    throw unsayable("tie_word_embeddings", true, `false for a ${config.modelType}`);
+  }
+  const notes = [...(form.notes?.(config) ?? [])];
+  const metadata = new Map<string, GgufValue>([
+    ["general.architecture", { type: "string", value: form.architecture }],
+    ["general.type", { type: "string", value: "model" }],
+    ...(name ? [["general.name", { type: "string", value: name }] as const] : []),
+    ["general.file_type", { type: "u32", value: fileTypes.get(dtype)! }],
+    ["general.quantization_version", { type: "u32", value: 2 }],
+    ...settings,
+    ...(await tokenizerEntries(files, config, form, notes)),
+  ]);
+  // Tensors that are stacked follow each other.
+  const tensors = [...Map.groupBy(layouts, ({ gguf }) => gguf).values()].map((parts) =>
+    convert(weights, parts, chooseType(parts[0], upperCase(dtype), config)),
+  );
+  notes.push(...otherTypes(layouts, upperCase(dtype), config));
+  return { metadata, tensors: [...tensors, ...ropeFactors(form, config)], notes };
+}
+
+const upperCase = (dtype: GgufDType): GgufEncoding => dtype.toUpperCase() as Uppercase<GgufDType>;
+
+function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config: ModelConfig): void {
+  const expected = new Map(layouts.map((layout) => [layout.hf, layout.shape]));
+  const unexpected = weights.names().filter((name) => !expected.has(name));
+  if (unexpected.length > 0) {
+    throw new Error(
+      `${weights.label}: ${unexpected.length} tensors have no place in a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
+    );
+  }
+  for (const [name, shape] of expected) {
+    if (!weights.has(name)) {
+      throw new Error(
+        `${weights.label}: the tensor "${name}" is missing; config.json and weights do not belong together`,
+      );
+    }
+    const found = weights.info(name);
+    if (found.shape.join() !== shape.join()) {
+      throw new Error(`${weights.label}: "${name}" is [${found.shape}]; config.json asks for [${shape}]`);
+    }
+    if (!["F32", "F16", "BF16"].includes(found.dtype)) {
+      throw new Error(`${weights.label}: "${name}" is ${found.dtype}; only F32, F16 and BF16 weights can be converted`);
+    }
+  }
+}
+
+/** Returns a tensor of the file, of one tensor of the folder or of several that are stacked. */
+function convert(weights: SafetensorsFile, layouts: readonly TensorLayout[], type: GgufEncoding): GgufTensor {
+  const [first] = layouts;
+  const shape = fileShape(first);
+  const read = async () => {
+    if (layouts.length === 1) return await encode(weights, first, type);
+    const all = new Uint8Array(encodedLength(type, sizeOf(shape)));
+    for (const [i, layout] of layouts.entries()) {
+      all.set(await encode(weights, layout, type), (i * all.length) / layouts.length);
+    }
+    return all;
+  };
+  return { name: first.gguf, type, shape, read };
+}
+
+async function encode(weights: SafetensorsFile, layout: TensorLayout, type: GgufEncoding): Promise<Uint8Array> {
+  const stored = asF32(await weights.read(layout.hf));
+  const turned = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
+  const blocks = await encodeRows(type, plus(turned, layout.plus), `${weights.label}: "${layout.hf}"`);
+  return inFileOrder(blocks, layout.transposed ? layout.shape[1] : layout.shape[0], layout);
+}
+
+/** Numbers that are larger by `more`. */
+function plus(values: Float32Array, more = 0): Float32Array {
+  return more === 0 ? values : values.map((value) => value + more);
+}
+
+function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
+  if (dtype === "f32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const codes = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  const values = new Float32Array(codes.length);
+  (dtype === "f16" ? f16ToF32 : bf16ToF32)(codes, values);
+  return values;
+}
+
+/** The rotary embedding's scaling, so far as llama.cpp reads it as tensors. */
+function ropeFactors(form: GgufForm<ModelConfig>, config: ModelConfig): GgufTensor[] {
+  return Object.entries(form.ropeFactors?.(config) ?? {}).map(([name, factors]): GgufTensor => {
+    const read = async () => encodeBlocks("F32", Float32Array.from(factors), name);
+    return { name, type: "F32", shape: [factors.length], read };
+  });
+}
+
+async function tokenizerEntries(
+  files: ModelFiles,
+  config: ModelConfig,
+  { lettersTokenizer }: GgufForm<ModelConfig>,
+  notes: string[],
+): Promise<Iterable<[string, GgufValue]>> {
+  if (!(await files.has("tokenizer.json"))) {
+    notes.push(`${files.label} has no tokenizer.json, so the file holds no tokenizer`);
+    return [["tokenizer.ggml.model", { type: "string", value: "none" }]];
+  }
+  const json = (await readJson(files, "tokenizer.json")) as TokenizerJson;
+  const tokenizer = await Tokenizer.fromFiles(files);
+  const { bosTokenId, eosTokenId, padTokenId, chatTemplate } = tokenizer;
+  const ids = {
+    bos: bosTokenId ?? config.bosTokenId,
+    eos: eosTokenId ?? config.eosTokenIds[0] ?? null,
+    unk: json.model.unk_token ? tokenizer.tokenId(json.model.unk_token) : null,
+    pad: padTokenId ?? config.padTokenId,
+  };
+  const { metadata, differs } = tokenizerMetadata(json, ids, config.vocabSize, files.label, lettersTokenizer);
+  if (differs)
+    notes.push(`llama.cpp may split some texts otherwise than tokenizer.json, which is kept in the file: ${differs}`);
+  const others = config.eosTokenIds.filter((id) => id !== ids.eos);
+  if (others.length > 0) notes.push(`GGUF has one end-of-text id, ${ids.eos}; not kept: ${others.join(", ")}`);
+  if (chatTemplate !== null) metadata.set("tokenizer.chat_template", { type: "string", value: chatTemplate });
+  return metadata;
+}

@@ -1,0 +1,119 @@
+import { checkOptions, Generator, type OnProgress, type OptionKeys } from "@lowrank/core";
+import type { HubOptions, ModelFiles } from "@lowrank/files";
+import type { Parameter, QuantizationReport } from "@lowrank/nn";
+import type { ClassifierConfig } from "../config/architectureConfig.ts";
+import type { ClassifierHead, ProblemType } from "../config/classifierHead.ts";
+import type { Architecture } from "../model/architecture.ts";
+import { type ParameterSource, randomParameters } from "../model/parameters.ts";
+import type { ModelOf } from "../registry/buildModel.ts";
+import { isHead } from "../registry/checkpointNames.ts";
+import { describeBuilt } from "../registry/describeBuilt.ts";
+import { loadArchitecture } from "../registry/loadArchitecture.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { readModel, readTokenizer } from "./loadModel.ts";
+import type { ModelWeights } from "./modelWeights.ts";
+import { checkWeightDType, openClassifier, type WeightOptions } from "./openModel.ts";
+
+/** A head for a checkpoint that has none, or has one for another task. */
+export interface NewHead {
+  /** The number of labels, or their names. */
+  labels: number | readonly string[];
+  /** Default: as the labels' number says. */
+  problemType?: ProblemType;
+  /**
+   * The token that pads texts, where the config names none. A decoder answers by the last token
+   * that is another.
+   */
+  padTokenId?: number;
+  /** The source of its random start. Default: seed 0. */
+  generator?: Generator;
+}
+
+/** Options of `loadSequenceClassifier`. */
+export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
+  /**
+   * Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out.
+   */
+  newHead?: NewHead;
+  /** The token, the cache and more, for hf:// addresses. */
+  hub?: HubOptions;
+  /** Called as by `loadModel`. */
+  onProgress?: OnProgress;
+  /**
+   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
+   * frees all.
+   */
+  signal?: AbortSignal;
+}
+
+/** A classifier with what lies beside it in its folder. */
+export interface LoadedClassifier<C extends ClassifierConfig = ClassifierConfig> {
+  model: ModelOf<C>;
+  config: C;
+  /** Undefined where the folder has no tokenizer.json. */
+  tokenizer: Tokenizer | undefined;
+  files: ModelFiles;
+  /** The layers that were quantised while loading; null if none was. */
+  quantization: QuantizationReport | null;
+  /** Names of parameters that start at random: those of a new head. */
+  freshParameters: readonly string[];
+}
+
+/**
+ * Loads a classifier, whose config has the fields of `kind` too. With `newHead`, the checkpoint may
+ * be that of another task.
+ */
+export async function loadClassifier<Kind extends object>(
+  caller: string,
+  source: string | URL | ModelFiles,
+  given: LoadClassifierOptions,
+  kind: Kind,
+): Promise<LoadedClassifier<ClassifierConfig & Kind>> {
+  checkOptions(caller, given, {
+    dtype: true,
+    quantize: true,
+    newHead: true,
+    hub: true,
+    onProgress: true,
+    signal: true,
+  });
+  checkWeightDType(caller, given.dtype);
+  const { newHead, ...options } = given;
+  if (newHead) {
+    const headKeys: OptionKeys<NewHead> = { labels: true, problemType: true, padTokenId: true, generator: true };
+    checkOptions(`${caller}: newHead`, newHead, headKeys);
+  }
+  const opened = await openClassifier(source, options, { ...(newHead && headOf(newHead)), ...kind });
+  const { files, quantization } = opened;
+  const config = withPadding(opened.config, newHead?.padTokenId);
+  const architecture = await loadArchitecture(config);
+  const freshParameters: string[] = [];
+  const weights = newHead ? withoutHeads(opened.weights, architecture, config) : opened.weights;
+  const draw = randomParameters(newHead?.generator ?? new Generator(0));
+  const fresh = (...asked: Parameters<ParameterSource>): Parameter | null => {
+    if (!newHead || !isHead(asked[0], architecture)) return null;
+    freshParameters.push(asked[0]);
+    return draw(...asked);
+  };
+  const model = await readModel(config, weights, { ...options, fresh });
+  return { model, config, tokenizer: await readTokenizer(files), files, quantization, freshParameters };
+}
+
+function withPadding<C extends ClassifierConfig>(config: C, padTokenId: number | undefined): C {
+  const isMissing = "padTokenId" in config && config.padTokenId === null;
+  return isMissing && padTokenId !== undefined ? { ...config, padTokenId } : config;
+}
+
+function headOf({ labels, problemType }: NewHead): ClassifierHead {
+  const names = typeof labels === "number" ? Array.from({ length: labels }, (_, i) => `LABEL_${i}`) : [...labels];
+  if (names.length === 0) throw new Error("newHead: labels are none; give at least one");
+  return { labels: names, problemType: problemType ?? null };
+}
+
+/** Returns a checkpoint's tensors of the stack, and of a pooler if the classifier has one too. */
+function withoutHeads(weights: ModelWeights, architecture: Architecture, config: ClassifierConfig): ModelWeights {
+  const own = new Set(describeBuilt(architecture, config).parameters.map(({ name }) => name));
+  const pooler = `${architecture.stack}.pooler.`;
+  const keep = (name: string) => !isHead(name, architecture) || (name.startsWith(pooler) && own.has(name));
+  return { ...weights, names: () => weights.names().filter(keep) };
+}

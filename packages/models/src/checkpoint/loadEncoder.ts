@@ -1,0 +1,45 @@
+import type { Tensor } from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
+import type { ClassifierConfig } from "../config/architectureConfig.ts";
+import type { ClassifierInputs } from "../model/sequenceClassifier.ts";
+import { TransformerModel } from "../model/transformerModel.ts";
+import { loadArchitecture } from "../registry/loadArchitecture.ts";
+import { type LoadClassifierOptions, type LoadedClassifier, loadClassifier } from "./loadClassifier.ts";
+
+/** An encoder without a head, whose modules have the names of transformers' AutoModel. */
+export interface Encoder extends TransformerModel {
+  readonly config: Pick<ClassifierConfig, "modelType">;
+  /** Returns the final hidden states f32 [B, P + T, D], those of P virtual tokens first. */
+  forward(inputs: ClassifierInputs): Tensor;
+}
+
+/** An encoder with what lies beside it in its folder. */
+export interface LoadedEncoder extends Omit<LoadedClassifier, "model" | "freshParameters"> {
+  model: Encoder;
+}
+
+/**
+ * Loads an encoder without a head, as transformers' AutoModel does, from a folder, an address or
+ * `ModelFiles`, whichever head its checkpoint has. Throws for a model that is no encoder.
+ */
+export async function loadEncoder(
+  source: string | URL | ModelFiles,
+  options: Omit<LoadClassifierOptions, "newHead"> = {},
+): Promise<LoadedEncoder> {
+  const newHead = { labels: 1 };
+  const {
+    model,
+    freshParameters: _,
+    ...loaded
+  } = await loadClassifier("loadEncoder", source, { ...options, newHead }, {});
+  const { stack, defaultTargets } = await loadArchitecture(loaded.config);
+  const encoder = model.getChild(stack);
+  if (!(encoder instanceof TransformerModel)) {
+    throw new Error(
+      `${loaded.files.label} is a ${loaded.config.modelType}, which is no encoder; give a BERT or one of its kin`,
+    );
+  }
+  encoder.defaultTargets = defaultTargets;
+  for (const [name, parameter] of model.namedParameters()) if (!name.startsWith(`${stack}.`)) parameter.dispose();
+  return { ...loaded, model: encoder as Encoder };
+}

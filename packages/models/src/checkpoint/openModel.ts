@@ -1,0 +1,136 @@
+import { checkDType, type OptionKeys } from "@lowrank/core";
+import { type ModelFiles, type OpenOptions, openFiles } from "@lowrank/files";
+import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
+import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
+import type { ClassifierHead } from "../config/classifierHead.ts";
+import { readClassifierConfig, readModelConfig } from "../registry/readModelConfig.ts";
+import type { TokenizerParts } from "../tokenizer/tokenizer.ts";
+import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
+import { openWeights } from "./openWeights.ts";
+import { isPartOfQuantized } from "./quantization/partOfQuantized.ts";
+import { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
+
+/**
+ * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s)
+ * address) or its `ModelFiles`; a repository of the Hugging Face hub, `hf://org/name@revision`;
+ * a GGUF file by path, file: URL, http(s) or hf:// address, which end in .gguf; or that file
+ * itself, as a Blob, a File or its bytes.
+ */
+export type ModelSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | ModelFiles;
+
+/** Options for the form of the weights in memory. */
+export interface WeightOptions {
+  /**
+   * The dtype the weights take in memory; "auto" keeps the file's. Default f32, in
+   * which arithmetic is done.
+   */
+  dtype?: "f32" | "f16" | "bf16" | "auto";
+  /**
+   * Quantises linear layers to 4 bits as their weights are read, so that a model in
+   * full never lies in memory.
+   */
+  quantize?: QuantizeOptions;
+  /**
+   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the
+   * memory and with the same numbers. With `quantize`, it applies to the weights that are left
+   * unquantised, such as the embedding.
+   */
+  weights?: "packed";
+}
+
+/** The names of all options of `WeightOptions`. */
+export const weightKeys: OptionKeys<WeightOptions> = { dtype: true, quantize: true, weights: true };
+
+/** Throws for a dtype that weights do not take in memory. */
+export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "f32"): void {
+  if (dtype === "auto") return;
+  checkDType(what, dtype);
+  if (!["f32", "f16", "bf16"].includes(dtype)) {
+    throw new Error(`${what}: dtype is "${dtype}"; weights are "f32", "f16", "bf16" or "auto", or take quantize`);
+  }
+}
+
+/** A model before its tensors are read. */
+export interface OpenedModel<C = ModelConfig> {
+  readonly config: C;
+  readonly files: ModelFiles;
+  readonly weights: ModelWeights;
+  /** Undefined where `files` alone say whether there is one. */
+  readonly tokenizer?: TokenizerParts;
+  /** Filled as weights are quantised; null where they are not. */
+  readonly quantization: QuantizationReport | null;
+}
+
+/** Reads a model's config and tokenizer, and finds its weights without reading them. */
+export async function openModel(source: ModelSource, options: WeightOptions & OpenOptions): Promise<OpenedModel> {
+  const opened = await openPlain(source, options);
+  if (!options.quantize) return { ...opened, quantization: null };
+  const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
+  const { weights, report } = await quantizedWeights(opened.weights, opened.config, options.quantize);
+  return { ...opened, weights, quantization: report };
+}
+
+/**
+ * Reads the config of a sequence classifier, which only folders hold; `head` takes
+ * the place of the config's.
+ */
+export async function openClassifier<Head extends Partial<ClassifierHead>>(
+  source: string | URL | ModelFiles,
+  { dtype = "f32", quantize, hub, onProgress, signal }: Omit<WeightOptions, "weights"> & OpenOptions,
+  head: Head,
+): Promise<OpenedModel<ClassifierConfig & Head>> {
+  const files = await openFiles(source, { hub, onProgress, signal });
+  const config = { ...(await readClassifierConfig(files)), ...head };
+  const weights = await folderWeights(files, config, dtype);
+  if (!quantize) return { config, files, weights, quantization: null };
+  const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
+  const { report, ...quantized } = await quantizedWeights(weights, config, quantize);
+  return { config, files, ...quantized, quantization: report };
+}
+
+/** A model with its weights as the file has them, but for their dtype. */
+async function openPlain(
+  source: ModelSource,
+  options: WeightOptions & OpenOptions,
+): Promise<Omit<OpenedModel, "quantization">> {
+  const { dtype = "f32", weights, hub, onProgress, signal } = options;
+  const opening = { hub, onProgress, signal };
+  const packed = weights === "packed";
+  if (isGguf(source)) {
+    const [{ openGguf }, { ggufWeights }, { ggufSource }] = await Promise.all([
+      import("./gguf/openGguf.ts"),
+      import("./gguf/ggufWeights.ts"),
+      import("./gguf/ggufSource.ts"),
+    ]);
+    const file = await ggufSource(source, opening);
+    const opened = await openGguf(file.source, file.label);
+    const { config, files, tokenizer: parts } = opened;
+    const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
+    return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
+  }
+  const files = await openFiles(source, opening);
+  if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
+  const config = await readModelConfig(files);
+  return { config, files, weights: await folderWeights(files, config, dtype) };
+}
+
+/** Returns the tensors of a folder, those that bitsandbytes quantised as packed ones. */
+async function folderWeights(
+  files: ModelFiles,
+  config: ModelConfig | ClassifierConfig,
+  dtype: NonNullable<WeightOptions["dtype"]>,
+): Promise<ModelWeights> {
+  const quantization = await readQuantizationConfig(files);
+  const file = await openWeights(files, config);
+  if (quantization === null && !file.names().some(isPartOfQuantized)) return safetensorsWeights(file, dtype);
+  const { bitsandbytesWeights } = await import("./quantization/bitsandbytesWeights.ts");
+  return bitsandbytesWeights(file, dtype, quantization);
+}
+
+/** True for a GGUF file: its path or address, which ends in .gguf, a Blob, or bytes. */
+function isGguf(source: ModelSource): source is Exclude<ModelSource, ModelFiles> {
+  if (source instanceof Blob || source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return true;
+  if (!(typeof source === "string" || source instanceof URL)) return false;
+  const path = /^[a-z]+:\/\//i.test(String(source)) ? new URL(source).pathname : String(source);
+  return path.toLowerCase().endsWith(".gguf");
+}

@@ -1,0 +1,52 @@
+import { openSafetensors, type SafetensorsFile } from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
+import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
+import { onShapes, tiesOf } from "../model/onShapes.ts";
+import type { ParameterSource } from "../model/parameters.ts";
+import { buildModel } from "../registry/buildModel.ts";
+import { renamed, underModelNames } from "../registry/checkpointNames.ts";
+import { loadArchitecture } from "../registry/loadArchitecture.ts";
+import { checkTies } from "./checkTies.ts";
+
+/**
+ * Opens the weights of a Hugging Face folder, under the model's names:
+ * model.safetensors, else the shards that its index names. Tensors that follow from the
+ * config, that the model has no use for or that repeat a tied one are left out.
+ */
+export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
+  const architecture = await loadArchitecture(config);
+  const file = underModelNames(await openSafetensorsFolder(files), architecture, config);
+  const ties = tiesOf(onShapes((source) => buildModel(architecture, config, within(file, source))));
+  await checkTies(
+    file,
+    ties,
+    ({ name, of }) =>
+      `${name} is not ${of}, to which config.json ties it; set tie_word_embeddings to false there, or leave ${name} out`,
+  );
+  const tied = new Set(ties.map(({ name }) => name));
+  return renamed(file, new Map(file.names().flatMap((name) => (tied.has(name) ? [] : [[name, name]]))));
+}
+
+/**
+ * Returns a source that throws where a model asks for far more tensors than its file has: a config
+ * of ten million layers would be built for minutes.
+ */
+function within(file: SafetensorsFile, source: ParameterSource): ParameterSource {
+  const count = file.names().length;
+  let left = 1000 + 100 * count;
+  return (name, ...asked) => {
+    if (left-- > 0) return source(name, ...asked);
+    throw new Error(`${file.label} holds ${count} tensors, and config.json asks for many more, "${name}" among them`);
+  };
+}
+
+/** Opens the model.safetensors of a folder, else the shards that its index names. */
+export async function openSafetensorsFolder(files: ModelFiles): Promise<SafetensorsFile> {
+  const single = "model.safetensors";
+  const index = `${single}.index.json`;
+  if ((await files.has(single)) || !(await files.has(index))) {
+    return openSafetensors(await files.open(single), `${single} of ${files.label}`);
+  }
+  const { openShards } = await import("./openShards.ts");
+  return openShards(files, index);
+}

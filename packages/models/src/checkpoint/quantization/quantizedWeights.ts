@@ -1,0 +1,56 @@
+import { byteLength, canQuantizeAs, isPacked, type Tensor, to } from "@lowrank/core";
+import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import type { ClassifierConfig, ModelConfig } from "../../config/architectureConfig.ts";
+import { describeBuilt } from "../../registry/describeBuilt.ts";
+import { loadArchitecture } from "../../registry/loadArchitecture.ts";
+import type { ModelWeights } from "../modelWeights.ts";
+
+/**
+ * A model's tensors with the weights of its linear layers quantised as they are read, one at a
+ * time; those of a conv1d are turned to [out, in] first. `report` is filled as they come. Throws
+ * for entries of `skipModules` that match nothing.
+ */
+export async function quantizedWeights(
+  weights: ModelWeights,
+  config: ModelConfig | ClassifierConfig,
+  { skipModules, ...options }: QuantizeOptions,
+): Promise<{ weights: ModelWeights; report: QuantizationReport }> {
+  const { layers, ties, head } = describeBuilt(await loadArchitecture(config), config);
+  const linear = layers.filter(({ kind }) => kind === "linear" || kind === "conv1d");
+  const tied = new Map(ties.map(({ name, of }) => [modulePath(name), modulePath(of)]));
+  const places = linear.map(({ path }) => ({ path, tiedTo: tied.get(path), isOutput: path === head }));
+  const skipped = layersToSkip(places, skipModules);
+  const chosen = new Map(linear.flatMap(({ path, kind }) => (skipped.has(path) ? [] : [[`${path}.weight`, kind]])));
+  const report: QuantizationReport = {
+    quantized: [],
+    skipped: [...skipped].map(([path, reason]) => ({ path, reason })),
+    bytesBefore: 0,
+    bytesAfter: 0,
+  };
+  const pack = (weight: Tensor, transposed: boolean, where: string): Tensor => {
+    try {
+      return packWeight(weight, options, transposed);
+    } catch (cause) {
+      throw new Error(`${where}: ${(cause as Error).message}`, { cause });
+    }
+  };
+  const read = async (name: string): Promise<Tensor> => {
+    const tensor = await weights.read(name);
+    const kind = chosen.get(name);
+    if (kind === undefined) return tensor;
+    using stored = tensor;
+    if (canQuantizeAs(stored.dtype)) {
+      throw new Error(`${weights.label}: ${name} is quantised already (${stored.dtype}); load it without quantize`);
+    }
+    using full = isPacked(stored.dtype) ? to(stored, { dtype: "f32" }) : stored.detach();
+    const packed = pack(full, kind === "conv1d" && !isPacked(stored.dtype), `${weights.label}: ${name}`);
+    const [bytesBefore, bytesAfter] = [byteLength(full), byteLength(packed)];
+    report.quantized.push({ path: modulePath(name), shape: packed.shape, bytesBefore, bytesAfter });
+    report.bytesBefore += bytesBefore;
+    report.bytesAfter += bytesAfter;
+    return packed;
+  };
+  return { weights: { ...weights, read }, report };
+}
+
+const modulePath = (name: string): string => name.slice(0, name.lastIndexOf("."));

@@ -1,0 +1,22 @@
+import type { CausalLM } from "../model/causalLM.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { defaultEos } from "./textPieces.ts";
+
+/** An answer that no template writes otherwise. */
+const marker = "lowrank0answer";
+
+/**
+ * The tokens that end an answer in a chat: EOS, and the special token that the chat template writes
+ * after an assistant's turn, where that is another one. Throws where there is no template.
+ */
+export async function chatEnds(model: CausalLM, tokenizer: Tokenizer): Promise<readonly number[]> {
+  const eos = defaultEos(model.generationConfig, tokenizer);
+  const text = await tokenizer.applyChatTemplate([
+    { role: "user", content: "question" },
+    { role: "assistant", content: marker },
+  ]);
+  const rest = text.slice(text.lastIndexOf(marker) + marker.length);
+  const [end] = rest === "" ? [] : tokenizer.encode(rest, { addSpecialTokens: false });
+  const isSpecial = end !== undefined && tokenizer.decode([end], { skipSpecialTokens: true }) === "";
+  return isSpecial && !eos.includes(end) ? [...eos, end] : eos;
+}

@@ -1,0 +1,211 @@
+import { describe, expect, test } from "vitest";
+import { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { ggufTokenizer } from "./ggufTokenizer.ts";
+
+function partsOf(metadata: Record<string, unknown>) {
+  const entries = Object.entries(metadata).map(([key, value]): [string, { type: string; value: unknown }] => [
+    key.startsWith("tokenizer.") ? key : `tokenizer.ggml.${key}`,
+    { type: "", value },
+  ]);
+  return ggufTokenizer({ version: 3, metadata: new Map(entries), tensors: new Map() }, "x.gguf");
+}
+
+function tokenizerOf(metadata: Record<string, unknown>): Tokenizer {
+  const { tokenizerJson, tokenizerConfig } = partsOf(metadata)!;
+  const { chat_template: chatTemplate } = tokenizerConfig as { chat_template?: string };
+  return new Tokenizer({ tokenizerJson, tokenizerConfig, chatTemplate, label: "x.gguf" });
+}
+
+/** GPT-2's visible characters for bytes. */
+function byteCharacters(): string[] {
+  const visible = (b: number) => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+  let next = 256;
+  return Array.from({ length: 256 }, (_, b) => String.fromCharCode(visible(b) ? b : next++));
+}
+
+/** A byte-level vocabulary where any two neighbours merge into pairs that are listed. */
+function byteLevel(pre: string | undefined, merges: string[], more: string[] = [], types: number[] = []) {
+  const tokens = [...byteCharacters(), ...merges.map((pair) => pair.replace(" ", "")), ...more];
+  const kinds = tokens.map((_, id) => types[id - tokens.length + types.length] ?? 1);
+  return { model: "gpt2", ...(pre && { pre }), tokens, merges, token_type: kinds };
+}
+
+const space = "Ġ";
+
+describe("byte-level BPE", () => {
+  // Each pair merges unless the pre-tokenizer cuts between its two: what is
+  // left apart shows the cuts.
+  const pairs = [
+    "1 2",
+    "12 3",
+    "123 4",
+    `${space} 1`,
+    `${space} ${space}`,
+    "a 1",
+    "Ċ Ċ",
+    "' s",
+    "' S",
+    ". a",
+    ". .",
+    "Ċ a",
+    ". 1",
+  ];
+  const pieces = (pre: string | undefined, text: string) => {
+    const metadata = byteLevel(pre, pairs);
+    return tokenizerOf(metadata)
+      .encode(text)
+      .map((id) => metadata.tokens[id].replaceAll(space, "_").replaceAll("Ċ", "/"));
+  };
+
+  test.each([
+    ["gpt-2", ["1234", "_1", "a", "1"]],
+    ["smollm", ["1", "2", "3", "4", "_", "1", "a", "1"]],
+    ["llama-bpe", ["123", "4", "_", "1", "a", "1"]],
+    ["qwen2", ["1", "2", "3", "4", "_", "1", "a", "1"]],
+    ["default", ["123", "4", "_", "1", "a", "1"]],
+  ])("%s: digits", (pre, expected) => {
+    expect(pieces(pre, "1234 1a1")).toEqual(expected);
+  });
+
+  test.each([
+    ["gpt-2", ["'s", "'", "S", ".", "a", "..", "1"]],
+    ["smollm", ["'s", "'", "S", ".", "a", "..", "1"]],
+    ["llama-bpe", ["'s", "'S", ".a", "..", "1"]],
+    ["qwen2", ["'s", "'S", ".a", "..", "1"]],
+    ["default", ["'", "s", "'", "S", ".", "a", "..", "1"]],
+  ])("%s: contractions and punctuation", (pre, expected) => {
+    expect(pieces(pre, "'s'S.a..1")).toEqual(expected);
+  });
+
+  test("white space before a digit or the end", () => {
+    expect(pieces("gpt-2", "   1//\n\n")).toEqual(["__", "_1", "/", "/", "//"]);
+    expect(pieces("smollm", "   1\n\n")).toEqual(["__", "_", "1", "//"]);
+    expect(pieces("llama-bpe", "   1\n\na")).toEqual(["__", "_", "1", "//", "a"]);
+    expect(pieces("default", "\n\n1")).toEqual(["/", "/", "1"]);
+  });
+
+  test("U+0085 is white space and U+FEFF is not, whatever the pre-tokenizer", () => {
+    for (const pre of ["gpt-2", "smollm", "llama-bpe", "qwen2", "default"]) {
+      const metadata = byteLevel(pre, ["Â ħ", "Âħ !", "ï »", "ï» ¿", "ï»¿ `"]);
+      const tokens = (text: string) =>
+        tokenizerOf(metadata)
+          .encode(text)
+          .map((id) => metadata.tokens[id]);
+      expect(tokens("a\u0085!")).toEqual(["a", "Âħ", "!"]);
+      expect(tokens("1\uFEFF`")).toEqual(["1", "ï»¿`"]);
+    }
+  });
+
+  test("without a name, llama.cpp's default; an unknown name is an error", () => {
+    expect(pieces(undefined, "'s1234")).toEqual(pieces("default", "'s1234"));
+    expect(() => pieces("deepseek-v9", "a")).toThrow(
+      'x.gguf: tokenizer.ggml.pre is "deepseek-v9"; expected "default" or',
+    );
+  });
+
+  test("Llama 3 begins with BOS and takes whole tokens first; the file may say otherwise", () => {
+    const metadata = byteLevel("llama-bpe", ["a b"], ["abc", "<s>", "</s>"], [1, 3, 3]);
+    const ids = { "tokenizer.ggml.bos_token_id": 258, "tokenizer.ggml.eos_token_id": 259 };
+    const names = (more: object) => {
+      const all = { ...metadata, ...ids, ...more };
+      return tokenizerOf(all)
+        .encode("abc")
+        .map((id) => all.tokens[id]);
+    };
+    expect(names({})).toEqual(["<s>", "abc"]);
+    expect(names({ add_bos_token: false })).toEqual(["abc"]);
+    expect(names({ add_eos_token: true })).toEqual(["<s>", "abc", "</s>"]);
+    expect(names({ pre: "qwen2" })).toEqual(["ab", "c"]);
+    expect(tokenizerOf({ ...metadata, ...ids }).encode("abc", { addSpecialTokens: false })).toEqual([257]);
+  });
+
+  test("special tokens, tokens of the user, and a chat template", async () => {
+    const more = ["<|end|>", "<unk>", "[mine]"];
+    const metadata = {
+      ...byteLevel("gpt-2", [], more, [3, 2, 4]),
+      "tokenizer.ggml.eos_token_id": 256,
+      "tokenizer.ggml.unknown_token_id": 257,
+      "tokenizer.ggml.padding_token_id": 256,
+      "tokenizer.chat_template": "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}",
+    };
+    const tokenizer = tokenizerOf(metadata);
+    expect(tokenizer).toMatchObject({ bosTokenId: null, eosTokenId: 256, padTokenId: 256, vocabSize: 259 });
+    expect(tokenizer.encode("a<|end|>[mine]b")).toEqual([97, 256, 258, 98]);
+    expect(tokenizer.decode([97, 256, 258, 98])).toBe("a<|end|>[mine]b");
+    expect(tokenizer.decode([97, 256, 258, 98], { skipSpecialTokens: true })).toBe("a[mine]b");
+    expect(await tokenizer.applyChatTemplate([{ role: "user", content: "hi" }])).toBe("hi<|end|>");
+  });
+
+  test("merges of tokens that hold a space", () => {
+    const tokens = [" ", "a", " a"];
+    const { tokenizerJson } = partsOf({ model: "gpt2", tokens, merges: ["  a", "a b"] })!;
+    expect((tokenizerJson as { model: { merges: string[][] } }).model.merges).toEqual([
+      [" ", "a"],
+      ["a", "b"],
+    ]);
+    expect(() => partsOf({ model: "gpt2", tokens, merges: ["ab"] })).toThrow('merges holds "ab", which is no pair');
+  });
+});
+
+describe("SentencePiece", () => {
+  const bytes = Array.from({ length: 256 }, (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, "0")}>`);
+  const own = ["\u2581", "a", "b", "c", "bc", "ab", "\u2581a", "<mine>"];
+  const tokens = ["<unk>", "<s>", "</s>", ...bytes, ...own];
+  const metadata = {
+    model: "llama",
+    tokens,
+    // Of the pieces that two others make: bc before ab before ▁a.
+    scores: tokens.map((token) => ({ bc: -1, ab: -2, "\u2581a": -3 })[token] ?? (token.startsWith("<") ? 0 : -100)),
+    token_type: tokens.map((token, id) =>
+      id === 0 ? 2 : id < 3 ? 3 : token === "<mine>" ? 4 : token.startsWith("<") ? 6 : 1,
+    ),
+    bos_token_id: 1,
+    eos_token_id: 2,
+    unknown_token_id: 0,
+  };
+  const names = (text: string, more: object = {}) =>
+    tokenizerOf({ ...metadata, ...more })
+      .encode(text)
+      .map((id) => tokens[id]);
+
+  test("the best score merges first, whatever stands left of it", () => {
+    expect(names("abc")).toEqual(["<s>", "\u2581a", "bc"]);
+    expect(names("ab")).toEqual(["<s>", "\u2581", "ab"]);
+    expect(names("a ab")).toEqual(["<s>", "\u2581a", "\u2581", "ab"]);
+  });
+
+  test("characters without a piece become bytes, and come back", () => {
+    expect(names("é")).toEqual(["<s>", "\u2581", "<0xC3>", "<0xA9>"]);
+    const tokenizer = tokenizerOf(metadata);
+    for (const text of ["é ab\u{1F600}", " a", "b  c"]) {
+      expect(tokenizer.decode(tokenizer.encode(text), { skipSpecialTokens: true })).toBe(text);
+    }
+  });
+
+  test("no space before the text where the file says so, and tokens of the user stay whole", () => {
+    expect(names("abc", { add_space_prefix: false, add_bos_token: false })).toEqual(["a", "bc"]);
+    expect(names("ab<mine>", { add_bos_token: false })).toEqual(["\u2581", "ab", "<mine>"]);
+  });
+});
+
+describe("errors", () => {
+  const bare = { model: "gpt2", tokens: ["a", "b"], merges: [] };
+
+  test("no tokenizer is none", () => {
+    expect(partsOf({})).toBeUndefined();
+    expect(partsOf({ model: "none" })).toBeUndefined();
+  });
+
+  test.each([
+    [{ model: "bert" }, 'x.gguf: tokenizer.ggml.model is "bert"; expected "gpt2" or "llama"'],
+    [{ tokens: ["a", "b", "a"] }, 'x.gguf: tokens 0 and 2 are both "a"'],
+    [{ tokens: [1] }, "tokenizer.ggml.tokens is [1]; expected a list of strings"],
+    [{ merges: undefined }, "tokenizer.ggml.merges is undefined; expected a list of strings"],
+    [{ token_type: [1] }, "tokenizer.ggml.token_type has 1 items for 2 tokens"],
+    [{ eos_token_id: 2 }, "tokenizer.ggml.eos_token_id is 2; expected an id below 2"],
+    [{ model: "llama" }, "tokenizer.ggml.scores is undefined; expected a list of numbers"],
+    [{ "tokenizer.chat_template": 3 }, "tokenizer.chat_template is 3; expected a text"],
+  ])("%o", (more, message) => {
+    expect(() => partsOf({ ...bare, ...more })).toThrow(message);
+  });
+});

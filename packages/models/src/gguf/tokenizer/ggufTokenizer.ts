@@ -1,0 +1,112 @@
+import { JsonFields } from "../../config/jsonFields.ts";
+import type { GgufHeader } from "../readGguf.ts";
+import { bpeTokenizer, preTokenizerOf } from "./bpeTokenizer.ts";
+import { type GgufVocabulary, ggufVocabulary } from "./ggufVocabulary.ts";
+import { mergedLettersTokenizer, sentencePieceTokenizer } from "./sentencePieceTokenizer.ts";
+
+/**
+ * Keys of the metadata that hold the id of a special token, by that token's name in
+ * a tokenizer_config.json.
+ */
+const specialTokens = {
+  bos_token: "tokenizer.ggml.bos_token_id",
+  eos_token: "tokenizer.ggml.eos_token_id",
+  unk_token: "tokenizer.ggml.unknown_token_id",
+  pad_token: "tokenizer.ggml.padding_token_id",
+} as const;
+
+/** The parts of a tokenizer.json, by `tokenizer.ggml.model`. */
+const partsOf = { gpt2: bpeTokenizer, llama: sentencePieceTokenizer, gemma4: mergedLettersTokenizer } as const;
+
+/** A tokenizer as the JSON values of its files. */
+export interface GgufTokenizer {
+  readonly tokenizerJson: object;
+  readonly tokenizerConfig: { readonly chat_template?: string; readonly [name: string]: unknown };
+}
+
+/**
+ * The tokenizer of a GGUF file as the JSON values of tokenizer.json and tokenizer_config.json, with
+ * its chat template; undefined where the file has none. Throws for a kind of tokenizer, or a
+ * pre-tokenizer, that is not supported.
+ */
+export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufTokenizer | undefined {
+  const fields = new JsonFields(Object.fromEntries(Array.from(metadata, ([key, { value }]) => [key, value])), label);
+  if (["none", "no_vocab", undefined].includes(fields.raw("tokenizer.ggml.model") as string | undefined)) {
+    return undefined;
+  }
+  const kind = fields.oneOf("tokenizer.ggml.model", Object.keys(partsOf) as (keyof typeof partsOf)[]);
+  const vocabulary = ggufVocabulary(fields);
+  const special: Record<string, string> = {};
+  for (const [name, key] of Object.entries(specialTokens)) {
+    const id = fields.tokenId(key, null);
+    if (id === null) continue;
+    if (id >= vocabulary.tokens.length) throw fields.bad(key, `an id below ${vocabulary.tokens.length}`);
+    special[name] = vocabulary.tokens[id];
+  }
+  const addBos = fields.boolean("tokenizer.ggml.add_bos_token", kind !== "gpt2" || preTokenizerOf(fields).addBos);
+  const around = {
+    before: addBos ? special.bos_token : undefined,
+    after: fields.boolean("tokenizer.ggml.add_eos_token", false) ? special.eos_token : undefined,
+  };
+  return {
+    tokenizerJson: wholeTokenizer(fields) ?? {
+      version: "1.0",
+      truncation: null,
+      padding: null,
+      added_tokens: vocabulary.added.map((token) => ({
+        ...token,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+      })),
+      ...partsOf[kind](fields, vocabulary),
+      post_processor: postProcessor(around, vocabulary),
+    },
+    tokenizerConfig: {
+      tokenizer_class: "PreTrainedTokenizerFast",
+      clean_up_tokenization_spaces: false,
+      ...special,
+      ...chatTemplate(fields),
+    },
+  };
+}
+
+/** The tokenizer.json that a converter kept where the other keys cannot express all of it. */
+function wholeTokenizer(fields: JsonFields): object | undefined {
+  const text = fields.raw("tokenizer.huggingface.json");
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text as string);
+  } catch (error) {
+    throw new Error(`${fields.where}: tokenizer.huggingface.json is not valid JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Puts BOS before a text and EOS after it; null where neither is wanted. */
+function postProcessor(
+  { before, after }: { before: string | undefined; after: string | undefined },
+  { ids }: GgufVocabulary,
+): object | null {
+  const used = [before, after].filter((token) => token !== undefined);
+  if (used.length === 0) return null;
+  const around = (sequence: string, type: number) => [
+    ...(before === undefined ? [] : [{ SpecialToken: { id: before, type_id: type } }]),
+    { Sequence: { id: sequence, type_id: type } },
+    ...(after === undefined ? [] : [{ SpecialToken: { id: after, type_id: type } }]),
+  ];
+  const special = used.map((id) => [id, { id, ids: [ids.get(id)], tokens: [id] }]);
+  return {
+    type: "TemplateProcessing",
+    single: around("A", 0),
+    pair: [...around("A", 0), ...around("B", 1)],
+    special_tokens: Object.fromEntries(special),
+  };
+}
+
+function chatTemplate(fields: JsonFields): { chat_template?: string } {
+  const template = fields.raw("tokenizer.chat_template");
+  if (template === undefined) return {};
+  if (typeof template !== "string") throw fields.bad("tokenizer.chat_template", "a text");
+  return { chat_template: template };
+}

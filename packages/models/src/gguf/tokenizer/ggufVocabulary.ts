@@ -1,0 +1,58 @@
+import type { JsonFields } from "../../config/jsonFields.ts";
+
+/** llama.cpp's kinds of tokens: `tokenizer.ggml.token_type`. */
+const kinds = { unknown: 2, control: 3, userDefined: 4 } as const;
+
+/** A token that is found in a text as it stands, before all else, as tokenizer.json lists it. */
+interface AddedToken {
+  id: number;
+  content: string;
+  special: boolean;
+}
+
+/** The tokens of a GGUF file. */
+export interface GgufVocabulary {
+  readonly tokens: readonly string[];
+  /** Ids by token. */
+  readonly ids: ReadonlyMap<string, number>;
+  readonly added: readonly AddedToken[];
+}
+
+/** Reads the tokens of a GGUF file and their kinds. Throws where two are the same. */
+export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
+  const tokens = listOf<string>(metadata, "tokenizer.ggml.tokens", "string");
+  // There are many, and a pair made for each would be a large part of what loading leaves
+  // to the garbage collector.
+  const ids = new Map<string, number>();
+  for (let id = 0; id < tokens.length; id++) {
+    const token = tokens[id];
+    const other = ids.get(token);
+    if (other !== undefined) {
+      throw new Error(`${metadata.where}: tokens ${other} and ${id} are both ${JSON.stringify(token)}`);
+    }
+    ids.set(token, id);
+  }
+  const types =
+    metadata.raw("tokenizer.ggml.token_type") === undefined
+      ? []
+      : listOf<number>(metadata, "tokenizer.ggml.token_type", "number", tokens.length);
+  const added: AddedToken[] = [];
+  for (let id = 0; id < types.length; id++) {
+    const type = types[id];
+    const special = type === kinds.control || type === kinds.unknown;
+    if (special || type === kinds.userDefined) added.push({ id, content: tokens[id], special });
+  }
+  return { tokens, ids, added };
+}
+
+/** A list in the metadata, of `length` items where that is given. */
+export function listOf<T>(metadata: JsonFields, key: string, type: "string" | "number", length?: number): T[] {
+  const value = metadata.raw(key);
+  if (!Array.isArray(value) || value.some((item) => typeof item !== type)) {
+    throw metadata.bad(key, `a list of ${type}s`);
+  }
+  if (length !== undefined && value.length !== length) {
+    throw new Error(`${metadata.where}: ${key} has ${value.length} items for ${length} tokens`);
+  }
+  return value;
+}

@@ -1,0 +1,90 @@
+import type { JsonFields } from "../../config/jsonFields.ts";
+import { idsOf, readMerges } from "./bpeTokenizer.ts";
+import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
+
+/** The character that SentencePiece writes for a space. */
+const space = "\u2581";
+
+/**
+ * A SentencePiece tokenizer of pieces with scores, `tokenizer.ggml.model` llama: the parts of its
+ * tokenizer.json. As transformers does, it becomes a BPE whose merges are all ways to make a piece
+ * of two, best scores first.
+ */
+export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
+  const scores = listOf<number>(metadata, "tokenizer.ggml.scores", "number", vocabulary.tokens.length);
+  const prefixed = metadata.boolean("tokenizer.ggml.add_space_prefix", true);
+  const { normalizer, decoder, ...parts } = lettersTokenizer(metadata, vocabulary, mergesOf(vocabulary, scores));
+  const prepend = { type: "Prepend", prepend: space };
+  const strip = { type: "Strip", content: " ", start: 1, stop: 0 };
+  return {
+    ...parts,
+    normalizer: { type: "Sequence", normalizers: prefixed ? [prepend, normalizer] : [normalizer] },
+    decoder: prefixed ? { ...decoder, decoders: [...decoder.decoders, strip] } : decoder,
+  };
+}
+
+/**
+ * A tokenizer of merged letters, `tokenizer.ggml.model` gemma4: the parts of its tokenizer.json,
+ * as Gemma 4 has them.
+ */
+export function mergedLettersTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
+  return {
+    ...lettersTokenizer(metadata, vocabulary, readMerges(metadata)),
+    pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false },
+  };
+}
+
+/** A BPE of letters, which writes U+2581 for a space and falls back to bytes. */
+function lettersTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary, merges: [string, string][]) {
+  const unknown = metadata.integer("tokenizer.ggml.unknown_token_id", 0, 0);
+  return {
+    normalizer: { type: "Replace", pattern: { String: " " }, content: space },
+    pre_tokenizer: null,
+    decoder: {
+      type: "Sequence",
+      decoders: [
+        { type: "Replace", pattern: { String: space }, content: " " },
+        { type: "ByteFallback" },
+        { type: "Fuse" },
+      ],
+    },
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: tokens[unknown],
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: true,
+      byte_fallback: true,
+      ignore_merges: false,
+      vocab: idsOf(tokens),
+      merges,
+    },
+  };
+}
+
+/**
+ * All pairs of pieces that make a piece: by its score, falling, then with the longer left
+ * part, then right part, first.
+ */
+function mergesOf({ tokens, ids, added }: GgufVocabulary, scores: readonly number[]): [string, string][] {
+  const apart = new Set(added.map(({ content }) => content));
+  const pairs: { left: string; right: string; score: number }[] = [];
+  for (const [id, token] of tokens.entries()) {
+    if (apart.has(token)) continue;
+    // By characters, not by halves of them.
+    for (let at = 0, left = ""; at < token.length; ) {
+      left += String.fromCodePoint(token.codePointAt(at) as number);
+      at = left.length;
+      const right = token.slice(at);
+      if (ids.has(left) && ids.has(right) && !apart.has(left) && !apart.has(right)) {
+        pairs.push({ left, right, score: scores[id] });
+      }
+    }
+  }
+  const characters = (text: string) => Array.from(text).length;
+  pairs.sort(
+    (a, b) => b.score - a.score || characters(b.left) - characters(a.left) || characters(b.right) - characters(a.right),
+  );
+  return pairs.map(({ left, right }) => [left, right]);
+}

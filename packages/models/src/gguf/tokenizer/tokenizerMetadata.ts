@@ -1,0 +1,243 @@
+import type { GgufValue } from "../writeGguf.ts";
+import { mergedLettersDifference } from "./mergedLetters.ts";
+import { type PreTokenizer, preTokenizers } from "./preTokenizers.ts";
+import { spmScores } from "./spmScores.ts";
+
+/** The part of a tokenizer.json that is read here. */
+export interface TokenizerJson {
+  added_tokens?: { id: number; content: string; special?: boolean }[];
+  normalizer?: Component | null;
+  pre_tokenizer?: Component | null;
+  post_processor?: Component | null;
+  model: {
+    type?: string;
+    vocab: Record<string, number>;
+    merges?: (string | [string, string])[];
+    unk_token?: string | null;
+    byte_fallback?: boolean;
+    ignore_merges?: boolean;
+  };
+}
+
+type Component = { type: string } & Record<string, unknown>;
+
+/** The metadata of a GGUF file that describe a tokenizer. */
+export interface TokenizerMetadata {
+  metadata: Map<string, GgufValue>;
+  /**
+   * The reason why llama.cpp may split some texts otherwise than the tokenizer.json;
+   * undefined if there is none.
+   */
+  differs: string | undefined;
+}
+
+/** The ids that a tokenizer_config.json, else a config.json, gives its special tokens. */
+export interface SpecialTokenIds {
+  bos: number | null;
+  eos: number | null;
+  unk: number | null;
+  pad: number | null;
+}
+
+/** llama.cpp's kinds of tokens. */
+const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+
+/**
+ * A tokenizer.json under llama.cpp's keys. `vocabSize` is the rows of the embedding: ids without a
+ * token become unused ones. `letters` names llama.cpp's tokenizer for one with `byte_fallback`. A
+ * tokenizer that these keys cannot express in full is written beside them as it is, for readers
+ * that know the key `tokenizer.huggingface.json`. Throws for a kind of tokenizer that llama.cpp's
+ * keys do not know.
+ */
+export function tokenizerMetadata(
+  json: TokenizerJson,
+  ids: SpecialTokenIds,
+  vocabSize: number,
+  where: string,
+  letters: "llama" | "gemma4" = "llama",
+): TokenizerMetadata {
+  const { model } = json;
+  if ((model.type ?? "BPE") !== "BPE" || !model.merges) {
+    throw new Error(`tokenizer.json of ${where} is of type ${model.type}; only BPE can be written into a GGUF file`);
+  }
+  const tokens = tokensById(json, vocabSize, where);
+  const merges = model.merges.map((pair) => (typeof pair === "string" ? pair.split(" ") : pair) as [string, string]);
+  const name = model.byte_fallback ? letters : "gpt2";
+  const kind = keysOf[name](json, tokens, merges);
+  const wrapped = readTemplate(json, ids);
+  const metadata = new Map<string, GgufValue>([
+    ["tokenizer.ggml.model", { type: "string", value: name }],
+    ["tokenizer.ggml.tokens", { type: "strings", value: tokens.map((token, id) => token ?? `[PAD${id}]`) }],
+    ...kind.entries,
+    ["tokenizer.ggml.token_type", { type: "i32s", value: tokenTypes(json, tokens) }],
+  ]);
+  for (const [name, id] of Object.entries({ bos: ids.bos, eos: ids.eos, unknown: ids.unk, padding: ids.pad })) {
+    if (id !== null) metadata.set(`tokenizer.ggml.${name}_token_id`, { type: "u32", value: id });
+  }
+  metadata.set("tokenizer.ggml.add_bos_token", { type: "bool", value: wrapped.bos });
+  metadata.set("tokenizer.ggml.add_eos_token", { type: "bool", value: wrapped.eos });
+  const differs = kind.differs ?? wrapped.differs;
+  if (differs) metadata.set("tokenizer.huggingface.json", { type: "string", value: JSON.stringify(json) });
+  return { metadata, differs };
+}
+
+function tokensById(json: TokenizerJson, vocabSize: number, where: string): (string | undefined)[] {
+  const tokens: (string | undefined)[] = Array.from({ length: vocabSize }, () => undefined);
+  const all = [
+    ...Object.entries(json.model.vocab),
+    ...(json.added_tokens ?? []).map((t) => [t.content, t.id] as const),
+  ];
+  for (const [token, id] of all) {
+    if (!Number.isSafeInteger(id) || id < 0 || id >= vocabSize) {
+      throw new Error(
+        `tokenizer.json of ${where}: ${JSON.stringify(token)} has the id ${id}; the model has ids from 0 to ${vocabSize - 1}`,
+      );
+    }
+    tokens[id] = token;
+  }
+  return tokens;
+}
+
+function tokenTypes({ added_tokens: added = [], model }: TokenizerJson, tokens: (string | undefined)[]): number[] {
+  const types: number[] = tokens.map((token) => {
+    if (token === undefined) return kinds.unused;
+    return model.byte_fallback && /^<0x[0-9A-F]{2}>$/.test(token) ? kinds.byte : kinds.normal;
+  });
+  for (const { id, special } of added) types[id] = special ? kinds.control : kinds.userDefined;
+  const unknown = model.unk_token ? tokens.indexOf(model.unk_token) : -1;
+  if (unknown >= 0) types[unknown] = kinds.unknown;
+  return types;
+}
+
+interface Kind {
+  entries: [string, GgufValue][];
+  differs: string | undefined;
+}
+
+type KeysOf = (json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]) => Kind;
+
+/** The ways in which llama.cpp's tokenizers are written, by `tokenizer.ggml.model`. */
+const keysOf: Readonly<Record<"gpt2" | "llama" | "gemma4", KeysOf>> = {
+  gpt2: (json, _tokens, merges) => byteLevelKeys(json, merges),
+  llama: spmKeys,
+  gemma4: mergedLettersKeys,
+};
+
+const text = (value: string): GgufValue => ({ type: "string", value });
+const mergeList = (merges: [string, string][]): GgufValue => ({
+  type: "strings",
+  value: merges.map((pair) => pair.join(" ")),
+});
+
+/** Merges of letters: spaces written as U+2581, letters without a token as bytes. */
+function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
+  return {
+    entries: [
+      ["tokenizer.ggml.merges", mergeList(merges)],
+      ["tokenizer.ggml.add_space_prefix", { type: "bool", value: false }],
+    ],
+    differs: mergedLettersDifference(json, tokens, merges),
+  };
+}
+
+/** SentencePiece's BPE: spaces written as U+2581, characters without a token as bytes. */
+function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
+  const { scores, exact } = spmScores(
+    tokens.map((token) => token ?? ""),
+    merges,
+  );
+  const prefix = spacePrefix(json);
+  return {
+    entries: [
+      ["tokenizer.ggml.pre", text("default")],
+      ["tokenizer.ggml.scores", { type: "f32s", value: scores }],
+      ["tokenizer.ggml.add_space_prefix", { type: "bool", value: prefix ?? true }],
+    ],
+    differs: exact
+      ? prefix === undefined
+        ? "its normalizer and pre-tokenizer are not those of SentencePiece"
+        : undefined
+      : "its merges are not those that SentencePiece's scores can express",
+  };
+}
+
+/**
+ * Returns true if a text gets a space in front. Undefined if spaces are not
+ * treated as SentencePiece does.
+ */
+function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson): boolean | undefined {
+  if (!normalizer && preTokenizer?.type === "Metaspace" && preTokenizer.split !== true) {
+    const { prepend_scheme: scheme = preTokenizer.add_prefix_space === false ? "never" : "always" } = preTokenizer;
+    return scheme !== "never";
+  }
+  const steps =
+    normalizer?.type === "Sequence" ? (normalizer.normalizers as Component[]) : normalizer ? [normalizer] : [];
+  const [first] = steps;
+  const prefix = first?.type === "Prepend" && first.prepend === "▁";
+  const [replace, ...more] = prefix ? steps.slice(1) : steps;
+  const pattern = replace?.pattern as { String?: string } | undefined;
+  const spaces = replace?.type === "Replace" && pattern?.String === " " && replace.content === "▁";
+  return spaces && more.length === 0 && !preTokenizer ? prefix : undefined;
+}
+
+/** Byte-level BPE, after a split that llama.cpp knows by name. */
+function byteLevelKeys(json: TokenizerJson, merges: [string, string][]): Kind {
+  const wanted = comparable(json.pre_tokenizer);
+  const [pre, known] = Object.entries(preTokenizers).find(([, other]) => comparable(other.json) === wanted) ?? [];
+  return {
+    entries: [
+      ["tokenizer.ggml.pre", text(pre ?? "default")],
+      ["tokenizer.ggml.merges", mergeList(merges)],
+    ],
+    differs: byteLevelDifference(json, known),
+  };
+}
+
+function byteLevelDifference({ normalizer, model }: TokenizerJson, known: PreTokenizer | undefined) {
+  if (!known) return "it splits texts in a way that llama.cpp has no name for";
+  if (normalizer) return `llama.cpp knows no ${normalizer.type} normalizer`;
+  return (model.ignore_merges ?? false) === known.ignoreMerges ? undefined : "its ignore_merges is not llama.cpp's";
+}
+
+/** Case-insensitive endings as Hugging Face writes them, and as llama.cpp does. */
+const endings = ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"] as const;
+
+/**
+ * Returns a pre-tokenizer as text for comparison, without order, offsets and defaults,
+ * which make no difference.
+ */
+function comparable(preTokenizer: unknown): string {
+  return JSON.stringify(preTokenizer, (key, value) => {
+    if (key === "Regex") return String(value).replace(...endings);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    const { trim_offsets: _, ...fields } = value.type === "ByteLevel" ? { use_regex: true, ...value } : value;
+    return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+/**
+ * Reads the post-processor: `bos` and `eos` are true if it puts these tokens
+ * before and after a text.
+ */
+function readTemplate(
+  { post_processor: post }: TokenizerJson,
+  ids: SpecialTokenIds,
+): { bos: boolean; eos: boolean; differs: string | undefined } {
+  const steps = post?.type === "Sequence" ? (post.processors as Component[]) : post ? [post] : [];
+  const template = steps.find(({ type }) => type === "TemplateProcessing");
+  const other = steps.find(({ type }) => type !== "TemplateProcessing" && type !== "ByteLevel");
+  type Piece = { SpecialToken?: { id: string }; Sequence?: object };
+  const special = (template?.special_tokens ?? {}) as Record<string, { ids: number[] }>;
+  const pieces = ((template?.single ?? [{ Sequence: {} }]) as Piece[]).map((piece) =>
+    piece.SpecialToken ? special[piece.SpecialToken.id]?.ids.join() : "text",
+  );
+  const bos = ids.bos !== null && pieces[0] === String(ids.bos);
+  const eos = ids.eos !== null && pieces.length > 1 && pieces.at(-1) === String(ids.eos);
+  const plain = pieces.slice(bos ? 1 : 0, eos ? -1 : undefined).join() === "text";
+  const differs = other
+    ? `its post-processor is ${other.type}`
+    : plain
+      ? undefined
+      : "its post-processor adds other tokens";
+  return { bos, eos, differs };
+}

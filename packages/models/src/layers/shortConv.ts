@@ -1,0 +1,51 @@
+import { add, mul, reshape, slice, type Tensor, widen } from "@lowrank/core";
+import { Conv1d, Module, type UnaryModule } from "@lowrank/nn";
+import type { ParameterPath } from "../model/parameters.ts";
+import type { PromptedBatch } from "../model/promptedBatch.ts";
+
+// B batch, T tokens, D hidden size, L taps.
+
+/** Sizes of a short convolution. */
+interface ShortConvSizes {
+  readonly hiddenSize: number;
+  /** Tokens that a number is summed over: itself and those before it. */
+  readonly taps: number;
+  readonly bias: boolean;
+}
+
+/**
+ * A gated convolution over the last few tokens, each entry by itself: what stands in the place of
+ * attention in LFM2.
+ */
+export class ShortConv extends Module {
+  /** Its weight [D, 1, L] has the tap of the token itself last. */
+  conv: Conv1d;
+  in_proj: UnaryModule;
+  out_proj: UnaryModule;
+
+  constructor(path: ParameterPath, { hiddenSize, taps, bias }: ShortConvSizes) {
+    super();
+    const at = path.at("conv");
+    const weight = at.parameter("weight", [hiddenSize, 1, taps]);
+    const options = { groups: hiddenSize, padding: taps - 1 };
+    this.conv = new Conv1d(weight, bias ? at.parameter("bias", [hiddenSize], { value: 0 }) : null, options);
+    this.in_proj = path.linear("in_proj", hiddenSize, 3 * hiddenSize, bias);
+    this.out_proj = path.linear("out_proj", hiddenSize, hiddenSize, bias);
+  }
+
+  /** Rows [B, T, D], zeros on padding, of rows of which `batch` finds the earlier ones. */
+  forward(x: Tensor, layer: number, batch: Pick<PromptedBatch, "earlier" | "unpadded">): Tensor {
+    const projected = this.in_proj.forward(batch.unpadded(x));
+    const D = projected.shape[2] / 3;
+    const [before, after, rows] = [0, 1, 2].map((i) => slice(projected, { dim: 2, start: i * D, end: (i + 1) * D }));
+    const gated = mul(before, rows);
+    const { weight, bias } = this.conv;
+    const wide = widen(weight);
+    const taps = wide.shape[2];
+    const tap = (k: number) => reshape(slice(wide, { dim: 2, start: taps - 1 - k, end: taps - k }), [D]);
+    const sum = [gated, ...batch.earlier(layer, gated, taps - 1)]
+      .map((row, k) => mul(row, tap(k)))
+      .reduce((total, part) => add(total, part));
+    return this.out_proj.forward(mul(after, bias ? add(sum, widen(bias)) : sum));
+  }
+}

@@ -1,0 +1,48 @@
+import type { Tensor } from "@lowrank/core";
+import { linearLayer, type Module, type UnaryModule, type VirtualTokens } from "@lowrank/nn";
+import type { ClassifierHead } from "../config/classifierHead.ts";
+import { ParameterPath, type ParameterSource } from "./parameters.ts";
+import type { ClassifierInputs } from "./sequenceClassifier.ts";
+import { TokenClassifier } from "./tokenClassifier.ts";
+import type { ModelSizes } from "./transformerModel.ts";
+
+/** An encoder below a head. */
+interface Encoder {
+  forward(inputs: ClassifierInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor;
+}
+
+/** The head that BERT and most encoders have for tokens: dropout, and a linear layer. */
+export abstract class EncoderTokenClassifier<C> extends TokenClassifier {
+  readonly config: C & ClassifierHead;
+  dropout: UnaryModule;
+  classifier: UnaryModule;
+
+  /** The stack, which is named after the architecture. */
+  protected abstract readonly stack: Encoder;
+
+  /** `width` is that of the hidden states; `dropout` is the probability before the linear layer. */
+  constructor(
+    config: C & ClassifierHead,
+    source: ParameterSource,
+    { sizes, width, dropout }: { sizes: ModelSizes; width: number; dropout: number },
+  ) {
+    super(sizes);
+    const { labels } = config;
+    this.config = config;
+    this.dropout = new ParameterPath(source, "").dropout("dropout", dropout);
+    const weight = source("classifier.weight", [labels.length, width], { std: 0.02 });
+    this.classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
+  }
+
+  hidden(inputs: ClassifierInputs): Tensor {
+    return this.stack.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+  }
+
+  protected answers(hidden: Tensor): Tensor {
+    return this.classifier.forward(this.dropout.forward(hidden));
+  }
+
+  get logitsLayer(): Module {
+    return this.classifier;
+  }
+}

@@ -1,0 +1,155 @@
+import {
+  abs,
+  arange,
+  attention,
+  cat,
+  expand,
+  le,
+  mul,
+  ones,
+  reshape,
+  slice,
+  sub,
+  type Tensor,
+  to,
+  zeros,
+} from "@lowrank/core";
+import { type Attend, earlierRows, type VirtualTokens } from "@lowrank/nn";
+import type { GivenPositions } from "../rope/rope.ts";
+import type { ModelInputs } from "./causalLM.ts";
+import { checkInputs } from "./checkInputs.ts";
+
+/** A batch on its way through a model, with the virtual tokens that stand before each sequence. */
+export class PromptedBatch {
+  /** The position of the first row. */
+  readonly offset: number;
+  /**
+   * The prefix [P, layers, 2, Hkv, d] of keys and values: one tensor, or none if there is no
+   * prefix or a cache holds it.
+   */
+  readonly prefix: readonly Tensor[];
+  readonly #inputs: ModelInputs;
+  readonly #causal: boolean;
+  /**
+   * Number of virtual tokens before each sequence, and their embeddings if
+   * these come with this batch.
+   */
+  readonly #count: number;
+  readonly #embeddings: Tensor | null;
+
+  /** Fills an empty cache with a prefix. To be made within the scope of one forward pass. */
+  constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal }: { causal: boolean }) {
+    checkInputs(inputs);
+    const { inputIds, cache } = inputs;
+    const rows = virtual && !cache?.length ? virtual.rows() : null;
+    const isCache = virtual?.kind === "cache";
+    this.#inputs = inputs;
+    this.#causal = causal;
+    this.#count = virtual?.count ?? 0;
+    this.#embeddings = isCache ? null : rows;
+    this.prefix = isCache && rows && !cache ? [rows] : [];
+    if (isCache && rows && cache) {
+      for (let layer = 0; layer < rows.shape[1]; layer++) {
+        const [keys, values] = prefixOf(layer, rows, inputIds.shape[0]);
+        cache.update(layer, keys, values);
+      }
+      cache.advance(this.#count);
+    }
+    this.offset = cache?.length ?? (isCache ? this.#count : 0);
+  }
+
+  /**
+   * Embeddings of tokens [B, T, D], with those of the virtual tokens before them
+   * where the sequences start.
+   */
+  embed(x: Tensor): Tensor {
+    const rows = this.#embeddings;
+    return rows ? cat([expand(rows, [x.shape[0], ...rows.shape]), x], { dim: 1 }) : x;
+  }
+
+  /**
+   * The position of every row, i32 [B, T], where positions are given; they count tokens
+   * alone. Made anew each time.
+   */
+  positionIds(): Tensor | null {
+    const { positionIds: given = null } = this.#inputs;
+    if (!given || this.#count === 0) return given;
+    const shifted = to(to(given, { dtype: "f32" }).add(this.#count), { dtype: "i32" });
+    if (!this.#embeddings) return shifted;
+    return cat([expand(arange(0, this.#count), [given.shape[0], this.#count]), shifted], { dim: 1 });
+  }
+
+  /** The positions of every row and the largest of them, if positions are given. */
+  positions(): GivenPositions | null {
+    const ids = this.positionIds();
+    const { maxPosition } = this.#inputs;
+    return ids && { ids, largest: maxPosition === undefined ? null : maxPosition + this.#count };
+  }
+
+  /**
+   * Attention through the cache where there is one, behind the prefix, blind to
+   * padding where there is a mask.
+   */
+  attend([rows]: readonly Tensor[] = this.prefix): Attend {
+    const { cache } = this.#inputs;
+    const causal = this.#causal;
+    const mask = this.mask();
+    return (layer, q, k, v, { reach, ...given }) => {
+      const options = { ...given, causal, mask };
+      if (cache) return cache.attend(layer, q, k, v, options);
+      const [keys, values] = rows ? prefixOf(layer, rows, q.shape[0]) : [];
+      const [allKeys, allValues] = keys ? [cat([keys, k], { dim: 1 }), cat([values!, v], { dim: 1 })] : [k, v];
+      if (reach === undefined) return attention(q, allKeys, allValues, options);
+      return attention(q, allKeys, allValues, { ...options, mask: within(reach, q.shape[1], allKeys.shape[1], mask) });
+    };
+  }
+
+  /** Rows [B, T, W] with zeros on padding. */
+  unpadded(rows: Tensor): Tensor {
+    const mask = this.mask();
+    if (!mask) return rows;
+    const [B, T] = rows.shape;
+    return mul(rows, to(reshape(slice(mask, { dim: 3, start: -T }), [B, T, 1]), { dtype: "f32" }));
+  }
+
+  /**
+   * For each number from 1 to `count`, the rows that stand so many before these [B, T, W] of a
+   * layer; zeros where a sequence begins.
+   */
+  earlier(layer: number, rows: Tensor, count: number): Tensor[] {
+    const { cache } = this.#inputs;
+    if (cache) return cache.earlier(layer, rows, count);
+    const [B, , W] = rows.shape;
+    return earlierRows(cat([zeros([B, count, W], { backend: rows.storage.backend }), rows], { dim: 1 }), count);
+  }
+
+  /** Keys that may be seen, u8 or bool [B, 1, 1, P + T]; undefined for all. */
+  mask(): Tensor | undefined {
+    const { attentionMask: mask } = this.#inputs;
+    if (!mask) return undefined;
+    const [batch] = mask.shape;
+    const seen = this.#count > 0 ? cat([ones([batch, this.#count], { dtype: mask.dtype }), mask], { dim: 1 }) : mask;
+    return reshape(seen, [batch, 1, 1, -1]);
+  }
+}
+
+/**
+ * The keys that T queries, the last of S positions, may see within `reach` on either side, where
+ * `mask` lets them: bool [B, 1, T, S].
+ */
+function within(reach: number, T: number, S: number, mask: Tensor | undefined): Tensor {
+  const queries = reshape(arange(S - T, S, { dtype: "f32" }), [1, 1, T, 1]);
+  const near = le(abs(sub(queries, arange(0, S, { dtype: "f32" }))), reach);
+  return mask ? to(mul(to(near, { dtype: "f32" }), to(mask, { dtype: "f32" })), { dtype: "bool" }) : near;
+}
+
+/** A layer's keys and values [B, P, Hkv, d] of [P, layers, 2, Hkv, d]. */
+function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, values: Tensor] {
+  const [count, , , heads, size] = rows.shape;
+  const ofLayer = slice(rows, { dim: 1, start: layer, end: layer + 1 });
+  const part = (which: number) => {
+    const one = reshape(slice(ofLayer, { dim: 2, start: which, end: which + 1 }), [1, count, heads, size]);
+    return expand(one, [batch, count, heads, size]);
+  };
+  return [part(0), part(1)];
+}

@@ -1,4 +1,0 @@
-import type { Architecture } from "./architecture.ts";
-
-/** The architectures from outside, by their `modelType`. */
-export const registered: Map<string, Architecture> = new Map();

@@ -1,0 +1,52 @@
+import {
+  type ArchitectureConfig,
+  type ClassifierConfig,
+  isClassifierConfig,
+  isTokenClassifierConfig,
+  type ModelConfig,
+  type TokenClassifierConfig,
+} from "../config/architectureConfig.ts";
+import type { Architecture } from "../model/architecture.ts";
+import type { CausalLM } from "../model/causalLM.ts";
+import type { ParameterSource } from "../model/parameters.ts";
+import type { SequenceClassifier } from "../model/sequenceClassifier.ts";
+import type { TokenClassifier } from "../model/tokenClassifier.ts";
+import type { StackModel } from "../model/transformerModel.ts";
+
+/** The kind of model that a config is of. */
+export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends TokenClassifierConfig
+  ? TokenClassifier
+  : C extends ClassifierConfig
+    ? SequenceClassifier
+    : CausalLM;
+
+/** Builds the model that a config of `architecture` describes, with parameters from `source`. */
+export function buildModel<C extends ModelConfig | ClassifierConfig>(
+  { heads, defaultTargets }: Architecture,
+  config: C,
+  source: ParameterSource,
+): ModelOf<C> {
+  const [model, task] = isTokenClassifierConfig(config)
+    ? [heads.tokenClassification?.create(config, source), "classifies tokens"]
+    : isClassifierConfig(config)
+      ? [heads.sequenceClassification?.create(config, source), "classifies sequences"]
+      : [heads.causalLM?.create(config as ModelConfig, source), "predicts tokens"];
+  if (!model) throw new Error(`a ${config.modelType} has no head that ${task} here`);
+  model.defaultTargets = defaultTargets;
+  return model as unknown as ModelOf<C>;
+}
+
+/**
+ * Builds the stack of a config without a head, as transformers' AutoModel does. Throws for
+ * architectures that make none.
+ */
+export function buildStack(
+  architecture: Architecture,
+  config: ArchitectureConfig,
+  source: ParameterSource,
+): StackModel {
+  const model = architecture.create?.(config, source);
+  if (!model) throw new Error(`a ${config.modelType} is not made without a head here`);
+  model.defaultTargets = architecture.defaultTargets;
+  return model;
+}

@@ -1,0 +1,31 @@
+import {
+  type ClassifierConfig,
+  isClassifierConfig,
+  isTokenClassifierConfig,
+  type ModelConfig,
+} from "../config/architectureConfig.ts";
+import { classifierHeadToHf } from "../config/classifierHead.ts";
+import type { Architecture } from "../model/architecture.ts";
+
+/** Returns the `config.json` of a config of `architecture`, as `toHfConfig` does. */
+export function hfConfig(
+  { heads, ...architecture }: Architecture,
+  config: ModelConfig | ClassifierConfig,
+  options: { dtype?: string } = {},
+): Record<string, unknown> {
+  const classifies = isClassifierConfig(config);
+  const head = isTokenClassifierConfig(config)
+    ? heads.tokenClassification
+    : classifies
+      ? heads.sequenceClassification
+      : heads.causalLM;
+  const keys = {
+    ...architecture.writeConfig(config),
+    architectures: [head?.className],
+    ...(classifies && classifierHeadToHf(config)),
+    model_type: config.modelType,
+    torch_dtype: options.dtype ?? "float32",
+  };
+  // In transformers' order.
+  return Object.fromEntries(Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

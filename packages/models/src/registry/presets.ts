@@ -1,0 +1,48 @@
+import { nearestName } from "@lowrank/core";
+import type { ModelConfig } from "../config/architectureConfig.ts";
+import type { Architecture } from "../model/architecture.ts";
+import { parseModelConfig } from "./modelConfig.ts";
+import { architectures } from "./registry.ts";
+
+/** Returns the `config.json` of published models by name, of the architectures that are chosen. */
+function presetsOf(chosen: (architecture: Architecture) => boolean): ReadonlyMap<string, object> {
+  const ofOne = ({ modelType, presets = {} }: Architecture): [string, object][] =>
+    Object.entries(presets).map(([name, json]) => [name, { model_type: modelType, ...json }]);
+  return new Map(architectures().filter(chosen).flatMap(ofOne));
+}
+
+const writes = ({ heads }: Architecture): boolean => heads.causalLM !== undefined;
+
+/** Returns the names of published language models whose shapes are known without a file. */
+export function presetNames(): string[] {
+  return [...presetsOf(writes).keys()];
+}
+
+/**
+ * Returns the names of published models that write nothing, such as encoders, whose shapes
+ * are known without a file.
+ */
+export function stackPresetNames(): string[] {
+  return [...presetsOf((one) => !writes(one)).keys()];
+}
+
+/**
+ * Returns the `config.json` of any published model by name; undefined for names that are not known.
+ */
+export function presetJson(name: string): object | undefined {
+  return presetsOf(() => true).get(name);
+}
+
+/**
+ * Returns the config of a published language model by name: `presetConfig("llama-7b")`. Throws,
+ * with the nearest name, for others.
+ */
+export function presetConfig(name: string): ModelConfig {
+  const presets = presetsOf(writes);
+  const found = presets.get(name);
+  if (found) return parseModelConfig(found, `preset ${name}`);
+  const names = [...presets.keys()];
+  const near = nearestName(name, names);
+  const hint = near === null ? "there" : `did you mean ${near}? There`;
+  throw new Error(`there is no preset ${JSON.stringify(name)}; ${hint} are ${names.join(", ")}`);
+}

@@ -1,0 +1,32 @@
+import { type ModelFiles, readJson } from "@lowrank/files";
+import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
+import { readClassifierHead } from "../config/classifierHead.ts";
+import { JsonFields } from "../config/jsonFields.ts";
+import type { Architecture } from "../model/architecture.ts";
+import { classifies, languageFields, writes } from "./headFits.ts";
+import { architectureNames, loadArchitecture, loadKnown } from "./loadArchitecture.ts";
+
+/** Reads a language model's `config.json`, as transformers 4 or 5 writes it. */
+export async function readModelConfig(files: ModelFiles): Promise<ModelConfig> {
+  const fields = languageFields(await readJson(files, "config.json"), `config.json of ${files.label}`);
+  return (await loadIn(fields, writes)).readConfig(fields) as ModelConfig;
+}
+
+/** Reads a classifier's `config.json`, as transformers 4 or 5 writes it. */
+export async function readClassifierConfig(files: ModelFiles): Promise<ClassifierConfig> {
+  const fields = new JsonFields(await readJson(files, "config.json"), `config.json of ${files.label}`);
+  const architecture = await loadIn(fields, classifies);
+  return { ...architecture.readConfig(fields), ...readClassifierHead(fields) };
+}
+
+/**
+ * Loads the architecture of a config's `model_type`. Throws, naming those that are `fit`, where it
+ * is none of them.
+ */
+async function loadIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Promise<Architecture> {
+  const found = await loadKnown(String(fields.raw("model_type")));
+  if (found && fit(found)) return found;
+  const all = await Promise.all((await architectureNames()).map(loadKnown));
+  const names = all.flatMap((one) => (one && fit(one) ? [one.modelType] : []));
+  return loadArchitecture({ modelType: fields.oneOf("model_type", names) });
+}

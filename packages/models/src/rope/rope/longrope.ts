@@ -1,0 +1,55 @@
+import type { JsonFields } from "../../config/jsonFields.ts";
+import { f32, wavelengths } from "./plainFrequencies.ts";
+import { type RopeKind, readFactor } from "./ropeKind.ts";
+
+/** Each wavelength times a factor of its own, from a list for short texts or one for long ones. */
+export interface LongRopeScaling {
+  type: "longrope";
+  /** The factor of cos and sin. */
+  attentionFactor: number;
+  shortFactor: number[];
+  longFactor: number[];
+  /** The most tokens of a short text. */
+  originalMaxPositionEmbeddings: number;
+}
+
+function readFactors(fields: JsonFields, key: string, length: number): number[] {
+  const factors = fields.raw(key);
+  const fits = Array.isArray(factors) && factors.length === length && factors.every((f) => Number.isFinite(f) && f > 0);
+  if (fits) return factors;
+  throw fields.bad(key, `a list of ${length} positive numbers, one for each pair of a head's numbers that turn`);
+}
+
+/**
+ * Returns the factor of cos and sin for texts that are `factor` times as long as the original ones.
+ */
+export function usualAttentionFactor(factor: number, original: number): number {
+  return factor === 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+}
+
+/** Ding et al. 2024, arXiv:2402.13753. */
+export const longrope: RopeKind<LongRopeScaling> = {
+  read: (fields, { rotaryDim, maxPositionEmbeddings, originalMaxPositionEmbeddings: original }) => {
+    const factor = readFactor(fields, Math.max(1, maxPositionEmbeddings / original));
+    return {
+      type: "longrope",
+      attentionFactor: fields.number("attention_factor", usualAttentionFactor(factor, original)),
+      shortFactor: readFactors(fields, "short_factor", rotaryDim / 2),
+      longFactor: readFactors(fields, "long_factor", rotaryDim / 2),
+      originalMaxPositionEmbeddings: original,
+    };
+  },
+  write: ({ attentionFactor, shortFactor, longFactor, originalMaxPositionEmbeddings }) => ({
+    attention_factor: attentionFactor,
+    long_factor: longFactor,
+    original_max_position_embeddings: originalMaxPositionEmbeddings,
+    short_factor: shortFactor,
+  }),
+  attentionFactor: ({ attentionFactor }) => attentionFactor,
+  frequencies: (theta, dim, { shortFactor, longFactor, originalMaxPositionEmbeddings: original }, length) => {
+    const factors = length > original ? longFactor : shortFactor;
+    return wavelengths(theta, dim).map((wavelength, i) => 1 / f32(f32(factors[i]) * wavelength));
+  },
+  rebuilds: true,
+  lengthFor: ({ originalMaxPositionEmbeddings: original }, length) => (length > original ? original + 1 : original),
+};

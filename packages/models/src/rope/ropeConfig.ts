@@ -1,0 +1,100 @@
+import type { JsonFields } from "../config/jsonFields.ts";
+import { type RopeScaling, ropeKindOf, ropeKinds } from "./rope/ropeKinds.ts";
+
+/** Rotary embedding: the base of its wavelengths, and how they are stretched for long contexts. */
+export interface RopeConfig {
+  theta: number;
+  /** The part of a head's numbers that turns: the first ones. */
+  partialRotaryFactor: number;
+  scaling: RopeScaling | null;
+}
+
+/** An architecture's defaults of rotary embedding. */
+export interface RopeDefaults {
+  /** Default 10000. */
+  readonly theta?: number;
+  /** Default 1. */
+  readonly partialRotaryFactor?: number;
+  /** The architecture's default of the config's own `original_max_position_embeddings`. */
+  readonly originalMaxPositionEmbeddings?: number;
+  /** Other names of kinds of scaling. */
+  readonly kindNames?: Readonly<Record<string, RopeScaling["type"]>>;
+}
+
+/** The sizes that rotary embedding follows from, and an architecture's defaults. */
+interface RopeContext extends RopeDefaults {
+  readonly headDim: number;
+  readonly maxPositionEmbeddings: number;
+}
+
+const ropeTypes = ["default", ...(Object.keys(ropeKinds) as (keyof typeof ropeKinds)[])] as const;
+
+/**
+ * Reads `rope_parameters` as transformers 5 writes them, else `rope_theta` and
+ * `rope_scaling` of transformers 4.
+ */
+export function readRope(fields: JsonFields, context: RopeContext): RopeConfig {
+  return ropeFrom(fields, fields.object("rope_parameters") ?? fields.object("rope_scaling"), context);
+}
+
+/** Reads rotary embedding from `parameters`, and what these leave out from the whole config. */
+export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined, context: RopeContext): RopeConfig {
+  const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
+  const theta = where("rope_theta").positive("rope_theta", context.theta ?? 10000);
+  const key = "partial_rotary_factor";
+  const type = parameters ? scalingType(parameters, context) : "default";
+  const spansHead = type !== "default" && ropeKinds[type].spansHead;
+  const partialRotaryFactor = spansHead ? 1 : where(key).number(key, context.partialRotaryFactor ?? 1);
+  const rotaryDim = rotaryDimOf({ partialRotaryFactor }, context.headDim);
+  if (!(partialRotaryFactor <= 1 && rotaryDim >= 2 && rotaryDim % 2 === 0)) {
+    throw where(key).bad(
+      key,
+      `at most 1, and an even number of a head's ${context.headDim} numbers; these are ${rotaryDim}`,
+    );
+  }
+  return {
+    theta,
+    partialRotaryFactor,
+    scaling: parameters && type !== "default" ? readScaling(type, fields, parameters, rotaryDim, context) : null,
+  };
+}
+
+/** Counts the numbers of a head that turn. */
+export function rotaryDimOf({ partialRotaryFactor }: Pick<RopeConfig, "partialRotaryFactor">, headDim: number): number {
+  return Math.trunc(headDim * partialRotaryFactor);
+}
+
+function scalingType(parameters: JsonFields, { kindNames }: RopeContext): (typeof ropeTypes)[number] {
+  const key = parameters.raw("rope_type") === undefined ? "type" : "rope_type";
+  return kindNames?.[String(parameters.raw(key))] ?? parameters.oneOf(key, ropeTypes, "default");
+}
+
+function readScaling(
+  type: RopeScaling["type"],
+  fields: JsonFields,
+  parameters: JsonFields,
+  rotaryDim: number,
+  { maxPositionEmbeddings, ...context }: RopeContext,
+): RopeScaling {
+  const original = "original_max_position_embeddings";
+  const own = fields.raw(original) === undefined ? context.originalMaxPositionEmbeddings : fields.integer(original);
+  return ropeKinds[type].read(parameters, {
+    rotaryDim,
+    maxPositionEmbeddings,
+    originalMaxPositionEmbeddings: own ?? parameters.integer(original, maxPositionEmbeddings),
+  });
+}
+
+/** The keys `rope_theta` and `rope_scaling` as transformers 4 writes them. */
+export function ropeToHf({ theta, partialRotaryFactor, scaling }: RopeConfig): Record<string, unknown> {
+  return {
+    ...(partialRotaryFactor === 1 ? {} : { partial_rotary_factor: partialRotaryFactor }),
+    rope_theta: theta,
+    rope_scaling: scaling && { ...ropeKindOf(scaling).write(scaling), rope_type: scaling.type },
+  };
+}
+
+/** The most positions of a text: those of the config, or those that a scaling reaches. */
+export function ropeReach({ scaling }: RopeConfig, maxPositionEmbeddings: number): number {
+  return Math.max(maxPositionEmbeddings, (scaling && ropeKindOf(scaling).reach?.(scaling)) ?? 0);
+}
