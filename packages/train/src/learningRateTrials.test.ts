@@ -1,6 +1,6 @@
 import { affine, init, reference, sum, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { findLearningRate, type RateRange } from "./findLearningRate.ts";
+import { findLearningRate, type RateRange } from "./trainer/findLearningRate.ts";
 
 beforeAll(() => init(reference()));
 

@@ -2,10 +2,10 @@ import { crc32 as zlibCrc32 } from "node:zlib";
 import { init, reference, type Tensor, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
-import { crc32 } from "./crc32.ts";
-import { differencesOf, type FingerprintedRun, fingerprintOf } from "./fingerprint.ts";
-import { pruneCheckpoints } from "./pruneCheckpoints.ts";
-import { scheduleFactor } from "./scheduleFactor.ts";
+import { differencesOf, type FingerprintedRun, fingerprintOf } from "./checkpoint/fingerprint.ts";
+import { pruneCheckpoints } from "./checkpoint/pruneCheckpoints.ts";
+import { crc32 } from "./data/crc32.ts";
+import { scheduleFactor } from "./trainer/scheduleFactor.ts";
 
 beforeAll(() => init(reference()));
 

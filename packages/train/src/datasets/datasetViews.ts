@@ -1,7 +1,7 @@
-import { bestFit } from "../bestFit.ts";
-import { joined, type PackedExample } from "../packExamples.ts";
-import type { TokenizedExample } from "../tokenize.ts";
-import type { Dataset } from "./dataset.ts";
+import { bestFit } from "../data/bestFit.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { joined, type PackedExample } from "../data/packExamples.ts";
+import type { TokenizedExample } from "../data/tokenize.ts";
 
 /** Returns the examples from number `start` to `end` - 1 of a data set. */
 export function takeExamples<Example>(dataset: Dataset<Example>, start: number, end: number): Dataset<Example> {

@@ -1,5 +1,5 @@
-import { crc32 } from "../crc32.ts";
-import type { ExampleTokenizer } from "../tokenize.ts";
+import { crc32 } from "../data/crc32.ts";
+import type { ExampleTokenizer } from "../data/tokenize.ts";
 
 /** Returns the checksum of a text, in hexadecimal digits. */
 export const hexDigest = (text: string): string => crc32(new TextEncoder().encode(text)).toString(16).padStart(8, "0");

@@ -1,5 +1,5 @@
 import type { ByteSource } from "@lowrank/core";
-import { crc32 } from "../crc32.ts";
+import { crc32 } from "../data/crc32.ts";
 import type { DataRecord } from "./dataRecord.ts";
 import { exampleOf, type RecordOptions } from "./readDataset.ts";
 import type { RecordForm } from "./recordReader.ts";

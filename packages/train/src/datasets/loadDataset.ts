@@ -1,7 +1,7 @@
 import { type ByteSource, checkOptions, type OptionKeys } from "@lowrank/core";
 import { type ModelFiles, openFile } from "@lowrank/files";
+import type { Example } from "../data/example.ts";
 import type { DataRecord } from "./dataRecord.ts";
-import type { Example } from "./example.ts";
 import { piecesOf } from "./piecesOf.ts";
 import {
   examplesOf,
@@ -56,7 +56,7 @@ const isParquet = ({ name, format }: { name: string; format?: unknown }): boolea
   /\.parquet$/i.test(name) && format === undefined;
 
 async function parquet(source: ByteSource, name: string): Promise<AsyncIterable<DataRecord>> {
-  return (await import("./parquetRecords.ts")).parquetRecords(source, name);
+  return (await import("./parquet/parquetRecords.ts")).parquetRecords(source, name);
 }
 
 async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {

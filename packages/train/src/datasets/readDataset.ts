@@ -1,7 +1,7 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { type Example, toExample } from "../data/example.ts";
 import { joinBytes } from "./byteLines.ts";
 import { type DataRecord, decodeUtf8 } from "./dataRecord.ts";
-import { type Example, toExample } from "./example.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";
 import type { RecordForm } from "./recordReader.ts";
 

@@ -1,5 +1,5 @@
-import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../tokenize.ts";
-import { type Example, toExample } from "./example.ts";
+import { type Example, toExample } from "../data/example.ts";
+import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../data/tokenize.ts";
 
 /** A kind of records, and the check of one. */
 export interface RecordForm<Parsed> {

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { blocks } from "../blocks.ts";
-import type { ExampleTokenizer } from "../tokenize.ts";
+import { blocks } from "../data/blocks.ts";
+import type { ExampleTokenizer } from "../data/tokenize.ts";
 import { streamBlocks } from "./streamBlocks.ts";
 
 let folder: string;

@@ -1,11 +1,11 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { openFile } from "@lowrank/files";
-import { checkBlockSize } from "../blocks.ts";
-import { crc32 } from "../crc32.ts";
-import type { ExampleTokenizer, TokenizedExample } from "../tokenize.ts";
+import { checkBlockSize } from "../data/blocks.ts";
+import { crc32 } from "../data/crc32.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../data/tokenize.ts";
 import { joinBytes } from "./byteLines.ts";
 import { decodeUtf8 } from "./dataRecord.ts";
-import type { Dataset } from "./dataset.ts";
 import { digestOfTokenizer, hexDigest } from "./digests.ts";
 import { lineOfBadText } from "./lineOfBadText.ts";
 import { piecesOf } from "./piecesOf.ts";

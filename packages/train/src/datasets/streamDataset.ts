@@ -1,10 +1,10 @@
 import { type ByteSource, checkOptions, type OptionKeys } from "@lowrank/core";
 import { openFile, writeFile } from "@lowrank/files";
-import { crc32 } from "../crc32.ts";
-import type { ExampleTokenizer, TokenizedExample } from "../tokenize.ts";
-import type { Dataset } from "./dataset.ts";
+import { crc32 } from "../data/crc32.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Example } from "../data/example.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../data/tokenize.ts";
 import { digestOfTokenizer, hexDigest } from "./digests.ts";
-import type { Example } from "./example.ts";
 import { encodeIndex, type IndexKey, type OpenIndex, openIndexFile } from "./indexFile.ts";
 import { indexRecords, readIndexed } from "./indexRecords.ts";
 import { piecesOf } from "./piecesOf.ts";

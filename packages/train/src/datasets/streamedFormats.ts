@@ -35,7 +35,7 @@ export async function openRecords(
     );
   }
   if (format === "parquet") {
-    const { openParquetRecords } = await import("./storeParquet.ts");
+    const { openParquetRecords } = await import("./parquet/storeParquet.ts");
     return openParquetRecords(path, options, form);
   }
   const source = await openFile(path);

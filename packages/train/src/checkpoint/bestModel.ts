@@ -1,0 +1,121 @@
+import { copyInto, fromBytes, noGrad, type SafetensorsTensor, type Tensor } from "@lowrank/core";
+import type { TrainableModule } from "../data/modelBatch.ts";
+import type { Evaluation } from "../evaluation/evaluate.ts";
+import type { BestEvaluation } from "../options/trainerOptions.ts";
+import type { BestOptions } from "../options/wantsBest.ts";
+
+/** The record of a run's evaluations that its checkpoints hold. */
+export interface BestState {
+  best: BestEvaluation | null;
+  /** The evaluations since the last one that was better. */
+  failures: number;
+  /** The step of the last evaluation that counted; 0 before there is one. */
+  seen: number;
+}
+
+/**
+ * Remembers which evaluation of a run was the best, and a copy of its weights. Tells when a run is
+ * to stop, by the rules of transformers' `EarlyStoppingCallback`.
+ */
+export class BestModel {
+  readonly #metric: string;
+  readonly #greaterIsBetter: boolean;
+  readonly #patience: number;
+  readonly #threshold: number;
+  readonly #keeps: boolean;
+  #state: BestState = { best: null, failures: 0, seen: 0 };
+  #weights: readonly SafetensorsTensor[] = [];
+
+  /** Throws for options that could have no effect, and for a model whose ranks move. */
+  constructor(options: BestOptions, model: Pick<TrainableModule, "allocationState">) {
+    const { loadBestModelAtEnd = false, metricForBestModel = "loss", evaluation } = options;
+    const { earlyStoppingPatience = Number.POSITIVE_INFINITY, earlyStoppingThreshold = 0 } = options;
+    const lower = ["loss", "perplexity"].includes(metricForBestModel);
+    if (!evaluation?.every) {
+      const name = loadBestModelAtEnd ? "loadBestModelAtEnd" : "earlyStoppingPatience";
+      throw new Error(`Trainer: ${name} needs evaluations while the run goes on; give evaluation: { examples, every }`);
+    }
+    const isCount = earlyStoppingPatience === Number.POSITIVE_INFINITY || Number.isSafeInteger(earlyStoppingPatience);
+    if (!isCount || earlyStoppingPatience < 1) {
+      throw new Error(
+        `Trainer: earlyStoppingPatience is ${earlyStoppingPatience}; give a number of evaluations of at least 1`,
+      );
+    }
+    if (!(earlyStoppingThreshold >= 0)) {
+      throw new Error(`Trainer: earlyStoppingThreshold is ${earlyStoppingThreshold}; give a number of at least 0`);
+    }
+    const ranks = model.allocationState?.() ?? new Map<string, Tensor>();
+    for (const tensor of ranks.values()) tensor.dispose();
+    if (loadBestModelAtEnd && ranks.size > 0) {
+      throw new Error("Trainer: loadBestModelAtEnd cannot go back to ranks that were given out anew; leave it out");
+    }
+    this.#metric = metricForBestModel;
+    this.#greaterIsBetter = options.greaterIsBetter ?? !lower;
+    this.#patience = earlyStoppingPatience;
+    this.#threshold = earlyStoppingThreshold;
+    this.#keeps = loadBestModelAtEnd;
+  }
+
+  get state(): BestState {
+    return this.#state;
+  }
+
+  /** True once as many evaluations as wished were no better than the best. */
+  get stopped(): boolean {
+    return this.#state.failures >= this.#patience;
+  }
+
+  /** The weights of the best evaluation; none before there is one, or where they are not wanted. */
+  get weights(): readonly SafetensorsTensor[] {
+    return this.#weights;
+  }
+
+  /** Goes on from a state, with its weights. */
+  restore(state: BestState, weights: readonly SafetensorsTensor[]): void {
+    this.#state = state;
+    this.#weights = weights;
+  }
+
+  /**
+   * Takes an evaluation in; copies the weights where it is the best so far. That before the first
+   * step does not count. Throws where it lacks the number by which evaluations are compared.
+   */
+  async observe(step: number, evaluation: Evaluation, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
+    const metric = this.#valueOf(evaluation);
+    if (step === 0) return;
+    const { best, failures } = this.#state;
+    const gain = best === null ? Number.POSITIVE_INFINITY : metric - best.metric;
+    const better = best === null ? gain : this.#greaterIsBetter ? gain : -gain;
+    // The threshold decides about stopping alone: the best is the best by however little.
+    this.#state = {
+      best: better > 0 ? { step, metric } : best,
+      failures: better > 0 && better > this.#threshold ? 0 : failures + 1,
+      seen: step,
+    };
+    if (!this.#keeps || better <= 0) return;
+    const weights: SafetensorsTensor[] = [];
+    for (const [name, t] of tensors) {
+      weights.push({ name, dtype: t.dtype, shape: t.shape, bytes: (await t.bytes()).slice() });
+    }
+    this.#weights = weights;
+  }
+
+  /** Puts the weights of the best evaluation into tensors. */
+  load(tensors: ReadonlyMap<string, Tensor>): void {
+    for (const { name, bytes, shape, dtype } of this.#weights) {
+      const tensor = tensors.get(name) as Tensor;
+      using value = fromBytes(bytes, shape, dtype as Tensor["dtype"], tensor.storage.backend);
+      noGrad(() => copyInto(tensor, value));
+    }
+  }
+
+  #valueOf(evaluation: Evaluation): number {
+    const { metrics, ...named } = evaluation;
+    const all: Readonly<Record<string, number | undefined>> = { ...named, ...metrics };
+    const value = all[this.#metric];
+    if (value !== undefined && !Number.isNaN(value)) return value;
+    const names = Object.keys(all).filter((name) => name !== "labels");
+    const found = value === undefined ? "is no number of the evaluations" : "of an evaluation is NaN";
+    throw new Error(`Trainer: metricForBestModel "${this.#metric}" ${found}; it is one of ${names.join(", ")}`);
+  }
+}

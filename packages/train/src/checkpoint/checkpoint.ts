@@ -1,0 +1,271 @@
+import {
+  checkFinite,
+  checkOptions,
+  copyInto,
+  fromBytes,
+  type Generator,
+  type GeneratorState,
+  giveTurn,
+  noGrad,
+  type OptionKeys,
+  openSafetensors,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+  type Tensor,
+  writeSafetensors,
+} from "@lowrank/core";
+import { type ModelFiles, type WritablePlace, writeFolderOf } from "@lowrank/files";
+import type { Optimizer, OptimizerState } from "@lowrank/nn";
+import { type OnWarning, printWarning } from "@lowrank/peft";
+import type { SamplerState } from "../data/batchSampler.ts";
+import type { TrainableModule } from "../data/modelBatch.ts";
+import type { RateSetting } from "../options/trainerOptions.ts";
+import type { BestModel, BestState } from "./bestModel.ts";
+import { inCheckpoint, readCheckpointState } from "./checkpointState.ts";
+import { differencesOf, type Fingerprint } from "./fingerprint.ts";
+import { describeDifference, ResumeError } from "./resumeError.ts";
+import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
+
+/** The place in which a `Trainer` saves itself as `checkpoint-<step>`, and how often. */
+export interface Checkpointing {
+  /** A folder by its path (Node only), or files: `opfsFiles("run")` in a page. */
+  folder: WritablePlace;
+  /** Steps between checkpoints; one is written after the last step too. */
+  every: number;
+  /** The most checkpoints that are kept; those of the fewest steps are removed. Default: all. */
+  saveTotalLimit?: number;
+  /** Files of your own for each checkpoint, asked for when it is written. */
+  companions?: () => ReadonlyMap<string, Uint8Array | string>;
+}
+
+/** The position of a run: steps done, and where the data stood. */
+export interface RunState {
+  step: number;
+  sampler: SamplerState;
+}
+
+/** The things that a run changes. */
+export interface Trained {
+  parameters: ReadonlyMap<string, Tensor>;
+  /** The best evaluation so far, and its weights; null where no option asks for it. */
+  best: BestModel | null;
+  /** Tensors that forward passes change. */
+  buffers: ReadonlyMap<string, Tensor>;
+  optimizer: Optimizer<RateSetting>;
+  generators: readonly Generator[];
+  sampler: { state: SamplerState };
+  model: Pick<TrainableModule, "allocationState" | "setAllocationState" | "adapterFiles">;
+}
+
+interface TrainerState extends RunState {
+  generators: GeneratorState[];
+  /** The optimiser's settings, and the steps of each parameter by its position. */
+  optimizer: { groups: OptimizerState<RateSetting>["groups"]; steps: [parameter: number, step: number][] };
+  /** Only where an option asks for the best evaluation. */
+  best?: BestState;
+  /** Older versions wrote none. */
+  fingerprint?: Fingerprint;
+  files: FileList;
+}
+
+const fileNames = {
+  weights: "trainable.safetensors",
+  optimizer: "optimizer.safetensors",
+  /** Only where the model has buffers. */
+  buffers: "buffers.safetensors",
+  /** Only where the best weights are wanted at the end. */
+  best: "best.safetensors",
+  /** Only where ranks are given out. */
+  allocation: "allocation.safetensors",
+};
+
+/** Encodes tensors as safetensors. Throws, by name, for one that holds NaN or an infinity. */
+async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
+  const entries: SafetensorsTensor[] = [];
+  for (const [name, t] of tensors) {
+    const bytes = await t.bytes();
+    checkFinite(name, bytes, t.dtype);
+    entries.push({ name, dtype: t.dtype, shape: t.shape, bytes });
+    await giveTurn();
+  }
+  return writeSafetensors(entries, { format: "pt" });
+}
+
+/** Throws for a limit that no number of checkpoints can have. */
+export function checkLimit({ saveTotalLimit = 1 }: Checkpointing): void {
+  if (Number.isSafeInteger(saveTotalLimit) && saveTotalLimit > 0) return;
+  throw new Error(`Trainer: checkpoints.saveTotalLimit is ${saveTotalLimit}; give a whole number of at least 1`);
+}
+
+/**
+ * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and where data and
+ * dropout stood. Where the model has adapters, it is a folder of them too, as PEFT lays it out. On
+ * disk it appears whole; elsewhere the file that lists all others is written last.
+ */
+export async function writeCheckpoint(
+  { folder, saveTotalLimit, companions }: Checkpointing,
+  run: RunState,
+  fingerprint: Fingerprint,
+  { parameters, buffers, best, optimizer, generators, model }: Trained,
+): Promise<void> {
+  const { groups, state: moments } = optimizer.stateDict();
+  const steps = [...moments].map(([i, { step }]): [number, number] => [i, step]);
+  const momentTensors = [...moments].flatMap(([i, { tensors }]) =>
+    Object.entries(tensors).map(([name, tensor]): [string, Tensor] => [`${i}.${name}`, tensor]),
+  );
+  const contents = new Map<string, Uint8Array | string>([
+    [fileNames.weights, await pack(parameters)],
+    [fileNames.optimizer, await pack(new Map(momentTensors))],
+    ...((await model.adapterFiles?.()) ?? []),
+    ...(companions?.() ?? []),
+  ]);
+  if (buffers.size > 0) contents.set(fileNames.buffers, await pack(buffers));
+  if (best && best.weights.length > 0) contents.set(fileNames.best, writeSafetensors(best.weights, { format: "pt" }));
+  const allocation = model.allocationState?.();
+  if (allocation && allocation.size > 0) contents.set(fileNames.allocation, await pack(allocation));
+  for (const tensor of allocation?.values() ?? []) tensor.dispose();
+  const state: TrainerState = {
+    ...run,
+    generators: generators.map((g) => g.state),
+    optimizer: { groups, steps },
+    ...(best && { best: best.state }),
+    fingerprint,
+    files: await listFiles(contents),
+  };
+  contents.set(stateFile, `${JSON.stringify(state, null, 2)}\n`);
+  const name = `checkpoint-${run.step}`;
+  await writeFolderOf(folder, name, contents);
+  if (saveTotalLimit === undefined) return;
+  const { pruneCheckpoints } = await import("./pruneCheckpoints.ts");
+  await pruneCheckpoints(folder, saveTotalLimit, name);
+}
+
+/** Options of `Trainer.resume`. */
+export interface ResumeOptions {
+  /**
+   * Goes on although options, data, model or arithmetic differ from those of the checkpoint; a
+   * warning of code `changed-run` names each difference. Default false.
+   */
+  allowChanges?: boolean;
+}
+
+const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
+
+/**
+ * Reads a checkpoint, or the newest whole one of a place, into parameters, optimiser and
+ * generators, and tells where the run stood. Throws, with nothing changed, where it holds other
+ * tensors than the run trains, and a `ResumeError` where the run has other options.
+ */
+export async function readCheckpoint(
+  place: string | URL | ModelFiles,
+  fingerprint: Fingerprint,
+  { parameters, buffers, best, optimizer, generators, sampler: samples, model }: Trained,
+  options: ResumeOptions,
+  onWarning: OnWarning = printWarning,
+): Promise<RunState> {
+  checkOptions("Trainer.resume", options, resumeKeys);
+  const { allowChanges = false } = options;
+  const source = await openCheckpoint(place, onWarning);
+  const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
+  const [weights, moments] = [await open(fileNames.weights), await open(fileNames.optimizer)];
+  const state = (await readCheckpointState(source, stateFile)) as TrainerState;
+  const where = `${stateFile} of ${source.label}`;
+  const { generators: states, optimizer: saved, step, sampler } = state;
+  const kept = buffers.size > 0 ? await open(fileNames.buffers) : null;
+  checkNames(weights, parameters);
+  if (kept) checkNames(kept, buffers);
+  checkFingerprint(source.label, fingerprint, state.fingerprint, allowChanges, onWarning);
+  if (states.length !== generators.length) {
+    throw new Error(`${weights.label}: the checkpoint is of a run that trains other tensors`);
+  }
+  inCheckpoint(where, () => {
+    samples.state = sampler;
+  });
+  await readInto(weights, parameters);
+  if (kept) await readInto(kept, buffers);
+  if (best && state.best) {
+    const known = (await source.has(fileNames.best)) ? await open(fileNames.best) : null;
+    best.restore(state.best, known ? await Promise.all(known.names().map((name) => readWhole(known, name))) : []);
+  }
+  const settings = optimizer.groups.map(({ params, ...own }) => own);
+  const memory = await readMoments(moments, saved.steps);
+  inCheckpoint(moments.label, () => optimizer.loadStateDict({ groups: saved.groups, state: memory }));
+  for (const [i, own] of settings.entries()) Object.assign(optimizer.groups[i], own);
+  for (const [i, generator] of generators.entries()) generator.state = states[i];
+  await model.setAllocationState?.(
+    (await source.has(fileNames.allocation)) ? await readAll(await open(fileNames.allocation)) : new Map(),
+  );
+  return { step, sampler };
+}
+
+/** Throws where a run is not that of a checkpoint; with `allowChanges` it warns. */
+function checkFingerprint(
+  label: string,
+  now: Fingerprint,
+  saved: Fingerprint | undefined,
+  allowChanges: boolean,
+  onWarning: OnWarning,
+): void {
+  const differences = saved ? differencesOf(now, saved) : [];
+  if (!saved && !allowChanges) {
+    throw new Error(
+      `${label} does not say of which run it is, since an older version wrote it; resume with allowChanges if options and data are the same`,
+    );
+  }
+  if (differences.length > 0 && !allowChanges) throw new ResumeError(label, differences);
+  for (const difference of differences) {
+    onWarning({ code: "changed-run", message: `${label}: ${describeDifference(difference)}` });
+  }
+}
+
+/** Throws unless a file holds tensors of these names and shapes, and no others. */
+function checkNames(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): void {
+  for (const [name, { shape }] of tensors) {
+    const saved = file.has(name) ? file.info(name).shape : undefined;
+    if (saved?.join() !== shape.join()) {
+      throw new Error(
+        `${file.label}: "${name}" is [${saved ?? "missing"}], this run trains [${shape}]; resume with the same model and adapter`,
+      );
+    }
+  }
+  if (file.names().length !== tensors.size) {
+    throw new Error(`${file.label}: the checkpoint is of a run that trains other tensors`);
+  }
+}
+
+async function readInto(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
+  for (const [name, tensor] of tensors) {
+    const { bytes, shape, dtype } = await file.read(name);
+    using value = fromBytes(bytes, shape, dtype, tensor.storage.backend);
+    noGrad(() => copyInto(tensor, value));
+  }
+}
+
+async function readWhole(file: SafetensorsFile, name: string): Promise<SafetensorsTensor> {
+  const { bytes, shape, dtype } = await file.read(name);
+  return { name, dtype, shape, bytes };
+}
+
+/** All tensors of a file; the caller frees them. */
+async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>();
+  for (const name of file.names()) {
+    const { bytes, shape, dtype } = await file.read(name);
+    tensors.set(name, fromBytes(bytes, shape, dtype));
+  }
+  return tensors;
+}
+
+async function readMoments(
+  file: SafetensorsFile,
+  steps: readonly [parameter: number, step: number][],
+): Promise<OptimizerState<RateSetting>["state"]> {
+  const state: OptimizerState<RateSetting>["state"] = new Map(steps.map(([i, step]) => [i, { step, tensors: {} }]));
+  for (const key of file.names()) {
+    const dot = key.indexOf(".");
+    const { bytes, shape, dtype } = await file.read(key);
+    const memory = state.get(Number(key.slice(0, dot)));
+    if (memory) memory.tensors[key.slice(dot + 1)] = fromBytes(bytes, shape, dtype);
+  }
+  return state;
+}

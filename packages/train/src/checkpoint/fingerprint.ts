@@ -1,0 +1,206 @@
+import {
+  exp,
+  getFloat32MatmulPrecision,
+  giveTurn,
+  matmul,
+  noGrad,
+  scope,
+  sum,
+  type Tensor,
+  tanh,
+  tensor,
+} from "@lowrank/core";
+import type { Optimizer } from "@lowrank/nn";
+import { crc32 } from "../data/crc32.ts";
+import { areListed, type Examples } from "../data/dataset.ts";
+import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
+import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
+import { wantsBest } from "../options/wantsBest.ts";
+import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** All that decides a run's numbers, by the names of options where these do. */
+export type Fingerprint = Readonly<Record<string, Json>>;
+
+/** The parts of a run that decide its numbers. */
+export interface FingerprintedRun {
+  readonly model: TrainableModule;
+  readonly examples: Examples<unknown>;
+  readonly options: TrainingSettings<unknown> & TaskOptions;
+  readonly optimizer: Optimizer<RateSetting>;
+  /** The peak learning rate of each of the optimiser's groups. */
+  readonly peaks: readonly number[];
+  readonly maxSteps: number;
+}
+
+/** Returns the fingerprint of a run before its first step: some methods change their settings. */
+export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint> {
+  return {
+    ...settingsOf(run),
+    ...optimizerSettings(run),
+    ...adapterSettings((await run.model.adapterFiles?.()) ?? new Map()),
+    examples: await digestOfExamples(run.examples),
+    ...(await evaluationSettings(run.options)),
+    model: await digestOfModel(run.model),
+    arithmetic: await arithmeticOf(run.model),
+  };
+}
+
+/** The options that are numbers and words; those that are functions cannot be compared. */
+function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
+  const { batchSize = 8, gradientAccumulationSteps = 1, maxGradNorm = 1, minLr = 0, minLrRate = 0 } = options;
+  const schedule = typeof options.schedule === "function" ? "own" : (options.schedule ?? "linear");
+  const { warmupSteps = 0, shuffle = true, seed = 0, groupByLength = false, neftuneNoiseAlpha = 0 } = options;
+  const { precision = getFloat32MatmulPrecision() } = options;
+  const task = Object.entries(taskOptionsOf(options)).filter(([, value]) => typeof value === "number");
+  const own = Object.entries(ownTaskOf(options)?.settings ?? {}).filter(([, value]) => value !== undefined);
+  return {
+    ...{ batchSize, gradientAccumulationSteps, maxGradNorm, schedule, warmupSteps, shuffle, groupByLength },
+    ...{ minLr, minLrRate, neftuneNoiseAlpha, precision },
+    ...((shuffle || neftuneNoiseAlpha > 0) && { seed }),
+    // More steps at a constant rate are the same steps, and more of them.
+    ...(schedule !== "constant" && { maxSteps }),
+    ...Object.fromEntries(task as [string, number][]),
+    ...Object.fromEntries(own as [string, number | string][]),
+  };
+}
+
+/** The options of evaluations, where these decide about the weights at the end. */
+async function evaluationSettings(options: FingerprintedRun["options"]): Promise<Fingerprint> {
+  const { evaluation } = options;
+  if (!wantsBest(options) || !evaluation) return {};
+  const { metricForBestModel = "loss", greaterIsBetter = null, loadBestModelAtEnd = false } = options;
+  const { earlyStoppingPatience = null, earlyStoppingThreshold = 0 } = options;
+  return {
+    ...{ loadBestModelAtEnd, metricForBestModel, greaterIsBetter, earlyStoppingPatience, earlyStoppingThreshold },
+    evaluationEvery: evaluation.every ?? null,
+    evaluationExamples: await digestOfExamples(evaluation.examples),
+  };
+}
+
+function optimizerSettings({ options, optimizer, peaks }: FingerprintedRun): Fingerprint {
+  const kind = typeof options.optimizer === "object" ? "own" : (options.optimizer ?? "adamw");
+  const groups = optimizer.groups.map(({ params, lr, ...settings }) => settings as Record<string, Json>);
+  const names = [...new Set(groups.flatMap((group) => Object.keys(group)))];
+  const each = names.map((name): [string, Json] => [name, oneOrAll(groups.map((group) => group[name] ?? null))]);
+  return { optimizer: kind, learningRate: oneOrAll(peaks), ...Object.fromEntries(each) };
+}
+
+/** The value that all groups share, or the list of theirs. */
+function oneOrAll(values: readonly Json[]): Json {
+  const [first] = values;
+  return values.every((value) => same(value, first)) ? first : values;
+}
+
+/** Fields of an adapter's configuration that decide no number. */
+const idleFields: ReadonlySet<string> = new Set([
+  "base_model_name_or_path",
+  "revision",
+  "peft_version",
+  "inference_mode",
+]);
+
+function adapterSettings(files: ReadonlyMap<string, Uint8Array | string>): Fingerprint {
+  const settings: Record<string, Json> = {};
+  for (const [name, content] of files) {
+    if (!name.endsWith(".json")) continue;
+    const text = typeof content === "string" ? content : new TextDecoder().decode(content);
+    for (const [field, value] of Object.entries(JSON.parse(text) as Record<string, Json>)) {
+      if (!idleFields.has(field)) settings[`${name}: ${field}`] = value;
+    }
+  }
+  return settings;
+}
+
+const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
+
+/** The number of the examples, and a digest of what is in them. */
+async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
+  if (!areListed(examples)) return `${examples.length} examples (${examples.digest})`;
+  const encoder = new TextEncoder();
+  let crc = 0;
+  for (const example of examples) {
+    crc = crc32(encoder.encode(`${textOf(example)}\n`), crc);
+    await giveTurn();
+  }
+  return `${examples.length} examples (${hex(crc)})`;
+}
+
+/** An example as JSON; the kinds of values that JSON does not have by their names. */
+function textOf(example: unknown): string {
+  return JSON.stringify(example, (_, value) => {
+    if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as Uint8Array);
+    return typeof value === "bigint" || typeof value === "function" ? String(value) : value;
+  });
+}
+
+/** Tensors that do not train are read up to this size: norms and biases tell models apart. */
+const readBytes = 1 << 16;
+
+/** A digest of names, dtypes and shapes of all tensors, and of the content of small frozen ones. */
+async function digestOfModel(model: TrainableModule): Promise<string> {
+  const encoder = new TextEncoder();
+  let crc = 0;
+  for (const [name, parameter] of model.namedParameters()) {
+    crc = crc32(encoder.encode(`${name} ${parameter.dtype} ${parameter.shape}\n`), crc);
+    if (!parameter.requiresGrad && parameter.storage.buffer.bytes <= readBytes)
+      crc = crc32(await parameter.bytes(), crc);
+    await giveTurn();
+  }
+  return hex(crc);
+}
+
+/**
+ * A digest of the bits of a few results on the model's backend. Builds of kernels, processors and
+ * drivers that round otherwise have another.
+ */
+async function arithmeticOf(model: TrainableModule): Promise<string> {
+  const backend = backendOf(model);
+  const values = (count: number) => Float32Array.from({ length: count }, (_, i) => ((i * 7919) % 1009) / 504 - 1);
+  const results = noGrad(() =>
+    scope((): Tensor[] => {
+      const a = tensor(values(9 * 65), { shape: [9, 65], backend });
+      const b = tensor(values(17 * 65), { shape: [17, 65], backend });
+      const product = matmul(a, b, { transposeB: true });
+      return [product, exp(product), tanh(product), sum(product)];
+    }),
+  );
+  let crc = 0;
+  for (const result of results) {
+    crc = crc32(await result.bytes(), crc);
+    result.dispose();
+  }
+  return `${backend.name} ${hex(crc)}`;
+}
+
+/** A fact of a run that is another in a checkpoint. */
+export interface RunDifference {
+  /** The option, or the fact; of an adapter's configuration `<file>: <field>`. */
+  readonly name: string;
+  /** The value of this run; undefined where only the checkpoint has one. */
+  readonly now: unknown;
+  readonly saved: unknown;
+}
+
+/** Returns the differences between a run and the one of a checkpoint. */
+export function differencesOf(now: Fingerprint, saved: Fingerprint): RunDifference[] {
+  const keys = [...new Set([...Object.keys(now), ...Object.keys(saved)])];
+  return keys.flatMap((name) => {
+    return same(now[name], saved[name]) ? [] : [{ name, now: now[name], saved: saved[name] }];
+  });
+}
+
+/** True for equal values, whatever the order of their keys. */
+function same(a: Json | undefined, b: Json | undefined): boolean {
+  return a === b || canonical(a) === canonical(b);
+}
+
+function canonical(value: Json | undefined): string | undefined {
+  return JSON.stringify(value, (_, part) => {
+    const isRecord = typeof part === "object" && part !== null && !Array.isArray(part);
+    if (!isRecord) return part;
+    const keys = Object.keys(part).sort();
+    return Object.fromEntries(keys.map((key) => [key, part[key]]));
+  });
+}

@@ -1,0 +1,111 @@
+import { type ByteSource, bytesSource, giveTurn } from "@lowrank/core";
+import { filesIn, type ModelFiles, openFiles } from "@lowrank/files";
+import { type OnWarning, printWarning } from "@lowrank/peft";
+import { crc32 } from "../data/crc32.ts";
+
+/** The file of a checkpoint that is written last, and lists all others. */
+export const stateFile = "trainer_state.json";
+
+/** The size and CRC-32 of each file of a checkpoint but the last. */
+export type FileList = Readonly<Record<string, { readonly bytes: number; readonly crc32: number }>>;
+
+/** Lists the files of a checkpoint that is to be written. */
+export async function listFiles(contents: ReadonlyMap<string, Uint8Array | string>): Promise<FileList> {
+  const list: Record<string, { bytes: number; crc32: number }> = {};
+  for (const [name, content] of contents) {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    list[name] = { bytes: bytes.length, crc32: await checksum(bytesSource(bytes)) };
+  }
+  return list;
+}
+
+/** Returns the CRC-32 of a file; the event loop turns between its parts. */
+async function checksum(source: ByteSource): Promise<number> {
+  const length = 1 << 20;
+  let sum = 0;
+  for (let at = 0; at < source.size; at += length) {
+    sum = crc32(await source.read(at, Math.min(length, source.size - at)), sum);
+    await giveTurn();
+  }
+  return sum;
+}
+
+/** Reads the list of files; undefined where the text was cut off. */
+function listOf(text: string): FileList | undefined {
+  try {
+    return (JSON.parse(text) as { files?: FileList } | null)?.files;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Tells what makes a checkpoint less than whole, since the page or the process that wrote it died;
+ * null for a whole one.
+ */
+async function damageOf(files: ModelFiles): Promise<string | null> {
+  if (!(await files.has(stateFile))) return `${stateFile} is missing`;
+  const list = listOf(await files.readText(stateFile));
+  if (!list) return `${stateFile} is no list of its files`;
+  for (const [name, file] of Object.entries(list)) {
+    const { bytes, crc32: sum } = Object(file) as FileList[string];
+    if (!Number.isSafeInteger(bytes)) return `${stateFile} does not say how long ${name} is`;
+    if (!(await files.has(name))) return `${name} is missing`;
+    const source = await files.open(name);
+    if (source.size !== bytes) return `${name} has ${source.size} bytes instead of ${bytes}`;
+    if ((await checksum(source)) !== sum) return `${name} has other bytes than those written with ${stateFile}`;
+  }
+  return null;
+}
+
+/** True for a checkpoint of which nothing is missing, cut off or of another writing. */
+export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promise<boolean> {
+  return (await damageOf(await openFiles(place))) === null;
+}
+
+/**
+ * The checkpoints among the names in a folder, newest first. One that a process wrote and died
+ * before it was renamed ("checkpoint-8.<id>.part") comes before the renamed one.
+ */
+function checkpointNames(names: readonly string[]): string[] {
+  const found = names.flatMap((name) => {
+    const [, step, part] = /^checkpoint-(\d+)(\.[0-9a-z-]+\.part)?\/$/.exec(name) ?? [];
+    return step === undefined ? [] : [{ name: name.slice(0, -1), step: Number(step), first: part !== undefined }];
+  });
+  return found.sort((a, b) => b.step - a.step || Number(b.first) - Number(a.first)).map(({ name }) => name);
+}
+
+/**
+ * Returns the name of the newest whole checkpoint in a folder, or in files: "checkpoint-8", say;
+ * null if it holds none. Newer ones that are not whole are skipped, with a warning of code
+ * `incomplete-checkpoint` for each.
+ */
+export async function getLastCheckpoint(
+  place: string | URL | ModelFiles,
+  onWarning: OnWarning = printWarning,
+): Promise<string | null> {
+  const files = await openFiles(place);
+  if (!files.list) throw new Error(`${files.label} cannot tell its folders; name the checkpoint: .../checkpoint-8`);
+  for (const name of checkpointNames(await files.list())) {
+    const damage = await damageOf(filesIn(files, name));
+    if (damage === null) return name;
+    const message = `${files.label}: ${name} is skipped, since it is not whole: ${damage}; delete it, or let the training write it again`;
+    onWarning({ code: "incomplete-checkpoint", message });
+  }
+  return null;
+}
+
+/**
+ * Opens a checkpoint, or the newest whole one of those that a place holds. Throws where there is
+ * none, or the one named is not whole.
+ */
+export async function openCheckpoint(place: string | URL | ModelFiles, onWarning?: OnWarning): Promise<ModelFiles> {
+  const files = await openFiles(place);
+  if (!(await files.has(stateFile)) && files.list) {
+    const last = await getLastCheckpoint(files, onWarning);
+    if (last !== null) return filesIn(files, last);
+  }
+  const damage = await damageOf(files);
+  if (damage === null) return files;
+  throw new Error(`${files.label} is no whole checkpoint, and holds none: ${damage}; start the training anew`);
+}

@@ -1,0 +1,54 @@
+import { assistantSpans } from "./assistantSpans.ts";
+import type { ChatExample } from "./example.ts";
+import type { ExampleTokenizer, Span } from "./tokenize.ts";
+
+/**
+ * Tokenizes a conversation up to the end of the assistant's last turn, and finds the places of the
+ * tokens of all its turns, which are learned; see `tokenizeExample`.
+ */
+export async function tokenizeChat(
+  tokenizer: ExampleTokenizer,
+  { messages }: ChatExample,
+): Promise<{ inputIds: number[]; learned: ReadonlySet<number> }> {
+  const last = messages.findLastIndex(({ role }) => role === "assistant");
+  if (last < 0) {
+    const roles = messages.map((message) => message.role).join(", ");
+    throw new Error(`a conversation without an assistant turn (roles: ${roles}) has nothing to learn`);
+  }
+  const turns = messages.slice(0, last + 1);
+  const text = await tokenizer.applyChatTemplate(turns);
+  const marked = (await tokenizer.generationSpans?.(turns)) ?? null;
+  const spans = marked ?? (await assistantSpans(tokenizer, turns, text));
+  const encode = (part: string) => tokenizer.encode(part, { addSpecialTokens: false });
+  const inputIds = encode(text);
+  const learned = new Set<number>();
+  let length = 0;
+  for (const span of spans) {
+    const [start, end] = tokensOf(span, text, inputIds, encode);
+    length = marked ? end : endOfTurn(inputIds, start, end, tokenizer.eosTokenId);
+    for (let t = start; t < length; t++) learned.add(t);
+  }
+  if (learned.size === 0) throw new Error("the chat template renders nothing that the assistant writes");
+  return { inputIds: inputIds.slice(0, length), learned };
+}
+
+/** The tokens of a part, with one that spans its start, and without one that spans its end. */
+function tokensOf([from, to]: Span, text: string, ids: readonly number[], encode: (part: string) => number[]): Span {
+  return [commonLength(encode(text.slice(0, from)), ids), commonLength(encode(text.slice(0, to)), ids)];
+}
+
+/**
+ * A model stops at the turn's last end-of-sequence token: text that the template writes
+ * after it is not learned.
+ */
+function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {
+  const last = eosTokenId === null ? -1 : ids.slice(0, end).lastIndexOf(eosTokenId);
+  return last >= start ? last + 1 : end;
+}
+
+/** The number of tokens with which both begin. */
+export function commonLength(a: readonly number[], b: readonly number[]): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
+}

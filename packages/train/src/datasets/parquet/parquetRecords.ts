@@ -1,0 +1,61 @@
+import type { ByteSource } from "@lowrank/core";
+import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
+import type { DataRecord } from "../dataRecord.ts";
+import { type ColumnChunk, columnChunks } from "./parquetColumns.ts";
+import { compressors } from "./parquetCompressors.ts";
+import { checkPages } from "./parquetPages.ts";
+
+/** The rows of a Parquet file as records, a group of rows at a time. */
+export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
+  let chunks: readonly ColumnChunk[] = [];
+  const bytesOf = async (start: number, end: number) => {
+    if (!(start >= 0 && start <= end && end <= source.size)) {
+      throw new Error(`it names bytes ${start} to ${end} of ${source.size}`);
+    }
+    const { buffer, byteOffset, byteLength } = await source.read(start, end - start);
+    const bytes = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+    const whole = chunks.filter((chunk) => chunk.start >= start && chunk.start + chunk.length <= end);
+    for (const chunk of whole) checkPages(bytes, chunk.start - start, chunk);
+    return bytes;
+  };
+  const file = {
+    byteLength: source.size,
+    slice: (start: number, end: number = source.size) => {
+      const bytes = bytesOf(start, end);
+      // The library reads several parts ahead, and waits for none of them once one has failed.
+      bytes.catch(() => {});
+      return bytes;
+    },
+  };
+  const damaged = (error: unknown): never => {
+    throw new Error(`${name} is no Parquet file, or damaged: ${reasonOf(error)}`, { cause: error });
+  };
+  const metadata = await parquetMetadataAsync(file).catch(damaged);
+  try {
+    chunks = columnChunks(metadata, source.size);
+  } catch (error) {
+    damaged(error);
+  }
+  let start = 0;
+  for (const { num_rows } of metadata.row_groups) {
+    const end = start + Number(num_rows);
+    const range = { rowStart: start, rowEnd: end };
+    const rows = await parquetReadObjects({ file, metadata, compressors, ...range }).catch(damaged);
+    for (const [i, row] of rows.entries()) yield { value: plain(row), where: `${name}: row ${start + i + 1}` };
+    start = end;
+  }
+}
+
+/** The reason in words; what JavaScript throws by itself speaks of the library's own code. */
+function reasonOf(error: unknown): string {
+  const isNative = error instanceof TypeError || error instanceof RangeError;
+  return isNative ? "its numbers do not belong together" : (error as Error).message;
+}
+
+/** A value as JSON has it: 64-bit integers become numbers, or text where these are too small. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+}

@@ -1,0 +1,160 @@
+import {
+  argmaxTokens,
+  crossEntropy,
+  giveTurn,
+  noGrad,
+  reshape,
+  scope,
+  slice,
+  type Tensor,
+  withBackend,
+} from "@lowrank/core";
+import type { Batch } from "../data/collate.ts";
+import { type AnyExample, collateAny } from "../data/collateAny.ts";
+import type { SequenceBatch } from "../data/collateSequences.ts";
+import { ignoreIndex } from "../data/ignoreIndex.ts";
+import { firstPredicted, labelCount } from "../data/labelCount.ts";
+import { backendOf, baseOf, type TrainableModel, toInputs, withRows } from "../data/modelBatch.ts";
+import { paddingOf } from "../data/paddingOptions.ts";
+import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
+import { classMetrics, labelMetrics } from "./metrics/classes.ts";
+import { entityMetrics } from "./metrics/entities.ts";
+import type { EvalPrediction, MetricOptions } from "./metrics/metricOptions.ts";
+import { tokenMetrics } from "./metrics/tokens.ts";
+
+type Row = Float32Array | Int32Array;
+
+/** Answers to a batch that are still where the model runs, and how they are read. */
+interface Answers {
+  readonly loss: Tensor;
+  /** The numbers to read; none where only the loss is wanted. */
+  readonly values?: Tensor;
+}
+
+/** The way to measure a model of one kind. */
+interface Measure<B> {
+  run(batch: B): Answers;
+  /** Divides the values of a batch into rows, and its labels too. */
+  rows(batch: B, values: Row): { predictions: Row[]; labelIds: Row[] };
+  metrics(answers: EvalPrediction): Record<string, number>;
+}
+
+/** Measures a model that predicts tokens or classes: its loss, and what the options ask for. */
+export async function evaluateModel(
+  model: TrainableModel,
+  examples: readonly AnyExample[],
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const { batchSize, signal, metrics: names, computeMetrics } = options;
+  const padding = paddingOf(options, model);
+  const measure = measureOf(model, options) as Measure<Batch | SequenceBatch>;
+  const [predictions, labelIds]: [Row[], Row[]] = [[], []];
+  let [sum, labels] = [0, 0];
+  for (let at = 0; at < examples.length; at += batchSize) {
+    await giveTurn(signal);
+    model.eval();
+    const batch = await collateAny(examples.slice(at, at + batchSize), padding);
+    const count = labelCount(batch, model);
+    if (count === 0) continue;
+    labels += count;
+    const run = () => noGrad(() => scope(() => withRows(model, batch, () => measure.run(batch))));
+    const { loss, values } = withBackend(backendOf(model), run);
+    sum += count * (await loss.item());
+    loss.dispose();
+    if (!values) continue;
+    const rows = measure.rows(batch, (await values.data()) as Row);
+    values.dispose();
+    predictions.push(...rows.predictions);
+    labelIds.push(...rows.labelIds);
+  }
+  if (labels === 0) throw new Error("evaluate: no token of these examples is labelled; nothing can be measured");
+  const measured = { loss: sum / labels, perplexity: Math.exp(sum / labels), labels };
+  if (predictions.length === 0) return measured;
+  const found = measure.metrics({ predictions, labelIds });
+  return {
+    ...measured,
+    ...(names ? named(found, names) : found),
+    ...(computeMetrics && { metrics: computeMetrics({ predictions, labelIds }) }),
+  };
+}
+
+/** The metrics of these names. Throws for one that the model's kind does not have. */
+function named(found: Record<string, number>, names: readonly string[]): Record<string, number> {
+  const other = names.find((name) => !Object.hasOwn(found, name));
+  if (other === undefined) return Object.fromEntries(names.map((name) => [name, found[name]]));
+  const known = Object.keys(found).join(", ") || "none";
+  throw new Error(`evaluate: metrics has "${other}", which this model does not have; it has ${known}`);
+}
+
+function measureOf(model: TrainableModel, options: MetricOptions): Measure<never> {
+  const { problemType, classifiesTokens, config } = baseOf(model);
+  if (problemType !== undefined) return sequenceMeasure(model, problemType);
+  if (classifiesTokens) return tokenMeasure(model, 0, (answers) => entityMetrics(answers, config?.labels ?? []));
+  return options.metrics?.length || options.computeMetrics ? tokenMeasure(model, 1, tokenMetrics) : lossMeasure(model);
+}
+
+/** The loss alone, which needs no logits in memory. */
+function lossMeasure(model: TrainableModel): Measure<Batch> {
+  return {
+    run: (batch) => ({ loss: model.loss(toInputs(batch, model)) }),
+    rows: () => ({ predictions: [], labelIds: [] }),
+    metrics: () => ({}),
+  };
+}
+
+type WithLogits = { forward(inputs: object): { logits: Tensor; loss: Tensor } };
+
+const metricsOf: Readonly<Record<string, Measure<never>["metrics"]>> = {
+  single_label_classification: classMetrics,
+  multi_label_classification: labelMetrics,
+};
+
+function sequenceMeasure(model: TrainableModel, problemType: string): Measure<SequenceBatch> {
+  return {
+    run: (batch) => {
+      const { logits, loss } = (model as unknown as WithLogits).forward(toInputs(batch, model));
+      return { loss, values: logits };
+    },
+    rows: ({ batchSize, labels }, values) => ({
+      predictions: divided(values, batchSize),
+      labelIds: divided(labels, batchSize),
+    }),
+    metrics: metricsOf[problemType] ?? (() => ({})),
+  };
+}
+
+/**
+ * Loss and likeliest tokens, or labels, from the logits of all positions; `ahead` is by how many
+ * positions a logit is before what it answers.
+ */
+function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batch>["metrics"]): Measure<Batch> {
+  const first = firstPredicted(model);
+  return {
+    run: (batch) => {
+      const { labels, ...inputs } = toInputs(batch, model);
+      const { logits } = (model as unknown as WithLogits).forward(inputs);
+      const [rows, positions, width] = logits.shape;
+      // Virtual tokens stand before the others.
+      const start = positions - batch.length - ahead + first;
+      const flat = reshape(slice(logits, { dim: 1, start, end: positions - ahead }), [-1, width]);
+      const wanted = reshape(slice(labels, { dim: 1, start: first }), [rows * (batch.length - first)]);
+      return { loss: crossEntropy(flat, wanted, { ignoreIndex }), values: argmaxTokens(flat) };
+    },
+    rows: ({ batchSize, length, labels }, values) => {
+      const wanted = divided(labels, batchSize).map((row) => row.subarray(first));
+      const found = divided(values, batchSize);
+      const labelled = (row: Row, i: number) => row.filter((_: number, t: number) => wanted[i][t] !== ignoreIndex);
+      if (length === first) return { predictions: [], labelIds: [] };
+      const kept = wanted.map((row, i) => ({ labelIds: labelled(row, i), predictions: labelled(found[i], i) }));
+      const some = kept.filter((row) => row.labelIds.length > 0);
+      return { predictions: some.map((row) => row.predictions), labelIds: some.map((row) => row.labelIds) };
+    },
+    metrics,
+  };
+}
+
+/** The rows of row-major numbers. */
+function divided(values: Row, rows: number): Row[] {
+  const width = values.length / rows;
+  return Array.from({ length: rows }, (_, row) => values.subarray(row * width, (row + 1) * width));
+}

@@ -1,0 +1,68 @@
+import { affine, arange, checkOptions, crossEntropy, matmul, type OptionKeys, slice, type Tensor } from "@lowrank/core";
+import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "../../data/padRows.ts";
+import type { OwnTask } from "../ownTask.ts";
+import { tokensOf } from "../preference/preferenceBatch.ts";
+import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
+
+/** Two texts that belong together, and perhaps one that does not. */
+export interface ContrastExample {
+  anchor: Pick<Row, "inputIds">;
+  positive: Pick<Row, "inputIds">;
+  negative?: Pick<Row, "inputIds">;
+}
+
+/** Options of `multipleNegativesRanking`. */
+export interface MultipleNegativesRankingOptions extends CollateOptions {
+  /** The factor of cosines before the softmax. Default 20. */
+  scale?: number;
+}
+
+const rankingKeys: OptionKeys<MultipleNegativesRankingOptions> = { ...collateKeys, scale: true };
+
+/** Rows of anchors, positives and negatives, one after the other. */
+export interface ContrastBatch {
+  readonly rows: Rows;
+  /** The number of anchors. */
+  readonly count: number;
+}
+
+/**
+ * The task of embeddings by contrast: an anchor is to be nearer to its positive than to those of
+ * all others in the batch, and to all negatives. The loss is sentence-transformers'
+ * MultipleNegativesRankingLoss. Henderson et al. 2017, https://arxiv.org/abs/1705.00652
+ */
+export function multipleNegativesRanking(
+  options: MultipleNegativesRankingOptions,
+): OwnTask<EmbeddingModel, ContrastExample, ContrastBatch> {
+  checkOptions("multipleNegativesRanking", options, rankingKeys);
+  const { scale = 20, ...padding } = options;
+  if (!(scale > 0)) throw new Error(`multipleNegativesRanking: scale is ${scale}; give a number above 0, such as 20`);
+  return {
+    settings: { task: "contrast", scale, ...padding },
+    tokens: (examples) =>
+      tokensOf(
+        examples.flatMap(({ anchor, positive, negative }) => [anchor, positive, ...(negative ? [negative] : [])]),
+      ),
+    collate: (examples) => {
+      const negatives = examples.flatMap(({ negative }) => negative ?? []);
+      if (negatives.length > 0 && negatives.length < examples.length) {
+        throw new Error("multipleNegativesRanking: some examples have a negative, others none; give all one, or none");
+      }
+      const texts = [
+        ...examples.map(({ anchor }) => anchor),
+        ...examples.map(({ positive }) => positive),
+        ...negatives,
+      ];
+      return { rows: padRows(texts, padding), count: examples.length };
+    },
+    loss: (model, { rows, count }) => rankingLoss(meanPooling(model, rows), count, scale),
+  };
+}
+
+/** The mean cross-entropy of each anchor's positive among the candidates: embeddings [nB, D]. */
+function rankingLoss(embeddings: Tensor, count: number, scale: number): Tensor {
+  const anchors = slice(embeddings, { dim: 0, start: 0, end: count });
+  const candidates = slice(embeddings, { dim: 0, start: count });
+  const scores = affine(matmul(anchors, candidates, { transposeB: true }), { scale });
+  return crossEntropy(scores, arange(count, { dtype: "i32", backend: scores.storage.backend }));
+}

@@ -1,0 +1,52 @@
+import { crossEntropy, neg, noGrad, slice, sum, type Tensor } from "@lowrank/core";
+import type { Batch } from "../data/collate.ts";
+import { ignoreIndex } from "../data/ignoreIndex.ts";
+import { type TrainableModel, toInputs } from "../data/modelBatch.ts";
+
+/** A model that gives logits [B, T, V] for tokens: a `CausalLM`, or a `PeftModel` over one. */
+export interface LanguageModel extends TrainableModel {
+  forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): { logits: Tensor };
+}
+
+/** Logits [B, T - 1, V] and the labels i32 [B, T - 1] that they predict. */
+export function predictions(model: LanguageModel, batch: Batch): { logits: Tensor; labels: Tensor } {
+  const { inputIds, labels, attentionMask = null } = toInputs(batch, model);
+  const { logits } = model.forward({ inputIds, attentionMask });
+  const [, tokens] = labels.shape;
+  // Virtual tokens stand before the others.
+  const [, positions] = logits.shape;
+  return {
+    logits: slice(logits, { dim: 1, start: positions - tokens, end: positions - 1 }),
+    labels: slice(labels, { dim: 1, start: 1, end: tokens }),
+  };
+}
+
+/** The log-probability of each row's labelled tokens together: f32 [B]. */
+export function sequenceLogps(model: LanguageModel, batch: Batch): Tensor {
+  const { logits, labels } = predictions(model, batch);
+  return neg(sum(crossEntropy(logits, labels, { ignoreIndex, reduction: "none" }), { dim: 1 }));
+}
+
+/** The number of labelled tokens of each row that a token before them predicts. */
+export function labelledTokens({ labels, batchSize, length }: Batch): number[] {
+  return Array.from({ length: batchSize }, (_, row) => {
+    return labels.subarray(row * length + 1, (row + 1) * length).filter((label) => label !== ignoreIndex).length;
+  });
+}
+
+/**
+ * Runs `fn` without gradients on the model that another is compared with: `reference`, or the base
+ * model without adapters. Throws where there is neither.
+ */
+export function withReference<T>(
+  caller: string,
+  model: LanguageModel,
+  reference: LanguageModel | undefined,
+  fn: (model: LanguageModel) => T,
+): T {
+  return noGrad(() => {
+    if (reference) return fn(reference);
+    if (model.disableAdapter) return model.disableAdapter(() => fn(model));
+    throw new Error(`${caller}: the model has no adapter to take off; give a referenceModel, a copy of it as it was`);
+  });
+}

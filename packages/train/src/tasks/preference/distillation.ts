@@ -1,0 +1,91 @@
+import {
+  add,
+  affine,
+  checkOptions,
+  exp,
+  logSoftmax,
+  logsumexp,
+  mul,
+  noGrad,
+  type OptionKeys,
+  stack,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
+import { type Batch, collate } from "../../data/collate.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
+import type { TokenizedExample } from "../../data/tokenize.ts";
+import { type LanguageModel, predictions } from "../languageModel.ts";
+import type { OwnTask } from "../ownTask.ts";
+import { tokensOf } from "./preferenceBatch.ts";
+
+/** Options of `distillation`. */
+export interface DistillationOptions extends CollateOptions {
+  /** The model to learn from, of the same vocabulary. */
+  teacher: LanguageModel;
+  /**
+   * Between the divergence from the teacher (0: what it may say, all of it) and that from the
+   * student (1: nothing that it would not say). Default 0.5, Jensen-Shannon's.
+   */
+  beta?: number;
+  /** Logits are divided by it. Default 1. */
+  temperature?: number;
+}
+
+const distillationKeys: OptionKeys<DistillationOptions> = {
+  ...collateKeys,
+  ...({ teacher: true, beta: true, temperature: true } as const),
+};
+
+/** Sum over the last dimension of p (log p - log q), by the logarithms. */
+const divergence = (p: Tensor, q: Tensor): Tensor => sum(mul(exp(p), sub(p, q)), { dim: -1 });
+
+/** The divergence of two next-token distributions at each position, by their logarithms. */
+function distance(student: Tensor, teacher: Tensor, beta: number): Tensor {
+  if (beta === 0) return divergence(teacher, student);
+  if (beta === 1) return divergence(student, teacher);
+  const weighted = [affine(student, { shift: Math.log1p(-beta) }), affine(teacher, { shift: Math.log(beta) })];
+  const mixture = logsumexp(stack(weighted, { dim: 0 }), { dim: 0 });
+  return add(
+    affine(divergence(teacher, mixture), { scale: beta }),
+    affine(divergence(student, mixture), { scale: 1 - beta }),
+  );
+}
+
+/**
+ * The task of knowledge distillation: a student learns a teacher's distributions over the next
+ * token, at labelled tokens. The loss is TRL's generalised Jensen-Shannon divergence. Agarwal et
+ * al. 2024, https://arxiv.org/abs/2306.13649
+ */
+export function distillation(options: DistillationOptions): OwnTask<LanguageModel, TokenizedExample, Batch> {
+  checkOptions("distillation", options, distillationKeys);
+  const { teacher, beta = 0.5, temperature = 1, ...padding } = options;
+  if (!(beta >= 0 && beta <= 1)) throw new Error(`distillation: beta is ${beta}; give a number from 0 to 1`);
+  if (!(temperature > 0)) throw new Error(`distillation: temperature is ${temperature}; give a number above 0`);
+  const logps = (logits: Tensor) => logSoftmax(affine(logits, { scale: 1 / temperature }), { dim: -1 });
+  return {
+    collate: (examples) => collate(examples, padding),
+    settings: { task: "distillation", beta, temperature, ...padding },
+    tokens: tokensOf,
+    loss: (model, batch) => {
+      const theirs = noGrad(() => logps(predictions(teacher, batch).logits));
+      const own = logps(predictions(model, batch).logits);
+      if (own.shape.join() !== theirs.shape.join()) {
+        throw new Error(
+          `distillation: the student gives logits [${own.shape}], the teacher [${theirs.shape}]; they need one vocabulary`,
+        );
+      }
+      const { batchSize, length } = batch;
+      const mask = Float32Array.from({ length: batchSize * (length - 1) }, (_, i) => {
+        const [row, t] = [Math.floor(i / (length - 1)), (i % (length - 1)) + 1];
+        return batch.labels[row * length + t] === ignoreIndex ? 0 : 1;
+      });
+      const count = mask.reduce((a, b) => a + b, 0);
+      const weights = tensor(mask, { shape: [batchSize, length - 1], backend: own.storage.backend });
+      return affine(sum(mul(distance(own, theirs, beta), weights)), { scale: 1 / Math.max(count, 1) });
+    },
+  };
+}

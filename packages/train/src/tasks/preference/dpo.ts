@@ -1,0 +1,82 @@
+import {
+  affine,
+  checkOptions,
+  div,
+  mean,
+  type OptionKeys,
+  relu,
+  square,
+  sub,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
+import type { Batch } from "../../data/collate.ts";
+import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
+import { type LanguageModel, labelledTokens, sequenceLogps, withReference } from "../languageModel.ts";
+import type { OwnTask } from "../ownTask.ts";
+import { logSigmoid } from "./logSigmoid.ts";
+import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
+
+/** Options of `dpo`. */
+export interface DPOOptions extends CollateOptions {
+  /** The weight of staying near the reference: less, where it is small. Default 0.1. */
+  beta?: number;
+  /**
+   * "sigmoid" (default; Rafailov et al. 2023, https://arxiv.org/abs/2305.18290), "hinge" (SLiC,
+   * https://arxiv.org/abs/2305.10425) or "ipo" (Azar et al. 2023, https://arxiv.org/abs/2310.12036)
+   */
+  lossType?: "sigmoid" | "hinge" | "ipo";
+  /** The model to stay near. Default: the trained one without its adapter. */
+  referenceModel?: LanguageModel;
+}
+
+/** The names of all options of `dpo`. */
+export const dpoKeys: OptionKeys<DPOOptions> = { ...collateKeys, beta: true, lossType: true, referenceModel: true };
+
+/** By how much more than the reference a model prefers answers to others: f32 [B]. */
+type Loss = (delta: Tensor, beta: number) => Tensor;
+
+const losses: Readonly<Record<NonNullable<DPOOptions["lossType"]>, Loss>> = {
+  sigmoid: (delta, beta) => affine(logSigmoid(affine(delta, { scale: beta })), { scale: -1 }),
+  hinge: (delta, beta) => relu(affine(delta, { scale: -beta, shift: 1 })),
+  ipo: (delta, beta) => square(affine(delta, { shift: -1 / (2 * beta) })),
+};
+
+/**
+ * Returns the log-probabilities of chosen and rejected answers less those under the reference, each
+ * f32 [B]. Of "ipo" they are means over an answer's tokens.
+ */
+export function logRatios(
+  caller: string,
+  model: LanguageModel,
+  batch: Batch,
+  { lossType, referenceModel }: Pick<DPOOptions, "lossType" | "referenceModel">,
+): [chosen: Tensor, rejected: Tensor] {
+  const reference = withReference(caller, model, referenceModel, (other) => sequenceLogps(other, batch));
+  const ratios = sub(sequenceLogps(model, batch), reference);
+  if (lossType !== "ipo") return pairsOf(ratios);
+  const lengths = labelledTokens(batch).map((count) => Math.max(count, 1));
+  return pairsOf(div(ratios, tensor(Float32Array.from(lengths), { backend: ratios.storage.backend })));
+}
+
+/**
+ * The task of direct preference optimisation: `new Trainer(model, pairs, { ...dpo(options), ... })`
+ * makes the chosen answers likelier than the rejected ones. The loss is TRL's.
+ */
+export function dpo(options: DPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
+  checkOptions("dpo", options, dpoKeys);
+  const { beta = 0.1, lossType = "sigmoid", referenceModel, ...padding } = options;
+  if (!(beta > 0)) throw new Error(`dpo: beta is ${beta}; give a number above 0, such as 0.1`);
+  if (!Object.hasOwn(losses, lossType)) {
+    throw new Error(`dpo: lossType is "${lossType}"; give one of ${Object.keys(losses).join(", ")}`);
+  }
+  return {
+    collate: (examples) => collatePairs(examples, padding),
+    settings: { task: "dpo", beta, lossType, ...padding },
+    tokens: tokensOfPairs,
+    loss: (model, batch) => {
+      const [chosen, rejected] = logRatios("dpo", model, batch, { lossType, referenceModel });
+      return mean(losses[lossType](sub(chosen, rejected), beta));
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { checkOptions, giveTurn, noGrad, type OptionKeys, scope, withBackend } from "@lowrank/core";
+import { backendOf } from "../../data/modelBatch.ts";
+import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
+import { type RewardExample, type RewardModel, rewardsOf, rowsOfPairs } from "./rewardModel.ts";
+
+/** Options of `evaluateRewards`. */
+export interface EvaluateRewardsOptions extends CollateOptions {
+  /** Pairs in a forward pass. Default 8. */
+  batchSize?: number;
+}
+
+/** Rewards of pairs by a reward model. */
+export interface RewardEvaluation {
+  /** The share of pairs whose chosen text has the larger reward. */
+  readonly accuracy: number;
+  /** The mean of the chosen text's reward less the other's. */
+  readonly margin: number;
+  /** The mean, the least and the largest reward of all texts. */
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+const keys: OptionKeys<EvaluateRewardsOptions> = { ...collateKeys, batchSize: true };
+
+/** Returns how a reward model tells the better texts of pairs from the others, as TRL logs it. */
+export async function evaluateRewards(
+  model: RewardModel,
+  examples: readonly RewardExample[],
+  options: EvaluateRewardsOptions,
+): Promise<RewardEvaluation> {
+  checkOptions("evaluateRewards", options, keys);
+  const { batchSize = 8, ...padding } = options;
+  if (examples.length === 0) throw new Error("evaluateRewards: there are no examples");
+  model.eval();
+  const chosen: number[] = [];
+  const rejected: number[] = [];
+  for (let at = 0; at < examples.length; at += batchSize) {
+    await giveTurn();
+    const pairs = examples.slice(at, at + batchSize);
+    const run = () => noGrad(() => scope(() => rewardsOf(model, rowsOfPairs(pairs, padding))));
+    using rewards = withBackend(backendOf(model), run);
+    const values = [...((await rewards.data()) as Float32Array)];
+    chosen.push(...values.slice(0, pairs.length));
+    rejected.push(...values.slice(pairs.length));
+  }
+  const all = [...chosen, ...rejected];
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    accuracy: chosen.filter((value, i) => value > rejected[i]).length / chosen.length,
+    margin: mean(chosen.map((value, i) => value - rejected[i])),
+    mean: mean(all),
+    min: Math.min(...all),
+    max: Math.max(...all),
+  };
+}

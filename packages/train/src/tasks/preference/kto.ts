@@ -1,0 +1,105 @@
+import {
+  affine,
+  checkOptions,
+  mean,
+  mul,
+  noGrad,
+  type OptionKeys,
+  relu,
+  sigmoid,
+  sub,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
+import { type Batch, collate } from "../../data/collate.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
+import type { TokenizedExample } from "../../data/tokenize.ts";
+import { type LanguageModel, sequenceLogps, withReference } from "../languageModel.ts";
+import type { OwnTask } from "../ownTask.ts";
+import { tokensOf } from "./preferenceBatch.ts";
+
+/** An answer, and whether it is a good one. Labels are -100 on the prompt. */
+export interface KTOExample extends TokenizedExample {
+  desirable: boolean;
+}
+
+/** Options of `kto`. */
+export interface KTOOptions extends CollateOptions {
+  /** The weight of staying near the reference: less, where it is small. Default 0.1. */
+  beta?: number;
+  /** The weight of desirable answers. Default 1. */
+  desirableWeight?: number;
+  /** The weight of the others. Default 1. */
+  undesirableWeight?: number;
+  /** The model to stay near. Default: the trained one without its adapter. */
+  referenceModel?: LanguageModel;
+}
+
+const ktoKeys: OptionKeys<KTOOptions> = {
+  ...collateKeys,
+  ...({ beta: true, desirableWeight: true, undesirableWeight: true, referenceModel: true } as const),
+};
+
+/** Rows of answers, and the same prompts with the answers of the rows before them. */
+export interface KTOBatch {
+  readonly answers: Batch;
+  /** Null for a batch of one: there is no other answer. */
+  readonly mismatched: Batch | null;
+  readonly desirable: readonly boolean[];
+}
+
+/** The number of tokens of an example's prompt: those before its first label. */
+function promptLength({ labels }: TokenizedExample): number {
+  const first = labels.findIndex((label) => label !== ignoreIndex);
+  return first < 0 ? labels.length : first;
+}
+
+function mismatch(example: KTOExample, other: KTOExample): TokenizedExample {
+  const [prompt, answer] = [promptLength(example), promptLength(other)];
+  return {
+    inputIds: [...example.inputIds.slice(0, prompt), ...other.inputIds.slice(answer)],
+    labels: [...example.labels.slice(0, prompt), ...other.labels.slice(answer)],
+  };
+}
+
+/**
+ * The task of Kahneman-Tversky optimisation, for answers that are good or bad by themselves. A
+ * batch's answers to other prompts estimate how far the model is from the reference, so give
+ * batches of several examples. The loss is TRL's. Ethayarajh et al. 2024,
+ * https://arxiv.org/abs/2402.01306
+ */
+export function kto(options: KTOOptions): OwnTask<LanguageModel, KTOExample, KTOBatch> {
+  checkOptions("kto", options, ktoKeys);
+  const { beta = 0.1, desirableWeight = 1, undesirableWeight = 1, referenceModel, ...padding } = options;
+  if (!(beta > 0)) throw new Error(`kto: beta is ${beta}; give a number above 0, such as 0.1`);
+  const ratios = (model: LanguageModel, batch: Batch): Tensor => {
+    const reference = withReference("kto", model, referenceModel, (other) => sequenceLogps(other, batch));
+    return sub(sequenceLogps(model, batch), reference);
+  };
+  return {
+    settings: { task: "kto", beta, desirableWeight, undesirableWeight, ...padding },
+    tokens: tokensOf,
+    collate: (examples) => {
+      const before = (i: number) => examples[(i + examples.length - 1) % examples.length];
+      const others = examples.map((example, i) => mismatch(example, before(i)));
+      return {
+        answers: collate(examples, padding),
+        mismatched: examples.length > 1 ? collate(others, padding) : null,
+        desirable: examples.map(({ desirable }) => desirable),
+      };
+    },
+    loss: (model, { answers, mismatched, desirable }) => {
+      const drift = mismatched && noGrad(() => relu(mean(ratios(model, mismatched))));
+      const own = ratios(model, answers);
+      const { backend } = own.storage;
+      const byKind = (good: number, bad: number) =>
+        tensor(
+          Float32Array.from(desirable, (is) => (is ? good : bad)),
+          { backend },
+        );
+      const likeness = sigmoid(mul(drift ? sub(own, drift) : own, byKind(beta, -beta)));
+      return mean(mul(affine(likeness, { scale: -1, shift: 1 }), byKind(desirableWeight, undesirableWeight)));
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import {
+  affine,
+  checkOptions,
+  crossEntropy,
+  div,
+  exp,
+  expm1,
+  gt,
+  log,
+  log1p,
+  mean,
+  neg,
+  type OptionKeys,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  where,
+} from "@lowrank/core";
+import type { Batch } from "../../data/collate.ts";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
+import { type LanguageModel, labelledTokens, predictions } from "../languageModel.ts";
+import type { OwnTask } from "../ownTask.ts";
+import { logSigmoid } from "./logSigmoid.ts";
+import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./preferenceBatch.ts";
+
+/** Options of `orpo`. */
+export interface ORPOOptions extends CollateOptions {
+  /** The weight of the odds ratio beside the likelihood of chosen answers. Default 0.1. */
+  beta?: number;
+}
+
+const orpoKeys: OptionKeys<ORPOOptions> = { ...collateKeys, beta: true };
+
+/** log(1 - e^x) for x < 0, exact near 0 too. */
+function log1mExp(x: Tensor): Tensor {
+  return where(gt(x, tensor(-Math.LN2, { backend: x.storage.backend })), log(neg(expm1(x))), log1p(neg(exp(x))));
+}
+
+/** A batch in which labels are every token, those of prompts too. */
+function wholeTexts(batch: Batch): Batch {
+  return { ...batch, labels: batch.inputIds.map((id, i) => (batch.attentionMask[i] === 1 ? id : ignoreIndex)) };
+}
+
+/**
+ * The task of odds ratio preference optimisation, which needs no reference model: the likelihood of
+ * chosen texts, prompts included, and the odds of chosen answers over rejected ones. The loss is
+ * TRL's. Hong et al. 2024, https://arxiv.org/abs/2403.07691
+ */
+export function orpo(options: ORPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
+  checkOptions("orpo", options, orpoKeys);
+  const { beta = 0.1, ...padding } = options;
+  if (!(beta >= 0)) throw new Error(`orpo: beta is ${beta}; give a number of at least 0, such as 0.1`);
+  return {
+    collate: (examples) => collatePairs(examples, padding),
+    settings: { task: "orpo", beta, ...padding },
+    tokens: tokensOfPairs,
+    loss: (model, batch) => {
+      const { logits, labels } = predictions(model, wholeTexts(batch));
+      const [half, tokens] = [batch.batchSize / 2, batch.length];
+      const chosenRows = (t: Tensor) => slice(t, { dim: 0, start: 0, end: half });
+      const likelihood = crossEntropy(chosenRows(logits), chosenRows(labels), { ignoreIndex });
+      const { backend } = logits.storage;
+      const answers = slice(tensor(batch.labels, { shape: [2 * half, tokens], backend }), { dim: 1, start: 1 });
+      const sums = sum(crossEntropy(logits, answers, { ignoreIndex, reduction: "none" }), { dim: 1 });
+      const counts = Float32Array.from(labelledTokens(batch), (count) => -Math.max(count, 1));
+      const [chosen, rejected] = pairsOf(div(sums, tensor(counts, { backend })));
+      const odds = sub(sub(chosen, rejected), sub(log1mExp(chosen), log1mExp(rejected)));
+      return sub(likelihood, affine(mean(logSigmoid(odds)), { scale: beta }));
+    },
+  };
+}

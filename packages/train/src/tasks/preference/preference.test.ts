@@ -1,0 +1,203 @@
+import { copyInto, Generator, init, noGrad, reference, type Tensor, tensor } from "@lowrank/core";
+import { createModel, parseClassifierConfig, parseModelConfig, randomParameters } from "@lowrank/models";
+import { getPeftModel, LoraConfig } from "@lowrank/peft";
+import { beforeEach, describe, expect, it } from "vitest";
+import { ignoreIndex } from "../../data/ignoreIndex.ts";
+import type { ExampleTokenizer, TokenizedExample } from "../../data/tokenize.ts";
+import { evaluate } from "../../evaluation/evaluate.ts";
+import data from "../../testing/preference.json" with { type: "json" };
+import { Trainer } from "../../trainer/trainer.ts";
+import { distillation } from "./distillation.ts";
+import { dpo } from "./dpo.ts";
+import { evaluatePreferences } from "./evaluatePreferences.ts";
+import { kto } from "./kto.ts";
+import { orpo } from "./orpo.ts";
+import { reward } from "./rewardModel.ts";
+import { tokenizePreference } from "./tokenizePreference.ts";
+
+beforeEach(() => init(reference()));
+
+const config = { model_type: "llama", ...data.sizes };
+const { pad_token_id: padTokenId, eos_token_id: eos } = data.sizes;
+
+/** Gives a model the weights that conformance/python/preference.py makes too. */
+function withWeights<M extends { namedParameters(): Iterable<[string, Tensor]> }>(model: M, shift = 0): M {
+  const parameters = [...model.namedParameters()].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [place, [name, parameter]] of parameters.entries()) {
+    const values = Float32Array.from({ length: parameter.size }, (_, i) => {
+      const value = (((i * 7919 + (place + shift) * 104729) % 1009) / 504 - 1) * 0.3;
+      return name.includes("norm") ? 1 + value / 3 : value;
+    });
+    using made = tensor(values, { shape: parameter.shape });
+    noGrad(() => copyInto(parameter, made));
+  }
+  return model;
+}
+const random = () => randomParameters(new Generator(1));
+const causal = (shift = 0) => withWeights(createModel(parseModelConfig(config), random()), shift);
+
+const answer = (prompt: number[], ids: number[]): TokenizedExample => ({
+  inputIds: [...prompt, ...ids, eos],
+  labels: [...prompt.map(() => ignoreIndex), ...ids, eos],
+});
+const pairs = data.pairs.map(({ prompt, chosen, rejected }) => ({
+  chosen: answer(prompt, chosen),
+  rejected: answer(prompt, rejected),
+}));
+const kinds = pairs.map(({ chosen, rejected }, i) => ({ ...(i % 3 ? chosen : rejected), desirable: i % 3 > 0 }));
+
+const { batchSize } = data;
+const training = { batchSize, shuffle: false, schedule: "constant", learningRate: 1e-2, maxSteps: 20 } as const;
+
+/** Steps of TRL, whose sums of f32 have another order. */
+function expectLosses(losses: readonly number[], expected: readonly number[]): void {
+  expect(losses).toHaveLength(expected.length);
+  for (const [i, loss] of losses.entries()) {
+    expect(Math.abs(loss - expected[i]), `step ${i + 1}`).toBeLessThan(1e-4 * Math.max(1, Math.abs(expected[i])));
+  }
+}
+
+describe("20 steps have the losses of TRL", () => {
+  it.each(["sigmoid", "hinge", "ipo"] as const)("dpo, %s", async (lossType) => {
+    const task = dpo({ padTokenId, lossType, referenceModel: causal() });
+    const { losses } = await new Trainer(causal(), pairs, { ...training, ...task }).train();
+    expectLosses(losses, data.losses[`dpo ${lossType}`]);
+  });
+
+  it("orpo", async () => {
+    const { losses } = await new Trainer(causal(), pairs, { ...training, ...orpo({ padTokenId }) }).train();
+    expectLosses(losses, data.losses.orpo);
+  });
+
+  it("kto", async () => {
+    const weights = { desirableWeight: 1.5, undesirableWeight: 0.5 };
+    const task = kto({ padTokenId, ...weights, referenceModel: causal() });
+    const { losses } = await new Trainer(causal(), kinds, { ...training, ...task }).train();
+    expectLosses(losses, data.losses.kto);
+  });
+
+  it("reward", async () => {
+    const model = withWeights(createModel(parseClassifierConfig({ ...config, num_labels: 1 }), random()));
+    const task = reward({ padTokenId, centerRewardsCoefficient: 0.01 });
+    const { losses } = await new Trainer(model, pairs, { ...training, ...task }).train();
+    expectLosses(losses, data.losses.reward);
+  });
+});
+
+it("distillation has the divergences of TRL", async () => {
+  const examples = pairs.slice(0, batchSize).map(({ chosen }) => chosen);
+  for (const [beta, temperature, expected] of data.losses.distillation) {
+    const task = distillation({ padTokenId, teacher: causal(5), beta, temperature });
+    const { loss } = await evaluate(causal(), examples, { ...task, batchSize });
+    expect(Math.abs(loss / expected - 1), `beta ${beta}, temperature ${temperature}`).toBeLessThan(1e-4);
+  }
+});
+
+it("distillation is a mean, of a single learned token too", async () => {
+  const { chosen } = pairs[0];
+  const last = chosen.inputIds.length - 1;
+  const one = { ...chosen, labels: Array.from(chosen.inputIds, (id, i) => (i === last ? id : -100)) };
+  const task = distillation({ padTokenId, teacher: causal(5) });
+  const lossOf = async (examples: TokenizedExample[]) =>
+    (await evaluate(causal(), examples, { ...task, batchSize })).loss;
+  expect(await lossOf([one])).toBeCloseTo(await lossOf([one, one]), 6);
+});
+
+describe("an adapter", () => {
+  const adapted = () => {
+    const lora = new LoraConfig({ r: 4, targetModules: "all-linear", taskType: "CAUSAL_LM" });
+    return getPeftModel(causal(), lora, { generator: new Generator(2) });
+  };
+  const some = pairs.slice(0, 24);
+
+  it("learns to prefer, beside the model without it", async () => {
+    const model = await adapted();
+    const before = await evaluatePreferences(model, some, { padTokenId });
+    expect(before).toMatchObject({ chosen: 0, rejected: 0, margin: 0 });
+    const first = await new Trainer(model, some, { ...training, maxSteps: 1, ...dpo({ padTokenId }) }).train();
+    expect(first.losses[0]).toBeCloseTo(Math.LN2, 5);
+    await new Trainer(model, some, { ...training, maxSteps: 40, ...dpo({ padTokenId }) }).train();
+    const after = await evaluatePreferences(model, some, { padTokenId });
+    expect(after.margin).toBeGreaterThan(0.5);
+    expect(after.accuracy).toBeGreaterThan(0.9);
+    expect(after.chosen - after.rejected).toBeCloseTo(after.margin, 6);
+  });
+
+  it("learns from a teacher", async () => {
+    const model = await adapted();
+    const teacher = causal(5);
+    const examples = some.map(({ chosen }) => chosen);
+    const task = distillation({ padTokenId, teacher });
+    const before = await evaluate(model, examples, { ...task, batchSize });
+    await new Trainer(model, examples, { ...training, maxSteps: 30, ...task }).train();
+    expect((await evaluate(model, examples, { ...task, batchSize })).loss).toBeLessThan(0.7 * before.loss);
+  });
+
+  it("learns good and bad answers, in batches of one too", async () => {
+    const model = await adapted();
+    const task = kto({ padTokenId });
+    const before = await evaluate(model, kinds.slice(0, 9), { ...task, batchSize });
+    await new Trainer(model, kinds.slice(0, 9), { ...training, batchSize: 4, maxSteps: 30, ...task }).train();
+    expect((await evaluate(model, kinds.slice(0, 9), { ...task, batchSize })).loss).toBeLessThan(0.9 * before.loss);
+    expect((await evaluate(model, kinds.slice(0, 1), { ...task, batchSize })).loss).toBeGreaterThan(0);
+  });
+});
+
+describe("bad input", () => {
+  it("a model without adapter needs a reference", async () => {
+    const run = new Trainer(causal(), pairs, { ...training, ...dpo({ padTokenId }) }).train();
+    await expect(run).rejects.toThrow("dpo: the model has no adapter to take off; give a referenceModel");
+  });
+
+  it("numbers that mean nothing", () => {
+    expect(() => dpo({ padTokenId, beta: 0 })).toThrow("dpo: beta is 0; give a number above 0");
+    expect(() => dpo({ padTokenId, lossType: "sigmoidal" as never })).toThrow('lossType is "sigmoidal"; give one of');
+    expect(() => kto({ padTokenId, beta: -1 })).toThrow("kto: beta is -1");
+    expect(() => orpo({ padTokenId, beta: Number.NaN })).toThrow("orpo: beta is NaN");
+    const teacher = causal();
+    expect(() => distillation({ padTokenId, teacher, beta: 2 })).toThrow("distillation: beta is 2; give a number from");
+    expect(() => distillation({ padTokenId, teacher, temperature: 0 })).toThrow("distillation: temperature is 0");
+  });
+
+  it("a teacher of another vocabulary", async () => {
+    const teacher = createModel(parseModelConfig({ ...config, vocab_size: 30 }), random());
+    const run = evaluate(causal(), [pairs[0].chosen], { ...distillation({ padTokenId, teacher }), batchSize });
+    await expect(run).rejects.toThrow("distillation: the student gives logits [1,");
+  });
+
+  it("a classifier of two labels is no reward model", async () => {
+    const model = createModel(parseClassifierConfig({ ...config, num_labels: 2 }), random());
+    const run = evaluate(model, pairs.slice(0, 2), { ...reward({ padTokenId }), batchSize });
+    await expect(run).rejects.toThrow("reward: the model gives 2 numbers for a text; load it with numLabels 1");
+  });
+});
+
+describe("tokenizePreference", () => {
+  const tokenizer: ExampleTokenizer = {
+    encode: (text) => Array.from(text, (letter) => letter.codePointAt(0)!),
+    eosTokenId: 1,
+    applyChatTemplate: (messages, { addGenerationPrompt = false } = {}) =>
+      `${messages.map(({ role, content }) => `${role[0]}:${content};`).join("")}${addGenerationPrompt ? "a:" : ""}`,
+  };
+  const learned = ({ inputIds, labels }: TokenizedExample) =>
+    String.fromCodePoint(...inputIds.filter((id, i) => labels[i] === id && id !== 1));
+
+  it("learns the answers of texts, and of conversations their last turns alone", async () => {
+    const texts = await tokenizePreference(tokenizer, { prompt: "say ", chosen: "yes", rejected: "no" });
+    expect([learned(texts.chosen), learned(texts.rejected)]).toEqual(["yes", "no"]);
+    const turn = (role: string, content: string) => ({ role, content });
+    const chat = await tokenizePreference(tokenizer, {
+      prompt: [turn("user", "hi"), turn("assistant", "hello"), turn("user", "bye?")],
+      chosen: [turn("assistant", "bye")],
+      rejected: [turn("assistant", "hello")],
+    });
+    expect([learned(chat.chosen), learned(chat.rejected)]).toEqual(["bye;", "hello;"]);
+  });
+
+  it("refuses a template that changes the prompt", async () => {
+    const odd = { ...tokenizer, applyChatTemplate: (messages: readonly unknown[]) => `${messages.length}` };
+    const say = (content: string) => [{ role: "user", content }];
+    const run = tokenizePreference(odd, { prompt: say("a"), chosen: say("b"), rejected: say("c") });
+    await expect(run).rejects.toThrow("chosen: the chat template changes the prompt when the answer is added");
+  });
+});

@@ -1,0 +1,58 @@
+import type { OptionKeys } from "@lowrank/core";
+import type { AnyExample } from "../data/collateAny.ts";
+import type { TrainableModel, TrainableModule } from "../data/modelBatch.ts";
+import { type PaddingOptions, paddingOf } from "../data/paddingOptions.ts";
+import { collateKeys } from "../data/padRows.ts";
+import type { OwnTask } from "./ownTask.ts";
+import { languageTask, type TrainingTask } from "./trainingTask.ts";
+
+/** Options that say how examples become a loss: one's own way, or padding for the model's. */
+export type TaskOptions = PaddingOptions | OwnTask<never, never, unknown>;
+
+/** The names of all options of `TaskOptions`. */
+export const taskKeys: OptionKeys<TaskOptions> = {
+  ...collateKeys,
+  ...({ collate: true, loss: true, settings: true, tokens: true } as const),
+};
+
+/** Returns the options of a training that say how examples become a loss. */
+export function taskOptionsOf(options: TaskOptions): TaskOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(taskKeys, key))) as never;
+}
+
+const advice = "give the options collate: (examples) => batch and loss: (model, batch) => Tensor";
+
+/** Returns one's own task of some options; undefined where they have none. */
+export function ownTaskOf(options: object): OwnTask<never, never, unknown> | undefined {
+  return "collate" in options || "loss" in options ? (options as OwnTask<never, never, unknown>) : undefined;
+}
+
+function expectMethods(caller: string, of: string, value: object, names: readonly string[], fix: string): void {
+  for (const name of names) {
+    if (typeof (value as Record<string, unknown>)[name] === "function") continue;
+    throw new Error(`${caller}: ${of} no ${name}; ${fix}`);
+  }
+}
+
+/**
+ * Returns the task of a model, examples and options. Throws, naming it, for a method that the model
+ * or the options lack, and for examples that only a collator of one's own could read.
+ */
+export function taskOf(
+  caller: string,
+  model: TrainableModule,
+  examples: readonly unknown[],
+  options: TaskOptions,
+): TrainingTask {
+  const methods = ["namedParameters", "namedModules", "train", "eval"];
+  expectMethods(caller, "the model has", model, methods, "give a Module of @lowrank/nn");
+  const own = ownTaskOf(options);
+  if (own) {
+    expectMethods(caller, "the options have", own, ["collate", "loss"], advice);
+    return async (examples) => (await import("./ownTask.ts")).ownTask(caller, model as never, own)(examples);
+  }
+  expectMethods(caller, "the model has", model, ["loss"], advice);
+  const other = examples.findIndex((example) => !Array.isArray((example as Partial<AnyExample> | null)?.inputIds));
+  if (other >= 0) throw new Error(`${caller}: example ${other} has no inputIds; tokenise it, or ${advice}`);
+  return languageTask(model as TrainableModel, paddingOf(options as PaddingOptions, model as TrainableModel));
+}

@@ -1,0 +1,169 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
+import type { AnyExample } from "../data/collateAny.ts";
+import type { TrainableModel, TrainableModule } from "../data/modelBatch.ts";
+import type { PaddingOptions } from "../data/paddingOptions.ts";
+import type { StepReport, TrainingSettings } from "../options/trainerOptions.ts";
+import type { OwnTask } from "../tasks/ownTask.ts";
+import { ownTaskOf, type TaskOptions, taskKeys } from "../tasks/taskOf.ts";
+import { BufferCopies } from "./bufferCopies.ts";
+import { generatorsOf } from "./generatorsOf.ts";
+import { NonFiniteStepError } from "./nonFiniteStep.ts";
+import { Trainer } from "./trainer.ts";
+
+/** The settings of a training that matter to its first steps. */
+type StepSettings = Pick<
+  TrainingSettings<unknown>,
+  | "batchSize"
+  | "gradientAccumulationSteps"
+  | "weightDecay"
+  | "betas"
+  | "eps"
+  | "maxGradNorm"
+  | "seed"
+  | "shuffle"
+  | "groupByLength"
+  | "neftuneNoiseAlpha"
+  | "onStep"
+  | "signal"
+>;
+
+/** The range of learning rates to try, and how a step is taken. */
+export interface RateRange extends StepSettings {
+  /** Default "adamw". */
+  optimizer?: Exclude<TrainingSettings<unknown>["optimizer"], object>;
+  /** The learning rate of the first step. Default 1e-6. */
+  from?: number;
+  /** The learning rate of the last step. Default 1. */
+  to?: number;
+  /** Steps, each at a rate that is larger by the same factor. Default 100. */
+  steps?: number;
+}
+
+/** Options of `findLearningRate`. */
+export interface FindLearningRateOptions extends RateRange, PaddingOptions {}
+
+/** The names of all options of `FindLearningRateOptions` but the task's. */
+const rangeKeys: OptionKeys<RateRange> = {
+  ...({ batchSize: true, gradientAccumulationSteps: true, weightDecay: true, betas: true, eps: true } as const),
+  ...({ maxGradNorm: true, seed: true, shuffle: true, groupByLength: true, neftuneNoiseAlpha: true } as const),
+  ...({ onStep: true, signal: true, optimizer: true, from: true, to: true, steps: true } as const),
+};
+
+/** A learning rate, and the loss before the step at it. */
+export interface LearningRateTrial {
+  readonly learningRate: number;
+  readonly loss: number;
+  /** The mean of the losses until then, of which older ones count less. */
+  readonly smoothedLoss: number;
+}
+
+/** The outcome of `findLearningRate`. */
+export interface LearningRateSearch {
+  /**
+   * The rate at which the smoothed loss falls the fastest over the logarithm of the rate; null
+   * where it falls nowhere.
+   */
+  readonly suggestion: number | null;
+  readonly trials: readonly LearningRateTrial[];
+  /** True if it ended before the last rate, since the loss rose to four times its least. */
+  readonly diverged: boolean;
+}
+
+/** The weight of earlier losses in the mean. */
+const memory = 0.9;
+
+/**
+ * Tries learning rates from small to large, a training step at each, and suggests the one at which
+ * the loss falls the fastest. The model is afterwards as it was: weights, buffers, ranks and random
+ * numbers; the optimiser is one of its own. Smith 2017, https://arxiv.org/abs/1506.01186
+ */
+export async function findLearningRate(
+  model: TrainableModel,
+  examples: readonly AnyExample[],
+  options: FindLearningRateOptions,
+): Promise<LearningRateSearch>;
+export async function findLearningRate<Model extends TrainableModule, Example, Batch>(
+  model: Model,
+  examples: readonly Example[],
+  options: RateRange & OwnTask<Model, Example, Batch>,
+): Promise<LearningRateSearch>;
+export async function findLearningRate(
+  model: TrainableModule,
+  examples: readonly unknown[],
+  options: RateRange & TaskOptions,
+): Promise<LearningRateSearch> {
+  checkOptions<object>("findLearningRate", options, { ...rangeKeys, ...taskKeys });
+  const { from = 1e-6, to = 1, steps = 100, signal, onStep, ...training } = options;
+  if (!(from > 0 && to > from)) {
+    throw new Error(`findLearningRate: from is ${from} and to ${to}; give two rates above 0, the smaller one first`);
+  }
+  if (!Number.isSafeInteger(steps) || steps < 10) {
+    throw new Error(`findLearningRate: steps is ${steps}; give a whole number of at least 10`);
+  }
+  const trials: LearningRateTrial[] = [];
+  const ended = new AbortController();
+  let [mean, least, diverged] = [0, Number.POSITIVE_INFINITY, false];
+  const take = (report: StepReport) => {
+    const { loss, learningRate } = report;
+    mean = memory * mean + (1 - memory) * loss;
+    const smoothedLoss = mean / (1 - memory ** (trials.length + 1));
+    trials.push({ learningRate, loss, smoothedLoss });
+    least = Math.min(least, smoothedLoss);
+    diverged = smoothedLoss > 4 * least;
+    if (diverged) ended.abort();
+    return onStep?.(report);
+  };
+  const restore = asItWas(model, ownTaskOf(options) !== undefined);
+  try {
+    const trainer = new Trainer(model as never, examples as never, {
+      ...(training as object),
+      learningRate: to,
+      schedule: (step) => (from / to) ** (1 - step / (steps - 1)),
+      maxSteps: steps,
+      signal: signal ? AbortSignal.any([signal, ended.signal]) : ended.signal,
+      onStep: take,
+    });
+    await trainer.train();
+    signal?.throwIfAborted();
+  } catch (error) {
+    if (!(error instanceof NonFiniteStepError)) throw error;
+    diverged = true;
+  } finally {
+    await restore();
+  }
+  return { suggestion: steepest(trials), trials, diverged };
+}
+
+/** Remembers all of a model that a training changes, and returns what puts it back, once. */
+function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
+  const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
+  const tensors = [...trained, ...(model.namedBuffers?.() ?? [])].map(([, tensor]) => tensor);
+  const copies = new BufferCopies(tensors);
+  const ranks = model.allocationState?.();
+  const generators = generatorsOf(model, own).map((generator) => [generator, generator.state] as const);
+  const modes = Array.from(model.namedModules(), ([, module]) => {
+    return [module as { training?: boolean }, (module as { training?: boolean }).training] as const;
+  });
+  return async () => {
+    copies.restore();
+    copies[Symbol.dispose]();
+    if (ranks) await model.setAllocationState?.(ranks);
+    for (const tensor of ranks?.values() ?? []) tensor.dispose();
+    for (const [generator, state] of generators) generator.state = state;
+    for (const [module, training] of modes) if (training !== undefined) module.training = training;
+  };
+}
+
+/** The rate in the middle of the steepest fall; the first losses of a mean are left out. */
+function steepest(trials: readonly LearningRateTrial[]): number | null {
+  const skipped = Math.min(10, Math.floor(trials.length / 4));
+  let [slope, found]: [number, number | null] = [0, null];
+  for (let i = skipped + 1; i < trials.length - 1; i++) {
+    const [before, after] = [trials[i - 1], trials[i + 1]];
+    const rise = (after.smoothedLoss - before.smoothedLoss) / Math.log(after.learningRate / before.learningRate);
+    if (rise >= slope) continue;
+    slope = rise;
+    found = trials[i].learningRate;
+  }
+  return found;
+}

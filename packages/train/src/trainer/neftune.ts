@@ -1,0 +1,62 @@
+import { add, Generator, rand, type Tensor } from "@lowrank/core";
+import type { TrainableModule } from "../data/modelBatch.ts";
+
+interface EmbeddingModule {
+  readonly training: boolean;
+  forward(...inputs: unknown[]): Tensor;
+}
+
+/**
+ * Noise on the token embeddings of a model that trains, as transformers adds it. Jain et al. 2023,
+ * https://arxiv.org/abs/2310.05914
+ */
+export class Neftune {
+  readonly generator: Generator;
+  readonly #module: EmbeddingModule;
+  readonly #alpha: number;
+
+  /** Throws for a model without an embedding. */
+  constructor(model: TrainableModule, alpha: number, seed: number) {
+    if (!(alpha >= 0))
+      throw new Error(`Trainer: neftuneNoiseAlpha is ${alpha}; give a number of at least 0, such as 5`);
+    this.generator = new Generator(seed).fork("neftune");
+    this.#module = inputEmbedding(model);
+    this.#alpha = alpha;
+  }
+
+  /** Adds noise to what the embedding gives while the model trains, until it is disposed. */
+  attach(): Disposable {
+    const module = this.#module;
+    const { forward } = module;
+    const own = Object.hasOwn(module, "forward");
+    module.forward = (...inputs) => {
+      const rows = forward.apply(module, inputs);
+      return module.training ? this.#noisy(rows) : rows;
+    };
+    return {
+      [Symbol.dispose]: () => {
+        if (own) module.forward = forward;
+        else delete (module as Partial<EmbeddingModule>).forward;
+      },
+    };
+  }
+
+  /** Adds uniform numbers to rows [..., T, D], padding included, as transformers does. */
+  #noisy(rows: Tensor): Tensor {
+    const [length, width] = rows.shape.slice(-2);
+    const high = this.#alpha / Math.sqrt(length * width);
+    return add(rows, rand(rows.shape, { low: -high, high, generator: this.generator, backend: rows.storage.backend }));
+  }
+}
+
+/** The embedding of token ids, which is a model's first, with the adapters that sit on it. */
+function inputEmbedding(model: TrainableModule): EmbeddingModule {
+  const find = () => [...model.namedModules()].find(([, module]) => isEmbedding(module))?.[0];
+  // An adapter on it has its path, and the embedding itself another one below that.
+  const path = model.disableAdapter ? model.disableAdapter(find) : find();
+  const [, found] = [...model.namedModules()].find(([name]) => name === path) ?? [];
+  if (path !== undefined && found) return found as EmbeddingModule;
+  throw new Error("Trainer: neftuneNoiseAlpha adds noise to token embeddings, and the model has none; leave it out");
+}
+
+const isEmbedding = (module: object): boolean => "layerKind" in module && module.layerKind === "embedding";

@@ -1,0 +1,84 @@
+import { type Generator, type GeneratorState, scope, type Tensor, withBackend } from "@lowrank/core";
+import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
+import { flagOf, ModuleWatch } from "./moduleWatch.ts";
+import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
+
+/** A step whose loss, gradient or update is not finite, and where its random numbers started. */
+interface NonFiniteStep {
+  readonly model: TrainableModule;
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly parts: readonly MicroBatch[];
+  readonly generators: ReadonlyMap<Generator, GeneratorState>;
+}
+
+/** The numbers of a step of a trainer. */
+interface StepFacts extends NonFiniteStep {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  /** The peak learning rates. */
+  readonly peaks: readonly number[];
+  readonly maxGradNorm: number;
+}
+
+/** The error of a step whose loss, gradient or update is not finite. */
+export class NonFiniteStepError extends Error {
+  override readonly name = "NonFiniteStepError";
+}
+
+/**
+ * Returns the error of a step that is not finite. The run stands before it: weights, moments, data
+ * and random numbers.
+ */
+export async function refusedStep(facts: StepFacts): Promise<NonFiniteStepError> {
+  const { step, loss, gradNorm, peaks, maxGradNorm, generators } = facts;
+  const rate = `learningRate (${peaks.join(", ")})`;
+  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
+    for (const [generator, state] of generators) generator.state = state;
+    return new NonFiniteStepError(
+      `Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`,
+    );
+  }
+  const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
+  const failure = Number.isFinite(loss)
+    ? `the gradient norm of step ${step} is ${gradNorm}`
+    : `the loss of step ${step} is ${loss}`;
+  const where = await whereNotFinite(facts);
+  return new NonFiniteStepError(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
+}
+
+/** Returns the error of an evaluation whose loss is not finite. */
+export function refusedEvaluation(step: number, loss: number, peaks: readonly number[]): Error {
+  return new Error(
+    `Trainer: the evaluation after step ${step} has a loss of ${loss}; lower learningRate (${peaks.join(", ")}), or look at the weights and the data`,
+  );
+}
+
+/**
+ * Runs a step again from the same random numbers, looking at each module, and says in words where
+ * numbers stop being finite. Gradients are to be freed before; those of this run are freed after.
+ */
+async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
+  for (const [generator, state] of generators) generator.state = state;
+  using watch = new ModuleWatch(model.namedModules());
+  const flags = new Map<string, Tensor>();
+  try {
+    withBackend(backendOf(model), () => {
+      for (const part of parts) scope(() => void lossAndGradients(part, true));
+      for (const [name, { grad }] of parameters) if (grad) flags.set(name, flagOf(grad));
+    });
+    const first = await watch.first();
+    if (first) return `the first module that is not finite is ${first.path}, in its ${first.what}`;
+    for (const [name, flag] of flags) {
+      if (Number.isNaN(await flag.item())) return `the first gradient that is not finite is that of ${name}`;
+    }
+    return "the outputs and gradients of all modules are finite by themselves";
+  } finally {
+    for (const flag of flags.values()) flag.dispose();
+    for (const parameter of parameters.values()) {
+      parameter.grad?.dispose();
+      parameter.grad = null;
+    }
+    for (const [generator, state] of generators) generator.state = state;
+  }
+}

@@ -1,0 +1,45 @@
+import type { Tensor } from "@lowrank/core";
+import { AdamW, type Optimizer } from "@lowrank/nn";
+import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
+
+/** An optimiser that is loaded when it is needed, and the learning rate of each of its groups. */
+export interface PlannedOptimizer {
+  readonly peaks: readonly number[];
+  make(): Promise<Optimizer<RateSetting>>;
+}
+
+/**
+ * Returns the optimiser that the options name or bring. Throws for one that lacks
+ * a parameter that trains.
+ */
+export function optimizerOf(
+  options: TrainingSettings<unknown>,
+  parameters: ReadonlyMap<string, Tensor>,
+): PlannedOptimizer {
+  const { optimizer = "adamw", learningRate: lr, betas, eps, weightDecay = 0 } = options;
+  if (typeof optimizer !== "string") {
+    const own = new Set(optimizer.parameters());
+    const missing = [...parameters].filter(([, parameter]) => !own.has(parameter)).map(([name]) => name);
+    if (missing.length > 0) {
+      throw new Error(
+        `Trainer: optimizer was not given ${missing.join(", ")}, which the model trains; make it for this model`,
+      );
+    }
+    for (const key of ["learningRate", "betas", "eps", "weightDecay"] as const) {
+      if (options[key] === undefined) continue;
+      throw new Error(`Trainer: ${key} is ${options[key]}, and optimizer has settings of its own; give one of the two`);
+    }
+    return { peaks: optimizer.groups.map((group) => group.lr), make: async () => optimizer };
+  }
+  if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
+  const tensors = [...parameters.values()];
+  const settings = { lr, weightDecay, ...(betas && { betas }), ...(eps !== undefined && { eps }) };
+  // Its settings are those of the others too, and checked at once.
+  const adamW = new AdamW(tensors, settings);
+  if (optimizer === "adamw") return { peaks: [lr], make: async () => adamW };
+  const make = async () => {
+    const { otherOptimizer } = await import("./otherOptimizer.ts");
+    return otherOptimizer(optimizer, tensors, settings);
+  };
+  return { peaks: [lr], make };
+}

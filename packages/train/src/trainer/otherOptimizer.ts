@@ -1,0 +1,27 @@
+import type { Tensor } from "@lowrank/core";
+import { type AdamOptions, AdamW8bit, Lion, type Optimizer } from "@lowrank/nn";
+import type { OptimizerName, RateSetting } from "../options/trainerOptions.ts";
+
+type Maker = (parameters: readonly Tensor[], settings: Partial<AdamOptions>) => Optimizer<RateSetting>;
+
+const makers: Readonly<Record<Exclude<OptimizerName, "adamw">, Maker>> = {
+  adamw8bit: (parameters, settings) => new AdamW8bit(parameters, settings),
+  lion: (parameters, { eps, ...settings }) => {
+    if (eps === undefined) return new Lion(parameters, settings);
+    throw new Error(`Trainer: eps is ${eps}, which the optimizer "lion" does not have; leave it out`);
+  },
+};
+
+/** Makes an optimiser that pages download only where a training asks for it. */
+export function otherOptimizer(
+  name: Exclude<OptimizerName, "adamw">,
+  parameters: readonly Tensor[],
+  settings: Partial<AdamOptions>,
+): Optimizer<RateSetting> {
+  if (Object.hasOwn(makers, name)) return makers[name](parameters, settings);
+  throw new Error(
+    `Trainer: optimizer is "${name}"; give "adamw", ${Object.keys(makers)
+      .map((own) => `"${own}"`)
+      .join(", ")}, or one that you made`,
+  );
+}

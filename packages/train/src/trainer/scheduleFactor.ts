@@ -1,0 +1,26 @@
+import { type Schedule, schedules } from "@lowrank/nn";
+import type { TrainingSettings } from "../options/trainerOptions.ts";
+
+/** The schedules by the names that options have for them. Pages carry no others. */
+const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
+
+/** Returns the factor of the peak rate at each step. Throws for options that do not fit. */
+export function scheduleFactor(
+  { schedule = "linear", warmupSteps = 0, minLr, minLrRate }: TrainingSettings<unknown>,
+  totalSteps: number,
+  peak: number,
+): Schedule {
+  const floor = minLr === undefined ? minLrRate : minLr / peak;
+  const named = minLr === undefined ? `minLrRate is ${minLrRate}` : `minLr is ${minLr}`;
+  if (minLr !== undefined && minLrRate !== undefined) throw new Error(`Trainer: ${named}, and minLrRate too; give one`);
+  if (floor !== undefined) {
+    if (schedule !== "linear" && schedule !== "cosine") {
+      throw new Error(`Trainer: ${named}, to which only the schedules "linear" and "cosine" fall; leave it out`);
+    }
+    if (!(floor >= 0 && floor <= 1)) {
+      throw new Error(`Trainer: ${named}; it is from 0 to the peak learning rate, ${peak}, and its share from 0 to 1`);
+    }
+  }
+  if (typeof schedule === "function") return schedule;
+  return scheduleOf[schedule]({ warmupSteps, totalSteps, minLrRate: floor });
+}

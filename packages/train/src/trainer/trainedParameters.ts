@@ -1,0 +1,28 @@
+import type { Tensor } from "@lowrank/core";
+import type { AnyExample } from "../data/collateAny.ts";
+import { type TrainableModule, withRows } from "../data/modelBatch.ts";
+
+/**
+ * Returns the parameters that train, by name. If examples name adapters, these are the adapters'
+ * parameters. Throws for an adapter of which nothing trains, and for one that trains alone.
+ */
+export function trainedParameters(
+  model: TrainableModule,
+  examples: readonly Pick<AnyExample, "adapterName">[],
+): Map<string, Tensor> {
+  const names = new Set(examples.flatMap(({ adapterName }) => adapterName ?? []));
+  const found = () => new Map([...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad));
+  const all = names.size === 0 ? found() : withRows(model, { adapterNames: [...names] }, found);
+  for (const name of names) {
+    if (model.trainsAlone?.(name)) {
+      throw new Error(
+        `Trainer: adapter "${name}" is of a method that gives out ranks while it acts alone; train it by itself`,
+      );
+    }
+    if (withRows(model, { adapterNames: [name] }, () => found().size) > 0) continue;
+    throw new Error(
+      `Trainer: examples name adapter "${name}", of which nothing trains; leave them out, or make it trainable`,
+    );
+  }
+  return all;
+}

@@ -1,0 +1,302 @@
+import { checkOptions, checkPrecision, Generator, giveTurn, type Tensor } from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
+import type { Optimizer, Schedule } from "@lowrank/nn";
+import type { BestModel } from "../checkpoint/bestModel.ts";
+import type { ResumeOptions, Trained } from "../checkpoint/checkpoint.ts";
+import type { Fingerprint } from "../checkpoint/fingerprint.ts";
+import { BatchSampler } from "../data/batchSampler.ts";
+import type { AnyExample } from "../data/collateAny.ts";
+import { areListed, type Examples, readExamples } from "../data/dataset.ts";
+import type { TrainableModel, TrainableModule } from "../data/modelBatch.ts";
+import {
+  checkpointKeys,
+  evaluationKeys,
+  type OwnTrainerOptions,
+  type RateSetting,
+  type StepReport,
+  type TrainerOptions,
+  type TrainingResult,
+  type TrainingSettings,
+  trainingKeys,
+} from "../options/trainerOptions.ts";
+import { wantsBest } from "../options/wantsBest.ts";
+import { ownTaskOf, type TaskOptions, taskKeys, taskOf } from "../tasks/taskOf.ts";
+import type { TaskBatch, TrainingTask } from "../tasks/trainingTask.ts";
+import { BufferCopies } from "./bufferCopies.ts";
+import { generatorsOf } from "./generatorsOf.ts";
+import type { Neftune } from "./neftune.ts";
+import { optimizerOf } from "./optimizerOf.ts";
+import { scheduleFactor } from "./scheduleFactor.ts";
+import { trainedParameters } from "./trainedParameters.ts";
+import { microBatches, trainingStep } from "./trainingStep.ts";
+
+/** Optimiser steps that passes over `count` examples take. */
+export function trainingSteps(
+  count: number,
+  options: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
+): number {
+  checkOptions("trainingSteps", options, { batchSize: true, gradientAccumulationSteps: true, epochs: true });
+  const { batchSize = 8, gradientAccumulationSteps = 1, epochs = 3 } = options;
+  return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
+}
+
+/** Trains the parameters of a model that require gradients. */
+export class Trainer<Model extends TrainableModule = TrainableModel, Example = AnyExample, Batch = unknown> {
+  readonly model: Model;
+  readonly examples: Examples<Example>;
+  readonly maxSteps: number;
+  readonly #options: TrainingSettings<unknown> & TaskOptions;
+  readonly #task: TrainingTask;
+  readonly #parameters: Map<string, Tensor>;
+  readonly #buffers: Map<string, Tensor>;
+  /** True where the examples name their adapters. */
+  readonly #byRows: boolean;
+  readonly #makeOptimizer: () => Promise<Optimizer<RateSetting>>;
+  #made: Optimizer<RateSetting> | null = null;
+  /** The learning rates that the schedule scales, by group. */
+  readonly #peaks: readonly number[];
+  readonly #sampler: BatchSampler;
+  readonly #factor: Schedule;
+  /** The record of the best evaluation; null where no option asks for it. */
+  #best: BestModel | null = null;
+  #neftune: Neftune | null = null;
+  #step = 0;
+  #fingerprint: Fingerprint | null = null;
+
+  /** Prepares a training of any module on examples of any kind, with a collator and a loss. */
+  constructor(model: Model, examples: Examples<Example>, options: OwnTrainerOptions<Model, Example, Batch>);
+  /**
+   * Prepares a training. If examples have an `adapterName`, each adapter learns
+   * from its own examples, and batches hold all of them. Throws if there are no
+   * examples, or nothing that trains.
+   */
+  constructor(model: TrainableModel, examples: Examples<AnyExample>, options: TrainerOptions);
+  constructor(
+    model: TrainableModule,
+    examples: Examples<unknown>,
+    options: (TrainingSettings<AnyExample> | TrainingSettings<Example>) & TaskOptions,
+  ) {
+    checkOptions<object>("Trainer", options, { ...trainingKeys, ...taskKeys });
+    checkOptions("Trainer: evaluation", options.evaluation ?? {}, evaluationKeys);
+    checkOptions("Trainer: checkpoints", options.checkpoints ?? {}, checkpointKeys);
+    const { batchSize = 8, seed = 0, gradientAccumulationSteps, epochs } = options;
+    this.model = model as Model;
+    this.examples = examples as Examples<Example>;
+    this.#options = options;
+    if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
+    this.#task = taskOf("Trainer", model, areListed(examples) ? examples : [], options);
+    const own = ownTaskOf(options) !== undefined;
+    const rows = own || !areListed(examples) ? [] : (examples as readonly AnyExample[]);
+    if (own && options.groupByLength) {
+      throw new Error("Trainer: groupByLength reads inputIds; leave it out with a collate of your own");
+    }
+    this.#byRows = rows.some(({ adapterName }) => adapterName !== undefined);
+    this.#parameters = trainedParameters(model, rows);
+    this.#buffers = new Map(model.namedBuffers?.() ?? []);
+    if (options.precision !== undefined) {
+      const precision = checkPrecision("Trainer", options.precision);
+      for (const [, parameter] of model.namedParameters()) parameter.precision = precision;
+    }
+    if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
+    const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
+    const ofRows = () => (areListed(examples) ? rows.map(({ inputIds }) => inputIds.length) : examples.lengths);
+    const lengths = options.groupByLength ? ofRows() : undefined;
+    this.#sampler = new BatchSampler(examples.length, {
+      batchSize: Math.min(batchSize, examples.length),
+      shuffle,
+      lengths,
+    });
+    const passes = { batchSize, gradientAccumulationSteps, epochs };
+    this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, passes);
+    const { make, peaks } = optimizerOf(options, this.#parameters);
+    this.#makeOptimizer = make;
+    this.#peaks = peaks;
+    this.#factor = scheduleFactor(options, this.maxSteps, peaks[0]);
+  }
+
+  /**
+   * Goes on where a checkpoint of the same model, data and options stopped: one that is named
+   * ("run/checkpoint-8"), or the newest whole one of a folder ("run"). Files may stand for the
+   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint, and a
+   * `ResumeError` that lists all differences for one of another run.
+   */
+  async resume(place: string | URL | ModelFiles, options: ResumeOptions = {}): Promise<number> {
+    await this.#prepare();
+    const { readCheckpoint } = await import("../checkpoint/checkpoint.ts");
+    const fingerprint = await this.#identify();
+    const state = await readCheckpoint(place, fingerprint, this.#trained(), options, this.#options.onWarning);
+    this.#step = state.step;
+    return state.step;
+  }
+
+  /**
+   * Trains up to the last step. The event loop turns between batches. An aborted signal drops the
+   * running step, so that weights, moments and data stand as after the step before.
+   */
+  async train(): Promise<TrainingResult> {
+    const result: TrainingResult = {
+      steps: this.#step,
+      losses: [],
+      tokens: 0,
+      seconds: 0,
+      truncatedExamples: 0,
+      evaluations: [],
+      best: null,
+      stoppedEarly: false,
+      aborted: false,
+    };
+    await this.#prepare();
+    const best = this.#best;
+    using _noise = this.#neftune?.attach();
+    const { onStep, signal, checkpoints, evaluation } = this.#options;
+    if (checkpoints) {
+      const { checkLimit } = await import("../checkpoint/checkpoint.ts");
+      checkLimit(checkpoints);
+      await this.#identify();
+    }
+    const start = this.#step;
+    let saved = start;
+    const save = async () => {
+      if (!checkpoints || saved === this.#step) return;
+      saved = this.#step;
+      const { writeCheckpoint } = await import("../checkpoint/checkpoint.ts");
+      const state = { step: saved, sampler: this.#sampler.state };
+      await writeCheckpoint(checkpoints, state, await this.#identify(), this.#trained());
+    };
+    const isDue = () => this.#step === this.maxSteps || (evaluation?.every && this.#step % evaluation.every === 0);
+    // A run may have been ended while it evaluated.
+    if (this.#step === 0 || (best && isDue() && best.state.seen < this.#step)) await this.#evaluate(result);
+    while (this.#step < this.maxSteps && !result.aborted && !best?.stopped) {
+      const report = signal?.aborted ? null : await this.#trainStep(result);
+      if (!report) {
+        result.aborted = true;
+        break;
+      }
+      await onStep?.(report);
+      const last = this.#step === this.maxSteps;
+      if (isDue()) await this.#evaluate(result);
+      if (last || (checkpoints && this.#step % checkpoints.every === 0)) await save();
+      await giveTurn();
+    }
+    if (result.aborted || best?.stopped) await save();
+    result.best = best?.state.best ?? null;
+    result.stoppedEarly = Boolean(best?.stopped && this.#step < this.maxSteps);
+    if (!result.aborted) best?.load(this.#changed());
+    this.model.eval();
+    return result;
+  }
+
+  /** Makes the optimiser, and all else that options ask for, once. */
+  async #prepare(): Promise<void> {
+    const { neftuneNoiseAlpha = 0, seed = 0 } = this.#options;
+    if (wantsBest(this.#options))
+      this.#best ??= new (await import("../checkpoint/bestModel.ts")).BestModel(this.#options, this.model);
+    if (neftuneNoiseAlpha !== 0) {
+      this.#neftune ??= new (await import("./neftune.ts")).Neftune(this.model, neftuneNoiseAlpha, seed);
+    }
+    this.#made ??= await this.#makeOptimizer();
+  }
+
+  get #optimizer(): Optimizer<RateSetting> {
+    return this.#made as Optimizer<RateSetting>;
+  }
+
+  /** Runs a step. Returns null, with all as before it, if the signal is aborted. */
+  async #trainStep(result: TrainingResult): Promise<StepReport | null> {
+    const { gradientAccumulationSteps = 1, maxGradNorm = 1, signal } = this.#options;
+    const start = performance.now();
+    const sampler = this.#sampler.state;
+    const batches: TaskBatch[] = [];
+    while (batches.length < gradientAccumulationSteps) batches.push(await this.#nextBatch());
+    const parts = microBatches(batches);
+    if (parts.length === 0)
+      throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
+    const generators = new Map(this.#generators().map((generator) => [generator, generator.state]));
+    const factor = this.#factor(this.#step);
+    for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;
+    const learningRate = this.#optimizer.lr;
+    using buffers = new BufferCopies(this.#buffers.values());
+    using facts = await trainingStep(parts, {
+      model: this.model,
+      parameters: this.#parameters.values(),
+      optimizer: this.#optimizer,
+      maxGradNorm: maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY,
+      signal,
+    });
+    if (!facts) {
+      this.#optimizer.zeroGrad();
+      buffers.restore();
+      this.#sampler.state = sampler;
+      for (const [generator, state] of generators) generator.state = state;
+      return null;
+    }
+    const [loss, gradNorm, refused] = await facts.data();
+    if (![loss, gradNorm, refused].every(Number.isFinite)) {
+      this.#optimizer.takeBackStep();
+      this.#optimizer.zeroGrad();
+      this.#sampler.state = sampler;
+      buffers.restore();
+      const { refusedStep } = await import("./nonFiniteStep.ts");
+      const { model } = this;
+      const facts = { model, parameters: this.#parameters, parts, generators, loss, gradNorm, peaks: this.#peaks };
+      const refusal = await refusedStep({ ...facts, step: this.#step + 1, maxGradNorm });
+      buffers.restore();
+      throw refusal;
+    }
+    if (!this.#byRows) await this.model.updateAndAllocate?.(this.#step);
+    this.#optimizer.zeroGrad();
+    this.#step++;
+    const tokens = batches.reduce((sum, b) => sum + b.tokens, 0);
+    const seconds = (performance.now() - start) / 1000;
+    result.steps = this.#step;
+    result.losses.push(loss);
+    result.tokens += tokens;
+    result.seconds += seconds;
+    result.truncatedExamples += batches.reduce((sum, b) => sum + b.truncatedExamples, 0);
+    return { step: this.#step, maxSteps: this.maxSteps, loss, learningRate, gradNorm, tokens, seconds };
+  }
+
+  async #nextBatch(): Promise<TaskBatch> {
+    return this.#task(await readExamples(this.examples, this.#sampler.next()));
+  }
+
+  async #evaluate(result: TrainingResult): Promise<void> {
+    if (!this.#options.evaluation) return;
+    const { evaluateDuring } = await import("./evaluateDuring.ts");
+    const evaluation = await evaluateDuring(this.model, this.#options, this.#step, this.#peaks);
+    if (!evaluation) {
+      result.aborted = true;
+      return;
+    }
+    await this.#best?.observe(this.#step, evaluation, this.#changed());
+    result.evaluations.push({ step: this.#step, evaluation });
+    await this.#options.onEvaluation?.(this.#step, evaluation);
+  }
+
+  /** Returns what tells this run from others, as it was before its first step. */
+  async #identify(): Promise<Fingerprint> {
+    if (this.#fingerprint) return this.#fingerprint;
+    const { fingerprintOf } = await import("../checkpoint/fingerprint.ts");
+    const { model, examples, maxSteps } = this;
+    const [options, optimizer, peaks] = [this.#options, this.#optimizer, this.#peaks];
+    this.#fingerprint = await fingerprintOf({ model, examples, maxSteps, options, optimizer, peaks });
+    return this.#fingerprint;
+  }
+
+  /** The tensors of the model that a run changes. */
+  #changed(): ReadonlyMap<string, Tensor> {
+    return new Map([...this.#parameters, ...this.#buffers]);
+  }
+
+  #trained(): Trained {
+    const { model } = this;
+    const [parameters, buffers, best, optimizer] = [this.#parameters, this.#buffers, this.#best, this.#optimizer];
+    return { parameters, buffers, best, optimizer, generators: this.#generators(), sampler: this.#sampler, model };
+  }
+
+  /** The sources of randomness of the model, and of the noise on its embeddings. */
+  #generators(): Generator[] {
+    const found = generatorsOf(this.model, ownTaskOf(this.#options) !== undefined);
+    return this.#neftune ? [...found, this.#neftune.generator] : found;
+  }
+}
