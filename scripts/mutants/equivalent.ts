@@ -110,7 +110,7 @@ export const equivalent: readonly Equivalent[] = [
     why: "the negated 0n is 0n",
   },
   {
-    file: "packages/peft/src/methods/oft.ts",
+    file: "packages/peft/src/methods/orthogonal/oft.ts",
     line: "if (wanted >= features) return features;",
     from: ">=",
     to: ">",

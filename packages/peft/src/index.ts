@@ -17,6 +17,7 @@ export type { MergeOptions } from "./merge/mergeOptions.ts";
 export type { MergeReport } from "./merge/mergeReport.ts";
 export type { PackedMerge } from "./merge/packedMerge.ts";
 export * from "./methods/index.ts";
+export { knownMethods, methodOf, registeredMethods, registerPeftMethod } from "./methods/registry.ts";
 export {
   type AnyMethod,
   definePeftMethod,
@@ -28,7 +29,7 @@ export {
   type PromptMethod,
   type PromptTokenizer,
   type SharedContext,
-} from "./methods/method.ts";
+} from "./methods/shared/method.ts";
 export type {
   AdapterLayout,
   AnyRank,
@@ -43,12 +44,11 @@ export type {
   StartSubtraction,
   Swappable,
   WeightStart,
-} from "./methods/methodFacts.ts";
-export type { MethodOption } from "./methods/methodOption.ts";
-export { optionsOf, recipesOf } from "./methods/offered.ts";
-export type { Recipe, RecipeSettings } from "./methods/recipe.ts";
-export { knownMethods, methodOf, registeredMethods, registerPeftMethod } from "./methods/registry.ts";
-export { UnknownMethodError } from "./methods/unknownMethodError.ts";
+} from "./methods/shared/methodFacts.ts";
+export type { MethodOption } from "./methods/shared/methodOption.ts";
+export { optionsOf, recipesOf } from "./methods/shared/offered.ts";
+export type { Recipe, RecipeSettings } from "./methods/shared/recipe.ts";
+export { UnknownMethodError } from "./methods/shared/unknownMethodError.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel } from "./peftModel/getPeftModel.ts";

@@ -20,9 +20,9 @@ import {
 } from "@lowrank/core";
 import { filesIn, type ModelFiles, memoryFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
-import { type AnyMethod, fileFormOf } from "../methods/method.ts";
-import type { AdapterLayout, MethodFacts } from "../methods/methodFacts.ts";
+import { encodeParts, type FileForm, readParts } from "../methods/shared/fileForm.ts";
+import { type AnyMethod, fileFormOf } from "../methods/shared/method.ts";
+import type { AdapterLayout, MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";

@@ -1,6 +1,6 @@
 import { expressionCost } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { AnyMethod } from "../methods/method.ts";
+import type { AnyMethod } from "../methods/shared/method.ts";
 
 /** The texts of a configuration that are matched as expressions, by the field that holds them. */
 function* expressionsOf(config: PeftConfig, method: AnyMethod): Generator<[field: string, expression: string]> {

@@ -1,7 +1,7 @@
 import { bytesSource, openSafetensors, writeSafetensors } from "@lowrank/core";
 import { expect, test } from "vitest";
-import { AdaLoraConfig } from "../methods/adaLoraConfig.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { AdaLoraConfig } from "../methods/lowRank/adaLoraConfig.ts";
 import { checkSizes } from "./checkSizes.ts";
 
 test("a size is at most the numbers that a file holds", async () => {

@@ -1,7 +1,7 @@
 import type { SafetensorsFile } from "@lowrank/core";
 import { toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { MethodFacts } from "../methods/methodFacts.ts";
+import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 
 /** The sizes that a configuration asks for, by the field that says each. */
 function* sizesIn(

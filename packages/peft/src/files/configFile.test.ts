@@ -4,7 +4,7 @@ import { toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonJson } from "../config/pythonJson.ts";
 import type { Warning } from "../config/warning.ts";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { ownMethods } from "../testing/ownMethods.ts";
 import { configJson, parseConfig } from "./configFile.ts";
 

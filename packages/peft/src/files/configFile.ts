@@ -4,9 +4,9 @@ import { toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { OnWarning } from "../config/warning.ts";
-import type { AnyMethod } from "../methods/method.ts";
-import type { MethodFacts } from "../methods/methodFacts.ts";
-import { UnknownMethodError } from "../methods/unknownMethodError.ts";
+import type { AnyMethod } from "../methods/shared/method.ts";
+import type { MethodFacts } from "../methods/shared/methodFacts.ts";
+import { UnknownMethodError } from "../methods/shared/unknownMethodError.ts";
 import { inFile } from "./inFile.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { AnyMethod } from "../methods/method.ts";
-import type { AdapterLayout } from "../methods/methodFacts.ts";
+import type { AnyMethod } from "../methods/shared/method.ts";
+import type { AdapterLayout } from "../methods/shared/methodFacts.ts";
 
 /**
  * Reads an adapter_config.json by the layout of the method that knows it, of those given; null for

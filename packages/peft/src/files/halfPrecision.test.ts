@@ -8,8 +8,8 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
-import { VeraConfig } from "../methods/veraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";

@@ -1,6 +1,6 @@
 import { Generator, init, reference, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel } from "../testing/tinyModel.ts";

@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";

@@ -2,8 +2,8 @@ import { openSafetensors, type SafetensorsTensor, writeSafetensors } from "@lowr
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
-import { lora } from "../methods/lora.ts";
-import { rankAndScaling } from "../methods/loraScaling.ts";
+import { lora } from "../methods/lora/lora.ts";
+import { rankAndScaling } from "../methods/lora/loraScaling.ts";
 import { filePrefix } from "../model/adapter.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
 import { numbersOf, transposedStored } from "./storedTensor.ts";

@@ -1,8 +1,8 @@
 import { writeSafetensors } from "@lowrank/core";
 import { adapterFileNames, safetensorsMetadata } from "../files/adapterFiles.ts";
 import { configJson } from "../files/configFile.ts";
-import { lora } from "../methods/lora.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { lora } from "../methods/lora/lora.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { filePrefix } from "../model/adapter.ts";
 import type { StoredTensor } from "./storedTensor.ts";
 

@@ -1,6 +1,6 @@
 import { init, reference, scope, type Tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 

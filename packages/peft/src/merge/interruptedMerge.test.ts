@@ -1,6 +1,6 @@
 import { init, memory, reference, scope } from "@lowrank/core";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";

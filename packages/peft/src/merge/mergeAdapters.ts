@@ -1,5 +1,5 @@
 import { dequantize } from "@lowrank/nn";
-import { isPromptMethod } from "../methods/method.ts";
+import { isPromptMethod } from "../methods/shared/method.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { compareOutputs, outputNumbers } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";

@@ -1,6 +1,6 @@
 import { init, quantize4bit, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 

@@ -3,7 +3,7 @@ import { Linear, Parameter } from "@lowrank/nn";
 import { wasm } from "@lowrank/wasm";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { LayerNorm, Linear, Module, Parameter, Residual, Sequential, type UnaryM
 import { beforeAll, describe, expect, test } from "vitest";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
-import { BnConfig, type BnOptions, nonLinearities, ParBnConfig } from "./bottleneckConfig.ts";
+import { BnConfig, type BnOptions, nonLinearities, ParBnConfig } from "./bottleneck/bottleneckConfig.ts";
 
 beforeAll(() => init(reference()));
 

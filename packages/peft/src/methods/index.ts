@@ -1,15 +1,49 @@
-import type { AnyMethod } from "./method.ts";
 import type { methodLoaders } from "./methodLoaders.ts";
+import type { AnyMethod } from "./shared/method.ts";
 
-export { adaLora } from "./adaLora.ts";
-export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./adaLoraConfig.ts";
-export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./adaptionPrompt.ts";
-export { bitFit } from "./bitFit.ts";
-export { BitFitConfig } from "./bitFitConfig.ts";
-export { boft } from "./boft.ts";
-export { BOFTConfig, type BOFTOptions } from "./boftConfig.ts";
-export { bottleneck } from "./bottleneck.ts";
-export { BnConfig, type BnOptions, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";
+export { bottleneck } from "./bottleneck/bottleneck.ts";
+export {
+  BnConfig,
+  type BnOptions,
+  DoubleSeqBnConfig,
+  ParBnConfig,
+  SeqBnConfig,
+} from "./bottleneck/bottleneckConfig.ts";
+export { lora } from "./lora/lora.ts";
+export {
+  type EvaConfig,
+  type InitLoraWeights,
+  type LoftQConfig,
+  LoraConfig,
+  type LoraOptions,
+} from "./lora/loraConfig.ts";
+export { loraScaling } from "./lora/loraScaling.ts";
+export { adaLora } from "./lowRank/adaLora.ts";
+export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./lowRank/adaLoraConfig.ts";
+export { delora } from "./lowRank/delora.ts";
+export { DeloraConfig, type DeloraOptions } from "./lowRank/deloraConfig.ts";
+export { gralora } from "./lowRank/gralora.ts";
+export { GraloraConfig, type GraloraOptions } from "./lowRank/graloraConfig.ts";
+export { hira } from "./lowRank/hira.ts";
+export { HiraConfig, type HiraOptions } from "./lowRank/hiraConfig.ts";
+export { miss } from "./lowRank/miss.ts";
+export { MissConfig, type MissOptions } from "./lowRank/missConfig.ts";
+export { randlora } from "./lowRank/randlora.ts";
+export { RandLoraConfig, type RandLoraOptions } from "./lowRank/randloraConfig.ts";
+export { loha } from "./lycoris/loha.ts";
+export { LoHaConfig, type LoHaOptions } from "./lycoris/lohaConfig.ts";
+export { lokr } from "./lycoris/lokr.ts";
+export { LoKrConfig, type LoKrOptions } from "./lycoris/lokrConfig.ts";
+export { boft } from "./orthogonal/boft.ts";
+export { BOFTConfig, type BOFTOptions } from "./orthogonal/boftConfig.ts";
+export { hra } from "./orthogonal/hra.ts";
+export { HRAConfig, type HRAOptions } from "./orthogonal/hraConfig.ts";
+export { oft } from "./orthogonal/oft.ts";
+export { OFTConfig, type OFTOptions } from "./orthogonal/oftConfig.ts";
+export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./prompt/adaptionPrompt.ts";
+export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./prompt/prefixTuning.ts";
+export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./prompt/promptTuning.ts";
+export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./prompt/pTuning.ts";
 export {
   alphaOption,
   biasOption,
@@ -19,47 +53,19 @@ export {
   rankOption,
   targetsOption,
   virtualTokensOption,
-} from "./commonOptions.ts";
-export { delora } from "./delora.ts";
-export { DeloraConfig, type DeloraOptions } from "./deloraConfig.ts";
-export { fourierft } from "./fourierft.ts";
-export { FourierFTConfig, type FourierFTOptions } from "./fourierftConfig.ts";
-export { gralora } from "./gralora.ts";
-export { GraloraConfig, type GraloraOptions } from "./graloraConfig.ts";
-export { hira } from "./hira.ts";
-export { HiraConfig, type HiraOptions } from "./hiraConfig.ts";
-export { hra } from "./hra.ts";
-export { HRAConfig, type HRAOptions } from "./hraConfig.ts";
-export { ia3 } from "./ia3.ts";
-export { IA3Config, type IA3Options } from "./ia3Config.ts";
-export { lnTuning } from "./lnTuning.ts";
-export { LNTuningConfig } from "./lnTuningConfig.ts";
-export { loha } from "./loha.ts";
-export { LoHaConfig, type LoHaOptions } from "./lohaConfig.ts";
-export { lokr } from "./lokr.ts";
-export { LoKrConfig, type LoKrOptions } from "./lokrConfig.ts";
-export { lora } from "./lora.ts";
-export {
-  type EvaConfig,
-  type InitLoraWeights,
-  type LoftQConfig,
-  LoraConfig,
-  type LoraOptions,
-} from "./loraConfig.ts";
-export { loraScaling } from "./loraScaling.ts";
-export { miss } from "./miss.ts";
-export { MissConfig, type MissOptions } from "./missConfig.ts";
-export { oft } from "./oft.ts";
-export { OFTConfig, type OFTOptions } from "./oftConfig.ts";
-export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./prefixTuning.ts";
-export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./promptTuning.ts";
-export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./pTuning.ts";
-export { randlora } from "./randlora.ts";
-export { RandLoraConfig, type RandLoraOptions } from "./randloraConfig.ts";
-export { vblora } from "./vblora.ts";
-export { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
-export { vera } from "./vera.ts";
-export { VeraConfig, type VeraOptions } from "./veraConfig.ts";
+} from "./shared/commonOptions.ts";
+export { fourierft } from "./spectral/fourierft.ts";
+export { FourierFTConfig, type FourierFTOptions } from "./spectral/fourierftConfig.ts";
+export { bitFit } from "./vectors/bitFit.ts";
+export { BitFitConfig } from "./vectors/bitFitConfig.ts";
+export { ia3 } from "./vectors/ia3.ts";
+export { IA3Config, type IA3Options } from "./vectors/ia3Config.ts";
+export { lnTuning } from "./vectors/lnTuning.ts";
+export { LNTuningConfig } from "./vectors/lnTuningConfig.ts";
+export { vblora } from "./vectors/vblora.ts";
+export { VBLoRAConfig, type VBLoRAOptions } from "./vectors/vbloraConfig.ts";
+export { vera } from "./vectors/vera.ts";
+export { VeraConfig, type VeraOptions } from "./vectors/veraConfig.ts";
 
 type PeftType = "LORA" | keyof typeof methodLoaders;
 type Loader = () => Promise<AnyMethod>;
@@ -95,7 +101,7 @@ const others: readonly (keyof typeof methodLoaders)[] = [
  * only those that it calls. Commands list their recipes in this order.
  */
 export const peftMethods: Readonly<Record<PeftType, Loader>> = {
-  LORA: async () => (await import("./lora.ts")).lora,
+  LORA: async () => (await import("./lora/lora.ts")).lora,
   ...(Object.fromEntries(
     others.map((name): [string, Loader] => [
       name,

@@ -19,15 +19,15 @@ import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { ownMethods } from "../testing/ownMethods.ts";
 import { TinyModel, tinyBatch } from "../testing/tinyModel.ts";
-import { BOFTConfig } from "./boftConfig.ts";
-import { FourierFTConfig } from "./fourierftConfig.ts";
-import { GraloraConfig } from "./graloraConfig.ts";
-import { HRAConfig } from "./hraConfig.ts";
-import { LycorisDropout } from "./lycoris.ts";
-import { MissConfig } from "./missConfig.ts";
-import { optionsOf } from "./offered.ts";
-import { identity } from "./rotation.ts";
-import { VBLoRAConfig } from "./vbloraConfig.ts";
+import { GraloraConfig } from "./lowRank/graloraConfig.ts";
+import { MissConfig } from "./lowRank/missConfig.ts";
+import { LycorisDropout } from "./lycoris/lycoris.ts";
+import { BOFTConfig } from "./orthogonal/boftConfig.ts";
+import { HRAConfig } from "./orthogonal/hraConfig.ts";
+import { identity } from "./orthogonal/rotation.ts";
+import { optionsOf } from "./shared/offered.ts";
+import { FourierFTConfig } from "./spectral/fourierftConfig.ts";
+import { VBLoRAConfig } from "./vectors/vbloraConfig.ts";
 
 beforeAll(() => init(reference()));
 

@@ -20,7 +20,7 @@ import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
-import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
+import { AdaptionPromptConfig } from "./prompt/adaptionPrompt.ts";
 
 const quiet = { onWarning: () => {} };
 

@@ -4,9 +4,9 @@ import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 
-import { lora } from "./lora.ts";
-import { definePeftMethod } from "./method.ts";
+import { lora } from "./lora/lora.ts";
 import { knownMethods, registerPeftMethod } from "./registry.ts";
+import { definePeftMethod } from "./shared/method.ts";
 
 class NothingConfig extends PeftConfig {
   constructor(options: PeftOptions = {}) {

@@ -1,7 +1,7 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { peftMethods } from "./index.ts";
-import type { AnyMethod } from "./method.ts";
-import { UnknownMethodError } from "./unknownMethodError.ts";
+import type { AnyMethod } from "./shared/method.ts";
+import { UnknownMethodError } from "./shared/unknownMethodError.ts";
 
 const registered = new Map<string, AnyMethod>();
 

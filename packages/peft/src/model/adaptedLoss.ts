@@ -1,6 +1,6 @@
 import { add, isGradEnabled, scope, type Tensor } from "@lowrank/core";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { isPromptMethod } from "../methods/method.ts";
+import { isPromptMethod } from "../methods/shared/method.ts";
 import type { AdaptableModel, LossOf } from "./adaptableModel.ts";
 import type { Tuner } from "./tuner.ts";
 

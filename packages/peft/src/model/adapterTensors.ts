@@ -3,7 +3,7 @@ import type { Parameter } from "@lowrank/nn";
 import type { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
-import { isPromptMethod } from "../methods/method.ts";
+import { isPromptMethod } from "../methods/shared/method.ts";
 import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
 
 /**

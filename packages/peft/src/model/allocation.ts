@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { Allocator } from "../methods/method.ts";
+import type { Allocator } from "../methods/shared/method.ts";
 import type { Adapter } from "./adapter.ts";
 import type { Tuner } from "./tuner.ts";
 

@@ -2,7 +2,7 @@ import { scope, withBackend } from "@lowrank/core";
 import { layerCaches, type Module, type PromptableModel } from "@lowrank/nn";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
 import type { Warning } from "../config/warning.ts";
-import type { PromptMethod } from "../methods/method.ts";
+import type { PromptMethod } from "../methods/shared/method.ts";
 import { emptyTable } from "../prompt/promptEncoder.ts";
 import { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";

@@ -1,10 +1,10 @@
 import { Generator, init, memory, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { BitFitConfig } from "../methods/bitFitConfig.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
-import { PromptTuningConfig } from "../methods/promptTuning.ts";
-import { VeraConfig } from "../methods/veraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
+import { BitFitConfig } from "../methods/vectors/bitFitConfig.ts";
+import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";

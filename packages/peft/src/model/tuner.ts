@@ -6,8 +6,8 @@ import { BatchRows } from "../layers/rowGroups.ts";
 import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/slot.ts";
 import type { Swap } from "../layers/swap.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
-import { type AnyMethod, isPromptMethod } from "../methods/method.ts";
 import { methodOf } from "../methods/registry.ts";
+import { type AnyMethod, isPromptMethod } from "../methods/shared/method.ts";
 import type { Adapter } from "./adapter.ts";
 import {
   bufferTensors,

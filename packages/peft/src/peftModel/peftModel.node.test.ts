@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { init, reference } from "@lowrank/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import { getPeftModel } from "./getPeftModel.ts";
 import { PeftModel } from "./peftModel.ts";

@@ -1,8 +1,8 @@
 import { copyInto, full, Generator, init, noGrad, reference, tensor, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import type { Warning } from "../config/warning.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
-import { loraScaling } from "../methods/loraScaling.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { loraScaling } from "../methods/lora/loraScaling.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { getPeftModel } from "./getPeftModel.ts";
 import { PeftModel } from "./peftModel.ts";

@@ -1,6 +1,6 @@
 import type { Generator, OptionKeys } from "@lowrank/core";
 import type { OnWarning } from "../config/warning.ts";
-import type { PromptTokenizer } from "../methods/method.ts";
+import type { PromptTokenizer } from "../methods/shared/method.ts";
 
 /** Options of `getPeftModel` and `addAdapter`. */
 export interface AddAdapterOptions {

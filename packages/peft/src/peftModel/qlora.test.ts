@@ -16,7 +16,7 @@ import {
 } from "@lowrank/core";
 import { Linear, Linear4bit, Module, quantize, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { prepareModelForKbitTraining } from "../starts/prepareModelForKbitTraining.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { getPeftModel } from "./getPeftModel.ts";

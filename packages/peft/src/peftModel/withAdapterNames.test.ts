@@ -1,8 +1,8 @@
 import { checkpoint, Generator, init, randn, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import type { UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { AdaLoraConfig } from "../methods/adaLoraConfig.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { AdaLoraConfig } from "../methods/lowRank/adaLoraConfig.ts";
 import { TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { getPeftModel } from "./getPeftModel.ts";
 import type { PeftModel } from "./peftModel.ts";

@@ -15,9 +15,9 @@ import {
 } from "@lowrank/core";
 import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
-import { PromptTuningConfig } from "../methods/promptTuning.ts";
-import { VeraConfig } from "../methods/veraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
+import { PromptTuningConfig } from "../methods/prompt/promptTuning.ts";
+import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { type PlanOptions, planMemory } from "./planMemory.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";

@@ -11,7 +11,7 @@ import {
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
-import type { FloatDType } from "../methods/methodFacts.ts";
+import type { FloatDType } from "../methods/shared/methodFacts.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { onShapes, type Part } from "./onShapes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";

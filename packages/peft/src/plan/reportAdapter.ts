@@ -11,7 +11,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import { safetensorsMetadata } from "../files/adapterFiles.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { FloatDType } from "../methods/methodFacts.ts";
+import type { FloatDType } from "../methods/shared/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { countFlops } from "./countFlops.ts";

@@ -1,10 +1,10 @@
 import { backward, copyInto, Generator, init, noGrad, reference, scope, tensor } from "@lowrank/core";
 import { Linear, Module, Parameter } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
-import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
-import { PromptTuningConfig, type PromptTuningOptions } from "../methods/promptTuning.ts";
-import { PromptEncoderConfig, pTuning } from "../methods/pTuning.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
+import { PromptTuningConfig, type PromptTuningOptions } from "../methods/prompt/promptTuning.ts";
+import { PromptEncoderConfig, pTuning } from "../methods/prompt/pTuning.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";

@@ -12,10 +12,10 @@ import {
 } from "@lowrank/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { IA3Config } from "../methods/ia3Config.ts";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
-import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
-import { VeraConfig } from "../methods/veraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
+import { PrefixTuningConfig } from "../methods/prompt/prefixTuning.ts";
+import { IA3Config } from "../methods/vectors/ia3Config.ts";
+import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";

@@ -4,7 +4,7 @@ import { placeFields } from "../config/layerPeftConfig.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
-import type { AnyRank, MethodFacts } from "../methods/methodFacts.ts";
+import type { AnyRank, MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { loadSaved } from "./loadSaved.ts";

@@ -6,9 +6,9 @@ import { compareKeys, describeMismatch, differingTables, readInto } from "../fil
 import { halfDTypes, halfPrecisionOf } from "../files/halfPrecision.ts";
 import { inFileLater } from "../files/inFile.ts";
 import { placesOf, Swap } from "../layers/swap.ts";
-import { fileSpecs } from "../methods/fileForm.ts";
-import { fileFormOf } from "../methods/method.ts";
-import type { FloatDType, MethodFacts } from "../methods/methodFacts.ts";
+import { fileSpecs } from "../methods/shared/fileForm.ts";
+import { fileFormOf } from "../methods/shared/method.ts";
+import type { FloatDType, MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 import type { LoadAdapterOptions } from "./savedOptions.ts";

@@ -13,8 +13,8 @@ import { checkExpressions } from "../files/checkExpressions.ts";
 import { checkSizes } from "../files/checkSizes.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { readForeign } from "../files/foreignLayout.ts";
-import type { AnyMethod } from "../methods/method.ts";
 import { methodsFor } from "../methods/registry.ts";
+import type { AnyMethod } from "../methods/shared/method.ts";
 
 /** An adapter as its files have it. */
 export interface SavedAdapter {

@@ -2,7 +2,7 @@ import { checkDType, type Tensor } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
 import { adapterContents } from "../files/adapterFiles.ts";
 import { unchangedHalfPrecision } from "../files/halfPrecision.ts";
-import { isPromptMethod } from "../methods/method.ts";
+import { isPromptMethod } from "../methods/shared/method.ts";
 import type { Adapter, HalfDType } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";

@@ -1,6 +1,6 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";

@@ -3,7 +3,7 @@ import { readJson } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type AdapterSource, adapterFileNames, openSource, openWeights, readTensor } from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
-import type { MethodFacts, StartSubtraction } from "../methods/methodFacts.ts";
+import type { MethodFacts, StartSubtraction } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 
 /**

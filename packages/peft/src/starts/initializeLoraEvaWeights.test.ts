@@ -16,8 +16,8 @@ import {
 import { Conv1D, Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import type { Warning } from "../config/warning.ts";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
-import type { DataBatch } from "../methods/methodFacts.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
+import type { DataBatch } from "../methods/shared/methodFacts.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { initializeLoraEvaWeights } from "./initializeLoraEvaWeights.ts";

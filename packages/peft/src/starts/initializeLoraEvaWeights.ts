@@ -1,5 +1,5 @@
 import { checkOptions } from "@lowrank/core";
-import type { DataBatch } from "../methods/methodFacts.ts";
+import type { DataBatch } from "../methods/shared/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { startFromData } from "./startFromData.ts";

@@ -1,7 +1,7 @@
 import { init, reference } from "@lowrank/core";
 import { Adam, AdamW } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { createLoraPlusOptimizer } from "./loraPlus.ts";

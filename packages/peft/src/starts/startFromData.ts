@@ -1,7 +1,7 @@
 import { checkOptions, copyInto, Generator, giveTurn, keep, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { DataBatch, MethodFacts } from "../methods/methodFacts.ts";
+import type { DataBatch, MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { filePrefix } from "../model/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";

@@ -1,6 +1,6 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { attentionTargets } from "./attentionTargets.ts";
 import { candidates, matchesPath, matchTargets, resolveTargets } from "./matchTargets.ts";

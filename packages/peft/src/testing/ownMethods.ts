@@ -1,5 +1,5 @@
 import { peftMethods } from "../methods/index.ts";
-import type { AnyMethod } from "../methods/method.ts";
+import type { AnyMethod } from "../methods/shared/method.ts";
 
 /** Loads the methods of this package, by PEFT's name. */
 export async function ownMethods(): Promise<Readonly<Record<keyof typeof peftMethods, AnyMethod>>> {

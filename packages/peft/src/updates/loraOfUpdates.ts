@@ -1,6 +1,6 @@
 import { copyInto, noGrad, tensor } from "@lowrank/core";
-import { LoraConfig } from "../methods/loraConfig.ts";
-import { loraProducts } from "../methods/loraFacts.ts";
+import { LoraConfig } from "../methods/lora/loraConfig.ts";
+import { loraProducts } from "../methods/lora/loraFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";

@@ -1,8 +1,8 @@
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
-import type { FactorForm, ProductForm } from "../methods/methodFacts.ts";
 import { knownMethods } from "../methods/registry.ts";
+import type { FactorForm, ProductForm } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { addWeightedFactors } from "./addWeightedFactors.ts";

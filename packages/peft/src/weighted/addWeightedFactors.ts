@@ -1,7 +1,7 @@
 import { copyInto, Generator, noGrad, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
-import type { FactorForm } from "../methods/methodFacts.ts";
+import type { FactorForm } from "../methods/shared/methodFacts.ts";
 import { type Adapter, filePrefix } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";

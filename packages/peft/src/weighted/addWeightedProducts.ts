@@ -3,7 +3,7 @@ import { Conv1D, Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import type { TunerLayer } from "../layers/tunerLayer.ts";
-import type { ProductForm } from "../methods/methodFacts.ts";
+import type { ProductForm } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";

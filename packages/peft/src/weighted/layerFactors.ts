@@ -1,6 +1,6 @@
 import type { Tensor } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { ProductForm } from "../methods/methodFacts.ts";
+import type { ProductForm } from "../methods/shared/methodFacts.ts";
 import { filePrefix } from "../model/adapter.ts";
 import type { Matrix } from "./productFactors.ts";
 

@@ -1,6 +1,6 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { LoraConfig, type LoraOptions } from "../methods/lora/loraConfig.ts";
 import { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import type { CombinationType } from "./combineLayer.ts";

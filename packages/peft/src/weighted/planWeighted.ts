@@ -1,6 +1,6 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { isPromptMethod } from "../methods/method.ts";
-import type { MethodFacts, ProductForm } from "../methods/methodFacts.ts";
+import { isPromptMethod } from "../methods/shared/method.ts";
+import type { MethodFacts, ProductForm } from "../methods/shared/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import type { Combination, CombinationType } from "./combineLayer.ts";

@@ -1,0 +1,192 @@
+import { checkDropout, checkFlags, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
+import { isRecord } from "../../config/sharedOptions.ts";
+
+/** The activations between the two layers of a bottleneck. */
+export const nonLinearities = ["relu", "leakyrelu", "gelu", "gelu_new", "silu", "swish", "tanh", "sigmoid"] as const;
+
+/** Options of `BnConfig`, with AdapterHub's names. */
+export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
+  /** Adapters behind attention. */
+  mhAdapter?: boolean;
+  /** Adapters behind the feed-forward layers. */
+  outputAdapter?: boolean;
+  /** The hidden size over the bottleneck's width; or by layer, as { "0": 8, default: 16 }. */
+  reductionFactor?: number | Readonly<Record<string, number>>;
+  nonLinearity?: (typeof nonLinearities)[number];
+  /**
+   * The model's residual is added, and its norm applied where it follows, before
+   * the adapter. Default false.
+   */
+  originalLnBefore?: boolean;
+  /** They come after the adapter. Default true. */
+  originalLnAfter?: boolean;
+  /** A norm of the adapter's own behind it. Default false. */
+  lnAfter?: boolean;
+  /**
+   * "bert": N(0, 0.02²); "mam_adapter": nothing comes out at first; "houlsby":
+   * N(0, 0.01²), cut. Default "bert".
+   */
+  initWeights?: "bert" | "mam_adapter" | "houlsby";
+  /** True: beside the sub-layer, from the residual's input, and not behind it. Default false. */
+  isParallel?: boolean;
+  /** A factor of the output: a number, "learned", or "channel": one for each entry. Default 1. */
+  scaling?: number | "learned" | "channel";
+  /** A gate of each sequence, out of the mean over its rows. Default false. */
+  useGating?: boolean;
+  /**
+   * The tensor that is added to the adapter's output: the sub-layer's output (true), that with
+   * residual and norm (false), or that without the norm ("post_add"). Default true.
+   */
+  residualBeforeLn?: boolean | "post_add";
+  /** It is added before the adapter's own norm. Default false. */
+  adapterResidualBeforeLn?: boolean;
+  /** Layers without adapters, from 0. */
+  leaveOut?: readonly number[];
+  /** While training. Default 0. */
+  dropout?: number;
+  /** The adapter's name in its files. Default "default". */
+  name?: string;
+  /** Facts about the model that files repeat; they follow from it. */
+  modelType?: string | null;
+  modelClass?: string | null;
+  hiddenSize?: number | null;
+}
+
+/** The format of the "config" in AdapterHub's adapter_config.json. */
+export const bottleneckFormat: ConfigFormat = {
+  classic: [],
+  floats: ["scaling", "dropout"],
+  refused: {
+    ln_before: false,
+    inv_adapter: null,
+    cross_adapter: false,
+    phm_layer: false,
+    stochastic_depth: 0,
+  },
+  ignored: {
+    init_weights_seed: null,
+    inv_adapter_reduction_factor: null,
+    phm_dim: 4,
+    factorized_phm_W: true,
+    shared_W_phm: false,
+    shared_phm_rule: true,
+    factorized_phm_rule: false,
+    phm_c_init: "normal",
+    phm_init_range: 0.0001,
+    learn_phm: true,
+    hypercomplex_nonlinearity: "glorot-uniform",
+    phm_rank: 1,
+    phm_bias: true,
+  },
+};
+
+/**
+ * Configuration of bottleneck adapters, AdapterHub's BnConfig: of those that
+ * follow, or any between them.
+ */
+export class BnConfig extends PeftConfig {
+  readonly mhAdapter: boolean;
+  readonly outputAdapter: boolean;
+  readonly reductionFactor: number | Readonly<Record<string, number>>;
+  readonly nonLinearity: (typeof nonLinearities)[number];
+  readonly originalLnBefore: boolean;
+  readonly originalLnAfter: boolean;
+  readonly lnAfter: boolean;
+  readonly initWeights: "bert" | "mam_adapter" | "houlsby";
+  readonly isParallel: boolean;
+  readonly scaling: number | "learned" | "channel";
+  readonly useGating: boolean;
+  readonly residualBeforeLn: boolean | "post_add";
+  readonly adapterResidualBeforeLn: boolean;
+  readonly leaveOut: readonly number[];
+  readonly dropout: number;
+  readonly name: string;
+  readonly modelType: string | null;
+  readonly modelClass: string | null;
+  readonly hiddenSize: number | null;
+
+  constructor(options: BnOptions) {
+    super("BOTTLENECK", options);
+    this.mhAdapter = options.mhAdapter ?? false;
+    this.outputAdapter = options.outputAdapter ?? true;
+    this.reductionFactor = options.reductionFactor ?? 16;
+    this.nonLinearity = options.nonLinearity ?? "relu";
+    this.originalLnBefore = options.originalLnBefore ?? false;
+    this.originalLnAfter = options.originalLnAfter ?? true;
+    this.lnAfter = options.lnAfter ?? false;
+    this.initWeights = options.initWeights ?? "bert";
+    this.isParallel = options.isParallel ?? false;
+    this.scaling = options.scaling ?? 1;
+    this.useGating = options.useGating ?? false;
+    this.residualBeforeLn = options.residualBeforeLn ?? true;
+    this.adapterResidualBeforeLn = options.adapterResidualBeforeLn ?? false;
+    this.leaveOut = options.leaveOut ?? [];
+    this.dropout = options.dropout ?? 0;
+    this.name = options.name ?? "default";
+    this.modelType = options.modelType ?? null;
+    this.modelClass = options.modelClass ?? null;
+    this.hiddenSize = options.hiddenSize ?? null;
+    checkOptions(this, options, bottleneckFormat);
+    check(this);
+  }
+}
+
+function check(config: BnConfig): void {
+  const { mhAdapter, outputAdapter, originalLnBefore, originalLnAfter, lnAfter, isParallel, useGating } = config;
+  const { reductionFactor, scaling, adapterResidualBeforeLn } = config;
+  checkFlags(config, { mhAdapter, outputAdapter, originalLnBefore, originalLnAfter, lnAfter, isParallel, useGating });
+  checkFlags(config, { adapterResidualBeforeLn });
+  if (!mhAdapter && !outputAdapter) refuse(config, "outputAdapter", false, "true where mhAdapter is not");
+  const factors = isRecord(reductionFactor) ? reductionFactor : { reductionFactor };
+  for (const [key, factor] of Object.entries(factors)) {
+    if (!(factor > 0 && Number.isFinite(factor)))
+      refuse(config, `reductionFactor (${key})`, factor, "a number above 0");
+  }
+  checkOneOf(config, "nonLinearity", config.nonLinearity, nonLinearities);
+  checkOneOf(config, "initWeights", config.initWeights, ["bert", "mam_adapter", "houlsby"]);
+  checkOneOf(config, "residualBeforeLn", config.residualBeforeLn, [true, false, "post_add"]);
+  if (config.residualBeforeLn === "post_add" && !config.originalLnBefore) {
+    refuse(config, "residualBeforeLn", "post_add", "true or false where originalLnBefore is false");
+  }
+  if (typeof scaling !== "number") checkOneOf(config, "scaling", scaling, ["learned", "channel"]);
+  else if (!Number.isFinite(scaling)) refuse(config, "scaling", scaling, 'a finite number, "learned" or "channel"');
+  if (!Array.isArray(config.leaveOut))
+    refuse(config, "leaveOut", config.leaveOut, "a list of layers by number, from 0");
+  for (const layer of config.leaveOut) checkInteger(config, "leaveOut", layer, 0);
+  checkDropout(config, "dropout", config.dropout);
+  for (const key of ["name", "modelType", "modelClass"] as const) {
+    const value: unknown = config[key];
+    if (value !== null && typeof value !== "string") refuse(config, key, value, "a text");
+  }
+  for (const key of ["taskType", "modulesToSave", "targetModules", "excludeModules", "revision"] as const) {
+    if (config[key] !== null) refuse(config, key, config[key], "left out: AdapterHub's files have no place for it");
+  }
+}
+
+/**
+ * Adapters behind attention and behind the feed-forward layers. Houlsby et al. 2019,
+ * https://arxiv.org/abs/1902.00751
+ */
+export class DoubleSeqBnConfig extends BnConfig {
+  constructor(options: BnOptions = {}) {
+    super({ mhAdapter: true, nonLinearity: "swish", ...options });
+  }
+}
+
+/**
+ * Adapters behind the feed-forward layers and the residual. Pfeiffer et al. 2020,
+ * https://arxiv.org/abs/2005.00247
+ */
+export class SeqBnConfig extends BnConfig {
+  constructor(options: BnOptions = {}) {
+    super({ originalLnBefore: true, ...options });
+  }
+}
+
+/** Adapters beside the feed-forward layers. He et al. 2021, https://arxiv.org/abs/2110.04366 */
+export class ParBnConfig extends BnConfig {
+  constructor(options: BnOptions = {}) {
+    super({ reductionFactor: 2, initWeights: "mam_adapter", isParallel: true, scaling: 4, ...options });
+  }
+}

@@ -1,0 +1,66 @@
+import { toSnakeCase } from "../../config/keyCase.ts";
+import { PythonFloat, pythonJson } from "../../config/pythonJson.ts";
+import type { AdapterLayout } from "../shared/methodFacts.ts";
+import { type BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
+
+/** The version of `adapters` whose files are read and written. */
+const version = "adapters.1.3.0";
+
+/** Fields that stand beside the "config" of the adapter. */
+const outer: Readonly<Record<string, string>> = {
+  name: "name",
+  model_type: "model_type",
+  model_class: "model_class",
+  hidden_size: "hidden_size",
+  model_name: "base_model_name_or_path",
+};
+
+/** Fields of a PEFT configuration that AdapterHub's files do not have. */
+const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target_modules", "exclude_modules"];
+
+/**
+ * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of
+ * PEFT. Throws for methods other than bottleneck adapters, which PEFT has its own files for.
+ */
+function readConfig(json: unknown, label: string): Record<string, unknown> | null {
+  const { config, peft_type: type, ...rest } = (json ?? {}) as Record<string, unknown>;
+  if (type !== undefined || typeof config !== "object" || config === null) return null;
+  const { architecture, ...options } = config as Record<string, unknown>;
+  if (architecture !== undefined && architecture !== null) {
+    throw new Error(
+      `${label}: ${JSON.stringify(architecture)} of AdapterHub is not supported; bottleneck adapters are, and others as PEFT saves them`,
+    );
+  }
+  const fields: Record<string, unknown> = { peft_type: "BOTTLENECK", ...options };
+  for (const [theirs, ours] of Object.entries(outer))
+    if (rest[theirs] !== undefined) fields[ours] = rest[theirs] || null;
+  return fields;
+}
+
+/** The adapter_config.json of a bottleneck adapter, as AdapterHub lays it out. */
+function configJson(config: BnConfig): string {
+  const { floats, refused, ignored } = bottleneckFormat;
+  const own: Record<string, unknown> = { ...ignored, ...refused, stochastic_depth: new PythonFloat(0) };
+  const around: Record<string, unknown> = { version, model_name: config.baseModelNameOrPath ?? "" };
+  for (const [name, value] of Object.entries(config)) {
+    const key = toSnakeCase(name);
+    if (Object.values(outer).includes(key) || absent.includes(key)) {
+      if (key in outer) around[key] = value;
+    } else {
+      own[key] = floats.includes(key) && typeof value === "number" ? new PythonFloat(value) : value;
+    }
+  }
+  return pythonJson({ config: own, ...around });
+}
+
+/**
+ * AdapterHub's folders: its `adapter.safetensors` has no metadata, and `head_config.json`
+ * tells of a prediction head.
+ */
+export const bottleneckLayout: AdapterLayout<BnConfig> = {
+  weights: "adapter.safetensors",
+  pickle: "pytorch_adapter.bin",
+  unread: { file: "head_config.json", holds: "the head that it describes" },
+  configJson,
+  readConfig,
+};

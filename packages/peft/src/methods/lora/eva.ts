@@ -1,0 +1,170 @@
+import { indexSelect, scope, type Tensor, tensor } from "@lowrank/core";
+import type { Linear } from "@lowrank/nn";
+import { patternValue } from "../../targets/pattern.ts";
+import type { DataBatch, DataMeasurement, MeasuredLayer } from "../shared/methodFacts.ts";
+import { IncrementalPca } from "./incrementalPca.ts";
+import type { EvaConfig, LoraConfig } from "./loraConfig.ts";
+import { rankAndScaling } from "./loraScaling.ts";
+
+/** Layers that see the same input, and its components. */
+interface Group {
+  paths: string[];
+  pca: IncrementalPca;
+}
+
+type Layers = ReadonlyMap<string, MeasuredLayer>;
+
+/** Begins EVA's measurement. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
+export async function measureEva(
+  layers: Layers,
+  config: LoraConfig,
+  eva: EvaConfig,
+): Promise<DataMeasurement<LoraConfig>> {
+  return new Eva(await freshLayers(layers), config, eva);
+}
+
+/** The linear layers among an adapter's. Throws where one was trained. */
+async function freshLayers(layers: Layers): Promise<Layers> {
+  const fresh = new Map<string, MeasuredLayer>();
+  for (const [path, layer] of layers) {
+    const b = layer.tensors.get("lora_B.weight");
+    if (!b) continue;
+    if (((await b.data()) as Float32Array).some((x) => x !== 0)) {
+      throw new Error(
+        `initializeLoraEvaWeights: ${path}.lora_B is not zero; EVA is for an adapter that was not trained`,
+      );
+    }
+    fresh.set(path, layer);
+  }
+  return fresh;
+}
+
+/**
+ * Measures the directions in which layers' inputs vary most, with which A starts, and
+ * gives ranks out by them.
+ */
+class Eva implements DataMeasurement<LoraConfig> {
+  readonly #layers: Layers;
+  readonly #config: LoraConfig;
+  readonly #eva: EvaConfig;
+  #groups: Group[] | null = null;
+
+  constructor(layers: Layers, config: LoraConfig, eva: EvaConfig) {
+    this.#layers = layers;
+    this.#config = config;
+    this.#eva = eva;
+  }
+
+  /** All layers until a batch has shown which see the same, then one of each group. */
+  get watched(): readonly string[] {
+    return this.#groups?.map(({ paths: [first] }) => first) ?? [...this.#layers.keys()];
+  }
+
+  async add(inputs: ReadonlyMap<string, Tensor>, batch: DataBatch): Promise<void> {
+    this.#groups ??= this.#grouped(inputs);
+    const rows = await countedRows(batch, this.#eva);
+    for (const { paths, pca } of this.#groups) {
+      if (rows.length < pca.count) {
+        throw new Error(
+          `initializeLoraEvaWeights: a batch has ${rows.length} tokens that count, and ${paths[0]} may get rank ${pca.count}; use larger batches, or a smaller rho`,
+        );
+      }
+      using chosen = scope(() => chosenRows(inputs.get(paths[0])!, rows));
+      await pca.add(chosen);
+    }
+  }
+
+  #grouped(inputs: ReadonlyMap<string, Tensor>): Group[] {
+    const byMemory = new Map<Tensor["storage"], string[]>();
+    for (const [path, { storage }] of inputs) byMemory.set(storage, [...(byMemory.get(storage) ?? []), path]);
+    return [...byMemory.values()].map((paths) => {
+      const count = Math.max(...paths.map((path) => this.#mostRanks(path)));
+      return { paths, pca: new IncrementalPca(count) };
+    });
+  }
+
+  #mostRanks(path: string): number {
+    const { inFeatures } = this.#layers.get(path)!.base as Linear;
+    return Math.min(Math.round(rankAndScaling(this.#config, path).r * this.#eva.rho), inFeatures);
+  }
+
+  /**
+   * Ranks go to the layers whose inputs they explain best; a layer left
+   * without rank loses its adapter.
+   */
+  async result(targets: readonly string[]): Promise<{ config: LoraConfig; values: Map<string, Float32Array> }> {
+    const ranks = this.#shareOut();
+    const config = this.#withRanks(
+      targets.filter((path) => ranks.get(path) !== 0),
+      ranks,
+    );
+    const values = new Map<string, Float32Array>();
+    for (const { paths, pca } of this.#groups ?? []) {
+      const components = (await pca.components.data()) as Float32Array;
+      for (const path of paths) {
+        const { inFeatures } = this.#layers.get(path)!.base as Linear;
+        const start = components.slice(0, ranks.get(path)! * inFeatures);
+        if (this.#eva.whiten) {
+          for (let i = 0; i < start.length; i++) start[i] /= Math.sqrt(pca.values[Math.floor(i / inFeatures)]);
+        }
+        if (start.length > 0) values.set(`${path}.lora_A.weight`, start);
+      }
+    }
+    return { config, values };
+  }
+
+  /**
+   * Returns the rank of each layer. The ranks go to the directions that explain most of the
+   * variance of a layer's input; their sum stays the same.
+   */
+  #shareOut(): Map<string, number> {
+    const paths = [...this.#layers.keys()];
+    const budget = paths.reduce((all, path) => all + rankAndScaling(this.#config, path).r, 0);
+    const claims = (this.#groups ?? []).flatMap(({ paths: alike, pca }) =>
+      alike.flatMap((path) => pca.ratios.map((ratio) => ({ path, ratio }))),
+    );
+    claims.sort((a, b) => b.ratio - a.ratio);
+    const ranks = new Map(paths.map((path) => [path, 0]));
+    for (const { path } of claims.slice(0, budget)) ranks.set(path, ranks.get(path)! + 1);
+    return ranks;
+  }
+
+  /**
+   * The configuration with the ranks given out, and alphas that keep each layer's scaling
+   * unless it says otherwise.
+   */
+  #withRanks(targetModules: readonly string[], ranks: ReadonlyMap<string, number>): LoraConfig {
+    const config = this.#config;
+    const [rankPattern, alphaPattern]: Record<string, number>[] = [{}, {}];
+    for (const path of targetModules) {
+      const { r } = rankAndScaling(config, path);
+      const rank = ranks.get(path) ?? r;
+      const alpha = patternValue(config.alphaPattern, path, config.loraAlpha);
+      const adjusted = this.#eva.adjustScalingFactors ? (alpha * rank) / r : alpha;
+      if (rank !== config.r) rankPattern[path] = rank;
+      if (adjusted !== config.loraAlpha) alphaPattern[path] = adjusted;
+    }
+    return config.with({ targetModules, rankPattern, alphaPattern });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { pca } of this.#groups ?? []) pca[Symbol.dispose]();
+  }
+}
+
+/** Some of the rows of [..., features]. */
+function chosenRows(x: Tensor, rows: readonly number[]): Tensor {
+  const index = tensor(Int32Array.from(rows), { backend: x.storage.backend });
+  return indexSelect(x.reshape([-1, x.shape[x.ndim - 1]]), index, { dim: 0 });
+}
+
+/** The numbers of the tokens that count. */
+async function countedRows(
+  { inputIds, attentionMask, labels }: DataBatch,
+  { useLabelMask, labelMaskValue }: EvaConfig,
+): Promise<number[]> {
+  const mask = attentionMask ? await attentionMask.data() : null;
+  const label = labels && useLabelMask ? await labels.data() : null;
+  const all = Array.from({ length: inputIds.size }, (_, i) => i);
+  return all.filter((i) => (!mask || Number(mask[i]) !== 0) && (!label || label[i] !== labelMaskValue));
+}

@@ -1,0 +1,47 @@
+import { affine, isPacked, matmul, noGrad, scope, sub, type Tensor } from "@lowrank/core";
+import type { Linear } from "@lowrank/nn";
+import type { LayerContext } from "../shared/method.ts";
+import { checkRank, type Factors, fullWeight, qrFactors, subspaceFactors, svdFactors } from "./factors.ts";
+import { loftq } from "./loftq.ts";
+import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
+import { rankAndScaling } from "./loraScaling.ts";
+
+/**
+ * The starts that change the base weight; undefined where it is changed already. PEFT makes them
+ * again when an adapter is loaded.
+ */
+export async function factorStart(
+  context: LayerContext<LoraConfig>,
+  init: string,
+): Promise<(Factors & { weight: Tensor }) | undefined> {
+  const { base, kind, config, path, loading } = context;
+  const { weight } = base as Linear;
+  const { r, scaling } = rankAndScaling(config, path);
+  const transposed = kind === "conv1d";
+  if (init === "loftq") {
+    // A base in 4 bits is what LoftQ left when the adapter was made.
+    if (loading && isPacked(weight.dtype)) return undefined;
+    return loftq(weight, r, config.loftqConfig as LoftQConfig, transposed);
+  }
+  if (loading && init.startsWith("pissa_niter")) {
+    const message = `initLoraWeights "${init}" takes out of the base weights what each program finds otherwise, PEFT at every load: an adapter from elsewhere answers otherwise here; have it saved with path_initial_model_for_weight_conversion`;
+    context.warn({ code: "start-not-repeatable", message });
+  }
+  const turns = /^pissa_niter_(\d+)$/.exec(init)?.[1];
+  const factor = {
+    pissa: (w: Tensor) =>
+      turns === undefined ? svdFactors(w, r, scaling) : subspaceFactors(w, r, scaling, Number(turns)),
+    olora: (w: Tensor) => qrFactors(w, r),
+  }[init.startsWith("pissa") ? "pissa" : init];
+  if (!factor) return undefined;
+  if (isPacked(weight.dtype)) {
+    throw new Error(
+      `initLoraWeights "${init}" takes its start out of the base weights, and ${path} is ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`,
+    );
+  }
+  using w = fullWeight(weight, transposed);
+  checkRank(init, r, w.shape);
+  const { a, b } = await factor(w);
+  const rest = noGrad(() => scope(() => sub(w, affine(matmul(b, a), { scale: scaling }))));
+  return { a, b, weight: rest };
+}

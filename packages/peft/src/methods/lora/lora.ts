@@ -1,0 +1,212 @@
+import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import { type Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { type DenseLayer, type LayerAdapter, type LowRank, wide } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initLoraWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws, layerDropout } from "../shared/draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import type { RecipeSettings } from "../shared/recipe.ts";
+import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
+import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
+import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
+import { rankAndScaling } from "./loraScaling.ts";
+import { type LinearStart, linearStart } from "./loraStart.ts";
+
+/** Loads DoRA where the configuration asks for it; null elsewhere. */
+async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
+  if (!context.config.useDora) return null;
+  const { Magnitude } = await import("./dora.ts");
+  return (base, factors) => new Magnitude(base, factors, context.loading ? draws(context).zero : undefined);
+}
+
+/**
+ * LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with
+ * a bias or lengths [out].
+ */
+class LoraLinear implements LayerAdapter {
+  readonly parameters: Record<string, Parameter>;
+  readonly modules: Record<string, Module>;
+  readonly baseWeight?: Tensor;
+  readonly paths?: Readonly<Record<string, string>>;
+  scaling: number;
+  readonly #dropout: Dropout;
+  readonly #magnitude?: Magnitude;
+
+  constructor(context: LayerContext<LoraConfig>, start: LinearStart, makeMagnitude: MakeMagnitude | null) {
+    const { base, config, path, kind, dtypeOf } = context;
+    const { inFeatures, outFeatures, weight } = base as Linear;
+    const { r, scaling } = rankAndScaling(config, path);
+    this.baseWeight = start.weight;
+    const a = drawn(start.a, [r, inFeatures], dtypeOf("lora_A.weight"));
+    const b = drawn(start.b, [outFeatures, r], dtypeOf("lora_B.weight"));
+    const stored = start.weight
+      ? { weight: start.weight, fanInFanOut: false }
+      : { weight, fanInFanOut: kind === "conv1d" };
+    this.#magnitude = makeMagnitude?.(stored, { a, b, scaling });
+    this.paths = this.#magnitude?.paths;
+    this.parameters = {
+      "lora_A.weight": a,
+      "lora_B.weight": b,
+      ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures], dtypeOf("lora_B.bias")) } : {}),
+      ...this.#magnitude?.parameters,
+    };
+    this.#dropout = layerDropout(context, config.loraDropout);
+    this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
+    this.scaling = scaling;
+  }
+
+  get constants(): readonly Tensor[] {
+    return this.#magnitude?.constants ?? [];
+  }
+
+  get #factors(): Factors {
+    const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
+    return { a, b, scaling: this.scaling };
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => {
+      const dropped = this.#dropout.forward(x);
+      const factors = this.#factors;
+      if (this.#magnitude) {
+        const dense = base as Linear | Conv1D;
+        return this.#magnitude.forward({ x, dropped, base: dense, factors, added: (y) => this.#added(y) });
+      }
+      const { a, b, scaling } = factors;
+      const { "lora_B.bias": bias } = this.parameters;
+      let y: Tensor;
+      if (base instanceof Linear && base.isExact && dropped === x && a.dtype === "f32" && b.dtype === "f32") {
+        y = loraLinear(x, base.weight, a, b, { scaling });
+        if (base.bias) y = add(y, wide(base.bias));
+      } else y = add(base.forward(x), this.#added(dropped));
+      return bias ? add(y, affine(wide(bias), { scale: scaling })) : y;
+    });
+  }
+
+  /** Computes the part that is added to the base layer's output; absent with DoRA. */
+  get added(): ((x: Tensor) => Tensor) | undefined {
+    if (this.#magnitude) return undefined;
+    const { "lora_B.bias": bias } = this.parameters;
+    return (x) => {
+      const low = this.#added(this.#dropout.forward(x));
+      return bias ? add(low, affine(wide(bias), { scale: this.scaling })) : low;
+    };
+  }
+
+  /** The factors of that part; absent with DoRA, and while dropout acts on x. */
+  get lowRank(): LowRank | undefined {
+    if (this.#magnitude || (this.#dropout.training && this.#dropout.p > 0)) return undefined;
+    const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
+    return { a, b, scaling: this.scaling, bias };
+  }
+
+  /** s (x Aᵀ) Bᵀ */
+  #added(x: Tensor): Tensor {
+    const { a, b, scaling } = this.#factors;
+    const low = affine(matmul(x, a, { transposeB: true }), { scale: scaling });
+    return matmul(low, b, { transposeB: true });
+  }
+
+  merge({ weight, bias, fanInFanOut }: DenseLayer, bare: DenseLayer): DenseLayer {
+    const { a: storedA, b: storedB, scaling: scale } = this.#factors;
+    const [a, b] = [wide(storedA), wide(storedB)];
+    const { "lora_B.bias": added } = this.parameters;
+    const scaledBias = added && affine(wide(added), { scale });
+    const product = fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
+    const sum = add(weight, affine(product, { scale }));
+    const lengths = this.#magnitude?.scaleOnce(bare, this.#factors);
+    return {
+      weight: lengths ? mul(sum, fanInFanOut ? lengths : lengths.reshape([-1, 1])) : sum,
+      bias: scaledBias && bias ? add(bias, scaledBias) : (scaledBias ?? bias),
+      fanInFanOut,
+    };
+  }
+}
+
+const rates = { learningRate: 3e-3, usualLearningRate: 2e-4 };
+
+function sizes({ r, targetModules }: RecipeSettings): Pick<LoraOptions, "r" | "loraAlpha" | "targetModules"> {
+  return { r, loraAlpha: 2 * r, targetModules };
+}
+
+/** LoRA: W + scaling B A beside a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */
+export const lora: PeftMethod<LoraConfig> = definePeftMethod({
+  peftType: "LORA",
+  Config: LoraConfig,
+  format: loraFormat,
+  recipes: [
+    { ...rates, name: "lora", title: "LoRA", common: true, config: (settings) => new LoraConfig(sizes(settings)) },
+    {
+      ...rates,
+      name: "qlora",
+      title: "QLoRA (NF4)",
+      quantized: true,
+      common: true,
+      config: (settings) => new LoraConfig(sizes(settings)),
+    },
+    {
+      ...rates,
+      name: "dora",
+      title: "DoRA",
+      common: true,
+      config: (settings) => new LoraConfig({ ...sizes(settings), useDora: true }),
+    },
+    {
+      ...rates,
+      name: "rslora",
+      title: "rsLoRA",
+      config: (settings) => new LoraConfig({ ...sizes(settings), useRslora: true }),
+    },
+  ],
+  options: [
+    rankOption(),
+    { ...alphaOption("loraAlpha"), default: 16 },
+    dropoutOption("loraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "useRslora", flag: "use-rslora", type: "boolean", help: "scale by alpha / sqrt(r)" },
+    {
+      field: "useDora",
+      flag: "use-dora",
+      type: "boolean",
+      help: "train the lengths of the weights' rows apart from their directions: DoRA",
+    },
+    initLoraWeightsOption("true, false, gaussian, orthogonal, pissa, pissa_niter_16, olora or eva"),
+    { field: "loraBias", flag: "lora-bias", type: "boolean", help: "give B a bias" },
+  ],
+  kinds: ["linear", "conv1d", "embedding"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
+  trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
+  patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  setsFanInFanOut: true,
+  keepsHalfPrecision: ({ useDora }) => !useDora,
+  swappable: loraSwappable,
+  startsFromWeights: loraWeightStart,
+  subtractsStart: loraStartSubtraction,
+  startsFromData: evaStart,
+  loraPlus: true,
+  combines: loraProducts,
+  createLayer: async (context) => {
+    const makeMagnitude = await loadMagnitude(context);
+    if (context.kind === "embedding") {
+      if (context.dtypeOf("lora_embedding_A") !== "f32" || context.dtypeOf("lora_embedding_B") !== "f32") {
+        throw new Error(
+          `${context.path}: LoRA on an embedding computes in f32; load the adapter without autocastAdapterDtype: false`,
+        );
+      }
+      const { LoraEmbedding } = await import("./loraEmbedding.ts");
+      return new LoraEmbedding(context, makeMagnitude);
+    }
+    return new LoraLinear(context, await linearStart(context), makeMagnitude);
+  },
+});

@@ -1,0 +1,245 @@
+import { unknownOption } from "@lowrank/core";
+import {
+  checkDropout,
+  checkFinite,
+  checkFlags,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPattern,
+  refuse,
+} from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+
+/**
+ * The start of LoRA on linear layers. True: as in the paper (B zero). False: at random
+ * (not a no-op). "gaussian": A from N(0, 1/r²). "orthogonal": A and B in spaces at right angles
+ * (r even). "eva": A from the layers' inputs, by `initializeLoraEvaWeights`.
+ *
+ * Three starts subtract from the base weights, for good, the part that A and B start with. "pissa"
+ * takes the largest singular values (nearly and quickly: "pissa_niter_[n]"). "olora" takes the
+ * first part of the QR decomposition. "loftq" takes the error of NF4.
+ */
+export type InitLoraWeights = boolean | string;
+
+/** Settings of LoftQ; PEFT's LoftQConfig. */
+export interface LoftQConfig {
+  /** 4, the only width supported. */
+  readonly loftqBits: number;
+  /** Number of turns of quantising and factoring. */
+  readonly loftqIter: number;
+}
+
+/** Settings of EVA; PEFT's EvaConfig. */
+export interface EvaConfig {
+  /** The most ranks that a layer can get, as a multiple of its own; at least 1. */
+  readonly rho: number;
+  /**
+   * The threshold at which PEFT stops early. Here all batches are used, and the
+   * number is kept for the files.
+   */
+  readonly tau: number;
+  /** Leave out tokens whose label is `labelMaskValue`. */
+  readonly useLabelMask: boolean;
+  readonly labelMaskValue: number;
+  /** Divide the directions by the roots of their singular values. */
+  readonly whiten: boolean;
+  /** Keep each layer's scaling when its rank changes. */
+  readonly adjustScalingFactors: boolean;
+}
+
+const evaDefaults: EvaConfig = {
+  rho: 2,
+  tau: 0.99,
+  useLabelMask: true,
+  labelMaskValue: -100,
+  whiten: false,
+  adjustScalingFactors: true,
+};
+
+const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
+
+/** Options of `LoraConfig`; those left out take PEFT's defaults. */
+export interface LoraOptions extends LayerPeftOptions {
+  /** The rank. Default 8. */
+  r?: number;
+  /** The numerator of the scaling: alpha / r, or alpha / √r with `useRslora`. Default 8. */
+  loraAlpha?: number;
+  /** Dropout on the input of A, while training. Default 0. */
+  loraDropout?: number;
+  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  fanInFanOut?: boolean;
+  /** The base biases that train too: none, all, or those of the adapted layers. Default "none". */
+  bias?: "none" | "all" | "lora_only";
+  /**
+   * Rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default false.
+   */
+  useRslora?: boolean;
+  initLoraWeights?: InitLoraWeights;
+  /** Trains the lengths of the weights' rows apart from their directions: DoRA. Default false. */
+  useDora?: boolean;
+  /** Only with `initLoraWeights: "loftq"`. Default there: 4 bits, 1 turn. */
+  loftqConfig?: Partial<LoftQConfig>;
+  /**
+   * Only with `initLoraWeights: "eva"`. Default there: rho 2, tau 0.99, labels masked
+   * by -100, alphas adjusted.
+   */
+  evaConfig?: Partial<EvaConfig> | null;
+  /** Ranks for some targets: names or expressions for the end of a path. */
+  rankPattern?: Readonly<Record<string, number>>;
+  /** Alphas for some targets. */
+  alphaPattern?: Readonly<Record<string, number>>;
+  /** A bias on B. Default false. */
+  loraBias?: boolean;
+  /**
+   * Tokens whose embeddings train too: of the input embedding (and an output layer tied
+   * to it), or by module name.
+   */
+  trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+}
+
+/**
+ * Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws
+ * for values out of range.
+ */
+export class LoraConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly loraAlpha: number;
+  readonly loraDropout: number;
+  readonly fanInFanOut: boolean;
+  readonly bias: "none" | "all" | "lora_only";
+  readonly useRslora: boolean;
+  readonly initLoraWeights: InitLoraWeights;
+  readonly useDora: boolean;
+  /** Empty without LoftQ. */
+  readonly loftqConfig: Partial<LoftQConfig>;
+  /** Null without EVA. */
+  readonly evaConfig: EvaConfig | null;
+  readonly rankPattern: Readonly<Record<string, number>>;
+  readonly alphaPattern: Readonly<Record<string, number>>;
+  readonly loraBias: boolean;
+  readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+
+  constructor(options: LoraOptions = {}) {
+    super("LORA", options);
+    this.r = options.r ?? 8;
+    this.loraAlpha = options.loraAlpha ?? 8;
+    this.loraDropout = options.loraDropout ?? 0;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.bias = options.bias ?? "none";
+    this.useRslora = options.useRslora ?? false;
+    this.initLoraWeights = options.initLoraWeights ?? true;
+    this.useDora = options.useDora ?? false;
+    // Files that PEFT's users made ready for loading keep it beside another
+    // initialisation, where it says nothing.
+    this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
+    if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
+      throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
+    }
+    this.evaConfig = this.initLoraWeights === "eva" ? { ...evaDefaults, ...options.evaConfig } : null;
+    if (options.evaConfig && options.initLoraWeights === undefined) {
+      throw new Error('LoraConfig: evaConfig is given without initLoraWeights: "eva"; add that, or leave it out');
+    }
+    this.rankPattern = options.rankPattern ?? {};
+    this.alphaPattern = options.alphaPattern ?? {};
+    this.loraBias = options.loraBias ?? false;
+    this.trainableTokenIndices = options.trainableTokenIndices ?? null;
+    checkOptions(this, options, loraFormat);
+    check(this);
+  }
+}
+
+function check(config: LoraConfig): void {
+  const { r, loraAlpha, loraDropout, bias, rankPattern, alphaPattern, useRslora, useDora, loraBias } = config;
+  checkInteger(config, "r", r);
+  checkPattern(config, "rankPattern", rankPattern, checkInteger);
+  checkFinite(config, "loraAlpha", loraAlpha);
+  checkPattern(config, "alphaPattern", alphaPattern, checkFinite);
+  checkDropout(config, "loraDropout", loraDropout);
+  checkOneOf(config, "bias", bias, ["none", "all", "lora_only"]);
+  checkFlags(config, { useRslora, useDora, loraBias });
+  checkStart(config);
+  if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
+}
+
+/** Starts of PEFT that are not here, with the reasons. */
+const declined: Readonly<Record<string, string>> = {
+  corda: "it needs covariances of activations that PEFT gathers beforehand",
+  lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not say what became of the base weights",
+  mica: "it freezes B",
+};
+
+function checkStart(config: LoraConfig): void {
+  const { initLoraWeights: init, r, rankPattern, loraBias } = config;
+  if (typeof init === "boolean") return;
+  if (Object.hasOwn(declined, init)) {
+    throw new Error(`LoraConfig: initLoraWeights "${init}" is not supported: ${declined[init]}`);
+  }
+  if (!/^(gaussian|orthogonal|pissa(_niter_\d+)?|olora|loftq|eva)$/.test(init)) {
+    const known = 'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_[n]", "olora", "loftq" or "eva"';
+    refuse(config, "initLoraWeights", init, known);
+  }
+  if (loraBias) refuse(config, "initLoraWeights", init, "true or false with loraBias");
+  for (const rank of init === "orthogonal" ? [r, ...Object.values(rankPattern)] : []) {
+    if (rank % 2 !== 0) refuse(config, "r", rank, 'even with initLoraWeights: "orthogonal"');
+  }
+  if (init === "loftq") checkLoftq(config);
+  if (init === "eva") checkEva(config);
+}
+
+function checkEva(config: LoraConfig): void {
+  const { rho, tau } = config.evaConfig!;
+  checkNested("LoraConfig: evaConfig", config.evaConfig!, Object.keys(evaDefaults));
+  if (!(rho >= 1)) refuse(config, "evaConfig.rho", rho, "at least 1");
+  if (!(tau >= 0 && tau <= 1)) refuse(config, "evaConfig.tau", tau, "from 0 to 1");
+}
+
+/** Throws for a key of a nested configuration that it does not have. */
+function checkNested(name: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw unknownOption(name, unknown, known);
+}
+
+function checkLoftq(config: LoraConfig): void {
+  const { loftqBits, loftqIter } = config.loftqConfig as LoftQConfig;
+  checkNested("LoraConfig: loftqConfig", config.loftqConfig as LoftQConfig, ["loftqBits", "loftqIter"]);
+  checkOneOf(config, "loftqConfig.loftqBits", loftqBits, [4]);
+  checkInteger(config, "loftqConfig.loftqIter", loftqIter);
+}
+
+/** The file format of LoRA's configuration. */
+export const loraFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "alpha_pattern",
+    "bias",
+    "fan_in_fan_out",
+    "init_lora_weights",
+    "lora_alpha",
+    "lora_dropout",
+    "r",
+    "rank_pattern",
+  ],
+  floats: ["lora_dropout"],
+  nested: ["eva_config", "loftq_config"],
+  refused: {
+    alora_invocation_tokens: null,
+    arrow_config: null,
+    ensure_weight_tying: false,
+    kasa_config: null,
+    layer_replication: null,
+    megatron_config: null,
+    monteclora_config: null,
+    target_parameters: null,
+    use_bdlora: null,
+    use_qalora: false,
+    velora_config: null,
+  },
+  ignored: {
+    corda_config: null,
+    lora_ga_config: null,
+    megatron_core: "megatron.core",
+    qalora_group_size: 16,
+  },
+};

@@ -1,0 +1,95 @@
+import { add, affine, indexSelect, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import { type Embedding, type Linear, type Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { type Draw, drawn, draws } from "../shared/draws.ts";
+import type { LayerContext } from "../shared/method.ts";
+import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
+import type { LoraConfig } from "./loraConfig.ts";
+import { rankAndScaling } from "./loraScaling.ts";
+
+/**
+ * The start of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] drawn, whatever the
+ * linear layers start from.
+ */
+function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
+  const { config, path, loading } = context;
+  const { zero, normal } = draws(context);
+  if (config.initLoraWeights === "loftq") {
+    throw new Error(`initLoraWeights "loftq" is for linear layers; leave ${path} out of targetModules`);
+  }
+  if (loading) return { a: zero, b: zero };
+  return { a: config.initLoraWeights === false ? normal(1) : zero, b: normal(1) };
+}
+
+/** (B A)ᵀ */
+function transposedProduct(a: Tensor, b: Tensor): Tensor {
+  return matmul(a, b, { transposeA: true, transposeB: true });
+}
+
+/** LoRA on an embedding: A [r, vocabulary], B [dim, r], perhaps lengths [dim]. */
+export class LoraEmbedding implements LayerAdapter {
+  readonly parameters: Record<string, Parameter>;
+  readonly paths?: Readonly<Record<string, string>>;
+  scaling: number;
+  readonly #magnitude?: Magnitude;
+  readonly #paddingIdx: number | null;
+
+  constructor(context: LayerContext<LoraConfig>, makeMagnitude: MakeMagnitude | null) {
+    const { base, config, path } = context;
+    const { weight, paddingIdx } = base as Embedding;
+    const [vocabulary, dim] = weight.shape;
+    if (config.loraBias) {
+      throw new Error(`LoRA puts no bias on embeddings; leave ${path} out of targetModules, or loraBias`);
+    }
+    const { r, scaling } = rankAndScaling(config, path);
+    const start = embeddingStart(context);
+    const a = drawn(start.a, [r, vocabulary]);
+    const b = drawn(start.b, [dim, r]);
+    this.#magnitude = makeMagnitude?.({ weight, fanInFanOut: true }, { a, b, scaling });
+    this.paths = this.#magnitude?.paths;
+    this.parameters = {
+      lora_embedding_A: a,
+      lora_embedding_B: b,
+      ...this.#magnitude?.parameters,
+    };
+    this.scaling = scaling;
+    this.#paddingIdx = paddingIdx;
+  }
+
+  get constants(): readonly Tensor[] {
+    return this.#magnitude?.constants ?? [];
+  }
+
+  get #factors(): Factors {
+    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
+    return { a, b, scaling: this.scaling };
+  }
+
+  /** Computes the part that is added to the base layer's output; absent with DoRA. */
+  get added(): ((ids: Tensor) => Tensor) | undefined {
+    return this.#magnitude ? undefined : (ids) => this.#rows(ids);
+  }
+
+  #rows(ids: Tensor): Tensor {
+    const { a, b, scaling } = this.#factors;
+    const flat = ids.reshape([-1]);
+    const columns = stopAtPadding(indexSelect(a, flat, { dim: 1 }), flat, this.#paddingIdx);
+    const rows = affine(transposedProduct(columns, b), { scale: scaling });
+    return rows.reshape([...ids.shape, b.shape[0]]);
+  }
+
+  forward(ids: Tensor, base: UnaryModule): Tensor {
+    return scope(() => {
+      const sum = add(base.forward(ids), this.#rows(ids));
+      const { weight } = base as Linear;
+      return this.#magnitude ? mul(sum, this.#magnitude.scale({ weight, fanInFanOut: true }, this.#factors)) : sum;
+    });
+  }
+
+  merge({ weight, ...rest }: DenseLayer, bare: DenseLayer): DenseLayer {
+    const factors = this.#factors;
+    const sum = add(weight, affine(transposedProduct(factors.a, factors.b), { scale: factors.scaling }));
+    const lengths = this.#magnitude?.scaleOnce({ weight: bare.weight, fanInFanOut: true }, factors);
+    return { weight: lengths ? mul(sum, lengths) : sum, ...rest };
+  }
+}

@@ -1,0 +1,91 @@
+import type { DataStart, ProductForm, StartSubtraction, Swappable, WeightStart } from "../shared/methodFacts.ts";
+import type { LoraConfig } from "./loraConfig.ts";
+import { loraScaling } from "./loraScaling.ts";
+
+/** The start of the names of LoRA's own tensors in a key. */
+const mark = ".lora_";
+
+/**
+ * The differences allowed between LoRA adapters that take each other's
+ * place: ranks and scalings too.
+ */
+export const loraSwappable: Swappable<LoraConfig> = {
+  fields: [
+    ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],
+    ...["initLoraWeights", "loftqConfig", "evaConfig"],
+  ],
+  anyRank: {
+    layerOf: (key) => (key.includes(mark) ? key.slice(0, key.indexOf(mark)) : null),
+    keeps: ["loraBias"],
+    // DoRA's lengths have no zero: with lengths of zero the layer itself would give nothing.
+    mayLack: (key, { useDora, loraBias }, absent) => !useDora && (absent || (!loraBias && key.endsWith(".bias"))),
+  },
+};
+
+/**
+ * The starts that take B A out of the base weights: PiSSA, OLoRA, and LoftQ, which rounds them too.
+ */
+export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
+  const { initLoraWeights: name } = config;
+  if (typeof name !== "string" || !/^(pissa|olora|loftq)/.test(name)) return null;
+  return { name, onSetWeights: config.with({ initLoraWeights: true }) };
+}
+
+/** EVA, where the configuration starts by it. */
+export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
+  const { evaConfig } = config;
+  if (config.initLoraWeights !== "eva" || !evaConfig) return null;
+  const measure: DataStart<LoraConfig>["measure"] = async (layers) => {
+    const { measureEva } = await import("./eva.ts");
+    return measureEva(layers, config, evaConfig);
+  };
+  return { name: "eva", measure };
+}
+
+/**
+ * B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the start: plain LoRA of twice the rank on
+ * the weights as they were.
+ */
+export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
+  refusal: ({ initLoraWeights: start }) =>
+    start === true || /^(pissa|olora)/.test(`${start}`)
+      ? null
+      : `started from ${JSON.stringify(start)}, which left the base weights as they were, or rounded them`,
+  sameFields: ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern", "useDora"],
+  joins: (key) => {
+    if (/\.lora_A\.weight$|\.lora_embedding_A$/.test(key)) return { dim: 0, sign: 1 };
+    if (/\.lora_B\.weight$|\.lora_embedding_B$/.test(key)) return { dim: 1, sign: -1 };
+    return null;
+  },
+  joined: (config) => {
+    const factor = config.useRslora ? Math.SQRT2 : 2;
+    const times = (pattern: Readonly<Record<string, number>>, by: number) =>
+      Object.fromEntries(Object.entries(pattern).map(([key, value]) => [key, by * value]));
+    return config.with({
+      initLoraWeights: true,
+      r: 2 * config.r,
+      loraAlpha: factor * config.loraAlpha,
+      rankPattern: times(config.rankPattern, 2),
+      alphaPattern: times(config.alphaPattern, factor),
+    });
+  },
+};
+
+/** LoRA's layers as products. */
+export const loraProducts: ProductForm<LoraConfig> = {
+  kind: "products",
+  factors: [
+    { a: "lora_A.weight", b: "lora_B.weight" },
+    { a: "lora_embedding_A", b: "lora_embedding_B" },
+  ],
+  scaling: loraScaling,
+  rank: ({ r, rankPattern }) => Math.max(r, ...Object.values(rankPattern)),
+  besides: ({ useDora, loraBias }) => {
+    if (useDora) return "has useDora: lengths of rows cannot be added up; merge it into the weights instead";
+    return loraBias ? "has loraBias, which has no place in a combination; train it without" : null;
+  },
+  plain: (config, rank) => {
+    const unscaled = { useRslora: false, rankPattern: {}, alphaPattern: {}, r: rank, loraAlpha: rank };
+    return config.with({ initLoraWeights: true, ...unscaled });
+  },
+};

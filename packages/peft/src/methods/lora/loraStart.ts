@@ -1,0 +1,50 @@
+import type { Tensor } from "@lowrank/core";
+import type { Linear } from "@lowrank/nn";
+import { type Draw, draws } from "../shared/draws.ts";
+import type { LayerContext } from "../shared/method.ts";
+import type { LoraConfig } from "./loraConfig.ts";
+import { rankAndScaling } from "./loraScaling.ts";
+
+/** The start of LoRA on a linear layer. */
+export interface LinearStart {
+  /** [r, in] */
+  a: Draw;
+  /** [out, r] */
+  b: Draw;
+  /** [out] */
+  bias: Draw;
+  /** The new base weight, [out, in]. */
+  weight?: Tensor;
+}
+
+/** The starts with a name that are drawn, and leave the base weight as it is. */
+const drawnStarts: ReadonlySet<string> = new Set(["gaussian", "orthogonal", "eva"]);
+
+/** The start of LoRA on a linear layer, as `initLoraWeights` says it. */
+export async function linearStart(context: LayerContext<LoraConfig>): Promise<LinearStart> {
+  const { base, config, path, loading } = context;
+  const { initLoraWeights: init } = config;
+  const { inFeatures } = base as Linear;
+  const { r } = rankAndScaling(config, path);
+  const { zero, uniform, normal } = draws(context);
+  const factors = typeof init === "string" && !drawnStarts.has(init) ? await baseFactors(context, init) : undefined;
+  if (factors) return { a: () => factors.a, b: () => factors.b, bias: zero, weight: factors.weight };
+  if (loading) return { a: zero, b: zero, bias: zero };
+  if (init === "eva") {
+    const message = 'initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training';
+    context.warn({ code: "needs-data", message });
+  }
+  const a = uniform(1 / Math.sqrt(inFeatures));
+  if (init === false) return { a, b: uniform(1 / Math.sqrt(r)), bias: uniform(1 / Math.sqrt(r)) };
+  if (init === "orthogonal") {
+    const { orthogonal } = await import("./orthogonalStart.ts");
+    return { ...orthogonal(context, r), bias: zero };
+  }
+  return { a: init === "gaussian" ? normal(1 / r) : a, b: zero, bias: zero };
+}
+
+/** The factors of a start that changes the base weight; undefined where loading needs none. */
+async function baseFactors(context: LayerContext<LoraConfig>, init: string) {
+  const { factorStart } = await import("./factorStart.ts");
+  return factorStart(context, init);
+}

@@ -1,0 +1,29 @@
+import { matmul, randn, scope, tensor, truncatedQr } from "@lowrank/core";
+import type { Linear } from "@lowrank/nn";
+import type { Draw } from "../shared/draws.ts";
+import type { LayerContext } from "../shared/method.ts";
+import type { LoraConfig } from "./loraConfig.ts";
+
+/**
+ * Draws A and B within the odd and the even rows of an orthogonal matrix, so that
+ * neither is zero and B A is.
+ */
+export function orthogonal({ base, generator }: LayerContext<LoraConfig>, r: number): { a: Draw; b: Draw } {
+  const { backend } = (base as Linear).weight.storage;
+  const square = new Float32Array(r * r);
+  generator.fillNormal(square, 0, 1);
+  const { q } = truncatedQr(square, r, r, r);
+  /** Every second row of Q, over 10: [r/2, r]. */
+  const rows = (first: number) => {
+    const values = Float32Array.from(
+      { length: (r * r) / 2 },
+      (_, i) => q[(2 * Math.floor(i / r) + first) * r + (i % r)] / 10,
+    );
+    return tensor(values, { shape: [r / 2, r], backend });
+  };
+  const coefficients = (n: number) => randn([n, r / 2], { generator, backend });
+  return {
+    a: ([, n]) => scope(() => matmul(rows(0), coefficients(n), { transposeA: true, transposeB: true })),
+    b: ([n]) => scope(() => matmul(coefficients(n), rows(1))),
+  };
+}

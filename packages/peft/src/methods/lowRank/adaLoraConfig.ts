@@ -1,0 +1,169 @@
+import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { isList, isRecord } from "../../config/sharedOptions.ts";
+
+/**
+ * The ranks of a layer that stay, by the name of its singular values:
+ * "model.layers.0.self_attn.q_proj.lora_E".
+ */
+export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
+
+/** Options of `AdaLoraConfig`; those left out take PEFT's defaults. */
+export interface AdaLoraOptions extends LayerPeftOptions {
+  /** The rank that layers have on average in the end. Default 8. */
+  targetR?: number;
+  /** The rank that every layer has at the start. Default 12. */
+  initR?: number;
+  /** Steps before ranks are cut. Default 0. */
+  tinit?: number;
+  /** Steps at the end during which ranks stay. Default 0. */
+  tfinal?: number;
+  /** Ranks are given out anew every so many steps. Default 1. */
+  deltaT?: number;
+  /** The smoothing of the average of sensitivities: between 0 and 1, slow near 1. Default 0.85. */
+  beta1?: number;
+  /** The smoothing of the average of uncertainties: between 0 and 1, slow near 1. Default 0.85. */
+  beta2?: number;
+  /** Weight of the penalty on A and B that are not orthogonal. Default 0.5. */
+  orthRegWeight?: number;
+  /** Steps of the whole training. Must be given to train. */
+  totalStep?: number | null;
+  /** The ranks given out; set by training. */
+  rankPattern?: AdaLoraRanks | null;
+  /** The numerator of the scaling, alpha / initR. Default 8. */
+  loraAlpha?: number;
+  /** Dropout on the input of A, while training. Default 0. */
+  loraDropout?: number;
+  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  fanInFanOut?: boolean;
+  /** The base biases that train too. Default "none". */
+  bias?: "none" | "all" | "lora_only";
+  /** Start as a no-op; otherwise at random. Default true. */
+  initLoraWeights?: boolean;
+  /**
+   * Tokens whose embeddings train too: of the input embedding (and an output layer tied
+   * to it), or by module name.
+   */
+  trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+}
+
+/**
+ * Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws
+ * for values out of range.
+ */
+export class AdaLoraConfig extends LayerPeftConfig {
+  readonly targetR: number;
+  readonly initR: number;
+  readonly tinit: number;
+  readonly tfinal: number;
+  readonly deltaT: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly orthRegWeight: number;
+  readonly totalStep: number | null;
+  readonly rankPattern: AdaLoraRanks | null;
+  readonly loraAlpha: number;
+  readonly loraDropout: number;
+  readonly fanInFanOut: boolean;
+  readonly bias: "none" | "all" | "lora_only";
+  readonly initLoraWeights: boolean;
+  readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+
+  constructor(options: AdaLoraOptions = {}) {
+    super("ADALORA", options);
+    this.targetR = options.targetR ?? 8;
+    this.initR = options.initR ?? 12;
+    this.tinit = options.tinit ?? 0;
+    this.tfinal = options.tfinal ?? 0;
+    this.deltaT = options.deltaT ?? 1;
+    this.beta1 = options.beta1 ?? 0.85;
+    this.beta2 = options.beta2 ?? 0.85;
+    this.orthRegWeight = options.orthRegWeight ?? 0.5;
+    this.totalStep = options.totalStep ?? null;
+    this.rankPattern = options.rankPattern ?? null;
+    this.loraAlpha = options.loraAlpha ?? 8;
+    this.loraDropout = options.loraDropout ?? 0;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.bias = options.bias ?? "none";
+    this.initLoraWeights = options.initLoraWeights ?? true;
+    this.trainableTokenIndices = options.trainableTokenIndices ?? null;
+    checkOptions(this, options, adaLoraFormat);
+    check(this);
+  }
+}
+
+const isRanks = (value: unknown): boolean => isList(value, (stays) => typeof stays === "boolean");
+
+function check(config: AdaLoraConfig): void {
+  const { totalStep, tinit, tfinal, beta1, beta2, orthRegWeight, rankPattern } = config;
+  for (const key of ["targetR", "initR", "deltaT"] as const) checkInteger(config, key, config[key]);
+  if (rankPattern !== null && !(isRecord(rankPattern) && Object.values(rankPattern).every(isRanks))) {
+    refuse(config, "rankPattern", rankPattern, "null, or lists of true and false by the names of layers' lora_E");
+  }
+  for (const key of ["tinit", "tfinal"] as const) checkInteger(config, key, config[key], 0);
+  for (const [key, beta] of Object.entries({ beta1, beta2 })) {
+    if (!(beta > 0 && beta < 1)) refuse(config, key, beta, "between 0 and 1");
+  }
+  if (!(Number.isFinite(orthRegWeight) && orthRegWeight >= 0))
+    refuse(config, "orthRegWeight", orthRegWeight, "at least 0");
+  if (totalStep !== null) {
+    checkInteger(config, "totalStep", totalStep);
+    if (tinit >= totalStep - tfinal)
+      refuse(config, "totalStep", totalStep, `more than tinit + tfinal, ${tinit + tfinal}`);
+  }
+  checkFinite(config, "loraAlpha", config.loraAlpha);
+  checkDropout(config, "loraDropout", config.loraDropout);
+  checkOneOf(config, "bias", config.bias, ["none", "all", "lora_only"]);
+  checkOneOf(config, "initLoraWeights", config.initLoraWeights, [true, false]);
+}
+
+/** The file format of AdaLoRA's configuration: with LoRA's fields, of which it reads some. */
+export const adaLoraFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "beta1",
+    "beta2",
+    "bias",
+    "deltaT",
+    "fan_in_fan_out",
+    "init_lora_weights",
+    "init_r",
+    "lora_alpha",
+    "lora_dropout",
+    "orth_reg_weight",
+    "rank_pattern",
+    "target_r",
+    "tfinal",
+    "tinit",
+    "total_step",
+  ],
+  floats: ["lora_dropout", "beta1", "beta2", "orth_reg_weight"],
+  verbatim: ["deltaT"],
+  refused: {
+    ensure_weight_tying: false,
+    layer_replication: null,
+    loftq_config: {},
+    megatron_config: null,
+    target_parameters: null,
+    use_dora: false,
+  },
+  ignored: {
+    alora_invocation_tokens: null,
+    alpha_pattern: {},
+    arrow_config: null,
+    corda_config: null,
+    eva_config: null,
+    kasa_config: null,
+    lora_bias: false,
+    lora_ga_config: null,
+    megatron_core: "megatron.core",
+    monteclora_config: null,
+    qalora_group_size: 16,
+    r: 8,
+    use_bdlora: null,
+    use_qalora: false,
+    use_rslora: false,
+    velora_config: null,
+  },
+};

@@ -1,0 +1,116 @@
+import { add, clamp, div, matmul, mul, scope, sqrt, square, sum, type Tensor } from "@lowrank/core";
+import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { patternValue } from "../../targets/pattern.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws, layerDropout } from "../shared/draws.ts";
+import { addProduct } from "../shared/mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import { DeloraConfig, deloraFormat } from "./deloraConfig.ts";
+
+/** The lengths of a matrix's rows (or columns), at least 1e-4, below which there is no gradient. */
+function lengths(matrix: Tensor, dim: number): Tensor {
+  return sqrt(clamp(sum(square(matrix), { dim }), { min: 1e-8 }));
+}
+
+/**
+ * B diag(λ / r / (|A's row| |B's column|)) A diag(n), with n the lengths of the base
+ * weight's columns at the start.
+ */
+class DeloraLinear implements LayerAdapter {
+  readonly parameters: {
+    readonly delora_A: Parameter;
+    readonly delora_B: Parameter;
+    readonly delora_lambda: Parameter;
+  };
+  readonly buffers: { readonly delora_w_norm: Tensor };
+  readonly modules: Record<string, Module>;
+  readonly #dropout: Dropout;
+  readonly #rank: number;
+
+  constructor(context: LayerContext<DeloraConfig>) {
+    const { config, path, loading } = context;
+    const { inFeatures, outFeatures, weight } = context.base as Linear;
+    const { zero, uniform, constant } = draws(context);
+    this.#rank = patternValue(config.rankPattern, path, config.r);
+    const strength = patternValue(config.lambdaPattern, path, config.deloraLambda);
+    this.parameters = {
+      delora_A: drawn(uniform(1 / Math.sqrt(inFeatures)), [this.#rank, inFeatures]),
+      delora_B: drawn(config.initWeights ? zero : uniform(1 / Math.sqrt(this.#rank)), [outFeatures, this.#rank]),
+      delora_lambda: drawn(constant(strength), [1]),
+    };
+    const columnLengths = () => scope(() => sqrt(sum(square(wide(weight.detach())), { dim: 0 })));
+    this.buffers = { delora_w_norm: loading ? zero([inFeatures]) : columnLengths() };
+    this.#dropout = layerDropout(context, config.moduleDropout);
+    this.modules = config.moduleDropout > 0 ? { delora_dropout: this.#dropout } : {};
+  }
+
+  /** The factor of each of A's rows, [r]. */
+  #scales(): Tensor {
+    const { delora_A: a, delora_B: b, delora_lambda: strength } = this.parameters;
+    return div(mul(strength, 1 / this.#rank), mul(lengths(a, 1), lengths(b, 0)));
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    const { delora_A: a, delora_B: b } = this.parameters;
+    const weighted = mul(this.#dropout.forward(x), this.buffers.delora_w_norm);
+    const low = mul(matmul(weighted, a, { transposeB: true }), this.#scales());
+    return matmul(low, b, { transposeB: true });
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    const { delora_A: a, delora_B: b } = this.parameters;
+    const weighted = mul(mul(a, this.buffers.delora_w_norm), this.#scales().reshape([-1, 1]));
+    return addProduct(base, weighted, b);
+  }
+}
+
+/**
+ * DeLoRA: low-rank updates of bounded strength. Bini et al. 2025, https://arxiv.org/abs/2503.18225
+ */
+export const delora: PeftMethod<DeloraConfig> = definePeftMethod({
+  peftType: "DELORA",
+  Config: DeloraConfig,
+  format: deloraFormat,
+  recipes: [
+    {
+      name: "delora",
+      title: "DeLoRA",
+      learningRate: 3e-3,
+      config: ({ r, targetModules }) => new DeloraConfig({ r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("moduleDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "deloraLambda",
+      flag: "delora-lambda",
+      type: "number",
+      help: "strength at the start, which bounds how far the weight goes",
+    },
+    initWeightsOption(),
+  ],
+  kinds: ["linear"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => biasMode(bias),
+  patterns: ({ rankPattern, lambdaPattern }) => ({ rankPattern, lambdaPattern }),
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new DeloraLinear(context),
+});

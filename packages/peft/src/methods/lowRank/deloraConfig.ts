@@ -1,0 +1,79 @@
+import {
+  checkDropout,
+  checkFinite,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPattern,
+} from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
+
+/** Options of `DeloraConfig`; those left out take PEFT's defaults. */
+export interface DeloraOptions extends LayerPeftOptions {
+  /** The rank. Default 8. */
+  r?: number;
+  /** The initial strength, which bounds how far the weight goes. Default 15. */
+  deloraLambda?: number;
+  /** Dropout on the adapter's input, while training. Default 0. */
+  moduleDropout?: number;
+  /** Start as a no-op; otherwise at random. Default true. */
+  initWeights?: boolean;
+  /** Ranks for some targets: names or expressions for the end of a path. */
+  rankPattern?: Readonly<Record<string, number>>;
+  /** Strengths for some targets. */
+  lambdaPattern?: Readonly<Record<string, number>>;
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases;
+}
+
+/**
+ * Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws
+ * for values out of range.
+ */
+export class DeloraConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly deloraLambda: number;
+  readonly moduleDropout: number;
+  readonly initWeights: boolean;
+  readonly rankPattern: Readonly<Record<string, number>>;
+  readonly lambdaPattern: Readonly<Record<string, number>>;
+  readonly bias: TrainedBiases;
+
+  constructor(options: DeloraOptions = {}) {
+    super("DELORA", options);
+    this.r = options.r ?? 8;
+    this.deloraLambda = options.deloraLambda ?? 15;
+    this.moduleDropout = options.moduleDropout ?? 0;
+    this.initWeights = options.initWeights ?? true;
+    this.rankPattern = options.rankPattern ?? {};
+    this.lambdaPattern = options.lambdaPattern ?? {};
+    this.bias = options.bias ?? "none";
+    checkOptions(this, options, deloraFormat);
+    checkInteger(this, "r", this.r);
+    checkFinite(this, "deloraLambda", this.deloraLambda);
+    checkDropout(this, "moduleDropout", this.moduleDropout);
+    checkOneOf(this, "initWeights", this.initWeights, [true, false]);
+    checkPattern(this, "rankPattern", this.rankPattern, checkInteger);
+    checkPattern(this, "lambdaPattern", this.lambdaPattern, checkFinite);
+    checkBias(this);
+  }
+}
+
+/** The file format of DeLoRA's configuration. */
+export const deloraFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "bias",
+    "delora_lambda",
+    "init_weights",
+    "lambda_pattern",
+    "module_dropout",
+    "r",
+    "rank_pattern",
+  ],
+  floats: ["module_dropout"],
+  refused: {},
+  ignored: {},
+};

@@ -1,0 +1,136 @@
+import { add, affine, matmul, scope, type Tensor } from "@lowrank/core";
+import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { identity } from "../orthogonal/rotation.ts";
+import {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws, layerDropout } from "../shared/draws.ts";
+import { mapWeight } from "../shared/mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
+
+/**
+ * A LoRA of rank r / k for each of a weight's k x k blocks. A [k, in / k, r] holds the factors of
+ * each block of inputs; the j-th part of their r results goes to the j-th block of outputs; B [k,
+ * r, out / k]. Perhaps with a LoRA over all beside it.
+ */
+class GraloraLinear implements LayerAdapter {
+  readonly parameters: Record<string, Parameter>;
+  readonly modules: Record<string, Module>;
+  readonly #dropout: Dropout;
+  readonly #scaling: number;
+  readonly #inFeatures: number;
+
+  constructor(context: LayerContext<GraloraConfig>) {
+    const { config, path } = context;
+    const { r, hybridR, graloraK: k } = config;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    if (inFeatures % k !== 0 || outFeatures % k !== 0) {
+      throw new Error(
+        `${path} is [${outFeatures},${inFeatures}]: graloraK ${k} must divide both; choose another or leave the layer out`,
+      );
+    }
+    const { zero, uniform } = draws(context);
+    const b = (rank: number) => (config.initWeights ? zero : uniform(1 / Math.sqrt(rank)));
+    this.parameters = {
+      gralora_A: drawn(uniform(1 / Math.sqrt(inFeatures / k)), [k, inFeatures / k, r]),
+      gralora_B: drawn(b(r), [k, r, outFeatures / k]),
+      ...(hybridR > 0
+        ? {
+            "gralora_A_general.weight": drawn(uniform(1 / Math.sqrt(inFeatures)), [hybridR, inFeatures]),
+            "gralora_B_general.weight": drawn(b(hybridR), [outFeatures, hybridR]),
+          }
+        : {}),
+    };
+    this.#dropout = layerDropout(context, config.graloraDropout);
+    this.modules = config.graloraDropout > 0 ? { gralora_dropout: this.#dropout } : {};
+    this.#scaling = config.alpha / (r + hybridR);
+    this.#inFeatures = inFeatures;
+  }
+
+  /** x [rows, in] times the matrix added to the weight: [rows, out]. */
+  #product(x: Tensor): Tensor {
+    const { gralora_A: a, gralora_B: b } = this.parameters;
+    const { "gralora_A_general.weight": wideA, "gralora_B_general.weight": wideB } = this.parameters;
+    const [k, size, r] = a.shape;
+    const byInput = matmul(x.reshape([-1, k, size]).permute([1, 0, 2]), a);
+    const byOutput = byInput
+      .reshape([k, -1, k, r / k])
+      .permute([2, 1, 0, 3])
+      .reshape([k, -1, r]);
+    const y = matmul(byOutput, b).permute([1, 0, 2]).reshape([x.shape[0], -1]);
+    const whole = wideA && matmul(matmul(x, wideA, { transposeB: true }), wideB, { transposeB: true });
+    return affine(whole ? add(y, whole) : y, { scale: this.#scaling });
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    const rows = this.#dropout.forward(x).reshape([-1, this.#inFeatures]);
+    return this.#product(rows).reshape([...x.shape.slice(0, -1), -1]);
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    const delta = this.#product(identity(this.#inFeatures, base.weight)).transpose(0, 1);
+    return mapWeight(base, (weight) => add(weight, delta));
+  }
+}
+
+/**
+ * GraLoRA: a LoRA of its own for each block of a weight. Jung et al. 2025,
+ * https://arxiv.org/abs/2505.20355
+ */
+export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
+  peftType: "GRALORA",
+  sizes: ["r", "hybridR"],
+  Config: GraloraConfig,
+  format: graloraFormat,
+  recipes: [
+    {
+      name: "gralora",
+      title: "GraLoRA",
+      learningRate: 3e-3,
+      config: ({ r, targetModules }) => new GraloraConfig({ r, alpha: 2 * r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    alphaOption("alpha"),
+    dropoutOption("graloraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "graloraK",
+      flag: "gralora-k",
+      type: "integer",
+      least: 1,
+      help: "parts that inputs and outputs are cut into",
+    },
+    {
+      field: "hybridR",
+      flag: "hybrid-r",
+      type: "integer",
+      least: 0,
+      help: "rank of a LoRA over the whole weight beside the blocks",
+    },
+    initWeightsOption(),
+  ],
+  kinds: ["linear", "conv1d"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new GraloraLinear(context),
+});

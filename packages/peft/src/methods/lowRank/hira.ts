@@ -1,0 +1,121 @@
+import { add, indexSelect, linear, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import { Conv1D, type Dropout, type Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import {
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws, layerDropout } from "../shared/draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import { HiraConfig, hiraFormat } from "./hiraConfig.ts";
+
+/** B A as it lies in the weight: A [r, in], B [out, r]. */
+function product(a: Tensor, b: Tensor, fanInFanOut: boolean): Tensor {
+  return fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
+}
+
+/** HiRA on a linear layer: W + W ⊙ B A. */
+class HiraLinear implements LayerAdapter {
+  readonly parameters: { readonly hira_A: Parameter; readonly hira_B: Parameter };
+  readonly modules: Record<string, Module>;
+  readonly #dropout: Dropout;
+
+  constructor(context: LayerContext<HiraConfig>) {
+    const { config } = context;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    const { r } = config;
+    const { zero, uniform, normal } = draws(context);
+    const random = !config.initWeights;
+    const a = random
+      ? normal(1)
+      : config.initWeights === "gaussian"
+        ? normal(1 / r)
+        : uniform(1 / Math.sqrt(inFeatures));
+    this.parameters = {
+      hira_A: drawn(a, [r, inFeatures]),
+      hira_B: drawn(random ? normal(1) : zero, [outFeatures, r]),
+    };
+    this.#dropout = layerDropout(context, config.hiraDropout);
+    this.modules = config.hiraDropout > 0 ? { hira_dropout: this.#dropout } : {};
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    const { hira_A: a, hira_B: b } = this.parameters;
+    const { weight, bias } = base as Linear;
+    const fanInFanOut = base instanceof Conv1D;
+    return scope(() => {
+      const dropped = this.#dropout.forward(x);
+      const factors = product(a, b, fanInFanOut);
+      // One product where nothing is dropped.
+      if (dropped === x) return linear(x, mul(wide(weight), add(factors, 1)), bias, { fanInFanOut });
+      return add(base.forward(x), linear(dropped, mul(wide(weight), factors), null, { fanInFanOut }));
+    });
+  }
+
+  merge({ weight, bias, fanInFanOut }: DenseLayer, bare: DenseLayer): DenseLayer {
+    const { hira_A: a, hira_B: b } = this.parameters;
+    return { weight: add(weight, mul(bare.weight, product(a, b, fanInFanOut))), bias, fanInFanOut };
+  }
+}
+
+/** HiRA on an embedding: A [r, vocabulary], B [dim, r]. */
+class HiraEmbedding implements LayerAdapter {
+  readonly parameters: { readonly hira_embedding_A: Parameter; readonly hira_embedding_B: Parameter };
+
+  constructor(context: LayerContext<HiraConfig>) {
+    const [vocabulary, dim] = (context.base as Linear).weight.shape;
+    const { r, initWeights } = context.config;
+    const { zero, normal } = draws(context);
+    this.parameters = {
+      hira_embedding_A: drawn(initWeights ? zero : normal(1), [r, vocabulary]),
+      hira_embedding_B: drawn(normal(1), [dim, r]),
+    };
+  }
+
+  forward(ids: Tensor, base: UnaryModule): Tensor {
+    const { hira_embedding_A: a, hira_embedding_B: b } = this.parameters;
+    return scope(() => {
+      const y = base.forward(ids);
+      const columns = indexSelect(a, ids.reshape([-1]), { dim: 1 });
+      return mul(y, add(product(columns, b, true).reshape(y.shape), 1));
+    });
+  }
+
+  merge({ weight, ...rest }: DenseLayer, bare: DenseLayer): DenseLayer {
+    const { hira_embedding_A: a, hira_embedding_B: b } = this.parameters;
+    return { weight: add(weight, mul(bare.weight, product(a, b, true))), ...rest };
+  }
+}
+
+/**
+ * HiRA: the weight times a low-rank matrix, entry by entry. Huang et al. 2025,
+ * https://openreview.net/forum?id=TwJrTz9cRS
+ */
+export const hira: PeftMethod<HiraConfig> = definePeftMethod({
+  peftType: "HIRA",
+  Config: HiraConfig,
+  format: hiraFormat,
+  recipes: [
+    {
+      name: "hira",
+      title: "HiRA",
+      learningRate: 1e-2,
+      config: ({ r, targetModules }) => new HiraConfig({ r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("hiraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    initWeightsOption([true, false, "gaussian"]),
+  ],
+  kinds: ["linear", "conv1d", "embedding"],
+  defaultTargets: attentionTargets,
+  swappable: { fields: ["fanInFanOut", "initWeights"] },
+  createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
+});

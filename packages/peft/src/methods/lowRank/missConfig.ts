@@ -1,0 +1,56 @@
+import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
+
+/** Options of `MissConfig`; those left out take PEFT's defaults. */
+export interface MissOptions extends LayerPeftOptions {
+  /** The rank: the number of inputs that share a number. Default 64. */
+  r?: number;
+  /** Dropout on the adapter's input, while training. Default 0. */
+  missDropout?: number;
+  /** With `initWeights: "mini"`, after how many outputs the numbers repeat. Default 1. */
+  miniR?: number;
+  /**
+   * True and false are MiSS, from zeros or at random; "bat" is its variant that goes by the weight,
+   * "mini" the one whose outputs share numbers. Default true.
+   */
+  initWeights?: boolean | "bat" | "mini";
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases;
+}
+
+/**
+ * Configuration of MiSS (Kang and Yin 2024, https://arxiv.org/abs/2409.15371). Throws
+ * for values out of range.
+ */
+export class MissConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly missDropout: number;
+  readonly miniR: number;
+  readonly initWeights: boolean | "bat" | "mini";
+  readonly bias: TrainedBiases;
+
+  constructor(options: MissOptions = {}) {
+    super("MISS", options);
+    this.r = options.r ?? 64;
+    this.missDropout = options.missDropout ?? 0;
+    this.miniR = options.miniR ?? 1;
+    this.initWeights = options.initWeights ?? true;
+    this.bias = options.bias ?? "none";
+    checkOptions(this, options, missFormat);
+    checkInteger(this, "r", this.r);
+    checkDropout(this, "missDropout", this.missDropout);
+    checkInteger(this, "miniR", this.miniR);
+    checkOneOf(this, "initWeights", this.initWeights, [true, false, "bat", "mini"]);
+    checkBias(this);
+  }
+}
+
+/** The file format of MiSS's configuration. */
+export const missFormat: ConfigFormat = {
+  classic: [...layerFields, "bias", "init_weights", "mini_r", "miss_dropout", "r"],
+  floats: ["miss_dropout"],
+  refused: {},
+  ignored: {},
+};

@@ -1,0 +1,155 @@
+import { add, affine, div, gt, le, matmul, mul, rand, scope, std, sub, type Tensor, zeros } from "@lowrank/core";
+import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import type { SharedTensors } from "../../layers/sharedTensors.ts";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { corner } from "../lora/corner.ts";
+import {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws, layerDropout } from "../shared/draws.ts";
+import { addProduct } from "../shared/mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
+
+interface Bases extends SharedTensors {
+  /**
+   * A [r, 1, small] and B [large, n, r] for layers whose sizes are at most small and
+   * large; each takes a corner.
+   */
+  buffers: { randlora_A: Tensor; randlora_B: Tensor };
+}
+
+/** Returns the number of bases of rank r for a layer whose smaller size is `size`. */
+const basesFor = (size: number, r: number): number => Math.ceil(size / r);
+
+/** Random bases with a standard deviation of one, as large as the largest of the layers asks. */
+function bases({ layers, config, generator, loading }: SharedContext<RandLoraConfig>): Bases {
+  const { r, sparse, verySparse } = config;
+  const linears = layers.map(({ base }) => base as Linear);
+  const most = [
+    Math.max(...linears.map(({ inFeatures }) => inFeatures)),
+    Math.max(...linears.map(({ outFeatures }) => outFeatures)),
+  ];
+  const [small, large] = [Math.min(...most), Math.max(...most)];
+  const { backend } = linears[0].weight.storage;
+  const nonzero = verySparse ? 1 / Math.sqrt(small) : sparse ? 1 / 3 : null;
+  const draw = (shape: readonly number[]): Tensor => {
+    if (loading || backend.dataless) return zeros(shape, { backend });
+    return scope(() => {
+      const uniform = rand(shape, { generator, low: -1, backend });
+      const signs = (share: number) => sub(gt(uniform, 1 - share).to("f32"), le(uniform, share - 1).to("f32"));
+      const basis = nonzero === null ? uniform : signs(nonzero);
+      return div(basis, std(basis));
+    });
+  };
+  const buffers = { randlora_A: draw([r, 1, small]), randlora_B: draw([large, basesFor(small, r), r]) };
+  return { buffers, savesBuffers: true };
+}
+
+/**
+ * A sum of products of random bases, each scaled along its rank by λ [r, n] and along the
+ * smaller size by γ [n, small].
+ */
+class RandLoraLinear implements LayerAdapter {
+  readonly parameters: { readonly randlora_lambda: Parameter; readonly randlora_gamma: Parameter };
+  /** PEFT's files hold the bases beside every layer. */
+  readonly buffers: Bases["buffers"];
+  readonly modules: Record<string, Module>;
+  readonly #dropout: Dropout;
+  readonly #scaling: number;
+  readonly #inFeatures: number;
+  readonly #outFeatures: number;
+
+  constructor(context: LayerContext<RandLoraConfig>) {
+    const { config } = context;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    const [small, large] = [Math.min(inFeatures, outFeatures), Math.max(inFeatures, outFeatures)];
+    const { zero, normal, constant } = draws(context);
+    const n = basesFor(small, config.r);
+    this.parameters = {
+      randlora_lambda: drawn(config.initWeights ? zero : normal(1), [config.r, n]),
+      randlora_gamma: drawn(constant(1 / (config.initWeights ? Math.max(n, small) : large)), [n, small]),
+    };
+    this.buffers = (context.shared as Bases).buffers;
+    this.#dropout = layerDropout(context, config.randloraDropout);
+    this.modules = config.randloraDropout > 0 ? { randlora_dropout: this.#dropout } : {};
+    this.#scaling = config.randloraAlpha / config.r;
+    this.#inFeatures = inFeatures;
+    this.#outFeatures = outFeatures;
+  }
+
+  /**
+   * A [k, in] and B [out, k], whose product is added to the weight; k is the
+   * sum of the bases' ranks.
+   */
+  #factors(): [a: Tensor, b: Tensor] {
+    const { randlora_lambda: lambda, randlora_gamma: gamma } = this.parameters;
+    const { randlora_A: a, randlora_B: b } = this.buffers;
+    const [r, n] = lambda.shape;
+    const [, small] = gamma.shape;
+    const large = Math.max(this.#inFeatures, this.#outFeatures);
+    const scaled = mul(mul(lambda.reshape([r, n, 1]), corner(a, [r, 1, small])), gamma);
+    // PEFT flattens one by rank, then basis, and the other by basis, then rank.
+    const trained = affine(scaled.reshape([r * n, small]), { scale: this.#scaling });
+    const fixed = corner(b, [large, n, r]).reshape([large, n * r]);
+    const isWide = small === this.#inFeatures;
+    return isWide ? [trained, fixed] : [fixed.transpose(0, 1), trained.transpose(0, 1)];
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    const [a, b] = this.#factors();
+    return matmul(matmul(this.#dropout.forward(x), a, { transposeB: true }), b, { transposeB: true });
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    return addProduct(base, ...this.#factors());
+  }
+}
+
+/**
+ * RandLoRA: full-rank updates as sums of random low-rank bases. Albert et al. 2025,
+ * https://arxiv.org/abs/2502.00987
+ */
+export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
+  peftType: "RANDLORA",
+  Config: RandLoraConfig,
+  format: randloraFormat,
+  recipes: [
+    {
+      name: "randlora",
+      title: "RandLoRA",
+      learningRate: 3e-3,
+      config: ({ r, targetModules }) => new RandLoraConfig({ r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    alphaOption("randloraAlpha"),
+    dropoutOption("randloraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "sparse", flag: "sparse", type: "boolean", help: "bases of -1, 0 and 1, two thirds of them 0" },
+    { field: "verySparse", flag: "very-sparse", type: "boolean", help: "bases with fewer numbers that are not 0" },
+    initWeightsOption(),
+  ],
+  kinds: ["linear", "conv1d"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => biasMode(bias),
+  createShared: bases,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new RandLoraLinear(context),
+});

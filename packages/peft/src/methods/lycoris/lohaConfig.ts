@@ -1,0 +1,37 @@
+import { checkOneOf, checkOptions } from "../../config/checks.ts";
+import { LayerPeftConfig } from "../../config/layerPeftConfig.ts";
+import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
+
+/** Options of `LoHaConfig`; those left out take PEFT's defaults. */
+export interface LoHaOptions extends LycorisOptions {
+  /** Start as a no-op; otherwise at random. Default true. */
+  initWeights?: boolean;
+}
+
+/**
+ * Configuration of LoHa (Hyeon-Woo et al. 2021, https://arxiv.org/abs/2108.06098). Throws
+ * for values out of range.
+ */
+export class LoHaConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly alpha: number;
+  readonly rankDropout: number;
+  readonly moduleDropout: number;
+  readonly initWeights: boolean;
+  readonly rankPattern: Readonly<Record<string, number>>;
+  readonly alphaPattern: Readonly<Record<string, number>>;
+
+  constructor(options: LoHaOptions = {}) {
+    super("LOHA", options);
+    this.r = options.r ?? 8;
+    this.alpha = options.alpha ?? 8;
+    this.rankDropout = options.rankDropout ?? 0;
+    this.moduleDropout = options.moduleDropout ?? 0;
+    this.initWeights = options.initWeights ?? true;
+    this.rankPattern = options.rankPattern ?? {};
+    this.alphaPattern = options.alphaPattern ?? {};
+    checkOptions(this, options, lycorisFormat);
+    checkLycoris(this);
+    checkOneOf(this, "initWeights", this.initWeights, [true, false]);
+  }
+}

@@ -1,0 +1,178 @@
+import { add, affine, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import type { Linear, Module, Parameter } from "@lowrank/nn";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import {
+  alphaOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankDropoutOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { type Draw, drawn } from "../shared/draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import { LoKrConfig, lokrFormat } from "./lokrConfig.ts";
+import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
+
+/**
+ * Returns two factors of a size, as PEFT picks them. If `wanted` divides the size, they are
+ * `wanted` and the quotient. Otherwise they are the factors nearest to the square root, the smaller
+ * first, which is at most `wanted` unless that is -1.
+ */
+export function factorization(size: number, wanted: number): [small: number, large: number] {
+  if (wanted > 0 && size % wanted === 0) return [wanted, size / wanted];
+  const most = wanted === -1 ? size : wanted;
+  let [small, large] = [1, size];
+  const length = small + large;
+  while (small < large) {
+    let next = small + 1;
+    while (size % next !== 0) next++;
+    if (next + size / next > length || next > most) break;
+    [small, large] = [next, size / next];
+  }
+  return small <= large ? [small, large] : [large, small];
+}
+
+/**
+ * LoKr on a linear layer: the Kronecker product of a small matrix and a larger one,
+ * each whole or of rank r.
+ */
+class LoKrLayer implements LayerAdapter {
+  readonly parameters: Record<string, Parameter> = {};
+  readonly modules: Readonly<Record<string, Module>>;
+  readonly #dropout: LycorisDropout;
+  readonly #scalesDropout: boolean;
+  readonly #scaling: number;
+
+  constructor(context: LayerContext<LoKrConfig>) {
+    const { base, config, path } = context;
+    const { inFeatures, outFeatures } = base as Linear;
+    const { decomposeBoth, decomposeFactor, initWeights } = config;
+    const { r, scaling } = lycorisRank(config, path);
+    const [out1, out2] = factorization(outFeatures, decomposeFactor);
+    const [in1, in2] = factorization(inFeatures, decomposeFactor);
+    const { zero, usual } = lycorisDraws(context);
+    const whole1 = !(decomposeBoth && r < Math.max(out1, in1) / 2);
+    const whole2 = r >= Math.max(out2, in2) / 2;
+    const left = initWeights === true ? zero : usual;
+    const right = initWeights === "lycoris" ? zero : usual;
+    if (whole1) this.#draw("lokr_w1", left, [out1, in1]);
+    else {
+      this.#draw("lokr_w1_a", left, [out1, r]);
+      this.#draw("lokr_w1_b", usual, [r, in1]);
+    }
+    if (whole2) this.#draw("lokr_w2", right, [out2, in2]);
+    else {
+      this.#draw("lokr_w2_a", usual, [out2, r]);
+      this.#draw("lokr_w2_b", right, [r, in2]);
+    }
+    this.#dropout = new LycorisDropout(context);
+    this.modules = this.#dropout.never ? {} : { lokr_dropout: this.#dropout };
+    this.#scalesDropout = config.rankDropoutScale;
+    this.#scaling = scaling;
+  }
+
+  #draw(name: string, draw: Draw, shape: readonly number[]): void {
+    this.parameters[name] = drawn(draw, shape);
+  }
+
+  /** Both matrices in full: [out₁, in₁] and [out₂, in₂]. */
+  #matrices(): [Tensor, Tensor] {
+    const { lokr_w1, lokr_w1_a, lokr_w1_b, lokr_w2, lokr_w2_a, lokr_w2_b } = this.parameters;
+    return [lokr_w1 ?? matmul(lokr_w1_a, lokr_w1_b), lokr_w2 ?? matmul(lokr_w2_a, lokr_w2_b)];
+  }
+
+  forward(x: Tensor, base: Linear): Tensor {
+    return scope(() => {
+      const y = base.forward(x);
+      if (this.#dropout.skips()) return y;
+      const mask = this.#dropout.mask(base, this.#scalesDropout);
+      const added = this.#product(x);
+      return add(y, mask ? mul(added, mask) : added);
+    });
+  }
+
+  /**
+   * Computes the part that is added to the base layer's output; absent if dropout
+   * may leave some of it out.
+   */
+  get added(): ((x: Tensor) => Tensor) | undefined {
+    return this.#dropout.never ? (x) => this.#product(x) : undefined;
+  }
+
+  /**
+   * s x (W₁ ⊗ W₂)ᵀ, one matrix after the other: rows [in₁, in₂] become [in₁,
+   * out₂], then [out₁, out₂].
+   */
+  #product(x: Tensor): Tensor {
+    const [left, right] = this.#matrices();
+    const [out1, in1] = left.shape;
+    const [out2, in2] = right.shape;
+    const inner = matmul(x.reshape([-1, in2]), right, { transposeB: true });
+    const outer = matmul(left, inner.reshape([-1, in1, out2]));
+    return affine(outer, { scale: this.#scaling }).reshape([...x.shape.slice(0, -1), out1 * out2]);
+  }
+
+  merge({ weight, ...rest }: DenseLayer): DenseLayer {
+    const [left, right] = this.#matrices();
+    const [out1, in1] = left.shape;
+    const [out2, in2] = right.shape;
+    const product = mul(left.reshape([out1, 1, in1, 1]), right.reshape([1, out2, 1, in2]));
+    const delta = affine(product.reshape([out1 * out2, in1 * in2]), { scale: this.#scaling });
+    return { weight: add(weight, delta), ...rest };
+  }
+}
+
+/**
+ * LoKr: a change that is a Kronecker product. Yeh et al. 2023 (LyCORIS),
+ * https://arxiv.org/abs/2309.14859
+ */
+export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
+  peftType: "LOKR",
+  sizes: [],
+  Config: LoKrConfig,
+  format: lokrFormat,
+  recipes: [
+    {
+      name: "lokr",
+      title: "LoKr",
+      learningRate: 1e-2,
+      config: ({ r, targetModules }) => new LoKrConfig({ r, alpha: 2 * r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    alphaOption("alpha"),
+    dropoutOption("moduleDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    rankDropoutOption,
+    {
+      field: "rankDropoutScale",
+      flag: "rank-dropout-scale",
+      type: "boolean",
+      help: "divide what rank dropout leaves by its share",
+    },
+    {
+      field: "decomposeBoth",
+      flag: "decompose-both",
+      type: "boolean",
+      help: "factor the left matrix of the product too",
+    },
+    {
+      field: "decomposeFactor",
+      flag: "decompose-factor",
+      type: "integer",
+      least: -1,
+      help: "how many parts sizes are cut into, near this; -1: near the square root",
+    },
+    initWeightsOption([true, false, "lycoris"]),
+  ],
+  kinds: ["linear"],
+  defaultTargets: attentionTargets,
+  patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new LoKrLayer(context),
+});

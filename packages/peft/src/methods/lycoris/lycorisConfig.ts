@@ -1,0 +1,48 @@
+import { checkDropout, checkFinite, checkInteger, checkPattern } from "../../config/checks.ts";
+import { type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
+
+/** Options that LoHa and LoKr share. */
+export interface LycorisOptions extends LayerPeftOptions {
+  /** The rank. Default 8. */
+  r?: number;
+  /** The numerator of the scaling, alpha / r. Default 8. */
+  alpha?: number;
+  /** Share of the output numbers to which the adapter adds nothing, while training. Default 0. */
+  rankDropout?: number;
+  /** The probability of leaving out the whole adapter of a layer, while training. Default 0. */
+  moduleDropout?: number;
+  /** Ranks for some targets: names or expressions for the end of a path. */
+  rankPattern?: Readonly<Record<string, number>>;
+  /** Alphas for some targets. */
+  alphaPattern?: Readonly<Record<string, number>>;
+}
+
+/** Throws for shared options that are out of range. */
+export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, keyof LayerPeftOptions>>): void {
+  checkInteger(config, "r", config.r);
+  checkPattern(config, "rankPattern", config.rankPattern, checkInteger);
+  checkFinite(config, "alpha", config.alpha);
+  checkPattern(config, "alphaPattern", config.alphaPattern, checkFinite);
+  for (const key of ["rankDropout", "moduleDropout"] as const) checkDropout(config, key, config[key]);
+}
+
+/**
+ * The file format of the shared options. Convolutions are not supported, so options
+ * for them have no effect.
+ */
+export const lycorisFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "alpha",
+    "alpha_pattern",
+    "init_weights",
+    "module_dropout",
+    "r",
+    "rank_dropout",
+    "rank_pattern",
+  ],
+  floats: ["rank_dropout", "module_dropout"],
+  refused: {},
+  ignored: { use_effective_conv2d: false },
+};

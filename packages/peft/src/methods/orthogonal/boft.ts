@@ -1,0 +1,208 @@
+import { add, affine, type Generator, indexSelect, linear, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
+import { type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws, layerGenerator } from "../shared/draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import { BOFTConfig, boftFormat } from "./boftConfig.ts";
+import { cayley, identity, rotateBlocks } from "./rotation.ts";
+
+/**
+ * The number and the size of a layer's blocks. Throws where they do not divide its
+ * inputs as butterflies ask.
+ */
+function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): { count: number; size: number } {
+  const { boftBlockSize, boftBlockNum, boftNButterflyFactor: factor } = config;
+  const [key, given] = boftBlockSize === 0 ? ["boftBlockNum", boftBlockNum] : ["boftBlockSize", boftBlockSize];
+  const [count, size] = boftBlockSize === 0 ? [given, features / given] : [features / given, given];
+  const halvings = 2 ** (factor - 1);
+  const fits = features % given === 0 && count % halvings === 0 && (factor === 1 || size % 2 === 0);
+  if (fits) return { count, size };
+  const more =
+    factor === 1
+      ? ""
+      : `, in blocks of an even size whose number ${halvings} divides, for boftNButterflyFactor ${factor}`;
+  throw new Error(
+    `${path}: ${key} ${given} must divide its ${features} features${more}; choose another or leave it out`,
+  );
+}
+
+/**
+ * Returns the source of each feature in a butterfly's rotation. At `level`, each run of 2^level
+ * blocks is cut into halves of blocks. Halves at even places come first.
+ */
+function butterfly(features: number, blockSize: number, level: number): Int32Array {
+  const half = blockSize / 2;
+  const halvesPerRun = 2 ** (level + 1);
+  return Int32Array.from({ length: features }, (_, i) => {
+    const run = Math.floor(i / (half * halvesPerRun));
+    const place = Math.floor(i / half) % halvesPerRun;
+    const from = place < halvesPerRun / 2 ? 2 * place : 2 * place - halvesPerRun + 1;
+    return (run * halvesPerRun + from) * half + (i % half);
+  });
+}
+
+/** The permutation that undoes another. */
+function inverse(order: Int32Array): Int32Array {
+  const back = new Int32Array(order.length);
+  for (const [i, from] of order.entries()) back[from] = i;
+  return back;
+}
+
+/**
+ * Replaces some blocks of one of the rotations [N, D, size, size] by the identity while training.
+ */
+class MultiplicativeDropout extends Module {
+  readonly #p: number;
+  readonly #generator: Generator;
+
+  constructor(p: number, generator: Generator) {
+    super();
+    this.#p = p;
+    this.#generator = generator;
+  }
+
+  forward(rotations: Tensor): Tensor {
+    const [n, d, size] = rotations.shape;
+    const resting = Math.floor(this.#p * d);
+    if (!this.training || resting === 0) return rotations;
+    const chosen = Int32Array.of(0);
+    this.#generator.fillInt(chosen, 0, n);
+    const mask = new Float32Array(n * d);
+    for (const block of this.#generator.permutation(d).subarray(0, resting)) mask[chosen[0] * d + block] = 1;
+    const rests = tensor(mask, { shape: [n, d, 1, 1], backend: rotations.storage.backend });
+    return add(rotations, mul(rests, sub(identity(size, rotations), rotations)));
+  }
+}
+
+/** Rotations of blocks of a layer's input, one after the other, and a factor for each output. */
+class BoftLinear implements LayerAdapter {
+  readonly parameters: { readonly boft_R: Parameter; readonly boft_s: Parameter };
+  readonly modules: Record<string, Module>;
+  readonly constants: readonly Tensor[];
+  /**
+   * For each rotation, the indices that bring its features together and back;
+   * null if they lie so already.
+   */
+  readonly #orders: readonly (readonly [gather: Tensor, back: Tensor] | null)[];
+  readonly #dropout: MultiplicativeDropout;
+
+  constructor(context: LayerContext<BOFTConfig>) {
+    const { config } = context;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    const { count, size } = blocks(context, inFeatures);
+    const { zero, one, normal } = draws(context);
+    const n = config.boftNButterflyFactor;
+    const scales = config.initWeights ? one : (shape: readonly number[]) => add(normal(0.1)(shape), 1);
+    this.parameters = {
+      boft_R: drawn(config.initWeights ? zero : normal(0.1), [n, count, size, size]),
+      boft_s: drawn(scales, [outFeatures, 1]),
+    };
+    const { backend } = this.parameters.boft_R.storage;
+    this.#orders = Array.from({ length: n }, (_, level) => {
+      if (level === 0) return null;
+      const order = butterfly(inFeatures, size, level);
+      return [tensor(inverse(order), { backend }), tensor(order, { backend })];
+    });
+    this.constants = this.#orders.flatMap((pair) => pair ?? []);
+    this.#dropout = new MultiplicativeDropout(config.boftDropout, layerGenerator(context));
+    this.modules = config.boftDropout > 0 ? { boft_dropout: this.#dropout } : {};
+  }
+
+  /** Rotations [N, D, size, size]. */
+  #rotations(): Tensor {
+    const { boft_R: r } = this.parameters;
+    const flat = r.reshape([-1, ...r.shape.slice(2)]);
+    const skew = affine(sub(flat, flat.transpose(1, 2)), { scale: 0.5 });
+    return this.#dropout.forward(cayley(skew).reshape(r.shape));
+  }
+
+  /** x [..., in] through one of the rotations. */
+  #rotate(x: Tensor, rotations: Tensor, level: number, back: boolean): Tensor {
+    const order = this.#orders[level];
+    const dim = x.ndim - 1;
+    const blocks = rotations.slice({ dim: 0, start: level, end: level + 1 }).reshape(rotations.shape.slice(1));
+    const gathered = order ? indexSelect(x, order[0], { dim }) : x;
+    const rotated = rotateBlocks(gathered, back ? blocks.transpose(1, 2) : blocks);
+    return order ? indexSelect(rotated, order[1], { dim }) : rotated;
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    const { weight, bias } = base as Linear;
+    return scope(() => {
+      const rotations = this.#rotations();
+      let rotated = x;
+      for (let level = this.#orders.length - 1; level >= 0; level--)
+        rotated = this.#rotate(rotated, rotations, level, false);
+      const y = mul(linear(rotated, weight), this.parameters.boft_s.reshape([-1]));
+      return bias ? add(y, wide(bias)) : y;
+    });
+  }
+
+  merge({ weight, ...rest }: DenseLayer): DenseLayer {
+    const rotations = this.#rotations();
+    let rotated = weight;
+    for (let level = 0; level < this.#orders.length; level++) rotated = this.#rotate(rotated, rotations, level, true);
+    return { weight: mul(rotated, this.parameters.boft_s), ...rest };
+  }
+}
+
+/**
+ * BOFT: orthogonal rotations factored into butterflies. Liu et al. 2023,
+ * https://arxiv.org/abs/2311.06243
+ */
+export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
+  peftType: "BOFT",
+  Config: BOFTConfig,
+  format: boftFormat,
+  recipes: [
+    {
+      name: "boft",
+      title: "BOFT",
+      learningRate: 1e-2,
+      config: ({ targetModules }) => new BOFTConfig({ targetModules }),
+    },
+  ],
+  options: [
+    dropoutOption("boftDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "boftBlockSize",
+      flag: "boft-block-size",
+      type: "integer",
+      least: 0,
+      help: "size of a block; 0 where the next one says it",
+    },
+    {
+      field: "boftBlockNum",
+      flag: "boft-block-num",
+      type: "integer",
+      least: 0,
+      help: "number of blocks of a layer; 0 where their size says it",
+    },
+    {
+      field: "boftNButterflyFactor",
+      flag: "boft-n-butterfly-factor",
+      type: "integer",
+      least: 1,
+      help: "rotations that follow one another",
+    },
+    initWeightsOption(),
+  ],
+  kinds: ["linear"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new BoftLinear(context),
+});

@@ -1,0 +1,82 @@
+import { checkDropout, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
+
+/** Options of `BOFTConfig`; those left out take PEFT's defaults. */
+export interface BOFTOptions extends LayerPeftOptions {
+  /** The size of a block; 0 where `boftBlockNum` says it. Default 4. */
+  boftBlockSize?: number;
+  /** The number of a layer's blocks; 0 where `boftBlockSize` says it. Default 0. */
+  boftBlockNum?: number;
+  /**
+   * Number of rotations that follow one another, each across other blocks. PEFT takes 1 if it
+   * cannot compile for CUDA. Default 1.
+   */
+  boftNButterflyFactor?: number;
+  /** The share of one rotation's blocks that rest in a training step. Default 0. */
+  boftDropout?: number;
+  /** The weight lies as [in, out]. Kept for the files. */
+  fanInFanOut?: boolean;
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases;
+  /** Start as a no-op; otherwise at random. Default true. */
+  initWeights?: boolean;
+}
+
+/**
+ * Configuration of BOFT (Liu et al. 2023, https://arxiv.org/abs/2311.06243). Throws
+ * for values out of range.
+ */
+export class BOFTConfig extends LayerPeftConfig {
+  readonly boftBlockSize: number;
+  readonly boftBlockNum: number;
+  readonly boftNButterflyFactor: number;
+  readonly boftDropout: number;
+  readonly fanInFanOut: boolean;
+  readonly bias: TrainedBiases;
+  readonly initWeights: boolean;
+
+  constructor(options: BOFTOptions = {}) {
+    super("BOFT", options);
+    this.boftBlockSize = options.boftBlockSize ?? 4;
+    this.boftBlockNum = options.boftBlockNum ?? 0;
+    this.boftNButterflyFactor = options.boftNButterflyFactor ?? 1;
+    this.boftDropout = options.boftDropout ?? 0;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.bias = options.bias ?? "none";
+    this.initWeights = options.initWeights ?? true;
+    checkOptions(this, options, boftFormat);
+    for (const key of ["boftBlockSize", "boftBlockNum"] as const) checkInteger(this, key, this[key], 0);
+    checkInteger(this, "boftNButterflyFactor", this.boftNButterflyFactor);
+    if ((this.boftBlockSize === 0) === (this.boftBlockNum === 0)) {
+      const other = `boftBlockSize (${this.boftBlockSize})`;
+      refuse(
+        this,
+        "boftBlockNum",
+        this.boftBlockNum,
+        `0 or ${other} must be, not both: they multiply to a layer's inputs`,
+      );
+    }
+    checkDropout(this, "boftDropout", this.boftDropout);
+    checkBias(this);
+    checkOneOf(this, "initWeights", this.initWeights, [true, false]);
+  }
+}
+
+/** The file format of BOFT's configuration. */
+export const boftFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "bias",
+    "boft_block_num",
+    "boft_block_size",
+    "boft_dropout",
+    "boft_n_butterfly_factor",
+    "fan_in_fan_out",
+    "init_weights",
+  ],
+  floats: ["boft_dropout"],
+  refused: {},
+  ignored: {},
+};

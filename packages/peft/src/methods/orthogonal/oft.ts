@@ -1,0 +1,146 @@
+import { affine, copyInto, le, mul, noGrad, scope, sqrt, square, type Tensor, where } from "@lowrank/core";
+import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws } from "../shared/draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import { OFTConfig, oftFormat } from "./oftConfig.ts";
+import { cayley, cayleyNeumann, rotateBlocks, type SkewMap, skewMap, skewSymmetric } from "./rotation.ts";
+
+/** The divisor of `features` that is nearest to `wanted`, the smaller of two. */
+function nearestDivisor(features: number, wanted: number): number {
+  if (wanted >= features) return features;
+  for (let distance = 0; ; distance++) {
+    for (const divisor of [wanted - distance, wanted + distance]) {
+      if (divisor >= 1 && features % divisor === 0) return divisor;
+    }
+  }
+}
+
+/** Returns the number and the size of the blocks that a layer's features are cut into. */
+function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: number): { count: number; size: number } {
+  const key = config.r === 0 ? "oftBlockSize" : "r";
+  const divisor = nearestDivisor(features, config[key]);
+  if (divisor !== config[key]) {
+    const message = `${path}: ${key} ${config[key]} does not divide its ${features} features; ${divisor} is taken there`;
+    warn({ code: "adjusted-size", message });
+  }
+  const other = features / divisor;
+  return config.r === 0 ? { count: other, size: divisor } : { count: divisor, size: other };
+}
+
+/** A rotation of each block of features: of a linear layer's input, or of an embedding's output. */
+class OftLayer implements LayerAdapter {
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  readonly constants: readonly Tensor[];
+  readonly #weight: Parameter;
+  readonly #skew: SkewMap;
+  readonly #config: OFTConfig;
+  readonly #onInput: boolean;
+
+  constructor(context: LayerContext<OFTConfig>) {
+    const { config, base, kind } = context;
+    this.#onInput = kind !== "embedding";
+    const features = this.#onInput ? (base as Linear).inFeatures : (base as Embedding).weight.shape[1];
+    const { count, size } = blocks(context, features);
+    const { zero, normal } = draws(context);
+    const shape = [config.blockShare ? 1 : count, (size * (size - 1)) / 2];
+    this.#weight = drawn(config.initWeights ? zero : normal(0.1), shape);
+    this.parameters = { [this.#onInput ? "oft_R.weight" : "oft_embedding_R.weight"]: this.#weight };
+    this.#skew = skewMap(size, this.#weight);
+    this.constants = [this.#skew.index, this.#skew.sign];
+    this.#config = config;
+  }
+
+  /** Brings blocks that went too far back to where they may be, in place. */
+  #constrain(): void {
+    const weight = this.#weight.detach();
+    const limit = this.#config.eps / Math.sqrt(weight.shape[0]);
+    // What lies at the limit but for rounding stays as it is.
+    const far = limit * (1 + 1e-6);
+    // Each number stands in its matrix twice.
+    const norms = sqrt(affine(square(weight).sum({ dim: 1, keepdim: true }), { scale: 2 }));
+    copyInto(this.#weight, where(le(norms, far), weight, mul(weight, norms.reciprocal().mul(limit))));
+  }
+
+  #rotations(): Tensor {
+    const { coft, useCayleyNeumann, numCayleyNeumannTerms } = this.#config;
+    if (coft) noGrad(() => scope(() => this.#constrain()));
+    const skew = skewSymmetric(this.#weight, this.#skew);
+    return useCayleyNeumann ? cayleyNeumann(skew, numCayleyNeumannTerms) : cayley(skew);
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => {
+      const rotations = this.#rotations();
+      return this.#onInput ? base.forward(rotateBlocks(x, rotations)) : rotateBlocks(base.forward(x), rotations);
+    });
+  }
+
+  merge({ weight, ...rest }: DenseLayer): DenseLayer {
+    const rotations = this.#rotations();
+    return { weight: rotateBlocks(weight, this.#onInput ? rotations.transpose(1, 2) : rotations), ...rest };
+  }
+}
+
+/**
+ * OFT: orthogonal rotations of blocks of features. Qiu et al. 2023,
+ * https://arxiv.org/abs/2306.07280; as input rotations, Qiu et al. 2025,
+ * https://arxiv.org/abs/2506.19847
+ */
+export const oft: PeftMethod<OFTConfig> = definePeftMethod({
+  peftType: "OFT",
+  sizes: [],
+  Config: OFTConfig,
+  format: oftFormat,
+  recipes: [
+    { name: "oft", title: "OFT", learningRate: 3e-3, config: ({ targetModules }) => new OFTConfig({ targetModules }) },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("moduleDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "oftBlockSize",
+      flag: "oft-block-size",
+      type: "integer",
+      least: 0,
+      help: "size of a block; 0 where --r says how many there are",
+    },
+    { field: "coft", flag: "coft", type: "boolean", help: "keep every block near to the identity" },
+    { field: "eps", flag: "eps", type: "number", above: 0, help: "how far a block may go with --coft" },
+    { field: "blockShare", flag: "block-share", type: "boolean", help: "one block for all of a layer" },
+    {
+      field: "useCayleyNeumann",
+      flag: "use-cayley-neumann",
+      type: "oneOf",
+      values: [true, false],
+      help: "rotate by a series, which is nearly orthogonal",
+    },
+    {
+      field: "numCayleyNeumannTerms",
+      flag: "num-cayley-neumann-terms",
+      type: "integer",
+      least: 0,
+      help: "terms of the series",
+    },
+    initWeightsOption(),
+  ],
+  kinds: ["linear", "embedding"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new OftLayer(context),
+});

@@ -1,0 +1,122 @@
+import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
+
+/** Options of `OFTConfig`; those left out take PEFT's defaults. */
+export interface OFTOptions extends LayerPeftOptions {
+  /** The number of blocks of a layer; 0 where `oftBlockSize` says it. Default 0. */
+  r?: number;
+  /**
+   * The size of a block; 0 where `r` says it. Default 32. A layer that it does not divide
+   * takes the nearest that does.
+   */
+  oftBlockSize?: number;
+  /** Kept for the files: PEFT reads it and does nothing with it. Default 0. */
+  moduleDropout?: number;
+  /** The weight lies as [in, out]. Kept for the files. */
+  fanInFanOut?: boolean;
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases;
+  /** Start as a no-op; otherwise at random. Default true. */
+  initWeights?: boolean;
+  /** Keep every block near to the identity: constrained OFT. Default false. */
+  coft?: boolean;
+  /** The most that a block may differ from the identity with `coft`. Default 6e-5. */
+  eps?: number;
+  /** One block for all of a layer's. Default false. */
+  blockShare?: boolean;
+  /**
+   * Rotations by a Neumann series, which are nearly orthogonal, without
+   * solving systems. Default true.
+   */
+  useCayleyNeumann?: boolean;
+  /** Terms of the series, at most 1000. Default 5. */
+  numCayleyNeumannTerms?: number;
+}
+
+/** Each term is two products a pass: a file must not ask for thousands of them. */
+const mostTerms = 1000;
+
+/**
+ * Configuration of OFT (Qiu et al. 2023, https://arxiv.org/abs/2306.07280). Throws
+ * for values out of range.
+ */
+export class OFTConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly oftBlockSize: number;
+  readonly moduleDropout: number;
+  readonly fanInFanOut: boolean;
+  readonly bias: TrainedBiases;
+  readonly initWeights: boolean;
+  readonly coft: boolean;
+  readonly eps: number;
+  readonly blockShare: boolean;
+  readonly useCayleyNeumann: boolean;
+  readonly numCayleyNeumannTerms: number;
+
+  constructor(options: OFTOptions = {}) {
+    super("OFT", options);
+    this.r = options.r ?? 0;
+    this.oftBlockSize = options.oftBlockSize ?? 32;
+    this.moduleDropout = options.moduleDropout ?? 0;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.bias = options.bias ?? "none";
+    this.initWeights = options.initWeights ?? true;
+    this.coft = options.coft ?? false;
+    this.eps = options.eps ?? 6e-5;
+    this.blockShare = options.blockShare ?? false;
+    this.useCayleyNeumann = options.useCayleyNeumann ?? true;
+    this.numCayleyNeumannTerms = options.numCayleyNeumannTerms ?? 5;
+    checkOptions(this, options, oftFormat);
+    for (const key of ["r", "oftBlockSize", "numCayleyNeumannTerms"] as const) checkInteger(this, key, this[key], 0);
+    if (this.numCayleyNeumannTerms > mostTerms) {
+      refuse(this, "numCayleyNeumannTerms", this.numCayleyNeumannTerms, `at most ${mostTerms}`);
+    }
+    if ((this.r === 0) === (this.oftBlockSize === 0)) {
+      refuse(
+        this,
+        "r",
+        this.r,
+        `0 or oftBlockSize (${this.oftBlockSize}) must be, not both: they multiply to a layer's inputs`,
+      );
+    }
+    checkDropout(this, "moduleDropout", this.moduleDropout);
+    checkFinite(this, "eps", this.eps);
+    checkBias(this);
+    for (const key of ["initWeights", "coft", "blockShare", "useCayleyNeumann"] as const) {
+      checkOneOf(this, key, this[key], [true, false]);
+    }
+  }
+}
+
+/** The file format of OFT's configuration. */
+export const oftFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "bias",
+    "block_share",
+    "coft",
+    "eps",
+    "fan_in_fan_out",
+    "init_weights",
+    "module_dropout",
+    "num_cayley_neumann_terms",
+    "oft_block_size",
+    "peft_version",
+    "r",
+    "use_cayley_neumann",
+  ],
+  floats: ["eps", "module_dropout"],
+  refused: {},
+  ignored: {},
+  note: ({ peft_version: version, use_cayley_neumann: neumann }) => {
+    // PEFT notes its version since 0.18.
+    const [major, minor] = String(version ?? "0.17")
+      .split(".")
+      .map(Number);
+    if (!neumann || major > 0 || minor >= 18) return null;
+    const message = `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+    return { code: "outdated-file", message };
+  },
+};

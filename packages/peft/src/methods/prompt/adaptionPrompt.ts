@@ -1,0 +1,175 @@
+import { attention, expand, mul, randn, reshape, scope, split, type Tensor, zeros } from "@lowrank/core";
+import { type Attend, Conv1D, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { checkInteger, checkOptions, refuse } from "../../config/checks.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
+import type { LayerAdapter } from "../../layers/tunerLayer.ts";
+import { defaultsOn } from "../../targets/matchTargets.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+
+/** Options of `AdaptionPromptConfig`. */
+export interface AdaptionPromptOptions extends Pick<PeftOptions, "taskType" | "baseModelNameOrPath" | "revision"> {
+  /** The name of the attention modules. Default: that of the model's type. */
+  targetModules?: string | null;
+  /** Number of rows that are attended to besides the tokens. */
+  adapterLen: number;
+  /** Number of layers that have them, counted from the top. */
+  adapterLayers: number;
+}
+
+const adaptionPromptFormat: ConfigFormat = {
+  classic: ["task_type", "base_model_name_or_path", "revision", "target_modules", "adapter_len", "adapter_layers"],
+  floats: [],
+  refused: {},
+  ignored: {},
+};
+
+/** Configuration of LLaMA-Adapter (Zhang et al. 2023, https://arxiv.org/abs/2303.16199). */
+export class AdaptionPromptConfig extends PeftConfig {
+  /** Null in defaults only, as `adapterLayers`. */
+  readonly adapterLen: number | null;
+  readonly adapterLayers: number | null;
+
+  constructor(options: AdaptionPromptOptions) {
+    super("ADAPTION_PROMPT", options);
+    this.adapterLen = options.adapterLen ?? null;
+    this.adapterLayers = options.adapterLayers ?? null;
+    checkOptions(this, options, adaptionPromptFormat);
+    for (const key of ["adapterLen", "adapterLayers"] as const) {
+      if (this[key] !== null) checkInteger(this, key, this[key]);
+    }
+    if (this.targetModules !== null && typeof this.targetModules !== "string") {
+      refuse(this, "targetModules", this.targetModules, 'one name: "self_attn"');
+    }
+    for (const key of ["modulesToSave", "excludeModules"] as const) {
+      if (this[key] !== null) refuse(this, key, this[key], "left out: PEFT's adaption prompts do not know it");
+    }
+  }
+}
+
+/** Names of attention modules, by `model_type`, as in PEFT. */
+const attentionNames: Readonly<Record<string, readonly string[]>> = {
+  llama: ["self_attn"],
+  mistral: ["self_attn"],
+  gpt2: ["attn"],
+};
+
+/** The attention modules of the upper layers. */
+function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPromptConfig, model: Module): string[] {
+  const [name, count] = [targetModules as string, adapterLayers];
+  if (adapterLen === null) throw new Error("AdaptionPromptConfig: adapterLen is not set; say how many rows to train");
+  if (count === null) throw new Error("AdaptionPromptConfig: adapterLayers is not set; say how many layers have rows");
+  const paths = [...model.namedModules()].map(([path]) => path).filter((path) => path.endsWith(`.${name}`));
+  if (paths.length < count) {
+    throw new Error(
+      `AdaptionPromptConfig: adapterLayers is ${count}, but the model has ${paths.length} layers ${name}; it takes attention modules at paths that end in .${name}`,
+    );
+  }
+  return paths.slice(-count);
+}
+
+type Projections = Module & Partial<Record<"k_proj" | "v_proj" | "o_proj" | "c_attn", UnaryModule>>;
+
+/** Rows that a layer attends to besides its tokens, by a gate that starts closed. */
+class AdaptionPrompt implements LayerAdapter {
+  readonly parameters: { adaption_prompt: Parameter; adaption_gate: Parameter };
+
+  constructor({ base, path, config, generator }: LayerContext<AdaptionPromptConfig>) {
+    const { k_proj, v_proj, o_proj, c_attn } = base as Projections;
+    const input = c_attn ?? (v_proj && o_proj && k_proj);
+    if (!(input instanceof Linear || input instanceof Conv1D)) {
+      throw new Error(`${path} is a ${base.constructor.name} without k_proj, v_proj and o_proj, or c_attn`);
+    }
+    const { backend } = input.weight.storage;
+    using prompt = randn([1, config.adapterLen as number, input.inFeatures], { generator, backend });
+    using gate = zeros([1], { backend });
+    this.parameters = { adaption_prompt: new Parameter(prompt), adaption_gate: new Parameter(gate) };
+  }
+
+  forward(x: Tensor, base: UnaryModule, layer: number, attend: Attend, ...rest: unknown[]): Tensor {
+    const attentionLayer = base as unknown as {
+      forward(x: Tensor, layer: number, attend: Attend, ...rest: unknown[]): Tensor;
+    };
+    return scope(() => {
+      let attended: Tensor | undefined;
+      const y = attentionLayer.forward(
+        x,
+        layer,
+        (index, q, k, v, options) => {
+          attended = this.#attend(base as Projections, q);
+          return attend(index, q, k, v, options);
+        },
+        ...rest,
+      );
+      if (!attended) throw new Error(`${base.constructor.name} did not attend by the function that it was handed`);
+      const gated = mul(attended, this.parameters.adaption_gate);
+      // PEFT adds what GPT-2 attends to behind its output projection.
+      return y.add((base as Projections).o_proj?.forward(gated) ?? gated);
+    });
+  }
+
+  /** From queries [B, T, H, d], without positions of the rows, to [B, T, D]. */
+  #attend({ k_proj, v_proj, c_attn }: Projections, q: Tensor): Tensor {
+    const { adaption_prompt: prompt } = this.parameters;
+    const [B, T, H, d] = q.shape;
+    const rows =
+      c_attn !== undefined
+        ? split(c_attn.forward(prompt), H * d, { dim: -1 }).slice(1)
+        : [k_proj, v_proj].map((projection) => projection!.forward(prompt));
+    const [keys, values] = rows.map((row) => {
+      const heads = reshape(row, [1, prompt.shape[1], -1, d]);
+      return expand(heads, [B, ...heads.shape.slice(1)]);
+    });
+    return reshape(attention(q, keys, values, { scale: d ** -0.5 }), [B, T, H * d]);
+  }
+}
+
+/**
+ * LLaMA-Adapter: trained rows that the upper layers attend to, behind a gate. Zhang et al. 2023,
+ * https://arxiv.org/abs/2303.16199
+ */
+export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod({
+  peftType: "ADAPTION_PROMPT",
+  sizes: ["adapterLen"],
+  Config: AdaptionPromptConfig,
+  format: adaptionPromptFormat,
+  recipes: [
+    {
+      name: "adaption-prompt",
+      title: "adaption prompts",
+      learningRate: 1e-1,
+      config: () => new AdaptionPromptConfig({ adapterLen: 10, adapterLayers: 2 }),
+    },
+  ],
+  options: [
+    {
+      field: "adapterLen",
+      flag: "adapter-len",
+      type: "integer",
+      least: 1,
+      help: "rows that are attended to besides the tokens",
+    },
+    {
+      field: "adapterLayers",
+      flag: "adapter-layers",
+      type: "integer",
+      least: 1,
+      help: "layers that have them, counted from the top",
+    },
+  ],
+  kinds: ["attention"],
+  defaultTargets: attentionNames,
+  resolve: (config, _modelType, model) => {
+    if (config.targetModules !== null) return config;
+    const [name] = defaultsOn(model, { kinds: ["attention"], defaultTargets: attentionNames }) ?? [];
+    if (name !== undefined) return config.with({ targetModules: name });
+    const known = Object.keys(attentionNames).join(", ");
+    throw new Error(
+      `AdaptionPromptConfig: targetModules is not set, and there is a default for ${known} only; name the attention`,
+    );
+  },
+  // PEFT's adaption prompts train no module whole, and take their dtype from the projections.
+  trainsHeads: false,
+  followsBaseDtype: true,
+  targets: upperAttention,
+  createLayer: (context) => new AdaptionPrompt(context),
+});

@@ -1,0 +1,133 @@
+import { embedding, noGrad, scope, tensor, to } from "@lowrank/core";
+import { Embedding, Parameter } from "@lowrank/nn";
+import { checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../../config/promptLearningConfig.ts";
+import { freshEmbedding, type PromptEncoder, PromptTable } from "../../prompt/promptEncoder.ts";
+import { modulesToSaveOption, virtualTokensOption } from "../shared/commonOptions.ts";
+import { definePromptMethod, type PromptContext, type PromptMethod } from "../shared/method.ts";
+
+/** Options of `PromptTuningConfig`. */
+export interface PromptTuningOptions extends PromptLearningOptions {
+  /**
+   * "RANDOM": from N(0, 1); "SAMPLE_VOCAB": embeddings of random tokens; "TEXT": those of
+   * a text. Default "RANDOM".
+   */
+  promptTuningInit?: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
+  /** The text, which is repeated or cut to the number of virtual tokens. */
+  promptTuningInitText?: string | null;
+  /**
+   * The name by which PEFT loads the text's tokenizer. Here the tokenizer itself is
+   * given to `getPeftModel`.
+   */
+  tokenizerNameOrPath?: string | null;
+}
+
+const promptTuningFormat: ConfigFormat = {
+  classic: [...promptFields, "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path"],
+  floats: [],
+  refused: {},
+  ignored: { tokenizer_kwargs: null },
+};
+
+/** Configuration of prompt tuning (Lester et al. 2021, https://arxiv.org/abs/2104.08691). */
+export class PromptTuningConfig extends PromptLearningConfig {
+  readonly promptTuningInit: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
+  readonly promptTuningInitText: string | null;
+  readonly tokenizerNameOrPath: string | null;
+
+  constructor(options: PromptTuningOptions) {
+    super("PROMPT_TUNING", options);
+    this.promptTuningInit = options.promptTuningInit ?? "RANDOM";
+    this.promptTuningInitText = options.promptTuningInitText ?? null;
+    this.tokenizerNameOrPath = options.tokenizerNameOrPath ?? null;
+    checkOptions(this, options, promptTuningFormat);
+    checkOneOf(this, "promptTuningInit", this.promptTuningInit, ["RANDOM", "SAMPLE_VOCAB", "TEXT"]);
+    if (this.promptTuningInit !== "TEXT") return;
+    for (const key of ["promptTuningInitText", "tokenizerNameOrPath"] as const) {
+      if (!this[key]) refuse(this, key, this[key], 'set where promptTuningInit is "TEXT"');
+    }
+  }
+}
+
+/** The tokens whose embeddings the rows start as; null where they start at random. */
+function startTokens(context: PromptContext<PromptTuningConfig>): readonly number[] | null {
+  const { config, generator, tokenizer, embeddings } = context;
+  const { numVirtualTokens: count, promptTuningInit, promptTuningInitText: text } = config;
+  const vocabulary = embeddings.weight.shape[0];
+  if (promptTuningInit === "RANDOM") return null;
+  if (promptTuningInit === "SAMPLE_VOCAB") {
+    const uniform = new Float32Array(count);
+    generator.fillUniform(uniform);
+    return Array.from(uniform, (u) => Math.min(vocabulary - 1, Math.floor(u * vocabulary)));
+  }
+  if (!tokenizer) {
+    throw new Error(
+      'promptTuningInit is "TEXT": give getPeftModel or addAdapter the model\'s tokenizer, as { tokenizer }',
+    );
+  }
+  const ids = tokenizer.encode(text as string);
+  if (ids.length === 0) throw new Error(`promptTuningInitText ${JSON.stringify(text)} gives no tokens; say more`);
+  const outside = ids.find((id) => id >= vocabulary);
+  if (outside !== undefined) {
+    throw new Error(
+      `promptTuningInitText gives token ${outside}, but the model has ${vocabulary}; give the tokenizer that belongs to it`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => ids[i % ids.length]);
+}
+
+function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncoder {
+  const { config, generator, embeddings } = context;
+  const tokens = startTokens(context);
+  if (!tokens) return new PromptTable(freshEmbedding(config.numVirtualTokens, config.tokenDim, generator));
+  const rows = noGrad(() =>
+    scope(() => {
+      const ids = tensor(tokens, { dtype: "i32", backend: embeddings.weight.storage.backend });
+      return new Parameter(to(embedding(embeddings.weight, ids), { dtype: "f32" }));
+    }),
+  );
+  return new PromptTable(new Embedding(rows));
+}
+
+/**
+ * Prompt tuning: trained embeddings before those of the tokens. Lester et al. 2021,
+ * https://arxiv.org/abs/2104.08691
+ */
+export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod({
+  peftType: "PROMPT_TUNING",
+  sizes: ["numVirtualTokens"],
+  Config: PromptTuningConfig,
+  format: promptTuningFormat,
+  recipes: [
+    {
+      name: "prompt",
+      title: "prompt tuning",
+      learningRate: 3e-1,
+      config: ({ virtualTokens }) => new PromptTuningConfig({ numVirtualTokens: virtualTokens }),
+    },
+  ],
+  options: [
+    virtualTokensOption,
+    modulesToSaveOption,
+    {
+      field: "promptTuningInit",
+      flag: "prompt-tuning-init",
+      type: "oneOf",
+      values: ["RANDOM", "SAMPLE_VOCAB", "TEXT"],
+      help: "what the rows start as",
+    },
+    { field: "promptTuningInitText", flag: "prompt-tuning-init-text", type: "text", help: "the text of TEXT" },
+    {
+      field: "tokenizerNameOrPath",
+      flag: "tokenizer-name-or-path",
+      type: "text",
+      help: "what PEFT loads the tokenizer of TEXT by",
+    },
+  ],
+  kind: "embeddings",
+  width: ({ tokenDim }) => tokenDim,
+  trainsRows: () => true,
+  swappable: { fields: ["promptTuningInit", "promptTuningInitText", "tokenizerNameOrPath"] },
+  createEncoder,
+});

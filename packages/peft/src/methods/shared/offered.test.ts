@@ -1,0 +1,154 @@
+import { describe, expect, test } from "vitest";
+import { PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
+import { PromptLearningConfig, type PromptLearningOptions } from "../../config/promptLearningConfig.ts";
+import { ownMethods } from "../../testing/ownMethods.ts";
+import { pTuning } from "../prompt/pTuning.ts";
+import { type AnyMethod, definePeftMethod, definePromptMethod } from "./method.ts";
+import { optionsOf, recipesOf } from "./offered.ts";
+
+const settings = { r: 4, targetModules: ["up"], virtualTokens: 3, steps: 100 };
+const methods: AnyMethod[] = Object.values(await ownMethods());
+
+test("recipes have names and titles of their own", () => {
+  const recipes = methods.flatMap((method) => recipesOf(method));
+  for (const key of ["name", "title"] as const) {
+    expect(new Set(recipes.map((recipe) => recipe[key])).size).toBe(recipes.length);
+  }
+  expect(recipes.filter(({ common }) => common).map(({ name }) => name)).toEqual([
+    ...["lora", "qlora", "dora", "prefix", "houlsby", "ia3"],
+  ]);
+});
+
+test("recipes set the rank, an alpha of twice the rank, and the plan of steps", () => {
+  const [r, targetModules] = [6, ["up"]];
+  const expected: Readonly<Record<string, object>> = {
+    ...{ lora: { r, loraAlpha: 12 }, qlora: { r, loraAlpha: 12 }, dora: { r, loraAlpha: 12, useDora: true } },
+    rslora: { r, loraAlpha: 12, useRslora: true },
+    // docs/methods.md: half more ranks at the start, cuts from a tenth to the half of the steps.
+    adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
+    ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
+    ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
+    fourierft: { initWeights: true },
+  };
+  for (const method of methods) {
+    const Config = method.Config as new (options: object) => PeftConfig;
+    for (const { name, config } of recipesOf(method)) {
+      if (!expected[name]) continue;
+      const made = config({ r, targetModules, virtualTokens: 3, steps: 250 });
+      expect(made, name).toEqual(new Config({ targetModules, ...expected[name] }));
+    }
+  }
+  const adalora = methods.flatMap((method) => recipesOf(method)).find(({ name }) => name === "adalora")!;
+  const planned = adalora.config({ r: 3, targetModules, virtualTokens: 3, steps: 39 });
+  expect(planned).toMatchObject({ initR: 5, tinit: 3, tfinal: 19, deltaT: 1 });
+  const long = adalora.config({ r: 3, targetModules, virtualTokens: 3, steps: 900 });
+  expect(long).toMatchObject({ tinit: 90, tfinal: 450, deltaT: 9 });
+});
+
+test("facts that recipes and options state", () => {
+  const recipes = methods.flatMap((method) => recipesOf(method));
+  const named = (test: (recipe: (typeof recipes)[number]) => unknown) => recipes.filter(test).map(({ name }) => name);
+  expect(named(({ quantized }) => quantized)).toEqual(["qlora"]);
+  const usual = Object.fromEntries(
+    recipes.flatMap(({ name, usualLearningRate: rate }) => (rate ? [[name, rate]] : [])),
+  );
+  expect(usual).toMatchObject({ lora: 2e-4, qlora: 2e-4, dora: 2e-4, rslora: 2e-4 });
+  const fields = (test: (option: ReturnType<typeof optionsOf>[number]) => boolean) =>
+    methods.flatMap((method) =>
+      optionsOf(method).flatMap((option) => (test(option) ? [`${method.peftType} ${option.field}`] : [])),
+    );
+  expect(fields((option) => "orBoolean" in option && option.orBoolean === true)).toEqual([
+    ...["LORA initLoraWeights", "ADALORA initLoraWeights"],
+  ]);
+  expect(optionsOf(methods.find(({ peftType }) => peftType === "LORA")!)).toContainEqual(
+    expect.objectContaining({ field: "loraAlpha", default: 16 }),
+  );
+  const types = (test: (method: AnyMethod) => unknown) => methods.filter(test).map(({ peftType }) => peftType);
+  expect(types(({ taskless }) => taskless)).toEqual(["BOTTLENECK"]);
+  expect(types(({ loraPlus }) => loraPlus)).toEqual(["LORA"]);
+  expect(types(({ trainsHeads }) => trainsHeads === false)).toEqual(["ADAPTION_PROMPT"]);
+  expect(types(({ followsBaseDtype }) => followsBaseDtype)).toEqual(["ADAPTION_PROMPT"]);
+  expect(types(({ countedConstants }) => countedConstants?.("f32"))).toEqual([]);
+  expect(types(({ countedConstants }) => countedConstants?.("bf16") === 1)).toEqual(["ADALORA"]);
+  // PEFT sets fan_in_fan_out of these to how the weights are stored.
+  expect(types(({ setsFanInFanOut }) => setsFanInFanOut).sort()).toEqual([
+    ...["ADALORA", "BOFT", "FOURIERFT", "GRALORA", "IA3", "LORA", "OFT", "RANDLORA", "VBLORA", "VERA"],
+  ]);
+});
+
+describe.each(methods.map((method) => [method.peftType, method] as const))("%s", (_, method) => {
+  test("says its recipes, whose settings reach the configuration", () => {
+    expect(method.recipes).toBeDefined();
+    for (const { config } of recipesOf(method)) {
+      const made = config(settings);
+      expect(made).toBeInstanceOf(PeftConfig);
+      expect(made.peftType).toBe(method.peftType);
+      for (const key of ["r", "targetR"]) {
+        const reads = Object.hasOwn(made, key) && optionsOf(method).some(({ field }) => field === key);
+        // A few ranks mean something else, and recipes leave them as PEFT has them.
+        if (reads && !["VERA", "HRA", "OFT", "VBLORA"].includes(made.peftType)) expect(made).toHaveProperty(key, 4);
+      }
+      if ("numVirtualTokens" in made) expect(made.numVirtualTokens).toBe(3);
+    }
+  });
+
+  test("says options that are fields, each with a value that the configuration takes", () => {
+    expect(method.options).toBeDefined();
+    const config = recipesOf(method)[0].config(settings);
+    for (const option of optionsOf(method)) {
+      expect(Object.keys(config)).toContain(option.field);
+      const values = option.type === "oneOf" ? option.values : option.type === "boolean" ? [true] : [];
+      expect(new Set(values).size, option.field).toBe(values.length);
+      // A text to start from needs the text, too.
+      for (const value of values.filter((word) => word !== "TEXT")) {
+        expect(config.with({ [option.field]: value })).toHaveProperty(option.field, value);
+      }
+    }
+  });
+});
+
+test("methods that share a flag share its type", () => {
+  const types = new Map<string, string>();
+  for (const { flag, type } of methods.flatMap((method) => optionsOf(method))) {
+    expect(types.get(flag) ?? type, flag).toBe(type);
+    types.set(flag, type);
+  }
+});
+
+class PlainConfig extends PeftConfig {
+  constructor(options: PeftOptions = {}) {
+    super("test/Plain_1", options);
+  }
+}
+
+const plain = definePeftMethod({
+  peftType: "test/Plain_1",
+  Config: PlainConfig,
+  format: { classic: [], floats: [], refused: {}, ignored: {} },
+  kinds: ["linear"],
+  defaultTargets: {},
+  createLayer: () => ({ parameters: {}, forward: (x, base) => base.forward(x) }),
+});
+
+class PlainPromptConfig extends PromptLearningConfig {
+  constructor(options: PromptLearningOptions) {
+    super("test/PROMPT", options);
+  }
+}
+
+test("a method that says neither has a recipe of its defaults and the options of its kind", () => {
+  const [recipe, ...others] = recipesOf(plain);
+  expect(others).toEqual([]);
+  expect(recipe).toMatchObject({ name: "test-plain-1", title: "test/Plain_1", learningRate: 1e-3 });
+  // Without defaults for a model it needs targets.
+  expect(recipe.config(settings)).toEqual(new PlainConfig({ targetModules: ["up"] }));
+  const [targeted] = recipesOf({ ...plain, defaultTargets: { llama: ["q_proj"] } });
+  expect(targeted.config(settings)).toEqual(new PlainConfig());
+  expect(optionsOf(plain).map(({ flag }) => flag)).toEqual(["target-modules", "modules-to-save"]);
+  const prompt = definePromptMethod({
+    ...{ peftType: "test/PROMPT", Config: PlainPromptConfig, format: plain.format, kind: "embeddings" },
+    ...{ width: ({ tokenDim }) => tokenDim, trainsRows: () => true, createEncoder: pTuning.createEncoder as never },
+  });
+  expect(recipesOf(prompt)[0].config(settings)).toEqual(new PlainPromptConfig({ numVirtualTokens: 3 }));
+  expect(optionsOf(prompt).map(({ flag }) => flag)).toEqual(["virtual-tokens", "modules-to-save"]);
+});

@@ -1,0 +1,31 @@
+import type { PeftConfig } from "../../config/peftConfig.ts";
+import { modulesToSaveOption, targetsOption, virtualTokensOption } from "./commonOptions.ts";
+import { type AnyMethod, isPromptMethod } from "./method.ts";
+import type { MethodOption } from "./methodOption.ts";
+import type { Recipe, RecipeSettings } from "./recipe.ts";
+
+/**
+ * Returns a method's recipes. One that says none has one, named by its peftType, of its
+ * configuration's defaults.
+ */
+export function recipesOf(method: AnyMethod): readonly Recipe[] {
+  if (method.recipes) return method.recipes;
+  const { peftType, Config } = method;
+  const name = peftType.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  const make = Config as new (options: object) => PeftConfig;
+  return [{ name, title: peftType, learningRate: 1e-3, config: (settings) => new make(ownSettings(method, settings)) }];
+}
+
+/**
+ * Returns the options of a method's configuration. One that names none has those of
+ * all methods of its kind.
+ */
+export function optionsOf(method: AnyMethod): readonly MethodOption[] {
+  return method.options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
+}
+
+/** The settings that a method cannot do without. */
+function ownSettings(method: AnyMethod, { targetModules, virtualTokens }: RecipeSettings): object {
+  if (isPromptMethod(method)) return { numVirtualTokens: virtualTokens };
+  return Object.keys(method.defaultTargets).length > 0 || method.targets ? {} : { targetModules };
+}

@@ -1,0 +1,165 @@
+import { add, affine, indexAdd, indexSelect, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
+import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import type { SharedTensors } from "../../layers/sharedTensors.ts";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { TorchGenerator } from "../../random/torchGenerator.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { names } from "../../targets/names.ts";
+import { patternValue } from "../../targets/pattern.ts";
+import { identity } from "../orthogonal/rotation.ts";
+import { biasOption, initWeightsOption, modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
+import { drawn, draws } from "../shared/draws.ts";
+import { mapWeight } from "../shared/mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import { FourierFTConfig, fourierftFormat } from "./fourierftConfig.ts";
+import { Hartley } from "./hartley.ts";
+
+/** The default targets of FourierFT. */
+const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
+  ...attentionTargets,
+  gpt2: names("mlp.c_proj"),
+  gpt_bigcode: names("mlp.c_proj"),
+};
+
+interface Transforms extends SharedTensors {
+  /** By length. */
+  transforms: ReadonlyMap<number, Hartley>;
+}
+
+/** One transform for each size that the layers have. */
+function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
+  const found = new Map<number, Hartley>();
+  for (const { base, path } of layers) {
+    const { inFeatures, outFeatures, weight } = base as Linear;
+    for (const size of [inFeatures, outFeatures]) {
+      if (!found.has(size)) found.set(size, new Hartley(size, weight.storage.backend, path));
+    }
+  }
+  const tables = [...found].flatMap(([size, { tables }]) => tables.map((table, i) => [`${size}.${i}`, table] as const));
+  return { transforms: found, buffers: Object.fromEntries(tables) };
+}
+
+/**
+ * A few numbers of a spectrum [out, in], zero elsewhere, whose inverse Fourier transform
+ * is, by its real part, added to the weight. The matrix is never made in full. With cas =
+ * cos + sin, cos(a + b) is half of cas(-a) cas(b) + cas(a) cas(-b). So its product with the
+ * inputs is a Hartley transform of these, factors on a few places of the result, and a
+ * transform to the outputs.
+ */
+class FourierFTLinear implements LayerAdapter {
+  readonly parameters: { readonly fourierft_spectrum: Parameter };
+  readonly constants: readonly Tensor[];
+  readonly #scale: number;
+  readonly #outFeatures: number;
+  readonly #inputs: Hartley;
+  readonly #outputs: Hartley;
+  /** Each number's places among the transformed inputs and outputs, of both terms [2 n]. */
+  readonly #from: Tensor;
+  readonly #to: Tensor;
+
+  constructor(context: LayerContext<FourierFTConfig>) {
+    const { config, path } = context;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    const size = inFeatures * outFeatures;
+    const n = patternValue(config.nFrequencyPattern, path, config.nFrequency);
+    if (n > size) {
+      throw new Error(
+        `${path} is [${outFeatures},${inFeatures}]: nFrequency ${n} must be at most the ${size} of its weight`,
+      );
+    }
+    const { zero, normal } = draws(context);
+    const spectrum = drawn(config.initWeights ? zero : normal(1), [n]);
+    this.parameters = { fourierft_spectrum: spectrum };
+    const { backend } = spectrum.storage;
+    const places = backend.dataless ? new Int32Array(n) : new TorchGenerator(config.randomLocSeed).randperm(size, n);
+    const negative = (k: number, period: number) => (period - k) % period;
+    const rows = Array.from(places, (place) => Math.floor(place / inFeatures));
+    const columns = Array.from(places, (place) => place % inFeatures);
+    const both = (first: number[], second: number[]) => tensor(Int32Array.from([...first, ...second]), { backend });
+    this.#from = both(
+      columns,
+      columns.map((k) => negative(k, inFeatures)),
+    );
+    this.#to = both(
+      rows.map((k) => negative(k, outFeatures)),
+      rows,
+    );
+    this.constants = [this.#from, this.#to];
+    const { transforms } = context.shared as Transforms;
+    this.#inputs = transforms.get(inFeatures)!;
+    this.#outputs = transforms.get(outFeatures)!;
+    this.#scale = config.scaling / size / 2;
+    this.#outFeatures = outFeatures;
+  }
+
+  /** x [rows, in] times the matrix added to the weight: [rows, out]. */
+  #product(x: Tensor): Tensor {
+    const { fourierft_spectrum: spectrum } = this.parameters;
+    const rows = x.shape[0];
+    const [n] = spectrum.shape;
+    const picked = indexSelect(this.#inputs.transform(x), this.#from, { dim: 1 });
+    const scaled = mul(picked.reshape([rows, 2, n]), affine(spectrum, { scale: this.#scale }));
+    const spread = indexAdd(
+      zeros([rows, this.#outFeatures], { backend: x.storage.backend }),
+      this.#to,
+      scaled.reshape([rows, 2 * n]),
+      { dim: 1 },
+    );
+    return this.#outputs.transform(spread);
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    return this.#product(x.reshape([-1, x.shape[x.ndim - 1]])).reshape([...x.shape.slice(0, -1), -1]);
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    return mapWeight(base, (weight) => add(weight, this.#product(identity(weight.shape[1], weight)).transpose(0, 1)));
+  }
+}
+
+/**
+ * FourierFT: few trained frequencies of a weight's update. Gao et al. 2024,
+ * https://arxiv.org/abs/2405.03003
+ */
+export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
+  peftType: "FOURIERFT",
+  sizes: ["nFrequency", "nFrequencyPattern"],
+  Config: FourierFTConfig,
+  format: fourierftFormat,
+  recipes: [
+    {
+      name: "fourierft",
+      title: "FourierFT",
+      learningRate: 3e-2,
+      // PEFT's random start drowns the weights of small layers.
+      config: ({ targetModules }) => new FourierFTConfig({ targetModules, initWeights: true }),
+    },
+  ],
+  options: [
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "nFrequency",
+      flag: "n-frequency",
+      type: "integer",
+      least: 1,
+      help: "numbers of the spectrum that train, a layer",
+    },
+    { field: "scaling", flag: "scaling", type: "number", help: "factor of what the spectrum becomes" },
+    initWeightsOption(),
+  ],
+  kinds: ["linear", "conv1d"],
+  defaultTargets: fourierftTargets,
+  bias: ({ bias }) => biasMode(bias),
+  patterns: ({ nFrequencyPattern }) => ({ nFrequencyPattern }),
+  createShared: transforms,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new FourierFTLinear(context),
+});

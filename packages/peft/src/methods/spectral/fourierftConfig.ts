@@ -1,0 +1,71 @@
+import { checkFinite, checkInteger, checkOneOf, checkOptions, checkPattern } from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
+
+/** Options of `FourierFTConfig`; those left out take PEFT's defaults. */
+export interface FourierFTOptions extends LayerPeftOptions {
+  /** Number of trained values in a layer's spectrum. Default 1000. */
+  nFrequency?: number;
+  /** The factor of the spectrum's transform. Default 150. */
+  scaling?: number;
+  /** The seed that tells where in the spectrum they lie; the places are PyTorch's. Default 777. */
+  randomLocSeed?: number;
+  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  fanInFanOut?: boolean;
+  /** Numbers for some targets: names for the end of a path, after a dot. */
+  nFrequencyPattern?: Readonly<Record<string, number>>;
+  /** Start from zeros, a no-op; otherwise at random, as PEFT does. Default false. */
+  initWeights?: boolean;
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases;
+}
+
+/**
+ * Configuration of FourierFT (Gao et al. 2024, https://arxiv.org/abs/2405.03003). Throws
+ * for values out of range.
+ */
+export class FourierFTConfig extends LayerPeftConfig {
+  readonly nFrequency: number;
+  readonly scaling: number;
+  readonly randomLocSeed: number;
+  readonly fanInFanOut: boolean;
+  readonly nFrequencyPattern: Readonly<Record<string, number>>;
+  readonly initWeights: boolean;
+  readonly bias: TrainedBiases;
+
+  constructor(options: FourierFTOptions = {}) {
+    super("FOURIERFT", options);
+    this.nFrequency = options.nFrequency ?? 1000;
+    this.scaling = options.scaling ?? 150;
+    this.randomLocSeed = options.randomLocSeed ?? 777;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.nFrequencyPattern = options.nFrequencyPattern ?? {};
+    this.initWeights = options.initWeights ?? false;
+    this.bias = options.bias ?? "none";
+    checkOptions(this, options, fourierftFormat);
+    checkInteger(this, "nFrequency", this.nFrequency);
+    checkFinite(this, "scaling", this.scaling);
+    checkInteger(this, "randomLocSeed", this.randomLocSeed, Number.MIN_SAFE_INTEGER);
+    checkPattern(this, "nFrequencyPattern", this.nFrequencyPattern, checkInteger);
+    checkOneOf(this, "initWeights", this.initWeights, [true, false]);
+    checkBias(this);
+  }
+}
+
+/** The file format of FourierFT's configuration. */
+export const fourierftFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "bias",
+    "fan_in_fan_out",
+    "init_weights",
+    "n_frequency",
+    "n_frequency_pattern",
+    "random_loc_seed",
+    "scaling",
+  ],
+  floats: ["scaling"],
+  refused: {},
+  ignored: {},
+};

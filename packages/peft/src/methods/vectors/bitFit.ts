@@ -1,0 +1,34 @@
+import { type Module, Parameter } from "@lowrank/nn";
+import { matchesPath } from "../../targets/matchTargets.ts";
+import { modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
+import { LayerCopy } from "../shared/layerCopy.ts";
+import { definePeftMethod, type PeftMethod } from "../shared/method.ts";
+import { BitFitConfig, bitFitFormat } from "./bitFitConfig.ts";
+
+/** The paths of targeted modules that have a bias. */
+function biased({ targetModules }: BitFitConfig, model: Module): string[] {
+  const all = [...model.namedModules()].filter(
+    ([, module]) => (module as { bias?: unknown }).bias instanceof Parameter,
+  );
+  if (all.length === 0) throw new Error("BitFit trains biases, and this model has none; use LN tuning, or LoRA");
+  const paths = all.map(([path]) => path);
+  const found = targetModules === null ? paths : paths.filter((path) => matchesPath(targetModules, path));
+  if (found.length > 0) return found;
+  throw new Error(
+    `targetModules ${JSON.stringify(targetModules)} matches no module with a bias; there are ${paths.join(", ")}`,
+  );
+}
+
+/** BitFit: nothing but biases train. Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199 */
+export const bitFit: PeftMethod<BitFitConfig> = definePeftMethod({
+  peftType: "BITFIT",
+  Config: BitFitConfig,
+  format: bitFitFormat,
+  recipes: [{ name: "bitfit", title: "BitFit", learningRate: 1e-2, config: () => new BitFitConfig() }],
+  options: [targetsOption, modulesToSaveOption],
+  kinds: ["linear", "conv1d", "norm"],
+  defaultTargets: {},
+  targets: biased,
+  mergesAlone: true,
+  createLayer: (context) => new LayerCopy(context, ["bias"], ""),
+});

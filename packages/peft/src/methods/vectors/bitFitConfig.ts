@@ -1,0 +1,22 @@
+import { checkOptions } from "../../config/checks.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
+
+/**
+ * Configuration of BitFit (Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199):
+ * `targetModules` says whose biases train; default: all. PEFT has no such method, so that
+ * it cannot read the files.
+ */
+export class BitFitConfig extends PeftConfig {
+  constructor(options: PeftOptions = {}) {
+    super("BITFIT", options);
+    checkOptions(this, options, bitFitFormat);
+  }
+}
+
+/** The file format of BitFit's configuration. */
+export const bitFitFormat: ConfigFormat = {
+  classic: peftFields,
+  floats: [],
+  refused: {},
+  ignored: {},
+};

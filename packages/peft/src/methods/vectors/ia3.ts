@@ -1,0 +1,91 @@
+import { mul, type Tensor } from "@lowrank/core";
+import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { ia3FeedforwardTargets, ia3Targets } from "../../targets/ia3Targets.ts";
+import { pythonRegex } from "../../targets/pythonRegex.ts";
+import { modulesToSaveOption, targetsOption } from "../shared/commonOptions.ts";
+import { drawn, draws } from "../shared/draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
+import { IA3Config, ia3Format } from "./ia3Config.ts";
+
+/**
+ * Returns true if a target's input is scaled. As in PEFT, a name may match the end of
+ * a path inside of a word.
+ */
+function isFeedforward({ feedforwardModules: wanted }: IA3Config, path: string): boolean {
+  if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
+  return (wanted ?? []).some((name) => path.endsWith(name));
+}
+
+/**
+ * Names of feed-forward modules as a configuration can hold them: as an expression where
+ * targets are said otherwise.
+ */
+function amongTargets(names: readonly string[], targets: IA3Config["targetModules"]): readonly string[] | string {
+  if (!Array.isArray(targets) || names.every((name) => targets.includes(name))) return names;
+  return `.*(${names.join("|").replaceAll(".", "\\.")})`;
+}
+
+/**
+ * A factor for each output of a linear layer, [out, 1], or for each input of a
+ * feed-forward one, [1, in].
+ */
+class IA3Linear implements LayerAdapter {
+  readonly parameters: { readonly ia3_l: Parameter };
+  readonly #onInput: boolean;
+
+  constructor(context: LayerContext<IA3Config>) {
+    const { config, path } = context;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    const { one, normal } = draws(context);
+    this.#onInput = isFeedforward(config, path);
+    const start = config.initIa3Weights ? one : normal(1);
+    this.parameters = { ia3_l: drawn(start, this.#onInput ? [1, inFeatures] : [outFeatures, 1]) };
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    const factors = this.parameters.ia3_l.reshape([-1]);
+    return this.#onInput ? base.forward(mul(x, factors)) : mul(base.forward(x), factors);
+  }
+
+  merge({ weight, bias, fanInFanOut }: DenseLayer): DenseLayer {
+    const { ia3_l: factors } = this.parameters;
+    return {
+      weight: mul(weight, fanInFanOut ? factors.transpose(0, 1) : factors),
+      bias: bias && !this.#onInput ? mul(bias, factors.reshape([-1])) : bias,
+      fanInFanOut,
+    };
+  }
+}
+
+/** (IA)³: learned factors on activations. Liu et al. 2022, https://arxiv.org/abs/2205.05638 */
+export const ia3: PeftMethod<IA3Config> = definePeftMethod({
+  peftType: "IA3",
+  Config: IA3Config,
+  format: ia3Format,
+  recipes: [{ name: "ia3", title: "(IA)³", learningRate: 1e-1, common: true, config: () => new IA3Config() }],
+  options: [
+    targetsOption,
+    modulesToSaveOption,
+    {
+      field: "feedforwardModules",
+      flag: "feedforward-modules",
+      type: "names",
+      help: "targets whose input is scaled, not their output",
+    },
+  ],
+  kinds: ["linear", "conv1d"],
+  defaultTargets: ia3Targets,
+  resolve: (config, modelType) => {
+    if (config.feedforwardModules !== null) return config;
+    const names = ia3FeedforwardTargets[modelType ?? ""];
+    if (names) return config.with({ feedforwardModules: amongTargets(names, config.targetModules) });
+    throw new Error(
+      "feedforwardModules is not set, and there is no default for this model; name the targets whose input is scaled, [] for none",
+    );
+  },
+  setsFanInFanOut: true,
+  swappable: { fields: ["initIa3Weights"] },
+  combines: { kind: "factors", key: "ia3_l", targets: ["targetModules", "feedforwardModules"] },
+  createLayer: (context) => new IA3Linear(context),
+});

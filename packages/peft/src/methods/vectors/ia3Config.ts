@@ -1,0 +1,56 @@
+import { checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
+import { isNamesOrText } from "../../config/sharedOptions.ts";
+
+/** Options of `IA3Config`; those left out take PEFT's defaults. */
+export interface IA3Options extends PeftOptions {
+  /**
+   * The targets whose input is scaled, not their output: ends of paths, or an expression.
+   * Default: by architecture.
+   */
+  feedforwardModules?: readonly string[] | string | null;
+  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  fanInFanOut?: boolean;
+  /** Start from ones, which change nothing; otherwise from N(0, 1). Default true. */
+  initIa3Weights?: boolean;
+}
+
+/**
+ * Configuration of (IA)³ (Liu et al. 2022, https://arxiv.org/abs/2205.05638). Throws
+ * for values out of range.
+ */
+export class IA3Config extends PeftConfig {
+  readonly feedforwardModules: readonly string[] | string | null;
+  readonly fanInFanOut: boolean;
+  readonly initIa3Weights: boolean;
+
+  constructor(options: IA3Options = {}) {
+    super("IA3", options);
+    this.feedforwardModules = options.feedforwardModules ?? null;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.initIa3Weights = options.initIa3Weights ?? true;
+    checkOptions(this, options, ia3Format);
+    checkOneOf(this, "initIa3Weights", this.initIa3Weights, [true, false]);
+    const { feedforwardModules, targetModules } = this;
+    if (feedforwardModules !== null && !isNamesOrText(feedforwardModules)) {
+      refuse(this, "feedforwardModules", feedforwardModules, "null, a list of names or a text");
+    }
+    if (!Array.isArray(feedforwardModules) || !Array.isArray(targetModules)) return;
+    const others = feedforwardModules.filter((name) => !targetModules.includes(name));
+    if (others.length > 0)
+      refuse(
+        this,
+        "feedforwardModules",
+        feedforwardModules,
+        `a part of targetModules, which lack ${others.join(", ")}`,
+      );
+  }
+}
+
+/** The file format of (IA)³'s configuration. */
+export const ia3Format: ConfigFormat = {
+  classic: [...peftFields, "fan_in_fan_out", "feedforward_modules", "init_ia3_weights"],
+  floats: [],
+  refused: {},
+  ignored: {},
+};

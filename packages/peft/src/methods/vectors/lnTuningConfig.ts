@@ -1,0 +1,21 @@
+import { checkOptions } from "../../config/checks.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
+
+/**
+ * Configuration of LN tuning (Zhao et al. 2023, https://arxiv.org/abs/2312.11420): its
+ * targets are all there is.
+ */
+export class LNTuningConfig extends PeftConfig {
+  constructor(options: PeftOptions = {}) {
+    super("LN_TUNING", options);
+    checkOptions(this, options, lnTuningFormat);
+  }
+}
+
+/** The file format of LN tuning's configuration. */
+export const lnTuningFormat: ConfigFormat = {
+  classic: peftFields,
+  floats: [],
+  refused: {},
+  ignored: {},
+};

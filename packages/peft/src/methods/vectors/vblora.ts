@@ -1,0 +1,156 @@
+import { add, embedding, loraLinear, matmul, scope, softmax, type Tensor, topk } from "@lowrank/core";
+import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import type { SharedTensors } from "../../layers/sharedTensors.ts";
+import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { adaLoraTargets } from "../../targets/adaLoraTargets.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { biasOption, dropoutOption, modulesToSaveOption, rankOption, targetsOption } from "../shared/commonOptions.ts";
+import { drawn, draws, layerDropout } from "../shared/draws.ts";
+import { addProduct } from "../shared/mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import { VBLoRAConfig, vbloraFormat } from "./vbloraConfig.ts";
+import { topkForm } from "./vbloraForm.ts";
+
+/** The default targets of VB-LoRA. */
+const vbloraTargets: Readonly<Record<string, readonly string[]>> = {
+  ...adaLoraTargets,
+  roberta: attentionTargets.roberta,
+};
+
+interface Bank extends SharedTensors {
+  /** The vectors, [number, length]. */
+  parameters: { vblora_vector_bank: Parameter };
+}
+
+function bank({ backend, config, generator }: SharedContext<VBLoRAConfig>): Bank {
+  const { uniform } = draws({ backend, generator });
+  const shape = [config.numVectors, config.vectorLength];
+  return { parameters: { vblora_vector_bank: drawn(uniform(config.initVectorBankBound), shape) } };
+}
+
+/** (x Aᵀ) Bᵀ */
+function product(x: Tensor, a: Tensor, b: Tensor): Tensor {
+  return matmul(matmul(x, a, { transposeB: true }), b, { transposeB: true });
+}
+
+/** A LoRA whose factors are put together of mixtures of the bank's vectors. */
+class VBLoRALinear implements LayerAdapter {
+  /**
+   * Logits of the vectors for each piece of A, [r, in / length, vectors], and of B,
+   * [out / length, r, vectors].
+   */
+  readonly parameters: { readonly vblora_logits_A: Parameter; readonly vblora_logits_B: Parameter };
+  readonly modules: Record<string, Module | Parameter>;
+  readonly #dropout: Dropout;
+  readonly #bank: Parameter;
+  readonly #topk: number;
+
+  constructor(context: LayerContext<VBLoRAConfig>) {
+    const { config, path } = context;
+    const { r, numVectors, vectorLength } = config;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    if (inFeatures % vectorLength !== 0 || outFeatures % vectorLength !== 0) {
+      throw new Error(
+        `${path} is [${outFeatures},${inFeatures}]: vectorLength ${vectorLength} must divide both; choose another or leave the layer out`,
+      );
+    }
+    const { normal } = draws(context);
+    const start = normal(config.initLogitsStd);
+    this.parameters = {
+      vblora_logits_A: drawn(start, [r, inFeatures / vectorLength, numVectors]),
+      vblora_logits_B: drawn(start, [outFeatures / vectorLength, r, numVectors]),
+    };
+    this.#bank = (context.shared as Bank).parameters.vblora_vector_bank;
+    this.#topk = config.topk;
+    this.#dropout = layerDropout(context, config.vbloraDropout);
+    // PEFT, too, has the bank at every layer.
+    this.modules = {
+      vblora_vector_bank: this.#bank,
+      ...(config.vbloraDropout > 0 ? { vblora_dropout: this.#dropout } : {}),
+    };
+  }
+
+  /** The mixtures that logits [m, n, vectors] ask for: [m, n, length]. */
+  #mixed(logits: Tensor): Tensor {
+    const [m, n] = logits.shape;
+    const [best, indices] = topk(logits, this.#topk);
+    const weights = softmax(best, { dim: -1 }).reshape([m * n, 1, this.#topk]);
+    return matmul(weights, embedding(this.#bank, indices.reshape([m * n, this.#topk]))).reshape([m, n, -1]);
+  }
+
+  /** A [r, in] and B [out, r]. */
+  #factors(): [a: Tensor, b: Tensor] {
+    const { vblora_logits_A: logitsA, vblora_logits_B: logitsB } = this.parameters;
+    const [r] = logitsA.shape;
+    return [this.#mixed(logitsA).reshape([r, -1]), this.#mixed(logitsB).transpose(1, 2).reshape([-1, r])];
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => {
+      const [a, b] = this.#factors();
+      const dropped = this.#dropout.forward(x);
+      if (base instanceof Linear && base.isExact && dropped === x) {
+        const y = loraLinear(x, base.weight, a, b, { scaling: 1 });
+        return base.bias ? add(y, wide(base.bias)) : y;
+      }
+      return add(base.forward(x), product(dropped, a, b));
+    });
+  }
+
+  added(x: Tensor): Tensor {
+    return product(this.#dropout.forward(x), ...this.#factors());
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    return addProduct(base, ...this.#factors());
+  }
+}
+
+/**
+ * VB-LoRA: LoRAs composed of one bank of vectors. Li et al. 2024, https://arxiv.org/abs/2405.15179
+ */
+export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
+  peftType: "VBLORA",
+  sizes: ["r", "numVectors", "vectorLength"],
+  Config: VBLoRAConfig,
+  format: vbloraFormat,
+  recipes: [
+    {
+      name: "vblora",
+      title: "VB-LoRA",
+      learningRate: 1e-2,
+      config: ({ targetModules }) => new VBLoRAConfig({ targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("vbloraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "numVectors", flag: "num-vectors", type: "integer", least: 1, help: "vectors in the bank" },
+    {
+      field: "vectorLength",
+      flag: "vector-length",
+      type: "integer",
+      least: 1,
+      help: "their length, which must divide the sizes of every layer",
+    },
+    { field: "topk", flag: "topk", type: "integer", least: 1, help: "vectors that each piece is mixed from" },
+    {
+      field: "saveOnlyTopkWeights",
+      flag: "save-only-topk-weights",
+      type: "boolean",
+      help: "save the mixtures alone: much smaller, and not to be trained further",
+    },
+  ],
+  kinds: ["linear", "conv1d"],
+  defaultTargets: vbloraTargets,
+  bias: ({ bias }) => biasMode(bias),
+  fileForm: ({ saveOnlyTopkWeights, numVectors, topk: k }) => (saveOnlyTopkWeights ? topkForm(numVectors, k) : null),
+  createShared: bank,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initVectorBankBound", "initLogitsStd"] },
+  createLayer: (context) => new VBLoRALinear(context),
+});

@@ -1,0 +1,93 @@
+import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
+
+/** Options of `VBLoRAConfig`; those left out take PEFT's defaults. */
+export interface VBLoRAOptions extends LayerPeftOptions {
+  /** The rank. Default 4. */
+  r?: number;
+  /** Number of vectors in the bank. Default 256. */
+  numVectors?: number;
+  /** Their length, which must divide the inputs and outputs of every layer. Default 256. */
+  vectorLength?: number;
+  /** Number of vectors that each piece of A and B is mixed from. Default 2. */
+  topk?: number;
+  /**
+   * Files hold the mixtures that act, and not the other logits: much smaller, and not to be
+   * trained further. Default false.
+   */
+  saveOnlyTopkWeights?: boolean;
+  /** Dropout on the input of A, while training. Default 0. */
+  vbloraDropout?: number;
+  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  fanInFanOut?: boolean;
+  /** The bank starts uniform between this and its negative. Default 0.02. */
+  initVectorBankBound?: number;
+  /** The logits start from a normal distribution of this width. Default 0.1. */
+  initLogitsStd?: number;
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases;
+}
+
+/**
+ * Configuration of VB-LoRA (Li et al. 2024, https://arxiv.org/abs/2405.15179). Throws
+ * for values out of range.
+ */
+export class VBLoRAConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly numVectors: number;
+  readonly vectorLength: number;
+  readonly topk: number;
+  readonly saveOnlyTopkWeights: boolean;
+  readonly vbloraDropout: number;
+  readonly fanInFanOut: boolean;
+  readonly initVectorBankBound: number;
+  readonly initLogitsStd: number;
+  readonly bias: TrainedBiases;
+
+  constructor(options: VBLoRAOptions = {}) {
+    super("VBLORA", options);
+    this.r = options.r ?? 4;
+    this.numVectors = options.numVectors ?? 256;
+    this.vectorLength = options.vectorLength ?? 256;
+    this.topk = options.topk ?? 2;
+    this.saveOnlyTopkWeights = options.saveOnlyTopkWeights ?? false;
+    this.vbloraDropout = options.vbloraDropout ?? 0;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.initVectorBankBound = options.initVectorBankBound ?? 0.02;
+    this.initLogitsStd = options.initLogitsStd ?? 0.1;
+    this.bias = options.bias ?? "none";
+    checkOptions(this, options, vbloraFormat);
+    checkInteger(this, "r", this.r);
+    checkInteger(this, "numVectors", this.numVectors);
+    checkInteger(this, "vectorLength", this.vectorLength);
+    checkInteger(this, "topk", this.topk);
+    checkOneOf(this, "saveOnlyTopkWeights", this.saveOnlyTopkWeights, [true, false]);
+    checkDropout(this, "vbloraDropout", this.vbloraDropout);
+    checkFinite(this, "initVectorBankBound", this.initVectorBankBound);
+    checkFinite(this, "initLogitsStd", this.initLogitsStd);
+    checkBias(this);
+    if (this.topk > this.numVectors) refuse(this, "topk", this.topk, `at most numVectors (${this.numVectors})`);
+  }
+}
+
+/** The file format of VB-LoRA's configuration. */
+export const vbloraFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "bias",
+    "fan_in_fan_out",
+    "init_logits_std",
+    "init_vector_bank_bound",
+    "num_vectors",
+    "r",
+    "save_only_topk_weights",
+    "topk",
+    "vblora_dropout",
+    "vector_length",
+  ],
+  floats: ["init_logits_std", "init_vector_bank_bound", "vblora_dropout"],
+  refused: {},
+  ignored: {},
+};

@@ -1,0 +1,144 @@
+import { add, matmul, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
+import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../../config/trainedBiases.ts";
+import type { SharedTensors } from "../../layers/sharedTensors.ts";
+import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
+import { TorchGenerator } from "../../random/torchGenerator.ts";
+import { attentionTargets } from "../../targets/attentionTargets.ts";
+import { queryAndValue } from "../../targets/names.ts";
+import { corner } from "../lora/corner.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "../shared/commonOptions.ts";
+import { drawn, draws, layerDropout } from "../shared/draws.ts";
+import { addProduct } from "../shared/mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../shared/method.ts";
+import { VeraConfig, veraFormat } from "./veraConfig.ts";
+
+/** The default targets of VeRA. */
+const veraTargets: Readonly<Record<string, readonly string[]>> = { ...attentionTargets, phi: queryAndValue };
+
+interface Projections extends SharedTensors {
+  /** A [r, most inputs] and B [most outputs, r]; each layer takes the corner of its size. */
+  buffers: { vera_A: Tensor; vera_B: Tensor };
+}
+
+/** The projections, as large as the largest of the layers asks. */
+function projections({ layers, config, loading }: SharedContext<VeraConfig>): Projections {
+  const { r, projectionPrngKey, saveProjection } = config;
+  const bases = layers.map(({ base }) => base as Linear);
+  const shapes = [
+    [r, Math.max(...bases.map(({ inFeatures }) => inFeatures))],
+    [Math.max(...bases.map(({ outFeatures }) => outFeatures)), r],
+  ];
+  const { backend } = bases[0].weight.storage;
+  const draw = !backend.dataless && !(loading && saveProjection);
+  const generator = new TorchGenerator(projectionPrngKey);
+  const [A, B] = shapes.map((shape) => {
+    if (!draw) return zeros(shape, { backend });
+    // Kaiming's bound for ReLU, of which PEFT leaves out nothing.
+    const bound = Math.sqrt(3) * (Math.sqrt(2) / Math.sqrt(shape[1]));
+    return tensor(generator.uniform(shape[0] * shape[1], -bound, bound), { shape, backend });
+  });
+  return { buffers: { vera_A: A, vera_B: B }, savesBuffers: saveProjection };
+}
+
+/** y += λb ⊙ B (λd ⊙ A x), of which λd [r] and λb [out] train. */
+class VeraLinear implements LayerAdapter {
+  readonly parameters: { readonly vera_lambda_b: Parameter; readonly vera_lambda_d: Parameter };
+  readonly modules: Record<string, Module>;
+  readonly #dropout: Dropout;
+  readonly #shared: Projections;
+  readonly #inFeatures: number;
+  readonly #outFeatures: number;
+
+  constructor(context: LayerContext<VeraConfig>) {
+    const { config, shared } = context;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    const { zero, one, normal, constant } = draws(context);
+    this.parameters = {
+      vera_lambda_b: drawn(config.initWeights ? zero : one, [outFeatures]),
+      vera_lambda_d: drawn(config.initWeights ? constant(config.dInitial) : normal(1), [config.r]),
+    };
+    this.#dropout = layerDropout(context, config.veraDropout);
+    this.modules = config.veraDropout > 0 ? { vera_dropout: this.#dropout } : {};
+    this.#shared = shared as Projections;
+    this.#inFeatures = inFeatures;
+    this.#outFeatures = outFeatures;
+  }
+
+  /** A [r, in] and B [out, r]. */
+  #corners(): [a: Tensor, b: Tensor] {
+    const { vera_A: a, vera_B: b } = this.#shared.buffers;
+    return [corner(a, [a.shape[0], this.#inFeatures]), corner(b, [this.#outFeatures, b.shape[1]])];
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    const { vera_lambda_b: outer, vera_lambda_d: inner } = this.parameters;
+    const [a, b] = this.#corners();
+    const low = mul(matmul(this.#dropout.forward(x), a, { transposeB: true }), inner);
+    return mul(matmul(low, b, { transposeB: true }), outer);
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    const { vera_lambda_b: outer, vera_lambda_d: inner } = this.parameters;
+    const [a, b] = this.#corners();
+    return addProduct(base, mul(a, inner.reshape([-1, 1])), mul(b, outer.reshape([-1, 1])));
+  }
+}
+
+/**
+ * VeRA: vectors that scale random projections, shared by all layers. Kopiczko et al. 2023,
+ * https://arxiv.org/abs/2310.11454
+ */
+export const vera: PeftMethod<VeraConfig> = definePeftMethod({
+  peftType: "VERA",
+  Config: VeraConfig,
+  format: veraFormat,
+  recipes: [
+    {
+      name: "vera",
+      title: "VeRA",
+      learningRate: 3e-2,
+      config: ({ targetModules }) => new VeraConfig({ targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("veraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "dInitial", flag: "d-initial", type: "number", help: "start of the inner vector" },
+    {
+      field: "projectionPrngKey",
+      flag: "projection-prng-key",
+      type: "integer",
+      help: "seed of the random projections",
+    },
+    {
+      field: "saveProjection",
+      flag: "save-projection",
+      type: "oneOf",
+      values: [true, false],
+      help: "save the projections with the adapter",
+    },
+    initWeightsOption(),
+  ],
+  kinds: ["linear", "conv1d"],
+  defaultTargets: veraTargets,
+  bias: ({ bias }) => biasMode(bias),
+  createShared: projections,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
+  createLayer: (context) => new VeraLinear(context),
+});

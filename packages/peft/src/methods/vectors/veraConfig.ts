@@ -1,0 +1,87 @@
+import {
+  checkDropout,
+  checkFinite,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  refuseExclusion,
+} from "../../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
+
+/** Options of `VeraConfig`; those left out take PEFT's defaults. */
+export interface VeraOptions extends LayerPeftOptions {
+  /** The rank of the projections, which do not train. Default 256. */
+  r?: number;
+  /** The seed that the projections are drawn from. Default 0. */
+  projectionPrngKey?: number;
+  /**
+   * True if files hold the projections; if not, they are drawn anew from the seed. Default true.
+   */
+  saveProjection?: boolean;
+  /** Dropout on the input of A, while training. Default 0. */
+  veraDropout?: number;
+  /** The initial value of `vera_lambda_d`. Default 0.1. */
+  dInitial?: number;
+  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  fanInFanOut?: boolean;
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases;
+  /** Start as a no-op; otherwise at random. Default true. */
+  initWeights?: boolean;
+}
+
+/**
+ * Configuration of VeRA (Kopiczko et al. 2023, https://arxiv.org/abs/2310.11454). Throws
+ * for values out of range.
+ */
+export class VeraConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly projectionPrngKey: number;
+  readonly saveProjection: boolean;
+  readonly veraDropout: number;
+  readonly dInitial: number;
+  readonly fanInFanOut: boolean;
+  readonly bias: TrainedBiases;
+  readonly initWeights: boolean;
+
+  constructor(options: VeraOptions = {}) {
+    super("VERA", options);
+    this.r = options.r ?? 256;
+    this.projectionPrngKey = options.projectionPrngKey ?? 0;
+    this.saveProjection = options.saveProjection ?? true;
+    this.veraDropout = options.veraDropout ?? 0;
+    this.dInitial = options.dInitial ?? 0.1;
+    this.fanInFanOut = options.fanInFanOut ?? false;
+    this.bias = options.bias ?? "none";
+    this.initWeights = options.initWeights ?? true;
+    checkOptions(this, options, veraFormat);
+    refuseExclusion(this);
+    checkInteger(this, "r", this.r);
+    checkInteger(this, "projectionPrngKey", this.projectionPrngKey, Number.MIN_SAFE_INTEGER);
+    checkOneOf(this, "saveProjection", this.saveProjection, [true, false]);
+    checkDropout(this, "veraDropout", this.veraDropout);
+    checkFinite(this, "dInitial", this.dInitial);
+    checkBias(this);
+    checkOneOf(this, "initWeights", this.initWeights, [true, false]);
+  }
+}
+
+/** The file format of VeRA's configuration. */
+export const veraFormat: ConfigFormat = {
+  classic: [
+    ...layerFields,
+    "bias",
+    "d_initial",
+    "fan_in_fan_out",
+    "init_weights",
+    "projection_prng_key",
+    "r",
+    "save_projection",
+    "vera_dropout",
+  ],
+  floats: ["d_initial", "vera_dropout"],
+  refused: {},
+  ignored: {},
+};
