@@ -243,7 +243,7 @@ export {
 export * from "@lowrank/peft";
 export * from "@lowrank/train";
 export { type WasmBackend, type WasmOptions, wasm } from "@lowrank/wasm";
-export { loadEncoder } from "./loadEncoder.ts";
-export { loadModel } from "./loadModel.ts";
-export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
-export { loadTokenClassifier } from "./loadTokenClassifier.ts";
+export { loadEncoder } from "./load/loadEncoder.ts";
+export { loadModel } from "./load/loadModel.ts";
+export { loadSequenceClassifier } from "./load/loadSequenceClassifier.ts";
+export { loadTokenClassifier } from "./load/loadTokenClassifier.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { getLastCheckpoint } from "@lowrank/train";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { clearLeftovers } from "./commands/clearLeftovers.ts";
-import { isStep, type MetricsLine } from "./commands/run/metrics.ts";
+import { clearLeftovers } from "./cli/outputs/clearLeftovers.ts";
+import { isStep, type MetricsLine } from "./commands/train/files/metrics.ts";
 import { commandFolder } from "./testing/commandFolder.ts";
 
 const { folder, at, succeed } = await commandFolder();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createProgram } from "./program.ts";
+import { createProgram } from "../program/program.ts";
 
 /** The range and the default of each numeric option, as the pages of the commands have them. */
 const ranges: Readonly<Record<string, Readonly<Record<string, readonly [range: string, usual?: number]>>>> = {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { toPeftConfig } from "../cli/options/adapterConfig.ts";
+import { trainerSettings } from "../cli/options/trainerFlags.ts";
 import { findMethods } from "../report/methods.ts";
-import { toPeftConfig } from "./adapterConfig.ts";
-import { rateFor } from "./learner.ts";
-import { lossOf, settingOf } from "./run/trainSteps.ts";
 import { viewLines } from "./serve/liveView.ts";
-import { trainerSettings } from "./trainerFlags.ts";
+import { rateFor } from "./train/learner.ts";
+import { lossOf, settingOf } from "./train/trainSteps.ts";
 
 const measure = async () => ({});
 const settings = (options: object, validation: readonly unknown[] = [1], lowerIsBetter: readonly string[] = []) =>

@@ -1,6 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
 import { type TokenizedExample, tokenizeExample } from "@lowrank/train";
-import { readTrainData } from "../commands/trainData.ts";
+import { readTrainData } from "../commands/train/data/trainData.ts";
 import type { Job } from "./job.ts";
 import { loadNano } from "./loadNano.ts";
 

@@ -1,7 +1,7 @@
 // The process of one run of `lowrank compare`, whose arguments are plugins: a job comes as a
 // message, steps and the outcome go back.
-import { loadPlugins } from "../commands/plugins.ts";
-import { guardOutput } from "../commands/process/guardOutput.ts";
+import { loadPlugins } from "../cli/options/plugins.ts";
+import { guardOutput } from "../cli/process/guardOutput.ts";
 import type { Job, Message, Outcome } from "./job.ts";
 import { runJob } from "./runJob.ts";
 

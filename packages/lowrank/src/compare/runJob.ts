@@ -3,14 +3,14 @@ import { Generator, memory, resetPeak } from "@lowrank/core";
 import { type CausalLM, describeModel, type LoadedModel } from "@lowrank/models";
 import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
 import { evaluate, type StepReport, Trainer } from "@lowrank/train";
-import { describeBackend } from "../commands/backends.ts";
-import { loadWithTokenizer, warn } from "../commands/loading.ts";
-import { virtualTokens } from "../commands/virtualTokens.ts";
+import { describeBackend } from "../cli/loading/backends.ts";
+import { loadWithTokenizer, warn } from "../cli/loading/loading.ts";
+import { virtualTokens } from "../cli/loading/virtualTokens.ts";
+import { exactMatch, median, passMilliseconds } from "../report/measure.ts";
 import { configFor, findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
 import { jobExamples } from "./jobExamples.ts";
 import { loadNano } from "./loadNano.ts";
-import { exactMatch, median, passMilliseconds } from "./measure.ts";
 
 const quantization = { quantType: "nf4", doubleQuant: true } as const;
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findModel } from "../commands/modelConfig.ts";
+import { findModel } from "../cli/loading/modelConfig.ts";
 import { parsePeftConfig, peftMethods, reportAdapter } from "../index.ts";
 import golden from "./adapterSizes.gen.json" with { type: "json" };
 

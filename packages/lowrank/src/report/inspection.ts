@@ -1,8 +1,8 @@
 import { describeSpectrum, type MatrixUpdate, rankOfEnergy, type Spectrum } from "@lowrank/peft";
-import { median } from "../compare/measure.ts";
 import { barChart } from "./barChart.ts";
 import { htmlPage } from "./htmlPage.ts";
 import { lineChart } from "./lineChart.ts";
+import { median } from "./measure.ts";
 import { type Column, digits, htmlTable, jsonRows, textTable } from "./table.ts";
 
 /** The spectrum of the change of one weight. */

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { format } from "node:util";
 import { vi } from "vitest";
-import { runCommandLine } from "../commands/runCommandLine.ts";
+import { runCommandLine } from "../program/runCommandLine.ts";
 
 /** The exit code and the output of one run of the command. */
 export interface Outcome {

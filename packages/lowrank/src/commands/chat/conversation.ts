@@ -9,7 +9,7 @@ import {
   type Tokenizer,
 } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
-import { warn } from "../loading.ts";
+import { warn } from "../../cli/loading/loading.ts";
 
 /** One answer, and what it cost. */
 export interface Turn {

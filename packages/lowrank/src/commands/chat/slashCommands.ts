@@ -1,7 +1,7 @@
 import { appendFile } from "node:fs/promises";
 import { nearestName } from "@lowrank/core";
 import type { Option } from "commander";
-import { type SamplingCommandOptions, samplingOptions } from "../samplingOptions.ts";
+import { type SamplingCommandOptions, samplingOptions } from "../../cli/options/samplingOptions.ts";
 import type { Conversation } from "./conversation.ts";
 
 /** Settings of a chat that /set changes. */

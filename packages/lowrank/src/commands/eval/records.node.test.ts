@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadModel } from "../../loadModel.ts";
+import { loadModel } from "../../load/loadModel.ts";
 import type { MeasuredModel } from "./evalTask.ts";
 import { gsm8kTask } from "./gsm8kTask.ts";
 import { multipleChoiceTask } from "./multipleChoiceTask.ts";

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { parseJson } from "../modelConfig.ts";
+import { parseJson } from "../../cli/loading/modelConfig.ts";
 
 /** A record of a data file, with the place that messages name. */
 export interface PlacedRecord {

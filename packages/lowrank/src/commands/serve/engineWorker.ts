@@ -1,7 +1,7 @@
 // The script of the Worker that runs the engine of `lowrank serve`.
 import { workerData } from "node:worker_threads";
 import { serveEngine } from "@lowrank/serve/worker";
-import { loadPlugins } from "../plugins.ts";
+import { loadPlugins } from "../../cli/options/plugins.ts";
 import { makeEngine } from "./makeEngine.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 

@@ -1,6 +1,6 @@
 import { createEmbeddingEngine, type EmbeddingEngineOptions, type ServingEngine } from "@lowrank/serve";
-import { sayAdapter } from "../backends.ts";
-import { loadEncoderWithTokenizer } from "../loading.ts";
+import { sayAdapter } from "../../cli/loading/backends.ts";
+import { loadEncoderWithTokenizer } from "../../cli/loading/loading.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
 /** Settings that mean nothing to an encoder, and why. */

@@ -1,11 +1,11 @@
 import { type AdapterPlace, adapterStore, createEngine, type EngineOptions, type ServingEngine } from "@lowrank/serve";
-import { sayAdapter } from "../backends.ts";
-import { loadWithTokenizer, warn } from "../loading.ts";
-import { isEncoder } from "../modelConfig.ts";
+import { sayAdapter } from "../../cli/loading/backends.ts";
+import { loadWithTokenizer, warn } from "../../cli/loading/loading.ts";
+import { isEncoder } from "../../cli/loading/modelConfig.ts";
+import { storePlace } from "../../fineTuning/storePlace.ts";
 import { makeEmbeddingEngine } from "./makeEmbeddingEngine.ts";
 import { namedFolders } from "./namedFolders.ts";
 import type { ServeSettings } from "./serveSettings.ts";
-import { storePlace } from "./storePlace.ts";
 
 /** The tokens of a page of the cache. */
 const blockSize = 16;

@@ -4,14 +4,14 @@ import { createApp, LiveKeys, type ServingLogger } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
 import { pino } from "pino";
-import { startFineTuning } from "../fineTuning/startFineTuning.ts";
-import { withInterrupt } from "../process/interrupt.ts";
-import { TerminalView } from "../terminalView.ts";
+import { withInterrupt } from "../../cli/process/interrupt.ts";
+import { TerminalView } from "../../cli/terminalView.ts";
 import { budgetsOfSettings } from "./budgetSettings.ts";
 import { lengthNote } from "./lengthNote.ts";
 import { viewLines } from "./liveView.ts";
 import { prettyLine } from "./prettyLine.ts";
 import type { ServeSettings } from "./serveSettings.ts";
+import { startFineTuning } from "./startFineTuning.ts";
 import { watchKeys } from "./watchKeys.ts";
 
 /** Milliseconds between two pictures of the live view. */

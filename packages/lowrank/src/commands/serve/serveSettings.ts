@@ -3,8 +3,8 @@ import { basename } from "node:path";
 import type { ApiKey } from "@lowrank/serve/http";
 import { parse } from "yaml";
 import { z } from "zod";
-import type { LoadedWeights } from "../argument.ts";
-import { backendNames } from "../backends.ts";
+import type { LoadedWeights } from "../../cli/argument.ts";
+import { backendNames } from "../../cli/loading/backends.ts";
 import { type BudgetSettings, budgetNames, budgetSettings, budgetsSchema } from "./budgetSettings.ts";
 import { bytes, count } from "./settingTypes.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseBytes } from "./byteCount.ts";
+import { parseBytes } from "../../cli/byteCount.ts";
 
 /** A number of bytes, or a text such as "256MB". */
 export const bytes: z.ZodType<number> = z.union([z.int().min(1), z.string()]).transform((value, context) => {

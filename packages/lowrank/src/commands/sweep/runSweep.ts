@@ -16,15 +16,15 @@ import {
   now,
   type Working,
 } from "@lowrank/serve/jobs";
+import { shellWord } from "../../cli/output.ts";
+import { writeText } from "../../cli/outputs/writeText.ts";
+import { withInterrupt } from "../../cli/process/interrupt.ts";
+import { clearStore } from "../../fineTuning/clearStore.ts";
+import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
+import { servedNameOf } from "../../fineTuning/servedName.ts";
+import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import { csvTable, textTable } from "../../report/table.ts";
-import { clearStore } from "../fineTuning/clearStore.ts";
-import { type JobPlaces, jobPlaces } from "../fineTuning/jobPlaces.ts";
-import { servedNameOf } from "../fineTuning/servedName.ts";
-import { trainInProcess } from "../fineTuning/trainInProcess.ts";
-import { shellWord } from "../output.ts";
-import { writeText } from "../outputs/writeText.ts";
-import { withInterrupt } from "../process/interrupt.ts";
-import type { SweepCommandOptions } from "../sweep.ts";
+import type { SweepCommandOptions } from "./sweep.ts";
 import { readSweep, type SweepPlan } from "./sweepFile.ts";
 import { describeTrial, lossOf, ranked, resultOf, sweepColumns, sweepPage, type TrialResult } from "./sweepResults.ts";
 

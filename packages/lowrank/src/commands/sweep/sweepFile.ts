@@ -1,7 +1,7 @@
 import type { JobMethod, OptionValue } from "@lowrank/serve/jobs";
 import { z } from "zod";
-import { type NamedOptions, parseTrainOptions } from "../fineTuning/trainOptions.ts";
-import { readRunFile } from "../runFile.ts";
+import { readRunFile } from "../../cli/options/runFile.ts";
+import { type NamedOptions, parseTrainOptions } from "../../fineTuning/trainOptions.ts";
 import { type Choices, drawTrials, gridOf, type Trial } from "./trials.ts";
 
 /** A sweep as its file says it. */
@@ -46,7 +46,7 @@ export async function readSweep(path: string): Promise<SweepPlan> {
   const own = ownSchema.safeParse(Object.fromEntries(Object.entries(given).filter(isOwn)));
   if (!own.success) {
     const [{ path: at, message }] = own.error.issues;
-    throw new Error(`${path}: ${at.join(".")}: ${message[0].toLowerCase()}${message.slice(1)}; correct it`);
+    throw new Error(`${path}: ${at.join("./sweep")}: ${message[0].toLowerCase()}${message.slice(1)}; correct it`);
   }
   const { model, data, validation, output, task, trials: count, sweepSeed, sweep } = own.data;
   const shared = sharedOptions(

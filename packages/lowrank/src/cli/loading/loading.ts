@@ -1,0 +1,107 @@
+import type { Backend } from "@lowrank/core";
+import { openFiles } from "@lowrank/files";
+import {
+  type CausalLM,
+  type LoadedEncoder,
+  type LoadedModel,
+  type QuantizationConfig,
+  readQuantizationConfig,
+  type Tokenizer,
+} from "@lowrank/models";
+import type { QuantizeOptions } from "@lowrank/nn";
+import { PeftModel, type Warning } from "@lowrank/peft";
+import { loadEncoder } from "../../load/loadEncoder.ts";
+import { loadModel } from "../../load/loadModel.ts";
+import type { LoadedWeights } from "../argument.ts";
+import { type BackendSettings, startBackend } from "./backends.ts";
+import { loadingProgress } from "./loadingProgress.ts";
+
+/** Options of loading and running an encoder. */
+interface EncoderLoading extends BackendSettings {
+  /** The backend's name. */
+  backend?: string;
+  dtype?: Exclude<LoadedWeights, "packed">;
+}
+
+/** Options of loading and running a model. */
+interface LoadingOptions extends BackendSettings {
+  /** The backend's name. */
+  backend?: string;
+  quantize?: QuantizeOptions;
+  weights?: LoadedWeights;
+  activations?: "int8";
+  /** Shows no progress, on a terminal either. */
+  silent?: boolean;
+}
+
+/**
+ * Loads a model's folder or GGUF file, from disk or from the hub, on the backend that the options
+ * name. Throws where it has no tokenizer.
+ */
+export async function loadWithTokenizer(
+  path: string,
+  options: LoadingOptions = {},
+): Promise<LoadedModel & { tokenizer: Tokenizer; backend: Backend }> {
+  const backend = await startBackend(options.backend, options);
+  const { quantize, weights = "f32", activations } = options;
+  const stored = weights === "packed" ? { weights } : { dtype: weights };
+  const { onProgress, end } = options.silent ? { end: () => {} } : loadingProgress(process.stderr);
+  const loaded = await loadModel(path, { quantize, activations, ...stored, onProgress }).finally(end);
+  const { tokenizer } = loaded;
+  if (tokenizer) return { ...loaded, tokenizer, backend };
+  throw withoutTokenizer(path);
+}
+
+/**
+ * Loads an encoder's folder without its head, from disk or from the hub, whichever its checkpoint
+ * has. Throws where it has no tokenizer.
+ */
+export async function loadEncoderWithTokenizer(
+  path: string,
+  { dtype, backend: name, ...settings }: EncoderLoading,
+): Promise<LoadedEncoder & { tokenizer: Tokenizer; backend: Backend }> {
+  const backend = await startBackend(name, settings);
+  const { onProgress, end } = loadingProgress(process.stderr);
+  const loaded = await loadEncoder(path, { dtype, onProgress }).finally(end);
+  const { tokenizer } = loaded;
+  if (tokenizer) return { ...loaded, tokenizer, backend };
+  throw withoutTokenizer(path);
+}
+
+/** The error of a model without a tokenizer. */
+export function withoutTokenizer(path: string): Error {
+  return new Error(
+    isGguf(path)
+      ? `${path} has no tokenizer; convert the model again, from a folder that has one`
+      : `${path} has no tokenizer.json; copy the one of the model it was made from beside config.json`,
+  );
+}
+
+/**
+ * Returns the quantisation of the weights in a model's folder; null if there is
+ * none, and for a GGUF file.
+ */
+export async function storedQuantization(folder: string): Promise<QuantizationConfig | null> {
+  if (isGguf(folder)) return null;
+  const files = await openFiles(folder);
+  return (await files.has("config.json")) ? readQuantizationConfig(files) : null;
+}
+
+/**
+ * Puts the adapter of a PEFT folder, or of the hub, into `model`, which from then on answers with
+ * it.
+ */
+export async function useAdapter(model: CausalLM, folder: string): Promise<PeftModel<CausalLM>> {
+  const { onProgress, end } = loadingProgress(process.stderr);
+  return PeftModel.fromPretrained(model, folder, { onWarning: warn, onProgress }).finally(end);
+}
+
+/** Returns true if a path is that of a GGUF file. */
+export function isGguf(path: string): boolean {
+  return path.toLowerCase().endsWith(".gguf");
+}
+
+/** Says a warning on stderr. */
+export function warn({ message }: Warning): void {
+  console.error(`warning: ${message}`);
+}

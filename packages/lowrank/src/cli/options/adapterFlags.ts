@@ -1,0 +1,55 @@
+import { type AnyMethod, type MethodOption, optionsOf, recipesOf } from "@lowrank/peft";
+import { offeredMethods } from "../../report/methods.ts";
+
+/** A flag that sets a field of adapters' configurations, and the methods that have it. */
+export interface AdapterFlag {
+  /** Without its dashes. */
+  readonly flag: string;
+  readonly type: MethodOption["type"];
+  readonly takers: readonly { readonly method: AnyMethod; readonly option: MethodOption }[];
+}
+
+/** Flags that are settings of recipes too, with the types that these have. */
+const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
+  r: "integer",
+  "target-modules": "targets",
+  "virtual-tokens": "integer",
+};
+
+/**
+ * The flags of all known methods, in the order of the methods. Throws where methods share a flag
+ * and not its type.
+ */
+export function adapterFlags(): readonly AdapterFlag[] {
+  const flags = new Map<string, AdapterFlag>();
+  for (const method of offeredMethods().filter((method) => recipesOf(method).length > 0)) {
+    for (const option of optionsOf(method)) {
+      const { flag, type } = option;
+      const before = flags.get(flag);
+      const wanted = before?.type ?? settingTypes[flag] ?? type;
+      if (type !== wanted) {
+        const owner = before ? ` in ${before.takers[0].method.peftType}` : "";
+        throw new Error(
+          `${method.peftType}: its option --${flag} has the type ${type}, and --${flag}${owner} has ${wanted}; give it another flag`,
+        );
+      }
+      if (!/^(?!no-)[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(flag)) {
+        throw new Error(
+          `${method.peftType}: "${flag}" cannot be a flag; use small letters with dashes between words, without "no-" before`,
+        );
+      }
+      flags.set(flag, { flag, type, takers: [...(before?.takers ?? []), { method, option }] });
+    }
+  }
+  return [...flags.values()];
+}
+
+/** True for a flag that is a setting of recipes. */
+export function isSetting(flag: string): boolean {
+  return Object.hasOwn(settingTypes, flag);
+}
+
+/** The name by which commander holds the value of a flag. */
+export function attributeOf(flag: string): string {
+  return flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

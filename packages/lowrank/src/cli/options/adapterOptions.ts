@@ -1,0 +1,88 @@
+import type { AnyMethod, MethodOption } from "@lowrank/peft";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type AdapterMethod, adapterMethods, recipeNames } from "../../report/methods.ts";
+import { listed, placeholders, problemWith } from "../optionValue.ts";
+import { plannedSteps, usualSettings } from "./adapterConfig.ts";
+import { type AdapterFlag, adapterFlags } from "./adapterFlags.ts";
+
+/**
+ * Adds the flags of all known methods, after the command's own. Throws, naming the method, for a
+ * flag that the command has already.
+ */
+export function addAdapterOptions(command: Command): Command {
+  for (const adapterFlag of adapterFlags()) {
+    const { flag, takers } = adapterFlag;
+    if (command.options.some(({ long }) => long === `--${flag}`)) {
+      const types = takers.map(({ method }) => method.peftType).join(", ");
+      throw new Error(`${types}: lowrank ${command.name()} has an option --${flag} of its own; use another flag`);
+    }
+    command.addOption(toOption(adapterFlag));
+  }
+  return command;
+}
+
+function toOption({ flag, type, takers }: AdapterFlag): Option {
+  const methods = takers.map(({ method }) => method);
+  const shared = methods.length > 1;
+  const values = [...new Set(takers.flatMap(({ option }) => (option.type === "oneOf" ? option.values : [])))];
+  const expected = values.length > 0 ? listed(values) : null;
+  const help = takers[0].option.help + (expected === null ? "" : `: ${expected}`);
+  const notes = [shared ? takersNote(methods) : null, defaultNote(takers)].filter((note) => note !== null);
+  const option = new Option(
+    `--${flag}${placeholders[type]}`,
+    notes.length > 0 ? `${help} (${notes.join("; ")})` : help,
+  ).helpGroup(shared ? "Options of adapters:" : `Options with --method ${listed(recipeNames(methods))}:`);
+  return type === "boolean" ? option : option.argParser(checkedText(takers, expected));
+}
+
+/**
+ * Lets a text through that one of the options takes. Its value depends on the method, which is not
+ * known yet.
+ */
+function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
+  return (text) => {
+    const problems = takers.map(({ option }) => problemWith(option, text));
+    if (problems.includes(null)) return text;
+    throw new InvalidArgumentError(expected === null ? (problems[0] as string) : `Expected ${expected}.`);
+  };
+}
+
+/**
+ * Says which methods have a flag: those that do or those that do not, whichever are fewer. Null:
+ * all do.
+ */
+function takersNote(methods: readonly AnyMethod[]): string | null {
+  const all = adapterMethods().map(({ name }) => name);
+  const takers = recipeNames(methods);
+  const others = all.filter((name) => !takers.includes(name));
+  if (others.length === 0) return null;
+  return takers.length <= others.length ? `with ${takers.join(", ")}` : `not with ${others.join(", ")}`;
+}
+
+/**
+ * Says the default of a flag's first method, and whose it is where others have another one. Null:
+ * there is nothing to say.
+ */
+function defaultNote(takers: AdapterFlag["takers"]): string | null {
+  const found = adapterMethods().flatMap((method) => {
+    const taker = takers.find((taker) => taker.method === method.peft);
+    return taker ? [{ name: method.name, value: defaultOf(method, taker.option) }] : [];
+  });
+  const [{ name, value }] = found;
+  if (value === null || value === false) return null;
+  const same = found.every((other) => other.value === value);
+  return same ? `default: ${value}` : `default: ${value} with ${name}`;
+}
+
+/**
+ * Returns what a recipe sets a field to. Null where that is no plain value, or follows from the
+ * steps.
+ */
+function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
+  const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {
+    return (
+      option.default ?? (method.config({ ...usualSettings, steps }) as unknown as Record<string, unknown>)[option.field]
+    );
+  });
+  return typeof value === "object" || value === undefined || value !== other ? null : value;
+}

@@ -1,0 +1,115 @@
+import { stat } from "node:fs/promises";
+import module from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { optionsOf } from "@lowrank/peft";
+import { Option } from "commander";
+import { adapterMethods } from "../../report/methods.ts";
+import { usualSettings } from "./adapterConfig.ts";
+import { adapterFlags } from "./adapterFlags.ts";
+
+/**
+ * `--plugin`, of all commands. The files are read before there is a command, so that what they
+ * register has its flags.
+ */
+export function pluginOption(): Option {
+  return new Option(
+    "--plugin <file>",
+    "ES module to read first, which registers methods or architectures of your own; may be given several times",
+  ).argParser((file, files: readonly string[] = []) => [...files, file]);
+}
+
+/** Finds the files of `--plugin` in the words of a command line, as whole paths. */
+export function pluginFiles(args: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  const words = end < 0 ? args : args.slice(0, end);
+  return words.flatMap((word, i) => {
+    if (word.startsWith("--plugin=")) return [resolve(word.slice("--plugin=".length))];
+    return word === "--plugin" && i + 1 < words.length ? [resolve(words[i + 1])] : [];
+  });
+}
+
+/**
+ * Reads plugins, one after the other. They import the packages of Lowrank that this command runs,
+ * wherever they lie. Throws, naming the file, where one cannot be read, throws, or registers what
+ * the command cannot offer.
+ */
+export async function loadPlugins(files: readonly string[]): Promise<void> {
+  if (files.length > 0) shareOwnPackages();
+  for (const file of files) {
+    const found = await stat(file).catch(() => undefined);
+    if (!found) throw new Error(`--plugin ${file}: there is no such file; give the path of an ES module`);
+    if (!found.isFile()) throw new Error(`--plugin ${file} is a folder; give the module in it`);
+    try {
+      await import(pathToFileURL(file).href);
+    } catch (error) {
+      throw new Error(`--plugin ${file} cannot be read: ${reason(error)}`, { cause: error });
+    }
+    try {
+      checkMethods();
+    } catch (error) {
+      throw new Error(`--plugin ${file}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+let shared = false;
+
+/**
+ * Makes imports of Lowrank's packages find those of this command, since methods are known to one
+ * copy alone.
+ */
+function shareOwnPackages(): void {
+  if (shared) return;
+  shared = true;
+  if (module.registerHooks === undefined) {
+    throw new Error(`--plugin needs Node 22.15 or later, and this is ${process.version}`);
+  }
+  module.registerHooks({
+    resolve(specifier, context, nextResolve) {
+      if (!/^(lowrank|@lowrank\/[^/]+)(\/|$)/.test(specifier)) return nextResolve(specifier, context);
+      // Node writes what it is given into `context`.
+      const { parentURL } = context;
+      try {
+        return nextResolve(specifier, { ...context, parentURL: import.meta.url });
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
+        // The command does without this package; it lies beside the plugin, and imports the
+        // command's in turn.
+        return nextResolve(specifier, { ...context, parentURL });
+      }
+    },
+  });
+}
+
+/** Says what a module threw, with the fix. */
+function reason(error: unknown): string {
+  const { message = String(error), code } = (error ?? {}) as { message?: string; code?: string };
+  if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[cm]?ts/.test(message)) {
+    return `${process.version} runs no TypeScript; use Node 22.18 or later, or compile it to a .js file`;
+  }
+  if (code === "ERR_MODULE_NOT_FOUND") return `${message.split("\n")[0]}; install it beside the plugin`;
+  return `${message}; correct the module`;
+}
+
+/**
+ * Throws, naming the method, for recipes and options that contradict each other or the
+ * configuration.
+ */
+function checkMethods(): void {
+  adapterFlags();
+  for (const { peft, name, config } of adapterMethods()) {
+    const made = config(usualSettings);
+    if (made.peftType !== peft.peftType) {
+      throw new Error(
+        `${peft.peftType}: its recipe ${name} makes a configuration of ${made.peftType}; make one of its own`,
+      );
+    }
+    for (const { flag, field } of optionsOf(peft)) {
+      if (Object.hasOwn(made, field)) continue;
+      throw new Error(
+        `${peft.peftType}: its option --${flag} sets ${field}, and ${made.constructor.name} has no such field; name one that it has`,
+      );
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
+import { type Command, Option } from "commander";
+import { integer } from "../argument.ts";
+
+/** The options that describe 4-bit weights. */
+export interface QuantizeCommandOptions {
+  quantType?: "nf4" | "fp4";
+  quantBlockSize?: number;
+  doubleQuant?: boolean;
+}
+
+/** Adds the options that describe 4-bit weights; `when` names the option that turns them on. */
+export function addQuantizeOptions(command: Command, when: string): Command {
+  return command
+    .addOption(
+      new Option(
+        "--quant-type <type>",
+        `${when}: nf4 for trained weights, which lie like a bell curve, or fp4`,
+      ).choices(["nf4", "fp4"]),
+    )
+    .option(
+      "--quant-block-size <n>",
+      "weights that share a scale, a power of two from 32 to 4096; fewer are more exact and larger (default: 64)",
+      integer(32),
+    )
+    .option("--double-quant", "quantise the scales too: 4.13 bits a weight instead of 4.5");
+}
+
+/** The options that were given, as the command line spells them. */
+export function givenQuantizeOptions(options: QuantizeCommandOptions): string[] {
+  const names = { quantType: "--quant-type", quantBlockSize: "--quant-block-size", doubleQuant: "--double-quant" };
+  return Object.entries(names).flatMap(([key, name]) =>
+    options[key as keyof typeof names] === undefined ? [] : [name],
+  );
+}
+
+/** Turns the options of the command line into those of `loadModel`. */
+export function toQuantizeOptions(options: QuantizeCommandOptions): QuantizeOptions {
+  const { quantType = "nf4", quantBlockSize: blockSize = 64, doubleQuant = false } = options;
+  return { quantType, blockSize, doubleQuant };
+}
+
+/**
+ * Returns the quantisation for a command that quantises only with --quant-type. Throws if another
+ * of the options is given without it.
+ */
+export function quantizeToLoad(options: QuantizeCommandOptions): QuantizeOptions | undefined {
+  const [first] = givenQuantizeOptions(options);
+  if (first !== undefined && !options.quantType) throw new Error(`${first} needs --quant-type, nf4 or fp4`);
+  return options.quantType && toQuantizeOptions(options);
+}
+
+/** The command-line words for options of `loadModel`. */
+export function quantizeWords({ quantType, blockSize, doubleQuant }: QuantizeOptions): string {
+  const words = [`--quant-type ${quantType}`];
+  if (blockSize !== 64) words.push(`--quant-block-size ${blockSize}`);
+  if (doubleQuant) words.push("--double-quant");
+  return words.join(" ");
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/** Returns one line about the quantised layers. */
+export function describeQuantization(report: QuantizationReport, { quantType, blockSize }: QuantizeOptions): string {
+  const layers = `${report.quantized.length} linear layers in ${quantType}, blocks of ${blockSize}`;
+  return `base model: ${layers}, ${mebibytes(report.bytesAfter)} instead of ${mebibytes(report.bytesBefore)}`;
+}

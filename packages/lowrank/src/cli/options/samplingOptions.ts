@@ -1,0 +1,42 @@
+import type { GenerateOptions } from "@lowrank/models";
+import { Option } from "commander";
+import { integer, number } from "../argument.ts";
+
+/** The options by which a command chooses tokens. */
+export interface SamplingCommandOptions {
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  seed: number;
+  greedy?: boolean;
+}
+
+/** The options of the command line that say how tokens are chosen. */
+export function samplingOptions(): Option[] {
+  return [
+    new Option("--temperature <t>", "sample, with logits divided by this; 0 is --greedy").argParser(
+      number({ least: 0 }),
+    ),
+    new Option("--top-k <k>", "sample among the k likeliest tokens; 0 means all").argParser(integer(0)),
+    new Option("--top-p <p>", "sample among the likeliest tokens that reach this probability").argParser(
+      number({ above: 0, most: 1 }),
+    ),
+    new Option("--seed <n>", "of the random numbers; the same seed gives the same text")
+      .argParser(integer(0))
+      .default(0),
+    new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]),
+  ];
+}
+
+/** The settings of generation that were given; the model's generation config has the others. */
+export function samplingSettings({
+  greedy,
+  seed,
+  temperature,
+  topK,
+  topP,
+}: SamplingCommandOptions): Pick<GenerateOptions, "doSample" | "temperature" | "topK" | "topP" | "seed"> {
+  if (greedy || temperature === 0) return { doSample: false };
+  const asked = [temperature, topK, topP].some((value) => value !== undefined);
+  return { ...(asked && { doSample: true }), temperature, topK, topP, seed };
+}

@@ -1,0 +1,69 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type MethodFacts, methodOf, type PeftConfig, parsePeftConfig, type TaskType } from "@lowrank/peft";
+import { Option } from "commander";
+import { defaultMethod, findMethods, quantizedWords } from "../../report/methods.ts";
+import { warn } from "../loading/loading.ts";
+import { parseJson } from "../loading/modelConfig.ts";
+import { givenAdapterOptions, plannedSteps, toPeftConfig } from "./adapterConfig.ts";
+
+/** The configuration in a file, or in the folder of an adapter. */
+export async function readPeftConfig(path: string): Promise<PeftConfig> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) throw new Error(`--peft-config: there is no file or folder ${path}`);
+  const file = found.isDirectory() ? join(path, "adapter_config.json") : path;
+  const text = await readFile(file, "utf8").catch(() => {
+    throw new Error(`--peft-config: ${path} has no adapter_config.json`);
+  });
+  return parsePeftConfig(parseJson(text, file), { label: file, onWarning: warn });
+}
+
+/** `--peft-config`, of the commands that train one adapter. */
+export function peftConfigOption(): Option {
+  return new Option(
+    "--peft-config <file>",
+    `adapter_config.json of PEFT that says the adapter, of any method, instead of options; goes with ${quantizedWords()} too`,
+  );
+}
+
+/** The options of the command line that say what trains. */
+interface TrainedOptions {
+  method: string;
+  peftConfig?: string;
+}
+
+/**
+ * Makes the configuration of the adapter that a model is to be trained with, by a file or by
+ * options, for a number of steps, by which some methods plan; null: the whole model trains. Throws
+ * for options that do not belong to the method, and for other tasks.
+ */
+export async function trainedConfig(
+  options: TrainedOptions,
+  taskType: TaskType = "CAUSAL_LM",
+): Promise<(steps: number) => PeftConfig | null> {
+  const [method] = findMethods([options.method]);
+  const { peftConfig: path } = options;
+  if (path === undefined) {
+    const planned = toPeftConfig(method, options, plannedSteps);
+    const finish = planned && forTask(await methodOf(planned), taskType);
+    return (steps) => {
+      const config = toPeftConfig(method, options, steps);
+      return config && (finish?.(config) ?? null);
+    };
+  }
+  const given = givenAdapterOptions(options);
+  if (method.name !== defaultMethod().name && !method.quantized) given.unshift(`--method ${method.name}`);
+  if (given.length > 0) throw new Error(`--peft-config says the adapter whole; leave ${given.join(", ")} out`);
+  const config = await readPeftConfig(path);
+  if (config.taskType !== null && config.taskType !== taskType) {
+    throw new Error(`${path}: task_type is ${config.taskType}; here it must be ${taskType}, or left out`);
+  }
+  const peft: MethodFacts<PeftConfig> = await methodOf(config);
+  const finish = forTask(peft, taskType);
+  return (steps) => finish(peft.withSteps ? peft.withSteps(config, steps) : config);
+}
+
+/** Returns what gives a method's configurations the task. */
+function forTask({ taskless }: MethodFacts<PeftConfig>, taskType: TaskType): (config: PeftConfig) => PeftConfig {
+  return (config) => (taskless ? config : config.with({ taskType }));
+}

@@ -1,0 +1,97 @@
+import type { MatmulPrecision } from "@lowrank/core";
+import type { EvaluationSettings, MetricName, TokenizedExample, TrainerOptions } from "@lowrank/train";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { integer, number } from "../argument.ts";
+
+/** Options of `lowrank train` that the trainer takes as they are, but for evaluations. */
+export interface TrainerFlags {
+  minLr?: number;
+  minLrRate?: number;
+  groupByLength?: boolean;
+  neftuneNoiseAlpha?: number;
+  precision?: MatmulPrecision;
+  loadBestModelAtEnd?: boolean;
+  metricForBestModel?: string;
+  greaterIsBetter?: boolean;
+  earlyStoppingPatience?: number;
+  earlyStoppingThreshold?: number;
+  metrics?: MetricName[];
+  evalEvery?: number;
+}
+
+/** `--precision`, of the commands that train. */
+export function precisionOption(): Option {
+  return new Option(
+    "--precision <name>",
+    "of products with frozen weights: high rounds to 13 bits and is faster, medium gradients and what meets 4-bit codes to 8",
+  ).choices(["highest", "high", "medium"]);
+}
+
+/** Adds the options of schedules, noise, metrics and the best weights to `lowrank train`. */
+export function addTrainerFlags(command: Command): Command {
+  return command
+    .option("--min-lr <x>", "the learning rate at the end of linear and cosine (default: 0)", number({ least: 0 }))
+    .option("--min-lr-rate <x>", "the same as a share of the peak", number({ least: 0, most: 1 }))
+    .option("--group-by-length", "put examples of about equal length into a batch, which saves padding")
+    .option("--neftune-noise-alpha <x>", "NEFTune: noise on embeddings while training, 5 say", number({ above: 0 }))
+    .addOption(precisionOption())
+    .option("--metrics <names>", "measure accuracy and exactMatch of tokens too, as accuracy,exactMatch", metricNames)
+    .option("--load-best-model-at-end", "write the weights of the best evaluation (--eval-every), not the last ones")
+    .option(
+      "--metric-for-best-model <name>",
+      "by which an evaluation is the best: a number of metrics.jsonl (default: loss)",
+    )
+    .option("--greater-is-better", "larger values of that are better (default: but for losses and the like)")
+    .option("--early-stopping-patience <n>", "stop after n evaluations that are no better", integer(1))
+    .option("--early-stopping-threshold <x>", "by how much better counts as better", number({ least: 0 }));
+}
+
+const known: readonly MetricName[] = ["accuracy", "f1", "f1Macro", "f1Micro", "exactMatch"];
+
+/** Reads "accuracy,exactMatch". */
+function metricNames(list: string): MetricName[] {
+  const names = list.split(",");
+  const other = names.find((name) => !(known as readonly string[]).includes(name));
+  if (other === undefined) return names as MetricName[];
+  throw new InvalidArgumentError(`"${other}" is none of ${known.join(", ")}`);
+}
+
+/** The measurements of a task besides its loss, and the names of those that are better smaller. */
+interface TaskMeasures {
+  readonly lowerIsBetter: readonly string[];
+  readonly measure: NonNullable<EvaluationSettings<unknown>["measure"]>;
+}
+
+/** Returns the settings of a trainer by these options, evaluations on `validation` included. */
+export function trainerSettings(
+  options: TrainerFlags,
+  validation: readonly unknown[],
+  { lowerIsBetter, measure }: TaskMeasures,
+): Partial<TrainerOptions> {
+  const { metrics, evalEvery, metricForBestModel: given, ...settings } = pick(options);
+  // metrics.jsonl has it with "eval_", which transformers takes too.
+  const metricForBestModel = given?.replace(/^eval_/, "");
+  const isLower = metricForBestModel !== undefined && lowerIsBetter.includes(metricForBestModel);
+  const greaterIsBetter = settings.greaterIsBetter ?? (isLower ? false : undefined);
+  const evaluation: EvaluationSettings<TokenizedExample> | undefined =
+    validation.length > 0
+      ? { examples: validation as readonly TokenizedExample[], every: evalEvery, measure, ...(metrics && { metrics }) }
+      : undefined;
+  const needs = options.loadBestModelAtEnd ? "--load-best-model-at-end" : "--early-stopping-patience";
+  if (options.loadBestModelAtEnd || options.earlyStoppingPatience !== undefined) {
+    if (!evaluation) throw new Error(`${needs} needs data to validate with; give --validation`);
+    if (evalEvery === undefined) throw new Error(`${needs} needs evaluations while it trains; give --eval-every`);
+  }
+  return { ...settings, metricForBestModel, greaterIsBetter, ...(evaluation && { evaluation }) };
+}
+
+/** The options among others that are those of `TrainerFlags`. */
+function pick(options: TrainerFlags): TrainerFlags {
+  const { minLr, minLrRate, groupByLength, neftuneNoiseAlpha, precision, metrics, evalEvery } = options;
+  const { loadBestModelAtEnd, metricForBestModel, greaterIsBetter } = options;
+  const { earlyStoppingPatience, earlyStoppingThreshold } = options;
+  return {
+    ...{ minLr, minLrRate, groupByLength, neftuneNoiseAlpha, precision, metrics, evalEvery },
+    ...{ loadBestModelAtEnd, metricForBestModel, greaterIsBetter, earlyStoppingPatience, earlyStoppingThreshold },
+  };
+}

@@ -1,0 +1,184 @@
+import { rmSync } from "node:fs";
+import { cp, link, lstat, readdir, realpath, rename, rm, rmdir } from "node:fs/promises";
+import { constants } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import {
+  isTemporaryOf,
+  makeFolder,
+  parseTemporaryName,
+  removeLeftovers,
+  temporaryName,
+  writerOf,
+  writingId,
+} from "@lowrank/files/disk";
+import { isGguf } from "../loading/loading.ts";
+
+/** Options of commands that write a new folder or file. */
+export interface NewOutputOptions {
+  output: string;
+  /** Replaces an existing output. */
+  overwrite?: boolean;
+}
+
+/** A folder or file that a command writes. */
+export interface NewOutput {
+  /** An empty folder to write to, under a temporary name next to the output. */
+  readonly folder: string;
+  /** Gives the folder, or the file of this name in it, the name of the output. */
+  place(file?: string): Promise<void>;
+}
+
+/**
+ * Runs `work`, which fills a temporary folder and renames it to `--output` when it is complete. The
+ * output is as before until then. Throws before `work` if the output holds something and
+ * `--overwrite` is missing, if another process is writing it, or if the disk cannot be written to.
+ * If `work` throws, or a signal ends the process, the temporary folder is removed.
+ */
+export async function withNewOutput<T>(options: NewOutputOptions, work: (output: NewOutput) => Promise<T>): Promise<T> {
+  const { output, overwrite = false } = options;
+  // A link to a folder stays; the folder is replaced.
+  const path = await realpath(output).catch(() => resolve(output));
+  await restoreMoved(path);
+  await removeLeftovers(dirname(path), { of: basename(path) });
+  await checkNew(output, path, overwrite);
+  const id = writingId();
+  const part = join(dirname(path), temporaryName(basename(path), id, "part"));
+  const old = join(dirname(path), temporaryName(basename(path), id, "old"));
+  // A signal may come as soon as the folder is there.
+  const restoreSignals = endOnSignal(() => rmSync(part, { recursive: true, force: true }));
+  try {
+    await makeFolder(part);
+  } catch (error) {
+    restoreSignals();
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `--output ${output} cannot be written to (${code ?? message}); give a writable folder on a disk with room`,
+      {
+        cause: error,
+      },
+    );
+  }
+  try {
+    return await work({
+      folder: part,
+      place: async (file) => {
+        const whole = file === undefined ? part : join(part, file);
+        try {
+          if (overwrite) await replace(whole, path, old);
+          else await (file === undefined ? placeFolder(part, path) : placeFile(whole, path));
+        } catch (error) {
+          if (!taken.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+          throw new Error(`--output ${output} was written by another process while this command ran; ${advice}`, {
+            cause: error,
+          });
+        }
+      },
+    });
+  } finally {
+    restoreSignals();
+    await rm(part, { recursive: true, force: true });
+  }
+}
+
+const advice = "give another name, or --overwrite";
+
+/** Codes of a place that is not free. */
+const taken: readonly string[] = ["EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"];
+
+/** Puts back what a killed process moved away before it could place its own. */
+async function restoreMoved(path: string): Promise<void> {
+  if (await lstat(path).catch(() => null)) return;
+  const around = dirname(path);
+  for (const name of await readdir(around).catch(() => [])) {
+    if (!isTemporaryOf(name, basename(path)) || parseTemporaryName(name)?.kind !== "old") continue;
+    if ((await writerOf(join(around, name))) === null) return rename(join(around, name), path);
+  }
+}
+
+async function checkNew(output: string, path: string, overwrite: boolean): Promise<void> {
+  for (const name of await readdir(dirname(path)).catch(() => [])) {
+    const writer = isTemporaryOf(name, basename(path)) ? await writerOf(join(dirname(path), name)) : null;
+    if (writer !== null) {
+      throw new Error(`--output ${output} is being written by process ${writer}; wait for it, or give another name`);
+    }
+  }
+  const found = await lstat(path).catch(() => null);
+  if (!found) return;
+  if (isGguf(output) && found.isDirectory()) throw new Error(`--output ${output} is a folder; give a new file`);
+  if (!found.isDirectory()) {
+    if (!overwrite) throw new Error(`--output ${output} exists; ${advice}`);
+    return;
+  }
+  const names = await readdir(path);
+  if (names.length === 0) return;
+  const held = `(it holds ${names.slice(0, 5).join(", ")})`;
+  if (!overwrite) throw new Error(`--output ${output} is not empty ${held}; give another folder, or --overwrite`);
+  if (names.includes("config.json") || names.includes("adapter_config.json")) return;
+  throw new Error(
+    `--output ${output} holds no model and no adapter ${held}, which --overwrite replaces; empty it first`,
+  );
+}
+
+/** Replaces a folder or file, which stays under another name until its successor is in place. */
+async function replace(whole: string, path: string, old: string): Promise<void> {
+  const existed = await rename(path, old).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return false;
+      throw error;
+    },
+  );
+  try {
+    await rename(whole, path);
+  } catch (error) {
+    if (existed) await rename(old, path);
+    throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
+/** Renames a finished folder to its final path, which must be absent or an empty folder. */
+async function placeFolder(part: string, path: string): Promise<void> {
+  try {
+    await rmdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // The folder is a mount point, which cannot be removed.
+    if (code === "EBUSY") return copyInto(part, path);
+    if (code !== "ENOENT") throw error;
+  }
+  await rename(part, path);
+}
+
+/** Copies files into a folder. Files that mark the folder as complete are copied last. */
+async function copyInto(part: string, path: string): Promise<void> {
+  const isSeal = (name: string) => name === "config.json" || name === "adapter_config.json";
+  const names = await readdir(part);
+  for (const name of names.toSorted((a, b) => Number(isSeal(a)) - Number(isSeal(b)))) {
+    await cp(join(part, name), join(path, name), { recursive: true, errorOnExist: true, force: false });
+  }
+}
+
+/** Moves a finished file to its final path, which must be absent. It links, since a rename would overwrite a file. */
+async function placeFile(file: string, path: string): Promise<void> {
+  try {
+    await link(file, path);
+  } catch (error) {
+    // Some file systems lack hard links.
+    if (!["EPERM", "ENOTSUP", "ENOSYS", "EMLINK"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    await rename(file, path);
+  }
+}
+
+/** Runs `clean` and ends the process at a signal. Returns a function that ends the watch. */
+function endOnSignal(clean: () => void): () => void {
+  const end = (signal: NodeJS.Signals) => {
+    clean();
+    process.exit(128 + constants.signals[signal]);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, end);
+  return () => {
+    for (const signal of signals) process.off(signal, end);
+  };
+}

@@ -1,0 +1,235 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { MatmulPrecision } from "@lowrank/core";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { integer, names, number, targetModules, threadsOption } from "../../cli/argument.ts";
+import { formatSeconds } from "../../cli/formatSeconds.ts";
+import { printJson } from "../../cli/json.ts";
+import { backendOption, startBackend } from "../../cli/loading/backends.ts";
+import { checkFilesExist } from "../../cli/loading/checkInputs.ts";
+import { findModelConfig } from "../../cli/loading/modelConfig.ts";
+import { precisionOption } from "../../cli/options/trainerFlags.ts";
+import { writeText } from "../../cli/outputs/writeText.ts";
+import type { Job, JobData, Outcome } from "../../compare/job.ts";
+import { loadNano } from "../../compare/loadNano.ts";
+import { allMethods, findMethods, methodNames } from "../../report/methods.ts";
+import { wrapped } from "../plan/plan.ts";
+import { compareOutcomes } from "./comparison.ts";
+import { type RunJobsOptions, runJobs } from "./runJobs.ts";
+import type { QueuePlace } from "./runQueued.ts";
+
+interface CompareCommandOptions {
+  model?: string;
+  data?: string[];
+  validation?: string;
+  validationFraction: number;
+  blockSize?: number;
+  methods: string[];
+  seeds: number;
+  steps: number;
+  batchSize: number;
+  r: number;
+  targetModules: string | string[];
+  virtualTokens: number;
+  lr?: Map<string, number>;
+  precision?: MatmulPrecision;
+  trainExamples: number;
+  testExamples: number;
+  backend: string;
+  threads: number;
+  output?: string;
+  queue?: string;
+  store?: string;
+  json?: boolean;
+}
+
+const help = (): string => `
+Each run is a process of its own, so that its peak memory is that of one method. Without --model and --data, the embedded
+model (npm install @lowrank/nano), which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
+goes on where it was stopped. With --queue and --store the workers of a queue run it (lowrank worker).
+
+Methods: ${wrapped(methodNames().join(", "))}.
+
+Examples:
+  $ lowrank compare --output ./comparison
+  $ lowrank compare --model ./model --data pairs.jsonl --methods lora,dora,ia3 --lr lora=1e-4,ia3=3e-3 --steps 200`;
+
+/** `lowrank compare`. */
+export function compareCommand(plugins: readonly string[]): Command {
+  const common = allMethods().flatMap(({ name, common }) => (common ? [name] : []));
+  return new Command("compare")
+    .summary("trains methods side by side and tells memory, time and quality")
+    .description(
+      "Trains methods on one model and data under one budget, each with several seeds, and tells what they cost and what they learned.",
+    )
+    .option("--model <path>", "folder of the model, or a .gguf file (default: the embedded model)")
+    .option("--data <file...>", "files to train on, as for train (default: the embedded model's task)")
+    .addOption(new Option("--validation <file>", "measure on this file").conflicts("validationFraction"))
+    .option(
+      "--validation-fraction <x>",
+      "without --validation, measure on this last part of the data",
+      number({ above: 0, most: 0.9 }),
+      0.1,
+    )
+    .option("--block-size <n>", "tokens in a block of a text (default: 256, or less where the model ends)", integer(2))
+    .option("--methods <names>", "separated by commas", names, common)
+    .option("--seeds <n>", "runs of each method", integer(1), 3)
+    .option("--steps <n>", "optimiser steps of each run", integer(1), 300)
+    .option("--batch-size <n>", "examples in a step", integer(1), 8)
+    .option("--r <n>", "rank of the methods that have one", integer(1), 16)
+    .option(
+      "--target-modules <which>",
+      "as for train; if given, every method that has targets uses them",
+      targetModules,
+      "all-linear",
+    )
+    .option("--virtual-tokens <n>", "of the methods that have them", integer(1), 20)
+    .option("--lr <pairs>", "peak learning rates, such as lora=1e-3,ia3=1e-2 (default: what suits small models)", rates)
+    .addOption(precisionOption())
+    .option("--train-examples <n>", "of the embedded model's task", integer(1), 600)
+    .option("--test-examples <n>", "measure on these many at most", integer(1), 200)
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .option(
+      "--queue <url>",
+      "let the workers of a queue run it, as redis://host:port; needs --store, --model and --data",
+    )
+    .option("--store <place>", "with --queue, the workers' store: a folder, or s3://bucket/prefix")
+    .option("--output <dir>", "write tables, a page with charts, and each run's numbers here")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", help())
+    .action((options: CompareCommandOptions, command: Command) => {
+      const named = (["targetModules", "virtualTokens"] as const).filter(
+        (setting) => command.getOptionValueSource(setting) === "cli",
+      );
+      return compare(options, named, plugins);
+    });
+}
+
+/** Parses `--lr`. */
+function rates(text: string): Map<string, number> {
+  return new Map(
+    names(text).map((pair) => {
+      const [name, value, ...rest] = pair.split("=");
+      const rate = Number(value);
+      if (value && rest.length === 0 && rate > 0 && Number.isFinite(rate)) return [name, rate] as const;
+      throw new InvalidArgumentError("Expected pairs of a method and a number above 0, such as lora=1e-3.");
+    }),
+  );
+}
+
+async function compare(
+  options: CompareCommandOptions,
+  named: NonNullable<Job["named"]>,
+  plugins: readonly string[],
+): Promise<void> {
+  const { output, lr = new Map<string, number>() } = options;
+  const place = queuePlace(options);
+  const chosen = findMethods(options.methods);
+  const unused = [...lr.keys()].filter((name) => !options.methods.includes(name));
+  if (unused.length > 0) throw new Error(`--lr names ${unused.join(", ")}, which --methods does not; add it there`);
+  if (output !== undefined) await checkFolder(output);
+  const data = dataOf(options);
+  if (options.model !== undefined) await findModelConfig(options.model);
+  if (data.kind === "task") await loadNano();
+  if (data.kind === "files") await checkFilesExist([...data.data, data.validation ?? []].flat());
+  // Each run starts it for itself; where there is none, one error is enough.
+  if (options.queue === undefined) await startBackend(options.backend, { threads: options.threads });
+  const jobs = Array.from({ length: options.seeds }, (_, seed) =>
+    chosen.map(({ name, learningRate }): Job => {
+      const { r, targetModules, virtualTokens, steps, batchSize, testExamples } = options;
+      const { backend, threads, precision } = options;
+      const sizes = { r, targetModules, virtualTokens, steps, batchSize };
+      return {
+        model: options.model ?? null,
+        data,
+        method: name,
+        seed,
+        ...sizes,
+        ...(named.length > 0 && { named }),
+        learningRate: lr.get(name) ?? learningRate,
+        testExamples,
+        backend,
+        threads,
+        precision,
+      };
+    }),
+  ).flat();
+  const running = { folder: output ?? null, plugins, ...progress(jobs.length) };
+  const outcomes = await (place ? runElsewhere(jobs, place, running) : runJobs(jobs, running));
+  const found = compareOutcomes(outcomes);
+  if (output !== undefined) {
+    const files = {
+      "comparison.md": found.markdown,
+      "comparison.csv": found.csv,
+      "comparison.json": found.json,
+      "comparison.html": found.html,
+    };
+    for (const [name, text] of Object.entries(files)) await writeText(join(output, name), `${text.trimEnd()}\n`);
+    console.error(`wrote ${Object.keys(files).join(", ")} to ${output}`);
+  }
+  if (options.json) printJson(JSON.parse(found.json));
+  else console.log(found.text);
+  if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run came to its end; see above");
+}
+
+/** The queue and the store that options name; null: the runs are processes of this one. */
+function queuePlace({ queue, store, model, data }: CompareCommandOptions): QueuePlace | null {
+  const given = Object.entries({ queue, store }).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return null;
+  const missing = Object.entries({ queue, store, model, data }).find(([, value]) => value === undefined);
+  if (missing) throw new Error(`--${given[0][0]} needs --${missing[0]} too; give it, or leave --queue and --store out`);
+  return { queue: queue as string, store: store as string };
+}
+
+async function runElsewhere(jobs: readonly Job[], place: QueuePlace, options: RunJobsOptions): Promise<Outcome[]> {
+  const { runQueued } = await import("./runQueued.ts");
+  return runQueued(jobs as readonly (Job & { model: string })[], place, options);
+}
+
+function dataOf({
+  model,
+  data,
+  validation,
+  validationFraction,
+  blockSize,
+  trainExamples,
+}: CompareCommandOptions): JobData {
+  if (data !== undefined) return { kind: "files", data, validation, validationFraction, blockSize };
+  if (model === undefined) return { kind: "task", trainExamples };
+  throw new Error("--model needs --data: the embedded task is for the embedded model");
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
+}
+
+/** Tells of runs on stderr: a line for each, and on a terminal how far the running one is. */
+function progress(count: number): Pick<RunJobsOptions, "step" | "done"> {
+  const { stderr } = process;
+  const begin = performance.now();
+  let ran = 0;
+  const clear = () => void (stderr.isTTY && stderr.write("\r\x1b[K"));
+  return {
+    step: ({ method, seed }, { step, of, loss }) => {
+      if (stderr.isTTY) stderr.write(`\r\x1b[K${method}, seed ${seed}: step ${step} of ${of}, loss ${loss.toFixed(4)}`);
+    },
+    done: (outcome, number, kept) => {
+      clear();
+      if (!kept) ran++;
+      const left = ran > 0 && number < count ? ((performance.now() - begin) / 1000 / ran) * (count - number) : 0;
+      const time = left > 0 ? ` | about ${formatSeconds(left)} left` : "";
+      console.error(
+        `[${number}/${count}] ${outcome.job.method}, seed ${outcome.job.seed}: ${said(outcome)}${kept ? " (kept)" : ""}${time}`,
+      );
+    },
+  };
+}
+
+function said(outcome: Outcome): string {
+  if ("error" in outcome) return `failed: ${outcome.error}`;
+  const { loss, exactMatch, stepMilliseconds } = outcome.measured;
+  const right = exactMatch === null ? "" : `, ${(100 * exactMatch).toFixed(1)} % right`;
+  return `loss ${loss.toFixed(4)}${right}, ${stepMilliseconds.toFixed(0)} ms a step`;
+}

@@ -1,0 +1,215 @@
+import type { Measured, Outcome } from "../../compare/job.ts";
+import { barChart } from "../../report/barChart.ts";
+import { htmlPage } from "../../report/htmlPage.ts";
+import { markdownText } from "../../report/markdownText.ts";
+import { median } from "../../report/measure.ts";
+import { findMethods } from "../../report/methods.ts";
+import { shortName } from "../../report/shortName.ts";
+import {
+  byteText,
+  type Column,
+  csvTable,
+  digits,
+  htmlTable,
+  jsonRows,
+  markdownTable,
+  textTable,
+  whole,
+} from "../../report/table.ts";
+
+/** A number over seeds. */
+interface Spread {
+  readonly mean: number;
+  /** The standard deviation of a sample; 0 for one seed. */
+  readonly deviation: number;
+}
+
+/** The results of a method over its seeds. */
+interface Row {
+  readonly title: string;
+  readonly learningRate: number;
+  readonly seeds: number;
+  readonly costs: Measured;
+  readonly peakProcessBytes: number;
+  readonly peakTensorBytes: number;
+  readonly stepMilliseconds: number;
+  readonly latencyMilliseconds: number;
+  readonly mergedLatencyMilliseconds: number | null;
+  readonly loss: Spread;
+  readonly exactMatch: Spread | null;
+}
+
+/** A comparison in all its forms. */
+export interface Comparison {
+  readonly text: string;
+  readonly markdown: string;
+  readonly csv: string;
+  readonly json: string;
+  readonly html: string;
+}
+
+function spread(numbers: readonly number[]): Spread {
+  const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
+  const squares = numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  return { mean, deviation: numbers.length > 1 ? Math.sqrt(squares / (numbers.length - 1)) : 0 };
+}
+
+function rowOf(name: string, outcomes: readonly Outcome[]): Row[] {
+  const own = outcomes.filter(({ job }) => job.method === name);
+  const runs = own.flatMap((outcome) => ("measured" in outcome ? [outcome.measured] : []));
+  if (runs.length === 0) return [];
+  const middle = (of: (run: Measured) => number) => median(runs.map(of));
+  const right = runs.flatMap(({ exactMatch }) => (exactMatch === null ? [] : [exactMatch]));
+  const merged = runs.flatMap(({ mergedLatencyMilliseconds: ms }) => (ms === null ? [] : [ms]));
+  return [
+    {
+      title: findMethods([name])[0].title,
+      learningRate: own[0].job.learningRate,
+      seeds: runs.length,
+      costs: runs[0],
+      peakProcessBytes: Math.max(...runs.map((run) => run.peakProcessBytes)),
+      peakTensorBytes: Math.max(...runs.map((run) => run.peakTensorBytes)),
+      stepMilliseconds: middle((run) => run.stepMilliseconds),
+      latencyMilliseconds: middle((run) => run.latencyMilliseconds),
+      mergedLatencyMilliseconds: merged.length > 0 ? median(merged) : null,
+      loss: spread(runs.map(({ loss }) => loss)),
+      exactMatch: right.length > 0 ? spread(right) : null,
+    },
+  ];
+}
+
+const milliseconds = (ms: number): string => (ms < 100 ? ms.toFixed(2) : ms.toFixed(0));
+const percent = (share: number): string => (100 * share).toFixed(1);
+const withSpread = (show: (n: number) => string, { mean, deviation }: Spread, seeds: number): string =>
+  seeds > 1 ? `${show(mean)} ±${show(deviation)}` : show(mean);
+
+const common: readonly Column<Row>[] = [
+  { title: "method", key: "method", value: ({ title }) => title },
+  { title: "trains", key: "trainable", value: ({ costs }) => costs.trainable },
+  { title: "%", key: "percent", value: ({ costs }) => costs.percent, show: digits },
+  { title: "file", key: "bytesSaved", value: ({ costs }) => costs.bytesSaved, show: byteText },
+  { title: "process", key: "peakProcessBytes", value: (row) => row.peakProcessBytes, show: byteText },
+  { title: "tensors", key: "peakTensorBytes", value: (row) => row.peakTensorBytes, show: byteText },
+  { title: "step ms", key: "stepMilliseconds", value: (row) => row.stepMilliseconds, show: milliseconds },
+  { title: "pass ms", key: "latencyMilliseconds", value: (row) => row.latencyMilliseconds, show: milliseconds },
+  {
+    title: "merged ms",
+    key: "mergedLatencyMilliseconds",
+    value: (row) => row.mergedLatencyMilliseconds,
+    show: milliseconds,
+  },
+];
+
+const shown: readonly Column<Row>[] = [
+  ...common,
+  { title: "loss", key: "loss", value: ({ loss, seeds }) => withSpread((n) => n.toFixed(4), loss, seeds) },
+  {
+    title: "exact match %",
+    key: "exactMatch",
+    value: ({ exactMatch, seeds }) => exactMatch && withSpread(percent, exactMatch, seeds),
+  },
+];
+
+const plain: readonly Column<Row>[] = [
+  ...common,
+  { title: "lr", key: "learningRate", value: ({ learningRate }) => learningRate },
+  { title: "seeds", key: "seeds", value: ({ seeds }) => seeds },
+  { title: "loss", key: "loss", value: ({ loss }) => loss.mean },
+  { title: "loss deviation", key: "lossDeviation", value: ({ loss }) => loss.deviation },
+  { title: "exact match", key: "exactMatch", value: ({ exactMatch }) => exactMatch?.mean ?? null },
+  {
+    title: "exact match deviation",
+    key: "exactMatchDeviation",
+    value: ({ exactMatch }) => exactMatch?.deviation ?? null,
+  },
+];
+
+/** Puts the outcomes of runs side by side, by method in the order of the runs. */
+export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
+  const names = [...new Set(outcomes.map(({ job }) => job.method))];
+  const rows = names.flatMap((name) => rowOf(name, outcomes));
+  const failed = outcomes.flatMap((outcome) =>
+    "error" in outcome ? [`${outcome.job.method}, seed ${outcome.job.seed}: ${outcome.error}`] : [],
+  );
+  const head = heading(outcomes);
+  const notes = [...legend(rows), ...backends(outcomes), ...failed];
+  const bullets = notes.map((note) => `- ${markdownText(note)}`);
+  return {
+    text: [...head, "", ...textTable(shown, rows), "", ...notes].join("\n"),
+    markdown: [...head.map(markdownText), "", ...markdownTable(shown, rows), "", ...bullets].join("\n"),
+    csv: csvTable(plain, rows).join("\n"),
+    json: JSON.stringify({ methods: jsonRows(plain, rows), runs: outcomes }, null, 2),
+    html: htmlPage({
+      title: "Methods of fine-tuning compared",
+      paragraphs: head,
+      tables: [{ heading: "Methods", html: htmlTable(shown, rows) }],
+      charts: charts(rows),
+      notes,
+    }),
+  };
+}
+
+function heading(outcomes: readonly Outcome[]): string[] {
+  const { job } = outcomes[0];
+  const first = outcomes.find((outcome) => "measured" in outcome);
+  const before = first && "measured" in first ? `; loss before training ${first.measured.lossBefore.toFixed(4)}` : "";
+  const seeds = new Set(outcomes.map(({ job }) => job.seed)).size;
+  const precision = job.precision === undefined ? "" : `, ${job.precision} precision`;
+  const model = job.model === null ? "nano" : shortName(job.model);
+  const learns =
+    job.data.kind === "task" ? "JavaScript in the place of Python" : job.data.data.map(shortName).join(", ");
+  return [
+    `${model} learns ${learns}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${precision}${before}`,
+  ];
+}
+
+/** A line with the backends that ran: runs of an earlier time may have had another adapter. */
+function backends(outcomes: readonly Outcome[]): string[] {
+  const found = new Set(outcomes.flatMap((outcome) => ("measured" in outcome ? [outcome.measured.backend] : [])));
+  return found.size > 0 ? [`backend: ${[...found].join("; ")}.`] : [];
+}
+
+function legend(rows: readonly Row[]): string[] {
+  if (rows.length === 0) return [];
+  const { latencyTokens, testExamples, exactMatch } = rows[0].costs;
+  const measured = exactMatch === null ? "loss" : "loss, and answers that are right to the last token,";
+  return [
+    "process: the most memory that a run's process had up to the end of training; tensors: the most that these took in a step.",
+    `pass: the median of a forward pass over ${latencyTokens} tokens, as trained and with the adapter merged.`,
+    `${measured} over ${testExamples} test examples; ± is the standard deviation over seeds.`,
+    `learning rates: ${rows.map(({ title, learningRate }) => `${title} ${learningRate}`).join(", ")}.`,
+  ];
+}
+
+function charts(rows: readonly Row[]): string[] {
+  const chart = (
+    title: string,
+    show: (n: number) => string,
+    bar: (row: Row) => { value: number | null; spread?: number },
+    logarithmic = false,
+  ): string => {
+    return barChart({ title, show, logarithmic, bars: rows.map((row) => ({ label: row.title, ...bar(row) })) });
+  };
+  const quality = rows.some(({ exactMatch }) => exactMatch !== null)
+    ? [
+        chart(
+          "Exact match",
+          (n) => `${percent(n)} %`,
+          ({ exactMatch }) => ({ value: exactMatch?.mean ?? null, spread: exactMatch?.deviation }),
+        ),
+      ]
+    : [];
+  return [
+    ...quality,
+    chart(
+      "Test loss, nats per token",
+      (n) => n.toFixed(4),
+      ({ loss }) => ({ value: loss.mean, spread: loss.deviation }),
+    ),
+    chart("Numbers that train", whole, ({ costs }) => ({ value: costs.trainable }), true),
+    chart("Peak memory of tensors while training", byteText, (row) => ({ value: row.peakTensorBytes })),
+    chart("Time of a step, ms", milliseconds, (row) => ({ value: row.stepMilliseconds })),
+    chart("Forward pass as trained, ms", milliseconds, (row) => ({ value: row.latencyMilliseconds })),
+    chart("Forward pass merged, ms", milliseconds, (row) => ({ value: row.mergedLatencyMilliseconds })),
+  ];
+}

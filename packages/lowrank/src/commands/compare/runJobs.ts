@@ -1,0 +1,76 @@
+import { fork } from "node:child_process";
+import { extname, join } from "node:path";
+import { localQueue } from "@lowrank/serve/jobs";
+import type { Job, Message, Outcome } from "../../compare/job.ts";
+import { keepOutcome, keptOutcomes } from "../../compare/keptOutcomes.ts";
+
+/** Options of `runJobs`, and functions that it calls while jobs run. */
+export interface RunJobsOptions {
+  /** Keeps outcomes; null: they are not kept. */
+  readonly folder: string | null;
+  /** The plugins that each process reads first. */
+  readonly plugins: readonly string[];
+  step(job: Job, message: { step: number; of: number; loss: number }): void;
+  /**
+   * `number` of the jobs, counted from 1, is done. `fromEarlierRun`: its outcome was read from a
+   * file.
+   */
+  done(outcome: Outcome, number: number, fromEarlierRun: boolean): void;
+}
+
+/**
+ * Runs jobs one after the other, each in a process of its own, by the queue of this process. With
+ * a folder, each outcome is kept in it, and those of an earlier run with the same settings are not
+ * run again. Throws for those of other settings.
+ */
+export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
+  const { folder, plugins } = options;
+  const earlierOutcomes = await keptOutcomes(folder, jobs);
+  const outcomes: Outcome[] = [];
+  const { promise: all, resolve, reject } = Promise.withResolvers<void>();
+  const run = async (i: number): Promise<void> => {
+    const [job, earlier] = [jobs[i], earlierOutcomes[i]];
+    const outcome = earlier ?? (await runInProcess(job, plugins, (message) => options.step(job, message)));
+    if (earlier === null) await keepOutcome(folder, outcome);
+    outcomes.push(outcome);
+    options.done(outcome, i + 1, earlier !== null);
+    if (outcomes.length === jobs.length) resolve();
+  };
+  const queue = localQueue({ attempts: 1 });
+  for (const i of jobs.keys()) await queue.add({ id: String(i), owner: "", priority: 0 });
+  // A run that fails is an outcome; what fails here is the comparison.
+  const working = await queue.work({ run: ({ id }) => run(Number(id)), failed: async (_, error) => reject(error) });
+  try {
+    if (jobs.length > 0) await all;
+  } finally {
+    await queue.close();
+    await working.close();
+  }
+  return outcomes;
+}
+
+/**
+ * This file and that of the process have the same ending: that of sources, or of compiled files.
+ */
+const child = join(import.meta.dirname, `runChild${extname(import.meta.filename)}`);
+
+function runInProcess(
+  job: Job,
+  plugins: readonly string[],
+  onStep: (message: { step: number; of: number; loss: number }) => void,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const running = fork(child, plugins, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    let outcome: Outcome | undefined;
+    running.on("message", (message: Message) => {
+      if ("outcome" in message) outcome = message.outcome;
+      else onStep(message);
+    });
+    running.on("error", reject);
+    running.on("close", (code, signal) => {
+      if (outcome) resolve(outcome);
+      else resolve({ job, error: `its process ended with ${signal ?? `exit code ${code}`} before it was done` });
+    });
+    running.send(job);
+  });
+}

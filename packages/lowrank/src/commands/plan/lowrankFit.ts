@@ -1,0 +1,81 @@
+import type { MemoryPlan } from "@lowrank/peft";
+import { adapterMethods, findMethods, type Method } from "../../report/methods.ts";
+import type { PlanCommandOptions } from "./plan.ts";
+
+/** The answer to whether Lowrank itself can train and run a model. */
+export interface LowrankFit {
+  /** The bytes available: the size of a WebAssembly memory, or a smaller budget. */
+  readonly bytes: number;
+  readonly training: boolean;
+  readonly generation: boolean;
+  /**
+   * The flags with which a training fits that else does not, and the bytes of a step then; null
+   * where it fits, or none help.
+   */
+  readonly instead: { readonly flags: string; readonly training: number } | null;
+}
+
+/** A change of a plan that saves memory. */
+interface Change {
+  readonly flags: string;
+  readonly options: Partial<PlanCommandOptions>;
+}
+
+/** Checks if Lowrank can train as planned in `bytes` of memory. If not, finds flags with which it can. */
+export async function fitLowrank(
+  plan: MemoryPlan,
+  options: PlanCommandOptions,
+  bytes: number,
+  again: (options: PlanCommandOptions) => Promise<MemoryPlan>,
+): Promise<LowrankFit> {
+  const [training, generation] = [plan.training.bytes <= bytes, plan.generation <= bytes];
+  if (training) return { bytes, training, generation, instead: null };
+  for (const { flags, options: changed } of changes(plan, options)) {
+    const found = await again({ ...options, ...changed });
+    if (found.training.bytes <= bytes) {
+      return { bytes, training, generation, instead: { flags, training: found.training.bytes } };
+    }
+  }
+  return { bytes, training, generation, instead: null };
+}
+
+/** Changes by what they cost the user, the least first; later ones hold all that came before. */
+function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
+  const { batch, accumulate } = options;
+  const [method] = findMethods([options.method]);
+  const steps: Change[] = [];
+  if (!options.gradientCheckpointing) {
+    steps.push({ flags: "--gradient-checkpointing", options: { gradientCheckpointing: true } });
+  }
+  if (batch > 1) {
+    const passes = batch * accumulate;
+    steps.push({ flags: `--batch 1 --accumulate ${passes}`, options: { batch: 1, accumulate: passes } });
+  }
+  const packed = options.peftConfig === undefined ? packedTwin(method) : null;
+  if (packed) {
+    const quantized = { method: packed.name, doubleQuant: true };
+    steps.push({ flags: `--method ${packed.name} --double-quant`, options: quantized });
+  }
+  for (const seq of [256, 128]) {
+    if (plan.sequenceLength > seq) steps.push({ flags: `--seq ${seq}`, options: { seq } });
+  }
+  return steps.map((_, i) => {
+    const all = steps.slice(0, i + 1);
+    return { flags: flagsOf(all), options: Object.assign({}, ...all.map((step) => step.options)) };
+  });
+}
+
+/** The recipe that packs the base model, of the same method or for the whole model. */
+function packedTwin({ peft, quantized }: Method): Method | null {
+  if (quantized) return null;
+  return adapterMethods().find((other) => other.quantized && (peft === null || other.peft === peft)) ?? null;
+}
+
+/** The flags of changes, the last of those that set the same thing. */
+function flagsOf(all: readonly Change[]): string {
+  const last = all.filter(({ options }, i) => {
+    const keys = Object.keys(options).join();
+    return all.findLastIndex((other) => Object.keys(other.options).join() === keys) === i;
+  });
+  return last.map(({ flags }) => flags).join(" ");
+}

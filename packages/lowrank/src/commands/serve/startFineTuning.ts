@@ -1,0 +1,91 @@
+import type { FineTuning, ServingLogger } from "@lowrank/serve/http";
+import {
+  bullQueue,
+  fineTuneWorker,
+  type JobQueue,
+  JobRefused,
+  JobStopped,
+  keepFilled,
+  localQueue,
+} from "@lowrank/serve/jobs";
+import { isEncoder } from "../../cli/loading/modelConfig.ts";
+import { clearStore } from "../../fineTuning/clearStore.ts";
+import { jobPlaces } from "../../fineTuning/jobPlaces.ts";
+import { OrderChecks } from "../../fineTuning/orderChecks.ts";
+import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
+import type { ServeSettings } from "./serveSettings.ts";
+
+/** Milliseconds between two looks whether a job was cancelled. */
+const pollMs = 1000;
+
+/** The fine-tuning of a server. */
+export interface ServedFineTuning {
+  readonly fineTuning: FineTuning;
+  /** Stops the jobs that train here, each with a checkpoint. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store and the queue of a server's jobs: one on Redis, whose workers train, or one in
+ * this process, whose jobs train on this machine. Returns null where the settings ask for neither.
+ */
+export async function startFineTuning(
+  settings: ServeSettings,
+  plugins: readonly string[],
+  logger: ServingLogger,
+): Promise<ServedFineTuning | null> {
+  const { queue: url, store, "fine-tuning": here, "served-model-name": model } = settings;
+  if (store !== undefined) await clearStore(store);
+  if (store === undefined || (url === undefined && !here)) return null;
+  if (await isEncoder(settings.model)) {
+    const option = here ? "--fine-tuning" : "--queue";
+    throw new Error(
+      `${settings.model}: fine-tunes are of models that write text, and this is an encoder; leave ${option} out`,
+    );
+  }
+  const { jobs, files, place } = jobPlaces(store);
+  const onError = (error: Error) => logger.warn({ reason: error.message }, "queue");
+  const queue: JobQueue = url === undefined ? localQueue({}) : await bullQueue({ url, model, onError });
+  const machine = { threads: settings.threads, wideSimd: settings["wide-simd"], yields: true, pollMs };
+  const working =
+    url === undefined
+      ? await queue.work(
+          fineTuneWorker({
+            ...{ store: jobs, place },
+            train: async (job, attempt, signal) => {
+              logger.info({ job: job.id, tenant: job.owner, attempt }, "training");
+              const order = { job, attempt, store, model: settings.model, ...machine };
+              const trained = await trainInProcess(order, plugins, signal).catch((error: Error) => {
+                const isOwn = error instanceof JobRefused || error instanceof JobStopped;
+                if (!isOwn) logger.error({ job: job.id, tenant: job.owner, attempt, err: error }, "training failed");
+                throw error;
+              });
+              logger.info({ job: job.id, tenant: job.owner, model: job.name }, "trained");
+              return trained;
+            },
+          }),
+        )
+      : null;
+  const stopFilling = keepFilled(queue, jobs, model, { onError });
+  const checks = new OrderChecks(
+    {
+      model: settings.model,
+      maxLoraRank: settings["max-lora-rank"],
+      adapterMemory: settings["adapter-memory"],
+    },
+    plugins,
+  );
+  return {
+    fineTuning: {
+      ...{ jobs, files, queue },
+      limits: { uploadBytes: settings["max-upload"] },
+      checkOrder: (job, budgets, file) => checks.check({ job, budgets, file }),
+    },
+    close: async () => {
+      stopFilling();
+      await checks.close();
+      await working?.close();
+      await queue.close();
+    },
+  };
+}

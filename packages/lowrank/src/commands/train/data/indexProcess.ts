@@ -1,0 +1,18 @@
+// Builds the index of a data file in a process of its own, whose memory goes away with it.
+import { indexDataset } from "@lowrank/train";
+import { guardOutput } from "../../../cli/process/guardOutput.ts";
+import { findTask } from "../tasks/index.ts";
+import type { RecordsOf } from "./indexAside.ts";
+
+type Order = { path: string; settings: Parameters<typeof indexDataset>[1]; records: RecordsOf };
+
+guardOutput();
+process.once("message", async ({ path, settings, records: { task, labels } }: Order) => {
+  const onProgress = (progress: object) => void process.send?.({ progress });
+  const form = findTask(task).form(labels);
+  const error = await indexDataset(path, { ...settings, form, onProgress }).then(
+    () => null,
+    (failure: Error) => failure.message,
+  );
+  process.send?.({ done: true, error }, () => process.disconnect());
+});

@@ -1,0 +1,209 @@
+import { formatSeconds } from "../../../cli/formatSeconds.ts";
+import { htmlPage } from "../../../report/htmlPage.ts";
+import { type ChartPoint, lineChart } from "../../../report/lineChart.ts";
+import { byteText, type Column, digits, escapeHtml, htmlTable, whole } from "../../../report/table.ts";
+import { thinned } from "../../../report/thinned.ts";
+import {
+  isSample,
+  isStep,
+  isValidation,
+  measuresOf,
+  type SampleAnswer,
+  type StepLine,
+  type ValidationLine,
+} from "./metrics.ts";
+import type { RunRecord } from "./runRecord.ts";
+
+/** A fact in two cells. */
+interface Fact {
+  readonly name: string;
+  readonly value: string;
+}
+
+const style = `.runcharts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 1.5em 2.5em; align-items: start; }
+.facts th { font-weight: 500; opacity: 0.75; border-bottom: 1px solid #8884; vertical-align: top; } .facts td { white-space: normal; overflow-wrap: anywhere; position: static; }
+.sample { border: 1px solid #8884; border-radius: 6px; margin: 0 0 1em; padding: 0.7em 1em; break-inside: avoid; }
+.sample h3 { margin: 0; font-size: 0.85em; opacity: 0.7; font-weight: 600; } .sample pre { margin: 0.1em 0 0.7em; white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, monospace; }
+.answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 0 1.5em; }
+svg.lines .line { stroke-width: 1.7; opacity: 1; } svg.lines circle { fill: Canvas; }
+@media print { .runcharts { grid-template-columns: 1fr 1fr; } td { white-space: normal; overflow-wrap: anywhere; } }`;
+
+/** The report of a run: report.html in its folder. Nothing is loaded from elsewhere. */
+export function runPage(run: RunRecord): string {
+  const { config, steps, maxSteps } = run;
+  const method = run.peftType ?? "the whole model";
+  const whole = steps < maxSteps ? `stopped after step ${steps} of ${maxSteps}` : `${steps} steps`;
+  const charts = runCharts(run);
+  const samples = sampleBlocks(run);
+  const section = (heading: string, html: string) => ({ heading, html });
+  return htmlPage({
+    title: run.name,
+    paragraphs: [`${method} on ${run.baseModel}, ${whole}, by Lowrank ${config.lowrank}`],
+    tables: [
+      section("Results", factTable(resultFacts(run))),
+      ...(charts === "" ? [] : [section("Curves", charts)]),
+      ...(samples === "" ? [] : [section("Answers before and after", samples)]),
+      section("What trains", factTable(trainedFacts(run))),
+      section("Options", factTable(optionFacts(config.options))),
+      section("Data and model", fileTable(run)),
+      section("Machine", factTable(machineFacts(run))),
+    ],
+    charts: [],
+    notes: run.warnings,
+    style,
+  });
+}
+
+function factTable(rows: readonly Fact[]): string {
+  const lines = rows.map(({ name, value }) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`);
+  return `<table class="facts"><tbody>\n${lines.join("\n")}\n</tbody></table>`;
+}
+
+/** The measures of the first and the last validation, in two columns. */
+function resultFacts({ metrics, tokens, seconds, peakMemory }: RunRecord): Fact[] {
+  const validations = metrics.filter(isValidation);
+  const [first, last] = [validations[0], validations.at(-1)];
+  const measured = first && last ? measureFacts(first, last) : [{ name: "validation", value: "none" }];
+  const speed = seconds > 0 ? `${whole(tokens / seconds)} tokens/s` : "-";
+  return [
+    ...measured,
+    { name: "time of steps", value: formatSeconds(seconds) },
+    { name: "speed", value: speed },
+    { name: "peak memory", value: byteText(peakMemory) },
+  ];
+}
+
+function measureFacts(first: ValidationLine, last: ValidationLine): Fact[] {
+  const before = measuresOf(first);
+  return Array.from(measuresOf(last), ([name, value]) => {
+    const after = `${digits(value)} after step ${last.step}`;
+    const from = before.get(name);
+    const both = first === last || from === undefined ? after : `${digits(from)} after step ${first.step}, ${after}`;
+    return { name: `validation ${name}`, value: both };
+  });
+}
+
+/** The most points of a line. */
+const mostPoints = 500;
+
+/** A chart over the steps, of lines by their names. */
+function chart(title: string, lines: readonly RunLine[], show: (value: number) => string = digits): string {
+  const drawn = lines.map(({ name, points, dots }) => {
+    return { name, group: name, points: dots ? points : thinned(points, mostPoints), dots };
+  });
+  return lineChart({ title, xTitle: "step", lines: drawn, show });
+}
+
+interface RunLine {
+  readonly name: string;
+  readonly points: readonly ChartPoint[];
+  readonly dots?: boolean;
+}
+
+function runCharts({ metrics }: RunRecord): string {
+  const steps = metrics.filter(isStep);
+  const validations = metrics.filter(isValidation);
+  if (steps.length + validations.length < 2) return "";
+  const line = (name: string, read: (line: StepLine) => number): RunLine => {
+    return { name, points: steps.map((line): ChartPoint => [line.step, read(line)]) };
+  };
+  const validation: RunLine = {
+    name: "validation",
+    points: validations.map(({ step, eval_loss }): ChartPoint => [step, eval_loss]),
+    dots: true,
+  };
+  const losses = [line("training", ({ loss }) => loss), validation].filter(({ points }) => points.length > 0);
+  const one = (title: string, read: (line: StepLine) => number, show?: (value: number) => string) =>
+    chart(title, [line(title, read)], show);
+  const charts = [
+    chart("Loss", losses),
+    ...measureCharts(validations),
+    ...(steps.length < 2
+      ? []
+      : [
+          one("Learning rate", (line) => line.learning_rate),
+          one("Gradient norm", (line) => line.grad_norm),
+          one("Tokens per second", (line) => line.tokens_per_second, whole),
+          one("Memory, MB", ({ memory }) => memory / 1e6, digits),
+        ]),
+  ];
+  return `<div class="runcharts">\n${charts.join("\n")}\n</div>`;
+}
+
+/** Charts of what a task measures besides the loss. */
+function measureCharts(validations: readonly ValidationLine[]): string[] {
+  const [first] = validations;
+  const names = first ? [...measuresOf(first).keys()].filter((name) => !["loss", "perplexity"].includes(name)) : [];
+  return names.map((name) => {
+    const points = validations.map((line): ChartPoint => [line.step, measuresOf(line).get(name) as number]);
+    return chart(`Validation ${name}`, [{ name, points, dots: true }]);
+  });
+}
+
+/** The answers before the first step and the latest ones, side by side. */
+function sampleBlocks({ metrics }: RunRecord): string {
+  const samples = metrics.filter(isSample);
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (!first || !last) return "";
+  const part = (heading: string, text: string | undefined) =>
+    text === undefined ? "" : `<div><h3>${escapeHtml(heading)}</h3><pre>${escapeHtml(text)}</pre></div>`;
+  const blocks = last.samples.map(({ prompt, answer, reference }, i) => {
+    const before = first === last ? undefined : (first.samples[i] as SampleAnswer | undefined)?.answer;
+    const answers = [
+      part(`after step ${first.step}`, before),
+      part(`after step ${last.step}`, answer),
+      part("in the data", reference),
+    ].join("");
+    return `<div class="sample"><h3>prompt</h3><pre>${escapeHtml(prompt)}</pre><div class="answers">${answers}</div></div>`;
+  });
+  return blocks.join("\n");
+}
+
+function trainedFacts({ targets, parameters: { trainable, all }, data }: RunRecord): Fact[] {
+  return [
+    ...targets.map((value) => ({ name: "targets", value })),
+    {
+      name: "trainable parameters",
+      value: `${whole(trainable)} of ${whole(all)} (${digits((100 * trainable) / all)} %)`,
+    },
+    { name: "data", value: data },
+  ];
+}
+
+function optionFacts(options: Readonly<Record<string, unknown>>): Fact[] {
+  return Object.entries(options).map(([name, value]) => ({ name, value: wordsOf(value) }));
+}
+
+const wordsOf = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+interface File {
+  readonly kind: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+const files: readonly Column<File>[] = [
+  { title: "", key: "kind", value: ({ kind }) => kind },
+  { title: "file", key: "path", value: ({ path }) => path },
+  { title: "bytes", key: "bytes", value: ({ bytes }) => bytes },
+  { title: "SHA-256", key: "sha256", value: ({ sha256 }) => sha256 },
+];
+
+function fileTable({ config: { data, model } }: RunRecord): string {
+  const rows = [
+    ...data.map((file) => ({ kind: "data", ...file })),
+    ...model.map((file) => ({ kind: "model", ...file })),
+  ];
+  return rows.length === 0 ? "<p>none on this disk</p>" : htmlTable(files, rows);
+}
+
+function machineFacts({ config }: RunRecord): Fact[] {
+  const { processor, backend, platform, node } = config;
+  const known = Object.entries(backend).flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
+  return [
+    { name: "system", value: `${platform}, Node ${node}` },
+    { name: "processor", value: [processor.model, ...processor.features].join(", ") },
+    { name: "backend", value: known.join(", ") },
+  ];
+}

@@ -1,0 +1,68 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type FileContent, folderFiles, type WritableFiles, writeFolder } from "@lowrank/files";
+import { getLastCheckpoint } from "@lowrank/train";
+import { shellWord } from "../../../cli/output.ts";
+import { metricsName } from "./metricsLog.ts";
+import { modelCard } from "./modelCard.ts";
+import { runPage } from "./runPage.ts";
+import type { RunRecord } from "./runRecord.ts";
+
+/** The files of a run beside what it trained. A whole model has a config.json of its own. */
+function runFiles(run: RunRecord, metrics: string, configName: string): [string, FileContent][] {
+  return [
+    [configName, `${JSON.stringify(run.config, null, 2)}\n`],
+    ["README.md", modelCard(run)],
+    ["report.html", runPage(run)],
+    [metricsName, metrics],
+  ];
+}
+
+/** The config of a run beside that of a whole model. */
+const besideModel = "run_config.json";
+
+/**
+ * Returns a run's folder as a place for what it trained. All files of the run are written with
+ * that, at once: the folder holds the results of before, or the new ones. Where they cannot be
+ * written, the error says which folder holds what was trained.
+ */
+export async function runFolder(folder: string, run: RunRecord, metrics: string): Promise<WritableFiles> {
+  return {
+    ...(await folderFiles(folder)),
+    write: async (contents) => {
+      const all = new Map([
+        ...contents,
+        ...runFiles(run, metrics, contents.has("config.json") ? besideModel : "config.json"),
+      ]);
+      try {
+        await writeFolder(folder, all);
+      } catch (error) {
+        throw new Error(`${(error as Error).message}; ${await rescued(folder, run, contents)}`, { cause: error });
+      }
+    },
+  };
+}
+
+/**
+ * Says where what was trained is: in the last checkpoint, else in a folder for temporary files, to
+ * which this writes it.
+ */
+async function rescued(
+  folder: string,
+  { steps }: RunRecord,
+  contents: ReadonlyMap<string, FileContent>,
+): Promise<string> {
+  const last = await getLastCheckpoint(folder, () => {}).catch(() => null);
+  if (last === `checkpoint-${steps}`) {
+    const kept = shellWord(join(folder, last));
+    return `${kept} holds what was trained; go on with --resume ${kept}`;
+  }
+  try {
+    const elsewhere = await mkdtemp(join(tmpdir(), "lowrank-trained-"));
+    await writeFolder(elsewhere, contents);
+    return `what was trained is in ${elsewhere}; move it to where there is room`;
+  } catch {
+    return last === null ? "what was trained is lost" : `${shellWord(join(folder, last))} holds the last checkpoint`;
+  }
+}

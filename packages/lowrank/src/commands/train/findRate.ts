@@ -1,0 +1,67 @@
+import {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateSearch,
+  type StepReport,
+} from "@lowrank/train";
+import type { Learner } from "./learner.ts";
+import type { TrainVoice } from "./view/trainVoice.ts";
+
+/** The settings of the steps by which learning rates are tried. */
+interface RateSearchOptions {
+  optimizer: "adamw" | "adamw8bit" | "lion";
+  weightDecay: number;
+  maxGradNorm: number;
+  accumulate: number;
+  seed: number;
+  voice: TrainVoice;
+}
+
+/** Tries learning rates on a model, which stays as it is, and prints what they do. */
+export async function findRate(
+  { model }: Learner,
+  examples: readonly unknown[],
+  task: object,
+  { optimizer, weightDecay, maxGradNorm, accumulate, seed, voice }: RateSearchOptions,
+): Promise<void> {
+  const start = performance.now();
+  try {
+    const search = await findLearningRate(
+      model as never,
+      examples as never,
+      {
+        ...{ ...task, optimizer, weightDecay, maxGradNorm, seed },
+        gradientAccumulationSteps: accumulate,
+        onStep: (report: StepReport) =>
+          voice.step(report, ((report.maxSteps - report.step) * (performance.now() - start)) / 1000 / report.step),
+      } as FindLearningRateOptions,
+    );
+    for (const line of describeSearch(search)) voice.say(line);
+    voice.result(search);
+  } finally {
+    voice.end();
+  }
+}
+
+const rows = 16;
+const width = 40;
+
+/** Returns a table of rates and losses with a bar for each, and the rate to take. */
+export function describeSearch({ suggestion, trials, diverged }: LearningRateSearch): string[] {
+  const shown = trials.filter((_, i) => i % Math.max(1, Math.ceil(trials.length / rows)) === 0);
+  const losses = shown.map(({ smoothedLoss }) => smoothedLoss);
+  const [least, most] = [Math.min(...losses), Math.max(...losses)];
+  const lines = shown.map(({ learningRate, smoothedLoss }) => {
+    const bar = "#".repeat(1 + Math.round(((width - 1) * (smoothedLoss - least)) / (most - least || 1)));
+    return `${learningRate.toExponential(1).padStart(13)}  ${smoothedLoss.toFixed(4).padStart(9)}  ${bar}`;
+  });
+  const last = trials.at(-1);
+  return [
+    "learning rate       loss",
+    ...lines,
+    ...(diverged && last ? [`above ${last.learningRate.toExponential(1)} the loss leaves all bounds`] : []),
+    suggestion === null
+      ? "the loss falls at none of these rates"
+      : `suggested: --lr ${Number(suggestion.toPrecision(2))}, where the loss falls the fastest; nothing was written`,
+  ];
+}

@@ -1,0 +1,53 @@
+import { describeConfig } from "@lowrank/models";
+import { isEncoder } from "../../../cli/loading/modelConfig.ts";
+import { loadEncoder } from "../../../load/loadEncoder.ts";
+import { loadHeaded, paddingOf, readHeaded } from "./loadHeaded.ts";
+import type { ModelKind } from "./modelKind.ts";
+import { saveEncoder } from "./saveEncoder.ts";
+
+/** Describes an encoder. Throws for a model that is none. */
+const describe: ModelKind["describe"] = async (path) => {
+  const { json, label } = await readHeaded(path);
+  if (!(await isEncoder(path))) {
+    throw new Error(`--model ${path} is a ${json.model_type}, which is no encoder; give a BERT or one of its kin`);
+  }
+  // As transformers' AutoModel reads it, whichever head the checkpoint has.
+  return describeConfig({ ...json, architectures: ["AutoModel"] }, { where: label });
+};
+
+/** A model that gives a text an embedding: the mean of its hidden states. */
+export const encoder: ModelKind = {
+  taskType: "FEATURE_EXTRACTION",
+  pipelineTag: "sentence-similarity",
+  writes: false,
+  trainsWhole: false,
+  startsFromData: false,
+  labelsOf: async () => [],
+  load: async (path, options) => {
+    const shapes = await describe(path, []);
+    const loaded = await loadHeaded(path, options, (given) => loadEncoder(path, given));
+    const { model, tokenizer, backend, quantization } = loaded;
+    return {
+      ...{ model, tokenizer, backend, quantization, shapes, fresh: [] },
+      padTokenId: await paddingOf(path, await readHeaded(path)),
+      save: (place, dtype) => saveEncoder(model, loaded.files, place, dtype),
+    };
+  },
+  describe,
+  usage: (base) => ({
+    python: [
+      "from peft import PeftModel",
+      "from transformers import AutoModel",
+      "",
+      `base = AutoModel.from_pretrained(${JSON.stringify(base)})`,
+      'model = PeftModel.from_pretrained(base, "path/to/this/folder")',
+    ],
+    javascript: [
+      'import { embed, loadEncoder, PeftModel } from "lowrank";',
+      "",
+      `const { model, tokenizer } = await loadEncoder(${JSON.stringify(base)});`,
+      'const peft = await PeftModel.fromPretrained(model, "path/to/this/folder");',
+      'const [vector] = await embed(peft, [{ inputIds: tokenizer.encode("...") }], { padTokenId: 0 });',
+    ],
+  }),
+};

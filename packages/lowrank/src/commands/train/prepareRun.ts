@@ -1,0 +1,175 @@
+import { parseHubAddress } from "@lowrank/files";
+import type { Tokenizer } from "@lowrank/models";
+import type { QuantizeOptions } from "@lowrank/nn";
+import { type MethodFacts, methodOf, type PeftConfig, type PeftOptions } from "@lowrank/peft";
+import { trainingSteps } from "@lowrank/train";
+import { describeBackend } from "../../cli/loading/backends.ts";
+import { checkFilesExist } from "../../cli/loading/checkInputs.ts";
+import { storedQuantization } from "../../cli/loading/loading.ts";
+import { isEncoder } from "../../cli/loading/modelConfig.ts";
+import { virtualTokens } from "../../cli/loading/virtualTokens.ts";
+import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../../cli/options/quantizeOptions.ts";
+import { trainedConfig } from "../../cli/options/trainedConfig.ts";
+import { listed } from "../../cli/optionValue.ts";
+import { findMethods, quantizedWords } from "../../report/methods.ts";
+import { indexTrainData } from "./data/openTrainData.ts";
+import type { LoadedBase } from "./kinds/modelKind.ts";
+import type { CommandTask, TaskData } from "./tasks/commandTask.ts";
+import { findTask, taskOfFlags, tasks } from "./tasks/index.ts";
+import type { TrainCommandOptions } from "./train.ts";
+import type { TrainVoice } from "./view/trainVoice.ts";
+
+/** A base model, and the form in which its layers were quantised here. */
+type PreparedBase = LoadedBase & { readonly quantize: QuantizeOptions | undefined };
+
+/** Data and the adapter's configuration of a run, and what follows from them. */
+export interface PreparedData {
+  readonly data: TaskData;
+  readonly task: CommandTask;
+  /** The names of a classifier's labels; none for other models. */
+  readonly labels: readonly string[];
+  /** The adapter's configuration; null: the whole model trains. */
+  readonly config: PeftConfig | null;
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  /** Tokens in a block, and the most in an example. */
+  readonly lengths: { readonly blockSize: number; readonly maxLength: number };
+  readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
+}
+
+/** A run before anything trains. */
+export interface PreparedRun extends PreparedData {
+  readonly loaded: PreparedBase;
+}
+
+/** Loads model and data, and finds out what follows from them. */
+export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
+  const asked = await askedOf(options);
+  const { task, labels } = asked;
+  await indexTrainData(options, task.name, labels);
+  voice.note(`loading ${options.model}`);
+  const loaded = await loadBase(options, asked, voice);
+  const { model, tokenizer, padTokenId, backend } = loaded;
+  if (backend.adapter !== undefined) voice.say(`backend: ${describeBackend(backend)}`);
+  if (loaded.fresh.length > 0) voice.say(`new head: ${loaded.fresh.join(", ")}, drawn by --seed`);
+  const { maxPositions } = model;
+  return { loaded, ...(await prepareData({ tokenizer, maxPositions, padTokenId }, options, asked, voice)) };
+}
+
+/** The parts of a run that follow from its options alone, and from the labels of its data. */
+interface Asked extends Pick<PreparedData, "task" | "labels"> {
+  /** Makes the adapter's configuration for a number of steps; null: the whole model trains. */
+  configFor(steps: number): PeftConfig | null;
+}
+
+/** Reads the options of a run. Wrong ones are told before anything is loaded. */
+export async function askedOf(options: TrainCommandOptions): Promise<Asked> {
+  const { kind } = findTask(options.task);
+  if (kind.writes && (await isEncoder(options.model))) {
+    const others = tasks.filter((task) => !task.kind.writes).map(({ name }) => name);
+    throw new Error(
+      `--model ${options.model} is an encoder, which writes no text as --task ${options.task} needs it; give --task ${listed(others)}`,
+    );
+  }
+  const configFor = await trainedConfig(options, kind.taskType);
+  const task = taskOfFlags(options, configFor(1) === null);
+  const config = configFor(1);
+  const start = config && ((await methodOf(config)) as MethodFacts<PeftConfig>).startsFromData?.(config);
+  if (start && !kind.startsFromData) {
+    throw new Error(
+      `--task ${task.name} cannot start an adapter from data; leave --init-lora-weights out, or take another method`,
+    );
+  }
+  await checkFilesExist([...options.data, options.validation ?? [], options.peftConfig ?? []].flat());
+  const labels = await kind.labelsOf(options.model, (await task.labels?.(options)) ?? []);
+  return { task, labels, configFor };
+}
+
+/** The parts of a model that say how data are read. */
+interface DataReader {
+  readonly tokenizer: Tokenizer;
+  readonly maxPositions: number;
+  readonly padTokenId: number;
+}
+
+/** Reads and tokenises the data, and finds out what follows from them. */
+export async function prepareData(
+  { tokenizer, maxPositions, padTokenId }: DataReader,
+  options: TrainCommandOptions,
+  { task, labels, configFor }: Asked,
+  voice: TrainVoice,
+): Promise<PreparedData> {
+  const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
+  voice.note(`reading and tokenizing ${options.data.join(", ")}`);
+  const data = await task.read(tokenizer, { ...options, ...lengths }, labels);
+  if (labels.length > 0 && task.labels) voice.say(`labels: ${labels.join(", ")}`);
+  voice.say(`data: ${data.description}`);
+  const isCut = (example: unknown) => task.texts(example).some(({ inputIds }) => inputIds.length > lengths.maxLength);
+  const cut = data.first.filter(isCut).length;
+  if (cut > 0) {
+    const most = `${lengths.maxLength} tokens (--max-length)`;
+    const message = `${cut} of ${data.first.length} examples are longer than ${most}; what goes beyond is not learned`;
+    voice.warn({ code: "cut-examples", message });
+  }
+  const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
+  const passes = { batchSize, gradientAccumulationSteps };
+  const steps = options.steps ?? trainingSteps(data.train.length, { ...passes, epochs });
+  const stepsPerEpoch = trainingSteps(data.train.length, { ...passes, epochs: 1 });
+  const config = configFor(steps)?.with(baseOf(options.model)) ?? null;
+  const batching = { batchSize, padTokenId, maxLength: lengths.maxLength };
+  return { data, task, labels, config, steps, stepsPerEpoch, lengths, batching };
+}
+
+/**
+ * Loads the model, in 4 bits where the method has it so; one that is in 4 bits on
+ * disk already stays as it is.
+ */
+async function loadBase(
+  options: TrainCommandOptions,
+  { task: { kind }, labels }: Asked,
+  voice: TrainVoice,
+): Promise<PreparedBase> {
+  const given = givenQuantizeOptions(options);
+  const silent = options.quiet || options.json;
+  const loading = { ...options, silent, labels };
+  if (!findMethods([options.method])[0].quantized) {
+    if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
+    return { ...(await kind.load(options.model, loading)), quantize: undefined };
+  }
+  const stored = await storedQuantization(options.model);
+  if (stored && given.length > 0) {
+    throw new Error(`${options.model} is quantised already, to ${stored.quantType}; leave ${given.join(", ")} out`);
+  }
+  const quantize = stored ? undefined : toQuantizeOptions(options);
+  const loaded = await kind.load(options.model, { ...loading, quantize });
+  if (stored) voice.say(`base model: in ${stored.quantType} on disk already`);
+  if (quantize && loaded.quantization) voice.say(describeQuantization(loaded.quantization, quantize));
+  return { ...loaded, quantize };
+}
+
+/**
+ * Tokens in a block and in an example; throws where the model has fewer positions
+ * beside the virtual tokens.
+ */
+function sequenceLengths(
+  options: TrainCommandOptions,
+  positions: number,
+  virtual: number,
+): { blockSize: number; maxLength: number } {
+  const most = positions - virtual;
+  const beside = virtual === 0 ? "" : ` beside ${virtual} virtual tokens`;
+  if (most < 2) throw new Error(`the model has ${positions} positions, which leaves no room${beside}; take fewer`);
+  const { blockSize = Math.min(256, most), maxLength = most } = options;
+  for (const [name, value] of Object.entries({ "--block-size": blockSize, "--max-length": maxLength })) {
+    if (value > most)
+      throw new Error(`${name} is ${value}, but the model has ${most} positions${beside}; give ${most} or less`);
+  }
+  return { blockSize, maxLength };
+}
+
+/** Returns the fields of an adapter's configuration by which PEFT finds its base model. */
+function baseOf(model: string): Pick<PeftOptions, "baseModelNameOrPath" | "revision"> {
+  const place = parseHubAddress(model);
+  if (place?.path !== "") return { baseModelNameOrPath: model };
+  return { baseModelNameOrPath: place.repo, revision: place.revision === "main" ? null : place.revision };
+}

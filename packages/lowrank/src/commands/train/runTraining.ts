@@ -1,0 +1,308 @@
+import { readdir } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { type EvaluateOptions, evaluate } from "@lowrank/train";
+import { formatSeconds } from "../../cli/formatSeconds.ts";
+import { checkResumeExists } from "../../cli/loading/checkInputs.ts";
+import { quantizeWords } from "../../cli/options/quantizeOptions.ts";
+import { checkOutput, shellWord } from "../../cli/output.ts";
+import { clearLeftovers } from "../../cli/outputs/clearLeftovers.ts";
+import { withInterrupt } from "../../cli/process/interrupt.ts";
+import { checkNoRun } from "./checkNoRun.ts";
+import { dryRun } from "./dryRun.ts";
+import { digestFiles, digestModel } from "./files/fileDigests.ts";
+import { isStep, isValidation, measuresOf, type ValidationLine } from "./files/metrics.ts";
+import { removeOlderCheckpoints } from "./files/olderCheckpoints.ts";
+import { runConfigOf } from "./files/runConfig.ts";
+import type { RunRecord } from "./files/runRecord.ts";
+import { runFolder } from "./files/saveRun.ts";
+import { findRate } from "./findRate.ts";
+import { type Learner, makeLearner } from "./learner.ts";
+import { type PreparedRun, prepareRun } from "./prepareRun.ts";
+import { lockName, lockRun } from "./runLock.ts";
+import { loadTeacher } from "./teacher.ts";
+import type { TrainCommandOptions } from "./train.ts";
+import { lossOf, settingOf, type TrainedSteps, trainSteps } from "./trainSteps.ts";
+import { areChats, promptOf, type SamplePrompt, samplePrompts } from "./view/sampleAnswers.ts";
+import { type TrainVoice, trainVoice } from "./view/trainVoice.ts";
+
+/** Runs `lowrank train`, as the only one in its folder. */
+export async function runTraining(options: TrainCommandOptions): Promise<void> {
+  if (options.allowChanges && options.resume === undefined) {
+    throw new Error("--allow-changes is for --resume; leave it out");
+  }
+  await checkResumeExists(options.resume);
+  const voice = trainVoice(options);
+  if (options.dryRun) return dryRun(options, voice);
+  // A search of the learning rate writes nothing.
+  if (options.findLr) return trainInto(options, voice);
+  await checkOutput(options.output, options.model);
+  const release = await lockRun(options.output);
+  try {
+    await clearLeftovers(options.output);
+    await checkNoRun(options);
+    await trainInto(options, voice);
+  } finally {
+    await release();
+  }
+}
+
+async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promise<void> {
+  const prepared = await prepareRun(options, voice);
+  const { loaded, data, config, batching, task } = prepared;
+  const { model } = loaded;
+  if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
+  const teacher = await loadTeacher(options, voice);
+  const loss = lossOf(task, settingOf(options, prepared, teacher), teacher);
+  const probeLoss = probeOf(prepared, loss);
+  const baseLoss = await probeLoss();
+  const firstTexts = data.first.map((example) => task.texts(example)[0]);
+  const learner = await makeLearner(loaded, config, firstTexts, batching, options, voice.say);
+  if (options.findLr)
+    return findRate(learner, data.first, { batchSize: options.batchSize, ...loss }, { ...options, voice });
+  const { adapted } = learner;
+  // Of the base model as it is beside the adapter: frozen, and of the precision that it has then.
+  const { precision = "highest" } = options;
+  for (const parameter of model.parameters()) parameter.precision = precision;
+  const differs = learner.changesBase || precision !== "highest";
+  const lossBefore = differs && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
+  const start = await startOf(options, prepared, learner);
+  const prompts = await promptsOf(options, prepared);
+  const note = () => voice.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
+  // Holds until the results are saved: a late signal must not end the process.
+  const interrupted = await withInterrupt(note, async (signal) => {
+    const run = await trainSteps({ options, prepared, learner, prompts, voice, teacher }, signal);
+    await saveResults({ options, prepared, learner, voice, start, lossBefore, probeLoss }, run);
+    return run.interrupted;
+  });
+  if (interrupted) throw interrupted;
+}
+
+/** The parts of a run whose results are saved. */
+interface FinishedRun {
+  readonly options: TrainCommandOptions;
+  readonly prepared: PreparedRun;
+  readonly learner: Learner;
+  readonly voice: TrainVoice;
+  readonly start: Start;
+  /** The base model's loss before the training. */
+  readonly lossBefore: number;
+  readonly probeLoss: () => Promise<number>;
+}
+
+/** Writes the files of a run's results, and prints its summary. */
+async function saveResults(
+  { options, prepared, learner, voice, start, lossBefore, probeLoss }: FinishedRun,
+  run: TrainedSteps,
+): Promise<void> {
+  const { adapted } = learner;
+  const lossAfter = adapted && (await adapted.disableAdapter(probeLoss));
+
+  const record = { ...(await recordOf(options, prepared, learner, run, start)), warnings: voice.warnings };
+  const verified = await learner.save(await runFolder(options.output, record, run.log.text));
+  run.log.end();
+  const removed = run.interrupted ? [] : await removeOlderCheckpoints(options.output, run.log.text);
+  if (removed.length > 0) voice.note(`removed from ${options.output}, of an older run: ${removed.join(", ")}`);
+  const files = await filesIn(options.output);
+  for (const line of summary(run, record, options)) voice.say(line);
+  if (lossAfter !== null) voice.say(baseCheck(lossBefore, lossAfter));
+  if (verified !== null) voice.say(verified);
+  const texts = prepared.data.first.slice(0, 1).map((example) => prepared.task.texts(example)[0]);
+  const chats = prepared.task.kind.writes && (await areChats(prepared.loaded.tokenizer, texts));
+  for (const line of nextSteps(options, prepared, learner, { files, chats })) voice.say(line);
+  voice.result(resultOf(options, record, run, files));
+}
+
+/** Returns what measures the base model on a few examples, so that a change of it is seen. */
+function probeOf({ loaded, data, batching, task }: PreparedRun, loss: object): () => Promise<number> {
+  const { batchSize, ...padding } = batching;
+  const some = (data.validation.length > 0 ? data.validation : data.first).slice(0, batchSize);
+  const examples = task.probesOwn ? some : some.map((example) => task.texts(example)[0]);
+  const options = { batchSize, ...(task.probesOwn ? loss : padding) };
+  return async () => (await evaluate(loaded.model as never, examples as never, options as EvaluateOptions)).loss;
+}
+
+type Start = Omit<Parameters<typeof runConfigOf>[0], "options">;
+
+/** The facts of a run that its config names, as they are before the first step. */
+async function startOf(options: TrainCommandOptions, prepared: PreparedRun, learner: Learner): Promise<Start> {
+  const { loaded, data, steps, lengths, labels } = prepared;
+  const files = options.validation === undefined ? options.data : [...options.data, options.validation];
+  const adapter = (await learner.adapted?.adapterFiles())?.get("adapter_config.json");
+  return {
+    found: { lr: learner.learningRate, ...lengths },
+    resolved: {
+      steps,
+      trainExamples: data.train.length,
+      validationExamples: data.validation.length,
+      ...(labels.length > 0 && { labels }),
+      adapter: typeof adapter === "string" ? JSON.parse(adapter) : undefined,
+    },
+    backend: loaded.backend,
+    data: await digestFiles(files),
+    model: await digestModel(options.model),
+  };
+}
+
+async function promptsOf(
+  options: TrainCommandOptions,
+  { loaded, data, lengths, task }: PreparedRun,
+): Promise<SamplePrompt[]> {
+  if (!task.kind.writes) return [];
+  const { tokenizer } = loaded;
+  const { maxLength } = lengths;
+  const textsOf = (examples: readonly unknown[]) => examples.map((example) => task.texts(example)[0]);
+  if (options.samplePrompt === undefined) {
+    const examples = data.validation.length > 0 ? data.validation : data.first;
+    return samplePrompts(tokenizer, textsOf(examples), { count: options.samples, maxLength });
+  }
+  const prompts = await Promise.all(options.samplePrompt.map((text) => promptOf(tokenizer, text, textsOf(data.first))));
+  const long = prompts.find(({ ids }) => ids.length >= maxLength);
+  if (!long) return prompts;
+  throw new Error(
+    `--sample-prompt ${JSON.stringify(long.text)} has ${long.ids.length} tokens, which leaves no room in ${maxLength}; give a shorter one`,
+  );
+}
+
+async function recordOf(
+  options: TrainCommandOptions,
+  { data, task, labels }: PreparedRun,
+  learner: Learner,
+  { result, maxSteps, log }: TrainedSteps,
+  start: Start,
+): Promise<Omit<RunRecord, "warnings">> {
+  const { config, targets, model } = learner;
+  let [trainable, all] = [0, 0];
+  for (const { size, requiresGrad } of model.parameters()) {
+    all += size;
+    if (requiresGrad) trainable += size;
+  }
+  return {
+    name: basename(resolve(options.output)),
+    config: await runConfigOf({ options, ...start }),
+    metrics: log.lines,
+    steps: result.steps,
+    maxSteps,
+    kind: task.kind,
+    labels,
+    peftType: config?.peftType ?? null,
+    baseModel: config?.baseModelNameOrPath ?? options.model,
+    targets,
+    parameters: { trainable, all },
+    data: data.description,
+    tokens: result.tokens,
+    seconds: result.seconds,
+    peakMemory: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+/** Each measure of the first and the last validation, in a line. */
+function measureLines(validations: readonly ValidationLine[]): string[] {
+  const [first] = validations;
+  const names = first ? [...measuresOf(first).keys()].filter((name) => name !== "perplexity") : [];
+  return names.map((name) => {
+    const values = validations.map((line) => {
+      const measures = measuresOf(line);
+      const perplexity = name === "loss" ? measures.get("perplexity") : undefined;
+      const more = perplexity === undefined ? "" : ` (perplexity ${perplexity.toFixed(1)})`;
+      return `${measures.get(name)?.toFixed(4)} at step ${line.step}${more}`;
+    });
+    // A loss that is a cross-entropy has a perplexity.
+    const unit = name === "loss" && measuresOf(first).has("perplexity") ? ", nats per token" : "";
+    return `validation ${name}${unit}: ${values.join(", ")}`;
+  });
+}
+
+function summary(
+  { result, stepSeconds, maxSteps }: TrainedSteps,
+  { metrics, peakMemory }: RunRecord,
+  { precision, output }: TrainCommandOptions,
+): string[] {
+  const lines: string[] = [];
+  const validations = metrics.filter(isValidation);
+  const ends = new Set([...validations.slice(0, 1), ...validations.slice(-1)]);
+  lines.push(...measureLines([...ends]));
+  if (result.best) lines.push(`best evaluation: that of step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
+  if (result.stoppedEarly) lines.push(`stopped early, after step ${result.steps} of ${maxSteps}`);
+  else if (result.steps < maxSteps)
+    lines.push(
+      `stopped after step ${result.steps} of ${maxSteps}; the adapter is as it was then, and --resume ${shellWord(output)} continues`,
+    );
+  if (stepSeconds.length > 0) {
+    const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
+    const speed = Math.round(result.tokens / result.seconds).toLocaleString("en-US");
+    const took = `${stepSeconds.length} steps in ${formatSeconds(result.seconds)}`;
+    const rounded = precision === undefined ? "" : `, ${precision} precision`;
+    lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)${rounded}`);
+  }
+  lines.push(`peak memory: ${Math.round(peakMemory / 2 ** 20)} MiB`);
+  return lines;
+}
+
+/** The result for programs: one object. */
+function resultOf(
+  { output }: TrainCommandOptions,
+  { metrics, steps, maxSteps, peftType, baseModel, parameters, tokens, seconds, peakMemory, warnings }: RunRecord,
+  { interrupted, resumedFrom, result: { best, stoppedEarly } }: TrainedSteps,
+  files: readonly string[],
+): object {
+  const validations = metrics.filter(isValidation);
+  return {
+    output,
+    files,
+    baseModel,
+    peftType,
+    parameters,
+    steps,
+    maxSteps,
+    interrupted: interrupted?.message ?? null,
+    resumedFrom,
+    loss: metrics.findLast(isStep)?.loss ?? null,
+    validation: { first: validations[0] ?? null, last: validations.at(-1) ?? null },
+    best,
+    stoppedEarly,
+    tokens,
+    seconds,
+    peakMemory,
+    warnings,
+  };
+}
+
+/** Returns a line that says whether the base model, with the adapter off, answers as before. */
+function baseCheck(before: number, after: number): string {
+  const losses = `loss ${before.toFixed(6)} before, ${after.toFixed(6)} after`;
+  if (Object.is(before, after)) return `base model with the adapter off: ${losses}, bit-identical`;
+  throw new Error(
+    `the base model with the adapter off has changed: ${losses}; the adapter was saved, but is not to be trusted`,
+  );
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries
+    .flatMap((entry) => (entry.isFile() && entry.name !== lockName ? [entry.name] : []))
+    .sort((a, b) => a.localeCompare(b));
+}
+
+function nextSteps(
+  { model, output }: TrainCommandOptions,
+  { task, loaded: { quantize } }: PreparedRun,
+  { adapted, mergeable, note }: Learner,
+  { files, chats }: { readonly files: readonly string[]; readonly chats: boolean },
+): string[] {
+  const prompt = `${chats ? "--chat " : ""}--prompt "..."`;
+  const written = [`wrote ${output}: ${files.join(", ")}`, ...(note === null ? [] : [note])];
+  if (!adapted && !task.kind.writes) return written;
+  const wrote = [...written, "next:"];
+  if (!task.kind.writes) return [...wrote, `  ${shellWord(join(output, "README.md"))} has the code that uses it`];
+  if (!adapted) return [...wrote, `  lowrank generate --model ${shellWord(output)} ${prompt}`];
+  const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;
+  const asTrained = quantize ? `${folders} ${quantizeWords(quantize)}` : folders;
+  const merged = shellWord(`${output.replace(/\/+$/, "")}-merged`);
+  return [
+    ...wrote,
+    `  lowrank generate ${asTrained} ${prompt}`,
+    ...(mergeable ? [`  lowrank merge ${asTrained} --output ${merged}`] : []),
+    // A server takes a model as it is on disk, and several adapters at once.
+    ...(mergeable && !quantize ? [`  lowrank serve ${shellWord(model)} --adapter mine=${shellWord(output)}`] : []),
+  ];
+}

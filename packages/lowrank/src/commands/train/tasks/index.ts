@@ -1,0 +1,62 @@
+import { listed } from "../../../cli/optionValue.ts";
+import { type CommandTask, ownFlags, type TaskFlags } from "./commandTask.ts";
+import { contrast } from "./contrast.ts";
+import { distillation, sft } from "./languageTasks.ts";
+import { dpo, kto, orpo } from "./preferenceTasks.ts";
+import { reward } from "./reward.ts";
+import { tokenClassification } from "./tokenClassification.ts";
+
+/** All tasks, the usual one first. */
+export const tasks: readonly CommandTask[] = [sft, dpo, orpo, kto, reward, tokenClassification, contrast, distillation];
+
+/** Returns the task of a name that `tasks` have. */
+export function findTask(name: string): CommandTask {
+  return tasks.find((task) => task.name === name) as CommandTask;
+}
+
+/** Options that only some tasks have a use for, by what these are. */
+interface SharedFlags extends TaskFlags {
+  pack?: boolean;
+  blockSize?: number;
+  metrics?: readonly string[];
+  groupByLength?: boolean;
+  sampleEvery?: number;
+  samplePrompt?: readonly string[];
+}
+
+/** Tells if a task has a use for an option. */
+const uses: Readonly<Record<Exclude<keyof SharedFlags, keyof TaskFlags>, (task: CommandTask) => boolean>> = {
+  pack: ({ packs }) => packs,
+  blockSize: ({ packs }) => packs,
+  metrics: ({ lossOfModel }) => lossOfModel,
+  groupByLength: ({ lossOfModel }) => lossOfModel,
+  sampleEvery: ({ kind }) => kind.writes,
+  samplePrompt: ({ kind }) => kind.writes,
+};
+
+const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/**
+ * Returns the task that options name. Throws for options of other tasks, and where the whole model
+ * trains and the task has no use for that.
+ */
+export function taskOfFlags(flags: SharedFlags, wholeModel: boolean): CommandTask {
+  const task = findTask(flags.task);
+  const refuse = (name: keyof SharedFlags, takes: (task: CommandTask) => boolean) => {
+    if (flags[name] === undefined || takes(task)) return;
+    const takers = tasks.filter(takes).map((other) => other.name);
+    throw new Error(`${flagOf(name)} is for --task ${listed(takers)}; leave it out with --task ${task.name}`);
+  };
+  for (const name of ownFlags) refuse(name, (other) => other.flags.includes(name));
+  for (const [name, takes] of Object.entries(uses)) refuse(name as keyof typeof uses, takes);
+  if (task.flags.includes("teacher") && flags.teacher === undefined) {
+    throw new Error(`--task ${task.name} learns from a model: give its folder as --teacher`);
+  }
+  if (wholeModel && task.comparesWithBase) {
+    throw new Error(`--task ${task.name} compares with the model without its adapter; give a --method that has one`);
+  }
+  if (wholeModel && !task.kind.trainsWhole) {
+    throw new Error(`--task ${task.name} trains an adapter, and no whole model; give a --method that has one`);
+  }
+  return task;
+}

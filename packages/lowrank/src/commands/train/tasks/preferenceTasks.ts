@@ -1,0 +1,100 @@
+import {
+  type DPOOptions,
+  evaluatePreferences,
+  type KTOExample,
+  type LanguageModel,
+  dpo as learnDpo,
+  kto as learnKto,
+  orpo as learnOrpo,
+  type OwnTask,
+  type PreferenceExample,
+} from "@lowrank/train";
+import { openRecordData } from "../data/openTrainData.ts";
+import { decoder } from "../kinds/decoder.ts";
+import { shownText } from "../view/renderExample.ts";
+import { type CommandTask, commandTask } from "./commandTask.ts";
+import { judgedForm, judgedReader, pairForm, pairReader } from "./taskRecords.ts";
+
+/** The parts that tasks of pairs share. */
+const ofPairs = {
+  kind: decoder,
+  sequences: 2,
+  packs: false,
+  probesOwn: false,
+  lossOfModel: false,
+  form: () => pairForm,
+  read: (tokenizer, options) => openRecordData(tokenizer, pairReader(tokenizer), options, "pairs"),
+  texts: ({ chosen, rejected }) => [chosen, rejected],
+  show: (tokenizer, { chosen, rejected }, _, maxLength) => [
+    shownText(tokenizer, chosen, maxLength, "chosen"),
+    shownText(tokenizer, rejected, maxLength, "rejected"),
+  ],
+  lowerIsBetter: ["rewards/rejected"],
+  // Rewards of pairs under the adapter, as TRL logs them.
+  measure: async (model, examples, { padding, flags: { beta } }, batchSize) => {
+    const found = await evaluatePreferences(model as LanguageModel, examples, { ...padding, beta, batchSize });
+    return {
+      "rewards/chosen": found.chosen,
+      "rewards/rejected": found.rejected,
+      "rewards/margins": found.margin,
+      "rewards/accuracies": found.accuracy,
+    };
+  },
+} satisfies Partial<CommandTask<PreferenceExample>>;
+
+/** Better answers over worse ones, near the model without its adapter. */
+export const dpo: CommandTask = commandTask<PreferenceExample>({
+  ...ofPairs,
+  name: "dpo",
+  title: "better answers over worse ones",
+  flags: ["beta", "lossType"],
+  comparesWithBase: true,
+  own: ({ padding, flags: { beta, lossType } }) =>
+    learnDpo({ ...padding, beta, lossType } as DPOOptions) as OwnTask<never, never, unknown>,
+});
+
+/** The same without a reference. */
+export const orpo: CommandTask = commandTask<PreferenceExample>({
+  ...ofPairs,
+  name: "orpo",
+  title: "the same, without a reference",
+  flags: ["beta"],
+  comparesWithBase: false,
+  own: ({ padding, flags: { beta } }) => learnOrpo({ ...padding, beta }) as OwnTask<never, never, unknown>,
+});
+
+/** Answers that are good or bad by themselves. */
+export const kto: CommandTask = commandTask<KTOExample>({
+  name: "kto",
+  title: "answers that are good or bad by themselves",
+  kind: decoder,
+  flags: ["beta"],
+  sequences: 1,
+  comparesWithBase: true,
+  packs: false,
+  probesOwn: false,
+  lossOfModel: false,
+  form: () => judgedForm,
+  read: (tokenizer, options) => openRecordData(tokenizer, judgedReader(tokenizer), options, "judged answers"),
+  texts: (example) => [example],
+  show: (tokenizer, example, _, maxLength) => [
+    shownText(tokenizer, example, maxLength, example.desirable ? "good" : "bad"),
+  ],
+  own: ({ padding, flags: { beta } }) => learnKto({ ...padding, beta }) as OwnTask<never, never, unknown>,
+  lowerIsBetter: ["rewards/rejected"],
+  // Mean rewards of good answers and of bad ones.
+  measure: async (model, examples, { padding, flags: { beta } }, batchSize) => {
+    const mean = async (desirable: boolean) => {
+      const rows = examples.filter((example) => example.desirable === desirable);
+      if (rows.length === 0) return null;
+      const pairs = rows.map((row) => ({ chosen: row, rejected: row }));
+      return (await evaluatePreferences(model as LanguageModel, pairs, { ...padding, beta, batchSize })).chosen;
+    };
+    const [chosen, rejected] = [await mean(true), await mean(false)];
+    return {
+      ...(chosen !== null && { "rewards/chosen": chosen }),
+      ...(rejected !== null && { "rewards/rejected": rejected }),
+      ...(chosen !== null && rejected !== null && { "rewards/margins": chosen - rejected }),
+    };
+  },
+});

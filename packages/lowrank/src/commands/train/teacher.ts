@@ -1,0 +1,33 @@
+import { createHash } from "node:crypto";
+import type { CausalLM } from "@lowrank/models";
+import { loadModel } from "../../load/loadModel.ts";
+import { digestModel } from "./files/fileDigests.ts";
+import type { TrainCommandOptions } from "./train.ts";
+import type { TrainVoice } from "./view/trainVoice.ts";
+
+/** A model that another learns from. */
+export interface Teacher {
+  readonly model: CausalLM;
+  /** Tells its files from those of another. */
+  readonly digest: string;
+}
+
+/** Loads the teacher of a run on the backend of its student; null where there is none. */
+export async function loadTeacher(options: TrainCommandOptions, voice: TrainVoice): Promise<Teacher | null> {
+  const { teacher, weights } = options;
+  if (teacher === undefined) return null;
+  voice.note(`loading ${teacher}`);
+  // On the backend that the student's loading started.
+  const { model } = await loadModel(teacher, weights === "packed" ? { weights } : { dtype: weights });
+  model.setRequiresGrad(false);
+  model.eval();
+  const hash = createHash("sha256");
+  for (const { sha256 } of await digestModel(teacher)) hash.update(sha256);
+  return {
+    model,
+    digest: hash
+      .update(teacher.includes("://") ? teacher : "")
+      .digest("hex")
+      .slice(0, 16),
+  };
+}

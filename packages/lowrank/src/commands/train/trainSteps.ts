@@ -1,0 +1,260 @@
+import { stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { folderFiles } from "@lowrank/files";
+import {
+  type Evaluation,
+  getLastCheckpoint,
+  type TokenizedExample,
+  type TrainableModel,
+  Trainer,
+  type TrainerOptions,
+  type TrainingResult,
+} from "@lowrank/train";
+import { trainerSettings } from "../../cli/options/trainerFlags.ts";
+import { resumeFailure, withFlags } from "../../cli/options/trainFlags.ts";
+import { shellWord } from "../../cli/output.ts";
+import type { Interrupted } from "../../cli/process/interrupt.ts";
+import { isSample, type ValidationLine } from "./files/metrics.ts";
+import { MetricsLog, metricsName, readHistory } from "./files/metricsLog.ts";
+import { removeOlderCheckpoints } from "./files/olderCheckpoints.ts";
+import type { Learner } from "./learner.ts";
+import type { PreparedRun } from "./prepareRun.ts";
+import type { CommandTask, TaskFlags, TaskSetting } from "./tasks/commandTask.ts";
+import type { Teacher } from "./teacher.ts";
+import type { TrainCommandOptions } from "./train.ts";
+import { answerSamples, type SamplePrompt } from "./view/sampleAnswers.ts";
+import { type SideWork, TimeLeft } from "./view/timeLeft.ts";
+import type { TrainVoice } from "./view/trainVoice.ts";
+
+/** The result of a training, and the duration of each step. */
+export interface TrainedSteps {
+  readonly result: TrainingResult;
+  readonly stepSeconds: readonly number[];
+  readonly maxSteps: number;
+  readonly log: MetricsLog;
+  /** The checkpoint from which it went on; null for a run from the first step. */
+  readonly resumedFrom: string | null;
+  /** The signal that ended it before its last step; null for a whole run. */
+  readonly interrupted: Interrupted | null;
+}
+
+/** The parts of a run that its steps need. */
+export interface StepsContext {
+  readonly options: TrainCommandOptions;
+  readonly prepared: PreparedRun;
+  readonly learner: Learner;
+  readonly prompts: readonly SamplePrompt[];
+  readonly voice: TrainVoice;
+  /** The model that a task learns from, and a digest of its files; null for none. */
+  readonly teacher: Teacher | null;
+}
+
+/**
+ * Trains until the last step, or until `signal` aborts. Writes a line of measurements for each
+ * step, validation and set of answers.
+ */
+export async function trainSteps(context: StepsContext, signal: AbortSignal): Promise<TrainedSteps> {
+  const { options, voice } = context;
+  const kept: KeptCheckpoints = { ofThisRun: false };
+  try {
+    return await train(context, signal, kept);
+  } catch (error) {
+    throw await withLastCheckpoint(error, options, kept);
+  } finally {
+    voice.end();
+  }
+}
+
+async function train(
+  { options, prepared, learner, prompts, voice, teacher }: StepsContext,
+  signal: AbortSignal,
+  kept: KeptCheckpoints,
+): Promise<TrainedSteps> {
+  const { data, batching, steps: maxSteps, loaded, task } = prepared;
+  const { model, optimizer } = learner;
+  const { output, evalEvery = null, saveEvery = null, sampleEvery = null, logEvery } = options;
+  const stepSeconds: number[] = [];
+  const left = new TimeLeft(maxSteps, {
+    evaluation: { every: data.validation.length > 0 ? evalEvery : null, atEnd: data.validation.length > 0 },
+    save: { every: saveEvery, atEnd: true },
+    samples: { every: prompts.length > 0 ? sampleEvery : null, atEnd: prompts.length > 0 },
+  });
+  let log = new MetricsLog(output, "");
+  let resumedFrom: string | null = null;
+  const add = (line: Parameters<MetricsLog["add"]>[0]) => {
+    log.add(line);
+    voice.metrics(line);
+  };
+  const side = sideWork(left);
+  const sample = async (step: number) => {
+    add({ step, samples: await answerSamples(model, loaded.tokenizer, prompts, batching.maxLength) });
+    side.did("samples");
+  };
+  const { batchSize } = batching;
+  const setting = settingOf(options, prepared, teacher);
+  const loss = lossOf(task, setting, teacher);
+  const trainer = new Trainer(
+    // The task's model, its loss and its examples are of one kind.
+    model as TrainableModel,
+    data.train as readonly TokenizedExample[],
+    {
+      batchSize,
+      ...loss,
+      signal,
+      maxSteps: options.steps,
+      epochs: options.epochs,
+      gradientAccumulationSteps: options.accumulate,
+      ...optimizer,
+      schedule: options.schedule,
+      warmupSteps: options.warmupSteps,
+      maxGradNorm: options.maxGradNorm,
+      seed: options.seed,
+      ...trainerSettings(options, data.validation, {
+        lowerIsBetter: task.lowerIsBetter ?? [],
+        measure: () => task.measure(model, data.validation, setting, batchSize),
+      }),
+      checkpoints: await checkpointing(options, { metrics: () => log.text, note: voice.note, kept }),
+      onStep: async (report) => {
+        const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
+        // Time between two steps, less that of a validation, went into saving.
+        if (saveEvery !== null && step > 1 && (step - 1) % saveEvery === 0) side.did("save", seconds);
+        stepSeconds.push(seconds);
+        left.step(step, seconds);
+        side.start();
+        const line = { step, loss, learning_rate: learningRate, grad_norm: gradNorm };
+        const speed = { tokens_per_second: tokens / seconds, memory: process.memoryUsage.rss() };
+        if (step % logEvery === 0 || step === maxSteps) add({ ...line, ...speed });
+        voice.step(report, left.seconds);
+        if (prompts.length > 0 && sampleEvery !== null && step % sampleEvery === 0 && step < maxSteps)
+          await sample(step);
+      },
+      onWarning: voice.warn,
+      onEvaluation: (step, evaluation) => {
+        side.did("evaluation");
+        add(validationLine(step, task.lossOfModel ? evaluation : withoutPerplexity(evaluation)));
+      },
+    } as TrainerOptions,
+  );
+  if (options.resume !== undefined) {
+    resumedFrom = await checkpointOf(options.resume);
+    const step = await resume(trainer, options.resume, options);
+    voice.say(`resumed from ${resumedFrom}, after step ${step} of ${trainer.maxSteps}`);
+    kept.ofThisRun = resolve(dirname(resumedFrom)) === resolve(output);
+    log = new MetricsLog(output, await readHistory(resumedFrom));
+  }
+  try {
+    side.start();
+    if (prompts.length > 0 && options.resume === undefined) await sample(0);
+    const result = await trainer.train();
+    const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
+    const isSampled = log.lines.some((line) => isSample(line) && line.step === result.steps);
+    if (prompts.length > 0 && !interrupted && !isSampled) await sample(result.steps);
+    return { result, stepSeconds, maxSteps: trainer.maxSteps, log, resumedFrom, interrupted };
+  } finally {
+    log.close();
+  }
+}
+
+/** Returns the parts of a run that decide its task's loss. */
+export function settingOf(
+  flags: TaskFlags,
+  { batching }: Pick<PreparedRun, "batching">,
+  teacher: Teacher | null,
+): TaskSetting {
+  const { padTokenId, maxLength } = batching;
+  return { padding: { padTokenId, maxLength }, flags, teacher: teacher?.model ?? null };
+}
+
+/** Returns a trainer's options that say the loss: the task's own, or padding for the model's. */
+export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher | null): object {
+  const own = task.own(setting);
+  if (!own) return setting.padding;
+  return teacher ? { ...own, settings: { ...own.settings, teacher: teacher.digest } } : own;
+}
+
+/** Measures work beside the steps: from the end of what came before. */
+function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: number): void } {
+  let since = performance.now();
+  return {
+    start: () => {
+      since = performance.now();
+    },
+    did: (work, less = 0) => {
+      left.side(work, Math.max(0, (performance.now() - since) / 1000 - less));
+      since = performance.now();
+    },
+  };
+}
+
+/** The measurements of a loss that is no cross-entropy. */
+function withoutPerplexity({ perplexity: _, ...measures }: Evaluation): Omit<Evaluation, "perplexity"> {
+  return measures;
+}
+
+function validationLine(
+  step: number,
+  { labels: _, metrics, ...measures }: Omit<Evaluation, "perplexity">,
+): ValidationLine {
+  const named = Object.entries({ ...measures, ...metrics }).map(([name, value]) => [`eval_${name}`, value]);
+  return { step, ...Object.fromEntries(named) };
+}
+
+/** The state of the checkpoints in the output. */
+interface KeptCheckpoints {
+  /** True if the newest one is of this run, and so can be resumed from. */
+  ofThisRun: boolean;
+}
+
+/**
+ * Returns where and how often checkpoints are written. Checkpoints of an older run in the
+ * output are removed before the first new one is written, so that a resume cannot mix up the runs.
+ */
+async function checkpointing(
+  { output, saveEvery, saveTotalLimit }: TrainCommandOptions,
+  { metrics, note, kept }: { metrics: () => string; note: (text: string) => void; kept: KeptCheckpoints },
+): Promise<TrainerOptions["checkpoints"]> {
+  if (saveEvery === undefined) {
+    if (saveTotalLimit === undefined) return undefined;
+    throw new Error("--save-total-limit is for --save-every; give that too");
+  }
+  const files = await folderFiles(output);
+  const replaceFolder: typeof files.replaceFolder = async (name, contents) => {
+    const removed = await removeOlderCheckpoints(output, metrics());
+    if (removed.length > 0) note(`removed from ${output}, of an older run: ${removed.join(", ")}`);
+    await files.replaceFolder?.(name, contents);
+    kept.ofThisRun = true;
+  };
+  const companions = () => new Map([[metricsName, metrics()]]);
+  return { folder: { ...files, replaceFolder }, every: saveEvery, saveTotalLimit, companions };
+}
+
+async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCommandOptions): Promise<number> {
+  try {
+    return await trainer.resume(from, { allowChanges });
+  } catch (error) {
+    throw resumeFailure(from, error);
+  }
+}
+
+/** The checkpoint that a folder is, or the newest whole one in it. */
+async function checkpointOf(folder: string): Promise<string> {
+  const isOne = await stat(join(folder, "trainer_state.json")).catch(() => null);
+  const last = isOne ? null : await getLastCheckpoint(folder, () => {});
+  return last === null ? folder : join(folder, last);
+}
+
+/**
+ * The error that ended a training, in the command's own words, with the checkpoint that holds what
+ * was trained until then.
+ */
+async function withLastCheckpoint(
+  error: unknown,
+  { output }: TrainCommandOptions,
+  { ofThisRun }: KeptCheckpoints,
+): Promise<unknown> {
+  if (!(error instanceof Error)) return error;
+  const last = ofThisRun ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
+  const kept = last === null ? "" : shellWord(join(output, last));
+  const advice = kept && `; ${kept} holds what was trained until then: go on with --resume ${kept}`;
+  return new Error(`${withFlags(error.message)}${advice}`, { cause: error });
+}

@@ -1,0 +1,114 @@
+import type { StepReport } from "@lowrank/train";
+import { formatSeconds } from "../../../cli/formatSeconds.ts";
+import { TerminalView } from "../../../cli/terminalView.ts";
+import { isSample, isValidation, type MetricsLine, measuresOf, type SampleLine } from "../files/metrics.ts";
+import { trainViewLines } from "./trainView.ts";
+
+/** Shows how a training run goes: a live view on a terminal, else about twenty lines in all. */
+export interface TrainProgress {
+  /** A step. Without the seconds left, they are those of the steps at the pace so far. */
+  step(report: StepReport, secondsLeft?: number): void;
+  /** A line of metrics.jsonl. */
+  metrics(line: MetricsLine): void;
+  /** A line of its own. */
+  note(text: string): void;
+  end(): void;
+}
+
+/** Progress on `stream`, which is stderr for a command whose stdout holds results. */
+export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
+  return stream.isTTY ? viewProgress(stream) : lineProgress(stream);
+}
+
+/** Returns a function that adds up step reports, and tells speed and time left at their pace. */
+function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond: number; secondsLeft: number } {
+  let [steps, tokens, seconds] = [0, 0, 0];
+  return (report, secondsLeft) => {
+    steps++;
+    tokens += report.tokens;
+    seconds += report.seconds;
+    const left = secondsLeft ?? ((report.maxSteps - report.step) * seconds) / steps;
+    return { tokensPerSecond: tokens / seconds, secondsLeft: left };
+  };
+}
+
+/** Milliseconds between two drawings. */
+const between = 100;
+
+function viewProgress(stream: NodeJS.WriteStream): TrainProgress {
+  const view = new TerminalView(stream);
+  const paceOf = pace();
+  const losses: [number, number][] = [];
+  const validations: [number, number][] = [];
+  let samples: SampleLine | null = null;
+  let latest: { report: StepReport; tokensPerSecond: number; secondsLeft: number } | null = null;
+  let drawn = Number.NEGATIVE_INFINITY;
+  const draw = () => {
+    if (!latest) return;
+    drawn = performance.now();
+    const { report, ...speed } = latest;
+    const memory = process.memoryUsage.rss();
+    const state = { ...report, ...speed, losses, validations, memory, samples };
+    const { columns, rows } = view;
+    view.show(trainViewLines(state, { columns, rows, colours: stream.hasColors?.() ?? false }));
+  };
+  const metrics = (line: MetricsLine) => {
+    if (isValidation(line)) validations.push([line.step, line.eval_loss]);
+    if (isSample(line)) samples = line;
+    draw();
+  };
+  return {
+    step: (report, secondsLeft) => {
+      if (!latest) stream.on("resize", draw);
+      latest = { report, ...paceOf(report, secondsLeft) };
+      losses.push([report.step, report.loss]);
+      if (performance.now() - drawn >= between || report.step === report.maxSteps) draw();
+    },
+    metrics,
+    note: (text) => view.write(`${text}\n`),
+    end: () => {
+      if (!latest) return;
+      latest = { ...latest, secondsLeft: 0 };
+      draw();
+      view.leave();
+      stream.off("resize", draw);
+      latest = null;
+    },
+  };
+}
+
+function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
+  const paceOf = pace();
+  const note = (text: string) => stream.write(`${text}\n`);
+  return {
+    step: (report, left) => {
+      const { tokensPerSecond, secondsLeft } = paceOf(report, left);
+      const { step, maxSteps, loss } = report;
+      if (step % Math.ceil(maxSteps / 20) !== 0 && step !== maxSteps) return;
+      const speed = `${Math.round(tokensPerSecond).toLocaleString("en-US")} tokens/s`;
+      note(`step ${step} of ${maxSteps} | loss ${loss.toFixed(4)} | ${speed} | ${formatSeconds(secondsLeft)} left`);
+    },
+    metrics: (line) => describeLine(line).forEach(note),
+    note,
+    end: () => {},
+  };
+}
+
+/** Says validations and answers in lines; steps have a line of their own. */
+function describeLine(line: MetricsLine): string[] {
+  if (isValidation(line)) {
+    const measures = measuresOf(line);
+    const unit = measures.delete("perplexity") ? " nats per token" : "";
+    const [[, loss], ...others] = measures;
+    const more = others.map(([name, value]) => `, ${name} ${value.toFixed(4)}`);
+    return [`step ${line.step}: validation loss ${loss.toFixed(4)}${unit}${more.join("")}`];
+  }
+  if (!isSample(line) || line.step === 0) return [];
+  return line.samples.map(({ prompt, answer }) => `step ${line.step}: ${shortened(prompt)} -> ${shortened(answer)}`);
+}
+
+/** The end of a text, in a line. */
+function shortened(text: string): string {
+  const line = text.replace(/\s+/g, " ").replace(/\p{Cc}/gu, "?");
+  return line.length > 72 ? `...${line.slice(-69)}` : line;
+}

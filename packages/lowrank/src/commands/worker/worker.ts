@@ -1,0 +1,68 @@
+import { Command } from "commander";
+import { integer, number, threadsOption, wideSimdOption } from "../../cli/argument.ts";
+import { addModelOption } from "../../cli/loading/modelOption.ts";
+
+/** The options of `lowrank worker`. */
+export interface WorkerCommandOptions {
+  model: string;
+  servedModelName?: string;
+  queue: string;
+  store: string;
+  jobs: number;
+  perKey?: number;
+  attempts: number;
+  retrySeconds: number;
+  lockSeconds: number;
+  deaths: number;
+  pollSeconds: number;
+  threads: number;
+  wideSimd?: boolean;
+  failed?: boolean;
+  retry?: string[];
+}
+
+const help = `
+Servers that have the same --queue and --store take orders over HTTP: lowrank serve MODEL --queue ... --store ...
+Each job trains in a process of its own, of the lowest priority. A worker that dies loses nothing but the steps since the
+last checkpoint: another goes on from there after --lock-seconds, to the same bits. On SIGTERM or Ctrl-C jobs save a
+checkpoint and go back to the queue.
+
+Examples:
+  $ lowrank worker ./model --queue redis://127.0.0.1:6379 --store s3://bucket/prefix
+  $ lowrank worker ./model --queue redis://127.0.0.1:6379 --store ./store --failed
+  $ lowrank worker ./model --queue redis://127.0.0.1:6379 --store ./store --retry ftjob-0mcm2h9k1...
+
+It needs the packages bullmq and ioredis, and a Redis with its append-only file on: npm install bullmq ioredis`;
+
+/** `lowrank worker`. `plugins` are read in the processes of jobs too. */
+export function workerCommand(plugins: readonly string[]): Command {
+  return addModelOption(new Command("worker"))
+    .summary("trains the fine-tunes that servers put on a queue")
+    .description(
+      "Takes fine-tunes from a queue on Redis, and leaves adapters, checkpoints and logs in the servers' store.",
+    )
+    .requiredOption("--queue <url>", "the Redis of the queue, as redis://host:port")
+    .requiredOption("--store <place>", "the servers' store: a folder, or s3://bucket/prefix")
+    .option("--served-model-name <name>", "the model's name at the servers (default: that of its folder or file)")
+    .option("--jobs <n>", "jobs that train at once", integer(1), 1)
+    .option("--per-key <n>", "jobs of one API key that train at once, on all workers (default: any number)", integer(1))
+    .option("--attempts <n>", "attempts at a job that fails", integer(1), 3)
+    .option(
+      "--retry-seconds <x>",
+      "before the second attempt; each further wait is twice as long",
+      number({ above: 0 }),
+      5,
+    )
+    .option("--lock-seconds <x>", "after which the job of a worker that died is another's", number({ least: 1 }), 30)
+    .option("--deaths <n>", "deaths of workers that a job survives", integer(0), 5)
+    .option("--poll-seconds <x>", "between two looks whether a job was cancelled", number({ above: 0 }), 1)
+    .addOption(threadsOption())
+    .addOption(wideSimdOption())
+    .option("--failed", "list the jobs that failed with their errors, and end")
+    .option("--retry <id...>", "let failed jobs run once more, and end")
+    .addHelpText("after", help)
+    .action(async (_, options: WorkerCommandOptions) => {
+      const { runWorker } = await import("./runWorker.ts");
+      await runWorker(options, plugins);
+    });
+}

@@ -1,0 +1,101 @@
+import { describeModel } from "@lowrank/models";
+import { describeAdapter, type MethodFacts, type ModelShapes, methodOf, type PeftConfig } from "@lowrank/peft";
+import { servingProblem } from "@lowrank/serve";
+import type { KeyBudgets } from "@lowrank/serve/http";
+import { type FineTuneJob, JobRefused, type StoredFile } from "@lowrank/serve/jobs";
+import { trainingSteps } from "@lowrank/train";
+import { findModelConfig } from "../cli/loading/modelConfig.ts";
+import { trainedConfig } from "../cli/options/trainedConfig.ts";
+import type { TrainCommandOptions } from "../commands/train/train.ts";
+import { optionsOf } from "./jobOptions.ts";
+
+/** The limits of adapters at the server that serves them. */
+export interface ServedLimits {
+  /** The base model's folder or file. */
+  readonly model: string;
+  readonly maxLoraRank?: number;
+  /** Bytes of all adapters in memory. */
+  readonly adapterMemory: number;
+}
+
+/** An order to check. */
+export interface OrderToCheck {
+  readonly job: FineTuneJob;
+  /** The budgets of the key that ordered it. */
+  readonly budgets: KeyBudgets;
+  /** The file to train on. */
+  readonly file: StoredFile;
+}
+
+/**
+ * Checks an order on the shapes of a model. Throws `JobRefused` if the job could not be trained, is
+ * larger than the limit of its key, or would make an adapter that the server refuses.
+ */
+export async function checkOrder({ job, budgets, file }: OrderToCheck, served: ServedLimits): Promise<void> {
+  const options = optionsOf(job);
+  const steps = checkSteps(options, budgets, file);
+  const config = (await trainedConfig(options))(steps);
+  if (config === null) throw refused("method", `${options.method} trains no adapter; give another method`);
+  checkRank(config, budgets);
+  await checkServed(config, budgets, served, describeModel(await findModelConfig(served.model)));
+}
+
+/** Returns the steps of a job. Throws if they exceed the limit of the key. */
+function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, { lines }: StoredFile): number {
+  const { batchSize, accumulate: gradientAccumulationSteps, epochs } = options;
+  const planned = trainingSteps(Math.max(1, lines), { batchSize, gradientAccumulationSteps, epochs });
+  const steps = options.steps ?? planned;
+  if (steps <= most) return steps;
+  const epochSteps = `${epochs} epochs of ${lines} examples are ${steps} steps`;
+  const order = options.steps === undefined ? epochSteps : `the order asks for ${steps}`;
+  throw refused("steps", `${order}, and one fine-tune of this key may have ${most}; order fewer`, "steps_exceeded");
+}
+
+/** Throws if the rank exceeds the limit of the key. */
+function checkRank(config: PeftConfig, { rank: most }: KeyBudgets): void {
+  const { r, initR, rankPattern } = config as unknown as Record<string, unknown>;
+  const ranks = [r, initR, ...Object.values((rankPattern as object | null | undefined) ?? {})];
+  const rank = Math.max(...ranks.filter((value) => typeof value === "number"));
+  if (rank > most)
+    throw refused("r", `the rank is ${rank}, and the limit of this key is ${most}; give a lower rank`, "rank_exceeded");
+}
+
+/** Throws if the server would refuse the adapter that the job makes. */
+async function checkServed(
+  config: PeftConfig,
+  budgets: KeyBudgets,
+  { maxLoraRank, adapterMemory }: ServedLimits,
+  model: ModelShapes,
+): Promise<void> {
+  const method: MethodFacts<PeftConfig> = await methodOf(config);
+  const start = method.startsFromWeights?.(config) ?? null;
+  if (start && method.subtractsStart?.refusal(config) !== null) {
+    throw refused("init-lora-weights", `a start from ${start.name} changes the base model, which is served too`);
+  }
+  // An adapter that started from weights is written without its start, at a larger rank.
+  const written = start && method.subtractsStart ? method.subtractsStart.joined(config) : config;
+  const problem = await servingProblem(written, "the adapter", maxLoraRank);
+  if (problem !== null) throw refused(null, `the server would not serve the adapter: ${problem}`);
+  const description = await describeAdapter(model, written).catch((error: Error) => {
+    throw refused(null, error.message);
+  });
+  if (description.rowProblem !== null) {
+    throw refused(null, `the server would not serve the adapter: ${description.rowProblem}`);
+  }
+  const most = Math.min(adapterMemory, budgets.adapterMemory);
+  if (description.fileBytes > most) {
+    throw refused(
+      null,
+      `the adapter would take ${description.fileBytes} bytes, and the server has ${most} for it; give a smaller rank or fewer target modules`,
+      "adapter_too_large",
+    );
+  }
+}
+
+function refused(option: string | null, message: string, code: string = "invalid_value"): JobRefused {
+  return new JobRefused({
+    code,
+    message: option === null ? message : `${option}: ${message}`,
+    param: "lowrank.options",
+  });
+}

@@ -1,0 +1,27 @@
+import { type FineTuneJob, JobRefused, type OptionValue } from "@lowrank/serve/jobs";
+import type { TrainCommandOptions } from "../commands/train/train.ts";
+import { findMethods } from "../report/methods.ts";
+import { parseTrainOptions } from "./trainOptions.ts";
+
+/**
+ * Returns the options of a job's training, from its hyperparameters and its own options. Throws
+ * `JobRefused` for options that jobs do not take.
+ */
+export function optionsOf(job: FineTuneJob): TrainCommandOptions {
+  const { n_epochs, batch_size, learning_rate_multiplier: factor } = job.hyperparameters;
+  const given = (name: string, value: OptionValue | undefined) => {
+    return value === undefined || value === "auto" ? {} : { [name]: value };
+  };
+  try {
+    const options = parseTrainOptions({
+      ...given("epochs", n_epochs),
+      ...given("batch-size", batch_size),
+      ...{ seed: job.seed, ...job.options },
+    });
+    const [method] = findMethods([options.method]);
+    const usual = options.lr ?? method.usualLearningRate ?? method.learningRate;
+    return { ...options, lr: typeof factor === "number" ? usual * factor : usual };
+  } catch (error) {
+    throw new JobRefused({ code: "invalid_value", message: (error as Error).message, param: "lowrank.options" });
+  }
+}

@@ -1,0 +1,63 @@
+import { createWriteStream } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { type FineTuneJob, JobRefused, JobStopped, type TrainedJob } from "@lowrank/serve/jobs";
+import type { Job } from "../compare/job.ts";
+import { measuredKey, runOf } from "../compare/queuedJob.ts";
+import { runJob } from "../compare/runJob.ts";
+import type { Order } from "./fineTune.ts";
+import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
+
+/**
+ * Trains and measures a run of a comparison that came by a queue, and leaves its measurements in
+ * the store. Throws `JobRefused` for one that cannot be run, and `JobStopped` where `signal`
+ * stopped it: it begins anew later.
+ */
+export async function measureQueued(order: Order, signal: AbortSignal): Promise<TrainedJob> {
+  const places = jobPlaces(order.store);
+  const scratch = await mkdtemp(join(tmpdir(), "lowrank-run-"));
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(new JobStopped());
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([stopped, measure(order, places, scratch)]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function measure(order: Order, places: JobPlaces, scratch: string): Promise<TrainedJob> {
+  const { job, attempt, model, threads } = order;
+  await places.jobs.progress(job, { status: "running", attempt });
+  const here = await jobHere(job, places, scratch);
+  const measured = await runJob({ ...here, model, threads }, () => {}).catch((error: Error) => {
+    throw new JobRefused({ code: "run_failed", message: error.message, param: null });
+  });
+  await places.jobs.objects.put(measuredKey(job), JSON.stringify(measured));
+  return { trainedTokens: 0, resultFiles: [], writesAdapter: false };
+}
+
+/** Returns the run of a job, with its files on this machine. */
+async function jobHere(job: FineTuneJob, { files }: JobPlaces, scratch: string): Promise<Job> {
+  const { job: run, data: ids, validation } = runOf(job);
+  if (run.data.kind !== "files") throw new Error("the run of a comparison has no files");
+  const fetched = async (id: string, name: string, folder: string): Promise<string> => {
+    const found = await files.find(job.owner, id);
+    if (!found) throw new JobRefused({ code: "missing_file", message: `${name} is no more in the store`, param: null });
+    const path = join(scratch, folder, basename(name));
+    await mkdir(join(scratch, folder));
+    await pipeline(Readable.from(files.content(found)), createWriteStream(path));
+    return path;
+  };
+  const names = run.data.data;
+  const data: string[] = [];
+  for (const [i, id] of ids.entries()) data.push(await fetched(id, names[i], String(i)));
+  const { validation: name } = run.data;
+  if (validation === null || name === undefined) return { ...run, data: { ...run.data, data } };
+  return { ...run, data: { ...run.data, data, validation: await fetched(validation, name, "validation") } };
+}

@@ -1,0 +1,27 @@
+// The script of the Worker that checks orders. A check builds a model on shapes and matches
+// patterns of clients, which may never end.
+import { parentPort, workerData } from "node:worker_threads";
+import { type JobError, JobRefused } from "@lowrank/serve/jobs";
+import { loadPlugins } from "../cli/options/plugins.ts";
+import { checkOrder, type OrderToCheck, type ServedLimits } from "./checkOrder.ts";
+
+/** The answer to an order; first of all, the Worker says that it is ready. */
+export type OrderAnswer =
+  | { readonly ready: true }
+  | { readonly fine: true }
+  | { readonly refused: JobError }
+  | { readonly failed: string };
+
+const { served, plugins } = workerData as { served: ServedLimits; plugins: readonly string[] };
+const answer = (message: OrderAnswer) => parentPort?.postMessage(message);
+
+await loadPlugins(plugins);
+parentPort?.on("message", async (order: OrderToCheck) => {
+  try {
+    await checkOrder(order, served);
+    answer({ fine: true });
+  } catch (error) {
+    answer(error instanceof JobRefused ? { refused: error.detail } : { failed: (error as Error).message });
+  }
+});
+answer({ ready: true });

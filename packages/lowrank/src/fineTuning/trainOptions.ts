@@ -1,0 +1,64 @@
+import { isPromptMethod } from "@lowrank/peft";
+import type { OptionValue } from "@lowrank/serve/jobs";
+import { CommanderError } from "commander";
+import { plannedSteps, toPeftConfig } from "../cli/options/adapterConfig.ts";
+import { adapterFlags } from "../cli/options/adapterFlags.ts";
+import { type TrainCommandOptions, trainCommand } from "../commands/train/train.ts";
+import { findMethods } from "../report/methods.ts";
+
+/** The options of `lowrank train` that say how a job trains, beside those of adapters. */
+const trainingFlags: readonly string[] = [
+  ...["method", "optimizer", "gradient-checkpointing", "lr", "loraplus-lr-ratio", "schedule", "warmup-steps"],
+  ...["weight-decay", "max-grad-norm", "batch-size", "accumulate", "max-length", "steps", "epochs", "seed"],
+  ...["eval-every", "save-every", "save-total-limit"],
+];
+
+/** The largest values of options that take memory or disk of the trainer's machine. */
+const largest: NamedOptions = { "batch-size": 256, accumulate: 1024, "save-total-limit": 20 };
+
+/** Options of a training by the names of their flags. */
+export type NamedOptions = Readonly<Record<string, OptionValue>>;
+
+/**
+ * Reads the options of a job as `lowrank train` reads those of its command line, with its defaults.
+ * Throws, naming the option, for one that there is not or that a job does not take, for a value
+ * that it cannot have, and for a method whose adapters cannot be served.
+ */
+export function parseTrainOptions(named: NamedOptions): TrainCommandOptions {
+  const known = [...trainingFlags, ...adapterFlags().map(({ flag }) => flag)];
+  const unknown = Object.keys(named).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new Error(`there is no option ${JSON.stringify(unknown)} for jobs; there are ${known.join(", ")}`);
+  }
+  for (const [name, most] of Object.entries(largest)) {
+    if (Number(named[name] ?? 0) > Number(most))
+      throw new Error(`${name} is ${named[name]}, and jobs may have ${most}; give less`);
+  }
+  const words = Object.entries(named).flatMap(([name, value]) => {
+    if (value === false) return [];
+    return [value === true ? `--${name}` : `--${name}=${value}`];
+  });
+  const command = trainCommand()
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  try {
+    command.parseOptions(words);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new Error(error.message.replace(/^error: /, ""), { cause: error });
+  }
+  const options = command.opts<TrainCommandOptions>();
+  const [method] = findMethods([options.method]);
+  const { name, peft, quantized } = method;
+  if (!peft || quantized || isPromptMethod(peft)) {
+    const reason = !peft
+      ? "trains no adapter"
+      : quantized
+        ? "trains beside a model in 4 bits"
+        : "puts virtual tokens before all rows of a batch";
+    throw new Error(`method ${name} ${reason}, so that its result cannot be served beside others; give another method`);
+  }
+  // Says which options the method does not have, and which values it does not take.
+  toPeftConfig(method, options, plannedSteps);
+  return options;
+}

@@ -1,0 +1,76 @@
+import { styleText } from "node:util";
+import { Command } from "commander";
+import { styled } from "../cli/colours.ts";
+import { pluginOption } from "../cli/options/plugins.ts";
+import { type RunFile, takeRunFile } from "../cli/options/runFile.ts";
+import { savesResult } from "../cli/process/lostOutput.ts";
+import { ownVersion } from "../cli/version.ts";
+import { chatCommand } from "../commands/chat/chat.ts";
+import { compareCommand } from "../commands/compare/compare.ts";
+import { completionCommand } from "../commands/completion/completion.ts";
+import { convertCommand } from "../commands/convert/convert.ts";
+import { evalCommand } from "../commands/eval/eval.ts";
+import { generateCommand } from "../commands/generate/generate.ts";
+import { infoCommand } from "../commands/info/info.ts";
+import { inspectCommand } from "../commands/inspect/inspect.ts";
+import { mergeCommand } from "../commands/merge/merge.ts";
+import { planCommand } from "../commands/plan/plan.ts";
+import { reportCommand } from "../commands/report/report.ts";
+import { serveCommand } from "../commands/serve/serve.ts";
+import { sweepCommand } from "../commands/sweep/sweep.ts";
+import { trainCommand } from "../commands/train/train.ts";
+import { workerCommand } from "../commands/worker/worker.ts";
+
+const help = `
+Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
+adapter_config.json and adapter_model.safetensors an adapter of PEFT. A model may be a .gguf file too, and all of
+these may be on the Hugging Face hub: hf://org/name@revision. Results go to stdout, progress to stderr. LOWRANK_DEBUG=1 adds the stack to an error.
+
+From a model and a text to a model that has learned it:
+  $ lowrank train --model ./model --data text.txt --output ./adapter
+  $ lowrank generate --model ./model --adapter ./adapter --prompt "Once upon a time"
+  $ lowrank merge --model ./model --adapter ./adapter --output ./merged`;
+
+/** The commands whose options may lie in a file. */
+export const runFileCommands: readonly string[] = ["train"];
+
+/**
+ * The `lowrank` command, ready to parse arguments. `plugins` have been read, and are handed to
+ * processes of its own. `runFile` has options of one of `runFileCommands`. Where Commander would
+ * end the process, parsing throws its CommanderError.
+ */
+export function createProgram(plugins: readonly string[], runFile: RunFile | null = null): Command {
+  const program = new Command("lowrank");
+  program
+    .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
+    .version(ownVersion())
+    .helpCommand("help [command]", "the options and examples of a command")
+    .exitOverride()
+    .configureHelp({ styleTitle: (title) => styleText("bold", title, { validateStream: false }) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error:/, styled("red", "error:", process.stderr))),
+    })
+    .showHelpAfterError("(add --help for the options and examples)")
+    .addHelpText("after", help);
+  for (const command of [
+    savesResult(trainCommand(), ({ json, dryRun, findLr }) => !json && !dryRun && !findLr),
+    generateCommand(),
+    chatCommand(),
+    savesResult(mergeCommand(), ({ json }) => !json),
+    savesResult(convertCommand(), ({ json }) => !json),
+    reportCommand(),
+    infoCommand(),
+    inspectCommand(),
+    evalCommand(),
+    planCommand(),
+    savesResult(compareCommand(plugins), ({ json, output }) => !json && output !== undefined),
+    savesResult(serveCommand(plugins), () => true),
+    savesResult(workerCommand(plugins), ({ failed }) => !failed),
+    completionCommand(),
+    savesResult(sweepCommand(plugins), ({ json }) => !json),
+  ]) {
+    program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
+    if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);
+  }
+  return program;
+}

@@ -1,0 +1,46 @@
+import { type Command, CommanderError } from "commander";
+import { beginJson, printJsonError, wantsJson } from "../cli/json.ts";
+import { loadPlugins, pluginFiles } from "../cli/options/plugins.ts";
+import { pluginsOf, readRunFile, runFileIn } from "../cli/options/runFile.ts";
+import { StdoutLost } from "../cli/process/guardOutput.ts";
+import { Interrupted } from "../cli/process/interrupt.ts";
+import { codeOfOutput } from "../cli/process/lostOutput.ts";
+import { reportFailure } from "../cli/reportFailure.ts";
+import { checkForeignFlags } from "./foreignFlags.ts";
+import { createProgram, runFileCommands } from "./program.ts";
+
+/**
+ * Runs the `lowrank` command on the words after its name and returns its exit code. Writes to this
+ * process's stdout and stderr, errors too, and reads its stdin. With --json, an error is on stdout
+ * as well, as the JSON object.
+ */
+export async function runCommandLine(words: readonly string[]): Promise<number> {
+  const json = wantsJson(words);
+  beginJson();
+  let running: Command | null = null;
+  try {
+    const found = runFileIn(words, runFileCommands);
+    const runFile = found && (await readRunFile(found.path));
+    const plugins = [...(runFile ? pluginsOf(runFile) : []), ...pluginFiles(words)];
+    await loadPlugins(plugins);
+    const program = createProgram(plugins, runFile);
+    program.hook("preAction", (_, command) => {
+      running = command;
+    });
+    checkForeignFlags(found?.words ?? words, program);
+    await program.parseAsync(found?.words ?? words, { from: "user" });
+    return await codeOfOutput(running);
+  } catch (error) {
+    // Commander has written its help, the version or what is wrong with the words.
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return codeOfOutput(null);
+      if (json) printJsonError(error.message.replace(/^error: /, ""));
+      return error.exitCode;
+    }
+    if (error instanceof Interrupted) return error.exitCode;
+    if (error instanceof StdoutLost) return codeOfOutput(running);
+    const message = reportFailure(error, running);
+    if (json) printJsonError(message);
+    return 1;
+  }
+}
