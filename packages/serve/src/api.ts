@@ -1,4 +1,4 @@
-import type { Caller } from "./access/caller.ts";
+import type { Caller } from "./caller.ts";
 
 /** A chat for the model's template. */
 export interface ChatPrompt {

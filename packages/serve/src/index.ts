@@ -1,4 +1,4 @@
-export type { Caller } from "./access/caller.ts";
+export type { Caller } from "./caller.ts";
 export type { AdapterFile, AdapterPlace, ManifestText } from "./adapters/adapterPlace.ts";
 export type { AdapterHost, AdapterLease, AdapterSource, AdapterUser } from "./adapters/adapterSource.ts";
 export { type AdapterStoreOptions, adapterStore } from "./adapters/adapterStore.ts";

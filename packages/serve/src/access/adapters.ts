@@ -1,5 +1,6 @@
 import type { ServedAdapter } from "../api.ts";
-import { type Caller, mayUse } from "./caller.ts";
+import type { Caller } from "../caller.ts";
+import { mayUse } from "./mayUse.ts";
 import { nameFor } from "./names.ts";
 
 /**

@@ -1,6 +1,7 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { type OnWarning, printWarning } from "@lowrank/peft";
-import { type Caller, mayUse } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
+import { mayUse } from "../access/mayUse.ts";
 import { isReserved, modelPrefix } from "../access/names.ts";
 import { rightsTo, tenantsOf } from "../access/rights.ts";
 import { type LoadOptions, type ServedAdapter, ServingError, type ServingStats, type UnloadOptions } from "../api.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
 import { rightsTo, tenantsOf } from "../access/rights.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
 import { withLoaded, withoutName } from "./manifestNames.ts";

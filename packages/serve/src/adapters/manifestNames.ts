@@ -1,4 +1,5 @@
-import { type Caller, mayUse } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
+import { mayUse } from "../access/mayUse.ts";
 import { privateName, privatePrefix } from "../access/names.ts";
 import { common, rightsTo, tenantsOf } from "../access/rights.ts";
 import type { AdapterUser } from "./adapterSource.ts";

@@ -1,4 +1,4 @@
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
 import type { Spender } from "../budgets/budgets.ts";
 import { budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 

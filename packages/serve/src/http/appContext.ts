@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { type Caller, mayUse } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
+import { mayUse } from "../access/mayUse.ts";
 import { Load } from "../access/load.ts";
 import type { ServingEngine, ServingModel, ServingStats } from "../api.ts";
 import { Budgets, type BudgetUse, type Spender } from "../budgets/budgets.ts";

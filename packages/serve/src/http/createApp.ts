@@ -1,6 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { checkOptions } from "@lowrank/core";
-import { anyone } from "../access/caller.ts";
+import { anyone } from "../caller.ts";
 import type { ServingEngine } from "../api.ts";
 import { budgetKeys, budgetsOf, checkBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 import { allowedHosts } from "../origins/allowedHosts.ts";

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { type Caller, mayUse } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
+import { mayUse } from "../access/mayUse.ts";
 import { isReserved } from "../access/names.ts";
 import { adapterNotFound, outOfScope, reservedName, alreadyLoaded as taken } from "../adapters/storeErrors.ts";
 import { ServingError } from "../api.ts";

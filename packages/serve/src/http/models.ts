@@ -1,5 +1,6 @@
 import { visibleAdapters } from "../access/adapters.ts";
-import { type Caller, mayUse } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
+import { mayUse } from "../access/mayUse.ts";
 import { isInternal } from "../adapters/adapterPlace.ts";
 import type { ServedAdapter, ServingModel } from "../api.ts";
 import { addRoute } from "./addRoute.ts";

@@ -1,4 +1,4 @@
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
 import type { FindCaller } from "./apiKeys.ts";
 import { HttpError } from "./httpError.ts";
 

@@ -1,4 +1,4 @@
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
 import { visibleStats } from "../access/stats.ts";
 import { addRoute } from "./addRoute.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { visibleAdapters } from "../access/adapters.ts";
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller.ts";
 import { addRoute } from "./addRoute.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
