@@ -1,5 +1,5 @@
-import type { ServedAdapter } from "../api.ts";
-import type { Caller } from "../caller.ts";
+import type { ServedAdapter } from "../api/api.ts";
+import type { Caller } from "../api/caller.ts";
 import { mayUse } from "./mayUse.ts";
 import { nameFor } from "./names.ts";
 

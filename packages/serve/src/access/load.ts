@@ -1,4 +1,4 @@
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../api/caller.ts";
 
 /** The requests under way, by tenant. */
 export class Load {

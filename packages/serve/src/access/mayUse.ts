@@ -1,4 +1,4 @@
-import type { Caller, Guarded } from "../caller.ts";
+import type { Caller, Guarded } from "../api/caller.ts";
 import { isModelOf, privatePrefix } from "./names.ts";
 
 /**

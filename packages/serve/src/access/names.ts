@@ -1,5 +1,5 @@
-import { isInternal } from "../adapters/adapterPlace.ts";
-import { nameKey } from "../jobs/jobKeys.ts";
+import { isInternal } from "../storage/adapterPlace.ts";
+import { nameKey } from "../storage/jobKeys.ts";
 
 /** The start of the names of models that jobs have made. */
 export const modelPrefix = "ft:";

@@ -1,4 +1,4 @@
-import { isInternal } from "../adapters/adapterPlace.ts";
+import { isInternal } from "../storage/adapterPlace.ts";
 
 /** A folder's version in a manifest, in the parts that decide who may use it. */
 export interface Grant {

@@ -1,5 +1,5 @@
-import type { ServingStats } from "../api.ts";
-import type { Caller } from "../caller.ts";
+import type { ServingStats } from "../api/api.ts";
+import type { Caller } from "../api/caller.ts";
 
 /** The part of the engine's state that a caller may see. */
 export type VisibleStats = ServingStats | Pick<ServingStats, "waiting" | "running" | "paused" | "requests">;

@@ -1,12 +1,13 @@
 import { memoryFiles } from "@lowrank/files";
 import type { OnWarning } from "@lowrank/peft";
-import { ServingError } from "../api.ts";
-import type { MemoryUser } from "../budgets/heldMemory.ts";
+import { ServingError } from "../api/api.ts";
+import { type AdapterPlace, isUnavailable } from "../storage/adapterPlace.ts";
+import { closing, OtherFiles } from "../storage/storeErrors.ts";
 import { AdapterChecks } from "./adapterChecks.ts";
-import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
 import type { AdapterHost, AdapterLease } from "./adapterSource.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { Failures } from "./failures.ts";
+import type { MemoryUser } from "./heldMemory.ts";
 import {
   type AdapterContent,
   type AdapterFolder,
@@ -18,7 +19,6 @@ import {
   refused,
 } from "./readAdapter.ts";
 import { ResidentAdapters, type ResidentOptions } from "./residentAdapters.ts";
-import { closing, OtherFiles } from "./storeErrors.ts";
 import { turns } from "./turns.ts";
 
 /** Options of `AdapterLoads`. */

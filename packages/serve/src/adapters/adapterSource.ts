@@ -1,6 +1,6 @@
 import type { AdapterSource as AdapterFiles } from "@lowrank/peft";
-import type { LoadOptions, ServedAdapter, ServingStats, UnloadOptions } from "../api.ts";
-import type { MemoryUser } from "../budgets/heldMemory.ts";
+import type { LoadOptions, ServedAdapter, ServingStats, UnloadOptions } from "../api/api.ts";
+import type { MemoryUser } from "./heldMemory.ts";
 
 /** Holds one version of an adapter in memory for one request. */
 export interface AdapterLease {

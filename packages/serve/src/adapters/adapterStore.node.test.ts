@@ -8,11 +8,11 @@ import { IA3Config, type PeftConfig, PromptEncoderConfig, type Warning } from "@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { FineTuneJob } from "../jobs/job.ts";
 import { JobStore } from "../jobs/jobStore.ts";
-import { folderObjects } from "../jobs/objects/folderObjects.ts";
 import { publish } from "../jobs/publish.ts";
-import type { AdapterPlace } from "./adapterPlace.ts";
+import type { AdapterPlace } from "../storage/adapterPlace.ts";
+import { folderPlace } from "../storage/folderPlace.ts";
+import { folderObjects } from "../storage/objects/folderObjects.ts";
 import { AdapterStore, type AdapterStoreOptions } from "./adapterStore.ts";
-import { folderPlace } from "./folderPlace.ts";
 import { HandClock } from "./testing/handClock.ts";
 import { adapterFiles, TinyHost, tinyLora } from "./testing/tinyAdapters.ts";
 

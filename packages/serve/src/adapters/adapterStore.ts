@@ -1,12 +1,21 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { type OnWarning, printWarning } from "@lowrank/peft";
-import type { Caller } from "../caller.ts";
 import { mayUse } from "../access/mayUse.ts";
 import { isReserved, modelPrefix } from "../access/names.ts";
 import { rightsTo, tenantsOf } from "../access/rights.ts";
-import { type LoadOptions, type ServedAdapter, ServingError, type ServingStats, type UnloadOptions } from "../api.ts";
+import {
+  type LoadOptions,
+  type ServedAdapter,
+  ServingError,
+  type ServingStats,
+  type UnloadOptions,
+} from "../api/api.ts";
+import type { Caller } from "../api/caller.ts";
+import { type AdapterPlace, isInternal, isUnavailable } from "../storage/adapterPlace.ts";
+import { type StoreClock, systemClock } from "../storage/storeClock.ts";
+import { adapterNotFound, noAdapterIn, OtherFiles, outOfScope, reservedName } from "../storage/storeErrors.ts";
+import { operatorText } from "../storage/storeFailure.ts";
 import { AdapterLoads } from "./adapterLoads.ts";
-import { type AdapterPlace, isInternal, isUnavailable } from "./adapterPlace.ts";
 import type { AdapterHost, AdapterLease, AdapterSource, AdapterUser } from "./adapterSource.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { FoundAdapters } from "./foundAdapters.ts";
@@ -15,9 +24,6 @@ import { checkFree, isAmong, mayName, meantBy, withLoaded, withoutName } from ".
 import { ManifestWatch } from "./manifestWatch.ts";
 import { type AdapterContent, findAdapter, readAdapter } from "./readAdapter.ts";
 import type { ResidentAdapters } from "./residentAdapters.ts";
-import { type StoreClock, systemClock } from "./storeClock.ts";
-import { adapterNotFound, noAdapterIn, OtherFiles, outOfScope, reservedName } from "./storeErrors.ts";
-import { operatorText } from "./storeFailure.ts";
 
 /** Options of `adapterStore`. */
 export interface AdapterStoreOptions extends AdapterRules {

@@ -1,6 +1,6 @@
 import { bytesSource, firstNonFinite, giveTurn, openSafetensors } from "@lowrank/core";
 import { type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
-import { configName } from "./adapterPlace.ts";
+import { configName } from "../storage/adapterPlace.ts";
 import type { AdapterLayout } from "./adapterSource.ts";
 import { dataLengthOf } from "./knownLayouts.ts";
 import { type AdapterContent, refused } from "./readAdapter.ts";

@@ -1,5 +1,5 @@
-import { ServingError } from "../api.ts";
-import type { StoreClock } from "./storeClock.ts";
+import { ServingError } from "../api/api.ts";
+import type { StoreClock } from "../storage/storeClock.ts";
 
 interface Failure {
   readonly error: ServingError;

@@ -1,7 +1,7 @@
-import { ServingError } from "../api.ts";
-import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
+import { ServingError } from "../api/api.ts";
+import { type AdapterPlace, isUnavailable } from "../storage/adapterPlace.ts";
+import type { StoreClock } from "../storage/storeClock.ts";
 import { type AdapterContent, type AdapterFolder, findAdapter, type KnownConfig, readAdapter } from "./readAdapter.ts";
-import type { StoreClock } from "./storeClock.ts";
 
 /** Options of `FoundAdapters`. */
 interface FoundOptions {

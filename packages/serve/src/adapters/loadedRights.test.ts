@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Caller } from "../caller.ts";
 import { rightsTo, tenantsOf } from "../access/rights.ts";
+import type { Caller } from "../api/caller.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
 import { withLoaded, withoutName } from "./manifestNames.ts";
 

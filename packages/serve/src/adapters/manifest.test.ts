@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Caller } from "../caller.ts";
 import { mayUse } from "../access/mayUse.ts";
 import { isModelOf, isReserved, nameFor, privateName } from "../access/names.ts";
 import { type Grant, rightsTo, tenantsOf } from "../access/rights.ts";
+import type { Caller } from "../api/caller.ts";
 import { entryOf, type Manifest, manifestText, parseManifest, withEntry } from "./manifest.ts";
 
 const version = "a".repeat(64);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Caller } from "../caller.ts";
 import { rightsTo } from "../access/rights.ts";
+import type { Caller } from "../api/caller.ts";
 import { entryOf, type Manifest, type ManifestEntry } from "./manifest.ts";
 import { checkFree, isAmong, mayName, meantBy, withLoaded, withoutName } from "./manifestNames.ts";
 

@@ -1,10 +1,10 @@
-import type { Caller } from "../caller.ts";
 import { mayUse } from "../access/mayUse.ts";
 import { privateName, privatePrefix } from "../access/names.ts";
 import { common, rightsTo, tenantsOf } from "../access/rights.ts";
+import type { Caller } from "../api/caller.ts";
+import { adapterNotFound, alreadyLoaded } from "../storage/storeErrors.ts";
 import type { AdapterUser } from "./adapterSource.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
-import { adapterNotFound, alreadyLoaded } from "./storeErrors.ts";
 
 /** A version that was read and found good, and the name that it gets. */
 interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pinned"> {

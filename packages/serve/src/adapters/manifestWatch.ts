@@ -1,9 +1,9 @@
 import type { OnWarning } from "@lowrank/peft";
-import { ServingError } from "../api.ts";
-import { type AdapterPlace, manifestName, unavailable } from "./adapterPlace.ts";
+import { ServingError } from "../api/api.ts";
+import { type AdapterPlace, manifestName, unavailable } from "../storage/adapterPlace.ts";
+import { pause, type StoreClock } from "../storage/storeClock.ts";
+import { operatorText } from "../storage/storeFailure.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
-import { pause, type StoreClock } from "./storeClock.ts";
-import { operatorText } from "./storeFailure.ts";
 import { turns } from "./turns.ts";
 
 /** Options of a `ManifestWatch`. */

@@ -1,7 +1,7 @@
-import { ServingError } from "../api.ts";
-import { type AdapterFile, type AdapterPlace, configName, unavailable } from "./adapterPlace.ts";
-import { sha256 } from "./sha256.ts";
-import { noAdapterIn } from "./storeErrors.ts";
+import { ServingError } from "../api/api.ts";
+import { type AdapterFile, type AdapterPlace, configName, unavailable } from "../storage/adapterPlace.ts";
+import { sha256 } from "../storage/sha256.ts";
+import { noAdapterIn } from "../storage/storeErrors.ts";
 
 /** The name of the weights that PEFT writes. */
 const weightsName = "adapter_model.safetensors";

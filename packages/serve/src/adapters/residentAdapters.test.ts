@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 import type { AdapterLease } from "./adapterSource.ts";
 import { ResidentAdapters } from "./residentAdapters.ts";
 import { HandClock } from "./testing/handClock.ts";

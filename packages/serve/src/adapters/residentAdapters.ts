@@ -1,10 +1,10 @@
-import type { ServingError } from "../api.ts";
-import { HeldMemory, type MemoryUser } from "../budgets/heldMemory.ts";
+import type { ServingError } from "../api/api.ts";
 import { countValue, type HistogramCounts, noCounts } from "../metrics/families.ts";
 import { loadBounds } from "../metrics/loadBounds.ts";
+import type { StoreClock } from "../storage/storeClock.ts";
 import type { AdapterLease } from "./adapterSource.ts";
+import { HeldMemory, type MemoryUser } from "./heldMemory.ts";
 import { refused } from "./readAdapter.ts";
-import type { StoreClock } from "./storeClock.ts";
 import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 
 /** A version on the model. */

@@ -5,11 +5,11 @@ import { add, copyInto, Generator, init, noGrad, randn, reference } from "@lowra
 import { generate } from "@lowrank/models";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PeftModel } from "@lowrank/peft";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ServingEngine } from "../api.ts";
+import type { ServingEngine } from "../api/api.ts";
 import { createEngine } from "../engine/createEngine.ts";
+import { folderPlace } from "../storage/folderPlace.ts";
 import { tinyLlama, tinySizes, tinyTokenizer } from "../testing/tinyModel.ts";
 import { adapterStore } from "./adapterStore.ts";
-import { folderPlace } from "./folderPlace.ts";
 
 let root = "";
 beforeAll(async () => {

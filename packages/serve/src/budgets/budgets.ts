@@ -1,6 +1,6 @@
+import { plural } from "../api/plural.ts";
 import { BudgetError } from "./budgetError.ts";
 import type { KeyBudgets } from "./keyBudgets.ts";
-import { plural } from "./plural.ts";
 import { RequestShares } from "./requestShares.ts";
 import { TokenBudget } from "./tokenBudget.ts";
 

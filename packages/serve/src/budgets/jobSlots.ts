@@ -1,6 +1,6 @@
-import { jobsFolder } from "../adapters/adapterPlace.ts";
-import { now, ownerKey } from "../jobs/jobKeys.ts";
 import type { JobStore } from "../jobs/jobStore.ts";
+import { jobsFolder } from "../storage/adapterPlace.ts";
+import { now, ownerKey } from "../storage/jobKeys.ts";
 import { graceSeconds, Slots } from "./slots.ts";
 
 /** Returns the slots of an owner's jobs that wait or run, of all models in the store. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { callerFinder } from "../http/apiKeys.ts";
+import { callerFinder } from "../http/app/apiKeys.ts";
 import { Budgets } from "./budgets.ts";
 import { budgetsOf, checkBudgets, defaultBudgets } from "./keyBudgets.ts";
 import { TokenBudget } from "./tokenBudget.ts";

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { S3Server } from "../adapters/testing/s3Server.ts";
-import { folderObjects } from "../jobs/objects/folderObjects.ts";
-import type { ObjectStore } from "../jobs/objects/objectStore.ts";
-import { s3Objects } from "../jobs/objects/s3Objects.ts";
+import { folderObjects } from "../storage/objects/folderObjects.ts";
+import type { ObjectStore } from "../storage/objects/objectStore.ts";
+import { s3Objects } from "../storage/objects/s3Objects.ts";
 import { Slots } from "./slots.ts";
 
 let folder: string;

@@ -1,6 +1,6 @@
-import { unavailable } from "../adapters/adapterPlace.ts";
-import { now } from "../jobs/jobKeys.ts";
-import { getJson, type ObjectStore } from "../jobs/objects/objectStore.ts";
+import { unavailable } from "../storage/adapterPlace.ts";
+import { now } from "../storage/jobKeys.ts";
+import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 
 /** The holder of a slot: a file or a job. */
 export interface SlotHolder {

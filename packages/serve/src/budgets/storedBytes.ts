@@ -1,6 +1,6 @@
 import type { FileStore } from "../jobs/fileStore.ts";
-import { runFolder } from "../jobs/jobKeys.ts";
 import type { JobStore } from "../jobs/jobStore.ts";
+import { runFolder } from "../storage/jobKeys.ts";
 
 /** Milliseconds for which the size of a run is remembered. */
 const rememberMs = 60_000;

@@ -1,10 +1,10 @@
-import { jobsFolder } from "../adapters/adapterPlace.ts";
+import { plural } from "../api/plural.ts";
 import type { FileStore } from "../jobs/fileStore.ts";
-import { newId, now, ownerKey } from "../jobs/jobKeys.ts";
-import { getJson } from "../jobs/objects/objectStore.ts";
+import { jobsFolder } from "../storage/adapterPlace.ts";
+import { newId, now, ownerKey } from "../storage/jobKeys.ts";
+import { getJson } from "../storage/objects/objectStore.ts";
 import { BudgetError } from "./budgetError.ts";
 import type { KeyBudgets } from "./keyBudgets.ts";
-import { plural } from "./plural.ts";
 import { graceSeconds, type Slot, type SlotHolder, Slots } from "./slots.ts";
 import type { StoredBytes } from "./storedBytes.ts";
 

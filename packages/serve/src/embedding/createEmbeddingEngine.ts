@@ -1,5 +1,5 @@
 import { checkOptions } from "@lowrank/core";
-import type { ServingEngine } from "../api.ts";
+import type { ServingEngine } from "../api/api.ts";
 import { checkBackend } from "../engine/checkBackend.ts";
 import { EmbeddingEngine } from "./embeddingEngine.ts";
 import { type EmbeddingEngineOptions, embeddingKeys, embeddingSettings } from "./embeddingOptions.ts";

@@ -12,7 +12,7 @@ import {
   type ServingPrompt,
   type ServingStats,
   type UnloadOptions,
-} from "../api.ts";
+} from "../api/api.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers.ts";
 import { ModelAdapters } from "../engine/modelAdapters.ts";
 import { readPrompt } from "../engine/readPrompt.ts";

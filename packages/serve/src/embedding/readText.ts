@@ -1,5 +1,5 @@
 import type { Tokenizer } from "@lowrank/models";
-import { type EmbedOptions, ServingError } from "../api.ts";
+import { type EmbedOptions, ServingError } from "../api/api.ts";
 import { tooLong } from "../engine/invalidRequest.ts";
 import { readPrompt } from "../engine/readPrompt.ts";
 import type { EmbeddingSettings } from "./embeddingOptions.ts";

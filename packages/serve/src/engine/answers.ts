@@ -1,5 +1,5 @@
 import type { Tokenizer } from "@lowrank/models";
-import { ServingError, type ServingStats } from "../api.ts";
+import { ServingError, type ServingStats } from "../api/api.ts";
 
 /** The counts of an engine without a store of adapters. */
 export const noAdapters: ServingStats["adapters"] = {

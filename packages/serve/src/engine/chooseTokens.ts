@@ -15,7 +15,7 @@ import {
   topk,
   where,
 } from "@lowrank/core";
-import type { SamplingSettings } from "../api.ts";
+import type { SamplingSettings } from "../api/api.ts";
 import type { LogitEdits } from "./logitEdits.ts";
 
 /** The settings by which the next token of one row is chosen. */

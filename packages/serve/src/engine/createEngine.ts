@@ -1,6 +1,6 @@
 import { checkOptions } from "@lowrank/core";
 import { SequenceClassifier } from "@lowrank/models";
-import type { ServingEngine } from "../api.ts";
+import type { ServingEngine } from "../api/api.ts";
 import { Engine } from "./engine.ts";
 import { type EngineOptions, engineKeys } from "./engineOptions.ts";
 

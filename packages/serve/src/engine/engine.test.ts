@@ -2,7 +2,7 @@ import { init, logSoftmax, memory, reference, tensor } from "@lowrank/core";
 import { type CausalLM, generate } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
 import { beforeAll, expect, test } from "vitest";
-import type { ServingEvent, ServingPrompt, TokenLogprob } from "../api.ts";
+import type { ServingEvent, ServingPrompt, TokenLogprob } from "../api/api.ts";
 import { collect, requestOf } from "../testing/collect.ts";
 import { tinyLlama, tinyTokenizer, unlikeModel } from "../testing/tinyModel.ts";
 import { createEngine } from "./createEngine.ts";

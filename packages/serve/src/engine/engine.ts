@@ -15,7 +15,7 @@ import {
   type ServingRequest,
   type ServingStats,
   type UnloadOptions,
-} from "../api.ts";
+} from "../api/api.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "./answers.ts";
 import { checkBackend } from "./checkBackend.ts";

@@ -1,7 +1,7 @@
 import { copyInto, init, noGrad, reference, tensor } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
 import { beforeAll, expect, test } from "vitest";
-import type { ServingRequest } from "../api.ts";
+import type { ServingRequest } from "../api/api.ts";
 import { collect } from "../testing/collect.ts";
 import { tinyLlama, tinyTokenizer } from "../testing/tinyModel.ts";
 import { createEngine } from "./createEngine.ts";

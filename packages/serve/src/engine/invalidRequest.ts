@@ -1,4 +1,4 @@
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 
 /** Returns the error of a request whose field `param` is wrong. */
 export function invalid(message: string, param: string): ServingError {

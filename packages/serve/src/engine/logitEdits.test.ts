@@ -1,6 +1,6 @@
 import { init, memory, reference, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import type { SamplingSettings } from "../api.ts";
+import type { SamplingSettings } from "../api/api.ts";
 import { LogitEdits } from "./logitEdits.ts";
 import type { RequestSettings } from "./readSettings.ts";
 import type { BanSettings } from "./tokenBans.ts";

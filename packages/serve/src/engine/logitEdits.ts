@@ -1,6 +1,6 @@
 import { add, type Backend, keep, scatterAdd, type Tensor, tensor, where, zeros } from "@lowrank/core";
 import { Penalties } from "@lowrank/models/generation";
-import type { SamplingSettings } from "../api.ts";
+import type { SamplingSettings } from "../api/api.ts";
 import { penaltiesOf, type RequestSettings } from "./readSettings.ts";
 import { anyBans, type BanSettings, bannedAfter } from "./tokenBans.ts";
 

@@ -1,7 +1,7 @@
 import { overwriteBytes, type Tensor } from "@lowrank/core";
 import type { AdapterSource as AdapterFiles, PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterLayout, AdapterValues } from "../adapters/adapterSource.ts";
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 import type { PagePool } from "../cache/pagePool.ts";
 import type { Turnstile } from "./turnstile.ts";
 import { valuePlaces } from "./valuePlaces.ts";

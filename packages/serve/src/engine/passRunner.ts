@@ -1,7 +1,7 @@
 import { cat, checkLogits, noGrad, reshape, scope, sync, type Tensor, tensor, withBackend } from "@lowrank/core";
 import { type CausalLM, raggedHidden } from "@lowrank/models";
 import type { PagedKVCache } from "@lowrank/nn";
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./chooseTokens.ts";
 import type { ModelAdapters } from "./modelAdapters.ts";
 import type { Chunk } from "./sequence.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ServingPrompt } from "../api.ts";
+import type { ServingPrompt } from "../api/api.ts";
 import { requestOf } from "../testing/collect.ts";
 import { tinyTokenizer } from "../testing/tinyModel.ts";
 import { wordTokenizer } from "../testing/wordTokenizer.ts";

@@ -1,7 +1,7 @@
 import { Generator, init, logSoftmax, reference, tensor } from "@lowrank/core";
 import { type CausalLM, createModel, parseModelConfig, randomParameters, type Tokenizer } from "@lowrank/models";
 import { beforeAll, expect, test } from "vitest";
-import type { ServingEvent } from "../api.ts";
+import type { ServingEvent } from "../api/api.ts";
 import { collect } from "../testing/collect.ts";
 import { tinyLlama, tinySizes, tinyTokenizer } from "../testing/tinyModel.ts";
 import { wordTokenizer } from "../testing/wordTokenizer.ts";

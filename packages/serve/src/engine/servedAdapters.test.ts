@@ -12,7 +12,7 @@ import {
 import { wasm } from "@lowrank/wasm";
 import { beforeAll, expect, test } from "vitest";
 import type { AdapterHost, AdapterLease } from "../adapters/adapterSource.ts";
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 import { collect, requestOf } from "../testing/collect.ts";
 import { HeldAdapters } from "../testing/heldAdapters.ts";
 import { adapterFiles, type FilesInMemory, tinyConfigs } from "../testing/tinyAdapters.ts";

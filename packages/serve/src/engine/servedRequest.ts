@@ -1,6 +1,6 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
 import type { AdapterLease } from "../adapters/adapterSource.ts";
-import type { ServingEvent, ServingRequest, TokenLogprob } from "../api.ts";
+import type { ServingEvent, ServingRequest, TokenLogprob } from "../api/api.ts";
 import { AnswerText } from "./answerText.ts";
 import { EventQueue } from "./eventQueue.ts";
 import { LogitEdits } from "./logitEdits.ts";

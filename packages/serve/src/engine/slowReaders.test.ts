@@ -1,8 +1,8 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import type { ServingEvent } from "../api.ts";
+import type { ServingEvent } from "../api/api.ts";
 import { createApp } from "../http/createApp.ts";
-import type { ServingLogger } from "../http/observers.ts";
+import type { ServingLogger } from "../http/metrics/observers.ts";
 import { collect, requestOf } from "../testing/collect.ts";
 import { post } from "../testing/post.ts";
 import { tinyLlama, tinySizes, tinyTokenizer } from "../testing/tinyModel.ts";

@@ -1,5 +1,5 @@
 import type { Tokenizer } from "@lowrank/models";
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 
 /** Settings that forbid tokens, which change from token to token. */
 export interface BanSettings {

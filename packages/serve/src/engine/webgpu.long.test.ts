@@ -3,7 +3,7 @@ import { wasm } from "@lowrank/wasm";
 import { type WebGpuBackend, webgpu } from "@lowrank/webgpu";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
-import type { ServingEvent } from "../api.ts";
+import type { ServingEvent } from "../api/api.ts";
 import { HeldAdapters } from "../testing/heldAdapters.ts";
 import { checkMixedBatches } from "../testing/mixedBatches.ts";
 import { adapterFiles, tinyConfigs } from "../testing/tinyAdapters.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { promMetrics } from "../metrics/promMetrics.ts";
 import { post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
-import type { ApiKey } from "./apiKeys.ts";
+import type { ApiKey } from "./app/apiKeys.ts";
 import { createApp } from "./createApp.ts";
+import { promMetrics } from "./metrics/promMetrics.ts";
 
 const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });

@@ -7,7 +7,7 @@ import { ChatOpenAI } from "@langchain/openai";
 import { generateText, jsonSchema, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 import { listening } from "../testing/listening.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ServingError, type ServingEvent, type ServingRequest } from "../api.ts";
+import { ServingError, type ServingEvent, type ServingRequest } from "../api/api.ts";
 import { events, post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
 import { createApp } from "./index.ts";

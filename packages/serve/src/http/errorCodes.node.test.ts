@@ -1,10 +1,10 @@
 import { init, reference } from "@lowrank/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ServingEngine } from "../api.ts";
+import type { ServingEngine } from "../api/api.ts";
 import { createEngine } from "../engine/createEngine.ts";
 import { post } from "../testing/post.ts";
 import { tinyLlama, tinyTokenizer } from "../testing/tinyModel.ts";
-import type { ServingApp } from "./appContext.ts";
+import type { ServingApp } from "./app/appContext.ts";
 import { createApp } from "./createApp.ts";
 
 const path = "/v1/completions";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
-import { callerFinder } from "./apiKeys.ts";
+import { callerFinder } from "./app/apiKeys.ts";
 import { createApp } from "./index.ts";
 
 const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");

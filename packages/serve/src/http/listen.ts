@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { serve } from "@hono/node-server";
 import { checkOptions } from "@lowrank/core";
-import { defaultLimits, timerMs } from "./limits.ts";
+import { defaultLimits, timerMs } from "./requests/limits.ts";
 
 /** A server that listens. */
 export interface Listening {

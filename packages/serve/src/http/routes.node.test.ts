@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { promMetrics } from "../metrics/promMetrics.ts";
+import { version } from "../api/version.ts";
 import { post } from "../testing/post.ts";
 import { ScriptedEngine } from "../testing/scriptedEngine.ts";
-import { version } from "../version.ts";
 import { createApp } from "./index.ts";
+import { promMetrics } from "./metrics/promMetrics.ts";
 
 const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });

@@ -1,8 +1,8 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
 import type { Job } from "bullmq";
+import { nameKey } from "../storage/jobKeys.ts";
 import { fairOrder } from "./fairOrder.ts";
 import { JobStopped } from "./job.ts";
-import { nameKey } from "./jobKeys.ts";
 import {
   defaultQueueLimits,
   type JobQueue,

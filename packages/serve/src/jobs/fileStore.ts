@@ -1,6 +1,6 @@
-import { jobsFolder } from "../adapters/adapterPlace.ts";
-import { isId, newId, now, ownerKey } from "./jobKeys.ts";
-import { getJson, type ObjectStore } from "./objects/objectStore.ts";
+import { jobsFolder } from "../storage/adapterPlace.ts";
+import { isId, newId, now, ownerKey } from "../storage/jobKeys.ts";
+import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 
 /** The prefix of a file's id. */
 const filePrefix = "file";

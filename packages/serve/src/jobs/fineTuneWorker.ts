@@ -1,8 +1,8 @@
 import { checkOptions } from "@lowrank/core";
-import type { AdapterPlace } from "../adapters/adapterPlace.ts";
-import { operatorText } from "../adapters/storeFailure.ts";
+import type { AdapterPlace } from "../storage/adapterPlace.ts";
+import { now } from "../storage/jobKeys.ts";
+import { operatorText } from "../storage/storeFailure.ts";
 import { type FineTuneJob, type JobEnd, JobRefused } from "./job.ts";
-import { now } from "./jobKeys.ts";
 import type { JobQueue, JobWorker } from "./jobQueue.ts";
 import type { JobStore, OpenJob } from "./jobStore.ts";
 import { adapterVersion, publish } from "./publish.ts";

@@ -1,4 +1,10 @@
 // `@lowrank/serve/jobs`: fine-tunes as jobs on a queue, and the store that keeps them.
+
+export { adapterFolder, newId, now, runFolder } from "../storage/jobKeys.ts";
+export { folderObjects } from "../storage/objects/folderObjects.ts";
+export type { ObjectStore, StoredObject } from "../storage/objects/objectStore.ts";
+export { s3Objects } from "../storage/objects/s3Objects.ts";
+export { storeFiles } from "../storage/objects/storeFiles.ts";
 export { type BullQueueOptions, bullQueue } from "./bullQueue.ts";
 export { FileStore, type StoredFile } from "./fileStore.ts";
 export {
@@ -23,12 +29,7 @@ export {
   JobStopped,
   type OptionValue,
 } from "./job.ts";
-export { adapterFolder, newId, now, runFolder } from "./jobKeys.ts";
 export type { JobQueue, JobWorker, QueueLimits, Working } from "./jobQueue.ts";
 export { JobStore, type OpenJob } from "./jobStore.ts";
 export { localQueue } from "./localQueue.ts";
-export { folderObjects } from "./objects/folderObjects.ts";
-export type { ObjectStore, StoredObject } from "./objects/objectStore.ts";
-export { s3Objects } from "./objects/s3Objects.ts";
-export { storeFiles } from "./objects/storeFiles.ts";
 export { TrainerTime } from "./trainerTime.ts";

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { folderObjects } from "../storage/objects/folderObjects.ts";
 import type { FineTuneJob } from "./job.ts";
 import { jobCounter } from "./jobCounts.ts";
 import { JobStore } from "./jobStore.ts";
-import { folderObjects } from "./objects/folderObjects.ts";
 
 let folder: string;
 beforeAll(async () => {

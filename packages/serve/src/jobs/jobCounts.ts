@@ -1,7 +1,7 @@
-import { jobsFolder } from "../adapters/adapterPlace.ts";
+import { jobsFolder } from "../storage/adapterPlace.ts";
+import { getJson } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob, JobState } from "./job.ts";
 import type { JobStore } from "./jobStore.ts";
-import { getJson } from "./objects/objectStore.ts";
 
 /** The statuses of jobs. */
 const statuses = ["queued", "validating_files", "running", "paused", "succeeded", "failed", "cancelled"] as const;

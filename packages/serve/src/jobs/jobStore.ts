@@ -1,7 +1,7 @@
-import { jobsFolder } from "../adapters/adapterPlace.ts";
+import { jobsFolder } from "../storage/adapterPlace.ts";
+import { isId, openFolder, ownerKey, runFolder } from "../storage/jobKeys.ts";
+import { getJson, getText, type ObjectStore } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob, JobEnd, JobEvent, JobProgress, JobState } from "./job.ts";
-import { isId, openFolder, ownerKey, runFolder } from "./jobKeys.ts";
-import { getJson, getText, type ObjectStore } from "./objects/objectStore.ts";
 
 /** The prefix of a job's id. */
 export const jobPrefix = "ftjob";

@@ -1,10 +1,10 @@
-import type { AdapterPlace } from "../adapters/adapterPlace.ts";
 import { withEntry } from "../adapters/manifest.ts";
 import { ManifestWatch } from "../adapters/manifestWatch.ts";
 import { readAdapter } from "../adapters/readAdapter.ts";
-import { systemClock } from "../adapters/storeClock.ts";
+import type { AdapterPlace } from "../storage/adapterPlace.ts";
+import { adapterFolder, runFolder } from "../storage/jobKeys.ts";
+import { systemClock } from "../storage/storeClock.ts";
 import type { FineTuneJob } from "./job.ts";
-import { adapterFolder, runFolder } from "./jobKeys.ts";
 import type { JobStore } from "./jobStore.ts";
 
 /** An adapter of a run: the finished one, or a checkpoint's. */

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { folderPlace } from "../adapters/folderPlace.ts";
+import { folderPlace } from "../storage/folderPlace.ts";
+import { folderObjects } from "../storage/objects/folderObjects.ts";
 import { fineTuneWorker } from "./fineTuneWorker.ts";
 import { type FineTuneJob, type JobLimits, JobStopped } from "./job.ts";
 import { JobStore } from "./jobStore.ts";
-import { folderObjects } from "./objects/folderObjects.ts";
 import { timedRun } from "./timedRun.ts";
 import { TrainerTime } from "./trainerTime.ts";
 

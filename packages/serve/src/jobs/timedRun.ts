@@ -1,4 +1,4 @@
-import { plural } from "../budgets/plural.ts";
+import { plural } from "../api/plural.ts";
 import { type FineTuneJob, JobRefused, JobStopped } from "./job.ts";
 import type { TrainerTime } from "./trainerTime.ts";
 

@@ -1,7 +1,7 @@
-import { jobsFolder } from "../adapters/adapterPlace.ts";
+import { jobsFolder } from "../storage/adapterPlace.ts";
+import { ownerKey } from "../storage/jobKeys.ts";
+import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob } from "./job.ts";
-import { ownerKey } from "./jobKeys.ts";
-import { getJson, type ObjectStore } from "./objects/objectStore.ts";
 
 /** Seconds of training as they are stored. */
 interface StoredTime {

@@ -1,4 +1,4 @@
-import type { ServingStats } from "../api.ts";
+import type { ServingStats } from "../api/api.ts";
 import { type Family, NumberFamily } from "./families.ts";
 
 type Reading = readonly [help: string, value: (stats: ServingStats) => number];

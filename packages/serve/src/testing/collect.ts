@@ -1,4 +1,4 @@
-import type { ServingEngine, ServingEvent, ServingRequest } from "../api.ts";
+import type { ServingEngine, ServingEvent, ServingRequest } from "../api/api.ts";
 
 /** A greedy request to the base model, with what is given changed. */
 export function requestOf(given: Partial<ServingRequest> = {}): ServingRequest {

@@ -1,5 +1,5 @@
 // The script of a Worker with an engine for tests, which its name chooses.
-import { ServingError } from "../api.ts";
+import { ServingError } from "../api/api.ts";
 import { serveEngine } from "../worker/index.ts";
 import { PassEngine } from "./passEngine.ts";
 import { ScriptedEngine } from "./scriptedEngine.ts";

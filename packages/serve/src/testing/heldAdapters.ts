@@ -1,5 +1,5 @@
 import type { AdapterHost, AdapterLease, AdapterSource } from "../adapters/adapterSource.ts";
-import { type ServedAdapter, ServingError, type ServingStats } from "../api.ts";
+import { type ServedAdapter, ServingError, type ServingStats } from "../api/api.ts";
 import type { FilesInMemory } from "./tinyAdapters.ts";
 
 interface Version {

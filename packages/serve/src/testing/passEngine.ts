@@ -1,4 +1,4 @@
-import type { ServingEvent, ServingRequest } from "../api.ts";
+import type { ServingEvent, ServingRequest } from "../api/api.ts";
 import { ScriptedEngine } from "./scriptedEngine.ts";
 
 /**

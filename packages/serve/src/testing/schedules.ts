@@ -1,7 +1,7 @@
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import fc from "fast-check";
 import type { AdapterHost } from "../adapters/adapterSource.ts";
-import type { ServingEngine, ServingEvent, ServingRequest } from "../api.ts";
+import type { ServingEngine, ServingEvent, ServingRequest } from "../api/api.ts";
 import { createEngine } from "../engine/createEngine.ts";
 import type { EngineOptions } from "../engine/engineOptions.ts";
 import { HeldAdapters } from "./heldAdapters.ts";

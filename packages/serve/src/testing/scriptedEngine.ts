@@ -10,7 +10,7 @@ import {
   type ServingRequest,
   type ServingStats,
   type TokenLogprob,
-} from "../api.ts";
+} from "../api/api.ts";
 
 /** Options of the engine that plays a script. */
 interface ScriptOptions {

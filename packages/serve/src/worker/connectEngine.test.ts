@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import type { ServingEngine, ServingEvent, ServingRequest } from "../api.ts";
+import type { ServingEngine, ServingEvent, ServingRequest } from "../api/api.ts";
 import { connectEngine, type ServingWorker } from "./index.ts";
 
 const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");

@@ -10,7 +10,7 @@ import {
   type ServingRequest,
   type ServingStats,
   type UnloadOptions,
-} from "../api.ts";
+} from "../api/api.ts";
 import { outbox } from "./outbox.ts";
 import { type EngineCall, eventWindow, type FromWorker, fromWire, type ToWorker } from "./wire.ts";
 

@@ -1,4 +1,4 @@
-import type { ServingEngine, ServingRequest } from "../api.ts";
+import type { ServingEngine, ServingRequest } from "../api/api.ts";
 import { outbox } from "./outbox.ts";
 import { eventWindow, type FromWorker, type ToWorker, toWire } from "./wire.ts";
 

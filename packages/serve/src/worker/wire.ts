@@ -1,4 +1,4 @@
-import { ServingError, type ServingErrorCode, type ServingEvent, type ServingRequest } from "../api.ts";
+import { ServingError, type ServingErrorCode, type ServingEvent, type ServingRequest } from "../api/api.ts";
 
 /** The methods of an engine that give one answer. */
 export type EngineCall =

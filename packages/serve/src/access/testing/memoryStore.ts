@@ -1,7 +1,7 @@
-import type { AdapterPlace, ManifestText } from "../../adapters/adapterPlace.ts";
-import { configName, isInternal, manifestName } from "../../adapters/adapterPlace.ts";
-import { confinedPath } from "../../adapters/confinedPath.ts";
-import type { ObjectStore } from "../../jobs/objects/objectStore.ts";
+import type { AdapterPlace, ManifestText } from "../../storage/adapterPlace.ts";
+import { configName, isInternal, manifestName } from "../../storage/adapterPlace.ts";
+import { confinedPath } from "../../storage/confinedPath.ts";
+import type { ObjectStore } from "../../storage/objects/objectStore.ts";
 
 /** Files in memory, as a place of adapters and as a store of objects. */
 export class MemoryStore {

@@ -1,6 +1,5 @@
 import type { AdapterHost } from "../../adapters/adapterSource.ts";
 import { AdapterStore } from "../../adapters/adapterStore.ts";
-import type { StoreClock } from "../../adapters/storeClock.ts";
 import type {
   EmbedOptions,
   LoadOptions,
@@ -12,8 +11,9 @@ import type {
   ServingRequest,
   ServingStats,
   UnloadOptions,
-} from "../../api.ts";
+} from "../../api/api.ts";
 import { PagePool } from "../../cache/pagePool.ts";
+import type { StoreClock } from "../../storage/storeClock.ts";
 import { MemoryStore } from "./memoryStore.ts";
 
 /** The word of a prompt that keeps a request running until it is given up. */

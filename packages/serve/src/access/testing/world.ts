@@ -1,13 +1,13 @@
-import { manifestName } from "../../adapters/adapterPlace.ts";
 import { HandClock } from "../../adapters/testing/handClock.ts";
-import type { ServingEngine } from "../../api.ts";
+import type { ServingEngine } from "../../api/api.ts";
 import { type ApiKey, createApp } from "../../http/index.ts";
 import { FileStore } from "../../jobs/fileStore.ts";
 import { fineTuneWorker } from "../../jobs/fineTuneWorker.ts";
-import { adapterFolder, ownerKey, runFolder } from "../../jobs/jobKeys.ts";
 import type { JobQueue } from "../../jobs/jobQueue.ts";
 import { JobStore } from "../../jobs/jobStore.ts";
-import type { ObjectStore } from "../../jobs/objects/objectStore.ts";
+import { manifestName } from "../../storage/adapterPlace.ts";
+import { adapterFolder, ownerKey, runFolder } from "../../storage/jobKeys.ts";
+import type { ObjectStore } from "../../storage/objects/objectStore.ts";
 import { setMoment } from "./moments.ts";
 import { plainAdapter } from "./plainAdapters.ts";
 import { folders, names, type OperatorStep, odd, type Ref, type Step } from "./steps.ts";

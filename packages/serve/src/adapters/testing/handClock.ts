@@ -1,4 +1,4 @@
-import type { StoreClock } from "../storeClock.ts";
+import type { StoreClock } from "../../storage/storeClock.ts";
 
 interface Timer {
   readonly at: number;

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import S3rver, { type Context, type Middleware } from "@20minutes/s3rver";
-import type { S3PlaceOptions } from "../s3Bucket.ts";
+import type { S3PlaceOptions } from "../../storage/s3Bucket.ts";
 
 /** Options of `S3Server`. */
 interface S3ServerOptions {

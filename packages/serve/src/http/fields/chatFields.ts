@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { ChatPrompt } from "../../api.ts";
+import type { ChatPrompt } from "../../api/api.ts";
 
 /** vLLM's fields for the template of a chat. */
 export interface TemplateBody {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { chatFields } from "../chat.ts";
-import { type BodyFields, ignored } from "../checkBody.ts";
-import { completionFields } from "../completions.ts";
+import { type BodyFields, ignored } from "../requests/checkBody.ts";
+import { chatFields } from "../routes/chat.ts";
+import { completionFields } from "../routes/completions.ts";
 
 const page = readFileSync(new URL("../../../../../docs/requestFields.md", import.meta.url), "utf8");
 

@@ -1,8 +1,8 @@
 import type { z } from "@hono/zod-openapi";
 import { describe, expect, test } from "vitest";
-import { checkParts } from "../bodyParts.ts";
-import { jobBody, methodOf, ofJob } from "../fineTuningBody.ts";
-import { defaultLimits, timerMs } from "../limits.ts";
+import { checkParts } from "../requests/bodyParts.ts";
+import { defaultLimits, timerMs } from "../requests/limits.ts";
+import { jobBody, methodOf, ofJob } from "../routes/fineTuningBody.ts";
 import { checkMessages, messagesField, messagesOf } from "./messages.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
 import { vllmSettings } from "./vllmFields.ts";

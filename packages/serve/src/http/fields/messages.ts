@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { ChatPrompt } from "../../api.ts";
-import { notSupported } from "../httpError.ts";
+import type { ChatPrompt } from "../../api/api.ts";
+import { notSupported } from "../requests/httpError.ts";
 
 const part = z.looseObject({ type: z.string(), text: z.string().optional() });
 

@@ -1,4 +1,4 @@
-import type { ServingEvent } from "../../api.ts";
+import type { ServingEvent } from "../../api/api.ts";
 
 /** vLLM's log-probabilities of one token of a prompt: by token id. Null for the first token. */
 export type PromptLogprob = Readonly<

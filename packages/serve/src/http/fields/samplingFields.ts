@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { SamplingSettings } from "../../api.ts";
-import { ignored, refused, type Unsupported } from "../checkBody.ts";
+import type { SamplingSettings } from "../../api/api.ts";
+import { ignored, refused, type Unsupported } from "../requests/checkBody.ts";
 import { type VllmBody, vllmFields } from "./vllmFields.ts";
 
 /** The fields of sampling that chats and completions share. */

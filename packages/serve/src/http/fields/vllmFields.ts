@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { ServingRequest } from "../../api.ts";
-import { HttpError } from "../httpError.ts";
+import type { ServingRequest } from "../../api/api.ts";
+import { HttpError } from "../requests/httpError.ts";
 
 /** vLLM's fields that chats and completions share. */
 export interface VllmBody {

@@ -1,4 +1,4 @@
-import type { AppRequest } from "../appContext.ts";
+import type { AppRequest } from "../app/appContext.ts";
 import { ReaderWatch } from "./readerWatch.ts";
 
 /** The parts of a body that its client takes at its own pace. */

@@ -1,5 +1,5 @@
-import { HttpError } from "../httpError.ts";
-import { timerMs } from "../limits.ts";
+import { HttpError } from "../requests/httpError.ts";
+import { timerMs } from "../requests/limits.ts";
 
 /** Notices a client that takes nothing of what is ready for it. */
 export class ReaderWatch {

@@ -1,5 +1,5 @@
-import type { AppRequest } from "../appContext.ts";
-import { toHttpError } from "../httpError.ts";
+import type { AppRequest } from "../app/appContext.ts";
+import { toHttpError } from "../requests/httpError.ts";
 import { pacedBody } from "./pacedBody.ts";
 
 const encoder = new TextEncoder();

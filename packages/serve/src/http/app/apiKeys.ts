@@ -1,0 +1,92 @@
+import type { Caller } from "../../api/caller.ts";
+import type { Spender } from "../../budgets/budgets.ts";
+import { budgetsOf, checkBudgets, type KeyBudgets } from "../../budgets/keyBudgets.ts";
+
+/** A key of the API. `id` is the tenant; requests of one tenant alone share cached prefixes. */
+export interface ApiKey {
+  readonly id: string;
+  /** The SHA-256 of the key, in hexadecimal. */
+  readonly sha256: string;
+  /** The adapters that it may use, by name; `*` stands for any characters. Default: all. */
+  readonly adapters?: readonly string[];
+  /** May use the base model. Default: true. */
+  readonly base?: boolean;
+  /** True if the key may load and unload the adapters in its scope. Default: false. */
+  readonly admin?: boolean;
+  /**
+   * May use, load and unload the adapters of every tenant, and read `/metrics` and the whole of
+   * `/stats`. Default: false.
+   */
+  readonly operator?: boolean;
+  /** The limits of the key. Default: the server's budgets for every key. */
+  readonly budgets?: Partial<KeyBudgets>;
+}
+
+/** Who makes a request over HTTP, with the rights and the budgets of the key. */
+export interface HttpCaller extends Caller, Spender {}
+
+/** Finds the caller by an Authorization header: null where no key fits it. */
+export type FindCaller = (authorization: string | undefined) => Promise<HttpCaller | null>;
+
+/**
+ * Returns a function that finds the caller of a request. Every key is compared to its end, whether
+ * or not an earlier one fits, so that the time taken tells nothing.
+ */
+export function callerFinder(keys: readonly ApiKey[], serverBudgets: Partial<KeyBudgets> = {}): FindCaller {
+  const known = keys.map((key) => {
+    checkBudgets(`key ${key.id}`, key.budgets ?? {});
+    const spender = { budgets: budgetsOf(key.budgets, serverBudgets), shared: keys.length > 1 };
+    return { hash: readHash(key), caller: callerOf(key, spender) };
+  });
+  checkUnique(keys);
+  for (const key of keys) checkRole(key);
+  return async (authorization) => {
+    const presented = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? "";
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(presented)));
+    let found: HttpCaller | null = null;
+    for (const { hash: expected, caller } of known) if (sameBytes(hash, expected)) found = caller;
+    return presented === "" ? null : found;
+  };
+}
+
+/** Compares two hashes in a time that does not depend on where they differ. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = 0;
+  for (let i = 0; i < 32; i++) difference |= a[i] ^ b[i];
+  return difference === 0;
+}
+
+function readHash({ id, sha256 }: ApiKey): Uint8Array {
+  if (!/^[0-9a-f]{64}$/i.test(sha256)) {
+    throw new Error(`key ${id}: sha256 is no SHA-256 in hexadecimal; write what \`printf %s KEY | sha256sum\` prints`);
+  }
+  return Uint8Array.from(sha256.match(/../g) as string[], (pair) => Number.parseInt(pair, 16));
+}
+
+function checkUnique(keys: readonly ApiKey[]): void {
+  if (keys.length === 0) throw new Error("keys: the list is empty, so nobody could call; add a key, or leave keys out");
+  for (const field of ["id", "sha256"] as const) {
+    const seen = new Set<string>();
+    for (const key of keys) {
+      const value = key[field].toLowerCase();
+      if (seen.has(value))
+        throw new Error(`key ${key.id}: its ${field} is the same as another key's; give each key a different one`);
+      seen.add(value);
+    }
+  }
+}
+
+function checkRole({ id, adapters, base, operator }: ApiKey): void {
+  if (!operator || (adapters === undefined && base !== false)) return;
+  const field = adapters === undefined ? "base: false" : "adapters";
+  throw new Error(
+    `key ${id}: operator: true uses every adapter and the base model, and the key has ${field}; leave ${field} out, or write admin: true in place of operator`,
+  );
+}
+
+function callerOf(
+  { id, adapters = ["*"], base = true, admin = false, operator = false }: ApiKey,
+  spender: Pick<Spender, "budgets" | "shared">,
+): HttpCaller {
+  return { ...spender, tenant: id, operator, admin: admin || operator, base, adapters };
+}

@@ -1,0 +1,35 @@
+import type { Caller } from "../../api/caller.ts";
+import { HttpError } from "../requests/httpError.ts";
+import type { FindCaller } from "./apiKeys.ts";
+
+/** A running request and its API key. */
+interface RunningRequest {
+  readonly authorization: string | undefined;
+  readonly caller: Caller;
+  readonly end: AbortController;
+}
+
+/** The running requests, so that the server can end the requests of a removed key. */
+export class RunningRequests {
+  readonly #running = new Set<RunningRequest>();
+
+  /** Adds a request. Returns the signal that ends it, and a function to call when it has ended. */
+  add(
+    authorization: string | undefined,
+    caller: Caller,
+  ): { readonly revoked: AbortSignal; readonly ended: () => void } {
+    const request: RunningRequest = { authorization, caller, end: new AbortController() };
+    this.#running.add(request);
+    return { revoked: request.end.signal, ended: () => void this.#running.delete(request) };
+  }
+
+  /** Ends the requests whose key `find` does not find any more, or finds for another tenant. */
+  async endRevoked(find: FindCaller): Promise<void> {
+    const check = async ({ authorization, caller, end }: RunningRequest) => {
+      if ((await find(authorization))?.tenant === caller.tenant) return;
+      const message = "The API key of this request was removed.";
+      end.abort(new HttpError(401, message, { code: "invalid_api_key" }));
+    };
+    await Promise.all([...this.#running].map(check));
+  }
+}

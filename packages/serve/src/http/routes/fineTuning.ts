@@ -1,0 +1,51 @@
+import type { KeyBudgets } from "../../budgets/keyBudgets.ts";
+import { StoredBytes } from "../../budgets/storedBytes.ts";
+import { storeUses } from "../../budgets/storeUses.ts";
+import { Uploads } from "../../budgets/uploads.ts";
+import type { FileStore, StoredFile } from "../../jobs/fileStore.ts";
+import type { FineTuneJob } from "../../jobs/job.ts";
+import { jobCounter } from "../../jobs/jobCounts.ts";
+import type { JobQueue } from "../../jobs/jobQueue.ts";
+import type { JobStore } from "../../jobs/jobStore.ts";
+import type { AppContext, ServingApp } from "../app/appContext.ts";
+import { addFiles } from "./files.ts";
+import { addFineTunedModels } from "./fineTunedModels.ts";
+import { addFineTuningJobs } from "./fineTuningJobs.ts";
+
+/** The parts by which a server takes files and fine-tunes. Workers of the queue train. */
+export interface FineTuning {
+  readonly jobs: JobStore;
+  readonly files: FileStore;
+  readonly queue: JobQueue;
+  readonly limits?: Partial<FineTuningLimits>;
+  /**
+   * Throws `JobRefused` for an order that the workers would not train, or whose adapter the server
+   * would not serve. `file` is the training file. Default: orders take no options.
+   */
+  readonly checkOrder?: (job: FineTuneJob, budgets: KeyBudgets, file: StoredFile) => Promise<void>;
+}
+
+/** The limits of an upload. */
+export interface FineTuningLimits {
+  /** Bytes of a file. */
+  readonly uploadBytes: number;
+  /** Seconds without a byte after which an upload is given up. */
+  readonly uploadPauseSeconds: number;
+}
+
+/** The limits of a server that names none. */
+export const defaultFineTuningLimits: FineTuningLimits = {
+  uploadBytes: 512e6,
+  uploadPauseSeconds: 30,
+};
+
+/** Adds OpenAI's files and fine-tunes. */
+export function addFineTuning(app: ServingApp, context: AppContext, fineTuning: FineTuning): void {
+  const limits = { ...defaultFineTuningLimits, ...fineTuning.limits };
+  const uploads = new Uploads(fineTuning.files, new StoredBytes(fineTuning.files, fineTuning.jobs));
+  context.budgetSources.push(storeUses({ jobs: fineTuning.jobs, uploads }));
+  context.countJobs = jobCounter(fineTuning.jobs);
+  addFiles(app, context, fineTuning, uploads, limits);
+  addFineTuningJobs(app, context, fineTuning, uploads);
+  addFineTunedModels(app, context, fineTuning.jobs.objects);
+}

@@ -1,0 +1,110 @@
+import type { ServingEvent, ServingRequest } from "../../api/api.ts";
+import type { AppContext, AppRequest } from "../app/appContext.ts";
+import { type ChoiceEvent, type Generation, startGeneration, type Usage } from "../app/generation.ts";
+import { HttpError } from "../requests/httpError.ts";
+import { sseEvent, sseResponse } from "./sse.ts";
+
+/** The fields at the top of every answer and of every chunk. */
+export interface AnswerHead {
+  readonly id: string;
+  readonly created: number;
+  readonly model: string;
+  readonly system_fingerprint: string;
+}
+
+/** One form of answers: chats, or completions. */
+export interface AnswerForm {
+  /** Makes the whole answer of events. */
+  whole(head: AnswerHead, events: AsyncIterable<ChoiceEvent>): Promise<object>;
+  /** Makes the chunks of one event. */
+  chunks(head: AnswerHead, event: ChoiceEvent): object[];
+  /** Makes the chunk that carries nothing but the usage. */
+  usageChunk(head: AnswerHead): object;
+}
+
+/** A request in this form. */
+export interface Asked {
+  readonly id: string;
+  readonly model: string;
+  readonly requests: readonly ServingRequest[];
+  readonly choicesPerPrompt: number;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  /** With `includeUsage`: every chunk has the usage of its choice so far. */
+  readonly continuousUsage: boolean;
+}
+
+/** Answers a request at once, or piece by piece. */
+export async function answerOf(c: AppRequest, context: AppContext, form: AnswerForm, asked: Asked): Promise<Response> {
+  const gone = new AbortController();
+  const client = AbortSignal.any([c.req.raw.signal, gone.signal, c.get("revoked")]);
+  const log = c.get("log");
+  log.adapter = asked.requests[0].adapter;
+  const generation = await startGeneration(context, { ...asked, client, caller: c.get("caller") });
+  const head: AnswerHead = {
+    id: asked.id,
+    created: Math.floor(Date.now() / 1000),
+    model: asked.model,
+    system_fingerprint: generation.fingerprint,
+  };
+  const logUsage = () => {
+    const { prompt_tokens, completion_tokens } = generation.usage();
+    Object.assign(log, { promptTokens: prompt_tokens, newTokens: completion_tokens });
+  };
+  if (!asked.stream) {
+    try {
+      return c.json({ ...(await form.whole(head, generation.events())), usage: generation.usage() });
+    } finally {
+      logUsage();
+    }
+  }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  log.ended = promise.then(logUsage);
+  return sseResponse(c, streamed(form, head, generation, asked, resolve), {
+    sendSeconds: context.limits.sendSeconds,
+    onError: (error) => {
+      log.error = error;
+    },
+    onCancel: () => {
+      gone.abort(new DOMException("The client has gone.", "AbortError"));
+      resolve();
+    },
+  });
+}
+
+async function* streamed(
+  form: AnswerForm,
+  head: AnswerHead,
+  generation: Generation,
+  { includeUsage, continuousUsage }: Asked,
+  onEnd: () => void,
+): AsyncGenerator<string, void, undefined> {
+  const withUsage = (usage: Usage | null) => (includeUsage ? { usage } : {});
+  try {
+    for await (const event of generation.events()) {
+      const usage = continuousUsage ? generation.usageOf(event.choice) : null;
+      const chunks = form.chunks(head, event).map((chunk) => sseEvent({ ...chunk, ...withUsage(usage) }));
+      if (chunks.length > 0) yield chunks.join("");
+    }
+    if (includeUsage) yield sseEvent({ ...form.usageChunk(head), ...withUsage(generation.usage()) });
+    yield sseEvent("[DONE]");
+  } finally {
+    onEnd();
+  }
+}
+
+/** Returns the fields of a choice that has ended; `stop_reason` is vLLM's. */
+export function finish({ reason, stopReason = null }: Extract<ServingEvent, { type: "finished" }>): object {
+  return { finish_reason: reason, stop_reason: stopReason };
+}
+
+/** Throws where a request asks for more sequences than one may. */
+export function checkSequences(context: AppContext, sequences: number): void {
+  const { sequences: most } = context.limits;
+  if (sequences <= most) return;
+  const asked = `The request asks for ${sequences} sequences: its prompts times n.`;
+  throw new HttpError(400, `${asked} This server's limit is ${most} for a request; ask for fewer.`, {
+    param: "n",
+    code: "invalid_value",
+  });
+}

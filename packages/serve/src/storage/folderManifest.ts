@@ -1,0 +1,110 @@
+import { temporaryName, writingId } from "@lowrank/files/disk";
+import { ServingError } from "../api/api.ts";
+import { type AdapterPlace, manifestName } from "./adapterPlace.ts";
+import { sha256 } from "./sha256.ts";
+import { pause, type StoreClock } from "./storeClock.ts";
+import { diskFailure, storeFailure } from "./storeFailure.ts";
+
+interface Folder {
+  readonly label: string;
+  readonly realRoot: () => Promise<string>;
+  /** Waits for a file operation: null for what is not there. */
+  readonly tried: <T>(operation: Promise<T>) => Promise<T | null>;
+  readonly clock: StoreClock;
+  readonly fs: typeof import("node:fs/promises");
+  readonly paths: typeof import("node:path");
+}
+
+interface Lock {
+  isOurs(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+/** Milliseconds after which a lock was left behind: its owner needs it for a few. */
+const staleMs = 30_000n;
+
+/** Attempts at a lock that others hold, and the milliseconds between them. */
+const attempts = 200;
+const betweenMs = 25;
+
+/**
+ * The manifest of a folder. It is written beside its place and renamed, under a lock file, so that
+ * a reader sees one or the other and of two writers one is refused.
+ */
+export function folderManifest({
+  label,
+  realRoot,
+  tried,
+  clock,
+  fs,
+  paths,
+}: Folder): Pick<AdapterPlace, "readManifest" | "writeManifest"> {
+  const read = async (root: string) => {
+    const text = await tried(fs.readFile(paths.join(root, manifestName), "utf8"));
+    return text === null ? null : { text, tag: await sha256(text) };
+  };
+  const failed = (error: unknown) =>
+    diskFailure(error, "written", `${label}, which the server needs the right to write,`);
+
+  return {
+    readManifest: async (known) => {
+      const manifest = await read(await realRoot());
+      return manifest !== null && manifest.tag === known ? "same" : manifest;
+    },
+    writeManifest: async (text, replaces) => {
+      const root = await realRoot();
+      const beside = paths.join(root, temporaryName(manifestName, writingId(), "part"));
+      try {
+        await fs.writeFile(beside, text, { flag: "wx" });
+        const held = await lock(root, beside);
+        try {
+          const before = await read(root);
+          // A lock that was taken for left behind is another writer's now.
+          if ((before?.tag ?? null) !== replaces || !(await held.isOurs())) return null;
+          await fs.rename(beside, paths.join(root, manifestName));
+          return await sha256(text);
+        } finally {
+          await held.release();
+        }
+      } catch (error) {
+        throw error instanceof ServingError ? error : failed(error);
+      } finally {
+        await fs.rm(beside, { force: true }).catch(() => undefined);
+      }
+    },
+  };
+
+  /** Takes the lock. `own` is a file that this writer has just written there. */
+  async function lock(root: string, own: string): Promise<Lock> {
+    const at = paths.join(root, `${manifestName}.lock`);
+    const inode = async (file: string) => (await tried(fs.stat(file, { bigint: true })))?.ino;
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const made = await fs.open(at, "wx").catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "EEXIST") return null;
+        throw error;
+      });
+      if (made) {
+        const { ino } = await made.stat({ bigint: true });
+        await made.close();
+        const isOurs = async () => (await inode(at)) === ino;
+        return { isOurs, release: async () => ((await isOurs()) ? fs.rm(at, { force: true }) : undefined) };
+      }
+      // Both times are of the disk's own clock, so that machines need not agree.
+      const [found, mine] = [await tried(fs.stat(at, { bigint: true })), await fs.stat(own, { bigint: true })];
+      if (found && mine.mtimeMs - found.mtimeMs > staleMs) await takeAway(at, found.ino);
+      else await pause(clock, betweenMs);
+    }
+    throw storeFailure(
+      `is being written by another server: its ${manifestName} is locked`,
+      `${label}: another server is writing ${manifestName}; remove ${at} if none is`,
+    );
+
+    /** Removes a lock that was left behind; one that was taken meanwhile is put back. */
+    async function takeAway(lockFile: string, stale: bigint): Promise<void> {
+      const aside = `${lockFile}.${crypto.randomUUID()}`;
+      if ((await tried(fs.rename(lockFile, aside).then(() => true))) === null) return;
+      if ((await inode(aside)) !== stale) await fs.link(aside, lockFile).catch(() => undefined);
+      await fs.rm(aside, { force: true });
+    }
+  }
+}

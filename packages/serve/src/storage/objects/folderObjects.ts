@@ -1,0 +1,104 @@
+import { writeFolder } from "@lowrank/files";
+import { temporaryName, writingId } from "@lowrank/files/disk";
+import { diskModules } from "../diskModules.ts";
+import { diskFailure, storeFailure } from "../storeFailure.ts";
+import type { ObjectStore, StoredObject } from "./objectStore.ts";
+
+/** Bytes of a piece that is read. */
+const pieceBytes = 1 << 20;
+
+/** Objects as files below a folder on disk (Node only), by path or file: URL. */
+export function folderObjects(folder: string | URL): ObjectStore {
+  const { fs, path: paths, url } = diskModules(folder);
+  const given = folder instanceof URL || folder.startsWith("file:") ? url.fileURLToPath(folder) : folder;
+  const root = paths.resolve(given);
+  const label = `folder ${root}`;
+  const fileOf = (key: string) => paths.join(root, ...key.split("/"));
+
+  /** Waits for a file operation: null for what is not there, `unavailable` for other failures. */
+  const tried = async <T>(operation: Promise<T>): Promise<T | null> =>
+    operation.catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+      throw diskFailure(error, "read", label);
+    });
+  const done = async (operation: Promise<unknown>): Promise<void> => {
+    await operation.catch((error: Error) => {
+      throw diskFailure(error, "written", label);
+    });
+  };
+
+  const walk = async (key: string, found: StoredObject[]): Promise<void> => {
+    for (const entry of (await tried(fs.readdir(fileOf(key), { withFileTypes: true }))) ?? []) {
+      const inner = key === "" ? entry.name : `${key}/${entry.name}`;
+      if (entry.isDirectory()) await walk(inner, found);
+      // A writer has not finished it, or left it when it was killed.
+      if (!entry.isFile() || /\.(part|old)$/.test(entry.name)) continue;
+      const stats = await tried(fs.stat(fileOf(inner)));
+      if (stats) found.push({ key: inner, size: stats.size });
+    }
+  };
+
+  return {
+    label,
+    get: async (key) => {
+      const bytes = await tried(fs.readFile(fileOf(key)));
+      return bytes && new Uint8Array(bytes);
+    },
+    read: async function* (key) {
+      const handle = await tried(fs.open(fileOf(key)));
+      if (!handle) throw storeFailure("lacks an object", `${label} has no ${key}`);
+      try {
+        for (;;) {
+          const { bytesRead, buffer } = await handle.read(new Uint8Array(pieceBytes), 0, pieceBytes);
+          if (bytesRead === 0) return;
+          yield buffer.subarray(0, bytesRead);
+        }
+      } finally {
+        await handle.close();
+      }
+    },
+    put: async (key, content) => {
+      const file = fileOf(key);
+      let ofContent: { readonly error: unknown } | null = null;
+      const watched = async function* (pieces: AsyncIterable<Uint8Array>) {
+        try {
+          yield* pieces;
+        } catch (error) {
+          ofContent = { error };
+          throw error;
+        }
+      };
+      const given = typeof content === "string" || content instanceof Uint8Array ? content : watched(content);
+      try {
+        await writeFolder(paths.dirname(file), new Map([[paths.basename(file), given]]));
+      } catch (error) {
+        if (ofContent) throw (ofContent as { readonly error: unknown }).error;
+        throw diskFailure(error, "written", label);
+      }
+    },
+    create: async (key, text) => {
+      const file = fileOf(key);
+      const part = paths.join(paths.dirname(file), temporaryName(paths.basename(file), writingId(), "part"));
+      await done(fs.mkdir(paths.dirname(file), { recursive: true }));
+      await done(fs.writeFile(part, text, { flush: true }));
+      try {
+        // Unlike a rename, a link never takes the place of what is there.
+        await fs.link(part, file);
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+        throw diskFailure(error, "written", label);
+      } finally {
+        await fs.rm(part, { force: true });
+      }
+    },
+    list: async (start) => {
+      const found: StoredObject[] = [];
+      await walk(start.replace(/\/$/, ""), found);
+      return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    },
+    remove: async (key) => {
+      await tried(fs.rm(fileOf(key)));
+    },
+  };
+}
