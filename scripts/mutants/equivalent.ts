@@ -397,14 +397,14 @@ export const equivalent: readonly Equivalent[] = [
     why: "the only token has probability 1 at any temperature",
   },
   {
-    file: "packages/webgpu/src/memory/pool.ts",
+    file: "packages/webgpu/src/kernel/pool.ts",
     line: "if (bytes <= smallest) return smallest;",
     from: "<=",
     to: "<",
     why: "256 bytes are four steps of 64, the least step",
   },
   {
-    file: "packages/webgpu/src/memory/pool.ts",
+    file: "packages/webgpu/src/kernel/pool.ts",
     line: "#peak = 0;",
     from: "0",
     to: "1",

@@ -1,3 +1,6 @@
+export type { RecorderStats } from "./device/recorderStats.ts";
+export { type WebGpuBackend, type WebGpuOptions, webgpu } from "./device/webgpu.ts";
+export type { Example, ExampleInput, ExampleOf } from "./kernel/example.ts";
 export {
   type Gpu,
   type GpuFacts,
@@ -7,11 +10,8 @@ export {
   type KernelTest,
   kernel,
   type WebGpuKernel,
-} from "./kernel.ts";
-export type { GpuBlock, PoolStats, Slab } from "./memory/pool.ts";
-export type { RecorderStats } from "./record/recorderStats.ts";
-export type { Example, ExampleInput, ExampleOf } from "./selfCheck/example.ts";
-export { type WebGpuBackend, type WebGpuOptions, webgpu } from "./webgpu.ts";
+} from "./kernel/kernel.ts";
+export type { GpuBlock, PoolStats, Slab } from "./kernel/pool.ts";
 export {
   type Dispatch,
   entry,
@@ -22,4 +22,4 @@ export {
   shader,
   spread,
   variants,
-} from "./wgsl/shader.ts";
+} from "./kernel/shader.ts";

@@ -1,4 +1,4 @@
-import type { WebGpuOptions } from "../webgpu.ts";
+import type { WebGpuOptions } from "./webgpu.ts";
 
 /** A method that such an object has, and the call that gives one. */
 const kinds = {

@@ -11,12 +11,12 @@ import type {
   swiglu,
   swigluBackward,
 } from "@lowrank/core/backend";
-import { type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../kernel/shader.ts";
+import { byNumber } from "../kernel/split.ts";
 import { numbers } from "../selfCheck/shrink.ts";
-import { byNumber } from "../split/split.ts";
 import { activationCode } from "../wgsl/activations.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
-import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
 
 /** The activations that have a slope in `activationCode`. */
 type Activation = "silu" | "gelu" | "geluTanh";

@@ -1,5 +1,5 @@
 import type { adamStep } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { f32, guardInput } from "../selfCheck/shrink.ts";
 import { guardOf, step } from "../wgsl/steps.ts";
 

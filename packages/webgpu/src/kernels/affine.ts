@@ -1,6 +1,6 @@
 import type { affine } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { byNumber } from "../split/split.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { byNumber } from "../kernel/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 
 const shader = elements({

@@ -5,14 +5,14 @@ import type {
   attentionOp,
   TensorSpec,
 } from "@lowrank/core/backend";
-import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, variants } from "../kernel/shader.ts";
+import type { Split } from "../kernel/split.ts";
 import { attentionExample } from "../selfCheck/attentionExample.ts";
-import type { Split } from "../split/split.ts";
 import { attentionRows } from "../wgsl/attentionRows.ts";
 import { attentionUniforms, chunksOf, maskBinding, pairCode, tile } from "../wgsl/attentionTiles.ts";
 import { philoxValues } from "../wgsl/philox.ts";
 import { rowGroups } from "../wgsl/rows.ts";
-import { type Dispatch, variants } from "../wgsl/shader.ts";
 import { keyGradient, queryGradient, rowNumbers } from "./attentionBackward.ts";
 import { attentionTiles } from "./attentionForward.ts";
 

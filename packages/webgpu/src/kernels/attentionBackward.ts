@@ -1,3 +1,4 @@
+import { type Binding, type Shader, shader, variants } from "../kernel/shader.ts";
 import {
   accumulate,
   attentionUniforms,
@@ -16,7 +17,6 @@ import {
   tileMemory,
 } from "../wgsl/attentionTiles.ts";
 import { rowsCode } from "../wgsl/rows.ts";
-import { type Binding, type Shader, shader, variants } from "../wgsl/shader.ts";
 
 /** The log-sum-exp of each row of scores, and the sum of dout times out there, as [B, H, T, 2]. */
 export const rowNumbers: Shader = shader({

@@ -1,3 +1,4 @@
+import { type Shader, shader, variants } from "../kernel/shader.ts";
 import {
   accumulate,
   attentionUniforms,
@@ -16,7 +17,6 @@ import {
   tileEntry,
   tileMemory,
 } from "../wgsl/attentionTiles.ts";
-import { type Shader, shader, variants } from "../wgsl/shader.ts";
 
 const queries = { base: "qAt", row0: "tile0", rows: "u.queries", step: "u.heads * u.size" } as const;
 const keys = { base: "kAt", row0: "key0", rows: "u.keys", step: "u.kvHeads * u.size" } as const;

@@ -1,10 +1,10 @@
 import type { add, compare, div, maximum, mul, pow, sub, where } from "@lowrank/core/backend";
 import { collapse } from "@lowrank/core/backend";
-import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
-import { byBroadcast } from "../split/split.ts";
+import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, type Shader, variants } from "../kernel/shader.ts";
+import { byBroadcast } from "../kernel/split.ts";
 import { type ElementKind, elementGroups, elements } from "../wgsl/elements.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
-import { type Dispatch, type Shader, variants } from "../wgsl/shader.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
 
 /** An elementwise function of broadcast operands. */

@@ -1,8 +1,8 @@
 import type { cacheWrite } from "@lowrank/core/backend";
 import { forEachSequence } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, entry, shader, spread } from "../kernel/shader.ts";
 import { rawKind } from "../wgsl/elements.ts";
-import { type Dispatch, entry, shader, spread } from "../wgsl/shader.ts";
 
 const threads = 64;
 

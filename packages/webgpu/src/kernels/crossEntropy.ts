@@ -1,11 +1,11 @@
 import type { crossEntropyBackward, crossEntropyWithRows, TensorSpec } from "@lowrank/core/backend";
-import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
-import { inParts } from "../memory/window.ts";
+import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, shader, variants } from "../kernel/shader.ts";
 import { f32, ids, last } from "../selfCheck/shrink.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { mathCode, orderCode, specialCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { type Dispatch, shader, variants } from "../wgsl/shader.ts";
+import { inParts } from "../wgsl/window.ts";
 
 const each = (body: string): string => `for (var i = part; i < n; i += width) { let x = logits[at + i]; ${body} }`;
 

@@ -1,10 +1,10 @@
 import type { cumsum } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { shader, variants } from "../kernel/shader.ts";
+import { byOuter } from "../kernel/split.ts";
 import { lanes } from "../selfCheck/shrink.ts";
-import { byOuter } from "../split/split.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { shader, variants } from "../wgsl/shader.ts";
 
 /** Each thread adds up a run of a lane, and begins where those before it end. */
 const made = variants((alone: boolean) =>

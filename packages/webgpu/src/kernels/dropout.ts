@@ -1,9 +1,9 @@
 import type { dropoutOp } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { entry, shader, spread } from "../kernel/shader.ts";
+import { byNumber } from "../kernel/split.ts";
 import { state as exampleState, f32 } from "../selfCheck/shrink.ts";
-import { byNumber } from "../split/split.ts";
 import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
-import { entry, shader, spread } from "../wgsl/shader.ts";
 
 const threads = 64;
 

@@ -1,11 +1,11 @@
 import type { embedding, embeddingBackward, indexAdd } from "@lowrank/core/backend";
 import { alongDim, type DType, isPacked } from "@lowrank/core/backend";
-import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../kernel/shader.ts";
 import { fillWords } from "../memory/hostWrites.ts";
-import { inParts } from "../memory/window.ts";
 import { f32, ids as idsBelow, last } from "../selfCheck/shrink.ts";
 import { type ElementKind, elementGroups, elements, rawKind } from "../wgsl/elements.ts";
-import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
+import { inParts } from "../wgsl/window.ts";
 
 /** Rows of a table; of a part of a table, those that lie in it. */
 const rowsOf = variants((weight: ElementKind, out: ElementKind, partial: boolean) =>

@@ -1,11 +1,11 @@
 import type { max, min } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
-import { type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { shader, variants } from "../kernel/shader.ts";
+import { byOuter } from "../kernel/split.ts";
 import { lanes } from "../selfCheck/shrink.ts";
-import { byOuter } from "../split/split.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { shader, variants } from "../wgsl/shader.ts";
 
 /** The first of the largest elements of each lane, by their ranks, and its position. */
 const made = variants((name: string, rank: string, alone: boolean) =>

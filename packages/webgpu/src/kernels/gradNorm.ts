@@ -1,10 +1,10 @@
 import type { clipToNorm, gradNorm } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { inParts } from "../memory/window.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { entry, shader, spread } from "../kernel/shader.ts";
 import { f32 } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { entry, shader, spread } from "../wgsl/shader.ts";
+import { inParts } from "../wgsl/window.ts";
 
 /** Numbers that one workgroup adds up. */
 const partSize = 16384;

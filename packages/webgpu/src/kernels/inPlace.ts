@@ -1,8 +1,8 @@
 import type { addInto, scaleInPlace } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { entry, shader, spread } from "../kernel/shader.ts";
+import { byNumber } from "../kernel/split.ts";
 import { numbers } from "../selfCheck/shrink.ts";
-import { byNumber } from "../split/split.ts";
-import { entry, shader, spread } from "../wgsl/shader.ts";
 
 const threads = 64;
 

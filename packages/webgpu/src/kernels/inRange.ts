@@ -1,7 +1,7 @@
 import type { inRange } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { variants } from "../kernel/shader.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
-import { variants } from "../wgsl/shader.ts";
 
 const shaderOf = variants((dtype: "f32" | "i32") =>
   elements({

@@ -1,4 +1,4 @@
-import type { WebGpuKernel } from "../kernel.ts";
+import type { WebGpuKernel } from "../kernel/kernel.ts";
 import {
   gegluBackwardKernel,
   gegluKernel,

@@ -1,9 +1,9 @@
 import type { gather, indexSelect, scatterAdd } from "@lowrank/core/backend";
 import { alongDim, normalizeDim, sizeOf, stridesOf } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { entry, shader, spread, variants } from "../kernel/shader.ts";
 import { fillWords } from "../memory/hostWrites.ts";
 import { elementGroups, elements, type RawKind, rawKind } from "../wgsl/elements.ts";
-import { entry, shader, spread, variants } from "../wgsl/shader.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
 
 const selected = variants((kind: RawKind) =>

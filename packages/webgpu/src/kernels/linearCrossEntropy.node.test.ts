@@ -4,7 +4,7 @@ import { definedOps, expectClose } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
 import { kernel, type WebGpuBackend, webgpu } from "../index.ts";
-import type { KernelCode } from "../kernel.ts";
+import type { KernelCode } from "../kernel/kernel.ts";
 import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
 
 type Definition = (typeof linearCrossEntropyOp)["definition"];

@@ -1,9 +1,9 @@
 import type { linearCrossEntropyOp } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, type Shader, shader, variants } from "../kernel/shader.ts";
 import { fillWords } from "../memory/hostWrites.ts";
 import { f32, ids } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
-import { type Dispatch, type Shader, shader, variants } from "../wgsl/shader.ts";
 import { product } from "./products/product.ts";
 
 /** Bytes of logits that are held at a time, and the rows of a tile, in which chunks are cut. */

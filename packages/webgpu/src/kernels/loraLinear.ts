@@ -1,5 +1,5 @@
 import { type loraOp, sizeOf } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { f32 } from "../selfCheck/shrink.ts";
 import { product } from "./products/product.ts";
 

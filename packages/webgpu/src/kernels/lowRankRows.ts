@@ -1,8 +1,8 @@
 import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import type { Dispatch } from "../kernel/shader.ts";
 import { f32 } from "../selfCheck/shrink.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
-import type { Dispatch } from "../wgsl/shader.ts";
 import { product } from "./products/product.ts";
 
 const copied = elements({ name: "lowRankRows", inputs: { y: "word" }, out: "word", element: "return load_y(i);" });

@@ -1,6 +1,6 @@
 import type { matmul, TensorSpec } from "@lowrank/core/backend";
 import { collapse, isPacked, matmulPlan, sizeOf } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { f32 } from "../selfCheck/shrink.ts";
 import type { Product } from "./products/pieces.ts";
 import { product } from "./products/product.ts";

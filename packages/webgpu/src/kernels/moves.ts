@@ -1,11 +1,11 @@
 import type { cat, copyInto, expand, permute, place, slice } from "@lowrank/core/backend";
 import { alongDim, collapse, permutedDims, slicePlan, traversePermuted } from "@lowrank/core/backend";
-import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
-import { alignment, bytesSeen, inParts, windowOf } from "../memory/window.ts";
-import { byBroadcast, byOuter } from "../split/split.ts";
+import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, variants } from "../kernel/shader.ts";
+import { byBroadcast, byOuter } from "../kernel/split.ts";
 import { elementGroups, elements, type RawKind, rawKind } from "../wgsl/elements.ts";
-import { type Dispatch, variants } from "../wgsl/shader.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
+import { alignment, bytesSeen, inParts, windowOf } from "../wgsl/window.ts";
 
 // Ops that move elements and do not look at them: by bits, in any dtype.
 

@@ -6,12 +6,12 @@ import type {
   rmsNormBackward,
   rmsNormWeightBackward,
 } from "@lowrank/core/backend";
-import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../kernel/shader.ts";
+import { byRow } from "../kernel/split.ts";
 import { rows as fewRows } from "../selfCheck/shrink.ts";
-import { byRow } from "../split/split.ts";
 import { mathCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
 
 const uniforms = { rows: "u32", n: "u32", eps: "f32" } as const;
 const each = (body: string): string => `for (var i = part; i < u.n; i += width) { ${body} }`;

@@ -1,10 +1,10 @@
 import type { pagedAttention, pagedWrite } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { entry, shader, spread, variants } from "../kernel/shader.ts";
 import { f32 } from "../selfCheck/shrink.ts";
 import { attentionRows } from "../wgsl/attentionRows.ts";
 import { mathCode } from "../wgsl/math.ts";
 import { rowGroups } from "../wgsl/rows.ts";
-import { entry, shader, spread, variants } from "../wgsl/shader.ts";
 
 const threads = 64;
 

@@ -33,7 +33,7 @@ import {
 } from "@lowrank/core";
 import { bytesPerElement } from "@lowrank/core/backend";
 import { expect, it } from "vitest";
-import { onDevice } from "../onDevice.ts";
+import { onDevice } from "../device/onDevice.ts";
 import { fakeDevice } from "../testing/fakeDevice.ts";
 import { plainPrograms } from "../testing/plainPrograms.ts";
 

@@ -1,12 +1,12 @@
 import type { amax, Shape, sumToShape, TensorSpec, Traversal } from "@lowrank/core/backend";
 import { collapse, stridesOf } from "@lowrank/core/backend";
-import { type Gpu, type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
-import { inParts, windowOf } from "../memory/window.ts";
-import type { Split } from "../split/split.ts";
+import { type Gpu, type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../kernel/shader.ts";
+import type { Split } from "../kernel/split.ts";
 import { type Join, joinBegin, joinCode, mostJoin, sumJoin } from "../wgsl/joins.ts";
 import { orderCode } from "../wgsl/math.ts";
-import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
+import { inParts, windowOf } from "../wgsl/window.ts";
 
 /** A way of joining many numbers to one. */
 interface Reduction {

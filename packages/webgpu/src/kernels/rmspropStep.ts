@@ -1,5 +1,5 @@
 import type { rmspropStep } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { stepExample } from "../selfCheck/shrink.ts";
 import { guardOf, step } from "../wgsl/steps.ts";
 

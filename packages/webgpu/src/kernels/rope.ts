@@ -1,5 +1,5 @@
 import type { rope } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { f32, last } from "../selfCheck/shrink.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 

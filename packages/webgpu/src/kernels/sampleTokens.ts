@@ -1,10 +1,10 @@
 import type { sampleTokensOp } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { shader, variants } from "../kernel/shader.ts";
 import { state as exampleState, f32 } from "../selfCheck/shrink.ts";
 import { mathCode, rankCode } from "../wgsl/math.ts";
 import { philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { shader, variants } from "../wgsl/shader.ts";
 
 const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let x = logits[at + i]; let key = keyOf(x); ${body} }`;

@@ -1,11 +1,11 @@
 import type { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
-import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { type Dispatch, shader, variants } from "../kernel/shader.ts";
+import { byOuter } from "../kernel/split.ts";
 import { lanes as fewLanes } from "../selfCheck/shrink.ts";
-import { byOuter } from "../split/split.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { type Dispatch, shader, variants } from "../wgsl/shader.ts";
 
 /** The lanes of a dimension: where a lane begins, and how far apart its elements are. */
 const uniforms = { rows: "u32", n: "u32", inner: "u32" } as const;

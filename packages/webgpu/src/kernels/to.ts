@@ -1,9 +1,9 @@
 import type { DType, to } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { byNumber } from "../split/split.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { variants } from "../kernel/shader.ts";
+import { byNumber } from "../kernel/split.ts";
 import { codeType, elementGroups, elements } from "../wgsl/elements.ts";
 import { specialCode } from "../wgsl/math.ts";
-import { variants } from "../wgsl/shader.ts";
 
 /** WGSL that turns the number `x` of a kind into what a dtype stores. */
 function narrowed(from: string, to: DType): string {

@@ -1,11 +1,11 @@
 import type { topk } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
-import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { shader, variants } from "../kernel/shader.ts";
+import { byOuter } from "../kernel/split.ts";
 import { lanes } from "../selfCheck/shrink.ts";
-import { byOuter } from "../split/split.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { shader, variants } from "../wgsl/shader.ts";
 
 /** Takes, k times, the best element of a lane behind the one before; of equals the first. */
 const made = variants((alone: boolean) =>

@@ -1,6 +1,6 @@
 import type { abs, cos, erf, exp, log, reciprocal, relu, rsqrt, sin, sqrt, square, tanh } from "@lowrank/core/backend";
-import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
-import { byNumber } from "../split/split.ts";
+import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
+import { byNumber } from "../kernel/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { type MathName, mathCode, specialCode } from "../wgsl/math.ts";
 

@@ -1,7 +1,7 @@
-import type { GpuTensor } from "../kernel.ts";
-import { type Dispatch, entry, type Shader, shader, spread } from "../wgsl/shader.ts";
-import type { GpuBlock } from "./pool.ts";
-import { inParts, windowOf } from "./window.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import type { GpuBlock } from "../kernel/pool.ts";
+import { type Dispatch, entry, type Shader, shader, spread } from "../kernel/shader.ts";
+import { inParts, windowOf } from "../wgsl/window.ts";
 
 const fill: Shader<"out", "size" | "word"> = shader({
   name: "fill",

@@ -1,4 +1,4 @@
-import type { Example, ExampleOf } from "./example.ts";
+import type { Example, ExampleOf } from "../kernel/example.ts";
 import { f32, state } from "./shrink.ts";
 
 /** Parameters that an example has of its own. */

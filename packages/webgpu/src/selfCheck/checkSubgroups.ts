@@ -1,5 +1,5 @@
+import { shader } from "../kernel/shader.ts";
 import { rowsCode } from "../wgsl/rows.ts";
-import { shader } from "../wgsl/shader.ts";
 import type { Trial } from "./trial.ts";
 
 /** Numbers that are joined. */

@@ -9,7 +9,7 @@ import {
   type TensorSpec,
   writeHeader,
 } from "@lowrank/core/backend";
-import type { ExampleInput } from "./example.ts";
+import type { ExampleInput } from "../kernel/example.ts";
 
 /** Random numbers from 0 to 1, the same each time. */
 function draws(): () => number {

@@ -1,12 +1,12 @@
 import { fromBytes, reference } from "@lowrank/core";
 import { type BackendOp, byteLength, type Shape, type TensorSpec } from "@lowrank/core/backend";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { Gpu, GpuTensor } from "../kernel.ts";
+import { checkSameRows } from "../device/sameRows.ts";
+import type { ExampleInput } from "../kernel/example.ts";
+import type { Gpu, GpuTensor } from "../kernel/kernel.ts";
 import { knowFormats } from "../testing/knowFormats.ts";
 import { attentionExample } from "./attentionExample.ts";
-import type { ExampleInput } from "./example.ts";
 import { exampleBytes } from "./exampleBytes.ts";
-import { checkSameRows } from "./sameRows.ts";
 import { SelfCheck } from "./selfCheck.ts";
 import { f32, guardInput, ids, lanes, last, numbers, rows, stepExample } from "./shrink.ts";
 

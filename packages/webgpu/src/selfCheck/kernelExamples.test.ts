@@ -2,9 +2,9 @@ import { type Backend, Generator, gradients, reference, scope, type Tensor } fro
 import { byteLength, type OpDefinition, sizeOf, type TensorSpec, viewOf } from "@lowrank/core/backend";
 import { type FunctionName, inputValues, makeInput, opCases } from "@lowrank/core/testing";
 import { expect, it } from "vitest";
+import type { ExampleOf } from "../kernel/example.ts";
 import { kernels } from "../kernels/index.ts";
 import { knowFormats } from "../testing/knowFormats.ts";
-import type { ExampleOf } from "./example.ts";
 import { exampleBytes } from "./exampleBytes.ts";
 
 type Op = OpDefinition<unknown>;

@@ -1,7 +1,7 @@
 import type { Backend, BackendOp, OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import { byteLength, viewOf } from "@lowrank/core/backend";
 import { fromBytes, noGrad, reference, scope } from "@lowrank/core/functions";
-import type { Example } from "./example.ts";
+import type { Example } from "../kernel/example.ts";
 import { exampleBytes } from "./exampleBytes.ts";
 
 /** The share of the largest number by which a kernel may be off. */

@@ -1,6 +1,6 @@
 import type { Shape, TensorSpec } from "@lowrank/core/backend";
 import type { GeneratorState } from "@lowrank/core/functions";
-import type { Example, ExampleInput, ExampleOf } from "./example.ts";
+import type { Example, ExampleInput, ExampleOf } from "../kernel/example.ts";
 
 /** Parameters of a step that may have a guard. */
 interface Guarded {

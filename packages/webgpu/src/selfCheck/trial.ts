@@ -1,5 +1,5 @@
-import type { GpuTensor } from "../kernel.ts";
-import type { Dispatch } from "../wgsl/shader.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import type { Dispatch } from "../kernel/shader.ts";
 
 /** The parts of a backend that trials of its device use. */
 export interface Trial {

@@ -1,6 +1,6 @@
 import { storedWeights, wideStoredWeights } from "@lowrank/core/testing";
+import type { TileName } from "../kernel/tiles.ts";
 import type { CutFacts } from "../kernels/products/cut.ts";
-import type { TileName } from "../kernels/products/tiles.ts";
 import type { ProductCase } from "./productTests.ts";
 
 /** A processor that plays the device. */

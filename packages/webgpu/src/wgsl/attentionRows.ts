@@ -1,6 +1,6 @@
+import { type Shader, type ShaderParts, shader } from "../kernel/shader.ts";
 import { orderCode } from "./math.ts";
 import { rowsCode } from "./rows.ts";
-import { type Shader, type ShaderParts, shader } from "./shader.ts";
 
 /** Attention of single rows: who the row is, what it sees and where that lies. */
 interface RowParts extends Pick<ShaderParts<string, string>, "name" | "bindings" | "uniforms"> {

@@ -1,6 +1,6 @@
+import type { Binding, Scalar } from "../kernel/shader.ts";
 import { mathCode } from "./math.ts";
 import { dropCode, philoxCode, philoxUniforms } from "./philox.ts";
-import type { Binding, Scalar } from "./shader.ts";
 
 /** Queries and keys of a tile; each of 64 threads has 4 by 4 of their pairs. */
 export const tile = 32;

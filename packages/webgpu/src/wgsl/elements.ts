@@ -1,7 +1,7 @@
 import { type DType, isPacked } from "@lowrank/core/backend";
+import { entry, type Groups, type Scalar, type Shader, shader, spread } from "../kernel/shader.ts";
 import { halfCode } from "./half.ts";
 import { packedLoad } from "./packed.ts";
-import { entry, type Groups, type Scalar, type Shader, shader, spread } from "./shader.ts";
 
 /** Elements by their bits, for ops that move them: of 32, 16 or 8 bits. */
 export type RawKind = "word" | "half" | "byte";

@@ -1,5 +1,5 @@
+import { entry, type Groups, spread } from "../kernel/shader.ts";
 import { joinBegin, joinCode, mostJoin, sumJoin } from "./joins.ts";
-import { entry, type Groups, spread } from "./shader.ts";
 
 /** Threads that share a row. */
 const together = 64;

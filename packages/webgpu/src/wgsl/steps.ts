@@ -1,8 +1,8 @@
-import type { Gpu, GpuTensor } from "../kernel.ts";
-import { inParts } from "../memory/window.ts";
+import type { Gpu, GpuTensor } from "../kernel/kernel.ts";
+import { type Binding, type Dispatch, entry, type Scalar, shader, spread, variants } from "../kernel/shader.ts";
 import { type MathName, mathCode, specialCode } from "./math.ts";
 import { rowGroups, rowsCode } from "./rows.ts";
-import { type Binding, type Dispatch, entry, type Scalar, shader, spread, variants } from "./shader.ts";
+import { inParts } from "./window.ts";
 
 /** A step of an optimiser, for each number of a parameter alone. */
 interface Step {

@@ -1,5 +1,5 @@
-import type { GpuFacts } from "../../kernel.ts";
-import { spanOf, type TileName } from "./tiles.ts";
+import type { GpuFacts } from "../../kernel/kernel.ts";
+import { spanOf, type TileName } from "../../kernel/tiles.ts";
 
 /** The sizes of a product: [m, k] by [k, n], `batches` times. */
 export interface ProductSizes {

@@ -1,8 +1,8 @@
 import { byteLength, collapse, type DType, type Shape, sizeOf } from "@lowrank/core/backend";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { GpuTensor } from "../../kernel.ts";
-import { bytesSeen } from "../../memory/window.ts";
+import type { GpuTensor } from "../../kernel/kernel.ts";
 import { knowFormats } from "../../testing/knowFormats.ts";
+import { bytesSeen } from "../../wgsl/window.ts";
 import { type Product, piecesOf, stridesOf } from "./pieces.ts";
 
 beforeAll(knowFormats);

@@ -1,6 +1,6 @@
 import { forEachOuter, isPacked, type Traversal } from "@lowrank/core/backend";
-import type { GpuTensor } from "../../kernel.ts";
-import { alignment, bytesOf, bytesSeen, liesInOneRun, windowOf } from "../../memory/window.ts";
+import type { GpuTensor } from "../../kernel/kernel.ts";
+import { alignment, bytesOf, bytesSeen, liesInOneRun, windowOf } from "../../wgsl/window.ts";
 import type { Ending } from "./tiled.ts";
 
 /** A product [m, k] by [k, n] to run, for each matrix of a batch. */

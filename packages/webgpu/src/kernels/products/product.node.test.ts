@@ -2,10 +2,10 @@ import { matmul, tensor } from "@lowrank/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../../../scripts/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "../../index.ts";
+import { tiles } from "../../kernel/tiles.ts";
 import { soft, tileCases } from "../../testing/productCases.ts";
 import { checkProduct, forcedProduct, type ProductCase } from "../../testing/productTests.ts";
 import { cutOf } from "./cut.ts";
-import { tiles } from "./tiles.ts";
 
 const sizesOf = ({ a, w, transposeA = false, transposeB = false }: ProductCase) => {
   const [m, k] = transposeA ? [a[a.length - 1], a[a.length - 2]] : [a[a.length - 2], a[a.length - 1]];

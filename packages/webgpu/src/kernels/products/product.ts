@@ -1,12 +1,12 @@
 import type { Traversal } from "@lowrank/core/backend";
-import type { Gpu, GpuTensor } from "../../kernel.ts";
-import { type Dispatch, entry, shader, spread, variants } from "../../wgsl/shader.ts";
+import type { Gpu, GpuTensor } from "../../kernel/kernel.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../../kernel/shader.ts";
+import { spanOf } from "../../kernel/tiles.ts";
 import { walkValues } from "../../wgsl/walk.ts";
 import { cutOf } from "./cut.ts";
 import type { Storage } from "./operand.ts";
 import { type Product, piecesOf, stridesOf } from "./pieces.ts";
 import { type Ending, storeSum, tiled } from "./tiled.ts";
-import { spanOf } from "./tiles.ts";
 
 const oneMatrix: Traversal = { sizes: [], strides: [[], []] };
 

@@ -1,9 +1,9 @@
+import { type Shader, shader, variants } from "../../kernel/shader.ts";
+import { type Tile, type TileName, tiles } from "../../kernel/tiles.ts";
 import { halfCode } from "../../wgsl/half.ts";
 import { joinBegin, laneCode } from "../../wgsl/joins.ts";
-import { type Shader, shader, variants } from "../../wgsl/shader.ts";
 import { walk } from "../../wgsl/walk.ts";
 import { type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
-import { type Tile, type TileName, tiles } from "./tiles.ts";
 
 const part = "xyzw";
 const each = (n: number, text: (i: number) => string, gap = "\n"): string =>

@@ -2,11 +2,11 @@ import { randn, reference } from "@lowrank/core";
 import { storedWeights, wideStoredWeights } from "@lowrank/core/testing";
 import { expect, it } from "vitest";
 import { create } from "webgpu";
+import { type TileName, tiles } from "../../kernel/tiles.ts";
 import { blockCode } from "../../wgsl/blocks.ts";
 import { knowBlocks } from "../../wgsl/packed.ts";
 import type { Storage } from "./operand.ts";
 import { type Ending, type ProductKind, tiled } from "./tiled.ts";
-import { type TileName, tiles } from "./tiles.ts";
 
 /** Held, since Dawn crashes when its entry is collected before its devices. */
 const gpu = create(["backend=null"]);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { LateErrors } from "../faults/lateErrors.ts";
-import type { GpuTensor } from "../kernel.ts";
-import type { Slab } from "../memory/pool.ts";
-import { Pipelines } from "../pipelines/pipelines.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import type { Slab } from "../kernel/pool.ts";
+import { shader } from "../kernel/shader.ts";
+import { LateErrors } from "../memory/lateErrors.ts";
 import { type FakeFacts, fakeDevice, type Program } from "../testing/fakeDevice.ts";
-import { shader } from "../wgsl/shader.ts";
+import { Pipelines } from "./pipelines.ts";
 import { Recorder } from "./recorder.ts";
 
 /** out[i] = 3 * out[i] + x[i] + number, for the words that both have. */

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
-import type { GpuTensor } from "../kernel.ts";
-import { elementGroups, elements, rawKind } from "./elements.ts";
+import { elementGroups, elements, rawKind } from "../wgsl/elements.ts";
+import { walkValues } from "../wgsl/walk.ts";
+import type { GpuTensor } from "./kernel.ts";
 import { entry, shader, spread, variants } from "./shader.ts";
-import { walkValues } from "./walk.ts";
 
 describe("the workgroups of some work", () => {
   it("are as many as it needs, and in rows where one dimension has no room", () => {

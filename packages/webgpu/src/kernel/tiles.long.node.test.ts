@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { noWebGpu } from "../../../../../scripts/webgpuTests.ts";
-import { type WebGpuBackend, webgpu } from "../../index.ts";
-import { edgeProducts, hard, invariantProducts, storedCases, tileCases } from "../../testing/productCases.ts";
-import { checkProduct, forcedProduct } from "../../testing/productTests.ts";
+import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
+import { type WebGpuBackend, webgpu } from "../index.ts";
+import { edgeProducts, hard, invariantProducts, storedCases, tileCases } from "../testing/productCases.ts";
+import { checkProduct, forcedProduct } from "../testing/productTests.ts";
 
 describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
   let backend: WebGpuBackend;

@@ -1,4 +1,4 @@
-import type { PoolStats } from "../memory/pool.ts";
+import type { PoolStats } from "../kernel/pool.ts";
 
 /** Errors that the device tells late: lost, out of memory, or a command that it refused. */
 export class LateErrors {

@@ -1,8 +1,8 @@
 import type { BackendOp, TensorSpec } from "@lowrank/core/backend";
-import type { GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "./kernel.ts";
-import { kernels as ownKernels } from "./kernels/index.ts";
-import type { Example, ExampleOf } from "./selfCheck/example.ts";
-import type { SplitOf } from "./split/split.ts";
+import type { Example, ExampleOf } from "../kernel/example.ts";
+import type { GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "../kernel/kernel.ts";
+import type { SplitOf } from "../kernel/split.ts";
+import { kernels as ownKernels } from "../kernels/index.ts";
 
 /** A kernel with the types of its op. */
 interface TypedKernel<P> {

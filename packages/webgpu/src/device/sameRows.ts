@@ -1,7 +1,7 @@
 import { UnavailableError } from "@lowrank/core/functions";
-import type { Gpu } from "../kernel.ts";
+import type { Gpu } from "../kernel/kernel.ts";
 import { product } from "../kernels/products/product.ts";
-import type { Trial } from "./trial.ts";
+import type { Trial } from "../selfCheck/trial.ts";
 
 /** Terms of the sums that are tried: they end inside of a part, and of four. */
 const terms = 301;

@@ -1,9 +1,9 @@
 import type { BackendOp, Buffer, TensorRef } from "@lowrank/core/backend";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { kernel, type WebGpuBackend, type WebGpuKernel } from "./index.ts";
+import { kernel, type WebGpuBackend, type WebGpuKernel } from "../index.ts";
+import { shader } from "../kernel/shader.ts";
+import { type FakeCounts, type FakeFacts, fakeDevice, type Program } from "../testing/fakeDevice.ts";
 import { onDevice } from "./onDevice.ts";
-import { type FakeCounts, type FakeFacts, fakeDevice, type Program } from "./testing/fakeDevice.ts";
-import { shader } from "./wgsl/shader.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -1,6 +1,6 @@
 import { byteLength, isPacked, type Shape, sizeOf } from "@lowrank/core/backend";
-import type { GpuTensor } from "../kernel.ts";
-import { codebookOf } from "../wgsl/packed.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import { codebookOf } from "./packed.ts";
 
 /** Bytes between the places at which a kernel's view of a buffer may begin, on any device. */
 export const alignment = 256;

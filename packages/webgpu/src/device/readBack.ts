@@ -1,4 +1,4 @@
-import { mapRead, usage } from "../gpuFlags.ts";
+import { mapRead, usage } from "../kernel/gpuFlags.ts";
 
 /** Buffers of more bytes are not kept: they would lie about for nothing. */
 const large = 2 ** 24;

@@ -1,6 +1,6 @@
-import type { LateErrors } from "../faults/lateErrors.ts";
-import { computeStage } from "../gpuFlags.ts";
-import type { Shader } from "../wgsl/shader.ts";
+import { computeStage } from "../kernel/gpuFlags.ts";
+import type { Shader } from "../kernel/shader.ts";
+import type { LateErrors } from "../memory/lateErrors.ts";
 
 /** A kernel as the device has it. */
 export interface Pipeline {

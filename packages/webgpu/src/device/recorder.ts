@@ -1,8 +1,8 @@
-import { usage } from "../gpuFlags.ts";
-import type { Slab } from "../memory/pool.ts";
-import { bytesSeen } from "../memory/window.ts";
-import type { Pipelines } from "../pipelines/pipelines.ts";
-import type { Dispatch } from "../wgsl/shader.ts";
+import { usage } from "../kernel/gpuFlags.ts";
+import type { Slab } from "../kernel/pool.ts";
+import type { Dispatch } from "../kernel/shader.ts";
+import { bytesSeen } from "../wgsl/window.ts";
+import type { Pipelines } from "./pipelines.ts";
 import type { RecorderStats } from "./recorderStats.ts";
 
 /** Runs of kernels in a batch, at most: the device begins while the next ones are recorded. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Gpu, GpuTensor } from "../../kernel.ts";
+import type { Gpu, GpuTensor } from "../kernel/kernel.ts";
+import type { TileName } from "../kernel/tiles.ts";
 import { TileChoice, trialOf } from "./tileChoice.ts";
-import type { TileName } from "./tiles.ts";
 
 /** A device on which a tile takes so many milliseconds, and the tiles that were tried on it. */
 function clock(times: Partial<Record<TileName, number>>) {

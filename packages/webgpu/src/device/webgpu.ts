@@ -1,11 +1,11 @@
 import type { Backend } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
-import { describeAdapter, openDevice } from "./device/openDevice.ts";
-import type { Adapter, Device } from "./gpuTypes.ts";
-import type { WebGpuKernel } from "./kernel.ts";
-import type { PoolStats } from "./memory/pool.ts";
+import type { Adapter, Device } from "../kernel/gpuTypes.ts";
+import type { WebGpuKernel } from "../kernel/kernel.ts";
+import type { PoolStats } from "../kernel/pool.ts";
 import { onDevice } from "./onDevice.ts";
-import type { RecorderStats } from "./record/recorderStats.ts";
+import { describeAdapter, openDevice } from "./openDevice.ts";
+import type { RecorderStats } from "./recorderStats.ts";
 
 /** Options of the WebGPU backend. */
 export interface WebGpuOptions {
@@ -70,7 +70,7 @@ export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend
   checkOptions("webgpu", options, webgpuKeys);
   const { device, adapter, powerPreference, batchInvariant = false, subgroups, kernels = [] } = options;
   // A page that gives none does without the words of their errors.
-  if (Object.keys(options).length > 0) (await import("./device/expectOptions.ts")).expectOptions(options);
+  if (Object.keys(options).length > 0) (await import("./expectOptions.ts")).expectOptions(options);
   const opened = device
     ? { device, adapter: describeAdapter(device.adapterInfo) }
     : await openDevice({ powerPreference }, adapter);

@@ -1,4 +1,4 @@
-import type { GpuTensor } from "../kernel.ts";
+import type { GpuTensor } from "./kernel.ts";
 
 /** The types that a kernel's numbers have. */
 export type Scalar = "u32" | "i32" | "f32";

@@ -1,11 +1,11 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import { checkOptions } from "@lowrank/core/functions";
+import type { ExampleOf } from "./example.ts";
 import type { Limits } from "./gpuTypes.ts";
-import type { TileName } from "./kernels/products/tiles.ts";
-import type { GpuBlock } from "./memory/pool.ts";
-import type { ExampleOf } from "./selfCheck/example.ts";
-import type { SplitOf } from "./split/split.ts";
-import type { Dispatch } from "./wgsl/shader.ts";
+import type { GpuBlock } from "./pool.ts";
+import type { Dispatch } from "./shader.ts";
+import type { SplitOf } from "./split.ts";
+import type { TileName } from "./tiles.ts";
 
 /** A tensor as a kernel sees it: contiguous, in a buffer on the device. */
 export interface GpuTensor extends TensorSpec {

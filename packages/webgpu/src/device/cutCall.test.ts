@@ -1,9 +1,9 @@
 import { type Shape, sizeOf } from "@lowrank/core/backend";
 import { describe, expect, it } from "vitest";
-import type { GpuTensor } from "../kernel.ts";
-import { bytesSeen } from "../memory/window.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import { byBroadcast, byNumber, byOuter, byRow } from "../kernel/split.ts";
+import { bytesSeen } from "../wgsl/window.ts";
 import { cutCall } from "./cutCall.ts";
-import { byBroadcast, byNumber, byOuter, byRow } from "./split.ts";
 
 function tensorOf(...shape: number[]): GpuTensor {
   const size = sizeOf(shape);

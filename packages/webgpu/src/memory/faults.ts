@@ -1,7 +1,7 @@
 import { type BackendOp, faultError, type TensorSpec } from "@lowrank/core/backend";
-import { usage } from "../gpuFlags.ts";
-import type { GpuTensor } from "../kernel.ts";
-import { type Dispatch, type Shader, shader } from "../wgsl/shader.ts";
+import { usage } from "../kernel/gpuFlags.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import { type Dispatch, type Shader, shader } from "../kernel/shader.ts";
 
 /** An op that may find a fault, as it was called. */
 interface Call {

@@ -1,5 +1,5 @@
 import type { Buffer } from "@lowrank/core/backend";
-import type { DeviceBuffer } from "../gpuTypes.ts";
+import type { DeviceBuffer } from "./gpuTypes.ts";
 
 /** Memory on the device. Blocks use it one after the other. */
 export interface Slab {

@@ -1,27 +1,27 @@
 import type { BackendOp, Buffer, TensorRef } from "@lowrank/core/backend";
 import { byteLength, expectSynchronous, sizeOf } from "@lowrank/core/backend";
-import type { OpenedDevice } from "./device/openDevice.ts";
-import { Faults, faultBytes } from "./faults/faults.ts";
-import { LateErrors } from "./faults/lateErrors.ts";
-import { usage } from "./gpuFlags.ts";
-import type { Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "./kernel.ts";
-import { TileChoice, trialOf } from "./kernels/products/tileChoice.ts";
-import type { TileName } from "./kernels/products/tiles.ts";
+import { usage } from "../kernel/gpuFlags.ts";
+import type { Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "../kernel/kernel.ts";
+import { type GpuBlock, Pool } from "../kernel/pool.ts";
+import type { Dispatch, Shader } from "../kernel/shader.ts";
+import type { TileName } from "../kernel/tiles.ts";
+import { Faults, faultBytes } from "../memory/faults.ts";
+import { fillWords, patchWord } from "../memory/hostWrites.ts";
+import { LateErrors } from "../memory/lateErrors.ts";
+import { subgroupsWork } from "../selfCheck/checkSubgroups.ts";
+import { type CheckedCall, SelfCheck } from "../selfCheck/selfCheck.ts";
+import type { Trial } from "../selfCheck/trial.ts";
+import { knowBlocks } from "../wgsl/packed.ts";
+import { bytesSeen } from "../wgsl/window.ts";
+import { cutCall } from "./cutCall.ts";
 import { kernelTable } from "./kernelTable.ts";
-import { fillWords, patchWord } from "./memory/hostWrites.ts";
-import { type GpuBlock, Pool } from "./memory/pool.ts";
-import { bytesSeen } from "./memory/window.ts";
-import { Pipelines } from "./pipelines/pipelines.ts";
-import { ReadBack } from "./read/readBack.ts";
-import { Recorder } from "./record/recorder.ts";
-import { subgroupsWork } from "./selfCheck/checkSubgroups.ts";
-import { checkSameRows } from "./selfCheck/sameRows.ts";
-import { type CheckedCall, SelfCheck } from "./selfCheck/selfCheck.ts";
-import type { Trial } from "./selfCheck/trial.ts";
-import { cutCall } from "./split/cutCall.ts";
+import type { OpenedDevice } from "./openDevice.ts";
+import { Pipelines } from "./pipelines.ts";
+import { ReadBack } from "./readBack.ts";
+import { Recorder } from "./recorder.ts";
+import { checkSameRows } from "./sameRows.ts";
+import { TileChoice, trialOf } from "./tileChoice.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
-import { knowBlocks } from "./wgsl/packed.ts";
-import type { Dispatch, Shader } from "./wgsl/shader.ts";
 
 /** Calls that may have found faults, at most, before the device is asked. */
 const mostPending = 4096;
@@ -203,7 +203,7 @@ export async function onDevice(
     },
     read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
     sync: async () => void (await readBytes(null, 0, 0)),
-    prepare: async () => knowBlocks((await import("./wgsl/blocks.ts")).blockCode),
+    prepare: async () => knowBlocks((await import("../wgsl/blocks.ts")).blockCode),
     supports: (op, inputs, params) => !checks.refuses(op, inputs) && table.supports(op, inputs, params),
     run: (op, inputs, outputs, params) => {
       const kernel = table.kernelOf(op);

@@ -1,8 +1,8 @@
-import type { AdapterFacts } from "../../device/openDevice.ts";
-import type { Gpu, GpuTensor } from "../../kernel.ts";
-import type { Dispatch } from "../../wgsl/shader.ts";
-import { product } from "./product.ts";
-import type { TileName } from "./tiles.ts";
+import type { Gpu, GpuTensor } from "../kernel/kernel.ts";
+import type { Dispatch } from "../kernel/shader.ts";
+import type { TileName } from "../kernel/tiles.ts";
+import { product } from "../kernels/products/product.ts";
+import type { AdapterFacts } from "./openDevice.ts";
 
 /** The tiles of large products that are tried; the first is the usual one. */
 const candidates: readonly TileName[] = [

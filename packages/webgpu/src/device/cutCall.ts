@@ -1,7 +1,7 @@
 import type { Shape } from "@lowrank/core/backend";
-import type { GpuTensor } from "../kernel.ts";
-import { bytesSeen, inParts } from "../memory/window.ts";
-import type { SplitOf } from "./split.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
+import type { SplitOf } from "../kernel/split.ts";
+import { bytesSeen, inParts } from "../wgsl/window.ts";
 
 /** A call of a kernel. */
 export interface Call<P> {

@@ -1,6 +1,6 @@
 import { byteLength, type DType, type Shape, sizeOf } from "@lowrank/core/backend";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { GpuTensor } from "../kernel.ts";
+import type { GpuTensor } from "../kernel/kernel.ts";
 import { knowFormats } from "../testing/knowFormats.ts";
 import { bytesOf, bytesSeen, inParts, liesInOneRun, windowOf } from "./window.ts";
 
