@@ -141,10 +141,10 @@ const parameters = all.map((signature) => {
 const members = (signatures: readonly string[]): string => `{\n  ${signatures.join("\n  ")}\n}\n`;
 const added = members(all.filter((signature) => !usual.includes(signature)));
 write(
-  "packages/wasm/src/kernelParameters.gen.ts",
+  "packages/wasm/src/kernels/kernelParameters.gen.ts",
   `\n/** The names of every kernel's parameters, in order. */\nexport const kernelParameters = {\n  ${parameters.join("\n  ")}\n} as const;\n`,
 );
 write(
-  "packages/wasm/src/kernelTypes.gen.ts",
+  "packages/wasm/src/kernels/kernelTypes.gen.ts",
   `\n/** The kernels of all builds. */\nexport interface Kernels ${members(usual)}\n/** Those of batch-invariant builds. */\nexport interface InvariantKernels extends Kernels ${added}`,
 );

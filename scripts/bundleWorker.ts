@@ -5,7 +5,7 @@ import { build } from "esbuild";
 export async function bundleWorker(): Promise<string> {
   const { outputFiles } = await build({
     absWorkingDir: join(import.meta.dirname, ".."),
-    entryPoints: ["packages/wasm/src/worker.ts"],
+    entryPoints: ["packages/wasm/src/threads/worker.ts"],
     bundle: true,
     minify: true,
     format: "iife",

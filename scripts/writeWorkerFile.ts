@@ -4,4 +4,4 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleWorker } from "./bundleWorker.ts";
 
-writeFileSync(join(import.meta.dirname, "../packages/wasm/dist/worker.js"), `${await bundleWorker()}\n`);
+writeFileSync(join(import.meta.dirname, "../packages/wasm/dist/threads/worker.js"), `${await bundleWorker()}\n`);

@@ -336,7 +336,7 @@ describe("threads", () => {
   });
 
   it("start in a page from an address that is given", async () => {
-    const backend = await wasm({ threads: 2, grain, workerUrl: new URL("./worker.ts", import.meta.url) });
+    const backend = await wasm({ threads: 2, grain, workerUrl: new URL("./threads/worker.ts", import.meta.url) });
     expect(backend.threads).toBe(2);
     const x = full([2 ** 10, 2 ** 10], 1, { backend });
     expect((await matmul(x, x).data()).every((value) => value === 2 ** 10)).toBe(true);

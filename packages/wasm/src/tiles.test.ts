@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
-import type { Kernels } from "./kernelTypes.gen.ts";
+import type { Kernels } from "./kernels/kernelTypes.gen.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
 
 // Whichever tile a machine takes, results are the same to the bit.

@@ -4,15 +4,15 @@ import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
 import type { BuildName } from "./builds/kernelBuild.ts";
 import { loadBuild } from "./builds/loadBuild.ts";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
-import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
-import { Heap, type HeapBlock } from "./heap.ts";
-import type { HeapStats } from "./heapStats.ts";
-import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernel.ts";
+import { chooseTile, tileTrialBytes } from "./kernels/chooseTile.ts";
 import { type MediumKernels, mediumKernels } from "./kernels/integerTrial.ts";
+import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernels/kernel.ts";
+import { kernelTable } from "./kernels/kernelTable.ts";
+import type { Kernels } from "./kernels/kernelTypes.gen.ts";
+import { kernelImports, type LaterKernels } from "./kernels/laterKernels.ts";
 import { nibbleProducts, nibbleTools } from "./kernels/weightProduct.ts";
-import { kernelTable } from "./kernelTable.ts";
-import type { Kernels } from "./kernelTypes.gen.ts";
-import { kernelImports, type LaterKernels } from "./laterKernels.ts";
+import { Heap, type HeapBlock } from "./memory/heap.ts";
+import type { HeapStats } from "./memory/heapStats.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
@@ -126,7 +126,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   }
   const more = batchInvariant ? (await import("./kernels/batchInvariant.ts")).batchInvariantKernels : [];
   const { codeOf, groupsOf, supports } = kernelTable([...more, ...kernels]);
-  const wide = wideSimd ? await import("./wideSimd.ts") : null;
+  const wide = wideSimd ? await import("./kernels/wideSimd.ts") : null;
   wide?.enableWideSimd(compiled === "plain");
   compiled ??= wideSimd ? "wide" : "plain";
   const { memory, shared } = makeMemory(asked > 1);
@@ -155,7 +155,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   let threads = 1;
   let stop = (): void => {};
   if (shared) {
-    const { startThreads } = await import("./startThreads.ts");
+    const { startThreads } = await import("./threads/startThreads.ts");
     const running = { module, instance, memory, heap };
     const started = startThreads(running, { count: asked, working: () => threads, grain, workerUrl });
     try {

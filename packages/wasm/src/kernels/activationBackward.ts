@@ -1,5 +1,5 @@
-import type { KernelCode } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import type { KernelCode } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Code of the gradient of an activation: (dy, x). */
 export function activationBackward(

@@ -1,6 +1,6 @@
 import type { adagradStep } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { guardOf } from "./guardOf.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const adagradStepKernel: WasmKernel = kernel<typeof adagradStep>(
   "adagradStep",

@@ -1,6 +1,6 @@
 import type { adamStep } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { guardOf } from "./guardOf.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { writeSegments } from "./writeSegments.ts";
 
 export const adamStepKernel: WasmKernel = kernel<typeof adamStep>(

@@ -1,7 +1,7 @@
 import type { adamStep8bit } from "@lowrank/core/backend";
 import { adam8bitBlockSize } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { guardOf } from "./guardOf.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const adamStep8bitKernel: WasmKernel = kernel<typeof adamStep8bit>(
   "adamStep8bit",

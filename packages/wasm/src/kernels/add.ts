@@ -1,6 +1,6 @@
 import type { add } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { binary } from "./binary.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const addKernel: WasmKernel = kernel<typeof add>(
   "add",

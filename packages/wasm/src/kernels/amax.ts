@@ -1,7 +1,7 @@
 import type { amax, amin } from "@lowrank/core/backend";
 import { collapse, forEachPlane } from "@lowrank/core/backend";
-import { type KernelCode, kernel, type WasmKernel } from "../kernel.ts";
 import { bitsOf } from "./bits.ts";
+import { type KernelCode, kernel, type WasmKernel } from "./kernel.ts";
 
 function extrema(start: number, smallest: 0 | 1): KernelCode<unknown> {
   return (k, [x], [out]) => {

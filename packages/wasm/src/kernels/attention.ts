@@ -4,8 +4,8 @@ import type {
   documentAttentionBackward,
   documentAttentionOp,
 } from "@lowrank/core/backend";
-import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** The sizes of a call, as the op finds them. */
 type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;

@@ -1,5 +1,5 @@
 import type { avgPool2d, avgPool2dBackward, WindowPlan } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 /** The arguments that say which windows slide over x, and by what their sums are divided. */
 function poolArguments(plan: WindowPlan, countIncludePad: boolean) {

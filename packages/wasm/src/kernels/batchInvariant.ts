@@ -1,4 +1,4 @@
-import type { WasmKernel } from "../kernel.ts";
+import type { WasmKernel } from "./kernel.ts";
 import { lowRankRowsKernel } from "./lowRankRows.ts";
 import { pagedAttentionKernel } from "./pagedAttention.ts";
 import { pagedWriteKernel } from "./pagedWrite.ts";

@@ -1,6 +1,6 @@
 import { collapse, forEachPlane, sameShape } from "@lowrank/core/backend";
-import type { KernelCode } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import type { KernelCode } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /**
  * A kernel over `rows` runs of `n` elements: addresses, then each operand's stride between rows and

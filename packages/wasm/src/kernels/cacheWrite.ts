@@ -1,6 +1,6 @@
 import type { cacheWrite } from "@lowrank/core/backend";
 import { bytesPerElement, forEachSequence } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const cacheWriteKernel: WasmKernel = kernel<typeof cacheWrite>(
   "cacheWrite",

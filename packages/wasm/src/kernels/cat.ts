@@ -1,6 +1,6 @@
 import type { cat, split } from "@lowrank/core/backend";
 import { alongDim, bytesPerElement } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const catKernel: WasmKernel = kernel<typeof cat>("cat", (k, inputs, [out], { dim }) => {
   const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);

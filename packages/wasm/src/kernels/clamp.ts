@@ -1,5 +1,5 @@
 import type { clamp } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const clampKernel: WasmKernel = kernel<typeof clamp>(
   "clamp",

@@ -1,6 +1,6 @@
 import type { CompareParams, compare } from "@lowrank/core/backend";
 import { collapse, forEachPlane } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 /** The numbers by which the kernels know the comparisons. */
 const relations: Record<CompareParams["relation"], number> = { eq: 0, ne: 1, lt: 2, le: 3, gt: 4, ge: 5 };

@@ -1,6 +1,6 @@
 import type { crossEntropyBackward, crossEntropyWithRows } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { findBadLabel } from "./entryFault.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 /** The order in which the kernels number them. */
 const reductions = ["none", "sum", "mean"];

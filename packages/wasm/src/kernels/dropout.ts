@@ -1,5 +1,5 @@
 import type { dropoutOp } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const dropoutOpKernel: WasmKernel = kernel<typeof dropoutOp>(
   "dropout",

@@ -1,9 +1,9 @@
 import type { DataFault, embedding, embeddingBackward } from "@lowrank/core/backend";
 import { bytesPerElement, isPacked } from "@lowrank/core/backend";
-import { kernel, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { entryFault } from "./entryFault.ts";
+import { kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 function findBadId(k: Kernels, ids: WasmTensor, vocab: number): DataFault | undefined {
   return entryFault(k, ids, k.findBadId(ids.ptr, ids.size, vocab));

@@ -1,6 +1,6 @@
 import type { DataFault } from "@lowrank/core/backend";
-import type { WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import type { WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Returns the fault at position `at` of an i32 tensor; none where `at` is negative. */
 export function entryFault(k: Kernels, { ptr }: WasmTensor, at: number): DataFault | undefined {

@@ -1,6 +1,6 @@
 import type { expand, sumToShape } from "@lowrank/core/backend";
 import { collapse, forEachPlane } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const expandKernel: WasmKernel = kernel<typeof expand>("expand", (k, [x], [out]) => {
   forEachPlane(collapse(out.shape, [x.shape]), (o, [i], { rows, length, row, inner }) => {

@@ -1,5 +1,5 @@
 import { alongDim } from "@lowrank/core/backend";
-import type { KernelCode } from "../kernel.ts";
+import type { KernelCode } from "./kernel.ts";
 
 /** Code of `max` and `min` along one dimension. */
 export function extremum(name: "max" | "min"): KernelCode<{ readonly dim: number }> {

@@ -1,7 +1,7 @@
 import type { DataFault, gather, scatterAdd } from "@lowrank/core/backend";
 import { forEachRow, normalizeDim, stridesOf, traverseIndex } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { entryFault } from "./entryFault.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const gatherKernel: WasmKernel = kernel<typeof gather>("gather", (k, [x, index], [out], { dim }) => {
   const d = normalizeDim("gather", dim, x.shape.length);

@@ -1,5 +1,5 @@
 import type { geglu, gegluBackward } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const gegluKernel: WasmKernel = kernel<typeof geglu>("geglu", (k, [gate, up], [out], { approximate }) => {
   k.geglu(gate.ptr, up.ptr, out.ptr, out.size, approximate === "tanh" ? 1 : 0);

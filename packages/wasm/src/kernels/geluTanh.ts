@@ -1,6 +1,6 @@
 import type { geluTanh, geluTanhBackward } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { activationBackward } from "./activationBackward.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { unary } from "./unary.ts";
 
 export const geluTanhKernel: WasmKernel = kernel<typeof geluTanh>(

@@ -1,5 +1,5 @@
 import type { clipToNorm, gradNorm } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { writeSegments } from "./writeSegments.ts";
 
 export const gradNormKernel: WasmKernel = kernel<typeof gradNorm>("gradNorm", (k, inputs, [out], _params, scratch) => {

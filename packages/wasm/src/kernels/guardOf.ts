@@ -1,4 +1,4 @@
-import type { WasmTensor } from "../kernel.ts";
+import type { WasmTensor } from "./kernel.ts";
 
 /**
  * The last arguments of an optimiser step's kernel: the guard's address (0: none)

@@ -1,6 +1,6 @@
 import type { addInto, copyInto, scaleInPlace } from "@lowrank/core/backend";
 import { bytesPerElement } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const copyIntoKernel: WasmKernel = kernel<typeof copyInto>("copyInto", (k, [x, source]) => {
   k.copyBlocks(source.ptr, x.ptr, 1, 1, x.size * bytesPerElement(x.dtype), 0, 0, 0, 0);

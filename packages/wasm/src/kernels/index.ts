@@ -1,4 +1,3 @@
-import type { WasmKernel } from "../kernel.ts";
 import { absKernel } from "./abs.ts";
 import { adagradStepKernel } from "./adagradStep.ts";
 import { adamStepKernel } from "./adamStep.ts";
@@ -32,6 +31,7 @@ import { geluTanhBackwardKernel, geluTanhKernel } from "./geluTanh.ts";
 import { clipToNormKernel, gradNormKernel } from "./gradNorm.ts";
 import { indexAddKernel, indexSelectKernel } from "./indexSelect.ts";
 import { addIntoKernel, copyIntoKernel, scaleInPlaceKernel } from "./inPlace.ts";
+import type { WasmKernel } from "./kernel.ts";
 import { layerNormBackwardKernel, layerNormKernel, layerNormWeightBackwardKernel } from "./layerNorm.ts";
 import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
 import { linearInt8Kernel } from "./linearInt8.ts";

@@ -1,7 +1,7 @@
 import type { indexAdd, indexSelect } from "@lowrank/core/backend";
 import { alongDim, bytesPerElement } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { entryFault } from "./entryFault.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const indexSelectKernel: WasmKernel = kernel<typeof indexSelect>(
   "indexSelect",

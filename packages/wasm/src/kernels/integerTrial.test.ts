@@ -1,8 +1,8 @@
 import { dtypes } from "@lowrank/core/backend";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { Scratch } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
 import { chooseNibbleSums, mediumKernels, mediumWeightBits } from "./integerTrial.ts";
+import type { Scratch } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** The rows of a product in codes of bytes have a scale of f32 for each 32 numbers. */
 const byteRows = (rows: number, k: number, planes: number) => rows * k * planes + (4 * rows * k) / 32;

@@ -1,7 +1,7 @@
 import { dtypes } from "@lowrank/core/backend";
-import type { Scratch } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
-import { fastestOf } from "../trial.ts";
+import type { Scratch } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
+import { fastestOf } from "./trial.ts";
 
 /** Choices for products in integers; a trial at the first such product makes each of them. */
 export interface MediumKernels {

@@ -1,5 +1,5 @@
 import type { layerNorm, layerNormBackward, layerNormWeightBackward } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const layerNormKernel: WasmKernel = kernel<typeof layerNorm>(
   "layerNorm",

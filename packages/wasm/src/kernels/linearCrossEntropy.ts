@@ -1,8 +1,8 @@
 import type { linearCrossEntropyOp } from "@lowrank/core/backend";
-import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { findBadLabel } from "./entryFault.ts";
+import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 import { wideSquares } from "./spread.ts";
 import { allowsCodes, largestOf } from "./weightProduct.ts";
 

@@ -1,9 +1,9 @@
 import type { linearInt8 } from "@lowrank/core/backend";
 import { sizeOf } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { codeBits } from "./codeBits.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { chooseNibbleSums } from "./integerTrial.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { nibbleProducts } from "./weightProduct.ts";
 
 /** Rows that the kernel multiplies at a time, where there is more than one. */

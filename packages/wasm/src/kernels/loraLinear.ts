@@ -1,6 +1,6 @@
 import type { loraOp } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { allowsCodes, weightProduct } from "./weightProduct.ts";
 
 /** Numbers of W + s B A that are held at a time, about; they are whole steps of rows. */

@@ -1,7 +1,7 @@
 import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
-import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { InvariantKernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
+import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
 /** Vectors of a task at most, so that threads share those of one pair. */
 const vectorsOfTask = 8;

@@ -1,6 +1,6 @@
 import type { matmul } from "@lowrank/core/backend";
 import { forEachMatrix, matmulPlan, sizeOf } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { weightProduct } from "./weightProduct.ts";
 
 export const matmulKernel: WasmKernel = kernel<typeof matmul>("matmul", (k, [a, b], [out], params, scratch) => {

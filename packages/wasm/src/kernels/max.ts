@@ -1,5 +1,5 @@
 import type { max } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { extremum } from "./extremum.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const maxKernel: WasmKernel = kernel<typeof max>("max", extremum("max"));

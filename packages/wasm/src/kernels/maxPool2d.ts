@@ -1,5 +1,5 @@
 import type { maxPool2d } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const maxPool2dKernel: WasmKernel = kernel<typeof maxPool2d>(
   "maxPool2d",

@@ -1,6 +1,6 @@
 import type { maximum } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { binary } from "./binary.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const maximumKernel: WasmKernel = kernel<typeof maximum>(
   "maximum",

@@ -1,6 +1,6 @@
 import type { mul } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { binary } from "./binary.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const mulKernel: WasmKernel = kernel<typeof mul>(
   "mul",

@@ -1,4 +1,4 @@
-import type { LaterKernels } from "../laterKernels.ts";
+import type { LaterKernels } from "./laterKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
 /**

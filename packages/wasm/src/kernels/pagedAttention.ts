@@ -1,6 +1,6 @@
 import type { DataFault, PagedGeometry, pagedAttention } from "@lowrank/core/backend";
-import { kernel, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { InvariantKernels } from "../kernelTypes.gen.ts";
+import { kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
 /** Finds a sequence, a position or a page that is out of range. */
 function findFault(

@@ -1,7 +1,7 @@
 import type { pagedWrite } from "@lowrank/core/backend";
 import { bytesPerElement } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { entryFault } from "./entryFault.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const pagedWriteKernel: WasmKernel = kernel<typeof pagedWrite>("pagedWrite", (k, [pool, rows, slots]) => {
   const fault = entryFault(k, slots, k.findBadId(slots.ptr, slots.size, pool.shape[0] * pool.shape[1]));

@@ -1,6 +1,6 @@
 import type { permute } from "@lowrank/core/backend";
 import { bytesPerElement, forEachOuter, permutedDims, traversePermuted } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const permuteKernel: WasmKernel = kernel<typeof permute>("permute", (k, [x], [out], { dims }) => {
   const traversal = traversePermuted(x, permutedDims(x, dims));

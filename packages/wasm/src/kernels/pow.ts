@@ -1,6 +1,6 @@
 import type { pow } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { binary } from "./binary.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const powKernel: WasmKernel = kernel<typeof pow>(
   "pow",

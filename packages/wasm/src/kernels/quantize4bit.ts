@@ -1,6 +1,6 @@
 import type { Packing, quantize4bit } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const quantize4bitKernel: WasmKernel = kernel<typeof quantize4bit>(
   "quantize4bit",

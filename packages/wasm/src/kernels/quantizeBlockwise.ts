@@ -1,5 +1,5 @@
 import type { dequantizeBlockwise, quantizeBlockwise } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const quantizeBlockwiseKernel: WasmKernel = kernel<typeof quantizeBlockwise>(
   "quantizeBlockwise",

@@ -1,5 +1,5 @@
 import type { reciprocal } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { unary } from "./unary.ts";
 
 export const reciprocalKernel: WasmKernel = kernel<typeof reciprocal>(

@@ -1,5 +1,5 @@
 import type { rmsNorm, rmsNormBackward, rmsNormWeightBackward } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const rmsNormKernel: WasmKernel = kernel<typeof rmsNorm>("rmsNorm", (k, [x, weight], [out], { eps }) =>
   k.rmsNorm(x.ptr, weight.ptr, out.ptr, x.size / weight.size, weight.size, eps),

@@ -1,6 +1,6 @@
 import type { rmspropStep } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { guardOf } from "./guardOf.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const rmspropStepKernel: WasmKernel = kernel<typeof rmspropStep>(
   "rmspropStep",

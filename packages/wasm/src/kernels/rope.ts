@@ -1,5 +1,5 @@
 import type { rope } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const ropeKernel: WasmKernel = kernel<typeof rope>(
   "rope",

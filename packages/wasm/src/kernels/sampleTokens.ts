@@ -1,6 +1,6 @@
 import type { sampleTokensOp } from "@lowrank/core/backend";
 import { uniformsOf } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const sampleTokensOpKernel: WasmKernel = kernel<typeof sampleTokensOp>(
   "sampleTokens",

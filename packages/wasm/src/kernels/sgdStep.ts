@@ -1,6 +1,6 @@
 import type { sgdStep } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { guardOf } from "./guardOf.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const sgdStepKernel: WasmKernel = kernel<typeof sgdStep>("sgdStep", (k, inputs, _outputs, params) => {
   const { lr, weightDecay, momentum, dampening, nesterov, first } = params;

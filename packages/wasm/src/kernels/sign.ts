@@ -1,5 +1,5 @@
 import type { sign } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 import { unary } from "./unary.ts";
 
 export const signKernel: WasmKernel = kernel<typeof sign>(

@@ -1,7 +1,7 @@
 import type { place, slice } from "@lowrank/core/backend";
 import { alongDim, bytesPerElement, slicePlan } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
 import { bitsOf } from "./bits.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const sliceKernel: WasmKernel = kernel<typeof slice>("slice", (k, [x], [out], params) => {
   const { outer, n, inner, start, step, count } = slicePlan(x, params);

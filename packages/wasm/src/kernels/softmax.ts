@@ -1,7 +1,7 @@
 import type { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
-import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Runs a kernel over rows: another dimension than the last is turned into rows and back. */
 function alongRows(

@@ -1,6 +1,6 @@
-import type { Scratch, WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
+import type { Scratch, WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** The largest share of the elements of rows that may round to zero without a warning. */
 const mostLost = 0.1;

@@ -1,5 +1,5 @@
 import type { Shape } from "@lowrank/core/backend";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Shapes of weights of which a backend has warned, by its kernels. */
 const warned = new WeakMap<Kernels, Set<string>>();

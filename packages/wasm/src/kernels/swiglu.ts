@@ -1,5 +1,5 @@
 import type { swiglu, swigluBackward } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const swigluKernel: WasmKernel = kernel<typeof swiglu>("swiglu", (k, [gate, up], [out]) =>
   k.swiglu(gate.ptr, up.ptr, out.ptr, out.size),

@@ -1,8 +1,8 @@
 import type { to } from "@lowrank/core/backend";
 import { bytesPerElement, dtypes, isPacked } from "@lowrank/core/backend";
-import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
+import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Elements of a packed weight that are widened at a time, on their way to f16 or bf16. */
 const chunk = 1 << 14;

@@ -1,5 +1,5 @@
-import type { KernelCode } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import type { KernelCode } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Code of an elementwise function of one f32 tensor. */
 export function unary(kernel: (k: Kernels) => (x: number, out: number, n: number) => void): KernelCode<void> {

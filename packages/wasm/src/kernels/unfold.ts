@@ -1,5 +1,5 @@
 import type { fold, unfold, WindowPlan } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 /** The arguments that say which windows slide over which planes. */
 function windowArguments(plan: WindowPlan) {

@@ -1,10 +1,10 @@
 import { productPrecision } from "@lowrank/core/functions";
-import type { Scratch, WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
-import type { LaterKernels } from "../laterKernels.ts";
 import { codeBits } from "./codeBits.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
+import type { Scratch, WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
+import type { LaterKernels } from "./laterKernels.ts";
 import { hasFewWide, lookAtRows, wideSquares } from "./spread.ts";
 
 /** Sides of a product from which integer codes are worth their making. */

@@ -1,6 +1,6 @@
 import type { where } from "@lowrank/core/backend";
 import { collapse, forEachPlane } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { kernel, type WasmKernel } from "./kernel.ts";
 
 export const whereKernel: WasmKernel = kernel<typeof where>("where", (k, [condition, a, b], [out]) => {
   const traversal = collapse(out.shape, [condition.shape, a.shape, b.shape]);

@@ -1,5 +1,5 @@
-import type { Scratch, WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import type { Scratch, WasmTensor } from "./kernel.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Bytes of a row of the kernels' table of arrays. */
 const rowBytes = 24;

@@ -1,8 +1,8 @@
 import type { BuildName } from "../builds/kernelBuild.ts";
 import { loadBuild } from "../builds/loadBuild.ts";
 import { loadOnDemand } from "../builds/loadOnDemand.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
-import { kernelImports, type LaterKernels } from "../laterKernels.ts";
+import type { Kernels } from "../kernels/kernelTypes.gen.ts";
+import { kernelImports, type LaterKernels } from "../kernels/laterKernels.ts";
 
 /** The kernels of a build without the backend around them. */
 export interface BareKernels {

@@ -1,5 +1,5 @@
-import type { kernelParameters } from "./kernelParameters.gen.ts";
-import type { InvariantKernels } from "./kernelTypes.gen.ts";
+import type { kernelParameters } from "../kernels/kernelParameters.gen.ts";
+import type { InvariantKernels } from "../kernels/kernelTypes.gen.ts";
 
 /** The arguments of a kernel call by the names that the kernel gives them. */
 type Args<N extends string> = Readonly<Record<N, number>>;

@@ -1,7 +1,7 @@
+import { kernelParameters } from "../kernels/kernelParameters.gen.ts";
+import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import { type Cutter, cutters, productsPerElement } from "./cutters.ts";
 import { type JobBoard, type Kernel, mostParts } from "./jobBoard.ts";
-import { kernelParameters } from "./kernelParameters.gen.ts";
-import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Parts for each thread: one that comes late leaves little for the others to wait for. */
 const partsPerThread = 4;

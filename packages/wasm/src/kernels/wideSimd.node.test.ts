@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { wasm } from "./wasm.ts";
+import { wasm } from "../wasm.ts";
 
 const node26 = join(import.meta.dirname, "../../../bench/node_modules/node-26/bin/node");
 
@@ -127,8 +127,8 @@ it.skipIf(!existsSync(node26))("gives the same bits of products in integers, on 
 // The flag is an experiment of V8's, and some shuffles end it. So every function is compiled here.
 it.skipIf(!existsSync(node26)).each(["relaxed", "simd"] as const)("compiles all kernels of %s, on Node 26", (build) => {
   const program = `
-    import { loadBuild } from "./builds/loadBuild.ts";
-    import { loadOnDemand } from "./builds/loadOnDemand.ts";
+    import { loadBuild } from "../builds/loadBuild.ts";
+    import { loadOnDemand } from "../builds/loadOnDemand.ts";
     const options = (batchInvariant) => ({ batchInvariant, shared: false });
     const builds = [false, true].map((batchInvariant) => loadBuild("${build}", options(batchInvariant)));
     const all = [...(await Promise.all(builds)).map(({ bytes }) => bytes), await loadOnDemand("${build}", false)];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import type { Job, JobBoard } from "./jobBoard.ts";
-import type { Kernels } from "./kernelTypes.gen.ts";
 import { threadedKernels } from "./threadedKernels.ts";
 
 /** Some kernels whose direct calls are noted, and the jobs that go to the board in their place. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { kernelParameters } from "../kernels/kernelParameters.gen.ts";
 import { cutters } from "./cutters.ts";
-import { kernelParameters } from "./kernelParameters.gen.ts";
 
 interface Cut {
   readonly units: number;

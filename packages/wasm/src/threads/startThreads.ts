@@ -1,6 +1,6 @@
-import type { Heap } from "./heap.ts";
+import type { InvariantKernels, Kernels } from "../kernels/kernelTypes.gen.ts";
+import type { Heap } from "../memory/heap.ts";
 import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
-import type { InvariantKernels, Kernels } from "./kernelTypes.gen.ts";
 import { startWorkers } from "./startWorkers.ts";
 import { threadedKernels } from "./threadedKernels.ts";
 

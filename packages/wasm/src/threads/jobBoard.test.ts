@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { kernelParameters } from "../kernels/kernelParameters.gen.ts";
 import { boardBytes, type Job, JobBoard, type Kernel, mostParts } from "./jobBoard.ts";
-import { kernelParameters } from "./kernelParameters.gen.ts";
 
 function boardOf(kernel: Kernel, scratch?: number): JobBoard {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });

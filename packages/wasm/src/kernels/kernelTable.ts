@@ -1,6 +1,6 @@
 import type { BackendOp } from "@lowrank/core/backend";
+import { kernels as ownKernels } from "./index.ts";
 import type { KernelCode, WasmKernel } from "./kernel.ts";
-import { kernels as ownKernels } from "./kernels/index.ts";
 
 /**
  * Ops that run their reference loops on the backend's memory although they may have a composition:

@@ -1,8 +1,9 @@
 // The script that every worker runs, in Node and in browsers: one message in, "ready" out, then
 // kernels until it is ended. `pnpm build:kernels` bundles it into workerScript.gen.ts, from which
 // workers start.
+
+import { kernelImports, type LaterKernels } from "../kernels/laterKernels.ts";
 import { JobBoard, type Kernel } from "./jobBoard.ts";
-import { kernelImports, type LaterKernels } from "./laterKernels.ts";
 import type { WorkerSetup } from "./startWorkers.ts";
 
 interface Port {
