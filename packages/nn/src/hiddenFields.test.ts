@@ -12,7 +12,7 @@ afterEach(() => warn.mockRestore());
 /** The warnings of a walk over a module's parameters. */
 async function warningsOf(module: Module): Promise<string[]> {
   Array.from(module.parameters());
-  await import("./hiddenWarning.ts");
+  await import("./module/hiddenWarning.ts");
   await Promise.resolve();
   return warn.mock.calls.map(([message]) => String(message));
 }

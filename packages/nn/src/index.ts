@@ -1,10 +1,12 @@
-export type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
-export { type Attend, type AttendOptions, AttentionLayer } from "./attentionLayer.ts";
-export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
-export { earlierRows } from "./earlierRows.ts";
-export { KVCache, type KVCacheOptions } from "./kvCache.ts";
-export { type CacheSizes, type LayerCache, layerCaches } from "./layerCache.ts";
-export type { LayerKind } from "./layerKind.ts";
+export type { AttentionCache, CachedAttendOptions } from "./attention/attentionCache.ts";
+export { type Attend, type AttendOptions, AttentionLayer } from "./attention/attentionLayer.ts";
+export { earlierRows } from "./attention/earlierRows.ts";
+export { KVCache, type KVCacheOptions } from "./attention/kvCache.ts";
+export { type CacheSizes, type LayerCache, layerCaches } from "./attention/layerCache.ts";
+export { PackedDocuments } from "./attention/packedDocuments.ts";
+export { PagedBatch, type PagedRows } from "./attention/pagedBatch.ts";
+export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./attention/pagedKVCache.ts";
+export type { AttentionSizes, PromptableModel, VirtualTokens } from "./attention/virtualTokens.ts";
 export { GELU, ReLU, Sigmoid, SiLU, Tanh } from "./layers/activations.ts";
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from "./layers/batchNorm.ts";
 export { Conv1D } from "./layers/conv1d.ts";
@@ -22,9 +24,12 @@ export { Residual } from "./layers/residual.ts";
 export { RMSNorm } from "./layers/rmsNorm.ts";
 export { stopAtPadding } from "./layers/stopAtPadding.ts";
 export type { CreateLayerOptions } from "./layers/uniformParameter.ts";
-export type { LoadReport, StateDict } from "./loadTensors.ts";
-export { Module, type UnaryModule } from "./module.ts";
-export { ModuleBuffer } from "./moduleBuffer.ts";
+export { ModuleDict, ModuleList, Sequential } from "./module/containers.ts";
+export type { LayerKind } from "./module/layerKind.ts";
+export type { LoadReport, StateDict } from "./module/loadTensors.ts";
+export { Module, type UnaryModule } from "./module/module.ts";
+export { ModuleBuffer } from "./module/moduleBuffer.ts";
+export { Parameter } from "./module/parameter.ts";
 export { Adagrad, type AdagradOptions } from "./optim/adagrad.ts";
 export { Adam, type AdamOptions } from "./optim/adam.ts";
 export { AdamW } from "./optim/adamW.ts";
@@ -41,11 +46,9 @@ export {
   type Update,
 } from "./optim/optimizer.ts";
 export { RMSprop, type RMSpropOptions } from "./optim/rmsprop.ts";
+export type { DecayOptions, Schedule, WarmupOptions } from "./optim/schedules.ts";
+export * as schedules from "./optim/schedules.ts";
 export { SGD, type SGDOptions } from "./optim/sgd.ts";
-export { PackedDocuments } from "./packedDocuments.ts";
-export { PagedBatch, type PagedRows } from "./pagedBatch.ts";
-export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./pagedKVCache.ts";
-export { Parameter } from "./parameter.ts";
 export {
   dequantize,
   type LinearPlace,
@@ -55,8 +58,5 @@ export {
   type QuantizeInPlaceOptions,
   type QuantizeOptions,
   quantize,
-} from "./quantize.ts";
-export { quantizeActivations } from "./quantizeActivations.ts";
-export type { DecayOptions, Schedule, WarmupOptions } from "./schedules.ts";
-export * as schedules from "./schedules.ts";
-export type { AttentionSizes, PromptableModel, VirtualTokens } from "./virtualTokens.ts";
+} from "./quantize/quantize.ts";
+export { quantizeActivations } from "./quantize/quantizeActivations.ts";

@@ -182,7 +182,7 @@ it("modules in plain fields are looked for two levels deep, in lists, maps, sets
     const model = new Hiding();
     for (let i = 0; i < 2; i++) [...model.namedParameters()];
     await new Promise((resolve) => setTimeout(resolve, 0));
-    await import("./hiddenWarning.ts");
+    await import("./module/hiddenWarning.ts");
     await new Promise((resolve) => setTimeout(resolve, 0));
   } finally {
     console.warn = warn;

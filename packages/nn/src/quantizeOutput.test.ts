@@ -1,8 +1,8 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { Linear } from "./layers/linear.ts";
-import { Module } from "./module.ts";
-import { quantize } from "./quantize.ts";
+import { Module } from "./module/module.ts";
+import { quantize } from "./quantize/quantize.ts";
 
 /** A model whose output layer is not the last one that it lists. */
 class HeadFirst extends Module {

@@ -1,5 +1,5 @@
 import { checkOptions, gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from "@lowrank/core";
-import { Module } from "../module.ts";
+import { Module } from "../module/module.ts";
 
 /** max(x, 0). */
 export class ReLU extends Module {

@@ -18,9 +18,9 @@ import {
   variance,
   zeros,
 } from "@lowrank/core";
-import { Module } from "../module.ts";
-import { ModuleBuffer } from "../moduleBuffer.ts";
-import { Parameter } from "../parameter.ts";
+import { Module } from "../module/module.ts";
+import { ModuleBuffer } from "../module/moduleBuffer.ts";
+import { Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 
 /** Options of batch normalisation. */

@@ -1,6 +1,6 @@
 import { checkOptions, linear, randn, type Tensor, zeros } from "@lowrank/core";
-import { Module } from "../module.ts";
-import { expectParameter, Parameter } from "../parameter.ts";
+import { Module } from "../module/module.ts";
+import { expectParameter, Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 import type { CreateLayerOptions } from "./uniformParameter.ts";
 

@@ -8,8 +8,8 @@ import {
   type Size2d,
   type Tensor,
 } from "@lowrank/core";
-import { Module } from "../module.ts";
-import { expectParameter, type Parameter } from "../parameter.ts";
+import { Module } from "../module/module.ts";
+import { expectParameter, type Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 

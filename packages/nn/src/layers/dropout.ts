@@ -1,5 +1,5 @@
 import { type AttentionDropout, defaultGenerator, dropout, type Generator, type Tensor } from "@lowrank/core";
-import { Module } from "../module.ts";
+import { Module } from "../module/module.ts";
 
 /**
  * Zeroes entries with probability p while training and scales the rest by 1 / (1 - p)

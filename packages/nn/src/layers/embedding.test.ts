@@ -1,6 +1,6 @@
 import { Generator, init, matmul, mul, noGrad, randn, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { Parameter } from "../parameter.ts";
+import { Parameter } from "../module/parameter.ts";
 import { Embedding } from "./embedding.ts";
 
 beforeAll(() => init(reference()));

@@ -1,6 +1,6 @@
 import { checkOptions, embedding, type Generator, randn, type Tensor, tensor, where, widen } from "@lowrank/core";
-import { Module } from "../module.ts";
-import { expectParameter, Parameter } from "../parameter.ts";
+import { Module } from "../module/module.ts";
+import { expectParameter, Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 import { stopAtPadding } from "./stopAtPadding.ts";
 

@@ -1,5 +1,5 @@
 import { checkOptions, flatten, type Tensor } from "@lowrank/core";
-import { Module } from "../module.ts";
+import { Module } from "../module/module.ts";
 
 /** Merges the dimensions from `startDim` (default 1) to `endDim` (default last). */
 export class Flatten extends Module {

@@ -1,6 +1,6 @@
 import { add, checkOptions, integerLinear, linear, meetsBytes, scope, type Tensor, widen } from "@lowrank/core";
-import { Module } from "../module.ts";
-import { expectParameter, type Parameter } from "../parameter.ts";
+import { Module } from "../module/module.ts";
+import { expectParameter, type Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 

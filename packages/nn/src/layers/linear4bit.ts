@@ -1,5 +1,5 @@
 import { formatShape, type OptionKeys, type Packing, type QuantType, to } from "@lowrank/core";
-import { Parameter } from "../parameter.ts";
+import { Parameter } from "../module/parameter.ts";
 import { Linear } from "./linear.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { canQuantizeAs } from "@lowrank/core";
-import type { Parameter } from "../parameter.ts";
+import type { Parameter } from "../module/parameter.ts";
 import { Linear } from "./linear.ts";
 import { Linear4bit } from "./linear4bit.ts";
 

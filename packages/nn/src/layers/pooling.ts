@@ -14,7 +14,7 @@ import {
   type Size2d,
   type Tensor,
 } from "@lowrank/core";
-import { Module } from "../module.ts";
+import { Module } from "../module/module.ts";
 
 /** A layer that slides windows of a size over its input. */
 abstract class Pooling<Size, Options extends object> extends Module {

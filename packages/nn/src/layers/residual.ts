@@ -1,5 +1,5 @@
 import { add, type Tensor } from "@lowrank/core";
-import { Module, type UnaryModule } from "../module.ts";
+import { Module, type UnaryModule } from "../module/module.ts";
 
 /** Adds a sub-layer's output to its input. It is a module, so that adapters can wrap it. */
 export class Residual extends Module {

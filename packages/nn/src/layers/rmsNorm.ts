@@ -1,6 +1,6 @@
 import { checkOptions, ones, rmsNorm, type Tensor, widen } from "@lowrank/core";
-import { Module } from "../module.ts";
-import { expectParameter, Parameter } from "../parameter.ts";
+import { Module } from "../module/module.ts";
+import { expectParameter, Parameter } from "../module/parameter.ts";
 import { normalizedSize } from "./expectSizes.ts";
 
 /** Options of a fresh `RMSNorm`. */

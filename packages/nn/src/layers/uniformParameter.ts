@@ -1,5 +1,5 @@
 import { type Generator, type OptionKeys, rand } from "@lowrank/core";
-import { Parameter } from "../parameter.ts";
+import { Parameter } from "../module/parameter.ts";
 
 /** Options of layers that draw their weights. */
 export interface CreateLayerOptions {

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { bytesSource, init, openSafetensors, reference, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
-import * as schedules from "../schedules.ts";
 import { Adagrad } from "./adagrad.ts";
 import { Adam } from "./adam.ts";
 import { AdamW } from "./adamW.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { RMSprop } from "./rmsprop.ts";
+import * as schedules from "./schedules.ts";
 import { SGD } from "./sgd.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: settings differ by optimiser.

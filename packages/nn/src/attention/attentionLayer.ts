@@ -1,5 +1,5 @@
 import type { AttentionDropout, Tensor } from "@lowrank/core";
-import { Module } from "./module.ts";
+import { Module } from "../module/module.ts";
 
 /** Options of one call of `Attend`, with dropout on the weights where a layer trains with it. */
 export interface AttendOptions extends AttentionDropout {

@@ -1,6 +1,6 @@
 import { dtypes, enableByteProducts, isPacked, meetsBytes } from "@lowrank/core";
-import { Linear } from "./layers/linear.ts";
-import type { Module } from "./module.ts";
+import { Linear } from "../layers/linear.ts";
+import type { Module } from "../module/module.ts";
 
 /**
  * Makes every linear layer whose weight has integer codes, or is in nf4 or fp4, round its inputs

@@ -1,7 +1,7 @@
 import { Generator, init, keep, ones, reference, tensor, zeros } from "@lowrank/core";
 import { deferred } from "@lowrank/core/testing";
 import { beforeAll, describe, expect, it } from "vitest";
-import { Linear, Module, ModuleBuffer, ModuleDict, ModuleList, Parameter } from "./index.ts";
+import { Linear, Module, ModuleBuffer, ModuleDict, ModuleList, Parameter } from "../index.ts";
 
 class Block extends Module {
   proj = Linear.create(2, 3, { generator: new Generator(0), bias: false });

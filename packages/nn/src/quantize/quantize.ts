@@ -7,13 +7,13 @@ import {
   type OptionKeys,
   type Shape,
 } from "@lowrank/core";
-import { Conv1D } from "./layers/conv1d.ts";
-import { Linear } from "./layers/linear.ts";
-import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "./layers/linear4bit.ts";
-import { quantizeLinear } from "./layers/quantizeLinear.ts";
-import type { Module } from "./module.ts";
-import type { Parameter } from "./parameter.ts";
-import { skippedBy } from "./skipModules.ts";
+import { Conv1D } from "../layers/conv1d.ts";
+import { Linear } from "../layers/linear.ts";
+import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "../layers/linear4bit.ts";
+import { quantizeLinear } from "../layers/quantizeLinear.ts";
+import type { Module } from "../module/module.ts";
+import type { Parameter } from "../module/parameter.ts";
+import { skippedBy } from "../module/skipModules.ts";
 
 /** Options of `quantize`. */
 export interface QuantizeOptions extends Linear4bitOptions {

@@ -15,14 +15,14 @@ import {
 } from "@lowrank/core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { ModuleList } from "./containers.ts";
-import { Conv1D } from "./layers/conv1d.ts";
-import { Embedding } from "./layers/embedding.ts";
-import { Linear } from "./layers/linear.ts";
-import { Linear4bit } from "./layers/linear4bit.ts";
-import { quantizeLinear } from "./layers/quantizeLinear.ts";
-import { Module, type UnaryModule } from "./module.ts";
-import { Parameter } from "./parameter.ts";
+import { Conv1D } from "../layers/conv1d.ts";
+import { Embedding } from "../layers/embedding.ts";
+import { Linear } from "../layers/linear.ts";
+import { Linear4bit } from "../layers/linear4bit.ts";
+import { quantizeLinear } from "../layers/quantizeLinear.ts";
+import { ModuleList } from "../module/containers.ts";
+import { Module, type UnaryModule } from "../module/module.ts";
+import { Parameter } from "../module/parameter.ts";
 import { dequantize, quantize } from "./quantize.ts";
 
 beforeAll(() => init(reference()));

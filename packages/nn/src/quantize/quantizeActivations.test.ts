@@ -1,8 +1,8 @@
 import { Generator, init, noGrad, packedTensor, rand, reference, type Tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { Linear } from "./layers/linear.ts";
-import { Module } from "./module.ts";
-import { Parameter } from "./parameter.ts";
+import { Linear } from "../layers/linear.ts";
+import { Module } from "../module/module.ts";
+import { Parameter } from "../module/parameter.ts";
 import { quantizeActivations } from "./quantizeActivations.ts";
 
 class Two extends Module {

@@ -1,6 +1,6 @@
 import type { Tensor } from "@lowrank/core";
+import type { Module } from "../module/module.ts";
 import type { CacheSizes } from "./layerCache.ts";
-import type { Module } from "./module.ts";
 
 /** Trained rows that stand before every sequence in place of tokens. */
 export interface VirtualTokens {
