@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { memoryFiles } from "./memoryFiles.ts";
+import { memoryFiles } from "./places/memoryFiles.ts";
+import { urlFiles } from "./places/urlFiles.ts";
 import { filesCases } from "./testing/filesCases.ts";
-import { urlFiles } from "./urlFiles.ts";
 
 const content = Uint8Array.from({ length: 100 }, (_, i) => i);
 

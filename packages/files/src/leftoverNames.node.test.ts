@@ -13,7 +13,7 @@ import {
   temporaryName,
   writerOf,
   writingId,
-} from "./leftovers.ts";
+} from "./disk/leftovers.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "lowrank-names-"));
 afterAll(() => rm(folder, { recursive: true }));

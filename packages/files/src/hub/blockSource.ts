@@ -1,5 +1,5 @@
 import type { ByteSource } from "@lowrank/core";
-import { sourceInto } from "../sourceInto.ts";
+import { sourceInto } from "../sources/sourceInto.ts";
 
 /** Bytes of a file that are asked for and kept together. */
 export const blockBytes: number = 1 << 22;

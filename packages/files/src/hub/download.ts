@@ -1,4 +1,4 @@
-import { InterruptedBody } from "../interruptedBody.ts";
+import { InterruptedBody } from "../sources/interruptedBody.ts";
 import type { Bringing, HubFile } from "./hubStore.ts";
 
 /** The part of a file that has come. */

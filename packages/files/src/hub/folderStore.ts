@@ -1,8 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
-import { absent } from "../absent.ts";
-import { folderFiles } from "../folderFiles.ts";
-import { fullDisk } from "../fullDisk.ts";
-import { nodeModules } from "../nodeModules.ts";
+import { absent } from "../disk/absent.ts";
+import { fullDisk } from "../disk/fullDisk.ts";
+import { nodeModules } from "../disk/nodeModules.ts";
+import { folderFiles } from "../places/folderFiles.ts";
 import { download, type PartialFile } from "./download.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";
 

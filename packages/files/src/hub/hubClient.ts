@@ -1,6 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
-import { InterruptedBody, reasonOf } from "../interruptedBody.ts";
-import { rangeSource } from "../rangeSource.ts";
+import { InterruptedBody, reasonOf } from "../sources/interruptedBody.ts";
+import { rangeSource } from "../sources/rangeSource.ts";
 import type { HubSettings } from "./hubSettings.ts";
 import type { HubFile } from "./hubStore.ts";
 

@@ -1,9 +1,9 @@
 import type { Progress } from "@lowrank/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FakeHub, fakeCommit, startFakeHub } from "../../../../scripts/fakeHub/startFakeHub.ts";
-import type { ModelFiles } from "../modelFiles.ts";
-import { openFile } from "../openFile.ts";
-import { openFiles } from "../openFiles.ts";
+import type { ModelFiles } from "../interface/modelFiles.ts";
+import { openFile } from "../open/openFile.ts";
+import { openFiles } from "../open/openFiles.ts";
 import { hubFiles } from "./hubFiles.ts";
 import type { HubFilesOptions } from "./hubSettings.ts";
 

@@ -1,6 +1,6 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
-import { type ModelFiles, missingFile } from "../modelFiles.ts";
-import { namesIn } from "../namesIn.ts";
+import { type ModelFiles, missingFile } from "../interface/modelFiles.ts";
+import { namesIn } from "../places/namesIn.ts";
 import { hubAddressForms, parseHubAddress, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 import { type HubFilesOptions, hubFilesKeys, hubSettings } from "./hubSettings.ts";

@@ -1,5 +1,5 @@
-import { type ModelFiles, missingFile } from "../modelFiles.ts";
-import { namesIn } from "../namesIn.ts";
+import { type ModelFiles, missingFile } from "../interface/modelFiles.ts";
+import { namesIn } from "../places/namesIn.ts";
 import { type HubPlace, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 

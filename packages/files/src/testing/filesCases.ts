@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { filesIn } from "../filesIn.ts";
-import type { FileContent, WritableFiles } from "../modelFiles.ts";
+import type { FileContent, WritableFiles } from "../interface/modelFiles.ts";
+import { filesIn } from "../places/filesIn.ts";
 
 /** A check that all places for files must pass. */
 interface FilesCase {

@@ -1,8 +1,8 @@
-import { absent } from "./absent.ts";
-import { makeFolder } from "./makeFolder.ts";
-import type { FileContent } from "./modelFiles.ts";
-import { diskPath, nodeModules } from "./nodeModules.ts";
-import { syncNames, writeToDisk } from "./writeToDisk.ts";
+import { absent } from "../disk/absent.ts";
+import { makeFolder } from "../disk/makeFolder.ts";
+import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
+import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
  * Writes a folder on disk (Node only) that then holds these files and no others. It is written
@@ -16,7 +16,7 @@ export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<
   const { basename, dirname, join, resolve } = node.path;
   const path = resolve(diskPath(folder, node));
   const [around, own] = [dirname(path), basename(path)];
-  const { removeLeftovers, temporaryName, writingId } = await import("./leftovers.ts");
+  const { removeLeftovers, temporaryName, writingId } = await import("../disk/leftovers.ts");
   const id = writingId();
   const [part, old] = (["part", "old"] as const).map((kind) => join(around, temporaryName(own, id, kind)));
 

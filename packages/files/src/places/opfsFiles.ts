@@ -1,6 +1,6 @@
+import type { WritableFiles } from "../interface/modelFiles.ts";
 import { clearingWrites } from "./clearingWrites.ts";
 import { handleFiles } from "./directoryFiles.ts";
-import type { WritableFiles } from "./modelFiles.ts";
 
 /**
  * The files of a folder in the browser's own storage (OPFS: the origin private file system), which

@@ -1,8 +1,8 @@
-import { absent } from "./absent.ts";
-import { makeFolder } from "./makeFolder.ts";
-import type { FileContent } from "./modelFiles.ts";
-import { diskPath, nodeModules } from "./nodeModules.ts";
-import { syncNames, writeToDisk } from "./writeToDisk.ts";
+import { absent } from "../disk/absent.ts";
+import { makeFolder } from "../disk/makeFolder.ts";
+import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
+import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
  * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is
@@ -15,7 +15,7 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
   const node = nodeModules(folder);
   const { fs } = node;
   const { basename, dirname, join } = node.path;
-  const { temporaryName, writingId } = await import("./leftovers.ts");
+  const { temporaryName, writingId } = await import("../disk/leftovers.ts");
   const path = diskPath(folder, node);
   const id = writingId();
   /** The files of each folder, by the place of the first one. */

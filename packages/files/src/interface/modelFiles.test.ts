@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { memoryFiles } from "./memoryFiles.ts";
+import { partEnding, replaceFile, writeHandle } from "../disk/writeHandle.ts";
+import { memoryFiles } from "../places/memoryFiles.ts";
 import { missingFile, readJson } from "./modelFiles.ts";
-import { partEnding, replaceFile, writeHandle } from "./writeHandle.ts";
 
 describe("a JSON file", () => {
   const read = (text: string) => readJson(memoryFiles({ "a.json": text }), "a.json");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { folderFiles } from "./folderFiles.ts";
-import { openFile } from "./openFile.ts";
-import { writeFolder } from "./writeFolder.ts";
+import { openFile } from "../open/openFile.ts";
+import { folderFiles } from "../places/folderFiles.ts";
+import { writeFolder } from "../writing/writeFolder.ts";
 
 const inNode = globalThis.process?.getBuiltinModule !== undefined;
 

@@ -1,9 +1,9 @@
-import { absent } from "./absent.ts";
-import { missingFile, type WritableFiles } from "./modelFiles.ts";
-import { diskPath, nodeModules } from "./nodeModules.ts";
-import { replaceFolder } from "./replaceFolder.ts";
-import { sourceInto } from "./sourceInto.ts";
-import { writeFolder } from "./writeFolder.ts";
+import { absent } from "../disk/absent.ts";
+import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { missingFile, type WritableFiles } from "../interface/modelFiles.ts";
+import { sourceInto } from "../sources/sourceInto.ts";
+import { replaceFolder } from "../writing/replaceFolder.ts";
+import { writeFolder } from "../writing/writeFolder.ts";
 
 /**
  * The files of a folder on disk, by path or file: URL (Node only). Throws where

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { filesCases } from "../testing/filesCases.ts";
 import { folderFiles } from "./folderFiles.ts";
-import { filesCases } from "./testing/filesCases.ts";
 
 let folder = "";
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { filesCases } from "../testing/filesCases.ts";
+import { writeFiles } from "../writing/writeFiles.ts";
 import { directoryFiles } from "./directoryFiles.ts";
 import { opfsFiles } from "./opfsFiles.ts";
-import { filesCases } from "./testing/filesCases.ts";
-import { writeFiles } from "./writeFiles.ts";
 
 const inBrowser = globalThis.navigator?.storage?.getDirectory !== undefined;
 const inWorker = !("document" in globalThis);

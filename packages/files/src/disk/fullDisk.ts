@@ -1,4 +1,4 @@
-import type { FileContent } from "./modelFiles.ts";
+import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
  * Returns the error of a failed write with the place: of a disk without room with the bytes too,

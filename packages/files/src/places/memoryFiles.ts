@@ -1,5 +1,5 @@
 import { byteSource, bytesOf } from "@lowrank/core";
-import { type FileContent, missingFile, type WritableFiles } from "./modelFiles.ts";
+import { type FileContent, missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 import { namesIn } from "./namesIn.ts";
 
 /** The content of a file in memory. A function makes its text each time it is read. */

@@ -1,6 +1,6 @@
 import { bytesSource, checkOptions } from "@lowrank/core";
-import { InterruptedBody, reasonOf } from "./interruptedBody.ts";
-import type { ModelFiles } from "./modelFiles.ts";
+import type { ModelFiles } from "../interface/modelFiles.ts";
+import { InterruptedBody, reasonOf } from "../sources/interruptedBody.ts";
 
 /** Options of `urlFiles`. */
 export interface UrlFilesOptions {
@@ -67,7 +67,7 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
       const { size, end } = sentRange(first, root, name);
       if (end > 1 && end === size - 1) return whole(first, name, size);
       await first.body?.cancel();
-      const { rangeSource } = await import("./rangeSource.ts");
+      const { rangeSource } = await import("../sources/rangeSource.ts");
       const get = (range: string) => request(name, { headers: { Range: range } });
       return rangeSource({ label: String(new URL(name, root)), size, get });
     },

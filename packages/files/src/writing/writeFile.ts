@@ -1,5 +1,5 @@
-import type { FileContent } from "./modelFiles.ts";
-import { diskPath, nodeModules } from "./nodeModules.ts";
+import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import type { FileContent } from "../interface/modelFiles.ts";
 import { writeFolder } from "./writeFolder.ts";
 
 /** Writes one file on disk (Node only), by the rules of `writeFolder`. */

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { replaceFolder } from "../writing/replaceFolder.ts";
+import { writeFolder } from "../writing/writeFolder.ts";
 import { isTemporaryOf, parseTemporaryName, removeLeftovers, temporaryName, writerOf, writingId } from "./leftovers.ts";
-import { replaceFolder } from "./replaceFolder.ts";
-import { writeFolder } from "./writeFolder.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "lowrank-leftovers-"));
 afterAll(() => rm(folder, { recursive: true }));

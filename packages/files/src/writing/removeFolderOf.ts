@@ -1,4 +1,4 @@
-import { diskPath, nodeModules } from "./nodeModules.ts";
+import { diskPath, nodeModules } from "../disk/nodeModules.ts";
 import { isDiskPlace, type WritablePlace } from "./writeFiles.ts";
 
 /** Removes a folder of a place, with all that is in it. Throws where nothing can be removed. */

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { temporaryName, writingId } from "./leftovers.ts";
+import { temporaryName, writingId } from "../disk/leftovers.ts";
 import { replaceFolder } from "./replaceFolder.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "lowrank-replace-"));

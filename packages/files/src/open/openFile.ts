@@ -1,8 +1,8 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
-import { folderFiles } from "./folderFiles.ts";
-import { diskPath, nodeModules } from "./nodeModules.ts";
+import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { folderFiles } from "../places/folderFiles.ts";
+import { urlFiles } from "../places/urlFiles.ts";
 import { type OpenOptions, openKeys } from "./openFiles.ts";
-import { urlFiles } from "./urlFiles.ts";
 
 /**
  * One file for reading in parts, by http(s) or hf:// address, or by path or file: URL (Node only).
@@ -10,7 +10,7 @@ import { urlFiles } from "./urlFiles.ts";
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
   checkOptions("openFile", options, openKeys);
-  if (/^hf:/i.test(String(file))) return (await import("./hub/openHubFile.ts")).openHubFile(file, options);
+  if (/^hf:/i.test(String(file))) return (await import("./openHubFile.ts")).openHubFile(file, options);
   if (/^https?:/.test(String(file))) {
     const { origin, pathname, search } = new URL(file);
     const end = pathname.lastIndexOf("/") + 1;

@@ -1,5 +1,5 @@
+import type { FileContent } from "../interface/modelFiles.ts";
 import { fullDisk } from "./fullDisk.ts";
-import type { FileContent } from "./modelFiles.ts";
 import type { NodeModules } from "./nodeModules.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { blobSource } from "@lowrank/core";
-import type { DirectoryHandle } from "./directoryHandle.ts";
-import { missingFile, type WritableFiles } from "./modelFiles.ts";
-import { type PendingFile, partEnding, replaceFile, writeHandle } from "./writeHandle.ts";
+import { type PendingFile, partEnding, replaceFile, writeHandle } from "../disk/writeHandle.ts";
+import type { DirectoryHandle } from "../interface/directoryHandle.ts";
+import { missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 
 /**
  * The files of a folder that the user of a page picked (`showDirectoryPicker`), or of a folder in

@@ -1,5 +1,5 @@
-import type { FileContent, WritableFiles } from "./modelFiles.ts";
-import { diskPath, nodeModules } from "./nodeModules.ts";
+import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import type { FileContent, WritableFiles } from "../interface/modelFiles.ts";
 import { replaceFolder } from "./replaceFolder.ts";
 import { writeFolder } from "./writeFolder.ts";
 

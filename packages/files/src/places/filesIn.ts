@@ -1,4 +1,4 @@
-import type { ModelFiles } from "./modelFiles.ts";
+import type { ModelFiles } from "../interface/modelFiles.ts";
 
 /** The files in a folder of others, such as `filesIn(files, "run/checkpoint-8")`. */
 export function filesIn(files: ModelFiles, folder: string): ModelFiles {

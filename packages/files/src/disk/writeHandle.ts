@@ -1,5 +1,5 @@
-import type { DirectoryHandle, FileHandle } from "./directoryHandle.ts";
-import type { FileContent } from "./modelFiles.ts";
+import type { DirectoryHandle, FileHandle } from "../interface/directoryHandle.ts";
+import type { FileContent } from "../interface/modelFiles.ts";
 
 /** The ending of a file that is being written next to its place. */
 export const partEnding = ".lowrank-part";

@@ -1,7 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
-import type { OpenOptions } from "../openFiles.ts";
-import { type HubPlace, parseHubAddress } from "./hubAddress.ts";
-import { hubFiles } from "./hubFiles.ts";
+import { type HubPlace, parseHubAddress } from "../hub/hubAddress.ts";
+import { hubFiles } from "../hub/hubFiles.ts";
+import type { OpenOptions } from "./openFiles.ts";
 
 /** Opens one file of the Hugging Face hub, by its hf:// address. */
 export async function openHubFile(file: string | URL, { hub, onProgress, signal }: OpenOptions): Promise<ByteSource> {

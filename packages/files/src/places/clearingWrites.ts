@@ -1,6 +1,6 @@
+import { partEnding } from "../disk/writeHandle.ts";
+import type { DirectoryHandle } from "../interface/directoryHandle.ts";
 import type { AroundWriting } from "./directoryFiles.ts";
-import type { DirectoryHandle } from "./directoryHandle.ts";
-import { partEnding } from "./writeHandle.ts";
 
 /** The parts of a browser's LockManager that are used here. */
 interface Locks {

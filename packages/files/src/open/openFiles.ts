@@ -1,7 +1,7 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
-import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
-import type { ModelFiles } from "./modelFiles.ts";
-import { urlFiles } from "./urlFiles.ts";
+import type { HubFilesOptions, HubOptions } from "../hub/hubSettings.ts";
+import type { ModelFiles } from "../interface/modelFiles.ts";
+import { urlFiles } from "../places/urlFiles.ts";
 
 /** Options of opening a place, of which only the Hugging Face hub has any. */
 export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
@@ -21,10 +21,10 @@ export async function openFiles(place: string | URL | ModelFiles, options: OpenO
   if (typeof place === "string" || place instanceof URL) {
     if (/^hf:/i.test(String(place))) {
       const { hub, onProgress, signal } = options;
-      return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
+      return (await import("../hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }
     if (/^https?:/i.test(String(place))) return urlFiles(place);
-    const { folderFiles } = await import("./folderFiles.ts");
+    const { folderFiles } = await import("../places/folderFiles.ts");
     return folderFiles(place);
   }
   if (typeof (place as ModelFiles | null)?.readText === "function") return place;
