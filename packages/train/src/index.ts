@@ -1,4 +1,4 @@
-export type { Checkpointing, ResumeOptions } from "./checkpoint/checkpoint.ts";
+export type { ResumeOptions } from "./checkpoint/checkpoint.ts";
 export type { RunDifference } from "./checkpoint/fingerprint.ts";
 export { describeDifference, ResumeError } from "./checkpoint/resumeError.ts";
 export { getLastCheckpoint, isWholeCheckpoint } from "./checkpoint/wholeCheckpoint.ts";
@@ -45,6 +45,7 @@ export {
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/evaluate.ts";
 export type { EvalPrediction, MetricName, MetricOptions } from "./evaluation/metrics/metricOptions.ts";
 export type {
+  Checkpointing,
   BestEvaluation,
   EvaluationSettings,
   Measures,

@@ -14,29 +14,17 @@ import {
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, type WritablePlace, writeFolderOf } from "@lowrank/files";
+import { type ModelFiles, writeFolderOf } from "@lowrank/files";
 import type { Optimizer, OptimizerState } from "@lowrank/nn";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import type { SamplerState } from "../data/batchSampler.ts";
 import type { TrainableModule } from "../data/modelBatch.ts";
-import type { RateSetting } from "../options/trainerOptions.ts";
+import type { Checkpointing, RateSetting } from "../options/trainerOptions.ts";
 import type { BestModel, BestState } from "./bestModel.ts";
 import { inCheckpoint, readCheckpointState } from "./checkpointState.ts";
 import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import { describeDifference, ResumeError } from "./resumeError.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
-
-/** The place in which a `Trainer` saves itself as `checkpoint-<step>`, and how often. */
-export interface Checkpointing {
-  /** A folder by its path (Node only), or files: `opfsFiles("run")` in a page. */
-  folder: WritablePlace;
-  /** Steps between checkpoints; one is written after the last step too. */
-  every: number;
-  /** The most checkpoints that are kept; those of the fewest steps are removed. Default: all. */
-  saveTotalLimit?: number;
-  /** Files of your own for each checkpoint, asked for when it is written. */
-  companions?: () => ReadonlyMap<string, Uint8Array | string>;
-}
 
 /** The position of a run: steps done, and where the data stood. */
 export interface RunState {

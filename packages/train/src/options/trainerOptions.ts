@@ -1,12 +1,24 @@
 import type { MatmulPrecision, OptionKeys } from "@lowrank/core";
+import type { WritablePlace } from "@lowrank/files";
 import type { Optimizer, Schedule } from "@lowrank/nn";
 import type { OnWarning } from "@lowrank/peft";
-import type { Checkpointing } from "../checkpoint/checkpoint.ts";
 import type { AnyExample } from "../data/collateAny.ts";
 import type { PaddingOptions } from "../data/paddingOptions.ts";
 import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { MetricOptions } from "../evaluation/metrics/metricOptions.ts";
 import type { OwnTask } from "../tasks/ownTask.ts";
+
+/** The place in which a `Trainer` saves itself as `checkpoint-<step>`, and how often. */
+export interface Checkpointing {
+  /** A folder by its path (Node only), or files: `opfsFiles("run")` in a page. */
+  folder: WritablePlace;
+  /** Steps between checkpoints; one is written after the last step too. */
+  every: number;
+  /** The most checkpoints that are kept; those of the fewest steps are removed. Default: all. */
+  saveTotalLimit?: number;
+  /** Files of your own for each checkpoint, asked for when it is written. */
+  companions?: () => ReadonlyMap<string, Uint8Array | string>;
+}
 
 /** The optimisers that options name. */
 export type OptimizerName = "adamw" | "adamw8bit" | "lion";
