@@ -16,36 +16,6 @@ export const mayImport: Record<string, readonly string[]> = {
   lowrank: ["core", "files", "wasm", "webgpu", "nn", "models", "peft", "train", "serve", "nano"],
 };
 
-/**
- * The line inside core: a file reaches values only of its own group and of those on
- * its left, by whatever path.
- */
-const coreLine: readonly RegExp[] = [
-  /^(dtype|packed\/.*|packing|shape)$/,
-  /^backend$/,
-  /^tensor$/,
-  /^gradMode$/,
-  /^op$/,
-  /^ops\/(?!index$)/,
-  /^ops\/index$/,
-  /^autograd$/,
-  /^functional$/,
-  /^functions$/,
-  /^methods$/,
-  /^index$/,
-];
-
-/**
- * The rooms of a package, lowest first: a file imports values and types only of its own
- * room and of those below.
- */
-const roomsOf: Record<string, readonly string[]> = {
-  peft: [
-    ...["random", "torchFiles", "config", "targets", "layers", "prompt", "methods", "model", "merge"],
-    ...["files", "foreign", "saved", "weighted", "peftModel", "updates", "starts", "plan", "testing", "index.ts"],
-  ],
-};
-
 /** The entry for backends, whose kernels must bring no op into a bundle. */
 const backendEntry = "packages/core/src/forBackends.ts";
 const definesOp = (source = ""): boolean => /^export const \w+: Op<.*defineOp/m.test(source);
@@ -76,7 +46,7 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
   for (const [path, source] of files) {
     const imports = importsOf(source);
     for (const { target } of imports) {
-      const problem = breach(path, target) ?? (isTest(path) ? undefined : roomBreach(path, target));
+      const problem = breach(path, target);
       if (problem !== undefined) problems.push(`${path}: ${problem}`);
     }
     if (isTest(path) || !path.startsWith("packages/")) continue;
@@ -111,18 +81,6 @@ function breach(path: string, target: string): string | undefined {
   return `${own} may not import ${other} (only ${allowed.join(", ") || "nothing"})`;
 }
 
-/** Returns an error for an import from a higher room, or for a file in no room of its package. */
-function roomBreach(path: string, target: string): string | undefined {
-  const own = packageOf(path) ?? "";
-  const rooms = roomsOf[own];
-  if (rooms === undefined || !target.startsWith(".")) return undefined;
-  const roomOf = (file: string): string => file.slice(`packages/${own}/src/`.length).split("/")[0];
-  const [from, to] = [roomOf(path), roomOf(join(dirname(path), target))];
-  if (!rooms.includes(from)) return `stands in no room of ${own}; they are ${rooms.join(", ")}`;
-  if (rooms.indexOf(to) <= rooms.indexOf(from)) return undefined;
-  return `imports "${target}" of ${to}, which is above ${from}; move what both need into the lower one`;
-}
-
 function checkReach(
   start: string,
   values: ReadonlyMap<string, readonly string[]>,
@@ -140,22 +98,9 @@ function checkReach(
       if (start === backendEntry && definesOp(files.get(next))) {
         problems.push(`${start}: reaches the op in ${next}: ${trail(next, start, cameFrom)}; export its type only`);
       }
-      if (placeInCore(next) > placeInCore(start)) {
-        problems.push(`${start}: reaches ${next}, which is on its right: ${trail(next, start, cameFrom)}`);
-      }
     }
   }
   return problems;
-}
-
-/**
- * Returns the place of a file in the line. A file that the line does not name may be
- * reached from anywhere: NaN.
- */
-function placeInCore(path: string): number {
-  const name = /^packages\/core\/src\/(.+)\.ts$/.exec(path)?.[1];
-  const place = name === undefined ? -1 : coreLine.findIndex((group) => group.test(name));
-  return place === -1 ? Number.NaN : place;
 }
 
 /** The folder of PEFT methods: only code there may ask which method it has. */

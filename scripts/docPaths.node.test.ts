@@ -16,7 +16,7 @@ it("finds nothing where links, headings and paths exist", () => {
   const page = [
     "# Page",
     "[map](map.md), [part](map.md#whats-here-op--more), [here](#page), [web](https://example.org/x.md)",
-    "`packages/core/src/engine/op.ts`, `packages/core/src/<op>.ts`, `npm test`",
+    "`packages/core/src/engine/op.ts`, `packages/core/src/engine/<op>.ts`, `npm test`",
     "```sh",
     "cat `packages/none.ts` [gone](gone.md)",
     "```",

@@ -45,8 +45,8 @@ export {
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluation/evaluate.ts";
 export type { EvalPrediction, MetricName, MetricOptions } from "./evaluation/metrics/metricOptions.ts";
 export type {
-  Checkpointing,
   BestEvaluation,
+  Checkpointing,
   EvaluationSettings,
   Measures,
   OptimizerName,

@@ -1,5 +1,5 @@
 import { copyInto, Generator, init, noGrad, reference, scope, type Tensor, tensor } from "@lowrank/core";
-import { LayerNorm, Linear, Module, Parameter, Residual, Sequential, type UnaryModule } from "@lowrank/nn";
+import { LayerNorm, Linear, Module, Parameter, Residual, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";

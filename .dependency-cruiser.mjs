@@ -1,0 +1,13 @@
+import { rules } from "./scripts/rooms.ts";
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+export default {
+  forbidden: rules,
+  options: {
+    doNotFollow: { path: "node_modules|/dist/" },
+    exclude: { path: "node_modules|/dist/" },
+    includeOnly: { path: "^packages/[^/]+/src/" },
+    tsPreCompilationDeps: true,
+    parser: "tsc",
+  },
+};
