@@ -1,4 +1,4 @@
-"""Writes how PEFT's AdaLoRA gives out ranks: python adalora.py > packages/peft/src/methods/adaLora.gen.json"""
+"""Writes how PEFT's AdaLoRA gives out ranks: python adalora.py > packages/peft/src/methods/lowRank/adaLora.gen.json"""
 
 import base64
 import json

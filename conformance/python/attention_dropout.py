@@ -1,5 +1,5 @@
 """Writes PyTorch's attention with dropout, with a given mask and over many draws:
-python attention_dropout.py > packages/core/src/ops/attentionDropout.gen.json"""
+python attention_dropout.py > packages/core/src/ops/attention/attentionDropout.gen.json"""
 
 import json
 

@@ -1,7 +1,7 @@
 """Writes losses and gradients of sentence-transformers' MultipleNegativesRankingLoss for the tests of @lowrank/train.
 
 Needs sentence-transformers besides requirements.txt.
-Run: python contrast.py ../../packages/train/src/embeddings/contrast.gen.json
+Run: python contrast.py ../../packages/train/src/tasks/embeddings/contrast.gen.json
 """
 
 import sentence_transformers

@@ -1,4 +1,4 @@
-"""Writes what PEFT's loftq_init makes of weights: python loftq.py > packages/peft/src/methods/loftq.gen.json"""
+"""Writes what PEFT's loftq_init makes of weights: python loftq.py > packages/peft/src/methods/lora/loftq.gen.json"""
 
 import base64
 import json

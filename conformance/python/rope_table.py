@@ -1,4 +1,4 @@
-"""Writes frequencies of rotary embedding by transformers, for packages/models/src/rope/pythonFrequencies.gen.json."""
+"""Writes frequencies of rotary embedding by transformers, for packages/models/src/rope/rope/pythonFrequencies.gen.json."""
 
 import json
 import warnings
