@@ -6,7 +6,7 @@ export interface Grant {
   readonly version: string;
   readonly owner?: string;
   readonly tenants?: readonly string[];
-  readonly openFolder?: boolean;
+  readonly alias?: boolean;
 }
 
 /** A manifest, in the parts that decide who may use what. */
@@ -35,8 +35,8 @@ export interface Rights {
 /**
  * Returns the rights to a folder's version. They come from all names of the manifest for the
  * folder, or else for copies with the same content: neither a new name nor a copy of the files
- * gives anybody access. If one of the names is open to all, so is the version. The names that tenants
- * give to an open folder (`openFolder`) change nothing: they neither open the folder nor limit it.
+ * gives anybody access. If one of the names is open to all, so is the version. Names that tenants give
+ * (`alias`) change nothing: they neither open a folder nor limit it.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
@@ -45,7 +45,7 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const ofPath = (byPath.get(path ?? "") ?? []).filter(holds);
   // Two tenants may have trained the same version: each keeps the rights to its own folder.
   const grants = ofPath.length > 0 ? ofPath : (byVersion.get(version ?? "") ?? []);
-  const restricted = grants.filter(({ tenants, openFolder }) => tenants !== undefined && !openFolder);
+  const restricted = grants.filter(({ tenants }) => tenants !== undefined);
   const isOpen = grants.some(isOpenGrant);
   if (isOpen || (restricted.length === 0 && !isInternal(path ?? ""))) return {};
   const lists = restricted.map(({ tenants }) => tenants!);
@@ -60,8 +60,8 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
 }
 
 /** Returns true for a name that gives a version to all. */
-function isOpenGrant({ path, tenants, openFolder }: Grant): boolean {
-  return tenants === undefined && !openFolder && !isInternal(path);
+function isOpenGrant({ path, tenants }: Grant): boolean {
+  return tenants === undefined && !isInternal(path);
 }
 
 interface Index {
@@ -71,11 +71,11 @@ interface Index {
 
 const indices = new WeakMap<object, Index>();
 
-/** Returns the grants of a manifest by path and by version. Manifests never change. */
+/** Returns the grants of a manifest by path and by version, without aliases. Manifests never change. */
 function indexOf(manifest: Grants): Index {
   let index = indices.get(manifest);
   if (!index) {
-    const named = Object.values(manifest.adapters).filter((grant) => grant !== null);
+    const named = Object.values(manifest.adapters).filter((grant) => grant !== null && !grant.alias) as Grant[];
     const grants = [...named, ...(manifest.unnamed ?? [])];
     index = {
       byPath: Map.groupBy(grants, ({ path }) => path),
@@ -88,9 +88,9 @@ function indexOf(manifest: Grants): Index {
 
 /** Returns the tenants that may use the adapter of a manifest's name; undefined: all. */
 export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
-  const { tenants, path, openFolder } = grant;
+  const { tenants, path, alias } = grant;
   // Such a name gives nobody more than the folder does.
-  const depends = openFolder || (tenants === undefined && isInternal(path));
+  const depends = alias || (tenants === undefined && isInternal(path));
   return depends ? common(tenants, rightsTo(manifest, grant).tenants) : tenants;
 }
 

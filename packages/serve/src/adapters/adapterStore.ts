@@ -142,8 +142,8 @@ export class AdapterStore implements AdapterSource {
     if (!manifest.discover) return named;
     const paths = (await this.#found.list()).filter((path) => entryOf(manifest, path) === undefined);
     const found = paths.map((path) => {
-      const at = this.#found.get(path);
-      return this.#served(path, path, { ...at, ...rightsTo(manifest, { path, version: at?.version }) });
+      // The version is known only after a use, and the list must not show who has used the folder.
+      return this.#served(path, path, { ...this.#found.get(path), ...rightsTo(manifest, { path }) });
     });
     return [...named, ...found];
   }

@@ -35,8 +35,9 @@ export class Failures {
       const recent = now - failure.checked < this.#checkMs;
       if (!recent) failure.checked = now;
       if (recent || [failure.state, null].includes(await state())) {
-        const { code, message, param } = failure.error;
-        throw new ServingError(code, message, param, Math.ceil((failure.until - now) / 1000));
+        // The same answer as the first time: it must not show that others have asked before.
+        const { code, message, param, retryAfter } = failure.error;
+        throw new ServingError(code, message, param, retryAfter);
       }
     }
     this.#byKey.delete(key);

@@ -22,7 +22,7 @@ describe("a load takes an open folder from nobody", () => {
     ["an operator, by a name with tenants", "umbrella/v1", ["two"], undefined, "umbrella/v1", ["two"]],
   ])("%s", (_, name, tenants, by, stored, named) => {
     const manifest = load(name, tenants, by);
-    expect(manifest.adapters[stored]).toMatchObject({ path: "acme/v1", tenants: named, openFolder: true });
+    expect(manifest.adapters[stored]).toMatchObject({ path: "acme/v1", tenants: named, alias: true });
     expect(rightsTo(manifest, open)).toEqual({});
     expect(rightsTo(parseManifest(manifestText(manifest)), { version: open.version })).toEqual({});
   });
@@ -30,8 +30,8 @@ describe("a load takes an open folder from nobody", () => {
   it("a folder with tenants keeps them under a new name", () => {
     const manifest: Manifest = { adapters: { first: { ...open, tenants: ["all", "two"], owner: "two" } } };
     const next = withLoaded(manifest, { ...open, name: "second", replace: false, by: tenant("all") });
-    expect(next.adapters["tenant:all:second"]).toEqual({ ...open, owner: "two", tenants: ["all"] });
-    expect(rightsTo(next, open)).toEqual({ owner: "two", tenants: ["all", "two"], common: ["all"] });
+    expect(next.adapters["tenant:all:second"]).toEqual({ ...open, owner: "two", tenants: ["all"], alias: true });
+    expect(rightsTo(next, open)).toEqual({ owner: "two", tenants: ["all", "two"], common: ["all", "two"] });
   });
 });
 
@@ -40,7 +40,7 @@ describe("a folder that a tenant has named while it was open", () => {
   const limited: Manifest = { adapters: { ...named.adapters, limited: { ...open, tenants: ["two"] } } };
 
   it("is limited by an operator, also under the tenant's name", () => {
-    expect(named.adapters.poet).toEqual({ ...open, owner: "all", openFolder: true });
+    expect(named.adapters.poet).toEqual({ ...open, owner: "all", alias: true });
     expect(tenantsOf(named, named.adapters.poet!)).toBeUndefined();
     expect(rightsTo(limited, open).tenants).toEqual(["two"]);
     expect(tenantsOf(limited, named.adapters.poet!)).toEqual(["two"]);
@@ -73,8 +73,8 @@ describe("a folder that an operator's name opens while another name limits it", 
   });
 });
 
-it("openFolder in a manifest is true or false", () => {
-  const text = (value: unknown) => JSON.stringify({ adapters: { a: { ...open, openFolder: value } } });
-  expect(parseManifest(text(true)).adapters.a).toEqual({ ...open, openFolder: true });
-  expect(() => parseManifest(text("yes"))).toThrow('adapters["a"].openFolder is "yes"; expected true or false');
+it("alias in a manifest is true or false", () => {
+  const text = (value: unknown) => JSON.stringify({ adapters: { a: { ...open, alias: value } } });
+  expect(parseManifest(text(true)).adapters.a).toEqual({ ...open, alias: true });
+  expect(() => parseManifest(text("yes"))).toThrow('adapters["a"].alias is "yes"; expected true or false');
 });

@@ -15,10 +15,10 @@ export interface ManifestEntry {
   /** The tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
   /**
-   * True if the folder was open to all when a tenant named it. The name then changes nobody's rights to
-   * the folder, and its users need these rights. Default false.
+   * True for a name that a tenant gave. It changes nobody's rights to the folder, and its users need
+   * these rights. Default false.
    */
-  readonly openFolder?: boolean;
+  readonly alias?: boolean;
 }
 
 /** The adapters that every server on a store serves. */
@@ -74,14 +74,14 @@ export function withEntry(manifest: Manifest, name: string, entry: ManifestEntry
 function readEntry(name: string, value: unknown): ManifestEntry {
   const where = `adapters[${JSON.stringify(name)}]`;
   const entry = asObject(value, where);
-  checkKeys(entry, ["path", "version", "method", "pinned", "owner", "tenants", "openFolder"], where);
-  const { method, pinned, openFolder } = entry;
+  checkKeys(entry, ["path", "version", "method", "pinned", "owner", "tenants", "alias"], where);
+  const { method, pinned, alias } = entry;
   const { path, version, ...rights } = readGrant(entry, where);
   return {
     ...{ path, version, method: asText(method, `${where}.method`) },
     ...(pinned !== undefined && { pinned: asBoolean(pinned, `${where}.pinned`) }),
     ...rights,
-    ...(openFolder !== undefined && { openFolder: asBoolean(openFolder, `${where}.openFolder`) }),
+    ...(alias !== undefined && { alias: asBoolean(alias, `${where}.alias`) }),
   };
 }
 

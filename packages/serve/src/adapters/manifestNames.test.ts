@@ -51,10 +51,10 @@ describe("a load by the operator", () => {
 });
 
 describe("a load by a tenant", () => {
-  const ofOpenFolder = entry(1, { owner: "acme", tenants: ["acme"], openFolder: true });
+  const ofOpenFolder = entry(1, { owner: "acme", tenants: ["acme"], alias: true });
 
   test("of an open version under a free name is open to all and belongs to the tenant", () => {
-    const named = entry(1, { owner: "acme", openFolder: true });
+    const named = entry(1, { owner: "acme", alias: true });
     expect(withLoaded(of({}), load("acme/x", 1, acme))).toEqual(of({ "acme/x": named }));
   });
 
@@ -63,7 +63,7 @@ describe("a load by a tenant", () => {
     const { adapters } = withLoaded(before, load("acme/x", 1, acme));
     expect(adapters).toEqual({
       ...before.adapters,
-      "tenant:acme:acme/x": entry(1, { owner: "zed", tenants: ["acme"] }),
+      "tenant:acme:acme/x": entry(1, { owner: "zed", tenants: ["acme"], alias: true }),
     });
   });
 
@@ -71,7 +71,7 @@ describe("a load by a tenant", () => {
     const stored = { other: entry(1, { tenants: ["acme", "zed", "eve"] }) };
     const before = of({ ...stored, "acme/x": entry(2, { tenants: ["acme", "zed"] }) });
     const { adapters } = withLoaded(before, load("acme/x", 1, acme, true));
-    expect(adapters["acme/x"]).toEqual(entry(1, { owner: "acme", tenants: ["acme", "zed"] }));
+    expect(adapters["acme/x"]).toEqual(entry(1, { owner: "acme", tenants: ["acme", "zed"], alias: true }));
     expect(Object.keys(adapters)).toEqual(["other", "acme/x"]);
   });
 

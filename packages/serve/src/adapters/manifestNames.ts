@@ -53,7 +53,7 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   if (!by || by.operator) {
     const before = entryOf(manifest, name);
     const allowed = common(before?.tenants, rightsTo(manifest, loaded).common);
-    const limits = allowed && { tenants: allowed, ...(tenants === undefined && { openFolder: true }) };
+    const limits = allowed && { tenants: allowed, ...(tenants === undefined && { alias: true }) };
     const entry = { ...base, ...(owner !== undefined && { owner }), ...limits };
     checkUnchanged(loaded, before ?? undefined, entry);
     return withRightsKept(manifest, name, entry, by);
@@ -65,8 +65,7 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   const isForAll = tenants === undefined || before?.tenants?.every((tenant) => tenants.includes(tenant));
   const isShared = isFree && isForAll;
   const allowed = isShared ? before?.tenants : [by.tenant];
-  const limits = { ...(allowed && { tenants: allowed }), ...(tenants === undefined && { openFolder: true }) };
-  const entry = { ...base, owner: owner ?? by.tenant, ...limits };
+  const entry = { ...base, owner: owner ?? by.tenant, ...(allowed && { tenants: allowed }), alias: true };
   checkUnchanged(loaded, before, entry);
   return withRightsKept(manifest, isShared ? name : own, entry, by);
 }
@@ -96,7 +95,7 @@ function withRightsKept(
 ): Manifest {
   const before = entryOf(manifest, name);
   const next = withEntry(manifest, name, entry);
-  if (!before || before.openFolder) return next;
+  if (!before || before.alias) return next;
   const isOpen = rightsTo(manifest, before).tenants === undefined;
   const opensNow = rightsTo(next, before).tenants === undefined;
   if (isOpen ? opensNow || !by || by.operator : !opensNow && !opens(next, before)) return next;

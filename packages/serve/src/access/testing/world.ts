@@ -84,6 +84,8 @@ export class World {
   readonly #made: readonly Made[] = tenantKeys.map(() => ({ files: [], jobs: [], models: [], own: new Set() }));
   readonly #held: { by: number; leave: () => Promise<void> }[] = [];
   readonly #logs: { tenant?: string }[] = [];
+  /** Names that the operator has given to folders which the observer does not cover. */
+  readonly #hiddenNames = new Set<string>();
 
   /** Folders that the observer may not use are there if `secrets` is true. */
   constructor(task: "generate" | "embed", observer: ApiKey, secrets: boolean) {
@@ -353,14 +355,18 @@ export class World {
       const name = names[step.name];
       // That would give the observer a folder which differs between the worlds.
       if (covers(this.#observer, name) && !covers(this.#observer, folders[step.folder])) return;
-      // The folder may be in one world only: the name leaves its former folder in both.
-      if (!covers(this.#observer, folders[step.folder])) await engine.unloadAdapter(name).catch(ignore);
+      // A folder that the observer does not cover may be in one world only. A name that comes from it or
+      // goes to it is removed first, so that its former meaning has no effect in either world.
+      const isHidden = !covers(this.#observer, folders[step.folder]);
+      if (isHidden || this.#hiddenNames.has(name)) await engine.unloadAdapter(name).catch(ignore);
+      if (isHidden) this.#hiddenNames.add(name);
+      else this.#hiddenNames.delete(name);
       const loaded = await engine.loadAdapter(name, folders[step.folder], { replace: true }).catch(ignore);
       const tenants = step.do === "grant" ? [others[step.which % others.length]] : step.tenants;
       if (!loaded || tenants === null) return;
       const manifest = JSON.parse(new TextDecoder().decode(store.files.get(manifestName)));
       // The edit limits the folder, whatever the name meant before.
-      const { openFolder: _, ...entry } = manifest.adapters[name];
+      const { alias: _, ...entry } = manifest.adapters[name];
       manifest.adapters[name] = { ...entry, tenants: tenants.map((tenant) => tenantKeys[tenant].id) };
       store.write(manifestName, JSON.stringify(manifest));
     }
