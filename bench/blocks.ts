@@ -5,7 +5,7 @@ import {
   blockFormats,
   Generator,
   init,
-  integerLinear,
+  linearWithInt8Activations,
   matmul,
   packedTensor,
   randn,
@@ -58,7 +58,7 @@ const products: Record<string, Product> = {
 /** Measures a product by each format; gives medians in milliseconds. */
 async function measure({ m, transposeB, rounds, inBytes }: Product, weights: Map<BlockDType, Tensor[]>) {
   const x = randn([m, transposeB ? K : N], { generator: new Generator(1) });
-  const product = (w: Tensor) => (inBytes ? integerLinear(x, w) : matmul(x, w, { transposeB }));
+  const product = (w: Tensor) => (inBytes ? linearWithInt8Activations(x, w) : matmul(x, w, { transposeB }));
   const contestants = [...weights].map(([name, own]) => {
     let turn = 0;
     return { name, run: async () => product(own[turn++ % own.length]!).dispose() };

@@ -1,6 +1,6 @@
 // Measures the cost of the turns that training and generating give the event loop.
 import { performance } from "node:perf_hooks";
-import { giveTurn, init } from "@lowrank/core";
+import { init, yieldIfDue } from "@lowrank/core";
 import { generate } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { Trainer } from "@lowrank/train";
@@ -12,14 +12,14 @@ const steps = 10;
 const newTokens = 200;
 const { config, rank: r, alpha: loraAlpha } = loraStepCases.m15;
 
-/** Returns the median time of a call of `giveTurn` after `busyMs` of work, in ms. */
+/** Returns the median time of a call of `yieldIfDue` after `busyMs` of work, in ms. */
 async function callMs(busyMs: number, calls: number): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < calls; i++) {
     const before = performance.now();
     while (performance.now() - before < busyMs);
     const start = performance.now();
-    await giveTurn();
+    await yieldIfDue();
     times.push(performance.now() - start);
   }
   return median(times);

@@ -1,6 +1,6 @@
 import { type Backend, init } from "@lowrank/core";
 import { type GenerateOptions, generate, loadModel } from "@lowrank/models";
-import { quantize, quantizeActivations } from "@lowrank/nn";
+import { quantize, useInt8Activations } from "@lowrank/nn";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
 /**
@@ -20,7 +20,7 @@ export async function lowrankDecode(
   const asFile = { weights: "packed", activations: "int8" } as const;
   const { model, tokenizer } = await loadModel(source, weights === "q4_1" ? asFile : {});
   if (weights.startsWith("nf4")) await quantize(model, { quantType: "nf4" });
-  if (weights === "nf4 int8") quantizeActivations(model);
+  if (weights === "nf4 int8") useInt8Activations(model);
   const ids = tokenizer!.encode(task.prompt);
   if (ids.length !== task.promptTokens) throw new Error(`the prompt is ${ids.length} tokens, not ${task.promptTokens}`);
   return {

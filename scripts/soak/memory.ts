@@ -18,7 +18,7 @@ export class MemoryWatch {
       for (const { name, process: started } of replicas) {
         const bytes = started?.isAlive() ? residentBytes(started.pid) : undefined;
         if (bytes !== undefined)
-          this.#lifeOf(name, (started as { pid: number }).pid).samples.push({
+          this.#finalizationTarget(name, (started as { pid: number }).pid).samples.push({
             seconds: performance.now() / 1000,
             bytes,
           });
@@ -37,7 +37,7 @@ export class MemoryWatch {
     clearInterval(this.#timer);
   }
 
-  #lifeOf(replica: string, pid: number): Life {
+  #finalizationTarget(replica: string, pid: number): Life {
     const known = this.lives.find((life) => life.pid === pid);
     if (known) return known;
     const life = { replica, pid, samples: [] };

@@ -53,11 +53,11 @@ export { bytesOf } from "./internal/bytesOf.ts";
 export { toCamelCase } from "./internal/camelCase.ts";
 export { checkOptions, type OptionKeys, unknownOption } from "./internal/checkOptions.ts";
 export { expressionCost } from "./internal/expressionCost.ts";
-export { giveTurn, turn } from "./internal/giveTurn.ts";
 export { inspectAsText } from "./internal/inspectAsText.ts";
 export { nearestName } from "./internal/nearestName.ts";
 export type { OnProgress, Progress } from "./internal/progress.ts";
 export { pythonFloat } from "./internal/pythonFloat.ts";
+export { yieldIfDue, yieldToEventLoop } from "./internal/yieldIfDue.ts";
 export { checkDType } from "./layout/checkDType.ts";
 export {
   type BlockDType,
@@ -75,9 +75,9 @@ export {
   viewAs,
 } from "./layout/dtype.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./layout/half.ts";
-export { halfAt } from "./layout/halfAt.ts";
 export type { NestedArray } from "./layout/nested.ts";
 export { checkFinite, firstNonFinite } from "./layout/nonFinite.ts";
+export { readF16 } from "./layout/readF16.ts";
 export { formatShape, type Shape, sizeOf } from "./layout/shape.ts";
 export type { ShapeArguments } from "./layout/shapeArguments.ts";
 export { singularValues } from "./linalg/singularValues.ts";
@@ -93,15 +93,15 @@ export {
   setFloat32MatmulPrecision,
   withFloat32MatmulPrecision,
 } from "./modes/matmulPrecision.ts";
-export { integerLinear } from "./ops/products/integerLinear.ts";
+export { linearWithInt8Activations } from "./ops/products/linearWithInt8Activations.ts";
 export { keptTokens } from "./ops/random/keptTokens.ts";
 export { adam8bitBlockSize } from "./packed/blockwise/adam8bitBlockSize.ts";
 export { dynamicMap } from "./packed/blockwise/dynamicMap.ts";
 export { byteLength } from "./packed/byteLength.ts";
 export { blockFormats, packedFormats } from "./packed/index.ts";
-export { meetsBytes } from "./packed/meetsBytes.ts";
+export { supportsInt8Activations } from "./packed/supportsInt8Activations.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
-export { enableByteProducts } from "./quantize/enableByteProducts.ts";
+export { enableInt8Activations } from "./quantize/enableInt8Activations.ts";
 export { packedTensor } from "./quantize/packedTensor.ts";
 export { quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, test } from "vitest";
-import { readsAreWatched, watchReads } from "./engine/reads.ts";
+import { isRecordingReads, recordReads } from "./engine/reads.ts";
 import {
   add,
   checkpoint,
@@ -140,24 +140,24 @@ describe("transforms", () => {
 describe("reads", () => {
   it("are noted of memory from before alone", () => {
     const [a, b, c] = [ones(1), ones(1), ones(1)];
-    expect(readsAreWatched()).toBe(false);
-    const { result, reads } = watchReads(() => {
+    expect(isRecordingReads()).toBe(false);
+    const { result, reads } = recordReads(() => {
       const sumOf = add(a, b);
-      return [readsAreWatched(), numbers(add(sumOf, ones(1)))];
+      return [isRecordingReads(), numbers(add(sumOf, ones(1)))];
     });
     expect(result).toEqual([true, [3]]);
     expect([...reads]).toEqual([a.storage, b.storage]);
     expect(reads.has(c.storage)).toBe(false);
-    expect(readsAreWatched()).toBe(false);
+    expect(isRecordingReads()).toBe(false);
   });
 
   it("within others are noted there too, if the memory is older", () => {
     const a = ones(1);
     let inner: ReadonlySet<unknown> = new Set();
     let made: Tensor | undefined;
-    const { reads } = watchReads(() => {
+    const { reads } = recordReads(() => {
       made = ones(1);
-      inner = watchReads(() => add(a, made as Tensor)).reads;
+      inner = recordReads(() => add(a, made as Tensor)).reads;
     });
     expect([...inner]).toEqual([a.storage, made?.storage]);
     expect([...reads]).toEqual([a.storage]);

@@ -18,7 +18,7 @@ export { folderFiles } from "./places/folderFiles.ts";
 export { memoryFiles } from "./places/memoryFiles.ts";
 export { opfsFiles } from "./places/opfsFiles.ts";
 export { type UrlFilesOptions, urlFiles } from "./places/urlFiles.ts";
-export { removeFolderOf } from "./writing/removeFolderOf.ts";
+export { removeFolder } from "./writing/removeFolder.ts";
 export { writeFile } from "./writing/writeFile.ts";
 export { type WritablePlace, writeFiles, writeFolderOf } from "./writing/writeFiles.ts";
 export { writeFolder } from "./writing/writeFolder.ts";

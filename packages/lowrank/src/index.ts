@@ -70,7 +70,6 @@ export {
   gelu,
   geluTanh,
   getFloat32MatmulPrecision,
-  giveTurn,
   grad,
   gradients,
   gt,
@@ -188,6 +187,7 @@ export {
   withBackend,
   withFloat32MatmulPrecision,
   writeSafetensors,
+  yieldIfDue,
   zeros,
 } from "@lowrank/core";
 export * from "@lowrank/files";
@@ -227,7 +227,6 @@ export {
   PagedKVCache,
   Parameter,
   quantize,
-  quantizeActivations,
   quantizeLinear,
   ReLU,
   Residual,
@@ -239,6 +238,7 @@ export {
   SiLU,
   schedules,
   Tanh,
+  useInt8Activations,
 } from "@lowrank/nn";
 export * from "@lowrank/peft";
 export * from "@lowrank/train";

@@ -9,7 +9,7 @@ import {
 } from "@lowrank/models";
 import { beforeAll, expect, test } from "vitest";
 import { complete } from "./complete.ts";
-import { sayRequest } from "./tasks/phrases/manners.ts";
+import { phraseRequest } from "./tasks/phrases/manners.ts";
 import { seededRandom } from "./tasks/seededRandom.ts";
 
 const config = parseModelConfig({
@@ -91,7 +91,7 @@ test("a request has an opening, qualifiers and an ending as often as is drawn", 
     pick: <T>(items: readonly T[]) => items[0],
   });
   const slots = { a: "3", b: "price", x: "age" } as never;
-  const say = (wording: string, ...chances: number[]) => sayRequest(wording, slots, scripted(...chances));
+  const say = (wording: string, ...chances: number[]) => phraseRequest(wording, slots, scripted(...chances));
   expect(say("add {a} to {b}", 0.199, 0.2, 0.399, 0.149)).toBe("please add the number 3 to price please");
   expect(say("add {a} to {b}", 0.2, 0.199, 0.4, 0.15)).toBe("add 3 to the variable price");
   // A question has no opening, and "the" qualifies what follows.

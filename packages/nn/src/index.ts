@@ -59,4 +59,4 @@ export {
   type QuantizeOptions,
   quantize,
 } from "./quantize/quantize.ts";
-export { quantizeActivations } from "./quantize/quantizeActivations.ts";
+export { useInt8Activations } from "./quantize/useInt8Activations.ts";

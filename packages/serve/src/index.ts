@@ -1,4 +1,4 @@
-export type { AdapterHost, AdapterLease, AdapterSource, AdapterUser } from "./adapters/adapterSource.ts";
+export type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./adapters/adapterProvider.ts";
 export { type AdapterStoreOptions, adapterStore } from "./adapters/adapterStore.ts";
 export type { AdapterRules } from "./adapters/checkAdapter.ts";
 export { servingProblem } from "./adapters/servingProblem.ts";

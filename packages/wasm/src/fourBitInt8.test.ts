@@ -1,9 +1,9 @@
 import {
   blockFormats,
-  enableByteProducts,
+  enableInt8Activations,
   Generator,
   init,
-  integerLinear,
+  linearWithInt8Activations,
   matmul,
   packedTensor,
   quantize4bit,
@@ -19,7 +19,7 @@ const generator = new Generator(21);
 const draw = (...shape: number[]): Tensor => randn(shape, { generator });
 
 beforeAll(async () => {
-  enableByteProducts();
+  enableInt8Activations();
   await init(await wasm());
 });
 
@@ -41,7 +41,9 @@ describe("weights of 4 bits times rows of bytes", () => {
         [13, 160],
       ]) {
         const [x, w] = [draw(rows, from), quantize4bit(draw(out, from), { quantType, blockSize, doubleQuant })];
-        const [exact, bytes] = [matmul(x, w, { transposeB: true }), integerLinear(x, w)].map((t) => t.dataSync());
+        const [exact, bytes] = [matmul(x, w, { transposeB: true }), linearWithInt8Activations(x, w)].map((t) =>
+          t.dataSync(),
+        );
         // A value of nf4 is rounded by 0.004 of a block's largest, a number of x by 0.0053.
         expect(difference(bytes, exact)).toBeLessThan(most);
         expect(difference(bytes, exact)).toBeGreaterThan(1e-3);
@@ -62,9 +64,9 @@ describe("weights of 4 bits times rows of bytes", () => {
       { quantType: "fp4" },
     );
     const x = whole([3, 64], (i) => (i % 32 === 0 ? 127 : ((i * 37) % 255) - 127));
-    expect(difference(integerLinear(x, w).dataSync(), matmul(x, w, { transposeB: true }).dataSync())).toBeLessThan(
-      1e-6,
-    );
+    expect(
+      difference(linearWithInt8Activations(x, w).dataSync(), matmul(x, w, { transposeB: true }).dataSync()),
+    ).toBeLessThan(1e-6);
   });
 
   it("have the same bits alone and among others, by threads and in both builds", async () => {
@@ -73,8 +75,11 @@ describe("weights of 4 bits times rows of bytes", () => {
     for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
       const backend = await wasm(options);
       const w = quantize4bit(tensor(weights, { shape: [50, 192], backend }), { quantType: "nf4" });
-      const all = integerLinear(tensor(numbers, { shape: [5, 192], backend }), w).dataSync();
-      const alone = integerLinear(tensor(numbers.slice(0, 192), { shape: [1, 192], backend }), w).dataSync();
+      const all = linearWithInt8Activations(tensor(numbers, { shape: [5, 192], backend }), w).dataSync();
+      const alone = linearWithInt8Activations(
+        tensor(numbers.slice(0, 192), { shape: [1, 192], backend }),
+        w,
+      ).dataSync();
       expect([...alone]).toEqual([...all.slice(0, 50)]);
       results.push([...all]);
       backend.dispose();
@@ -94,8 +99,11 @@ describe("weights of 4 bits times rows of bytes", () => {
         await backend.prepare?.(dtype);
         const w = packedTensor(bytes, { shape: [50, 2304], dtype, backend });
         const x = tensor(numbers, { shape: [6, 2304], backend });
-        const all = integerLinear(x, w).dataSync();
-        const alone = integerLinear(tensor(numbers.slice(0, 2304), { shape: [1, 2304], backend }), w).dataSync();
+        const all = linearWithInt8Activations(x, w).dataSync();
+        const alone = linearWithInt8Activations(
+          tensor(numbers.slice(0, 2304), { shape: [1, 2304], backend }),
+          w,
+        ).dataSync();
         expect([...alone]).toEqual([...all.slice(0, 50)]);
         // A step is a 127th of the largest of 32 normal numbers, 2.1; an even error is 0.29 of it.
         const exact = matmul(x, w, { transposeB: true }).dataSync();
@@ -111,7 +119,7 @@ describe("weights of 4 bits times rows of bytes", () => {
 
   it("are refused where rows are no whole blocks of 32", () => {
     const w = quantize4bit(draw(8, 72), { quantType: "nf4" });
-    expect(() => integerLinear(draw(2, 72), w)).toThrow(
+    expect(() => linearWithInt8Activations(draw(2, 72), w)).toThrow(
       "linearInt8: rows of W [8,72], nf4, must be whole blocks of 32",
     );
   });

@@ -3,7 +3,7 @@ import {
   checkpoint,
   Generator,
   init,
-  integerLinear,
+  linearWithInt8Activations,
   type MatmulPrecision,
   matmul,
   packedTensor,
@@ -144,7 +144,7 @@ describe("products of medium precision", () => {
     for (const sign of [1, -1]) {
       const x = tensor(new Float32Array(9 * 256).fill(sign), { shape: [9, 256] });
       setFloat32MatmulPrecision("high");
-      const products = [matmul(x, w, { transposeB: true }), integerLinear(x, w)];
+      const products = [matmul(x, w, { transposeB: true }), linearWithInt8Activations(x, w)];
       for (const y of products) {
         for (const value of y.dataSync() as Float32Array) expect(Math.abs(value - sign * 256)).toBeLessThan(1e-3);
       }

@@ -9,7 +9,7 @@ import { type MediumKernels, mediumKernels } from "./kernels/integerTrial.ts";
 import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernels/kernel.ts";
 import { kernelTable } from "./kernels/kernelTable.ts";
 import type { Kernels } from "./kernels/kernelTypes.gen.ts";
-import { kernelImports, type LaterKernels } from "./kernels/laterKernels.ts";
+import { kernelImports, type OnDemandKernels } from "./kernels/onDemandKernels.ts";
 import { nibbleProducts, nibbleTools } from "./kernels/weightProduct.ts";
 import { Heap, type HeapBlock } from "./memory/heap.ts";
 import type { HeapStats } from "./memory/heapStats.ts";
@@ -138,7 +138,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   if (!WebAssembly.validate(bytes)) throw new Error("wasm: this JavaScript engine has no WebAssembly SIMD");
 
   const module = await WebAssembly.compile(bytes);
-  let later: LaterKernels | undefined;
+  let later: OnDemandKernels | undefined;
   const instance = await WebAssembly.instantiate(
     module,
     kernelImports(memory, () => later!),
@@ -239,7 +239,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
       const { ptr } = heap.alloc(code.length);
       new Uint8Array(memory.buffer, ptr, code.length).set(code);
       new Uint32Array(memory.buffer, k.moduleOnDemand(), 2).set([ptr, code.length]);
-      later = more.exports as unknown as LaterKernels;
+      later = more.exports as unknown as OnDemandKernels;
       nibbleProducts.set(k, nibbleProductsBy(later, nibbleTools));
     },
     alloc: (size) => heap.alloc(size),

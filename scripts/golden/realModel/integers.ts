@@ -1,5 +1,5 @@
 import { loadModel } from "@lowrank/models";
-import { quantizeActivations } from "@lowrank/nn";
+import { useInt8Activations } from "@lowrank/nn";
 import { type Check, withinEach } from "../compare.ts";
 import { type ExpectedForward, type ExpectedGreedy, readExpected } from "./expected.ts";
 import { lossOf } from "./forward.ts";
@@ -40,7 +40,7 @@ export async function* fourBitIntegers(dir: string, path: string): AsyncGenerato
       return found;
     };
     const exact = await losses();
-    quantizeActivations(model);
+    useInt8Activations(model);
     yield withinEach(`integers, ${quantType}, losses of texts`, await losses(), exact, fourBitTolerances[quantType]);
     for (const parameter of model.parameters()) parameter.dispose();
   }

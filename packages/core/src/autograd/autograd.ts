@@ -1,10 +1,10 @@
 import type { Backend, TensorSpec } from "../backends/backend.ts";
 import { full } from "../creation/create.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "../engine/graph.ts";
-import { relieveAtBackward } from "../engine/pressure.ts";
+import { collectGarbageOnBackward } from "../engine/pressure.ts";
 import { savedInputsOf, savedOutputsOf } from "../engine/recomputed.ts";
 import { keep, scope } from "../engine/scope.ts";
-import { markSpent, startPass } from "../engine/spentTensors.ts";
+import { countBackwardPass, markConsumed } from "../engine/spentTensors.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import { formatShape, sameShape } from "../layout/shape.ts";
@@ -79,7 +79,7 @@ export function gradients(
 }
 
 /** Returns the leaves that a result depends on. */
-export function leavesOf(output: Tensor): Set<Tensor> {
+export function leafTensorsOf(output: Tensor): Set<Tensor> {
   const nodes = output.node ? reached([output.node], 0) : [];
   return new Set([...nodes].flatMap(({ leaf }) => (leaf ? [leaf] : [])));
 }
@@ -148,8 +148,8 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const { createGraph = false, retainGraph = createGraph, wanted, start = 0, toAllLeaves = false } = options;
   if (start === 0) {
-    relieveAtBackward();
-    startPass();
+    collectGarbageOnBackward();
+    countBackwardPass();
   }
   const free = (grad: Tensor | undefined) => createGraph || grad?.dispose();
   const arrived = new Map<GraphNode, (Tensor | undefined)[]>();
@@ -184,7 +184,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
         if (!retainGraph) {
           node.freeSaved();
           if (toAllLeaves) used.push(node);
-          if (start === 0) markSpent(node.result);
+          if (start === 0) markConsumed(node.result);
         }
         for (let i = 0; i < op.edges.length; i++) {
           const edge = op.edges[i];

@@ -1,7 +1,7 @@
 import { GraphNode, graphClock } from "../engine/graph.ts";
-import { watchChecks } from "../engine/onRecompute.ts";
+import { collectRecomputeChecks } from "../engine/onRecompute.ts";
 import type { OpDefinition } from "../engine/op.ts";
-import { watchReads } from "../engine/reads.ts";
+import { recordReads } from "../engine/reads.ts";
 import { scope } from "../engine/scope.ts";
 import { type Storage, writeClock } from "../engine/storage.ts";
 import { Tensor } from "../engine/tensor.ts";
@@ -26,7 +26,7 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
   return scope((): R => {
     const start = graphClock();
     const savedAt = writeClock();
-    const watched = watchGenerators(() => watchReads(() => watchChecks(() => scope(() => fn(...inputs)))));
+    const watched = watchGenerators(() => recordReads(() => collectRecomputeChecks(() => scope(() => fn(...inputs)))));
     const { found } = watched;
     const { reads } = watched.result;
     const { result, checks } = watched.result.result;

@@ -8,7 +8,7 @@ import { add } from "../ops/binary/add.ts";
 import { mul } from "../ops/binary/mul.ts";
 import { sumTo } from "../ops/shapes/expand.ts";
 import { reshape } from "../ops/shapes/reshape.ts";
-import { gradients, leavesOf } from "./autograd.ts";
+import { gradients, leafTensorsOf } from "./autograd.ts";
 
 /** Options of `grad` and `valueAndGrad`: the arguments to differentiate by. */
 export interface GradOptions {
@@ -43,7 +43,7 @@ function record(fn: (...args: Tensor[]) => Tensor, args: readonly Tensor[], argn
     const inputs = argnums.map((i) => points[i]);
     // Whoever records outside may come for gradients of these gradients, by way of
     // what `fn` closes over too.
-    const createGraph = recording && [...leavesOf(value)].some((leaf) => !points.includes(leaf));
+    const createGraph = recording && [...leafTensorsOf(value)].some((leaf) => !points.includes(leaf));
     return {
       value: createGraph ? value : value.detach(),
       pull: (gradient, retainGraph = createGraph) => gradients(value, inputs, { gradient, createGraph, retainGraph }),
@@ -113,7 +113,8 @@ export function jvp<A extends Tensor[]>(
       // Linear in `direction`: its slope is the derivative along the tangents.
       const along = pulled.map((g, i) => sumTo(mul(g, tangents[i]), [])).reduce((sum, part) => add(sum, part));
       const own = new Set([...points, direction]);
-      const createGraph = recording && [...leavesOf(value), ...leavesOf(along)].some((leaf) => !own.has(leaf));
+      const createGraph =
+        recording && [...leafTensorsOf(value), ...leafTensorsOf(along)].some((leaf) => !own.has(leaf));
       const tangent = along.node ? gradients(along, [direction], { createGraph })[0] : zero();
       return { value: createGraph ? value : value.detach(), tangent };
     }),

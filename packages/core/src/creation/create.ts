@@ -4,7 +4,7 @@ import { allocate, type Tensor } from "../engine/tensor.ts";
 import { bytesOf } from "../internal/bytesOf.ts";
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import { checkDType } from "../layout/checkDType.ts";
-import { bytesPerElement, type DType, isPacked, type TypedArray, unpackedHere, viewAs } from "../layout/dtype.ts";
+import { bytesPerElement, type DType, expectsUnpacked, isPacked, type TypedArray, viewAs } from "../layout/dtype.ts";
 import { f32ToBf16, f32ToF16 } from "../layout/half.ts";
 import { checkShape, formatShape, type Shape } from "../layout/shape.ts";
 import { type ShapeArguments, shapeArguments } from "../layout/shapeArguments.ts";
@@ -33,12 +33,12 @@ export function fromBytes(
 ): Tensor {
   checkShape("fromBytes", shape);
   checkDType("fromBytes", dtype);
-  if (isPacked(dtype)) throw unpackedHere(dtype);
-  return written("fromBytes", bytesOf("fromBytes", bytes), { shape, dtype }, backend);
+  if (isPacked(dtype)) throw expectsUnpacked(dtype);
+  return tensorFromBytes("fromBytes", bytesOf("fromBytes", bytes), { shape, dtype }, backend);
 }
 
 /** A tensor of bytes, which are copied. Throws where they are too few or too many. */
-export function written(
+export function tensorFromBytes(
   what: string,
   bytes: Uint8Array,
   { shape, dtype, packing }: TensorSpec,
@@ -95,10 +95,10 @@ export function finish(out: Tensor, options: CreateOptions): Tensor {
  * Returns a tensor whose elements `fill` writes in place; if the backend's memory is not the
  * host's, `fill` writes into host memory, which is then copied. Without data nothing is written.
  */
-export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
+export function tensorFilledBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
   const out = allocate(spec, backend);
   if (backend.dataless) return out;
-  const kernel: BackendOp<void> = { name: "writtenBy", ref: (_inputs, [view]) => fill(view.data) };
+  const kernel: BackendOp<void> = { name: "tensorFilledBy", ref: (_inputs, [view]) => fill(view.data) };
   if (backend.supports(kernel, [], undefined)) {
     backend.run(kernel, [], [out], undefined);
   } else {

@@ -6,7 +6,7 @@ import { type Shape, sizeOf } from "../layout/shape.ts";
 import { type ShapeArguments, shapeArguments } from "../layout/shapeArguments.ts";
 import { defaultGenerator } from "../random/manualSeed.ts";
 import type { Generator } from "../random/random.ts";
-import { type CreateOptions, createKeys, writtenBy } from "./create.ts";
+import { type CreateOptions, createKeys, tensorFilledBy } from "./create.ts";
 import { tensor } from "./makeTensor.ts";
 
 /** Options of random tensors. */
@@ -49,7 +49,7 @@ function drawn(
     fill(generator, values);
     return tensor(values, { dtype, backend, requiresGrad, shape });
   }
-  const out = writtenBy({ shape, dtype }, backend, (elements) => fill(generator, elements as Float32Array));
+  const out = tensorFilledBy({ shape, dtype }, backend, (elements) => fill(generator, elements as Float32Array));
   if (requiresGrad) out.requiresGrad = true;
   return out;
 }

@@ -10,7 +10,7 @@ export function onRecompute(check: () => void): void {
 }
 
 /** Runs `fn` (synchronously), and tells the checks that it asked for. */
-export function watchChecks<T>(fn: () => T): { result: T; checks: ReadonlySet<() => void> } {
+export function collectRecomputeChecks<T>(fn: () => T): { result: T; checks: ReadonlySet<() => void> } {
   const outer = watched;
   const checks = new Set<() => void>();
   watched = checks;

@@ -1,5 +1,5 @@
-import { turn } from "../internal/giveTurn.ts";
-import { takeBackSpent } from "./spentTensors.ts";
+import { yieldToEventLoop } from "../internal/yieldIfDue.ts";
+import { reclaimConsumed } from "./spentTensors.ts";
 import { memory } from "./storage.ts";
 
 /** With less live memory than this nothing is done. */
@@ -21,15 +21,15 @@ let turning = false;
  * Frees tensors that are garbage at a read, where much memory is live. An engine reports
  * garbage when the event loop turns after a collection; a loop of awaited reads gives it neither.
  */
-export async function relieveAtRead(): Promise<void> {
+export async function collectGarbageOnRead(): Promise<void> {
   for (let attempt = 0; memory().bytes > limit; attempt++) {
     if (attempt === attempts) {
       limit = 1.5 * memory().bytes;
       return;
     }
     for (let i = 0; i < 4; i++) new ArrayBuffer(baitBytes / 4);
-    await turn();
-    await turn();
+    await yieldToEventLoop();
+    await yieldToEventLoop();
     turning = false;
   }
   limit = Math.max(leastBytes, Math.min(limit, 1.5 * memory().bytes));
@@ -39,15 +39,15 @@ export async function relieveAtRead(): Promise<void> {
  * Takes back results of earlier steps at a backward pass, where more than the limit is live and
  * the event loop did not turn since the pass before: there, garbage is never reported.
  */
-export function relieveAtBackward(): void {
+export function collectGarbageOnBackward(): void {
   if (memory().bytes <= 1.2 * limit) return;
   if (turning) {
-    takeBackSpent();
+    reclaimConsumed();
     limit = Math.max(limit, 0.75 * memory().bytes);
     return;
   }
   turning = true;
-  void turn().then(() => {
+  void yieldToEventLoop().then(() => {
     turning = false;
   });
 }

@@ -9,8 +9,8 @@ interface Watch {
 
 let watch: Watch | null = null;
 
-/** True while `watchReads` runs something. */
-export function readsAreWatched(): boolean {
+/** True while `recordReads` runs something. */
+export function isRecordingReads(): boolean {
   return watch !== null;
 }
 
@@ -21,7 +21,7 @@ export function noteReads(inputs: readonly Tensor[]): void {
 }
 
 /** Runs `fn` (synchronously); tells which memory from before its ops read. */
-export function watchReads<T>(fn: () => T): { result: T; reads: ReadonlySet<Storage> } {
+export function recordReads<T>(fn: () => T): { result: T; reads: ReadonlySet<Storage> } {
   const outer = watch;
   const found = new Set<Storage>();
   watch = { start: storageClock(), found };

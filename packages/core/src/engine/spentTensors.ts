@@ -10,7 +10,7 @@ let pass = 0;
 let pruneAt = 1024;
 
 /** Counts a backward pass. */
-export function startPass(): void {
+export function countBackwardPass(): void {
   pass++;
   if (spent.length < pruneAt) return;
   spent = spent.filter(({ storage }) => storage !== null);
@@ -18,7 +18,7 @@ export function startPass(): void {
 }
 
 /** Notes the results of a recorded step that a backward pass has used up, by the last of them. */
-export function markSpent(result: Holding | null): void {
+export function markConsumed(result: Holding | null): void {
   for (let holding = result; holding; holding = holding.earlier) {
     if (holding.storage === null) continue;
     holding.pass = pass;
@@ -27,7 +27,7 @@ export function markSpent(result: Holding | null): void {
 }
 
 /** Takes back the results of steps that a backward pass before the last two has used up. */
-export function takeBackSpent(): void {
+export function reclaimConsumed(): void {
   const later: Holding[] = [];
   for (const holding of spent) {
     if (!holding.storage || holding.kept || holding.storage.buffer.bytes <= smallBytes) continue;

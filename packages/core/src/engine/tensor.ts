@@ -12,10 +12,10 @@ import { formatShape, type Shape, sizeOf } from "../layout/shape.ts";
 import { formatTensor } from "./formatTensor.ts";
 import { type Edge, GraphNode } from "./graph.ts";
 import { Holding } from "./holding.ts";
-import { relieveAtRead } from "./pressure.ts";
+import { collectGarbageOnRead } from "./pressure.ts";
 import { enterScope } from "./scope.ts";
 import { Storage } from "./storage.ts";
-import { lifeOf, watchGarbage } from "./watchGarbage.ts";
+import { finalizationTarget, watchGarbage } from "./watchGarbage.ts";
 
 /** A contiguous, row-major array on a backend, and its place in the recorded computation. */
 export class Tensor implements Disposable {
@@ -130,7 +130,7 @@ export class Tensor implements Disposable {
   async bytes(): Promise<Uint8Array> {
     // The read begins at once: the caller may free the tensor while it waits.
     const bytes = await this.#read();
-    await relieveAtRead();
+    await collectGarbageOnRead();
     return bytes;
   }
 
@@ -242,7 +242,7 @@ export class Tensor implements Disposable {
 
   /** @internal Gives its memory and step up once it is garbage. */
   register(): void {
-    this.#life ??= lifeOf(this.#holding);
+    this.#life ??= finalizationTarget(this.#holding);
   }
 
   /** @internal Puts the tensor under the garbage collector's net. */

@@ -58,7 +58,7 @@ class Life {}
  * garbage. Engines keep what is in a registry through all but their thorough collections, so this
  * is a small object that a tensor refers to, and not the tensor.
  */
-export function lifeOf(holding: Holding): object {
+export function finalizationTarget(holding: Holding): object {
   const life = new Life();
   // Without a token to take it out again, which would cost five times as much.
   registry.register(life, holding);

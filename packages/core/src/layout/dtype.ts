@@ -55,7 +55,7 @@ export function hasIntegerCodes(dtype: DType): dtype is BlockDType {
 }
 
 /** Returns the error for a packed dtype in the place of one whose elements lie one by one. */
-export function unpackedHere(dtype: PackedDType): Error {
+export function expectsUnpacked(dtype: PackedDType): Error {
   return new Error(
     `${dtype} packs elements in blocks; make such a tensor with quantize4bit, or packedTensor from bytes`,
   );
@@ -63,7 +63,7 @@ export function unpackedHere(dtype: PackedDType): Error {
 
 /** Bytes of one element. Throws for a packed dtype, whose elements have none of their own. */
 export function bytesPerElement(dtype: DType): number {
-  if (isPacked(dtype)) throw unpackedHere(dtype);
+  if (isPacked(dtype)) throw expectsUnpacked(dtype);
   return elementBytes[dtype];
 }
 

@@ -1,5 +1,5 @@
 import type { BlockFormat, FourBitFormat } from "../backends/packedFormat.ts";
-import { know } from "../backends/packing.ts";
+import { registerPackedFormat } from "../backends/packing.ts";
 import type { BlockDType, PackedDType, QuantType } from "../layout/dtype.ts";
 import { fp4 } from "./blockwise/fp4.ts";
 import { nf4 } from "./blockwise/nf4.ts";
@@ -29,6 +29,6 @@ export const packedFormats: Readonly<Record<QuantType, FourBitFormat> & Record<B
 /** Returns the format of a packed dtype, of which a tensor is to be made. */
 export function packedFormat<D extends PackedDType>(dtype: D): (typeof packedFormats)[D] {
   const format = packedFormats[dtype];
-  know(format);
+  registerPackedFormat(format);
   return format;
 }

@@ -1,12 +1,12 @@
 import { type Backend, currentBackend, type TensorSpec } from "../backends/backend.ts";
-import { written } from "../creation/create.ts";
+import { tensorFromBytes } from "../creation/create.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { dtypes, isPacked, type PackedDType } from "../layout/dtype.ts";
 import { checkShape } from "../layout/shape.ts";
-import { knowIntegerProduct } from "../ops/products/integerLinear.ts";
 import { linearInt8 } from "../ops/products/linearInt8.ts";
+import { setInt8Matmul } from "../ops/products/linearWithInt8Activations.ts";
 import { packedFormat } from "../packed/index.ts";
-import { meetsBytes } from "../packed/meetsBytes.ts";
+import { supportsInt8Activations } from "../packed/supportsInt8Activations.ts";
 
 /**
  * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them
@@ -23,8 +23,8 @@ export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: Pack
   }
   const format = packedFormat(dtype);
   const own = { shape, dtype, packing };
-  if (meetsBytes(own)) knowIntegerProduct(linearInt8);
+  if (supportsInt8Activations(own)) setInt8Matmul(linearInt8);
   format.check("packedTensor", own);
   if (bytes.byteLength === format.byteLength(own)) format.checkBytes?.("packedTensor", bytes, own);
-  return written("packedTensor", bytes, own, backend);
+  return tensorFromBytes("packedTensor", bytes, own, backend);
 }

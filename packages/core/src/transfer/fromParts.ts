@@ -3,7 +3,7 @@ import { fromBytes } from "../creation/create.ts";
 import { scope } from "../engine/scope.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { checkOptions } from "../internal/checkOptions.ts";
-import { giveTurn } from "../internal/giveTurn.ts";
+import { yieldIfDue } from "../internal/yieldIfDue.ts";
 import { checkDType } from "../layout/checkDType.ts";
 import { bytesPerElement, type ElementDType } from "../layout/dtype.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../layout/shape.ts";
@@ -51,7 +51,7 @@ export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpe
         scope(() => void cacheWrite(reshape(whole, { shape: [1, size] }), made(part, [1, count]), { position }));
       }
       position += count;
-      await giveTurn();
+      await yieldIfDue();
     }
     if (position !== size) {
       throw new Error(`fromParts: ${dtype} ${formatShape(shape)} takes ${each * size} bytes, got ${each * position}`);

@@ -1,6 +1,6 @@
 import type { Backend, TableKernel, TensorSpec } from "../backends/backend.ts";
 import { backendOf, type GroupedShape, type Op } from "../engine/op.ts";
-import { readsAreWatched } from "../engine/reads.ts";
+import { isRecordingReads } from "../engine/reads.ts";
 import { makeOutputs } from "../engine/runOp.ts";
 import type { Storage, StorageWatcher } from "../engine/storage.ts";
 import { Tensor } from "../engine/tensor.ts";
@@ -100,7 +100,7 @@ export class InputTable<P> {
 
   /** Computes the op on `inputs`, and on the groups in these slots after them. */
   run(slots: readonly number[], params: P, ...inputs: Tensor[]): Tensor {
-    if (!isGradEnabled() && !readsAreWatched()) {
+    if (!isGradEnabled() && !isRecordingReads()) {
       const checked = this.#check(slots, params, inputs);
       if (checked) {
         const { backend, kernel } = this.#binding!;

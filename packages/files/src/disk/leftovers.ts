@@ -1,6 +1,6 @@
 import { checkOptions } from "@lowrank/core";
-import { absent } from "./absent.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
+import { undefinedIfMissing } from "./undefinedIfMissing.ts";
 
 /**
  * Files and folders are written under a temporary name next to their place: `<name>.<id>.part`.
@@ -55,7 +55,7 @@ export async function writerOf(path: string): Promise<number | null> {
     return isAlive(writer) && (startOfProcess(writer) ?? 0).toString(36) === start ? writer : null;
   }
   // A process of another machine changes the file or the folder as it writes.
-  const stats = await fs.stat(path).catch(absent);
+  const stats = await fs.stat(path).catch(undefinedIfMissing);
   return stats && Date.now() - stats.mtimeMs < otherHostMs ? writer : null;
 }
 
@@ -80,7 +80,7 @@ export async function removeLeftovers(folder: string | URL, options: RemoveLefto
   const node = nodeModules(folder);
   const path = diskPath(folder, node);
   const removed: string[] = [];
-  for (const entry of (await node.fs.readdir(path, { withFileTypes: true }).catch(absent)) ?? []) {
+  for (const entry of (await node.fs.readdir(path, { withFileTypes: true }).catch(undefinedIfMissing)) ?? []) {
     const inner = node.path.join(path, entry.name);
     if (isTemporaryOf(entry.name, of)) {
       if ((await writerOf(inner)) !== null) continue;

@@ -1,5 +1,5 @@
-import { absent } from "./absent.ts";
 import { nodeModules } from "./nodeModules.ts";
+import { undefinedIfMissing } from "./undefinedIfMissing.ts";
 
 /**
  * Makes a folder on disk (Node only), and those around it. Returns the outermost folder that was
@@ -16,7 +16,7 @@ export async function makeFolder(path: string): Promise<string | undefined> {
     let missing = paths.resolve(path);
     for (;;) {
       const around = paths.dirname(missing);
-      if (around === missing || (await fs.stat(around).catch(absent))) break;
+      if (around === missing || (await fs.stat(around).catch(undefinedIfMissing))) break;
       missing = around;
     }
     await fs.mkdir(missing);

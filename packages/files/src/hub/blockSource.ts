@@ -1,5 +1,5 @@
 import type { ByteSource } from "@lowrank/core";
-import { sourceInto } from "../sources/sourceInto.ts";
+import { byteSourceFromReadInto } from "../sources/byteSourceFromReadInto.ts";
 
 /** Bytes of a file that are asked for and kept together. */
 export const blockBytes: number = 1 << 22;
@@ -28,5 +28,5 @@ export function blockSource(size: number, block: (index: number) => Promise<Uint
     }
   }
 
-  return sourceInto(size, readInto);
+  return byteSourceFromReadInto(size, readInto);
 }

@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
-import { absent } from "../disk/absent.ts";
 import { fullDisk } from "../disk/fullDisk.ts";
 import { nodeModules } from "../disk/nodeModules.ts";
+import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
 import { folderFiles } from "../places/folderFiles.ts";
 import { download, type PartialFile } from "./download.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";
@@ -17,11 +17,11 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
   const refOf = (revision: string) => join(root, "refs", revision);
   const snapshotOf = (commit: string) => join(root, "snapshots", commit);
   const blobOf = ({ etag }: HubFile) => join(root, "blobs", etag);
-  const sizeOf = async (file: string) => (await fs.stat(file).catch(absent))?.size;
+  const sizeOf = async (file: string) => (await fs.stat(file).catch(undefinedIfMissing))?.size;
 
   return {
     label: root,
-    readRef: async (revision) => (await fs.readFile(refOf(revision), "utf8").catch(absent))?.trim(),
+    readRef: async (revision) => (await fs.readFile(refOf(revision), "utf8").catch(undefinedIfMissing))?.trim(),
     writeRef: async (revision, commit) => {
       await fs.mkdir(dirname(refOf(revision)), { recursive: true });
       await replace(refOf(revision), (part) => fs.writeFile(part, commit));
@@ -32,7 +32,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     },
     list: async (commit) => {
       const options = { recursive: true, withFileTypes: true } as const;
-      const entries = (await fs.readdir(snapshotOf(commit), options).catch(absent)) ?? [];
+      const entries = (await fs.readdir(snapshotOf(commit), options).catch(undefinedIfMissing)) ?? [];
       const files = entries.filter((entry) => !entry.isDirectory());
       return files.map(({ parentPath, name }) => {
         return relative(snapshotOf(commit), join(parentPath, name)).replaceAll("\\", "/");

@@ -1,7 +1,7 @@
-import { absent } from "../disk/absent.ts";
 import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
 import { missingFile, type WritableFiles } from "../interface/modelFiles.ts";
-import { sourceInto } from "../sources/sourceInto.ts";
+import { byteSourceFromReadInto } from "../sources/byteSourceFromReadInto.ts";
 import { replaceFolder } from "../writing/replaceFolder.ts";
 import { writeFolder } from "../writing/writeFolder.ts";
 
@@ -14,12 +14,12 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
   const { fs } = node;
   const { join } = node.path;
   const path = diskPath(folder, node);
-  const found = await fs.stat(path).catch(absent);
+  const found = await fs.stat(path).catch(undefinedIfMissing);
   if (!found) throw new Error(`There is no folder ${path}; ${adviceFor(String(folder))}`);
   if (!found.isDirectory()) throw new Error(`${path} is a file; expected the folder that holds it`);
 
   const size = async (name: string) => {
-    const file = await fs.stat(join(path, name)).catch(absent);
+    const file = await fs.stat(join(path, name)).catch(undefinedIfMissing);
     return file?.isFile() ? file.size : undefined;
   };
   const files: WritableFiles = {
@@ -33,10 +33,10 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
       const bytes = await size(name);
       if (bytes === undefined) throw await missingFile(files, name);
       const file = join(path, name);
-      return sourceInto(bytes, (offset, room) => readRange(file, offset, room));
+      return byteSourceFromReadInto(bytes, (offset, room) => readRange(file, offset, room));
     },
     list: async (inner = "") => {
-      const entries = (await fs.readdir(join(path, inner), { withFileTypes: true }).catch(absent)) ?? [];
+      const entries = (await fs.readdir(join(path, inner), { withFileTypes: true }).catch(undefinedIfMissing)) ?? [];
       return entries.flatMap((e) => (e.isFile() ? [e.name] : e.isDirectory() ? [`${e.name}/`] : []));
     },
     write: (contents) => writeFolder(path, contents),

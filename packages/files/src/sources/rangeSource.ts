@@ -1,6 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
+import { byteSourceFromReadInto } from "./byteSourceFromReadInto.ts";
 import { InterruptedBody, reasonOf } from "./interruptedBody.ts";
-import { sourceInto } from "./sourceInto.ts";
 
 /** A file on a server that answers Range requests. */
 interface RangedFile {
@@ -74,7 +74,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
     }
   }
 
-  return sourceInto(size, readInto);
+  return byteSourceFromReadInto(size, readInto);
 }
 
 /** The pieces of a body. Throws `InterruptedBody` where the connection breaks. */

@@ -1,6 +1,6 @@
-import { absent } from "../disk/absent.ts";
 import { makeFolder } from "../disk/makeFolder.ts";
 import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
 import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
@@ -31,14 +31,14 @@ export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<
       await writeToDisk(to, content, node);
     }
     for (const written of folders) await syncNames(written, node);
-    if (await fs.lstat(path).catch(absent)) {
+    if (await fs.lstat(path).catch(undefinedIfMissing)) {
       await fs.rename(path, old);
       moved = true;
     }
     await fs.rename(part, path);
     await syncNames(around, node);
   } catch (error) {
-    if (moved) await fs.rename(old, path).catch(absent);
+    if (moved) await fs.rename(old, path).catch(undefinedIfMissing);
     await fs.rm(part, { recursive: true, force: true });
     throw error;
   }

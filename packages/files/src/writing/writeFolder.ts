@@ -1,6 +1,6 @@
-import { absent } from "../disk/absent.ts";
 import { makeFolder } from "../disk/makeFolder.ts";
 import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
 import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
@@ -37,7 +37,7 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
     for (const [around, [seal, ...others]] of folders) {
       // A single file is replaced at once.
       for (const file of contents.size > 1 ? [seal, ...others] : []) {
-        const found = await fs.lstat(file).catch(absent);
+        const found = await fs.lstat(file).catch(undefinedIfMissing);
         if (found?.isDirectory()) throw new Error(`${file} is a folder, and a file is to be written there`);
         if (!found) continue;
         await fs.rename(file, old(file));

@@ -12,7 +12,7 @@ import {
   toQuantizeOptions,
 } from "./options/quantizeOptions.ts";
 import { samplingOptions, samplingSettings } from "./options/samplingOptions.ts";
-import { listed, placeholders, problemWith, valueParser } from "./optionValue.ts";
+import { describeProblem, listed, placeholders, valueParser } from "./optionValue.ts";
 
 describe("numbers of the command line", () => {
   test("are whole, from the least to the most", () => {
@@ -58,13 +58,17 @@ describe("values of options", () => {
 
   test("are read by their type", () => {
     expect(valueParser(option({ type: "integer", least: 1, most: 2 }))("2")).toBe(2);
-    expect(problemWith(option({ type: "integer", least: 1, most: 2 }), "0")).toContain("of at least 1, of at most 2");
-    expect(problemWith(option({ type: "integer", least: 1, most: 2 }), "3")).toContain("of at least 1, of at most 2");
-    expect(problemWith(option({ type: "number", above: 0 }), "0")).toBe("Expected a number above 0.");
+    expect(describeProblem(option({ type: "integer", least: 1, most: 2 }), "0")).toContain(
+      "of at least 1, of at most 2",
+    );
+    expect(describeProblem(option({ type: "integer", least: 1, most: 2 }), "3")).toContain(
+      "of at least 1, of at most 2",
+    );
+    expect(describeProblem(option({ type: "number", above: 0 }), "0")).toBe("Expected a number above 0.");
     expect(valueParser(option({ type: "boolean" }))("anything")).toBe(true);
     expect(valueParser(option({ type: "names" }))("a, b")).toEqual(["a", "b"]);
     expect(valueParser(option({ type: "targets" }))("all-linear")).toBe("all-linear");
-    expect(problemWith(option({ type: "names" }), "a")).toBe(null);
+    expect(describeProblem(option({ type: "names" }), "a")).toBe(null);
   });
 
   test("that are text may be booleans where the option has them", () => {
@@ -76,7 +80,7 @@ describe("values of options", () => {
   test("that are one of some keep their type", () => {
     const oneOf = option({ type: "oneOf", values: ["a", 2, false] });
     expect(["a", "2", "false"].map(valueParser(oneOf))).toEqual(["a", 2, false]);
-    expect(problemWith(oneOf, "b")).toBe("Expected a, 2 or false.");
+    expect(describeProblem(oneOf, "b")).toBe("Expected a, 2 or false.");
   });
 
   test("are listed in words", () => {

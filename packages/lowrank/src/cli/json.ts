@@ -8,7 +8,7 @@ export function printJson(value: unknown): void {
 }
 
 /** Returns true if a command line asks for JSON. */
-export function wantsJson(words: readonly string[]): boolean {
+export function printsJson(words: readonly string[]): boolean {
   const end = words.indexOf("--");
   return (end < 0 ? words : words.slice(0, end)).includes("--json");
 }
@@ -24,6 +24,6 @@ export function beginJson(): void {
 }
 
 /** Says lines on the way to a result: on stdout, or on stderr where that is one JSON object. */
-export function sayer(json: boolean | undefined): (line: string) => void {
+export function progressLogger(json: boolean | undefined): (line: string) => void {
   return json ? (line) => console.error(line) : (line) => console.log(line);
 }

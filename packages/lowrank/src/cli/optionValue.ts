@@ -30,7 +30,7 @@ export function valueParser(option: MethodOption): (text: string) => unknown {
 }
 
 /** Says what is wrong with a value of an option; null for nothing. */
-export function problemWith(option: MethodOption, text: string): string | null {
+export function describeProblem(option: MethodOption, text: string): string | null {
   try {
     valueParser(option)(text);
     return null;

@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from "commander";
-import { beginJson, printJsonError, wantsJson } from "../cli/json.ts";
+import { beginJson, printJsonError, printsJson } from "../cli/json.ts";
 import { loadPlugins, pluginFiles } from "../cli/options/plugins.ts";
 import { pluginsOf, readRunFile, runFileIn } from "../cli/options/runFile.ts";
 import { StdoutLost } from "../cli/process/guardOutput.ts";
@@ -15,7 +15,7 @@ import { createProgram, runFileCommands } from "./program.ts";
  * as well, as the JSON object.
  */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
-  const json = wantsJson(words);
+  const json = printsJson(words);
   beginJson();
   let running: Command | null = null;
   try {

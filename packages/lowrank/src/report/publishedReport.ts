@@ -1,6 +1,6 @@
 import { htmlPage } from "./htmlPage.ts";
 import type { ReportFormat } from "./methodReport.ts";
-import { type Agreement, agreement, leftOut, publishedNumbers } from "./publishedNumbers.ts";
+import { type Agreement, agreement, omittedRows, publishedNumbers } from "./publishedNumbers.ts";
 import { type Column, csvTable, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
 
 /** A published number beside the computed one. */
@@ -43,12 +43,12 @@ export async function publishedReport(format: ReportFormat): Promise<string> {
   const missing = "Left out";
   switch (format) {
     case "json":
-      return JSON.stringify({ numbers: jsonRows(columns, all), leftOut }, null, 2);
+      return JSON.stringify({ numbers: jsonRows(columns, all), omittedRows }, null, 2);
     case "csv":
       return csvTable(columns, all).join("\n");
     case "markdown": {
       const tables = [...markdownTable(columns, good), "", `${mismatches}:`, "", ...markdownTable(columns, bad)];
-      return [head, "", ...tables, "", `${missing}:`, "", ...leftOut.map((note) => `- ${note}`)].join("\n");
+      return [head, "", ...tables, "", `${missing}:`, "", ...omittedRows.map((note) => `- ${note}`)].join("\n");
     }
     case "html":
       return htmlPage({
@@ -59,11 +59,11 @@ export async function publishedReport(format: ReportFormat): Promise<string> {
           { heading: mismatches, html: htmlTable(columns, bad) },
         ],
         charts: [],
-        notes: leftOut.map((note) => `${missing}: ${note}`),
+        notes: omittedRows.map((note) => `${missing}: ${note}`),
       });
     case "table": {
       const tables = [...textTable(columns, good), "", `${mismatches}:`, "", ...textTable(columns, bad)];
-      return [head, "", ...tables, "", `${missing}:`, ...leftOut].join("\n");
+      return [head, "", ...tables, "", `${missing}:`, ...omittedRows].join("\n");
     }
   }
 }

@@ -1,4 +1,4 @@
-import { checkOptions, giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
+import { checkOptions, isPacked, type OnProgress, type Shape, yieldIfDue } from "@lowrank/core";
 import type { HubOptions, ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
@@ -67,8 +67,8 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);
   const model = await readModel(config, weights, options);
   if (options.activations) {
-    const { quantizeActivations } = await import("./quantization/integerActivations.ts");
-    quantizeActivations(model);
+    const { useInt8Activations } = await import("./quantization/integerActivations.ts");
+    useInt8Activations(model);
   }
   const generationConfig = await readGenerationConfig(files);
   model.generationConfig = generationConfig;
@@ -128,13 +128,13 @@ async function readParameters(
   let loaded = 0;
   try {
     for (const name of names) {
-      await giveTurn(signal);
+      await yieldIfDue(signal);
       using tensor = await weights.read(name);
       parameters.set(name, new Parameter(tensor));
       loaded += weights.byteLength(name);
       onProgress?.({ loaded, total, name });
     }
-    await giveTurn(signal);
+    await yieldIfDue(signal);
     return parameters;
   } catch (error) {
     for (const parameter of parameters.values()) parameter.dispose();

@@ -1,5 +1,5 @@
 import { fromParts, type SafetensorsFile, type Tensor } from "@lowrank/core";
-import { reusedRoom } from "./reusedRoom.ts";
+import { reusableBuffer } from "./reusableBuffer.ts";
 
 /** Bytes read of a file at a time. */
 const partBytes = 1 << 22;
@@ -26,7 +26,7 @@ export interface ModelWeights {
  * holds no floating numbers.
  */
 export function safetensorsWeights(file: SafetensorsFile, dtype: "f32" | "f16" | "bf16" | "auto"): ModelWeights {
-  const withRoom = reusedRoom(partBytes);
+  const withRoom = reusableBuffer(partBytes);
   return {
     label: file.label,
     names: () => file.names(),

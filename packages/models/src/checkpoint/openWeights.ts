@@ -4,7 +4,7 @@ import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig
 import { onShapes, tiesOf } from "../model/onShapes.ts";
 import type { ParameterSource } from "../model/parameters.ts";
 import { buildModel } from "../registry/buildModel.ts";
-import { renamed, underModelNames } from "../registry/checkpointNames.ts";
+import { renamed, renameToModelNames } from "../registry/checkpointNames.ts";
 import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import { checkTies } from "./checkTies.ts";
 
@@ -15,7 +15,7 @@ import { checkTies } from "./checkTies.ts";
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
   const architecture = await loadArchitecture(config);
-  const file = underModelNames(await openSafetensorsFolder(files), architecture, config);
+  const file = renameToModelNames(await openSafetensorsFolder(files), architecture, config);
   const ties = tiesOf(onShapes((source) => buildModel(architecture, config, within(file, source))));
   await checkTies(
     file,

@@ -2,13 +2,13 @@ import {
   canQuantizeAs,
   checkDType,
   checkOptions,
-  giveTurn,
   isPacked,
   type SafetensorsTensor,
   scope,
   type Tensor,
   to,
   toBitsandbytes,
+  yieldIfDue,
 } from "@lowrank/core";
 import { type ModelFiles, type WritablePlace, writeFiles } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
@@ -73,7 +73,7 @@ export async function modelFileContents(
   const wide = wideDType(parameters.values());
   const conv1d = await conv1dWeights(config);
   for (const [name, parameter] of parameters) {
-    await giveTurn();
+    await yieldIfDue();
     if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
       tensors.push(await toBitsandbytes(parameter, name, { dtype: wide }));
       continue;

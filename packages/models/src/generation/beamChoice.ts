@@ -38,7 +38,7 @@ export function drawn(scores: Tensor, count: number, generator: Generator): Chos
  * Returns log-probabilities [rows, V] over the temperature, with -Infinity for tokens that top-k,
  * top-p and min-p leave out. The `least` likeliest stay, so that beams go on beside EOS.
  */
-export function warped(logProbabilities: Tensor, options: SamplingOptions, least: number): Tensor {
+export function filterLogProbabilities(logProbabilities: Tensor, options: SamplingOptions, least: number): Tensor {
   const { temperature = 1 } = options;
   const scaled = affine(logProbabilities, { scale: 1 / temperature });
   const kept = keptTokens(logProbabilities, options, least);

@@ -1,6 +1,6 @@
 import { checkLogits, Generator, logSoftmax, noGrad, reshape, scope, type Tensor, tensor } from "@lowrank/core";
 import type { CausalLM } from "../model/causalLM.ts";
-import { drawn, likeliest, warped } from "./beamChoice.ts";
+import { drawn, filterLogProbabilities, likeliest } from "./beamChoice.ts";
 import { type Beam, BeamSearch } from "./beamSearch.ts";
 import type { Decoding, EndTest } from "./decoding.ts";
 import { ModelRows } from "./modelRows.ts";
@@ -98,7 +98,7 @@ export class BeamDecoding implements Decoding {
           { backend },
         );
         const own = doSample
-          ? warped(wanted, { temperature, topK, topP, minP }, Math.max(2, 1 + eosTokenIds.length))
+          ? filterLogProbabilities(wanted, { temperature, topK, topP, minP }, Math.max(2, 1 + eosTokenIds.length))
           : wanted;
         const scores = reshape(own.add(before), [beams.length, width]);
         return doSample ? drawn(scores, this.#keep, this.#generator) : likeliest(scores, this.#keep);

@@ -1,4 +1,4 @@
-import { giveTurn } from "@lowrank/core";
+import { yieldIfDue } from "@lowrank/core";
 import type { CausalLM } from "../model/causalLM.ts";
 import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
 import type { Processing, ProcessingOptions } from "./processing.ts";
@@ -33,7 +33,7 @@ export async function* generationSteps(
     using decoding = await decodingOf(model, prompts, sized, ends);
     for (let step = 0; step < maxNewTokens && !decoding.done; step++) {
       await decoding.step();
-      await giveTurn();
+      await yieldIfDue();
       signal?.throwIfAborted();
       yield decoding;
       signal?.throwIfAborted();

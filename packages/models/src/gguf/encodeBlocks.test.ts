@@ -1,4 +1,4 @@
-import { Generator, halfAt, randn, reference } from "@lowrank/core";
+import { Generator, randn, readF16, reference } from "@lowrank/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import golden from "./encodeBlocks.gen.json" with { type: "json" };
@@ -48,7 +48,7 @@ test.each(packed)("%s: numbers come back within half a step", (type) => {
     fc.property(block, (numbers) => {
       const bytes = encodeBlocks(type, Float32Array.from(numbers), "w");
       const values = decodeBlocks(encodings[type], bytes);
-      const step = Math.abs(halfAt(bytes, 0));
+      const step = Math.abs(readF16(bytes, 0));
       const largest = Math.max(...numbers.map(Math.abs));
       // Half a step, and what an f16 scale (times the largest code) and an f16 minimum are off
       // by: 2^-11, or below 2^-24.

@@ -19,6 +19,6 @@ export function decimal(value: number): number {
 }
 
 /** Returns the error for a setting that no key of GGUF can express. */
-export function unsayable(key: string, value: unknown, expected: string): Error {
+export function notInGguf(key: string, value: unknown, expected: string): Error {
   return new Error(`config.json: ${key} is ${JSON.stringify(value)}; a GGUF file can only mean ${expected}`);
 }

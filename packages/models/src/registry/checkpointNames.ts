@@ -12,7 +12,7 @@ const root = (name: string): string => name.slice(0, name.indexOf("."));
  * Returns a checkpoint under the model's names, without tensors that these leave out. Some
  * checkpoints were saved without their head, or are older than these names.
  */
-export function underModelNames<C extends ArchitectureConfig>(
+export function renameToModelNames<C extends ArchitectureConfig>(
   file: SafetensorsFile,
   { stack, heads, sanitize }: Architecture<C>,
   config: C,

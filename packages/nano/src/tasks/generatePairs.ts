@@ -7,7 +7,7 @@ import { renderIntent } from "./languages/language.ts";
 import { lua } from "./languages/lua.ts";
 import { python } from "./languages/python.ts";
 import { sql } from "./languages/sql.ts";
-import { sayRequest } from "./phrases/manners.ts";
+import { phraseRequest } from "./phrases/manners.ts";
 import { listIntents, templatesOf } from "./requests.ts";
 import type { SeededRandom } from "./seededRandom.ts";
 import { seededRandom } from "./seededRandom.ts";
@@ -57,7 +57,7 @@ export function generatePairs(options: GeneratePairsOptions): TaskPair[] {
     for (const { intent, templates } of shuffled(kinds, random)) {
       const wording = chooseWords(random.pick(templates), random);
       const slots = drawSlots(random);
-      const prompt = `${sayRequest(wording, slots, random)}
+      const prompt = `${phraseRequest(wording, slots, random)}
 `;
       if (seen.has(prompt) || pairs.length === count) continue;
       seen.add(prompt);

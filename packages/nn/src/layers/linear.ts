@@ -1,4 +1,13 @@
-import { add, checkOptions, integerLinear, linear, meetsBytes, scope, type Tensor, widen } from "@lowrank/core";
+import {
+  add,
+  checkOptions,
+  linear,
+  linearWithInt8Activations,
+  scope,
+  supportsInt8Activations,
+  type Tensor,
+  widen,
+} from "@lowrank/core";
 import { Module } from "../module/module.ts";
 import { expectParameter, type Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
@@ -58,7 +67,7 @@ export class Linear extends Module {
    * false while x is rounded.
    */
   get isExact(): boolean {
-    return this.activations === "f32" || !meetsBytes(this.weight);
+    return this.activations === "f32" || !supportsInt8Activations(this.weight);
   }
 
   /** Runs `fn`, which is not async, while x is not rounded. */
@@ -76,7 +85,7 @@ export class Linear extends Module {
     const { weight, bias } = this;
     if (this.isExact) return linear(x, weight, bias);
     return scope(() => {
-      const y = integerLinear(x, weight);
+      const y = linearWithInt8Activations(x, weight);
       return bias ? add(y, widen(bias)) : y;
     });
   }

@@ -1,11 +1,11 @@
 import {
   byteLength,
   checkOptions,
-  giveTurn,
   isPacked,
   type OnProgress,
   type OptionKeys,
   type Shape,
+  yieldIfDue,
 } from "@lowrank/core";
 import { Conv1D } from "../layers/conv1d.ts";
 import { Linear } from "../layers/linear.ts";
@@ -157,7 +157,7 @@ export async function quantize(
     report.bytesBefore += bytesBefore;
     report.bytesAfter += bytesAfter;
     onProgress?.({ loaded: report.bytesBefore, total, name: path });
-    await giveTurn();
+    await yieldIfDue();
   }
   return report;
 }
@@ -173,6 +173,6 @@ export async function dequantize(model: Module, options: { dtype?: "f32" | "f16"
     if (!(layer instanceof Linear4bit)) continue;
     model.setSubmodule(path, layer.dequantize(dtype));
     layer.weight.dispose();
-    await giveTurn();
+    await yieldIfDue();
   }
 }

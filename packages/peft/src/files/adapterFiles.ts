@@ -4,7 +4,6 @@ import {
   copyInto,
   type DType,
   fromBytes,
-  giveTurn,
   noGrad,
   type OnProgress,
   openSafetensors,
@@ -17,6 +16,7 @@ import {
   tensor as tensorOf,
   to,
   writeSafetensors,
+  yieldIfDue,
 } from "@lowrank/core";
 import { filesIn, type ModelFiles, memoryFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
@@ -169,7 +169,7 @@ export async function readInto(
     );
     loaded += bytes;
     onProgress?.({ loaded, total, name: key });
-    await giveTurn(signal);
+    await yieldIfDue(signal);
   }
 }
 
@@ -228,7 +228,7 @@ export async function adapterContents(
     }
     using saved = await asSaved(name, tensor, dtypeOf(name));
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
-    await giveTurn();
+    await yieldIfDue();
   }
   for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);
   const { method, config } = adapter;

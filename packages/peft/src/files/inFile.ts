@@ -8,7 +8,7 @@ export function inFile<T>(label: string, fn: () => T): T {
 }
 
 /** The same for what takes its time. */
-export async function inFileLater<T>(label: string, fn: () => Promise<T>): Promise<T> {
+export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promise<T> {
   try {
     return await fn();
   } catch (error) {

@@ -10,7 +10,7 @@ import {
 import type { Module } from "@lowrank/nn";
 import { readTorch } from "../torchFiles/readTorch.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
-import { numbersOf } from "./storedTensor.ts";
+import { valuesOf } from "./storedTensor.ts";
 
 /** Options of `fromLoraWeights`. */
 export interface LoraWeightsOptions {
@@ -78,7 +78,7 @@ async function open(source: ByteSource, label: string): Promise<SafetensorsFile>
 }
 
 async function scalar(file: SafetensorsFile, name: string): Promise<number> {
-  const { values, shape } = numbersOf(await file.read(name), `${file.label}: ${name}`);
+  const { values, shape } = valuesOf(await file.read(name), `${file.label}: ${name}`);
   if (sizeOf(shape) !== 1) throw new Error(`${file.label}: ${name} is [${shape}]; it must be one number`);
   return values[0];
 }

@@ -6,7 +6,7 @@ import { lora } from "../methods/lora/lora.ts";
 import { rankAndScaling } from "../methods/lora/loraScaling.ts";
 import { filePrefix } from "../model/adapter.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
-import { numbersOf, transposedStored } from "./storedTensor.ts";
+import { transposedStored, valuesOf } from "./storedTensor.ts";
 
 /** The name of the weights in mlx-lm's folders; the configuration has PEFT's name. */
 const mlxWeights = "adapters.safetensors";
@@ -114,7 +114,7 @@ export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Arr
     const { scaling } = rankAndScaling(config, path);
     const read = async (key: string) => {
       const name = `${filePrefix}${path}.${key}`;
-      return numbersOf(await weights.read(name), `${weights.label}: ${name}`);
+      return valuesOf(await weights.read(name), `${weights.label}: ${name}`);
     };
     const [a, b] = [await read("lora_A.weight"), await read("lora_B.weight")];
     const [r, inputs] = a.shape;

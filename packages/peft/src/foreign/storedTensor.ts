@@ -4,13 +4,13 @@ import { bf16ToF32, f16ToF32, type SafetensorsData, type SafetensorsTensor } fro
 export type StoredTensor = Omit<SafetensorsTensor, "name">;
 
 /** A tensor of a file with its numbers in f32. */
-export interface StoredNumbers {
+export interface StoredValues {
   values: Float32Array;
   shape: number[];
 }
 
 /** Numbers of a float dtype, widened. Throws for others. */
-export function numbersOf({ dtype, shape, bytes }: SafetensorsData, what: string): StoredNumbers {
+export function valuesOf({ dtype, shape, bytes }: SafetensorsData, what: string): StoredValues {
   const { buffer } = Uint8Array.from(bytes);
   if (dtype === "f32") return { values: new Float32Array(buffer), shape };
   if (dtype !== "f16" && dtype !== "bf16") throw new Error(`${what} is ${dtype}; it must be f32, f16 or bf16`);

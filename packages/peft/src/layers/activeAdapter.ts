@@ -1,5 +1,5 @@
 import { onRecompute, type Tensor } from "@lowrank/core";
-import { AdapterSlots } from "./adapterSlots.ts";
+import { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, onRows, type Run } from "./rowGroups.ts";
 
 /**
@@ -10,7 +10,7 @@ export class ActiveAdapter {
   name: string | null = null;
   /** In its place, an adapter for each row of a batch. */
   rows: BatchRows | null = null;
-  readonly slots: AdapterSlots = new AdapterSlots();
+  readonly slots: AdapterIndices = new AdapterIndices();
 
   /**
    * Returns a module's output. Calls `run` with the adapter that acts on the module. If rows

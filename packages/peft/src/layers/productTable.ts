@@ -1,5 +1,5 @@
 import { InputTable, type LowRankRowsParams, lowRankRows, type Tensor } from "@lowrank/core";
-import type { AdapterSlots } from "./adapterSlots.ts";
+import type { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LowRank } from "./tunerLayer.ts";
 
@@ -15,7 +15,7 @@ const [unknown, product, other] = [0, 1, 2];
  * for each adapter and layer takes longer than its product.
  */
 export class ProductTable {
-  readonly #slots: AdapterSlots;
+  readonly #slots: AdapterIndices;
   readonly #table = new InputTable(lowRankRows);
   /** By slot: what is known of the adapter that has it, and the scaling of its product. */
   readonly #kinds: number[] = [];
@@ -24,7 +24,7 @@ export class ProductTable {
   #products = 0;
   #scaling = 0;
 
-  constructor(slots: AdapterSlots) {
+  constructor(slots: AdapterIndices) {
     this.#slots = slots;
   }
 

@@ -1,12 +1,12 @@
 import { init, reference, type Tensor, tensor } from "@lowrank/core";
 import { Sequential } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { AdapterSlots } from "./adapterSlots.ts";
+import { AdapterIndices } from "./adapterIndices.ts";
 import { addOnRows, BatchRows, joinGroups, onRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 
 beforeAll(() => init(reference()));
 
-const batch = (...names: (string | null)[]) => new BatchRows(names, new AdapterSlots());
+const batch = (...names: (string | null)[]) => new BatchRows(names, new AdapterIndices());
 const entries = (groups: RowGroups) => Object.fromEntries([...groups].map(([name, rows]) => [String(name), rows]));
 const values = (t: Tensor) => [...t.dataSync()].map(Number);
 /** Rows [n, 2], whose numbers name the row. */
@@ -17,7 +17,7 @@ const rows = (n: number) =>
   );
 
 test("adapters have slots, which are used again when they are given back", () => {
-  const slots = new AdapterSlots();
+  const slots = new AdapterIndices();
   expect(["a", "b", "a", "c"].map((name) => slots.of(name))).toEqual([0, 1, 0, 2]);
   slots.release("b");
   slots.release("none");

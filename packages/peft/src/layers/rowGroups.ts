@@ -10,7 +10,7 @@ import {
   tensor,
 } from "@lowrank/core";
 import { Module } from "@lowrank/nn";
-import type { AdapterSlots } from "./adapterSlots.ts";
+import type { AdapterIndices } from "./adapterIndices.ts";
 
 /** The rows of a batch by the adapter that acts on them; those of the base model under null. */
 export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
@@ -56,7 +56,7 @@ export class BatchRows {
   /** The last parameters of products with one scaling. */
   #scaled: LowRankRowsParams | null = null;
 
-  constructor(names: readonly (string | null)[], slots: AdapterSlots) {
+  constructor(names: readonly (string | null)[], slots: AdapterIndices) {
     this.names = names;
     this.all = grouped(names);
     this.adapters = [...this.all.keys()].filter((name) => name !== null);

@@ -1,8 +1,8 @@
 import { type Tensor, to } from "@lowrank/core";
 import { Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import { AdapterSlot, free } from "./adapterSlot.ts";
 import type { MergeStep } from "./mergeStep.ts";
-import { free, Slot } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";
 
 /** A parameter of the original module and an adapter's copy of it. */
@@ -23,7 +23,7 @@ type AnyModule = Module & { forward(...inputs: Tensor[]): Tensor };
  */
 export class SavedModule extends Module implements Wrapper {
   original_module: Module;
-  modules_to_save: Slot = new Slot();
+  modules_to_save: AdapterSlot = new AdapterSlot();
   readonly #active: ActiveAdapter;
   readonly #copies = new Map<string, Copy[]>();
 
@@ -104,8 +104,8 @@ function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
 }
 
 /** A tree of the module's shape that holds copies of its parameters, under the same names. */
-function mirror(module: Module, prefix: string, copies: Copy[]): Slot {
-  const tree = new Slot();
+function mirror(module: Module, prefix: string, copies: Copy[]): AdapterSlot {
+  const tree = new AdapterSlot();
   for (const [key, value] of Object.entries(module)) {
     if (!(value instanceof Parameter)) continue;
     using copy = to(value.detach(), { dtype: "f32" });

@@ -1,9 +1,9 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
 import { type Embedding, type Linear, Module, Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import { clear, free, place } from "./adapterSlot.ts";
 import type { MergeStep } from "./mergeStep.ts";
-import { clear, free, place } from "./slot.ts";
-import { wide } from "./tunerLayer.ts";
+import { toF32 } from "./tunerLayer.ts";
 import type { Wrapper } from "./wrapper.ts";
 
 /** The rows of a table that an adapter trains. */
@@ -157,7 +157,7 @@ export class TrainableTokens extends Module implements Wrapper {
       const base = this.#base as Embedding | Linear;
       const merged = () => {
         const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });
-        const value = where(rows.flag.reshape([-1, 1]), fresh, wide(base.weight));
+        const value = where(rows.flag.reshape([-1, 1]), fresh, toF32(base.weight));
         return [{ path: `${path}.weight`, owners, key: "weight", value }];
       };
       const forward = (x: Tensor) => this.#run(adapter, x);

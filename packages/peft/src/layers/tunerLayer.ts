@@ -1,11 +1,11 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import { clear, free, place } from "./adapterSlot.ts";
 import { addingByRows } from "./addByRows.ts";
 import type { MergeStep, Replacement } from "./mergeStep.ts";
 import { ProductTable } from "./productTable.ts";
 import { type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
-import { clear, free, place } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";
 
 /** Weight and bias of a layer, in f32. */
@@ -261,8 +261,8 @@ export class TunerLayer extends Module implements Wrapper {
    */
   #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
-    const bias = base.bias ? wide(base.bias) : null;
-    let dense: DenseLayer = { weight: wide(base.weight), bias, fanInFanOut: base.layerKind === "conv1d" };
+    const bias = base.bias ? toF32(base.bias) : null;
+    let dense: DenseLayer = { weight: toF32(base.weight), bias, fanInFanOut: base.layerKind === "conv1d" };
     const before = dense;
     for (const name of adapters) {
       dense = this.#adapters.get(name)?.merge?.(dense, before) ?? dense;
@@ -292,6 +292,6 @@ function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {
 }
 
 /** A tensor in f32; itself where it is. */
-export function wide(t: Tensor): Tensor {
+export function toF32(t: Tensor): Tensor {
   return t.dtype === "f32" ? t : to(t, { dtype: "f32" });
 }

@@ -3,7 +3,6 @@ import {
   affine,
   type DType,
   Generator,
-  giveTurn,
   max,
   mean,
   noGrad,
@@ -11,9 +10,10 @@ import {
   sub,
   sum,
   type Tensor,
+  yieldIfDue,
 } from "@lowrank/core";
 import type { MergeStep } from "../layers/mergeStep.ts";
-import { wide } from "../layers/tunerLayer.ts";
+import { toF32 } from "../layers/tunerLayer.ts";
 import { compareLayer, type LayerDifference } from "./compareLayer.ts";
 import { layerAnswers, type StoredValue } from "./layerAnswers.ts";
 import { MergedValue } from "./mergedValue.ts";
@@ -61,7 +61,7 @@ export async function checkMerge(
   const generator = new Generator(0);
   try {
     for (const step of steps) {
-      await giveTurn(signal);
+      await yieldIfDue(signal);
       const { measured, answers } = noGrad(() =>
         scope(() => {
           const merged = measure(step, packed, checks, generator);
@@ -87,7 +87,7 @@ export async function checkMerge(
       const dtypes = measured.map(({ dtype }) => dtype);
       if (answers) found.layers.push(await compareLayer(step.path, adapters, answers, dtypes));
     }
-    await giveTurn(signal);
+    await yieldIfDue(signal);
     return found;
   } catch (error) {
     for (const { on } of found.values) on.dispose();
@@ -112,7 +112,7 @@ function measure(step: MergeStep, packed: PackedMerge, checks: MergeChecks, gene
 function measureValue({ replacement: { path, value }, stored }: StoredValue, { values }: MergeChecks) {
   const { dtype } = stored;
   if (!values) return { path, dtype, probe: null, moved: null };
-  const wideValue = wide(stored);
+  const wideValue = toF32(stored);
   // 0 for finite numbers, NaN for others.
   const probe = sum(affine(wideValue, { scale: 0 }));
   if (stored === value) return { path, dtype, probe, moved: null };

@@ -1,7 +1,7 @@
 import { dequantize } from "@lowrank/nn";
 import { isPromptMethod } from "../methods/shared/method.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
-import { compareOutputs, outputNumbers } from "../model/compareOutputs.ts";
+import { compareOutputs, outputValues } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { checkMerge } from "./checkMerge.ts";
@@ -27,7 +27,7 @@ export async function mergeInPlace<M extends AdaptableModel>(
 }
 
 /** Writes merged values into the base model, and takes all adapters off. */
-export async function mergeForGood<M extends AdaptableModel>(
+export async function mergePermanently<M extends AdaptableModel>(
   tuner: Tuner<M>,
   options: MergeOptions<M>,
 ): Promise<MergeReport> {
@@ -53,7 +53,7 @@ async function checked<M extends AdaptableModel>(
   merge: (values: readonly MergedValue[]) => Promise<void>,
 ): Promise<MergeReport> {
   const still = <T>(fn: () => Promise<T>) => evaluating([tuner, tuner.encoders], fn);
-  const answers = async () => (verify ? still(() => outputNumbers(tuner.model, verify.inputs)) : null);
+  const answers = async () => (verify ? still(() => outputValues(tuner.model, verify.inputs)) : null);
   const before = await answers();
   const steps = mergeSteps(tuner, adapters, forGood, packed);
   const checks = { values: safeMerge, layers: verify !== false };

@@ -14,7 +14,7 @@ import {
   tensor,
   to,
 } from "@lowrank/core";
-import { Linear, type Module, Parameter, quantize, quantizeActivations, type UnaryModule } from "@lowrank/nn";
+import { Linear, type Module, Parameter, quantize, type UnaryModule, useInt8Activations } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
@@ -184,7 +184,7 @@ test("a layer that rounds its inputs to bytes takes them as they are once merged
     new Parameter(packedTensor(blocks, { shape: [4, 32], dtype: "q8_0" }), { requiresGrad: false }),
   );
   const model = new OneLayer(layer);
-  quantizeActivations(model);
+  useInt8Activations(model);
   const config = new LoraConfig({ r: 2, initLoraWeights: false, targetModules: ["layer"] });
   const peft = await getPeftModel(model, config);
   const x = randn([3, 32], { generator: new Generator(5) });

@@ -1,4 +1,4 @@
-import { copyInto, giveTurn, isPacked, noGrad, scope } from "@lowrank/core";
+import { copyInto, isPacked, noGrad, scope, yieldIfDue } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { MergeStep } from "../layers/mergeStep.ts";
 import { placesOf, valueAt } from "../layers/swap.ts";
@@ -37,6 +37,6 @@ export async function writeMerged(
     );
     const wrapper = wrappers.get(step.path);
     if (wrapper instanceof TunerLayer) wrapper.merged = true;
-    await giveTurn();
+    await yieldIfDue();
   }
 }

@@ -19,7 +19,7 @@ export interface OutputDifference {
  * Returns the numbers of a model's output on the inputs given as `verify`: its logits, or the
  * tensor itself.
  */
-export async function outputNumbers(model: AdaptableModel, inputs: unknown): Promise<Outputs> {
+export async function outputValues(model: AdaptableModel, inputs: unknown): Promise<Outputs> {
   if (inputs === undefined) {
     throw new Error("verify: it has no inputs; give what forward takes, as in verify: { inputs: { inputIds } }");
   }

@@ -1,5 +1,5 @@
 import type { Module } from "@lowrank/nn";
-import { Slot } from "../layers/slot.ts";
+import { AdapterSlot } from "../layers/adapterSlot.ts";
 
 /**
  * Returns true if a part of a model is in training mode. Adapters' own parts, which may be many,
@@ -7,6 +7,6 @@ import { Slot } from "../layers/slot.ts";
  */
 export function inTraining(module: Module): boolean {
   if (module.training) return true;
-  for (const [, child] of module.namedChildren()) if (!(child instanceof Slot) && inTraining(child)) return true;
+  for (const [, child] of module.namedChildren()) if (!(child instanceof AdapterSlot) && inTraining(child)) return true;
   return false;
 }

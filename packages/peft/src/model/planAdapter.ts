@@ -1,4 +1,4 @@
-import { currentBackend, type Generator, giveTurn } from "@lowrank/core";
+import { currentBackend, type Generator, yieldIfDue } from "@lowrank/core";
 import type { Embedding, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -93,7 +93,7 @@ export async function planAdapter(
       throw new Error(`${tied[0].message}; an initialisation that sets the weight anew cannot be used on it`);
     }
     layers.push({ path, base, layer });
-    await giveTurn(signal);
+    await yieldIfDue(signal);
   }
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {

@@ -2,8 +2,8 @@ import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
+import { AdapterSlot, baseName, checkAdapterName, clear, free, place } from "../layers/adapterSlot.ts";
 import { BatchRows } from "../layers/rowGroups.ts";
-import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/slot.ts";
 import type { Swap } from "../layers/swap.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
 import { methodOf } from "../methods/registry.ts";
@@ -32,7 +32,7 @@ export class Tuner<M extends Module> extends Module {
    * The encoders of prompt methods, by adapter. PEFT has them beside the base
    * model, and so has PeftModel.
    */
-  readonly #encoders = new Slot();
+  readonly #encoders = new AdapterSlot();
   readonly #wrappers: WrapperSet;
   readonly #adapters = new Map<string, Adapter>();
   readonly #active = new ActiveAdapter();
@@ -61,7 +61,7 @@ export class Tuner<M extends Module> extends Module {
     this.#wrappers = new WrapperSet(model, this.#active);
   }
 
-  get encoders(): Slot {
+  get encoders(): AdapterSlot {
     return this.#encoders;
   }
 

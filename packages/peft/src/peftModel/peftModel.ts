@@ -4,7 +4,7 @@ import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOp
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
-import { baseName, type Slot } from "../layers/slot.ts";
+import { type AdapterSlot, baseName } from "../layers/adapterSlot.ts";
 import { type MergeOptions, mergeKeys } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
@@ -33,7 +33,7 @@ import { type AddAdapterOptions, addAdapterKeys } from "./peftModelOptions.ts";
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
   base_model: Tuner<M>;
   /** The encoders that make the virtual tokens of prompt methods, by adapter. */
-  readonly prompt_encoder: Slot;
+  readonly prompt_encoder: AdapterSlot;
   /** The report of the last `mergeAdapter` or `mergeAndUnload`; null before. */
   mergeReport: MergeReport | null = null;
   readonly #onWarning: OnWarning;
@@ -300,8 +300,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     checkOptions("mergeAndUnload", options, mergeKeys);
     this.mergeReport = await this.#merging(async () => {
-      const { mergeForGood } = await import("../merge/mergeAdapters.ts");
-      return mergeForGood(this.base_model, options);
+      const { mergePermanently } = await import("../merge/mergeAdapters.ts");
+      return mergePermanently(this.base_model, options);
     });
     return this.baseModel;
   }

@@ -4,7 +4,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { compareKeys, describeMismatch, differingTables, readInto } from "../files/adapterFiles.ts";
 import { halfDTypes, halfPrecisionOf } from "../files/halfPrecision.ts";
-import { inFileLater } from "../files/inFile.ts";
+import { inFileAsync } from "../files/inFile.ts";
 import { placesOf, Swap } from "../layers/swap.ts";
 import { fileSpecs } from "../methods/shared/fileForm.ts";
 import { fileFormOf } from "../methods/shared/method.ts";
@@ -33,7 +33,7 @@ export async function loadSaved(
   const { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal } = options;
   const generator = new Generator(0);
   const dtypeOf = dtypesKept({ label, method, config, weights }, options);
-  await inFileLater(label, () => tuner.add({ name, config, generator, loading: true, dtypeOf, signal }, onWarning));
+  await inFileAsync(label, () => tuner.add({ name, config, generator, loading: true, dtypeOf, signal }, onWarning));
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);

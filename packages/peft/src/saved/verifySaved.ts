@@ -6,7 +6,7 @@ import type { OnWarning } from "../config/warning.ts";
 import { fileFormOf } from "../methods/shared/method.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
-import { compareOutputs, type OutputDifference, type Outputs, outputNumbers } from "../model/compareOutputs.ts";
+import { compareOutputs, type OutputDifference, type Outputs, outputValues } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { loadSaved } from "./loadSaved.ts";
@@ -47,7 +47,7 @@ export async function verifySaved<M extends AdaptableModel>(
   const { dtype = "f32" } = options;
   const answers = (name: string) => {
     tuner.activate(name);
-    return outputNumbers(tuner.model, inputs);
+    return outputValues(tuner.model, inputs);
   };
   return asBefore(tuner, async () => {
     // Before the files: some methods bring what a training step moved too far back when they act.

@@ -1,4 +1,4 @@
-import { checkOptions, copyInto, Generator, giveTurn, keep, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
+import { checkOptions, copyInto, Generator, keep, noGrad, scope, type Tensor, tensor, yieldIfDue } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { DataBatch, MethodFacts } from "../methods/shared/methodFacts.ts";
@@ -40,7 +40,7 @@ export async function startFromData<M extends AdaptableModel>(
       } finally {
         for (const x of inputs.values()) x.dispose();
       }
-      await giveTurn();
+      await yieldIfDue();
     }
     if (count === 0) throw new Error("startFromData: there are no batches");
     const { config: found, values } = await measurement.result(report.matched);

@@ -1,7 +1,7 @@
 import { noGrad, scope, sub, type Tensor } from "@lowrank/core";
 import { Conv1D, Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { TunerLayer, wide } from "../layers/tunerLayer.ts";
+import { TunerLayer, toF32 } from "../layers/tunerLayer.ts";
 import type { Wrapper } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/shared/method.ts";
 import type { MethodFacts, ProductForm } from "../methods/shared/methodFacts.ts";
@@ -88,7 +88,7 @@ async function* mergedChanges(
       scope(() =>
         step.merged().flatMap(({ path: name, owners: [owner], key, value }) => {
           const old = before(owner, key);
-          if (value.shape.length === 2) return [{ change: sub(value, wide(old)), old, name, owner }];
+          if (value.shape.length === 2) return [{ change: sub(value, toF32(old)), old, name, owner }];
           leaveOut(name);
           return [];
         }),
@@ -110,7 +110,7 @@ export function asOutputsFirst(matrix: Matrix, owner: Module): Pick<MatrixUpdate
 
 /** The Frobenius norm of a weight. */
 export async function normOf(weight: Tensor): Promise<number> {
-  using full = noGrad(() => scope(() => wide(weight.detach())));
+  using full = noGrad(() => scope(() => toF32(weight.detach())));
   const values = (await full.data()) as Float32Array;
   let squares = 0;
   for (const value of values) squares += value * value;

@@ -1,6 +1,6 @@
 import { noGrad, scope, sub } from "@lowrank/core";
 import type { Module, Parameter } from "@lowrank/nn";
-import { wide } from "../layers/tunerLayer.ts";
+import { toF32 } from "../layers/tunerLayer.ts";
 import { inHost } from "../weighted/layerFactors.ts";
 import { asOutputsFirst, normOf } from "./adapterUpdates.ts";
 import type { MatrixUpdate } from "./matrixUpdate.ts";
@@ -20,7 +20,7 @@ export async function* modelUpdates(
   checkSame(parameters, others);
   for (const [name, before] of parameters) {
     const after = others.get(name)!;
-    using difference = noGrad(() => scope(() => sub(wide(after.detach()), wide(before.detach()))));
+    using difference = noGrad(() => scope(() => sub(toF32(after.detach()), toF32(before.detach()))));
     const path = name.replace(/\.?[^.]*$/, "");
     if (difference.shape.length === 2) {
       const matrix = asOutputsFirst(await inHost(difference), model.getSubmodule(path));

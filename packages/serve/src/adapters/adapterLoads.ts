@@ -4,10 +4,11 @@ import { ServingError } from "../api/api.ts";
 import { type AdapterPlace, isUnavailable } from "../storage/adapterPlace.ts";
 import { closing, OtherFiles } from "../storage/storeErrors.ts";
 import { AdapterChecks } from "./adapterChecks.ts";
-import type { AdapterHost, AdapterLease } from "./adapterSource.ts";
+import type { AdapterHost, AdapterLease } from "./adapterProvider.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { Failures } from "./failures.ts";
 import type { MemoryUser } from "./heldMemory.ts";
+import { limiter } from "./limiter.ts";
 import {
   type AdapterContent,
   type AdapterFolder,
@@ -19,7 +20,6 @@ import {
   refused,
 } from "./readAdapter.ts";
 import { ResidentAdapters, type ResidentOptions } from "./residentAdapters.ts";
-import { turns } from "./turns.ts";
 
 /** Options of `AdapterLoads`. */
 interface LoadOptions extends Omit<ResidentOptions, "unload"> {
@@ -63,8 +63,8 @@ export class AdapterLoads {
   readonly #options: LoadOptions;
   readonly #checks: AdapterChecks;
   readonly #failures: Failures;
-  readonly #reading = turns(readsAtOnce);
-  readonly #onHost = turns(1);
+  readonly #reading = limiter(readsAtOnce);
+  readonly #onHost = limiter(1);
   /** The bytes of content that waits. */
   #waiting = 0;
 

@@ -16,11 +16,11 @@ import { type StoreClock, systemClock } from "../storage/storeClock.ts";
 import { adapterNotFound, noAdapterIn, OtherFiles, outOfScope, reservedName } from "../storage/storeErrors.ts";
 import { operatorText } from "../storage/storeFailure.ts";
 import { AdapterLoads } from "./adapterLoads.ts";
-import type { AdapterHost, AdapterLease, AdapterSource, AdapterUser } from "./adapterSource.ts";
+import type { AdapterHost, AdapterLease, AdapterProvider, AdapterUser } from "./adapterProvider.ts";
 import type { AdapterRules } from "./checkAdapter.ts";
 import { FoundAdapters } from "./foundAdapters.ts";
 import { entryOf, type Manifest, type ManifestEntry, manifestText } from "./manifest.ts";
-import { checkFree, isAmong, mayName, meantBy, withLoaded, withoutName } from "./manifestNames.ts";
+import { checkFree, isAmong, mayName, resolveEntry, withLoaded, withoutName } from "./manifestNames.ts";
 import { ManifestWatch } from "./manifestWatch.ts";
 import { type AdapterContent, findAdapter, readAdapter } from "./readAdapter.ts";
 import type { ResidentAdapters } from "./residentAdapters.ts";
@@ -58,7 +58,7 @@ const storeKeys: OptionKeys<AdapterStoreOptions> = {
  * Returns the `adapters` of `createEngine`: the store's adapters by name. They are loaded on first
  * use, under a budget of memory, and every server on the place follows its manifest.
  */
-export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterSource {
+export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterProvider {
   checkOptions("adapterStore", options, storeKeys);
   return (host) => {
     const store = new AdapterStore(host, options);
@@ -72,7 +72,7 @@ export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) 
  * names them; a request keeps the version that it began with. Loads and unloads reach every server
  * on the place through its manifest.
  */
-export class AdapterStore implements AdapterSource {
+export class AdapterStore implements AdapterProvider {
   readonly #place: AdapterPlace;
   readonly #onWarning: OnWarning;
   readonly #watch: ManifestWatch;
@@ -121,9 +121,9 @@ export class AdapterStore implements AdapterSource {
     if (!mayName(name, user)) throw adapterNotFound(name);
     const known = await this.#watch.current();
     // A name that is no path may have come into the manifest a moment ago.
-    const isNew = meantBy(known, name, user) === undefined && !this.#isPath(name);
+    const isNew = resolveEntry(known, name, user) === undefined && !this.#isPath(name);
     const manifest = isNew ? await this.#watch.fresh() : known;
-    const entry = meantBy(manifest, name, user);
+    const entry = resolveEntry(manifest, name, user);
     if (entry) {
       if (!isAmong(tenantsOf(manifest, entry), user)) throw adapterNotFound(name);
       return this.#acquireNamed(name, entry, user);
@@ -218,7 +218,7 @@ export class AdapterStore implements AdapterSource {
       if (!(error instanceof OtherFiles)) throw error;
       // Another server may have swapped it, and this one not have seen that.
       await this.#watch.refresh();
-      const now = meantBy(await this.#watch.current(), name, user);
+      const now = resolveEntry(await this.#watch.current(), name, user);
       if (!now || now.version === entry.version) throw error;
       return this.acquire(name, user);
     }

@@ -1,7 +1,7 @@
-import { bytesSource, firstNonFinite, giveTurn, openSafetensors } from "@lowrank/core";
+import { bytesSource, firstNonFinite, openSafetensors, yieldIfDue } from "@lowrank/core";
 import { type OnWarning, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
 import { configName } from "../storage/adapterPlace.ts";
-import type { AdapterLayout } from "./adapterSource.ts";
+import type { AdapterLayout } from "./adapterProvider.ts";
 import { dataLengthOf } from "./knownLayouts.ts";
 import { type AdapterContent, refused } from "./readAdapter.ts";
 import { servingProblem } from "./servingProblem.ts";
@@ -69,7 +69,7 @@ async function checkFinite(
       throw refused(
         `${what}: ${key} is NaN or infinite at its element ${at}; train it again, or go back to weights that are finite`,
       );
-    await giveTurn();
+    await yieldIfDue();
   }
   return tensors;
 }

@@ -1,4 +1,4 @@
-import type { AdapterLayout } from "./adapterSource.ts";
+import type { AdapterLayout } from "./adapterProvider.ts";
 
 /** A layout with what says it: a configuration, and the bytes of a file before its data. */
 interface KnownLayout extends AdapterLayout {

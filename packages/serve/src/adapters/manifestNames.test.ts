@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { rightsTo } from "../access/rights.ts";
 import type { Caller } from "../api/caller.ts";
 import { entryOf, type Manifest, type ManifestEntry } from "./manifest.ts";
-import { checkFree, isAmong, mayName, meantBy, withLoaded, withoutName } from "./manifestNames.ts";
+import { checkFree, isAmong, mayName, resolveEntry, withLoaded, withoutName } from "./manifestNames.ts";
 
 const caller = (tenant: string, ...adapters: string[]): Caller => {
   return { tenant, operator: false, admin: true, base: true, adapters };
@@ -102,8 +102,8 @@ describe("a load by a tenant", () => {
     const before = of({ "acme/x": entry(2, { tenants: ["acme", "zed"] }) });
     const next = withLoaded(before, load("acme/x", 1, acme, true));
     expect(rightsTo(next, entry(1))).toEqual({});
-    expect(meantBy(next, "acme/x", acme)?.path).toBe("folder1");
-    expect(meantBy(next, "acme/x", zed)?.path).toBe("folder1");
+    expect(resolveEntry(next, "acme/x", acme)?.path).toBe("folder1");
+    expect(resolveEntry(next, "acme/x", zed)?.path).toBe("folder1");
   });
 });
 
@@ -141,10 +141,10 @@ test("a name is free for a caller that may not use what it means", () => {
 
 test("a name means the tenant's own adapter first", () => {
   const manifest = of({ x: entry(1), "tenant:acme:x": entry(2), off: null });
-  expect(meantBy(manifest, "x", { tenant: "acme" })).toEqual(entry(2));
-  expect(meantBy(manifest, "x", { tenant: "zed" })).toEqual(entry(1));
-  expect(meantBy(manifest, "off", { tenant: "zed" })).toBe(null);
-  expect(meantBy(manifest, "y", { tenant: "zed" })).toBe(undefined);
+  expect(resolveEntry(manifest, "x", { tenant: "acme" })).toEqual(entry(2));
+  expect(resolveEntry(manifest, "x", { tenant: "zed" })).toEqual(entry(1));
+  expect(resolveEntry(manifest, "off", { tenant: "zed" })).toBe(null);
+  expect(resolveEntry(manifest, "y", { tenant: "zed" })).toBe(undefined);
 });
 
 test("tenants, operators and private names", () => {
@@ -240,7 +240,7 @@ test("a load by a tenant gives a version to no other tenant, and takes an open o
         // An entry that is replaced no longer gives its rights.
         if (before === undefined && replaced === undefined) expect(has, tenant).toBe(true);
       }
-      expect(meantBy(next, name, by)?.path).toBe(loaded.path);
+      expect(resolveEntry(next, name, by)?.path).toBe(loaded.path);
       const named = entryOf(next, name);
       if (named?.path === loaded.path && before && named !== manifest.adapters[name]) {
         expect(named.tenants?.every((tenant) => before.includes(tenant))).toBe(true);

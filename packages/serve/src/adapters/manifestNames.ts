@@ -3,7 +3,7 @@ import { privateName, privatePrefix } from "../access/names.ts";
 import { common, rightsTo, tenantsOf } from "../access/rights.ts";
 import type { Caller } from "../api/caller.ts";
 import { adapterNotFound, alreadyLoaded } from "../storage/storeErrors.ts";
-import type { AdapterUser } from "./adapterSource.ts";
+import type { AdapterUser } from "./adapterProvider.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
 
 /** A version that was read and found good, and the name that it gets. */
@@ -18,7 +18,11 @@ interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pi
  * Returns what a user means by a name: the user's own adapter, or else the one of all. Undefined if
  * the manifest does not name it, null for a folder that is not served.
  */
-export function meantBy(manifest: Manifest, name: string, { tenant }: AdapterUser): ManifestEntry | null | undefined {
+export function resolveEntry(
+  manifest: Manifest,
+  name: string,
+  { tenant }: AdapterUser,
+): ManifestEntry | null | undefined {
   return entryOf(manifest, privateName(tenant, name)) ?? entryOf(manifest, name);
 }
 

@@ -3,8 +3,8 @@ import { ServingError } from "../api/api.ts";
 import { type AdapterPlace, manifestName, unavailable } from "../storage/adapterPlace.ts";
 import { pause, type StoreClock } from "../storage/storeClock.ts";
 import { operatorText } from "../storage/storeFailure.ts";
+import { limiter } from "./limiter.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
-import { turns } from "./turns.ts";
 
 /** Options of a `ManifestWatch`. */
 interface ManifestWatchOptions {
@@ -45,7 +45,7 @@ export class ManifestWatch {
   #cancel: (() => void) | null = null;
   #closed = false;
   /** This server's own changes: they would only be in each other's way. */
-  readonly #inTurn = turns(1);
+  readonly #inTurn = limiter(1);
 
   constructor(options: ManifestWatchOptions) {
     this.#options = options;

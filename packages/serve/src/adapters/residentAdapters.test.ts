@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ServingError } from "../api/api.ts";
-import type { AdapterLease } from "./adapterSource.ts";
+import type { AdapterLease } from "./adapterProvider.ts";
 import { ResidentAdapters } from "./residentAdapters.ts";
 import { HandClock } from "./testing/handClock.ts";
 

@@ -2,7 +2,7 @@ import type { ServingError } from "../api/api.ts";
 import { countValue, type HistogramCounts, noCounts } from "../metrics/families.ts";
 import { loadBounds } from "../metrics/loadBounds.ts";
 import type { StoreClock } from "../storage/storeClock.ts";
-import type { AdapterLease } from "./adapterSource.ts";
+import type { AdapterLease } from "./adapterProvider.ts";
 import { HeldMemory, type MemoryUser } from "./heldMemory.ts";
 import { refused } from "./readAdapter.ts";
 import { leastFirst, UseCounts, unused } from "./useCounts.ts";

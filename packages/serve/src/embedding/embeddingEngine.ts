@@ -1,6 +1,6 @@
-import { giveTurn, turn } from "@lowrank/core";
+import { yieldIfDue, yieldToEventLoop } from "@lowrank/core";
 import { PeftModel } from "@lowrank/peft";
-import type { AdapterLease, AdapterSource } from "../adapters/adapterSource.ts";
+import type { AdapterLease, AdapterProvider } from "../adapters/adapterProvider.ts";
 import {
   type EmbedOptions,
   type LoadOptions,
@@ -15,8 +15,8 @@ import {
 } from "../api/api.ts";
 import { asServingError, decode, noAdapters, noStore, unknownModel } from "../engine/answers.ts";
 import { ModelAdapters } from "../engine/modelAdapters.ts";
+import { Mutex } from "../engine/mutex.ts";
 import { readPrompt } from "../engine/readPrompt.ts";
-import { Turnstile } from "../engine/turnstile.ts";
 import type { EmbeddingEngineOptions, EmbeddingSettings } from "./embeddingOptions.ts";
 import { embedTexts, paddedLength } from "./embedTexts.ts";
 import { readText, type TextReader } from "./readText.ts";
@@ -39,9 +39,9 @@ export class EmbeddingEngine implements ServingEngine {
   readonly #reader: TextReader;
   readonly #settings: EmbeddingSettings;
   readonly #queue = new TextQueue();
-  readonly #turnstile = new Turnstile();
+  readonly #turnstile = new Mutex();
   readonly #host: ModelAdapters | null;
-  readonly #adapters: AdapterSource | null;
+  readonly #adapters: AdapterProvider | null;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #counts = { running: 0, passes: 0, promptTokens: 0, batchRows: 0 };
   /** Calls of `embed` that have begun and not ended, and the number of their inputs. */
@@ -107,7 +107,7 @@ export class EmbeddingEngine implements ServingEngine {
   async #embed(inputs: readonly (string | readonly number[])[], options: EmbedOptions): Promise<Embedded> {
     const texts: (readonly number[])[] = [];
     for (const input of inputs) {
-      await giveTurn();
+      await yieldIfDue();
       texts.push(await readText(input, options, this.#reader));
     }
     const lease = await this.#acquire(options);
@@ -148,10 +148,10 @@ export class EmbeddingEngine implements ServingEngine {
     if (this.#isPassing) return;
     this.#isPassing = true;
     for (;;) {
-      await turn();
+      await yieldToEventLoop();
       const texts = this.#queue.take(this.#settings);
       if (texts.length === 0) break;
-      await this.#turnstile.pass(() => this.#pass(texts));
+      await this.#turnstile.runExclusive(() => this.#pass(texts));
     }
     this.#isPassing = false;
   }

@@ -1,7 +1,7 @@
 import type { OptionKeys } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Encoder, SequenceClassifier, Tokenizer } from "@lowrank/models";
-import type { AdapterHost, AdapterSource } from "../adapters/adapterSource.ts";
+import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";
 import { plainConfig, readSentenceConfig, type SentenceConfig } from "./sentenceConfig.ts";
 
 /** Options of `createEmbeddingEngine`, named as vLLM names them. */
@@ -21,7 +21,7 @@ export interface EmbeddingEngineOptions {
    */
   files?: ModelFiles;
   /** Makes the source of adapters, which puts them on the model by `host`. Default: none. */
-  adapters?: (host: AdapterHost) => AdapterSource;
+  adapters?: (host: AdapterHost) => AdapterProvider;
   /** The most texts of a pass. Default 64. */
   maxNumSeqs?: number;
   /**

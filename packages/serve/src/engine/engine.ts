@@ -1,9 +1,9 @@
-import { giveTurn, turn } from "@lowrank/core";
+import { yieldIfDue, yieldToEventLoop } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { defaultEos } from "@lowrank/models/generation";
 import { PagedKVCache } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
-import type { AdapterSource } from "../adapters/adapterSource.ts";
+import type { AdapterProvider } from "../adapters/adapterProvider.ts";
 import {
   type LoadOptions,
   type ServedAdapter,
@@ -21,6 +21,7 @@ import { asServingError, decode, noAdapters, noStore, unknownModel } from "./ans
 import { checkBackend } from "./checkBackend.ts";
 import { type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
+import { Mutex } from "./mutex.ts";
 import { type ChunkResult, PassRunner } from "./passRunner.ts";
 import { readPrompt, truncated } from "./readPrompt.ts";
 import { readSettings } from "./readSettings.ts";
@@ -29,7 +30,6 @@ import type { Chunk } from "./sequence.ts";
 import { type RequestContext, ServedRequest } from "./servedRequest.ts";
 import { TextLength } from "./textLength.ts";
 import { TokenTexts } from "./tokenTexts.ts";
-import { Turnstile } from "./turnstile.ts";
 
 /** Counts of what an engine has done. */
 interface Counts {
@@ -55,9 +55,9 @@ export class Engine implements ServingEngine {
   readonly #cache: PagedKVCache;
   readonly #scheduler: Scheduler<ServedRequest>;
   readonly #runner: PassRunner;
-  readonly #turnstile = new Turnstile();
+  readonly #turnstile = new Mutex();
   readonly #host: ModelAdapters | null;
-  readonly #adapters: AdapterSource | null;
+  readonly #adapters: AdapterProvider | null;
   readonly #context: RequestContext;
   readonly #created = Math.floor(Date.now() / 1000);
   /** Requests that wait or run, in the order of arrival. */
@@ -187,9 +187,9 @@ export class Engine implements ServingEngine {
       const chunks = this.#scheduler.plan();
       if (chunks.length === 0) continue;
       this.#due = true;
-      await this.#turnstile.pass(() => this.#pass(chunks));
+      await this.#turnstile.runExclusive(() => this.#pass(chunks));
       // Files of adapters come in by turns of the event loop, and requests wait for them.
-      await (this.#scheduler.loading > 0 ? turn() : giveTurn());
+      await (this.#scheduler.loading > 0 ? yieldToEventLoop() : yieldIfDue());
     }
     if (this.#requests.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
   }
@@ -300,7 +300,7 @@ export class Engine implements ServingEngine {
     await this.#source().unload(name, options);
   }
 
-  #source(): AdapterSource {
+  #source(): AdapterProvider {
     if (this.#adapters) return this.#adapters;
     throw noStore();
   }

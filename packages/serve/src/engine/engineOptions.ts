@@ -2,7 +2,7 @@ import type { OptionKeys } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { type CacheSizes, layerCaches } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";
-import type { AdapterHost, AdapterSource } from "../adapters/adapterSource.ts";
+import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";
 
 /** Options of `createEngine`, named as vLLM names them. */
 export interface EngineOptions {
@@ -15,7 +15,7 @@ export interface EngineOptions {
   /** The base model's name in answers. */
   servedModelName: string;
   /** Makes the source of adapters, which puts them on the model by `host`. Default: none. */
-  adapters?: (host: AdapterHost) => AdapterSource;
+  adapters?: (host: AdapterHost) => AdapterProvider;
   /** The most sequences that run at once. Default 64. */
   maxNumSeqs?: number;
   /**

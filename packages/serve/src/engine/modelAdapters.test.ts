@@ -5,7 +5,7 @@ import { AdapterChecks } from "../adapters/adapterChecks.ts";
 import { PagePool } from "../cache/pagePool.ts";
 import { tinyLlama } from "../testing/tinyModel.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
-import { Turnstile } from "./turnstile.ts";
+import { Mutex } from "./mutex.ts";
 
 beforeAll(() => init(reference()));
 
@@ -15,7 +15,7 @@ async function filesOf(config: PeftConfig, dtype: "f32" | "f16") {
 }
 
 function hostOf(peft: PeftModel): ModelAdapters {
-  return new ModelAdapters(peft, new PagePool({ pages: 1, pageSize: 1 }), new Turnstile());
+  return new ModelAdapters(peft, new PagePool({ pages: 1, pageSize: 1 }), new Mutex());
 }
 
 const lora = () => new LoraConfig({ r: 4, targetModules: ["q_proj", "down_proj"], initLoraWeights: false });

@@ -1,9 +1,9 @@
 import { overwriteBytes, type Tensor } from "@lowrank/core";
 import type { AdapterSource as AdapterFiles, PeftModel } from "@lowrank/peft";
-import type { AdapterHost, AdapterLayout, AdapterValues } from "../adapters/adapterSource.ts";
+import type { AdapterHost, AdapterLayout, AdapterValues } from "../adapters/adapterProvider.ts";
 import { ServingError } from "../api/api.ts";
 import type { PagePool } from "../cache/pagePool.ts";
-import type { Turnstile } from "./turnstile.ts";
+import type { Mutex } from "./mutex.ts";
 import { valuePlaces } from "./valuePlaces.ts";
 
 /** An adapter of the model, in which versions of one layout may take each other's place. */
@@ -29,7 +29,7 @@ type Prefixes = Pick<PagePool, "drop">;
 export class ModelAdapters implements AdapterHost {
   readonly #peft: PeftModel;
   readonly #pool: Prefixes;
-  readonly #turnstile: Turnstile;
+  readonly #turnstile: Mutex;
   readonly #seats = new Map<string, Seat>();
   /** The last rows that ran, until a version comes or goes. */
   #lastNames: { readonly versions: readonly (string | null)[]; readonly names: readonly string[] } | null = null;
@@ -39,7 +39,7 @@ export class ModelAdapters implements AdapterHost {
   /** The number of versions that hold memory; that of the base model counts as held too. */
   readonly #holders: Map<object, number>;
 
-  constructor(peft: PeftModel, pool: Prefixes, turnstile: Turnstile) {
+  constructor(peft: PeftModel, pool: Prefixes, turnstile: Mutex) {
     this.#peft = peft;
     this.#pool = pool;
     this.#turnstile = turnstile;
@@ -69,7 +69,7 @@ export class ModelAdapters implements AdapterHost {
   }
 
   load(version: string, files: AdapterFiles, values?: AdapterValues): ReturnType<AdapterHost["load"]> {
-    return this.#turnstile.pass(async () => {
+    return this.#turnstile.runExclusive(async () => {
       const taken = values && this.#reseat(values);
       const seat = taken ?? (await this.#newSeat(files, values?.layout));
       this.#seats.set(version, seat);
@@ -118,7 +118,7 @@ export class ModelAdapters implements AdapterHost {
   }
 
   unload(version: string, { givesWay }: { readonly givesWay: boolean } = { givesWay: false }): Promise<void> {
-    return this.#turnstile.pass(() => {
+    return this.#turnstile.runExclusive(() => {
       const seat = this.#seats.get(version);
       if (!seat) return;
       this.#seats.delete(version);

@@ -1,5 +1,5 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
-import type { AdapterLease } from "../adapters/adapterSource.ts";
+import type { AdapterLease } from "../adapters/adapterProvider.ts";
 import type { ServingEvent, ServingRequest, TokenLogprob } from "../api/api.ts";
 import { AnswerText } from "./answerText.ts";
 import { EventQueue } from "./eventQueue.ts";

@@ -95,8 +95,8 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
   const checkConditional = async (key: string): Promise<void> => {
     if (conditional) return;
     const text = '"Servers write this to see that the store knows conditional writes."\n';
-    await put(key, text, absent);
-    const written = (await put(key, text, absent)) ?? (await put(key, text, { "If-Match": '"none"' }));
+    await put(key, text, ifNoneMatch);
+    const written = (await put(key, text, ifNoneMatch)) ?? (await put(key, text, { "If-Match": '"none"' }));
     if (written !== null) {
       const fix = "use a store with conditional writes";
       throw storeFailure(
@@ -113,7 +113,7 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
 const list = { "list-type": "2", "encoding-type": "url" };
 
 /** The condition that there is no such object yet. */
-export const absent = { "If-None-Match": "*" };
+export const ifNoneMatch = { "If-None-Match": "*" };
 
 /** Returns the tag of an answer. Throws where the store tells none. */
 export function tagOf(headers: Headers, label: string): string {

@@ -1,6 +1,6 @@
 import { type AdapterFile, type AdapterPlace, configName, isInternal, manifestName } from "./adapterPlace.ts";
 import { confinedPath } from "./confinedPath.ts";
-import { absent, checkBucket, openBucket, type S3PlaceOptions, tagOf } from "./s3Bucket.ts";
+import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from "./s3Bucket.ts";
 
 /**
  * A bucket, or a prefix in it, of Amazon S3 or a store with its interface. Works in pages too,
@@ -69,7 +69,7 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
     },
     writeManifest: async (text, replaces) => {
       await bucket.checkConditional(`${prefix}${manifestName}.probe`);
-      return bucket.put(prefix + manifestName, text, replaces === null ? absent : { "If-Match": replaces });
+      return bucket.put(prefix + manifestName, text, replaces === null ? ifNoneMatch : { "If-Match": replaces });
     },
   };
 }

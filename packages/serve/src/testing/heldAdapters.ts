@@ -1,4 +1,4 @@
-import type { AdapterHost, AdapterLease, AdapterSource } from "../adapters/adapterSource.ts";
+import type { AdapterHost, AdapterLease, AdapterProvider } from "../adapters/adapterProvider.ts";
 import { type ServedAdapter, ServingError, type ServingStats } from "../api/api.ts";
 import type { FilesInMemory } from "./tinyAdapters.ts";
 
@@ -8,7 +8,7 @@ interface Version {
 }
 
 /** Adapters in memory, loaded for the requests that use them and taken off after the last. */
-export class HeldAdapters implements AdapterSource {
+export class HeldAdapters implements AdapterProvider {
   /** Each name's version and files; may be changed while requests run. */
   readonly registered: Map<string, { version: string; files: FilesInMemory }> = new Map();
   loads = 0;

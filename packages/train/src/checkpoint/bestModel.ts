@@ -1,8 +1,8 @@
 import { copyInto, fromBytes, noGrad, type SafetensorsTensor, type Tensor } from "@lowrank/core";
 import type { TrainableModule } from "../data/modelBatch.ts";
 import type { Evaluation } from "../evaluation/evaluate.ts";
+import type { BestOptions } from "../options/recordsBest.ts";
 import type { BestEvaluation } from "../options/trainerOptions.ts";
-import type { BestOptions } from "../options/wantsBest.ts";
 
 /** The record of a run's evaluations that its checkpoints hold. */
 export interface BestState {

@@ -5,7 +5,6 @@ import {
   fromBytes,
   type Generator,
   type GeneratorState,
-  giveTurn,
   noGrad,
   type OptionKeys,
   openSafetensors,
@@ -13,6 +12,7 @@ import {
   type SafetensorsTensor,
   type Tensor,
   writeSafetensors,
+  yieldIfDue,
 } from "@lowrank/core";
 import { type ModelFiles, writeFolderOf } from "@lowrank/files";
 import type { Optimizer, OptimizerState } from "@lowrank/nn";
@@ -74,7 +74,7 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
     const bytes = await t.bytes();
     checkFinite(name, bytes, t.dtype);
     entries.push({ name, dtype: t.dtype, shape: t.shape, bytes });
-    await giveTurn();
+    await yieldIfDue();
   }
   return writeSafetensors(entries, { format: "pt" });
 }

@@ -1,7 +1,6 @@
 import {
   exp,
   getFloat32MatmulPrecision,
-  giveTurn,
   matmul,
   noGrad,
   scope,
@@ -9,13 +8,14 @@ import {
   type Tensor,
   tanh,
   tensor,
+  yieldIfDue,
 } from "@lowrank/core";
 import type { Optimizer } from "@lowrank/nn";
 import { crc32 } from "../data/crc32.ts";
 import { areListed, type Examples } from "../data/dataset.ts";
 import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
+import { recordsBest } from "../options/recordsBest.ts";
 import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
-import { wantsBest } from "../options/wantsBest.ts";
 import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -69,7 +69,7 @@ function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
 /** The options of evaluations, where these decide about the weights at the end. */
 async function evaluationSettings(options: FingerprintedRun["options"]): Promise<Fingerprint> {
   const { evaluation } = options;
-  if (!wantsBest(options) || !evaluation) return {};
+  if (!recordsBest(options) || !evaluation) return {};
   const { metricForBestModel = "loss", greaterIsBetter = null, loadBestModelAtEnd = false } = options;
   const { earlyStoppingPatience = null, earlyStoppingThreshold = 0 } = options;
   return {
@@ -122,7 +122,7 @@ async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
   let crc = 0;
   for (const example of examples) {
     crc = crc32(encoder.encode(`${textOf(example)}\n`), crc);
-    await giveTurn();
+    await yieldIfDue();
   }
   return `${examples.length} examples (${hex(crc)})`;
 }
@@ -146,7 +146,7 @@ async function digestOfModel(model: TrainableModule): Promise<string> {
     crc = crc32(encoder.encode(`${name} ${parameter.dtype} ${parameter.shape}\n`), crc);
     if (!parameter.requiresGrad && parameter.storage.buffer.bytes <= readBytes)
       crc = crc32(await parameter.bytes(), crc);
-    await giveTurn();
+    await yieldIfDue();
   }
   return hex(crc);
 }

@@ -1,4 +1,4 @@
-import { openFiles, removeFolderOf, type WritablePlace } from "@lowrank/files";
+import { openFiles, removeFolder, type WritablePlace } from "@lowrank/files";
 
 /**
  * Removes checkpoints of the fewest steps from a place until `limit` are left; `newest`, which was
@@ -13,5 +13,5 @@ export async function pruneCheckpoints(place: WritablePlace, limit: number, newe
     found.push({ name, step: Number(step) });
   }
   found.sort((a, b) => a.step - b.step);
-  for (const { name } of found.slice(0, Math.max(0, found.length + 1 - limit))) await removeFolderOf(place, name);
+  for (const { name } of found.slice(0, Math.max(0, found.length + 1 - limit))) await removeFolder(place, name);
 }

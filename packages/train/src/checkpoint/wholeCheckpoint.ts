@@ -1,4 +1,4 @@
-import { type ByteSource, bytesSource, giveTurn } from "@lowrank/core";
+import { type ByteSource, bytesSource, yieldIfDue } from "@lowrank/core";
 import { filesIn, type ModelFiles, openFiles } from "@lowrank/files";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { crc32 } from "../data/crc32.ts";
@@ -25,7 +25,7 @@ async function checksum(source: ByteSource): Promise<number> {
   let sum = 0;
   for (let at = 0; at < source.size; at += length) {
     sum = crc32(await source.read(at, Math.min(length, source.size - at)), sum);
-    await giveTurn();
+    await yieldIfDue();
   }
   return sum;
 }

@@ -23,5 +23,9 @@ export async function collateAny(
   }
   const batch = collate(examples as readonly TokenizedExample[], options);
   if (!kinds.has(2)) return batch;
-  return (await import("./separate.ts")).separate(batch, examples as readonly PackedExample[], ignoreIndex);
+  return (await import("./isolatePackedDocuments.ts")).isolatePackedDocuments(
+    batch,
+    examples as readonly PackedExample[],
+    ignoreIndex,
+  );
 }

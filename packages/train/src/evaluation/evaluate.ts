@@ -1,4 +1,4 @@
-import { checkOptions, giveTurn, noGrad, type OptionKeys, scope, withBackend } from "@lowrank/core";
+import { checkOptions, noGrad, type OptionKeys, scope, withBackend, yieldIfDue } from "@lowrank/core";
 import type { AnyExample } from "../data/collateAny.ts";
 import { backendOf, type TrainableModel, type TrainableModule } from "../data/modelBatch.ts";
 import type { PaddingOptions } from "../data/paddingOptions.ts";
@@ -94,7 +94,7 @@ async function evaluateTask(
 ): Promise<Evaluation> {
   let sum = 0;
   for (let at = 0; at < examples.length; at += batchSize) {
-    await giveTurn(signal);
+    await yieldIfDue(signal);
     model.eval();
     const batch = await task(examples.slice(at, at + batchSize));
     const run = () => noGrad(() => scope(() => batch.withLoss((loss) => loss, false)));

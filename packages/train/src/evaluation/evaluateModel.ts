@@ -1,13 +1,13 @@
 import {
   argmaxTokens,
   crossEntropy,
-  giveTurn,
   noGrad,
   reshape,
   scope,
   slice,
   type Tensor,
   withBackend,
+  yieldIfDue,
 } from "@lowrank/core";
 import type { Batch } from "../data/collate.ts";
 import { type AnyExample, collateAny } from "../data/collateAny.ts";
@@ -51,7 +51,7 @@ export async function evaluateModel(
   const [predictions, labelIds]: [Row[], Row[]] = [[], []];
   let [sum, labels] = [0, 0];
   for (let at = 0; at < examples.length; at += batchSize) {
-    await giveTurn(signal);
+    await yieldIfDue(signal);
     model.eval();
     const batch = await collateAny(examples.slice(at, at + batchSize), padding);
     const count = labelCount(batch, model);

@@ -38,8 +38,8 @@ export function optimizerOf(
   const adamW = new AdamW(tensors, settings);
   if (optimizer === "adamw") return { peaks: [lr], make: async () => adamW };
   const make = async () => {
-    const { otherOptimizer } = await import("./otherOptimizer.ts");
-    return otherOptimizer(optimizer, tensors, settings);
+    const { createOptimizerByName } = await import("./createOptimizerByName.ts");
+    return createOptimizerByName(optimizer, tensors, settings);
   };
   return { peaks: [lr], make };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
-import { memoryFiles, openFiles, removeFolderOf, type WritablePlace, writeFiles } from "@lowrank/files";
+import { memoryFiles, openFiles, removeFolder, type WritablePlace, writeFiles } from "@lowrank/files";
 import { temporaryName, writingId } from "@lowrank/files/disk";
 import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig, type PeftModel, type Warning } from "@lowrank/peft";
@@ -135,6 +135,6 @@ describe("saveTotalLimit", () => {
 
   it("keeps what memory was given", async () => {
     const files = memoryFiles({ "a/b": "given" });
-    await expect(removeFolderOf(files, "a")).rejects.toThrow("a/b was given, and only what was written can be removed");
+    await expect(removeFolder(files, "a")).rejects.toThrow("a/b was given, and only what was written can be removed");
   });
 });

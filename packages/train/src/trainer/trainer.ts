@@ -1,4 +1,4 @@
-import { checkOptions, checkPrecision, Generator, giveTurn, type Tensor } from "@lowrank/core";
+import { checkOptions, checkPrecision, Generator, type Tensor, yieldIfDue } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Optimizer, Schedule } from "@lowrank/nn";
 import type { BestModel } from "../checkpoint/bestModel.ts";
@@ -8,6 +8,7 @@ import { BatchSampler } from "../data/batchSampler.ts";
 import type { AnyExample } from "../data/collateAny.ts";
 import { areListed, type Examples, readExamples } from "../data/dataset.ts";
 import type { TrainableModel, TrainableModule } from "../data/modelBatch.ts";
+import { recordsBest } from "../options/recordsBest.ts";
 import {
   checkpointKeys,
   evaluationKeys,
@@ -19,7 +20,6 @@ import {
   type TrainingSettings,
   trainingKeys,
 } from "../options/trainerOptions.ts";
-import { wantsBest } from "../options/wantsBest.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf } from "../tasks/taskOf.ts";
 import type { TaskBatch, TrainingTask } from "../tasks/trainingTask.ts";
 import { BufferCopies } from "./bufferCopies.ts";
@@ -176,7 +176,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       const last = this.#step === this.maxSteps;
       if (isDue()) await this.#evaluate(result);
       if (last || (checkpoints && this.#step % checkpoints.every === 0)) await save();
-      await giveTurn();
+      await yieldIfDue();
     }
     if (result.aborted || best?.stopped) await save();
     result.best = best?.state.best ?? null;
@@ -189,7 +189,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   /** Makes the optimiser, and all else that options ask for, once. */
   async #prepare(): Promise<void> {
     const { neftuneNoiseAlpha = 0, seed = 0 } = this.#options;
-    if (wantsBest(this.#options))
+    if (recordsBest(this.#options))
       this.#best ??= new (await import("../checkpoint/bestModel.ts")).BestModel(this.#options, this.model);
     if (neftuneNoiseAlpha !== 0) {
       this.#neftune ??= new (await import("./neftune.ts")).Neftune(this.model, neftuneNoiseAlpha, seed);

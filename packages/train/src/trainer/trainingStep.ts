@@ -1,4 +1,15 @@
-import { addInto, backward, cat, full, giveTurn, reshape, scope, type Tensor, withBackend, zeros } from "@lowrank/core";
+import {
+  addInto,
+  backward,
+  cat,
+  full,
+  reshape,
+  scope,
+  type Tensor,
+  withBackend,
+  yieldIfDue,
+  zeros,
+} from "@lowrank/core";
 import { clipGradNorm, type Optimizer } from "@lowrank/nn";
 import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import type { RateSetting } from "../options/trainerOptions.ts";
@@ -45,7 +56,7 @@ export async function trainingStep(
     // Whoever evaluated or generated meanwhile has turned dropout off.
     model.train();
     here(() => void addInto(loss, lossAndGradients(part), { alpha: part.share }));
-    await giveTurn();
+    await yieldIfDue();
     if (signal?.aborted) return null;
   }
   return here(() => {

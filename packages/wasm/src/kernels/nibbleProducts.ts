@@ -1,4 +1,4 @@
-import type { LaterKernels } from "./laterKernels.ts";
+import type { OnDemandKernels } from "./onDemandKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
 /**
@@ -6,7 +6,10 @@ import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.
  * are handed over and not imported, which would cut the chunk of a page that never loads this
  * module.
  */
-export function nibbleProductsBy(later: LaterKernels, { sumsInShort, numberOf, bitsOf }: NibbleTools): NibbleProducts {
+export function nibbleProductsBy(
+  later: OnDemandKernels,
+  { sumsInShort, numberOf, bitsOf }: NibbleTools,
+): NibbleProducts {
   /**
    * Codes of 15 bits times a weight that is read as its transpose. Under "medium" rows that meet
    * 4-bit codes have 15 bits by outliers alone, else 8.

@@ -44,12 +44,12 @@ function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number)
 }
 
 /** Warns if a tenth of the elements of rows that meet a weight get the code 0. */
-export function lookAtRows(k: Kernels, { shape }: WasmTensor, x: number, rows: number, from: number): void {
+export function countZeroedRows(k: Kernels, { shape }: WasmTensor, x: number, rows: number, from: number): void {
   const share = k.int16LostShare(x, rows, from);
   if (share <= mostLost) return;
   // A page that cannot load the sentence goes without it.
   import("./spreadWarning.ts").then(
-    (it) => it.warnOfSpread(k, shape, share),
+    (it) => it.warnOfZeroedRows(k, shape, share),
     () => {},
   );
 }

@@ -5,7 +5,7 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 const warned = new WeakMap<Kernels, Set<string>>();
 
 /** Warns, once for each shape of a weight, of the share of rows that rounds to zero. */
-export function warnOfSpread(k: Kernels, shape: Shape, share: number): void {
+export function warnOfZeroedRows(k: Kernels, shape: Shape, share: number): void {
   const shapes = warned.get(k) ?? new Set();
   const name = `[${shape}]`;
   if (shapes.has(name)) return;

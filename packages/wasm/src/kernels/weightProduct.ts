@@ -4,8 +4,8 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import { chooseNibbleSums, mediumWeightBits } from "./integerTrial.ts";
 import type { Scratch, WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
-import type { LaterKernels } from "./laterKernels.ts";
-import { hasFewWide, lookAtRows, wideSquares } from "./spread.ts";
+import type { OnDemandKernels } from "./onDemandKernels.ts";
+import { countZeroedRows, hasFewWide, wideSquares } from "./spread.ts";
 
 /** Sides of a product from which integer codes are worth their making. */
 const [leastRows, leastSide] = [8, 128];
@@ -34,9 +34,9 @@ export interface NibbleProducts {
   /** Across them, X W. */
   readonly across: CodedProduct;
   /** `quantizeInt8` of more than one row in one plane, in less time. */
-  readonly inBytes: LaterKernels["quantizeBytes"];
+  readonly inBytes: OnDemandKernels["quantizeBytes"];
   /** `quantizeInt8` in words of 16 bits, in which rows meet codes of 6 bits. */
-  readonly bytesInWords: LaterKernels["quantizeBytesInWords"];
+  readonly bytesInWords: OnDemandKernels["quantizeBytesInWords"];
 }
 
 /** Functions that `nibbleProductsBy` is given. */
@@ -88,7 +88,7 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   if (wide !== 0 && !hasFewWide(k, scratch, w)) return false;
   if (k.codesFit(k.quantizeInt16(x, own, rows, from), largestOf(k, scratch, w), from) === 0) return false;
   const pack = (ptr: number) => {
-    lookAtRows(k, w, x, rows, from);
+    countZeroedRows(k, w, x, rows, from);
     k.packInt16(w.ptr, ptr, height, width, wide);
   };
   const codes = scratch.kept(w, "14 bits", k.int16WeightBytes(height, width), pack);

@@ -46,7 +46,7 @@ it.skipIf(!existsSync(node26))("multiplies right, and the same to the bit with t
 
 /** Prints sums over the bits of products in codes of 16 bits and of 4 to 6, by optimised code. */
 const codes = (wideSimd: boolean) => `
-  import { blockFormats, init, integerLinear, matmul, packedTensor, setFloat32MatmulPrecision, square, sum, tensor } from "@lowrank/core";
+  import { blockFormats, init, linearWithInt8Activations, matmul, packedTensor, setFloat32MatmulPrecision, square, sum, tensor } from "@lowrank/core";
   import { Parameter } from "@lowrank/nn";
   import { wasm } from "@lowrank/wasm";
   const backend = await wasm({ wideSimd: ${wideSimd} });
@@ -70,7 +70,7 @@ const codes = (wideSimd: boolean) => `
     x.grad = null;
     const y = matmul(x, w, { transposeB: true });
     sum(square(y)).backward();
-    return [sumOf(y), sumOf(x.grad), w.dtype === "f32" ? 0 : sumOf(integerLinear(x.detach(), w))];
+    return [sumOf(y), sumOf(x.grad), w.dtype === "f32" ? 0 : sumOf(linearWithInt8Activations(x.detach(), w))];
   });
   const end = performance.now() + 500;
   while (performance.now() < end) found();

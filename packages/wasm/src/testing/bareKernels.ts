@@ -2,13 +2,13 @@ import type { BuildName } from "../builds/kernelBuild.ts";
 import { loadBuild } from "../builds/loadBuild.ts";
 import { loadOnDemand } from "../builds/loadOnDemand.ts";
 import type { Kernels } from "../kernels/kernelTypes.gen.ts";
-import { kernelImports, type LaterKernels } from "../kernels/laterKernels.ts";
+import { kernelImports, type OnDemandKernels } from "../kernels/onDemandKernels.ts";
 
 /** The kernels of a build without the backend around them. */
 export interface BareKernels {
   kernels: Kernels;
   /** Those of the module on demand. */
-  later: LaterKernels;
+  later: OnDemandKernels;
   memory: WebAssembly.Memory;
   /** The first address that the module leaves free. */
   heapBase: number;
@@ -19,7 +19,7 @@ export async function bareKernels(build: BuildName, pages: number, batchInvarian
   const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const onDemand = await WebAssembly.instantiate(await loadOnDemand(build, false), { env: { memory } });
-  const later = onDemand.instance.exports as unknown as LaterKernels;
+  const later = onDemand.instance.exports as unknown as OnDemandKernels;
   const imports = kernelImports(memory, () => later);
   const { instance } = await WebAssembly.instantiate(bytes, imports);
   return { kernels: instance.exports as unknown as Kernels, later, memory, heapBase };

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { kernelParameters } from "../kernels/kernelParameters.gen.ts";
-import { boardBytes, type Job, JobBoard, type Kernel, mostParts } from "./jobBoard.ts";
+import { boardBytes, type Job, JobBoard, type Kernel, maxParts } from "./jobBoard.ts";
 
 function boardOf(kernel: Kernel, scratch?: number): JobBoard {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
@@ -84,7 +84,7 @@ it("throws where a part of another thread fails", () => {
   expect(calls).toBe(3);
 });
 
-it.each([1, 2, 127, 128, 254, mostParts])("shares %i parts out, job after job, in its own memory", (parts) => {
+it.each([1, 2, 127, 128, 254, maxParts])("shares %i parts out, job after job, in its own memory", (parts) => {
   const starts: number[] = [];
   const { boards, outside } = boardsOf((at) => void starts.push(at), [0]);
   for (let round = 0; round < 3; round++) {

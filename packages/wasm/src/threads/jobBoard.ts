@@ -39,7 +39,7 @@ const partBits = 8;
 const partMask = 2 ** partBits - 1;
 
 /** The most parts that a job can have. */
-export const mostParts: number = partMask;
+export const maxParts: number = partMask;
 
 /**
  * Looks at a word before a thread sleeps: some 10 µs, which bridges the gap between

@@ -1,7 +1,7 @@
 import { kernelParameters } from "../kernels/kernelParameters.gen.ts";
 import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import { type Cutter, cutters, productsPerElement } from "./cutters.ts";
-import { type JobBoard, type Kernel, mostParts } from "./jobBoard.ts";
+import { type JobBoard, type Kernel, maxParts } from "./jobBoard.ts";
 
 /** Parts for each thread: one that comes late leaves little for the others to wait for. */
 const partsPerThread = 4;
@@ -14,7 +14,7 @@ const partsPerThread = 4;
 export function threadedKernels(k: Kernels, board: JobBoard, threads: () => number, grain: number): Kernels {
   const names = Object.keys(k);
   const partsFor = (work: number): number => {
-    return Math.min(mostParts, threads() > 1 ? partsPerThread * threads() : 1, Math.floor(work / grain));
+    return Math.min(maxParts, threads() > 1 ? partsPerThread * threads() : 1, Math.floor(work / grain));
   };
   const share = (name: keyof Kernels, cutter: Cutter<string>): Kernel => {
     const direct = k[name] as Kernel;

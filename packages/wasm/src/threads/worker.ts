@@ -2,7 +2,7 @@
 // kernels until it is ended. `pnpm build:kernels` bundles it into workerScript.gen.ts, from which
 // workers start.
 
-import { kernelImports, type LaterKernels } from "../kernels/laterKernels.ts";
+import { kernelImports, type OnDemandKernels } from "../kernels/onDemandKernels.ts";
 import { JobBoard, type Kernel } from "./jobBoard.ts";
 import type { WorkerSetup } from "./startWorkers.ts";
 
@@ -11,13 +11,13 @@ interface Port {
 }
 
 function serve(port: Port, { module, memory, board, scratch, tiles }: WorkerSetup): void {
-  let later: LaterKernels | undefined;
+  let later: OnDemandKernels | undefined;
   // A worker that waits for work hears no message, so it finds the module's bytes in the memory.
-  const load = (): LaterKernels => {
+  const load = (): OnDemandKernels => {
     const [at, size] = new Uint32Array(memory.buffer, (exports.moduleOnDemand as Kernel)() as number, 2);
     const bytes = new Uint8Array(memory.buffer, at, size).slice() as Uint8Array<ArrayBuffer>;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    return instance.exports as unknown as LaterKernels;
+    return instance.exports as unknown as OnDemandKernels;
   };
   const imports = kernelImports(memory, () => (later ??= load()));
   const { exports } = new WebAssembly.Instance(module, imports);

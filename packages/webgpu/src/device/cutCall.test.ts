@@ -1,7 +1,7 @@
 import { type Shape, sizeOf } from "@lowrank/core/backend";
 import { describe, expect, it } from "vitest";
 import type { GpuTensor } from "../kernel/kernel.ts";
-import { byBroadcast, byNumber, byOuter, byRow } from "../kernel/split.ts";
+import { byBroadcast, byElement, byOuter, byRow } from "../kernel/split.ts";
 import { bytesSeen } from "../wgsl/window.ts";
 import { cutCall } from "./cutCall.ts";
 
@@ -15,12 +15,12 @@ const shapes = (tensors: readonly { shape: Shape }[]) => tensors.map(({ shape })
 
 describe("how a call may be cut", () => {
   it("number by number, where tensors have one size", () => {
-    expect(byNumber([spec(20, 30), spec(1)], [spec(20, 30)])).toEqual({
+    expect(byElement([spec(20, 30), spec(1)], [spec(20, 30)])).toEqual({
       ...{ rows: 600, inputs: [true, false], outputs: [true] },
     });
     // A step in place has no results.
-    expect(byNumber([spec(1), spec(9, 2)], [])).toEqual({ rows: 18, inputs: [false, true], outputs: [] });
-    expect(byNumber([spec(1)], [spec(1)])).toEqual({ rows: 1, inputs: [false], outputs: [false] });
+    expect(byElement([spec(1), spec(9, 2)], [])).toEqual({ rows: 18, inputs: [false, true], outputs: [] });
+    expect(byElement([spec(1)], [spec(1)])).toEqual({ rows: 1, inputs: [false], outputs: [false] });
   });
 
   it("row by row, where vectors stay whole", () => {

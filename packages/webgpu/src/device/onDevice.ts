@@ -11,7 +11,7 @@ import { LateErrors } from "../memory/lateErrors.ts";
 import { subgroupsWork } from "../selfCheck/checkSubgroups.ts";
 import { type CheckedCall, SelfCheck } from "../selfCheck/selfCheck.ts";
 import type { Trial } from "../selfCheck/trial.ts";
-import { knowBlocks } from "../wgsl/packed.ts";
+import { registerBlockFormats } from "../wgsl/packed.ts";
 import { bytesSeen } from "../wgsl/window.ts";
 import { cutCall } from "./cutCall.ts";
 import { kernelTable } from "./kernelTable.ts";
@@ -203,7 +203,7 @@ export async function onDevice(
     },
     read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
     sync: async () => void (await readBytes(null, 0, 0)),
-    prepare: async () => knowBlocks((await import("../wgsl/blocks.ts")).blockCode),
+    prepare: async () => registerBlockFormats((await import("../wgsl/blocks.ts")).blockCode),
     supports: (op, inputs, params) => !checks.refuses(op, inputs) && table.supports(op, inputs, params),
     run: (op, inputs, outputs, params) => {
       const kernel = table.kernelOf(op);

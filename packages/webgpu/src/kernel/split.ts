@@ -29,7 +29,7 @@ const have = (rows: number, inputs: Specs, outputs: Specs): Split<never> => {
 };
 
 /** Cuts calls that work number by number, on tensors of one size; smaller ones stay whole. */
-export function byNumber(inputs: Specs, outputs: Specs): Split<never> {
+export function byElement(inputs: Specs, outputs: Specs): Split<never> {
   return have(Math.max(...[...inputs, ...outputs].map(({ shape }) => sizeOf(shape))), inputs, outputs);
 }
 

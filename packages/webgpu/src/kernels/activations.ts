@@ -13,7 +13,7 @@ import type {
 } from "@lowrank/core/backend";
 import { type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../kernel/shader.ts";
-import { byNumber } from "../kernel/split.ts";
+import { byElement } from "../kernel/split.ts";
 import { numbers } from "../selfCheck/shrink.ts";
 import { activationCode } from "../wgsl/activations.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
@@ -86,7 +86,7 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
 /** Facts of kernels that work number by number. */
-const facts = { example: numbers, split: byNumber };
+const facts = { example: numbers, split: byElement };
 
 export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), facts);
 export const siluKernel: WebGpuKernel = kernel<typeof silu>("silu", plain("silu"), facts);

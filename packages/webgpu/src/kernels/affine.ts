@@ -1,6 +1,6 @@
 import type { affine } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
-import { byNumber } from "../kernel/split.ts";
+import { byElement } from "../kernel/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 
 const shader = elements({
@@ -18,5 +18,5 @@ export const affineKernel: WebGpuKernel = kernel<typeof affine>(
   ([x], [out], { scale = 1, shift = 0 }) => [
     shader.dispatch({ x, out }, { scale, shift, size: out.size }, elementGroups("f32", out.size)),
   ],
-  { split: byNumber },
+  { split: byElement },
 );

@@ -13,7 +13,7 @@ import { attentionRows } from "../wgsl/attentionRows.ts";
 import { attentionUniforms, chunksOf, maskBinding, pairCode, tile } from "../wgsl/attentionTiles.ts";
 import { philoxValues } from "../wgsl/philox.ts";
 import { rowGroups } from "../wgsl/rows.ts";
-import { keyGradient, queryGradient, rowNumbers } from "./attentionBackward.ts";
+import { keyGradient, queryGradient, rowStatistics } from "./attentionBackward.ts";
 import { attentionTiles } from "./attentionForward.ts";
 
 /** The sizes of a call, as the op finds them. */
@@ -70,7 +70,10 @@ function numbersOf(
   const count = batch * heads * queries;
   const tensor = gpu.scratch({ shape: [count, 2], dtype: "f32" });
   const values = { rows: count, queries, heads, size };
-  return { tensor, runs: [rowNumbers.dispatch({ dout, out, lse, numbers: tensor }, values, rowGroups(count, false))] };
+  return {
+    tensor,
+    runs: [rowStatistics.dispatch({ dout, out, lse, numbers: tensor }, values, rowGroups(count, false))],
+  };
 }
 
 /** Returns a test of the size of heads, by the position of q among the inputs. */

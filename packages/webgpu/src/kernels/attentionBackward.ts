@@ -19,7 +19,7 @@ import {
 import { rowsCode } from "../wgsl/rows.ts";
 
 /** The log-sum-exp of each row of scores, and the sum of dout times out there, as [B, H, T, 2]. */
-export const rowNumbers: Shader = shader({
+export const rowStatistics: Shader = shader({
   name: "attentionBackward, rows",
   bindings: { dout: "read f32", out: "read f32", lse: "read f32", numbers: "write f32" },
   uniforms: { rows: "u32", queries: "u32", heads: "u32", size: "u32" },

@@ -1,7 +1,7 @@
 import type { dropoutOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { entry, shader, spread } from "../kernel/shader.ts";
-import { byNumber } from "../kernel/split.ts";
+import { byElement } from "../kernel/split.ts";
 import { state as exampleState, f32 } from "../selfCheck/shrink.ts";
 import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
 
@@ -41,7 +41,7 @@ export const dropoutKernel: WebGpuKernel = kernel<typeof dropoutOp>(
   {
     example: (_inputs, params) => ({ inputs: [f32(37)], params: { ...params, state: exampleState } }),
     split: (inputs, outputs, params) => ({
-      ...byNumber(inputs, outputs),
+      ...byElement(inputs, outputs),
       paramsFrom: (row) => ({ ...params, state: { ...params.state, offset: params.state.offset + row } }),
     }),
   },

@@ -1,7 +1,7 @@
 import type { addInto, scaleInPlace } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { entry, shader, spread } from "../kernel/shader.ts";
-import { byNumber } from "../kernel/split.ts";
+import { byElement } from "../kernel/split.ts";
 import { numbers } from "../selfCheck/shrink.ts";
 
 const threads = 64;
@@ -16,7 +16,7 @@ const scaled = shader({
 export const scaleInPlaceKernel: WebGpuKernel = kernel<typeof scaleInPlace>(
   "scaleInPlace",
   ([x], _outputs, { factor }) => [scaled.dispatch({ x }, { size: x.size, factor }, spread(x.size, threads))],
-  { example: numbers, split: byNumber },
+  { example: numbers, split: byElement },
 );
 
 const added = shader({
@@ -34,5 +34,5 @@ export const addIntoKernel: WebGpuKernel = kernel<typeof addInto>(
     if (x.buffer.slab === y.buffer.slab) return [scaled.dispatch({ x }, { size: x.size, factor: 1 + alpha }, groups)];
     return [added.dispatch({ x, y }, { size: x.size, alpha }, groups)];
   },
-  { example: numbers, split: byNumber },
+  { example: numbers, split: byElement },
 );

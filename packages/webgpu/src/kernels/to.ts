@@ -1,7 +1,7 @@
 import type { DType, to } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel/kernel.ts";
 import { variants } from "../kernel/shader.ts";
-import { byNumber } from "../kernel/split.ts";
+import { byElement } from "../kernel/split.ts";
 import { codeType, elementGroups, elements } from "../wgsl/elements.ts";
 import { specialCode } from "../wgsl/math.ts";
 
@@ -40,5 +40,5 @@ export const toKernel: WebGpuKernel = kernel<typeof to>(
   ([x], [out]) => [
     shaderOf(x.dtype, out.dtype).dispatch({ x, out }, { size: out.size }, elementGroups(out.dtype, out.size)),
   ],
-  { split: byNumber },
+  { split: byElement },
 );

@@ -1,6 +1,6 @@
 import type { abs, cos, erf, exp, log, reciprocal, relu, rsqrt, sin, sqrt, square, tanh } from "@lowrank/core/backend";
 import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel/kernel.ts";
-import { byNumber } from "../kernel/split.ts";
+import { byElement } from "../kernel/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { type MathName, mathCode, specialCode } from "../wgsl/math.ts";
 
@@ -21,7 +21,7 @@ function valueAt(name: string, value: string, helpers: string): KernelCode<void>
 /** Code of a function by its name in `mathCode`. */
 const unary = (name: MathName): KernelCode<void> => valueAt(name, `${name}Of(x)`, mathCode(name));
 
-const facts = { split: byNumber };
+const facts = { split: byElement };
 
 export const expKernel: WebGpuKernel = kernel<typeof exp>("exp", unary("exp"), facts);
 export const logKernel: WebGpuKernel = kernel<typeof log>("log", unary("log"), facts);

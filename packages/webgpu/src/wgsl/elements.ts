@@ -32,7 +32,7 @@ export function storageType(kind: ElementKind): Scalar {
   return kind === "f32" || kind === "i32" ? kind : "u32";
 }
 
-const halfAt = (x: string): string => `((${x}[i >> 1u] >> (16u * (i & 1u))) & 65535u)`;
+const readF16 = (x: string): string => `((${x}[i >> 1u] >> (16u * (i & 1u))) & 65535u)`;
 const byteAt = (x: string): string => `((${x}[i >> 2u] >> (8u * (i & 3u))) & 255u)`;
 
 /** WGSL with `load_x(i: u32)`, which gives element i of the binding `x`. Needs `halfCode`. */
@@ -41,7 +41,7 @@ export function loadCode(kind: ElementKind, x: string): string {
     return packedLoad(kind as DType, x);
   }
   const loads: Partial<Record<ElementKind, string>> = {
-    ...{ f16: `f16ToF32(${halfAt(x)})`, bf16: `bf16ToF32(${halfAt(x)})`, half: halfAt(x) },
+    ...{ f16: `f16ToF32(${readF16(x)})`, bf16: `bf16ToF32(${readF16(x)})`, half: readF16(x) },
     ...{ u8: byteAt(x), bool: byteAt(x), byte: byteAt(x) },
   };
   return `fn load_${x}(i: u32) -> ${codeType(kind)} { return ${loads[kind] ?? `${x}[i]`}; }`;

@@ -22,7 +22,7 @@ type BlockCode = (format: BlockFormat, x: string) => PackedCode;
 let blockCode: BlockCode | undefined;
 
 /** Makes the WGSL of formats in blocks known. */
-export function knowBlocks(code: BlockCode): void {
+export function registerBlockFormats(code: BlockCode): void {
   blockCode = code;
 }
 

@@ -2,7 +2,7 @@ import { byteLength, type DType, type Shape, sizeOf } from "@lowrank/core/backen
 import { beforeAll, describe, expect, it } from "vitest";
 import type { GpuTensor } from "../kernel/kernel.ts";
 import { knowFormats } from "../testing/knowFormats.ts";
-import { bytesOf, bytesSeen, inParts, liesInOneRun, windowOf } from "./window.ts";
+import { bytesOf, bytesSeen, inParts, isContiguous, windowOf } from "./window.ts";
 
 beforeAll(knowFormats);
 
@@ -53,7 +53,7 @@ describe("a view of a tensor's elements", () => {
   it("sees a whole buffer where there is none", () => {
     expect(bytesSeen(tensorOf([10], "f32", 24))).toBe(40);
     expect(bytesOf(tensorOf([10]), 3)).toBe(12);
-    expect([liesInOneRun(tensorOf([10])), liesInOneRun(tensorOf([1, 64], "nf4"))]).toEqual([true, false]);
+    expect([isContiguous(tensorOf([10])), isContiguous(tensorOf([1, 64], "nf4"))]).toEqual([true, false]);
   });
 });
 

@@ -12,7 +12,7 @@ export const bytesSeen = ({ buffer, window }: GpuTensor): number => window?.byte
 export const bytesOf = ({ dtype }: GpuTensor, elements: number): number => byteLength({ shape: [elements], dtype });
 
 /** True if the elements lie in one run: formats with a codebook have parts, found by a header. */
-export const liesInOneRun = ({ dtype }: GpuTensor): boolean => codebookOf(dtype) === undefined;
+export const isContiguous = ({ dtype }: GpuTensor): boolean => codebookOf(dtype) === undefined;
 
 /**
  * Returns a tensor's elements from `from` on as a tensor of that shape, over as much of the buffer
@@ -44,7 +44,7 @@ interface Rows {
  */
 export function inParts(tensors: readonly GpuTensor[], most: number, rows: number): readonly Rows[] {
   const whole = [{ from: 0, rows, tensors }];
-  if (tensors.every((tensor) => bytesSeen(tensor) <= most) || !tensors.every(liesInOneRun)) return whole;
+  if (tensors.every((tensor) => bytesSeen(tensor) <= most) || !tensors.every(isContiguous)) return whole;
   const bytes = tensors.map((tensor) => bytesOf(tensor, tensor.size) / rows);
   // The least number of rows that are whole stretches of 256 bytes in every tensor.
   const step = Math.max(...bytes.map((each) => alignment / powerOfTwoIn(each)));

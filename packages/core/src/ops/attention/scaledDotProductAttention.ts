@@ -1,4 +1,4 @@
-import { writtenBy } from "../../creation/create.ts";
+import { tensorFilledBy } from "../../creation/create.ts";
 import { refuseSurplus } from "../../engine/op.ts";
 import { scope } from "../../engine/scope.ts";
 import type { Tensor } from "../../engine/tensor.ts";
@@ -70,7 +70,7 @@ export function scaledDotProductAttention(
 function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
   if (queries <= keys) return { causal: true, keyLength: queries };
   const { backend } = like.storage;
-  const mask = writtenBy({ shape: [queries, keys], dtype: "bool" }, backend, (seen) => {
+  const mask = tensorFilledBy({ shape: [queries, keys], dtype: "bool" }, backend, (seen) => {
     seen.fill(0);
     for (let i = 0; i < queries; i++) seen.fill(1, i * keys, i * keys + Math.min(i + 1, keys));
   });

@@ -28,7 +28,7 @@ export function checkLabels(op: string, logits: TensorSpec, labels: TensorSpec):
 }
 
 /** The error of a label that names no class. */
-export function badLabel(label: number, at: number, classes: number, ignoreIndex: number): Error {
+export function labelOutOfRange(label: number, at: number, classes: number, ignoreIndex: number): Error {
   return new Error(
     `crossEntropy: label ${label} at position ${at} is none of the ${classes} classes (0..${classes - 1}) and not ignoreIndex ${ignoreIndex}`,
   );
@@ -39,7 +39,7 @@ export function countLabels(labels: TypedArray, classes: number, ignoreIndex: nu
   let count = 0;
   for (let i = 0; i < labels.length; i++) {
     if (labels[i] === ignoreIndex) continue;
-    if (labels[i] < 0 || labels[i] >= classes) throw badLabel(labels[i], i, classes, ignoreIndex);
+    if (labels[i] < 0 || labels[i] >= classes) throw labelOutOfRange(labels[i], i, classes, ignoreIndex);
     count++;
   }
   return count;
@@ -116,9 +116,9 @@ export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
     }
     if (reduction !== "none") loss.data[0] = reduction === "mean" ? total / count : total;
   },
-  compose: ([logits, labels], params) => composeCrossEntropy(logits, labels, params, badLabel),
+  compose: ([logits, labels], params) => composeCrossEntropy(logits, labels, params, labelOutOfRange),
   fault: (at, label, [logits], { ignoreIndex = -100 }) =>
-    badLabel(label, at, logits.shape[logits.shape.length - 1], ignoreIndex),
+    labelOutOfRange(label, at, logits.shape[logits.shape.length - 1], ignoreIndex),
   saves: { inputs: [0, 1], outputs: [1] },
   vjp: ({ grads: [dloss], inputs: [logits, labels], outputs: [, sums], params }) => [
     crossEntropyBackward(dloss, logits, labels, sums, params),
@@ -158,7 +158,8 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
       }
     }
   },
-  compose: ([dloss, logits, labels], params) => composeCrossEntropyBackward(dloss, logits, labels, params, badLabel),
+  compose: ([dloss, logits, labels], params) =>
+    composeCrossEntropyBackward(dloss, logits, labels, params, labelOutOfRange),
 });
 
 /**

@@ -33,10 +33,10 @@ type BadLabel = (label: number, at: number, classes: number, ignoreIndex: number
  * Returns labels [...] as columns [..., 1]: a mask of ignored ones and the classes (0 if ignored).
  * Returns the number of labels that count too.
  */
-function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, badLabel: BadLabel) {
+function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, labelOutOfRange: BadLabel) {
   const classes = logits.shape[logits.ndim - 1];
   const scalar = (value: number) => tensor(value, { dtype: "i32", backend: labels.storage.backend });
-  const error = (label: number, at: number) => badLabel(label, at, classes, ignoreIndex);
+  const error = (label: number, at: number) => labelOutOfRange(label, at, classes, ignoreIndex);
   const column = reshape(labels, { shape: [...labels.shape, 1] });
   const checked = inRange(column, { low: 0, high: classes - 1, except: ignoreIndex, error });
   const ignored = compare(checked, scalar(ignoreIndex), { relation: "eq" });
@@ -48,9 +48,14 @@ function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, badLabe
  * `crossEntropy` in other ops: the loss, and each row's largest logit and
  * log(sum(exp(logit - largest))).
  */
-export function composeCrossEntropy(logits: Tensor, labels: Tensor, options: Options, badLabel: BadLabel): Tensor[] {
+export function composeCrossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  options: Options,
+  labelOutOfRange: BadLabel,
+): Tensor[] {
   const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = options;
-  const { ignored, chosen, count } = readLabels(logits, labels, ignoreIndex, badLabel);
+  const { ignored, chosen, count } = readLabels(logits, labels, ignoreIndex, labelOutOfRange);
   const top = amax(logits, { shape: chosen.shape });
   const below = sub(logits, top);
   const mass = log(rowSum(exp(below)));
@@ -71,10 +76,10 @@ export function composeCrossEntropyBackward(
   logits: Tensor,
   labels: Tensor,
   options: Options,
-  badLabel: BadLabel,
+  labelOutOfRange: BadLabel,
 ): Tensor {
   const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = options;
-  const { ignored, chosen, count, classes } = readLabels(logits, labels, ignoreIndex, badLabel);
+  const { ignored, chosen, count, classes } = readLabels(logits, labels, ignoreIndex, labelOutOfRange);
   const each = tensor(
     Int32Array.from({ length: classes }, (_, i) => i),
     { backend: labels.storage.backend },

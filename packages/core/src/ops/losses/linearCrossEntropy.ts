@@ -14,11 +14,11 @@ import { asMatrix } from "../shared/rows.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { toDTypeOf, widen } from "../unary/to.ts";
 import {
-  badLabel,
   checkLabels,
   countLabels,
   crossEntropyBackward,
   crossEntropyWithRows,
+  labelOutOfRange,
   rowGradient,
 } from "./crossEntropy.ts";
 
@@ -104,7 +104,7 @@ export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = define
     const dweight = () => matmul(dlogits, rows, { transposeA: true });
     return [loss, wants.hidden ? dhidden() : none(), wants.weight ? dweight() : none()];
   },
-  fault: (at, label, [, weight], { ignoreIndex = -100 }) => badLabel(label, at, weight.shape[0], ignoreIndex),
+  fault: (at, label, [, weight], { ignoreIndex = -100 }) => labelOutOfRange(label, at, weight.shape[0], ignoreIndex),
   saves: { inputs: [0, 1, 2], outputs: [1, 2] },
   vjp: (context) => {
     const { inputs, inputSpecs, outputs, needs, params } = context;

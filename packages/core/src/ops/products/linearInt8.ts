@@ -3,7 +3,7 @@ import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { dtypes, isPacked } from "../../layout/dtype.ts";
 import { formatShape } from "../../layout/shape.ts";
-import { meetsBytes } from "../../packed/meetsBytes.ts";
+import { supportsInt8Activations } from "../../packed/supportsInt8Activations.ts";
 import { unpackAll } from "../../packed/unpackAll.ts";
 import { compare } from "../binary/compare.ts";
 import { div } from "../binary/div.ts";
@@ -73,7 +73,7 @@ export const linearInt8: Op<2> = defineOp({
     if (w.length !== 2 || x.length === 0 || x[x.length - 1] !== w[1]) {
       throw new Error(`linearInt8: x ${formatShape(x)} must end in the last size of W ${formatShape(w)} [out,in]`);
     }
-    if (!meetsBytes(inputs[1])) {
+    if (!supportsInt8Activations(inputs[1])) {
       throw new Error(`linearInt8: rows of W ${formatShape(w)}, ${inputs[1].dtype}, must be whole blocks of ${block}`);
     }
     return { shape: [...x.slice(0, -1), w[0]], dtype: "f32" };

@@ -1,4 +1,4 @@
-import { writtenBy } from "../../creation/create.ts";
+import { tensorFilledBy } from "../../creation/create.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../../engine/op.ts";
 import type { Tensor } from "../../engine/tensor.ts";
 import { checkOptions } from "../../internal/checkOptions.ts";
@@ -43,7 +43,7 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
   },
   compose: ([x], { p, state }) => {
     const fill = (dropped: TypedArray) => void dropped.set(isDropped(x.size, p, state));
-    const dropped = writtenBy({ shape: x.shape, dtype: "bool" }, x.storage.backend, fill);
+    const dropped = tensorFilledBy({ shape: x.shape, dtype: "bool" }, x.storage.backend, fill);
     return where(dropped, scalarLike(x, 0), affine(x, { scale: 1 / (1 - p) }));
   },
   vjp: ({ grads: [dy], params }) => [dropoutOp(dy, params)],

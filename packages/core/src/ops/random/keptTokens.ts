@@ -18,11 +18,11 @@ import { exp } from "../unary/exp.ts";
 import { to } from "../unary/to.ts";
 
 /** Compares a tensor with another, or with a number. */
-export const holds = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>
+export const compareWith = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>
   compare(a, typeof b === "number" ? scalarLike(a, b) : b, { relation });
 
 /** Returns exp of the logits over the temperature, against the largest of each row. */
-export function oddsOf(logits: Tensor, { temperature = 1 }: SamplingOptions): Tensor {
+export function unnormalizedProbabilities(logits: Tensor, { temperature = 1 }: SamplingOptions): Tensor {
   const [top] = max(logits, { dim: 1 });
   return exp(affine(sub(logits, top), { scale: 1 / temperature }));
 }
@@ -37,17 +37,17 @@ export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1):
   checkSampling(options);
   const { topK = 0, topP = 1, minP = 0 } = options;
   const tokens = logits.shape[1];
-  let odds = oddsOf(logits, options);
+  let odds = unnormalizedProbabilities(logits, options);
   let kept: Tensor | null = null;
   const k = Math.max(topK, least);
   if (topK > 0 && k < tokens) {
     const [largest] = topk(logits, { k, dim: 1 });
-    kept = flags(holds(logits, "ge", slice(largest, { dim: 1, start: k - 1 })));
+    kept = flags(compareWith(logits, "ge", slice(largest, { dim: 1, start: k - 1 })));
     odds = mul(odds, kept);
   }
   if (topP === 1 && minP === 0) return kept;
-  let further = flags(holds(odds, "ge", minP));
-  if (topP < 1) further = mul(further, flags(holds(massOfLikelier(div(odds, rowSum(odds))), "lt", topP)));
+  let further = flags(compareWith(odds, "ge", minP));
+  if (topP < 1) further = mul(further, flags(compareWith(massOfLikelier(div(odds, rowSum(odds))), "lt", topP)));
   if (least > 1) further = maximum(further, likeliest(odds, Math.min(least, tokens)));
   return kept ? mul(kept, further) : further;
 }
@@ -70,5 +70,5 @@ function massOfLikelier(probabilities: Tensor): Tensor {
 function likeliest(odds: Tensor, count: number): Tensor {
   const { shape } = odds;
   const [largest, order] = topk(odds, { k: count, dim: 1 });
-  return scatterAdd(flags(holds(largest, "ge", 0)), order, { dim: 1, shape });
+  return scatterAdd(flags(compareWith(largest, "ge", 0)), order, { dim: 1, shape });
 }

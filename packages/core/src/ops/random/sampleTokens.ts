@@ -19,7 +19,7 @@ import { slice } from "../shapes/slice.ts";
 import { rowSum } from "../shared/rows.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { to } from "../unary/to.ts";
-import { holds, keptTokens, oddsOf } from "./keptTokens.ts";
+import { compareWith, keptTokens, unnormalizedProbabilities } from "./keptTokens.ts";
 import { generatorAt, uniformsOf } from "./uniforms.ts";
 
 /** Parameters of `sampleTokens`. */
@@ -67,14 +67,14 @@ const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32"
 function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor {
   const [rows, tokens] = logits.shape;
   const [top] = max(logits, { dim: 1 });
-  const odds = oddsOf(logits, options);
+  const odds = unnormalizedProbabilities(logits, options);
   const kept = keptTokens(logits, options);
   const reached = cumsum(div(kept ? mul(odds, kept) : odds, rowSum(odds)), { dim: 1 });
   const mass = slice(reached, { dim: 1, start: tokens - 1 });
   const uniform = rand([rows, 1], { generator: generatorAt(state), backend: logits.storage.backend });
-  const last = count(holds(reached, "lt", mass));
-  const drawn = minimum(count(holds(reached, "le", mul(mass, uniform))), last);
-  const finite = holds(sub(top, top), "eq", 0);
+  const last = count(compareWith(reached, "lt", mass));
+  const drawn = minimum(count(compareWith(reached, "le", mul(mass, uniform))), last);
+  const finite = compareWith(sub(top, top), "eq", 0);
   return reshape(to(where(finite, drawn, scalarLike(drawn, noToken)), { dtype: "i32" }), { shape: [rows] });
 }
 

@@ -13,7 +13,7 @@ export interface OneHotParams {
   readonly ignoreIndex?: number;
 }
 
-function badLabel(label: number, at: number, classes: number): Error {
+function labelOutOfRange(label: number, at: number, classes: number): Error {
   return new Error(`oneHot: label ${label} at position ${at} is none of the ${classes} classes (0..${classes - 1})`);
 }
 
@@ -31,14 +31,14 @@ export const oneHot: Op<1, OneHotParams> = defineOp({
     for (let i = 0; i < labels.size; i++) {
       const label = labels.data[i];
       if (label === ignoreIndex) continue;
-      if (label < 0 || label >= classes) throw badLabel(label, i, classes);
+      if (label < 0 || label >= classes) throw labelOutOfRange(label, i, classes);
       out.data[i * classes + label] = 1;
     }
   },
   compose: ([labels], { classes, ignoreIndex }) => {
     const { backend } = labels.storage;
     const scalar = (value: number) => tensor(value, { dtype: "i32", backend });
-    const error = (label: number, at: number) => badLabel(label, at, classes);
+    const error = (label: number, at: number) => labelOutOfRange(label, at, classes);
     let named = inRange(labels, { low: 0, high: classes - 1, except: ignoreIndex, error });
     if (ignoreIndex !== undefined) {
       named = where(compare(named, scalar(ignoreIndex), { relation: "eq" }), scalar(-1), named);
@@ -50,5 +50,5 @@ export const oneHot: Op<1, OneHotParams> = defineOp({
     );
     return to(compare(column, each, { relation: "eq" }), { dtype: "f32" });
   },
-  fault: (at, label, _inputs, { classes }) => badLabel(label, at, classes),
+  fault: (at, label, _inputs, { classes }) => labelOutOfRange(label, at, classes),
 });

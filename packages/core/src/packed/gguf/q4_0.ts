@@ -1,5 +1,5 @@
 import type { BlockFormat } from "../../backends/packedFormat.ts";
-import { halfAt } from "../../layout/halfAt.ts";
+import { readF16 } from "../../layout/readF16.ts";
 import { blockFormat, inverseOf } from "./blockFormat.ts";
 
 const { fround } = Math;
@@ -26,7 +26,7 @@ export const q4_0: BlockFormat = blockFormat({
     for (let i = 0; i < 16; i++) blocks[at + 2 + i] = code(values[from + i]) | (code(values[from + 16 + i]) << 4);
   },
   unpack: (blocks, at, out, to) => {
-    const d = halfAt(blocks, at);
+    const d = readF16(blocks, at);
     for (let i = 0; i < 16; i++) {
       const q = blocks[at + 2 + i];
       out[to + i] = d * ((q & 15) - 8);

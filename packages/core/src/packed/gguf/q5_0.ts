@@ -1,5 +1,5 @@
 import type { BlockFormat } from "../../backends/packedFormat.ts";
-import { halfAt } from "../../layout/halfAt.ts";
+import { readF16 } from "../../layout/readF16.ts";
 import { blockFormat, inverseOf } from "./blockFormat.ts";
 import { fifthBit, putFiveBits } from "./fifthBits.ts";
 
@@ -25,7 +25,7 @@ export const q5_0: BlockFormat = blockFormat({
     });
   },
   unpack: (blocks, at, out, to) => {
-    const d = halfAt(blocks, at);
+    const d = readF16(blocks, at);
     for (let i = 0; i < 16; i++) {
       const q = blocks[at + 6 + i];
       out[to + i] = d * (((q & 15) | fifthBit(blocks, at + 2, i)) - 16);

@@ -1,5 +1,5 @@
 import type { BlockFormat } from "../../backends/packedFormat.ts";
-import { halfAt } from "../../layout/halfAt.ts";
+import { readF16 } from "../../layout/readF16.ts";
 import { blockFormat, inverseOf, rangeOf } from "./blockFormat.ts";
 import { fifthBit, putFiveBits } from "./fifthBits.ts";
 
@@ -26,8 +26,8 @@ export const q5_1: BlockFormat = blockFormat({
     });
   },
   unpack: (blocks, at, out, to) => {
-    const d = halfAt(blocks, at);
-    const m = halfAt(blocks, at + 2);
+    const d = readF16(blocks, at);
+    const m = readF16(blocks, at + 2);
     for (let i = 0; i < 16; i++) {
       const q = blocks[at + 8 + i];
       out[to + i] = d * ((q & 15) | fifthBit(blocks, at + 4, i)) + m;

@@ -1,5 +1,5 @@
 import type { BlockFormat } from "../../backends/packedFormat.ts";
-import { halfAt } from "../../layout/halfAt.ts";
+import { readF16 } from "../../layout/readF16.ts";
 import { blockFormat } from "./blockFormat.ts";
 import { nearestInt } from "./k/nearestInt.ts";
 import { nothing, signedGroup, signedScale } from "./k/signedScale.ts";
@@ -28,7 +28,7 @@ export const q6_k: BlockFormat = blockFormat({
     if (abs(largest) < nothing) return;
     const inverse = fround(-128 / largest);
     scales.write(fround(1 / inverse), at + 208);
-    const d = halfAt(blocks, at + 208);
+    const d = readF16(blocks, at + 208);
     for (const [i, scale] of found.entries()) {
       const code = Math.min(127, nearestInt(fround(inverse * scale)));
       blocks[at + 192 + i] = code;
@@ -53,7 +53,7 @@ export const q6_k: BlockFormat = blockFormat({
     }
   },
   unpack: (blocks, at, out, to) => {
-    const d = halfAt(blocks, at + 208);
+    const d = readF16(blocks, at + 208);
     for (let i = 0; i < 256; i++) {
       const [half, j] = [i >> 7, i & 127];
       const low = (blocks[at + 64 * half + (j & 63)] >> ((j >> 6) << 2)) & 15;

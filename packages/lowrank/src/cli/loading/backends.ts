@@ -73,7 +73,7 @@ export function describeBackend({ name, adapter }: Pick<Backend, "name" | "adapt
 }
 
 /** Says on stderr on which adapter a backend runs, where it has one. */
-export function sayAdapter(backend: Pick<Backend, "name" | "adapter">): void {
+export function printAdapter(backend: Pick<Backend, "name" | "adapter">): void {
   if (backend.adapter !== undefined) console.error(`backend: ${describeBackend(backend)}`);
 }
 

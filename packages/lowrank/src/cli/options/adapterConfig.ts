@@ -1,6 +1,6 @@
 import { type MethodOption, optionsOf, type PeftConfig, type RecipeSettings } from "@lowrank/peft";
 import { type AdapterMethod, type Method, recipeNames } from "../../report/methods.ts";
-import { listed, problemWith, valueParser } from "../optionValue.ts";
+import { describeProblem, listed, valueParser } from "../optionValue.ts";
 import { adapterFlags, attributeOf, isSetting } from "./adapterFlags.ts";
 
 /** Steps of a training that nobody described, for methods that plan by them. */
@@ -72,7 +72,7 @@ function refusal(flag: string, name: string, own: readonly MethodOption[]): stri
 }
 
 function fieldValue(option: MethodOption, text: string, name: string): unknown {
-  const problem = problemWith(option, text);
+  const problem = describeProblem(option, text);
   if (problem === null) return valueParser(option)(text);
   throw new Error(`--${option.flag} is ${JSON.stringify(text)}, which ${name} does not take. ${problem}`);
 }

@@ -1,7 +1,7 @@
 import type { AnyMethod, MethodOption } from "@lowrank/peft";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type AdapterMethod, adapterMethods, recipeNames } from "../../report/methods.ts";
-import { listed, placeholders, problemWith } from "../optionValue.ts";
+import { describeProblem, listed, placeholders } from "../optionValue.ts";
 import { plannedSteps, usualSettings } from "./adapterConfig.ts";
 import { type AdapterFlag, adapterFlags } from "./adapterFlags.ts";
 
@@ -41,7 +41,7 @@ function toOption({ flag, type, takers }: AdapterFlag): Option {
  */
 function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
   return (text) => {
-    const problems = takers.map(({ option }) => problemWith(option, text));
+    const problems = takers.map(({ option }) => describeProblem(option, text));
     if (problems.includes(null)) return text;
     throw new InvalidArgumentError(expected === null ? (problems[0] as string) : `Expected ${expected}.`);
   };

@@ -9,7 +9,7 @@ import {
 } from "../../cli/argument.ts";
 import { styled } from "../../cli/colours.ts";
 import { printJson } from "../../cli/json.ts";
-import { backendOption, sayAdapter } from "../../cli/loading/backends.ts";
+import { backendOption, printAdapter } from "../../cli/loading/backends.ts";
 import { checkAdaptersExist } from "../../cli/loading/checkInputs.ts";
 import { loadWithTokenizer } from "../../cli/loading/loading.ts";
 import { addModelOption } from "../../cli/loading/modelOption.ts";
@@ -82,7 +82,7 @@ async function chat(options: ChatCommandOptions): Promise<void> {
     ...options,
     quantize: quantizeToLoad(options),
   });
-  sayAdapter(backend);
+  printAdapter(backend);
   using conversation = await Conversation.with(model, tokenizer);
   conversation.system = options.system ?? null;
   for (const adapter of options.adapter ?? []) await conversation.use(adapter);

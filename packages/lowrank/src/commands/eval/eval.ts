@@ -10,7 +10,7 @@ import {
   wideSimdOption,
 } from "../../cli/argument.ts";
 import { printJson } from "../../cli/json.ts";
-import { backendOption, flagOf, sayAdapter } from "../../cli/loading/backends.ts";
+import { backendOption, flagOf, printAdapter } from "../../cli/loading/backends.ts";
 import { checkAdaptersExist } from "../../cli/loading/checkInputs.ts";
 import { loadWithTokenizer, warn } from "../../cli/loading/loading.ts";
 import { addModelOption } from "../../cli/loading/modelOption.ts";
@@ -118,7 +118,7 @@ async function evaluateModel(options: EvalCommandOptions): Promise<void> {
     ...options,
     quantize: quantizeToLoad(options),
   });
-  sayAdapter(backend);
+  printAdapter(backend);
   const eosTokenIds = options.chat
     ? await chatEnds(model, tokenizer)
     : [...new Set([...(model.generationConfig?.eosTokenIds ?? []), tokenizer.eosTokenId ?? []].flat())];

@@ -10,7 +10,7 @@ import {
   wideSimdOption,
 } from "../../cli/argument.ts";
 import { printJson } from "../../cli/json.ts";
-import { backendOption, sayAdapter } from "../../cli/loading/backends.ts";
+import { backendOption, printAdapter } from "../../cli/loading/backends.ts";
 import { checkAdaptersExist } from "../../cli/loading/checkInputs.ts";
 import { loadWithTokenizer, useAdapter } from "../../cli/loading/loading.ts";
 import { addModelOption } from "../../cli/loading/modelOption.ts";
@@ -80,7 +80,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
   const prompt = options.prompt ?? (await readPrompt());
   const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });
   const { model, tokenizer, backend } = loaded;
-  sayAdapter(backend);
+  printAdapter(backend);
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
   const ids = options.chat ? await encodeChat(tokenizer, prompt, options.system) : tokenizer.encode(prompt);
   const room = model.maxPositions - ids.length;

@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { type GgufDType, ggufDTypes, type LoadedModel, saveModel } from "@lowrank/models";
 import type { MergeReport } from "@lowrank/peft";
 import { Command, Option } from "commander";
-import { printJson, sayer } from "../../cli/json.ts";
+import { printJson, progressLogger } from "../../cli/json.ts";
 import { type Answer, answer, compareAnswers } from "../../cli/loading/answer.ts";
 import { backendOption, describeBackend } from "../../cli/loading/backends.ts";
 import { checkAdaptersExist } from "../../cli/loading/checkInputs.ts";
@@ -80,7 +80,7 @@ async function merge(options: MergeCommandOptions): Promise<void> {
 /** Merges, and writes the result to a new output. */
 async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeCommandOptions): Promise<void> {
   const { backend, output, requantize = false } = options;
-  const say = sayer(options.json);
+  const say = progressLogger(options.json);
   const headed = await headedKindOf(options.adapter);
   if (headed) {
     if (isGguf(output) || requantize || !isFolderDType(dtype)) {

@@ -1,5 +1,5 @@
 import { createEmbeddingEngine, type EmbeddingEngineOptions, type ServingEngine } from "@lowrank/serve";
-import { sayAdapter } from "../../cli/loading/backends.ts";
+import { printAdapter } from "../../cli/loading/backends.ts";
 import { loadEncoderWithTokenizer } from "../../cli/loading/loading.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
@@ -29,7 +29,7 @@ export async function makeEmbeddingEngine(
     batchInvariant: true,
     dtype: weights,
   });
-  sayAdapter(backend);
+  printAdapter(backend);
   return createEmbeddingEngine({
     model,
     tokenizer,

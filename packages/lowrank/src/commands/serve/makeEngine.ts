@@ -1,5 +1,5 @@
 import { type AdapterPlace, adapterStore, createEngine, type EngineOptions, type ServingEngine } from "@lowrank/serve";
-import { sayAdapter } from "../../cli/loading/backends.ts";
+import { printAdapter } from "../../cli/loading/backends.ts";
 import { loadWithTokenizer, warn } from "../../cli/loading/loading.ts";
 import { isEncoder } from "../../cli/loading/modelConfig.ts";
 import { storePlace } from "../../fineTuning/storePlace.ts";
@@ -47,7 +47,7 @@ async function makeTextEngine(settings: ServeSettings, adapters: EngineOptions["
     weights: settings.weights,
     activations: settings.activations,
   });
-  sayAdapter(backend);
+  printAdapter(backend);
   const tokens = settings["kv-cache-tokens"];
   return createEngine({
     model,

@@ -11,19 +11,19 @@ import { checkOutput } from "../../cli/output.ts";
 import { findMethods } from "../../report/methods.ts";
 import { byteText, whole } from "../../report/table.ts";
 import { rateFor } from "./learner.ts";
-import { askedOf, prepareData } from "./prepareRun.ts";
+import { prepareData, readRunOptions } from "./prepareRun.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { settingOf } from "./trainSteps.ts";
 import { renderMasked } from "./view/renderExample.ts";
-import type { TrainVoice } from "./view/trainVoice.ts";
+import type { TrainReporter } from "./view/trainReporter.ts";
 
 /**
  * Tells what a training would do: modules, counts, memory, steps, and an example with the tokens
  * that are learned. No weights are read, and nothing is written.
  */
-export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): Promise<void> {
+export async function dryRun(options: TrainCommandOptions, voice: TrainReporter): Promise<void> {
   await checkOutput(options.output, options.model);
-  const asked = await askedOf(options);
+  const asked = await readRunOptions(options);
   const { kind } = asked.task;
   const files = isGguf(options.model)
     ? (await openGguf(await openFile(options.model), options.model)).files

@@ -5,7 +5,7 @@ import {
   type StepReport,
 } from "@lowrank/train";
 import type { Learner } from "./learner.ts";
-import type { TrainVoice } from "./view/trainVoice.ts";
+import type { TrainReporter } from "./view/trainReporter.ts";
 
 /** The settings of the steps by which learning rates are tried. */
 interface RateSearchOptions {
@@ -14,7 +14,7 @@ interface RateSearchOptions {
   maxGradNorm: number;
   accumulate: number;
   seed: number;
-  voice: TrainVoice;
+  voice: TrainReporter;
 }
 
 /** Tries learning rates on a model, which stays as it is, and prints what they do. */

@@ -17,7 +17,7 @@ import type { LoadedBase } from "./kinds/modelKind.ts";
 import type { CommandTask, TaskData } from "./tasks/commandTask.ts";
 import { findTask, taskOfFlags, tasks } from "./tasks/index.ts";
 import type { TrainCommandOptions } from "./train.ts";
-import type { TrainVoice } from "./view/trainVoice.ts";
+import type { TrainReporter } from "./view/trainReporter.ts";
 
 /** A base model, and the form in which its layers were quantised here. */
 type PreparedBase = LoadedBase & { readonly quantize: QuantizeOptions | undefined };
@@ -43,8 +43,8 @@ export interface PreparedRun extends PreparedData {
 }
 
 /** Loads model and data, and finds out what follows from them. */
-export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
-  const asked = await askedOf(options);
+export async function prepareRun(options: TrainCommandOptions, voice: TrainReporter): Promise<PreparedRun> {
+  const asked = await readRunOptions(options);
   const { task, labels } = asked;
   await indexTrainData(options, task.name, labels);
   voice.note(`loading ${options.model}`);
@@ -63,7 +63,7 @@ interface Asked extends Pick<PreparedData, "task" | "labels"> {
 }
 
 /** Reads the options of a run. Wrong ones are told before anything is loaded. */
-export async function askedOf(options: TrainCommandOptions): Promise<Asked> {
+export async function readRunOptions(options: TrainCommandOptions): Promise<Asked> {
   const { kind } = findTask(options.task);
   if (kind.writes && (await isEncoder(options.model))) {
     const others = tasks.filter((task) => !task.kind.writes).map(({ name }) => name);
@@ -97,7 +97,7 @@ export async function prepareData(
   { tokenizer, maxPositions, padTokenId }: DataReader,
   options: TrainCommandOptions,
   { task, labels, configFor }: Asked,
-  voice: TrainVoice,
+  voice: TrainReporter,
 ): Promise<PreparedData> {
   const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
   voice.note(`reading and tokenizing ${options.data.join(", ")}`);
@@ -127,7 +127,7 @@ export async function prepareData(
 async function loadBase(
   options: TrainCommandOptions,
   { task: { kind }, labels }: Asked,
-  voice: TrainVoice,
+  voice: TrainReporter,
 ): Promise<PreparedBase> {
   const given = givenQuantizeOptions(options);
   const silent = options.quiet || options.json;

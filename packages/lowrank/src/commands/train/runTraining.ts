@@ -23,7 +23,7 @@ import { loadTeacher } from "./teacher.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { lossOf, settingOf, type TrainedSteps, trainSteps } from "./trainSteps.ts";
 import { areChats, promptOf, type SamplePrompt, samplePrompts } from "./view/sampleAnswers.ts";
-import { type TrainVoice, trainVoice } from "./view/trainVoice.ts";
+import { type TrainReporter, trainReporter } from "./view/trainReporter.ts";
 
 /** Runs `lowrank train`, as the only one in its folder. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
@@ -31,7 +31,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
     throw new Error("--allow-changes is for --resume; leave it out");
   }
   await checkResumeExists(options.resume);
-  const voice = trainVoice(options);
+  const voice = trainReporter(options);
   if (options.dryRun) return dryRun(options, voice);
   // A search of the learning rate writes nothing.
   if (options.findLr) return trainInto(options, voice);
@@ -46,7 +46,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   }
 }
 
-async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promise<void> {
+async function trainInto(options: TrainCommandOptions, voice: TrainReporter): Promise<void> {
   const prepared = await prepareRun(options, voice);
   const { loaded, data, config, batching, task } = prepared;
   const { model } = loaded;
@@ -82,7 +82,7 @@ interface FinishedRun {
   readonly options: TrainCommandOptions;
   readonly prepared: PreparedRun;
   readonly learner: Learner;
-  readonly voice: TrainVoice;
+  readonly voice: TrainReporter;
   readonly start: Start;
   /** The base model's loss before the training. */
   readonly lossBefore: number;

@@ -3,7 +3,7 @@ import type { CausalLM } from "@lowrank/models";
 import { loadModel } from "../../load/loadModel.ts";
 import { digestModel } from "./files/fileDigests.ts";
 import type { TrainCommandOptions } from "./train.ts";
-import type { TrainVoice } from "./view/trainVoice.ts";
+import type { TrainReporter } from "./view/trainReporter.ts";
 
 /** A model that another learns from. */
 export interface Teacher {
@@ -13,7 +13,7 @@ export interface Teacher {
 }
 
 /** Loads the teacher of a run on the backend of its student; null where there is none. */
-export async function loadTeacher(options: TrainCommandOptions, voice: TrainVoice): Promise<Teacher | null> {
+export async function loadTeacher(options: TrainCommandOptions, voice: TrainReporter): Promise<Teacher | null> {
   const { teacher, weights } = options;
   if (teacher === undefined) return null;
   voice.note(`loading ${teacher}`);

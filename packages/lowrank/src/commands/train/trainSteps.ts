@@ -24,7 +24,7 @@ import type { Teacher } from "./teacher.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { answerSamples, type SamplePrompt } from "./view/sampleAnswers.ts";
 import { type SideWork, TimeLeft } from "./view/timeLeft.ts";
-import type { TrainVoice } from "./view/trainVoice.ts";
+import type { TrainReporter } from "./view/trainReporter.ts";
 
 /** The result of a training, and the duration of each step. */
 export interface TrainedSteps {
@@ -44,7 +44,7 @@ export interface StepsContext {
   readonly prepared: PreparedRun;
   readonly learner: Learner;
   readonly prompts: readonly SamplePrompt[];
-  readonly voice: TrainVoice;
+  readonly voice: TrainReporter;
   /** The model that a task learns from, and a digest of its files; null for none. */
   readonly teacher: Teacher | null;
 }

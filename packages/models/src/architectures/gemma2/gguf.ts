@@ -1,6 +1,6 @@
 import type { LayerType } from "../../config/layerTypes.ts";
 import type { GgufForm } from "../../gguf/ggufForm.ts";
-import { decimal, f32, u32, unsayable } from "../../gguf/ggufValues.ts";
+import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import type { GgufValue } from "../../gguf/writeGguf.ts";
 import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3 } from "../llama/ggufFields.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
@@ -54,12 +54,12 @@ export function gemmaForm<C extends GemmaConfig>(facts: GemmaFacts<C>): GgufForm
     metadata: (config) => {
       const { queryPreAttnScalar, headDim, layerTypes, attentionBias } = config;
       if (queryPreAttnScalar !== headDim) {
-        throw unsayable("query_pre_attn_scalar", queryPreAttnScalar, `the size of a head, ${headDim}`);
+        throw notInGguf("query_pre_attn_scalar", queryPreAttnScalar, `the size of a head, ${headDim}`);
       }
       if (!layerTypes.every((type, layer) => type === facts.typeOf(layer))) {
-        throw unsayable("layer_types", layerTypes, `those of a published ${config.modelType}`);
+        throw notInGguf("layer_types", layerTypes, `those of a published ${config.modelType}`);
       }
-      if (attentionBias) throw unsayable("attention_bias", true, "false");
+      if (attentionBias) throw notInGguf("attention_bias", true, "false");
       refuseLlama3(config);
       facts.refuse?.(config);
       return {
@@ -77,7 +77,7 @@ function capMetadata(config: GemmaConfig, capped: boolean): Record<string, GgufV
   return Object.fromEntries(
     caps.flatMap((key, i): [string, GgufValue][] => {
       const value = values[i];
-      if ((value !== null) !== capped) throw unsayable(key, value, capped ? "a number" : "null");
+      if ((value !== null) !== capped) throw notInGguf(key, value, capped ? "a number" : "null");
       return value === null ? [] : [[key, f32(value)]];
     }),
   );

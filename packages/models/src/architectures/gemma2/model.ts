@@ -1,6 +1,6 @@
 import type { LayerType } from "../../config/layerTypes.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
-import { llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import { type GemmaConfig, gemmaDefaults, gemmaToHf, gemmaTraits, readGemma } from "./parts.ts";
 
 const usualType = (layer: number): LayerType => (layer % 2 === 0 ? "sliding_attention" : "full_attention");
@@ -18,7 +18,7 @@ export const gemma2: Architecture<GemmaConfig> = defineArchitecture({
       usualType,
     }),
   writeConfig: gemmaToHf,
-  heads: llamaKinHeads("Gemma2", gemmaTraits),
+  heads: llamaFamilyHeads("Gemma2", gemmaTraits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => {

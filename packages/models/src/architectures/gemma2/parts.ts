@@ -4,13 +4,13 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 import { type LayerType, readLayerTypes, windowOf } from "../../config/layerTypes.ts";
 import type { ParameterPath } from "../../model/parameters.ts";
 import { type WantedRows, wantedRows } from "../../model/runBlocks.ts";
-import { decoderToHf, type KinDefaults, type LlamaKinConfig, readLlamaKin } from "../llama/config.ts";
+import { decoderToHf, type FamilyDefaults, type LlamaFamilyConfig, readLlamaFamily } from "../llama/config.ts";
 import { subLayers } from "../llama/model.ts";
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, MakePart, Rotate } from "../llama/traits.ts";
 
 /** The fields that the configs of Gemma 2 and 3 share. */
-export interface GemmaConfig extends LlamaKinConfig {
+export interface GemmaConfig extends LlamaFamilyConfig {
   attentionBias: boolean;
   /** Attention's scores are divided by the root of this. */
   queryPreAttnScalar: number;
@@ -22,7 +22,7 @@ export interface GemmaConfig extends LlamaKinConfig {
 }
 
 /** The defaults of transformers that differ between Gemmas. */
-interface GemmaDefaults extends KinDefaults {
+interface GemmaDefaults extends FamilyDefaults {
   readonly attnLogitSoftcapping: number | null;
   readonly finalLogitSoftcapping: number | null;
   usualType(layer: number): LayerType;
@@ -53,7 +53,7 @@ export function readGemma<T extends string>(
   if (fields.boolean("use_bidirectional_attention", false)) {
     throw fields.bad("use_bidirectional_attention", "false: a decoder is supported");
   }
-  const config = readLlamaKin(fields, modelType, defaults);
+  const config = readLlamaFamily(fields, modelType, defaults);
   const cap = (key: string, usual: number | null) =>
     fields.isNull(key) || (usual === null && fields.raw(key) === undefined)
       ? null

@@ -3,7 +3,7 @@ import type { LayerType } from "../../config/layerTypes.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
 import { type RopeConfig, ropeFrom } from "../../rope/ropeConfig.ts";
 import { type GemmaConfig, gemmaDefaults, gemmaToHf, gemmaTraits, readGemma } from "../gemma2/parts.ts";
-import { llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import { normedAttention } from "../llama/normedAttention.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
@@ -63,8 +63,8 @@ export const gemma3Text: Architecture<Gemma3TextConfig> = defineArchitecture({
   readConfig,
   writeConfig: (config) => ({ ...gemmaToHf(config), rope_local_base_freq: config.localRope.theta }),
   heads: {
-    ...llamaKinHeads("Gemma3", traits),
-    sequenceClassification: llamaKinHeads("Gemma3Text", traits).sequenceClassification,
+    ...llamaFamilyHeads("Gemma3", traits),
+    sequenceClassification: llamaFamilyHeads("Gemma3Text", traits).sequenceClassification,
   },
   stack: "model",
   sanitize: withoutFrequencies,

@@ -1,7 +1,7 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { type LayerType, readLayerTypes } from "../../config/layerTypes.ts";
 import { type RopeConfig, ropeFrom, ropeToHf } from "../../rope/ropeConfig.ts";
-import { decoderToHf, type KinDefaults, type LlamaKinConfig, readLlamaKin } from "../llama/config.ts";
+import { decoderToHf, type FamilyDefaults, type LlamaFamilyConfig, readLlamaFamily } from "../llama/config.ts";
 
 /** The heads of the layers of one type. */
 interface Gemma4Heads {
@@ -20,7 +20,7 @@ export interface Gemma4Experts {
  * The shape of a Gemma 4 model of text, named as in Hugging Face's Gemma4TextConfig. `headDim` and
  * `numKeyValueHeads` are those of windowed layers, `rope` is that of layers that see all positions.
  */
-export interface Gemma4TextConfig extends LlamaKinConfig {
+export interface Gemma4TextConfig extends LlamaFamilyConfig {
   modelType: "gemma4_text";
   attentionBias: boolean;
   /** True if layers that see all positions take their values from the projection to keys. */
@@ -44,7 +44,7 @@ export interface Gemma4TextConfig extends LlamaKinConfig {
   experts: Gemma4Experts | null;
 }
 
-const defaults: KinDefaults = {
+const defaults: FamilyDefaults = {
   vocabSize: 262144,
   hiddenSize: 2304,
   intermediateSize: 9216,
@@ -70,7 +70,7 @@ export function readGemma4Config(fields: JsonFields): Gemma4TextConfig {
   if (![undefined, "vision"].includes(fields.raw("use_bidirectional_attention") as undefined)) {
     throw fields.bad("use_bidirectional_attention", 'null or "vision": a decoder is supported');
   }
-  const { rope: _, ...config } = readLlamaKin(fields, "gemma4_text", defaults);
+  const { rope: _, ...config } = readLlamaFamily(fields, "gemma4_text", defaults);
   const layers = config.numHiddenLayers;
   const layerTypes = readLayerTypes(fields, layers, (layer) => every[(layer + 1) % 6 === 0 ? 0 : 1]);
   // As in transformers, whatever a config says.

@@ -1,7 +1,7 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 import type { LayerType } from "../../config/layerTypes.ts";
 import type { GgufForm, GgufParts } from "../../gguf/ggufForm.ts";
-import { decimal, f32, u32, unsayable } from "../../gguf/ggufValues.ts";
+import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import type { GgufValue } from "../../gguf/writeGguf.ts";
 import { decoderMetadata, readDecoderGguf } from "../llama/ggufFields.ts";
 import type { Gemma4TextConfig } from "./config.ts";
@@ -29,16 +29,16 @@ const keys = {
 /** Throws for settings that no key says, or that llama.cpp takes for granted. */
 function refuse(config: Gemma4TextConfig): void {
   const { hiddenAct, attentionBias, localRope, layerTypes, numKvSharedLayers, vocabSize } = config;
-  if (hiddenAct !== activation) throw unsayable("hidden_activation", hiddenAct, `${activation} for a gemma4_text`);
-  if (attentionBias) throw unsayable("attention_bias", true, "false");
-  if (localRope.scaling) throw unsayable("rope_type of sliding_attention", localRope.scaling.type, "default");
+  if (hiddenAct !== activation) throw notInGguf("hidden_activation", hiddenAct, `${activation} for a gemma4_text`);
+  if (attentionBias) throw notInGguf("attention_bias", true, "false");
+  if (localRope.scaling) throw notInGguf("rope_type of sliding_attention", localRope.scaling.type, "default");
   if (config.hiddenSizePerLayerInput > 0 && config.vocabSizePerLayerInput !== vocabSize) {
-    throw unsayable("vocab_size_per_layer_input", config.vocabSizePerLayerInput, `vocab_size, ${vocabSize}`);
+    throw notInGguf("vocab_size_per_layer_input", config.vocabSizePerLayerInput, `vocab_size, ${vocabSize}`);
   }
   const last = layerTypes.length - numKvSharedLayers - 1;
   const source = { full_attention: last, sliding_attention: last - 1 };
   if (keySources(config).some((found, layer) => found !== null && found !== source[layerTypes[layer]])) {
-    throw unsayable(
+    throw notInGguf(
       "num_kv_shared_layers",
       numKvSharedLayers,
       "layers behind one of sliding_attention and one of full_attention, whose keys they take",

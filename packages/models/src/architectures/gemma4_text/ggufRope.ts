@@ -1,5 +1,5 @@
 import type { GgufParts } from "../../gguf/ggufForm.ts";
-import { decimal, unsayable } from "../../gguf/ggufValues.ts";
+import { decimal, notInGguf } from "../../gguf/ggufValues.ts";
 import type { RopeConfig } from "../../rope/ropeConfig.ts";
 
 /** The tensor that holds a divisor of each frequency of the layers that see all positions. */
@@ -10,7 +10,7 @@ const [still, leastStill] = [1e30, 1e20];
 /** Returns divisors of the frequencies of a head of `dim` numbers. Throws for other scalings. */
 export function proportionalFactors({ scaling }: RopeConfig, dim: number): Record<string, number[]> {
   if (scaling && scaling.type !== "proportional") {
-    throw unsayable("rope_type of full_attention", scaling.type, "default or proportional");
+    throw notInGguf("rope_type of full_attention", scaling.type, "default or proportional");
   }
   const { factor, partialRotaryFactor } = scaling ?? { factor: 1, partialRotaryFactor: 1 };
   const turning = Math.floor((partialRotaryFactor * dim) / 2);

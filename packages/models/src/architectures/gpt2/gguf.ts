@@ -1,5 +1,5 @@
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
-import { decimal, f32, u32, unsayable } from "../../gguf/ggufValues.ts";
+import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import type { GPT2Config } from "./config.ts";
 
 /** GPT-2 in a GGUF file. */
@@ -17,10 +17,10 @@ export const gpt2Gguf: GgufForm<GPT2Config> = {
   metadata: (config) => {
     // Two names of one function.
     if (!["gelu_new", "gelu_pytorch_tanh"].includes(config.activationFunction)) {
-      throw unsayable("activation_function", config.activationFunction, "gelu_new, which GGUF's gpt2 has");
+      throw notInGguf("activation_function", config.activationFunction, "gelu_new, which GGUF's gpt2 has");
     }
-    if (!config.scaleAttnWeights) throw unsayable("scale_attn_weights", false, "true");
-    if (config.scaleAttnByInverseLayerIdx) throw unsayable("scale_attn_by_inverse_layer_idx", true, "false");
+    if (!config.scaleAttnWeights) throw notInGguf("scale_attn_weights", false, "true");
+    if (config.scaleAttnByInverseLayerIdx) throw notInGguf("scale_attn_by_inverse_layer_idx", true, "false");
     return {
       block_count: u32(config.nLayer),
       context_length: u32(config.nPositions),

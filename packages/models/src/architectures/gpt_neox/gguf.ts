@@ -1,5 +1,5 @@
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
-import { unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf } from "../../gguf/ggufValues.ts";
 import { layerNormMetadata, readLayerNormGguf } from "../llama/layerNormGguf.ts";
 import type { GPTNeoXConfig } from "./model.ts";
 
@@ -38,8 +38,8 @@ export const gptNeoXForm: GgufForm<GPTNeoXConfig> = {
     return { ...others, hidden_act: "gelu", rotary_emb_base: rope_theta, rotary_pct: rotaryFactor };
   },
   metadata: (config) => {
-    if (config.hiddenAct !== "gelu") throw unsayable("hidden_act", config.hiddenAct, "gelu for a gpt_neox");
-    if (!config.attentionBias) throw unsayable("attention_bias", false, "true for a gpt_neox");
+    if (config.hiddenAct !== "gelu") throw notInGguf("hidden_act", config.hiddenAct, "gelu for a gpt_neox");
+    if (!config.attentionBias) throw notInGguf("attention_bias", false, "true for a gpt_neox");
     return layerNormMetadata(config);
   },
   tensors,

@@ -2,12 +2,12 @@ import { affine } from "@lowrank/core";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
 /** The shape of a Granite model, named as in Hugging Face's GraniteConfig. */
-export interface GraniteConfig extends LlamaKinConfig {
+export interface GraniteConfig extends LlamaFamilyConfig {
   modelType: "granite";
   attentionBias: boolean;
   mlpBias: boolean;
@@ -31,7 +31,7 @@ const defaults = {
 
 function readConfig(fields: JsonFields): GraniteConfig {
   return {
-    ...readLlamaKin(fields, "granite", defaults),
+    ...readLlamaFamily(fields, "granite", defaults),
     attentionBias: fields.boolean("attention_bias", false),
     mlpBias: fields.boolean("mlp_bias", false),
     attentionMultiplier: fields.number("attention_multiplier", 1),
@@ -56,7 +56,7 @@ export const granite: Architecture<GraniteConfig> = defineArchitecture({
   modelType: "granite",
   readConfig,
   writeConfig: (config) => ({
-    ...llamaKinToHf(config),
+    ...llamaFamilyToHf(config),
     attention_bias: config.attentionBias,
     attention_multiplier: config.attentionMultiplier,
     embedding_multiplier: config.embeddingMultiplier,
@@ -64,7 +64,7 @@ export const granite: Architecture<GraniteConfig> = defineArchitecture({
     mlp_bias: config.mlpBias,
     residual_multiplier: config.residualMultiplier,
   }),
-  heads: { causalLM: llamaKinHeads("Granite", traits).causalLM },
+  heads: { causalLM: llamaFamilyHeads("Granite", traits).causalLM },
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).graniteForm(traits),

@@ -1,5 +1,5 @@
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
-import { decimal, f32, u32, unsayable } from "../../gguf/ggufValues.ts";
+import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import { decoderMetadata, readDecoderGguf } from "../llama/ggufFields.ts";
 import type { Lfm2Config } from "./model.ts";
 
@@ -73,12 +73,12 @@ export function lfm2Form(mlpWidth: (config: Lfm2Config) => number): GgufForm<Lfm
     },
     metadata: (config) => {
       const { rope, convBias, convLCache, layerTypes, numKeyValueHeads } = config;
-      if (convBias) throw unsayable("conv_bias", true, "false");
-      if (rope.scaling) throw unsayable("rope_type", rope.scaling.type, "default for an lfm2");
-      if (rope.partialRotaryFactor !== 1) throw unsayable("partial_rotary_factor", rope.partialRotaryFactor, "1 here");
-      if (convLCache < 2) throw unsayable("conv_L_cache", convLCache, "2 or more");
+      if (convBias) throw notInGguf("conv_bias", true, "false");
+      if (rope.scaling) throw notInGguf("rope_type", rope.scaling.type, "default for an lfm2");
+      if (rope.partialRotaryFactor !== 1) throw notInGguf("partial_rotary_factor", rope.partialRotaryFactor, "1 here");
+      if (convLCache < 2) throw notInGguf("conv_L_cache", convLCache, "2 or more");
       const heads = layerTypes.map((type) => (type === "conv" ? 0 : numKeyValueHeads));
-      if (!heads.includes(numKeyValueHeads)) throw unsayable("layer_types", layerTypes, "some full_attention");
+      if (!heads.includes(numKeyValueHeads)) throw notInGguf("layer_types", layerTypes, "some full_attention");
       return {
         ...decoderMetadata(config),
         feed_forward_length: u32(mlpWidth(config)),

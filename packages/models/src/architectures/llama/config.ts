@@ -23,19 +23,19 @@ export interface DecoderConfig extends ModelConfig {
 }
 
 /** The fields that the configs of Llama and its kin share: those of decoders with RMSNorm. */
-export interface LlamaKinConfig extends DecoderConfig {
+export interface LlamaFamilyConfig extends DecoderConfig {
   rmsNormEps: number;
 }
 
 /** The shape of a Llama model, named as in Hugging Face's LlamaConfig. */
-export interface LlamaConfig extends LlamaKinConfig {
+export interface LlamaConfig extends LlamaFamilyConfig {
   modelType: "llama";
   attentionBias: boolean;
   mlpBias: boolean;
 }
 
 /** The defaults of transformers that differ between Llama and its kin. */
-export interface KinDefaults {
+export interface FamilyDefaults {
   readonly vocabSize: number;
   /** Default 4096. */
   readonly hiddenSize?: number;
@@ -74,7 +74,7 @@ export interface KinDefaults {
 export function readDecoder<T extends string>(
   fields: JsonFields,
   modelType: T,
-  defaults: KinDefaults,
+  defaults: FamilyDefaults,
 ): DecoderConfig & { modelType: T } {
   const hiddenSize = fields.size("hidden_size", defaults.hiddenSize ?? 4096);
   const numAttentionHeads = fields.size("num_attention_heads", defaults.numAttentionHeads ?? 32);
@@ -119,16 +119,16 @@ export function readDecoder<T extends string>(
 }
 
 /** Reads what the configs of Llama and its kin share. */
-export function readLlamaKin<T extends string>(
+export function readLlamaFamily<T extends string>(
   fields: JsonFields,
   modelType: T,
-  defaults: KinDefaults,
-): LlamaKinConfig & { modelType: T } {
+  defaults: FamilyDefaults,
+): LlamaFamilyConfig & { modelType: T } {
   const rmsNormEps = fields.epsilon("rms_norm_eps", defaults.rmsNormEps ?? 1e-6);
   return { ...readDecoder(fields, modelType, defaults), rmsNormEps };
 }
 
-const llamaDefaults: KinDefaults = {
+const llamaDefaults: FamilyDefaults = {
   vocabSize: 32000,
   intermediateSize: 11008,
   numKeyValueHeads: null,
@@ -144,7 +144,7 @@ export function readLlamaConfig(fields: JsonFields): LlamaConfig {
     throw fields.bad("layer_types", `a list of "full_attention", the only type supported for llama`);
   }
   return {
-    ...readLlamaKin(fields, "llama", llamaDefaults),
+    ...readLlamaFamily(fields, "llama", llamaDefaults),
     attentionBias: fields.boolean("attention_bias", false),
     mlpBias: fields.boolean("mlp_bias", false),
   };
@@ -152,11 +152,11 @@ export function readLlamaConfig(fields: JsonFields): LlamaConfig {
 
 /** Returns the `config.json` of a Llama model with the keys of transformers 4. */
 export function llamaToHf(config: LlamaConfig): Record<string, unknown> {
-  return { ...llamaKinToHf(config), attention_bias: config.attentionBias, mlp_bias: config.mlpBias };
+  return { ...llamaFamilyToHf(config), attention_bias: config.attentionBias, mlp_bias: config.mlpBias };
 }
 
 /** Returns the keys of transformers 4 that the configs of Llama and its kin share. */
-export function llamaKinToHf(config: LlamaKinConfig): Record<string, unknown> {
+export function llamaFamilyToHf(config: LlamaFamilyConfig): Record<string, unknown> {
   return { ...decoderToHf(config), rms_norm_eps: config.rmsNormEps };
 }
 

@@ -1,11 +1,11 @@
 import type { Activation } from "../../config/activation.ts";
 import type { GgufParts, TensorLayout } from "../../gguf/ggufForm.ts";
-import { decimal, f32, u32, unsayable } from "../../gguf/ggufValues.ts";
+import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import { ropeScaling } from "../../gguf/ropeScaling.ts";
 import type { GgufValue } from "../../gguf/writeGguf.ts";
 import { inverseFrequencies } from "../../rope/rope.ts";
 import { rotaryDimOf } from "../../rope/ropeConfig.ts";
-import type { DecoderConfig, LlamaKinConfig } from "./config.ts";
+import type { DecoderConfig, LlamaFamilyConfig } from "./config.ts";
 import type { LlamaTraits } from "./traits.ts";
 
 /** The keys of a config.json that decoders share. */
@@ -70,14 +70,14 @@ export function refuseWindow({ metadata, key }: GgufParts): void {
 }
 
 /** Returns the metadata that Llama and its kin share. */
-export function llamaMetadata(config: LlamaKinConfig, activation: Activation = "silu"): Record<string, GgufValue> {
+export function llamaMetadata(config: LlamaFamilyConfig, activation: Activation = "silu"): Record<string, GgufValue> {
   if (config.hiddenAct !== activation) {
-    throw unsayable("hidden_act", config.hiddenAct, `${activation}, which GGUF's ${config.modelType} has`);
+    throw notInGguf("hidden_act", config.hiddenAct, `${activation}, which GGUF's ${config.modelType} has`);
   }
   const { scaling, partialRotaryFactor } = config.rope;
-  if (partialRotaryFactor !== 1) throw unsayable("partial_rotary_factor", partialRotaryFactor, "1 here");
+  if (partialRotaryFactor !== 1) throw notInGguf("partial_rotary_factor", partialRotaryFactor, "1 here");
   if (scaling && scaling.type !== "linear" && scaling.type !== "llama3") {
-    throw unsayable("rope_type", scaling.type, "default, linear or llama3 here");
+    throw notInGguf("rope_type", scaling.type, "default, linear or llama3 here");
   }
   // Llama 3's scaling is a tensor, rope_freqs.weight.
   const linear: Record<string, GgufValue> =
@@ -109,16 +109,16 @@ export function decoderMetadata(config: DecoderConfig): Record<string, GgufValue
 }
 
 /** Throws for Llama 3's scaling, where llama.cpp takes no divisors of frequencies. */
-export function refuseLlama3({ rope, modelType }: LlamaKinConfig): void {
+export function refuseLlama3({ rope, modelType }: LlamaFamilyConfig): void {
   if (rope.scaling?.type === "llama3") {
-    throw unsayable("rope_type", "llama3", `default or linear for a ${modelType}`);
+    throw notInGguf("rope_type", "llama3", `default or linear for a ${modelType}`);
   }
 }
 
 /**
  * Returns the divisor of each rotary frequency in Llama 3's scaling; nothing for other scalings.
  */
-export function llama3Factors({ rope, headDim }: LlamaKinConfig): Record<string, Float32Array> {
+export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<string, Float32Array> {
   if (rope.scaling?.type !== "llama3") return {};
   const scaled = inverseFrequencies(rope, headDim);
   const plain = inverseFrequencies({ ...rope, scaling: null }, headDim);

@@ -1,5 +1,5 @@
 import type { GgufParts } from "../../gguf/ggufForm.ts";
-import { decimal, f32, unsayable } from "../../gguf/ggufValues.ts";
+import { decimal, f32, notInGguf } from "../../gguf/ggufValues.ts";
 import type { GgufValue } from "../../gguf/writeGguf.ts";
 import type { DecoderConfig } from "./config.ts";
 import { decoderMetadata, readDecoderGguf } from "./ggufFields.ts";
@@ -29,7 +29,7 @@ export function readLayerNormGguf(parts: GgufParts): { config: Record<string, un
 /** Returns the metadata that decoders with LayerNorm share. */
 export function layerNormMetadata(config: LayerNormConfig): Record<string, GgufValue> {
   const { scaling } = config.rope;
-  if (scaling) throw unsayable("rope_type", scaling.type, `default for a ${config.modelType}`);
+  if (scaling) throw notInGguf("rope_type", scaling.type, `default for a ${config.modelType}`);
   return {
     ...decoderMetadata(config),
     "attention.layer_norm_epsilon": f32(config.layerNormEps),

@@ -271,7 +271,7 @@ class LlamaKinForSequenceClassification<C extends DecoderConfig> extends Sequenc
  * Returns the heads of one of Llama's kin, of which transformers' classes have `name`:
  * `${name}ForCausalLM`.
  */
-export function llamaKinHeads<C extends DecoderConfig>(
+export function llamaFamilyHeads<C extends DecoderConfig>(
   name: string,
   traits: (config: C) => LlamaTraits,
 ): ArchitectureHeads<C> {

@@ -1,12 +1,12 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
 /** The shape of a Mistral model, named as in Hugging Face's MistralConfig. */
-export interface MistralConfig extends LlamaKinConfig {
+export interface MistralConfig extends LlamaFamilyConfig {
   modelType: "mistral";
   /** Number of positions that a token sees, its own included; null for all. */
   slidingWindow: number | null;
@@ -23,7 +23,7 @@ const defaults = {
 
 function readConfig(fields: JsonFields): MistralConfig {
   return {
-    ...readLlamaKin(fields, "mistral", defaults),
+    ...readLlamaFamily(fields, "mistral", defaults),
     slidingWindow: fields.isNull("sliding_window") ? null : fields.integer("sliding_window", 4096),
   };
 }
@@ -39,8 +39,8 @@ function traits({ slidingWindow, rmsNormEps }: MistralConfig): LlamaTraits {
 export const mistral: Architecture<MistralConfig> = defineArchitecture({
   modelType: "mistral",
   readConfig,
-  writeConfig: (config) => ({ ...llamaKinToHf(config), sliding_window: config.slidingWindow }),
-  heads: llamaKinHeads("Mistral", traits),
+  writeConfig: (config) => ({ ...llamaFamilyToHf(config), sliding_window: config.slidingWindow }),
+  heads: llamaFamilyHeads("Mistral", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).mistralForm(traits),

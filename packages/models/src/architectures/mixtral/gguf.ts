@@ -1,6 +1,6 @@
 import { expertTensors } from "../../gguf/expertTensors.ts";
 import type { GgufForm } from "../../gguf/ggufForm.ts";
-import { u32, unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf, refuseWindow } from "../llama/ggufFields.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { MixtralConfig } from "./model.ts";
@@ -21,7 +21,7 @@ export function mixtralForm(traits: (config: MixtralConfig) => LlamaTraits): Ggu
       };
     },
     metadata: (config) => {
-      if (config.slidingWindow !== null) throw unsayable("sliding_window", config.slidingWindow, "none for a mixtral");
+      if (config.slidingWindow !== null) throw notInGguf("sliding_window", config.slidingWindow, "none for a mixtral");
       return {
         ...llamaMetadata(config),
         expert_count: u32(config.numLocalExperts),

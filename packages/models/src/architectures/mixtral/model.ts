@@ -8,13 +8,13 @@ import { routedExperts } from "../../layers/routedExperts.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
 import type { ParameterPath } from "../../model/parameters.ts";
 import { type WantedRows, wantedRows } from "../../model/runBlocks.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { LlamaAttention, llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { LlamaAttention, llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, Rotate } from "../llama/traits.ts";
 
 /** The shape of a Mixtral model, named as in Hugging Face's MixtralConfig. */
-export interface MixtralConfig extends LlamaKinConfig {
+export interface MixtralConfig extends LlamaFamilyConfig {
   modelType: "mixtral";
   numLocalExperts: number;
   numExpertsPerTok: number;
@@ -40,7 +40,7 @@ function readConfig(fields: JsonFields): MixtralConfig {
     throw fields.bad("num_experts_per_tok", `at most num_local_experts ${numLocalExperts}`);
   }
   return {
-    ...readLlamaKin(fields, "mixtral", defaults),
+    ...readLlamaFamily(fields, "mixtral", defaults),
     numLocalExperts,
     numExpertsPerTok,
     slidingWindow: fields.raw("sliding_window") === undefined ? null : fields.integer("sliding_window"),
@@ -126,12 +126,12 @@ export const mixtral: Architecture<MixtralConfig> = defineArchitecture({
   modelType: "mixtral",
   readConfig,
   writeConfig: (config) => ({
-    ...llamaKinToHf(config),
+    ...llamaFamilyToHf(config),
     num_experts_per_tok: config.numExpertsPerTok,
     num_local_experts: config.numLocalExperts,
     sliding_window: config.slidingWindow,
   }),
-  heads: llamaKinHeads("Mixtral", traits),
+  heads: llamaFamilyHeads("Mixtral", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).mixtralForm(traits),

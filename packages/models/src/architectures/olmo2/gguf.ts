@@ -1,5 +1,5 @@
 import type { GgufForm } from "../../gguf/ggufForm.ts";
-import { unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf } from "../../gguf/ggufValues.ts";
 import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow } from "../llama/ggufFields.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Olmo2Config } from "./model.ts";
@@ -18,7 +18,7 @@ export function olmo2Form(traits: (config: Olmo2Config) => LlamaTraits): GgufFor
       return { ...readLlamaGguf(parts), attention_bias: false };
     },
     metadata: (config) => {
-      if (config.attentionBias) throw unsayable("attention_bias", true, "false");
+      if (config.attentionBias) throw notInGguf("attention_bias", true, "false");
       refuseLlama3(config);
       return llamaMetadata(config);
     },

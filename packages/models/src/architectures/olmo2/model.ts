@@ -3,14 +3,14 @@ import { type Attend, Module, Residual, type UnaryModule } from "@lowrank/nn";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
 import { type WantedRows, wantedRows } from "../../model/runBlocks.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { llamaKinHeads, subLayers, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { llamaFamilyHeads, subLayers, withoutFrequencies } from "../llama/model.ts";
 import { normedAttention } from "../llama/normedAttention.ts";
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, MakePart, Rotate } from "../llama/traits.ts";
 
 /** The shape of an OLMo 2 model, named as in Hugging Face's Olmo2Config. */
-export interface Olmo2Config extends LlamaKinConfig {
+export interface Olmo2Config extends LlamaFamilyConfig {
   modelType: "olmo2";
   attentionBias: boolean;
 }
@@ -67,11 +67,11 @@ function traits({ rmsNormEps, attentionBias }: Olmo2Config): LlamaTraits {
 export const olmo2: Architecture<Olmo2Config> = defineArchitecture({
   modelType: "olmo2",
   readConfig: (fields) => ({
-    ...readLlamaKin(fields, "olmo2", defaults),
+    ...readLlamaFamily(fields, "olmo2", defaults),
     attentionBias: fields.boolean("attention_bias", false),
   }),
-  writeConfig: (config) => ({ ...llamaKinToHf(config), attention_bias: config.attentionBias }),
-  heads: llamaKinHeads("Olmo2", traits),
+  writeConfig: (config) => ({ ...llamaFamilyToHf(config), attention_bias: config.attentionBias }),
+  heads: llamaFamilyHeads("Olmo2", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).olmo2Form(traits),

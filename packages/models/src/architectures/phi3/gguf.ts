@@ -2,7 +2,7 @@ import type { GgufForm, GgufParts, TensorLayout } from "../../gguf/ggufForm.ts";
 import { decimal, f32, u32 } from "../../gguf/ggufValues.ts";
 import { ropeScaling } from "../../gguf/ropeScaling.ts";
 import { windowNote } from "../../gguf/windowNote.ts";
-import { type LongRopeScaling, usualAttentionFactor } from "../../rope/rope/longrope.ts";
+import { defaultAttentionFactor, type LongRopeScaling } from "../../rope/rope/longrope.ts";
 import { decoderMetadata, llamaMetadata, readDecoderGguf, refuseLlama3 } from "../llama/ggufFields.ts";
 import type { Phi3Config } from "./model.ts";
 
@@ -46,7 +46,7 @@ function readLongRope(
   const [long, short] = [ropeFactors.get(longFactors), ropeFactors.get(shortFactors)];
   if (!long || !short) throw new Error(`${metadata.where}: ${long ? shortFactors : longFactors} is missing`);
   // The file has it as f32, which the usual one need not be.
-  const usual = usualAttentionFactor(Math.max(1, most / trained), trained);
+  const usual = defaultAttentionFactor(Math.max(1, most / trained), trained);
   const factor = metadata.number(key(scaleKeys.factor), 1);
   return {
     rope_type: "longrope",

@@ -6,13 +6,13 @@ import { gatedUnit } from "../../layers/activation.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
 import type { ParameterPath } from "../../model/parameters.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { llamaKinHeads, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { llamaFamilyHeads, withoutFrequencies } from "../llama/model.ts";
 import { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { LlamaTraits, Rotate } from "../llama/traits.ts";
 
 /** The shape of a Phi-3 model, named as in Hugging Face's Phi3Config. */
-export interface Phi3Config extends LlamaKinConfig {
+export interface Phi3Config extends LlamaFamilyConfig {
   modelType: "phi3";
   /** The probability with which what a sub-layer adds is dropped in training. */
   residPdrop: number;
@@ -38,7 +38,7 @@ const defaults = {
 
 function readConfig(fields: JsonFields): Phi3Config {
   return {
-    ...readLlamaKin(fields, "phi3", defaults),
+    ...readLlamaFamily(fields, "phi3", defaults),
     residPdrop: fields.probability("resid_pdrop", 0),
     originalMaxPositionEmbeddings: fields.integer("original_max_position_embeddings", originalMaxPositionEmbeddings),
     slidingWindow: fields.raw("sliding_window") === undefined ? null : fields.integer("sliding_window"),
@@ -114,12 +114,12 @@ export const phi3: Architecture<Phi3Config> = defineArchitecture({
   modelType: "phi3",
   readConfig,
   writeConfig: (config) => ({
-    ...llamaKinToHf(config),
+    ...llamaFamilyToHf(config),
     original_max_position_embeddings: config.originalMaxPositionEmbeddings,
     resid_pdrop: config.residPdrop,
     sliding_window: config.slidingWindow,
   }),
-  heads: llamaKinHeads("Phi3", traits),
+  heads: llamaFamilyHeads("Phi3", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).phi3Form,

@@ -1,12 +1,12 @@
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { llamaKinHeads, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { llamaFamilyHeads, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import { type QwenWindows, qwenWindow, qwenWindowsToHf, readQwenWindows } from "./windows.ts";
 
 /** The shape of a Qwen2 model, named as in Hugging Face's Qwen2Config. */
-export interface Qwen2Config extends LlamaKinConfig, QwenWindows {
+export interface Qwen2Config extends LlamaFamilyConfig, QwenWindows {
   modelType: "qwen2";
 }
 
@@ -30,11 +30,11 @@ function traits(config: Qwen2Config): LlamaTraits {
 export const qwen2: Architecture<Qwen2Config> = defineArchitecture({
   modelType: "qwen2",
   readConfig: (fields) => {
-    const config = readLlamaKin(fields, "qwen2", defaults);
+    const config = readLlamaFamily(fields, "qwen2", defaults);
     return { ...config, ...readQwenWindows(fields, config.numHiddenLayers) };
   },
-  writeConfig: (config) => ({ ...llamaKinToHf(config), ...qwenWindowsToHf(config) }),
-  heads: llamaKinHeads("Qwen2", traits),
+  writeConfig: (config) => ({ ...llamaFamilyToHf(config), ...qwenWindowsToHf(config) }),
+  heads: llamaFamilyHeads("Qwen2", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).qwen2Form(traits),

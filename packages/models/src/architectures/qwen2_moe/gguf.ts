@@ -1,6 +1,6 @@
 import { expertTensors } from "../../gguf/expertTensors.ts";
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
-import { u32, unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow } from "../llama/ggufFields.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen2MoeConfig } from "./model.ts";
@@ -14,7 +14,7 @@ function refuseOthers(config: Qwen2MoeConfig): void {
     ["decoder_sparse_step", config.decoderSparseStep, 1],
     ["mlp_only_layers", config.mlpOnlyLayers.join(), ""],
   ] as const) {
-    if (value !== expected) throw unsayable(key, value, `${JSON.stringify(expected)} for a qwen2_moe`);
+    if (value !== expected) throw notInGguf(key, value, `${JSON.stringify(expected)} for a qwen2_moe`);
   }
   refuseLlama3(config);
 }

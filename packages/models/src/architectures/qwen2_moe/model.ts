@@ -5,13 +5,13 @@ import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { routedExperts } from "../../layers/routedExperts.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
 import type { ParameterPath } from "../../model/parameters.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { LlamaMLP, llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { LlamaMLP, llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import { type QwenWindows, qwenWindow, qwenWindowsToHf, readQwenWindows } from "../qwen2/windows.ts";
 
 /** The shape of a Qwen2 MoE model, named as in Hugging Face's Qwen2MoeConfig. */
-export interface Qwen2MoeConfig extends LlamaKinConfig, QwenWindows {
+export interface Qwen2MoeConfig extends LlamaFamilyConfig, QwenWindows {
   modelType: "qwen2_moe";
   qkvBias: boolean;
   moeIntermediateSize: number;
@@ -39,7 +39,7 @@ const defaults = {
 };
 
 function readConfig(fields: JsonFields): Qwen2MoeConfig {
-  const config = readLlamaKin(fields, "qwen2_moe", defaults);
+  const config = readLlamaFamily(fields, "qwen2_moe", defaults);
   const numExperts = fields.size("num_experts", 60);
   const numExpertsPerTok = fields.size("num_experts_per_tok", 4);
   if (numExpertsPerTok > numExperts) throw fields.bad("num_experts_per_tok", `at most num_experts ${numExperts}`);
@@ -104,7 +104,7 @@ export const qwen2Moe: Architecture<Qwen2MoeConfig> = defineArchitecture({
   modelType: "qwen2_moe",
   readConfig,
   writeConfig: (config) => ({
-    ...llamaKinToHf(config),
+    ...llamaFamilyToHf(config),
     ...qwenWindowsToHf(config),
     decoder_sparse_step: config.decoderSparseStep,
     mlp_only_layers: config.mlpOnlyLayers,
@@ -115,7 +115,7 @@ export const qwen2Moe: Architecture<Qwen2MoeConfig> = defineArchitecture({
     qkv_bias: config.qkvBias,
     shared_expert_intermediate_size: config.sharedExpertIntermediateSize,
   }),
-  heads: llamaKinHeads("Qwen2Moe", traits),
+  heads: llamaFamilyHeads("Qwen2Moe", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).qwen2MoeForm(traits),

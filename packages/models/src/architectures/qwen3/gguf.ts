@@ -1,5 +1,5 @@
 import type { GgufForm } from "../../gguf/ggufForm.ts";
-import { unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf } from "../../gguf/ggufValues.ts";
 import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow } from "../llama/ggufFields.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen3Config } from "./model.ts";
@@ -13,8 +13,8 @@ export function qwen3Form(traits: (config: Qwen3Config) => LlamaTraits): GgufFor
       return { ...readLlamaGguf(parts), use_sliding_window: false, attention_bias: false };
     },
     metadata: (config) => {
-      if (config.slidingWindow !== null) throw unsayable("use_sliding_window", true, "false");
-      if (config.attentionBias) throw unsayable("attention_bias", true, "false");
+      if (config.slidingWindow !== null) throw notInGguf("use_sliding_window", true, "false");
+      if (config.attentionBias) throw notInGguf("attention_bias", true, "false");
       refuseLlama3(config);
       return llamaMetadata(config);
     },

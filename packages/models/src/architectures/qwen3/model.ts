@@ -1,13 +1,13 @@
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import { normedAttention } from "../llama/normedAttention.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import { type QwenWindows, qwenWindow, qwenWindowsToHf, readQwenWindows } from "../qwen2/windows.ts";
 
 /** The shape of a Qwen3 model, named as in Hugging Face's Qwen3Config. */
-export interface Qwen3Config extends LlamaKinConfig, QwenWindows {
+export interface Qwen3Config extends LlamaFamilyConfig, QwenWindows {
   modelType: "qwen3";
   attentionBias: boolean;
 }
@@ -37,7 +37,7 @@ function traits(config: Qwen3Config): LlamaTraits {
 export const qwen3: Architecture<Qwen3Config> = defineArchitecture({
   modelType: "qwen3",
   readConfig: (fields) => {
-    const config = readLlamaKin(fields, "qwen3", defaults);
+    const config = readLlamaFamily(fields, "qwen3", defaults);
     return {
       ...config,
       ...readQwenWindows(fields, config.numHiddenLayers),
@@ -45,11 +45,11 @@ export const qwen3: Architecture<Qwen3Config> = defineArchitecture({
     };
   },
   writeConfig: (config) => ({
-    ...llamaKinToHf(config),
+    ...llamaFamilyToHf(config),
     ...qwenWindowsToHf(config),
     attention_bias: config.attentionBias,
   }),
-  heads: llamaKinHeads("Qwen3", traits),
+  heads: llamaFamilyHeads("Qwen3", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).qwen3Form(traits),

@@ -1,5 +1,5 @@
 import type { GgufForm } from "../../gguf/ggufForm.ts";
-import { unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf } from "../../gguf/ggufValues.ts";
 import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow } from "../llama/ggufFields.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { SmolLM3Config } from "./model.ts";
@@ -17,13 +17,13 @@ export function smollm3Form(traits: (config: SmolLM3Config) => LlamaTraits): Ggu
     },
     metadata: (config) => {
       const usual = config.noRopeLayers.every((turns, i) => (turns === 0) === ((i + 1) % interval === 0));
-      if (!usual) throw unsayable("no_rope_layers", config.noRopeLayers, `0 for each ${interval}th layer alone`);
-      if (config.slidingWindow !== null) throw unsayable("use_sliding_window", true, "false");
+      if (!usual) throw notInGguf("no_rope_layers", config.noRopeLayers, `0 for each ${interval}th layer alone`);
+      if (config.slidingWindow !== null) throw notInGguf("use_sliding_window", true, "false");
       for (const [key, has] of [
         ["attention_bias", config.attentionBias],
         ["mlp_bias", config.mlpBias],
       ] as const) {
-        if (has) throw unsayable(key, true, "false");
+        if (has) throw notInGguf(key, true, "false");
       }
       refuseLlama3(config);
       return llamaMetadata(config);

@@ -2,12 +2,12 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 import { type LayerType, readLayerTypes, windowOf } from "../../config/layerTypes.ts";
 import { rmsNorms } from "../../layers/rmsNorms.ts";
 import { type Architecture, defineArchitecture } from "../../model/architecture.ts";
-import { type LlamaKinConfig, llamaKinToHf, readLlamaKin } from "../llama/config.ts";
-import { llamaKinHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
+import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../llama/config.ts";
+import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
 /** The shape of a SmolLM3 model, named as in Hugging Face's SmolLM3Config. */
-export interface SmolLM3Config extends LlamaKinConfig {
+export interface SmolLM3Config extends LlamaFamilyConfig {
   modelType: "smollm3";
   attentionBias: boolean;
   mlpBias: boolean;
@@ -44,7 +44,7 @@ function readRopeLayers(fields: JsonFields, layers: number): (0 | 1)[] {
 }
 
 function readConfig(fields: JsonFields): SmolLM3Config {
-  const config = readLlamaKin(fields, "smollm3", defaults);
+  const config = readLlamaFamily(fields, "smollm3", defaults);
   const noRopeLayers = readRopeLayers(fields, config.numHiddenLayers);
   const windowed = fields.boolean("use_sliding_window", false) && fields.raw("sliding_window") !== undefined;
   const usual = (layer: number) => (windowed && noRopeLayers[layer] === 0 ? "sliding_attention" : "full_attention");
@@ -75,7 +75,7 @@ export const smollm3: Architecture<SmolLM3Config> = defineArchitecture({
   modelType: "smollm3",
   readConfig,
   writeConfig: (config) => ({
-    ...llamaKinToHf(config),
+    ...llamaFamilyToHf(config),
     attention_bias: config.attentionBias,
     layer_types: config.layerTypes,
     mlp_bias: config.mlpBias,
@@ -83,7 +83,7 @@ export const smollm3: Architecture<SmolLM3Config> = defineArchitecture({
     sliding_window: config.slidingWindow,
     use_sliding_window: config.slidingWindow !== null,
   }),
-  heads: llamaKinHeads("SmolLM3", traits),
+  heads: llamaFamilyHeads("SmolLM3", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).smollm3Form(traits),

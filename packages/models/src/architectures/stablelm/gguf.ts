@@ -1,5 +1,5 @@
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
-import { unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf } from "../../gguf/ggufValues.ts";
 import { llamaTensors } from "../llama/ggufFields.ts";
 import { layerNormMetadata, readLayerNormGguf } from "../llama/layerNormGguf.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
@@ -36,7 +36,7 @@ export function stablelmForm(traits: (config: StableLmConfig) => LlamaTraits): G
       };
     },
     metadata: (config) => {
-      if (config.hiddenAct !== "silu") throw unsayable("hidden_act", config.hiddenAct, "silu for a stablelm");
+      if (config.hiddenAct !== "silu") throw notInGguf("hidden_act", config.hiddenAct, "silu for a stablelm");
       return layerNormMetadata(config);
     },
     tensors: (config) => {

@@ -6,7 +6,7 @@ import { type Architecture, defineArchitecture } from "../../model/architecture.
 import type { ParameterPath } from "../../model/parameters.ts";
 import { type WantedRows, wantedRows } from "../../model/runBlocks.ts";
 import { type DecoderConfig, decoderToHf, readDecoder } from "../llama/config.ts";
-import { LlamaAttention, llamaKinHeads, llamaTargets, subLayers, withoutFrequencies } from "../llama/model.ts";
+import { LlamaAttention, llamaFamilyHeads, llamaTargets, subLayers, withoutFrequencies } from "../llama/model.ts";
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, Rotate } from "../llama/traits.ts";
 
@@ -143,7 +143,7 @@ export const stablelm: Architecture<StableLmConfig> = defineArchitecture({
     use_parallel_residual: config.useParallelResidual,
     use_qkv_bias: config.useQkvBias,
   }),
-  heads: llamaKinHeads("StableLm", traits),
+  heads: llamaFamilyHeads("StableLm", traits),
   stack: "model",
   sanitize: withoutFrequencies,
   gguf: async () => (await import("./gguf.ts")).stablelmForm(traits),

@@ -1,6 +1,6 @@
 import { blockFormats } from "@lowrank/core";
 import type { ModelWeights } from "../modelWeights.ts";
-import { reusedRoom } from "../reusedRoom.ts";
+import { reusableBuffer } from "../reusableBuffer.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { type ReadGgufTensorOptions, readGgufTensor } from "./readGgufTensor.ts";
 
@@ -20,7 +20,7 @@ export function ggufWeights(file: GgufFile, options: ReadGgufTensorOptions): Mod
       `${file.label}: weights "packed" keeps ${packedNames.join(" and ")}, and the file has ${found.join(", ")}; leave weights out, or quantise as it is loaded`,
     );
   }
-  const withRoom = reusedRoom(roomBytes);
+  const withRoom = reusableBuffer(roomBytes);
   return {
     label: file.label,
     names: () => [...file.tensors.keys()],

@@ -11,7 +11,7 @@ import {
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
-import { unsayable } from "../../gguf/ggufValues.ts";
+import { notInGguf } from "../../gguf/ggufValues.ts";
 import { inFileOrder } from "../../gguf/headRows.ts";
 import { type TokenizerJson, tokenizerMetadata } from "../../gguf/tokenizer/tokenizerMetadata.ts";
 import { encodeRows } from "../../gguf/types/encodeRows.ts";
@@ -79,10 +79,10 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
   checkTensors(weights, layouts, config);
   const form = await ggufFormOf(config);
   if (form.alwaysTied && !config.tieWordEmbeddings) {
-    throw unsayable("tie_word_embeddings", false, `true for a ${config.modelType}`);
+    throw notInGguf("tie_word_embeddings", false, `true for a ${config.modelType}`);
   }
   if (form.neverTied && config.tieWordEmbeddings) {
-    throw unsayable("tie_word_embeddings", true, `false for a ${config.modelType}`);
+    throw notInGguf("tie_word_embeddings", true, `false for a ${config.modelType}`);
   }
   const notes = [...(form.notes?.(config) ?? [])];
   const metadata = new Map<string, GgufValue>([

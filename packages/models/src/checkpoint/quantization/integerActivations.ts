@@ -1,2 +1,2 @@
 // Loaded by `import()`: few models multiply in integers.
-export { quantizeActivations } from "@lowrank/nn";
+export { useInt8Activations } from "@lowrank/nn";

@@ -1,4 +1,4 @@
-import { halfAt } from "@lowrank/core";
+import { readF16 } from "@lowrank/core";
 import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
@@ -10,7 +10,7 @@ export const q2K: GgmlType = readOnlyType({
   name: "Q2_K",
   block: { elements: 256, bytes: 84 },
   unpack: (blocks, at, out, to) => {
-    const [d, dmin] = [halfAt(blocks, at + 80), halfAt(blocks, at + 82)];
+    const [d, dmin] = [readF16(blocks, at + 80), readF16(blocks, at + 82)];
     for (let i = 0; i < 256; i++) {
       const parts = blocks[at + (i >> 4)];
       // Each half of the block has 32 bytes of four pairs of bits.

@@ -1,4 +1,4 @@
-import { halfAt } from "@lowrank/core";
+import { readF16 } from "@lowrank/core";
 import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
@@ -19,7 +19,7 @@ export const q3K: GgmlType = readOnlyType({
   name: "Q3_K",
   block: { elements: 256, bytes: 110 },
   unpack: (blocks, at, out, to) => {
-    const d = halfAt(blocks, at + 108);
+    const d = readF16(blocks, at + 108);
     for (let i = 0; i < 256; i++) {
       const low = (blocks[at + 32 + 32 * (i >> 7) + (i & 31)] >> (2 * ((i >> 5) & 3))) & 3;
       const third = (blocks[at + (i & 31)] >> (i >> 5)) & 1;

@@ -2,7 +2,7 @@ import { readAttribute } from "../methods/readAttribute.ts";
 import { isTrue } from "../operators/iterate.ts";
 import { textArgument } from "../operators/signature.ts";
 import { TemplateError } from "../values/templateError.ts";
-import { orElse, Undefined, type Value } from "../values/types.ts";
+import { Undefined, type Value, valueOr } from "../values/types.ts";
 import type { Filters } from "./environment.ts";
 import { jsonFilters } from "./json.ts";
 import { numberFilters } from "./numbers.ts";
@@ -16,7 +16,7 @@ function fallback(value: Value, other: Value = "", boolean: Value = false): Valu
 
 function attribute(value: Value, name: Value | undefined): Value {
   const text = textArgument(name);
-  return orElse(readAttribute(value, text), () => new Undefined(`there is no attribute '${text}'`));
+  return valueOr(readAttribute(value, text), () => new Undefined(`there is no attribute '${text}'`));
 }
 
 /** Jinja's filters that are for people who read the output, which chat templates do not need. */

@@ -4,7 +4,7 @@ import { contains, isEqual, isOrdered, numeric, textOf } from "../operators/comp
 import { elementsOf, lengthIfSized } from "../operators/iterate.ts";
 import type { Bound } from "../operators/signature.ts";
 import { str } from "../text/repr.ts";
-import { Dict, Markup, Thing, Undefined, type Value, View } from "../values/types.ts";
+import { Dict, Markup, RuntimeObject, Undefined, type Value, View } from "../values/types.ts";
 import { filters } from "./filters.ts";
 
 /** A test: its parameters after the value, as `bind` takes them, and whether it holds. */
@@ -23,7 +23,7 @@ function isSame(value: Value, other: Value | undefined): boolean {
 }
 
 function isSequence(value: Value): boolean {
-  return lengthIfSized(value) !== undefined && !(value instanceof View || value instanceof Thing);
+  return lengthIfSized(value) !== undefined && !(value instanceof View || value instanceof RuntimeObject);
 }
 
 const bare: Record<string, (value: Value) => boolean> = {
@@ -46,7 +46,7 @@ const bare: Record<string, (value: Value) => boolean> = {
   number: (value) => numeric(value) !== undefined,
   sequence: isSequence,
   iterable: (value) => elementsOf(value) !== undefined,
-  callable: (value) => value instanceof Undefined || (value instanceof Thing && value.can.call !== undefined),
+  callable: (value) => value instanceof Undefined || (value instanceof RuntimeObject && value.can.call !== undefined),
   escaped: (value) => value instanceof Markup,
 };
 

@@ -7,14 +7,14 @@ import {
   type Arguments,
   Dict,
   Markup,
-  orElse,
   Range,
-  Thing,
+  RuntimeObject,
   Tuple,
   typeName,
   Undefined,
   type Value,
   View,
+  valueOr,
 } from "../values/types.ts";
 import { formatMethod } from "./formatMethod.ts";
 import { type Method, onMarkup, otherStringMethods, spendMethod, stringMethods } from "./stringMethods.ts";
@@ -27,7 +27,7 @@ const dictMethods: Readonly<Record<string, Method<Dict>>> = {
       return new Dict(dict.entries());
     },
   ],
-  get: ["/ key default?", (dict, key, fallback = null) => orElse(dict.get(key!), () => fallback)],
+  get: ["/ key default?", (dict, key, fallback = null) => valueOr(dict.get(key!), () => fallback)],
   items: ["", (dict) => new View("items", dict)],
   keys: ["", (dict) => new View("keys", dict)],
   values: ["", (dict) => new View("values", dict)],
@@ -73,7 +73,7 @@ const dictChanges = ["clear", "pop", "popitem", "setdefault", "update"];
  * types, and the attributes of objects such as namespaces and `loop`. Returns undefined if it is missing.
  */
 export function readAttribute(value: Value, name: string): Value | undefined {
-  if (value instanceof Thing) return value.can.get?.(name);
+  if (value instanceof RuntimeObject) return value.can.get?.(name);
   const isSpecial = name.startsWith("__") && name.endsWith("__");
   if (isSpecial && !(value instanceof Dict && value.has(name))) return unsafe(value, name);
   if (typeof value === "string" || value instanceof Markup) return stringAttribute(value, name);
@@ -100,13 +100,13 @@ function method<Self>(owner: Value, name: string, methods: Readonly<Record<strin
   return bound(owner, name, (args) => run(self, ...bind(name, signature, args)));
 }
 
-function bound(owner: Value, name: string, run: (args: Arguments) => Value): Thing {
+function bound(owner: Value, name: string, run: (args: Arguments) => Value): RuntimeObject {
   const call = (args: Arguments): Value => {
     spend();
     return run(args);
   };
   const repr = (): string => `<built-in method ${name} of ${typeName(owner)} object>`;
-  return new Thing("builtin_function_or_method", { call, repr });
+  return new RuntimeObject("builtin_function_or_method", { call, repr });
 }
 
 function stringAttribute(value: string | Markup, name: string): Value | undefined {

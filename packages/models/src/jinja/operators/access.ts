@@ -6,13 +6,13 @@ import {
   type Arguments,
   Dict,
   Markup,
-  orElse,
   Range,
-  Thing,
+  RuntimeObject,
   Tuple,
   typeName,
   Undefined,
   type Value,
+  valueOr,
 } from "../values/types.ts";
 import { textOf } from "./compare.ts";
 import { refuseUndefined } from "./iterate.ts";
@@ -44,14 +44,14 @@ export function getItem(value: Value, key: Value, read: ReadAttribute): Value {
   const found = item(value, key);
   if (found !== undefined) return found;
   const name = textOf(key);
-  return orElse(name === undefined ? undefined : read(value, name), () => missing(value, key));
+  return valueOr(name === undefined ? undefined : read(value, name), () => missing(value, key));
 }
 
 /** Jinja's `value.name`: an attribute, else an item, else undefined. */
 export function getAttribute(value: Value, name: string, read: ReadAttribute): Value {
   refuseUndefined(value);
   const found = read(value, name);
-  return found === undefined ? orElse(item(value, name), () => missing(value, name)) : found;
+  return found === undefined ? valueOr(item(value, name), () => missing(value, name)) : found;
 }
 
 function missing(value: Value, key: Value): Undefined {
@@ -96,6 +96,6 @@ function bound(value: Value): number | null {
 /** Calls a value. Throws if it cannot be called. */
 export function call(value: Value, args: Arguments): Value {
   refuseUndefined(value);
-  if (value instanceof Thing && value.can.call) return value.can.call(args);
+  if (value instanceof RuntimeObject && value.can.call) return value.can.call(args);
   throw new TemplateError("TEMPLATE_TYPE", `'${typeName(value)}' object is not callable`);
 }

@@ -1,7 +1,18 @@
 import { textLength } from "../text/codePoints.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, typeError } from "../values/templateError.ts";
-import { Dict, Markup, Range, Stream, Thing, Tuple, typeName, Undefined, type Value, View } from "../values/types.ts";
+import {
+  Dict,
+  Markup,
+  Range,
+  RuntimeObject,
+  Stream,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+  View,
+} from "../values/types.ts";
 
 /** True if Python's `bool(value)` is true. */
 export function isTrue(value: Value): boolean {
@@ -29,7 +40,7 @@ export function lengthIfSized(value: Value): number | undefined {
   if (value instanceof Dict) return value.size;
   if (value instanceof View) return value.dict.size;
   if (value instanceof Undefined) return 0;
-  return value instanceof Thing ? value.can.length?.() : undefined;
+  return value instanceof RuntimeObject ? value.can.length?.() : undefined;
 }
 
 /**

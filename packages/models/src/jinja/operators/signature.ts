@@ -1,5 +1,5 @@
 import { typeError, valueError } from "../values/templateError.ts";
-import { type Arguments, Thing, typeName, type Value } from "../values/types.ts";
+import { type Arguments, RuntimeObject, typeName, type Value } from "../values/types.ts";
 import { numeric, textOf } from "./compare.ts";
 import { refuseUndefined } from "./iterate.ts";
 
@@ -32,8 +32,8 @@ export function bind(owner: string, signature: string, { positional, named }: Ar
 }
 
 /** A function of the runtime with a signature of `bind`. */
-export function nativeFunction(name: string, signature: string, run: (...args: Bound) => Value): Thing {
-  return new Thing("builtin_function_or_method", {
+export function nativeFunction(name: string, signature: string, run: (...args: Bound) => Value): RuntimeObject {
+  return new RuntimeObject("builtin_function_or_method", {
     call: (args) => run(...bind(name, signature, args)),
     repr: () => `<built-in function ${name}>`,
   });

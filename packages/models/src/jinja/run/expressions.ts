@@ -11,7 +11,7 @@ import type { CallParts, Comparison, Expression } from "../syntax/nodes.ts";
 import { str } from "../text/repr.ts";
 import { spend, spendText } from "../values/limits.ts";
 import { TemplateError, typeError } from "../values/templateError.ts";
-import { type Arguments, Dict, orElse, Tuple, Undefined, type Value } from "../values/types.ts";
+import { type Arguments, Dict, Tuple, Undefined, type Value, valueOr } from "../values/types.ts";
 import { globals } from "./globals.ts";
 import type { Scope } from "./scope.ts";
 
@@ -89,7 +89,7 @@ function result(node: Expression, scope: Scope): Value {
 
 function variable(name: string, scope: Scope): Value {
   const known = (): Value => (Object.hasOwn(globals, name) ? globals[name] : new Undefined(`'${name}' is undefined`));
-  return orElse(scope.get(name), known);
+  return valueOr(scope.get(name), known);
 }
 
 function either(node: Expression & { type: "and" | "or" }, scope: Scope): Value {

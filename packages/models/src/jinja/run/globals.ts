@@ -3,7 +3,7 @@ import { intArgument, nativeFunction, textArgument } from "../operators/signatur
 import { repr, str } from "../text/repr.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, typeError, valueError } from "../values/templateError.ts";
-import { type Arguments, Dict, Range, Thing, typeName, type Value } from "../values/types.ts";
+import { type Arguments, Dict, Range, RuntimeObject, typeName, type Value } from "../values/types.ts";
 import { variadic } from "./loop.ts";
 import { strftime } from "./strftime.ts";
 
@@ -44,10 +44,10 @@ function dictOf({ positional, named }: Arguments): Dict {
   return dict;
 }
 
-function namespace(args: Arguments): Thing {
+function namespace(args: Arguments): RuntimeObject {
   const attributes = dictOf(args);
   for (const key of attributes.keys()) checkName(key);
-  return new Thing("Namespace", {
+  return new RuntimeObject("Namespace", {
     get: (name) => attributes.get(name),
     set: (name, value) => {
       checkName(name);
@@ -66,7 +66,7 @@ function checkName(name: Value): void {
   }
 }
 
-function cycler(values: readonly Value[]): Thing {
+function cycler(values: readonly Value[]): RuntimeObject {
   if (values.length === 0) throw valueError("at least one item has to be provided");
   let at = 0;
   const methods: Record<string, () => Value> = {
@@ -83,17 +83,17 @@ function cycler(values: readonly Value[]): Thing {
         return null;
       }),
   };
-  return new Thing("Cycler", { get: (name) => (Object.hasOwn(methods, name) ? methods[name]() : undefined) });
+  return new RuntimeObject("Cycler", { get: (name) => (Object.hasOwn(methods, name) ? methods[name]() : undefined) });
 }
 
-function joiner(separator: Value = ", "): Thing {
+function joiner(separator: Value = ", "): RuntimeObject {
   let isUsed = false;
   const call = (): Value => {
     const text = isUsed ? separator : "";
     isUsed = true;
     return text;
   };
-  return new Thing("Joiner", {
+  return new RuntimeObject("Joiner", {
     call,
     get: (name) => (name === "sep" ? separator : name === "used" ? isUsed : undefined),
   });
@@ -106,11 +106,11 @@ function fromKeys(keys: Value | undefined, value: Value = null): Dict {
 /** The functions that the environment of transformers gives to every template. */
 export const globals: Readonly<Record<string, Value>> = {
   range: variadic("range", range),
-  dict: new Thing("TemplateDict", {
+  dict: new RuntimeObject("TemplateDict", {
     call: dictOf,
     get: (name) => (name === "fromkeys" ? nativeFunction("fromkeys", "iterable value?", fromKeys) : undefined),
   }),
-  namespace: new Thing("type", { call: namespace }),
+  namespace: new RuntimeObject("type", { call: namespace }),
   cycler: variadic("cycler", cycler),
   joiner: nativeFunction("joiner", "sep?", joiner),
   lipsum: variadic("lipsum", () => {

@@ -1,11 +1,11 @@
 import { isEqual } from "../operators/compare.ts";
 import { lengthIfSized } from "../operators/iterate.ts";
 import { typeError } from "../values/templateError.ts";
-import { type Arguments, orElse, Thing, Tuple, Undefined, type Value } from "../values/types.ts";
+import { type Arguments, RuntimeObject, Tuple, Undefined, type Value, valueOr } from "../values/types.ts";
 
 /** A running `for` loop: what `loop` in a template reads. */
 export class Loop {
-  readonly variable: Thing;
+  readonly variable: RuntimeObject;
   readonly #depth: number;
   readonly #iterator: Iterator<Value>;
   #length: number | undefined;
@@ -32,7 +32,7 @@ export class Loop {
       return recurse(positional[0], depth + 1);
     };
     const repr = (): string => `<LoopContext ${this.#at + 1}/${this.#count()}>`;
-    this.variable = new Thing("LoopContext", {
+    this.variable = new RuntimeObject("LoopContext", {
       call,
       repr,
       get: (name) => this.#get(name),
@@ -93,9 +93,9 @@ export class Loop {
       case "depth0":
         return BigInt(this.#depth);
       case "previtem":
-        return orElse(this.#previous, () => new Undefined("there is no previous item"));
+        return valueOr(this.#previous, () => new Undefined("there is no previous item"));
       case "nextitem":
-        return orElse(this.#peek(), () => new Undefined("there is no next item"));
+        return valueOr(this.#peek(), () => new Undefined("there is no next item"));
       case "cycle":
         return variadic("cycle", (values) => this.#cycle(values));
       case "changed":
@@ -118,8 +118,8 @@ export class Loop {
 }
 
 /** A function that takes any number of values by position. */
-export function variadic(name: string, run: (values: readonly Value[]) => Value): Thing {
-  return new Thing("builtin_function_or_method", {
+export function variadic(name: string, run: (values: readonly Value[]) => Value): RuntimeObject {
+  return new RuntimeObject("builtin_function_or_method", {
     call: ({ positional, named }) => {
       if (named.size > 0) throw typeError(`${name}() takes no keyword arguments`);
       return run(positional);

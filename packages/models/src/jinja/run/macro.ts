@@ -1,7 +1,7 @@
 import type { Expression, Parameters, Statement } from "../syntax/nodes.ts";
 import { takenNames } from "../syntax/specialNames.ts";
 import { typeError } from "../values/templateError.ts";
-import { type Arguments, Dict, orElse, Thing, Tuple, Undefined, type Value } from "../values/types.ts";
+import { type Arguments, Dict, RuntimeObject, Tuple, Undefined, type Value, valueOr } from "../values/types.ts";
 import { evaluate } from "./expressions.ts";
 import { Scope } from "./scope.ts";
 
@@ -16,7 +16,7 @@ export interface MacroSource extends Parameters {
 }
 
 /** Makes the function that a macro defines. */
-export function makeMacro(source: MacroSource): Thing {
+export function makeMacro(source: MacroSource): RuntimeObject {
   const { name, names } = source;
   const taken = takenNames(source.body);
   const used = taken.filter((special) => !names.includes(special));
@@ -28,7 +28,7 @@ export function makeMacro(source: MacroSource): Thing {
     catch_varargs: used.includes("varargs"),
     explicit_caller: names.includes("caller"),
   };
-  return new Thing("Macro", {
+  return new RuntimeObject("Macro", {
     call: (args) => callMacro(source, used, args),
     repr: () => `<Macro ${name === null ? "anonymous" : `'${name}'`}>`,
     get: (key) => (Object.hasOwn(attributes, key) ? attributes[key] : undefined),
@@ -49,7 +49,7 @@ function callMacro(source: MacroSource, used: readonly string[], { positional, n
   if (used.includes("caller")) {
     scope.set(
       "caller",
-      orElse(extra.get("caller"), () => new Undefined("No caller defined")),
+      valueOr(extra.get("caller"), () => new Undefined("No caller defined")),
     );
     extra.delete("caller");
   }
@@ -63,7 +63,7 @@ function callMacro(source: MacroSource, used: readonly string[], { positional, n
     const absent = (): Value => new Undefined(`parameter '${name}' was not provided`);
     scope.set(
       name,
-      orElse(given[i], () => (fallback ? evaluate(fallback, scope) : absent())),
+      valueOr(given[i], () => (fallback ? evaluate(fallback, scope) : absent())),
     );
   });
   return source.run(source.body, scope);

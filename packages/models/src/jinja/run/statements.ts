@@ -5,7 +5,7 @@ import type { Expression, Statement, Target } from "../syntax/nodes.ts";
 import { str } from "../text/repr.ts";
 import { spend } from "../values/limits.ts";
 import { TemplateError, valueError } from "../values/templateError.ts";
-import { type Arguments, Stream, Thing, type Value } from "../values/types.ts";
+import { type Arguments, RuntimeObject, Stream, type Value } from "../values/types.ts";
 import { argumentsOf, callFilter, evaluate } from "./expressions.ts";
 import { Loop } from "./loop.ts";
 import { makeMacro } from "./macro.ts";
@@ -209,6 +209,6 @@ export class Runner {
 /** The function that sets an attribute of a namespace. Throws for other values. */
 function namespaceOf(name: string, scope: Scope): (attribute: string, value: Value) => void {
   const value = scope.get(name);
-  if (value instanceof Thing && value.can.set) return value.can.set;
+  if (value instanceof RuntimeObject && value.can.set) return value.can.set;
   throw new TemplateError("TEMPLATE_TYPE", `cannot assign attribute on non-namespace object '${name}'`);
 }

@@ -1,7 +1,7 @@
 import { spend, spendText } from "../values/limits.ts";
 import { floatRepr } from "../values/number.ts";
 import { valueError } from "../values/templateError.ts";
-import { Dict, Markup, Range, Stream, Thing, Tuple, Undefined, type Value, View } from "../values/types.ts";
+import { Dict, Markup, Range, RuntimeObject, Stream, Tuple, Undefined, type Value, View } from "../values/types.ts";
 
 /** Python's `str(value)`. */
 export function str(value: Value): string {
@@ -38,7 +38,7 @@ function reprOf(value: Value): string {
   }
   if (value instanceof View) return `dict_${value.kind}(${repr(value.items())})`;
   if (value instanceof Stream) return `<generator object ${value.name}>`;
-  return value instanceof Thing && value.can.repr ? value.can.repr() : `<${(value as Thing).typeName}>`;
+  return value instanceof RuntimeObject && value.can.repr ? value.can.repr() : `<${(value as RuntimeObject).typeName}>`;
 }
 
 /** The digits of an int. Python refuses more than 4300. */

@@ -8,7 +8,7 @@ import { typeError } from "./templateError.ts";
 export type Value = null | boolean | bigint | number | string | Value[] | ObjectValue;
 
 /** The values that are objects of a class. */
-type ObjectValue = Tuple | Dict | Undefined | Markup | Range | View | Stream | Thing;
+type ObjectValue = Tuple | Dict | Undefined | Markup | Range | View | Stream | RuntimeObject;
 
 /** Arguments of a call: by position and by name. */
 export interface Arguments {
@@ -136,7 +136,7 @@ export class Stream {
   }
 }
 
-/** The abilities of a `Thing`. */
+/** The abilities of a `RuntimeObject`. */
 export interface Abilities {
   /** Returns an attribute, or undefined if there is none. */
   get?: (name: string) => Value | undefined;
@@ -149,7 +149,7 @@ export interface Abilities {
 }
 
 /** An object of the runtime: a function, a macro, `loop`, a namespace. */
-export class Thing {
+export class RuntimeObject {
   readonly typeName: string;
   readonly can: Abilities;
 
@@ -160,7 +160,7 @@ export class Thing {
 }
 
 /** A value, or the fallback if there is none. `??` would take the fallback for None too. */
-export function orElse(value: Value | undefined, fallback: () => Value): Value {
+export function valueOr(value: Value | undefined, fallback: () => Value): Value {
   return value === undefined ? fallback() : value;
 }
 
@@ -176,7 +176,7 @@ export function typeName(value: Value): string {
   if (value instanceof Dict) return "dict";
   if (value instanceof Range) return "range";
   if (value instanceof View) return `dict_${value.kind}`;
-  if (value instanceof Thing) return value.typeName;
+  if (value instanceof RuntimeObject) return value.typeName;
   if (value instanceof Stream) return value.name;
   return value instanceof Markup ? "Markup" : "Undefined";
 }

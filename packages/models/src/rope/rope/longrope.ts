@@ -23,7 +23,7 @@ function readFactors(fields: JsonFields, key: string, length: number): number[] 
 /**
  * Returns the factor of cos and sin for texts that are `factor` times as long as the original ones.
  */
-export function usualAttentionFactor(factor: number, original: number): number {
+export function defaultAttentionFactor(factor: number, original: number): number {
   return factor === 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
 }
 
@@ -33,7 +33,7 @@ export const longrope: RopeKind<LongRopeScaling> = {
     const factor = readFactor(fields, Math.max(1, maxPositionEmbeddings / original));
     return {
       type: "longrope",
-      attentionFactor: fields.number("attention_factor", usualAttentionFactor(factor, original)),
+      attentionFactor: fields.number("attention_factor", defaultAttentionFactor(factor, original)),
       shortFactor: readFactors(fields, "short_factor", rotaryDim / 2),
       longFactor: readFactors(fields, "long_factor", rotaryDim / 2),
       originalMaxPositionEmbeddings: original,

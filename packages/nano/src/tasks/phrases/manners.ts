@@ -72,7 +72,7 @@ function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers 
  * Words a request from its wording: fills in the arguments, some of them qualified, and
  * may add manners around it.
  */
-export function sayRequest(wording: string, slots: Slots, random: SeededRandom): string {
+export function phraseRequest(wording: string, slots: Slots, random: SeededRandom): string {
   const core = fill(wording, (slot, before) => {
     const value = slots[slot as keyof Slots];
     const kind = qualifierOf(slot as keyof Slots, value);

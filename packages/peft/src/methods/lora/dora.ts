@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from "@lowrank/core";
 import { Conv1D, type Linear, type Parameter } from "@lowrank/nn";
-import { wide } from "../../layers/tunerLayer.ts";
+import { toF32 } from "../../layers/tunerLayer.ts";
 import { CachedTensor } from "../shared/cachedTensor.ts";
 import { type Draw, drawn } from "../shared/draws.ts";
 
@@ -86,7 +86,7 @@ export class Magnitude {
     const product = (input: Tensor) => {
       if (exact) return matmul(input, weight, { transposeB: !fanInFanOut });
       const y = base.forward(input);
-      return bias ? sub(y, wide(bias)) : y;
+      return bias ? sub(y, toF32(bias)) : y;
     };
     let y: Tensor;
     if (dropped !== x) {
@@ -97,7 +97,7 @@ export class Magnitude {
       const sum = exact && !fanInFanOut ? loraLinear(x, weight, a, b, { scaling }) : add(product(x), added(x));
       y = mul(sum, scale);
     }
-    return bias ? add(y, wide(bias)) : y;
+    return bias ? add(y, toF32(bias)) : y;
   }
 
   /** Returns the factors of the rows of W + s B A, [out]. */

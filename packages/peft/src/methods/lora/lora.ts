@@ -1,6 +1,6 @@
 import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { type Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
-import { type DenseLayer, type LayerAdapter, type LowRank, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, type LowRank, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {
   alphaOption,
@@ -85,9 +85,9 @@ class LoraLinear implements LayerAdapter {
       let y: Tensor;
       if (base instanceof Linear && base.isExact && dropped === x && a.dtype === "f32" && b.dtype === "f32") {
         y = loraLinear(x, base.weight, a, b, { scaling });
-        if (base.bias) y = add(y, wide(base.bias));
+        if (base.bias) y = add(y, toF32(base.bias));
       } else y = add(base.forward(x), this.#added(dropped));
-      return bias ? add(y, affine(wide(bias), { scale: scaling })) : y;
+      return bias ? add(y, affine(toF32(bias), { scale: scaling })) : y;
     });
   }
 
@@ -97,7 +97,7 @@ class LoraLinear implements LayerAdapter {
     const { "lora_B.bias": bias } = this.parameters;
     return (x) => {
       const low = this.#added(this.#dropout.forward(x));
-      return bias ? add(low, affine(wide(bias), { scale: this.scaling })) : low;
+      return bias ? add(low, affine(toF32(bias), { scale: this.scaling })) : low;
     };
   }
 
@@ -117,9 +117,9 @@ class LoraLinear implements LayerAdapter {
 
   merge({ weight, bias, fanInFanOut }: DenseLayer, bare: DenseLayer): DenseLayer {
     const { a: storedA, b: storedB, scaling: scale } = this.#factors;
-    const [a, b] = [wide(storedA), wide(storedB)];
+    const [a, b] = [toF32(storedA), toF32(storedB)];
     const { "lora_B.bias": added } = this.parameters;
-    const scaledBias = added && affine(wide(added), { scale });
+    const scaledBias = added && affine(toF32(added), { scale });
     const product = fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
     const sum = add(weight, affine(product, { scale }));
     const lengths = this.#magnitude?.scaleOnce(bare, this.#factors);

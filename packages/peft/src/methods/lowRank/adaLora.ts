@@ -17,7 +17,7 @@ import {
 } from "@lowrank/core";
 import { type Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { refuse } from "../../config/checks.ts";
-import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { adaLoraTargets } from "../../targets/adaLoraTargets.ts";
 import {
   alphaOption,
@@ -76,7 +76,7 @@ class AdaLoraLayer implements LayerAdapter {
         return add(base.forward(x), this.#product(dropped));
       }
       const y = loraLinear(x, base.weight, mul(lora_A, lora_E), b, { scaling: this.#scaling });
-      return base.bias ? add(y, wide(base.bias)) : y;
+      return base.bias ? add(y, toF32(base.bias)) : y;
     });
   }
 

@@ -1,7 +1,7 @@
 import { add, clamp, div, matmul, mul, scope, sqrt, square, sum, type Tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
-import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { patternValue } from "../../targets/pattern.ts";
 import {
@@ -48,7 +48,7 @@ class DeloraLinear implements LayerAdapter {
       delora_B: drawn(config.initWeights ? zero : uniform(1 / Math.sqrt(this.#rank)), [outFeatures, this.#rank]),
       delora_lambda: drawn(constant(strength), [1]),
     };
-    const columnLengths = () => scope(() => sqrt(sum(square(wide(weight.detach())), { dim: 0 })));
+    const columnLengths = () => scope(() => sqrt(sum(square(toF32(weight.detach())), { dim: 0 })));
     this.buffers = { delora_w_norm: loading ? zero([inFeatures]) : columnLengths() };
     this.#dropout = layerDropout(context, config.moduleDropout);
     this.modules = config.moduleDropout > 0 ? { delora_dropout: this.#dropout } : {};

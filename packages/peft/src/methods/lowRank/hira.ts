@@ -1,6 +1,6 @@
 import { add, indexSelect, linear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { Conv1D, type Dropout, type Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
-import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {
   dropoutOption,
@@ -51,8 +51,8 @@ class HiraLinear implements LayerAdapter {
       const dropped = this.#dropout.forward(x);
       const factors = product(a, b, fanInFanOut);
       // One product where nothing is dropped.
-      if (dropped === x) return linear(x, mul(wide(weight), add(factors, 1)), bias, { fanInFanOut });
-      return add(base.forward(x), linear(dropped, mul(wide(weight), factors), null, { fanInFanOut }));
+      if (dropped === x) return linear(x, mul(toF32(weight), add(factors, 1)), bias, { fanInFanOut });
+      return add(base.forward(x), linear(dropped, mul(toF32(weight), factors), null, { fanInFanOut }));
     });
   }
 

@@ -1,7 +1,7 @@
 import { add, indexSelect, linear, matmul, pad, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
-import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {
   biasOption,
@@ -116,7 +116,7 @@ class MissBat implements LayerAdapter {
   forward(x: Tensor, base: UnaryModule): Tensor {
     const { weight, bias } = base as Linear;
     return scope(() => {
-      const full = wide(weight);
+      const full = toF32(weight);
       return linear(x, add(full, this.#delta(full)), bias);
     });
   }

@@ -4,7 +4,7 @@ import { biasMode } from "../../config/trainedBiases.ts";
 import type { SharedTensors } from "../../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
-import { corner } from "../lora/corner.ts";
+import { leadingBlock } from "../lora/leadingBlock.ts";
 import {
   alphaOption,
   biasOption,
@@ -96,10 +96,10 @@ class RandLoraLinear implements LayerAdapter {
     const [r, n] = lambda.shape;
     const [, small] = gamma.shape;
     const large = Math.max(this.#inFeatures, this.#outFeatures);
-    const scaled = mul(mul(lambda.reshape([r, n, 1]), corner(a, [r, 1, small])), gamma);
+    const scaled = mul(mul(lambda.reshape([r, n, 1]), leadingBlock(a, [r, 1, small])), gamma);
     // PEFT flattens one by rank, then basis, and the other by basis, then rank.
     const trained = affine(scaled.reshape([r * n, small]), { scale: this.#scaling });
-    const fixed = corner(b, [large, n, r]).reshape([large, n * r]);
+    const fixed = leadingBlock(b, [large, n, r]).reshape([large, n * r]);
     const isWide = small === this.#inFeatures;
     return isWide ? [trained, fixed] : [fixed.transpose(0, 1), trained.transpose(0, 1)];
   }

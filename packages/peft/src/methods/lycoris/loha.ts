@@ -1,6 +1,6 @@
 import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import type { Linear, Module, Parameter } from "@lowrank/nn";
-import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {
   alphaOption,
@@ -55,7 +55,7 @@ class LoHaLayer implements LayerAdapter {
         return add(base.forward(x), mask ? mul(added, mask) : added);
       }
       const y = loraLinear(x, base.weight, ...this.#factors(), { scaling: this.#scaling });
-      return base.bias ? add(y, wide(base.bias)) : y;
+      return base.bias ? add(y, toF32(base.bias)) : y;
     });
   }
 

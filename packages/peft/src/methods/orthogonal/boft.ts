@@ -1,7 +1,7 @@
 import { add, affine, type Generator, indexSelect, linear, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
 import { type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
-import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import {
   biasOption,
@@ -143,7 +143,7 @@ class BoftLinear implements LayerAdapter {
       for (let level = this.#orders.length - 1; level >= 0; level--)
         rotated = this.#rotate(rotated, rotations, level, false);
       const y = mul(linear(rotated, weight), this.parameters.boft_s.reshape([-1]));
-      return bias ? add(y, wide(bias)) : y;
+      return bias ? add(y, toF32(bias)) : y;
     });
   }
 

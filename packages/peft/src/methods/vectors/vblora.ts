@@ -2,7 +2,7 @@ import { add, embedding, loraLinear, matmul, scope, softmax, type Tensor, topk }
 import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../../config/trainedBiases.ts";
 import type { SharedTensors } from "../../layers/sharedTensors.ts";
-import { type DenseLayer, type LayerAdapter, wide } from "../../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, toF32 } from "../../layers/tunerLayer.ts";
 import { adaLoraTargets } from "../../targets/adaLoraTargets.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { biasOption, dropoutOption, modulesToSaveOption, rankOption, targetsOption } from "../shared/commonOptions.ts";
@@ -92,7 +92,7 @@ class VBLoRALinear implements LayerAdapter {
       const dropped = this.#dropout.forward(x);
       if (base instanceof Linear && base.isExact && dropped === x) {
         const y = loraLinear(x, base.weight, a, b, { scaling: 1 });
-        return base.bias ? add(y, wide(base.bias)) : y;
+        return base.bias ? add(y, toF32(base.bias)) : y;
       }
       return add(base.forward(x), product(dropped, a, b));
     });

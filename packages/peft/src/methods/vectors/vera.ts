@@ -6,7 +6,7 @@ import type { DenseLayer, LayerAdapter } from "../../layers/tunerLayer.ts";
 import { TorchGenerator } from "../../random/torchGenerator.ts";
 import { attentionTargets } from "../../targets/attentionTargets.ts";
 import { queryAndValue } from "../../targets/names.ts";
-import { corner } from "../lora/corner.ts";
+import { leadingBlock } from "../lora/leadingBlock.ts";
 import {
   biasOption,
   dropoutOption,
@@ -75,7 +75,7 @@ class VeraLinear implements LayerAdapter {
   /** A [r, in] and B [out, r]. */
   #corners(): [a: Tensor, b: Tensor] {
     const { vera_A: a, vera_B: b } = this.#shared.buffers;
-    return [corner(a, [a.shape[0], this.#inFeatures]), corner(b, [this.#outFeatures, b.shape[1]])];
+    return [leadingBlock(a, [a.shape[0], this.#inFeatures]), leadingBlock(b, [this.#outFeatures, b.shape[1]])];
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {

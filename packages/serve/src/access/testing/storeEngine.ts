@@ -1,4 +1,4 @@
-import type { AdapterHost } from "../../adapters/adapterSource.ts";
+import type { AdapterHost } from "../../adapters/adapterProvider.ts";
 import { AdapterStore } from "../../adapters/adapterStore.ts";
 import type {
   EmbedOptions,

@@ -2,7 +2,7 @@ import { Generator, type Tensor } from "@lowrank/core";
 import { Linear, Module } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type LoraOptions, type PeftConfig, PeftModel } from "@lowrank/peft";
 import { ServingError } from "../../api/api.ts";
-import type { AdapterHost } from "../adapterSource.ts";
+import type { AdapterHost } from "../adapterProvider.ts";
 
 /** A base model of two layers. Two of them are equal. */
 class TinyBase extends Module {

@@ -1,5 +1,5 @@
 import { jobsFolder } from "../adapterPlace.ts";
-import { absent, checkBucket, openBucket, type S3PlaceOptions, tagOf } from "../s3Bucket.ts";
+import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from "../s3Bucket.ts";
 import { uploadId } from "../s3Xml.ts";
 import { storeFailure } from "../storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";
@@ -82,7 +82,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
     },
     create: async (key, text) => {
       await bucket.checkConditional(`${prefix}${jobsFolder}/probe`);
-      return (await bucket.put(prefix + key, text, absent)) !== null;
+      return (await bucket.put(prefix + key, text, ifNoneMatch)) !== null;
     },
     list: async (start) => {
       const found: StoredObject[] = [];

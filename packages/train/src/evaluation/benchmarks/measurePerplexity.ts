@@ -1,4 +1,4 @@
-import { checkOptions, giveTurn, type OptionKeys } from "@lowrank/core";
+import { checkOptions, type OptionKeys, yieldIfDue } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { logLikelihood } from "./logLikelihood.ts";
 
@@ -59,7 +59,7 @@ export async function measurePerplexity(
       sum += found.sum;
       tokens += found.counted;
       onProgress?.(done + end, total);
-      await giveTurn();
+      await yieldIfDue();
     }
     done += ids.length;
     words += texts[i].split(/\s+/).filter((word) => word !== "").length;

@@ -1,4 +1,4 @@
-import { checkOptions, giveTurn, noGrad, type OptionKeys, scope, withBackend } from "@lowrank/core";
+import { checkOptions, noGrad, type OptionKeys, scope, withBackend, yieldIfDue } from "@lowrank/core";
 import { backendOf } from "../../data/modelBatch.ts";
 import { type CollateOptions, collateKeys, padRows, type Row } from "../../data/padRows.ts";
 import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
@@ -28,7 +28,7 @@ export async function embed(
   const order = Array.from(texts.keys()).sort((a, b) => texts[a].inputIds.length - texts[b].inputIds.length);
   const found: Float32Array[] = new Array(texts.length);
   for (let at = 0; at < order.length; at += batchSize) {
-    await giveTurn(signal);
+    await yieldIfDue(signal);
     model.eval();
     const batch = order.slice(at, at + batchSize);
     const rows = padRows(

@@ -1,4 +1,4 @@
-import { checkOptions, giveTurn, noGrad, type OptionKeys, scope, withBackend } from "@lowrank/core";
+import { checkOptions, noGrad, type OptionKeys, scope, withBackend, yieldIfDue } from "@lowrank/core";
 import { backendOf } from "../../data/modelBatch.ts";
 import { type CollateOptions, collateKeys } from "../../data/padRows.ts";
 import { type RewardExample, type RewardModel, rewardsOf, rowsOfPairs } from "./rewardModel.ts";
@@ -36,7 +36,7 @@ export async function evaluateRewards(
   const chosen: number[] = [];
   const rejected: number[] = [];
   for (let at = 0; at < examples.length; at += batchSize) {
-    await giveTurn();
+    await yieldIfDue();
     const pairs = examples.slice(at, at + batchSize);
     const run = () => noGrad(() => scope(() => rewardsOf(model, rowsOfPairs(pairs, padding))));
     using rewards = withBackend(backendOf(model), run);

@@ -19,7 +19,7 @@ export interface Operand {
 const dtypeOf = (storage: Storage): DType => storage.replace(/ nested|native /, "") as DType;
 
 /** WGSL at the begin of `main` that makes numbers ready which codes look up in workgroup memory. */
-export function shareNumbers({ name, storage }: Operand): string {
+export function loadSharedCodebook({ name, storage }: Operand): string {
   return codebookOf(dtypeOf(storage)) ? shareTable(name) : "";
 }
 

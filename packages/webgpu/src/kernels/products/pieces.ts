@@ -1,6 +1,6 @@
 import { forEachOuter, isPacked, type Traversal } from "@lowrank/core/backend";
 import type { GpuTensor } from "../../kernel/kernel.ts";
-import { alignment, bytesOf, bytesSeen, liesInOneRun, windowOf } from "../../wgsl/window.ts";
+import { alignment, bytesOf, bytesSeen, isContiguous, windowOf } from "../../wgsl/window.ts";
 import type { Ending } from "./tiled.ts";
 
 /** A product [m, k] by [k, n] to run, for each matrix of a batch. */
@@ -79,7 +79,7 @@ function rowsIn(most: number, tensor: GpuTensor, stride: number): number {
 export function piecesOf(given: Product, most: number): readonly Product[] {
   const { a, w, out, batch, m, n, k, transposeA, transposeB, start = {} } = given;
   if ([a, w, out].every((tensor) => bytesSeen(tensor) <= most)) return [given];
-  if (![a, w, out].every(liesInOneRun)) return [given];
+  if (![a, w, out].every(isContiguous)) return [given];
   if (batch && batch.sizes.length > 0) {
     const pieces: Product[] = [];
     forEachOuter({ sizes: [...batch.sizes, 1], strides: batch.strides.map((s) => [...s, 0]) }, 1, (at, [i, j]) => {

@@ -3,7 +3,7 @@ import { type Tile, type TileName, tiles } from "../../kernel/tiles.ts";
 import { halfCode } from "../../wgsl/half.ts";
 import { joinBegin, laneCode } from "../../wgsl/joins.ts";
 import { walk } from "../../wgsl/walk.ts";
-import { type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
+import { loadSharedCodebook, type Operand, operandBinding, operandCode, type Storage } from "./operand.ts";
 
 const part = "xyzw";
 const each = (n: number, text: (i: number) => string, gap = "\n"): string =>
@@ -227,7 +227,7 @@ ${memory.map(([name, size]) => `var<workgroup> ${name}: array<f32, ${size}>;`).j
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
 ${joinBegin(subgroups && isShared(tile))}
-${waits ? shareNumbers(w) : ""}
+${waits ? loadSharedCodebook(w) : ""}
 let piece = ${lanes > 1 ? (across > 1 ? `lane % ${across}u` : "0u") : "lane"};
 ${lanes > 1 ? `let turn = lane / ${across}u;` : ""}
 let y = (piece / ${across}u) * ${rows}u;

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { create } from "webgpu";
 import { type TileName, tiles } from "../../kernel/tiles.ts";
 import { blockCode } from "../../wgsl/blocks.ts";
-import { knowBlocks } from "../../wgsl/packed.ts";
+import { registerBlockFormats } from "../../wgsl/packed.ts";
 import type { Storage } from "./operand.ts";
 import { type Ending, type ProductKind, tiled } from "./tiled.ts";
 
@@ -20,7 +20,7 @@ it("every kernel of products is valid, those for f16 too", async () => {
   const adapter = (await gpu.requestAdapter()) as GPUAdapter;
   const device = await adapter.requestDevice({ requiredFeatures: ["shader-f16", "subgroups"] });
   // Formats are known once a tensor of theirs was made.
-  knowBlocks(blockCode);
+  registerBlockFormats(blockCode);
   for (const store of Object.values({ ...storedWeights, ...wideStoredWeights })) {
     store(randn([256], { backend: reference() })).dispose();
   }

@@ -1,4 +1,4 @@
-import { halfAt } from "../../../layout/halfAt.ts";
+import { readF16 } from "../../../layout/readF16.ts";
 import type { ScaleWriter } from "../scaleWriter.ts";
 import { nearestInt } from "./nearestInt.ts";
 import { groupSize, type ScaleAndMinimum, type ScaleSearch, scaleAndMinimum } from "./scaleAndMinimum.ts";
@@ -60,7 +60,7 @@ export function packGroups(
 /** Returns the scale and the minimum of a group of the block at `at`. */
 export function groupAt(blocks: Uint8Array, at: number, group: number): ScaleAndMinimum {
   return {
-    scale: halfAt(blocks, at) * sixBits(blocks, at + 4, 0, group),
-    minimum: halfAt(blocks, at + 2) * sixBits(blocks, at + 4, 4, group),
+    scale: readF16(blocks, at) * sixBits(blocks, at + 4, 0, group),
+    minimum: readF16(blocks, at + 2) * sixBits(blocks, at + 4, 4, group),
   };
 }

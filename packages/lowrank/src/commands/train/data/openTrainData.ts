@@ -20,12 +20,12 @@ import {
   checkKinds,
   type DataOptions,
   holdsRecords,
-  nothingLeft,
+  noTrainingData,
   readExamples,
   readTrainData,
   split,
   startingWithin,
-  tellSkipped,
+  warnOfSkipped,
 } from "./trainData.ts";
 
 /** Options of data that may be larger than memory. */
@@ -81,7 +81,7 @@ export async function openRecordData<Parsed, Tokenized>(
   const [train, validation] = parts.map((part, i) =>
     startingWithin(part, limits[i] ?? Number.POSITIVE_INFINITY, reader.tokens),
   );
-  if (train.length === 0) throw nothingLeft(data);
+  if (train.length === 0) throw noTrainingData(data);
   const count = (examples: readonly Tokenized[]) =>
     `${tokensIn(examples, reader)} tokens in ${examples.length} ${unit}`;
   const description = `${count(train)} to train on, ${count(validation)} to validate`;
@@ -167,7 +167,7 @@ async function streamRecords<Parsed, Tokenized>(
     told.push(...part.told);
   }
   progress.end();
-  tellSkipped(told, skipped);
+  warnOfSkipped(told, skipped);
   const whole = concatenateDatasets(parts);
   const other = async (file: string) => {
     const most = options.validationTokens ?? Number.POSITIVE_INFINITY;
@@ -185,7 +185,7 @@ async function opened<Tokenized>(
   paths: readonly string[],
   unit: string,
 ): Promise<TaskData> {
-  if (train.length === 0) throw nothingLeft(paths);
+  if (train.length === 0) throw noTrainingData(paths);
   const first = await train.read(numbersTo(Math.min(train.length, mostFirst)));
   const amount = `${train.length.toLocaleString("en-US")} ${unit} to train on, read from disk when they are wanted`;
   const held = `${tokensIn(validation, reader)} tokens in ${validation.length} to validate`;

@@ -58,14 +58,14 @@ export async function readTrainData(tokenizer: Tokenizer, options: DataOptions):
     : divide(source, 1 - options.validationFraction);
   const train = cut(tokenizer, limit(head, options.trainTokens), options);
   const validation = cut(tokenizer, limit(tail, options.validationTokens), options);
-  if (train.length === 0) throw nothingLeft(options.data);
+  if (train.length === 0) throw noTrainingData(options.data);
   const unit = "ids" in source || options.pack ? `blocks of ${options.blockSize}` : "examples";
   const description = `${countTokens(train)} tokens in ${train.length} ${unit} to train on, ${countTokens(validation)} in ${validation.length} to validate`;
   return { train, validation, description };
 }
 
 /** The error of data of which validation leaves nothing. */
-export function nothingLeft(paths: readonly string[]): Error {
+export function noTrainingData(paths: readonly string[]): Error {
   return new Error(
     `${paths.join(", ")}: nothing is left to train on; give more data or a smaller --validation-fraction`,
   );
@@ -106,7 +106,7 @@ export async function readExamples<Parsed, Tokenized>(
       }
     }
   }
-  tellSkipped(skipped.slice(0, mostTold), skipped.length);
+  warnOfSkipped(skipped.slice(0, mostTold), skipped.length);
   return examples;
 }
 
@@ -120,7 +120,7 @@ export function checkKinds(paths: readonly string[]): void {
 }
 
 /** Says how many records were left out, and why the first ones were. */
-export function tellSkipped(first: readonly string[], count: number): void {
+export function warnOfSkipped(first: readonly string[], count: number): void {
   if (count === 0) return;
   const more = count > first.length ? `; and ${count - first.length} more` : "";
   const records = count === 1 ? "1 record was" : `${count} records were`;

@@ -13,7 +13,7 @@ import { openRecordData } from "../data/openTrainData.ts";
 import { decoder } from "../kinds/decoder.ts";
 import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
-import { judgedForm, judgedReader, pairForm, pairReader } from "./taskRecords.ts";
+import { ktoForm, ktoReader, pairForm, pairReader } from "./taskRecords.ts";
 
 /** The parts that tasks of pairs share. */
 const ofPairs = {
@@ -74,8 +74,8 @@ export const kto: CommandTask = commandTask<KTOExample>({
   packs: false,
   probesOwn: false,
   lossOfModel: false,
-  form: () => judgedForm,
-  read: (tokenizer, options) => openRecordData(tokenizer, judgedReader(tokenizer), options, "judged answers"),
+  form: () => ktoForm,
+  read: (tokenizer, options) => openRecordData(tokenizer, ktoReader(tokenizer), options, "judged answers"),
   texts: (example) => [example],
   show: (tokenizer, example, _, maxLength) => [
     shownText(tokenizer, example, maxLength, example.desirable ? "good" : "bad"),

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import {
   contrastForm,
   contrastReader,
-  judgedForm,
-  judgedReader,
+  ktoForm,
+  ktoReader,
   pairForm,
   pairReader,
   rewardForm,
@@ -97,7 +97,7 @@ describe("a pair", () => {
 });
 
 test("a judged answer is texts or messages with a label, which a table writes as text", () => {
-  const read = readBy(judgedForm);
+  const read = readBy(ktoForm);
   const text = { prompt: "p", completion: "c" };
   for (const [label, desirable] of [
     ...[true, "true", "True", "TRUE", 1, "1"].map((one) => [one, true] as const),
@@ -201,7 +201,7 @@ test("readers count the tokens of all texts", async () => {
   const text = (length: number) => ({ inputIds: Array(length).fill(1), labels: Array(length).fill(1) });
   expect(pairReader(tokenizer).tokens({ chosen: text(3), rejected: text(4) } as never)).toBe(7);
   expect(rewardReader(tokenizer).tokens({ chosen: text(3), rejected: text(5) } as never)).toBe(8);
-  expect(judgedReader(tokenizer).tokens({ ...text(6), desirable: true } as never)).toBe(6);
+  expect(ktoReader(tokenizer).tokens({ ...text(6), desirable: true } as never)).toBe(6);
   expect(taggedReader(tokenizer, ["O"]).tokens(text(2) as never)).toBe(2);
   const contrast = contrastReader(tokenizer);
   const pair = await contrast.tokenize({ anchor: "ab", positive: "c" });

@@ -75,7 +75,7 @@ type Judged = ({ prompt: string; completion: string } | { prompt: ChatMessage[];
 };
 
 /** {"prompt", "completion", "label"}, whose label is true for a good completion. */
-export const judgedForm: RecordForm<Judged> = formOf(
+export const ktoForm: RecordForm<Judged> = formOf(
   "judged answers",
   '{"prompt", "completion", "label"} with a label of true or false',
   ({ prompt, completion, label }) => {
@@ -96,9 +96,9 @@ function labelOf(label: unknown): boolean {
 }
 
 /** Reads judged answers as their tokens. */
-export function judgedReader(tokenizer: Tokenizer): RecordReader<Judged, KTOExample> {
+export function ktoReader(tokenizer: Tokenizer): RecordReader<Judged, KTOExample> {
   return {
-    ...judgedForm,
+    ...ktoForm,
     tokenize: async ({ desirable, ...text }) => {
       if (typeof text.prompt === "string") {
         return { ...(await tokenizeExample(tokenizer, text as { prompt: string; completion: string })), desirable };

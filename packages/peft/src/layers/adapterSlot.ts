@@ -5,7 +5,7 @@ import { Module, type Parameter } from "@lowrank/nn";
  * Holds one thing for each adapter, as properties under the adapters' names:
  * `lora_A.default.weight`.
  */
-export class Slot extends Module {
+export class AdapterSlot extends Module {
   get(name: string): unknown {
     return Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
   }
@@ -26,7 +26,7 @@ const reserved = new Set([
   baseName,
   "constructor",
   "training",
-  ...Object.getOwnPropertyNames(Slot.prototype),
+  ...Object.getOwnPropertyNames(AdapterSlot.prototype),
   ...Object.getOwnPropertyNames(Module.prototype),
 ]);
 
@@ -46,14 +46,14 @@ export function checkAdapterName(name: string): void {
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
   const dot = key.indexOf(".");
   const [first, rest] = dot < 0 ? [key] : [key.slice(0, dot), key.slice(dot + 1)];
-  const slots = owner as unknown as Record<string, Slot | undefined>;
-  slots[first] ??= new Slot();
+  const slots = owner as unknown as Record<string, AdapterSlot | undefined>;
+  slots[first] ??= new AdapterSlot();
   const slot = slots[first];
   if (rest === undefined) {
     slot.set(adapter, value);
     return;
   }
-  const inner = (slot.get(adapter) as Slot | undefined) ?? new Slot();
+  const inner = (slot.get(adapter) as AdapterSlot | undefined) ?? new AdapterSlot();
   inner.set(rest, value);
   slot.set(adapter, inner);
 }
@@ -66,5 +66,5 @@ export function free(tensor: Tensor): void {
 
 /** Removes everything of an adapter from `owner`. */
 export function clear(owner: Module, adapter: string): void {
-  for (const slot of Object.values(owner)) if (slot instanceof Slot) slot.delete(adapter);
+  for (const slot of Object.values(owner)) if (slot instanceof AdapterSlot) slot.delete(adapter);
 }

@@ -1,5 +1,5 @@
 /** Runs work given to it, in its order, so much of it at a time. */
-export function turns(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
+export function limiter(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (work) => {

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "vitest";
 import { Linear } from "../layers/linear.ts";
 import { Module } from "../module/module.ts";
 import { Parameter } from "../module/parameter.ts";
-import { quantizeActivations } from "./quantizeActivations.ts";
+import { useInt8Activations } from "./useInt8Activations.ts";
 
 class Two extends Module {
   plain: Linear;
@@ -35,7 +35,7 @@ function model(): Two {
 
 test("layers with packed weights multiply bytes, others numbers", async () => {
   const [rounded, exact] = [model(), model()];
-  expect(quantizeActivations(rounded)).toBe(1);
+  expect(useInt8Activations(rounded)).toBe(1);
   const x = uniform([4, 64]);
   expect(await rounded.plain.forward(x).data()).toEqual(await exact.plain.forward(x).data());
   const [a, b] = [await rounded.packed.forward(x).data(), await exact.packed.forward(x).data()];
@@ -48,14 +48,14 @@ test("layers with packed weights multiply bytes, others numbers", async () => {
 
 test("there is no gradient through bytes", () => {
   const two = model();
-  quantizeActivations(two);
+  useInt8Activations(two);
   const x = new Parameter(uniform([4, 64]));
   expect(() => two.packed.forward(x).sum().backward()).toThrow("linearInt8: rounding to bytes has no gradient");
   expect(() => noGrad(() => two.packed.forward(x))).not.toThrow();
 });
 
 test("a model without packed weights is refused", () => {
-  expect(() => quantizeActivations(model().plain)).toThrow("no linear layer has a weight in nf4 or fp4 or q4_");
+  expect(() => useInt8Activations(model().plain)).toThrow("no linear layer has a weight in nf4 or fp4 or q4_");
 });
 
 test("a layer says whether it rounds: not while its weight is full, nor inside of exactly", async () => {

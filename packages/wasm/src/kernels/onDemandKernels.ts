@@ -1,5 +1,5 @@
 /** The kernels of the module on demand; assembly/onDemand.ts says what they do. */
-export interface LaterKernels {
+export interface OnDemandKernels {
   unpackLater(format: number, base: number, start: number, count: number, dst: number): void;
   rowsLater(
     ...args: [
@@ -33,7 +33,7 @@ export interface LaterKernels {
 const names = ["unpackLater", "rowsLater", "linearLater", "nibblesLater"] as const;
 
 /** Returns what a module of kernels imports; `later` finds those on demand when they are called. */
-export function kernelImports(memory: WebAssembly.Memory, later: () => LaterKernels): WebAssembly.Imports {
+export function kernelImports(memory: WebAssembly.Memory, later: () => OnDemandKernels): WebAssembly.Imports {
   const call =
     (name: (typeof names)[number]) =>
     (...args: never) =>

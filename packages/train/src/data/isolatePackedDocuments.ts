@@ -8,7 +8,7 @@ import type { PackedExample } from "./packExamples.ts";
  * which nothing predicts, becomes the label `ignored`. Padding is a document of its own, so that no
  * mask is needed.
  */
-export function separate(batch: Batch, examples: readonly PackedExample[], ignored: number): Batch {
+export function isolatePackedDocuments(batch: Batch, examples: readonly PackedExample[], ignored: number): Batch {
   const { batchSize, length, labels } = batch;
   const starts = new Int32Array(batchSize * length);
   const positions = new Int32Array(batchSize * length);

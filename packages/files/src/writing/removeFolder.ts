@@ -2,7 +2,7 @@ import { diskPath, nodeModules } from "../disk/nodeModules.ts";
 import { isDiskPlace, type WritablePlace } from "./writeFiles.ts";
 
 /** Removes a folder of a place, with all that is in it. Throws where nothing can be removed. */
-export async function removeFolderOf(place: WritablePlace, folder: string): Promise<void> {
+export async function removeFolder(place: WritablePlace, folder: string): Promise<void> {
   if (isDiskPlace(place)) {
     const node = nodeModules(place);
     return node.fs.rm(node.path.join(diskPath(place, node), folder), { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
 
 /** Returns a source of `size` bytes by a function that reads as many as there is room for. */
-export function sourceInto(size: number, readInto: NonNullable<ByteSource["readInto"]>): ByteSource {
+export function byteSourceFromReadInto(size: number, readInto: NonNullable<ByteSource["readInto"]>): ByteSource {
   return {
     size,
     readInto,

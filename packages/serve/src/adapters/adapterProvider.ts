@@ -16,7 +16,7 @@ export interface AdapterUser extends MemoryUser {
 }
 
 /** Adapters by name: registered, loaded when they are used, and dropped when memory runs short. */
-export interface AdapterSource {
+export interface AdapterProvider {
   /**
    * Resolves a name to its present version and returns once that is on the model. Loads of the
    * same version share their work. Throws ServingError: `not_found`, also for an adapter that the

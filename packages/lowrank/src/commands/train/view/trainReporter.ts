@@ -4,7 +4,7 @@ import type { MetricsLine } from "../files/metrics.ts";
 import { trainProgress } from "./trainProgress.ts";
 
 /** Tells people or programs of a training while it runs, and at its end. */
-export interface TrainVoice {
+export interface TrainReporter {
   /** Tells people of what goes on now. */
   note(text: string): void;
   /** A line of the result. */
@@ -23,13 +23,13 @@ export interface TrainVoice {
 }
 
 /** Options that say how a training tells what it does. */
-export interface VoiceOptions {
+export interface TrainReporterOptions {
   quiet?: boolean;
   json?: boolean;
 }
 
 /** Returns the voice of a command: results go to stdout, all else to stderr. */
-export function trainVoice({ quiet, json }: VoiceOptions): TrainVoice {
+export function trainReporter({ quiet, json }: TrainReporterOptions): TrainReporter {
   const warnings: string[] = [];
   const voice = json ? jsonVoice(quiet ?? false) : textVoice(quiet ?? false);
   const warn = (warning: Warning) => {
@@ -40,7 +40,7 @@ export function trainVoice({ quiet, json }: VoiceOptions): TrainVoice {
 }
 
 /** A way to tell things. */
-type Channel = Omit<TrainVoice, "warnings">;
+type Channel = Omit<TrainReporter, "warnings">;
 
 /** One object of JSON on stdout at the end, and lines of JSON on stderr until then. */
 function jsonVoice(quiet: boolean): Channel {

@@ -17,6 +17,6 @@ function f16Values(): Float32Array {
 }
 
 /** The f16 whose two bytes begin at `at`, as f32. */
-export function halfAt(bytes: Uint8Array, at: number): number {
+export function readF16(bytes: Uint8Array, at: number): number {
   return f16Values()[bytes[at] | (bytes[at + 1] << 8)];
 }

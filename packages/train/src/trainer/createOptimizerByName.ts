@@ -13,7 +13,7 @@ const makers: Readonly<Record<Exclude<OptimizerName, "adamw">, Maker>> = {
 };
 
 /** Makes an optimiser that pages download only where a training asks for it. */
-export function otherOptimizer(
+export function createOptimizerByName(
   name: Exclude<OptimizerName, "adamw">,
   parameters: readonly Tensor[],
   settings: Partial<AdamOptions>,

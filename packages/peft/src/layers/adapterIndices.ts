@@ -1,5 +1,5 @@
 /** A small number for each adapter of a model, the same in all layers. It is used again. */
-export class AdapterSlots {
+export class AdapterIndices {
   readonly #slots = new Map<string, number>();
   /** Numbers below `#slots.size + #free.length` that no adapter has. */
   readonly #free: number[] = [];

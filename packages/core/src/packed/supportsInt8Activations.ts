@@ -11,7 +11,7 @@ const mostColumns = 32768;
  * Returns true for weights [out, in] that `linearInt8` multiplies: those of integer codes, and
  * those in nf4 and fp4 whose rows are whole blocks of 32.
  */
-export function meetsBytes({ dtype, shape, packing }: TensorSpec): boolean {
+export function supportsInt8Activations({ dtype, shape, packing }: TensorSpec): boolean {
   if (hasIntegerCodes(dtype)) return true;
   const columns = shape[shape.length - 1];
   const isWhole = columns % block === 0 && columns <= mostColumns;

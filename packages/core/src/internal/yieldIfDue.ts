@@ -14,7 +14,7 @@ const interval = setImmediate ? 32 : 16;
  * Waits for a turn of the event loop. Timers would wait longer. `scheduler.yield` would come back
  * before any timer or message in Chromium, so that these never ran.
  */
-export function turn(): Promise<void> {
+export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {
     if (setImmediate) {
       setImmediate(resolve);
@@ -34,9 +34,9 @@ export function turn(): Promise<void> {
  * messages and paints come through in the middle of long work. For use between its units: batches,
  * tokens, tensors, layers. Then throws the signal's reason if it was aborted.
  */
-export async function giveTurn(signal?: AbortSignal): Promise<void> {
+export async function yieldIfDue(signal?: AbortSignal): Promise<void> {
   if (performance.now() - last >= interval) {
-    await turn();
+    await yieldToEventLoop();
     last = performance.now();
   }
   signal?.throwIfAborted();

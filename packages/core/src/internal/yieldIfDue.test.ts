@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { giveTurn } from "../index.ts";
+import { yieldIfDue } from "../index.ts";
 
 function busy(ms: number): void {
   const start = performance.now();
@@ -11,7 +11,7 @@ it("lets timers run in the middle of long work, one after the other", async () =
   const timer = setInterval(() => ticks++, 4);
   for (let i = 0; i < 20; i++) {
     busy(20);
-    await giveTurn();
+    await yieldIfDue();
   }
   clearInterval(timer);
   expect(ticks).toBeGreaterThanOrEqual(8);
@@ -19,7 +19,7 @@ it("lets timers run in the middle of long work, one after the other", async () =
 
 it("gives no turn to short work", async () => {
   busy(20);
-  await giveTurn();
+  await yieldIfDue();
   let turned = false;
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {
@@ -27,7 +27,7 @@ it("gives no turn to short work", async () => {
   };
   port2.postMessage(null);
   const start = performance.now();
-  await giveTurn();
+  await yieldIfDue();
   // A machine that stood still for so long gave the turn rightly.
   if (performance.now() - start < 10) expect(turned).toBe(false);
   port1.close();
@@ -35,11 +35,11 @@ it("gives no turn to short work", async () => {
 
 it("throws the reason of an aborted signal, with and without a turn", async () => {
   const controller = new AbortController();
-  await giveTurn(controller.signal);
+  await yieldIfDue(controller.signal);
   controller.abort(new Error("enough"));
-  await expect(giveTurn(controller.signal)).rejects.toThrow("enough");
+  await expect(yieldIfDue(controller.signal)).rejects.toThrow("enough");
   busy(20);
-  await expect(giveTurn(controller.signal)).rejects.toThrow("enough");
+  await expect(yieldIfDue(controller.signal)).rejects.toThrow("enough");
 });
 
 it("lets a timer abort work", async () => {
@@ -48,7 +48,7 @@ it("lets a timer abort work", async () => {
   const work = async () => {
     for (; units < 1000; units++) {
       busy(5);
-      await giveTurn(signal);
+      await yieldIfDue(signal);
     }
   };
   await expect(work()).rejects.toHaveProperty("name", "TimeoutError");

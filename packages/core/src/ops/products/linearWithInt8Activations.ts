@@ -6,9 +6,9 @@ let product: Product | undefined;
 
 /**
  * Makes the op known that multiplies by integer codes. `packedTensor`, which makes them, does, and
- * so does `enableByteProducts`.
+ * so does `enableInt8Activations`.
  */
-export function knowIntegerProduct(op: Product): void {
+export function setInt8Matmul(op: Product): void {
   product = op;
 }
 
@@ -16,10 +16,10 @@ export function knowIntegerProduct(op: Product): void {
  * `linearInt8` for a weight that lies packed. Layers, which may meet such weights, call this one: a
  * page without them does not carry the op.
  */
-export function integerLinear(x: Tensor, weight: Tensor): Tensor {
+export function linearWithInt8Activations(x: Tensor, weight: Tensor): Tensor {
   if (!product)
     throw new Error(
-      `integerLinear: the weight is ${weight.dtype}; make layers round their inputs by quantizeActivations`,
+      `linearWithInt8Activations: the weight is ${weight.dtype}; make layers round their inputs by useInt8Activations`,
     );
   return product(x, weight);
 }

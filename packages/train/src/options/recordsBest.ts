@@ -12,6 +12,6 @@ export type BestOptions = Pick<
 >;
 
 /** True where options ask for a record of the best evaluation. */
-export function wantsBest(options: BestOptions): boolean {
+export function recordsBest(options: BestOptions): boolean {
   return options.loadBestModelAtEnd === true || options.earlyStoppingPatience !== undefined;
 }
