@@ -13,7 +13,7 @@ export function ggufBlock(base: usize, i: i32, bytes: usize): usize {
 /** The f16 at p. */
 // @ts-ignore: decorator
 @inline
-export function readF16(p: usize): f32 {
+export function halfAt(p: usize): f32 {
   return widenHalf(<u32>load<u16>(p));
 }
 

@@ -1,6 +1,6 @@
 // GGUF's q5_0 and q5_1: an f16 scale, with q5_1 an f16 minimum, then the fifth bits of 32 codes as
 // a word, and 32 nibbles, low ones first.
-import { BLOCK, ggufBlock, readF16, widenSigned, widenUnsigned } from "./blocks";
+import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
 import { Q5_0_BYTES, Q5_1_BYTES } from "./dtypes.gen";
 import { widenHalves } from "./widenHalf";
@@ -47,8 +47,8 @@ export function unpackQ5(minimum: bool, base: usize, start: i32, count: i32, dst
   const end = start + count;
   for (let i = start; i < end; ) {
     const block = ggufBlock(base, i, bytesOf(minimum));
-    const d = readF16(block);
-    const m: f32 = minimum ? readF16(block + 2) : 0;
+    const d = halfAt(block);
+    const m: f32 = minimum ? halfAt(block + 2) : 0;
     const fifths = block + (minimum ? 4 : 2);
     const bits = load<u32>(fifths);
     const within = i & (BLOCK - 1);

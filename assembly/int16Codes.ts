@@ -191,7 +191,7 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
 
 /**
  * Writes the codes of rows of a weight [rows,columns], of which the first begins a square, and the
- * scales of their squares. All elements are finite. `toF32` has a byte for each square, or is 0: the
+ * scales of their squares. All elements are finite. `wide` has a byte for each square, or is 0: the
  * codes of a marked square are 0.
  */
 export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32, wide: usize): void {
@@ -222,7 +222,7 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
 }
 
 /**
- * Writes the codes of a weight [rows,columns], except for the squares that `toF32` marks. All
+ * Writes the codes of a weight [rows,columns], except for the squares that `wide` marks. All
  * elements of the weight are finite.
  */
 export function packInt16(w: usize, out: usize, rows: i32, columns: i32, wide: usize): void {

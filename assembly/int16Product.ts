@@ -163,7 +163,7 @@ export function int16Part(
 }
 
 /**
- * Adds X times the squares of W that `toF32` marks to the columns first..last-1 of C, in f32.
+ * Adds X times the squares of W that `wide` marks to the columns first..last-1 of C, in f32.
  * `first` begins a square.
  */
 function addWideSquares(
@@ -194,7 +194,7 @@ function addWideSquares(
 /**
  * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose where
  * `transposed` is 1. `quantizeInt16` and `packInt16` left the codes of both. `first` is a multiple
- * of eight. If `toF32` is not 0, it marks the squares without codes, `xf` and `wf` are X and
+ * of eight. If `wide` is not 0, it marks the squares without codes, `xf` and `wf` are X and
  * the weight in f32, and `first` is a multiple of BLOCK.
  */
 export function int16Product(

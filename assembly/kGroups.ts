@@ -1,7 +1,7 @@
 // GGUF's q4_k and q5_k: blocks of 256 elements in 8 groups of 32, d s q - dmin m; d and dmin are
 // f16, then 12 bytes hold the 6-bit s and m of all groups, and q5_k has 32 bytes of fifth bits. Two
 // groups share 32 bytes of nibbles.
-import { readF16, widenUnsigned } from "./blocks";
+import { halfAt, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
 import { Q4_K_BYTES, Q5_K_BYTES } from "./dtypes.gen";
 import { madd } from "./madd";
@@ -59,8 +59,8 @@ export function unpackGroups(five: bool, base: usize, start: i32, count: i32, ds
     const block = base + <usize>(i >> 8) * bytesOf(five);
     const group = (i >> 5) & 7;
     const shift = (group & 3) << 3;
-    const scale = readF16(block) * <f32>((scaleBytes(block, group > 3) >> shift) & 63);
-    const minimum = readF16(block + 2) * <f32>((minimumBytes(block, group > 3) >> shift) & 63);
+    const scale = halfAt(block) * <f32>((scaleBytes(block, group > 3) >> shift) & 63);
+    const minimum = halfAt(block + 2) * <f32>((minimumBytes(block, group > 3) >> shift) & 63);
     const within = i & (GROUP - 1);
     if (within == 0 && end - i >= GROUP) {
       widenUnsigned(codesOf(five, block, group, 0), f32x4.splat(scale), f32x4.splat(-minimum), dst);
@@ -107,8 +107,8 @@ export function groupRows(
     let xi = x;
     let si = room;
     for (let blocks = k >> 8; blocks > 0; blocks--) {
-      const d = f32x4.splat(readF16(at));
-      const dmin = f32x4.splat(readF16(at + 2));
+      const d = f32x4.splat(halfAt(at));
+      const dmin = f32x4.splat(halfAt(at + 2));
       const low = fourFloats(scaleBytes(at, false), d);
       const high = fourFloats(scaleBytes(at, true), d);
       minima = madd(fourFloats(minimumBytes(at, false), dmin), v128.load(si), minima);

@@ -1,6 +1,6 @@
 // Integer products with q4_k and q5_k: codes below 16 and 32, and a scale and a minimum for each 32
 // elements, as in q4_1. `five`, a constant at each call, is true for q5_k.
-import { readF16 } from "./blocks";
+import { halfAt } from "./blocks";
 import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 import { bytesOf, codesOf, minimumBytes, scaleBytes } from "./kGroups";
@@ -11,8 +11,8 @@ import { rowGroups, rowOfGroup, storeGroup } from "./rowOrder";
 // @ts-ignore: decorator
 @inline
 export function fourHalves(a: usize, b: usize, c: usize, d: usize, offset: usize): v128 {
-  const first = f32x4.replace_lane(f32x4.splat(readF16(a + offset)), 1, readF16(b + offset));
-  return f32x4.replace_lane(f32x4.replace_lane(first, 2, readF16(c + offset)), 3, readF16(d + offset));
+  const first = f32x4.replace_lane(f32x4.splat(halfAt(a + offset)), 1, halfAt(b + offset));
+  return f32x4.replace_lane(f32x4.replace_lane(first, 2, halfAt(c + offset)), 3, halfAt(d + offset));
 }
 
 // @ts-ignore: decorator

@@ -112,7 +112,7 @@ function fillNaN(x: usize, n: i32): void {
  * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
  * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. Where
  * `coded` is 1, they are the codes of `quantizeInt16` instead, and W, at most MOST_WIDTH wide, gets
- * those of `packInt16` block by block. If `toF32` is not 0, it marks the squares of W that cannot
+ * those of `packInt16` block by block. If `wide` is not 0, it marks the squares of W that cannot
  * have codes (`markWideSquares`): a block with a marked square is multiplied by `xf`, the rows in
  * f32. A part writes for each of its rows the largest logit (tops, f32), the sum of exp(logit -
  * top) (masses, f64) and, if `sums` is not 0, that sum times the rows of W (f32 [width]); all

@@ -1,7 +1,7 @@
 // GGUF's blocks of nibbles, low ones first: with a minimum after the scale, d q + m, or without, d
 // (q - 8). A format passes two constants, a flag for the minimum and the bytes of a block; they are
 // known at compile time, since these functions are inlined.
-import { BLOCK, ggufBlock, readF16, widenSigned, widenUnsigned } from "./blocks";
+import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { madd } from "./madd";
 import { HALF_CONSTANTS } from "./half";
@@ -25,8 +25,8 @@ export function unpackNibbles(minimum: bool, blockBytes: usize, base: usize, sta
   const end = start + count;
   for (let i = start; i < end; ) {
     const block = ggufBlock(base, i, blockBytes);
-    const d = readF16(block);
-    const m: f32 = minimum ? readF16(block + 2) : 0;
+    const d = halfAt(block);
+    const m: f32 = minimum ? halfAt(block + 2) : 0;
     const codes = block + (minimum ? 4 : 2);
     const within = i & (BLOCK - 1);
     if (within == 0 && end - i >= BLOCK) {

@@ -1,7 +1,7 @@
 // GGUF's q6_k: blocks of 256 elements in 16 groups of 16, d s (q - 32). Each half of a block has 64
 // bytes of low nibbles, then high ones; 32 bytes of four pairs of upper bits follow for each half,
 // then the signed bytes s, and the f16 d.
-import { readF16, widenSigned } from "./blocks";
+import { halfAt, widenSigned } from "./blocks";
 import { addCodes } from "./codes";
 import { Q6_K_BYTES } from "./dtypes.gen";
 import { madd } from "./madd";
@@ -37,7 +37,7 @@ export function unpackQ6_K(base: usize, start: i32, count: i32, dst: usize): voi
   for (let i = start; i < end; ) {
     const block = base + <usize>(i >> 8) * Q6_K_BYTES;
     const group = (i >> 4) & 15;
-    const scale = readF16(block + 208) * <f32>load<i8>(block + <usize>group, 192);
+    const scale = halfAt(block + 208) * <f32>load<i8>(block + <usize>group, 192);
     const within = i & (GROUP - 1);
     if (within == 0 && end - i >= GROUP) {
       widenSigned(codesOf(block, group), f32x4.splat(scale), dst);
@@ -90,7 +90,7 @@ export function q6_kRows(x: usize, w: usize, start: i32, c: usize, n: i32, k: i3
     let total = f32x4.splat(0);
     let xi = x;
     for (let blocks = k >> 8; blocks > 0; blocks--) {
-      const d = f32x4.splat(readF16(at + 208));
+      const d = f32x4.splat(halfAt(at + 208));
       const bytes = v128.load(at, 192);
       const low = i16x8.extend_low_i8x16_s(bytes);
       const high = i16x8.extend_high_i8x16_s(bytes);

@@ -1,5 +1,5 @@
 // GGUF's q8_0: an f16 scale, then 32 signed bytes.
-import { BLOCK, ggufBlock, readF16, widenSigned } from "./blocks";
+import { BLOCK, ggufBlock, halfAt, widenSigned } from "./blocks";
 import { dotBytes, laneSums } from "./byteProducts";
 import { Q8_0_BYTES } from "./dtypes.gen";
 import { HALF_CONSTANTS } from "./half";
@@ -16,7 +16,7 @@ export function unpackQ8_0(base: usize, start: i32, count: i32, dst: usize): voi
   const end = start + count;
   for (let i = start; i < end; ) {
     const block = ggufBlock(base, i, Q8_0_BYTES);
-    const d = readF16(block);
+    const d = halfAt(block);
     const within = i & (BLOCK - 1);
     if (within == 0 && end - i >= BLOCK) {
       widenSigned(v128.load(block, 2), f32x4.splat(d), dst);

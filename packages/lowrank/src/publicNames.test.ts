@@ -50,7 +50,7 @@ const shared = {
       "overwriteBytes",
       "packedTensor",
     ],
-    ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "turn", "unknownOption", "viewAs"],
+    ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "yieldToEventLoop", "unknownOption", "viewAs"],
   ],
   nn: [
     ...["earlierRows", "layerCaches", "layersToSkip", "linearLayer", "packWeight", "PackedDocuments", "PagedBatch"],

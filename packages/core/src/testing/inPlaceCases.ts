@@ -25,7 +25,7 @@ const adam = { lr: 0.05, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, s
 const lion = { lr: 0.05, beta1: 0.9, beta2: 0.99, weightDecay: 0.1 };
 const sgd = { lr: 0.1, weightDecay: 0.01, momentum: 0.9, dampening: 0, nesterov: true, first: false };
 
-/** A function that writes into its inputs: the inputs at `tensorFromBytes` are its results. */
+/** A function that writes into its inputs: the inputs at `written` are its results. */
 function inPlace(
   inputs: readonly Input[],
   f: (...inputs: Tensor[]) => unknown,

@@ -16,7 +16,7 @@ export function inModelOrder(bytes: Uint8Array, rows: number, order: RowOrder): 
   return reordered(bytes, rows, order, (to, from) => [from, to]);
 }
 
-/** Copies row by row; `yieldToEventLoop` says of a row's places in file and model to which and from which. */
+/** Copies row by row; `turn` says of a row's places in file and model to which and from which. */
 function reordered(
   bytes: Uint8Array,
   rows: number,

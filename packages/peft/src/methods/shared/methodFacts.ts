@@ -110,7 +110,7 @@ export interface AnyRank<C extends PeftConfig> {
   readonly keeps: readonly string[];
   /**
    * Returns true if a tensor of a layer may be missing in the new adapter's file; it becomes zero.
-   * `config` is the new adapter's. `undefinedIfMissing` is true if the file has nothing of the layer.
+   * `config` is the new adapter's. `absent` is true if the file has nothing of the layer.
    */
   mayLack(key: string, config: C, absent: boolean): boolean;
 }
