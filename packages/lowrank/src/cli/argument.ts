@@ -11,30 +11,30 @@ export function integer(least?: number, most?: number): (text: string) => number
   };
 }
 
-/** The limits that there are, in words, after a space. */
+/** Returns the given limits in words after a space, as in " of at least 1, of at most 8"; "" if no limit is set. */
 function limits(range: Readonly<Record<string, number | undefined>>): string {
   const words = Object.entries(range).flatMap(([word, limit]) => (limit === undefined ? [] : [`${word} ${limit}`]));
   return words.length > 0 ? ` ${words.join(", ")}` : "";
 }
 
-/** `--threads`, of the commands that compute long. */
+/** Returns the `--threads` option of commands that compute for a long time. Default 1. */
 export function threadsOption(): Option {
   return new Option("--threads <n>", "processor cores to use; the results are the same")
     .argParser(integer(1))
     .default(1);
 }
 
-/** The form of weights in memory: a dtype, or GGUF's blocks as they are. */
+/** Form of weights in memory: a dtype, or `packed`, which keeps the quantised blocks of a GGUF file. */
 export type LoadedWeights = "f32" | "f16" | "bf16" | "packed";
 
-/** `--weights`, of the commands that take a model's weights as they are. */
+/** Returns the `--weights` option of commands that load a model without quantising it. Default `f32`. */
 export function weightsOption(): Option {
   return new Option("--weights <how>", "in memory; packed keeps the blocks of a .gguf file where the type allows")
     .choices(["f32", "f16", "bf16", "packed"])
     .default("f32");
 }
 
-/** `--activations`, of the commands that generate. */
+/** Returns the `--activations` option of commands that generate text. */
 export function activationsOption(): Option {
   return new Option(
     "--activations <type>",
@@ -42,15 +42,12 @@ export function activationsOption(): Option {
   ).choices(["int8"]);
 }
 
-/** `--wide-simd`, of the commands that compute long. */
+/** Returns the `--wide-simd` option of commands that compute for a long time. */
 export function wideSimdOption(): Option {
   return new Option("--wide-simd", "fuse pairs of SIMD operations; needs Node 26 or later on x64");
 }
 
-/**
- * Parses an option's value as a number of at least `least`; with `above`, larger than it; at most
- * `most`.
- */
+/** Parses an option's value as a number: at least `least`, greater than `above`, and at most `most`. */
 export function number(range: { least?: number; above?: number; most?: number }): (text: string) => number {
   const { least = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY, most = Number.MAX_VALUE } = range;
   const expected = limits({ "at least": range.least, above: range.above, "at most": range.most });
@@ -69,8 +66,8 @@ export function names(text: string): string[] {
 }
 
 /**
- * Parses `--target-modules`: all-linear, names separated by commas, or (with any of
- * `*+?()[]|^$\{}`) an expression.
+ * Parses `--target-modules`: `all-linear`, names separated by commas, or a regular expression. A text with any of
+ * `*+?()[]|^$\{}` counts as an expression.
  */
 export function targetModules(text: string): string | string[] {
   if (text === "all-linear") return text;

@@ -1,4 +1,4 @@
-/** Such as "1 h 02 min", "3 min 20 s", "8.4 s". */
+/** Formats a duration in seconds: "1 h 02 min", "3 min 20 s" or "8.4 s". */
 export function formatSeconds(seconds: number): string {
   const whole = Math.round(seconds);
   const two = (n: number) => String(n).padStart(2, "0");

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** Words of the library for what a flag says, where they are not the flag's own name. */
+/** Phrases of library messages that name an option differently from the flag that sets it. */
 const libraryWords: readonly { readonly flag: string; readonly words: RegExp; readonly instead: string }[] = [
   { flag: "--quant-block-size", words: /quantize4bit: blockSize/, instead: "--quant-block-size" },
   { flag: "--seq", words: /^planMemory: sequenceLength/, instead: "--seq" },
@@ -20,13 +20,12 @@ const libraryWords: readonly { readonly flag: string; readonly words: RegExp; re
   { flag: "--stop", words: /^stop holds/, instead: "--stop holds" },
 ];
 
-/** The function or configuration that a message of the library begins with. */
+/** Function or configuration class at the start of a library message. */
 const speaker = /^(?:[A-Z]\w*Config|generate|planMemory|getPeftModel): /;
 
 /**
- * A message of the library with the flags of the command that ran in the place of the library's
- * options: "targetModules" is --target-modules. Where a file says the adapter, its fields keep
- * their names.
+ * Replaces the library's option names in a message by the flags of the command that ran: "targetModules" becomes
+ * --target-modules. With `--peft-config`, names of adapter fields stay as they are, since the file uses them.
  */
 export function inFlags(message: string, command: Command | null): string {
   if (!command) return message;

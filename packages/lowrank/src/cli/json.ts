@@ -1,4 +1,4 @@
-/** True once this run of the command has printed its JSON object. */
+/** True if this run of the command has printed its JSON object. */
 let printed = false;
 
 /** Prints the one JSON object of a command to stdout. */
@@ -7,7 +7,7 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(value, null, 2));
 }
 
-/** Returns true if a command line asks for JSON. */
+/** Returns true if a command line contains `--json` before any `--`. */
 export function printsJson(words: readonly string[]): boolean {
   const end = words.indexOf("--");
   return (end < 0 ? words : words.slice(0, end)).includes("--json");
@@ -18,12 +18,12 @@ export function printJsonError(message: string): void {
   if (!printed) printJson({ error: { message } });
 }
 
-/** Forgets what an earlier run in this process has printed. */
+/** Resets the state for a new run of a command in the same process. */
 export function beginJson(): void {
   printed = false;
 }
 
-/** Says lines on the way to a result: on stdout, or on stderr where that is one JSON object. */
+/** Returns a function that prints progress lines: on stdout, or on stderr if stdout is reserved for one JSON object. */
 export function progressLogger(json: boolean | undefined): (line: string) => void {
   return json ? (line) => console.error(line) : (line) => console.log(line);
 }

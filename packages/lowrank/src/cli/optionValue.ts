@@ -3,8 +3,8 @@ import { InvalidArgumentError } from "commander";
 import { integer, names, number, targetModules } from "./argument.ts";
 
 /**
- * Returns the function that reads an option's value from a text. It throws, saying what is
- * expected, for other values.
+ * Returns the parser of an option's value. For an invalid text, the parser throws an error that describes the expected
+ * values.
  */
 export function valueParser(option: MethodOption): (text: string) => unknown {
   switch (option.type) {
@@ -29,7 +29,7 @@ export function valueParser(option: MethodOption): (text: string) => unknown {
   }
 }
 
-/** Says what is wrong with a value of an option; null for nothing. */
+/** Returns the error message for an option's value; null if the value is valid. */
 export function describeProblem(option: MethodOption, text: string): string | null {
   try {
     valueParser(option)(text);
@@ -41,13 +41,13 @@ export function describeProblem(option: MethodOption, text: string): string | nu
 
 const isBoolean = (text: string): boolean => text === "true" || text === "false";
 
-/** Values in words: "a, b or c". */
+/** Joins values for a message: "a, b or c". */
 export function listed(values: readonly unknown[]): string {
   const words = values.map(String);
   return words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0];
 }
 
-/** The word that stands for a value in `--help`, after a space. */
+/** Placeholders of option values in `--help`, each after a space. */
 export const placeholders: Readonly<Record<MethodOption["type"], string>> = {
   integer: " <n>",
   number: " <x>",

@@ -1,7 +1,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
-/** Throws if `folder` is a file, or holds the model or adapter that is read. */
+/** Throws if `folder` is a file, or is the folder that the model or adapter is read from. */
 export async function checkOutput(folder: string, read: string, what = "model"): Promise<void> {
   if ((await realPlace(folder)) === (await realPlace(read))) {
     throw new Error(`--output ${folder} is the ${what}'s own folder; give another one`);
@@ -10,14 +10,14 @@ export async function checkOutput(folder: string, read: string, what = "model"):
   if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
 }
 
-/** The path without symbolic links, of what is there and of what is not yet. */
+/** Resolves symbolic links in the part of a path that exists, and appends the rest. */
 async function realPlace(path: string): Promise<string> {
   const whole = resolve(path);
   const up = dirname(whole);
   return realpath(whole).catch(async () => (up === whole ? whole : join(await realPlace(up), basename(whole))));
 }
 
-/** A word as a shell reads it back. */
+/** Quotes a word for a shell if it needs quotes. */
 export function shellWord(text: string): string {
   return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,6 @@
 import stringWidth from "string-width";
 
-/** The end of a terminal: lines that stay, and above them all that is written. */
+/** Lines that stay at the bottom of a terminal, with all other output above them. */
 export class TerminalView {
   readonly #stream: NodeJS.WriteStream;
   #lines: readonly string[] = [];
@@ -10,7 +10,7 @@ export class TerminalView {
   }
 
   get columns(): number {
-    // Some terminals do not tell.
+    // Some terminals do not report their width.
     return this.#stream.columns || 80;
   }
 
@@ -23,19 +23,19 @@ export class TerminalView {
     this.#stream.write(`${this.#erase()}${text}${this.#drawn()}`);
   }
 
-  /** Draws lines in the place of those before. Each should be at most `columns` wide. */
+  /** Draws lines instead of the previous ones. Each should be at most `columns` wide. */
   show(lines: readonly string[]): void {
     const erase = this.#erase();
     this.#lines = lines;
     this.#stream.write(`${erase}${this.#drawn()}`);
   }
 
-  /** Leaves the lines as they stand: what is written next comes below them. */
+  /** Keeps the current lines on the terminal. Later output appears below them. */
   leave(): void {
     this.#lines = [];
   }
 
-  /** A terminal that became narrower shows a line of before in several rows. */
+  /** An old line takes several rows after the terminal has become narrower. */
   #erase(): string {
     const rows = this.#lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / this.columns)), 0);
     return rows === 0 ? "" : `\x1b[${rows}A\x1b[0J`;

@@ -11,8 +11,8 @@ export interface Answer {
 }
 
 /**
- * Asks a model; `tokens` are 16, or as many as fit. Throws, naming `what`,
- * if a logit is not finite.
+ * Runs a model on a prompt and greedily generates 16 tokens, or as many as fit. Throws an error that names `what` if a
+ * logit is not finite.
  */
 export async function answer(model: CausalLM, ids: readonly number[], what: string): Promise<Answer> {
   model.eval();

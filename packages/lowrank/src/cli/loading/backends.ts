@@ -4,18 +4,18 @@ import { Option } from "commander";
 /** Settings of the backend on which a command computes. */
 export interface BackendSettings {
   threads?: number;
-  /** With fused SIMD. */
+  /** Use fused SIMD instructions. Default false. */
   wideSimd?: boolean;
-  /** A row's numbers do not depend on the rows beside it. */
+  /** Compute a row in the same way for any other rows in the batch. Default false. */
   batchInvariant?: boolean;
 }
 
-/** The settings of a command that says nothing. */
+/** Default settings. */
 const usual: Required<BackendSettings> = { threads: 1, wideSimd: false, batchInvariant: false };
 
-/** A backend that commands know by name. */
+/** Backend that `--backend` can name. */
 interface NamedBackend {
-  /** The settings that it has; others are errors. */
+  /** Settings that this backend supports. Other settings throw unless they have their default. */
   readonly settings: readonly (keyof BackendSettings)[];
   /** Loads its package and starts it. */
   start(settings: BackendSettings): Promise<Backend>;
@@ -45,8 +45,8 @@ export function backendOption(): Option {
 }
 
 /**
- * Starts the backend named `name`, on which new tensors are then created. Throws where this machine
- * has none, and for a setting that it does not have.
+ * Starts the backend named `name` and makes it the default for new tensors. Throws if this machine does not support the
+ * backend, or if a setting is not for it.
  */
 export async function startBackend(name: string = defaultBackend, given: BackendSettings = {}): Promise<Backend> {
   const { settings, start } = backends[name];
@@ -67,17 +67,17 @@ export async function startBackend(name: string = defaultBackend, given: Backend
   }
 }
 
-/** "webgpu on SwiftShader Device (LLVM 16.0.0)": for people. */
+/** Returns a backend's name for messages: "webgpu on SwiftShader Device (LLVM 16.0.0)". */
 export function describeBackend({ name, adapter }: Pick<Backend, "name" | "adapter">): string {
   return adapter === undefined ? name : `${name} on ${adapter}`;
 }
 
-/** Says on stderr on which adapter a backend runs, where it has one. */
+/** Prints the adapter of a backend on stderr, if it has one. */
 export function printAdapter(backend: Pick<Backend, "name" | "adapter">): void {
   if (backend.adapter !== undefined) console.error(`backend: ${describeBackend(backend)}`);
 }
 
-/** "wideSimd": --wide-simd. */
+/** Returns the flag of a setting: "wideSimd" becomes --wide-simd. */
 export function flagOf(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

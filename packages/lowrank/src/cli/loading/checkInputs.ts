@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { openFiles } from "@lowrank/files";
 
-/** True for an address such as `hf://org/name`. */
+/** Returns true for an address such as `hf://org/name`. */
 const isRemote = (place: string): boolean => /^\w+:\/\//.test(place);
 
 /** Throws for a file on disk that does not exist, before anything is loaded. Addresses such as `hf://` are skipped. */

@@ -1,9 +1,6 @@
 import type { TargetReport } from "@lowrank/peft";
 
-/**
- * Describes the targets of an adapter, in lines: the modules that matched,
- * and the names that did not.
- */
+/** Returns lines about an adapter's targets: the modules that matched, and names without a match. */
 export function describeTargets(report: TargetReport | null): string[] {
   if (report === null) return ["no adapter is active"];
   if (report.matched.length === 0) return ["adapter on no module: virtual tokens stand before sequences"];
@@ -14,7 +11,7 @@ export function describeTargets(report: TargetReport | null): string[] {
   return lines;
 }
 
-/** Such as "5 q_proj, 5 v_proj". */
+/** Counts paths by their last name, as in "5 q_proj, 5 v_proj". */
 function byLastName(paths: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const path of paths) {

@@ -3,15 +3,15 @@ import { basename, dirname } from "node:path";
 import { openFiles, writeFolder } from "@lowrank/files";
 import { type GgufDType, toGguf, writeGguf } from "@lowrank/models";
 
-/** The weights of a written file, in words, and notes on what it could not say. */
+/** Summary of a written GGUF file: its tensor types, and notes on facts that the format cannot hold. */
 interface WrittenGguf {
-  /** "61 F32, 210 Q8_0 tensors". */
+  /** Tensor counts by type, as in "61 F32, 210 Q8_0 tensors". */
   readonly types: string;
   readonly notes: readonly string[];
   readonly bytes: number;
 }
 
-/** Writes the model of a folder as a GGUF file. */
+/** Writes the model in a folder as a GGUF file. */
 export async function writeGgufFile(
   folder: string,
   output: string,
@@ -23,7 +23,10 @@ export async function writeGgufFile(
   return { types, notes: conversion.notes, bytes: (await stat(output)).size };
 }
 
-/** Says on a terminal's stderr how much has been written; the line goes at the end. */
+/**
+ * Passes `pieces` through and shows the bytes written so far on stderr if that is a terminal. Clears the line at the
+ * end.
+ */
 export async function* withProgress(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   const say = (text: string) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`);
   let written = 0;
@@ -38,7 +41,7 @@ export async function* withProgress(pieces: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-/** "61 F32, 210 Q4_1 tensors". */
+/** Counts tensors by type, as in "61 F32, 210 Q4_1 tensors". */
 export function countTypes(types: readonly string[]): string {
   const counts = [...new Set(types)].map((type) => `${types.filter((other) => other === type).length} ${type}`);
   return `${counts.join(", ")} tensors`;

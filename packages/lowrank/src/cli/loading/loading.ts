@@ -16,27 +16,27 @@ import type { LoadedWeights } from "../argument.ts";
 import { type BackendSettings, startBackend } from "./backends.ts";
 import { loadingProgress } from "./loadingProgress.ts";
 
-/** Options of loading and running an encoder. */
+/** Options for loading and running an encoder. */
 interface EncoderLoading extends BackendSettings {
   /** The backend's name. */
   backend?: string;
   dtype?: Exclude<LoadedWeights, "packed">;
 }
 
-/** Options of loading and running a model. */
+/** Options for loading and running a model. */
 interface LoadingOptions extends BackendSettings {
   /** The backend's name. */
   backend?: string;
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;
   activations?: "int8";
-  /** Shows no progress, on a terminal either. */
+  /** Hides progress, also on a terminal. Default false. */
   silent?: boolean;
 }
 
 /**
- * Loads a model's folder or GGUF file, from disk or from the hub, on the backend that the options
- * name. Throws where it has no tokenizer.
+ * Loads a model from a folder or GGUF file, on disk or on the hub, and starts the backend that the options name. Throws
+ * if the model has no tokenizer.
  */
 export async function loadWithTokenizer(
   path: string,
@@ -53,8 +53,8 @@ export async function loadWithTokenizer(
 }
 
 /**
- * Loads an encoder's folder without its head, from disk or from the hub, whichever its checkpoint
- * has. Throws where it has no tokenizer.
+ * Loads an encoder from a folder on disk or on the hub, without the head that its checkpoint may have. Throws if it has
+ * no tokenizer.
  */
 export async function loadEncoderWithTokenizer(
   path: string,
@@ -68,7 +68,7 @@ export async function loadEncoderWithTokenizer(
   throw withoutTokenizer(path);
 }
 
-/** The error of a model without a tokenizer. */
+/** Returns the error for a model without a tokenizer. */
 export function withoutTokenizer(path: string): Error {
   return new Error(
     isGguf(path)
@@ -77,31 +77,25 @@ export function withoutTokenizer(path: string): Error {
   );
 }
 
-/**
- * Returns the quantisation of the weights in a model's folder; null if there is
- * none, and for a GGUF file.
- */
+/** Returns the quantisation config of a model's folder; null for unquantised weights and for a GGUF file. */
 export async function storedQuantization(folder: string): Promise<QuantizationConfig | null> {
   if (isGguf(folder)) return null;
   const files = await openFiles(folder);
   return (await files.has("config.json")) ? readQuantizationConfig(files) : null;
 }
 
-/**
- * Puts the adapter of a PEFT folder, or of the hub, into `model`, which from then on answers with
- * it.
- */
+/** Loads the adapter of a PEFT folder, on disk or on the hub, into `model` and activates it. */
 export async function useAdapter(model: CausalLM, folder: string): Promise<PeftModel<CausalLM>> {
   const { onProgress, end } = loadingProgress(process.stderr);
   return PeftModel.fromPretrained(model, folder, { onWarning: warn, onProgress }).finally(end);
 }
 
-/** Returns true if a path is that of a GGUF file. */
+/** Returns true if a path ends in `.gguf`, in upper or lower case. */
 export function isGguf(path: string): boolean {
   return path.toLowerCase().endsWith(".gguf");
 }
 
-/** Says a warning on stderr. */
+/** Prints a warning on stderr. */
 export function warn({ message }: Warning): void {
   console.error(`warning: ${message}`);
 }

@@ -1,13 +1,13 @@
 import type { Progress } from "@lowrank/core";
 
-/** A line about what is loaded. */
+/** Progress line for a download or a model that loads. */
 export interface LoadingProgress {
   onProgress(progress: Progress): void;
-  /** Takes the line away. */
+  /** Clears the line. */
   end(): void;
 }
 
-/** Says on a terminal how much of a download or a model is there; elsewhere it says nothing. */
+/** Shows on a terminal how much of a download or a model has been loaded. Does nothing for other streams. */
 export function loadingProgress(stream: NodeJS.WriteStream): LoadingProgress {
   const say = (text: string) => void (stream.isTTY && stream.write(`\r\x1b[K${text}`));
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);

@@ -14,15 +14,15 @@ import type { FloatDType, ModelShapes } from "@lowrank/peft";
 import { isGguf } from "./loading.ts";
 
 /**
- * The config that a word means: a config.json, the folder or GGUF file of a language model, on
- * disk or by its address, or a preset's name.
+ * Returns the model config for a source: a config.json, a language model's folder or GGUF file (on disk or by address),
+ * or a preset's name.
  */
 export async function findModelConfig(source: string): Promise<ModelConfig> {
   const found = await readConfig(source);
   return found ? parseModelConfig(found.json, found.label) : presetConfig(source);
 }
 
-/** A model without weights, and how its weights are stored. */
+/** Shapes of a model without its weights, and the dtype of the stored weights. */
 export interface FoundModel {
   readonly shapes: ModelShapes;
   /** The dtype that the model's config names; f32 if it names none. */
@@ -30,32 +30,31 @@ export interface FoundModel {
 }
 
 /**
- * Finds the shapes of the model that a word names: a config.json, the folder or GGUF file of a
- * model, on disk or by its address, or a preset's name. With `classifies`, a model without a head
- * that classifies gets it, as in transformers.
+ * Finds the shapes of a model by its source: a config.json, a model's folder or GGUF file (on disk or by address), or a
+ * preset's name. With `classifies`, a model without a classification head gets one, as in transformers.
  */
 export async function findModel(
   source: string,
   { classifies = false }: { classifies?: boolean } = {},
 ): Promise<FoundModel> {
   const found = await readConfig(source);
-  // A name that is not known throws.
+  // Throws for an unknown name.
   const json = found?.json ?? presetJson(source) ?? presetConfig(source);
   const where = found?.label ?? `preset ${source}`;
   return { shapes: describeConfig(json, { where, classifies }), dtype: storedDType(json, where) };
 }
 
-/** A config's JSON value, its name for messages, and the files beside it, where there are some. */
+/** Parsed JSON of a config, its name for messages, and the files of its folder, if it has one. */
 interface FoundConfig {
   readonly json: unknown;
   readonly label: string;
   readonly files?: ModelFiles;
 }
 
-/** Reads headers of files of the hub without downloading the files. */
+/** Options that read headers of hub files without downloading the files. */
 export const headersAlone: OpenOptions = { hub: { cache: false } };
 
-/** Reads a config; undefined for a word that is no file or folder. */
+/** Reads a config. Returns undefined if the source is not a file or folder. */
 export async function readConfig(source: string): Promise<FoundConfig | undefined> {
   const isOnline = /^(hf|https?):/i.test(source);
   const found = isOnline ? undefined : await stat(source).catch(() => undefined);
@@ -72,13 +71,13 @@ export async function readConfig(source: string): Promise<FoundConfig | undefine
   return undefined;
 }
 
-/** True if a model's folder classifies sequences and writes none. */
+/** Returns true if a model's folder holds a sequence classifier. */
 export async function isClassifier(source: string): Promise<boolean> {
   const found = await readConfig(source);
   return found !== undefined && classifiesSequences(found.json, found.label);
 }
 
-/** True for the folder of an encoder: of an architecture that predicts no next token. */
+/** Returns true for the folder of an encoder: an architecture that cannot predict the next token. */
 export async function isEncoder(source: string): Promise<boolean> {
   const { model_type: type } = ((await readConfig(source))?.json ?? {}) as { model_type?: unknown };
   const heads = architectures().find(({ modelType }) => modelType === type)?.heads;
@@ -87,7 +86,7 @@ export async function isEncoder(source: string): Promise<boolean> {
 
 const dtypes: Readonly<Record<string, FloatDType>> = { float32: "f32", float16: "f16", bfloat16: "bf16" };
 
-/** The dtype of a config.json, in which transformers loads the model. */
+/** Returns the dtype named in a config.json, in which transformers loads the model. */
 function storedDType(json: unknown, label: string): FloatDType {
   const { dtype, torch_dtype } = (json ?? {}) as { dtype?: string; torch_dtype?: string };
   const name = dtype ?? torch_dtype ?? "float32";
@@ -95,7 +94,7 @@ function storedDType(json: unknown, label: string): FloatDType {
   throw new Error(`${label}: dtype is ${JSON.stringify(name)}; known are ${Object.keys(dtypes).join(", ")}`);
 }
 
-/** A file's JSON value. Throws, naming the file, where it is none. */
+/** Parses a file's JSON. Throws an error that names the file if the text is not JSON. */
 export function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);

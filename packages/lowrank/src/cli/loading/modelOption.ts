@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 
 /**
- * Adds `--model` to a command that needs one; a word without an option means the same. Throws
- * where there is neither, or both. The option `otherSource` may give the model too.
+ * Adds `--model` to a command that needs one. A positional argument means the same. The command fails if both are
+ * given, or if neither is and the option `otherSource` does not name a model instead.
  */
 export function addModelOption(command: Command, otherSource?: string): Command {
   return command
@@ -11,7 +11,7 @@ export function addModelOption(command: Command, otherSource?: string): Command 
     .hook("preAction", () => {
       const [word] = command.args;
       const { model } = command.opts<{ model?: string }>();
-      // A file's model gives way to a word, as to --model.
+      // An argument overrides the model of an options file, as `--model` does.
       if (word !== undefined && model !== undefined && command.getOptionValueSource("model") !== "config") {
         command.error(`error: there are two models, ${word} and --model ${model}; give one`);
       }

@@ -3,10 +3,10 @@ import { type AdapterMethod, type Method, recipeNames } from "../../report/metho
 import { describeProblem, listed, valueParser } from "../optionValue.ts";
 import { adapterFlags, attributeOf, isSetting } from "./adapterFlags.ts";
 
-/** Steps of a training that nobody described, for methods that plan by them. */
+/** Default number of training steps for methods whose schedule depends on it. */
 export const plannedSteps = 1000;
 
-/** The settings of recipes where no flag says others. */
+/** Default settings of recipes. */
 export const usualSettings: RecipeSettings = {
   r: 8,
   targetModules: "all-linear",
@@ -14,7 +14,7 @@ export const usualSettings: RecipeSettings = {
   steps: plannedSteps,
 };
 
-/** Returns the flags of adapters that were given, as the command line spells them. */
+/** Returns the adapter flags that the command line sets, with their dashes. */
 export function givenAdapterOptions(options: object): string[] {
   return givenFlags(options).map(({ flag }) => `--${flag}`);
 }
@@ -26,7 +26,7 @@ function givenFlags(options: object): { flag: string; text: string }[] {
   });
 }
 
-/** Returns the settings of recipes: what flags say, and `defaults` for the others. */
+/** Returns the settings of recipes: values of flags, and `defaults` for the others. */
 export function recipeSettings(options: object, defaults: RecipeSettings): RecipeSettings {
   const settings = { ...defaults } as Record<string, unknown>;
   for (const { flag, takers } of adapterFlags()) {
@@ -38,9 +38,8 @@ export function recipeSettings(options: object, defaults: RecipeSettings): Recip
 }
 
 /**
- * Makes the configuration of a method by the options, null where the whole model trains; `steps`
- * are those of the training. Throws for options that the method does not have, and for values that
- * it does not take.
+ * Builds a method's configuration from command-line options; null for full fine-tuning. `steps` is the number of
+ * training steps. Throws for options that the method does not support, and for invalid values.
  */
 export function toPeftConfig(method: AdapterMethod, options: object, steps: number): PeftConfig;
 export function toPeftConfig(method: Method, options: object, steps: number): PeftConfig | null;

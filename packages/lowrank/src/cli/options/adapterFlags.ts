@@ -1,15 +1,15 @@
 import { type AnyMethod, type MethodOption, optionsOf, recipesOf } from "@lowrank/peft";
 import { offeredMethods } from "../../report/methods.ts";
 
-/** A flag that sets a field of adapters' configurations, and the methods that have it. */
+/** A flag that sets a field of adapter configurations, and the methods that support it. */
 export interface AdapterFlag {
-  /** Without its dashes. */
+  /** Name without its dashes. */
   readonly flag: string;
   readonly type: MethodOption["type"];
   readonly takers: readonly { readonly method: AnyMethod; readonly option: MethodOption }[];
 }
 
-/** Flags that are settings of recipes too, with the types that these have. */
+/** Flags that also set recipe settings, and their types. */
 const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
   r: "integer",
   "target-modules": "targets",
@@ -17,8 +17,8 @@ const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
 };
 
 /**
- * The flags of all known methods, in the order of the methods. Throws where methods share a flag
- * and not its type.
+ * Returns the flags of all registered methods, in the order of the methods. Throws if two methods share a flag with
+ * different types.
  */
 export function adapterFlags(): readonly AdapterFlag[] {
   const flags = new Map<string, AdapterFlag>();
@@ -44,12 +44,12 @@ export function adapterFlags(): readonly AdapterFlag[] {
   return [...flags.values()];
 }
 
-/** True for a flag that is a setting of recipes. */
+/** Returns true for a flag that sets a recipe setting. */
 export function isSetting(flag: string): boolean {
   return Object.hasOwn(settingTypes, flag);
 }
 
-/** The name by which commander holds the value of a flag. */
+/** Returns the name under which commander stores a flag's value. */
 export function attributeOf(flag: string): string {
   return flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -6,8 +6,8 @@ import { plannedSteps, usualSettings } from "./adapterConfig.ts";
 import { type AdapterFlag, adapterFlags } from "./adapterFlags.ts";
 
 /**
- * Adds the flags of all known methods, after the command's own. Throws, naming the method, for a
- * flag that the command has already.
+ * Adds the flags of all registered methods after the command's own. Throws an error that names the method for a flag
+ * that the command already has.
  */
 export function addAdapterOptions(command: Command): Command {
   for (const adapterFlag of adapterFlags()) {
@@ -36,8 +36,8 @@ function toOption({ flag, type, takers }: AdapterFlag): Option {
 }
 
 /**
- * Lets a text through that one of the options takes. Its value depends on the method, which is not
- * known yet.
+ * Returns a parser that accepts a text if at least one of the options does. It leaves the text unparsed, since the type
+ * depends on the method, which is parsed later.
  */
 function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
   return (text) => {
@@ -47,10 +47,7 @@ function checkedText(takers: AdapterFlag["takers"], expected: string | null): (t
   };
 }
 
-/**
- * Says which methods have a flag: those that do or those that do not, whichever are fewer. Null:
- * all do.
- */
+/** Lists the methods that support a flag, or those that do not if they are fewer. Returns null if all support it. */
 function takersNote(methods: readonly AnyMethod[]): string | null {
   const all = adapterMethods().map(({ name }) => name);
   const takers = recipeNames(methods);
@@ -60,8 +57,8 @@ function takersNote(methods: readonly AnyMethod[]): string | null {
 }
 
 /**
- * Says the default of a flag's first method, and whose it is where others have another one. Null:
- * there is nothing to say.
+ * Describes the default value of a flag's first method. Names this method if others have another default. Returns null
+ * if the first method has no fixed default, or if the default is false.
  */
 function defaultNote(takers: AdapterFlag["takers"]): string | null {
   const found = adapterMethods().flatMap((method) => {
@@ -74,10 +71,7 @@ function defaultNote(takers: AdapterFlag["takers"]): string | null {
   return same ? `default: ${value}` : `default: ${value} with ${name}`;
 }
 
-/**
- * Returns what a recipe sets a field to. Null where that is no plain value, or follows from the
- * steps.
- */
+/** Returns the default of a field in a recipe. Returns null if it is an object or depends on the number of steps. */
 function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
   const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {
     return (

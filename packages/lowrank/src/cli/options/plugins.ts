@@ -9,8 +9,8 @@ import { usualSettings } from "./adapterConfig.ts";
 import { adapterFlags } from "./adapterFlags.ts";
 
 /**
- * `--plugin`, of all commands. The files are read before there is a command, so that what they
- * register has its flags.
+ * Returns the `--plugin` option, which all commands have. Plugins load before the commands are built, so that the
+ * commands have the flags of registered methods.
  */
 export function pluginOption(): Option {
   return new Option(
@@ -19,7 +19,7 @@ export function pluginOption(): Option {
   ).argParser((file, files: readonly string[] = []) => [...files, file]);
 }
 
-/** Finds the files of `--plugin` in the words of a command line, as whole paths. */
+/** Returns the absolute paths of the `--plugin` files in a command line. */
 export function pluginFiles(args: readonly string[]): string[] {
   const end = args.indexOf("--");
   const words = end < 0 ? args : args.slice(0, end);
@@ -30,9 +30,9 @@ export function pluginFiles(args: readonly string[]): string[] {
 }
 
 /**
- * Reads plugins, one after the other. They import the packages of Lowrank that this command runs,
- * wherever they lie. Throws, naming the file, where one cannot be read, throws, or registers what
- * the command cannot offer.
+ * Imports plugins one after the other. Their imports of Lowrank's packages resolve to the copies that this command
+ * uses. Throws an error that names the file if it cannot be imported, or if it registers a method that the command line
+ * cannot offer.
  */
 export async function loadPlugins(files: readonly string[]): Promise<void> {
   if (files.length > 0) shareOwnPackages();
@@ -55,10 +55,7 @@ export async function loadPlugins(files: readonly string[]): Promise<void> {
 
 let shared = false;
 
-/**
- * Makes imports of Lowrank's packages find those of this command, since methods are known to one
- * copy alone.
- */
+/** Resolves imports of Lowrank's packages to this command's copies. Methods register in one copy only. */
 function shareOwnPackages(): void {
   if (shared) return;
   shared = true;
@@ -68,21 +65,21 @@ function shareOwnPackages(): void {
   module.registerHooks({
     resolve(specifier, context, nextResolve) {
       if (!/^(lowrank|@lowrank\/[^/]+)(\/|$)/.test(specifier)) return nextResolve(specifier, context);
-      // Node writes what it is given into `context`.
+      // Node modifies the `context` that it is given.
       const { parentURL } = context;
       try {
         return nextResolve(specifier, { ...context, parentURL: import.meta.url });
       } catch (error) {
         if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
-        // The command does without this package; it lies beside the plugin, and imports the
-        // command's in turn.
+        // The command does not depend on this package. It is installed next to the plugin; its own imports resolve to
+        // the command's copies.
         return nextResolve(specifier, { ...context, parentURL });
       }
     },
   });
 }
 
-/** Says what a module threw, with the fix. */
+/** Returns the message of an error that a module threw, with the fix. */
 function reason(error: unknown): string {
   const { message = String(error), code } = (error ?? {}) as { message?: string; code?: string };
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[cm]?ts/.test(message)) {
@@ -92,10 +89,7 @@ function reason(error: unknown): string {
   return `${message}; correct the module`;
 }
 
-/**
- * Throws, naming the method, for recipes and options that contradict each other or the
- * configuration.
- */
+/** Throws an error that names the method if its recipe and its options do not match its configuration. */
 function checkMethods(): void {
   adapterFlags();
   for (const { peft, name, config } of adapterMethods()) {

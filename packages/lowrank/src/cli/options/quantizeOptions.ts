@@ -26,7 +26,7 @@ export function addQuantizeOptions(command: Command, when: string): Command {
     .option("--double-quant", "quantise the scales too: 4.13 bits a weight instead of 4.5");
 }
 
-/** The options that were given, as the command line spells them. */
+/** Returns the given options as flags. */
 export function givenQuantizeOptions(options: QuantizeCommandOptions): string[] {
   const names = { quantType: "--quant-type", quantBlockSize: "--quant-block-size", doubleQuant: "--double-quant" };
   return Object.entries(names).flatMap(([key, name]) =>
@@ -34,15 +34,18 @@ export function givenQuantizeOptions(options: QuantizeCommandOptions): string[] 
   );
 }
 
-/** Turns the options of the command line into those of `loadModel`. */
+/**
+ * Converts command-line options to the `quantize` options of `loadModel`. Defaults: `nf4`, blocks of 64, no double
+ * quantisation.
+ */
 export function toQuantizeOptions(options: QuantizeCommandOptions): QuantizeOptions {
   const { quantType = "nf4", quantBlockSize: blockSize = 64, doubleQuant = false } = options;
   return { quantType, blockSize, doubleQuant };
 }
 
 /**
- * Returns the quantisation for a command that quantises only with --quant-type. Throws if another
- * of the options is given without it.
+ * Returns the quantisation of a command that quantises only with --quant-type. Throws if another quantisation option is
+ * given without it.
  */
 export function quantizeToLoad(options: QuantizeCommandOptions): QuantizeOptions | undefined {
   const [first] = givenQuantizeOptions(options);
@@ -50,7 +53,7 @@ export function quantizeToLoad(options: QuantizeCommandOptions): QuantizeOptions
   return options.quantType && toQuantizeOptions(options);
 }
 
-/** The command-line words for options of `loadModel`. */
+/** Returns the command-line flags for quantisation options of `loadModel`. */
 export function quantizeWords({ quantType, blockSize, doubleQuant }: QuantizeOptions): string {
   const words = [`--quant-type ${quantType}`];
   if (blockSize !== 64) words.push(`--quant-block-size ${blockSize}`);
@@ -60,7 +63,7 @@ export function quantizeWords({ quantType, blockSize, doubleQuant }: QuantizeOpt
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
-/** Returns one line about the quantised layers. */
+/** Returns one line about the quantised layers: count, type, block size and memory. */
 export function describeQuantization(report: QuantizationReport, { quantType, blockSize }: QuantizeOptions): string {
   const layers = `${report.quantized.length} linear layers in ${quantType}, blocks of ${blockSize}`;
   return `base model: ${layers}, ${mebibytes(report.bytesAfter)} instead of ${mebibytes(report.bytesBefore)}`;

@@ -5,16 +5,16 @@ import type { Command, Option } from "commander";
 import { isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { attributeOf } from "./adapterFlags.ts";
 
-/** An option that a file gives. */
+/** Option in an options file. */
 interface RunFileEntry {
-  /** Its name as the file has it. */
+  /** Name as written in the file. */
   readonly key: string;
   readonly value: unknown;
-  /** The file and the line, for errors: "run.yaml:3". */
+  /** File and line for errors: "run.yaml:3". */
   readonly label: string;
 }
 
-/** The options of a command in a file. */
+/** Options of a command, read from a file. */
 export interface RunFile {
   readonly path: string;
   readonly entries: readonly RunFileEntry[];
@@ -23,8 +23,8 @@ export interface RunFile {
 const ending = /\.(ya?ml|json)$/i;
 
 /**
- * Finds the file that the word behind a command's name is, for one of `commands`. Returns it, with
- * the words without it; null where there is none.
+ * Finds an options file as the first argument of one of `commands`. Returns its path and the other words; null if there
+ * is no such file.
  */
 export function runFileIn(
   words: readonly string[],
@@ -36,8 +36,8 @@ export function runFileIn(
 }
 
 /**
- * Reads options by their names from YAML or JSON. The config.json that a run leaves is such a file
- * too. Throws, naming file and line, for text that is neither.
+ * Reads options by name from a YAML or JSON file, also from the config.json of an earlier run. Throws an error with
+ * file and line if the text cannot be parsed.
  */
 export async function readRunFile(path: string): Promise<RunFile> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -62,24 +62,24 @@ export async function readRunFile(path: string): Promise<RunFile> {
   return { path, entries };
 }
 
-/** The plugins that a file names, as whole paths. */
+/** Returns the absolute paths of the plugins that an options file names. */
 export function pluginsOf({ entries }: RunFile): string[] {
   return entries.flatMap(({ key, value }) =>
     key === "plugin" ? [value].flat().map((file) => resolve(String(file))) : [],
   );
 }
 
-/** An option of a command, and the words that a command line would give it. */
+/** Option of a command, and the argument texts for it. */
 interface GivenOption {
   readonly option: Option;
-  /** None for a flag without a value. */
+  /** Empty for a flag without a value. */
   readonly texts: readonly string[];
   readonly entry: RunFileEntry;
 }
 
 /**
- * Finds the options of a command that a file gives; flags that are false are left out. Throws,
- * naming file and line, for names that the command does not have, and for values of another kind.
+ * Matches the entries of an options file to the options of a command. Flags set to false are left out. Throws an error
+ * with file and line for unknown names and for values of another type.
  */
 function givenOptions(command: Command, { entries }: RunFile): GivenOption[] {
   const seen = new Map<Option, RunFileEntry>();
@@ -108,7 +108,10 @@ function flagTexts({ key, value, label }: RunFileEntry): string[] {
   throw new Error(`${label}: ${key} is ${JSON.stringify(value)}; give true or false`);
 }
 
-/** A list becomes words, or one word with commas; names with values become a list of a=b. */
+/**
+ * Converts a value to argument texts. A list becomes several texts, or one text with commas. An object becomes a list
+ * of `a=b`.
+ */
 function valueTexts(option: Option, { key, value, label }: RunFileEntry): string[] {
   const isPlain = (part: unknown) => ["string", "number", "boolean"].includes(typeof part);
   if (isPlain(value)) return [String(value)];
@@ -123,8 +126,8 @@ function valueTexts(option: Option, { key, value, label }: RunFileEntry): string
 }
 
 /**
- * Makes a command take options from a file where the command line has neither them nor others that
- * exclude them.
+ * Makes a command use the options of a file. An option on the command line overrides the same option in the file, and
+ * all options that exclude it.
  */
 export function takeRunFile(command: Command, file: RunFile): void {
   const parse = command.parseOptions.bind(command);
@@ -139,7 +142,7 @@ export function takeRunFile(command: Command, file: RunFile): void {
   };
 }
 
-/** True for two options of which a command takes one. */
+/** Returns true if a command accepts only one of two options. */
 function exclude(a: Option, b: Option): boolean {
   const names = (option: Option) => (option as Option & { readonly conflictsWith: readonly string[] }).conflictsWith;
   return names(a).includes(b.attributeName()) || names(b).includes(a.attributeName());

@@ -2,7 +2,7 @@ import type { GenerateOptions } from "@lowrank/models";
 import { Option } from "commander";
 import { integer, number } from "../argument.ts";
 
-/** The options by which a command chooses tokens. */
+/** Options that control how a command samples tokens. */
 export interface SamplingCommandOptions {
   temperature?: number;
   topK?: number;
@@ -11,7 +11,7 @@ export interface SamplingCommandOptions {
   greedy?: boolean;
 }
 
-/** The options of the command line that say how tokens are chosen. */
+/** Returns the command-line options that control sampling. */
 export function samplingOptions(): Option[] {
   return [
     new Option("--temperature <t>", "sample, with logits divided by this; 0 is --greedy").argParser(
@@ -28,7 +28,7 @@ export function samplingOptions(): Option[] {
   ];
 }
 
-/** The settings of generation that were given; the model's generation config has the others. */
+/** Returns the generation settings that were given. The model's generation config supplies the others. */
 export function samplingSettings({
   greedy,
   seed,

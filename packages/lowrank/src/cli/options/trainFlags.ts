@@ -1,6 +1,6 @@
 import { describeDifference, ResumeError, type RunDifference } from "@lowrank/train";
 
-/** Options of the command whose names are not those of the library. */
+/** Flags of trainer options whose names differ from the library's. */
 const flags: Readonly<Record<string, string>> = {
   gradientAccumulationSteps: "--accumulate",
   learningRate: "--lr",
@@ -12,14 +12,17 @@ const flags: Readonly<Record<string, string>> = {
   lora_alpha: "--alpha",
 };
 
-/** "batchSize": --batch-size. A field of an adapter's configuration is "<file>: <field>". */
+/**
+ * Returns the flag of an option: "batchSize" becomes --batch-size. `name` is "<file>: <field>" for a field of an
+ * adapter's configuration.
+ */
 function flagOf(name: string): string {
   const own = name.slice(name.lastIndexOf(" ") + 1);
   const dashes = (letter: string) => `-${letter.toLowerCase().replace("_", "")}`;
   return flags[own] ?? `--${own.replace(/[A-Z]|_(?=[a-z])/g, dashes)}`;
 }
 
-/** Returns a message of the trainer with the command's options in the place of the library's. */
+/** Replaces the library's option names in a trainer's message by the command's flags. */
 export function withFlags(message: string): string {
   const names =
     /\b(learningRate|maxGradNorm|maxLength|batchSize|gradientAccumulationSteps|warmupSteps|minLr|minLrRate|metricForBestModel|loadBestModelAtEnd)\b/g;
@@ -29,10 +32,10 @@ export function withFlags(message: string): string {
     .replace(names, flagOf);
 }
 
-/** "--seed is 2, and 1 in the checkpoint" */
+/** Describes a difference between runs with flags, as in "--seed is 2, and 1 in the checkpoint". */
 const inFlags = (difference: RunDifference): string => describeDifference(difference, flagOf(difference.name));
 
-/** The error of `--resume`, in the command's own words; other errors as they are. */
+/** Rewrites a `ResumeError` with the command's flags. Returns other errors unchanged. */
 export function resumeFailure(folder: string, error: unknown): unknown {
   if (!(error instanceof ResumeError)) return error;
   const list = error.differences.map(inFlags).join("; ");

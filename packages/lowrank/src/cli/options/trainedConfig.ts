@@ -7,7 +7,7 @@ import { warn } from "../loading/loading.ts";
 import { parseJson } from "../loading/modelConfig.ts";
 import { givenAdapterOptions, plannedSteps, toPeftConfig } from "./adapterConfig.ts";
 
-/** The configuration in a file, or in the folder of an adapter. */
+/** Reads the adapter configuration in a file or an adapter's folder. */
 export async function readPeftConfig(path: string): Promise<PeftConfig> {
   const found = await stat(path).catch(() => undefined);
   if (!found) throw new Error(`--peft-config: there is no file or folder ${path}`);
@@ -18,7 +18,7 @@ export async function readPeftConfig(path: string): Promise<PeftConfig> {
   return parsePeftConfig(parseJson(text, file), { label: file, onWarning: warn });
 }
 
-/** `--peft-config`, of the commands that train one adapter. */
+/** Returns the `--peft-config` option of commands that train one adapter. */
 export function peftConfigOption(): Option {
   return new Option(
     "--peft-config <file>",
@@ -26,16 +26,16 @@ export function peftConfigOption(): Option {
   );
 }
 
-/** The options of the command line that say what trains. */
+/** Options that select the method to train. */
 interface TrainedOptions {
   method: string;
   peftConfig?: string;
 }
 
 /**
- * Makes the configuration of the adapter that a model is to be trained with, by a file or by
- * options, for a number of steps, by which some methods plan; null: the whole model trains. Throws
- * for options that do not belong to the method, and for other tasks.
+ * Reads an adapter's configuration from `--peft-config` or from options. Returns a function that completes it for a
+ * number of training steps, on which some methods depend; it returns null for full fine-tuning. Throws for options that
+ * do not belong to the method, and for a file with another task type.
  */
 export async function trainedConfig(
   options: TrainedOptions,
@@ -63,7 +63,7 @@ export async function trainedConfig(
   return (steps) => finish(peft.withSteps ? peft.withSteps(config, steps) : config);
 }
 
-/** Returns what gives a method's configurations the task. */
+/** Returns a function that sets the task type in a method's configurations, if they have one. */
 function forTask({ taskless }: MethodFacts<PeftConfig>, taskType: TaskType): (config: PeftConfig) => PeftConfig {
   return (config) => (taskless ? config : config.with({ taskType }));
 }

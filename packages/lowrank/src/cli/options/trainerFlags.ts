@@ -3,7 +3,10 @@ import type { EvaluationSettings, MetricName, TokenizedExample, TrainerOptions }
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { integer, number } from "../argument.ts";
 
-/** Options of `lowrank train` that the trainer takes as they are, but for evaluations. */
+/**
+ * Options of `lowrank train` that go to the trainer unchanged, except `metrics` and `evalEvery`, which configure
+ * evaluations.
+ */
 export interface TrainerFlags {
   minLr?: number;
   minLrRate?: number;
@@ -19,7 +22,7 @@ export interface TrainerFlags {
   evalEvery?: number;
 }
 
-/** `--precision`, of the commands that train. */
+/** Returns the `--precision` option of commands that train. */
 export function precisionOption(): Option {
   return new Option(
     "--precision <name>",
@@ -27,7 +30,7 @@ export function precisionOption(): Option {
   ).choices(["highest", "high", "medium"]);
 }
 
-/** Adds the options of schedules, noise, metrics and the best weights to `lowrank train`. */
+/** Adds options to `lowrank train`: learning rate schedule, NEFTune noise, metrics, and the best checkpoint. */
 export function addTrainerFlags(command: Command): Command {
   return command
     .option("--min-lr <x>", "the learning rate at the end of linear and cosine (default: 0)", number({ least: 0 }))
@@ -48,7 +51,7 @@ export function addTrainerFlags(command: Command): Command {
 
 const known: readonly MetricName[] = ["accuracy", "f1", "f1Macro", "f1Micro", "exactMatch"];
 
-/** Reads "accuracy,exactMatch". */
+/** Parses a list of metrics such as "accuracy,exactMatch". */
 function metricNames(list: string): MetricName[] {
   const names = list.split(",");
   const other = names.find((name) => !(known as readonly string[]).includes(name));
@@ -56,20 +59,23 @@ function metricNames(list: string): MetricName[] {
   throw new InvalidArgumentError(`"${other}" is none of ${known.join(", ")}`);
 }
 
-/** The measurements of a task besides its loss, and the names of those that are better smaller. */
+/** Metrics of a task besides its loss. */
 interface TaskMeasures {
   readonly lowerIsBetter: readonly string[];
   readonly measure: NonNullable<EvaluationSettings<unknown>["measure"]>;
 }
 
-/** Returns the settings of a trainer by these options, evaluations on `validation` included. */
+/**
+ * Returns the trainer's settings, with evaluations on `validation` if it is not empty. Throws if
+ * --load-best-model-at-end or --early-stopping-patience is given without validation data or --eval-every.
+ */
 export function trainerSettings(
   options: TrainerFlags,
   validation: readonly unknown[],
   { lowerIsBetter, measure }: TaskMeasures,
 ): Partial<TrainerOptions> {
   const { metrics, evalEvery, metricForBestModel: given, ...settings } = pick(options);
-  // metrics.jsonl has it with "eval_", which transformers takes too.
+  // metrics.jsonl prefixes the name with "eval_", which transformers accepts too.
   const metricForBestModel = given?.replace(/^eval_/, "");
   const isLower = metricForBestModel !== undefined && lowerIsBetter.includes(metricForBestModel);
   const greaterIsBetter = settings.greaterIsBetter ?? (isLower ? false : undefined);
@@ -85,7 +91,7 @@ export function trainerSettings(
   return { ...settings, metricForBestModel, greaterIsBetter, ...(evaluation && { evaluation }) };
 }
 
-/** The options among others that are those of `TrainerFlags`. */
+/** Picks the options of `TrainerFlags` from an object with more options. */
 function pick(options: TrainerFlags): TrainerFlags {
   const { minLr, minLrRate, groupByLength, neftuneNoiseAlpha, precision, metrics, evalEvery } = options;
   const { loadBestModelAtEnd, metricForBestModel, greaterIsBetter } = options;

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { parseTemporaryName } from "@lowrank/files/disk";
 import { isWholeCheckpoint } from "@lowrank/train";
 
-/** Files by which others take a folder for a whole one: the last ones to appear, in this order. */
+/** Files that mark a folder as complete. They are written last, in this order. */
 const seals: readonly string[] = ["config.json", "adapter_config.json"];
 
-/** A file or folder that a process left which died while it wrote. */
+/** File or folder of a process that died while writing it. */
 interface Leftover {
   readonly path: string;
-  /** The place that it was written for, or moved away from. */
+  /** Final name of the file or folder. */
   readonly name: string;
   readonly id: string;
   readonly kind: string;
@@ -17,16 +17,15 @@ interface Leftover {
 }
 
 /**
- * Ends in a run's folder what processes began that died while they wrote. A checkpoint that is
- * whole gets its name. Results that were about to replace older ones, and so are whole, do. What is
- * half-written or was moved away is removed.
+ * Cleans up the temporary files in a run's folder after a process that died. A complete checkpoint gets its final name,
+ * as do complete new results that were replacing older ones. Incomplete files and replaced older files are removed.
  */
 export async function clearLeftovers(folder: string): Promise<void> {
   const found = (await readdir(folder, { withFileTypes: true })).flatMap((entry): Leftover[] => {
     const temporary = parseTemporaryName(entry.name);
     return temporary ? [{ ...temporary, path: join(folder, entry.name), isFolder: entry.isDirectory() }] : [];
   });
-  // Files are moved away only when all that replace them are on the disk.
+  // Old files are moved away only after all new files are on the disk.
   const whole = new Set(found.flatMap(({ kind, isFolder, id }) => (kind === "old" && !isFolder ? [id] : [])));
   const rank = ({ name }: Leftover) => seals.indexOf(name);
   for (const { path, name, id, kind, isFolder } of found.toSorted((a, b) => rank(a) - rank(b))) {

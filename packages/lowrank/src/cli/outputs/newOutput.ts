@@ -16,27 +16,27 @@ import { isGguf } from "../loading/loading.ts";
 /** Options of commands that write a new folder or file. */
 export interface NewOutputOptions {
   output: string;
-  /** Replaces an existing output. */
+  /** Replaces an existing output. Default false. */
   overwrite?: boolean;
 }
 
-/** A folder or file that a command writes. */
+/** Folder or file that a command writes. */
 export interface NewOutput {
   /** An empty folder to write to, under a temporary name next to the output. */
   readonly folder: string;
-  /** Gives the folder, or the file of this name in it, the name of the output. */
+  /** Moves the folder, or the named file in it, to the output's path. */
   place(file?: string): Promise<void>;
 }
 
 /**
- * Runs `work`, which fills a temporary folder and renames it to `--output` when it is complete. The
- * output is as before until then. Throws before `work` if the output holds something and
- * `--overwrite` is missing, if another process is writing it, or if the disk cannot be written to.
- * If `work` throws, or a signal ends the process, the temporary folder is removed.
+ * Runs `work`, which fills a temporary folder and moves it to `--output` when it is complete. Until then the output is
+ * unchanged. Throws before `work` if the output is not empty and `--overwrite` is missing, if another process is
+ * writing it, or if the disk cannot be written to. If `work` throws, or a signal ends the process, the temporary folder
+ * is removed.
  */
 export async function withNewOutput<T>(options: NewOutputOptions, work: (output: NewOutput) => Promise<T>): Promise<T> {
   const { output, overwrite = false } = options;
-  // A link to a folder stays; the folder is replaced.
+  // A symbolic link stays; the folder that it points to is replaced.
   const path = await realpath(output).catch(() => resolve(output));
   await restoreMoved(path);
   await removeLeftovers(dirname(path), { of: basename(path) });
@@ -44,7 +44,7 @@ export async function withNewOutput<T>(options: NewOutputOptions, work: (output:
   const id = writingId();
   const part = join(dirname(path), temporaryName(basename(path), id, "part"));
   const old = join(dirname(path), temporaryName(basename(path), id, "old"));
-  // A signal may come as soon as the folder is there.
+  // A signal can arrive as soon as the folder exists.
   const restoreSignals = endOnSignal(() => rmSync(part, { recursive: true, force: true }));
   try {
     await makeFolder(part);
@@ -82,10 +82,10 @@ export async function withNewOutput<T>(options: NewOutputOptions, work: (output:
 
 const advice = "give another name, or --overwrite";
 
-/** Codes of a place that is not free. */
+/** Error codes of a path that exists already. */
 const taken: readonly string[] = ["EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"];
 
-/** Puts back what a killed process moved away before it could place its own. */
+/** Restores an old output that a killed process had moved away before it could move the new one in. */
 async function restoreMoved(path: string): Promise<void> {
   if (await lstat(path).catch(() => null)) return;
   const around = dirname(path);
@@ -119,7 +119,7 @@ async function checkNew(output: string, path: string, overwrite: boolean): Promi
   );
 }
 
-/** Replaces a folder or file, which stays under another name until its successor is in place. */
+/** Replaces a folder or file. The old one keeps another name until the new one is in place. */
 async function replace(whole: string, path: string, old: string): Promise<void> {
   const existed = await rename(path, old).then(
     () => true,

@@ -1,6 +1,6 @@
 import { Option } from "commander";
 
-/** `--overwrite`, of the commands that write a model or an adapter. */
+/** Returns the `--overwrite` option of commands that write a model or an adapter. */
 export function overwriteOption(): Option {
   return new Option("--overwrite", "replace the model or adapter that --output holds");
 }

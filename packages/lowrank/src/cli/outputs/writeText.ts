@@ -2,8 +2,8 @@ import { realpath, stat, writeFile as writeTo } from "node:fs/promises";
 import { fullDisk, writeFile } from "@lowrank/files";
 
 /**
- * Writes a report or a table to a file, which is replaced when the new one is complete. Devices and
- * pipes (/dev/stdout, /dev/null) are written to. Errors name the file.
+ * Writes a report or a table to a file. The old file is replaced when the new one is complete. Devices and pipes
+ * (/dev/stdout, /dev/null) are written to directly. Errors name the file.
  */
 export async function writeText(path: string, text: string): Promise<void> {
   const found = await stat(path).catch(() => null);
@@ -13,6 +13,6 @@ export async function writeText(path: string, text: string): Promise<void> {
     });
   }
   if (found?.isDirectory()) throw new Error(`${path} is a folder; give a file`);
-  // A link stays; the file that it names is replaced.
+  // A symbolic link stays; the file that it points to is replaced.
   await writeFile(await realpath(path).catch(() => path), text);
 }

@@ -1,10 +1,10 @@
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 
-/** The writes to a stream that failed. */
+/** Failed writes to a stream. */
 export interface LostWrites {
   readonly count: number;
-  /** The code of the first failure: EPIPE, EIO, ENOSPC. */
+  /** Code of the first failure: EPIPE, EIO or ENOSPC. */
   readonly code: string;
 }
 
@@ -14,7 +14,7 @@ export type OutputName = "stdout" | "stderr";
 const lost: Record<OutputName, LostWrites | null> = { stdout: null, stderr: null };
 const stdoutLost = new AbortController();
 
-/** The end of work whose only result is text on stdout, which cannot be written. */
+/** Abort reason of work whose only result is text on stdout, when stdout cannot be written. */
 export class StdoutLost extends Error {}
 
 /** Aborts at the first write to stdout that fails, with a `StdoutLost` as its reason. */
@@ -26,9 +26,8 @@ export function lostWrites(name: OutputName): LostWrites | null {
 }
 
 /**
- * Makes stdout and stderr drop what cannot be written (a closed terminal, a reader that has ended,
- * a full disk) and count it. Without this, the first failed write ends the process. Files are
- * tried again at the next write, since a disk may get room.
+ * Makes stdout and stderr drop and count writes that fail (closed terminal, closed pipe, full disk). Without this, the
+ * first failed write ends the process. A file is tried again at the next write, since the disk may have space by then.
  */
 export function guardOutput(): void {
   for (const name of ["stdout", "stderr"] as const) {
@@ -38,7 +37,7 @@ export function guardOutput(): void {
       lost[name] = { count: (lost[name]?.count ?? 0) + 1, code: lost[name]?.code ?? code };
       if (name === "stdout") stdoutLost.abort(new StdoutLost("stdout cannot be written to"));
     };
-    // Each write's callback has its error too.
+    // The callback of each write receives its error too.
     stream.on("error", () => {});
     stream.write = stream instanceof Socket ? socketWriter(stream, count) : fileWriter(stream, count);
   }
@@ -47,7 +46,7 @@ export function guardOutput(): void {
 type Write = NodeJS.WriteStream["write"];
 type Written = (error?: Error | null) => void;
 
-/** Writes to a terminal or a pipe, and reports each failure. */
+/** Returns a `write` for a terminal or a pipe that reports each failure. */
 function socketWriter(stream: NodeJS.WriteStream, onError: (error: unknown) => void): Write {
   const write = stream.write.bind(stream);
   return (chunk: string | Uint8Array, ...rest: unknown[]) => {
@@ -59,10 +58,7 @@ function socketWriter(stream: NodeJS.WriteStream, onError: (error: unknown) => v
   };
 }
 
-/**
- * Writes to a file. Node's own stream drops the rest of a write for which the disk has only a part
- * of the room.
- */
+/** Returns a `write` for a file. Node's own stream drops the remainder of a write that fits the disk only in part. */
 function fileWriter({ fd }: { readonly fd: number }, onError: (error: unknown) => void): Write {
   let isTorn = false;
   return (chunk: string | Uint8Array, ...rest: unknown[]) => {
@@ -82,7 +78,7 @@ function fileWriter({ fd }: { readonly fd: number }, onError: (error: unknown) =
   };
 }
 
-/** The optional parameters of `stream.write`: encoding, callback. */
+/** Reads the optional parameters of `stream.write`: encoding and callback. */
 function parametersOf(rest: readonly unknown[]): [BufferEncoding | undefined, Written | undefined] {
   const encoding = rest.find((value) => typeof value === "string");
   const written = rest.find((value) => typeof value === "function");

@@ -1,14 +1,14 @@
 import { constants } from "node:os";
 
-/** Signals that ask a command to stop in good order. */
+/** Signals that stop a command gracefully. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Milliseconds within which a second SIGINT is the same Ctrl-C: npm and pnpm send theirs too. */
+/** Time in milliseconds in which a second SIGINT counts as the same Ctrl-C. npm and pnpm also send one. */
 const sameKeyMs = 500;
 
-/** The end of a command that a signal stopped in good order. */
+/** Error of a command that a signal stopped gracefully. */
 export class Interrupted extends Error {
-  /** 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. */
+  /** Exit code: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. */
   readonly exitCode: number;
 
   constructor(signal: NodeJS.Signals) {

@@ -2,25 +2,24 @@ import type { Command, OptionValues } from "commander";
 import { styled } from "../colours.ts";
 import { type LostWrites, lostWrites } from "./guardOutput.ts";
 
-/** Commands whose results are in files or folders, by a test of their options. */
+/** Commands that write their result to files or folders, each with a test of its options. */
 const savingCommands = new WeakMap<Command, (options: OptionValues) => boolean>();
 
 /**
- * Marks a command whose result is in a file or folder, and not on stdout, if `saves` returns true
- * for its options. Lines on stdout that are lost then do not make the command fail.
+ * Marks a command that writes its result to a file or folder instead of stdout if `saves` returns true for its options.
+ * Failed writes to stdout then do not make the command fail.
  */
 export function savesResult(command: Command, saves: (options: OptionValues) => boolean): Command {
   savingCommands.set(command, saves);
   return command;
 }
 
-/** The exit code of a process that SIGPIPE ends, which shells expect of `command | head -1`. */
+/** Exit code of a process that SIGPIPE ends. Shells expect it from `command | head -1`. */
 const pipeClosed = 141;
 
 /**
- * Returns the exit code of a command that succeeded: 0 if its result has been written. If its
- * result was for stdout and could not be written there, returns 141 without a message for a pipe
- * whose reader has ended, and otherwise 1 with an error on stderr.
+ * Returns the exit code of a command that succeeded. It is 0 if the result has been written. If the result was for
+ * stdout and a write failed, it is 141 without a message for a closed pipe, and otherwise 1 with an error on stderr.
  */
 export async function codeOfOutput(command: Command | null): Promise<number> {
   // A pipe reports a failed write after the write has returned.

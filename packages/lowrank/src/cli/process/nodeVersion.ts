@@ -1,7 +1,7 @@
-/** The oldest Node on which the command runs, as package.json says. */
+/** Oldest supported Node version, as in package.json. */
 const [oldestMajor, oldestMinor] = [22, 12];
 
-/** Returns the error for a version of Node that is too old; null for one that will do. */
+/** Returns an error message for a version of Node that is too old; null for a supported one. */
 export function nodeVersionError(version: string): string | null {
   const [major, minor] = version.split(".").map(Number);
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return null;

@@ -44,7 +44,7 @@ Examples:
 const maxNewTokensOption = (): Option =>
   new Option("--max-new-tokens <n>", "the most tokens of an answer").argParser(integer(1)).default(512);
 
-/** `lowrank chat`. */
+/** Returns the `lowrank chat` command. */
 export function chatCommand(): Command {
   const command = addModelOption(new Command("chat"))
     .summary("talks with a model and its adapters")

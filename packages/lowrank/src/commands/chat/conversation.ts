@@ -11,15 +11,15 @@ import {
 import { PeftModel } from "@lowrank/peft";
 import { warn } from "../../cli/loading/loading.ts";
 
-/** One answer, and what it cost. */
+/** Answer of the model, with token counts and duration. */
 export interface Turn {
   readonly text: string;
-  /** Tokens of the prompt, and those of them that had run before; new ones count EOS. */
+  /** Tokens of the prompt. `reusedTokens` of them were in the cache; `newTokens` counts the EOS token too. */
   readonly promptTokens: number;
   readonly reusedTokens: number;
   readonly newTokens: number;
   readonly seconds: number;
-  /** True for an answer that was stopped from outside. */
+  /** True if the answer was aborted. */
   readonly interrupted: boolean;
 }
 
@@ -31,8 +31,8 @@ interface AnswerOptions extends Pick<GenerateOptions, "doSample" | "temperature"
 }
 
 /**
- * A conversation with a model: its turns, the system prompt, and adapters of which one acts. Keys
- * and values are kept from turn to turn.
+ * Conversation with a model: its turns, the system prompt, and loaded adapters, of which at most one is active. The KV
+ * cache is kept from turn to turn.
  */
 export class Conversation implements Disposable {
   readonly messages: ChatMessage[] = [];
@@ -40,13 +40,13 @@ export class Conversation implements Disposable {
   readonly #tokenizer: Tokenizer;
   readonly #peft: PeftModel<CausalLM>;
   readonly #eosTokenIds: readonly number[];
-  /** The folders or addresses of adapters by their names. */
+  /** Folders or addresses of adapters by name. */
   readonly #adapters = new Map<string, string>();
   readonly #cache = new PromptCache();
   #system: string | null = null;
   #active: string | null = null;
 
-  /** Throws where the model has no chat template. */
+  /** Creates a conversation. Throws if the model has no chat template. */
   static async with(model: CausalLM, tokenizer: Tokenizer): Promise<Conversation> {
     return new Conversation(model, tokenizer, await chatEnds(model, tokenizer));
   }
@@ -58,12 +58,12 @@ export class Conversation implements Disposable {
     this.#eosTokenIds = eosTokenIds;
   }
 
-  /** The adapters that were loaded: names and where from. */
+  /** Loaded adapters: names, with folder or address. */
   get adapters(): ReadonlyMap<string, string> {
     return this.#adapters;
   }
 
-  /** The name of the adapter that acts; null for the base model. */
+  /** Name of the active adapter; null for the base model. */
   get active(): string | null {
     return this.#active;
   }
@@ -72,19 +72,19 @@ export class Conversation implements Disposable {
     return this.#system;
   }
 
-  /** Sets what the model is told before all turns; null for nothing. */
+  /** Sets the system prompt; null removes it. */
   set system(text: string | null) {
     this.#system = text;
   }
 
-  /** Forgets all turns; system prompt and adapters stay. */
+  /** Removes all turns. The system prompt and the adapters stay. */
   reset(): void {
     this.messages.length = 0;
   }
 
   /**
-   * Makes an adapter act: by its name, or by its folder or address, which is loaded first. Null is
-   * for the base model.
+   * Activates an adapter by its name, or loads and activates one from a folder or address. Null activates the base
+   * model. Returns the name.
    */
   async use(word: string | null): Promise<string | null> {
     const name = word === null || this.#adapters.has(word) ? word : await this.#load(word);
@@ -101,7 +101,7 @@ export class Conversation implements Disposable {
     return name;
   }
 
-  /** Two folders may have one name. */
+  /** Adds a number to a name that is taken, since two folders may have the same name. */
   #freeName(name: string): string {
     if (!this.#adapters.has(name)) return name;
     let number = 2;
@@ -109,14 +109,14 @@ export class Conversation implements Disposable {
     return `${name}-${number}`;
   }
 
-  /** The messages with the system prompt before them. */
+  /** Messages, with the system prompt first. */
   get transcript(): readonly ChatMessage[] {
     return this.#system === null ? this.messages : [{ role: "system", content: this.#system }, ...this.messages];
   }
 
   /**
-   * Says a text and streams the answer, which is kept even if it was stopped half-way. Throws, with
-   * the conversation as it was, where the model has no room.
+   * Sends a message and streams the answer, which is kept even if it is aborted. Throws and leaves the conversation
+   * unchanged if the prompt does not fit the model's context.
    */
   async answer(text: string, { maxNewTokens, signal, onText, ...sampling }: AnswerOptions): Promise<Turn> {
     const question = { role: "user", content: text };

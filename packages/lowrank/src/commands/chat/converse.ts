@@ -7,21 +7,21 @@ import type { Turn } from "./conversation.ts";
 import { InputHistory } from "./inputHistory.ts";
 import { type ChatState, runSlashCommand, slashNames } from "./slashCommands.ts";
 
-/** Settings of a chat's input and output. */
+/** Options for a chat's input and output. */
 interface ConverseOptions {
-  /** Say nothing but what fails; the turns are returned. */
+  /** Print only errors; the turns are returned. */
   readonly quiet: boolean;
 }
 
-/** The turns of a chat, and the number of lines that could not be answered. */
+/** Turns of a chat, and the number of lines that failed. */
 interface Conversed {
   readonly turns: readonly Turn[];
   readonly failures: number;
 }
 
 /**
- * Reads lines from stdin and answers each, until the end, /exit, or Ctrl-C twice. On a terminal it
- * shows a prompt and keeps a history; else each line is a turn.
+ * Reads lines from stdin and answers each, until the input ends, /exit, or two Ctrl-C in a row. A terminal gets a
+ * prompt and a history. Other input is read as one turn per line.
  */
 export async function converse(state: ChatState, { quiet }: ConverseOptions): Promise<Conversed> {
   const { stdin, stdout } = process;
@@ -71,7 +71,7 @@ export async function converse(state: ChatState, { quiet }: ConverseOptions): Pr
   return { turns, failures };
 }
 
-/** Runs a slash command and says its answer. */
+/** Runs a slash command and prints its answer. */
 async function command(text: string, state: ChatState, quiet: boolean): Promise<"exit" | null> {
   const said = await runSlashCommand(text, state);
   if (said === null) return "exit";
@@ -85,7 +85,7 @@ async function turn(text: string, state: ChatState, interrupts: Interrupts, quie
   const found = await interrupts.during((stop) =>
     conversation.answer(text, {
       ...samplingSettings(settings),
-      // The turns of one seed are not drawn alike.
+      // Each turn gets another seed, so that equal questions can get different answers.
       seed: settings.seed + conversation.messages.length,
       maxNewTokens: settings.maxNewTokens,
       signal: AbortSignal.any([stop, stdoutLostSignal]),
@@ -102,15 +102,15 @@ function costs({ promptTokens, reusedTokens, newTokens, seconds, interrupted }: 
   return `${interrupted ? "stopped after " : ""}${newTokens} tokens${rate}; ${promptTokens - reusedTokens} of ${promptTokens} prompt tokens were new`;
 }
 
-/** Ctrl-C: it stops an answer, and twice in a row leaves. */
+/** Handler of Ctrl-C: the first stops an answer, and two in a row end the chat. */
 interface Interrupts {
-  /** True once the user left by it. */
+  /** True once the user has ended the chat by Ctrl-C. */
   readonly left: boolean;
-  /** Notes that the user said something else. */
+  /** Resets the count after other input. */
   idle(): void;
-  /** Runs an answer, whose signal the first Ctrl-C aborts. */
+  /** Runs an answer. The first Ctrl-C aborts its signal. */
   during<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  /** Watches no more. */
+  /** Removes the handlers. */
   end(): void;
 }
 
@@ -132,7 +132,7 @@ function watchInterrupts(lines: Interface): Interrupts {
     console.error(styled("dim", "\nCtrl-C once more leaves", process.stderr));
     if (lines.terminal) lines.prompt();
   };
-  // In a terminal the line editor takes the key; else the process gets the signal.
+  // In a terminal, the line editor handles Ctrl-C; otherwise the process receives the signal.
   lines.on("SIGINT", onInterrupt);
   process.on("SIGINT", onInterrupt);
   return {
@@ -154,7 +154,7 @@ function watchInterrupts(lines: Interface): Interrupts {
   };
 }
 
-/** Completes slash commands, and the names of adapters behind /use. */
+/** Completes slash commands, and adapter names after /use. */
 function completer({ conversation }: ChatState): (line: string) => [string[], string] {
   return (line) => {
     const all = line.startsWith("/use ")

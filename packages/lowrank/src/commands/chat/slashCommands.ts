@@ -9,24 +9,24 @@ export interface ChatSettings extends SamplingCommandOptions {
   maxNewTokens: number;
 }
 
-/** The objects that a slash command acts on. */
+/** State that a slash command can change. */
 export interface ChatState {
   readonly conversation: Conversation;
   readonly settings: ChatSettings;
-  /** Further options that /set knows, beside those of sampling. */
+  /** Options that /set accepts in addition to those for sampling. */
   readonly options: readonly Option[];
 }
 
-/** A command of a chat: a line that begins with a slash. */
+/** Slash command of a chat. */
 interface SlashCommand {
-  /** The words behind its name in /help. */
+  /** Arguments in /help. */
   readonly takes: string;
   readonly help: string;
-  /** Acts, and returns what to tell; null ends the chat. */
+  /** Runs the command and returns the text to print; null ends the chat. */
   run(words: string, state: ChatState): Promise<string | null> | string | null;
 }
 
-/** The commands by their names. */
+/** Slash commands by name. */
 const commands: Readonly<Record<string, SlashCommand>> = {
   help: { takes: "", help: "these commands", run: () => helpText() },
   use: {
@@ -81,12 +81,12 @@ const commands: Readonly<Record<string, SlashCommand>> = {
   exit: { takes: "", help: "leave; so do Ctrl-D, and Ctrl-C twice", run: () => null },
 };
 
-/** The names of the commands, with their slash. */
+/** Names of the commands, with the slash. */
 export const slashNames: readonly string[] = Object.keys(commands).map((name) => `/${name}`);
 
 /**
- * Runs a line that begins with a slash and returns what to tell; null ends the chat. Throws, naming
- * the command, for what it does not take.
+ * Runs a slash command and returns the text to print; null ends the chat. Throws an error that names the command for an
+ * unknown name or an invalid argument.
  */
 export async function runSlashCommand(line: string, state: ChatState): Promise<string | null> {
   const [, name, words] = /^\/(\S*)\s*(.*)$/s.exec(line) as RegExpExecArray;
@@ -109,7 +109,7 @@ const shown = (settings: ChatSettings): string =>
     .map(([name, value]) => `${flagOf(name)} ${value}`)
     .join(", ");
 
-/** "maxNewTokens": max-new-tokens. */
+/** Returns the flag of a setting: "maxNewTokens" becomes max-new-tokens. */
 const flagOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function set(words: string, { settings, options }: ChatState): string {
@@ -122,7 +122,7 @@ function set(words: string, { settings, options }: ChatState): string {
   }
   const target = settings as unknown as Record<string, unknown>;
   target[option.attributeName()] = settingOf(option, flag, values);
-  // The one shuts the others out, as on the command line.
+  // Greedy decoding and sampling exclude each other, as on the command line.
   if (option.isBoolean()) for (const other of ["temperature", "topK", "topP"]) delete target[other];
   else delete target.greedy;
   return shown(settings);

@@ -54,7 +54,7 @@ Examples:
   $ lowrank compare --output ./comparison
   $ lowrank compare --model ./model --data pairs.jsonl --methods lora,dora,ia3 --lr lora=1e-4,ia3=3e-3 --steps 200`;
 
-/** `lowrank compare`. */
+/** Returns the `lowrank compare` command. */
 export function compareCommand(plugins: readonly string[]): Command {
   const common = allMethods().flatMap(({ name, common }) => (common ? [name] : []));
   return new Command("compare")
@@ -106,7 +106,7 @@ export function compareCommand(plugins: readonly string[]): Command {
     });
 }
 
-/** Parses `--lr`. */
+/** Parses `--lr`: learning rates by method. */
 function rates(text: string): Map<string, number> {
   return new Map(
     names(text).map((pair) => {
@@ -133,7 +133,7 @@ async function compare(
   if (options.model !== undefined) await findModelConfig(options.model);
   if (data.kind === "task") await loadNano();
   if (data.kind === "files") await checkFilesExist([...data.data, data.validation ?? []].flat());
-  // Each run starts it for itself; where there is none, one error is enough.
+  // Starts the backend once, so that a missing backend fails here and not in each run's process.
   if (options.queue === undefined) await startBackend(options.backend, { threads: options.threads });
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
     chosen.map(({ name, learningRate }): Job => {
@@ -173,7 +173,7 @@ async function compare(
   if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run came to its end; see above");
 }
 
-/** The queue and the store that options name; null: the runs are processes of this one. */
+/** Returns the queue and store that options name; null if the runs are child processes. */
 function queuePlace({ queue, store, model, data }: CompareCommandOptions): QueuePlace | null {
   const given = Object.entries({ queue, store }).filter(([, value]) => value !== undefined);
   if (given.length === 0) return null;
@@ -205,7 +205,7 @@ async function checkFolder(folder: string): Promise<void> {
   if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
 }
 
-/** Tells of runs on stderr: a line for each, and on a terminal how far the running one is. */
+/** Prints runs on stderr, a line for each. A terminal also shows the progress of the current run. */
 function progress(count: number): Pick<RunJobsOptions, "step" | "done"> {
   const { stderr } = process;
   const begin = performance.now();

@@ -17,10 +17,10 @@ import {
   whole,
 } from "../../report/table.ts";
 
-/** A number over seeds. */
+/** Mean and deviation of a metric over seeds. */
 interface Spread {
   readonly mean: number;
-  /** The standard deviation of a sample; 0 for one seed. */
+  /** Sample standard deviation; 0 for one seed. */
   readonly deviation: number;
 }
 
@@ -39,7 +39,7 @@ interface Row {
   readonly exactMatch: Spread | null;
 }
 
-/** A comparison in all its forms. */
+/** Comparison as text, Markdown and CSV. */
 export interface Comparison {
   readonly text: string;
   readonly markdown: string;
@@ -124,7 +124,7 @@ const plain: readonly Column<Row>[] = [
   },
 ];
 
-/** Puts the outcomes of runs side by side, by method in the order of the runs. */
+/** Compares the outcomes of runs by method, in the order of the runs. */
 export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
   const names = [...new Set(outcomes.map(({ job }) => job.method))];
   const rows = names.flatMap((name) => rowOf(name, outcomes));
@@ -163,7 +163,7 @@ function heading(outcomes: readonly Outcome[]): string[] {
   ];
 }
 
-/** A line with the backends that ran: runs of an earlier time may have had another adapter. */
+/** Returns a line with the backends of all runs. Outcomes kept from earlier may come from another backend. */
 function backends(outcomes: readonly Outcome[]): string[] {
   const found = new Set(outcomes.flatMap((outcome) => ("measured" in outcome ? [outcome.measured.backend] : [])));
   return found.size > 0 ? [`backend: ${[...found].join("; ")}.`] : [];

@@ -6,22 +6,20 @@ import { keepOutcome, keptOutcomes } from "../../compare/keptOutcomes.ts";
 
 /** Options of `runJobs`, and functions that it calls while jobs run. */
 export interface RunJobsOptions {
-  /** Keeps outcomes; null: they are not kept. */
+  /** Folder for outcomes; null: outcomes are not saved. */
   readonly folder: string | null;
-  /** The plugins that each process reads first. */
+  /** Plugins that each process imports first. */
   readonly plugins: readonly string[];
   step(job: Job, message: { step: number; of: number; loss: number }): void;
   /**
-   * `number` of the jobs, counted from 1, is done. `fromEarlierRun`: its outcome was read from a
-   * file.
+   * Called after job `number`, counted from 1, is done. `fromEarlierRun` is true if its outcome was read from a file.
    */
   done(outcome: Outcome, number: number, fromEarlierRun: boolean): void;
 }
 
 /**
- * Runs jobs one after the other, each in a process of its own, by the queue of this process. With
- * a folder, each outcome is kept in it, and those of an earlier run with the same settings are not
- * run again. Throws for those of other settings.
+ * Runs jobs one after the other, each in its own process. With a folder, outcomes are saved in it, and jobs with a
+ * saved outcome do not run again. Throws if the folder holds outcomes with other settings.
  */
 export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
   const { folder, plugins } = options;
@@ -38,7 +36,7 @@ export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Pr
   };
   const queue = localQueue({ attempts: 1 });
   for (const i of jobs.keys()) await queue.add({ id: String(i), owner: "", priority: 0 });
-  // A run that fails is an outcome; what fails here is the comparison.
+  // A failed run is an outcome; an error here ends the whole comparison.
   const working = await queue.work({ run: ({ id }) => run(Number(id)), failed: async (_, error) => reject(error) });
   try {
     if (jobs.length > 0) await all;
@@ -49,9 +47,7 @@ export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Pr
   return outcomes;
 }
 
-/**
- * This file and that of the process have the same ending: that of sources, or of compiled files.
- */
+/** Path of the child process's script. It has the extension of this file: `.ts` in the sources, `.js` when compiled. */
 const child = join(import.meta.dirname, `runChild${extname(import.meta.filename)}`);
 
 function runInProcess(

@@ -11,22 +11,22 @@ import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
 import { servedNameOf } from "../../fineTuning/servedName.ts";
 import type { RunJobsOptions } from "./runJobs.ts";
 
-/** Whose jobs the runs of comparisons are: no API key's. */
+/** Owner of comparison jobs, in place of an API key's. */
 const owner = "lowrank compare";
 
-/** Milliseconds between two looks at the jobs. */
+/** Milliseconds between checks of the jobs. */
 const pollMs = 250;
 
-/** A queue whose workers run jobs, and the store that they share. */
+/** A job queue, and the store that its workers share. */
 export interface QueuePlace {
-  /** The address of the Redis. */
+  /** Address of the Redis server. */
   readonly queue: string;
   readonly store: string;
 }
 
 /**
- * Lets the workers of a queue run jobs on one model, and returns their outcomes in the order of the
- * jobs. A run that a worker has done is not done again, whoever asks for it.
+ * Runs jobs for one model on the workers of a queue, and returns the outcomes in the order of the jobs. A run that a
+ * worker has completed does not run again, even for another caller.
  */
 export async function runQueued(
   jobs: readonly (Job & { model: string })[],
@@ -68,7 +68,7 @@ export async function runQueued(
   return outcomes.filter((outcome) => outcome !== null);
 }
 
-/** Orders a run. The same run is the same job, which is not ordered twice, unless it has failed. */
+/** Adds a run to the store. Equal runs have the same job id, and are added once unless the job has failed. */
 async function orderRun(places: JobPlaces, job: Job, model: string): Promise<FineTuneJob> {
   if (job.data.kind !== "files") throw new Error("--queue needs --data: the workers have no embedded task");
   const { data: paths, validation: file } = job.data;
@@ -88,7 +88,7 @@ async function orderRun(places: JobPlaces, job: Job, model: string): Promise<Fin
   return queued;
 }
 
-/** Writes a file to the store, under a name that its content and its ending give. */
+/** Uploads a file to the store. Its id is a hash of its content. */
 async function upload({ files }: JobPlaces, path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const piece of createReadStream(path)) hash.update(piece as Uint8Array);

@@ -1,6 +1,6 @@
 import type { CompletedCommand, Words } from "./programWords.ts";
 
-/** A script that completes commands, options and values in bash. */
+/** Returns a bash script that completes commands, options and values. */
 export function bashScript(commands: readonly CompletedCommand[]): string {
   const values = commands.flatMap(({ name, options }) =>
     options.flatMap(({ flag, value }) => (value === null ? [] : [`    "${name} ${flag}") ${reply(value)}; return;;`])),

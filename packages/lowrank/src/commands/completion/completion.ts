@@ -18,7 +18,7 @@ Examples:
   $ lowrank completion bash
   $ source <(lowrank completion zsh)`;
 
-/** `lowrank completion`. */
+/** Returns the `lowrank completion` command. */
 export function completionCommand(): Command {
   return new Command("completion")
     .summary("prints a script by which a shell completes commands, options and values")

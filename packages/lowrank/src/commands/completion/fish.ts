@@ -1,6 +1,6 @@
 import type { CompletedCommand, Words } from "./programWords.ts";
 
-/** A script that completes commands, options and values in fish. */
+/** Returns a fish script that completes commands, options and values. */
 export function fishScript(commands: readonly CompletedCommand[]): string {
   const names = commands.map(
     ({ name, summary }) => `complete -c lowrank -n __fish_use_subcommand -f -a ${name} -d ${quoted(summary)}`,

@@ -1,29 +1,29 @@
 import type { Command, Option } from "commander";
 
-/** The things that a word may be, for a shell to complete. */
+/** Values that a shell can complete for an argument. */
 export type Words =
   | { readonly kind: "files" | "free" }
   | { readonly kind: "choices"; readonly values: readonly string[] };
 
-/** An option of a command. */
+/** Option of a command. */
 interface CompletedOption {
-  /** "--model" */
+  /** Flag, such as "--model". */
   readonly flag: string;
   readonly help: string;
-  /** Its value; null for one that takes none. */
+  /** Completions of the value; null for an option without a value. */
   readonly value: Words | null;
 }
 
-/** A command of the program. */
+/** Command of the program. */
 export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly CompletedOption[];
-  /** The words that stand without an option. */
+  /** Completions of positional arguments. */
   readonly words: Words;
 }
 
-/** Reads commands and options out of the program that parses them. */
+/** Extracts commands and options from the program that parses them. */
 export function programWords(program: Command): CompletedCommand[] {
   const visible = program.createHelp().visibleCommands(program);
   const names = visible.map((command) => command.name());
@@ -42,7 +42,7 @@ export function programWords(program: Command): CompletedCommand[] {
   }));
 }
 
-/** Descriptions are sentences; a list of completions shows how they begin. */
+/** Returns the first clause of a description, for the list of completions. */
 const firstClause = (text: string): string => text.split(/[;(:\n]/)[0].trim();
 
 function valueWords(option: Option): Words | null {

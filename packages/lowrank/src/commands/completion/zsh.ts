@@ -1,12 +1,12 @@
 import type { CompletedCommand, Words } from "./programWords.ts";
 
-/** A script that completes commands, options and values in zsh. */
+/** Returns a zsh script that completes commands, options and values. */
 export function zshScript(commands: readonly CompletedCommand[]): string {
   const names = commands.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`);
   const cases = commands.map(({ name, options, words }) => {
     const specs = options.map(({ flag, help, value }) => {
       const taken = value === null ? "" : `:value:${action(value)}`;
-      // The same option may be given again.
+      // The leading `*` lets an option repeat.
       return quoted(`*${flag}[${help.replaceAll(/[[\]:\\]/g, "\\$&")}]${taken}`);
     });
     const rest = words.kind === "free" ? [] : [quoted(`*:word:${action(words)}`)];

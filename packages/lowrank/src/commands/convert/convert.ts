@@ -40,7 +40,7 @@ Examples:
   $ lowrank convert --model ./model --output ./model.gguf --dtype q4_k
   $ lowrank convert --model ./model.gguf --output ./model`;
 
-/** `lowrank convert`. */
+/** Returns the `lowrank convert` command. */
 export function convertCommand(): Command {
   return addModelOption(new Command("convert"))
     .summary("writes a model folder as a GGUF file for llama.cpp, or the other way round")
@@ -74,7 +74,7 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
   console.log(`next:\n  lowrank generate --model ${shellWord(output)} --prompt "..."`);
 }
 
-/** The result of a conversion, for people and for programs. */
+/** Result of a conversion, for the text and the JSON output. */
 interface Converted {
   dtype: GgufDType;
   types: string;

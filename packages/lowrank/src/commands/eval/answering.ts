@@ -2,7 +2,7 @@ import type { ChatMessage, TextPrompt } from "@lowrank/models";
 import { answerPrompts } from "@lowrank/train";
 import type { MeasuredModel, TaskOptions } from "./evalTask.ts";
 
-/** Lets a model answer prompts, as they are or in its chat template. */
+/** Generates answers to prompts, as they are or in the model's chat template. */
 export function answering(
   { model, tokenizer, eosTokenIds, onProgress }: MeasuredModel,
   prompts: readonly string[],

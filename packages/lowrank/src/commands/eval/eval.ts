@@ -41,7 +41,7 @@ interface EvalCommandOptions extends QuantizeCommandOptions, TaskOptions {
 
 const tasks: readonly EvalTask[] = [exactMatchTask, multipleChoiceTask, perplexityTask, gsm8kTask];
 
-/** The options of tasks that have a default, and so are never left out. */
+/** Options with a default, which are therefore always set. */
 const always: readonly string[] = ["batchSize"];
 
 const help = `
@@ -55,7 +55,7 @@ Examples:
   $ lowrank eval ./model --task perplexity --data book.txt --stride 256
   $ lowrank eval ./model --task gsm8k --data gsm8k_test.jsonl --limit 50 --num-fewshot 0 --chat`;
 
-/** `lowrank eval`. */
+/** Returns the `lowrank eval` command. */
 export function evalCommand(): Command {
   const command = addModelOption(new Command("eval"))
     .summary("measures a model and adapters: exact match, multiple choice, perplexity, GSM8K")
@@ -104,7 +104,7 @@ export function evalCommand(): Command {
     .action((_, options) => evaluateModel(options));
 }
 
-/** The measurements of one model, by the name of its adapter. */
+/** Measurements of one model, under the name of its adapter. */
 interface Measured extends TaskResult {
   readonly name: string;
 }
@@ -140,7 +140,7 @@ async function evaluateModel(options: EvalCommandOptions): Promise<void> {
   for (const [i, adapter] of (options.adapter ?? []).entries()) {
     await peft.loadAdapter(adapter, `adapter${i}`);
     peft.setAdapter(`adapter${i}`);
-    // Two folders may have one name.
+    // Two folders may have the same name.
     const short = shortName(adapter);
     await run(found.some(({ name }) => name === short) ? adapter : short);
     peft.deleteAdapter(`adapter${i}`);
@@ -148,7 +148,7 @@ async function evaluateModel(options: EvalCommandOptions): Promise<void> {
   await report(found, options);
 }
 
-/** Throws for options that the task has no use for. */
+/** Throws for options that the task does not use. */
 function checkTaskOptions({ name, options: own }: EvalTask, options: EvalCommandOptions): void {
   const all = tasks.flatMap((task) => task.options);
   const foreign = all.find((key) => options[key] !== undefined && !own.includes(key) && !always.includes(key));
@@ -159,7 +159,7 @@ function checkTaskOptions({ name, options: own }: EvalTask, options: EvalCommand
   if (options.system !== undefined && !options.chat) throw new Error("--system is for chats; add --chat");
 }
 
-/** Says on a terminal how far a task is. */
+/** Shows the progress of a task on a terminal. */
 function progress(name: string): { onProgress: (done: number, of: number) => void; end: () => void } {
   const { stderr } = process;
   const say = (text: string) => void (stderr.isTTY && stderr.write(`\r\x1b[K${text}`));

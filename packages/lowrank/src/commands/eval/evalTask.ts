@@ -1,21 +1,21 @@
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 
-/** A number that a task measures. */
+/** Value that a task measures. */
 export interface Metric {
   readonly name: string;
   readonly value: number;
-  /** The standard error of a mean over questions; null for other numbers. */
+  /** Standard error of a mean over questions; null for other metrics. */
   readonly standardError: number | null;
 }
 
-/** The measurements of one model. */
+/** Measurements of one model. */
 export interface TaskResult {
   readonly metrics: readonly Metric[];
-  /** The answers and numbers of each question, for the results file. */
+  /** Answer and values of each question, for the results file. */
   readonly samples: readonly object[];
 }
 
-/** The options that tasks know, beside those of the model. */
+/** Options of tasks, in addition to the model's. */
 export interface TaskOptions {
   readonly limit?: number;
   readonly batchSize: number;
@@ -29,28 +29,28 @@ export interface TaskOptions {
   readonly stride?: number;
 }
 
-/** A model to measure, with the adapter that acts on it. */
+/** Model to measure, with its active adapter. */
 export interface MeasuredModel {
   readonly model: CausalLM;
   readonly tokenizer: Tokenizer;
-  /** The tokens that end an answer. */
+  /** Token ids that end an answer. */
   readonly eosTokenIds: readonly number[];
-  /** Told how many of the task's parts are done. */
+  /** Called with the number of completed parts of the task, and their total. */
   readonly onProgress: (done: number, of: number) => void;
 }
 
-/** A kind of evaluation. */
+/** Kind of evaluation. */
 export interface EvalTask {
   readonly name: string;
-  /** One line of --help: its data and its numbers. */
+  /** Line of --help: its data and its metrics. */
   readonly help: string;
-  /** The options of `TaskOptions` that it has; others are errors. */
+  /** Options of `TaskOptions` that the task uses. Others throw. */
   readonly options: readonly (keyof TaskOptions)[];
-  /** Reads the data, and returns what measures a model on it. */
+  /** Reads the data and returns a function that measures a model on it. */
   read(path: string, options: TaskOptions): Promise<(measured: MeasuredModel) => Promise<TaskResult>>;
 }
 
-/** The share of questions that were right, with its standard error. */
+/** Returns the share of correct answers, with its standard error. */
 export function share(name: string, right: readonly boolean[]): Metric {
   const n = right.length;
   const value = right.filter(Boolean).length / n;

@@ -2,7 +2,7 @@ import { answering } from "./answering.ts";
 import { type EvalTask, share } from "./evalTask.ts";
 import { readRecords, textField } from "./records.ts";
 
-/** Answers that are right to the last character, but for white space around them. */
+/** Evaluation of answers that must equal the expected text, except for white space around them. */
 export const exactMatchTask: EvalTask = {
   name: "exact-match",
   help: 'records {"prompt", "completion"}: the share of answers that are the completion, white space around them apart',
@@ -18,7 +18,7 @@ export const exactMatchTask: EvalTask = {
         measured,
         questions.map(({ prompt }) => prompt),
         options,
-        // An answer that goes on is wrong.
+        // A longer answer is wrong.
         { maxNewTokens: options.maxNewTokens ?? longest + 8, stop: options.stop ?? [] },
       );
       const right = questions.map(({ target }, i) => answers[i].trim() === target.trim());

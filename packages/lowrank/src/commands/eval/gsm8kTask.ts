@@ -3,7 +3,7 @@ import { answering } from "./answering.ts";
 import { type EvalTask, share, type TaskOptions } from "./evalTask.ts";
 import { readRecords, textField } from "./records.ts";
 
-/** Problems of GSM8K: the number at the end of a solution that the model writes. */
+/** Evaluation on GSM8K: compares the number at the end of the solution that the model writes. */
 export const gsm8kTask: EvalTask = {
   name: "gsm8k",
   help: 'records {"question", "answer"} of GSM8K: the share of right numbers behind "####" (strict) and of right last numbers (flexible)',
@@ -32,7 +32,7 @@ export const gsm8kTask: EvalTask = {
   },
 };
 
-/** The problems to show solved, and those to ask: the former are never asked. */
+/** Reads the solved problems of the few-shot prompt, and the problems to ask. No problem of `path` is in both lists. */
 async function problems(
   path: string,
   { numFewshot = 5, fewshotData, limit = Number.POSITIVE_INFINITY }: TaskOptions,

@@ -2,7 +2,7 @@ import { answerChoices, type ChoiceQuestion } from "@lowrank/train";
 import { type EvalTask, share } from "./evalTask.ts";
 import { type PlacedRecord, readRecords, textField } from "./records.ts";
 
-/** Questions whose answers are told apart by their likelihood. */
+/** Evaluation of questions by the likelihood of each choice. */
 export const multipleChoiceTask: EvalTask = {
   name: "multiple-choice",
   help: 'records {"question", "choices", "answer"}: the share whose right choice is the likeliest (acc), and per character (acc_norm)',
@@ -24,7 +24,7 @@ export const multipleChoiceTask: EvalTask = {
   },
 };
 
-/** Reads a question as ARC, HellaSwag, MMLU and others write it. */
+/** Reads a question in the format of ARC, HellaSwag, MMLU and others. */
 function toQuestion(record: PlacedRecord): ChoiceQuestion {
   const { fields, place } = record;
   const prompt = textField(record, ["prompt", "question", "query", "ctx", "goal"]);

@@ -2,7 +2,7 @@ import { measurePerplexity } from "@lowrank/train";
 import type { EvalTask } from "./evalTask.ts";
 import { readRecords, readText, textField } from "./records.ts";
 
-/** The perplexity of texts by token, word and byte. */
+/** Evaluation of the perplexity of texts by token, word and byte. */
 export const perplexityTask: EvalTask = {
   name: "perplexity",
   help: 'a text, or records {"text"}: perplexity by token, word and byte, in windows that move by --stride',

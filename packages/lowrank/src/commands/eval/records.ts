@@ -1,20 +1,20 @@
 import { readFile } from "node:fs/promises";
 import { parseJson } from "../../cli/loading/modelConfig.ts";
 
-/** A record of a data file, with the place that messages name. */
+/** Record of a data file, and its place in the file for messages. */
 export interface PlacedRecord {
   readonly fields: Readonly<Record<string, unknown>>;
   readonly place: string;
 }
 
-/** Reads a text file. Throws, naming it, where there is none. */
+/** Reads a text file. Throws an error that names the file if it does not exist or cannot be read. */
 export function readText(path: string): Promise<string> {
   return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new Error(error.code === "ENOENT" ? `there is no file ${path}` : `${path} cannot be read: ${error.message}`);
   });
 }
 
-/** Reads the objects of a JSON or JSONL file, at most `limit` of them. Throws, naming the place. */
+/** Reads at most `limit` objects of a JSON or JSONL file. Errors name the place. */
 export async function readRecords(path: string, limit: number = Number.POSITIVE_INFINITY): Promise<PlacedRecord[]> {
   const text = await readText(path);
   const values = text.trimStart().startsWith("[")
@@ -35,7 +35,10 @@ export async function readRecords(path: string, limit: number = Number.POSITIVE_
   return records;
 }
 
-/** A text of a record, under the first of some names. Throws, naming the place and the names. */
+/**
+ * Returns the first of the named fields that holds a string. Throws an error with the place and the names if there is
+ * none.
+ */
 export function textField({ fields, place }: PlacedRecord, names: readonly string[]): string {
   const name = names.find((candidate) => typeof fields[candidate] === "string");
   if (name !== undefined) return fields[name] as string;

@@ -40,7 +40,7 @@ Examples:
   $ lowrank generate ./model --chat --system "You are a poet." --prompt "The sea." --stop "\\n\\n" --json
   $ echo "Once upon a time" | lowrank generate hf://org/name --adapter ./adapter --temperature 0.8 --seed 7`;
 
-/** `lowrank generate`. */
+/** Returns the `lowrank generate` command. */
 export function generateCommand(): Command {
   const command = addModelOption(new Command("generate"))
     .summary("continues a prompt, with or without an adapter")
@@ -100,7 +100,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
     return;
   }
   const seconds = (performance.now() - begin) / 1000;
-  // Only what ran to its last token may have gone on.
+  // An answer with all `maxNewTokens` tokens may have been cut off.
   const finishReason = newTokens < maxNewTokens ? "stop" : "length";
   const { model: name, adapter = null } = options;
   const counts = { promptTokens: ids.length, newTokens, finishReason, seconds };

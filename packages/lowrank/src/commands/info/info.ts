@@ -14,42 +14,42 @@ import { printJson } from "../../cli/json.ts";
 import { isGguf } from "../../cli/loading/loading.ts";
 import { headersAlone, readConfig } from "../../cli/loading/modelConfig.ts";
 
-/** The tensors of one dtype in a model's files. */
+/** Tensors of one dtype in a model's files. */
 interface StoredType {
   readonly dtype: string;
   readonly tensors: number;
   readonly bytes: number;
 }
 
-/** Layers of one name. */
+/** Layers with the same name. */
 interface NamedLayers {
   readonly name: string;
   readonly kind: LayerDescription["kind"];
-  /** [out, in] of a linear layer, [rows, dim] of an embedding, [dim] of a norm. */
+  /** Weight shape: [out, in] of a linear layer, [rows, dim] of an embedding, [dim] of a norm. */
   readonly shape: readonly number[];
   readonly count: number;
 }
 
-/** The facts that `lowrank info` prints. */
+/** Facts that `lowrank info` prints. */
 interface ModelInfo {
   readonly model: string;
   readonly modelType: string;
-  /** Names of the classes that the architecture has here. */
+  /** Names of this library's classes for the architecture. */
   readonly heads: readonly string[];
   readonly parameters: number;
-  /** Bytes of the parameters in memory, by dtype. */
+  /** Bytes of the parameters in memory, as f32 and in half precision. */
   readonly memory: { readonly f32: number; readonly half: number };
-  /** Empty where there are no weights beside the config. */
+  /** Empty if the folder has a config but no weights. */
   readonly stored: readonly StoredType[];
-  /** Null where there is no tokenizer to say so. */
+  /** Null without a tokenizer. */
   readonly chatTemplate: boolean | null;
-  /** The layers that adapters can sit on. */
+  /** Layers that adapters can target. */
   readonly layers: readonly NamedLayers[];
-  /** The linear layers that adapters sit on where a configuration names none. */
+  /** Linear layers that adapters target by default. */
   readonly defaultTargets: readonly string[];
 }
 
-/** `lowrank info`. */
+/** Returns the `lowrank info` command. */
 export function infoCommand(): Command {
   return new Command("info")
     .summary("tells what a model is: architecture, size, dtypes, memory, what can be trained")
@@ -69,7 +69,7 @@ export function infoCommand(): Command {
 
 async function modelInfo(source: string): Promise<ModelInfo> {
   const found = await readConfig(source);
-  // A name that is not known throws.
+  // Throws for an unknown name.
   const json = found?.json ?? presetJson(source) ?? presetConfig(source);
   const description = describeConfig(json, { where: found?.label ?? `preset ${source}` });
   const architecture = architectures().find(({ modelType }) => modelType === description.modelType);
@@ -120,7 +120,7 @@ function shapeOf(layer: LayerDescription): readonly number[] {
   return layer.kind === "norm" ? [layer.dim] : [layer.outFeatures, layer.inFeatures];
 }
 
-/** Layers by the end of their paths and their shapes. */
+/** Groups layers by the last part of their paths and by shape. */
 function namedLayers({ layers }: StackDescription<unknown>): NamedLayers[] {
   const named = new Map<string, NamedLayers>();
   for (const layer of layers) {

@@ -47,7 +47,7 @@ Examples:
   $ lowrank inspect --model ./model --tuned ./fully-tuned --json
   $ lowrank inspect --model ./model --adapter ./adapter --compress 4 --output ./adapter-r4`;
 
-/** `lowrank inspect`. */
+/** Returns the `lowrank inspect` command. */
 export function inspectCommand(): Command {
   return addModelOption(new Command("inspect"))
     .summary("tells which rank a change of weights has, and writes adapters of lower rank")
@@ -81,7 +81,7 @@ async function inspect(options: InspectCommandOptions): Promise<void> {
   await withNewOutput({ ...options, output }, (target) => inspectInto(target, options));
 }
 
-/** Measures the change; `target` takes the adapter of lower rank. */
+/** Measures the change of weights. Writes the adapter of lower rank to `target` unless it is null. */
 async function inspectInto(target: NewOutput | null, options: InspectCommandOptions): Promise<void> {
   const { model: source, adapter, tuned, compress, output } = options;
   await startBackend();

@@ -35,15 +35,15 @@ Examples:
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
 /**
- * Relative to the largest logit: PEFT's own difference between a merged and an unmerged LoRA, then
- * the error of rounding the weights.
+ * Largest allowed differences of logits, relative to the largest logit. f32 allows PEFT's own difference between a
+ * merged and an unmerged LoRA; the others add the error of rounding the weights.
  */
 const tolerances: Readonly<Record<GgufDType, number>> = {
   ...{ f32: 1e-4, f16: 1e-2, bf16: 1e-1 },
   ...{ q8_0: 1e-1, q4_1: 1, q4_0: 1, q5_1: 1, q5_0: 1, q6_k: 1, q5_k: 1, q4_k: 1 },
 };
 
-/** `lowrank merge`. */
+/** Returns the `lowrank merge` command. */
 export function mergeCommand(): Command {
   const command = addModelOption(new Command("merge"))
     .summary("adds an adapter to the weights and writes a model folder or a GGUF file")
@@ -77,7 +77,7 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   await withNewOutput(options, (target) => mergeInto(target, dtype, options));
 }
 
-/** Merges, and writes the result to a new output. */
+/** Merges the adapter and writes the result to a new output. */
 async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeCommandOptions): Promise<void> {
   const { backend, output, requantize = false } = options;
   const say = progressLogger(options.json);
@@ -124,7 +124,7 @@ async function mergeInto(target: NewOutput, dtype: GgufDType, options: MergeComm
   }
 }
 
-/** Checks where the result goes, and returns its dtype. */
+/** Checks the output, and returns the dtype to write. */
 async function checkTarget({ output, model, adapter, dtype, requantize }: MergeCommandOptions): Promise<GgufDType> {
   if (isGguf(output)) {
     if (requantize) throw new Error(`--requantize writes folders; for ${output} give a --dtype such as q8_0`);
@@ -143,7 +143,7 @@ function isFolderDType(dtype: GgufDType): dtype is "f32" | "f16" | "bf16" {
 }
 
 /**
- * "requantized: 14 weights drift by 1.1e-3 on average and 2.0e-2 at most
+ * Describes the change of requantised weights: "requantized: 14 weights drift by 1.1e-3 on average and 2.0e-2 at most
  * (model.layers.0.mlp.up_proj.weight)".
  */
 function weightDrift({ drift }: MergeReport): string {
@@ -153,7 +153,7 @@ function weightDrift({ drift }: MergeReport): string {
   return `requantized: ${drift.length} weights drift by ${mean.toExponential(1)} on average and ${worst.maxAbs.toExponential(1)} at most (${worst.path})`;
 }
 
-/** One line, and a warning where the answers are further apart than rounding explains. */
+/** Returns a line that compares two answers, with a warning if the logits differ by more than `tolerance`. */
 function comparison(what: string, adapted: Answer, other: Answer, tolerance: number): string {
   const { maxDifference, scale, sameTokens } = compareAnswers(adapted, other);
   const tokens = sameTokens ? "the same" : "NOT the same";
@@ -161,7 +161,7 @@ function comparison(what: string, adapted: Answer, other: Answer, tolerance: num
   return maxDifference <= tolerance * Math.max(1, scale) ? line : `${line}\nwarning: more than rounding explains`;
 }
 
-/** Writes the model, asks the one that was written, and gives it its name. */
+/** Writes the model, loads it and generates from it, then moves it to the output. */
 async function write(
   { model, config, files }: LoadedModel,
   ids: number[],

@@ -10,14 +10,14 @@ import type { LoadedBase, LoadedDType, ModelKind } from "../train/kinds/modelKin
 import { sequenceClassifier } from "../train/kinds/sequenceClassifier.ts";
 import { tokenClassifier } from "../train/kinds/tokenClassifier.ts";
 
-/** The kinds of models that write no text, by PEFT's name of their task. */
+/** Kinds of models that generate no text, by PEFT's task type. */
 const kinds: Partial<Readonly<Record<TaskType, ModelKind>>> = {
   SEQ_CLS: sequenceClassifier,
   TOKEN_CLS: tokenClassifier,
   FEATURE_EXTRACTION: encoder,
 };
 
-/** Returns the kind of model that an adapter is for; null for a model that writes text. */
+/** Returns the kind of model that an adapter is for; null for a model that generates text. */
 export async function headedKindOf(adapter: string): Promise<ModelKind | null> {
   const files = await openFiles(adapter);
   if (!(await files.has("adapter_config.json"))) return null;
@@ -25,7 +25,7 @@ export async function headedKindOf(adapter: string): Promise<ModelKind | null> {
   return (task_type && kinds[task_type]) ?? null;
 }
 
-/** Options of `mergeHeaded`. */
+/** Options for `mergeHeaded`. */
 export interface MergeHeadedOptions extends QuantizeCommandOptions {
   model: string;
   adapter: string;
@@ -34,15 +34,15 @@ export interface MergeHeadedOptions extends QuantizeCommandOptions {
   backend: string;
 }
 
-/** The largest difference of a merged model's numbers, and the largest of these numbers. */
+/** Largest difference of the merged model's output, and the largest output value. */
 export interface HeadedMerge {
   readonly maxDifference: number;
   readonly scale: number;
 }
 
 /**
- * Adds an adapter to a model that classifies or embeds, and writes its folder. Throws where the
- * merged model, or the one in the folder, gives other numbers than model and adapter do.
+ * Merges an adapter into a model that classifies or embeds, and writes its folder. Throws if the output of the merged
+ * model, or of the model in the folder, differs from the adapted model's.
  */
 export async function mergeHeaded(
   kind: ModelKind,
@@ -69,7 +69,7 @@ export async function mergeHeaded(
   return merged;
 }
 
-/** The labels of the head that an adapter trained: those of its run, or else of the model's own. */
+/** Returns the labels of the head that an adapter trained: from its run, or else from the base model. */
 async function labelsOf(kind: ModelKind, { model, adapter }: MergeHeadedOptions): Promise<readonly string[]> {
   const files = await openFiles(adapter);
   const run = (await files.has("config.json")) ? Object(await readJson(files, "config.json")) : {};
@@ -77,10 +77,7 @@ async function labelsOf(kind: ModelKind, { model, adapter }: MergeHeadedOptions)
   return labels.length > 0 ? labels : kind.labelsOf(model, []);
 }
 
-/**
- * The logits of a text, or its hidden states where there is no head. Throws where one is not
- * finite.
- */
+/** Returns the logits of a prompt, or the hidden states of a model without a head. Throws if a value is not finite. */
 async function numbersOf(model: LoadedBase["model"], ids: readonly number[]): Promise<Float32Array> {
   model.eval();
   using output = noGrad(() =>

@@ -2,20 +2,20 @@ import type { MemoryPlan } from "@lowrank/peft";
 import { adapterMethods, findMethods, type Method } from "../../report/methods.ts";
 import type { PlanCommandOptions } from "./plan.ts";
 
-/** The answer to whether Lowrank itself can train and run a model. */
+/** Result of checking if Lowrank can train and run a model in the available memory. */
 export interface LowrankFit {
   /** The bytes available: the size of a WebAssembly memory, or a smaller budget. */
   readonly bytes: number;
   readonly training: boolean;
   readonly generation: boolean;
   /**
-   * The flags with which a training fits that else does not, and the bytes of a step then; null
-   * where it fits, or none help.
+   * Flags with which a training fits that otherwise would not, and the bytes of a step with them. Null if it fits
+   * already, or if no flags help.
    */
   readonly instead: { readonly flags: string; readonly training: number } | null;
 }
 
-/** A change of a plan that saves memory. */
+/** Change of a plan that saves memory. */
 interface Change {
   readonly flags: string;
   readonly options: Partial<PlanCommandOptions>;
@@ -39,7 +39,7 @@ export async function fitLowrank(
   return { bytes, training, generation, instead: null };
 }
 
-/** Changes by what they cost the user, the least first; later ones hold all that came before. */
+/** Returns changes, those with the least cost to the user first. Each includes all changes before it. */
 function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
   const { batch, accumulate } = options;
   const [method] = findMethods([options.method]);
@@ -65,13 +65,13 @@ function changes(plan: MemoryPlan, options: PlanCommandOptions): Change[] {
   });
 }
 
-/** The recipe that packs the base model, of the same method or for the whole model. */
+/** Returns the quantised recipe of the same method, or any quantised recipe for full fine-tuning. */
 function packedTwin({ peft, quantized }: Method): Method | null {
   if (quantized) return null;
   return adapterMethods().find((other) => other.quantized && (peft === null || other.peft === peft)) ?? null;
 }
 
-/** The flags of changes, the last of those that set the same thing. */
+/** Joins the flags of changes. A later change replaces an earlier one of the same options. */
 function flagsOf(all: readonly Change[]): string {
   const last = all.filter(({ options }, i) => {
     const keys = Object.keys(options).join();

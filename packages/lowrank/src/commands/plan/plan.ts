@@ -29,7 +29,7 @@ import { defaultMethod, findMethods, type Method, methodNames, quantizedWords } 
 import { fitLowrank } from "./lowrankFit.ts";
 import { planJson, planLines } from "./planReport.ts";
 
-/** The options of `lowrank plan`. */
+/** Options of `lowrank plan`. */
 export interface PlanCommandOptions extends QuantizeCommandOptions {
   method: string;
   peftConfig?: string;
@@ -41,7 +41,7 @@ export interface PlanCommandOptions extends QuantizeCommandOptions {
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   precision?: MatmulPrecision;
-  /** Bytes that a step may take. */
+  /** Memory budget of a step in bytes. */
   memory?: number;
   optimizer: PlannedOptimizer;
   json?: boolean;
@@ -57,14 +57,14 @@ Examples:
   $ lowrank plan llama-65b --method qlora --double-quant --r 64 --dtype bf16 --adapter-dtype bf16 --gradient-checkpointing
   $ lowrank plan ./model/config.json --method full --seq 1024 --batch 4 --memory 24GB --json`;
 
-/** Lines of at most 110 characters. */
+/** Wraps a text at 110 characters. */
 export function wrapped(text: string): string {
   return text.replace(/(.{1,110})( |$)/g, "$1\n").trimEnd();
 }
 
 const dtypes = ["f32", "f16", "bf16"];
 
-/** `lowrank plan`. */
+/** Returns the `lowrank plan` command. */
 export function planCommand(): Command {
   const command = new Command("plan")
     .summary("tells how much memory fine-tuning and generating take, and where they fit")
@@ -123,7 +123,7 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
   else console.log(planLines(source, model, planned, fit, what).join("\n"));
 }
 
-/** Throws for options that the method has no use for. */
+/** Throws for options that the method does not use. */
 function checkOptions(method: Method, options: PlanCommandOptions): void {
   const quantizing = givenQuantizeOptions(options);
   if (!method.quantized && quantizing.length > 0) {

@@ -6,7 +6,7 @@ import type { PlanCommandOptions } from "./plan.ts";
 
 const whole = (n: number): string => n.toLocaleString("en-US");
 
-/** Bytes in MB of 10^6, with one decimal. */
+/** Formats bytes as MB (10^6 bytes) with one decimal. */
 function mega(bytes: number): string {
   return (bytes / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 }
@@ -79,7 +79,7 @@ function budgetLines({ training, generation }: MemoryPlan, budget: number): stri
   return [line("training", training.bytes), line("generating", generation)];
 }
 
-/** States if Lowrank itself can do it, the first question of a user. */
+/** Returns lines on whether Lowrank itself can train and run the model. */
 function lowrankLines({ training, generation }: MemoryPlan, fit: LowrankFit): string[] {
   const whose = fit.bytes < webAssemblyMemory.bytes ? "--memory" : "a WebAssembly memory";
   const memory = `the ${mega(fit.bytes)} MB of ${whose}`;
@@ -109,14 +109,14 @@ interface PlanJson extends MemoryPlan {
   modelType: string;
   parameters: number;
   method: string;
-  /** The answer for Lowrank itself. */
+  /** Result for Lowrank itself. */
   lowrank: LowrankFit;
-  /** The answer for `--memory`; null without it. */
+  /** Result for `--memory`; null without it. */
   memory: { bytes: number; training: boolean; generation: boolean } | null;
   devices: { name: string; bytes: number; training: boolean; generation: boolean }[];
 }
 
-/** The answer of `lowrank plan --json`. */
+/** Returns the output of `lowrank plan --json`. */
 export function planJson(
   model: ModelDescription,
   plan: MemoryPlan,

@@ -84,7 +84,7 @@ Examples:
   $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --sort trainable --output report.html
   $ lowrank report ./model --peft-config ./adapter_config.json --json`;
 
-/** `lowrank report`. */
+/** Returns the `lowrank report` command. */
 export function reportCommand(): Command {
   const command = new Command("report")
     .summary("tells what adapters train, save and cost, or what one on disk holds")
@@ -195,7 +195,7 @@ interface DescribedAdapter {
   quantized?: boolean;
 }
 
-/** The adapters that files or options describe; none where methods are to be compared. */
+/** Returns the adapters that files or options describe; an empty list if the command compares methods. */
 async function describedAdapters(options: ReportCommandOptions): Promise<DescribedAdapter[]> {
   if (options.peftConfig !== undefined) {
     return Promise.all(
@@ -247,7 +247,7 @@ async function write(text: string, output: string | undefined): Promise<void> {
   console.error(`wrote ${output}`);
 }
 
-/** Prints the report of an adapter's files, on the real model. */
+/** Prints the report on an adapter's files, with the model's weights loaded. */
 async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
   const { model, config } = (await isClassifier(folder))
     ? await loadSequenceClassifier(folder)
@@ -287,7 +287,7 @@ function adapterLines(report: AdapterReport, dtype: FloatDType): string {
   ].join("\n");
 }
 
-/** As PEFT prints it. */
+/** Formats parameter counts as PEFT prints them. */
 function countLine(trainable: number, all: number): string {
   const percent = ((100 * trainable) / all).toFixed(4);
   return `trainable params: ${whole(trainable)} || all params: ${whole(all)} || trainable%: ${percent}`;

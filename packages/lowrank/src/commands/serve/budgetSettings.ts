@@ -4,7 +4,7 @@ import { bytes, count } from "./settingTypes.ts";
 
 const minutes = z.number().gt(0);
 
-/** The budgets in the entry of a key, by the names of the keys file. */
+/** Schemas of the budgets in a key's entry, by their names in the keys file. */
 const shape = {
   requests: count.optional(),
   "tokens-per-minute": count.optional(),
@@ -18,17 +18,17 @@ const shape = {
   rank: count.optional(),
 };
 
-/** The names of the budgets in the entry of a key. */
+/** Names of the budgets in a key's entry. */
 export const budgetNames: readonly string[] = Object.keys(shape);
 
-/** The schema of `budgets` in the entry of a key. */
+/** Schema of `budgets` in a key's entry. */
 export const budgetsSchema: z.ZodType<Partial<KeyBudgets>> = z.strictObject(shape).transform((named) => {
   const camelCase = (name: string) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
   const given = Object.entries(named).filter(([, value]) => value !== undefined);
   return Object.fromEntries(given.map(([name, value]) => [camelCase(name), value]));
 });
 
-/** The settings that are budgets of every key, by the names of their flags. */
+/** Settings that apply as budgets to every key, by the names of their flags. */
 export interface BudgetSettings {
   readonly "max-files": number;
   readonly "max-jobs": number;
@@ -37,13 +37,13 @@ export interface BudgetSettings {
   readonly "max-job-rank"?: number;
   readonly "key-requests"?: number;
   readonly "key-tokens-per-minute"?: number;
-  /** Bytes. */
+  /** Bytes of adapters. */
   readonly "key-adapter-memory"?: number;
   readonly "key-stored-bytes"?: number;
   readonly "key-trainer-minutes"?: number;
 }
 
-/** The schemas of these settings. */
+/** Schemas of these settings. */
 export const budgetSettings: { readonly [K in keyof BudgetSettings]-?: z.ZodType<BudgetSettings[K]> } = {
   "max-files": count.default(1000),
   "max-jobs": count.default(10),

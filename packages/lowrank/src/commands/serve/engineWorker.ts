@@ -1,4 +1,4 @@
-// The script of the Worker that runs the engine of `lowrank serve`.
+// Script of the Worker that runs the engine of `lowrank serve`.
 import { workerData } from "node:worker_threads";
 import { serveEngine } from "@lowrank/serve/worker";
 import { loadPlugins } from "../../cli/options/plugins.ts";

@@ -1,12 +1,12 @@
 import type { ServingModel } from "@lowrank/serve";
 import type { ServeSettings } from "./serveSettings.ts";
 
-/** MiB of keys and values that a server keeps unless its settings give a number of tokens. */
+/** Default size of the KV cache in MiB. */
 const usualMiB = 256;
 
 /**
- * Returns a warning for a server that takes shorter sequences than its model because of the size
- * of its cache, with the setting that raises it; null for any other.
+ * Returns a warning for a server whose cache limits sequences to less than the model's length. The warning names the
+ * setting that raises the limit. Returns null for other servers.
  */
 export function lengthNote(
   { maxPositions, modelPositions }: Pick<ServingModel, "maxPositions" | "modelPositions">,

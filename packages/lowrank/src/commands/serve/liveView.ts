@@ -1,9 +1,9 @@
 import type { ServingStats } from "@lowrank/serve";
 
-/** The requests that the view lists; the others are counted. */
+/** Most requests that the view lists. Further requests are counted. */
 const listed = 8;
 
-/** Two states of the engine, and the seconds between them. */
+/** Two snapshots of the engine's statistics, and the seconds between them. */
 export interface ViewedStats {
   readonly stats: ServingStats;
   readonly before: ServingStats;
@@ -30,7 +30,7 @@ export function viewLines(title: string, { stats, before, seconds }: ViewedStats
   ].map((line) => plain(line).slice(0, columns));
 }
 
-/** Takes control characters out: a name could otherwise command the terminal. */
+/** Replaces control characters by "?", so that a name cannot send commands to the terminal. */
 function plain(text: string): string {
   return text.replace(/\p{Cc}/gu, "?");
 }

@@ -3,16 +3,13 @@ import { printAdapter } from "../../cli/loading/backends.ts";
 import { loadEncoderWithTokenizer } from "../../cli/loading/loading.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
-/** Settings that mean nothing to an encoder, and why. */
+/** Settings that do not apply to an encoder, with the reason. */
 const refusals: Partial<Record<keyof ServeSettings, string>> = {
   "kv-cache-tokens": "an encoder has no cache",
   activations: "an encoder's weights are not packed",
 };
 
-/**
- * Loads an encoder and makes its engine, with adapters from a source. Throws for settings that mean
- * nothing to one.
- */
+/** Loads an encoder and creates its engine. Throws for settings that do not apply to an encoder. */
 export async function makeEmbeddingEngine(
   settings: ServeSettings,
   adapters: EmbeddingEngineOptions["adapters"],

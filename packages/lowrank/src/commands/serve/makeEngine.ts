@@ -7,12 +7,12 @@ import { makeEmbeddingEngine } from "./makeEmbeddingEngine.ts";
 import { namedFolders } from "./namedFolders.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
-/** The tokens of a page of the cache. */
+/** Tokens in a page of the KV cache. */
 const blockSize = 16;
 
 /**
- * Loads the model and makes its engine, with the adapters that the settings name. An encoder's
- * engine gives embeddings.
+ * Loads the model, creates its engine, and loads the adapters that the settings name. An encoder gets an engine for
+ * embeddings.
  */
 export async function makeEngine(settings: ServeSettings): Promise<ServingEngine> {
   const place = await placeOf(settings);
@@ -33,7 +33,7 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
   return engine;
 }
 
-/** Throws an error with the path or address that clients are not to read, and an operator is. */
+/** Rethrows an error with its cause, such as a path or address. Operators may read it; clients may not. */
 function withReason(error: Error): never {
   throw error.cause instanceof Error ? new Error(`${error.message}: ${error.cause.message}`, { cause: error }) : error;
 }
