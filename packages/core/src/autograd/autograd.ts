@@ -14,7 +14,7 @@ import { copyInto } from "../ops/shared/inPlace.ts";
 
 /** Options of a backward pass. */
 export interface BackwardOptions {
-  /** Keep what the graph saved, so that it can be walked again. Default: `createGraph`. */
+  /** Keep the values that the graph saved, so that another backward pass can use it. Default: `createGraph`. */
   retainGraph?: boolean;
   /** Record the backward pass itself, for gradients of gradients. Default false. */
   createGraph?: boolean;
@@ -23,9 +23,9 @@ export interface BackwardOptions {
 const backwardKeys: OptionKeys<BackwardOptions> = { retainGraph: true, createGraph: true };
 
 /**
- * Adds the gradient of `output` to `.grad` of every leaf it depends on. `output` is a scalar, or
- * `gradient` gives the gradient of something with respect to it, in its shape. Frees what the
- * graph saved as it passes.
+ * Adds the gradient of `output` to `.grad` of every leaf it depends on. `output` must be a scalar, unless `gradient`
+ * gives the gradient with respect to `output`, in the shape of `output`. Frees the saved values of the graph on the
+ * way, unless `retainGraph` is set.
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   checkOptions("backward", options, backwardKeys);
@@ -40,8 +40,8 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
 }
 
 /**
- * Returns the same numbers in memory of their own: scaling one leaf's gradient in place
- * must not change another's.
+ * Returns the gradient in memory that no other tensor shares: scaling one leaf's gradient in place must not change
+ * another's.
  */
 function unshared(grad: Tensor): Tensor {
   if (!grad.storage.shared) return grad;
@@ -51,8 +51,8 @@ function unshared(grad: Tensor): Tensor {
 }
 
 /**
- * Returns the gradients of `output` with respect to each of `inputs`, zeros where it does not
- * depend on one; no `.grad` changes. `gradient` as in `backward`.
+ * Returns the gradient of `output` with respect to each of `inputs`, zeros for an input that it does not depend on.
+ * Changes no `.grad`. `gradient` is as in `backward`.
  */
 export function gradients(
   output: Tensor,
@@ -85,8 +85,8 @@ export function leafTensorsOf(output: Tensor): Set<Tensor> {
 }
 
 /**
- * Returns the places where gradients of `outputs` leave the graph made since the clock
- * stood at `start`, each once.
+ * Returns the edges along which gradients of `outputs` leave the part of the graph made since `start` (a value of
+ * `graphClock`), each once.
  */
 export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const places = new Map<GraphNode, Set<number>>();
@@ -110,15 +110,15 @@ interface Root {
 }
 
 interface WalkOptions extends BackwardOptions {
-  /** The nodes whose arriving gradients `sink` receives. */
+  /** Selects the nodes whose arriving gradients `sink` receives. */
   wanted: (node: GraphNode) => boolean;
-  /** Nodes older than this are not walked through. */
+  /** Nodes with lower ids than this are not walked through. */
   start?: number;
-  /** True where every leaf is wanted. */
+  /** True if every leaf is wanted. */
   toAllLeaves?: boolean;
 }
 
-/** Receives a complete gradient; answers whether it took the tensor over. */
+/** Receives a complete gradient. Returns true if it took ownership of the tensor. */
 type Sink = (node: GraphNode, index: number, grad: Tensor) => boolean;
 
 function root(name: string, output: Tensor, gradient?: Tensor): Root {
@@ -142,8 +142,7 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
 }
 
 /**
- * Carries gradients from the roots down the graph, node by node, freeing each
- * as soon as it is used up.
+ * Propagates gradients from the roots through the graph, node by node, and frees each gradient as soon as it is used.
  */
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const { createGraph = false, retainGraph = createGraph, wanted, start = 0, toAllLeaves = false } = options;
@@ -194,12 +193,12 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
       }
       for (let i = 0; i < grads.length; i++) if (!takenBySink?.[i]) free(grads[i]);
     }
-    // Not on the way: the steps before would be freed ere the gradient reached them.
+    // After the walk, not during it: otherwise earlier steps would be freed before the gradient reached them.
     for (const node of used) node.leaveResults();
   });
 }
 
-/** Returns all nodes below `from`; those older than `start` are not gone through. */
+/** Returns all nodes reachable from `from`, without walking through nodes older than `start`. */
 function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
   const seen = new Set<GraphNode>(from);
   const stack = [...seen];
@@ -215,8 +214,8 @@ function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
 }
 
 /**
- * Orders the nodes that the gradient reaches, each after all its consumers, and finds those
- * on a way to a wanted one.
+ * Orders the nodes that the gradient reaches, each after all its consumers, and finds the nodes that lead to a wanted
+ * one.
  */
 function plan(
   roots: readonly Root[],
@@ -236,7 +235,7 @@ function plan(
   return { order, leads };
 }
 
-/** True where an input of the op leads to a wanted node. */
+/** True if an input of the op leads to a wanted node. */
 function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
   for (let i = 0; i < edges.length; i++) {
     const edge = edges[i];
@@ -245,10 +244,7 @@ function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
   return false;
 }
 
-/**
- * Returns the gradients of an op's inputs, each in a handle of its own, so that it
- * can be freed on its own.
- */
+/** Returns the gradients of an op's inputs, each as a separate handle that can be freed independently. */
 function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boolean[]): (Tensor | null)[] {
   const { backend } = (arrived.find((t) => t) as Tensor).storage;
   const { definition, params } = op;
@@ -272,7 +268,7 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
   });
 }
 
-/** Throws where a gradient rule's answer does not fit the op's inputs. */
+/** Returns `grads`. Throws if a gradient rule's result does not fit the op's inputs. */
 function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Tensor | null)[]): (Tensor | null)[] {
   if (grads.length !== inputs.length) {
     const fix = "return one for each, null where none is wanted";
@@ -286,10 +282,7 @@ function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Te
   return grads;
 }
 
-/**
- * Returns the gradients of an op without a rule: its composition is run again and walked
- * back to the op's inputs.
- */
+/** Returns the gradients of an op without a rule: runs its composition again and walks it back to the op's inputs. */
 function throughComposition(
   op: Recorded,
   inputs: readonly Tensor[],

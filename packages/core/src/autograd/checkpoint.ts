@@ -10,11 +10,10 @@ import { watchGenerators, withGenerators } from "../random/random.ts";
 import { edgesBefore } from "./autograd.ts";
 
 /**
- * Returns `fn` in a form that forgets its intermediate values and computes them again when the
- * backward pass comes: less memory for one more forward pass. Random numbers repeat. Gradients
- * reach the arguments and whatever else `fn` uses, parameters say. What is not an argument
- * must live, unchanged, until the backward pass: pass temporary tensors as arguments. Chen et
- * al. 2016, arXiv:1604.06174.
+ * Wraps `fn` so that its intermediate values are discarded and recomputed in the backward pass. This saves memory at
+ * the cost of one more forward pass. Random numbers repeat. Gradients reach the arguments and everything else that `fn`
+ * uses, such as parameters. Values that are not arguments must stay alive and unchanged until the backward pass, so
+ * pass temporary tensors as arguments. Chen et al. 2016, arXiv:1604.06174.
  */
 export function checkpoint<A extends Tensor[], R extends Tensor | Tensor[]>(
   fn: (...inputs: A) => R,
@@ -32,7 +31,7 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
     const { result, checks } = watched.result.result;
     const readAt = writeClock();
     const outputs: Tensor[] = Array.isArray(result) ? result : [result];
-    // Recorded once to learn what `fn` depends on; the record goes with the handles of this scope.
+    // Recorded once to find what `fn` depends on. The recording is freed with the handles of this scope.
     const reached = edgesBefore(start, outputs);
     if (reached.length === 0) return result;
     const specs = outputs.map((t) => t.spec());
@@ -48,8 +47,7 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
     const node = new GraphNode(null, {
       definition: definition as OpDefinition<unknown>,
       params: undefined,
-      // The saved arguments stand on their nodes, so these are held too, where
-      // no gradient reaches them.
+      // The saved arguments need their nodes, so these are referenced too, even if no gradient reaches them.
       edges: [...reached, ...inputs.flatMap(({ edge }) => edge ?? [])],
       inputs: inputs.map((t) => t.spec()),
       outputs: specs,

@@ -10,15 +10,15 @@ import { sumTo } from "../ops/shapes/expand.ts";
 import { reshape } from "../ops/shapes/reshape.ts";
 import { gradients, leafTensorsOf } from "./autograd.ts";
 
-/** Options of `grad` and `valueAndGrad`: the arguments to differentiate by. */
+/** Options of `grad` and `valueAndGrad`: the arguments to differentiate with respect to. */
 export interface GradOptions {
   /** Positions of the arguments; default [0]. */
   argnums?: readonly number[];
 }
 
 /**
- * A point at which gradients are taken: joined to the argument's own history,
- * so that transforms nest.
+ * Returns the point at which gradients are taken. It stays connected to the argument's history, so that transforms
+ * nest.
  */
 function point(x: Tensor): Tensor {
   if (x.requiresGrad) return reshape(x, { shape: x.shape });
@@ -41,8 +41,8 @@ function record(fn: (...args: Tensor[]) => Tensor, args: readonly Tensor[], argn
     const points = args.map((x, i) => (argnums.includes(i) ? point(x) : x));
     const value = fn(...points);
     const inputs = argnums.map((i) => points[i]);
-    // Whoever records outside may come for gradients of these gradients, by way of
-    // what `fn` closes over too.
+    // If an outer computation is recorded, it may need gradients of these gradients, also through tensors that `fn`
+    // closes over.
     const createGraph = recording && [...leafTensorsOf(value)].some((leaf) => !points.includes(leaf));
     return {
       value: createGraph ? value : value.detach(),
@@ -52,8 +52,8 @@ function record(fn: (...args: Tensor[]) => Tensor, args: readonly Tensor[], argn
 }
 
 /**
- * A function that gives the scalar value of `fn` and its gradients by the
- * arguments `argnums`, as in JAX.
+ * Returns a function that computes the scalar value of `fn` and its gradients with respect to the arguments `argnums`,
+ * as in JAX.
  */
 export function valueAndGrad<A extends Tensor[]>(
   fn: (...args: A) => Tensor,
@@ -67,8 +67,8 @@ export function valueAndGrad<A extends Tensor[]>(
 }
 
 /**
- * A function that gives the gradient of the scalar function `fn` by its first argument; it
- * can be nested, as in JAX.
+ * Returns a function that computes the gradient of the scalar function `fn` with respect to its first argument. It can
+ * be nested, as in JAX.
  */
 export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: A) => Tensor {
   const both = valueAndGrad(fn);
@@ -76,8 +76,8 @@ export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: 
 }
 
 /**
- * The value of `fn` at `args`, and a function from its gradient to the gradients of all `args`;
- * call that as often as needed.
+ * Returns the value of `fn` at `args`, and a `pullback` function from the value's gradient to the gradients of all
+ * `args`. `pullback` can be called any number of times.
  */
 export function vjp<A extends Tensor[]>(
   fn: (...args: A) => Tensor,
@@ -89,10 +89,10 @@ export function vjp<A extends Tensor[]>(
 }
 
 /**
- * The value of `fn` at `primals` and its derivative along `tangents`, one of each primal's shape:
- * the Jacobian times the tangents. It nests with `grad`: `jvp(grad(f), [x], [v]).tangent` is the
- * Hessian of f times v. Exact, by pulling a gradient back and differentiating by it (Townsend
- * 2017), so it costs about three evaluations.
+ * Returns the value of `fn` at `primals` and its derivative along `tangents`, one of each primal's shape: the Jacobian
+ * times the tangents. It nests with `grad`: `jvp(grad(f), [x], [v]).tangent` is the Hessian of f times v. The result is
+ * exact. It pulls a gradient back and differentiates with respect to it (Townsend 2017), so it costs about three
+ * evaluations.
  */
 export function jvp<A extends Tensor[]>(
   fn: (...args: A) => Tensor,

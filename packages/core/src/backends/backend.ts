@@ -5,16 +5,14 @@ import { expectSynchronous } from "../modes/synchronous.ts";
 import type { Packing } from "./packedFormat.ts";
 import { byteLength } from "./packing.ts";
 
-/** A block of memory that a backend handed out. */
+/** A block of memory that a backend allocated. */
 export interface Buffer {
   readonly bytes: number;
-  /**
-   * The op whose result it holds, "data" where none made it. Core sets it, for errors and plans.
-   */
+  /** The op whose result it holds, or "data" if no op made it. Core sets it, for errors and plans. */
   label?: string;
-  /** Grows with each write into it since it was made. Core sets it. */
+  /** Grows with each write into the buffer. Core sets it. */
   version?: number;
-  /** The precision of products with the frozen weight that it holds. Default: f32. */
+  /** The matmul precision for the frozen weight that it holds. Default: f32. */
   precision?: MatmulPrecision;
 }
 
@@ -22,7 +20,7 @@ export interface Buffer {
 export interface TensorSpec {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** Of nf4 and fp4 weights only. */
+  /** Set for nf4 and fp4 weights only. */
   readonly packing?: Packing;
 }
 
@@ -32,16 +30,16 @@ export interface TensorRef extends TensorSpec {
 }
 
 /**
- * The code of an op many of whose inputs are constants. These lie in slots, in groups that go
- * together into calls.
+ * The kernel of an op that takes many constant inputs. The constants are bound to numbered slots, one group per slot; a
+ * call names the slots it uses.
  */
 export interface TableKernel {
   /**
-   * Finds out about a slot's group what calls need to know. Its places in memory and its numbers
-   * stay the same until the next `set` of the slot, or no call takes it.
+   * Binds a group to a slot and prepares it for calls. The group's memory and values must not change until the next
+   * `set` of the slot, unless no call uses the slot.
    */
   set(slot: number, group: readonly TensorRef[]): void;
-  /** Runs the op as `Backend.run` does, on `inputs` and on the groups in these slots after them. */
+  /** Runs the op as `Backend.run` does, on `inputs` followed by the groups in these slots. */
   run(slots: readonly number[], inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: unknown): void;
 }
 
@@ -52,8 +50,8 @@ export interface View extends TensorSpec {
 }
 
 /**
- * A tensor as reference kernels see it, in host memory from `byteOffset` on; a
- * packed one as its bytes.
+ * Returns a tensor as a view of host memory from `byteOffset` on, for reference kernels. A packed tensor is viewed as
+ * bytes.
  */
 export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBufferLike, byteOffset: number): View {
   const size = sizeOf(shape);
@@ -61,98 +59,85 @@ export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBuffe
   return { shape, dtype, packing, size, data: viewAs(dtype, memory, byteOffset, length) };
 }
 
-/** A place in an op's data that breaks its rules, such as an index out of range. */
+/** A value in an op's data that is not allowed, such as an index out of range. */
 export interface DataFault {
   /** The position, counted as the op's `fault` documents. */
   readonly at: number;
-  /** The number found there. */
+  /** The value found there. */
   readonly value: number;
 }
 
-/**
- * An op as a backend sees it: a unique name, under which the backend finds a
- * kernel, and the meaning.
- */
+/** An op as a backend sees it: a unique name, under which the backend finds a kernel, and the op's meaning. */
 export interface BackendOp<P> {
-  /**
-   * Unique in the program; ops from outside of this package have a prefix, as in "acme/softsign".
-   */
+  /** Unique in the program. Ops defined outside this package have a prefix, as in "acme/softsign". */
   readonly name: string;
   /** The meaning of the op in plain loops. */
   readonly ref?: (inputs: View[], outputs: View[], params: P) => void;
-  /** The op in terms of others. It runs where the backend does not support the op itself. */
+  /** The op composed of other ops. It runs if the backend does not support the op itself. */
   readonly compose?: (...args: never[]) => unknown;
-  /** Backends are expected to run the composition: a plan without a backend counts it. */
+  /** Backends are expected to run the composition, so a memory plan made without a backend counts its memory. */
   readonly composed?: true;
-  /** Describes the error of inputs whose data break the op's rules, for kernels that find them. */
+  /** Returns the error for invalid data in the inputs, for kernels that detect it. */
   readonly fault?: (at: number, value: number, inputs: readonly TensorSpec[], params: P) => Error;
 }
 
 /**
- * A device or library on which tensors live and ops run. It never knows a model.
+ * A device or library that stores tensors and runs ops. It is independent of models.
  *
- * A backend may be deferred: `run`, `write`, `fill` and `free` then only record, and take effect in
- * the order of the calls. Errors that depend on data arrive at the next read, or at `sync`, in the
- * words of the op's `fault`.
+ * A backend may be deferred: `run`, `write`, `fill` and `free` are then only recorded, and take effect in the order of
+ * the calls. Errors that depend on data are thrown by the next read or by `sync`, with the message of the op's `fault`.
  */
 export interface Backend {
   readonly name: string;
-  /** The name of the device that ops run on, for people. Left out where that is the processor. */
+  /** A readable name of the device that runs ops. Undefined for the CPU. */
   readonly adapter?: string;
-  /** It keeps no data, so none needs to be made for it. */
+  /** True for a backend that stores no data, so none needs to be created for it. */
   readonly dataless?: true;
   /**
-   * The most tensors, at least 5, that `run` takes of an op over many (`adamStep`, `gradNorm`,
-   * `clipToNorm`, `cat`, `lowRankRows`). Default: any.
+   * The maximum number of tensors, at least 5, that `run` takes for ops over many tensors (`adamStep`, `gradNorm`,
+   * `clipToNorm`, `cat`, `lowRankRows`). Default: unlimited.
    */
   readonly maxTensors?: number;
   /**
-   * True if the bits of a row of a result do not depend on the rows it is computed with, how
-   * many they are, or the threads at work. Servers ask for it.
+   * True if the bits of a result row do not depend on the other rows in the batch, their number, or the threads at
+   * work. Servers require it.
    */
   readonly batchInvariant?: boolean;
-  /** Buffers take whole multiples of this many bytes. The planner reckons with it. Default 1. */
+  /** Buffer sizes are rounded up to a multiple of this many bytes. The memory planner uses it. Default 1. */
   readonly alignment?: number;
   /**
-   * Loads what ops on weights of a packed dtype need, where that is not there from the start. To be
-   * awaited before an op takes such a weight; loaders and moves to another backend do.
+   * Loads the code that ops on weights of a packed dtype need, if it is not loaded from the start. Await it before an
+   * op takes such a weight; model loaders and moves to another backend do so.
    */
   prepare?(dtype: PackedDType): Promise<void>;
   alloc(bytes: number): Buffer;
-  /** Gives memory back. Ops that were run before still see it. */
+  /** Frees a buffer. Ops that were run before can still read it. */
   free(buffer: Buffer): void;
-  /**
-   * Writes bytes from `offset` (default 0) on; they are copied. Ops that are run later see
-   * them, earlier ones do not.
-   */
+  /** Copies bytes into the buffer from `offset` (default 0) on. Ops that run later see them; earlier ones do not. */
   write(buffer: Buffer, bytes: Uint8Array, offset?: number): void;
-  /** Repeats a 32-bit word over the whole buffer, cut off at its end. */
+  /** Fills the whole buffer with a repeated 32-bit word, cut off at the end. */
   fill(buffer: Buffer, word: number): void;
   /**
-   * Copies the bytes `from` (default 0) to `to` (default the end); a promise where
-   * they must leave a device.
+   * Copies the bytes from `from` (default 0) up to `to` (default the end). Returns a promise if they must be copied
+   * from a device.
    */
   read(buffer: Buffer, from?: number, to?: number): Uint8Array | Promise<Uint8Array>;
-  /**
-   * True where `run` can execute the op on such inputs; ops that it declines
-   * run as their composition.
-   */
+  /** True if `run` can execute the op on these inputs. Ops it does not support run as their composition. */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
   /**
-   * Runs an op. The tensors may be freed after the call, and the lists be used for another, so
-   * take shapes and buffers from them at once.
+   * Runs an op. The caller may free the tensors and reuse the lists after the call, so read shapes and buffers from
+   * them before returning.
    */
   run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
-  /** Returns new code of an op for constants in slots, where it has such. Others get all inputs. */
-  bind?<P>(op: BackendOp<P>): TableKernel | undefined;
   /**
-   * Resolves once all that was recorded has run, or rejects with its first error.
-   * Deferred backends have it.
+   * Returns a new kernel of an op for constants in slots. Undefined if the op has none; a call then passes all inputs.
    */
+  bind?<P>(op: BackendOp<P>): TableKernel | undefined;
+  /** Resolves once all recorded work has run, or rejects with its first error. Only deferred backends have it. */
   sync?(): Promise<void>;
 }
 
-/** Returns the error of a fault that a kernel found in the data of `op`, in the op's own words. */
+/** Returns the error for a fault that a kernel found in the data of `op`, with the op's own message. */
 export function faultError<P>(
   op: BackendOp<P>,
   { at, value }: DataFault,
@@ -164,7 +149,7 @@ export function faultError<P>(
 
 let current: Backend | undefined;
 
-/** Makes `backend` the one on which new tensors are created: `await init(wasm())`. Returns it. */
+/** Sets the backend on which new tensors are created: `await init(wasm())`. Returns it. */
 export async function init(backend: Backend | Promise<Backend>): Promise<Backend> {
   const given = await backend;
   if (typeof given?.run !== "function") {
@@ -175,7 +160,7 @@ export async function init(backend: Backend | Promise<Backend>): Promise<Backend
   return current;
 }
 
-/** Runs `fn` (synchronously) with `backend` as the one on which new tensors are created. */
+/** Runs `fn` (synchronously) with `backend` as the backend on which new tensors are created. */
 export function withBackend<T>(backend: Backend, fn: () => T): T {
   const before = current;
   current = backend;
@@ -186,20 +171,17 @@ export function withBackend<T>(backend: Backend, fn: () => T): T {
   }
 }
 
-/**
- * Waits until a backend has run all that was asked of it. Throws the first error that the data
- * caused since the last read.
- */
+/** Waits until a backend has run all work given to it. Throws the first error caused by data since the last read. */
 export async function sync(backend: Backend = currentBackend()): Promise<void> {
   await backend.sync?.();
 }
 
-/** True once `init` has chosen a backend. */
+/** True once `init` has set a backend. */
 export function isInitialized(): boolean {
   return current !== undefined;
 }
 
-/** The backend on which new tensors are created. */
+/** Returns the backend on which new tensors are created. Throws if `init` was not called. */
 export function currentBackend(): Backend {
   if (!current) {
     throw new Error(

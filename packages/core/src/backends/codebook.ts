@@ -1,17 +1,17 @@
 /**
- * The numbers that the sixteen codes of a 4-bit type stand for, and the way from a number
- * between -1 and 1 to its code.
+ * The values that the sixteen codes of a 4-bit type represent, and the thresholds that map a value between -1 and 1 to
+ * its code.
  */
 export interface Codebook {
-  /** By code. */
+  /** The values, indexed by code. */
   readonly values: Float32Array;
-  /** The midpoints between values in ascending order; a tie belongs to the lower of the two. */
+  /** The 15 midpoints between values in ascending order. A value equal to a midpoint gets the lower code value. */
   readonly thresholds: Float32Array;
   /** The codes in ascending order of their values. */
   readonly order: Uint8Array;
 }
 
-/** Makes a codebook of the values by code, and of the codes in ascending order of their values. */
+/** Returns a codebook from the values indexed by code, and the codes in ascending order of their values. */
 export function codebook(values: readonly number[], order: readonly number[]): Codebook {
   const table = Float32Array.from(values);
   const thresholds = Float32Array.from({ length: 15 }, (_, i) => {
@@ -20,7 +20,7 @@ export function codebook(values: readonly number[], order: readonly number[]): C
   return { values: table, thresholds, order: Uint8Array.from(order) };
 }
 
-/** Returns the code of a number between -1 and 1. */
+/** Returns the code of a value between -1 and 1. */
 export function codeOf({ thresholds, order }: Codebook, x: number): number {
   let below = 0;
   while (below < thresholds.length && thresholds[below] < x) below++;

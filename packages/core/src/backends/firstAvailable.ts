@@ -4,10 +4,9 @@ import { UnavailableError } from "./unavailableError.ts";
 type Start = () => Backend | Promise<Backend>;
 
 /**
- * Starts the first of several backends that is available: `await init(firstAvailable(webgpu,
- * wasm))`. Where that is not the first of all, one sentence on the console says why, and which is
- * used. A backend is started only if those before it are not available. Throws where none is, and
- * for any other error of a start.
+ * Starts the first of several backends that is available: `await init(firstAvailable(webgpu, wasm))`. If the first one
+ * is not available, one sentence on the console gives the reason and the backend used instead. Starts a backend only if
+ * all before it are unavailable. Throws if none is available, or if a start fails for another reason.
  */
 export async function firstAvailable<Starts extends readonly [Start, ...Start[]]>(
   ...starts: Starts

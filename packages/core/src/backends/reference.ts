@@ -8,10 +8,10 @@ const memoryOf = (buffer: Buffer): ArrayBuffer => (buffer as HostBuffer).memory;
 
 const view = (tensor: TensorRef): View => viewOf(tensor, memoryOf(tensor.buffer), 0);
 
-/** Fills freed memory: whoever still reads it finds NaN. */
+/** Byte that fills freed memory, so that a read after the free returns NaN. */
 const freedByte = 0xff;
 
-/** The backend of plain loops: it defines what every op means, and is never made faster. */
+/** Returns the reference backend of plain loops. It defines the meaning of every op, and is never optimised. */
 export function reference(): Backend {
   return {
     name: "reference",

@@ -1,12 +1,12 @@
 /**
- * The error of a backend that this machine or browser does not offer, as opposed to one of its
- * call. `firstAvailable` goes on with the next backend at it.
+ * Thrown if this machine or browser lacks a backend, as opposed to a mistake in the call. `firstAvailable` catches it
+ * and tries the next backend.
  */
 export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
-  /** Says why there is none, without a remedy: "webgpu: no adapter was found". */
+  /** The reason why the backend is unavailable, without a remedy: "webgpu: no adapter was found". */
   readonly reason: string;
-  /** Says what would help, without a full stop: "install a graphics driver". */
+  /** The remedy, without a full stop: "install a graphics driver". */
   readonly remedy: string;
 
   constructor(reason: string, remedy: string, options?: ErrorOptions) {

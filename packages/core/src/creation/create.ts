@@ -14,7 +14,7 @@ export interface CreateOptions {
   /** Default f32. */
   dtype?: DType;
   requiresGrad?: boolean;
-  /** Default: the one `init` chose. */
+  /** Default: the backend set by `init`. */
   backend?: Backend;
 }
 
@@ -22,8 +22,8 @@ export interface CreateOptions {
 export const createKeys: OptionKeys<CreateOptions> = { dtype: true, requiresGrad: true, backend: true };
 
 /**
- * A tensor on `backend` from raw little-endian bytes, which are copied. The bytes of another typed
- * array are those of its memory.
+ * Creates a tensor on `backend` from raw little-endian bytes, which are copied. For a typed array of another type, the
+ * bytes of its memory are used.
  */
 export function fromBytes(
   bytes: ArrayBuffer | ArrayBufferView,
@@ -37,7 +37,7 @@ export function fromBytes(
   return tensorFromBytes("fromBytes", bytesOf("fromBytes", bytes), { shape, dtype }, backend);
 }
 
-/** A tensor of bytes, which are copied. Throws where they are too few or too many. */
+/** Creates a tensor from bytes, which are copied. Throws if their number does not fit the spec. */
 export function tensorFromBytes(
   what: string,
   bytes: Uint8Array,
@@ -54,10 +54,10 @@ export function tensorFromBytes(
   return out;
 }
 
-/** The least and the largest number of the integer dtypes. */
+/** The smallest and the largest value of each integer dtype. */
 const ranges: Partial<Record<DType, readonly [number, number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255] };
 
-/** Throws for a number that an integer dtype cannot hold. Fractions are cut off, as in PyTorch. */
+/** Throws for a value that an integer dtype cannot hold. Fractions are truncated, as in PyTorch. */
 function checkRange(what: string, values: ArrayLike<number>, dtype: DType): void {
   const range = ranges[dtype];
   if (!range) return;
@@ -69,7 +69,7 @@ function checkRange(what: string, values: ArrayLike<number>, dtype: DType): void
   }
 }
 
-/** Returns numbers as the bytes of a dtype. Throws for one that an integer dtype cannot hold. */
+/** Returns values as the bytes of a dtype. Throws for a value that an integer dtype cannot hold. */
 export function encode(what: string, values: ArrayLike<number>, dtype: DType): Uint8Array {
   const raw = viewAs(dtype, new ArrayBuffer(values.length * bytesPerElement(dtype)), 0, values.length);
   if (raw instanceof Uint16Array) {
@@ -85,15 +85,15 @@ export function encode(what: string, values: ArrayLike<number>, dtype: DType): U
   return new Uint8Array(raw.buffer);
 }
 
-/** Returns the tensor, which collects a gradient if the options say so. */
+/** Returns the tensor, with `requiresGrad` set if the options set it. */
 export function finish(out: Tensor, options: CreateOptions): Tensor {
   if (options.requiresGrad) out.requiresGrad = true;
   return out;
 }
 
 /**
- * Returns a tensor whose elements `fill` writes in place; if the backend's memory is not the
- * host's, `fill` writes into host memory, which is then copied. Without data nothing is written.
+ * Returns a tensor whose elements `fill` writes in place. If the backend's memory is not host memory, `fill` writes
+ * into host memory, which is then copied. On a dataless backend nothing is written.
  */
 export function tensorFilledBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
   const out = allocate(spec, backend);
@@ -109,7 +109,7 @@ export function tensorFilledBy(spec: TensorSpec, backend: Backend, fill: (elemen
   return out;
 }
 
-/** A tensor filled with `value`, where it lies: nothing is uploaded. */
+/** Creates a tensor filled with `value`. The backend fills its memory in place; no data is uploaded. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   if (typeof value !== "number" || !Array.isArray(shape)) {
     throw new Error(`full: it takes a shape and a number, as in full([2, 3], 0.5), not (${shape}, ${value})`);
@@ -131,7 +131,7 @@ function filled(name: string, shape: Shape, value: number, options: CreateOption
 const float = new Float32Array(1);
 const floatBits = new Int32Array(float.buffer);
 
-/** Returns 32 bits that hold one element, or several equal ones. */
+/** Returns a 32-bit word that holds one element, or several equal ones. */
 function wordOf(value: number, dtype: DType): number {
   if (Object.is(value, 0)) return 0;
   if (dtype === "f32") {
@@ -143,25 +143,25 @@ function wordOf(value: number, dtype: DType): number {
   return new Int32Array(word.buffer)[0];
 }
 
-/** A tensor of zeros: `zeros([2, 3], { dtype: "i32" })`, or `zeros(2, 3)` as in PyTorch. */
+/** Creates a tensor of zeros: `zeros([2, 3], { dtype: "i32" })`, or `zeros(2, 3)` as in PyTorch. */
 export function zeros(...args: ShapeArguments<CreateOptions>): Tensor {
   const { shape, options } = shapeArguments("zeros", args, createKeys);
   return filled("zeros", shape, 0, options);
 }
 
-/** A tensor of ones: `ones([2, 3])` or `ones(2, 3)`. */
+/** Creates a tensor of ones: `ones([2, 3])` or `ones(2, 3)`. */
 export function ones(...args: ShapeArguments<CreateOptions>): Tensor {
   const { shape, options } = shapeArguments("ones", args, createKeys);
   return filled("ones", shape, 1, options);
 }
 
-/** Arguments of `arange`, as in PyTorch: the end alone, or the start, the end and the step. */
+/** Arguments of `arange`, as in PyTorch: the end alone, or the start, the end and optionally the step. */
 export type RangeArguments =
   | [end: number, options?: CreateOptions]
   | [start: number, end: number, options?: CreateOptions]
   | [start: number, end: number, step: number | undefined, options?: CreateOptions];
 
-/** The numbers `start` (default 0), `start + step`, ... below `end`, as i32 by default. */
+/** Returns the values `start` (default 0), `start + step`, ... below `end`, as i32 by default. */
 export function arange(...args: RangeArguments): Tensor {
   const numbers = args.filter((arg) => typeof arg === "number");
   const options = args.find((arg) => typeof arg === "object") ?? {};

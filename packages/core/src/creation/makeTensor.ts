@@ -7,18 +7,18 @@ import { type CreateOptions, createKeys, encode, finish, fromBytes } from "./cre
 
 /** Options of `tensor`. */
 export interface TensorOptions extends CreateOptions {
-  /** Default: that of the nesting; of a typed array, its length. */
+  /** Default: the shape of the nesting; for a typed array, its length. */
   shape?: Shape;
 }
 
-/** Numbers in nested arrays of equal lengths; the innermost may be typed arrays. */
+/** Numbers in nested arrays of equal lengths. The innermost arrays may be typed arrays. */
 export type NestedNumbers = number | boolean | ArrayLike<number> | readonly NestedNumbers[];
 
 const tensorKeys: OptionKeys<TensorOptions> = { ...createKeys, shape: true };
 
 /**
- * A tensor from a number, nested arrays (`[[1, 2], [3, 4]]`) or a typed array with a `shape`. The
- * dtype defaults to f32, or to i32 for an Int32Array and u8 for a Uint8Array.
+ * Creates a tensor from a number, nested arrays (`[[1, 2], [3, 4]]`) or a typed array with a `shape`. The dtype
+ * defaults to f32, to i32 for an Int32Array, and to u8 for a Uint8Array.
  */
 export function tensor(data: NestedNumbers, options: TensorOptions = {}): Tensor {
   checkOptions("tensor", options, tensorKeys);
@@ -49,9 +49,7 @@ function isTyped(data: unknown): data is TypedArray {
   return ArrayBuffer.isView(data) && "length" in data && typeof (data as TypedArray)[0] !== "bigint";
 }
 
-/**
- * Appends the numbers to `into`, and returns the shape of the nesting. Throws where it is ragged.
- */
+/** Appends the numbers to `into`, and returns the shape of the nesting. Throws if the nesting is ragged. */
 function flatten(data: NestedNumbers, into: number[], path: number[], shape: number[] = []): number[] {
   const depth = path.length;
   if (typeof data === "number" || typeof data === "boolean") {
@@ -77,7 +75,7 @@ function entries(count: number): string {
   return count === 1 ? "1 entry" : `${count} entries`;
 }
 
-/** The place of a value in nested arrays, as code would read it. */
+/** Returns the path of a value in nested arrays, as code would index it: `data[0][1]`. */
 function place(path: readonly number[]): string {
   return `data${path.map((i) => `[${i}]`).join("")}`;
 }

@@ -11,11 +11,11 @@ import { tensor } from "./makeTensor.ts";
 
 /** Options of random tensors. */
 export interface RandomOptions extends CreateOptions {
-  /** Draws the numbers. Default: the one that `manualSeed` seeds. */
+  /** The generator to draw from. Default: the generator that `manualSeed` seeds. */
   generator?: Generator;
 }
 
-/** Options of `rand`: the numbers lie in [low, high). */
+/** Options of `rand`: the values are in [low, high). */
 export interface RandOptions extends RandomOptions {
   /** Default 0. */
   low?: number;
@@ -35,7 +35,7 @@ const randomKeys: OptionKeys<RandomOptions> = { ...createKeys, generator: true }
 const randKeys: OptionKeys<RandOptions> = { ...randomKeys, low: true, high: true };
 const randnKeys: OptionKeys<RandnOptions> = { ...randomKeys, mean: true, std: true };
 
-/** A tensor of what `fill` draws; the generator rests where the numbers would not be kept. */
+/** Creates a tensor of values drawn by `fill`. On a dataless backend the generator does not advance. */
 function drawn(
   name: string,
   shape: Shape,
@@ -54,17 +54,14 @@ function drawn(
   return out;
 }
 
-/**
- * Uniform random numbers in [low, high), f32 by default: `rand([2, 3], { generator })` or
- * `rand(2, 3)`.
- */
+/** Returns uniform random values in [low, high), f32 by default: `rand([2, 3], { generator })` or `rand(2, 3)`. */
 export function rand(...args: ShapeArguments<RandOptions>): Tensor {
   const { shape, options = {} } = shapeArguments("rand", args, randKeys);
   const { low = 0, high = 1, ...others } = options;
   return drawn("rand", shape, others, (generator, values) => generator.fillUniform(values, low, high));
 }
 
-/** Normal random numbers, f32 by default: `randn([2, 3], { generator })` or `randn(2, 3)`. */
+/** Returns normally distributed random values, f32 by default: `randn([2, 3], { generator })` or `randn(2, 3)`. */
 export function randn(...args: ShapeArguments<RandnOptions>): Tensor {
   const { shape, options = {} } = shapeArguments("randn", args, randnKeys);
   const { mean = 0, std = 1, ...others } = options;

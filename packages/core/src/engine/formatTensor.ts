@@ -4,17 +4,17 @@ import { bf16ToF32, f16ToF32 } from "../layout/half.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../layout/shape.ts";
 import type { Storage } from "./storage.ts";
 
-/** Tensors of more elements are shortened to `edge` entries at both ends of each dimension. */
+/** Tensors with more elements than this are shortened to `edge` entries at both ends of each dimension. */
 const threshold = 1000;
 const edge = 3;
 const lineWidth = 80;
-/** Between these, floats are printed without exponents. */
+/** Floats with magnitudes between these two are printed without exponents. */
 const [smallest, largest] = [1e-4, 1e8];
 
-/** Reads `count` elements from `start` on; null where they cannot be read at once. */
+/** Reads `count` elements from element `start` on. Returns null if they cannot be read synchronously. */
 type Reader = (start: number, count: number) => ArrayLike<number> | null;
 
-/** Returns a tensor as text: `tensor([1, 2], f32 [2])`. `storage` is null once it was freed. */
+/** Returns a tensor as text: `tensor([1, 2], f32 [2])`. `storage` is null if the tensor was freed. */
 export function formatTensor(spec: TensorSpec & { requiresGrad: boolean }, storage: Storage | null): string {
   const { shape, dtype, requiresGrad } = spec;
   const kind = `${dtype} ${formatShape(shape)}${requiresGrad ? ", requiresGrad" : ""}`;
@@ -25,7 +25,7 @@ export function formatTensor(spec: TensorSpec & { requiresGrad: boolean }, stora
   return values ? `tensor(${values}, ${kind})` : `tensor(${kind}, values: await t.data())`;
 }
 
-/** Returns the values in brackets; null where they cannot be read at once. */
+/** Returns the values as text in brackets, or null if they cannot be read synchronously. */
 function visibleValues(shape: Shape, dtype: DType, storage: Storage): string | null {
   const read = readerOf(dtype, storage);
   const shortened = sizeOf(shape) > threshold;
@@ -62,7 +62,7 @@ function visibleValues(shape: Shape, dtype: DType, storage: Storage): string | n
   return layout(0, "tensor(".length);
 }
 
-/** The positions of a dimension that are shown; null stands for those left out. */
+/** Returns the positions of a dimension to print; null marks the gap of omitted positions. */
 function shown(size: number, shortened: boolean): (number | null)[] {
   const all = Array.from({ length: size }, (_, i) => i);
   return shortened && size > 2 * edge ? [...all.slice(0, edge), null, ...all.slice(size - edge)] : all;
@@ -87,7 +87,7 @@ function readerOf(dtype: DType, { backend, buffer }: Storage): Reader {
   return (start, count) => {
     const bytes = backend.read(buffer, start * each, (start + count) * each);
     if (bytes instanceof Promise) {
-      // An error of its data is reported where the values are awaited.
+      // The read is asynchronous. An error in the data is reported where the caller awaits the values.
       bytes.catch(() => {});
       return null;
     }
@@ -101,7 +101,7 @@ function readerOf(dtype: DType, { backend, buffer }: Storage): Reader {
   };
 }
 
-/** Numbers as texts of one width: integers plain, others with four digits behind the point. */
+/** Formats numbers as texts of equal width: integers plain, other values with four decimals. */
 function alignedTexts(numbers: readonly number[], dtype: DType): string[] {
   const text = dtype === "bool" ? (n: number) => String(n !== 0) : numberText(numbers);
   const texts = numbers.map(text);

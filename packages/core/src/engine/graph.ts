@@ -4,15 +4,13 @@ import type { OpDefinition } from "./op.ts";
 import type { Recomputed } from "./recomputed.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** The place that a gradient flows to next: output `index` of `node`. */
+/** The next stop of a gradient in the backward graph: output `index` of `node`. */
 export interface Edge {
   readonly node: GraphNode;
   readonly index: number;
 }
 
-/**
- * A recorded op and the values that its gradient needs; `undefined` where a value was not saved.
- */
+/** A recorded op and the values that its gradient needs. `undefined` marks a value that was not saved. */
 export interface Recorded {
   readonly definition: OpDefinition<unknown>;
   readonly params: unknown;
@@ -21,40 +19,37 @@ export interface Recorded {
   readonly outputs: readonly TensorSpec[];
   savedInputs: readonly (Tensor | Recomputed | undefined)[];
   savedOutputs: readonly (Tensor | undefined)[];
-  /**
-   * The time by `writeClock` when it saved them: later writes into them make the gradient wrong.
-   */
+  /** Value of `writeClock` when the op saved its values. A later write into one of them makes the gradient wrong. */
   readonly savedAt: number;
-  /** Its result, where nodes that use it count on it to be computed again. */
+  /** The recomputation of its result, if other nodes rely on recomputing it instead of saving it. */
   recomputed?: Recomputed;
 }
 
-/** The saved values of an op that saves none. */
+/** The saved values of an op that saves no values. */
 export const nothingSaved: readonly never[] = [];
 
 let nextId = 0;
 
-/** The id that the next node will get: nodes made from now on are not below it. */
+/** Returns the id that the next node will get. All later nodes have this id or a higher one. */
 export function graphClock(): number {
   return nextId;
 }
 
 /**
- * A step of the recorded computation: either an op, or a leaf that collects its gradient.
- * It is counted by the tensors it produced and the nodes that consume it; at zero it
- * lets go of what it saved.
+ * A step of the recorded computation: either an op, or a leaf that collects its gradient. Its reference count covers
+ * the tensors it produced and the nodes that consume it. At zero it releases its saved values.
  */
 export class GraphNode {
-  /** Grows with creation, so descending ids are an order in which gradients can flow. */
+  /** Ids grow with creation, so gradients can flow through nodes in descending order of id. */
   readonly id: number = nextId++;
   readonly leaf: Tensor | null;
   readonly op: Recorded | null;
-  /** The hold of the last tensor that it produced, from which those before follow. */
+  /** The `Holding` of the last tensor that it produced; `earlier` links to the preceding ones. */
   result: Holding | null = null;
-  /** True once a backward pass freed what this node had saved. */
+  /** True once a backward pass has freed the saved values of this node. */
   freed = false;
   #references = 0;
-  /** True once it no longer counts on the nodes before it. */
+  /** True once it has released the nodes before it. */
   #letGo = false;
 
   constructor(leaf: Tensor | null, op: Recorded | null) {
@@ -71,7 +66,7 @@ export class GraphNode {
     if (--this.#references > 0 || !this.op) return;
     let unused: GraphNode[] | null = null;
     for (let node: GraphNode | undefined = this; node?.op; node = unused?.pop()) {
-      // Its result may have been used again after a backward pass.
+      // A result of the node may have been used again after a backward pass.
       if (node.#letGo) continue;
       node.#letGo = true;
       node.freeSaved();
@@ -84,14 +79,14 @@ export class GraphNode {
   }
 
   /**
-   * Lets go of its results after a backward pass that went to all leaves: the steps before it have
-   * nothing left to free, so those who hold a result need not hold them.
+   * Detaches its results from the graph after a backward pass that went to all leaves. The steps before it have no
+   * saved values left, so the results need not keep those steps alive.
    */
   leaveResults(): void {
     for (let holding = this.result; holding; holding = holding.earlier) holding.leaveNode();
   }
 
-  /** Gives back the saved values; gradients can no longer flow through this node. */
+  /** Frees the saved values. Gradients can no longer flow through this node. */
   freeSaved(): void {
     if (this.freed || !this.op) return;
     this.freed = this.op.savedInputs.length + this.op.savedOutputs.length > 0;

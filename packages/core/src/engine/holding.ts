@@ -2,24 +2,24 @@ import type { GraphNode } from "./graph.ts";
 import type { Storage } from "./storage.ts";
 
 /**
- * A tensor's hold on its memory and on the recorded step that made it. It is an object apart from
- * the tensor, so that both can be given up after the tensor became garbage.
+ * A tensor's references to its memory and to the recorded step that made it. This is an object separate from the
+ * tensor, so that a finalizer can release both after the tensor was garbage-collected.
  */
 export class Holding {
-  /** Null once it was given up. */
+  /** Null once it was released. */
   storage: Storage | null;
-  /** The step that it counts for; null for leaves and aliases, and once the step is used up. */
+  /** The step that it references. Null for leaves and aliases, and once a backward pass has used the step up. */
   node: GraphNode | null;
-  /** True if only its owner may give it up. */
+  /** True if only the tensor's owner may release it. */
   kept = false;
-  /** The backward pass that went through its step, counted from 1; 0 before. */
+  /** The number, from 1 on, of the backward pass that went through its step; 0 before. */
   pass = 0;
-  /** True if it was taken back after its backward pass. */
+  /** True if core reclaimed the memory after the backward pass. */
   takenBack = false;
-  /** The hold of the result before this one of the same step. */
+  /** The `Holding` of the previous result of the same step. */
   readonly earlier: Holding | null = null;
 
-  /** Takes over one count of `storage`, and adds one to `node`. */
+  /** Takes over one reference to `storage`, and adds one to `node`. */
   constructor(storage: Storage, node: GraphNode | null) {
     this.storage = storage;
     this.node = node;
@@ -29,15 +29,15 @@ export class Holding {
     node.result = this;
   }
 
-  /** Gives up the step, which a backward pass has used up. */
+  /** Drops the reference to the step after a backward pass has used it up. */
   leaveNode(): void {
     const { node } = this;
     this.node = null;
-    // Given up before with the memory, it counted no more.
+    // If the memory was released before, so was the reference to the step.
     if (this.storage) node?.release();
   }
 
-  /** Gives up memory and step; does nothing the second time. */
+  /** Releases memory and step. A second call does nothing. */
   release(): void {
     const { storage } = this;
     if (!storage) return;

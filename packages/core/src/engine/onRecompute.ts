@@ -1,15 +1,15 @@
 let watched: Set<() => void> | null = null;
 
 /**
- * Registers a check for code that reads a state of its own and may run in a `checkpoint`. `check`
- * is called before the backward pass computes the code again; it throws if the state has changed.
- * Without a checkpoint it does nothing.
+ * Registers a check for code that reads its own mutable state and may run in a `checkpoint`. The backward pass calls
+ * `check` before it computes the code again; `check` throws if the state has changed. Without a checkpoint the call
+ * does nothing.
  */
 export function onRecompute(check: () => void): void {
   watched?.add(check);
 }
 
-/** Runs `fn` (synchronously), and tells the checks that it asked for. */
+/** Runs `fn` (synchronously). Returns its result and the checks that it registered. */
 export function collectRecomputeChecks<T>(fn: () => T): { result: T; checks: ReadonlySet<() => void> } {
   const outer = watched;
   const checks = new Set<() => void>();

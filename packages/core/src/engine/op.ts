@@ -10,81 +10,79 @@ import { composeOp, runOp } from "./runOp.ts";
 import { writeClock } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
-/** The inputs and outputs that an op keeps for its gradient, by position. */
+/** Positions of the inputs and outputs that an op saves for its gradient. */
 export interface Saves {
   readonly inputs?: readonly number[];
   readonly outputs?: readonly number[];
 }
 
-/** The values that a gradient rule gets. `inputs` and `outputs` hold only what `saves` named. */
+/** The values that a gradient rule (`vjp`) gets. `inputs` and `outputs` hold only the tensors named by `saves`. */
 export interface VjpContext<P> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
-  /** The gradient of each output, zeros where none arrived. */
+  /** The gradient of each output, in its shape; zeros if none arrived. */
   readonly grads: readonly Tensor[];
   /** True for each output whose gradient arrived. */
   readonly arrived: readonly boolean[];
   readonly params: P;
-  /** True for each input that wants a gradient; the answer may hold null for the others. */
+  /** True for each input that needs a gradient. The rule may return null for the others. */
   readonly needs: readonly boolean[];
   readonly inputSpecs: readonly TensorSpec[];
   readonly outputSpecs: readonly TensorSpec[];
 }
 
 /**
- * The shape rule of an op whose inputs behind the first ones come in groups, in parts: `shape` of
- * the op makes all of them.
+ * The shape rule of an op that takes groups of inputs after its first ones, split in parts. The op's `shape` combines
+ * the parts.
  */
 export interface GroupedShape<P> {
-  /** Checks the first inputs, and the parameters for so many groups; tells the output. */
+  /** Checks the first inputs, and the parameters for `groups` groups. Returns the output's spec. */
   readonly shape: (first: readonly TensorSpec[], params: P, groups: number) => TensorSpec;
-  /** True if a group fits the first inputs; `shape` of the op says what is wrong with another. */
+  /** True if a group fits the first inputs. For a group that does not fit, the op's `shape` throws the explanation. */
   readonly fits: (first: readonly TensorSpec[], group: readonly TensorSpec[]) => boolean;
-  /** Says what `fits` reads of the first inputs: a group fits all that are alike in this. */
+  /**
+   * Returns the properties of the first inputs that `fits` reads. First inputs with equal keys accept the same groups.
+   */
   readonly key: (first: readonly TensorSpec[]) => readonly number[];
 }
 
 /** An op: its shape rule, its meaning (`ref` loops, or `compose` of other ops) and its gradient. */
 export interface OpDefinition<P> extends BackendOp<P> {
-  /** The names of all its parameters, where users call the op themselves: others are refused. */
+  /** The names of all its parameters, if users call the op directly. Other names throw. */
   readonly options?: OptionKeys<P>;
-  /** Checks the inputs and tells the outputs. Every misuse error is thrown here. */
+  /** Checks the inputs and returns the outputs' specs. Every misuse error is thrown here. */
   readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
-  /** The same in parts, for ops that are bound to groups of inputs. */
+  /** The same rule in parts, for ops that are bound to groups of inputs. */
   readonly grouped?: GroupedShape<P>;
-  /**
-   * The op in terms of others: run where a backend has no kernel, and differentiated
-   * where there is no `vjp`.
-   */
+  /** The op composed of other ops. It runs if a backend lacks a kernel, and gives the gradient if there is no `vjp`. */
   readonly compose?: (inputs: readonly Tensor[], params: P) => Tensor | Tensor[];
-  /** Default: nothing is saved; with `compose` and no `vjp`, all inputs. */
+  /** The tensors to save. Default: none; with `compose` and no `vjp`, all inputs. */
   readonly saves?: Saves | ((needs: readonly boolean[], params: P) => Saves);
-  /** Gradients of the inputs, written in ops so that they can be differentiated again. */
+  /** Returns the gradients of the inputs, computed with ops so that they can be differentiated again. */
   readonly vjp?: (context: VjpContext<P>) => (Tensor | null)[];
   /**
-   * Its one output costs little to compute: where the op saves all its inputs, those who
-   * would save the output do not.
+   * The op's only output is cheap to compute. If the op saves all its inputs, later ops that would save the output
+   * recompute it instead.
    */
   readonly cheap?: true;
-  /** Inputs that may be packed weights; packed tensors are refused elsewhere. */
+  /** Positions of inputs that may be packed weights. A packed tensor at another position throws. */
   readonly packed?: readonly number[];
-  /** The output is input 0 under another shape and shares its memory. */
+  /** The output is input 0 with another shape and shares its memory. */
   readonly view?: true;
   /**
-   * Makes a call of more than `most` tensors out of calls of fewer, for backends
-   * that take so many at a time.
+   * Splits a call with more than `most` tensors into smaller calls, for backends that limit the tensors of one call.
    */
   readonly inGroups?: (inputs: readonly Tensor[], params: P, most: number) => Tensor | Tensor[];
   /**
-   * Tells which of its `count` inputs it writes into, by position. Such an op has no outputs and is
-   * never recorded: where gradients are, it is refused outside `noGrad`.
+   * Returns true for each of its `count` inputs that it writes into, by position. Such an op has no outputs and is
+   * never recorded. If gradients are enabled for an input, the op throws outside `noGrad`.
    */
   readonly writes?: (input: number, count: number) => boolean;
 }
 
 /**
- * The part of an op's definition that tells kernels the sizes of a call, so that they need not
- * import how they are found: a page carries that with the op alone.
+ * The part of an op's definition that computes the sizes of a call for kernels. Kernels read it from the op instead of
+ * importing it, so a web page bundles it only with the op.
  */
 export interface Planned<P, Plan> {
   readonly plan: (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], params: P) => Plan;
@@ -97,8 +95,8 @@ type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
     : Tuple<N, T, [...Acc, T]>;
 
 /**
- * A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place)
- * and `D` in its definition.
+ * A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place) and `D` in its
+ * definition.
  */
 export interface Op<N extends number, P = void, M extends number = 1, D = unknown> {
   (
@@ -107,7 +105,7 @@ export interface Op<N extends number, P = void, M extends number = 1, D = unknow
   readonly definition: OpDefinition<P> & D;
 }
 
-/** The number of tensors that an op takes: N, or the least and the most where it differs. */
+/** The number of tensors that an op takes: N, or the minimum and maximum if it varies. */
 export type Arity<N extends number> = number extends N ? readonly [least: number, most: number] : N;
 
 const defined = new Map<string, OpDefinition<never>>();
@@ -117,7 +115,7 @@ export function definedOps(): ReadonlyMap<string, OpDefinition<never>> {
   return defined;
 }
 
-/** Makes an op callable: `op(...tensors, params)`. Throws where an op of the same name exists. */
+/** Makes an op callable: `op(...tensors, params)`. Throws if an op of the same name exists. */
 export function defineOp<N extends number, P = void, M extends number = 1, D = unknown>(
   definition: OpDefinition<P> & { readonly arity: Arity<N> } & D,
 ): Op<N, P, M, D> {
@@ -140,7 +138,7 @@ export function defineOp<N extends number, P = void, M extends number = 1, D = u
   return Object.assign(call, { definition }) as unknown as Op<N, P, M, D>;
 }
 
-/** Throws unless the arguments are as many tensors as `arity` says, and one thing behind them. */
+/** Throws unless the arguments are `arity` tensors, optionally followed by one other argument. */
 function checkTensors(name: string, args: readonly unknown[], arity: Arity<number> | number): void {
   const given = countTensors(args);
   expectCount(name, given, arity);
@@ -163,7 +161,7 @@ function countTensors(args: ArrayLike<unknown>): number {
   return count;
 }
 
-/** Throws unless an op that takes `arity` tensors was given so many. */
+/** Throws unless `given` is a tensor count that `arity` allows. */
 export function expectCount(op: string, given: number, arity: Arity<number> | number): void {
   const [least, most] = typeof arity === "number" ? [arity, arity] : arity;
   if (given >= least && given <= most) return;
@@ -174,8 +172,8 @@ export function expectCount(op: string, given: number, arity: Arity<number> | nu
 }
 
 /**
- * Throws where the arguments of a function hold more than `most` tensors: one in the place of
- * options, or behind them, would else be ignored. 0: it takes its tensors as a list.
+ * Throws if the arguments of a function hold more than `most` tensors. A surplus tensor, such as one passed instead of
+ * options, would otherwise be ignored. 0: the function takes its tensors as a list.
  */
 export function refuseSurplus(name: string, most: number, args: ArrayLike<unknown>): void {
   const given = countTensors(args);
@@ -188,7 +186,7 @@ export function refuseSurplus(name: string, most: number, args: ArrayLike<unknow
   throw new Error(`${name}: it takes at most ${most} tensor${most === 1 ? "" : "s"}, and ${given} were given`);
 }
 
-/** Throws for an object behind the arguments of a function without options. */
+/** Throws if an object follows the arguments of a function without options. */
 export function refuseOptions(name: string, behind: unknown): void {
   if (typeof behind !== "object" || behind === null || Array.isArray(behind) || behind instanceof Tensor) return;
   throw new Error(`${name}: it has no options, and { ${Object.keys(behind).join(", ")} } was given`);
@@ -213,12 +211,11 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     writeInPlace(definition, inputs, params, supported);
     return [];
   }
-  // With a gradient of its own, a composition is run as a kernel is, and what it made on
-  // the way need not be kept.
+  // A composition that has a `vjp` runs like a kernel, so its intermediate values need not be kept.
   if (!supported && !definition.vjp) return composeOp(definition, inputs, specs, params);
   const storages = runOp(definition, inputs, specs, params, supported);
   const node = record(definition, inputs, specs, params);
-  // No push: an empty list would get room for 17.
+  // Not `push`: an engine would give an empty list room for 17 elements.
   const outputs = new Array<Tensor>(specs.length);
   for (let i = 0; i < specs.length; i++) {
     const edge = node && isFloating(specs[i].dtype) ? { node, index: i } : null;
@@ -228,7 +225,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   return outputs;
 }
 
-/** Returns the backend on which the inputs lie. Throws where there are several, or none. */
+/** Returns the backend that holds the inputs. Throws if they are on several backends, or if there are no inputs. */
 export function backendOf<P>(definition: OpDefinition<P>, inputs: readonly Tensor[]): Backend {
   if (inputs.length === 0) throw new Error(`${definition.name}: an op needs at least one tensor`);
   const { backend } = inputs[0].storage;
@@ -250,7 +247,7 @@ function writeInPlace<P>(definition: OpDefinition<P>, inputs: Tensor[], params: 
   for (let i = 0; i < inputs.length; i++) if (writes?.(i, inputs.length)) inputs[i].storage.written(name);
 }
 
-/** Throws where a write in place would lose the gradient of input `i`. */
+/** Throws if a write in place would lose the gradient of input `i`. */
 function refuseGradient<P>({ name, writes }: OpDefinition<P>, inputs: readonly Tensor[], i: number): void {
   const input = inputs[i];
   if (!input.requiresGrad) return;
@@ -281,7 +278,7 @@ function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorS
   });
 }
 
-// Made once, not at every op.
+// These functions are created once, not at every op.
 const wantsGradient = (t: Tensor): boolean => t.requiresGrad;
 const floats = ({ dtype }: TensorSpec): boolean => isFloating(dtype);
 const edgeOf = ({ edge }: Tensor): Edge | null => edge;

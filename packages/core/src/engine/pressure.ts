@@ -2,24 +2,26 @@ import { yieldToEventLoop } from "../internal/yieldIfDue.ts";
 import { reclaimConsumed } from "./spentTensors.ts";
 import { memory } from "./storage.ts";
 
-/** With less live memory than this nothing is done. */
+/** With less live memory than this (80 MiB), no garbage is collected. */
 const leastBytes = 80 * 2 ** 20;
 
-/** Garbage of this size makes an engine collect; it counts array buffers, and not our memory. */
+/**
+ * Allocating garbage of this size (128 MiB) makes an engine collect: it counts array buffers, but not tensor memory.
+ */
 const baitBytes = 128 * 2 ** 20;
 
-/** Tries to have garbage collected: an engine now and then does not take the bait. */
+/** Number of attempts to trigger a collection, as an engine sometimes ignores one. */
 const attempts = 4;
 
-/** More live bytes than this are a reason to look for garbage at the next read. */
+/** With more live bytes than this, the next read looks for garbage. */
 let limit = leastBytes;
 
 /** True until the event loop has turned. */
 let turning = false;
 
 /**
- * Frees tensors that are garbage at a read, where much memory is live. An engine reports
- * garbage when the event loop turns after a collection; a loop of awaited reads gives it neither.
+ * Frees garbage tensors at a read if more bytes than the limit are live. An engine runs finalizers when the event loop
+ * turns after a collection; a loop of awaited reads causes neither.
  */
 export async function collectGarbageOnRead(): Promise<void> {
   for (let attempt = 0; memory().bytes > limit; attempt++) {
@@ -36,8 +38,8 @@ export async function collectGarbageOnRead(): Promise<void> {
 }
 
 /**
- * Takes back results of earlier steps at a backward pass, where more than the limit is live and
- * the event loop did not turn since the pass before: there, garbage is never reported.
+ * Reclaims results of earlier steps at a backward pass if more than the limit is live and the event loop has not turned
+ * since the previous pass. Without that turn, an engine never runs finalizers.
  */
 export function collectGarbageOnBackward(): void {
   if (memory().bytes <= 1.2 * limit) return;

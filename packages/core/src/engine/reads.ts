@@ -2,14 +2,14 @@ import { type Storage, storageClock } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 interface Watch {
-  /** Memory made from this time on is not noted. */
+  /** Memory with this id or a higher one is not noted. */
   readonly start: number;
   readonly found: Set<Storage>;
 }
 
 let watch: Watch | null = null;
 
-/** True while `recordReads` runs something. */
+/** True while `recordReads` runs a function. */
 export function isRecordingReads(): boolean {
   return watch !== null;
 }
@@ -20,7 +20,7 @@ export function noteReads(inputs: readonly Tensor[]): void {
   for (const { storage } of inputs) if (storage.id < watch.start) watch.found.add(storage);
 }
 
-/** Runs `fn` (synchronously); tells which memory from before its ops read. */
+/** Runs `fn` (synchronously). Returns its result and the memory that existed before and that its ops read. */
 export function recordReads<T>(fn: () => T): { result: T; reads: ReadonlySet<Storage> } {
   const outer = watch;
   const found = new Set<Storage>();

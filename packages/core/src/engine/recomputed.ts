@@ -4,9 +4,9 @@ import { runOp } from "./runOp.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * The result of a cheap op, computed again from what the op saved when a gradient needs it: nobody
- * holds it between the passes. Counted by the nodes that would have saved it, and gone with the
- * last. Chen et al. 2016, arXiv:1604.06174.
+ * The result of a cheap op, not stored between the passes but recomputed from the op's saved inputs when a gradient
+ * needs it. Its reference count is the number of nodes that would have saved it; at zero it is freed. Chen et al. 2016,
+ * arXiv:1604.06174.
  */
 export class Recomputed {
   readonly #node: GraphNode;
@@ -20,8 +20,8 @@ export class Recomputed {
   }
 
   /**
-   * Returns the recomputation of a saved tensor. Null if its op is not cheap or has not saved all
-   * its inputs, or if one of these was overwritten since.
+   * Returns the recomputation of a saved tensor. Returns null if its op is not cheap, has not saved all its inputs, or
+   * if one of them was overwritten since.
    */
   static of({ node, storage }: Tensor): Recomputed | null {
     const op = node?.op;
@@ -35,10 +35,7 @@ export class Recomputed {
     return op.recomputed;
   }
 
-  /**
-   * The result. Its inputs are computed before it, one after the other, so that long
-   * chains need no deep stack.
-   */
+  /** The result. Missing inputs are computed first, one after the other, so that long chains need no deep stack. */
   get value(): Tensor {
     const pending: Recomputed[] = [this];
     for (let next: Recomputed | undefined = this; next; next = pending[pending.length - 1]) {
@@ -59,19 +56,19 @@ export class Recomputed {
     return new Tensor(storage, outputs[0], { node: this.#node, index: 0 }, false);
   }
 
-  /** Computes the result for those who still need it, as what the op saved is about to go. */
+  /** Computes the result for its remaining users, because the op's saved values are about to be freed. */
   settle(): void {
     if (this.#users > 0) void this.value;
   }
 
-  /** Counts one user less. */
+  /** Removes one user; with the last user the result is freed. */
   dispose(): void {
     if (--this.#users > 0) return;
     this.#value?.dispose();
     this.#value = null;
   }
 
-  /** True once it was computed. */
+  /** True once the result was computed. */
   get isComputed(): boolean {
     return this.#value !== null;
   }
@@ -81,7 +78,7 @@ function isMissing(saved: Tensor | Recomputed | undefined): saved is Recomputed 
   return saved instanceof Recomputed && !saved.isComputed;
 }
 
-/** Returns the inputs that an op saved. Throws where one was written into since. */
+/** Returns the inputs that an op saved. Throws if one of them was written into since. */
 export function savedInputsOf(op: Recorded): Tensor[] {
   return op.savedInputs.map((saved, i) => {
     if (saved instanceof Recomputed) return saved.value;
@@ -89,7 +86,7 @@ export function savedInputsOf(op: Recorded): Tensor[] {
   });
 }
 
-/** Returns the outputs that an op saved. Throws where one was written into since. */
+/** Returns the outputs that an op saved. Throws if one of them was written into since. */
 export function savedOutputsOf(op: Recorded): Tensor[] {
   return op.savedOutputs.map((saved, i) => checked(op, "output", i, saved));
 }

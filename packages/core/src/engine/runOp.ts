@@ -8,8 +8,7 @@ import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * Runs an op by its backend's kernel, or by its composition where there is none; returns
- * the memory of its outputs.
+ * Runs an op by its backend's kernel, or by its composition if there is no kernel. Returns the memory of its outputs.
  */
 export function runOp<P>(
   definition: OpDefinition<P>,
@@ -32,7 +31,7 @@ function runKernel<P>(
   return makeOutputs(backend, definition.name, specs, (outputs) => backend.run(definition, inputs, outputs, params));
 }
 
-/** Makes the memory of an op's outputs, which `fill` fills; frees it where that throws. */
+/** Allocates the memory of an op's outputs and calls `fill` to write them. Frees the memory if `fill` throws. */
 export function makeOutputs(
   backend: Backend,
   maker: string,
@@ -55,10 +54,7 @@ export function makeOutputs(
   return storages;
 }
 
-/**
- * Runs a composition without recording it, as a kernel would: the op has a gradient
- * of its own, or needs none.
- */
+/** Runs a composition without recording it, like a kernel. The op has its own gradient rule, or needs no gradient. */
 function runComposition<P>(
   definition: OpDefinition<P>,
   inputs: readonly Tensor[],
@@ -72,7 +68,7 @@ function runComposition<P>(
   });
 }
 
-/** Returns the outputs of an op's composition, and frees what it made on the way. */
+/** Returns the outputs of an op's composition, and frees its intermediate tensors. */
 export function composeOp<P>(
   { name, compose }: OpDefinition<P>,
   inputs: readonly Tensor[],

@@ -3,18 +3,18 @@ import type { Tensor } from "./tensor.ts";
 
 let frame: Set<Tensor> | null = null;
 
-/** Notes a new tensor in the running scope; false when there is none. */
+/** Adds a new tensor to the running scope. Returns false if no scope is running. */
 export function enterScope(tensor: Tensor): boolean {
   frame?.add(tensor);
   return frame !== null;
 }
 
-/** Removes a tensor from the running scope; false when it was not in it. */
+/** Removes a tensor from the running scope. Returns false if the tensor was not in it. */
 function leaveScope(tensor: Tensor): boolean {
   return frame?.delete(tensor) ?? false;
 }
 
-/** Finds the tensors reachable from a value; a tensor of `own` holds no other but its gradient. */
+/** Adds the tensors reachable from a value to `into`. From a tensor of `own` only its gradient is reachable. */
 function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;
   into.add(value);
@@ -30,9 +30,9 @@ function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>):
 }
 
 /**
- * Runs `fn` and frees every tensor that it made, save those reachable from what it returns (through
- * arrays, maps and objects) and those given to `keep`. Scopes nest: what an inner one returns
- * belongs to the outer one. `fn` must be synchronous; a promise is an error.
+ * Runs `fn` and frees every tensor that it made, except those reachable from its result (through arrays, maps and
+ * objects) and those given to `keep`. Scopes nest: the result of an inner scope belongs to the outer one. `fn` must be
+ * synchronous; throws if it returns a promise.
  */
 export function scope<T>(fn: () => T): T {
   const outer = frame;
@@ -58,8 +58,8 @@ export function scope<T>(fn: () => T): T {
 }
 
 /**
- * Takes a tensor out of the running scope: it then lives until `dispose()`, or until
- * it is garbage. Returns it.
+ * Takes a tensor out of the running scope. The tensor then lives until `dispose()`, or until it is garbage-collected.
+ * Returns it.
  */
 export function keep<T extends Tensor>(tensor: T): T {
   tensor.hold();

@@ -1,7 +1,8 @@
 import type { Holding } from "./holding.ts";
 
 /**
- * Memory up to this size is never taken back: losses and the like are kept in lists, and read late.
+ * Memory up to this many bytes is never reclaimed: programs keep small results such as losses in lists and read them
+ * late.
  */
 const smallBytes = 4096;
 
@@ -17,7 +18,7 @@ export function countBackwardPass(): void {
   pruneAt = Math.max(1024, 2 * spent.length);
 }
 
-/** Notes the results of a recorded step that a backward pass has used up, by the last of them. */
+/** Marks the results of a recorded step as used up by the current backward pass. `result` is the last of them. */
 export function markConsumed(result: Holding | null): void {
   for (let holding = result; holding; holding = holding.earlier) {
     if (holding.storage === null) continue;
@@ -26,7 +27,7 @@ export function markConsumed(result: Holding | null): void {
   }
 }
 
-/** Takes back the results of steps that a backward pass before the last two has used up. */
+/** Reclaims the results of steps that were used up before the last two backward passes. */
 export function reclaimConsumed(): void {
   const later: Holding[] = [];
   for (const holding of spent) {

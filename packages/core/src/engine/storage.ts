@@ -2,22 +2,19 @@ import type { Backend, Buffer } from "../backends/backend.ts";
 
 let writes = 0;
 
-/**
- * Returns how many writes in place there were so far, into any memory: the
- * clock of `Storage.version`.
- */
+/** Returns the number of in-place writes so far, into any memory. This is the clock of `Storage.version`. */
 export function writeClock(): number {
   return writes;
 }
 
 let storagesMade = 0;
 
-/** Returns the id that the next storage will get: those made from now on are not below it. */
+/** Returns the id that the next storage will get. All later storages have this id or a higher one. */
 export function storageClock(): number {
   return storagesMade;
 }
 
-/** Hears of the first change of memory that it was put on: a write, or that it was freed. */
+/** Is notified of the first change of a storage that it watches: a write, or the release of its memory. */
 export interface StorageWatcher {
   changed(): void;
 }
@@ -26,27 +23,21 @@ let liveBytes = 0;
 let liveStorages = 0;
 let peakBytes = 0;
 
-/**
- * Reference-counted memory on a backend: one count for each tensor and each
- * saved value that uses it.
- */
+/** Reference-counted memory on a backend: one reference for each tensor and each saved value that uses it. */
 export class Storage {
   readonly backend: Backend;
   readonly buffer: Buffer;
   /** Grows with creation. */
   readonly id: number = storagesMade++;
-  /**
-   * The time of the last write into it by `writeClock`, 0 before any: equal
-   * versions mean equal numbers.
-   */
+  /** The value of `writeClock` at the last write, 0 before any. Equal versions mean equal contents. */
   version = 0;
   /** The name of the op that wrote last. */
   writer = "";
-  /** Those who keep what they know of it until it changes. */
+  /** Watchers that are notified of the next change. */
   #watchers: StorageWatcher[] | null = null;
   #references = 1;
 
-  /** `maker` is the op that fills it, "data" where none does. */
+  /** `maker` is the op that fills the memory, or "data" if no op does. */
   constructor(backend: Backend, bytes: number, maker: string) {
     this.backend = backend;
     this.buffer = backend.alloc(bytes);
@@ -56,7 +47,7 @@ export class Storage {
     if (liveBytes > peakBytes) peakBytes = liveBytes;
   }
 
-  /** Notes that the op `writer` has changed its numbers. */
+  /** Notes that the op `writer` has changed the contents. */
   written(writer: string): void {
     this.version = ++writes;
     this.buffer.version = writes;
@@ -64,7 +55,7 @@ export class Storage {
     this.#tell();
   }
 
-  /** Tells a watcher of the next change. */
+  /** Adds a watcher, which is notified once, at the next change. */
   watch(watcher: StorageWatcher): void {
     this.#watchers ??= [];
     this.#watchers.push(watcher);
@@ -86,7 +77,7 @@ export class Storage {
     return this.#references > 1;
   }
 
-  /** True once nobody uses it: its memory may be another's. */
+  /** True once nothing uses it. The backend may then reuse its memory. */
   get freed(): boolean {
     return this.#references === 0;
   }
@@ -105,14 +96,12 @@ export class Storage {
   }
 }
 
-/**
- * Bytes and number of the live tensor buffers, and the most bytes that were live since `resetPeak`.
- */
+/** Returns the bytes and the number of live tensor buffers, and the peak of live bytes since `resetPeak`. */
 export function memory(): { bytes: number; buffers: number; peakBytes: number } {
   return { bytes: liveBytes, buffers: liveStorages, peakBytes };
 }
 
-/** Starts a new measurement of `memory().peakBytes` from what is live now. */
+/** Restarts the measurement of `memory().peakBytes` at the bytes that are live now. */
 export function resetPeak(): void {
   peakBytes = liveBytes;
 }

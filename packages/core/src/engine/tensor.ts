@@ -17,7 +17,7 @@ import { enterScope } from "./scope.ts";
 import { Storage } from "./storage.ts";
 import { finalizationTarget, watchGarbage } from "./watchGarbage.ts";
 
-/** A contiguous, row-major array on a backend, and its place in the recorded computation. */
+/** A contiguous, row-major array on a backend, with its position in the recorded computation. */
 export class Tensor implements Disposable {
   static {
     inspectAsText(Tensor.prototype);
@@ -25,26 +25,26 @@ export class Tensor implements Disposable {
 
   readonly shape: Shape;
   readonly dtype: DType;
-  /** The block layout of an nf4 or fp4 weight. */
+  /** The block layout of an nf4 or fp4 weight; undefined for other dtypes. */
   readonly packing: Packing | undefined;
   /** Number of elements. */
   readonly size: number;
-  /** The gradient that `backward` left here; null before. */
+  /** The gradient that `backward` stored here; null before. */
   grad: Tensor | null = null;
   readonly #holding: Holding;
-  /** Shared with the op that made it and with those that use it; none of them makes its own. */
+  /** Shared with the op that made the tensor and the ops that use it, so that none of them copies it. */
   readonly #spec: TensorSpec;
   #edge: Edge | null;
-  /** Becomes garbage with this tensor. */
+  /** A target of the finalizer that becomes garbage together with this tensor. */
   #life: object | null = null;
 
-  /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
+  /** Takes over one reference to `storage`. Use functions such as `tensor` and `zeros` instead. */
   constructor(storage: Storage, spec: TensorSpec, edge: Edge | null = null, owner = true) {
     this.shape = spec.shape;
     this.dtype = spec.dtype;
     this.packing = spec.packing;
     this.size = sizeOf(spec.shape);
-    // A shape rule may give an input itself, which would live as long as the result.
+    // A shape rule may return an input as the spec; keeping that input would keep it alive as long as the result.
     this.#spec = spec instanceof Tensor ? spec.#spec : spec;
     this.#edge = edge;
     this.#holding = new Holding(storage, owner && edge?.node.op ? edge.node : null);
@@ -56,7 +56,7 @@ export class Tensor implements Disposable {
     return this.shape.length;
   }
 
-  /** Its memory. Throws once the tensor was freed. */
+  /** The tensor's memory. Throws if the tensor was freed. */
   get storage(): Storage {
     const { storage, takenBack } = this.#holding;
     if (storage) return storage;
@@ -71,19 +71,17 @@ export class Tensor implements Disposable {
     return this.#holding.storage === null;
   }
 
-  /**
-   * The recorded step that made it, or that collects its gradient; null where no gradient flows.
-   */
+  /** The recorded step that made the tensor, or the leaf node that collects its gradient. Null if no gradient flows. */
   get node(): GraphNode | null {
     return this.#edge === null ? null : this.#edge.node;
   }
 
-  /** @internal The place that its gradient flows to; null where none flows. */
+  /** @internal The graph edge that its gradient flows along; null if none flows. */
   get edge(): Edge | null {
     return this.#edge;
   }
 
-  /** True for a tensor that no recorded op made: `backward` leaves gradients only on leaves. */
+  /** True for a tensor that no recorded op made. `backward` stores gradients only on leaves. */
   get isLeaf(): boolean {
     return !this.#edge?.node.op;
   }
@@ -108,42 +106,45 @@ export class Tensor implements Disposable {
     return this.#spec;
   }
 
-  /** @internal Where a backend's run finds it. */
+  /** @internal The backend's buffer that holds the data. */
   get buffer(): Buffer {
     return this.storage.buffer;
   }
 
-  /** @internal Notes for products how exact they must be. Parameters know; other tensors do not. */
+  /**
+   * @internal Stores the matmul precision of the current mode. Only parameters implement this; other tensors do
+   * nothing.
+   */
   notePrecision(): void {}
 
-  /** @internal A second handle on the same memory and history, freed by whoever asked for it. */
+  /** @internal Returns a second handle on the same memory and history. The caller must free it. */
   alias(): Tensor {
     return new Tensor(this.storage.retain(), this.#spec, this.#edge, false);
   }
 
-  /** The same memory without its history: no gradient flows through it. */
+  /** Returns a tensor with the same memory but without history: no gradient flows through it. */
   detach(): Tensor {
     return new Tensor(this.storage.retain(), this.#spec);
   }
 
-  /** The raw bytes, little-endian, as they lie in memory. */
+  /** Reads the raw bytes, little-endian, as stored in memory. */
   async bytes(): Promise<Uint8Array> {
-    // The read begins at once: the caller may free the tensor while it waits.
+    // The read begins before the first await, so the caller may free the tensor while it waits.
     const bytes = await this.#read();
     await collectGarbageOnRead();
     return bytes;
   }
 
   /**
-   * The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or
-   * Uint8Array. `data("i32")` says the dtype to the compiler; throws where it is another.
+   * Reads the elements: a Float32Array for the float dtypes (f16 and bf16 widened), an Int32Array for i32, else a
+   * Uint8Array. `data("i32")` gives the compiler the dtype, and throws if the tensor has another one.
    */
   async data<D extends DType = DType>(dtype?: D): Promise<DataOf<D>> {
     this.#expect("data", dtype);
     return this.#decode(await this.bytes()) as DataOf<D>;
   }
 
-  /** `data()` at once; only where memory is the host's (wasm, reference). */
+  /** Like `data()`, but synchronous. Works only on backends whose memory is host memory (wasm, reference). */
   dataSync<D extends DType = DType>(dtype?: D): DataOf<D> {
     this.#expect("dataSync", dtype);
     const bytes = this.#read();
@@ -161,28 +162,25 @@ export class Tensor implements Disposable {
     );
   }
 
-  /**
-   * The elements in nested arrays, as `tensor` takes them: booleans of a bool tensor, else
-   * numbers.
-   */
+  /** Returns the elements in nested arrays, as `tensor` takes them: booleans for a bool tensor, else numbers. */
   async toArray(): Promise<NestedArray> {
     return nested(await this.data(), this.shape, this.dtype === "bool");
   }
 
   /**
-   * Its values as NumPy shows them, shortened where there are many, its shape and dtype. Values on
-   * a device that only reads asynchronously are not shown.
+   * Returns its values in NumPy's format (shortened if there are many), its shape and its dtype. Values on a device
+   * that only reads asynchronously are left out.
    */
   toString(): string {
     return formatTensor(this, this.#holding.storage);
   }
 
-  /** The only element of a tensor of size 1. */
+  /** Returns the only element. Throws unless the tensor has exactly one. */
   async item(): Promise<number> {
     return this.#single(await this.data());
   }
 
-  /** `item()` at once; only where memory is the host's (wasm, reference). */
+  /** Like `item()`, but synchronous. Works only on backends whose memory is host memory (wasm, reference). */
   itemSync(): number {
     return this.#single(this.dataSync());
   }
@@ -211,7 +209,7 @@ export class Tensor implements Disposable {
     return out;
   }
 
-  /** Frees the memory now, unless something else uses it; the tensor must not be used after. */
+  /** Frees the memory now, unless another tensor or saved value uses it. Do not use the tensor afterwards. */
   dispose(): void {
     this.#holding.release();
   }
@@ -220,38 +218,35 @@ export class Tensor implements Disposable {
     this.dispose();
   }
 
-  /** @internal Takes over one count of `storage` and gives up that of its own memory. */
+  /** @internal Takes over one reference to `storage` and releases the tensor's previous memory. */
   replaceStorage(storage: Storage): void {
     const before = this.storage;
     this.#holding.storage = storage;
     before.release();
   }
 
-  /**
-   * @internal Gives the tensor to the running scope, or to the garbage collector's
-   * net where there is none.
-   */
+  /** @internal Adds the tensor to the running scope, or has the garbage collector free it if no scope is running. */
   track(): void {
     if (!enterScope(this)) this.watch();
   }
 
-  /** @internal Says that only its owner may free it. */
+  /** @internal Marks the tensor so that only its owner may free it. */
   hold(): void {
     this.#holding.kept = true;
   }
 
-  /** @internal Gives its memory and step up once it is garbage. */
+  /** @internal Registers a finalizer that releases memory and step once the tensor is garbage. */
   register(): void {
     this.#life ??= finalizationTarget(this.#holding);
   }
 
-  /** @internal Puts the tensor under the garbage collector's net. */
+  /** @internal Has the garbage collector free the tensor's memory if its owner does not. */
   watch(): void {
     watchGarbage(this, this.storage.buffer.bytes);
   }
 }
 
-/** @internal An uninitialised tensor on a backend. */
+/** @internal Allocates an uninitialised tensor on a backend. */
 export function allocate(spec: TensorSpec, backend: Backend = currentBackend()): Tensor {
   return new Tensor(new Storage(backend, byteLength(spec), "data"), spec);
 }

@@ -1,19 +1,19 @@
 import type { Holding } from "./holding.ts";
 
 /**
- * Frees the memory and graph node of a tensor once the tensor itself is garbage: the net under
- * `scope`, `using` and `dispose`.
+ * Releases the memory and graph node of a tensor after the tensor was garbage-collected. This catches tensors that
+ * `scope`, `using` and `dispose` did not free.
  */
 const registry = new FinalizationRegistry<Holding>((holding) => holding.release());
 
-/** A tensor as it waits for its place in the registry. */
+/** A tensor that waits for its registration. */
 interface Watched {
   readonly isDisposed: boolean;
-  /** Takes its place. */
+  /** Registers the tensor with the finalization registry. */
   register(): void;
 }
 
-/** So many tensors, and bytes of theirs, wait at most. */
+/** At most this many tensors, and this many bytes of them, wait for registration. */
 const [mostWaiting, mostBytes] = [64, 2 ** 20];
 
 const waiting = new Array<Watched | null>(mostWaiting).fill(null);
@@ -22,9 +22,9 @@ let waitingBytes = 0;
 let planned = false;
 
 /**
- * Has a tensor of so many bytes take its place in the registry. That costs as much as a small op,
- * and most tensors are freed soon by their owners: each waits until more have come, or the code
- * that runs has ended, and only those that live on get a place.
+ * Schedules the finalizer of a tensor of this many bytes. A registration costs as much as a small op, and owners free
+ * most tensors soon. So tensors wait until the queue is full or the running code has ended, and only those that still
+ * live are registered.
  */
 export function watchGarbage(tensor: Watched, bytes: number): void {
   waiting[count++] = tensor;
@@ -50,17 +50,16 @@ function registerWaiting(): void {
   waitingBytes = 0;
 }
 
-/** An object without anything, which is less than `{}` takes. */
+/** An empty object that takes less memory than `{}`. */
 class Life {}
 
 /**
- * Returns an object for whose life `holding` is held: it is given up after the object became
- * garbage. Engines keep what is in a registry through all but their thorough collections, so this
- * is a small object that a tensor refers to, and not the tensor.
+ * Returns an object whose collection releases `holding`. Engines keep registered objects alive through all but full
+ * collections. So the tensor registers this small object, which it refers to, instead of itself.
  */
 export function finalizationTarget(holding: Holding): object {
   const life = new Life();
-  // Without a token to take it out again, which would cost five times as much.
+  // Registered without an unregister token, which would make the call five times as expensive.
   registry.register(life, holding);
   return life;
 }
