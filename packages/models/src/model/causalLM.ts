@@ -4,30 +4,30 @@ import type { GenerationConfig } from "../config/generationConfig.ts";
 import type { WantedRows } from "./runBlocks.ts";
 import { TransformerModel } from "./transformerModel.ts";
 
-/** One batch for a language model. */
+/** A batch of inputs of a language model. */
 export interface ModelInputs {
   /** Token ids, i32 [B, T]. */
   inputIds: Tensor;
-  /** u8 or bool [B, S], 0 on padding; S counts the cached tokens too, but not virtual ones. */
+  /** u8 or bool [B, S], 0 on padding. S includes cached tokens, but not virtual tokens. */
   attentionMask?: Tensor | null;
   /**
-   * i32 [B, T]: the position of each token, virtual ones not counted; default: its index,
-   * after those in the cache.
+   * i32 [B, T]: the position of each token, without counting virtual tokens. Default: the token's index plus the number
+   * of cached tokens.
    */
   positionIds?: Tensor | null;
   /**
-   * The largest of `positionIds`. Rotary embedding that depends on the length of a text (dynamic,
-   * longrope) needs it. Other models then make tables up to here, and without it up to the last
-   * position of the model.
+   * The largest value in `positionIds`. Required if the rotary embedding depends on the length of the sequence
+   * (dynamic, longrope). For other models it only limits the size of the cos and sin tables, which otherwise cover all
+   * positions of the model.
    */
   maxPosition?: number;
-  /** Keys and values of the tokens before these. */
+  /** Keys and values of earlier tokens. */
   cache?: AttentionCache | null;
 }
 
 /**
- * The answer of a language model: logits f32 [B, T, V], virtual tokens' first, and the loss
- * where labels were given.
+ * The output of a language model: logits f32 [B, P + T, V], the P virtual tokens first, and the loss if labels were
+ * given.
  */
 export interface ModelOutput {
   logits: Tensor;
@@ -35,41 +35,39 @@ export interface ModelOutput {
 }
 
 /**
- * A batch with labels, i32 [B, T]: -100 is ignored; position t predicts label t + 1, the
- * last virtual token label 0.
+ * A batch with labels, i32 [B, T]; -100 is ignored. Position t predicts label t + 1, and the last virtual token
+ * predicts label 0.
  */
 export type LabelledInputs = ModelInputs & { labels: Tensor };
 
-/**
- * A decoder that predicts the next token. Subclasses give the stack below the head, and the head.
- */
+/** A decoder that predicts the next token. Subclasses define the stack and the head. */
 export abstract class CausalLM extends TransformerModel {
   /**
-   * Final hidden states, f32 [B, T, D], those of virtual embeddings first; or each
-   * sequence's last [B, 1, D].
+   * Returns the final hidden states f32 [B, P + T, D], the P virtual tokens first; for "last" only each sequence's last
+   * row [B, 1, D].
    */
   abstract hidden(inputs: ModelInputs, wanted?: WantedRows): Tensor;
 
-  /** The defaults of `generate`: the `generation_config.json` of the folder it was loaded from. */
+  /**
+   * The defaults of `generate`, from the `generation_config.json` of the folder that the model was loaded from; null if
+   * there was none.
+   */
   generationConfig: GenerationConfig | null = null;
 
   /** The layer that turns hidden states into logits. */
   abstract lm_head: UnaryModule;
 
-  /** True if logits are more than what the output layer gives. Default false. */
+  /** True if the model transforms the output of the head to get logits, for example with a soft cap. Default false. */
   get shapesLogits(): boolean {
     return false;
   }
 
-  /** Logits [..., V] of final hidden states [..., D]. */
+  /** Returns logits [..., V] for final hidden states [..., D]. */
   logitsOf(hidden: Tensor): Tensor {
     return this.lm_head.forward(hidden);
   }
 
-  /**
-   * An empty cache for `batch` sequences of up to `capacity` tokens, and the
-   * virtual ones before them.
-   */
+  /** Returns an empty cache for `batch` sequences of up to `capacity` tokens each, plus the model's virtual tokens. */
   createCache(batch: number, capacity: number): KVCache {
     const room = capacity + (this.virtualTokens?.count ?? 0);
     const { hiddenSize: _, attentionHeads: __, ...sizes } = this.attentionSizes;
@@ -86,8 +84,8 @@ export abstract class CausalLM extends TransformerModel {
   }
 
   /**
-   * Mean cross-entropy in nats over the labelled tokens; the logits of a
-   * whole batch are never held.
+   * Returns the mean cross-entropy over the labelled tokens in nats. The logits of the whole batch are never in memory
+   * at once.
    */
   loss(inputs: LabelledInputs): Tensor {
     return this.run(() => {
@@ -99,7 +97,7 @@ export abstract class CausalLM extends TransformerModel {
     });
   }
 
-  /** Logits of each row's last token, f32 [B, V], without gradients. */
+  /** Returns the logits of each sequence's last token, f32 [B, V], without gradients. */
   nextLogits(inputs: ModelInputs): Tensor {
     return noGrad(() =>
       this.run(() => {
@@ -111,8 +109,8 @@ export abstract class CausalLM extends TransformerModel {
 }
 
 /**
- * Rows [B, P + T, ...] that predict a label each, and their labels; `labels` [B, T] say nothing
- * of the P virtual tokens.
+ * Returns the rows of [B, P + T, ...] that predict a label, and those labels. `labels` [B, T] has no entries for the P
+ * virtual tokens.
  */
 function aligned(x: Tensor, labels: Tensor): [predicting: Tensor, labels: Tensor] {
   const rows = x.shape[1];

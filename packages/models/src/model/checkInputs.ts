@@ -14,7 +14,7 @@ const inputKeys: OptionKeys<LabelledInputs & LabelledSequences> = {
   } as const),
 };
 
-/** Throws for inputs that no model has, and for token ids that are no batch [B, T]. */
+/** Throws for unknown input names, and for token ids that do not have the shape [B, T]. */
 export function checkInputs(inputs: {
   readonly inputIds: Tensor;
   readonly positionIds?: Tensor | null;

@@ -6,21 +6,21 @@ import type { ClassifierInputs } from "./sequenceClassifier.ts";
 import { TokenClassifier } from "./tokenClassifier.ts";
 import type { ModelSizes } from "./transformerModel.ts";
 
-/** An encoder below a head. */
+/** An encoder without a head. */
 interface Encoder {
   forward(inputs: ClassifierInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor;
 }
 
-/** The head that BERT and most encoders have for tokens: dropout, and a linear layer. */
+/** Token classifier with the head of BERT and most other encoders: dropout and a linear layer. */
 export abstract class EncoderTokenClassifier<C> extends TokenClassifier {
   readonly config: C & ClassifierHead;
   dropout: UnaryModule;
   classifier: UnaryModule;
 
-  /** The stack, which is named after the architecture. */
+  /** The stack, whose property name in subclasses is the architecture's. */
   protected abstract readonly stack: Encoder;
 
-  /** `width` is that of the hidden states; `dropout` is the probability before the linear layer. */
+  /** `width` is the hidden size; `dropout` is the dropout probability before the linear layer. */
   constructor(
     config: C & ClassifierHead,
     source: ParameterSource,

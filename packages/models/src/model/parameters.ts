@@ -1,16 +1,16 @@
 import { full, Generator, randn, type Shape } from "@lowrank/core";
 import { Dropout, Embedding, type Linear, linearLayer, Parameter, type UnaryModule } from "@lowrank/nn";
 
-/** The start of a parameter that is not loaded: normal with `std`, or a constant. */
+/** The initial value of a parameter that is not loaded: normal with standard deviation `std`, or a constant `value`. */
 export type Init = { readonly std: number } | { readonly value: number };
 
 /**
- * Gives a model under construction its parameters, by full checkpoint name. The weight of a linear
- * layer may be a packed one, always [out, in].
+ * Returns the parameter with the given full checkpoint name for a model under construction. The weight of a linear
+ * layer may be packed, in which case its shape is always [out, in].
  */
 export type ParameterSource = (name: string, shape: Shape, init: Init) => Parameter;
 
-/** Parameters drawn afresh, as transformers initialises a model without a checkpoint. */
+/** Returns a source of random parameters, initialised as transformers does for a model without a checkpoint. */
 export function randomParameters(generator: Generator): ParameterSource {
   return (_name, shape, init) => {
     using data = "std" in init ? randn(shape, { generator, std: init.std }) : full(shape, init.value);
@@ -21,15 +21,15 @@ export function randomParameters(generator: Generator): ParameterSource {
 const normal: Init = { std: 0.02 };
 
 /**
- * The layer `name` that gives a decoder's logits; where it is tied, with the weight of the
- * embedding [vocabulary, dim].
+ * Makes the linear layer `name` that computes a decoder's logits. If `tied`, its weight is the embedding [vocabulary,
+ * dim].
  */
 export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean, name = "lm_head"): Linear {
   const { weight } = embedding as Embedding;
   return linearLayer(tied ? weight : source(`${name}.weight`, weight.shape, normal));
 }
 
-/** Makes parameters and common layers below one path of a model; "" is the model itself. */
+/** Makes parameters and common layers under one path of a model; "" is the model itself. */
 export class ParameterPath {
   readonly #source: ParameterSource;
   readonly #path: string;
@@ -39,15 +39,12 @@ export class ParameterPath {
     this.#path = path;
   }
 
-  /** The path one step down. */
+  /** Returns the child path `name`. */
   at(name: string): ParameterPath {
     return new ParameterPath(this.#source, this.#below(name));
   }
 
-  /**
-   * The parameter `name` at this path; drawn from a normal distribution of std
-   * 0.02 where none is loaded.
-   */
+  /** Returns the parameter `name` at this path. Default initial value: normal with standard deviation 0.02. */
   parameter(name: string, shape: Shape, init: Init = normal): Parameter {
     return this.#source(this.#below(name), shape, init);
   }
@@ -56,19 +53,19 @@ export class ParameterPath {
     return this.#path === "" ? name : `${this.#path}.${name}`;
   }
 
-  /** A linear layer whose weight is [out, in]. */
+  /** Makes a linear layer with weight [out, in]. */
   linear(name: string, inFeatures: number, outFeatures: number, bias: boolean): Linear {
     const at = this.at(name);
     const weight = at.parameter("weight", [outFeatures, inFeatures]);
     return linearLayer(weight, bias ? at.parameter("bias", [outFeatures], { value: 0 }) : null);
   }
 
-  /** A table of `rows` vectors, of which that of padding is not trained. */
+  /** Makes an embedding table of `rows` vectors. The vector at `paddingIdx` is not trained. */
   embedding(name: string, rows: number, dim: number, paddingIdx: number | null = null): Embedding {
     return new Embedding(this.at(name).parameter("weight", [rows, dim]), { paddingIdx });
   }
 
-  /** Dropout with random numbers of its own: those of seed 0, by its path. */
+  /** Makes a dropout layer with its own random generator, seeded with 0 and the layer's path. */
   dropout(name: string, p: number): Dropout {
     return new Dropout(p, new Generator(0).fork(this.#below(name)));
   }

@@ -19,25 +19,24 @@ import type { GivenPositions } from "../rope/rope.ts";
 import type { ModelInputs } from "./causalLM.ts";
 import { checkInputs } from "./checkInputs.ts";
 
-/** A batch on its way through a model, with the virtual tokens that stand before each sequence. */
+/** A batch during a forward pass, together with the virtual tokens before each sequence. */
 export class PromptedBatch {
-  /** The position of the first row. */
+  /** Position of the first row. */
   readonly offset: number;
   /**
-   * The prefix [P, layers, 2, Hkv, d] of keys and values: one tensor, or none if there is no
-   * prefix or a cache holds it.
+   * The prefix of keys and values [P, layers, 2, Hkv, d] as a list of one tensor. The list is empty without a prefix,
+   * or if the cache already has it.
    */
   readonly prefix: readonly Tensor[];
   readonly #inputs: ModelInputs;
   readonly #causal: boolean;
   /**
-   * Number of virtual tokens before each sequence, and their embeddings if
-   * these come with this batch.
+   * Number of virtual tokens before each sequence, and their embeddings if this batch is the first of the sequences.
    */
   readonly #count: number;
   readonly #embeddings: Tensor | null;
 
-  /** Fills an empty cache with a prefix. To be made within the scope of one forward pass. */
+  /** Writes the prefix into an empty cache. Call it within the scope of one forward pass. */
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal }: { causal: boolean }) {
     checkInputs(inputs);
     const { inputIds, cache } = inputs;
@@ -59,8 +58,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Embeddings of tokens [B, T, D], with those of the virtual tokens before them
-   * where the sequences start.
+   * Returns token embeddings [B, T, D] with the embeddings of virtual tokens before them if the batch starts the
+   * sequences.
    */
   embed(x: Tensor): Tensor {
     const rows = this.#embeddings;
@@ -68,8 +67,8 @@ export class PromptedBatch {
   }
 
   /**
-   * The position of every row, i32 [B, T], where positions are given; they count tokens
-   * alone. Made anew each time.
+   * Returns the position of every row, i32 [B, T] or [B, P + T], if the inputs have `positionIds`; otherwise null. The
+   * inputs' positions do not count virtual tokens, so their number is added. Each call makes a new tensor.
    */
   positionIds(): Tensor | null {
     const { positionIds: given = null } = this.#inputs;
@@ -79,7 +78,7 @@ export class PromptedBatch {
     return cat([expand(arange(0, this.#count), [given.shape[0], this.#count]), shifted], { dim: 1 });
   }
 
-  /** The positions of every row and the largest of them, if positions are given. */
+  /** Returns the position of every row and the largest position, or null if the inputs have no `positionIds`. */
   positions(): GivenPositions | null {
     const ids = this.positionIds();
     const { maxPosition } = this.#inputs;
@@ -87,8 +86,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Attention through the cache where there is one, behind the prefix, blind to
-   * padding where there is a mask.
+   * Returns the attention function for this batch. It uses the cache if the inputs have one, puts the prefix first and
+   * masks padding.
    */
   attend([rows]: readonly Tensor[] = this.prefix): Attend {
     const { cache } = this.#inputs;
@@ -104,7 +103,7 @@ export class PromptedBatch {
     };
   }
 
-  /** Rows [B, T, W] with zeros on padding. */
+  /** Returns rows [B, T, W] with padding rows set to zero. */
   unpadded(rows: Tensor): Tensor {
     const mask = this.mask();
     if (!mask) return rows;
@@ -113,8 +112,8 @@ export class PromptedBatch {
   }
 
   /**
-   * For each number from 1 to `count`, the rows that stand so many before these [B, T, W] of a
-   * layer; zeros where a sequence begins.
+   * Returns `count` tensors. The k-th, counted from 1, has for each row [B, T, W] of a layer the row k positions before
+   * it, and zeros before the start of a sequence.
    */
   earlier(layer: number, rows: Tensor, count: number): Tensor[] {
     const { cache } = this.#inputs;
@@ -123,7 +122,9 @@ export class PromptedBatch {
     return earlierRows(cat([zeros([B, count, W], { backend: rows.storage.backend }), rows], { dim: 1 }), count);
   }
 
-  /** Keys that may be seen, u8 or bool [B, 1, 1, P + T]; undefined for all. */
+  /**
+   * Returns the mask of keys that queries may attend to, u8 or bool [B, 1, 1, P + T]; undefined if there is no padding.
+   */
   mask(): Tensor | undefined {
     const { attentionMask: mask } = this.#inputs;
     if (!mask) return undefined;
@@ -134,8 +135,8 @@ export class PromptedBatch {
 }
 
 /**
- * The keys that T queries, the last of S positions, may see within `reach` on either side, where
- * `mask` lets them: bool [B, 1, T, S].
+ * Returns the mask bool [B, 1, T, S] of keys that T queries may attend to: at most `reach` positions away on either
+ * side, and allowed by `mask`. The queries are the last T of S positions.
  */
 function within(reach: number, T: number, S: number, mask: Tensor | undefined): Tensor {
   const queries = reshape(arange(S - T, S, { dtype: "f32" }), [1, 1, T, 1]);
@@ -143,7 +144,7 @@ function within(reach: number, T: number, S: number, mask: Tensor | undefined): 
   return mask ? to(mul(to(near, { dtype: "f32" }), to(mask, { dtype: "f32" })), { dtype: "bool" }) : near;
 }
 
-/** A layer's keys and values [B, P, Hkv, d] of [P, layers, 2, Hkv, d]. */
+/** Returns a layer's keys and values, each [B, P, Hkv, d], from a prefix [P, layers, 2, Hkv, d]. */
 function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, values: Tensor] {
   const [count, , , heads, size] = rows.shape;
   const ofLayer = slice(rows, { dim: 1, start: layer, end: layer + 1 });

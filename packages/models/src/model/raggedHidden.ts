@@ -2,17 +2,16 @@ import { noGrad, scope, type Tensor, tensor, withBackend } from "@lowrank/core";
 import { layerCaches, PagedBatch, type PagedKVCache, type PagedRows } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
 
-/** Tokens of any sequences, one a row: a sequence that decodes has one, a chunk several. */
+/** Tokens of several sequences, one row per token. A decoding sequence has one row, a prefill chunk has several. */
 export interface RaggedBatch extends PagedRows {
   /** The token of each row. */
   readonly tokens: Int32Array;
 }
 
 /**
- * Runs N tokens of any sequences through a model, without gradients, and returns their final hidden
- * states f32 [N, 1, D]. Writes the keys and values of every row to its page; a row sees positions 0
- * to its own, from earlier passes and from this one. Throws for a model with virtual tokens, and
- * for a batch that does not fit the cache or the model.
+ * Runs N tokens of any sequences through a model, without gradients, and returns their final hidden states f32 [N, 1,
+ * D]. Writes each row's keys and values to its page. A row attends to positions 0 to its own, from earlier passes and
+ * from this one. Throws for a model with virtual tokens, and for a batch that does not fit the cache or the model.
  */
 export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKVCache): Tensor {
   check(model, batch, cache);
@@ -56,7 +55,7 @@ function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: Paged
   throw new Error(`raggedHidden: the cache has layers of ${found}, and the model of ${wanted}`);
 }
 
-/** Layers of [heads, size] in words, those in a row that are alike as one: "2 x 4 heads of 8". */
+/** Describes layers of [heads, size] in words, with consecutive equal layers as one entry: "2 x 4 heads of 8". */
 function summary(layers: readonly (readonly number[])[]): string {
   const runs: { heads: string; count: number }[] = [];
   for (const [count, size] of layers) {

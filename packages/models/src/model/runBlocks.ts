@@ -2,17 +2,17 @@ import { checkpoint, slice, type Tensor, withBackend } from "@lowrank/core";
 import type { Attend } from "@lowrank/nn";
 import type { PromptedBatch } from "./promptedBatch.ts";
 
-/** The hidden states [B, T, D] that are wanted: all, or each sequence's last [B, 1, D]. */
+/** The hidden states [B, T, D] to return: all rows, or each sequence's last row [B, 1, D]. */
 export type WantedRows = "all" | "last";
 
-/** The wanted rows of [B, T, D]. */
+/** Returns the wanted rows of [B, T, D]. */
 export function wantedRows(x: Tensor, wanted: WantedRows): Tensor {
   return wanted === "all" ? x : slice(x, { dim: 1, start: -1 });
 }
 
 /**
- * Runs one block, the `layer`-th, on hidden states [B, T, D] and the tensors that were carried so
- * far. Answers the wanted rows, with tensors to be carried to all later blocks behind them.
+ * Runs the block with index `layer` on hidden states [B, T, D] and the tensors carried from earlier blocks. Returns the
+ * wanted rows, optionally followed by tensors to carry to all later blocks.
  */
 type RunBlock<B> = (
   block: B,
@@ -24,18 +24,18 @@ type RunBlock<B> = (
 
 /** Settings of `runBlocks`. */
 interface RunOptions {
-  /** Blocks forget their activations, and the backward pass computes them again. */
+  /** True to discard the activations of each block and recompute them in the backward pass (gradient checkpointing). */
   forget: boolean;
-  /** The rows of the last block: its layers behind attention run for these alone. Default "all". */
+  /** The rows to compute in the last block: its layers after attention run for these rows only. Default "all". */
   wanted?: WantedRows;
-  /** Tensors of this pass that blocks read beside the hidden states. Default: none. */
+  /** Tensors of this pass that blocks read in addition to the hidden states. Default: none. */
   carried?: readonly Tensor[];
 }
 
 /**
- * Returns the hidden states [B, T, D] after a stack of blocks. `start` makes the values that all
- * blocks share, from the attention function. Blocks that `forget` make their own, as the backward
- * pass does when it computes them again.
+ * Runs a stack of blocks and returns the hidden states [B, T, D], or [B, 1, D] if `wanted` is "last". `start` receives
+ * the attention function, computes the values that all blocks share and returns the function that runs a block. With
+ * `forget`, each block calls `start` again, as the backward pass does when it recomputes the block.
  */
 export function runBlocks<B>(
   blocks: Iterable<B>,
@@ -50,7 +50,7 @@ export function runBlocks<B>(
   let hidden = x;
   for (const [layer, block] of all.entries()) {
     const rows = layer === all.length - 1 ? wanted : "all";
-    // The backward pass runs it again, when another backend may be the current one.
+    // The backward pass runs this again, possibly while another backend is the current one.
     const again = (h: Tensor, ...more: Tensor[]) => {
       const prefix = more.slice(0, batch.prefix.length);
       const rest = more.slice(prefix.length);

@@ -3,20 +3,23 @@ import type { Module } from "@lowrank/nn";
 import type { ClassifierHead, ProblemType } from "../config/classifierHead.ts";
 import { TransformerModel } from "./transformerModel.ts";
 
-/** One batch of sequences to classify. */
+/** A batch of sequences to classify. */
 export interface ClassifierInputs {
   /** Token ids, i32 [B, T]. */
   inputIds: Tensor;
   /** u8 or bool [B, T], 0 on padding. */
   attentionMask?: Tensor | null;
-  /** i32 [B, T]: which of two texts a token belongs to; default: 0. For models that know it. */
+  /**
+   * i32 [B, T]: 0 or 1, the segment (sentence) that a token belongs to. Default 0. For models with token type
+   * embeddings.
+   */
   tokenTypeIds?: Tensor | null;
   /** i32 [B, T]: the position of each token; default: its index. */
   positionIds?: Tensor | null;
   /**
-   * The largest of `positionIds`. Rotary embedding that depends on the length of a text (dynamic,
-   * longrope) needs it. Other models then make tables up to here, and without it up to the last
-   * position of the model.
+   * The largest value in `positionIds`. Required if the rotary embedding depends on the length of the sequence
+   * (dynamic, longrope). For other models it only limits the size of the cos and sin tables, which otherwise cover all
+   * positions of the model.
    */
   maxPosition?: number;
 }
@@ -28,25 +31,28 @@ export interface ClassifierOutput {
 }
 
 /**
- * A batch with labels: i32 [B] to choose one of several, f32 [B, labels] to say each, f32 [B]
- * or [B, n] for regression.
+ * A batch with labels: i32 [B] for one class of several, f32 [B, labels] for multi-label classification, f32 [B] or [B,
+ * n] for regression.
  */
 export type LabelledSequences = ClassifierInputs & { labels: Tensor };
 
-/** A model that answers one vector for each sequence. Subclasses give the logits. */
+/** A model that outputs one vector of logits for each sequence. Subclasses define the logits. */
 export abstract class SequenceClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
-  /** Final hidden states below the head, f32 [B, P + T, D], those of P virtual tokens first. */
+  /** Returns the final hidden states below the head, f32 [B, P + T, D], the P virtual tokens first. */
   abstract hidden(inputs: ClassifierInputs): Tensor;
 
-  /** f32 [B, labels]. */
+  /** Returns the logits, f32 [B, labels]. */
   abstract logits(inputs: ClassifierInputs): Tensor;
 
-  /** The layer that gives the logits. */
+  /** The layer that computes the logits. */
   abstract readonly logitsLayer: Module;
 
-  /** The kind of labels that the loss compares with. */
+  /**
+   * The kind of problem, which selects the loss. If the config does not set it: regression for one label, otherwise
+   * single-label classification.
+   */
   get problemType(): ProblemType {
     const { problemType, labels } = this.config;
     return problemType ?? (labels.length === 1 ? "regression" : "single_label_classification");
@@ -60,8 +66,8 @@ export abstract class SequenceClassifier extends TransformerModel {
   }
 
   /**
-   * The mean over the batch: cross-entropy in nats, that of each label by
-   * itself, or the squared error.
+   * Returns the mean loss over the batch: cross-entropy in nats, binary cross-entropy of each label for multi-label
+   * classification, or the squared error for regression.
    */
   loss(inputs: LabelledSequences): Tensor {
     return this.run(() => this.#lossOf(this.logits(inputs), inputs.labels));

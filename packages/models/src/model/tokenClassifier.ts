@@ -5,32 +5,32 @@ import type { ClassifierInputs, ClassifierOutput, LabelledSequences } from "./se
 import { TransformerModel } from "./transformerModel.ts";
 
 /**
- * A model that answers one vector for each token, as transformers' `...ForTokenClassification`.
- * Subclasses give the hidden states and the head.
+ * A model that outputs one vector of logits for each token, like transformers' `...ForTokenClassification`. Subclasses
+ * define the hidden states and the head.
  */
 export abstract class TokenClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
-  /** True: each token has a label, and none predicts that of the next one. */
+  /** True: each token has its own label, and no token predicts the label of the next one. */
   readonly classifiesTokens = true;
 
-  /** Final hidden states below the head, f32 [B, P + T, D], those of P virtual tokens first. */
+  /** Returns the final hidden states below the head, f32 [B, P + T, D], the P virtual tokens first. */
   abstract hidden(inputs: ClassifierInputs): Tensor;
 
-  /** f32 [B, P + T, labels] from hidden states. */
+  /** Returns f32 [B, P + T, labels] for hidden states. */
   protected abstract answers(hidden: Tensor): Tensor;
 
-  /** The layer that gives the logits. */
+  /** The layer that computes the logits. */
   abstract readonly logitsLayer: Module;
 
-  /** f32 [B, T, labels]. */
+  /** Returns the logits, f32 [B, T, labels]. */
   logits(inputs: ClassifierInputs): Tensor {
     const all = this.answers(this.hidden(inputs));
     const virtual = all.shape[1] - inputs.inputIds.shape[1];
     return virtual === 0 ? all : slice(all, { dim: 1, start: virtual });
   }
 
-  /** The labels are i32 [B, T]; those that are -100 are left out. */
+  /** Returns the logits, and the loss if labels i32 [B, T] are given; labels of -100 are ignored. */
   forward(inputs: ClassifierInputs & { labels?: Tensor }): ClassifierOutput {
     return this.run(() => {
       const logits = this.logits(inputs);
@@ -38,7 +38,7 @@ export abstract class TokenClassifier extends TransformerModel {
     });
   }
 
-  /** The mean cross-entropy in nats of the labels that are not -100. */
+  /** Returns the mean cross-entropy in nats over the labels that are not -100. */
   loss(inputs: LabelledSequences): Tensor {
     return this.run(() => lossOf(this.logits(inputs), inputs.labels));
   }

@@ -4,24 +4,24 @@ import { type AttentionSizes, Module, type PromptableModel, type VirtualTokens }
 /** The sizes of a model's vocabulary, positions and attention. */
 export interface ModelSizes {
   readonly vocabSize: number;
-  /** The most tokens a sequence may have, virtual ones included. */
+  /** The maximum number of tokens in a sequence, including virtual tokens. */
   readonly maxPositions: number;
   /**
-   * The most tokens of a sequence in pages, or in a row with others: where the values of a token
-   * go by the length of its sequence, fewer than `maxPositions`. Default: as many.
+   * The maximum number of tokens in a sequence of a paged cache, or of a row that several sequences share. It is less
+   * than `maxPositions` if the rotary embedding depends on the sequence length. Default: `maxPositions`.
    */
   readonly sharedPositions?: number;
   /**
-   * The most tokens of a sequence whose keys still hold in a longer one: a cache that grows beyond
-   * is made anew. Default: none does.
+   * The number of tokens up to which cached keys stay valid. If a sequence grows beyond it, all keys are computed
+   * again. Default: `maxPositions`, so cached keys always stay valid.
    */
   readonly cachedPositions?: number;
   readonly attentionSizes: AttentionSizes;
 }
 
-/** Names of layers for adapters, by the kind of layer that a method sits on. */
+/** Names of target layers for adapters, by the kind of layer that a method adapts. */
 export interface DefaultTargets {
-  /** Linear layers, for LoRA and its kin. */
+  /** Linear layers, for LoRA and other methods that adapt linear layers. */
   readonly linear?: readonly string[];
   /** Norms, for LN tuning. */
   readonly norm?: readonly string[];
@@ -29,10 +29,7 @@ export interface DefaultTargets {
   readonly attention?: readonly string[];
 }
 
-/**
- * A stack without a head. One without `maxPositions` is known by its shapes
- * alone and cannot be run.
- */
+/** A stack without a head. If `maxPositions` is missing, the model has shapes only and cannot be run. */
 export interface StackModel extends PromptableModel {
   readonly maxPositions?: number;
   defaultTargets: DefaultTargets;
@@ -40,7 +37,8 @@ export interface StackModel extends PromptableModel {
 }
 
 /**
- * A model of any head: it has sizes, virtual tokens, and blocks that may forget what they computed.
+ * Base class of models with any head. It holds the sizes, the virtual tokens and the setting for gradient
+ * checkpointing.
  */
 export abstract class TransformerModel extends Module implements PromptableModel, ModelSizes {
   readonly vocabSize: number;
@@ -50,12 +48,14 @@ export abstract class TransformerModel extends Module implements PromptableModel
   readonly attentionSizes: AttentionSizes;
   virtualTokens: VirtualTokens | null = null;
 
-  /** The architecture's default targets, which adapters ask where PEFT's own table knows none. */
+  /**
+   * The architecture's default target layers, which adapters use if PEFT's own table has no entry for the model type.
+   */
   defaultTargets: DefaultTargets = {};
 
   /**
-   * While training, blocks forget their activations and compute them again for the
-   * gradient. Default false.
+   * True to recompute the activations of each block in the backward pass while training, instead of storing them.
+   * Default false.
    */
   gradientCheckpointing = false;
 
@@ -68,24 +68,21 @@ export abstract class TransformerModel extends Module implements PromptableModel
     this.attentionSizes = attentionSizes;
   }
 
-  /**
-   * Runs `fn` in a scope, with new tensors on the backend of the
-   * parameters, and returns its result.
-   */
+  /** Runs `fn` in a scope, with new tensors on the backend of the parameters, and returns its result. */
   protected run<T>(fn: () => T): T {
     return withBackend(this.backend, () => scope(fn));
   }
 
   /**
-   * Trades time for memory in training: see `checkpoint` of core. Tensors of `inputs` must live
-   * until the backward pass.
+   * Turns gradient checkpointing on: less memory, more time (see `checkpoint` of core). Tensors of `inputs` must stay
+   * alive until the backward pass.
    */
   gradientCheckpointingEnable(): this {
     this.gradientCheckpointing = true;
     return this;
   }
 
-  /** Keeps activations again. */
+  /** Turns gradient checkpointing off. */
   gradientCheckpointingDisable(): this {
     this.gradientCheckpointing = false;
     return this;

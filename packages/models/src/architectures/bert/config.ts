@@ -2,7 +2,7 @@ import { type Activation, readActivation } from "../../config/activation.ts";
 import type { ArchitectureConfig } from "../../config/architectureConfig.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
 
-/** The shape of a BERT or RoBERTa, named as in Hugging Face's BertConfig. */
+/** The config of a BERT or RoBERTa model: the fields of Hugging Face's BertConfig in camelCase. */
 export interface BertConfig extends ArchitectureConfig {
   padTokenId: number;
   hiddenSize: number;
@@ -10,23 +10,23 @@ export interface BertConfig extends ArchitectureConfig {
   numAttentionHeads: number;
   intermediateSize: number;
   hiddenAct: Activation;
-  /** The probability with which weights of attention are dropped in training. */
+  /** Dropout probability of the attention weights in training. */
   attentionProbsDropoutProb: number;
   hiddenDropoutProb: number;
-  /** Before the classifier; null: as `hiddenDropoutProb`. */
+  /** Dropout probability before the classifier; null to use `hiddenDropoutProb`. */
   classifierDropout: number | null;
   maxPositionEmbeddings: number;
   typeVocabSize: number;
   layerNormEps: number;
 }
 
-/** The defaults of transformers that differ between BERT and its kin. */
+/** The defaults of transformers that differ between BERT and RoBERTa. */
 interface BertDefaults {
   readonly vocabSize: number;
   readonly padTokenId: number;
 }
 
-/** Reads a `config.json` of BERT or its kin; missing keys take the defaults of transformers. */
+/** Reads a `config.json` of BERT or RoBERTa. Missing keys take the defaults of transformers. */
 export function readBertConfig(fields: JsonFields, modelType: string, defaults: BertDefaults): BertConfig {
   const hiddenSize = fields.size("hidden_size", 768);
   const numAttentionHeads = fields.size("num_attention_heads", 12);

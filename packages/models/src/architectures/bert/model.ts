@@ -25,8 +25,9 @@ import { type BertConfig, bertToHf, readBertConfig } from "./config.ts";
 // B batch, T tokens, D hidden size, d head size.
 
 /**
- * The positions of a BERT: that of the first token, that of padding, and those of a batch. `of`
- * returns the positions of a batch that gives none; null means each token's index.
+ * How a BERT-style model numbers positions. `first` is the row of the position table for the first token. `padding` is
+ * the row for padding tokens, which is not trained; null for none. `of` returns the positions of a batch without
+ * `positionIds`; null means each token's index.
  */
 export interface BertPositions {
   first: number;
@@ -70,7 +71,7 @@ class BertEmbeddings extends Module {
   }
 }
 
-/** Returns the text (0 or 1) that each row belongs to; virtual tokens belong to the first. */
+/** Returns the segment (0 or 1) of each row, i32 [B, T]. Virtual tokens belong to segment 0. */
 export function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
   const missing = T - (tokenTypeIds?.shape[1] ?? 0);
   const first = zeros([B, missing], { dtype: "i32" });
@@ -105,7 +106,7 @@ class BertSelfAttention extends AttentionLayer {
   }
 }
 
-/** A linear layer whose output is added to the sub-layer's input, and normalised. */
+/** A linear layer with dropout, followed by the residual connection and LayerNorm. */
 class BertOutput extends Module {
   dense: UnaryModule;
   dropout: UnaryModule;
@@ -187,24 +188,24 @@ class BertPooler extends Module {
     this.dense = path.linear("dense", hiddenSize, hiddenSize, true);
   }
 
-  /** From hidden states [B, T, D] to [B, D]. */
+  /** Maps hidden states [B, T, D] to [B, D]. */
   forward(hidden: Tensor): Tensor {
     return tanh(this.dense.forward(firstRow(hidden)));
   }
 }
 
-/** Returns the row at the first position, [B, D] of [B, T, D]. */
+/** Returns the row at the first position: [B, T, D] to [B, D]. */
 export function firstRow(hidden: Tensor): Tensor {
   return reshape(slice(hidden, { dim: 1, start: 0, end: 1 }), [hidden.shape[0], hidden.shape[2]]);
 }
 
-/** The options of a BERT's stack. */
+/** The options of `BertModel`. */
 interface BertOptions {
   positions: BertPositions;
   pooler: boolean;
 }
 
-/** BERT without a head, as transformers' BertModel; with a pooler where one is asked for. */
+/** BERT without a head, like transformers' BertModel. `pooler` adds the pooling layer. */
 export class BertModel extends TransformerModel {
   readonly config: BertConfig;
   embeddings: BertEmbeddings;
@@ -221,10 +222,7 @@ export class BertModel extends TransformerModel {
     this.#positions = options.positions;
   }
 
-  /**
-   * Returns hidden states [B, T, D], those of virtual embeddings first. A head
-   * passes its own virtual tokens.
-   */
+  /** Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,
@@ -246,19 +244,19 @@ export class BertModel extends TransformerModel {
 /** BERT's positions: each token's index. */
 const byIndex: BertPositions = { first: 0, padding: null, of: () => null };
 
-/** Old checkpoints call norms' tensors as TensorFlow did, and hold the positions' numbers. */
+/**
+ * Renames the norm tensors of old checkpoints, which use TensorFlow's names. Returns null for `position_ids`, which
+ * some checkpoints store.
+ */
 export function sanitizeBert(name: string): string | null {
   if (name.endsWith("embeddings.position_ids")) return null;
   return name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias");
 }
 
-/** The layers of a BERT that adapters sit on by default. */
+/** The default target layers of adapters in a BERT model. */
 export const bertTargets: DefaultTargets = { linear: ["query", "value"] };
 
-/**
- * Returns a BERT's sizes. Its table of positions may begin with `firstPosition` rows
- * that stand for no position.
- */
+/** Returns a BERT's sizes. The first `firstPosition` rows of its position table are not used for positions. */
 export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes {
   const { vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads: heads, maxPositionEmbeddings } = config;
   const attention = { attentionHeads: heads, keyValueHeads: heads, headDim: hiddenSize / heads };
@@ -270,8 +268,8 @@ export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes
 }
 
 /**
- * BERT that classifies sequences, as transformers' BertForSequenceClassification. Devlin et
- * al. 2018, arXiv:1810.04805.
+ * BERT that classifies sequences, like transformers' BertForSequenceClassification. Devlin et al. 2018,
+ * arXiv:1810.04805.
  */
 export class BertForSequenceClassification extends SequenceClassifier {
   readonly config: BertConfig & ClassifierHead;
@@ -302,7 +300,7 @@ export class BertForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** Returns the width and the dropout of a head for tokens. */
+/** Returns the hidden size and the dropout probability of a token classification head. */
 export function tokenHeadOf({ hiddenSize, classifierDropout, hiddenDropoutProb }: BertConfig): {
   width: number;
   dropout: number;
@@ -310,7 +308,7 @@ export function tokenHeadOf({ hiddenSize, classifierDropout, hiddenDropoutProb }
   return { width: hiddenSize, dropout: classifierDropout ?? hiddenDropoutProb };
 }
 
-/** BERT that classifies tokens, as transformers' BertForTokenClassification. */
+/** BERT that classifies tokens, like transformers' BertForTokenClassification. */
 export class BertForTokenClassification extends EncoderTokenClassifier<BertConfig> {
   bert: BertModel;
 
@@ -324,7 +322,7 @@ export class BertForTokenClassification extends EncoderTokenClassifier<BertConfi
   }
 }
 
-/** The keys of a published encoder of BERT's kind: in base and large, heads are of 64 numbers. */
+/** Returns the config keys of a published BERT-style encoder with `hidden` / 64 attention heads of 64 elements. */
 export function encoderPreset(hidden: number, layers: number, more: object): Record<string, unknown> {
   return {
     hidden_size: hidden,

@@ -48,10 +48,10 @@ import { relativeRows } from "./positions.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size, R rows of relative positions.
 
-/** The terms of attention that know positions: content to position, position to content. */
+/** The position terms of the attention scores: content-to-position and position-to-content. */
 type PositionTerm = "c2p" | "p2c";
 
-/** The shape of a DeBERTa v2 or v3, named as in Hugging Face's DebertaV2Config. */
+/** The config of a DeBERTa v2 or v3 model: the fields of Hugging Face's DebertaV2Config in camelCase. */
 interface DebertaV2Config extends ArchitectureConfig {
   modelType: "deberta-v2";
   padTokenId: number;
@@ -64,30 +64,30 @@ interface DebertaV2Config extends ArchitectureConfig {
   hiddenDropoutProb: number;
   attentionProbsDropoutProb: number;
   maxPositionEmbeddings: number;
-  /** True if embeddings hold positions too. */
+  /** True to add absolute position embeddings to the token embeddings. */
   positionBiasedInput: boolean;
   typeVocabSize: number;
   /**
-   * The terms of attention that depend on positions. Without relative attention they are left out,
-   * but scores are still divided as if they were there.
+   * The position terms that are added to the attention scores. Without `relativeAttention` they are omitted, but the
+   * scores are still divided as if they were included.
    */
   posAttType: PositionTerm[];
-  /** True if there is a table of relative positions. */
+  /** True for a table of relative position embeddings. */
   relativeAttention: boolean;
-  /** True if positions are projected as tokens are. */
+  /** True to project positions with the projections of the content. */
   shareAttKey: boolean;
-  /** True if the table of relative positions is normalised. */
+  /** True to apply LayerNorm to the table of relative positions. */
   normRelEbd: boolean;
-  /** The farthest relative position. */
+  /** The largest relative position. */
   maxRelativePositions: number;
-  /** Buckets on either side, wider the farther away; 0 for a bucket for each position. */
+  /** Number of buckets on either side, wider for larger distances; 0 for one bucket per position. */
   positionBuckets: number;
-  /** The width of the convolution beside the first layer; 0 for none. */
+  /** Kernel size of the convolution parallel to the first layer; 0 for none. */
   convKernelSize: number;
   convAct: "tanh" | Activation;
   poolerDropout: number;
   poolerHiddenAct: Activation;
-  /** Before the classifier; null: as `hiddenDropoutProb`. */
+  /** Dropout probability before the classifier; null to use `hiddenDropoutProb`. */
   clsDropout: number | null;
 }
 
@@ -144,17 +144,17 @@ function readConfig(fields: JsonFields): DebertaV2Config {
   };
 }
 
-/** Rows of the table of relative positions, on one side of a token's own. */
+/** Returns the number of rows of the relative position table on either side of a token. */
 const spanOf = ({ positionBuckets, maxRelativePositions }: DebertaV2Config): number =>
   positionBuckets > 0 ? positionBuckets : maxRelativePositions;
 
-/** The values that all layers of one pass share. */
+/** The values that all layers of a forward pass share. */
 interface Shared {
-  /** Keys that may be seen, u8 or bool [B, 1, 1, T]; undefined for all. */
+  /** Mask of keys that queries may attend to, u8 or bool [B, 1, 1, T]; undefined if there is no padding. */
   readonly mask: Tensor | undefined;
-  /** The table of relative positions [R, D]; null where attention knows none. */
+  /** The table of relative positions [R, D]; null without relative attention. */
   readonly table: Tensor | null;
-  /** Rows of that table for a query and a key, i32 [1, 1, T, T]. */
+  /** The table row for each query and key, i32 [1, 1, T, T]. */
   readonly rows: Tensor;
 }
 
@@ -182,7 +182,7 @@ class DebertaV2SelfAttention extends Module {
     this.#config = config;
   }
 
-  /** From rows [..., N, D] to heads [..., H, N, d]. */
+  /** Reshapes rows [..., N, D] to heads [..., H, N, d]. */
   #heads(rows: Tensor): Tensor {
     const { numAttentionHeads: H } = this.#config;
     const N = rows.shape[rows.ndim - 2];
@@ -210,7 +210,7 @@ class DebertaV2SelfAttention extends Module {
     });
   }
 
-  /** The terms of the scores [B, H, T, T] that know positions. */
+  /** Returns the position terms of the scores, each [B, H, T, T]. */
   #positions(q: Tensor, k: Tensor, { table, rows }: Shared): Tensor[] {
     if (!table) return [];
     const [B, H, T] = q.shape;
@@ -227,7 +227,7 @@ class DebertaV2SelfAttention extends Module {
   }
 }
 
-/** A linear layer whose output is added to the sub-layer's input, and normalised. */
+/** A linear layer with dropout, followed by the residual connection and LayerNorm. */
 class DebertaV2Output extends Module {
   dense: UnaryModule;
   dropout: UnaryModule;
@@ -300,7 +300,7 @@ class Convolution extends Module {
     this.bias = path.parameter("bias", [weight[0]], { value: 0 });
   }
 
-  /** From rows [B, T, D] to as many. */
+  /** Maps rows [B, T, D] to rows of the same shape. */
   forward(x: Tensor): Tensor {
     const padding = (this.weight.shape[2] - 1) / 2;
     const swapped = permute(x, [0, 2, 1]);
@@ -308,7 +308,7 @@ class Convolution extends Module {
   }
 }
 
-/** The convolution beside the first layer. */
+/** The convolution parallel to the first layer: its output is added to the layer's output and normalised. */
 class ConvLayer extends Module {
   conv: Convolution;
   LayerNorm: UnaryModule;
@@ -324,7 +324,9 @@ class ConvLayer extends Module {
     this.#activation = config.convAct;
   }
 
-  /** `mask` f32 [B, T, 1] is 0 on padding. */
+  /**
+   * Returns [B, T, D] from the embeddings and the first layer's output `made`. `mask` f32 [B, T, 1] is 0 on padding.
+   */
   forward(embedded: Tensor, made: Tensor, mask: Tensor | undefined): Tensor {
     const masked = (x: Tensor) => (mask ? mul(x, mask) : x);
     const out = this.dropout.forward(masked(this.conv.forward(embedded)));
@@ -419,9 +421,7 @@ function debertaV2Sizes(config: DebertaV2Config): ModelSizes {
   };
 }
 
-/**
- * DeBERTa v2 without a head, as transformers' DebertaV2Model. He et al. 2021, arXiv:2006.03654.
- */
+/** DeBERTa v2 without a head, like transformers' DebertaV2Model. He et al. 2021, arXiv:2006.03654. */
 class DebertaV2Model extends TransformerModel {
   readonly config: DebertaV2Config;
   embeddings: DebertaV2Embeddings;
@@ -435,8 +435,8 @@ class DebertaV2Model extends TransformerModel {
   }
 
   /**
-   * Returns hidden states [B, T, D], those of virtual embeddings first. A head passes its own
-   * virtual tokens. Throws for prefixes of keys, which have no place among relative positions.
+   * Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. Throws
+   * for prefixes of keys and values, which have no relative position.
    */
   forward(
     inputs: ClassifierInputs,
@@ -468,15 +468,13 @@ class ContextPooler extends Module {
     this.#activation = poolerHiddenAct;
   }
 
-  /** From hidden states [B, T, D] to [B, D]. */
+  /** Maps hidden states [B, T, D] to [B, D]. */
   forward(hidden: Tensor): Tensor {
     return activate(this.#activation, this.dense.forward(this.dropout.forward(firstRow(hidden))));
   }
 }
 
-/**
- * DeBERTa v2 or v3 that classifies sequences, as transformers' DebertaV2ForSequenceClassification.
- */
+/** DeBERTa v2 or v3 that classifies sequences, like transformers' DebertaV2ForSequenceClassification. */
 class DebertaV2ForSequenceClassification extends SequenceClassifier {
   readonly config: DebertaV2Config & ClassifierHead;
   deberta: DebertaV2Model;
@@ -509,7 +507,7 @@ class DebertaV2ForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** DeBERTa that classifies tokens, as transformers' DebertaV2ForTokenClassification. */
+/** DeBERTa that classifies tokens, like transformers' DebertaV2ForTokenClassification. */
 class DebertaV2ForTokenClassification extends EncoderTokenClassifier<DebertaV2Config> {
   deberta: DebertaV2Model;
 

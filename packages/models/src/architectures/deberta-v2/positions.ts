@@ -1,14 +1,16 @@
-/** The table of relative positions, of twice `span` rows. */
+/** The table of relative positions, with 2 * `span` rows. */
 interface RelativeTable {
   readonly span: number;
-  /** Buckets on either side, wider the farther away; 0 for a bucket for each position. */
+  /** Number of buckets on either side, wider for larger distances; 0 for one bucket per position. */
   readonly positionBuckets: number;
   readonly maxRelativePositions: number;
 }
 
 const f32 = Math.fround;
 
-/** The bucket of a distance: near ones have their own, far ones share one by their logarithm. */
+/**
+ * Returns the bucket of a distance. Short distances have one bucket each, and long distances share logarithmic buckets.
+ */
 function bucketOf(distance: number, { positionBuckets, maxRelativePositions }: RelativeTable): number {
   const mid = Math.floor(positionBuckets / 2);
   const far = Math.abs(distance) < mid ? mid - 1 : Math.abs(distance);
@@ -17,7 +19,7 @@ function bucketOf(distance: number, { positionBuckets, maxRelativePositions }: R
   return Math.sign(distance) * (Math.ceil(f32(part * (mid - 1))) + mid);
 }
 
-/** The row of the table for each query and key of T tokens, [T, T], as transformers counts them. */
+/** Returns the table row for each query and key of T tokens, [T, T], as transformers computes it. */
 export function relativeRows(T: number, table: RelativeTable): Int32Array {
   const { span } = table;
   return Int32Array.from({ length: T * T }, (_, at) => {

@@ -29,7 +29,7 @@ import { firstRow, sanitizeBert } from "../bert/model.ts";
 
 const layerNormEps = 1e-12;
 
-/** The shape of a DistilBERT, named as in Hugging Face's DistilBertConfig. */
+/** The config of a DistilBERT model: the fields of Hugging Face's DistilBertConfig in camelCase. */
 interface DistilBertConfig extends ArchitectureConfig {
   modelType: "distilbert";
   padTokenId: number;
@@ -178,7 +178,7 @@ function distilBertSizes({ vocabSize, maxPositionEmbeddings, dim, nLayers, nHead
   };
 }
 
-/** DistilBERT without a head, as transformers' DistilBertModel. */
+/** DistilBERT without a head, like transformers' DistilBertModel. */
 class DistilBertModel extends TransformerModel {
   readonly config: DistilBertConfig;
   embeddings: DistilBertEmbeddings;
@@ -191,10 +191,7 @@ class DistilBertModel extends TransformerModel {
     this.transformer = new DistilBertTransformer(path.at("transformer"), config);
   }
 
-  /**
-   * Returns hidden states [B, T, D], those of virtual embeddings first. A head
-   * passes its own virtual tokens.
-   */
+  /** Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,
@@ -211,7 +208,7 @@ class DistilBertModel extends TransformerModel {
   }
 }
 
-/** DistilBERT that classifies sequences, as transformers' DistilBertForSequenceClassification. */
+/** DistilBERT that classifies sequences, like transformers' DistilBertForSequenceClassification. */
 class DistilBertForSequenceClassification extends SequenceClassifier {
   readonly config: DistilBertConfig & ClassifierHead;
   distilbert: DistilBertModel;
@@ -245,7 +242,7 @@ class DistilBertForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** DistilBERT that classifies tokens, as transformers' DistilBertForTokenClassification. */
+/** DistilBERT that classifies tokens, like transformers' DistilBertForTokenClassification. */
 class DistilBertForTokenClassification extends EncoderTokenClassifier<DistilBertConfig> {
   distilbert: DistilBertModel;
 

@@ -15,24 +15,24 @@ const norms = {
 
 const windowKey = "attention.sliding_window";
 
-/** The keys of caps in config.json, which GGUF has too. */
+/** The config.json keys of the soft caps, which have the same names in GGUF. */
 const caps = ["attn_logit_softcapping", "final_logit_softcapping"];
 
-/** The ways in which Gemmas differ in GGUF files. */
+/** The ways in which Gemma 2 and 3 differ in GGUF files. */
 interface GemmaFacts<C extends GemmaConfig> {
   readonly architecture: string;
   readonly alwaysTied: boolean;
   readonly normed?: "head";
-  /** True if attention and logits have caps. */
+  /** True if the attention scores and the logits have soft caps. */
   readonly capped: boolean;
-  /** The type of a layer in llama.cpp, which reads none. */
+  /** Returns the layer type that llama.cpp assumes, since the file does not store layer types. */
   typeOf(layer: number): LayerType;
   /** Throws for settings that llama.cpp does not read. */
   refuse?(config: C): void;
   traits(config: C): LlamaTraits;
 }
 
-/** Returns the form of a Gemma in a GGUF file. */
+/** Returns the GGUF form of Gemma 2 or 3. */
 export function gemmaForm<C extends GemmaConfig>(facts: GemmaFacts<C>): GgufForm<C> {
   const { architecture, alwaysTied, normed, capped } = facts;
   return {

@@ -5,7 +5,7 @@ import { type GemmaConfig, gemmaDefaults, gemmaToHf, gemmaTraits, readGemma } fr
 
 const usualType = (layer: number): LayerType => (layer % 2 === 0 ? "sliding_attention" : "full_attention");
 
-/** Gemma 2: windows on every other layer, capped scores and logits. arXiv:2408.00118. */
+/** Gemma 2: sliding windows on every other layer, soft caps on scores and logits. arXiv:2408.00118. */
 export const gemma2: Architecture<GemmaConfig> = defineArchitecture({
   modelType: "gemma2",
   readConfig: (fields) =>

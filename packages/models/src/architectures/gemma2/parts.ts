@@ -9,26 +9,26 @@ import { subLayers } from "../llama/model.ts";
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, MakePart, Rotate } from "../llama/traits.ts";
 
-/** The fields that the configs of Gemma 2 and 3 share. */
+/** The config fields that Gemma 2 and 3 share. */
 export interface GemmaConfig extends LlamaFamilyConfig {
   attentionBias: boolean;
-  /** Attention's scores are divided by the root of this. */
+  /** Attention scores are divided by the square root of this. */
   queryPreAttnScalar: number;
-  /** Number of positions that a token of a windowed layer sees, its own included. */
+  /** Number of positions that a token of a windowed layer attends to, its own included. */
   slidingWindow: number;
   layerTypes: LayerType[];
   attnLogitSoftcapping: number | null;
   finalLogitSoftcapping: number | null;
 }
 
-/** The defaults of transformers that differ between Gemmas. */
+/** The defaults of transformers that differ between Gemma 2 and 3. */
 interface GemmaDefaults extends FamilyDefaults {
   readonly attnLogitSoftcapping: number | null;
   readonly finalLogitSoftcapping: number | null;
   usualType(layer: number): LayerType;
 }
 
-/** The defaults that Gemmas share. */
+/** The defaults that Gemma 2 and 3 share. */
 export const gemmaDefaults = {
   hiddenSize: 2304,
   intermediateSize: 9216,
@@ -44,7 +44,7 @@ export const gemmaDefaults = {
   padTokenId: 0,
 } as const;
 
-/** Reads what the configs of Gemma 2 and 3 share. */
+/** Reads the fields that the configs of Gemma 2 and 3 share. */
 export function readGemma<T extends string>(
   fields: JsonFields,
   modelType: T,
@@ -69,7 +69,7 @@ export function readGemma<T extends string>(
   };
 }
 
-/** Returns the keys of transformers 4 that the configs of Gemma 2 and 3 share. */
+/** Returns the `config.json` keys of transformers 4 that Gemma 2 and 3 share. */
 export function gemmaToHf(config: GemmaConfig): Record<string, unknown> {
   return {
     ...decoderToHf(config, gemmaDefaults.activationKey),
@@ -83,14 +83,14 @@ export function gemmaToHf(config: GemmaConfig): Record<string, unknown> {
   };
 }
 
-/** RMSNorm with the factors 1 + weight. */
+/** RMSNorm that scales by 1 + weight. */
 class GemmaRMSNorm extends RMSNorm {
   override forward(x: Tensor): Tensor {
     return rmsNorm(x, add(widen(this.weight), 1), { eps: this.eps });
   }
 }
 
-/** A block with a norm before and behind each sub-layer. */
+/** A block with a norm before and after each sub-layer. */
 class GemmaDecoderLayer extends Module implements DecoderLayer {
   self_attn: RotaryAttention;
   mlp: UnaryModule;
@@ -125,7 +125,7 @@ class GemmaDecoderLayer extends Module implements DecoderLayer {
   }
 }
 
-/** Returns what Gemma 2 and 3 differ in from Llama. */
+/** Returns the differences of Gemma 2 and 3 from Llama. */
 export function gemmaTraits(config: GemmaConfig): LlamaTraits {
   const { attentionBias, slidingWindow, layerTypes, finalLogitSoftcapping: cap } = config;
   return {

@@ -7,10 +7,10 @@ import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/mod
 import { normedAttention } from "../llama/normedAttention.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
-/** The shape of a Gemma 3 model of text, named as in Hugging Face's Gemma3TextConfig. */
+/** The config of a Gemma 3 text model: the fields of Hugging Face's Gemma3TextConfig in camelCase. */
 interface Gemma3TextConfig extends GemmaConfig {
   modelType: "gemma3_text";
-  /** The rotary embedding of windowed layers; that of the others is `rope`. */
+  /** The rotary embedding of windowed layers. The other layers use `rope`. */
   localRope: RopeConfig;
 }
 
@@ -25,7 +25,7 @@ function readConfig(fields: JsonFields): Gemma3TextConfig {
     finalLogitSoftcapping: null,
     usualType: typesEvery(pattern),
   });
-  // transformers 5 has one set of parameters for each type of layer.
+  // transformers 5 has separate parameters for each layer type.
   const byType = fields.object("rope_parameters");
   const global = byType ? byType.object("full_attention") : fields.object("rope_scaling");
   return {
@@ -35,14 +35,14 @@ function readConfig(fields: JsonFields): Gemma3TextConfig {
   };
 }
 
-/** Every so many layers see all positions. */
+/** Returns layer types of which every `pattern`-th layer attends to all positions and the others have windows. */
 function typesEvery(pattern: number): (layer: number) => LayerType {
   return (layer) => ((layer + 1) % pattern === 0 ? "full_attention" : "sliding_attention");
 }
 
 const usualPattern = 6;
 
-/** The config's own `rope_theta` is that of the other layers. */
+/** Reads the rotary embedding of windowed layers. The config's `rope_theta` applies to the other layers only. */
 function localRope(fields: JsonFields, parameters: JsonFields | undefined, config: GemmaConfig): RopeConfig {
   if (parameters) return ropeFrom(parameters, parameters, { ...config, theta: 10000 });
   return { theta: fields.positive("rope_local_base_freq", 10000), partialRotaryFactor: 1, scaling: null };
@@ -57,7 +57,7 @@ function traits(config: Gemma3TextConfig): LlamaTraits {
   };
 }
 
-/** Gemma 3's model of text: two rotary embeddings, and windows on most layers. arXiv:2503.19786. */
+/** Gemma 3 text model: two rotary embeddings, and sliding windows on most layers. arXiv:2503.19786. */
 export const gemma3Text: Architecture<Gemma3TextConfig> = defineArchitecture({
   modelType: "gemma3_text",
   readConfig,

@@ -3,7 +3,7 @@ import { type LayerType, readLayerTypes } from "../../config/layerTypes.ts";
 import { type RopeConfig, ropeFrom, ropeToHf } from "../../rope/ropeConfig.ts";
 import { decoderToHf, type FamilyDefaults, type LlamaFamilyConfig, readLlamaFamily } from "../llama/config.ts";
 
-/** The heads of the layers of one type. */
+/** Head size and number of key and value heads of the layers of one type. */
 interface Gemma4Heads {
   headDim: number;
   numKeyValueHeads: number;
@@ -17,28 +17,28 @@ export interface Gemma4Experts {
 }
 
 /**
- * The shape of a Gemma 4 model of text, named as in Hugging Face's Gemma4TextConfig. `headDim` and
- * `numKeyValueHeads` are those of windowed layers, `rope` is that of layers that see all positions.
+ * The config of a Gemma 4 text model: the fields of Hugging Face's Gemma4TextConfig in camelCase. `headDim` and
+ * `numKeyValueHeads` apply to windowed layers, `rope` to full-attention layers.
  */
 export interface Gemma4TextConfig extends LlamaFamilyConfig {
   modelType: "gemma4_text";
   attentionBias: boolean;
-  /** True if layers that see all positions take their values from the projection to keys. */
+  /** True if full-attention layers compute their values with the key projection. */
   attentionKEqV: boolean;
-  /** Number of positions that a token of a windowed layer sees, its own included. */
+  /** Number of positions that a token of a windowed layer attends to, its own included. */
   slidingWindow: number;
   layerTypes: LayerType[];
-  /** The heads of layers that see all positions. */
+  /** Head size and number of key and value heads of full-attention layers. */
   globalHeads: Gemma4Heads;
   /** The rotary embedding of windowed layers. */
   localRope: RopeConfig;
   finalLogitSoftcapping: number | null;
-  /** Width of the embeddings that each layer has of its own; 0 for none. */
+  /** Width of the per-layer token embeddings; 0 for none. */
   hiddenSizePerLayerInput: number;
   vocabSizePerLayerInput: number;
-  /** Layers, the last ones, that take keys and values from earlier ones. */
+  /** Number of layers at the end that use the keys and values of earlier layers. */
   numKvSharedLayers: number;
-  /** True if the MLPs of these layers are twice as wide. */
+  /** True if the MLPs of the last `numKvSharedLayers` layers are twice as wide. */
   useDoubleWideMlp: boolean;
   /** Null for a model without experts. */
   experts: Gemma4Experts | null;
@@ -66,14 +66,14 @@ const ownWidth = "hidden_size_per_layer_input";
 const every: LayerType[] = ["full_attention", "sliding_attention"];
 
 export function readGemma4Config(fields: JsonFields): Gemma4TextConfig {
-  // "vision" is about tokens of images alone.
+  // "vision" affects image tokens only.
   if (![undefined, "vision"].includes(fields.raw("use_bidirectional_attention") as undefined)) {
     throw fields.bad("use_bidirectional_attention", 'null or "vision": a decoder is supported');
   }
   const { rope: _, ...config } = readLlamaFamily(fields, "gemma4_text", defaults);
   const layers = config.numHiddenLayers;
   const layerTypes = readLayerTypes(fields, layers, (layer) => every[(layer + 1) % 6 === 0 ? 0 : 1]);
-  // As in transformers, whatever a config says.
+  // transformers also sets this, regardless of the config.
   layerTypes[layers - 1] = "full_attention";
   const attentionKEqV = fields.boolean("attention_k_eq_v", false);
   const numKvSharedLayers = fields.integer("num_kv_shared_layers", 0, 0);
@@ -118,7 +118,7 @@ function readExperts(fields: JsonFields): Gemma4Experts {
   return { numExperts, topKExperts, moeIntermediateSize: fields.size("moe_intermediate_size") };
 }
 
-/** Reads the heads of layers that see all positions, and of those with windows. */
+/** Returns the heads of full-attention layers, then of windowed layers. Throws if the sizes do not fit. */
 function readHeads(
   fields: JsonFields,
   config: Pick<Gemma4TextConfig, "headDim" | "numKeyValueHeads" | "numAttentionHeads" | "layerTypes" | "attentionKEqV">,
@@ -140,7 +140,10 @@ function readHeads(
   return heads;
 }
 
-/** Reads the heads of a type's layers, of which files name those that differ from the rest. */
+/**
+ * Reads the heads of the layers of one type from `per_layer_config`, which lists only layers that differ from the
+ * defaults. Throws if layers of one type differ from each other.
+ */
 function readLayerHeads(
   perLayer: JsonFields,
   type: LayerType,

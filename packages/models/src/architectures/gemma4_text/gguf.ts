@@ -26,7 +26,7 @@ const keys = {
   cap: "final_logit_softcapping",
 };
 
-/** Throws for settings that no key says, or that llama.cpp takes for granted. */
+/** Throws for settings that GGUF has no key for, or for which llama.cpp assumes another value. */
 function refuse(config: Gemma4TextConfig): void {
   const { hiddenAct, attentionBias, localRope, layerTypes, numKvSharedLayers, vocabSize } = config;
   if (hiddenAct !== activation) throw notInGguf("hidden_activation", hiddenAct, `${activation} for a gemma4_text`);
@@ -46,13 +46,13 @@ function refuse(config: Gemma4TextConfig): void {
   }
 }
 
-/** Makes one number of those of all layers, or a list where they differ. */
+/** Returns one number if all layers have the same value, otherwise a list with one value per layer. */
 function ofLayers(numbers: readonly number[]): GgufValue {
   const [first] = numbers;
   return numbers.every((number) => number === first) ? u32(first) : { type: "i32s", value: numbers };
 }
 
-/** Reads the number of each layer: from a list, or the one that all share. */
+/** Reads a value for each layer, from a list or from one number for all layers. */
 function readOfLayers(metadata: JsonFields, key: string, layers: number): number[] {
   const found = metadata.raw(key);
   if (!Array.isArray(found)) return new Array(layers).fill(metadata.integer(key));
@@ -69,7 +69,7 @@ function readLayerTypes(metadata: JsonFields, key: string, layers: number): Laye
   return slides.map((one) => (one === 1 ? "sliding_attention" : "full_attention"));
 }
 
-/** Reads the heads of the layers of each type. */
+/** Reads the number of key and value heads for each layer type. */
 function readKeyValueHeads(metadata: JsonFields, key: string, types: readonly LayerType[]): Record<LayerType, number> {
   const all = readOfLayers(metadata, key, types.length);
   const heads = { full_attention: all[0], sliding_attention: all[0] };
@@ -78,7 +78,7 @@ function readKeyValueHeads(metadata: JsonFields, key: string, types: readonly La
   throw metadata.bad(key, "the same number for all layers of one type");
 }
 
-/** Reads the width of MLPs, and true if those of layers that share keys are twice as wide. */
+/** Reads the MLP width, and whether the layers that share keys have MLPs twice as wide. */
 function readWidths(metadata: JsonFields, key: string, layers: number, shared: number): [number, boolean] {
   const widths = readOfLayers(metadata, key, layers);
   const [width] = widths;
@@ -138,7 +138,7 @@ function readConfig(parts: GgufParts): Record<string, unknown> {
     sliding_window: metadata.integer(key(keys.window)),
     num_kv_shared_layers: shared,
     use_double_wide_mlp: doubles,
-    // llama.cpp's converter leaves out what there is none of.
+    // llama.cpp's converter omits keys whose value would be none or 0.
     final_logit_softcapping: decimal(metadata.number(key(keys.cap), 0)) || null,
     hidden_size_per_layer_input: metadata.integer(key(keys.ownWidth), 0, 0),
     vocab_size_per_layer_input: tensors.get("token_embd.weight")!.shape[0],
@@ -152,7 +152,7 @@ function metadata(config: Gemma4TextConfig): Record<string, GgufValue> {
   const slides = layerTypes.map((type) => type === "sliding_attention");
   const keyValueHeads = slides.map((slid) => (slid ? config : globalHeads).numKeyValueHeads);
   return {
-    // Heads without another word are those of layers that see all positions.
+    // The head keys without a suffix are for full-attention layers.
     ...decoderMetadata({ ...config, ...globalHeads }),
     [keys.width]: ofLayers(mlpWidths(config)),
     [keys.keyValueHeads]: ofLayers(keyValueHeads),
@@ -165,7 +165,7 @@ function metadata(config: Gemma4TextConfig): Record<string, GgufValue> {
     [keys.pattern]: { type: "bools", value: slides },
     [keys.shared]: u32(config.numKvSharedLayers),
     [keys.ownWidth]: u32(config.hiddenSizePerLayerInput),
-    // Without this key llama.cpp takes 30.
+    // Without this key llama.cpp uses a cap of 30.
     [keys.cap]: f32(config.finalLogitSoftcapping ?? 0),
     ...(experts && {
       expert_count: u32(experts.numExperts),
@@ -175,7 +175,7 @@ function metadata(config: Gemma4TextConfig): Record<string, GgufValue> {
   };
 }
 
-/** Gemma 4's form in a GGUF file. */
+/** The GGUF form of Gemma 4. */
 export const gemma4Form: GgufForm<Gemma4TextConfig> = {
   architecture: "gemma4",
   hasExperts: true,

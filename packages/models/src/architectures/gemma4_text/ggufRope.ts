@@ -2,12 +2,15 @@ import type { GgufParts } from "../../gguf/ggufForm.ts";
 import { decimal, notInGguf } from "../../gguf/ggufValues.ts";
 import type { RopeConfig } from "../../rope/ropeConfig.ts";
 
-/** The tensor that holds a divisor of each frequency of the layers that see all positions. */
+/** The tensor with a divisor for each rotary frequency of full-attention layers. */
 const tensor = "rope_freqs.weight";
-/** llama.cpp's divisor of a frequency that does not turn, and the least that is taken for it. */
+/** llama.cpp's divisor for a frequency that is not rotated, and the smallest value read as such. */
 const [still, leastStill] = [1e30, 1e20];
 
-/** Returns divisors of the frequencies of a head of `dim` numbers. Throws for other scalings. */
+/**
+ * Returns the divisors of the rotary frequencies of a head with `dim` elements. Throws for scalings other than
+ * "proportional".
+ */
 export function proportionalFactors({ scaling }: RopeConfig, dim: number): Record<string, number[]> {
   if (scaling && scaling.type !== "proportional") {
     throw notInGguf("rope_type of full_attention", scaling.type, "default or proportional");
@@ -17,7 +20,10 @@ export function proportionalFactors({ scaling }: RopeConfig, dim: number): Recor
   return { [tensor]: Array.from({ length: dim / 2 }, (_, i) => (i < turning ? factor : still)) };
 }
 
-/** Reads a config's settings of the rotary embedding from the divisors of its frequencies. */
+/**
+ * Reads the config's rotary embedding settings from the frequency divisors. Throws if they do not describe a
+ * "proportional" scaling.
+ */
 export function readProportional({ metadata, ropeFactors }: GgufParts, dim: number): Record<string, unknown> {
   const factors = ropeFactors.get(tensor);
   if (!factors) throw new Error(`${metadata.where}: the tensor "${tensor}" is missing`);
@@ -29,7 +35,7 @@ export function readProportional({ metadata, ropeFactors }: GgufParts, dim: numb
       `${metadata.where}: ${tensor} is no rotary embedding of the first part of ${dim / 2} frequencies, which is supported`,
     );
   }
-  // A part that gives so many frequencies: not all divisions do.
+  // The fraction that gives this number of frequencies. Rounding can make the plain quotient one too low.
   const pairs = dim / 2;
   const part = [turning / pairs, (turning + 0.5) / pairs].find((one) => Math.floor((one * dim) / 2) === turning);
   return { rope_type: "proportional", factor: decimal(factor), partial_rotary_factor: part };

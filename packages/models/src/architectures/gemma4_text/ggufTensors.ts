@@ -10,7 +10,7 @@ export function mlpWidths(config: Gemma4TextConfig): number[] {
   );
 }
 
-/** Makes tensors whose names begin with `from` in the folder and with `to` in the file. */
+/** Makes tensor layouts. `from` is the prefix of the Hugging Face names and `to` the prefix of the GGUF names. */
 const below = (from: string, to: string) => {
   const one = (hf: string, gguf: string, shape: readonly number[]): TensorLayout => ({
     hf: `${from}${hf}`,
@@ -81,7 +81,7 @@ function block(config: Gemma4TextConfig, layer: number, width: number): TensorLa
   ];
 }
 
-/** Returns the tensors of a Gemma 4 but the output layer. */
+/** Returns the tensors of a Gemma 4 model without the output layer. */
 export function gemma4Tensors(config: Gemma4TextConfig): TensorLayout[] {
   const { vocabSize, hiddenSize, hiddenSizePerLayerInput: own, vocabSizePerLayerInput, numHiddenLayers } = config;
   const { weight } = below("model.", "");

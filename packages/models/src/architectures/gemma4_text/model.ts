@@ -12,13 +12,13 @@ import { decoderSizes, llamaTargets } from "../llama/model.ts";
 import { type Gemma4TextConfig, gemma4ToHf, readGemma4Config } from "./config.ts";
 import { Gemma4DecoderLayer, keySources } from "./parts.ts";
 
-// B batch, T tokens, D hidden size, L layers, P width of a layer's own embeddings.
+// B batch, T tokens, D hidden size, L layers, P width of the per-layer embeddings.
 
 class Gemma4TextModel extends Module {
   embed_tokens: UnaryModule;
   layers: ModuleList<Gemma4DecoderLayer>;
   norm: UnaryModule;
-  /** The layers' own embeddings, side by side [vocabulary, L * P]; null for none. */
+  /** The per-layer token embeddings of all layers, concatenated: [vocabulary, L * P]; null for none. */
   embed_tokens_per_layer: UnaryModule | null;
   per_layer_model_projection: UnaryModule | null;
   per_layer_projection_norm: UnaryModule | null;
@@ -58,7 +58,7 @@ class Gemma4TextModel extends Module {
       const T = x.shape[1];
       const sources = keySources(this.#config);
       const carried = own > 0 ? [this.#ownEmbeddings(inputIds, x)] : [];
-      // Their keys and values are carried behind that, a pair each, in the order of layers.
+      // Next in `carried` come the keys and values of layers that others share, one pair per layer in layer order.
       const givers = layerTypes.flatMap((_, layer): (number | null)[] => (sources.includes(layer) ? [layer] : []));
       const first = carried.length;
       const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
@@ -85,7 +85,7 @@ class Gemma4TextModel extends Module {
     });
   }
 
-  /** The layers' own embeddings [B, T, L * P] of tokens whose embeddings are x [B, T, D]. */
+  /** Returns the per-layer embeddings [B, T, L * P] of tokens with embeddings x [B, T, D]. */
   #ownEmbeddings(inputIds: Tensor, x: Tensor): Tensor {
     const { hiddenSize, hiddenSizePerLayerInput: own } = this.#config;
     const found = mul(this.embed_tokens_per_layer!.forward(inputIds), Math.fround(own ** 0.5));
@@ -107,7 +107,7 @@ function sizesOf(config: Gemma4TextConfig): ModelSizes {
   return { ...sizes, attentionSizes: { ...attentionSizes, perLayer } };
 }
 
-/** Gemma 4 with a language-model head, as transformers' Gemma4ForCausalLM. */
+/** Gemma 4 with a language-model head, like transformers' Gemma4ForCausalLM. */
 class Gemma4ForCausalLM extends CausalLM {
   readonly config: Gemma4TextConfig;
   model: Gemma4TextModel;
@@ -139,7 +139,10 @@ class Gemma4ForCausalLM extends CausalLM {
   }
 }
 
-/** Checkpoints hold keys and values of layers that take those of others. */
+/**
+ * Returns null for the keys and values of layers that use another layer's. Checkpoints store them, but the model does
+ * not.
+ */
 function sanitize(name: string, config: Gemma4TextConfig): string | null {
   const layer = /\blayers\.(\d+)\.self_attn\.[kv]_(proj|norm)\./.exec(name)?.[1];
   const isShared = layer !== undefined && typeof keySources(config)[Number(layer)] === "number";
@@ -147,8 +150,8 @@ function sanitize(name: string, config: Gemma4TextConfig): string | null {
 }
 
 /**
- * Gemma 4's model of text: heads of two sizes, embeddings of each layer's own, keys and values that
- * the last layers share, and experts beside the MLP in some.
+ * Gemma 4 text model: two head sizes, per-layer token embeddings, keys and values that the last layers share, and in
+ * some models experts in parallel with the MLP.
  */
 export const gemma4Text: Architecture<Gemma4TextConfig> = defineArchitecture({
   modelType: "gemma4_text",

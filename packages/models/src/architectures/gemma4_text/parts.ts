@@ -33,16 +33,16 @@ import { LlamaMLP } from "../llama/model.ts";
 import type { Rotate } from "../llama/traits.ts";
 import type { Gemma4Experts, Gemma4TextConfig } from "./config.ts";
 
-// B batch, T tokens, D hidden size, H heads, d head size, E experts, P width of own embeddings.
+// B batch, T tokens, D hidden size, H heads, d head size, E experts, P width of the per-layer embeddings.
 
-/** Keys and values [B, T, Hkv, d] of these tokens, and the layer whose they are. */
+/** Keys and values [B, T, Hkv, d] of the current tokens, and the layer that computed them. */
 interface SharedKeys {
   readonly layer: number;
   readonly keys: Tensor;
   readonly values: Tensor;
 }
 
-/** The layer whose keys and values each layer attends to; null where it has its own. */
+/** Returns for each layer the earlier layer whose keys and values it uses; null for a layer with its own. */
 export function keySources({ layerTypes, numKvSharedLayers }: Gemma4TextConfig): (number | null)[] {
   const own = layerTypes.length - numKvSharedLayers;
   const [full_attention, sliding_attention] = (["full_attention", "sliding_attention"] as const).map((type) =>
@@ -52,7 +52,7 @@ export function keySources({ layerTypes, numKvSharedLayers }: Gemma4TextConfig):
   return layerTypes.map((type, layer) => (layer < own ? null : sources[type]));
 }
 
-/** Attention with norms of queries, keys and values, or of queries alone before shared keys. */
+/** Attention with norms on queries, keys and values, or on queries only if the layer uses shared keys. */
 class Gemma4Attention extends AttentionLayer {
   q_proj: UnaryModule;
   k_proj: UnaryModule | null;
@@ -85,7 +85,10 @@ class Gemma4Attention extends AttentionLayer {
     this.#eps = rmsNormEps;
   }
 
-  /** Stores a layer's keys once more where they are `shared`: a cache has them in one place. */
+  /**
+   * Returns [B, T, D]. With `shared`, attends to the keys and values of the layer `shared.layer`, which writes the same
+   * rows to that layer's cache again.
+   */
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, shared: SharedKeys | null): Tensor {
     const [B, T] = x.shape;
     const heads = (rows: Tensor) => reshape(rows, [B, T, -1, this.#headDim]);
@@ -106,7 +109,7 @@ class Gemma4Attention extends AttentionLayer {
   }
 }
 
-/** The router of a block: a norm with factors, a projection, and a factor of each expert. */
+/** The router of a block: RMSNorm with learned scales, a projection, and a learned scale for each expert. */
 class Gemma4Router extends Module {
   proj: UnaryModule;
   scale: Parameter;
@@ -121,14 +124,14 @@ class Gemma4Router extends Module {
     this.#eps = rmsNormEps;
   }
 
-  /** Logits [B, T, E] of the experts. */
+  /** Returns the expert logits [B, T, E]. */
   forward(x: Tensor): Tensor {
     const factors = mul(widen(this.scale), this.scale.size ** -0.5);
     return this.proj.forward(rmsNorm(x, factors, { eps: this.#eps }));
   }
 }
 
-/** Routed experts, whose matrices are stacked: gates above what they gate. */
+/** Routed experts whose weights are stacked in one tensor; gate_up_proj has the rows of the gate first. */
 class Gemma4ExpertStack extends Module {
   gate_up_proj: Parameter;
   down_proj: Parameter;
@@ -144,7 +147,7 @@ class Gemma4ExpertStack extends Module {
     this.#perToken = topKExperts;
   }
 
-  /** Rows [B, T, D], sent by logits [B, T, E] of a router; `scale` [E] are factors of weights. */
+  /** Routes rows [B, T, D] by router logits [B, T, E]. `scale` [E] multiplies the weight of each expert. */
   forward(x: Tensor, logits: Tensor, scale: Tensor): Tensor {
     const experts = Array.from({ length: this.gate_up_proj.shape[0] }, (_, expert) => ({
       forward: (rows: Tensor) => this.#run(rows, expert),
@@ -161,7 +164,7 @@ class Gemma4ExpertStack extends Module {
   }
 }
 
-/** The matrix [O, I] of an expert in a stack [E, O, I], in f32: no other one is widened. */
+/** Returns the matrix [O, I] of one expert of a stack [E, O, I] in f32. Only this expert is widened. */
 function matrixOf(stack: Tensor, expert: number): Tensor {
   const [experts, out, inputs] = stack.shape;
   if (isPacked(stack.dtype)) {
@@ -171,17 +174,17 @@ function matrixOf(stack: Tensor, expert: number): Tensor {
   return widen(reshape(slice(stack, { dim: 0, start: expert, end: expert + 1 }), [out, inputs]));
 }
 
-/** The inputs of a block beside its rows. */
+/** The inputs of a block in addition to its rows. */
 export interface Gemma4BlockInputs {
   readonly attend: Attend;
   readonly rotate: Rotate;
-  /** Its own embeddings of the tokens [B, T, P]; null for none. */
+  /** The layer's per-layer embeddings of the tokens [B, T, P]; null for none. */
   readonly perLayer: Tensor | null;
   readonly shared: SharedKeys | null;
   readonly wanted: WantedRows;
 }
 
-/** A block with norms before and behind its sub-layers, and a third one for its own embeddings. */
+/** A block with norms before and after its sub-layers, and a third sub-layer for its per-layer embeddings. */
 export class Gemma4DecoderLayer extends Module {
   self_attn: Gemma4Attention;
   mlp: UnaryModule;
@@ -229,7 +232,7 @@ export class Gemma4DecoderLayer extends Module {
     this.#activation = hiddenAct;
   }
 
-  /** The wanted rows, and the keys and values of this layer where it has its own. */
+  /** Returns the wanted rows, followed by the layer's keys and values if it computes its own. */
   forward(x: Tensor, layer: number, inputs: Gemma4BlockInputs): [rows: Tensor, ...keysAndValues: Tensor[]] {
     const { attend, rotate, perLayer, shared, wanted } = inputs;
     return scope(() => {
@@ -247,7 +250,7 @@ export class Gemma4DecoderLayer extends Module {
     });
   }
 
-  /** The sum of the MLP and of the experts, where there are some. */
+  /** Returns the MLP output, plus the output of the experts if the block has experts. */
   #feedForward(h: Tensor, fromMLP: Tensor): Tensor {
     if (!this.experts) return fromMLP;
     const { router } = this;

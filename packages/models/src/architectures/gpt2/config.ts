@@ -3,14 +3,14 @@ import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { eosToHf } from "../../config/tokenIds.ts";
 
-/** The shape of a GPT-2 model, named as in Hugging Face's GPT2Config. */
+/** The config of a GPT-2 model: the fields of Hugging Face's GPT2Config in camelCase. */
 export interface GPT2Config extends ModelConfig {
   modelType: "gpt2";
   nPositions: number;
   nEmbd: number;
   nLayer: number;
   nHead: number;
-  /** The width of the MLP; 4 nEmbd where the file says null. */
+  /** The width of the MLP. Default 4 * nEmbd, also for null. */
   nInner: number;
   activationFunction: Activation;
   layerNormEpsilon: number;
@@ -21,7 +21,7 @@ export interface GPT2Config extends ModelConfig {
   residPdrop: number;
 }
 
-/** Reads a `config.json` of model_type gpt2; missing keys take the defaults of transformers. */
+/** Reads a `config.json` with `model_type` "gpt2". Missing keys take the defaults of transformers. */
 export function readGPT2Config(fields: JsonFields): GPT2Config {
   const nEmbd = fields.size("n_embd", 768);
   const nHead = fields.size("n_head", 12);

@@ -2,7 +2,7 @@ import type { GgufForm, TensorLayout } from "../../gguf/ggufForm.ts";
 import { decimal, f32, notInGguf, u32 } from "../../gguf/ggufValues.ts";
 import type { GPT2Config } from "./config.ts";
 
-/** GPT-2 in a GGUF file. */
+/** The GGUF form of GPT-2. */
 export const gpt2Gguf: GgufForm<GPT2Config> = {
   architecture: "gpt2",
   readConfig: ({ metadata, key }) => ({
@@ -15,7 +15,7 @@ export const gpt2Gguf: GgufForm<GPT2Config> = {
     layer_norm_epsilon: decimal(metadata.number(key("attention.layer_norm_epsilon"))),
   }),
   metadata: (config) => {
-    // Two names of one function.
+    // Both names mean the same function.
     if (!["gelu_new", "gelu_pytorch_tanh"].includes(config.activationFunction)) {
       throw notInGguf("activation_function", config.activationFunction, "gelu_new, which GGUF's gpt2 has");
     }

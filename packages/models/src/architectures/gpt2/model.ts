@@ -153,7 +153,7 @@ function gpt2Sizes({ vocabSize, nPositions, nLayer, nHead, nEmbd }: GPT2Config):
   };
 }
 
-/** GPT-2 with a language-model head, as transformers' GPT2LMHeadModel. Radford et al. 2019. */
+/** GPT-2 with a language-model head, like transformers' GPT2LMHeadModel. Radford et al. 2019. */
 export class GPT2LMHeadModel extends CausalLM {
   readonly config: GPT2Config;
   transformer: GPT2Model;
@@ -172,8 +172,8 @@ export class GPT2LMHeadModel extends CausalLM {
 }
 
 /**
- * GPT-2 that classifies sequences, as transformers' GPT2ForSequenceClassification: by each row's
- * last token that is not padding.
+ * GPT-2 that classifies sequences, like transformers' GPT2ForSequenceClassification. It uses the hidden state of each
+ * sequence's last non-padding token.
  */
 export class GPT2ForSequenceClassification extends SequenceClassifier {
   readonly config: GPT2Config & ClassifierHead;
@@ -202,8 +202,8 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
 }
 
 /**
- * Radford et al. 2019; GPT-3 (Brown et al. 2020, arXiv:2005.14165) is GPT-2 at 2048 positions,
- * but for sparse attention.
+ * Returns the `config.json` of a published model. Radford et al. 2019. GPT-3 (Brown et al. 2020, arXiv:2005.14165) is
+ * GPT-2 with 2048 positions, but here without sparse attention.
  */
 const preset = (n_embd: number, n_layer: number, n_head: number, more: object = {}): Record<string, unknown> => {
   return { n_embd, n_layer, n_head, ...more };
@@ -227,7 +227,7 @@ export const gpt2: Architecture<GPT2Config> = defineArchitecture({
     },
   },
   stack: "transformer",
-  // Old checkpoints hold the causal mask.
+  // Old checkpoints store the causal mask.
   sanitize: (name) => (/\.attn\.(masked_)?bias$/.test(name) ? null : name),
   gguf: async () => (await import("./gguf.ts")).gpt2Gguf,
   defaultTargets: { linear: ["c_attn"], norm: ["ln_1", "ln_2", "ln_f"], attention: ["attn"] },

@@ -28,7 +28,7 @@ function tensors(config: GPTNeoXConfig): TensorLayout[] {
   ];
 }
 
-/** GPT-NeoX's form in a GGUF file. */
+/** The GGUF form of GPT-NeoX. */
 export const gptNeoXForm: GgufForm<GPTNeoXConfig> = {
   architecture: "gptneox",
   neverTied: true,

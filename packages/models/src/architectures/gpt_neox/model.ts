@@ -29,14 +29,14 @@ import type { Rotate } from "../llama/traits.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
 
-/** The shape of a GPT-NeoX model, named as in Hugging Face's GPTNeoXConfig. */
+/** The config of a GPT-NeoX model: the fields of Hugging Face's GPTNeoXConfig in camelCase. */
 export interface GPTNeoXConfig extends DecoderConfig {
   modelType: "gpt_neox";
   layerNormEps: number;
   attentionBias: boolean;
-  /** True if attention and the MLP of a block take the same rows. */
+  /** True if attention and the MLP of a block run in parallel on the same input. */
   useParallelResidual: boolean;
-  /** The probability with which embeddings, and what a sub-layer adds, are dropped in training. */
+  /** Dropout probability of the embeddings and of sub-layer outputs in training. */
   hiddenDropout: number;
 }
 
@@ -84,7 +84,7 @@ class GPTNeoXAttention extends AttentionLayer {
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate): Tensor {
     const [B, T, D] = x.shape;
     const d = this.#headDim;
-    // Each head has its query, its key and its value side by side.
+    // The projection's output has the query, key and value of each head next to each other.
     const joined = reshape(this.query_key_value.forward(x), [B, T, D / d, 3 * d]);
     const [q, k, v] = [0, d, 2 * d].map((start) => slice(joined, { dim: 3, start, end: start + d }));
     const options = { scale: d ** -0.5, ...this.attention_dropout.ofAttention() };
@@ -185,7 +185,7 @@ class GPTNeoXModel extends Module {
   }
 }
 
-/** GPT-NeoX with a language-model head, as transformers' GPTNeoXForCausalLM. */
+/** GPT-NeoX with a language-model head, like transformers' GPTNeoXForCausalLM. */
 class GPTNeoXForCausalLM extends CausalLM {
   readonly config: GPTNeoXConfig;
   gpt_neox: GPTNeoXModel;
@@ -198,7 +198,7 @@ class GPTNeoXForCausalLM extends CausalLM {
     this.embed_out = outputLayer(source, this.gpt_neox.embed_in, config.tieWordEmbeddings, "embed_out");
   }
 
-  /** The output layer, which has a name of its own here. */
+  /** The output layer, which is named `embed_out` in this architecture. */
   get lm_head(): UnaryModule {
     return this.embed_out;
   }
@@ -209,8 +209,8 @@ class GPTNeoXForCausalLM extends CausalLM {
 }
 
 /**
- * GPT-NeoX that classifies sequences, as transformers' GPTNeoXForSequenceClassification: by each
- * row's last token that is not padding.
+ * GPT-NeoX that classifies sequences, like transformers' GPTNeoXForSequenceClassification. It uses the hidden state of
+ * each sequence's last non-padding token.
  */
 class GPTNeoXForSequenceClassification extends SequenceClassifier {
   readonly config: GPTNeoXConfig & ClassifierHead;
@@ -239,8 +239,8 @@ class GPTNeoXForSequenceClassification extends SequenceClassifier {
 }
 
 /**
- * Names without the old checkpoints' causal mask and frequencies; transformers 5 calls the output
- * layer lm_head.
+ * Returns null for the causal mask and rotary frequencies that old checkpoints store. Renames `lm_head`, which
+ * transformers 5 uses, to `embed_out`.
  */
 function sanitize(name: string): string | null {
   if (/\.attention\.(masked_)?bias$/.test(name)) return null;

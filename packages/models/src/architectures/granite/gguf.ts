@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3 } from "../lla
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { GraniteConfig } from "./model.ts";
 
-/** Granite's factors: their keys in GGUF and in config.json. */
+/** The keys of Granite's factors in GGUF and in config.json. */
 const factors = {
   "attention.scale": "attention_multiplier",
   embedding_scale: "embedding_multiplier",
@@ -12,7 +12,7 @@ const factors = {
   logit_scale: "logits_scaling",
 };
 
-/** Returns Granite's form in a GGUF file. */
+/** Returns the GGUF form of Granite. */
 export function graniteForm(traits: (config: GraniteConfig) => LlamaTraits): GgufForm<GraniteConfig> {
   return {
     architecture: "granite",

@@ -6,15 +6,15 @@ import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../lla
 import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
-/** The shape of a Granite model, named as in Hugging Face's GraniteConfig. */
+/** The config of a Granite model: the fields of Hugging Face's GraniteConfig in camelCase. */
 export interface GraniteConfig extends LlamaFamilyConfig {
   modelType: "granite";
   attentionBias: boolean;
   mlpBias: boolean;
-  /** The factor of attention's scores. */
+  /** The factor of attention scores. */
   attentionMultiplier: number;
   embeddingMultiplier: number;
-  /** The factor of what attention and the MLP add to their input. */
+  /** The factor of the attention and MLP outputs before they are added to the residual. */
   residualMultiplier: number;
   /** Logits are divided by this. */
   logitsScaling: number;
@@ -51,7 +51,7 @@ function traits({ rmsNormEps, attentionBias, mlpBias, logitsScaling, ...config }
   };
 }
 
-/** Granite: a Llama with four factors. Granite Team 2024. */
+/** Granite: Llama with four additional scale factors. Granite Team 2024. */
 export const granite: Architecture<GraniteConfig> = defineArchitecture({
   modelType: "granite",
   readConfig,

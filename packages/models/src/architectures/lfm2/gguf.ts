@@ -48,8 +48,8 @@ function tensors(config: Lfm2Config, width: number): TensorLayout[] {
 }
 
 /**
- * Returns LFM2's form in a GGUF file, where a layer with no heads for keys is a convolution.
- * `mlpWidth` gives the width of the MLPs.
+ * Returns the GGUF form of LFM2. GGUF marks a convolution layer by 0 key and value heads. `mlpWidth` returns the width
+ * of the MLPs.
  */
 export function lfm2Form(mlpWidth: (config: Lfm2Config) => number): GgufForm<Lfm2Config> {
   return {

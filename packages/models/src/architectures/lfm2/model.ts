@@ -17,17 +17,20 @@ import type { LlamaTraits, Rotate } from "../llama/traits.ts";
 
 type Lfm2Layer = "conv" | "full_attention";
 
-/** The shape of an LFM2 model, named as in Hugging Face's Lfm2Config. */
+/** The config of an LFM2 model: the fields of Hugging Face's Lfm2Config in camelCase. */
 export interface Lfm2Config extends DecoderConfig {
   modelType: "lfm2";
   normEps: number;
   convBias: boolean;
-  /** The tokens that a convolution goes over. */
+  /** Number of tokens that a convolution covers. */
   convLCache: number;
-  /** True if the MLP is narrower than `intermediateSize` says: two thirds of it, rounded up. */
+  /**
+   * True if the MLP width is two thirds of `intermediateSize` times `blockFfnDimMultiplier`, rounded up to a multiple
+   * of `blockMultipleOf`.
+   */
   blockAutoAdjustFfDim: boolean;
   blockFfnDimMultiplier: number;
-  /** The MLP's width is rounded up to a multiple of this. */
+  /** The adjusted MLP width is rounded up to a multiple of this. */
   blockMultipleOf: number;
   layerTypes: Lfm2Layer[];
 }
@@ -63,7 +66,7 @@ function readConfig(fields: JsonFields): Lfm2Config {
   const config = readDecoder(fields, "lfm2", defaults);
   return {
     ...config,
-    // Older configs have other names for these.
+    // Older configs use other names for these keys.
     intermediateSize: fields.size("block_ff_dim", config.intermediateSize),
     tieWordEmbeddings: fields.boolean("tie_embedding", config.tieWordEmbeddings),
     hiddenAct: "silu",
@@ -92,7 +95,7 @@ function writeConfig(config: Lfm2Config): Record<string, unknown> {
   };
 }
 
-/** The width of the MLP. */
+/** Returns the width of the MLP. */
 function mlpWidth({ intermediateSize, blockFfnDimMultiplier, blockMultipleOf, ...config }: Lfm2Config): number {
   if (!config.blockAutoAdjustFfDim) return intermediateSize;
   const width = Math.trunc(blockFfnDimMultiplier * Math.trunc((2 * intermediateSize) / 3));
@@ -103,7 +106,7 @@ function traits({ normEps }: Lfm2Config): LlamaTraits {
   return { norm: rmsNorms(normEps) };
 }
 
-/** Attention with a norm over each head's queries and keys. */
+/** Attention with a norm over each query head and each key head. */
 class Lfm2Attention extends RotaryAttention {
   q_proj: UnaryModule;
   k_proj: UnaryModule;
@@ -137,7 +140,7 @@ class Lfm2Attention extends RotaryAttention {
   }
 }
 
-/** An MLP of which w1 gates w3. */
+/** A gated MLP: w2(silu(w1(x)) * w3(x)). */
 class Lfm2MLP extends Module {
   w1: UnaryModule;
   w3: UnaryModule;
@@ -156,7 +159,7 @@ class Lfm2MLP extends Module {
   }
 }
 
-/** A block with attention, or with a convolution in its place. */
+/** A block with attention or with a short convolution. */
 class Lfm2DecoderLayer extends Module {
   self_attn: Lfm2Attention | null;
   conv: ShortConv | null;
@@ -222,7 +225,7 @@ class Lfm2Model extends Module {
   }
 }
 
-/** LFM2 with a language-model head, as transformers' Lfm2ForCausalLM. */
+/** LFM2 with a language-model head, like transformers' Lfm2ForCausalLM. */
 class Lfm2ForCausalLM extends CausalLM {
   readonly config: Lfm2Config;
   model: Lfm2Model;
@@ -245,7 +248,7 @@ class Lfm2ForCausalLM extends CausalLM {
   }
 }
 
-/** LFM2: short convolutions in the place of most attention. Liquid AI 2025, arXiv:2511.23404. */
+/** LFM2: most layers use short convolutions instead of attention. Liquid AI 2025, arXiv:2511.23404. */
 export const lfm2: Architecture<Lfm2Config> = defineArchitecture({
   modelType: "lfm2",
   readConfig,

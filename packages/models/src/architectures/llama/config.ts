@@ -4,10 +4,7 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 import { eosToHf } from "../../config/tokenIds.ts";
 import { type RopeConfig, type RopeDefaults, readRope, ropeToHf } from "../../rope/ropeConfig.ts";
 
-/**
- * The fields that the configs of decoders of Llama's kind share, named as in Hugging Face's
- * LlamaConfig.
- */
+/** The config fields that Llama-style decoders share, with the names of Hugging Face's LlamaConfig in camelCase. */
 export interface DecoderConfig extends ModelConfig {
   hiddenSize: number;
   intermediateSize: number;
@@ -17,24 +14,24 @@ export interface DecoderConfig extends ModelConfig {
   headDim: number;
   hiddenAct: Activation;
   maxPositionEmbeddings: number;
-  /** The probability with which weights of attention are dropped in training. */
+  /** Dropout probability of the attention weights in training. */
   attentionDropout: number;
   rope: RopeConfig;
 }
 
-/** The fields that the configs of Llama and its kin share: those of decoders with RMSNorm. */
+/** The config fields that Llama-style decoders with RMSNorm share. */
 export interface LlamaFamilyConfig extends DecoderConfig {
   rmsNormEps: number;
 }
 
-/** The shape of a Llama model, named as in Hugging Face's LlamaConfig. */
+/** The config of a Llama model: the fields of Hugging Face's LlamaConfig in camelCase. */
 export interface LlamaConfig extends LlamaFamilyConfig {
   modelType: "llama";
   attentionBias: boolean;
   mlpBias: boolean;
 }
 
-/** The defaults of transformers that differ between Llama and its kin. */
+/** The defaults of transformers that differ between Llama-style architectures. */
 export interface FamilyDefaults {
   readonly vocabSize: number;
   /** Default 4096. */
@@ -44,13 +41,16 @@ export interface FamilyDefaults {
   readonly numHiddenLayers?: number;
   /** Default 32. */
   readonly numAttentionHeads?: number;
-  /** Heads of keys and values; null for as many as queries have. */
+  /** Number of key and value heads; null for as many as query heads. */
   readonly numKeyValueHeads: number | null;
-  /** Default: the hidden size, divided by the heads. */
+  /** Default: hidden size / number of attention heads. */
   readonly headDim?: number;
-  /** True if the heads are all alike and share the hidden size, whatever a config says. */
+  /**
+   * True to ignore `num_key_value_heads` and `head_dim` of a config: every query head has its own key and value head,
+   * and all heads together are as wide as the hidden size. Default false.
+   */
   readonly plainHeads?: boolean;
-  /** The key of the activation. Default "hidden_act". */
+  /** The config key that names the activation. Default "hidden_act". */
   readonly activationKey?: string;
   /** Default "silu". */
   readonly hiddenAct?: Activation;
@@ -63,13 +63,13 @@ export interface FamilyDefaults {
   readonly eosTokenIds: readonly number[];
   /** Default null. */
   readonly padTokenId?: number | null;
-  /** Those of rotary embedding. */
+  /** Defaults of the rotary embedding. */
   readonly rope?: RopeDefaults;
 }
 
 /**
- * Reads what the configs of decoders of Llama's kind share; missing keys take the defaults of
- * transformers.
+ * Reads the fields that Llama-style decoders share. Missing keys take the defaults of transformers. Throws if the sizes
+ * do not fit each other or a head has an odd size.
  */
 export function readDecoder<T extends string>(
   fields: JsonFields,
@@ -118,7 +118,7 @@ export function readDecoder<T extends string>(
   };
 }
 
-/** Reads what the configs of Llama and its kin share. */
+/** Reads the fields that Llama-style decoders with RMSNorm share. */
 export function readLlamaFamily<T extends string>(
   fields: JsonFields,
   modelType: T,
@@ -137,7 +137,7 @@ const llamaDefaults: FamilyDefaults = {
   eosTokenIds: [2],
 };
 
-/** Reads a `config.json` of model_type llama; missing keys take the defaults of transformers. */
+/** Reads the `config.json` of a model with `model_type` "llama". Missing keys take the defaults of transformers. */
 export function readLlamaConfig(fields: JsonFields): LlamaConfig {
   const layerTypes = fields.raw("layer_types");
   if (layerTypes !== undefined && !(Array.isArray(layerTypes) && layerTypes.every((t) => t === "full_attention"))) {
@@ -155,14 +155,14 @@ export function llamaToHf(config: LlamaConfig): Record<string, unknown> {
   return { ...llamaFamilyToHf(config), attention_bias: config.attentionBias, mlp_bias: config.mlpBias };
 }
 
-/** Returns the keys of transformers 4 that the configs of Llama and its kin share. */
+/** Returns the `config.json` keys of transformers 4 that Llama-style decoders with RMSNorm share. */
 export function llamaFamilyToHf(config: LlamaFamilyConfig): Record<string, unknown> {
   return { ...decoderToHf(config), rms_norm_eps: config.rmsNormEps };
 }
 
 /**
- * Returns the keys of transformers 4 that the configs of decoders of Llama's kind share;
- * `activationKey` is that of the activation.
+ * Returns the `config.json` keys of transformers 4 that Llama-style decoders share. `activationKey` is the key for the
+ * activation, default "hidden_act".
  */
 export function decoderToHf(config: DecoderConfig, activationKey = "hidden_act"): Record<string, unknown> {
   return {

@@ -3,7 +3,7 @@ import type { LlamaConfig } from "./config.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./ggufFields.ts";
 import type { LlamaTraits } from "./traits.ts";
 
-/** Returns Llama's form in a GGUF file. */
+/** Returns the GGUF form of Llama. */
 export function llamaForm(traits: (config: LlamaConfig) => LlamaTraits): GgufForm<LlamaConfig> {
   return {
     architecture: "llama",

@@ -8,7 +8,7 @@ import { rotaryDimOf } from "../../rope/ropeConfig.ts";
 import type { DecoderConfig, LlamaFamilyConfig } from "./config.ts";
 import type { LlamaTraits } from "./traits.ts";
 
-/** The keys of a config.json that decoders share. */
+/** The keys of a config.json that all decoders share. */
 interface DecoderKeys {
   hidden_size: number;
   intermediate_size: number;
@@ -21,8 +21,8 @@ interface DecoderKeys {
 }
 
 /**
- * Reads the keys of a config.json that decoders share, but for norms and rotary embedding.
- * `found` are those that a file says in a way of its own.
+ * Reads the config.json keys that all decoders share, without the keys of norms and of the scaling of rotary
+ * embeddings. `found` has values that the caller read from the file in an architecture-specific way.
  */
 export function readDecoderGguf(
   { metadata, key }: GgufParts,
@@ -46,7 +46,7 @@ export function readDecoderGguf(
   };
 }
 
-/** Reads the keys of a config.json that Llama and its kin share. */
+/** Reads the config.json keys that Llama-style decoders with RMSNorm share. */
 export function readLlamaGguf(parts: GgufParts): Record<string, unknown> {
   const { metadata, key, ropeFactors } = parts;
   const decoder = readDecoderGguf(parts);
@@ -62,14 +62,16 @@ export function readLlamaGguf(parts: GgufParts): Record<string, unknown> {
   };
 }
 
-/** Throws for a file whose attention sees only so far back, which the model would not heed. */
+/** Throws if the file sets a sliding window, which the model would ignore. */
 export function refuseWindow({ metadata, key }: GgufParts): void {
   if (metadata.raw(key("attention.sliding_window"))) {
     throw metadata.bad(key("attention.sliding_window"), "none: its sliding window is not supported");
   }
 }
 
-/** Returns the metadata that Llama and its kin share. */
+/**
+ * Returns the GGUF metadata that Llama-style decoders with RMSNorm share. Throws for settings that GGUF cannot express.
+ */
 export function llamaMetadata(config: LlamaFamilyConfig, activation: Activation = "silu"): Record<string, GgufValue> {
   if (config.hiddenAct !== activation) {
     throw notInGguf("hidden_act", config.hiddenAct, `${activation}, which GGUF's ${config.modelType} has`);
@@ -79,7 +81,7 @@ export function llamaMetadata(config: LlamaFamilyConfig, activation: Activation 
   if (scaling && scaling.type !== "linear" && scaling.type !== "llama3") {
     throw notInGguf("rope_type", scaling.type, "default, linear or llama3 here");
   }
-  // Llama 3's scaling is a tensor, rope_freqs.weight.
+  // Llama 3's scaling is stored as a tensor, rope_freqs.weight.
   const linear: Record<string, GgufValue> =
     scaling?.type === "linear"
       ? { "rope.scaling.type": { type: "string", value: "linear" }, "rope.scaling.factor": f32(scaling.factor) }
@@ -91,7 +93,7 @@ export function llamaMetadata(config: LlamaFamilyConfig, activation: Activation 
   };
 }
 
-/** Returns the metadata that decoders share, but for norms and the scaling of rotary embedding. */
+/** Returns the GGUF metadata that all decoders share, without norms and the scaling of rotary embeddings. */
 export function decoderMetadata(config: DecoderConfig): Record<string, GgufValue> {
   return {
     block_count: u32(config.numHiddenLayers),
@@ -108,7 +110,7 @@ export function decoderMetadata(config: DecoderConfig): Record<string, GgufValue
   };
 }
 
-/** Throws for Llama 3's scaling, where llama.cpp takes no divisors of frequencies. */
+/** Throws for Llama 3's scaling, in architectures for which llama.cpp reads no frequency divisors. */
 export function refuseLlama3({ rope, modelType }: LlamaFamilyConfig): void {
   if (rope.scaling?.type === "llama3") {
     throw notInGguf("rope_type", "llama3", `default or linear for a ${modelType}`);
@@ -116,7 +118,7 @@ export function refuseLlama3({ rope, modelType }: LlamaFamilyConfig): void {
 }
 
 /**
- * Returns the divisor of each rotary frequency in Llama 3's scaling; nothing for other scalings.
+ * Returns the tensor of divisors of the rotary frequencies for Llama 3's scaling; an empty object for other scalings.
  */
 export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<string, Float32Array> {
   if (rope.scaling?.type !== "llama3") return {};
@@ -125,33 +127,35 @@ export function llama3Factors({ rope, headDim }: LlamaFamilyConfig): Record<stri
   return { "rope_freqs.weight": plain.map((frequency, i) => frequency / scaled[i]) };
 }
 
-/** Returns tensors of a block, by the prefixes of its names in the folder and in the file. */
+/**
+ * Returns tensors of a block. `from` is the prefix of their Hugging Face names and `to` the prefix of their GGUF names.
+ */
 type BlockTensors = (from: string, to: string) => readonly TensorLayout[];
 
-/** The ways in which the tensors of Llama and its kin differ. */
+/** The ways in which the tensors of Llama-style architectures differ. */
 interface KinTensors {
   /**
-   * True if llama.cpp turns neighbouring rows of a head. False: rows half a head apart, as
-   * transformers does.
+   * True if llama.cpp rotates pairs of adjacent elements of a head. False if it rotates pairs that are half a head
+   * apart, as transformers does.
    */
   readonly interleaves: boolean;
-  /** The norms of a block over the hidden size, by their name in GGUF. Default: Llama's two. */
+  /** GGUF name of each norm over the hidden size in a block, by its Hugging Face name. Default: Llama's two norms. */
   readonly norms?: Readonly<Record<string, string>>;
-  /** The amount by which GGUF's weights of norms are larger. Default 0. */
+  /** The amount that GGUF files add to the weights of norms. Default 0. */
   readonly normPlus?: number;
   /** True if norms have biases. Default false. */
   readonly normBias?: boolean;
-  /** The numbers that norms of queries and keys take together. Default: there are none. */
+  /** The span of a query or key norm: one head, or all heads together. Default: no such norms. */
   readonly normed?: "head" | "heads";
-  /** Returns more tensors of a block, by the prefixes of its names. Default: there are none. */
+  /** Returns additional tensors of a block. Default: none. */
   readonly more?: BlockTensors;
-  /** Returns the tensors of what follows attention. Default: those of an MLP with a gate. */
+  /** Returns the tensors of the feed-forward part of a block. Default: an MLP with a gate. */
   readonly feedForward?: BlockTensors;
 }
 
 const llamaNorms = { input_layernorm: "attn_norm", post_attention_layernorm: "ffn_norm" };
 
-/** Returns the tensors of Llama and its kin. */
+/** Returns the tensors of a Llama-style decoder without the output layer. */
 export function llamaTensors(
   config: DecoderConfig,
   traits: LlamaTraits,

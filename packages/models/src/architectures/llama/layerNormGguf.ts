@@ -4,12 +4,12 @@ import type { GgufValue } from "../../gguf/writeGguf.ts";
 import type { DecoderConfig } from "./config.ts";
 import { decoderMetadata, readDecoderGguf } from "./ggufFields.ts";
 
-/** A decoder with LayerNorm, part of whose heads turns. */
+/** The config of a decoder with LayerNorm whose rotary embedding covers part of each head. */
 type LayerNormConfig = DecoderConfig & { readonly layerNormEps: number; readonly useParallelResidual: boolean };
 
 /**
- * Reads the keys of a config.json that decoders with LayerNorm share, and the part of a head that
- * turns.
+ * Reads the config.json keys that decoders with LayerNorm share, and the fraction of each head that the rotary
+ * embedding covers.
  */
 export function readLayerNormGguf(parts: GgufParts): { config: Record<string, unknown>; rotaryFactor: number } {
   const { metadata, key } = parts;
@@ -26,7 +26,7 @@ export function readLayerNormGguf(parts: GgufParts): { config: Record<string, un
   };
 }
 
-/** Returns the metadata that decoders with LayerNorm share. */
+/** Returns the GGUF metadata that decoders with LayerNorm share. Throws for settings that GGUF cannot express. */
 export function layerNormMetadata(config: LayerNormConfig): Record<string, GgufValue> {
   const { scaling } = config.rope;
   if (scaling) throw notInGguf("rope_type", scaling.type, `default for a ${config.modelType}`);

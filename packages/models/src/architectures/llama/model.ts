@@ -29,7 +29,7 @@ import type { DecoderLayer, LlamaTraits, Rotate } from "./traits.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
 
-/** Llama's attention: a projection each to queries, keys and values. */
+/** Llama's attention: separate projections to queries, keys and values. */
 export class LlamaAttention extends RotaryAttention {
   q_proj: UnaryModule;
   k_proj: UnaryModule;
@@ -56,14 +56,14 @@ export class LlamaAttention extends RotaryAttention {
   }
 }
 
-/** The sizes of an MLP. */
+/** The sizes and the activation of an MLP. */
 interface MLPSizes {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly hiddenAct: Activation;
 }
 
-/** Llama's MLP: one projection gates another. */
+/** Llama's gated MLP: down_proj(act(gate_proj(x)) * up_proj(x)). */
 export class LlamaMLP extends Module {
   gate_proj: UnaryModule;
   up_proj: UnaryModule;
@@ -86,7 +86,7 @@ export class LlamaMLP extends Module {
   }
 }
 
-/** The sub-layers of a block, as the traits make them. */
+/** Makes the attention and MLP sub-layers of a block as the traits specify. */
 export function subLayers(
   path: ParameterPath,
   config: DecoderConfig,
@@ -142,7 +142,7 @@ class LlamaModel extends Module {
   norm: UnaryModule;
   readonly #embeddingScale: number;
   readonly #inputScale: number;
-  /** The rotary embedding of each layer; null for none. Layers with the same config share one. */
+  /** The rotary embedding of each layer; null for a layer without one. Layers with the same config share one. */
   readonly #rotary: readonly (RotaryEmbedding | null)[];
 
   constructor(config: DecoderConfig, source: ParameterSource, traits: LlamaTraits) {
@@ -193,7 +193,7 @@ class LlamaModel extends Module {
 
 const asIs: Rotate = (x) => x;
 
-/** Returns the sizes of a decoder of Llama's kind. */
+/** Returns the sizes of a Llama-style decoder. */
 export function decoderSizes(config: DecoderConfig): ModelSizes {
   const { vocabSize, maxPositionEmbeddings, hiddenSize, headDim, rope } = config;
   const { numHiddenLayers: layers, numAttentionHeads, numKeyValueHeads } = config;
@@ -207,7 +207,7 @@ export function decoderSizes(config: DecoderConfig): ModelSizes {
   };
 }
 
-/** Llama, or one of its kin, with a language-model head. */
+/** A Llama-style decoder with a language-model head. */
 class LlamaKinForCausalLM<C extends DecoderConfig> extends CausalLM {
   readonly config: C;
   model: LlamaModel;
@@ -237,8 +237,7 @@ class LlamaKinForCausalLM<C extends DecoderConfig> extends CausalLM {
 }
 
 /**
- * Llama, or one of its kin, that classifies sequences: by each row's last
- * token that is not padding.
+ * A Llama-style decoder that classifies sequences. It uses the hidden state of each sequence's last non-padding token.
  */
 class LlamaKinForSequenceClassification<C extends DecoderConfig> extends SequenceClassifier {
   readonly config: C & ClassifierHead;
@@ -268,7 +267,7 @@ class LlamaKinForSequenceClassification<C extends DecoderConfig> extends Sequenc
 }
 
 /**
- * Returns the heads of one of Llama's kin, of which transformers' classes have `name`:
+ * Returns the heads of a Llama-style architecture. `name` is the prefix of transformers' class names, as in
  * `${name}ForCausalLM`.
  */
 export function llamaFamilyHeads<C extends DecoderConfig>(
@@ -293,17 +292,14 @@ function llamaTraits({ attentionBias, mlpBias, rmsNormEps }: LlamaConfig): Llama
   return { norm: rmsNorms(rmsNormEps), qkvBias: attentionBias, outputBias: attentionBias, mlpBias };
 }
 
-/**
- * Llama with a language-model head, as transformers' LlamaForCausalLM. Touvron et
- * al. 2023, arXiv:2302.13971.
- */
+/** Llama with a language-model head, like transformers' LlamaForCausalLM. Touvron et al. 2023, arXiv:2302.13971. */
 export class LlamaForCausalLM extends LlamaKinForCausalLM<LlamaConfig> {
   constructor(config: LlamaConfig, source: ParameterSource) {
     super(config, source, llamaTraits(config));
   }
 }
 
-/** Llama that classifies sequences, as transformers' LlamaForSequenceClassification. */
+/** Llama that classifies sequences, like transformers' LlamaForSequenceClassification. */
 export class LlamaForSequenceClassification extends LlamaKinForSequenceClassification<LlamaConfig> {
   constructor(config: LlamaConfig & ClassifierHead, source: ParameterSource) {
     super(config, source, llamaTraits(config));
@@ -311,14 +307,14 @@ export class LlamaForSequenceClassification extends LlamaKinForSequenceClassific
 }
 
 /**
- * Names without the old checkpoints' frequencies of the rotary embedding,
- * which follow from the config.
+ * Returns null for the rotary frequencies that old checkpoints store, since they follow from the config. Returns every
+ * other name unchanged.
  */
 export function withoutFrequencies(name: string): string | null {
   return name.endsWith(".rotary_emb.inv_freq") ? null : name;
 }
 
-/** The layers of a Llama that adapters sit on by default. */
+/** The default target layers of adapters in a Llama model. */
 export const llamaTargets: DefaultTargets = {
   linear: ["q_proj", "v_proj"],
   norm: ["input_layernorm", "post_attention_layernorm", "norm"],

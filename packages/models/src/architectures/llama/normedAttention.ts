@@ -6,10 +6,10 @@ import { LlamaAttention } from "./model.ts";
 import type { RotaryAttention } from "./rotaryAttention.ts";
 import type { LlamaTraits, MakePart } from "./traits.ts";
 
-/** The numbers that a norm of queries or keys takes together: a head's, or those of all heads. */
+/** The span of a query or key norm: one head, or all heads together. */
 type Together = "head" | "heads";
 
-/** Llama's attention with norms of queries and keys. */
+/** Llama's attention with norms on queries and keys. */
 class NormedAttention extends LlamaAttention {
   q_norm: UnaryModule;
   k_norm: UnaryModule;
@@ -35,7 +35,7 @@ class NormedAttention extends LlamaAttention {
   }
 }
 
-/** Returns a maker of Llama's attention with norms of queries and keys. */
+/** Returns a function that makes Llama's attention with norms on queries and keys. */
 export function normedAttention(together: Together): MakePart<RotaryAttention> {
   return (path, config, traits) => new NormedAttention(path, config, traits, together);
 }

@@ -1,4 +1,4 @@
-/** A `config.json` as an object; what it leaves out takes the defaults of transformers. */
+/** A `config.json` as an object. Missing keys take the defaults of transformers. */
 type HfConfig = Readonly<Record<string, unknown>>;
 
 const llama = (

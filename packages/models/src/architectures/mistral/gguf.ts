@@ -8,8 +8,8 @@ import type { MistralConfig } from "./model.ts";
 const windowKey = "attention.sliding_window";
 
 /**
- * Returns Mistral's form in a GGUF file: a llama, as llama.cpp has it. A file without a window is
- * read as one, which computes the same.
+ * Returns the GGUF form of Mistral, which llama.cpp stores as architecture "llama". A Mistral file without a sliding
+ * window is read as a Llama model, which computes the same result.
  */
 export function mistralForm(traits: (config: MistralConfig) => LlamaTraits): GgufForm<MistralConfig> {
   return {

@@ -5,10 +5,10 @@ import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../lla
 import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
-/** The shape of a Mistral model, named as in Hugging Face's MistralConfig. */
+/** The config of a Mistral model: the fields of Hugging Face's MistralConfig in camelCase. */
 export interface MistralConfig extends LlamaFamilyConfig {
   modelType: "mistral";
-  /** Number of positions that a token sees, its own included; null for all. */
+  /** Number of positions that a token attends to, its own included; null for all. */
   slidingWindow: number | null;
 }
 
@@ -33,9 +33,7 @@ function traits({ slidingWindow, rmsNormEps }: MistralConfig): LlamaTraits {
   return { norm: rmsNorms(rmsNormEps), window };
 }
 
-/**
- * Mistral: a Llama whose tokens may see only so far back. Jiang et al. 2023, arXiv:2310.06825.
- */
+/** Mistral: Llama with sliding-window attention. Jiang et al. 2023, arXiv:2310.06825. */
 export const mistral: Architecture<MistralConfig> = defineArchitecture({
   modelType: "mistral",
   readConfig,

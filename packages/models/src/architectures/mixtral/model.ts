@@ -13,12 +13,12 @@ import { LlamaAttention, llamaFamilyHeads, llamaTargets, withoutFrequencies } fr
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, Rotate } from "../llama/traits.ts";
 
-/** The shape of a Mixtral model, named as in Hugging Face's MixtralConfig. */
+/** The config of a Mixtral model: the fields of Hugging Face's MixtralConfig in camelCase. */
 export interface MixtralConfig extends LlamaFamilyConfig {
   modelType: "mixtral";
   numLocalExperts: number;
   numExpertsPerTok: number;
-  /** Number of positions that a token sees, its own included; null for all. */
+  /** Number of positions that a token attends to, its own included; null for all. */
   slidingWindow: number | null;
 }
 
@@ -121,7 +121,7 @@ function traits(config: MixtralConfig): LlamaTraits {
   };
 }
 
-/** Mixtral: a Llama whose tokens are sent to experts. Jiang et al. 2024, arXiv:2401.04088. */
+/** Mixtral: Llama with routed experts instead of the MLP. Jiang et al. 2024, arXiv:2401.04088. */
 export const mixtral: Architecture<MixtralConfig> = defineArchitecture({
   modelType: "mixtral",
   readConfig,

@@ -31,7 +31,7 @@ import type { Rotate } from "../llama/traits.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
-/** The shape of a ModernBERT, named as in Hugging Face's ModernBertConfig. */
+/** The config of a ModernBERT model: the fields of Hugging Face's ModernBertConfig in camelCase. */
 interface ModernBertConfig extends ArchitectureConfig {
   modelType: "modernbert";
   hiddenSize: number;
@@ -48,7 +48,7 @@ interface ModernBertConfig extends ArchitectureConfig {
   embeddingDropout: number;
   mlpDropout: number;
   layerTypes: LayerType[];
-  /** Tokens of a windowed layer see half as many on either side. */
+  /** Window size: a token of a windowed layer attends to half as many tokens on either side. */
   localAttention: number;
   globalRope: RopeConfig;
   localRope: RopeConfig;
@@ -187,7 +187,7 @@ class ModernBertLayer extends Module {
 
   constructor(path: ParameterPath, config: ModernBertConfig, layer: number) {
     super();
-    // The embeddings' norm stands before the first layer.
+    // The first layer uses the norm of the embeddings instead.
     if (layer > 0) this.attn_norm = norm(path.at("attn_norm"), config);
     this.attn = new ModernBertAttention(path.at("attn"), config, layer);
     this.mlp_norm = norm(path.at("mlp_norm"), config);
@@ -215,7 +215,7 @@ function modernBertSizes(config: ModernBertConfig): ModelSizes {
   };
 }
 
-/** ModernBERT without a head, as transformers' ModernBertModel. */
+/** ModernBERT without a head, like transformers' ModernBertModel. */
 class ModernBertModel extends TransformerModel {
   readonly config: ModernBertConfig;
   embeddings: ModernBertEmbeddings;
@@ -237,10 +237,7 @@ class ModernBertModel extends TransformerModel {
     this.#local = new RotaryEmbedding(localRope, headDim, config.maxPositionEmbeddings);
   }
 
-  /**
-   * Returns hidden states [B, T, D], those of virtual embeddings first. A head
-   * passes its own virtual tokens.
-   */
+  /** Returns hidden states [B, T, D], virtual tokens first. A model with a head passes its own virtual tokens. */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,
@@ -280,7 +277,7 @@ class ModernBertPredictionHead extends Module {
   }
 }
 
-/** Makes the stack with the layers of a classifier. */
+/** Makes the stack and the layers of a classification head. */
 function headedParts(config: ModernBertConfig & ClassifierHead, source: ParameterSource) {
   const { hiddenSize, labels, classifierDropout } = config;
   const path = new ParameterPath(source, "");
@@ -293,7 +290,8 @@ function headedParts(config: ModernBertConfig & ClassifierHead, source: Paramete
 }
 
 /**
- * The mean of rows, [B, D] of hidden states [B, P + T, D], without padding; virtual ones count.
+ * Returns the mean over rows without padding: hidden states [B, P + T, D] to [B, D]. Virtual tokens are included in the
+ * mean.
  */
 function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
   const [B, rows] = hidden.shape;
@@ -304,7 +302,7 @@ function meanRows(hidden: Tensor, { attentionMask }: ClassifierInputs): Tensor {
   return div(sum(mul(hidden, unsqueeze(seen, 2)), { dim: 1 }), reshape(sum(seen, { dim: 1 }), [B, 1]));
 }
 
-/** ModernBERT that classifies sequences, as transformers' ModernBertForSequenceClassification. */
+/** ModernBERT that classifies sequences, like transformers' ModernBertForSequenceClassification. */
 class ModernBertForSequenceClassification extends SequenceClassifier {
   readonly config: ModernBertConfig & ClassifierHead;
   model: ModernBertModel;
@@ -337,7 +335,7 @@ class ModernBertForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** ModernBERT that classifies tokens, as transformers' ModernBertForTokenClassification. */
+/** ModernBERT that classifies tokens, like transformers' ModernBertForTokenClassification. */
 class ModernBertForTokenClassification extends TokenClassifier {
   readonly config: ModernBertConfig & ClassifierHead;
   model: ModernBertModel;
@@ -368,9 +366,7 @@ class ModernBertForTokenClassification extends TokenClassifier {
   }
 }
 
-/**
- * ModernBERT: rotary embedding, and windows on most layers. Warner et al. 2024, arXiv:2412.13663.
- */
+/** ModernBERT: rotary embeddings, and sliding windows on most layers. Warner et al. 2024, arXiv:2412.13663. */
 export const modernBert: Architecture<ModernBertConfig> = defineArchitecture({
   modelType: "modernbert",
   readConfig,

@@ -9,7 +9,7 @@ const norms = {
   post_feedforward_layernorm: "post_ffw_norm",
 };
 
-/** Returns OLMo 2's form in a GGUF file. */
+/** Returns the GGUF form of OLMo 2. */
 export function olmo2Form(traits: (config: Olmo2Config) => LlamaTraits): GgufForm<Olmo2Config> {
   return {
     architecture: "olmo2",

@@ -9,7 +9,7 @@ import { normedAttention } from "../llama/normedAttention.ts";
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, MakePart, Rotate } from "../llama/traits.ts";
 
-/** The shape of an OLMo 2 model, named as in Hugging Face's Olmo2Config. */
+/** The config of an OLMo 2 model: the fields of Hugging Face's Olmo2Config in camelCase. */
 export interface Olmo2Config extends LlamaFamilyConfig {
   modelType: "olmo2";
   attentionBias: boolean;
@@ -26,7 +26,7 @@ const defaults = {
   padTokenId: 1,
 };
 
-/** A block with a norm behind each sub-layer. */
+/** A block with a norm after each sub-layer. */
 class Olmo2DecoderLayer extends Module implements DecoderLayer {
   self_attn: RotaryAttention;
   mlp: UnaryModule;
@@ -63,7 +63,7 @@ function traits({ rmsNormEps, attentionBias }: Olmo2Config): LlamaTraits {
   };
 }
 
-/** OLMo 2: a Llama with norms behind its sub-layers. OLMo Team 2024, arXiv:2501.00656. */
+/** OLMo 2: Llama with norms after its sub-layers. OLMo Team 2024, arXiv:2501.00656. */
 export const olmo2: Architecture<Olmo2Config> = defineArchitecture({
   modelType: "olmo2",
   readConfig: (fields) => ({

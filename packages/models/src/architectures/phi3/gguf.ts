@@ -38,14 +38,14 @@ const scaleKeys = { original: "rope.scaling.original_context_length", factor: "r
 const longFactors = "rope_factors_long.weight";
 const shortFactors = "rope_factors_short.weight";
 
-/** Returns the rotary embedding of a file with longrope: its factors, and what they are for. */
+/** Reads a file's longrope settings. `trained` is the original number of positions and `most` the maximum. */
 function readLongRope(
   { metadata, key, ropeFactors }: GgufParts,
   { trained, most }: { trained: number; most: number },
 ): Record<string, unknown> {
   const [long, short] = [ropeFactors.get(longFactors), ropeFactors.get(shortFactors)];
   if (!long || !short) throw new Error(`${metadata.where}: ${long ? shortFactors : longFactors} is missing`);
-  // The file has it as f32, which the usual one need not be.
+  // The file stores the factor rounded to f32, so a factor equal to the rounded default means the default.
   const usual = defaultAttentionFactor(Math.max(1, most / trained), trained);
   const factor = metadata.number(key(scaleKeys.factor), 1);
   return {
@@ -57,7 +57,7 @@ function readLongRope(
   };
 }
 
-/** Returns what a file says of longrope beside its factors. */
+/** Returns the metadata keys of longrope other than its factors, which are tensors. */
 function longRopeMetadata({ originalMaxPositionEmbeddings, attentionFactor }: LongRopeScaling) {
   return {
     [scaleKeys.original]: u32(originalMaxPositionEmbeddings),
@@ -65,13 +65,13 @@ function longRopeMetadata({ originalMaxPositionEmbeddings, attentionFactor }: Lo
   };
 }
 
-/** Phi-3's form in a GGUF file. */
+/** The GGUF form of Phi-3. */
 export const phi3Form: GgufForm<Phi3Config> = {
   architecture: "phi3",
   notes: windowNote,
   readConfig: (parts) => {
     const { metadata, key, ropeFactors } = parts;
-    // Converters write 0 for none.
+    // Converters write 0 for no sliding window.
     const size = Number(metadata.raw(key(windowKey)) ?? 0);
     const decoder = readDecoderGguf(parts);
     const rotary = metadata.integer(key("rope.dimension_count"), decoder.head_dim);

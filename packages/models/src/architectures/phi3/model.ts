@@ -11,13 +11,13 @@ import { llamaFamilyHeads, withoutFrequencies } from "../llama/model.ts";
 import { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { LlamaTraits, Rotate } from "../llama/traits.ts";
 
-/** The shape of a Phi-3 model, named as in Hugging Face's Phi3Config. */
+/** The config of a Phi-3 model: the fields of Hugging Face's Phi3Config in camelCase. */
 export interface Phi3Config extends LlamaFamilyConfig {
   modelType: "phi3";
-  /** The probability with which what a sub-layer adds is dropped in training. */
+  /** Dropout probability of sub-layer outputs in training. */
   residPdrop: number;
   originalMaxPositionEmbeddings: number;
-  /** Number of positions that a token sees, its own included; null for all. */
+  /** Number of positions that a token attends to, its own included; null for all. */
   slidingWindow: number | null;
 }
 
@@ -45,7 +45,7 @@ function readConfig(fields: JsonFields): Phi3Config {
   };
 }
 
-/** Attention with one projection to queries, keys and values. */
+/** Attention with one combined projection to queries, keys and values. */
 class Phi3Attention extends RotaryAttention {
   o_proj: UnaryModule;
   qkv_proj: UnaryModule;
@@ -76,7 +76,7 @@ class Phi3Attention extends RotaryAttention {
   }
 }
 
-/** An MLP with one projection to the gate and to what it gates. */
+/** A gated MLP with one combined projection for gate and up. */
 class Phi3MLP extends Module {
   gate_up_proj: UnaryModule;
   down_proj: UnaryModule;
@@ -109,7 +109,7 @@ function traits(config: Phi3Config): LlamaTraits {
   };
 }
 
-/** Phi-3 and 4: a Llama with joined projections. Abdin et al. 2024, arXiv:2404.14219. */
+/** Phi-3 and Phi-4: Llama with combined projections. Abdin et al. 2024, arXiv:2404.14219. */
 export const phi3: Architecture<Phi3Config> = defineArchitecture({
   modelType: "phi3",
   readConfig,

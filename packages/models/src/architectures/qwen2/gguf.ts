@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen2Config } from "./model.ts";
 
-/** Returns Qwen2's form in a GGUF file. */
+/** Returns the GGUF form of Qwen2. */
 export function qwen2Form(traits: (config: Qwen2Config) => LlamaTraits): GgufForm<Qwen2Config> {
   return {
     architecture: "qwen2",

@@ -5,7 +5,7 @@ import { llamaFamilyHeads, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import { type QwenWindows, qwenWindow, qwenWindowsToHf, readQwenWindows } from "./windows.ts";
 
-/** The shape of a Qwen2 model, named as in Hugging Face's Qwen2Config. */
+/** The config of a Qwen2 model: the fields of Hugging Face's Qwen2Config in camelCase. */
 export interface Qwen2Config extends LlamaFamilyConfig, QwenWindows {
   modelType: "qwen2";
 }
@@ -23,10 +23,7 @@ function traits(config: Qwen2Config): LlamaTraits {
   return { norm: rmsNorms(config.rmsNormEps), qkvBias: true, window: qwenWindow(config) };
 }
 
-/**
- * Qwen2 and Qwen2.5: a Llama with biases on queries, keys and values. Yang et al. 2024,
- * arXiv:2407.10671.
- */
+/** Qwen2 and Qwen2.5: Llama with biases on queries, keys and values. Yang et al. 2024, arXiv:2407.10671. */
 export const qwen2: Architecture<Qwen2Config> = defineArchitecture({
   modelType: "qwen2",
   readConfig: (fields) => {

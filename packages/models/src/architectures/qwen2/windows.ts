@@ -1,19 +1,24 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 import { type LayerType, readLayerTypes, windowOf } from "../../config/layerTypes.ts";
 
-/** The fields of a Qwen's sliding windows. */
+/** The config fields of a Qwen model's sliding windows. */
 export interface QwenWindows {
   /**
-   * Number of positions that a token of a windowed layer sees, its own included; null
-   * if no layer is windowed.
+   * Number of positions that a token of a windowed layer attends to, its own included; null if no layer has a window.
    */
   slidingWindow: number | null;
-  /** A number of layers, from which those with windows follow where none are named. */
+  /**
+   * The layer index that sets the default of `layerTypes`: Qwen2 and Qwen3 use windows from this layer on, Qwen2 MoE in
+   * even layers below it. Default 28.
+   */
   maxWindowLayers: number;
   layerTypes: LayerType[];
 }
 
-/** Reads a Qwen's windows. By default the layers have them that are `windowed`. */
+/**
+ * Reads the sliding-window fields of a Qwen config. `windowed` selects the layers that have a window if the config
+ * lists no `layer_types`.
+ */
 export function readQwenWindows(
   fields: JsonFields,
   layers: number,
@@ -36,7 +41,7 @@ export function readQwenWindows(
   };
 }
 
-/** Returns the keys of transformers 4 for a Qwen's windows. */
+/** Returns the `config.json` keys of transformers 4 for a Qwen model's sliding windows. */
 export function qwenWindowsToHf(config: QwenWindows): Record<string, unknown> {
   return {
     layer_types: config.layerTypes,
@@ -46,6 +51,6 @@ export function qwenWindowsToHf(config: QwenWindows): Record<string, unknown> {
   };
 }
 
-/** The window of a Qwen's layers that have one. */
+/** Returns the sliding window in the form of `LlamaTraits.window`; undefined if no layer has a window. */
 export const qwenWindow = ({ slidingWindow, layerTypes }: QwenWindows): ReturnType<typeof windowOf> =>
   windowOf(slidingWindow, layerTypes);

@@ -5,7 +5,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen2MoeConfig } from "./model.ts";
 
-/** The keys of a config.json that llama.cpp takes for granted. */
+/** Throws for config values other than those that llama.cpp assumes. */
 function refuseOthers(config: Qwen2MoeConfig): void {
   for (const [key, value, expected] of [
     ["use_sliding_window", config.slidingWindow !== null, false],
@@ -36,7 +36,7 @@ function feedForward(config: Qwen2MoeConfig, from: string, to: string): TensorLa
   ];
 }
 
-/** Returns Qwen2 MoE's form in a GGUF file. */
+/** Returns the GGUF form of Qwen2 MoE. */
 export function qwen2MoeForm(traits: (config: Qwen2MoeConfig) => LlamaTraits): GgufForm<Qwen2MoeConfig> {
   return {
     architecture: "qwen2moe",
@@ -44,7 +44,7 @@ export function qwen2MoeForm(traits: (config: Qwen2MoeConfig) => LlamaTraits): G
     readConfig: (parts) => {
       refuseWindow(parts);
       const { metadata, key, tensors } = parts;
-      // Older files leave these sizes to the tensors.
+      // Older files lack these keys, so the sizes come from the tensor shapes.
       const rows = (name: string) => tensors.get(`blk.0.${name}.weight`)?.shape.at(-2);
       return {
         ...readLlamaGguf(parts),

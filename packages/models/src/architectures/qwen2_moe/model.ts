@@ -10,7 +10,7 @@ import { LlamaMLP, llamaFamilyHeads, llamaTargets, withoutFrequencies } from "..
 import type { LlamaTraits } from "../llama/traits.ts";
 import { type QwenWindows, qwenWindow, qwenWindowsToHf, readQwenWindows } from "../qwen2/windows.ts";
 
-/** The shape of a Qwen2 MoE model, named as in Hugging Face's Qwen2MoeConfig. */
+/** The config of a Qwen2 MoE model: the fields of Hugging Face's Qwen2MoeConfig in camelCase. */
 export interface Qwen2MoeConfig extends LlamaFamilyConfig, QwenWindows {
   modelType: "qwen2_moe";
   qkvBias: boolean;
@@ -18,11 +18,11 @@ export interface Qwen2MoeConfig extends LlamaFamilyConfig, QwenWindows {
   sharedExpertIntermediateSize: number;
   numExperts: number;
   numExpertsPerTok: number;
-  /** True if the weights of a token's experts are scaled to add up to 1. */
+  /** True to scale the weights of a token's experts to a sum of 1. */
   normTopkProb: boolean;
-  /** Each so many layers have experts. */
+  /** Every `decoderSparseStep`-th layer has experts. Default 1. */
   decoderSparseStep: number;
-  /** Layers without experts. */
+  /** Indices of layers without experts. */
   mlpOnlyLayers: number[];
 }
 
@@ -97,7 +97,7 @@ function traits(config: Qwen2MoeConfig): LlamaTraits {
 }
 
 /**
- * Qwen2 and Qwen1.5 with experts, of which one takes all tokens. Yang et al. 2024,
+ * Qwen1.5 and Qwen2 with routed experts and one shared expert that processes all tokens. Yang et al. 2024,
  * arXiv:2407.10671.
  */
 export const qwen2Moe: Architecture<Qwen2MoeConfig> = defineArchitecture({

@@ -4,7 +4,7 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { Qwen3Config } from "./model.ts";
 
-/** Returns Qwen3's form in a GGUF file. */
+/** Returns the GGUF form of Qwen3. */
 export function qwen3Form(traits: (config: Qwen3Config) => LlamaTraits): GgufForm<Qwen3Config> {
   return {
     architecture: "qwen3",

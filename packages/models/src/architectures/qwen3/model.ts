@@ -6,7 +6,7 @@ import { normedAttention } from "../llama/normedAttention.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 import { type QwenWindows, qwenWindow, qwenWindowsToHf, readQwenWindows } from "../qwen2/windows.ts";
 
-/** The shape of a Qwen3 model, named as in Hugging Face's Qwen3Config. */
+/** The config of a Qwen3 model: the fields of Hugging Face's Qwen3Config in camelCase. */
 export interface Qwen3Config extends LlamaFamilyConfig, QwenWindows {
   modelType: "qwen3";
   attentionBias: boolean;
@@ -33,7 +33,7 @@ function traits(config: Qwen3Config): LlamaTraits {
   };
 }
 
-/** Qwen3: a Llama that norms the heads of queries and keys. Yang et al. 2025, arXiv:2505.09388. */
+/** Qwen3: Llama with a norm over each query head and each key head. Yang et al. 2025, arXiv:2505.09388. */
 export const qwen3: Architecture<Qwen3Config> = defineArchitecture({
   modelType: "qwen3",
   readConfig: (fields) => {

@@ -30,14 +30,14 @@ class RobertaClassificationHead extends Module {
     this.out_proj = path.linear("out_proj", hiddenSize, labels.length, true);
   }
 
-  /** From hidden states [B, T, D] to logits [B, labels]. */
+  /** Maps hidden states [B, T, D] to logits [B, labels]. */
   forward(hidden: Tensor): Tensor {
     const pooled = tanh(this.dense.forward(this.dropout.forward(firstRow(hidden))));
     return this.out_proj.forward(this.dropout.forward(pooled));
   }
 }
 
-/** Positions count tokens other than padding, from behind the padding's own id on. */
+/** Returns positions i32 [B, T]. Padding has the position `padTokenId`; other tokens count up from `padTokenId + 1`. */
 function robertaPositions({ inputIds }: ClassifierInputs, padTokenId: number): Tensor {
   const tokens = to(ne(inputIds, tensor(padTokenId, { dtype: "i32" })), { dtype: "f32" });
   return to(mul(cumsum(tokens, { dim: 1 }), tokens).add(padTokenId), { dtype: "i32" });
@@ -48,8 +48,8 @@ function positionsOf({ padTokenId }: BertConfig): BertPositions {
 }
 
 /**
- * RoBERTa that classifies sequences, as transformers' RobertaForSequenceClassification. Liu et
- * al. 2019, arXiv:1907.11692.
+ * RoBERTa that classifies sequences, like transformers' RobertaForSequenceClassification. Liu et al. 2019,
+ * arXiv:1907.11692.
  */
 export class RobertaForSequenceClassification extends SequenceClassifier {
   readonly config: BertConfig & ClassifierHead;
@@ -77,7 +77,7 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** RoBERTa that classifies tokens, as transformers' RobertaForTokenClassification. */
+/** RoBERTa that classifies tokens, like transformers' RobertaForTokenClassification. */
 export class RobertaForTokenClassification extends EncoderTokenClassifier<BertConfig> {
   roberta: BertModel;
 

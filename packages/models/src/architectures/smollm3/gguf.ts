@@ -4,10 +4,10 @@ import { llamaMetadata, llamaTensors, readLlamaGguf, refuseLlama3, refuseWindow 
 import type { LlamaTraits } from "../llama/traits.ts";
 import type { SmolLM3Config } from "./model.ts";
 
-/** In llama.cpp each so many layers know no positions. */
+/** llama.cpp assumes that every fourth layer has no rotary embedding. */
 const interval = 4;
 
-/** Returns SmolLM3's form in a GGUF file. */
+/** Returns the GGUF form of SmolLM3. */
 export function smollm3Form(traits: (config: SmolLM3Config) => LlamaTraits): GgufForm<SmolLM3Config> {
   return {
     architecture: "smollm3",

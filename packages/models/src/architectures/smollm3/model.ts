@@ -6,14 +6,14 @@ import { type LlamaFamilyConfig, llamaFamilyToHf, readLlamaFamily } from "../lla
 import { llamaFamilyHeads, llamaTargets, withoutFrequencies } from "../llama/model.ts";
 import type { LlamaTraits } from "../llama/traits.ts";
 
-/** The shape of a SmolLM3 model, named as in Hugging Face's SmolLM3Config. */
+/** The config of a SmolLM3 model: the fields of Hugging Face's SmolLM3Config in camelCase. */
 export interface SmolLM3Config extends LlamaFamilyConfig {
   modelType: "smollm3";
   attentionBias: boolean;
   mlpBias: boolean;
-  /** 1 for a layer whose queries and keys turn, 0 for one without positions. */
+  /** One entry per layer: 1 for a layer with rotary embedding, 0 for a layer without positions. */
   noRopeLayers: (0 | 1)[];
-  /** Number of positions that a token of a windowed layer sees; null if no layer is windowed. */
+  /** Number of positions that a token of a windowed layer attends to; null if no layer has a window. */
   slidingWindow: number | null;
   layerTypes: LayerType[];
 }
@@ -49,7 +49,7 @@ function readConfig(fields: JsonFields): SmolLM3Config {
   const windowed = fields.boolean("use_sliding_window", false) && fields.raw("sliding_window") !== undefined;
   const usual = (layer: number) => (windowed && noRopeLayers[layer] === 0 ? "sliding_attention" : "full_attention");
   const layerTypes = readLayerTypes(fields, config.numHiddenLayers, usual);
-  // In transformers the layers of `layer_types` slide even if use_sliding_window is false.
+  // In transformers, the layers that `layer_types` lists have windows even if use_sliding_window is false.
   const slides = windowed || layerTypes.includes("sliding_attention");
   return {
     ...config,
@@ -70,7 +70,7 @@ function traits(config: SmolLM3Config): LlamaTraits {
   };
 }
 
-/** SmolLM3: a Llama of which some layers know no positions. Bakouch et al. 2025. */
+/** SmolLM3: Llama with some layers without rotary embedding. Bakouch et al. 2025. */
 export const smollm3: Architecture<SmolLM3Config> = defineArchitecture({
   modelType: "smollm3",
   readConfig,

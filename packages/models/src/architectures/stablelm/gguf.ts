@@ -7,7 +7,7 @@ import type { StableLmConfig } from "./model.ts";
 
 const norms = { input_layernorm: "attn_norm" };
 
-/** Norms of heads, each with a weight of its own, which GGUF stacks. */
+/** Returns the norms of heads, which have separate weights in the folder and a stacked one in GGUF. */
 function headNorms(hf: string, gguf: string, count: number, headDim: number): TensorLayout[] {
   return Array.from({ length: count }, (_, index) => ({
     hf: `${hf}.norms.${index}.weight`,
@@ -17,7 +17,7 @@ function headNorms(hf: string, gguf: string, count: number, headDim: number): Te
   }));
 }
 
-/** Returns StableLM's form in a GGUF file. */
+/** Returns the GGUF form of StableLM. */
 export function stablelmForm(traits: (config: StableLmConfig) => LlamaTraits): GgufForm<StableLmConfig> {
   return {
     architecture: "stablelm",
@@ -30,7 +30,7 @@ export function stablelmForm(traits: (config: StableLmConfig) => LlamaTraits): G
         hidden_act: "silu",
         partial_rotary_factor: rotaryFactor,
         qk_layernorm: tensors.has("blk.0.attn_q_norm.weight"),
-        // llama.cpp goes by the second norm, not by what the file says.
+        // llama.cpp decides this by the presence of the second norm, not by the file's metadata.
         use_parallel_residual: !tensors.has("blk.0.ffn_norm.weight"),
         use_qkv_bias: tensors.has("blk.0.attn_q.bias"),
       };

@@ -10,16 +10,16 @@ import { LlamaAttention, llamaFamilyHeads, llamaTargets, subLayers, withoutFrequ
 import type { RotaryAttention } from "../llama/rotaryAttention.ts";
 import type { DecoderLayer, LlamaTraits, Rotate } from "../llama/traits.ts";
 
-/** The shape of a StableLM model, named as in Hugging Face's StableLmConfig. */
+/** The config of a StableLM model: the fields of Hugging Face's StableLmConfig in camelCase. */
 export interface StableLmConfig extends DecoderConfig {
   modelType: "stablelm";
   layerNormEps: number;
   useQkvBias: boolean;
-  /** True if each head of queries and keys has a norm of its own. */
+  /** True if each query head and each key head has its own LayerNorm. */
   qkLayernorm: boolean;
-  /** True if attention and the MLP of a block take the same rows. */
+  /** True if attention and the MLP of a block run in parallel on the same input. */
   useParallelResidual: boolean;
-  /** The probability with which what the MLP adds is dropped in training. */
+  /** Dropout probability of the MLP output in training. */
   hiddenDropout: number;
 }
 
@@ -45,7 +45,7 @@ function readConfig(fields: JsonFields): StableLmConfig {
   };
 }
 
-/** Norms of heads, each with a weight of its own. */
+/** A LayerNorm without bias for each head, with separate weights. */
 class HeadNorms extends Module {
   norms: ModuleList<ScaledLayerNorm>;
   readonly #eps: number;
@@ -57,7 +57,7 @@ class HeadNorms extends Module {
     this.#eps = eps;
   }
 
-  /** From heads [B, T, H, d] to as many. */
+  /** Maps heads [B, T, H, d] to heads of the same shape. */
   forward(x: Tensor): Tensor {
     const [, , H, d] = x.shape;
     const { backend } = x.storage;
@@ -66,7 +66,7 @@ class HeadNorms extends Module {
   }
 }
 
-/** Llama's attention with norms of each head. */
+/** Llama's attention with a separate norm for each query head and each key head. */
 class HeadNormedAttention extends LlamaAttention {
   q_layernorm: HeadNorms;
   k_layernorm: HeadNorms;
@@ -84,7 +84,7 @@ class HeadNormedAttention extends LlamaAttention {
   }
 }
 
-/** A block whose MLP takes the rows that attention takes, or those behind it. */
+/** A block whose MLP runs on the input of attention (parallel) or on its output. */
 class StableLmDecoderLayer extends Module implements DecoderLayer {
   self_attn: RotaryAttention;
   mlp: UnaryModule;
@@ -130,7 +130,7 @@ function traits(config: StableLmConfig): LlamaTraits {
   };
 }
 
-/** StableLM: a Llama with LayerNorm, of which a part of each head turns. */
+/** StableLM: Llama with LayerNorm and a partial rotary embedding. */
 export const stablelm: Architecture<StableLmConfig> = defineArchitecture({
   modelType: "stablelm",
   readConfig,
