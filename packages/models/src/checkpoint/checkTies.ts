@@ -2,8 +2,8 @@ import type { SafetensorsFile } from "@lowrank/core";
 import type { Tie } from "../model/onShapes.ts";
 
 /**
- * Throws if a checkpoint holds a tied tensor that differs from the one it is tied to; `advice` says
- * so in words. Leaving it out, as a repeated one is left out, would change answers.
+ * Throws if a checkpoint stores different values for two tied tensors, since dropping one of them would change the
+ * model's output. `advice` returns the error message for a pair.
  */
 export async function checkTies(
   file: SafetensorsFile,

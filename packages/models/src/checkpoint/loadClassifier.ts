@@ -14,54 +14,52 @@ import { readModel, readTokenizer } from "./loadModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { checkWeightDType, openClassifier, type WeightOptions } from "./openModel.ts";
 
-/** A head for a checkpoint that has none, or has one for another task. */
+/** A new head, for a checkpoint without a head or with a head for another task. */
 export interface NewHead {
-  /** The number of labels, or their names. */
+  /** Number of labels, or their names. */
   labels: number | readonly string[];
-  /** Default: as the labels' number says. */
+  /** Default: regression for one label, otherwise single-label classification. */
   problemType?: ProblemType;
   /**
-   * The token that pads texts, where the config names none. A decoder answers by the last token
-   * that is another.
+   * Id of the padding token, if the config does not set one. A decoder classifies by the last token that is not
+   * padding.
    */
   padTokenId?: number;
-  /** The source of its random start. Default: seed 0. */
+  /** Random generator for the initial weights. Default: seed 0. */
   generator?: Generator;
 }
 
 /** Options of `loadSequenceClassifier`. */
 export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
-  /**
-   * Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out.
-   */
+  /** Puts a new, randomly initialised head on the checkpoint's stack and ignores the checkpoint's own heads. */
   newHead?: NewHead;
-  /** The token, the cache and more, for hf:// addresses. */
+  /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
-  /** Called as by `loadModel`. */
+  /** Progress callback, called as by `loadModel`. */
   onProgress?: OnProgress;
   /**
-   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
-   * frees all.
+   * Aborts a download, or stops loading after the current tensor. The promise rejects with the signal's reason, and all
+   * memory is freed.
    */
   signal?: AbortSignal;
 }
 
-/** A classifier with what lies beside it in its folder. */
+/** A loaded classifier with the other contents of its folder. */
 export interface LoadedClassifier<C extends ClassifierConfig = ClassifierConfig> {
   model: ModelOf<C>;
   config: C;
-  /** Undefined where the folder has no tokenizer.json. */
+  /** Undefined if the folder has no tokenizer.json. */
   tokenizer: Tokenizer | undefined;
   files: ModelFiles;
-  /** The layers that were quantised while loading; null if none was. */
+  /** The layers that were quantised while loading; null without the option `quantize`. */
   quantization: QuantizationReport | null;
-  /** Names of parameters that start at random: those of a new head. */
+  /** Names of the randomly initialised parameters of a new head. */
   freshParameters: readonly string[];
 }
 
 /**
- * Loads a classifier, whose config has the fields of `kind` too. With `newHead`, the checkpoint may
- * be that of another task.
+ * Loads a classifier. The fields of `kind` are added to its config. With `newHead`, the checkpoint may have been
+ * trained for another task. `caller` is the function name in error messages.
  */
 export async function loadClassifier<Kind extends object>(
   caller: string,
@@ -110,7 +108,7 @@ function headOf({ labels, problemType }: NewHead): ClassifierHead {
   return { labels: names, problemType: problemType ?? null };
 }
 
-/** Returns a checkpoint's tensors of the stack, and of a pooler if the classifier has one too. */
+/** Returns the checkpoint's tensors of the stack, and of the pooler if the classifier has a pooler. */
 function withoutHeads(weights: ModelWeights, architecture: Architecture, config: ClassifierConfig): ModelWeights {
   const own = new Set(describeBuilt(architecture, config).parameters.map(({ name }) => name));
   const pooler = `${architecture.stack}.pooler.`;

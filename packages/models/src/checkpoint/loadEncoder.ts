@@ -6,21 +6,21 @@ import { TransformerModel } from "../model/transformerModel.ts";
 import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import { type LoadClassifierOptions, type LoadedClassifier, loadClassifier } from "./loadClassifier.ts";
 
-/** An encoder without a head, whose modules have the names of transformers' AutoModel. */
+/** An encoder without a head, with the module names of transformers' AutoModel. */
 export interface Encoder extends TransformerModel {
   readonly config: Pick<ClassifierConfig, "modelType">;
-  /** Returns the final hidden states f32 [B, P + T, D], those of P virtual tokens first. */
+  /** Returns the final hidden states f32 [B, P + T, D], the P virtual tokens first. */
   forward(inputs: ClassifierInputs): Tensor;
 }
 
-/** An encoder with what lies beside it in its folder. */
+/** A loaded encoder with the other contents of its folder. */
 export interface LoadedEncoder extends Omit<LoadedClassifier, "model" | "freshParameters"> {
   model: Encoder;
 }
 
 /**
- * Loads an encoder without a head, as transformers' AutoModel does, from a folder, an address or
- * `ModelFiles`, whichever head its checkpoint has. Throws for a model that is no encoder.
+ * Loads an encoder without a head, as transformers' AutoModel does, from a folder, an address or `ModelFiles`. The
+ * checkpoint may have any head, which is ignored. Throws if the model is not an encoder.
  */
 export async function loadEncoder(
   source: string | URL | ModelFiles,

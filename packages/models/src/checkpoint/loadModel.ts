@@ -15,45 +15,44 @@ import { checkWeightDType, type ModelSource, openModel, type WeightOptions, weig
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
   /**
-   * "int8" multiplies `weights: "packed"` in integers, as llama.cpp does: a layer's input is
-   * rounded to bytes, with a scale for each 32. Faster, less exact, and for running only:
-   * nothing trains through it.
+   * "int8" multiplies packed weights in integers, as llama.cpp does: the input of a layer is quantised to int8 with one
+   * scale per 32 elements. Faster and less exact, and for inference only, since no gradient flows through it. Requires
+   * `weights: "packed"` or `quantize`.
    */
   activations?: "int8";
-  /** The token, the cache and more, for hf:// addresses. */
+  /** Settings for hf:// addresses, such as the access token and the cache. */
   hub?: HubOptions;
   /**
-   * Called with the bytes read so far and in all, after each tensor. While a file is downloaded
-   * from the Hugging Face hub, `name` is the file's, and the bytes are those that have come.
+   * Called after each tensor with the bytes read so far and in total. During a download from the Hugging Face hub,
+   * `name` is the name of the file, and the bytes count the downloaded part.
    */
   onProgress?: OnProgress;
   /**
-   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
-   * frees all.
+   * Aborts a download, or stops loading after the current tensor. The promise rejects with the signal's reason, and all
+   * memory is freed.
    */
   signal?: AbortSignal;
 }
 
-/** A model with what lies beside it in its folder. */
+/** A loaded model with the other contents of its folder. */
 export interface LoadedModel {
   model: CausalLM;
   config: ModelConfig;
-  /** Undefined where the folder has no tokenizer.json, or the GGUF file no tokenizer. */
+  /** Undefined if the folder has no tokenizer.json, or the GGUF file no tokenizer. */
   tokenizer: Tokenizer | undefined;
-  /** The model's own, too: `generate` takes its defaults from there. */
+  /** The same object as `model.generationConfig`, from which `generate` takes its defaults; null if there is none. */
   generationConfig: GenerationConfig | null;
-  /** The folder; for a GGUF file, the files of its folder without the weights. */
+  /** The files of the folder. For a GGUF file, the files of the equivalent folder without the weights. */
   files: ModelFiles;
-  /** The layers that were quantised while loading; null if none was. */
+  /** The layers that were quantised while loading; null without the option `quantize`. */
   quantization: QuantizationReport | null;
 }
 
 /**
- * Loads a model from a Hugging Face folder (a path or file: URL in Node, or an http(s) address),
- * from the Hugging Face hub (`hf://org/name@revision`) or from `ModelFiles`:
- * config.json, model.safetensors or its shards, tokenizer.json. Or from a GGUF file: its path
- * or address, which ends in .gguf, or a Blob or File. Throws where a tensor is missing,
- * unexpected or of another shape.
+ * Loads a language model in evaluation mode. Sources are a Hugging Face folder (a path or file: URL in Node, or an
+ * http(s) address), the Hugging Face hub (`hf://org/name@revision`), or `ModelFiles`, each with config.json,
+ * model.safetensors or its shards, and tokenizer.json. A GGUF file is given by a path or address that ends in .gguf, or
+ * as a Blob or File. Throws if a tensor is missing, unexpected or has the wrong shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   checkOptions("loadModel", options, { ...weightKeys, activations: true, hub: true, onProgress: true, signal: true });
@@ -90,11 +89,14 @@ async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
 interface ReadModelOptions {
   onProgress?: OnProgress;
   signal?: AbortSignal;
-  /** Makes a parameter that the file does not hold; null where it must. */
+  /** Makes a parameter that the file lacks; returns null if the file must have it. */
   fresh?: (...asked: Parameters<ParameterSource>) => Parameter | null;
 }
 
-/** Makes a model of its tensors. Throws where one is missing, unexpected or of another shape. */
+/**
+ * Builds a model from its tensors, in evaluation mode. Throws if a tensor is missing, unexpected or has the wrong
+ * shape.
+ */
 export async function readModel<C extends ModelConfig | ClassifierConfig>(
   config: C,
   weights: ModelWeights,
@@ -115,8 +117,7 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * Reads the tensors one by one, so that only one is held as file bytes at a time. Where it throws,
- * none is left.
+ * Reads the tensors one by one, so that the file bytes of only one are in memory. Disposes all of them if it throws.
  */
 async function readParameters(
   weights: ModelWeights,
@@ -142,7 +143,7 @@ async function readParameters(
   }
 }
 
-/** Returns the names of weights that are kept as [in, out], if some of those read are packed. */
+/** Returns the names of weights that the model stores as [in, out]; an empty set if no parameter is packed. */
 async function packedConv1D(
   config: ModelConfig | ClassifierConfig,
   parameters: ReadonlyMap<string, Parameter>,
@@ -152,7 +153,7 @@ async function packedConv1D(
   return conv1dWeights(config);
 }
 
-/** Hands out loaded parameters, each once; packed ones of a conv1d lie as [out, in]. */
+/** Returns a source that hands out each loaded parameter once. Packed weights of a conv1d have the shape [out, in]. */
 function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: ReadonlySet<string>): ParameterSource {
   return (name: string, asked: Shape) => {
     const parameter = parameters.get(name);

@@ -2,12 +2,12 @@ import type { ModelFiles } from "@lowrank/files";
 import type { TokenClassifierConfig } from "../config/architectureConfig.ts";
 import { type LoadClassifierOptions, type LoadedClassifier, loadClassifier } from "./loadClassifier.ts";
 
-/** A classifier of tokens with what lies beside it in its folder. */
+/** A loaded token classifier with the other contents of its folder. */
 export type LoadedTokenClassifier = LoadedClassifier<TokenClassifierConfig>;
 
 /**
- * Loads a model that classifies tokens, from where `loadSequenceClassifier` loads others; with
- * `newHead`, from the checkpoint of another task.
+ * Loads a token classification model from the same sources as `loadSequenceClassifier`. With `newHead`, the checkpoint
+ * may have been trained for another task.
  */
 export async function loadTokenClassifier(
   source: string | URL | ModelFiles,

@@ -1,29 +1,27 @@
 import { fromParts, type SafetensorsFile, type Tensor } from "@lowrank/core";
 import { reusableBuffer } from "./reusableBuffer.ts";
 
-/** Bytes read of a file at a time. */
+/** Number of bytes read from a file at a time. */
 const partBytes = 1 << 22;
 
-/** The dtypes that a weight may be stored in. */
+/** The safetensors dtypes that a weight may have. */
 const floats = ["F32", "F16", "BF16"];
 
-/**
- * A model's tensors by their Hugging Face names, wherever they lie; only what is read is loaded.
- */
+/** A model's tensors by Hugging Face name, from any kind of file. Tensors are read on demand. */
 export interface ModelWeights {
-  /** The name of the weights' place in messages. */
+  /** Name of the file or folder in error messages. */
   readonly label: string;
-  /** The tensors that the model has. */
+  /** Returns the names of all tensors. */
   names(): string[];
-  /** Bytes that a tensor takes where it lies. */
+  /** Returns a tensor's size in bytes in the file. */
   byteLength(name: string): number;
-  /** Reads one tensor, in the dtype it is to have in memory. */
+  /** Reads one tensor and converts it to the dtype chosen for memory. */
   read(name: string): Promise<Tensor>;
 }
 
 /**
- * The tensors of safetensors files, as `dtype`; "auto" keeps the file's. Throws where one
- * holds no floating numbers.
+ * Returns the tensors of safetensors files, converted to `dtype`; "auto" keeps each tensor's dtype. Reading throws if a
+ * tensor is not F32, F16 or BF16.
  */
 export function safetensorsWeights(file: SafetensorsFile, dtype: "f32" | "f16" | "bf16" | "auto"): ModelWeights {
   const withRoom = reusableBuffer(partBytes);

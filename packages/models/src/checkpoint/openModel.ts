@@ -11,37 +11,32 @@ import { isPartOfQuantized } from "./quantization/partOfQuantized.ts";
 import { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
 
 /**
- * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s)
- * address) or its `ModelFiles`; a repository of the Hugging Face hub, `hf://org/name@revision`;
- * a GGUF file by path, file: URL, http(s) or hf:// address, which end in .gguf; or that file
- * itself, as a Blob, a File or its bytes.
+ * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s) address) or its
+ * `ModelFiles`; a repository of the Hugging Face hub, `hf://org/name@revision`; a GGUF file by a path, file: URL,
+ * http(s) or hf:// address that ends in .gguf, or as a Blob, a File or bytes.
  */
 export type ModelSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | ModelFiles;
 
-/** Options for the form of the weights in memory. */
+/** Options for the weights in memory. */
 export interface WeightOptions {
   /**
-   * The dtype the weights take in memory; "auto" keeps the file's. Default f32, in
-   * which arithmetic is done.
+   * The dtype of the weights in memory; "auto" keeps each tensor's dtype. Default f32, which is also the dtype of
+   * computations.
    */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /**
-   * Quantises linear layers to 4 bits as their weights are read, so that a model in
-   * full never lies in memory.
-   */
+  /** Quantises linear layers to 4 bits while their weights are read, so the full model is never in memory. */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the
-   * memory and with the same numbers. With `quantize`, it applies to the weights that are left
-   * unquantised, such as the embedding.
+   * "packed" keeps GGUF blocks quantised in memory if core has a packed dtype for their type. This saves memory and
+   * does not change the values. With `quantize`, it applies to weights that are not quantised, such as the embedding.
    */
   weights?: "packed";
 }
 
-/** The names of all options of `WeightOptions`. */
+/** The names of the options in `WeightOptions`. */
 export const weightKeys: OptionKeys<WeightOptions> = { dtype: true, quantize: true, weights: true };
 
-/** Throws for a dtype that weights do not take in memory. */
+/** Throws if weights in memory cannot have this dtype. */
 export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "f32"): void {
   if (dtype === "auto") return;
   checkDType(what, dtype);
@@ -50,18 +45,18 @@ export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "
   }
 }
 
-/** A model before its tensors are read. */
+/** A model whose tensors have not been read yet. */
 export interface OpenedModel<C = ModelConfig> {
   readonly config: C;
   readonly files: ModelFiles;
   readonly weights: ModelWeights;
-  /** Undefined where `files` alone say whether there is one. */
+  /** Tokenizer from a GGUF file. Undefined if `files` is the only place to look for a tokenizer. */
   readonly tokenizer?: TokenizerParts;
-  /** Filled as weights are quantised; null where they are not. */
+  /** Filled while weights are quantised; null if they are not quantised. */
   readonly quantization: QuantizationReport | null;
 }
 
-/** Reads a model's config and tokenizer, and finds its weights without reading them. */
+/** Reads a model's config and tokenizer, and locates its weights without reading them. */
 export async function openModel(source: ModelSource, options: WeightOptions & OpenOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
@@ -71,8 +66,7 @@ export async function openModel(source: ModelSource, options: WeightOptions & Op
 }
 
 /**
- * Reads the config of a sequence classifier, which only folders hold; `head` takes
- * the place of the config's.
+ * Reads the config of a classifier from a folder and locates its weights. The fields of `head` override the config's.
  */
 export async function openClassifier<Head extends Partial<ClassifierHead>>(
   source: string | URL | ModelFiles,
@@ -88,7 +82,7 @@ export async function openClassifier<Head extends Partial<ClassifierHead>>(
   return { config, files, ...quantized, quantization: report };
 }
 
-/** A model with its weights as the file has them, but for their dtype. */
+/** Opens a model without quantising it. Weights are converted to `dtype` only. */
 async function openPlain(
   source: ModelSource,
   options: WeightOptions & OpenOptions,
@@ -114,7 +108,7 @@ async function openPlain(
   return { config, files, weights: await folderWeights(files, config, dtype) };
 }
 
-/** Returns the tensors of a folder, those that bitsandbytes quantised as packed ones. */
+/** Returns the tensors of a folder. Weights quantised by bitsandbytes are packed tensors. */
 async function folderWeights(
   files: ModelFiles,
   config: ModelConfig | ClassifierConfig,
@@ -127,7 +121,7 @@ async function folderWeights(
   return bitsandbytesWeights(file, dtype, quantization);
 }
 
-/** True for a GGUF file: its path or address, which ends in .gguf, a Blob, or bytes. */
+/** Returns true for a GGUF file: a path or address that ends in .gguf, a Blob, or bytes. */
 function isGguf(source: ModelSource): source is Exclude<ModelSource, ModelFiles> {
   if (source instanceof Blob || source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return true;
   if (!(typeof source === "string" || source instanceof URL)) return false;

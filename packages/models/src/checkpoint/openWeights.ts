@@ -9,9 +9,9 @@ import { loadArchitecture } from "../registry/loadArchitecture.ts";
 import { checkTies } from "./checkTies.ts";
 
 /**
- * Opens the weights of a Hugging Face folder, under the model's names:
- * model.safetensors, else the shards that its index names. Tensors that follow from the
- * config, that the model has no use for or that repeat a tied one are left out.
+ * Opens the weights of a Hugging Face folder by the model's parameter names, from model.safetensors or else the shards
+ * listed in its index. Omits tensors that follow from the config, that the model does not use, or that repeat a tied
+ * tensor.
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
   const architecture = await loadArchitecture(config);
@@ -28,8 +28,8 @@ export async function openWeights(files: ModelFiles, config: ModelConfig | Class
 }
 
 /**
- * Returns a source that throws where a model asks for far more tensors than its file has: a config
- * of ten million layers would be built for minutes.
+ * Returns a source that throws if the model requests far more tensors than the file has. Without this limit, a config
+ * with ten million layers would build for minutes.
  */
 function within(file: SafetensorsFile, source: ParameterSource): ParameterSource {
   const count = file.names().length;
@@ -40,7 +40,7 @@ function within(file: SafetensorsFile, source: ParameterSource): ParameterSource
   };
 }
 
-/** Opens the model.safetensors of a folder, else the shards that its index names. */
+/** Opens a folder's model.safetensors, or else the shards listed in its index. */
 export async function openSafetensorsFolder(files: ModelFiles): Promise<SafetensorsFile> {
   const single = "model.safetensors";
   const index = `${single}.index.json`;

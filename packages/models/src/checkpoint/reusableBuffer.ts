@@ -1,6 +1,6 @@
 /**
- * Lends one array of `bytes` bytes again and again, and another to who comes while it is out. An
- * array for each tensor would be held until it is collected.
+ * Returns a function that lends the same buffer of `bytes` bytes for each call, or a second buffer while the first is
+ * in use. Separate buffers per tensor would stay in memory until they are garbage-collected.
  */
 export function reusableBuffer(bytes: number): <T>(use: (room: Uint8Array) => Promise<T>) => Promise<T> {
   let free: Uint8Array | undefined;

@@ -1,6 +1,6 @@
 import type { SafetensorsFile } from "@lowrank/core";
 
-/** Bytes of each tensor that are compared at a time. */
+/** Number of bytes of each tensor that are compared at a time. */
 const partBytes = 1 << 22;
 
 /** Returns true if two tensors of a file have the same dtype, shape and bytes. */

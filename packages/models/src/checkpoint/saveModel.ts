@@ -27,16 +27,16 @@ import { weightFiles } from "./weightFiles.ts";
 /** Options of `saveModel`. */
 export interface SaveModelOptions {
   /**
-   * The dtype of the weights on disk; quantised ones are widened to it. Default: that of each
-   * parameter in memory, and for weights in 4 bits what bitsandbytes writes.
+   * The dtype of the weights on disk; quantised weights are widened to it. Default: the dtype of each parameter in
+   * memory, and bitsandbytes' format for 4-bit weights.
    */
   dtype?: "f32" | "f16" | "bf16";
   /**
-   * The most bytes of tensors in one file; a larger model is written in shards with an index, as
-   * transformers does. Default 5e9.
+   * Maximum size of one file's tensors in bytes. A larger model is written in shards with an index, as in transformers.
+   * Default 5e9.
    */
   maxShardSize?: number;
-  /** The folder whose tokenizer and generation files are copied, unchanged. */
+  /** The folder whose tokenizer and generation files are copied unchanged. */
   companions?: ModelFiles;
 }
 
@@ -48,14 +48,14 @@ const companionNames = [
   "generation_config.json",
 ];
 
-/** A dtype's name in config.json. */
+/** Dtype names in config.json. */
 export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
 
 /**
- * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors or shards
- * and, from `companions`, its tokenizer. A tied output layer is written once, as the embedding; one
- * that has been given a weight of its own, as an untied one. Weights in 4 bits are written as
- * bitsandbytes and transformers write them, with a `quantization_config`.
+ * Returns the files of a Hugging Face folder for `model`: config.json, model.safetensors or shards, and the tokenizer
+ * from `companions`. A tied output layer is stored once, as the embedding. If the output layer of a tied model has its
+ * own weight, the model is saved as untied. 4-bit weights are stored in the format of bitsandbytes and transformers,
+ * with a `quantization_config`.
  */
 export async function modelFileContents(
   model: CausalLM | SequenceClassifier | TokenClassifier,
@@ -102,8 +102,8 @@ export async function modelFileContents(
 }
 
 /**
- * The config of a model whose output layer may have got a weight of its own, as merging
- * an adapter on it gives it.
+ * Returns the config with `tieWordEmbeddings` false if the output layer has its own weight, for example after an
+ * adapter on it was merged.
  */
 function asTied<C extends ModelConfig | ClassifierConfig>(
   { heads }: Architecture,
@@ -115,8 +115,8 @@ function asTied<C extends ModelConfig | ClassifierConfig>(
 }
 
 /**
- * The dtype that a model's first full parameter has, which transformers gives
- * the widened weights too.
+ * Returns the dtype of a model's first unquantised parameter, which transformers also uses for dequantised weights.
+ * Default "f32".
  */
 function wideDType(parameters: Iterable<Tensor>): keyof typeof torchNames {
   for (const { dtype } of parameters) if (dtype in torchNames) return dtype as keyof typeof torchNames;
@@ -127,10 +127,7 @@ function ownerOf(model: Module, name: string): Module {
   return model.getSubmodule(name.slice(0, Math.max(name.lastIndexOf("."), 0)));
 }
 
-/**
- * Returns a parameter as it is to be written; a conv1d's weight that lies as
- * [out, in] is transposed.
- */
+/** Returns a parameter in the form to be written. If `turned`, a conv1d weight with shape [out, in] is transposed. */
 function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
   if (dtype === undefined && isPacked(parameter.dtype)) {
     throw new Error(`${name} is ${parameter.dtype}, which has no place in safetensors; give a dtype: f32, f16 or bf16`);
@@ -143,8 +140,8 @@ function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: S
 }
 
 /**
- * Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` read, by its path
- * in Node or as `WritableFiles`.
+ * Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` can read. `folder` is a path in Node,
+ * or `WritableFiles`.
  */
 export async function saveModel(
   model: CausalLM | SequenceClassifier | TokenClassifier,

@@ -15,12 +15,12 @@ import { checkTies } from "./checkTies.ts";
 import { openSafetensorsFolder } from "./openWeights.ts";
 
 /**
- * A safetensors file: its path or file: URL (Node only), its http(s) address, its content, or files
- * that hold a model.safetensors or its shards.
+ * The source of a safetensors file: a path or file: URL (Node only), an http(s) address, its content, or files that
+ * include a model.safetensors or its shards.
  */
 export type SafetensorsSource = string | URL | ArrayBuffer | ArrayBufferView | Blob | ModelFiles;
 
-/** The names of a module's tensors, each with the first name of the same tensor. */
+/** Returns the names of a module's tensors, each with the tensor's first name in `of`. */
 function firstNames(module: Module): { name: string; of: string }[] {
   const first = new Map<Tensor, string>();
   return [...module.stateDict()].map(([name, tensor]) => {
@@ -30,8 +30,8 @@ function firstNames(module: Module): { name: string; of: string }[] {
 }
 
 /**
- * Returns a safetensors file of a module's parameters and buffers, by path; a tied one stands in it
- * once. Throws for packed weights, which have no place in safetensors.
+ * Returns a safetensors file with a module's parameters and buffers by path. A tied tensor is stored once. Throws for
+ * packed weights, which safetensors cannot store.
  */
 export async function toSafetensors(module: Module): Promise<Uint8Array<ArrayBuffer>> {
   const state = module.stateDict();
@@ -49,8 +49,8 @@ export async function toSafetensors(module: Module): Promise<Uint8Array<ArrayBuf
 }
 
 /**
- * Writes a module's parameters and buffers as a safetensors file, which `loadSafetensors` and
- * PyTorch's `load_state_dict` read (Node only; pages take the bytes of `toSafetensors`).
+ * Writes a module's parameters and buffers as a safetensors file (Node only; in a browser use `toSafetensors`).
+ * `loadSafetensors` and PyTorch's `load_state_dict` can read it.
  */
 export async function saveSafetensors(module: Module, path: string | URL): Promise<void> {
   await writeFile(path, await toSafetensors(module));
@@ -67,9 +67,8 @@ async function open(source: SafetensorsSource): Promise<SafetensorsFile> {
 }
 
 /**
- * Reads a safetensors file into a module's parameters and buffers, as `loadStateDict` does, which
- * says what is thrown and returned. Throws too where the names of a tied tensor hold different
- * numbers.
+ * Reads a safetensors file into a module's parameters and buffers. Returns and throws like `Module.loadStateDict`. Also
+ * throws if the names of a tied tensor have different values in the file.
  */
 export async function loadSafetensors(
   module: Module,

@@ -3,9 +3,8 @@ import { type SafetensorsTensor, writeSafetensors } from "@lowrank/core";
 const single = "model.safetensors";
 
 /**
- * Returns the files of a model's tensors: one, or shards of at most `most` bytes with an index of
- * their tensors, as transformers cuts them. The tensors of one parameter stay together; one that
- * is larger has a shard of its own.
+ * Returns the files for a model's tensors: one file, or shards of at most `most` bytes with an index, split as
+ * transformers does. The tensors of one parameter stay in one shard. A parameter larger than `most` gets its own shard.
  */
 export function weightFiles(
   parameters: readonly (readonly SafetensorsTensor[])[],

@@ -1,16 +1,16 @@
 /** Settings that forbid tokens, as in transformers. */
 export interface BanOptions {
-  /** No run of so many tokens comes twice in prompt and new text. Default 0: any may. */
+  /** Size of token n-grams that may occur only once in prompt and new text. Default 0: no limit. */
   noRepeatNgramSize?: number;
-  /** Lists of token ids that may not come in the new text. */
+  /** Lists of token ids that must not occur in the new text. Default: none. */
   badWordsIds?: readonly (readonly number[])[];
-  /** Tokens that may not come in the new text. */
+  /** Tokens that must not occur in the new text. Default: none. */
   suppressTokens?: readonly number[];
-  /** EOS is forbidden before so many new tokens. Default 0. */
+  /** Minimum number of new tokens before EOS is allowed. Default 0. */
   minNewTokens?: number;
 }
 
-/** The tokens that a sequence may not go on with. */
+/** Finds the tokens that must not be the next token of a sequence. */
 export class Bans {
   readonly #ngram: number;
   readonly #always: readonly number[];
@@ -39,7 +39,7 @@ export class Bans {
       if (bad !== undefined) throw new Error(`${name} holds ${bad}; the model's token ids are 0 to ${vocabSize - 1}`);
     }
     if (badWordsIds.some((ids) => ids.length === 0)) throw new Error("badWordsIds holds an empty list; remove it");
-    // A lone EOS is no bad word, as in transformers.
+    // A single EOS token is not a bad word, as in transformers.
     const words = badWordsIds.filter(([first, ...rest]) => rest.length > 0 || !eosTokenIds.includes(first));
     this.#ngram = noRepeatNgramSize;
     this.#always = [...suppressTokens, ...words.filter(({ length }) => length === 1).flat()];
@@ -48,13 +48,13 @@ export class Bans {
     this.#eosTokenIds = eosTokenIds;
   }
 
-  /** True where any setting may forbid a token. */
+  /** True if any setting may forbid a token. */
   get any(): boolean {
     const early = this.#minNewTokens > 0 && this.#eosTokenIds.length > 0;
     return this.#ngram > 0 || this.#always.length > 0 || this.#words.length > 0 || early;
   }
 
-  /** The tokens that may not follow `tokens` after `prompt`; some may stand there twice. */
+  /** Returns the tokens that must not follow `prompt` and the new `tokens`; the list may have duplicates. */
   after(prompt: readonly number[], tokens: readonly number[]): number[] {
     const all = [...prompt, ...tokens];
     const banned = [...this.#always];
@@ -65,13 +65,13 @@ export class Bans {
   }
 }
 
-/** True if the tokens before `at` are all of `word` but its last. */
+/** Returns true if the tokens before index `at` are all tokens of `word` except the last. */
 function endsBefore(tokens: readonly number[], word: readonly number[], at: number): boolean {
   const from = at - word.length + 1;
   return from >= 0 && word.every((id, i) => i === word.length - 1 || tokens[from + i] === id);
 }
 
-/** The tokens that would end a run of `size` tokens that has come before. */
+/** Returns the tokens that would repeat an n-gram of `size` tokens. */
 function repeating(tokens: readonly number[], size: number): number[] {
   const start = [...tokens.slice(tokens.length + 1 - size), -1];
   const found: number[] = [];

@@ -10,21 +10,21 @@ import {
   where,
 } from "@lowrank/core";
 
-/** Continuations of each prompt, [B, k]: their scores and their places among [beams, V]. */
+/** Continuations of each prompt, [B, k]: their scores and their flat indices in [beams, V]. */
 export interface Chosen {
   readonly values: Tensor;
   readonly positions: Tensor;
 }
 
-/** The likeliest `count` of scores [B, beams * V], best first. */
+/** Returns the `count` highest scores of [B, beams * V], best first. */
 export function likeliest(scores: Tensor, count: number): Chosen {
   const [values, positions] = topk(scores, Math.min(count, scores.shape[1]), { dim: 1 });
   return { values, positions };
 }
 
 /**
- * Draws `count` of scores [B, beams * V] without replacement, by the softmax of each row. Adding
- * Gumbel noise and taking the largest does so: Kool et al. 2019, https://arxiv.org/abs/1903.06059
+ * Draws `count` of scores [B, beams * V] without replacement, with probabilities from the softmax of each row. Uses the
+ * Gumbel top-k trick (Kool et al. 2019, https://arxiv.org/abs/1903.06059).
  */
 export function drawn(scores: Tensor, count: number, generator: Generator): Chosen {
   const { shape, storage } = scores;
@@ -35,8 +35,8 @@ export function drawn(scores: Tensor, count: number, generator: Generator): Chos
 }
 
 /**
- * Returns log-probabilities [rows, V] over the temperature, with -Infinity for tokens that top-k,
- * top-p and min-p leave out. The `least` likeliest stay, so that beams go on beside EOS.
+ * Returns log-probabilities [rows, V] divided by the temperature, with -Infinity for tokens that top-k, top-p and min-p
+ * remove. The `least` most likely tokens are always kept, so that beams can continue without EOS.
  */
 export function filterLogProbabilities(logProbabilities: Tensor, options: SamplingOptions, least: number): Tensor {
   const { temperature = 1 } = options;

@@ -8,7 +8,8 @@ import type { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
 /**
- * Several beams for each prompt, a row each. Tokens are found or drawn where the model runs.
+ * Beam decoding with several beams per prompt, one row each. Continuations are chosen or sampled on the model's
+ * backend.
  */
 export class BeamDecoding implements Decoding {
   readonly #model: CausalLM;
@@ -37,7 +38,7 @@ export class BeamDecoding implements Decoding {
     this.#settings = settings;
     this.#generator = new Generator(settings.seed);
     this.#returned = numReturnSequences;
-    // As many as leave `numBeams` that go on, should all EOS tokens be among the likeliest.
+    // Enough candidates that `numBeams` of them continue even if all EOS tokens are among the best.
     this.#keep = Math.max(2, 1 + eosTokenIds.length) * numBeams;
     this.#searches = prompts.map((prompt, row) => {
       const isEnd = (tokens: readonly number[]) =>
@@ -46,7 +47,7 @@ export class BeamDecoding implements Decoding {
     });
   }
 
-  /** The best sequences so far of each prompt, which follow each other. */
+  /** The best sequences so far: `numReturnSequences` for each prompt, in prompt order. */
   get outputs(): number[][] {
     return this.#searches.flatMap((search) => search.best(this.#returned).map((tokens) => [...tokens]));
   }
@@ -67,18 +68,18 @@ export class BeamDecoding implements Decoding {
         const at = positions[prompt * k + i];
         return { parent: Math.floor(at / vocabSize), token: at % vocabSize, score: values[prompt * k + i] };
       });
-      // Those drawn come in any order.
+      // Sampled candidates are not sorted.
       search.advance(candidates.sort((a, b) => b.score - a.score));
     }
   }
 
-  /** Runs the last token of each beam, behind what its parent has seen. */
+  /** Runs the last token of each beam after the cached tokens of its parent beam. Returns logits [rows, V]. */
   #next(beams: readonly (readonly Beam[])[]): Tensor {
     this.#rows.select(this.#searches.flatMap(({ parents, rows }, prompt) => parents.map((p) => prompt * rows + p)));
     return this.#rows.next(beams.flat().map(({ tokens }) => tokens[tokens.length - 1]));
   }
 
-  /** The scores [B, k] of each prompt's next continuations and their places among [beams, V]. */
+  /** Returns the scores [B, k] of each prompt's next continuations and their flat indices in [beams, V]. */
   async #continuations(
     logits: Tensor,
     beams: readonly (readonly Beam[])[],
@@ -108,12 +109,12 @@ export class BeamDecoding implements Decoding {
     using positions = chosen.positions;
     const read = { values: (await values.data()) as Float32Array, positions: (await positions.data()) as Int32Array };
     if (!read.values.every((value) => value < Infinity)) await this.#checkLogits(logits, wanted);
-    // Of logits that are NaN, top-p leaves none.
+    // If logits are NaN, top-p keeps no token.
     if (read.values.every((value) => value === -Infinity)) await this.#checkLogits(logits);
     return read;
   }
 
-  /** Throws for the first row from which no token can be chosen. */
+  /** Throws for the first row of logits from which no token can be chosen. */
   async #checkLogits(...all: readonly Tensor[]): Promise<void> {
     const { vocabSize } = this.#model;
     for (const tensorOf of all) {

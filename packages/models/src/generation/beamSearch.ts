@@ -4,7 +4,7 @@ export interface Beam {
   readonly score: number;
 }
 
-/** A token after the beam `parent`, with the score of both together. */
+/** A token that continues the beam with index `parent`, and the score of the beam with this token. */
 export interface Candidate {
   readonly parent: number;
   readonly token: number;
@@ -18,23 +18,20 @@ interface BeamSettings {
   readonly maxNewTokens: number;
 }
 
-/** A score below all that sequences have; f32, as transformers counts with it. */
+/** A score lower than any real score; -1e9 in f32, as in transformers. */
 const hopeless = -1e9;
 
-/**
- * The beam search for one prompt, which chooses as that of transformers does, in single
- * precision.
- */
+/** Beam search for one prompt. Makes the same choices as transformers, in f32. */
 export class BeamSearch {
-  /** The beams that go on; one before the first step. */
+  /** The unfinished beams; one empty beam before the first step. */
   running: readonly Beam[] = [{ tokens: [], score: 0 }];
-  /** The beam of the step before that each of them comes from. */
+  /** Index of each running beam's parent among the beams of the previous step. */
   parents: readonly number[] = [0];
-  /** The number of beams in the step before. */
+  /** Number of beams in the previous step. */
   rows = 1;
-  /** True once nothing better is to be expected. */
+  /** True once no running beam can improve the result. */
   done = false;
-  /** Sequences that have ended, best first, by score over length to the power of the penalty. */
+  /** Finished sequences, best first, ordered by score / length ** lengthPenalty. */
   #finished: readonly Beam[] = [];
   readonly #settings: BeamSettings;
   readonly #isEnd: (tokens: readonly number[]) => boolean;
@@ -44,12 +41,15 @@ export class BeamSearch {
     this.#isEnd = isEnd;
   }
 
-  /** The sequences to return: the finished, then those that go on. */
+  /** Returns the best `count` sequences: finished ones first, then running ones. */
   best(count: number): (readonly number[])[] {
     return [...this.#finished, ...this.running].slice(0, count).map(({ tokens }) => tokens);
   }
 
-  /** Takes the likeliest continuations of the running beams, best first. */
+  /**
+   * Continues the search with the most likely continuations of the running beams, best first. Throws if all scores are
+   * -Infinity.
+   */
   advance(candidates: readonly Candidate[]): void {
     const { numBeams, maxNewTokens } = this.#settings;
     const possible = candidates.filter(({ score }) => score > -Infinity);
@@ -61,7 +61,7 @@ export class BeamSearch {
     if (!this.done) this.#finish(extended.slice(0, numBeams).filter(({ ended }) => ended));
     const ended = extended.filter((beam) => beam.ended).map((beam) => ({ ...beam, score: hopeless }));
     const further = [...extended.filter((beam) => !beam.ended), ...ended];
-    // Fewer continuations than beams: the others are there in name only.
+    // With fewer continuations than beams, fill up with copies that have the lowest score.
     while (further.length < numBeams) further.push({ ...further[0], score: hopeless });
     this.rows = this.running.length;
     this.running = further.slice(0, numBeams);
@@ -79,7 +79,7 @@ export class BeamSearch {
     return Math.fround(score / Math.fround(length ** this.#settings.lengthPenalty));
   }
 
-  /** True while a running beam may come to a better score than the worst that has finished. */
+  /** Returns true if a running beam can still get a better score than the worst finished sequence. */
   #canImprove(): boolean {
     const { numBeams, earlyStopping, lengthPenalty, maxNewTokens } = this.#settings;
     const full = this.#finished.length === numBeams;

@@ -2,12 +2,12 @@ import type { CausalLM } from "../model/causalLM.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { defaultEos } from "./textPieces.ts";
 
-/** An answer that no template writes otherwise. */
+/** Text of the assistant's message, unlikely to occur in a template. */
 const marker = "lowrank0answer";
 
 /**
- * The tokens that end an answer in a chat: EOS, and the special token that the chat template writes
- * after an assistant's turn, where that is another one. Throws where there is no template.
+ * Returns the tokens that end an answer in a chat: EOS, and the special token that the chat template puts after an
+ * assistant message if it is a different one. Throws if the tokenizer has no chat template.
  */
 export async function chatEnds(model: CausalLM, tokenizer: Tokenizer): Promise<readonly number[]> {
   const eos = defaultEos(model.generationConfig, tokenizer);

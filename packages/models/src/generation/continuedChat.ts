@@ -2,15 +2,14 @@ import type { ChatMessage } from "../tokenizer/chatTemplate.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /**
- * Marks the end of the last message's text. Templates that look for a mark look for this one, of
- * transformers.
+ * A marker after the text of the last message. It is the same as in transformers, because some templates check for it.
  */
 const mark = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /**
- * Returns a chat as text up to the end of its last message's text, so that a model continues that
- * message. A template that trims messages trims the end of this one too. Throws if the template
- * leaves the last message out. Follows `continue_final_message` of transformers.
+ * Returns a chat as text up to the end of the last message's text, so that the model continues that message. If the
+ * template trims messages, the end of the last message is trimmed too. Throws if the template omits the last message.
+ * Equivalent to `continue_final_message` in transformers.
  */
 export async function continuedChat(
   messages: readonly ChatMessage[],

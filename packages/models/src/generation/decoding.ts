@@ -5,7 +5,7 @@ import { ModelRows } from "./modelRows.ts";
 import type { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
-/** Sequences while they grow, a token of each a step. */
+/** Sequences during generation. Each step adds one token to each sequence. */
 export interface Decoding extends Disposable {
   /** The new tokens of each sequence. */
   readonly outputs: number[][];
@@ -14,10 +14,10 @@ export interface Decoding extends Disposable {
   step(): Promise<void>;
 }
 
-/** Tells, after each new token of a row, if the row ends with it. */
+/** Returns true if the row ends after its newest token. */
 export type EndTest = (row: number, tokens: readonly number[], prompt: readonly number[]) => boolean;
 
-/** A row for each sequence; its tokens are the likeliest, or where `draw` is given, drawn. */
+/** Decoding with one row per sequence. Each token is the most likely one, or sampled if `draw` is given. */
 export class RowDecoding implements Decoding {
   readonly outputs: number[][];
   readonly #model: CausalLM;
@@ -29,7 +29,7 @@ export class RowDecoding implements Decoding {
   readonly #processing: Processing | null;
   readonly #generator: Generator;
   readonly #ended: boolean[];
-  /** The tokens to run next; none before the prompts have run. */
+  /** The tokens to run next; null before the prompts have run. */
   #next: (number | null)[] | null = null;
 
   constructor(
@@ -71,7 +71,7 @@ export class RowDecoding implements Decoding {
     });
   }
 
-  /** The next token of each row. Throws where none can be chosen for a row that has not ended. */
+  /** Returns the next token of each row. Throws if no token can be chosen for a row that has not ended. */
   async #choose(logits: Tensor): Promise<Int32Array> {
     const sequences = this.#prompts.map((prompt, row) => {
       return { prompt, tokens: this.outputs[row], ended: this.#ended[row] };

@@ -6,9 +6,9 @@ import { type GenerativeModel, generationSteps, languageModel, repeated } from "
 import { readStops, stopTest } from "./stops.ts";
 
 /**
- * Continues each prompt (token ids, at least one each) and returns the new tokens of each. Prompts
- * of different lengths run as one batch, padded on the left and masked. Tokens are chosen where the
- * model runs: one a row is read back in each step.
+ * Continues each prompt (a non-empty list of token ids) and returns the new tokens of each. Prompts of different
+ * lengths run as one batch, padded on the left and masked. Tokens are chosen on the model's backend, and each step
+ * reads back one token per row.
  */
 export async function generate(
   model: GenerativeModel,

@@ -3,16 +3,16 @@ import type { GenerativeModel } from "./steps.ts";
 import { type StreamTextOptions, textPieces } from "./textPieces.ts";
 import { isBatch, type TextPrompt } from "./textPrompt.ts";
 
-/** Settings of `generateText`, with pieces of text as they come. */
+/** Settings of `generateText`. */
 export interface GenerateTextOptions extends StreamTextOptions {
-  /** Called with each piece of new text and the row it belongs to; characters are never split. */
+  /** Called with each piece of new text and the index of its row. Pieces consist of whole characters. */
   onText?: (piece: string, row: number) => void;
 }
 
 /**
- * Continues a text, the ids of one or a chat, and returns what follows it: for a chat, the answer.
- * For a list of them, which runs as one batch, it returns a list. Ends at the EOS of the model's
- * generation config, else at the tokenizer's, unless `eosTokenIds` says otherwise.
+ * Continues a text, a list of token ids or a chat, and returns the new text; for a chat, the answer. For a list of
+ * prompts, which run as one batch, it returns a list of texts. Generation ends at `eosTokenIds`; default: the EOS
+ * tokens of the model's generation config, else the tokenizer's.
  */
 export async function generateText(
   model: GenerativeModel,

@@ -1,15 +1,17 @@
 /**
- * Passes items on, one by one, until the first of several stops is complete. Items that may turn
- * out to be a part of a stop are held back.
+ * Filters a stream of items for stop sequences. Passes items through until a stop sequence is complete, and holds back
+ * items that may be the start of one.
  */
 export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
   readonly #stops: readonly S[];
   readonly #includeStop: boolean;
   #held: T[] = [];
-  /** The complete stop, the longest of several: all later items are dropped. Null before. */
+  /**
+   * The complete stop sequence, the longest if several are complete at once; null before. All later items are dropped.
+   */
   found: S | null = null;
 
-  /** With `includeStop`, the items of the complete stop pass too. */
+  /** With `includeStop`, the items of the complete stop sequence also pass. Default false. */
   constructor(stops: readonly S[], includeStop: boolean = false) {
     this.#stops = stops;
     this.#includeStop = includeStop;
@@ -20,7 +22,10 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
     return this.found !== null;
   }
 
-  /** The items that this one lets pass. No stop ends with an item that `mayStop` is false for. */
+  /**
+   * Adds an item and returns the items that can now pass. With `mayStop` false, no stop sequence is complete with this
+   * item.
+   */
   push(item: T, mayStop = true): T[] {
     if (this.stopped) return [];
     this.#held.push(item);
@@ -30,12 +35,12 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
     return this.#held.splice(0, this.#held.length - kept);
   }
 
-  /** The items still held back: call it once, at the end. */
+  /** Returns the items still held back. Call it once, at the end. */
   flush(): T[] {
     return this.stopped ? [] : this.#held.splice(0);
   }
 
-  /** The number of held items that are the start of a stop. */
+  /** Returns the number of held items that are the start of a stop sequence. */
   #begun(): number {
     let most = 0;
     for (const stop of this.#stops) {
@@ -44,7 +49,7 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
     return most;
   }
 
-  /** True if the held items end with the first `n` of `stop`. */
+  /** Returns true if the held items end with the first `n` items of `stop`. */
   #endsWith(stop: ArrayLike<T>, n: number): boolean {
     const from = this.#held.length - n;
     if (from < 0) return false;

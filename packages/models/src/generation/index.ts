@@ -1,4 +1,4 @@
-// Parts of generation, for packages that choose tokens in passes of their own: `@lowrank/serve`.
+// Parts of generation for `@lowrank/serve`, which has its own decoding loop.
 export { continuedChat } from "./continuedChat.ts";
 export { Holdback } from "./holdback.ts";
 export { checkPenalties, Penalties, type PenaltySettings } from "./penalties.ts";

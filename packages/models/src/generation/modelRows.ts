@@ -4,26 +4,23 @@ import type { CausalLM } from "../model/causalLM.ts";
 import type { Penalties } from "./penalties.ts";
 import type { PromptCache } from "./promptCache.ts";
 
-/**
- * Sequences of different lengths as rows of a batch, padded on the left: what the model has seen
- * of each, on the backend that holds the model.
- */
+/** A batch of sequences, padded on the left to equal length, with their KV cache on the model's backend. */
 export class ModelRows implements Disposable {
-  /** Counts the tokens of each row; null where no penalty is set. */
+  /** Counts the tokens of each row; null if no penalty is set. */
   readonly #penalties: Penalties | null;
   readonly #model: CausalLM;
   readonly #prompts: readonly (readonly number[])[];
   readonly #cache: KVCache;
-  /** The owner of the cache, where that outlives these rows. */
+  /** The owner of the cache if it outlives this object; otherwise null. */
   readonly #kept: PromptCache | null;
-  /** The tokens of padding at the left of each row. */
+  /** Number of padding tokens at the left of each row. */
   #padding: number[];
-  /** The tokens of each row that the cache holds, padding included, virtual ones not. */
+  /** The tokens of each row in the cache, including padding but not virtual tokens. */
   #seen: number[][];
 
   /**
-   * Makes room for rows of up to `capacity` tokens. `penalties` stay their owner's; they count all
-   * of a prompt, so that none of it is taken out of `kept`.
+   * Allocates a cache for rows of up to `capacity` tokens. The caller disposes of `penalties`. Penalties count all
+   * tokens of a prompt, so with penalties no part of the prompt is reused from `kept`.
    */
   constructor(
     model: CausalLM,
@@ -42,7 +39,7 @@ export class ModelRows implements Disposable {
     this.#seen = prompts.map((prompt) => prompt.slice(0, this.#kept?.length ?? 0));
   }
 
-  /** Runs the prompts; logits f32 [B, V] of the tokens after them. */
+  /** Runs the prompts and returns the logits f32 [B, V] of the next token. */
   start(): Tensor {
     const padded = this.#prompts.map((p, row) => [
       ...new Array<number>(this.#padding[row]).fill(0),
@@ -55,7 +52,9 @@ export class ModelRows implements Disposable {
     });
   }
 
-  /** Runs a token more of each row, null for one that has ended; logits f32 [B, V] after them. */
+  /**
+   * Runs one more token of each row, or null for a row that has ended. Returns the logits f32 [B, V] of the next token.
+   */
   next(tokens: readonly (number | null)[]): Tensor {
     const column = tokens.map((token) => [token ?? 0]);
     return this.#forward(column, (penalties, ids) => {
@@ -65,7 +64,7 @@ export class ModelRows implements Disposable {
     });
   }
 
-  /** Row i goes on from what row `from[i]` has seen; there may be more rows than before. */
+  /** Makes row i a continuation of row `from[i]`. The number of rows may grow. */
   select(from: readonly number[]): void {
     if (from.length === this.#padding.length && from.every((row, i) => row === i)) return;
     using index = tensor(Int32Array.from(from), { backend: this.#model.backend });
@@ -86,14 +85,17 @@ export class ModelRows implements Disposable {
     return logits;
   }
 
-  /** True if the cache held its last tokens for texts shorter than these. */
+  /**
+   * Returns true if the sequences have just become longer than the length for which the cached keys are valid. `before`
+   * is the number of cached tokens before this step.
+   */
   #outgrows(before: number): boolean {
     const { cachedPositions, virtualTokens } = this.#model;
     const room = cachedPositions - (virtualTokens?.count ?? 0);
     return before > 0 && before <= room && this.#seen[0].length > room;
   }
 
-  /** Runs all tokens again. */
+  /** Empties the cache and runs all tokens again. */
   #runAll(): Tensor {
     const { backend } = this.#model;
     const rows = this.#seen;
@@ -102,7 +104,7 @@ export class ModelRows implements Disposable {
     return this.#run(all, 0);
   }
 
-  /** Runs tokens [B, T] that stand behind `seen` others. */
+  /** Runs tokens [B, T] after `seen` cached tokens. */
   #run(inputIds: Tensor, seen: number): Tensor {
     const { backend } = this.#model;
     const T = inputIds.shape[1];
@@ -113,7 +115,7 @@ export class ModelRows implements Disposable {
     const positions = this.#padding.map((pad) => Array.from({ length: T }, (_, t) => Math.max(0, seen + t - pad)));
     using attentionMask = tensor(mask, { dtype: "u8", backend });
     using positionIds = tensor(positions, { dtype: "i32", backend });
-    // The longest row of the batch sets it, even if that row has ended.
+    // The longest row of the batch determines it, even if that row has ended.
     const maxPosition = seen + T - 1;
     return this.#model.nextLogits({ inputIds, attentionMask, positionIds, maxPosition, cache: this.#cache });
   }

@@ -11,23 +11,23 @@ import {
   zeros,
 } from "@lowrank/core";
 
-/** Settings that make tokens less likely, or likelier, for having come before. */
+/** Settings that change the logits of tokens that have occurred before. */
 export interface PenaltyOptions {
   /**
-   * Divides the positive logits of tokens in the prompt or the new text and multiplies the negative
-   * ones (CTRL, arXiv 1909.05858). Default 1: none.
+   * Divides the positive logits of tokens in the prompt or the new text by this value, and multiplies negative ones by
+   * it (CTRL, arXiv 1909.05858). Default 1: no penalty.
    */
   repetitionPenalty?: number;
-  /** Is taken from a token's logit once for each time that it came in the new text. Default 0. */
+  /** Subtracted from a token's logit once per occurrence in the new text. Default 0. */
   frequencyPenalty?: number;
-  /** Is taken from the logit of each token that came in the new text. Default 0. */
+  /** Subtracted from the logit of each token that occurs in the new text. Default 0. */
   presencePenalty?: number;
 }
 
-/** Penalties of which each is given. */
+/** Penalties with all fields set. */
 export type PenaltySettings = Readonly<Required<PenaltyOptions>>;
 
-/** Returns penalties with those that are not given at their neutral values. */
+/** Returns the penalties, with neutral values for missing ones. */
 export function penaltySettings({
   repetitionPenalty = 1,
   frequencyPenalty = 0,
@@ -47,12 +47,15 @@ export function checkPenalties({ repetitionPenalty, ...others }: PenaltySettings
   }
 }
 
-/** Counts the tokens of each sequence, where the model runs, and changes logits by the counts. */
+/** Counts the tokens of each sequence on the model's backend, and changes logits by the counts. */
 export class Penalties implements Disposable {
   readonly #repetition: number;
   readonly #frequency: number;
   readonly #presence: number;
-  /** Counts of each token, f32 [B, V]: in prompt and new text, and in the new text alone. */
+  /**
+   * Token counts f32 [B, V]: in prompt and new text (`#seen`), and in the new text only (`#generated`); null if not
+   * needed.
+   */
   #seen: Tensor | null;
   #generated: Tensor | null;
 
@@ -67,25 +70,23 @@ export class Penalties implements Disposable {
     this.#generated = counts(frequencyPenalty !== 0 || presencePenalty !== 0);
   }
 
-  /** True where any penalty is set. */
+  /** True if any penalty is set. */
   get any(): boolean {
     return this.#seen !== null || this.#generated !== null;
   }
 
-  /** Counts the prompts, i32 [B, T]; `mask` [B, T] is 0 on padding. */
+  /** Counts the tokens of the prompts, i32 [B, T]; `mask` [B, T] is 0 on padding. */
   countPrompt(ids: Tensor, mask: Tensor): void {
     this.#seen = counted(this.#seen, ids, mask);
   }
 
-  /**
-   * Counts a new token of each sequence, i32 [B, 1]; `mask` [B, 1] is 0 for those that have ended.
-   */
+  /** Counts a new token of each sequence, i32 [B, 1]; `mask` [B, 1] is 0 for sequences that have ended. */
   countToken(ids: Tensor, mask: Tensor): void {
     this.#seen = counted(this.#seen, ids, mask);
     this.#generated = counted(this.#generated, ids, mask);
   }
 
-  /** The logits f32 [B, V] under the penalties; the same tensor where there are none. */
+  /** Returns the logits f32 [B, V] with penalties applied; the same tensor if no penalty is set. */
   apply(logits: Tensor): Tensor {
     return noGrad(() =>
       scope(() => {
@@ -101,7 +102,7 @@ export class Penalties implements Disposable {
     );
   }
 
-  /** Row i goes on with the counts of row `from[i]`, i32. */
+  /** Makes row i continue with the counts of row `from[i]`; `from` is i32. */
   select(from: Tensor): void {
     this.#seen = selected(this.#seen, from);
     this.#generated = selected(this.#generated, from);
@@ -117,7 +118,7 @@ export class Penalties implements Disposable {
   }
 }
 
-/** The counts with those of `ids` [B, T] added where `mask` is not 0; frees the old ones. */
+/** Returns the counts plus one for each of `ids` [B, T] whose mask is not 0. Disposes the old counts. */
 function counted(counts: Tensor | null, ids: Tensor, mask: Tensor): Tensor | null {
   if (!counts) return null;
   const added = noGrad(() => scope(() => scatterAdd(counts, ids, to(mask, { dtype: "f32" }), { dim: 1 })));

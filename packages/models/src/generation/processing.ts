@@ -3,26 +3,26 @@ import { type BanOptions, Bans } from "./bans.ts";
 import { Penalties, type PenaltyOptions, penaltySettings } from "./penalties.ts";
 
 /**
- * Returns the logits to choose from, given a row's logits and its tokens so far, prompt and new. It
- * may change the array that it is given and return that.
+ * Returns the logits to choose from. Receives a row's logits, its tokens so far (prompt and new) and its index. It may
+ * change the given array and return it.
  */
 export type LogitsProcessor = (logits: Float32Array, tokens: readonly number[], row: number) => Float32Array;
 
-/** A sequence as processors see it; one that has ended is left alone. */
+/** A sequence as logits processors see it. Sequences that have ended are not processed. */
 export interface Sequence {
   readonly prompt: readonly number[];
   readonly tokens: readonly number[];
   readonly ended?: boolean;
 }
 
-/** Settings that change the logits of a row before its next token is chosen. */
+/** Settings that change a row's logits before its next token is chosen. */
 export interface ProcessingOptions extends BanOptions, PenaltyOptions {
   logitsProcessors?: readonly LogitsProcessor[];
 }
 
-/** Penalties, then bans, then the user's functions, in the order of transformers. */
+/** Applies penalties, then bans, then the user's functions, in the order of transformers. */
 export class Processing implements Disposable {
-  /** Counts the tokens so far, by row. */
+  /** Token counts of each row. */
   readonly penalties: Penalties;
   readonly #bans: Bans;
   readonly #functions: readonly LogitsProcessor[];
@@ -38,8 +38,8 @@ export class Processing implements Disposable {
   }
 
   /**
-   * The logits f32 [B, V] to choose from; the same tensor where nothing is set. They are read from
-   * the backend for the user's functions alone.
+   * Returns the logits f32 [B, V] to choose from; the same tensor if no setting applies. Logits are read from the
+   * backend only for the user's functions.
    */
   async apply(logits: Tensor, rows: readonly Sequence[]): Promise<Tensor> {
     const allowed = scope(() => this.#ban(this.penalties.apply(logits), rows));

@@ -2,9 +2,9 @@ import type { KVCache } from "@lowrank/nn";
 import type { CausalLM } from "../model/causalLM.ts";
 
 /**
- * The keys and values of a sequence, kept from one `generate` or `streamText` to the next by their
- * option `promptCache`: of a prompt that begins as the last one went on, only what is new runs. It
- * is for one model and adapter; `clear` it where these change, and dispose of it at the end.
+ * Prefix cache for one sequence. With the option `promptCache`, calls of `generate` or `streamText` reuse the keys and
+ * values of the common prefix with the previous call, and only the new tokens run. Use it with one model and adapter,
+ * `clear` it when they change, and dispose of it at the end.
  */
 export class PromptCache implements Disposable {
   #model: CausalLM | null = null;
@@ -12,19 +12,19 @@ export class PromptCache implements Disposable {
   #tokens: number[] = [];
   #reused = 0;
 
-  /** Tokens of the last prompt that did not run again. */
+  /** Number of tokens of the last prompt that were reused from the cache. */
   get reused(): number {
     return this.#reused;
   }
 
-  /** Number of tokens that it holds. */
+  /** Number of cached tokens. */
   get length(): number {
     return this.#tokens.length;
   }
 
   /**
-   * Returns the cache with the beginning of the prompt that it holds already, all but one token at
-   * most, and room for `capacity` tokens. Called by the generation.
+   * Returns the KV cache, truncated to the common prefix with the prompt (at most all but its last token), with a
+   * capacity of at least `capacity` tokens. Called by `generate`.
    */
   open(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number): KVCache {
     if (prompts.length !== 1) throw new Error(`promptCache is for one sequence, and there are ${prompts.length}`);
@@ -32,13 +32,13 @@ export class PromptCache implements Disposable {
     if (this.#model !== model || this.#cache === null || this.#cache.capacity < capacity + virtual) {
       this.clear();
       this.#model = model;
-      // A cache loses its keys and values when it gets more room: that must be seldom.
+      // Reallocating the cache discards its contents, so allocate twice the capacity.
       const room = Math.min(model.maxPositions - virtual, Math.max(2 * capacity, leastRoom));
       this.#cache = model.createCache(1, Math.max(room, capacity));
     }
     const [prompt] = prompts;
     const different = prompt.findIndex((token, i) => token !== this.#tokens[i]);
-    // Some models turn the keys of long texts otherwise.
+    // Some models rotate keys differently in long sequences.
     const isLong = (tokens: readonly number[]) => tokens.length > model.cachedPositions - virtual;
     const turned = isLong(this.#tokens) !== isLong(prompt);
     const same = turned ? 0 : Math.min(different < 0 ? prompt.length : different, prompt.length - 1);
@@ -48,12 +48,12 @@ export class PromptCache implements Disposable {
     return this.#cache;
   }
 
-  /** Notes tokens that have run. Called by the generation. */
+  /** Records tokens that have run. Called by `generate`. */
   push(tokens: readonly number[]): void {
     this.#tokens.push(...tokens);
   }
 
-  /** Forgets everything and frees the memory. */
+  /** Empties the cache and frees its memory. */
   clear(): void {
     this.#cache?.dispose();
     this.#cache = null;

@@ -2,34 +2,34 @@ import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
 import { StreamDecoder } from "../tokenizer/streamDecoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
-/** The end of a sequence, and its special tokens. */
+/** EOS tokens of a sequence and options for decoding. */
 export interface RowTextSettings extends Required<DecodeOptions> {
   readonly eosTokenIds: readonly number[];
 }
 
-/** Looks for stops in what passes. */
+/** Filters stop sequences from the tokens and the text of a sequence. */
 export interface StopFilter {
-  /** True once a stop is complete. */
+  /** True once a stop sequence is complete. */
   readonly stopped: boolean;
-  /** The tokens that this one lets pass; none of a stop that is cut. */
+  /** Adds a token and returns the tokens that pass, without tokens of a stop sequence that is cut off. */
   pushToken(token: number): number[];
-  /** The part of a text that passes; none of a stop that is cut. */
+  /** Adds text and returns the part that passes, without a stop text that is cut off. */
   pushText(text: string): string;
-  /** The tokens still held back. */
+  /** Returns the tokens still held back. */
   flushTokens(): number[];
-  /** The text still held back. */
+  /** Returns the text still held back. */
   flushText(): string;
 }
 
-/** The text of one sequence as its tokens come, up to EOS or a stop. */
+/** Decodes the tokens of one sequence to text, up to EOS or a stop sequence. */
 export class RowText {
-  /** True once EOS or a stop has come. */
+  /** True after EOS or a stop sequence. */
   ended = false;
   readonly #decoder: StreamDecoder;
   readonly #eosTokenIds: readonly number[];
   readonly #filter: StopFilter | null;
 
-  /** Without a filter there are no stops. */
+  /** Without a filter there are no stop sequences. */
   constructor(
     tokenizer: Tokenizer,
     prompt: readonly number[],
@@ -41,7 +41,7 @@ export class RowText {
     this.#filter = filter;
   }
 
-  /** The text that this token lets out: whole characters, and none of a stop that is cut. */
+  /** Adds a token and returns the new text: whole characters, without a stop sequence that is cut off. */
   push(token: number): string {
     if (this.#eosTokenIds.includes(token)) {
       this.ended = true;
@@ -50,7 +50,7 @@ export class RowText {
     return this.#pass(this.#decode(this.#filter?.pushToken(token) ?? [token]));
   }
 
-  /** The text still held back: call it once, at the end. */
+  /** Returns the text still held back. Call it once, at the end. */
   flush(): string {
     const text = this.#pass(this.#decode(this.#filter?.flushTokens() ?? []) + this.#decoder.flush());
     return text + (this.#filter?.flushText() ?? "");

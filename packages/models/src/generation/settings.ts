@@ -11,53 +11,51 @@ import type { StopOptions } from "./stops.ts";
 /** Settings of beam search, as in transformers. */
 export interface BeamOptions {
   /**
-   * Sequences that are followed at once for each prompt. With `doSample` their continuations are
-   * drawn, without replacement. Default 1: no beams.
+   * Number of beams for each prompt. With `doSample`, continuations are sampled without replacement. Default 1: no beam
+   * search.
    */
   numBeams?: number;
-  /**
-   * A beam's score is divided by its length to this power: above 0 favours long ones. Default 1.
-   */
+  /** Exponent of the length by which a beam's score is divided. Values above 0 favour long sequences. Default 1. */
   lengthPenalty?: number;
   /**
-   * True ends a prompt's search once it has `numBeams` finished sequences; false when a better one
-   * is unlikely; "never" when none can be. Default false.
+   * Condition that ends a prompt's search. True: as soon as there are `numBeams` finished sequences. False: if a better
+   * one is unlikely. "never": only if a better one is impossible. Default false.
    */
   earlyStopping?: boolean | "never";
   /**
-   * Sequences for each prompt, which follow each other in the result: the best of the beams, or
-   * without beams as many draws. Default 1.
+   * Number of sequences returned per prompt, next to each other in the result: the best beams, or as many samples
+   * without beams. Default 1.
    */
   numReturnSequences?: number;
 }
 
-/**
- * Settings of `generate`. What is not given here comes from the model's `generationConfig`, as in
- * transformers.
- */
+/** Settings of `generate`. Options that are not given come from the model's `generationConfig`, as in transformers. */
 export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOptions, BeamOptions, StopOptions {
-  /** Stands in the place of the model's own; null for none. */
+  /** Replaces the model's own generation config; null for none. */
   generationConfig?: GenerationConfig | null;
-  /** The most tokens to add. Default: as many as the model has positions for. */
+  /**
+   * Maximum number of new tokens. Default: `maxNewTokens` or `maxLength` of the generation config, else as many as the
+   * model has positions for.
+   */
   maxNewTokens?: number;
-  /** Draw tokens by their probability instead of taking the likeliest. Default false. */
+  /** Samples tokens by their probability instead of taking the most likely one. Default false. */
   doSample?: boolean;
   /**
-   * Functions that change the logits after penalties and bans, one after the other. The logits of
-   * every step are read from the backend for them. With beams they get log-probabilities.
+   * Functions that change the logits after penalties and bans, called in order. They require reading the logits of
+   * every step from the backend. With beam search they receive log-probabilities.
    */
   logitsProcessors?: readonly LogitsProcessor[];
-  /** Tokens that end a sequence; they are part of the result. Default: none. */
+  /** Tokens that end a sequence; they are included in the result. Default: the generation config's, else none. */
   eosTokenIds?: readonly number[];
-  /** Of the random numbers behind `doSample`. Default 0. */
+  /** Seed of the random generator for `doSample`. Default 0. */
   seed?: number;
-  /** Called with each new token and the row it belongs to. */
+  /** Called with each new token and the index of its row. */
   onToken?: (token: number, row: number) => void;
-  /** Keeps the keys and values of the one sequence for the next call. */
+  /** Reuses keys and values of one sequence across calls. */
   promptCache?: PromptCache;
-  /** Reads the texts of `stop` and `stopStrings`. */
+  /** Tokenizer for the texts of `stop` and `stopStrings`. */
   tokenizer?: Tokenizer;
-  /** Ends the generation after one token more at most, with its reason, usually an AbortError. */
+  /** Aborts generation after at most one more token. It rejects with the signal's reason, usually an AbortError. */
   signal?: AbortSignal;
 }
 
@@ -87,17 +85,16 @@ const defaults = {
   seed: 0,
 };
 
-/** The options with defaults in the place of those that are not given. */
+/** The options with defaults filled in. */
 export type GenerationSettings = Omit<GenerateOptions, keyof typeof defaults | "generationConfig"> &
   Readonly<typeof defaults> & { readonly generationConfig: GenerationConfig | null };
 
-/** Options that act only beside others. */
+/** Options that have an effect only in combination with others. */
 const dependent = ["temperature", "topK", "topP", "minP", "lengthPenalty", "earlyStopping"] as const;
 
 /**
- * Returns the options, then the settings of the generation config, then defaults. Throws for
- * options that do not exist or would have no effect beside the others, and for beams out of their
- * range.
+ * Returns the options, completed by the generation config and then by defaults. Throws for unknown options, for options
+ * without effect in combination with the others, and for beam options out of their range.
  */
 export async function generationSettings(options: GenerateOptions, model: CausalLM): Promise<GenerationSettings> {
   checkOptions("generate", options, generateKeys);
@@ -112,10 +109,10 @@ export async function generationSettings(options: GenerateOptions, model: Causal
   return settings;
 }
 
-/** The settings that a generation config has. */
+/** Returns the settings of a generation config that are options of `generate`. */
 function advised(config: GenerationConfig | null): Partial<GenerateOptions> {
   if (!config) return {};
-  // The most new tokens depend on the prompts too; the other two are not settings of `generate`.
+  // The maximum number of new tokens also depends on the prompts; the other two are not settings of `generate`.
   const { maxNewTokens: _, maxLength: __, bosTokenId: ___, padTokenId: ____, eosTokenIds, ...settings } = config;
   const named = Object.entries({ ...settings, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : null });
   return Object.fromEntries(named.filter(([, value]) => value !== null));

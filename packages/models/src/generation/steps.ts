@@ -4,17 +4,17 @@ import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
 import type { Processing, ProcessingOptions } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
-/** A language model, or one with adapters on it, such as a `PeftModel`. */
+/** A language model, or a model with adapters on it, such as a `PeftModel`. */
 export type GenerativeModel = CausalLM | { readonly baseModel: CausalLM };
 
-/** The language model itself, with its adapters in place. */
+/** Returns the language model, with its adapters in place. */
 export function languageModel(model: GenerativeModel): CausalLM {
   return "baseModel" in model ? model.baseModel : model;
 }
 
 /**
- * Continues the prompts step by step, and yields the same decoding after each step. Whoever leaves
- * early frees it.
+ * Continues the prompts step by step, and yields the same decoding object after each step. Leaving the loop early
+ * disposes of it.
  */
 export async function* generationSteps(
   model: CausalLM,
@@ -43,7 +43,7 @@ export async function* generationSteps(
   }
 }
 
-/** Makes the decoding that the settings ask for, with what it alone needs. */
+/** Makes the decoding that the settings select. Its code is loaded on demand. */
 async function decodingOf(
   model: CausalLM,
   prompts: readonly (readonly number[])[],
@@ -60,13 +60,13 @@ async function decodingOf(
   return new RowDecoding(model, rows, settings, ends, await processingOf(settings, model, rows.length), draw);
 }
 
-/** The values of settings with which logits stay as they are. */
+/** Values of settings that leave logits unchanged. */
 const neutral: Required<ProcessingOptions> = {
   ...{ repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },
   ...{ noRepeatNgramSize: 0, badWordsIds: [], suppressTokens: [], minNewTokens: 0, logitsProcessors: [] },
 };
 
-/** Makes what changes logits before tokens are chosen; null where no setting does. */
+/** Makes the logits processing before tokens are chosen; null if all settings are neutral. */
 async function processingOf(settings: GenerationSettings, model: CausalLM, rows: number): Promise<Processing | null> {
   const names = Object.keys(neutral) as (keyof ProcessingOptions)[];
   const isNeutral = (name: keyof ProcessingOptions) => {
@@ -78,12 +78,12 @@ async function processingOf(settings: GenerationSettings, model: CausalLM, rows:
   return new Processing(settings, model, rows);
 }
 
-/** Each item so many times, one after the other. */
+/** Repeats each item `times` times; copies are adjacent. */
 export function repeated<T>(items: readonly T[], times: number): T[] {
   return items.flatMap((item) => new Array<T>(times).fill(item));
 }
 
-/** The length of the longest prompt. */
+/** Returns the length of the longest prompt. Throws for an empty prompt or no prompt. */
 function checkPrompts(prompts: readonly (readonly number[])[]): number {
   const empty = prompts.findIndex((p) => p.length === 0);
   if (prompts.length === 0 || empty >= 0) {
@@ -92,7 +92,10 @@ function checkPrompts(prompts: readonly (readonly number[])[]): number {
   return Math.max(...prompts.map((p) => p.length));
 }
 
-/** The most tokens to add: those asked for, which must fit; else those advised, or all that fit. */
+/**
+ * Returns the maximum number of tokens to add: `maxNewTokens`, which must fit, else the generation config's limit, else
+ * all that fit.
+ */
 function newTokens(model: CausalLM, longest: number, { maxNewTokens, generationConfig }: GenerationSettings): number {
   const virtual = model.virtualTokens?.count ?? 0;
   const room = model.maxPositions - virtual - longest;

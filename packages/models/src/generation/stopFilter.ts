@@ -2,12 +2,12 @@ import { Holdback } from "./holdback.ts";
 import type { StopFilter } from "./rowText.ts";
 import type { Stops } from "./stops.ts";
 
-/** Returns a filter that looks for these stops in one sequence. */
+/** Returns a filter for these stop sequences in one sequence. */
 export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {
   const tokens = new Holdback<number>(sequences);
   const units = new Holdback<string>(texts);
   const longest = Math.max(1, ...kept.map((stop) => stop.length));
-  /** The end of the text that has passed, in which a stop that stays may begin. */
+  /** The end of the text that has passed, in which a stop text that is kept may begin. */
   let tail = "";
   let keptEnds = false;
   return {

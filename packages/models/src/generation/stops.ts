@@ -1,30 +1,30 @@
-/** Settings that end a sequence before its EOS. Only new text is searched, not the prompt. */
+/** Settings that end a sequence before EOS. Only the new text is searched, not the prompt. */
 export interface StopOptions {
   /**
-   * Texts, or lists of token ids, at which a sequence ends. The text that is returned or streamed
-   * ends before them, as with OpenAI-style servers; the tokens of `generate` include them.
+   * Texts, or lists of token ids, that end a sequence. Returned or streamed text ends before them, as with OpenAI-style
+   * servers; the tokens that `generate` returns include them.
    */
   stop?: string | readonly (string | readonly number[])[];
   /**
-   * Texts at which a sequence ends, as in transformers: the text includes them, with the rest of
-   * the token that completes them.
+   * Texts that end a sequence, as in transformers. The returned text includes them and the rest of the token that completes
+   * them.
    */
   stopStrings?: string | readonly string[];
 }
 
-/** Stops by what is searched for them. */
+/** Stop sequences by kind. */
 export interface Stops {
   /** Texts that are cut off. */
   readonly texts: readonly string[];
   /** Lists of token ids that are cut off. */
   readonly sequences: readonly (readonly number[])[];
-  /** Texts that stay. */
+  /** Texts that are kept. */
   readonly kept: readonly string[];
 }
 
 /**
- * Sorts stops by their kind, those that are cut off and those that stay. Throws for an empty one
- * and for what is neither text nor ids.
+ * Sorts stop sequences by kind: texts that are cut off, token ids that are cut off, and texts that are kept. Throws for
+ * an empty one and for a value that is neither a text nor token ids.
  */
 export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptions["stopStrings"] = []): Stops {
   const cut = typeof stop === "string" ? [stop] : stop;
@@ -46,8 +46,8 @@ export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptio
 }
 
 /**
- * Returns a function that tells if new tokens end with a stop, which the last token completes.
- * `textAfter` reads tokens after others. Throws where there are texts and it is missing.
+ * Returns a function that is true if new tokens end with a stop sequence that the last token completes. `textAfter`
+ * decodes tokens that follow other tokens; throws if it is missing and there are stop texts.
  */
 export function stopTest(
   { texts, sequences, kept }: Stops,
@@ -62,7 +62,7 @@ export function stopTest(
   const endsWith = (tokens: readonly number[], ids: readonly number[]) => {
     return ids.length <= tokens.length && ids.every((id, i) => id === tokens[tokens.length - ids.length + i]);
   };
-  // A token is a byte at least.
+  // A token is at least one byte.
   const longest = Math.max(0, ...all.map((text) => new TextEncoder().encode(text).length));
   return (prompt, tokens) => {
     if (sequences.some((ids) => endsWith(tokens, ids))) return true;

@@ -4,8 +4,8 @@ import { type StreamTextOptions, textPieces } from "./textPieces.ts";
 import type { TextPrompt } from "./textPrompt.ts";
 
 /**
- * Continues a text, the ids of one or a chat, and yields what follows it in pieces of whole
- * characters. Leaving the loop ends the generation; so does `signal`, with its reason as the error.
+ * Continues a text, a list of token ids or a chat, and yields the new text in pieces of whole characters. Leaving the
+ * loop ends the generation. Aborting `signal` ends it too and throws the signal's reason.
  */
 export async function* streamText(
   model: GenerativeModel,

@@ -9,19 +9,19 @@ import { type GenerativeModel, generationSteps, languageModel, repeated } from "
 import type { StopOptions } from "./stops.ts";
 import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
-/** Settings of `streamText`: those of `generate`, for text. */
+/** Settings of `streamText`: the settings of `generate`, plus settings for text. */
 export interface StreamTextOptions extends Omit<GenerateOptions, "tokenizer">, DecodeOptions {
-  /** Words that may not come in the new text, with or without a space before them. */
+  /** Words that must not occur in the new text, with or without a space before them. Default: none. */
   badWords?: readonly string[];
 }
 
-/** A piece of the text of a row. */
+/** A piece of the new text of one row. */
 interface TextPiece {
   text: string;
   row: number;
 }
 
-/** Continues prompts as one batch and yields their text as it comes, with beams at the end. */
+/** Continues prompts as one batch and yields their text piece by piece; with beam search only at the end. */
 export async function* textPieces(
   model: GenerativeModel,
   tokenizer: Tokenizer,
@@ -59,7 +59,7 @@ export async function* textPieces(
   yield* pieces;
 }
 
-/** Loads what looks for stops, in text as it comes and in tokens. */
+/** Loads the filter and the test for stop sequences, in text and in tokens. */
 async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokenizer) {
   const [{ readStops, stopTest }, { stopFilter }] = await Promise.all([
     import("./stops.ts"),
@@ -69,13 +69,13 @@ async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokeniz
   return { filter: () => stopFilter(stops), isStop: stopTest(stops, textAfter(tokenizer)) };
 }
 
-/** The tokens that end a sequence: those of the generation config, else the tokenizer's. */
+/** Returns the default EOS tokens: the generation config's, else the tokenizer's. */
 export function defaultEos(config: GenerationConfig | null, { eosTokenId }: Tokenizer): readonly number[] {
   if (config && config.eosTokenIds.length > 0) return config.eosTokenIds;
   return eosTokenId === null ? [] : [eosTokenId];
 }
 
-/** The tokens of a word at the start of a text and after a space. */
+/** Returns the tokens of a word at the start of a text and of the word after a space. */
 function encodings(word: string, tokenizer: Tokenizer): number[][] {
   return [word.trimStart(), ` ${word.trimStart()}`].map((text) => tokenizer.encode(text, { addSpecialTokens: false }));
 }

@@ -7,10 +7,9 @@ import type { GgufFile } from "./openGguf.ts";
 import { readGgufTensor } from "./readGgufTensor.ts";
 
 /**
- * Returns a GGUF file's model as the files of a Hugging Face folder, for `writeFolder`:
- * config.json, the tokenizer if it has one, and model.safetensors. The weights are read, widened
- * and handed on one tensor at a time. Default dtype f32, which loses nothing. Throws, as the
- * tensors come, for numbers that f16 cannot hold.
+ * Converts a GGUF model to the files of a Hugging Face folder, for `writeFolder`: config.json, the tokenizer if the
+ * file has one, and model.safetensors. Each tensor is read and widened only when its bytes are requested. Default dtype
+ * f32, which is lossless. Values outside the range of f16 throw while the file's bytes are read.
  */
 export async function fromGguf(
   file: GgufFile,

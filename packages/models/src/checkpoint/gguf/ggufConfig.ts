@@ -6,8 +6,8 @@ import type { Architecture } from "../../model/architecture.ts";
 import { architectures } from "../../registry/registry.ts";
 
 /**
- * Returns the config.json, in transformers' keys, of the model that a GGUF file holds. Throws for
- * an architecture that is not supported, and for settings that the model here would ignore.
+ * Returns the config.json of the model in a GGUF file, with transformers' keys. Throws for an unsupported architecture,
+ * and for settings that the model would ignore.
  */
 export async function ggufConfig(
   { metadata, tensors }: GgufHeader,
@@ -42,7 +42,7 @@ export async function ggufConfig(
   };
 }
 
-/** An architecture and its form in GGUF files. */
+/** An architecture together with its GGUF form. */
 type Formed = Architecture & { readonly form: GgufForm<ModelConfig> };
 
 async function formsOfAll(): Promise<Formed[]> {
@@ -53,8 +53,8 @@ async function formsOfAll(): Promise<Formed[]> {
 }
 
 /**
- * Returns the architecture of a file. Of several that share its name, it is one that claims the
- * file, else the one that makes no claims.
+ * Returns the architecture of a file. If several architectures share its GGUF name, it is the first whose `claims`
+ * returns true for the file, otherwise the one without `claims`.
  */
 function formIn(sharing: readonly Formed[], parts: GgufParts): Formed {
   const claiming = sharing.find(({ form }) => form.claims?.(parts));

@@ -2,10 +2,7 @@ import type { ModelConfig } from "../../config/architectureConfig.ts";
 import type { GgufForm } from "../../gguf/ggufForm.ts";
 import { architectureOf } from "../../registry/registry.ts";
 
-/**
- * Returns the form in which a config's model lies in a GGUF file. Throws where
- * llama.cpp knows no such model.
- */
+/** Returns the GGUF form of a config's model. Throws if its architecture has no GGUF form. */
 export async function ggufFormOf(config: ModelConfig): Promise<GgufForm<ModelConfig>> {
   const form = await architectureOf(config).gguf?.();
   if (form) return form;

@@ -4,12 +4,12 @@ import { reusableBuffer } from "../reusableBuffer.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { type ReadGgufTensorOptions, readGgufTensor } from "./readGgufTensor.ts";
 
-/** Bytes of the room for blocks; most tensors' blocks fit. */
+/** Size in bytes of the reusable read buffer, large enough for the blocks of most tensors. */
 const roomBytes = 1 << 22;
 
 /**
- * The tensors of a GGUF file by their Hugging Face names. Throws where `packed` is asked
- * for and would keep none.
+ * Returns the tensors of a GGUF file by Hugging Face name. Throws if `packed` is set and the file has no tensor of a
+ * type that can stay packed.
  */
 export function ggufWeights(file: GgufFile, options: ReadGgufTensorOptions): ModelWeights {
   const types = new Set(Array.from(file.tensors.values(), ({ info }) => info.type));

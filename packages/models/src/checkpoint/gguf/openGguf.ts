@@ -11,37 +11,36 @@ import { ggufFormOf } from "./ggufFormOf.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { fileShape, tensorLayouts } from "./tensorLayout.ts";
 
-/** A tensor of a GGUF file, and its layout in a Hugging Face model. */
+/** A tensor of a GGUF file with its layout in the Hugging Face model. */
 export interface GgufTensorPlace {
   readonly info: GgufTensorInfo;
   readonly layout: TensorLayout;
 }
 
-/** A GGUF file's model: all but the tensors' data, which is read when asked for. */
+/** An open GGUF file: everything except the tensor data, which is read on demand. */
 export interface GgufFile {
-  /** The name of the file in messages. */
+  /** The file's name in error messages. */
   readonly label: string;
   readonly source: ByteSource;
   readonly header: GgufHeader;
   readonly config: ModelConfig;
-  /** The content of its tokenizer.json and tokenizer_config.json. */
+  /** The contents of tokenizer.json and tokenizer_config.json; undefined if the file has no tokenizer. */
   readonly tokenizer: GgufTokenizer | undefined;
   /**
-   * The files of its Hugging Face folder without the weights: config.json, and its
-   * tokenizer if it has one.
+   * The files of the equivalent Hugging Face folder without the weights: config.json, and the tokenizer if there is
+   * one.
    */
   readonly files: ModelFiles;
-  /** Its tensors by their Hugging Face names, in the order of the model. */
+  /** The tensors by Hugging Face name, in model order. */
   readonly tensors: ReadonlyMap<string, GgufTensorPlace>;
 }
 
-/** Tensors that are no weights of a model. */
+/** Tensors that are not weights of a model. */
 const notWeights = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
 
 /**
- * Opens a GGUF file: reads its metadata and table of tensors, and nothing else until a tensor is
- * read. Throws where its architecture, tokenizer or a tensor's type is not supported, or tensors
- * and metadata do not belong together.
+ * Opens a GGUF file and reads its metadata and tensor table; tensor data is read on demand. Throws if the architecture,
+ * the tokenizer or a tensor's type is not supported, or if the tensors do not match the metadata.
  */
 export async function openGguf(source: ByteSource, label = "the GGUF file"): Promise<GgufFile> {
   const header = await readGguf(source, label);
@@ -74,7 +73,7 @@ async function readRopeFactors(
   return factors;
 }
 
-/** Throws for one of several files that hold a model together. */
+/** Throws for a file of a split model (`split.count` of 2 or more). */
 function checkWhole({ metadata }: GgufHeader, label: string): void {
   const [count, number] = ["split.count", "split.no"].map((key) => Number(metadata.get(key)?.value ?? 0));
   if (count < 2) return;
@@ -83,14 +82,17 @@ function checkWhole({ metadata }: GgufHeader, label: string): void {
   );
 }
 
-/** Throws for more layers than the file has tensors, before their places are listed. */
+/** Throws if the metadata claims more layers than the file has tensors, before any per-layer list is built. */
 function checkLayers({ metadata, tensors }: GgufHeader, label: string): void {
   const key = `${metadata.get("general.architecture")?.value}.block_count`;
   const layers = Number(metadata.get(key)?.value ?? 0);
   if (layers > tensors.size) throw new Error(`${label}: ${key} is ${layers}, and the file has ${tensors.size} tensors`);
 }
 
-/** Texts are made when they are asked for: a vocabulary as JSON is larger than many a tensor. */
+/**
+ * Returns the files of the equivalent folder. Their texts are created on demand, since a vocabulary as JSON can be
+ * larger than many tensors.
+ */
 function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: boolean, label: string): ModelFiles {
   const tokenizer = () => ggufTokenizer(header, label);
   const texts = new Map([["config.json", () => JSON.stringify(configJson)]]);
@@ -101,13 +103,13 @@ function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: bo
   return memoryFiles(texts, label);
 }
 
-/** Sizes without ones before them: a file may leave such out. */
+/** Removes leading sizes of 1, which a file may omit. */
 function withoutOnes(shape: readonly number[]): readonly number[] {
   const first = shape.findIndex((size) => size !== 1);
   return shape.slice(first < 0 ? -1 : first);
 }
 
-/** Returns where a tensor lies: the whole of the file's, or its part of those that are stacked. */
+/** Returns the byte range and shape of a tensor: the whole file tensor, or one part of a stacked file tensor. */
 function partOf(info: GgufTensorInfo, layout: TensorLayout): GgufTensorInfo {
   const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
   const { index, count } = layout.stacked ?? { index: 0, count: 1 };

@@ -1,10 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
 import type { GgufTensorInfo } from "../../gguf/readGguf.ts";
 
-/**
- * The blocks of one tensor as they lie in the file, in `room` where they fit. Throws where the
- * file has become shorter.
- */
+/** Returns the undecoded blocks of one tensor, in `room` if they fit. Throws if the file ends early. */
 export async function readBlocks(
   source: ByteSource,
   { name, offset, byteLength }: GgufTensorInfo,

@@ -6,24 +6,24 @@ import type { GgufFile } from "./openGguf.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { transpose } from "./transpose.ts";
 
-/** Options of `readGgufTensor`: the form of a tensor in memory. */
+/** Options of `readGgufTensor`. */
 export interface ReadGgufTensorOptions {
-  /** "auto" keeps F16 and BF16, and makes f32 of all else. Default f32. */
+  /** The dtype in memory. "auto" keeps F16 and BF16 and converts all other types to f32. Default f32. */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Keep blocks that a packed dtype stands for, as tensors [out, in]. Default false. */
+  /** Keep blocks of types that have a packed dtype, as tensors [out, in]. Default false. */
   packed?: boolean;
-  /** Bytes that blocks may be read into, not in use otherwise before the promise is settled. */
+  /** A buffer to read the blocks into. It must not be used elsewhere until the promise settles. */
   room?: Uint8Array;
 }
 
 const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: "bf16" };
 
-/** Elements that are widened at a time on their way to half precision. */
+/** Number of elements converted to half precision at a time. */
 const chunk = 1 << 18;
 
 /**
- * Reads one tensor, by its Hugging Face name, as that model has it: a query's rows in their
- * order, Conv1D [in, out].
+ * Reads one tensor by Hugging Face name, with the values in the order of the Hugging Face model: query and key rows
+ * without llama.cpp's permutation, and Conv1D weights as [in, out].
  */
 export async function readGgufTensor(
   file: GgufFile,
@@ -42,7 +42,7 @@ export async function readGgufTensor(
     await currentBackend().prepare?.(type.packed);
     const packed = packedTensor(blocks, { shape, dtype: type.packed });
     if (options.packed) return packed;
-    // Widened by the backend, so that a copy in f32 is never there outside of it.
+    // The backend converts the blocks, so no f32 copy exists outside the backend.
     using released = packed;
     return to(released, { dtype: wanted });
   }
@@ -58,9 +58,7 @@ export async function readGgufTensor(
   return fromBytes(bytesOf(widened(type, blocks, wanted)), layout.shape, wanted);
 }
 
-/**
- * The blocks as f32, or piece by piece as half precision, so that the whole is never there in f32.
- */
+/** Decodes the blocks to f32, or in chunks to half precision so that the whole tensor never exists in f32. */
 function widened(type: GgmlType, blocks: Uint8Array, dtype: "f32" | "f16" | "bf16"): Float32Array | Uint16Array {
   if (dtype === "f32") return decodeBlocks(type, blocks);
   const out = new Uint16Array((blocks.length / type.block.bytes) * type.block.elements);

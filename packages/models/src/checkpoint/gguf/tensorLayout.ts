@@ -3,10 +3,7 @@ import type { TensorLayout } from "../../gguf/ggufForm.ts";
 import { architectureOf } from "../../registry/registry.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 
-/**
- * Returns a model's tensors, a tied output layer left out, in the order of llama.cpp's
- * converter: as they are used.
- */
+/** Returns the layouts of a model's tensors in the order of llama.cpp's converter. A tied output layer is omitted. */
 export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]> {
   const layouts = (await ggufFormOf(config)).tensors(config);
   if (config.tieWordEmbeddings) return layouts;
@@ -15,7 +12,7 @@ export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]
   return [...layouts, { hf: `${module}.weight`, gguf: "output.weight", shape }];
 }
 
-/** Returns the shape of the file's tensor, which has no dimension of 1 between others. */
+/** Returns the tensor's shape in the GGUF file. Inner dimensions of size 1 are removed. */
 export function fileShape({ shape, transposed, stacked }: TensorLayout): readonly number[] {
   const squeezed = shape.filter((size, dim) => size !== 1 || dim === 0 || dim === shape.length - 1);
   const own = transposed ? squeezed.toReversed() : squeezed;

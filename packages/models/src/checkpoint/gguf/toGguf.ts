@@ -29,19 +29,16 @@ import { transpose } from "./transpose.ts";
 
 /** Options of `toGguf`. */
 export interface ToGgufOptions {
-  /**
-   * The dtype of the matrices; vectors and position embeddings stay f32. Default f16, as
-   * in llama.cpp's converter.
-   */
+  /** The dtype of the matrices. Vectors and position embeddings are f32. Default f16, as in llama.cpp's converter. */
   dtype?: GgufDType;
-  /** The model's name in the file. */
+  /** The model's name, stored in the file. */
   name?: string;
 }
 
-/** A dtype that a whole model can be written in. */
+/** A dtype for the matrices of a whole model. */
 export type GgufDType = "f32" | "f16" | "bf16" | BlockDType;
 
-/** llama.cpp's numbers of files whose matrices are mostly of one type. */
+/** llama.cpp's `general.file_type` values for files whose matrices are mostly of one type. */
 const fileTypes = new Map<GgufDType, number>([
   ["f32", 0],
   ["f16", 1],
@@ -49,20 +46,20 @@ const fileTypes = new Map<GgufDType, number>([
   ...Object.values(blockFormats).map(({ dtype, gguf }) => [dtype, gguf.file] as const),
 ]);
 
-/** All dtypes that a whole model can be written in. */
+/** All dtypes that `toGguf` supports. */
 export const ggufDTypes: readonly GgufDType[] = [...fileTypes.keys()];
 
-/** The contents of a converted file, and notes for the user. */
+/** The contents of a converted file, with notes for the user. */
 export interface GgufConversion extends GgufContents {
   notes: string[];
 }
 
 /**
- * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads
- * and encodes one tensor at a time. Below 8 bits the output layer (a tied embedding too) is q8_0,
- * and q6_k beside K-blocks. A matrix whose rows are no whole blocks takes llama.cpp's next type,
- * q5_0, q5_1 or q8_0 for K-blocks, else f16, and a note names it. Throws where a tensor is missing,
- * unexpected or of another shape, and for a config that GGUF cannot express.
+ * Converts a Hugging Face folder to the contents of a GGUF file for llama.cpp. `writeGguf` then reads and encodes one
+ * tensor at a time. For dtypes below 8 bits, the output layer (or the tied embedding) is q8_0, and q6_k for K-block
+ * dtypes. A matrix whose rows are not whole blocks gets llama.cpp's fallback type (q5_0, q5_1 or q8_0 for K-blocks),
+ * else f16, and a note lists it. Throws if a tensor is missing, unexpected or has the wrong shape, and for a config
+ * that GGUF cannot express.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   checkOptions("toGguf", options, { dtype: true, name: true });
@@ -94,7 +91,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     ...settings,
     ...(await tokenizerEntries(files, config, form, notes)),
   ]);
-  // Tensors that are stacked follow each other.
+  // The parts of a stacked tensor are consecutive.
   const tensors = [...Map.groupBy(layouts, ({ gguf }) => gguf).values()].map((parts) =>
     convert(weights, parts, chooseType(parts[0], upperCase(dtype), config)),
   );
@@ -128,7 +125,7 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
   }
 }
 
-/** Returns a tensor of the file, of one tensor of the folder or of several that are stacked. */
+/** Returns a tensor of the file, made from one tensor of the folder or from several that GGUF stacks. */
 function convert(weights: SafetensorsFile, layouts: readonly TensorLayout[], type: GgufEncoding): GgufTensor {
   const [first] = layouts;
   const shape = fileShape(first);
@@ -150,7 +147,7 @@ async function encode(weights: SafetensorsFile, layout: TensorLayout, type: Gguf
   return inFileOrder(blocks, layout.transposed ? layout.shape[1] : layout.shape[0], layout);
 }
 
-/** Numbers that are larger by `more`. */
+/** Adds `more` to each value. */
 function plus(values: Float32Array, more = 0): Float32Array {
   return more === 0 ? values : values.map((value) => value + more);
 }
@@ -163,7 +160,7 @@ function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
   return values;
 }
 
-/** The rotary embedding's scaling, so far as llama.cpp reads it as tensors. */
+/** Returns the scaling of the rotary embedding as tensors, for scalings that llama.cpp reads as tensors. */
 function ropeFactors(form: GgufForm<ModelConfig>, config: ModelConfig): GgufTensor[] {
   return Object.entries(form.ropeFactors?.(config) ?? {}).map(([name, factors]): GgufTensor => {
     const read = async () => encodeBlocks("F32", Float32Array.from(factors), name);

@@ -1,4 +1,4 @@
-/** A matrix with rows and columns exchanged. */
+/** Returns the transpose of a row-major matrix [rows, columns]. */
 export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length);
   for (let i = 0; i < rows; i++) {

@@ -5,9 +5,9 @@ import { partKey } from "./partOfQuantized.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
 /**
- * The tensors of a folder's safetensors files, those that bitsandbytes quantised to 4 bits as
- * packed ones: the entries beside a weight (`weight.absmax` and the like) are part of it. Either
- * config.json or an entry says that the weights are quantised; throws where only one of them does.
+ * Returns the tensors of a folder's safetensors files, with weights that bitsandbytes quantised to 4 bits as packed
+ * tensors. Their additional entries (such as `weight.absmax`) become part of the weight. Throws if only one of
+ * config.json and the file's entries marks the weights as quantised.
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,
@@ -43,7 +43,7 @@ export function bitsandbytesWeights(
   };
 }
 
-/** Returns true if an entry is the quantised weight `name` or stands beside it. */
+/** Returns true if an entry is the quantised weight `name` or one of its additional entries. */
 function isPart(entry: string, name: string): boolean {
   return entry === name || entry.startsWith(`${name}.`);
 }

@@ -1,2 +1,2 @@
-// Loaded by `import()`: few models multiply in integers.
+// Loaded by `import()`, since few models multiply in integers.
 export { useInt8Activations } from "@lowrank/nn";

@@ -1,7 +1,7 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
-/** Parses `quantization_config` of a config.json. Throws as `readQuantizationConfig` does. */
+/** Parses `quantization_config` of a config.json. Throws like `readQuantizationConfig`. */
 export function parseQuantizationConfig(fields: JsonFields): QuantizationConfig {
   fields.oneOf("quant_method", ["bitsandbytes"], "bitsandbytes");
   if (!fields.boolean("load_in_4bit", false)) {
@@ -9,7 +9,7 @@ export function parseQuantizationConfig(fields: JsonFields): QuantizationConfig 
       `${fields.where} is not of 4 bits (load_in_4bit); load the weights in full and quantise them with loadModel(..., { quantize: {} })`,
     );
   }
-  // As what the codes are stored makes their bytes no others.
+  // The storage dtype does not change the bytes of the codes, so all four are accepted.
   fields.oneOf("bnb_4bit_quant_storage", ["uint8", "float16", "bfloat16", "float32"], "uint8");
   const skipped = fields.raw("llm_int8_skip_modules") ?? [];
   if (!Array.isArray(skipped) || !skipped.every((name) => typeof name === "string")) {

@@ -1,7 +1,7 @@
-/** The ending that marks an entry beside a weight that bitsandbytes quantised. */
+/** Matches the name suffix of additional entries of a weight that bitsandbytes quantised. */
 export const partKey: RegExp = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__\w+)$/;
 
-/** Returns true if a checkpoint's entry stands beside a quantised weight and is part of it. */
+/** Returns true if a checkpoint entry is an additional entry of a quantised weight. */
 export function isPartOfQuantized(entry: string): boolean {
   return partKey.test(entry);
 }

@@ -4,7 +4,7 @@ import type { ClassifierConfig, ModelConfig } from "../../config/architectureCon
 import { describeBuilt } from "../../registry/describeBuilt.ts";
 import { loadArchitecture } from "../../registry/loadArchitecture.ts";
 
-/** The quantisation of a checkpoint, as transformers' BitsAndBytesConfig describes it. */
+/** The 4-bit quantisation of a checkpoint, as described by transformers' BitsAndBytesConfig. */
 export interface QuantizationConfig {
   quantType: QuantType;
   doubleQuant: boolean;
@@ -13,8 +13,8 @@ export interface QuantizationConfig {
 }
 
 /**
- * Returns the quantisation of a model's linear layers; null if none is quantised. Throws if they
- * differ, which no config can say.
+ * Returns the quantisation of a model's linear layers; null if none is quantised. Throws if layers are quantised in
+ * different ways, which a config cannot express.
  */
 export async function quantizationOf(
   model: Module,
@@ -34,7 +34,7 @@ export async function quantizationOf(
   return { quantType, doubleQuant, skipModules };
 }
 
-/** `quantization_config` as transformers writes it. */
+/** Returns `quantization_config` in the form that transformers writes. */
 export function quantizationConfigToHf(config: QuantizationConfig): Record<string, unknown> {
   return {
     _load_in_4bit: true,

@@ -6,9 +6,9 @@ import { loadArchitecture } from "../../registry/loadArchitecture.ts";
 import type { ModelWeights } from "../modelWeights.ts";
 
 /**
- * A model's tensors with the weights of its linear layers quantised as they are read, one at a
- * time; those of a conv1d are turned to [out, in] first. `report` is filled as they come. Throws
- * for entries of `skipModules` that match nothing.
+ * Returns a model's tensors, with the weights of linear layers quantised when they are read. Conv1d weights are
+ * transposed to [out, in] first. Each read also updates `report`. Throws for entries of `skipModules` that match no
+ * layer.
  */
 export async function quantizedWeights(
   weights: ModelWeights,

@@ -3,9 +3,8 @@ import { JsonFields } from "../../config/jsonFields.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
 /**
- * Reads `quantization_config` of a config.json; null where there is none. Throws for other ways of
- * quantising than bitsandbytes' 4 bits. Each tensor's own state says how it is packed; the config
- * need only be one that is understood.
+ * Reads `quantization_config` of a config.json; null if it has none. Throws for quantisation other than bitsandbytes' 4
+ * bits. The packing of each tensor is read from its own state, so the config only has to be a supported one.
  */
 export async function readQuantizationConfig(files: ModelFiles): Promise<QuantizationConfig | null> {
   const json = new JsonFields(await readJson(files, "config.json"), `config.json of ${files.label}`);

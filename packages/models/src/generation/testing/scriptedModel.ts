@@ -7,7 +7,7 @@ import { byteLevelJson } from "../../tokenizer/testing/byteLevelJson.ts";
 import { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import type { LogitsProcessor } from "../processing.ts";
 
-/** Tokens of one or two letters, the four bytes of 😀, and EOS. */
+/** Tokens of one or two letters, the four bytes of 😀 (as byte-level letters), and EOS. */
 const vocab: readonly string[] = ["a", "b", "c", "d", "ab", "cd", "ð", "Ł", "ĺ", "Ģ", "Ġ", ":", "<eos>"];
 
 export const eos: number = vocab.indexOf("<eos>");
@@ -21,7 +21,7 @@ export const tokenizer: Tokenizer = new Tokenizer({
 
 export const ids = (...tokens: string[]): number[] => tokens.map((token) => vocab.indexOf(token));
 
-/** A tiny llama of that vocabulary, with random weights that make its choices plain. */
+/** Returns a tiny llama with that vocabulary and random weights. */
 export function tinyModel(): CausalLM {
   const config = parseModelConfig({
     model_type: "llama",
@@ -36,7 +36,10 @@ export function tinyModel(): CausalLM {
   return createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.5 } : start)).eval();
 }
 
-/** Makes the new tokens of each row those of a script, after prompts of `promptLength` tokens. */
+/**
+ * Returns a logits processor that makes each row generate the tokens of a script, after prompts of `promptLength`
+ * tokens.
+ */
 export function scripted(promptLength: number, ...rows: readonly (readonly number[])[]): LogitsProcessor {
   return (logits, tokens, row) => {
     const next = rows[row % rows.length][tokens.length - promptLength];
