@@ -1,5 +1,5 @@
-// The public API of all packages in one import. Of core and nn it is named here, value by value,
-// since they share more with the other packages; types come along.
+// Public API of all packages in one import. Values of core and nn are listed one by one, since these packages export
+// further values to the other packages. All their types are exported.
 export type * from "@lowrank/core";
 export {
   abs,

@@ -1,32 +1,32 @@
 import type { MatmulPrecision } from "@lowrank/core";
 import type { NamedSettings } from "../report/methods.ts";
 
-/** One training: a method with a seed. All of it is JSON, since it goes to a process of its own. */
+/** Training run: a method with a seed. It is sent to another process as JSON. */
 export interface Job {
-  /** A model's folder or GGUF file; null: the embedded model. */
+  /** Model's folder or GGUF file; null for the embedded model. */
   readonly model: string | null;
   readonly data: JobData;
-  /** The method's name in `methods`. */
+  /** Name of the method, as in `--method`. */
   readonly method: string;
   readonly seed: number;
   readonly r: number;
   readonly targetModules: string | readonly string[];
   readonly virtualTokens: number;
-  /** The settings that the user named. They replace the recipe's in every method that has them. */
+  /** Settings that the user named. They replace the recipe's in every method that has them. */
   readonly named?: readonly (keyof NamedSettings)[];
   readonly steps: number;
   readonly batchSize: number;
   readonly learningRate: number;
-  /** Examples that the loss and the answers are measured on, at most. */
+  /** Most examples for measuring loss and answers. */
   readonly testExamples: number;
-  /** The name of the backend. */
+  /** Name of the backend. */
   readonly backend: string;
   readonly threads: number;
-  /** The precision of products with frozen weights; "highest" where it is left out. */
+  /** Precision of products with frozen weights. Default "highest". */
   readonly precision?: MatmulPrecision;
 }
 
-/** The data of a job: files as `lowrank train` reads them, or the embedded model's own task. */
+/** Data of a job: files as for `lowrank train`, or the embedded model's own task. */
 export type JobData =
   | { readonly kind: "task"; readonly trainExamples: number }
   | {
@@ -37,43 +37,39 @@ export type JobData =
       readonly blockSize?: number;
     };
 
-/** The measurements of one run. */
+/** Measurements of one run. */
 export interface Measured {
-  /** The backend that ran, with its adapter. */
+  /** Name and adapter of the backend. */
   readonly backend: string;
   readonly trainable: number;
-  /** Of base and adapter together. */
+  /** Parameters of base model and adapter together. */
   readonly total: number;
   readonly percent: number;
   readonly bytesSaved: number;
   readonly mergeable: boolean;
-  /**
-   * The most memory of the whole process up to the end of training, and the most that
-   * tensors took while training.
-   */
+  /** Peak memory in bytes: of the whole process up to the end of training, and of tensors while training. */
   readonly peakProcessBytes: number;
   readonly peakTensorBytes: number;
-  /** Median of the steps. */
+  /** Median time of a step. */
   readonly stepMilliseconds: number;
-  /** Mean cross-entropy over the test examples, in nats per token, before training and after. */
+  /** Mean cross-entropy over the test examples in nats per token, before and after training. */
   readonly lossBefore: number;
   readonly loss: number;
-  /** Share of test prompts that are answered to the token; null for data without prompts. */
+  /** Share of test prompts with exactly the expected tokens; null for data without prompts. */
   readonly exactMatch: number | null;
   readonly testExamples: number;
   /**
-   * Median of one forward pass over `latencyTokens` tokens: as trained, and
-   * merged (null: it cannot be).
+   * Median time of one forward pass over `latencyTokens` tokens: as trained, and merged (null if it cannot be merged).
    */
   readonly latencyMilliseconds: number;
   readonly mergedLatencyMilliseconds: number | null;
   readonly latencyTokens: number;
 }
 
-/** A run and its measurements, or its error. */
+/** Run with its measurements or its error. */
 export type Outcome = { readonly job: Job } & ({ readonly measured: Measured } | { readonly error: string });
 
-/** A message from the process of a run. */
+/** Message from the process of a run. */
 export type Message =
   | { readonly step: number; readonly of: number; readonly loss: number }
   | { readonly outcome: Outcome };

@@ -4,18 +4,18 @@ import { readTrainData } from "../commands/train/data/trainData.ts";
 import type { Job } from "./job.ts";
 import { loadNano } from "./loadNano.ts";
 
-/** Examples to learn from, and others to measure on. */
+/** Training examples and test examples. */
 export interface JobExamples {
   readonly train: readonly TokenizedExample[];
   readonly test: readonly TokenizedExample[];
 }
 
-// One draw for all seeds: these order the examples and draw the adapters' starts.
+// One seed for all runs: a run's own seed orders the examples and initialises the adapter.
 const taskSeed = 1;
 
 /**
- * A job's examples; longer ones than the model has positions for are cut. Throws where
- * nothing is left to measure on.
+ * Returns a job's training and test examples. Texts are cut into blocks of `blockSize` tokens (default 256, or
+ * `positions` if smaller). Throws if no test examples are left.
  */
 export async function jobExamples(tokenizer: Tokenizer, job: Job, positions: number): Promise<JobExamples> {
   const { data, testExamples } = job;

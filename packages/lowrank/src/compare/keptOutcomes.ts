@@ -6,8 +6,8 @@ import type { Job, Outcome } from "./job.ts";
 const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
 
 /**
- * Reads the outcomes that an earlier command kept in a folder; null for those that it did not. One
- * by one, so that the error names the first file of other settings.
+ * Reads outcomes that an earlier command saved in a folder; null for each missing one. Reads them in order, so that the
+ * error names the first file with other settings.
  */
 export async function keptOutcomes(folder: string | null, jobs: readonly Job[]): Promise<(Outcome | null)[]> {
   const found: (Outcome | null)[] = [];
@@ -27,7 +27,7 @@ async function readOutcome(folder: string, job: Job): Promise<Outcome | null> {
   throw new Error(`${file} is of other settings; give another --output, or remove it`);
 }
 
-/** Keeps the outcome of a run that came to its end in a folder; null keeps none. */
+/** Saves the outcome of a successful run in a folder. Does nothing if `folder` is null. */
 export async function keepOutcome(folder: string | null, outcome: Outcome): Promise<void> {
   if (folder === null || !("measured" in outcome)) return;
   await writeFile(fileOf(folder, outcome.job), `${JSON.stringify(outcome, null, 2)}\n`);

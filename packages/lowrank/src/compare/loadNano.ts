@@ -1,9 +1,9 @@
-/** The module of the embedded model and its task. */
+/** Module of the embedded model and its task. */
 type Nano = typeof import("@lowrank/nano");
 
 /**
- * Loads the package of the embedded model, which `lowrank` does not bring: few need its megabyte.
- * Throws, naming it, where it is not installed.
+ * Loads `@lowrank/nano`, the embedded model. `lowrank` does not depend on it, since few users need its megabyte. Throws
+ * an error that names the package if it is not installed.
  */
 export async function loadNano(load: () => Promise<Nano> = () => import("@lowrank/nano")): Promise<Nano> {
   try {

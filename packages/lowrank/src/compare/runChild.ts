@@ -1,5 +1,5 @@
-// The process of one run of `lowrank compare`, whose arguments are plugins: a job comes as a
-// message, steps and the outcome go back.
+// Process of one run of `lowrank compare`. Its arguments are plugins. It receives a job as a message, and sends its
+// steps and outcome back.
 import { loadPlugins } from "../cli/options/plugins.ts";
 import { guardOutput } from "../cli/process/guardOutput.ts";
 import type { Job, Message, Outcome } from "./job.ts";
@@ -8,7 +8,7 @@ import { runJob } from "./runJob.ts";
 const tell = (message: Message, told: () => void = () => {}) => process.send?.(message, told);
 
 guardOutput();
-// Nobody is left to tell, or all is told.
+// Exits when the parent has ended or has closed the channel.
 process.once("disconnect", () => process.exit());
 
 process.once("message", async (job: Job) => {

@@ -14,10 +14,7 @@ import { loadNano } from "./loadNano.ts";
 
 const quantization = { quantType: "nf4", doubleQuant: true } as const;
 
-/**
- * Trains by one method and measures it. Meant for a process of its own, whose peak
- * memory is then the run's.
- */
+/** Trains with one method and measures it. Run it in a separate process, so that the peak memory is the run's alone. */
 export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
   const [method] = findMethods([job.method]);
   const quantize = method.quantized ? quantization : undefined;
@@ -78,8 +75,8 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
 }
 
 /**
- * Times a pass with the adapter merged into the weights, in 4 bits if they are so;
- * null if it cannot be merged.
+ * Measures a pass with the adapter merged into the weights, which stay in 4 bits if they were. Returns null if the
+ * adapter cannot be merged.
  */
 async function mergedMilliseconds(
   { model, quantization }: LoadedModel,

@@ -9,27 +9,27 @@ import { trainedConfig } from "../cli/options/trainedConfig.ts";
 import type { TrainCommandOptions } from "../commands/train/train.ts";
 import { optionsOf } from "./jobOptions.ts";
 
-/** The limits of adapters at the server that serves them. */
+/** Limits for adapters on the server that serves them. */
 export interface ServedLimits {
-  /** The base model's folder or file. */
+  /** Base model's folder or file. */
   readonly model: string;
   readonly maxLoraRank?: number;
   /** Bytes of all adapters in memory. */
   readonly adapterMemory: number;
 }
 
-/** An order to check. */
+/** Order to check. */
 export interface OrderToCheck {
   readonly job: FineTuneJob;
-  /** The budgets of the key that ordered it. */
+  /** Budgets of the key that ordered it. */
   readonly budgets: KeyBudgets;
-  /** The file to train on. */
+  /** Training file. */
   readonly file: StoredFile;
 }
 
 /**
- * Checks an order on the shapes of a model. Throws `JobRefused` if the job could not be trained, is
- * larger than the limit of its key, or would make an adapter that the server refuses.
+ * Checks an order with a model that has shapes and no weights. Throws `JobRefused` if the job cannot be trained,
+ * exceeds a limit of its key, or would create an adapter that the server refuses.
  */
 export async function checkOrder({ job, budgets, file }: OrderToCheck, served: ServedLimits): Promise<void> {
   const options = optionsOf(job);
@@ -40,7 +40,7 @@ export async function checkOrder({ job, budgets, file }: OrderToCheck, served: S
   await checkServed(config, budgets, served, describeModel(await findModelConfig(served.model)));
 }
 
-/** Returns the steps of a job. Throws if they exceed the limit of the key. */
+/** Returns the steps of a job. Throws if they exceed the key's limit. */
 function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, { lines }: StoredFile): number {
   const { batchSize, accumulate: gradientAccumulationSteps, epochs } = options;
   const planned = trainingSteps(Math.max(1, lines), { batchSize, gradientAccumulationSteps, epochs });
@@ -51,7 +51,7 @@ function checkSteps(options: TrainCommandOptions, { steps: most }: KeyBudgets, {
   throw refused("steps", `${order}, and one fine-tune of this key may have ${most}; order fewer`, "steps_exceeded");
 }
 
-/** Throws if the rank exceeds the limit of the key. */
+/** Throws if the rank exceeds the key's limit. */
 function checkRank(config: PeftConfig, { rank: most }: KeyBudgets): void {
   const { r, initR, rankPattern } = config as unknown as Record<string, unknown>;
   const ranks = [r, initR, ...Object.values((rankPattern as object | null | undefined) ?? {})];
@@ -60,7 +60,7 @@ function checkRank(config: PeftConfig, { rank: most }: KeyBudgets): void {
     throw refused("r", `the rank is ${rank}, and the limit of this key is ${most}; give a lower rank`, "rank_exceeded");
 }
 
-/** Throws if the server would refuse the adapter that the job makes. */
+/** Throws if the server would refuse the job's adapter. */
 async function checkServed(
   config: PeftConfig,
   budgets: KeyBudgets,
@@ -72,7 +72,7 @@ async function checkServed(
   if (start && method.subtractsStart?.refusal(config) !== null) {
     throw refused("init-lora-weights", `a start from ${start.name} changes the base model, which is served too`);
   }
-  // An adapter that started from weights is written without its start, at a larger rank.
+  // An adapter initialised from the weights is saved with its initial values subtracted, which increases its rank.
   const written = start && method.subtractsStart ? method.subtractsStart.joined(config) : config;
   const problem = await servingProblem(written, "the adapter", maxLoraRank);
   if (problem !== null) throw refused(null, `the server would not serve the adapter: ${problem}`);

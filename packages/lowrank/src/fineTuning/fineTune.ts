@@ -39,35 +39,35 @@ import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { readExamples, readPreference, readSupervised } from "./readExamples.ts";
 import { resultFile } from "./resultFile.ts";
 
-/** A job to train, with the place of its store and of the model. */
+/** Job to train, with its store and base model. */
 export interface Order {
   readonly job: FineTuneJob;
   readonly attempt: number;
-  /** The store, as `--store` names it. */
+  /** Store, as named by `--store`. */
   readonly store: string;
-  /** The base model's folder or file. */
+  /** Base model's folder or file. */
   readonly model: string;
   readonly threads: number;
   readonly wideSimd: boolean;
-  /** Whatever else runs on its cores goes first. */
+  /** True if the training has lower priority than other work on its cores. */
   readonly yields: boolean;
-  /** Milliseconds between two looks whether the job was cancelled or paused. */
+  /** Milliseconds between checks for a cancelled or paused job. */
   readonly pollMs: number;
 }
 
-/** A job's examples, and how a trainer takes them. */
+/** Examples of a job, in the form for its trainer. */
 interface Data {
   readonly train: readonly TokenizedExample[] | readonly PreferenceExample[];
   readonly validation: readonly TokenizedExample[] | readonly PreferenceExample[];
-  /** The texts that a start by data looks at. */
+  /** Texts for initialising an adapter from data. */
   readonly texts: readonly TokenizedExample[];
 }
 
 /**
- * Trains a job from its last checkpoint on, and leaves its adapter, its log and its metrics in the
- * store. Whoever does so, in one go or in several, leaves the same adapter, bit for bit. Throws
- * `JobRefused` for data or options that cannot be trained on, and `JobStopped` where `signal`, a
- * cancellation or a pause stopped it at a checkpoint.
+ * Trains a job, from its last checkpoint if it has one, and writes its adapter, log and metrics to the store. The
+ * adapter is bit for bit the same for any worker and any number of interruptions. Throws `JobRefused` for data or
+ * options that cannot be trained on. Throws `JobStopped` if `signal`, a cancellation or a pause stops it at a
+ * checkpoint.
  */
 export async function fineTune(order: Order, signal: AbortSignal): Promise<TrainedJob> {
   const { job, attempt } = order;
@@ -75,7 +75,7 @@ export async function fineTune(order: Order, signal: AbortSignal): Promise<Train
   const scratch = await mkdtemp(join(tmpdir(), "lowrank-job-"));
   const stop = new AbortController();
   const watch = setInterval(async () => {
-    // A store that is away says nothing; whoever writes to it finds out.
+    // Ignores a store that is unreachable. Writes to it report the error.
     if (await places.jobs.isStopped(job).catch(() => false)) stop.abort();
   }, order.pollMs);
   try {
@@ -161,7 +161,7 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   return { trainedTokens: tokensOf(data, steps, options), resultFiles: [file.id], writesAdapter: true };
 }
 
-/** The hyperparameters with which a job trains, by the names of OpenAI's API. */
+/** Returns the hyperparameters of a job, by the names of OpenAI's API. */
 function usedHyperparameters({ method, hyperparameters }: FineTuneJob, options: TrainCommandOptions) {
   const { learning_rate_multiplier: factor } = hyperparameters;
   return {
@@ -204,10 +204,10 @@ async function readData(
   return { ...examples, texts: examples.train };
 }
 
-/** Settings of both kinds of trainers; an evaluation is run `every` so many steps. */
+/** Settings for both kinds of trainers. `every` is the number of steps between evaluations. */
 type Settings = Omit<TrainerOptions, "evaluation" | "padTokenId"> & { padTokenId: number; every: number | undefined };
 
-/** The trainer of a job's method. */
+/** Creates the trainer for a job's method. */
 function trainerOf(job: FineTuneJob, learner: Learner, data: Data, settings: Settings) {
   const model = learner.model as LanguageModel;
   const { every, padTokenId, maxLength, ...options } = settings;
@@ -229,8 +229,8 @@ function trainerOf(job: FineTuneJob, learner: Learner, data: Data, settings: Set
 }
 
 /**
- * Goes on from the last checkpoint. One of another machine's arithmetic, which would not go on to
- * the same bits, is left: the job then begins anew, and its log says so.
+ * Resumes from the last checkpoint. If that checkpoint is from a machine with other arithmetic, whose results would
+ * differ, the job starts over and its log has a warning.
  */
 async function resume(
   trainer: Pick<Trainer, "resume">,
@@ -249,7 +249,7 @@ async function resume(
   }
 }
 
-/** Trains. Data on which no training is possible refuse the job, in the words of options. */
+/** Trains. Throws `JobRefused`, with a message in terms of options, if the data cannot be trained on. */
 async function trained(trainer: Pick<Trainer, "train">) {
   try {
     return await trainer.train();
@@ -260,7 +260,7 @@ async function trained(trainer: Pick<Trainer, "train">) {
   }
 }
 
-/** The place of checkpoints. Before one stands there, the log up to it does. */
+/** Returns a place for checkpoints that writes the log up to a checkpoint before the checkpoint itself. */
 function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   return {
     ...files,
@@ -272,7 +272,7 @@ function withLog(files: WritableFiles, log: JobLog): WritableFiles {
   };
 }
 
-/** Tokens of the examples that all steps train on, those of the answers' prompts included. */
+/** Returns the number of tokens in the examples of all steps, including prompts. */
 function tokensOf({ texts, train }: Data, steps: number, { batchSize, accumulate }: TrainCommandOptions): number {
   const each = texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0) / train.length;
   return Math.round(each * Math.min(batchSize, train.length) * accumulate * steps);

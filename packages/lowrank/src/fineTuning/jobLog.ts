@@ -1,11 +1,11 @@
 import { type FineTuneJob, type JobEvent, type JobStore, now } from "@lowrank/serve/jobs";
 
-/** Milliseconds between two writings of a log that grows. */
+/** Milliseconds between writes of a growing log. */
 const flushMs = 1000;
 
 /**
- * Writes the events of a run. Those between two checkpoints are one object, so that a run that goes
- * on from a checkpoint writes what follows it anew.
+ * Writes the events of a run. The events between two checkpoints are one object. A run that resumes from a checkpoint
+ * overwrites the objects after it.
  */
 export class JobLog {
   readonly #store: JobStore;
@@ -15,24 +15,24 @@ export class JobLog {
   #written = 0;
   #last = 0;
 
-  /** Begins after the checkpoint of this step; 0 is the start. */
+  /** Starts the log after the checkpoint of this step; 0 for a new run. */
   constructor(store: JobStore, job: FineTuneJob, step: number) {
     this.#store = store;
     this.#job = job;
     this.#step = step;
   }
 
-  /** Adds an event, which is written with the next `flush`. */
+  /** Adds an event. The next `flush` writes it. */
   add(key: string, event: Pick<JobEvent, "message"> & Partial<JobEvent>): void {
     this.#events.push({ key, at: now(), level: "info", type: event.data ? "metrics" : "message", ...event });
   }
 
-  /** Writes what has not been written, if the last time is a second ago. */
+  /** Flushes if the last flush is more than a second ago. */
   async tick(): Promise<void> {
     if (performance.now() - this.#last > flushMs) await this.flush();
   }
 
-  /** Writes what has not been written. */
+  /** Writes all pending events. */
   async flush(): Promise<void> {
     this.#last = performance.now();
     if (this.#written === this.#events.length) return;
@@ -41,7 +41,7 @@ export class JobLog {
     await this.#store.writeLog(this.#job, step, events);
   }
 
-  /** Writes all, and begins a new part, of the events after this step. */
+  /** Flushes, and starts a new object for the events after this step. */
   async turn(step: number): Promise<void> {
     await this.flush();
     this.#step = step;

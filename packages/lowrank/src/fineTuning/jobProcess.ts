@@ -1,4 +1,4 @@
-// The process that trains one job: its order comes as a message, the outcome goes back.
+// Process that trains one job. It receives the order as a message, and sends the outcome back.
 import { constants, setPriority } from "node:os";
 import { type JobError, type JobKind, JobRefused, JobStopped, type TrainedJob } from "@lowrank/serve/jobs";
 import { loadPlugins } from "../cli/options/plugins.ts";
@@ -6,10 +6,10 @@ import { guardOutput } from "../cli/process/guardOutput.ts";
 import { fineTune, type Order } from "./fineTune.ts";
 import { measureQueued } from "./measureQueued.ts";
 
-/** A message to this process. */
+/** Message to this process. */
 export type ToJob = { readonly order: Order } | { readonly stop: true };
 
-/** The outcome of a job's process. */
+/** Outcome of a job's process. */
 export type JobOutcome =
   | { readonly trained: TrainedJob }
   | { readonly refused: JobError }
@@ -17,9 +17,9 @@ export type JobOutcome =
   | { readonly failed: string };
 
 guardOutput();
-// Whoever gave the order is gone: another has the job soon, and goes on from its last checkpoint.
+// The parent process is gone. Another worker gets the job soon, and resumes from its last checkpoint.
 process.once("disconnect", () => process.exit(1));
-// Signals to the whole group are for whoever gave the order, who then says `stop`.
+// Signals to the whole process group are for the parent, which then sends `stop`.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
 const stop = new AbortController();
 
@@ -29,7 +29,7 @@ process.on("message", async (message: ToJob) => {
   process.send?.(outcome, () => process.exit());
 });
 
-/** The code of each kind of jobs. */
+/** Function that runs each kind of job. */
 const runs: Readonly<Record<JobKind, typeof fineTune>> = {
   supervised: fineTune,
   dpo: fineTune,
@@ -45,7 +45,7 @@ async function run(order: Order): Promise<JobOutcome> {
     if (error instanceof JobRefused) return { refused: error.detail };
     if (error instanceof JobStopped) return { stopped: true };
     const { message, cause } = error as Error;
-    // The store's own reasons are in the cause.
+    // The cause holds the store's own error.
     return { failed: cause instanceof Error ? `${message}: ${cause.message}` : message };
   }
 }

@@ -12,9 +12,8 @@ import type { Order } from "./fineTune.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 
 /**
- * Trains and measures a run of a comparison that came by a queue, and leaves its measurements in
- * the store. Throws `JobRefused` for one that cannot be run, and `JobStopped` where `signal`
- * stopped it: it begins anew later.
+ * Trains and measures a queued run of a comparison, and writes its measurements to the store. Throws `JobRefused` for a
+ * run that cannot be executed, and `JobStopped` if `signal` stops it. A stopped run starts over later.
  */
 export async function measureQueued(order: Order, signal: AbortSignal): Promise<TrainedJob> {
   const places = jobPlaces(order.store);
@@ -42,7 +41,7 @@ async function measure(order: Order, places: JobPlaces, scratch: string): Promis
   return { trainedTokens: 0, resultFiles: [], writesAdapter: false };
 }
 
-/** Returns the run of a job, with its files on this machine. */
+/** Returns the run of a job, with its files downloaded to this machine. */
 async function jobHere(job: FineTuneJob, { files }: JobPlaces, scratch: string): Promise<Job> {
   const { job: run, data: ids, validation } = runOf(job);
   if (run.data.kind !== "files") throw new Error("the run of a comparison has no files");

@@ -3,19 +3,19 @@ import { JobRefused } from "@lowrank/serve/jobs";
 import type { OrderToCheck, ServedLimits } from "./checkOrder.ts";
 import type { OrderAnswer } from "./orderWorker.ts";
 
-/** Milliseconds that a check may take. */
+/** Timeout of a check in milliseconds. */
 const patienceMs = 10_000;
 
 /**
- * Checks of orders, one after the other in a Worker, so that none holds the server up. Owners take
- * turns: many orders of one key delay those of another by one check.
+ * Queue of order checks, which run one after the other in a Worker, so that they do not block the server. Owners take
+ * turns: many orders of one key delay an order of another key by one check.
  */
 export class OrderChecks {
   readonly #served: ServedLimits;
   readonly #plugins: readonly string[];
   readonly #patienceMs: number;
   #worker: Promise<Worker> | null = null;
-  /** The checks that wait, by owner, in the order of the owners' turns. */
+  /** Waiting checks by owner. Map order is the order of turns. */
   readonly #waiting = new Map<string, (() => Promise<void>)[]>();
   #isRunning = false;
 
@@ -25,7 +25,7 @@ export class OrderChecks {
     this.#patienceMs = options.patienceMs ?? patienceMs;
   }
 
-  /** Throws `JobRefused` for an order that the server does not take. */
+  /** Checks an order. Rejects with `JobRefused` if the server does not accept it. */
   check(order: OrderToCheck): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const { owner } = order.job;
@@ -41,14 +41,14 @@ export class OrderChecks {
     for (let [turn] = this.#waiting; turn; [turn] = this.#waiting) {
       const [owner, own] = turn;
       await own.shift()?.();
-      // Owners who ordered during the check go before this one.
+      // Owners that ordered during the check come before this one.
       this.#waiting.delete(owner);
       if (own.length > 0) this.#waiting.set(owner, own);
     }
     this.#isRunning = false;
   }
 
-  /** Ends the Worker. */
+  /** Terminates the Worker. */
   async close(): Promise<void> {
     const worker = await this.#worker?.catch(() => null);
     await worker?.terminate();

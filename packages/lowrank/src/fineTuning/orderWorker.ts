@@ -1,11 +1,11 @@
-// The script of the Worker that checks orders. A check builds a model on shapes and matches
-// patterns of clients, which may never end.
+// Script of the Worker that checks orders. A check builds a model without weights and runs regular expressions of
+// clients, which may never end.
 import { parentPort, workerData } from "node:worker_threads";
 import { type JobError, JobRefused } from "@lowrank/serve/jobs";
 import { loadPlugins } from "../cli/options/plugins.ts";
 import { checkOrder, type OrderToCheck, type ServedLimits } from "./checkOrder.ts";
 
-/** The answer to an order; first of all, the Worker says that it is ready. */
+/** Answer to an order. The first message says that the Worker is ready. */
 export type OrderAnswer =
   | { readonly ready: true }
   | { readonly fine: true }

@@ -11,18 +11,18 @@ import {
   tokenizePreference,
 } from "@lowrank/train";
 
-/** Problems of a file that are told before the rest is left unread. */
+/** Number of invalid lines after which reading a file stops. */
 const mostProblems = 10;
 
-/** Reads one record of a training file. Throws for one that is no example. */
+/** Reads one record of a training file. Throws if the record is not an example. */
 type ReadRecord<E> = (tokenizer: ExampleTokenizer, value: unknown) => Promise<E>;
 
-/** An example to imitate: a conversation, a prompt with its completion, or a text. */
+/** Reads a supervised example: a conversation, a prompt with its completion, or a text. */
 export const readSupervised: ReadRecord<TokenizedExample> = async (tokenizer, value) => {
   return tokenizeExample(tokenizer, toExample({ value, where: "the example" }));
 };
 
-/** Two answers to compare, as OpenAI's files have them or as TRL's do. */
+/** Reads a preference pair, in OpenAI's or TRL's format. */
 export const readPreference: ReadRecord<PreferenceExample> = async (tokenizer, value) => {
   const record = Object(value) as Record<string, unknown>;
   const messages = (name: string, found: unknown) => {
@@ -47,8 +47,8 @@ export const readPreference: ReadRecord<PreferenceExample> = async (tokenizer, v
 };
 
 /**
- * Reads a JSONL file of a job. Throws `JobRefused` with the lines that are no examples and the
- * reasons; `param` names the file in the order.
+ * Reads a job's JSONL file. Throws `JobRefused` with the invalid lines and the reasons. `param` is the file's field in
+ * the order.
  */
 export async function readExamples<E>(
   path: string,

@@ -3,7 +3,7 @@ import type { JobPlaces } from "./jobPlaces.ts";
 
 const columns = ["step", "train_loss", "learning_rate", "valid_loss"] as const;
 
-/** Writes the metrics of a job's log as a file of its owner; the same file if it is done again. */
+/** Writes the metrics of a job's log as a CSV file of its owner. Repeated calls write the same file. */
 export async function resultFile({ jobs, files }: JobPlaces, job: FineTuneJob): Promise<StoredFile> {
   const text = metricsCsv(await jobs.log(job));
   const content = async function* () {
@@ -13,7 +13,7 @@ export async function resultFile({ jobs, files }: JobPlaces, job: FineTuneJob): 
   return files.add(job.owner, content(), facts, `file-${job.id.slice(job.id.indexOf("-") + 1)}`);
 }
 
-/** One line a step, with all that its events say of it. */
+/** Returns a CSV with one line per step and the values of all its events. */
 function metricsCsv(log: readonly JobEvent[]): string {
   const steps = new Map<number, Record<string, number>>();
   for (const { data } of log) {

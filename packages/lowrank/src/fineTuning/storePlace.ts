@@ -2,28 +2,28 @@ import { statSync } from "node:fs";
 import { type AdapterPlace, folderPlace, type S3PlaceOptions, s3Place } from "@lowrank/serve";
 import { folderObjects, type ObjectStore, s3Objects } from "@lowrank/serve/jobs";
 
-/** The environment variables of AWS's own tools. */
+/** Environment variables, as used by AWS's own tools. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Returns the place of adapters that `--store` means: a folder, or `s3://bucket/prefix`, whose
- * endpoint, region and keys stand in the environment as AWS's tools have them.
+ * Returns the adapter place that `--store` names: a folder, or `s3://bucket/prefix`. For S3, endpoint, region and keys
+ * come from the environment variables of AWS's tools.
  */
 export function storePlace(store: string, env: Environment): AdapterPlace {
   const bucket = bucketOf(store, env);
   return bucket ? s3Place(bucket) : folderPlace(store);
 }
 
-/** Returns the objects of such a place: files and jobs of fine-tuning. */
+/** Returns the object store of the same place, for files and jobs of fine-tuning. */
 export function storeObjects(store: string, env: Environment): ObjectStore {
   const bucket = bucketOf(store, env);
   return bucket ? s3Objects(bucket) : folderObjects(store);
 }
 
-/** The bucket that `--store` means; null for a folder. */
+/** Returns the bucket that `--store` names; null for a folder. */
 function bucketOf(store: string, env: Environment): S3PlaceOptions | null {
   if (!/^s3:/i.test(store)) {
-    // One that is not there yet may come.
+    // A missing folder is allowed: it may be created later.
     if (statSync(store, { throwIfNoEntry: false })?.isDirectory() !== false) return null;
     throw new Error(`--store ${store}: it is a file; give the folder that holds the adapters' folders`);
   }

@@ -4,15 +4,15 @@ import { JobRefused, JobStopped, type TrainedJob } from "@lowrank/serve/jobs";
 import type { Order } from "./fineTune.ts";
 import type { JobOutcome, ToJob } from "./jobProcess.ts";
 
-/** Milliseconds in which a process that was asked to stop has saved its checkpoint. */
+/** Time in milliseconds in which a stopping process can save its checkpoint before it is killed. */
 const graceMs = 60_000;
 
-/** The script has the ending of this file: that of sources, or of compiled files. */
+/** Path of the child process's script. It has the extension of this file: `.ts` in the sources, `.js` when compiled. */
 const script = join(import.meta.dirname, `jobProcess${extname(import.meta.filename)}`);
 
 /**
- * Trains a job in a process of its own, of the lowest priority: it has memory of its own, and
- * whatever ends it ends nothing else. Throws `JobStopped` where `signal` stopped it.
+ * Trains a job in a child process with the lowest priority if `order.yields`. The job has its own memory, and a crash
+ * ends only this process. Throws `JobStopped` if `signal` stopped it.
  */
 export function trainInProcess(order: Order, plugins: readonly string[], signal: AbortSignal): Promise<TrainedJob> {
   return new Promise((resolve, reject) => {

@@ -6,23 +6,23 @@ import { adapterFlags } from "../cli/options/adapterFlags.ts";
 import { type TrainCommandOptions, trainCommand } from "../commands/train/train.ts";
 import { findMethods } from "../report/methods.ts";
 
-/** The options of `lowrank train` that say how a job trains, beside those of adapters. */
+/** Options of `lowrank train` that jobs may set, in addition to adapter options. */
 const trainingFlags: readonly string[] = [
   ...["method", "optimizer", "gradient-checkpointing", "lr", "loraplus-lr-ratio", "schedule", "warmup-steps"],
   ...["weight-decay", "max-grad-norm", "batch-size", "accumulate", "max-length", "steps", "epochs", "seed"],
   ...["eval-every", "save-every", "save-total-limit"],
 ];
 
-/** The largest values of options that take memory or disk of the trainer's machine. */
+/** Limits of options that use memory or disk space of the trainer's machine. */
 const largest: NamedOptions = { "batch-size": 256, accumulate: 1024, "save-total-limit": 20 };
 
-/** Options of a training by the names of their flags. */
+/** Training options by the names of their flags. */
 export type NamedOptions = Readonly<Record<string, OptionValue>>;
 
 /**
- * Reads the options of a job as `lowrank train` reads those of its command line, with its defaults.
- * Throws, naming the option, for one that there is not or that a job does not take, for a value
- * that it cannot have, and for a method whose adapters cannot be served.
+ * Parses a job's options as `lowrank train` parses its command line, with the same defaults. Throws an error that names
+ * the option if it is unknown, not allowed for jobs, or has an invalid value. Throws for a method whose adapters cannot
+ * be served.
  */
 export function parseTrainOptions(named: NamedOptions): TrainCommandOptions {
   const known = [...trainingFlags, ...adapterFlags().map(({ flag }) => flag)];
@@ -58,7 +58,7 @@ export function parseTrainOptions(named: NamedOptions): TrainCommandOptions {
         : "puts virtual tokens before all rows of a batch";
     throw new Error(`method ${name} ${reason}, so that its result cannot be served beside others; give another method`);
   }
-  // Says which options the method does not have, and which values it does not take.
+  // Throws for options that the method lacks, and for invalid values.
   toPeftConfig(method, options, plannedSteps);
   return options;
 }

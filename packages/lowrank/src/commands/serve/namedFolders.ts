@@ -3,8 +3,8 @@ import { basename, dirname, resolve } from "node:path";
 import { type AdapterPlace, folderPlace, type ManifestText, ServingError } from "@lowrank/serve";
 
 /**
- * The adapters that the command line names, as a place: each path is a name. Its manifest is kept
- * in memory alone. Throws, naming the adapter, for a folder that is not there.
+ * Returns the adapters of the command line as an adapter place, whose paths are the adapters' names. The manifest is
+ * kept in memory only. Throws an error that names the adapter if its folder does not exist.
  */
 export async function namedFolders(adapters: Readonly<Record<string, string>>): Promise<AdapterPlace> {
   const folders = new Map<string, { place: AdapterPlace; path: string }>();
@@ -18,7 +18,7 @@ export async function namedFolders(adapters: Readonly<Record<string, string>>): 
     label: "the adapters of the command line",
     pathOf(path) {
       if (folders.has(path)) return path;
-      // The names would show a key the adapters of others.
+      // A list of the names would show one key the adapters of others.
       const message = `No adapter found in ${path}; it must be a name that --adapter gives, or start with --store DIR`;
       throw new ServingError("not_found", message, "lora_path");
     },

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 
-/** The levels of pino by their numbers. */
+/** Names and colours of pino's log levels. */
 const levels: Readonly<Record<number, readonly [name: string, color: "gray" | "blue" | "green" | "yellow" | "red"]>> = {
   10: ["TRACE", "gray"],
   20: ["DEBUG", "blue"],
@@ -10,7 +10,7 @@ const levels: Readonly<Record<number, readonly [name: string, color: "gray" | "b
   60: ["FATAL", "red"],
 };
 
-/** A line of pino's log. */
+/** Line of pino's log. */
 interface LogLine {
   readonly level: number;
   readonly time: number;
@@ -19,8 +19,8 @@ interface LogLine {
 }
 
 /**
- * Returns a line of pino's JSON log for people: the local time, the level, the message, and the
- * other fields as JSON. The next lines hold the stack of an error.
+ * Formats a line of pino's JSON log for reading: local time, level, message, and the other fields as JSON. The lines
+ * after it hold an error's stack.
  */
 export function prettyLine(line: string, { colors }: { readonly colors: boolean }): string {
   const { level, time, msg = "", err, ...others } = JSON.parse(line) as LogLine;
@@ -33,7 +33,7 @@ export function prettyLine(line: string, { colors }: { readonly colors: boolean 
   return `[${clock}] ${written}: ${visible(msg).replaceAll("\n", " ")}${facts}${stack}\n`;
 }
 
-/** Escapes control characters, by which a client's text could move the cursor of a terminal. */
+/** Escapes control characters, since a client's text could otherwise move the terminal's cursor. */
 function visible(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
   return text.replace(/[\0-\x09\x0b-\x1f\x7f-\x9f]/g, (character) => JSON.stringify(character).slice(1, -1));

@@ -14,12 +14,12 @@ import type { ServeSettings } from "./serveSettings.ts";
 import { startFineTuning } from "./startFineTuning.ts";
 import { watchKeys } from "./watchKeys.ts";
 
-/** Milliseconds between two pictures of the live view. */
+/** Milliseconds between updates of the live view. */
 const interval = 250;
 
 /**
- * Serves until it is interrupted; then it refuses new requests and resolves when the running ones
- * have ended. Rejects where the engine cannot be made, or ends by itself.
+ * Serves until a signal interrupts it. It then refuses new requests, and resolves when the running ones have ended.
+ * Rejects if the engine cannot be created, or if its Worker ends.
  */
 export async function runServer(settings: ServeSettings, plugins: readonly string[]): Promise<void> {
   const { stderr } = process;
@@ -30,7 +30,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   const served = await startFineTuning(settings, plugins, logger);
   const script = new URL(`./engineWorker${import.meta.filename.slice(-3)}`, import.meta.url);
   const worker = new Worker(script, { workerData: { settings, plugins }, stdout: true, stderr: true });
-  // Node's own forwarding ends at the first write that fails, and then keeps all text in memory.
+  // Node's own forwarding stops at the first failed write, and then keeps all text in memory.
   worker.stdout.on("data", (text) => process.stdout.write(text));
   worker.stderr.on("data", (text) => process.stderr.write(text));
   const engine = connectEngine(worker);
@@ -86,7 +86,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
           view?.show([]);
         });
         draining.abort();
-        // A load balancer goes on to the next server where none listens; 503 it would hand on.
+        // A load balancer tries the next server if the port is closed, but passes a 503 on to the client.
         closed = server.close();
         await Promise.race([engine.drain(), ended]);
       } finally {
@@ -105,7 +105,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   }
 }
 
-/** Returns the number of adapters; null while their store does not answer, which is asked again. */
+/** Returns the number of adapters; null if their store is unavailable, which is then tried again later. */
 async function countAdapters(engine: ServingEngine): Promise<number | null> {
   try {
     return (await engine.adapters()).length;
@@ -120,7 +120,7 @@ function adaptersText(count: number | null): string {
   return `${count} adapter${count === 1 ? "" : "s"}`;
 }
 
-/** Returns the names that requests may use: none if the list is left out and keys are there. */
+/** Returns the host names that requests may use. Returns undefined (no check) if the server has keys and no list. */
 function hostsOf(settings: ServeSettings): readonly string[] | undefined {
   const { "allowed-hosts": listed, "api-keys": keys, host } = settings;
   const isName = /[a-z]/i.test(host) && !host.includes(":");
@@ -128,7 +128,7 @@ function hostsOf(settings: ServeSettings): readonly string[] | undefined {
   return [...(listed ?? []), ...(isName ? [host] : [])];
 }
 
-/** Returns true for an address that this machine alone reaches. */
+/** Returns true for a loopback address. */
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\./.test(host);
 }
@@ -140,7 +140,7 @@ function aborted(signal: AbortSignal): Promise<undefined> {
   });
 }
 
-/** Returns what writes a line of pino's: as it is, or for people. A view stays below. */
+/** Returns a function that prints a line of pino's log, as JSON or formatted. A live view stays below the lines. */
 function lineWriter(settings: ServeSettings, view: TerminalView | null): (line: string) => void {
   const write = (text: string) => void (view ? view.write(text) : process.stderr.write(text));
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
@@ -161,7 +161,7 @@ function watch(view: TerminalView, title: string, engine: ServingEngine): NodeJS
       view.show(viewLines(title, { stats, before: before?.stats ?? stats, seconds }, view.columns));
       before = { stats, at };
     } catch {
-      // The Worker has ended, which ends the command.
+      // The Worker has ended, and so does the command.
     } finally {
       asking = false;
     }

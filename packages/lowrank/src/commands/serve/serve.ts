@@ -16,7 +16,7 @@ It answers OpenAI's API, and vLLM's for adapters; /openapi.json describes it and
 as a BERT of sentence-transformers, gives embeddings. A first SIGTERM or Ctrl-C lets running requests end, a second
 Ctrl-C ends at once.`;
 
-/** `lowrank serve`. `plugins` are read in the engine's Worker too. */
+/** Returns the `lowrank serve` command. The engine's Worker imports `plugins` too. */
 export function serveCommand(plugins: readonly string[]): Command {
   return addModelOption(new Command("serve"), "config")
     .summary("serves a model and its adapters over HTTP, by OpenAI's API")
@@ -104,7 +104,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     });
 }
 
-/** The options that the command line gives, by their names there. */
+/** Returns the options that the command line sets, by the names of their flags. */
 function givenFlags(command: Command): Record<string, unknown> {
   const given = command.options.flatMap((option) => {
     const name = option.attributeName();

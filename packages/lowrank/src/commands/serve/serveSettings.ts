@@ -8,20 +8,20 @@ import { backendNames } from "../../cli/loading/backends.ts";
 import { type BudgetSettings, budgetNames, budgetSettings, budgetsSchema } from "./budgetSettings.ts";
 import { bytes, count } from "./settingTypes.ts";
 
-/** The settings of `lowrank serve`: those of the command line over those of the config file. */
+/** Settings of `lowrank serve`, from the command line and the config file. The command line overrides the file. */
 export interface ServeSettings extends BudgetSettings {
   readonly model: string;
   readonly "served-model-name": string;
-  /** The folders of adapters by name; with a store, paths in it. */
+  /** Folders of adapters by name; with a store, paths in the store. */
   readonly adapters: Readonly<Record<string, string>>;
   readonly store?: string;
-  /** Fine-tunes are taken over HTTP, and train on this machine. */
+  /** True if clients can order fine-tunes over HTTP, which train on this machine. */
   readonly "fine-tuning": boolean;
-  /** The Redis of a queue of fine-tunes, whose workers train. */
+  /** Redis address of a queue of fine-tunes, which workers train. */
   readonly queue?: string;
-  /** Bytes of a file. */
+  /** Largest upload in bytes. */
   readonly "max-upload": number;
-  /** Bytes. */
+  /** Bytes of all adapters in memory. */
   readonly "adapter-memory": number;
   readonly "max-lora-rank"?: number;
   readonly host: string;
@@ -41,9 +41,9 @@ export interface ServeSettings extends BudgetSettings {
   readonly "request-timeout": number;
   readonly "send-timeout": number;
   readonly "api-keys"?: readonly ApiKey[];
-  /** The file from which `api-keys` were read, and are read again when it changes. */
+  /** File of `api-keys`. The server reads it again when it changes. */
   readonly "api-key-file"?: string;
-  /** Host names of a server, besides `localhost` and IP addresses. */
+  /** Host names that requests may use, besides `localhost` and IP addresses. */
   readonly "allowed-hosts"?: readonly string[];
   readonly "log-format"?: "json" | "pretty";
   readonly "log-level": string;
@@ -104,8 +104,8 @@ const settingsSchema = z.strictObject({
 });
 
 /**
- * Returns the settings that a config file and the command line give; the command line goes first.
- * Throws, naming the file and the setting, for one that is unknown or wrong.
+ * Merges the settings of a config file and of the command line, which takes precedence. Throws an error that names the
+ * file and the setting if a setting is unknown or invalid.
  */
 export async function readServeSettings(
   flags: Readonly<Record<string, unknown>>,
@@ -138,7 +138,7 @@ export async function readServeSettings(
   return { ...settings, "api-keys": keys, "api-key-file": keyFile, "served-model-name": name };
 }
 
-/** Throws for fine-tunes without a store, and for those of two queues. */
+/** Throws for fine-tuning without a store, or with both `fine-tuning` and `queue`. */
 function checkFineTuning({ queue, store, "fine-tuning": here }: z.infer<typeof settingsSchema>, label: string): void {
   if (here && queue !== undefined) {
     throw new Error(`${label}: --fine-tuning trains here, and --queue at workers; give one of them`);
@@ -151,7 +151,7 @@ function checkFineTuning({ queue, store, "fine-tuning": here }: z.infer<typeof s
   }
 }
 
-/** Reads a file of keys. Throws, naming the file and the field, for one that is broken. */
+/** Reads a file of API keys. Throws an error that names the file and the field if it is invalid. */
 export async function readKeys(file: string): Promise<readonly ApiKey[]> {
   return check(keysSchema, await readYaml(file, "--api-key-file"), file);
 }
@@ -162,7 +162,7 @@ async function readFields(file: string, option: string): Promise<Readonly<Record
   throw new Error(`${option} ${file}: expected settings by name, as in "port: 8000"`);
 }
 
-/** Reads a file of YAML; JSON is YAML too. */
+/** Reads a YAML file, which may also be JSON. */
 async function readYaml(file: string, option: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === "ENOENT" ? "there is no such file" : error.message;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { parseBytes } from "../../cli/byteCount.ts";
 
-/** A number of bytes, or a text such as "256MB". */
+/** Schema of a size: a number of bytes, or a text such as "256MB". */
 export const bytes: z.ZodType<number> = z.union([z.int().min(1), z.string()]).transform((value, context) => {
   const found = typeof value === "number" ? value : parseBytes(value);
   if (found !== null) return found;
@@ -9,5 +9,5 @@ export const bytes: z.ZodType<number> = z.union([z.int().min(1), z.string()]).tr
   return z.NEVER;
 });
 
-/** A whole number above 0. */
+/** Schema of a whole number above 0. */
 export const count: z.ZodInt = z.int().min(1);

@@ -15,19 +15,19 @@ import { OrderChecks } from "../../fineTuning/orderChecks.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
-/** Milliseconds between two looks whether a job was cancelled. */
+/** Milliseconds between checks for a cancelled job. */
 const pollMs = 1000;
 
-/** The fine-tuning of a server. */
+/** Fine-tuning of a server. */
 export interface ServedFineTuning {
   readonly fineTuning: FineTuning;
-  /** Stops the jobs that train here, each with a checkpoint. */
+  /** Stops the jobs that train on this machine. Each saves a checkpoint. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the store and the queue of a server's jobs: one on Redis, whose workers train, or one in
- * this process, whose jobs train on this machine. Returns null where the settings ask for neither.
+ * Opens the store and the job queue of a server. The queue is on Redis, with separate workers, or in this process,
+ * whose jobs train on this machine. Returns null if the settings turn fine-tuning off.
  */
 export async function startFineTuning(
   settings: ServeSettings,

@@ -2,12 +2,12 @@ import { unwatchFile, watchFile } from "node:fs";
 import type { LiveKeys, ServingLogger } from "@lowrank/serve/http";
 import { readKeys } from "./serveSettings.ts";
 
-/** Milliseconds between two looks at the file. */
+/** Milliseconds between checks of the file. */
 const interval = 1000;
 
 /**
- * Reads the file of keys again whenever it changes. A file that is broken or gone leaves the old
- * keys in use, with an error in the log. Returns a function that ends this.
+ * Reads the key file again when it changes. If the file is invalid or missing, the old keys stay in use and the log
+ * gets an error. Returns a function that stops watching.
  */
 export function watchKeys(file: string, keys: LiveKeys, logger: ServingLogger): () => void {
   const reload = async () => {
@@ -23,7 +23,7 @@ export function watchKeys(file: string, keys: LiveKeys, logger: ServingLogger): 
       logger.error({ file, reason: (error as Error).message }, "the keys were not changed: their file is broken");
     }
   };
-  // Looking at the file's times works for renames, links and network disks too.
+  // Polling the file's times also works for renames, symbolic links and network disks.
   const listener = () => void reload();
   watchFile(file, { interval, persistent: false }, listener);
   return () => unwatchFile(file, listener);

@@ -28,10 +28,10 @@ import type { SweepCommandOptions } from "./sweep.ts";
 import { readSweep, type SweepPlan } from "./sweepFile.ts";
 import { describeTrial, lossOf, ranked, resultOf, sweepColumns, sweepPage, type TrialResult } from "./sweepResults.ts";
 
-/** Whose jobs trials are: no API key's. */
+/** Owner of a sweep's jobs, in place of an API key's. */
 const owner = "lowrank sweep";
 
-/** Milliseconds between two looks at the jobs of a queue elsewhere. */
+/** Milliseconds between checks of the jobs of a remote queue. */
 const pollMs = 1000;
 
 /** Runs `lowrank sweep`. */
@@ -56,7 +56,7 @@ export async function runSweep(file: string, options: SweepCommandOptions, plugi
   await tell(plan, ranked(results), places, output, options);
 }
 
-/** Orders one job for each trial. The same trial is the same job, which is not ordered twice. */
+/** Adds one job for each trial. Equal trials have the same job id, and are added once unless the job has failed. */
 async function orderTrials(plan: SweepPlan, places: JobPlaces): Promise<FineTuneJob[]> {
   const trainingFile = await upload(places, plan.data);
   const validationFile = plan.validation === null ? null : await upload(places, [plan.validation]);
@@ -71,7 +71,7 @@ async function orderTrials(plan: SweepPlan, places: JobPlaces): Promise<FineTune
     const known = await places.jobs.find(owner, id);
     const job: FineTuneJob = known?.job ?? { id, createdAt: now(), name: `sweep:${id}`, ...order };
     if (!known) await places.jobs.order(job);
-    // Failed trials are tried once more.
+    // A failed trial is tried again.
     else if (known.end?.status === "failed") await places.jobs.reopen(job);
     jobs.push(job);
   }
@@ -80,7 +80,7 @@ async function orderTrials(plan: SweepPlan, places: JobPlaces): Promise<FineTune
 
 const servedName = ({ model }: SweepPlan): string => servedNameOf(model);
 
-/** Writes files of JSONL to the store as one, under a name that its content gives. */
+/** Joins JSONL files and uploads them as one file. Its id is a hash of its content. */
 async function upload({ files }: JobPlaces, paths: readonly string[]): Promise<string> {
   const content = async function* () {
     for (const path of paths) {
@@ -102,7 +102,7 @@ async function upload({ files }: JobPlaces, paths: readonly string[]): Promise<s
   return (await files.add(owner, content(), { filename, purpose: "fine-tune", slot: null }, id)).id;
 }
 
-/** Trains all jobs here, or lets the workers of a queue do so, and returns them at their ends. */
+/** Trains all jobs in this process, or on the workers of a queue, and returns their final states. */
 async function trainAll(
   plan: SweepPlan,
   jobs: readonly FineTuneJob[],
@@ -145,7 +145,7 @@ function trainHere(
   );
 }
 
-/** Waits for the ends of all jobs, and tells each. */
+/** Waits until all jobs have ended, and prints a line for each. */
 async function allEnded(
   plan: SweepPlan,
   places: JobPlaces,
@@ -170,7 +170,7 @@ async function allEnded(
   return jobs.map(({ id }) => ended.get(id) as JobState);
 }
 
-/** Writes the results, and prints them. */
+/** Writes and prints the results. */
 async function tell(
   plan: SweepPlan,
   results: readonly TrialResult[],

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { integer, threadsOption, wideSimdOption } from "../../cli/argument.ts";
 
-/** The options of `lowrank sweep`. */
+/** Options of `lowrank sweep`. */
 export interface SweepCommandOptions {
   output?: string;
   queue?: string;
@@ -36,7 +36,7 @@ Examples:
   $ lowrank sweep run.yaml --jobs 2 --output ./lr-and-rank
   $ lowrank sweep run.yaml --queue redis://127.0.0.1:6379 --store s3://bucket/prefix`;
 
-/** `lowrank sweep`. */
+/** Returns the `lowrank sweep` command. */
 export function sweepCommand(plugins: readonly string[]): Command {
   return new Command("sweep")
     .argument("<file>", "YAML or JSON that says what to train, and which options to vary", (file) => {

@@ -4,16 +4,16 @@ import { readRunFile } from "../../cli/options/runFile.ts";
 import { type NamedOptions, parseTrainOptions } from "../../fineTuning/trainOptions.ts";
 import { type Choices, drawTrials, gridOf, type Trial } from "./trials.ts";
 
-/** A sweep as its file says it. */
+/** Sweep as read from its file. */
 export interface SweepPlan {
   readonly model: string;
   readonly data: readonly string[];
   readonly validation: string | null;
   readonly output: string | null;
   readonly method: JobMethod;
-  /** The options that all trials share, by the names of flags. */
+  /** Options that all trials share, by the names of their flags. */
   readonly shared: NamedOptions;
-  /** The names of those that differ. */
+  /** Names of the options that differ between trials. */
   readonly varied: readonly string[];
   readonly trials: readonly Trial[];
 }
@@ -31,14 +31,11 @@ const ownSchema = z.strictObject({
   sweep: z.record(z.string(), z.union([z.array(value).min(1), value, range])),
 });
 
-/** "loraDropout", "lora_dropout": lora-dropout. */
+/** Returns the flag of an option without dashes: "loraDropout" and "lora_dropout" become lora-dropout. */
 const flagOf = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replaceAll("_", "-");
 
-/**
- * Reads the file of a sweep. Throws, naming the file and the option, for what no trial could train
- * with.
- */
+/** Reads a sweep file. Throws an error with the file and the option if a value cannot be used for training. */
 export async function readSweep(path: string): Promise<SweepPlan> {
   const { entries } = await readRunFile(path);
   const given = Object.fromEntries(entries.map(({ key, value }) => [key, value]));

@@ -5,27 +5,27 @@ import { type Column, digits, htmlTable } from "../../report/table.ts";
 import type { SweepPlan } from "./sweepFile.ts";
 import type { Trial } from "./trials.ts";
 
-/** A trial, with what came of it. */
+/** Trial with its result. */
 export interface TrialResult {
-  /** Counted from 1, in the order of the trials. */
+  /** Number of the trial, counted from 1. */
   readonly number: number;
   readonly id: string;
   readonly options: Trial;
   readonly status: string;
   readonly error: string | null;
-  /** Losses by step. */
+  /** Training losses by step. */
   readonly training: readonly (readonly [step: number, loss: number])[];
   readonly validation: readonly (readonly [step: number, loss: number])[];
 }
 
-/** "lr 0.001, r 8" */
+/** Formats a trial's options: "lr 0.001, r 8". */
 export function describeTrial(options: Trial): string {
   return Object.entries(options)
     .map(([name, value]) => `${name} ${value}`)
     .join(", ");
 }
 
-/** Returns what came of a trial, by its job and its log. */
+/** Returns the result of a trial from its job and log. */
 export function resultOf(
   number: number,
   options: Trial,
@@ -46,19 +46,22 @@ export function resultOf(
   };
 }
 
-/** The loss by which trials are compared: the last validation's, or the last step's. */
+/**
+ * Returns the loss by which trials are compared: the last validation loss, or else the last training loss; null if it
+ * has none.
+ */
 export function lossOf({ validation, training }: TrialResult): number | null {
   return (validation.at(-1) ?? training.at(-1))?.[1] ?? null;
 }
 
-/** Sorts trials: the best first, those without a loss last. */
+/** Sorts trials by loss, the best first. Trials without a loss and failed trials come last. */
 export function ranked(results: readonly TrialResult[]): TrialResult[] {
   const rank = (result: TrialResult) =>
     result.status === "succeeded" ? (lossOf(result) ?? Number.MAX_VALUE) : Number.POSITIVE_INFINITY;
   return results.toSorted((a, b) => rank(a) - rank(b) || a.number - b.number);
 }
 
-/** The columns of a sweep's table. */
+/** Returns the columns of a sweep's table. */
 export function sweepColumns({ varied, validation }: SweepPlan): Column<TrialResult>[] {
   return [
     { title: "trial", key: "trial", value: ({ number }) => number },
@@ -90,7 +93,7 @@ export function sweepColumns({ varied, validation }: SweepPlan): Column<TrialRes
   ];
 }
 
-/** A page with the table of a sweep and the losses of its trials. */
+/** Returns an HTML page with the sweep's table and charts of the trials' losses. */
 export function sweepPage(plan: SweepPlan, results: readonly TrialResult[]): string {
   const shared = Object.entries(plan.shared).map(([name, value]) => `${name} ${value}`);
   const label = ({ options }: TrialResult) => describeTrial(options);

@@ -1,15 +1,15 @@
 import { Generator } from "@lowrank/core";
 import type { OptionValue } from "@lowrank/serve/jobs";
 
-/** The values that an option may have: some, or all between two ends. */
+/** Values that an option may have: a list, or a range. */
 export type Choices =
   | { readonly values: readonly OptionValue[] }
   | { readonly min: number; readonly max: number; readonly log: boolean; readonly whole: boolean };
 
-/** The options of one trial that differ from trial to trial. */
+/** Options of one trial that differ between trials. */
 export type Trial = Readonly<Record<string, OptionValue>>;
 
-/** Returns all combinations of values, the last option's changing first. Throws for a range. */
+/** Returns all combinations of values. The last option varies fastest. Throws for a range. */
 export function gridOf(varied: Readonly<Record<string, Choices>>): Trial[] {
   let trials: Trial[] = [{}];
   for (const [name, choices] of Object.entries(varied)) {
@@ -22,8 +22,8 @@ export function gridOf(varied: Readonly<Record<string, Choices>>): Trial[] {
 }
 
 /**
- * Draws trials. Trial i is the same, however many there are. One that was drawn before is drawn
- * again, a few times: of few combinations there may be fewer than asked for.
+ * Draws random trials without repeats. Trial i does not depend on `count`. Returns fewer than `count` trials if 20 x
+ * `count` draws do not find enough different ones.
  */
 export function drawTrials(varied: Readonly<Record<string, Choices>>, count: number, seed: number): Trial[] {
   const generator = new Generator(seed);
@@ -38,7 +38,10 @@ export function drawTrials(varied: Readonly<Record<string, Choices>>, count: num
   return [...found.values()];
 }
 
-/** The value at a place from 0 to 1. Those of ranges have four digits that count. */
+/**
+ * Returns the value at a position from 0 to 1 of the choices. Fractional values of a range have four significant
+ * digits.
+ */
 function valueAt(choices: Choices, place: number): OptionValue {
   if ("values" in choices) return choices.values[Math.floor(place * choices.values.length)];
   const { min, max, log, whole } = choices;

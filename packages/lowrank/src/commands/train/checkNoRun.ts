@@ -2,19 +2,19 @@ import { readdir, realpath } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { shellWord } from "../../cli/output.ts";
 
-/** The options that decide whether a run may write to its folder. */
+/** Options that decide if a run may write to its folder. */
 interface RunPlace {
   output: string;
   overwrite?: boolean;
   resume?: string;
 }
 
-/** True for the name of a checkpoint's folder. */
+/** Returns true for the name of a checkpoint's folder. */
 const isCheckpoint = (name: string): boolean => /^checkpoint-\d+$/.test(name);
 
 /**
- * Throws if the folder holds the results or checkpoints of a run that this one would replace:
- * without `--overwrite`, and unless it resumes that run.
+ * Throws if the folder holds results or checkpoints of another run and `--overwrite` is missing. Resuming that run is
+ * allowed.
  */
 export async function checkNoRun({ output, overwrite, resume }: RunPlace): Promise<void> {
   if (overwrite || (resume !== undefined && (await isIn(resume, output)))) return;
@@ -33,7 +33,7 @@ export async function checkNoRun({ output, overwrite, resume }: RunPlace): Promi
   throw new Error(`${held}; go on with --resume ${folder}, or give --overwrite to begin again`);
 }
 
-/** True if `--resume` names a run's folder, or a checkpoint in it. */
+/** Returns true if `--resume` names the run's folder or a checkpoint in it. */
 async function isIn(resume: string, output: string): Promise<boolean> {
   const real = (path: string) => realpath(path).catch(() => resolve(path));
   const [from, to] = [await real(resume), await real(output)];

@@ -18,8 +18,8 @@ import { renderMasked } from "./view/renderExample.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
 /**
- * Tells what a training would do: modules, counts, memory, steps, and an example with the tokens
- * that are learned. No weights are read, and nothing is written.
+ * Prints a training's plan: modules, parameter counts, memory, steps, and an example with its learned tokens marked.
+ * Reads no weights and writes no files.
  */
 export async function dryRun(options: TrainCommandOptions, voice: TrainReporter): Promise<void> {
   await checkOutput(options.output, options.model);
@@ -58,7 +58,7 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainReporter)
   const batchSize = task.sequences * Math.min(options.batchSize, data.train.length);
   const { quantized } = findMethods([options.method])[0];
   const stored = await storedQuantization(options.model);
-  // A teacher has no shapes here: its student learns as from texts.
+  // The teacher's shapes are not loaded here, so the plan assumes a plain language-model loss.
   const own = options.teacher === undefined ? task.own(settingOf(options, prepared, null)) : null;
   const batch = longest(data.first, options.batchSize, (example) =>
     sum(task.texts(example), ({ inputIds }) => inputIds.length),
@@ -106,7 +106,7 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainReporter)
 const sum = <T>(items: readonly T[], read: (item: T) => number): number =>
   items.reduce((total, item) => total + read(item), 0);
 
-/** The longest examples, as many as a batch has. */
+/** Returns the longest examples, as many as fit a batch. */
 function longest<E>(examples: readonly E[], batchSize: number, lengthOf: (example: E) => number): E[] {
   return examples.toSorted((a, b) => lengthOf(b) - lengthOf(a)).slice(0, batchSize);
 }

@@ -7,7 +7,7 @@ import {
 import type { Learner } from "./learner.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
-/** The settings of the steps by which learning rates are tried. */
+/** Settings of the learning rate search. */
 interface RateSearchOptions {
   optimizer: "adamw" | "adamw8bit" | "lion";
   weightDecay: number;
@@ -17,7 +17,7 @@ interface RateSearchOptions {
   voice: TrainReporter;
 }
 
-/** Tries learning rates on a model, which stays as it is, and prints what they do. */
+/** Tries learning rates on a model and prints the losses. The model's weights do not change. */
 export async function findRate(
   { model }: Learner,
   examples: readonly unknown[],
@@ -46,7 +46,7 @@ export async function findRate(
 const rows = 16;
 const width = 40;
 
-/** Returns a table of rates and losses with a bar for each, and the rate to take. */
+/** Returns a table of learning rates and losses, each with a bar, and the suggested rate. */
 export function describeSearch({ suggestion, trials, diverged }: LearningRateSearch): string[] {
   const shown = trials.filter((_, i) => i % Math.max(1, Math.ceil(trials.length / rows)) === 0);
   const losses = shown.map(({ smoothedLoss }) => smoothedLoss);

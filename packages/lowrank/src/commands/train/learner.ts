@@ -27,37 +27,37 @@ import { listed } from "../../cli/optionValue.ts";
 import { adapterMethods, findMethods, type Method } from "../../report/methods.ts";
 import type { BaseModel, LoadedBase, TrainedModel } from "./kinds/modelKind.ts";
 
-/** The object that trains: a model with its adapter, or the whole model. */
+/** Model to train, its optimiser, and a function that saves the result. */
 export interface Learner {
   readonly model: TrainedModel;
-  /** The model whose adapter can be taken off; null where all of it trains. */
+  /** Model whose adapter can be disabled; null for full fine-tuning. */
   readonly adapted: PeftModel<BaseModel> | null;
-  /** True if the adapter's start changed the base weights for good. */
+  /** True if initialising the adapter changed the base weights permanently. */
   readonly changesBase: boolean;
   /** True if the adapter can be merged into the weights. */
   readonly mergeable: boolean;
-  /** Optimiser and learning rate, as a trainer takes them. */
+  /** Optimiser and learning rate, as trainer options. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
-  /** The peak of the learning rate. */
+  /** Peak of the learning rate schedule. */
   readonly learningRate: number;
   /** Lines about the modules that train. */
   readonly targets: readonly string[];
-  /** The adapter's configuration; null where all of the model trains. */
+  /** Adapter's configuration; null for full fine-tuning. */
   readonly config: PeftConfig | null;
   /**
-   * Writes the trained model or adapter to a place. With `--verify`, returns a line on the answers
-   * of the files, read again, on an example.
+   * Writes the trained model or adapter to a place. With `--verify`, reads the files again and returns a line that
+   * compares the logits on an example.
    */
   save(place: WritablePlace): Promise<string | null>;
-  /** A note about the files for the user; null for none. */
+  /** Note for the user about the files, if any. */
   readonly note: string | null;
 }
 
-/** Options of `makeLearner`. */
+/** Options for `makeLearner`. */
 export interface LearnerOptions {
   optimizer: OptimizerName;
   method: string;
-  /** Peak of the learning rate. Default: what is usual for the method. */
+  /** Peak of the learning rate. Default: the method's usual rate. */
   lr?: number;
   weightDecay: number;
   loraplusLrRatio?: number;
@@ -66,16 +66,13 @@ export interface LearnerOptions {
   seed: number;
 }
 
-/** Says a line about what trains. */
+/** Prints a line about the modules that train. */
 type Say = (line: string) => void;
 
 type Loaded = Pick<LoadedBase, "model" | "tokenizer" | "shapes" | "save">;
 type Batching = { padTokenId: number; maxLength: number };
 
-/**
- * Puts an adapter on a model and says its targets. Makes the whole model
- * train if `config` is null.
- */
+/** Adds an adapter to a model and prints its targets. Trains the whole model if `config` is null. */
 export async function makeLearner(
   loaded: Loaded,
   config: PeftConfig | null,
@@ -140,7 +137,8 @@ async function adapter(
   };
   const adapted = await getPeftModel(model, config, { generator, tokenizer, onWarning });
   if (method.startsFromData?.(config)) await startByData(adapted, examples, batching, options.batchSize);
-  // With its start, an adapter that took it out of the weights can be said for these as they were.
+  // The initial adapter. With it, an adapter whose start was subtracted from the weights can be saved for the original
+  // weights.
   const initial = start ? await adapted.adapterFiles() : undefined;
   const targets = describeTargets(adapted.targetReport);
   for (const line of targets) say(line);
@@ -162,20 +160,17 @@ async function adapter(
   };
 }
 
-/** Writes an adapter and reads it again; the library throws where that answers otherwise. */
+/** Writes an adapter and reads it again. The library throws if the logits differ. */
 async function verified(adapted: PeftModel<BaseModel>, place: WritablePlace, ids: readonly number[]): Promise<string> {
   using inputIds = tensor(Int32Array.from(ids), { shape: [1, ids.length] });
   const [{ maxAbsDiff }] = await adapted.savePretrained(place, { verify: { inputs: { inputIds } } });
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
-/**
- * The warnings that this command acts on itself: a start by data, and files for the
- * base weights as they were.
- */
+/** Warnings that this command resolves: initialisation from data, and files for the original base weights. */
 const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
 
-/** A start by data, of the first examples. */
+/** Initialises the adapter from the first examples. */
 async function startByData(
   adapted: PeftModel<BaseModel>,
   examples: readonly TokenizedExample[],
@@ -201,10 +196,10 @@ async function startByData(
   }
 }
 
-/** Batches that a start by data looks at. */
+/** Most batches for initialising from data. */
 const startBatches = 16;
 
-/** The optimiser, with LoRA+'s groups where they are asked for. */
+/** Returns the optimiser and learning rate. With `loraplusLrRatio`, it has LoRA+'s parameter groups. */
 async function optimizerOf(
   model: TrainedModel,
   config: PeftConfig | null,
@@ -212,7 +207,7 @@ async function optimizerOf(
   say: Say,
 ): Promise<Pick<Learner, "optimizer" | "learningRate">> {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  // Lion moves every number by the whole rate, and so wants less of it.
+  // Lion changes every parameter by the whole learning rate, so it gets a tenth of it.
   const usual = rateFor(config, findMethods([options.method])[0]) / (optimizer === "lion" ? 10 : 1);
   const learningRate = options.lr ?? usual;
   if (options.lr === undefined) say(`learning rate: ${learningRate} at its peak (--lr)`);
@@ -232,7 +227,7 @@ async function optimizerOf(
   return { optimizer: { optimizer: makers[optimizer]() }, learningRate };
 }
 
-/** Returns the usual learning rate of a recipe, or of the method that a file says. */
+/** Returns the usual learning rate of the named recipe, or of the method of `config` if that is another. */
 export function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;
   const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);

@@ -19,30 +19,30 @@ import { findTask, taskOfFlags, tasks } from "./tasks/index.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
-/** A base model, and the form in which its layers were quantised here. */
+/** Base model, and the options with which its layers were quantised after loading. */
 type PreparedBase = LoadedBase & { readonly quantize: QuantizeOptions | undefined };
 
-/** Data and the adapter's configuration of a run, and what follows from them. */
+/** Data and adapter configuration of a run, and values derived from them. */
 export interface PreparedData {
   readonly data: TaskData;
   readonly task: CommandTask;
-  /** The names of a classifier's labels; none for other models. */
+  /** Label names of a classifier; empty for other models. */
   readonly labels: readonly string[];
-  /** The adapter's configuration; null: the whole model trains. */
+  /** Adapter's configuration; null for full fine-tuning. */
   readonly config: PeftConfig | null;
   readonly steps: number;
   readonly stepsPerEpoch: number;
-  /** Tokens in a block, and the most in an example. */
+  /** Tokens in a block, and the most tokens in an example. */
   readonly lengths: { readonly blockSize: number; readonly maxLength: number };
   readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
 }
 
-/** A run before anything trains. */
+/** Run that is ready to train. */
 export interface PreparedRun extends PreparedData {
   readonly loaded: PreparedBase;
 }
 
-/** Loads model and data, and finds out what follows from them. */
+/** Loads model and data, and derives steps, lengths and batching. */
 export async function prepareRun(options: TrainCommandOptions, voice: TrainReporter): Promise<PreparedRun> {
   const asked = await readRunOptions(options);
   const { task, labels } = asked;
@@ -56,13 +56,13 @@ export async function prepareRun(options: TrainCommandOptions, voice: TrainRepor
   return { loaded, ...(await prepareData({ tokenizer, maxPositions, padTokenId }, options, asked, voice)) };
 }
 
-/** The parts of a run that follow from its options alone, and from the labels of its data. */
+/** Parts of a run that depend only on its options and on its data's labels. */
 interface Asked extends Pick<PreparedData, "task" | "labels"> {
-  /** Makes the adapter's configuration for a number of steps; null: the whole model trains. */
+  /** Makes the adapter's configuration for a number of steps; null for full fine-tuning. */
   configFor(steps: number): PeftConfig | null;
 }
 
-/** Reads the options of a run. Wrong ones are told before anything is loaded. */
+/** Reads the options of a run. Throws for invalid options before a model is loaded. */
 export async function readRunOptions(options: TrainCommandOptions): Promise<Asked> {
   const { kind } = findTask(options.task);
   if (kind.writes && (await isEncoder(options.model))) {
@@ -85,14 +85,14 @@ export async function readRunOptions(options: TrainCommandOptions): Promise<Aske
   return { task, labels, configFor };
 }
 
-/** The parts of a model that say how data are read. */
+/** Parts of a model that control how data are read. */
 interface DataReader {
   readonly tokenizer: Tokenizer;
   readonly maxPositions: number;
   readonly padTokenId: number;
 }
 
-/** Reads and tokenises the data, and finds out what follows from them. */
+/** Reads and tokenises the data, and derives steps, lengths and batching. */
 export async function prepareData(
   { tokenizer, maxPositions, padTokenId }: DataReader,
   options: TrainCommandOptions,
@@ -120,10 +120,7 @@ export async function prepareData(
   return { data, task, labels, config, steps, stepsPerEpoch, lengths, batching };
 }
 
-/**
- * Loads the model, in 4 bits where the method has it so; one that is in 4 bits on
- * disk already stays as it is.
- */
+/** Loads the model. Quantises it to 4 bits if the method requires that, unless it is in 4 bits on disk already. */
 async function loadBase(
   options: TrainCommandOptions,
   { task: { kind }, labels }: Asked,
@@ -148,8 +145,7 @@ async function loadBase(
 }
 
 /**
- * Tokens in a block and in an example; throws where the model has fewer positions
- * beside the virtual tokens.
+ * Returns the tokens in a block and in an example. Throws if they and the virtual tokens exceed the model's positions.
  */
 function sequenceLengths(
   options: TrainCommandOptions,

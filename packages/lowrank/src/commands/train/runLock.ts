@@ -3,18 +3,18 @@ import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { isAlive, makeFolder, startOfProcess } from "@lowrank/files/disk";
 
-/** The file in a run's folder that names the process at work there. */
+/** Lock file in a run's folder, which names the process that writes there. */
 export const lockName = "run.lock";
 
-/** A process, told from a later one of the same number by when it started. */
+/** Process that holds a lock. Its start time distinguishes it from a later process with the same pid. */
 interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** The start of the process in ticks since that of the machine; null where none can be had. */
+  /** Start of the process in clock ticks after the system's start; null if the system does not provide it. */
   readonly started: number | null;
-  /** For people. */
+  /** Time of the lock, for messages. */
   readonly since: string;
-  /** Tells two runs of one process apart. */
+  /** Distinguishes two runs of one process. */
   readonly run?: string;
 }
 
@@ -23,10 +23,10 @@ async function isAtWork({ pid, host, started }: Holder): Promise<boolean> {
   return isAlive(pid) && startOfProcess(pid) === started;
 }
 
-/** Milliseconds in which a process writes its lock, and sees whether another took it away. */
+/** Milliseconds after writing a lock in which another process may remove it. */
 const moment = 100;
 
-/** Reads a lock after some time; null for one that is not there, or is no lock. */
+/** Reads a lock after a pause; null if the file is missing or is not a lock. */
 async function readLock(path: string, milliseconds = 0): Promise<Holder | null> {
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
   try {
@@ -38,8 +38,8 @@ async function readLock(path: string, milliseconds = 0): Promise<Holder | null> 
 }
 
 /**
- * Writes a lock where there is none. Returns true if it still stands a moment later: of two that
- * find a lock of a dead process, one may take away what the other has just written.
+ * Writes a lock file if there is none. Returns true if the lock is still there a moment later: if two processes find
+ * the lock of a dead one, the second may remove the lock that the first has just written.
  */
 async function taken(path: string, text: string): Promise<boolean> {
   try {
@@ -53,10 +53,9 @@ async function taken(path: string, text: string): Promise<boolean> {
 }
 
 /**
- * Makes a run's folder and takes it for this process, before anything is loaded. Throws where
- * nothing can be written there, and where another process is at work, by its name. One that was
- * killed holds nothing any more. Returns what gives the folder back, and removes one that was made
- * for nothing.
+ * Creates a run's folder and locks it for this process, before a model is loaded. Throws if the folder cannot be
+ * written to, or if another running process holds the lock; the error names it. The lock of a dead process is replaced.
+ * Returns a function that unlocks the folder and removes it if it is new and empty.
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, lockName);
@@ -88,12 +87,12 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
   };
 }
 
-/** Removes folders from the inner to the outer one, as far as they hold nothing. */
+/** Removes empty folders, from `inner` up to `outer`. */
 async function removeEmpty(inner: string, outer: string): Promise<void> {
   try {
     for (let path = inner; path.startsWith(outer); path = dirname(path)) await rmdir(path);
   } catch {
-    // It holds something.
+    // A folder is not empty.
   }
 }
 

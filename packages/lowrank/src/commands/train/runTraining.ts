@@ -25,7 +25,7 @@ import { lossOf, settingOf, type TrainedSteps, trainSteps } from "./trainSteps.t
 import { areChats, promptOf, type SamplePrompt, samplePrompts } from "./view/sampleAnswers.ts";
 import { type TrainReporter, trainReporter } from "./view/trainReporter.ts";
 
-/** Runs `lowrank train`, as the only one in its folder. */
+/** Runs `lowrank train` and locks its output folder. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   if (options.allowChanges && options.resume === undefined) {
     throw new Error("--allow-changes is for --resume; leave it out");
@@ -33,7 +33,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   await checkResumeExists(options.resume);
   const voice = trainReporter(options);
   if (options.dryRun) return dryRun(options, voice);
-  // A search of the learning rate writes nothing.
+  // A learning rate search writes no files.
   if (options.findLr) return trainInto(options, voice);
   await checkOutput(options.output, options.model);
   const release = await lockRun(options.output);
@@ -60,7 +60,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainReporter): Pr
   if (options.findLr)
     return findRate(learner, data.first, { batchSize: options.batchSize, ...loss }, { ...options, voice });
   const { adapted } = learner;
-  // Of the base model as it is beside the adapter: frozen, and of the precision that it has then.
+  // Loss of the base model next to its adapter: frozen, and at the run's precision.
   const { precision = "highest" } = options;
   for (const parameter of model.parameters()) parameter.precision = precision;
   const differs = learner.changesBase || precision !== "highest";
@@ -68,7 +68,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainReporter): Pr
   const start = await startOf(options, prepared, learner);
   const prompts = await promptsOf(options, prepared);
   const note = () => voice.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
-  // Holds until the results are saved: a late signal must not end the process.
+  // Covers saving too: a late signal must not end the process before the results are saved.
   const interrupted = await withInterrupt(note, async (signal) => {
     const run = await trainSteps({ options, prepared, learner, prompts, voice, teacher }, signal);
     await saveResults({ options, prepared, learner, voice, start, lossBefore, probeLoss }, run);
@@ -77,19 +77,19 @@ async function trainInto(options: TrainCommandOptions, voice: TrainReporter): Pr
   if (interrupted) throw interrupted;
 }
 
-/** The parts of a run whose results are saved. */
+/** Parts of a finished run for saving its results. */
 interface FinishedRun {
   readonly options: TrainCommandOptions;
   readonly prepared: PreparedRun;
   readonly learner: Learner;
   readonly voice: TrainReporter;
   readonly start: Start;
-  /** The base model's loss before the training. */
+  /** Loss of the base model before training. */
   readonly lossBefore: number;
   readonly probeLoss: () => Promise<number>;
 }
 
-/** Writes the files of a run's results, and prints its summary. */
+/** Writes a run's result files and prints its summary. */
 async function saveResults(
   { options, prepared, learner, voice, start, lossBefore, probeLoss }: FinishedRun,
   run: TrainedSteps,
@@ -112,7 +112,7 @@ async function saveResults(
   voice.result(resultOf(options, record, run, files));
 }
 
-/** Returns what measures the base model on a few examples, so that a change of it is seen. */
+/** Returns a function that measures the base model's loss on a few examples, to detect changes of its weights. */
 function probeOf({ loaded, data, batching, task }: PreparedRun, loss: object): () => Promise<number> {
   const { batchSize, ...padding } = batching;
   const some = (data.validation.length > 0 ? data.validation : data.first).slice(0, batchSize);
@@ -123,7 +123,7 @@ function probeOf({ loaded, data, batching, task }: PreparedRun, loss: object): (
 
 type Start = Omit<Parameters<typeof runConfigOf>[0], "options">;
 
-/** The facts of a run that its config names, as they are before the first step. */
+/** Returns the facts for a run's config before the first step. */
 async function startOf(options: TrainCommandOptions, prepared: PreparedRun, learner: Learner): Promise<Start> {
   const { loaded, data, steps, lengths, labels } = prepared;
   const files = options.validation === undefined ? options.data : [...options.data, options.validation];
@@ -195,7 +195,7 @@ async function recordOf(
   };
 }
 
-/** Each measure of the first and the last validation, in a line. */
+/** Returns a line for each metric, with its values in the first and the last validation. */
 function measureLines(validations: readonly ValidationLine[]): string[] {
   const [first] = validations;
   const names = first ? [...measuresOf(first).keys()].filter((name) => name !== "perplexity") : [];
@@ -206,7 +206,7 @@ function measureLines(validations: readonly ValidationLine[]): string[] {
       const more = perplexity === undefined ? "" : ` (perplexity ${perplexity.toFixed(1)})`;
       return `${measures.get(name)?.toFixed(4)} at step ${line.step}${more}`;
     });
-    // A loss that is a cross-entropy has a perplexity.
+    // Only a cross-entropy loss has a perplexity.
     const unit = name === "loss" && measuresOf(first).has("perplexity") ? ", nats per token" : "";
     return `validation ${name}${unit}: ${values.join(", ")}`;
   });
@@ -238,7 +238,7 @@ function summary(
   return lines;
 }
 
-/** The result for programs: one object. */
+/** Returns the JSON object for `--json`. */
 function resultOf(
   { output }: TrainCommandOptions,
   { metrics, steps, maxSteps, peftType, baseModel, parameters, tokens, seconds, peakMemory, warnings }: RunRecord,
@@ -267,7 +267,10 @@ function resultOf(
   };
 }
 
-/** Returns a line that says whether the base model, with the adapter off, answers as before. */
+/**
+ * Returns a line that compares the base model's loss before and after training, with the adapter off. Throws if it
+ * changed.
+ */
 function baseCheck(before: number, after: number): string {
   const losses = `loss ${before.toFixed(6)} before, ${after.toFixed(6)} after`;
   if (Object.is(before, after)) return `base model with the adapter off: ${losses}, bit-identical`;
@@ -302,7 +305,7 @@ function nextSteps(
     ...wrote,
     `  lowrank generate ${asTrained} ${prompt}`,
     ...(mergeable ? [`  lowrank merge ${asTrained} --output ${merged}`] : []),
-    // A server takes a model as it is on disk, and several adapters at once.
+    // `lowrank serve` does not quantise its model, and serves several adapters at once.
     ...(mergeable && !quantize ? [`  lowrank serve ${shellWord(model)} --adapter mine=${shellWord(output)}`] : []),
   ];
 }

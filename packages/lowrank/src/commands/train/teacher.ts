@@ -5,19 +5,19 @@ import { digestModel } from "./files/fileDigests.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
-/** A model that another learns from. */
+/** Teacher model of a distillation. */
 export interface Teacher {
   readonly model: CausalLM;
-  /** Tells its files from those of another. */
+  /** Digest of the model's files. */
   readonly digest: string;
 }
 
-/** Loads the teacher of a run on the backend of its student; null where there is none. */
+/** Loads the teacher of a run on its student's backend; null without `--teacher`. */
 export async function loadTeacher(options: TrainCommandOptions, voice: TrainReporter): Promise<Teacher | null> {
   const { teacher, weights } = options;
   if (teacher === undefined) return null;
   voice.note(`loading ${teacher}`);
-  // On the backend that the student's loading started.
+  // Uses the backend that was started for the student.
   const { model } = await loadModel(teacher, weights === "packed" ? { weights } : { dtype: weights });
   model.setRequiresGrad(false);
   model.eval();

@@ -23,7 +23,7 @@ import type { TaskFlags } from "./tasks/commandTask.ts";
 import { tasks } from "./tasks/index.ts";
 import { keepYoungSpaceSmall } from "./youngObjects.ts";
 
-/** The options of `lowrank train`. */
+/** Options of `lowrank train`. */
 export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlags, TaskFlags {
   model: string;
   data: string[];
@@ -93,7 +93,7 @@ Examples:
   $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora
   $ lowrank train run.yaml --lr 1e-3 --dry-run`;
 
-/** Reads "prompt=question,completion=answer". */
+/** Parses `--columns`, as in "prompt=question,completion=answer". */
 function columns(list: string): Record<string, string> {
   const pairs = list.split(",").map((pair) => pair.split("="));
   const wrong = pairs.find((pair) => pair.length !== 2 || pair.includes(""));
@@ -101,7 +101,7 @@ function columns(list: string): Record<string, string> {
   throw new InvalidArgumentError(`"${wrong.join("=")}" is no key=column; give prompt=question,completion=answer`);
 }
 
-/** `lowrank train`. */
+/** Returns the `lowrank train` command. */
 export function trainCommand(): Command {
   const command = addModelOption(new Command("train"))
     .summary("trains an adapter and writes a folder that PEFT loads")

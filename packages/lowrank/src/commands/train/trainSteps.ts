@@ -26,32 +26,32 @@ import { answerSamples, type SamplePrompt } from "./view/sampleAnswers.ts";
 import { type SideWork, TimeLeft } from "./view/timeLeft.ts";
 import type { TrainReporter } from "./view/trainReporter.ts";
 
-/** The result of a training, and the duration of each step. */
+/** Result of a training, with the duration of each step in seconds. */
 export interface TrainedSteps {
   readonly result: TrainingResult;
   readonly stepSeconds: readonly number[];
   readonly maxSteps: number;
   readonly log: MetricsLog;
-  /** The checkpoint from which it went on; null for a run from the first step. */
+  /** Checkpoint from which the run was resumed; null for a new run. */
   readonly resumedFrom: string | null;
-  /** The signal that ended it before its last step; null for a whole run. */
+  /** Signal that stopped the run before its last step; null for a complete run. */
   readonly interrupted: Interrupted | null;
 }
 
-/** The parts of a run that its steps need. */
+/** Parts of a run that its steps use. */
 export interface StepsContext {
   readonly options: TrainCommandOptions;
   readonly prepared: PreparedRun;
   readonly learner: Learner;
   readonly prompts: readonly SamplePrompt[];
   readonly voice: TrainReporter;
-  /** The model that a task learns from, and a digest of its files; null for none. */
+  /** Teacher model with the digest of its files; null without one. */
   readonly teacher: Teacher | null;
 }
 
 /**
- * Trains until the last step, or until `signal` aborts. Writes a line of measurements for each
- * step, validation and set of answers.
+ * Trains until the last step, or until `signal` aborts. Logs a line for each step, validation and set of sample
+ * answers.
  */
 export async function trainSteps(context: StepsContext, signal: AbortSignal): Promise<TrainedSteps> {
   const { options, voice } = context;
@@ -94,7 +94,7 @@ async function train(
   const setting = settingOf(options, prepared, teacher);
   const loss = lossOf(task, setting, teacher);
   const trainer = new Trainer(
-    // The task's model, its loss and its examples are of one kind.
+    // The task's model, loss and examples have matching types.
     model as TrainableModel,
     data.train as readonly TokenizedExample[],
     {
@@ -116,7 +116,7 @@ async function train(
       checkpoints: await checkpointing(options, { metrics: () => log.text, note: voice.note, kept }),
       onStep: async (report) => {
         const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
-        // Time between two steps, less that of a validation, went into saving.
+        // The time between two steps, without the validation, was used for saving.
         if (saveEvery !== null && step > 1 && (step - 1) % saveEvery === 0) side.did("save", seconds);
         stepSeconds.push(seconds);
         left.step(step, seconds);
@@ -155,7 +155,7 @@ async function train(
   }
 }
 
-/** Returns the parts of a run that decide its task's loss. */
+/** Returns the parts of a run that determine its task's loss. */
 export function settingOf(
   flags: TaskFlags,
   { batching }: Pick<PreparedRun, "batching">,
@@ -165,14 +165,14 @@ export function settingOf(
   return { padding: { padTokenId, maxLength }, flags, teacher: teacher?.model ?? null };
 }
 
-/** Returns a trainer's options that say the loss: the task's own, or padding for the model's. */
+/** Returns the trainer options that set the loss: the task's own, or the padding for the model's loss. */
 export function lossOf(task: CommandTask, setting: TaskSetting, teacher: Teacher | null): object {
   const own = task.own(setting);
   if (!own) return setting.padding;
   return teacher ? { ...own, settings: { ...own.settings, teacher: teacher.digest } } : own;
 }
 
-/** Measures work beside the steps: from the end of what came before. */
+/** Measures the time of work between steps, such as saving. Each measurement begins where the last one ended. */
 function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: number): void } {
   let since = performance.now();
   return {
@@ -186,7 +186,7 @@ function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: n
   };
 }
 
-/** The measurements of a loss that is no cross-entropy. */
+/** Removes the perplexity, which only a cross-entropy loss has. */
 function withoutPerplexity({ perplexity: _, ...measures }: Evaluation): Omit<Evaluation, "perplexity"> {
   return measures;
 }
@@ -199,15 +199,15 @@ function validationLine(
   return { step, ...Object.fromEntries(named) };
 }
 
-/** The state of the checkpoints in the output. */
+/** State of the checkpoints in the output folder. */
 interface KeptCheckpoints {
-  /** True if the newest one is of this run, and so can be resumed from. */
+  /** True if the newest checkpoint is from this run, so that it can be resumed. */
   ofThisRun: boolean;
 }
 
 /**
- * Returns where and how often checkpoints are written. Checkpoints of an older run in the
- * output are removed before the first new one is written, so that a resume cannot mix up the runs.
+ * Returns the folder and interval of checkpoints. Before the first new checkpoint is written, checkpoints of an older
+ * run are removed, so that a resume cannot mix up the runs.
  */
 async function checkpointing(
   { output, saveEvery, saveTotalLimit }: TrainCommandOptions,
@@ -236,7 +236,7 @@ async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCom
   }
 }
 
-/** The checkpoint that a folder is, or the newest whole one in it. */
+/** Returns the folder itself if it is a checkpoint, or the newest complete checkpoint in it. */
 async function checkpointOf(folder: string): Promise<string> {
   const isOne = await stat(join(folder, "trainer_state.json")).catch(() => null);
   const last = isOne ? null : await getLastCheckpoint(folder, () => {});
@@ -244,8 +244,7 @@ async function checkpointOf(folder: string): Promise<string> {
 }
 
 /**
- * The error that ended a training, in the command's own words, with the checkpoint that holds what
- * was trained until then.
+ * Returns the error of a failed training with the command's flags, and the checkpoint that holds the state until then.
  */
 async function withLastCheckpoint(
   error: unknown,

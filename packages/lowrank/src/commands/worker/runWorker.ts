@@ -6,7 +6,7 @@ import { servedNameOf } from "../../fineTuning/servedName.ts";
 import { trainInProcess } from "../../fineTuning/trainInProcess.ts";
 import type { WorkerCommandOptions } from "./worker.ts";
 
-/** Runs `lowrank worker`, until it is interrupted. */
+/** Runs `lowrank worker` until it is interrupted. */
 export async function runWorker(options: WorkerCommandOptions, plugins: readonly string[]): Promise<void> {
   const model = servedName(options);
   const places = jobPlaces(options.store);
@@ -25,7 +25,7 @@ export async function runWorker(options: WorkerCommandOptions, plugins: readonly
   }
 }
 
-/** Returns the name by which servers know the model. */
+/** Returns the model's name on the servers. */
 function servedName(options: Pick<WorkerCommandOptions, "model" | "servedModelName">): string {
   return options.servedModelName ?? servedNameOf(options.model);
 }

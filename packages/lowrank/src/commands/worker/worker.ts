@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { integer, number, threadsOption, wideSimdOption } from "../../cli/argument.ts";
 import { addModelOption } from "../../cli/loading/modelOption.ts";
 
-/** The options of `lowrank worker`. */
+/** Options of `lowrank worker`. */
 export interface WorkerCommandOptions {
   model: string;
   servedModelName?: string;
@@ -34,7 +34,7 @@ Examples:
 
 It needs the packages bullmq and ioredis, and a Redis with its append-only file on: npm install bullmq ioredis`;
 
-/** `lowrank worker`. `plugins` are read in the processes of jobs too. */
+/** Returns the `lowrank worker` command. The processes of jobs import `plugins` too. */
 export function workerCommand(plugins: readonly string[]): Command {
   return addModelOption(new Command("worker"))
     .summary("trains the fine-tunes that servers put on a queue")

@@ -3,13 +3,13 @@ import type { indexDataset } from "@lowrank/train";
 
 type Settings = Omit<Parameters<typeof indexDataset>[1], "form">;
 
-/** The task whose records a file holds, and the labels of these. */
+/** Task whose records a file holds, and their labels. */
 export interface RecordsOf {
   readonly task: string;
   readonly labels: readonly string[];
 }
 
-/** A message of the process: how far it is, or its end. */
+/** Message of the child process: its progress or its result. */
 interface Message {
   readonly progress?: { loaded: number; total: number };
   readonly done?: true;
@@ -17,8 +17,8 @@ interface Message {
 }
 
 /**
- * Runs `indexDataset` in a process of its own, whose memory goes away with it. Rejects with the
- * error of that, or where the process ends before the index is there.
+ * Runs `indexDataset` in a child process, so that its memory is freed. Rejects with the child's error, or if the child
+ * ends before the index is complete.
  */
 export function indexAside(path: string, { onProgress, ...settings }: Settings, records: RecordsOf): Promise<void> {
   const child = fork(new URL(`./indexProcess${import.meta.filename.slice(-3)}`, import.meta.url));

@@ -1,4 +1,4 @@
-// Builds the index of a data file in a process of its own, whose memory goes away with it.
+// Child process that builds the index of a data file, so that its memory is freed afterwards.
 import { indexDataset } from "@lowrank/train";
 import { guardOutput } from "../../../cli/process/guardOutput.ts";
 import { findTask } from "../tasks/index.ts";

@@ -30,24 +30,24 @@ import {
 
 /** Options of data that may be larger than memory. */
 export interface OpenDataOptions extends DataOptions {
-  /** Reads examples from disk when they are wanted. Default: where the files are large. */
+  /** Reads examples from disk when training needs them. Default: for files of more than 64 MB in total. */
   stream?: boolean;
-  /** The folder for indices. */
+  /** Folder for index files. Default: `lowrank/datasets` in the user's cache folder. */
   dataCache?: string;
-  /** Examples in a forward pass. */
+  /** Examples per forward pass. */
   batchSize: number;
 }
 
-/** Options that say which records are read. */
+/** Options that select the records to read. */
 export type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFraction" | "batchSize">;
 
-/** Files of more bytes are read when their examples are wanted. */
+/** Total size in bytes above which files are streamed. */
 const largeBytes = 64e6;
 
-/** The most examples of a large file that are held back, and that are looked at before a run. */
+/** For large files: most validation examples, and most examples to inspect before a run. */
 const [mostHeldBack, mostFirst] = [1000, 256];
 
-/** Reads texts and examples of them into memory, or opens them where they are large. */
+/** Reads texts or examples into memory, or opens them for streaming if they are large. */
 export async function openTrainData(tokenizer: Tokenizer, options: OpenDataOptions): Promise<TaskData> {
   if (await isStreamed(options)) return streamData(tokenizer, options);
   const data = await readTrainData(tokenizer, options);
@@ -55,8 +55,8 @@ export async function openTrainData(tokenizer: Tokenizer, options: OpenDataOptio
 }
 
 /**
- * Reads the records of a task into memory, or opens them where they are large. `unit` is what the
- * description calls its examples.
+ * Reads the records of a task into memory, or opens them for streaming if they are large. `unit` is the name of the
+ * examples in the description.
  */
 export async function openRecordData<Parsed, Tokenized>(
   tokenizer: Tokenizer,
@@ -88,7 +88,7 @@ export async function openRecordData<Parsed, Tokenized>(
   return { train, first: train, validation, description };
 }
 
-/** The number of tokens in examples, in words. */
+/** Formats the number of tokens in examples. */
 function tokensIn<Tokenized>(
   examples: readonly Tokenized[],
   { tokens }: Pick<RecordReader<never, Tokenized>, "tokens">,
@@ -97,8 +97,8 @@ function tokensIn<Tokenized>(
 }
 
 /**
- * Builds the indices of large data before a model is loaded, since that takes memory for a while.
- * Those for which tokens are counted need the tokenizer, and come later.
+ * Builds the indices of large data before a model is loaded, since indexing needs memory for a while. Indices that
+ * count tokens need the tokenizer, and are built later.
  */
 export async function indexTrainData(options: IndexedOptions, task: string, labels: readonly string[]): Promise<void> {
   if (!(await isStreamed(options)) || areTexts(options.data) || countsTokens(options)) return;
@@ -107,7 +107,7 @@ export async function indexTrainData(options: IndexedOptions, task: string, labe
   progress.end();
 }
 
-/** True for data that are read from disk when they are wanted. */
+/** Returns true if data are streamed from disk. */
 async function isStreamed({ stream, data }: IndexedOptions): Promise<boolean> {
   const remote = data.filter((path) => /^\w+:\/\//.test(path));
   if (stream && remote.length > 0) throw new Error(`--stream is for files on disk, and not ${remote.join(", ")}`);
@@ -133,7 +133,7 @@ async function bytesOf(paths: readonly string[]): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** The folder for indices where none is named. */
+/** Returns the default folder for index files. */
 function usualCache(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lowrank", "datasets");
 }
@@ -147,7 +147,7 @@ async function streamData(tokenizer: Tokenizer, options: OpenDataOptions): Promi
   return opened(packDataset(train, blockSize), validation, reader, data, `blocks of ${blockSize}`);
 }
 
-/** Opens the records of files, in which examples are read when they are wanted. */
+/** Opens record files for streaming: examples are read when training needs them. */
 async function streamRecords<Parsed, Tokenized>(
   tokenizer: Tokenizer,
   reader: RecordReader<Parsed, Tokenized>,
@@ -192,7 +192,7 @@ async function opened<Tokenized>(
   return { train, first, validation, description: `${amount}, ${held}` };
 }
 
-/** Opens texts as blocks; the last ones validate. */
+/** Opens text files as blocks of tokens. The last blocks are for validation. */
 async function streamTexts(
   tokenizer: Tokenizer,
   options: OpenDataOptions,
@@ -215,7 +215,7 @@ async function streamTexts(
 
 const numbersTo = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, i) => i);
 
-/** The examples to train on, and those to validate with: of another file, or the last ones. */
+/** Splits data into training and validation examples. Validation uses another file, or the last examples. */
 async function divide<Tokenized>(
   whole: Dataset<Tokenized>,
   { validation: file, validationFraction, validationTokens }: OpenDataOptions,
@@ -228,7 +228,7 @@ async function divide<Tokenized>(
   return [takeExamples(whole, 0, whole.length - held), await tail.read(numbersTo(count))];
 }
 
-/** The number of examples that start within the first `tokens`. */
+/** Returns the number of examples that start within the first `tokens` tokens. */
 function within(lengths: ArrayLike<number>, tokens: number): number {
   let seen = 0;
   let count = 0;

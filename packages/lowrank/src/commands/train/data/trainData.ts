@@ -13,25 +13,25 @@ import {
 } from "@lowrank/train";
 import { warn } from "../../../cli/loading/loading.ts";
 
-/** The examples to train on and to validate with. */
+/** Options for training and validation data. */
 export interface DataOptions {
   data: string[];
   validation?: string;
-  /** The last part of the data that validates where there is no `validation` file. */
+  /** Share of the data, at its end, that is used for validation without a `validation` file. */
   validationFraction: number;
-  /** The keys of records by those of an example. */
+  /** Keys in the data's records, by the name of the example's field. */
   columns?: Readonly<Record<string, string>>;
-  /** Says if a record that is no example ends the command, or is left out, which is told. */
+  /** On an invalid record: "error" throws; "skip" leaves the record out with a warning. */
   onBadRecord?: "error" | "skip";
-  /** Tokens in a block of a text, or of packed examples. */
+  /** Tokens in a block of text, or of packed examples. */
   blockSize: number;
-  /** Put several examples into a block instead of padding them. */
+  /** Packs several examples into a block instead of padding them. Default false. */
   pack?: boolean;
   trainTokens?: number;
   validationTokens?: number;
 }
 
-/** Tokenized examples, with a sentence about where they come from. */
+/** Tokenized examples, with a sentence that describes their source. */
 export interface TrainData {
   train: TokenizedExample[];
   validation: TokenizedExample[];
@@ -40,16 +40,15 @@ export interface TrainData {
 
 const recordEndings = [".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"];
 
-/** True for files whose records are examples. */
+/** Returns true for a file of records, such as JSONL. */
 export const holdsRecords = (path: string): boolean => recordEndings.includes(extname(path).toLowerCase());
 
-/** A file's tokens: one long text, or examples. */
+/** Tokens of a file: one long text, or examples. */
 type Source = { ids: number[] } | { examples: TokenizedExample[] };
 
 /**
- * Reads text files as one text, cut into blocks of BOS (where the tokenizer adds one) and the
- * tokens that follow, or files of records as examples. Throws where the two are
- * mixed, or nothing is left to train on.
+ * Reads text files as one text, or record files as examples. A text is cut into blocks: BOS, if the tokenizer adds it,
+ * and the following tokens. Throws if the two kinds are mixed, or if no training data is left.
  */
 export async function readTrainData(tokenizer: Tokenizer, options: DataOptions): Promise<TrainData> {
   const source = await read(tokenizer, options.data, options);
@@ -64,19 +63,19 @@ export async function readTrainData(tokenizer: Tokenizer, options: DataOptions):
   return { train, validation, description };
 }
 
-/** The error of data of which validation leaves nothing. */
+/** Returns the error for data that leaves no training examples after the validation split. */
 export function noTrainingData(paths: readonly string[]): Error {
   return new Error(
     `${paths.join(", ")}: nothing is left to train on; give more data or a smaller --validation-fraction`,
   );
 }
 
-/** The number of tokens in examples, in words. */
+/** Formats the number of tokens in examples. */
 function countTokens(examples: readonly TokenizedExample[]): string {
   return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
 }
 
-/** Options of how records become examples. */
+/** Options for converting records to examples. */
 type RecordOptions = Pick<DataOptions, "columns" | "onBadRecord">;
 
 async function read(tokenizer: Tokenizer, paths: readonly string[], options: RecordOptions): Promise<Source> {
@@ -85,7 +84,7 @@ async function read(tokenizer: Tokenizer, paths: readonly string[], options: Rec
   throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
 }
 
-/** Reads the examples of files of records. Says which were left out. Errors name file and line. */
+/** Reads the examples of record files, and warns about skipped records. Errors name file and line. */
 export async function readExamples<Parsed, Tokenized>(
   reader: RecordReader<Parsed, Tokenized>,
   paths: readonly string[],
@@ -110,7 +109,7 @@ export async function readExamples<Parsed, Tokenized>(
   return examples;
 }
 
-/** Throws for texts among files of records. */
+/** Throws if text files are mixed with record files. */
 export function checkKinds(paths: readonly string[]): void {
   const records = paths.filter(holdsRecords);
   if (records.length === paths.length) return;
@@ -119,7 +118,7 @@ export function checkKinds(paths: readonly string[]): void {
   );
 }
 
-/** Says how many records were left out, and why the first ones were. */
+/** Warns how many records were skipped, with the reasons for the first ones. */
 export function warnOfSkipped(first: readonly string[], count: number): void {
   if (count === 0) return;
   const more = count > first.length ? `; and ${count - first.length} more` : "";
@@ -140,7 +139,7 @@ async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promis
   return ids;
 }
 
-/** The items of a file. The error of one that cannot be opened says why. */
+/** Yields the items of a file. Rethrows an error of opening it with the file's name. */
 async function* itemsOf<Item>(path: string, items: AsyncIterable<Item>): AsyncGenerator<Item> {
   try {
     yield* items;
@@ -156,13 +155,13 @@ async function* textsOf(path: string): AsyncGenerator<Example> {
   yield* await loadDataset(path, { format: "text" });
 }
 
-/** The first `share` of a list and the rest. */
+/** Splits a list after the first `share` of its items. */
 export function split<T>(items: readonly T[], share: number): [T[], T[]] {
   const at = Math.ceil(items.length * share);
   return [items.slice(0, at), items.slice(at)];
 }
 
-/** The first `share` of a source and the rest. */
+/** Splits a source after the first `share` of its tokens or examples. */
 function divide(source: Source, share: number): [Source, Source] {
   if ("ids" in source) {
     const [first, last] = split(source.ids, share);
@@ -172,13 +171,13 @@ function divide(source: Source, share: number): [Source, Source] {
   return [{ examples: first }, { examples: last }];
 }
 
-/** The first `tokens` of a text; of examples, those that start within them. */
+/** Returns the first `tokens` tokens of a text, or the examples that start within them. */
 function limit(source: Source, tokens = Number.POSITIVE_INFINITY): Source {
   if ("ids" in source) return { ids: source.ids.slice(0, tokens) };
   return { examples: startingWithin(source.examples, tokens, ({ inputIds }) => inputIds.length) };
 }
 
-/** The examples that start within the first `tokens`. */
+/** Returns the examples that start within the first `tokens` tokens. */
 export function startingWithin<T>(examples: readonly T[], tokens: number, size: (example: T) => number): T[] {
   let seen = 0;
   return examples.filter((example) => {
@@ -195,7 +194,7 @@ function cut(tokenizer: Tokenizer, source: Source, { blockSize, pack }: DataOpti
   return pack ? packExamples(source.examples, { blockSize }) : source.examples;
 }
 
-/** The token that stands before a text, where the tokenizer adds one. */
+/** Returns the BOS token id if the tokenizer puts it before a text; otherwise null. */
 export function bosOf(tokenizer: Tokenizer): number | null {
   return tokenizer.encode("")[0] === tokenizer.bosTokenId ? tokenizer.bosTokenId : null;
 }

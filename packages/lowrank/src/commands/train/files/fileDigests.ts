@@ -5,16 +5,16 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { parseHubAddress } from "@lowrank/files";
 
-/** A file by its content. */
+/** Digest of a file's content. */
 export interface FileDigest {
-  /** As it was asked for. */
+  /** Path as given. */
   readonly path: string;
   readonly bytes: number;
-  /** Hexadecimal. */
+  /** SHA-256 in hexadecimal. */
   readonly sha256: string;
 }
 
-/** The files of a model that decide what it answers. */
+/** Files of a model that affect its output. */
 const ofModel =
   /\.(safetensors|gguf)$|^(config|generation_config|tokenizer|tokenizer_config)\.json$|^chat_template\.jinja$/;
 
@@ -24,7 +24,7 @@ async function digest(path: string): Promise<FileDigest> {
   return { path, bytes: (await stat(path)).size, sha256: hash.digest("hex") };
 }
 
-/** Returns the digests of files. Those at an address, which were read from there, are left out. */
+/** Returns the digests of files. Skips files at an address. */
 export async function digestFiles(paths: readonly string[]): Promise<FileDigest[]> {
   const digests: FileDigest[] = [];
   for (const path of paths.filter((path) => !/^\w+:\/\//.test(path))) digests.push(await digest(path));
@@ -32,8 +32,8 @@ export async function digestFiles(paths: readonly string[]): Promise<FileDigest[
 }
 
 /**
- * Returns the digests of the files of a model's folder, or of its GGUF file. One on the hub has
- * none: its address names a revision.
+ * Returns the digests of the files of a model's folder, or of its GGUF file. Returns none for a model on the hub, whose
+ * address names a revision.
  */
 export async function digestModel(path: string): Promise<FileDigest[]> {
   if (parseHubAddress(path) || /^\w+:\/\//.test(path)) return [];

@@ -5,13 +5,13 @@ import { fullDisk } from "@lowrank/files";
 import { temporaryName, writingId } from "@lowrank/files/disk";
 import type { MetricsLine } from "./metrics.ts";
 
-/** The file of a run's measurements, a line of JSON each. */
+/** Name of the file with a run's measurements, one JSON object per line. */
 export const metricsName = "metrics.jsonl";
 
-/** Its name while a run works in the folder of an older one, whose results stand until its end. */
+/** File name while a run writes to the folder of an older one, whose results stay until the new run ends. */
 const runningName = "metrics.running.jsonl";
 
-/** The measurements of a run, in memory and line by line in a file. */
+/** Measurements of a run, in memory and in a JSONL file. */
 export class MetricsLog {
   readonly lines: MetricsLine[] = [];
   readonly path: string;
@@ -21,8 +21,7 @@ export class MetricsLog {
   #size = 0;
 
   /**
-   * Opens nothing yet: the file appears with its first line. `history` has the lines of the run
-   * that is resumed.
+   * Does not create the file, which appears with its first line. `history` holds the lines of the run that is resumed.
    */
   constructor(folder: string, history: string) {
     this.#isOver = ["adapter_config.json", "config.json"].some((name) => existsSync(join(folder, name)));
@@ -31,12 +30,12 @@ export class MetricsLog {
     this.lines.push(...history.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as MetricsLine])));
   }
 
-  /** All lines as the file has them. */
+  /** Content of the file: all lines. */
   get text(): string {
     return this.#text;
   }
 
-  /** Adds a line to the file. Throws, with the file as it was, where the disk is full. */
+  /** Appends a line to the file. Throws and leaves the file unchanged if the disk is full. */
   add(line: MetricsLine): void {
     this.#handle ??= this.#create();
     const text = `${JSON.stringify(line)}\n`;
@@ -50,13 +49,13 @@ export class MetricsLog {
     this.#handle = null;
   }
 
-  /** Ends the file where the folder's results have it under its own name. */
+  /** Closes the log. Removes the temporary file if the saved results include its lines. */
   end(): void {
     this.close();
     if (this.#isOver) rmSync(this.path, { force: true });
   }
 
-  /** Makes the file with the lines of before, at once. */
+  /** Creates the file with the lines of `history` in one step. */
   #create(): number {
     const part = join(dirname(this.path), temporaryName(basename(this.path), writingId(), "part"));
     const handle = openSync(part, "wx");
@@ -83,7 +82,7 @@ export class MetricsLog {
   }
 }
 
-/** The lines of a run up to a checkpoint, by the file in it; none for those of older versions. */
+/** Returns the metrics lines saved in a checkpoint; "" for a checkpoint of an older version without them. */
 export async function readHistory(checkpoint: string): Promise<string> {
   return readFile(join(checkpoint, metricsName), "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";

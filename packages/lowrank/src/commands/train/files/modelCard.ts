@@ -14,7 +14,7 @@ const columns = (...titles: string[]): Column<Row>[] =>
     show: digits,
   }));
 
-/** The card of what a run trained: README.md in its folder, in PEFT's form. */
+/** Returns the model card of a run in PEFT's form, for README.md in its folder. */
 export function modelCard(run: RunRecord): string {
   const { config, baseModel, peftType, steps, maxSteps } = run;
   const isAdapter = peftType !== null;
@@ -55,7 +55,7 @@ function optionLine([name, value]: [string, unknown]): string {
   return `- ${name}: ${markdownText(typeof value === "string" ? value : JSON.stringify(value))}`;
 }
 
-/** Code that runs the result. */
+/** Returns code that runs the result. */
 function use({ baseModel, peftType, kind, labels }: RunRecord): string[] {
   if (peftType === null) return [];
   const { python, javascript = [], command } = kind.usage(baseModel, labels);

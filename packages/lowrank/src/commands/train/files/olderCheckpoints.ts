@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { metricsName } from "./metricsLog.ts";
 
 /**
- * Removes from a run's folder the checkpoints of an older run there: those whose measurements are
- * not the beginning of this run's. Returns their names.
+ * Removes checkpoints of an older run from a run's folder: checkpoints whose measurements are not the beginning of this
+ * run's. Returns their names.
  */
 export async function removeOlderCheckpoints(folder: string, metrics: string): Promise<string[]> {
   const removed: string[] = [];

@@ -5,27 +5,27 @@ import { ownVersion } from "../../../cli/version.ts";
 import type { TrainCommandOptions } from "../train.ts";
 import type { FileDigest } from "./fileDigests.ts";
 
-/** All that was asked of a run, and what it ran with: config.json in its folder. */
+/** Options and environment of a run, saved as config.json in its folder. */
 export interface RunConfig {
-  /** The version. */
+  /** Version of this package. */
   readonly lowrank: string;
   readonly node: string;
-  /** The system and the processor's family: "linux x64". */
+  /** Operating system and CPU architecture: "linux x64". */
   readonly platform: string;
   readonly processor: { readonly model: string; readonly features: readonly string[] };
   readonly backend: Readonly<Record<string, unknown>>;
-  /** The options by their names, defaults included. `lowrank train config.json` takes them. */
+  /** Options by name, with defaults. `lowrank train config.json` runs with them again. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** Facts that follow from options, data and model. */
+  /** Values derived from options, data and model. */
   readonly resolved: Readonly<Record<string, unknown>>;
   readonly data: readonly FileDigest[];
   readonly model: readonly FileDigest[];
 }
 
-/** The extensions of processors that WebAssembly's SIMD and its fused operations compile to. */
+/** CPU extensions that WebAssembly SIMD and its fused operations compile to. */
 const known = ["sse4_1", "ssse3", "avx", "avx2", "fma", "avx512f", "avx_vnni", "asimd", "asimddp", "neon"];
 
-/** The extensions of this processor, as Linux names them; none where it does not tell. */
+/** Returns the extensions of this CPU by their Linux names; an empty list if /proc/cpuinfo is missing. */
 async function processorFeatures(): Promise<string[]> {
   const text = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
   const [, flags = ""] = /^(?:flags|Features)\s*:(.*)$/m.exec(text) ?? [];
@@ -33,17 +33,17 @@ async function processorFeatures(): Promise<string[]> {
   return known.filter((name) => own.has(name));
 }
 
-/** Options that say how this process runs, and not what it trains. */
+/** Options that control this process without affecting what it trains. */
 const passing: readonly (keyof TrainCommandOptions)[] = ["resume", "allowChanges", "overwrite", "dryRun"];
 
-/** Options whose default says nothing where another one is given. */
+/** Options whose default has no effect if another option is given. */
 const replacedBy: Readonly<Record<string, keyof TrainCommandOptions>> = {
   epochs: "steps",
   validationFraction: "validation",
   samples: "samplePrompt",
 };
 
-/** The options that another run is to be given, so that it is the same. */
+/** Returns the options with which another run repeats this one. */
 function askedOptions(options: TrainCommandOptions, found: Partial<TrainCommandOptions>): Record<string, unknown> {
   const isAsked = ([name, value]: [string, unknown]) => {
     const other = replacedBy[name];
@@ -53,7 +53,7 @@ function askedOptions(options: TrainCommandOptions, found: Partial<TrainCommandO
   return Object.fromEntries(Object.entries({ ...options, ...found }).filter(isAsked));
 }
 
-/** The parts of a run's config that its start finds out. */
+/** Parts of a run's config that are determined at its start. */
 export interface RunStart {
   readonly options: TrainCommandOptions;
   /** Defaults that depend on model and method. */
@@ -64,7 +64,7 @@ export interface RunStart {
   readonly model: readonly FileDigest[];
 }
 
-/** Returns what `config.json` of a run says. It is the same for runs that are. */
+/** Returns the content of a run's `config.json`. Equal runs have equal content. */
 export async function runConfigOf({ options, found, resolved, backend, data, model }: RunStart): Promise<RunConfig> {
   const { name, adapter } = backend;
   const { build, threads, wideSimd } = backend as Backend & Readonly<Record<string, unknown>>;

@@ -14,7 +14,7 @@ import {
 } from "./metrics.ts";
 import type { RunRecord } from "./runRecord.ts";
 
-/** A fact in two cells. */
+/** Row with a name and a value. */
 interface Fact {
   readonly name: string;
   readonly value: string;
@@ -28,7 +28,7 @@ const style = `.runcharts { display: grid; grid-template-columns: repeat(auto-fi
 svg.lines .line { stroke-width: 1.7; opacity: 1; } svg.lines circle { fill: Canvas; }
 @media print { .runcharts { grid-template-columns: 1fr 1fr; } td { white-space: normal; overflow-wrap: anywhere; } }`;
 
-/** The report of a run: report.html in its folder. Nothing is loaded from elsewhere. */
+/** Returns the report of a run as one HTML page, for report.html in its folder. The page loads no other files. */
 export function runPage(run: RunRecord): string {
   const { config, steps, maxSteps } = run;
   const method = run.peftType ?? "the whole model";
@@ -59,7 +59,7 @@ function factTable(rows: readonly Fact[]): string {
   return `<table class="facts"><tbody>\n${lines.join("\n")}\n</tbody></table>`;
 }
 
-/** The measures of the first and the last validation, in two columns. */
+/** Returns the measurements of the first and the last validation, in two columns. */
 function resultFacts({ metrics, tokens, seconds, peakMemory }: RunRecord): Fact[] {
   const validations = metrics.filter(isValidation);
   const [first, last] = [validations[0], validations.at(-1)];
@@ -83,10 +83,10 @@ function measureFacts(first: ValidationLine, last: ValidationLine): Fact[] {
   });
 }
 
-/** The most points of a line. */
+/** Most points of a line. */
 const mostPoints = 500;
 
-/** A chart over the steps, of lines by their names. */
+/** Returns a chart of named lines over the steps. */
 function chart(title: string, lines: readonly RunLine[], show: (value: number) => string = digits): string {
   const drawn = lines.map(({ name, points, dots }) => {
     return { name, group: name, points: dots ? points : thinned(points, mostPoints), dots };
@@ -130,7 +130,7 @@ function runCharts({ metrics }: RunRecord): string {
   return `<div class="runcharts">\n${charts.join("\n")}\n</div>`;
 }
 
-/** Charts of what a task measures besides the loss. */
+/** Returns charts of a task's metrics other than the loss. */
 function measureCharts(validations: readonly ValidationLine[]): string[] {
   const [first] = validations;
   const names = first ? [...measuresOf(first).keys()].filter((name) => !["loss", "perplexity"].includes(name)) : [];
@@ -140,7 +140,7 @@ function measureCharts(validations: readonly ValidationLine[]): string[] {
   });
 }
 
-/** The answers before the first step and the latest ones, side by side. */
+/** Returns the answers before the first step next to the latest ones. */
 function sampleBlocks({ metrics }: RunRecord): string {
   const samples = metrics.filter(isSample);
   const [first, last] = [samples[0], samples.at(-1)];

@@ -2,31 +2,31 @@ import type { ModelKind } from "../kinds/modelKind.ts";
 import type { MetricsLine } from "./metrics.ts";
 import type { RunConfig } from "./runConfig.ts";
 
-/** All that is known of a run at its end, for its files and for people. */
+/** Facts about a finished run, for its files and its summary. */
 export interface RunRecord {
-  /** The name of its folder. */
+  /** Name of the run's folder. */
   readonly name: string;
   readonly config: RunConfig;
   readonly metrics: readonly MetricsLine[];
   readonly steps: number;
   readonly maxSteps: number;
-  /** The kind of model that trained. */
+  /** Kind of model that was trained. */
   readonly kind: Pick<ModelKind, "pipelineTag" | "usage">;
-  /** The names of a classifier's labels; none for other models. */
+  /** Label names of a classifier; empty for other models. */
   readonly labels: readonly string[];
-  /** PEFT's name of the method; null where the whole model trained. */
+  /** PEFT's name of the method; null for full fine-tuning. */
   readonly peftType: string | null;
-  /** The base model, by its hub id or path. */
+  /** Base model, as hub id or path. */
   readonly baseModel: string;
-  /** Lines about the modules that train. */
+  /** Lines about the trained modules. */
   readonly targets: readonly string[];
   readonly parameters: { readonly trainable: number; readonly all: number };
-  /** The data in words. */
+  /** Description of the data. */
   readonly data: string;
   readonly tokens: number;
-  /** Of this process's steps. */
+  /** Duration of this process's steps in seconds. */
   readonly seconds: number;
   readonly peakMemory: number;
-  /** Warnings of the run, in words. */
+  /** Warning messages of the run. */
   readonly warnings: readonly string[];
 }

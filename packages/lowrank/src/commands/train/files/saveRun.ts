@@ -9,7 +9,10 @@ import { modelCard } from "./modelCard.ts";
 import { runPage } from "./runPage.ts";
 import type { RunRecord } from "./runRecord.ts";
 
-/** The files of a run beside what it trained. A whole model has a config.json of its own. */
+/**
+ * Returns the files of a run in addition to its weights. `configName` differs for a whole model, which has its own
+ * config.json.
+ */
 function runFiles(run: RunRecord, metrics: string, configName: string): [string, FileContent][] {
   return [
     [configName, `${JSON.stringify(run.config, null, 2)}\n`],
@@ -19,13 +22,13 @@ function runFiles(run: RunRecord, metrics: string, configName: string): [string,
   ];
 }
 
-/** The config of a run beside that of a whole model. */
+/** File name of the run's config in the folder of a whole model. */
 const besideModel = "run_config.json";
 
 /**
- * Returns a run's folder as a place for what it trained. All files of the run are written with
- * that, at once: the folder holds the results of before, or the new ones. Where they cannot be
- * written, the error says which folder holds what was trained.
+ * Returns a run's folder as a place for the trained weights. They are written together with all files of the run: the
+ * folder holds either the old results or the new ones. If writing fails, the error names the folder that holds the
+ * trained weights.
  */
 export async function runFolder(folder: string, run: RunRecord, metrics: string): Promise<WritableFiles> {
   return {
@@ -45,8 +48,8 @@ export async function runFolder(folder: string, run: RunRecord, metrics: string)
 }
 
 /**
- * Says where what was trained is: in the last checkpoint, else in a folder for temporary files, to
- * which this writes it.
+ * Returns a sentence that names the folder with the trained weights: the last checkpoint, or else a temporary folder,
+ * to which they are written here.
  */
 async function rescued(
   folder: string,

@@ -5,7 +5,7 @@ import { findModelConfig } from "../../../cli/loading/modelConfig.ts";
 import { shellWord } from "../../../cli/output.ts";
 import type { LoadedBase, ModelKind } from "./modelKind.ts";
 
-/** Returns a decoder that was loaded, as a run trains on it. */
+/** Returns a loaded decoder as the base model of a run. */
 export function decoderBase(loaded: LoadedModel & { tokenizer: Tokenizer; backend: Backend }): LoadedBase {
   const { model, config, tokenizer, backend, generationConfig, files, quantization } = loaded;
   return {
@@ -17,7 +17,7 @@ export function decoderBase(loaded: LoadedModel & { tokenizer: Tokenizer; backen
   };
 }
 
-/** A model that predicts the next token. */
+/** Kind of model that predicts the next token. */
 export const decoder: ModelKind = {
   taskType: "CAUSAL_LM",
   pipelineTag: "text-generation",

@@ -5,17 +5,17 @@ import { loadHeaded, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
 import { saveEncoder } from "./saveEncoder.ts";
 
-/** Describes an encoder. Throws for a model that is none. */
+/** Describes an encoder by its config. Throws for other models. */
 const describe: ModelKind["describe"] = async (path) => {
   const { json, label } = await readHeaded(path);
   if (!(await isEncoder(path))) {
     throw new Error(`--model ${path} is a ${json.model_type}, which is no encoder; give a BERT or one of its kin`);
   }
-  // As transformers' AutoModel reads it, whichever head the checkpoint has.
+  // As transformers' AutoModel reads it, without the head that the checkpoint may have.
   return describeConfig({ ...json, architectures: ["AutoModel"] }, { where: label });
 };
 
-/** A model that gives a text an embedding: the mean of its hidden states. */
+/** Kind of model that embeds a text: the mean of its hidden states. */
 export const encoder: ModelKind = {
   taskType: "FEATURE_EXTRACTION",
   pipelineTag: "sentence-similarity",

@@ -9,16 +9,13 @@ import { loadingProgress } from "../../../cli/loading/loadingProgress.ts";
 import { readConfig } from "../../../cli/loading/modelConfig.ts";
 import type { KindLoading, LoadedBase } from "./modelKind.ts";
 
-/** A model's config.json, and its name for messages. */
+/** Config.json of a model, and its name for messages. */
 export interface HeadedConfig {
   readonly json: Record<string, unknown>;
   readonly label: string;
 }
 
-/**
- * Reads the config of a model whose head is not the decoder's. Throws for a GGUF file, which holds
- * no other.
- */
+/** Reads the config of a model that is not a decoder. Throws for a GGUF file, which can only hold a decoder. */
 export async function readHeaded(path: string): Promise<HeadedConfig> {
   if (isGguf(path)) {
     throw new Error(`--model ${path} is a GGUF file, which this --task does not train; give the folder of the model`);
@@ -28,26 +25,26 @@ export async function readHeaded(path: string): Promise<HeadedConfig> {
   throw new Error(`there is no folder ${path}`);
 }
 
-/** True if a config names a head of this ending: "ForTokenClassification". */
+/** Returns true if a config names an architecture with this ending, such as "ForTokenClassification". */
 export function namesHead({ json: { architectures } }: HeadedConfig, ending: string): boolean {
   return String([architectures ?? []].flat()[0]).endsWith(ending);
 }
 
-/** Options of a loader of the library. */
+/** Options of the library's loaders. */
 interface LoaderOptions {
   dtype: Exclude<LoadedWeights, "packed">;
   quantize?: QuantizeOptions;
   onProgress?: OnProgress;
 }
 
-/** The tokens that pad texts: those of the config, or of the tokenizer. */
+/** Returns the padding token id of the config, or else of the tokenizer. */
 export async function paddingOf(path: string, { json }: HeadedConfig): Promise<number> {
   if (typeof json.pad_token_id === "number") return json.pad_token_id;
   const { padTokenId, eosTokenId } = await Tokenizer.fromFiles(await openFiles(path));
   return padTokenId ?? eosTokenId ?? 0;
 }
 
-/** Starts the backend and loads a model by `load`, with its progress on a terminal. */
+/** Starts the backend and loads a model with `load`, with progress on a terminal. */
 export async function loadHeaded<Loaded extends Pick<LoadedBase, "quantization"> & { tokenizer?: Tokenizer }>(
   path: string,
   { backend: name, weights, quantize, silent, ...settings }: KindLoading,

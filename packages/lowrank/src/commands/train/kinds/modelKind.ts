@@ -15,38 +15,38 @@ import type { PeftModel, TaskType } from "@lowrank/peft";
 import type { LoadedWeights } from "../../../cli/argument.ts";
 import type { BackendSettings } from "../../../cli/loading/backends.ts";
 
-/** The dtype of weights in a folder. */
+/** Dtype of weights in a model's folder. */
 export type LoadedDType = Exclude<LoadedWeights, "packed">;
 
-/** A model that a run trains, below its adapter. */
+/** Model that a run trains, without its adapter. */
 export type BaseModel = CausalLM | SequenceClassifier | TokenClassifier | Encoder;
 
-/** The object that trains: a model with its adapter, or the whole model. */
+/** Object that is trained: a model with its adapter, or the whole model. */
 export type TrainedModel = BaseModel | PeftModel<BaseModel>;
 
-/** A model as a run trains on it. */
+/** Loaded base model of a run. */
 export interface LoadedBase extends Pick<LoadedModel, "quantization"> {
   readonly model: BaseModel;
   readonly tokenizer: Tokenizer;
   readonly backend: Backend;
   readonly padTokenId: number;
-  /** The model's shapes. */
+  /** Shapes of the model. */
   readonly shapes: StackDescription;
-  /** Names of parameters that start at random: those of a new head. */
+  /** Names of randomly initialised parameters: a new head's. */
   readonly fresh: readonly string[];
-  /** Writes the whole model, in a dtype of its own or as it is in memory. */
+  /** Writes the whole model, in `dtype` or as it is in memory. */
   save(place: WritablePlace, dtype?: LoadedDType): Promise<void>;
 }
 
-/** Options of loading a model that is trained. */
+/** Options for loading a model to train. */
 export interface KindLoading extends BackendSettings {
   backend?: string;
   weights: LoadedWeights;
   quantize?: QuantizeOptions;
   silent?: boolean;
-  /** The names of a classifier's labels; none for other models. */
+  /** Label names of a classifier; empty for other models. */
   labels: readonly string[];
-  /** Draws a new head. */
+  /** Seed of a new head's weights. */
   seed: number;
 }
 
@@ -57,22 +57,22 @@ interface Usage {
   readonly command?: string;
 }
 
-/** A kind of model that tasks train, and PEFT's name for what it does. */
+/** Kind of model that tasks train, with PEFT's name for its task. */
 export interface ModelKind {
   readonly taskType: TaskType;
-  /** The hub's name for it. */
+  /** Pipeline tag on the Hugging Face hub. */
   readonly pipelineTag: string;
-  /** True for models that answer prompts with texts. */
+  /** True for models that generate text. */
   readonly writes: boolean;
-  /** True where the whole model can be trained and written. */
+  /** True if the whole model can be trained and written. */
   readonly trainsWhole: boolean;
-  /** True where an adapter may start from what the model says of examples. */
+  /** True if an adapter can be initialised from the model's activations on examples. */
   readonly startsFromData: boolean;
-  /** The names of labels of a model's head that is kept; else those that are wanted. */
+  /** Returns the label names of a checkpoint's head if it is kept, and `wanted` otherwise. */
   labelsOf(path: string, wanted: readonly string[]): Promise<readonly string[]>;
   load(path: string, options: KindLoading): Promise<LoadedBase>;
-  /** Describes the model without its weights. */
+  /** Describes the model without loading its weights. */
   describe(path: string, labels: readonly string[]): Promise<StackDescription<StackModel>>;
-  /** Returns code that uses an adapter of it. */
+  /** Returns code that uses an adapter of the model. */
   usage(baseModel: string, labels: readonly string[]): Usage;
 }

@@ -3,15 +3,15 @@ import { type ModelFiles, readJson, type WritablePlace, writeFiles } from "@lowr
 import { type Encoder, torchNames } from "@lowrank/models";
 import type { LoadedDType } from "./modelKind.ts";
 
-/** Files beside an encoder's weights: its tokenizer, and what sentence-transformers reads. */
+/** Files to copy with an encoder's weights: its tokenizer, and files of sentence-transformers. */
 const companions = [
   ...["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "modules.json"],
   ...["sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json"],
 ];
 
 /**
- * Writes an encoder without a head as transformers' AutoModel reads it, with the files that lie
- * beside the one it was loaded from.
+ * Writes an encoder without a head as transformers' AutoModel reads it, with the companion files of the folder from
+ * which it was loaded.
  */
 export async function saveEncoder(
   model: Encoder,
@@ -24,7 +24,7 @@ export async function saveEncoder(
     using stored = to(parameter, { dtype });
     tensors.push({ name, dtype, shape: stored.shape, bytes: await stored.bytes() });
   }
-  // A folder that names a head would have it started anew.
+  // If `architectures` named a head, transformers would initialise a new one.
   const { architectures: _, ...config } = (await readJson(files, "config.json")) as Record<string, unknown>;
   const json = { ...config, torch_dtype: torchNames[dtype] };
   const contents = new Map<string, Uint8Array | string>([

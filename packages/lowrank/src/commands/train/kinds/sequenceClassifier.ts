@@ -4,7 +4,7 @@ import { loadSequenceClassifier } from "../../../load/loadSequenceClassifier.ts"
 import { loadHeaded, namesHead, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
 
-/** A model that gives a text one number, as reward models do. */
+/** Kind of model that gives a text one score, as reward models do. */
 export const sequenceClassifier: ModelKind = {
   taskType: "SEQ_CLS",
   pipelineTag: "text-classification",

@@ -4,13 +4,13 @@ import { loadTokenClassifier } from "../../../load/loadTokenClassifier.ts";
 import { type HeadedConfig, loadHeaded, namesHead, paddingOf, readHeaded } from "./loadHeaded.ts";
 import type { ModelKind } from "./modelKind.ts";
 
-/** The labels of a head for tokens that a checkpoint has; none where it has no such head. */
+/** Returns the labels of a checkpoint's token classification head; an empty list without such a head. */
 function ownLabels(found: HeadedConfig): readonly string[] {
   if (!namesHead(found, "ForTokenClassification")) return [];
   return parseTokenClassifierConfig(found.json, found.label).labels;
 }
 
-/** A model that gives each token a label. */
+/** Kind of model that gives each token a label. */
 export const tokenClassifier: ModelKind = {
   taskType: "TOKEN_CLS",
   pipelineTag: "token-classification",

@@ -12,7 +12,7 @@ import type { IndexedOptions, OpenDataOptions } from "../data/openTrainData.ts";
 import type { ModelKind, TrainedModel } from "../kinds/modelKind.ts";
 import type { ShownText } from "../view/renderExample.ts";
 
-/** Options of single tasks. */
+/** Options of individual tasks. */
 export interface TaskFlags {
   task: string;
   teacher?: string;
@@ -24,63 +24,63 @@ export interface TaskFlags {
   labels?: string[];
 }
 
-/** The name of an option of single tasks. */
+/** Name of an option of individual tasks. */
 type OwnFlag = Exclude<keyof TaskFlags, "task">;
 
-/** The names of options of single tasks. */
+/** Names of the options of individual tasks. */
 export const ownFlags: readonly OwnFlag[] = [
   ...(["teacher", "beta", "lossType", "temperature", "scale", "centerRewardsCoefficient", "labels"] as const),
 ];
 
-/** The data of a run. */
+/** Data of a run. */
 export interface TaskData {
-  /** The trainer's examples. */
+  /** Examples for the trainer. */
   readonly train: Examples<unknown>;
-  /** The first ones of these, in memory. */
+  /** First training examples, in memory. */
   readonly first: readonly unknown[];
   readonly validation: readonly unknown[];
   readonly description: string;
 }
 
-/** The parts of a run that decide a task's loss. */
+/** Parts of a run that determine a task's loss. */
 export interface TaskSetting {
   readonly padding: { readonly padTokenId: number; readonly maxLength: number };
   readonly flags: TaskFlags;
   readonly teacher: LanguageModel | null;
 }
 
-/** A way to learn from examples, by its name. */
+/** Training task, by name. */
 export interface CommandTask<Example = unknown> {
   readonly name: string;
   readonly title: string;
-  /** The kind of model that it trains. */
+  /** Kind of model that the task trains. */
   readonly kind: ModelKind;
-  /** The options of `TaskFlags` that it has. */
+  /** Options of `TaskFlags` that the task uses. */
   readonly flags: readonly OwnFlag[];
-  /** Sequences that a forward pass has for an example. */
+  /** Sequences in a forward pass for each example. */
   readonly sequences: number;
   /** True if the loss compares with the model without its adapter. */
   readonly comparesWithBase: boolean;
   /** True if examples can be packed into blocks. */
   readonly packs: boolean;
-  /** Finds the labels that data have; for tasks that name them. */
+  /** Finds the labels in the data, for tasks with named labels. */
   labels?(options: IndexedOptions & TaskFlags): Promise<readonly string[]>;
-  /** Returns the form of records, for an index. */
+  /** Returns the record form, for an index. */
   form(labels: readonly string[]): RecordForm<unknown>;
   read(tokenizer: Tokenizer, options: OpenDataOptions, labels: readonly string[]): Promise<TaskData>;
-  /** The texts of an example that go through the model, for probes and answers. */
+  /** Returns the texts of an example that go through the model, for loss probes and sample answers. */
   texts(example: Example): readonly TokenizedExample[];
-  /** Shows the texts of an example, as far as they are not cut, and what is learned of them. */
+  /** Returns the texts of an example up to `maxLength` tokens, with the learned tokens marked. */
   show(tokenizer: Tokenizer, example: Example, labels: readonly string[], maxLength: number): readonly ShownText[];
-  /** True if the loss is the model's own, which has metrics and lengths. */
+  /** True if the task uses the model's own loss, which supports metrics and grouping by length. */
   readonly lossOfModel: boolean;
-  /** The loss; null for the model's own. */
+  /** Returns the task's loss; null to use the model's own. */
   own(setting: TaskSetting): OwnTask<never, never, unknown> | null;
-  /** True if that loss tells a changed base model; else the model's own does. */
+  /** True if the task's own loss can detect a changed base model. Otherwise the model's loss is used. */
   readonly probesOwn: boolean;
-  /** Names of measurements that are better when smaller. */
+  /** Names of metrics for which smaller is better. */
   readonly lowerIsBetter?: readonly string[];
-  /** Measurements besides the loss. */
+  /** Measures metrics in addition to the loss. */
   measure(
     model: TrainedModel,
     examples: readonly Example[],
@@ -89,7 +89,7 @@ export interface CommandTask<Example = unknown> {
   ): Promise<Measures>;
 }
 
-/** Returns a task of examples of one kind as one of any. */
+/** Erases the example type of a task. */
 export function commandTask<Example>(task: CommandTask<Example>): CommandTask {
   return task as unknown as CommandTask;
 }

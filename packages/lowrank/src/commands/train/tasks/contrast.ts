@@ -12,13 +12,13 @@ import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 import { contrastForm, contrastReader } from "./taskRecords.ts";
 
-/** The texts of an example by their names. */
+/** Returns the texts of an example, each with its name. */
 function textsOf({ anchor, positive, negative }: ContrastExample) {
   const named = Object.entries({ anchor, positive, ...(negative && { negative }) });
   return named.map(([name, { inputIds }]) => ({ name, inputIds, labels: inputIds.map(() => ignoreIndex) }));
 }
 
-/** Throws for negatives of some examples alone, and for batches with nothing to tell apart. */
+/** Throws if only some examples have a negative, or if a batch would have one pair without negatives. */
 function checkContrast(first: readonly ContrastExample[], batchSize: number): void {
   const count = first.filter(({ negative }) => negative).length;
   if (count > 0 && count < first.length) {
@@ -33,7 +33,7 @@ function checkContrast(first: readonly ContrastExample[], batchSize: number): vo
   );
 }
 
-/** Embeddings that are near for texts that belong together. */
+/** Task that trains embeddings: texts that belong together get similar ones. */
 export const contrast: CommandTask = commandTask<ContrastExample>({
   name: "contrast",
   title: "embeddings, near for texts that belong together",

@@ -6,15 +6,15 @@ import { dpo, kto, orpo } from "./preferenceTasks.ts";
 import { reward } from "./reward.ts";
 import { tokenClassification } from "./tokenClassification.ts";
 
-/** All tasks, the usual one first. */
+/** All tasks, the default first. */
 export const tasks: readonly CommandTask[] = [sft, dpo, orpo, kto, reward, tokenClassification, contrast, distillation];
 
-/** Returns the task of a name that `tasks` have. */
+/** Returns the task with a name from `tasks`. */
 export function findTask(name: string): CommandTask {
   return tasks.find((task) => task.name === name) as CommandTask;
 }
 
-/** Options that only some tasks have a use for, by what these are. */
+/** Options that only some tasks use. */
 interface SharedFlags extends TaskFlags {
   pack?: boolean;
   blockSize?: number;
@@ -24,7 +24,7 @@ interface SharedFlags extends TaskFlags {
   samplePrompt?: readonly string[];
 }
 
-/** Tells if a task has a use for an option. */
+/** Tests if a task uses an option. */
 const uses: Readonly<Record<Exclude<keyof SharedFlags, keyof TaskFlags>, (task: CommandTask) => boolean>> = {
   pack: ({ packs }) => packs,
   blockSize: ({ packs }) => packs,
@@ -37,8 +37,8 @@ const uses: Readonly<Record<Exclude<keyof SharedFlags, keyof TaskFlags>, (task: 
 const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /**
- * Returns the task that options name. Throws for options of other tasks, and where the whole model
- * trains and the task has no use for that.
+ * Returns the task that options name. Throws for options of other tasks, for a distillation without a teacher, and for
+ * full fine-tuning of a task that needs an adapter.
  */
 export function taskOfFlags(flags: SharedFlags, wholeModel: boolean): CommandTask {
   const task = findTask(flags.task);

@@ -11,7 +11,7 @@ import { decoder } from "../kinds/decoder.ts";
 import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 
-/** The parts that tasks of texts share. */
+/** Common parts of the tasks that train on texts. */
 const ofTexts = {
   kind: decoder,
   sequences: 1,
@@ -24,7 +24,7 @@ const ofTexts = {
   show: (tokenizer, example, _, maxLength) => [shownText(tokenizer, example, maxLength)],
 } satisfies Partial<CommandTask<TokenizedExample>>;
 
-/** Texts and answers, as they are. */
+/** Supervised fine-tuning on texts and answers. */
 export const sft: CommandTask = commandTask<TokenizedExample>({
   ...ofTexts,
   name: "sft",
@@ -35,7 +35,7 @@ export const sft: CommandTask = commandTask<TokenizedExample>({
   measure: async () => ({}),
 });
 
-/** A teacher's distributions over the next token. */
+/** Distillation of a teacher's next-token distributions. */
 export const distillation: CommandTask = commandTask<TokenizedExample>({
   ...ofTexts,
   name: "distillation",
@@ -49,7 +49,7 @@ export const distillation: CommandTask = commandTask<TokenizedExample>({
       unknown
     >,
   lowerIsBetter: ["cross_entropy"],
-  // The student's own loss on the data.
+  // Cross-entropy of the student on the data.
   measure: async (model, examples, { padding }, batchSize) => {
     return { cross_entropy: (await evaluate(model as LanguageModel, examples, { ...padding, batchSize })).loss };
   },

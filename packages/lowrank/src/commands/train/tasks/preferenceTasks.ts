@@ -15,7 +15,7 @@ import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 import { ktoForm, ktoReader, pairForm, pairReader } from "./taskRecords.ts";
 
-/** The parts that tasks of pairs share. */
+/** Common parts of the tasks that train on preference pairs. */
 const ofPairs = {
   kind: decoder,
   sequences: 2,
@@ -30,7 +30,7 @@ const ofPairs = {
     shownText(tokenizer, rejected, maxLength, "rejected"),
   ],
   lowerIsBetter: ["rewards/rejected"],
-  // Rewards of pairs under the adapter, as TRL logs them.
+  // Rewards of pairs under the adapter, named as in TRL's log.
   measure: async (model, examples, { padding, flags: { beta } }, batchSize) => {
     const found = await evaluatePreferences(model as LanguageModel, examples, { ...padding, beta, batchSize });
     return {
@@ -42,7 +42,7 @@ const ofPairs = {
   },
 } satisfies Partial<CommandTask<PreferenceExample>>;
 
-/** Better answers over worse ones, near the model without its adapter. */
+/** DPO: prefers better answers to worse ones, with the model without its adapter as reference. */
 export const dpo: CommandTask = commandTask<PreferenceExample>({
   ...ofPairs,
   name: "dpo",
@@ -53,7 +53,7 @@ export const dpo: CommandTask = commandTask<PreferenceExample>({
     learnDpo({ ...padding, beta, lossType } as DPOOptions) as OwnTask<never, never, unknown>,
 });
 
-/** The same without a reference. */
+/** ORPO: like DPO, without a reference model. */
 export const orpo: CommandTask = commandTask<PreferenceExample>({
   ...ofPairs,
   name: "orpo",
@@ -63,7 +63,7 @@ export const orpo: CommandTask = commandTask<PreferenceExample>({
   own: ({ padding, flags: { beta } }) => learnOrpo({ ...padding, beta }) as OwnTask<never, never, unknown>,
 });
 
-/** Answers that are good or bad by themselves. */
+/** KTO: trains on single answers that are labelled good or bad. */
 export const kto: CommandTask = commandTask<KTOExample>({
   name: "kto",
   title: "answers that are good or bad by themselves",
@@ -82,7 +82,7 @@ export const kto: CommandTask = commandTask<KTOExample>({
   ],
   own: ({ padding, flags: { beta } }) => learnKto({ ...padding, beta }) as OwnTask<never, never, unknown>,
   lowerIsBetter: ["rewards/rejected"],
-  // Mean rewards of good answers and of bad ones.
+  // Mean rewards of good and of bad answers.
   measure: async (model, examples, { padding, flags: { beta } }, batchSize) => {
     const mean = async (desirable: boolean) => {
       const rows = examples.filter((example) => example.desirable === desirable);

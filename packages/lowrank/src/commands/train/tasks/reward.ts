@@ -12,10 +12,10 @@ import { shownText } from "../view/renderExample.ts";
 import { type CommandTask, commandTask } from "./commandTask.ts";
 import { rewardForm, rewardReader } from "./taskRecords.ts";
 
-/** A text of which no token is learned by itself. */
+/** Text for the model without learned tokens; only the score is trained. */
 const whole = ({ inputIds }: RewardExample["chosen"]) => ({ inputIds, labels: inputIds.map(() => ignoreIndex) });
 
-/** A number for a text, larger for the better one of a pair. */
+/** Task that trains a reward model: a score for a text, larger for the better text of a pair. */
 export const reward: CommandTask = commandTask<RewardExample>({
   name: "reward",
   title: "a number for a text, larger for better ones",
@@ -35,7 +35,7 @@ export const reward: CommandTask = commandTask<RewardExample>({
   ],
   own: ({ padding, flags: { centerRewardsCoefficient } }) =>
     learnRewards({ ...padding, centerRewardsCoefficient }) as OwnTask<never, never, unknown>,
-  // The names of TRL's log.
+  // Names as in TRL's log.
   measure: async (model, examples, { padding }, batchSize) => {
     const found = await evaluateRewards(model as RewardModel, examples, { ...padding, batchSize });
     const { accuracy, margin, mean, min, max } = found;

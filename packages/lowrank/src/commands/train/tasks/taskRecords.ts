@@ -15,7 +15,7 @@ import {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Makes a form of records, whose errors say what was expected and found. */
+/** Creates a record form. Its errors describe the expected and the actual record. */
 function formOf<Parsed>(name: string, expected: string, read: (record: Fields) => Parsed): RecordForm<Parsed> {
   return {
     name,
@@ -37,10 +37,10 @@ function formOf<Parsed>(name: string, expected: string, read: (record: Fields) =
 const tokensIn = (...texts: readonly { inputIds: readonly number[] }[]): number =>
   texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
-/** {"prompt", "chosen", "rejected"}: texts, or the messages of a conversation. */
+/** Form of preference pairs: {"prompt", "chosen", "rejected"} as texts or as messages of a conversation. */
 export const pairForm: RecordForm<PreferenceText> = formOf("pairs", '{"prompt", "chosen", "rejected"}', pairOf);
 
-/** Reads pairs as the tokens of both answers. */
+/** Returns a reader that tokenizes both answers of preference pairs. */
 export function pairReader(tokenizer: Tokenizer): RecordReader<PreferenceText, PreferenceExample> {
   return {
     ...pairForm,
@@ -49,7 +49,10 @@ export function pairReader(tokenizer: Tokenizer): RecordReader<PreferenceText, P
   };
 }
 
-/** A pair of texts. Conversations without a prompt have the messages in common as theirs. */
+/**
+ * Returns the pair in a record. For conversations without a prompt, the messages at their start that both share become
+ * the prompt.
+ */
 function pairOf({ prompt, chosen, rejected }: Fields): PreferenceText {
   if (JSON.stringify(chosen) === JSON.stringify(rejected)) throw new Error("chosen and rejected are the same");
   if (typeof prompt === "string" && typeof chosen === "string" && typeof rejected === "string") {
@@ -69,12 +72,12 @@ function pairOf({ prompt, chosen, rejected }: Fields): PreferenceText {
 const isMessages = (value: unknown): value is ChatMessage[] =>
   Array.isArray(value) && value.length > 0 && value.every((part) => typeof part?.content === "string");
 
-/** An answer, and true if it is a good one. */
+/** Answer with its label, true for a good one. */
 type Judged = ({ prompt: string; completion: string } | { prompt: ChatMessage[]; completion: ChatMessage[] }) & {
   desirable: boolean;
 };
 
-/** {"prompt", "completion", "label"}, whose label is true for a good completion. */
+/** Form of labelled answers: {"prompt", "completion", "label"}, with label true for a good completion. */
 export const ktoForm: RecordForm<Judged> = formOf(
   "judged answers",
   '{"prompt", "completion", "label"} with a label of true or false',
@@ -89,13 +92,13 @@ export const ktoForm: RecordForm<Judged> = formOf(
 );
 
 function labelOf(label: unknown): boolean {
-  // Tables have no booleans.
+  // Table formats store booleans as texts or numbers.
   const found = { true: true, false: false, "1": true, "0": false }[String(label).toLowerCase()];
   if (found !== undefined) return found;
   throw new Error(`label is ${JSON.stringify(label)}`);
 }
 
-/** Reads judged answers as their tokens. */
+/** Returns a reader that tokenizes labelled answers. */
 export function ktoReader(tokenizer: Tokenizer): RecordReader<Judged, KTOExample> {
   return {
     ...ktoForm,
@@ -111,13 +114,15 @@ export function ktoReader(tokenizer: Tokenizer): RecordReader<Judged, KTOExample
   };
 }
 
-/** Two texts, of which the first is the better one. */
+/** Two texts, of which the first is better. */
 interface Rewarded {
   readonly pair: PreferenceText;
   readonly margin?: number;
 }
 
-/** {"prompt", "chosen", "rejected"}, or whole texts without a prompt; a margin may be beside. */
+/**
+ * Form of reward pairs: {"prompt", "chosen", "rejected"}, or whole texts without a prompt, with an optional "margin".
+ */
 export const rewardForm: RecordForm<Rewarded> = formOf(
   "rewarded pairs",
   '{"chosen", "rejected"} with or without "prompt" and a number "margin"',
@@ -131,7 +136,7 @@ export const rewardForm: RecordForm<Rewarded> = formOf(
   },
 );
 
-/** Reads pairs as the tokens of whole texts. */
+/** Returns a reader that tokenizes both texts of reward pairs. */
 export function rewardReader(tokenizer: Tokenizer): RecordReader<Rewarded, RewardExample> {
   return {
     ...rewardForm,
@@ -144,15 +149,15 @@ export function rewardReader(tokenizer: Tokenizer): RecordReader<Rewarded, Rewar
   };
 }
 
-/** Words, each with the name of its label. */
+/** Words with their label names. */
 interface Tagged {
   readonly words: readonly string[];
   readonly tags: readonly string[];
 }
 
 /**
- * {"words", "tags"}, or "tokens" and "ner_tags": lists, or texts with spaces between. Tags are
- * names, or numbers of `labels`; null takes any name.
+ * Form of tagged words: {"words", "tags"}, or "tokens" and "ner_tags", as lists or as texts separated by spaces. Tags
+ * are label names or indices in `labels`; with null, any name is valid.
  */
 export function taggedForm(labels: readonly string[] | null): RecordForm<Tagged> {
   const name = `tagged words ${labels?.join() ?? ""}`;
@@ -182,7 +187,7 @@ function nameOf(tag: unknown, labels: readonly string[] | null): string {
   throw new Error(`a tag is ${JSON.stringify(tag)}${labels === null ? "" : `, and labels are ${labels.join(", ")}`}`);
 }
 
-/** Reads tagged words as tokens with the numbers of their labels. */
+/** Returns a reader that converts tagged words to tokens with label indices. */
 export function taggedReader(tokenizer: Tokenizer, labels: readonly string[]): RecordReader<Tagged, TokenizedExample> {
   const numbers = new Map(labels.map((name, i) => [name, i]));
   return {
@@ -193,14 +198,14 @@ export function taggedReader(tokenizer: Tokenizer, labels: readonly string[]): R
   };
 }
 
-/** Texts that belong together, and perhaps one that does not. */
+/** Two texts that belong together, and optionally one that does not. */
 interface Contrast {
   readonly anchor: string;
   readonly positive: string;
   readonly negative?: string;
 }
 
-/** {"anchor", "positive"}, with or without "negative". */
+/** Form of contrast examples: {"anchor", "positive"}, with or without "negative". */
 export const contrastForm: RecordForm<Contrast> = formOf(
   "contrast",
   '{"anchor", "positive"} with or without "negative"',
@@ -216,7 +221,7 @@ export const contrastForm: RecordForm<Contrast> = formOf(
 
 const shown = (value: unknown): string => (value === undefined ? "missing" : JSON.stringify(value));
 
-/** Reads texts to contrast as their tokens. */
+/** Returns a reader that tokenizes contrast examples. */
 export function contrastReader(tokenizer: Tokenizer): RecordReader<Contrast, ContrastExample> {
   const row = (text: string) => ({ inputIds: tokenizer.encode(text) });
   return {

@@ -5,7 +5,7 @@ import { type MaskedText, maskedText, shownText } from "../view/renderExample.ts
 import { type CommandTask, commandTask, type TaskFlags } from "./commandTask.ts";
 import { taggedForm, taggedReader } from "./taskRecords.ts";
 
-/** Returns the labels that data have: those of `--labels`, else all of the records, "O" first. */
+/** Returns the labels of `--labels`, or else all labels in the records, "O" first. */
 async function labelsOf({
   labels,
   data,
@@ -22,7 +22,7 @@ async function labelsOf({
   return [...found].sort((a, b) => Number(b === "O") - Number(a === "O") || (a < b ? -1 : 1));
 }
 
-/** A label for each word. */
+/** Task that trains a label for each word. */
 export const tokenClassification: CommandTask = commandTask<TokenizedExample>({
   name: "token-classification",
   title: "a label for each word",
@@ -39,7 +39,7 @@ export const tokenClassification: CommandTask = commandTask<TokenizedExample>({
   texts: (example) => [example],
   show: (tokenizer, example, names, maxLength) => {
     const { tokens, learned } = shownText(tokenizer, example, maxLength);
-    // Words that follow each other are parts of their own.
+    // Adjacent words stay separate parts, even with equal labels.
     const parts = Array.from({ length: tokens }, (_, i): MaskedText => {
       const [inputIds, labels] = [[example.inputIds[i]], [example.labels[i]]];
       const [part] = maskedText(tokenizer, { inputIds, labels });

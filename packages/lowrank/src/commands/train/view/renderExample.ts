@@ -1,15 +1,15 @@
 import type { Tokenizer } from "@lowrank/models";
 import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
 
-/** A run of tokens that are learned, or that are not. */
+/** Part of a text whose tokens are all learned, or all not learned. */
 export interface MaskedText {
   readonly text: string;
   readonly learned: boolean;
-  /** The label that is learned for it; left out where the text itself is. */
+  /** Label that is learned for the part, instead of its tokens. */
   readonly label?: string;
 }
 
-/** One of an example's texts, and its name among several. */
+/** Text of an example, with its name if the example has several. */
 export interface ShownText {
   readonly name: string | null;
   readonly tokens: number;
@@ -17,7 +17,7 @@ export interface ShownText {
   readonly parts: readonly MaskedText[];
 }
 
-/** Shows the first `maxLength` tokens of a text, which are learned, or are not. */
+/** Splits the first `maxLength` tokens of a text into learned and other parts. */
 export function shownText(
   tokenizer: Tokenizer,
   text: TokenizedExample,
@@ -31,8 +31,8 @@ export function shownText(
 }
 
 /**
- * Cuts an example's text where learned tokens begin and end. A character whose bytes lie in tokens
- * of both kinds goes to the later one.
+ * Splits an example's text where learned tokens begin and end. A character with bytes in both parts goes to the later
+ * one.
  */
 export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: TokenizedExample): MaskedText[] {
   const parts: MaskedText[] = [];
@@ -41,7 +41,7 @@ export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: Tokenized
     const learned = labels[start] !== ignoreIndex;
     let end = start + 1;
     while (end < inputIds.length && (labels[end] !== ignoreIndex) === learned) end++;
-    // Of the whole beginning: a tokenizer may write a token otherwise where it stands first.
+    // Decodes from the start: a tokenizer may decode a token differently at the beginning of a text.
     const text = tokenizer.decode(inputIds.slice(0, end)).replace(/\uFFFD+$/, end < inputIds.length ? "" : "$&");
     parts.push({ text: text.slice(before.length), learned });
     [before, start] = [text, end];
@@ -49,7 +49,10 @@ export function maskedText(tokenizer: Tokenizer, { inputIds, labels }: Tokenized
   return parts;
 }
 
-/** Shows learned text by `paint`, else between double brackets. Control characters are shown. */
+/**
+ * Formats parts as one text. Learned text is passed to `paint`, or put in double brackets. Control characters are
+ * replaced by U+FFFD.
+ */
 export function renderMasked(parts: readonly MaskedText[], paint?: (text: string) => string): string {
   const plain = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "\uFFFD");
   const show = paint ?? ((text: string) => `[[${text}]]`);

@@ -3,20 +3,20 @@ import { ignoreIndex, type TokenizedExample } from "@lowrank/train";
 import type { SampleAnswer } from "../files/metrics.ts";
 import type { TrainedModel } from "../kinds/modelKind.ts";
 
-/** A prompt whose answers show what a model has learned. */
+/** Prompt for sample answers during training. */
 export interface SamplePrompt {
   readonly ids: readonly number[];
   readonly text: string;
-  /** The answer in the data; null where there is none. */
+  /** Answer in the data; null if unknown. */
   readonly reference: string | null;
 }
 
-/** The most tokens of an answer, and of the beginning of a text that is continued. */
+/** Most tokens of an answer, and of the beginning of a text to continue. */
 const [answerTokens, beginningTokens] = [48, 24];
 
 /**
- * Takes prompts from examples: what stands before the first tokens that are learned, or the
- * beginning of a text of which all are. Examples whose prompt leaves no room are passed over.
+ * Takes prompts from examples: the tokens before the first learned ones, or the beginning of a text whose tokens are
+ * all learned. Skips examples whose prompt leaves no room for an answer.
  */
 export function samplePrompts(
   tokenizer: Tokenizer,
@@ -27,7 +27,7 @@ export function samplePrompts(
   if (count === 0) return prompts;
   const seen = new Set<string>();
   const show = (ids: readonly number[]) => tokenizer.decode([...ids], { skipSpecialTokens: true }).trim();
-  // Spread over the data, and the others after those.
+  // Takes examples spread evenly over the data first, then the others.
   const stride = Math.max(1, Math.floor(examples.length / count));
   const order = [...examples.keys()].sort((a, b) => (a % stride) - (b % stride) || a - b);
   for (const at of order.slice(0, 8 * count)) {
@@ -46,7 +46,7 @@ export function samplePrompts(
   return prompts;
 }
 
-/** Makes a prompt of a text: a user's turn where the examples are chats, else as it is. */
+/** Converts a text to a prompt: a user's turn if the examples are chats, otherwise as it is. */
 export async function promptOf(
   tokenizer: Tokenizer,
   text: string,
@@ -57,9 +57,9 @@ export async function promptOf(
   return { ids, text, reference: null };
 }
 
-/** True if examples are chats: the first begins as the tokenizer's chat template begins a user's turn. */
+/** Returns true if examples are chats: the first begins like a user's turn in the tokenizer's chat template. */
 export async function areChats(tokenizer: Tokenizer, examples: readonly TokenizedExample[]): Promise<boolean> {
-  // A template may refuse a conversation of one turn.
+  // A template may reject a conversation of one turn.
   return (await chatOf(tokenizer, "Hello", examples).catch(() => null)) !== null;
 }
 
@@ -76,7 +76,7 @@ async function chatOf(
   return turn !== "" && tokenizer.decode(examples[0].inputIds).startsWith(turn) ? chat : null;
 }
 
-/** Answers prompts greedily, all in one batch. */
+/** Generates greedy answers to prompts in one batch. */
 export async function answerSamples(
   model: TrainedModel,
   tokenizer: Tokenizer,

@@ -1,14 +1,14 @@
-/** Work beside the steps of a training. */
+/** Work between the steps of a training. */
 export type SideWork = "evaluation" | "save" | "samples";
 
-/** The steps at which work beside them comes. */
+/** Steps after which work between them is due. */
 export interface WorkPlan {
-  /** Steps between; null: not between. */
+  /** Interval in steps; null: not during training. */
   readonly every: number | null;
   readonly atEnd: boolean;
 }
 
-/** Estimates the time that a training still takes, with the work beside its steps. */
+/** Estimates the remaining time of a training, including the work between its steps. */
 export class TimeLeft {
   readonly #maxSteps: number;
   readonly #plans: Readonly<Record<SideWork, WorkPlan>>;
@@ -21,19 +21,19 @@ export class TimeLeft {
     this.#plans = plans;
   }
 
-  /** Notes a step by its number, counted from 1, and its wall time. */
+  /** Records a step: its number, counted from 1, and its wall time. */
   step(step: number, seconds: number): void {
     this.#step = step;
     this.#steps = { count: this.#steps.count + 1, seconds: this.#steps.seconds + seconds };
   }
 
-  /** Notes the wall time of work beside the steps. */
+  /** Records the wall time of work between steps. */
   side(work: SideWork, seconds: number): void {
     const before = this.#took.get(work) ?? { count: 0, seconds: 0 };
     this.#took.set(work, { count: before.count + 1, seconds: before.seconds + seconds });
   }
 
-  /** Seconds left at the pace so far. Work that never came yet is not counted. */
+  /** Remaining seconds at the average pace so far. Work that has not run yet is not counted. */
   get seconds(): number {
     const { count, seconds } = this.#steps;
     const steps = count === 0 ? 0 : ((this.#maxSteps - this.#step) * seconds) / count;
@@ -41,7 +41,7 @@ export class TimeLeft {
     return beside.reduce((sum, time) => sum + time, steps);
   }
 
-  /** Counts the times that work is still to come. */
+  /** Returns how many more times work will run. */
   #times(work: SideWork): number {
     const { every, atEnd } = this.#plans[work];
     const before = (step: number) => (every === null ? 0 : Math.floor((step - 1) / every));

@@ -4,23 +4,23 @@ import { TerminalView } from "../../../cli/terminalView.ts";
 import { isSample, isValidation, type MetricsLine, measuresOf, type SampleLine } from "../files/metrics.ts";
 import { trainViewLines } from "./trainView.ts";
 
-/** Shows how a training run goes: a live view on a terminal, else about twenty lines in all. */
+/** Progress output of a training run: a live view on a terminal, otherwise about twenty lines in all. */
 export interface TrainProgress {
-  /** A step. Without the seconds left, they are those of the steps at the pace so far. */
+  /** Shows a step. `secondsLeft` defaults to the remaining steps at the average pace so far. */
   step(report: StepReport, secondsLeft?: number): void;
-  /** A line of metrics.jsonl. */
+  /** Shows a line of metrics.jsonl. */
   metrics(line: MetricsLine): void;
-  /** A line of its own. */
+  /** Prints a separate line. */
   note(text: string): void;
   end(): void;
 }
 
-/** Progress on `stream`, which is stderr for a command whose stdout holds results. */
+/** Creates the progress output on `stream`, which is stderr for a command with results on stdout. */
 export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
   return stream.isTTY ? viewProgress(stream) : lineProgress(stream);
 }
 
-/** Returns a function that adds up step reports, and tells speed and time left at their pace. */
+/** Returns a function that sums up step reports, and returns the speed and remaining time at their average pace. */
 function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond: number; secondsLeft: number } {
   let [steps, tokens, seconds] = [0, 0, 0];
   return (report, secondsLeft) => {
@@ -32,7 +32,7 @@ function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond
   };
 }
 
-/** Milliseconds between two drawings. */
+/** Milliseconds between redraws. */
 const between = 100;
 
 function viewProgress(stream: NodeJS.WriteStream): TrainProgress {
@@ -94,7 +94,7 @@ function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
   };
 }
 
-/** Says validations and answers in lines; steps have a line of their own. */
+/** Formats validations and sample answers as lines. Steps have their own line. */
 function describeLine(line: MetricsLine): string[] {
   if (isValidation(line)) {
     const measures = measuresOf(line);
@@ -107,7 +107,7 @@ function describeLine(line: MetricsLine): string[] {
   return line.samples.map(({ prompt, answer }) => `step ${line.step}: ${shortened(prompt)} -> ${shortened(answer)}`);
 }
 
-/** The end of a text, in a line. */
+/** Shortens a text to its end, on one line. */
 function shortened(text: string): string {
   const line = text.replace(/\s+/g, " ").replace(/\p{Cc}/gu, "?");
   return line.length > 72 ? `...${line.slice(-69)}` : line;

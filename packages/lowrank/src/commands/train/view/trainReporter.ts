@@ -3,32 +3,32 @@ import type { StepReport } from "@lowrank/train";
 import type { MetricsLine } from "../files/metrics.ts";
 import { trainProgress } from "./trainProgress.ts";
 
-/** Tells people or programs of a training while it runs, and at its end. */
+/** Reports a training's progress and result, as text or as JSON. */
 export interface TrainReporter {
-  /** Tells people of what goes on now. */
+  /** Prints a line about the current work. */
   note(text: string): void;
-  /** A line of the result. */
+  /** Prints a line of the result. */
   say(text: string): void;
   warn(warning: Warning): void;
-  /** The warnings so far, in words. */
+  /** Messages of the warnings so far. */
   readonly warnings: readonly string[];
-  /** A step, with the seconds that the training still takes. */
+  /** Reports a step, with the estimated seconds left. */
   step(report: StepReport, secondsLeft: number): void;
-  /** A line of metrics.jsonl. */
+  /** Reports a line of metrics.jsonl. */
   metrics(line: MetricsLine): void;
-  /** Ends what is drawn. */
+  /** Ends the live view. */
   end(): void;
-  /** The result as a whole, for programs. */
+  /** Prints the JSON object of the result. */
   result(result: object): void;
 }
 
-/** Options that say how a training tells what it does. */
+/** Options that control what a training prints. */
 export interface TrainReporterOptions {
   quiet?: boolean;
   json?: boolean;
 }
 
-/** Returns the voice of a command: results go to stdout, all else to stderr. */
+/** Returns the reporter of a command. Results go to stdout, all other output to stderr. */
 export function trainReporter({ quiet, json }: TrainReporterOptions): TrainReporter {
   const warnings: string[] = [];
   const voice = json ? jsonVoice(quiet ?? false) : textVoice(quiet ?? false);
@@ -39,10 +39,10 @@ export function trainReporter({ quiet, json }: TrainReporterOptions): TrainRepor
   return { ...voice, warn, warnings };
 }
 
-/** A way to tell things. */
+/** Reporter for one output format. */
 type Channel = Omit<TrainReporter, "warnings">;
 
-/** One object of JSON on stdout at the end, and lines of JSON on stderr until then. */
+/** Returns a reporter with one JSON object on stdout at the end, and JSON lines on stderr until then. */
 function jsonVoice(quiet: boolean): Channel {
   const nothing = () => {};
   const line = (value: object) => console.error(JSON.stringify(value));

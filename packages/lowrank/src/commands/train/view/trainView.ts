@@ -7,7 +7,7 @@ import type { SampleLine } from "../files/metrics.ts";
 
 type Point = readonly [step: number, loss: number];
 
-/** The state of a training that is shown. */
+/** State of a training for the view. */
 export interface TrainState {
   readonly step: number;
   readonly maxSteps: number;
@@ -16,15 +16,15 @@ export interface TrainState {
   readonly learningRate: number;
   readonly gradNorm: number;
   readonly tokensPerSecond: number;
-  /** Bytes that the process holds. */
+  /** Resident memory of the process in bytes. */
   readonly memory: number;
-  /** 0 at the end. */
+  /** Estimated seconds left; 0 at the end. */
   readonly secondsLeft: number;
-  /** The latest answers; null for none. */
+  /** Latest sample answers; null for none. */
   readonly samples: SampleLine | null;
 }
 
-/** The size and the abilities of a terminal. */
+/** Size of a terminal, and its support for colours. */
 interface ViewSettings {
   readonly columns: number;
   /** Default 24. */
@@ -32,7 +32,7 @@ interface ViewSettings {
   readonly colours: boolean;
 }
 
-/** Rows of the curve. */
+/** Rows of the loss curve. */
 const chartHeight = 8;
 
 /** Returns the lines of the view, each at most `columns` wide, and fewer than `rows`. */
@@ -67,7 +67,7 @@ function progressBar({ step, maxSteps }: TrainState, columns: number): string {
   return `${"█".repeat(full)}${"░".repeat(room - full)} ${text}`;
 }
 
-/** The losses as a curve, and those of validations as dots on it. */
+/** Draws the training losses as a curve, with the validation losses as dots. */
 function curve({ losses, validations }: TrainState, columns: number, colours: boolean): string[] {
   const all = [...losses, ...validations].map(([, loss]) => loss);
   const [least, most] = [all, all].map((values, i) =>
@@ -79,7 +79,7 @@ function curve({ losses, validations }: TrainState, columns: number, colours: bo
   const width = Math.max(10, columns - 4 - Math.max(...ticks.map((tick) => show(tick).length)));
   const [first, last] = [losses[0][0], (losses.at(-1) as Point)[0]];
   const line = thinned(losses, width).map(([x, y]): [number, number] => [x, y]);
-  // The means of neighbours lie inside; the axis goes from the first to the last step.
+  // Averaging moves the ends inwards; the axis spans the first to the last step.
   line[0][0] = first;
   line[line.length - 1][0] = last;
   const points = validations.map(([step, y]) => {
@@ -99,7 +99,7 @@ function curve({ losses, validations }: TrainState, columns: number, colours: bo
   return lines.filter((row) => row !== "").map((row) => cut(row, columns));
 }
 
-/** A loss at the axis. */
+/** Formats a loss for the axis. */
 const show = (value: number): string => (Math.abs(value) < 1000 ? value.toFixed(3) : value.toExponential(1));
 
 function legend({ validations }: TrainState, colours: boolean): string {
@@ -108,7 +108,7 @@ function legend({ validations }: TrainState, colours: boolean): string {
   return `  ${sign(34, "━")} training loss${dots}`;
 }
 
-/** Joins facts by bars, in as many lines as they need. */
+/** Joins facts with bars, in as many lines as needed. */
 function wrapped(facts: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const fact of facts) {
@@ -120,7 +120,7 @@ function wrapped(facts: readonly string[], columns: number): string[] {
   return lines;
 }
 
-/** The end of a prompt and the beginning of its answer, in a line. */
+/** Formats the end of a prompt and the beginning of its answer on one line. */
 function sampleLine(prompt: string, answer: string, columns: number): string {
   const plain = (text: string) => text.replace(/\s+/g, " ").replace(/\p{Cc}/gu, "?");
   const [asked, answered] = [plain(prompt), plain(answer)];
@@ -131,7 +131,7 @@ function sampleLine(prompt: string, answer: string, columns: number): string {
 
 const letters = new Intl.Segmenter();
 
-/** The beginning of a text that is at most `columns` wide, colours kept. */
+/** Cuts a text at `columns` wide and keeps its colours. */
 function cut(text: string, columns: number): string {
   if (stringWidth(text) <= columns) return text;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's colours begin with one.
@@ -150,7 +150,7 @@ function cut(text: string, columns: number): string {
   return kept.join("");
 }
 
-/** The end of a text that is at most `columns` wide. */
+/** Returns the end of a text, at most `columns` wide. */
 function cutStart(text: string, columns: number): string {
   let [room, end] = [columns, ""];
   for (const { segment } of [...letters.segment(text)].reverse()) {
