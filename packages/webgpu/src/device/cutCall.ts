@@ -10,15 +10,15 @@ export interface Call<P> {
   readonly params: P;
 }
 
-/** The shape with `count` in the place of the first dimensions, whose product is `rows`. */
+/** Returns the shape with the leading dimensions, whose product is `rows`, replaced by `count` rows. */
 function shapeOf(shape: Shape, rows: number, count: number): Shape {
   const first = shape.findIndex((_, d) => shape.slice(0, d + 1).reduce((a, b) => a * b, 1) === rows);
   return shape.map((size, d) => (d === 0 ? count : d <= first ? 1 : size));
 }
 
 /**
- * Cuts a call into calls whose tensors a kernel can see, of at most `most` bytes each. One that
- * need not or cannot be cut stays as it is.
+ * Cuts a call into calls whose tensors fit in a kernel's bindings, with at most `most` bytes each. Returns the call
+ * unchanged if it fits already or its op cannot be cut.
  */
 export function cutCall<P>(splitOf: SplitOf<P> | undefined, call: Call<P>, most: number): readonly Call<P>[] {
   const { inputs, outputs, params } = call;

@@ -1,6 +1,6 @@
 import type { WebGpuOptions } from "./webgpu.ts";
 
-/** A method that such an object has, and the call that gives one. */
+/** For each kind of object: a method that identifies it, and the call that returns one. */
 const kinds = {
   device: { method: "createShaderModule", call: "await adapter.requestDevice()" },
   adapter: { method: "requestDevice", call: "await navigator.gpu.requestAdapter()" },
@@ -8,7 +8,7 @@ const kinds = {
 
 const preferences: readonly unknown[] = ["low-power", "high-performance"];
 
-/** Throws for options of `webgpu` with values that mean nothing, such as a promise of a device. */
+/** Throws if an option of `webgpu` has an invalid value, such as a promise of a device. */
 export function expectOptions({ device, adapter, powerPreference, kernels, ...switches }: WebGpuOptions): void {
   expectGiven("device", device);
   expectGiven("adapter", adapter);

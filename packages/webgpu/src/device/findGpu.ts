@@ -1,22 +1,19 @@
 import { UnavailableError } from "@lowrank/core/functions";
 
-/** The part of npm `webgpu` that is used here. */
+/** The part of the npm package `webgpu` that is used here. */
 interface Dawn {
   create(flags: string[]): GPU;
 }
 
-/**
- * Dawn's entry, held for the life of the process: its devices crash when it is collected
- * before them.
- */
+/** Dawn's `GPU` object, kept for the life of the process: its devices crash if it is collected before them. */
 let dawn: GPU | undefined;
 
-/** Returns the package's name so that bundlers of pages do not look for it. */
+/** Returns the package's name at run time, so that bundlers for web pages do not resolve it. */
 const packageName = (): string => "webgpu";
 
 /**
- * Returns the entry to WebGPU: the page's or Worker's own, else that of npm `webgpu`.
- * Throws where there is neither.
+ * Returns the `GPU` object: `navigator.gpu` of the page or Worker, or else the one from the npm package `webgpu`.
+ * Throws if neither exists.
  */
 export async function findGpu(): Promise<GPU> {
   const own = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;

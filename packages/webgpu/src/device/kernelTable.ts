@@ -4,23 +4,23 @@ import type { GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "../kernel/k
 import type { SplitOf } from "../kernel/split.ts";
 import { kernels as ownKernels } from "../kernels/index.ts";
 
-/** A kernel with the types of its op. */
+/** A kernel, typed by its op's parameters. */
 interface TypedKernel<P> {
   readonly run: KernelCode<P, BackendOp<P>>;
   readonly split?: SplitOf<P>;
 }
 
-/** The kernels of a backend by the names of their ops. */
+/** The kernels of a backend, by op name. */
 export interface KernelTable {
-  /** Returns an op's kernel; none where the op has no kernel. */
+  /** Returns the op's kernel, or undefined if it has none. */
   kernelOf<P>(op: BackendOp<P>): TypedKernel<P> | undefined;
-  /** True where the op has a kernel that takes such inputs. */
+  /** Returns true if the op has a kernel that supports these inputs. */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
-  /** Returns a small call of a kernel, for the kind of a call; none where it is not checked. */
+  /** Returns a small example call of the same kind as this call, or undefined if the kernel is not checked. */
   exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;
 }
 
-/** Makes the table of this package's kernels and of `more`. Throws where an op has two. */
+/** Makes a table of this package's kernels and those in `more`. Throws if an op has two kernels. */
 export function kernelTable(more: readonly WebGpuKernel[], gpu: GpuFacts): KernelTable {
   const table = new Map<string, WebGpuKernel>();
   for (const kernel of [...ownKernels, ...more]) {

@@ -23,33 +23,33 @@ import { checkSameRows } from "./sameRows.ts";
 import { TileChoice, trialOf } from "./tileChoice.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
 
-/** Calls that may have found faults, at most, before the device is asked. */
+/** Maximum number of pending calls that may have found faults; at this count the backend reads the fault buffer. */
 const mostPending = 4096;
 
 const up4 = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
-/** Returns a buffer as this backend made it. Throws where it was given back before. */
+/** Returns the buffer as a block of this backend. Throws if it was freed. */
 function use(buffer: Buffer, what: string): GpuBlock {
   const block = buffer as GpuBlock;
   if (block.freed) throw new Error(`webgpu: ${what} uses a buffer of ${block.bytes} bytes that was freed before`);
   return block;
 }
 
-/** Choices of who opens a backend. */
+/** Settings of a backend, from the options of `webgpu`. */
 interface Settings {
   readonly kernels: readonly WebGpuKernel[];
   readonly batchInvariant: boolean;
-  /** Says if kernels use subgroups; default: if they work. */
+  /** Whether kernels use subgroup operations. Default: only if they pass a trial on the adapter. */
   readonly subgroups: boolean | undefined;
 }
 
-/** True for a device with subgroups of one size, in which sums always have the same order. */
+/** Returns true if all subgroups of the device have one size, so that sums always have the same order. */
 function hasOneSize({ adapterInfo }: GPUDevice): boolean {
   const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = adapterInfo ?? {};
   return least > 0 && least === most;
 }
 
-/** Makes the backend on a device; `end` is called when it is disposed of. */
+/** Creates the backend on a device; disposing of the backend calls `end`. */
 export async function onDevice(
   { device, adapter }: OpenedDevice,
   { kernels, batchInvariant, subgroups }: Settings,
@@ -90,7 +90,7 @@ export async function onDevice(
     return { buffer: use(buffer, what), shape, dtype, packing, size: sizeOf(shape) };
   };
 
-  /** Throws for a run that sees more of a tensor than it may. */
+  /** Throws if a dispatch binds more bytes of a tensor than the device allows. */
   const refuseLarge = (what: string, { tensors }: Dispatch): void => {
     const large = tensors.find((tensor) => bytesSeen(tensor) > maxBinding);
     if (!large) return;
@@ -115,7 +115,7 @@ export async function onDevice(
     },
   };
 
-  /** Copies bytes to the host after all that was recorded. Throws what went wrong until then. */
+  /** Copies bytes to the host after all recorded commands. Throws the first error that occurred until then. */
   const readBytes = async (block: GpuBlock | null, from: number, to: number): Promise<Uint8Array> => {
     const start = from - (from % 4);
     const length = to > from ? up4(to - start) : 0;
@@ -137,14 +137,14 @@ export async function onDevice(
     return bytes.slice(from - start, to - start);
   };
 
-  /** The kernels that a dry run asked for, and its calls; none are run then. */
+  /** During a dry run: the shaders to compile and the calls to check. Nothing runs on the device then. */
   let dry: { readonly shaders: Set<Shader>; readonly calls: CheckedCall[] } | null = null;
   const record = (one: Dispatch): void => {
     if (dry) dry.shaders.add(one.shader);
     else recorder.dispatch(one);
   };
 
-  /** Returns the milliseconds of a trial of a tile. */
+  /** Returns how many milliseconds a trial of a tile takes. */
   const timeOf = async (tile: TileName): Promise<number> => {
     recorder.flush();
     await device.queue.onSubmittedWorkDone();
@@ -187,7 +187,7 @@ export async function onDevice(
       if (dry) return;
       const { slab } = block;
       const [first, last] = [up4(offset), offset + bytes.length];
-      // Behind the block's end a word has room for zeros.
+      // The last word of a block is always whole, so it can be padded with zeros.
       const whole = last === block.bytes ? up4(last) : last - (last % 4);
       if (whole > first) {
         const middle = bytes.subarray(first - offset, whole - offset);
@@ -219,7 +219,7 @@ export async function onDevice(
           record(one);
           if (one.faultsIn) record(faults.confirm(op, inputs, params, one.faultsIn));
         }
-        // A program that never reads would have ever more calls to remember.
+        // A program that never reads would otherwise keep an ever longer list of calls.
         if (faults.pending === mostPending) readBytes(null, 0, 0).catch((error: Error) => errors.keep(error));
       } finally {
         freeTemporaries();

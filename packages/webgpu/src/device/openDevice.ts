@@ -1,21 +1,21 @@
 import { UnavailableError } from "@lowrank/core/functions";
 import { findGpu } from "./findGpu.ts";
 
-/** A device, and what is known of the adapter behind it. */
+/** An opened device, and facts about its adapter. */
 export interface OpenedDevice {
   readonly device: GPUDevice;
   readonly adapter: AdapterFacts;
 }
 
-/** The names of an adapter, and its kind. */
+/** Name and kind of an adapter. */
 export interface AdapterFacts {
-  /** Names for people: "SwiftShader Device (LLVM 16.0.0)". */
+  /** Human-readable name, such as "SwiftShader Device (LLVM 16.0.0)". */
   readonly name: string;
-  /** Runs on the processor: tiles are not measured on it. */
+  /** True if the adapter runs on the CPU; tiles are not measured on it. */
   readonly software: boolean;
 }
 
-/** Limits that are asked for as far as the adapter goes; by default a device has the least. */
+/** Limits that are requested at the adapter's maximum; by default a device gets WebGPU's lowest limits. */
 const wantedLimits = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -27,12 +27,12 @@ const wantedLimits = [
   "maxComputeWorkgroupStorageSize",
 ] as const;
 
-/** Features that kernels may have variants for. */
+/** Features that some kernels have variants for. */
 const wantedFeatures: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 /**
- * Opens a device with all that the adapter offers of what kernels use. An adapter serves one
- * device, so each call asks for a new one. Throws where there is none.
+ * Opens a device with every limit and feature of the adapter that kernels use. An adapter creates only one device, so
+ * each call requests a new adapter. Throws `UnavailableError` if no adapter is found.
  */
 export async function openDevice(options: GPURequestAdapterOptions, given?: GPUAdapter): Promise<OpenedDevice> {
   const adapter = given ?? (await (await findGpu()).requestAdapter(options));
@@ -48,7 +48,7 @@ export async function openDevice(options: GPURequestAdapterOptions, given?: GPUA
   try {
     return { device: await adapter.requestDevice({ requiredLimits, requiredFeatures }), adapter: facts };
   } catch (error) {
-    // One that was handed over may have given its device before.
+    // An adapter that the caller passed in may have created its device before.
     if (given) throw error;
     const { message } = error as Error;
     throw new UnavailableError(`webgpu: the adapter ${facts.name} gives no device (${message})`, "try again", {
@@ -57,7 +57,7 @@ export async function openDevice(options: GPURequestAdapterOptions, given?: GPUA
   }
 }
 
-/** Returns the facts of an adapter from what it says of itself. */
+/** Returns an adapter's facts from its `GPUAdapterInfo`. */
 export function describeAdapter(info: Partial<GPUAdapterInfo> = {}): AdapterFacts {
   const { vendor = "", architecture = "", device = "", description = "", isFallbackAdapter = false } = info;
   const name = description || [vendor, architecture, device].filter((word) => word !== "").join(" ") || "unknown";

@@ -2,11 +2,11 @@ import { computeStage } from "../kernel/gpuFlags.ts";
 import type { Shader } from "../kernel/shader.ts";
 import type { LateErrors } from "../memory/lateErrors.ts";
 
-/** A kernel as the device has it. */
+/** A compiled kernel on the device. */
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-  /** Counts layouts: bind groups of pipelines with one layout are exchangeable. */
+  /** Identifies the layout: bind groups of pipelines with the same layout are interchangeable. */
   readonly layoutId: number;
 }
 
@@ -16,9 +16,9 @@ interface Layout {
   readonly pipeline: GPUPipelineLayout;
 }
 
-/** Compiles kernels, each once. WebGPU tells later that one does not compile. */
+/** Compiles each kernel once. WebGPU reports compile errors asynchronously. */
 export class Pipelines {
-  /** True if kernels may use the operations of subgroups. */
+  /** True if kernels may use subgroup operations. */
   subgroups = false;
   readonly #device: GPUDevice;
   readonly #errors: LateErrors;
@@ -30,7 +30,7 @@ export class Pipelines {
     this.#errors = errors;
   }
 
-  /** Returns a kernel's pipeline; compiles it if it is new. */
+  /** Returns a kernel's pipeline, compiling it on first use. */
   get(shader: Shader): Pipeline {
     const found = this.#known.get(shader);
     if (found) return found;
@@ -44,12 +44,12 @@ export class Pipelines {
     return this.#keep(shader, pipeline, layout);
   }
 
-  /** Compiles a kernel, if it is new, beside other work. Rejects if it does not compile. */
+  /** Compiles a kernel asynchronously, unless it is compiled already. Rejects if it does not compile. */
   async warmUp(shader: Shader): Promise<void> {
     if (this.#known.has(shader)) return;
     this.#device.pushErrorScope("validation");
     const { layout, descriptor, module } = this.#describe(shader);
-    // The pipeline's own rejection tells of it.
+    // The rejected pipeline promise reports the same error.
     this.#device.popErrorScope().catch(() => {});
     try {
       this.#keep(shader, await this.#device.createComputePipelineAsync(descriptor), layout);
@@ -96,13 +96,13 @@ export class Pipelines {
   }
 }
 
-/** Returns an error that names the kernel and the place in its text. */
+/** Returns an error that names the kernel and quotes the faulty line of its WGSL. */
 async function compileError({ name }: Shader, text: string, module: GPUShaderModule, message: string): Promise<Error> {
   const { messages } = await module.getCompilationInfo();
   const lines = text.split("\n");
   const places = messages
     .filter(({ type }) => type === "error")
-    // Dawn goes on with all that would have been right.
+    // Only the first line of a message is kept: Dawn's further lines list every valid alternative.
     .map(({ lineNum, linePos, message: text }) => {
       return `line ${lineNum}:${linePos}: ${text.split("\n", 1)}: ${lines[lineNum - 1]?.trim()}`;
     });

@@ -1,9 +1,9 @@
 import { mapRead, usage } from "../kernel/gpuFlags.ts";
 
-/** Buffers of more bytes are not kept: they would lie about for nothing. */
+/** Buffers larger than this are not kept for reuse, since they would occupy memory while unused. */
 const large = 2 ** 24;
 
-/** Buffers by which bytes come back to the host, kept by size. */
+/** Staging buffers for copies from the device to the host, kept by size for reuse. */
 export class ReadBack {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, GPUBuffer[]>();
@@ -18,7 +18,7 @@ export class ReadBack {
     return this.#free.get(size)?.pop() ?? this.#device.createBuffer({ size, usage: usage.mapRead | usage.copyDst });
   }
 
-  /** Waits until the device has filled the buffer's first `bytes`, and takes the buffer back. */
+  /** Waits until the device has filled the buffer's first `bytes`, returns a copy of them, and recycles the buffer. */
   async read(buffer: GPUBuffer, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
     await buffer.mapAsync(mapRead, 0, bytes);
     const copied = new Uint8Array(buffer.getMappedRange(0, bytes)).slice();

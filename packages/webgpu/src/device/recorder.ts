@@ -5,24 +5,24 @@ import { bytesSeen } from "../wgsl/window.ts";
 import type { Pipelines } from "./pipelines.ts";
 import type { RecorderStats } from "./recorderStats.ts";
 
-/** Runs of kernels in a batch, at most: the device begins while the next ones are recorded. */
+/** Maximum dispatches in a batch: the device starts on one batch while the next is recorded. */
 const mostDispatches = 128;
-/** Bytes of a batch's uniforms, at multiples of 256, and of small writes by the host. */
+/** Bytes reserved for a batch's uniforms, at multiples of 256, and for small writes by the host. */
 const hostRoom = mostDispatches * 256 + 2 ** 16;
-/** Writes of more bytes do not go through a batch. */
+/** Writes of more bytes than this do not go through a batch. */
 const smallWrite = 2 ** 13;
-/** Bind groups that are kept. */
+/** Maximum number of cached bind groups. */
 const mostGroups = 4096;
 
 /**
- * Records commands into batches, and hands each batch to the device at once. What the host gives
- * them lies in one buffer, which is written once a batch: such a write waits for the batch before.
+ * Records commands into batches, and submits each batch at once. Uniforms and small writes of a batch share one buffer,
+ * which the host writes once a batch: that write waits for the batch before it.
  */
 export class Recorder {
   readonly stats: RecorderStats = { dispatches: 0, bytes: 0, submits: 0 };
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
-  /** The buffer of faults, which kernels that find some are given. */
+  /** The buffer of faults, which is bound to kernels that can find some. */
   readonly #faults: GPUBuffer;
   readonly #host: GPUBuffer;
   readonly #words = new Uint32Array(hostRoom / 4);
@@ -42,7 +42,7 @@ export class Recorder {
     this.#host = device.createBuffer({ size: hostRoom, usage: usage.uniform | usage.copyDst | usage.copySrc });
   }
 
-  /** Records a run of a kernel. */
+  /** Records a dispatch of a kernel. */
   dispatch({ shader, tensors, words, groups }: Dispatch): void {
     if (groups[0] === 0 || groups[1] === 0 || groups[2] === 0) return;
     const slabs = tensors.map(({ buffer }) => buffer.slab);
@@ -88,15 +88,15 @@ export class Recorder {
     for (const slab of slabs) slab.lastBatch = this.#batch;
   }
 
-  /** Records a copy. */
+  /** Records a copy between buffers. */
   copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
     this.#closePass();
     this.#open().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
   }
 
   /**
-   * Writes whole words after all that was recorded which uses the memory: at once where nothing
-   * does, else few bytes as a command of the batch, and many behind it.
+   * Writes whole words after all recorded commands that use the memory. If the current batch does not use it, the write
+   * is immediate. Otherwise a small write becomes a command of the batch, and a large one first submits it.
    */
   write({ buffer, lastBatch }: Slab, bytes: Uint8Array, offset: number): void {
     if (lastBatch === this.#batch) {
@@ -111,7 +111,7 @@ export class Recorder {
     this.#device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
   }
 
-  /** Hands all that was recorded to the device. */
+  /** Submits all recorded commands to the device. */
   flush(): void {
     if (!this.#encoder) return;
     this.#closePass();
@@ -124,7 +124,7 @@ export class Recorder {
     this.stats.submits++;
   }
 
-  /** Makes ready for the end of buffers, which may be used by what is recorded or kept. */
+  /** Prepares for destroying buffers that recorded commands or cached bind groups may use. */
   beforeDestroy(slabs: readonly Slab[]): void {
     if (slabs.some(({ lastBatch }) => lastBatch === this.#batch)) this.flush();
     this.#groups.clear();

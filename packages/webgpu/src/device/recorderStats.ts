@@ -1,9 +1,9 @@
-/** Counts of what was asked of the device. */
+/** Counts of the work submitted to the device. */
 export interface RecorderStats {
-  /** Runs of kernels. */
+  /** Dispatches of kernels. */
   dispatches: number;
-  /** Bytes of the tensors that runs were given: those that they move if each reads one once. */
+  /** Total bytes of the tensors bound to dispatches, which is the memory traffic if each tensor is read once. */
   bytes: number;
-  /** Batches of commands. */
+  /** Submitted batches of commands. */
   submits: number;
 }

@@ -3,22 +3,22 @@ import type { Gpu } from "../kernel/kernel.ts";
 import { product } from "../kernels/products/product.ts";
 import type { Trial } from "../selfCheck/trial.ts";
 
-/** Terms of the sums that are tried: they end inside of a part, and of four. */
+/** Terms of the tested sums: not a multiple of 4, and not a whole number of parts. */
 const terms = 301;
 
-/** The most rows in a matrix. */
+/** The most rows of a tested matrix. */
 const most = 20;
 
-/** Numbers from -1 to 1 without a pattern that sums could show. */
+/** Returns `length` values from -1 to 1 without a pattern that could hide errors in sums. */
 const numbers = (length: number, seed: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length }, (_, i) => 2 * ((seed + (i + 1) * 0.6180339887498949) % 1) - 1);
 
-/** Adapters of this process that keep the promise: each is tried once. */
+/** Adapters that passed in this process; each is tested once. */
 const kept = new Set<string>();
 
 /**
- * Tries on an adapter that a row of a product has the same bits however many rows are made with it.
- * Drivers may fuse or reorder what kernels say. Throws where one does.
+ * Tests on an adapter that a row of a product has the same bits regardless of how many rows are computed with it.
+ * Drivers may fuse or reorder floating-point operations. Throws if the bits differ.
  */
 export async function checkSameRows(adapter: string, gpu: Gpu, { place, run, read }: Trial): Promise<void> {
   if (kept.has(adapter)) return;

@@ -4,13 +4,13 @@ import type { TileName } from "../kernel/tiles.ts";
 import { product } from "../kernels/products/product.ts";
 import type { AdapterFacts } from "./openDevice.ts";
 
-/** The tiles of large products that are tried; the first is the usual one. */
+/** The candidate tiles for large products; the first is the default. */
 const candidates: readonly TileName[] = [
   ...(["staged 8x4", "staged 8x8", "staged 4x4"] as const),
   ...(["direct 8x4", "direct 8x8", "direct 4x4"] as const),
 ];
 
-/** The tile where a processor plays the device: waiting for other threads costs much there. */
+/** The tile for devices on the CPU, where waiting for other threads is expensive. */
 const softwareTile: TileName = "direct 8x4";
 
 /** Sizes of the product that is timed, and how often it runs in a trial. */
@@ -19,19 +19,19 @@ const [side, terms, repeats] = [2048, 512, 4];
 /** Trials of each tile; the first, which compiles, does not count. */
 const rounds = 4;
 
-/** The speed-up that another than the usual tile must show. */
+/** The minimum speed-up over the default tile that replaces it. */
 const advantage = 1.05;
 
-/** The chosen tiles by adapter: a process measures once. */
+/** The chosen tiles by adapter name: a process measures once. */
 const found = new Map<string, TileName>();
 
-/** The tile of large products on a device. */
+/** Chooses the tile of large products on a device. */
 export class TileChoice {
   readonly #adapter: AdapterFacts;
   readonly #measured: boolean;
   #tile: TileName;
 
-  /** On a processor, and where `fixed` is true, nothing is measured. */
+  /** Nothing is measured on a CPU device, or if `fixed` is true. */
   constructor(adapter: AdapterFacts, fixed: boolean) {
     this.#adapter = adapter;
     this.#measured = !adapter.software && !fixed;
@@ -44,7 +44,7 @@ export class TileChoice {
   }
 
   /**
-   * Measures which tile is the fastest on this adapter, unless that is known. `timeOf` gives the
+   * Measures which tile is the fastest on this adapter, unless this process has done so. `timeOf` returns the
    * milliseconds of a trial.
    */
   async measure(timeOf: (tile: TileName) => Promise<number>): Promise<void> {
@@ -67,7 +67,7 @@ export class TileChoice {
   }
 }
 
-/** Returns the runs of a trial of a tile, in memory of the kernel's own. */
+/** Returns the dispatches of a tile's trial, on scratch memory. */
 export function trialOf(tile: TileName, gpu: Gpu): readonly Dispatch[] {
   const zeros = (rows: number, columns: number): GpuTensor => gpu.scratch({ shape: [rows, columns], dtype: "f32" });
   const [a, w, out] = [zeros(side, terms), zeros(terms, side), zeros(side, side)];

@@ -9,50 +9,49 @@ import type { RecorderStats } from "./recorderStats.ts";
 
 /** Options of the WebGPU backend. */
 export interface WebGpuOptions {
-  /** A device of yours, which `dispose` leaves alone. Default: one with all the adapter has. */
+  /** Your own device, which `dispose` does not destroy. Default: a new one with all limits of the adapter. */
   device?: Device;
-  /** The adapter to ask for the device; it serves one. Default: that of `requestAdapter`. */
+  /** Your own adapter, which can create one device. Default: the result of `requestAdapter`. */
   adapter?: Adapter;
-  /** The adapter to ask for, where there are several. Default: the system's choice. */
+  /** Which adapter to request if the machine has several. Default: the system's choice. */
   powerPreference?: "low-power" | "high-performance";
   /**
-   * Makes the bits of a row of a result independent of the rows it is computed with, so that a
-   * sequence has the same tokens alone and in any batch; default false. It is tried on the adapter,
-   * and throws an `UnavailableError` where that does not keep it. docs/design/batchInvariance.md
+   * Makes each row of a result independent of the other rows in its batch, to the bit, so that a sequence gets the same
+   * tokens alone and in any batch. Default: false. The adapter is tested first; `webgpu` throws an `UnavailableError`
+   * if its bits differ. See docs/design/batchInvariance.md.
    */
   batchInvariant?: boolean;
   /**
-   * Lets kernels add up and compare by operations of subgroups, where the device has them. Default:
-   * if they give known numbers on the adapter; true does without that trial. In the batch-invariant
-   * mode subgroups must also have one size alone.
+   * Whether kernels use subgroup operations for sums and comparisons, if the device has them. Default: only if a trial
+   * on the adapter gives the right results; true skips that trial. In batch-invariant mode all subgroups of the device
+   * must also have the same size.
    */
   subgroups?: boolean;
-  /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
+  /** Kernels for custom ops, made with `kernel`, in addition to the kernels of this package. */
   kernels?: readonly WebGpuKernel[];
 }
 
 /** The WebGPU backend, with facts about its adapter and memory. */
 export interface WebGpuBackend extends Backend {
-  /** The adapter's name, for people. */
+  /** The adapter's human-readable name. */
   readonly adapter: string;
-  /** True if the adapter is the processor itself. */
+  /** True if the adapter runs on the CPU. */
   readonly software: boolean;
   readonly batchInvariant: boolean;
-  /** True if kernels use operations of subgroups. */
+  /** True if kernels use subgroup operations. */
   readonly subgroups: boolean;
-  /** The device, for other work on it. */
+  /** The device, for your own work on it. */
   readonly device: Device;
   sync(): Promise<void>;
-  /** Returns the sizes of the memory on the device, and counts of the work that was asked of it. */
+  /** Returns the sizes of the memory on the device, and counts of the work submitted to it. */
   stats(): PoolStats & RecorderStats;
   /**
-   * Compiles the kernels that `fn` would run, side by side: the first step does not wait for each
-   * in turn. `fn` is synchronous, and called once. Nothing that it asks for is done, so throw its
-   * results away. Fused and quantised kernels are checked on small examples; of one that gives
-   * wrong numbers a warning tells, and it is not used.
+   * Compiles the kernels that `fn` would run, in parallel, so that the first step does not wait for each in turn. `fn`
+   * must be synchronous, and is called once. Its operations do not run on the device, so discard its results. Also
+   * checks fused and quantised kernels on small examples. A kernel with wrong results is disabled with a warning.
    */
   warmUp(fn: () => unknown): Promise<void>;
-  /** Ends the device; tensors on it are lost. */
+  /** Destroys the device; tensors on it are lost. */
   dispose(): void;
 }
 
@@ -62,14 +61,14 @@ const webgpuKeys: OptionKeys<WebGpuOptions> = {
 };
 
 /**
- * Starts a backend on a graphics processor: `await init(webgpu())`. Pages and Workers have WebGPU
- * themselves, Node with the npm package `webgpu`. It is deferred: kernels are recorded, and
- * errors arrive at the next read. Throws an `UnavailableError` where there is no adapter.
+ * Starts a backend on a graphics processor: `await init(webgpu())`. Pages and Workers have WebGPU built in; Node needs
+ * the npm package `webgpu`. Execution is deferred: kernels are recorded, and errors are thrown by the next read. Throws
+ * an `UnavailableError` if there is no adapter.
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   checkOptions("webgpu", options, webgpuKeys);
   const { device, adapter, powerPreference, batchInvariant = false, subgroups, kernels = [] } = options;
-  // A page that gives none does without the words of their errors.
+  // A page that passes no options does not load the code that checks them.
   if (Object.keys(options).length > 0) (await import("./expectOptions.ts")).expectOptions(options);
   const opened = device
     ? { device, adapter: describeAdapter(device.adapterInfo) }

@@ -1,12 +1,12 @@
 import type { TensorSpec } from "@lowrank/core/backend";
 
-/** An input of an example: random numbers of moderate size. */
+/** An input of an example; by default it holds random values of moderate size. */
 export interface ExampleInput extends TensorSpec {
-  /** Numbers are from 0 to 1, as those of a second moment. */
+  /** True for values from 0 to 1, such as second moments. */
   readonly positive?: boolean;
-  /** Integers are below it. */
+  /** Integers are less than this bound. */
   readonly below?: number;
-  /** The numbers themselves. */
+  /** Explicit values instead of random ones. */
   readonly values?: readonly number[];
 }
 
@@ -17,7 +17,7 @@ export interface Example<P = unknown> {
 }
 
 /**
- * Makes a small call for the kind of call that an op was given: as long rows and as large heads,
- * but few of them. Returns nothing for calls that are not to be checked.
+ * Makes a small example of the kind of call that an op received: the same row length and head size, but few rows and
+ * heads. Returns undefined for calls that need no check.
  */
 export type ExampleOf<P> = (inputs: readonly TensorSpec[], params: P) => Example<P> | undefined;

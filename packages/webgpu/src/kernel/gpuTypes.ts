@@ -1,5 +1,5 @@
-// WebGPU's types where the program's libraries have them, and `object` elsewhere: declarations of
-// this package compile without the DOM, and with versions of it that know no WebGPU.
+// WebGPU's types if the program's libraries declare them, and `object` otherwise. So the declarations of this package
+// compile without the DOM library, and with versions of it that lack WebGPU.
 
 type OfGlobal<Name extends string> = typeof globalThis extends { readonly [K in Name]: { prototype: infer T } }
   ? T

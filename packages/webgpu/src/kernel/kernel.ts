@@ -7,35 +7,33 @@ import type { Dispatch } from "./shader.ts";
 import type { SplitOf } from "./split.ts";
 import type { TileName } from "./tiles.ts";
 
-/** A tensor as a kernel sees it: contiguous, in a buffer on the device. */
+/** A tensor as a kernel receives it: contiguous, in a buffer on the device. */
 export interface GpuTensor extends TensorSpec {
   readonly buffer: GpuBlock;
   readonly size: number;
-  /** The bytes of the buffer that it is; default: all of them. */
+  /** The bytes of the buffer that hold the tensor. Default: the whole buffer. */
   readonly window?: { readonly offset: number; readonly bytes: number };
 }
 
-/** The device's abilities, by which kernels choose among their variants. */
+/** The device's abilities, by which kernels choose their variants. */
 export interface GpuFacts {
   readonly limits: Limits;
   readonly features: ReadonlySet<string>;
-  /** True on a processor that plays the device: tile choices are fixed there. */
+  /** True if the device runs on the CPU; its tiles are fixed. */
   readonly software: boolean;
   /** True if the order of a row's sums must not depend on the number of rows. */
   readonly batchInvariant: boolean;
-  /** The tile of large products that suits the device. */
+  /** The tile for large products on this device. */
   readonly tile: TileName;
 }
 
-/** The device as a kernel sees it. */
+/** The device as a kernel receives it: its facts, and scratch memory. */
 export interface Gpu extends GpuFacts {
   /** Makes a tensor that lives until the kernel's commands have run. */
   scratch(spec: TensorSpec): GpuTensor;
 }
 
-/**
- * The code of one op: names the runs of kernels that do it, in order. `op` is the op's definition.
- */
+/** The code of one op: returns the dispatches that compute it, in order. `op` is the op's definition. */
 export type KernelCode<P, D = unknown> = (
   inputs: GpuTensor[],
   outputs: GpuTensor[],
@@ -44,26 +42,26 @@ export type KernelCode<P, D = unknown> = (
   op: D,
 ) => readonly Dispatch[];
 
-/** Tells whether a kernel takes such inputs. */
+/** Returns true if a kernel supports these inputs. */
 export type KernelTest<P> = (inputs: readonly TensorSpec[], params: P, gpu: GpuFacts) => boolean;
 
-/** Facts that a kernel tells of itself beside its code. */
+/** Optional properties of a kernel in addition to its code. */
 export interface KernelFacts<P> {
-  /** Tells which calls it takes; others run as the op's composition. Default: all. */
+  /** Returns true for calls that the kernel supports; other calls run the op's composition. Default: all calls. */
   readonly supports?: KernelTest<P>;
   /**
-   * Makes a small call, on which `warmUp` holds the kernel to the op's reference. Default: the
-   * kernel is not checked.
+   * Makes a small call, on which `warmUp` compares the kernel with the op's reference. Default: the kernel is not
+   * checked.
    */
   readonly example?: ExampleOf<P>;
   /**
-   * Tells how a call is cut whose tensors are larger than a kernel can see. Default: such calls are
-   * refused, unless the code binds parts of them alone.
+   * Describes how to cut a call whose tensors exceed the device's binding size. Default: such calls throw, unless the
+   * code binds only parts of the tensors.
    */
   readonly split?: SplitOf<P>;
 }
 
-/** A kernel of this backend for the op of that name. */
+/** A kernel of this backend for the op named `op`. */
 export interface WebGpuKernel extends KernelFacts<never> {
   readonly op: string;
   readonly run: KernelCode<never, never>;
@@ -71,12 +69,11 @@ export interface WebGpuKernel extends KernelFacts<never> {
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 
-/** The parameters that an op takes. */
+/** The type of an op's parameters. */
 type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
 
 /**
- * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof
- * matmul>("matmul", ...)`.
+ * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof matmul>("matmul", ...)`.
  */
 export function kernel<O extends { readonly definition: unknown }>(
   op: string,

@@ -1,12 +1,12 @@
 import type { Buffer } from "@lowrank/core/backend";
 import type { DeviceBuffer } from "./gpuTypes.ts";
 
-/** Memory on the device. Blocks use it one after the other. */
+/** A buffer on the device, used by one block after another. */
 export interface Slab {
   readonly id: number;
   readonly buffer: DeviceBuffer;
   readonly bytes: number;
-  /** The number of the last batch of commands that uses it. */
+  /** The index of the last batch of commands that uses this memory. */
   lastBatch: number;
 }
 
@@ -18,34 +18,34 @@ export interface GpuBlock extends Buffer {
 
 /** Sizes of the backend's memory on the device, in bytes, and counts. */
 export interface PoolStats {
-  /** By blocks in use, in whole size classes. */
+  /** Bytes of blocks in use, rounded up to size classes. */
   used: number;
-  /** Kept for later blocks. */
+  /** Bytes kept for later blocks. */
   free: number;
-  /** The largest free buffer. */
+  /** Bytes of the largest free buffer. */
   largestFree: number;
-  /** All buffers together: `used` and `free`. */
+  /** Bytes of all buffers: `used` plus `free`. */
   length: number;
-  /** Buffers on the device. */
+  /** Number of buffers on the device. */
   buffers: number;
 }
 
-/** Ways of the pool to the device. */
+/** The functions and limits of the device that the pool uses. */
 export interface PoolDevice {
-  /** Makes a buffer of whole multiples of four bytes. */
+  /** Creates a buffer; `bytes` is a multiple of 4. */
   create(bytes: number): DeviceBuffer;
   /** Called before buffers are destroyed that recorded commands may use. */
   beforeDestroy(slabs: readonly Slab[]): void;
   readonly maxBufferSize: number;
-  /** The most bytes that a kernel can see of one buffer. */
+  /** The most bytes of one buffer that a kernel can bind. */
   readonly maxBinding: number;
 }
 
 const smallest = 256;
-/** Free memory of at least this much is kept. */
+/** Free memory is trimmed only beyond this many bytes (64 MiB). */
 const kept = 64 * 2 ** 20;
 
-/** Rounds up to one of four sizes between two powers of two, so at most a fifth is lost. */
+/** Rounds up to one of four sizes between two powers of two, so at most a fifth is unused. */
 function classOf(bytes: number): number {
   if (bytes <= smallest) return smallest;
   const step = 2 ** Math.max(Math.floor(Math.log2(bytes)) - 2, 6);
@@ -53,9 +53,8 @@ function classOf(bytes: number): number {
 }
 
 /**
- * Hands out buffers by size class and keeps those that come back. A buffer that came back is
- * handed out again at once, although recorded commands may still use it: commands run in order,
- * so only writes by the host must wait for them.
+ * Hands out buffers by size class, and keeps returned ones for reuse. A returned buffer is handed out again at once,
+ * although recorded commands may still use it: commands run in order, so only writes by the host must wait for them.
  */
 export class Pool {
   readonly #device: PoolDevice;
@@ -70,7 +69,7 @@ export class Pool {
     this.#device = device;
   }
 
-  /** Throws for more bytes than one buffer of the device may have. */
+  /** Allocates a block. Throws if `bytes` exceeds the device's largest buffer. */
   alloc(bytes: number): GpuBlock {
     const { maxBufferSize, maxBinding } = this.#device;
     if (bytes > maxBufferSize) {
@@ -87,7 +86,7 @@ export class Pool {
     return { bytes, slab: slab ?? this.#make(size), freed: false };
   }
 
-  /** Takes a block back. */
+  /** Frees a block; its buffer is kept for reuse. */
   free(block: GpuBlock): void {
     const { slab } = block;
     block.freed = true;

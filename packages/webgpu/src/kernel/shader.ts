@@ -1,56 +1,53 @@
 import type { GpuTensor } from "./kernel.ts";
 
-/** The types that a kernel's numbers have. */
+/** The scalar types of a kernel's values. */
 export type Scalar = "u32" | "i32" | "f32";
 
-/** A tensor of a kernel: "read" or "write" (which may read too), then WGSL's type of an element. */
+/** A tensor binding: "read" or "write" (which may also read), then the WGSL type of an element. */
 export type Binding = `${"read" | "write"} ${string}`;
 
-/** The parts of a kernel's text. */
+/** The parts of a kernel's WGSL. */
 export interface ShaderParts<B extends string, U extends string> {
-  /** Names the kernel in errors and statistics: "matmul 64x64". */
+  /** The kernel's name in errors and statistics, such as "matmul 64x64". */
   readonly name: string;
-  /** Tensors, by name: "read vec4f", "write f32". */
+  /** Tensor bindings by name: "read vec4f", "write f32". */
   readonly bindings: Readonly<Record<B, Binding>>;
-  /** Numbers that differ from call to call; the code reads them as `u.name`. */
+  /** Scalar arguments of a call; the code reads them as `u.name`. */
   readonly uniforms: Readonly<Record<U, Scalar>>;
-  /** WGSL extensions, of which the device must have the features. */
+  /** WGSL extensions, which require the device feature of the same kind. */
   readonly enable?: readonly "f16"[];
-  /** The code calls `fault(at: i32)` where data break the op's rules; the least `at` counts. */
+  /** True if the code calls `fault(at: i32)` when data violate the op's rules; the least `at` is reported. */
   readonly faults?: boolean;
-  /**
-   * WGSL with an entry called `main`; one that is a function is told if the text may use the
-   * operations of subgroups.
-   */
+  /** WGSL with an entry point `main`. A function receives true if the text may use subgroup operations. */
   readonly code: string | ((subgroups: boolean) => string);
 }
 
-/** Workgroups in three dimensions. */
+/** Workgroup counts in three dimensions. */
 export type Groups = readonly [x: number, y: number, z: number];
 
-/** A run of a kernel: the buffers that it sees, its numbers, and its workgroups. */
+/** A run of a kernel: the tensors that it binds, its uniforms, and its workgroups. */
 export interface Dispatch {
   readonly shader: Shader;
   readonly tensors: readonly GpuTensor[];
   /** The uniforms' words, in order. */
   readonly words: Uint32Array;
   readonly groups: Groups;
-  /** The tensor that a fault's position counts in: its element there is the fault's value. */
+  /** The tensor that fault positions index: its element at the position is the reported value. */
   readonly faultsIn?: GpuTensor;
 }
 
-/** A kernel's text, and what it binds. Make each one once: pipelines are kept by it. */
+/** A kernel's WGSL and its bindings. Make each shader once: compiled pipelines are cached by this object. */
 export interface Shader<B extends string = string, U extends string = string> {
   readonly name: string;
   readonly code: string;
-  /** The text for devices with subgroups; the same where it has no use for them. */
+  /** The WGSL for devices with subgroups; equal to `code` if the kernel does not use them. */
   readonly subgroupCode: string;
   /** For each tensor in order, true if the kernel writes to it. */
   readonly writes: readonly boolean[];
   readonly faults: boolean;
   /** Bytes of the uniforms. */
   readonly uniformBytes: number;
-  /** Makes a run of it. A kernel with faults names the tensor that their positions count in. */
+  /** Makes a dispatch. A kernel with faults passes the tensor that their positions index. */
   dispatch(
     tensors: Readonly<Record<B, GpuTensor>>,
     uniforms: Readonly<Record<U, number>>,
@@ -65,13 +62,13 @@ struct Faults { at: atomic<i32>, op: u32, position: i32, value: u32 }
 fn fault(at: i32) { atomicMin(&faults.at, at); }
 `;
 
-/** Makes a kernel: declares its uniforms and bindings, in the order given, before its code. */
+/** Makes a shader: declares its uniforms and bindings, in the given order, before its code. */
 export function shader<B extends string, U extends string>(parts: ShaderParts<B, U>): Shader<B, U> {
   const { name, enable = [], faults = false } = parts;
   const bindings = Object.entries<string>(parts.bindings);
   const uniforms = Object.entries<Scalar>(parts.uniforms);
   const writes = bindings.map(([, text]) => text.startsWith("write "));
-  // A binding must not be empty.
+  // WGSL does not allow an empty struct, so a kernel without uniforms gets an unused one.
   const fields = uniforms.length > 0 ? uniforms : [["unused", "u32"] as const];
   const declared = bindings.map(([field, text], i) => {
     const type = text.slice(text.indexOf(" ") + 1);
@@ -115,7 +112,7 @@ export function shader<B extends string, U extends string>(parts: ShaderParts<B,
   return made;
 }
 
-/** Returns `make`, which makes a shader for each different list of arguments once. */
+/** Memoises `make`: the returned function makes one shader for each distinct list of arguments. */
 export function variants<A extends readonly (string | number | boolean)[], S>(
   make: (...args: A) => S,
 ): (...args: A) => S {
@@ -130,10 +127,10 @@ export function variants<A extends readonly (string | number | boolean)[], S>(
   };
 }
 
-/** The most workgroups in one dimension, by WebGPU's defaults. */
+/** The most workgroups in one dimension, by WebGPU's default limits. */
 const mostGroups = 65535;
 
-/** The workgroups of `count` pieces of work, `each` in one group; many are folded into rows. */
+/** Returns workgroups for `count` work items, `each` items a group; large counts use several dimensions. */
 export function spread(count: number, each: number): Groups {
   const groups = Math.ceil(count / each);
   if (groups <= mostGroups) return [groups, 1, 1];
@@ -141,7 +138,7 @@ export function spread(count: number, each: number): Groups {
   return [Math.ceil(groups / rows), rows, 1];
 }
 
-/** The entry of kernels that number their work: `index` counts invocations over `spread` groups. */
+/** WGSL entry point of kernels with numbered work items: `index` is the invocation over `spread` groups. */
 export function entry(threads: number, body: string): string {
   return `@compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {

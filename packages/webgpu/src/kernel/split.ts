@@ -1,17 +1,17 @@
 import { alongDim, collapse, sizeOf, type TensorSpec } from "@lowrank/core/backend";
 
-/** A cut of a call into calls on some of its rows, whose results lie one after the other. */
+/** A cut of a call into smaller calls on some of its rows, whose results are stored one after the other. */
 export interface Split<P> {
-  /** Rows of each tensor that is cut: the product of some of its first dimensions. */
+  /** Rows of each tensor that is cut: the product of some of its leading dimensions. */
   readonly rows: number;
-  /** For each tensor, true if it is cut; each part sees the others as a whole. */
+  /** For each tensor, true if it is cut; each part uses the other tensors whole. */
   readonly inputs: readonly boolean[];
   readonly outputs: readonly boolean[];
-  /** Returns the parameters of the part that begins with a row. Default: those of the call. */
+  /** Returns the parameters of the part that begins at `row`. Default: the parameters of the call. */
   readonly paramsFrom?: (row: number) => P;
 }
 
-/** Tells how a call may be cut; nothing where it cannot be. */
+/** Returns how a call may be cut, or undefined if it cannot be. */
 export type SplitOf<P> = (
   inputs: readonly TensorSpec[],
   outputs: readonly TensorSpec[],
@@ -28,7 +28,7 @@ const have = (rows: number, inputs: Specs, outputs: Specs): Split<never> => {
   return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
 };
 
-/** Cuts calls that work number by number, on tensors of one size; smaller ones stay whole. */
+/** Cuts elementwise calls on tensors of one size; smaller tensors stay whole. */
 export function byElement(inputs: Specs, outputs: Specs): Split<never> {
   return have(Math.max(...[...inputs, ...outputs].map(({ shape }) => sizeOf(shape))), inputs, outputs);
 }
@@ -41,7 +41,7 @@ export function byRow(inputs: Specs, outputs: Specs): Split<never> {
   return { rows, inputs: isCut(inputs, cut.inputs), outputs: isCut(outputs, cut.outputs) };
 }
 
-/** Cuts calls that work along a dimension; those before it are the same in all tensors. */
+/** Cuts calls that work along dimension `dim`; the dimensions before it are the same in all tensors. */
 export function byOuter(inputs: Specs, outputs: Specs, { dim = 0 }: { readonly dim?: number }): Split<never> {
   return have(alongDim("split", inputs[0].shape, dim).outer, inputs, outputs);
 }

@@ -1,17 +1,14 @@
-/** A cut of a product into pieces for workgroups and their threads. */
+/** How a matrix product is divided among workgroups and their threads. */
 export interface Tile {
-  /** Results of a thread: rows next to each other, and columns. */
+  /** Results of one thread: adjacent rows, by columns. */
   readonly rows: number;
   readonly columns: number;
-  /** Pieces of a workgroup, down and across. */
+  /** Pieces of a workgroup, down and across; a piece is the block of results of one thread. */
   readonly down: number;
   readonly across: number;
-  /** Threads that share a piece; each adds every so manieth four terms. */
+  /** Threads that share a piece; each adds every `lanes`-th group of four terms. */
   readonly lanes: number;
-  /**
-   * Terms of the sums that go through workgroup memory at a time; 0 where threads read the operands
-   * themselves.
-   */
+  /** Terms of the sums that are staged in workgroup memory at a time; 0 if threads read the operands directly. */
   readonly depth: number;
 }
 
@@ -33,12 +30,12 @@ export const tiles: Readonly<Record<TileName, Tile>> = {
   "staged 4x4": { rows: 4, columns: 4, ...square, depth: 16 },
   "staged 8x4": { rows: 8, columns: 4, ...square, depth: 16 },
   "staged 8x8": { rows: 8, columns: 8, ...square, depth: 8 },
-  // Few columns, or few rows: low-rank factors.
+  // For few columns, or few rows: low-rank factors.
   "direct tall": { rows: 8, columns: 4, down: 32, across: 2, lanes: 1, depth: 0 },
   "staged tall": { rows: 4, columns: 4, down: 32, across: 2, lanes: 1, depth: 16 },
   "direct wide": { rows: 8, columns: 4, down: 1, across: 64, lanes: 1, depth: 0 },
   "staged wide": { rows: 4, columns: 4, down: 2, across: 32, lanes: 1, depth: 16 },
-  // Up to four rows: threads share the sums along rows of a weight, or down its columns.
+  // For up to four rows: threads share the sums along rows of a weight, or down its columns.
   "along 1": { rows: 1, ...flat, across: 1, lanes: 64 },
   "along 2": { rows: 2, ...flat, across: 1, lanes: 64 },
   "along 4": { rows: 4, ...flat, across: 1, lanes: 64 },

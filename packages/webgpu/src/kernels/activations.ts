@@ -56,7 +56,7 @@ const gated = variants((name: Activation) =>
 
 const threads = 64;
 
-/** The gradients of a gated unit. */
+/** Gradients of a gated unit. */
 const gatedBackward = variants((name: Activation) =>
   shader({
     name: `${name} gate, backward`,
@@ -85,7 +85,7 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
-/** Facts of kernels that work number by number. */
+/** Kernel facts of elementwise ops. */
 const facts = { example: numbers, split: byElement };
 
 export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), facts);

@@ -16,10 +16,10 @@ import { rowGroups } from "../wgsl/rows.ts";
 import { keyGradient, queryGradient, rowStatistics } from "./attentionBackward.ts";
 import { attentionTiles } from "./attentionForward.ts";
 
-/** The sizes of a call, as the op finds them. */
+/** The sizes of a call, as the op's plan computes them. */
 type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
 
-/** Most numbers of a head: the sums of a tile are in registers. */
+/** Maximum elements of a head: the sums of a tile are held in registers. */
 const mostNumbers = 256;
 
 function valuesOf(g: Geometry): Record<string, number> {
@@ -31,7 +31,7 @@ function valuesOf(g: Geometry): Record<string, number> {
 
 interface Call {
   readonly g: Geometry;
-  /** Uniforms of dropout, where there is some. */
+  /** Uniforms of dropout, if it is used. */
   readonly drop?: Readonly<Record<string, number>>;
   readonly mask: GpuTensor | undefined;
 }
@@ -42,7 +42,7 @@ function forward({ g, drop, mask }: Call, [q, k, v]: GpuTensor[], out: GpuTensor
   return made.dispatch(tensors, { ...valuesOf(g), ...drop }, [Math.ceil(g.queries / tile), g.heads, g.batch]);
 }
 
-/** The gradients of q, k and v, from the numbers of each row. */
+/** The gradients of q, k and v, from each row's statistics. */
 function backward(
   { g, drop, mask }: Call,
   [dout, q, k, v]: GpuTensor[],
@@ -59,7 +59,7 @@ function backward(
   ];
 }
 
-/** Makes the numbers of each row that its gradient is made of. */
+/** Computes the statistics of each row that its gradient needs. */
 function numbersOf(
   { batch, heads, queries, size }: Geometry,
   dout: GpuTensor,
@@ -76,20 +76,20 @@ function numbersOf(
   };
 }
 
-/** Returns a test of the size of heads, by the position of q among the inputs. */
+/** Returns a test of the head size; `q` is the index of q among the inputs. */
 const takesHeads =
   (q: number) =>
   (inputs: readonly TensorSpec[]): boolean =>
     inputs[q].shape[3] <= mostNumbers;
 
-/** Cuts a batch; a mask may be of all its sequences. */
+/** Cuts along the batch; a mask may be shared by all its sequences. */
 const byBatch = (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Split<never> => {
   const [rows] = inputs[0].shape;
   const cut = ({ shape }: TensorSpec) => shape[0] === rows;
   return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
 };
 
-/** Up to so many queries, each row has a workgroup: tiles would be empty for the most part. */
+/** Up to this many queries, each row gets a workgroup: tiles would be mostly empty. */
 const fewQueries = 3;
 
 const rows = variants((chunks: number, masked: boolean) =>
@@ -154,7 +154,7 @@ const dropOf = ({ p, state }: { readonly p: number; readonly state: Parameters<t
   ...{ threshold: Math.ceil(p * 2 ** 24), kept: 1 / (1 - p) },
 });
 
-/** Weights are counted by integers of 32 bits. */
+/** Dropout indexes the attention weights by 32-bit integers, so their count must stay below 2^32 - 4. */
 const countsWeights = (q: number) => (inputs: readonly TensorSpec[], params: { readonly keyLength?: number }) => {
   const [batch, queries, heads] = inputs[q].shape;
   const { keyLength = inputs[q + 1].shape[1] } = params;

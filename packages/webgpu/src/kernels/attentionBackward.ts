@@ -18,7 +18,7 @@ import {
 } from "../wgsl/attentionTiles.ts";
 import { rowsCode } from "../wgsl/rows.ts";
 
-/** The log-sum-exp of each row of scores, and the sum of dout times out there, as [B, H, T, 2]. */
+/** The log-sum-exp of each row of scores, and the dot product of dout and out, as [B, H, T, 2]. */
 export const rowStatistics: Shader = shader({
   name: "attentionBackward, rows",
   bindings: { dout: "read f32", out: "read f32", lse: "read f32", numbers: "write f32" },
@@ -45,7 +45,7 @@ const bindingsOf = (masked: boolean): Record<string, Binding> => ({
   ...maskBinding(masked),
 });
 
-/** WGSL: products of a tile's pairs, and for pair i, j its weight and the slope of its score. */
+/** WGSL: products of a tile's pairs, and for each pair (i, j) its weight and the gradient of its score. */
 const pairs = (chunks: number): string => `${products(
   chunks,
   "s",
@@ -76,7 +76,7 @@ ${products(
       }
     }`;
 
-/** dq of a tile of queries, over the keys by tiles. */
+/** dq of a tile of queries, over tiles of keys. */
 export const queryGradient: (chunks: number, masked: boolean, dropped: boolean) => Shader = variants(
   (chunks: number, masked: boolean, dropped: boolean) =>
     shader({
@@ -109,7 +109,7 @@ ${storeSums(chunks, "o", { binding: "dq", ...queries }, "sum")}
     }),
 );
 
-/** dk and dv of a tile of keys, over the queries of all heads that see them, in order. */
+/** dk and dv of a tile of keys, over the queries of all heads that attend to them, in order. */
 export const keyGradient: (chunks: number, masked: boolean, dropped: boolean) => Shader = variants(
   (chunks: number, masked: boolean, dropped: boolean) =>
     shader({

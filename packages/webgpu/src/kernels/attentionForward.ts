@@ -22,8 +22,8 @@ const queries = { base: "qAt", row0: "tile0", rows: "u.queries", step: "u.heads 
 const keys = { base: "kAt", row0: "key0", rows: "u.keys", step: "u.kvHeads * u.size" } as const;
 
 /**
- * Attention of a tile of queries: passes over the keys by tiles and keeps each row's largest score
- * and sum so far. Dao et al. 2022, https://arxiv.org/abs/2205.14135
+ * Attention of a tile of queries: passes over the keys in tiles, and keeps each row's running maximum and sum. Dao et
+ * al. 2022, https://arxiv.org/abs/2205.14135
  */
 export const attentionTiles: (chunks: number, masked: boolean, dropped: boolean) => Shader = variants(
   (chunks: number, masked: boolean, dropped: boolean) =>

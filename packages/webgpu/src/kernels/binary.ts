@@ -10,15 +10,15 @@ import { walk, walkValues } from "../wgsl/walk.ts";
 /** An elementwise function of broadcast operands. */
 interface Broadcast {
   readonly name: string;
-  /** Operands in order. */
+  /** Operand dtypes in order. */
   readonly inputs: Readonly<Record<string, ElementKind>>;
   readonly out: ElementKind;
   readonly helpers?: string;
-  /** WGSL of the result; each operand's element is a variable of its name. */
+  /** WGSL of the result; each operand's element is a variable of the operand's name. */
   readonly value: string;
 }
 
-/** Returns the maker of a kernel's runs, for operands that broadcast to the result's shape. */
+/** Returns a function that makes a kernel's dispatches, for operands that broadcast to the result's shape. */
 function broadcast({
   name,
   inputs,
@@ -86,7 +86,7 @@ export const powKernel: WebGpuKernel = kernel<typeof pow>(
 
 const comparisons = { eq: "a == b", ne: "a != b", lt: "a < b", le: "a <= b", gt: "a > b", ge: "a >= b" } as const;
 
-/** NaN, which is above all in the order, compares with nothing; 0 and -0 are equal. */
+/** Comparisons with NaN are false, though NaN is last in the sort order; 0 equals -0. */
 const comparison = (dtype: string, relation: keyof typeof comparisons): string =>
   dtype === "i32"
     ? `fn compared(x: u32, y: u32) -> u32 {

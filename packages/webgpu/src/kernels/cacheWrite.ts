@@ -6,7 +6,7 @@ import { rawKind } from "../wgsl/elements.ts";
 
 const threads = 64;
 
-/** Copies runs of words, `step` apart in the cache. */
+/** Copies runs of words that are `step` apart in the cache. */
 const copied = shader({
   name: "cacheWrite",
   bindings: { rows: "read u32", cache: "write u32" },

@@ -55,7 +55,7 @@ const countCode = `var counting = 0.0;
   for (var i = part; i < u.n; i += width) { counting += select(1.0, 0.0, labels[i] == u.ignore); }
   let count = total(part, counting);`;
 
-/** The sum of the rows' losses, or their mean over the rows that count. */
+/** The sum of the rows' losses, or their mean over the rows whose label is not ignored. */
 const joined = variants((mean: boolean) =>
   shader<string, "rows" | "n" | "ignore">({
     name: mean ? "crossEntropy, mean" : "crossEntropy, sum",
@@ -76,7 +76,7 @@ ${rowsCode(
   }),
 );
 
-/** The number of labels that count. */
+/** The number of labels that are not ignored. */
 const counted = shader({
   name: "crossEntropy, count",
   bindings: { labels: "read i32", out: "write f32" },

@@ -6,7 +6,7 @@ import { byOuter } from "../kernel/split.ts";
 import { lanes } from "../selfCheck/shrink.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** Each thread adds up a run of a lane, and begins where those before it end. */
+/** Each thread sums a run of a lane, and starts from the total of the runs before it. */
 const made = variants((alone: boolean) =>
   shader({
     name: "cumsum",

@@ -7,12 +7,12 @@ import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/phil
 
 const threads = 64;
 
-/** An invocation draws four numbers at once, and makes their elements. */
+/** Each invocation draws four random words at once, for four elements. */
 const dropped = shader({
   name: "dropout",
   bindings: { x: "read f32", out: "write f32" },
   uniforms: { ...philoxUniforms, threshold: "u32", scale: "f32", size: "u32" },
-  // Places before the first wrap around, beyond the size.
+  // Positions before the first element wrap around to values above `size`, and are skipped.
   code: `${philoxCode}
 ${dropCode}
 ${entry(

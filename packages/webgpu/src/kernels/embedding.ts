@@ -7,7 +7,7 @@ import { f32, ids as idsBelow, last } from "../selfCheck/shrink.ts";
 import { type ElementKind, elementGroups, elements, rawKind } from "../wgsl/elements.ts";
 import { inParts } from "../wgsl/window.ts";
 
-/** Rows of a table; of a part of a table, those that lie in it. */
+/** Gathers rows of a table; given a part of the table, only the rows inside that part. */
 const rowsOf = variants((weight: ElementKind, out: ElementKind, partial: boolean) =>
   elements({
     name: `embedding ${weight}${partial ? ", part" : ""}`,
@@ -51,8 +51,8 @@ export const embeddingKernel: WebGpuKernel = kernel<typeof embedding>(
 const threads = 64;
 
 /**
- * For each position the next one with the same index, or the number of positions; `later` is 1
- * where there is an earlier one. Each is written by one invocation alone.
+ * For each position the next position with the same index, or `count` if it is the last. `later` is 1 if an earlier
+ * position has the same index. Each element is written by one invocation.
  */
 const chained = shader({
   name: "indexAdd, chains",
@@ -72,14 +72,14 @@ const chained = shader({
 });
 
 /**
- * Adds up the rows of a chain in order, so that sums have the same bits each time. It goes forward
- * whatever the chain says, so it ends.
+ * Sums the rows of a chain in order, so that results have the same bits each time. Positions only increase, so the loop
+ * ends even if the chain is corrupt.
  */
 const summed = shader({
   name: "indexAdd",
   bindings: { x: "read f32", indices: "read i32", next: "read u32", later: "read u32", out: "write f32" },
   uniforms: { size: "u32", count: "u32", inner: "u32", n: "u32", first: "u32" },
-  // Rows of other parts of the result are beyond the end.
+  // Rows in other parts of the result are out of range.
   code: entry(
     threads,
     `  if (index >= u.size) { return; }

@@ -7,7 +7,7 @@ import { lanes } from "../selfCheck/shrink.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** The first of the largest elements of each lane, by their ranks, and its position. */
+/** The largest element of each lane by rank, the first of equals, and its position. */
 const made = variants((name: string, rank: string, alone: boolean) =>
   shader({
     name,

@@ -6,13 +6,12 @@ import { mathCode, specialCode } from "../wgsl/math.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { inParts } from "../wgsl/window.ts";
 
-/** Numbers that one workgroup adds up. */
+/** Elements that one workgroup sums. */
 const partSize = 16384;
 
 /**
- * Three sums of squares for each part: of numbers beyond 2^40, times 2^-80; of the others; of
- * those below 2^-40, times 2^80. So no square overflows or vanishes. Blue 1978,
- * https://doi.org/10.1145/355769.355771
+ * Three sums of squares for each part: elements above 2^40 are scaled by 2^-80, elements below 2^-40 by 2^80, and the
+ * others are unscaled. So no square overflows or underflows. Blue 1978, https://doi.org/10.1145/355769.355771
  */
 const squares = shader({
   name: "gradNorm",

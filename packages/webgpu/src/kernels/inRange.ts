@@ -16,7 +16,7 @@ return x;`,
   }),
 );
 
-/** The nearest whole number that i32 holds. */
+/** Clamps to the range of i32. */
 const within = (value: number): number => Math.min(Math.max(value, -(2 ** 31)), 2 ** 31 - 1);
 
 export const inRangeKernel: WebGpuKernel = kernel<typeof inRange>("inRange", ([x], [out], params) => {

@@ -57,8 +57,7 @@ export const gatherKernel: WebGpuKernel = kernel<typeof gather>("gather", ([x, i
 });
 
 /**
- * One invocation adds up what differs only in `dim`, in order, so that sums have the same bits
- * each time.
+ * One invocation sums all elements that differ only in `dim`, in order, so that results have the same bits each time.
  */
 const scattered = variants((rank: number) => {
   const { uniforms, code } = walk(rank, ["base", "to"], "index");

@@ -6,14 +6,14 @@ import { f32, ids } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { product } from "./products/product.ts";
 
-/** Bytes of logits that are held at a time, and the rows of a tile, in which chunks are cut. */
+/** Bytes of logits that are held at a time (32 MiB), and the rows of a tile, by which chunks are cut. */
 const mostBytes = 32 << 20;
 const tileRows = 64;
 
 /** Threads that share a row of logits, or all labels. */
 const threads = 64;
 
-/** WGSL that joins what each thread has in `shared_values`, in an order of their number alone. */
+/** WGSL that reduces the threads' values in `shared_values`, in an order that depends only on the thread count. */
 const join = (how: (a: string, b: string) => string): string => `
   for (var half = ${threads / 2}u; half > 0u; half >>= 1u) {
     workgroupBarrier();
@@ -25,7 +25,7 @@ const plus = join((a, b) => `${a} + ${b}`);
 
 const sharedCode = (type: "u32" | "f32"): string => `var<workgroup> shared_values: array<${type}, ${threads}>;`;
 
-/** Leaves the factor of a row's loss: 1, or 1 over the number of labels that count. */
+/** Writes the factor of a row's loss: 1, or 1 over the number of labels that are not ignored. */
 const counted = shader({
   name: "linearCrossEntropy labels",
   bindings: { labels: "read i32", factor: "write f32" },
@@ -51,7 +51,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 }`,
 });
 
-/** WGSL that makes the gradients of a row's logits in their place. */
+/** WGSL that replaces a row's logits by their gradients, in place. */
 const gradientCode = `storageBarrier();
   for (var c = lane; c < u.classes; c += ${threads}u) {
     var slope = 0.0;
@@ -63,7 +63,7 @@ const gradientCode = `storageBarrier();
     logits[first + c] = slope;
   }`;
 
-/** Makes the losses of rows of logits, a workgroup each, and turns them into gradients. */
+/** Computes the losses of rows of logits, one row a workgroup, and turns the logits into gradients. */
 const rowsOf = variants((gradient: boolean) =>
   shader({
     name: `linearCrossEntropy rows${gradient ? " and gradients" : ""}`,
@@ -124,7 +124,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 }`,
 });
 
-/** Returns the rows of a chunk, of few logits; in whole tiles if there are several chunks. */
+/** Returns the rows of a chunk, whose logits fit the limit; whole tiles if there are several chunks. */
 function chunkOf(rows: number, classes: number, { maxStorageBufferBindingSize }: GPUSupportedLimits): number {
   const bytes = Math.min(mostBytes, maxStorageBufferBindingSize / 4);
   const most = Math.max(1, Math.min(rows, Math.floor(bytes / (4 * classes)), 65535));
@@ -132,8 +132,8 @@ function chunkOf(rows: number, classes: number, { maxStorageBufferBindingSize }:
 }
 
 /**
- * Rows go through in chunks. A chunk's logits become its gradients in place, from which those of
- * the hidden states and of the weight are made, before the next chunk takes their room.
+ * Rows are processed in chunks. A chunk's logits become their gradients in place. From these the gradients of the
+ * hidden states and of the weight are computed, before the next chunk reuses the memory.
  */
 export const linearCrossEntropyOpKernel: WebGpuKernel = kernel<typeof linearCrossEntropyOp>(
   "linearCrossEntropy",

@@ -18,7 +18,7 @@ function runsOf(rows: readonly number[]): [number, number][] {
   return runs;
 }
 
-/** Each run of consecutive rows with the same factors is two products, the second added to y. */
+/** Each run of consecutive rows with the same factors is computed by two products; the second is added to y. */
 export const lowRankRowsKernel: WebGpuKernel = kernel<typeof lowRankRows>(
   "lowRankRows",
   ([y, x, ...factors], [out], { rows, scalings }, gpu) => {

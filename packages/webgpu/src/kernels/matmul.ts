@@ -5,14 +5,14 @@ import { f32 } from "../selfCheck/shrink.ts";
 import type { Product } from "./products/pieces.ts";
 import { product } from "./products/product.ts";
 
-/** Returns the sizes and the batch of a product of tensors. */
+/** Returns the sizes and the batch of a matrix product of two tensors. */
 export function productOf(
   a: TensorSpec,
   w: TensorSpec,
   params: { transposeA?: boolean; transposeB?: boolean },
 ): Pick<Product, "m" | "n" | "k" | "batch" | "transposeA" | "transposeB"> {
   const { m, n, k, batch } = matmulPlan(a.shape, w.shape, params);
-  // One tall product instead of a batch.
+  // A batch with one shared weight is computed as one tall product.
   if (!params.transposeA && w.shape.length === 2) return { ...params, m: m * sizeOf(batch), n, k };
   const leads = [a, w].map(({ shape }) => shape.slice(0, -2));
   return { ...params, m, n, k, batch: collapse(batch, leads) };
@@ -24,7 +24,7 @@ export const matmulKernel: WebGpuKernel = kernel<typeof matmul>(
     return product({ ...productOf(a, w, params), a, w, out }, gpu);
   },
   {
-    // Of other weights it is a primitive: nothing could run in its place.
+    // Only products with packed weights are checked: for other weights matmul is a primitive without a fallback.
     example: ([a, w], params) => {
       if (!isPacked(w.dtype)) return undefined;
       const { transposeA, transposeB } = params;

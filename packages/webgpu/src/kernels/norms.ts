@@ -16,7 +16,7 @@ import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 const uniforms = { rows: "u32", n: "u32", eps: "f32" } as const;
 const each = (body: string): string => `for (var i = part; i < u.n; i += width) { ${body} }`;
 
-/** WGSL: the `mean` of a row at `at` (0 unless it is `centred`), and 1 / deviation, `root`. */
+/** WGSL: the `mean` of a row at `at` (0 unless `centred`), and `root`, 1 / its standard deviation. */
 const momentsCode = (centred: boolean): string => `let at = row * u.n;
   ${centred ? `var sum = 0.0; ${each("sum += x[at + i];")} let mean = total(part, sum) / f32(u.n);` : "let mean = 0.0;"}
   var squares = 0.0;
@@ -63,7 +63,7 @@ ${rowsCode(
   }),
 );
 
-/** The mean and 1 / deviation of each row, as [rows, 2]. */
+/** The mean and 1 / standard deviation of each row, as [rows, 2]. */
 const moments = variants((centred: boolean, alone: boolean) =>
   shader({
     name: centred ? "layerNorm, moments" : "rmsNorm, roots",
@@ -75,7 +75,7 @@ ${rowsCode(subgroups, alone, `  ${momentsCode(centred)}\n  if (part == 0u) { out
 );
 
 const threads = 64;
-/** Rows whose gradients one thread adds up. */
+/** Rows whose gradients one thread sums. */
 const rowsOfPart = 64;
 
 /** Sums of dy (x - mean) root for each column over parts of the rows: [parts, n]. */
@@ -138,7 +138,7 @@ function inputGradient(centred: boolean, [dy, x, weight]: GpuTensor[], dx: GpuTe
 }
 
 const example = { example: fewRows };
-/** Facts of kernels that work row by row. */
+/** Kernel facts of row-wise ops. */
 const rowFacts = { ...example, split: byRow };
 
 export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(

@@ -9,8 +9,8 @@ import { rowGroups } from "../wgsl/rows.ts";
 const threads = 64;
 
 /**
- * For each row its sequence, its position and the pages that it sees, 0 for others: what faults are
- * found in, by the order that the op documents.
+ * For each row its sequence, its position and the pages that it attends to, with 0 for other pages. Faults are detected
+ * in this array, in the order that the op documents.
  */
 const entriesOf = shader({
   name: "pagedAttention, entries",
@@ -81,7 +81,7 @@ fn scoreOf(product: f32) -> f32 {
   }),
 );
 
-/** Most numbers of a head. */
+/** Maximum elements of a head. */
 const mostNumbers = 256;
 
 export const pagedAttentionKernel: WebGpuKernel = kernel<typeof pagedAttention>(

@@ -11,9 +11,8 @@ import { codebookOf, floatText } from "../wgsl/packed.ts";
 const list = (values: ArrayLike<number>, text: (v: number) => string): string => Array.from(values, text).join(", ");
 
 /**
- * Packs blocks, one invocation each: a block's codes are whole words. Scales go to their place, or
- * to `scales` where they are to be nested. The number of a block that is not finite is the fault's
- * place.
+ * Packs blocks, one invocation each: the codes of a block fill whole words. Scales are written in place, or to `scales`
+ * if they will be nested. A block that is not finite raises a fault at its index.
  */
 const packed = variants((kind: ElementKind, dtype: DType, nested: boolean) => {
   const { thresholds, order } = codebookOf(dtype) as FourBitFormat["codebook"];
@@ -83,8 +82,8 @@ fn main() {
 });
 
 /**
- * The mean of the scales to the bit as core's cascadeMean takes it: 32 sums side by side in four
- * levels, the invocations of one workgroup.
+ * The mean of the scales, bit-identical to core's cascadeMean: 32 parallel sums in four levels, computed by the
+ * invocations of one workgroup.
  */
 const mean = shader({
   name: "quantize4bit mean",

@@ -8,26 +8,26 @@ import { orderCode } from "../wgsl/math.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
 import { inParts, windowOf } from "../wgsl/window.ts";
 
-/** A way of joining many numbers to one. */
+/** A reduction of many values to one. */
 interface Reduction {
   readonly name: string;
-  /** The start of what is joined. */
+  /** The initial value. */
   readonly start: string;
   readonly helpers: string;
   readonly join: Omit<Join, "name">;
-  /** WGSL from a number of the tensor, and back to one. */
+  /** WGSL that converts an element of the tensor, and the final value to an element. */
   readonly from: (x: string) => string;
   readonly result: (a: string) => string;
 }
 
 /** Threads that share the elements of one result. */
 const together = 64;
-/** Up to so many elements of a result, one thread adds them alone. */
+/** Up to this many elements of a result, one thread adds them alone. */
 const few = 32;
-/** Elements of a result that one workgroup reads; more are cut into parts of so many. */
+/** Elements of a result that one workgroup reads; longer reductions are cut into parts of this size. */
 const partSize = 16384;
 
-/** Reduces dimensions of x by two walks: over the results, and over the elements of each. */
+/** Reduces dimensions of x by two traversals: over the results, and over the elements of each. */
 function reduction({ name, start, helpers, from, join, result }: Reduction) {
   const made = variants((kept: number, reduced: number, alone: boolean) => {
     const outer = walk(kept, ["at"], "item", "K");
@@ -67,7 +67,7 @@ ${entry(
     });
   });
 
-  /** Reduces along one walk for each result of another. */
+  /** Reduces along one traversal for each result of another. */
   const along = (kept: Traversal, gone: Traversal, x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
     const count = gone.sizes.reduce((product, size) => product * size, 1);
     const cut = gpu.batchInvariant || out.size * 8 <= 1024;
@@ -85,7 +85,7 @@ ${entry(
     return parts === 1 ? [run] : [run, ...joined(target, out, [out.size, parts], [parts, 1], gpu)];
   };
 
-  /** Joins numbers of which each result has a row of parts; `strides` are of results and parts. */
+  /** Reduces rows of partial results to one value each; `strides` are those between results and between parts. */
   const joined = (x: GpuTensor, out: GpuTensor, sizes: Shape, strides: Shape, gpu: Gpu): readonly Dispatch[] => {
     const [kept, gone] = [0, 1].map((d) => ({ sizes: [sizes[d]], strides: [[strides[d]]] }));
     return along(kept, gone, x, out, gpu);
@@ -101,7 +101,7 @@ ${entry(
     const [kept, gone] = [pick(false), pick(true)];
     const parts = inParts([x], gpu.limits.maxStorageBufferBindingSize, sizes[0]);
     if (parts.length === 1) return along(kept, gone, x, out, gpu);
-    // Each part of the rows is reduced to results of its own, which lie where a view may begin.
+    // Each part of the rows gets separate results, stored at valid view offsets.
     const width = Math.ceil(out.size / 64) * 64;
     const target = gpu.scratch({ shape: [parts.length, width], dtype: "f32" });
     const runs = parts.flatMap(({ rows, tensors: [part] }, i) => {
@@ -119,7 +119,7 @@ function reducer<P>(parts: Reduction): KernelCode<P> {
   return ([x], [out], _params, gpu) => reduce(x, out, gpu);
 }
 
-/** Cuts along the first dimensions, where they stay. */
+/** Cuts along the leading dimension, if it is kept. */
 const split = ([x]: readonly TensorSpec[], [out]: readonly TensorSpec[]): Split<never> | undefined => {
   const { sizes, strides } = collapse(x.shape, [out.shape]);
   return strides[0][0] === 0 ? undefined : { rows: sizes[0], inputs: [true], outputs: [true] };

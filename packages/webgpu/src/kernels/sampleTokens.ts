@@ -9,7 +9,7 @@ import { rowGroups, rowsCode } from "../wgsl/rows.ts";
 const each = (body: string): string =>
   `for (var i = part; i < u.n; i += width) { let x = logits[at + i]; let key = keyOf(x); ${body} }`;
 
-/** WGSL that finds, bit by bit, the largest `name` at which a falling count or sum is enough. */
+/** WGSL that finds, bit by bit, the largest `name` for which a decreasing count or sum is still enough. */
 const largestKey = (name: string, count: string, enough: string): string => `var ${name} = 0u;
   for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
     let tried = ${name} | bit;
@@ -19,7 +19,7 @@ const largestKey = (name: string, count: string, enough: string): string => `var
     if (${enough}) { ${name} = tried; }
   }`;
 
-/** WGSL: the odds of token i against the likeliest, 0 if it is left out; `tie` counts equals. */
+/** WGSL: the probability of token i relative to the most likely token, 0 if it is excluded; `tie` counts equals. */
 const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       let key = keyOf(x);
       var odd = expOf((x - top) * u.scale);
@@ -35,9 +35,9 @@ const oddCode = (nucleus: boolean): string => `let x = logits[at + i];
       }`;
 
 /**
- * Draws a token from each row. Keys are integers in the order of the logits: the k-th largest, and
- * the last one within top-p, are found bit by bit, so nothing is sorted. If even
- * all keys above 0 do not reach top-p, all stay.
+ * Samples a token from each row. Keys are integers in the order of the logits. The k-th largest key, and the last key
+ * within top-p, are found bit by bit, so nothing is sorted. If even all keys above 0 do not reach top-p, all tokens are
+ * kept.
  */
 const drawn = variants((limited: boolean, nucleus: boolean) =>
   shader({

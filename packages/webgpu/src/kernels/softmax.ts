@@ -7,7 +7,7 @@ import { lanes as fewLanes } from "../selfCheck/shrink.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** The lanes of a dimension: where a lane begins, and how far apart its elements are. */
+/** The lanes of a dimension: where a lane begins, and the stride of its elements. */
 const uniforms = { rows: "u32", n: "u32", inner: "u32" } as const;
 const laneCode = "let start = (row / u.inner) * u.n * u.inner + row % u.inner;";
 const each = (body: string): string =>

@@ -5,7 +5,7 @@ import { byElement } from "../kernel/split.ts";
 import { codeType, elementGroups, elements } from "../wgsl/elements.ts";
 import { specialCode } from "../wgsl/math.ts";
 
-/** WGSL that turns the number `x` of a kind into what a dtype stores. */
+/** WGSL that converts the value `x` of one kind to the stored form of a dtype. */
 function narrowed(from: string, to: DType): string {
   if (to === "bool")
     return from === "f32"
@@ -17,7 +17,7 @@ function narrowed(from: string, to: DType): string {
   return from === "i32" ? "u32(clamp(x, 0, 255))" : "x";
 }
 
-/** Fractions are cut off, numbers beyond the ends become the nearest end, and NaN 0. */
+/** Truncates fractions, clamps values to the dtype's range, and converts NaN to 0. */
 const cutCode = `${specialCode}
 fn cut(x: f32, low: f32, high: f32, most: i32) -> i32 {
   if (isNan(x)) { return 0; }

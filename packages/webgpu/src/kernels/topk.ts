@@ -7,7 +7,7 @@ import { lanes } from "../selfCheck/shrink.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 
-/** Takes, k times, the best element of a lane behind the one before; of equals the first. */
+/** Selects, k times, the best element of a lane that ranks after the previous one; ties go to the first. */
 const made = variants((alone: boolean) =>
   shader({
     name: "topk",

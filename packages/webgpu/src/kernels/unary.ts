@@ -4,7 +4,7 @@ import { byElement } from "../kernel/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { type MathName, mathCode, specialCode } from "../wgsl/math.ts";
 
-/** Code of an elementwise function of one f32 tensor, from WGSL of its value at `x`. */
+/** Makes the code of an elementwise function of one f32 tensor, from WGSL of its value at `x`. */
 function valueAt(name: string, value: string, helpers: string): KernelCode<void> {
   const shader = elements({
     name,
@@ -18,7 +18,7 @@ function valueAt(name: string, value: string, helpers: string): KernelCode<void>
   ];
 }
 
-/** Code of a function by its name in `mathCode`. */
+/** Makes the code of a function by its name in `mathCode`. */
 const unary = (name: MathName): KernelCode<void> => valueAt(name, `${name}Of(x)`, mathCode(name));
 
 const facts = { split: byElement };
@@ -47,7 +47,7 @@ export const rsqrtKernel: WebGpuKernel = kernel<typeof rsqrt>(
   valueAt("rsqrt", "divOf(1.0, sqrtOf(x))", mathCode("sqrt", "div")),
   facts,
 );
-/** Numbers below 0 have the sign bit; so may NaN, which passes. */
+/** Negative values have the sign bit set. NaN may have it too, and is returned unchanged. */
 export const reluKernel: WebGpuKernel = kernel<typeof relu>(
   "relu",
   valueAt("relu", "select(0.0, x, bitcast<u32>(x) < 0x80000000u || isNan(x))", specialCode),

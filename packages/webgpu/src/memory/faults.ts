@@ -3,21 +3,21 @@ import { usage } from "../kernel/gpuFlags.ts";
 import type { GpuTensor } from "../kernel/kernel.ts";
 import { type Dispatch, type Shader, shader } from "../kernel/shader.ts";
 
-/** An op that may find a fault, as it was called. */
+/** A call of an op that may find a fault. */
 interface Call {
   readonly dtype: string;
   error(at: number, value: number): Error;
 }
 
-/** The place of no fault; others are less. */
+/** The position that means no fault; all others are less. */
 const none = 0x7fffffff;
 
-/** Bytes of the buffer: the least place of the kernel that runs, then op, place and value. */
+/** Bytes of the buffer: the least position found by the current kernel, then op, position and value. */
 export const faultBytes = 16;
 
 /**
- * Notes the value at a kernel's fault, unless an earlier op had one. A place below 0 is none in
- * `values`: the kernel itself has set `faults.value` then.
+ * Records the value at a kernel's fault, unless an earlier op had one. A negative position is not in `values`: the
+ * kernel itself has set `faults.value` then.
  */
 const confirm: Shader<"values", "op" | "size"> = shader({
   name: "fault",
@@ -37,8 +37,8 @@ fn main() {
 });
 
 /**
- * Faults that kernels find in the data: the first since the last read, kept on the device until
- * then. A kernel leaves the least place; a run after it notes the value there.
+ * Faults that kernels find in the data. The first since the last read is kept on the device. A kernel writes the least
+ * position; a dispatch after it records the value there.
  */
 export class Faults {
   readonly buffer: GPUBuffer;
@@ -54,7 +54,7 @@ export class Faults {
     for (const one of [this.buffer, this.clean]) device.queue.writeBuffer(one, 0, Uint32Array.of(none, 0, 0, 0));
   }
 
-  /** Returns the run that follows a kernel of `op` which may find faults in `values`. */
+  /** Returns the dispatch that follows a kernel of `op` which may find faults in `values`. */
   confirm<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P, values: GpuTensor): Dispatch {
     const specs = inputs.map(({ shape, dtype, packing }) => ({ shape, dtype, packing }));
     const kept = typeof params === "object" && params !== null ? { ...params } : params;
@@ -65,19 +65,19 @@ export class Faults {
     return confirm.dispatch({ values }, { op: this.#count, size: values.size }, [1, 1, 1], values);
   }
 
-  /** Calls that may have found a fault since the last read. */
+  /** Number of calls that may have found a fault since the last read. */
   get pending(): number {
     return this.#calls.size;
   }
 
-  /** The number of the latest call. */
+  /** The index of the latest call. */
   get latest(): number {
     return this.#count;
   }
 
   /**
-   * Returns the error that the buffer's words tell of, and forgets the calls up to number `latest`,
-   * for which it told.
+   * Returns the error described by the buffer's words, if any. Also forgets the calls up to index `latest`, which the
+   * words cover.
    */
   errorOf(words: Uint32Array, latest: number): Error | undefined {
     const [, op, position, value] = words;

@@ -18,13 +18,13 @@ const patch: Shader<"out", "at" | "mask" | "word"> = shader({
 fn main() { out[u.at] = (out[u.at] & ~u.mask) | u.word; }`,
 });
 
-/** A block as the words that it is made of. */
+/** Returns a block as a tensor of its 32-bit words. */
 function wordsOf(buffer: GpuBlock): GpuTensor {
   const size = Math.ceil(buffer.bytes / 4);
   return { buffer, shape: [size], dtype: "i32", size };
 }
 
-/** Returns the runs that repeat a word over a block, each of at most `most` bytes. */
+/** Returns the dispatches that fill a block with a word, each for at most `most` bytes. */
 export function fillWords(block: GpuBlock, word: number, most: number): Dispatch[] {
   const out = wordsOf(block);
   return inParts([out], most, out.size).map(({ rows: size, tensors: [part] }) =>
@@ -33,8 +33,8 @@ export function fillWords(block: GpuBlock, word: number, most: number): Dispatch
 }
 
 /**
- * Returns runs for the ends of a write at `offset` that are not whole words: before the first
- * whole word, and from byte `whole` of the block on.
+ * Returns dispatches for the ends of a write at `offset` that are not whole words: before the first whole word, and
+ * from byte `whole` of the block on.
  */
 export function patchWord(block: GpuBlock, bytes: Uint8Array, offset: number, whole: number): Dispatch[] {
   const end = offset + bytes.length;

@@ -1,9 +1,9 @@
 import type { PoolStats } from "../kernel/pool.ts";
 
-/** Errors that the device tells late: lost, out of memory, or a command that it refused. */
+/** Errors that the device reports asynchronously: lost device, out of memory, or a rejected command. */
 export class LateErrors {
   readonly #errors: Error[] = [];
-  /** Refused commands, often for the sake of an error among the others. */
+  /** Errors of rejected commands, which often follow from another error. */
   readonly #refused: Error[] = [];
   readonly #waiting = new Set<Promise<void>>();
   #lost: GPUDeviceLostInfo | null = null;
@@ -23,20 +23,20 @@ export class LateErrors {
     this.#errors.push(error);
   }
 
-  /** Keeps the error that a promise gives, if it gives one. */
+  /** Keeps the error that a promise resolves to, if any. */
   watch(found: Promise<Error | null>): void {
     const done = found.then(
       (error) => {
         if (error) this.#errors.push(error);
       },
-      // The device is lost, which the read tells.
+      // The device is lost, which the next read reports.
       () => {},
     );
     this.#waiting.add(done);
     done.then(() => this.#waiting.delete(done));
   }
 
-  /** Watches whether a new buffer of `bytes` got its memory. */
+  /** Keeps an error if a new buffer of `bytes` could not be allocated. */
   watchMemory(scope: Promise<GPUError | null>, bytes: number, stats: () => PoolStats): void {
     const { used, free } = stats();
     const room = `${used} bytes are in use and ${free} kept for reuse`;
@@ -57,10 +57,10 @@ export class LateErrors {
     return error;
   }
 
-  /** Returns the error of a read that the device did not answer. */
+  /** Returns the error for a failed read. */
   async ofFailedRead(cause: unknown): Promise<Error> {
     const earlier = await this.take();
-    // The loss is told right after the reads that it breaks.
+    // WebGPU reports a lost device shortly after the reads that fail because of it.
     for (let turn = 0; turn < 10 && !this.#lost; turn++) await new Promise((resolve) => setTimeout(resolve, turn));
     if (!this.#lost) return earlier ?? new Error(`webgpu: the read failed: ${cause}`, { cause });
     const { reason, message } = this.#lost;

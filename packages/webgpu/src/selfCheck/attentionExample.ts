@@ -1,15 +1,15 @@
 import type { Example, ExampleOf } from "../kernel/example.ts";
 import { f32, state } from "./shrink.ts";
 
-/** Parameters that an example has of its own. */
+/** Parameters that an example replaces. */
 interface AttentionCall {
   readonly keyLength?: number;
   readonly state?: unknown;
 }
 
 /**
- * Makes the example of attention with as large heads: few queries stay as few, many fill a tile and
- * part of one. `before` and `behind` are the inputs around q, k and v.
+ * Makes an example of attention with the same head size. A few queries stay as they are; many are reduced to one full
+ * tile and part of a second. `before` and `behind` are the inputs around q, k and v.
  */
 export const attentionExample =
   <P extends AttentionCall>(before: readonly "q"[] = [], behind: readonly ("q" | "lse")[] = []): ExampleOf<P> =>

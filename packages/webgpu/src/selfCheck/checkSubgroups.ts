@@ -2,7 +2,7 @@ import { shader } from "../kernel/shader.ts";
 import { rowsCode } from "../wgsl/rows.ts";
 import type { Trial } from "./trial.ts";
 
-/** Numbers that are joined. */
+/** Number of values that are joined. */
 const n = 150;
 
 const joined = shader({
@@ -26,15 +26,15 @@ const joined = shader({
     ),
 });
 
-/** Whole numbers, so that sums are exact in any order; the largest is the first. */
+/** Integers, so that sums are exact in any order; the largest is the first. */
 const numbers = Float32Array.from({ length: n }, (_, i) => n - i);
 
-/** True for the adapters of this process whose subgroups were right. */
+/** Whether subgroups passed, by adapter name, in this process. */
 const found = new Map<string, boolean>();
 
 /**
- * Returns true if kernels with operations of subgroups give known numbers on an adapter. Warns
- * where they do not. Each adapter is tried once.
+ * Returns true if kernels with subgroup operations give the right results on an adapter, and warns if not. Each adapter
+ * is tested once.
  */
 export async function subgroupsWork(adapter: string, { place, run, read }: Trial): Promise<boolean> {
   let works = found.get(adapter);

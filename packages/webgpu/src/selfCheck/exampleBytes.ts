@@ -11,7 +11,7 @@ import {
 } from "@lowrank/core/backend";
 import type { ExampleInput } from "../kernel/example.ts";
 
-/** Random numbers from 0 to 1, the same each time. */
+/** Returns a generator of values from 0 to 1, the same in each run. */
 function draws(): () => number {
   let state = 1;
   return () => {
@@ -20,7 +20,7 @@ function draws(): () => number {
   };
 }
 
-/** Any codes, with scales of moderate size. */
+/** Returns random codes with scales of moderate size. */
 function packedBytes(spec: TensorSpec, dtype: Parameters<typeof formatOf>[0], next: () => number): Uint8Array {
   const bytes = Uint8Array.from({ length: byteLength(spec) }, () => Math.floor(256 * next()));
   const format = formatOf(dtype);
@@ -40,7 +40,7 @@ function packedBytes(spec: TensorSpec, dtype: Parameters<typeof formatOf>[0], ne
   return bytes;
 }
 
-/** Returns numbers for the inputs of an example, as their bytes. */
+/** Returns the bytes of values for the inputs of an example. */
 export function exampleBytes(inputs: readonly ExampleInput[]): Uint8Array[] {
   const next = draws();
   return inputs.map((input) => {

@@ -4,10 +4,10 @@ import { fromBytes, noGrad, reference, scope } from "@lowrank/core/functions";
 import type { Example } from "../kernel/example.ts";
 import { exampleBytes } from "./exampleBytes.ts";
 
-/** The share of the largest number by which a kernel may be off. */
+/** The allowed error, relative to the largest magnitude of the result. */
 const tolerance = 1e-4;
 
-/** Numbers of a result. */
+/** Elements of a result. */
 type Numbers = ArrayLike<number>;
 
 function agree(actual: Numbers, expected: Numbers): boolean {
@@ -22,7 +22,7 @@ function agree(actual: Numbers, expected: Numbers): boolean {
 const numbersOf = (spec: TensorSpec, bytes: Uint8Array): Numbers =>
   viewOf(spec, bytes.slice().buffer, 0).data as unknown as Numbers;
 
-/** The results of an op by its plain loops, or by its composition where it has none. */
+/** Computes the expected results by the op's reference loops, or by its composition if it lacks them. */
 async function expectedOf(
   op: OpDefinition<unknown>,
   inputs: readonly TensorSpec[],
@@ -48,8 +48,8 @@ async function expectedOf(
 }
 
 /**
- * Returns true if the kernel of an op gives on a small example what the op means, within 1e-4 of
- * the largest number. Ops in place are judged by what they leave in their inputs.
+ * Returns true if the kernel's results on a small example are within 1e-4 of the largest magnitude of the op's
+ * reference results. For in-place ops the modified inputs are compared.
  */
 async function kernelAgrees<P>(backend: Backend, given: BackendOp<P>, { inputs, params }: Example): Promise<boolean> {
   const op = given as unknown as OpDefinition<unknown>;
@@ -67,14 +67,14 @@ async function kernelAgrees<P>(backend: Backend, given: BackendOp<P>, { inputs, 
   return expected.every((numbers, i) => agree(actual[i], numbers));
 }
 
-/** A call of an op that is to be checked. */
+/** A call of an op to check. */
 export interface CheckedCall {
   readonly op: BackendOp<unknown>;
   readonly inputs: readonly TensorSpec[];
   readonly params: unknown;
 }
 
-/** The small calls of kernels. */
+/** Makes small example calls of kernels. */
 interface Examples {
   exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;
 }
@@ -83,8 +83,8 @@ const kindOf = <P>({ name }: BackendOp<P>, inputs: readonly TensorSpec[]): strin
   `"${name}" of ${[...new Set(inputs.map(({ dtype }) => dtype))].join(" and ")}`;
 
 /**
- * Checks fused and quantised kernels on small examples. One that gives wrong numbers is not used
- * from then on: its op's composition runs.
+ * Checks fused and quantised kernels on small examples. A kernel with wrong results is disabled: its op's composition
+ * runs instead.
  */
 export class SelfCheck {
   readonly #adapter: string;
@@ -95,12 +95,12 @@ export class SelfCheck {
     this.#adapter = adapter;
   }
 
-  /** Returns true if the op's kernel was found to be wrong on inputs of such dtypes. */
+  /** Returns true if the op's kernel gave wrong results on inputs of these dtypes. */
   refuses<P>(op: BackendOp<P>, inputs: readonly TensorSpec[]): boolean {
     return this.#refused.size > 0 && this.#refused.has(kindOf(op, inputs));
   }
 
-  /** Checks the kernels of some calls, each kind of example once; warns of those that are wrong. */
+  /** Checks the kernels of some calls, each kind of example once. Warns about each kernel with wrong results. */
   async check(backend: Backend, calls: readonly CheckedCall[], { exampleOf }: Examples): Promise<void> {
     for (const { op, inputs: given, params } of calls) {
       const inputs = given.map(({ shape, dtype, packing }): TensorSpec => ({ shape, dtype, packing }));

@@ -1,6 +1,6 @@
-/** A kernel's text with one subtle error in it. */
+/** A kernel's WGSL with one subtle error in it. */
 export interface Break {
-  /** The error, and the place in the text: "result times 1.001: out[i] = ...". */
+  /** The error, and its position in the text: "result times 1.001: out[i] = ...". */
   readonly what: string;
   readonly code: string;
 }
@@ -21,13 +21,13 @@ function closing(code: string, open: number): number {
   return code.length;
 }
 
-/** The tensors that a kernel binds, with the type of their elements. */
+/** Returns the tensors that a kernel binds, with the type of their elements. */
 function bindingsOf(code: string): { name: string; type: string; writes: boolean }[] {
   const declared = code.matchAll(/var<storage, (read|read_write)> (\w+): array<([\w<>]+)>;/g);
   return [...declared].map(([, access, name, type]) => ({ name, type, writes: access === "read_write" }));
 }
 
-/** Places where elements of a binding are named: `x[...]`. */
+/** Finds expressions that access elements of a binding: `x[...]`. */
 function elementsIn(code: string, name: string): Place[] {
   return [...code.matchAll(new RegExp(`(?<![\\w.])${name}\\[`, "g"))].map(({ index }) => {
     const to = closing(code, index + name.length);
@@ -38,7 +38,7 @@ function elementsIn(code: string, name: string): Place[] {
 const replacedAt = (code: string, { from, to }: Place, text: string): string =>
   code.slice(0, from) + text + code.slice(to);
 
-/** Results that are wrong by a thousandth, or in a bit of as much weight. */
+/** Results that are wrong by a thousandth, or in a bit of similar weight. */
 function wrongResults(code: string): Break[] {
   const written = bindingsOf(code).filter(({ writes }) => writes);
   return written.flatMap(({ name, type }) =>
@@ -52,7 +52,7 @@ function wrongResults(code: string): Break[] {
       const wrong: Record<string, string> = {
         f32: `1.001 * (${value})`,
         vec4f: `1.001 * (${value})`,
-        // A flag is told from 0 alone.
+        // A flag is only distinguished from 0.
         u32: value === "1u" ? "0u" : `(${value}) ^ 0x2000u`,
         i32: `(${value}) ^ 1`,
       };
@@ -63,7 +63,7 @@ function wrongResults(code: string): Break[] {
   );
 }
 
-/** Bounds that leave out the last element. */
+/** Loop bounds that skip the last element. */
 function skippedEdges(code: string): Break[] {
   const uniforms = /struct Uniforms \{ ([^}]*) \}/.exec(code)?.[1] ?? "";
   const whole = [...uniforms.matchAll(/(\w+): u32/g)].map(([, name]) => name);
@@ -79,7 +79,7 @@ function skippedEdges(code: string): Break[] {
   });
 }
 
-/** Elements that are taken from the place behind theirs. */
+/** Accesses to the element after the right one. */
 function shiftedIndices(code: string): Break[] {
   return bindingsOf(code).flatMap(({ name }) =>
     elementsIn(code, name).map((place): Break => {
@@ -91,7 +91,7 @@ function shiftedIndices(code: string): Break[] {
 
 const kinds = [wrongResults, skippedEdges, shiftedIndices];
 
-/** Returns one error of each kind for a kernel's text, where it has a place for such. */
+/** Returns one error of each kind that is possible in a kernel's text. */
 export function breaksOf(code: string): Break[] {
   return kinds.flatMap((kind) => {
     const all = kind(code);
@@ -99,7 +99,7 @@ export function breaksOf(code: string): Break[] {
   });
 }
 
-/** Returns a text with an error of another text, where it has the same statement. */
+/** Applies an error found in another text, if this text contains the same statement. */
 export function withBreak(code: string, { what }: Break): string {
   return kinds.flatMap((kind) => kind(code)).find((one) => one.what === what)?.code ?? code;
 }

@@ -28,7 +28,7 @@ import type { FusedCase } from "./fusedCases.ts";
 const f32 = (...shape: number[]): Input => ({ shape });
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
 
-/** Products whose rows and columns end at each place of a thread's piece. */
+/** Products whose rows and columns end at each position in a thread's piece. */
 const narrowProducts: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] => [
   ...[false, true].flatMap((transposeA) =>
     [false, true].map((transposeB): FusedCase => {
@@ -100,7 +100,7 @@ const extremaAtEnds: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] => 
 /** Formats whose rows may have any length. */
 const elementwise = { f16: true, bf16: true, nf4: true, "nf4, nested": true, fp4: true };
 
-/** Products of few rows with stored weights, whose columns end at each quarter of a workgroup's. */
+/** Products of few rows with stored weights, whose columns end in each quarter of a workgroup. */
 const storedProducts: readonly FusedCase[] = Object.entries(storedWeights).flatMap(([name, store]) =>
   [70, 130, 200, 250].flatMap((n, i) =>
     [1, 2, 3, 5 + i, 9 + i].map(
@@ -114,7 +114,7 @@ const storedProducts: readonly FusedCase[] = Object.entries(storedWeights).flatM
   ),
 );
 
-/** Products with weights whose rows are terms, in numbers that are no whole fours. */
+/** Products with weights whose rows are terms, with a number of terms that is not a multiple of four. */
 const storedTerms: readonly FusedCase[] = Object.entries(storedWeights).flatMap(([name, store]) =>
   [33, 34, 35, 36].flatMap((k, i) =>
     [1, 2, 3, 5 + i, 20].map((m): FusedCase => {
@@ -128,7 +128,7 @@ const storedTerms: readonly FusedCase[] = Object.entries(storedWeights).flatMap(
   ),
 );
 
-/** Products whose rows and columns end at each place of larger pieces. */
+/** Products whose rows and columns end at each position in larger pieces. */
 const wideProducts: readonly FusedCase[] = [24, 41, 57, 70, 131, 200, 250].flatMap((n, i) =>
   [1, 2, 3, 5 + i, 6 + i, 17 + i, 18 + i].flatMap((m) =>
     [false, true].flatMap((transposeA) =>
@@ -150,7 +150,7 @@ const sgd = { ...settings, momentum: 0.9, dampening: 0.2, nesterov: true, first:
 
 type Step = (tensors: Tensor[], guard: { guard: "test" }) => unknown;
 
-/** Steps by the number of their tensors. */
+/** Optimiser steps: name, number of tensors, and call. */
 const steps: readonly (readonly [name: string, count: number, step: Step])[] = [
   ["adagradStep", 3, (all, guard) => adagradStep(...all, { ...settings, eps: 1e-8, ...guard })],
   ["adamStep", 4, (all, guard) => adamStep(...all, { ...adam, decoupled: true, ...guard })],
@@ -168,7 +168,7 @@ const steps: readonly (readonly [name: string, count: number, step: Step])[] = [
   ["sgdStep", 3, (all, guard) => sgdStep(...all, { ...sgd, ...guard })],
 ];
 
-/** Steps that only test, where one number of one tensor alone is not finite. */
+/** Steps in "test" mode, with one non-finite value in one tensor. */
 const testedSteps: readonly FusedCase[] = steps.flatMap(([name, count, step]) =>
   upTo(count).flatMap((broken) =>
     [0, 69].map((at): FusedCase => {
@@ -214,7 +214,7 @@ const places = (t: Tensor, n: number): Tensor =>
 
 const full8 = (n: number): Input => ({ shape: [n], dtype: "u8", low: 1, high: 256 });
 
-/** Results whose last element is not 0, so that one that is not made shows. */
+/** Results whose last element is not 0, so that a missing element shows. */
 const lastElements: readonly FusedCase[] = [5, 6, 7, 130].flatMap((n): FusedCase[] => [
   {
     name: `comparisons of ${n} numbers with themselves and larger ones`,
@@ -266,7 +266,7 @@ const lastElements: readonly FusedCase[] = [5, 6, 7, 130].flatMap((n): FusedCase
   },
 ]);
 
-/** Cases of the last places and single numbers of tensors. */
+/** Cases for the last positions and single elements of tensors. */
 export const edgeCases: readonly FusedCase[] = [
   ...narrowProducts,
   ...wideProducts,
@@ -295,7 +295,7 @@ export const edgeCases: readonly FusedCase[] = [
   },
   ...(["nf4", "fp4"] as const).map(
     (quantType): FusedCase => ({
-      // More than 256 blocks, so that there are two scales of scales.
+      // More than 256 blocks, so that the scales themselves need two scales.
       name: `nested scales of ${quantType}`,
       inputs: [f32(6, 64), { shape: [300, 64], low: 1, high: 2 }, { shape: [9], dtype: "i32", low: 250, high: 300 }],
       run: ([x, w, at]) => {

@@ -1,6 +1,6 @@
 /**
- * A run of a kernel in plain code: its uniforms as bytes, the words of its tensors, its workgroups,
- * its uniforms by their names, and its text.
+ * A kernel in plain code. Receives its uniforms as bytes, the words of its tensors, its workgroups, its uniforms by
+ * name, and its WGSL.
  */
 export type Program = (
   uniforms: DataView,
@@ -10,7 +10,7 @@ export type Program = (
   text: KernelText,
 ) => void;
 
-/** The name of a shader and its WGSL. */
+/** A shader's name and its WGSL. */
 interface KernelText {
   readonly label: string;
   readonly code: string;
@@ -18,14 +18,14 @@ interface KernelText {
 
 type Fields = readonly (readonly [name: string, type: string])[];
 
-/** A kernel as a fake device has it. */
+/** A compiled kernel of a fake device. */
 interface Compiled {
   readonly program: Program;
   readonly text: KernelText;
   readonly fields: Fields;
 }
 
-/** Returns the uniforms that the text of a kernel declares. */
+/** Returns the uniforms that a kernel's WGSL declares. */
 function fieldsOf(code: string): Fields {
   const [, declared = ""] = /struct Uniforms \{ ([^}]*) \}/.exec(code) ?? [];
   return [...declared.matchAll(/(\w+): (\w+)/g)].map(([, name, type]) => [name, type]);
@@ -44,11 +44,11 @@ interface FakeBuffer {
   destroyed: boolean;
 }
 
-/** The calls that a fake device has taken. */
+/** Counts of the calls to a fake device. */
 export interface FakeCounts {
   bindGroups: number;
   submits: number;
-  /** Of each submit, the runs of kernels. */
+  /** The number of dispatches in each submit. */
   readonly runs: number[];
   /** Writes by the host that did not wait for a batch. */
   writes: number;
@@ -56,7 +56,7 @@ export interface FakeCounts {
   readonly buffers: FakeBuffer[];
 }
 
-/** A device in plain code, in which kernels are programs by the names of their shaders. */
+/** A fake device, whose kernels are plain programs by shader name. */
 interface FakeDevice {
   readonly device: GPUDevice;
   readonly counts: FakeCounts;
@@ -71,7 +71,7 @@ export interface FakeFacts {
 
 const none = 0x7fffffff;
 
-/** The kernels of the backend's own memory, as their WGSL says. */
+/** The kernels of the backend's memory functions, equivalent to their WGSL. */
 const ownPrograms: Readonly<Record<string, Program>> = {
   fill: (u, [out]) => out.fill(u.getUint32(4, true), 0, u.getUint32(0, true)),
   patchWord: (u, [out]) => {
@@ -89,9 +89,8 @@ const ownPrograms: Readonly<Record<string, Program>> = {
 };
 
 /**
- * Makes a device in plain code. As on a real one, commands run when they are submitted, and writes
- * by the host at once. A kernel has the program of its name, or of the name's words before a comma;
- * one without a program does nothing.
+ * Makes a fake device. As on a real one, commands run when they are submitted, and writes by the host at once. A kernel
+ * runs the program of its full name, or of the name's words before a comma; one without a program does nothing.
  */
 export function fakeDevice(
   programs: Readonly<Record<string, Program>> = {},

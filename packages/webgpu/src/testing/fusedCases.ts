@@ -36,12 +36,12 @@ import {
 } from "@lowrank/core";
 import { expectClose, type Input, inputValues, makeInput, type Numbers, prepareStored } from "@lowrank/core/testing";
 
-/** A call at sizes that fill several tiles and parts of one. */
+/** A call at sizes that fill several tiles and part of another. */
 export interface FusedCase {
   readonly name: string;
   readonly inputs: readonly Input[];
   readonly run: (tensors: Tensor[]) => Tensor | Tensor[];
-  /** Inputs whose gradients are compared too. */
+  /** Indices of inputs whose gradients are compared too. */
   readonly gradients?: readonly number[];
 }
 
@@ -325,7 +325,7 @@ async function outcome({ inputs, run, gradients: wanted = [] }: FusedCase, backe
 
 const known = new Map<FusedCase, Numbers[]>();
 
-/** Throws unless a backend gives what the reference does, gradients included. */
+/** Throws unless a backend's results and gradients match the reference. */
 export async function checkFused(backend: Backend, one: FusedCase): Promise<void> {
   const expected = known.get(one) ?? (await outcome(one, reference()));
   known.set(one, expected);

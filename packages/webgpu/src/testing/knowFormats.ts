@@ -1,6 +1,6 @@
 import { blockFormats, full, packedTensor, quantize4bit, reference } from "@lowrank/core";
 
-/** Makes tensors of packed weights on the reference backend, by which their formats are known. */
+/** Registers the packed formats by making tensors of packed weights on the reference backend. */
 export function knowFormats(): void {
   const backend = reference();
   const bytes = blockFormats.q8_0.pack(new Float32Array(32), "w");

@@ -1,7 +1,7 @@
 import type { Program } from "./fakeDevice.ts";
 
-// Kernels in plain code, for a fake device: each does what the WGSL of that name says, and no more
-// than its workgroups and its views of buffers let it do.
+// Kernels in plain code, for a fake device. Each computes the same as the WGSL of that name, and is limited to the same
+// workgroups and buffer views.
 
 type Named = Readonly<Record<string, number>>;
 type Groups = readonly [x: number, y: number, z: number];
@@ -19,7 +19,7 @@ const views = {
   byte: ({ buffer, byteOffset, byteLength }: Uint32Array) => new Uint8Array(buffer, byteOffset, byteLength),
 };
 
-/** Reads within a view of a buffer. */
+/** Returns a reader of elements in a view of a buffer; it throws outside the view. */
 const loaderOf = (view: ArrayLike<number>): Load => {
   return (i) => {
     if (!(i >= 0 && i < view.length)) throw new Error(`element ${i} of a view of ${view.length}`);
@@ -28,8 +28,8 @@ const loaderOf = (view: ArrayLike<number>): Load => {
 };
 
 /**
- * A kernel of so many inputs in which each invocation makes a word of the result, from the element
- * of each place.
+ * A kernel with `inputs` inputs in which each invocation computes a word of the result, from the elements at each
+ * position.
  */
 function elements(
   kind: keyof typeof views,
@@ -120,7 +120,7 @@ const reduced =
 
 const add = (a: number, b: number): number => a + b;
 
-/** A kernel of one invocation for each number. */
+/** A kernel with one invocation for each element. */
 const numbers =
   (work: (index: number, u: Named, tensors: readonly Float32Array[]) => void): Program =>
   (_data, tensors, groups, u) => {
@@ -131,7 +131,7 @@ const numbers =
     }
   };
 
-/** Products of any tile: its name says how operands lie, and its text how sums are stored. */
+/** Products of any tile: the shader's name gives the operands' layout, its WGSL how sums are stored. */
 const product: Program = (_data, [left, right, results], groups, u, { label, code }) => {
   const [a, w, out] = [loaderOf(floats(left)), loaderOf(floats(right)), floats(results)];
   const [transposeA, transposeB] = ["transposeA", "transposeB"].map((word) => label.includes(word));

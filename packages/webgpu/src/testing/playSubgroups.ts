@@ -1,16 +1,16 @@
-/** Ways in which a workgroup's threads are in subgroups. */
+/** How a workgroup's threads are grouped into subgroups. */
 export interface Subgroups {
-  /** Threads of one, at most. */
+  /** Maximum threads of a subgroup. */
   readonly size: number;
-  /** True if threads side by side are not in one. */
+  /** True if adjacent threads are in different subgroups. */
   readonly scattered: boolean;
 }
 
 const threads = 64;
 
 /**
- * Returns the text of a kernel of 64 threads in which functions in workgroup memory play the
- * operations of subgroups, in subgroups of any size. Texts without such are returned as they are.
+ * Returns a kernel of 64 threads with its subgroup operations replaced by functions in workgroup memory, which emulate
+ * subgroups of any size. Returns texts without subgroups unchanged.
  */
 export function playSubgroups(code: string, { size, scattered }: Subgroups): string {
   if (!code.includes("enable subgroups;")) return code;

@@ -3,14 +3,14 @@ import type { TileName } from "../kernel/tiles.ts";
 import type { CutFacts } from "../kernels/products/cut.ts";
 import type { ProductCase } from "./productTests.ts";
 
-/** A processor that plays the device. */
+/** A device that runs on the CPU. */
 export const soft: CutFacts = { software: true, tile: "direct 8x4", batchInvariant: false };
-/** A device on which a tile was the fastest. */
+/** A hardware device on which `tile` was the fastest. */
 export const hard = (tile: TileName): CutFacts => ({ software: false, tile, batchInvariant: false });
 
 const gpu = hard("staged 8x4");
 
-/** A product for each tile: sizes end inside a tile, and each operand lies both ways. */
+/** A product for each tile: sizes end inside a tile, and each operand occurs in both layouts. */
 export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "direct 4x4": { ...hard("direct 8x4"), a: [70, 19], w: [19, 66] },
   "direct 8x4": { ...soft, a: [20, 133], w: [67, 20], transposeA: true, transposeB: true },
@@ -33,7 +33,7 @@ export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "alone 4": { ...soft, a: [3, 41], w: [41, 259] },
 };
 
-/** Products that end at other places of a thread's columns and terms than those of `tileCases`. */
+/** Products that end at other positions of a thread's columns and terms than `tileCases`. */
 export const edgeProducts: readonly ProductCase[] = [
   { ...hard("direct 8x8"), a: [64, 20, 19], w: [64, 20, 19], transposeA: true },
   { ...hard("staged 8x8"), a: [65, 18], w: [49, 18], transposeB: true },
@@ -55,11 +55,11 @@ export const edgeProducts: readonly ProductCase[] = [
   { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "added" },
 ];
 
-/** Products of the batch-invariant mode, whose sums are made part by part. */
+/** Products of the batch-invariant mode, whose sums are computed part by part. */
 export const invariantProducts: readonly ProductCase[] = [soft, gpu].flatMap((facts): ProductCase[] => {
   const mode = { ...facts, batchInvariant: true };
   return [
-    // By one thread, and by several.
+    // Sums by one thread, and by several.
     { ...mode, a: [64, 21, 301], w: [301, 70] },
     { ...mode, a: [64, 21, 530], w: [70, 530], transposeB: true, ending: "scaled" },
     { ...mode, a: [3, 301], w: [301, 70], ending: "added" },
@@ -68,10 +68,10 @@ export const invariantProducts: readonly ProductCase[] = [soft, gpu].flatMap((fa
   ];
 });
 
-/** Storages whose rows may have any length. */
+/** Dtypes whose rows may have any length. */
 const freeRows: readonly string[] = Object.keys(storedWeights).filter((stored) => !/^q\d/.test(stored));
 
-/** Products with weights of every storage, either way, and of rows that are no whole fours. */
+/** Products with weights of every dtype, in both layouts, and with rows that are not a multiple of four. */
 export const storedCases: readonly ProductCase[] = [
   ...Object.keys(storedWeights).flatMap((stored): ProductCase[] => [
     { ...soft, a: [21, 96], w: [37, 96], transposeB: true, stored },

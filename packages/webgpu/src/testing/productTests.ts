@@ -14,13 +14,13 @@ import type { CutFacts } from "../kernels/products/cut.ts";
 import { product } from "../kernels/products/product.ts";
 import type { Ending } from "../kernels/products/tiled.ts";
 
-/** A product as the kernels of a device of some kind make it. */
+/** A product as the kernels compute it on a given kind of device. */
 interface ForcedParams extends CutFacts {
   /** The most workgroups in a dimension; default 65,535. */
   readonly mostGroups?: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** "scaled" is by 3, and "added" is to the same sum. Default "sum". */
+  /** "scaled" multiplies by 3, and "added" adds to the same sum. Default: "sum". */
   readonly ending?: Ending;
 }
 
@@ -35,7 +35,7 @@ const forced: Op<2, ForcedParams> = defineOp<2, ForcedParams>({
   compose: ([a, w], { transposeA, transposeB }) => matmul(a, w, { transposeA, transposeB }),
 });
 
-/** Runs products as a device of any kind would; give it to the backend of `checkProduct`. */
+/** Computes products as on any kind of device; pass it to the backend of `checkProduct`. */
 export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/product", ([a, w], [out], params, gpu) => {
   const { ending = "sum", software, tile, batchInvariant, mostGroups, ...flags } = params;
   const { maxStorageBufferBindingSize } = gpu.limits;
@@ -58,7 +58,7 @@ export interface ProductCase extends ForcedParams {
   readonly stored?: string;
 }
 
-/** Throws unless a product is as the reference has it. */
+/** Throws unless a product matches the reference. */
 export async function checkProduct(backend: Backend, { a, w, stored, ...params }: ProductCase): Promise<void> {
   const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : stores[stored] }];
   await prepareStored(backend);
@@ -79,7 +79,7 @@ export async function checkProduct(backend: Backend, { a, w, stored, ...params }
   expectClose(JSON.stringify({ a, w, stored, ...params }), await run(backend), wanted, 1e-5);
 }
 
-/** Throws unless the rows from `first` on, `count` of them, are to the bit as among all. */
+/** Throws unless `count` rows from `first` on, computed alone, have the same bits as among all rows. */
 export async function checkSameRows(
   backend: Backend,
   { a, w, stored, ...params }: ProductCase,

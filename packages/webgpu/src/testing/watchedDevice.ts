@@ -1,21 +1,21 @@
-/** Sees the text of each kernel that a device is given, and of those that it runs. */
+/** Observes and changes the text of each kernel that a device receives and runs. */
 export interface Watch {
-  /** Returns the text that is compiled in the place of a kernel's. */
+  /** Returns the text to compile instead of the given one. */
   change(code: string, name: string): string;
-  /** Called with a kernel's text, as it was given, at each run. */
+  /** Called at each dispatch with the kernel's original text. */
   ran?(code: string, name: string): void;
-  /** Pipelines by the text of their kernel, to share with other watchers of the device. */
+  /** Pipelines by the text of their kernel, shared with other watchers of the device. */
   readonly known?: Map<string, GPUComputePipeline>;
 }
 
 interface Kernel {
   readonly code: string;
-  /** The text in its place. */
+  /** The text that is compiled instead. */
   readonly compiled: string;
   readonly name: string;
 }
 
-/** Returns an object with the methods and properties of another, of which some are replaced. */
+/** Returns a proxy of an object with some methods and properties replaced. */
 function replaced<T extends object>(target: T, own: Partial<Record<keyof T, unknown>>): T {
   return new Proxy(target, {
     get: (_, key) => {
@@ -27,16 +27,13 @@ function replaced<T extends object>(target: T, own: Partial<Record<keyof T, unkn
   });
 }
 
-/**
- * Returns a device that is the given one, but whose kernels see at most `bytes` of a buffer. Throws
- * where one is to see more.
- */
+/** Returns a proxy of the device whose kernels can bind at most `bytes` of a buffer. Throws if a kernel binds more. */
 export function narrowDevice(device: GPUDevice, bytes: number): GPUDevice {
   const limits = replaced(device.limits, { maxStorageBufferBindingSize: bytes });
   return replaced(device, {
     limits,
     createBindGroup: (descriptor: GPUBindGroupDescriptor) => {
-      // The first binding is of uniforms, and says its size.
+      // The first binding holds the uniforms, and gives its size.
       for (const { binding, resource } of descriptor.entries) {
         const { buffer, offset = 0, size } = resource as GPUBufferBinding;
         const seen = size ?? buffer.size - offset;
@@ -47,7 +44,7 @@ export function narrowDevice(device: GPUDevice, bytes: number): GPUDevice {
   });
 }
 
-/** Returns a device that is the given one, but for the kernels that `watch` changes. */
+/** Returns a proxy of the device that compiles kernels as `watch` changes them. */
 export function watchedDevice(device: GPUDevice, { change, ran, known }: Watch): GPUDevice {
   const modules = new WeakMap<GPUShaderModule, Kernel>();
   const pipelines = new WeakMap<GPUComputePipeline, Kernel>();

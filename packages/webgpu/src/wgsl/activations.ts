@@ -1,6 +1,6 @@
 import { mathCode } from "./math.ts";
 
-/** WGSL: activations and their slopes: `siluOf(x)`, `siluSlope(x)` and others. */
+/** WGSL of activations and their derivatives: `siluOf(x)`, `siluSlope(x)` and others. */
 export const activationCode: string = `${mathCode("exp", "erf", "tanh")}
 fn sigmoidOf(x: f32) -> f32 { return 1.0 / (1.0 + expOf(-x)); }
 fn siluOf(x: f32) -> f32 { return x * sigmoidOf(x); }

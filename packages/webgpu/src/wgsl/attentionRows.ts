@@ -2,26 +2,26 @@ import { type Shader, type ShaderParts, shader } from "../kernel/shader.ts";
 import { orderCode } from "./math.ts";
 import { rowsCode } from "./rows.ts";
 
-/** Attention of single rows: who the row is, what it sees and where that lies. */
+/** The parts of an attention kernel over single rows: the row, the keys it attends to, and their offsets. */
 interface RowParts extends Pick<ShaderParts<string, string>, "name" | "bindings" | "uniforms"> {
-  /** Numbers of a head, at most. */
+  /** Maximum elements of a head. */
   readonly size: number;
   /** WGSL functions. */
   readonly helpers: string;
-  /** WGSL that declares the row's first number `qAt`, and `first` and `end` of its keys. */
+  /** WGSL that declares the offset `qAt` of the row's first element, and the range `first` to `end` of its keys. */
   readonly begin: string;
-  /** The body of `fn placeOf(row: u32, j: u32) -> i32`: a key's first number, -1 if hidden. */
+  /** The body of `fn placeOf(row: u32, j: u32) -> i32`: the offset of a key's first element, -1 if masked. */
   readonly place: string;
-  /** WGSL of one thread at the end, which knows `top` and `mass`. */
+  /** WGSL that one thread runs at the end, with access to `top` and `mass`. */
   readonly end: string;
 }
 
-/** Keys that a workgroup looks at together. */
+/** Keys that a workgroup processes together. */
 const together = 64;
 
 /**
- * Makes a kernel of one workgroup a row: few queries on many keys, as in decoding. A hidden key is
- * passed over, since it may hold anything, even NaN.
+ * Makes a kernel of one workgroup a row, for few queries and many keys, as in decoding. Masked keys are skipped, since
+ * their memory may hold anything, even NaN.
  */
 export function attentionRows({ name, bindings, uniforms, size, helpers, begin, place, end }: RowParts): Shader {
   const parts = Array.from({ length: Math.ceil(size / together) }, (_, c) => c);

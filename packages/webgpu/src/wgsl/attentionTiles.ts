@@ -2,12 +2,12 @@ import type { Binding, Scalar } from "../kernel/shader.ts";
 import { mathCode } from "./math.ts";
 import { dropCode, philoxCode, philoxUniforms } from "./philox.ts";
 
-/** Queries and keys of a tile; each of 64 threads has 4 by 4 of their pairs. */
+/** Queries and keys of a tile; each of 64 threads computes 4 by 4 of their pairs. */
 export const tile = 32;
 
 const chunk = 32;
 
-/** Runs of 32 numbers in a head. */
+/** Returns how many chunks of 32 elements a head has. */
 export const chunksOf = (size: number): number => Math.ceil(size / chunk);
 
 /** Uniforms of attention's kernels. */
@@ -17,13 +17,13 @@ export const attentionUniforms: Readonly<Record<string, Scalar>> = {
   ...({ maskBatch: "u32", maskHead: "u32", maskQuery: "u32" } as const),
 };
 
-/** Uniforms of those that drop weights. */
+/** Uniforms of the kernels with attention dropout. */
 export const dropUniforms: Readonly<Record<string, Scalar>> = { ...philoxUniforms, threshold: "u32", kept: "f32" };
 
-/** The mask among a kernel's bindings, where there is one. */
+/** The mask among a kernel's bindings, if there is one. */
 export const maskBinding = (masked: boolean): Record<string, Binding> => (masked ? { mask: "read u32" } : {});
 
-/** WGSL: the score of a pair, and the pairs that are seen. */
+/** WGSL: the score of a pair, and a test for masked pairs. */
 export const pairCode = (masked: boolean, dropped: boolean): string => `${mathCode("exp", "log", "tanh")}
 ${
   dropped
@@ -57,12 +57,12 @@ fn factorOf(b: u32, h: u32, i: u32, j: u32) -> f32 {
   }
 }`;
 
-/** WGSL: memory of a workgroup of 64 threads, which multiply tiles of 32 by 32. */
+/** WGSL: workgroup memory of 64 threads, which multiply tiles of 32 by 32. */
 export const tileMemory: string = `
 var<workgroup> left: array<array<f32, ${tile + 1}>, ${chunk}>;
 var<workgroup> right: array<array<f32, ${tile + 1}>, ${chunk}>;`;
 
-/** The entry of kernels by tiles: `y` and `x` are a thread's first row and column of its pairs. */
+/** WGSL entry of kernels by tiles: `y` and `x` are the first row and column of a thread's pairs. */
 export const tileEntry = (body: string): string => `
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) groupId: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) groupId: vec3u, @builtin(local_invocation_index) 
 ${body}
 }`;
 
-/** The first number of a head of queries, and of keys. */
+/** WGSL: the offset of the first element of a head of queries, and of keys. */
 export const queryPlace = "(b * u.queries * u.heads + h) * u.size";
 export const keyPlace = "(b * u.capacity * u.kvHeads + h / u.group) * u.size";
 
@@ -90,7 +90,7 @@ interface Load {
   readonly across?: boolean;
 }
 
-/** WGSL that loads 32 rows of a chunk of a matrix; zeros stand for what is outside of it. */
+/** WGSL that loads 32 rows of a chunk of a matrix; elements outside the matrix are 0. */
 export const load = ({ to, binding, base, row0, rows, step, chunk: c, across = false }: Load): string => `
     for (var e = lane; e < ${tile * chunk}u; e += 64u) {
       let r = e / ${chunk}u;
@@ -109,7 +109,7 @@ const multiply = (sums: string): string => `
       ${[0, 1, 2, 3].map((i) => `${sums}[${i}] += left[p][y + ${i}u] * r;`).join(" ")}
     }`;
 
-/** WGSL that runs `body(c)` for each chunk of a head, as straight code: sums stay in registers. */
+/** WGSL that repeats `body(c)` for each chunk of a head, unrolled so that sums stay in registers. */
 export const eachChunk = (chunks: number, body: (c: number) => string): string =>
   Array.from({ length: chunks }, (_, c) => body(c)).join("\n");
 
@@ -119,7 +119,7 @@ export const eachPair = (body: (i: string, j: string) => string): string => `
       for (var j = 0u; j < 4u; j++) { ${body("i", "j")} }
     }`;
 
-/** WGSL: the products of a tile's queries with its keys, `queries` and `keys` being loads. */
+/** WGSL: the products of a tile's queries with its keys; `queries` and `keys` are WGSL that loads them. */
 export const products = (
   chunks: number,
   name: string,
@@ -146,7 +146,7 @@ export const accumulate = (chunks: number, sums: string, rows: (c: number) => st
 export const declareSums = (chunks: number, sums: string): string =>
   eachChunk(chunks, (c) => `  var ${sums}${c} = array<vec4f, 4>();`);
 
-/** WGSL that stores a tile's sums where its rows are within `rows`. */
+/** WGSL that stores a tile's sums for rows below `rows`. */
 export const storeSums = (chunks: number, sums: string, to: Omit<Load, "to" | "chunk">, value: string): string =>
   eachChunk(
     chunks,

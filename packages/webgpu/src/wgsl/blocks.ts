@@ -2,19 +2,19 @@ import type { BlockFormat } from "@lowrank/core/backend";
 import type { PackedCode } from "./packed.ts";
 
 /**
- * WGSL of one element, or of four, whose first place is a multiple of four: these have one scale,
- * and their codes lie side by side.
+ * Writes the WGSL that reads one element, or four from a multiple of four. Four such elements share one scale, and
+ * their codes are adjacent.
  */
 interface Reader {
-  /** The codes from byte `at` on, in the low bits of a byte or of four. */
+  /** The codes from byte `at` on, in the low bits of one byte or of four. */
   bytes(at: string): string;
-  /** Those bits of each byte that `mask` leaves. */
+  /** The bits of each byte that are set in `mask`. */
   bits(word: string, mask: number): string;
-  /** The bits from bit `l` of the byte `at` on, one for each code. */
+  /** The bits from bit `l` on of the bytes at `at`, one for each code. */
   row(at: string): string;
-  /** Integers as floats. */
+  /** Converts integers to floats. */
   floats(integers: string): string;
-  /** Bytes as signed integers, as floats. */
+  /** Converts bytes as signed integers to floats. */
   signed(word: string): string;
 }
 
@@ -38,15 +38,15 @@ const four = (x: string): Reader => ({
 const nibbles = (r: Reader, first: number): string =>
   r.bits(`${r.bytes(`at + ${first}u + l % 16u`)} >> (4u * (l / 16u))`, 15);
 
-/** The same with fifth bits, which begin at byte `bits`. */
+/** The same with a fifth bit for each code; these begin at byte `bits`. */
 const fiveBits = (r: Reader, bits: number): string =>
   r.floats(`${nibbles(r, bits + 4)} | (16u * ${r.row(`at + ${bits}u`)})`);
 
-/** Codes of a group `g` of 32, of which two share 32 bytes from byte `first` on. */
+/** Codes of a group `g` of 32; two groups share 32 bytes from byte `first` on. */
 const groupNibbles = (r: Reader, first: number): string =>
   r.bits(`${r.bytes(`at + ${first}u + 32u * (g / 2u) + l % 32u`)} >> (4u * (g % 2u))`, 15);
 
-/** d s times the codes of a group, less dmin m. */
+/** d s times the codes of a group, minus dmin m. */
 const groups = (x: string, codes: string): string => `let g = l / 32u;
 return ${x}_half(at) * f32(${x}_six(at, 0u, g)) * ${codes} - ${x}_half(at + 2u) * f32(${x}_six(at, 4u, g));`;
 
@@ -70,13 +70,13 @@ let s = f32(bitcast<i32>(${x}_byte(at + 192u + l / 16u) << 24u) >> 24u);
 return (${x}_half(at + 208u) * s) * (${r.floats("low | (16u * high)")} - 32.0);`,
 };
 
-/** WGSL: the f16 whose bytes begin at `at`, an even place, and the byte at `at`. */
+/** WGSL: the f16 whose bytes begin at the even offset `at`, and the byte at `at`. */
 const helpersOf = (x: string): string => `
 fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }
 fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }
 `;
 
-/** WGSL: the word whose bytes begin at `at`, an even place. */
+/** WGSL: the word whose bytes begin at the even offset `at`. */
 const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
   let word = ${x}[at >> 2u];
   if ((at & 2u) == 0u) { return word; }
@@ -92,7 +92,7 @@ const sixOf = (x: string): string => `fn ${x}_six(at: u32, part: u32, g: u32) ->
 }
 `;
 
-/** Returns the WGSL of a format in blocks. */
+/** Returns the WGSL of a block format. */
 export function blockCode({ dtype, block }: BlockFormat, x: string): PackedCode {
   const { elements, bytes } = block;
   const body = (reader: Reader): string => `let at = (i / ${elements}u) * ${bytes}u;

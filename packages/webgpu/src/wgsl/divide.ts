@@ -1,8 +1,8 @@
 import { pairCode } from "./math.ts";
 
 /**
- * WGSL: `divide(a, b)` rounds to nearest; drivers may be off by two units in the last place. Needs
- * `pairCode`, which comes with square roots. An infinite quotient or NaN is not rounded.
+ * WGSL: `divide(a, b)` rounds to nearest; drivers' division may be off by two units in the last place. Requires
+ * `pairCode`, which comes with square roots. An infinite quotient or NaN is returned unrounded.
  */
 export const divide: string = `
 fn divide(a: f32, b: f32) -> f32 {
@@ -13,5 +13,5 @@ fn divide(a: f32, b: f32) -> f32 {
   return q + rest / b;
 }`;
 
-/** WGSL of `divide` with what it needs. */
+/** WGSL of `divide` and the functions that it calls. */
 export const divideCode: string = `${pairCode}${divide}`;

@@ -3,19 +3,19 @@ import { entry, type Groups, type Scalar, type Shader, shader, spread } from "..
 import { halfCode } from "./half.ts";
 import { packedLoad } from "./packed.ts";
 
-/** Elements by their bits, for ops that move them: of 32, 16 or 8 bits. */
+/** Elements as raw bits, for ops that only move them: of 32, 16 or 8 bits. */
 export type RawKind = "word" | "half" | "byte";
 
-/** An element's type in storage: a dtype, or its bits alone. */
+/** An element's type in storage: a dtype, or raw bits. */
 export type ElementKind = DType | RawKind;
 
-/** Returns the kind of a dtype's elements as bits. */
+/** Returns the raw kind of a dtype's elements. */
 export function rawKind(dtype: DType): RawKind {
   if (dtype === "f32" || dtype === "i32") return "word";
   return dtype === "f16" || dtype === "bf16" ? "half" : "byte";
 }
 
-/** The type that an element has in WGSL code. */
+/** Returns the WGSL type of an element. */
 export function codeType(kind: ElementKind): Scalar {
   if (kind === "i32") return "i32";
   return ["u8", "bool", "word", "half", "byte"].includes(kind) ? "u32" : "f32";
@@ -27,7 +27,7 @@ function perWord(kind: ElementKind): 1 | 2 | 4 {
   return ["f16", "bf16", "half"].includes(kind) ? 2 : 4;
 }
 
-/** The type of the words that hold such elements. */
+/** Returns the type of the words that store elements of this kind. */
 export function storageType(kind: ElementKind): Scalar {
   return kind === "f32" || kind === "i32" ? kind : "u32";
 }
@@ -35,7 +35,7 @@ export function storageType(kind: ElementKind): Scalar {
 const readF16 = (x: string): string => `((${x}[i >> 1u] >> (16u * (i & 1u))) & 65535u)`;
 const byteAt = (x: string): string => `((${x}[i >> 2u] >> (8u * (i & 3u))) & 255u)`;
 
-/** WGSL with `load_x(i: u32)`, which gives element i of the binding `x`. Needs `halfCode`. */
+/** WGSL of `load_x(i: u32)`, which returns element i of the binding `x`. Requires `halfCode`. */
 export function loadCode(kind: ElementKind, x: string): string {
   if (isPacked(kind as DType) && !["word", "half", "byte"].includes(kind)) {
     return packedLoad(kind as DType, x);
@@ -49,19 +49,19 @@ export function loadCode(kind: ElementKind, x: string): string {
 
 const stored: Partial<Record<ElementKind, string>> = { f16: "f32ToF16(element(i))", bf16: "f32ToBf16(element(i))" };
 
-/** A kernel in which each invocation makes the elements of one word of the result. */
+/** A kernel in which each invocation computes the elements of one word of the result. */
 export interface ElementsParts {
   readonly name: string;
   readonly inputs: Readonly<Record<string, ElementKind>>;
   readonly out: ElementKind;
-  /** Beside `size`, the number of the result's elements. */
+  /** Uniforms in addition to `size`, the number of elements of the result. */
   readonly uniforms?: Readonly<Record<string, Scalar>>;
   readonly faults?: boolean;
   /** WGSL functions that `element` calls. */
   readonly helpers?: string;
   /** The body of `fn element(i: u32)`, which returns element i; `load_x(j)` reads the input `x`. */
   readonly element: string;
-  /** The result keeps its elements where `keeps(i)` is true; `helpers` defines it then. */
+  /** True if the result keeps its old element i when `keeps(i)`, which `helpers` defines, is true. */
   readonly partial?: boolean;
 }
 
@@ -74,8 +74,8 @@ export function elementGroups(out: ElementKind, size: number): Groups {
 }
 
 /**
- * Makes a kernel of one result, `out`, element by element. Where several elements share a word, one
- * invocation makes them all.
+ * Makes a kernel that computes one result, `out`, element by element. If several elements share a word, one invocation
+ * computes them all.
  */
 export function elements(parts: ElementsParts): Shader {
   const { name, inputs, out, uniforms = {}, faults, helpers = "", element, partial = false } = parts;

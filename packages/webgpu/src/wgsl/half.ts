@@ -1,4 +1,4 @@
-/** WGSL: f16 and bf16 codes to f32 and back, to the bit as core rounds them. */
+/** WGSL that converts f16 and bf16 codes to f32 and back, rounding to the same bits as core. */
 export const halfCode: string = `
 fn bf16ToF32(code: u32) -> f32 { return bitcast<f32>(code << 16u); }
 fn f32ToBf16(x: f32) -> u32 {

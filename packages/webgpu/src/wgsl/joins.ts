@@ -1,15 +1,15 @@
-/** A way in which threads join their numbers to one. */
+/** A reduction of the threads' values to one. */
 export interface Join {
   /** The name of its function. */
   readonly name: string;
   readonly type: "f32" | "i32";
-  /** WGSL of the number that changes none, and of two joined ones. */
+  /** WGSL of the neutral value, and of two values joined. */
   readonly none: string;
   readonly of: (a: string, b: string) => string;
   readonly subgroup: "subgroupAdd" | "subgroupMax";
 }
 
-/** Sums. */
+/** Sum. */
 export const sumJoin: Omit<Join, "name"> = {
   type: "f32",
   none: "0.0",
@@ -17,7 +17,7 @@ export const sumJoin: Omit<Join, "name"> = {
   subgroup: "subgroupAdd",
 };
 
-/** The largest of integers. */
+/** Maximum of integers. */
 export const mostJoin: Omit<Join, "name"> = {
   type: "i32",
   none: "-0x7fffffff - 1",
@@ -26,13 +26,11 @@ export const mostJoin: Omit<Join, "name"> = {
 };
 
 /**
- * WGSL with `name(part, v)` for each of the ways: it joins the numbers of a workgroup's threads,
- * `part` of `threads`, in one order each time, and gives all of them the result. Workgroups call it
- * as a whole.
+ * WGSL of `name(part, v)` for each reduction: joins the values of a workgroup's `threads` threads, always in the same
+ * order, and returns the result to all of them. All threads of a workgroup must call it.
  *
- * With `subgroups` each subgroup joins its own numbers and leaves the result at its first thread's
- * place; then each of them joins all places. It asks neither for a size of subgroups nor for an
- * order of threads in them; `joinBegin` must have run.
+ * With `subgroups` each subgroup joins its values and writes the result at its first thread's index; then each thread
+ * joins all indices. It works for any size of subgroups and any order of threads in them; `joinBegin` must have run.
  */
 export function joinCode(threads: number, subgroups: boolean, joins: readonly Join[]): string {
   const made = joins.map(({ name, type, none, of, subgroup }) => {
@@ -64,9 +62,9 @@ fn ${name}(part: u32, v: ${type}) -> ${type} {`;
   return `${subgroups ? laneCode : ""}${made.join("\n")}`;
 }
 
-/** WGSL: the place of a thread among those of its subgroup, and their number. */
+/** WGSL: the rank of a thread in its subgroup, and the subgroup's size. */
 export const laneCode = "var<private> laneRank: u32;\nvar<private> laneCount: u32;\n";
 
-/** WGSL at the begin of `main`: counts the threads of a subgroup. */
+/** WGSL for the start of `main` that counts the threads of a subgroup. */
 export const joinBegin = (subgroups: boolean): string =>
   subgroups ? "laneRank = subgroupExclusiveAdd(1u); laneCount = subgroupAdd(1u);" : "";

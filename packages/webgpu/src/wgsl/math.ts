@@ -1,8 +1,8 @@
-// Functions of f32 in WGSL. Drivers' own are too far off, or differ where numbers are special:
-// some fold `x != x` to false and give NaN or finite numbers at infinity. So special numbers are
-// told by their bits, and the rest is computed with arithmetic alone.
+// Functions of f32 in WGSL. Drivers' own functions are too inaccurate, or differ for special values: some fold `x != x`
+// to false, and return NaN or finite values at infinity. So special values are detected by their bits, and the rest is
+// computed with arithmetic alone.
 
-/** WGSL that tells special numbers; NaN and infinity are no literals there. */
+/** WGSL that detects and makes special values; WGSL lacks literals for NaN and infinity. */
 export const specialCode: string = `
 var<private> nanBits: u32 = 0x7fc00000u;
 var<private> infinityBits: u32 = 0x7f800000u;
@@ -15,8 +15,8 @@ fn withSign(magnitude: f32, sign: f32) -> f32 {
 }`;
 
 /**
- * WGSL: integers in the order of floats, -0 below 0 and NaN above all, and back. They compare
- * numbers exactly, subnormal ones too.
+ * WGSL: maps floats to integers of the same order, with -0 below 0 and NaN above all, and back. The integers compare
+ * exactly, including subnormals.
  */
 export const orderCode: string = `
 fn orderOf(bits: u32) -> i32 {
@@ -27,8 +27,8 @@ fn orderOf(bits: u32) -> i32 {
 fn bitsOfOrder(order: i32) -> u32 { return bitcast<u32>(order ^ ((order >> 31u) & 0x7fffffff)); }`;
 
 /**
- * WGSL: integers by which numbers are compared, from their bits: 0 and -0 are equal, and NaN is
- * above all, also where the lowest number ranks first.
+ * WGSL: maps bits of floats to integers for ranking: 0 and -0 are equal, and NaN ranks above all, also if the lowest
+ * value ranks first.
  */
 export const rankCode: string = `${orderCode}
 fn rankOf(bits: u32) -> i32 { return select(orderOf(bits), 0, bits == 0x80000000u); }
@@ -62,7 +62,7 @@ fn expOf(x: f32) -> f32 {
   return scaleBy(expNearZero(r), i32(n));
 }`;
 
-/** A number above 0 by its bits: m times 2 to the e, where m lies around 1. */
+/** WGSL: splits a positive f32, given by its bits, into m 2^e with m near 1. */
 const partsCode = `
 struct Parts { m: f32, e: i32 }
 fn partsOf(bits: u32) -> Parts {
@@ -106,7 +106,7 @@ fn sqrtOf(x: f32) -> f32 {
   return y + ((x - p.x) - p.y) / (2.0 * y);
 }`;
 
-/** WGSL: sums and products of two f32 as a rounded number and what was lost. */
+/** WGSL: sums and products of two f32, as a rounded value and its rounding error. */
 export const pairCode: string = `
 fn upperHalf(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) & 0xfffff000u); }
 fn product(a: f32, b: f32) -> vec2f {
@@ -123,7 +123,7 @@ fn twoSum(a: f32, b: f32) -> vec2f {
   return vec2f(s, (a - (s - t)) + (b - t));
 }`;
 
-/** WGSL: `mulHigh(a, b)`, the upper 32 bits of a product, by halves of 16 bits. */
+/** WGSL: `mulHigh(a, b)`, the upper 32 bits of a product, computed from 16-bit halves. */
 export const mulHighCode: string = `
 fn mulHigh(a: u32, b: u32) -> u32 {
   let al = a & 0xffffu;
@@ -136,8 +136,8 @@ fn mulHigh(a: u32, b: u32) -> u32 {
 }`;
 
 /**
- * WGSL: `quarterOf(x)` has x = turns pi/2 + rest, for large x by Payne and Hanek's way, with the 96
- * bits of 2/pi that count. `twoOverPi` has 2/pi in words, behind a word of zeros.
+ * WGSL: `quarterOf(x)` reduces x to turns pi/2 + rest; for large x by Payne and Hanek's method, with the 96 relevant
+ * bits of 2/pi. `twoOverPi` holds 2/pi in words, after a word of zeros.
  */
 const trigonometry = `
 var<private> twoOverPi: array<u32, 10> = array<u32, 10>(
@@ -227,7 +227,7 @@ fn erfOf(x: f32) -> f32 {
   return withSign(1.0 - expOf(-a * a) * g, x);
 }`;
 
-/** Subnormal numbers, which drivers take for 0, are divided as the integers that their bits are. */
+/** Subnormals, which drivers flush to 0, are divided as the integers that their bits represent. */
 const div = `
 fn divOf(a: f32, b: f32) -> f32 {
   let ma = magnitudeOf(a);
@@ -242,7 +242,7 @@ fn divOf(a: f32, b: f32) -> f32 {
   return a / b;
 }`;
 
-/** A subnormal number times infinity is infinity, where drivers have 0 times infinity. */
+/** A subnormal times infinity is infinity; drivers flush it to 0 times infinity, which is NaN. */
 const mul = `
 fn wideOf(m: u32) -> f32 { return select(bitcast<f32>(m), f32(m) * 1.1920929e-7, m < 0x00800000u); }
 fn mulOf(a: f32, b: f32) -> f32 {
@@ -257,8 +257,8 @@ fn mulOf(a: f32, b: f32) -> f32 {
 }`;
 
 /**
- * C's pow: log2 of |a| in two numbers, since its error grows with b. ln m = 2 artanh(s), where s =
- * (m - 1) / (m + 1).
+ * C's pow: log2 of |a| as a sum of two f32, since its error grows with b. ln m = 2 artanh(s), where s = (m - 1) / (m +
+ * 1).
  */
 const pow = `
 fn logTwo(x: f32) -> vec2f {
@@ -308,7 +308,7 @@ fn powOf(a: f32, b: f32) -> f32 {
 /** Names of functions that WGSL code may call as `expOf(x)`, `logOf(x)`, ... */
 export type MathName = "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "erf" | "pow" | "mul" | "div";
 
-/** Functions, and the ones that each calls. */
+/** Functions, each after the WGSL that it calls. */
 const functions: Readonly<Record<MathName, readonly string[]>> = {
   exp: [scaleCode, exp],
   log: [partsCode, log],

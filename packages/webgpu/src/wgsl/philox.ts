@@ -2,7 +2,7 @@ import { mulHighCode } from "./math.ts";
 
 type PhiloxUniform = "blockLow" | "blockHigh" | "skipped" | "streamLow" | "streamHigh" | "keyLow" | "keyHigh";
 
-/** Uniforms by which a kernel draws what a `Generator` would draw from a state on. */
+/** Uniforms by which a kernel draws the same values as a `Generator` from a given state. */
 export const philoxUniforms: Readonly<Record<PhiloxUniform, "u32">> = {
   blockLow: "u32",
   blockHigh: "u32",
@@ -31,7 +31,7 @@ export function philoxValues({
   };
 }
 
-/** WGSL: `philox(n)` gives the four words of block n, counted from the state's. */
+/** WGSL: `philox(n)` returns the four words of block n, counted from the state's block. */
 export const philoxCode: string = `${mulHighCode}
 fn philox(n: u32) -> vec4u {
   let low = u.blockLow + n;

@@ -4,10 +4,10 @@ import { joinBegin, joinCode, mostJoin, sumJoin } from "./joins.ts";
 /** Threads that share a row. */
 const together = 64;
 
-/** A row of at most so many numbers has one thread. */
+/** A row of at most this many elements is processed by one thread. */
 const few = 32;
 
-/** True where each row of `n` numbers is best given to one thread: it is short. */
+/** Returns true if rows of `n` elements are short enough for one thread each. */
 export const isShort = (n: number): boolean => n <= few;
 
 /** Returns the workgroups for `rows` rows. */
@@ -16,11 +16,10 @@ export function rowGroups(rows: number, alone: boolean): Groups {
 }
 
 /**
- * WGSL of a kernel that works row by row. The body knows `row`, which is below the uniform `rows`;
- * its threads, `width` in number, take the elements `part`, `part + width` and so on. They join
- * their numbers by `total(part, sum)` and `most(part, order)`, in one order each time.
- * `before(part, v)` gives the sum of the threads before, and of all. With `subgroups` they join by
- * operations of subgroups.
+ * WGSL of a kernel that works row by row. The body can use `row`, which is below the uniform `rows`. A row has `width`
+ * threads; each takes the elements `part`, `part + width`, `part + 2 width` and further. The threads join their values
+ * by `total(part, sum)` and `most(part, order)`, always in the same order. `before(part, v)` returns the sum of the
+ * threads before, and of all. With `subgroups` they join by subgroup operations.
  */
 export function rowsCode(subgroups: boolean, alone: boolean, body: string): string {
   if (alone) {

@@ -4,19 +4,19 @@ import { type MathName, mathCode, specialCode } from "./math.ts";
 import { rowGroups, rowsCode } from "./rows.ts";
 import { inParts } from "./window.ts";
 
-/** A step of an optimiser, for each number of a parameter alone. */
+/** A step of an optimiser that updates each element of a parameter separately. */
 interface Step {
   readonly name: string;
-  /** The tensors of a parameter in order; for those that change, the new number's variable. */
+  /** The tensors of a parameter in order; for each that changes, the variable with its new value. */
   readonly tensors: Readonly<Record<string, string | null>>;
   readonly uniforms: Readonly<Record<string, Scalar>>;
   /** Functions that the code calls. */
   readonly math?: readonly MathName[];
-  /** WGSL that declares the new numbers, from each tensor's number at `index`. */
+  /** WGSL that declares the new values, from each tensor's element at `index`. */
   readonly code: string;
 }
 
-/** Runs of a step for one parameter's tensors. */
+/** Makes the dispatches of a step for one parameter's tensors. */
 type RunStep = (
   tensors: readonly GpuTensor[],
   values: Readonly<Record<string, number>>,
@@ -24,20 +24,20 @@ type RunStep = (
   gpu: Gpu,
 ) => Dispatch[];
 
-/** The guard as a step obeys or tests it. */
+/** The guard that a step obeys or updates. */
 export interface Guard {
   readonly mode: "none" | "obey" | "test";
-  /** Of "obey" one word, not 0 where the step is not taken; of "test" the guard itself. */
+  /** For "obey" one word, which is not 0 if the step must be skipped; for "test" the guard itself. */
   readonly tensor?: GpuTensor;
 }
 
 const threads = 64;
 
-/** WGSL that tells numbers from NaN and infinities. */
+/** WGSL that tests for finite values. */
 export const finiteCode: string = `
 fn isFinite(x: f32) -> bool { return magnitudeOf(x) < 0x7f800000u; }`;
 
-/** Makes a step's kernel. In "test" it writes nothing but the guard's last number. */
+/** Makes a step's kernel. In "test" mode it writes only the guard's last element. */
 export function step({ name, tensors, uniforms, math = [], code }: Step): RunStep {
   const made = variants((mode: Guard["mode"]) => {
     const changed = Object.entries(tensors).flatMap(([x, next]) => (next === null ? [] : [{ x, next }]));
@@ -89,7 +89,7 @@ ${rowsCode(
 )}`,
 });
 
-/** Returns the tensors of a step without its guard, the guard, and the runs that come first. */
+/** Returns the tensors of a step without its guard, the guard, and the dispatches that must run first. */
 export function guardOf(
   inputs: readonly GpuTensor[],
   { guard: mode }: { readonly guard?: "obey" | "test" },

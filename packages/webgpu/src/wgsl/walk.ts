@@ -1,16 +1,15 @@
 import type { Traversal } from "@lowrank/core/backend";
 
 /**
- * WGSL that finds the offsets of operands at a position of a traversal of `rank` dimensions, and
- * the uniforms that it reads. `from` names the position; each operand is a variable that is added
- * to.
+ * WGSL that computes the offsets of operands at a position of a traversal of `rank` dimensions, and its uniforms.
+ * `from` names the position; each operand is a variable to which its offset is added.
  */
 export interface Walk {
   readonly uniforms: Readonly<Record<string, "u32">>;
   readonly code: string;
 }
 
-/** Makes the walk. `tag` keeps the uniforms of two walks in one kernel apart. */
+/** Makes the walk. `tag` distinguishes the uniforms of two walks in one kernel. */
 export function walk(rank: number, operands: readonly string[], from: string, tag = ""): Walk {
   const uniforms: Record<string, "u32"> = {};
   const lines: string[] = [`var rest${tag} = ${from};`];
@@ -27,7 +26,7 @@ export function walk(rank: number, operands: readonly string[], from: string, ta
   return { uniforms, code: lines.join("\n") };
 }
 
-/** Returns the uniforms' values of a walk over a traversal. */
+/** Returns the uniforms' values for a traversal. */
 export function walkValues(
   { sizes, strides }: Traversal,
   operands: readonly string[],

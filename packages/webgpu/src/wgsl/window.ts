@@ -2,22 +2,22 @@ import { byteLength, isPacked, type Shape, sizeOf } from "@lowrank/core/backend"
 import type { GpuTensor } from "../kernel/kernel.ts";
 import { codebookOf } from "./packed.ts";
 
-/** Bytes between the places at which a kernel's view of a buffer may begin, on any device. */
+/** Alignment in bytes of the offset of a kernel's view of a buffer, valid on any device. */
 export const alignment = 256;
 
-/** Returns the bytes that a kernel sees of a tensor. */
+/** Returns the bytes of a tensor that a kernel binds. */
 export const bytesSeen = ({ buffer, window }: GpuTensor): number => window?.bytes ?? buffer.bytes;
 
-/** Returns the bytes of as many elements, which are whole blocks. */
+/** Returns the bytes of `elements` elements, which must be whole blocks. */
 export const bytesOf = ({ dtype }: GpuTensor, elements: number): number => byteLength({ shape: [elements], dtype });
 
-/** True if the elements lie in one run: formats with a codebook have parts, found by a header. */
+/** True if the elements are contiguous; formats with a codebook are stored in parts, found by a header. */
 export const isContiguous = ({ dtype }: GpuTensor): boolean => codebookOf(dtype) === undefined;
 
 /**
- * Returns a tensor's elements from `from` on as a tensor of that shape, over as much of the buffer
- * as they need, and the place in it at which they begin. That is 0 where `from` lies a multiple of
- * 256 bytes behind the tensor's begin, as it must for packed weights.
+ * Returns a tensor of that shape over the elements from `from` on, bound to no more of the buffer than needed, and the
+ * index at which they start in it. That index is 0 if `from` is a multiple of 256 bytes after the tensor's start, which
+ * packed weights require.
  */
 export function windowOf(tensor: GpuTensor, from: number, shape: Shape): { tensor: GpuTensor; start: number } {
   const { buffer, window } = tensor;
@@ -26,12 +26,12 @@ export function windowOf(tensor: GpuTensor, from: number, shape: Shape): { tenso
   const start = isPacked(tensor.dtype) ? 0 : over / bytesOf(tensor, 1);
   const size = sizeOf(shape);
   const offset = (window?.offset ?? 0) + first - over;
-  // Kernels read numbers in fours.
+  // Kernels read elements in fours.
   const bytes = Math.min(Math.ceil((over + bytesOf(tensor, size)) / 16) * 16, buffer.slab.bytes - offset);
   return { tensor: { ...tensor, shape, size, window: { offset, bytes } }, start };
 }
 
-/** Rows of some tensors, next to each other, as tensors of their own. */
+/** A range of rows of some tensors, each as a separate tensor. */
 interface Rows {
   readonly from: number;
   readonly rows: number;
@@ -39,14 +39,14 @@ interface Rows {
 }
 
 /**
- * Cuts tensors of as many `rows` into parts that a kernel can see, of at most `most` bytes. Where
- * they fit, or a few rows are too large already, there is one part: the tensors themselves.
+ * Cuts tensors of `rows` rows into parts of at most `most` bytes, which a kernel can bind. Returns one part, the
+ * tensors themselves, if they fit or if even a few rows are too large.
  */
 export function inParts(tensors: readonly GpuTensor[], most: number, rows: number): readonly Rows[] {
   const whole = [{ from: 0, rows, tensors }];
   if (tensors.every((tensor) => bytesSeen(tensor) <= most) || !tensors.every(isContiguous)) return whole;
   const bytes = tensors.map((tensor) => bytesOf(tensor, tensor.size) / rows);
-  // The least number of rows that are whole stretches of 256 bytes in every tensor.
+  // The least number of rows whose size is a multiple of 256 bytes in every tensor.
   const step = Math.max(...bytes.map((each) => alignment / powerOfTwoIn(each)));
   const each = Math.floor((most - 16) / Math.max(...bytes) / step) * step;
   if (!(each > 0)) return whole;
@@ -61,7 +61,7 @@ export function inParts(tensors: readonly GpuTensor[], most: number, rows: numbe
   });
 }
 
-/** Returns the largest power of two, up to 256, that divides a number of bytes, whole or not. */
+/** Returns the largest power of two, up to 256, that divides a number of bytes, even a fractional one. */
 function powerOfTwoIn(bytes: number): number {
   let power = alignment;
   while (bytes % power !== 0) power /= 2;

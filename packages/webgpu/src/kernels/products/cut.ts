@@ -7,28 +7,28 @@ export interface ProductSizes {
   readonly n: number;
   readonly k: number;
   readonly batches: number;
-  /** True if the second operand lies as [n, k]. */
+  /** True if the second operand is stored as [n, k]. */
   readonly transposeB: boolean;
 }
 
-/** The work of a product in pieces: its tile, and parts of `each` terms into which sums are cut. */
+/** How a product is divided: its tile, and parts of `each` terms into which the sums are cut. */
 interface Cut {
   readonly tile: TileName;
   readonly parts: number;
   readonly each: number;
-  /** True if a thread makes the sums of all parts of `each` terms itself; `parts` is 1 then. */
+  /** True if one thread computes the sums of all parts of `each` terms; `parts` is 1 then. */
   readonly blocks: boolean;
 }
 
-/** Workgroups that keep a device busy, and the least terms of a part of the sums. */
+/** Workgroups that keep a device busy, and the minimum number of terms in a part of the sums. */
 const enough = { software: { groups: 4, terms: 256 }, hardware: { groups: 256, terms: 128 } } as const;
 
-/** Terms of a part where the order of a sum must depend on its length alone. */
+/** Terms of a part in batch-invariant mode, where the order of a sum depends only on its length. */
 const invariantTerms = 256;
 
 const wanted = (software: boolean) => enough[software ? "software" : "hardware"];
 
-/** Threads of a workgroup that share long sums need no parts until they are this long. */
+/** Sums that a workgroup's threads share are cut into parts only from this length on. */
 const sharedTerms = 4096;
 
 /** Facts of a device by which products are cut. */
@@ -36,7 +36,7 @@ export type CutFacts = Pick<GpuFacts, "software" | "tile" | "batchInvariant">;
 
 function tileOf({ m, n, batches, transposeB }: ProductSizes, facts: CutFacts): TileName {
   const { software, tile: square, batchInvariant } = facts;
-  // Threads that share a sum have an order of their own.
+  // Threads that share a sum add its terms in an order that batch-invariant mode does not allow.
   if (m <= 4 && (software || !batchInvariant)) {
     const rows = m === 3 ? 4 : (m as 1 | 2 | 4);
     if (software) return `alone ${rows}`;
@@ -51,9 +51,9 @@ function tileOf({ m, n, batches, transposeB }: ProductSizes, facts: CutFacts): T
 }
 
 /**
- * Chooses how a product is cut: a function of its sizes and the kind of device alone, so that the
- * same product has the same bits each time. In the batch-invariant mode each sum goes through its
- * terms in order, in parts of so many: by one thread, or by several and joined in order.
+ * Chooses how a product is cut. The choice depends only on its sizes and the kind of device, so that the same product
+ * has the same bits each time. In batch-invariant mode each sum takes its terms in order, in parts of `invariantTerms`:
+ * by one thread, or by several whose results are joined in order.
  */
 export function cutOf(sizes: ProductSizes, facts: CutFacts): Cut {
   const { software, batchInvariant } = facts;

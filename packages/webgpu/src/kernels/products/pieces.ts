@@ -3,50 +3,50 @@ import type { GpuTensor } from "../../kernel/kernel.ts";
 import { alignment, bytesOf, bytesSeen, isContiguous, windowOf } from "../../wgsl/window.ts";
 import type { Ending } from "./tiled.ts";
 
-/** A product [m, k] by [k, n] to run, for each matrix of a batch. */
+/** A product [m, k] by [k, n] to compute, for each matrix of a batch. */
 export interface Product {
   readonly a: GpuTensor;
-  /** A weight of any storage. */
+  /** A weight of any dtype. */
   readonly w: GpuTensor;
   readonly out: GpuTensor;
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** True if an operand lies as its transpose. */
+  /** True if an operand is stored transposed. */
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
   /** The batch, with the strides of `a` and `w` in matrices. Default: one matrix. */
   readonly batch?: Traversal;
-  /** Default "sum". */
+  /** How sums are stored. Default: "sum". */
   readonly ending?: Ending;
   readonly scale?: number;
-  /** The elements of the tensors from which on they are used: whole rows behind the first. */
+  /** Offsets in elements at which the product's part of each tensor begins. */
   readonly start?: Starts;
-  /** The elements from row to row in memory. Default: rows lie side by side. */
+  /** Elements from one row to the next in memory. Default: rows are contiguous. */
   readonly stride?: Starts;
 }
 
-/** Numbers of elements in the tensors of a product. */
+/** Offsets or strides of a product's tensors, in elements. */
 interface Starts {
   readonly a?: number;
   readonly w?: number;
   readonly out?: number;
 }
 
-/** Returns the elements from row to row of a product's tensors. */
+/** Returns the elements from one row to the next of a product's tensors. */
 export function stridesOf({ m, n, k, transposeA, transposeB, stride = {} }: Product): Required<Starts> {
   return { a: stride.a ?? (transposeA ? m : k), w: stride.w ?? (transposeB ? k : n), out: stride.out ?? n };
 }
 
-/** A dimension of a product along which it can be cut, and where a tensor's cuts are its rows. */
+/** A dimension of a product along which it can be cut into ranges of a tensor's rows. */
 type Side = "m" | "n" | "k";
 
-/** The ending of the second and later pieces of sums. */
+/** The endings of the second and later parts of the sums: they add to the first. */
 const addedTo: Record<Ending, Ending> = {
   ...{ sum: "added", added: "added", scaled: "added scaled", "added scaled": "added scaled" },
 };
 
-/** Takes the terms, rows or columns from `from` on of a product of one matrix. */
+/** Returns the part of a one-matrix product with `count` terms, rows or columns from `from` on. */
 function part(given: Product, side: Side, from: number, count: number): Product {
   const { transposeA, transposeB, ending = "sum", start = {} } = given;
   const stride = stridesOf(given);
@@ -60,12 +60,12 @@ function part(given: Product, side: Side, from: number, count: number): Product 
   return { ...given, [side]: count, start: moved, stride, ending: end };
 }
 
-/** Rows of tiles, by which pieces are cut; blocks of GGUF then begin where a view may. */
+/** Pieces are cut at multiples of this many rows: whole tiles, at which GGUF blocks have valid view offsets. */
 const whole = 128;
 
-/** Returns as many rows as fit in the bytes of a view, in whole tiles; 0 where none do. */
+/** Returns how many rows fit in the bytes of a view, in whole tiles; 0 if none fit. */
 function rowsIn(most: number, tensor: GpuTensor, stride: number): number {
-  // A view may have to begin earlier, and end later.
+  // A view is aligned, so it may begin earlier and end later than its rows.
   const rows = Math.floor((most - 2 * alignment) / (bytesOf(tensor, whole * stride) / whole));
   if (rows >= whole) return rows - (rows % whole);
   if (isPacked(tensor.dtype)) return 0;
@@ -73,8 +73,8 @@ function rowsIn(most: number, tensor: GpuTensor, stride: number): number {
 }
 
 /**
- * Cuts a product into ones whose tensors a kernel can see, of at most as many bytes. One that
- * cannot be cut stays as it is.
+ * Cuts a product into smaller ones whose tensors fit in a kernel's bindings, with at most `most` bytes each. Returns
+ * the product itself if it fits or cannot be cut.
  */
 export function piecesOf(given: Product, most: number): readonly Product[] {
   const { a, w, out, batch, m, n, k, transposeA, transposeB, start = {} } = given;

@@ -10,7 +10,7 @@ import { type Ending, storeSum, tiled } from "./tiled.ts";
 
 const oneMatrix: Traversal = { sizes: [], strides: [[], []] };
 
-/** Adds up the parts of sums in order. */
+/** Adds the parts of sums in order. */
 const joinParts = variants((ending: Ending) =>
   shader({
     name: `product, parts, ${ending}`,
@@ -27,13 +27,13 @@ const joinParts = variants((ending: Ending) =>
   }),
 );
 
-/** Returns the storage of a weight as kernels know it. */
+/** Returns the storage variant of a weight, by which its kernel is chosen. */
 function storageOf({ dtype, packing }: GpuTensor, fours: boolean, gpu: Gpu): Storage {
   if (dtype === "f16" && fours && gpu.features.has("shader-f16")) return "native f16";
   return packing?.nested ? `${dtype} nested` : dtype;
 }
 
-/** Returns the runs that make a product. What is larger than a kernel can see goes in pieces. */
+/** Returns the dispatches of a product. Tensors that exceed the binding size are processed in pieces. */
 export function product(given: Product, gpu: Gpu): Dispatch[] {
   return piecesOf(given, gpu.limits.maxStorageBufferBindingSize).flatMap((piece) => runsOf(piece, gpu));
 }

@@ -9,17 +9,17 @@ const part = "xyzw";
 const each = (n: number, text: (i: number) => string, gap = "\n"): string =>
   Array.from({ length: n }, (_, i) => text(i)).join(gap);
 
-/** WGSL that adds a thread's products of one term: `a(i)` and `b(j)` name its numbers. */
+/** WGSL that adds a thread's products of one term; `a(i)` and `b(j)` name the operands' values. */
 function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: number) => string): string {
   return each(rows, (i) => each(columns, (j) => `s${i}_${j} += ${a(i)} * ${b(j)};`, " "));
 }
 
-/** The place of four numbers in a row of an operand: the last whole four, where it ends before. */
+/** The offset at which four elements of a row are read; clamped to the row's last four if it ends earlier. */
 const clamped = ({ fours }: Operand, at: string, end: string): string => (fours ? `min(${at}, ${end} - 4u)` : at);
 
 /**
- * The names of a thread's numbers of four terms, by row or column and term, and the WGSL that
- * reads them. `places` are of the thread's rows or columns.
+ * The names of a thread's values of four terms, by row or column and term, and the WGSL that reads them. `places` are
+ * the offsets of the thread's rows or columns.
  */
 function readOwn(
   operand: Operand,
@@ -39,7 +39,7 @@ function readOwn(
   const groups = places.filter((_, i) => i % 4 === 0);
   const read = (place: string, c: number) => {
     const four = `row_${name}(${at} + (p + ${c}u) * ${stride}, ${clamped(operand, place, size)}, ${size})`;
-    // Terms behind the end are 0 on both sides, whatever lies there.
+    // Terms from `end` on are set to 0 on both sides, since the memory there may hold any value.
     return tailed ? `select(vec4f(), ${four}, p + ${c}u < end)` : four;
   };
   return {
@@ -49,12 +49,12 @@ function readOwn(
 }
 
 /**
- * Returns how far a thread's columns are apart. Threads side by side read neighbours: each a row
- * of w of its own, else four columns each.
+ * Returns the distance between a thread's columns. Adjacent threads read adjacent data: different rows of w in memory
+ * if a row holds the terms of one sum, otherwise four columns each.
  */
 const columnStep = ({ depth, across }: Tile, w: Operand): number => (depth > 0 || w.alongSum ? across : 1);
 
-/** WGSL of the sums where each thread reads its rows of a and columns of w itself. */
+/** WGSL of the sums if each thread reads its rows of a and columns of w directly. */
 function direct(tile: Tile, a: Operand, w: Operand, tailed: boolean): string {
   const { rows, columns, lanes } = tile;
   const step = columnStep(tile, w);
@@ -75,7 +75,7 @@ ${each(4, (c) =>
 }`;
 }
 
-/** WGSL that brings an operand's next `depth` terms to workgroup memory, four numbers at a time. */
+/** WGSL that copies an operand's next `depth` terms to workgroup memory, four elements at a time. */
 function stage(operand: Operand, threads: number, width: number, depth: number): string {
   const { name, alongSum } = operand;
   const [first, size, at, stride, memory] =
@@ -94,7 +94,7 @@ ${read}
 }`;
 }
 
-/** WGSL of the sums where operands go through workgroup memory. */
+/** WGSL of the sums if operands are staged in workgroup memory. */
 function staged(tile: Tile, a: Operand, w: Operand): string {
   const { rows, columns, down, across, depth } = tile;
   const [height, width] = [rows * down, columns * across];
@@ -115,10 +115,10 @@ workgroupBarrier();
 }`;
 }
 
-/** True if all threads of a workgroup share a piece, so that subgroups can add up for it. */
+/** True if all threads of a workgroup share a piece, so that subgroup operations can sum for it. */
 const isShared = ({ across, lanes }: Tile): boolean => lanes > 1 && across === 1;
 
-/** WGSL that adds up the sums of the threads of a piece, in one order each time. */
+/** WGSL that adds the sums of the threads of a piece, always in the same order. */
 function join(tile: Tile, subgroups: boolean): string {
   const { rows, columns, across, lanes } = tile;
   const count = rows * columns;
@@ -126,7 +126,7 @@ function join(tile: Tile, subgroups: boolean): string {
     each(count, (k) => text(`s${Math.floor(k / columns)}_${k % columns}`, k));
   const at = (k: number, turn: string) => `(${turn} * ${across}u + piece) * ${count}u + ${k}u`;
   if (subgroups && isShared(tile)) {
-    // As `joinCode` of joins.ts does, for many numbers at a time.
+    // Same method as `joinCode` of joins.ts, for many values at a time.
     return `${all(
       (name, k) => `${name} = subgroupAdd(${name});
 shared_sums[${at(k, "turn")}] = select(0.0, ${name}, laneRank == 0u);`,
@@ -151,7 +151,7 @@ ${all((name, k) => `${name} = shared_sums[${at(k, "0u")}];`)}
 workgroupBarrier();`;
 }
 
-/** The end of a sum: it is stored, times `scale`, or added to what is there. */
+/** How a sum is stored: as it is, times `scale`, or added to the value in memory. */
 export type Ending = "sum" | "scaled" | "added" | "added scaled";
 
 const endings: Record<Ending, (at: string, sum: string) => string> = {
@@ -189,10 +189,10 @@ export type ProductKind = [
 ];
 
 /**
- * out = a w for matrices in a batch, in tiles. An operand may lie transposed; `tailed` sums have a
- * number of terms that is not a multiple of four. The sums are cut into `parts` of `each` terms,
- * whose results lie one after the other in `out`. With `blocks` a thread makes the sums of `each`
- * terms one after the other, and adds them up: the order in which parts are joined.
+ * out = a w for a batch of matrices, in tiles. An operand may be stored transposed. `tailed` means that the number of
+ * terms is not a multiple of four. The sums are cut into `parts` of `each` terms, whose results are stored one after
+ * the other in `out`. With `blocks` one thread computes the sums of `each` terms in turn and adds them, in the order in
+ * which separate parts would be joined.
  */
 export const tiled: (...kind: ProductKind) => Shader = variants(
   (
