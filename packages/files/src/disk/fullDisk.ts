@@ -1,8 +1,8 @@
 import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
- * Returns the error of a failed write with the place: of a disk without room with the bytes too,
- * and other errors of the system that name no place.
+ * Returns the error of a failed write with its path added. The error for a full disk also names the bytes. An error
+ * that already names a path is returned unchanged.
  */
 export function fullDisk(error: unknown, path: string, content: FileContent): unknown {
   const { code, syscall, path: named, message } = error as NodeJS.ErrnoException;

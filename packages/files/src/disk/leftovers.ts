@@ -3,33 +3,33 @@ import { diskPath, nodeModules } from "./nodeModules.ts";
 import { undefinedIfMissing } from "./undefinedIfMissing.ts";
 
 /**
- * Files and folders are written under a temporary name next to their place: `<name>.<id>.part`.
- * Files that they replace are moved to `<name>.<id>.old`. The id names the process, so that the
- * leftovers of a killed process can be removed, and the files of a living one stay.
+ * Files and folders are written under a temporary name in the same folder: `<name>.<id>.part`. Files that they replace
+ * are renamed to `<name>.<id>.old`. The id names the process, so that leftovers of a killed process can be removed
+ * while files of a running one stay.
  */
 
-/** A temporary name: the place that it was made for, and the writing. */
+/** The parts of a temporary name. */
 export interface TemporaryName {
-  /** The final name. A long one is shortened. */
+  /** The final name, shortened if it is long. */
   readonly name: string;
-  /** The writing, which may have several files. */
+  /** The id of the write, which may include several files. */
   readonly id: string;
   readonly kind: "part" | "old";
 }
 
-/** Host, process, its start, and 8 random digits. */
+/** The id is the host, the process, its start time, and 8 random digits. */
 const pattern = /^(.+)\.([0-9a-f]{4}-[0-9a-z]+-[0-9a-z]+-[0-9a-f]{8})\.(part|old)$/;
 
-/** Reads a temporary name; null for any other. */
+/** Parses a temporary name. Returns null for any other name. */
 export function parseTemporaryName(name: string): TemporaryName | null {
   const [, of, id, kind] = pattern.exec(name) ?? [];
   return of === undefined ? null : { name: of, id, kind: kind as "part" | "old" };
 }
 
-/** Bytes of the longest name that file systems take. */
+/** The maximum bytes of a file name on common file systems. */
 const mostBytes = 255;
 
-/** Returns a new id for a writing of this process. */
+/** Returns a new id for a write by this process. */
 export function writingId(): string {
   own ??= `${hostDigits()}-${process.pid.toString(36)}-${(startOfProcess("self") ?? 0).toString(36)}`;
   return `${own}-${crypto.randomUUID().slice(0, 8)}`;
@@ -37,13 +37,13 @@ export function writingId(): string {
 
 let own: string | undefined;
 
-/** Returns the temporary name of a file or folder. It fits where the final name does. */
+/** Returns the temporary name of a file or folder, shortened to the length that file systems allow. */
 export function temporaryName(name: string, id: string, kind: "part" | "old"): string {
   const ending = `.${id}.${kind}`;
   return `${shortened(name, mostBytes - ending.length)}${ending}`;
 }
 
-/** Returns the number of the process that writes under a temporary name; null if it has ended. */
+/** Returns the id of the process that writes under a temporary name. Null if it has ended. */
 export async function writerOf(path: string): Promise<number | null> {
   const { fs, path: paths } = nodeModules(path);
   const found = parseTemporaryName(paths.basename(path));
@@ -54,25 +54,26 @@ export async function writerOf(path: string): Promise<number | null> {
   if (id.startsWith(`${hostDigits()}-`)) {
     return isAlive(writer) && (startOfProcess(writer) ?? 0).toString(36) === start ? writer : null;
   }
-  // A process of another machine changes the file or the folder as it writes.
+  // A writer on another machine cannot be checked directly. It counts as running if it changed the file or folder
+  // recently.
   const stats = await fs.stat(path).catch(undefinedIfMissing);
   return stats && Date.now() - stats.mtimeMs < otherHostMs ? writer : null;
 }
 
-/** Milliseconds without a change after which a writer on another machine counts as ended. */
+/** Milliseconds without a change after which a writer on another machine counts as ended: 24 hours. */
 const otherHostMs = 24 * 3600 * 1000;
 
 /** Options of `removeLeftovers`. */
 export interface RemoveLeftoversOptions {
-  /** Only the leftovers of the file or folder with this name. */
+  /** Only the leftovers of the file or folder with this name. Default: all. */
   readonly of?: string;
-  /** Also the leftovers in inner folders. */
+  /** Also the leftovers in subfolders. Default false. */
   readonly recursive?: boolean;
 }
 
 /**
- * Removes from a folder on disk (Node only) what processes left that were killed while they wrote.
- * Files of processes that live stay. Returns the paths that were removed.
+ * Removes temporary files of killed processes from a folder on disk (Node only). Files of running processes stay.
+ * Returns the removed paths.
  */
 export async function removeLeftovers(folder: string | URL, options: RemoveLeftoversOptions = {}): Promise<string[]> {
   checkOptions<RemoveLeftoversOptions>("removeLeftovers", options, { of: true, recursive: true });
@@ -93,44 +94,44 @@ export async function removeLeftovers(folder: string | URL, options: RemoveLefto
   return removed;
 }
 
-/** True for a temporary name, or for one of the file or folder `of`. */
+/** True for a temporary name, or, with `of`, for a temporary name of that file or folder. */
 export function isTemporaryOf(name: string, of?: string): boolean {
   const found = parseTemporaryName(name);
   return found !== null && (of === undefined || temporaryName(of, found.id, found.kind) === name);
 }
 
-/** The name, or its beginning and a hash if it has more bytes than `most`. */
+/** Returns the name, or its beginning and a hash if it has more than `most` bytes. */
 function shortened(name: string, most: number): string {
   const bytes = new TextEncoder().encode(name);
   if (bytes.length <= most) return name;
   const ending = `~${fnv1a(bytes).toString(16).padStart(8, "0")}`;
   let length = most - ending.length;
-  // Not within a character.
+  // Does not cut a UTF-8 character in two.
   while ((bytes[length] & 0xc0) === 0x80) length--;
   return `${new TextDecoder().decode(bytes.subarray(0, length))}${ending}`;
 }
 
-/** The FNV-1a hash of bytes, of 32 bits. */
+/** Returns the 32-bit FNV-1a hash of bytes. */
 function fnv1a(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;
 }
 
-/** Four digits of this machine's name. */
+/** Returns four hexadecimal digits derived from this machine's name. */
 function hostDigits(): string {
   const { hostname } = builtin("node:os");
   return fnv1a(new TextEncoder().encode(hostname())).toString(16).padStart(8, "0").slice(0, 4);
 }
 
 /**
- * Returns when a process started, in ticks since the machine did (field 22 of /proc/PID/stat). Null
- * for a process that has ended, and on systems without /proc.
+ * Returns the start time of a process, in ticks since boot (field 22 of /proc/PID/stat). Null for a process that has
+ * ended, and on systems without /proc.
  */
 export function startOfProcess(pid: number | "self"): number | null {
   try {
     const line = builtin("node:fs").readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the program's name, in parentheses, and may hold anything.
+    // The second field is the program's name in parentheses, which may contain any characters.
     const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
     return ["Z", "X"].includes(fields[0]) ? null : Number(fields[19]);
   } catch {
@@ -138,7 +139,7 @@ export function startOfProcess(pid: number | "self"): number | null {
   }
 }
 
-/** True if there is a process of this number, of any user. */
+/** True if a process with this id exists, of any user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

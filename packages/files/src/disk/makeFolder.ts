@@ -2,9 +2,9 @@ import { nodeModules } from "./nodeModules.ts";
 import { undefinedIfMissing } from "./undefinedIfMissing.ts";
 
 /**
- * Makes a folder on disk (Node only), and those around it. Returns the outermost folder that was
- * made; undefined if all were there. Throws with the code of what forbids it: for a new folder on
- * a read-only disk Node's own error says ENOENT.
+ * Creates a folder on disk (Node only), and its missing parents. Returns the outermost folder that was created, or
+ * undefined if all existed. Throws with the code of the actual cause: on a read-only disk Node's own error has the code
+ * ENOENT.
  */
 export async function makeFolder(path: string): Promise<string | undefined> {
   const { fs, path: paths } = nodeModules(path);
@@ -12,7 +12,7 @@ export async function makeFolder(path: string): Promise<string | undefined> {
     return await fs.mkdir(path, { recursive: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    // The outermost folder that is missing names the cause.
+    // Creating the outermost missing folder throws the error with the actual cause.
     let missing = paths.resolve(path);
     for (;;) {
       const around = paths.dirname(missing);

@@ -1,4 +1,4 @@
-/** The modules of Node that read and write folders. */
+/** Node's modules for reading and writing folders. */
 export interface NodeModules {
   fs: typeof import("node:fs/promises");
   path: typeof import("node:path");
@@ -6,9 +6,8 @@ export interface NodeModules {
 }
 
 /**
- * Returns the modules of Node that read and write folders. Throws where there is no Node; `place`
- * names the file or folder to open. They are asked for and not imported, since an import of them
- * stops a bundler for browsers.
+ * Returns Node's modules for reading and writing folders. Throws outside Node; `place` names the file or folder in the
+ * error. They are loaded at run time, because an import of them would break bundling for browsers.
  */
 export function nodeModules(place: string | URL): NodeModules {
   const find = globalThis.process?.getBuiltinModule;

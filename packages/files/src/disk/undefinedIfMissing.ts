@@ -1,9 +1,9 @@
 /**
- * Answers a failure of Node's file system with undefined where a file is missing, as in
- * `fs.stat(path).catch(absent)`. Any other failure (permissions, a broken disk) stays an error.
+ * Returns undefined for a file-system error of a missing file, as in `fs.stat(path).catch(undefinedIfMissing)`. Throws
+ * any other error (permissions, a broken disk) again.
  */
 export function undefinedIfMissing(error: { code?: string }): undefined {
-  // No file has a name that is too long for one.
+  // A name that is too long cannot exist.
   if (!["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(error.code ?? "")) throw error;
   return undefined;
 }

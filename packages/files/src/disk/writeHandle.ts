@@ -1,18 +1,18 @@
 import type { DirectoryHandle, FileHandle } from "../interface/directoryHandle.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
-/** The ending of a file that is being written next to its place. */
+/** The suffix of a file that is being written in the same folder. */
 export const partEnding = ".lowrank-part";
 
-/** A file whose content stands whole beside its place. */
+/** A file whose complete content is stored in the same folder under a temporary name. */
 export interface PendingFile {
   readonly directory: DirectoryHandle;
   readonly name: string;
 }
 
 /**
- * Writes the content of a file. By `createWritable` it appears when it is whole. Without it,
- * Workers write in place.
+ * Writes the content of a file. With `createWritable` the file appears once it is complete. Without it, Workers write
+ * in place.
  */
 export async function writeHandle(handle: FileHandle, content: FileContent): Promise<void> {
   if (handle.createWritable) {
@@ -43,8 +43,8 @@ export async function writeHandle(handle: FileHandle, content: FileContent): Pro
 }
 
 /**
- * Puts a file that was written beside its place there. Where files cannot be moved it is copied by
- * `createWritable`, which replaces an older one at once.
+ * Moves a completely written temporary file to its final name. If the browser cannot move files, the content is copied
+ * by `createWritable`, which replaces an older file atomically.
  */
 export async function replaceFile({ directory, name }: PendingFile): Promise<void> {
   const part = await directory.getFileHandle(`${name}${partEnding}`);
@@ -63,14 +63,14 @@ export async function replaceFile({ directory, name }: PendingFile): Promise<voi
   await directory.removeEntry(`${name}${partEnding}`);
 }
 
-/** Moves a file within its folder. Returns false where the browser or the folder has no moving. */
+/** Moves a file within its folder. Returns false if the browser or the folder does not support that. */
 async function moved(handle: FileHandle, name: string): Promise<boolean> {
   if (!handle.move) return false;
   try {
     await handle.move(name);
     return true;
   } catch {
-    // Files of the user's own folders are refused, with errors of several names.
+    // Browsers refuse to move files in the user's own folders, with errors of several names.
     return false;
   }
 }
@@ -86,12 +86,12 @@ async function* piecesOf(content: FileContent): AsyncGenerator<Uint8Array<ArrayB
   else for await (const piece of content) yield unshared(piece);
 }
 
-/** Browsers write no memory that threads share. */
+/** Browsers cannot write memory that threads share, so such bytes are copied. */
 function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
 }
 
-/** The bytes of a file, piece by piece. */
+/** Yields the bytes of a file in pieces of 16 MiB. */
 async function* pieces(file: Blob): AsyncGenerator<Uint8Array> {
   const length = 1 << 24;
   for (let at = 0; at < file.size; at += length) {

@@ -5,16 +5,16 @@ import type { Bringing, HubFile, HubStore } from "./hubStore.ts";
 /** The name of the cache in a page's Cache Storage. */
 const cacheName = "lowrank-hub";
 
-/** A block of a file, and true if it has just come. */
+/** A block of a file. `isNew` is true if it was just downloaded. */
 interface Block {
   readonly bytes: Uint8Array;
   readonly isNew: boolean;
 }
 
 /**
- * The cache of one repository in a page's Cache Storage. Files are read by byte ranges, in blocks:
- * one that was never read is asked for and kept, each under its number. So a page holds one block
- * of a file, and an interrupted load loses nothing that has come.
+ * The cache of one repository in a page's Cache Storage. Files are read in blocks: a block that was not read before is
+ * requested by byte range and stored under its own key. So a page holds one block of a file in memory, and an
+ * interrupted load keeps the blocks it has received.
  */
 export async function cacheStore(endpoint: string, repo: string): Promise<HubStore> {
   if (!globalThis.caches) {
@@ -47,7 +47,7 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
     bring: (commit, file) => put(pointerOf(commit, file.path), JSON.stringify(file)),
   };
 
-  /** Reads a file's blocks; with `from` those that are missing come from the hub. */
+  /** Returns a source of a file's blocks. With `from`, missing blocks are downloaded from the hub. */
   function sourceOf(commit: string, file: HubFile, from: Bringing | undefined): ByteSource {
     const { path: name, size: total } = file;
     let remote: Promise<ByteSource> | undefined;
@@ -67,7 +67,7 @@ export async function cacheStore(endpoint: string, repo: string): Promise<HubSto
     });
   }
 
-  /** Two readers of one block wait for one answer. */
+  /** Concurrent readers of one block share one request. */
   function blockOf(...[file, index, ask]: Parameters<typeof readBlock>): Promise<Block> {
     const key = `${file.etag}/${index}`;
     let block = coming.get(key);

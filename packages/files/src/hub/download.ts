@@ -1,33 +1,32 @@
 import { InterruptedBody } from "../sources/interruptedBody.ts";
 import type { Bringing, HubFile } from "./hubStore.ts";
 
-/** The part of a file that has come. */
+/** A partially downloaded file. */
 export interface PartialFile {
-  /** The number of bytes from the file's start that are there. */
+  /** The number of bytes stored, from the file's start. */
   readonly length: number;
   /**
-   * Adds bytes at `position`, which is at most `length`. Two downloads of one file may write at
-   * once: both start within what is there, and their bytes are the same.
+   * Writes bytes at `position`, which must be at most `length`. Two downloads of one file may write at once: both start
+   * within the stored bytes, and write equal bytes.
    */
   write(position: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Keeps what is there for a later download. */
+  /** Keeps the stored bytes for a later download. */
   keep(): Promise<void>;
-  /** Throws away what is there. */
+  /** Deletes the stored bytes. */
   discard(): Promise<void>;
-  /** Makes it the whole file. */
+  /** Turns it into the complete file. */
   finish(): Promise<void>;
 }
 
 /**
- * Attempts in a row that may bring nothing. Each goes on where the one before broke; a connection
- * that breaks can take along bytes that had come.
+ * The number of consecutive attempts without new bytes before the download fails. Each attempt resumes after the stored
+ * bytes; a broken connection may lose bytes that had been sent.
  */
 const mostFruitless = 3;
 
 /**
- * Downloads a whole file into its part. What an interrupted download left there is
- * not fetched again. A broken connection is tried again, until three attempts in a row bring
- * nothing; a file of another length than the hub says is refused.
+ * Downloads a whole file into `part`, and resumes after the bytes of an interrupted download. A broken connection is
+ * retried, until three attempts in a row bring no bytes. Throws if the file's length differs from the hub's listing.
  */
 export async function download(part: PartialFile, commit: string, file: HubFile, from: Bringing): Promise<void> {
   try {

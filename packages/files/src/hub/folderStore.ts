@@ -7,8 +7,8 @@ import { download, type PartialFile } from "./download.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";
 
 /**
- * The cache of one repository on disk (Node only), laid out as Python's huggingface_hub does:
- * `models--org--name/{blobs,refs,snapshots}`, and a part of a blob ends in `.incomplete`.
+ * The cache of one repository on disk (Node only), with the layout of Python's huggingface_hub:
+ * `models--org--name/{blobs,refs,snapshots}`. A partial blob ends in `.incomplete`.
  */
 export function folderStore(cacheDir: string, repo: string): HubStore {
   const { fs, path: paths } = nodeModules(cacheDir);
@@ -47,7 +47,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     },
   };
 
-  /** Returns true if a content is there as a whole. */
+  /** Returns true if the complete blob of a file is stored. */
   async function holds(file: HubFile): Promise<boolean> {
     const size = await sizeOf(blobOf(file));
     if (size === undefined || size === file.size) return size !== undefined;
@@ -56,18 +56,18 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     );
   }
 
-  /** Makes a content a file of a commit. */
+  /** Links a blob as a file of a commit. */
   async function link(commit: string, file: HubFile): Promise<void> {
     const pointer = join(snapshotOf(commit), file.path);
     await fs.mkdir(dirname(pointer), { recursive: true });
     const blob = blobOf(file);
     await replace(pointer, async (part) => {
-      // Windows lets few users make symbolic links; a second name for the blob does as well.
+      // Windows lets few users create symbolic links; a hard link to the blob also works.
       await fs.symlink(relative(dirname(pointer), blob), part).catch(() => fs.link(blob, part));
     });
   }
 
-  /** Makes a file under another name, and gives it its name once it is whole. */
+  /** Creates a file under a temporary name, and renames it once it is complete. */
   async function replace(file: string, make: (part: string) => Promise<void>): Promise<void> {
     const part = `${file}.${crypto.randomUUID().slice(0, 8)}`;
     await make(part);
@@ -79,7 +79,7 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
     let length = (await sizeOf(part)) ?? 0;
     const handle: FileHandle = await fs.open(part, length > 0 ? "r+" : "a").then(async (opened) => {
       if (length > 0) return opened;
-      // "a" makes the file and never empties it, as "w" would for another process.
+      // "a" creates the file without emptying it; "w" would empty the file of another process.
       await opened.close();
       return fs.open(part, "r+");
     });

@@ -1,4 +1,4 @@
-/** A place on the Hugging Face hub. */
+/** A repository, file or folder on the Hugging Face hub. */
 export interface HubPlace {
   /** The repository, "org/name". */
   readonly repo: string;
@@ -9,13 +9,13 @@ export interface HubPlace {
 }
 
 const form = /^hf:\/\/([^/@]+\/[^/@]+)(?:@(refs\/(?:pr|convert)\/[^/]+|[^/]+))?(?:\/(.*))?$/i;
-/** The addresses that there are, for messages. */
+/** The valid forms of an address, for messages. */
 export const hubAddressForms = '"hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"';
 
 /**
- * Reads an address of the Hugging Face hub as Python's huggingface_hub writes it:
- * `hf://org/name@revision/path`. A slash in a revision is written %2F, but in `refs/pr/1`. Returns
- * undefined for what does not begin with "hf:"; throws for an address of another form.
+ * Parses an address of the Hugging Face hub in the form of Python's huggingface_hub: `hf://org/name@revision/path`. A
+ * slash in a revision is written %2F, except in `refs/pr/1`. Returns undefined for text that does not begin with "hf:".
+ * Throws for an address of another form.
  */
 export function parseHubAddress(address: string | URL): HubPlace | undefined {
   const text = address instanceof URL ? decodeURI(address.href) : address;
@@ -32,13 +32,13 @@ export function parseHubAddress(address: string | URL): HubPlace | undefined {
   return place;
 }
 
-/** Returns the path of a folder's file in the repository. Throws for a name that leads out. */
+/** Returns the path in the repository of a file in `folder`. Throws for a name that leads out of it. */
 export function pathIn(folder: string, name: string, label: string): string {
   checkPath(name, label);
   return folder === "" ? name : `${folder}/${name}`;
 }
 
-/** Throws for a path that leads out of its folder: names come from files that others wrote. */
+/** Throws for a path that leads out of its folder: names may come from files written by others. */
 function checkPath(path: string, label: string): void {
   if (!/^\/|\\|\0|(^|\/)\.\.?(\/|$)|\/\//.test(path)) return;
   throw new Error(`${label}: "${path}" leads out of the repository; a path has no "..", "\\" or empty parts`);

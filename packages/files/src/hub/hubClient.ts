@@ -4,28 +4,28 @@ import { rangeSource } from "../sources/rangeSource.ts";
 import type { HubSettings } from "./hubSettings.ts";
 import type { HubFile } from "./hubStore.ts";
 
-/** Bytes of a file, and their place in it. */
+/** Bytes of a file, and their position in it. */
 interface HubBytes {
   readonly position: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** One repository of the hub, as `@huggingface/hub` reads it. */
+/** One repository of the hub, read with `@huggingface/hub`. */
 export interface HubClient {
-  /** Returns the commit that a branch or tag is at. */
+  /** Returns the current commit of a branch or tag. */
   commitOf(revision: string): Promise<string>;
   /** Returns the files of a commit, by path. */
   filesOf(commit: string): Promise<ReadonlyMap<string, HubFile>>;
   /**
-   * Gives the bytes of a file from `from` on, or from its start, where the server knows no ranges.
-   * Throws `InterruptedBody` where the connection breaks.
+   * Yields the bytes of a file from `from` on, or from its start if the server does not support ranges. Throws
+   * `InterruptedBody` if the connection breaks.
    */
   read(commit: string, file: HubFile, from: number): AsyncGenerator<HubBytes, void>;
-  /** Opens a file whose parts are asked for as they are read. */
+  /** Opens a file whose parts are requested as they are read. */
   source(commit: string, file: HubFile): ByteSource;
 }
 
-/** Opens a repository. The library that asks the hub is loaded here, and not before. */
+/** Opens a repository. The hub library is loaded here, not earlier. */
 export async function hubClient(
   repo: string,
   { endpoint, token: accessToken }: HubSettings,
@@ -33,7 +33,7 @@ export async function hubClient(
 ): Promise<HubClient> {
   const { downloadFile, listFiles, modelInfo } = await import("./hubLibrary.ts");
 
-  /** Asks the hub; an answer that is no success is an error that names the fix. */
+  /** Requests from the hub. Throws for any response but success, with an error that names the fix. */
   const request: typeof fetch = async (input, init) => {
     let response: Response;
     try {
@@ -83,7 +83,7 @@ export async function hubClient(
           throw error;
         }
       };
-      // What Xet stores is read by its plain address, too, of which any range can be asked.
+      // Files stored in Xet are also read by their plain address, which supports any byte range.
       const downloadInfo = { url: urlOf(commit, file), size: file.size, etag: file.etag };
       const options = { ...common, fetch: noting, repo, path: file.path, revision: commit, downloadInfo, xet: false };
       const whole = (await downloadFile(options)) as Blob;
@@ -109,7 +109,7 @@ export async function hubClient(
     },
   };
 
-  /** Waits for the hub; where it cannot be reached, the error says how to do without it. */
+  /** Waits for the hub. If it cannot be reached, the error explains how to work offline. */
   async function online<T>(answer: Promise<T>): Promise<T> {
     return answer.catch((error) => {
       if (!(error instanceof InterruptedBody)) throw error;
@@ -119,7 +119,7 @@ export async function hubClient(
   }
 }
 
-/** Returns the error for an answer that is no success: what the hub means by it, and what to do. */
+/** Returns the error for an unsuccessful response, with its meaning on the hub and the fix. */
 function refusal(
   { status, statusText, headers, url }: Response,
   { repo, endpoint, accessToken }: { repo: string; endpoint: string; accessToken: string | undefined },

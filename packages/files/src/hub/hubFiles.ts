@@ -9,10 +9,10 @@ import type { HubFile, HubStore } from "./hubStore.ts";
 const commitForm = /^[0-9a-f]{40}$/;
 
 /**
- * Files of a model on the Hugging Face hub, by `hf://org/name`, `hf://org/name@revision` or
- * `hf://org/name/folder`. In Node a file is downloaded when it is opened, into the cache of
- * Python's huggingface_hub. In a page the byte ranges that are read are, into Cache Storage. Throws
- * where the hub has no such model or revision, or shows it to nobody without a token.
+ * Opens the files of a model on the Hugging Face hub: `hf://org/name`, `hf://org/name@revision` or
+ * `hf://org/name/folder`. In Node a file is downloaded as a whole when it is opened, into the cache of Python's
+ * huggingface_hub. In a page only the byte ranges that are read are downloaded, into Cache Storage. Throws if the hub
+ * lacks the model or revision, or requires a token for it.
  */
 export async function hubFiles(address: string | URL, options: HubFilesOptions = {}): Promise<ModelFiles> {
   checkOptions("hubFiles", options, hubFilesKeys);
@@ -71,12 +71,12 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
       await fetchOnce(file);
       found = (await store.find(commit, path, from)) as ByteSource;
     }
-    // Only now: as long as no file of the commit is there, the one before serves those offline.
+    // Noted only after the commit has a file in the cache; until then the previous commit serves offline reads.
     if (!offline && revision !== commit) await noteRevision();
     return found;
   }
 
-  /** Two readers of one file wait for one download. */
+  /** Concurrent readers of one file share one download. */
   async function fetchOnce(file: HubFile): Promise<void> {
     let running = downloads.get(file.path);
     if (!running) {

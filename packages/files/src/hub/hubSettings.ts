@@ -1,17 +1,16 @@
 import type { OnProgress, OptionKeys } from "@lowrank/core";
 
-/** Options of reading from the Hugging Face hub. In Node the environment has their defaults. */
+/** Options for reading from the Hugging Face hub. In Node their defaults come from the environment. */
 export interface HubOptions {
-  /** The access token. In Node by default HF_TOKEN, else the one of `hf auth login`. */
+  /** The access token. Default in Node: HF_TOKEN, else the token saved by `hf auth login`. */
   token?: string;
   /** The address of the hub. Default: HF_ENDPOINT, else https://huggingface.co. */
   endpoint?: string;
-  /** Takes files from the cache alone, as HF_HUB_OFFLINE=1 does. Default false. */
+  /** Reads files only from the cache, as HF_HUB_OFFLINE=1 does. Default: HF_HUB_OFFLINE, else false. */
   localFilesOnly?: boolean;
   /**
-   * Keeps what is downloaded. Default true. In Node a file is kept as a whole; a page asks for byte
-   * ranges and keeps those. False: byte ranges everywhere, of which nothing is kept. Files offline
-   * come from the cache all the same.
+   * Stores downloaded files. Default true. Node stores whole files; a page stores the byte ranges it reads. False: byte
+   * ranges are read everywhere and not stored. Offline reads use the cache in either case.
    */
   cache?: boolean;
   /** The folder of the cache (Node only). Default: HF_HUB_CACHE, else HF_HOME/hub. */
@@ -20,9 +19,9 @@ export interface HubOptions {
 
 /** Options of `hubFiles`. */
 export interface HubFilesOptions extends HubOptions {
-  /** Called with the bytes of a file that have come so far and in all; `name` is the file's. */
+  /** Called with the bytes of a file downloaded so far and its total. `name` is the file's name. */
   onProgress?: OnProgress;
-  /** Ends a download: rejects with the signal's reason. What has come is kept. */
+  /** Aborts a download: the promise rejects with the signal's reason. Bytes downloaded so far are kept. */
   signal?: AbortSignal;
 }
 
@@ -32,16 +31,16 @@ export const hubFilesKeys: OptionKeys<HubFilesOptions> = {
   ...({ onProgress: true, signal: true } as const),
 };
 
-/** Options and environment, put together. */
+/** The settings that result from options and environment. */
 export interface HubSettings {
   readonly token: string | undefined;
   readonly endpoint: string;
   readonly offline: boolean;
-  /** Undefined in a page, whose files lie in Cache Storage. */
+  /** Undefined in a page, which stores files in Cache Storage. */
   readonly cacheDir: string | undefined;
 }
 
-/** Reads the environment as Python's huggingface_hub does; an option goes before it. */
+/** Returns the settings from options, then from the environment as Python's huggingface_hub reads it. */
 export async function hubSettings(options: HubOptions): Promise<HubSettings> {
   const { env, getBuiltinModule } = globalThis.process ?? {};
   const endpoint = (options.endpoint ?? env?.HF_ENDPOINT ?? "https://huggingface.co").replace(/\/+$/, "");

@@ -5,11 +5,11 @@ import type { HubClient } from "./hubClient.ts";
 export interface HubFile {
   readonly path: string;
   readonly size: number;
-  /** The name of its content: files of the same content have the same. */
+  /** Identifies the content: files with equal content have equal etags. */
   readonly etag: string;
 }
 
-/** The way of files into the store. */
+/** The options for downloading files into the store. */
 export interface Bringing {
   readonly client: () => Promise<HubClient>;
   readonly label: string;
@@ -17,20 +17,20 @@ export interface Bringing {
   readonly signal?: AbortSignal;
 }
 
-/** The cache of one repository: contents by etag, and the files of commits, which name contents. */
+/** The cache of one repository: contents by etag, and per commit a mapping from paths to contents. */
 export interface HubStore {
-  /** The place of the cache, for messages. */
+  /** The name of the cache in messages. */
   readonly label: string;
-  /** Returns the commit that a branch or tag was at when a file of it was last opened. */
+  /** Returns the commit of a branch or tag when a file of it was last opened. */
   readRef(revision: string): Promise<string | undefined>;
   writeRef(revision: string, commit: string): Promise<void>;
   /**
-   * Opens a file of a commit; undefined where it was not brought. A store that keeps parts brings
-   * those that are missing as they are read; without `from` they are an error.
+   * Opens a file of a commit. Returns undefined if the file was not brought into the store. A store of byte ranges
+   * downloads missing ranges as they are read; without `from` a missing range throws.
    */
   find(commit: string, path: string, from?: Bringing): Promise<ByteSource | undefined>;
-  /** Names the files of a commit that are there. */
+  /** Lists the paths of a commit's stored files. */
   list(commit: string): Promise<string[]>;
-  /** Makes a file of the hub one that `find` opens. */
+  /** Brings a file of the hub into the store, so that `find` opens it. */
   bring(commit: string, file: HubFile, from: Bringing): Promise<void>;
 }

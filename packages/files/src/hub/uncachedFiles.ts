@@ -3,10 +3,7 @@ import { namesIn } from "../places/namesIn.ts";
 import { type HubPlace, pathIn } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 
-/**
- * Files of one commit of the hub that are read by byte ranges, as far as they are needed, and of
- * which nothing is kept.
- */
+/** Opens the files of one commit of the hub. Byte ranges are downloaded as they are read, and not stored. */
 export async function uncachedFiles(
   client: HubClient,
   commit: string,

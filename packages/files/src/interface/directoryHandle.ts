@@ -1,6 +1,5 @@
 /**
- * The parts of a FileSystemDirectoryHandle of browsers that are used here. Programs without the
- * DOM's types check against these too.
+ * The subset of browsers' FileSystemDirectoryHandle used here, so that programs without DOM types can check against it.
  */
 export interface DirectoryHandle {
   readonly kind: "directory";
@@ -11,7 +10,7 @@ export interface DirectoryHandle {
   entries(): AsyncIterable<[string, { readonly kind: "file" | "directory" }]>;
 }
 
-/** A file of a browser's folder. Not every browser has all ways to write it, or not in pages. */
+/** A file of a browser's folder. Some browsers lack some of the ways to write it, or offer them only in Workers. */
 export interface FileHandle {
   getFile(): Promise<Blob>;
   move?(name: string): Promise<void>;

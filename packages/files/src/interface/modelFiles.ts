@@ -1,43 +1,43 @@
 import type { ByteSource } from "@lowrank/core";
 
-/** The place that holds the files of a model or an adapter: a folder, memory or an address. */
+/** A place that holds the files of a model or an adapter: a folder, memory or an address. */
 export interface ModelFiles {
   /** The name of this place in error messages. */
   readonly label: string;
-  /** Returns true if there is a file of this name. */
+  /** Returns true if a file with this name exists. */
   has(name: string): Promise<boolean>;
-  /** A file as UTF-8 text; throws where it is missing. */
+  /** Returns a file as UTF-8 text. Throws if it is missing. */
   readText(name: string): Promise<string>;
-  /** A file for reading in parts; throws where it is missing. */
+  /** Opens a file for reading in parts. Throws if it is missing. */
   open(name: string): Promise<ByteSource>;
   /**
-   * The names of all files, where the place can tell: of those at its top, or in a folder of it.
-   * Names of folders end in "/". A folder that is not there holds nothing.
+   * Lists the names at the top of the place, or in a folder of it. Names of folders end in "/". A missing folder gives
+   * an empty list. Undefined if the place cannot list files.
    */
   list?(folder?: string): Promise<string[]>;
 }
 
-/** The content of a file to write. Bytes may come piece by piece. */
+/** The content of a file to write. Bytes may come in pieces. */
 export type FileContent = Uint8Array | string | AsyncIterable<Uint8Array>;
 
-/** A place whose files can be written too: a folder, memory, or the browser's own storage. */
+/** A place whose files can also be written: a folder, memory, or the browser's own storage. */
 export interface WritableFiles extends ModelFiles {
   list(folder?: string): Promise<string[]>;
   /**
-   * Writes files by name, in folders where names have them ("run/a.json"). Each stands there whole
-   * or as it was before. They appear one after the other, in their order, when all are written.
+   * Writes files by name; a name may include folders ("run/a.json"). Each file is written completely or keeps its old
+   * content. Files appear one after the other, in their order, after all are written.
    */
   write(contents: ReadonlyMap<string, FileContent>): Promise<void>;
   /**
-   * Writes a folder that then holds these files and no others; it stands there whole or as before.
-   * Left out where folders cannot be renamed.
+   * Writes a folder so that it holds exactly these files. It is replaced completely or keeps its old content. Undefined
+   * if the place cannot rename folders.
    */
   replaceFolder?(folder: string, contents: ReadonlyMap<string, FileContent>): Promise<void>;
-  /** Removes a folder with all that is in it. Left out where nothing can be removed. */
+  /** Removes a folder with its contents. Undefined if the place cannot remove files. */
   removeFolder?(folder: string): Promise<void>;
 }
 
-/** The error for a file that is not there: names what is there instead. */
+/** Returns the error for a missing file, which lists the existing files. */
 export async function missingFile(files: ModelFiles, expected: string): Promise<Error> {
   const folder = expected.slice(0, Math.max(expected.lastIndexOf("/"), 0));
   const names = await files.list?.(folder);
@@ -47,7 +47,7 @@ export async function missingFile(files: ModelFiles, expected: string): Promise<
   return new Error(`${files.label} has no ${expected}${there ?? ""}${advice}`);
 }
 
-/** A JSON file as a value; a syntax error names the file. */
+/** Parses a JSON file. A syntax error names the file. */
 export async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   const text = await files.readText(name);
   checkDepth(text, `${files.label}: ${name}`);
@@ -58,10 +58,10 @@ export async function readJson(files: ModelFiles, name: string): Promise<unknown
   }
 }
 
-/** No file is nested that deep, and what walks through values would run out of stack. */
+/** The maximum nesting depth. Real files are below it; deeper values would overflow the stack of recursive code. */
 const deepest = 1000;
 
-/** Throws for a JSON text whose values lie far within each other. */
+/** Throws for a JSON text whose values are nested more than `deepest` deep. */
 function checkDepth(text: string, what: string): void {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
@@ -77,5 +77,5 @@ function checkDepth(text: string, what: string): void {
 }
 
 const [quote, backslash] = [34, 92];
-/** The codes of { and }; those of [ and ] differ by one bit, which is set in these. */
+/** The character codes of { and }. The codes of [ and ] lack bit 32, which `| 32` sets. */
 const [opening, closing] = [123, 125];

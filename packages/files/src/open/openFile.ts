@@ -5,8 +5,8 @@ import { urlFiles } from "../places/urlFiles.ts";
 import { type OpenOptions, openKeys } from "./openFiles.ts";
 
 /**
- * One file for reading in parts, by http(s) or hf:// address, or by path or file: URL (Node only).
- * Throws where it is missing.
+ * Opens one file for reading in parts, by http(s) or hf:// address, or by path or file: URL (Node only). Throws if it
+ * is missing.
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
   checkOptions("openFile", options, openKeys);

@@ -3,7 +3,7 @@ import type { HubFilesOptions, HubOptions } from "../hub/hubSettings.ts";
 import type { ModelFiles } from "../interface/modelFiles.ts";
 import { urlFiles } from "../places/urlFiles.ts";
 
-/** Options of opening a place, of which only the Hugging Face hub has any. */
+/** Options for opening a place. Only places on the Hugging Face hub use them. */
 export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
   hub?: HubOptions;
 }
@@ -12,9 +12,8 @@ export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signa
 export const openKeys: OptionKeys<OpenOptions> = { hub: true, onProgress: true, signal: true };
 
 /**
- * The files of a place: those below an http(s) address, of a model on the Hugging Face hub by its
- * hf:// address, of a folder by path or file: URL (Node only), or `ModelFiles` as they are.
- * Throws for anything else.
+ * Opens the files of a place: an http(s) address, a model on the Hugging Face hub (hf:// address), or a folder by path
+ * or file: URL (Node only). `ModelFiles` are returned unchanged. Throws for other values.
  */
 export async function openFiles(place: string | URL | ModelFiles, options: OpenOptions = {}): Promise<ModelFiles> {
   checkOptions("openFiles", options, openKeys);

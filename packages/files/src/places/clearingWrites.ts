@@ -2,20 +2,20 @@ import { partEnding } from "../disk/writeHandle.ts";
 import type { DirectoryHandle } from "../interface/directoryHandle.ts";
 import type { AroundWriting } from "./directoryFiles.ts";
 
-/** The parts of a browser's LockManager that are used here. */
+/** The subset of browsers' LockManager used here. */
 interface Locks {
   request<T>(name: string, options: object, work: (lock: object | null) => Promise<T>): Promise<T>;
 }
 
 /**
- * Writes to folders of OPFS, from which it first removes the files of pages that died while they
- * wrote: `<name>.lowrank-part`, and the `.crswap` that Chromium writes to. A page that writes holds
- * a lock of the folder, which it loses when it dies; the files of living pages stay.
+ * Writes to folders of OPFS, after removing temporary files of closed pages: `<name>.lowrank-part`, and Chromium's
+ * `.crswap`. A page holds a lock of the folder while it writes, and loses it when it is closed. So the files of pages
+ * that still write stay.
  */
 export const clearingWrites: AroundWriting = (folders, write) => {
   const locks = (globalThis.navigator as { locks?: Locks } | undefined)?.locks;
   if (!locks) return write();
-  // In one order, so that no two writings wait for each other.
+  // Sorted, so that two writers cannot deadlock.
   const paths = [...folders.keys()].sort();
   const inLock = async ([path, ...others]: readonly string[]): Promise<void> => {
     if (path === undefined) return write();

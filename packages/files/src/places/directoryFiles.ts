@@ -4,24 +4,23 @@ import type { DirectoryHandle } from "../interface/directoryHandle.ts";
 import { missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 
 /**
- * The files of a folder that the user of a page picked (`showDirectoryPicker`), or of a folder in
- * it. Where the browser cannot move files there, a page that dies while writing may leave an
- * empty new file, never a part of one.
+ * Returns the files of a folder that the user of a page picked (`showDirectoryPicker`), or of a subfolder. If the
+ * browser cannot move files there, a page closed while writing may leave an empty new file, but never a partial one.
  */
 export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFiles {
   const label = `folder ${[handle.name, ...partsOf(folder)].join("/")}`;
   return handleFiles(label, async () => handle, folder);
 }
 
-/** Runs a writing to folders, by their paths and handles. */
+/** Runs a write to folders, given by their paths and handles. */
 export type AroundWriting = (
   folders: ReadonlyMap<string, DirectoryHandle>,
   write: () => Promise<void>,
 ) => Promise<void>;
 
 /**
- * The files below a folder of the root that `root` gives. Folders are made by writing alone, which
- * `around` runs.
+ * Returns the files of `folder` below the folder that `root` returns. Only writes create folders; `around` runs each
+ * write.
  */
 export function handleFiles(
   label: string,
@@ -96,14 +95,14 @@ function split(folder: string, name: string): { folders: string[]; last: string 
   return { folders: parts.slice(0, -1), last: parts.at(-1) ?? "" };
 }
 
-/** The names along a path. */
+/** Returns the parts of a path. Throws for "..". */
 function partsOf(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw new Error(`${path}: a browser's folders have no "..": give a path below the folder`);
   return parts;
 }
 
-/** A missing file is an answer; any other failure (no permission, a broken disk) stays an error. */
+/** Returns undefined if the file is missing. Throws any other error (no permission, a broken disk) again. */
 async function orUndefined<T>(found: Promise<T>): Promise<T | undefined> {
   try {
     return await found;

@@ -1,6 +1,6 @@
 import type { ModelFiles } from "../interface/modelFiles.ts";
 
-/** The files in a folder of others, such as `filesIn(files, "run/checkpoint-8")`. */
+/** Returns the files in a folder of other files, as in `filesIn(files, "run/checkpoint-8")`. */
 export function filesIn(files: ModelFiles, folder: string): ModelFiles {
   const under = (name: string) => `${folder}/${name}`;
   return {

@@ -5,10 +5,7 @@ import { byteSourceFromReadInto } from "../sources/byteSourceFromReadInto.ts";
 import { replaceFolder } from "../writing/replaceFolder.ts";
 import { writeFolder } from "../writing/writeFolder.ts";
 
-/**
- * The files of a folder on disk, by path or file: URL (Node only). Throws where
- * there is no such folder.
- */
+/** Opens the files of a folder on disk, by path or file: URL (Node only). Throws if the folder does not exist. */
 export async function folderFiles(folder: string | URL): Promise<WritableFiles> {
   const node = nodeModules(folder);
   const { fs } = node;
@@ -45,7 +42,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
   };
   return files;
 
-  /** Opened anew for each part: no handle outlives a read. */
+  /** Opens the file for each read, so that no handle stays open after it. */
   async function readRange(file: string, offset: number, buffer: Uint8Array): Promise<void> {
     const { length } = buffer;
     const handle = await fs.open(file, "r");
@@ -66,7 +63,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
   }
 }
 
-/** Says what else a place without a folder may mean: "org/name" is a repository of the hub. */
+/** Returns advice for a missing folder: a name like "org/name" may be meant as a repository of the hub. */
 function adviceFor(folder: string): string {
   if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return "check the path";
   return `check the path; if it is a repository of the Hugging Face hub, give "hf://${folder}"`;

@@ -2,12 +2,12 @@ import { byteSource, bytesOf } from "@lowrank/core";
 import { type FileContent, missingFile, type WritableFiles } from "../interface/modelFiles.ts";
 import { namesIn } from "./namesIn.ts";
 
-/** The content of a file in memory. A function makes its text each time it is read. */
+/** The content of a file in memory. A function returns its text at each read. */
 type Content = ArrayBuffer | ArrayBufferView | Blob | string | (() => string);
 
 /**
- * Files held in memory or picked by a user of a page: bytes, text, or a Blob or File, by name. What
- * is written lies beside those given, which stay as they are.
+ * Files by name in memory, or picked by a user of a page: bytes, text, or a Blob or File. Written files are stored
+ * separately; `contents` is not changed.
  */
 export function memoryFiles(
   contents: ReadonlyMap<string, Content> | Readonly<Record<string, Content>> = {},
@@ -48,7 +48,7 @@ export function memoryFiles(
   return files;
 }
 
-/** The content of a file, in memory that nobody else writes to. */
+/** Returns a copy of a file's content that the caller cannot change. */
 async function ownCopy(content: FileContent): Promise<Uint8Array | string> {
   if (typeof content === "string") return content;
   if (content instanceof Uint8Array) return content.slice();

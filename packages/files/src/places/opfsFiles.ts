@@ -3,10 +3,9 @@ import { clearingWrites } from "./clearingWrites.ts";
 import { handleFiles } from "./directoryFiles.ts";
 
 /**
- * The files of a folder in the browser's own storage (OPFS: the origin private file system), which
- * pages and Web Workers of one origin share and which outlasts them. The folder is made by
- * writing, which also removes temporary files of pages that were closed while writing. Throws if
- * the platform lacks this storage, as Node does.
+ * Returns the files of a folder in the browser's own storage (OPFS: the origin private file system). All pages and Web
+ * Workers of an origin share this storage, and it stays after they close. A write creates the folder, and removes
+ * temporary files of pages that were closed while writing. Throws if the platform lacks OPFS, as Node does.
  */
 export function opfsFiles(folder = ""): WritableFiles {
   const storage = globalThis.navigator?.storage;

@@ -4,7 +4,7 @@ import { InterruptedBody, reasonOf } from "../sources/interruptedBody.ts";
 
 /** Options of `urlFiles`. */
 export interface UrlFilesOptions {
-  /** Sent with every request, for example an authorization. */
+  /** Sent with every request, for example an `Authorization` header. */
   headers?: Record<string, string>;
   /** Used instead of the global fetch. */
   fetch?: typeof globalThis.fetch;
@@ -31,7 +31,7 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
     });
   };
 
-  /** Holds the file that an answer carries in full. */
+  /** Returns a source of the complete file in a response, held in memory. */
   const whole = async (response: Response, name: string, size?: number) => {
     checkStatus(response, root, name);
     const bytes = await response.arrayBuffer().catch((error) => {
@@ -55,9 +55,9 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
       return response.text();
     },
     open: async (name) => {
-      // Two bytes, since sirv, the server inside Vite, answers `bytes=0-0` with the whole file.
+      // Requests two bytes, because sirv, the server inside Vite, answers `bytes=0-0` with the whole file.
       const first = await request(name, { headers: { Range: "bytes=0-1" } });
-      // No range of an empty file can be sent. Ranges of a compressed file are ranges of the compressed bytes.
+      // An empty file has no valid range. Ranges of a compressed file are ranges of the compressed bytes.
       if (first.status === 416 || (first.status === 206 && isEncoded(first))) {
         await first.body?.cancel();
         return whole(await request(name), name);
@@ -74,7 +74,7 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
   };
 }
 
-/** Reads the file's size, and the last byte that an answer carries, from its Content-Range. */
+/** Returns the file's size, and the position of the last byte in the response, from its Content-Range. */
 function sentRange(response: Response, root: URL, name: string): { size: number; end: number } {
   const range = response.headers.get("Content-Range");
   const [, end, size] = /^bytes 0-(\d+)\/(\d+)$/.exec(range ?? "") ?? [];
@@ -97,7 +97,7 @@ function checkStatus(response: Response, root: URL, name: string): void {
   );
 }
 
-/** True if the server of a single-page app answered with its page in the place of a file. */
+/** True if the server of a single-page app answered with its page instead of a file. */
 function isPage({ headers }: Response, name: string): boolean {
   return /^text\/html\b/.test(headers.get("Content-Type") ?? "") && !name.endsWith(".html");
 }

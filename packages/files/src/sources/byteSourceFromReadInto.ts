@@ -1,6 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
 
-/** Returns a source of `size` bytes by a function that reads as many as there is room for. */
+/** Returns a source of `size` bytes from a function that fills a given array. */
 export function byteSourceFromReadInto(size: number, readInto: NonNullable<ByteSource["readInto"]>): ByteSource {
   return {
     size,

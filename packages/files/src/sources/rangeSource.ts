@@ -2,22 +2,21 @@ import type { ByteSource } from "@lowrank/core";
 import { byteSourceFromReadInto } from "./byteSourceFromReadInto.ts";
 import { InterruptedBody, reasonOf } from "./interruptedBody.ts";
 
-/** A file on a server that answers Range requests. */
+/** A file on a server that supports Range requests. */
 interface RangedFile {
   /** The name of the file in messages. */
   readonly label: string;
   readonly size: number;
-  /** Asks for a range, "bytes=0-9". Throws `InterruptedBody` where the connection breaks. */
+  /** Requests a range, such as "bytes=0-9". Throws `InterruptedBody` if the connection breaks. */
   get(range: string): Promise<Response>;
 }
 
-/** Attempts in a row that may bring nothing. */
+/** The number of consecutive attempts without new bytes before a read fails. */
 const mostFruitless = 3;
 
 /**
- * A source that asks for each part that is read, and keeps none. A broken connection is tried
- * again from where it broke. Throws where the server sends another part than was asked for, or the
- * file changes between two parts.
+ * Returns a source that requests each part as it is read, and stores none. A broken connection is resumed from where it
+ * broke. Throws if the server sends another part than requested, or if the file changes between two parts.
  */
 export function rangeSource({ label, size, get }: RangedFile): ByteSource {
   let known: string | null = null;
@@ -38,7 +37,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
         throw new Error(`${label}: the server answered ${response.status} to a Range request; expected 206`);
       }
       const sent = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
-      // A server of another origin may keep the header to itself.
+      // A server of another origin may not expose the header.
       if (sent && (Number(sent[1]) !== from || (sent[3] !== "*" && Number(sent[3]) !== size))) {
         throw new Error(`${label}: the server sent "${sent[0]}" where bytes ${from}-${to - 1}/${size} were asked for`);
       }
@@ -77,7 +76,7 @@ export function rangeSource({ label, size, get }: RangedFile): ByteSource {
   return byteSourceFromReadInto(size, readInto);
 }
 
-/** The pieces of a body. Throws `InterruptedBody` where the connection breaks. */
+/** Yields the pieces of a body. Throws `InterruptedBody` if the connection breaks. */
 async function* pieces(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array, void> {
   const reader = body?.getReader();
   if (!reader) return;

@@ -24,7 +24,7 @@ async function readAll(files: WritableFiles, name: string): Promise<number[]> {
   return Array.from(await source.read(0, source.size));
 }
 
-/** The checks of a place; `empty` makes one that holds nothing yet. */
+/** Returns the checks of a place. `empty` creates a place without files. */
 export function filesCases(empty: () => Promise<WritableFiles>): FilesCase[] {
   return [
     {

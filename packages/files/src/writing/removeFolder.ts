@@ -1,7 +1,7 @@
 import { diskPath, nodeModules } from "../disk/nodeModules.ts";
 import { isDiskPlace, type WritablePlace } from "./writeFiles.ts";
 
-/** Removes a folder of a place, with all that is in it. Throws where nothing can be removed. */
+/** Removes a folder of a place with its contents. Throws if the place cannot remove files. */
 export async function removeFolder(place: WritablePlace, folder: string): Promise<void> {
   if (isDiskPlace(place)) {
     const node = nodeModules(place);

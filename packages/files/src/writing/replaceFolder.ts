@@ -5,10 +5,10 @@ import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
- * Writes a folder on disk (Node only) that then holds these files and no others. It is written
- * next to its place as `<folder>.<id>.part`, brought to the disk, and renamed: the place holds the
- * folder of before, or the new one. Where a process dies between two renames it holds nothing, and
- * the new one lies whole beside it. A failure leaves what was there.
+ * Writes a folder on disk (Node only) so that it holds exactly these files. The new folder is written in the same
+ * parent as `<folder>.<id>.part`, flushed to the disk, and renamed. So the path holds the old folder or the new one. If
+ * a process dies between the two renames, the path is missing and the complete new folder remains under its temporary
+ * name. A failure leaves the old folder.
  */
 export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);

@@ -7,8 +7,8 @@ import { writeFolder } from "./writeFolder.ts";
 export type WritablePlace = string | URL | WritableFiles;
 
 /**
- * Writes files to a place; a folder is made where it is missing. Each stands there whole or as it
- * was before, and they appear in their order. Throws for a place that cannot be written to.
+ * Writes files to a place, and creates a missing folder. Each file is written completely or keeps its old content, and
+ * files appear in their order. Throws if the place cannot be written to.
  */
 export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   if (isDiskPlace(place)) return writeFolder(place, contents);
@@ -17,8 +17,8 @@ export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<str
 }
 
 /**
- * Writes a folder of a place, which then holds these files and no others. On disk it stands there
- * whole or as it was before; elsewhere each file does, and they appear in their order.
+ * Writes a folder of a place so that it holds exactly these files. On disk the folder is replaced completely or keeps
+ * its old content. In other places this holds for each file, and files appear in their order.
  */
 export async function writeFolderOf(
   place: WritablePlace,
@@ -34,7 +34,7 @@ export async function writeFolderOf(
   return place.write(new Map([...contents].map(([name, content]) => [`${folder}/${name}`, content])));
 }
 
-/** True for a folder on disk. Throws for an address. */
+/** True for a folder on disk. Throws for an address such as http://. */
 export function isDiskPlace(place: WritablePlace): place is string | URL {
   if (typeof place !== "string" && !(place instanceof URL)) return false;
   if (!/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) return true;

@@ -5,11 +5,11 @@ import { syncNames, writeToDisk } from "../disk/writeToDisk.ts";
 import type { FileContent } from "../interface/modelFiles.ts";
 
 /**
- * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is
- * written beside its place, brought to the disk, and renamed only when all are whole, so a failure
- * leaves what was there. The first file of each folder (a config, say) seals the others: of several
- * that replace older ones it goes away first and comes last. So a process that dies in between
- * leaves a folder that nobody takes for a whole one, and no mixture of two.
+ * Writes files into a folder on disk (Node only), and creates a missing folder. Each file is written under a temporary
+ * name, flushed to the disk, and renamed after all are complete, so a failure leaves the old files. The first file of
+ * each folder (such as a config) marks the folder as complete: if several files are replaced, it is removed first and
+ * renamed last. So a process that dies in between leaves a folder that loaders reject, not a mixture of old and new
+ * files.
  */
 export async function writeFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);
@@ -18,7 +18,7 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
   const { temporaryName, writingId } = await import("../disk/leftovers.ts");
   const path = diskPath(folder, node);
   const id = writingId();
-  /** The files of each folder, by the place of the first one. */
+  /** The full paths of the files to write, by folder, in the order of `contents`. */
   const folders = new Map<string, string[]>();
   const temporary = (file: string, kind: "part" | "old") =>
     join(dirname(file), temporaryName(basename(file), id, kind));
@@ -35,7 +35,7 @@ export async function writeFolder(folder: string | URL, contents: ReadonlyMap<st
       await writeToDisk(part(to), content, node);
     }
     for (const [around, [seal, ...others]] of folders) {
-      // A single file is replaced at once.
+      // A single file is replaced atomically.
       for (const file of contents.size > 1 ? [seal, ...others] : []) {
         const found = await fs.lstat(file).catch(undefinedIfMissing);
         if (found?.isDirectory()) throw new Error(`${file} is a folder, and a file is to be written there`);

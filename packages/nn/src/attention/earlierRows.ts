@@ -1,8 +1,8 @@
 import { slice, type Tensor } from "@lowrank/core";
 
 /**
- * Returns, for each number from 1 to `count`, the rows [B, T, W] that stand so many places before
- * the last T of `rows` [B, count + T, W].
+ * Returns `count` tensors [B, T, W]. Tensor i (from 1) holds the rows i places before the last T rows of `rows` [B,
+ * count + T, W].
  */
 export function earlierRows(rows: Tensor, count: number): Tensor[] {
   const T = rows.shape[1] - count;

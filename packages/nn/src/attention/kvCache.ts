@@ -19,9 +19,9 @@ import { type CacheSizes, type LayerCache, layerCaches } from "./layerCache.ts";
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions extends CacheSizes {
   batch: number;
-  /** The most tokens a sequence may come to. */
+  /** The maximum number of tokens in a sequence. */
   capacity: number;
-  /** The backend that runs the model: `model.backend`. Default: the one that `init` chose. */
+  /** The backend that runs the model: `model.backend`. Default: the backend set by `init`. */
   backend?: Backend;
 }
 
@@ -31,14 +31,14 @@ const cacheKeys: OptionKeys<KVCacheOptions> = {
 };
 
 /**
- * Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer, and the last rows
- * that convolutions go back to.
+ * Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer, and the last rows that convolutions
+ * read.
  */
 export class KVCache implements AttentionCache, Disposable {
   readonly capacity: number;
   readonly #keys: Tensor[];
   readonly #values: Tensor[];
-  /** The last rows [B, count, W] of layers that ask for earlier ones. */
+  /** The last rows [B, count, W] of each layer that reads earlier rows. */
   readonly #rows = new Map<number, Tensor>();
   #length = 0;
 
@@ -52,14 +52,14 @@ export class KVCache implements AttentionCache, Disposable {
     this.#values = layerCaches(options).map(make);
   }
 
-  /** Tokens whose keys and values every layer holds. */
+  /** Number of tokens whose keys and values every layer stores. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * Stores keys and values of new tokens [B, T, Hkv, d]. Returns the whole cache, whose first
-   * `keyLength` rows are in use.
+   * Stores keys and values of new tokens [B, T, Hkv, d]. Returns the whole cache, whose first `keyLength` rows are in
+   * use.
    */
   update(layer: number, keys: Tensor, values: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
     const keyLength = this.#length + keys.shape[1];
@@ -85,14 +85,14 @@ export class KVCache implements AttentionCache, Disposable {
     return earlierRows(all, count);
   }
 
-  /** Counts `tokens` new tokens as seen, once every layer has stored them. */
+  /** Adds `tokens` new tokens to the length, after every layer has stored them. */
   advance(tokens: number): void {
     this.#length += tokens;
   }
 
   /**
-   * Forgets all but the first `length` tokens, and returns how many are left: none where rows that
-   * convolutions go back to are gone.
+   * Discards all but the first `length` tokens. Returns the number of tokens left: 0 if layers need earlier rows for
+   * convolutions, because those rows are gone.
    */
   truncate(length: number): number {
     const isShorter = length < this.#length;
@@ -107,8 +107,8 @@ export class KVCache implements AttentionCache, Disposable {
   }
 
   /**
-   * Sequence i goes on from what sequence `from[i]` has seen, as beams do; `from`, i32, may name
-   * more or fewer sequences than there were.
+   * Replaces sequence i by a copy of sequence `from[i]`, as in beam search. `from` is i32 and may name more or fewer
+   * sequences than before.
    */
   reorder(from: Tensor): void {
     const chosen = (tensor: Tensor): Tensor => {

@@ -1,22 +1,22 @@
-/** The numbers that one layer keeps of each token in a cache. */
+/** The sizes of the values that one layer caches per token. */
 export interface LayerCache {
-  /** Heads of its keys and values; 0 for a layer without keys of its own. */
+  /** Heads of its keys and values; 0 for a layer that has none. */
   readonly keyValueHeads: number;
   readonly headDim: number;
-  /** The width of the rows that a convolution goes back to. Default 0: there is none. */
+  /** The width of the rows that a convolution reads. Default 0: no convolution. */
   readonly rowWidth?: number;
 }
 
-/** The sizes of a cache: those that all layers share, or each layer's. */
+/** The sizes of a cache: one set for all layers, or one per layer. */
 export interface CacheSizes {
   readonly layers: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
-  /** The sizes of each layer, where they differ. Default: all have the same heads. */
+  /** The sizes of each layer, if they differ. Default: all layers have the same heads. */
   readonly perLayer?: readonly LayerCache[];
 }
 
-/** Returns what each layer keeps of a token. */
+/** Returns the cache sizes of each layer. */
 export function layerCaches({ layers, keyValueHeads, headDim, perLayer }: CacheSizes): readonly LayerCache[] {
   return perLayer ?? Array.from({ length: layers }, () => ({ keyValueHeads, headDim }));
 }

@@ -23,10 +23,10 @@ const attendKeys: OptionKeys<CachedAttendOptions> = {
 };
 
 /**
- * Documents that stand in one row and do not see each other, for the forward pass of a decoder:
- * given in the place of a cache, with the positions of their tokens as `positionIds`. `starts`, i32
- * [B, T], holds the place in its row of the first token of each token's document; padding is a
- * document too. `starts` must live until the backward pass.
+ * Several documents packed into one row, where tokens attend only within their document. Pass it to a decoder's forward
+ * pass instead of a cache, with the positions of the tokens as `positionIds`. `starts`, i32 [B, T], holds for each
+ * token the index in its row of its document's first token. Padding counts as a document. `starts` must live until the
+ * backward pass.
  */
 export class PackedDocuments implements AttentionCache {
   readonly length = 0;
@@ -41,7 +41,7 @@ export class PackedDocuments implements AttentionCache {
     this.#starts = starts;
   }
 
-  /** Throws: virtual tokens stand before a row, and each of its documents would need its own. */
+  /** Throws: virtual tokens come before a row, but each of its documents would need a copy of them. */
   update(): void {
     throw new Error("PackedDocuments: documents in one row share no prefix; train a prompt method without packing");
   }
@@ -66,12 +66,12 @@ export class PackedDocuments implements AttentionCache {
     const [B, T, W] = rows.shape;
     const { backend } = rows.storage;
     const places = arange(0, T, { dtype: "f32", backend });
-    // Tokens of the same document before each.
+    // Number of earlier tokens in the same document, for each token.
     const before = unsqueeze(sub(places, to(this.#starts, { dtype: "f32" })), -1);
     const all = cat([zeros([B, count, W], { backend }), rows], { dim: 1 });
     return earlierRows(all, count).map((one, i) => mul(one, to(ge(before, i + 1), { dtype: "f32" })));
   }
 
-  /** Nothing is counted. */
+  /** Does nothing: the class has no length to count. */
   advance(): void {}
 }

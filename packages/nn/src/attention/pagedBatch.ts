@@ -12,13 +12,13 @@ import {
 import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 import type { PagedKVCache } from "./pagedKVCache.ts";
 
-/** Rows of any sequences, and the pages of these. */
+/** Rows of one or more sequences, and the pages of these sequences. */
 export interface PagedRows {
   /** The position of each of N rows in its sequence. */
   readonly positions: Int32Array;
   /** Each row's sequence, as an index of `tables`. */
   readonly sequences: Int32Array;
-  /** The pages of each sequence: entry i holds positions i * pageSize and those after it. */
+  /** The page table of each sequence: entry i is the page of positions i * pageSize to (i + 1) * pageSize - 1. */
   readonly tables: readonly Int32Array[];
 }
 
@@ -26,16 +26,15 @@ const attendKeys: OptionKeys<CachedAttendOptions> = {
   ...({ scale: true, window: true, softcap: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
 };
 
-/** Fills up short tables; no page has this number. */
+/** Pads short page tables; no page has this number. */
 const noPage = -1;
 
 /**
- * N rows of a paged cache for one forward pass, as a batch [N, 1]. Every layer writes all rows to
- * their pages before it attends, so rows of one sequence see each other. To be made within the
- * scope of the pass.
+ * N rows of a paged cache for one forward pass, as a batch [N, 1]. Every layer writes all rows to their pages before it
+ * attends, so rows of one sequence attend to each other. Create it inside the scope of the pass.
  */
 export class PagedBatch implements AttentionCache {
-  /** The largest position: that many tokens stand before it. */
+  /** The largest position, which is the number of tokens before it. */
   readonly length: number;
   readonly holdsSeveral = true;
   readonly #cache: PagedKVCache;
@@ -44,7 +43,7 @@ export class PagedBatch implements AttentionCache {
   readonly #slots: Tensor;
   readonly #batch: PagedRows;
 
-  /** Throws for rows without a page, and for two rows in one place. */
+  /** Throws for rows without a page, and for two rows at the same position of a page. */
   constructor(cache: PagedKVCache, batch: PagedRows) {
     const slots = slotsOf(cache, batch);
     const { positions, sequences, tables } = batch;
@@ -105,17 +104,17 @@ export class PagedBatch implements AttentionCache {
     });
   }
 
-  /** The rows' positions are given: nothing is counted. */
+  /** Does nothing: the caller gives the rows' positions. */
   advance(): void {}
 }
 
-/** [N, 1, heads, d] as [N, heads, d]. */
+/** Returns [N, 1, heads, d] reshaped to [N, heads, d]. */
 function asRows(x: Tensor): Tensor {
   const [rows, , heads, size] = x.shape;
   return reshape(x, [rows, heads, size]);
 }
 
-/** The place of each row in the pools, counted in positions. */
+/** Returns the slot of each row in the page pools, counted in positions. */
 function slotsOf({ pages, pageSize }: PagedKVCache, { positions, sequences, tables }: PagedRows): Int32Array {
   if (positions.length !== sequences.length) {
     throw new Error(

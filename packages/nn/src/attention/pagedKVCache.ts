@@ -14,11 +14,11 @@ import { type CacheSizes, layerCaches } from "./layerCache.ts";
 
 /** Sizes of a paged key-value cache. */
 export interface PagedKVCacheOptions extends CacheSizes {
-  /** Pages that all sequences share. */
+  /** The number of pages that all sequences share. */
   pages: number;
-  /** Positions of a page. Default 16. */
+  /** Positions per page. Default 16. */
   pageSize?: number;
-  /** The backend that runs the model: `model.backend`. Default: the one that `init` chose. */
+  /** The backend that runs the model: `model.backend`. Default: the backend set by `init`. */
   backend?: Backend;
 }
 
@@ -34,15 +34,15 @@ export interface PagedLayer {
 }
 
 /**
- * Keys and values in pages that sequences take and give back. A page has the same number in every
- * layer. Who owns which page is the caller's to say: a table names a sequence's pages in order.
+ * A key-value cache in pages that sequences allocate and free. A page has the same number in every layer. The caller
+ * assigns pages: a table lists the pages of a sequence in order.
  */
 export class PagedKVCache implements Disposable {
   readonly pages: number;
   readonly pageSize: number;
   readonly layers: readonly PagedLayer[];
   readonly backend: Backend;
-  /** The rows [pages, pageSize, 1, W] of layers whose convolutions go back to them. */
+  /** The rows [pages, pageSize, 1, W] of layers whose convolutions read earlier rows. */
   readonly #rows = new Map<number, Tensor>();
 
   constructor(options: PagedKVCacheOptions) {
@@ -66,7 +66,7 @@ export class PagedKVCache implements Disposable {
     return 4 * this.#pools().reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** The rows of a layer, f32 [pages, pageSize, 1, W]; zeros where it has not asked before. */
+  /** Returns the rows of a layer, f32 [pages, pageSize, 1, W]. The first call creates them as zeros. */
   rowsOf(layer: number, width: number): Tensor {
     const known = this.#rows.get(layer);
     if (known) return known;
@@ -75,7 +75,7 @@ export class PagedKVCache implements Disposable {
     return made;
   }
 
-  /** Copies page `from` over page `to` in every layer, for sequences that go apart within it. */
+  /** Copies page `from` to page `to` in every layer, for sequences that share the start of a page and then differ. */
   copyPage(from: number, to: number): void {
     for (const page of [from, to]) {
       if (Number.isInteger(page) && page >= 0 && page < this.pages) continue;

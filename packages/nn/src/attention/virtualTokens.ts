@@ -2,36 +2,33 @@ import type { Tensor } from "@lowrank/core";
 import type { Module } from "../module/module.ts";
 import type { CacheSizes } from "./layerCache.ts";
 
-/** Trained rows that stand before every sequence in place of tokens. */
+/** Trained rows that come before every sequence, in the role of tokens. */
 export interface VirtualTokens {
   /**
-   * "embeddings": rows before those of the tokens. "cache": keys and values that each
-   * layer sees before its own.
+   * "embeddings": rows before the embeddings of the tokens. "cache": keys and values that each layer attends to before
+   * its own.
    */
   readonly kind: "embeddings" | "cache";
   /** Number of virtual tokens. */
   readonly count: number;
   /**
-   * f32 [count, D]; for a cache [count, layers, 2, Hkv, d] with keys at 0 and values at 1,
-   * as attention takes them.
+   * Returns f32 [count, D]. For a cache: [count, layers, 2, Hkv, d], with keys at 0 and values at 1, as attention takes
+   * them.
    */
   rows(): Tensor;
 }
 
-/** The sizes of a stack of attention layers, which virtual tokens and caches must have. */
+/** The sizes of a stack of attention layers. Virtual tokens and caches must match them. */
 export interface AttentionSizes extends CacheSizes {
   readonly hiddenSize: number;
   readonly attentionHeads: number;
 }
 
-/** A model that can put virtual tokens before its sequences. */
+/** A model that can prepend virtual tokens to its sequences. */
 export interface PromptableModel extends Module {
-  /** Null: none. */
+  /** Null: no virtual tokens. */
   virtualTokens: VirtualTokens | null;
   readonly attentionSizes: AttentionSizes;
-  /**
-   * True if layers look tokens up by their ids, so that no embeddings can stand before them.
-   * Default false.
-   */
+  /** True if layers look up tokens by their ids, so virtual embeddings cannot be prepended. Default false. */
   readonly needsTokenIds?: boolean;
 }

@@ -1,14 +1,14 @@
 import { checkOptions, gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from "@lowrank/core";
 import { Module } from "../module/module.ts";
 
-/** max(x, 0). */
+/** ReLU: max(x, 0), elementwise. */
 export class ReLU extends Module {
   forward(x: Tensor): Tensor {
     return relu(x);
   }
 }
 
-/** x times the share of normal numbers below x. Hendrycks and Gimpel 2016. */
+/** GELU: x times the standard normal distribution function of x. Hendrycks and Gimpel 2016. */
 export class GELU extends Module {
   readonly approximate: "none" | "tanh";
 
@@ -24,7 +24,7 @@ export class GELU extends Module {
   }
 }
 
-/** x times sigmoid(x). */
+/** SiLU: x times sigmoid(x). */
 export class SiLU extends Module {
   forward(x: Tensor): Tensor {
     return silu(x);

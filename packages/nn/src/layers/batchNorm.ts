@@ -27,13 +27,13 @@ import { expectSizes } from "./expectSizes.ts";
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
-  /** The weight of a batch in the running statistics. Default 0.1. */
+  /** The weight of the current batch in the running statistics. Default 0.1. */
   momentum?: number;
 }
 
 /**
- * Normalises each channel of [N, C, ...] over the batch while training, and by running statistics
- * in evaluation mode. Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
+ * Normalises each channel of [N, C, ...]: by batch statistics in training mode, by running statistics in evaluation
+ * mode. Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
  */
 abstract class BatchNorm extends Module {
   weight: Parameter;
@@ -43,7 +43,7 @@ abstract class BatchNorm extends Module {
   num_batches_tracked: ModuleBuffer;
   readonly eps: number;
   readonly momentum: number;
-  /** The numbers of dimensions that the input may have. */
+  /** The allowed numbers of input dimensions. */
   protected abstract readonly ranks: readonly number[];
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
@@ -79,7 +79,7 @@ abstract class BatchNorm extends Module {
     return { centre: reshape(this.running_mean, rows), spread: reshape(this.running_var, rows) };
   }
 
-  /** The mean and variance of a batch, which move the running ones. */
+  /** Returns the mean and variance of a batch, and updates the running statistics with them. */
   #statistics(x: Tensor): { centre: Tensor; spread: Tensor } {
     const count = x.size / this.weight.size;
     if (count < 2) {

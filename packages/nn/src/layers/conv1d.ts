@@ -9,11 +9,11 @@ export class Conv1D extends Module {
   weight: Parameter;
   bias: Parameter | null;
 
-  /** A layer of given tensors. */
+  /** Creates a layer from existing tensors. */
   constructor(weight: Parameter, bias?: Parameter | null);
   /**
-   * A fresh layer, in the order of transformers: `nf` outputs, then `nx` inputs. The weight is from
-   * N(0, 0.02²), the bias zero.
+   * Creates a fresh layer, with transformers' argument order: `nf` outputs, then `nx` inputs. The weight is drawn from
+   * N(0, 0.02²), the bias is zero.
    */
   constructor(nf: number, nx: number, options?: Pick<CreateLayerOptions, "generator">);
   constructor(

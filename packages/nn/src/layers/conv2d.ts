@@ -13,7 +13,7 @@ import { expectParameter, type Parameter } from "../module/parameter.ts";
 import { expectSizes } from "./expectSizes.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 
-/** Filters of a convolution, or the sizes by which they are drawn. */
+/** The filters of a convolution, or the sizes from which to draw them. */
 type Filters<Size> =
   | readonly [weight: Parameter, bias?: Parameter | null, options?: Conv2dOptions]
   | readonly [inChannels: number, outChannels: number, kernelSize: Size, options?: Conv2dOptions & CreateLayerOptions];
@@ -51,9 +51,9 @@ abstract class Convolution extends Module {
 
 /** A convolution of [N, C, H, W]; `weight` is [filters, C / groups, height, width]. */
 export class Conv2d extends Convolution {
-  /** A layer of given tensors. */
+  /** Creates a layer from existing tensors. */
   constructor(weight: Parameter, bias?: Parameter | null, options?: Conv2dOptions);
-  /** A fresh layer with PyTorch's initialisation, from U(-1/√n, 1/√n) for filters of n elements. */
+  /** Creates a fresh layer with PyTorch's initialisation: U(-1/√n, 1/√n) for filters of n elements. */
   constructor(
     inChannels: number,
     outChannels: number,
@@ -73,9 +73,9 @@ export class Conv2d extends Convolution {
 export class Conv1d extends Convolution {
   declare readonly options: Conv1dOptions;
 
-  /** A layer of given tensors. */
+  /** Creates a layer from existing tensors. */
   constructor(weight: Parameter, bias?: Parameter | null, options?: Conv1dOptions);
-  /** A fresh layer with PyTorch's initialisation, from U(-1/√n, 1/√n) for filters of n elements. */
+  /** Creates a fresh layer with PyTorch's initialisation: U(-1/√n, 1/√n) for filters of n elements. */
   constructor(
     inChannels: number,
     outChannels: number,

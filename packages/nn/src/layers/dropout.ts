@@ -1,15 +1,12 @@
 import { type AttentionDropout, defaultGenerator, dropout, type Generator, type Tensor } from "@lowrank/core";
 import { Module } from "../module/module.ts";
 
-/**
- * Zeroes entries with probability p while training and scales the rest by 1 / (1 - p)
- * (Srivastava et al. 2014).
- */
+/** Zeroes elements with probability p in training mode and scales the rest by 1 / (1 - p) (Srivastava et al. 2014). */
 export class Dropout extends Module {
   readonly p: number;
   readonly generator: Generator;
 
-  /** `generator`: where the zeros come from; default: the one that `manualSeed` seeds. */
+  /** `p` defaults to 0.5. `generator` draws the elements to zero; default: the generator that `manualSeed` seeds. */
   constructor(p = 0.5, generator: Generator = defaultGenerator) {
     super();
     this.p = p;
@@ -20,7 +17,10 @@ export class Dropout extends Module {
     return this.training && this.p > 0 ? dropout(x, { p: this.p, generator: this.generator }) : x;
   }
 
-  /** Returns the options by which `attention` drops its weights as this layer drops numbers. */
+  /**
+   * Returns the options that make `attention` drop its weights with this layer's p and generator. Empty in evaluation
+   * mode.
+   */
   ofAttention(): AttentionDropout {
     return this.training ? { dropoutP: this.p, generator: this.generator } : {};
   }

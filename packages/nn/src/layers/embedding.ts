@@ -6,13 +6,15 @@ import { stopAtPadding } from "./stopAtPadding.ts";
 
 /** Options of a fresh `Embedding`. */
 export interface EmbeddingOptions {
-  /** The id of padding: its row is zero and does not train. Below 0: from the end. Default null. */
+  /** The id of padding, whose row is zero and is not trained. A negative id counts from the end. Default null. */
   paddingIdx?: number | null;
-  /** Draws the weights. Default: the one that `manualSeed` seeds. */
+  /** The generator of the weights. Default: the generator that `manualSeed` seeds. */
   generator?: Generator;
 }
 
-/** Returns the row of a padding id among `rows`; null if there is none. Throws for other rows. */
+/**
+ * Returns the row index of a padding id among `rows` rows, or null without a padding id. Throws for an id out of range.
+ */
 function paddingRow(id: number | null | undefined, rows: number): number | null {
   if (id === null || id === undefined) return null;
   if (Number.isInteger(id) && id >= -rows && id < rows) return id < 0 ? id + rows : id;
@@ -30,15 +32,15 @@ function drawn(rows: number, dim: number, padding: number | null, generator?: Ge
   return new Parameter(cleared);
 }
 
-/** Rows of `weight` [vocabulary, dim] by id: i32 ids [...] to [..., dim]. */
+/** Looks up rows of `weight` [vocabulary, dim] by id: maps i32 ids [...] to [..., dim]. */
 export class Embedding extends Module {
   weight: Parameter;
-  /** The id of padding: looking its row up does not train it. Null: all rows train. */
+  /** The id of padding, whose row gets no gradient from lookups. Null: all rows train. */
   readonly paddingIdx: number | null;
 
-  /** A layer of given rows. */
+  /** Creates a layer from existing rows. */
   constructor(weight: Parameter, options?: Omit<EmbeddingOptions, "generator">);
-  /** A fresh layer with PyTorch's initialisation, from N(0, 1); the row of padding is zero. */
+  /** Creates a fresh layer with PyTorch's initialisation, N(0, 1). The row of padding is zero. */
   constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions);
   constructor(
     first: Parameter | number,

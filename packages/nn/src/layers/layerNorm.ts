@@ -17,9 +17,9 @@ export class LayerNorm extends Module {
   bias: Parameter | null;
   readonly eps: number;
 
-  /** A layer of given tensors. */
+  /** Creates a layer from existing tensors. */
   constructor(weight: Parameter, bias: Parameter | null, eps: number);
-  /** A fresh layer of ones and zeros, for a last dimension of `normalizedShape`. */
+  /** Creates a fresh layer with weight 1 and bias 0, for a last dimension of `normalizedShape`. */
   constructor(normalizedShape: number | readonly number[], options?: LayerNormOptions);
   constructor(
     first: Parameter | number | readonly number[],

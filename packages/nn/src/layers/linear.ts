@@ -28,19 +28,19 @@ function given(weight: Parameter, bias: Parameter | null) {
   return { weight, bias };
 }
 
-/** y = x Wᵀ + b over the last dimension; `weight` is [out, in]. */
+/** A linear layer: y = x Wᵀ + b over the last dimension, with `weight` [out, in]. */
 export class Linear extends Module {
   weight: Parameter;
   bias: Parameter | null;
   /**
-   * "int8" rounds x to bytes, a scale for each 32 of them, while the weight has integer codes or is
-   * in nf4 or fp4: fast for these.
+   * "int8" rounds x to 8-bit integers, with one scale per 32 elements, if the weight has integer codes or is nf4 or
+   * fp4. This is faster for such weights. Default "f32".
    */
   activations: "f32" | "int8" = "f32";
 
-  /** A layer of given tensors. */
+  /** Creates a layer from existing tensors. */
   constructor(weight: Parameter, bias?: Parameter | null);
-  /** A fresh layer with PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
+  /** Creates a fresh layer with PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
   constructor(inFeatures: number, outFeatures: number, options?: CreateLayerOptions);
   constructor(first: Parameter | number, second: Parameter | number | null = null, options: CreateLayerOptions = {}) {
     const { weight, bias } =
@@ -62,15 +62,12 @@ export class Linear extends Module {
     return this.weight.shape[0];
   }
 
-  /**
-   * True if `forward` is x Wᵀ + b, so that an op may take the weight itself;
-   * false while x is rounded.
-   */
+  /** True if `forward` computes exactly x Wᵀ + b, so that an op may use the weight directly. False if x is rounded. */
   get isExact(): boolean {
     return this.activations === "f32" || !supportsInt8Activations(this.weight);
   }
 
-  /** Runs `fn`, which is not async, while x is not rounded. */
+  /** Runs `fn` (synchronously) without rounding x. */
   exactly<T>(fn: () => T): T {
     const { activations } = this;
     this.activations = "f32";

@@ -6,17 +6,11 @@ import { Linear } from "./linear.ts";
  * Options of 4-bit quantisation, with the names and meanings of transformers' BitsAndBytesConfig.
  */
 export interface Linear4bitOptions {
-  /**
-   * The codes' meaning: `bnb_4bit_quant_type`. Default "nf4", made for
-   * normally distributed weights.
-   */
+  /** The code table: `bnb_4bit_quant_type`. Default "nf4", made for normally distributed weights. */
   quantType?: QuantType;
   /** Elements that share a scale: a power of two from 32 to 4096. Default 64. */
   blockSize?: number;
-  /**
-   * Quantise the scales too, which saves 0.37 bits of a parameter:
-   * `bnb_4bit_use_double_quant`. Default false.
-   */
+  /** Quantise the scales too, which saves 0.37 bits per parameter: `bnb_4bit_use_double_quant`. Default false. */
   doubleQuant?: boolean;
 }
 
@@ -24,14 +18,13 @@ export interface Linear4bitOptions {
 export const linear4bitKeys: OptionKeys<Linear4bitOptions> = { quantType: true, blockSize: true, doubleQuant: true };
 
 /**
- * y = x Wᵀ + b with W [out, in] in 4 bits and never trained, as bitsandbytes' Linear4bit: the
- * weight of a Linear, or the transposed one of a Conv1D. Dettmers et al. 2023,
- * https://arxiv.org/abs/2305.14314
+ * y = x Wᵀ + b with a frozen W [out, in] in 4 bits, as bitsandbytes' Linear4bit. W is the weight of a Linear, or the
+ * transposed weight of a Conv1D. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
  */
 export class Linear4bit extends Linear {
   /**
-   * A layer of a packed weight. Throws for other weights, and for sizes: `quantizeLinear` has the
-   * quantisation, which pages without it do not download.
+   * Creates a layer from a packed weight. Throws for other weights, and for sizes: use `quantizeLinear` to quantise.
+   * The quantisation code is separate, so that web pages without it do not download it.
    */
   constructor(weight: Parameter, bias: Parameter | null = null) {
     if (typeof weight === "number") {
@@ -57,7 +50,7 @@ export class Linear4bit extends Linear {
     return (this.weight.packing as Packing).nested;
   }
 
-  /** A Linear with the numbers that the codes mean. */
+  /** Returns a Linear with the dequantised weight; the bias is shared. */
   dequantize(dtype: "f32" | "f16" | "bf16" = "f32"): Linear {
     using weight = to(this.weight.detach(), { dtype });
     const layer = new Linear(new Parameter(weight, { requiresGrad: false }), this.bias);

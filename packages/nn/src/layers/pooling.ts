@@ -16,7 +16,7 @@ import {
 } from "@lowrank/core";
 import { Module } from "../module/module.ts";
 
-/** A layer that slides windows of a size over its input. */
+/** A layer that slides a window over its input. */
 abstract class Pooling<Size, Options extends object> extends Module {
   readonly kernelSize: Size;
   readonly options: Options;
@@ -29,7 +29,7 @@ abstract class Pooling<Size, Options extends object> extends Module {
   }
 }
 
-/** The largest number of each window of [N, C, L]. */
+/** The maximum of each window of [N, C, L]. */
 export class MaxPool1d extends Pooling<number, MaxPool1dOptions> {
   constructor(kernelSize: number, options: MaxPool1dOptions = {}) {
     super(kernelSize, options, maxPoolKeys);
@@ -40,7 +40,7 @@ export class MaxPool1d extends Pooling<number, MaxPool1dOptions> {
   }
 }
 
-/** The largest number of each window of [N, C, H, W]. */
+/** The maximum of each window of [N, C, H, W]. */
 export class MaxPool2d extends Pooling<Size2d, MaxPool2dOptions> {
   constructor(kernelSize: Size2d, options: MaxPool2dOptions = {}) {
     super(kernelSize, options, maxPoolKeys);

@@ -7,7 +7,7 @@ export class Residual extends Module {
     return "residual";
   }
 
-  /** `norm` comes behind the sum, in models that have it there. */
+  /** Returns before + made. `norm` is applied to the sum, for models with a norm there. */
   forward(made: Tensor, before: Tensor, norm?: UnaryModule): Tensor {
     const sum = add(before, made);
     return norm ? norm.forward(sum) : sum;

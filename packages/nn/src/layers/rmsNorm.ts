@@ -14,9 +14,9 @@ export class RMSNorm extends Module {
   weight: Parameter;
   readonly eps: number;
 
-  /** A layer of a given tensor. */
+  /** Creates a layer from an existing tensor. */
   constructor(weight: Parameter, eps: number);
-  /** A fresh layer of ones, for a last dimension of `normalizedShape`. */
+  /** Creates a fresh layer with weight 1, for a last dimension of `normalizedShape`. */
   constructor(normalizedShape: number | readonly number[], options?: RMSNormOptions);
   constructor(first: Parameter | number | readonly number[], second: number | RMSNormOptions = {}) {
     super();

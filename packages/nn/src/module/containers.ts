@@ -1,7 +1,7 @@
 import { scope, type Tensor } from "@lowrank/core";
 import { Module, type UnaryModule } from "./module.ts";
 
-/** Modules by index: children named "0", "1", ... */
+/** A list of modules, whose children are named "0", "1", ... */
 export class ModuleList<T extends Module = Module> extends Module implements Iterable<T> {
   readonly #items: T[];
 
@@ -36,7 +36,7 @@ export class ModuleList<T extends Module = Module> extends Module implements Ite
   }
 }
 
-/** Modules that run one after the other, each on what the one before returns. */
+/** Runs modules one after the other, each on the output of the previous one. */
 export class Sequential extends ModuleList<UnaryModule> {
   constructor(...modules: UnaryModule[]) {
     super(modules);
@@ -51,7 +51,7 @@ export class Sequential extends ModuleList<UnaryModule> {
   }
 }
 
-/** Modules by name, as adapters keep theirs: children named by key. */
+/** Modules by name; each child has its key as its name. Adapters use it. */
 export class ModuleDict<T extends Module = Module> extends Module {
   readonly #items: Map<string, T>;
 

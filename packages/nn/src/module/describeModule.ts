@@ -1,9 +1,7 @@
 import { formatShape, Tensor } from "@lowrank/core";
 import type { Module } from "./module.ts";
 
-/**
- * Returns a module and all below it as an indented tree; equal neighbours of a list share a line.
- */
+/** Returns a module and all its submodules as an indented tree. Equal neighbours in a list share a line. */
 export function describeModule(module: Module): string {
   const own = settings(module);
   const children = grouped(
@@ -15,7 +13,7 @@ export function describeModule(module: Module): string {
   return `${name}(\n${lines.map((line) => `  ${line}\n`).join("")})`;
 }
 
-/** The tensors of a module itself, and its plain settings. */
+/** Returns the direct tensors of a module and its plain settings, one text each. */
 function settings(module: Module): string[] {
   return Object.entries(module).flatMap(([name, value]) => {
     if (value instanceof Tensor) return [`${name}: ${value.dtype} ${formatShape(value.shape)}`];
@@ -29,7 +27,7 @@ interface Child {
   readonly text: string;
 }
 
-/** A line for each child, and one for a run of numbered children with equal texts. */
+/** Returns a line for each child, and one line for a run of numbered children with equal texts. */
 function grouped(children: readonly Child[]): string[] {
   const lines: string[] = [];
   for (let i = 0; i < children.length; ) {

@@ -1,4 +1,4 @@
-/** Fields of which was warned. */
+/** Fields that were already warned about. */
 const warned = new Set<string>();
 
 /**

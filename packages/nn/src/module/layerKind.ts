@@ -1,5 +1,5 @@
 /**
- * The kinds of layer that adapters know: they differ in how the weight lies, and
- * some have none of their own.
+ * The kinds of layer that adapters support. They differ in the weight's layout; "attention" and "residual" have no
+ * weight.
  */
 export type LayerKind = "linear" | "conv1d" | "embedding" | "norm" | "attention" | "residual";

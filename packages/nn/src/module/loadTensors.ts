@@ -11,7 +11,7 @@ export interface LoadReport {
   unexpectedKeys: string[];
 }
 
-/** Dtypes that f32 takes without rounding. */
+/** Dtypes that convert to f32 without rounding. */
 const widened: readonly DType[] = ["f16", "bf16"];
 
 function misfit(name: string, target: Tensor, source: Tensor): string | undefined {
@@ -30,9 +30,9 @@ function misfit(name: string, target: Tensor, source: Tensor): string | undefine
 }
 
 /**
- * Copies tensors by name into `targets`, in place; f16 and bf16 are widened for f32. A tensor that
- * stands under several names needs but one of them. Throws, with nothing changed, one error that
- * names all that does not fit; names may differ unless `strict`.
+ * Copies tensors by name into `targets`, in place; f16 and bf16 are widened to f32. A tensor with several names needs
+ * only one of them in `dict`. If anything does not fit, throws one error that lists every mismatch, and changes
+ * nothing. Names may differ unless `strict`.
  */
 export function loadTensors(targets: ReadonlyMap<string, Tensor>, dict: StateDict, strict: boolean): LoadReport {
   const given = dict instanceof Map ? (dict as ReadonlyMap<string, Tensor>) : new Map(Object.entries(dict));

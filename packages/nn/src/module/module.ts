@@ -8,12 +8,11 @@ import { Parameter } from "./parameter.ts";
 const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
 
 /**
- * A part of a model. Its properties that are modules or parameters are its children, under their
- * own names: the paths are those of Hugging Face checkpoints
- * (`model.layers.0.self_attn.q_proj.weight`).
+ * A part of a model. Its properties that are modules or parameters are its children, named after the property. The
+ * resulting paths match Hugging Face checkpoints (`model.layers.0.self_attn.q_proj.weight`).
  */
 export abstract class Module {
-  /** True between `train()` and `eval()`: dropout acts. */
+  /** True in training mode, where dropout is active. Set by `train()` and `eval()`. Default true. */
   training = true;
 
   static {
@@ -26,12 +25,12 @@ export abstract class Module {
     return new this(...args);
   }
 
-  /** The kind of layer that this is to adapters; null for one that they cannot sit on. */
+  /** The kind of layer for adapters. Null for a module that they cannot wrap. */
   get layerKind(): LayerKind | null {
     return null;
   }
 
-  /** Direct children, by name. */
+  /** Yields the direct children, by name. */
   *namedChildren(): Iterable<[string, Module]> {
     for (const name of Object.keys(this)) {
       const value = (this as unknown as Record<string, unknown>)[name];
@@ -39,13 +38,13 @@ export abstract class Module {
     }
   }
 
-  /** The direct child of this name; undefined where there is none. */
+  /** Returns the direct child with this name, or undefined. */
   getChild(name: string): Module | undefined {
     const value = Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
     return value instanceof Module ? value : undefined;
   }
 
-  /** This module ("") and all below it, by path, parents first. */
+  /** Yields this module (path "") and all its submodules, by path, parents first. */
   *namedModules(prefix = ""): Iterable<[string, Module]> {
     const pending: [string, Module][] = [[prefix, this]];
     for (let next = pending.pop(); next; next = pending.pop()) {
@@ -60,8 +59,8 @@ export abstract class Module {
   }
 
   /**
-   * All parameters by path; one that stands in several places (tied weights) only at the
-   * first, unless `duplicates`.
+   * Yields all parameters by path. A parameter with several paths (tied weights) has only the first, unless
+   * `duplicates` is true.
    */
   *namedParameters(options: { duplicates?: boolean } = {}): Iterable<[string, Parameter]> {
     checkOptions("namedParameters", options, { duplicates: true });
@@ -73,7 +72,7 @@ export abstract class Module {
     }
   }
 
-  /** All buffers by path. */
+  /** Yields all buffers by path. */
   *namedBuffers(): Iterable<[string, ModuleBuffer]> {
     for (const [path, value] of this.#namedTensors()) if (value instanceof ModuleBuffer) yield [path, value];
   }
@@ -91,12 +90,12 @@ export abstract class Module {
     for (const module of found) if (module instanceof Module) warnOfHidden(module, found);
   }
 
-  /** All parameters, each once. */
+  /** Yields all parameters, each once. */
   *parameters(): Iterable<Parameter> {
     for (const [, parameter] of this.namedParameters()) yield parameter;
   }
 
-  /** The module at `path`. Throws, naming the part that is missing and those that exist. */
+  /** Returns the module at `path`. Throws an error that names the missing part and the existing children. */
   getSubmodule(path: string): Module {
     let module: Module = this;
     if (path === "") return module;
@@ -111,35 +110,34 @@ export abstract class Module {
     return module;
   }
 
-  /** Puts `module` in the place of the one at `path`. */
+  /** Replaces the module at `path` by `module`. Throws if no module is there. */
   setSubmodule(path: string, module: Module): void {
     const dot = path.lastIndexOf(".");
     const name = path.slice(dot + 1);
     const parent = this.getSubmodule(dot < 0 ? "" : path.slice(0, dot));
-    // Throws, naming those that exist.
+    // Throws an error that names the existing children.
     if (!parent.getChild(name)) this.getSubmodule(path);
     parent.setChild(name, module);
   }
 
-  /** Replaces a direct child; containers override it. */
+  /** Replaces a direct child. Containers override it. */
   protected setChild(name: string, module: Module): void {
     (this as unknown as Record<string, Module>)[name] = module;
   }
 
-  /** Puts this module and all below it into training mode. */
+  /** Sets this module and all its submodules to training mode, or to evaluation mode if `mode` is false. */
   train(mode = true): this {
     for (const [, module] of this.namedModules()) module.training = mode;
     return this;
   }
 
-  /** Puts this module and all below it into evaluation mode: no dropout. */
+  /** Sets this module and all its submodules to evaluation mode: no dropout. */
   eval(): this {
     return this.train(false);
   }
 
   /**
-   * The backend of the first parameter, where everything that a module makes is made.
-   * Throws where it has none.
+   * The backend of the first parameter. The module creates its tensors there. Throws if the module has no parameters.
    */
   get backend(): Backend {
     for (const parameter of this.parameters()) return parameter.storage.backend;
@@ -147,9 +145,8 @@ export abstract class Module {
   }
 
   /**
-   * Moves parameters, buffers and gradients to another backend, in place: who holds a parameter
-   * holds it still. What was recorded for a backward pass stays behind. An optimiser's moments
-   * are moved by its own `to`.
+   * Moves parameters, buffers and gradients to another backend, in place: references to a parameter stay valid.
+   * Recorded operations of a backward pass are not moved. An optimiser's state is moved by the optimiser's `to`.
    */
   async to(backend: Backend | Promise<Backend>): Promise<this> {
     const target = await backend;
@@ -164,26 +161,24 @@ export abstract class Module {
     return this;
   }
 
-  /**
-   * The tensors of this module without those of its children: parameters, and
-   * buffers that are no parameters.
-   */
+  /** Yields this module's parameters and other tensors, without those of its children. */
   protected *ownTensors(): Iterable<Tensor> {
     for (const value of Object.values(this)) if (value instanceof Tensor) yield value;
   }
 
   /**
-   * Parameters and buffers by path, a tied one under each of its names, as PyTorch's `state_dict`.
-   * They are the module's own tensors, no copies.
+   * Returns parameters and buffers by path, as PyTorch's `state_dict`. A tied parameter appears under each of its
+   * names. The tensors are the module's own, not copies.
    */
   stateDict(): Map<string, Tensor> {
     return new Map(this.#namedTensors());
   }
 
   /**
-   * Copies tensors by path into parameters and buffers, in place: optimisers and tied layers see
-   * them. A tied one needs but one of its names. Throws, with nothing changed, one error that names
-   * missing and unexpected keys, shapes and dtypes. `strict: false` returns the keys instead.
+   * Copies tensors by path into parameters and buffers, in place, so optimisers and tied layers use the new values. A
+   * tied parameter needs only one of its names. If anything does not fit, throws one error that lists missing and
+   * unexpected keys, shapes and dtypes, and changes nothing. With `strict: false` missing and unexpected keys are
+   * returned instead.
    */
   loadStateDict(dict: StateDict, options: { strict?: boolean } = {}): LoadReport {
     checkOptions("loadStateDict", options, { strict: true });
@@ -191,7 +186,7 @@ export abstract class Module {
     return loadTensors(this.stateDict(), dict, strict);
   }
 
-  /** The tree of modules with their tensors and settings, as PyTorch prints models. */
+  /** Returns the tree of modules with their tensors and settings, as PyTorch prints models. */
   toString(): string {
     return describeModule(this);
   }
@@ -203,17 +198,17 @@ export abstract class Module {
   }
 }
 
-/** A module of one tensor in, one tensor out. */
+/** A module that maps one tensor to one tensor. */
 export interface UnaryModule extends Module {
   forward(x: Tensor): Tensor;
 }
 
-/** Modules whose fields were looked at. */
+/** Modules whose fields were already checked. */
 const looked = new WeakSet<Module>();
 
 /**
- * Warns of fields that hold modules or parameters in a plain array, map or object. These are not
- * registered, so they are neither trained nor saved. `found` are modules registered elsewhere.
+ * Warns of fields that hold modules or parameters in a plain array, map or object. These are not registered, so they
+ * are neither trained nor saved. `found` are modules and parameters registered elsewhere.
  */
 function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
   if (looked.has(module)) return;
@@ -222,7 +217,7 @@ function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
     const hidden = value instanceof Module ? undefined : hiddenIn(value, found, 2);
     if (hidden === undefined) continue;
     const field = `${module.constructor.name}.${name}`;
-    // A page that cannot load the sentence goes without it.
+    // If a page cannot load the module with the warning, the warning is skipped.
     import("./hiddenWarning.ts").then(
       (it) => it.warnOfHiddenField(field, hidden instanceof Module, Array.isArray(value)),
       () => {},
@@ -230,7 +225,7 @@ function warnOfHidden(module: Module, found: ReadonlySet<unknown>): void {
   }
 }
 
-/** Returns a module or parameter in a plain array, set, map or object, if `found` lacks it. */
+/** Returns a module or parameter that a plain array, set, map or object holds, if `found` lacks it. */
 function hiddenIn(value: unknown, found: ReadonlySet<unknown>, depth: number): unknown {
   if (value instanceof Module || value instanceof Parameter) return found.has(value) ? undefined : value;
   if (depth === 0 || typeof value !== "object" || value === null) return undefined;

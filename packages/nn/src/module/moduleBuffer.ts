@@ -1,8 +1,8 @@
 import { keep, Tensor } from "@lowrank/core";
 
 /**
- * A tensor that a module keeps but does not train, such as a running mean: saved in state dicts and
- * moved by `to`. PyTorch's `nn.Buffer`.
+ * A tensor that belongs to a module but is not trained, such as a running mean. It is saved in state dicts and moved by
+ * `to`, as PyTorch's `nn.Buffer`.
  */
 export class ModuleBuffer extends Tensor {
   /** Shares the memory of `data`. */

@@ -1,20 +1,17 @@
 import { checkOptions, getFloat32MatmulPrecision, isPacked, keep, type MatmulPrecision, Tensor } from "@lowrank/core";
 
 /**
- * A tensor that a module owns: listed by `namedParameters`, saved in state dicts, trained
- * while it requires gradients.
+ * A tensor that a module owns: listed by `namedParameters`, saved in state dicts, and trained while it requires
+ * gradients.
  */
 export class Parameter extends Tensor {
   /**
-   * The precision of products with it while it is frozen. Default: what `setFloat32MatmulPrecision`
-   * has set.
+   * The matmul precision of products with the parameter while it is frozen. Default: the precision set by
+   * `setFloat32MatmulPrecision`.
    */
   precision?: MatmulPrecision;
 
-  /**
-   * Shares the memory of `data`. Requires gradients by default, unless `data`
-   * is packed, which cannot.
-   */
+  /** Shares the memory of `data`. Requires gradients by default, unless `data` is packed: packed tensors cannot. */
   constructor(data: Tensor, options: { requiresGrad?: boolean } = {}) {
     if (!(data instanceof Tensor)) throw new Error("Parameter: it takes a tensor, as in new Parameter(zeros([2, 3]))");
     checkOptions("Parameter", options, { requiresGrad: true });
@@ -33,7 +30,7 @@ export class Parameter extends Tensor {
   }
 }
 
-/** Throws unless a layer was given a parameter, and says how such a layer is made. */
+/** Throws unless `value` is a parameter. `example` is code for the error message that creates such a layer. */
 export function expectParameter(layer: string, name: string, value: unknown, example: string): void {
   if (value instanceof Parameter) return;
   const given = value instanceof Tensor ? "a tensor that is no Parameter" : String(value);

@@ -1,8 +1,8 @@
 import { nearestName } from "@lowrank/core";
 
 /**
- * Returns a test for paths by transformers' rule. An entry matches the end of a path, or its start
- * up to a dot, also as a regular expression.
+ * Returns a test for paths by transformers' rule. An entry matches the end of a path, or its start up to a dot. The
+ * start may be a regular expression.
  */
 function rule(pattern: string): (path: string) => boolean {
   if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');
@@ -19,8 +19,8 @@ function expression(pattern: string): RegExp {
 }
 
 /**
- * Returns the matching entry for each path that `skipModules` names. Throws for entries that
- * match no path or every path.
+ * Returns the matching entry for each path that `skipModules` names. Throws for entries that match no path or every
+ * path.
  */
 export function skippedBy(skipModules: readonly string[], paths: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();

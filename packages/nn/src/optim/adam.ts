@@ -12,7 +12,7 @@ export interface AdamOptions {
 /** The names of all options of `AdamOptions`. */
 export const adamKeys: OptionKeys<AdamOptions> = { lr: true, betas: true, eps: true, weightDecay: true };
 
-/** Throws unless both averages of every group forget. */
+/** Throws unless both betas of every group are in [0, 1). */
 export function checkBetas(optimizer: string, groups: readonly Pick<AdamOptions, "betas">[]): void {
   for (const { betas } of groups) {
     if (betas.every((beta) => beta >= 0 && beta < 1)) continue;
@@ -25,7 +25,7 @@ export function checkBetas(optimizer: string, groups: readonly Pick<AdamOptions,
  * https://arxiv.org/abs/1412.6980
  */
 export class Adam extends Optimizer<AdamOptions> {
-  /** True where weight decay shrinks the parameter itself. */
+  /** True if weight decay shrinks the parameter directly instead of being added to the gradient. */
   protected readonly decoupled: boolean = false;
 
   /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0. */

@@ -13,21 +13,20 @@ import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Upd
 
 /** Settings of `AdamW8bit`. */
 export interface AdamW8bitOptions extends AdamOptions {
-  /** Parameters of fewer elements keep their moments in f32. */
+  /** Parameters with fewer elements keep their moments in f32. */
   min8bitSize: number;
 }
 
-/** The tables of the values of each moment's codes. */
+/** The tables that map codes to values, one per moment. */
 interface Tables {
   first: Tensor;
   second: Tensor;
 }
 
 /**
- * AdamW whose moments take a byte each: rounded to a dynamic 8-bit map, signed for the first and
- * unsigned for the second, in blocks of 256 with a scale each, as bitsandbytes' AdamW8bit on its
- * CPU backend. State tensors carry bitsandbytes' names. Dettmers et al. 2022,
- * https://arxiv.org/abs/2110.02861
+ * AdamW whose moments take one byte per element, as bitsandbytes' AdamW8bit on its CPU backend. They are rounded to a
+ * dynamic 8-bit map, signed for the first moment and unsigned for the second. Each block of 256 elements has a scale.
+ * State tensors have bitsandbytes' names. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
   readonly #tables = new Map<Backend, Tables>();

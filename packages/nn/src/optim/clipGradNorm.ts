@@ -2,9 +2,8 @@ import { clipToNorm, gradNorm, noGrad, scope, type Tensor, widen } from "@lowran
 import { isHalf, writeRounded } from "./masterCopy.ts";
 
 /**
- * Scales the gradients so that all of them together have at most the length `maxNorm`; returns
- * their length before, a scalar tensor (NaN where a gradient holds one). As
- * `torch.nn.utils.clip_grad_norm_`.
+ * Scales the gradients so that their total norm is at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_`. Returns the
+ * norm before, a scalar tensor (NaN if a gradient contains NaN).
  */
 export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): Tensor {
   const grads = [...params].flatMap(({ grad }) => (grad ? [grad] : []));

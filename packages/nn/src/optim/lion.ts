@@ -5,15 +5,15 @@ import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Upd
 /** Settings of `Lion`. */
 export interface LionOptions {
   lr: number;
-  /** The share of the average in the step that is taken, and the share of it that is kept. */
+  /** Beta 1 weighs the average in the step; beta 2 is the decay of the average. */
   betas: readonly [number, number];
   weightDecay: number;
 }
 
 /**
- * Lion: each number moves by the learning rate, in the direction of an average of its gradients.
- * Weight decay is decoupled. It keeps half of what AdamW keeps, and wants a learning rate three to
- * ten times lower. Chen et al. 2023, https://arxiv.org/abs/2302.06675
+ * Lion: each element moves by the learning rate, in the direction of the sign of an average of its gradients. Weight
+ * decay is decoupled. Its state takes half the memory of AdamW's, and it needs a learning rate three to ten times
+ * lower. Chen et al. 2023, https://arxiv.org/abs/2302.06675
  */
 export class Lion extends Optimizer<LionOptions> {
   /** Defaults: lr 1e-4, betas 0.9 and 0.99, weight decay 0. */

@@ -1,20 +1,20 @@
 import { copyInto, eq, type Tensor, to, where, widen } from "@lowrank/core";
 
-/** The name of the state tensor that keeps a parameter of half precision in f32. */
+/** The name of the state tensor that holds the f32 copy of a half-precision parameter. */
 export const master = "master";
 
-/** True for a parameter of half precision, in which small steps would vanish by rounding. */
+/** True for a half-precision parameter (f16 or bf16), in which small steps would be lost to rounding. */
 export function isHalf({ dtype }: Tensor): boolean {
   return dtype === "f16" || dtype === "bf16";
 }
 
-/** Brings a master copy up to date: where others wrote into the parameter, its numbers count. */
+/** Updates a master copy: elements of the parameter that other code has changed replace those of the copy. */
 export function readParameter(copy: Tensor, param: Tensor): void {
   const [rounded, held] = [widen(to(copy, { dtype: param.dtype })), widen(param)];
   copyInto(copy, where(eq(rounded, held), copy, held));
 }
 
-/** Writes f32 numbers over a tensor of half precision, rounded. */
+/** Writes f32 values, rounded, into a half-precision tensor. */
 export function writeRounded(wide: Tensor, half: Tensor): void {
   copyInto(half, to(wide, { dtype: half.dtype }));
 }

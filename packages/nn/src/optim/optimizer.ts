@@ -15,23 +15,17 @@ import {
 } from "@lowrank/core";
 import { isHalf, master, readParameter, writeRounded } from "./masterCopy.ts";
 
-/**
- * Parameters that share settings; settings that a group leaves out are taken from
- * the optimiser's options.
- */
+/** Parameters that share settings. Settings that a group omits come from the optimiser's options. */
 export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
 
-/** The parameters of an optimiser, or groups of them with settings of their own. */
+/** The parameters of an optimiser, or groups of parameters with separate settings. */
 export type Params<O> = Iterable<Tensor> | Iterable<ParamGroup<O>>;
 
-/**
- * The state of an optimiser: tensors by parameter (in the order of the groups) and
- * name, and plain settings.
- */
+/** The state of an optimiser: tensors by parameter (in the order of the groups) and name, and plain settings. */
 export interface OptimizerState<O> {
-  /** Settings of each group, and how many parameters it holds. */
+  /** Settings of each group, and the number of its parameters. */
   groups: (O & { count: number })[];
-  /** Steps taken and state tensors of each parameter that was stepped, by its position. */
+  /** Step count and state tensors of each parameter that was updated, by its position. */
   state: Map<number, { step: number; tensors: Record<string, Tensor> }>;
 }
 
@@ -41,14 +35,14 @@ export interface StateSpec {
   readonly dtype: "f32" | "u8";
 }
 
-/** The specs of f32 state tensors in a parameter's shape. */
+/** Returns the specs of f32 state tensors with a parameter's shape. */
 export function stateLike({ shape }: Tensor, ...names: readonly string[]): Record<string, StateSpec> {
   return Object.fromEntries(names.map((name) => [name, { shape, dtype: "f32" }]));
 }
 
-/** The tensors and parameters that make the ops of a step obey a guard, or only test the step. */
+/** The inputs and parameters that make the ops of a step conditional on a guard, or only test the step. */
 export interface Guard {
-  /** The last inputs of the op: the guard, or none. */
+  /** The guard, as the last input of the op, or none. */
   readonly tensors: readonly Tensor[];
   readonly params: { readonly guard?: "obey" | "test" };
 }
@@ -60,7 +54,7 @@ export interface Update {
   readonly state: Readonly<Record<string, Tensor>>;
 }
 
-/** One parameter's memory between steps. */
+/** The state that the optimiser keeps of one parameter between steps. */
 interface Memory {
   step: number;
   tensors: Record<string, Tensor>;
@@ -73,15 +67,15 @@ function copyOf(source: Tensor): Tensor {
   return copy;
 }
 
-/** Updates parameters from their `.grad`. Parameters without one are skipped, as in PyTorch. */
+/** Updates parameters from their `.grad`. Parameters without a gradient are skipped, as in PyTorch. */
 export abstract class Optimizer<O extends { lr: number }> implements Disposable {
   /** Settings may be changed between steps: `optimizer.groups[0].lr = 1e-4`. */
   readonly groups: (O & { params: Tensor[] })[];
   readonly #memory = new Map<Tensor, Memory>();
-  /** The memories that the last step counted on. */
+  /** The state objects whose counters the last step increased. */
   #counted: Memory[] = [];
 
-  /** `defaults` has every option of the optimiser: others are refused, in groups too. */
+  /** `defaults` has every option of the optimiser. Other options throw, in groups too. */
   constructor(params: Params<O>, defaults: O, given: Partial<O>) {
     const { name } = new.target;
     const keys = Object.fromEntries(Object.keys(defaults).map((key) => [key, true]));
@@ -104,7 +98,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
   }
 
-  /** The learning rate of the first group; setting it sets that of all groups. */
+  /** The learning rate of the first group. Setting it sets the rate of all groups. */
   get lr(): number {
     return this.groups[0].lr;
   }
@@ -113,20 +107,16 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     for (const group of this.groups) group.lr = lr;
   }
 
-  /** The state tensors one parameter needs, by name. */
+  /** Returns the specs of the state tensors that one parameter needs, by name. */
   protected abstract stateSpecs(param: Tensor, group: O): Readonly<Record<string, StateSpec>>;
 
-  /**
-   * Updates parameters of one group in place, for all of which this is the
-   * same `step`, counted from 1.
-   */
+  /** Updates parameters of one group in place. `step`, counted from 1, is the same for all of them. */
   protected abstract update(updates: readonly Update[], step: number, group: O, guard: Guard): void;
 
   /**
-   * Applies the gradients. A `guard` is an f32 vector on the parameters' backend. All weights and
-   * moments stay as they are unless all its numbers are finite. Its last number becomes NaN if the
-   * update itself would not be finite. Nothing is read: whoever reads the guard and finds the step
-   * refused calls `takeBackStep`.
+   * Applies the gradients. `guard` is an optional f32 vector on the parameters' backend: unless all its elements are
+   * finite, weights and moments stay unchanged. Its last element becomes NaN if the update itself would not be finite.
+   * The guard is not read here: a caller that reads it and finds the step refused calls `takeBackStep`.
    */
   step(guard?: Tensor): void {
     noGrad(() =>
@@ -144,8 +134,8 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   }
 
   /**
-   * Updates f32 parameters all at once. One of half precision is updated by its master copy, each
-   * by itself, so that not all gradients are in f32 at a time.
+   * Updates all f32 parameters at once. A half-precision parameter is updated through its master copy, one parameter at
+   * a time, so that only one gradient is widened to f32 at a time.
    */
   #update(updates: readonly Update[], step: number, group: O, guard: Guard): void {
     const wide = updates.filter(({ param }) => !isHalf(param));
@@ -160,21 +150,21 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
   }
 
-  /** The state tensors of one parameter, by name, its master copy among them. */
+  /** Returns the specs of all state tensors of one parameter, by name, including its master copy. */
   #specsOf(param: Tensor, group: O): Readonly<Record<string, StateSpec>> {
     const specs = this.stateSpecs(param, group);
     return isHalf(param) ? { ...specs, ...stateLike(param, master) } : specs;
   }
 
-  /** Takes back the count of the last step, which a guard refused. */
+  /** Undoes the step count of the last step, which a guard refused. */
   takeBackStep(): void {
     for (const memory of this.#counted) memory.step--;
     this.#counted = [];
   }
 
   /**
-   * Counts a step of each parameter that has a gradient, and returns those of one
-   * group and count together.
+   * Counts a step of each parameter that has a gradient. Returns the updates, grouped by parameter group and step
+   * count.
    */
   #due(): { updates: Update[]; step: number; group: O }[] {
     this.#counted = [];
@@ -202,8 +192,8 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   }
 
   /**
-   * Settings and state for a checkpoint; the tensors are the optimiser's own, so read
-   * them before the next step.
+   * Returns settings and state for a checkpoint. The tensors are the optimiser's own, so read them before the next
+   * step.
    */
   stateDict(): OptimizerState<O> {
     const groups = this.groups.map(({ params, ...group }) => ({ ...group, count: params.length }));
@@ -215,9 +205,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     return { groups: groups as unknown as OptimizerState<O>["groups"], state };
   }
 
-  /**
-   * Takes over settings and a copy of the state. Throws where they are those of other parameters.
-   */
+  /** Loads settings and a copy of the state. Throws if the state does not fit the parameters. */
   loadStateDict({ groups, state }: OptimizerState<O>): void {
     const params = [...this.parameters()];
     const counts = this.groups.map(({ params: { length } }) => length);
@@ -246,7 +234,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
   }
 
-  /** Moves the state to another backend; the parameters are moved by their module's `to`. */
+  /** Moves the state to another backend. The parameters are moved by their module's `to`. */
   async to(backend: Backend | Promise<Backend>): Promise<this> {
     const tensors = [...this.#memory.values()].flatMap((memory) => Object.values(memory.tensors));
     await moveTensors(tensors, await backend);
@@ -264,7 +252,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     this.dispose();
   }
 
-  /** All parameters, group by group. */
+  /** Yields all parameters, group by group. */
   *parameters(): Iterable<Tensor> {
     for (const { params } of this.groups) yield* params;
   }

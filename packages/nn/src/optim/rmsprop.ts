@@ -10,7 +10,7 @@ export interface RMSpropOptions {
   momentum: number;
 }
 
-/** RMSprop, as `torch.optim.RMSprop` without centring. */
+/** RMSprop, as `torch.optim.RMSprop` with `centered=False`. */
 export class RMSprop extends Optimizer<RMSpropOptions> {
   /** Defaults: lr 0.01, alpha 0.99, eps 1e-8, no momentum, no weight decay. */
   constructor(params: Params<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {

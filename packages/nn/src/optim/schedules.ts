@@ -1,23 +1,23 @@
-// Learning-rate schedules, named as those of transformers' get_scheduler.
+// Learning-rate schedules, with the names of transformers' get_scheduler.
 import { checkOptions, type OptionKeys } from "@lowrank/core";
 
-/** The factor of the learning rate at a step, counted from 0. */
+/** Returns the factor of the learning rate at a step, counted from 0. */
 export type Schedule = (step: number) => number;
 
-/** Settings common to schedules that warm up. */
+/** Settings of schedules with a warm-up. */
 export interface WarmupOptions {
-  /** Steps of linear growth from 0. */
+  /** Steps over which the rate grows linearly from 0. */
   warmupSteps: number;
 }
 
-/** Settings of schedules that end. */
+/** Settings of schedules with a fixed number of steps. */
 export interface DecayOptions extends WarmupOptions {
   totalSteps: number;
 }
 
-/** Settings of schedules that end at a share of the peak. */
+/** Settings of schedules that end at a fraction of the peak rate. */
 export interface FloorOptions extends DecayOptions {
-  /** The share of the peak at the end: `min_lr_rate` of transformers. Default 0. */
+  /** The final rate as a fraction of the peak: `min_lr_rate` of transformers. Default 0. */
   minLrRate?: number;
 }
 
@@ -25,31 +25,31 @@ type CycleOptions = FloorOptions & { cycles?: number };
 type PolynomialOptions = DecayOptions & { lr: number; lrEnd?: number; power?: number };
 type TimescaleOptions = WarmupOptions & { timescale?: number };
 
-/** The options of all schedules: one object serves whichever is chosen by its name. */
+/** The options of all schedules. Every schedule accepts all of them, so that callers can choose a schedule by name. */
 const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptions> = {
   ...({ warmupSteps: true, totalSteps: true, cycles: true } as const),
   ...({ lr: true, lrEnd: true, power: true, timescale: true, minLrRate: true } as const),
 };
 
-/** Grows over the warm-up, then follows `rest` of the progress from 0 to 1. */
+/** Grows linearly over the warm-up, then calls `rest` with the progress from 0 to 1. */
 function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
   return (step) =>
     step < warmupSteps ? step / warmupSteps : rest((step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
 }
 
-/** Always 1. */
+/** Returns a schedule that is always 1. */
 export function constant(): Schedule {
   return () => 1;
 }
 
-/** Warm-up, then 1. */
+/** Warm-up, then constant 1. */
 export function constantWithWarmup(options: WarmupOptions): Schedule {
   checkOptions<object>("constantWithWarmup", options, scheduleKeys);
   const { warmupSteps } = options;
   return (step) => (step < warmupSteps ? step / warmupSteps : 1);
 }
 
-/** Maps 1 to 1, and 0 to a floor. */
+/** Scales a factor in [0, 1] linearly, so that 0 maps to `minLrRate` and 1 to 1. */
 function above({ minLrRate = 0 }: FloorOptions, factor: number): number {
   return Math.max(0, factor * (1 - minLrRate) + minLrRate);
 }
@@ -60,7 +60,7 @@ export function linear(options: FloorOptions): Schedule {
   return warmThen(options, (progress) => above(options, Math.max(0, 1 - progress)));
 }
 
-/** Warm-up, then `cycles` (default half of one) of a cosine from 1 to `minLrRate`. */
+/** Warm-up, then a cosine from 1 to `minLrRate`, over `cycles` periods (default 0.5). */
 export function cosine(options: CycleOptions): Schedule {
   checkOptions<object>("cosine", options, scheduleKeys);
   const { cycles = 0.5 } = options;
@@ -68,8 +68,8 @@ export function cosine(options: CycleOptions): Schedule {
 }
 
 /**
- * Warm-up, then `cycles` (default 1) falls from 1 to 0 along half a cosine. Loshchilov and Hutter
- * 2017, https://arxiv.org/abs/1608.03983
+ * Warm-up, then `cycles` (default 1) falls from 1 to 0, each along half a cosine. Loshchilov and Hutter 2017,
+ * https://arxiv.org/abs/1608.03983
  */
 export function cosineWithRestarts(options: CycleOptions): Schedule {
   checkOptions<object>("cosineWithRestarts", options, scheduleKeys);
@@ -80,8 +80,8 @@ export function cosineWithRestarts(options: CycleOptions): Schedule {
 }
 
 /**
- * Warm-up, then from `lr` to `lrEnd` (default 1e-7) along (1 - progress) to the power `power`
- * (default 1). `lr` is the optimiser's own rate, which the factor multiplies.
+ * Warm-up, then a fall from `lr` to `lrEnd` (default 1e-7) along (1 - progress) ** `power` (default 1). `lr` is the
+ * optimiser's learning rate, which the factor multiplies.
  */
 export function polynomial(options: PolynomialOptions): Schedule {
   checkOptions<object>("polynomial", options, scheduleKeys);
@@ -92,8 +92,7 @@ export function polynomial(options: PolynomialOptions): Schedule {
 }
 
 /**
- * Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: the
- * warm-up, or 10,000 without one).
+ * Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: `warmupSteps`, or 10,000 if that is 0).
  */
 export function inverseSqrt(options: TimescaleOptions): Schedule {
   checkOptions<object>("inverseSqrt", options, scheduleKeys);

@@ -12,7 +12,7 @@ export interface SGDOptions {
 
 /** Stochastic gradient descent with momentum, as `torch.optim.SGD`. */
 export class SGD extends Optimizer<SGDOptions> {
-  /** Defaults: lr 1e-3, no momentum, no weight decay. */
+  /** Defaults: lr 1e-3, no momentum, no dampening, no weight decay, no Nesterov momentum. */
   constructor(params: Params<SGDOptions>, options: Partial<SGDOptions> = {}) {
     super(params, { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false }, options);
     for (const { nesterov, momentum, dampening } of this.groups) {

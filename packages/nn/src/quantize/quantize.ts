@@ -18,16 +18,15 @@ import { skippedBy } from "../module/skipModules.ts";
 /** Options of `quantize`. */
 export interface QuantizeOptions extends Linear4bitOptions {
   /**
-   * Layers to leave as they are: the start of a path up to a dot, or its end
-   * (`llm_int8_skip_modules`). Default: the output layer. Layers that share their weight with
-   * another module are always left.
+   * Layers to leave unquantised, by the start of a path up to a dot, or by its end (`llm_int8_skip_modules`). Default:
+   * the output layer. Layers that share their weight with another module are never quantised.
    */
   skipModules?: readonly string[];
 }
 
 /** Options of `quantize`, which works on a model in memory. */
 export interface QuantizeInPlaceOptions extends QuantizeOptions {
-  /** Called with the bytes of full weights quantised so far and in all, after each layer. */
+  /** Called after each layer with the bytes of original weights quantised so far, and with their total. */
   onProgress?: OnProgress;
 }
 
@@ -36,35 +35,35 @@ const quantizeKeys: OptionKeys<QuantizeInPlaceOptions> = { ...linear4bitKeys, sk
 /** A layer that was quantised. */
 export interface QuantizedLayer {
   path: string;
-  /** Of the weight, [out, in]. */
+  /** The shape of the weight, [out, in]. */
   shape: Shape;
   bytesBefore: number;
   bytesAfter: number;
 }
 
-/** The layers that `quantize` quantised and those it left, with their sizes. */
+/** The layers that `quantize` quantised and skipped, with their sizes. */
 export interface QuantizationReport {
   quantized: QuantizedLayer[];
-  /** Linear layers that were left, and why. */
+  /** Linear layers that were skipped, and the reasons. */
   skipped: { path: string; reason: string }[];
-  /** Of the quantised weights together. */
+  /** Bytes of all quantised weights together, before quantisation. */
   bytesBefore: number;
   bytesAfter: number;
 }
 
-/** A linear layer as the choice of layers sees it: built, or only described. */
+/** A linear layer as input of `layersToSkip`: the layer itself need not exist yet. */
 export interface LinearPlace {
   path: string;
-  /** Another module that holds the same weight. */
+  /** Path of another module that shares the weight. */
   tiedTo?: string;
-  /** It gives the model's output. */
+  /** True if the layer returns the model's output. */
   isOutput: boolean;
 }
 
 /**
- * Returns the reason why each linear layer is left unquantised, by path. The rules are
- * transformers': `skipModules`, by default the output layer, and always layers that share a weight.
- * Throws for entries that match nothing.
+ * Returns the reason for each linear layer that is left unquantised, by path. The rules are transformers':
+ * `skipModules` (default: the output layer), and always layers that share a weight. Throws for entries that match
+ * nothing.
  */
 export function layersToSkip(places: readonly LinearPlace[], skipModules?: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();
@@ -82,7 +81,7 @@ type AnyLinear = Linear | Conv1D;
 const isLinear = (entry: [string, Module]): entry is [string, AnyLinear] =>
   entry[1] instanceof Linear || entry[1] instanceof Conv1D;
 
-/** The linear layers of a model, and which of them are left. */
+/** Returns all linear layers of a model, and by path the reasons to skip some of them. */
 function choose(model: Module, skipModules?: readonly string[]) {
   const layers = [...model.namedModules()].filter(isLinear);
   const owners = new Map<Parameter, string[]>();
@@ -98,7 +97,7 @@ function choose(model: Module, skipModules?: readonly string[]) {
   return { layers, skipped: layersToSkip(places, skipModules) };
 }
 
-/** Throws, with nothing changed, where a layer cannot be quantised. */
+/** Throws if a layer cannot be quantised; nothing is changed by then. */
 function check(path: string, { weight }: AnyLinear): void {
   if (isPacked(weight.dtype)) {
     throw new Error(`quantize: ${path} is quantised already (${weight.dtype}); name it in skipModules`);
@@ -120,12 +119,11 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 }
 
 /**
- * Quantises the linear layers of a model in place, each Linear and Conv1D by a frozen
- * Linear4bit; weights in full are given back one by one. The event loop turns between layers, and
- * the model can run meanwhile. Embeddings, norms and biases stay, and
- * layers for whose path `leave` gives a reason. A model with adapters is quantised with its
- * `quantizeBase`. Throws, with nothing changed, for entries of `skipModules` that match nothing,
- * and for layers quantised before.
+ * Quantises the linear layers of a model in place: replaces each Linear and Conv1D by a frozen Linear4bit and frees the
+ * original weights one by one. The event loop turns between layers, and the model can run during the call. Embeddings,
+ * norms and biases are not quantised, and layers for whose path `leave` returns a reason are skipped. For a model with
+ * adapters call its `quantizeBase`. Throws for entries of `skipModules` that match nothing, and for layers that are
+ * already quantised; then nothing is changed.
  */
 export async function quantize(
   model: Module,
@@ -163,8 +161,8 @@ export async function quantize(
 }
 
 /**
- * Turns every Linear4bit of a model back into a Linear, in place, with the values of its codes. The
- * event loop turns between layers.
+ * Replaces every Linear4bit of a model by a Linear with the dequantised weight, in place. The event loop turns between
+ * layers.
  */
 export async function dequantize(model: Module, options: { dtype?: "f32" | "f16" | "bf16" } = {}): Promise<void> {
   checkOptions("dequantize", options, { dtype: true });

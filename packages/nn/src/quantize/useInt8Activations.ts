@@ -3,9 +3,8 @@ import { Linear } from "../layers/linear.ts";
 import type { Module } from "../module/module.ts";
 
 /**
- * Makes every linear layer whose weight has integer codes, or is in nf4 or fp4, round its inputs
- * to bytes. Returns the number of these layers. See `Linear.activations`. Throws where there is
- * none.
+ * Makes linear layers round their inputs to 8-bit integers, if their weight has integer codes or is nf4 or fp4. Returns
+ * the number of these layers. See `Linear.activations`. Throws if the model has none.
  */
 export function useInt8Activations(model: Module): number {
   const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
