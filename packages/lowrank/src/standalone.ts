@@ -1,4 +1,3 @@
-// `lowrank/standalone`: all of `lowrank` and `lowrank/worker`, packed as one file, for the Workers
-// of pages without a bundler.
+// `lowrank/standalone`: `lowrank` and `lowrank/worker` bundled in one file, for Workers of pages without a bundler.
 export * from "./index.ts";
 export * from "./worker/index.ts";

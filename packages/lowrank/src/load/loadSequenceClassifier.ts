@@ -8,10 +8,10 @@ import {
 import { wasm } from "@lowrank/wasm";
 
 /**
- * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node,
- * an http(s) address), from the Hugging Face hub (`hf://org/name`) or from `ModelFiles`, on the
- * backend given to `init`, or else on WebAssembly. With `newHead`, the checkpoint may be that of
- * another task. Throws where a tensor is missing, unexpected or of another shape.
+ * Loads a sequence classifier from a Hugging Face folder (a path or file: URL in Node, an http(s) address), from the
+ * Hugging Face hub (`hf://org/name`) or from `ModelFiles`, on the backend given to `init`, or else on WebAssembly. With
+ * `newHead`, the checkpoint may be of a model for another task. Throws if a tensor is missing, is unexpected or has
+ * another shape.
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,

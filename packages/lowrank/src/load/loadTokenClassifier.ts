@@ -8,9 +8,8 @@ import {
 import { wasm } from "@lowrank/wasm";
 
 /**
- * Loads a model that classifies tokens, from where `loadSequenceClassifier` loads others, on the
- * backend given to `init`, or else on WebAssembly. With `newHead`, the checkpoint may be that of
- * another task.
+ * Loads a token classifier from the sources of `loadSequenceClassifier`, on the backend given to `init`, or else on
+ * WebAssembly. With `newHead`, the checkpoint may be of a model for another task.
  */
 export async function loadTokenClassifier(
   source: string | URL | ModelFiles,

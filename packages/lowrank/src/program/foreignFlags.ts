@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** Names of options in PEFT, transformers, TRL and llama.cpp, and the options here that do the same. */
+/** Option names of PEFT, transformers, TRL and llama.cpp, each with the equivalent options of this command. */
 const otherNames: Readonly<Record<string, readonly string[]>> = {
   rank: ["r"],
   "lora-r": ["r"],
@@ -34,7 +34,7 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Throws for an option that has another name here, such as `--rank` or `--lora_alpha`, with the name to use. Commander
- * would suggest the option that is spelled alike, which can be one with another meaning.
+ * would suggest the option with the most similar spelling, which can mean something else.
  */
 export function checkForeignFlags(words: readonly string[], program: Command): void {
   const command = program.commands.find((known) => known.name() === words[0]);

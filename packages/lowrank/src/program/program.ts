@@ -31,13 +31,13 @@ From a model and a text to a model that has learned it:
   $ lowrank generate --model ./model --adapter ./adapter --prompt "Once upon a time"
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged`;
 
-/** The commands whose options may lie in a file. */
+/** Commands whose options can be given in a file. */
 export const runFileCommands: readonly string[] = ["train"];
 
 /**
- * The `lowrank` command, ready to parse arguments. `plugins` have been read, and are handed to
- * processes of its own. `runFile` has options of one of `runFileCommands`. Where Commander would
- * end the process, parsing throws its CommanderError.
+ * Returns the `lowrank` command, ready to parse arguments. `plugins` are already imported; child processes import them
+ * too. `runFile` holds options of one of `runFileCommands`. Parsing throws a CommanderError instead of ending the
+ * process.
  */
 export function createProgram(plugins: readonly string[], runFile: RunFile | null = null): Command {
   const program = new Command("lowrank");

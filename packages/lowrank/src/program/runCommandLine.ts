@@ -10,9 +10,8 @@ import { checkForeignFlags } from "./foreignFlags.ts";
 import { createProgram, runFileCommands } from "./program.ts";
 
 /**
- * Runs the `lowrank` command on the words after its name and returns its exit code. Writes to this
- * process's stdout and stderr, errors too, and reads its stdin. With --json, an error is on stdout
- * as well, as the JSON object.
+ * Runs the `lowrank` command with the arguments after its name, and returns its exit code. Uses this process's stdin,
+ * stdout and stderr; errors are printed on stderr. With --json, an error is also printed on stdout as the JSON object.
  */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
   const json = printsJson(words);
@@ -31,7 +30,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     await program.parseAsync(found?.words ?? words, { from: "user" });
     return await codeOfOutput(running);
   } catch (error) {
-    // Commander has written its help, the version or what is wrong with the words.
+    // Commander has already printed its help, the version or the error.
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return codeOfOutput(null);
       if (json) printJsonError(error.message.replace(/^error: /, ""));

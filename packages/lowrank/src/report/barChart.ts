@@ -1,31 +1,31 @@
 import { escapeHtml } from "./table.ts";
 
-/** One bar. */
+/** Bar of a chart. */
 interface Bar {
   readonly label: string;
-  /** null: nothing was measured. */
+  /** Length of the bar; null if it was not measured. */
   readonly value: number | null;
-  /** Half the length of the whisker at its end. */
+  /** Half the length of the error bar. */
   readonly spread?: number;
 }
 
-/** A chart of horizontal bars. */
+/** Horizontal bar chart. */
 export interface BarChart {
   readonly title: string;
   readonly bars: readonly Bar[];
-  /** A value in words, at the end of its bar. */
+  /** Formats a value for the end of its bar. */
   show(value: number): string;
-  /** Lengths follow the logarithm, for values that are orders apart. Zeros have no length. */
+  /** Uses a logarithmic scale. Zeros have no bar. Default false. */
   readonly logarithmic?: boolean;
 }
 
 const [labelWidth, barWidth, valueWidth, rowHeight, head] = [150, 380, 130, 24, 34];
 
-/** A chart as SVG, for a page that has `chartStyle`. */
+/** Returns a chart as SVG, for a page with `chartStyle`. */
 export function barChart({ title, bars, show, logarithmic = false }: BarChart): string {
   const positive = bars.flatMap(({ value }) => (value !== null && value > 0 ? [value] : []));
   const most = Math.max(...positive, ...bars.map(({ value, spread = 0 }) => (value ?? 0) + spread));
-  // The shortest bar keeps a tenth of a decade.
+  // The shortest bar is a tenth of a decade long.
   const least = Math.min(...positive) / 10 ** 0.1;
   const length = (value: number): number => {
     if (!(value > 0) || positive.length === 0) return 0;
@@ -47,7 +47,7 @@ export function barChart({ title, bars, show, logarithmic = false }: BarChart): 
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">\n<text class="title" x="0" y="18">${heading}</text>\n${rows.join("\n")}\n</svg>`;
 }
 
-/** The style that charts need. */
+/** CSS for charts. */
 export const chartStyle = `svg { width: 100%; max-width: 660px; font-size: 13px; }
 svg text { fill: currentColor; } svg .title { font-size: 15px; font-weight: 600; }
 svg .label { text-anchor: end; } svg .none { opacity: 0.6; font-style: italic; }

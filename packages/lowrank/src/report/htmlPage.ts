@@ -3,16 +3,16 @@ import { lineStyle } from "./lineChart.ts";
 import { escapeHtml } from "./table.ts";
 import { tableScript, tableStyle } from "./tableScript.ts";
 
-/** The content of a page, from top to bottom. */
+/** Content of a page, from top to bottom. */
 export interface Page {
   readonly title: string;
   readonly paragraphs: readonly string[];
-  /** Tables of HTML, each below its heading. */
+  /** HTML tables with headings. */
   readonly tables: readonly { readonly heading: string; readonly html: string }[];
   /** SVG images of `barChart` and `lineChart`. */
   readonly charts: readonly string[];
   readonly notes: readonly string[];
-  /** Rules of CSS for the content of tables. */
+  /** Additional CSS. */
   readonly style?: string;
 }
 
@@ -37,8 +37,8 @@ ${lineStyle}
 ${tableStyle}`;
 
 /**
- * A page of one file: nothing is loaded from elsewhere. It follows the reader's light or dark
- * colours, its tables can be sorted and filtered, and it prints on paper's white.
+ * Returns an HTML page that loads no other files. It follows the reader's light or dark mode, its tables can be sorted
+ * and filtered, and it prints on white.
  */
 export function htmlPage({ title, paragraphs, tables, charts, notes, style: more = "" }: Page): string {
   const lines = [

@@ -5,34 +5,34 @@ import { lineChart } from "./lineChart.ts";
 import { median } from "./measure.ts";
 import { type Column, digits, htmlTable, jsonRows, textTable } from "./table.ts";
 
-/** The spectrum of the change of one weight. */
+/** Spectrum of the change of one weight. */
 export interface InspectedLayer {
   readonly path: string;
   readonly shape: readonly [rows: number, columns: number];
   readonly spectrum: Spectrum;
-  /** The Frobenius norm of the change, over that of the weight. */
+  /** Frobenius norm of the change, divided by the weight's norm. */
   readonly relativeNorm: number;
-  /** The error of the adapter of lower rank; null where there is none. */
+  /** Error of the adapter of lower rank; null without such an adapter. */
   readonly error: number | null;
 }
 
-/** The words about an inspection. */
+/** Subject of an inspection, for its text. */
 interface Subject {
   readonly model: string;
   readonly change: string;
   readonly compressedTo: number | null;
-  /** Parameters that change and have no rank. */
+  /** Changed parameters that are not matrices. */
   readonly leftOut: readonly string[];
 }
 
-/** An inspection in its forms. */
+/** Inspection as text, JSON and HTML. */
 interface Inspection {
   readonly text: string;
   readonly json: object;
   readonly html: string;
 }
 
-/** Puts what was measured of one weight together. */
+/** Combines the measurements of one weight. */
 export function inspectedLayer(
   { path, shape, weightNorm }: MatrixUpdate,
   values: Float64Array,
@@ -64,14 +64,14 @@ const errorColumn: Column<InspectedLayer> = {
   show: percent,
 };
 
-/** The mean share of energy that a rank holds, over the layers that change. */
+/** Mean and smallest share of energy in the first `rank` singular values, over the changed layers. */
 interface EnergyOfRank {
   readonly rank: number;
   readonly mean: number;
   readonly least: number;
 }
 
-/** Powers of two up to the largest rank of a layer. */
+/** Returns the energy by rank, for powers of two up to the largest rank of a layer. */
 function energyByRank(layers: readonly InspectedLayer[]): EnergyOfRank[] {
   const changed = layers.filter(({ spectrum }) => spectrum.frobeniusNorm > 0);
   const most = Math.max(1, ...changed.map(({ spectrum }) => spectrum.rank));
@@ -84,7 +84,7 @@ function energyByRank(layers: readonly InspectedLayer[]): EnergyOfRank[] {
   }
 }
 
-/** Puts the layers of an inspection side by side, in all forms. */
+/** Returns the inspection of all layers as text, JSON and HTML. */
 export function inspection(subject: Subject, layers: readonly InspectedLayer[]): Inspection {
   const { model, change, compressedTo } = subject;
   const shown = compressedTo === null ? columns : [...columns, errorColumn];
@@ -131,7 +131,7 @@ function inspectionJson(
   };
 }
 
-/** The kind of a layer: its path without the number of its block. */
+/** Returns the kind of a layer: the last part of its path. */
 const kindOf = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
 
 function page(
@@ -191,7 +191,7 @@ function page(
   });
 }
 
-/** "model.layers.0.self_attn.q_proj" as "0 q_proj". */
+/** Shortens a path: "model.layers.0.self_attn.q_proj" becomes "0 q_proj". */
 function shortPath(path: string): string {
   const number = /\.(\d+)\./.exec(path)?.[1];
   return number === undefined ? kindOf(path) : `${number} ${kindOf(path)}`;

@@ -1,36 +1,36 @@
 import { escapeHtml } from "./table.ts";
 
-/** A point of a line. */
+/** Point of a line. */
 export type ChartPoint = readonly [x: number, y: number];
 
-/** One line of a chart. */
+/** Line of a chart. */
 interface Line {
-  /** Shown where the pointer rests on it. */
+  /** Shown when the pointer is on the line. */
   readonly name: string;
-  /** Lines of a group share a colour and a line of the legend. */
+  /** Lines of a group share a colour and a legend entry. */
   readonly group: string;
-  /** From left to right. */
+  /** Points from left to right. */
   readonly points: readonly ChartPoint[];
-  /** Each point is a dot too. */
+  /** Draws a dot at each point. Default false. */
   readonly dots?: boolean;
 }
 
-/** A chart of lines. */
+/** Line chart. */
 export interface LineChart {
   readonly title: string;
   readonly xTitle: string;
   readonly lines: readonly Line[];
-  /** Axes that follow the logarithm; points that are not above 0 are left out there. */
+  /** Logarithmic axes, which leave out points that are not above 0. Default: linear. */
   readonly logarithmic?: { readonly x?: boolean; readonly y?: boolean };
-  /** A value of the y axis in words. */
+  /** Formats a value of the y axis. */
   show(y: number): string;
-  /** The ends of the y axis. Default: those of the points. */
+  /** Ends of the y axis. Default: the smallest and largest y. */
   readonly yRange?: readonly [least: number, most: number];
 }
 
 const [width, height, left, right, top, bottom] = [640, 320, 56, 10, 34, 40];
 
-/** Maps values to places between two ends, linear or by their logarithm. */
+/** Maps values to positions on a linear or logarithmic axis. */
 interface Axis {
   place(value: number): number;
   readonly ticks: readonly number[];
@@ -44,7 +44,7 @@ function axis(least: number, most: number, logarithmic: boolean, [from, to]: rea
   return { place, ticks: logarithmic ? decades(low, high) : steps(least, most) };
 }
 
-/** Powers of ten, or 1, 2 and 5 of them where there are few. */
+/** Returns powers of ten as ticks. A short axis also gets 2 and 5 times each power. */
 function decades(low: number, high: number): number[] {
   const span = high - low;
   const every = Math.max(1, Math.ceil(span / 6));
@@ -59,7 +59,7 @@ function decades(low: number, high: number): number[] {
   return ticks;
 }
 
-/** Some five round numbers. */
+/** Returns about five round numbers as ticks. */
 function steps(least: number, most: number): number[] {
   const rough = (most - least || 1) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -68,12 +68,12 @@ function steps(least: number, most: number): number[] {
   return Array.from({ length: Math.floor(most / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** A chart as SVG, for a page that has `lineStyle`. Colours go by group. */
+/** Returns a chart as SVG, for a page with `lineStyle`. Each group has a colour. */
 export function lineChart({ title, xTitle, lines, logarithmic = {}, show, yRange }: LineChart): string {
   const shown = ([x, y]: readonly [number, number]) => !(logarithmic.x && x <= 0) && !(logarithmic.y && y <= 0);
   const points = lines.flatMap((line) => line.points.filter(shown));
   const ends = (values: readonly number[]) => [Math.min(...values), Math.max(...values)] as const;
-  // Both kinds of axes can show these ends, where there is nothing to show.
+  // Without points, the ends are 1 and 10, which both kinds of axes can show.
   const [xs, ys] = [0, 1].map((side) => (points.length > 0 ? ends(points.map((point) => point[side])) : [1, 10]));
   const x = axis(xs[0], xs[1], logarithmic.x ?? false, [left, width - right]);
   const [low, high] = yRange ?? ys;
@@ -108,10 +108,10 @@ ${[...grid, ...drawn].join("\n")}
   return groups.length > 1 ? `<div>${image}\n<ul class="legend">${legend.join("")}</ul></div>` : image;
 }
 
-/** Told apart on white and on black, by most who see few colours too. */
+/** Colours that are distinct on white and on black, also for most people with colour blindness. */
 const colours = ["#3b7dd8", "#d9772b", "#2a9d6f", "#b45fc9", "#c94f5c", "#8a8f2a", "#2fa5b8", "#a0785a"] as const;
 
-/** The style that charts of lines need. */
+/** CSS for line charts. */
 export const lineStyle: string = `svg.lines .line { fill: none; stroke-width: 1.2; opacity: 0.6; } svg.lines .line:hover { stroke-width: 3; opacity: 1; }
 svg .grid { stroke: #8884; fill: none; } svg .middle { text-anchor: middle; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2em 1.2em; list-style: none; margin: 0.2em 0; padding: 0; font-size: 13px; }

@@ -1,18 +1,16 @@
-/** Text that Markdown shows as it is, in a line. A table escapes its bars itself. */
+/** Escapes a text for Markdown and puts it on one line. Table cells also need their bars escaped. */
 export function markdownText(text: string): string {
   const line = text.replace(/\s+/g, " ").replace(/[\\`*_{}[\]<>~&$]/g, "\\$&");
-  // At the start of a line these begin a heading or a list.
+  // At the start of a line, these characters begin a heading or a list.
   return line.replace(/^(\s*\d*)([#+.)-])/, "$1\\$2");
 }
 
-/**
- * Text within a line that Markdown shows as it is. Underscores within a word need no backslash.
- */
+/** Escapes a text inside a Markdown line, bars included. Underscores within a word need no backslash. */
 export function markdownInline(text: string): string {
   return text.replace(/\s+/g, " ").replace(/[\\`*{}[\]<>~&$|]|(?<!\w)_|_(?!\w)/g, "\\$&");
 }
 
-/** A block of code whose text cannot end it. */
+/** Returns a code block with a fence longer than any in its text. */
 export function codeBlock(language: string, text: string): string[] {
   const longest = Math.max(2, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length));
   const fence = "`".repeat(longest + 1);

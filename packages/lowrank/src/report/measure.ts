@@ -2,15 +2,15 @@ import { noGrad, scope, type Tensor, tensor } from "@lowrank/core";
 import { type CausalLM, generate } from "@lowrank/models";
 import type { TokenizedExample } from "@lowrank/train";
 
-/** A prompt and the tokens that answer it. */
+/** Prompt tokens, and the tokens of the answer. */
 interface Question {
   prompt: number[];
   answer: number[];
 }
 
 /**
- * Splits an example into a question and its answer: the tokens that are not learned, then those
- * that are, up to the end-of-sequence token. Null for other examples.
+ * Splits an example into a prompt of unlearned tokens and an answer of learned ones, up to the end-of-sequence token.
+ * Returns null if learned and unlearned tokens are mixed otherwise.
  */
 export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: number | null): Question | null {
   const start = labels.findIndex((label) => label >= 0);
@@ -21,8 +21,7 @@ export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: n
 }
 
 /**
- * The share of questions whose likeliest answer is the right one, to the token; null where
- * no example is a question.
+ * Returns the share of questions whose greedy answer has exactly the expected tokens; null if no example is a question.
  */
 export async function exactMatch(
   model: CausalLM,
@@ -39,7 +38,7 @@ export async function exactMatch(
   for (let at = 0; at < questions.length; at += 64) {
     const batch = questions.slice(at, at + 64);
     const longest = batch[batch.length - 1].prompt.length;
-    // One token more than the longest answer: one that goes on is wrong.
+    // One token more than the longest answer, to detect answers that are too long.
     const wanted = 1 + Math.max(...batch.map(({ answer }) => answer.length));
     const maxNewTokens = Math.min(wanted, model.maxPositions - virtual - longest);
     const eosTokenIds = eosTokenId === null ? [] : [eosTokenId];
@@ -55,16 +54,14 @@ export async function exactMatch(
   return right / questions.length;
 }
 
-/** The middle of numbers, of which there is at least one. */
+/** Returns the median of a non-empty list. */
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const half = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/**
- * The median time of a forward pass over one sequence, in milliseconds, after passes that warm up.
- */
+/** Returns the median time of a forward pass over one sequence in milliseconds, after warm-up passes. */
 export async function passMilliseconds(model: CausalLM, tokens: number): Promise<number> {
   model.eval();
   const times: number[] = [];

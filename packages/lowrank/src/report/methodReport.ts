@@ -22,21 +22,21 @@ import {
   whole,
 } from "./table.ts";
 
-/** The forms of a report. */
+/** Output formats of a report. */
 export const reportFormats = ["table", "markdown", "json", "csv", "html"] as const;
 
-/** One of them. */
+/** Output format of a report. */
 export type ReportFormat = (typeof reportFormats)[number];
 
-/** A way of fine-tuning that a report has a row for. */
+/** Fine-tuning method in a row of the report. */
 export interface ReportedMethod {
   readonly name: string;
-  /** Makes its configuration; null: the whole model trains. */
+  /** Makes its configuration; null for full fine-tuning. */
   config(): PeftConfig | null;
   readonly quantized?: boolean;
 }
 
-/** A row; `why` says why there is nothing to tell. */
+/** Row of the report; `why` is the error if there is no report. */
 interface Row {
   readonly name: string;
   readonly settings: string;
@@ -44,29 +44,29 @@ interface Row {
   readonly why: string | null;
 }
 
-/** The costs of all methods on one model. */
+/** Costs of methods on one model. */
 export interface MethodReport {
-  /** The name of the model. */
+  /** Name of the model. */
   readonly source: string;
   readonly modelType: string;
   /** Number of elements of the base model, and the dtype of its weights. */
   readonly base: number;
   readonly dtype: NonNullable<ReportOptions["dtype"]>;
   readonly optimizer: string;
-  /** The settings that all methods share; null where each has its own. */
+  /** Settings that all methods share; null if each method has its own. */
   readonly settings: RecipeSettings | null;
   readonly rows: readonly Row[];
 }
 
-/** The quantisation of the base model for methods that have it in 4 bits. */
+/** Quantisation of the base model for 4-bit methods. */
 export const reportedQuantization = { quantType: "nf4", doubleQuant: true } as const;
 
-/** Settings of `reportMethods`, beside those of one report. */
+/** Options for `reportMethods`, in addition to those for a single report. */
 interface ReckonOptions extends ReportOptions {
   readonly settings?: RecipeSettings | null;
 }
 
-/** Reckons all methods on a model; one that the model does not take has a row that says why. */
+/** Reports the costs of methods on a model. A method that does not fit the model gets a row with the error. */
 export async function reportMethods(
   source: string,
   model: ModelShapes,
@@ -94,7 +94,7 @@ export async function reportMethods(
   return { source, modelType: model.modelType, base, dtype, optimizer, settings: shared, rows };
 }
 
-/** The fields of a configuration that differ from the method's defaults. */
+/** Describes the fields of a configuration that differ from the method's defaults. */
 export async function describeConfig(config: PeftConfig): Promise<string> {
   const { Config } = await methodOf(config);
   const defaults = { ...new Config({} as never) } as Record<string, unknown>;
@@ -131,10 +131,10 @@ const columns: readonly Column<Row>[] = [
   { title: "merges", key: "mergeable", value: ({ report }) => report && (report.mergeable ? "yes" : "no") },
 ];
 
-/** The columns by which a report can be sorted. */
+/** Columns by which a report can be sorted. */
 export const reportColumns: readonly string[] = [methodColumn, ...columns].map(({ key }) => key);
 
-/** The report with its rows in the order of a column, smallest first; null: as they are. */
+/** Returns the report with its rows sorted by a column, smallest first. Null or an unknown column keeps the order. */
 export function sortedReport(report: MethodReport, key: string | null): MethodReport {
   const column = [methodColumn, ...columns].find((known) => known.key === key);
   if (!column) return report;
@@ -145,7 +145,7 @@ export function sortedReport(report: MethodReport, key: string | null): MethodRe
   return { ...report, rows: report.rows.toSorted((a, b) => compare(column.value(a), column.value(b))) };
 }
 
-/** "rank 8, targets all-linear, 20 virtual tokens": what methods share. */
+/** Describes the shared settings, as in "rank 8, targets all-linear, 20 virtual tokens". */
 function settingsWords({ r, targetModules, virtualTokens }: RecipeSettings): string {
   const targets = Array.isArray(targetModules) ? targetModules.join(", ") : (targetModules ?? "each method's own");
   return `rank ${r}, targets ${targets}, ${virtualTokens} virtual tokens, unless a method's settings name others`;
@@ -158,7 +158,7 @@ const legend = [
   "inference: what an adapter that is not merged adds for each token of a pass; one that merges adds nothing once it is.",
 ];
 
-/** A report in one of its forms. */
+/** Formats a report. */
 export function formatReport(report: MethodReport, format: ReportFormat): string {
   const { rows } = report;
   const good = rows.filter(({ report }) => report !== null);

@@ -9,27 +9,24 @@ import {
   registeredMethods,
 } from "@lowrank/peft";
 
-/**
- * A way of fine-tuning that commands know by name: a recipe of a method, or training the whole
- * model.
- */
+/** Fine-tuning method of the command line: a recipe of a PEFT method, or full fine-tuning. */
 export interface Method extends Omit<Recipe, "config"> {
-  /** The method whose recipe it is; null: the whole model trains. */
+  /** Method of the recipe; null for full fine-tuning. */
   readonly peft: AnyMethod | null;
-  /** Null: the whole model trains. */
+  /** Makes the configuration; null for full fine-tuning. */
   config(settings: RecipeSettings): PeftConfig | null;
 }
 
-/** A way of fine-tuning that trains an adapter. */
+/** Fine-tuning method with an adapter. */
 export interface AdapterMethod extends Method {
   readonly peft: AnyMethod;
   config(settings: RecipeSettings): PeftConfig;
 }
 
-/** The methods of the library, of which commands offer all. */
+/** Methods of the library, all of which the commands offer. */
 const libraryMethods = await knownMethods();
 
-/** Returns all methods by PEFT's name, those that plugins registered last. */
+/** Returns all methods, methods of plugins last. */
 export function offeredMethods(): readonly AnyMethod[] {
   return Object.values({ ...libraryMethods, ...registeredMethods() });
 }
@@ -44,7 +41,7 @@ const full: Method = {
   config: () => null,
 };
 
-/** The recipes of all known methods. Throws where two have the same name. */
+/** Returns the recipes of all registered methods. Throws if two have the same name. */
 export function adapterMethods(): readonly AdapterMethod[] {
   const found = offeredMethods().flatMap((peft) =>
     recipesOf(peft).map((recipe) => ({
@@ -62,7 +59,7 @@ export function adapterMethods(): readonly AdapterMethod[] {
   return commonFirst(found);
 }
 
-/** All ways of fine-tuning, those that are compared by default first. */
+/** Returns all fine-tuning methods. Methods that `compare` runs by default come first. */
 export function allMethods(): readonly Method[] {
   return commonFirst<Method>([full, ...adapterMethods()]);
 }
@@ -71,27 +68,27 @@ function commonFirst<M extends Method>(methods: readonly M[]): M[] {
   return [...methods.filter(({ common }) => common), ...methods.filter(({ common }) => !common)];
 }
 
-/** The names of all ways of fine-tuning. */
+/** Returns the names of all fine-tuning methods. */
 export function methodNames(): string[] {
   return allMethods().map(({ name }) => name);
 }
 
-/** The names of the recipes of some methods. */
+/** Returns the names of the recipes of some methods. */
 export function recipeNames(methods: readonly AnyMethod[]): string[] {
   return adapterMethods().flatMap(({ name, peft }) => (methods.includes(peft) ? [name] : []));
 }
 
-/** The method that commands take where none is named. */
+/** Returns the method that commands use by default. */
 export function defaultMethod(): AdapterMethod {
   return adapterMethods()[0];
 }
 
-/** Returns the ways of fine-tuning of these names. Throws, naming those there are, for others. */
+/** Returns the fine-tuning methods with these names. Throws for an unknown name, with the list of names. */
 export function findMethods(names: readonly string[]): Method[] {
   return names.map((name) => findMethod(name, allMethods()));
 }
 
-/** Returns the method of this name among some. Throws, naming them, where there is none. */
+/** Returns the method with this name. Throws if there is none, with the list of names. */
 export function findMethod<M extends Method>(name: string, methods: readonly M[]): M {
   const found = methods.find((method) => method.name === name);
   if (found) return found;
@@ -101,7 +98,7 @@ export function findMethod<M extends Method>(name: string, methods: readonly M[]
   );
 }
 
-/** The options that choose a method whose base model is in 4 bits, in words. */
+/** Returns the options that select a 4-bit base model, for messages. */
 export function quantizedWords(): string {
   const names = adapterMethods().flatMap(({ name, quantized }) => (quantized ? [name] : []));
   return `--method ${names.join(" or ")}`;
@@ -113,8 +110,8 @@ export type NamedSettings = Partial<Pick<RecipeSettings, "targetModules" | "virt
 const settingFlags = { targetModules: "target-modules", virtualTokens: "virtual-tokens" } as const;
 
 /**
- * Makes a method's configuration by its recipe. `named` settings replace what the recipe chooses, on every method that
- * has the option; a method without it ignores the setting. Returns null if the whole model trains.
+ * Makes a method's configuration with its recipe. `named` settings replace the recipe's values on every method that has
+ * the option. A method without the option ignores the setting. Returns null for full fine-tuning.
  */
 export function configFor(method: Method, settings: RecipeSettings, named: NamedSettings): PeftConfig | null {
   const config = method.config(settings);

@@ -25,28 +25,29 @@ import {
   VeraConfig,
 } from "@lowrank/peft";
 
-/** A number that was published, and how to compute it. */
+/** Published number, with a function that computes it. */
 export interface PublishedNumber {
-  /** The paper or table that prints the number. */
+  /** Paper or table that prints the number. */
   readonly source: string;
   readonly what: string;
-  /** As printed: "4.7M", "36.8K", "0.83 %", "4,194,304", "≈40K". */
+  /** Number as printed: "4.7M", "36.8K", "0.83 %", "4,194,304", "≈40K". */
   readonly published: string;
   compute(): number | Promise<number>;
-  /** The reason why the two differ, or the assumptions behind the computed number. */
+  /** Reason why the two differ, or assumptions of the computed number. */
   readonly reading?: string;
 }
 
 const shapes = new Map<string, ModelShapes>();
 
-/** A model by its preset's name. */
+/** Returns the shapes of a preset's model. */
 function model(name: string): ModelShapes {
   const known = shapes.get(name) ?? describeConfig(presetJson(name) ?? presetConfig(name), { where: `preset ${name}` });
   shapes.set(name, known);
   return known;
 }
 
-// The paper's GPT-3 has matrices of its own for queries and values, 192 in all; GPT-2's are one.
+// The paper's GPT-3 has separate query and value matrices, 192 in all. GPT-2 has one joint matrix per layer. BERT's
+// layout is used instead.
 const gpt3Matrices = () =>
   describeConfig({
     ...{ architectures: ["BertModel"], model_type: "bert", vocab_size: 2, max_position_embeddings: 1 },
@@ -67,12 +68,9 @@ const lora = (options: LoraOptions) => new LoraConfig(options);
 const rank = (r: number) => lora({ r });
 const fiveLinears = ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"];
 const dora = (r: number) => lora({ r, useDora: true, targetModules: fiveLinears });
-/** Houlsby's two adapters of a block, `width` wide. */
+/** Houlsby's two adapters per block, `width` wide. */
 const houlsby = (hidden: number, width: number) => new DoubleSeqBnConfig({ reductionFactor: hidden / width });
-/**
- * One adapter of a block, `width` wide, with a norm (Lin et al. 2020) or
- * without (Pfeiffer et al. 2020).
- */
+/** One adapter per block, `width` wide, with a norm (Lin et al. 2020) or without (Pfeiffer et al. 2020). */
 const one = (hidden: number, width: number, lnAfter = false) =>
   new SeqBnConfig({ reductionFactor: hidden / width, lnAfter });
 
@@ -239,7 +237,7 @@ const others = [
   ]),
 ];
 
-/** PEFT's comparison on Llama-3.2-3B: the number of trained values, and the file's bytes. */
+/** PEFT's comparison on Llama-3.2-3B: trainable parameters, and the file size in bytes. */
 function methodComparison(): PublishedNumber[] {
   const name = "llama-3.2-3b";
   const cut = "bytes are those after training has cut ranks; what is computed is the file before";
@@ -271,14 +269,14 @@ function methodComparison(): PublishedNumber[] {
   return [...all, ...each];
 }
 
-/** Rows of the tables that are not among them, and why. */
+/** Rows of these tables that are left out, with the reason. */
 export const omittedRows: readonly string[] = [
   "DoRA's parallel adapters, 3.54 %: 247,463,936 numbers 256 wide beside both feed-forward matrices, where no adapter here stands",
   "of PEFT's comparison, LoRA-FA and MiCA are LoRA's file of which a part trains: 36,715,216 bytes, as LoRA r=32; that they train less is not an option here",
   "of PEFT's comparison, SHiRA, Lily, FRoD, C3A, TinyLoRA, Uni-LoRA and trainable tokens by themselves: methods that are not here",
 ];
 
-/** Numbers of the papers and of PEFT, those that cannot be computed included. */
+/** Published numbers of the papers and of PEFT that this package computes. */
 export const publishedNumbers: readonly PublishedNumber[] = [
   ...loraPaper,
   ...doraPaper,
@@ -287,14 +285,14 @@ export const publishedNumbers: readonly PublishedNumber[] = [
   ...methodComparison(),
 ];
 
-/** The agreement of a published number with a computed one. */
+/** Agreement of a published number with the computed one. */
 export type Agreement = "exact" | "rounded" | "cut" | "differs";
 
 const units: Readonly<Record<string, number>> = { "": 1, "%": 1, K: 1e3, M: 1e6 };
 
 /**
- * Compares at the precision that was published; "≈" stands for as many digits as
- * there are before the zeros.
+ * Compares two numbers at the published precision. A number with "≈" is rounded to its digits before the trailing
+ * zeros.
  */
 export function agreement(published: string, computed: number): Agreement {
   const [, about, text, unit] = /^(≈?)([\d,.]+) ?([KM%]?)$/.exec(published) ?? [];

@@ -3,7 +3,7 @@ import type { ReportFormat } from "./methodReport.ts";
 import { type Agreement, agreement, omittedRows, publishedNumbers } from "./publishedNumbers.ts";
 import { type Column, csvTable, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
 
-/** A published number beside the computed one. */
+/** Published number, with the computed one. */
 interface Row {
   source: string;
   what: string;
@@ -26,10 +26,7 @@ function shown(computed: number): string {
   return computed.toLocaleString("en-US", { maximumFractionDigits: 4 });
 }
 
-/**
- * Compares numbers of papers and of PEFT's tables with those computed here. Numbers that
- * cannot be computed come last.
- */
+/** Compares numbers of papers and of PEFT's tables with computed ones. Numbers that cannot be computed come last. */
 export async function publishedReport(format: ReportFormat): Promise<string> {
   const all: Row[] = [];
   for (const { source, what, published, compute, reading = null } of publishedNumbers) {

@@ -1,8 +1,6 @@
 import { basename, dirname, resolve } from "node:path";
 
-/**
- * Returns the name of a file, a folder or a preset for pages, without the folders that lead there.
- */
+/** Returns the name of a file, folder or preset for pages, without its parent folders. */
 export function shortName(source: string): string {
   const path = resolve(source);
   const name = basename(path);

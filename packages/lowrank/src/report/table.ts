@@ -1,41 +1,41 @@
 import { markdownInline } from "./markdownText.ts";
 
-/** A column of a table. */
+/** Column of a table. */
 export interface Column<Row> {
   readonly title: string;
-  /** Its name in JSON and CSV. */
+  /** Name in JSON and CSV. */
   readonly key: string;
-  /** null where there is nothing to tell. */
+  /** Returns the cell's value; null for an empty cell. */
   value(row: Row): string | number | null;
-  /** Formats a number for people. Default: whole, with commas. */
+  /** Formats a number for reading. Default: rounded to a whole number, with commas. */
   show?(value: number): string;
 }
 
-/** A number with commas. */
+/** Rounds a number to a whole number and formats it with commas. */
 export const whole = (value: number): string => value.toLocaleString("en-US", { maximumFractionDigits: 0 });
 
-/** Four digits that count: "0.06221", "12.34", "100". */
+/** Formats a number with four significant digits: "0.06221", "12.34", "100". */
 export const digits = (value: number): string => String(Number(value.toPrecision(4)));
 
-/** Bytes in the unit that fits, of powers of ten: "36.7 MB". */
+/** Formats bytes with a decimal unit: "36.7 MB". */
 export function byteText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   const step = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
   return step === 0 ? `${bytes} B` : `${(bytes / 1000 ** step).toFixed(step === 1 ? 0 : 1)} ${units[step]}`;
 }
 
-/** One cell as people read it; "-" where there is nothing. */
+/** Formats a cell for reading; "-" for null. */
 function cellText<Row>({ value, show = whole }: Column<Row>, row: Row): string {
   const found = value(row);
   return typeof found === "number" ? show(found) : (found ?? "-");
 }
 
-/** Returns true if a column holds numbers, or numbers with their spread. */
+/** Returns true if a column has numbers, or numbers with their deviation. */
 function isNumeric<Row>({ value }: Column<Row>, rows: readonly Row[]): boolean {
   return rows.some((row) => typeof value(row) === "number" || /^[\d.]+( ±.*)?$/.test(String(value(row))));
 }
 
-/** Lines of columns that stand under each other. */
+/** Returns the lines of a text table with aligned columns. */
 export function textTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   const parts = columns.map((column) => {
     const cells = [column.title, ...rows.map((row) => cellText(column, row))];
@@ -51,7 +51,7 @@ export function textTable<Row>(columns: readonly Column<Row>[], rows: readonly R
   );
 }
 
-/** A table of Markdown, whose cells are shown as they are. */
+/** Returns the lines of a Markdown table with escaped cells. */
 export function markdownTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.map(markdownInline).join(" | ")} |`;
   return [
@@ -61,7 +61,7 @@ export function markdownTable<Row>(columns: readonly Column<Row>[], rows: readon
   ];
 }
 
-/** Lines of CSV (RFC 4180) with the plain numbers. */
+/** Returns lines of CSV (RFC 4180) with unformatted numbers. */
 export function csvTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
   const cell = (value: string | number | null) => {
     const text = String(value ?? "");
@@ -74,14 +74,14 @@ export function csvTable<Row>(columns: readonly Column<Row>[], rows: readonly Ro
 }
 
 /**
- * A table of HTML; cells are of the class "number", or of their column's key, and carry their
- * number as data.
+ * Returns an HTML table. A cell has the class "number" or its column's key. Cells with numbers also have the
+ * unformatted number as `data-value`.
  */
 export function htmlTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const kinds = columns.map((column) => ` class="${isNumeric(column, rows) ? "number" : column.key}"`);
   const heads = columns.map(({ title }, i) => `<th${kinds[i]}>${escapeHtml(title)}</th>`);
   const cell = (column: Column<Row>, i: number, row: Row) => {
-    // The plain number, by which a page sorts.
+    // Unformatted number for sorting.
     const value = column.value(row);
     const sorted = typeof value === "number" ? ` data-value="${value}"` : "";
     return `<td${kinds[i]}${sorted}>${escapeHtml(cellText(column, row))}</td>`;
@@ -91,12 +91,12 @@ export function htmlTable<Row>(columns: readonly Column<Row>[], rows: readonly R
   return `<table>\n<thead>${head}</thead>\n<tbody>\n${body.join("\n")}\n</tbody>\n</table>`;
 }
 
-/** Rows as objects with the plain numbers, by the columns' keys. */
+/** Returns rows as objects with unformatted numbers, by the columns' keys. */
 export function jsonRows<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Record<string, unknown>[] {
   return rows.map((row) => Object.fromEntries(columns.map(({ key, value }) => [key, value(row)])));
 }
 
-/** Text that HTML and SVG show as it is. */
+/** Escapes a text for HTML and SVG. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign] as string);
 }

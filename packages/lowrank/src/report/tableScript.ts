@@ -1,7 +1,6 @@
 /**
- * Makes the tables of a page sortable by a click on a head, or by Enter, and lets long ones be
- * filtered by words. Runs in the page as it stands; without scripts the tables are as they were
- * written.
+ * Script that makes the tables of a page sortable, by a click or Enter on a heading, and long tables filterable.
+ * Without scripts the tables keep their order.
  */
 export const tableScript = `for (const table of document.querySelectorAll("table:has(thead)")) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells], rows = [...body.rows];
@@ -35,7 +34,7 @@ export const tableScript = `for (const table of document.querySelectorAll("table
   table.before(box);
 }`;
 
-/** The style of tables that can be sorted and filtered. */
+/** CSS for sortable and filterable tables. */
 export const tableStyle = `th[tabindex] { cursor: pointer; user-select: none; } th[tabindex]:hover { text-decoration: underline; }
 th[aria-sort=ascending]::after { content: " \\25b2"; } th[aria-sort=descending]::after { content: " \\25bc"; }
 input[type=search] { font: inherit; font-size: 13px; padding: 3px 8px; margin-bottom: 0.5em; min-width: 16em; }

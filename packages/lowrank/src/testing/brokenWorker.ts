@@ -1,4 +1,4 @@
-// The script of a Worker that fails, for tests.
+// Script of a Worker that fails, for tests.
 throw new Error("this script is broken");
 
 export {};

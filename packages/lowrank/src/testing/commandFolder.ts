@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createModel, Generator, init, parseModelConfig, randomParameters, saveModel, wasm } from "../index.ts";
 import { type Outcome, type RunOptions, runCommand } from "./runCommand.ts";
 
-/** Settings of a process. `onStderr` sees each piece of stderr as it comes. */
+/** Options for a child process. `onStderr` is called with each piece of stderr. */
 interface ProcessOptions extends RunOptions {
   onStderr?: (text: string, stop: () => void) => void;
 }
@@ -13,21 +13,20 @@ interface ProcessOptions extends RunOptions {
 /** Runs the command in a folder. */
 interface Runner<Options> {
   lowrank(args: readonly string[], options?: Options): Promise<Outcome>;
-  /** Runs the command. Throws with its stderr where it does not end with 0. */
+  /** Runs the command. Throws an error with its stderr if the exit code is not 0. */
   succeed(args: readonly string[], options?: Options): Promise<Outcome>;
 }
 
-/** A temporary folder in which the command is run, in this process. */
+/** Temporary folder in which the command runs, in this process. */
 export interface CommandFolder extends Runner<RunOptions> {
   readonly folder: string;
   /** Returns the path of a file in the folder. */
   at(name: string): string;
-  /** Starts the command as a user does: slower, with plugins, signals and pipes of its own. */
+  /** Runs the command as a child process, as users do. Slower, with its own plugins, signals and pipes. */
   readonly process: Runner<ProcessOptions>;
 }
 
-// One token for each printable character, a space as byte-level tokenizers write
-// it, and the ends of a text.
+// One token for each printable character, the space as in byte-level tokenizers, and the BOS and EOS tokens.
 const characters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i));
 const vocab = ["<s>", "</s>", ...characters, "Ġ", "Ċ"];
 const bosFirst = { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<s>" } }, { Sequence: { id: "A" } }] };
@@ -45,10 +44,7 @@ const tokenizerConfig = {
   chat_template: "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
 };
 
-/**
- * Makes a folder with a small random model (`model`), a text (`text.txt`) and
- * examples (`pairs.jsonl`).
- */
+/** Makes a folder with a small random model (`model`), a text (`text.txt`) and examples (`pairs.jsonl`). */
 export async function commandFolder(): Promise<CommandFolder> {
   const folder = await mkdtemp(join(tmpdir(), "lowrank-command-"));
   const at = (name: string) => join(folder, name);
@@ -66,7 +62,7 @@ export async function commandFolder(): Promise<CommandFolder> {
     bos_token_id: 0,
     eos_token_id: 1,
   });
-  // Wide enough that logits can move.
+  // A large standard deviation, so that logits differ clearly.
   const wide = randomParameters(new Generator(1));
   const model = createModel(config, (name, shape, init) => wide(name, shape, "std" in init ? { std: 0.3 } : init));
   await saveModel(model, config, at("model"));

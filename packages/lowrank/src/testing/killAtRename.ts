@@ -2,9 +2,8 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
 /*
- * Kills this process before or after its nth rename or link of a file or folder:
- * KILL_AT_RENAME="3 before".
- * A process loads it by `node --import`.
+ * Kills this process before or after its nth rename or link of a file or folder: KILL_AT_RENAME="3 before". Load it
+ * with `node --import`.
  */
 
 const [number, when] = (process.env.KILL_AT_RENAME ?? "").split(" ");
@@ -12,11 +11,11 @@ let count = 0;
 
 function die(): never {
   process.kill(process.pid, "SIGKILL");
-  // The signal comes at once; nothing may happen until then.
+  // Wait for the signal without doing anything else.
   for (;;);
 }
 
-/** Counts a rename that comes, or that was. */
+/** Counts a rename, before or after it happens. */
 function passes(moment: "before" | "after"): void {
   if (moment === "before") count++;
   if (count === Number(number) && moment === when) die();

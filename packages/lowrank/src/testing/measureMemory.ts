@@ -18,7 +18,7 @@ import {
   to,
 } from "../index.ts";
 
-/** Sequences in every batch that is measured. */
+/** Sequences in every measured batch. */
 export const batchSize = 2;
 
 async function build(config: ModelConfig, { dtype = "f32", adapter = null, quantization = null }: PlanOptions) {
@@ -39,10 +39,7 @@ function ids(length: number): Tensor {
   return tensor(row, { dtype: "i32", shape: [batchSize, length] });
 }
 
-/**
- * The most bytes of tensors that the second of two training steps holds,
- * model and optimiser included.
- */
+/** Returns the peak bytes of tensors in the second of two training steps, including model and optimiser. */
 export async function measuredStep(config: ModelConfig, options: PlanOptions): Promise<number> {
   const { gradientCheckpointing, sequenceLength = 1, gradientAccumulationSteps = 1 } = options;
   const before = memory().bytes;
@@ -67,8 +64,8 @@ export async function measuredStep(config: ModelConfig, options: PlanOptions): P
 }
 
 /**
- * The most bytes of tensors while a prompt is read into a cache, model and cache
- * included, and those of the cache.
+ * Returns the peak bytes of tensors while a prompt is read into a cache, including model and cache, and the bytes of
+ * the cache.
  */
 export async function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLength: number }) {
   const before = memory().bytes;

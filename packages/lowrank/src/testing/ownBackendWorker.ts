@@ -1,4 +1,4 @@
-// The script of a Worker whose engine runs on a backend of its own choice, for tests.
+// Script of a Worker whose engine uses a custom backend, for tests.
 import { reference, UnavailableError } from "@lowrank/core";
 import { serve } from "../worker/index.ts";
 

@@ -3,26 +3,26 @@ import { format } from "node:util";
 import { vi } from "vitest";
 import { runCommandLine } from "../program/runCommandLine.ts";
 
-/** The exit code and the output of one run of the command. */
+/** Exit code and output of one run of the command. */
 export interface Outcome {
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
-/** Settings of one run of the command. Variables of `env` are added to those of this process. */
+/** Options for one run of the command. Variables of `env` are added to the process's own. */
 export interface RunOptions {
   cwd?: string;
   stdin?: string;
   env?: Readonly<Record<string, string>>;
 }
 
-/** The runs so far: they share this process's streams and folder, so one waits for the other. */
+/** Runs so far. They share this process's streams and working folder, so each waits for the one before. */
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs the command in this process, which has loaded it and has compiled its kernels. A test of
- * what a process alone has (plugins, signals, pipes) starts one: `process` of commandFolder.
+ * Runs the command in this process, which has already loaded it and compiled its kernels. Tests of plugins, signals or
+ * pipes need a child process: `process` of commandFolder.
  */
 export function runCommand(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const run = last.then(() => runNow(args, options));

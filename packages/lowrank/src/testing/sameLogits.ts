@@ -20,7 +20,7 @@ const config = parseModelConfig({
   ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64 },
 });
 
-/** The tokens of a pass, one row for each, and their positions. */
+/** Tokens of a pass, one per row, and their positions. */
 const tokens = Array.from({ length: 23 }, (_, i) => (i * 31 + 5) % 97);
 const positions = tokens.map((_, i) => (i * 7) % 40);
 
@@ -34,13 +34,10 @@ async function logitBits(model: { forward: CausalLM["forward"] }, from: number, 
   return Array.from({ length: to - from }, (_, i) => bits.slice(97 * i, 97 * (i + 1)));
 }
 
-/** Models that are tried. */
+/** Kinds of models to test. */
 export const kinds = ["f32", "nf4", "lora"] as const;
 
-/**
- * Throws unless a model on a batch-invariant backend gives a row the same logits alone and in any
- * batch.
- */
+/** Throws unless a model on a batch-invariant backend gives a row the same logits alone and in any batch. */
 export async function checkSameLogits(backend: Backend, kind: (typeof kinds)[number]): Promise<void> {
   await init(backend);
   const model = createModel(config, randomParameters(new Generator(3))).eval();

@@ -1,7 +1,7 @@
 import type { CommandFolder } from "./commandFolder.ts";
 import type { Outcome } from "./runCommand.ts";
 
-/** Starts the server in a folder, runs `use` once it serves, and interrupts it. */
+/** Starts the server in a folder, runs `use` when it is ready, and interrupts it. */
 export async function serveIn(
   folder: CommandFolder,
   args: string,
@@ -17,7 +17,7 @@ export async function serveIn(
       const [, url] = /"url":"([^"]+)".*"msg":"serving"/.exec(seen) ?? [];
       if (url === undefined || used) return;
       let stopped = false;
-      // A second signal would end the running requests.
+      // A second signal would abort the running requests.
       const stopOnce = () => {
         if (!stopped) stop();
         stopped = true;

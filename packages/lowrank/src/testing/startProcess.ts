@@ -1,18 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 
-/** A process of the command that goes on until it is stopped. */
+/** Running process of the command. */
 export interface Started {
   readonly child: ChildProcess;
-  /** All that it has written to stderr. */
+  /** Returns everything that it has written to stderr. */
   readonly stderr: () => string;
-  /** Asks it to end in good order, and waits for that; it is killed where it does not in time. */
+  /** Sends SIGTERM and waits for the exit code. Kills the process if it does not end in time. */
   stop(): Promise<number | null>;
-  /** Ends it at once, as a power cut does, and waits for that. */
+  /** Kills the process, as a power cut would, and waits for its end. */
   kill(): Promise<void>;
 }
 
-/** Starts the command as a user does, and waits until stderr shows `ready`. */
+/** Runs the command as a child process, and waits until stderr matches `ready`. */
 export async function startProcess(
   args: readonly string[],
   ready: RegExp,

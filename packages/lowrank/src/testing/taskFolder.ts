@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { commandFolder } from "./commandFolder.ts";
 import { writeTinyBert } from "./tinyBert.ts";
 
-/** Records as JSONL. */
+/** Formats records as JSONL. */
 export const lines = (records: readonly object[]): string => records.map((record) => JSON.stringify(record)).join("\n");
 const names = ["ann", "bob", "cyd"];
 export const texts = Array.from({ length: 12 }, (_, i) => ({
@@ -21,11 +21,11 @@ export const related = Array.from({ length: 12 }, (_, i) => ({
 
 const common = "--batch-size 4 --steps 4 --lr 1e-2 --validation-fraction 0.5 --quiet";
 
-/** The words of a short training for a task. */
+/** Returns the arguments of a short training for a task. */
 export const words = (task: string, model: string, data: string, output: string): string[] =>
   `train --task ${task} --model ${model} --data ${data} --output ${output} ${common}`.split(" ");
 
-/** A `commandFolder` with a BERT beside its model, and data of each task's kind. */
+/** Makes a `commandFolder` with an additional BERT model, and data for each kind of task. */
 export async function taskFolder() {
   const made = await commandFolder();
   const { at } = made;

@@ -2,7 +2,7 @@ import { cp } from "node:fs/promises";
 import { createModel, Generator, parseClassifierConfig, randomParameters, saveModel } from "../index.ts";
 import type { CommandFolder } from "./commandFolder.ts";
 
-/** Writes a small random BERT with three labels, and with the tokenizer of a folder's model. */
+/** Writes a small random BERT with three labels and the tokenizer of the folder's model. */
 export async function writeTinyBert({ at }: Pick<CommandFolder, "at">, name: string): Promise<void> {
   const config = parseClassifierConfig({
     ...{ model_type: "bert", vocab_size: 98, hidden_size: 16, intermediate_size: 32, num_hidden_layers: 2 },

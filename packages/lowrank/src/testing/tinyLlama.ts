@@ -9,7 +9,7 @@ import {
 } from "@lowrank/models";
 import { wordTokenizer } from "./wordTokenizer.ts";
 
-/** The configuration of a Llama of one small layer. */
+/** Configuration of a Llama with one small layer. */
 export const tinyConfig: ModelConfig = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1 },
   ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 16, pad_token_id: 0 },

@@ -1,9 +1,9 @@
-/** The vocabulary of `wordTokenizer`. */
+/** Vocabulary of `wordTokenizer`. */
 export const words: readonly string[] = [
   ...["<unk>", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
 ];
 
-/** The tokenizer.json of a tokenizer whose tokens are those words. */
+/** Tokenizer.json of a tokenizer with one token per word. */
 export const wordTokenizer: string = JSON.stringify({
   version: "1.0",
   added_tokens: [],

@@ -5,10 +5,10 @@ import { RemoteEngine } from "./remoteEngine.ts";
 import type { Served } from "./serve.ts";
 import { sendOptions } from "./wire.ts";
 
-/** A Worker of a page, or one of Node's `worker_threads`. */
+/** Web Worker, or a Worker of Node's `worker_threads`. */
 export type EngineWorker = Worker | NodeWorker;
 
-/** The parts of a Worker of `worker_threads` that are used here. */
+/** Members of a `worker_threads` Worker that are used here. */
 interface NodeWorker {
   postMessage(message: unknown, transfer?: readonly never[]): void;
   on(event: string, listener: (value: unknown) => void): unknown;
@@ -16,7 +16,7 @@ interface NodeWorker {
   terminate(): unknown;
 }
 
-/** Options of `connect`: those of the backend that can cross to the Worker. */
+/** Options for `connect`: the backend options that can be sent to the Worker. */
 export type ConnectOptions = Pick<WasmOptions, "threads">;
 
 /**
@@ -43,12 +43,12 @@ export async function connect(worker: EngineWorker, options: ConnectOptions = {}
   }
 }
 
-/** A promise that rejects when the Worker's script fails. */
+/** Returns a promise that rejects when the Worker's script fails. */
 function failureOf(worker: EngineWorker): { promise: Promise<never>; stop(): void } {
   let stop = () => {};
   const promise = new Promise<never>((_, reject) => {
     const fail = (error: unknown) => {
-      // The rejection tells it; a page would report it as nobody's.
+      // The rejection reports the error; the page would also report it as uncaught.
       if (error instanceof Event) error.preventDefault();
       const found = (error as { message?: string }).message || "its script could not be loaded";
       reject(
@@ -67,7 +67,7 @@ function failureOf(worker: EngineWorker): { promise: Promise<never>; stop(): voi
   return { promise, stop: () => stop() };
 }
 
-/** A Worker of Node as one of a page looks to comlink. */
+/** Adapts a Node Worker to comlink's interface of a web Worker. */
 function endpointOf(worker: NodeWorker): Endpoint {
   const listeners = new Map<unknown, (data: unknown) => void>();
   return {

@@ -10,7 +10,7 @@ import { openPlace, openStorage, type Place, type StoragePlace } from "./place.t
 import type { StartBackend } from "./serve.ts";
 import { type Wire, withOptions } from "./wire.ts";
 
-/** The engine in the Worker. */
+/** Engine in the Worker. */
 export class EngineHost {
   readonly #startBackend: StartBackend;
 
@@ -26,13 +26,13 @@ export class EngineHost {
     });
   }
 
-  /** Returns the bytes of tensors that the engine holds, and the most it held. */
+  /** Returns the bytes of the engine's tensors, now and at their peak. */
   memory(): { bytes: number; peakBytes: number } {
     const { bytes, peakBytes } = memory();
     return { bytes, peakBytes };
   }
 
-  /** Returns the name of the newest whole checkpoint in a folder. */
+  /** Returns the name of the newest complete checkpoint in a folder; null if it holds none. */
   async getLastCheckpoint(folder: StoragePlace, wire: Wire): Promise<string | null> {
     type Options = { onWarning?: OnWarning };
     return withOptions<Options, string | null>(wire, ({ signal: _, ...options }) => {
@@ -45,7 +45,7 @@ export class EngineHost {
   async loadModel(place: Place, wire: Wire): Promise<ModelHost & object> {
     return withOptions<LoadModelOptions, ModelHost>(wire, async (options) => {
       const host = new ModelHost(await loadModel(openPlace(place), options));
-      // Called when the page has released its handle, or lost it.
+      // Called when the page has released its handle, or the handle was garbage collected.
       return proxy(Object.assign(host, { [finalizer]: () => host.dispose() }));
     });
   }

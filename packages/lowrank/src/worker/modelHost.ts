@@ -40,10 +40,10 @@ import type {
 } from "./remoteModel.ts";
 import { type Wire, withOptions } from "./wire.ts";
 
-/** The files of a model or of adapters, by name. */
+/** Files of a model or of adapters, by name. */
 type Files = Map<string, Uint8Array | string>;
 
-/** A model in the Worker, with its tokenizer and its adapters. */
+/** Model in the Worker, with its tokenizer and adapters. */
 export class ModelHost {
   readonly #loaded: LoadedModel;
   #peft: PeftModel<CausalLM> | null = null;
@@ -199,7 +199,7 @@ export class ModelHost {
   }
 }
 
-/** Lets the bytes of files move to the page, not be copied. */
+/** Transfers the bytes of files to the page instead of copying them. */
 function moved(files: Files): Files {
   const buffers = new Set<ArrayBufferLike>();
   for (const content of files.values()) {

@@ -7,10 +7,10 @@ import { RemoteModel } from "./remoteModel.ts";
 import { placeOf, type RemoteSource, type RemoteStorage, storageOf } from "./remoteSource.ts";
 import { sendOptions } from "./wire.ts";
 
-/** Options of `loadModel`: those of `loadModel` of "lowrank". */
+/** Options for `loadModel`, as in "lowrank". */
 export type RemoteLoadOptions = LoadModelOptions;
 
-/** The engine in a Worker. */
+/** Handle of an engine in a Worker. */
 export class RemoteEngine {
   readonly #host: Remote<EngineHost>;
   readonly #terminate: () => void;
@@ -20,7 +20,7 @@ export class RemoteEngine {
     this.#terminate = terminate as () => void;
   }
 
-  /** Loads a model in the Worker. `release` frees it. */
+  /** Loads a model in the Worker. Call `release` to free it. */
   async loadModel(source: RemoteSource, options: RemoteLoadOptions = {}): Promise<RemoteModel> {
     const { wire, end } = sendOptions("loadModel", options, ["onProgress"]);
     try {
@@ -32,8 +32,8 @@ export class RemoteEngine {
   }
 
   /**
-   * Returns the name of the newest whole checkpoint in a folder; null if it holds none. Those that
-   * are not whole are skipped with a warning.
+   * Returns the name of the newest complete checkpoint in a folder; null if it holds none. Incomplete checkpoints are
+   * skipped with a warning.
    */
   async getLastCheckpoint(folder: RemoteStorage, options: { onWarning?: OnWarning } = {}): Promise<string | null> {
     const place = storageOf("getLastCheckpoint", folder);
@@ -45,12 +45,12 @@ export class RemoteEngine {
     }
   }
 
-  /** Returns the bytes of tensors that the engine holds, and the most it held. */
+  /** Returns the bytes of the engine's tensors, now and at their peak. */
   async memory(): Promise<{ bytes: number; peakBytes: number }> {
     return this.#host.memory();
   }
 
-  /** Ends the Worker, with all that it holds. Calls that still run never settle. */
+  /** Terminates the Worker and frees all that it holds. Running calls never settle. */
   close(): void {
     this.#terminate();
   }

@@ -23,46 +23,46 @@ import type { StoragePlace } from "./place.ts";
 import { placeOf, type RemoteSource, type RemoteStorage, storageOf } from "./remoteSource.ts";
 import { sendOptions, type Wire } from "./wire.ts";
 
-/** A method's configuration, or its fields: `{ peftType: "LORA", r: 8 }`. */
+/** Configuration of a method, or its fields: `{ peftType: "LORA", r: 8 }`. */
 export type PlainConfig = PeftConfig | { readonly peftType: string; readonly [field: string]: unknown };
 
-/** A text, a prompt with its completion, a conversation, or the tokens of one. */
+/** Example: a text, a prompt with its completion, a conversation, or tokens with labels. */
 export type RemoteExample = Example | TokenizedExample;
 
-/** Options of `train` that keep files in folders of type `Folder`. */
+/** Options for `train`, with folders of type `Folder`. */
 interface TrainOptionsIn<Folder> extends Omit<TrainerOptions, "optimizer" | "evaluation" | "checkpoints"> {
   optimizer?: "adamw" | "adamw8bit";
   evaluation?: { examples: readonly RemoteExample[]; every?: number };
   checkpoints?: { folder: Folder; every: number };
-  /** A checkpoint to go on from, or the folder of several: the newest whole one. */
+  /** Checkpoint to resume from, or a folder whose newest complete checkpoint is used. */
   resume?: Folder;
-  /** Goes on although options or data differ from those of the checkpoint; see `Trainer.resume`. */
+  /** Resumes although options or data differ from the checkpoint's; see `Trainer.resume`. Default false. */
   allowChanges?: boolean;
 }
 
-/** Options of `train`: those of `Trainer`, and `resume`. */
+/** Options for `train`: the options of `Trainer`, and `resume`. */
 export interface RemoteTrainOptions extends TrainOptionsIn<RemoteStorage> {}
 
-/** Options of `train` as they cross to the Worker. */
+/** Options for `train`, in the form that is sent to the Worker. */
 export interface WireTrainOptions extends TrainOptionsIn<StoragePlace> {}
 
-/** Options of `savePretrained`. */
+/** Options for `savePretrained`. */
 export interface RemoteSaveOptions extends Pick<AdapterFilesOptions, "dtype"> {
-  /** Default: all adapters. */
+  /** Names of the adapters to save. Default: all. */
   selectedAdapters?: readonly string[];
 }
 
-/** Options of `evaluate`. `batchSize` is 8 by default. */
+/** Options for `evaluate`. Default `batchSize`: 8. */
 export type RemoteEvaluateOptions = Partial<EvaluateOptions>;
 
-/** Options of `generateText` and `stream`. `logitsProcessor` cannot cross to the Worker. */
+/** Options for `generateText` and `stream`. `logitsProcessors` cannot be sent to the Worker. */
 export type RemoteGenerateOptions = Omit<GenerateTextOptions, "logitsProcessors" | "onToken" | "promptCache">;
 
 type Verify = { verify?: false };
 
 /**
- * A model in the Worker, with its tokenizer and adapters. All calls are those of "lowrank" under
- * the same names, with the same options: functions are called in the page, and signals arrive.
+ * Handle of a model in a Worker, with its tokenizer and adapters. Methods have the names and options of "lowrank".
+ * Callbacks run in the page, and abort signals are forwarded.
  */
 export class RemoteModel implements AsyncDisposable {
   #host: Remote<ModelHost> | null;
@@ -71,7 +71,7 @@ export class RemoteModel implements AsyncDisposable {
     this.#host = host;
   }
 
-  /** Puts a fresh adapter on the model, which then acts. */
+  /** Adds a new adapter to the model and activates it. */
   async addAdapter(
     config: PlainConfig,
     options: Omit<GetPeftModelOptions, "generator" | "tokenizer"> = {},
@@ -80,7 +80,7 @@ export class RemoteModel implements AsyncDisposable {
     await this.#call("addAdapter", options, ["onWarning"], (host, wire) => host.addAdapter(fields, wire));
   }
 
-  /** Puts a saved adapter on the model, which then acts. */
+  /** Loads a saved adapter into the model and activates it. */
   async loadAdapter(
     source: RemoteSource,
     options: LoadAdapterOptions & { adapterName?: string; onWarning?: OnWarning } = {},
@@ -90,17 +90,17 @@ export class RemoteModel implements AsyncDisposable {
     await this.#call("loadAdapter", options, callbacks, (host, wire) => host.loadAdapter(place as never, wire));
   }
 
-  /** Makes one adapter act. */
+  /** Activates one adapter. */
   async setAdapter(adapterName: string): Promise<void> {
     await this.#there("setAdapter").setAdapter(adapterName);
   }
 
-  /** Takes an adapter off the model. */
+  /** Removes an adapter from the model. */
   async deleteAdapter(adapterName: string): Promise<void> {
     await this.#there("deleteAdapter").deleteAdapter(adapterName);
   }
 
-  /** Trains the acting adapter, or the model itself where it has none. */
+  /** Trains the active adapter, or the model itself without adapters. */
   async train(examples: readonly RemoteExample[], options: RemoteTrainOptions): Promise<TrainingResult> {
     const { checkpoints, resume } = options;
     const sent = {
@@ -115,17 +115,17 @@ export class RemoteModel implements AsyncDisposable {
     );
   }
 
-  /** Returns the loss over examples. */
+  /** Returns the mean loss over examples. */
   async evaluate(examples: readonly RemoteExample[], options: RemoteEvaluateOptions = {}): Promise<Evaluation> {
     return this.#call("evaluate", options, [], (host, wire) => host.evaluate(examples as never, wire));
   }
 
-  /** Continues a text, the ids of one or a chat. */
+  /** Continues a prompt: a text, its token ids, or a chat. */
   async generateText(prompt: TextPrompt, options: RemoteGenerateOptions = {}): Promise<string> {
     return this.#call("generateText", options, ["onText"], (host, wire) => host.generateText(prompt as never, wire));
   }
 
-  /** Continues a text, piece by piece. Leaving the loop ends the generation. */
+  /** Continues a prompt and yields the text piece by piece. Leaving the loop stops the generation. */
   async *stream(
     prompt: TextPrompt,
     { signal, ...options }: Omit<RemoteGenerateOptions, "onText"> = {},
@@ -160,27 +160,27 @@ export class RemoteModel implements AsyncDisposable {
     }
   }
 
-  /** Quantises the model in place, below its adapters. */
+  /** Quantises the model in place, under its adapters. */
   async quantize(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     return this.#call("quantize", options, ["onProgress"], (host, wire) => host.quantize(wire));
   }
 
-  /** Folds adapters into the weights, which `unmergeAdapter` restores. */
+  /** Merges adapters into the weights. `unmergeAdapter` restores the weights. */
   async mergeAdapter(options: Omit<MergeOptions<never>, "verify"> & Verify = {}): Promise<MergeReport | null> {
     return this.#call("mergeAdapter", options, [], (host, wire) => host.mergeAdapter(wire));
   }
 
-  /** Takes merged weights out again. */
+  /** Removes merged adapters from the weights. */
   async unmergeAdapter(): Promise<void> {
     await this.#there("unmergeAdapter").unmergeAdapter();
   }
 
-  /** Folds adapters into the weights for good. */
+  /** Merges adapters into the weights permanently, and removes the adapters. */
   async mergeAndUnload(options: Omit<MergeOptions<never>, "verify"> & Verify = {}): Promise<MergeReport | null> {
     return this.#call("mergeAndUnload", options, [], (host, wire) => host.mergeAndUnload(wire));
   }
 
-  /** The files of all adapters, or of some, as PEFT lays them out. */
+  /** Returns the files of all or some adapters, in PEFT's format. */
   async adapterFiles(
     selectedAdapters?: readonly string[],
     options: Pick<AdapterFilesOptions, "dtype"> = {},
@@ -188,19 +188,19 @@ export class RemoteModel implements AsyncDisposable {
     return this.#call("adapterFiles", options, [], (host, wire) => host.adapterFiles(selectedAdapters as never, wire));
   }
 
-  /** Writes all adapters, or some, into a folder, as PEFT lays them out. */
+  /** Writes all or some adapters to a folder, in PEFT's format. */
   async savePretrained(folder: RemoteStorage, options: RemoteSaveOptions = {}): Promise<void> {
     const place = storageOf("savePretrained", folder);
     await this.#call("savePretrained", options, [], (host, wire) => host.savePretrained(place as never, wire));
   }
 
-  /** Writes the model into a folder, with its tokenizer. Throws while it carries adapters. */
+  /** Writes the model to a folder, with its tokenizer. Throws while the model has adapters. */
   async saveModel(folder: RemoteStorage, options: Pick<SaveModelOptions, "dtype"> = {}): Promise<void> {
     const place = storageOf("saveModel", folder);
     await this.#call("saveModel", options, [], (host, wire) => host.saveModel(place as never, wire));
   }
 
-  /** The files of the model, as `saveModel` writes them. Throws while it carries adapters. */
+  /** Returns the model's files as `saveModel` writes them. Throws while the model has adapters. */
   async modelFiles(options: Pick<SaveModelOptions, "dtype"> = {}): Promise<Map<string, Uint8Array | string>> {
     return this.#call("modelFiles", options, [], (host, wire) => host.modelFiles(wire));
   }

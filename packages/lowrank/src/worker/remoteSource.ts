@@ -2,12 +2,15 @@ import type { Place, StoragePlace } from "./place.ts";
 import { checkCrosses } from "./wire.ts";
 
 /**
- * The source of a model or an adapter: an address, relative to the page's; files by name, as bytes,
- * text or Blobs; a GGUF file as a Blob; a folder that keeps files. In Node a path or file: URL too.
+ * Source of a model or an adapter: an address, relative to the page's; files by name, as bytes, text or Blobs; a GGUF
+ * file as a Blob; or a folder. In Node also a path or file: URL.
  */
 export type RemoteSource = Place | URL;
 
-/** Returns a source as it crosses to the Worker, whose own address is another. */
+/**
+ * Converts a source to the form that is sent to the Worker. Resolves relative addresses, since the Worker's own address
+ * differs.
+ */
 export function placeOf(call: string, source: RemoteSource): Place {
   if (typeof source === "string" || source instanceof URL) {
     const here = globalThis.location?.href;
@@ -18,12 +21,12 @@ export function placeOf(call: string, source: RemoteSource): Place {
 }
 
 /**
- * A folder that keeps checkpoints, adapters and models: `{ opfs: "run" }` in the browser's own
- * storage, or the handle of one that the user picked. In Node a path or file: URL.
+ * Folder for checkpoints, adapters and models: `{ opfs: "run" }` in the browser's storage, or the handle of a folder
+ * that the user picked. In Node a path or file: URL.
  */
 export type RemoteStorage = StoragePlace | URL;
 
-/** Returns a folder as it crosses to the Worker. Throws for a path in a page. */
+/** Converts a folder to the form that is sent to the Worker. Throws for a path in a page. */
 export function storageOf(call: string, storage: RemoteStorage): StoragePlace {
   if (!(typeof storage === "string" || storage instanceof URL)) {
     checkCrosses(`${call}: the folder`, storage);

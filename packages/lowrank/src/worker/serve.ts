@@ -3,21 +3,21 @@ import { type Endpoint, expose, proxy } from "comlink";
 import type { ConnectOptions } from "./connect.ts";
 import type { EngineHost } from "./engineHost.ts";
 
-/** The first call to the Worker. The engine is loaded there alone: a page takes none of it. */
+/** Interface of the Worker's first call. The engine is loaded in the Worker only, not in the page. */
 export interface Served {
   open(): Promise<EngineHost & object>;
 }
 
-/** Starts the backend of an engine, with the options that the page gave to `connect`. */
+/** Starts the backend of an engine with the options that the page gave to `connect`. */
 export type StartBackend = (options: ConnectOptions) => Backend | Promise<Backend>;
 
 /**
- * Runs the engine for the page that started this Worker and calls `connect`, on WebAssembly or on
- * another backend: `serve((options) => firstAvailable(webgpu, () => wasm(options)))`.
+ * Runs the engine in this Worker for the page that started it and calls `connect`. Default backend: WebAssembly. For
+ * another one: `serve((options) => firstAvailable(webgpu, () => wasm(options)))`.
  */
 export function serve(startBackend?: StartBackend): void {
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
-  // Deno has web Workers beside those of `worker_threads`.
+  // Deno has web Workers in addition to `worker_threads`.
   const isWeb = !node || "WorkerGlobalScope" in globalThis;
   const port = (node?.parentPort ?? (isWeb ? globalThis : undefined)) as Endpoint | undefined;
   if (!port || "document" in globalThis) {

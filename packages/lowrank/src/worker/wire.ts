@@ -1,18 +1,18 @@
 import { expose, type Remote, transfer, wrap } from "comlink";
 
-/** The options of a call on their way to the Worker. */
+/** Options of a call, in the form that is sent to the Worker. */
 export interface Wire {
-  /** Those that are copied. */
+  /** Options that are copied. */
   readonly plain: Readonly<Record<string, unknown>>;
-  /** The functions, by the port that calls them. */
+  /** Callbacks, each with the port that calls it. */
   readonly callbacks: readonly (readonly [name: string, port: MessagePort])[];
-  /** Brings the reason of an abort; undefined for no signal. */
+  /** Port that sends the abort reason; undefined without a signal. */
   readonly signal?: MessagePort;
-  /** The reason of a signal that is aborted already. */
+  /** Reason of a signal that is already aborted. */
   readonly aborted?: { readonly reason: unknown };
 }
 
-/** Options on the way, and the end of their call, after which no port is open. */
+/** Options to send, and a function that closes their ports after the call. */
 interface Sent {
   readonly wire: Wire;
   end(): void;
@@ -21,8 +21,8 @@ interface Sent {
 type Callback = (...args: unknown[]) => unknown;
 
 /**
- * Splits the options of a call. Functions cross under the names `callbacks` alone. Throws for other
- * functions, and for objects with methods, which would arrive without them.
+ * Splits the options of a call into data, callbacks and signal. Only options named in `callbacks` may be functions.
+ * Throws for other functions, and for objects with methods, which would arrive without them.
  */
 export function sendOptions(call: string, options: object, callbacks: readonly string[] = []): Sent {
   const plain: Record<string, unknown> = {};
@@ -55,17 +55,17 @@ export function sendOptions(call: string, options: object, callbacks: readonly s
   };
 }
 
-/** Sends the reason of an abort through a port. Returns a function that ends this. */
+/** Sends the reason of an abort through a port. Returns a function that removes the listener. */
 function forward(signal: AbortSignal, port: MessagePort): () => void {
   const send = () => port.postMessage(signal.reason);
   signal.addEventListener("abort", send, { once: true });
   return () => signal.removeEventListener("abort", send);
 }
 
-/** The classes whose objects arrive as they are, beside plain objects, lists and typed arrays. */
+/** Classes that can be cloned, in addition to plain objects, arrays and typed arrays. */
 const cloned = [Map, Set, Date, ArrayBuffer, Blob, globalThis.FileSystemHandle ?? Blob];
 
-/** Throws, naming the place, for a function or an object with methods somewhere in a value. */
+/** Throws an error with the path for a function, or an object with methods, anywhere in a value. */
 export function checkCrosses(where: string, value: unknown): void {
   if (typeof value === "function") {
     throw new TypeError(
@@ -74,7 +74,7 @@ export function checkCrosses(where: string, value: unknown): void {
   }
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
   if (Array.isArray(value)) {
-    // Lists of numbers are long.
+    // Skips numbers, since arrays of numbers can be long.
     for (const [i, item] of value.entries()) if (typeof item !== "number") checkCrosses(`${where}[${i}]`, item);
     return;
   }
@@ -89,9 +89,9 @@ export function checkCrosses(where: string, value: unknown): void {
 }
 
 /**
- * Runs a call in the Worker with the options that were sent: functions call those of the page,
- * `signal` follows the page's. Ends when the page has taken all that it was told. An error of a
- * function ends the call, and is its error.
+ * Runs a call in the Worker with the options that were sent. Callbacks call the page's functions, and `signal` follows
+ * the page's signal. Resolves after the page has handled all callbacks. If a callback throws, the call is aborted and
+ * rejects with its error.
  */
 export async function withOptions<O extends object, T>(
   { plain, callbacks, signal, aborted }: Wire,

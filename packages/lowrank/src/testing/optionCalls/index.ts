@@ -10,9 +10,8 @@ import { ofWorker } from "./ofWorker.ts";
 import type { OptionCalls } from "./optionCall.ts";
 
 /**
- * A call of each public function that takes options, by its name. A class stands as `new Linear`,
- * its methods as `PeftModel#addAdapter`, static ones as `Linear.create`; behind a colon stands an
- * option that has options of its own.
+ * Calls of the public functions that accept options, by name. Constructors are named `new Linear`, methods
+ * `PeftModel#addAdapter`, and static methods `Linear.create`. A name after a colon is an option with its own options.
  */
 export const optionCalls: OptionCalls = {
   ...ofCore,

@@ -10,7 +10,7 @@ const image = () => ones(1, 1, 4, 4);
 const line = () => ones(1, 1, 4);
 const ids = () => tensor([[1, 2]], { dtype: "i32" });
 
-/** Those of core, files and the backends. */
+/** Calls of core, files and the backends. */
 export const ofCore: OptionCalls = {
   arange: (o) => L.arange(0, 2, 1, o),
   full: (o) => L.full([1], 1, o),

@@ -3,7 +3,7 @@ import type { OptionCalls, Untyped } from "./optionCall.ts";
 
 const any: Untyped = {};
 
-/** Those of jobs on a queue. */
+/** Calls of queued jobs. */
 export const ofJobs: OptionCalls = {
   bullQueue: (o) => bullQueue({ url: "", model: "m", ...o }),
   fineTuneWorker: (o) => fineTuneWorker({ store: any, place: any, train: any, ...o }),

@@ -18,7 +18,7 @@ const tagger = (): Untyped => {
   return lowrank.createModel(lowrank.parseTokenClassifierConfig(sizes), draw);
 };
 
-/** Those of models and nano. */
+/** Calls of models and nano. */
 export const ofModels: OptionCalls = {
   generatePairs: (o) => generatePairs({ language: "lua", split: "test", count: 1, seed: 1, ...o }),
   complete: async (o) => (complete as Untyped)(model(), await tokenizer(), [], o),

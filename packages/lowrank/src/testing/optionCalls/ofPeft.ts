@@ -8,12 +8,12 @@ const model = async (): Promise<Untyped> => lowrank.getPeftModel(tinyLlama(), co
 const saved = async () => (await model()).adapterFiles();
 const described = () => lowrank.describeModel(tinyConfig);
 
-/** The names of all configurations of methods. */
+/** Names of the configuration classes of all methods. */
 const configs = Object.keys(lowrank).filter(
   (name) => L[name]?.prototype instanceof lowrank.PeftConfig && name !== "PromptLearningConfig",
 );
 
-/** Those of peft. */
+/** Calls of peft. */
 export const ofPeft: OptionCalls = {
   ...Object.fromEntries(configs.map((name) => [`new ${name}`, (o: object) => new L[name](o)])),
   "new LoraConfig: evaConfig": (o) => new L.LoraConfig({ initLoraWeights: "eva", evaConfig: o }),

@@ -7,7 +7,7 @@ import type { OptionCalls, Untyped } from "./optionCall.ts";
 
 const engine: Untyped = {};
 
-/** Those of the server. */
+/** Calls of the server. */
 export const ofServe: OptionCalls = {
   createApp: (o) => createApp({ engine, ...o }),
   createEngine: async (o) =>

@@ -6,7 +6,7 @@ const L: Untyped = lowrank;
 const examples = [{ inputIds: [1, 2], labels: [1, 2] }];
 const training = { padTokenId: 0, batchSize: 1 };
 
-/** Those of train. */
+/** Calls of train. */
 export const ofTrain: OptionCalls = {
   "new BatchSampler": (o) => new L.BatchSampler(2, { batchSize: 1, ...o }),
   collate: (o) => L.collate(examples, { padTokenId: 0, ...o }),

@@ -14,8 +14,8 @@ function start(): EngineWorker {
 }
 
 /**
- * Returns a Worker's stand-in: its messages go to an engine of this thread, which is there at once,
- * where each Worker would load all modules anew.
+ * Returns a substitute for a Worker, whose messages go to an engine in this thread. It is ready at once, while a Worker
+ * would load all modules again.
  */
 function standIn(): EngineWorker {
   const { port1, port2 } = new MessageChannel();
@@ -29,12 +29,12 @@ function engine(): Promise<RemoteEngine> {
   return running;
 }
 
-/** Ends the Worker that these calls started. */
+/** Closes the Worker that these calls started. */
 export async function closeWorker(): Promise<void> {
   (await running)?.close();
 }
 
-/** A folder that nothing is written to. */
+/** Folder to which the calls write no files. */
 const storage = globalThis.location ? { opfs: "x" } : "x";
 const examples = [{ inputIds: [1, 2], labels: [1, 2] }];
 const model = async (): Promise<Untyped> => (await engine()).loadModel(await tinyFiles());
@@ -46,7 +46,7 @@ async function adapted(): Promise<Untyped> {
   return loaded;
 }
 
-/** Those of the engine in a Worker. */
+/** Calls of the engine in a Worker. */
 export const ofWorker: OptionCalls = {
   connect: (o) => connect(standIn(), o),
   "RemoteEngine#loadModel": async (o) => (await engine()).loadModel(await tinyFiles(), o),

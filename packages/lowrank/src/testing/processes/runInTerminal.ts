@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
 
-/** Runs a program on its own terminal, and closes the terminal when the output matches. */
+/** Python script that runs a program on a pseudo-terminal, and closes the terminal when the output matches. */
 const script = `
 import json, os, pty, re, sys, time
 _, closes, limit, *words = sys.argv
@@ -32,7 +32,7 @@ code = None if status is None else os.waitstatus_to_exitcode(status)
 print(json.dumps({"code": code, "seen": seen.decode(errors="replace")}))
 `;
 
-/** True if there is a Python with the pty module, which makes the terminals. */
+/** True if Python with the pty module is installed. */
 export const hasTerminals: boolean = (() => {
   try {
     execFileSync("python3", ["-c", "import pty"], { stdio: "ignore" });
@@ -42,15 +42,15 @@ export const hasTerminals: boolean = (() => {
   }
 })();
 
-/** The end of a command whose terminal was closed. */
+/** Result of a command whose terminal was closed. */
 export interface ClosedTerminal {
-  /** The exit code; minus the signal's number if one ended it; null if it had to be killed. */
+  /** Exit code; minus the signal's number if a signal ended it; null if it had to be killed. */
   readonly code: number | null;
-  /** The text on the terminal until it was closed. */
+  /** Text on the terminal until it was closed. */
   readonly seen: string;
 }
 
-/** Runs the command on a real terminal (pty), which is closed when its text matches `closes`. */
+/** Runs the command on a pseudo-terminal (pty), which is closed when its text matches `closes`. */
 export function runInTerminal(
   args: readonly string[],
   { cwd, closes, seconds = 30 }: { cwd: string; closes: RegExp; seconds?: number },

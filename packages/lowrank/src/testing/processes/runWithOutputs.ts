@@ -2,24 +2,24 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 
-/** The place that stdout or stderr leads to. */
+/** Target of stdout or stderr. */
 export type OutputPlace = "read" | "closed" | "/dev/full" | "/dev/null";
 
-/** Settings of a run of the command. */
+/** Options for a run of the command. */
 export interface OutputsOptions {
   readonly cwd: string;
-  /** "read": a pipe that is read. "closed": a pipe whose reader has ended. Default: "read". */
+  /** "read" is a pipe that the test reads; "closed" is a pipe whose reader has ended. Default "read". */
   readonly stdout?: OutputPlace;
   readonly stderr?: OutputPlace;
-  /** The text on stdin, which then ends; null leaves it open. Default: none. */
+  /** Text for stdin, which then closes; null leaves stdin open. Default "". */
   readonly stdin?: string | null;
-  /** Called with the process and all of its text so far, whenever there is more. */
+  /** Called with the whole text so far and the process, after each new piece. */
   onText?(text: string, child: { kill(signal: NodeJS.Signals): boolean }): void;
   /** Called when the process has started. */
   onStart?(child: { kill(signal: NodeJS.Signals): boolean }): void;
 }
 
-/** The end of a run. */
+/** Result of a run. */
 export interface OutputsOutcome {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -27,7 +27,7 @@ export interface OutputsOutcome {
   readonly stderr: string;
 }
 
-/** Starts the command as a user does, with stdout and stderr that lead elsewhere. */
+/** Runs the command as a child process with redirected stdout and stderr. */
 export function runWithOutputs(
   args: readonly string[],
   { cwd, stdout = "read", stderr = "read", stdin = "", onText, onStart }: OutputsOptions,
