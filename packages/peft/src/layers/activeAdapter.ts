@@ -2,20 +2,16 @@ import { onRecompute, type Tensor } from "@lowrank/core";
 import { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, onRows, type Run } from "./rowGroups.ts";
 
-/**
- * The name of the adapter that acts. All wrappers of a model share it, so that
- * switching is one assignment.
- */
+/** The name of the active adapter. All wrappers of a model share this object, so that switching is one assignment. */
 export class ActiveAdapter {
   name: string | null = null;
-  /** In its place, an adapter for each row of a batch. */
+  /** An adapter for each row of a batch, which overrides `name`; null outside of `withAdapterNames`. */
   rows: BatchRows | null = null;
   readonly slots: AdapterIndices = new AdapterIndices();
 
   /**
-   * Returns a module's output. Calls `run` with the adapter that acts on the module. If rows
-   * have adapters of their own, calls it with each, on that adapter's rows, or leaves the batch to
-   * `runRows`.
+   * Returns a module's output. Calls `run` with the adapter in effect. If rows have different adapters, calls `run`
+   * once for each on its rows, or passes the whole batch to `runRows`.
    */
   apply(
     has: (name: string) => boolean,

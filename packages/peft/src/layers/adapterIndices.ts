@@ -1,15 +1,15 @@
-/** A small number for each adapter of a model, the same in all layers. It is used again. */
+/** A small index for each adapter of a model, the same in all layers. Released indices are reused. */
 export class AdapterIndices {
   readonly #slots = new Map<string, number>();
-  /** Numbers below `#slots.size + #free.length` that no adapter has. */
+  /** Released indices, available for new adapters. */
   readonly #free: number[] = [];
 
-  /** The adapters that have a number. */
+  /** The number of adapters with an index. */
   get count(): number {
     return this.#slots.size;
   }
 
-  /** Returns an adapter's number; a new one has none before. */
+  /** Returns an adapter's index. Assigns a free one to a new adapter. */
   of(name: string): number {
     const known = this.#slots.get(name);
     if (known !== undefined) return known;
@@ -18,7 +18,7 @@ export class AdapterIndices {
     return slot;
   }
 
-  /** Gives an adapter's number back. */
+  /** Releases an adapter's index for reuse. */
   release(name: string): void {
     const slot = this.#slots.get(name);
     if (slot === undefined) return;

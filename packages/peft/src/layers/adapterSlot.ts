@@ -1,10 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import { Module, type Parameter } from "@lowrank/nn";
 
-/**
- * Holds one thing for each adapter, as properties under the adapters' names:
- * `lora_A.default.weight`.
- */
+/** Holds one module or parameter for each adapter, as properties named after the adapters: `lora_A.default.weight`. */
 export class AdapterSlot extends Module {
   get(name: string): unknown {
     return Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
@@ -19,7 +16,7 @@ export class AdapterSlot extends Module {
   }
 }
 
-/** The name of the base model among the adapters' names of a batch. */
+/** Name that selects the base model among a batch's adapter names. */
 export const baseName = "__base__";
 
 const reserved = new Set([
@@ -30,9 +27,7 @@ const reserved = new Set([
   ...Object.getOwnPropertyNames(Module.prototype),
 ]);
 
-/**
- * Throws for a name that cannot be an adapter's: it is part of parameter names and of folder names.
- */
+/** Throws for a name that an adapter cannot have. Names become parts of parameter names and of folder names. */
 export function checkAdapterName(name: string): void {
   if (!/^[^./\\\s]+$/.test(name) || reserved.has(name)) {
     throw new Error(`${JSON.stringify(name)} cannot be an adapter's name; use letters, digits, - and _`);
@@ -40,8 +35,8 @@ export function checkAdapterName(name: string): void {
 }
 
 /**
- * Puts a tensor into `owner` under PEFT's name for it: the adapter's name goes behind the first
- * part of the key, so that "lora_A.weight" becomes `lora_A.default.weight`.
+ * Stores a tensor or module in `owner` under PEFT's name for it. The adapter's name is inserted after the first part of
+ * the key: "lora_A.weight" becomes `lora_A.default.weight`.
  */
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
   const dot = key.indexOf(".");
@@ -58,13 +53,13 @@ export function place(owner: Module, key: string, adapter: string, value: Module
   slot.set(adapter, inner);
 }
 
-/** Gives back the memory of a tensor and its gradient. */
+/** Frees a tensor and its gradient. */
 export function free(tensor: Tensor): void {
   tensor.grad?.dispose();
   tensor.dispose();
 }
 
-/** Removes everything of an adapter from `owner`. */
+/** Removes all entries of an adapter from `owner`. */
 export function clear(owner: Module, adapter: string): void {
   for (const slot of Object.values(owner)) if (slot instanceof AdapterSlot) slot.delete(adapter);
 }

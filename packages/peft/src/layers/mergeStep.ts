@@ -1,18 +1,18 @@
 import type { Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 
-/** A value of a base module that a merge replaces. */
+/** A parameter of the base model and the value that a merge gives it. */
 export interface Replacement {
-  /** The path of the parameter, which names it in messages. */
+  /** The parameter's path, for messages. */
   path: string;
-  /** The modules that hold it, more than one where it is tied. */
+  /** The modules that contain the parameter: several if it is tied. */
   owners: readonly Module[];
   key: string;
-  /** f32, to be rounded to the dtype of the value that it replaces. */
+  /** The new value in f32. It is rounded to the dtype of the value that it replaces. */
   value: Tensor;
 }
 
-/** An adapter on one base module: its output beside it, and the values of a merge of it alone. */
+/** One adapter on one base module: its unmerged forward, and the values after merging it alone. */
 interface LiveAdapter {
   forward(x: Tensor): Tensor;
   merged(): Replacement[];
@@ -20,16 +20,15 @@ interface LiveAdapter {
 
 /** One base module and its merge. */
 export interface MergeStep {
-  /** Of the module, in the base model. */
+  /** The module's path in the base model. */
   path: string;
   module: Module;
   /**
-   * The values that all merged adapters give together, made anew at every
-   * call; the caller frees them.
+   * Returns the values after merging all adapters together. Computes them again at every call; the caller frees them.
    */
   merged(): Replacement[];
-  /** The adapters that are merged here, one by one. */
+  /** The adapters to merge here, one by one. */
   live: readonly LiveAdapter[];
-  /** Rows of an embedding where adapters act; absent where they act on all. */
+  /** Rows of an embedding that adapters change. Absent if they change all rows. */
   rows?: readonly number[];
 }

@@ -3,24 +3,23 @@ import type { AdapterIndices } from "./adapterIndices.ts";
 import { type BatchRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LowRank } from "./tunerLayer.ts";
 
-/** Adds to a base layer's output y what adapters give for its input x, each on its rows. */
+/** Adds the adapters' updates for input x, each on its rows, to a base layer's output y. */
 type AddRows = (y: Tensor, x: Tensor) => Tensor;
 
-/** Kinds of adapters: those of which nothing is known, that add a product alone, and others. */
+/** Kinds of adapters: not yet examined, a low-rank product only, any other. */
 const [unknown, product, other] = [0, 1, 2];
 
 /**
- * The products of low rank that adapters add to one layer, in a table by their slots. A batch that
- * names dozens of adapters then asks little of each: in a large model the look at one more object
- * for each adapter and layer takes longer than its product.
+ * The low-rank products that adapters add to one layer, indexed by adapter slot. In batches with dozens of adapters,
+ * this avoids visiting an object for each adapter and layer, which in a large model takes longer than the products.
  */
 export class ProductTable {
   readonly #slots: AdapterIndices;
   readonly #table = new InputTable(lowRankRows);
-  /** By slot: what is known of the adapter that has it, and the scaling of its product. */
+  /** The kind of each slot's adapter and the scaling of its product, by slot. */
   readonly #kinds: number[] = [];
   readonly #scalings: number[] = [];
-  /** The number of slots with a product alone, and the scaling of all these; NaN: they differ. */
+  /** The number of slots with only a product, and their common scaling; NaN if the scalings differ. */
   #products = 0;
   #scaling = 0;
 
@@ -28,7 +27,7 @@ export class ProductTable {
     this.#slots = slots;
   }
 
-  /** Forgets an adapter that is changed, comes or goes. */
+  /** Discards the cached entry of an adapter that was changed, added or removed. */
   forget(name: string): void {
     const slot = this.#slots.of(name);
     if (this.#kinds[slot] !== unknown) this.#table.delete(slot);
@@ -36,15 +35,15 @@ export class ProductTable {
     this.#kinds[slot] = unknown;
   }
 
-  /** Forgets what is known of all. */
+  /** Discards all cached entries. */
   clear(): void {
     for (const slot of this.#kinds.keys()) this.#kinds[slot] = unknown;
     this.#products = 0;
   }
 
-  /** True if all adapters of a batch add a product and nothing else; `find` gives that of each. */
+  /** Returns true if every adapter of a batch adds only a product. `find` returns an adapter's product. */
   hasAll({ adapters, slots }: BatchRows, find: (name: string) => LowRank | undefined): boolean {
-    // Mostly all adapters of a model do, and a batch need not be gone through in each layer.
+    // Fast path: if all adapters of the model are products, no layer has to check the batch.
     if (this.#products === this.#slots.count) return true;
     let all = true;
     for (let i = 0; i < slots.length; i++) {
@@ -69,15 +68,15 @@ export class ProductTable {
     return this.#kinds[slot];
   }
 
-  /** Returns a function that adds the products of a batch's adapters, which `hasAll` knows. */
+  /** Returns a function that adds the products of a batch's adapters. Call it after `hasAll` returned true. */
   addingAll(batch: BatchRows): AddRows {
     const { all, slots } = batch;
-    // Parameters that layers share stay in the processor's cache.
+    // Parameters that all layers share stay in the processor's cache.
     if (!Number.isNaN(this.#scaling)) return this.#adding(slots, batch.scaled(this.#scaling));
     return this.#adding(slots, this.#scaled(slots, rowsByAdapter(all)));
   }
 
-  /** The same for these adapters alone, on their rows. */
+  /** The same, for the given adapters and their rows only. */
   adding(products: RowGroups): AddRows {
     const slots = Array.from(products.keys(), (name) => this.#slots.of(name!));
     return this.#adding(slots, this.#scaled(slots, rowsByAdapter(products)));

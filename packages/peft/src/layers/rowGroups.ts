@@ -12,7 +12,7 @@ import {
 import { Module } from "@lowrank/nn";
 import type { AdapterIndices } from "./adapterIndices.ts";
 
-/** The rows of a batch by the adapter that acts on them; those of the base model under null. */
+/** The rows of a batch by adapter. Null is the base model. */
 export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
 
 /** Computes a module's output with one adapter, or with the base model alone (null). */
@@ -30,7 +30,7 @@ function grouped(names: readonly (string | null)[]): RowGroups {
 
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 
-/** Returns the rows of each adapter, in the groups' order: the same frozen lists always. */
+/** Returns the rows of each adapter, in the order of the groups. Returns the same frozen lists at every call. */
 export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
   let rows = lists.get(groups);
   if (!rows) {
@@ -42,18 +42,18 @@ export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[]
   return rows;
 }
 
-/** The adapters of a batch's rows. All layers of a pass share the groups that it makes of them. */
+/** The adapters of a batch's rows. All layers of a forward pass share its row groups. */
 export class BatchRows {
-  /** An adapter for each row; null for the base model. */
+  /** The adapter of each row; null for the base model. */
   readonly names: readonly (string | null)[];
-  /** The adapters, each once, and their slots. */
+  /** The distinct adapters, and their slots. */
   readonly adapters: readonly string[];
   readonly slots: readonly number[];
   /** The rows by adapter. */
   readonly all: RowGroups;
-  /** Groups for layers without some of the adapters, by the names that are missing. */
+  /** Groups for layers that lack some of the adapters, by the missing names. */
   readonly #without = new Map<string, RowGroups>();
-  /** The last parameters of products with one scaling. */
+  /** Cached parameters of the last call of `scaled`. */
   #scaled: LowRankRowsParams | null = null;
 
   constructor(names: readonly (string | null)[], slots: AdapterIndices) {
@@ -63,7 +63,7 @@ export class BatchRows {
     this.slots = this.adapters.map((name) => slots.of(name));
   }
 
-  /** Returns the parameters of products of all adapters that have this scaling. */
+  /** Returns the parameters of the low-rank products if all adapters have this scaling. */
   scaled(scaling: number): LowRankRowsParams {
     if (!this.#scaled || (this.slots.length > 0 && this.#scaled.scalings[0] !== scaling)) {
       this.#scaled = { rows: rowsByAdapter(this.all), scalings: this.slots.map(() => scaling) };
@@ -71,15 +71,15 @@ export class BatchRows {
     return this.#scaled;
   }
 
-  /** Returns the rows by adapter; those of adapters that `has` denies go with the base model's. */
+  /** Returns the rows by adapter. Rows of adapters for which `has` is false join the base model's. */
   groups(has: (name: string) => boolean): RowGroups {
     return this.without(this.adapters.filter((name) => !has(name)));
   }
 
-  /** Returns the rows by adapter; those of the adapters named go with the base model's. */
+  /** Returns the rows by adapter. Rows of the `missing` adapters join the base model's. */
   without(missing: readonly string[]): RowGroups {
     if (missing.length === 0) return this.all;
-    // No adapter's name has a space.
+    // A space is a safe separator, since adapter names cannot contain one.
     const key = missing.join(" ");
     const known = this.#without.get(key);
     if (known) return known;
@@ -88,7 +88,7 @@ export class BatchRows {
     return groups;
   }
 
-  /** Throws for inputs of another batch. */
+  /** Throws for an input whose first dimension is not the batch's number of rows. */
   check(inputs: readonly unknown[]): void {
     const { length } = this.names;
     for (const input of inputs) {
@@ -101,8 +101,8 @@ export class BatchRows {
 }
 
 /**
- * Puts the groups that `join` names into one, under null. `parts` are they, by their places among
- * the joined rows.
+ * Joins the groups for which `join` is true into one, under null. `parts` gives the groups by their positions among the
+ * joined rows.
  */
 export function joinGroups(
   groups: RowGroups,
@@ -124,7 +124,7 @@ export function joinGroups(
   return { joined, parts };
 }
 
-/** Runs each adapter on its rows, and puts the results in the batch's order. */
+/** Runs each adapter on its rows and returns the results in the batch's order. */
 export function onRows(groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor {
   const [only] = groups.keys();
   if (groups.size === 1) return run(only, inputs);
@@ -150,9 +150,7 @@ function rowsOf(input: unknown, index: Tensor): unknown {
   throw new Error("withAdapterNames: a module that takes more than tensors cannot be run row by row");
 }
 
-/**
- * A batch with something added to some of its rows: `added` gives it for an adapter's rows of `x`.
- */
+/** Returns `y` with updates added to some rows. `added` computes the update of an adapter from its rows of `x`. */
 export function addOnRows(y: Tensor, groups: RowGroups, x: Tensor, added: (name: string, x: Tensor) => Tensor): Tensor {
   const { backend } = y.storage;
   return scope(() => {

@@ -9,7 +9,7 @@ import type { Wrapper } from "./wrapper.ts";
 interface Copy {
   owner: Record<string, unknown>;
   key: string;
-  /** The name below the original module. */
+  /** The parameter's name below the original module. */
   name: string;
   original: Parameter;
   parameter: Parameter;
@@ -17,10 +17,7 @@ interface Copy {
 
 type AnyModule = Module & { forward(...inputs: Tensor[]): Tensor };
 
-/**
- * A part of the base model that each adapter trains as a whole, in copies of its
- * own (`modules_to_save`).
- */
+/** A module of the base model that each adapter trains whole, in its own copy (`modules_to_save`). */
 export class SavedModule extends Module implements Wrapper {
   original_module: Module;
   modules_to_save: AdapterSlot = new AdapterSlot();
@@ -41,7 +38,7 @@ export class SavedModule extends Module implements Wrapper {
     return this.#copies.has(adapter);
   }
 
-  /** Copies the original's parameters, in f32, for an adapter to train. */
+  /** Copies the original's parameters in f32, for an adapter to train. */
   add(adapter: string): void {
     const copies: Copy[] = [];
     this.modules_to_save.set(adapter, mirror(this.original_module, "", copies));
@@ -58,12 +55,12 @@ export class SavedModule extends Module implements Wrapper {
     return new Map(this.#copies.get(adapter)?.map(({ name, parameter }) => [name, parameter]));
   }
 
-  /** The original's parameters behind an adapter's copies, by the same keys. */
+  /** Returns the original's parameters that an adapter copied, by the keys of the copies. */
   originals(adapter: string): ReadonlyMap<string, Parameter> {
     return new Map(this.#copies.get(adapter)?.map(({ name, original }) => [name, original]));
   }
 
-  /** The original's forward, on the copies of the adapter that acts. */
+  /** Runs the original's `forward` with the active adapter's copies. */
   forward(...inputs: Tensor[]): Tensor {
     return this.#active.apply(
       (name) => this.has(name),
@@ -77,7 +74,7 @@ export class SavedModule extends Module implements Wrapper {
     return withCopies(copies, () => (this.original_module as AnyModule).forward(...inputs));
   }
 
-  /** The copies become the base model's own values, owner by owner. */
+  /** Returns steps that write the copies into the base model, one step for each submodule. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {
       const copies = this.#copies.get(adapter) ?? [];
@@ -93,7 +90,7 @@ export class SavedModule extends Module implements Wrapper {
   }
 }
 
-/** Runs `fn` with copies in the place of the originals. */
+/** Runs `fn` with the copies in place of the originals. */
 function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
   for (const { owner, key, parameter } of copies) owner[key] = parameter;
   try {
@@ -103,7 +100,7 @@ function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
   }
 }
 
-/** A tree of the module's shape that holds copies of its parameters, under the same names. */
+/** Copies the module's parameters into a tree of the same structure and names. */
 function mirror(module: Module, prefix: string, copies: Copy[]): AdapterSlot {
   const tree = new AdapterSlot();
   for (const [key, value] of Object.entries(module)) {

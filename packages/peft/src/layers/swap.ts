@@ -6,41 +6,38 @@ export interface Place {
   key: string;
 }
 
-/**
- * Two values of one parameter, tied ones in all their places; exactly one of
- * them stands in the model.
- */
+/** Two values of one parameter (tied: in all its modules). Exactly one of them is in the model. */
 export class Swap {
   readonly places: readonly Place[];
   readonly off: Parameter | null;
   readonly on: Parameter;
 
-  /** `off` is the value that is there now. */
+  /** Keeps the current value of the parameter as `off`. */
   constructor(places: readonly Place[], on: Parameter) {
     this.places = places;
     this.off = valueAt(places[0]);
     this.on = on;
   }
 
-  /** Puts one of the two in place. */
+  /** Sets `on` or `off` into the model. */
   set(on: boolean): void {
     for (const { owner, key } of this.places) setValue({ owner, key }, on ? this.on : this.off);
   }
 }
 
-/** The parameter at a place. */
+/** Returns the parameter in a property, or null. */
 export function valueAt({ owner, key }: Place): Parameter | null {
   return (owner as unknown as Record<string, Parameter | null>)[key] ?? null;
 }
 
-/** Sets the parameter at a place. */
+/** Sets the parameter in a property. */
 export function setValue({ owner, key }: Place, value: Parameter | null): void {
   (owner as unknown as Record<string, Parameter | null>)[key] = value;
 }
 
 /**
- * Every place where each parameter of a model stands: more than one where it is tied. `modules` are
- * those of the model, where they were listed already.
+ * Returns all properties that contain each parameter of a model: several if it is tied. Pass `modules` if the model's
+ * modules are already listed.
  */
 export function placesOf(
   model: Module,

@@ -10,24 +10,27 @@ import type { Wrapper } from "./wrapper.ts";
 export interface TokenRows {
   /** The rows' new values, [n, dim]. */
   delta: Parameter;
-  /** For each token, where its new row stands in `delta` (0 for others): i32 [vocabulary]. */
+  /** The index of each token's new row in `delta`, 0 for other tokens: i32 [vocabulary]. */
   position: Tensor;
-  /** 1 for tokens with a new row: u8 [vocabulary]. */
+  /** 1 for tokens with a new row, 0 for others: u8 [vocabulary]. */
   flag: Tensor;
   /** The tokens with a new row. */
   tokens: readonly number[];
 }
 
 /**
- * An adapter's rows, and the modules whose table has them: this one and those tied to it. There are
- * no modules if another one saves the rows.
+ * An adapter's rows, and the modules whose table they replace: this one and those tied to it. Empty if another module
+ * saves the rows.
  */
 interface AdapterRows {
   rows: TokenRows;
   owners: readonly Module[];
 }
 
-/** Makes the rows of `indices`, equal to those of the table. Throws for an index outside of it. */
+/**
+ * Makes trainable rows for `indices`, initialised with the table's rows. Throws for an index that is out of range or
+ * repeated.
+ */
 export function tokenRows(weight: Parameter, indices: readonly number[], path: string): TokenRows {
   const [vocabulary] = weight.shape;
   const position = new Int32Array(vocabulary);
@@ -55,7 +58,7 @@ export function tokenRows(weight: Parameter, indices: readonly number[], path: s
   return rows;
 }
 
-/** PEFT's inner layer: it carries the names. */
+/** PEFT's inner layer. It exists so that parameter names match. */
 class TokenAdapter extends Module {
   base_layer: UnaryModule;
 
@@ -65,10 +68,7 @@ class TokenAdapter extends Module {
   }
 }
 
-/**
- * An embedding, or an output layer tied to it, of which adapters retrain some rows
- * (`trainable_token_indices`).
- */
+/** An embedding, or an output layer tied to it, of which adapters retrain some rows (`trainable_token_indices`). */
 export class TrainableTokens extends Module implements Wrapper {
   token_adapter: Module;
   readonly #base: UnaryModule;
@@ -148,7 +148,7 @@ export class TrainableTokens extends Module implements Wrapper {
     return where(flag, indexSelect(fresh, position, { dim: x.ndim - 1 }), this.wrapped.forward(x));
   }
 
-  /** The table gets its new rows, in all places where it has them. */
+  /** Returns steps that write the new rows into the table, in all modules that share it. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {
       const adapterRows = this.#rowsOfAdapters.get(adapter);

@@ -12,94 +12,88 @@ import type { Wrapper } from "./wrapper.ts";
 export interface DenseLayer {
   weight: Tensor;
   bias: Tensor | null;
-  /** The weight lies as [in, out]. */
+  /** True if the weight is stored as [in, out]. */
   fanInFanOut: boolean;
 }
 
-/** A product of low rank that an adapter adds to its layer's output: scaling ((x Aᵀ) Bᵀ + bias). */
+/** A low-rank product that an adapter adds to its layer's output: scaling ((x Aᵀ) Bᵀ + bias). */
 export interface LowRank {
-  /** [r, in], perhaps in half precision. */
+  /** [r, in], f32 or half precision. */
   readonly a: Tensor;
-  /** [out, r], perhaps in half precision. */
+  /** [out, r], f32 or half precision. */
   readonly b: Tensor;
   readonly scaling: number;
   /** [out] */
   readonly bias?: Tensor;
 }
 
-/** The part of one adapter that sits on one layer. */
+/** One adapter's part on one layer. */
 export interface LayerAdapter {
   /**
-   * The parameters that train, by key in the file: "lora_A.weight". They are f32, or of
+   * Trainable parameters, by key in the file: "lora_A.weight". Their dtype is f32, or the one of
    * `LayerContext.dtypeOf`.
    */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** The factor of the part that it adds, if that can be set. */
+  /** The factor of the added update, if it can be set. */
   scaling?: number;
-  /**
-   * The places of parameters in the model, in PEFT's naming, if they are
-   * not their keys in the file.
-   */
+  /** Paths of parameters in the model, in PEFT's naming, if they differ from the keys in the file. */
   readonly paths?: Readonly<Record<string, string>>;
-  /** Constants that its file holds too, by key. */
+  /** Constants that the file also contains, by key. */
   readonly buffers?: Readonly<Record<string, Tensor>>;
-  /** Constants that no file holds, to be freed with it. */
+  /** Constants that the file does not contain. They are freed with the adapter. */
   readonly constants?: readonly Tensor[];
   /**
-   * Modules beside the tensors, by name: "lora_dropout". Parameters here are constants, or
-   * shared with other layers.
+   * Submodules and other parameters, by name: "lora_dropout". Parameters here are constants, or shared with other
+   * layers.
    */
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /**
-   * A value [out, in], packed or not, that the base layer's weight takes for good when the adapter
-   * is put on it; freed then.
+   * A new value [out, in], packed or not, for the base layer's weight. It replaces the weight permanently when the
+   * adapter is added, and is freed then.
    */
   readonly baseWeight?: Tensor;
-  /**
-   * Returns the layer's output with the adapter in place; `rest` are the
-   * arguments besides the input.
-   */
+  /** Returns the layer's output with the adapter. `rest` are the arguments after the input. */
   forward(x: Tensor, base: UnaryModule, ...rest: never[]): Tensor;
   /**
-   * Returns the part that `forward` adds to the base layer's output; absent if it does more than
-   * that. Mixed batches then need no split.
+   * Returns the update that `forward` adds to the base layer's output. Absent if the adapter does more than add.
+   * Batches with several adapters then need no split.
    */
   readonly added?: (x: Tensor) => Tensor;
   /**
-   * The factors of that part, where it is a product of two at present: mixed batches then compute
-   * it for all their adapters at once.
+   * The factors of the update, if it currently is a product of two. Batches with several adapters then compute all
+   * products in one op.
    */
   readonly lowRank?: LowRank;
   /**
-   * The layer with the adapter folded in; absent where a method cannot. `bare` is the layer before
-   * other adapters were folded into `base`. Both are the caller's to free.
+   * Returns the layer with the adapter merged in. Absent if the method cannot merge. `bare` is the layer before other
+   * adapters were merged into `base`. The caller frees both.
    */
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
-/** The way in which a layer runs the rows of a batch. */
+/** How a layer processes a batch whose rows have different adapters. */
 interface RowPlan {
   readonly rows: BatchRows;
-  /** The mode in which it was made: that of dropouts. */
+  /** The training mode when the plan was made, since dropout depends on it. */
   readonly training: boolean;
   run(inputs: readonly unknown[], run: Run): Tensor;
 }
 
 type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
 
-/** A base layer with the adapters that sit on it. */
+/** A base layer with its adapters. */
 export class TunerLayer extends Module implements Wrapper {
   base_layer: UnaryModule;
   readonly #active: ActiveAdapter;
   readonly #adapters = new Map<string, LayerAdapter>();
-  /** The plan of the last batch whose rows had adapters; null after any change of these. */
+  /** The plan of the last batch whose rows had adapters. Null after any change of the adapters. */
   #plan: RowPlan | null = null;
-  /** The products that adapters add in batches, and the mode of these. */
+  /** The low-rank products of the adapters in batches, and the training mode for which they were recorded. */
   readonly #products: ProductTable;
   #productsTraining = false;
-  /** While true, the base layer holds merged weights and acts alone. */
+  /** While true, the base layer contains merged weights and adapters are skipped. */
   merged = false;
-  /** Told of every input, while there is one. */
+  /** Called with every input, if set. */
   observer: ((x: Tensor) => void) | null = null;
 
   constructor(base: UnaryModule, active: ActiveAdapter) {
@@ -113,7 +107,7 @@ export class TunerLayer extends Module implements Wrapper {
     return this.base_layer;
   }
 
-  /** Takes another base layer of the same sizes. */
+  /** Replaces the base layer by another of the same sizes. */
   rebase(base: UnaryModule): void {
     this.base_layer = base;
   }
@@ -122,7 +116,7 @@ export class TunerLayer extends Module implements Wrapper {
     return this.#adapters.has(adapter);
   }
 
-  /** Returns an adapter's part on this layer. */
+  /** Returns an adapter's part on this layer, or undefined. */
   get(adapter: string): LayerAdapter | undefined {
     return this.#adapters.get(adapter);
   }
@@ -170,7 +164,7 @@ export class TunerLayer extends Module implements Wrapper {
     }
   }
 
-  /** Puts the part of adapter `other` in the place of that of `adapter`, which is freed. */
+  /** Replaces the part of `adapter` by the part of `other`, and frees the old one. */
   replace(adapter: string, other: string): void {
     const layer = this.#adapters.get(other)!;
     this.#changed(other);
@@ -180,7 +174,7 @@ export class TunerLayer extends Module implements Wrapper {
     this.add(adapter, layer);
   }
 
-  /** Sets the factor of the part that an adapter adds. */
+  /** Sets the factor of the update that an adapter adds. */
   setScaling(adapter: string, scaling: number): void {
     this.#changed(adapter);
     this.#adapters.get(adapter)!.scaling = scaling;
@@ -190,7 +184,7 @@ export class TunerLayer extends Module implements Wrapper {
     return new Map(Object.entries(this.#adapters.get(adapter)?.parameters ?? {}));
   }
 
-  /** An adapter's constants by their key in its file, below this layer's path. */
+  /** Returns an adapter's constants, by key in its file after this layer's path. */
   buffers(adapter: string): ReadonlyMap<string, Tensor> {
     return new Map(Object.entries(this.#adapters.get(adapter)?.buffers ?? {}));
   }
@@ -227,8 +221,8 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   /**
-   * Plans to run the base layer on all rows at once whose adapters only add to its output, and each
-   * other adapter on its rows. A row is computed in the same way whatever stands beside it.
+   * Plans a batch: runs the base layer once on all rows whose adapters only add to its output, and every other adapter
+   * on its own rows. A row's result does not depend on the other rows of the batch.
    */
   #planRows(rows: BatchRows): RowPlan["run"] {
     const adapters = this.#adapters;
@@ -255,10 +249,7 @@ export class TunerLayer extends Module implements Wrapper {
     return [{ path, module: base, merged: () => this.#merged(present, path), live }];
   }
 
-  /**
-   * The base weights with adapters folded in one after the other; their
-   * methods must be able to merge.
-   */
+  /** Returns the base weights with adapters merged in one after the other. Their methods must support merging. */
   #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
     const bias = base.bias ? toF32(base.bias) : null;
@@ -281,7 +272,7 @@ export class TunerLayer extends Module implements Wrapper {
 
 const addsAlone = ({ lowRank, added }: LayerAdapter): boolean => (lowRank ?? added) !== undefined;
 
-/** Runs the base layer on a batch, and adds to its output. */
+/** Returns a function that runs the base layer on a batch and adds `add`'s updates to its output. */
 function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {
   return (inputs, run) => {
     const y = run(null, inputs);
@@ -291,7 +282,7 @@ function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {
   };
 }
 
-/** A tensor in f32; itself where it is. */
+/** Converts a tensor to f32. Returns it unchanged if it is f32 already. */
 export function toF32(t: Tensor): Tensor {
   return t.dtype === "f32" ? t : to(t, { dtype: "f32" });
 }

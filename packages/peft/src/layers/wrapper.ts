@@ -1,18 +1,18 @@
 import type { Module, Parameter } from "@lowrank/nn";
 import type { MergeStep } from "./mergeStep.ts";
 
-/** A module that stands in the place of a base module and holds the adapters' parts there. */
+/** A module that replaces a base module and holds the adapters' parts for it. */
 export interface Wrapper extends Module {
   /** The base module. */
   readonly wrapped: Module;
   has(adapter: string): boolean;
-  /** Takes an adapter out and frees its tensors. */
+  /** Removes an adapter and frees its tensors. */
   remove(adapter: string): void;
-  /** An adapter's tensors by their key in its file, below this module's path. */
+  /** Returns an adapter's tensors, by key in its file after this module's path. */
   tensors(adapter: string): ReadonlyMap<string, Parameter>;
-  /** Returns the steps that merge adapters into the base module, which lies at `path`. */
+  /** Returns the steps that merge adapters into the base module at `path`. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[];
 }
 
-/** The wrappers on a base model, by the path of the wrapped module. */
+/** The wrappers on a base model, by path of the wrapped module. */
 export type Wrappers = ReadonlyMap<string, Wrapper>;

@@ -1,11 +1,11 @@
 import type { Module } from "@lowrank/nn";
 
-/** A model that adapters can be put on. */
+/** A model that accepts adapters: any module with a `forward`. */
 export interface AdaptableModel extends Module {
   forward(...inputs: never[]): unknown;
 }
 
-/** The types of the inputs and the result of a model's `loss`; never for a model without one. */
+/** Types of the inputs and the result of `M`'s `loss`. Both reject every value if `M` has no `loss`. */
 export type LossOf<M> = M extends { loss(...inputs: infer I): infer L }
   ? { inputs: I; loss: L }
   : { inputs: never[]; loss: never };

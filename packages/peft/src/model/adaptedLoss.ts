@@ -5,8 +5,8 @@ import type { AdaptableModel, LossOf } from "./adaptableModel.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
- * Returns the model's loss. While gradients are recorded, it includes the terms of the
- * acting adapters' methods.
+ * Returns the model's loss. While gradients are recorded, adds the loss terms of the active adapters' methods. Throws
+ * if the model has no `loss`.
  */
 export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
   const model = tuner.model as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };
@@ -20,7 +20,7 @@ export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: L
   });
 }
 
-/** Returns the term that an adapter adds to the loss while it trains; null for none. */
+/** Returns the term that an adapter adds to the loss while it trains, or null if its method adds none. */
 function penaltyOf(tuner: Tuner<AdaptableModel>, name: string): Tensor | null {
   const { method, config, trainable } = tuner.adapter(name);
   if (!trainable || isPromptMethod(method) || !method.penalty) return null;

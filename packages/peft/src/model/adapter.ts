@@ -7,43 +7,39 @@ import type { PromptTokens } from "../prompt/promptTokens.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 
 /**
- * The prefixes of keys in adapter files: of layers' tensors, and of tensors that the
- * layers share. PEFT's prompt methods do not wrap the model, so that their tensors have
- * the prefix of shared ones.
+ * Prefixes of keys in adapter files: `filePrefix` for tensors of layers, `sharedPrefix` for tensors that several layers
+ * share. PEFT's prompt methods do not wrap the model, so their tensors have `sharedPrefix`.
  */
 export const filePrefix = "base_model.model.";
 export const sharedPrefix = "base_model.";
 
-/** The prefix of the paths of parameters in prompt encoders; no file holds these. */
+/** Prefix of the paths of parameters in prompt encoders. Adapter files do not contain these parameters. */
 export const encoderPrefix = "prompt_encoder.";
 
-/** The dtypes that hold a number in two bytes. */
+/** Dtypes with two bytes per element. */
 export type HalfDType = "f16" | "bf16";
 
-/** One adapter on a model, apart from its parts in the wrappers. */
+/** One adapter on a model, without its parts in the wrappers. */
 export interface Adapter {
   readonly name: string;
   readonly method: AnyMethod;
-  /** With its targets said in full; training may change it. */
+  /** The configuration, with the targets resolved to full names. AdaLoRA changes it during training. */
   config: PeftConfig;
   readonly report: TargetReport;
   readonly shared: SharedTensors;
-  /** The allocator that changes its layers while it trains. */
+  /** Reallocates ranks during training (AdaLoRA); null for other methods. */
   readonly allocator: Allocator<PeftConfig> | null;
-  /** The virtual tokens that it puts before sequences. */
+  /** The virtual tokens put before sequences; null for layer methods. */
   readonly prompt: PromptTokens | null;
-  /** True if its tensors train while it is active. */
+  /** True if the adapter's tensors train while it is active. */
   trainable: boolean;
   /**
-   * Base layers whose tables its file holds though they do not train, by key: PEFT saves
-   * them with their adapter.
+   * Frozen embeddings and output layers whose tables the adapter's file contains, by key. PEFT saves them with the
+   * adapter.
    */
   readonly tables: ReadonlyMap<string, Embedding | Linear>;
-  /**
-   * Base values that it replaces while it is active, by their key in its file:
-   * biases, embedding tables.
-   */
+  /** Base values (biases, embedding tables) that the adapter replaces while it is active, by key in its file. */
   readonly swaps: Map<string, Swap>;
-  /** The tensors that its file held in half precision, by key. */
+  /** Dtypes of the tensors that the loaded file stored in half precision, by key. */
   halfPrecision: ReadonlyMap<string, HalfDType>;
 }

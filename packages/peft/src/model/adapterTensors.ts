@@ -7,8 +7,7 @@ import { isPromptMethod } from "../methods/shared/method.ts";
 import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
 
 /**
- * Returns the parameters that an adapter trains, by key in its file. Those of a prompt's
- * encoder are keyed by path.
+ * Returns the parameters that an adapter trains, by key in its file. Parameters of a prompt encoder are keyed by path.
  */
 export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Parameter> {
   const found = new Map<string, Parameter>();
@@ -29,8 +28,8 @@ export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string
 }
 
 /**
- * Returns the tensors that an adapter's file stores of what it trained, by key. For prompt methods
- * these are the prompt's rows; the caller frees rows that are no parameter.
+ * Returns the trained tensors that an adapter's file stores, by key. For prompt methods these are the prompt's rows.
+ * The caller frees tensors that are not parameters.
  */
 export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Tensor> {
   const { prompt } = adapter;
@@ -43,7 +42,7 @@ export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, 
   );
 }
 
-/** The constants that an adapter's file holds, by key. */
+/** Returns the constants that an adapter's file contains, by key. */
 export function bufferTensors({ name, shared }: Adapter, wrappers: Wrappers): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   for (const [path, wrapper] of wrappers) {
@@ -55,7 +54,7 @@ export function bufferTensors({ name, shared }: Adapter, wrappers: Wrappers): Ma
   return found;
 }
 
-/** Returns all tensors of an adapter that are neither trained nor the base model's. */
+/** Returns all constant tensors of an adapter: neither trained nor part of the base model. */
 export function constantTensors({ name, shared }: Adapter, wrappers: Wrappers): Set<Tensor> {
   const found = new Set<Tensor>(Object.values(shared.buffers ?? {}));
   for (const wrapper of wrappers.values()) {
@@ -65,16 +64,18 @@ export function constantTensors({ name, shared }: Adapter, wrappers: Wrappers): 
   return found;
 }
 
-/** The tables that an adapter's file holds, its own or the base model's, by key. */
+/**
+ * Returns the embedding and output tables that an adapter's file contains, by key. A table that the adapter replaces is
+ * the adapter's copy, otherwise the base model's parameter.
+ */
 export function tableTensors({ tables, swaps }: Adapter): Map<string, Parameter> {
   return new Map([...tables].map(([key, { weight }]) => [key, swaps.get(key)?.on ?? weight]));
 }
 
 /**
- * Returns the biases that PEFT's file repeats, by key. If all biases and whole modules train, PEFT
- * saves every key that ends in `bias`. These modules' biases then stand there again under their
- * names in memory, beside the base model's. `savedAs` is the adapter's name when the file was
- * written, which some of these keys hold.
+ * Returns the biases that PEFT's file stores twice, by key. With `bias: "all"` and `modulesToSave`, PEFT saves every
+ * key that ends in `bias`. The biases of saved modules then appear a second time under their in-memory names, next to
+ * the base model's. Some of these keys contain `savedAs`, the adapter's name when the file was written.
  */
 export function repeatedBiases(
   { name, method, config }: Adapter,
@@ -88,7 +89,7 @@ export function repeatedBiases(
     const originals = (wrapper as SavedModule).originals(name);
     for (const [key, copy] of wrapper.tensors(name)) {
       if (!/(^|\.)bias$/.test(key)) continue;
-      // PEFT takes the adapter's name out of a key only where nothing but one name follows.
+      // PEFT removes the adapter's name from a key only if exactly one name follows it.
       const inMemory = key === "bias" ? key : `${savedAs}.${key}`;
       found.set(`${filePrefix}${path}.modules_to_save.${inMemory}`, copy);
       found.set(`${filePrefix}${path}.original_module.${key}`, originals.get(key)!);

@@ -5,26 +5,29 @@ import type { Allocator } from "../methods/shared/method.ts";
 import type { Adapter } from "./adapter.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** The active adapter, where it trains and its ranks are given out. */
+/** Returns the active adapter if it trains and its method allocates ranks (AdaLoRA), otherwise null. */
 function allocating(tuner: Tuner<Module>): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
   tuner.checkWhole("give out ranks");
   const adapter = tuner.active === null ? null : tuner.adapter(tuner.active);
   return adapter?.allocator && adapter.trainable ? (adapter as Adapter & { allocator: Allocator<PeftConfig> }) : null;
 }
 
-/** Gives out ranks anew after optimiser step `step`, where the active adapter's method does. */
+/** Reallocates the active adapter's ranks after optimiser step `step`. Does nothing for methods other than AdaLoRA. */
 export async function allocate(tuner: Tuner<Module>, step: number): Promise<void> {
   const adapter = allocating(tuner);
   if (adapter) adapter.config = await adapter.allocator.update(adapter.config, step);
 }
 
-/** Returns the state that `allocate` carries from step to step; the caller frees it. */
+/**
+ * Returns the state that `allocate` carries from step to step. The caller frees it. Empty for methods other than
+ * AdaLoRA.
+ */
 export function allocationState(tuner: Tuner<Module>): Map<string, Tensor> {
   const adapter = allocating(tuner);
   return adapter ? adapter.allocator.state(adapter.config) : new Map();
 }
 
-/** Restores a state of `allocationState`. */
+/** Restores a state that `allocationState` returned. */
 export async function setAllocationState(tuner: Tuner<Module>, state: ReadonlyMap<string, Tensor>): Promise<void> {
   const adapter = allocating(tuner);
   if (adapter) adapter.config = await adapter.allocator.setState(adapter.config, state);

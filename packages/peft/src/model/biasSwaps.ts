@@ -4,7 +4,10 @@ import { Swap } from "../layers/swap.ts";
 import { filePrefix } from "./adapter.ts";
 import type { Plan } from "./planAdapter.ts";
 
-/** Copies of the model's biases that train beside an adapter, by their keys in its file. */
+/**
+ * Returns trainable copies of the model's biases for an adapter, by key in its file. `mode` is the method's `bias`
+ * option; `adapted` has the paths of adapted layers.
+ */
 export function biasSwaps(
   model: Module,
   mode: "none" | "all" | "layers",

@@ -1,23 +1,22 @@
 import { noGrad, scope, Tensor } from "@lowrank/core";
 import type { AdaptableModel } from "./adaptableModel.ts";
 
-/** A model's answer: the numbers of its logits, `width` for each position. */
+/** A model's output: the values of its logits, `width` values for each position. */
 export interface Outputs {
   values: Float32Array;
   width: number;
 }
 
-/** The differences between two answers of a model to the same inputs. */
+/** The differences between two outputs of a model for the same inputs. */
 export interface OutputDifference {
   maxAbsDiff: number;
   meanAbsDiff: number;
-  /** True if the largest logit is the same at every position. */
+  /** True if the argmax is the same at every position. */
   greedyEqual: boolean;
 }
 
 /**
- * Returns the numbers of a model's output on the inputs given as `verify`: its logits, or the
- * tensor itself.
+ * Returns the values of a model's output for the inputs of `verify`: its logits, or the tensor that `forward` returns.
  */
 export async function outputValues(model: AdaptableModel, inputs: unknown): Promise<Outputs> {
   if (inputs === undefined) {
@@ -33,7 +32,7 @@ export async function outputValues(model: AdaptableModel, inputs: unknown): Prom
   return { values, width: logits.shape[logits.ndim - 1] };
 }
 
-/** Compares two outputs entry by entry and row by row. */
+/** Compares two outputs element by element, and row by row for the argmax. */
 export function compareOutputs({ values: before, width }: Outputs, { values: after }: Outputs): OutputDifference {
   let largest = 0;
   let total = 0;

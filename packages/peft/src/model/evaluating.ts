@@ -2,8 +2,8 @@ import type { Module } from "@lowrank/nn";
 import { runBetween } from "./runBetween.ts";
 
 /**
- * Runs `fn`, which may be async, with modules and all below them in evaluation mode; each is
- * then in the mode it was in.
+ * Runs `fn`, which may be async, with modules and their submodules in evaluation mode. Restores each module's mode
+ * afterwards.
  */
 export function evaluating<T>(modules: readonly Module[], fn: () => T): T {
   const parts = modules.flatMap((module) => [...module.namedModules()].map(([, part]) => part));

@@ -2,8 +2,8 @@ import type { Module } from "@lowrank/nn";
 import { AdapterSlot } from "../layers/adapterSlot.ts";
 
 /**
- * Returns true if a part of a model is in training mode. Adapters' own parts, which may be many,
- * are in the mode of the layers that they sit on.
+ * Returns true if a part of a model is in training mode. Skips adapter slots, which may be many: they share the mode of
+ * their layers.
  */
 export function inTraining(module: Module): boolean {
   if (module.training) return true;

@@ -15,26 +15,26 @@ import { matchTargets, modelType, resolveTargets, type TargetReport } from "../t
 import { filePrefix } from "./adapter.ts";
 import type { PlannedTokens } from "./planTokens.ts";
 
-/** The parts that a new adapter is made from. */
+/** Inputs from which a new adapter is made. */
 export interface NewAdapter {
   name: string;
   config: PeftConfig;
   generator: Generator;
-  /** Values will be read from a file. */
+  /** True if the values will be read from a file, so that no initial values are computed. */
   loading: boolean;
-  /** The dtype in which a layer's tensor is kept, by its key in the file; default f32. */
+  /** Returns the dtype in which to store a layer's tensor, given its key in the file. Default: f32. */
   dtypeOf?: (fileKey: string) => FloatDType;
-  /** For starts that are said in words. */
+  /** Tokenizes the initial text of prompt methods. */
   tokenizer?: PromptTokenizer;
   signal?: AbortSignal;
 }
 
-/** All that an adapter will put on a model, made before anything on the model changes. */
+/** All parts of a new adapter. They are made before the model changes. */
 export interface Plan {
   config: PeftConfig;
   report: TargetReport;
   shared: SharedTensors;
-  /** The virtual tokens that it puts before sequences. */
+  /** The virtual tokens put before sequences; null for layer methods. */
   prompt: PromptTokens | null;
   layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
   saved: { path: string; base: Module; wrap(active: ActiveAdapter): SavedModule }[];
@@ -50,7 +50,7 @@ const taskHeads: Readonly<Record<string, readonly string[]>> = {
   QUESTION_ANS: ["qa_outputs"],
 };
 
-/** Heads that a task's adapters train whole, as in PEFT, and a configuration that says so. */
+/** Adds the task's heads to `modulesToSave`, as PEFT does. Returns the new configuration and the heads' names. */
 export function withHeads<C extends PeftConfig>(
   given: C,
   { trainsHeads = true }: AnyMethod,
@@ -60,13 +60,12 @@ export function withHeads<C extends PeftConfig>(
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }
 
-/** Runs a function while the model stands bare. */
+/** Runs a function while the model has no wrappers, swapped values or merged weights. */
 export type Bare = <T>(fn: () => T) => T;
 
 /**
- * Makes a layer method's parts for a base model. It looks for their places while the model stands
- * bare, at once; the layers are made later, while the model may run. Throws for targets and options
- * that do not fit it.
+ * Makes a layer method's parts for a base model. Finds their modules at once, on the model without wrappers. Makes the
+ * layers afterwards, while the model may run. Throws for targets and options that do not fit the model.
  */
 export async function planAdapter(
   model: Module,
@@ -83,7 +82,7 @@ export async function planAdapter(
     if (!warnings.some(({ message }) => message === warning.message)) warnings.push(warning);
   };
   const layers: Plan["layers"] = [];
-  // One after the other, since all draw from one generator.
+  // One after the other, since all layers draw from the same generator.
   for (const { path, base, kind, tied } of bases) {
     warnings.push(...tied);
     const kept = (key: string) => dtypeOf(method.fileKey?.(path, key, config) ?? `${filePrefix}${path}.${key}`);
@@ -120,11 +119,11 @@ export async function planAdapter(
     const tables = savedTables && tokens.length === 0 ? savedTables(model, config, layers) : new Map();
     return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
   };
-  // The model changes its modules to be bare: only for what looks at it once more.
+  // Removing the wrappers changes the model's modules, so it happens only if they are read once more.
   return rows || savesBase || bias !== "none" ? bare(finish) : finish();
 }
 
-/** Returns warnings of names and patterns that match nothing, or more than one thing. */
+/** Returns warnings for names and patterns that match nothing or more than one module. */
 async function namedWarnings(
   model: Module,
   config: PeftConfig,
@@ -148,7 +147,7 @@ async function namedWarnings(
   return warnings;
 }
 
-/** Finds the layers of a bare model that a method shall adapt. */
+/** Finds the layers of a model without wrappers that a method adapts. */
 function findPlaces(model: Module, { method, config: given }: NewAdapter & { method: PeftMethod }) {
   const { config: headed, heads } = withHeads(given, method);
   let config = method.targets ? headed : resolveTargets(model, headed, method);
@@ -167,7 +166,7 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   return { config, heads, report, bases, backend, places, paths };
 }
 
-/** Returns a warning for a module that is adapted alone but shares its weight with others. */
+/** Returns a warning if a module is adapted alone but shares its weight with other modules. */
 function tieWarning(
   path: string,
   base: Module,
@@ -182,7 +181,7 @@ function tieWarning(
   return [{ code: "tied-weight", message }];
 }
 
-/** The modules that are trained whole. */
+/** Returns the modules that are trained whole: `modulesToSave` and the heads. */
 export async function savedModulesOf(
   model: Module,
   config: PeftConfig,
@@ -195,7 +194,7 @@ export async function savedModulesOf(
   return savedModules(model, config, heads, warnings, bare);
 }
 
-/** Throws where two parts of an adapter would sit on the same module, or one inside the other. */
+/** Throws if two parts of an adapter use the same module, or one is inside of the other. */
 export function checkDisjoint(paths: readonly string[]): void {
   const met = new Set<string>();
   for (const path of paths) {

@@ -9,10 +9,7 @@ import { inputEmbedding } from "../targets/embeddings.ts";
 import { isPromptable } from "./isPromptable.ts";
 import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 
-/**
- * Makes a prompt method's parts for a bare base model. Throws for a model or
- * sizes that do not fit it.
- */
+/** Makes a prompt method's parts for a base model without wrappers. Throws for a model or sizes that do not fit. */
 export async function planPrompt(model: Module, options: NewAdapter & { method: PromptMethod }): Promise<Plan> {
   const { method, config: given, generator, loading, tokenizer } = options;
   const embeddings = inputEmbedding(model)?.[1];
@@ -50,7 +47,7 @@ export async function planPrompt(model: Module, options: NewAdapter & { method: 
   };
 }
 
-/** Throws for a model whose layers do not all have keys and values of one size. */
+/** Throws unless all layers of the model have keys and values of the same size. */
 function refuseUnlikeLayers({ attentionSizes, constructor: { name } }: PromptableModel, peftType: string): void {
   const heads = layerCaches(attentionSizes).map(({ keyValueHeads, headDim }) => [keyValueHeads, headDim]);
   const without = heads.flatMap(([count], layer) => (count === 0 ? [layer] : []));

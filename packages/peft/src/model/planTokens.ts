@@ -4,27 +4,26 @@ import type { Place } from "../layers/swap.ts";
 import { type TokenRows, TrainableTokens, tokenRows } from "../layers/trainableTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
 
-/** An embedding, or an output layer, with the rows that train. */
+/** An embedding or output layer with its rows to train. */
 export interface PlannedTokens {
   path: string;
   base: UnaryModule;
   kind: "embedding" | "linear";
   rows: TokenRows;
   /**
-   * The modules whose table has these rows: itself, and those tied to it. None where they are
-   * saved with another module.
+   * The modules whose table has these rows: the module and those tied to it. Empty if they are saved with another
+   * module.
    */
   owners: readonly Module[];
-  /** Wraps the module. Here, so that only who trains rows loads the wrapper. */
+  /** Wraps the module. A method here, so that the wrapper's code is loaded only if rows train. */
   wrap(active: ActiveAdapter): TrainableTokens;
 }
 
 type Indices = readonly number[];
 
 /**
- * Returns the modules in which rows train, as in PEFT. A module tied to the input embedding
- * has that one's rows, unless other rows are asked for there. A module that is named without
- * the embedding has its own.
+ * Returns the modules whose rows train, as in PEFT. A module tied to the input embedding shares the embedding's rows,
+ * unless `wanted` gives it other rows. A module that is named without the embedding has its own rows.
  */
 export function planTokens(
   model: Module,
@@ -56,7 +55,7 @@ export function planTokens(
   return planned;
 }
 
-/** The tokens whose rows train, by the module that has them. */
+/** Returns the token indices to train, by module. */
 function askedModules(model: Module, wanted: Indices | Readonly<Record<string, Indices>>): Map<Module, Indices> {
   const asked = new Map<Module, Indices>();
   for (const [name, indices] of byName(model, wanted)) {

@@ -9,8 +9,8 @@ import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
- * Quantises the base model below its adapters; modules that they train whole or
- * keep in their files stay. The model stands bare meanwhile.
+ * Quantises the base model below its adapters, with the wrappers removed during the call. Skips modules that adapters
+ * train whole or keep in their files.
  */
 export async function quantizeBase(tuner: Tuner<Module>, options: QuantizeInPlaceOptions): Promise<QuantizationReport> {
   const { model, wrappers } = tuner;

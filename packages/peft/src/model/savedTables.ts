@@ -5,13 +5,10 @@ import { inputEmbedding, outputLayer } from "../targets/embeddings.ts";
 import { filePrefix } from "./adapter.ts";
 import type { Plan } from "./planAdapter.ts";
 
-/**
- * Adapted embeddings and output layers whose tables PEFT saves with the
- * adapter, by key in its file.
- */
+/** Returns adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */
 export function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
   const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
-  // A packed table is the quantised base's own affair.
+  // Packed tables belong to the quantised base model and are not saved.
   const found = layers.filter(({ base }) => ends.includes(base) && !isPacked((base as Linear).weight.dtype));
   return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
 }

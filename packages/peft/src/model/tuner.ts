@@ -22,38 +22,31 @@ import { type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
 import { runBetween } from "./runBetween.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
-/**
- * A base model and its adapters' parts: wrappers in the place of modules, values in
- * the place of parameters.
- */
+/** A base model and its adapters' parts: wrappers that replace modules, and values that replace parameters. */
 export class Tuner<M extends Module> extends Module {
   model: M;
-  /**
-   * The encoders of prompt methods, by adapter. PEFT has them beside the base
-   * model, and so has PeftModel.
-   */
+  /** The encoders of prompt methods, by adapter. `PeftModel` exposes them outside of the base model, as PEFT does. */
   readonly #encoders = new AdapterSlot();
   readonly #wrappers: WrapperSet;
   readonly #adapters = new Map<string, Adapter>();
   readonly #active = new ActiveAdapter();
-  /** The last batch whose rows had adapters of their own. */
+  /** The last batch of `batchOf`; reused for the next batch with the same names. */
   #lastRows: BatchRows | null = null;
-  /** Rows that acted, and those of their adapters that train. */
+  /** The rows of the last `actOnRows` call, and the names of their adapters that train. */
   #trained: { readonly rows: BatchRows; readonly names: readonly string[] } | null = null;
-  /** Merged weights in place, in the order of merging. */
+  /** Merged weights in the model, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
   /**
-   * The words in errors for when changes are possible again, while the model
-   * stands bare; null otherwise.
+   * End of the error message while the model runs without wrappers: when changes are possible again. Null otherwise.
    */
   #bareUntil: string | null = null;
-  /** The same for a model that is being merged, and runs meanwhile. */
+  /** The same while adapters are being merged. The model can run during a merge. */
   #aloneUntil: string | null = null;
-  /** The same while an adapter is being added; the model runs meanwhile, rows with adapters too. */
+  /** The same while an adapter is being added. The model can run, also with an adapter for each row. */
   #addingUntil: string | null = null;
 
-  /** Throws for a model that carries adapters already. */
+  /** Throws if the model has adapters already. */
   constructor(model: M) {
     super();
     checkBare(model);
@@ -65,7 +58,7 @@ export class Tuner<M extends Module> extends Module {
     return this.#encoders;
   }
 
-  /** The wrappers by the path of the wrapped module. */
+  /** The wrappers, by path of the wrapped module. */
   get wrappers(): Wrappers {
     return this.#wrappers.byPath;
   }
@@ -78,7 +71,10 @@ export class Tuner<M extends Module> extends Module {
     return this.#active.name;
   }
 
-  /** The adapters that act beside the base weights: the active one, or those that rows have. */
+  /**
+   * Names of the adapters in effect: the active one, or the adapters of the batch's rows. Empty while the model is
+   * merged or runs without adapters.
+   */
   get acting(): readonly string[] {
     if (this.#bareUntil !== null || this.#mergedNames.length > 0) return [];
     return [...new Set(this.#active.rows?.names ?? [this.#active.name])].filter((name) => name !== null);
@@ -88,7 +84,7 @@ export class Tuner<M extends Module> extends Module {
     return this.#mergedNames;
   }
 
-  /** The adapter of that name. Throws, naming those there are. */
+  /** Returns the adapter `name`. Throws with the names of all adapters if it does not exist. */
   adapter(name: string): Adapter {
     const adapter = this.#adapters.get(name);
     if (adapter) return adapter;
@@ -96,8 +92,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Throws while the model stands bare or changes, or its rows have adapters. Some things are
-   * allowed while rows have adapters, others while an adapter is being added.
+   * Throws if the model runs without wrappers, is changing, or its rows have adapters. With `rows`, `what` is allowed
+   * while rows have adapters; with `adding`, while an adapter is being added.
    */
   checkWhole(what: string, { rows = false, adding = false }: { rows?: boolean; adding?: boolean } = {}): void {
     const reason =
@@ -109,8 +105,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Puts a new adapter on the model, inactive. The model refuses other changes until then, and may
-   * run. Where it throws, nothing has changed.
+   * Adds an inactive adapter to the model. Until then, the model can run but rejects other changes. If it throws,
+   * nothing has changed.
    */
   async add(options: NewAdapter, onWarning: OnWarning): Promise<Adapter> {
     const { name } = options;
@@ -126,7 +122,7 @@ export class Tuner<M extends Module> extends Module {
     }
   }
 
-  /** Plans a new adapter. Base values that others stand for are put back meanwhile. */
+  /** Plans a new adapter. Removes wrappers and restores base values while it reads the model. */
   async #plan(options: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
     const { name } = options;
     const method = await methodOf(options.config);
@@ -162,10 +158,7 @@ export class Tuner<M extends Module> extends Module {
     return adapter;
   }
 
-  /**
-   * Takes an adapter off and frees its tensors; wrappers that hold nothing more
-   * give way to their module.
-   */
+  /** Removes an adapter and frees its tensors. Replaces wrappers without adapters by their modules. */
   remove(name: string): void {
     this.checkWhole("delete an adapter", { rows: !this.#active.rows?.names.includes(name) });
     this.#remove(name);
@@ -190,10 +183,7 @@ export class Tuner<M extends Module> extends Module {
     this.#lastRows = null;
   }
 
-  /**
-   * Makes one adapter act, or none. This changes which parameters train and the values that
-   * adapters swap, and nothing else.
-   */
+  /** Makes one adapter active, or none. Changes only which parameters train and the values that adapters swap. */
   activate(name: string | null): void {
     const next = name === null ? null : this.adapter(name);
     const before = this.#active.name;
@@ -208,7 +198,7 @@ export class Tuner<M extends Module> extends Module {
     if (next.trainable) this.#train(next.name, true);
   }
 
-  /** Sets whether an adapter trains while it is active. */
+  /** Sets whether an adapter trains while it is active. Throws for a prompt that was loaded without its encoder. */
   setTrainable(name: string, trainable: boolean): void {
     const adapter = this.adapter(name);
     if (trainable && adapter.prompt?.final) {
@@ -231,10 +221,7 @@ export class Tuner<M extends Module> extends Module {
     for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
   }
 
-  /**
-   * Runs `fn` on the base model as it was given: no wrapper, no swapped value,
-   * no merged weight. Nests.
-   */
+  /** Runs `fn` on the original base model: without wrappers, swapped values and merged weights. Calls can nest. */
   bare<T>(fn: () => T, until = "inside of disableAdapter; do it before or after"): T {
     if (this.#bareUntil !== null) return fn();
     this.checkWhole(`disable adapters (name "${baseName}" for rows without one)`);
@@ -249,7 +236,7 @@ export class Tuner<M extends Module> extends Module {
     );
   }
 
-  /** Runs `fn` while the model refuses changes by others. */
+  /** Runs `fn` while the model rejects all other changes. */
   async alone<T>(fn: () => Promise<T>, until: string): Promise<T> {
     this.#aloneUntil = until;
     try {
@@ -260,8 +247,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Makes adapters act, and train, each on its rows of a batch, in the place of the active
-   * one. Null restores that one.
+   * Applies each adapter to its rows of a batch, and trains it, instead of the active adapter. Null restores the active
+   * adapter.
    */
   actOnRows(rows: BatchRows | null): void {
     const on = rows !== null;
@@ -278,7 +265,7 @@ export class Tuner<M extends Module> extends Module {
     if (this.adapter(active).trainable) this.#train(active, true);
   }
 
-  /** The adapters of a batch that train; most batches are those of the pass before. */
+  /** Returns the names of a batch's adapters that train. Cached, since most batches equal the previous one. */
   #trainedOf(rows: BatchRows): readonly string[] {
     if (this.#trained?.rows !== rows) {
       this.#trained = { rows, names: rows.adapters.filter((name) => this.adapter(name).trainable) };
@@ -287,8 +274,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Returns the rows of a batch: those of the last one if it is the same, which layers know again.
-   * Otherwise `check` sees each adapter first that the last one did not have.
+   * Returns the rows of a batch. Returns the last batch's object if the names are the same, so that layers can reuse
+   * what they cached for it. Otherwise calls `check` for each adapter that the last batch did not use.
    */
   batchOf(rows: readonly (string | null)[], check: (name: string) => void): BatchRows {
     const last = this.#lastRows;
@@ -303,55 +290,55 @@ export class Tuner<M extends Module> extends Module {
     const bare = until !== null;
     const merges = bare ? [...this.#merges].reverse() : this.#merges;
     if (bare) for (const merge of merges) merge.set(false);
-    // Rows have put the active adapter's values back already.
+    // `actOnRows` has already restored the base values that the active adapter replaced.
     if (this.#active.name !== null && !this.#active.rows) this.#swap(this.#active.name, !bare);
     if (!bare) for (const merge of merges) merge.set(true);
     this.#wrappers.set(!bare);
   }
 
   /**
-   * Returns the parameters that an adapter trains, by key in its file. Those of a prompt's
-   * encoder are keyed by path.
+   * Returns the parameters that an adapter trains, by key in its file. Parameters of a prompt encoder are keyed by
+   * path.
    */
   trained(name: string): Map<string, Parameter> {
     return trainedTensors(this.adapter(name), this.wrappers);
   }
 
   /**
-   * Returns the tensors that an adapter's file stores of what it trained, by key. For prompt
-   * methods these are the prompt's rows; the caller frees rows that are no parameter.
+   * Returns the trained tensors that an adapter's file stores, by key. For prompt methods these are the prompt's rows.
+   * The caller frees tensors that are not parameters.
    */
   filed(name: string): Map<string, Tensor> {
     return filedTensors(this.adapter(name), this.wrappers);
   }
 
-  /** The constants that an adapter's file holds, by key. */
+  /** Returns the constants that an adapter's file contains, by key. */
   buffers(name: string): Map<string, Tensor> {
     return bufferTensors(this.adapter(name), this.wrappers);
   }
 
   /**
-   * The biases that an adapter's file repeats, by key; `savedAs` is its name
-   * when the file was written.
+   * Returns the biases that an adapter's file stores twice, by key. `savedAs` is the adapter's name when the file was
+   * written.
    */
   repeatedBiases(name: string, savedAs: string = name): Map<string, Tensor> {
     return repeatedBiases(this.adapter(name), this.wrappers, savedAs);
   }
 
-  /** Returns all tensors of an adapter that are neither trained nor the base model's. */
+  /** Returns all constant tensors of an adapter: neither trained nor part of the base model. */
   constants(name: string): Set<Tensor> {
     return constantTensors(this.adapter(name), this.wrappers);
   }
 
-  /** The tables that an adapter's file holds, its own or the base model's, by key. */
+  /**
+   * Returns the embedding and output tables that an adapter's file contains, by key: the adapter's copy or the base
+   * model's parameter.
+   */
   tables(name: string): Map<string, Parameter> {
     return tableTensors(this.adapter(name));
   }
 
-  /**
-   * The tensors that adapters share, and both values of each parameter that one swaps or a merge
-   * replaces.
-   */
+  /** Tensors that an adapter's layers share, and both values of each parameter that is swapped or merged. */
   protected override *ownTensors(): Iterable<Tensor> {
     yield* super.ownTensors();
     const swaps = [...this.#merges];
@@ -363,14 +350,14 @@ export class Tuner<M extends Module> extends Module {
     for (const { on, off } of swaps) yield* off ? [on, off] : [on];
   }
 
-  /** Notes weights that now stand merged in place of others. */
+  /** Records merged adapters and the weights that they replaced. */
   setMerged(names: readonly string[], merges: readonly Swap[]): void {
     this.#mergedNames = names;
     this.#merges = merges;
     this.#wrappers.setMerged(names.length > 0);
   }
 
-  /** Puts the weights back that a merge had replaced. */
+  /** Restores the weights that a merge replaced and frees the merged ones. */
   unmerge(): void {
     for (const merge of [...this.#merges].reverse()) {
       merge.set(false);
@@ -380,8 +367,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Gives up all adapters and frees them; where `keep`, the values that the active one
-   * swaps become the model's own.
+   * Removes all adapters and frees them. If `keep`, first copies the values that the active adapter swaps into the
+   * model.
    */
   release(keep: boolean): void {
     const active = this.#active.name;

@@ -5,8 +5,8 @@ import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
 import type { Plan } from "./planAdapter.ts";
 
 /**
- * The wrappers on a base model: each comes with the first adapter that needs
- * it, and goes with the last.
+ * The wrappers on a base model. The first adapter on a module creates its wrapper, and removing the last one removes
+ * it.
  */
 export class WrapperSet {
   readonly #model: Module;
@@ -18,12 +18,12 @@ export class WrapperSet {
     this.#active = active;
   }
 
-  /** The wrappers by the path of the wrapped module. */
+  /** The wrappers, by path of the wrapped module. */
   get byPath(): Wrappers {
     return this.#wrappers;
   }
 
-  /** Puts an adapter into its modules. */
+  /** Adds an adapter's parts to the wrappers of its modules. */
   add(name: string, { layers, saved, tokens }: Plan): void {
     const active = this.#active;
     for (const { path, base, layer } of layers) {
@@ -49,10 +49,7 @@ export class WrapperSet {
     return wrapper;
   }
 
-  /**
-   * Takes an adapter out and frees its tensors; wrappers that hold none of the `others`
-   * give way to their module.
-   */
+  /** Removes an adapter and frees its tensors. Replaces wrappers that contain none of the `others` by their modules. */
   remove(name: string, others: readonly string[]): void {
     for (const [path, wrapper] of this.#wrappers) {
       wrapper.remove(name);
@@ -62,12 +59,12 @@ export class WrapperSet {
     }
   }
 
-  /** Puts the wrappers into the model, or the modules that they wrap. */
+  /** Sets either the wrappers or the modules that they wrap into the model. */
   set(on: boolean): void {
     for (const [path, wrapper] of this.#wrappers) this.#model.setSubmodule(path, on ? wrapper : wrapper.wrapped);
   }
 
-  /** Says whether the layers hold merged weights, and act alone. */
+  /** Sets whether the layers contain merged weights, so that their adapters are skipped. */
   setMerged(merged: boolean): void {
     for (const wrapper of this.#wrappers.values()) if (wrapper instanceof TunerLayer) wrapper.merged = merged;
   }

@@ -1,12 +1,12 @@
 import type { Parameter } from "@lowrank/nn";
 
-/** Numbers of trainable values and of all values. */
+/** Counts of trainable elements and of all elements. */
 export interface ParameterCount {
   trainable: number;
   all: number;
 }
 
-/** Counts the numbers in parameters. */
+/** Counts the elements of parameters. */
 export function countParameters(parameters: Iterable<Parameter>): ParameterCount {
   const count = { trainable: 0, all: 0 };
   for (const { size, requiresGrad } of parameters) {
@@ -16,7 +16,7 @@ export function countParameters(parameters: Iterable<Parameter>): ParameterCount
   return count;
 }
 
-/** The counts in PEFT's words. */
+/** Formats the counts as PEFT's `print_trainable_parameters` does. */
 export function describeCount({ trainable, all }: ParameterCount): string {
   const count = (n: number) => n.toLocaleString("en-US");
   const share = ((100 * trainable) / all).toFixed(4);

@@ -4,7 +4,7 @@ import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { PeftModel } from "./peftModel.ts";
 import { type GetPeftModelOptions, getPeftModelKeys } from "./peftModelOptions.ts";
 
-/** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */
+/** Adds a new adapter to a model and freezes the model's parameters. Changes the model in place. */
 export async function getPeftModel<M extends AdaptableModel>(
   model: M,
   config: PeftConfig,
@@ -19,7 +19,7 @@ export async function getPeftModel<M extends AdaptableModel>(
   return peft;
 }
 
-/** Throws for a configuration that is a plain object, as a file holds it. */
+/** Throws if the configuration is a plain object, such as a parsed `adapter_config.json`. */
 function checkConfig(config: unknown): asserts config is PeftConfig {
   if (config instanceof PeftConfig) return;
   throw new Error(

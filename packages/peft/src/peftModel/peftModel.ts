@@ -32,13 +32,13 @@ import { type AddAdapterOptions, addAdapterKeys } from "./peftModelOptions.ts";
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
   base_model: Tuner<M>;
-  /** The encoders that make the virtual tokens of prompt methods, by adapter. */
+  /** The encoders that produce the virtual tokens of prompt methods, by adapter. */
   readonly prompt_encoder: AdapterSlot;
-  /** The report of the last `mergeAdapter` or `mergeAndUnload`; null before. */
+  /** The report of the last `mergeAdapter` or `mergeAndUnload`, or null before the first. */
   mergeReport: MergeReport | null = null;
   readonly #onWarning: OnWarning;
 
-  /** Adapters come by `addAdapter` and `loadAdapter`; the first freezes the model. */
+  /** Wraps a model without adapters. `addAdapter` and `loadAdapter` add them; the first one freezes the model. */
   constructor(model: M, onWarning: OnWarning = printWarning) {
     super();
     this.training = model.training;
@@ -49,9 +49,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Puts the adapter of a folder, or of files in memory, on a model. Throws where the file and
-   * the model do not fit, with all keys that are missing, unexpected or of another shape; the
-   * model is then as before.
+   * Loads an adapter from a folder, or from files in memory, onto a model. If the file and the model do not fit, throws
+   * with all missing and unexpected keys and all keys with wrong shapes. The model is then unchanged.
    */
   static async fromPretrained<M extends AdaptableModel>(
     model: M,
@@ -66,72 +65,74 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return peft;
   }
 
-  /** The base model, with the adapters in place. */
+  /** The base model, including the adapters' wrappers. */
   get baseModel(): M {
     return this.base_model.model;
   }
 
-  /** The name of the acting adapter. */
+  /** The name of the active adapter, or null. */
   get activeAdapter(): string | null {
     return this.base_model.active;
   }
 
-  /** The configurations, by adapter, with targets said in full. */
+  /** The configurations by adapter, with targets resolved to full names. */
   get peftConfig(): ReadonlyMap<string, PeftConfig> {
     return new Map([...this.base_model.adapters].map(([name, { config }]) => [name, config]));
   }
 
-  /** The modules that the active adapter's targets matched, and the names that matched none. */
+  /**
+   * The modules that the active adapter's targets matched, and the names that matched none. Null if no adapter is
+   * active.
+   */
   get targetReport(): TargetReport | null {
     return this.activeAdapter === null ? null : this.base_model.adapter(this.activeAdapter).report;
   }
 
-  /** The base model's forward, adapted. */
+  /** Runs the base model's `forward` with the adapters. */
   forward(...inputs: Parameters<M["forward"]>): ReturnType<M["forward"]> {
     return this.baseModel.forward(...inputs) as ReturnType<M["forward"]>;
   }
 
   /**
-   * Returns the loss of the adapted model. While gradients are recorded, it includes the method's
-   * own term (AdaLoRA's penalty).
+   * Returns the loss of the adapted model. While gradients are recorded, adds the method's own term, such as AdaLoRA's
+   * orthogonality penalty.
    */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
     return adaptedLoss(this.base_model, inputs);
   }
 
   /**
-   * Lets AdaLoRA give out ranks anew: to be called after every optimiser step, `globalStep`
-   * counted from 0, and before `zeroGrad`; `Trainer` does. Does nothing for other methods. Throws
-   * where gradients are missing.
+   * Reallocates AdaLoRA's ranks. Call it after every optimiser step and before `zeroGrad`, with `globalStep` counted
+   * from 0. `Trainer` calls it for you. Does nothing for other methods. Throws if gradients are missing.
    */
   async updateAndAllocate(globalStep: number): Promise<void> {
     await allocate(this.base_model, globalStep);
   }
 
   /**
-   * True for an adapter that cannot train beside others in a batch, since its method gives out
-   * ranks while it acts alone: AdaLoRA.
+   * Returns true if the adapter cannot train together with others in a batch. AdaLoRA cannot, since it allocates ranks
+   * only while it is the active adapter.
    */
   trainsAlone(adapterName: string): boolean {
     return Boolean(this.base_model.adapters.get(adapterName)?.allocator);
   }
 
   /**
-   * Returns the state that `updateAndAllocate` carries from step to step, for a checkpoint of the
-   * training; the caller frees it.
+   * Returns the state that `updateAndAllocate` carries from step to step, for a training checkpoint. The caller frees
+   * it.
    */
   allocationState(): Map<string, Tensor> {
     return allocationState(this.base_model);
   }
 
-  /** Takes back a state of `allocationState`. */
+  /** Restores a state that `allocationState` returned. */
   async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
     await setAllocationState(this.base_model, state);
   }
 
   /**
-   * Puts a fresh adapter beside the others; `setAdapter` makes it act. Until it is there, the
-   * model refuses other changes.
+   * Adds a new adapter next to the others. `setAdapter` activates it. The model rejects other changes until the
+   * returned promise settles.
    */
   async addAdapter(adapterName: string, config: PeftConfig, options: AddAdapterOptions = {}): Promise<void> {
     checkOptions("addAdapter", options, addAdapterKeys);
@@ -142,10 +143,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     );
   }
 
-  /**
-   * Puts a saved adapter beside the others; `setAdapter` makes it act. Where it
-   * throws, nothing has changed.
-   */
+  /** Loads a saved adapter next to the others. `setAdapter` activates it. If it throws, nothing has changed. */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
     checkOptions("loadAdapter", options, loadAdapterKeys);
     const [{ readAdapter }, { loadSaved }] = await Promise.all([
@@ -158,12 +156,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Replaces the values of adapter `adapterName` (default: the active one) by those of a saved
-   * adapter. It does so in place: whoever holds its tensors sees the new values, and the adapter
-   * goes on acting or training. LoRA may have other ranks and scalings: layers of another rank get
-   * tensors of their own, so that an optimiser is to be made anew; layers that the files leave out
-   * become zero. All other options must be those of the adapter. Throws, with nothing changed,
-   * where the files do not fit or it stands merged.
+   * Replaces the values of adapter `adapterName` (default: the active one) in place by a saved adapter's values. Other
+   * holders of its tensors see the new values, and the adapter remains active or in training. LoRA may have other ranks
+   * and scalings: layers of another rank get new tensors, so create the optimiser again. Layers that the files omit
+   * become zero. All other options must equal the adapter's. If the files do not fit or the adapter is merged, throws
+   * and changes nothing.
    */
   async hotswapAdapter(
     source: AdapterSource,
@@ -181,9 +178,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Makes one adapter act; its tensors train, those of the others do not. One that was loaded
-   * without `isTrainable` is not trained unless `inferenceMode` is false. Merged weights are
-   * unmerged first, with a warning.
+   * Activates one adapter. Its tensors train and those of the other adapters do not. An adapter loaded without
+   * `isTrainable` trains only with `inferenceMode: false`. Merged weights are unmerged first, with a warning.
    */
   setAdapter(adapterName: string, options: { inferenceMode?: boolean } = {}): void {
     checkOptions("setAdapter", options, { inferenceMode: true });
@@ -201,10 +197,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Adds an adapter `adapterName` for the weighted sum of others, of LoRA or (IA)³; weights may be
-   * negative. Returns its error on each layer. It does not train and is not active; `setAdapter`
-   * does both. Throws for adapters that are more than products (DoRA, trained biases, modules saved
-   * whole), and where ranks or targets do not go together.
+   * Adds an adapter `adapterName` that is the weighted sum of other LoRA or (IA)³ adapters. Weights may be negative.
+   * Returns its error on each layer. The new adapter is inactive and does not train; `setAdapter` changes both. Throws
+   * for adapters that are more than products (DoRA, trained biases, modules saved whole), and if ranks or targets are
+   * incompatible.
    */
   async addWeightedAdapter(
     adapters: readonly string[],
@@ -217,7 +213,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
   }
 
-  /** Takes an adapter off the model and frees its tensors. A merged one is an error. */
+  /** Deletes an adapter and frees its tensors. Throws if it is merged. */
   deleteAdapter(adapterName: string): void {
     if (this.base_model.mergedNames.includes(adapterName)) {
       throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before it is deleted`);
@@ -226,19 +222,18 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Runs `fn`, which may be async, on the base model as it was given: bit for bit, merged weights,
-   * trained biases and wrappers taken out. Nested uses end with the outermost.
+   * Runs `fn`, which may be async, on the original base model. Merged weights, trained biases and wrappers are removed,
+   * so outputs are equal bit for bit. With nested calls, adapters return when the outermost ends.
    */
   disableAdapter<T>(fn: () => T): T {
     return this.base_model.bare(fn);
   }
 
   /**
-   * Runs `fn`, which may be async, on batches in which row i has the adapter `adapterNames[i]`, or
-   * none for "__base__". For forward, loss and `generate`; what trains in it is what
-   * `trainableParameters` gives inside. `backward` belongs inside too. Throws where a batch has
-   * another number of rows, and for adapters that act on all rows: prompt methods, trained biases,
-   * adapters around attention.
+   * Runs `fn`, which may be async, on batches whose row i uses adapter `adapterNames[i]`, or the base model for
+   * "__base__". Works for `forward`, `loss` and `generate`. Inside of it, `trainableParameters` yields the parameters
+   * of the adapters in use; call `backward` inside too. Throws if a batch has another number of rows, and for adapters
+   * that act on all rows: prompt methods, trained biases, adapters around attention.
    */
   withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
     const rows = adapterNames.map((name) => (name === baseName ? null : name));
@@ -246,10 +241,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ
-   * start, without loss where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What
-   * adapters train whole stays. Until it is done, the model answers without adapters, and
-   * refuses other changes. Throws while an adapter stands merged.
+   * Quantises the linear layers of the base model in place, including those with adapters. Modules that adapters train
+   * whole are skipped. After a LoftQ start this loses nothing if `quantType` is "nf4", `blockSize` is 64 and
+   * `doubleQuant` is off. During the call the model runs without adapters and rejects other changes. Throws while an
+   * adapter is merged.
    */
   async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     const tuner = this.base_model;
@@ -263,18 +258,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     }, "while the base model is being quantised; await that first");
   }
 
-  /** True if merged weights stand in the model. */
+  /** True if adapters are merged into the model. */
   get isMerged(): boolean {
     return this.base_model.mergedNames.length > 0;
   }
 
   /**
-   * Folds adapters (default: the active one) into the weights, with the old ones kept so that
-   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells the cost of rounding. What
-   * is trained whole or row by row stays beside them. Throws, with nothing merged, if a value
-   * would be NaN or infinite (unless `safeMerge` is false) or a layer would answer otherwise than
-   * with the adapter beside it (unless `verify` is false). Throws for quantised weights without
-   * `dtype` or `requantize`.
+   * Merges adapters (default: the active one) into the weights. The old weights are kept, so `unmergeAdapter` restores
+   * them exactly. `mergeReport` gives the rounding error. Modules and token rows that are trained whole are not merged
+   * and remain in use. Throws and merges nothing if a value would be NaN or infinite (unless `safeMerge` is false), or
+   * if a merged layer's outputs would differ from the adapted layer's (unless `verify` is false). Throws for quantised
+   * weights without `dtype` or `requantize`.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     checkOptions("mergeAdapter", options, mergeKeys);
@@ -284,18 +278,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     });
   }
 
-  /** Takes merged weights out again: the old ones, to the last bit. */
+  /** Restores the exact weights that a merge replaced. */
   unmergeAdapter(): void {
     this.base_model.checkWhole("unmerge");
     this.base_model.unmerge();
   }
 
   /**
-   * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells
-   * its cost. A merged weight that was tied to another module becomes a weight of its own, so that
-   * logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
-   * quantised model, `dtype` gives back one with full weights throughout, and `requantize` one
-   * quantised as before; one of them must be said.
+   * Merges adapters into the base model permanently and returns it without adapters. `mergeReport` gives the rounding
+   * error. A merged weight that was tied to another module is untied, so that the logits do not change. Runs the checks
+   * of `mergeAdapter` before it writes anything. A quantised model requires one of two options: `dtype` returns a model
+   * with unquantised weights throughout, `requantize` quantises it as before.
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     checkOptions("mergeAndUnload", options, mergeKeys);
@@ -306,20 +299,20 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return this.baseModel;
   }
 
-  /** Runs a merge; from the call on the model refuses other changes. */
+  /** Runs a merge. The model rejects other changes during the call. */
   #merging(merge: () => Promise<MergeReport>): Promise<MergeReport> {
     this.base_model.checkWhole("merge");
     return this.base_model.alone(merge, "while adapters are being merged; await that first");
   }
 
-  /** Gives back the base model as it was, without any adapter. */
+  /** Returns the original base model, without any adapter. */
   unload(): M {
     this.unmergeAdapter();
     this.base_model.release(false);
     return this.baseModel;
   }
 
-  /** An adapter's tensors under the keys of its file. */
+  /** Returns an adapter's tensors by key in its file. Default: the active adapter. */
   adapterTensors(adapterName: string = this.activeAdapter ?? "default"): Map<string, Tensor> {
     const tuner = this.base_model;
     return new Map([
@@ -331,8 +324,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in
-   * folders of their name. Numbers in memory are f32, and those of a loaded adapter are again.
+   * Returns the files of all or of the selected adapters, in PEFT's layout: "default" at the top, others in folders of
+   * their names. Values in memory are f32. Values loaded in half precision are written in half precision again if they
+   * are unchanged.
    */
   async adapterFiles(
     selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
@@ -344,10 +338,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Writes the adapters into a folder, by its path in Node or as `WritableFiles`, as
-   * `adapterFiles` gives them; nothing is left half-written. With `verify`, each is read again and
-   * compared with the one in memory: gives what rounding to `dtype` cost, and throws where there is
-   * more to it.
+   * Writes the adapters into a folder, in the layout of `adapterFiles`. The folder is a path in Node, or
+   * `WritableFiles`. No file is left half-written. With `verify`, reads each adapter again and compares it with the one
+   * in memory. Returns the rounding error of `dtype` and throws if the difference is larger.
    */
   async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, saveKeys);
@@ -362,17 +355,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return [];
   }
 
-  /** The parameters that train now. */
+  /** Yields the parameters that currently train. */
   *trainableParameters(): Iterable<Parameter> {
     for (const parameter of this.parameters()) if (parameter.requiresGrad) yield parameter;
   }
 
-  /** Returns the number of trainable values, and of all values in base and adapters together. */
+  /** Returns the counts of trainable elements and of all elements, in the base model and adapters together. */
   getNbTrainableParameters(): { trainable: number; all: number } {
     return countParameters(this.parameters());
   }
 
-  /** Prints the counts as PEFT does. */
+  /** Prints the parameter counts as PEFT does. */
   printTrainableParameters(print: (line: string) => void = console.log): void {
     print(describeCount(this.getNbTrainableParameters()));
   }

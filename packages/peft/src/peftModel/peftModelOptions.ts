@@ -4,23 +4,23 @@ import type { PromptTokenizer } from "../methods/shared/method.ts";
 
 /** Options of `getPeftModel` and `addAdapter`. */
 export interface AddAdapterOptions {
-  /** Draws the initial values. Default: a generator of seed 0. */
+  /** Generator of the initial values. Default: a generator with seed 0. */
   generator?: Generator;
-  /** The model's tokenizer, for methods that start from a text. */
+  /** The model's tokenizer, for methods that are initialised from a text. */
   tokenizer?: PromptTokenizer;
-  /** Ends it after the running layer: rejects with the signal's reason, with nothing changed. */
+  /** Aborts after the current layer. The call rejects with the signal's reason and changes nothing. */
   signal?: AbortSignal;
 }
 
 /** Options of `getPeftModel`. */
 export interface GetPeftModelOptions extends AddAdapterOptions {
-  /** Default "default". */
+  /** Name of the adapter. Default: "default". */
   adapterName?: string;
   /** Receives warnings. Default: console.warn. */
   onWarning?: OnWarning;
 }
 
-/** The names of all options of these kinds. */
+/** Names of all options, for the check of unknown ones. */
 export const addAdapterKeys: OptionKeys<AddAdapterOptions> = { generator: true, tokenizer: true, signal: true };
 export const getPeftModelKeys: OptionKeys<GetPeftModelOptions> = {
   ...addAdapterKeys,

@@ -1,6 +1,6 @@
 import { type BackendOp, type MetaBackend, noGrad, scope, sizeOf, type TensorRef } from "@lowrank/core";
 
-/** Ops that move numbers and compute none. */
+/** Ops that move elements without arithmetic. */
 const moves = new Set(
   "cat split expand embedding gather scatterAdd indexSelect permute slice place flip to where copyInto cacheWrite pagedWrite oneHot triangle".split(
     " ",
@@ -31,7 +31,7 @@ const products: Readonly<Record<string, (inputs: Refs, outputs: Refs, params: ne
     const pairs = causal ? queries * keys - (queries * (queries - 1)) / 2 : queries * keys;
     return 4 * batch * heads * size * pairs;
   },
-  // Elimination, and two triangular systems for each right-hand side.
+  // Gaussian elimination, and two triangular solves for each right-hand side.
   solve: ([a, b]) => {
     const n = lastOf(a);
     return (2 / 3) * n * sizeOf(a.shape) + 2 * n * sizeOf(b.shape);
@@ -46,9 +46,8 @@ function flopsOf({ name }: BackendOp<never>, inputs: Refs, outputs: Refs, params
 }
 
 /**
- * Counts the floating-point operations of `fn` on a backend without data, without those of
- * gradients. A product that is summed counts two, a number that any other op computes counts one,
- * and a moved number none.
+ * Counts the floating-point operations of `fn` on a backend without data, without the backward pass. A multiply-add
+ * counts 2, an element computed by any other op counts 1, and a moved element 0.
  */
 export function countFlops(backend: MetaBackend, fn: () => unknown): number {
   let flops = 0;

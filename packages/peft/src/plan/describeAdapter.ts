@@ -16,20 +16,17 @@ import type { ModelShapes } from "./plannableModel.ts";
 
 /** The description of an adapter on a model. */
 export interface AdapterDescription {
-  /** With its targets said in full. */
+  /** The configuration, with targets resolved to full names. */
   readonly config: PeftConfig;
   readonly report: TargetReport;
-  /** The tensors of its file, by key. */
+  /** The tensors of its file, with names, dtypes and shapes. */
   readonly tensors: readonly SafetensorsSpec[];
-  /** Number of trained values, and of the base model's. */
+  /** Number of trainable elements, and of the base model's elements. */
   readonly trainable: number;
   readonly base: number;
-  /** Length of its adapter_model.safetensors. */
+  /** Size of its adapter_model.safetensors in bytes. */
   readonly fileBytes: number;
-  /**
-   * The reason for which rows of one batch cannot have different adapters of this kind; null if
-   * they can.
-   */
+  /** Why rows of one batch cannot use different adapters of this kind; null if they can. */
   readonly rowProblem: string | null;
   readonly warnings: readonly Warning[];
 }
@@ -37,17 +34,15 @@ export interface AdapterDescription {
 /** Options of `describeAdapter`. */
 export interface DescribeAdapterOptions {
   /**
-   * The dtype of the base model. The tensors that PEFT copies out of it into the file
-   * have this dtype: modules trained whole, biases, tables, adaption prompts. All
-   * others are f32. Default "f32".
+   * The dtype of the base model. Tensors that PEFT copies from it into the file have this dtype: modules trained whole,
+   * biases, tables, adaption prompts. All others are f32. Default: "f32".
    */
   dtype?: FloatDType;
 }
 
 /**
- * Describes an adapter on a model without weights, which `describeModel` of @lowrank/models gives.
- * The method's own layers are made over shapes, so parameters and file are those of the real
- * adapter. Throws if nothing matches.
+ * Describes an adapter on a model without weights, which `describeModel` of @lowrank/models returns. The method's
+ * layers are created on shapes only, so parameters and file equal the real adapter's. Throws if no target matches.
  */
 export async function describeAdapter(
   model: ModelShapes,
@@ -76,7 +71,7 @@ export function baseParameters(model: ModelShapes): number {
   return model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-/** Describes an adapter on a model over shapes. */
+/** Describes an adapter on a model that has only shapes. */
 export function describeOn(
   peft: PeftModel,
   dtype: FloatDType,
@@ -97,26 +92,20 @@ export function describeOn(
   };
 }
 
-/**
- * Returns the keys of the tensors that PEFT leaves in the base model's dtype, such
- * as copies of its tensors.
- */
+/** Returns the keys of the tensors that PEFT stores in the base model's dtype, such as copies of its tensors. */
 function copiedKeys(peft: PeftModel): ReadonlySet<string> {
   const { method } = peft.base_model.adapter("default");
   return method.followsBaseDtype ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
 }
 
-/** Returns the number of values that PEFT counts as trained though they do not train. */
+/** Returns the number of constant elements that PEFT counts as trainable. */
 function countedConstants(peft: PeftModel, dtype: FloatDType): number {
   const { method } = peft.base_model.adapter("default");
   const counted = method.countedConstants?.(dtype) ?? 0;
   return counted * [...peft.namedModules()].filter(([, module]) => module instanceof TunerLayer).length;
 }
 
-/**
- * Returns the keys of tensors that replace the base model's own: biases,
- * norms, modules trained whole.
- */
+/** Returns the keys of tensors that replace tensors of the base model: biases, norms, modules trained whole. */
 export function replacingKeys({ base_model: tuner }: PeftModel): ReadonlySet<string> {
   const { method, swaps } = tuner.adapter("default");
   const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;

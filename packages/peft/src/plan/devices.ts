@@ -1,4 +1,4 @@
-/** A place where a model may have to fit. */
+/** A device with limited memory, for the question whether a model fits. */
 export interface Device {
   readonly name: string;
   readonly bytes: number;
@@ -6,12 +6,12 @@ export interface Device {
 
 const gigabytes = (name: string, count: number): Device => ({ name: `${name} ${count} GB`, bytes: count * 1e9 });
 
-/** The memory in which Lowrank itself runs by WebAssembly: 65,536 pages of 64 KiB. */
+/** The memory of Lowrank's WebAssembly backend: 65,536 pages of 64 KiB. */
 export const webAssemblyMemory: Device = { name: "WebAssembly memory 4 GiB", bytes: 65536 * 65536 };
 
 /**
- * Devices by the memory they are sold with, smallest first; a gigabyte is taken as 10^9 bytes:
- * cards have 2^30 of them, of which drivers and frameworks keep about the difference.
+ * Devices by nominal memory, smallest first. A gigabyte counts as 10^9 bytes: cards have 2^30, and drivers and
+ * frameworks use about the difference.
  */
 export const devices: readonly Device[] = [
   webAssemblyMemory,

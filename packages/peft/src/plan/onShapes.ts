@@ -16,7 +16,7 @@ import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
-/** A number of parameters, and the bytes they take. */
+/** A number of parameter elements and their size in bytes. */
 export interface Part {
   readonly parameters: number;
   readonly bytes: number;
@@ -24,7 +24,7 @@ export interface Part {
 
 /** Options of `onShapes`. */
 export interface ShapesOptions<A> {
-  /** Without one, all of the model trains. */
+  /** The adapter to add; null: the whole model trains. */
   adapter: A;
   dtype?: FloatDType;
   quantization?: QuantizeOptions | null;
@@ -35,16 +35,16 @@ export interface ShapesOptions<A> {
   onWarning: OnWarning;
 }
 
-/** A model made on shapes, perhaps with an adapter, and how to run it there. */
+/** A model that has only shapes, with an adapter if requested, and a function that runs code on its backend. */
 export interface OnShapes<A, M extends AdaptableModel> {
   readonly base: M;
-  /** The base model's parameters, those in 4 bits and the others. */
+  /** The base model's parameters: the quantised ones and the rest. */
   readonly weights: { readonly quantized: Part; readonly rest: Part };
   readonly adapted: A extends PeftConfig ? PeftModel<M> : null;
   run<T>(fn: (backend: MetaBackend) => T): T;
 }
 
-/** Makes a model on a `meta` backend. */
+/** Builds a model on a `meta` backend, which has shapes but no data. */
 export async function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
   model: ModelShapes<M>,
   { adapter, dtype = "f32", quantization = null, precision, backend: like, onWarning }: ShapesOptions<A>,

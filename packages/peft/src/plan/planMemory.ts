@@ -22,78 +22,74 @@ import { WeightCopies } from "./weightCopies.ts";
 
 /** Options of `planMemory`. */
 export interface PlanOptions {
-  /** The adapter that trains; null: the whole model does. Default null. */
+  /** The adapter to train. Null, the default: the whole model trains. */
   adapter?: PeftConfig | null;
   /**
-   * The quantisation of the base model's linear layers, by `quantize` of
+   * Quantisation of the base model's linear layers, as by `quantize` of
    * @lowrank/nn. Default: none.
    */
   quantization?: QuantizeOptions | null;
-  /** The dtype of the base model's other weights. Default f32. */
+  /** The dtype of the base model's other weights. Default: "f32". */
   dtype?: FloatDType;
-  /** The dtype of the adapter. Default f32, as here and in PEFT. */
+  /** The dtype of the adapter. Default: "f32", which Lowrank and PEFT use. */
   adapterDtype?: FloatDType;
-  /** Default: that of the trained parameters. */
+  /** The dtype of gradients. Default: the dtype of the trained parameters. */
   gradientDtype?: FloatDType;
-  /** Default "adamw", with moments in f32. */
+  /** The optimiser. Default: "adamw", with moments in f32. */
   optimizer?: PlannedOptimizer;
-  /** Sequences in a forward pass. Default 1. */
+  /** Sequences in a forward pass. Default: 1. */
   batchSize?: number;
-  /** Tokens in a sequence. Default 512, or where the model ends. */
+  /** Tokens in a sequence. Default: 512, or the model's maximum if that is smaller. */
   sequenceLength?: number;
-  /** Forward passes that make one step. Default 1. */
+  /** Forward passes for each optimiser step. Default: 1. */
   gradientAccumulationSteps?: number;
   /**
-   * Gives the loss of a step on a model without weights. Default: that of a language model, on
-   * `batchSize` sequences of `sequenceLength` tokens.
+   * Computes the loss of a step on a model without weights. Default: the language-model loss on `batchSize` sequences
+   * of `sequenceLength` tokens.
    */
   loss?: (model: PlannedModel) => Tensor;
-  /** Blocks forget their activations and compute them again. Default false. */
+  /** Blocks discard their activations and recompute them in the backward pass. Default: false. */
   gradientCheckpointing?: boolean;
   /**
-   * The precision of products with frozen weights: WebAssembly keeps copies of these for it.
-   * Default "highest": f32, without copies.
+   * The precision of products with frozen weights, for which the WebAssembly backend keeps copies of the weights.
+   * Default: "highest", f32 without copies.
    */
   precision?: MatmulPrecision;
   /**
-   * The backend to plan for: an op without a kernel is planned as its composition.
-   * Default: that of `meta`.
+   * The backend to plan for. An op without a kernel is planned as its composed form. Default: the default of `meta`.
    */
   backend?: Backend;
 }
 
-/** The memory of a training step and of generating, in bytes. */
+/** The memory of a training step and of generation, in bytes. */
 export interface MemoryPlan extends RunSizes {
-  /** The base model: its quantised weights, and the rest. */
+  /** The base model's quantised weights and the rest. */
   readonly weights: { readonly quantized: Part; readonly rest: Part; readonly bytes: number };
-  /**
-   * The parameters of the adapter that train, and its bytes with its constants; zeros
-   * if the whole model trains.
-   */
+  /** The adapter's trainable parameters, and its bytes including constants. Zero if the whole model trains. */
   readonly adapter: Part;
-  /** All that trains, and its gradients. */
+  /** The gradients of all trained parameters. */
   readonly gradients: Part;
-  /** The codes that are kept beside frozen weights: after a step, and after a prompt. */
+  /** Quantised copies of frozen weights, after a training step and after a prompt. */
   readonly copies: { readonly training: number; readonly generation: number };
   /** Bytes that the optimiser keeps between steps. */
   readonly optimizer: number;
-  /** The most that ops keep and work on at a time. */
+  /** Peak bytes of tensors kept for the backward pass and of temporary tensors. */
   readonly activations: number;
   /**
-   * A step at its worst moment: weights and their copies, adapter and optimiser, with the gradients
-   * and activations of that moment.
+   * Peak of a training step: weights and their copies, adapter and optimiser state, with gradients and activations at
+   * that moment.
    */
   readonly training: Peak;
-  /** Keys and values of `sequenceLength` tokens; 0 for a model that generates nothing. */
+  /** Keys and values of `sequenceLength` tokens. 0 if the model does not generate. */
   readonly kvCache: number;
   /**
-   * Reading a prompt of `sequenceLength` tokens at its worst moment: weights and their copies,
-   * adapter, cache and activations. 0 for a model that generates nothing.
+   * Peak while a prompt of `sequenceLength` tokens is processed: weights and their copies, adapter, cache and
+   * activations. 0 if the model does not generate.
    */
   readonly generation: number;
-  /** Notes on requests that this engine's training does not follow, though the plan does. */
+  /** Notes on requested settings that the plan follows but Lowrank's training does not support. */
   readonly notes: readonly string[];
-  /** About targets that match nothing, and the like. */
+  /** Warnings, for example about targets that match nothing. */
   readonly warnings: readonly Warning[];
 }
 
@@ -104,10 +100,9 @@ const planKeys: OptionKeys<PlanOptions> = {
 };
 
 /**
- * The memory that fine-tuning and generating take, in bytes of tensors. The model is built and
- * trained for one step on shapes alone (`meta`), so the figures are those of this engine; nothing
- * is computed or allocated. `describeModel` of @lowrank/models makes `model`. Throws for targets
- * that match nothing, and for sequences that are too long.
+ * Estimates the memory of fine-tuning and of generation, in bytes of tensors. Builds the model and trains it for one
+ * step on shapes only (`meta`), so the estimate follows this engine; nothing is computed or allocated. `model` comes
+ * from `describeModel` of @lowrank/models. Throws for targets that match nothing, and for sequences that are too long.
  */
 export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
   checkOptions("planMemory", options, planKeys);
@@ -131,7 +126,7 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   const step = await onShapes(model, { ...shapesOptions, onWarning: (warning) => warnings.push(warning) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
-  // Before the step, which counts what layers come to keep in it.
+  // Must precede the step, since layers keep new constants during it.
   const constants = constantBytes(step.adapted);
   const stepCopies = new WeightCopies();
   const traced = step.run((shapes) =>
@@ -171,8 +166,8 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
 }
 
 /**
- * Returns the worst moment of an optimiser's step, beside the optimiser's state. Gradients and all
- * else that the backward pass left are there, and what the step works on.
+ * Returns the peak of an optimiser step, without the optimiser's state: gradients, tensors left by the backward pass,
+ * and temporary tensors of the step.
  */
 function stepPeak(before: Traced, { peak, held }: Traced, gradients: number): Peak {
   const bytes = before.held + peak.bytes - held;
@@ -181,20 +176,20 @@ function stepPeak(before: Traced, { peak, held }: Traced, gradients: number): Pe
 
 const worseOf = (a: Peak, b: Peak): Peak => (b.bytes > a.bytes ? b : a);
 
-/** Returns the bytes of an adapter's tensors that do not train, such as VeRA's projections. */
+/** Returns the bytes of an adapter's constant tensors, such as VeRA's projections. */
 function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
   if (adapted === null) return 0;
   const constants = [...adapted.base_model.constants("default")];
   return constants.reduce((sum, { storage }) => sum + (storage.buffer as MetaBuffer).planned, 0);
 }
 
-/** A note where what trains is reckoned in other dtypes than it has here. */
+/** Returns a note if the plan uses other dtypes for trained parameters or gradients than Lowrank does. */
 function dtypeNotes({ trained, gradients, here }: Record<"trained" | "gradients" | "here", FloatDType>): string[] {
   if (trained === here && gradients === here) return [];
   return [`reckoned with ${trained} for what trains, ${gradients} for its gradients; Lowrank itself trains in ${here}`];
 }
 
-/** `model` with its adapter: virtual tokens leave fewer positions to others. */
+/** Returns the validated sizes of a run. Virtual tokens reduce the default sequence length. */
 function runSizes({ maxPositions, virtualTokens }: BuiltModel, options: PlanOptions): RunSizes {
   const virtual = virtualTokens?.count ?? 0;
   const room = maxPositions - virtual;

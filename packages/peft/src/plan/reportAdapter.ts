@@ -24,63 +24,60 @@ import { type PlannedOptimizer, traceOptimizer } from "./traceOptimizer.ts";
 
 /** Options of `reportAdapter`. */
 export interface ReportOptions {
-  /** The dtype of the base model. Default "f32". */
+  /** The dtype of the base model. Default: "f32". */
   dtype?: FloatDType;
-  /** The quantisation of its linear layers, by `quantize` of @lowrank/nn. Default: none. */
+  /** Quantisation of its linear layers, as by `quantize` of @lowrank/nn. Default: none. */
   quantization?: QuantizeOptions | null;
-  /** Default "adamw", with moments in f32. */
+  /** The optimiser. Default: "adamw", with moments in f32. */
   optimizer?: PlannedOptimizer;
   /**
-   * Tokens of the forward pass whose operations are counted. Default 512, or where the model ends.
+   * Tokens of the forward pass whose operations are counted. Default: 512, or half of the model's maximum if that is
+   * smaller.
    */
   sequenceLength?: number;
 }
 
-/** The costs of one way of fine-tuning a model, before anything is trained. Sizes in bytes. */
+/** The costs of one way to fine-tune a model, known before training. Sizes are in bytes. */
 export interface AdapterReport {
-  /** PEFT's name of the method; null where the whole model trains. */
+  /** PEFT's name of the method; null if the whole model trains. */
   readonly peftType: string | null;
-  /** Number of trained values. */
+  /** Number of trainable elements. */
   readonly trainable: number;
-  /** Those of the base model and of the adapter. */
+  /** Number of elements of the base model and the adapter together. */
   readonly total: number;
   /** 100 * trainable / total. */
   readonly percent: number;
-  /** Length of adapter_model.safetensors, or of all weights where the whole model trains. */
+  /** Size of adapter_model.safetensors, or of all weights if the whole model trains. */
   readonly bytesSaved: number;
   /** Bytes of the trained parameters in memory. */
   readonly bytesTrained: number;
   /** Bytes that the optimiser keeps between steps. */
   readonly optimizerBytes: number;
-  /** The base model in memory. */
+  /** Bytes of the base model in memory. */
   readonly baseBytes: number;
-  /** True if the adapter can be merged into the weights, so that inference costs nothing more. */
+  /** True if the adapter can be merged into the weights, so that inference has no extra cost. */
   readonly mergeable: boolean;
-  /** The costs that inference adds to the base model's while the adapter is not merged. */
+  /** The extra cost of inference while the adapter is not merged. */
   readonly inference: InferenceOverhead;
   /** The description of the adapter; null if the whole model trains. */
   readonly adapter: AdapterDescription | null;
 }
 
-/** The costs that an adapter adds to inference. */
+/** The extra cost of inference with an adapter. */
 export interface InferenceOverhead {
-  /** Numbers that are held beside the base model's. */
+  /** Number of elements in addition to the base model's. */
   readonly parameters: number;
-  /**
-   * Floating-point operations more than the base model's, for each token; null for a
-   * model known by shapes alone.
-   */
+  /** Extra floating-point operations for each token; null if the model has shapes only and cannot be run. */
   readonly flopsPerToken: number | null;
-  /** The base model's own. */
+  /** The base model's floating-point operations for each token; null if it cannot be run. */
   readonly baseFlopsPerToken: number | null;
-  /** Tokens in the pass that was counted; 0 where there was none. */
+  /** Tokens in the counted forward pass; 0 if none was run. */
   readonly sequenceLength: number;
 }
 
 /**
- * Reports the costs of a configuration, or without one of training the whole model, on a model
- * without weights. Layers, optimiser and a forward pass are made over shapes, so all numbers are
- * those of the real run. Throws if nothing matches.
+ * Reports the costs of training a configuration, or the whole model if it is null, on a model without weights. Layers,
+ * optimiser and a forward pass run on shapes only, so all results equal the real run's. Throws if no target matches.
  */
 export async function reportAdapter(
   model: ModelShapes,
@@ -144,11 +141,11 @@ function savedTensors({ parameters }: ModelShapes, dtype: FloatDType): Safetenso
   return parameters.map(({ name, shape }) => ({ name, shape, dtype }));
 }
 
-/** Tokens of the pass whose operations are counted; 0 for a model that is known by shapes alone. */
+/** Returns the number of tokens of the counted forward pass; 0 if the model cannot be run. */
 function passLength(base: AdaptableModel, wanted: number | undefined): number {
   const { maxPositions } = base as { maxPositions?: number };
   if (maxPositions === undefined) return 0;
-  // Room for as many virtual tokens.
+  // Half of the positions, so that as many virtual tokens fit too.
   return wanted ?? Math.max(1, Math.min(512, Math.floor(maxPositions / 2)));
 }
 
@@ -157,14 +154,14 @@ function forward(model: AdaptableModel, backend: MetaBackend, tokens: number): v
   (model.forward as (inputs: object) => unknown)({ inputIds });
 }
 
-/** Returns true if every layer that carries the adapter can have it merged into its weights. */
+/** Returns true if all layers with the adapter support merging. */
 function isMergeable(peft: PeftModel): boolean {
   const layers = [...peft.namedModules()].flatMap(([, module]) => (module instanceof TunerLayer ? [module] : []));
   const { prompt } = peft.base_model.adapter("default");
   return prompt === null && layers.every((layer) => layer.get("default")?.merge !== undefined);
 }
 
-/** Numbers of an adapter's file that stand beside the base model's and not in their place. */
+/** Counts the elements of an adapter's file that add to the base model instead of replacing its tensors. */
 function heldNumbers(peft: PeftModel): number {
   const instead = new Set([...replacingKeys(peft), ...peft.base_model.tables("default").keys()]);
   return [...peft.adapterTensors()].reduce((sum, [key, { size }]) => sum + (instead.has(key) ? 0 : size), 0);

@@ -15,8 +15,8 @@ export interface RunSizes {
 }
 
 /**
- * Runs the forward and backward passes of a step, by the model's loss or another; a gradient counts
- * `gradientBytes` for each number.
+ * Runs the forward and backward passes of a step, with the model's loss or `lossOf`. A gradient counts `gradientBytes`
+ * for each element.
  */
 export function trainStep(
   backend: MetaBackend,
@@ -30,7 +30,7 @@ export function trainStep(
 ): Traced {
   const trace = new Trace(backend);
   model.train();
-  // From the second pass on, all are alike.
+  // Two passes suffice, since all later passes equal the second.
   for (let pass = 0; pass < Math.min(2, gradientAccumulationSteps); pass++) {
     trace.phase("forward");
     scope(() => {
@@ -45,7 +45,7 @@ export function trainStep(
   return trace.read();
 }
 
-/** Reads a prompt into a cache, without gradients; null for a model that has none. */
+/** Processes a prompt with a cache and without gradients. Returns null for a model without a cache. */
 export function readPrompt(
   backend: MetaBackend,
   model: BuiltModel,
@@ -65,7 +65,7 @@ export function readPrompt(
   return { kvCache, bytes: trace.read().peak.bytes };
 }
 
-/** The parameters that a step changes. */
+/** Returns the parameters that train. */
 export function trainedParameters(model: Module): Parameter[] {
   return [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
 }

@@ -1,32 +1,29 @@
 import type { MetaBackend, MetaBuffer, MetaEvent } from "@lowrank/core";
 
-/** The memory at the worst moment of a run, in bytes above those held before it. */
+/** The memory at the peak of a run, in bytes above the memory held before it. */
 export interface Peak {
   readonly bytes: number;
   /** The phase of the run at that moment. */
   readonly phase: string;
-  /** Bytes of gradients of parameters at that moment. */
+  /** Bytes of parameter gradients at that moment. */
   readonly gradients: number;
-  /**
-   * All other bytes at that moment: tensors that ops keep for their
-   * gradients, and those they work on.
-   */
+  /** All other bytes at that moment: tensors saved for the backward pass, and temporary tensors. */
   readonly activations: number;
-  /** The activations by the op that made them, largest first. */
+  /** The activations by the op that created them, largest first. */
   readonly byOp: readonly { readonly op: string; readonly bytes: number }[];
 }
 
-/** The memory of a run, in bytes above those held before it. */
+/** The memory of a run, in bytes above the memory held before it. */
 export interface Traced {
-  /** Handed out and not given back. */
+  /** Bytes allocated and not freed at the end. */
   readonly held: number;
-  /** The most activations at a time. */
+  /** Peak bytes of activations. */
   readonly mostActivations: number;
-  /** The worst moment. */
+  /** The moment of peak memory. */
   readonly peak: Peak;
 }
 
-/** A record of the memory on a `meta` backend from now on. */
+/** Records the memory on a `meta` backend from its construction. */
 export class Trace {
   readonly #backend: MetaBackend;
   readonly #start: number;
@@ -38,12 +35,12 @@ export class Trace {
     this.#start = backend.events.length;
   }
 
-  /** Names the phase that begins now. */
+  /** Starts a phase with this name. */
   phase(name: string): void {
     this.#phases.push({ from: this.#backend.events.length - this.#start, name });
   }
 
-  /** Says that a buffer is a parameter's gradient, for which `bytes` are reckoned. */
+  /** Marks a buffer as a parameter's gradient, counted with `bytes`. */
   gradient(buffer: MetaBuffer, bytes: number): void {
     this.#gradients.set(buffer, bytes);
   }
@@ -52,7 +49,7 @@ export class Trace {
   read(): Traced {
     const events = this.#backend.events.slice(this.#start);
     const own = new Set(events.flatMap(({ buffer, freed }) => (freed ? [] : [buffer])));
-    /** The bytes by which an event changes the memory, as `of` reckons them. */
+    /** Returns the change in bytes of an event, with buffer sizes from `of`. */
     const change = ({ buffer, freed }: MetaEvent, of: (buffer: MetaBuffer) => number): number =>
       own.has(buffer) ? (freed ? -of(buffer) : of(buffer)) : 0;
     const gradientOf = (buffer: MetaBuffer) => this.#gradients.get(buffer) ?? 0;
@@ -89,7 +86,7 @@ function runningSums(changes: readonly number[]): Float64Array {
   return sums;
 }
 
-/** Returns the index of the first of the largest numbers; -1 if there are none. */
+/** Returns the index of the first maximum; -1 if the array is empty. */
 function indexOfLargest(numbers: Float64Array): number {
   let best = -1;
   for (let i = 0; i < numbers.length; i++) if (best < 0 || numbers[i] > numbers[best]) best = i;

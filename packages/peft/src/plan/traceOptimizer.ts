@@ -2,7 +2,7 @@ import { type Backend, meta, type Tensor, withBackend } from "@lowrank/core";
 import { Adagrad, AdamW, AdamW8bit, Lion, Parameter, RMSprop, SGD } from "@lowrank/nn";
 import { Trace, type Traced } from "./trace.ts";
 
-/** An optimiser that a plan can reckon with, at its default settings. */
+/** Optimisers that a memory plan supports, at their default settings. */
 export type PlannedOptimizer = "adamw" | "adamw8bit" | "lion" | "adagrad" | "rmsprop" | "sgd";
 
 const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void }> = {
@@ -14,10 +14,10 @@ const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void 
   sgd: (params: Tensor[]) => new SGD(params, { lr: 1 }),
 };
 
-/** The optimisers that a plan can reckon with. */
+/** Names of the optimisers that a memory plan supports. */
 export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
 
-/** Takes one step on shapes; returns its memory, beside parameters and gradients. */
+/** Runs one optimiser step on shapes. Returns its memory without parameters and gradients. */
 export function traceOptimizer(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): Traced {
   const backend = meta({ like });
   return withBackend(backend, () => {

@@ -1,15 +1,17 @@
 import { type MatmulPrecision, type MetaBackend, productPrecision, sizeOf, type TensorRef } from "@lowrank/core";
 
-/** Sides of a product from which the WebAssembly backend computes it in codes. */
+/**
+ * Minimum number of rows of x, and of the weight's sides, for a product on quantised copies in the WebAssembly backend.
+ */
 const [leastRows, leastSide] = [8, 128];
 
-/** Numbers that share a scale in codes of bytes: a row of a product is whole blocks of them. */
+/** Elements that share a scale in 8-bit codes. Rows must be a multiple of it. */
 const byteBlock = 32;
 
-/** Bytes of the codes of a number, with their scales: 14 bits, and 7 bits. */
+/** Bytes per element of the quantised copies, with scales: 14-bit and 7-bit codes. */
 const [shortBytes, byteBytes] = [2, 1.25];
 
-/** A product with a weight: its rows, the length of each, and the weight's precision there. */
+/** A product with a weight: its number of rows, their length, and the weight's precision. */
 interface WeightProduct {
   readonly rows: number;
   readonly inner: number;
@@ -24,14 +26,13 @@ const operands: Readonly<Record<string, (inputs: readonly TensorRef[]) => readon
 };
 
 /**
- * The codes that the WebAssembly backend keeps beside frozen weights, for products of `precision`
- * "high" and "medium": docs/design/precision.md has the table. Of "medium" it may keep fewer, where
- * a trial chooses other codes.
+ * The quantised copies of frozen weights that the WebAssembly backend keeps for products of `precision` "high" and
+ * "medium". See the table in docs/design/precision.md. With "medium" it may keep fewer, if a trial chooses other codes.
  */
 export class WeightCopies {
   readonly #bytes = new Map<object, Map<string, number>>();
 
-  /** Runs `fn` and adds the copies that its products come to keep. */
+  /** Runs `fn` and records the copies that its products create. */
   during<T>(backend: MetaBackend, fn: () => T): T {
     const { run } = backend;
     backend.run = (op, inputs, outputs, params) => {
@@ -46,7 +47,7 @@ export class WeightCopies {
     }
   }
 
-  /** The bytes of all copies so far. */
+  /** Bytes of all recorded copies. */
   get bytes(): number {
     const each = [...this.#bytes.values()].flatMap((copies) => [...copies.values()]);
     return each.reduce((sum, bytes) => sum + bytes, 0);
@@ -67,7 +68,7 @@ function productOf(x: TensorRef, weight: TensorRef): WeightProduct {
   return { rows: sizeOf(x.shape) / inner, inner, weight, precision };
 }
 
-/** Returns the copy that a product makes; null for products in f32, and in codes as stored. */
+/** Returns the copy that a product creates. Null for f32 products, and for packed weights that are used as stored. */
 function copyOf({ rows, inner, weight: { shape, dtype }, precision }: WeightProduct) {
   if (precision === "highest" || rows < leastRows || Math.min(...shape) < leastSide) return null;
   const size = sizeOf(shape);

@@ -5,22 +5,20 @@ interface Source {
   version: number;
 }
 
-/**
- * A tensor that is computed from others, and computed anew once something writes into one of these.
- */
+/** A tensor computed from other tensors. It is recomputed after a write to one of them. */
 export class CachedTensor {
   #value: Tensor | undefined;
   #sources: readonly Source[] = [];
   #factor = 1;
 
-  /** The tensor that is held now, to be freed with the layer. */
+  /** The cached tensor, to be freed with the layer; empty before the first `get`. */
   get constants(): readonly Tensor[] {
     return this.#value ? [this.#value] : [];
   }
 
   /**
-   * Returns `make()`, or the last result while the tensors `from` are the same and unchanged, and
-   * the number `factor` that it depends on too. No gradient flows into it.
+   * Returns `make()`. Returns the cached result instead if the tensors `from` and the value `factor`, on which it
+   * depends, are unchanged. No gradient flows into the result.
    */
   get(from: readonly Tensor[], make: () => Tensor, factor = 1): Tensor {
     const fresh =

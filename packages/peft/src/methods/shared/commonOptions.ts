@@ -1,26 +1,26 @@
 import type { MethodOption } from "./methodOption.ts";
 
-/** `--r`. */
+/** The flag `--r`. */
 export function rankOption(field = "r"): MethodOption {
   return { field, flag: "r", type: "integer", least: 1, help: "rank of the adapter" };
 }
 
-/** `--alpha`. */
+/** The flag `--alpha`. */
 export function alphaOption(field: string): MethodOption {
   return { field, flag: "alpha", type: "number", above: 0, help: "the update is scaled by alpha / r" };
 }
 
-/** `--dropout`. */
+/** The flag `--dropout`. */
 export function dropoutOption(field: string): MethodOption {
   return { field, flag: "dropout", type: "number", least: 0, most: 1, help: "chance to drop numbers while training" };
 }
 
-/** `--init-weights`; `values` are those that the method's field takes. */
+/** The flag `--init-weights`. `values` are the values that the method's field accepts. */
 export function initWeightsOption(values: readonly (string | boolean)[] = [true, false]): MethodOption {
   return { field: "initWeights", flag: "init-weights", type: "oneOf", values, help: "how the adapter starts" };
 }
 
-/** `--target-modules`. */
+/** The flag `--target-modules`. */
 export const targetsOption: MethodOption = {
   field: "targetModules",
   flag: "target-modules",
@@ -28,7 +28,7 @@ export const targetsOption: MethodOption = {
   help: "all-linear, names such as q_proj,v_proj, or a regular expression over whole paths",
 };
 
-/** `--modules-to-save`. */
+/** The flag `--modules-to-save`. */
 export const modulesToSaveOption: MethodOption = {
   field: "modulesToSave",
   flag: "modules-to-save",
@@ -36,7 +36,7 @@ export const modulesToSaveOption: MethodOption = {
   help: "modules to train and save in full, such as lm_head",
 };
 
-/** `--bias`. */
+/** The flag `--bias`. */
 export const biasOption: MethodOption = {
   field: "bias",
   flag: "bias",
@@ -44,7 +44,7 @@ export const biasOption: MethodOption = {
   help: "biases to train: none, all, or those of adapted layers, lora_only",
 };
 
-/** `--virtual-tokens`. */
+/** The flag `--virtual-tokens`. */
 export const virtualTokensOption: MethodOption = {
   field: "numVirtualTokens",
   flag: "virtual-tokens",
@@ -53,7 +53,7 @@ export const virtualTokensOption: MethodOption = {
   help: "tokens that are put before sequences",
 };
 
-/** `--init-lora-weights`; `values` are named in its help. */
+/** The flag `--init-lora-weights`. The help text lists `values`. */
 export function initLoraWeightsOption(values: string): MethodOption {
   return {
     field: "initLoraWeights",
@@ -64,7 +64,7 @@ export function initLoraWeightsOption(values: string): MethodOption {
   };
 }
 
-/** `--encoder-hidden-size`. */
+/** The flag `--encoder-hidden-size`. */
 export const encoderHiddenSizeOption: MethodOption = {
   field: "encoderHiddenSize",
   flag: "encoder-hidden-size",
@@ -73,7 +73,7 @@ export const encoderHiddenSizeOption: MethodOption = {
   help: "width inside of what makes the rows",
 };
 
-/** `--rank-dropout`. */
+/** The flag `--rank-dropout`. */
 export const rankDropoutOption: MethodOption = {
   field: "rankDropout",
   flag: "rank-dropout",

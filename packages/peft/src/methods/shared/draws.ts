@@ -4,20 +4,20 @@ import type { PeftConfig } from "../../config/peftConfig.ts";
 import type { LayerContext } from "./method.ts";
 import type { FloatDType } from "./methodFacts.ts";
 
-/** The start of a tensor, as a function of its shape; in f32 or in the dtype that is wished. */
+/** Creates a tensor of initial values with this shape. `dtype` defaults to f32. */
 export type Draw = (shape: readonly number[], dtype?: FloatDType) => Tensor;
 
-/** The starts of a layer's tensors, on its backend and from its generator. */
+/** Initialisers for a layer's tensors, on its backend and with its generator. */
 export interface Draws {
   zero: Draw;
   one: Draw;
   constant(value: number): Draw;
-  /** From -bound to bound. */
+  /** Uniform in [-bound, bound). */
   uniform(bound: number): Draw;
   normal(std: number): Draw;
 }
 
-/** Returns the starts that a layer's tensors can have. */
+/** Returns the initialisers for a layer's tensors. */
 export function draws({ backend, generator }: Pick<LayerContext<PeftConfig>, "backend" | "generator">): Draws {
   return {
     zero: (shape, dtype) => zeros(shape, { backend, dtype }),
@@ -28,7 +28,7 @@ export function draws({ backend, generator }: Pick<LayerContext<PeftConfig>, "ba
   };
 }
 
-/** A parameter that starts so. */
+/** Returns a parameter of this shape and dtype, initialised by `draw`. */
 export function drawn(draw: Draw, shape: readonly number[], dtype: FloatDType = "f32"): Parameter {
   using data = scope(() => {
     const start = draw(shape, dtype);
@@ -37,12 +37,12 @@ export function drawn(draw: Draw, shape: readonly number[], dtype: FloatDType = 
   return new Parameter(data);
 }
 
-/** Returns a generator of the layer's own, for random events in training. */
+/** Returns a separate generator for the layer's random events in training, derived from its path. */
 export function layerGenerator({ path, generator }: LayerContext<PeftConfig>): Generator {
   return generator.fork(path);
 }
 
-/** A dropout whose random numbers are the layer's own. */
+/** Returns a dropout module that uses the layer's generator. */
 export function layerDropout(context: LayerContext<PeftConfig>, p: number): Dropout {
   return new Dropout(p, layerGenerator(context));
 }

@@ -1,6 +1,6 @@
 import type { SafetensorsDType, SafetensorsFile, SafetensorsSpec, SafetensorsTensor, Tensor } from "@lowrank/core";
 
-/** A tensor of a file that stands, with others, in the place of one of an adapter's. */
+/** One of several file tensors that together store one tensor of an adapter. */
 interface FilePart {
   readonly name: string;
   readonly dtype: SafetensorsDType;
@@ -8,17 +8,15 @@ interface FilePart {
 }
 
 /**
- * Another form in which files hold some of an adapter's tensors, from which it
- * cannot be trained further.
+ * A compressed form in which files store some of an adapter's tensors. An adapter in this form cannot be trained
+ * further.
  */
 export interface FileForm {
-  /** Returns the tensors that a file holds in place of one; null if it holds the tensor itself. */
+  /** Returns the file tensors that store `tensor`, or null if the file contains it as it is. */
   parts(key: string, tensor: Tensor): readonly FilePart[] | null;
-  /** The parts' bytes, in their order. */
+  /** Returns the bytes of each part, in order. */
   encode(tensor: Tensor): Promise<readonly Uint8Array[]>;
-  /**
-   * The tensor's numbers from the parts' bytes. Throws, naming `label`, for bytes that say none.
-   */
+  /** Decodes the tensor's values from the parts' bytes. Throws an error that names `label` if the bytes are invalid. */
   decode(parts: readonly Uint8Array[], tensor: Tensor, label: string): Float32Array;
 }
 
@@ -29,7 +27,7 @@ export function fileSpecs(tensors: ReadonlyMap<string, Tensor>, form: FileForm |
   });
 }
 
-/** The parts that stand in the place of a tensor, to write. */
+/** Encodes a tensor into its parts, ready to be written. */
 export async function encodeParts(
   parts: readonly FilePart[],
   tensor: Tensor,
@@ -39,7 +37,7 @@ export async function encodeParts(
   return parts.map((part, i) => ({ ...part, bytes: bytes[i] }));
 }
 
-/** A tensor's numbers from the parts that a file holds in its place. */
+/** Reads a tensor's values from its parts in a file. */
 export async function readParts(
   file: SafetensorsFile,
   parts: readonly FilePart[],

@@ -8,12 +8,12 @@ type Name = "weight" | "bias";
 
 type Layer = UnaryModule & Partial<Record<Name, Parameter | null>>;
 
-/** Copies of a layer's weight, bias or both, which act and train in their place. */
+/** Trainable copies of a layer's weight, bias or both, which replace the originals in `forward`. */
 export class LayerCopy implements LayerAdapter {
   readonly parameters: Record<string, Parameter> = {};
   readonly #own = new Map<Name, Parameter>();
 
-  /** The copies' keys in the file are the names behind `prefix`. Throws for packed weights. */
+  /** Copies `names` in f32. Their keys in the file are `prefix` followed by the name. Throws for packed weights. */
   constructor({ base, path }: LayerContext<PeftConfig>, names: readonly Name[], prefix: string) {
     for (const name of names) {
       const value = (base as Layer)[name];

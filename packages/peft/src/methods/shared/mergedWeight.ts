@@ -1,13 +1,13 @@
 import { add, matmul, type Tensor } from "@lowrank/core";
 import type { DenseLayer } from "../../layers/tunerLayer.ts";
 
-/** The layer with its weight, read as [out, in], mapped to another of that shape. */
+/** Returns the layer with `map` applied to its weight. `map` receives and returns [out, in]. */
 export function mapWeight({ weight, bias, fanInFanOut }: DenseLayer, map: (weight: Tensor) => Tensor): DenseLayer {
   const turn = (t: Tensor) => (fanInFanOut ? t.transpose(0, 1) : t);
   return { weight: turn(map(turn(weight))), bias, fanInFanOut };
 }
 
-/** The layer with B A added to its weight: A [r, in], B [out, r]. */
+/** Returns the layer with B A added to its weight: A [r, in], B [out, r]. */
 export function addProduct({ weight, bias, fanInFanOut }: DenseLayer, a: Tensor, b: Tensor): DenseLayer {
   const product = fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
   return { weight: add(weight, product), bias, fanInFanOut };

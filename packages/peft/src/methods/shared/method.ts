@@ -9,150 +9,136 @@ import type { PromptEncoder } from "../../prompt/promptEncoder.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
 
-/** The facts about a layer that a method is given to adapt it. */
+/** Information about a layer, for the method that adapts it. */
 export interface LayerContext<C extends PeftConfig> {
   /**
-   * On a `dataless` backend it has shapes alone, and tensors made from its numbers need
-   * only have the right shape.
+   * The layer to adapt. On a `dataless` backend its tensors have shapes but no values; tensors derived from its values
+   * then only need the right shape.
    */
   base: UnaryModule;
   kind: LayerKind;
   /** The layer's path in the base model. */
   path: string;
-  /** With its targets said in full. */
+  /** The configuration, with targets resolved to full names. */
   config: C;
-  /** Holds the model, and so all tensors that the method makes. */
+  /** The model's backend, on which the method creates its tensors. */
   backend: Backend;
   /** The source of random initial values. */
   generator: Generator;
-  /** Values will be read from a file: initial ones need not be drawn. */
+  /** True if values will be read from a file, so that the method can skip random initial values. */
   loading: boolean;
   /**
-   * Returns the dtype in which a tensor of this key is kept. It is f32 unless a file holds half
-   * precision that is to stay so, and the method says that it can (`keepsHalfPrecision`).
+   * Returns the dtype in which to store the tensor `key`. It is f32, unless the loaded file has half precision that is
+   * to be preserved and the method supports it (`keepsHalfPrecision`).
    */
   dtypeOf(key: string): FloatDType;
-  /** Warns the user about the layer. */
+  /** Reports a warning about the layer to the user. */
   warn(warning: Warning): void;
   /** The tensors that the method's `createShared` made for this adapter. */
   shared: SharedTensors;
 }
 
-/** The facts about all layers that a method shall adapt. */
+/** Information about all layers that a method adapts. */
 export interface SharedContext<C extends PeftConfig>
   extends Pick<LayerContext<C>, "backend" | "config" | "generator" | "loading"> {
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
-/** Decides about an adapter's layers in the course of its training. */
+/** Changes an adapter's layers during its training. */
 export interface Allocator<C extends PeftConfig> {
   /**
-   * Updates the layers after optimiser step `step`, counted from 0, while gradients are there.
-   * Returns the new configuration.
+   * Updates the layers after optimiser step `step`, counted from 0, while the gradients exist. Returns the new
+   * configuration.
    */
   update(config: C, step: number): Promise<C>;
-  /** Returns the state that it carries from step to step, by name; the caller frees it. */
+  /** Returns the state that it carries from step to step, by name. The caller frees it. */
   state(config: C): Map<string, Tensor>;
-  /** Restores such a state; returns the configuration of that time. */
+  /** Restores a state of `state` and returns the configuration at that step. */
   setState(config: C, state: ReadonlyMap<string, Tensor>): Promise<C>;
   dispose(): void;
 }
 
-/**
- * A method that adapts layers one by one: its configuration, and the part that it puts on a layer.
- */
+/** A method that adapts individual layers: its configuration, and the part that it adds to a layer. */
 export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFacts<C> {
-  /** The kinds of layer it can sit on, first the one that it is made for. */
+  /** Supported kinds of layers; the first is the main one. */
   readonly kinds: readonly LayerKind[];
-  /** Targets by `model_type`, where a configuration names none. */
+  /** Default targets by `model_type`, used if the configuration names none. */
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
-  /** The biases of the base model that train too. */
+  /** Returns which biases of the base model train too. */
   bias?(config: C): "none" | "all" | "layers";
-  /** Rows of embeddings that train too: of the input embedding, or by module name. */
+  /** Returns rows of embeddings that train too: token indices of the input embedding, or indices by module name. */
   trainableTokens?(config: C): readonly number[] | Readonly<Record<string, readonly number[]>> | null;
-  /** Values by keys for the end of a path, which are checked against the targets. */
+  /** Returns options with values by path suffix, such as `rankPattern`. They are checked against the targets. */
   patterns?(config: C): Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /**
-   * Returns the paths of the modules that it adapts, if its configuration does not name
-   * them by targets to match.
-   */
+  /** Returns the paths of the modules to adapt, if the configuration does not list them as targets. */
   targets?(config: C, model: Module): readonly string[];
-  /**
-   * Returns the configuration with the values that follow from the model's type, after
-   * its targets are resolved.
-   */
+  /** Returns the configuration with values derived from the model's type. Called after the targets are resolved. */
   resolve?(config: C, modelType: string | undefined, model: Module): C;
-  /** The key, in its file, of a tensor on the layer at `path`; default: PEFT's. */
+  /** Returns the file key of a tensor on the layer at `path`. Default: PEFT's key. */
   fileKey?(path: string, key: string, config: C): string;
-  /** Only one adapter can be merged at a time: each takes the place of the base layers. */
+  /** True if only one adapter can be merged at a time, since the adapters replace base layers. */
   readonly mergesAlone?: true;
   /** Returns the term that is added to the loss while the adapter trains. */
   penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
-  /** Creates the allocator that changes layers in the course of a training. */
+  /** Creates the allocator that changes layers during training. */
   createAllocator?(layers: ReadonlyMap<string, LayerAdapter>): Allocator<C>;
-  /** Returns the other form in which files hold some tensors; null if they hold all as they are. */
+  /** Returns the compressed form in which files store some tensors, or null if they store all tensors as they are. */
   fileForm?(config: C): FileForm | null;
-  /**
-   * Returns the tensors to save, by key, if they are not all that trained; the caller frees them.
-   */
+  /** Returns the tensors to save, by key, if they are not exactly the trained ones. The caller frees them. */
   filed?(config: C, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
-  /** Makes the tensors that an adapter's layers share, before the layers. */
+  /** Creates the tensors that an adapter's layers share. Called before `createLayer`. */
   createShared?(context: SharedContext<C>): SharedTensors | Promise<SharedTensors>;
-  /** Makes one adapter's part on one layer. A start that reads weights returns a promise. */
+  /** Creates one adapter's part on one layer. Returns a promise if the initialisation reads weights. */
   createLayer(context: LayerContext<C>): LayerAdapter | Promise<LayerAdapter>;
 }
 
-/**
- * Names a method; its file is all there is to it, besides its configuration and a
- * line in `methods/index.ts`.
- */
+/** Defines a method. A method consists of its own file, its configuration and a line in `methods/index.ts`. */
 export function definePeftMethod<C extends PeftConfig>(method: PeftMethod<C>): PeftMethod<C> {
   return method;
 }
 
-/** Turns a text into token ids, as `Tokenizer` of @lowrank/models does. */
+/** Converts a text to token ids, as `Tokenizer` of @lowrank/models does. */
 export interface PromptTokenizer {
   encode(text: string): readonly number[];
 }
 
-/** The facts about the model that a prompt method is given. */
+/** Information about the model, for a prompt method. */
 export interface PromptContext<C extends PromptLearningConfig> {
-  /** With all sizes said. */
+  /** The configuration, with all sizes resolved. */
   config: ResolvedPromptConfig<C>;
   /** The source of random initial values. */
   generator: Generator;
-  /** The model's own embeddings of tokens. */
+  /** The model's token embeddings. */
   embeddings: Embedding;
   tokenizer?: PromptTokenizer;
 }
 
 /**
- * A method that puts virtual tokens before every sequence: its configuration, and the
- * encoder that makes their rows.
+ * A method that puts virtual tokens before every sequence: its configuration, and the encoder that produces their rows.
  */
 export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
-  /** The place of the rows: before embeddings, or before the keys and values of every layer. */
+  /** Where the rows go: before the embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
-  /** Returns the configuration with the values that follow from its sizes. */
+  /** Returns the configuration with values derived from its sizes. */
   resolve?(config: ResolvedPromptConfig<C>): C;
   /** Returns the width of a row. */
   width(config: ResolvedPromptConfig<C>): number;
-  /** Returns true if the rows, which files hold, are also the parameters that train. */
+  /** Returns true if the rows in the file are themselves the trained parameters. */
   trainsRows(config: C): boolean;
   createEncoder(context: PromptContext<C>): PromptEncoder;
 }
 
-/** Names a prompt method, as `definePeftMethod` does for others. */
+/** Defines a prompt method, as `definePeftMethod` defines a layer method. */
 export function definePromptMethod<C extends PromptLearningConfig>(method: PromptMethod<C>): PromptMethod<C> {
   return method;
 }
 
-/** A method of either kind. */
+/** A layer method or a prompt method. */
 export type AnyMethod = PeftMethod | PromptMethod;
 
 /**
- * Returns the other form in which an adapter's files hold some tensors; null if
- * they hold all as they are.
+ * Returns the compressed form in which an adapter's files store some tensors, or null if they store all tensors as they
+ * are.
  */
 export function fileFormOf(method: AnyMethod, config: PeftConfig): FileForm | null {
   return isPromptMethod(method) ? null : (method.fileForm?.(config) ?? null);

@@ -4,174 +4,160 @@ import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
 import type { MethodOption } from "./methodOption.ts";
 import type { Recipe } from "./recipe.ts";
 
-/** The dtypes that store floating-point numbers. */
+/** Floating-point dtypes. */
 export type FloatDType = "f32" | "f16" | "bf16";
 
 /**
- * The facts of a method. Generic code asks them; it goes neither by the method's name nor by the
- * class of its configuration. All but the first three may be left out. Their defaults are right for
- * a method that says nothing more.
+ * Properties that describe a method. Generic code reads them and never checks the method's name or the class of its
+ * configuration. Most are optional; the defaults suit a simple method.
  */
 export interface MethodFacts<C extends PeftConfig> {
   /** PEFT's name: "LORA". */
   readonly peftType: string;
   /**
-   * The options that are sizes of saved tensors, or patterns of them: a file holds at least as many
-   * numbers as each says. Default: `r` and `rankPattern`.
+   * Options that give sizes of saved tensors, or patterns of sizes. A file with such sizes contains at least that many
+   * elements. Default: `r` and `rankPattern`.
    */
   readonly sizes?: readonly string[];
   readonly Config: new (options: never) => C;
-  /** The form of its configuration in files. */
+  /** The file format of the configuration. */
   readonly format: ConfigFormat;
-  /**
-   * The ways of setting it up that commands and reports know by name. Default: one, of the
-   * configuration's defaults.
-   */
+  /** Named presets for commands and reports. Default: one preset with the configuration's defaults. */
   readonly recipes?: readonly Recipe<C>[];
   /**
-   * The fields that have a flag on the command line. Default: targets, or virtual tokens, and
-   * modules to save.
+   * Configuration fields with a command-line flag. Defaults: targets for layer methods, virtual tokens for prompt
+   * methods, and modules to save.
    */
   readonly options?: readonly MethodOption[];
-  /** Its configuration has no place for a task. */
+  /** True if the configuration has no task type. */
   readonly taskless?: true;
   /**
-   * Gives a configuration that plans by the steps of a training, and does not say them, so many
-   * steps.
+   * Returns a configuration with `steps` as its number of training steps, if it depends on the number and does not set
+   * it.
    */
   withSteps?(config: C, steps: number): C;
-  /** Task heads (a classifier, for "SEQ_CLS") train and are saved beside it. Default true. */
+  /** True if task heads (a classifier for "SEQ_CLS") train and are saved with the adapter. Default: true. */
   readonly trainsHeads?: boolean;
   /**
-   * Its `fanInFanOut` follows from how the weights lie. Default false: a field of that name stays
-   * as it was given.
+   * True if `fanInFanOut` is derived from the layout of the weights. Default: false, the field keeps its given value.
    */
   readonly setsFanInFanOut?: boolean;
   /**
-   * PEFT keeps what it trains in the base model's dtype; planned files do so too. Default false: it
-   * is f32.
+   * True if PEFT keeps the trained tensors in the base model's dtype; planned files then use it too. Default: false,
+   * they are f32.
    */
   readonly followsBaseDtype?: boolean;
-  /**
-   * Returns true if its layers can run on factors in half precision (`LayerContext.dtypeOf`).
-   * Default: they cannot.
-   */
+  /** Returns true if the layers can run on factors in half precision (`LayerContext.dtypeOf`). Default: false. */
   keepsHalfPrecision?(config: C): boolean;
   /**
-   * Returns the number of constants of a layer that PEFT counts among what trains, for a base model
-   * of this dtype. Default: none.
+   * Returns how many constant elements of a layer PEFT counts as trainable, for a base model of this dtype. Default: 0.
    */
   countedConstants?(dtype: FloatDType): number;
-  /**
-   * The differences that a hot swap allows (`hotswapAdapter`). Default: those that every method
-   * allows.
-   */
+  /** Differences that `hotswapAdapter` allows. Default: only those that every method allows. */
   readonly swappable?: Swappable<C>;
-  /** Returns the start that sets base weights anew; null, the default, if they stay as they are. */
+  /** Returns the initialisation that overwrites base weights. Null, the default, if there is none. */
   startsFromWeights?(config: C): WeightStart<C> | null;
-  /**
-   * Takes such a start off again, so that the adapter fits the weights as they were. Default: it
-   * cannot be.
-   */
+  /** Removes such an initialisation, so that the adapter fits the original weights. Default: not supported. */
   readonly subtractsStart?: StartSubtraction<C>;
-  /** Returns the start that reads training data (`startFromData`); null, the default, for none. */
+  /** Returns the initialisation that reads training data (`startFromData`). Null, the default, if there is none. */
   startsFromData?(config: C): DataStart<C> | null;
-  /** `createLoraPlusOptimizer` lets its B learn faster than its A. Default false: it has none. */
+  /** True if `createLoraPlusOptimizer` can train its B with a higher learning rate than its A. Default: false. */
   readonly loraPlus?: boolean;
-  /** The form in which adapters add up (`addWeightedAdapter`). Default: they do not. */
+  /** The form in which `addWeightedAdapter` combines adapters. Default: not supported. */
   readonly combines?: ProductForm<C> | FactorForm;
-  /** The layout of its adapters' folders. Default: PEFT's. */
+  /** The file layout of the adapters' folders. Default: PEFT's. */
   readonly layout?: AdapterLayout<C>;
 }
 
-/** The differences that are allowed between an adapter and the one that takes its place. */
+/** The differences allowed between an adapter and the one that replaces it. */
 export interface Swappable<C extends PeftConfig> {
   /**
-   * Fields of the configuration that may differ, in camelCase. Their effect must lie in the tensors
-   * or in a layer's `scaling`, or be over once the adapter has started. The base model's name, the
-   * task and the targets may differ for every method.
+   * Configuration fields that may differ, in camelCase. Each must take effect through the tensors or a layer's
+   * `scaling`, or only at initialisation. The base model's name, the task and the targets may differ for every method.
    */
   readonly fields: readonly string[];
   /**
-   * Layers may have another rank, or be missing: such layers are made anew. Default: all tensors
-   * must fit.
+   * Allows layers to have another rank, or to be missing; such layers are created again. Default: all tensors must fit.
    */
   readonly anyRank?: AnyRank<C>;
 }
 
-/** Matches the layers of two adapters whose ranks differ. */
+/** Matches the layers of two adapters with different ranks. */
 export interface AnyRank<C extends PeftConfig> {
   /**
-   * Returns the layer of a key in the file: the part before the tensor's own name. Null for a
-   * tensor that is not of a layer.
+   * Returns the layer's part of a key in the file: the key without the tensor's name. Null if the tensor does not
+   * belong to a layer.
    */
   layerOf(key: string): string | null;
-  /** Fields that stay as they are in the adapter, since they say which tensors there are. */
+  /** Fields that keep the old adapter's values, since they determine which tensors exist. */
   readonly keeps: readonly string[];
   /**
-   * Returns true if a tensor of a layer may be missing in the new adapter's file; it becomes zero.
-   * `config` is the new adapter's. `absent` is true if the file has nothing of the layer.
+   * Returns true if a layer's tensor may be missing in the new adapter's file; it then becomes zero. `config` is the
+   * new adapter's. `absent` is true if the file has no tensor of the layer.
    */
   mayLack(key: string, config: C, absent: boolean): boolean;
 }
 
-/** A start that sets base weights anew, for good. */
+/** An initialisation that permanently overwrites base weights. */
 export interface WeightStart<C extends PeftConfig> {
-  /** The start's name in messages: "pissa". */
+  /** The initialisation's name in messages: "pissa". */
   readonly name: string;
-  /** The configuration with which such an adapter is put on base weights that are set already. */
+  /** The configuration for adding such an adapter to base weights that are already overwritten. */
   readonly onSetWeights: C;
 }
 
-/** The inputs of a batch that a start by data reads, beside those of the model: [B, T] each. */
+/** The batch inputs that a data-driven initialisation reads, in addition to the model's: [B, T] each. */
 export interface DataBatch {
   inputIds: Tensor;
-  /** Padding, whose inputs do not count, is 0. */
+  /** 0 at padding, whose inputs are ignored. Default: no padding. */
   attentionMask?: Tensor | null;
-  /** Tokens whose label is masked may not count either. */
+  /** Tokens with a masked label may be ignored too. */
   labels?: Tensor | null;
 }
 
-/** A layer of an adapter that starts by data. */
+/** A layer of an adapter whose initialisation reads data. */
 export interface MeasuredLayer {
   readonly base: UnaryModule;
-  /** The tensors that the adapter trains there, by key behind the layer's path. */
+  /** The tensors that the adapter trains on this layer, by key after the layer's path. */
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-/** A start that goes by the inputs of the adapter's layers on training data. */
+/** An initialisation from the layers' inputs on training data. */
 export interface DataStart<C extends PeftConfig> {
-  /** The start's name in messages: "eva". */
+  /** The initialisation's name in messages: "eva". */
   readonly name: string;
-  /** Begins, with the layers by path. Throws if they were trained. */
+  /** Starts a measurement of the layers, keyed by path. Throws if they were already trained. */
   measure(layers: ReadonlyMap<string, MeasuredLayer>): Promise<DataMeasurement<C>>;
 }
 
-/** The measurement of such a start, batch by batch. */
+/** A measurement for such an initialisation, fed batch by batch. */
 export interface DataMeasurement<C extends PeftConfig> extends Disposable {
-  /** The paths of the layers whose inputs on the next batch it takes. */
+  /** The paths of the layers whose inputs on the next batch it needs. */
   readonly watched: readonly string[];
-  /** Takes the inputs [..., features] of these layers on a batch. */
+  /** Adds the inputs [..., features] of these layers on one batch. */
   add(inputs: ReadonlyMap<string, Tensor>, batch: DataBatch): Promise<void>;
   /**
-   * Returns the configuration with which the adapter on `targets` is made anew, and values of its
-   * tensors, by path and key.
+   * Returns the configuration with which to create the adapter on `targets` again, and values of its tensors, by path
+   * and key.
    */
   result(targets: readonly string[]): Promise<{ config: C; values: ReadonlyMap<string, Float32Array> }>;
 }
 
-/** Turns an adapter less its start into an adapter of the same method, of a larger rank. */
+/**
+ * Converts the difference between an adapter and its initial values into an adapter of the same method, with a larger
+ * rank.
+ */
 export interface StartSubtraction<C extends PeftConfig> {
   /**
-   * Returns the obstacle, as the end of a sentence that starts with the adapter's
-   * name; null if there is none.
+   * Returns why this is impossible, as the end of a sentence that starts with the adapter's name; null if it is
+   * possible.
    */
   refusal(config: C): string | null;
-  /** Fields that must be the same in the adapter and in its start. */
+  /** Fields that must be equal in the adapter and in its initial state. */
   readonly sameFields: readonly string[];
   /**
-   * Returns the dimension along which the start's tensor follows the trained one, and its sign;
-   * null for tensors without a rank.
+   * Returns the dimension along which the initial tensor is concatenated to the trained one, and its sign. Null for
+   * tensors without a rank dimension.
    */
   joins(key: string): { dim: number; sign: 1 | -1 } | null;
   /** Returns the configuration of the result. */
@@ -181,46 +167,43 @@ export interface StartSubtraction<C extends PeftConfig> {
 /** Layers that add scaling * B A to the base layer's output. */
 export interface ProductForm<C extends PeftConfig> {
   readonly kind: "products";
-  /**
-   * The names of A [rank, in] and B [out, rank] in files, behind a layer's path; a layer has one of
-   * these pairs.
-   */
+  /** The names of A [rank, in] and B [out, rank] in files, after a layer's path. Each layer has one of these pairs. */
   readonly factors: readonly { readonly a: string; readonly b: string }[];
-  /** The factor of B A on the layer at `path`. */
+  /** The scaling of B A on the layer at `path`. */
   scaling(config: C, path: string): number;
   /** The largest rank of any layer. */
   rank(config: C): number;
   /**
-   * Names what else an adapter does, as the end of a sentence that starts with its name; null if it
-   * does nothing else.
+   * Returns what else an adapter does, as the end of a sentence that starts with its name; null if it only adds
+   * products.
    */
   besides(config: C): string | null;
-  /** The configuration of plain products of this rank on all layers, whose scaling is 1. */
+  /** Returns the configuration of plain products with this rank and scaling 1 on all layers. */
   plain(config: C, rank: number): C;
 }
 
-/** Layers with one tensor of factors, whose weighted sum stands for several adapters. */
+/** Layers with one tensor of factors. Their weighted sum combines several adapters. */
 export interface FactorForm {
   readonly kind: "factors";
-  /** The tensor's name in files, behind a layer's path. */
+  /** The tensor's name in files, after a layer's path. */
   readonly key: string;
-  /** Fields that choose layers, which are united. */
+  /** Fields that choose layers. The combined adapter has the union of their values. */
   readonly targets: readonly string[];
 }
 
-/** A layout of adapter folders that is not PEFT's. */
+/** A layout of adapter folders other than PEFT's. */
 export interface AdapterLayout<C extends PeftConfig> {
-  /** The name of the weights. The configuration's is adapter_config.json. */
+  /** File name of the weights. The configuration is always adapter_config.json. */
   readonly weights: string;
-  /** The name of weights that torch.save wrote. */
+  /** File name of weights written by `torch.save`. */
   readonly pickle: string;
-  /** A file that may lie beside and is not read, and what it holds: a warning says so. */
+  /** A file that is ignored if present, and what it contains. The user gets a warning. */
   readonly unread?: { readonly file: string; readonly holds: string };
-  /** The text of adapter_config.json. */
+  /** Returns the text of adapter_config.json. */
   configJson(config: C): string;
   /**
-   * Returns the fields of such a file as PEFT would have them, with `peft_type`; null for a file of
-   * another layout.
+   * Returns the fields of such a configuration under PEFT's names, with `peft_type`. Null if the file has another
+   * layout.
    */
   readConfig(json: unknown, label: string): Record<string, unknown> | null;
 }

@@ -1,25 +1,25 @@
-/** The values that an option takes. Limits are inclusive, but for `above`. */
+/** The values that an option accepts. Limits are inclusive, except `above`. */
 type OptionValue =
   | { readonly type: "integer"; readonly least?: number; readonly most?: number }
   | { readonly type: "number"; readonly least?: number; readonly above?: number; readonly most?: number }
-  /** A flag without a value, which makes the field true. */
+  /** A flag without a value, which sets the field to true. */
   | { readonly type: "boolean" }
-  /** With `orBoolean`, the words true and false stand for themselves. */
+  /** With `orBoolean`, the words true and false set the field to a boolean. */
   | { readonly type: "text"; readonly orBoolean?: true }
   | { readonly type: "oneOf"; readonly values: readonly (string | number | boolean)[] }
   /** Names separated by commas. */
   | { readonly type: "names" }
-  /** "all-linear", names separated by commas, or an expression over whole paths. */
+  /** "all-linear", names separated by commas, or a regular expression over whole paths. */
   | { readonly type: "targets" };
 
-/** A field of a method's configuration that can be set on the command line. */
+/** A field of a method's configuration with a command-line flag. */
 export type MethodOption = OptionValue & {
-  /** The configuration's field: "loraAlpha". */
+  /** Name of the configuration field: "loraAlpha". */
   readonly field: string;
-  /** The flag without its dashes: "alpha". Methods may share one, if its type is the same. */
+  /** The flag without its dashes: "alpha". Several methods may share a flag of the same type. */
   readonly flag: string;
-  /** A few words for `--help`, without the values and the default. */
+  /** A short description for `--help`, without the values and the default. */
   readonly help: string;
-  /** The value of the field where the flag is not given. Default: the recipe's. */
+  /** The value of the field if the flag is missing. Default: the recipe's. */
   readonly default?: unknown;
 };

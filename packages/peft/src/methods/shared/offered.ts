@@ -5,8 +5,8 @@ import type { MethodOption } from "./methodOption.ts";
 import type { Recipe, RecipeSettings } from "./recipe.ts";
 
 /**
- * Returns a method's recipes. One that says none has one, named by its peftType, of its
- * configuration's defaults.
+ * Returns a method's recipes. A method without any gets one with the configuration's defaults, named after its
+ * `peftType`.
  */
 export function recipesOf(method: AnyMethod): readonly Recipe[] {
   if (method.recipes) return method.recipes;
@@ -16,15 +16,12 @@ export function recipesOf(method: AnyMethod): readonly Recipe[] {
   return [{ name, title: peftType, learningRate: 1e-3, config: (settings) => new make(ownSettings(method, settings)) }];
 }
 
-/**
- * Returns the options of a method's configuration. One that names none has those of
- * all methods of its kind.
- */
+/** Returns the options of a method's configuration. A method without any gets the common options of its kind. */
 export function optionsOf(method: AnyMethod): readonly MethodOption[] {
   return method.options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
 }
 
-/** The settings that a method cannot do without. */
+/** Returns the settings that a method requires. */
 function ownSettings(method: AnyMethod, { targetModules, virtualTokens }: RecipeSettings): object {
   if (isPromptMethod(method)) return { numVirtualTokens: virtualTokens };
   return Object.keys(method.defaultTargets).length > 0 || method.targets ? {} : { targetModules };

@@ -1,35 +1,30 @@
 import type { PeftConfig } from "../../config/peftConfig.ts";
 
-/** The settings that a recipe makes a configuration from, the same for all methods. */
+/** Settings from which a recipe makes a configuration; the same for all methods. */
 export interface RecipeSettings {
-  /** For methods that have a rank. */
+  /** The rank, for methods that have one. */
   r: number;
-  /** For methods that choose layers by name; null: PEFT's default for the model and method. */
+  /** The layers to adapt, for methods that choose them by name. Null: PEFT's default for the model and method. */
   targetModules: string | readonly string[] | null;
-  /** For methods that put some before sequences. */
+  /** The number of virtual tokens, for prompt methods. */
   virtualTokens: number;
-  /** Optimiser steps of the training, for methods that plan by them. */
+  /** Optimiser steps of the training, for methods whose schedule depends on them. */
   steps: number;
 }
 
-/**
- * A way of setting a method up that commands and tables have a name for; a method may have several.
- */
+/** A named preset of a method, for commands and tables. A method may have several. */
 export interface Recipe<C extends PeftConfig = PeftConfig> {
-  /** The word for it on the command line: "dora". No other method may have it. */
+  /** Unique name on the command line: "dora". */
   readonly name: string;
-  /** Its name in tables: "DoRA". */
+  /** Name in tables: "DoRA". */
   readonly title: string;
-  /** A peak of AdamW's learning rate that suits it on small models. */
+  /** A suitable peak learning rate of AdamW for small models. */
   readonly learningRate: number;
-  /**
-   * The peak that is usual for models of any size; `lowrank train` takes it. Default:
-   * `learningRate`.
-   */
+  /** The usual peak learning rate for models of any size, which `lowrank train` uses. Default: `learningRate`. */
   readonly usualLearningRate?: number;
-  /** The linear layers of the base model are packed to NF4. */
+  /** True if the linear layers of the base model are quantised to NF4. */
   readonly quantized?: true;
-  /** It is compared where the user names no methods. */
+  /** True if comparisons include it when the user names no methods. */
   readonly common?: true;
   config(settings: RecipeSettings): C;
 }

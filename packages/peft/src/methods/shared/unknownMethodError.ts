@@ -1,4 +1,4 @@
-/** A method that is not known by its name, such as one from outside that nobody registered. */
+/** Thrown for a method name that is not registered. */
 export class UnknownMethodError extends Error {
   override readonly name = "UnknownMethodError";
 }
