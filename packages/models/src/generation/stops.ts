@@ -6,8 +6,8 @@ export interface StopOptions {
    */
   stop?: string | readonly (string | readonly number[])[];
   /**
-   * Texts that end a sequence, as in transformers. The returned text includes them and the rest of the token that completes
-   * them.
+   * Texts that end a sequence, as in transformers. The returned text includes them and the rest of the token that
+   * completes them.
    */
   stopStrings?: string | readonly string[];
 }

@@ -1,6 +1,6 @@
 import type { TensorLayout } from "./ggufForm.ts";
 
-/** The sizes of routed experts, and the names of an expert's layers in the folder. */
+/** The sizes of routed experts, and the names of an expert's layers in a Hugging Face folder. */
 interface Experts {
   readonly count: number;
   readonly hiddenSize: number;
@@ -9,8 +9,8 @@ interface Experts {
 }
 
 /**
- * Returns a router and experts, whose matrices GGUF stacks: gates, then what they gate, then the
- * ways back. `from` and `to` are the prefixes of their names.
+ * Returns the layouts of a router and its experts. GGUF stacks the experts' matrices: first all gate, then all up, then
+ * all down projections. `from` and `to` are the prefixes of the Hugging Face and GGUF names.
  */
 export function expertTensors(from: string, to: string, experts: Experts): TensorLayout[] {
   const { count, hiddenSize, intermediateSize, names } = experts;

@@ -3,89 +3,77 @@ import type { GgufTensorInfo } from "./readGguf.ts";
 import type { GgufValue } from "./writeGguf.ts";
 
 /**
- * One tensor of a model: its names in a Hugging Face folder and in a GGUF
- * file, and how it lies there.
+ * The layout of one tensor: its names in a Hugging Face folder and in a GGUF file, and the differences in how it is
+ * stored.
  */
 export interface TensorLayout {
   hf: string;
   gguf: string;
-  /** Its shape in the Hugging Face folder. */
+  /** Shape in the Hugging Face folder. */
   shape: readonly number[];
   /**
-   * Present where GGUF interleaves the two halves of each head's rows, as llama.cpp's
-   * rotary embedding wants them.
+   * Number of heads whose two halves of rows GGUF interleaves, as llama.cpp's rotary embedding requires. Default: no
+   * interleaving.
    */
   heads?: number;
   /**
-   * Present where Hugging Face has the query, key and value of each of so many heads side by
-   * side, and GGUF all queries first, then all keys, then all values.
+   * Number of heads of a combined query, key and value projection. Hugging Face stores query, key and value of each
+   * head together; GGUF stores all queries, then all keys, then all values. Default: not combined.
    */
   joined?: number;
-  /** Present where GGUF stacks so many tensors as one, this one at place `index`. */
+  /** Present if the tensor is part `index` of `count` tensors that GGUF stacks as one. */
   stacked?: { readonly index: number; readonly count: number };
-  /** True where llama.cpp keeps f32 whatever a file's matrices are stored in. */
+  /** True if llama.cpp stores the tensor as f32 in every file. */
   keepsF32?: true;
-  /** Present where GGUF's numbers are larger by so much. */
+  /** The amount by which GGUF's values are larger. Default 0. */
   plus?: number;
-  /** Present where GGUF has [out, in] and Hugging Face's Conv1D [in, out]. */
+  /** True if GGUF stores the weight as [out, in] and Hugging Face's Conv1D as [in, out]. */
   transposed?: true;
 }
 
-/** The parts of a GGUF file that a config is made of. */
+/** The parts of a GGUF file from which a config is read. */
 export interface GgufParts {
   metadata: JsonFields;
-  /**
-   * Gives the full name of a key below the architecture's: `embedding_length` is
-   * `llama.embedding_length`.
-   */
+  /** Returns the full key for a key of the architecture, such as `llama.embedding_length` for `embedding_length`. */
   key: (name: string) => string;
   tensors: ReadonlyMap<string, GgufTensorInfo>;
-  /** Factors of the rotary embedding by the name of their tensor, those that the file has. */
+  /** Factors of the rotary embedding, by the names of their tensors in the file. */
   ropeFactors: ReadonlyMap<string, Float32Array>;
 }
 
-/** The form of an architecture's language model in a GGUF file, in llama.cpp's names. */
+/** The GGUF form of an architecture's language model: llama.cpp's names and conversion in both directions. */
 export interface GgufForm<C> {
-  /** llama.cpp's name, `general.architecture`. Several architectures may share it. */
+  /** The value of `general.architecture` in llama.cpp. Several architectures may share it. */
   readonly architecture: string;
-  /** True if llama.cpp has no output layer of its own in it. Default false. */
+  /** True if llama.cpp supports only tied output layers. Default false. */
   readonly alwaysTied?: boolean;
-  /** True if llama.cpp takes no model without an output layer of its own. Default false. */
+  /** True if llama.cpp requires an untied output layer. Default false. */
   readonly neverTied?: boolean;
-  /** True if there are experts. Files with such are refused otherwise. Default false. */
+  /** True if the architecture has experts. Files with experts are rejected otherwise. Default false. */
   readonly hasExperts?: boolean;
   /**
-   * llama.cpp's name of a tokenizer of letters that falls back to bytes: by scores ("llama", the
-   * default) or by merges.
+   * llama.cpp's `tokenizer.ggml.model` for a BPE with byte fallback: "llama" (SentencePiece scores, the default) or
+   * "gemma4" (merges).
    */
   readonly lettersTokenizer?: "llama" | "gemma4";
   /**
-   * Gives true for the files that hold this architecture, where another one shares the
-   * name and takes the rest.
+   * Returns true if a file holds this architecture, in case another one has the same GGUF name. The architecture
+   * without `claims` gets the remaining files.
    */
   claims?(parts: GgufParts): boolean;
-  /**
-   * Reads the keys of a `config.json`, but for vocabulary, ties, token ids,
-   * `model_type` and `architectures`.
-   */
+  /** Reads the keys of a `config.json`, without vocabulary size, ties, token ids, `model_type` and `architectures`. */
   readConfig(parts: GgufParts): Record<string, unknown>;
-  /**
-   * Gives the metadata below the architecture's name. Throws for settings without a key in GGUF,
-   * since they would be lost.
-   */
+  /** Returns the metadata with keys below the architecture's name. Throws for settings that have no GGUF key. */
   metadata(config: C): Record<string, GgufValue>;
-  /**
-   * Gives the tensors but the output layer, in the order of llama.cpp's
-   * converter: as they are used.
-   */
+  /** Returns the tensors without the output layer, in the order of llama.cpp's converter (order of use). */
   tensors(config: C): TensorLayout[];
   /**
-   * Returns factors of the rotary embedding by the name of the tensor that holds them, such as
-   * `rope_freqs.weight`, the divisor of each frequency.
+   * Returns factors of the rotary embedding by tensor name. For example, `rope_freqs.weight` has a divisor for each
+   * frequency.
    */
   ropeFactors?(config: C): Readonly<Record<string, ArrayLike<number>>>;
-  /** Returns names of tensors that a file may hold, and that the model has no use for. */
+  /** Returns the names of tensors that a file may contain but the model does not use. Default: none. */
   idle?(config: C): readonly string[];
-  /** Returns notes about a converted file for the user. */
+  /** Returns notes about a converted file for the user. Default: none. */
   notes?(config: C): readonly string[];
 }

@@ -1,15 +1,12 @@
 import type { GgufValue } from "./writeGguf.ts";
 
-/** Makes a whole number to write. */
+/** Returns a u32 metadata value. */
 export const u32 = (value: number): GgufValue => ({ type: "u32", value });
 
-/** Makes a number to write. */
+/** Returns an f32 metadata value. */
 export const f32 = (value: number): GgufValue => ({ type: "f32", value });
 
-/**
- * Returns the shortest decimal number that is this f32: 1e-5 and not
- * 9.999999747378752e-6, as config.json has it.
- */
+/** Returns the shortest decimal number that rounds to this f32, as in config.json: 1e-5, not 9.999999747378752e-6. */
 export function decimal(value: number): number {
   for (let digits = 1; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
@@ -18,7 +15,7 @@ export function decimal(value: number): number {
   return value;
 }
 
-/** Returns the error for a setting that no key of GGUF can express. */
+/** Returns the error for a setting that GGUF cannot express. */
 export function notInGguf(key: string, value: unknown, expected: string): Error {
   return new Error(`config.json: ${key} is ${JSON.stringify(value)}; a GGUF file can only mean ${expected}`);
 }

@@ -1,22 +1,22 @@
 import type { TensorLayout } from "./ggufForm.ts";
 
-/** Facts of a layout that say where rows lie. */
+/** The fields of a layout that determine the order of rows. */
 type RowOrder = Pick<TensorLayout, "heads" | "joined">;
 
 /**
- * Returns the rows of a tensor in the order of GGUF. Hugging Face turns row j of a head with row
- * j + d/2, llama.cpp row 2j with row 2j + 1. `bytes` are `rows` rows in any encoding.
+ * Returns the rows of a tensor in GGUF's order. Within a head of d rows, Hugging Face rotates row j with row j + d/2,
+ * and llama.cpp row 2j with row 2j + 1. `bytes` has `rows` rows of equal length in any encoding.
  */
 export function inFileOrder(bytes: Uint8Array, rows: number, order: RowOrder): Uint8Array {
   return reordered(bytes, rows, order, (to, from) => [to, from]);
 }
 
-/** Undoes `inFileOrder`. */
+/** Returns the rows of a tensor in Hugging Face's order, the inverse of `inFileOrder`. */
 export function inModelOrder(bytes: Uint8Array, rows: number, order: RowOrder): Uint8Array {
   return reordered(bytes, rows, order, (to, from) => [from, to]);
 }
 
-/** Copies row by row; `turn` says of a row's places in file and model to which and from which. */
+/** Copies rows. `turn` returns the target and source index for a row's index in the file and in the model. */
 function reordered(
   bytes: Uint8Array,
   rows: number,
@@ -34,7 +34,7 @@ function reordered(
   return out;
 }
 
-/** Returns the place in the file of the model's row i; nothing where they are the same. */
+/** Returns a function from a row's index in the model to its index in the file; undefined if the orders are equal. */
 function placesOf(rows: number, { heads, joined }: RowOrder): ((i: number) => number) | undefined {
   if (heads !== undefined) {
     const size = rows / heads;

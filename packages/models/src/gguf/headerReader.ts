@@ -1,20 +1,17 @@
 import { ggufValueTypes } from "./valueTypes.ts";
 
-/** Thrown by `HeaderReader` where its bytes end before the header does. */
+/** Thrown by `HeaderReader` if the bytes end before the header does. */
 export class HeaderCutOff extends Error {}
 
 const maxDepth = 4;
 
-/**
- * Reads the numbers, texts and typed values of a GGUF header (version 2 or 3,
- * little-endian), one after the other.
- */
+/** Reads numbers, texts and typed values of a GGUF header (version 2 or 3, little-endian) in sequence. */
 export class HeaderReader {
-  /** The byte that is read next. */
+  /** Offset of the next byte to read. */
   at: number;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  // A byte order mark is a token of Llama's vocabulary.
+  // Llama's vocabulary has a token that is a byte order mark, so do not skip it.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   constructor(bytes: Uint8Array, start: number) {
@@ -27,7 +24,7 @@ export class HeaderReader {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** Reads a size or an offset. One beyond 2^53 is rounded; no file is that long. */
+  /** Reads a 64-bit size or offset. Values above 2^53 are rounded; no file is that long. */
   size(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }
@@ -38,7 +35,7 @@ export class HeaderReader {
     return this.#decoder.decode(this.#bytes.subarray(start, start + length));
   }
 
-  /** Reads a value with its type as gguf-py names it; a list's is ARRAY/ and that of its items. */
+  /** Reads a value with its type, named as in gguf-py. The type of a list is ARRAY/ followed by its item type. */
   typedValue(): { type: string; value: unknown } {
     const type = this.#type();
     if (type !== "ARRAY") return { type, value: this.#value(type, 0) };
@@ -92,7 +89,7 @@ export class HeaderReader {
     return items;
   }
 
-  /** Goes on by `length` bytes and returns where they begin. */
+  /** Advances by `length` bytes and returns their start offset. Throws `HeaderCutOff` if there are fewer. */
   #take(length: number): number {
     const start = this.at;
     if (start + length > this.#bytes.length) throw new HeaderCutOff();
@@ -101,7 +98,7 @@ export class HeaderReader {
   }
 }
 
-/** A number where it is exact. */
+/** Returns a number if it is exact, otherwise the bigint. */
 function exact(value: bigint): number | bigint {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }

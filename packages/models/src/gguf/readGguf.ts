@@ -4,42 +4,41 @@ import type { GgmlType } from "./types/ggmlType.ts";
 import { ggmlTypeNames } from "./types/ggmlTypeNames.ts";
 import { ggmlTypes } from "./types/ggmlTypes.ts";
 
-/** A metadata value as a GGUF file holds it. */
+/** A metadata value of a GGUF file. */
 export interface GgufMetadataValue {
-  /** gguf-py's name of its type, such as UINT32; of a list, ARRAY/ and that of its items. */
+  /** gguf-py's name of the type, such as UINT32. For a list: ARRAY/ followed by the item type. */
   readonly type: string;
-  /** A text, number, truth value or list; a 64-bit integer beyond 2^53 is a bigint. */
+  /** A string, number, boolean or list. A 64-bit integer above 2^53 is a bigint. */
   readonly value: unknown;
 }
 
-/** A tensor of a GGUF file. */
+/** An entry of a GGUF file's tensor table. */
 export interface GgufTensorInfo {
   readonly name: string;
   readonly type: GgmlType;
-  /** [..., rows, columns], as torch has it; the file lists sizes the other way round. */
+  /** [..., rows, columns], as in PyTorch. The file lists the sizes in reverse order. */
   readonly shape: readonly number[];
-  /** The start of its blocks, from the start of the file, and the bytes they take. */
+  /** Byte offset of its blocks from the start of the file, and their total size in bytes. */
   readonly offset: number;
   readonly byteLength: number;
 }
 
-/** The part of a GGUF file before the tensors' data. */
+/** The part of a GGUF file before the tensor data. */
 export interface GgufHeader {
   readonly version: number;
   readonly metadata: ReadonlyMap<string, GgufMetadataValue>;
-  /** In the order of the file. */
+  /** Tensors by name, in file order. */
   readonly tensors: ReadonlyMap<string, GgufTensorInfo>;
 }
 
 const maxDimensions = 8;
 
-/** Bytes that are read first; a header that is longer is read anew with four times as many. */
+/** Number of bytes to read first. For a longer header, reading starts over with four times as many. */
 const firstPart = 2 ** 21;
 
 /**
- * Reads the metadata and the table of tensors of a GGUF file (version 2 or 3,
- * little-endian); no tensor data. Throws where the file is none, is cut off, or holds a
- * tensor of a type that cannot be read.
+ * Reads the metadata and the tensor table of a GGUF file (version 2 or 3, little-endian) without tensor data. Throws if
+ * the file is not GGUF, is truncated, or has a tensor of an unsupported type.
  */
 export async function readGguf(source: ByteSource, label: string): Promise<GgufHeader> {
   for (let part = firstPart; ; part *= 4) {
@@ -92,7 +91,7 @@ function readHeader(bytes: Uint8Array, fileSize: number, label: string): GgufHea
 
 function checkVersion(version: number, label: string): number {
   if (version === 2 || version === 3) return version;
-  // The number in the other order of bytes: its low half is empty.
+  // A version with swapped bytes: its lower 16 bits are 0.
   const bigEndian = version !== 0 && (version & 0xffff) === 0;
   if (version !== 1 && !bigEndian) throw new Error(`${label} is GGUF of version ${version}; only 2 and 3 can be read`);
   const variant = bigEndian ? "big-endian" : `version ${version}`;
@@ -105,7 +104,7 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufMetadataValue>, label: st
   throw new Error(`${label}: general.alignment is ${alignment}; expected a positive whole number`);
 }
 
-/** Reads one row of the table of tensors; `offset` counts from where the data begin. */
+/** Reads one entry of the tensor table. `offset` is relative to the start of the tensor data. */
 function readTensor(reader: HeaderReader, label: string): Omit<GgufTensorInfo, "byteLength"> {
   const name = reader.text();
   const shape = Array.from({ length: Math.min(reader.u32(), maxDimensions + 1) }, () => reader.size()).reverse();

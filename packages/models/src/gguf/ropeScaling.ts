@@ -1,23 +1,19 @@
 import type { JsonFields } from "../config/jsonFields.ts";
 import { inverseFrequencies } from "../rope/rope.ts";
 
-/**
- * The rotary embedding without scaling, and the factors of `rope_freqs.weight`
- * that divide its frequencies.
- */
+/** The unscaled rotary embedding, and the factors of `rope_freqs.weight` that divide its frequencies. */
 interface Rope {
   theta: number;
   headDim: number;
   factors: Float32Array | undefined;
 }
 
-/** The scaling that Llama 3.1, 3.2 and 3.3 were trained with, without its `factor`. */
+/** The scaling of Llama 3.1, 3.2 and 3.3, without `factor`. */
 const llama3 = { rope_type: "llama3", low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 
 /**
- * transformers' `rope_scaling` for a GGUF file. Llama 3's is there as factors alone,
- * not as the settings that they came from: those of the published models are tried.
- * Throws for any other scaling.
+ * Returns transformers' `rope_scaling` for a GGUF file; null for none. For Llama 3 the file has only frequency divisors
+ * and no settings, so they are compared with the settings of the published models. Throws for any other scaling.
  */
 export function ropeScaling(
   metadata: JsonFields,
@@ -50,7 +46,7 @@ function llama3Scaling(
     },
     headDim,
   );
-  // The converter computes them in another order, in f32.
+  // The converter computes the factors in a different order, in f32.
   const same = plain.every((f, i) => Math.abs(f / scaled[i] - factors[i]) <= 1e-5 * factors[i]);
   if (same && factors.length === plain.length) return { ...llama3, factor };
   throw new Error(

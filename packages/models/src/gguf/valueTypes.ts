@@ -1,4 +1,4 @@
-/** The types of metadata by their number in a GGUF file, as gguf-py names them. */
+/** GGUF metadata types, named as in gguf-py. The index is the type's id in a file. */
 export const ggufValueTypes = [
   "UINT8",
   "INT8",

@@ -1,4 +1,4 @@
-/** Returns the note about a window that a file says and llama.cpp takes for none. */
+/** Returns a note if the config has a sliding window, which llama.cpp ignores for this architecture. */
 export function windowNote(config: { slidingWindow: number | null; maxPositionEmbeddings: number }): string[] {
   const { slidingWindow, maxPositionEmbeddings } = config;
   return slidingWindow === null || slidingWindow >= maxPositionEmbeddings

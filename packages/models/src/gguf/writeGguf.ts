@@ -1,6 +1,6 @@
 import { encodedLength, encodings, type GgufEncoding } from "./types/ggmlTypes.ts";
 
-/** A value of a GGUF file's metadata, with the type it is written in. */
+/** A metadata value of a GGUF file, with its type. */
 export type GgufValue =
   | { type: "u32" | "i32" | "f32"; value: number }
   | { type: "bool"; value: boolean }
@@ -13,25 +13,25 @@ export type GgufValue =
 export interface GgufTensor {
   name: string;
   type: GgufEncoding;
-  /** [..., rows, columns], as torch has it; the file lists sizes the other way round. */
+  /** [..., rows, columns], as in PyTorch. The file lists the sizes in reverse order. */
   shape: readonly number[];
-  /** Its blocks, asked for when their turn comes. */
+  /** Returns its encoded blocks. Called when the tensor is written. */
   read: () => Promise<Uint8Array>;
 }
 
-/** The contents of a GGUF file, with the tensors in their order. */
+/** The contents of a GGUF file. Tensors are written in this order. */
 export interface GgufContents {
   metadata: ReadonlyMap<string, GgufValue>;
   tensors: readonly GgufTensor[];
 }
 
-/** ggml's numbers of the types of metadata. */
+/** GGUF's ids of metadata types. */
 const valueTypes = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as const;
 
 const alignment = 32;
 const paddingAfter = (length: number): number => (alignment - (length % alignment)) % alignment;
 
-/** Bytes put one after the other, little-endian. */
+/** Builds a sequence of little-endian values in a growing buffer. */
 class ByteWriter {
   #bytes = new Uint8Array(1 << 16);
   #length = 0;
@@ -75,7 +75,7 @@ class ByteWriter {
     this.#next(count);
   }
 
-  /** Room for `count` bytes, which are zero. */
+  /** Appends `count` zero bytes and returns a view of them. */
   #next(count: number): DataView {
     const start = this.#length;
     this.#length += count;
@@ -107,7 +107,7 @@ function writeValue(out: ByteWriter, entry: GgufValue): void {
   }
 }
 
-/** Header, metadata and the table of tensors, padded to where the first tensor begins. */
+/** Returns the header, the metadata and the tensor table, padded to the start of the first tensor. */
 function head({ metadata, tensors }: GgufContents): Uint8Array {
   const out = new ByteWriter();
   out.u32(0x46554747); // "GGUF"
@@ -140,9 +140,9 @@ function byteLength({ type, shape }: GgufTensor): number {
 }
 
 /**
- * The bytes of a GGUF file (version 3, alignment 32), piece by piece, so that one tensor is held at
- * a time. Throws where a tensor's rows are no whole blocks, two have one name, or one gives other
- * than the bytes that its shape takes.
+ * Yields the bytes of a GGUF file (version 3, alignment 32) in pieces, so that one tensor at a time is in memory.
+ * Throws if a tensor's rows are not whole blocks, two tensors have the same name, or a tensor's data does not have the
+ * size of its shape.
  */
 export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Array, void> {
   const names = new Set<string>();

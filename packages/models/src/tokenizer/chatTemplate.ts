@@ -1,6 +1,6 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
 
-/** One turn of a conversation. */
+/** A message of a conversation. */
 export interface ChatMessage {
   role: string;
   content: string;
@@ -8,15 +8,15 @@ export interface ChatMessage {
 
 /** Options of `applyChatTemplate`. */
 export interface ChatTemplateOptions {
-  /** End with the opening of an assistant turn, for the model to go on. Default false. */
+  /** End with the start of an assistant message, so that the model answers. Default false. */
   addGenerationPrompt?: boolean;
-  /** Further variables of the template, such as `tools`. */
+  /** Additional variables of the template, such as `tools`. */
   variables?: Record<string, unknown>;
 }
 
 /**
- * A model's chat template in Jinja: `chat_template.jinja`, else `chat_template` of
- * `tokenizer_config.json`.
+ * Reads a model's chat template (Jinja): `chat_template.jinja`, else `chat_template` of `tokenizer_config.json`.
+ * Returns null if there is none.
  */
 export async function readChatTemplate(files: ModelFiles): Promise<string | null> {
   if (await files.has("chat_template.jinja")) return files.readText("chat_template.jinja");

@@ -5,19 +5,19 @@ import { splitBehaviors } from "./pipeline/splits.ts";
 import type { ModelJson } from "./pipeline/tokenModel.ts";
 import { type KnownParts, tokenizerParts, type ValueKind } from "./tokenizerParts.ts";
 
-/** Ids from here on are none: no vocabulary is that large, and tables go up to the highest id. */
+/** Upper limit of token ids. No vocabulary is this large, and tables are as long as the highest id. */
 const endOfIds = 2 ** 24;
 
 const isId = (id: unknown): boolean => Number.isSafeInteger(id) && (id as number) >= 0 && (id as number) < endOfIds;
 
-/** Throws unless a value is an id; `fields` and `key` name it. */
+/** Returns a field that is a token id. Throws if it is not one. */
 function checkId(fields: JsonFields, key: string): number {
   const id = fields.raw(key);
   if (isId(id)) return id as number;
   throw fields.bad(key, `a token id from 0 to ${endOfIds - 1}`);
 }
 
-/** Throws unless a field is a text, or absent where it may be. */
+/** Throws if a field is not a string; with `optional` it may also be missing. */
 function checkText(fields: JsonFields, key: string, optional = false): void {
   const value = fields.raw(key);
   if (typeof value === "string" || (optional && value === undefined)) return;
@@ -31,9 +31,8 @@ function listIn(fields: JsonFields, key: string): unknown[] {
 }
 
 /**
- * Throws, naming the file and the field, for a `tokenizer.json` that no tokenizer can be made of or
- * that could take very long to use: parts that are unknown or lack what they need, ids that are
- * none, expressions whose matching takes unbounded time.
+ * Throws if a `tokenizer.json` cannot be used or could take very long to use. Reasons are unknown or incomplete parts,
+ * invalid ids, and regular expressions with unbounded matching time. The error names the file and the field.
  */
 export function checkTokenizer(json: unknown, where: string): void {
   const fields = new JsonFields(json, where);
@@ -57,7 +56,7 @@ function checkAddedTokens(fields: JsonFields): void {
   }
 }
 
-/** The kinds of vocabularies, and what each needs beside it. */
+/** Checks of each model type: its vocabulary and the fields that it requires. */
 const models: Readonly<Record<string, (model: JsonFields) => void>> = {
   BPE: (model) => {
     checkVocabulary(model);
@@ -80,7 +79,7 @@ const models: Readonly<Record<string, (model: JsonFields) => void>> = {
 
 function checkModel(json: unknown, model: JsonFields): void {
   const type = model.raw("type");
-  // Older files leave the type out.
+  // Older files have no type.
   if (type === undefined) {
     if (model.isNull("type") || typeof model.raw("vocab") !== "object")
       throw model.bad("type", Object.keys(models).join(", "));
@@ -153,7 +152,7 @@ const fieldChecks: Readonly<Record<ValueKind, (fields: JsonFields, key: string) 
   },
 };
 
-/** Sequences within sequences are no deeper than this, and none is longer. */
+/** Maximum depth and length of sequences of parts. */
 const [deepest, mostParts] = [20, 100];
 
 function checkPart(fields: JsonFields, key: string, known: KnownParts, depth: number): void {
@@ -186,7 +185,7 @@ function checkPattern(fields: JsonFields, key: string): void {
   if (reason) throw pattern.bad("Regex", `an expression that is matched in bounded time, and ${reason}`);
 }
 
-/** The most pieces of a template; real ones have a few. */
+/** Maximum number of pieces of a template. Real templates have a few. */
 const mostPieces = 1000;
 
 function checkTemplate(fields: JsonFields, key: string): void {
@@ -204,11 +203,11 @@ function checkTemplate(fields: JsonFields, key: string): void {
   }
 }
 
-/** Throws, naming the file and the field, for a `tokenizer_config.json` that cannot be used. */
+/** Throws if a `tokenizer_config.json` cannot be used. The error names the file and the field. */
 export function checkTokenizerConfig(json: unknown, where: string): void {
   const fields = new JsonFields(json, where);
   const more = fields.raw("additional_special_tokens") ?? [];
-  // Transformers 5 writes some as an object, by name.
+  // transformers 5 writes some as an object by name.
   if (typeof more !== "object") throw fields.bad("additional_special_tokens", "a list of tokens");
   fields.boolean("clean_up_tokenization_spaces", false);
 }

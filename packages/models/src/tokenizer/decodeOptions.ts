@@ -2,9 +2,9 @@ import type { OptionKeys } from "@lowrank/core";
 
 /** Options of `decode`. */
 export interface DecodeOptions {
-  /** Leave out tokens such as `</s>`. Default false. */
+  /** Omit special tokens such as `</s>` from the text. Default false. */
   skipSpecialTokens?: boolean;
 }
 
-/** The names of all options of `DecodeOptions`. */
+/** The names of the options in `DecodeOptions`. */
 export const decodeKeys: OptionKeys<DecodeOptions> = { skipSpecialTokens: true };

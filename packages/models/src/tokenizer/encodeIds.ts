@@ -5,7 +5,7 @@ import type { Frame } from "./pipeline/postProcessors.ts";
 import type { PreTokenizer } from "./pipeline/preTokenizers.ts";
 import type { TokenModel } from "./pipeline/tokenModel.ts";
 
-/** The parts that turn a text into ids, in their order. */
+/** The steps that turn a text into ids, in order. */
 export interface EncodingParts {
   /** Splits off tokens that are matched before a text is normalized. */
   readonly rawTokens: AddedTokenSplitter;
@@ -21,8 +21,8 @@ export interface EncodingParts {
 export type EncodeIds = (text: string, addSpecialTokens: boolean) => number[];
 
 /**
- * Returns what encodes a text word by word. The ids of short words are remembered, so that a text
- * of 10 MB takes seconds, and no list of its words is held.
+ * Returns a function that encodes a text word by word. It caches the ids of short words, so that 10 MB of text take
+ * seconds, and does not store a list of the words.
  */
 export function encoderOf({
   rawTokens,
@@ -74,11 +74,11 @@ export function encoderOf({
   };
 }
 
-/** Words that are remembered, and their length: longer ones would hold on to their text. */
+/** Maximum number of cached words, and their maximum length. Longer words would keep the whole text in memory. */
 const mostWords = 20_000;
 const longestKnown = 12;
 
-/** Remembers results of short words; forgets all of them when there are too many. */
+/** Caches results for short words. Empties the cache when it is full. */
 function remembering<T>(make: (word: string) => T): (word: string) => T {
   const known = new Map<string, T>();
   return (word) => {

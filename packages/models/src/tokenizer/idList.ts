@@ -1,7 +1,10 @@
-/** Ids in a list before they are packed: a list that grows to millions is copied many times. */
+/**
+ * Number of ids in a list before it becomes an Int32Array. One list of millions of ids would be copied many times as it
+ * grows.
+ */
 const idsInPiece = 65_536;
 
-/** Gathers the ids of a text. */
+/** Collects the ids of a text. */
 export class IdList {
   readonly #pieces: Int32Array[] = [];
   #last: number[] = [];

@@ -2,22 +2,21 @@ import { Template } from "../jinja/template.ts";
 import type { ChatMessage, ChatTemplateOptions } from "./chatTemplate.ts";
 import type { TextSpan } from "./generationSpans.ts";
 
-/** The template of the last call: a data set renders one thousands of times. */
+/** The parsed template of the last call, since a data set renders the same one thousands of times. */
 let parsed: { source: string; template: Template } | undefined;
 
 /** A rendered conversation. */
 interface RenderedChat {
   text: string;
-  /** Parts of the text inside of `{% generation %}`. */
+  /** The parts of the text inside `{% generation %}`. */
   generation: readonly TextSpan[];
 }
 
 /**
- * Renders a conversation as the text that the model was trained on, as `apply_chat_template` of
- * transformers does. `specialTokens` are variables of the template; `tools` and `documents` are
- * None
- * unless `variables` has them. Throws, naming the template of `label`, if the template is broken,
- * refuses the conversation, or takes too many steps or too much memory.
+ * Renders a conversation as text in the model's training format, like transformers' `apply_chat_template`.
+ * `specialTokens` are variables of the template; `tools` and `documents` are None unless `variables` sets them. Throws
+ * if the template is invalid, rejects the conversation, or takes too many steps or too much memory; `label` names the
+ * model in the message.
  */
 export function renderChat(
   template: string,
@@ -44,12 +43,10 @@ export function renderChat(
   }
 }
 
-/** Names under which a message holds its reasoning; templates read the first. */
+/** Keys of a message that may contain its reasoning, highest priority first. */
 const reasoningFields = ["reasoning_content", "thinking", "reasoning"] as const;
 
-/**
- * A message without keys that are null, and with its reasoning under the names that templates read.
- */
+/** Returns a message without null values, and with its reasoning under the keys that templates read. */
 function withoutNulls(message: ChatMessage): Record<string, unknown> {
   const entries = Object.entries(message).filter(([, value]) => value !== null && value !== undefined);
   const plain: Record<string, unknown> = Object.fromEntries(entries);

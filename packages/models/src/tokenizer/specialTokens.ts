@@ -4,8 +4,7 @@ const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", 
 export type SpecialTokenName = (typeof names)[number];
 
 /**
- * The special tokens that a `tokenizer_config.json` names: strings, or objects with
- * their text as `content`.
+ * Reads the special tokens of a `tokenizer_config.json`. A token is a string, or an object with its text as `content`.
  */
 export function readSpecialTokens(config: unknown, where: string): Partial<Record<SpecialTokenName, string>> {
   const found: Partial<Record<SpecialTokenName, string>> = {};

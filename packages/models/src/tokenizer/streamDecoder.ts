@@ -3,19 +3,16 @@ import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
 
 /** Options of a `StreamDecoder`. */
 export interface StreamDecoderOptions extends DecodeOptions {
-  /**
-   * The ids that the stream goes on from: its text follows theirs, so that a leading
-   * space is kept. Default none.
-   */
+  /** Ids before the stream. The text continues theirs, so that a leading space is kept. Default none. */
   after?: ArrayLike<number>;
 }
 
-/** Turns token ids, one at a time, into pieces of text that never split a character. */
+/** Decodes token ids one at a time to pieces of text that consist of whole characters. */
 export class StreamDecoder {
   readonly #decode: (ids: number[]) => string;
-  /** Ids whose text is out; kept as the context of those that follow. */
+  /** Ids whose text was returned; the context of the following ids. */
   #context: number[];
-  /** Ids whose text is still held back. */
+  /** Ids whose text is held back. */
   #pending: number[] = [];
 
   constructor(
@@ -28,18 +25,18 @@ export class StreamDecoder {
     this.#context = Array.from(after);
   }
 
-  /** The text that this id completes; "" while a character is incomplete. */
+  /** Adds an id and returns the text that it completes; "" while a character is incomplete. */
   push(id: number): string {
     this.#pending.push(id);
     const text = this.#pendingText();
-    // U+FFFD at the end may be the start of a character, or the text itself: the next ids tell.
+    // U+FFFD at the end may be an incomplete character or part of the text; the next ids decide.
     if (text === "" || text.endsWith("\uFFFD")) return "";
     this.#context = this.#pending;
     this.#pending = [];
     return text;
   }
 
-  /** The text still held back: call it once, at the end. */
+  /** Returns the text still held back. Call it once, at the end. */
   flush(): string {
     const text = this.#pending.length > 0 ? this.#pendingText() : "";
     this.#context = [...this.#context, ...this.#pending];
@@ -48,8 +45,8 @@ export class StreamDecoder {
   }
 
   /**
-   * Returns the text that the pending ids add to the context's. If they change that text, as after
-   * broken bytes, returns their text on its own.
+   * Returns the text that the pending ids add to the context. If they change the context's text, as after invalid
+   * UTF-8, returns the text of the pending ids alone.
    */
   #pendingText(): string {
     const before = this.#decode(this.#context);
@@ -58,7 +55,7 @@ export class StreamDecoder {
   }
 }
 
-/** Returns a function that reads tokens as text, after those before them. */
+/** Returns a function that decodes tokens which follow other tokens. */
 export function textAfter(
   tokenizer: ConstructorParameters<typeof StreamDecoder>[0],
 ): (before: readonly number[], tokens: readonly number[]) => string {

@@ -5,21 +5,20 @@ import { modelType } from "./pipeline/models.ts";
 import { UnknownTextError } from "./pipeline/tokenModel.ts";
 import { encodingParts, matchedText, type TokenizerJson } from "./tokenizerJson.ts";
 
-/** The fields of a `tokenizer_config.json` that change texts. */
+/** The fields of a `tokenizer_config.json` that change the decoded text. */
 export interface TokenizerConfigJson {
   readonly clean_up_tokenization_spaces?: boolean;
-  /** More special tokens: a list, or an object by name. */
+  /** Additional special tokens: a list, or an object by name. */
   readonly additional_special_tokens?: object | null;
 }
 
-/**
- * The tokenizer that a `tokenizer.json` describes. Its ids and texts equal the results of
- * Python's `tokenizers`.
- */
+/** The tokenizer that a `tokenizer.json` describes. Its ids and texts equal the results of Python's `tokenizers`. */
 export class TextPipeline {
-  /** Ids by token, with added tokens. */
+  /** Ids by token, including added tokens. */
   readonly #ids: ReadonlyMap<string, number>;
-  /** Tokens by id as the decoder takes them: normalized tokens are in their normalized form. */
+  /**
+   * Tokens by id as the decoder receives them: added tokens in normalized form if they are matched in normalized text.
+   */
   readonly #decoded = new Map<number, string>();
   readonly #special: ReadonlySet<string>;
   readonly #encode: EncodeIds;
@@ -28,7 +27,7 @@ export class TextPipeline {
   readonly #writesBytes: boolean;
   readonly #cleansUp: boolean;
   readonly #label: string;
-  /** The field that names the unknown token. */
+  /** The field that specifies the unknown token. */
   readonly #unknownKey: string;
 
   constructor(json: TokenizerJson, config: TokenizerConfigJson, label: string) {
@@ -51,12 +50,12 @@ export class TextPipeline {
     this.#unknownKey = modelType(json.model) === "Unigram" ? "unk_id" : "unk_token";
   }
 
-  /** The number of tokens, with added tokens. */
+  /** Number of tokens, including added tokens. */
   get size(): number {
     return this.#ids.size;
   }
 
-  /** The id of a token by its text. */
+  /** Returns the id of a token by its text; undefined if there is no such token. */
   idOf(token: string): number | undefined {
     return this.#ids.get(token);
   }
@@ -83,7 +82,7 @@ export class TextPipeline {
     return this.#cleansUp ? cleanUpSpaces(text) : text;
   }
 
-  /** The bytes of a byte-level token or a byte token; undefined for others. */
+  /** Returns the bytes of a byte-level token or a byte token; undefined for other tokens. */
   rawBytes(id: number): Uint8Array | undefined {
     const token = this.#decoded.get(id) ?? "";
     const byte = this.#writesBytes ? byteOfToken(token) : undefined;

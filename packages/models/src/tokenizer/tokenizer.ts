@@ -7,22 +7,22 @@ import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
 import { TextPipeline } from "./textPipeline.ts";
 import type { TokenizerJson } from "./tokenizerJson.ts";
 
-/** The parts of a tokenizer: the JSON values of its files. */
+/** The contents of a tokenizer's files as JSON values. */
 export interface TokenizerParts {
   tokenizerJson: object;
   tokenizerConfig?: object;
   chatTemplate?: string | null;
-  /** The name of the tokenizer in error messages. Default "the tokenizer". */
+  /** The tokenizer's name in error messages. Default "the tokenizer". */
   label?: string;
 }
 
-/** Text to token ids and back, as a Hugging Face `tokenizer.json` says. */
+/** Converts text to token ids and back, as specified by a Hugging Face `tokenizer.json`. */
 export class Tokenizer {
   readonly label: string;
   readonly bosTokenId: number | null;
   readonly eosTokenId: number | null;
   readonly padTokenId: number | null;
-  /** Number of ids, added tokens included. */
+  /** Number of ids, including added tokens. */
   readonly vocabSize: number;
   readonly chatTemplate: string | null;
   readonly #pipeline: TextPipeline;
@@ -39,10 +39,7 @@ export class Tokenizer {
     this.padTokenId = this.#specialId("pad_token");
   }
 
-  /**
-   * Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja`; only
-   * the first must be there.
-   */
+  /** Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja`. Only the first is required. */
   static async fromFiles(files: ModelFiles): Promise<Tokenizer> {
     if (!(await files.has("tokenizer.json"))) throw await missingFile(files, "tokenizer.json");
     const tokenizerConfig = (await files.has("tokenizer_config.json"))
@@ -57,8 +54,8 @@ export class Tokenizer {
   }
 
   /**
-   * Makes a tokenizer of the JSON values of its files. Unlike the constructor it checks them whole,
-   * and throws, naming file and field, for what cannot be used.
+   * Makes a tokenizer from the JSON values of its files. Unlike the constructor, it checks them completely. Throws an
+   * error that names the file and the field if they cannot be used.
    */
   static async fromParts(parts: TokenizerParts): Promise<Tokenizer> {
     const { checkTokenizer, checkTokenizerConfig } = await import("./checkTokenizer.ts");
@@ -69,8 +66,8 @@ export class Tokenizer {
   }
 
   /**
-   * The ids of a text. Special tokens written in it are recognised;
-   * `addSpecialTokens: false` adds none around it.
+   * Returns the ids of a text. Special tokens in the text are recognised. `addSpecialTokens` false adds no special
+   * tokens around it; default true.
    */
   encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
     checkOptions("encode", options, { addSpecialTokens: true });
@@ -82,7 +79,7 @@ export class Tokenizer {
     return this.#pipeline.encode(text, options.addSpecialTokens ?? true);
   }
 
-  /** The text of ids; bytes that are no UTF-8 become U+FFFD. */
+  /** Returns the text of token ids. Invalid UTF-8 becomes U+FFFD. */
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
     checkOptions("decode", options, decodeKeys);
     if (typeof ids?.length !== "number" || typeof ids === "string") {
@@ -98,23 +95,23 @@ export class Tokenizer {
   }
 
   /**
-   * The bytes that a token adds to a text that goes on, as UTF-8; they alone may be no whole
-   * character. A special token has those of its name.
+   * Returns the UTF-8 bytes that a token adds within a text; they may be an incomplete character. For a special token,
+   * these are the bytes of its name.
    */
   tokenBytes(id: number): Uint8Array {
     const alone = this.decode([id]);
-    // Decoders may leave out the space before the first word, but not the second.
+    // Decoders may remove the space before the first word, but not before the second.
     return this.#pipeline.rawBytes(id) ?? new TextEncoder().encode(this.decode([id, id]).slice(alone.length));
   }
 
-  /** The id of a token by its text in the vocabulary, or null. */
+  /** Returns the id of a token by its text in the vocabulary; null if there is no such token. */
   tokenId(token: string): number | null {
     return this.#pipeline.idOf(token) ?? null;
   }
 
   /**
-   * Renders a conversation as text. Encode it with `addSpecialTokens: false`, since templates
-   * write special tokens out. Throws where the tokenizer has no template.
+   * Renders a conversation as text. Encode the text with `addSpecialTokens: false`, since templates already write
+   * special tokens. Throws if the tokenizer has no chat template.
    */
   async applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Promise<string> {
     checkOptions("applyChatTemplate", options, { addGenerationPrompt: true, variables: true });
@@ -129,8 +126,8 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the parts [start, end) of `applyChatTemplate(messages)` that the assistant writes,
-   * where the template says so by `{% generation %}`; null for other templates.
+   * Returns the parts [start, end) of `applyChatTemplate(messages)` that the assistant writes, which templates mark
+   * with `{% generation %}`; null for templates without this mark.
    */
   async generationSpans(messages: readonly ChatMessage[]): Promise<TextSpan[] | null> {
     if (this.chatTemplate === null || !/\{%-?\s*generation\b/.test(this.chatTemplate)) return null;
@@ -147,7 +144,7 @@ export class Tokenizer {
   }
 }
 
-/** Makes what the files describe. Throws, naming the file, if that is not possible. */
+/** Makes the pipeline from the files. Throws an error that names the file if that is not possible. */
 function make(tokenizerJson: object, config: object, label: string): TextPipeline {
   try {
     return new TextPipeline(tokenizerJson as TokenizerJson, config, label);

@@ -20,11 +20,11 @@ export interface TokenizerJson {
 /** Returns true if a token is matched in the normalized text. */
 const isNormalized = ({ normalized, special }: AddedToken): boolean => normalized ?? !special;
 
-/** Returns the text that an added token matches and that the decoder takes. */
+/** Returns the text that matches an added token, which is also its text for the decoder. */
 export const matchedText = (token: AddedToken, normalizer: Normalizer): string =>
   isNormalized(token) ? normalizer.normalize(token.content) : token.content;
 
-/** Makes the parts that encode by a `tokenizer.json`. */
+/** Makes the encoding steps of a `tokenizer.json`. */
 export function encodingParts(json: TokenizerJson): EncodingParts {
   const added = json.added_tokens ?? [];
   const model = modelOf(json.model);

@@ -1,4 +1,4 @@
-/** The kinds of fields that hold one value; "?" marks those that may be absent. */
+/** Kinds of fields with one value; "?" marks optional fields. */
 export type ValueKind =
   | "text"
   | "text?"
@@ -13,7 +13,7 @@ export type ValueKind =
   | "template"
   | "template?";
 
-/** The parts of a section by their type, with their fields; "parts" are those of the section. */
+/** The part types of a section with their fields. "parts" is a nested list of parts of the same section. */
 export type KnownParts = Readonly<Record<string, Readonly<Record<string, ValueKind | "parts">>>>;
 
 const patternAndContent = { pattern: "pattern", content: "text?" } as const;
@@ -73,7 +73,7 @@ const decoder: KnownParts = {
   ByteFallback: {},
 };
 
-/** The parts of a `tokenizer.json` that can be made, by section and type, with their fields. */
+/** The supported parts of a `tokenizer.json`, by section and type, with their fields. */
 export const tokenizerParts: Readonly<Record<string, KnownParts>> = {
   normalizer,
   pre_tokenizer: preTokenizer,

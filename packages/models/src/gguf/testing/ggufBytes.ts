@@ -1,6 +1,6 @@
 import { type GgufContents, writeGguf } from "../writeGguf.ts";
 
-/** A whole GGUF file in memory. */
+/** Returns a whole GGUF file as bytes. */
 export async function ggufBytes(contents: GgufContents): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   for await (const piece of writeGguf(contents)) pieces.push(piece.slice());

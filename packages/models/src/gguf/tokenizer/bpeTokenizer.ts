@@ -3,17 +3,17 @@ import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
 import { type PreTokenizer, preTokenizers } from "./preTokenizers.ts";
 
 /**
- * The pre-tokenizer that the file names; llama.cpp's default where it names none.
- * Throws for an unknown one.
+ * Returns the pre-tokenizer that the file's `tokenizer.ggml.pre` names; llama.cpp's default if the key is missing.
+ * Throws for an unknown name.
  */
 export function preTokenizerOf(metadata: JsonFields): PreTokenizer {
   return preTokenizers[metadata.oneOf("tokenizer.ggml.pre", Object.keys(preTokenizers), "default")];
 }
 
-/** The pairs of a BPE, in the order in which they are merged. */
+/** Reads the token pairs of a BPE, in merge order. */
 export function readMerges(metadata: JsonFields): [string, string][] {
   return listOf<string>(metadata, "tokenizer.ggml.merges", "string").map((merge) => {
-    // A token may begin with a space, but for the first character the space is between the two.
+    // A token may begin with a space, so the separator is the first space after the first character.
     const space = merge.indexOf(" ", 1);
     if (space < 0) {
       throw new Error(`${metadata.where}: tokenizer.ggml.merges holds ${JSON.stringify(merge)}, which is no pair`);
@@ -22,7 +22,7 @@ export function readMerges(metadata: JsonFields): [string, string][] {
   });
 }
 
-/** A byte-level BPE tokenizer, `tokenizer.ggml.model` gpt2: the parts of its tokenizer.json. */
+/** Returns the parts of a tokenizer.json for a byte-level BPE (`tokenizer.ggml.model` gpt2). */
 export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): Record<string, unknown> {
   const { json, ignoreMerges } = preTokenizerOf(metadata);
   const merges = readMerges(metadata);
@@ -45,7 +45,7 @@ export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): 
   };
 }
 
-/** Ids by token; made without a pair for each, since there are many. */
+/** Returns ids by token. Avoids one temporary pair per token, since vocabularies are large. */
 export function idsOf(tokens: readonly string[]): Record<string, number> {
   const ids: Record<string, number> = Object.create(null);
   for (let id = 0; id < tokens.length; id++) ids[tokens[id]] = id;

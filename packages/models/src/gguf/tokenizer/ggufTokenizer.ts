@@ -4,10 +4,7 @@ import { bpeTokenizer, preTokenizerOf } from "./bpeTokenizer.ts";
 import { type GgufVocabulary, ggufVocabulary } from "./ggufVocabulary.ts";
 import { mergedLettersTokenizer, sentencePieceTokenizer } from "./sentencePieceTokenizer.ts";
 
-/**
- * Keys of the metadata that hold the id of a special token, by that token's name in
- * a tokenizer_config.json.
- */
+/** Metadata keys with the ids of special tokens, by the token's name in tokenizer_config.json. */
 const specialTokens = {
   bos_token: "tokenizer.ggml.bos_token_id",
   eos_token: "tokenizer.ggml.eos_token_id",
@@ -15,19 +12,18 @@ const specialTokens = {
   pad_token: "tokenizer.ggml.padding_token_id",
 } as const;
 
-/** The parts of a tokenizer.json, by `tokenizer.ggml.model`. */
+/** Functions that make the parts of a tokenizer.json, by `tokenizer.ggml.model`. */
 const partsOf = { gpt2: bpeTokenizer, llama: sentencePieceTokenizer, gemma4: mergedLettersTokenizer } as const;
 
-/** A tokenizer as the JSON values of its files. */
+/** A tokenizer as the JSON values of its two files. */
 export interface GgufTokenizer {
   readonly tokenizerJson: object;
   readonly tokenizerConfig: { readonly chat_template?: string; readonly [name: string]: unknown };
 }
 
 /**
- * The tokenizer of a GGUF file as the JSON values of tokenizer.json and tokenizer_config.json, with
- * its chat template; undefined where the file has none. Throws for a kind of tokenizer, or a
- * pre-tokenizer, that is not supported.
+ * Returns the tokenizer of a GGUF file as the JSON values of tokenizer.json and tokenizer_config.json, with the chat
+ * template; undefined if the file has no tokenizer. Throws for an unsupported tokenizer or pre-tokenizer.
  */
 export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufTokenizer | undefined {
   const fields = new JsonFields(Object.fromEntries(Array.from(metadata, ([key, { value }]) => [key, value])), label);
@@ -72,7 +68,10 @@ export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufToke
   };
 }
 
-/** The tokenizer.json that a converter kept where the other keys cannot express all of it. */
+/**
+ * Returns the tokenizer.json that a converter stored in full, which it does if the other keys cannot express it;
+ * undefined if there is none.
+ */
 function wholeTokenizer(fields: JsonFields): object | undefined {
   const text = fields.raw("tokenizer.huggingface.json");
   if (text === undefined) return undefined;
@@ -83,7 +82,7 @@ function wholeTokenizer(fields: JsonFields): object | undefined {
   }
 }
 
-/** Puts BOS before a text and EOS after it; null where neither is wanted. */
+/** Returns a post-processor that adds BOS before and EOS after a text; null if it adds neither. */
 function postProcessor(
   { before, after }: { before: string | undefined; after: string | undefined },
   { ids }: GgufVocabulary,

@@ -1,16 +1,16 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 
-/** llama.cpp's kinds of tokens: `tokenizer.ggml.token_type`. */
+/** llama.cpp's token types, the values in `tokenizer.ggml.token_type`. */
 const kinds = { unknown: 2, control: 3, userDefined: 4 } as const;
 
-/** A token that is found in a text as it stands, before all else, as tokenizer.json lists it. */
+/** An entry of `added_tokens` in tokenizer.json: a token that is matched in the text before all other steps. */
 interface AddedToken {
   id: number;
   content: string;
   special: boolean;
 }
 
-/** The tokens of a GGUF file. */
+/** The vocabulary of a GGUF file. */
 export interface GgufVocabulary {
   readonly tokens: readonly string[];
   /** Ids by token. */
@@ -18,11 +18,10 @@ export interface GgufVocabulary {
   readonly added: readonly AddedToken[];
 }
 
-/** Reads the tokens of a GGUF file and their kinds. Throws where two are the same. */
+/** Reads the tokens of a GGUF file and their types. Throws for duplicate tokens. */
 export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
   const tokens = listOf<string>(metadata, "tokenizer.ggml.tokens", "string");
-  // There are many, and a pair made for each would be a large part of what loading leaves
-  // to the garbage collector.
+  // A loop avoids one temporary pair per token, which would be much garbage for a large vocabulary.
   const ids = new Map<string, number>();
   for (let id = 0; id < tokens.length; id++) {
     const token = tokens[id];
@@ -45,7 +44,10 @@ export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
   return { tokens, ids, added };
 }
 
-/** A list in the metadata, of `length` items where that is given. */
+/**
+ * Returns a list from the metadata. Throws if it is missing, has items of another type, or its length is not `length`
+ * (if given).
+ */
 export function listOf<T>(metadata: JsonFields, key: string, type: "string" | "number", length?: number): T[] {
   const value = metadata.raw(key);
   if (!Array.isArray(value) || value.some((item) => typeof item !== type)) {

@@ -5,9 +5,9 @@ type Pair = readonly [left: string, right: string];
 const newlines = /^\n+$/;
 
 /**
- * Returns the reason why llama.cpp's tokenizer of merged letters, `gemma4`, may split some texts
- * otherwise than a tokenizer.json; undefined if there is none. It writes U+2581 for spaces, merges
- * runs of newlines apart from the rest, and takes a run that is a token as that token.
+ * Returns the reason why llama.cpp's `gemma4` tokenizer may split some texts differently from a tokenizer.json;
+ * undefined if there is none. The `gemma4` tokenizer replaces spaces by U+2581, merges runs of newlines separately, and
+ * keeps a run of newlines that is a token.
  */
 export function mergedLettersDifference(
   { normalizer, pre_tokenizer: preTokenizer, model }: TokenizerJson,
@@ -16,7 +16,7 @@ export function mergedLettersDifference(
 ): string | undefined {
   const pattern = normalizer?.pattern as { String?: string } | undefined;
   const replaces = normalizer?.type === "Replace" && pattern?.String === " " && normalizer.content === "▁";
-  // There are no spaces left to split at.
+  // The normalizer has replaced all spaces, so this pre-tokenizer never splits.
   const splits = preTokenizer?.type === "Split" && (preTokenizer.pattern as { String?: string }).String === " ";
   if (!replaces || (preTokenizer && !splits)) return "its normalizer and pre-tokenizer are not those of Gemma 4";
   if (model.ignore_merges) return "its ignore_merges is not llama.cpp's";
@@ -24,7 +24,7 @@ export function mergedLettersDifference(
   return joinsNewlines(tokens, merges) ? undefined : "its merges do not make one token of every run of newlines";
 }
 
-/** Returns true if merges make one token of every run of newlines that is a token. */
+/** Returns true if the merges produce a single token for every run of newlines that is a token. */
 function joinsNewlines(tokens: readonly (string | undefined)[], merges: readonly Pair[]): boolean {
   const pairs = merges.filter(([left, right]) => newlines.test(left) && newlines.test(right));
   const ranks = new Map(pairs.map(([left, right], rank) => [`${left.length} ${right.length}`, rank]));

@@ -1,11 +1,9 @@
-/**
- * A pre-tokenizer of llama.cpp as a tokenizer.json has it, and the settings that its name implies.
- */
+/** A pre-tokenizer of llama.cpp in the format of tokenizer.json, with the settings that its name implies. */
 export interface PreTokenizer {
   readonly json: object;
-  /** A piece that is a token as a whole is that token, whatever the merges say. */
+  /** True if a word that is a token stays whole, even if merges would split it differently. */
   readonly ignoreMerges: boolean;
-  /** True if a text begins with BOS when the file does not say so. */
+  /** True if texts start with BOS by default. */
   readonly addBos: boolean;
 }
 
@@ -26,7 +24,7 @@ const sequence = (...pretokenizers: object[]) => ({ type: "Sequence", pretokeniz
 /** GPT-2's pattern; ByteLevel has it built in. */
 const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** The pattern of Llama 3 and Qwen 2, which differ in how many digits stay together. */
+/** The pattern of Llama 3 and Qwen 2. They differ in the number of digits per group, given by `digits`. */
 const newerPattern = (digits: string) =>
   `(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
 
@@ -44,8 +42,7 @@ const byDefault = plain(
 );
 
 /**
- * Pre-tokenizers by `tokenizer.ggml.pre`; names of the same rules stand together in
- * llama.cpp's src/llama-vocab.cpp.
+ * Pre-tokenizers by `tokenizer.ggml.pre`. Names with the same rules are grouped as in llama.cpp's src/llama-vocab.cpp.
  */
 export const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
   default: byDefault,

@@ -2,13 +2,12 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 import { idsOf, readMerges } from "./bpeTokenizer.ts";
 import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
 
-/** The character that SentencePiece writes for a space. */
+/** The character that replaces spaces in SentencePiece. */
 const space = "\u2581";
 
 /**
- * A SentencePiece tokenizer of pieces with scores, `tokenizer.ggml.model` llama: the parts of its
- * tokenizer.json. As transformers does, it becomes a BPE whose merges are all ways to make a piece
- * of two, best scores first.
+ * Returns the parts of a tokenizer.json for a SentencePiece tokenizer with scores (`tokenizer.ggml.model` llama). Like
+ * transformers, converts it to a BPE: its merges are all ways to join two pieces to a piece, highest score first.
  */
 export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
   const scores = listOf<number>(metadata, "tokenizer.ggml.scores", "number", vocabulary.tokens.length);
@@ -23,10 +22,7 @@ export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVoc
   };
 }
 
-/**
- * A tokenizer of merged letters, `tokenizer.ggml.model` gemma4: the parts of its tokenizer.json,
- * as Gemma 4 has them.
- */
+/** Returns the parts of a tokenizer.json for Gemma 4's BPE with byte fallback (`tokenizer.ggml.model` gemma4). */
 export function mergedLettersTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
   return {
     ...lettersTokenizer(metadata, vocabulary, readMerges(metadata)),
@@ -34,7 +30,7 @@ export function mergedLettersTokenizer(metadata: JsonFields, vocabulary: GgufVoc
   };
 }
 
-/** A BPE of letters, which writes U+2581 for a space and falls back to bytes. */
+/** Returns the parts of a BPE over characters that replaces spaces by U+2581 and has byte fallback. */
 function lettersTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary, merges: [string, string][]) {
   const unknown = metadata.integer("tokenizer.ggml.unknown_token_id", 0, 0);
   return {
@@ -64,15 +60,15 @@ function lettersTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary, merg
 }
 
 /**
- * All pairs of pieces that make a piece: by its score, falling, then with the longer left
- * part, then right part, first.
+ * Returns all pairs of pieces whose concatenation is a piece. Sorted by the score of that piece, highest first, then by
+ * the length of the left and of the right piece, longest first.
  */
 function mergesOf({ tokens, ids, added }: GgufVocabulary, scores: readonly number[]): [string, string][] {
   const apart = new Set(added.map(({ content }) => content));
   const pairs: { left: string; right: string; score: number }[] = [];
   for (const [id, token] of tokens.entries()) {
     if (apart.has(token)) continue;
-    // By characters, not by halves of them.
+    // Iterates over code points, not UTF-16 code units.
     for (let at = 0, left = ""; at < token.length; ) {
       left += String.fromCodePoint(token.codePointAt(at) as number);
       at = left.length;

@@ -1,9 +1,9 @@
 type Pair = readonly [left: string, right: string];
 
 /**
- * Scores that make SentencePiece's BPE, as llama.cpp runs it, join pieces as `merges` do: it joins
- * the neighbours whose union has the highest score, of equal ones the first. Tokens that no merge
- * makes come last. `exact` is false where a text could come out otherwise.
+ * Returns scores with which llama.cpp's SentencePiece BPE joins pieces in the order of `merges`. It always joins the
+ * neighbours whose concatenation has the highest score, leftmost first. Tokens that no merge produces have the lowest
+ * score. `exact` is false if some text could be split differently.
  */
 export function spmScores(tokens: readonly string[], merges: readonly Pair[]): { scores: number[]; exact: boolean } {
   const ranks = new Map<string, number>();
@@ -21,13 +21,10 @@ export function spmScores(tokens: readonly string[], merges: readonly Pair[]): {
   return { scores: tokens.map((token) => 0 - (ranks.get(token) ?? ranks.size)), exact };
 }
 
-/**
- * Returns true if every pair of pieces whose union is a token is a merge.
- * Scores join all such pairs.
- */
+/** Returns true if every pair of pieces whose concatenation is a token is a merge. Scores cannot exclude a pair. */
 function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readonly Pair[]>): boolean {
   const known = new Set(tokens);
-  // A letter without a token stands in a text too.
+  // A character without a token can also occur in a text.
   const stands = (piece: string) => known.has(piece) || [...piece].length === 1;
   return tokens.every((token) => {
     const named = new Set(pairs.get(token)?.map(([left]) => left));
@@ -40,9 +37,9 @@ function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readon
 }
 
 /**
- * Returns true if several pairs of one token may be joined in any order. Merges go by pair, scores
- * by place. The order matters where two of the pairs can want one piece, and where the result of
- * the first takes a piece of the second.
+ * Returns true if the order of several merges for the same token does not matter. BPE orders them by rank,
+ * SentencePiece by position. The order matters if two of the pairs share a piece that both could use, or if the result
+ * of one merge uses up a piece of another.
  */
 function orderOfPairsIsFree(
   merges: readonly Pair[],

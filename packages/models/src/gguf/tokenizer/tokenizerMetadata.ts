@@ -3,7 +3,7 @@ import { mergedLettersDifference } from "./mergedLetters.ts";
 import { type PreTokenizer, preTokenizers } from "./preTokenizers.ts";
 import { spmScores } from "./spmScores.ts";
 
-/** The part of a tokenizer.json that is read here. */
+/** The fields of a tokenizer.json that are used here. */
 export interface TokenizerJson {
   added_tokens?: { id: number; content: string; special?: boolean }[];
   normalizer?: Component | null;
@@ -21,17 +21,14 @@ export interface TokenizerJson {
 
 type Component = { type: string } & Record<string, unknown>;
 
-/** The metadata of a GGUF file that describe a tokenizer. */
+/** The metadata of a GGUF file that describes a tokenizer. */
 export interface TokenizerMetadata {
   metadata: Map<string, GgufValue>;
-  /**
-   * The reason why llama.cpp may split some texts otherwise than the tokenizer.json;
-   * undefined if there is none.
-   */
+  /** The reason why llama.cpp may split some texts differently from the tokenizer.json; undefined if there is none. */
   differs: string | undefined;
 }
 
-/** The ids that a tokenizer_config.json, else a config.json, gives its special tokens. */
+/** Ids of the special tokens, from tokenizer_config.json or else config.json; null for a token that is not set. */
 export interface SpecialTokenIds {
   bos: number | null;
   eos: number | null;
@@ -39,15 +36,14 @@ export interface SpecialTokenIds {
   pad: number | null;
 }
 
-/** llama.cpp's kinds of tokens. */
+/** llama.cpp's token types, the values in `tokenizer.ggml.token_type`. */
 const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /**
- * A tokenizer.json under llama.cpp's keys. `vocabSize` is the rows of the embedding: ids without a
- * token become unused ones. `letters` names llama.cpp's tokenizer for one with `byte_fallback`. A
- * tokenizer that these keys cannot express in full is written beside them as it is, for readers
- * that know the key `tokenizer.huggingface.json`. Throws for a kind of tokenizer that llama.cpp's
- * keys do not know.
+ * Converts a tokenizer.json to llama.cpp's metadata keys. `vocabSize` is the number of rows of the embedding; ids
+ * without a token become unused tokens. `letters` is llama.cpp's tokenizer for a BPE with `byte_fallback`, default
+ * "llama". If the keys cannot express the tokenizer exactly, the tokenizer.json is also stored in full under
+ * `tokenizer.huggingface.json`. Throws for a tokenizer that is not a BPE.
  */
 export function tokenizerMetadata(
   json: TokenizerJson,
@@ -116,7 +112,7 @@ interface Kind {
 
 type KeysOf = (json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]) => Kind;
 
-/** The ways in which llama.cpp's tokenizers are written, by `tokenizer.ggml.model`. */
+/** Functions that write the keys of each llama.cpp tokenizer, by `tokenizer.ggml.model`. */
 const keysOf: Readonly<Record<"gpt2" | "llama" | "gemma4", KeysOf>> = {
   gpt2: (json, _tokens, merges) => byteLevelKeys(json, merges),
   llama: spmKeys,
@@ -129,7 +125,7 @@ const mergeList = (merges: [string, string][]): GgufValue => ({
   value: merges.map((pair) => pair.join(" ")),
 });
 
-/** Merges of letters: spaces written as U+2581, letters without a token as bytes. */
+/** Keys for Gemma 4's BPE: spaces are U+2581, and characters without a token become bytes. */
 function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
   return {
     entries: [
@@ -140,7 +136,7 @@ function mergedLettersKeys(json: TokenizerJson, tokens: (string | undefined)[], 
   };
 }
 
-/** SentencePiece's BPE: spaces written as U+2581, characters without a token as bytes. */
+/** Keys for SentencePiece's BPE: spaces are U+2581, and characters without a token become bytes. */
 function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [string, string][]): Kind {
   const { scores, exact } = spmScores(
     tokens.map((token) => token ?? ""),
@@ -161,10 +157,7 @@ function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [s
   };
 }
 
-/**
- * Returns true if a text gets a space in front. Undefined if spaces are not
- * treated as SentencePiece does.
- */
+/** Returns true if a space is added before a text; undefined if spaces are not handled as in SentencePiece. */
 function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson): boolean | undefined {
   if (!normalizer && preTokenizer?.type === "Metaspace" && preTokenizer.split !== true) {
     const { prepend_scheme: scheme = preTokenizer.add_prefix_space === false ? "never" : "always" } = preTokenizer;
@@ -180,7 +173,7 @@ function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson)
   return spaces && more.length === 0 && !preTokenizer ? prefix : undefined;
 }
 
-/** Byte-level BPE, after a split that llama.cpp knows by name. */
+/** Keys for byte-level BPE with a pre-tokenizer that has a name in llama.cpp. */
 function byteLevelKeys(json: TokenizerJson, merges: [string, string][]): Kind {
   const wanted = comparable(json.pre_tokenizer);
   const [pre, known] = Object.entries(preTokenizers).find(([, other]) => comparable(other.json) === wanted) ?? [];
@@ -199,12 +192,12 @@ function byteLevelDifference({ normalizer, model }: TokenizerJson, known: PreTok
   return (model.ignore_merges ?? false) === known.ignoreMerges ? undefined : "its ignore_merges is not llama.cpp's";
 }
 
-/** Case-insensitive endings as Hugging Face writes them, and as llama.cpp does. */
+/** The pattern of English contractions as Hugging Face writes it, and as llama.cpp does. */
 const endings = ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"] as const;
 
 /**
- * Returns a pre-tokenizer as text for comparison, without order, offsets and defaults,
- * which make no difference.
+ * Returns a pre-tokenizer as JSON for comparison, with sorted keys and without offsets and default values, which do not
+ * change the result.
  */
 function comparable(preTokenizer: unknown): string {
   return JSON.stringify(preTokenizer, (key, value) => {
@@ -216,8 +209,8 @@ function comparable(preTokenizer: unknown): string {
 }
 
 /**
- * Reads the post-processor: `bos` and `eos` are true if it puts these tokens
- * before and after a text.
+ * Reads the post-processor. `bos` and `eos` are true if it adds these tokens before and after a text. `differs` is the
+ * reason why llama.cpp may frame texts differently.
  */
 function readTemplate(
   { post_processor: post }: TokenizerJson,

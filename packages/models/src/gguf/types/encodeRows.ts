@@ -1,15 +1,15 @@
 import { dtypes } from "@lowrank/core";
 import { encodeBlocks, encodedLength, encodings, type GgufEncoding } from "./ggmlTypes.ts";
 
-/** The exports of assembly/kPack.ts. */
+/** The exports of assembly/kPack.ts, compiled to WebAssembly. */
 interface Quantisers {
   readonly memory: WebAssembly.Memory;
   packBlocks(format: number, x: number, blocks: number, count: number, room: number): number;
 }
 
-/** Numbers of a K-block, and the most blocks that are packed at once. */
+/** Number of elements of a K-block, and the maximum number of blocks packed per call. */
 const [elements, most] = [256, 256];
-/** Places in the memory: the room for one block, numbers, blocks. */
+/** Byte offsets in the WebAssembly memory: scratch space for one block, input values, packed blocks. */
 const [room, numbers] = [4096, 8192];
 const packedBlocks = numbers + 4 * elements * most;
 
@@ -22,10 +22,7 @@ async function load(): Promise<Quantisers> {
   return instance.exports as unknown as Quantisers;
 }
 
-/**
- * Returns what `encodeBlocks` does, to the byte. K-blocks are packed by WebAssembly, which is 20 to
- * 30 times as fast.
- */
+/** Returns the same bytes as `encodeBlocks`. K-blocks are packed in WebAssembly, which is 20 to 30 times as fast. */
 export async function encodeRows(
   type: GgufEncoding,
   values: Float32Array,
@@ -42,7 +39,7 @@ export async function encodeRows(
     const some = values.subarray(from, from + elements * most);
     const count = some.length / elements;
     new Float32Array(memory.buffer, numbers, some.length).set(some);
-    // The plain loops say which number is wrong.
+    // On an error, the JavaScript version throws with the position of the invalid value.
     if (packBlocks(dtypes.indexOf(packed), numbers, packedBlocks, count, room) === 0) {
       return encodeBlocks(type, values, what);
     }

@@ -1,13 +1,13 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "@lowrank/core";
 import type { WritableGgmlType } from "./ggmlType.ts";
 
-/** Returns a view as 16-bit codes; of a copy where the bytes lie on an odd address. */
+/** Returns bytes as a view of 16-bit codes. If the byte offset is odd, the view is of a copy. */
 function codes(bytes: Uint8Array): Uint16Array {
   const even = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
   return new Uint16Array(even.buffer, even.byteOffset, even.length / 2);
 }
 
-/** F32: the numbers as they are. */
+/** F32: stored unchanged. */
 export const f32: WritableGgmlType = {
   id: 0,
   name: "F32",
@@ -16,7 +16,7 @@ export const f32: WritableGgmlType = {
   encode: (values) => new Uint8Array(values.slice().buffer),
 };
 
-/** F16: IEEE's half precision. Numbers beyond its range are refused. */
+/** F16: IEEE half precision. Encoding throws for values beyond its range. */
 export const f16: WritableGgmlType = {
   id: 1,
   name: "F16",
@@ -31,7 +31,7 @@ export const f16: WritableGgmlType = {
   },
 };
 
-/** BF16: the upper half of an f32. */
+/** BF16: the upper 16 bits of an f32. */
 export const bf16: WritableGgmlType = {
   id: 30,
   name: "BF16",

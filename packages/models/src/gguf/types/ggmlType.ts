@@ -1,26 +1,25 @@
 import type { BlockDType, BlockFormat } from "@lowrank/core";
 
-/** A tensor type of ggml that can be read. */
+/** A ggml tensor type that can be read. */
 export interface GgmlType {
-  /** Its number in a GGUF file. */
+  /** ggml's id of the type in a GGUF file. */
   readonly id: number;
   readonly name: string;
   readonly block: Pick<BlockFormat["block"], "elements" | "bytes">;
-  /** Widens whole blocks to f32, into `out` from its start. */
+  /** Decodes whole blocks to f32 into `out`, starting at index 0. */
   decode(blocks: Uint8Array, out: Float32Array): void;
   /**
-   * Returns the blocks of whole rows; absent where the type is only read. `what`
-   * names the tensor in errors.
+   * Encodes whole rows to blocks. Missing if the type can only be read. `what` is the tensor's name in error messages.
    */
   encode?(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
-  /** The dtype of tensors that hold the blocks as they lie; absent where they are widened. */
+  /** The packed dtype that has the same block format. Missing if the type can only be decoded. */
   readonly packed?: BlockDType;
 }
 
-/** A tensor type that can be written too. */
+/** A ggml tensor type that can also be written. */
 export type WritableGgmlType = GgmlType & Required<Pick<GgmlType, "encode">>;
 
-/** Makes a type that is only read; `unpack` widens the block at `at` into `out` from `to` on. */
+/** Makes a type that can only be read. `unpack` decodes the block at byte `at` into `out`, starting at index `to`. */
 export function readOnlyType({
   unpack,
   ...type
@@ -36,7 +35,7 @@ export function readOnlyType({
   };
 }
 
-/** Returns the type of a packed dtype: its blocks are those of the file. */
+/** Returns the ggml type of a packed dtype, which has the same block format. */
 export function packedType({ dtype, block, gguf, pack, unpack }: BlockFormat): WritableGgmlType {
   return { id: gguf.type, name: dtype.toUpperCase(), block, decode: unpack, encode: pack, packed: dtype };
 }

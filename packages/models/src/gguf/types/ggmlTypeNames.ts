@@ -1,4 +1,4 @@
-/** ggml's tensor types by their number in a GGUF file, readable or not, as gguf-py names them. */
+/** Names of all ggml tensor types by id, as in gguf-py, including types that cannot be read. */
 export const ggmlTypeNames: Readonly<Record<number, string>> = {
   0: "F32",
   1: "F16",

@@ -4,7 +4,7 @@ import { type GgmlType, packedType, type WritableGgmlType } from "./ggmlType.ts"
 import { q2K } from "./q2K.ts";
 import { q3K } from "./q3K.ts";
 
-/** The names of the types that can be written. */
+/** The names of the tensor types that can be written. */
 export type GgufEncoding = "F32" | "F16" | "BF16" | Uppercase<BlockDType>;
 
 const writable: readonly WritableGgmlType[] = [f32, f16, bf16, ...Object.values(blockFormats).map(packedType)];
@@ -14,15 +14,12 @@ export const encodings = Object.fromEntries(writable.map((type) => [type.name, t
   Record<GgufEncoding, WritableGgmlType>
 >;
 
-/** The types that can be read, by their number in a GGUF file. */
+/** The types that can be read, by ggml id. */
 export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
   [...writable, q2K, q3K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
 );
 
-/**
- * Returns whole blocks of a ggml type as f32 numbers: those of gguf-py's
- * `dequantize`, to the last bit.
- */
+/** Decodes whole blocks of a ggml type to f32. The result equals gguf-py's `dequantize` bit for bit. */
 export function decodeBlocks({ name, block, decode }: GgmlType, blocks: Uint8Array): Float32Array {
   if (blocks.length % block.bytes !== 0) {
     throw new Error(`${name}: ${blocks.length} bytes are no whole blocks of ${block.bytes}`);
@@ -32,16 +29,16 @@ export function decodeBlocks({ name, block, decode }: GgmlType, blocks: Uint8Arr
   return out;
 }
 
-/** Returns the bytes of `count` elements; `count` is a whole number of blocks. */
+/** Returns the number of bytes of `count` elements, which must be whole blocks. */
 export function encodedLength(type: GgufEncoding, count: number): number {
   const { elements, bytes } = encodings[type].block;
   return (count / elements) * bytes;
 }
 
 /**
- * Returns whole rows of numbers as the blocks of a GGUF file, little-endian: the bytes of gguf-py's
- * `quantize`, and for K-blocks of ggml's reference quantiser. `what` names the tensor in errors: a
- * number that is not finite (a quantised block would lose all others), or beyond f16.
+ * Encodes whole rows to blocks of a GGUF file, little-endian. The bytes equal gguf-py's `quantize`, and for K-blocks
+ * ggml's reference quantiser. Throws if the values are not whole blocks, are not finite, or are beyond the range of
+ * f16. `what` is the tensor's name in error messages.
  */
 export function encodeBlocks(type: GgufEncoding, values: Float32Array, what: string): Uint8Array<ArrayBuffer> {
   const { block, encode } = encodings[type];

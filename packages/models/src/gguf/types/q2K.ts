@@ -2,8 +2,8 @@ import { readF16 } from "@lowrank/core";
 import { type GgmlType, readOnlyType } from "./ggmlType.ts";
 
 /**
- * Q2_K: d s q - dmin m, q of 2 bits; 16 groups of 16 elements, whose s and m are the nibbles of a
- * byte.
+ * Q2_K: element = d * s * q - dmin * m, with q of 2 bits. A block has 16 groups of 16 elements; s and m of a group are
+ * the two nibbles of a byte.
  */
 export const q2K: GgmlType = readOnlyType({
   id: 10,
@@ -13,7 +13,7 @@ export const q2K: GgmlType = readOnlyType({
     const [d, dmin] = [readF16(blocks, at + 80), readF16(blocks, at + 82)];
     for (let i = 0; i < 256; i++) {
       const parts = blocks[at + (i >> 4)];
-      // Each half of the block has 32 bytes of four pairs of bits.
+      // Each half of the block has 32 bytes with four 2-bit codes each.
       const code = (blocks[at + 16 + 32 * (i >> 7) + (i & 31)] >> (2 * ((i >> 5) & 3))) & 3;
       out[to + i] = d * (parts & 15) * code - dmin * (parts >> 4);
     }

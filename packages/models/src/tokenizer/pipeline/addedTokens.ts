@@ -4,7 +4,7 @@ import { space, wordCharacter } from "./codePoints.ts";
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
-  /** Matches only between characters that belong to no word. */
+  /** Matches only whole words. */
   readonly single_word?: boolean;
   /** Takes the white space before it. */
   readonly lstrip?: boolean;
@@ -39,7 +39,7 @@ const isSpace = new RegExp(`^${space}$`, "u");
 export class AddedTokenSplitter {
   readonly #root: Node = { next: new Map() };
 
-  /** Takes the tokens by the texts that match them; each text must be different. */
+  /** `tokens` has pairs of a text to match and its token. The texts must be different. */
   constructor(tokens: Iterable<readonly [pattern: string, token: AddedToken]>) {
     for (const [pattern, token] of tokens) {
       if (pattern === "") continue;
@@ -55,8 +55,8 @@ export class AddedTokenSplitter {
   }
 
   /**
-   * Returns the sections of a text. White space that a token takes on its right can hold the next
-   * token: that one is a section too, unless it takes white space on its left.
+   * Returns the sections of a text. The white space to the right of a token with `rstrip` can contain the next token.
+   * That token is then a section too, unless it has `lstrip`.
    */
   split(text: string): Section[] {
     const sections: Section[] = [];
@@ -77,7 +77,7 @@ export class AddedTokenSplitter {
     return sections;
   }
 
-  /** Yields the leftmost matches that do not overlap, and of those at one place the longest. */
+  /** Yields the leftmost non-overlapping matches, and at each position the longest match. */
   *#matches(text: string): Generator<{ token: AddedToken; start: number; end: number }> {
     if (this.#root.next.size === 0) return;
     for (let start = 0; start < text.length; ) {

@@ -2,9 +2,9 @@ import { byteTokenIds } from "./byteLetters.ts";
 import { MergeQueue } from "./mergeQueue.ts";
 import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
 
-/** Words of fewer characters are not cut. */
+/** Minimum number of characters of a word that is cut. */
 const longWord = 1000;
-/** The key of a pair of ids: ids are below 2^24. */
+/** Upper limit of ids, used to combine a pair of ids into one key. */
 const idLimit = 2 ** 24;
 
 /** Makes a byte-pair model: merges neighbours in the order of its list until none is left. */
@@ -102,11 +102,11 @@ export function bytePairModel(json: ModelJson): TokenModel {
   };
 }
 
-/** The merges of a model. Ranks are by the key of a pair, and `merged` holds ids by rank. */
+/** The merges of a model. `ranks` maps the key of a pair to its rank, and `merged` has the resulting ids by rank. */
 interface Merges {
   readonly ranks: ReadonlyMap<number, number>;
   readonly merged: readonly number[];
-  /** The last character before and the first one after each place at which tokens are merged. */
+  /** Pairs of the last character of the left token and the first character of the right token, for all merges. */
   readonly joined: ReadonlySet<string>;
 }
 

@@ -1,4 +1,4 @@
-/** The character class of white space: what `char::is_whitespace` and `\s` are in Rust. */
+/** The character class of white space, equal to Rust's `char::is_whitespace` and `\s`. */
 export const space = "\\p{White_Space}";
 /** The character class of `\w` in Rust's regular expressions. */
 export const wordCharacter = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
@@ -45,7 +45,7 @@ export const controls: RegExp = all("(?![\\0\\t\\n\\f\\r\\x80-\\x8E\\x90-\\x9E])
 
 const withoutForms = new RegExp(`([${ranges(laterDecompositions)}])`, "u");
 
-/** Returns a text in a normalization form, in which later characters stay as they are. */
+/** Returns a text in a Unicode normalization form. Characters of later Unicode versions are unchanged. */
 export function normalizationForm(text: string, form: string): string {
   if (!withoutForms.test(text)) return text.normalize(form);
   const parts = text.split(withoutForms);

@@ -52,7 +52,7 @@ const makers: Readonly<Record<string, (json: DecoderJson) => Decoder>> = {
   ByteFallback: () => byteFallback,
 };
 
-/** Makes the decoder of a `tokenizer.json`; without one, tokens are written with spaces between. */
+/** Makes the decoder of a `tokenizer.json`. Without one, tokens are joined with spaces. */
 export function decoderOf(json: DecoderJson | null): Decoder {
   if (json === null) return (tokens) => [tokens.join(" ")];
   const make = makers[json.type];
@@ -60,7 +60,7 @@ export function decoderOf(json: DecoderJson | null): Decoder {
   return make(json);
 }
 
-/** Removes spaces before punctuation and short forms, as `clean_up_tokenization_spaces` asks. */
+/** Removes spaces before punctuation and English contractions, for `clean_up_tokenization_spaces`. */
 export const cleanUpSpaces = (text: string): string => cleanUpWords(text, " n't|n't| 'm|'m| 's|'s| 've|'ve| 're|'re");
 
 function cleanUpWords(text: string, pairs: string): string {
@@ -72,7 +72,7 @@ function cleanUpWords(text: string, pairs: string): string {
   return clean;
 }
 
-/** The same by the Rust library's decoders, which shorten "do not" too. */
+/** The same clean-up in the Rust library's decoders, which also shorten " do not" to " don't". */
 const cleanUpToken = (token: string): string =>
   cleanUpWords(token, " n't|n't| 'm|'m| do not| don't| 's|'s| 've|'ve| 're|'re");
 
@@ -80,7 +80,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const encoder = new TextEncoder();
 
-/** Tokens with letters that write no byte are text. */
+/** Decodes byte-level tokens. A token with a character that is not a byte letter is plain text. */
 function byteLevel(tokens: readonly string[]): string[] {
   const parts = tokens.map((token) => lettersToBytes(token) ?? encoder.encode(token));
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -1,4 +1,7 @@
-/** Characters that the parts of a tokenizer may add to a text: for each of its own, and to any text. */
+/**
+ * Maximum number of characters that the parts of a tokenizer may add: per character of the text, and in addition to any
+ * text.
+ */
 const [addedPerCharacter, addedAlways] = [20, 65_536];
 
 /** Thrown if the parts of a `tokenizer.json` make a text many times longer. */
@@ -8,9 +11,8 @@ export class TextGrowthError extends Error {
 }
 
 /**
- * Counts the characters that the parts of a tokenizer add to one text. NFKC makes 18 of a character
- * at most, and other parts of real tokenizers make 4; a chain of replacements could double a text
- * without end.
+ * Counts the characters that the parts of a tokenizer add to one text. NFKC turns one character into at most 18, and
+ * other parts of real tokenizers into at most 4. A malicious chain of replacements could double a text again and again.
  */
 export class Growth {
   readonly #length: number;
@@ -32,7 +34,7 @@ export class Growth {
     );
   }
 
-  /** Returns what replaces a match by `content`, for `replaceAll`. */
+  /** Returns a replacement function for `replaceAll` that counts the added characters. */
   replacing(content: string): (found: string) => string {
     return (found) => {
       this.add(content.length - found.length);

@@ -4,7 +4,7 @@ export interface WaitingMerge {
   readonly position: number;
 }
 
-/** Words are shorter than this, so that a rank and a position fit one number. */
+/** Upper limit of word length, so that a rank and a position fit in one number. */
 const mostPositions = 2 ** 28;
 
 /** A queue of pending merges, ordered by rank and then from left to right. */

@@ -10,7 +10,7 @@ const makers: Record<"BPE" | "WordPiece" | "Unigram" | "WordLevel", (json: Model
   WordLevel: wordLevelModel,
 };
 
-/** The type of a model; older files leave it out. */
+/** Returns the type of a model, which older files do not specify. */
 export function modelType({ type, vocab, merges, ...rest }: ModelJson): keyof typeof makers {
   if (type !== undefined) {
     if (Object.hasOwn(makers, type)) return type as keyof typeof makers;

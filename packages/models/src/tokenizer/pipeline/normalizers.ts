@@ -16,7 +16,7 @@ import { precompiled } from "./precompiled.ts";
 export interface Normalizer {
   /** Throws `TextGrowthError` if the text becomes much longer. */
   normalize(text: string, growth?: Growth): string;
-  /** Returns true if the beginning of a text is removed, as leading white space is. */
+  /** Returns true if the start of a text is removed, such as leading white space. */
   removesStart(text: string): boolean;
 }
 
@@ -63,7 +63,7 @@ const makers: Readonly<Record<string, (json: NormalizerJson) => Normalizer>> = {
   ByteLevel: () => keepsStart(bytesToLetters),
 };
 
-/** Makes the normalizer of a `tokenizer.json`; null changes nothing. */
+/** Makes the normalizer of a `tokenizer.json`; null leaves texts unchanged. */
 export function normalizerOf(json: NormalizerJson | null): Normalizer {
   if (json === null) return sequence([]);
   const make = makers[json.type];
@@ -120,12 +120,12 @@ function bert({ clean_text, handle_chinese_chars, strip_accents, lowercase: lowe
   return sequence(parts);
 }
 
-/** Characters of which one is replaced at a time. */
+/** Number of characters that are replaced at a time. */
 const piece = 65_536;
 
 /**
- * Replaces a pattern. One character, as a space by U+2581, is replaced in pieces of a text: V8
- * returns a replaced text as a tree of its parts, which takes 130 MB for a text of 10 MB.
+ * Replaces a pattern. A single character, such as a space, is replaced in pieces of the text: V8 represents a replaced
+ * text as a tree of its parts, which takes 130 MB for a text of 10 MB.
  */
 function replace(pattern: PatternJson, content: string): Normalizer {
   const expression = patternOf(pattern);
@@ -142,7 +142,7 @@ function replace(pattern: PatternJson, content: string): Normalizer {
       }
       return pieces.join("");
     },
-    // What replaces several characters takes the place of the last one.
+    // A replacement of several characters counts for the position of the last one.
     removesStart: (text) => {
       const found = text.match(new RegExp(expression, "u"));
       if (found?.index !== 0 || found[0] === "") return false;

@@ -1,4 +1,4 @@
-/** The ids around a text, in order, and the place of the text itself. */
+/** The ids around a text, in order, with "text" at the position of the text's own ids. */
 export type Frame = readonly (number | "text")[];
 
 type Piece = { readonly SpecialToken: { readonly id: string } } | { readonly Sequence: { readonly id: string } };
@@ -14,8 +14,8 @@ export interface PostProcessorJson {
 }
 
 /**
- * Returns the tokens that a post-processor adds around one text. A template holds the ids of its
- * special tokens; `idOf` looks up missing ids.
+ * Returns the tokens that a post-processor adds around one text. A template lists the ids of its special tokens; `idOf`
+ * looks up ids for other post-processors.
  */
 export function frameOf(json: PostProcessorJson | null, idOf: (token: string) => number | undefined): Frame {
   switch (json?.type) {

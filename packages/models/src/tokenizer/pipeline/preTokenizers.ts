@@ -4,7 +4,7 @@ import { Growth } from "./growth.ts";
 import { type PatternJson, patternOf } from "./pattern.ts";
 import { type Split, type SplitBehavior, splitBy } from "./splits.ts";
 
-/** Splits a text into words, and writes each in the letters of the vocabulary. */
+/** Splits a text into words, and optionally rewrites each word in the characters of the vocabulary. */
 export interface PreTokenizer {
   /** Throws `TextGrowthError` if the words become much longer than the text. */
   readonly split: (...args: [...Parameters<Split>, growth?: Growth]) => Iterable<string>;
@@ -60,10 +60,10 @@ const makers: Readonly<Record<string, (json: PreTokenizerJson) => PreTokenizer>>
   FixedLength: ({ length = 5 }) => ({ split: splitBy(new RegExp(`[^]{1,${length}}`, "gu"), "Isolated") }),
 };
 
-/** The pre-tokenizer that takes a text as one word. */
+/** The pre-tokenizer that keeps a text as one word. */
 const whole: PreTokenizer = { split: (text) => [text] };
 
-/** Makes the pre-tokenizer of a `tokenizer.json`; with null, a text is one word. */
+/** Makes the pre-tokenizer of a `tokenizer.json`; null keeps a text as one word. */
 export function preTokenizerOf(json: PreTokenizerJson | null): PreTokenizer {
   if (json === null) return whole;
   const make = makers[json.type];
@@ -71,7 +71,7 @@ export function preTokenizerOf(json: PreTokenizerJson | null): PreTokenizer {
   return make(json);
 }
 
-/** Splits by one rule and then by the next. */
+/** Applies one pre-tokenizer and then the next to each word. */
 function inTurn(before: PreTokenizer, { split, write }: PreTokenizer): PreTokenizer {
   const written = before.write ?? ((word: string) => word);
   return {

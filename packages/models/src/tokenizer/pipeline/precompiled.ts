@@ -1,12 +1,12 @@
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
-/** Longer graphemes, in bytes, are taken character by character. */
+/** Maximum size of a grapheme in bytes; longer ones are processed character by character. */
 const longestGrapheme = 5;
 
 /**
- * Returns the normalizer of SentencePiece's `precompiled_charsmap`: in base64, the size of a tree
- * (4 bytes), the tree as a double array (Darts), and the texts that its leaves name, ended by 0.
+ * Returns the normalizer of SentencePiece's `precompiled_charsmap`. Its format is base64 of: the size of a trie (4
+ * bytes), the trie as a double array (Darts), and zero-terminated replacement texts that its leaves refer to.
  */
 export function precompiled(charsmap: string | null | undefined): (text: string) => string {
   if (!charsmap) return (text) => text;
@@ -40,7 +40,7 @@ export function precompiled(charsmap: string | null | undefined): (text: string)
   };
 }
 
-/** Returns the value of the shortest key in the tree that the bytes begin with. */
+/** Returns the value of the shortest key in the trie that is a prefix of the bytes. */
 function shortestPrefix(units: Uint32Array, bytes: Uint8Array): number | undefined {
   const offset = (unit: number) => (unit >>> 10) << ((unit & 0x200) >>> 6);
   let at = offset(units[0]);

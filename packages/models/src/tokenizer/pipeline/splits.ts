@@ -1,18 +1,18 @@
 import { matchesIn } from "./pattern.ts";
 
 /**
- * Splits a text into words. `atStart` is true if the text begins where the whole text begins. The
- * first word is "" if what the text begins with is left out; "" is no word otherwise.
+ * Splits a text into words. `atStart` is true if the text begins at the start of the whole text. The first word is ""
+ * if the start of the text is removed; no other word is empty.
  */
 export type Split = (text: string, atStart: boolean) => Iterable<string>;
 
-/** The names of what a splitter does with matches. */
+/** The names of the behaviors for matches. */
 export const splitBehaviors = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
 
 /** One of `splitBehaviors`. */
 export type SplitBehavior = (typeof splitBehaviors)[number];
 
-/** Returns what splits by a pattern; `invert` exchanges the matches and what is between them. */
+/** Returns a function that splits by a pattern. `invert` swaps the matches and the text between them. */
 export function splitBy(pattern: RegExp, behavior: SplitBehavior, invert = false): Split {
   if (behavior === "Isolated") return (text) => isolated(text, pattern);
   const merge = {
@@ -24,7 +24,7 @@ export function splitBy(pattern: RegExp, behavior: SplitBehavior, invert = false
   return (text) => merge[behavior](segments(text, pattern, invert));
 }
 
-/** A part of a text, and whether it is a match. */
+/** A part of a text that is either a match or between matches. */
 interface Segment {
   readonly text: string;
   readonly isMatch: boolean;
@@ -59,7 +59,7 @@ function* removed(parts: Iterable<Segment>): Generator<string> {
   }
 }
 
-/** A match joins the text before it; a second match in a row does not. */
+/** Appends each match to the text before it. A second adjacent match is a separate word. */
 function* withPrevious(parts: Iterable<Segment>): Generator<string> {
   let before: Segment | undefined;
   for (const part of parts) {
@@ -70,7 +70,7 @@ function* withPrevious(parts: Iterable<Segment>): Generator<string> {
   if (before && before.text !== "") yield before.text;
 }
 
-/** A match joins the text after it; a match before another match does not. */
+/** Prepends each match to the text after it. A match before another match is a separate word. */
 function* withNext(parts: Iterable<Segment>): Generator<string> {
   let match = "";
   for (const { text, isMatch } of parts) {

@@ -14,7 +14,7 @@ export function wordLevelModel({ vocab, unk_token }: ModelJson): TokenModel {
   };
 }
 
-/** Makes a WordPiece model: it takes the longest token that begins the word, then repeats with the remainder. */
+/** Makes a WordPiece model. It takes the longest token at the start of the word, then repeats with the rest. */
 export function wordPieceModel(json: ModelJson): TokenModel {
   const { vocab, unk_token, continuing_subword_prefix, max_input_chars_per_word: most = 100 } = json;
   const ids = new Map(Object.entries(vocab as Record<string, number>));

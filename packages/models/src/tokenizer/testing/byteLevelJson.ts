@@ -1,6 +1,4 @@
-/**
- * Makes the tokenizer.json of a byte-level BPE. `model` adds to the model's fields, such as merges.
- */
+/** Returns the tokenizer.json of a byte-level BPE. `model` has additional fields of the model, such as merges. */
 export function byteLevelJson(vocab: readonly string[], model: object = {}): object {
   return {
     added_tokens: [],
