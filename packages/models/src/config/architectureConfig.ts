@@ -1,33 +1,33 @@
 import type { ClassifierHead } from "./classifierHead.ts";
 
-/** The fields that every config has, whatever its architecture. */
+/** The fields that every config has. */
 export interface ArchitectureConfig {
-  /** Hugging Face's `model_type`, by which the architecture is found. */
+  /** Hugging Face's `model_type`, which selects the architecture. */
   modelType: string;
   vocabSize: number;
   padTokenId: number | null;
 }
 
-/** The shape of a language model of any architecture. */
+/** The config of a language model of any architecture. */
 export interface ModelConfig extends ArchitectureConfig {
-  /** True if the output layer's weight is the embedding. */
+  /** True if the output layer's weight is the embedding's weight. */
   tieWordEmbeddings: boolean;
   bosTokenId: number | null;
   eosTokenIds: number[];
 }
 
-/** The shape of a sequence classifier of any architecture. */
+/** The config of a sequence classifier of any architecture. */
 export type ClassifierConfig = ArchitectureConfig & ClassifierHead;
 
-/** The shape of a classifier that answers for each token. */
+/** The config of a token classifier. */
 export type TokenClassifierConfig = ClassifierConfig & { readonly perToken: true };
 
-/** True if a config is that of a classifier that answers for each token. */
+/** Returns true for the config of a token classifier. */
 export function isTokenClassifierConfig(config: object): config is TokenClassifierConfig {
   return "perToken" in config;
 }
 
-/** True if a config is that of a classifier. */
+/** Returns true for the config of a sequence or token classifier. */
 export function isClassifierConfig(config: object): config is ClassifierConfig {
   return "labels" in config;
 }

@@ -1,19 +1,19 @@
 import type { JsonFields } from "./jsonFields.ts";
 
-/** The kind of decision about a sequence, which sets the loss. */
+/** The kind of classification problem, which determines the loss. */
 export type ProblemType = "regression" | "single_label_classification" | "multi_label_classification";
 
-/** The head of a sequence classifier, as its config describes it. */
+/** The config fields of a classification head. */
 export interface ClassifierHead {
-  /** The labels' names, by number. */
+  /** Names of the labels, by index. */
   labels: string[];
-  /** Null: regression for one label, otherwise one of them for each sequence. */
+  /** Null: regression for one label, otherwise single-label classification. */
   problemType: ProblemType | null;
 }
 
 const problemTypes = ["regression", "single_label_classification", "multi_label_classification"] as const;
 
-/** Reads the head's part of a `config.json`; two labels without names where it says nothing. */
+/** Reads the fields of a classification head from a `config.json`. Default: two labels, LABEL_0 and LABEL_1. */
 export function readClassifierHead(fields: JsonFields): ClassifierHead {
   const problemType = fields.raw("problem_type") === undefined ? null : fields.oneOf("problem_type", problemTypes);
   const named = fields.object("id2label");
@@ -28,7 +28,7 @@ export function readClassifierHead(fields: JsonFields): ClassifierHead {
   return { labels: labels as string[], problemType };
 }
 
-/** The head's part of a `config.json`. */
+/** Returns the `config.json` keys of a classification head. */
 export function classifierHeadToHf({ labels, problemType }: ClassifierHead): Record<string, unknown> {
   return {
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),

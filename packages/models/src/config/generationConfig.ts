@@ -1,8 +1,6 @@
 import { JsonFields } from "./jsonFields.ts";
 
-/**
- * The settings for generation that a model's makers advise; null and [] where the file has none.
- */
+/** The recommended generation settings of a model; null and [] for settings that the file lacks. */
 export interface GenerationConfig {
   doSample: boolean;
   temperature: number | null;
@@ -26,7 +24,7 @@ export interface GenerationConfig {
   padTokenId: number | null;
 }
 
-/** Reads the JSON value of a `generation_config.json`; `where` is what error messages call it. */
+/** Reads the JSON value of a `generation_config.json`. `where` is its name in error messages. */
 export function parseGenerationConfig(json: unknown, where = "generation_config.json"): GenerationConfig {
   const fields = new JsonFields(json, where);
   const number = (key: string) => (fields.raw(key) === undefined ? null : fields.number(key));

@@ -1,10 +1,10 @@
 /**
- * The most that a config can ask for: of one size, above what any model has and below what one
- * dimension of a tensor holds, and of layers, of which a config alone makes lists.
+ * Upper limits for a config: of a single size, larger than in any model but within the limits of a tensor dimension,
+ * and of the number of layers, since code builds lists with an entry per layer.
  */
 const [mostOfSize, mostLayers] = [2 ** 24, 10_000];
 
-/** Typed reading of a JSON object's fields; every error names the file, the key and the value. */
+/** Typed access to the fields of a JSON object. Every error names the file, the key and the value. */
 export class JsonFields {
   readonly where: string;
   readonly #object: Record<string, unknown>;
@@ -17,41 +17,41 @@ export class JsonFields {
     this.#object = value as Record<string, unknown>;
   }
 
-  /** The field as it stands; undefined where absent or null. */
+  /** Returns the field unchanged; undefined if it is missing or null. */
   raw(key: string): unknown {
     return this.#object[key] ?? undefined;
   }
 
-  /** True if the field is there and null, which is not its absence for all. */
+  /** Returns true if the field is present and null, which some configs distinguish from a missing field. */
   isNull(key: string): boolean {
     return this.#object[key] === null;
   }
 
-  /** A whole number of at least `least`. */
+  /** Returns an integer of at least `least`, default 1. */
   integer(key: string, fallback?: number, least = 1): number {
     const value = this.#required(key, fallback);
     if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
     throw this.bad(key, `a whole number of at least ${least}`);
   }
 
-  /** The size of a part of a model: a width, a number of heads, tokens or positions. */
+  /** Returns the size of a part of a model: a width, or a number of heads, tokens or positions. */
   size(key: string, fallback?: number): number {
     return this.#counted(key, fallback, mostOfSize);
   }
 
-  /** The number of a model's layers. */
+  /** Returns the number of layers of a model, at most 10,000. */
   layers(key: string, fallback?: number): number {
     return this.#counted(key, fallback, mostLayers);
   }
 
-  /** The small number that a norm adds before it divides. */
+  /** Returns the epsilon of a norm, above 0 and at most 1. */
   epsilon(key: string, fallback?: number): number {
     const value = this.number(key, fallback);
     if (value > 0 && value <= 1) return value;
     throw this.bad(key, "a number above 0 and at most 1");
   }
 
-  /** A number above 0, such as the base of wavelengths. */
+  /** Returns a number above 0, such as rope_theta. */
   positive(key: string, fallback?: number): number {
     const value = this.number(key, fallback);
     if (value > 0) return value;
@@ -64,7 +64,7 @@ export class JsonFields {
     throw this.bad(key, "a number");
   }
 
-  /** A number of at least 0 and below 1. */
+  /** Returns a number of at least 0 and below 1. */
   probability(key: string, fallback?: number): number {
     const value = this.number(key, fallback);
     if (value >= 0 && value < 1) return value;
@@ -83,13 +83,13 @@ export class JsonFields {
     throw this.bad(key, `${supported.map((s) => `"${s}"`).join(" or ")}, which are supported`);
   }
 
-  /** A token id, or null where absent. */
+  /** Returns a token id; `fallback` if the field is missing, and null if it is null. */
   tokenId(key: string, fallback: number | null): number | null {
     const value = this.#object[key] === undefined ? fallback : this.#object[key];
     return value === null ? null : this.integer(key, fallback ?? undefined, 0);
   }
 
-  /** Token ids given as one number, a list, or null. */
+  /** Returns token ids from a number, a list, or null (no ids). */
   tokenIds(key: string, fallback: readonly number[]): number[] {
     const value = this.#object[key];
     if (value === undefined) return [...fallback];
@@ -98,13 +98,13 @@ export class JsonFields {
     throw this.bad(key, "a token id or a list of them");
   }
 
-  /** A nested object, or undefined where absent or null. */
+  /** Returns a nested object; undefined if it is missing or null. */
   object(key: string): JsonFields | undefined {
     const value = this.raw(key);
     return value === undefined ? undefined : new JsonFields(value, `${this.where}: ${key}`);
   }
 
-  /** Returns the error for a value of the wrong kind. */
+  /** Returns the error for an invalid value of a field. */
   bad(key: string, expected: string): Error {
     return new Error(`${this.where}: ${key} is ${show(this.#object[key])}; expected ${expected}`);
   }

@@ -16,7 +16,7 @@ export function activate(name: Activation, x: Tensor): Tensor {
   }
 }
 
-/** activation(gate) * up, in one pass where there is an op for it. */
+/** Returns activation(gate) * up. Uses a fused op if there is one for the activation. */
 export function gatedUnit(name: Activation, gate: Tensor, up: Tensor): Tensor {
   switch (name) {
     case "silu":

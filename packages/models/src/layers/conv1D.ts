@@ -2,7 +2,7 @@ import { isPacked } from "@lowrank/core";
 import { Conv1D, type Linear, linearLayer } from "@lowrank/nn";
 import type { ParameterPath } from "../model/parameters.ts";
 
-/** Makes GPT-2's linear layer, whose weight is [in, out] unless it is packed. */
+/** Makes GPT-2's linear layer. Its weight is [in, out], or [out, in] if it is packed. */
 export function conv1D(path: ParameterPath, name: string, inFeatures: number, outFeatures: number): Conv1D | Linear {
   const at = path.at(name);
   const weight = at.parameter("weight", [inFeatures, outFeatures]);

@@ -1,9 +1,9 @@
 import { add, amax, arange, indexSelect, mul, ne, reshape, type Tensor, tensor, to } from "@lowrank/core";
 
 /**
- * Picks each sequence's last token that is not padding: [B, D] of hidden states [B, P + T, D],
- * whose first P rows are virtual tokens. Throws for several sequences where the config names no
- * padding; `model` is what the message calls the model.
+ * Returns the hidden state of each sequence's last non-padding token: [B, D] from [B, P + T, D], whose first P rows are
+ * virtual tokens. Throws for more than one sequence if the config has no padding token. `model` is the model's name in
+ * the message.
  */
 export function lastTokenRows(hidden: Tensor, inputIds: Tensor, padTokenId: number | null, model: string): Tensor {
   const [B, T] = inputIds.shape;

@@ -1,23 +1,23 @@
 import { add, div, mul, oneHot, scope, slice, softmax, sum, type Tensor, topk, unsqueeze } from "@lowrank/core";
 
-/** Anything that turns rows [..., D] into others. */
+/** A layer that maps rows [..., D] to rows of the same shape. */
 interface Expert {
   forward(x: Tensor): Tensor;
 }
 
 /** The settings of a router. */
 interface Routing {
-  /** Experts that a token is sent to. */
+  /** Number of experts per token. */
   readonly perToken: number;
-  /** True if the weights of a token's experts are scaled to add up to 1. */
+  /** True to scale the weights of a token's experts to a sum of 1. */
   readonly normalises: boolean;
-  /** Factors of the experts' weights [E], after that. Default: none. */
+  /** Factor [E] of each expert's weight, applied last. Default: none. */
   readonly scale?: Tensor;
 }
 
 /**
- * The weights [..., E] of a token's experts from a router's logits [..., E]: 0 for those that it
- * is not sent to.
+ * Returns the experts' weights [..., E] for a router's logits [..., E]. Experts that a token is not routed to have
+ * weight 0.
  */
 function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routing): Tensor {
   const [shares, chosen] = topk(softmax(logits, { dim: -1 }), k, { dim: -1 });
@@ -28,8 +28,8 @@ function expertWeights(logits: Tensor, { perToken: k, normalises, scale }: Routi
 }
 
 /**
- * The sum of experts' outputs on rows [B, T, D], weighted by a router's logits [B, T, E]. Every
- * expert takes all rows: which ones it is sent is known to the device alone.
+ * Returns the sum of the experts' outputs for rows [B, T, D], weighted by a router's logits [B, T, E]. Every expert
+ * processes all rows, because the routing is on the device and reading it back would be slow.
  */
 export function routedExperts(x: Tensor, logits: Tensor, experts: Iterable<Expert>, routing: Routing): Tensor {
   return scope(() => {

@@ -8,17 +8,17 @@ import type { PromptedBatch } from "../model/promptedBatch.ts";
 /** Sizes of a short convolution. */
 interface ShortConvSizes {
   readonly hiddenSize: number;
-  /** Tokens that a number is summed over: itself and those before it. */
+  /** Number of tokens in the convolution: the token itself and the ones before it. */
   readonly taps: number;
   readonly bias: boolean;
 }
 
 /**
- * A gated convolution over the last few tokens, each entry by itself: what stands in the place of
- * attention in LFM2.
+ * LFM2's short convolution, used instead of attention: a gated, causal depthwise convolution over the last `taps`
+ * tokens.
  */
 export class ShortConv extends Module {
-  /** Its weight [D, 1, L] has the tap of the token itself last. */
+  /** Its weight is [D, 1, L]; the last tap belongs to the token itself. */
   conv: Conv1d;
   in_proj: UnaryModule;
   out_proj: UnaryModule;
@@ -33,7 +33,7 @@ export class ShortConv extends Module {
     this.out_proj = path.linear("out_proj", hiddenSize, hiddenSize, bias);
   }
 
-  /** Rows [B, T, D], zeros on padding, of rows of which `batch` finds the earlier ones. */
+  /** Returns rows [B, T, D]. Padding rows are set to zero first, and `batch` returns the earlier rows of each token. */
   forward(x: Tensor, layer: number, batch: Pick<PromptedBatch, "earlier" | "unpadded">): Tensor {
     const projected = this.in_proj.forward(batch.unpadded(x));
     const D = projected.shape[2] / 3;

@@ -1,6 +1,6 @@
 /**
- * Loads an architecture by its `modelType`, of those that are known from the start. A page that
- * loads a model downloads only that model's; `architectures.ts` has them all at once.
+ * Functions that load a built-in architecture, by `modelType`. A web page downloads only the architecture of the model
+ * that it loads; `architectures.ts` imports all of them.
  */
 export const architectureLoaders: Readonly<Record<string, () => Promise<unknown>>> = {
   bert: async () => (await import("../architectures/bert/model.ts")).bert,

@@ -1,5 +1,5 @@
-// The architectures that are known from the start, a line each. The key is of no matter;
-// their `modelType` names them.
+// The built-in architectures, one per line. The export names are arbitrary, since an architecture is identified by its
+// `modelType`.
 export { bert } from "../architectures/bert/model.ts";
 export { debertaV2 } from "../architectures/deberta-v2/model.ts";
 export { distilBert } from "../architectures/distilbert/model.ts";

@@ -2,15 +2,15 @@ import type { SafetensorsFile } from "@lowrank/core";
 import type { ArchitectureConfig } from "../config/architectureConfig.ts";
 import type { Architecture } from "../model/architecture.ts";
 
-/** Names that transformers gives the modules beside a stack. */
+/** Names of head modules in transformers. */
 const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 
-/** The first name of a path. */
+/** Returns the first component of a dotted name. */
 const root = (name: string): string => name.slice(0, name.indexOf("."));
 
 /**
- * Returns a checkpoint under the model's names, without tensors that these leave out. Some
- * checkpoints were saved without their head, or are older than these names.
+ * Returns a checkpoint with the model's parameter names, without tensors that the model does not use. Handles
+ * checkpoints that were saved without a head or with older names.
  */
 export function renameToModelNames<C extends ArchitectureConfig>(
   file: SafetensorsFile,
@@ -28,8 +28,8 @@ export function renameToModelNames<C extends ArchitectureConfig>(
 }
 
 /**
- * Returns a file under other names, each with the one that it has there; tensors
- * without a name are left out.
+ * Returns a file with other tensor names. `stored` maps each new name to its name in the file; other tensors are
+ * omitted.
  */
 export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, string>): SafetensorsFile {
   const of = (name: string) => stored.get(name) ?? name;
@@ -45,7 +45,7 @@ export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, strin
   };
 }
 
-/** True if a tensor of a model is of its head, or of the pooler below one. */
+/** Returns true if a tensor belongs to a model's head or to the pooler below it. */
 export function isHead(name: string, { stack }: Architecture): boolean {
   return root(name) !== stack || name.startsWith(`${stack}.pooler.`);
 }

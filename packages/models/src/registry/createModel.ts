@@ -3,10 +3,7 @@ import type { ParameterSource } from "../model/parameters.ts";
 import { buildModel, type ModelOf } from "./buildModel.ts";
 import { architectureOf } from "./registry.ts";
 
-/**
- * Builds the model that a config describes, with parameters from `source`
- * (`randomParameters(generator)`, say).
- */
+/** Builds the model of a config, with parameters from `source`, for example `randomParameters(generator)`. */
 export function createModel<C extends ModelConfig | ClassifierConfig>(config: C, source: ParameterSource): ModelOf<C> {
   return buildModel(architectureOf(config), config, source);
 }

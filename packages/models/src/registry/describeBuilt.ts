@@ -11,11 +11,11 @@ import { loadArchitecture } from "./loadArchitecture.ts";
 
 /** A layer that holds parameters. */
 export type LayerDescription = {
-  /** Its path in the model: "model.layers.0.self_attn.q_proj". */
+  /** Path in the model, such as "model.layers.0.self_attn.q_proj". */
   readonly path: string;
 } & (
   | {
-      /** `linear` keeps its weight as [out, in], `conv1d` as [in, out]. */
+      /** `linear` has a weight [out, in], `conv1d` a weight [in, out]. */
       readonly kind: "linear" | "conv1d";
       readonly inFeatures: number;
       readonly outFeatures: number;
@@ -25,32 +25,29 @@ export type LayerDescription = {
   | { readonly kind: "norm"; readonly dim: number; readonly bias: boolean }
 );
 
-/** A model as its config says it, without weights. */
+/** A model's structure without weights, derived from its config. */
 export interface ModelDescription<M = CausalLM> {
   /** Hugging Face's `model_type`. */
   readonly modelType: string;
-  /** Parameters by checkpoint name, in the model's order; a tied one once. */
+  /** Parameters by checkpoint name, in model order. A tied parameter is listed once. */
   readonly parameters: readonly { readonly name: string; readonly shape: Shape }[];
-  /** Number of elements of all parameters. */
+  /** Total number of elements of all parameters. */
   readonly parameterCount: number;
   readonly layers: readonly LayerDescription[];
-  /**
-   * Names under which a parameter stands a second time: "lm_head.weight" for
-   * "model.embed_tokens.weight".
-   */
+  /** Additional names of tied parameters, such as "lm_head.weight" for "model.embed_tokens.weight". */
   readonly ties: readonly Tie[];
-  /** Path of the layer that gives the logits. */
+  /** Path of the layer that computes the logits. */
   readonly head: string;
-  /** Makes the model with parameters from `source`, on the backend of these. */
+  /** Builds the model with parameters from `source`, on their backend. */
   build(source: ParameterSource): M;
 }
 
-/** A stack without a head as its config says it, without weights. */
+/** A stack's structure without head and weights, derived from its config. */
 export type StackDescription<M = StackModel> = Omit<ModelDescription<M>, "head">;
 
 /**
- * Describes the model of a config of `architecture`: paths, shapes, ties. The model's own
- * constructor is run over shapes, so there is no second list to agree with it.
+ * Returns the structure of the model for a config of `architecture`: paths, shapes and ties. It runs the model's
+ * constructor with shapes only, so the description cannot deviate from the model.
  */
 export function describeBuilt<C extends ModelConfig | ClassifierConfig>(
   architecture: Architecture,
@@ -63,7 +60,7 @@ export function describeBuilt<C extends ModelConfig | ClassifierConfig>(
   return { ...describe(config, model, build), head: path } as ModelDescription<ModelOf<C>>;
 }
 
-/** Describes the stack of a config without a head, as transformers' AutoModel makes it. */
+/** Returns the structure of the stack for a config, without a head, as transformers' AutoModel builds it. */
 export function describeStack(architecture: Architecture, config: ArchitectureConfig): StackDescription {
   const build = (source: ParameterSource) => buildStack(architecture, config, source);
   return describe(config, onShapes(build), build);
@@ -100,7 +97,7 @@ function describeLayer(path: string, module: Module): LayerDescription | null {
   return { path, kind: "norm", dim: weight.size, bias: bias instanceof Parameter };
 }
 
-/** Names of the weights that a model keeps as [in, out], unless they are packed. */
+/** Returns the names of weights that a model stores as [in, out], unless they are packed. */
 export async function conv1dWeights(config: ModelConfig | ClassifierConfig): Promise<ReadonlySet<string>> {
   const { layers } = describeBuilt(await loadArchitecture(config), config);
   return new Set(layers.flatMap(({ kind, path }) => (kind === "conv1d" ? [`${path}.weight`] : [])));

@@ -5,7 +5,7 @@ import { describeModel } from "./describeModel.ts";
 import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./modelConfig.ts";
 import { architectureOf, findArchitecture } from "./registry.ts";
 
-/** Reads the kind of head that a config.json names; "unsaid" if it names none. */
+/** Returns the kind of head that a config.json names in `architectures`; "unsaid" if it names none. */
 function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
   const [name] = [fields.raw("architectures") ?? []].flat();
   if (name === undefined) return "unsaid";
@@ -13,8 +13,8 @@ function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
 }
 
 /**
- * True if the model of a config.json classifies sequences: its `architectures` say so,
- * or it can do nothing else.
+ * Returns true if the model of a config.json classifies sequences: if its `architectures` name such a head, or if the
+ * architecture supports no other head.
  */
 export function classifiesSequences(json: unknown, where = "config.json"): boolean {
   const fields = new JsonFields(json, where);
@@ -29,16 +29,15 @@ export interface DescribeConfigOptions {
   /** The config's name in error messages. Default "config.json". */
   where?: string;
   /**
-   * Gives the model a head that classifies where it has one here, as transformers does.
-   * Default: as the config says.
+   * Adds a classification head if the architecture supports one, as transformers does. Default: the head that the
+   * config names.
    */
   classifies?: boolean;
 }
 
 /**
- * Describes the model of a `config.json`: one that classifies, or one that predicts tokens. If the
- * config names a head that is not known here, the model is a stack without a head, as
- * transformers' AutoModel makes it.
+ * Returns the structure of the model of a `config.json`, for a classifier or a language model. If the config names an
+ * unsupported head, it describes the stack without a head, as transformers' AutoModel builds it.
  */
 export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
   checkOptions("describeConfig", options, { where: true, classifies: true });

@@ -4,8 +4,8 @@ import { describeBuilt, type ModelDescription } from "./describeBuilt.ts";
 import { architectureOf } from "./registry.ts";
 
 /**
- * Describes the model of a config: paths, shapes, ties. The model's own constructor is run over
- * shapes, so there is no second list to agree with it.
+ * Returns the structure of the model for a config: paths, shapes and ties. It runs the model's constructor with shapes
+ * only, so the description cannot deviate from the model.
  */
 export function describeModel<C extends ModelConfig | ClassifierConfig>(config: C): ModelDescription<ModelOf<C>> {
   return describeBuilt(architectureOf(config), config);

@@ -1,17 +1,17 @@
 import { JsonFields } from "../config/jsonFields.ts";
 import type { Architecture } from "../model/architecture.ts";
 
-/** True for architectures that predict tokens. */
+/** Returns true for architectures with a language-model head. */
 export function writes({ heads }: Architecture): boolean {
   return heads.causalLM !== undefined;
 }
 
-/** True for architectures that classify sequences. */
+/** Returns true for architectures with a sequence classification head. */
 export function classifies({ heads }: Architecture): boolean {
   return heads.sequenceClassification !== undefined;
 }
 
-/** Returns the fields of a language model's `config.json`. Throws for that of a classifier. */
+/** Returns the fields of a language model's `config.json`. Throws for the config of a sequence classifier. */
 export function languageFields(json: unknown, where: string): JsonFields {
   const fields = new JsonFields(json, where);
   const [head] = [fields.raw("architectures") ?? []].flat();

@@ -7,7 +7,7 @@ import {
 import { classifierHeadToHf } from "../config/classifierHead.ts";
 import type { Architecture } from "../model/architecture.ts";
 
-/** Returns the `config.json` of a config of `architecture`, as `toHfConfig` does. */
+/** Returns the `config.json` object for a config of `architecture`; see `toHfConfig`. */
 export function hfConfig(
   { heads, ...architecture }: Architecture,
   config: ModelConfig | ClassifierConfig,
@@ -26,6 +26,6 @@ export function hfConfig(
     model_type: config.modelType,
     torch_dtype: options.dtype ?? "float32",
   };
-  // In transformers' order.
+  // The key order of transformers.
   return Object.fromEntries(Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

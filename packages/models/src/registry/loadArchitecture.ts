@@ -2,30 +2,30 @@ import { nearestName } from "@lowrank/core";
 import type { Architecture } from "../model/architecture.ts";
 import { registered } from "./registeredArchitectures.ts";
 
-// A page that loads a model downloads the table of architectures, and of these the model's own.
+// A web page that loads a model downloads this table and the model's own architecture, not all architectures.
 
 const loaders = async () => (await import("./architectureLoaders.ts")).architectureLoaders;
 
-/** Returns the names of all architectures, those from outside last. */
+/** Returns the names of all architectures: built-in ones, then registered ones. */
 export async function architectureNames(): Promise<readonly string[]> {
   return [...Object.keys(await loaders()), ...registered.keys()];
 }
 
-/** Loads the architecture of a `model_type`; undefined where none is known. */
+/** Loads the architecture for a `model_type`; undefined if it is unknown. */
 export async function loadKnown(modelType: string): Promise<Architecture | undefined> {
   const own = await loaders();
   if (!Object.hasOwn(own, modelType)) return registered.get(modelType);
   return (await own[modelType]()) as Architecture;
 }
 
-/** Loads the architecture of a config. Throws, naming those that are known, where it is none. */
+/** Loads the architecture of a config. If it is unknown, throws an error that lists the known ones. */
 export async function loadArchitecture({ modelType }: { readonly modelType: string }): Promise<Architecture> {
   const found = await loadKnown(modelType);
   if (found) return found;
   throw unknownArchitecture(modelType, await architectureNames());
 }
 
-/** Returns the error for a config whose architecture is none of `names`. */
+/** Returns the error for a config whose architecture is not one of `names`. */
 export function unknownArchitecture(modelType: string, names: readonly string[]): Error {
   const near = nearestName(modelType, names);
   return new Error(

@@ -12,15 +12,13 @@ import { classifies, languageFields, writes } from "./headFits.ts";
 import { hfConfig } from "./hfConfig.ts";
 import { architectureOf, architectures } from "./registry.ts";
 
-/**
- * Reads the JSON value of a language model's `config.json`; `where` is what error messages call it.
- */
+/** Reads the JSON value of a language model's `config.json`. `where` is its name in error messages. */
 export function parseModelConfig(json: unknown, where = "config.json"): ModelConfig {
   const fields = languageFields(json, where);
   return architectureIn(fields, writes).readConfig(fields) as ModelConfig;
 }
 
-/** Reads the JSON value of a classifier's `config.json`; `where` is what error messages call it. */
+/** Reads the JSON value of a classifier's `config.json`. `where` is its name in error messages. */
 export function parseClassifierConfig(json: unknown, where = "config.json"): ClassifierConfig {
   const fields = new JsonFields(json, where);
   const architecture = architectureIn(fields, classifies);
@@ -32,28 +30,22 @@ export function parseTokenClassifierConfig(json: unknown, where = "config.json")
   return { ...parseClassifierConfig(json, where), problemType: null, perToken: true };
 }
 
-/**
- * Reads the JSON value of a `config.json` for its stack alone; `where` is
- * what error messages call it.
- */
+/** Reads the JSON value of a `config.json` for a stack without a head. `where` is its name in error messages. */
 export function parseStackConfig(json: unknown, where = "config.json"): ArchitectureConfig {
   const fields = new JsonFields(json, where);
   return architectureIn(fields, ({ create }) => create !== undefined).readConfig(fields);
 }
 
 /**
- * Finds the architecture of a config's `model_type`. Throws, naming those that are `fit`,
- * where it is none of them.
+ * Finds the architecture of a config's `model_type`. If it is unknown or does not satisfy `fit`, throws an error that
+ * lists the ones that do.
  */
 function architectureIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Architecture {
   const names = architectures().flatMap((one) => (fit(one) ? [one.modelType] : []));
   return architectureOf({ modelType: fields.oneOf("model_type", names) });
 }
 
-/**
- * Returns the JSON object of a `config.json` with the keys of transformers 4, which
- * transformers 5 also reads.
- */
+/** Returns the `config.json` object of a config, with the keys of transformers 4, which transformers 5 also reads. */
 export function toHfConfig(
   config: ModelConfig | ClassifierConfig,
   options: { dtype?: string } = {},

@@ -4,7 +4,7 @@ import type { Architecture } from "../model/architecture.ts";
 import { parseModelConfig } from "./modelConfig.ts";
 import { architectures } from "./registry.ts";
 
-/** Returns the `config.json` of published models by name, of the architectures that are chosen. */
+/** Returns the `config.json` objects of published models by name, for architectures that satisfy `chosen`. */
 function presetsOf(chosen: (architecture: Architecture) => boolean): ReadonlyMap<string, object> {
   const ofOne = ({ modelType, presets = {} }: Architecture): [string, object][] =>
     Object.entries(presets).map(([name, json]) => [name, { model_type: modelType, ...json }]);
@@ -13,29 +13,24 @@ function presetsOf(chosen: (architecture: Architecture) => boolean): ReadonlyMap
 
 const writes = ({ heads }: Architecture): boolean => heads.causalLM !== undefined;
 
-/** Returns the names of published language models whose shapes are known without a file. */
+/** Returns the names of published language models with built-in configs. */
 export function presetNames(): string[] {
   return [...presetsOf(writes).keys()];
 }
 
-/**
- * Returns the names of published models that write nothing, such as encoders, whose shapes
- * are known without a file.
- */
+/** Returns the names of published models without a language-model head, such as encoders, with built-in configs. */
 export function stackPresetNames(): string[] {
   return [...presetsOf((one) => !writes(one)).keys()];
 }
 
-/**
- * Returns the `config.json` of any published model by name; undefined for names that are not known.
- */
+/** Returns the built-in `config.json` object of a published model by name; undefined for an unknown name. */
 export function presetJson(name: string): object | undefined {
   return presetsOf(() => true).get(name);
 }
 
 /**
- * Returns the config of a published language model by name: `presetConfig("llama-7b")`. Throws,
- * with the nearest name, for others.
+ * Returns the built-in config of a published language model: `presetConfig("llama-7b")`. For an unknown name, throws an
+ * error that suggests the nearest name.
  */
 export function presetConfig(name: string): ModelConfig {
   const presets = presetsOf(writes);

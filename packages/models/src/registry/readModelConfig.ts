@@ -6,13 +6,13 @@ import type { Architecture } from "../model/architecture.ts";
 import { classifies, languageFields, writes } from "./headFits.ts";
 import { architectureNames, loadArchitecture, loadKnown } from "./loadArchitecture.ts";
 
-/** Reads a language model's `config.json`, as transformers 4 or 5 writes it. */
+/** Reads a language model's `config.json`, in the format of transformers 4 or 5. */
 export async function readModelConfig(files: ModelFiles): Promise<ModelConfig> {
   const fields = languageFields(await readJson(files, "config.json"), `config.json of ${files.label}`);
   return (await loadIn(fields, writes)).readConfig(fields) as ModelConfig;
 }
 
-/** Reads a classifier's `config.json`, as transformers 4 or 5 writes it. */
+/** Reads a classifier's `config.json`, in the format of transformers 4 or 5. */
 export async function readClassifierConfig(files: ModelFiles): Promise<ClassifierConfig> {
   const fields = new JsonFields(await readJson(files, "config.json"), `config.json of ${files.label}`);
   const architecture = await loadIn(fields, classifies);
@@ -20,8 +20,8 @@ export async function readClassifierConfig(files: ModelFiles): Promise<Classifie
 }
 
 /**
- * Loads the architecture of a config's `model_type`. Throws, naming those that are `fit`, where it
- * is none of them.
+ * Loads the architecture of a config's `model_type`. If it is unknown or does not satisfy `fit`, throws an error that
+ * lists the ones that do.
  */
 async function loadIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Promise<Architecture> {
   const found = await loadKnown(String(fields.raw("model_type")));

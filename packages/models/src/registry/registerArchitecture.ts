@@ -3,7 +3,7 @@ import type { Architecture } from "../model/architecture.ts";
 import { architectureLoaders } from "./architectureLoaders.ts";
 import { registered } from "./registeredArchitectures.ts";
 
-/** Makes an architecture known by its `modelType`. Throws where another has the name. */
+/** Registers an architecture by its `modelType`. Throws if another architecture has the same name. */
 export function registerArchitecture<C extends ArchitectureConfig>(architecture: Architecture<C>): void {
   const { modelType } = architecture;
   const other = registered.get(modelType);

@@ -1,4 +1,4 @@
 import type { Architecture } from "../model/architecture.ts";
 
-/** The architectures from outside, by their `modelType`. */
+/** The architectures registered by users, by `modelType`. */
 export const registered: Map<string, Architecture> = new Map();

@@ -3,25 +3,21 @@ import * as known from "./architectures.ts";
 import { unknownArchitecture } from "./loadArchitecture.ts";
 import { registered } from "./registeredArchitectures.ts";
 
-// What imports this file carries all architectures; what may wait for one imports
-// loadArchitecture.ts.
+// Importing this file loads all architectures. Asynchronous code imports loadArchitecture.ts instead.
 
 const own = Object.values(known).map((architecture) => architecture as Architecture);
 
-/** Returns all known architectures, those from outside last. */
+/** Returns all architectures: built-in ones, then registered ones. */
 export function architectures(): readonly Architecture[] {
   return [...own, ...registered.values()];
 }
 
-/** Returns the architecture of a `model_type`; undefined where none is known. */
+/** Returns the architecture for a `model_type`; undefined if it is unknown. */
 export function findArchitecture(modelType: string): Architecture | undefined {
   return architectures().find((architecture) => architecture.modelType === modelType);
 }
 
-/**
- * Returns the architecture of a config. Throws, naming those that are known,
- * where it is none of them.
- */
+/** Returns the architecture of a config. If it is unknown, throws an error that lists the known ones. */
 export function architectureOf({ modelType }: { readonly modelType: string }): Architecture {
   const found = findArchitecture(modelType);
   if (found) return found;

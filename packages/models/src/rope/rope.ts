@@ -4,9 +4,9 @@ import { ropeKindOf } from "./rope/ropeKinds.ts";
 import { type RopeConfig, ropeReach, rotaryDimOf } from "./ropeConfig.ts";
 
 /**
- * Frequencies of `dim` turning numbers of a head, with the config's scaling for texts of `length`
- * tokens: one per pair, in radians per position. Each step rounds to f32 as transformers' does: one
- * ulp of a frequency turns token 1000 by 6e-5.
+ * Returns the rotary frequencies of `dim` elements of a head, one per pair, in radians per position. `length` is the
+ * sequence length for scalings that depend on it. Each step rounds to f32 as in transformers, since a difference of one
+ * ulp in a frequency rotates token 1000 by 6e-5.
  */
 export function inverseFrequencies(
   { theta, scaling }: Pick<RopeConfig, "theta" | "scaling">,
@@ -23,8 +23,8 @@ function lengthFor(scaling: RopeConfig["scaling"], length: number): number {
 }
 
 /**
- * The most tokens of a text among others in a batch, and of one whose cache may grow: within these,
- * the length of a text turns nothing.
+ * Returns the maximum lengths up to which the frequencies do not depend on the sequence length: `sharedPositions` for
+ * sequences that share a batch or a paged cache, `cachedPositions` for a sequence with a growing cache.
  */
 export function ropePositions(
   { scaling }: RopeConfig,
@@ -36,19 +36,19 @@ export function ropePositions(
   return { sharedPositions, cachedPositions: rebuilds ? sharedPositions : maxPositions };
 }
 
-/** The positions of tokens that are given as a tensor. */
+/** Token positions that are given as a tensor. */
 export interface GivenPositions {
   /** i32 [B, T]. */
   readonly ids: Tensor;
-  /** The largest of `ids`; null if the caller did not pass it. */
+  /** The largest value in `ids`; null if the caller did not specify it. */
   readonly largest: number | null;
 }
 
-/** Rotates queries and keys by position; its tables grow as longer sequences come. */
+/** Rotates queries and keys by position. The cos and sin tables grow with the sequence length. */
 export class RotaryEmbedding {
   readonly #config: RopeConfig;
   readonly #dim: number;
-  /** The most positions of a text. */
+  /** Maximum number of positions of a sequence. */
   readonly #maxPositions: number;
   #tables: { cos: Tensor; sin: Tensor; length: number } | undefined;
 
@@ -59,9 +59,9 @@ export class RotaryEmbedding {
   }
 
   /**
-   * Returns a function that rotates x [B, T, H, d], whose tokens are at `offset` + index or at
-   * given positions. Throws for `several` texts in a row or a batch of pages if a scaling depends on
-   * the length of each, and for given positions without the largest one if a scaling depends on it.
+   * Returns a function that rotates x [B, T, H, d] by position: `offset` + index, or the given positions. If the
+   * scaling depends on the sequence length, throws for `several` long sequences in a row or in a paged batch, and for
+   * given positions without the largest one.
    */
   at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);
@@ -70,7 +70,9 @@ export class RotaryEmbedding {
     return (x) => rope(x, c, s, {});
   }
 
-  /** Counts the positions up to the largest given one, which is never read from the tensor. */
+  /**
+   * Returns the number of positions that the tables must cover. The largest given position is not read from the tensor.
+   */
   #reach({ largest }: GivenPositions): number {
     if (largest !== null) return largest + 1;
     const { scaling } = this.#config;

@@ -1,27 +1,27 @@
 import type { JsonFields } from "../config/jsonFields.ts";
 import { type RopeScaling, ropeKindOf, ropeKinds } from "./rope/ropeKinds.ts";
 
-/** Rotary embedding: the base of its wavelengths, and how they are stretched for long contexts. */
+/** The settings of a rotary embedding: its base `theta` and its scaling for long contexts. */
 export interface RopeConfig {
   theta: number;
-  /** The part of a head's numbers that turns: the first ones. */
+  /** The fraction of a head's elements that are rotated; these are the first ones. */
   partialRotaryFactor: number;
   scaling: RopeScaling | null;
 }
 
-/** An architecture's defaults of rotary embedding. */
+/** An architecture's defaults for its rotary embedding. */
 export interface RopeDefaults {
   /** Default 10000. */
   readonly theta?: number;
   /** Default 1. */
   readonly partialRotaryFactor?: number;
-  /** The architecture's default of the config's own `original_max_position_embeddings`. */
+  /** Default of `original_max_position_embeddings`. */
   readonly originalMaxPositionEmbeddings?: number;
-  /** Other names of kinds of scaling. */
+  /** Additional names for `rope_type` values. */
   readonly kindNames?: Readonly<Record<string, RopeScaling["type"]>>;
 }
 
-/** The sizes that rotary embedding follows from, and an architecture's defaults. */
+/** Sizes from which the rotary embedding is computed, and an architecture's defaults. */
 interface RopeContext extends RopeDefaults {
   readonly headDim: number;
   readonly maxPositionEmbeddings: number;
@@ -29,15 +29,12 @@ interface RopeContext extends RopeDefaults {
 
 const ropeTypes = ["default", ...(Object.keys(ropeKinds) as (keyof typeof ropeKinds)[])] as const;
 
-/**
- * Reads `rope_parameters` as transformers 5 writes them, else `rope_theta` and
- * `rope_scaling` of transformers 4.
- */
+/** Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling` (transformers 4). */
 export function readRope(fields: JsonFields, context: RopeContext): RopeConfig {
   return ropeFrom(fields, fields.object("rope_parameters") ?? fields.object("rope_scaling"), context);
 }
 
-/** Reads rotary embedding from `parameters`, and what these leave out from the whole config. */
+/** Reads the rotary embedding from `parameters`, and missing keys from the whole config. */
 export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined, context: RopeContext): RopeConfig {
   const where = (key: string) => (parameters?.raw(key) === undefined ? fields : parameters);
   const theta = where("rope_theta").positive("rope_theta", context.theta ?? 10000);
@@ -59,7 +56,7 @@ export function ropeFrom(fields: JsonFields, parameters: JsonFields | undefined,
   };
 }
 
-/** Counts the numbers of a head that turn. */
+/** Returns the number of elements of a head that are rotated. */
 export function rotaryDimOf({ partialRotaryFactor }: Pick<RopeConfig, "partialRotaryFactor">, headDim: number): number {
   return Math.trunc(headDim * partialRotaryFactor);
 }
@@ -85,7 +82,7 @@ function readScaling(
   });
 }
 
-/** The keys `rope_theta` and `rope_scaling` as transformers 4 writes them. */
+/** Returns the keys `rope_theta` and `rope_scaling` as transformers 4 writes them. */
 export function ropeToHf({ theta, partialRotaryFactor, scaling }: RopeConfig): Record<string, unknown> {
   return {
     ...(partialRotaryFactor === 1 ? {} : { partial_rotary_factor: partialRotaryFactor }),
@@ -94,7 +91,7 @@ export function ropeToHf({ theta, partialRotaryFactor, scaling }: RopeConfig): R
   };
 }
 
-/** The most positions of a text: those of the config, or those that a scaling reaches. */
+/** Returns the maximum number of positions: the config's, or a scaling's if that is larger. */
 export function ropeReach({ scaling }: RopeConfig, maxPositionEmbeddings: number): number {
   return Math.max(maxPositionEmbeddings, (scaling && ropeKindOf(scaling).reach?.(scaling)) ?? 0);
 }

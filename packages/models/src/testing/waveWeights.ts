@@ -1,7 +1,7 @@
 import { type Shape, tensor } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";
 
-/** Weights that follow from their place among the sorted names of a model, as in Python. */
+/** Returns weights that depend only on a name's index among a model's sorted names, as in the Python scripts. */
 function wave(names: readonly string[]): (name: string, shape: Shape) => Parameter {
   return (name, shape) => {
     const place = names.indexOf(name);
@@ -18,8 +18,8 @@ function wave(names: readonly string[]): (name: string, shape: Shape) => Paramet
 }
 
 /**
- * Makes a model whose weights a Python program can make too: sines of the place of each name among
- * the sorted ones, and of each element.
+ * Makes a model whose weights a Python script can reproduce: sines of the index of each name among the sorted names,
+ * and of the index of each element.
  */
 export function filled<M extends { namedParameters(): Iterable<readonly [string, unknown]> }>(
   make: (source: (name: string, shape: Shape) => Parameter) => M,

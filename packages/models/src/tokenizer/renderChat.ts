@@ -15,8 +15,8 @@ interface RenderedChat {
 /**
  * Renders a conversation as text in the model's training format, like transformers' `apply_chat_template`.
  * `specialTokens` are variables of the template; `tools` and `documents` are None unless `variables` sets them. Throws
- * if the template is invalid, rejects the conversation, or takes too many steps or too much memory; `label` names the
- * model in the message.
+ * if the template is invalid, rejects the conversation, or takes too many steps or too much memory. `label` is the
+ * tokenizer's name in the error message.
  */
 export function renderChat(
   template: string,

@@ -1,14 +1,14 @@
 import { f32, plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** A base of the wavelengths that grows with texts longer than those of the training. */
+/** Dynamic NTK scaling: the base theta grows for sequences longer than in training. */
 export interface DynamicRopeScaling {
   type: "dynamic";
   factor: number;
   originalMaxPositionEmbeddings: number;
 }
 
-/** Dynamic NTK scaling, by the Reddit users bloc97 and emozilla. */
+/** Dynamic NTK scaling, proposed by the Reddit users bloc97 and emozilla. */
 export const dynamic: RopeKind<DynamicRopeScaling> = {
   read: (fields, { maxPositionEmbeddings }) => ({
     type: "dynamic",

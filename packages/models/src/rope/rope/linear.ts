@@ -1,13 +1,13 @@
 import { plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Positions divided by `factor`. */
+/** Linear scaling: positions are divided by `factor`. */
 export interface LinearRopeScaling {
   type: "linear";
   factor: number;
 }
 
-/** Chen et al. 2023, arXiv:2306.15595. */
+/** Linear scaling. Chen et al. 2023, arXiv:2306.15595. */
 export const linear: RopeKind<LinearRopeScaling> = {
   read: (fields) => ({ type: "linear", factor: readFactor(fields) }),
   write: ({ factor }) => ({ factor }),

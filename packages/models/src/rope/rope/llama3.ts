@@ -1,7 +1,7 @@
 import { f32, plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Llama 3.1's scaling by wavelength. */
+/** Llama 3.1's scaling, which depends on the wavelength. */
 export interface Llama3RopeScaling {
   type: "llama3";
   factor: number;
@@ -12,7 +12,7 @@ export interface Llama3RopeScaling {
 
 function scaled(f: number, scaling: Llama3RopeScaling): number {
   const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings: original } = scaling;
-  // torch divides a number by a tensor as the tensor's reciprocal times the number.
+  // PyTorch computes number / tensor as the tensor's reciprocal times the number.
   const wavelength = f32(f32(1 / f) * f32(2 * Math.PI));
   if (wavelength < original / highFreqFactor) return f;
   if (wavelength > original / lowFreqFactor) return f / factor;
@@ -21,7 +21,7 @@ function scaled(f: number, scaling: Llama3RopeScaling): number {
   return f32(f32(f32(1 - smooth) * f) / factor) + f32(smooth * f);
 }
 
-/** Grattafiori et al. 2024, arXiv:2407.21783. */
+/** Llama 3.1's scaling. Grattafiori et al. 2024, arXiv:2407.21783. */
 export const llama3: RopeKind<Llama3RopeScaling> = {
   read: (fields, { originalMaxPositionEmbeddings }) => {
     const factor = readFactor(fields);

@@ -2,14 +2,16 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 import { f32, wavelengths } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Each wavelength times a factor of its own, from a list for short texts or one for long ones. */
+/**
+ * LongRoPE: each wavelength has its own factor, from `shortFactor` for short sequences or `longFactor` for long ones.
+ */
 export interface LongRopeScaling {
   type: "longrope";
   /** The factor of cos and sin. */
   attentionFactor: number;
   shortFactor: number[];
   longFactor: number[];
-  /** The most tokens of a short text. */
+  /** Maximum number of tokens of a short sequence. */
   originalMaxPositionEmbeddings: number;
 }
 
@@ -20,14 +22,12 @@ function readFactors(fields: JsonFields, key: string, length: number): number[] 
   throw fields.bad(key, `a list of ${length} positive numbers, one for each pair of a head's numbers that turn`);
 }
 
-/**
- * Returns the factor of cos and sin for texts that are `factor` times as long as the original ones.
- */
+/** Returns the default factor of cos and sin, for `factor` times the original number of positions `original`. */
 export function defaultAttentionFactor(factor: number, original: number): number {
   return factor === 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
 }
 
-/** Ding et al. 2024, arXiv:2402.13753. */
+/** LongRoPE. Ding et al. 2024, arXiv:2402.13753. */
 export const longrope: RopeKind<LongRopeScaling> = {
   read: (fields, { rotaryDim, maxPositionEmbeddings, originalMaxPositionEmbeddings: original }) => {
     const factor = readFactor(fields, Math.max(1, maxPositionEmbeddings / original));

@@ -1,15 +1,15 @@
 import { plainFrequencies } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Frequencies of a whole head, of which the fast ones turn; the others stand still. */
+/** Gemma 4's scaling: of all frequencies of a head, only the highest rotate; the others are 0. */
 export interface ProportionalRopeScaling {
   type: "proportional";
   factor: number;
-  /** The part of the frequencies that turn. */
+  /** The fraction of the frequencies that rotate. */
   partialRotaryFactor: number;
 }
 
-/** Gemma 4's way: pairs lie half a head apart, and few of them turn. */
+/** Gemma 4's scaling. Rotated pairs are half a head apart, and few of them rotate. */
 export const proportional: RopeKind<ProportionalRopeScaling> = {
   spansHead: true,
   read: (fields) => {

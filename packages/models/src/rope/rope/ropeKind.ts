@@ -1,41 +1,41 @@
 import type { JsonFields } from "../../config/jsonFields.ts";
 
-/** The sizes of a model that a scaling's defaults follow from. */
+/** Sizes of a model from which defaults of a scaling are computed. */
 interface RopeSizes {
-  /** Numbers of a head that turn. */
+  /** Number of elements of a head that are rotated. */
   readonly rotaryDim: number;
   readonly maxPositionEmbeddings: number;
-  /** The length of the texts that the model was first trained on. */
+  /** Maximum sequence length in the original training. */
   readonly originalMaxPositionEmbeddings: number;
 }
 
-/** A way of stretching rotary embedding for texts longer than a model was trained on. */
+/** A scaling of rotary embeddings for sequences longer than in training. */
 export interface RopeKind<S> {
-  /** Reads its settings from transformers' `rope_scaling` or `rope_parameters`. */
+  /** Reads the settings from transformers' `rope_scaling` or `rope_parameters`. */
   read(fields: JsonFields, sizes: RopeSizes): S;
-  /** Gives the keys of `rope_scaling`, but for `rope_type`. */
+  /** Returns the keys of `rope_scaling`, without `rope_type`. */
   write(scaling: S): Record<string, unknown>;
-  /** The frequencies of `dim` turning numbers, for texts of `length` tokens. */
+  /** Returns the frequencies of `dim` rotated elements, for sequences of `length` tokens. */
   frequencies(theta: number, dim: number, scaling: S, length: number): Float32Array;
-  /** True if frequencies are those of a whole head, whatever part of it turns. Default false. */
+  /** True if frequencies are computed for a whole head even if only a part is rotated. Default false. */
   readonly spansHead?: boolean;
-  /** The factor of cos and sin. Default 1. */
+  /** Returns the factor of cos and sin. Default 1. */
   attentionFactor?(scaling: S): number;
   /**
-   * Gives the length that stands for all texts with the same frequencies as those of `length`
-   * tokens. Default: frequencies are the same for all.
+   * Returns a representative length: sequences with the same result have the same frequencies. Default: frequencies do
+   * not depend on the length.
    */
   lengthFor?(scaling: S, length: number): number;
   /**
-   * True if cached keys are made anew where a text grows out of the length for which they turned.
-   * Default: they stay, as in transformers.
+   * True if cached keys are computed again when the sequence grows beyond the length for which they were rotated.
+   * Default false: they are kept, as in transformers.
    */
   readonly rebuilds?: boolean;
-  /** The most positions of a text, where the config's `max_position_embeddings` are fewer. */
+  /** Returns the maximum number of positions, if it may be larger than `max_position_embeddings`. */
   reach?(scaling: S): number;
 }
 
-/** Reads a factor of at least 1. */
+/** Reads `factor`, at least 1. */
 export function readFactor(fields: JsonFields, fallback?: number): number {
   const factor = fields.number("factor", fallback);
   if (factor < 1) throw fields.bad("factor", "a number of at least 1");

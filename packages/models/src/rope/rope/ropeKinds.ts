@@ -6,7 +6,7 @@ import { type ProportionalRopeScaling, proportional } from "./proportional.ts";
 import type { RopeKind } from "./ropeKind.ts";
 import { type YarnRopeScaling, yarn } from "./yarn.ts";
 
-/** The settings of a scaling of rotary embedding. */
+/** The settings of any scaling of rotary embeddings. */
 export type RopeScaling =
   | DynamicRopeScaling
   | LinearRopeScaling
@@ -15,7 +15,7 @@ export type RopeScaling =
   | ProportionalRopeScaling
   | YarnRopeScaling;
 
-/** The ways of stretching rotary embedding, by transformers' `rope_type`. */
+/** The scalings of rotary embeddings, by transformers' `rope_type`. */
 export const ropeKinds: { readonly [T in RopeScaling["type"]]: RopeKind<Extract<RopeScaling, { type: T }>> } = {
   dynamic,
   linear,
@@ -25,7 +25,7 @@ export const ropeKinds: { readonly [T in RopeScaling["type"]]: RopeKind<Extract<
   yarn,
 };
 
-/** Returns the way of stretching that some settings are for. */
+/** Returns the scaling for the given settings. */
 export function ropeKindOf(scaling: RopeScaling): RopeKind<RopeScaling> {
   return ropeKinds[scaling.type] as RopeKind<RopeScaling>;
 }

@@ -2,17 +2,17 @@ import type { JsonFields } from "../../config/jsonFields.ts";
 import { f32, wavelengths } from "./plainFrequencies.ts";
 import { type RopeKind, readFactor } from "./ropeKind.ts";
 
-/** Slow frequencies divided by `factor`, fast ones kept, and a ramp between them. */
+/** YaRN: low frequencies are divided by `factor`, high ones are kept, with a linear ramp between. */
 export interface YarnRopeScaling {
   type: "yarn";
   factor: number;
   /** The factor of cos and sin. */
   attentionFactor: number;
-  /** Frequencies of at least so many turns within the original length are kept. */
+  /** Frequencies with at least this many rotations within the original length are kept. */
   betaFast: number;
-  /** Those of fewer turns are divided. */
+  /** Frequencies with fewer than this many rotations are divided by `factor`. */
   betaSlow: number;
-  /** True if the ramp starts and ends at whole numbers of the head. */
+  /** True if the ramp's bounds are rounded to whole indices. */
   truncate: boolean;
   originalMaxPositionEmbeddings: number;
 }
@@ -24,7 +24,7 @@ function readAttentionFactor(fields: JsonFields, factor: number): number {
   return fields.number("attention_factor", usual);
 }
 
-/** Peng et al. 2023, arXiv:2309.00071. */
+/** YaRN. Peng et al. 2023, arXiv:2309.00071. */
 export const yarn: RopeKind<YarnRopeScaling> = {
   read: (fields, { maxPositionEmbeddings, originalMaxPositionEmbeddings }) => {
     const factor = readFactor(fields, maxPositionEmbeddings / originalMaxPositionEmbeddings);
@@ -49,7 +49,7 @@ export const yarn: RopeKind<YarnRopeScaling> = {
   attentionFactor: ({ attentionFactor }) => attentionFactor,
   frequencies: (theta, dim, scaling) => {
     const { factor, betaFast, betaSlow, truncate, originalMaxPositionEmbeddings: original } = scaling;
-    // The number of the head that turns so many times within the original length.
+    // The (fractional) index of the frequency that rotates this many times within the original length.
     const turning = (times: number) => (dim * Math.log(original / (times * 2 * Math.PI))) / (2 * Math.log(theta));
     const [from, to] = [turning(betaFast), turning(betaSlow)];
     const low = Math.max(truncate ? Math.floor(from) : from, 0);

@@ -6,9 +6,9 @@ export interface AddedToken {
   readonly content: string;
   /** Matches only whole words. */
   readonly single_word?: boolean;
-  /** Takes the white space before it. */
+  /** Includes the white space before it in the match. */
   readonly lstrip?: boolean;
-  /** Takes the white space after it. */
+  /** Includes the white space after it in the match. */
   readonly rstrip?: boolean;
   /** Is matched in the normalized text. Default true unless the token is special. */
   readonly normalized?: boolean;

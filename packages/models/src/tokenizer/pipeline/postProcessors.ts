@@ -14,8 +14,8 @@ export interface PostProcessorJson {
 }
 
 /**
- * Returns the tokens that a post-processor adds around one text. A template lists the ids of its special tokens; `idOf`
- * looks up ids for other post-processors.
+ * Returns the tokens that a post-processor adds around one text. The ids of a template's special tokens are in its
+ * `special_tokens`; `idOf` looks up missing ones.
  */
 export function frameOf(json: PostProcessorJson | null, idOf: (token: string) => number | undefined): Frame {
   switch (json?.type) {
