@@ -8,21 +8,21 @@ import type { Statement } from "./syntax/nodes.ts";
 import { parse } from "./syntax/statements.ts";
 import { withinStack, withStepLimit } from "./values/limits.ts";
 
-/** The text of a template, and the parts of it inside of `{% generation %}`. */
+/** The rendered text, and the parts of it inside `{% generation %}`. */
 export interface Rendered {
   text: string;
-  /** UTF-16 positions [start, end), as transformers counts them. */
+  /** UTF-16 positions [start, end), as in transformers. */
   generation: readonly Span[];
 }
 
 /**
- * A chat template in Jinja, with the meaning it has in transformers: the immutable sandbox with
- * `trim_blocks`, `lstrip_blocks`, loop controls and Python's values.
+ * A chat template in Jinja. It behaves as in transformers: immutable sandbox, `trim_blocks`, `lstrip_blocks`, loop
+ * controls and Python's value types.
  */
 export class Template {
   readonly #body: readonly Statement[];
 
-  /** Parses a template. Throws a `TemplateError` for errors in its syntax, and if it nests too deep. */
+  /** Parses a template. Throws a `TemplateError` for a syntax error or too deep nesting. */
   constructor(source: string) {
     this.#body = withinStack(() => {
       const body = parse(source);
@@ -35,8 +35,8 @@ export class Template {
   }
 
   /**
-   * Renders the template with variables of JSON. Throws a `TemplateError` if the template fails, or
-   * takes too many steps or too much memory.
+   * Renders the template. `variables` are JSON values. Throws a `TemplateError` if the template fails, or takes too
+   * many steps or too much memory.
    */
   render(variables: Readonly<Record<string, unknown>>): Rendered {
     return withinStack(() => {

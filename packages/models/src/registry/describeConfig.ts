@@ -36,8 +36,8 @@ export interface DescribeConfigOptions {
 }
 
 /**
- * Returns the structure of the model of a `config.json`, for a classifier or a language model. If the config names an
- * unsupported head, it describes the stack without a head, as transformers' AutoModel builds it.
+ * Returns the structure of the model of a `config.json`: a sequence classifier, a language model, or for other heads
+ * the stack without a head, as transformers' AutoModel builds it.
  */
 export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
   checkOptions("describeConfig", options, { where: true, classifies: true });

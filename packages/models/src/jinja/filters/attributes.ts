@@ -3,7 +3,9 @@ import { getItem } from "../operators/access.ts";
 import { textOf } from "../operators/compare.ts";
 import { Markup, Undefined, type Value } from "../values/types.ts";
 
-/** Texts in lower case, other values as they are: the order of `sort` and others. */
+/**
+ * Returns a text in lower case and other values unchanged: the sort key for case-insensitive filters such as `sort`.
+ */
 export function ignoreCase(value: Value): Value {
   const text = textOf(value);
   if (text === undefined) return value;
@@ -11,7 +13,7 @@ export function ignoreCase(value: Value): Value {
 }
 
 /**
- * Returns a function that reads an attribute like `address.city` or an index; without one, the
+ * Returns a function that reads an attribute such as `address.city`, or an index. Without `attribute`, it returns the
  * value.
  */
 export function attributeGetter(attribute: Value | undefined, fallback: Value = null): (value: Value) => Value {
@@ -26,7 +28,7 @@ export function attributeGetter(attribute: Value | undefined, fallback: Value = 
   };
 }
 
-/** Like `attributeGetter` for several attributes with commas between them. */
+/** Like `attributeGetter`, for several attributes separated by commas. */
 export function attributesGetter(attribute: Value | undefined): (value: Value) => Value[] {
   const text = textOf(attribute ?? null);
   const getters = (text === undefined ? [attribute] : text.split(",")).map((one) => attributeGetter(one));

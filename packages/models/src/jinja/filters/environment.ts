@@ -1,7 +1,7 @@
 import type { Bound } from "../operators/signature.ts";
 import type { Arguments, Value } from "../values/types.ts";
 
-/** The part of the running template that filters use. */
+/** The functions of the running template that filters use. */
 export interface FilterEnvironment {
   callFilter(name: string, value: Value, args: Arguments): Value;
   callTest(name: string, value: Value, args: Arguments): boolean;

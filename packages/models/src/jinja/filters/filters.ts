@@ -19,7 +19,7 @@ function attribute(value: Value, name: Value | undefined): Value {
   return valueOr(readAttribute(value, text), () => new Undefined(`there is no attribute '${text}'`));
 }
 
-/** Jinja's filters that are for people who read the output, which chat templates do not need. */
+/** Jinja's filters for human-readable output, which chat templates do not need and which are not supported. */
 const unsupported: Filters = Object.fromEntries(
   ["pprint", "urlize", "wordwrap"].map((name) => [
     name,
@@ -29,7 +29,7 @@ const unsupported: Filters = Object.fromEntries(
   ]),
 );
 
-/** Jinja's filters, with the `tojson` of transformers. */
+/** Jinja's filters, with `tojson` as in transformers. */
 export const filters: Filters = {
   ...sequenceFilters,
   ...selectionFilters,

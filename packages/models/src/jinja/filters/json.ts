@@ -10,7 +10,7 @@ import type { Filters } from "./environment.ts";
 
 interface JsonStyle {
   isAscii: boolean;
-  /** Text for each level, or null for one line. */
+  /** Indentation per level; null to write one line. */
   indent: string | null;
   between: string;
   afterKey: string;

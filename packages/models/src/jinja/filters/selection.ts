@@ -26,7 +26,7 @@ function mapper(
   return attributeGetter(attribute, named.get("default") ?? null);
 }
 
-/** Yields the elements for which a test, or the truth of the value, is `wanted`. */
+/** Yields the elements whose test result, or whose truth value without a test, equals `wanted`. */
 function* select(
   value: Value,
   { positional, named }: Arguments,

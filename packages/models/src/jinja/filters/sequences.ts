@@ -25,7 +25,7 @@ function dictSort(value: Value, caseSensitive?: Value, by: Value = "key", revers
   return sortBy(pairs, (pair) => fold((pair as Tuple).items[by === "key" ? 0 : 1]), flag(reverse));
 }
 
-/** The entries of a dict. Throws for other values. */
+/** Returns the entries of a dict. Throws for other values. */
 export function entriesOf(value: Value): [Value, Value][] {
   refuseUndefined(value);
   if (value instanceof Dict) return value.entries();
@@ -118,7 +118,7 @@ function last(value: Value): Value {
   return reversed.length > 0 ? reversed[0] : new Undefined("No last item, sequence was empty.");
 }
 
-/** The elements from the end; undefined if Python's `reversed` refuses the value. */
+/** Returns the elements in reverse order; undefined if Python's `reversed` does not accept the value. */
 function reversedOf(value: Value): Value[] | undefined {
   if (value instanceof Undefined) return [];
   const isSequence = textOf(value) !== undefined || sequenceOf(value) !== undefined;

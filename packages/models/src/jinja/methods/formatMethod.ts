@@ -14,16 +14,18 @@ interface Counter {
   numbered?: boolean;
 }
 
-/** The values and functions that fill the fields of one `format`. */
+/** The values and functions for the fields of one `format` call. */
 interface Source {
   readonly args: Arguments;
   readonly read: ReadAttribute;
   readonly counter: Counter;
-  /** Writes a value by its specification. */
+  /** Formats a value by its format specification. */
   readonly write: (value: Value, spec: string) => string;
 }
 
-/** Python's `text.format(...)`, with the sandbox's access to attributes. Markup escapes what it takes. */
+/**
+ * Python's `text.format(...)`, with the sandbox's restrictions on attributes. In markup, inserted values are escaped.
+ */
 export function formatMethod(text: string | Markup, args: Arguments, read: ReadAttribute): string | Markup {
   const isMarkup = text instanceof Markup;
   const source: Source = { args, read, counter: { next: 0 }, write: isMarkup ? escaped : formatValue };

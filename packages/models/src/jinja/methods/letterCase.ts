@@ -1,14 +1,14 @@
 import { codePoints } from "../text/codePoints.ts";
 import { spend } from "../values/limits.ts";
 
-/** Letters of two characters whose capital form differs from their upper case. */
+/** Digraph letters whose title case differs from their upper case. */
 const titleLetters: Record<string, string | undefined> = Object.fromEntries(
   ["Ǆǅǆ", "Ǉǈǉ", "Ǌǋǌ", "Ǳǲǳ"].flatMap((three) => [...three].map((letter) => [letter, three[1]])),
 );
 
 const cased = /[\p{Uppercase}\p{Lowercase}\p{Lt}]/u;
 
-/** A letter as it begins a word. */
+/** Returns the title case of a letter. */
 function titleLetter(letter: string): string {
   const known = titleLetters[letter];
   if (known !== undefined) return known;
@@ -22,7 +22,7 @@ export function capitalize(text: string): string {
   return titleLetter(first) + text.slice(first.length).toLowerCase();
 }
 
-/** Python's `str.title`: every run of letters begins with a capital. */
+/** Python's `str.title`: capitalizes the first letter of every run of letters. */
 export function titleCase(text: string): string {
   spend(text.length / 4);
   let inWord = false;
@@ -47,9 +47,7 @@ export function swapCase(text: string): string {
     .join("");
 }
 
-/**
- * True if all letters are of one case, and there is one: Python's `str.islower` and `str.isupper`.
- */
+/** Python's `str.islower` and `str.isupper`: true if all cased letters have this case and there is at least one. */
 export function isInCase(text: string, which: "lower" | "upper"): boolean {
   const [wanted, other] =
     which === "lower" ? [/\p{Lowercase}/u, /[\p{Uppercase}\p{Lt}]/u] : [/\p{Uppercase}/u, /[\p{Lowercase}\p{Lt}]/u];

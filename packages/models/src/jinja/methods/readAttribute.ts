@@ -64,13 +64,13 @@ const intMethods: Readonly<Record<string, Method<bigint>>> = {
   conjugate: ["", (value) => value],
 };
 
-/** Methods that change a list or a dict. The sandbox of transformers forbids them. */
+/** Methods that change a list or a dict. transformers' sandbox forbids them. */
 const listChanges = ["append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"];
 const dictChanges = ["clear", "pop", "popitem", "setdefault", "update"];
 
 /**
- * Reads an attribute as the sandbox of transformers allows: methods and properties of Python's
- * types, and the attributes of objects such as namespaces and `loop`. Returns undefined if it is missing.
+ * Returns an attribute that transformers' sandbox allows: methods and properties of Python's types, and attributes of
+ * objects such as namespaces and `loop`; undefined if it is missing.
  */
 export function readAttribute(value: Value, name: string): Value | undefined {
   if (value instanceof RuntimeObject) return value.can.get?.(name);

@@ -28,7 +28,7 @@ export function splitFromEnd(text: string, separator: string | null, most: numbe
     const rest = strip(text, null, "end");
     const gaps = [...rest.matchAll(spaces)].filter(({ index }) => index > 0);
     spend(gaps.length);
-    // A first word that is split off by itself loses the spaces before it; a rest keeps them.
+    // Python strips the spaces before the first word if it is split off, but keeps them in a rest.
     if (most < 0 || gaps.length < most) return split(rest, null, -1);
     const parts: string[] = [];
     let from = 0;
@@ -52,7 +52,7 @@ export function partition(text: string, separator: string, fromEnd: boolean): st
   return [text.slice(0, at), separator, text.slice(at + separator.length)];
 }
 
-/** Replaces the first `most` occurrences, all if it is negative. */
+/** Replaces the first `most` occurrences; all if `most` is negative. */
 export function replace(text: string, old: string, by: string, most: number): string {
   const limit = most < 0 ? Number.POSITIVE_INFINITY : most;
   const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);

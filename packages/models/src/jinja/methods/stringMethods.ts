@@ -20,7 +20,7 @@ const lengthText = (text: string): string => {
   return text;
 };
 
-/** Returns the part of a text from `start` to `end`, and its first position. */
+/** Returns the part of a text from `start` to `end`, and its start position. */
 function part(text: string, start: Value | undefined, end: Value | undefined): [part: string, from: number] {
   const bound = (value: Value | undefined): number | null =>
     value === undefined || value === null ? null : intArgument(value);
@@ -50,7 +50,7 @@ function count(text: string, wanted: Value | undefined, start: Value | undefined
   return from > textLength(text) ? 0n : BigInt(textLength(within) + 1);
 }
 
-/** The number of places at which a part is in a text; they do not overlap. Each takes a step. */
+/** Returns the number of non-overlapping occurrences of `part`. Each takes a step. */
 function occurrences(text: string, part: string): number {
   let found = 0;
   for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) found++;
@@ -92,7 +92,7 @@ function padded(text: string, align: string, width: Value | undefined, fill: Val
   const missing = intArgument(width) - textLength(text);
   checkSpaces(intArgument(width));
   if (align !== "^" || missing <= 0) return pad(text, "", filling, align, intArgument(width));
-  // Python puts the odd character on the left side if the width is odd.
+  // Like Python, put the odd fill character on the left if the width is odd.
   const left = Math.floor(missing / 2) + (missing & intArgument(width) & 1);
   return pad(text, filling.repeat(left), filling, "<", intArgument(width));
 }
@@ -145,10 +145,10 @@ export const stringMethods: Readonly<Record<string, Method<string>>> = {
   zfill: ["/ width", (text, width) => zeroFilled(text, intArgument(width))],
 };
 
-/** Methods whose time does not grow with their text. */
+/** Methods whose time does not depend on the length of the text. */
 const quick: readonly string[] = ["startswith", "endswith", "removeprefix", "removesuffix"];
 
-/** Takes the steps of a method for the length of its text. */
+/** Takes the steps of a method call for the length of its text. */
 export function spendMethod(name: string, text: string): void {
   if (!quick.includes(name)) spendSearch(text.length);
 }
@@ -166,7 +166,7 @@ function removed(text: string, affix: string, which: "startsWith" | "endsWith"):
   return which === "startsWith" ? text.slice(affix.length) : text.slice(0, text.length - affix.length);
 }
 
-/** Python's `str.replace`. Checks the length of the result before it is made. */
+/** Python's `str.replace`. Checks the length of the result first. */
 export function replaced(text: string, old: Value | undefined, by: Value | undefined, most?: Value): string {
   const [from, to] = [textArgument(old), textArgument(by)];
   const times = from === "" ? text.length + 1 : text.split(from).length - 1;
@@ -181,12 +181,10 @@ function zeroFilled(text: string, width: number): string {
   return pad(text.slice(sign.length), sign, "0", "=", width);
 }
 
-/** Methods whose second argument becomes a part of the text. */
+/** Methods whose second argument is inserted into the text. */
 const addingMethods: readonly string[] = ["center", "ljust", "replace", "rjust"];
 
-/**
- * Runs a method on markup: texts that it adds are escaped, and texts in the result are markup again.
- */
+/** Runs a method on markup. Inserted texts are escaped, and texts in the result are markup. */
 export function onMarkup(
   { text }: Markup,
   name: string,

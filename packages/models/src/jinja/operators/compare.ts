@@ -98,7 +98,7 @@ export function contains(container: Value, value: Value): boolean {
   return false;
 }
 
-/** Sorts as Python's `sorted`: stable, by keys, with `<` alone. */
+/** Sorts like Python's `sorted`: stable, by key, using only `<`. */
 export function sortBy(values: readonly Value[], key: (value: Value) => Value, reverse: boolean): Value[] {
   const keyed = values.map((value) => ({ value, key: key(value) }));
   const order = (a: Value, b: Value): number => Number(isOrdered(b, "<", a)) - Number(isOrdered(a, "<", b));

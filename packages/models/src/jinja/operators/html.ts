@@ -3,7 +3,7 @@ import { Markup, type Value } from "../values/types.ts";
 
 const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
 
-/** A value as text that is safe in HTML. Markup stays as it is. */
+/** Returns a value as HTML-escaped text. Markup is returned unchanged. */
 export function escapeHtml(value: Value): Markup {
   if (value instanceof Markup) return value;
   return new Markup(str(value).replace(/[&<>'"]/g, (one) => escapes[one]));

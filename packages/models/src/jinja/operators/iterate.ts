@@ -31,7 +31,7 @@ export function lengthOf(value: Value): number {
   return length;
 }
 
-/** Python's `len(value)`, or undefined. */
+/** Python's `len(value)`; undefined if the value has no length. */
 export function lengthIfSized(value: Value): number | undefined {
   if (typeof value === "string") return textLength(value);
   if (value instanceof Markup) return textLength(value.text);
@@ -44,7 +44,8 @@ export function lengthIfSized(value: Value): number | undefined {
 }
 
 /**
- * The elements that Python's `iter(value)` yields, or undefined. Each takes a step of the template.
+ * Returns the elements that Python's `iter(value)` yields; undefined if the value is not iterable. Each element takes a
+ * step.
  */
 export function elementsOf(value: Value): Iterable<Value> | undefined {
   if (typeof value === "string") return counted(value);
@@ -59,17 +60,17 @@ export function elementsOf(value: Value): Iterable<Value> | undefined {
   return value instanceof Stream ? streamElements(value) : undefined;
 }
 
-/** The elements of a value. Throws if Python cannot iterate over it. */
+/** Returns the elements of a value. Throws if it is not iterable. */
 export function iterate(value: Value): Iterable<Value> {
   const elements = elementsOf(value);
   if (!elements) throw typeError(`'${typeName(value)}' object is not iterable`);
   return elements;
 }
 
-/** The elements of a value as a new list. */
+/** Returns the elements of a value as a new list. */
 export const listOf = (value: Value): Value[] => Array.from(iterate(value));
 
-/** Throws if a value is undefined, as its use in an operation does. */
+/** Throws for an undefined value, as any operation on it does. */
 export function refuseUndefined(value: Value): void {
   if (!(value instanceof Undefined)) return;
   throw new TemplateError(value.isUnsafe ? "TEMPLATE_SECURITY" : "TEMPLATE_UNDEFINED", value.message);

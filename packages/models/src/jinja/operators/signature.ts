@@ -7,9 +7,8 @@ import { refuseUndefined } from "./iterate.ts";
 export type Bound = readonly (Value | undefined)[];
 
 /**
- * Puts arguments into the order of a signature. `signature` names the parameters, `?` marks
- * optional
- * ones, and a leading `/` makes all positional. Throws as Python does for missing or unknown ones.
+ * Puts arguments into the order of a signature. `signature` lists the parameter names; `?` marks optional ones, and a
+ * leading `/` makes all positional. Throws like Python for missing or unknown arguments.
  */
 export function bind(owner: string, signature: string, { positional, named }: Arguments): Bound {
   const [only, ...rest] = signature.split(" ");
@@ -31,7 +30,7 @@ export function bind(owner: string, signature: string, { positional, named }: Ar
   });
 }
 
-/** A function of the runtime with a signature of `bind`. */
+/** Makes a runtime function with a signature for `bind`. */
 export function nativeFunction(name: string, signature: string, run: (...args: Bound) => Value): RuntimeObject {
   return new RuntimeObject("builtin_function_or_method", {
     call: (args) => run(...bind(name, signature, args)),
@@ -39,7 +38,7 @@ export function nativeFunction(name: string, signature: string, run: (...args: B
   });
 }
 
-/** An argument as an integer, or the default, 0 unless given. Throws for other types. */
+/** Returns an argument as an integer; `fallback` (default 0) if it is missing. Throws for other types. */
 export function intArgument(value: Value | undefined, fallback = 0): number {
   if (value === undefined) return fallback;
   refuseUndefined(value);
@@ -47,14 +46,14 @@ export function intArgument(value: Value | undefined, fallback = 0): number {
   throw typeError(`'${typeName(value)}' object cannot be interpreted as an integer`);
 }
 
-/** An argument as a text. Throws for other types. */
+/** Returns an argument as a text. Throws for other types. */
 export function textArgument(value: Value | undefined): string {
   const text = value === undefined ? undefined : textOf(value);
   if (text !== undefined) return text;
   throw typeError(`expected a str, and got ${value === undefined ? "nothing" : typeName(value)}`);
 }
 
-/** An argument as a float, as Python's `float(value)` of a number. */
+/** Returns a numeric argument as a float, like Python's `float(value)`. */
 export function floatArgument(value: Value): number {
   refuseUndefined(value);
   const number = numeric(value);

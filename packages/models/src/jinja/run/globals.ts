@@ -7,7 +7,7 @@ import { type Arguments, Dict, Range, RuntimeObject, typeName, type Value } from
 import { variadic } from "./loop.ts";
 import { strftime } from "./strftime.ts";
 
-/** The largest length of a `range()`, as in Jinja's sandbox. */
+/** Maximum length of a `range()`, as in Jinja's sandbox. */
 const mostNumbers = 100_000;
 
 function range(values: readonly Value[]): Range {
@@ -24,7 +24,7 @@ function range(values: readonly Value[]): Range {
   return result;
 }
 
-/** A dict of arguments, as Python's `dict(...)` makes it. */
+/** Python's `dict(...)` of arguments. */
 function dictOf({ positional, named }: Arguments): Dict {
   if (positional.length > 1) throw typeError(`dict expected at most 1 argument, got ${positional.length}`);
   const [given] = positional;
@@ -103,7 +103,7 @@ function fromKeys(keys: Value | undefined, value: Value = null): Dict {
   return new Dict(Array.from(iterate(keys!), (key) => [key, value]));
 }
 
-/** The functions that the environment of transformers gives to every template. */
+/** The global functions of transformers' template environment. */
 export const globals: Readonly<Record<string, Value>> = {
   range: variadic("range", range),
   dict: new RuntimeObject("TemplateDict", {

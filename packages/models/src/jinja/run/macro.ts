@@ -7,7 +7,7 @@ import { Scope } from "./scope.ts";
 
 /** A macro, or the body of a call block, with the scope in which it was defined. */
 export interface MacroSource extends Parameters {
-  /** Name, or null for the body of a call block. */
+  /** Name; null for the body of a call block. */
   name: string | null;
   body: readonly Statement[];
   scope: Scope;
@@ -15,7 +15,7 @@ export interface MacroSource extends Parameters {
   run(body: readonly Statement[], scope: Scope): string;
 }
 
-/** Makes the function that a macro defines. */
+/** Returns the function that a macro defines. */
 export function makeMacro(source: MacroSource): RuntimeObject {
   const { name, names } = source;
   const taken = takenNames(source.body);

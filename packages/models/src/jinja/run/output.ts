@@ -1,6 +1,6 @@
 import { checkLength } from "../values/limits.ts";
 
-/** The text that a template writes. */
+/** The text that a template has written. */
 export class Output {
   #text = "";
 

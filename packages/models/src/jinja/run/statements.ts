@@ -12,7 +12,7 @@ import { makeMacro } from "./macro.ts";
 import { Output } from "./output.ts";
 import { Scope } from "./scope.ts";
 
-/** The end of a body: at its end, or at `break` or `continue` of the loop around it. */
+/** The way a loop body ended: by `break`, by `continue`, or by reaching its end (undefined). */
 type Ending = "break" | "continue" | undefined;
 
 type ForStatement = Statement & { type: "for" };
@@ -23,7 +23,7 @@ export type Span = readonly [start: number, end: number];
 /** Runs the statements of a template. */
 export class Runner {
   readonly output: Output = new Output();
-  /** The parts of the output inside of `generation` tags. */
+  /** The parts of the output inside `generation` tags. */
   readonly spans: Span[] = [];
   readonly #root: Scope;
   #escapes = false;
@@ -126,7 +126,7 @@ export class Runner {
         inner.set("loop", state.variable);
         this.#assign(node.target, value, inner);
         const ending = this.run(node.body, inner, to);
-        // As in Jinja, only an iteration that reaches its end keeps the else branch from running.
+        // As in Jinja, the else branch is skipped only if an iteration reached its end.
         hasRun ||= ending === undefined;
         if (ending === "break") break;
       }
@@ -173,7 +173,7 @@ export class Runner {
     return ending;
   }
 
-  /** Applies the filters of a block to its text. */
+  /** Applies the filters of a filter block to its text. */
   #filtered(filter: Expression, text: Value, scope: Scope): Value {
     if (filter.type !== "filter") return text;
     const value = filter.value ? this.#filtered(filter.value, text, scope) : text;
@@ -206,7 +206,7 @@ export class Runner {
   }
 }
 
-/** The function that sets an attribute of a namespace. Throws for other values. */
+/** Returns the function that sets an attribute of a namespace. Throws if the variable is not a namespace. */
 function namespaceOf(name: string, scope: Scope): (attribute: string, value: Value) => void {
   const value = scope.get(name);
   if (value instanceof RuntimeObject && value.can.set) return value.can.set;

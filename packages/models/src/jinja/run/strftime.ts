@@ -9,13 +9,16 @@ const dayOfYear = (date: Date): number =>
     (Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - Date.UTC(date.getFullYear(), 0, 0)) / 864e5,
   );
 
-/** The number and the year of a week by ISO 8601. */
+/** Returns the ISO 8601 week number and its year. */
 function isoWeek(date: Date): [week: number, year: number] {
   const thursday = new Date(date.getFullYear(), date.getMonth(), date.getDate() + 4 - (date.getDay() || 7));
   return [Math.ceil(dayOfYear(thursday) / 7), thursday.getFullYear()];
 }
 
-/** A directive that is a number: its value and the digits it is filled to. */
+/**
+ * Returns the value of a numeric directive, its number of digits and its fill character; undefined for other
+ * directives.
+ */
 function numberOf(letter: string, date: Date): [value: number, digits: number, fill?: string] | undefined {
   const hour = date.getHours();
   const table: Record<string, () => [number, number, string?]> = {
@@ -59,7 +62,7 @@ const composed: Record<string, string> = {
   X: "%H:%M:%S",
 };
 
-/** A directive that is a word. */
+/** Returns the text of a directive that is a word; undefined for other directives. */
 function wordOf(letter: string, date: Date): string | undefined {
   if (letter === "a") return days[date.getDay()].slice(0, 3);
   if (letter === "A") return days[date.getDay()];
@@ -72,9 +75,7 @@ function wordOf(letter: string, date: Date): string | undefined {
   return Object.hasOwn(composed, letter) ? strftime(composed[letter], date) : undefined;
 }
 
-/**
- * Python's `datetime.now().strftime(format)` in the C locale. Unknown directives stay as they are.
- */
+/** Python's `datetime.now().strftime(format)` in the C locale. Unknown directives are copied unchanged. */
 export function strftime(format: string, date: Date): string {
   return format.replace(/%([-_0^#]?)([\s\S])/g, (whole, flag: string, letter: string) => {
     const number = numberOf(letter, date);

@@ -1,8 +1,8 @@
 import { Dict, type Value } from "../values/types.ts";
 
 /**
- * Converts a JavaScript value to a template value. Whole numbers become Python's ints. Typed arrays,
- * blobs and functions become texts such as `<Uint8Array>`, as transformers passes arrays and images.
+ * Converts a JavaScript value to a template value. Integers become Python ints. Typed arrays, blobs and functions
+ * become texts such as `<Uint8Array>`, like arrays and images in transformers.
  */
 export function toValue(value: unknown): Value {
   if (value === null || value === undefined) return null;

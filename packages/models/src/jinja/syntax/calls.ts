@@ -2,16 +2,16 @@ import type { Applied, CallParts, Expression } from "./nodes.ts";
 import { matches, type TokenStream } from "./tokenStream.ts";
 import { syntaxError } from "./tokens.ts";
 
-/** The parsers of expressions that calls need. */
+/** The expression parsers that calls use. */
 export interface ExpressionParsers {
   expression(stream: TokenStream): Expression;
-  /** A literal or a name, with what is behind it. */
+  /** Parses a literal or a name, with attributes, items, calls and filters after it. */
   operand(stream: TokenStream): Expression;
 }
 
 const none = (): CallParts => ({ args: [], named: [] });
 
-/** Parses the arguments of a call with their parentheses. */
+/** Parses the arguments of a call, including the parentheses. */
 export function parseCallParts(stream: TokenStream, { expression }: ExpressionParsers): CallParts {
   const { line } = stream.expect("operator", "(");
   const parts = none();
@@ -51,7 +51,7 @@ function dottedName(stream: TokenStream): string {
   return name;
 }
 
-/** Parses a chain of `| filter(...)`. In a filter block the first filter comes without `|`. */
+/** Parses a chain of `| filter(...)`. In a filter block, the first filter has no `|`. */
 export function parseFilters(
   stream: TokenStream,
   parsers: ExpressionParsers,
@@ -71,7 +71,7 @@ export function parseFilters(
 
 const argumentStarts = ["name", "string", "integer", "float"];
 
-/** Parses `is test`, `is not test` and a single argument without parentheses. */
+/** Parses `is test` or `is not test`, with an optional argument without parentheses. */
 export function parseTest(stream: TokenStream, parsers: ExpressionParsers, value: Expression): Expression {
   stream.next();
   const isNegated = stream.skip("name", "not");

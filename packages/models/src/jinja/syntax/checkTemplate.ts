@@ -2,24 +2,24 @@ import { TemplateError } from "../values/templateError.ts";
 import type { Expression, Parameters, Statement } from "./nodes.ts";
 import { takenNames } from "./specialNames.ts";
 
-/** Names that a template may use. */
+/** The filters and tests that a template may use. */
 export interface KnownNames {
   isFilter(name: string): boolean;
   isTest(name: string): boolean;
 }
 
-/** The place of a node in a template. */
+/** The context of a node in a template. */
 interface Place {
   inLoop: boolean;
-  /** True if a filter or a test is looked up when it runs, as Jinja does in conditions. */
+  /** True if filters and tests are looked up at run time, as Jinja does in conditions. */
   isSoft: boolean;
 }
 
 type Node = Statement | Expression;
 
 /**
- * Throws for what Jinja refuses before a template runs: unknown filters and tests outside of
- * conditions, `break` outside of a loop, and assignments to `loop`.
+ * Throws for errors that Jinja detects before a template runs: unknown filters and tests outside conditions, `break`
+ * outside a loop, and assignments to `loop`.
  */
 export function checkTemplate(statements: readonly Statement[], known: KnownNames): void {
   const blocks = new Set<string>();
@@ -47,13 +47,13 @@ function checkNode(node: Node, { inLoop, isSoft }: Place, known: KnownNames, blo
   blocks.add(node.name);
 }
 
-/** True if a parameter without a default hides the `caller` that the body reads. */
+/** Returns true if a required parameter hides the `caller` that the body reads. */
 function needsCaller({ names, defaults, body }: Parameters & { body: readonly Statement[] }): boolean {
   const at = names.indexOf("caller");
   return at >= 0 && at < names.length - defaults.length && takenNames(body).includes("caller");
 }
 
-/** True if a node, or one inside of it, assigns to the name `loop`. */
+/** Returns true if a node, or a node inside it, assigns to the name `loop`. */
 function storesLoop(node: unknown): boolean {
   if (Array.isArray(node)) return node.some(storesLoop);
   if (typeof node !== "object" || node === null) return false;
@@ -66,7 +66,7 @@ function namesIn(target: unknown): string[] {
   return type === "tuple" ? items.flatMap(namesIn) : type === "name" ? [name!] : [];
 }
 
-/** The nodes inside of a node, each with its place. */
+/** Returns the nodes inside a node, each with its context. */
 function children(node: Node, place: Place): [Node, Place][] {
   const inner: Place = { inLoop: place.inLoop, isSoft: false };
   const apart: Place = { inLoop: false, isSoft: false };
@@ -104,7 +104,7 @@ function children(node: Node, place: Place): [Node, Place][] {
   }
 }
 
-/** The expressions directly inside of an expression or a simple statement. */
+/** Returns the expressions directly inside an expression or a simple statement. */
 function partsOf(node: Node): (Expression | string | undefined)[] {
   switch (node.type) {
     case "output":

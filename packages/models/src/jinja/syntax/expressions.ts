@@ -12,7 +12,7 @@ export const expressionParsers: ExpressionParsers = {
 
 const comparisons = ["==", "!=", "<", "<=", ">", ">="];
 
-/** Parses an expression; without `withChoice`, not `a if b else c`. */
+/** Parses an expression. With `withChoice` false, it does not parse `a if b else c`; default true. */
 export function parseExpression(stream: TokenStream, withChoice = true): Expression {
   let result = parseOr(stream);
   while (withChoice && stream.isName("if")) {
@@ -144,11 +144,11 @@ interface TupleOptions {
   /** The name that ends the tuple, such as `in`. */
   end?: string;
   inParentheses?: boolean;
-  /** Parses one item; default an expression. */
+  /** Parses one item. Default: an expression. */
   item?: () => Expression;
 }
 
-/** Parses one expression, or a tuple of several with commas between them. */
+/** Parses one expression, or a tuple of several separated by commas. */
 export function parseTuple(
   stream: TokenStream,
   { withChoice = true, end, inParentheses = false, item }: TupleOptions = {},

@@ -6,7 +6,7 @@ const digits = String.raw`(?:\d+_)*\d+`;
 const anySpace = `[${space}]*`;
 const sticky = (pattern: string, flags = ""): RegExp => new RegExp(pattern, `sy${flags}`);
 
-/** The next tag, with the text before it. */
+/** Matches the next tag and the text before it. */
 const opening = sticky(`(.*?)(?:(\\{%([-+]?)${anySpace}raw${anySpace}(?:-%\\}${anySpace}|%\\}))|(\\{[{#%])([-+]?))`);
 const commentEnd = sticky(`(.*?)(?:\\+#\\}|-#\\}${anySpace}|#\\}\\n?)`);
 const rawEnd = sticky(`(.*?)\\{%([-+]?)${anySpace}endraw${anySpace}(?:\\+%\\}|-%\\}${anySpace}|%\\}\\n?)`);
@@ -24,8 +24,8 @@ const identifier = /^[\p{L}\p{Nl}_]/u;
 const closers: Record<string, string> = { "(": ")", "[": "]", "{": "}" };
 
 /**
- * Splits a template into tokens as Jinja does with `trim_blocks` and `lstrip_blocks`: a block takes
- * the newline behind it and the spaces before it on its line, and a final newline is dropped.
+ * Splits a template into tokens like Jinja with `trim_blocks` and `lstrip_blocks`: the newline after a block and the
+ * spaces before it on its line are removed. A final newline is removed too.
  */
 export function tokenize(template: string): Token[] {
   return new Lexer(template.replace(/\r\n?/g, "\n").replace(/\n$/, "")).run();
@@ -36,7 +36,7 @@ class Lexer {
   readonly #tokens: Token[] = [];
   #at = 0;
   #line = 1;
-  /** True if the text before the next tag begins a line. */
+  /** True if the text before the next tag is at the start of a line. */
   #startsLine = true;
 
   constructor(source: string) {
@@ -76,7 +76,7 @@ class Lexer {
     if (text !== "") this.#push("data", text);
   }
 
-  /** The text before a tag without the white space that the tag takes away. */
+  /** Returns the text before a tag without the white space that the tag removes. */
   #stripped(text: string, sign: string, isVariable: boolean): string {
     if (sign === "-") return strip(text, null, "end");
     if (sign === "+" || isVariable) return text;

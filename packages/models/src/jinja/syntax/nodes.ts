@@ -11,7 +11,7 @@ export interface CallParts {
   restNamed?: Expression;
 }
 
-/** A filter or a test that is applied to a value. */
+/** A filter or test with its arguments. */
 export interface Applied extends CallParts {
   name: string;
 }
@@ -38,13 +38,13 @@ export type Expression =
   | ({ type: "filter"; value?: Expression } & Applied)
   | ({ type: "test"; value: Expression } & Applied);
 
-/** A target of `set`, `for` and `with`. */
+/** An assignment target of `set`, `for` or `with`. */
 export type Target =
   | { type: "name"; name: string }
   | { type: "member"; name: string; attribute: string }
   | { type: "tuple"; items: Target[] };
 
-/** Parameters of a macro or a call block; the last ones have defaults. */
+/** Parameters of a macro or a call block. `defaults` belong to the last parameters. */
 export interface Parameters {
   names: string[];
   defaults: Expression[];

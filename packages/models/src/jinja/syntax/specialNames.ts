@@ -1,11 +1,11 @@
 /** Names that the body of a macro can read without parameters. */
 const specialNames = ["caller", "kwargs", "varargs"] as const;
 
-/** The special names that a macro takes: its body reads them before anything in it assigns to them. */
+/** Returns the special names of a macro: names that its body reads before it assigns to them. */
 export const takenNames = (body: unknown): readonly string[] =>
   specialNames.filter((name) => firstUse(body, name) === "read");
 
-/** The first use of a variable in a part of a template. Blocks have variables of their own. */
+/** Returns the first use of a variable in a part of a template. Blocks have their own variables. */
 function firstUse(node: unknown, name: string): "read" | "write" | undefined {
   if (typeof node !== "object" || node === null) return undefined;
   const { type, name: own } = node as { type?: string; name?: string };

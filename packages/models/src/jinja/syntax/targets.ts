@@ -5,7 +5,7 @@ import { syntaxError } from "./tokens.ts";
 
 const reserved = ["true", "false", "none", "True", "False", "None"];
 
-/** Parses a name that is assigned to. */
+/** Parses the name of an assigned variable. */
 export function parseName(stream: TokenStream): string {
   const { value, line } = stream.expect("name");
   if (reserved.includes(value as string)) throw syntaxError(`can't assign to '${value}'`, line);
@@ -16,11 +16,11 @@ export function parseName(stream: TokenStream): string {
 interface TargetOptions {
   /** The name that ends the target. */
   end?: string;
-  /** True if attributes of namespaces can be assigned to. */
+  /** True if attributes of namespaces are valid targets. Default false. */
   withMembers?: boolean;
 }
 
-/** Parses what is assigned to: a name, a tuple of names, or an attribute of a namespace. */
+/** Parses an assignment target: a name, a tuple of names, or an attribute of a namespace. */
 export function parseTarget(stream: TokenStream, { end, withMembers = false }: TargetOptions = {}): Target {
   const { line } = stream.current;
   const members = new Map<Expression, Target>();

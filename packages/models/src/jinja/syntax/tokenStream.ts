@@ -24,7 +24,7 @@ export class TokenStream {
     return token;
   }
 
-  /** True if the current token is of the type and, if given, has the value. */
+  /** Returns true if the current token has this type and, if given, this value. */
   is(type: TokenType, value?: string): boolean {
     return matches(this.current, type, value);
   }
@@ -37,14 +37,14 @@ export class TokenStream {
     return this.is("name") && values.includes(this.current.value as string);
   }
 
-  /** Reads the token if it matches. */
+  /** Consumes the current token if it matches. Returns true if it does. */
   skip(type: TokenType, value?: string): boolean {
     const found = this.is(type, value);
     if (found) this.next();
     return found;
   }
 
-  /** Reads the token. Throws if it does not match. */
+  /** Consumes and returns the current token. Throws if it does not match. */
   expect(type: TokenType, value?: string): Token {
     if (!this.is(type, value)) {
       throw syntaxError(`expected ${value ?? names[type] ?? type}, got ${this.describe()}`, this.current.line);
@@ -52,7 +52,7 @@ export class TokenStream {
     return this.next();
   }
 
-  /** The current token in words, for errors. */
+  /** Describes the current token for error messages. */
   describe(): string {
     const { type, value } = this.current;
     return type === "name" || type === "operator" ? `'${value}'` : (names[type] ?? type);
@@ -68,7 +68,7 @@ const names: Partial<Record<TokenType, string>> = {
   eof: "the end of the template",
 };
 
-/** True if a token is of the type and, if given, has the value. */
+/** Returns true if a token has this type and, if given, this value. */
 export function matches(token: Token, type: TokenType, value?: string): boolean {
   return token.type === type && (value === undefined || token.value === value);
 }

@@ -1,6 +1,6 @@
 import { TemplateError } from "../values/templateError.ts";
 
-/** The kinds of tokens. An operator's text is its value. */
+/** The kinds of tokens. The value of an operator token is its text. */
 export type TokenType =
   | "data"
   | "variable"
@@ -23,7 +23,7 @@ export interface Token {
   line: number;
 }
 
-/** An error in the syntax of a template, with its line. */
+/** Returns the error for invalid syntax, with its line. */
 export function syntaxError(message: string, line: number): TemplateError {
   return new TemplateError("TEMPLATE_SYNTAX", `${message} (line ${line})`);
 }
