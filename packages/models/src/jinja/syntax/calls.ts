@@ -5,7 +5,7 @@ import { syntaxError } from "./tokens.ts";
 /** The expression parsers that calls use. */
 export interface ExpressionParsers {
   expression(stream: TokenStream): Expression;
-  /** Parses a literal or a name, with attributes, items, calls and filters after it. */
+  /** Parses a literal or a name, with the attributes, items and calls after it. */
   operand(stream: TokenStream): Expression;
 }
 
