@@ -4,21 +4,21 @@ import * as ops from "../ops/index.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
 /**
- * exp(x) / sum(exp(x)) along `dim`, safe for large x: `softmax(x, { dim: -1 })` or
- * `softmax(x, -1)`.
+ * Returns exp(x) / sum(exp(x)) along `dim`, without overflow for large x: `softmax(x, { dim: -1 })` or `softmax(x,
+ * -1)`.
  */
 export function softmax(x: Tensor, dim: DimArgument<ops.SoftmaxParams>): Tensor {
   refuseSurplus("softmax", 1, arguments);
   return ops.softmax(x, dimOptions("softmax", dim, { dim: true }, arguments));
 }
 
-/** log(softmax(x)) along `dim`, safe for large x. */
+/** Returns log(softmax(x)) along `dim`, without overflow for large x. */
 export function logSoftmax(x: Tensor, dim: DimArgument<ops.SoftmaxParams>): Tensor {
   refuseSurplus("logSoftmax", 1, arguments);
   return ops.logSoftmax(x, dimOptions("logSoftmax", dim, { dim: true }, arguments));
 }
 
-/** Running sums along `dim`, in double precision. */
+/** Returns cumulative sums along `dim`, accumulated in f64. */
 export function cumsum(x: Tensor, dim: DimArgument<{ dim: number }>): Tensor {
   refuseSurplus("cumsum", 1, arguments);
   return ops.cumsum(x, dimOptions("cumsum", dim, { dim: true }, arguments));

@@ -60,7 +60,7 @@ export function neg(x: Tensor): Tensor {
   return ops.affine(x, { scale: -1 });
 }
 
-/** The larger of x and y, broadcast; NaN where either is. Equal operands share the gradient. */
+/** Returns the larger of x and y, broadcast; NaN if either is NaN. Equal operands share the gradient. */
 export function maximum(x: number, y: Tensor): Tensor;
 export function maximum(x: Tensor, y: Tensor | number): Tensor;
 export function maximum(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
@@ -69,7 +69,7 @@ export function maximum(x: Tensor | number, y: Tensor | number, ...behind: unkno
   return ops.maximum(x, asTensor(y, x));
 }
 
-/** The smaller of x and y, broadcast; NaN where either is. Equal operands share the gradient. */
+/** Returns the smaller of x and y, broadcast; NaN if either is NaN. Equal operands share the gradient. */
 export function minimum(x: number, y: Tensor): Tensor;
 export function minimum(x: Tensor, y: Tensor | number): Tensor;
 export function minimum(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {

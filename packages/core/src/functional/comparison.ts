@@ -6,7 +6,7 @@ import { checkOperands } from "./operands.ts";
 
 type Relation = ops.CompareParams["relation"];
 
-/** The relation that holds for (y, x) where this one holds for (x, y). */
+/** The relation of (y, x) that is equivalent to each relation of (x, y). */
 const mirrored: Readonly<Record<Relation, Relation>> = { eq: "eq", ne: "ne", lt: "gt", le: "ge", gt: "lt", ge: "le" };
 
 function compare(x: Tensor | number, y: Tensor | number, relation: Relation, behind: readonly unknown[] = []): Tensor {
@@ -59,8 +59,8 @@ export function ge(x: Tensor | number, y: Tensor | number, ...behind: unknown[])
 }
 
 /**
- * `x` where the bool or u8 `condition` is not 0, `y` elsewhere, broadcast. One of
- * them at least is a tensor.
+ * Returns `x` at elements where the bool or u8 `condition` is not 0, and `y` elsewhere, broadcast. `x` or `y` may be a
+ * number.
  */
 export function where(condition: Tensor, x: Tensor | number, y: Tensor | number): Tensor {
   refuseSurplus("where", 3, arguments);

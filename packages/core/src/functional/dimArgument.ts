@@ -1,11 +1,11 @@
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 
-/** Options with a dimension, or the dimension alone, as in PyTorch. */
+/** Options with a dimension, or only the dimension, as in PyTorch. */
 export type DimArgument<O extends { dim?: unknown }> = O | Exclude<O["dim"], undefined>;
 
 /**
- * Returns the options that stand last among `args`, whose one positional form is `dim`. Throws for
- * an unknown option and for what stands behind.
+ * Returns the options at index `position` of `args`, which may be given as a positional `dim`. Throws for an unknown
+ * option and for arguments after the options.
  */
 export function dimOptions<O extends { dim?: unknown }>(
   name: string,

@@ -13,10 +13,10 @@ interface Labelled {
 }
 
 /**
- * The Einstein sum of any number of operands by PyTorch's rules: "bhqd,bhkd->bhqk". A letter that
- * occurs twice in an operand takes its diagonal ("ii->i"), "..." stands for any dimensions, which
- * broadcast, and without "->" the letters that occur once are the result's, in alphabetical order.
- * Operands are joined from the left, two at a time, by one batched matrix product.
+ * Returns the Einstein sum of any number of operands, by PyTorch's rules: "bhqd,bhkd->bhqk". A letter that occurs twice
+ * in an operand takes its diagonal ("ii->i"). "..." stands for any number of dimensions, which broadcast. Without "->"
+ * the result has the letters that occur once, in alphabetical order. Operands are joined from the left, two at a time,
+ * by one batched matrix product.
  */
 export function einsum(equation: string, ...operands: Tensor[]): Tensor {
   const { terms, out, sizes } = readEquation(
@@ -34,9 +34,7 @@ export function einsum(equation: string, ...operands: Tensor[]): Tensor {
   });
 }
 
-/**
- * The diagonals of repeated labels, without the dimensions of size 1 that stand for a larger one.
- */
+/** Takes the diagonals of repeated labels, and drops dimensions of size 1 that broadcast to a larger size. */
 function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, number>): Labelled {
   const own = labels.flatMap((label, d) => (x.shape[d] === sizes.get(label) ? [d] : []));
   let part: Labelled = {
@@ -52,7 +50,7 @@ function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, numbe
   return part;
 }
 
-/** The first two dimensions of `label` as one, last, that holds their diagonal. */
+/** Merges the first two dimensions of `label` into one, last, that holds their diagonal. */
 function diagonal({ x, labels }: Labelled, label: Label): Labelled {
   const first = labels.indexOf(label);
   const second = labels.indexOf(label, first + 1);
@@ -62,7 +60,7 @@ function diagonal({ x, labels }: Labelled, label: Label): Labelled {
   return { x: ops.slice(square, { dim: -1, step: n + 1 }), labels: [...rest.map((d) => labels[d]), label] };
 }
 
-/** An operand with the labels that nothing else has summed away. */
+/** Sums an operand over the labels that do not occur in `others`. */
 function sumLonely({ x, labels }: Labelled, others: ReadonlySet<Label>): Labelled {
   const lonely = labels.flatMap((label, d) => (others.has(label) ? [] : [d]));
   if (lonely.length === 0) return { x, labels };
@@ -79,7 +77,7 @@ function arrange({ x, labels }: Labelled, order: readonly Label[]): Tensor {
 
 const isEqual = (a: readonly Label[], b: readonly Label[]) => a.length === b.length && a.every((l, i) => l === b[i]);
 
-/** The product of two operands, summed over the labels that both have and nobody keeps. */
+/** Returns the product of two operands, summed over the labels that both have and that `kept` lacks. */
 function join(a: Labelled, b: Labelled, kept: ReadonlySet<Label>, sizes: ReadonlyMap<Label, number>): Labelled {
   const left = sumLonely(a, new Set([...kept, ...b.labels]));
   const right = sumLonely(b, new Set([...kept, ...a.labels]));
@@ -93,8 +91,7 @@ function join(a: Labelled, b: Labelled, kept: ReadonlySet<Label>, sizes: Readonl
   const matrix = (t: Tensor, m: readonly Label[], n: readonly Label[]) =>
     reshape(t, [...shapeOf(batch), size(m), size(n)]);
   const order = [...batch, ...rows, ...columns];
-  // The order in which an operand already lies needs no copy: matmul reads it
-  // through its transpose flag.
+  // An operand whose dimensions already have this order needs no copy: matmul reads it with its transpose flag.
   const transposeA = rows.length > 0 && isEqual(left.labels, [...batch, ...summed, ...rows]);
   const transposeB = columns.length > 0 && isEqual(right.labels, [...batch, ...columns, ...summed]);
   const x = arrange(left, [...batch, ...(transposeA ? [...summed, ...rows] : [...rows, ...summed])]);

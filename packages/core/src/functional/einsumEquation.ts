@@ -1,14 +1,11 @@
 import { formatShape, type Shape } from "../layout/shape.ts";
 
-/**
- * A dimension of an equation: a letter, or "0", "1", ... for those under an
- * ellipsis, counted from the last.
- */
+/** A dimension of an equation: a letter, or "0", "1", ... for the dimensions of an ellipsis, counted from the last. */
 export type Label = string;
 
-/** An equation read against its operands' shapes. */
+/** An equation parsed for the shapes of its operands. */
 export interface Equation {
-  /** The labels of each operand's dimensions; one may occur twice. */
+  /** The labels of each operand's dimensions. A label may occur twice. */
   readonly terms: readonly Label[][];
   readonly out: readonly Label[];
   readonly sizes: ReadonlyMap<Label, number>;
@@ -16,7 +13,7 @@ export interface Equation {
 
 const syntax = /^(?:[a-zA-Z]*(?:\.\.\.)?[a-zA-Z]*)$/;
 
-/** Reads an equation by PyTorch's rules. Throws where it cannot be read or does not fit. */
+/** Parses an equation by PyTorch's rules. Throws if it is malformed or does not fit the shapes. */
 export function readEquation(equation: string, shapes: readonly Shape[]): Equation {
   const parts = equation.replaceAll(" ", "").split("->");
   const written = parts[0].split(",");
@@ -56,8 +53,7 @@ function labelsOf(term: string, covered: number): Label[] {
 }
 
 /**
- * Returns the default result: the dimensions of an ellipsis, then the letters that
- * occur once, in their order.
+ * Returns the default result: the dimensions of an ellipsis, then the letters that occur once, in alphabetical order.
  */
 function implied(terms: readonly Label[][], hidden: number): Label[] {
   const all = terms.flat();
@@ -65,7 +61,7 @@ function implied(terms: readonly Label[][], hidden: number): Label[] {
   return [...labelsOf("...", hidden), ...once.sort()];
 }
 
-/** The size of each label. A size of 1 broadcasts, but not within an operand. */
+/** Returns the size of each label. A size of 1 broadcasts between operands, but not within an operand. */
 function sizesOf(terms: readonly Label[][], shapes: readonly Shape[], fail: (why: string) => never) {
   const sizes = new Map<Label, number>();
   for (const [i, term] of terms.entries()) {

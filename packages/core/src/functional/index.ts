@@ -1,5 +1,4 @@
-// The public functions: every op, and over them the forms that take numbers, options and
-// PyTorch's argument order.
+// The public functions: every op, and wrappers of ops that accept numbers, options and PyTorch's argument order.
 export * from "../ops/index.ts";
 export { cumsum, logSoftmax, softmax } from "./alongDim.ts";
 export { add, div, maximum, minimum, mul, neg, pow, sub } from "./arithmetic.ts";

@@ -5,14 +5,14 @@ import { normalizeDim } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
-/** x with each element of `source` added at its i32 `index` along `dim`. */
+/** Returns x with each element of `source` added at its i32 `index` along `dim`. */
 export function scatterAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
   refuseSurplus("scatterAdd", 3, arguments);
   const { dim } = dimOptions("scatterAdd", given, { dim: true }, arguments, 3);
   return scope(() => ops.add(x, ops.scatterAdd(source, index, { dim, shape: x.shape })));
 }
 
-/** x with each entry of `source` along `dim` added to the entry that the 1-D i32 `index` names. */
+/** Returns x with each entry of `source` along `dim` added to the entry that the 1-D i32 `index` names. */
 export function indexAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
   refuseSurplus("indexAdd", 3, arguments);
   const { dim } = dimOptions("indexAdd", given, { dim: true }, arguments, 3);
@@ -20,12 +20,12 @@ export function indexAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArg
   return scope(() => ops.add(x, ops.indexAdd(source, index, { dim, size })));
 }
 
-/** Arguments of a look-up: the index and its dimension, or as in PyTorch the dimension first. */
+/** Arguments of a lookup: the index and its dimension, or the dimension first, as in PyTorch. */
 type IndexArguments = [index: Tensor, options: DimArgument<{ dim: number }>] | [dim: number, index: Tensor];
 
 /**
- * out[..i..] = x[..index[..i..]..] along `dim`: the i32 index has the shape of the result.
- * `gather(x, index, { dim: 1 })` or `gather(x, 1, index)`.
+ * Returns out[..i..] = x[..index[..i..]..] along `dim`. The i32 index has the shape of the result. `gather(x, index, {
+ * dim: 1 })` or `gather(x, 1, index)`.
  */
 export function gather(x: Tensor, ...args: IndexArguments): Tensor {
   refuseSurplus("gather", 2, arguments);
@@ -34,8 +34,8 @@ export function gather(x: Tensor, ...args: IndexArguments): Tensor {
 }
 
 /**
- * The entries of `dim` that a 1-D i32 index names, in its order. Any dtype.
- * `indexSelect(x, index, { dim: 1 })` or `indexSelect(x, 1, index)`.
+ * Returns the entries along `dim` that a 1-D i32 index names, in its order. Supports every dtype. `indexSelect(x,
+ * index, { dim: 1 })` or `indexSelect(x, 1, index)`.
  */
 export function indexSelect(x: Tensor, ...args: IndexArguments): Tensor {
   refuseSurplus("indexSelect", 2, arguments);

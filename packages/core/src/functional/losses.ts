@@ -8,7 +8,7 @@ import { add, div, mul, neg, sub } from "./arithmetic.ts";
 import { gt, where } from "./comparison.ts";
 import { mean, sum } from "./reductions.ts";
 
-/** Options of a loss: the reduction of its elements, "mean" by default. */
+/** Options of a loss: the reduction over its elements, "mean" by default. */
 export interface LossOptions {
   reduction?: "mean" | "sum" | "none";
 }
@@ -17,7 +17,7 @@ function reduce(losses: Tensor, { reduction = "mean" }: LossOptions): Tensor {
   return reduction === "mean" ? mean(losses) : reduction === "sum" ? sum(losses) : losses;
 }
 
-/** Throws for PyTorch's older options and for a reduction that does not exist. */
+/** Throws for an unknown option, such as PyTorch's older ones, and for an unknown reduction. */
 function checkReduction(name: string, options: LossOptions): void {
   checkOptions(name, options, { reduction: true });
   const { reduction = "mean" } = options;
@@ -34,7 +34,7 @@ function checkShapes(name: string, input: Tensor, target: Tensor): void {
   }
 }
 
-/** The squared error (input - target)². */
+/** Returns the squared error (input - target)². */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   refuseSurplus("mseLoss", 2, arguments);
   checkShapes("mseLoss", input, target);
@@ -42,7 +42,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
   return scope(() => reduce(ops.square(sub(input, target)), options));
 }
 
-/** The absolute error |input - target|. */
+/** Returns the absolute error |input - target|. */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   refuseSurplus("l1Loss", 2, arguments);
   checkShapes("l1Loss", input, target);
@@ -50,29 +50,28 @@ export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {})
   return scope(() => reduce(ops.abs(sub(input, target)), options));
 }
 
-/** The binary cross-entropy of logits against targets in 0..1, safe for large logits. */
+/** Returns the binary cross-entropy of logits against targets in 0..1, without overflow for large logits. */
 export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   refuseSurplus("binaryCrossEntropyWithLogits", 2, arguments);
   checkShapes("binaryCrossEntropyWithLogits", input, target);
   checkReduction("binaryCrossEntropyWithLogits", options);
   return scope(() => {
-    // (1 - target) * input + log(1 + exp(-input)), which an infinite logit of the
-    // right sign leaves finite.
+    // (1 - target) * input + log(1 + exp(-input)) stays finite for an infinite logit of the right sign.
     const wrong = mul(ops.affine(target, { scale: -1, shift: 1 }), input);
     return reduce(add(wrong, ops.softplus(neg(input))), options);
   });
 }
 
-/** Options of `klDiv`. "batchmean" divides the sum by the size of dimension 0. */
+/** Options of `klDiv`. "batchmean" divides the sum by the size of dimension 0. Default: "mean". */
 export interface KlDivOptions {
   reduction?: "batchmean" | "mean" | "sum" | "none";
-  /** The target holds log-probabilities too. */
+  /** True if the target holds log-probabilities. Default false. */
   logTarget?: boolean;
 }
 
 /**
- * The Kullback-Leibler divergence target * (log(target) - input) for log-probabilities
- * `input`; 0 where target is 0.
+ * Returns the Kullback-Leibler divergence target * (log(target) - input), with log-probabilities `input`. Elements with
+ * target 0 give 0.
  */
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   refuseSurplus("klDiv", 2, arguments);
@@ -85,7 +84,7 @@ export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {})
   });
 }
 
-/** p * log(p), and 0 at p = 0. */
+/** Returns p * log(p), and 0 for p = 0. */
 function entropy(p: Tensor): Tensor {
   const positive = gt(p, 0);
   return where(positive, mul(p, ops.log(where(positive, p, 1))), 0);

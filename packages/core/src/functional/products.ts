@@ -5,9 +5,9 @@ import { checkOptions } from "../internal/checkOptions.ts";
 import * as ops from "../ops/index.ts";
 
 /**
- * The matrix product by PyTorch's rules: vectors are rows on the left and columns on the right and
- * their dimension is dropped; leading dimensions broadcast. The flags read an operand with its
- * last two dimensions swapped.
+ * Returns the matrix product by PyTorch's rules. A vector on the left is a row, on the right a column, and its
+ * dimension is dropped. Leading dimensions broadcast. `transposeA` and `transposeB` swap the last two dimensions of an
+ * operand.
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
   refuseSurplus("matmul", 2, arguments);
@@ -28,13 +28,13 @@ export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Te
 
 /** Options of `linear`: the layout of its weight. */
 export interface LinearOptions {
-  /** The weight is [in, out], as GPT-2's Conv1D keeps it, instead of [out, in]. */
+  /** The weight is [in, out], as in GPT-2's Conv1D, instead of [out, in]. Default false. */
   fanInFanOut?: boolean;
 }
 
 /**
- * x [..., in] times the transpose of weight [out, in], plus bias [out]. A weight may be
- * half precision or packed.
+ * Returns x [..., in] times the transpose of weight [out, in], plus bias [out]. The weight may be half precision or
+ * packed.
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
   refuseSurplus("linear", 3, arguments);

@@ -8,7 +8,7 @@ import { add, div, sub } from "./arithmetic.ts";
 import { eq, where } from "./comparison.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
-/** Options of a reduction: which dimensions (default all), and whether they stay with size 1. */
+/** Options of a reduction: the dimensions (default: all), and whether they are kept with size 1 (default: no). */
 export interface ReduceOptions {
   dim?: number | readonly number[];
   keepdim?: boolean;
@@ -30,7 +30,7 @@ const reduceKeys: OptionKeys<ReduceOptions> = { dim: true, keepdim: true };
 const alongKeys: OptionKeys<AlongOptions> = reduceKeys;
 const varianceKeys: OptionKeys<VarianceOptions> = { ...reduceKeys, correction: true };
 
-/** The shape after a reduction, with the reduced dimensions kept as 1 and dropped. */
+/** Returns the shape after a reduction, once with the reduced dimensions kept as 1 and once without them. */
 function reduced(
   name: string,
   shape: Shape,
@@ -50,17 +50,17 @@ function sumOver(name: string, x: Tensor, { dim, keepdim }: ReduceOptions): Tens
   return keepdim ? total : ops.reshape(total, { shape: droppedShape });
 }
 
-/** The sum over `dim` (default: all). */
+/** Returns the sum over `dim` (default: all). */
 export function sum(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("sum", 1, arguments);
   const options = dimOptions("sum", given, reduceKeys, arguments);
   return sumOver("sum", x, options);
 }
 
-// A reduction of nothing is a sum with a constant: as in PyTorch, gradients of its
-// gradients are zeros and not NaN.
+// A reduction of an empty tensor is its sum plus a constant. As in PyTorch, gradients of its gradients are zeros, not
+// NaN.
 
-/** The mean over `dim` (default: all); NaN of nothing. */
+/** Returns the mean over `dim` (default: all); NaN for an empty tensor. */
 export function mean(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("mean", 1, arguments);
   const options = dimOptions("mean", given, reduceKeys, arguments);
@@ -69,8 +69,8 @@ export function mean(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
 }
 
 /**
- * The variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased); NaN of
- * nothing. The mean is taken in two passes, so that a deviation small beside it keeps its digits.
+ * Returns the variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased); NaN for an empty
+ * tensor. The mean is computed in two passes, so that deviations much smaller than the mean keep their precision.
  */
 export function variance(x: Tensor, given: DimArgument<VarianceOptions> = {}): Tensor {
   refuseSurplus("variance", 1, arguments);
@@ -85,8 +85,8 @@ export function variance(x: Tensor, given: DimArgument<VarianceOptions> = {}): T
 }
 
 /**
- * The standard deviation over `dim` (default: all), with n - `correction` (default 1:
- * unbiased). Its gradient at 0 is 0.
+ * Returns the standard deviation over `dim` (default: all), with divisor n - `correction` (default 1: unbiased). Its
+ * gradient at 0 is 0.
  */
 export function std(x: Tensor, given: DimArgument<VarianceOptions> = {}): Tensor {
   refuseSurplus("std", 1, arguments);
@@ -117,8 +117,8 @@ function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions
 }
 
 /**
- * The largest element over `dim` (default: all), NaN if there is one. Equal
- * ones share the gradient.
+ * Returns the largest element over `dim` (default: all), or NaN if any element is NaN. Equal elements share the
+ * gradient.
  */
 export function amax(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("amax", 1, arguments);
@@ -127,8 +127,8 @@ export function amax(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
 }
 
 /**
- * The smallest element over `dim` (default: all), NaN if there is one. Equal
- * ones share the gradient.
+ * Returns the smallest element over `dim` (default: all), or NaN if any element is NaN. Equal elements share the
+ * gradient.
  */
 export function amin(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("amin", 1, arguments);
@@ -136,7 +136,7 @@ export function amin(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor 
   return extrema(x, ops.amin, options);
 }
 
-/** Throws for PyTorch's max(dim), which gives two tensors. */
+/** Throws for a positional dim, as in PyTorch's max(dim), which returns two tensors. */
 function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLike<unknown>): void {
   if (typeof options === "number") {
     throw new Error(
@@ -147,8 +147,8 @@ function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLi
 }
 
 /**
- * The largest element along `dim` (default: of all), NaN if there is one. The gradient flows to the
- * first of equals (or the first NaN) along a `dim`; without a `dim`, all of them share it.
+ * Returns the largest element along `dim` (default: of all), or NaN if any element is NaN. With `dim`, the gradient
+ * flows to the first of equal elements (or the first NaN). Without `dim`, equal elements share it.
  */
 export function max(x: Tensor, options: AlongOptions = {}): Tensor {
   refuseSurplus("max", 1, arguments);
@@ -157,8 +157,8 @@ export function max(x: Tensor, options: AlongOptions = {}): Tensor {
 }
 
 /**
- * The smallest element along `dim` (default: of all), NaN if there is one. The gradient flows to
- * the first of equals (or the first NaN) along a `dim`; without a `dim`, all of them share it.
+ * Returns the smallest element along `dim` (default: of all), or NaN if any element is NaN. With `dim`, the gradient
+ * flows to the first of equal elements (or the first NaN). Without `dim`, equal elements share it.
  */
 export function min(x: Tensor, options: AlongOptions = {}): Tensor {
   refuseSurplus("min", 1, arguments);
@@ -167,8 +167,7 @@ export function min(x: Tensor, options: AlongOptions = {}): Tensor {
 }
 
 /**
- * The i32 position of the first largest element (or first NaN) along `dim` (default:
- * in the flattened tensor).
+ * Returns the i32 position of the first largest element (or first NaN) along `dim` (default: in the flattened tensor).
  */
 export function argmax(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   refuseSurplus("argmax", 1, arguments);
@@ -177,8 +176,7 @@ export function argmax(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor
 }
 
 /**
- * The i32 position of the first smallest element (or first NaN) along `dim` (default:
- * in the flattened tensor).
+ * Returns the i32 position of the first smallest element (or first NaN) along `dim` (default: in the flattened tensor).
  */
 export function argmin(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   refuseSurplus("argmin", 1, arguments);
@@ -187,8 +185,8 @@ export function argmin(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor
 }
 
 /**
- * The product along `dim` (default: of all). Multiplies halves with each other, so
- * gradients are right at zeros too.
+ * Returns the product along `dim` (default: of all). It multiplies pairs without dividing, so gradients are also right
+ * if elements are 0.
  */
 export function prod(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   refuseSurplus("prod", 1, arguments);
@@ -210,7 +208,7 @@ export function prod(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   });
 }
 
-/** log(sum(exp(x))) over `dim` (default: all), safe for large x; -Infinity of nothing. */
+/** Returns log(sum(exp(x))) over `dim` (default: all), without overflow for large x; -Infinity for an empty tensor. */
 export function logsumexp(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("logsumexp", 1, arguments);
   const options = dimOptions("logsumexp", given, reduceKeys, arguments);
@@ -227,7 +225,7 @@ export function logsumexp(x: Tensor, given: DimArgument<ReduceOptions> = {}): Te
   });
 }
 
-/** The k largest elements along `dim` (default last), largest first, and their i32 positions. */
+/** Returns the k largest elements along `dim` (default: last), largest first, and their i32 positions. */
 export function topk(
   x: Tensor,
   k: number,

@@ -9,13 +9,13 @@ import { listArgument } from "./listArgument.ts";
 
 const dimKeys: OptionKeys<{ dim?: number }> = { dim: true };
 
-/** The same elements under another shape; one size may be -1. Shares the memory. */
+/** Returns the same elements with another shape; one size may be -1. Shares the memory. */
 export function reshape(x: Tensor, shape: Shape | number, ...sizes: number[]): Tensor {
   refuseSurplus("reshape", 1, arguments);
   return ops.reshape(x, { shape: listArgument("reshape", shape, sizes, "reshape([2, -1]) or reshape(2, -1)") });
 }
 
-/** x repeated to `shape` by the broadcasting rule; -1 keeps a size. */
+/** Returns x repeated to `shape` by the broadcasting rule; -1 keeps a size. */
 export function expand(x: Tensor, sizes: Shape | number, ...more: number[]): Tensor {
   refuseSurplus("expand", 1, arguments);
   const shape = listArgument("expand", sizes, more, "expand([2, -1]) or expand(2, -1)");
@@ -23,13 +23,13 @@ export function expand(x: Tensor, sizes: Shape | number, ...more: number[]): Ten
   return ops.expand(x, { shape: shape.map((s, i) => (s === -1 && i >= lead ? x.shape[i - lead] : s)) });
 }
 
-/** x with its dimensions in the order `dims`, copied. */
+/** Returns a copy of x with its dimensions in the order `dims`. */
 export function permute(x: Tensor, dims: Shape | number, ...more: number[]): Tensor {
   refuseSurplus("permute", 1, arguments);
   return ops.permute(x, { dims: listArgument("permute", dims, more, "permute([1, 0]) or permute(1, 0)") });
 }
 
-/** x with two dimensions swapped, copied. */
+/** Returns a copy of x with two dimensions swapped. */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   refuseSurplus("transpose", 1, arguments);
   if (dim0 === undefined || dim1 === undefined) {
@@ -40,14 +40,14 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   return ops.permute(x, { dims: x.shape.map((_, d) => (d === a ? b : d === b ? a : d)) });
 }
 
-/** x with a new dimension of size 1 at `dim`; -1 is last. */
+/** Returns x with a new dimension of size 1 at `dim`; -1 is last. */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
   refuseSurplus("unsqueeze", 1, arguments);
   const d = normalizeDim("unsqueeze", dim, x.ndim + 1);
   return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)]);
 }
 
-/** x without dimension `dim`, which has size 1 (default: without all such). */
+/** Returns x without dimension `dim`, which must have size 1 (default: without all dimensions of size 1). */
 export function squeeze(x: Tensor, given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("squeeze", 1, arguments);
   const options = dimOptions("squeeze", given, dimKeys, arguments);
@@ -68,13 +68,13 @@ export function squeeze(x: Tensor, given: DimArgument<{ dim?: number }> = {}): T
 export interface FlattenOptions {
   /** Default 0. */
   startDim?: number;
-  /** Default last. */
+  /** Default: the last dimension. */
   endDim?: number;
 }
 
 /**
- * x with the dimensions from `startDim` (default 0) to `endDim` (default last) merged into one, as
- * `flatten(x, { startDim: 1 })` or `flatten(x, 1)`.
+ * Returns x with the dimensions from `startDim` (default 0) to `endDim` (default last) merged into one: `flatten(x, {
+ * startDim: 1 })` or `flatten(x, 1)`.
  */
 export function flatten(x: Tensor, given: FlattenOptions | number = {}, endDim?: number): Tensor {
   refuseSurplus("flatten", 1, arguments);
@@ -88,7 +88,7 @@ export function flatten(x: Tensor, given: FlattenOptions | number = {}, endDim?:
   return reshape(x, [...x.shape.slice(0, start), merged, ...x.shape.slice(end + 1)]);
 }
 
-/** Tensors joined along `dim` (default 0). */
+/** Concatenates tensors along `dim` (default 0). */
 export function cat(tensors: readonly Tensor[], given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("cat", 0, arguments);
   const { dim = 0 } = dimOptions("cat", given, dimKeys, arguments);
@@ -96,7 +96,7 @@ export function cat(tensors: readonly Tensor[], given: DimArgument<{ dim?: numbe
   return ops.cat(...tensors, { dim });
 }
 
-/** Tensors of one shape joined along a new dimension `dim` (default 0). */
+/** Stacks tensors of equal shapes along a new dimension `dim` (default 0). */
 export function stack(tensors: readonly Tensor[], given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("stack", 0, arguments);
   const options = dimOptions("stack", given, dimKeys, arguments);
@@ -110,10 +110,7 @@ export function stack(tensors: readonly Tensor[], given: DimArgument<{ dim?: num
   );
 }
 
-/**
- * x cut along `dim` (default 0) into pieces of `size` (the last may be
- * smaller), or of the given sizes.
- */
+/** Splits x along `dim` (default 0) into pieces of `size` (the last may be smaller), or of the given sizes. */
 export function split(
   x: Tensor,
   size: number | readonly number[],
@@ -134,8 +131,8 @@ export function split(
 }
 
 /**
- * x in `count` pieces along `dim` (default 0), equal but for the last; fewer where it is too short,
- * but not where it is empty.
+ * Splits x into `count` pieces along `dim` (default 0). All are equal but the last, which may be smaller. If the
+ * dimension is too short, there are fewer pieces; an empty dimension gives `count` empty pieces.
  */
 export function chunk(x: Tensor, count: number, given: DimArgument<{ dim?: number }> = {}): Tensor[] {
   refuseSurplus("chunk", 1, arguments);
@@ -147,8 +144,8 @@ export function chunk(x: Tensor, count: number, given: DimArgument<{ dim?: numbe
 }
 
 /**
- * x with `value` (default 0) around it: `pad` holds [before, after] of the last dimension, then of
- * the one before it, as in PyTorch. Negative amounts cut off.
+ * Pads x with `value` (default 0). As in PyTorch, `pad` holds [before, after] of the last dimension, then of the one
+ * before it. Negative amounts crop.
  */
 export function pad(x: Tensor, pad: readonly number[], options: { value?: number } = {}): Tensor {
   refuseSurplus("pad", 1, arguments);
@@ -181,8 +178,8 @@ export function pad(x: Tensor, pad: readonly number[], options: { value?: number
 }
 
 /**
- * The lower triangle of each matrix; `diagonal` (default 0) is the last one kept,
- * positive above the main one.
+ * Returns the lower triangle of each matrix. `diagonal` (default 0) is the last diagonal kept, positive above the main
+ * one.
  */
 export function tril(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
   refuseSurplus("tril", 1, arguments);
@@ -190,8 +187,8 @@ export function tril(x: Tensor, options: { diagonal?: number } | number = {}): T
 }
 
 /**
- * The upper triangle of each matrix; `diagonal` (default 0) is the first one kept,
- * positive above the main one.
+ * Returns the upper triangle of each matrix. `diagonal` (default 0) is the first diagonal kept, positive above the main
+ * one.
  */
 export function triu(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
   refuseSurplus("triu", 1, arguments);
@@ -204,16 +201,13 @@ function diagonalOf(name: string, options: { diagonal?: number } | number): numb
   return options.diagonal ?? 0;
 }
 
-/** x with the order of elements reversed along each of `dims`. */
+/** Returns x with the order of elements reversed along each of `dims`. */
 export function flip(x: Tensor, dims: Shape | number, ...more: number[]): Tensor {
   refuseSurplus("flip", 1, arguments);
   return ops.flip(x, { dims: listArgument("flip", dims, more, "flip([0, 1]) or flip(0, 1)") });
 }
 
-/**
- * x with each element repeated `repeats` times in place along `dim`
- * (default: the flattened tensor).
- */
+/** Returns x with each element repeated `repeats` times along `dim` (default: in the flattened tensor). */
 export function repeatInterleave(x: Tensor, repeats: number, given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("repeatInterleave", 1, arguments);
   const options = dimOptions("repeatInterleave", given, dimKeys, arguments, 2);

@@ -5,15 +5,15 @@ import { formatShape, normalizeDim } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 
 /**
- * The part of one dimension, as Python's start:end:step. What is left out or null is the
- * dimension's own; null alone takes all of it.
+ * A range of one dimension, as Python's start:end:step. Omitted or null entries are the dimension's start, end and step
+ * 1. null instead of a range takes the whole dimension.
  */
 export type Range = readonly [start?: number | null, end?: number | null, step?: number] | null;
 
 /**
- * A part of x, copied. Either one range for each dimension from the first on, as in
- * `slice(x, [0, 2], null, [1])` for NumPy's x[0:2, :, 1:], or the options of one dimension. Any
- * dtype. Negative positions count from the end.
+ * Returns a copied part of x. Give one range for each dimension from the first on, as in `slice(x, [0, 2], null, [1])`
+ * for NumPy's x[0:2, :, 1:], or the options of one dimension. Supports every dtype. Negative positions count from the
+ * end.
  */
 export function slice(x: Tensor, ...ranges: [options: ops.SliceParams] | Range[]): Tensor {
   refuseSurplus("slice", 1, arguments);
@@ -50,7 +50,7 @@ function checkRanges({ shape }: Tensor, ranges: readonly unknown[]): void {
   }
 }
 
-/** The entry of x at one position of `dim`, which is dropped. Negative ones count from the end. */
+/** Returns the entry of x at one position of `dim`, without that dimension. Negative positions count from the end. */
 export function select(x: Tensor, dim: number, index: number): Tensor {
   refuseSurplus("select", 1, arguments);
   const d = normalizeDim("select", dim, x.ndim);
@@ -62,8 +62,8 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
 }
 
 /**
- * The entry of x at a position of each of its first dimensions, which are dropped: `at(x, 1)` is
- * row 1, `at(x, 1, -1)` its last entry.
+ * Returns the entry of x at one position of each of its first dimensions, without these dimensions: `at(x, 1)` is row
+ * 1, `at(x, 1, -1)` the last entry of that row.
  */
 export function at(x: Tensor, ...indices: number[]): Tensor {
   refuseSurplus("at", 1, arguments);
@@ -82,7 +82,7 @@ function position(name: string, { shape }: Tensor, dim: number, index: number): 
   );
 }
 
-/** A copy of x in memory of its own, through which gradients flow. */
+/** Returns a copy of x in separate memory. Gradients flow through it. */
 export function clone(x: Tensor): Tensor {
   refuseSurplus("clone", 1, arguments);
   if (x.ndim > 0) return ops.slice(x, {});

@@ -3,8 +3,8 @@ import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
 
 /**
- * X with A X = B (Aᵀ X = B with `transposeA`), for A [..., n, n] and B [..., n, m] of equal leading
- * sizes, by elimination in f64.
+ * Solves A X = B for X (Aᵀ X = B with `transposeA`), for A [..., n, n] and B [..., n, m] with equal leading sizes, by
+ * elimination in f64.
  */
 export function solve(a: Tensor, b: Tensor, options: ops.SolveParams = {}): Tensor {
   refuseSurplus("solve", 2, arguments);

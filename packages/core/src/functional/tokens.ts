@@ -5,9 +5,8 @@ import * as ops from "../ops/index.ts";
 import { eq, where } from "./comparison.ts";
 
 /**
- * The likeliest token of each row of logits f32 [B, V], as i32 [B]; the lowest of
- * equals. A row from which none can be chosen, for a NaN or an infinite largest logit,
- * gives -1, as with `sampleTokens`.
+ * Returns the token with the largest logit in each row of f32 [B, V], as i32 [B]; the lowest index of equal ones. A row
+ * with a NaN or an infinite largest logit gives -1, as in `sampleTokens`.
  */
 export function argmaxTokens(logits: Tensor): Tensor {
   refuseSurplus("argmaxTokens", 1, arguments);

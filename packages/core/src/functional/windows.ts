@@ -6,22 +6,22 @@ import { formatShape, type Shape } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 import { type Pair, type WindowParams, windowPlan } from "../ops/windows/windowPlan.ts";
 
-/** One number for height and width, or one for each. */
+/** One size for height and width, or one for each. */
 export type Size2d = number | readonly [height: number, width: number];
 
 /** Options of `conv1d`. */
 export interface Conv1dOptions {
   /** Positions from one window to the next. Default 1. */
   stride?: number;
-  /** Zeros at either end. Default 0. */
+  /** Zeros added at each end. Default 0. */
   padding?: number;
   /** The distance between neighbours within a window. Default 1. */
   dilation?: number;
-  /** Channels are cut into so many groups, each with filters of its own. Default 1. */
+  /** The number of groups of channels. Each group has separate filters. Default 1. */
   groups?: number;
 }
 
-/** Options of `conv2d`: those of `conv1d`, for height and width. */
+/** Options of `conv2d`: the options of `conv1d`, for height and width. */
 export interface Conv2dOptions {
   stride?: Size2d;
   padding?: Size2d;
@@ -33,13 +33,13 @@ export interface Conv2dOptions {
 export interface MaxPool1dOptions {
   /** Default: the window's size. */
   stride?: number;
-  /** Positions at either end that never win; at most half of the window. Default 0. */
+  /** Positions added at each end that are never the maximum; at most half of the window. Default 0. */
   padding?: number;
-  /** A last window may reach beyond the padding. Default false. */
+  /** Allows a last window that extends beyond the padding. Default false. */
   ceilMode?: boolean;
 }
 
-/** Options of `maxPool2d`: those of `maxPool1d`, for height and width. */
+/** Options of `maxPool2d`: the options of `maxPool1d`, for height and width. */
 export interface MaxPool2dOptions extends Pick<MaxPool1dOptions, "ceilMode"> {
   stride?: Size2d;
   padding?: Size2d;
@@ -47,7 +47,7 @@ export interface MaxPool2dOptions extends Pick<MaxPool1dOptions, "ceilMode"> {
 
 /** Options of `avgPool1d`. */
 export interface AvgPool1dOptions extends MaxPool1dOptions {
-  /** Padding counts among the elements by which a sum is divided. Default true. */
+  /** Includes the padding in the number of elements by which a sum is divided. Default true. */
   countIncludePad?: boolean;
 }
 
@@ -67,10 +67,10 @@ export const avgPoolKeys: OptionKeys<AvgPool2dOptions> = { ...maxPoolKeys, count
 
 const pair = (size: Size2d): Pair => (typeof size === "object" ? size : [size, size]);
 
-/** The settings of windows of one dimension as those of windows of height 1. */
+/** Returns a 1-D window setting as a [height, width] pair: `rest` is the height's setting. */
 const flat = (size: number, rest: number): Pair => [rest, size];
 
-/** Throws unless x has `rank` dimensions, or one less: no batch. `names` are its dimensions. */
+/** Throws unless x has `rank` dimensions, or one less (without the batch). `names` are the dimensions. */
 function expectRank(op: string, { shape }: Tensor, names: readonly string[]): void {
   const rank = names.length;
   if (shape.length === rank || shape.length === rank - 1) return;
@@ -79,14 +79,14 @@ function expectRank(op: string, { shape }: Tensor, names: readonly string[]): vo
   );
 }
 
-/** Runs `fn` on a batch, which x without its first dimension is one of. */
+/** Runs `fn` on a batch. If x has no batch dimension, it is added before and removed after. */
 function asBatch(x: Tensor, rank: number, fn: (batch: Tensor) => Tensor): Tensor {
   if (x.ndim === rank) return fn(x);
   const y = fn(ops.reshape(x, { shape: [1, ...x.shape] }));
   return ops.reshape(y, { shape: y.shape.slice(1) });
 }
 
-/** Runs `fn` on [..., 1, L] for an x [..., L], and takes the dimension away again. */
+/** Runs `fn` on x [..., L] reshaped to [..., 1, L], and removes the added dimension from the result. */
 function asRows(x: Tensor, fn: (x: Tensor) => Tensor): Tensor {
   const lead = x.shape.slice(0, -1);
   const y = fn(ops.reshape(x, { shape: [...lead, 1, x.shape[x.ndim - 1]] }));
@@ -135,14 +135,14 @@ function convolve(
   return bias ? ops.add(y, ops.reshape(ops.widen(bias), { shape: [filters, 1, 1] })) : y;
 }
 
-/** True for windows of one element that lie side by side: x itself. */
+/** True if the windows are single elements without gaps, so that they are x itself. */
 function isPlain({ kernelSize, stride, padding }: ops.UnfoldParams): boolean {
   return [...kernelSize, ...stride].every((size) => size === 1) && padding.every((size) => size === 0);
 }
 
 /**
- * Convolution (cross-correlation, as PyTorch's) of x [N, C, H, W], or [C, H, W], with a weight
- * [filters, C / groups, height, width], plus a bias [filters].
+ * Returns the convolution (cross-correlation, as PyTorch's) of x [N, C, H, W], or [C, H, W], with a weight [filters, C
+ * / groups, height, width], plus a bias [filters].
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv2dOptions = {}): Tensor {
   refuseSurplus("conv2d", 3, arguments);
@@ -160,8 +160,8 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
 }
 
 /**
- * Convolution of x [N, C, L], or [C, L], with a weight [filters, C / groups, length], plus a
- * bias [filters].
+ * Returns the convolution of x [N, C, L], or [C, L], with a weight [filters, C / groups, length], plus a bias
+ * [filters].
  */
 export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv1dOptions = {}): Tensor {
   refuseSurplus("conv1d", 3, arguments);
@@ -182,7 +182,7 @@ export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
   });
 }
 
-/** The largest element of each window of x [N, C, H, W], or [C, H, W]. */
+/** Returns the largest element of each window of x [N, C, H, W], or [C, H, W]. */
 export function maxPool2d(x: Tensor, kernelSize: Size2d, options: MaxPool2dOptions = {}): Tensor {
   refuseSurplus("maxPool2d", 1, arguments);
   checkOptions("maxPool2d", options, maxPoolKeys);
@@ -197,7 +197,7 @@ function poolMaxima(x: Tensor, windows: WindowParams): Tensor {
   return values;
 }
 
-/** The largest element of each window of x [N, C, L], or [C, L]. */
+/** Returns the largest element of each window of x [N, C, L], or [C, L]. */
 export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptions = {}): Tensor {
   refuseSurplus("maxPool1d", 1, arguments);
   checkOptions("maxPool1d", options, maxPoolKeys);
@@ -207,7 +207,7 @@ export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptio
   return scope(() => asRows(x, (rows) => poolMaxima(rows, windows)));
 }
 
-/** The mean of each window of x [N, C, H, W], or [C, H, W]. */
+/** Returns the mean of each window of x [N, C, H, W], or [C, H, W]. */
 export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptions = {}): Tensor {
   refuseSurplus("avgPool2d", 1, arguments);
   checkOptions("avgPool2d", options, avgPoolKeys);
@@ -217,7 +217,7 @@ export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptio
   return ops.avgPool2d(x, { ...windows, countIncludePad });
 }
 
-/** The mean of each window of x [N, C, L], or [C, L]. */
+/** Returns the mean of each window of x [N, C, L], or [C, L]. */
 export function avgPool1d(x: Tensor, kernelSize: number, options: AvgPool1dOptions = {}): Tensor {
   refuseSurplus("avgPool1d", 1, arguments);
   checkOptions("avgPool1d", options, avgPoolKeys);
@@ -232,8 +232,8 @@ const windowsOf = (kernelSize: Size2d, { stride = 1, padding = 0, dilation = 1 }
 });
 
 /**
- * The windows of x [N, C, H, W], or [C, H, W], as columns: [N, C * elements of a window, windows],
- * with zeros in the padding.
+ * Returns the windows of x [N, C, H, W], or [C, H, W], as columns: [N, C * elements of a window, windows], with zeros
+ * in the padding.
  */
 export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
   refuseSurplus("unfold", 1, arguments);
@@ -247,8 +247,8 @@ export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {
 }
 
 /**
- * The dual of `unfold`: columns [N, C * elements of a window, windows] are added where their
- * windows lie in zeros [N, C, ...outputSize].
+ * The adjoint of `unfold`: adds columns [N, C * elements of a window, windows] at the positions of their windows in
+ * zeros [N, C, ...outputSize].
  */
 export function fold(x: Tensor, outputSize: Size2d, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
   refuseSurplus("fold", 1, arguments);

@@ -1,17 +1,12 @@
 import { broadcastStrides, type Shape } from "./shape.ts";
 
-/**
- * A broadcast traversal with adjacent dimensions merged: sizes, and for each operand
- * its stride per dimension.
- */
+/** A broadcast traversal with adjacent dimensions merged: the sizes, and each operand's strides per dimension. */
 export interface Traversal {
   readonly sizes: readonly number[];
   readonly strides: readonly (readonly number[])[];
 }
 
-/**
- * Merges the dimensions of `target` along which every operand either steps evenly or stands still.
- */
+/** Broadcasts `operands` to `target`, and merges adjacent dimensions that every operand traverses with one stride. */
 export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
   const full = operands.map((shape) => broadcastStrides(shape, target));
   const sizes: number[] = [];
@@ -36,8 +31,8 @@ export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
 }
 
 /**
- * Calls `visit` with the output offset and each operand's offset for every step of all but the
- * `inner` last dimensions.
+ * Calls `visit` for every position of all but the `inner` last dimensions, with the output offset and each operand's
+ * offset.
  */
 export function forEachOuter(
   { sizes, strides }: Traversal,
@@ -63,8 +58,8 @@ export function forEachOuter(
 }
 
 /**
- * Calls `row` for every innermost run of a traversal with the output offset and each operand's
- * offset, and the run's length and strides: `row(outOffset, offsets, length, innerStrides)`.
+ * Calls `row(outOffset, offsets, length, innerStrides)` for every innermost run of a traversal: the output offset and
+ * each operand's offset, then the run's length and each operand's stride in it.
  */
 export function forEachRow(
   traversal: Traversal,
@@ -76,8 +71,7 @@ export function forEachRow(
 }
 
 /**
- * The two innermost dimensions of a traversal: sizes, and each operand's strides
- * between rows and within a row.
+ * The two innermost dimensions of a traversal: their sizes, and each operand's strides between rows and within a row.
  */
 export interface Plane {
   readonly rows: number;
@@ -86,10 +80,7 @@ export interface Plane {
   readonly inner: readonly number[];
 }
 
-/**
- * Calls `visit` for every innermost plane of a traversal, so that a kernel
- * call covers many short rows.
- */
+/** Calls `visit` for every innermost plane of a traversal, so that one kernel call covers many short rows. */
 export function forEachPlane(
   traversal: Traversal,
   visit: (outOffset: number, offsets: readonly number[], plane: Plane) => void,

@@ -1,13 +1,13 @@
 import { nearestName } from "../internal/nearestName.ts";
 import { type DType, dtypes } from "./dtype.ts";
 
-/** Names of PyTorch and NumPy, each with the dtype that it is here. */
+/** Dtype names of PyTorch and NumPy, with the name used here. */
 const otherNames: Readonly<Record<string, DType>> = {
   ...({ float32: "f32", float: "f32", float16: "f16", half: "f16", bfloat16: "bf16" } as const),
   ...({ int32: "i32", int: "i32", uint8: "u8", byte: "u8", boolean: "bool" } as const),
 };
 
-/** Dtypes that do not exist here, with what to take instead. */
+/** Dtypes that are not supported, with the alternative to use. */
 const missing: Readonly<Record<string, string>> = {
   float64: 'numbers are f32; leave dtype out or write "f32"',
   double: 'numbers are f32; leave dtype out or write "f32"',
@@ -17,9 +17,7 @@ const missing: Readonly<Record<string, string>> = {
   int16: 'integers are "i32"',
 };
 
-/**
- * Throws for a dtype that does not exist, and says what PyTorch's or NumPy's name is called here.
- */
+/** Throws for an unknown dtype. For a name of PyTorch or NumPy the error gives the name used here. */
 export function checkDType(what: string, dtype: DType): void {
   if (dtypes.includes(dtype)) return;
   const name = String(dtype).replace(/^(torch|np|numpy|jnp)\./, "");

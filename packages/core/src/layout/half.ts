@@ -8,8 +8,7 @@ export function f32ToBf16(src: Float32Array, dst: Uint16Array): void {
   const bits = new Uint32Array(src.buffer, src.byteOffset, src.length);
   for (let i = 0; i < bits.length; i++) {
     const x = bits[i];
-    // Rounding could carry a NaN's mantissa into an infinity, so NaN is cut
-    // instead, with its quiet bit set.
+    // Rounding could carry a NaN's mantissa into an infinity, so a NaN is truncated and its quiet bit set.
     dst[i] = (x & 0x7fffffff) > 0x7f800000 ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
   }
 }
@@ -21,7 +20,7 @@ export function bf16ToF32(src: Uint16Array, dst: Float32Array): void {
   for (let i = 0; i < src.length; i++) bits[i] = src[i] << 16;
 }
 
-/** The f16 code nearest to the f32 with these bits. */
+/** Returns the f16 code nearest to the f32 with these bits. */
 function halfOf(x: number): number {
   const sign = (x >>> 16) & 0x8000;
   const abs = x & 0x7fffffff;
@@ -30,7 +29,7 @@ function halfOf(x: number): number {
   if (abs >= 0x477ff000) return sign | 0x7c00;
   // From 2^-14 on: move the exponent's bias from 127 to 15 and round away 13 bits of the mantissa.
   if (abs >= 0x38800000) return sign | ((abs - 0x38000000 + 0xfff + ((abs >>> 13) & 1)) >>> 13);
-  // Up to 2^-25, half of the smallest f16, all rounds to zero.
+  // Magnitudes up to 2^-25, half of the smallest f16, round to zero.
   if (abs <= 0x33000000) return sign;
   const mantissa = (abs & 0x7fffff) | 0x800000;
   const shift = 126 - (abs >>> 23);
@@ -41,8 +40,8 @@ function halfOf(x: number): number {
 }
 
 /**
- * Rounds each f32 to the nearest f16 code, ties to even; beyond 65504 to infinity,
- * NaN stays a (quiet) NaN.
+ * Rounds each f32 to the nearest f16 code, ties to even. Values that round beyond 65504 become infinity; NaN stays a
+ * (quiet) NaN.
  */
 export function f32ToF16(src: Float32Array, dst: Uint16Array): void {
   checkLength("f32ToF16", src.length, dst.length);
@@ -61,7 +60,7 @@ export function f16ToF32(src: Uint16Array, dst: Float32Array): void {
       const value = magnitude * 2 ** -24;
       dst[i] = code & 0x8000 ? -value : value;
     } else {
-      // Infinity and NaN keep their all-ones exponent; the rest move the bias from 15 to 127.
+      // Infinity and NaN keep their all-ones exponent; for other values the bias moves from 15 to 127.
       const bias = magnitude >= 0x7c00 ? 0x70000000 : 0x38000000;
       bits[i] = ((code & 0x8000) << 16) | ((magnitude << 13) + bias);
     }

@@ -1,10 +1,10 @@
 import type { TypedArray } from "./dtype.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
-/** Numbers or booleans in nested arrays, or one of them. */
+/** Numbers or booleans in nested arrays, or a single one. */
 export type NestedArray = number | boolean | NestedArray[];
 
-/** Returns elements in arrays that are nested as the shape says. */
+/** Returns the elements from `start` on in arrays nested by the shape. `asBooleans` converts them to booleans. */
 export function nested(data: TypedArray, shape: Shape, asBooleans: boolean, start = 0): NestedArray {
   if (shape.length === 0) return asBooleans ? data[start] !== 0 : data[start];
   const rest = shape.slice(1);

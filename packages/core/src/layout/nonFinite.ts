@@ -1,6 +1,6 @@
 /**
- * The bits of the exponent, all of which are set in NaN and the infinities alone, and
- * the bytes of an element.
+ * The exponent mask of each float dtype and the bytes of an element. Only NaN and infinities have all exponent bits
+ * set.
  */
 const formats: Readonly<Record<string, { exponent: number; bytes: 2 | 4 }>> = {
   f32: { exponent: 0x7f800000, bytes: 4 },
@@ -8,10 +8,7 @@ const formats: Readonly<Record<string, { exponent: number; bytes: 2 | 4 }>> = {
   bf16: { exponent: 0x7f80, bytes: 2 },
 };
 
-/**
- * Returns the index of the first NaN or infinity among elements given as bytes,
- * or -1 where there is none.
- */
+/** Returns the index of the first NaN or infinity among elements given as bytes, or -1 if all are finite. */
 export function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, dtype: string): number {
   const format = formats[dtype.toLowerCase()];
   if (!format) return -1;
@@ -25,9 +22,9 @@ export function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, d
   return -1;
 }
 
-/** True for numbers of 16 bits, two to a word, none of which has all bits of the exponent set. */
+/** True if all 16-bit floats, two per word, are finite: none has all exponent bits set. */
 function areFinitePairs(words: Int32Array, exponent: number): boolean {
-  // Added to such a magnitude alone, one step of the exponent carries into the sign.
+  // Adding this carries into the sign bit only for a magnitude whose exponent bits are all set.
   const step = 0x8000 - exponent;
   const steps = (step << 16) | step;
   let any = 0;
@@ -36,8 +33,8 @@ function areFinitePairs(words: Int32Array, exponent: number): boolean {
 }
 
 /**
- * Throws, naming the tensor, where elements that are to be saved hold NaN or an infinity. The dtype
- * is a tensor's or one of safetensors; those other than f32, f16 and bf16 are not looked at.
+ * Throws an error that names the tensor if its elements to be saved contain NaN or an infinity. The dtype may be a
+ * tensor dtype or a safetensors name. Only f32, f16 and bf16 are checked.
  */
 export function checkFinite(name: string, bytes: Uint8Array, dtype: string): void {
   const at = firstNonFinite(bytes, dtype);

@@ -2,9 +2,7 @@ import { f16ToF32 } from "./half.ts";
 
 let table: Float32Array | undefined;
 
-/**
- * Every f16 code's value: blocks hold their scales at odd places, where no typed array can look.
- */
+/** Returns the f32 value of every f16 code. Blocks store f16 scales at odd offsets, which a Uint16Array cannot read. */
 function f16Values(): Float32Array {
   if (!table) {
     table = new Float32Array(1 << 16);
@@ -16,7 +14,7 @@ function f16Values(): Float32Array {
   return table;
 }
 
-/** The f16 whose two bytes begin at `at`, as f32. */
+/** Returns the f16 in the two bytes from `at` on, as f32. */
 export function readF16(bytes: Uint8Array, at: number): number {
   return f16Values()[bytes[at] | (bytes[at + 1] << 8)];
 }

@@ -1,14 +1,14 @@
 /** Sizes of a tensor's dimensions, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/** Number of elements of a shape. */
+/** Returns the number of elements of a shape. */
 export function sizeOf(shape: Shape): number {
   let size = 1;
   for (let i = 0; i < shape.length; i++) size *= shape[i];
   return size;
 }
 
-/** A shape as error messages print it: `[2,3]`. */
+/** Returns a shape as error messages print it: `[2,3]`. */
 export function formatShape(shape: Shape): string {
   return `[${shape.join(",")}]`;
 }
@@ -19,7 +19,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return true;
 }
 
-/** Row-major strides in elements. */
+/** Returns row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -30,9 +30,7 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/**
- * Strides that read `shape` as if it were broadcast to `target`: 0 along every repeated dimension.
- */
+/** Returns the strides that read `shape` as if it were broadcast to `target`: 0 along every repeated dimension. */
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
   const own = stridesOf(shape);
   const lead = target.length - shape.length;
@@ -40,8 +38,8 @@ export function broadcastStrides(shape: Shape, target: Shape): number[] {
 }
 
 /**
- * The common shape of two operands by NumPy's broadcasting rule. Throws, naming
- * `op`, where there is none.
+ * Returns the common shape of two operands by NumPy's broadcasting rule. Throws an error that names `op` if they do not
+ * broadcast.
  */
 export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
@@ -60,7 +58,7 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   return out;
 }
 
-/** Turns a dimension counted from either end into 0..rank-1. */
+/** Converts a dimension, which may be negative and count from the end, to 0..rank-1. Throws if it is out of range. */
 export function normalizeDim(op: string, dim: number, rank: number): number {
   const d = dim < 0 ? dim + rank : dim;
   if (!Number.isInteger(dim) || d < 0 || d >= rank) {

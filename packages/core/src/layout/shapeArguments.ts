@@ -1,7 +1,7 @@
 import { checkOptions, type OptionKeys } from "../internal/checkOptions.ts";
 import { checkShape, type Shape } from "./shape.ts";
 
-/** The arguments of a function that makes a tensor: a shape or its sizes, and options. */
+/** Arguments of a function that creates a tensor: a shape or its sizes, and options. */
 export type ShapeArguments<O> =
   | [shape: Shape]
   | [shape: Shape, options: O | undefined]
@@ -28,7 +28,7 @@ export function shapeArguments<O extends object>(
   return { shape, options };
 }
 
-/** Returns how many numbers stand first. */
+/** Returns the number of leading arguments that are numbers. */
 function leadingNumbers(list: readonly unknown[]): number {
   const other = list.findIndex((item) => typeof item !== "number");
   return other < 0 ? list.length : other;

@@ -3,12 +3,12 @@ import { expectSynchronous } from "./synchronous.ts";
 let enabled = true;
 let inGradient = false;
 
-/** True while ops record themselves for `backward`. */
+/** True while ops are recorded for `backward`. */
 export function isGradEnabled(): boolean {
   return enabled;
 }
 
-/** True while a backward pass computes gradients, but not while it computes something again. */
+/** True while a backward pass computes gradients, but false while it recomputes forward values. */
 export function isInGradient(): boolean {
   return inGradient;
 }
@@ -23,20 +23,19 @@ function withMode<T>(name: string, mode: boolean, gradient: boolean, fn: () => T
   }
 }
 
-/** Runs `fn` without recording gradients. `fn` must be synchronous; a promise is an error. */
+/** Runs `fn` without recording gradients. `fn` must be synchronous; throws if it returns a promise. */
 export function noGrad<T>(fn: () => T): T {
   return withMode("noGrad", false, inGradient, fn);
 }
 
 /**
- * Runs `fn` with gradients recorded, inside a `noGrad` too. `fn` must be
- * synchronous; a promise is an error.
+ * Runs `fn` with gradients recorded, also inside `noGrad`. `fn` must be synchronous; throws if it returns a promise.
  */
 export function enableGrad<T>(fn: () => T): T {
   return withMode("enableGrad", true, false, fn);
 }
 
-/** Runs `fn`, a part of a backward pass that is not recorded. */
+/** Runs `fn` as an unrecorded part of a backward pass. */
 export function computeGradients(fn: () => void): void {
   withMode("backward", false, true, fn);
 }

@@ -2,9 +2,8 @@ import { isInGradient } from "./gradMode.ts";
 import { expectSynchronous } from "./synchronous.ts";
 
 /**
- * The precision of products with frozen weights: "highest" is f32; "high" may take 12 bits of each
- * number, the class of TF32; "medium" is as "high", and may take 7 bits in a backward pass, and 8
- * of rows that meet 4-bit codes.
+ * The precision of products with frozen weights. "highest" is f32. "high" may use 12 bits of each value, like TF32.
+ * "medium" is like "high", and may also use 7 bits in a backward pass, and 8 bits for rows multiplied by 4-bit codes.
  */
 export type MatmulPrecision = "highest" | "high" | "medium";
 
@@ -13,23 +12,25 @@ const precisions: readonly MatmulPrecision[] = ["highest", "high", "medium"];
 let current: MatmulPrecision = "highest";
 
 /**
- * Sets the precision of products with frozen weights, as PyTorch's function of this name. Default:
- * "highest", f32. "high" takes integer products of codes of 13 and 14 bits by blocks of 64 where
- * the backend has them: a relative error of 2e-4 in a product of normal numbers, and 1.2 to 1.4
- * times the speed. It keeps a copy of each such weight, of half its size. "medium" also takes
- * gradients in 8 bits and weights in 7 on the way back: an error of 1e-2, where the machine makes
- * that faster than "high"; rows that meet weights of 4-bit codes as well, but for blocks with
- * outliers: an error of 5e-3. Other backends, small products, trained weights, and rows or weights
- * with NaN or infinity are in f32 as ever.
+ * Sets the precision of products with frozen weights, like PyTorch's function of this name. Default: "highest", which
+ * is f32.
+ *
+ * - "high" uses integer products of 13-bit and 14-bit codes, in blocks of 64, if the backend has them. The relative
+ * error of a product of normally distributed values is 2e-4; the speed is 1.2 to 1.4 times higher. It keeps a copy of
+ * each such weight, of half its size.
+ * - "medium" also uses 8-bit gradients and 7-bit weights in the backward pass, with an error of 1e-2, if that is faster
+ * than "high" on the machine. Rows multiplied by weights with 4-bit codes also use 8 bits, except in blocks with
+ * outliers, with an error of 5e-3.
+ *
+ * Other backends, small products, trained weights, and rows or weights with NaN or infinity always use f32.
  */
 export function setFloat32MatmulPrecision(precision: MatmulPrecision): void {
   current = checkPrecision("setFloat32MatmulPrecision", precision);
 }
 
 /**
- * Runs `fn` under a precision of products with frozen weights, as JAX's `default_matmul_precision`.
- * `backward` belongs inside too. A parameter's own precision comes first. `fn` must be synchronous;
- * a promise is an error.
+ * Runs `fn` with a precision of products with frozen weights, like JAX's `default_matmul_precision`. Call `backward`
+ * inside `fn` too. A parameter's own precision overrides it. `fn` must be synchronous; throws if it returns a promise.
  */
 export function withFloat32MatmulPrecision<T>(precision: MatmulPrecision, fn: () => T): T {
   const before = current;
@@ -41,20 +42,20 @@ export function withFloat32MatmulPrecision<T>(precision: MatmulPrecision, fn: ()
   }
 }
 
-/** Returns what `setFloat32MatmulPrecision` has set. */
+/** Returns the precision set by `setFloat32MatmulPrecision`. */
 export function getFloat32MatmulPrecision(): MatmulPrecision {
   return current;
 }
 
 /**
- * Returns the precision that a product may have now with a weight of that precision: outside of a
- * backward pass "medium" is "high", but for weights of 4-bit codes.
+ * Returns the precision allowed now for a product with a weight of this precision: outside a backward pass "medium"
+ * becomes "high".
  */
 export function productPrecision(precision: MatmulPrecision): MatmulPrecision {
   return precision === "medium" && !isInGradient() ? "high" : precision;
 }
 
-/** Throws for a value that is no precision. `what` names who was given it. */
+/** Returns the precision. Throws for an invalid one; `what` names the caller. */
 export function checkPrecision(what: string, precision: MatmulPrecision): MatmulPrecision {
   if (precisions.includes(precision)) return precision;
   throw new Error(`${what}: precision is ${JSON.stringify(precision)}; give one of ${precisions.join(", ")}`);

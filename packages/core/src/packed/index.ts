@@ -12,21 +12,21 @@ import { q5_k } from "./gguf/q5_k.ts";
 import { q6_k } from "./gguf/q6_k.ts";
 import { q8_0 } from "./gguf/q8_0.ts";
 
-/** The descriptors of GGUF's formats that tensors hold as they lie in files. */
+/** The GGUF formats whose blocks tensors store unchanged, by dtype. */
 export const blockFormats: Readonly<Record<BlockDType, BlockFormat>> = {
   ...{ q4_0, q4_1, q8_0 },
   ...{ q5_0, q5_1 },
   ...{ q4_k, q5_k, q6_k },
 };
 
-/** The descriptors of all packed dtypes. */
+/** The formats of all packed dtypes. */
 export const packedFormats: Readonly<Record<QuantType, FourBitFormat> & Record<BlockDType, BlockFormat>> = {
   nf4,
   fp4,
   ...blockFormats,
 };
 
-/** Returns the format of a packed dtype, of which a tensor is to be made. */
+/** Returns the format of a packed dtype, and registers it so that a tensor of it can be created. */
 export function packedFormat<D extends PackedDType>(dtype: D): (typeof packedFormats)[D] {
   const format = packedFormats[dtype];
   registerPackedFormat(format);

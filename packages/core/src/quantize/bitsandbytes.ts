@@ -24,9 +24,9 @@ const bytesOf = (values: Float32Array | Uint8Array): Uint8Array => {
 };
 
 /**
- * Returns an nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, `name` and those under
- * `name.`: bytes and state as its QuantState.as_dict(packed=True). `dtype` is the weight's dtype
- * before it was quantised, to which Python widens it; default f32.
+ * Returns an nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, named `name` and `name.*`. Bytes and state
+ * are as in its QuantState.as_dict(packed=True). `dtype` is the weight's dtype before quantisation, to which Python
+ * dequantises it; default f32.
  */
 export async function toBitsandbytes(
   weight: Tensor,
@@ -55,7 +55,7 @@ export async function toBitsandbytes(
   ];
 }
 
-/** A weight from a bitsandbytes checkpoint, and the dtype it had before it was quantised. */
+/** A weight from a bitsandbytes checkpoint, and its dtype before quantisation. */
 export interface BitsandbytesWeight {
   readonly weight: Tensor;
   readonly dtype: WideDType;
@@ -86,7 +86,7 @@ class Entries {
     return new QuantStateError(`${key ? `${this.#name}.${key}` : this.#name} ${problem}`);
   }
 
-  /** The bytes of an entry; throws where it is missing, or of another dtype or length. */
+  /** Returns the bytes of an entry. Throws if it is missing, or has another dtype or length. */
   bytes(key: string, length?: number, dtype?: "f32" | "u8"): Uint8Array {
     const entry = this.#found.get(key);
     if (!entry) throw this.error(key, "is missing; the checkpoint is damaged, or no bitsandbytes one");
@@ -101,7 +101,7 @@ class Entries {
     return new Float32Array(this.bytes(key, 4 * count, "f32").slice().buffer);
   }
 
-  /** Scales, which are finite and not negative. */
+  /** Returns the bytes of scales. Throws unless all are finite and not negative. */
   scales(key: string, count: number): Uint8Array {
     const values = this.floats(key, count);
     const bad = values.findIndex((v) => !(v >= 0 && v < Infinity));
@@ -110,8 +110,8 @@ class Entries {
   }
 
   /**
-   * Throws unless the codes mean what they do here; tables of other
-   * processors differ in the last bit.
+   * Throws unless the codes have the same values as here, up to 1e-6: tables made on other processors differ in the
+   * last bit.
    */
   checkMap(key: string, wanted: Float32Array): void {
     const map = this.floats(key, wanted.length);
@@ -133,9 +133,9 @@ function readState(entries: Entries): QuantState {
 }
 
 /**
- * The packed tensor that the entries `name` and `name.*` describe; others are not looked at. Throws
- * `QuantStateError`, naming the entry, where one is missing, unknown, of another size, not finite,
- * or where codes mean other numbers.
+ * Returns the packed tensor that the entries `name` and `name.*` describe; other entries are ignored. Throws
+ * `QuantStateError`, which names the entry, if one is missing, unknown, of another size or not finite, or if the code
+ * table differs.
  */
 export function fromBitsandbytes(
   all: Iterable<SafetensorsTensor>,
@@ -147,7 +147,7 @@ export function fromBitsandbytes(
   const packing = { blockSize, nested: offset !== undefined };
   const size = sizeOf(shape);
   const { byteLength, codes, codeBytes, absmax, blocks, nested, nestedBlocks } = fourBitLayout(size, packing);
-  // Read first: a shape that is wrong might ask for any amount of memory.
+  // Read before the allocation, because a wrong shape might request any amount of memory.
   const stored = entries.bytes("", codeBytes);
   const bytes = new Uint8Array(byteLength);
   writeHeader(bytes, size, packing, offset ?? 0);

@@ -9,11 +9,10 @@ import { packedFormat } from "../packed/index.ts";
 import { supportsInt8Activations } from "../packed/supportsInt8Activations.ts";
 
 /**
- * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them
- * out, with a header that agrees with `packing`; types of GGUF as blocks of such a file,
- * whole ones in every row. For these await `backend.prepare(dtype)` before: without it some have no
- * kernels, which is an error, and q4_0 and q4_1 have no products with their 4-bit codes under the
- * precisions "high" and "medium".
+ * Creates a packed weight from bytes, which are copied. nf4 and fp4 have the layout of `fourBitLayout`, with a header
+ * that agrees with `packing`. GGUF types are blocks of such a file; every row must be whole blocks. For GGUF types
+ * await `backend.prepare(dtype)` first. Otherwise some types have no kernels, so ops throw, and q4_0 and q4_1 do not
+ * use products of 4-bit codes under the precisions "high" and "medium".
  */
 export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
   const { shape, dtype, packing, backend = currentBackend() } = spec;

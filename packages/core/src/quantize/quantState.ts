@@ -8,26 +8,23 @@ export class QuantStateError extends Error {
   override name = "QuantStateError";
 }
 
-/** The dtypes that bitsandbytes quantises, and widens to. */
+/** The dtypes that bitsandbytes quantises and dequantises to. */
 export type WideDType = "f32" | "f16" | "bf16";
 
-/** The metadata that a checkpoint stores beside the numbers of a quantised weight. */
+/** The metadata that a checkpoint stores for a quantised weight. */
 export interface QuantState {
   readonly quantType: QuantType;
   readonly blockSize: number;
-  /** Of the weight before it was quantised. */
+  /** The dtype of the weight before quantisation. */
   readonly dtype: WideDType;
   readonly shape: Shape;
-  /**
-   * The mean that nested quantisation subtracts from the scales; undefined if
-   * the scales are not nested.
-   */
+  /** The mean that nested quantisation subtracts from the scales; undefined if the scales are not nested. */
   readonly offset?: number;
 }
 
 const torchNames: Readonly<Record<WideDType, string>> = { f32: "float32", f16: "float16", bf16: "bfloat16" };
 
-/** The JSON that bitsandbytes packs into a tensor of bytes. */
+/** Returns the state as JSON bytes, which bitsandbytes stores as a tensor. */
 export function writeQuantState({ quantType, blockSize, dtype, shape, offset }: QuantState): Uint8Array {
   const fields = [
     `"quant_type": "${quantType}"`,
@@ -45,8 +42,8 @@ const nestedKeys = ["nested_blocksize", "nested_dtype", "nested_offset"];
 const known = ["quant_type", "blocksize", "dtype", "shape", ...nestedKeys];
 
 /**
- * The state in a tensor of bytes; `what` names it. Throws `QuantStateError` for any field that is
- * missing, unknown or wrong.
+ * Parses the state from the bytes of a tensor; `what` names it in errors. Throws `QuantStateError` for any field that
+ * is missing, unknown or wrong.
  */
 export function readQuantState(bytes: Uint8Array, what: string): QuantState {
   const json = parseObject(bytes, what);

@@ -1,6 +1,6 @@
 /**
- * High 32 bits of the product of two 32-bit words, by 16-bit halves: all steps stay
- * exact in int32 arithmetic.
+ * Returns the high 32 bits of the product of two 32-bit words. It multiplies 16-bit halves, so that all steps are exact
+ * in int32 arithmetic.
  */
 function mulHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
@@ -42,7 +42,7 @@ export function philox(c0: number, c1: number, c2: number, c3: number, k0: numbe
   out[3] = x3;
 }
 
-/** The largest f32 below the f32 `x`. */
+/** Returns the largest f32 below the f32 `x`. */
 function floatBelow(x: number): number {
   if (x === 0) return -(2 ** -149);
   const float = Float32Array.of(x);
@@ -50,19 +50,17 @@ function floatBelow(x: number): number {
   return float[0];
 }
 
-/** Everything a `Generator` needs to go on where it stood; plain JSON. */
+/** The complete state of a `Generator`, as plain JSON. */
 export interface GeneratorState {
   seed: number;
-  /** The two words that name the fork; [0, 0] is the generator of the seed itself. */
+  /** The two words that identify the fork; [0, 0] is the generator of the seed itself. */
   stream: [number, number];
   offset: number;
 }
 
 let watched: Map<Generator, GeneratorState> | null = null;
 
-/**
- * Runs `fn` (synchronously), and tells the state in which it found each generator that it moved.
- */
+/** Runs `fn` (synchronously). Returns its result, and the previous state of each generator that it advanced. */
 export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generator, GeneratorState> } {
   const outer = watched;
   const found = new Map<Generator, GeneratorState>();
@@ -75,10 +73,7 @@ export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generat
   }
 }
 
-/**
- * Runs `fn` (synchronously) with generators in the given states, and puts
- * them back where they stood.
- */
+/** Runs `fn` (synchronously) with generators in the given states, and restores their states afterwards. */
 export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>, fn: () => T): T {
   const before = [...states].map(([generator]) => [generator, generator.state] as const);
   for (const [generator, state] of states) generator.state = state;
@@ -90,9 +85,9 @@ export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>
 }
 
 /**
- * Counter-based random numbers: value i of a fill depends only on the seed, the fork and `offset +
- * i`, so any split of a fill over calls, threads or backends gives the same numbers. A fill
- * advances `offset` by its length.
+ * A counter-based random number generator. Value i of a fill depends only on the seed, the fork and `offset + i`, so a
+ * fill gives the same values however it is split over calls, threads or backends. A fill advances `offset` by its
+ * length.
  */
 export class Generator {
   #seed = 0;
@@ -106,7 +101,7 @@ export class Generator {
     this.state = { seed, stream: [0, 0], offset: 0 };
   }
 
-  /** The number of values drawn so far: the position of the next one. */
+  /** The number of values drawn so far, which is the position of the next one. */
   get offset(): number {
     return this.#offset;
   }
@@ -139,10 +134,7 @@ export class Generator {
     if (watched && !watched.has(this)) watched.set(this, this.state);
   }
 
-  /**
-   * Uniform numbers from `low` up to but excluding `high`, both as f32, in
-   * steps of (high - low) / 2^24.
-   */
+  /** Fills `out` with uniform values in [low, high), both as f32, in steps of (high - low) / 2^24. */
   fillUniform(out: Float32Array, low = 0, high = 1): void {
     const from = Math.fround(low);
     const to = Math.fround(high);
@@ -157,9 +149,9 @@ export class Generator {
   }
 
   /**
-   * Normal numbers by Box and Muller: positions 2j and 2j + 1 are the cosine and the sine of one
-   * pair of words. The engine's Math.log, cos and sin may differ in their last double bit, and so,
-   * rarely, a value in its last f32 bit.
+   * Fills `out` with normally distributed values, by the method of Box and Muller. Positions 2j and 2j + 1 are the
+   * cosine and the sine of one pair of words. Engines' Math.log, cos and sin may differ in the last bit of a double,
+   * and so, rarely, may the last bit of an f32 value.
    */
   fillNormal(out: Float32Array, mean = 0, std = 1): void {
     if (!Number.isFinite(mean) || !Number.isFinite(std) || std < 0) {
@@ -181,7 +173,7 @@ export class Generator {
     }
   }
 
-  /** Unbiased integers from `low` up to but excluding `high`; both within -2^31..2^31. */
+  /** Fills `out` with unbiased integers in [low, high), both within -2^31..2^31. */
   fillInt(out: Int32Array, low: number, high: number): void {
     if (!Number.isInteger(low) || !Number.isInteger(high) || low < -(2 ** 31) || high > 2 ** 31 || low >= high) {
       throw new Error(`fillInt: low ${low} and high ${high} must be integers in -2^31..2^31 with low < high`);
@@ -190,7 +182,7 @@ export class Generator {
     for (let i = 0; i < out.length; i++) out[i] = low + this.#below(start + i, high - low);
   }
 
-  /** The numbers 0..n-1 in random order (Fisher and Yates); advances `offset` by n. */
+  /** Returns the integers 0..n-1 in random order (Fisher and Yates). Advances `offset` by n. */
   permutation(n: number): Int32Array {
     if (!Number.isInteger(n) || n < 0 || n > 2 ** 31) {
       throw new Error(`permutation: n is ${n}; it must be an integer from 0 to 2^31`);
@@ -206,9 +198,8 @@ export class Generator {
   }
 
   /**
-   * An independent generator at offset 0, named by an integer from 0 to 2^32 - 1 or by a text,
-   * which is hashed to one. It depends on this one's seed and own stream only, not on its offset,
-   * which stays.
+   * Returns an independent generator at offset 0. `name` is an integer from 0 to 2^32 - 1, or a text, which is hashed
+   * to one. The fork depends only on this generator's seed and stream, not on its offset, and does not advance it.
    */
   fork(name: number | string): Generator {
     const stream = typeof name === "string" ? hash(name) : name;
@@ -216,7 +207,7 @@ export class Generator {
       throw new Error(`fork: stream is ${stream}; it must be an integer from 0 to 2^32 - 1`);
     }
     const words = new Uint32Array(4);
-    // No draw has a counter with this second word, since the offset stays below 2^53.
+    // No draw uses a counter with this second word, since the offset is below 2^53.
     philox(stream, 0xffffffff, this.#stream[0], this.#stream[1], this.#seed, Math.floor(this.#seed / 2 ** 32), words);
     const child = new Generator(this.#seed);
     child.state = { seed: this.#seed, stream: [words[0], words[1]], offset: 0 };
@@ -229,7 +220,7 @@ export class Generator {
     return start;
   }
 
-  /** The random word at a position: word position % 4 of block position / 4. */
+  /** Returns the random word at a position: word position % 4 of block position / 4. */
   #word(position: number): number {
     const block = Math.floor(position / 4);
     if (block !== this.#block) {
@@ -239,17 +230,14 @@ export class Generator {
     return this.#words[position & 3];
   }
 
-  /**
-   * Attempts are told apart in the upper 12 bits of the second counter word; a block's
-   * index needs but 51 bits.
-   */
+  /** The upper 12 bits of the second counter word hold the attempt; a block index needs only 51 bits. */
   #draw(block: number, attempt: number): void {
     const stream = this.#stream;
     const blockHigh = Math.floor(block / 2 ** 32) | (attempt << 20);
     philox(block, blockHigh, stream[0], stream[1], this.#seed, Math.floor(this.#seed / 2 ** 32), this.#words);
   }
 
-  /** An unbiased integer in 0..range-1, range <= 2^32, by multiply and reject (Lemire 2019). */
+  /** Returns an unbiased integer in 0..range-1, range <= 2^32, by multiply and reject (Lemire 2019). */
   #below(position: number, range: number): number {
     const rejected = 2 ** 32 % range;
     let word = this.#word(position);

@@ -1,16 +1,18 @@
 import { bytesOf } from "../internal/bytesOf.ts";
 
-/** Bytes that can be read in part: a file, a blob, a buffer. */
+/** Bytes that can be read in parts: a file, a blob, a buffer. */
 export interface ByteSource {
   /** Number of bytes. */
   readonly size: number;
-  /** Bytes `offset` to `offset + length`. They may share memory with the source: read them only. */
+  /**
+   * Reads the bytes from `offset` to `offset + length`. They may share memory with the source, so do not change them.
+   */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** Fills `room` with the bytes from `offset` on. Absent where `read` is as good. */
+  /** Fills `room` with the bytes from `offset` on. Undefined if it would not be faster than `read`. */
   readInto?(offset: number, room: Uint8Array): Promise<void>;
 }
 
-/** A source over bytes in memory; reads are views of them. */
+/** Returns a source over bytes in memory. Reads are views of them. */
 export function bytesSource(source: ArrayBuffer | ArrayBufferView): ByteSource {
   const bytes = bytesOf("bytesSource", source);
   return {
@@ -19,7 +21,7 @@ export function bytesSource(source: ArrayBuffer | ArrayBufferView): ByteSource {
   };
 }
 
-/** A source over a Blob or File, for example one that the user picked. */
+/** Returns a source over a Blob or File, for example one that the user picked. */
 export function blobSource(blob: Blob): ByteSource {
   return {
     size: blob.size,
@@ -27,7 +29,7 @@ export function blobSource(blob: Blob): ByteSource {
   };
 }
 
-/** Returns a source as it is, and one over a Blob, a File or bytes in memory. */
+/** Returns a source unchanged, or a source over a Blob, a File or bytes in memory. */
 export function byteSource(source: ByteSource | Blob | ArrayBuffer | ArrayBufferView): ByteSource {
   if (typeof (source as ByteSource | null)?.read === "function") return source as ByteSource;
   return source instanceof Blob ? blobSource(source) : bytesSource(source as ArrayBuffer);

@@ -1,7 +1,7 @@
 const [quote, backslash, colon] = [34, 92, 58];
 const [openBracket, closeBracket, openBrace, closeBrace] = [91, 93, 123, 125];
 
-/** Returns where the string that begins at `start` ends: at its closing quote. */
+/** Returns the position of the closing quote of the string that begins at `start`. */
 function endOfString(json: string, start: number): number {
   for (let end = json.indexOf('"', start + 1); ; end = json.indexOf('"', end + 1)) {
     let escapes = 0;
@@ -11,8 +11,8 @@ function endOfString(json: string, start: number): number {
 }
 
 /**
- * The first key that some object of a valid JSON text holds twice; `JSON.parse` would keep
- * the last without a word.
+ * Returns the first key that an object of a valid JSON text contains twice. `JSON.parse` would silently keep the last
+ * one.
  */
 export function findDuplicateKey(json: string): string | undefined {
   const open: (Set<string> | null)[] = [];

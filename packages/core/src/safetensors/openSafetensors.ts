@@ -6,10 +6,10 @@ import { maxHeaderLength, parseSafetensorsHeader, type SafetensorsEntry } from "
 
 /** A tensor's entry in the header. */
 export interface SafetensorsInfo {
-  /** The dtype in the file, also one that `read` cannot give. */
+  /** The dtype in the file, which may be one that `read` does not support. */
   dtype: SafetensorsDType;
   shape: readonly number[];
-  /** Bytes in the file. */
+  /** The number of bytes in the file. */
   byteLength: number;
 }
 
@@ -23,39 +23,34 @@ export interface SafetensorsData<D = ElementDType> {
   bytes: Uint8Array;
 }
 
-/**
- * The values of one tensor, in parts of whole elements; each is to be used
- * before the next is asked for.
- */
+/** The values of one tensor, in parts of whole elements. Use each part before you request the next. */
 export interface SafetensorsParts {
   dtype: ElementDType;
   shape: number[];
   parts: AsyncIterable<Uint8Array>;
 }
 
-/** Tensors by name, in one file or in several; only what is read is loaded. */
+/** Tensors by name, in one file or in several. Only tensors that are read are loaded. */
 export interface SafetensorsFile {
   /** The name of the file in messages. */
   readonly label: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** The tensors in the order of their data; of a sharded model, in the order of its index. */
+  /** The names of the tensors in the order of their data; for a sharded model, in the order of its index. */
   names(): string[];
   has(name: string): boolean;
-  /** Throws `SafetensorsError` for a name that the file does not hold. */
+  /** Returns a tensor's entry. Throws `SafetensorsError` for a name that the file lacks. */
   info(name: string): SafetensorsInfo;
   /**
-   * Reads one tensor. I64 comes as i32; a value that does not fit, and a dtype without
-   * counterpart, are errors.
+   * Reads one tensor. I64 is converted to i32. Throws `SafetensorsError` for a value that does not fit, and for a dtype
+   * without a tensor dtype.
    */
   read(name: string): Promise<SafetensorsData>;
   /**
-   * As `read`, in parts that are read into `room` one after the other, whose length is a multiple
-   * of 8. Where the source cannot fill an array that is given, the one part is the whole.
+   * Like `read`, in parts that are read one after the other into `room`, whose length must be a multiple of 8. If the
+   * source cannot fill a given array, there is one part with all elements.
    */
   readParts(name: string, room: Uint8Array): SafetensorsParts;
-  /**
-   * Reads one tensor as it is stored, whatever its dtype: to copy it into another file unchanged.
-   */
+  /** Reads one tensor as stored, with any dtype, for example to copy it into another file unchanged. */
   readStored(name: string): Promise<SafetensorsData<SafetensorsDType>>;
 }
 
@@ -74,7 +69,7 @@ async function readExactly(source: ByteSource, offset: number, length: number, l
   return bytes;
 }
 
-/** Names for a message: all of a few, else the first. */
+/** Formats names for a message: all of them if they are few, else the first five. */
 function list(names: string[]): string {
   return names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ") || "none";
 }
@@ -150,10 +145,7 @@ class SingleFile implements SafetensorsFile {
     return `${this.label}: tensor "${name}"`;
   }
 
-  /**
-   * Returns the dtype that a tensor's elements have after reading. Throws for a
-   * dtype that cannot be read.
-   */
+  /** Returns the dtype of a tensor's elements after reading. Throws for a dtype that cannot be read. */
   #elementDType(name: string): ElementDType {
     const { dtype: stored } = this.#entry(name);
     const dtype = stored === "I64" ? "i32" : tensorDTypes.get(stored);
@@ -174,9 +166,8 @@ class SingleFile implements SafetensorsFile {
 }
 
 /**
- * Opens a safetensors file, also one in memory or a Blob: reads and checks its header, and nothing
- * else until a tensor is read. `label` names the file in messages. Throws `SafetensorsError`;
- * errors of the source pass through.
+ * Opens a safetensors file, or one in memory or in a Blob. Reads and checks only its header until a tensor is read.
+ * `label` names the file in messages. Throws `SafetensorsError`; errors of the source are passed on.
  */
 export async function openSafetensors(
   file: ByteSource | Blob | ArrayBuffer | ArrayBufferView,

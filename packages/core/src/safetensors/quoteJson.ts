@@ -1,6 +1,6 @@
 /**
- * A parsed JSON value as error messages quote it: short, and safe for values nested deeper
- * than `JSON.stringify` goes.
+ * Returns a parsed JSON value as error messages quote it: shortened, and safe for values nested too deep for
+ * `JSON.stringify`.
  */
 export function quoteJson(value: unknown): string {
   if (Array.isArray(value)) {

@@ -1,9 +1,6 @@
 import type { ElementDType } from "../layout/dtype.ts";
 
-/**
- * Bits of one element of each dtype of the format, in the order in which a
- * writer lays the tensors out.
- */
+/** Bits of one element of each dtype of the format, in the order in which a writer stores the tensors. */
 export const safetensorsBits = {
   U64: 64,
   I64: 64,
@@ -29,7 +26,7 @@ export const safetensorsBits = {
   BOOL: 8,
 } as const;
 
-/** A dtype as safetensors files name it. */
+/** A dtype with its name in safetensors files. */
 export type SafetensorsDType = keyof typeof safetensorsBits;
 
 /** The name in files of each tensor dtype. */
@@ -42,7 +39,7 @@ export const safetensorsNames: Readonly<Record<ElementDType, SafetensorsDType>> 
   bool: "BOOL",
 };
 
-/** Bytes of `shape` in `dtype`; NaN where they are no whole number or too many to count. */
+/** Returns the bytes of `shape` in `dtype`; NaN if they are not a safe integer. */
 export function safetensorsByteLength(dtype: SafetensorsDType, shape: readonly number[]): number {
   const bytes = shape.reduce((size, n) => size * n, safetensorsBits[dtype]) / 8;
   return Number.isSafeInteger(bytes) ? bytes : Number.NaN;

@@ -1,6 +1,4 @@
-/**
- * Thrown for a wrong safetensors file or index, and for tensors that cannot be written into one.
- */
+/** Thrown for an invalid safetensors file or index, and for tensors that cannot be written into one. */
 export class SafetensorsError extends Error {
   override name = "SafetensorsError";
 }

@@ -3,7 +3,7 @@ import { quoteJson } from "./quoteJson.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** A tensor's place in the file: bytes `begin` to `end` of the data that follow the header. */
+/** A tensor's entry: its values are bytes `begin` to `end` of the data after the header. */
 export interface SafetensorsEntry {
   dtype: SafetensorsDType;
   shape: readonly number[];
@@ -11,10 +11,7 @@ export interface SafetensorsEntry {
   end: number;
 }
 
-/**
- * A checked header: the tensors in the order of their data, which they
- * cover without gap or overlap.
- */
+/** A checked header: the tensors in the order of their data, which they cover without gap or overlap. */
 export interface SafetensorsHeader {
   metadata: Readonly<Record<string, string>>;
   tensors: ReadonlyMap<string, SafetensorsEntry>;
@@ -66,7 +63,7 @@ function checkMetadata(value: unknown, label: string): Record<string, string> {
   return value as Record<string, string>;
 }
 
-/** Checks the entry of a tensor, which `named` names in messages. */
+/** Checks the entry of a tensor. `named` returns its name for messages. */
 function checkEntry(value: unknown, named: () => string, dataLength: number): SafetensorsEntry {
   if (!isRecord(value)) {
     throw new SafetensorsError(
@@ -103,13 +100,12 @@ function checkEntry(value: unknown, named: () => string, dataLength: number): Sa
 }
 
 /**
- * Reads the JSON header of a safetensors file and checks it whole: types, sizes, and that the
- * tensors cover the `dataLength` bytes after the header exactly once. Throws `SafetensorsError`;
- * `label` names the file in messages.
+ * Parses the JSON header of a safetensors file. Checks types and sizes, and that the tensors cover the `dataLength`
+ * bytes after the header exactly once. Throws `SafetensorsError`; `label` names the file in messages.
  */
 export function parseSafetensorsHeader(json: Uint8Array, dataLength: number, label = "safetensors"): SafetensorsHeader {
   const { __metadata__, ...described } = parseJson(json, label);
-  // Null, as MLX writes it, is none.
+  // MLX writes null for missing metadata.
   const metadata = checkMetadata(__metadata__ ?? {}, label);
   const entries = Object.entries(described).map(
     ([name, value]) => [name, checkEntry(value, () => `${label}: tensor ${quoteJson(name)}`, dataLength)] as const,

@@ -4,13 +4,12 @@ import { quoteJson } from "./quoteJson.ts";
 import type { SafetensorsDType } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** The file that holds each tensor of a sharded model, as `model.safetensors.index.json` says. */
+/** The file of each tensor of a sharded model, by tensor name, from `model.safetensors.index.json`. */
 export type SafetensorsIndex = ReadonlyMap<string, string>;
 
 /**
- * Reads the text of a `*.safetensors.index.json`. Throws `SafetensorsError` where it is
- * malformed, and for any file that is not a plain `*.safetensors` name, so that an index cannot
- * point out of its folder.
+ * Parses the text of a `*.safetensors.index.json`. Throws `SafetensorsError` if it is malformed. Throws it too for a
+ * file that is not a plain `*.safetensors` name, so that an index cannot point out of its folder.
  */
 export function parseSafetensorsIndex(json: string, label = "safetensors index"): SafetensorsIndex {
   let index: { weight_map?: unknown } | null;
@@ -31,8 +30,7 @@ export function parseSafetensorsIndex(json: string, label = "safetensors index")
     throw new SafetensorsError(`${label}: it names "${duplicate}" twice; which one counts is not defined`);
   }
   for (const [name, file] of Object.entries(map)) {
-    // Neither a path, nor a drive or scheme, and never "..": the name is joined
-    // to a folder or an address.
+    // The name must not be a path, have a drive or scheme, or be "..", since it is joined to a folder or an address.
     if (typeof file !== "string" || !/^[^/\\:\0]+\.safetensors$/.test(file)) {
       throw new SafetensorsError(
         `${label}: tensor "${name}" lies in ${quoteJson(file)}, which is not the plain name of a .safetensors file beside the index`,
@@ -85,9 +83,9 @@ class ShardedFiles implements SafetensorsFile {
 }
 
 /**
- * Opens all files of a sharded model as one. The index decides: tensors that it does not name stay
- * unseen, and one that its file does not hold is a `SafetensorsError`. `open` gets each file name
- * once. Metadata are those of all files, the last one's where they differ.
+ * Opens all files of a sharded model as one. Only tensors that the index names are visible. Throws `SafetensorsError`
+ * if a file lacks one of them. `open` is called once for each file name. The metadata of all files are merged; for a
+ * repeated key the last file wins.
  */
 export async function openShardedSafetensors(
   index: SafetensorsIndex,

@@ -3,10 +3,7 @@ import type { DType, ElementDType } from "../layout/dtype.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/**
- * A tensor of a file, without its data; a dtype of the file format itself is one
- * that tensors cannot hold.
- */
+/** A tensor of a file, without its data. The dtype may also be one of the file format that tensors cannot have. */
 export interface SafetensorsSpec {
   name: string;
   dtype: DType | SafetensorsDType;
@@ -19,7 +16,7 @@ export interface SafetensorsTensor extends SafetensorsSpec {
   bytes: Uint8Array;
 }
 
-/** A tensor to write whose bytes are asked for when their turn comes. */
+/** A tensor to write whose bytes are read when they are needed. */
 export interface SafetensorsPiece extends SafetensorsSpec {
   /** Little-endian elements, row-major. */
   read: () => Promise<Uint8Array>;
@@ -27,9 +24,7 @@ export interface SafetensorsPiece extends SafetensorsSpec {
 
 const order = new Map(Object.keys(safetensorsBits).map((dtype, i) => [dtype, i]));
 
-/**
- * A UTF-16 unit's place in the order of UTF-8 bytes, where surrogates come after all other units.
- */
+/** Returns the rank of a UTF-16 unit in the order of UTF-8 bytes, in which surrogates come after all other units. */
 function utf8Rank(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
@@ -72,8 +67,8 @@ function describeMetadata(metadata: Readonly<Record<string, string>>): string {
 }
 
 /**
- * Header and order of a file's tensors: metadata first, tensors by dtype and then
- * name, padded to 8 bytes.
+ * Returns the header and the order of a file's tensors. Metadata come first, then tensors by dtype and name; the header
+ * is padded to 8 bytes.
  */
 function layOut<T extends SafetensorsSpec>(tensors: Iterable<T>, metadata?: Readonly<Record<string, string>>) {
   const sorted = Array.from(tensors, (tensor) => ({ tensor, stored: storedDType(tensor) }));
@@ -110,7 +105,7 @@ function checkLength({ name, shape }: SafetensorsSpec, stored: SafetensorsDType,
   );
 }
 
-/** The length of the file that `writeSafetensors` makes of tensors of these shapes. */
+/** Returns the length of the file that `writeSafetensors` returns for tensors of these shapes. */
 export function safetensorsFileLength(
   tensors: Iterable<SafetensorsSpec>,
   metadata?: Readonly<Record<string, string>>,
@@ -119,8 +114,8 @@ export function safetensorsFileLength(
 }
 
 /**
- * The bytes of a safetensors file, the same as Hugging Face's library writes. Throws
- * `SafetensorsError` for repeated names and sizes that do not fit.
+ * Returns the bytes of a safetensors file, identical to those of Hugging Face's library. Throws `SafetensorsError` for
+ * repeated names and sizes that do not fit.
  */
 export function writeSafetensors(
   tensors: Iterable<SafetensorsSpec & { bytes: ArrayBuffer | ArrayBufferView }>,
@@ -140,7 +135,7 @@ export function writeSafetensors(
   return file;
 }
 
-/** The bytes of `writeSafetensors`, piece by piece, so that one tensor is held at a time. */
+/** Yields the bytes of `writeSafetensors` in pieces, so that only one tensor is in memory at a time. */
 export async function* streamSafetensors(
   tensors: Iterable<SafetensorsPiece>,
   metadata?: Readonly<Record<string, string>>,

@@ -11,21 +11,21 @@ import { cacheWrite } from "../ops/attention/cacheWrite.ts";
 import { reshape } from "../ops/shapes/reshape.ts";
 import { to } from "../ops/unary/to.ts";
 
-/** The shape and dtype of the parts, and the dtype and backend of the tensor made of them. */
+/** The shape and dtype of the parts, and the dtype and backend of the resulting tensor. */
 export interface PartsSpec {
   readonly shape: Shape;
-  /** Of the parts. */
+  /** The dtype of the parts. */
   readonly dtype: ElementDType;
-  /** Of the tensor; default: that of the parts. */
+  /** The dtype of the tensor. Default: the dtype of the parts. */
   readonly to?: ElementDType;
-  /** Default: the one `init` chose. */
+  /** Default: the backend set by `init`. */
   readonly backend?: Backend;
 }
 
 /**
- * A tensor whose little-endian bytes come in parts, one after the other, of whole elements each. A
- * part is copied, and turned to the tensor's dtype, before the next is asked for, so that the whole
- * is never there twice. Throws if the parts together do not have the bytes of the shape.
+ * Creates a tensor from little-endian bytes that come in consecutive parts of whole elements. Each part is copied and
+ * converted to the tensor's dtype before the next is requested, so the data is never in memory twice. Throws if the
+ * parts' total bytes do not match the shape.
  */
 export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
   checkOptions("fromParts", spec, { shape: true, dtype: true, to: true, backend: true });

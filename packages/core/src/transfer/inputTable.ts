@@ -8,10 +8,10 @@ import { isPacked } from "../layout/dtype.ts";
 import { sameShape } from "../layout/shape.ts";
 import { isGradEnabled } from "../modes/gradMode.ts";
 
-/** Constant inputs that go together into calls, such as the two factors of an adapter. */
+/** Constant inputs that are passed to calls together, such as the two factors of an adapter. */
 class Group implements StorageWatcher {
   readonly tensors: readonly Tensor[];
-  /** The memory in which they lay when they became known. */
+  /** The tensors' memory when the group was bound to the kernel. */
   #storages: readonly Storage[] = [];
   readonly #onChange: () => void;
 
@@ -20,7 +20,7 @@ class Group implements StorageWatcher {
     this.#onChange = onChange;
   }
 
-  /** Notes that the table knows where they lie, and their numbers, until one of these changes. */
+  /** Watches the memory and values of the group, and resets on their first change. */
   know(storages: readonly Storage[]): void {
     this.#storages = storages;
     for (const storage of storages) storage.watch(this);
@@ -37,31 +37,31 @@ class Group implements StorageWatcher {
   }
 }
 
-/** Parameters and first inputs of certain shapes for which a call was checked, and its result. */
+/** The parameters and input shapes of a checked call, and its result. */
 interface Checked<P> {
   readonly params: P;
   readonly inputs: readonly TensorSpec[];
   readonly output: TensorSpec;
-  /** The slots that it takes. */
+  /** The slots that the call uses. */
   readonly slots: readonly number[];
 }
 
-/** The kernel that knows the groups, and what these were found to fit. */
+/** The kernel with its bound groups, and the input properties for which these were checked. */
 interface Binding {
   readonly backend: Backend;
   readonly kernel: TableKernel;
-  /** The part of the first inputs that counts. */
+  /** The properties of the first inputs that matter to the groups. */
   readonly key: readonly number[];
-  /** The slots whose groups the kernel knows, and their number. */
+  /** Marks the slots whose groups are bound to the kernel; `count` is their number. */
   readonly known: boolean[];
   count: number;
 }
 
 /**
- * Groups of constant inputs of an op, in slots by number. A call takes some of them, after inputs
- * of its own. Without gradients a group is checked and found in memory once for all calls: an op of
- * many small constants takes longer to look at them than to compute. Parameters and lists of slots
- * are checked again where they are other objects than at the call before, and must not be changed.
+ * Groups of constant inputs of an op, in numbered slots. A call uses some slots, and has further inputs before them.
+ * Without gradients a group is checked and bound once for all calls: for an op with many small constants, checking them
+ * takes longer than the computation. The check of parameters and slot lists is cached by object identity, so callers
+ * must not change these objects.
  */
 export class InputTable<P> {
   readonly #op: Op<number, P>;
@@ -77,7 +77,7 @@ export class InputTable<P> {
     this.#grouped = grouped;
   }
 
-  /** Puts a group into a slot, in the place of the one that was there. */
+  /** Puts a group into a slot, and replaces the previous one. */
   set(slot: number, tensors: readonly Tensor[]): void {
     this.delete(slot);
     this.#groups[slot] = new Group(tensors, () => this.#forget(slot));
@@ -98,7 +98,7 @@ export class InputTable<P> {
     this.#checked = null;
   }
 
-  /** Computes the op on `inputs`, and on the groups in these slots after them. */
+  /** Runs the op on `inputs`, followed by the groups in these slots. */
   run(slots: readonly number[], params: P, ...inputs: Tensor[]): Tensor {
     if (!isGradEnabled() && !isRecordingReads()) {
       const checked = this.#check(slots, params, inputs);
@@ -120,7 +120,7 @@ export class InputTable<P> {
     return group;
   }
 
-  /** Checks a call; null where the kernel cannot run it, or the op must say what is wrong. */
+  /** Checks a call. Returns null if the kernel cannot run it, or if the op must throw its own error. */
   #check(slots: readonly number[], params: P, inputs: readonly Tensor[]): Checked<P> | null {
     const last = this.#checked;
     if (last && last.slots === slots && last.params === params && this.#fits(last, inputs)) return last;
@@ -129,7 +129,7 @@ export class InputTable<P> {
     const output = this.#grouped.shape(specs, params, slots.length);
     if (specs.some(isPackedSpec) || !this.#bind(backendOf(this.#op.definition, inputs), specs)) return null;
     const { known, count } = this.#binding!;
-    // Where all are known, nothing is asked of each: a batch may take dozens.
+    // If all slots are bound, no slot is checked: a batch may use dozens.
     const all = count === this.#groups.length ? count : 0;
     for (const slot of slots) if (slot >= all && !known[slot] && !this.#know(slot, specs)) return null;
     this.#checked = { params, inputs: specs, output, slots };
@@ -147,7 +147,7 @@ export class InputTable<P> {
     );
   }
 
-  /** Asks a backend for its kernel; false where it has none for tables. */
+  /** Creates the backend's kernel. Returns false if the backend has no table kernel for the op. */
   #bind(backend: Backend, first: readonly TensorSpec[]): boolean {
     const key = this.#grouped.key(first);
     const last = this.#binding;
@@ -158,7 +158,7 @@ export class InputTable<P> {
     return kernel !== undefined;
   }
 
-  /** Looks at a group and tells the kernel; false where it does not fit. */
+  /** Checks a group and binds it to the kernel. Returns false if the group does not fit. */
   #know(slot: number, first: readonly TensorSpec[]): boolean {
     const { backend, kernel, known } = this.#binding!;
     const group = this.#group(slot);

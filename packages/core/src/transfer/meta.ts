@@ -2,41 +2,41 @@ import type { Backend, Buffer, TensorSpec } from "../backends/backend.ts";
 import { allocate, type Tensor } from "../engine/tensor.ts";
 import { checkOptions } from "../internal/checkOptions.ts";
 
-/** Memory that was only asked for. */
+/** A buffer that was requested but not allocated. */
 export interface MetaBuffer extends Buffer {
-  /** Bytes that a real backend would hold; `bytes`, the memory of this backend, is 0. */
+  /** Bytes that a real backend would allocate; `bytes`, the memory of this backend, is 0. */
   readonly planned: number;
 }
 
-/** One change of the memory of a real backend: a buffer handed out, or given back. */
+/** A change of the memory of a real backend: a buffer allocated or freed. */
 export interface MetaEvent {
   readonly buffer: MetaBuffer;
   readonly freed: boolean;
 }
 
-/** A backend of shapes alone. */
+/** A backend that tracks only shapes. */
 export interface MetaBackend extends Backend {
-  /** All that was handed out and given back, in order. */
+  /** All allocations and frees, in order. */
   readonly events: readonly MetaEvent[];
-  /** Returns the bytes that a real backend would hold for so many. */
+  /** Returns the bytes that a real backend would allocate for a request of `bytes`. */
   planned(bytes: number): number;
-  /** A tensor on it. `quantize4bit` makes packed ones of it. */
+  /** Creates a tensor on this backend. `quantize4bit` creates packed tensors from it. */
   tensor(spec: TensorSpec): Tensor;
 }
 
 /** Options of `meta`. */
 export interface MetaOptions {
   /**
-   * The backend to plan for: its kernels, its groups of tensors and its alignment. Default: one
-   * with a kernel for every op but those that are `composed`.
+   * The backend to plan for: its kernels, its limit of tensors per call and its alignment. Default: a backend with a
+   * kernel for every op except those marked `composed`.
    */
   like?: Backend;
 }
 
 /**
- * A backend that computes nothing and holds nothing, as PyTorch's meta device. Shapes, dtypes and
- * lifetimes of tensors are those of a real run. So a model of any size can be built and trained for
- * one step to measure the memory it would take.
+ * Returns a backend that computes and stores nothing, as PyTorch's meta device. Tensors have the shapes, dtypes and
+ * lifetimes of a real run. So a model of any size can be built and trained for one step to measure the memory it would
+ * take.
  */
 export function meta(options: MetaOptions = {}): MetaBackend {
   checkOptions("meta", options, { like: true });

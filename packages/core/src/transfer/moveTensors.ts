@@ -6,9 +6,8 @@ import { isPacked } from "../layout/dtype.ts";
 import { formatShape } from "../layout/shape.ts";
 
 /**
- * Moves tensors to another backend in place: the same tensors, with their numbers in its memory.
- * Those that share memory share it afterwards. Throws for the result of a recorded op, whose
- * history stays where it is.
+ * Moves tensors to another backend in place: the tensor objects stay, their data moves. Tensors that share memory share
+ * it afterwards too. Throws for the result of a recorded op, because its history cannot move.
  */
 export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): Promise<void> {
   const all = [...new Set(tensors)];

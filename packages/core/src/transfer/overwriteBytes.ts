@@ -2,10 +2,7 @@ import { byteLength } from "../backends/packing.ts";
 import type { Tensor } from "../engine/tensor.ts";
 import { formatShape } from "../layout/shape.ts";
 
-/**
- * Replaces a tensor's numbers, in place, by little-endian bytes of its dtype. Throws for another
- * count of bytes.
- */
+/** Replaces a tensor's values, in place, by little-endian bytes of its dtype. Throws if the number of bytes differs. */
 export function overwriteBytes(tensor: Tensor, bytes: Uint8Array): void {
   const { storage, shape, dtype } = tensor;
   const wanted = byteLength(tensor.spec());

@@ -1,2 +1,2 @@
-/** Elements that share a scale of the 8-bit moments, as in bitsandbytes. */
+/** The number of elements that share a scale in 8-bit optimiser moments, as in bitsandbytes. */
 export const adam8bitBlockSize = 256;

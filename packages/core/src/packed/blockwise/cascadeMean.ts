@@ -1,27 +1,24 @@
 const { fround } = Math;
 
-/** Vectors that are summed side by side, times the lanes of each. */
+/** `width` is the number of parallel sums: four vectors of 8 `lanes` each. */
 const width = 32;
 const lanes = 8;
 const levels = 4;
 
-/** target[i] += source[i] in f32, over as many as the source has. */
+/** Adds target[i] += source[i] in f32, for the length of `source`. */
 function addTo(target: Float32Array, source: Float32Array): void {
   for (let i = 0; i < source.length; i++) target[i] += source[i];
 }
 
-/**
- * The mean of fewer numbers than a vector holds: four sums side by side, the first of which
- * takes what is left over.
- */
+/** Returns the mean of fewer than 8 values: four parallel sums, the first of which takes the remainder. */
 function meanOfFew(x: Float32Array): number {
   const ordered = [x[0], ...x.subarray(4), ...x.subarray(1, 4)];
   return fround(ordered.reduce((sum, v) => fround(sum + v), 0) / x.length);
 }
 
 /**
- * The mean of f32 numbers to the bit as PyTorch takes it on one thread of an x64 CPU: sums in f32,
- * in rows of 32, which go up a level after every 16 (aten's cascade_sum).
+ * Returns the mean of f32 values, bit-identical to PyTorch on one thread of an x64 CPU. It sums in f32 in rows of 32,
+ * and carries sums up one level after every 16 rows or more (aten's cascade_sum).
  */
 export function cascadeMean(x: Float32Array): number {
   if (x.length < lanes) return meanOfFew(x);

@@ -1,8 +1,8 @@
 import { checkOptions } from "../../internal/checkOptions.ts";
 
 /**
- * Points evenly spaced from 0.1 to 1, counted from the nearer end and rounded once, as
- * PyTorch's linspace does.
+ * Returns evenly spaced points from 0.1 to 1, each computed from the nearer end and rounded once, as PyTorch's linspace
+ * does.
  */
 function boundaries(count: number): Float32Array {
   const [start, end] = [Math.fround(0.1), 1];
@@ -13,9 +13,9 @@ function boundaries(count: number): Float32Array {
 }
 
 /**
- * The numbers that 8-bit codes mean, ascending, f32 [256]: a decimal exponent and a fraction that
- * takes the bits which the exponent leaves; bitsandbytes' create_dynamic_map, to the bit. The
- * unsigned one has only numbers from 0 on. Dettmers 2015, https://arxiv.org/abs/1511.04561
+ * Returns the values of 8-bit codes in ascending order, f32 [256], bit-identical to bitsandbytes' create_dynamic_map. A
+ * value is a decimal exponent and a fraction in the remaining bits. The unsigned map has no negative values. Dettmers
+ * 2015, https://arxiv.org/abs/1511.04561
  */
 export function dynamicMap(options: { signed?: boolean } = {}): Float32Array {
   checkOptions("dynamicMap", options, { signed: true });

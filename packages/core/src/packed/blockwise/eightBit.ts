@@ -3,10 +3,7 @@ import type { TypedArray } from "../../layout/dtype.ts";
 const { fround } = Math;
 const gridStep = fround(2 / 65535);
 
-/**
- * The position of the entry of an ascending table that is nearest to x; of two
- * equally near, the first.
- */
+/** Returns the index of the entry of an ascending table nearest to x; of two equally near, the first. */
 function nearestCode(table: TypedArray, x: number): number {
   let at = 0;
   while (at + 1 < table.length && x >= table[at + 1]) at++;
@@ -15,9 +12,9 @@ function nearestCode(table: TypedArray, x: number): number {
 }
 
 /**
- * The nearest of 65536 points evenly spaced from -1 to 1, on which bitsandbytes' CPU backend looks
- * codes up. 0 lies between two of them: a number that is small against its block gets the code of
- * 1.5e-5 or -1.5e-5, never that of 0.
+ * Rounds x to the nearest of 65536 points evenly spaced from -1 to 1. bitsandbytes' CPU backend looks up codes on this
+ * grid. 0 is between two of its points. So a value that is small relative to its block gets the code of 1.5e-5 or
+ * -1.5e-5, never the code of 0.
  */
 export function onGrid(x: number): number {
   const at = Math.floor(fround(fround(fround(x + 1) * 32767.5) + 0.5));
@@ -25,8 +22,8 @@ export function onGrid(x: number): number {
 }
 
 /**
- * Writes the codes of a block from `from` on and gives back its scale, the largest magnitude; in a
- * block of zeros all are 0. `place` moves the scaled numbers before they are looked up.
+ * Writes the codes of a block from index `from` on. Returns the block's scale, which is its largest magnitude; a block
+ * of zeros gets codes and scale 0. `place` adjusts the scaled values before the lookup.
  */
 export function encodeBlock(
   values: Float32Array,
@@ -43,7 +40,7 @@ export function encodeBlock(
   return scale;
 }
 
-/** Writes the codes of all blocks and their scales. */
+/** Writes the codes and scales of all blocks. */
 export function encodeBlocks(
   values: Float32Array,
   table: TypedArray,

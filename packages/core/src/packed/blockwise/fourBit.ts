@@ -7,13 +7,10 @@ import { checkBlockSize, checkHeader, fourBitLayout, nestedBlockSize, readOffset
 
 const { fround } = Math;
 
-/** The numbers that the 8-bit codes of nested scales stand for. */
+/** The values of the 8-bit codes of nested scales. */
 export const nestedTable: Float32Array = dynamicMap();
 
-/**
- * Makes a format of 4-bit codes with the given meaning, which lies as
- * docs/design/packed.md draws it.
- */
+/** Returns a format of 4-bit codes with the given codebook. docs/design/packed.md shows its layout. */
 export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
   return {
     dtype,
@@ -28,17 +25,17 @@ export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitForm
   };
 }
 
-/** The parts of a packed nf4 or fp4 weight, over its bytes. */
+/** Views of the parts of a packed nf4 or fp4 weight. */
 export interface FourBitParts {
-  /** Two codes a byte, the even element's in the high nibble. */
+  /** Two codes per byte; the high nibble is the element with the even index. */
   readonly codes: Uint8Array;
-  /** One scale for each block: f32, or 8-bit codes where nested. */
+  /** One scale per block: f32, or 8-bit codes if nested. */
   readonly absmax: Float32Array | Uint8Array;
-  /** Second-level scales, f32; empty where not nested. */
+  /** Second-level scales, f32; empty if not nested. */
   readonly nestedAbsmax: Float32Array;
 }
 
-/** Returns views of the parts of `bytes`, which begin at a multiple of four. */
+/** Returns views of the parts of `bytes`, which must begin at a multiple of four. */
 export function partsOf(bytes: Uint8Array, size: number, packing: Packing): FourBitParts {
   const layout = fourBitLayout(size, packing);
   const { buffer, byteOffset } = bytes;

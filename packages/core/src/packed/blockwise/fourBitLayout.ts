@@ -2,19 +2,19 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import type { Packing } from "../../backends/packedFormat.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";
 
-/** Scales that share a second-level scale. */
+/** The number of scales that share a second-level scale. */
 export const nestedBlockSize = 256;
 
 /**
- * The places of the parts of an nf4 or fp4 weight, in bytes from its start: header, codes,
- * scales, second-level scales.
+ * The offsets of the parts of an nf4 or fp4 weight, in bytes from its start. The order is header, codes, scales,
+ * second-level scales.
  */
 export interface FourBitLayout {
   readonly codes: number;
   readonly codeBytes: number;
   readonly absmax: number;
   readonly blocks: number;
-  /** 0 where the scales are not nested. */
+  /** 0 if the scales are not nested. */
   readonly nested: number;
   readonly nestedBlocks: number;
   readonly byteLength: number;
@@ -24,7 +24,7 @@ const headerBytes = 64;
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Returns the layout of `size` elements; docs/design/packed.md draws it. */
+/** Returns the layout of `size` elements, as shown in docs/design/packed.md. */
 export function fourBitLayout(size: number, { blockSize, nested }: Packing): FourBitLayout {
   const codeBytes = Math.ceil(size / 2);
   const blocks = Math.ceil(size / blockSize);
@@ -36,7 +36,7 @@ export function fourBitLayout(size: number, { blockSize, nested }: Packing): Fou
   return { ...parts, nested: second, nestedBlocks, byteLength: second + 4 * nestedBlocks };
 }
 
-/** Throws unless bitsandbytes knows the block size. */
+/** Throws unless bitsandbytes supports the block size: a power of two from 32 to 4096. */
 export function checkBlockSize(what: string, blockSize: number | undefined): void {
   if (blockSize !== undefined && blockSize >= 32 && blockSize <= 4096 && Number.isInteger(Math.log2(blockSize))) return;
   throw new Error(`${what}: blockSize is ${blockSize}; use a power of two from 32 to 4096`);
@@ -44,7 +44,7 @@ export function checkBlockSize(what: string, blockSize: number | undefined): voi
 
 const headerOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Returns the header's first words, which tell kernels where the parts lie. */
+/** Returns the header's first three words, from which kernels find the parts. */
 function headerFields(size: number, packing: Packing): number[] {
   const { absmax, nested } = fourBitLayout(size, packing);
   return [packing.blockSize, absmax, nested];
@@ -61,14 +61,14 @@ export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, pac
   );
 }
 
-/** Writes the header of an nf4 or fp4 weight; nested scales lie around `offset`. */
+/** Writes the header of an nf4 or fp4 weight. `offset` is the mean that was subtracted from nested scales, else 0. */
 export function writeHeader(bytes: Uint8Array, size: number, packing: Packing, offset: number): void {
   const header = headerOf(bytes);
   for (const [i, value] of headerFields(size, packing).entries()) header.setUint32(4 * i, value, true);
   header.setFloat32(12, offset, true);
 }
 
-/** Returns the number that nested scales lie around; 0 where they are not nested. */
+/** Returns the mean that was subtracted from nested scales; 0 if they are not nested. */
 export function readOffset(bytes: Uint8Array): number {
   return headerOf(bytes).getFloat32(12, true);
 }

@@ -5,8 +5,8 @@ import { fourBitFormat } from "./fourBit.ts";
 const positive = [0, 0.0052083334885537624, 2 / 3, 1, 1 / 3, 0.5, 1 / 6, 0.25];
 
 /**
- * bitsandbytes' fp4: small floats with a sign bit, so two zeros. Numbers just above 0 get
- * the negative one, as there.
+ * bitsandbytes' fp4: small floats with a sign bit, and so two zeros. As in bitsandbytes, values just above 0 get the
+ * negative zero.
  */
 export const fp4: FourBitFormat = fourBitFormat(
   "fp4",

@@ -9,9 +9,8 @@ const { fround } = Math;
 const tiny = fround(1e-38);
 
 /**
- * Packs `values` into `bytes`. Returns the mean of the scales where they are nested, else
- * 0. A last block that is not whole divides by its scale, as bitsandbytes does; others
- * multiply by the reciprocal.
+ * Packs `values` into `bytes`. Returns the mean of the scales if they are nested, else zero. As in bitsandbytes, an
+ * incomplete last block divides by its scale, while other blocks multiply by the reciprocal.
  */
 export function packFourBit(codebook: Codebook, values: Float32Array, packing: Packing, bytes: Uint8Array): number {
   const { blockSize, nested } = packing;

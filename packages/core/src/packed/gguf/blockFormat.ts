@@ -3,23 +3,24 @@ import type { BlockDType } from "../../layout/dtype.ts";
 import { formatShape, sizeOf } from "../../layout/shape.ts";
 import { ScaleWriter } from "./scaleWriter.ts";
 
-// The rounding of `pack` is that of llama.cpp's reference code (quantize_row_*_ref in
-// ggml-quants.c), which gguf-py repeats: every intermediate result is an f32, and no
-// product is fused with a sum.
+// `pack` rounds as llama.cpp's reference code (quantize_row_*_ref in ggml-quants.c) and gguf-py do: every intermediate
+// result is an f32, and no product is fused with a sum.
 
-/** Facts of a format of GGUF, and the way of one block in and out. */
+/** A GGUF format, and functions that pack and unpack one block. */
 interface BlockDefinition {
   readonly dtype: BlockDType;
   readonly block: BlockFormat["block"];
   readonly gguf: BlockFormat["gguf"];
   readonly integerBits?: BlockFormat["integerBits"];
-  /** Packs the elements of `values`, all finite, from `from` on into the block at `at`, all zeros. */
+  /**
+   * Packs the finite elements of `values` from index `from` on into the block at byte `at`, which must be all zeros.
+   */
   pack(values: Float32Array, from: number, blocks: Uint8Array, at: number, scales: ScaleWriter): void;
-  /** Widens the block at `at` into `out` from `to` on. */
+  /** Widens the block at byte `at` into `out` from index `to` on. */
   unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;
 }
 
-/** Makes a format of GGUF out of the description of a block. */
+/** Creates a GGUF format from the definition of its block. */
 export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockFormat {
   const { dtype, block } = facts;
   return {
@@ -48,15 +49,15 @@ export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockF
 }
 
 /**
- * Returns 1 / d in f32. Where it overflows, d as f16 is zero: any code means the same
- * number, and zeros are written.
+ * Returns 1 / d in f32, or 0 if that overflows: then d is zero as f16, every code has the same value, and zeros are
+ * written.
  */
 export function inverseOf(d: number): number {
   const inverse = Math.fround(1 / d);
   return Number.isFinite(inverse) ? inverse : 0;
 }
 
-/** Returns the least and the largest of a block's 32 values. */
+/** Returns the smallest and the largest of a block's 32 values. */
 export function rangeOf(values: Float32Array, from: number): [least: number, most: number] {
   let least = values[from];
   let most = least;

@@ -1,13 +1,13 @@
-// Formats of 5 bits keep the fifth bits of 32 elements as a word, and the others as nibbles.
+// Formats of 5 bits store the fifth bits of 32 elements as a word, and the other four bits as nibbles.
 
-/** Returns bit `i` of the 32 that begin at `at`, as bit 4 of a number. */
+/** Returns bit `i` of the 32 bits at byte `at`, shifted to bit 4. */
 export function fifthBit(blocks: Uint8Array, at: number, i: number): number {
   return ((blocks[at + (i >> 3)] >> (i & 7)) & 1) << 4;
 }
 
 /**
- * Writes the codes of 32 elements at `at`, into bytes that were zero: their fifth bits, then nibbles; the low ones are
- * elements 0 to 15, the high ones 16 to 31.
+ * Writes the 5-bit codes of 32 elements at byte `at`, which must be followed by zeros. The fifth bits come first, then
+ * the nibbles: low nibbles for elements 0 to 15, high nibbles for 16 to 31.
  */
 export function putFiveBits(blocks: Uint8Array, at: number, codeOf: (i: number) => number): void {
   for (let i = 0; i < 16; i++) {

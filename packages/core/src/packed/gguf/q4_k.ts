@@ -3,8 +3,8 @@ import { blockFormat } from "./blockFormat.ts";
 import { groupAt, packGroups } from "./k/groups.ts";
 
 /**
- * GGUF's q4_k: 8 groups of 32, see k/groups.ts, and from byte 16 on codes of 4 bits. Two groups
- * share 32 bytes: the low nibbles, then the high ones.
+ * GGUF's q4_k: 8 groups of 32, see k/groups.ts, and 4-bit codes from byte 16 on. Two groups share 32 bytes: the low
+ * nibbles hold the first group, the high nibbles the second.
  */
 export const q4_k: BlockFormat = blockFormat({
   dtype: "q4_k",

@@ -12,9 +12,10 @@ const codesOf = (group: number): Uint8Array => codes.subarray(group * signedGrou
 const signed = (byte: number): number => (byte << 24) >> 24;
 
 /**
- * GGUF's q6_k: d s (q - 32), q of 6 bits, s a signed byte of each of 16 groups of 16, d an f16 at
- * the end. Each half of a block has 64 bytes of low nibbles, then high ones; from byte 128 on, 32
- * bytes of four pairs of upper bits. d s rounds to f32, and its product with q - 32 once more.
+ * GGUF's q6_k. The value of a code is d s (q - 32): q has 6 bits, s is a signed byte for each of 16 groups of 16, and d
+ * is an f16 at the end. Each half of a block has 64 bytes with the lower four bits: low nibbles for its elements 0 to
+ * 63, high nibbles for 64 to 127. From byte 128 on, 32 bytes per half hold the upper two bits of four elements each. d
+ * s is rounded to f32, and so is its product with q - 32.
  */
 export const q6_k: BlockFormat = blockFormat({
   dtype: "q6_k",
@@ -33,7 +34,7 @@ export const q6_k: BlockFormat = blockFormat({
       const code = Math.min(127, nearestInt(fround(inverse * scale)));
       blocks[at + 192 + i] = code;
       const own = fround(d * signed(code));
-      // The codes that were found with the scale stay where it is rounded to zero.
+      // If the scale is rounded to zero, the codes found with the unrounded scale stay.
       if (own === 0) continue;
       const [x, to] = [group(i), codesOf(i)];
       for (const j of to.keys()) to[j] = 32 + Math.max(-32, Math.min(31, nearestInt(fround(x[j] / own))));

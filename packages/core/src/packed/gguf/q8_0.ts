@@ -5,8 +5,8 @@ import { blockFormat, inverseOf } from "./blockFormat.ts";
 const { fround } = Math;
 
 /**
- * GGUF's q8_0: an f16 scale d, a 127th of the largest magnitude, then 32 signed bytes q,
- * each of which means d q.
+ * GGUF's q8_0: an f16 scale d, the largest magnitude divided by 127, then 32 signed bytes q. The value of a code is d
+ * q.
  */
 export const q8_0: BlockFormat = blockFormat({
   dtype: "q8_0",
@@ -20,7 +20,7 @@ export const q8_0: BlockFormat = blockFormat({
     scales.write(d, at);
     const inverse = inverseOf(d);
     for (let i = 0; i < 32; i++) {
-      // Halves are rounded away from zero.
+      // Ties are rounded away from zero.
       const x = fround(values[from + i] * inverse);
       blocks[at + 2 + i] = x < 0 ? Math.ceil(x - 0.5) : Math.floor(x + 0.5);
     }

@@ -15,7 +15,7 @@ export class ScaleWriter {
     this.#what = what;
   }
 
-  /** Writes a scale. Throws for one that would not be finite as f16. */
+  /** Writes a scale at byte `at`. Throws if it is not finite as f16. */
   write(scale: number, at: number): void {
     this.#wide[0] = scale;
     f32ToF16(this.#wide, this.#code);
@@ -23,7 +23,7 @@ export class ScaleWriter {
     this.#view.setUint16(at, this.#code[0], true);
   }
 
-  /** Returns the error of a tensor that holds what the blocks cannot. */
+  /** Returns the error for a tensor with values that the format cannot store. */
   refusal(found: string): Error {
     return new Error(
       `${this.#what} holds ${found}, which ${this.#dtype.toUpperCase()} cannot store; write bf16 or f32`,

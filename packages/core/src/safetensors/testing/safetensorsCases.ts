@@ -1,6 +1,6 @@
 import { bytesSource, openSafetensors, SafetensorsError, type SafetensorsFile } from "../index.ts";
 
-/** Makes a file of a header, as its text or as an object, and data. */
+/** Returns the bytes of a file from its header, as text or as an object, and its data. */
 export function fileOf(header: unknown, data: ArrayLike<number> = []): Uint8Array {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const file = new Uint8Array(8 + json.length + data.length);
@@ -14,9 +14,7 @@ export function fileOf(header: unknown, data: ArrayLike<number> = []): Uint8Arra
 export const open = (bytes: Uint8Array): Promise<SafetensorsFile> =>
   openSafetensors(bytesSource(bytes), "a.safetensors");
 
-/**
- * Returns the message of the SafetensorsError that `run` ends in. Throws where it ends otherwise.
- */
+/** Returns the message of the SafetensorsError that `run` throws. Throws if it throws another error or none. */
 export async function failure(run: () => Promise<unknown>): Promise<string> {
   const error = await run().then(
     () => new Error("no error"),
@@ -26,10 +24,7 @@ export async function failure(run: () => Promise<unknown>): Promise<string> {
   throw error;
 }
 
-/**
- * Reads all tensors of a file. Throws anything but a SafetensorsError, in
- * which a broken file may end.
- */
+/** Reads all tensors of a file. Ignores a SafetensorsError, which a broken file may cause; throws any other error. */
 export async function readOrRefuse(bytes: Uint8Array): Promise<void> {
   try {
     const file = await open(bytes);

@@ -4,9 +4,9 @@ import { nearestInt } from "./nearestInt.ts";
 import { groupSize, type ScaleAndMinimum, type ScaleSearch, scaleAndMinimum } from "./scaleAndMinimum.ts";
 import { putSixBits, sixBits } from "./sixBits.ts";
 
-// Blocks of 256 elements in 8 groups of 32. A group's code q means d s q - dmin m; d and dmin are
-// f16 at the begin of the block, and 12 bytes with 6-bit s and m follow. Both products are exact in
-// f32, and so is (d s) q; the difference rounds once.
+// A block has 256 elements in 8 groups of 32. The value of code q in a group is d s q - dmin m. A block begins with d
+// and dmin as f16, followed by 12 bytes with the 6-bit s and m of each group. Both products are exact in f32, and so is
+// (d s) q; only the difference is rounded.
 
 const { fround } = Math;
 const groups = 8;
@@ -14,14 +14,14 @@ const codes = new Uint8Array(groups * groupSize);
 
 const codesOf = (group: number): Uint8Array => codes.subarray(group * groupSize).subarray(0, groupSize);
 
-/** Returns a group's 6-bit code of a scale or a minimum. */
+/** Returns the 6-bit code of a group's scale or minimum. */
 function partCode(inverse: number, part: number): number {
   return Math.min(63, nearestInt(fround(inverse * part)) & 255);
 }
 
 /**
- * Writes d, dmin and the 6-bit parts of the block at `at`, which was all zeros. Returns the codes
- * of its 256 numbers, valid until the next call.
+ * Writes d, dmin and the 6-bit scales and minima of the block at byte `at`, which must be all zeros. Returns the codes
+ * of its 256 values, which stay valid until the next call.
  */
 export function packGroups(
   values: Float32Array,
@@ -46,7 +46,7 @@ export function packGroups(
   }
   for (let group = 0; group < groups; group++) {
     const { scale, minimum } = groupAt(blocks, at, group);
-    // The codes that were found with the scale stay where it is rounded to zero.
+    // If the scale is rounded to zero, the codes found with the unrounded scale stay.
     if (scale === 0) continue;
     const own = codesOf(group);
     for (const i of own.keys()) {
@@ -57,7 +57,7 @@ export function packGroups(
   return codes;
 }
 
-/** Returns the scale and the minimum of a group of the block at `at`. */
+/** Returns the scale and the minimum of a group of the block at byte `at`. */
 export function groupAt(blocks: Uint8Array, at: number, group: number): ScaleAndMinimum {
   return {
     scale: readF16(blocks, at) * sixBits(blocks, at + 4, 0, group),

@@ -1,16 +1,14 @@
 const { fround } = Math;
 
-/**
- * 1.5 * 2^23: an f32 this large has no places after the point, and keeps the sign of a small sum.
- */
+/** 1.5 * 2^23: an f32 of this size has no fractional bits, and adding a small number keeps its sign. */
 const shift = 12582912;
 
 const bits = new Int32Array(1);
 const float = new Float32Array(bits.buffer);
 
 /**
- * Rounds an f32 to the nearest integer, ties to even, as ggml does: by adding a large number.
- * Beyond 2^22, and for NaN, it returns what the bits of the sum mean there.
+ * Rounds an f32 to the nearest integer, ties to even, as ggml does: by adding a large number. For magnitudes above
+ * 2^22, and for NaN, it returns the same meaningless bits as ggml.
  */
 export function nearestInt(x: number): number {
   float[0] = fround(x + shift);

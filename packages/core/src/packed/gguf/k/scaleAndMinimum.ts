@@ -2,12 +2,10 @@ import { nearestInt } from "./nearestInt.ts";
 
 const { abs, fround, sqrt } = Math;
 
-/** Numbers of a group, which have a scale and a minimum of their own. */
+/** The number of elements in a group with its own scale and minimum. */
 export const groupSize = 32;
 
-/**
- * The scales that are tried for a group: (start + step / 10 + most) over the range of its numbers.
- */
+/** The inverse scales to try for a group: (start + step / 10 + most) divided by the range of its values. */
 export interface ScaleSearch {
   /** The largest code. */
   readonly most: number;
@@ -16,7 +14,7 @@ export interface ScaleSearch {
   readonly steps: number;
 }
 
-/** A group's scale, and how far its minimum lies below zero. */
+/** A group's scale, and its minimum as the positive amount that is subtracted. */
 export interface ScaleAndMinimum {
   readonly scale: number;
   readonly minimum: number;
@@ -28,7 +26,7 @@ const trial = new Float32Array(groupSize);
 const taken = new Float32Array(groupSize);
 
 /**
- * Weighs large numbers more: their magnitude, and the group's root mean square. Returns the sum.
+ * Sets the weights of the values to the root mean square of the group plus their magnitude. Returns the sum of weights.
  */
 function weigh(x: Float32Array): number {
   let squares = 0;
@@ -42,14 +40,14 @@ function weigh(x: Float32Array): number {
   return sum;
 }
 
-/** Sums of products of weights w, codes l and numbers x. */
+/** Sums of products of weights w, codes l and values x. */
 interface Sums {
   readonly l: number;
   readonly l2: number;
   readonly xl: number;
 }
 
-/** Writes the codes that an inverse scale and a minimum give, and returns their sums. */
+/** Writes the codes for an inverse scale and a minimum, and returns their sums. */
 function round(x: Float32Array, inverse: number, low: number, most: number, codes: Float32Array): Sums {
   let [l, l2, xl] = [0, 0, 0];
   for (let i = 0; i < groupSize; i++) {
@@ -65,7 +63,7 @@ function round(x: Float32Array, inverse: number, low: number, most: number, code
 }
 
 /**
- * Returns the weighed squares of errors; once they reach `limit` it may return any sum above that.
+ * Returns the weighted sum of squared errors. If it reaches `limit`, it may return any partial sum of at least `limit`.
  */
 function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: number, limit: number): number {
   let error = 0;
@@ -78,9 +76,8 @@ function errorOf(x: Float32Array, codes: Float32Array, scale: number, low: numbe
 }
 
 /**
- * Finds codes, scale and minimum of 32 numbers. Of the scales tried, each has the minimum and the
- * scale fitted to its codes by least squares; the one with the least error is taken. Every step
- * rounds to f32, in ggml's order.
+ * Returns codes, scale and minimum of 32 values. For each scale tried, minimum and scale are fitted to the codes by
+ * least squares; the scale with the smallest error wins. Every step rounds to f32, in ggml's order.
  */
 export function scaleAndMinimum(x: Float32Array, codes: Uint8Array, search: ScaleSearch): ScaleAndMinimum {
   const { most, start, steps } = search;
@@ -101,7 +98,7 @@ export function scaleAndMinimum(x: Float32Array, codes: Uint8Array, search: Scal
   let best = errorOf(x, taken, scale, low, Infinity);
   for (let step = 0; step <= steps; step++) {
     const tried = fround(fround(start + fround(tenth * step)) + most);
-    // Later steps start from the minimum found so far.
+    // Later steps start from the best minimum so far.
     const { l: sumL, l2: sumL2, xl: sumXL } = round(x, fround(tried / fround(high - low)), low, most, trial);
     const determinant = fround(fround(sumW * sumL2) - fround(sumL * sumL));
     if (!(determinant > 0)) continue;

@@ -2,20 +2,20 @@ import { nearestInt } from "./nearestInt.ts";
 
 const { abs, fround } = Math;
 
-/** Numbers that share a scale. */
+/** The number of elements that share a scale. */
 export const signedGroup = 16;
 
-/** Numbers below it count as zero. */
+/** Magnitudes below this count as zero. */
 export const nothing: number = fround(1e-15);
 
 const tenth = fround(0.1);
 
-/** The code of a number, from -most to most - 1. */
+/** Returns the code of a value, from -most to most - 1. */
 function codeOf(x: number, inverse: number, most: number): number {
   return Math.max(-most, Math.min(most - 1, nearestInt(fround(inverse * x))));
 }
 
-/** Sums of products of numbers and codes, each weighed by the number's square. */
+/** Returns sums of products of values and codes, each weighted by the squared value. */
 function weighedSums(x: Float32Array, inverse: number, most: number): readonly [xl: number, l2: number] {
   let [xl, l2] = [0, 0];
   for (let i = 0; i < signedGroup; i++) {
@@ -32,9 +32,9 @@ function write(x: Float32Array, inverse: number, most: number, codes: Uint8Array
 }
 
 /**
- * Finds codes, raised by `most`, and the scale of 16 numbers. The number of the largest magnitude
- * has the code -most, or nearly so: 19 scales are tried around that, and each is fitted to its
- * codes by least squares. Every step rounds to f32, in ggml's order.
+ * Writes the codes of 16 values, each plus `most`, and returns their scale. The value of largest magnitude gets about
+ * the code -most. 19 scales near that one are tried, each fitted to its codes by least squares. Every step rounds to
+ * f32, in ggml's order.
  */
 export function signedScale(x: Float32Array, codes: Uint8Array, most: number): number {
   let largest = 0;
