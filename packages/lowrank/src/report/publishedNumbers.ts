@@ -276,7 +276,7 @@ export const omittedRows: readonly string[] = [
   "of PEFT's comparison, SHiRA, Lily, FRoD, C3A, TinyLoRA, Uni-LoRA and trainable tokens by themselves: methods that are not here",
 ];
 
-/** Published numbers of the papers and of PEFT that this package computes. */
+/** Published numbers of papers and of PEFT, each with the function that computes it. */
 export const publishedNumbers: readonly PublishedNumber[] = [
   ...loraPaper,
   ...doraPaper,

@@ -4,8 +4,8 @@ import { mayUse } from "./mayUse.ts";
 import { nameFor } from "./names.ts";
 
 /**
- * Returns the adapters that a caller may use, by the names that the caller gives them. A tenant's
- * own adapter hides one of the same name that all see.
+ * Returns the adapters that a caller may use, by the caller's names for them. A tenant's own adapter hides a shared one
+ * with the same name.
  */
 export function visibleAdapters(adapters: readonly ServedAdapter[], caller: Caller): readonly ServedAdapter[] {
   const visible = new Map<string, ServedAdapter>();

@@ -1,17 +1,17 @@
 import type { Caller } from "../api/caller.ts";
 
-/** The requests under way, by tenant. */
+/** Counts running requests by tenant. */
 export class Load {
   readonly #byTenant = new Map<string, number>();
 
-  /** Adds requests of a tenant, or takes them away. */
+  /** Adds `by` to a tenant's count; negative to subtract. */
   change(tenant: string, by: number): void {
     const count = (this.#byTenant.get(tenant) ?? 0) + by;
     if (count > 0) this.#byTenant.set(tenant, count);
     else this.#byTenant.delete(tenant);
   }
 
-  /** Returns the number of requests that a caller may see: an operator sees all. */
+  /** Returns the number of requests that a caller may see. An operator sees all. */
   seenBy({ operator, tenant }: Caller): number {
     if (!operator) return this.#byTenant.get(tenant) ?? 0;
     return [...this.#byTenant.values()].reduce((sum, count) => sum + count, 0);

@@ -2,9 +2,8 @@ import type { Caller, Guarded } from "../api/caller.ts";
 import { isModelOf, privatePrefix } from "./names.ts";
 
 /**
- * Returns true if the caller may use a thing. Routes, lists and errors all depend on this
- * function. An operator may use everything. Another caller needs to be among the tenants, and must
- * own it or have its name in scope.
+ * Returns true if the caller may use an adapter, folder or job. Routes, lists and errors all depend on this function.
+ * An operator may use everything. Another caller must be among the tenants, and must own it or have its name in scope.
  */
 export function mayUse(caller: Caller, { name, owner, tenants }: Guarded): boolean {
   if (caller.operator) return true;
@@ -12,7 +11,7 @@ export function mayUse(caller: Caller, { name, owner, tenants }: Guarded): boole
   return name === undefined || owner === caller.tenant || isInScope(caller, name);
 }
 
-/** Returns true for a name that matches the caller's globs, or that one of its jobs has made. */
+/** Returns true for a name that matches the caller's globs, or that one of the tenant's jobs has made. */
 function isInScope({ tenant, adapters }: Caller, name: string): boolean {
   if (name.startsWith(privatePrefix)) return false;
   return isModelOf(tenant, name) || adapters.some((glob) => patternOf(glob).test(name));
@@ -20,7 +19,7 @@ function isInScope({ tenant, adapters }: Caller, name: string): boolean {
 
 const patterns = new Map<string, RegExp>();
 
-/** Returns the expression of the names that a glob matches. */
+/** Returns the regular expression of a glob. */
 function patternOf(glob: string): RegExp {
   let pattern = patterns.get(glob);
   if (!pattern) {

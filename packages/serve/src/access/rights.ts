@@ -1,6 +1,6 @@
 import { isInternal } from "../storage/adapterPlace.ts";
 
-/** A folder's version in a manifest, in the parts that decide who may use it. */
+/** Version of a folder in a manifest, with the parts that decide who may use it. */
 export interface Grant {
   readonly path: string;
   readonly version: string;
@@ -9,38 +9,37 @@ export interface Grant {
   readonly alias?: boolean;
 }
 
-/** A manifest, in the parts that decide who may use what. */
+/** Manifest, with the parts that decide who may use its adapters. */
 interface Grants {
   readonly adapters: Readonly<Record<string, Grant | null>>;
-  /** The rights to versions that no name means any more. */
+  /** Rights to versions without a name. */
   readonly unnamed?: readonly Grant[];
 }
 
-/** A folder of a store, a version, or both. */
+/** Folder of a store, a version, or both. */
 interface Stored {
   readonly path?: string;
   readonly version?: string;
 }
 
-/** The rights to a stored version. */
+/** Rights to a stored version. */
 export interface Rights {
-  /** The tenant that it belongs to. */
+  /** Owner of the version. */
   readonly owner?: string;
-  /** The tenants that may use it by some name. Default: all. */
+  /** Tenants that may use it by some name. Default: all. */
   readonly tenants?: readonly string[];
-  /** The tenants that may use it by every name that names tenants. Default: all. */
+  /** Tenants that may use it by every name that names tenants. Default: all. */
   readonly common?: readonly string[];
 }
 
 /**
- * Returns the rights to a folder's version. They come from all names of the manifest for the
- * folder, or else for copies with the same content: neither a new name nor a copy of the files
- * gives anybody access. If one of the names is open to all, so is the version. Names that tenants give
- * (`alias`) change nothing: they neither open a folder nor limit it.
+ * Returns the rights to a folder's version. They come from all manifest names for the folder, or else for copies with
+ * the same content. So neither a new name nor a copy of the files gives anybody access. If one of the names is open to
+ * all, the version is too. Names given by tenants (`alias`) do not change the rights.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
-  // A name that gave the folder to all did so for the files that it had then.
+  // A name that opened the folder to all did so for the files that it had then.
   const holds = (grant: Grant) => !isOpenGrant(grant) || version === undefined || grant.version === version;
   const ofPath = (byPath.get(path ?? "") ?? []).filter(holds);
   // Two tenants may have trained the same version: each keeps the rights to its own folder.
@@ -59,7 +58,7 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   };
 }
 
-/** Returns true for a name that gives a version to all. */
+/** Returns true for a name that opens a version to all. */
 function isOpenGrant({ path, tenants }: Grant): boolean {
   return tenants === undefined && !isInternal(path);
 }
@@ -71,7 +70,7 @@ interface Index {
 
 const indices = new WeakMap<object, Index>();
 
-/** Returns the grants of a manifest by path and by version, without aliases. Manifests never change. */
+/** Returns a manifest's grants by path and by version, without aliases. Cached, since manifests are immutable. */
 function indexOf(manifest: Grants): Index {
   let index = indices.get(manifest);
   if (!index) {
@@ -86,10 +85,10 @@ function indexOf(manifest: Grants): Index {
   return index;
 }
 
-/** Returns the tenants that may use the adapter of a manifest's name; undefined: all. */
+/** Returns the tenants that may use an adapter of the manifest; undefined: all. */
 export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
   const { tenants, path, alias } = grant;
-  // Such a name gives nobody more than the folder does.
+  // These names give no more rights than their folder.
   const depends = alias || (tenants === undefined && isInternal(path));
   return depends ? common(tenants, rightsTo(manifest, grant).tenants) : tenants;
 }

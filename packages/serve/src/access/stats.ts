@@ -5,9 +5,8 @@ import type { Caller } from "../api/caller.ts";
 export type VisibleStats = ServingStats | Pick<ServingStats, "waiting" | "running" | "paused" | "requests">;
 
 /**
- * Returns the part of the engine's state that a caller may see: all of it for
- * an operator, else the caller's own requests and their counts. The other figures depend on what
- * other tenants do.
+ * Returns the part of the engine's state that a caller may see: all of it for an operator, otherwise the caller's own
+ * requests and their counts. Other values depend on other tenants.
  */
 export function visibleStats(stats: ServingStats, { operator, tenant }: Caller): VisibleStats {
   if (operator) return stats;

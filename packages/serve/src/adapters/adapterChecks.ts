@@ -4,7 +4,7 @@ import { type AdapterRules, checkAdapter, isFiniteAtOnce } from "./checkAdapter.
 import { dataLengthOf, KnownLayouts } from "./knownLayouts.ts";
 import type { AdapterContent } from "./readAdapter.ts";
 
-/** Checks adapters by a store's rules. Of those of a known layout it looks at numbers alone. */
+/** Checks adapters by a store's rules. For files with a known layout it checks only the weights. */
 export class AdapterChecks {
   readonly #rules: AdapterRules;
   readonly #onWarning: OnWarning;
@@ -16,8 +16,8 @@ export class AdapterChecks {
   }
 
   /**
-   * Returns the values of an adapter, which share the memory of its content. Throws ServingError
-   * `adapter_refused` for one that cannot be served; `name` names it in messages.
+   * Returns the values of an adapter, which share the memory of `content`. Throws ServingError `adapter_refused` for an
+   * adapter that cannot be served. `name` is its name in messages.
    */
   async check(content: AdapterContent, name: string): Promise<AdapterValues> {
     const { config, weights } = content;
@@ -28,7 +28,7 @@ export class AdapterChecks {
       warned = true;
       this.#onWarning(warning);
     });
-    // What warns is looked at each time, so that each adapter is named.
+    // Layouts with warnings are not cached, so that each adapter gets its own warning.
     const layout = known ?? (warned ? found : this.#layouts.add(config, weights, found));
     return { layout, bytes: dataOf(layout, weights) };
   }

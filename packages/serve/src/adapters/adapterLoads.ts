@@ -21,51 +21,51 @@ import {
 } from "./readAdapter.ts";
 import { ResidentAdapters, type ResidentOptions } from "./residentAdapters.ts";
 
-/** Options of `AdapterLoads`. */
+/** Options for `AdapterLoads`. */
 interface LoadOptions extends Omit<ResidentOptions, "unload"> {
   readonly host: AdapterHost;
   readonly place: AdapterPlace;
   readonly rules: AdapterRules;
-  /** Milliseconds between two looks at a folder that has failed, and for which it is refused. */
+  /** Milliseconds between checks if a failed folder has changed, and for which it is refused. */
   readonly pollMs: number;
   readonly failureMs: number;
   readonly onWarning: OnWarning;
 }
 
-/** A version to put on the model. */
+/** Version to load onto the model. */
 interface Target {
   readonly path: string;
   readonly version: string;
-  /** Its files, where they were looked at a moment ago. */
+  /** Files of the folder, if they were listed just before. */
   readonly folder?: AdapterFolder | null;
-  /** Its content, where that was read already. */
+  /** Content of the files, if it has already been read. */
   readonly content?: AdapterContent;
-  /** Whose request it is for. Default: the server's own. */
+  /** User of the request. Default: the server itself. */
   readonly user?: MemoryUser;
 }
 
-/** Adapters that are read at the same time. */
+/** Most adapters that are read at the same time. */
 const readsAtOnce = 16;
 
-/** Bytes of content that may wait for memory on the model, so that they need not be read again. */
+/** Most bytes of content that wait for memory on the model. More is dropped and read again later. */
 const mostWaiting = 16 << 20;
 
 /**
- * Brings versions of adapters from their folders onto the model: reads and checks their files, and
- * waits for memory. Folders that have failed are refused for a while.
+ * Loads adapter versions from their folders onto the model: reads and checks their files, and waits for memory. Folders
+ * that have failed are refused for a while.
  */
 export class AdapterLoads {
-  /** The failures so far. */
+  /** Number of failures so far. */
   failed = 0;
   closed = false;
-  /** The versions on the model. */
+  /** Versions on the model. */
   readonly residents: ResidentAdapters;
   readonly #options: LoadOptions;
   readonly #checks: AdapterChecks;
   readonly #failures: Failures;
   readonly #reading = limiter(readsAtOnce);
   readonly #onHost = limiter(1);
-  /** The bytes of content that waits. */
+  /** Bytes of content that waits for memory. */
   #waiting = 0;
 
   constructor(options: LoadOptions) {
@@ -84,26 +84,26 @@ export class AdapterLoads {
     if (this.closed) throw closing();
   }
 
-  /** Refuses the loads that wait, and those to come. */
+  /** Rejects waiting and future loads. */
   close(): void {
     this.closed = true;
     this.residents.close(closing());
   }
 
-  /** Reads an adapter's files, whatever was remembered of them. */
+  /** Reads an adapter's files, even after a remembered failure. */
   read(path: string): Promise<AdapterContent> {
     const { place, maxBytes } = this.#options;
     return readAdapter(place, path, maxBytes);
   }
 
-  /** Runs a look at a folder that may read its files, unless it has failed a moment ago. */
+  /** Runs a check of a folder that may read its files. Throws the last failure of the folder if it is recent. */
   async look<T>(path: string, look: () => Promise<T>): Promise<T> {
     const key = failureKey(path);
     await this.#checkFailures(key, path);
     return this.#remembering(key, path, () => this.#reading(look));
   }
 
-  /** A lease on a version, which is read, checked and put on the model if it is not there. */
+  /** Returns a lease on a version. Reads, checks and loads the version if it is not on the model. */
   async onModel(name: string, target: Target): Promise<AdapterLease> {
     const { path, version, content, folder = content?.folder, user } = target;
     const { place, maxBytes, host } = this.#options;
@@ -126,10 +126,10 @@ export class AdapterLoads {
       });
     const lease = this.residents.acquire(version, found.weights.size, load, user).catch((error: unknown) => {
       if (!joins || !(error instanceof ServingError) || error.code !== "adapter_refused") throw error;
-      // The error of a load that another request began contains the name in that request.
+      // An error from another request's load contains the name in that request.
       return this.onModel(name, { ...target, content: undefined });
     });
-    // Where much waits already, files are read again later: who waits should take little memory.
+    // If much content is waiting, drop this content and read it again later, so that waiting loads use little memory.
     const size = held ? found.weights.size : 0;
     if (this.#waiting + size > mostWaiting) {
       held = undefined;
@@ -149,12 +149,12 @@ export class AdapterLoads {
     });
   }
 
-  /** Throws a failure that is remembered, unless the folder's files have changed. */
+  /** Throws a remembered failure, unless the folder's files have changed. */
   async #checkFailures(key: string, path: string): Promise<void> {
     await this.#failures.check(key, () => folderState(this.#options.place, path));
   }
 
-  /** Runs work on an adapter, and remembers its failure unless trying again may help. */
+  /** Runs work on an adapter. Remembers its failure, unless another try may succeed. */
   async #remembering<T>(key: string, path: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -170,18 +170,18 @@ export class AdapterLoads {
     if (!isUnavailable(error)) this.#failures.add(key, error, await folderState(this.#options.place, path));
   }
 
-  /** Remembers the failure of what a look at a folder gave. */
+  /** Remembers a failure that followed from checking a folder. */
   async remember(path: string, error: ServingError): Promise<void> {
     await this.#remember(failureKey(path), path, error);
   }
 
-  /** Lets a version of a folder be tried again under a name. */
+  /** Allows another try of a folder's version under a name. */
   forgetFailure(path: string, version: string, name: string): void {
     this.#failures.forget(failureKey(path, version, name));
   }
 }
 
-/** Errors contain names, which are for the requests alone that gave them. */
+/** The name is part of the key, since an error contains the name and is meant only for requests with that name. */
 function failureKey(path: string, version = "", name = path): string {
   return `${path} ${version} ${name}`;
 }

@@ -25,27 +25,24 @@ import { ManifestWatch } from "./manifestWatch.ts";
 import { type AdapterContent, findAdapter, readAdapter } from "./readAdapter.ts";
 import type { ResidentAdapters } from "./residentAdapters.ts";
 
-/** Options of `adapterStore`. */
+/** Options for `adapterStore`. */
 export interface AdapterStoreOptions extends AdapterRules {
-  /** The place of the adapters: `folderPlace(path)` or `s3Place(options)`. */
+  /** Place of the adapters: `folderPlace(path)` or `s3Place(options)`. */
   readonly place: AdapterPlace;
-  /** The bytes that all adapters on the model may take. */
+  /** Most bytes of all adapters on the model. */
   readonly maxAdapterBytes: number;
-  /**
-   * Milliseconds between two looks at the manifest, or at a folder that it does not name. Default
-   * 5000.
-   */
+  /** Milliseconds between checks of the manifest, or of a folder that it does not name. Default 5000. */
   readonly pollMs?: number;
   /** Milliseconds for which a failure is remembered, unless the files change. Default 30000. */
   readonly failureMs?: number;
   /**
-   * Milliseconds that a load waits for memory before no more requests start on the adapters that
-   * stand in its way. Default 2000.
+   * Milliseconds that a load waits for memory. After that, the adapters that it needs to evict accept no more requests.
+   * Default 2000.
    */
   readonly patienceMs?: number;
-  /** Receives warnings. Default: console.warn. */
+  /** Receives warnings. Default: `console.warn`. */
   readonly onWarning?: OnWarning;
-  /** The time. Default: the machine's. */
+  /** Clock. Default: the system's. */
   readonly clock?: StoreClock;
 }
 
@@ -55,8 +52,8 @@ const storeKeys: OptionKeys<AdapterStoreOptions> = {
 };
 
 /**
- * Returns the `adapters` of `createEngine`: the store's adapters by name. They are loaded on first
- * use, under a budget of memory, and every server on the place follows its manifest.
+ * Returns the `adapters` option of `createEngine`: the store's adapters by name. They are loaded on first use, within a
+ * memory budget. Every server on the same place follows its manifest.
  */
 export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterProvider {
   checkOptions("adapterStore", options, storeKeys);
@@ -68,9 +65,8 @@ export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) 
 }
 
 /**
- * The adapters of a place by name, under a budget of memory. They are loaded when a request first
- * names them; a request keeps the version that it began with. Loads and unloads reach every server
- * on the place through its manifest.
+ * Adapters of a place by name, within a memory budget. An adapter is loaded when a request first names it. A request
+ * keeps the version with which it began. Loads and unloads reach every server on the place through its manifest.
  */
 export class AdapterStore implements AdapterProvider {
   readonly #place: AdapterPlace;
@@ -79,11 +75,11 @@ export class AdapterStore implements AdapterProvider {
   readonly #found: FoundAdapters;
   readonly #loads: AdapterLoads;
   readonly #residents: ResidentAdapters;
-  /** The last load or unload of each name that is under way. */
+  /** Last running load or unload of each name. */
   readonly #changes = new Map<string, Promise<unknown>>();
-  /** The last warning about each pinned name. */
+  /** Last warning about each pinned name. */
   readonly #warned = new Map<string, string>();
-  /** The versions that names mean, and those of them that are pinned. */
+  /** Versions with a name, and those of them that are pinned. */
   #wanted = new Set<string>();
   #pinned: ReadonlySet<string> = new Set();
 
@@ -108,10 +104,7 @@ export class AdapterStore implements AdapterProvider {
     this.#residents = this.#loads.residents;
   }
 
-  /**
-   * Reads the manifest, and follows its changes from then on. A place that does not answer is a
-   * warning: it is asked again.
-   */
+  /** Reads the manifest, and follows its changes from then on. If the place does not answer, warns and tries again. */
   async start(): Promise<void> {
     await this.#watch.start();
   }
@@ -120,7 +113,7 @@ export class AdapterStore implements AdapterProvider {
     this.#loads.checkOpen();
     if (!mayName(name, user)) throw adapterNotFound(name);
     const known = await this.#watch.current();
-    // A name that is no path may have come into the manifest a moment ago.
+    // A name that is not a path may just have been added to the manifest.
     const isNew = resolveEntry(known, name, user) === undefined && !this.#isPath(name);
     const manifest = isNew ? await this.#watch.fresh() : known;
     const entry = resolveEntry(manifest, name, user);
@@ -142,7 +135,7 @@ export class AdapterStore implements AdapterProvider {
     if (!manifest.discover) return named;
     const paths = (await this.#found.list()).filter((path) => entryOf(manifest, path) === undefined);
     const found = paths.map((path) => {
-      // The version is known only after a use, and the list must not show who has used the folder.
+      // Includes the version only if it is known from a use. The list must not show who has used the folder.
       return this.#served(path, path, { ...this.#found.get(path), ...rightsTo(manifest, { path }) });
     });
     return [...named, ...found];
@@ -183,7 +176,7 @@ export class AdapterStore implements AdapterProvider {
       const isFolder = discover && (await this.#isFolder(name, by));
       let done: Manifest | undefined;
       await this.#watch.edit((manifest) => {
-        // An answer that was lost on its way may have written it already.
+        // An earlier attempt whose answer was lost may have written it already.
         if (done && manifestText(manifest) === manifestText(done)) return manifest;
         done = withoutName(manifest, name, isFolder, by);
         return done;
@@ -195,7 +188,7 @@ export class AdapterStore implements AdapterProvider {
     const { bytes, hits, loads, evictions, count: resident } = this.#residents;
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
     const named = Object.values(adapters).filter((entry) => entry !== null).length;
-    // Of thousands of folders only those that the manifest names are gone through.
+    // Only the folders that the manifest names are iterated, not the thousands of others.
     const others = () => this.#found.count - Object.keys(adapters).filter((path) => this.#found.has(path)).length;
     const found = discover ? others() : 0;
     const [registered, failures] = [named + found, this.#loads.failed];
@@ -216,7 +209,7 @@ export class AdapterStore implements AdapterProvider {
       return await this.#loads.onModel(name, { path: this.#place.pathOf(entry.path), version: entry.version, user });
     } catch (error) {
       if (!(error instanceof OtherFiles)) throw error;
-      // Another server may have swapped it, and this one not have seen that.
+      // Another server may have replaced the version, before this one has read the new manifest.
       await this.#watch.refresh();
       const now = resolveEntry(await this.#watch.current(), name, user);
       if (!now || now.version === entry.version) throw error;
@@ -230,7 +223,7 @@ export class AdapterStore implements AdapterProvider {
     this.#checkRights(name, { path, version: found?.version }, user);
     const joined = found && this.#residents.join(found.version, user);
     if (!joined) return this.#lookAgain(name, path, user);
-    // What is on the model is served at once, also where the place does not answer.
+    // A version on the model is served at once, even if the place does not answer.
     if (this.#found.isDue(path))
       void this.#lookAgain(name, path, user).then(
         ({ release }) => release(),
@@ -239,7 +232,7 @@ export class AdapterStore implements AdapterProvider {
     return joined;
   }
 
-  /** Looks at a folder, and returns a lease on its present version, or on one from before. */
+  /** Checks a folder for changes, and returns a lease on its current version, or on an older one. */
   async #lookAgain(name: string, path: string, user: AdapterUser, attempts = 2): Promise<AdapterLease> {
     const look = await this.#loads.look(path, () => this.#found.look(path));
     this.#checkRights(name, { path, version: "version" in look ? look.version : look.content.version }, user);
@@ -248,7 +241,7 @@ export class AdapterStore implements AdapterProvider {
       return await this.#acceptNew(name, path, look.content, user);
     } catch (error) {
       if (!(error instanceof OtherFiles) || attempts === 1) throw error;
-      // The files have changed between the look and the load.
+      // The files have changed between the check and the load.
       this.#found.expire(path);
       return this.#lookAgain(name, path, user, attempts - 1);
     }
@@ -260,12 +253,12 @@ export class AdapterStore implements AdapterProvider {
       this.#found.accept(path, content, this.#residents.get(content.version)!.method);
       return lease;
     } catch (error) {
-      // The files are good if the tenant only exceeds its budget.
+      // The files are valid if only the tenant's budget is exceeded.
       if (error instanceof OtherFiles || (error as ServingError).code === "queue_full") throw error;
       const before = this.#found.get(path);
       const joined = before && !isUnavailable(error) && this.#residents.join(before.version, user);
       if (!joined) {
-        // Else the next request would read the files again, only to see their version.
+        // Otherwise the next request would read the files again, only to find their version.
         await this.#loads.remember(path, error as ServingError);
         throw error;
       }
@@ -276,7 +269,7 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Goes by the manifest as it stands: what no name means leaves, what is pinned comes. */
+  /** Applies the current manifest: evicts versions without a name, and loads pinned ones. */
   #looked(): void {
     this.#renamed();
     const { adapters } = this.#watch.known as Manifest;
@@ -297,7 +290,7 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Notes a version that a folder has which had none: nothing leaves for it. */
+  /** Records the version of a new folder. No other version becomes unnamed by it. */
   #named(path: string, version: string): void {
     const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
     if (discover && !Object.hasOwn(adapters, path)) this.#wanted.add(version);
@@ -341,15 +334,15 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Throws for a folder that belongs to other tenants by another name, or is a copy of such. */
+  /** Throws for a folder that belongs to other tenants under another name, and for a copy of one. */
   #checkRights(name: string, folder: { path: string; version?: string }, user: AdapterUser): void {
     const { known } = this.#watch;
     if (known && !isAmong(rightsTo(known, folder).tenants, user)) throw adapterNotFound(name);
   }
 
   /**
-   * Returns the folder that a load names, by its path or by the name of a job's model. Throws the
-   * same for a folder that is not there and for one that the caller may not use.
+   * Returns the folder that a load names, by its path or by the name of a job's model. The error is the same for a
+   * folder that does not exist and for one that the caller may not use.
    */
   #folderOf(source: string, manifest: Manifest, by: Caller | undefined): string {
     if (source.startsWith(modelPrefix)) {
@@ -363,7 +356,7 @@ export class AdapterStore implements AdapterProvider {
     return path;
   }
 
-  /** The folder of a name that is not in the manifest. One that is no path is not found. */
+  /** Returns the folder of a name that is not in the manifest. Throws `not_found` for a name that is not a path. */
   #pathOfName(name: string): string {
     try {
       const path = this.#place.pathOf(name);
@@ -380,7 +373,7 @@ export class AdapterStore implements AdapterProvider {
     }
   }
 
-  /** Runs loads and unloads of one name one after the other. */
+  /** Runs loads and unloads of the same name one after the other. */
   async #inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
     this.#loads.checkOpen();
     const before = this.#changes.get(name);

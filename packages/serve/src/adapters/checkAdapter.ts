@@ -6,18 +6,18 @@ import { dataLengthOf } from "./knownLayouts.ts";
 import { type AdapterContent, refused } from "./readAdapter.ts";
 import { servingProblem } from "./servingProblem.ts";
 
-/** The rules that adapters of a store are held to. */
+/** Rules for the adapters of a store. */
 export interface AdapterRules {
-  /** The largest rank. Default: any. */
+  /** Largest rank. Default: any. */
   readonly maxLoraRank?: number;
-  /** The base model's name or path, to warn of adapters that name another. */
+  /** Name or path of the base model, to warn about adapters for another model. */
   readonly baseModel?: string;
 }
 
 /**
- * Throws ServingError `adapter_refused` for an adapter that cannot be served, before it is put on
- * the model: a broken file, a tensor that is not finite, a method or an option that all rows of a
- * batch would share. `name` names it in messages. Returns its layout.
+ * Checks an adapter before it is loaded, and returns its layout. Throws ServingError `adapter_refused` for a broken
+ * file, a tensor that is not finite, and a method or option that would apply to all rows of a batch. `name` is its name
+ * in messages.
  */
 export async function checkAdapter(
   { config: text, weights, folder }: AdapterContent,
@@ -49,7 +49,7 @@ async function readConfig(text: string, what: string, onWarning: OnWarning): Pro
   });
 }
 
-/** Reads a file's header, looks at all its numbers, and returns its tensors. */
+/** Reads a file's header, checks that all values are finite, and returns its tensors. */
 async function checkFinite(
   weights: Uint8Array<ArrayBuffer>,
   file: string,
@@ -74,10 +74,10 @@ async function checkFinite(
   return tensors;
 }
 
-/** Bytes up to which all tensors of a file are looked at in one go. */
+/** Size in bytes up to which all tensors of a file are checked in one pass. */
 const mostAtOnce = 1 << 20;
 
-/** True if the tensors of a small file, which are of one dtype, are found to be finite at once. */
+/** Returns true if all values of a small file with one dtype are finite. */
 export function isFiniteAtOnce(layout: AdapterLayout, { buffer, byteOffset, length }: Uint8Array): boolean {
   const { tensors } = layout;
   const size = dataLengthOf(layout);
@@ -87,15 +87,15 @@ export function isFiniteAtOnce(layout: AdapterLayout, { buffer, byteOffset, leng
 }
 
 /**
- * Tells whether two models have the same name, but for folders and organisations. One may be
- * longer, as that of a GGUF file, which ends in its format.
+ * Returns true if two model names are equal without folders and organisations. One may be longer, such as the name of a
+ * GGUF file with its format.
  */
 function areAlike(one: string, other: string): boolean {
   const [a, b] = [lastName(one), lastName(other)];
   return a.startsWith(b) || b.startsWith(a);
 }
 
-/** Returns the last part of a repository's name or a path. */
+/** Returns the last part of a repository name or path. */
 function lastName(model: string): string {
   return model
     .replace(/[\\/]+$/, "")

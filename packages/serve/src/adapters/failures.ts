@@ -4,16 +4,16 @@ import type { StoreClock } from "../storage/storeClock.ts";
 interface Failure {
   readonly error: ServingError;
   readonly until: number;
-  /** The state of the folder in which it failed; null if that is not known. */
+  /** State of the folder at the failure; null if unknown. */
   readonly state: string | null;
-  /** The time at which the state was last compared. */
+  /** Time of the last comparison of the state. */
   checked: number;
 }
 
-/** The most failures that are remembered; the oldest give way. */
+/** Most failures that are remembered. The oldest are dropped. */
 const most = 1000;
 
-/** Failures of a short while ago, so that what is broken is not read for each request. */
+/** Recent failures, so that a broken adapter is not read again for each request. */
 export class Failures {
   readonly #clock: StoreClock;
   readonly #forMs: number;
@@ -26,7 +26,7 @@ export class Failures {
     this.#checkMs = checkMs;
   }
 
-  /** Throws the failure of `key`, unless it is long ago or its folder has changed since. */
+  /** Throws the failure of `key`, unless it has expired or its folder has changed since. */
   async check(key: string, state: () => Promise<string | null>): Promise<void> {
     const failure = this.#byKey.get(key);
     if (!failure) return;
@@ -35,7 +35,7 @@ export class Failures {
       const recent = now - failure.checked < this.#checkMs;
       if (!recent) failure.checked = now;
       if (recent || [failure.state, null].includes(await state())) {
-        // The same answer as the first time: it must not show that others have asked before.
+        // Repeats the first answer, since a difference would show that others have asked before.
         const { code, message, param, retryAfter } = failure.error;
         throw new ServingError(code, message, param, retryAfter);
       }

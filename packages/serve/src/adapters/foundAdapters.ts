@@ -3,52 +3,52 @@ import { type AdapterPlace, isUnavailable } from "../storage/adapterPlace.ts";
 import type { StoreClock } from "../storage/storeClock.ts";
 import { type AdapterContent, type AdapterFolder, findAdapter, type KnownConfig, readAdapter } from "./readAdapter.ts";
 
-/** Options of `FoundAdapters`. */
+/** Options for `FoundAdapters`. */
 interface FoundOptions {
   readonly place: AdapterPlace;
   readonly clock: StoreClock;
-  /** Milliseconds between two looks at a folder. */
+  /** Milliseconds between checks of a folder. */
   readonly pollMs: number;
-  /** The most bytes that an adapter's files may have. */
+  /** Most bytes of an adapter's files. */
   readonly maxBytes: number;
-  /** Called with the version of a folder that had none. */
+  /** Called with the first version of a folder. */
   readonly onAdded: (path: string, version: string) => void;
-  /** Called when a folder has another version than before, or none any more. */
+  /** Called when the version of a folder changes, or the folder is gone. */
   readonly onChange: () => void;
 }
 
-/** A folder that a request has named. */
+/** Folder that a request has named. */
 interface FoundAdapter {
   readonly version: string;
   readonly method: string;
-  /** Its files; null where they are to be read again. */
+  /** Files of the folder; null if they must be read again. */
   readonly folder: AdapterFolder | null;
   looked: number;
 }
 
 /**
- * A folder as it was found: with the version from before, or with other files, not yet tried.
- * `folder` is null where the place does not answer.
+ * Result of checking a folder: its known version, or the content of new files that are not yet loaded. `folder` is null
+ * if the place does not answer.
  */
 export type Look =
   | { readonly version: string; readonly folder: AdapterFolder | null }
   | { readonly content: AdapterContent };
 
-/** The longest text of a configuration that is kept. */
+/** Longest configuration text, in characters, that is kept. */
 const longestKept = 4096;
 
-/** Texts of configurations that are shared: adapters of one kind of training have the same. */
+/** Most configuration texts that are shared. Adapters of the same kind of training often have equal ones. */
 const mostShared = 32;
 
-/** Folders that the manifest does not name, by their path. They are looked at when used. */
+/** Folders that the manifest does not name, by path. They are checked when used. */
 export class FoundAdapters {
   readonly #options: FoundOptions;
   readonly #byPath = new Map<string, FoundAdapter>();
   readonly #looks = new Map<string, Promise<Look>>();
-  /** The last new configurations, by their hash. */
+  /** Recent configurations by hash. */
   readonly #configs = new Map<string, KnownConfig>();
   #listed: { readonly paths: ReadonlySet<string>; readonly at: number } | null = null;
-  /** The folders that were used since the last list, and are not in it. */
+  /** Folders that were used since the last listing and are not in it. */
   readonly #unlisted = new Set<string>();
 
   constructor(options: FoundOptions) {
@@ -59,12 +59,12 @@ export class FoundAdapters {
     return this.#byPath.get(path);
   }
 
-  /** The number of folders that are known, by the last list and by use. */
+  /** Number of known folders, from the last listing and from use. */
   get count(): number {
     return (this.#listed?.paths.size ?? 0) + this.#unlisted.size;
   }
 
-  /** Returns true for a folder that is known, by the last list or by use. */
+  /** Returns true for a known folder, from the last listing or from use. */
   has(path: string): boolean {
     return this.#listed?.paths.has(path) || this.#unlisted.has(path);
   }
@@ -73,7 +73,7 @@ export class FoundAdapters {
     return [...this.#byPath].map(([path, { version }]) => [path, version]);
   }
 
-  /** All folders. While the place does not answer, those that it had. */
+  /** Lists all folders. If the place does not answer, returns the last listing. */
   async list(): Promise<readonly string[]> {
     const { place, clock, pollMs } = this.#options;
     if (this.#listed === null || clock.now() - this.#listed.at >= pollMs) {
@@ -92,13 +92,13 @@ export class FoundAdapters {
     if (!this.#listed?.paths.has(path)) this.#unlisted.add(path);
   }
 
-  /** Returns true if it is time to look at a folder again. */
+  /** Returns true if a folder is due for a check. */
   isDue(path: string): boolean {
     const found = this.#byPath.get(path);
     return !found || this.#options.clock.now() - found.looked >= this.#options.pollMs;
   }
 
-  /** Looks at a folder. Those who ask at the same time share the look. */
+  /** Checks a folder. Concurrent calls share the check. */
   look(path: string): Promise<Look> {
     const running = this.#looks.get(path);
     if (running) return running;
@@ -107,7 +107,7 @@ export class FoundAdapters {
     return look;
   }
 
-  /** Takes a version that has proved good. */
+  /** Accepts a version that was loaded without error. */
   accept(path: string, content: AdapterContent, method: string): void {
     const { version } = content;
     const before = this.#byPath.get(path);
@@ -118,7 +118,7 @@ export class FoundAdapters {
     else this.#options.onAdded(path, version);
   }
 
-  /** The configuration to keep with a folder; undefined where that is long. */
+  /** Returns the configuration to keep with a folder; undefined if it is too long. */
   #knownConfig({ config: text, configHash: hash }: AdapterContent): KnownConfig | undefined {
     if (text.length > longestKept) return undefined;
     const known = this.#configs.get(hash) ?? { text, hash };
@@ -130,13 +130,13 @@ export class FoundAdapters {
     return known;
   }
 
-  /** Keeps the version from before for files that have proved bad, until they change. */
+  /** Keeps the older version for files that have failed, until the files change. */
   keep(path: string, { folder }: AdapterContent): void {
     const found = this.#byPath.get(path);
     if (found) this.#byPath.set(path, { ...found, folder, looked: this.#options.clock.now() });
   }
 
-  /** Has a folder read again at the next look, whatever its state. */
+  /** Makes the next check read the folder again, even if it has not changed. */
   expire(path: string): void {
     const found = this.#byPath.get(path);
     if (found) this.#byPath.set(path, { ...found, folder: null });

@@ -1,9 +1,9 @@
 import { ServingError } from "../api/api.ts";
 
-/** A tenant, and the memory that adapters of its running requests may take. */
+/** Tenant, and a limit of the memory for adapters of its running requests. */
 export interface MemoryUser {
   readonly tenant: string;
-  /** Bytes. Default: any number. */
+  /** Bytes. Default: no limit. */
   readonly adapterMemory?: number;
 }
 
@@ -13,9 +13,8 @@ interface Held {
 }
 
 /**
- * The memory of the adapters that running requests use, by tenant. An adapter counts once for a
- * tenant, however many of its requests use it. Adapters that no request uses are not counted,
- * since they can be evicted.
+ * Memory of the adapters that running requests use, by tenant. An adapter counts once per tenant, for any number of
+ * requests. Adapters that no request uses are not counted, since they can be evicted.
  */
 export class HeldMemory {
   readonly #tenants = new Map<string, Map<string, Held>>();
@@ -26,9 +25,8 @@ export class HeldMemory {
   }
 
   /**
-   * Counts a use of an adapter, until the function that it returns is called. Throws ServingError
-   * `queue_full` if the tenant's requests use too much, and `adapter_refused` for an adapter that
-   * takes more than the tenant may ever use.
+   * Counts a use of an adapter until the returned function is called. Throws ServingError `queue_full` if the tenant's
+   * requests use too much. Throws `adapter_refused` for an adapter that exceeds the tenant's limit alone.
    */
   hold({ tenant, adapterMemory = Number.POSITIVE_INFINITY }: MemoryUser, version: string, bytes: number): () => void {
     const held = this.#tenants.get(tenant) ?? new Map<string, Held>();

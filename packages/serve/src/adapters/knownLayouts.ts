@@ -1,28 +1,28 @@
 import type { AdapterLayout } from "./adapterProvider.ts";
 
-/** A layout with what says it: a configuration, and the bytes of a file before its data. */
+/** Layout with its key: a configuration, and the bytes of a weights file before its data. */
 interface KnownLayout extends AdapterLayout {
   readonly config: string;
   readonly head: Uint8Array;
-  /** The bytes of a file's data. */
+  /** Bytes of the file's data. */
   readonly dataLength: number;
 }
 
-/** The most layouts that are known; those used longest ago give way. */
+/** Most layouts that are kept. The least recently used are dropped. */
 const most = 32;
 
-/** The most bytes of a layout, so that all of them take little memory. */
+/** Most bytes of a layout's key, so that all keys take little memory. */
 const mostBytes = 1 << 18;
 
 /**
- * Layouts of adapters that were found good. Adapters of one kind of training have the same
- * configuration and the same header, so that of the next one only the numbers need a look.
+ * Cache of layouts of checked adapters. Adapters of the same kind of training have equal configurations and headers, so
+ * that only the values of the next one need a check.
  */
 export class KnownLayouts {
-  /** The one used last comes first. */
+  /** Most recently used first. */
   readonly #known: KnownLayout[] = [];
 
-  /** Returns the layout of two files; undefined for one that is not known. */
+  /** Returns the layout of two files; undefined if it is unknown. */
   find(config: string, weights: Uint8Array): AdapterLayout | undefined {
     const at = this.#known.findIndex((known) => known.config === config && isOf(weights, known));
     if (at < 0) return undefined;
@@ -31,7 +31,7 @@ export class KnownLayouts {
     return found;
   }
 
-  /** Notes the layout of two files, and returns it, or the one that was noted meanwhile. */
+  /** Adds the layout of two files. Returns it, or the equal layout that was added before. */
   add(config: string, weights: Uint8Array, layout: AdapterLayout): AdapterLayout {
     const noted = this.find(config, weights);
     if (noted) return noted;
@@ -45,7 +45,7 @@ export class KnownLayouts {
   }
 }
 
-/** Returns the bytes that a layout's tensors take in a file. */
+/** Returns the bytes of a layout's tensors in a file. */
 export function dataLengthOf({ tensors }: AdapterLayout): number {
   return tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
@@ -54,7 +54,7 @@ function isOf(weights: Uint8Array, { head, dataLength }: KnownLayout): boolean {
   return weights.length === head.length + dataLength && startsWith(weights, head);
 }
 
-/** Compares a word at a time where both lie at words. */
+/** Compares 4 bytes at a time if both arrays are aligned. */
 function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {
   let i = 0;
   if (bytes.byteOffset % 4 === 0 && head.byteOffset % 4 === 0) {

@@ -1,10 +1,10 @@
-/** Runs work given to it, in its order, so much of it at a time. */
+/** Returns a function that runs async work in order of arrival, at most `atOnce` at a time. */
 export function limiter(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (work) => {
     if (running < atOnce) running++;
-    // Whoever ends hands its place on, so that nobody comes between.
+    // Finished work passes its place to the next in the queue, so that newer work cannot take it.
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
       return await work();

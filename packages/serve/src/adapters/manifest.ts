@@ -1,39 +1,37 @@
 import type { Grant } from "../access/rights.ts";
 
-/** An adapter of the manifest. */
+/** Adapter in the manifest. */
 export interface ManifestEntry {
-  /** The folder, from the root of the store. */
+  /** Folder, relative to the root of the store. */
   readonly path: string;
-  /** The hash of the folder's files. */
+  /** Hash of the folder's files. */
   readonly version: string;
-  /** The method, as in `peft_type`. */
+  /** Method, as in `peft_type`. */
   readonly method: string;
-  /** It is loaded ahead of requests and never evicted. */
+  /** True if it is loaded before requests and never evicted. Default false. */
   readonly pinned?: boolean;
-  /** The tenant that it belongs to. Default: none. */
+  /** Owner. Default: none. */
   readonly owner?: string;
-  /** The tenants that may use it. Default: all. */
+  /** Tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
   /**
-   * True for a name that a tenant gave. It changes nobody's rights to the folder, and its users need
-   * these rights. Default false.
+   * True for a name that a tenant gave. It changes nobody's rights to the folder, and its users need these rights.
+   * Default false.
    */
   readonly alias?: boolean;
 }
 
-/** The adapters that every server on a store serves. */
+/** Adapters that every server on a store serves. */
 export interface Manifest {
-  /**
-   * Folders that are not named here are served too, each under its path. Default: only those named.
-   */
+  /** Also serves folders that are not named here, each under its path. Default false. */
   readonly discover?: boolean;
-  /** By name; null for a folder that is not to be served under its path. */
+  /** Adapters by name; null for a folder that is not served under its path. */
   readonly adapters: Readonly<Record<string, ManifestEntry | null>>;
-  /** The rights to versions that no name means any more, so that they do not become everyone's. */
+  /** Rights to versions that no longer have a name, so that they do not become open to all. */
   readonly unnamed?: readonly Grant[];
 }
 
-/** Reads a manifest. Throws, naming the entry and the field, for one that is broken. */
+/** Parses a manifest. Throws an error with the entry and the field if it is invalid. */
 export function parseManifest(text: string): Manifest {
   const json = asObject(JSON.parse(text), "the manifest");
   const adapters = asObject(json.adapters, "adapters");
@@ -44,13 +42,13 @@ export function parseManifest(text: string): Manifest {
   checkKeys(json, ["discover", "adapters", "unnamed"], "the manifest");
   return {
     ...(json.discover !== undefined && { discover: asBoolean(json.discover, "discover") }),
-    // A name such as __proto__ is a name like any other.
+    // A name such as __proto__ is an ordinary name here.
     adapters: Object.fromEntries(entries),
     ...(json.unnamed !== undefined && { unnamed: readUnnamed(json.unnamed) }),
   };
 }
 
-/** Returns a manifest's text, for people too: an entry a line, by name. */
+/** Returns a manifest's text in a readable form: one line per entry, sorted by name. */
 export function manifestText({ discover, adapters, unnamed }: Manifest): string {
   const names = Object.keys(adapters).sort();
   const lines = names.map((name) => `    ${JSON.stringify(name)}: ${JSON.stringify(adapters[name])}`);
@@ -60,12 +58,12 @@ export function manifestText({ discover, adapters, unnamed }: Manifest): string 
   return `{\n${first}  "adapters": {\n${lines.join(",\n")}\n  }${last}\n}\n`;
 }
 
-/** Returns the entry of a name: undefined where the manifest does not name it. */
+/** Returns the entry of a name; undefined if the manifest lacks it. */
 export function entryOf({ adapters }: Manifest, name: string): ManifestEntry | null | undefined {
   return Object.hasOwn(adapters, name) ? adapters[name] : undefined;
 }
 
-/** Returns a manifest with an entry in the place of another; undefined takes it out. */
+/** Returns a manifest with an entry added or replaced; undefined removes it. */
 export function withEntry(manifest: Manifest, name: string, entry: ManifestEntry | null | undefined): Manifest {
   const others = Object.entries(manifest.adapters).filter(([other]) => other !== name);
   return { ...manifest, adapters: Object.fromEntries(entry === undefined ? others : [...others, [name, entry]]) };

@@ -6,17 +6,17 @@ import { adapterNotFound, alreadyLoaded } from "../storage/storeErrors.ts";
 import type { AdapterUser } from "./adapterProvider.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
 
-/** A version that was read and found good, and the name that it gets. */
+/** Version that was read and checked, and its new name. */
 interface Loaded extends Pick<ManifestEntry, "path" | "version" | "method" | "pinned"> {
   readonly name: string;
   readonly replace: boolean;
-  /** Who loads it; undefined: an operator. */
+  /** Caller of the load; undefined: an operator. */
   readonly by: Caller | undefined;
 }
 
 /**
- * Returns what a user means by a name: the user's own adapter, or else the one of all. Undefined if
- * the manifest does not name it, null for a folder that is not served.
+ * Returns the entry for a user's name: the user's own adapter, or else the shared one. Returns undefined if the
+ * manifest has neither, and null for a folder that is not served.
  */
 export function resolveEntry(
   manifest: Manifest,
@@ -26,22 +26,22 @@ export function resolveEntry(
   return entryOf(manifest, privateName(tenant, name)) ?? entryOf(manifest, name);
 }
 
-/** Returns true if a user may use what these tenants may use; undefined: all. */
+/** Returns true if a user is among the tenants; undefined means all. */
 export function isAmong(tenants: readonly string[] | undefined, { tenant, operator }: AdapterUser): boolean {
   return operator || tenants === undefined || tenants.includes(tenant);
 }
 
-/** Returns true for a name that a user may use as the manifest has it. */
+/** Returns true if a user may use a manifest name directly. */
 export function mayName(name: string, { operator }: AdapterUser): boolean {
   return operator === true || !name.startsWith(privatePrefix);
 }
 
-/** Throws `already_loaded` for a name that means an adapter which the caller may use. */
+/** Throws `already_loaded` for the name of an adapter that the caller may use. */
 export function checkFree(manifest: Manifest, name: string, replace: boolean, by: Caller | undefined): void {
   if (!replace && visibleTo(by, manifest, name)) throw alreadyLoaded(name);
 }
 
-/** Returns what a name means to a caller; undefined if that is nothing, or nothing to see. */
+/** Returns the entry that a caller sees under a name; undefined if there is none. */
 function visibleTo(by: Caller | undefined, manifest: Manifest, name: string): ManifestEntry | undefined {
   const mine = by && !by.operator ? entryOf(manifest, privateName(by.tenant, name)) : undefined;
   const shared = entryOf(manifest, name) ?? undefined;
@@ -49,7 +49,7 @@ function visibleTo(by: Caller | undefined, manifest: Manifest, name: string): Ma
   return shared && (!by || mayUse(by, { ...shared, name, tenants: tenantsOf(manifest, shared) })) ? shared : undefined;
 }
 
-/** Returns the manifest with a loaded version. Throws `already_loaded` for a name that is taken. */
+/** Returns the manifest with a loaded version. Throws `already_loaded` if the name is taken. */
 export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   const { name, by, path, version, method, pinned } = loaded;
   const { owner, tenants } = rightsTo(manifest, loaded);
@@ -65,7 +65,7 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
   const own = privateName(by.tenant, name);
   const before = visibleTo(by, manifest, name);
   const isFree = !entryOf(manifest, own) && (before !== undefined || !entryOf(manifest, name));
-  // A name that others see too is only for what all of them may use.
+  // A name that others also see must be for a folder that all of them may use.
   const isForAll = tenants === undefined || before?.tenants?.every((tenant) => tenants.includes(tenant));
   const isShared = isFree && isForAll;
   const allowed = isShared ? before?.tenants : [by.tenant];
@@ -75,8 +75,8 @@ export function withLoaded(manifest: Manifest, loaded: Loaded): Manifest {
 }
 
 /**
- * Returns the manifest without a name. Throws `not_found` if the name means nothing to the caller.
- * `isFolder` is true for the path of a folder that the caller may use.
+ * Returns the manifest without a name. Throws `not_found` if the caller sees nothing under the name. `isFolder` is true
+ * for the path of a folder that the caller may use.
  */
 export function withoutName(manifest: Manifest, name: string, isFolder: boolean, by: Caller | undefined): Manifest {
   const own = by && !by.operator ? privateName(by.tenant, name) : name;
@@ -88,8 +88,8 @@ export function withoutName(manifest: Manifest, name: string, isFolder: boolean,
 }
 
 /**
- * Returns the manifest with another entry, and with rights of the former that would be lost: limits,
- * and the access of all if a tenant changes the entry. An operator may take that access away.
+ * Returns the manifest with a changed entry. Keeps rights of the old entry that would be lost: its limits, and the
+ * access of all if a tenant changes the entry. An operator may take that access away.
  */
 function withRightsKept(
   manifest: Manifest,
@@ -108,12 +108,14 @@ function withRightsKept(
   return { ...next, unnamed: [...(next.unnamed ?? []), kept] };
 }
 
-/** Returns true if the folder of a former entry, or a copy of its version, is open to all. */
+/** Returns true if the folder of an old entry, or a copy of its version, is open to all. */
 function opens(manifest: Manifest, { path, version }: ManifestEntry): boolean {
   return [{ path }, { version }].some((stored) => rightsTo(manifest, stored).tenants === undefined);
 }
 
-/** Throws for a name that is taken, unless an answer that was lost on its way wrote the entry. */
+/**
+ * Throws if a name is taken, unless the entry is equal: an earlier attempt whose answer was lost may have written it.
+ */
 function checkUnchanged({ name, replace }: Loaded, before: ManifestEntry | undefined, entry: ManifestEntry): void {
   if (before && !replace && JSON.stringify(before) !== JSON.stringify(entry)) throw alreadyLoaded(name);
 }

@@ -6,24 +6,24 @@ import { operatorText } from "../storage/storeFailure.ts";
 import { limiter } from "./limiter.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
 
-/** Options of a `ManifestWatch`. */
+/** Options for `ManifestWatch`. */
 interface ManifestWatchOptions {
   readonly place: AdapterPlace;
   readonly clock: StoreClock;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between checks. */
   readonly pollMs: number;
-  /** Called after each look that found a good manifest, the same one or another. */
+  /** Called after each check that found a valid manifest, changed or not. */
   readonly onLook: () => void;
   readonly onWarning: OnWarning;
 }
 
-/** Attempts at a change that other servers come before. */
+/** Attempts at a change if other servers write first. */
 const attempts = 20;
 
-/** Milliseconds that a fresh look is waited for. */
+/** Timeout of a fresh read in milliseconds. */
 const patienceMs = 2000;
 
-/** The error of a manifest that cannot be read: to those who need it, the store is away. */
+/** Error of a manifest that cannot be parsed. Requests get it as `unavailable`. */
 class BrokenManifest extends ServingError {
   constructor(detail: string) {
     super("unavailable", `the store's ${manifestName} is broken; ask its operator to repair it`, null, 5);
@@ -31,27 +31,27 @@ class BrokenManifest extends ServingError {
   }
 }
 
-/** Follows the manifest of a place, whoever writes it, and changes it. */
+/** Follows the manifest of a place, which other servers may change, and edits it. */
 export class ManifestWatch {
   readonly #options: ManifestWatchOptions;
-  /** Stands for a manifest that is not there: all folders are served. */
+  /** Manifest of a place without one: all folders are served. */
   readonly #none: Manifest = { discover: true, adapters: {} };
   #manifest: Manifest | null = null;
-  /** The tag of what was last read, good or not. Null: there was none. */
+  /** Tag of the last manifest that was read, valid or not. Null: there was none. */
   #tag: string | null | undefined = undefined;
-  /** The error of the last look, if it failed. */
+  /** Error of the last check, if it failed. */
   #failure: Error | null = null;
   #looking: Promise<void> | null = null;
   #cancel: (() => void) | null = null;
   #closed = false;
-  /** This server's own changes: they would only be in each other's way. */
+  /** Runs this server's own changes one after the other, since they would conflict. */
   readonly #inTurn = limiter(1);
 
   constructor(options: ManifestWatchOptions) {
     this.#options = options;
   }
 
-  /** The last manifest that was good. Throws `unavailable` where there was none yet. */
+  /** Returns the last valid manifest. Throws `unavailable` if there was none yet. */
   async current(): Promise<Manifest> {
     if (this.#manifest === null) await this.refresh();
     if (this.#manifest !== null) return this.#manifest;
@@ -59,12 +59,12 @@ export class ManifestWatch {
   }
 
   /**
-   * The manifest as it is now, where the place answers soon; else the last one that was good. For
-   * questions about what may have been written a moment ago.
+   * Reads the manifest, and returns it if the place answers soon; otherwise returns the last valid one. Use it for
+   * questions about very recent changes.
    */
   async fresh(): Promise<Manifest> {
     const { clock } = this.#options;
-    // A look that is under way may have read before.
+    // A running check may have read an older manifest.
     const look = (this.#looking ?? Promise.resolve()).then(() => this.refresh());
     let stop = () => {};
     const late = new Promise<void>((resolve) => {
@@ -74,12 +74,12 @@ export class ManifestWatch {
     return this.current();
   }
 
-  /** The last manifest that was good; null where there was none yet. */
+  /** Last valid manifest; null if there was none yet. */
   get known(): Manifest | null {
     return this.#manifest;
   }
 
-  /** Looks at once, and from then on again and again. */
+  /** Checks now, and then repeatedly. */
   start(): Promise<void> {
     const next = () => {
       if (this.#closed) return;
@@ -93,7 +93,7 @@ export class ManifestWatch {
     this.#cancel?.();
   }
 
-  /** Reads the manifest if it changed. A failure leaves the last good one, with a warning. */
+  /** Reads the manifest if it has changed. After a failure, warns and keeps the last valid one. */
   refresh(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = null;
@@ -102,8 +102,8 @@ export class ManifestWatch {
   }
 
   /**
-   * Writes what `change` makes of the manifest, which is called again where another server was
-   * first. Throws what `change` throws, and `unavailable` where nothing can be written.
+   * Writes the manifest that `change` returns. Calls `change` again if another server wrote first. Throws the errors of
+   * `change`, and `unavailable` if writing fails.
    */
   edit(change: (manifest: Manifest) => Manifest): Promise<void> {
     return this.#inTurn(() => this.#edit(change));
@@ -112,7 +112,7 @@ export class ManifestWatch {
   async #edit(change: (manifest: Manifest) => Manifest): Promise<void> {
     const { place, clock } = this.#options;
     for (let attempt = 0; attempt < attempts; attempt++) {
-      // Others that waited for the same moment should not meet again.
+      // A random delay, so that servers that waited together do not conflict again.
       if (attempt > 0) await pause(clock, Math.random() * Math.min(1000, 20 * 2 ** attempt));
       await this.#looking;
       await this.refresh();
@@ -122,7 +122,7 @@ export class ManifestWatch {
       const text = manifestText(next);
       const tag = await place.writeManifest(text, before);
       if (tag === null) continue;
-      // A look under way may bring the manifest from before.
+      // A running check may return the old manifest.
       await this.#looking;
       this.#accept(next, tag);
       return;
@@ -144,7 +144,7 @@ export class ManifestWatch {
   async #look(): Promise<void> {
     const { place } = this.#options;
     try {
-      // What was broken is read again: the reason must stay known.
+      // After a failure, read the manifest again, so that the reason stays known.
       const found = await place.readManifest(this.#failure === null ? (this.#tag ?? undefined) : undefined);
       if (found === "same") this.#options.onLook();
       else if (found === null) this.#accept(this.#none, null);

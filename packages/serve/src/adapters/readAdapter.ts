@@ -3,30 +3,30 @@ import { type AdapterFile, type AdapterPlace, configName, unavailable } from "..
 import { sha256 } from "../storage/sha256.ts";
 import { noAdapterIn } from "../storage/storeErrors.ts";
 
-/** The name of the weights that PEFT writes. */
+/** File name of the weights that PEFT writes. */
 const weightsName = "adapter_model.safetensors";
 
-/** A configuration that was read. */
+/** Configuration that was read. */
 export interface KnownConfig {
   readonly text: string;
-  /** The hash of the file. */
+  /** Hash of the file. */
   readonly hash: string;
 }
 
-/** The two files of an adapter, as they stand in a place. */
+/** The two files of an adapter in a place. */
 export interface AdapterFolder {
   readonly path: string;
   readonly config: AdapterFile;
   readonly weights: AdapterFile;
-  /** Changes when one of them does. */
+  /** Changes when one of the files does. */
   readonly state: string;
-  /** The content of `config`, where that was read before and need not be again. */
+  /** Content of `config`, if it was read before and is unchanged. */
   readonly known?: KnownConfig;
 }
 
-/** The content of an adapter's two files, all of one moment. */
+/** Content of an adapter's two files at one point in time. */
 export interface AdapterContent {
-  /** The hash of both. */
+  /** Hash of both files. */
   readonly version: string;
   readonly config: string;
   readonly configHash: string;
@@ -36,13 +36,13 @@ export interface AdapterContent {
   readonly folder: AdapterFolder;
 }
 
-/** The most bytes of a configuration. */
+/** Most bytes of a configuration. */
 const maxConfigBytes = 1 << 20;
 
-/** Attempts at files that change while they are read. */
+/** Attempts at reading files that change while they are read. */
 const attempts = 3;
 
-/** Finds an adapter's files. Throws ServingError `not_found` and `adapter_refused`. */
+/** Finds an adapter's files. Throws ServingError `not_found` or `adapter_refused`. */
 export async function findAdapter(place: AdapterPlace, path: string): Promise<AdapterFolder> {
   const files = await place.files(path);
   const config = files?.find(({ name }) => name === configName);
@@ -60,11 +60,9 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
 }
 
 /**
- * Reads an adapter's files and names their version. `found` is what `findAdapter` gave before: the
- * folder is looked at again if that has changed. A configuration that it knows is not read: it is
- * that of the moment of the look, and so are the weights, which have not changed since. Throws
- * ServingError `adapter_refused` for files of more than `maxBytes`, and `unavailable` for files
- * that keep changing meanwhile.
+ * Reads an adapter's files and computes their version. `found` is an earlier result of `findAdapter`; the folder is
+ * listed again if it has changed. A known configuration is not read again, since both files are unchanged. Throws
+ * ServingError `adapter_refused` for weights of more than `maxBytes`, and `unavailable` for files that keep changing.
  */
 export async function readAdapter(
   place: AdapterPlace,
@@ -93,22 +91,19 @@ export async function readAdapter(
 }
 
 /**
- * Frees the memory of an adapter's weights. Garbage collectors come late for much memory that small
- * objects hold, and then stop all else for long. Bytes that are a part of a buffer are left alone.
+ * Frees the memory of an adapter's weights at once. A garbage collector would do it late, and would then stop the
+ * process for long. Does nothing for bytes that are part of a larger buffer.
  */
 export function freeWeights({ weights }: AdapterContent): void {
   if (weights.byteLength === weights.buffer.byteLength) weights.buffer.transfer(0);
 }
 
-/** True for a content whose weights were freed. */
+/** Returns true if the weights were freed. */
 export function isFreed({ weights }: AdapterContent): boolean {
   return weights.buffer.detached;
 }
 
-/**
- * Returns the state of a folder, which changes with any of its files; null where the place does not
- * answer.
- */
+/** Returns the state of a folder, which changes with any of its files; null if the place does not answer. */
 export async function folderState(place: AdapterPlace, path: string): Promise<string | null> {
   try {
     const files = await place.files(path);
@@ -146,7 +141,7 @@ async function readConfig(bytes: Uint8Array<ArrayBuffer>): Promise<KnownConfig> 
   return { text: new TextDecoder().decode(bytes), hash: await sha256(bytes) };
 }
 
-/** Returns the error of an adapter that is not served. */
+/** Returns the error of an adapter that cannot be served. */
 export function refused(message: string): ServingError {
   return new ServingError("adapter_refused", message, "lora_path");
 }

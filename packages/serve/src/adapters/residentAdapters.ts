@@ -7,33 +7,33 @@ import { HeldMemory, type MemoryUser } from "./heldMemory.ts";
 import { refused } from "./readAdapter.ts";
 import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 
-/** A version on the model. */
+/** Version on the model. */
 export interface ResidentAdapter {
   readonly version: string;
-  /** The bytes that its tensors take; while it loads, those that are kept for it. */
+  /** Bytes of its tensors; while it loads, the bytes reserved for it. */
   readonly bytes: number;
   readonly method: string;
   readonly leases: number;
 }
 
-/** Options of `ResidentAdapters`. */
+/** Options for `ResidentAdapters`. */
 export interface ResidentOptions {
   readonly maxBytes: number;
-  /** Milliseconds that a load waits for others to end by themselves. */
+  /** Milliseconds that a load waits for leases to end before adapters are drained. */
   readonly patienceMs: number;
   readonly clock: StoreClock;
-  /** Takes a version off the model, perhaps to make room for a load. Does not throw. */
+  /** Unloads a version, possibly to make room for a load (`givesWay`). Does not throw. */
   readonly unload: (version: string, options: { readonly givesWay: boolean }) => Promise<void>;
-  /** The versions that never give way. */
+  /** Versions that are never evicted. */
   readonly pinned: () => ReadonlySet<string>;
-  /** False for a version that no name means any more: it leaves with its last lease. */
+  /** Returns false for a version without a name, which is unloaded after its last lease. */
   readonly isWanted: (version: string) => boolean;
 }
 
-/** The user of loads that no request needs. */
+/** User of loads that no request needs. */
 const server: MemoryUser = { tenant: "" };
 
-/** Puts a version on the model. */
+/** Loads a version onto the model. */
 export type LoadAdapter = () => Promise<{ readonly bytes: number; readonly method: string }>;
 
 interface Resident {
@@ -41,10 +41,10 @@ interface Resident {
   bytes: number;
   method: string;
   leases: number;
-  /** Its count of uses. */
+  /** Use count. */
   uses: number;
   state: "loading" | "ready" | "leaving";
-  /** It takes no more leases, so that a load that waited long gets its memory. */
+  /** True if it accepts no more leases, so that a load that has waited long gets its memory. */
   draining: boolean;
 }
 
@@ -52,7 +52,7 @@ interface Waiting {
   readonly version: string;
   bytes: number;
   readonly load: LoadAdapter;
-  /** Those that get a lease when it is loaded. */
+  /** Number of leases to give when it is loaded. */
   leases: number;
   readonly done: Promise<void>;
   resolve(): void;
@@ -60,27 +60,27 @@ interface Waiting {
 }
 
 /**
- * The adapters on the model, under a budget of bytes. Those used least of late give way to others;
- * those leased or pinned never do. Where all are leased, loads wait in turn. After some patience,
- * no more leases are given on what stands in the way, so that every load comes to its end.
+ * Adapters on the model, within a budget of bytes. The least used recently are evicted. Leased or pinned adapters are
+ * not. If all are leased, loads wait in order. After `patienceMs`, adapters that the first load must evict accept no
+ * more leases, so that every load completes.
  */
 export class ResidentAdapters {
   readonly #options: ResidentOptions;
   readonly #residents = new Map<string, Resident>();
   readonly #uses = new UseCounts();
-  /** Loads by version, from their wait for memory to their end. */
+  /** Loads by version, from the wait for memory to their end. */
   readonly #loads = new Map<string, Waiting>();
-  /** Loads that wait for memory, in turn. */
+  /** Loads that wait for memory, in order. */
   readonly #queue: Waiting[] = [];
-  /** The bytes of versions that took other bytes than their files. */
+  /** Bytes of versions whose size in memory differs from their files. */
   readonly #sizes = new Map<string, number>();
   #patience: { head: Waiting; cancel: () => void; over: boolean } | null = null;
-  /** The memory that the requests of each tenant hold. */
+  /** Memory that the requests of each tenant hold. */
   readonly held: HeldMemory = new HeldMemory();
   bytes = 0;
   hits = 0;
   loads = 0;
-  /** The seconds of loads, by `loadBounds`. */
+  /** Load times in seconds, by `loadBounds`. */
   readonly loadTimes: HistogramCounts = noCounts(loadBounds);
   evictions = 0;
 
@@ -88,32 +88,32 @@ export class ResidentAdapters {
     this.#options = options;
   }
 
-  /** The number of versions that are loaded. */
+  /** Number of loaded versions. */
   get count(): number {
     let count = 0;
     for (const { state } of this.#residents.values()) if (state === "ready") count++;
     return count;
   }
 
-  /** A version that is loaded, or on its way here or away. */
+  /** Returns a version that is loaded, loading or leaving. */
   get(version: string): ResidentAdapter | undefined {
     return this.#residents.get(version);
   }
 
-  /** True while a load of the version waits or runs. */
+  /** Returns true while a load of the version waits or runs. */
   isLoading(version: string): boolean {
     return this.#loads.has(version);
   }
 
-  /** A version that is loaded. */
+  /** Returns a loaded version. */
   ready(version: string): ResidentAdapter | undefined {
     const resident = this.#residents.get(version);
     return resident?.state === "ready" ? resident : undefined;
   }
 
   /**
-   * A lease on a version that is there or on its way; undefined if it must be loaded. Throws
-   * ServingError for more memory than the user may hold.
+   * Returns a lease on a version that is loaded or loading; undefined if it must be loaded. Throws ServingError if the
+   * user would hold too much memory.
    */
   join(version: string, user: MemoryUser = server): Promise<AdapterLease> | undefined {
     const resident = this.#residents.get(version);
@@ -128,9 +128,9 @@ export class ResidentAdapters {
   }
 
   /**
-   * A lease on a version, which `load` puts on the model if it is not there. `bytes` is what it is
-   * expected to take. Throws ServingError `adapter_refused` for more than the budget, ServingError
-   * for more memory than the user may hold, and what `load` throws.
+   * Returns a lease on a version, which `load` puts on the model if it is not there. `bytes` is its expected size.
+   * Throws ServingError `adapter_refused` if the budget is too small, ServingError if the user would hold too much
+   * memory, and the errors of `load`.
    */
   acquire(version: string, bytes: number, load: LoadAdapter, user: MemoryUser = server): Promise<AdapterLease> {
     const joined = this.join(version, user);
@@ -147,13 +147,13 @@ export class ResidentAdapters {
     return lease;
   }
 
-  /** Lets versions go that nobody wants any more, and looks again for memory. */
+  /** Unloads idle versions without a name, and starts waiting loads. */
   trim(): void {
     for (const resident of this.#residents.values()) this.#settle(resident);
     this.#pump();
   }
 
-  /** Refuses the loads that wait. */
+  /** Rejects the waiting loads. */
   close(error: ServingError): void {
     this.#setPatience(null);
     for (const waiting of this.#queue.splice(0)) this.#fail(waiting, error);
@@ -163,7 +163,7 @@ export class ResidentAdapters {
     const letGo = this.held.hold(user, load.version, load.bytes);
     load.leases++;
     return load.done.then(
-      // Its lease was counted when the load ended, so that nothing can evict it before.
+      // The lease was counted when the load ended, so that nothing can evict the version before.
       () => this.#lease(this.#residents.get(load.version)!, letGo),
       (error) => {
         letGo();
@@ -188,7 +188,7 @@ export class ResidentAdapters {
     };
   }
 
-  /** Takes an idle version off if nobody wants it, or another needs its place. */
+  /** Unloads an idle version without a name. */
   #settle(resident: Resident): void {
     if (resident.state !== "ready" || resident.leases > 0) return;
     if (!this.#options.isWanted(resident.version)) void this.#takeOff(resident, { givesWay: false });
@@ -206,13 +206,13 @@ export class ResidentAdapters {
     this.bytes -= resident.bytes;
   }
 
-  /** Starts loads in turn, as far as there is memory; else makes some for the first. */
+  /** Starts loads in order while there is memory. Otherwise makes room for the first. */
   #pump(): void {
     for (let head = this.#queue[0]; head; head = this.#queue[0]) {
       if (this.#patience?.head !== head) this.#setPatience(head);
       const before = this.#residents.get(head.version);
       if (before && !before.draining && before.state === "ready") {
-        // It was to leave, and stayed.
+        // It was draining, and is kept after all.
         this.#queue.shift();
         this.#hand(head, before);
         continue;
@@ -230,7 +230,7 @@ export class ResidentAdapters {
     if (this.#queue.length === 0 && this.#patience) this.#setPatience(null);
   }
 
-  /** Returns true if there is room for a load; else starts to evict what may go. */
+  /** Returns true if there is room for a load. Otherwise starts to evict adapters. */
   #makeRoom(head: Waiting): boolean {
     let free = this.#options.maxBytes - this.bytes;
     if (head.bytes <= free) return true;
@@ -291,7 +291,7 @@ export class ResidentAdapters {
     this.loads++;
     const { maxBytes } = this.#options;
     if (this.bytes - resident.bytes + loaded.bytes > maxBytes) {
-      // It took more than its file. It waits again, first in turn, for what it takes.
+      // It takes more memory than its file. It waits again, first in the queue, for the actual size.
       this.#sizes.set(waiting.version, loaded.bytes);
       await this.#options.unload(waiting.version, { givesWay: false });
       this.#forget(resident);
@@ -307,7 +307,7 @@ export class ResidentAdapters {
     this.#pump();
   }
 
-  /** Gives a load's leases to those that wait for it. */
+  /** Gives a load's leases to its waiting requests. */
   #hand(waiting: Waiting, resident: Resident): void {
     this.#loads.delete(waiting.version);
     resident.leases += waiting.leases;
@@ -348,7 +348,7 @@ export class ResidentAdapters {
   }
 }
 
-/** Gives versions in the order in which they leave: those first that are to leave already. */
+/** Yields versions in the order of eviction, draining ones first. */
 function* inTurn(able: readonly Resident[]): Generator<Resident, void, void> {
   yield* leastFirst(able.filter(({ draining }) => draining));
   yield* leastFirst(able.filter(({ draining }) => !draining));

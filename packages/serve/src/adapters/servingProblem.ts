@@ -1,9 +1,8 @@
 import { isPromptMethod, type MethodFacts, methodOf, type PeftConfig } from "@lowrank/peft";
 
 /**
- * Returns the reason why an adapter of this configuration cannot be served together with others;
- * null if it can. `what` names the adapter in the reason. `maxLoraRank` is the largest rank; undefined is
- * any.
+ * Returns the reason why an adapter with this configuration cannot be served together with others; null if it can.
+ * `what` names the adapter in the reason. `maxLoraRank` is the largest rank; undefined means any.
  */
 export async function servingProblem(
   config: PeftConfig,

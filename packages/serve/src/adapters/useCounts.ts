@@ -1,14 +1,14 @@
-/** Uses of all versions after which a use counts half. */
+/** Number of uses of any version after which a use counts half. */
 const halfLife = 2000;
 
-/** The most versions whose uses are known; those used longest ago are forgotten. */
+/** Most versions whose counts are kept. The least recently used are dropped. */
 const most = 10_000;
 
-/** The uses of versions, of which those of late count most. */
+/** Use counts of versions, in which recent uses count more. */
 export class UseCounts {
   /**
-   * The logarithm to base 2 of a version's uses, where one counts twice as much as another that was
-   * a half-life before. So no count changes as time goes by.
+   * Logarithm to base 2 of the decayed number of uses. A use counts twice as much as one a half-life before. Stored in
+   * this form, counts do not change with time.
    */
   readonly #counts = new Map<string, number>();
   #uses = 0;
@@ -28,12 +28,12 @@ export class UseCounts {
   }
 }
 
-/** The count of a version without a use. */
+/** Count of an unused version. */
 export const unused = -1;
 
 /**
- * Gives things in the order of their counts of uses; of those used once, the oldest comes first.
- * Mostly one is enough, so that the others are put in order only when they are asked for.
+ * Yields items by use count, lowest first; of items used once, the oldest first. Callers mostly need one item, so the
+ * rest is sorted only when asked for.
  */
 export function* leastFirst<T extends { readonly uses: number }>(things: readonly T[]): Generator<T> {
   if (things.length === 0) return;

@@ -3,7 +3,7 @@ import { configName, isInternal, manifestName } from "../../storage/adapterPlace
 import { confinedPath } from "../../storage/confinedPath.ts";
 import type { ObjectStore } from "../../storage/objects/objectStore.ts";
 
-/** Files in memory, as a place of adapters and as a store of objects. */
+/** In-memory files, as an adapter place and as an object store. */
 export class MemoryStore {
   readonly files: Map<string, Uint8Array<ArrayBuffer>> = new Map();
   readonly label = "memory";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 let state = 0;
 let time = 0;
 
-/** Sets the time in seconds, and the values that are drawn until the next moment. */
+/** Sets the time in seconds, and seeds the random values until the next call. */
 export function setMoment(name: string, seconds: number): void {
   state = 2166136261;
   for (let i = 0; i < name.length; i++) state = Math.imul(state ^ name.charCodeAt(i), 16777619);
@@ -24,8 +24,8 @@ function hexWord(): string {
 }
 
 /**
- * Takes the time and random values from moments, and computes hashes at once. Returns the function
- * that ends this. Spies of Vitest would keep every call.
+ * Replaces time and random values by those that `setMoment` sets, and computes hashes synchronously. Returns a function
+ * that restores them. Spies of Vitest would keep every call.
  */
 export function takeMoments(): () => void {
   const { now } = Date;
@@ -45,7 +45,7 @@ export function takeMoments(): () => void {
     for (let i = 0; i < values.length; i++) values[i] = next();
     return array;
   };
-  // Another thread would have to be waited for.
+  // Node's own digest runs in another thread, which the test would have to wait for.
   subtle.digest = async (_, data) => {
     const hash = createHash("sha256").update(data as Uint8Array);
     return Uint8Array.from(hash.digest()).buffer;

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 
-/** A name or id in a step: of the fixed ones, or the `nth` that a tenant has made so far. */
+/** Name or id in a step: one of the fixed ones, or the `nth` that a tenant has made so far. */
 export type Ref =
   | { readonly of: "fixed"; readonly at: number }
   | { readonly of: "own"; readonly at: number }
   | { readonly of: "other"; readonly at: number };
 
-/** One step of a tenant. */
+/** Step of a tenant. */
 export type Step =
   | {
       readonly do: "generate";
@@ -31,11 +31,11 @@ export type Step =
   /** Trains the nth job; a new one if there are fewer. */
   | { readonly do: "train"; readonly job: number; readonly seed: number; readonly fails: boolean };
 
-/** A step of the operator, which no tenant can see but by its effects. */
+/** Step of the operator, of which tenants see only the effects. */
 export type OperatorStep =
   | { readonly do: "write"; readonly folder: number; readonly seed: number }
   | { readonly do: "name"; readonly name: number; readonly folder: number; readonly tenants: readonly number[] | null }
-  /** Names a folder for one of the others alone. */
+  /** Names a folder for one of the others only. */
   | { readonly do: "grant"; readonly which: number; readonly name: number; readonly folder: number }
   | { readonly do: "nameModel"; readonly of: number; readonly at: number }
   | { readonly do: "drop"; readonly name: number };
@@ -44,7 +44,7 @@ export type OperatorStep =
 export const names: readonly string[] = ["acme/v1", "acme/x", "umbrella/x", "umbrella/v1", "shared/x", "poet", "p/1"];
 export const folders: readonly string[] = ["acme/v1", "umbrella/v1", "shared/v1", "vault/v1"];
 
-/** Names and paths that a request may try besides. */
+/** Further names and paths that a request may try. */
 export const odd: readonly string[] = [
   ...["base", "missing", ".fine-tuning", "tenant:acme:acme/x", "tenant:all:poet", "ft:base:acme::1", "acme/../x", ""],
 ];
@@ -115,13 +115,13 @@ const operatorStep: fc.Arbitrary<OperatorStep> = fc.oneof(
   fc.record({ do: fc.constant("drop" as const), name: fc.nat(6) }),
 );
 
-/** A turn of a sequence. A turn of the others has a step for each of the two worlds. */
+/** Turn of a sequence. A turn of the others has a step for each of the two worlds. */
 type Turn =
   | { readonly by: "observer"; readonly step: Step }
   | { readonly by: "operator"; readonly step: OperatorStep }
   | { readonly by: "others"; readonly which: number; readonly step: Step; readonly otherwise: Step | null };
 
-/** A sequence in two worlds. Keys are given by their index in the list of keys. */
+/** Sequence of turns in two worlds. Keys are given by their index in the list of keys. */
 export interface Sequence {
   readonly task: "generate" | "embed";
   readonly observer: number;
@@ -145,7 +145,7 @@ const grantedLoad: fc.Arbitrary<Turn[]> = fc
     ];
   });
 
-/** Draws a sequence. The worlds differ in what the others do, and in nothing else. */
+/** Draws a sequence. The worlds differ only in the steps of the others. */
 export const sequence: fc.Arbitrary<Sequence> = fc.record({
   task: fc.constantFrom("generate" as const, "generate", "generate", "embed"),
   observer: fc.nat(8),

@@ -16,18 +16,18 @@ import { PagePool } from "../../cache/pagePool.ts";
 import type { StoreClock } from "../../storage/storeClock.ts";
 import { MemoryStore } from "./memoryStore.ts";
 
-/** The word of a prompt that keeps a request running until it is given up. */
+/** Prompt word that keeps a request running until it is aborted. */
 export const endless = "endless";
 
-/** Takes every version, and computes nothing. */
+/** Host that accepts every version and computes nothing. */
 const host: AdapterHost = {
   load: async (_, files) => ({ bytes: files === undefined ? 0 : 256, method: "LORA", copied: false }),
   unload: async () => undefined,
 };
 
 /**
- * An engine over the real store of adapters and the real pool of pages, all in memory. It computes
- * no tokens: an answer names the version that made it.
+ * Engine with a real adapter store and a real page pool, all in memory. It computes no tokens; an answer names the
+ * version that produced it.
  */
 export class StoreEngine implements ServingEngine {
   readonly store: MemoryStore;

@@ -14,22 +14,22 @@ import { folders, names, type OperatorStep, odd, type Ref, type Step } from "./s
 import { endless, StoreEngine } from "./storeEngine.ts";
 import { covers, operator, tenantKeys } from "./worldKeys.ts";
 
-/** A request as it is sent. */
+/** Request to send. */
 export interface Sent {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
-  /** The words of a file to upload. */
+  /** Text of a file to upload. */
   readonly file?: string;
   /** Keeps the answer open. */
   readonly hold?: boolean;
-  /** Reads one event of an endless answer. */
+  /** Reads only one event of an endless answer. */
   readonly once?: boolean;
 }
 
-/** A training of an own job, which is no request. */
+/** Training of a tenant's own job, which is not a request. */
 interface Training {
-  /** The job; null: a new one, on a new file. */
+  /** Job id; null: a new job with a new file. */
   readonly train: string | null;
   readonly seed: number;
   readonly fails: boolean;
@@ -43,7 +43,7 @@ const noQueue: JobQueue = {
   close: async () => undefined,
 };
 
-/** Ids and names that a tenant has got, the newest last. */
+/** Ids and names that a tenant has received, newest last. */
 interface Made {
   readonly files: string[];
   readonly jobs: string[];
@@ -52,7 +52,7 @@ interface Made {
   readonly own: Set<string>;
 }
 
-/** The app, over the engine and the store of the world that is played. It is costly to make. */
+/** App that uses the engine and the store of the current world. Shared between worlds, since it is slow to create. */
 class Stage {
   world!: World;
   readonly app: ReturnType<typeof createApp>;
@@ -74,7 +74,7 @@ class Stage {
 
 let stage: Stage | undefined;
 
-/** A server with an engine, a store and tenants, which plays one step after the other. */
+/** Server with an engine, a store and tenants, which runs one step after the other. */
 export class World {
   readonly engine: StoreEngine;
   readonly objects: ObjectStore;
@@ -84,10 +84,10 @@ export class World {
   readonly #made: readonly Made[] = tenantKeys.map(() => ({ files: [], jobs: [], models: [], own: new Set() }));
   readonly #held: { by: number; leave: () => Promise<void> }[] = [];
   readonly #logs: { tenant?: string }[] = [];
-  /** Names that the operator has given to folders which the observer does not cover. */
+  /** Names that the operator has given to folders outside the observer's scope. */
   readonly #hiddenNames = new Set<string>();
 
-  /** Folders that the observer may not use are there if `secrets` is true. */
+  /** With `secrets`, the store also has folders that the observer may not use. */
   constructor(task: "generate" | "embed", observer: ApiKey, secrets: boolean) {
     this.#observer = observer;
     this.#secrets = secrets;
@@ -101,7 +101,7 @@ export class World {
 
   #writeFolder(folder: string, seed: number): void {
     const isSeen = covers(this.#observer, folder);
-    // A copy of what the observer sees would give it other rights.
+    // A copy of a folder that the observer sees would change its rights.
     if (isSeen || this.#secrets) this.engine.store.writeFolder(folder, plainAdapter(isSeen ? seed : seed + 100));
   }
 
@@ -207,8 +207,8 @@ export class World {
   }
 
   /**
-   * Sends the request that `resolve` returned. Returns the whole answer as text: status, headers and body.
-   * `moment` sets the time and the random values.
+   * Sends the request that `resolve` returned. Returns the whole answer as text: status, headers and body. `moment`
+   * sets the time and the random values.
    */
   async play(by: number, moment: number, what: Sent | Training | null): Promise<string> {
     setMoment(`${by} ${moment}`, moment);
@@ -234,7 +234,7 @@ export class World {
     const response = await this.#stage.app.request(path, init);
     const text = hold || once ? await this.#first(response, hold) : await response.text();
     if (hold && response.status === 200) {
-      // As Node's server does for a client that goes away.
+      // Node's server does the same when a client disconnects.
       const goAway = async () => {
         leave.abort();
         await response.body?.cancel();
@@ -247,7 +247,7 @@ export class World {
     return [response.status, ...kept, text].join("\n");
   }
 
-  /** The first chunk of a streamed answer. */
+  /** Returns the first chunk of a streamed answer. */
   async #first(response: Response, hold: boolean | undefined): Promise<string> {
     if (!response.body || response.status !== 200) return response.text();
     const reader = response.body.getReader();
@@ -273,7 +273,7 @@ export class World {
     return "";
   }
 
-  /** Orders a job on a new file. Returns what its owner was answered. */
+  /** Orders a job on a new file. Returns the answers to its owner. */
   async #order(by: number, moment: number): Promise<string[]> {
     const upload = this.resolve(by, [], { do: "upload", content: 0 });
     const uploaded = await this.play(by, moment, upload);
@@ -323,7 +323,7 @@ export class World {
     return [...answers, JSON.stringify(state)].join("\n");
   }
 
-  /** True for a step of the others that the observer may notice: both share what it changes. */
+  /** Returns true for a step of the others whose effect the observer may notice, since it changes something shared. */
   isShared(by: number, observer: ApiKey, what: Sent | Training | null): boolean {
     if (what === null || "train" in what) return false;
     const { lora_name: name, lora_path: source } = (what.body ?? {}) as { lora_name?: string; lora_path?: string };
@@ -353,10 +353,10 @@ export class World {
       if (source) await engine.loadAdapter(name, source, { replace: true }).catch(ignore);
     } else {
       const name = names[step.name];
-      // That would give the observer a folder which differs between the worlds.
+      // This would give the observer a folder that differs between the worlds.
       if (covers(this.#observer, name) && !covers(this.#observer, folders[step.folder])) return;
-      // A folder that the observer does not cover may be in one world only. A name that comes from it or
-      // goes to it is removed first, so that its former meaning has no effect in either world.
+      // A folder outside the observer's scope may exist in one world only. A name that moves from or to such a folder
+      // is removed first, so that its old meaning has no effect in either world.
       const isHidden = !covers(this.#observer, folders[step.folder]);
       if (isHidden || this.#hiddenNames.has(name)) await engine.unloadAdapter(name).catch(ignore);
       if (isHidden) this.#hiddenNames.add(name);
@@ -365,14 +365,14 @@ export class World {
       const tenants = step.do === "grant" ? [others[step.which % others.length]] : step.tenants;
       if (!loaded || tenants === null) return;
       const manifest = JSON.parse(new TextDecoder().decode(store.files.get(manifestName)));
-      // The edit limits the folder, whatever the name meant before.
+      // The edit limits the folder for any old meaning of the name.
       const { alias: _, ...entry } = manifest.adapters[name];
       manifest.adapters[name] = { ...entry, tenants: tenants.map((tenant) => tenantKeys[tenant].id) };
       store.write(manifestName, JSON.stringify(manifest));
     }
   }
 
-  /** Returns all that the store and the log keep of a tenant, and ends the requests that run. */
+  /** Returns all data of a tenant in the store and the log, and ends its running requests. */
   async close(by: number): Promise<string> {
     for (const { leave } of this.#held) await leave();
     await settled();
@@ -387,7 +387,7 @@ export class World {
   }
 }
 
-/** Lets what was given up come to its end. */
+/** Waits until aborted requests have ended. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
 }

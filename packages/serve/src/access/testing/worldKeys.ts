@@ -5,10 +5,10 @@ const key = (id: string, more: Partial<ApiKey> = {}): ApiKey => {
   return { id, sha256: createHash("sha256").update(`key-${id}`).digest("hex"), ...more };
 };
 
-/** The key that may do everything. */
+/** Key of the operator. */
 export const operator: ApiKey = key("operations", { operator: true });
 
-/** Keys whose scopes are apart, overlap or cover all, and whose ids are hard to encode. */
+/** Keys with disjoint, overlapping and unlimited scopes, and with ids that are hard to encode. */
 export const tenantKeys: readonly ApiKey[] = [
   key("acme", { adapters: ["acme/*", "shared/*"], admin: true }),
   key("umbrella", { adapters: ["umbrella/*"], admin: true }),

@@ -5,7 +5,7 @@ interface Timer {
   readonly fn: () => void;
 }
 
-/** A clock that stands until it is turned. */
+/** Clock whose time changes only by calls. */
 export class HandClock implements StoreClock {
   #now = 0;
   #timers: Timer[] = [];
@@ -22,12 +22,12 @@ export class HandClock implements StoreClock {
     };
   }
 
-  /** The number of timers that are set. */
+  /** Number of pending timers. */
   get timers(): number {
     return this.#timers.length;
   }
 
-  /** Turns it by so many milliseconds, and calls what is due on the way. */
+  /** Advances the time by `ms` milliseconds, and calls the timers that are due. */
   turn(ms: number): void {
     const end = this.#now + ms;
     for (;;) {
@@ -41,8 +41,8 @@ export class HandClock implements StoreClock {
   }
 
   /**
-   * Turns it to the next timer again and again until a promise has settled. Timers that are more
-   * than a second off, such as those for an answer that does not come, are left alone.
+   * Advances the time to the next timer repeatedly, until a promise has settled. Ignores timers that are more than a
+   * second away, such as timeouts.
    */
   async until<T>(promise: Promise<T>): Promise<T> {
     let settled = false;

@@ -4,21 +4,21 @@ import { dirname, join } from "node:path";
 import S3rver, { type Context, type Middleware } from "@20minutes/s3rver";
 import type { S3PlaceOptions } from "../../storage/s3Bucket.ts";
 
-/** Options of `S3Server`. */
+/** Options for `S3Server`. */
 interface S3ServerOptions {
-  /** Writes obey If-Match and If-None-Match, which s3rver itself does not know. Default true. */
+  /** Writes support If-Match and If-None-Match, which s3rver lacks. Default true. */
   readonly conditional?: boolean;
-  /** Lists may have more than one page. Default false. */
+  /** Lists have several pages. Default false. */
   readonly paged?: boolean;
 }
 
-/** A real S3 server on a port of this machine, which can stop, return, and answer badly. */
+/** Real S3 server on a local port, which can stop, restart and return bad answers. */
 export class S3Server {
   readonly #folder: string;
   readonly #options: S3ServerOptions;
   #running: S3rver | null = null;
   #port = 0;
-  /** Comes before each request; true: it has answered itself. */
+  /** Called before each request. Returns true if it has answered the request itself. */
   intercept: (context: Context) => boolean | Promise<boolean> = () => false;
   readonly requests: string[] = [];
 
@@ -33,7 +33,7 @@ export class S3Server {
     return server;
   }
 
-  /** The options of a place on its bucket. */
+  /** Options of a place for its bucket. */
   get place(): S3PlaceOptions {
     return {
       ...{ bucket: "adapters", endpoint: `http://127.0.0.1:${this.#port}` },
@@ -57,7 +57,7 @@ export class S3Server {
     this.#running = server;
   }
 
-  /** Has empty objects, which s3rver finds on its disk: thousands of requests would take long. */
+  /** Creates empty objects on s3rver's disk, since thousands of requests would be slow. */
   async fill(keys: readonly string[]): Promise<void> {
     for (const key of keys) {
       const file = join(this.#folder, "adapters", `${key}._S3rver_object`);
@@ -66,7 +66,7 @@ export class S3Server {
     }
   }
 
-  /** Stops it as a power cut does: connections break. */
+  /** Stops the server as a power cut does: connections break. */
   async stop(): Promise<void> {
     const running = this.#running;
     this.#running = null;
@@ -81,8 +81,8 @@ export class S3Server {
 }
 
 /**
- * Gives lists in pages. s3rver makes its tokens by a cipher that OpenSSL 3 has no more, so that it
- * fails where a list has a second page.
+ * Returns lists in pages. s3rver creates its page tokens with a cipher that OpenSSL 3 lacks, so that it fails at a
+ * second page.
  */
 function pages(server: S3rver): Middleware {
   return async (context, next) => {
@@ -102,7 +102,7 @@ function pages(server: S3rver): Middleware {
   };
 }
 
-/** Obeys the conditions of writes as S3 does, one write after the other. */
+/** Checks the conditions of writes as S3 does, one write after the other. */
 function conditions(server: S3rver): Middleware {
   let last: Promise<unknown> = Promise.resolve();
   return async (context, next) => {

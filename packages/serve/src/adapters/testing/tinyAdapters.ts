@@ -4,7 +4,7 @@ import { getPeftModel, LoraConfig, type LoraOptions, type PeftConfig, PeftModel 
 import { ServingError } from "../../api/api.ts";
 import type { AdapterHost } from "../adapterProvider.ts";
 
-/** A base model of two layers. Two of them are equal. */
+/** Base model with two layers. All instances are equal. */
 class TinyBase extends Module {
   q_proj: Linear;
   v_proj: Linear;
@@ -21,12 +21,12 @@ class TinyBase extends Module {
   }
 }
 
-/** LoRA on the tiny base, of a rank. */
+/** Returns a LoRA config for the tiny base. Default rank 2. */
 export function tinyLora(options: LoraOptions = {}): LoraConfig {
   return new LoraConfig({ r: 2, targetModules: ["q_proj", "v_proj"], initLoraWeights: false, ...options });
 }
 
-/** The files of an adapter for the tiny base; those of two seeds differ. */
+/** Returns the files of an adapter for the tiny base. Different seeds give different files. */
 export async function adapterFiles(
   seed: number,
   config: PeftConfig = tinyLora(),
@@ -36,13 +36,13 @@ export async function adapterFiles(
   return peft.adapterFiles();
 }
 
-/** The tiny base as the host of adapters, and what was done with it. */
+/** Adapter host with the tiny base, which records its calls. */
 export class TinyHost implements AdapterHost {
   readonly peft: PeftModel<TinyBase> = new PeftModel(new TinyBase(), () => {});
   readonly calls: string[] = [];
-  /** Awaited by each load, to hold it up. */
+  /** Each load waits for this promise. */
   gate: Promise<void> = Promise.resolve();
-  /** True to say that files are no longer needed after a load, which they are not here. */
+  /** Value of `copied` that loads return, although nothing is copied. */
   copies = false;
 
   get versions(): readonly string[] {
