@@ -56,8 +56,10 @@ test.each(golden.starts)("$kind $options starts as in PEFT", async (one) => {
     );
     // Uniform numbers have bounds, which many of them come near to.
     const uniform = Math.abs(most / root / Math.sqrt(3) - 1) < 0.01 && values.length > 1000;
-    if (uniform) expect(Math.max(...values) / most, key).toBeCloseTo(1, 1);
-    expect(Math.sign(Math.min(...values)), key).toBe(Math.sign(least));
+    // A page cannot pass 245,000 arguments to Math.max.
+    const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    if (uniform) expect(high / most, key).toBeCloseTo(1, 1);
+    expect(Math.sign(low), key).toBe(Math.sign(least));
   }
 });
 

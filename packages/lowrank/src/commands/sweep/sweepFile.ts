@@ -43,7 +43,7 @@ export async function readSweep(path: string): Promise<SweepPlan> {
   const own = ownSchema.safeParse(Object.fromEntries(Object.entries(given).filter(isOwn)));
   if (!own.success) {
     const [{ path: at, message }] = own.error.issues;
-    throw new Error(`${path}: ${at.join("./sweep")}: ${message[0].toLowerCase()}${message.slice(1)}; correct it`);
+    throw new Error(`${path}: ${at.join(".")}: ${message[0].toLowerCase()}${message.slice(1)}; correct it`);
   }
   const { model, data, validation, output, task, trials: count, sweepSeed, sweep } = own.data;
   const shared = sharedOptions(

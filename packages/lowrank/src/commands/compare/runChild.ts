@@ -1,9 +1,9 @@
 // Process of one run of `lowrank compare`. Its arguments are plugins. It receives a job as a message, and sends its
 // steps and outcome back.
-import { loadPlugins } from "../cli/options/plugins.ts";
-import { guardOutput } from "../cli/process/guardOutput.ts";
-import type { Job, Message, Outcome } from "./job.ts";
-import { runJob } from "./runJob.ts";
+import { loadPlugins } from "../../cli/options/plugins.ts";
+import { guardOutput } from "../../cli/process/guardOutput.ts";
+import type { Job, Message, Outcome } from "../../compare/job.ts";
+import { runJob } from "../../compare/runJob.ts";
 
 const tell = (message: Message, told: () => void = () => {}) => process.send?.(message, told);
 
