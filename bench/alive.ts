@@ -1,5 +1,5 @@
-// Measures what a page can do while it trains 10 steps and generates 100 tokens, with the engine in
-// the page and in a Worker, and how far both go after an abort at 50 ms.
+// Measures the responsiveness of a web page while it trains 10 steps and generates 100 tokens, with the engine in the
+// page and in a Worker. Also measures how many steps and tokens run before an abort at 50 ms takes effect.
 
 import { openSourcePage } from "../scripts/browser/sourcePage.ts";
 import type { Alive, AlivePage, Place } from "./lib/alivePage.ts";
@@ -9,7 +9,7 @@ const places: readonly Place[] = ["page", "worker"];
 const works = ["train", "generate"] as const;
 const abortMs = 50;
 
-/** Ends with one line of JSON: what came through, for each place and kind of work. */
+/** Prints a table and one line of JSON with the counts for each place and kind of work. */
 export async function bench(): Promise<void> {
   await using opened = await openSourcePage("bench/lib/alivePage.ts");
   const { page, version } = opened;

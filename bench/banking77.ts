@@ -1,7 +1,7 @@
-// LoRA on all-MiniLM-L6-v2 and banking77's test file, of which one half trains and the other
-// tests. A linear probe on frozen embeddings against the same head with LoRA below it, both
-// trained by cross-entropy, and embeddings before and after LoRA by contrast. MINILM names the
-// model's folder; THREADS, EPOCHS and TEXTS, the number of texts to take, may be given too:
+// LoRA on all-MiniLM-L6-v2 with banking77's test file; one half trains and the other tests. Compares a linear probe on
+// frozen embeddings with the same head plus LoRA, both trained by cross-entropy. Also compares embeddings before and
+// after contrastive training with LoRA. MINILM is the model's folder. THREADS, EPOCHS and TEXTS (number of texts) are
+// optional:
 //   MINILM=./all-MiniLM-L6-v2 THREADS=2 pnpm bench banking77
 import { existsSync } from "node:fs";
 import { affine, crossEntropy, Generator, init, type Tensor, tensor } from "@lowrank/core";
@@ -13,13 +13,13 @@ import { wasm } from "@lowrank/wasm";
 import { sharedPath } from "../scripts/sharedFolder.ts";
 import { machine, printTable } from "./lib/measure.ts";
 
-/** A text with the number of its intent. */
+/** A text with the index of its intent. */
 interface Labelled {
   inputIds: number[];
   label: number;
 }
 
-/** The texts of a half, and their embeddings by the frozen model. */
+/** The texts of one half, and their embeddings from the frozen model. */
 interface Half {
   texts: Labelled[];
   vectors: Float32Array[];
@@ -27,7 +27,7 @@ interface Half {
 
 const padding = { padTokenId: 0, maxLength: 64 };
 const [width, intents] = [384, 77];
-/** The factor of embeddings, which have length 1, below the head. */
+/** Scale factor of the unit-length embeddings before the head. */
 const scale = 20;
 
 const targetModules = ["query", "key", "value", "dense"];
@@ -44,7 +44,7 @@ async function freshModel(folder: string): Promise<{ model: SequenceClassifier; 
   return { model, tokenizer };
 }
 
-/** Returns the examples of the file: those of even numbers train, the others test. */
+/** Returns the examples of the file. Examples with even indices train, the others test. */
 async function halves(path: string, folder: string): Promise<{ train: Half; test: Half }> {
   const { model, tokenizer } = await freshModel(folder);
   const records = await loadDataset(path, { columns: { prompt: "text", completion: "category" } });
@@ -54,7 +54,7 @@ async function halves(path: string, folder: string): Promise<{ train: Half; test
     return { inputIds: tokenizer.encode(prompt), label: names.indexOf(completion) };
   });
   const share = Math.min(1, most / all.length);
-  // Those of the first numbers within each intent.
+  // Keep the first examples of each intent.
   const rank = new Map<number, number>();
   const wanted = all.filter(({ label }) => {
     const at = rank.get(label) ?? 0;
@@ -75,7 +75,7 @@ const rowsOf = (vectors: readonly Float32Array[]) => {
   return tensor(values, { shape: [vectors.length, width] });
 };
 
-/** Returns the share of texts whose intent the head finds from their embeddings. */
+/** Returns the share of texts whose intent the head predicts correctly from their embeddings. */
 async function accuracyOf(head: Linear, texts: readonly Labelled[], vectors: readonly Float32Array[]): Promise<number> {
   using x = rowsOf(vectors);
   using logits = head.forward(x);
@@ -87,7 +87,7 @@ async function accuracyOf(head: Linear, texts: readonly Labelled[], vectors: rea
   return right.length / texts.length;
 }
 
-/** Returns the head that is the best in testing, of logistic regressions with several decays. */
+/** Trains logistic regressions with several weight decays. Returns the head with the best test accuracy. */
 async function linearProbe(train: Half, test: Half): Promise<{ head: Linear; accuracy: number }> {
   let best: { head: Linear; accuracy: number } | null = null;
   for (const weightDecay of [0, 1, 10, 30]) {
@@ -105,7 +105,7 @@ async function linearProbe(train: Half, test: Half): Promise<{ head: Linear; acc
   return best!;
 }
 
-/** An encoder with adapters, and a head on its embeddings. */
+/** An encoder with adapters, and a head for its embeddings. */
 class Classifier extends Module {
   encoder: PeftModel<SequenceClassifier>;
   head: Linear;
@@ -123,7 +123,10 @@ async function adapted(folder: string): Promise<PeftModel<SequenceClassifier>> {
   return getPeftModel(model, config, { generator: new Generator(1) });
 }
 
-/** Trains LoRA and the head, from the probe's on. Kumar et al. 2022, arXiv:2202.10054 */
+/**
+ * Trains LoRA and the head, starting from the linear probe. Returns the test accuracy. Kumar et al. 2022,
+ * arXiv:2202.10054.
+ */
 async function trainClassifier(folder: string, train: Half, test: Half, probe: Linear): Promise<number> {
   const encoder = await adapted(folder);
   const copy = (from: Tensor) => new Parameter(tensor(from.dataSync(), { shape: from.shape }));
@@ -140,8 +143,8 @@ async function trainClassifier(folder: string, train: Half, test: Half, probe: L
 }
 
 /**
- * Returns how embeddings tell intents apart: the share of texts whose nearest other text has the
- * same intent, and the mean cosine within intents less that between them.
+ * Returns how well embeddings separate intents: the share of texts whose nearest other text has the same intent, and
+ * the mean cosine within intents minus the mean cosine between intents.
  */
 function separation({ texts, vectors }: Half): { nearest: number; margin: number } {
   let hits = 0;
@@ -164,8 +167,8 @@ function separation({ texts, vectors }: Half): { nearest: number; margin: number
 }
 
 /**
- * Pairs of texts of one intent, of which no two in a batch have the same intent. Those of a batch
- * have about equal lengths, so that they pad a third as much.
+ * Returns pairs of texts with the same intent. No two pairs of a batch have the same intent. The texts of a batch have
+ * similar lengths, which reduces padding to a third.
  */
 function pairsOf(texts: readonly Labelled[]) {
   const sorted = texts.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
@@ -179,7 +182,7 @@ function pairsOf(texts: readonly Labelled[]) {
   );
 }
 
-/** The numbers below `count` in an order drawn at random, always the same one. */
+/** Returns the integers below `count` in a random order that is the same in every run. */
 function shuffled(count: number): number[] {
   const draws = new Float32Array(count);
   new Generator(1).fillUniform(draws);

@@ -1,5 +1,5 @@
-// Weights in GGUF's blocks against each other, on one thread: one row of a product as in decoding,
-// many rows as in a prompt, both with rows in bytes too, and the way back of a gradient.
+// Compares weights in GGUF's block formats on one thread: one row as in decoding, many rows as in a prompt, both also
+// with int8 activations, and the product of the backward pass.
 import {
   type BlockDType,
   blockFormats,
@@ -16,15 +16,15 @@ import { interleave, machine, printTable, type Timing } from "./lib/measure.ts";
 
 const WARM_UPS = 5;
 
-/** The sizes of a Llama of a billion parameters: its hidden size, and that of its MLP. */
+/** Sizes of a Llama with a billion parameters: hidden size and MLP width. */
 const [K, N] = [2048, 8192];
 
-/** Weights of each format that are used in turn: one alone might stay in the cache. */
+/** Number of weights per format, used in turn because a single one might stay in the CPU cache. */
 const WEIGHTS = 3;
 
 const dtypes = Object.keys(blockFormats) as BlockDType[];
 
-/** A weight [N, K] of random codes under scales of moderate size. */
+/** Makes a weight [N, K] of random codes with scales of moderate size. */
 function randomWeight(dtype: BlockDType, seed: number): Tensor {
   const { elements, bytes, halves } = blockFormats[dtype].block;
   let state = seed;
@@ -33,7 +33,7 @@ function randomWeight(dtype: BlockDType, seed: number): Tensor {
     return state >>> 24;
   });
   for (let at = 0; at < blocks.length; at += bytes) {
-    // The upper bytes of f16 numbers from 2^-10 on.
+    // The upper byte of f16 values from 2^-10 on.
     for (const half of halves) blocks[at + half + 1] = 0x14;
   }
   return packedTensor(blocks, { shape: [N, K], dtype });
@@ -43,7 +43,7 @@ interface Product {
   readonly m: number;
   readonly transposeB: boolean;
   readonly rounds: number;
-  /** Rows are rounded to bytes. */
+  /** True to round the rows to int8. */
   readonly inBytes?: boolean;
 }
 
@@ -55,7 +55,7 @@ const products: Record<string, Product> = {
   gradient: { m: 128, transposeB: false, rounds: 8 },
 };
 
-/** Measures a product by each format; gives medians in milliseconds. */
+/** Measures a product with each format. Returns medians in milliseconds. */
 async function measure({ m, transposeB, rounds, inBytes }: Product, weights: Map<BlockDType, Tensor[]>) {
   const x = randn([m, transposeB ? K : N], { generator: new Generator(1) });
   const product = (w: Tensor) => (inBytes ? linearWithInt8Activations(x, w) : matmul(x, w, { transposeB }));
@@ -68,7 +68,7 @@ async function measure({ m, transposeB, rounds, inBytes }: Product, weights: Map
   return timings;
 }
 
-/** `pnpm bench blocks`. */
+/** Runs `pnpm bench blocks`. */
 export async function bench(): Promise<void> {
   const backend = await init(wasm());
   for (const dtype of dtypes) await backend.prepare?.(dtype);

@@ -1,5 +1,5 @@
-// Measures a convolutional layer of 16 images of 32 x 32: a 3 x 3 convolution of 16 channels to 32,
-// relu, and the maxima of 2 x 2. Forward is compared with a peer; ours goes backward too.
+// Measures a convolutional layer on 16 images of 32 x 32: a 3 x 3 convolution from 16 to 32 channels, relu, and 2 x 2
+// max pooling. Compares the forward pass with a peer, and also measures the backward pass of Lowrank.
 import { type Backend, conv2d, init, maxPool2d, noGrad, relu, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { type Contestant, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
@@ -10,10 +10,10 @@ const CALLS = 10;
 const WARM_UPS = 2;
 const ROUNDS = 7;
 
-/** The ops whose kernels slide windows. */
+/** The ops with sliding-window kernels. */
 const windowOps = new Set(["unfold", "fold", "maxPool2d"]);
 
-/** Numbers between -1 and 1 that look random. */
+/** Returns pseudo-random values between -1 and 1. */
 const numbers = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => Math.sin(i * i));
 
 function layerOn(backend: Backend): { x: Tensor; weight: Tensor; run: () => Tensor } {
@@ -51,7 +51,7 @@ async function tfjs(): Promise<Contestant> {
   setThreadsCount(1);
   if (!(await setBackend("wasm"))) throw new Error("its wasm backend did not start");
   removeGlobalWorker();
-  // Its layout is NHWC.
+  // tfjs uses the NHWC layout.
   const x = tensor4d(numbers(BATCH * CHANNELS * SIZE * SIZE), [BATCH, SIZE, SIZE, CHANNELS]);
   const filters = numbers(FILTERS * CHANNELS * KERNEL * KERNEL);
   const weight = tensor4d(filters, [KERNEL, KERNEL, CHANNELS, FILTERS]);
@@ -64,8 +64,8 @@ async function tfjs(): Promise<Contestant> {
 }
 
 /**
- * Prints milliseconds per call and ends with one line of JSON: ours, forward and backward, the
- * mean of 10 calls, median of the rounds.
+ * Prints milliseconds per call and one line of JSON with Lowrank's forward and backward times: the mean of 10 calls,
+ * median of the rounds.
  */
 export async function bench(): Promise<void> {
   const backend = await init(wasm());

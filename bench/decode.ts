@@ -1,6 +1,5 @@
-// Prompt and decode speed on a Q4_1 GGUF file, one thread unless a name says otherwise: in Node
-// against llama.cpp itself, in Chromium against llama.cpp compiled to WebAssembly. All contestants
-// stay loaded and run turn by turn.
+// Measures prompt and decode speed on a Q4_1 GGUF file, on one thread unless the name has a thread count. In Node, the
+// peer is llama.cpp; in Chromium, it is llama.cpp compiled to WebAssembly. All contestants stay loaded and run in turn.
 import { openFile } from "@lowrank/files";
 import { openGguf, Tokenizer } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
@@ -13,7 +12,7 @@ import { type LowrankWeights, lowrankDecode } from "./peers/lowrankDecode.ts";
 const PROMPT_TOKENS = 128;
 const NEW_TOKENS = 64;
 const MOST_ROUNDS = 5;
-/** All is to end within these milliseconds of its start; one round there is in any case. */
+/** Time limit for the whole benchmark in milliseconds. One round always runs. */
 const BUDGET = 330_000;
 
 const sampling = { doSample: true, temperature: 0.8, topK: 40, topP: 0.95 } as const;
@@ -26,14 +25,14 @@ const text =
   "was so thick that he could not see the rocks below the door, somebody knocked. He put down his cup and listened, because " +
   "no boat could have landed in such weather, and then the knock came again, slower than before, as if the visitor";
 
-/** The beginning of the text that is exactly as many tokens. */
+/** Returns the task: the start of the text with exactly `PROMPT_TOKENS` tokens as the prompt. */
 async function makeTask(model: string): Promise<DecodeTask> {
   const tokenizer = await Tokenizer.fromFiles((await openGguf(await openFile(model), model)).files);
   const prompt = tokenizer.decode(tokenizer.encode(text).slice(0, PROMPT_TOKENS));
   return { prompt, promptTokens: PROMPT_TOKENS, newTokens: NEW_TOKENS };
 }
 
-/** A contestant, or undefined with a line that says why it is not there. */
+/** Loads a contestant. If that fails, prints the reason and returns undefined. */
 async function tryLoad(what: string, load: () => Promise<DecodePeer>): Promise<DecodePeer | undefined> {
   try {
     return await load();
@@ -44,10 +43,9 @@ async function tryLoad(what: string, load: () => Promise<DecodePeer>): Promise<D
 }
 
 /**
- * Measures as many rounds as fit into the time. Each contestant runs once before it is measured:
- * its code is compiled then, its weights lie in the caches, and its core has its clock up. After
- * seconds in which others ran, the first prompt takes up to twice as long, whosesoever it is. Every
- * other round goes backwards, so that none comes behind the same one each time.
+ * Measures as many rounds as fit into the time. Each contestant runs once unmeasured first, which compiles its code,
+ * fills the caches and raises the clock of its core. Without this, the first prompt after other contestants takes up to
+ * twice as long. The order of every other round is reversed, so that a contestant does not always follow the same one.
  */
 async function measure(peers: DecodePeer[], start: number): Promise<Map<string, DecodeTiming[]>> {
   const timings = new Map(peers.map(({ name }) => [name, [] as DecodeTiming[]]));
@@ -80,8 +78,8 @@ function report(timings: Map<string, DecodeTiming[]>): Map<string, Speed> {
     const own = all[0]!.text;
     const other = [...first].findIndex((letter, i) => letter !== own[i]);
     const same = other < 0 ? first.length : other;
-    // Rounding takes another way sooner or later, NF4's and samples at once; what is broken says
-    // something else from the start.
+    // Different rounding changes the text at some point, and NF4 and sampling change it at once. A broken
+    // implementation deviates from the start.
     if (same < 5 && !name.includes("nf4") && !name.includes("sampled")) {
       throw new Error(`decode: ${name} answers ${JSON.stringify(own)}, the first ${JSON.stringify(first)}`);
     }
@@ -99,10 +97,9 @@ function report(timings: Map<string, DecodeTiming[]>): Map<string, Speed> {
 }
 
 /**
- * Prints tokens/s and ends with one line of JSON: ours with the file's own blocks over each peer's,
- * NF4's speed over f32's in Node, multiplied in f32 and in integers, and that of sampling
- * (temperature, top-k, top-p) over the likeliest token's, by median. A peer that is not there has
- * no key.
+ * Prints tokens/s and one line of JSON with ratios of medians. They are: Lowrank with the file's blocks over each peer;
+ * NF4 over f32 in Node, with f32 and with int8 products; and sampling (temperature, top-k, top-p) over greedy decoding.
+ * A missing peer has no key.
  */
 export async function bench(): Promise<void> {
   const start = performance.now();

@@ -1,5 +1,4 @@
-// Measures the cost of an op beside its work: `add` of two tensors of one element, gradients
-// recorded, the result freed.
+// Measures the overhead of an op: `add` on two tensors of one element, with gradients recorded and the result freed.
 import { add, init, tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { type Contestant, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
@@ -42,7 +41,7 @@ async function jaxJs(): Promise<Contestant> {
   const [a, b] = [numpy.array([1]), numpy.array([2])];
   return {
     name: "jax-js (nothing recorded)",
-    // Without a wait for the result nothing would run: it collects ops first.
+    // Without reading the result, nothing would run, since jax-js evaluates ops lazily.
     run: async () => {
       for (let i = 0; i < CALLS; i++) numpy.add(a.ref, b.ref).dataSync();
     },
@@ -50,8 +49,8 @@ async function jaxJs(): Promise<Contestant> {
 }
 
 /**
- * Prints microseconds per call and ends with one line of JSON: ours, the mean of 10,000
- * calls, median of the rounds.
+ * Prints microseconds per call and one line of JSON with Lowrank's time: the mean of 10,000 calls, median of the
+ * rounds.
  */
 export async function bench(): Promise<void> {
   const contestants = [await lowrank()];

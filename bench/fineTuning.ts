@@ -1,6 +1,6 @@
-// Tokens a second of `lowrank serve` with and without a fine-tune that trains beside it: on one
-// core that both share, and on all cores. Streams run all the time; rounds with and without a job
-// take turns. Steps a second of the job alone and beside the streams tell what it pays.
+// Measures tokens per second of `lowrank serve` with and without a fine-tuning job at the same time, on one shared core
+// and on all cores. Rounds with and without a job alternate. Also measures the job's steps per second with and without
+// streams.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -18,7 +18,7 @@ interface Server {
   readonly child: ChildProcess;
 }
 
-/** Starts a server that takes fine-tunes; with `core`, it and its jobs run on that core alone. */
+/** Starts a server with fine-tuning. With `core`, the server and its jobs run on that core only. */
 async function startServer(store: string, core: number | null): Promise<Server> {
   const bin = join(import.meta.dirname, "../packages/lowrank/src/bin.ts");
   const args = [
@@ -55,7 +55,7 @@ async function post(url: string, body: object): Promise<Record<string, unknown>>
   return (await response.json()) as Record<string, unknown>;
 }
 
-/** Streams that run until they are stopped, and the tokens that they have given. */
+/** Starts streams that run until they are stopped. `tokens` returns the number of tokens received so far. */
 function startStreams(url: string): { tokens: () => number; stop: () => Promise<unknown> } {
   let tokens = 0;
   let running = true;
@@ -78,7 +78,7 @@ function startStreams(url: string): { tokens: () => number; stop: () => Promise<
 
 const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-/** Runs for some seconds, and returns what `count` gained in one. */
+/** Waits some seconds, and returns the increase of `count` per second. */
 async function rate(count: () => number | Promise<number>): Promise<number> {
   const [before, start] = [await count(), performance.now()];
   await pause(SECONDS);
@@ -95,7 +95,7 @@ async function uploadPairs(url: string): Promise<string> {
   return ((await response.json()) as { id: string }).id;
 }
 
-/** Tokens and steps a second, each with and without the other. */
+/** Returns tokens and steps per second, each with and without the other. */
 async function measure(core: number | null) {
   const store = await mkdtemp(join(tmpdir(), "lowrank-bench-"));
   const { url, child } = await startServer(store, core);

@@ -1,6 +1,5 @@
-// One-thread f32 matrix products against what a JavaScript user would pick instead,
-// interleaved in one process, and against the 128-bit limit; two threads of ours against one;
-// and wide SIMD against PyTorch.
+// Compares f32 matrix products on one thread with JavaScript alternatives, interleaved in one process, and with the
+// limit of 128-bit SIMD. Also compares two threads of Lowrank with one, and wide SIMD with PyTorch.
 import { availableParallelism } from "node:os";
 import { measureCeiling } from "./lib/gemmCeiling.ts";
 import { checkResult, flopsOf, type GemmSizes, race, randomCase } from "./lib/gemmRace.ts";
@@ -14,7 +13,7 @@ const WARM_UPS = 5;
 
 const square = (n: number, transB: boolean): GemmSizes => ({ m: n, n, k: n, transB });
 
-/** The square products by their keys, and how often each is timed. */
+/** The square products by JSON key, and the number of rounds of each. */
 const squares: Record<string, GemmSizes & { rounds: number }> = {
   ab512: { ...square(512, false), rounds: 40 },
   abt512: { ...square(512, true), rounds: 40 },
@@ -28,7 +27,7 @@ const batched: (GemmSizes & { rounds: number })[] = [
   { batch: 32, m: 256, n: 64, k: 256, rounds: 20 },
 ];
 
-/** The speed of two threads over one at n=1024, by median; undefined where two cannot run. */
+/** Returns the speed of two threads over one at n=1024, by median; undefined if two threads are not possible. */
 async function measureThreads(): Promise<number | undefined> {
   if (availableParallelism() < 2) {
     console.log("absent: two threads (one processor)");
@@ -60,7 +59,7 @@ function title({ batch = 1, m, n, k, transB }: GemmSizes): string {
   return `[${batch},${m},${k}] * [${batch},${transB ? `${n},${k}]ᵀ` : `${k},${n}]`}`;
 }
 
-/** Prints everybody's GFLOP/s for a product and gives our speed over the best peer's, by median. */
+/** Prints the GFLOP/s of all contestants for a product. Returns Lowrank's speed over the best peer's, by median. */
 async function measure(
   sizes: GemmSizes & { rounds: number },
   builds: GemmPeer[],
@@ -80,9 +79,9 @@ async function measure(
 }
 
 /**
- * Prints GFLOP/s per implementation and ends with one line of JSON: our speed over the best peer's
- * by median (`batched`: the geometric mean of two products), our share of the 128-bit limit at
- * n=1024, the speed of two threads over one, and that of wide SIMD over PyTorch's.
+ * Prints GFLOP/s per implementation and one line of JSON. It has Lowrank's speed over the best peer's by median
+ * (`batched`: geometric mean of two products), the share of the 128-bit limit at n=1024, two threads over one, and wide
+ * SIMD over PyTorch.
  */
 export async function bench(): Promise<void> {
   const figures: Record<string, number> = {};

@@ -1,5 +1,5 @@
-// Small random models that Lowrank writes as GGUF, run by llama.cpp: its probabilities of every
-// next token are those of our logits.
+// Runs small random models, written by Lowrank as GGUF, in llama.cpp. Its next-token probabilities must equal the
+// softmax of Lowrank's logits.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ const tokenizerJson = {
   model: { type: "BPE", vocab: Object.fromEntries(characters.map((c, id) => [c, id])), merges: [] },
 };
 
-/** In the names that transformers takes for every architecture. */
+/** Config fields with the names that transformers uses for every architecture. */
 const sizes = {
   ...{ vocab_size: characters.length + 1, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 3 },
   ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 64, sliding_window: 5 },
@@ -40,7 +40,7 @@ const sizes = {
   ...{ moe_intermediate_size: 32, shared_expert_intermediate_size: 64, num_experts: 4, num_experts_per_tok: 2 },
 };
 
-/** Settings of some. Mistral, Mixtral and Phi-3 have no windows in llama.cpp. */
+/** Settings of some architectures. llama.cpp supports no windows for Mistral, Mixtral and Phi-3. */
 const own: Record<string, object> = {
   mistral: { sliding_window: sizes.max_position_embeddings },
   mixtral: { sliding_window: null },
@@ -53,7 +53,7 @@ const own: Record<string, object> = {
   },
 };
 
-/** More models, by what they have that the first of their architecture has not. */
+/** Additional models, named by how they differ from the first model of their architecture. */
 const more: readonly (readonly [name: string, modelType: string, json: object])[] = [
   [
     "gemma4_text with experts, and keys for values",
@@ -67,8 +67,8 @@ const more: readonly (readonly [name: string, modelType: string, json: object])[
 ];
 
 /**
- * The largest difference of a probability: f32 on both sides, but for gelu, which llama.cpp looks
- * up in a table of f16.
+ * The largest allowed difference of a probability. Both sides compute in f32, except gelu, for which llama.cpp uses an
+ * f16 table.
  */
 const tolerance = (modelType: string) => (/^gpt|^gemma/.test(modelType) ? 5e-4 : 5e-6);
 
@@ -84,7 +84,7 @@ afterAll(async () => {
 
 const written = architectures().filter(({ gguf, heads }) => gguf && heads.causalLM);
 
-/** Random matrices, and norms, biases and factors around what they start with. */
+/** Returns random matrices, and norms, biases and factors near their initial values. */
 function randomSource(): ParameterSource {
   const generator = new Generator(3);
   const draw = randomParameters(generator);

@@ -1,4 +1,4 @@
-// Gemma 4's kind of tokenizer, as Lowrank writes it into a GGUF file: llama.cpp's tokens are ours.
+// For Gemma 4's kind of tokenizer, written by Lowrank into a GGUF file, llama.cpp must produce Lowrank's tokens.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

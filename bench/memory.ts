@@ -1,5 +1,4 @@
-// Measures the growth of memory over a long LoRA training, and the most memory that a process
-// needs to train a real model.
+// Measures the growth of memory over a long LoRA training, and the peak memory of a process that trains a real model.
 import { init, memory } from "@lowrank/core";
 import { type WasmBackend, wasm } from "@lowrank/wasm";
 import { type LoraStepCase, makeLoraStep } from "./lib/loraStep.ts";
@@ -10,8 +9,8 @@ const EARLY = 100;
 const LATE = 10_000;
 
 /**
- * A wide vocabulary and little else: more than a fresh WebAssembly memory holds, in
- * steps of a few milliseconds.
+ * A model with a wide vocabulary and few other parameters: it needs more memory than a fresh WebAssembly memory has,
+ * and a step takes a few milliseconds.
  */
 const subject: LoraStepCase = {
   config: {
@@ -30,7 +29,7 @@ const subject: LoraStepCase = {
   alpha: 4,
 };
 
-/** Bytes held at one time: by live tensors, by the WebAssembly memory, and by the process. */
+/** Bytes in use by live tensors, by the WebAssembly memory, and by the process. */
 interface HeldBytes {
   tensors: number;
   wasm: number;
@@ -42,8 +41,8 @@ function bytesHeldBy(backend: WasmBackend): HeldBytes {
 }
 
 /**
- * Ends with one line of JSON: the bytes late over those early, of tensors or of the WebAssembly
- * memory, whichever grew more; and `SmolFigures`.
+ * Prints one line of JSON: the bytes late in the training over the bytes early in it, for tensors or the WebAssembly
+ * memory (the larger ratio), and `SmolFigures`.
  */
 export async function bench(): Promise<void> {
   const backend = await wasm();
@@ -55,7 +54,7 @@ export async function bench(): Promise<void> {
     return bytesHeldBy(backend);
   };
   const early = after(0, EARLY);
-  // A leak could hide in the memory that was there from the start.
+  // A leak could go unnoticed in memory that was allocated from the start.
   if (early.tensors <= fresh.wasm) {
     throw new Error(
       `memory: the model holds ${early.tensors} bytes, which a fresh memory of ${fresh.wasm} has room for`,

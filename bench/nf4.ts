@@ -1,5 +1,5 @@
-// NF4 weights against f32 ones of the same shape, on one thread: the product of a linear layer, one
-// row of it as in decoding, and a QLoRA step against a LoRA step.
+// Compares NF4 weights with f32 weights of the same shape on one thread: a linear layer's product, one row of it as in
+// decoding, and a QLoRA step with a LoRA step.
 import { Generator, init, matmul, quantize4bit, randn, type Tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeLoraStep } from "./lib/loraStep.ts";
@@ -7,13 +7,13 @@ import { type Contestant, interleave, machine, printTable, type Timing } from ".
 
 const WARM_UPS = 5;
 
-/** x [m, n] times the transpose of a weight [n, n]. */
+/** The product of x [m, n] and the transpose of a weight [n, n]. */
 interface Product {
   m: number;
   n: number;
   /**
-   * Weights of each kind that are used in turn, as those of a model's layers are: one alone
-   * would stay in the cache.
+   * Number of weights of each kind, used in turn like the weights of a model's layers. A single one would stay in the
+   * CPU cache.
    */
   weights: number;
   rounds: number;
@@ -29,18 +29,18 @@ const products: Record<string, Product> = {
 
 const steps = { rounds: 25, seconds: 120 };
 
-/** Throws unless the product with a packed weight is that with its numbers in f32. */
+/** Throws if the product with a packed weight differs from the product with the same weight in f32. */
 function checkProduct(x: Tensor, weight: Tensor): void {
   using wide = weight.to("f32");
   using expected = matmul(x, wide, { transposeB: true });
   using found = matmul(x, weight, { transposeB: true });
   const [e, f] = [expected.dataSync(), found.dataSync()];
-  // 4096 products of numbers near 1, each sum rounded in another order.
+  // A sum of 4096 products of values near 1, rounded in another order.
   const at = e.findIndex((value, i) => !(Math.abs(value - f[i]!) < 2e-3));
   if (at >= 0) throw new Error(`nf4: number ${at} of the product is ${f[at]}, not ${e[at]}`);
 }
 
-/** Calls a product with the next weight each time. */
+/** Returns a contestant that multiplies by the next weight in each call. */
 function contestant(name: string, x: Tensor, weights: readonly Tensor[]): Contestant {
   let turn = 0;
   const run = async () => matmul(x, weights[turn++ % weights.length]!, { transposeB: true }).dispose();
@@ -91,10 +91,7 @@ async function measureStep(): Promise<number> {
   return speedOf(timings);
 }
 
-/**
- * Prints tables and ends with one line of JSON: the speed with NF4 weights over that
- * with f32 ones, by median.
- */
+/** Prints tables and one line of JSON: the speed with NF4 weights over the speed with f32 weights, by median. */
 export async function bench(): Promise<void> {
   console.log(`${machine()}, one thread; blocks of 64`);
   await init(wasm({ threads: 1 }));

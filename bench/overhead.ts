@@ -1,5 +1,5 @@
-// Measures the cost of an adapter at inference: none if it is merged. Models of the 15M shape
-// decode in turn.
+// Measures the overhead of an adapter at inference, which is zero for a merged one. Models of the 15M shape decode in
+// turn.
 import { init } from "@lowrank/core";
 import { type CausalLM, generate } from "@lowrank/models";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PrefixTuningConfig, SeqBnConfig } from "@lowrank/peft";
@@ -31,15 +31,15 @@ async function contestants(): Promise<Map<string, CausalLM>> {
 }
 
 /**
- * Prints the time of a token. Ends with one line of JSON: each contestant's time over the base
- * model's in the same round, by median.
+ * Prints the time per token and one line of JSON: each contestant's time over the base model's in the same round, by
+ * median.
  */
 export async function bench(): Promise<void> {
   await init(wasm());
   const models = [...(await contestants())];
   const times = new Map(models.map(([name]) => [name, [] as number[]]));
   for (let round = -2; round < ROUNDS; round++) {
-    // Each round begins with another one, so that none always follows the same.
+    // Each round starts with another contestant, so that none always follows the same one.
     const first = (round + 2) % models.length;
     for (const [name, model] of [...models.slice(first), ...models.slice(0, first)]) {
       const start = performance.now();

@@ -1,6 +1,5 @@
-// Measures a training loop as it is written in PyTorch, without `scope` or `dispose`, in Node and
-// in Chromium: the memory that it needs in 10,000 steps, and its time over that of the same loop
-// with `scope`.
+// Measures a training loop written as in PyTorch, without `scope` or `dispose`, in Node and in Chromium: its memory
+// over 10,000 steps, and its time over the time of the same loop with `scope`.
 
 import { openSourcePage, type SourcePage } from "../scripts/browser/sourcePage.ts";
 import { interleave, machine, marginCell, printTable } from "./lib/measure.ts";
@@ -9,12 +8,12 @@ import { type LoopMemory, type MlpLoops, mlpLoops } from "./lib/mlpLoops.ts";
 const hiddenSizes = [64, 1024];
 const steps = 10_000;
 const rounds = 9;
-/** Larger layers take a hundred times longer. */
+/** Larger layers take a hundred times as long, so they run fewer steps per round. */
 const stepsARound = (hidden: number): number => (hidden > 500 ? 60 : 1000);
 
 type MakeLoops = (hidden: number) => Promise<MlpLoops>;
 
-/** Returns the loops in a page. */
+/** Returns the loops of a web page. */
 async function loopsIn({ page }: SourcePage, hidden: number): Promise<MlpLoops> {
   page.setDefaultTimeout(0);
   await page.waitForFunction("globalThis.mlpLoops");
@@ -27,7 +26,7 @@ async function loopsIn({ page }: SourcePage, hidden: number): Promise<MlpLoops> 
 }
 
 interface Figures extends LoopMemory {
-  /** Time over that of the loop with `scope`, median of the rounds. */
+  /** Time over the time of the loop with `scope`, median of the rounds. */
   vsScope: number;
 }
 
@@ -55,7 +54,7 @@ async function timeLoops(place: string, hidden: number, loops: MlpLoops): Promis
   return plain.median / scoped.median;
 }
 
-/** Ends with one line of JSON: `Figures` for each place and hidden size. */
+/** Prints tables and one line of JSON: `Figures` for each place and hidden size. */
 export async function bench(): Promise<void> {
   console.log(machine());
   const places: Record<string, MakeLoops> = { node: mlpLoops };
@@ -67,7 +66,7 @@ export async function bench(): Promise<void> {
 
   const figures: Record<string, Record<string, Figures>> = {};
   for (const hidden of hiddenSizes) {
-    // The long loops side by side, as their time is not measured.
+    // Run the long loops concurrently, since their time is not measured.
     const ended = await Promise.all(
       Object.entries(places).map(async ([place, make]) => {
         const loops = await make(hidden);

@@ -1,6 +1,6 @@
-// The rank of what fine-tuning changes, on nano: full fine-tuning against LoRA of several ranks on
-// the same examples, the spectra of their changes, and the answers that are right. Also full
-// fine-tuning cut to each rank, in which norms stay as they were.
+// Measures the rank of the weight changes of fine-tuning, on nano: full fine-tuning and LoRA of several ranks on the
+// same examples, the spectra of the changes, and the share of correct answers. Also truncates the changes of full
+// fine-tuning to each rank, without changing the norms.
 import { Generator, init } from "@lowrank/core";
 import { type CausalLM, loadModel } from "@lowrank/models";
 import { complete, exactMatch, generatePairs, nanoModelFolder } from "@lowrank/nano";
@@ -53,14 +53,14 @@ async function train(
   await trainer.train();
 }
 
-/** The share of the test's requests that a model answers right. */
+/** Returns the share of the test requests that a model answers correctly. */
 async function right({ model, tokenizer }: Nano): Promise<number> {
   const prompts = test.map(({ prompt }) => prompt);
   const answers = test.map(({ completion }) => completion);
   return exactMatch(await complete(model, tokenizer, prompts), answers);
 }
 
-/** The medians over layers of what spectra say. */
+/** Returns the medians of spectrum statistics over layers. */
 function spectra(updates: readonly MatrixUpdate[]): string[] {
   const all = updates.map((update) => describeSpectrum(updateValues(update), update.shape));
   const middle = (of: (spectrum: (typeof all)[number]) => number) => median(all.map(of));
@@ -95,7 +95,7 @@ export async function bench(): Promise<void> {
     ["full", ...spectra(updates), percent(await right(full)), "-"],
   ];
   const json: object[] = [];
-  // The embedding is the output layer too, on which LoRA would change inputs alone.
+  // Skip the embedding: it is also the output layer, and LoRA would change only its input side.
   const layers = updates.filter(({ path }) => path !== "model.embed_tokens");
   for (const r of RANKS) {
     const lora = await nano();

@@ -1,6 +1,5 @@
-// `pnpm bench <name>` runs bench/<name>.ts, which exports one function, `bench`.
-// `--against REF` compares two commits. `--only FIGURE` measures what gives that figure, and no
-// more, where the file exports `parts`: its figures, by the part that measures them.
+// `pnpm bench NAME` runs bench/NAME.ts, which exports a function `bench`. `--against REF` compares two commits. `--only
+// FIGURE` measures only the part with that JSON key, for files that export `parts`: lists of JSON keys by part.
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,9 +10,7 @@ const subjects = readdirSync(import.meta.dirname)
   .filter((entry) => entry.endsWith(".ts") && !entry.endsWith(".test.ts") && entry !== basename(import.meta.filename))
   .map((entry) => basename(entry, ".ts"));
 
-/**
- * Reads the command line. Throws on a flag that is not known, and on a name that is no benchmark's.
- */
+/** Reads the command line. Throws for an unknown flag and for an unknown benchmark. */
 function readArguments() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -31,13 +28,16 @@ function readArguments() {
   return { name, ...values };
 }
 
-/** A benchmark's file. */
+/** The exports of a benchmark's file. */
 interface Subject {
   readonly bench: (only?: string) => Promise<void>;
   readonly parts?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Returns the part of a benchmark that measures a figure. Throws, naming the figures there are. */
+/**
+ * Returns the part of a benchmark that measures a JSON key. For an unknown key, throws an error that lists the known
+ * ones.
+ */
 function partOf(name: string, { parts = {} }: Subject, figure: string): string {
   const found = Object.entries(parts).find(([, figures]) => figures.includes(figure));
   if (found) return found[0];
@@ -60,5 +60,5 @@ try {
   console.error(isUsage ? `bench: ${message}` : stack);
   process.exit(1);
 }
-// Some peers keep timers or workers alive.
+// Exit explicitly, since some peers keep timers or workers alive.
 process.exit(0);

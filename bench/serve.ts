@@ -1,7 +1,7 @@
-// The serving engine under load: many adapters in one batch against one adapter, against switching
-// and against copies of the model; requests to the base against llama.cpp; thousands of adapters;
-// and times to the first token under a Poisson load. One thread everywhere; an engine runs here, in
-// this thread, which the load costs little.
+// Measures the serving engine under load: many adapters in one batch against one adapter, against switching adapters
+// and against copies of the model; requests to the base model against llama.cpp; thousands of adapters; and times to
+// the first token under a Poisson load. Everything uses one thread. The engine runs in this thread, where generating
+// the load costs little.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { smolFigures } from "./lib/serve/smolFigures.ts";
 import { storeFigures } from "./lib/serve/storeFigures.ts";
 import { type Part, TimeBudget } from "./lib/serve/timeBudget.ts";
 
-/** All is to end within six minutes. */
+/** Time limit in seconds, so that the benchmark ends within six minutes. */
 const seconds = 350;
 
-/** The figures by the part that measures them. */
+/** JSON keys by the part that measures them. */
 export const parts: Readonly<Record<Part, readonly string[]>> = {
   "thousands of adapters": ["adapters2000"],
   "mixed batches": ["distinct32", "vsSwitching", "vsMerged"],
@@ -30,8 +30,8 @@ export const parts: Readonly<Record<Part, readonly string[]>> = {
 const need = "a part of the serving benchmark";
 
 /**
- * Prints tables and ends with one line of JSON, by the medians of interleaved rounds. A figure
- * whose model or peer is not there has no key. `only` is the one part to run.
+ * Prints tables and one line of JSON with medians of interleaved rounds. Results whose model or peer is missing have no
+ * key. `only` is the single part to run; default all.
  */
 export async function bench(only?: Part): Promise<void> {
   const budget = new TimeBudget(seconds, only);

@@ -1,11 +1,11 @@
-// A training step (forward, backward, AdamW) on random weights against PyTorch with PEFT, step by
-// step in turn: LoRA, and every parameter.
+// Compares training steps (forward, backward, AdamW) on random weights with PyTorch and PEFT, step by step in turn,
+// with LoRA and with every parameter trained.
 import { machine } from "./lib/measure.ts";
 import { findNode26 } from "./lib/node26.ts";
 import { startPython } from "./lib/startPython.ts";
 import { raceSteps, type StepRace, type StepVariant } from "./lib/stepRace.ts";
 
-/** Seconds of all races, so that they and what comes before and between them end in six minutes. */
+/** Total seconds of all races, so that the benchmark ends within six minutes. */
 const SECONDS = 240;
 
 const node26 = findNode26();
@@ -20,7 +20,7 @@ const wide: StepVariant[] =
         },
       ];
 
-/** The races by their parts. The first comes first so that Python's peak is that of its step. */
+/** The races by part. The first one runs first, so that Python's peak memory belongs to its step. */
 const races: Readonly<Record<string, StepRace>> = {
   "SmolLM2's shape": {
     ...{ model: "m135", threads: 1, figure: "m135_t1", memory: "m135_memory" },
@@ -53,7 +53,7 @@ const races: Readonly<Record<string, StepRace>> = {
   "every parameter of SmolLM2's shape": { model: "m135", full: true, threads: 1, figure: "m135_full_t1" },
 };
 
-/** The figures by the part that measures them. */
+/** JSON keys by the part that measures them. */
 export const parts: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.entries(races).map(([part, { figure, memory, variants = [] }]) => {
     const all = [figure, memory, ...variants.flatMap(({ overPyTorch, overOwn }) => [overPyTorch, overOwn])];
@@ -62,10 +62,10 @@ export const parts: Readonly<Record<string, readonly string[]>> = Object.fromEnt
 );
 
 /**
- * Prints tokens/s of both sides and ends with one line of JSON: ours over PyTorch's with LoRA on
- * one and on two threads, in high precision, over Q4_1 in medium precision (both over our f32 too),
- * with rank 64, with wide SIMD, and with every parameter trained; rank 1 over rank 8; and our peak
- * resident memory over PyTorch's, imports included. `only` is the one part to run.
+ * Prints tokens/s of both sides and one line of JSON with ratios of Lowrank over PyTorch. They cover LoRA on one and on
+ * two threads in high precision, Q4_1 in medium precision (both also over Lowrank in f32), rank 64, wide SIMD, and
+ * every parameter trained. Also: rank 1 over rank 8, and peak resident memory over PyTorch's, imports included. `only`
+ * is the single part to run; default all.
  */
 export async function bench(only?: string): Promise<void> {
   console.log(machine());
@@ -73,7 +73,7 @@ export async function bench(only?: string): Promise<void> {
   if (python) console.log(Object.entries(python.versions).flat().join(" "));
   const figures: Record<string, number> = {};
   const chosen = Object.entries(races).filter(([part]) => only === undefined || part === only);
-  // A contestant's share of the time is the same in all races.
+  // Each contestant gets the same share of the time in all races.
   const sides = (race: StepRace) => 2 + (race.variants?.length ?? 0);
   const all = chosen.reduce((sum, [, race]) => sum + sides(race), 0);
   for (const [, race] of chosen) Object.assign(figures, await raceSteps(race, python, (SECONDS * sides(race)) / all));

@@ -1,6 +1,5 @@
-// LoRA on stories260K and tinyshakespeare: a whole training run here and in PyTorch with
-// PEFT, each in fresh processes, turn by turn, on the same blocks from the same initial
-// adapter, one thread each.
+// LoRA on stories260K and tinyshakespeare: a whole training run in Lowrank and in PyTorch with PEFT, in alternating
+// fresh processes, with the same blocks and the same initial adapter, on one thread each.
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -26,8 +25,8 @@ const VALIDATION_TOKENS = 20_000;
 const run = promisify(execFile);
 
 /**
- * Token blocks for training, drawn from the first 90 % of the text, and for validation,
- * from the start of the rest.
+ * Returns token blocks: training blocks drawn from the first 90 % of the text, and validation blocks from the start of
+ * the rest.
  */
 async function makeBlocks(model: string, text: string): Promise<Uint8Array> {
   const { tokenizer } = await loadModel(model);

@@ -1,6 +1,6 @@
-// The time and the memory that one line of 10 MB takes, a JSONL record with one text, from the file
-// to the tokens of an example: by the tokenizer of SmolLM2, which splits a text into words, and by
-// that of stories260K, to which a text is one word, and which makes twice as many tokens of it.
+// Measures the time and memory for one line of 10 MB, a JSONL record with one text, from the file to the tokens of an
+// example. SmolLM2's tokenizer splits the text into words. The tokenizer of stories260K treats the text as one word and
+// produces twice as many tokens.
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ interface Figures {
   readonly peakMB: number;
 }
 
-/** Measures reading and tokenising of one long line, in fresh processes. */
+/** Measures reading and tokenizing one long line, in fresh processes. */
 export async function bench(): Promise<void> {
   const data = sharedPath("data/tinyshakespeare.txt", "a text to repeat");
   if (!data) return;
@@ -44,7 +44,7 @@ export async function bench(): Promise<void> {
   }
 }
 
-/** The medians of several processes. */
+/** Returns the medians of several processes. */
 async function figuresOf(model: string, line: string): Promise<Figures> {
   const args = [...(await compiledChild("peers/tokenizeChild")), model, line];
   const runs: Figures[] = [];

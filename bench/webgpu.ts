@@ -1,5 +1,5 @@
-// Products, a LoRA layer's training step and decoding on the graphics processor, in Node: ours, and
-// other libraries on the same adapter in the same process, turn by turn; and our wasm beside them.
+// Measures products, a LoRA layer's training step and decoding on the GPU in Node: Lowrank and other libraries on the
+// same adapter in the same process, in turn, and Lowrank's wasm backend for comparison.
 import { type Backend, Generator, init, tensor } from "@lowrank/core";
 import { type CausalLM, createModel, generate, type ParameterSource, parseModelConfig } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
@@ -17,24 +17,24 @@ import { lowrankGpu } from "./peers/webgpu/lowrankGpu.ts";
 const ours = "lowrank";
 const onWasm = "lowrank on wasm";
 
-/** All is to end within these seconds of its start. */
+/** Time limit for the whole benchmark in seconds. */
 const budget = 270;
 
-/** The first product, by which the time of all that follows is foreseen, and its seconds. */
+/** The first product, whose time predicts the time of the following work, and its time limit in seconds. */
 const first: GemmSizes = { m: 512, n: 512, k: 512 };
 const firstSeconds = 30;
 
-/** A row by a quarter of the head of SmolLM2-135M, as in decoding, and a larger square. */
+/** A row times a quarter of SmolLM2-135M's head, as in decoding, and a larger square product. */
 const row: GemmSizes = { m: 1, n: 12288, k: 576, transB: true };
 const large: GemmSizes = { m: 1024, n: 1024, k: 1024 };
 
-/** Work over that of the first product; what is small costs other things. */
+/** Estimated work relative to the first product; for small work, other costs dominate. */
 const workOf = { layer: 1.5, row: 0.2, large: 8 } as const;
 
-/** Tokens that are decoded in a run, at most; a processor that plays the device decodes fewer. */
+/** Maximum number of decoded tokens per run. A CPU that emulates the GPU decodes fewer. */
 const mostTokens = 64;
 
-/** A layer of SmolLM2-135M's width with LoRA of rank 8, on random numbers. */
+/** A layer of SmolLM2-135M's width with LoRA of rank 8, with random values. */
 function randomLayer(): LoraLayer {
   const [rows, features, rank] = [256, 576, 8];
   const numbers = (length: number) => Float32Array.from({ length }, () => Math.random() - 0.5);
@@ -42,7 +42,7 @@ function randomLayer(): LoraLayer {
   return { rows, features, rank, scaling: 2, x, w, a: numbers(rank * features), b: numbers(features * rank) };
 }
 
-/** Prints times and gives ours over the best peer's, and over our wasm's. */
+/** Prints times. Returns Lowrank's speed over the best peer's, and over Lowrank's wasm backend. */
 function report(title: string, times: Map<string, Times>, speed: (ms: number) => string): Record<string, number> {
   console.log(`\n${title}`);
   const rows = [...times].map(([name, { median, samples }]) => [
@@ -62,7 +62,7 @@ function report(title: string, times: Map<string, Times>, speed: (ms: number) =>
   };
 }
 
-/** Prepares each peer's work and runs it once. Prints a line for those that fail. */
+/** Prepares each peer's work and runs it once. Prints a line for each peer that fails. */
 async function prepareAll(
   peers: readonly GpuPeer[],
   prepare: (peer: GpuPeer) => Promise<() => Promise<unknown>>,
@@ -79,7 +79,7 @@ async function prepareAll(
   return contestants;
 }
 
-/** Times a product. Prints its table. */
+/** Times a product and prints a table. */
 async function raceProducts(peers: readonly GpuPeer[], sizes: GemmSizes, seconds: number) {
   const product = randomCase(sizes);
   const contestants = await prepareAll(peers, async (peer) => {
@@ -93,7 +93,7 @@ async function raceProducts(peers: readonly GpuPeer[], sizes: GemmSizes, seconds
   return { times, ratios: report(title, times, (ms) => `${(flopsOf(product) / ms / 1e6).toFixed(2)} GFLOP/s`) };
 }
 
-/** Times the steps of a layer, whose losses must agree. */
+/** Times the training steps of a layer. The losses of all peers must agree. */
 async function raceLayers(peers: readonly GpuPeer[], seconds: number): Promise<Map<string, Times>> {
   const layer = randomLayer();
   const able = peers.filter(({ prepareLayer }) => prepareLayer !== undefined);
@@ -108,7 +108,7 @@ async function raceLayers(peers: readonly GpuPeer[], seconds: number): Promise<M
   return timesWithin(contestants, seconds);
 }
 
-/** Random parameters, from one list of numbers: drawing all of them takes half a minute. */
+/** Returns random parameters from one shared list of values, since drawing all values would take half a minute. */
 function quickParameters(): ParameterSource {
   const numbers = new Float32Array(2 ** 20);
   new Generator(1).fillNormal(numbers, 0, 0.02);
@@ -117,7 +117,7 @@ function quickParameters(): ParameterSource {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
     if ("value" in start) data.fill(start.value);
     else for (let i = 0; i < data.length; i++) data[i] = numbers[at++ % numbers.length];
-    // An odd step, so that no two rows are alike.
+    // Use an odd step, so that no two rows are equal.
     at += 12345;
     using t = tensor(data, { shape });
     return new Parameter(t);
@@ -125,9 +125,9 @@ function quickParameters(): ParameterSource {
 }
 
 /**
- * Times greedy decoding by a random model of SmolLM2-135M's shape, after one token: as many tokens
- * as the device decodes in `seconds`. All must decode the same. Prints the bytes that a token moves
- * on the device over the model's own.
+ * Times greedy decoding with a random model of SmolLM2-135M's shape after one prompt token, for as many tokens as the
+ * GPU decodes in `seconds`. All backends must decode the same tokens. Prints the bytes that a token moves on the GPU
+ * relative to the model's size.
  */
 async function raceDecoding(gpu: WebGpuBackend, host: Backend, seconds: number) {
   const decoders: [name: string, decode: (count: number) => Promise<string>][] = [];
@@ -168,8 +168,8 @@ async function raceDecoding(gpu: WebGpuBackend, host: Backend, seconds: number) 
 }
 
 /**
- * Prints times and ends with one line of JSON: for products, a LoRA layer's step and decoding, our
- * speed over the best peer's, and over that of our wasm on one thread, by median.
+ * Prints times and one line of JSON: for products, a LoRA layer's step and decoding, Lowrank's speed over the best
+ * peer's, and over Lowrank's wasm backend on one thread, by median.
  */
 export async function bench(): Promise<void> {
   const start = performance.now();
@@ -197,7 +197,7 @@ export async function bench(): Promise<void> {
   note("n512", ratios);
   const secondsLeft = () => budget - (performance.now() - start) / 1000;
 
-  /** The peers, the fastest first, whose two runs each of some work fit into the seconds. */
+  /** Returns the peers, fastest first, whose two runs of some work each fit into `seconds`. */
   const fitting = (what: string, work: number, seconds: number): GpuPeer[] => {
     let rest = seconds;
     const present = peers.filter(({ name }) => known.has(name));

@@ -1,4 +1,4 @@
-// Measures the cost of the turns that training and generating give the event loop.
+// Measures the cost of yielding to the event loop during training and generation.
 import { performance } from "node:perf_hooks";
 import { init, yieldIfDue } from "@lowrank/core";
 import { generate } from "@lowrank/models";
@@ -12,7 +12,7 @@ const steps = 10;
 const newTokens = 200;
 const { config, rank: r, alpha: loraAlpha } = loraStepCases.m15;
 
-/** Returns the median time of a call of `yieldIfDue` after `busyMs` of work, in ms. */
+/** Returns the median time in ms of a call of `yieldIfDue` after `busyMs` of work. */
 async function callMs(busyMs: number, calls: number): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < calls; i++) {
@@ -26,8 +26,8 @@ async function callMs(busyMs: number, calls: number): Promise<number> {
 }
 
 /**
- * Prints the turns of a step and of a token, and their share of its time. Ends with one line of
- * JSON: that share, of all calls and turns together, in percent.
+ * Prints the number of yields per step and per token, and their share of the time. The last line is JSON: the share of
+ * all calls and yields together, in percent.
  */
 export async function bench(): Promise<void> {
   await init(wasm());

@@ -1,5 +1,4 @@
-// `pnpm bench NAME --against REF`: processes of the sources as they lie here and of
-// another commit, in turn.
+// `pnpm bench NAME --against REF`: compares the working tree with another commit, in alternating processes.
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,12 +18,15 @@ import { type ChildOptions, type Parts, subjectParts } from "./subject.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 /**
- * A benchmark ends within six minutes: no round begins after this many milliseconds but
- * those that an interval needs.
+ * Time limit in milliseconds for starting rounds, so that a benchmark ends within six minutes. The rounds that an
+ * interval needs always run.
  */
 const budget = 320_000;
 
-/** Puts the measuring program into a folder of sources, whose packages it then finds. */
+/**
+ * Puts the measuring program into a source folder, so that it imports that folder's packages. Returns the arguments for
+ * Node.
+ */
 async function placeChild(folder: string): Promise<string[]> {
   const outdir = join(folder, "bench/dist/against");
   await mkdir(outdir, { recursive: true });
@@ -51,7 +53,7 @@ async function measureOnce(child: string[], name: string, options: ChildOptions)
   return parts;
 }
 
-/** Writes a model with random weights as a folder. */
+/** Writes a model with random weights as a Hugging Face folder. Returns its path. */
 async function writeModel(folder: string, shape: keyof typeof loraStepCases, dtype: "f32" | "bf16"): Promise<string> {
   const { config } = loraStepCases[shape];
   const path = join(folder, shape);
@@ -59,7 +61,7 @@ async function writeModel(folder: string, shape: keyof typeof loraStepCases, dty
   return path;
 }
 
-/** Writes the models that a subject reads and that are not on disk yet. */
+/** Writes the models that a subject reads and that are not on disk yet. Returns their paths. */
 async function makeModels(folder: string, name: string): Promise<ChildOptions> {
   const models = { m15: "", m135: "" };
   if (!["step", "decode", "memory"].includes(name)) return models;
@@ -76,8 +78,8 @@ async function makeModels(folder: string, name: string): Promise<ChildOptions> {
 const rounded = (value: number): number => Number(value.toFixed(4));
 
 /**
- * Prints the figures of each part on both sides. Returns the ratios of parts and of their
- * geometric mean, by round.
+ * Prints the results of each part for both sides. Returns the ratio of each part with its interval: the other side's
+ * value over ours.
  */
 function report(name: string, ref: string, own: Parts[], other: Parts[]): Record<string, Interval> {
   const unit = name === "memory" ? "MB" : "ms";
@@ -96,9 +98,9 @@ function report(name: string, ref: string, own: Parts[], other: Parts[]): Record
 }
 
 /**
- * Measures a subject on the sources here and on those of `ref`, in processes that take turns. Ends
- * with one line of JSON: the other's time (or memory) over ours, so that more is better, as the
- * median of the rounds and its 95 % interval. A subject of several parts is their geometric mean.
+ * Measures a subject on the working tree and on commit `ref`, in alternating processes. The last output line is JSON:
+ * the other commit's time (or memory) over ours, so that larger is better, as the median of the rounds with its 95 %
+ * interval. The ratio of a subject with several parts is their geometric mean.
  */
 export async function benchAgainst(name: string, ref: string, rounds: number): Promise<void> {
   if (!(name in subjectParts)) {
@@ -119,7 +121,7 @@ export async function benchAgainst(name: string, ref: string, rounds: number): P
     ] as const;
     let done = 0;
     for (; done < rounds && (done < leastValues || performance.now() - start < budget); done++) {
-      // Whoever comes first may have it harder, or easier.
+      // Alternate the order, since the first process of a round may have an advantage or disadvantage.
       for (const side of done % 2 === 0 ? sides : sides.toReversed()) {
         side.results.push(await measureOnce(side.child, name, models));
       }

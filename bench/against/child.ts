@@ -1,7 +1,6 @@
-// `child.js SUBJECT OPTIONS`: measures one subject in a process of its own, on the packages of the
-// commit whose folder it lies in, and prints one line of JSON: by name, milliseconds or bytes. It
-// is bundled, and put into another commit's folder too: it uses only what the packages export, and
-// awaits what is a promise in one of the two commits.
+// `child.js SUBJECT OPTIONS`: measures one subject in a separate process with the packages of the folder that it is in.
+// Prints one line of JSON: milliseconds or bytes by part. It is bundled and also runs in another commit's folder. So it
+// uses only what the packages export, and awaits results that are promises in only one of the commits.
 import { decode } from "./decode.ts";
 import { dispatch } from "./dispatch.ts";
 import { gemm } from "./gemm.ts";

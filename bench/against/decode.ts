@@ -10,8 +10,8 @@ const rounds = 3;
 const sampling = { doSample: true, temperature: 0.8, topK: 40, topP: 0.95 } as const;
 
 /**
- * Times a prompt and its greedy and its sampled continuation by SmolLM2-135M, packed as
- * its file is, on one thread.
+ * Times a prompt and its greedy and sampled continuations with SmolLM2-135M on one thread. The weights of a GGUF file
+ * stay packed.
  */
 export async function decode({ m135 }: ChildOptions): Promise<Parts> {
   await init(wasm());

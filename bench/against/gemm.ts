@@ -3,7 +3,7 @@ import { wasm } from "@lowrank/wasm";
 import { medianTime } from "./medianTime.ts";
 import type { Parts } from "./subject.ts";
 
-/** Times square products and those of attention, on one thread. */
+/** Times square matrix products and the products of attention, on one thread. */
 export async function gemm(): Promise<Parts> {
   await init(wasm());
   const generator = new Generator(0);

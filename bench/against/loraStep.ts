@@ -5,10 +5,7 @@ import { getPeftModel, LoraConfig } from "@lowrank/peft";
 
 type LoadOptions = Parameters<typeof loadModel>[1];
 
-/**
- * Loads a model, puts LoRA on all its linear layers, and returns a training step on
- * tokens i32 [batch, tokens].
- */
+/** Loads a model, adds LoRA to all linear layers, and returns a training step on tokens i32 [batch, tokens]. */
 export async function loraStep(
   path: string,
   batch: number,

@@ -1,7 +1,4 @@
-/**
- * Runs something `warmUps` times unmeasured and `runs` times measured; returns
- * the median in milliseconds.
- */
+/** Calls `run` `warmUps` times unmeasured and `runs` times measured. Returns the median time in milliseconds. */
 export async function medianTime(run: () => unknown, warmUps: number, runs: number): Promise<number> {
   for (let i = 0; i < warmUps; i++) await run();
   const times: number[] = [];

@@ -4,9 +4,7 @@ import { peakBytes } from "../lib/peakBytes.ts";
 import { loraStep } from "./loraStep.ts";
 import type { ChildOptions, Parts } from "./subject.ts";
 
-/**
- * Returns the most bytes that this process holds for two steps of LoRA or QLoRA on SmolLM2-135M.
- */
+/** Returns the peak memory of this process in bytes for two steps of LoRA or QLoRA on SmolLM2-135M. */
 export async function memory({ m135, part }: ChildOptions): Promise<Parts> {
   await init(wasm());
   const quantize = { quantType: "nf4", doubleQuant: true } as const;

@@ -8,14 +8,14 @@ import { UsageError } from "../lib/usageError.ts";
 
 const run = promisify(execFile);
 
-/** The sources of a commit in a folder of their own, with their dependencies, compiled. */
+/** A temporary folder with a commit's sources and dependencies, compiled. */
 export interface RefFolder extends AsyncDisposable {
   path: string;
-  /** The full hash. */
+  /** The full commit hash. */
   commit: string;
 }
 
-/** Compiles the packages and the benchmarks of a folder of sources. */
+/** Compiles the packages and benchmarks of a source folder. */
 export async function compile(root: string): Promise<void> {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   await run(process.execPath, [tsc, "-b", "--force", root], { cwd: root }).catch(({ stdout, message }) => {
@@ -24,8 +24,8 @@ export async function compile(root: string): Promise<void> {
 }
 
 /**
- * Lays out the commit that `ref` names in a temporary folder, as a worktree of this repository.
- * Throws where there is none.
+ * Checks out the commit `ref` to a temporary folder, as a git worktree of this repository. Throws if there is no such
+ * commit.
  */
 export async function checkOutRef(root: string, ref: string): Promise<RefFolder> {
   const git = async (...args: string[]) => (await run("git", args, { cwd: root })).stdout.trim();
@@ -51,7 +51,7 @@ export async function checkOutRef(root: string, ref: string): Promise<RefFolder>
   return { path, commit, [Symbol.asyncDispose]: remove };
 }
 
-/** PATH without the folders of a dependency tree, whose tools are those of another commit. */
+/** Returns PATH without folders of a dependency tree, whose tools belong to another commit. */
 function pathWithout(folder: string): string {
   const parts = (process.env.PATH ?? "").split(delimiter);
   return parts.filter((part) => !part.startsWith(folder) && existsSync(part)).join(delimiter);

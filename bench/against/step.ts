@@ -4,7 +4,7 @@ import { loraStep } from "./loraStep.ts";
 import { medianTime } from "./medianTime.ts";
 import type { ChildOptions, Parts } from "./subject.ts";
 
-/** Times a LoRA step of a Llama of 15M parameters and of SmolLM2-135M, on one thread. */
+/** Times a LoRA step of a Llama with 15M parameters and of SmolLM2-135M, on one thread. */
 export async function step({ m15, m135 }: ChildOptions): Promise<Parts> {
   await init(wasm());
   return {

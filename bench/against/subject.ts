@@ -1,23 +1,19 @@
-/** The figures of one process by name: milliseconds or bytes, so that less is better. */
+/** The results of one process by part: milliseconds or bytes, so that smaller is better. */
 export type Parts = Record<string, number>;
 
-/** The models that a child may read. */
+/** Paths of models for a child process. */
 export interface ChildOptions {
-  /** A folder of random weights, of a Llama of 15M parameters. */
+  /** A folder with random weights for a Llama with 15M parameters. */
   m15: string;
   /**
-   * SmolLM2-135M-Instruct as a GGUF file in Q4_1; a folder of random weights of its
-   * shape where that is absent.
+   * SmolLM2-135M-Instruct as a GGUF file in Q4_1, or a folder with random weights of its shape if that file is missing.
    */
   m135: string;
-  /** The part to measure, of a subject that needs a process for each. */
+  /** The part to measure, for a subject that measures each part in a separate process. */
   part?: string;
 }
 
-/**
- * The subjects that another commit can be measured by, and the parts of those that
- * need a process for each.
- */
+/** Subjects for comparing commits, each with the parts that need a separate process; undefined is the whole subject. */
 export const subjectParts: Readonly<Record<string, readonly (string | undefined)[]>> = {
   step: [undefined],
   gemm: [undefined],

@@ -1,5 +1,5 @@
-// Runs in a page: trains and generates in the page itself or in a Worker, and counts what the page
-// could do meanwhile.
+// Runs in a web page: trains and generates in the page or in a Worker, and counts frames and timer calls during the
+// work.
 import { generatePairs } from "@lowrank/nano";
 import { getPeftModel, LoraConfig, loadModel, streamText, Trainer, tokenizeExample } from "lowrank";
 import { connect } from "lowrank/worker";
@@ -7,17 +7,17 @@ import { connect } from "lowrank/worker";
 /** The place where the engine runs. */
 export type Place = "page" | "worker";
 
-/** Counts of what a page could do during a piece of work. */
+/** Measurements of a page's responsiveness during a piece of work. */
 export interface Alive {
   ms: number;
-  /** Pictures painted, and calls of a timer of 5 ms. */
+  /** Number of frames painted, and number of calls of a 5 ms timer. */
   frames: number;
   ticks: number;
-  /** The longest task of the page, in ms, of those over 50 ms; 0 where there was none. */
+  /** Duration in ms of the longest page task over 50 ms; 0 if there was none. */
   longestTask: number;
-  /** The longest step or token, in ms. */
+  /** Duration in ms of the longest step or token. */
   longestUnit: number;
-  /** Steps or tokens that were done. */
+  /** Number of finished steps or tokens. */
   units: number;
 }
 
@@ -73,7 +73,7 @@ async function watch(work: Work, abortAfterMs?: number): Promise<Alive> {
     if (watching) requestAnimationFrame(frame);
   };
   const timer = setInterval(() => ticks++, 5);
-  // Tasks of what came before end first.
+  // Wait until earlier tasks have ended.
   await new Promise((resolve) => setTimeout(resolve, 200));
   observer.observe({ entryTypes: ["longtask"] });
   [frames, ticks] = [0, 0];

@@ -1,4 +1,4 @@
-// The script of the Worker in which the engine runs.
+// The script of the Worker that runs the engine.
 import { serve } from "lowrank/worker";
 
 serve();

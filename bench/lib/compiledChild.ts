@@ -14,9 +14,9 @@ async function build(): Promise<void> {
 }
 
 /**
- * The arguments with which Node runs a file of this folder, named without its ending, as users run
- * the packages: compiled, since Node itself takes some 25 MB to read TypeScript. What is out of
- * date in the `dist` folders is built first.
+ * Returns the arguments with which Node runs a file of the bench folder (path without extension), compiled as users run
+ * the packages. Without compilation, Node would use about 25 MB to read TypeScript. Builds outdated `dist` folders
+ * first.
  */
 export async function compiledChild(path: string): Promise<string[]> {
   built ??= build();

@@ -1,5 +1,5 @@
-// Imported first by a process that is measured: it gets the packages as users have them, compiled,
-// without what Node holds in memory for TypeScript.
+// Imported first by a measured process. It redirects package imports to the compiled files that users have, which
+// avoids Node's memory for TypeScript.
 import { registerHooks } from "node:module";
 
 registerHooks({

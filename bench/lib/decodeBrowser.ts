@@ -6,13 +6,13 @@ import type { DecodePeer, DecodeTask, DecodeTiming } from "../peers/decodePeer.t
 import type { LowrankWeights } from "../peers/lowrankDecode.ts";
 import type { DecodePage } from "./decodePage.ts";
 
-/** Contestants in one page of headless Chromium. */
+/** A page in headless Chromium that runs contestants. */
 export interface DecodeBrowser extends AsyncDisposable {
   version: string;
   load(name: string, weights: LowrankWeights | "wllama"): Promise<DecodePeer>;
 }
 
-/** Serves the model beside the page. */
+/** Serves the model file to the page. */
 export function modelPlugin(model: string): Plugin {
   return {
     name: "lowrank:decode-model",
@@ -26,7 +26,7 @@ export function modelPlugin(model: string): Plugin {
   };
 }
 
-/** Starts Chromium on the page of the contestants. Throws where there is none. */
+/** Starts Chromium with the page of the contestants. Throws if Chromium is missing. */
 export async function startDecodeBrowser(model: string, task: DecodeTask): Promise<DecodeBrowser> {
   const opened = await openSourcePage("bench/lib/decodePage.ts", { plugins: [modelPlugin(model)] });
   const { page, version } = opened;

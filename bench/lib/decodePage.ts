@@ -1,4 +1,4 @@
-// Runs in a page: loads the contestants one by one and lets them decode when told to.
+// Runs in a web page: loads contestants and runs their decoding on request.
 import { wasm } from "@lowrank/wasm";
 import type { DecodePeer, DecodeTask, DecodeTiming } from "../peers/decodePeer.ts";
 import { type LowrankWeights, lowrankDecode } from "../peers/lowrankDecode.ts";

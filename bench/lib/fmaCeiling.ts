@@ -2,7 +2,7 @@ import { compileString } from "assemblyscript/asc";
 
 const CHAINS = 12;
 
-/** AssemblyScript for CHAINS independent multiply-add chains that never leave the registers. */
+/** Returns AssemblyScript code for CHAINS independent multiply-add chains that stay in registers. */
 function source(relaxed: boolean): string {
   const each = (line: (i: number) => string) => Array.from({ length: CHAINS }, (_, i) => line(i)).join("\n");
   const step = relaxed ? "f32x4.relaxed_madd(x, y, cN)" : "f32x4.add(cN, f32x4.mul(x, y))";
@@ -18,8 +18,8 @@ function source(relaxed: boolean): string {
 }
 
 /**
- * A function that does about `flops` operations in multiply-adds alone: no
- * 128-bit kernel can be faster.
+ * Returns a function that executes about `flops` operations as multiply-adds only, an upper bound for the speed of any
+ * 128-bit kernel.
  */
 export async function fmaCeiling(relaxed: boolean, flops: number): Promise<() => Promise<void>> {
   const { binary, error, stderr } = await compileString(source(relaxed), {

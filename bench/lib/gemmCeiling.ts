@@ -9,9 +9,8 @@ const ROUNDS = 5;
 const CEILING = "multiply-adds in registers";
 
 /**
- * Compares our products n x n, A * B and A * Bᵀ, with the speed of 128-bit multiply-adds that never
- * leave the registers, with the same build, best of five each. The results stay in the engine's
- * memory. Prints a table and gives the worse share.
+ * Compares Lowrank's n x n products A * B and A * Bᵀ with 128-bit multiply-adds in registers, each with the best of
+ * five runs. Results stay in the engine's memory. Prints a table and returns the lower share of the limit.
  */
 export async function measureCeiling(n: number): Promise<number> {
   const backend = await wasm();

@@ -1,7 +1,7 @@
 import type { GemmCase, GemmPeer } from "../peers/gemmPeer.ts";
 import { type Contestant, interleave, type Timing } from "./measure.ts";
 
-/** The sizes of a product; `batch` is 1 unless told, and `transB` false. */
+/** The sizes of a matrix product. Defaults: `batch` 1, `transB` false. */
 export interface GemmSizes {
   batch?: number;
   m: number;
@@ -10,18 +10,18 @@ export interface GemmSizes {
   transB?: boolean;
 }
 
-/** A product of random numbers between -1 and 1. */
+/** Makes a product of random values between -1 and 1. */
 export function randomCase({ batch = 1, m, n, k, transB = false }: GemmSizes): GemmCase {
   const numbers = (length: number) => Float32Array.from({ length }, () => Math.random() * 2 - 1);
   return { batch, m, n, k, transB, a: numbers(batch * m * k), b: numbers(batch * k * n) };
 }
 
-/** Multiplications and additions of a product. */
+/** Returns the number of multiplications and additions of a product. */
 export function flopsOf({ batch, m, n, k }: GemmCase): number {
   return 2 * batch * m * n * k;
 }
 
-/** Compares a result with float64 dot products: one of every row, [i, (i * 7 + 3) mod n]. */
+/** Compares one element of every row, [i, (i * 7 + 3) mod n], with a float64 dot product. */
 export function checkResult(name: string, { batch, m, n, k, transB, a, b }: GemmCase, c: Float32Array): void {
   for (let row = 0; row < batch * m; row++) {
     const matrix = Math.floor(row / m);
@@ -42,7 +42,7 @@ function checkAgreement(results: Map<string, Float32Array>): void {
   }
 }
 
-/** Times a product by each peer in turn, after a check of all their results. */
+/** Checks the results of all peers, then times the product with each peer in turn. */
 export async function race(
   product: GemmCase,
   peers: GemmPeer[],

@@ -1,12 +1,12 @@
 import { create, globals } from "webgpu";
 import { whyNoAdapter } from "../../scripts/webgpuDriver.ts";
 
-/** Dawn's entry: it must outlive its devices. */
+/** Dawn's GPU object, which must outlive its devices. */
 let entry: GPU | undefined;
 
 /**
- * Gives Node a `navigator.gpu`, as pages have it, on which all libraries of this process work.
- * Returns why there is none, or undefined.
+ * Gives Node a `navigator.gpu` as in browsers, for all libraries of this process. Returns the reason if that is not
+ * possible, otherwise undefined.
  */
 export async function provideGpu(): Promise<string | undefined> {
   const reason = await whyNoAdapter();

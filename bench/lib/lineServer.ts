@@ -2,15 +2,15 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { pythonVariables } from "@lowrank/conformance/environment";
 
-/** A process that answers each line with a line. */
+/** A process that answers each input line with an output line. */
 export interface LineServer {
-  /** The line that the process wrote when it was ready. */
+  /** The line that the process printed when it was ready. */
   readonly greeting: string;
   ask(): Promise<string>;
   end(): void;
 }
 
-/** Starts a program that says a line when it is ready, and then one for every line it is sent. */
+/** Starts a program that prints a line when it is ready, and then one for every input line. */
 export async function startLineServer(command: string, args: string[]): Promise<LineServer> {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env: pythonVariables });
   const failed = new Promise<never>((_, reject) => child.once("error", reject));

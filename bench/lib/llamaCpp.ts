@@ -1,8 +1,8 @@
 import type { Llama } from "node-llama-cpp";
 
 /**
- * Starts llama.cpp as node-llama-cpp packages it, on one thread. Gives null, and says why, where it
- * does not start; `what` names the check that is skipped then.
+ * Starts node-llama-cpp's build of llama.cpp on one thread. If that fails, prints the reason and returns null; `what`
+ * is the name of the skipped check.
  */
 export async function startLlamaCpp(what: string): Promise<Llama | null> {
   try {

@@ -5,10 +5,7 @@ import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { randomQ4_1 } from "./randomQ4_1.ts";
 import { trainingStep } from "./trainingStep.ts";
 
-/**
- * One training step as both sides are given it: LoRA on all linear layers but the
- * head, AdamW, labels = ids.
- */
+/** The same training step for both sides: LoRA on all linear layers except the head, AdamW, labels = ids. */
 export interface LoraStepCase {
   /** The fields of a Hugging Face config.json. */
   config: { model_type: string; vocab_size: number } & Record<string, unknown>;
@@ -21,7 +18,7 @@ export interface LoraStepCase {
 const lora = { rank: 8, alpha: 16 };
 const llama = { model_type: "llama", tie_word_embeddings: true, max_position_embeddings: 2048, rms_norm_eps: 1e-5 };
 
-/** The shapes of a Llama of 15M parameters and of SmolLM2-135M. */
+/** The shapes of a Llama with 15M parameters and of SmolLM2-135M. */
 export const loraStepCases: Record<"m15" | "m135", LoraStepCase> = {
   m15: {
     config: {
@@ -53,12 +50,12 @@ export const loraStepCases: Record<"m15" | "m135", LoraStepCase> = {
   },
 };
 
-/** A case with another rank, if one is given. */
+/** Returns a case with another LoRA rank and the same alpha / rank. */
 export function ofRank(subject: LoraStepCase, rank: number = subject.rank): LoraStepCase {
   return { ...subject, rank, alpha: (subject.alpha / subject.rank) * rank };
 }
 
-/** A model of that shape with random weights. */
+/** Returns a model of the given config with random weights. */
 export function randomModel(
   config: LoraStepCase["config"],
   generator: Generator = new Generator(0),
@@ -67,7 +64,7 @@ export function randomModel(
   return createModel(parseModelConfig(config), draw(generator));
 }
 
-/** Random tokens [batch, tokens]. */
+/** Returns random tokens [batch, tokens]. */
 function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator): Tensor {
   const ids = new Int32Array(batch * tokens);
   generator.fillInt(ids, 0, config.vocab_size);
@@ -75,8 +72,8 @@ function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator
 }
 
 /**
- * A function that does one LoRA step on the current backend, always on the same random tokens, and
- * gives the loss before it; `quantization` quantises the model before, and "q4_1" draws it so.
+ * Returns a function that runs one LoRA step on the current backend, always on the same random tokens, and returns the
+ * loss before the step. `quantization` quantises the model first; "q4_1" draws random Q4_1 weights directly.
  */
 export async function makeLoraStep(
   subject: LoraStepCase,
@@ -91,7 +88,7 @@ export async function makeLoraStep(
   return trainingStep(await getPeftModel(base, new LoraConfig(options)), randomIds(subject, generator));
 }
 
-/** The same with every parameter of the model trained, and no LoRA. */
+/** Like `makeLoraStep`, but trains every parameter of the model, without LoRA. */
 export function makeFullStep(subject: LoraStepCase): () => number {
   const generator = new Generator(0);
   return trainingStep(randomModel(subject.config, generator), randomIds(subject, generator));

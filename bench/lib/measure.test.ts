@@ -1,10 +1,7 @@
 import { expect, it, onTestFinished, vi } from "vitest";
 import { geometricMean, interleave, median, statisticsOf } from "./measure.ts";
 
-/**
- * Contestants whose steps take these times on a clock of their own, and the
- * order in which they ran.
- */
+/** Contestants with fixed step times on a fake clock, and the order in which they ran. */
 function contestants(milliseconds: Record<string, number>) {
   vi.useFakeTimers({ toFake: ["performance"] });
   onTestFinished(() => void vi.useRealTimers());
@@ -41,7 +38,7 @@ it("ends after its seconds, but not before three rounds", async () => {
 it("tinybench's statistics of samples: the mean, and the margin of it by Student's t", () => {
   const { mean, moe, samplesCount } = statisticsOf([2, 4, 6]);
   expect([mean, samplesCount]).toEqual([4, 3]);
-  // A standard error of 2 / sqrt(3), and t of 4.303 for two degrees of freedom.
+  // A standard error of 2 / sqrt(3), and t = 4.303 for two degrees of freedom.
   expect(moe).toBeCloseTo((4.303 * 2) / Math.sqrt(3), 2);
 });
 

@@ -2,27 +2,27 @@ import { cpus } from "node:os";
 import { version } from "node:process";
 import { Bench, type Statistics } from "tinybench";
 
-/** The times of one contestant in milliseconds, by tinybench. */
+/** The times of one contestant in milliseconds, from tinybench. */
 export interface Timing {
   best: number;
   median: number;
-  /** The 95 % margin of error of the mean, in percent of it. */
+  /** 95 % margin of error of the mean, in percent of the mean. */
   margin: number;
   samples: readonly number[];
 }
 
-/** One contestant: `run` does the whole of the work and ends when its result is there. */
+/** A contestant. `run` does all of the work and resolves when the result is available. */
 export interface Contestant {
   name: string;
   run: () => Promise<unknown>;
 }
 
-/** Returns the middle of the values (the upper one of an even count). */
+/** Returns the median of the values (the upper one of an even count). */
 export function median(values: readonly number[]): number {
   return values.toSorted((x, y) => x - y)[values.length >> 1]!;
 }
 
-/** Returns the middle of ratios, of which 2 and 1/2 cancel. */
+/** Returns the geometric mean, in which the ratios 2 and 1/2 cancel. */
 export function geometricMean(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
@@ -30,7 +30,7 @@ export function geometricMean(values: readonly number[]): number {
 const now = (): number => performance.now();
 const once = { iterations: 1, time: 0, warmup: false, throws: true, now } as const;
 
-/** Runs a contestant once under tinybench and returns its time. */
+/** Runs a contestant once with tinybench and returns its time in milliseconds. */
 async function timeOnce({ name, run }: Contestant): Promise<number> {
   const bench = new Bench(once);
   bench.add(name, async () => void (await run()), { async: true });
@@ -38,7 +38,7 @@ async function timeOnce({ name, run }: Contestant): Promise<number> {
   return latencyOf(task!.result).max;
 }
 
-/** Returns tinybench's statistics of times that were measured one by one. */
+/** Returns tinybench's statistics for times that were measured individually. */
 export function statisticsOf(samples: readonly number[]): Statistics {
   const bench = new Bench({ ...once, iterations: samples.length });
   let next = 0;
@@ -55,8 +55,8 @@ function latencyOf(result: Bench["results"][number]): Statistics {
 const LEAST_ROUNDS = 3;
 
 /**
- * Times all contestants in turn, round after round, so that noise from outside meets them alike.
- * After `seconds` it ends early, though not before three rounds.
+ * Times all contestants in turn, round by round, so that external noise affects them equally. Ends early after
+ * `seconds`, but not before three rounds.
  */
 export async function interleave(
   contestants: Contestant[],
@@ -81,17 +81,17 @@ function timingOf(samples: number[]): Timing {
   return { best: min, median: median(samples), margin: rme, samples };
 }
 
-/** Returns a timing's margin of error as a table shows it, and the number of its samples. */
+/** Returns the table cell with a timing's margin of error and its number of samples. */
 export function marginCell({ margin, samples }: Timing): string {
   return `±${margin.toFixed(1)} % of ${samples.length}`;
 }
 
-/** Returns one line that says where the figures come from. */
+/** Returns one line that describes the machine. */
 export function machine(): string {
   return `${cpus()[0]!.model.trim()}, ${cpus().length} cores, ${process.platform}-${process.arch}, Node ${version}`;
 }
 
-/** Prints rows under a header, columns aligned, numbers to the right. */
+/** Prints rows under a header, with aligned columns and numbers to the right. */
 export function printTable(header: string[], rows: string[][]): void {
   const widths = header.map((_, i) => Math.max(...[header, ...rows].map((row) => row[i]!.length)));
   const line = (row: string[]) =>

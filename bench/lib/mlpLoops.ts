@@ -1,32 +1,32 @@
-// Two training loops of an MLP of three layers, for Node and pages.
+// Two training loops of a three-layer MLP, for Node and browsers.
 import { Generator, init, memory, randn, resetPeak, scope, type Tensor } from "@lowrank/core";
 import { AdamW, Linear } from "@lowrank/nn";
 import { wasm } from "@lowrank/wasm";
 
 const batch = 32;
 const inputs = 32;
-/** A loss is read once in so many steps. */
+/** The loss is read once per this many steps. */
 const readEvery = 10;
 
-/** The memory that a loop needed, in MB. */
+/** The memory used by a loop, in MB. */
 export interface LoopMemory {
-  /** The length of the WebAssembly memory. */
+  /** Size of the WebAssembly memory. */
   mb: number;
-  /** The most bytes of tensors at one time. */
+  /** Peak size of all live tensors. */
   peakMb: number;
 }
 
-/** The same training, written in two ways. Each runs so many steps more. */
+/** The same training, written in two ways. Each call runs `steps` more steps. */
 export interface MlpLoops {
-  /** As it is written in PyTorch: nothing is freed. */
+  /** Written as in PyTorch: nothing is freed explicitly. */
   plain(steps: number): Promise<void>;
-  /** Each step in a `scope`. */
+  /** Runs each step in a `scope`. */
   scoped(steps: number): Promise<void>;
-  /** The memory that was needed since the loops were made. */
+  /** Returns the memory used since the loops were made. */
   memory(): Promise<LoopMemory>;
 }
 
-/** Makes the loops of a hidden size, on a WebAssembly backend of their own. */
+/** Makes the loops for a hidden size, on a separate WebAssembly backend. */
 export async function mlpLoops(hidden: number): Promise<MlpLoops> {
   const backend = await wasm();
   await init(backend);

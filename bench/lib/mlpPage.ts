@@ -1,4 +1,4 @@
-// Runs in a page: the training loops, when told to.
+// Runs in a web page: provides the training loops to the benchmark.
 import { mlpLoops } from "./mlpLoops.ts";
 
 Object.assign(globalThis, { mlpLoops });

@@ -1,9 +1,6 @@
 import { createRequire } from "node:module";
 
-/**
- * The Node 26 that the bench package has where there is one for the platform; undefined,
- * after a notice, elsewhere.
- */
+/** Returns the path of the bench package's Node 26; undefined, after a notice, if there is none for this platform. */
 export function findNode26(): string | undefined {
   try {
     return createRequire(import.meta.url).resolve("node-26/bin/node");

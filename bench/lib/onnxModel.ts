@@ -1,4 +1,4 @@
-// The few protobuf messages of onnx.proto that a model of one or two nodes needs.
+// The protobuf messages of onnx.proto for a model with one or two nodes.
 import { type GemmCase, gemmShapes } from "../peers/gemmPeer.ts";
 
 function varint(value: number): number[] {
@@ -20,7 +20,7 @@ function text(field: number, value: string): number[] {
   return message(field, [...new TextEncoder().encode(value)]);
 }
 
-/** A node; attributes are an int or a list of ints. */
+/** Encodes a node. An attribute is an int or a list of ints. */
 function node(type: string, inputs: string[], output: string, attributes: Record<string, number | number[]> = {}) {
   const [attributeInt, attributeInts] = [2, 7];
   return message(
@@ -37,8 +37,8 @@ function node(type: string, inputs: string[], output: string, attributes: Record
 }
 
 /**
- * Returns the bytes of an ONNX model c = a * b. Plain matrices are one Gemm node, which takes the
- * transpose as an attribute. A batch of them is MatMul after a Transpose, which the runtime fuses.
+ * Returns the bytes of an ONNX model c = a * b. A single product is one Gemm node with the transpose as an attribute. A
+ * batched product is MatMul after a Transpose, which the runtime fuses.
  */
 export function productModel(product: Omit<GemmCase, "a" | "b">): Uint8Array {
   const float32 = 1;

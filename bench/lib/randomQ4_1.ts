@@ -2,13 +2,13 @@ import { f32ToF16, type Generator, packedTensor } from "@lowrank/core";
 import { type ParameterSource, randomParameters } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";
 
-/** A block of Q4_1: 32 weights in 20 bytes, of which two are the scale and two the minimum. */
+/** A block of Q4_1: 32 weights in 20 bytes, with two bytes for the scale and two for the minimum. */
 const [blockWeights, blockBytes] = [32, 20];
 
-/** The scale and the minimum of codes 0..15 that stand for numbers around 0 of deviation 0.02. */
+/** Scale and minimum with which codes 0..15 represent values around 0 with standard deviation 0.02. */
 const [scale, minimum] = [0.00434, -0.0325];
 
-/** Parameters as `randomParameters` draws them, but linear layers are in Q4_1, of even codes. */
+/** Like `randomParameters`, but the weights of linear layers are Q4_1 with uniformly random codes. */
 export function randomQ4_1(generator: Generator): ParameterSource {
   const plain = randomParameters(generator);
   const ends = new Uint16Array(2);

@@ -9,20 +9,14 @@ const TOKENS = 128;
 const STEPS = 4;
 const ROUNDS = 3;
 
-/**
- * MB of 10^6 bytes at the most that a process has held, and seconds from its start to the
- * first QLoRA forward pass.
- */
+/** Peak memory of a process in MB (10^6 bytes), and seconds from its start to the first QLoRA forward pass. */
 export interface SmolFigures {
   smolLoraMB?: number;
   smolQloraMB?: number;
   smolLoadSeconds?: number;
 }
 
-/**
- * The figures of one process: seconds until it was ready, its losses, and the
- * most bytes that it held.
- */
+/** Runs one training process. Returns the seconds until it was ready, its losses, and its peak memory in bytes. */
 async function train(options: SmolChildOptions): Promise<{ seconds: number; losses: number[]; peakBytes: number }> {
   const args = [...(await compiledChild("peers/smolChild")), JSON.stringify(options)];
   const start = performance.now();
@@ -39,8 +33,8 @@ async function train(options: SmolChildOptions): Promise<{ seconds: number; loss
 }
 
 /**
- * Trains SmolLM2-135M-Instruct by LoRA and by QLoRA, each in fresh processes, and prints a table;
- * nothing where it is absent.
+ * Trains SmolLM2-135M-Instruct with LoRA and with QLoRA, in fresh processes, and prints a table. Returns an empty
+ * object if the model is missing.
  */
 export async function measureSmol(): Promise<SmolFigures> {
   const model = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", "memory of SmolLM2-135M");

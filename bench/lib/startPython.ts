@@ -1,7 +1,7 @@
 import { ensureEnvironment } from "@lowrank/conformance/environment";
 import { Python } from "@lowrank/conformance/python";
 
-/** A Python with PyTorch and PEFT that answers requests, or undefined after a notice. */
+/** Starts Python with PyTorch and PEFT as a server; returns undefined, after a notice, if they are missing. */
 export async function startPython(): Promise<Python | undefined> {
   const { python, skipped } = await ensureEnvironment();
   if (python) return Python.start(python);

@@ -9,33 +9,33 @@ import type { StepResult } from "./serveSteps.ts";
 const WARM_UPS = 2;
 const ROUNDS = 11;
 
-/** A training step to be timed. */
+/** A training step to time. */
 export interface StepRace {
   model: keyof typeof loraStepCases;
   full?: boolean;
   threads: number;
-  /** LoRA's rank on both sides, if not the case's. */
+  /** LoRA rank on both sides. Default: the case's rank. */
   rank?: number;
-  /** The figure of our speed over PyTorch's. */
+  /** JSON key of Lowrank's speed over PyTorch's. */
   figure?: string;
-  /** The figure of our peak resident memory over PyTorch's, imports included. */
+  /** JSON key of Lowrank's peak resident memory over PyTorch's, imports included. */
   memory?: string;
-  /** Our side once more in other ways. */
+  /** Additional ways to run Lowrank's side. */
   variants?: readonly StepVariant[];
 }
 
-/** Another way to run our side. */
+/** An additional way to run Lowrank's side. */
 export interface StepVariant {
   name: string;
   options: Partial<StepChildOptions>;
-  /** The Node that runs it, if not this one. */
+  /** Path of the Node that runs it. Default: the current Node. */
   node?: string;
-  /** The figures of its speed over PyTorch's, and over our own as the race has it. */
+  /** JSON keys of its speed over PyTorch's, and over the race's own Lowrank step. */
   overPyTorch?: string;
   overOwn?: string;
 }
 
-/** The request that makes the same step in Python. */
+/** Returns the request for the same step in Python. */
 function pythonStep({ model, full, threads, rank: given }: StepRace): Record<string, unknown> {
   const { config, batch, tokens, rank, alpha } = ofRank(loraStepCases[model], given);
   return { config, batch, tokens, threads, lora: full ? null : { rank, alpha } };
@@ -59,7 +59,7 @@ function print(race: StepRace, timings: Map<string, Timing>, results: Map<string
   );
 }
 
-/** Weights and tokens are drawn by each side for itself, so that losses agree roughly. */
+/** Each side draws its own random weights and tokens, so losses agree only roughly. */
 function checkLosses(results: Map<string, StepResult>): void {
   const losses = [...results.values()].map(({ loss }) => loss);
   if (!(Math.max(...losses) - Math.min(...losses) < 0.5)) {
@@ -70,8 +70,8 @@ function checkLosses(results: Map<string, StepResult>): void {
 const [ours, theirs] = ["lowrank", "pytorch"] as const;
 
 /**
- * Times steps of ours, each kind in a fresh process, and of PyTorch in turn, for some seconds, and
- * prints a table. Returns the figures; those of PyTorch are absent where it is.
+ * Times Lowrank's steps, each variant in a fresh process, and PyTorch's in turn, for some seconds, and prints a table.
+ * Returns the results by JSON key; keys that compare with PyTorch are missing without it.
  */
 export async function raceSteps(
   race: StepRace,

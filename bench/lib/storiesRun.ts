@@ -1,5 +1,5 @@
-// One training run of the stories benchmark in a process of its own:
-// `storiesRun.ts '{"model", "blocks", "adapter"}'` prints one JSON line.
+// One training run of the stories benchmark in a separate process: `storiesRun.ts '{"model", "blocks", "adapter"}'`
+// prints one JSON line.
 import { readFileSync } from "node:fs";
 import { bytesSource, init, openSafetensors } from "@lowrank/core";
 import { loadModel } from "@lowrank/models";
@@ -9,7 +9,7 @@ import { wasm } from "@lowrank/wasm";
 import { median } from "./measure.ts";
 import { peakBytes } from "./peakBytes.ts";
 
-/** The figures that a run prints, here and in Python. */
+/** The results that a run prints, here and in Python. */
 export interface StoriesResult {
   losses: number[];
   validation: { before: number; after: number };

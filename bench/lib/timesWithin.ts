@@ -7,12 +7,10 @@ export interface Times {
 }
 
 const mostRounds = 40;
-/** A run of more than this share of the time is not repeated. */
+/** A contestant whose single run takes more than this share of the time runs only once. */
 const longShare = 1 / 8;
 
-/**
- * Times contestants in turn for about `seconds`, each at least once. They must have run before.
- */
+/** Times contestants in turn for about `seconds`, each at least once. They must have run before as a warm-up. */
 export async function timesWithin(contestants: readonly Contestant[], seconds: number): Promise<Map<string, Times>> {
   const samples = new Map<string, number[]>(contestants.map(({ name }) => [name, []]));
   const end = performance.now() + 1000 * seconds;

@@ -3,8 +3,8 @@ import type { LabelledInputs } from "@lowrank/models";
 import { AdamW, type Parameter } from "@lowrank/nn";
 
 /**
- * Forward, backward and AdamW on the same tokens i32 [B, T] every time, which are their own labels;
- * gives the loss before it.
+ * Returns a function that runs forward, backward and AdamW, always on the same tokens i32 [B, T], which are also the
+ * labels. It returns the loss before the step.
  */
 export function trainingStep(
   model: { loss(inputs: LabelledInputs): Tensor; parameters(): Iterable<Parameter> },

@@ -1,2 +1,2 @@
-/** An error of the command line, which is told without a stack. */
+/** An error of the command line, which is printed without a stack trace. */
 export class UsageError extends Error {}

@@ -12,8 +12,8 @@ const ROUNDS = 25;
 const torch = join(import.meta.dirname, "../peers/torch_gemm.py");
 
 /**
- * The speed of wide SIMD under Node 26 over PyTorch's, one thread each, by median;
- * undefined where either is absent.
+ * Returns the speed of wide SIMD under Node 26 over PyTorch's, one thread each, by median; undefined if either is
+ * missing.
  */
 export async function measureWide(): Promise<number | undefined> {
   const node = findNode26();

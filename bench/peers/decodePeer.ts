@@ -1,4 +1,4 @@
-/** A prompt that is read in one go, then greedy tokens one by one, past any end of a text. */
+/** A decoding task: run the prompt in one pass, then generate greedy tokens one by one, ignoring EOS. */
 export interface DecodeTask {
   prompt: string;
   promptTokens: number;
@@ -12,7 +12,7 @@ export interface DecodeTiming {
   text: string;
 }
 
-/** A loaded model of one implementation; every call reads the prompt anew. */
+/** A loaded model of one implementation. Every call runs the prompt again. */
 export interface DecodePeer {
   name: string;
   decode: () => Promise<DecodeTiming>;

@@ -1,6 +1,6 @@
 /**
- * Products [batch, m, k] * [batch, k, n], where `transB` with b as [batch, n, k]; a batch
- * of 1 is of plain matrices.
+ * A product [batch, m, k] * [batch, k, n]; with `transB`, b is [batch, n, k]. With `batch` 1, the operands are plain
+ * matrices.
  */
 export interface GemmCase {
   batch: number;
@@ -13,15 +13,15 @@ export interface GemmCase {
 }
 
 /**
- * An implementation under test. `prepare` uploads the operands; each call then multiplies
- * and reads the result back.
+ * An implementation to measure. `prepare` uploads the operands. Each call of its result multiplies and reads the
+ * product back.
  */
 export interface GemmPeer {
   name: string;
   prepare: (product: GemmCase) => Promise<() => Promise<Float32Array>>;
 }
 
-/** The shapes of a, b and the product: of two dimensions where the batch is 1. */
+/** Returns the shapes of a, b and the product: two-dimensional if the batch is 1. */
 export function gemmShapes({ batch, m, n, k, transB }: Omit<GemmCase, "a" | "b">): {
   a: number[];
   b: number[];

@@ -1,7 +1,7 @@
 import { defaultDevice, init, numpy } from "@jax-js/jax";
 import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
-/** @jax-js/jax on one of its devices. */
+/** Loads @jax-js/jax on one of its devices, default "wasm". */
 export async function load(device: "wasm" | "webgpu" = "wasm"): Promise<GemmPeer> {
   const devices = await init();
   if (!devices.includes(device)) throw new Error(`it offers only ${devices.join(", ")}`);

@@ -1,13 +1,13 @@
 import { getLlama, LlamaLogLevel, type Token } from "node-llama-cpp";
 import type { TokenTimes } from "../lib/serve/decodeTogether.ts";
 
-/** Sequences of one context of llama.cpp, which decode side by side. */
+/** Sequences of one llama.cpp context that decode concurrently. */
 export interface LlamaCppSequences extends AsyncDisposable {
-  /** Reads the prompts anew and decodes so many tokens of each; the times of all tokens. */
+  /** Runs the prompts again and decodes `newTokens` tokens of each. Returns the times of all tokens. */
   run(newTokens: number): Promise<TokenTimes>;
 }
 
-/** llama.cpp as node-llama-cpp's own package brings it, on one thread of the processor. */
+/** Starts node-llama-cpp's build of llama.cpp on one CPU thread. */
 export async function llamaCppSequences(
   model: string,
   prompts: readonly (readonly number[])[],
@@ -21,7 +21,7 @@ export async function llamaCppSequences(
   const context = await loaded.createContext({
     sequences: prompts.length,
     contextSize: capacity,
-    // All prompts fit one batch, as they do in a pass of the engine.
+    // All prompts fit one batch, as they do in a pass of Lowrank's engine.
     batchSize: prompts.flat().length,
     threads: { ideal: 1, min: 1 },
   });

@@ -1,6 +1,6 @@
 import type { GemmPeer } from "./gemmPeer.ts";
 
-/** The modules of peers, by the name of the package. */
+/** Functions that import the modules of peers, by package name. */
 export type PeerLoaders<Peer> = Readonly<Record<string, () => Promise<{ load: () => Promise<Peer> }>>>;
 
 const onWasm: PeerLoaders<GemmPeer> = {
@@ -10,8 +10,8 @@ const onWasm: PeerLoaders<GemmPeer> = {
 };
 
 /**
- * Loads the libraries that a JavaScript user would pick instead, by default on one thread each.
- * Prints a line for each that cannot be loaded, with the reason.
+ * Loads the libraries that a JavaScript user would use instead, by default matrix products on one thread each. Prints a
+ * line with the reason for each one that cannot be loaded.
  */
 export async function loadPeers(): Promise<GemmPeer[]>;
 export async function loadPeers<Peer>(loaders: PeerLoaders<Peer>): Promise<Peer[]>;

@@ -4,12 +4,12 @@ import { quantize, useInt8Activations } from "@lowrank/nn";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
 /**
- * The form of the weights in memory: widened to f32, in the file's q4_1 blocks and multiplied in
- * integers, or quantised to nf4 as bitsandbytes does and multiplied in f32 or in integers.
+ * The weights in memory: widened to f32; the file's q4_1 blocks, multiplied in integers; or quantised to nf4 as in
+ * bitsandbytes, multiplied in f32 or in integers.
  */
 export type LowrankWeights = "f32" | "q4_1" | "nf4" | "nf4 int8";
 
-/** Lowrank on a GGUF file, by path or as a Blob. */
+/** Loads a GGUF file in Lowrank, from a path or a Blob. */
 export async function lowrankDecode(
   name: string,
   source: string | Blob,

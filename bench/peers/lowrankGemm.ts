@@ -2,7 +2,7 @@ import { type Backend, matmul, tensor } from "@lowrank/core";
 import { type WasmBackend, wasm } from "@lowrank/wasm";
 import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
-/** Returns the `prepare` of a peer: `matmul` on a backend. */
+/** Returns the `prepare` of a peer that runs `matmul` on a backend. */
 export function prepareMatmul(backend: Backend): GemmPeer["prepare"] {
   return async (product) => {
     const shapes = gemmShapes(product);
@@ -15,7 +15,7 @@ export function prepareMatmul(backend: Backend): GemmPeer["prepare"] {
   };
 }
 
-/** `matmul` on the WebAssembly backend of one build; undefined where this engine cannot run it. */
+/** Returns a peer for `matmul` on one build of the WebAssembly backend; undefined if this engine cannot run it. */
 export async function lowrankGemm(build?: "simd" | "relaxed", threads = 1): Promise<GemmPeer | undefined> {
   let backend: WasmBackend;
   try {

@@ -1,10 +1,7 @@
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
-/**
- * llama.cpp as node-llama-cpp's own package brings it, on the processor:
- * nothing is downloaded or built.
- */
+/** Loads node-llama-cpp's prebuilt llama.cpp on the CPU, without downloading or building anything. */
 export async function nodeLlamaCpp(model: string, task: DecodeTask, threads: number): Promise<DecodePeer> {
   const llama = await getLlama({
     gpu: false,

@@ -3,7 +3,7 @@ import { productModel } from "../lib/onnxModel.ts";
 import { removeGlobalWorker } from "../lib/removeGlobalWorker.ts";
 import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
-/** onnxruntime-web's wasm provider on one thread. */
+/** Loads onnxruntime-web's wasm provider on one thread. */
 export async function load(): Promise<GemmPeer> {
   env.wasm.numThreads = 1;
   return {

@@ -1,5 +1,5 @@
-// `smolChild.ts OPTIONS`: LoRA or QLoRA on a GGUF file, one sequence of its tokenizer's ids, in a
-// process of its own; it is ready when the first forward pass can begin.
+// `smolChild.ts OPTIONS`: LoRA or QLoRA on a GGUF file with one sequence of tokens, in a separate process. It is ready
+// when the first forward pass can start.
 import { readFileSync } from "node:fs";
 import { init, tensor } from "@lowrank/core";
 import { loadModel } from "@lowrank/models";
@@ -8,15 +8,13 @@ import { wasm } from "@lowrank/wasm";
 import { serveSteps } from "../lib/serveSteps.ts";
 import { trainingStep } from "../lib/trainingStep.ts";
 
-/** The options of the process, given as JSON. */
+/** The options of the process, passed as JSON. */
 export interface SmolChildOptions {
-  /** The paths of the model and of a text of which the first tokens are learnt. */
+  /** Paths of the model and of a text, whose first tokens are the training data. */
   model: string;
   text: string;
   tokens: number;
-  /**
-   * Quantises to NF4 with double quantisation; weights that are left keep the blocks of the file.
-   */
+  /** Quantises to NF4 with double quantisation. Weights that are not quantised keep the file's blocks. */
   quantize: boolean;
 }
 

@@ -1,21 +1,21 @@
-// `stepChild.ts OPTIONS`: training steps in a process of its own, on random weights.
+// `stepChild.ts OPTIONS`: training steps on random weights in a separate process.
 import { init, type MatmulPrecision, setFloat32MatmulPrecision } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeFullStep, makeLoraStep, ofRank } from "../lib/loraStep.ts";
 import { serveSteps } from "../lib/serveSteps.ts";
 
-/** The options of the process, given as JSON. */
+/** The options of the process, passed as JSON. */
 export interface StepChildOptions {
   model: keyof typeof loraStepCases;
-  /** True if every parameter trains, without LoRA. */
+  /** True to train every parameter, without LoRA. */
   full: boolean;
   threads: number;
   wideSimd: boolean;
-  /** Of products with frozen weights. */
+  /** Precision of products with frozen weights. */
   precision: MatmulPrecision;
-  /** The format of linear layers, if not f32. */
+  /** The format of linear layers. Default f32. */
   quantization?: "q4_1";
-  /** LoRA's rank, if not the case's. */
+  /** LoRA rank. Default: the case's rank. */
   rank?: number;
 }
 

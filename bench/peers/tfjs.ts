@@ -3,7 +3,7 @@ import { matMul, setBackend, tensor } from "@tensorflow/tfjs-core";
 import { removeGlobalWorker } from "../lib/removeGlobalWorker.ts";
 import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
-/** @tensorflow/tfjs-backend-wasm on one thread. */
+/** Loads @tensorflow/tfjs-backend-wasm on one thread. */
 export async function load(): Promise<GemmPeer> {
   setThreadsCount(1);
   if (!(await setBackend("wasm"))) throw new Error("its wasm backend did not start");
@@ -11,7 +11,7 @@ export async function load(): Promise<GemmPeer> {
   return matMulPeer("tfjs-backend-wasm");
 }
 
-/** Products of tfjs on the backend that is set. */
+/** Returns a peer for tfjs on its current backend. */
 export function matMulPeer(name: string): GemmPeer {
   return {
     name,

@@ -1,5 +1,5 @@
-// `tokenizeChild.ts MODEL DATA`: reads a JSONL file of one record and makes its tokens in a process
-// of its own, whose figures it prints as JSON.
+// `tokenizeChild.ts MODEL DATA`: reads a JSONL file with one record and tokenizes it in a separate process. Prints its
+// time and memory as JSON.
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { loadDataset, tokenizeExample } from "@lowrank/train";

@@ -1,5 +1,5 @@
-// Runs under a Node with wide SIMD: for each line on stdin it multiplies once and prints the
-// milliseconds. As with PyTorch, the result stays in the engine's memory.
+// Runs under a Node with wide SIMD. For each line on stdin, it multiplies once and prints the milliseconds. As with
+// PyTorch, the result stays in the engine's memory.
 import { createInterface } from "node:readline";
 import { matmul, tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";

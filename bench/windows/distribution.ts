@@ -1,4 +1,4 @@
-/** The distribution of distances: quantiles of their sizes, and their mean with its sign. */
+/** The distribution of distances: quantiles of their absolute values, and their signed mean. */
 export interface Distribution {
   readonly count: number;
   readonly mean: number;
@@ -8,10 +8,10 @@ export interface Distribution {
   readonly max: number;
 }
 
-/** Returns the distribution of some distances, of which quantiles ignore the signs. */
+/** Returns the distribution of distances. Quantiles are of absolute values. */
 export function distributionOf(distances: readonly number[]): Distribution {
   const sizes = distances.map(Math.abs).sort((a, b) => a - b);
-  // The smallest distance that this share of all does not exceed.
+  // The smallest value that at least this share of all values does not exceed.
   const quantile = (share: number) => sizes[Math.max(0, Math.ceil(share * sizes.length) - 1)];
   const mean = distances.reduce((sum, it) => sum + it, 0) / distances.length;
   const round = (value: number) => Number(value.toPrecision(3));

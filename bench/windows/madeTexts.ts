@@ -13,7 +13,7 @@ function value(random: Random, depth: number): unknown {
   return Object.fromEntries(times(1 + random(5), () => [word(random), value(random, depth + 1)]));
 }
 
-/** Texts that a program makes: data, tables, markup, noise, repeats. */
+/** Generated texts: data, tables, markup, noise, repeats. */
 export const madeTexts: Readonly<Record<string, (random: Random) => string>> = {
   json: (random) =>
     JSON.stringify(

@@ -3,7 +3,7 @@ import { Generator } from "@lowrank/core";
 /** Returns a random integer from 0 to `below - 1`. */
 export type Random = (below: number) => number;
 
-/** Returns random integers that depend on the seed and the stream alone. */
+/** Returns random integers that depend only on the seed and the stream. */
 export function seededRandom(seed: number, stream: number): Random {
   const generator = new Generator(seed).fork(stream);
   const out = new Int32Array(1);

@@ -1,7 +1,6 @@
-// `node bench/windows/run.ts --model FILE.gguf --data FOLDER --count 1000 --seed 1` draws windows
-// of tokens from texts of many kinds and prints how far each precision moves a window's loss from
-// the loss in f32. The last line is one JSON object. `--losses FILE` keeps the losses, so that a
-// run continues another one; `--minutes M` ends a run early.
+// `node bench/windows/run.ts --model FILE.gguf --data FOLDER --count 1000 --seed 1` draws token windows from texts of
+// many kinds. It prints how much each precision changes a window's loss relative to f32. The last line is one JSON
+// object. `--losses FILE` stores the losses, so that a later run can continue; `--minutes M` ends a run early.
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { init, type MatmulPrecision, noGrad, scope, setFloat32MatmulPrecision, tensor } from "@lowrank/core";
@@ -71,7 +70,7 @@ async function measure(done: ReadonlySet<number>): Promise<void> {
   }
 }
 
-/** Draws a window: `length` tokens from somewhere in a text of one of the kinds, each as likely. */
+/** Draws a window: `length` tokens from a random position in a text of a random kind, with equal probabilities. */
 function draw(window: number, texts: ReturnType<typeof textsOf>, tokenizer: Tokenizer) {
   const random = seededRandom(seed, window);
   const kind = pick(random, Object.keys(texts));
@@ -83,7 +82,7 @@ function draw(window: number, texts: ReturnType<typeof textsOf>, tokenizer: Toke
   }
 }
 
-/** Returns the mean loss of a window's tokens under a precision. */
+/** Returns the mean loss of a window's tokens in nats with a given precision. */
 async function lossOf(model: CausalLM, precision: MatmulPrecision, ids: Int32Array): Promise<number> {
   using inputIds = tensor(ids, { shape: [1, ids.length] });
   setFloat32MatmulPrecision(precision);

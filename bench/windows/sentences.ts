@@ -1,6 +1,6 @@
 import { pick, type Random, times } from "./random.ts";
 
-/** Subjects, verbs and objects of a language, and what ends a sentence and joins words. */
+/** Subjects, verbs and objects of a language, its sentence ending and its word separator. */
 interface Language {
   readonly subjects: readonly string[];
   readonly verbs: readonly string[];
@@ -11,7 +11,7 @@ interface Language {
 
 const words = (text: string) => text.split("|");
 
-/** Sentences of simple grammar in languages that a model for English has rarely seen. */
+/** Simple sentences in languages that an English model has rarely seen. */
 const languages: Readonly<Record<string, Language>> = {
   german: {
     subjects: words("Der alte Müller|Meine Schwester|Ein kleiner Vogel|Die Köchin|Unser Nachbar"),
@@ -75,7 +75,7 @@ const languages: Readonly<Record<string, Language>> = {
   },
 };
 
-/** Draws sentences of one of these languages. */
+/** Returns random sentences of a random language. */
 export function foreignText(random: Random): string {
   const { subjects, verbs, objects, end, space } = pick(random, Object.values(languages));
   const sentence = () => [subjects, verbs, objects].map((list) => pick(random, list)).join(space) + end;

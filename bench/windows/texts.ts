@@ -1,16 +1,16 @@
-// The kinds of texts that windows are cut from.
+// The kinds of texts from which windows are drawn.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { madeTexts } from "./madeTexts.ts";
 import { pick, type Random, times } from "./random.ts";
 import { foreignText } from "./sentences.ts";
 
-/** Kinds of texts by name; each draws a text of some hundred characters at least. */
+/** Kinds of texts by name. Each draws a text of at least some hundred characters. */
 export type Texts = Readonly<Record<string, (random: Random) => string>>;
 
 const root = join(import.meta.dirname, "../..");
 
-/** Returns the texts of the files of some folders of this repository with one of the endings. */
+/** Returns the texts of all files with one of the extensions in some folders of this repository. */
 function filesOf(folders: readonly string[], endings: readonly string[]): string[] {
   const names = folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
@@ -27,10 +27,10 @@ const jsonLines = (text: string) =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-/** Several of the texts, one after the other. */
+/** Returns a function that joins several random texts. */
 const several = (texts: readonly string[]) => (random: Random) => times(12, () => pick(random, texts)).join("\n\n");
 
-/** Returns the kinds of texts: `folder` has the data sets, and other kinds are drawn. */
+/** Returns the kinds of texts: data sets in `folder`, and generated texts. */
 export function textsOf(folder: string): Texts {
   const read = (name: string) => readFileSync(join(folder, name), "utf8");
   const shakespeare = read("tinyshakespeare.txt");

@@ -3,19 +3,19 @@ import type { Generator } from "@lowrank/core";
 /** A random variable: each call draws one value. */
 export type Draw = (generator: Generator) => number;
 
-/** A number from 0 up to but excluding 1, in steps of 2^-32: finer than the generator's f32. */
+/** Returns a value from 0 (inclusive) to 1 (exclusive) in steps of 2^-32, finer than the generator's f32. */
 function unit(generator: Generator): number {
   const word = new Int32Array(1);
   generator.fillInt(word, -(2 ** 31), 2 ** 31);
   return (word[0]! + 2 ** 31) / 2 ** 32;
 }
 
-/** Whole numbers from `low` to `high`, all equally likely. */
+/** Draws integers from `low` to `high` with equal probability. */
 export function uniform(low: number, high: number): Draw {
   return (generator) => low + Math.floor(unit(generator) * (high - low + 1));
 }
 
-/** The ranks 0 to n - 1 by Zipf's law: rank k has a share in proportion to 1 / (k + 1)^s. */
+/** Draws ranks 0 to n - 1 by Zipf's law: the probability of rank k is proportional to 1 / (k + 1)^s. */
 export function zipf(n: number, s: number): Draw {
   const upTo = new Float64Array(n);
   let sum = 0;
@@ -36,7 +36,7 @@ export function zipf(n: number, s: number): Draw {
   };
 }
 
-/** The time between two arrivals of a Poisson process of so many arrivals in a unit of time. */
+/** Draws the time between two arrivals of a Poisson process with `rate` arrivals per unit of time. */
 export function exponential(rate: number): Draw {
   return (generator) => -Math.log(1 - unit(generator)) / rate;
 }

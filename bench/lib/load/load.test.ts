@@ -51,7 +51,7 @@ it("makes the same requests from the same seed, each kind by itself", () => {
   expect(longer.every(({ maxNewTokens }) => maxNewTokens === 7)).toBe(true);
 });
 
-/** An engine whose tokens come so many milliseconds apart; `seen` has the most requests at once. */
+/** An engine with the given milliseconds between tokens. `seen.most` is the maximum number of concurrent requests. */
 function engine(milliseconds: number, fails: (request: ServingRequest) => boolean = () => false) {
   let running = 0;
   const seen = { most: 0 };

@@ -2,13 +2,13 @@ import { Generator } from "@lowrank/core";
 import type { ServingRequest } from "@lowrank/serve";
 import type { Draw } from "./draws.ts";
 
-/** The requests that a load consists of. */
+/** Parameters of a load of requests. */
 export interface RequestKinds {
   readonly count: number;
   readonly seed: number;
-  /** The names of adapters, the most popular first; null is the base model. */
+  /** Names of adapters, the most popular first; null is the base model. */
   readonly adapters: readonly (string | null)[];
-  /** Draws a request's place in `adapters`. */
+  /** Draws an index into `adapters` for a request. */
   readonly popularity: Draw;
   readonly promptTokens: Draw;
   readonly newTokens: Draw;
@@ -16,8 +16,8 @@ export interface RequestKinds {
 }
 
 /**
- * Makes greedy requests of random tokens that always run to their full length. The same seed makes
- * the same requests; what is drawn for one kind does not move what is drawn for another.
+ * Makes greedy requests with random tokens that always generate their full length. The same seed makes the same
+ * requests. Each random quantity has its own generator, so changing one does not change the others.
  */
 export function makeRequests(kinds: RequestKinds): ServingRequest[] {
   const { count, seed, adapters, popularity, promptTokens, newTokens, vocabSize } = kinds;
@@ -43,7 +43,7 @@ export function makeRequests(kinds: RequestKinds): ServingRequest[] {
   });
 }
 
-/** Makes requests without end, as many of each seed as `count` says. */
+/** Makes an endless sequence of requests, `count` for each seed. */
 export function* endlessRequests(kinds: RequestKinds): IteratorObject<ServingRequest, never> {
   for (let { seed } = kinds; ; seed++) yield* makeRequests({ ...kinds, seed });
 }

@@ -1,19 +1,19 @@
 import type { ServingEngine, ServingRequest } from "@lowrank/serve";
 
-/** The course of one request, in milliseconds on the clock of `performance`. */
+/** The timeline of one request, in milliseconds of `performance.now()`. */
 export interface RequestRecord {
   readonly request: ServingRequest;
-  /** The time at which the request was to come: it waits from then on, also if it was late. */
+  /** Scheduled start. Waiting time counts from here, even if the request started late. */
   readonly due: number;
-  /** The time of each new token. */
+  /** Time of each new token. */
   readonly tokens: readonly number[];
-  /** The time of its end. */
+  /** Time of the end. */
   readonly end: number;
-  /** The error with which it failed; null for one that ran to its end. */
+  /** The error of a failed request; null if it completed. */
   readonly error: Error | null;
 }
 
-/** Runs a request to its end, also a bad one. */
+/** Runs a request to its end, and records its times even if it fails. */
 export async function recordRequest(
   engine: Pick<ServingEngine, "generate">,
   request: ServingRequest,

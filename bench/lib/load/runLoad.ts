@@ -6,7 +6,7 @@ import { type RequestRecord, recordRequest } from "./requestRecord.ts";
 
 type Generates = Pick<ServingEngine, "generate">;
 
-/** Runs all requests, `concurrency` of them at a time: the next starts when one ends. */
+/** Runs all requests, `concurrency` at a time: the next starts when one ends. */
 export async function runConcurrent(
   engine: Generates,
   requests: readonly ServingRequest[],
@@ -25,8 +25,8 @@ export async function runConcurrent(
 }
 
 /**
- * Keeps `concurrency` requests under way until the signal, and ends when these have ended. Throws
- * the first error of a request.
+ * Keeps `concurrency` requests running until the signal, and resolves when they have ended. Throws the first error of a
+ * request.
  */
 export async function runUntil(
   signal: AbortSignal,
@@ -43,16 +43,16 @@ export async function runUntil(
   await Promise.all(Array.from({ length: concurrency }, work));
 }
 
-/** The arrivals of requests as a Poisson process. */
+/** Parameters of requests that arrive as a Poisson process. */
 export interface PoissonOptions {
-  /** Arrivals a second. */
+  /** Arrivals per second. */
   readonly rate: number;
   readonly seed: number;
 }
 
 /**
- * Runs all requests, each at its time, whatever became of those before it. The times do not wait
- * for the engine: a request that starts late has waited since its time.
+ * Starts each request at its scheduled time, independent of earlier requests. Waiting counts from the scheduled time,
+ * even if the engine starts a request late.
  */
 export async function runPoisson(
   engine: Generates,

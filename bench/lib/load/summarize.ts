@@ -1,6 +1,6 @@
 import type { RequestRecord } from "./requestRecord.ts";
 
-/** Percentiles of a set of times, in milliseconds. */
+/** Percentiles of times in milliseconds. */
 export interface Percentiles {
   readonly p50: number;
   readonly p95: number;
@@ -9,20 +9,20 @@ export interface Percentiles {
 
 /** The speed of an engine under a load, without its warm-up. */
 export interface LoadSummary {
-  /** Those that count, so without the warm-up. */
+  /** Number of completed requests after the warm-up. */
   readonly requests: number;
-  /** Of all, those that did not run to their end. */
+  /** Number of all requests that failed, including the warm-up. */
   readonly failed: number;
-  /** New tokens a second, of all requests together. */
+  /** New tokens per second of all requests together. */
   readonly tokensPerSecond: number;
   readonly requestsPerSecond: number;
-  /** From the moment a request was to come to its first token. */
+  /** Time from the scheduled start of a request to its first token. */
   readonly timeToFirstToken: Percentiles;
-  /** The mean time from one token to the next, of each request with two or more. */
+  /** Mean time between tokens of each request with two or more tokens. */
   readonly timePerToken: Percentiles;
 }
 
-/** Returns the least value that at least a share `p` of all values does not exceed. */
+/** Returns the smallest value that at least a share `p` of the values does not exceed. */
 export function percentile(values: readonly number[], p: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)] ?? Number.NaN;
@@ -33,9 +33,9 @@ function percentiles(values: readonly number[]): Percentiles {
 }
 
 /**
- * Sums up a load that came over some time. Its first `warmUp` requests, in the order in which they
- * came, are left out. Speeds are of the time from the first of the others to the last of all: so
- * neither the warm-up counts nor the end, when few requests are left.
+ * Summarizes a load that arrived over time. Omits the first `warmUp` requests in order of arrival. Speeds are measured
+ * from the first to the last arrival of the others, so the warm-up and the end with few running requests are not
+ * counted.
  */
 export function summarize(records: readonly RequestRecord[], warmUp = 0): LoadSummary {
   const counted = records.toSorted((a, b) => a.due - b.due).slice(warmUp);

@@ -2,7 +2,7 @@ import { Generator } from "@lowrank/core";
 import type { ServingEngine, ServingRequest } from "@lowrank/serve";
 import { recordRequest } from "../load/requestRecord.ts";
 
-/** Requests that decode side by side. */
+/** Parameters of requests that decode concurrently. */
 export interface TogetherOptions {
   /** The adapter of each request; null is the base model. */
   readonly adapters: readonly (string | null)[];
@@ -11,7 +11,7 @@ export interface TogetherOptions {
   readonly vocabSize: number;
 }
 
-/** Makes greedy requests of one length each, whose prompts differ. */
+/** Makes greedy requests of the same length with different prompts. */
 export function sameLengthRequests({
   adapters,
   promptTokens,
@@ -33,8 +33,8 @@ export function sameLengthRequests({
 export type TokenTimes = readonly (readonly number[])[];
 
 /**
- * Returns tokens a second from the moment when all sequences have their first token to the last
- * token of all. Throws where they did not decode side by side.
+ * Returns tokens per second, from the moment when all sequences have their first token to the last token of all. Throws
+ * if they did not decode concurrently.
  */
 export function decodeSpeed(times: TokenTimes): number {
   const begin = Math.max(...times.map(([first]) => first!));
@@ -49,7 +49,7 @@ export function decodeSpeed(times: TokenTimes): number {
   return (1000 * tokens) / (end - begin);
 }
 
-/** Runs requests at once; returns the times of their tokens. Throws if one fails. */
+/** Runs requests concurrently and returns the times of their tokens. Throws if one fails. */
 export async function runTogether(engine: ServingEngine, requests: readonly ServingRequest[]): Promise<TokenTimes> {
   const records = await Promise.all(requests.map((request) => recordRequest(engine, request)));
   for (const { error } of records) if (error) throw error;

@@ -2,14 +2,13 @@ import { decodeSpeed, runTogether, sameLengthRequests } from "./decodeTogether.t
 import type { Racer } from "./race.ts";
 import type { BenchEngine } from "./startEngine.ts";
 
-/** The tokens of each prompt: two pages of the cache, and one more. */
+/** Number of tokens of each prompt: two pages of the cache plus one token. */
 export const promptTokens = 33;
-/** The tokens that each sequence decodes in a round. */
+/** Number of tokens that each sequence decodes per round. */
 export const newTokens = 12;
 
 /**
- * A contestant that decodes rows of an engine side by side, one for each adapter named, so many
- * tokens each.
+ * Returns a contestant that decodes one row per adapter concurrently on an engine, `newTokens` tokens each by default.
  */
 export async function engineRacer(
   name: string,
@@ -18,7 +17,7 @@ export async function engineRacer(
   tokens: number = newTokens,
 ): Promise<Racer> {
   const shape = { adapters, promptTokens, vocabSize };
-  // Adapters are loaded here, and prompts read: from then on they come from shared pages.
+  // Load the adapters and run the prompts now. Later rounds reuse the prompts' cached pages.
   await runTogether(engine, sameLengthRequests({ ...shape, newTokens: 1 }));
   const requests = sameLengthRequests({ ...shape, newTokens: tokens });
   return { name, run: async () => decodeSpeed(await runTogether(engine, requests)) };

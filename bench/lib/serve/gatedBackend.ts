@@ -7,10 +7,7 @@ export interface GatedBackend {
   close(): void;
 }
 
-/**
- * Returns a backend whose reads wait while its gate is closed: an engine on it stands still after
- * the pass that it is at.
- */
+/** Returns a backend whose reads wait while its gate is closed. An engine on it stops after its current pass. */
 export function gatedBackend(inner: Backend): GatedBackend {
   let gate = Promise.withResolvers<void>();
   gate.resolve();

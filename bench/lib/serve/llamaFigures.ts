@@ -8,7 +8,7 @@ const sequences = 8;
 const rounds = 5;
 const seconds = 12;
 
-/** Eight sequences of llama.cpp; undefined with a line that says why it is not there. */
+/** Starts eight sequences of llama.cpp. If that fails, prints the reason and returns undefined. */
 async function llamaCpp(name: string, model: string, vocabSize: number) {
   try {
     const { llamaCppSequences } = await import("../../peers/llamaCppSequences.ts");
@@ -35,13 +35,13 @@ async function versus(model: string, type: string): Promise<number | undefined> 
   return ratioOf(speeds, ours, theirs);
 }
 
-/** Eight requests to the base model at once against eight sequences of one context of llama.cpp. */
+/** Compares eight concurrent requests to the base model with eight sequences in one llama.cpp context. */
 export async function llamaFigures(model: string): Promise<Record<string, number | undefined>> {
   console.log(`\n${sequences} sequences side by side, decoding`);
   return { batch8VsLlamaCpp: await versus(model, "Q4_1") };
 }
 
-/** The same with the model's matrices in other types. */
+/** Like `llamaFigures`, with the model's matrices in other types. */
 export async function otherLlamaFigures(model: string, folder: string): Promise<Record<string, number | undefined>> {
   const [q4, q8] = await repackGguf(model, folder, ["q4_0", "q8_0"]);
   return {

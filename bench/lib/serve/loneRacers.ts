@@ -8,14 +8,14 @@ import { LoneSequence } from "./loneSequence.ts";
 import type { Racer } from "./race.ts";
 import { packed } from "./smolEngine.ts";
 
-/** Tokens of each sequence in a round. */
+/** Number of tokens per sequence and round. */
 const turns = 1;
-/** Room for the prompt and for all rounds that a benchmark may have. */
+/** Cache capacity in tokens for the prompt and the maximum number of rounds. */
 const capacity = 128;
 
 const prompt = Array.from({ length: promptTokens }, (_, i) => 100 + 7 * i);
 
-/** Times turns in which each of `steps` decodes one token. */
+/** Returns a contestant that times turns in which each of `steps` decodes one token. */
 function turnsRacer(name: string, steps: readonly (() => Promise<void>)[]): Racer {
   const run = async () => {
     const start = performance.now();
@@ -25,7 +25,10 @@ function turnsRacer(name: string, steps: readonly (() => Promise<void>)[]): Race
   return { name, run };
 }
 
-/** Adapters of a folder on one model, all in memory, made active one at a time for a token each. */
+/**
+ * Returns a contestant with one model and several adapters in memory, which activates each adapter in turn for one
+ * token.
+ */
 export async function switching(name: string, model: string, folder: string, names: readonly string[]): Promise<Racer> {
   await init(wasm());
   const loaded = await loadModel(model, packed);
@@ -45,8 +48,8 @@ export async function switching(name: string, model: string, folder: string, nam
 }
 
 /**
- * Copies of the model, one for each sequence. A merged copy in the base's format runs as the base
- * does, only its numbers are others: so these are copies of the base.
+ * Returns a contestant with one copy of the model per sequence. These are copies of the base, which run at the same
+ * speed as merged copies in the base's format.
  */
 export async function copies(name: string, model: string, count: number): Promise<Racer> {
   await init(wasm());

@@ -2,7 +2,7 @@ import { argmaxTokens, scope, tensor } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
 import type { KVCache } from "@lowrank/nn";
 
-/** A sequence that decodes alone, as without an engine: its own cache, one row a pass. */
+/** A sequence that decodes without an engine: it has its own cache and one row per pass. */
 export class LoneSequence {
   readonly #model: CausalLM;
   readonly #cache: KVCache;
@@ -13,7 +13,7 @@ export class LoneSequence {
     this.#cache = model.createCache(1, capacity);
   }
 
-  /** Reads the prompt, and has room for so many tokens in all. */
+  /** Runs the prompt and allocates a cache for `capacity` tokens in total. */
   static async start(model: CausalLM, prompt: readonly number[], capacity: number): Promise<LoneSequence> {
     const sequence = new LoneSequence(model, capacity);
     await sequence.#run(prompt);

@@ -5,15 +5,15 @@ import { type LoadSummary, type Percentiles, summarize } from "../load/summarize
 import { printTable } from "../measure.ts";
 import type { BenchEngine } from "./startEngine.ts";
 
-/** The share of the engine's own speed at which requests arrive. */
+/** The arrival rate as a share of the engine's maximum speed. */
 const load = 0.85;
 const seconds = 25;
-/** Requests by which the engine's own speed is found, and how many of them run at once. */
+/** Number of requests for measuring the maximum speed, and how many of them run concurrently. */
 const [trial, concurrency] = [64, 32];
 
 /**
- * Requests of a Poisson process near what the engine can do, which is found first by requests that
- * always keep all of its places busy. Zipf's law says whose they are.
+ * Runs Poisson requests near the engine's maximum speed, which is measured first with requests that keep all its slots
+ * busy. The adapters of requests follow Zipf's law.
  */
 export async function poissonLoad(
   { engine, vocabSize }: BenchEngine,

@@ -4,7 +4,7 @@ import { wasm } from "@lowrank/wasm";
 import type { Racer } from "./race.ts";
 import { packed } from "./smolEngine.ts";
 
-/** A contestant that reads a prompt of so many rows and computes the logits of all of them. */
+/** Returns a contestant that runs a prompt of `rows` tokens and computes the logits of all of them. */
 export async function promptPass(name: string, model: string, rows: number): Promise<Racer> {
   const backend = await init(wasm({ batchInvariant: true }));
   const loaded = await loadModel(model, packed);

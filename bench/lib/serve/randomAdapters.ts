@@ -4,7 +4,7 @@ import { writeFolder } from "@lowrank/files";
 import type { CausalLM } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 
-/** Adapters to be written. */
+/** Parameters of the adapters to write. */
 export interface RandomAdapterOptions {
   readonly count: number;
   /** The rank of adapter i. */
@@ -15,8 +15,8 @@ const weightsName = "adapter_model.safetensors";
 const configName = "adapter_config.json";
 
 /**
- * A pool of f16 numbers with random signs and magnitudes from 2^-6 to 2^-5. Adapters are pieces of
- * it: fresh numbers for each would take longer than all that is measured.
+ * Returns a pool of f16 values with random signs and magnitudes from 2^-6 to 2^-5. Adapters are slices of this pool,
+ * since new random values for each would take longer than the measurement.
  */
 function randomHalves(count: number): Uint16Array {
   const words = new Int32Array(count);
@@ -27,8 +27,8 @@ function randomHalves(count: number): Uint16Array {
 const pool = 1 << 20;
 
 /**
- * Writes LoRA adapters on all linear layers of a model as PEFT has them, in f16, each in a folder
- * of its own. Returns the folders' names. The model is as before.
+ * Writes LoRA adapters on all linear layers of a model in PEFT's format, in f16, one folder each. Returns the folder
+ * names. The model does not change.
  */
 export async function writeRandomAdapters(
   folder: string,
@@ -49,7 +49,7 @@ export async function writeRandomAdapters(
     const r = rank(i);
     const tensors = shapes.map(({ name, shape }, layer) => {
       const sized = shape.map((size, dim) => (dim === (name.includes("lora_A") ? 0 : 1) ? r : size));
-      // Odd steps through the pool: no two adapters are the same pieces in the same places.
+      // Use odd offsets into the pool, so that no two adapters have the same slices in the same layers.
       const start = (i * 7919 + layer * 104729) % pool;
       const piece = halves.subarray(start, start + sized[0]! * sized[1]!);
       const bytes = new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);

@@ -3,7 +3,7 @@ import { init, reference } from "@lowrank/core";
 import { openFile, openFiles, writeFolder } from "@lowrank/files";
 import { fromGguf, type GgufDType, openGguf, toGguf, writeGguf } from "@lowrank/models";
 
-/** Writes a GGUF file again with matrices of other types, into a folder. Returns their paths. */
+/** Writes copies of a GGUF file with other matrix types into a folder. Returns their paths. */
 export async function repackGguf(model: string, folder: string, dtypes: readonly GgufDType[]): Promise<string[]> {
   await init(reference());
   const plain = join(folder, "plain");

@@ -21,10 +21,10 @@ const rows = 32;
 const merged = 4;
 const rounds = 5;
 const [mixedSeconds, rank64Seconds, baseSeconds] = [45, 20, 12];
-/** Short runs in turn, which share what the machine does beside them. */
+/** Short interleaved runs, so that other load on the machine affects all contestants equally. */
 const [shortTokens, shortRounds, shortSeconds] = [6, 40, 20];
 
-/** The base model for each of so many rows. */
+/** Returns a list with the base model (null) for each of `count` rows. */
 const base = (count: number): null[] => new Array<null>(count).fill(null);
 
 /** Writes 32 adapters of a rank and returns their names. */
@@ -43,7 +43,7 @@ const distinctRacers = async (engine: BenchEngine, names: readonly string[]) => 
   await engineRacer(same, engine, new Array<string>(rows).fill(names[0]!)),
 ];
 
-/** Figures of SmolLM2 as a Q4_1 GGUF file: mixed batches, the base alone, and a Poisson load. */
+/** Measures SmolLM2 from a Q4_1 GGUF file: mixed batches, the base model alone, and a Poisson load. */
 export async function smolFigures(model: string, folder: string, budget: TimeBudget): Promise<Figures> {
   const place = join(folder, "r8");
   const names = await adaptersOf(model, place, 8);
@@ -99,7 +99,7 @@ async function baseFigures(model: string): Promise<Figures> {
 async function besideFigures(model: string, lora: BenchEngine, names: readonly string[]): Promise<Figures> {
   const [without, resident] = ["8 rows, engine without LoRA", "8 rows, 32 adapters in memory"];
   await using plain = await smolEngine(model);
-  // Adapters are in memory from here on.
+  // From here on, adapters are in memory.
   await engineRacer(distinct, lora, names);
   const racers = [
     await engineRacer(without, plain, base(8), shortTokens),

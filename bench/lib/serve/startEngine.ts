@@ -2,21 +2,21 @@ import { type Backend, init } from "@lowrank/core";
 import { type CausalLM, type LoadModelOptions, loadModel } from "@lowrank/models";
 import { adapterStore, createEngine, type EngineOptions, folderPlace, type ServingEngine } from "@lowrank/serve";
 
-/** Options of a benchmark's engine; sizes are those of `createEngine`. */
+/** Options of a benchmark's engine, including options of `createEngine`. */
 export interface BenchEngineOptions extends Partial<EngineOptions> {
   readonly backend: Backend;
   readonly load?: LoadModelOptions;
-  /** A folder of adapter folders, which requests name, and the bytes that they may take. */
+  /** A folder of adapter folders that requests name, and the adapters' maximum memory in bytes. */
   readonly store?: { readonly folder: string; readonly bytes: number };
 }
 
-/** An engine that is closed at the end of its block. */
+/** An engine that is closed when its `await using` block ends. */
 export interface BenchEngine extends AsyncDisposable {
   readonly engine: ServingEngine;
   readonly vocabSize: number;
 }
 
-/** Loads a model and starts an engine on it, in this thread. */
+/** Loads a model and starts an engine on it in this thread. */
 export async function startEngine(source: string, given: BenchEngineOptions): Promise<BenchEngine> {
   const { backend, load, store, ...options } = given;
   await init(backend);

@@ -15,7 +15,7 @@ import { type BenchEngine, startEngine } from "./startEngine.ts";
 import { takeTurns } from "./takeTurns.ts";
 
 const [registered, resident, few] = [2000, 200, 5];
-/** Requests of a seed, and how many are under way at once. */
+/** Number of requests per seed, and number of concurrent requests. */
 const [count, concurrency] = [256, 64];
 
 async function storiesEngine(model: string, folder: string, bytes: number): Promise<GatedEngine> {
@@ -24,12 +24,12 @@ async function storiesEngine(model: string, folder: string, bytes: number): Prom
   return { ...(await startEngine(model, { backend, store: { folder, bytes }, maxNumSeqs: 32 })), gate };
 }
 
-/** An engine that stands still while its gate is closed. */
+/** An engine that pauses while its gate is closed. */
 interface GatedEngine extends BenchEngine {
   readonly gate: GatedBackend;
 }
 
-/** Returns the bytes that one adapter takes in memory. */
+/** Returns the memory of one adapter in bytes. */
 async function bytesOfOne(model: string, folder: string, name: string): Promise<number> {
   await using started = await storiesEngine(model, folder, 1e9);
   await runTogether(
@@ -39,7 +39,7 @@ async function bytesOfOne(model: string, folder: string, name: string): Promise<
   return (await started.engine.stats()).adapters.bytes;
 }
 
-/** Figures of stories260K with far more adapters than memory may hold. */
+/** Measures stories260K with far more adapters than fit into memory. */
 export async function storeFigures(
   model: string,
   folder: string,
@@ -105,7 +105,7 @@ export async function storeFigures(
   }
 }
 
-/** Lets one engine run until its memory is full of adapters, then the other for a second. */
+/** Runs one engine until its memory is full of adapters, then the other for a second. */
 async function warmUp(
   many: GatedEngine,
   fewer: GatedEngine,

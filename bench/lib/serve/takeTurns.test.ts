@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { gatedBackend } from "./gatedBackend.ts";
 import { takeTurns } from "./takeTurns.ts";
 
-/** Those whose gates are open. */
+/** Names of engines with open gates. */
 const open = new Set<string>();
 
 it("runs an engine while its gate is open and the other's is closed, and tells the speeds by turns", async () => {
@@ -35,7 +35,7 @@ it("runs an engine while its gate is open and the other's is closed, and tells t
     return { name, gate: told, engine: { stats: async () => ({ newTokens }) as never }, loop: loop() };
   };
   const [fast, slow] = [await engine("fast", 4), await engine("slow", 1)];
-  // Less than the turns of one round, which so is the only one.
+  // Shorter than the turns of one round, so that exactly one round runs.
   const turns = takeTurns([fast, slow], 0.5);
   const speeds = (await Promise.race([turns, fast.loop, slow.loop])) as Awaited<typeof turns>;
   const [ofFast, ofSlow] = [speeds.get("fast")!, speeds.get("slow")!];

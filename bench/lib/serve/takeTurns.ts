@@ -3,20 +3,20 @@ import type { ServingEngine } from "@lowrank/serve";
 import type { GatedBackend } from "./gatedBackend.ts";
 import type { Speeds } from "./race.ts";
 
-/** An engine under a load of its own, which runs while the gate of its backend is open. */
+/** An engine with its own load, which runs while the gate of its backend is open. */
 export interface Runner {
   readonly name: string;
   readonly gate: GatedBackend;
   readonly engine: Pick<ServingEngine, "stats">;
 }
 
-/** Milliseconds of a turn, and of its end, in which files that are being read still come in. */
+/** Duration of a turn in milliseconds, and of the pause at its end, in which running file reads finish. */
 const [turnMs, endMs] = [500, 4];
 
 /**
- * Lets engines run in turn, forwards and backwards, until the seconds are over: what else slows a
- * machine down for more than a turn meets all alike. All gates are to be closed, and are closed
- * after it. Returns new tokens a second, turn by turn.
+ * Runs engines in turn, alternating the direction, until `seconds` are over, so that other load on the machine affects
+ * all equally. All gates must be closed before the call and are closed afterwards. Returns new tokens per second, by
+ * turn.
  */
 export async function takeTurns(runners: readonly Runner[], seconds: number): Promise<Speeds> {
   const speeds = new Map(runners.map(({ name }) => [name, [] as number[]]));

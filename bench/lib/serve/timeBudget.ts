@@ -10,18 +10,18 @@ export type Part =
   | "rank 64"
   | "wllama";
 
-/** The time that a benchmark may take. Parts that would end after it are left out, with a line. */
+/** The time limit of a benchmark. Parts that would exceed it are skipped with a message. */
 export class TimeBudget {
   readonly #end: number;
   readonly #only: Part | undefined;
 
-  /** `only` is the one part that is to run; default all. */
+  /** `only` is the single part to run. Default: all parts. */
   constructor(seconds: number, only?: Part) {
     this.#end = performance.now() + 1000 * seconds;
     this.#only = only;
   }
 
-  /** Returns true if a part that takes so many seconds on an idle machine is to run. */
+  /** Returns true if a part that takes `seconds` on an idle machine should run. */
   allows(part: Part, seconds: number): boolean {
     if (this.#only !== undefined) return part === this.#only;
     const left = (this.#end - performance.now()) / 1000;

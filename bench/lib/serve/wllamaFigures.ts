@@ -10,10 +10,10 @@ const newTokens = 8;
 const rounds = 5;
 const seconds = 25;
 
-/** Short prompts: wllama reads some tokens a second. */
+/** Short prompts, since wllama processes only a few tokens per second. */
 const prompts = Array.from({ length: sequences }, (_, i) => `${i + 1} lighthouse keepers lived on the`);
 
-/** Eight slots of wllama in Chromium; undefined with a line that says why it is not there. */
+/** Starts eight slots of wllama in Chromium. If that fails, prints the reason and returns undefined. */
 async function wllama(name: string, model: string) {
   try {
     const opened = await openSourcePage("bench/lib/serve/wllamaPage.ts", { plugins: [modelPlugin(model)] });
@@ -35,7 +35,7 @@ async function wllama(name: string, model: string) {
   }
 }
 
-/** Eight requests to the base model at once against eight slots of wllama, on the same file. */
+/** Compares eight concurrent requests to the base model with eight slots of wllama on the same file. */
 export async function wllamaFigures(model: string): Promise<Record<string, number | undefined>> {
   const [ours, theirs] = ["lowrank Q4_1", "wllama Q4_1, Chromium"];
   await using plain = await smolEngine(model);

@@ -1,4 +1,4 @@
-// Runs in a page: loads wllama and lets its sequences decode when told to.
+// Runs in a web page: loads wllama and decodes its sequences on request.
 import { wllamaSequences } from "../../peers/wllamaSequences.ts";
 
 let decode: ((newTokens: number) => Promise<number>) | undefined;

@@ -1,8 +1,8 @@
 import type { GemmPeer } from "../gemmPeer.ts";
 
 /**
- * A linear layer with LoRA as in a training step: x [rows, features], w [features, features], a [r,
- * features], b [features, r].
+ * A linear layer with LoRA in a training step: x [rows, features], w [features, features], a [r, features], b
+ * [features, r].
  */
 export interface LoraLayer {
   rows: number;
@@ -16,11 +16,10 @@ export interface LoraLayer {
 }
 
 /**
- * An implementation on the graphics processor. Each call of a prepared layer makes y = x Wᵀ + s (x
- * Aᵀ) Bᵀ, the mean of y², and its gradients by a, b and x. It reads all of them back, and gives the
- * mean.
+ * An implementation on the GPU. Each call of a prepared layer computes y = x Wᵀ + s (x Aᵀ) Bᵀ, the mean of y², and its
+ * gradients with respect to a, b and x. It reads all of them back and returns the mean.
  */
 export interface GpuPeer extends GemmPeer {
-  /** Absent where the implementation has no gradients. */
+  /** Missing if the implementation does not support gradients. */
   prepareLayer?: (layer: LoraLayer) => Promise<() => Promise<number>>;
 }

@@ -2,7 +2,7 @@ import { type Array as JaxArray, jit, numpy, valueAndGrad } from "@jax-js/jax";
 import { load as loadOn } from "../jaxJs.ts";
 import type { GpuPeer } from "./gpuPeer.ts";
 
-/** @jax-js/jax on its webgpu device. */
+/** Loads @jax-js/jax on its webgpu device. */
 export async function load(): Promise<GpuPeer> {
   const peer = await loadOn("webgpu");
   return {

@@ -2,7 +2,7 @@ import { type Backend, loraLinear, mean, square, tensor, valueAndGrad } from "@l
 import { prepareMatmul } from "../lowrankGemm.ts";
 import type { GpuPeer } from "./gpuPeer.ts";
 
-/** Lowrank on a backend. */
+/** Returns a peer for Lowrank on a backend. */
 export function lowrankGpu(name: string, backend: Backend): GpuPeer {
   return {
     name,

@@ -3,7 +3,7 @@ import { productModel } from "../../lib/onnxModel.ts";
 import { gemmShapes } from "../gemmPeer.ts";
 import type { GpuPeer } from "./gpuPeer.ts";
 
-/** onnxruntime-web's webgpu provider, which has no gradients. */
+/** Loads onnxruntime-web's webgpu provider, which does not support gradients. */
 export async function load(): Promise<GpuPeer> {
   return {
     name: "onnxruntime-web",

@@ -4,8 +4,8 @@ import { matMulPeer } from "../tfjs.ts";
 import type { GpuPeer } from "./gpuPeer.ts";
 
 /**
- * @tensorflow/tfjs-backend-webgpu. The part of tfjs that Node loads has no gradients: they are
- * written out.
+ * Loads @tensorflow/tfjs-backend-webgpu. The part of tfjs that Node loads does not support gradients, so they are
+ * written by hand.
  */
 export async function load(): Promise<GpuPeer> {
   if (!(await setBackend("webgpu"))) throw new Error("its webgpu backend did not start");
