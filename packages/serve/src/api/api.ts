@@ -1,6 +1,6 @@
 import type { Caller } from "./caller.ts";
 
-/** A chat for the model's template. */
+/** Chat for the model's chat template. */
 export interface ChatPrompt {
   readonly messages: readonly { readonly role: string; readonly content: string; readonly name?: string }[];
   /** Ends the prompt with the opening of an assistant turn. Default: not `continueFinalMessage`. */
@@ -21,101 +21,97 @@ export type ServingPrompt =
   | { readonly text: string; readonly addSpecialTokens?: boolean }
   | ChatPrompt;
 
-/** The way the next tokens are chosen; a temperature of 0 takes the likeliest. */
+/** Settings for choosing the next token. Temperature 0 takes the most probable token. */
 export interface SamplingSettings {
   readonly temperature: number;
-  /** 1 keeps all tokens. */
+  /** 1 keeps all tokens. Default 1. */
   readonly topP?: number;
-  /** 0 keeps all tokens. */
+  /** 0 keeps all tokens. Default 0. */
   readonly topK?: number;
   readonly minP?: number;
-  /** The request's random numbers: the same seed gives the same tokens. Default: drawn. */
+  /** Seed of the random values: the same seed gives the same tokens. Default: random. */
   readonly seed?: number;
   readonly repetitionPenalty?: number;
   readonly frequencyPenalty?: number;
   readonly presencePenalty?: number;
-  /** Is added to the logit of each token named. */
+  /** Value to add to the logit of each token id. */
   readonly logitBias?: Readonly<Record<number, number>>;
   /**
-   * Texts that may not come in the new text: the token that would complete one is forbidden. Each
-   * is also forbidden after a space if it then has as many tokens, as in vLLM.
+   * Texts that must not occur in the new text: the token that would complete one is forbidden. Each is also forbidden
+   * after a space if it then has as many tokens, as in vLLM.
    */
   readonly badWords?: readonly string[];
-  /** The only tokens that may come. Default: all. */
+  /** Only these token ids are allowed. Default: all. */
   readonly allowedTokenIds?: readonly number[];
 }
 
-/** One sequence to be generated. */
+/** Request to generate one sequence. */
 export interface ServingRequest {
-  /** Names the request in logs and events. */
+  /** Id of the request in logs and events. */
   readonly id: string;
   readonly prompt: ServingPrompt;
-  /**
-   * The adapter's name, resolved to a version when the request is admitted; null: the base model.
-   */
+  /** Name of the adapter, resolved to a version when the request is admitted; null for the base model. */
   readonly adapter: string | null;
-  /** Whose request it is: prefixes are shared within a tenant alone. */
+  /** Tenant of the request. Prefixes are shared only within a tenant. */
   readonly tenant: string;
-  /** May use the adapters of every tenant. Default: false. */
+  /** True if the request may use the adapters of every tenant. Default false. */
   readonly operator?: boolean;
-  /** Bytes of the adapters that the tenant's requests may use at once. Default: all memory. */
+  /** Most bytes of adapters that the tenant's running requests use together. Default: no limit. */
   readonly adapterMemory?: number;
-  /** The most new tokens. Default: up to the model's last position. */
+  /** Most new tokens. Default: up to the model's last position. */
   readonly maxNewTokens?: number;
   readonly sampling: SamplingSettings;
-  /** Texts or token ids at which the sequence ends; they are not in the text. */
+  /** Texts or token sequences that end the output. They are not included in it. */
   readonly stop?: readonly (string | readonly number[])[];
-  /** Tokens at which the sequence ends, besides the model's end-of-sequence tokens. */
+  /** Token ids that end the sequence, in addition to the model's end-of-sequence tokens. */
   readonly stopTokenIds?: readonly number[];
-  /** The text ends with the stop text, or the stop token's text. Default false. */
+  /** Includes the stop text, or the stop token's text, in the output. Default false. */
   readonly includeStop?: boolean;
-  /** Leaves special tokens out of the text. Default true. */
+  /** Omits special tokens from the text. Default true. */
   readonly skipSpecialTokens?: boolean;
-  /** Goes on past the model's end-of-sequence tokens. */
+  /** Continues after the model's end-of-sequence tokens. Default false. */
   readonly ignoreEos?: boolean;
-  /** The sequence does not end at a stop before it has this many new tokens. Default 0. */
+  /** Number of new tokens before which the sequence does not stop. Default 0. */
   readonly minTokens?: number;
-  /** Gives with each token its log-probability and those of so many of the likeliest. */
+  /** Returns the log-probability of each token, and of this many of the most probable tokens. Default: none. */
   readonly logprobs?: number;
-  /** Gives the prompt's tokens too, with log-probabilities where `logprobs` is set. */
+  /** Returns the prompt's tokens too, with log-probabilities if `logprobs` is set. Default false. */
   readonly echo?: boolean;
   /**
-   * Gives the prompt's tokens with log-probabilities and ranks, and so many of the likeliest at
-   * each place; -1: all tokens.
+   * Returns the prompt's tokens with log-probabilities and ranks, and this many of the most probable tokens at each
+   * position; -1: all tokens.
    */
   readonly promptLogprobs?: number;
-  /** Gives the prompt's token ids in the first event. Default false. */
+  /** Returns the prompt's token ids in the first event. Default false. */
   readonly returnPromptTokens?: boolean;
-  /**
-   * Keeps so many tokens of the prompt; -1: as many as leave room for `maxNewTokens`. Default: all.
-   */
+  /** Keeps this many tokens of the prompt; -1: as many as leave room for `maxNewTokens`. Default: all. */
   readonly truncatePromptTokens?: number;
-  /** The end of the prompt from which tokens are cut. Default "left": the last tokens are kept. */
+  /** Side on which tokens are cut. Default "left": the last tokens are kept. */
   readonly truncationSide?: "left" | "right";
-  /** Among waiting requests of its tenant, the lowest goes first. Default 0. */
+  /** Priority among the tenant's waiting requests: the lowest value goes first. Default 0. */
   readonly priority?: number;
 }
 
-/** A token's log-probability in nats, before temperature and truncation. */
+/** Log-probability of a token in nats, before temperature and truncation. */
 export interface TokenLogprob {
   readonly token: number;
   readonly text: string;
-  /** The bytes of the token's text, which alone may be no whole character. */
+  /** Bytes of the token's text, which can be an incomplete character. */
   readonly bytes: readonly number[];
   /** Null for a prompt's first token. */
   readonly logprob: number | null;
-  /** 1 for the likeliest token of its place. Given where `promptLogprobs` is set. */
+  /** Rank of the token at its position; 1 for the most probable. Set with `promptLogprobs`. */
   readonly rank?: number;
 }
 
-/** A step in a request's life, in order: started, tokens, finished. A failure rejects instead. */
+/** Event of a request. The order is: started, tokens, finished. A failure rejects instead. */
 export type ServingEvent =
   | {
       readonly type: "started";
       readonly promptTokens: number;
       readonly cachedTokens: number;
       readonly version: string | null;
-      /** The prompt's token ids, if `returnPromptTokens` is set. */
+      /** Token ids of the prompt, if `returnPromptTokens` is set. */
       readonly promptTokenIds?: readonly number[];
       /** Seconds from the request's arrival to its first pass. */
       readonly queueSeconds?: number;
@@ -123,7 +119,7 @@ export type ServingEvent =
   | {
       readonly type: "token";
       readonly token: number;
-      /** The text that the token completes; may be empty. */
+      /** Text that the token completes; may be empty. */
       readonly text: string;
       /** True for a token of the prompt. */
       readonly prompt: boolean;
@@ -132,16 +128,14 @@ export type ServingEvent =
   | {
       readonly type: "finished";
       readonly reason: "stop" | "length";
-      /**
-       * The stop text or stop token that ended it; null for the model's own end-of-sequence tokens.
-       */
+      /** Stop text or stop token that ended the sequence; null for the model's own end-of-sequence tokens. */
       readonly stopReason?: string | number | null;
       readonly promptTokens: number;
       readonly newTokens: number;
       readonly cachedTokens: number;
     };
 
-/** The kind of a failure that a caller can act on. */
+/** Kind of a failure, for callers that handle it. */
 export type ServingErrorCode =
   | "invalid_request"
   | "context_length_exceeded"
@@ -155,7 +149,7 @@ export type ServingErrorCode =
   | "insufficient_storage"
   | "timeout";
 
-/** A failure of a request. `retryAfter` is in seconds, where trying again helps. */
+/** Failure of a request. `retryAfter` is in seconds, or null if trying again does not help. */
 export class ServingError extends Error {
   readonly code: ServingErrorCode;
   readonly param: string | null;
@@ -170,48 +164,48 @@ export class ServingError extends Error {
   }
 }
 
-/** An adapter that requests can name. */
+/** Adapter that requests can name. */
 export interface ServedAdapter {
   readonly name: string;
-  /** The hash of its files: a swap gives another. Null before its first use. */
+  /** Hash of the adapter's files, which changes with them. Null before the first use. */
   readonly version: string | null;
-  /** The folder or key of the store that it came from. */
+  /** Folder or key of the store from which it was loaded. */
   readonly source: string;
-  /** Its `peft_type`; null before its first use. */
+  /** PEFT's `peft_type`; null before the first use. */
   readonly method: string | null;
   /** True while its tensors are in memory. */
   readonly resident: boolean;
   readonly bytes: number;
   readonly pinned: boolean;
-  /** Running requests that use it. */
+  /** Number of running requests that use it. */
   readonly inUse: number;
-  /** The tenant that it belongs to. Default: none. */
+  /** Owner. Default: none. */
   readonly owner?: string;
-  /** The tenants that may use it. Default: all. */
+  /** Tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
 }
 
-/** The model that is served. */
+/** Served model. */
 export interface ServingModel {
   readonly name: string;
   readonly vocabSize: number;
-  /** Tokens of a sequence that the engine takes. */
+  /** Most tokens of a sequence in this engine. */
   readonly maxPositions: number;
-  /** Tokens of a sequence that the model takes. A small cache lowers `maxPositions`. */
+  /** Most tokens of a sequence that the model supports. A small cache lowers `maxPositions`. */
   readonly modelPositions: number;
   readonly created: number;
-  /** The kind of answers: text, or embeddings. */
+  /** Kind of output: text, or embeddings. */
   readonly task: "generate" | "embed";
   readonly hasChatTemplate: boolean;
 }
 
-/** Numbers for `/metrics` and the live view; counts grow from 0, times are in seconds. */
+/** Statistics for `/metrics` and the live view. Counts start from 0; times are in seconds. */
 export interface ServingStats {
   readonly waiting: number;
   readonly running: number;
-  /** Sequences whose readers are behind: they run in no pass, and their pages may be taken. */
+  /** Sequences whose clients read too slowly. They are in no pass, and their pages may be reclaimed. */
   readonly paused: number;
-  /** Rows of the last pass, and of them rows that decode. */
+  /** Rows of the last pass, and the decoding rows among them. */
   readonly batchRows: number;
   readonly decodeRows: number;
   readonly passes: number;
@@ -227,14 +221,14 @@ export interface ServingStats {
     readonly hits: number;
     readonly loads: number;
     readonly evictions: number;
-    /** Loads that failed. */
+    /** Number of failed loads. */
     readonly failures: number;
     /** Bytes of the adapters that running requests use, by tenant. */
     readonly byTenant?: Readonly<Record<string, number>>;
-    /** The seconds of loads: counts by the bounds of the metric, and their sum. */
+    /** Load times: counts by the bounds of the metric, and the sum in seconds. */
     readonly loadTimes?: { readonly buckets: number[]; readonly sum: number };
   };
-  /** The state of each request, for the page that watches the batch. */
+  /** State of each request, for the page that shows the batch. */
   readonly requests: readonly {
     readonly id: string;
     readonly tenant: string;
@@ -245,63 +239,57 @@ export interface ServingStats {
   }[];
 }
 
-/** Options of `embed`. */
+/** Options for `embed`. */
 export interface EmbedOptions {
   /**
-   * Keeps so many of an input's first tokens; -1: as many as the model takes. Default: an input
-   * that is too long is refused.
+   * Keeps this many of an input's first tokens; -1: as many as the model supports. Default: an input that is too long
+   * is refused.
    */
   readonly truncatePromptTokens?: number;
-  /** The adapter's name; null: none. Default null. */
+  /** Name of the adapter; null for none. Default null. */
   readonly adapter?: string | null;
-  /** Whose request it is. Default: nobody's. */
+  /** Tenant of the request. Default "". */
   readonly tenant?: string;
-  /** May use the adapters of every tenant. Default: false. */
+  /** True if the request may use the adapters of every tenant. Default false. */
   readonly operator?: boolean;
-  /** Bytes of the adapters that the tenant's requests may use at once. Default: all memory. */
+  /** Most bytes of adapters that the tenant's running requests use together. Default: no limit. */
   readonly adapterMemory?: number;
 }
 
-/** Options of `loadAdapter`. */
+/** Options for `loadAdapter`. */
 export interface LoadOptions {
-  /** Replaces the adapter of this name. Default: false. */
+  /** Replaces the adapter with this name. Default false. */
   readonly replace?: boolean;
-  /** Keeps its tensors in memory. Default: false. */
+  /** Keeps its tensors in memory. Default false. */
   readonly pin?: boolean;
-  /** Who loads it. The adapter gets no more rights than that caller has. Default: an operator. */
+  /** Caller of the load. The adapter gets no more rights than the caller has. Default: an operator. */
   readonly by?: Caller;
 }
 
-/** Options of `unloadAdapter`. */
+/** Options for `unloadAdapter`. */
 export interface UnloadOptions {
-  /** Who unloads it. Default: an operator. */
+  /** Caller of the unload. Default: an operator. */
   readonly by?: Caller;
 }
 
-/** An engine that serves requests, here or in a Worker. */
+/** Engine that serves requests, in this thread or in a Worker. */
 export interface ServingEngine {
   model(): Promise<ServingModel>;
-  /**
-   * Runs a request. Leaving the loop, or `signal`, ends it and frees its place. Throws
-   * ServingError.
-   */
+  /** Runs a request. Leaving the loop, or aborting `signal`, ends it and frees its place. Throws ServingError. */
   generate(request: ServingRequest, signal?: AbortSignal): AsyncIterable<ServingEvent>;
   tokenize(prompt: ServingPrompt): Promise<number[]>;
   detokenize(tokens: readonly number[]): Promise<string>;
-  /** Embeddings of texts or token ids, of an encoder. */
+  /** Returns embeddings of texts or token ids. Only engines of encoders support it. */
   embed(
     inputs: readonly (string | readonly number[])[],
     options?: EmbedOptions,
   ): Promise<{ embeddings: Float32Array[]; tokens: number }>;
   adapters(): Promise<readonly ServedAdapter[]>;
-  /**
-   * Registers a folder or key of the store under a name, once its files have been read and found
-   * good.
-   */
+  /** Registers a folder or key of the store under a name, after reading and checking its files. */
   loadAdapter(name: string, path: string, options?: LoadOptions): Promise<ServedAdapter>;
   unloadAdapter(name: string, options?: UnloadOptions): Promise<void>;
   stats(): Promise<ServingStats>;
-  /** Refuses new requests and resolves when the running ones have ended. */
+  /** Refuses new requests, and resolves when the running ones have ended. */
   drain(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,26 +1,26 @@
-/** Who makes a request, as plain data that can be sent to a Worker. */
+/** Caller of a request, as plain data that can be sent to a Worker. */
 export interface Caller {
-  /** The tenant: the id of the key. Empty on a server without keys. */
+  /** Tenant: the id of the API key. Empty on a server without keys. */
   readonly tenant: string;
-  /** May use and manage what every tenant owns, and read the metrics. */
+  /** True if the caller may use and manage the resources of every tenant, and read the metrics. */
   readonly operator: boolean;
   /** True if the caller may load and unload the adapters in its scope. */
   readonly admin: boolean;
-  /** May use the base model. */
+  /** True if the caller may use the base model. */
   readonly base: boolean;
-  /** Names of adapters that the caller may use; `*` stands for any characters. */
+  /** Names of adapters that the caller may use; `*` matches any characters. */
   readonly adapters: readonly string[];
 }
 
-/** The caller on a server without keys. */
+/** Caller on a server without keys, who may do everything. */
 export const anyone: Caller = { tenant: "", operator: true, admin: true, base: true, adapters: ["*"] };
 
-/** A thing that a caller may be allowed to use. Fields that are absent restrict nobody. */
+/** Resource whose use may be restricted. Absent fields do not restrict it. */
 export interface Guarded {
-  /** Its name, or its path in the store. */
+  /** Name, or path in the store. */
   readonly name?: string;
-  /** The tenant that it belongs to. */
+  /** Owner. */
   readonly owner?: string;
-  /** The tenants that may use it. Default: all. */
+  /** Tenants that may use it. Default: all. */
   readonly tenants?: readonly string[];
 }

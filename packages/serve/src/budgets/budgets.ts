@@ -4,7 +4,7 @@ import type { KeyBudgets } from "./keyBudgets.ts";
 import { RequestShares } from "./requestShares.ts";
 import { TokenBudget } from "./tokenBudget.ts";
 
-/** A tenant and its limit. */
+/** Tenant with its budgets. */
 export interface Spender {
   readonly tenant: string;
   readonly budgets: KeyBudgets;
@@ -12,26 +12,26 @@ export interface Spender {
   readonly shared: boolean;
 }
 
-/** The size of a request before it is queued. */
+/** Size of a request before it is queued. */
 export interface RequestSize {
   readonly sequences: number;
-  /** Tokens of the prompts. Ignored unless the key has a budget of tokens. */
+  /** Tokens of the prompts. Ignored unless the key has a token budget. */
   readonly promptTokens?: number;
-  /** The most new tokens of all sequences. */
+  /** Most new tokens of all sequences. */
   readonly newTokens?: number;
-  /** True if the client set no limit of new tokens: then fewer are reserved if fewer are left. */
+  /** True if the client set no limit of new tokens. Then fewer are reserved if fewer are left. */
   readonly openEnded?: boolean;
-  /** The field that sets the number of sequences. */
+  /** Field that sets the number of sequences. */
   readonly param: string;
 }
 
-/** An admitted request. */
+/** Admitted request. */
 export interface Admission {
-  /** Replaces the reserved tokens by the used tokens, and frees the places. Only the first call counts. */
+  /** Replaces the reserved tokens by the tokens used, and frees the places. Only the first call has an effect. */
   end(usedTokens: number): void;
 }
 
-/** The use of one budget of a tenant. */
+/** Use of one budget of a tenant. */
 export interface BudgetUse {
   readonly tenant: string;
   readonly budget: keyof KeyBudgets;
@@ -39,10 +39,10 @@ export interface BudgetUse {
   readonly limit: number;
 }
 
-/** Seconds after which a request that found no place is worth another try. */
+/** Seconds after which to retry a request that found no place. */
 const retrySeconds = 1;
 
-/** The requests and tokens of all tenants of one server, which are checked before queueing. */
+/** Requests and tokens of all tenants of one server, checked before queueing. */
 export class Budgets {
   readonly #shares: RequestShares;
   readonly #places: number;
@@ -57,17 +57,19 @@ export class Budgets {
     this.#now = now;
   }
 
-  /** Notes a tenant, whose budgets are shown from then on. */
+  /** Records a tenant. Its budgets are shown from then on. */
   see(spender: Spender): void {
     this.#spenders.set(spender.tenant, spender);
   }
 
-  /** The tenants that were seen. */
+  /** Recorded tenants. */
   get spenders(): readonly Spender[] {
     return [...this.#spenders.values()];
   }
 
-  /** Throws `BudgetError` for a request that would be refused with any prompt: then none needs to be tokenized. */
+  /**
+   * Throws `BudgetError` for a request that would be refused with any prompt, so that no prompt needs to be tokenized.
+   */
   check(spender: Spender, size: Pick<RequestSize, "sequences" | "param">): void {
     this.see(spender);
     this.#checkSequences(spender, size);
@@ -78,7 +80,7 @@ export class Budgets {
     });
   }
 
-  /** Takes a request's places and tokens. Throws `BudgetError` if the tenant may not have them. */
+  /** Reserves a request's places and tokens. Throws `BudgetError` if they exceed the tenant's budgets. */
   admit(spender: Spender, size: RequestSize): Admission {
     const { tenant } = spender;
     this.see(spender);
@@ -139,13 +141,13 @@ export class Budgets {
     );
   }
 
-  /** Returns the headers of an answer that show what is left, named as OpenAI names them. */
+  /** Returns the response headers with the remaining budgets, named as in OpenAI's API. */
   headers(spender: Spender): Record<string, string> {
     const limits = limitsOf(spender);
     const held = this.#shares.heldBy(spender.tenant);
     const headers: Record<string, string> = {
       "x-ratelimit-limit-requests": String(this.#shares.limitOf(limits)),
-      // The places that are free now would show what other tenants do.
+      // The number of free places would show the load of other tenants.
       "x-ratelimit-remaining-requests": String(Math.max(0, this.#shares.limitOf(limits) - held)),
       "x-ratelimit-reset-requests": duration(held === 0 ? 0 : retrySeconds),
     };
@@ -159,7 +161,7 @@ export class Budgets {
     };
   }
 
-  /** Returns the use of requests and tokens by all tenants that were seen. */
+  /** Returns the use of requests and tokens by all recorded tenants. */
   uses(): BudgetUse[] {
     return [...this.#spenders.values()].flatMap((spender): BudgetUse[] => {
       const { tenant } = spender;
@@ -184,7 +186,7 @@ export class Budgets {
     const known = this.#tokens.get(tenant);
     if (known?.limit === limit) return known;
     const bucket = new TokenBudget(limit, this.#now);
-    // A changed limit does not refill what was used.
+    // A changed limit keeps the tokens already used.
     if (known) bucket.take(known.limit - known.remaining);
     this.#tokens.set(tenant, bucket);
     return bucket;
@@ -195,7 +197,7 @@ function limitsOf({ budgets: { requests }, shared }: Spender) {
   return { requests, shared };
 }
 
-/** Writes a duration as OpenAI does: "1s", "6m0s", "250ms". */
+/** Formats a duration as OpenAI does: "1s", "6m0s", "250ms". */
 function duration(seconds: number): string {
   if (seconds > 0 && seconds < 1) return `${Math.ceil(seconds * 1000)}ms`;
   const whole = Math.ceil(seconds);

@@ -1,15 +1,15 @@
-/** The limits of the sequences of one tenant. */
+/** Limits of a tenant's sequences. */
 export interface SequenceLimits {
-  /** The tenant's own limit; null: its share, which leaves room for others. */
+  /** The tenant's own limit; null: a share that leaves room for others. */
   readonly requests: number | null;
   /** True if other tenants use the server too. */
   readonly shared: boolean;
 }
 
 /**
- * The sequences that run or wait at a server, by tenant. A tenant without its own limit may
- * hold as many as are free afterwards (Choudhury and Hahne 1998): half of all places if it is
- * alone, a third if another holds as many. So a tenant that arrives later always finds places.
+ * Running and waiting sequences of a server, by tenant. A tenant without its own limit may hold as many as are free
+ * afterwards (Choudhury and Hahne 1998): half of all places if it is alone, a third if another tenant holds as many. So
+ * a tenant that arrives later always finds places.
  */
 export class RequestShares {
   readonly #places: number;
@@ -20,12 +20,12 @@ export class RequestShares {
     this.#places = places;
   }
 
-  /** The sequences of all tenants. */
+  /** Number of sequences of all tenants. */
   get total(): number {
     return this.#total;
   }
 
-  /** Returns the sequences of a tenant. */
+  /** Returns the number of sequences of a tenant. */
   heldBy(tenant: string): number {
     return this.#held.get(tenant) ?? 0;
   }
@@ -47,7 +47,7 @@ export class RequestShares {
     return Math.max(0, Math.min(free, own, share));
   }
 
-  /** Takes places, which the function that it returns gives back. Check `freeFor` before. */
+  /** Reserves places. The returned function frees them. Check `freeFor` before. */
   take(tenant: string, sequences: number): () => void {
     this.#change(tenant, sequences);
     let taken = true;

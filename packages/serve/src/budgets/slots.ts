@@ -2,47 +2,46 @@ import { unavailable } from "../storage/adapterPlace.ts";
 import { now } from "../storage/jobKeys.ts";
 import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 
-/** The holder of a slot: a file or a job. */
+/** Holder of a slot: a file or a job. */
 export interface SlotHolder {
   readonly id: string;
-  /** Seconds since 1970 at which it took the slot. */
+  /** Time when it took the slot, in seconds since 1970. */
   readonly at: number;
-  /** True if the holder existed before and waits for a slot again, as a job that is resumed. */
+  /** True if the holder existed before and waits for a slot again, such as a resumed job. */
   readonly reopens?: boolean;
 }
 
-/** A slot that was taken. */
+/** Slot that was taken. */
 export interface Slot {
-  /** The object that holds it. */
+  /** Key of its object. */
   readonly key: string;
   release(): Promise<void>;
 }
 
-/** An object of a slot. If a slot has several objects, the latest generation holds the slot. */
+/** Object of a slot. If a slot has several objects, the latest generation holds it. */
 interface Entry {
   readonly key: string;
   readonly index: number;
   readonly generation: number;
 }
 
-/** Seconds in which a thing appears in the store after it took its slot, if clocks differ. */
+/** Seconds within which a holder must appear in the store after taking its slot. Allows for clock differences. */
 export const graceSeconds = 120;
 
-/** Attempts before the store is given up, each after another server was faster. */
+/** Attempts before giving up, each after another server was faster. */
 const attempts = 200;
 
 /**
- * Slots of a store: at most the limit can be taken, even if many servers take slots at the same
- * time. Slot 7 is the object `start` + "000007/000000", which is created only if it is absent.
- * A slot whose holder is gone, as one that a killed server left, is taken over by creating its next
- * generation, which again only one server can do.
+ * Slots in a store. At most the limit can be taken, even if many servers take slots at the same time. Slot 7 is the
+ * object `start` + "000007/000000", which is created only if it is absent. A slot without a living holder, such as one
+ * from a killed server, is taken over by creating its next generation. Again only one server can do that.
  */
 export class Slots {
   readonly #objects: ObjectStore;
   readonly #start: string;
   readonly #isHeld: (holder: SlotHolder) => Promise<boolean>;
 
-  /** `start` ends in "/". `isHeld` returns false for a holder that ended or does not exist. */
+  /** `start` ends in "/". `isHeld` returns false for a holder that has ended or does not exist. */
   constructor(objects: ObjectStore, start: string, isHeld: (holder: SlotHolder) => Promise<boolean>) {
     this.#objects = objects;
     this.#start = start;
@@ -65,19 +64,19 @@ export class Slots {
     throw unavailable(`the store gave no slot in ${attempts} attempts; try again`);
   }
 
-  /** Returns the number of slots whose holders exist. */
+  /** Returns the number of slots with an existing holder. */
   async count(): Promise<number> {
     const held = await Promise.all([...(await this.#entries()).values()].map((entry) => this.#holderOf(entry)));
     const live = await Promise.all(held.map((holder) => holder !== null && this.#isHeld(holder)));
     return live.filter((is) => is).length;
   }
 
-  /** Releases the slot at a key, if `id` holds it. */
+  /** Releases the slot at a key if `id` holds it. */
   async release(key: string, id: string): Promise<void> {
     if ((await getJson<SlotHolder>(this.#objects, key))?.id === id) await this.#objects.remove(key);
   }
 
-  /** Releases the slots that a thing held before it was opened once more. */
+  /** Releases the slots that a holder kept from before it was reopened. */
   async #releaseOthers(key: string, id: string): Promise<void> {
     for (const entry of (await this.#entries()).values()) if (entry.key !== key) await this.release(entry.key, id);
   }
@@ -85,7 +84,7 @@ export class Slots {
   /** Returns the latest entry of each slot. */
   async #entries(): Promise<Map<number, Entry>> {
     const found = new Map<number, Entry>();
-    // Keys are in order, so that later generations come last.
+    // Keys are sorted, so that later generations come last.
     for (const { key } of await this.#objects.list(this.#start)) {
       const [, index, generation] = /^(\d+)\/(\d+)$/.exec(key.slice(this.#start.length)) ?? [];
       if (index) found.set(Number(index), { key, index: Number(index), generation: Number(generation) });
@@ -97,7 +96,7 @@ export class Slots {
     return getJson<SlotHolder>(this.#objects, key);
   }
 
-  /** Returns a slot below the limit whose holder is gone; null if all are held. */
+  /** Returns a slot below the limit without a living holder; null if all are held. */
   async #abandoned(taken: ReadonlyMap<number, Entry>, limit: number) {
     const looks = [...taken.values()].map(async (entry) => {
       const holder = await this.#holderOf(entry);
@@ -108,15 +107,15 @@ export class Slots {
     const gone = looked.filter(({ held, entry }) => !held && entry.index < limit);
     if (gone.length > 0) {
       const { entry, holder } = anyOf(gone);
-      // Without a holder, it was released since the list was read.
+      // A slot without a holder was released after the list was read.
       return { index: entry.index, before: holder && { entry, id: holder.id } };
     }
-    // A server with a higher limit has filled slots beyond this one's.
+    // A server with a higher limit may hold slots above this limit.
     const free = Array.from({ length: limit }, (_, i) => i).filter((i) => !taken.has(i));
     return free.length === 0 ? null : { index: anyOf(free), before: null };
   }
 
-  /** Creates an entry, and returns the slot unless another server holds it. */
+  /** Creates an entry. Returns the slot, or null if another server holds it. */
   async #claim(
     index: number,
     before: { readonly entry: Entry; readonly id: string } | null,
@@ -130,7 +129,7 @@ export class Slots {
     for (const { key: other } of await this.#objects.list(folder)) {
       if (other === key) continue;
       const id = (await getJson<SlotHolder>(this.#objects, other))?.id;
-      // The slot may have been released and taken since its holder was seen to be gone.
+      // The slot may have been released and taken since its holder was found to be gone.
       if (id !== undefined && id !== before?.id) rivals.push(other);
     }
     if (rivals.length > 0) {

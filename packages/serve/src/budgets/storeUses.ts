@@ -4,16 +4,16 @@ import type { BudgetUse, Spender } from "./budgets.ts";
 import { jobSlots } from "./jobSlots.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** Milliseconds for which the use of budgets is remembered, since each look reads many objects. */
+/** Milliseconds for which the use of budgets is cached, since computing it reads many objects. */
 const rememberMs = 30_000;
 
-/** The parts of a store that count budgets. */
+/** Parts of a store that count budgets. */
 interface StoreParts {
   readonly jobs: JobStore;
   readonly uploads: Uploads;
 }
 
-/** Returns a function that returns the use of the budgets that the store counts. */
+/** Returns a function that computes a tenant's use of the budgets that the store counts. */
 export function storeUses({ jobs, uploads }: StoreParts): (spender: Spender) => Promise<readonly BudgetUse[]> {
   const time = new TrainerTime(jobs.objects);
   const known = new Map<string, { readonly uses: Promise<readonly BudgetUse[]>; readonly until: number }>();

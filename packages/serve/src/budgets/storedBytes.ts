@@ -2,15 +2,15 @@ import type { FileStore } from "../jobs/fileStore.ts";
 import type { JobStore } from "../jobs/jobStore.ts";
 import { runFolder } from "../storage/jobKeys.ts";
 
-/** Milliseconds for which the size of a run is remembered. */
+/** Milliseconds for which the size of a run is cached. */
 const rememberMs = 60_000;
 
-/** The bytes that owners have stored: files, and the runs of fine-tunes with their adapters. */
+/** Stored bytes of owners: files, and fine-tuning runs with their adapters. */
 export class StoredBytes {
   readonly #files: FileStore;
   readonly #jobs: JobStore;
   readonly #now: () => number;
-  /** The bytes of files by id, which never change. */
+  /** Bytes of files by id, which never change. */
   readonly #ofFiles = new Map<string, number>();
   readonly #ofRuns = new Map<string, { readonly bytes: number; readonly until: number }>();
 
@@ -21,7 +21,7 @@ export class StoredBytes {
     this.#now = now;
   }
 
-  /** Returns the stored bytes of an owner. The sizes of runs are up to a minute old. */
+  /** Returns the stored bytes of an owner. Sizes of runs are up to a minute old. */
   async of(owner: string): Promise<number> {
     const [files, jobs] = await Promise.all([this.#files.ids(owner), this.#jobs.ids(owner)]);
     const sizes = [
@@ -31,7 +31,7 @@ export class StoredBytes {
     return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Forgets the size of a run whose files were removed. */
+  /** Removes the cached size of a run whose files were removed. */
   forgetRun(id: string): void {
     this.#ofRuns.delete(id);
   }

@@ -1,9 +1,9 @@
-/** Milliseconds of a minute. */
+/** Milliseconds in a minute. */
 const minuteMs = 60_000;
 
 /**
- * The tokens of one tenant in a minute: a bucket that is full at first and refills evenly. Tokens
- * are taken when a request is admitted and corrected when it ends.
+ * Token budget of one tenant: a bucket that is full at first and refills evenly within a minute. Tokens are reserved
+ * when a request is admitted, and corrected when it ends.
  */
 export class TokenBudget {
   readonly limit: number;
@@ -19,7 +19,7 @@ export class TokenBudget {
     this.#at = now();
   }
 
-  /** Tokens that may be taken now. */
+  /** Tokens that are available now. */
   get remaining(): number {
     this.#refill();
     return Math.max(0, Math.floor(this.#level));
@@ -30,14 +30,14 @@ export class TokenBudget {
     return this.secondsUntil(this.limit);
   }
 
-  /** Seconds until this many tokens are available. */
+  /** Returns the seconds until this many tokens are available. */
   secondsUntil(tokens: number): number {
     this.#refill();
     const missing = Math.min(tokens, this.limit) - this.#level;
     return missing <= 0 ? 0 : (missing / this.limit) * (minuteMs / 1000);
   }
 
-  /** Takes tokens; a negative count gives tokens back. Use beyond the limit makes the level negative. */
+  /** Takes tokens; a negative count returns tokens. Use beyond the limit makes the level negative. */
   take(tokens: number): void {
     this.#refill();
     this.#level = Math.min(this.limit, this.#level - tokens);

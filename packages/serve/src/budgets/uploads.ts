@@ -8,29 +8,29 @@ import type { KeyBudgets } from "./keyBudgets.ts";
 import { graceSeconds, type Slot, type SlotHolder, Slots } from "./slots.ts";
 import type { StoredBytes } from "./storedBytes.ts";
 
-/** The bytes that an upload in progress has reserved. */
+/** Bytes reserved by an upload in progress. */
 interface Reservation {
   readonly bytes: number;
-  /** Seconds since 1970 at which the upload was last seen. */
+  /** Time of the upload's last sign of life, in seconds since 1970. */
   readonly at: number;
 }
 
-/** An upload that may begin. */
+/** Admitted upload. */
 export interface Upload {
-  /** The id of the file. */
+  /** Id of the file. */
   readonly id: string;
-  /** The key of the file's slot. */
+  /** Key of the file's slot. */
   readonly slot: string;
-  /** Passes content on. Throws `BudgetError` at more bytes than were reserved. */
+  /** Passes `content` through. Throws `BudgetError` if it exceeds the reserved bytes. */
   within(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array>;
-  /** Frees the reserved bytes, and the slot too if no file was stored. */
+  /** Frees the reserved bytes, and also the slot if no file was stored. */
   end(stored: boolean): Promise<void>;
 }
 
-/** Milliseconds between two signs of life of an upload. */
+/** Milliseconds between an upload's signs of life. */
 const refreshMs = (graceSeconds * 1000) / 4;
 
-/** The uploads of a store: each takes a slot and reserves bytes before its first byte is stored. */
+/** Uploads of a store. Each takes a slot and reserves bytes before its first byte is stored. */
 export class Uploads {
   readonly #files: FileStore;
   readonly #stored: StoredBytes;
@@ -51,8 +51,8 @@ export class Uploads {
   }
 
   /**
-   * Begins an upload of at most `bytes` bytes, or of exactly `bytes` if `exact` is true. Throws
-   * `BudgetError` if the owner has too many files or bytes.
+   * Begins an upload of at most `bytes` bytes, or of exactly `bytes` if `exact` is true. Throws `BudgetError` if the
+   * owner has too many files or bytes.
    */
   async begin(
     owner: string,
@@ -94,7 +94,7 @@ export class Uploads {
     if (wanted > left || left === 0) refuse();
     const write = () => objects.put(key, JSON.stringify({ bytes: wanted, at: now() } satisfies Reservation));
     await write();
-    // Uploads that begin at the same time count each other, so that together they stay within the budget.
+    // Concurrent uploads count each other's reservations, so that together they stay within the budget.
     if ((await this.used(owner)) > storedBytes) {
       await objects.remove(key);
       refuse();

@@ -1,40 +1,39 @@
-/** The content of a page that others may read: full, and never written again. */
+/** Key of a page that others may read: it is full, and never written again. */
 interface SharedPage {
-  /** Unique in the pool: pages that follow this one name it in their keys. */
+  /** Unique in the pool. The keys of the pages that follow contain it. */
   readonly id: string;
   readonly key: string;
   readonly page: number;
   readonly version: string | null;
 }
 
-/** Whose prefixes may be shared: those of one tenant under one version of an adapter. */
+/** Scope of prefix sharing: one tenant and one adapter version. */
 export interface PrefixOwner {
   readonly tenant: string;
   readonly version: string | null;
 }
 
-/** Options of `PagePool`. */
+/** Options for `PagePool`. */
 interface PagePoolOptions {
   readonly pages: number;
   readonly pageSize: number;
-  /** False: no page is shared. Default true. */
+  /** Shares pages with equal prefixes. Default true. */
   readonly enablePrefixCaching?: boolean;
 }
 
 /**
- * Gives out the numbers of a cache's pages and counts who holds them. Full pages can be shared by
- * what they hold, and stay cached when the last holder leaves, until their room is needed: the
- * longest unused goes first. A page is found by all tokens up to its end, compared one by one, so
- * that no two prefixes are ever taken for each other.
+ * Allocates the pages of a KV cache and counts their holders. Full pages are shared by content, and stay cached after
+ * the last holder leaves until their space is needed; the least recently used is evicted first. A page is found by all
+ * tokens up to its end, compared one by one, so that different prefixes never match.
  */
 export class PagePool {
   readonly pages: number;
   readonly pageSize: number;
   readonly #sharing: boolean;
   readonly #holders: Int32Array;
-  /** Pages that hold nothing. */
+  /** Pages without content. */
   readonly #empty: number[];
-  /** Shared pages that nobody holds, the longest unused first. */
+  /** Shared pages without holders, least recently used first. */
   readonly #idle = new Set<number>();
   readonly #byKey = new Map<string, SharedPage>();
   readonly #byPage = new Map<number, SharedPage>();
@@ -48,22 +47,22 @@ export class PagePool {
     this.#empty = Array.from({ length: pages }, (_, i) => pages - 1 - i);
   }
 
-  /** Pages that can be given out, cached ones among them. */
+  /** Number of pages that can be allocated, including cached ones. */
   get available(): number {
     return this.#empty.length + this.#idle.size;
   }
 
-  /** Pages that are cached and held by nobody. */
+  /** Number of cached pages without holders. */
   get cached(): number {
     return this.#idle.size;
   }
 
-  /** Pages that hold this many tokens. */
+  /** Returns the number of pages that hold this many tokens. */
   pagesOf(tokens: number): number {
     return Math.ceil(tokens / this.pageSize);
   }
 
-  /** Takes a page, to be written by its holder alone; null if all are held. */
+  /** Allocates a page for one holder to write; null if all pages are held. */
   take(): number | null {
     const page = this.#empty.pop() ?? this.#evict();
     if (page === null) return null;
@@ -84,9 +83,7 @@ export class PagePool {
     this.#byPage.delete(shared.page);
   }
 
-  /**
-   * Gives pages back, in the order of a sequence's table: the last one is the first to be reused.
-   */
+  /** Releases the pages of a sequence's table. The last page is the first to be reused. */
   release(table: readonly number[]): void {
     for (const page of [...table].reverse()) {
       this.#holders[page] -= 1;
@@ -97,8 +94,8 @@ export class PagePool {
   }
 
   /**
-   * Appends to `table` the shared pages that hold the next of `tokens`, and holds them; at most up
-   * to token `end`. The table must consist of full shared pages.
+   * Appends the shared pages with the next of `tokens` to `table`, up to token `end`, and holds them. The table must
+   * consist of full shared pages.
    */
   extend(table: number[], owner: PrefixOwner, tokens: readonly number[], end: number): void {
     while ((table.length + 1) * this.pageSize <= end) {
@@ -116,8 +113,8 @@ export class PagePool {
   }
 
   /**
-   * Shares page `index` of a table, which is full. Where a page of the same content is shared
-   * already, the table takes that in the place of its own.
+   * Shares page `index` of a table, which must be full. If a page with the same content is already shared, the table
+   * uses it and releases its own.
    */
   share(table: number[], index: number, owner: PrefixOwner, tokens: readonly number[]): void {
     const page = table[index];
@@ -136,7 +133,7 @@ export class PagePool {
     this.#byPage.set(page, shared);
   }
 
-  /** The key of page `index`; null where the page before it is not shared. */
+  /** Returns the key of page `index`; null if the page before it is not shared. */
   #keyOf(table: readonly number[], index: number, owner: PrefixOwner, tokens: readonly number[]): string | null {
     if (!this.#sharing) return null;
     const parent = index === 0 ? JSON.stringify([owner.tenant, owner.version]) : this.#byPage.get(table[index - 1])?.id;
@@ -144,7 +141,7 @@ export class PagePool {
     return `${parent}/${tokens.slice(index * this.pageSize, (index + 1) * this.pageSize).join()}`;
   }
 
-  /** Forgets what is cached for a version of an adapter. */
+  /** Drops the cached pages of an adapter version. */
   drop(version: string): void {
     for (const shared of [...this.#byPage.values()]) {
       if (shared.version !== version) continue;

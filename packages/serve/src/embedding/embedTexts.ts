@@ -4,16 +4,16 @@ import type { Encoder, SequenceClassifier } from "@lowrank/models";
 // B texts, T tokens with padding, D hidden size.
 
 /**
- * Returns the length to which a text is padded: the next multiple of 16. It follows from the text
- * alone, since attention sums in an order that the length decides.
+ * Returns the length to which a text is padded: the next multiple of 16. It depends on the text alone, since it
+ * determines the order of summation in attention.
  */
 export function paddedLength(tokens: number, maxPositions: number): number {
   return Math.min(Math.ceil(tokens / 16) * 16, maxPositions);
 }
 
 /**
- * Returns the mean of the final hidden states over each text's own tokens. All texts have the same
- * `paddedLength`, T.
+ * Returns the mean of the final hidden states over each text's own tokens, one [D] array per text. All texts have the
+ * same `paddedLength`, T.
  */
 export async function embedTexts(
   model: SequenceClassifier | Encoder,
@@ -24,7 +24,7 @@ export async function embedTexts(
   const ids = new Int32Array(B * T);
   const real = new Uint8Array(B * T);
   for (const [b, text] of texts.entries()) {
-    // Nothing sees padding. A token of the text's own brings no number that the text has not.
+    // Padding is masked. It repeats the text's first token, so that no foreign values enter the pass.
     ids.fill(text[0], b * T, (b + 1) * T);
     ids.set(text, b * T);
     real.fill(1, b * T, b * T + text.length);

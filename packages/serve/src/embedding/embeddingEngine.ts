@@ -22,16 +22,15 @@ import { embedTexts, paddedLength } from "./embedTexts.ts";
 import { readText, type TextReader } from "./readText.ts";
 import { TextQueue, type WaitingText } from "./textQueue.ts";
 
-/** The embeddings of a request's inputs, and their tokens in all. */
+/** Embeddings of a request's inputs, and the number of their tokens. */
 interface Embedded {
   embeddings: Float32Array[];
   tokens: number;
 }
 
 /**
- * Gives embeddings by an encoder. Texts of all requests wait in one queue; a pass takes those of
- * like length and one adapter, so that the bits of an embedding follow from its text and adapter
- * alone.
+ * Engine that computes embeddings with an encoder. Texts of all requests wait in one queue. A pass takes texts of equal
+ * padded length and adapter, so that an embedding depends bit for bit on its text and adapter alone.
  */
 export class EmbeddingEngine implements ServingEngine {
   readonly #name: string;
@@ -44,7 +43,7 @@ export class EmbeddingEngine implements ServingEngine {
   readonly #adapters: AdapterProvider | null;
   readonly #created = Math.floor(Date.now() / 1000);
   readonly #counts = { running: 0, passes: 0, promptTokens: 0, batchRows: 0 };
-  /** Calls of `embed` that have begun and not ended, and the number of their inputs. */
+  /** Running calls of `embed`, and the number of their inputs. */
   readonly #calls = new Set<Promise<unknown>>();
   #pending = 0;
   #isPassing = false;
@@ -53,7 +52,7 @@ export class EmbeddingEngine implements ServingEngine {
 
   constructor({ model, tokenizer, servedModelName, adapters }: EmbeddingEngineOptions, settings: EmbeddingSettings) {
     this.#name = servedModelName;
-    // An encoder keeps nothing of texts.
+    // An encoder has no cache.
     const pool = { drop: () => undefined };
     this.#host = adapters ? new ModelAdapters(new PeftModel(model), pool, this.#turnstile) : null;
     this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
@@ -103,7 +102,7 @@ export class EmbeddingEngine implements ServingEngine {
     if (this.#closed) throw new ServingError("unavailable", "the engine is closed");
   }
 
-  /** Reads all inputs before any waits, so that a bad one costs no pass. */
+  /** Reads all inputs before any is queued, so that an invalid one costs no pass. */
   async #embed(inputs: readonly (string | readonly number[])[], options: EmbedOptions): Promise<Embedded> {
     const texts: (readonly number[])[] = [];
     for (const input of inputs) {
@@ -120,7 +119,7 @@ export class EmbeddingEngine implements ServingEngine {
     }
   }
 
-  /** Gets the adapter that a request names; null where it names none. */
+  /** Acquires the adapter that a request names; null if it names none. */
   async #acquire({ adapter = null, tenant = "", ...user }: EmbedOptions): Promise<AdapterLease | null> {
     if (adapter === null) return null;
     if (!this.#adapters) throw unknownModel(adapter);
@@ -129,7 +128,7 @@ export class EmbeddingEngine implements ServingEngine {
     });
   }
 
-  /** Puts texts into the queue, and returns their embeddings once all have been answered. */
+  /** Queues texts, and returns their embeddings when all are complete. */
   async #answers(texts: readonly (readonly number[])[], version: string | null): Promise<Float32Array[]> {
     const waiting: WaitingText[] = [];
     const answers = texts.map((tokens) => {
@@ -138,12 +137,12 @@ export class EmbeddingEngine implements ServingEngine {
     });
     this.#queue.push(waiting);
     void this.#runPasses();
-    // A lease holds until no text of it can be in a pass.
+    // The lease must last until none of its texts can be in a pass.
     await Promise.allSettled(answers);
     return Promise.all(answers);
   }
 
-  /** Runs passes until no text waits. Between two, requests come in. */
+  /** Runs passes until no text waits. Requests can arrive between passes. */
   async #runPasses(): Promise<void> {
     if (this.#isPassing) return;
     this.#isPassing = true;
@@ -156,7 +155,7 @@ export class EmbeddingEngine implements ServingEngine {
     this.#isPassing = false;
   }
 
-  /** Settles each of the texts. */
+  /** Computes a pass, and settles the promise of each text. */
   async #pass(texts: readonly WaitingText[]): Promise<void> {
     const [{ padded, version }] = texts;
     const counts = this.#counts;
@@ -225,7 +224,7 @@ export class EmbeddingEngine implements ServingEngine {
     await Promise.allSettled(this.#calls);
   }
 
-  /** Ends once the running pass has ended; texts that wait are refused. */
+  /** Rejects waiting texts, and resolves when the running pass has ended. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const { reject } of this.#queue.clear()) reject(new ServingError("unavailable", "the engine is closed"));
@@ -235,7 +234,7 @@ export class EmbeddingEngine implements ServingEngine {
   }
 }
 
-/** As torch's `normalize`: zeros stay zeros. */
+/** Scales a vector to length 1, as torch's `normalize` does. A zero vector stays zero. */
 function atUnitLength(vector: Float32Array): Float32Array {
   const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
   return vector.map((x) => x / Math.max(length, 1e-12));

@@ -4,43 +4,41 @@ import type { Encoder, SequenceClassifier, Tokenizer } from "@lowrank/models";
 import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";
 import { plainConfig, readSentenceConfig, type SentenceConfig } from "./sentenceConfig.ts";
 
-/** Options of `createEmbeddingEngine`, named as vLLM names them. */
+/** Options for `createEmbeddingEngine`, named as in vLLM. */
 export interface EmbeddingEngineOptions {
   /**
-   * The encoder; of one with a head the layers below it. Adapters of feature extraction have the
-   * names of one without. It must run on a batch-invariant backend. It stays the caller's, who must
-   * not use it before the engine is closed.
+   * The encoder, on a batch-invariant backend; the head of a classifier is not used. Adapters for feature extraction
+   * have the module names of a model without a head. The caller owns the model, and must not use it until the engine is
+   * closed.
    */
   model: SequenceClassifier | Encoder;
   tokenizer: Tokenizer;
-  /** The model's name in answers. */
+  /** Name of the model in answers. */
   servedModelName: string;
   /**
-   * The model's folder, whose files of sentence-transformers say how texts become embeddings.
-   * Without them an embedding is the mean over a text's tokens, at length 1.
+   * Folder of the model. Its sentence-transformers files define how texts become embeddings. Default: the mean over a
+   * text's tokens, scaled to length 1.
    */
   files?: ModelFiles;
-  /** Makes the source of adapters, which puts them on the model by `host`. Default: none. */
+  /** Creates the source of adapters, which loads them onto the model through `host`. Default: none. */
   adapters?: (host: AdapterHost) => AdapterProvider;
-  /** The most texts of a pass. Default 64. */
+  /** Most texts in a pass. Default 64. */
   maxNumSeqs?: number;
-  /**
-   * The most tokens of a pass, with padding; a longer text runs alone. Default 2048.
-   */
+  /** Most tokens in a pass, including padding. A longer text runs alone. Default 2048. */
   maxNumBatchedTokens?: number;
-  /** The most tokens of a text. Default: what the folder says, else the model's positions. */
+  /** Most tokens of a text. Default: the folder's setting, or else the model's positions. */
   maxModelLen?: number;
-  /** The most texts that wait or run; further ones are refused with `queue_full`. Default 1024. */
+  /** Most waiting and running texts. More are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
 
-/** The names of all options of `createEmbeddingEngine`. */
+/** Names of all options of `createEmbeddingEngine`. */
 export const embeddingKeys: OptionKeys<EmbeddingEngineOptions> = {
   ...({ model: true, tokenizer: true, servedModelName: true, files: true, adapters: true } as const),
   ...({ maxNumSeqs: true, maxNumBatchedTokens: true, maxModelLen: true, maxQueue: true } as const),
 };
 
-/** The sizes of an engine that embeds, and its folder's way from texts to embeddings. */
+/** Sizes of an embedding engine, and its folder's settings for texts. */
 export interface EmbeddingSettings extends SentenceConfig {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
@@ -49,8 +47,8 @@ export interface EmbeddingSettings extends SentenceConfig {
 }
 
 /**
- * Returns the settings that options, folder and model give. Throws, naming the option or the file,
- * for what cannot be.
+ * Returns the settings from options, folder and model. Throws an error that names the option or the file for an invalid
+ * value.
  */
 export async function embeddingSettings(options: EmbeddingEngineOptions): Promise<EmbeddingSettings> {
   const { model, files, maxNumSeqs = 64, maxNumBatchedTokens = 2048, maxQueue = 1024 } = options;

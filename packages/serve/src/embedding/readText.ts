@@ -4,7 +4,7 @@ import { tooLong } from "../engine/invalidRequest.ts";
 import { readPrompt } from "../engine/readPrompt.ts";
 import type { EmbeddingSettings } from "./embeddingOptions.ts";
 
-/** The model's side of reading a text. */
+/** Parts of the engine for reading a text. */
 export interface TextReader {
   readonly tokenizer: Tokenizer;
   readonly vocabSize: number;
@@ -12,8 +12,8 @@ export interface TextReader {
 }
 
 /**
- * Returns the tokens of an input. Throws ServingError for none, for ids beyond the model, and for
- * too many where the request does not ask to truncate.
+ * Returns the tokens of an input. Throws ServingError for an empty input, for token ids outside the vocabulary, and for
+ * too many tokens unless the request truncates them.
  */
 export async function readText(
   input: string | readonly number[],
@@ -42,7 +42,7 @@ function lengthAsked(asked: number, maxModelLen: number): number {
   );
 }
 
-/** Numbers of the tokens that the tokenizer puts before and behind a text. */
+/** Number of tokens that the tokenizer adds before and after a text. */
 interface Specials {
   readonly before: number;
   readonly behind: number;
@@ -58,7 +58,7 @@ function specialsAround(text: string | readonly number[], tokens: readonly numbe
   throw new ServingError("invalid_request", "this tokenizer's texts cannot be truncated; shorten the input", "input");
 }
 
-/** Drops tokens at a text's end; those that the tokenizer puts around it stay. */
+/** Cuts tokens at a text's end, but keeps the special tokens around it. */
 function truncated(tokens: readonly number[], { before, behind }: Specials, most: number): readonly number[] {
   if (most > before + behind) return [...tokens.slice(0, most - behind), ...tokens.slice(tokens.length - behind)];
   throw new ServingError(

@@ -1,17 +1,17 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { z } from "zod";
 
-/** The way from a text to its embedding, beside the model: the files of sentence-transformers. */
+/** Settings of sentence-transformers for converting texts to embeddings. */
 export interface SentenceConfig {
-  /** True if embeddings have length 1. */
+  /** True if embeddings are scaled to length 1. */
   readonly normalize: boolean;
-  /** The most tokens of a text; null: the model's positions. */
+  /** Most tokens of a text; null: the model's positions. */
   readonly maxSeqLength: number | null;
-  /** True if texts are put in lower case. */
+  /** True if texts are converted to lower case. */
   readonly lowerCase: boolean;
 }
 
-/** The way of a folder without these files: the mean over tokens, at length 1. */
+/** Settings of a folder without these files: the mean over tokens, scaled to length 1. */
 export const plainConfig: SentenceConfig = { normalize: true, maxSeqLength: null, lowerCase: false };
 
 const modulesSchema = z.array(z.looseObject({ type: z.string(), path: z.string() })).min(1);
@@ -23,9 +23,8 @@ const poolingSchema = z.looseObject({ word_embedding_dimension: z.int().min(1).o
 const promptsSchema = z.looseObject({ default_prompt_name: z.string().nullish() });
 
 /**
- * Reads modules.json and the files that it names, as sentence-transformers writes them.
- * Throws, naming file and module, for what is not done here: another pooling than the mean, further
- * layers, prompts that stand before every text.
+ * Reads modules.json and the files that it names, in the format of sentence-transformers. Throws an error with file and
+ * module for unsupported features: another pooling than the mean, further layers, or default prompts.
  */
 export async function readSentenceConfig(files: ModelFiles, hiddenSize: number): Promise<SentenceConfig> {
   if (!(await files.has("modules.json"))) return plainConfig;
@@ -51,7 +50,7 @@ export async function readSentenceConfig(files: ModelFiles, hiddenSize: number):
 async function checkPooling(files: ModelFiles, path: string, hiddenSize: number): Promise<void> {
   const pooling = await read(files, path, poolingSchema);
   const modes = Object.keys(pooling).filter((key) => key.startsWith("pooling_mode_") && pooling[key] !== false);
-  // The library takes the mean where a file names no mode.
+  // The library uses the mean if a file names no mode.
   if (modes.some((mode) => mode !== "pooling_mode_mean_tokens")) {
     throw new Error(
       `${path} of ${files.label}: it pools by ${modes.join(", ")}; served is pooling_mode_mean_tokens alone`,

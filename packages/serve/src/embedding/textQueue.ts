@@ -1,21 +1,21 @@
-/** A text that waits for its embedding. */
+/** Text that waits for its embedding. */
 export interface WaitingText {
   readonly tokens: readonly number[];
-  /** The number of tokens with padding. */
+  /** Number of tokens including padding. */
   readonly padded: number;
-  /** The version of the adapter that it is embedded with; null: none. */
+  /** Version of the text's adapter; null for none. */
   readonly version: string | null;
   resolve(embedding: Float32Array): void;
   reject(error: unknown): void;
 }
 
-/** The most that a pass holds. */
+/** Limits of a pass. */
 export interface PassLimits {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
 }
 
-/** Texts of all requests, in the order in which they came. */
+/** Queue of the texts of all requests, in order of arrival. */
 export class TextQueue {
   #waiting: WaitingText[] = [];
 
@@ -28,8 +28,7 @@ export class TextQueue {
   }
 
   /**
-   * Takes the texts of the next pass out: the oldest one, and with it those of the same length with
-   * padding and the same adapter.
+   * Removes and returns the texts of the next pass: the oldest one, and others of the same padded length and adapter.
    */
   take({ maxNumSeqs, maxNumBatchedTokens }: PassLimits): WaitingText[] {
     if (this.#waiting.length === 0) return [];
@@ -41,7 +40,7 @@ export class TextQueue {
     return taken;
   }
 
-  /** Takes all texts out. */
+  /** Removes and returns all texts. */
   clear(): WaitingText[] {
     const all = this.#waiting;
     this.#waiting = [];

@@ -1,23 +1,23 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
 import { Holdback, type Stops } from "@lowrank/models/generation";
 
-/** Settings of the text that a sequence gives, and of its end. */
+/** Settings for the text of a sequence and for its end. */
 export interface AnswerTextSettings {
   readonly eosTokenIds: readonly number[];
   readonly stopTokenIds: readonly number[];
   readonly stops: Stops;
-  /** The sequence does not end at a stop before it has this many new tokens. */
+  /** Number of new tokens before which the sequence does not stop. */
   readonly minTokens: number;
-  /** The text ends with the stop. */
+  /** Includes the stop in the text. */
   readonly includeStop: boolean;
   readonly skipSpecialTokens: boolean;
 }
 
-/** The text of one sequence as its tokens come, up to the end of the sequence. */
+/** Text of one sequence, token by token, up to its end. */
 export class AnswerText {
-  /** True once a stop or an end-of-sequence token has come. */
+  /** True after a stop or an end-of-sequence token. */
   ended = false;
-  /** The stop text or stop token that ended the sequence. */
+  /** Stop text or stop token that ended the sequence. */
   stopReason: string | number | null = null;
   readonly #settings: AnswerTextSettings;
   readonly #decoder: StreamDecoder;
@@ -33,7 +33,10 @@ export class AnswerText {
     this.#units = new Holdback(stops.texts, includeStop);
   }
 
-  /** The text that this token completes: whole characters, without a possible beginning of a stop text. */
+  /**
+   * Adds a token, and returns the text that it completes: whole characters, without a possible beginning of a stop
+   * text.
+   */
   push(token: number): string {
     const { eosTokenIds, stopTokenIds, includeStop } = this.#settings;
     this.#newTokens += 1;
@@ -48,7 +51,7 @@ export class AnswerText {
     return this.#pass(this.#decode(passed));
   }
 
-  /** The text still held back: call it once, at the end. */
+  /** Returns the text still held back. Call it once, at the end. */
   flush(): string {
     const text = this.#pass(this.#decode(this.#sequences.flush()) + this.#decoder.flush());
     return text + this.#units.flush().join("");

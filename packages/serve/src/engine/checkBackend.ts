@@ -1,6 +1,9 @@
 import type { Backend } from "@lowrank/core";
 
-/** Throws for a backend on which a request's numbers would depend on the requests beside it. */
+/**
+ * Throws for a backend that is not batch-invariant, on which a request's results would depend on other requests in the
+ * pass.
+ */
 export function checkBackend(maker: string, backend: Backend): void {
   if (backend.batchInvariant) return;
   throw new Error(

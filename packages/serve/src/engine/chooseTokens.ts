@@ -18,24 +18,24 @@ import {
 import type { SamplingSettings } from "../api/api.ts";
 import type { LogitEdits } from "./logitEdits.ts";
 
-/** The settings by which the next token of one row is chosen. */
+/** Settings for choosing the next token of one row. */
 export interface Choice {
   readonly sampling: SamplingSettings & { readonly seed: number };
-  /** The new tokens before this one. */
+  /** Number of new tokens before this one. */
   readonly index: number;
   readonly edits: LogitEdits | null;
 }
 
-/** Rows of a tensor, in order; the tensor itself where these are all. */
+/** Returns rows of a tensor in order, or the tensor itself if these are all its rows. */
 export function rowsOf(x: Tensor, rows: readonly number[]): Tensor {
   if (rows.length === x.shape[0] && rows.every((row, i) => row === i)) return x;
   return indexSelect(x, tensor(Int32Array.from(rows), { backend: x.storage.backend }), { dim: 0 });
 }
 
 /**
- * The next token of each row of logits f32 [W, V], as i32 [W]; -1 where none can be chosen. Each is
- * computed from its row alone, and token k of a request is drawn by uniform number k of its seed:
- * so neither neighbours nor a pause change it.
+ * Returns the next token of each row of logits f32 [W, V], as i32 [W]; -1 if none can be chosen. Each is computed from
+ * its row alone, and token k of a request is drawn with uniform value k of its seed. So neither other rows nor a pause
+ * change it.
  */
 export function chooseTokens(logits: Tensor, choices: readonly Choice[]): Tensor {
   const rows = [...choices.keys()];
@@ -62,22 +62,19 @@ function chooseOne(logits: Tensor, { sampling, index, edits }: Choice): Tensor {
   return sampleTokens(edited, { temperature, topK, topP, minP, generator });
 }
 
-/**
- * Log-probabilities of rows: of one token each, f32 [m], and of the k likeliest, f32 and
- * i32 [m, k].
- */
+/** Log-probabilities of rows: of one token each, f32 [m], and of the k most probable, f32 and i32 [m, k]. */
 export interface LogprobTensors {
   readonly ofTokens: Tensor;
   readonly top: readonly [values: Tensor, tokens: Tensor] | null;
-  /** The tokens at least as likely as each of `ofTokens`, f32 [m]: its rank. */
+  /** Rank of each of `ofTokens`: the number of tokens at least as probable, f32 [m]. */
   readonly ranks: Tensor | null;
 }
 
-/** Log-probabilities by logits f32 [m, V], of `tokens` i32 [m] and of the k likeliest. */
+/** Returns the log-probabilities for logits f32 [m, V], of `tokens` i32 [m] and of the k most probable tokens. */
 export function logprobsOf(logits: Tensor, tokens: Tensor, k: number, withRanks: boolean): LogprobTensors {
   const all = logSoftmax(logits, { dim: 1 });
   const at = reshape(tokens, [-1, 1]);
-  // A row without a token, -1, fails alone later; the others of its pass go on.
+  // A row without a token (-1) fails alone later; the other rows of its pass continue.
   const column = gather(all, where(at.ge(0), at, 0), { dim: 1 });
   const ofTokens = reshape(column, [-1]);
   const ranks = withRanks ? sum(to(all.ge(column), { dtype: "f32" }), { dim: 1 }) : null;

@@ -31,7 +31,7 @@ import { type RequestContext, ServedRequest } from "./servedRequest.ts";
 import { TextLength } from "./textLength.ts";
 import { TokenTexts } from "./tokenTexts.ts";
 
-/** Counts of what an engine has done. */
+/** Counters of an engine. */
 interface Counts {
   passes: number;
   batchRows: number;
@@ -42,8 +42,8 @@ interface Counts {
 }
 
 /**
- * Serves requests over one model: rows of all of them share passes, each under its own adapter.
- * Between passes requests join and leave, and adapters are loaded.
+ * Engine that serves requests with one model. Rows of all requests share passes, each with its own adapter. Between
+ * passes, requests join and leave, and adapters are loaded.
  */
 export class Engine implements ServingEngine {
   readonly #name: string;
@@ -60,7 +60,7 @@ export class Engine implements ServingEngine {
   readonly #adapters: AdapterProvider | null;
   readonly #context: RequestContext;
   readonly #created = Math.floor(Date.now() / 1000);
-  /** Requests that wait or run, in the order of arrival. */
+  /** Waiting and running requests, in order of arrival. */
   readonly #requests = new Set<ServedRequest>();
   readonly #counts: Counts = {
     ...{ passes: 0, batchRows: 0, decodeRows: 0, promptTokens: 0, cachedTokens: 0, newTokens: 0 },
@@ -69,7 +69,7 @@ export class Engine implements ServingEngine {
   #draining = false;
   #closed = false;
   #loop: Promise<void> | null = null;
-  /** True if something has come that the loop has not looked at. */
+  /** True if something has changed since the loop's last check. */
   #due = false;
   #drained: (() => void)[] = [];
 
@@ -114,7 +114,7 @@ export class Engine implements ServingEngine {
   async *generate(request: ServingRequest, signal?: AbortSignal): AsyncGenerator<ServingEvent, void, void> {
     signal?.throwIfAborted();
     const served = await this.#submit(request);
-    // Its reader may never come back to leave the loop.
+    // Ends the request here, since its reader may never read again.
     const abort = () => {
       served.events.cancel(signal?.reason);
       this.#abandon(served);
@@ -137,7 +137,7 @@ export class Engine implements ServingEngine {
   async #submit(request: ServingRequest): Promise<ServedRequest> {
     this.#checkOpen();
     if (request.adapter !== null && !this.#adapters) throw unknownModel(request.adapter);
-    // A prompt that is cut afterwards may be longer.
+    // A prompt that is truncated afterwards may be longer.
     if (request.truncatePromptTokens === undefined) this.#textLength.check(request.prompt);
     const prompt = truncated(await this.#readPrompt(request.prompt), request, this.#sizes.maxModelLen);
     const limits = { ...this.#sizes, vocabSize: this.#model.vocabSize };
@@ -168,7 +168,7 @@ export class Engine implements ServingEngine {
     return readPrompt(prompt, this.#tokenizer, this.#model.vocabSize);
   }
 
-  /** Lets the loop look again at what there is to do. */
+  /** Makes the loop check for work. */
   #run(): void {
     this.#due = true;
     this.#loop ??= this.#passes().finally(() => {
@@ -178,7 +178,7 @@ export class Engine implements ServingEngine {
   }
 
   async #passes(): Promise<void> {
-    // The caller's turn ends first, so that requests made together share the first pass.
+    // Yields first, so that requests from the same turn of the event loop share the first pass.
     await Promise.resolve();
     while (this.#due) {
       this.#due = false;
@@ -188,13 +188,13 @@ export class Engine implements ServingEngine {
       if (chunks.length === 0) continue;
       this.#due = true;
       await this.#turnstile.runExclusive(() => this.#pass(chunks));
-      // Files of adapters come in by turns of the event loop, and requests wait for them.
+      // Reading adapter files needs turns of the event loop, and requests wait for them.
       await (this.#scheduler.loading > 0 ? yieldToEventLoop() : yieldIfDue());
     }
     if (this.#requests.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
   }
 
-  /** Gets the adapters of requests whose turn has come. Loads run beside passes. */
+  /** Acquires the adapters of the next requests. Loads run concurrently with passes. */
   #makeReady(): void {
     for (const request of this.#scheduler.take()) {
       if (request.adapter === null) this.#scheduler.ready(request);
@@ -224,7 +224,7 @@ export class Engine implements ServingEngine {
     try {
       results = await this.#runner.run(chunks);
     } catch (error) {
-      // The others of the pass must not suffer: each runs alone, and the one at fault is found.
+      // Runs each of the pass's chunks alone, so that only the request at fault fails.
       if (chunks.length > 1) for (const chunk of chunks) await this.#pass([chunk]);
       else this.#fail(chunks[0].sequence, failure(chunks[0].sequence, error));
       return;
@@ -356,7 +356,7 @@ function stateOf(request: ServedRequest, running: boolean): ServingStats["reques
   return request.computed < request.promptLength ? "prefill" : "decode";
 }
 
-/** The error of a request that could not go on, with the name of its adapter. */
+/** Returns the error of a request that could not continue, with the name of its adapter. */
 function failure({ adapter, version }: ServedRequest, error: unknown): ServingError {
   if (error instanceof ServingError) return error;
   const { message } = error as Error;

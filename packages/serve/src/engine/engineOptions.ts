@@ -4,51 +4,46 @@ import { type CacheSizes, layerCaches } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterProvider } from "../adapters/adapterProvider.ts";
 
-/** Options of `createEngine`, named as vLLM names them. */
+/** Options for `createEngine`, named as in vLLM. */
 export interface EngineOptions {
   /**
-   * The model, bare or with adapters on it. It must run on a batch-invariant backend. It stays the
-   * caller's, who must not use it before the engine is closed.
+   * Model with or without adapters, on a batch-invariant backend. The caller owns it, and must not use it until the
+   * engine is closed.
    */
   model: CausalLM | PeftModel<CausalLM>;
   tokenizer: Tokenizer;
-  /** The base model's name in answers. */
+  /** Name of the base model in answers. */
   servedModelName: string;
-  /** Makes the source of adapters, which puts them on the model by `host`. Default: none. */
+  /** Creates the source of adapters, which loads them onto the model through `host`. Default: none. */
   adapters?: (host: AdapterHost) => AdapterProvider;
-  /** The most sequences that run at once. Default 64. */
+  /** Most sequences that run at once. Default 64. */
   maxNumSeqs?: number;
-  /**
-   * The most rows of a pass: tokens of prompts and of sequences that decode. Default 128, or
-   * `maxNumSeqs` where that is more.
-   */
+  /** Most rows of a pass: prompt tokens and decoding sequences. Default: the larger of 128 and `maxNumSeqs`. */
   maxNumBatchedTokens?: number;
-  /**
-   * The most tokens of a sequence. Default: the model's positions, as far as the cache holds them.
-   */
+  /** Most tokens of a sequence. Default: the model's positions, or as many as the cache holds. */
   maxModelLen?: number;
-  /** Tokens of a page of the cache. Default 16. */
+  /** Tokens per page of the cache. Default 16. */
   blockSize?: number;
-  /** Pages of the cache. Default: as many as `kvCacheMemoryBytes` hold. */
+  /** Pages of the cache. Default: as many as fit `kvCacheMemoryBytes`. */
   numBlocks?: number;
   /** Bytes for keys and values. Default 256 MiB, or less if `maxNumSeqs` sequences need less. */
   kvCacheMemoryBytes?: number;
-  /** Requests go on from pages that earlier ones of their tenant and adapter left. Default true. */
+  /** Reuses cached pages of earlier requests with the same tenant, adapter and prefix. Default true. */
   enablePrefixCaching?: boolean;
-  /** The most log-probabilities for a token. Default 20. */
+  /** Most log-probabilities per token. Default 20. */
   maxLogprobs?: number;
-  /** The most requests that wait; further ones are refused with `queue_full`. Default 1024. */
+  /** Most waiting requests. More are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
 
-/** The names of all options of `createEngine`. */
+/** Names of all options of `createEngine`. */
 export const engineKeys: OptionKeys<EngineOptions> = {
   ...({ model: true, tokenizer: true, servedModelName: true, adapters: true, maxNumSeqs: true } as const),
   ...({ maxNumBatchedTokens: true, maxModelLen: true, blockSize: true, numBlocks: true } as const),
   ...({ kvCacheMemoryBytes: true, enablePrefixCaching: true, maxLogprobs: true, maxQueue: true } as const),
 };
 
-/** The sizes of an engine. */
+/** Sizes of an engine. */
 export interface EngineSizes {
   readonly maxNumSeqs: number;
   readonly maxNumBatchedTokens: number;
@@ -59,9 +54,7 @@ export interface EngineSizes {
   readonly maxQueue: number;
 }
 
-/**
- * Returns the sizes that options and model give. Throws, naming the option, for one that cannot be.
- */
+/** Returns the sizes from options and model. Throws an error that names the option for an invalid one. */
 export function engineSizes(options: EngineOptions, model: CausalLM): EngineSizes {
   const { maxNumSeqs = 64, blockSize = 16, maxLogprobs = 20, maxQueue = 1024 } = options;
   const { maxNumBatchedTokens = Math.max(128, maxNumSeqs) } = options;
@@ -93,7 +86,7 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
   return sizes;
 }
 
-/** Counts the numbers that all layers keep of a token. */
+/** Returns the number of values that all layers cache per token. */
 function numbersOfToken(sizes: CacheSizes): number {
   return layerCaches(sizes).reduce(
     (sum, { keyValueHeads, headDim, rowWidth = 0 }) => sum + 2 * keyValueHeads * headDim + rowWidth,

@@ -1,7 +1,7 @@
-/** A sequence is paused when this many events wait for its reader. It continues at half of them. */
+/** Number of waiting events at which a sequence is paused. It continues at half of them. */
 const capacity = 128;
 
-/** Passes events from the engine to one reader, in order. */
+/** Queue of events from the engine to one reader, in order. */
 export class EventQueue<T> {
   readonly #events: T[] = [];
   readonly #onRoom: () => void;
@@ -14,7 +14,7 @@ export class EventQueue<T> {
     this.#onRoom = onRoom;
   }
 
-  /** True from the event that fills the queue until the reader has taken half of them. */
+  /** True from the event that fills the queue until the reader has taken half of the events. */
   get isFull(): boolean {
     return this.#isFull;
   }
@@ -27,13 +27,13 @@ export class EventQueue<T> {
     this.#wake?.();
   }
 
-  /** Ends the events; with an error, the reader gets that after those that came before. */
+  /** Ends the queue. With an error, the reader gets the error after all events before it. */
   end(failure: { readonly error?: unknown } = {}): void {
     this.#end ??= failure;
     this.#wake?.();
   }
 
-  /** Drops the events that wait for the reader, and fails its next read. */
+  /** Drops the waiting events, and rejects the reader's next read. */
   cancel(error: unknown): void {
     this.#events.length = 0;
     this.#end = { error };

@@ -1,16 +1,16 @@
-/** A request as the queue sees it. */
+/** Request in the queue. */
 export interface Queued {
   readonly tenant: string;
   readonly adapter: string | null;
-  /** Among the requests of its tenant, the lowest is taken first. Default 0. */
+  /** Priority among the tenant's requests: the lowest value is taken first. Default 0. */
   readonly priority?: number;
 }
 
-/** The turns of one tenant, or of one adapter of a tenant. */
+/** Credit of one tenant, or of one adapter of a tenant. */
 interface Share {
-  /** Tokens that it may still be served in its turn; below 0 it waits for later rounds. */
+  /** Tokens that may still be served in its turn; below 0, it waits for later rounds. */
   credit: number;
-  /** Requests of it that wait or run. */
+  /** Number of its waiting and running requests. */
   requests: number;
 }
 
@@ -23,33 +23,29 @@ interface TenantShare<T> extends Share {
 }
 
 /**
- * Tokens that a tenant is served in one turn, and one of its adapters. An adapter's are those of
- * some requests, which then run side by side: passes have fewer adapters, whose factors take time
- * to read, and one that many ask for is kept waiting less.
+ * Tokens per turn, of a tenant and of one of its adapters. An adapter's turn is several requests long, so that they run
+ * in the same passes. Passes then have fewer adapters, whose weights take time to read, and popular adapters wait less.
  */
 const [tenantTurn, adapterTurn] = [256, 1024];
 
 /**
- * Requests that wait, served by deficit round robin (Shreedhar and Varghese 1996): tenants take
- * turns, and a tenant's adapters among themselves, by tokens served. Requests of one adapter come
- * in the order of their arrival. Every share's turn comes, so none starves. A tenant's requests of
- * lower priority values are taken before its others; they take nothing from other tenants.
+ * Queue of waiting requests, served by deficit round robin (Shreedhar and Varghese 1996). Tenants take turns by tokens
+ * served, and so do a tenant's adapters. Requests of one adapter are served in order of arrival. Every share gets its
+ * turn, so none starves. A tenant's requests with lower `priority` are taken first, without taking turns from other
+ * tenants.
  */
 export class FairQueue<T extends Queued> {
   readonly #tenants = new Map<string, TenantShare<T>>();
-  /** The shares of each request that waits or runs. */
+  /** Shares of each waiting or running request. */
   readonly #shares = new Map<T, { readonly tenant: TenantShare<T>; readonly adapter: AdapterShare<T> }>();
   #size = 0;
 
-  /** Requests that wait. */
+  /** Number of waiting requests. */
   get size(): number {
     return this.#size;
   }
 
-  /**
-   * Adds a request behind the waiting ones of its adapter and priority. `leave` must follow when it
-   * ends.
-   */
+  /** Adds a request after the waiting ones of its adapter and priority. Call `leave` when it ends. */
   push(request: T): void {
     let tenant = this.#tenants.get(request.tenant);
     if (!tenant) {
@@ -70,7 +66,7 @@ export class FairQueue<T extends Queued> {
     this.#size += 1;
   }
 
-  /** Takes the request whose turn it is, of those that `may` admits; null if there is none. */
+  /** Removes and returns the next request for which `may` returns true; null if there is none. */
   take(may: (request: T) => boolean): T | null {
     const next = (adapter: AdapterShare<T>) => adapter.waiting.length > 0 && may(adapter.waiting[0]);
     const tenant = turnOf(this.#tenants, tenantTurn, ({ adapters }) => [...adapters.values()].some(next));
@@ -84,7 +80,7 @@ export class FairQueue<T extends Queued> {
     return adapter.waiting.shift()!;
   }
 
-  /** Counts tokens of a request as served; those of one that has ended do not count. */
+  /** Charges tokens of a request to its shares. Does nothing for a request that has ended. */
   charge(request: T, tokens: number): void {
     const shares = this.#shares.get(request);
     if (!shares) return;
@@ -92,7 +88,7 @@ export class FairQueue<T extends Queued> {
     shares.adapter.credit -= tokens;
   }
 
-  /** Ends a request, waiting or taken. A share without requests is forgotten. */
+  /** Ends a waiting or running request. Shares without requests are removed. */
   leave(request: T): void {
     const shares = this.#shares.get(request);
     if (!shares) return;
@@ -114,14 +110,14 @@ function priorityOf({ priority = 0 }: Queued): number {
   return priority;
 }
 
-/** The base model is a share beside the adapters; no adapter's key is empty. */
+/** Returns the key of a share. The base model has the empty key, which no adapter has. */
 function keyOf({ adapter }: Pick<Queued, "adapter">): string {
   return adapter === null ? "" : `/${adapter}`;
 }
 
 /**
- * The share whose turn it is: the first with credit. Where none has any, all are given as much as
- * it takes.
+ * Returns the next share: the first with credit. If none has credit, all get the rounds of credit that one of them
+ * needs.
  */
 function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, turn: number, may: (share: S) => boolean): S | null {
   const able = [...ring.values()].filter(may);

@@ -1,17 +1,17 @@
 import { ServingError } from "../api/api.ts";
 
-/** Returns the error of a request whose field `param` is wrong. */
+/** Returns the error of a request with an invalid field `param`. */
 export function invalid(message: string, param: string): ServingError {
   return new ServingError("invalid_request", message, param);
 }
 
-/** Returns the error of a request with more tokens than the model takes. `message` follows the limit. */
+/** Returns the error of a request with too many tokens for the model. `message` is appended to the limit. */
 export function tooLong(maxModelLen: number, message: string, param: string): ServingError {
   const limit = `this model's maximum context length is ${maxModelLen} tokens`;
   return new ServingError("context_length_exceeded", `${limit}${message}`, param);
 }
 
-/** Runs `read`. Turns its errors into the caller's fault. */
+/** Runs `read`, and converts its errors to `invalid_request`. */
 export async function asInvalid<T>(param: string, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();

@@ -5,8 +5,8 @@ import { penaltiesOf, type RequestSettings } from "./readSettings.ts";
 import { anyBans, type BanSettings, bannedAfter } from "./tokenBans.ts";
 
 /**
- * Changes the logits of one request before a token is chosen: its biases and allowed tokens, then
- * penalties, then tokens that are forbidden at this place.
+ * Edits the logits of one request before a token is chosen: adds biases, masks disallowed tokens, applies penalties,
+ * then masks tokens that are forbidden at this position.
  */
 export class LogitEdits implements Disposable {
   readonly #bias: Tensor | null;
@@ -15,7 +15,7 @@ export class LogitEdits implements Disposable {
   readonly #bans: BanSettings;
   readonly #newTokens: number[] = [];
 
-  /** Counts the prompt. */
+  /** Counts the tokens of the prompt for penalties. */
   constructor(
     { sampling, prompt, bans }: RequestSettings,
     { vocabSize, backend }: { readonly vocabSize: number; readonly backend: Backend },
@@ -30,7 +30,7 @@ export class LogitEdits implements Disposable {
     this.#penalties.countPrompt(ids, mask);
   }
 
-  /** True for settings that change logits. */
+  /** Returns true for settings that change logits. */
   static needed({ sampling, bans }: RequestSettings): boolean {
     const { repetitionPenalty, frequencyPenalty, presencePenalty } = penaltiesOf(sampling);
     const { logitBias = {}, allowedTokenIds } = sampling;
@@ -38,7 +38,7 @@ export class LogitEdits implements Disposable {
     return repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
   }
 
-  /** The logits f32 [1, V] to choose from. */
+  /** Returns the edited logits, f32 [1, V]. */
   apply(logits: Tensor): Tensor {
     const penalised = this.#penalties.apply(this.#bias ? add(logits, this.#bias) : logits);
     const banned = [...bannedAfter(this.#newTokens, this.#bans)];
@@ -69,7 +69,7 @@ export class LogitEdits implements Disposable {
   }
 }
 
-/** Returns what is added to the logits f32 [1, V]; -Infinity for tokens that are not allowed. */
+/** Returns the values to add to the logits, f32 [1, V]; -Infinity for disallowed tokens. */
 function biasRow(
   { logitBias = {}, allowedTokenIds }: SamplingSettings,
   vocabSize: number,

@@ -6,37 +6,37 @@ import type { PagePool } from "../cache/pagePool.ts";
 import type { Mutex } from "./mutex.ts";
 import { valuePlaces } from "./valuePlaces.ts";
 
-/** An adapter of the model, in which versions of one layout may take each other's place. */
+/** Adapter slot on the model. Versions with the same layout can reuse it one after the other. */
 interface Seat {
-  /** The adapter's name on the model. */
+  /** Name of the adapter on the model. */
   readonly name: string;
   readonly method: string;
-  /** The memory of its tensors, and the bytes of what is not others'. */
+  /** Storages of its tensors, and the bytes of those that are not shared with others. */
   readonly own: ReadonlySet<object>;
   readonly bytes: number;
   readonly layout: AdapterLayout | undefined;
-  /** The tensors that take another version's values, in their order; null where none can. */
+  /** Tensors to overwrite with another version's values, in order; null if that is not possible. */
   readonly places: readonly Tensor[] | null;
 }
 
-/** The name of the base model among those of rows. */
+/** Name of the base model among the adapter names of rows. */
 const baseName = "__base__";
 
-/** Keys and values that are kept for versions, and forgotten with them. */
+/** Cached prefixes of versions, which are dropped with them. */
 type Prefixes = Pick<PagePool, "drop">;
 
-/** Puts versions of adapters on a model between passes, one at a time. */
+/** Loads adapter versions onto a model between passes, one at a time. */
 export class ModelAdapters implements AdapterHost {
   readonly #peft: PeftModel;
   readonly #pool: Prefixes;
   readonly #turnstile: Mutex;
   readonly #seats = new Map<string, Seat>();
-  /** The last rows that ran, until a version comes or goes. */
+  /** Versions and names of the last rows, until a version is loaded or unloaded. */
   #lastNames: { readonly versions: readonly (string | null)[]; readonly names: readonly string[] } | null = null;
-  /** Seats whose versions gave way to loads that are yet to come. */
+  /** Slots of versions that were evicted for a later load. */
   #free: Seat[] = [];
   #seatsMade = 0;
-  /** The number of versions that hold memory; that of the base model counts as held too. */
+  /** Number of versions that hold each storage; the base model counts as one. */
   readonly #holders: Map<object, number>;
 
   constructor(peft: PeftModel, pool: Prefixes, turnstile: Mutex) {
@@ -47,8 +47,8 @@ export class ModelAdapters implements AdapterHost {
   }
 
   /**
-   * Runs `fn` with a version for each row of its batches; null is the base model. One that was not
-   * loaded here is an adapter that the model had.
+   * Runs `fn` with a version for each row of its batches; null is the base model. A version that was not loaded here is
+   * the name of an adapter that the model already had.
    */
   run<T>(versions: readonly (string | null)[], fn: () => T): T {
     const peft = this.#peft;
@@ -56,7 +56,7 @@ export class ModelAdapters implements AdapterHost {
     return peft.withAdapterNames(this.#namesOf(versions), fn);
   }
 
-  /** The names of versions on the model; those of the last call are known. */
+  /** Returns the names of versions on the model. Caches the last result. */
   #namesOf(versions: readonly (string | null)[]): readonly string[] {
     const last = this.#lastNames;
     if (last?.versions.length === versions.length && versions.every((version, i) => version === last.versions[i])) {
@@ -78,7 +78,7 @@ export class ModelAdapters implements AdapterHost {
     });
   }
 
-  /** Puts values into a free seat of their layout; undefined where there is none. */
+  /** Writes values into a free slot of the same layout; undefined if there is none. */
   #reseat({ layout, bytes }: AdapterValues): Seat | undefined {
     const at = this.#free.findIndex((seat) => seat.layout === layout);
     if (at < 0) return undefined;
@@ -92,18 +92,18 @@ export class ModelAdapters implements AdapterHost {
   }
 
   async #newSeat(files: AdapterFiles, layout: AdapterLayout | undefined): Promise<Seat> {
-    // Their memory is what the load was given.
+    // The load was admitted with the memory of these slots, so they must be freed.
     for (const seat of this.#free.splice(0)) this.#remove(seat);
     const peft = this.#peft;
     const name = `served-${this.#seatsMade++}`;
     try {
-      // In half precision where the file has it so and the method computes with that, else in f32.
+      // Loads in half precision if the file has it and the method supports it, otherwise in f32.
       await peft.loadAdapter(files, name, { autocastAdapterDtype: false }).catch(() => peft.loadAdapter(files, name));
     } catch (error) {
       throw refused(error);
     }
     try {
-      // An adapter that acts on all rows of a batch is refused here, in words that say why.
+      // Refuses an adapter that would act on all rows of a batch, with a clear error.
       peft.withAdapterNames([name], () => undefined);
     } catch (error) {
       peft.deleteAdapter(name);
@@ -138,7 +138,7 @@ export class ModelAdapters implements AdapterHost {
     this.#peft.deleteAdapter(name);
   }
 
-  /** Takes all versions off the model. */
+  /** Removes all versions from the model. */
   async clear(): Promise<void> {
     for (const version of [...this.#seats.keys()]) await this.unload(version);
     for (const seat of this.#free.splice(0)) this.#remove(seat);

@@ -1,8 +1,8 @@
-/** Lets one piece of work in at a time, in the order in which they came. */
+/** Runs one piece of work at a time, in order of arrival. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Runs `work` once all that came before has ended. */
+  /** Runs `work` after all earlier work has ended. */
   runExclusive<T>(work: () => T | Promise<T>): Promise<T> {
     const result = this.#last.then(work);
     this.#last = result.catch(() => undefined);

@@ -7,26 +7,26 @@ import type { ModelAdapters } from "./modelAdapters.ts";
 import type { Chunk } from "./sequence.ts";
 import type { RowLogprobs, ServedRequest } from "./servedRequest.ts";
 
-/** The results of one request's rows in a pass. */
+/** Results of one request's rows in a pass. */
 export interface ChunkResult {
   readonly chunk: Chunk<ServedRequest>;
-  /** The next token; null where none is wanted yet. An error where none can be chosen. */
+  /** Next token; null if the prompt is not complete yet. An error if no token can be chosen. */
   readonly token: number | null | Error;
   readonly logprobs: RowLogprobs | null;
-  /** Log-probabilities of the prompt's tokens after each row, where they are wanted. */
+  /** Log-probabilities of the prompt's tokens after each row, if requested. */
   readonly prompt: readonly { readonly position: number; readonly row: RowLogprobs }[];
 }
 
-/** A row of a pass whose logits are wanted. */
+/** Row of a pass whose logits are needed. */
 interface WantedRow {
   readonly chunk: Chunk<ServedRequest>;
-  /** Its place among the pass's rows. */
+  /** Index among the pass's rows. */
   readonly row: number;
-  /** The position in the prompt that its logits predict; null: it predicts the next token. */
+  /** Prompt position that its logits predict; null for the next token. */
   readonly position: number | null;
 }
 
-/** Runs passes: rows of any sequences through the model, and from the last to the next tokens. */
+/** Runs passes: computes rows of any sequences, and chooses the next tokens from their logits. */
 export class PassRunner {
   readonly #model: CausalLM;
   readonly #adapters: ModelAdapters | null;
@@ -38,7 +38,7 @@ export class PassRunner {
     this.#cache = cache;
   }
 
-  /** Runs one pass; results in the order of rows, which lie by adapter. */
+  /** Runs one pass. The results are in the order of rows, which are grouped by adapter. */
   async run(given: readonly Chunk<ServedRequest>[]): Promise<ChunkResult[]> {
     const chunks = byVersion(given);
     const wanted = wantedRows(chunks);
@@ -51,7 +51,7 @@ export class PassRunner {
     }
   }
 
-  /** Asks the backend for the whole pass. */
+  /** Records the operations of the whole pass. */
   #record(chunks: readonly Chunk<ServedRequest>[], wanted: readonly WantedRow[]): PassTensors {
     const { batch, versions } = passRows(chunks);
     const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, batch, this.#cache));
@@ -129,7 +129,7 @@ export class PassRunner {
       const top = Array.from({ length: likeliestOf(wantedRow) ?? 0 }, (_, i) => {
         return { token: likeliest![at * k + i] as number, logprob: values![at * k + i] as number };
       });
-      // Requests beside it in the pass decide if ranks are there.
+      // The pass has ranks if any of its requests needs them.
       const ranked = wantedRow.chunk.sequence.settings.promptLogprobs !== null;
       return { logprob: ofTokens[at] as number, rank: ranked ? (ranks![at] as number) : null, top };
     };
@@ -150,10 +150,10 @@ export class PassRunner {
   }
 }
 
-/** The tensors that a pass makes. */
+/** Tensors that a pass creates. */
 interface PassTensors {
   readonly logits: Tensor | null;
-  /** The next tokens, i32. */
+  /** Next tokens, i32. */
   readonly tokens: Tensor | null;
   readonly logprobs: LogprobTensors | null;
 }
@@ -163,7 +163,7 @@ function tensorsOf({ logits, tokens, logprobs }: PassTensors): Tensor[] {
   return all.filter((tensor) => tensor !== null && tensor !== undefined);
 }
 
-/** The error of a row from which no token can be chosen. */
+/** Returns the error of a row from which no token can be chosen. */
 async function reason(logits: Tensor, row: number): Promise<Error> {
   const [, V] = logits.shape;
   const all = (await logits.data()) as Float32Array;
@@ -177,12 +177,12 @@ async function reason(logits: Tensor, row: number): Promise<Error> {
   return new ServingError("invalid_request", `${what}; relax some of them`, "logit_bias");
 }
 
-/** The number of likeliest tokens that a row gives; null for a row without log-probabilities. */
+/** Returns the number of most probable tokens that a row returns; null for a row without log-probabilities. */
 function likeliestOf({ chunk: { sequence }, position }: WantedRow): number | null {
   return position === null ? sequence.logprobs : sequence.promptLogprobs;
 }
 
-/** The rows whose log-probabilities are asked for: those of next tokens, then those of prompts. */
+/** Returns the rows with log-probabilities: next tokens first, then prompt positions. */
 function withLogprobs(wanted: readonly WantedRow[]): WantedRow[] {
   const asked = wanted.filter((row) => likeliestOf(row) !== null);
   return [...asked.filter(({ position }) => position === null), ...asked.filter(({ position }) => position !== null)];
@@ -222,7 +222,7 @@ function passRows(chunks: readonly Chunk<ServedRequest>[]) {
   return { batch: { tokens, positions, sequences, tables }, versions };
 }
 
-/** Puts the chunks of each version side by side, in the order in which versions come first. */
+/** Groups the chunks by adapter version, in the order in which versions first occur. */
 function byVersion(chunks: readonly Chunk<ServedRequest>[]): Chunk<ServedRequest>[] {
   return [...Map.groupBy(chunks, ({ sequence }) => sequence.version).values()].flat();
 }

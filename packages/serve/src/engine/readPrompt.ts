@@ -4,8 +4,8 @@ import type { ChatPrompt, ServingPrompt, ServingRequest } from "../api/api.ts";
 import { asInvalid, checkTokens, invalid, tooLong } from "./invalidRequest.ts";
 
 /**
- * Returns the tokens of a prompt. Throws ServingError for a prompt without tokens, and for ids that
- * the model lacks. The error names `field`, or else the kind of prompt.
+ * Returns the tokens of a prompt. Throws ServingError for a prompt without tokens, and for ids outside the vocabulary.
+ * The error names `field`, or else the kind of prompt.
  */
 export async function readPrompt(
   prompt: ServingPrompt,
@@ -46,8 +46,8 @@ function bosAdvice({ bosTokenId }: Tokenizer): string {
 }
 
 /**
- * Cuts a prompt to `truncatePromptTokens`. Throws ServingError for a number that is no length, and
- * for one that leaves no room for the new tokens.
+ * Cuts a prompt to `truncatePromptTokens`. Throws ServingError for a value that is not a valid length, or that leaves
+ * no room for new tokens.
  */
 export function truncated(prompt: readonly number[], request: ServingRequest, maxModelLen: number): readonly number[] {
   const { truncatePromptTokens: given, truncationSide = "left", maxNewTokens = 1 } = request;

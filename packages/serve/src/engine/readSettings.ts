@@ -5,30 +5,28 @@ import type { SamplingSettings, ServingRequest } from "../api/api.ts";
 import { asInvalid, checkTokens, checkWhole, invalid, tooLong } from "./invalidRequest.ts";
 import { type BanSettings, badWordIds } from "./tokenBans.ts";
 
-/** Limits that a request must keep to. */
+/** Limits of requests. */
 export interface RequestLimits {
   readonly vocabSize: number;
-  /** The most tokens of a sequence, prompt and new ones. */
+  /** Most tokens of a sequence, prompt and new ones. */
   readonly maxModelLen: number;
-  /** The most log-probabilities for a token. */
+  /** Most log-probabilities per token. */
   readonly maxLogprobs: number;
 }
 
-/** A request's settings, read and found good. */
+/** Validated settings of a request. */
 export interface RequestSettings {
   readonly prompt: readonly number[];
   readonly maxNewTokens: number;
   readonly sampling: SamplingSettings & { readonly seed: number };
   readonly stops: Stops;
-  /**
-   * So many of the likeliest tokens come with each token of the prompt; null: none, and no rank.
-   */
+  /** Number of most probable tokens to return at each prompt position; null: none, and no rank. */
   readonly promptLogprobs: number | null;
-  /** Tokens that may not come. `stopTokenIds` are all at which the sequence can end. */
+  /** Forbidden tokens. `stopTokenIds` holds all tokens that can end the sequence. */
   readonly bans: BanSettings;
 }
 
-/** Reads the rest of a request. Throws ServingError, naming the field and its value. */
+/** Reads the settings of a request. Throws ServingError with the field and its value. */
 export async function readSettings(
   request: ServingRequest,
   prompt: readonly number[],
@@ -43,7 +41,7 @@ export async function readSettings(
     if (!(temperature >= 0 && temperature < Infinity)) {
       throw new Error(`temperature is ${temperature}; expected a number of at least 0, where 0 takes the likeliest`);
     }
-    // It draws from one token by the same settings as passes do, and refuses those out of range.
+    // Samples from a single token to validate the settings with the code that passes use.
     tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });
     checkPenalties(penaltiesOf(sampling));
   });
@@ -105,7 +103,7 @@ function newTokens({ maxNewTokens, echo }: ServingRequest, prompt: number, { max
   );
 }
 
-/** Returns the penalties of a request. One that is left out has its neutral value. */
+/** Returns the penalties of a request. Missing ones have their neutral value. */
 export function penaltiesOf({
   repetitionPenalty = 1,
   frequencyPenalty = 0,

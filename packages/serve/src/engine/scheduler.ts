@@ -4,39 +4,38 @@ import type { Chunk, Sequence } from "./sequence.ts";
 
 /** Limits of a scheduler. */
 interface SchedulerLimits {
-  /** The most sequences that run at once. */
+  /** Most sequences that run at once. */
   readonly maxNumSeqs: number;
-  /** The most rows of a pass. */
+  /** Most rows of a pass. */
   readonly maxNumBatchedTokens: number;
 }
 
 /**
- * Requests that are taken beyond the free places: where the adapter of one is yet to be loaded,
- * that of another may be in memory, and its place stays empty for no pass.
+ * Requests that are taken beyond the free places. If one waits for its adapter, another whose adapter is in memory can
+ * fill its place in the pass.
  */
 const spare = 4;
 
 /**
- * Decides which rows run in the next pass. Requests join and leave between passes. Sequences that
- * decode come first; chunks of prompts fill the rest of the rows. Where pages run out, the sequence
- * that came last gives its own back and is computed again later: so the one that came first always
- * goes on, and each becomes that one in time. A sequence whose reader is behind leaves its place;
- * it keeps its pages until another sequence needs them.
+ * Schedules the rows of the next pass. Requests join and leave between passes. Decoding sequences come first; prompt
+ * chunks fill the remaining rows. If pages run out, the newest sequence is preempted: it releases its pages and is
+ * recomputed later. So the oldest one always continues, and each becomes the oldest in time. A sequence whose reader is
+ * slow is paused; it keeps its pages until another sequence needs them.
  */
 export class Scheduler<S extends Sequence> {
-  /** Sequences that were put off for want of pages, so far. */
+  /** Number of preemptions so far. */
   preemptions = 0;
   readonly #limits: SchedulerLimits;
   readonly #pool: PagePool;
   readonly #queue = new FairQueue<S>();
-  /** Taken from the queue; their adapters are being loaded. */
+  /** Sequences from the queue whose adapters are being loaded. */
   readonly #loading = new Set<S>();
-  /** They wait for pages, in the order in which they got their adapters. */
+  /** Sequences that wait for pages, in the order in which their adapters became ready. */
   readonly #ready: S[] = [];
-  /** In the order of arrival, as are those below. */
+  /** In order of arrival, as are `#preempted` and `#paused`. */
   #running: S[] = [];
   #preempted: S[] = [];
-  /** Their readers are behind. */
+  /** Sequences with slow readers. */
   #paused: S[] = [];
 
   constructor(limits: SchedulerLimits, pool: PagePool) {
@@ -44,22 +43,22 @@ export class Scheduler<S extends Sequence> {
     this.#pool = pool;
   }
 
-  /** Sequences that wait, for their turn, their adapter or pages. */
+  /** Number of sequences that wait for their turn, their adapter or pages. */
   get waiting(): number {
     return this.#queue.size + this.#loading.size + this.#ready.length + this.#preempted.length;
   }
 
-  /** Sequences whose adapters are being loaded. */
+  /** Number of sequences whose adapters are being loaded. */
   get loading(): number {
     return this.#loading.size;
   }
 
-  /** Sequences whose readers are behind. */
+  /** Number of sequences with slow readers. */
   get paused(): number {
     return this.#paused.length;
   }
 
-  /** Sequences that hold pages and a place, in the order of arrival. */
+  /** Sequences that have a place in passes, in order of arrival. */
   get running(): readonly S[] {
     return this.#running;
   }
@@ -70,9 +69,9 @@ export class Scheduler<S extends Sequence> {
   }
 
   /**
-   * Takes requests whose adapters are to be made ready; `ready` must follow for each. They are as
-   * many as places are free, and a few more: all others keep their turns. Requests to the base
-   * model pass by those that wait for loads.
+   * Takes the next requests from the queue, to load their adapters. Call `ready` for each. Takes as many as places are
+   * free and a few more, so that the others keep their turns. Requests to the base model may overtake requests that
+   * wait for loads.
    */
   take(): S[] {
     const { maxNumSeqs } = this.#limits;
@@ -89,12 +88,12 @@ export class Scheduler<S extends Sequence> {
     return taken;
   }
 
-  /** Notes that a request's adapter is there. Does nothing for one that has ended meanwhile. */
+  /** Records that a request's adapter is loaded. Does nothing for a request that has ended. */
   ready(sequence: S): void {
     if (this.#loading.delete(sequence)) this.#ready.push(sequence);
   }
 
-  /** Ends a sequence in any state and gives its pages back. */
+  /** Ends a sequence in any state and releases its pages. */
   remove(sequence: S): void {
     this.#loading.delete(sequence);
     const ready = this.#ready.indexOf(sequence);
@@ -112,12 +111,12 @@ export class Scheduler<S extends Sequence> {
     sequence.computed = 0;
   }
 
-  /** Returns the chunks of the next pass; none where nothing can run. */
+  /** Returns the chunks of the next pass; an empty list if nothing can run. */
   plan(): Chunk<S>[] {
     this.#pause();
     this.#admit();
     let chunks = this.#chunks();
-    // Prompts alone may have taken all pages without one that could go on.
+    // Prompts may have taken all pages, so that none of them can continue.
     while (chunks.length === 0 && this.#running.length > 1) {
       this.#preempt(this.#running[this.#running.length - 1]);
       chunks = this.#chunks();
@@ -125,7 +124,7 @@ export class Scheduler<S extends Sequence> {
     return chunks;
   }
 
-  /** Pauses sequences whose clients read too slowly. Sequences whose clients caught up wait for places. */
+  /** Pauses sequences whose clients read too slowly. Resumed sequences wait for places. */
   #pause(): void {
     const resumed = this.#paused.filter(({ isPaused }) => !isPaused);
     const paused = this.#running.filter(({ isPaused }) => isPaused);
@@ -135,7 +134,7 @@ export class Scheduler<S extends Sequence> {
     this.#paused = [...this.#paused.filter(({ isPaused }) => isPaused), ...paused].sort(byArrival);
   }
 
-  /** Lets sequences in that find a place and pages: first those put off, then new ones. */
+  /** Admits sequences while places and pages are free: preempted ones first, then new ones. */
   #admit(): void {
     while (this.#running.length < this.#limits.maxNumSeqs) {
       const queue = this.#preempted.length > 0 ? this.#preempted : this.#ready;
@@ -145,7 +144,7 @@ export class Scheduler<S extends Sequence> {
     }
   }
 
-  /** Takes what shared pages hold; false where the rest finds no room. */
+  /** Reuses cached prefix pages for a sequence. Returns false if the remaining tokens do not fit. */
   #begin(sequence: S): boolean {
     const pool = this.#pool;
     const held = sequence.table.length > 0;
@@ -162,7 +161,7 @@ export class Scheduler<S extends Sequence> {
     return false;
   }
 
-  /** Goes on from shared pages, as far as they hold its tokens; the last token always runs. */
+  /** Extends a sequence with shared pages that hold its next tokens. The last token always runs. */
   #reuse(sequence: S): void {
     const { table, tokens, computed } = sequence;
     if (sequence.wantsPromptLogits || computed !== table.length * this.#pool.pageSize) return;
@@ -184,7 +183,7 @@ export class Scheduler<S extends Sequence> {
     }
     const prompts = this.#running.filter((sequence) => !decodes(sequence));
     for (const sequence of prompts) this.#reuse(sequence);
-    // The oldest prompt is sure of half of the rows; short ones pass it by, and it takes the rest.
+    // The oldest prompt gets at least half of the rows. Shorter prompts are scheduled before it, and it takes the rest.
     const [oldest, ...others] = prompts;
     const sure = oldest ? this.#grow(oldest, Math.ceil(rows / 2)) : 0;
     rows -= sure;
@@ -198,7 +197,7 @@ export class Scheduler<S extends Sequence> {
     return chunks;
   }
 
-  /** Gets the page that a sequence's next token needs, from the last to come if need be. */
+  /** Allocates the page for a sequence's next token, and preempts the newest sequences if necessary. */
   #claim(sequence: S): boolean {
     while (this.#running.includes(sequence)) {
       if (this.#grow(sequence, 1) > 0) return true;
@@ -207,7 +206,7 @@ export class Scheduler<S extends Sequence> {
     return false;
   }
 
-  /** Takes pages for the next tokens, at most `rows`; returns for how many there is room. */
+  /** Allocates pages for the next tokens, at most `rows`. Returns the number of tokens that fit. */
   #grow(sequence: S, rows: number): number {
     const { table, computed } = sequence;
     const { pageSize } = this.#pool;
@@ -220,7 +219,7 @@ export class Scheduler<S extends Sequence> {
     return Math.min(end, table.length * pageSize) - computed;
   }
 
-  /** Takes a free page, or one of a sequence that does not run; null if there is none. */
+  /** Allocates a page, if necessary from a sequence that does not run; null if there is none. */
   #takePage(): number | null {
     let page = this.#pool.take();
     while (page === null && this.#reclaim()) page = this.#pool.take();
@@ -228,8 +227,8 @@ export class Scheduler<S extends Sequence> {
   }
 
   /**
-   * Frees the pages of the last to come among the sequences that hold some and do not run, other
-   * than `except`. Returns false if there is none.
+   * Frees the pages of the newest sequence that holds pages and does not run, other than `except`. Returns false if
+   * there is none.
    */
   #reclaim(except?: S): boolean {
     const holds = (sequence: S) => sequence !== except && sequence.table.length > 0;
@@ -239,13 +238,13 @@ export class Scheduler<S extends Sequence> {
     return true;
   }
 
-  /** Counts the pages that `reclaim` would free at most. */
+  /** Returns the number of pages that `#reclaim` can free. */
   #reclaimable(except: S): number {
     const idle = [...this.#paused, ...this.#preempted].filter((sequence) => sequence !== except);
     return idle.reduce((sum, { table }) => sum + table.length, 0);
   }
 
-  /** Frees a sequence's pages: its tokens are computed again. */
+  /** Frees a sequence's pages. Its tokens must be recomputed. */
   #giveBack(sequence: S): void {
     this.#free(sequence);
     sequence.preemptions += 1;
@@ -259,7 +258,7 @@ export class Scheduler<S extends Sequence> {
     this.#preempted.sort(byArrival);
   }
 
-  /** Notes that a pass has run: its rows lie in pages, and full pages can be shared. */
+  /** Records a completed pass: its rows are cached, full pages are shared, and the tokens are charged. */
   commit(chunks: readonly Chunk<S>[]): void {
     for (const { sequence, start, end } of chunks) {
       sequence.computed = end;
@@ -277,7 +276,7 @@ function pending({ tokens, computed }: Sequence): number {
   return tokens.length - computed;
 }
 
-/** True for a sequence of which one new token is to run. */
+/** Returns true for a sequence with exactly one new token to run. */
 function decodes(sequence: Sequence): boolean {
   return sequence.computed >= sequence.promptLength && pending(sequence) === 1;
 }

@@ -1,33 +1,33 @@
-/** A request's tokens on their way through passes, and the pages that hold what was computed. */
+/** Tokens of a request, and the pages that hold its computed keys and values. */
 export interface Sequence {
   readonly tenant: string;
   readonly adapter: string | null;
-  /** Among waiting requests of its tenant, the lowest goes first. Default 0. */
+  /** Priority among the tenant's waiting requests: the lowest value goes first. Default 0. */
   readonly priority?: number;
-  /** The version of the adapter; null for the base model. Fixed once the sequence runs. */
+  /** Version of the adapter; null for the base model. Fixed once the sequence runs. */
   readonly version: string | null;
-  /** True while its reader is behind: it runs in no pass, and its pages may be taken. */
+  /** True while its reader is slow: it is in no pass, and its pages may be reclaimed. */
   readonly isPaused: boolean;
-  /** Grows from request to request: the lower came first. */
+  /** Increasing number of the request: lower values arrived first. */
   readonly arrival: number;
   /** Prompt and new tokens. */
   readonly tokens: number[];
   readonly promptLength: number;
-  /** True if every token of the prompt must run, and none may come from shared pages. */
+  /** True if every prompt token must run, so that shared pages cannot be used. */
   readonly wantsPromptLogits: boolean;
-  /** Tokens whose keys and values lie in pages. */
+  /** Number of tokens whose keys and values are in pages. */
   computed: number;
-  /** Its pages, in order. */
+  /** Pages of the sequence, in order. */
   readonly table: number[];
-  /** Tokens of the prompt that came from shared pages when it began. */
+  /** Number of prompt tokens taken from shared pages when it began. */
   cachedTokens: number;
-  /** Times that it gave its pages back to be computed again. */
+  /** Number of times that it was preempted. */
   preemptions: number;
-  /** Tokens that its tenant has been charged for. */
+  /** Number of tokens charged to its tenant. */
   charged: number;
 }
 
-/** The next rows of a sequence: its tokens `start` to `end`. */
+/** Next rows of a sequence: its tokens `start` to `end`. */
 export interface Chunk<S extends Sequence> {
   readonly sequence: S;
   readonly start: number;

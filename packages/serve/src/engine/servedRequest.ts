@@ -8,15 +8,15 @@ import type { RequestSettings } from "./readSettings.ts";
 import type { Sequence } from "./sequence.ts";
 import type { TokenTexts } from "./tokenTexts.ts";
 
-/** A token's log-probability and the likeliest tokens with theirs, as numbers. */
+/** Log-probability of a token, and the most probable tokens with theirs. */
 export interface RowLogprobs {
   readonly logprob: number;
-  /** The rank of the token in the vocabulary, from 1; null if no request of the pass requires ranks. */
+  /** Rank of the token in the vocabulary, from 1; null if no request of the pass needs ranks. */
   readonly rank: number | null;
   readonly top: readonly { readonly token: number; readonly logprob: number }[];
 }
 
-/** The parts of an engine that a request writes its events with. */
+/** Parts of an engine for writing a request's events. */
 export interface RequestContext {
   readonly model: ConstructorParameters<typeof LogitEdits>[1];
   readonly tokenizer: Tokenizer;
@@ -24,7 +24,7 @@ export interface RequestContext {
   readonly eosTokenIds: readonly number[];
 }
 
-/** A request while it is served: its sequence, and the events that it gives. */
+/** Request while it is served: its sequence and its events. */
 export class ServedRequest implements Sequence {
   readonly id: string;
   readonly tenant: string;
@@ -37,7 +37,7 @@ export class ServedRequest implements Sequence {
   readonly wantsPromptLogits: boolean;
   readonly settings: RequestSettings;
   readonly priority: number;
-  /** So many of the likeliest tokens come with each token; null: no log-probabilities. */
+  /** Number of most probable tokens to return with each token; null: no log-probabilities. */
   readonly logprobs: number | null;
   /** The same for tokens of the prompt. */
   readonly promptLogprobs: number | null;
@@ -47,10 +47,10 @@ export class ServedRequest implements Sequence {
   cachedTokens = 0;
   preemptions = 0;
   charged = 0;
-  /** True once its reader has left or it has failed: the engine frees it before the next pass. */
+  /** True after its reader has left or it has failed. The engine removes it before the next pass. */
   abandoned = false;
   lease: AdapterLease | null = null;
-  /** The start of the first pass that it is in, in milliseconds. */
+  /** Start of its first pass, in milliseconds. */
   admittedAt: number = Number.NaN;
   readonly #arrivedAt: number = performance.now();
   readonly #givesPrompt: boolean;
@@ -60,10 +60,10 @@ export class ServedRequest implements Sequence {
   readonly #promptText: StreamDecoder;
   #edits: LogitEdits | null = null;
   #started = false;
-  /** Tokens of the prompt that were given as events. */
+  /** Number of prompt tokens sent as events. */
   #echoed = 0;
 
-  /** `onRoom` is called when its reader, who was behind, has caught up. */
+  /** Calls `onRoom` when a slow reader has caught up. */
   constructor(
     request: ServingRequest,
     settings: RequestSettings,
@@ -114,19 +114,21 @@ export class ServedRequest implements Sequence {
     return this.tokens.length - this.promptLength;
   }
 
-  /** True if its next token is to be chosen from the logits after all its tokens. */
+  /** True if a next token must be chosen after its last token. */
   get wantsToken(): boolean {
     return this.newTokens < this.settings.maxNewTokens;
   }
 
-  /** Returns the changes of its logits, from the first token on; null where there are none. */
+  /** Returns the logit edits, created at the first call; null if the settings need none. */
   edits(): LogitEdits | null {
     if (!LogitEdits.needed(this.settings)) return null;
     this.#edits ??= new LogitEdits(this.settings, this.#context.model);
     return this.#edits;
   }
 
-  /** Notes that a pass has run; true for the first, which gives the prompt where it is wanted. */
+  /**
+   * Called after each pass. At the first call, sends the started event, and the prompt if requested, and returns true.
+   */
   start(): boolean {
     if (this.#started) return false;
     this.#started = true;
@@ -139,9 +141,9 @@ export class ServedRequest implements Sequence {
     return true;
   }
 
-  /** Takes the log-probability of the prompt's token at `position`. */
+  /** Sends the prompt token at `position` with its log-probability. */
   acceptPrompt(position: number, row: RowLogprobs): void {
-    // A sequence that was put off computes rows again whose tokens have been given.
+    // A preempted sequence recomputes rows whose tokens have already been sent.
     if (position === this.#echoed) this.#echoToken(row);
   }
 
@@ -152,7 +154,7 @@ export class ServedRequest implements Sequence {
     this.events.push({ type: "token", token, text, prompt: true, ...logprob });
   }
 
-  /** Takes a new token; true if the request has ended with it. */
+  /** Adds a new token and sends it. Returns true if the request has ended. */
   accept(token: number, row: RowLogprobs | null): boolean {
     this.tokens.push(token);
     this.#edits?.count(token);
@@ -173,7 +175,7 @@ export class ServedRequest implements Sequence {
     return { token, ...texts.of(token), logprob: row?.logprob ?? null, top, ...(ranked ? { rank: row.rank! } : {}) };
   }
 
-  /** Gives the last event. */
+  /** Sends the last event. */
   finish(): void {
     const { promptLength: promptTokens, newTokens, cachedTokens } = this;
     const reason = this.#text.ended ? "stop" : "length";
@@ -182,7 +184,7 @@ export class ServedRequest implements Sequence {
     this.events.end();
   }
 
-  /** Gives back what it holds beside pages. */
+  /** Releases its resources other than pages. */
   release(): void {
     this.#edits?.dispose();
     this.#edits = null;

@@ -2,10 +2,7 @@ import type { Tokenizer } from "@lowrank/models";
 import type { ServingPrompt } from "../api/api.ts";
 import { tooLong } from "./invalidRequest.ts";
 
-/**
- * Refuses texts that are longer than so many tokens can be, before they are tokenized: others wait
- * meanwhile.
- */
+/** Refuses texts that must exceed the token limit before they are tokenized, since tokenizing blocks other requests. */
 export class TextLength {
   readonly #tokenizer: Tokenizer;
   readonly #mostTokens: number;
@@ -16,12 +13,12 @@ export class TextLength {
     this.#mostTokens = mostTokens;
   }
 
-  /** Throws ServingError for a text, or a chat, that is too long. */
+  /** Throws ServingError for a text or chat that is too long. */
   check(prompt: ServingPrompt): void {
     if ("tokens" in prompt) return;
     const texts = "text" in prompt ? [prompt.text] : prompt.messages.map(({ content }) => content);
     const length = texts.reduce((sum, { length }) => sum + length, 0);
-    // A short text needs no look at the vocabulary.
+    // A short text fits without looking at the vocabulary.
     if (length <= this.#mostTokens) return;
     const most = this.#mostTokens * this.#longest();
     if (length <= most) return;
@@ -30,7 +27,7 @@ export class TextLength {
     throw tooLong(this.#mostTokens, message, param);
   }
 
-  /** The bytes of the longest token; a character has one or more. */
+  /** Returns the bytes of the longest token. A character has at least one byte. */
   #longest(): number {
     if (this.#longestToken !== null) return this.#longestToken;
     const { vocabSize } = this.#tokenizer;

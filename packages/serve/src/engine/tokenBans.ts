@@ -1,21 +1,21 @@
 import type { Tokenizer } from "@lowrank/models";
 import { ServingError } from "../api/api.ts";
 
-/** Settings that forbid tokens, which change from token to token. */
+/** Settings that forbid tokens depending on the tokens before. */
 export interface BanSettings {
-  /** Token ids of the words that may not come in the new text. */
+  /** Token ids of words that must not occur in the new text. */
   readonly badWords: readonly (readonly number[])[];
-  /** Tokens that may not come before `minTokens` new tokens. */
+  /** Tokens that are forbidden before `minTokens` new tokens. */
   readonly stopTokenIds: readonly number[];
   readonly minTokens: number;
 }
 
-/** True if the settings forbid any token. */
+/** Returns true if the settings forbid any token. */
 export function anyBans({ badWords, stopTokenIds, minTokens }: BanSettings): boolean {
   return badWords.length > 0 || (minTokens > 0 && stopTokenIds.length > 0);
 }
 
-/** Returns the tokens that may not follow the new tokens so far. The prompt does not count. */
+/** Returns the tokens that must not follow the new tokens so far. The prompt does not count. */
 export function bannedAfter(
   newTokens: readonly number[],
   { badWords, stopTokenIds, minTokens }: BanSettings,
@@ -30,9 +30,8 @@ export function bannedAfter(
 }
 
 /**
- * Returns the token ids of words that may not come: each as it begins a text, and as it follows a
- * space if that form has another first token and as many tokens. This is vLLM's definition. Throws
- * ServingError for a word without tokens.
+ * Returns the token ids of forbidden words: each word at the beginning of a text, and after a space if it then has
+ * another first token and as many tokens. This is vLLM's definition. Throws ServingError for a word without tokens.
  */
 export function badWordIds(words: readonly string[], tokenizer: Tokenizer): number[][] {
   const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });

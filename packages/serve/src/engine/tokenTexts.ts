@@ -1,6 +1,6 @@
 import type { Tokenizer } from "@lowrank/models";
 
-/** The text and the bytes of single tokens, as log-probabilities show them. */
+/** Cache of the text and bytes of single tokens, for log-probabilities. */
 export class TokenTexts {
   readonly #tokenizer: Tokenizer;
   readonly #known = new Map<number, { readonly text: string; readonly bytes: readonly number[] }>();
@@ -9,7 +9,7 @@ export class TokenTexts {
     this.#tokenizer = tokenizer;
   }
 
-  /** A token that the model has beyond the tokenizer's vocabulary has no text. */
+  /** Returns the text and bytes of a token; empty for a token beyond the tokenizer's vocabulary. */
   of(token: number): { readonly text: string; readonly bytes: readonly number[] } {
     const known = this.#known.get(token);
     if (known) return known;

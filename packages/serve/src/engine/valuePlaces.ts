@@ -3,9 +3,9 @@ import type { MethodFacts, PeftConfig, PeftModel } from "@lowrank/peft";
 import type { AdapterLayout } from "../adapters/adapterProvider.ts";
 
 /**
- * Returns the tensors of an adapter on a model in the order of its file, if other numbers may be
- * written into them: the adapter is nothing but products of low rank, and they lie in memory as
- * in the file. Null otherwise: something may have been made of the numbers when they were read.
+ * Returns the tensors of an adapter on a model in the order of its file, if another adapter's values can be written
+ * into them. This requires that the adapter consists of low-rank products only, stored in memory with the file's dtypes
+ * and sizes. Otherwise returns null, since loading may have transformed the values.
  */
 export function valuePlaces(
   tuner: PeftModel["base_model"],
