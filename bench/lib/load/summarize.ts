@@ -9,7 +9,7 @@ export interface Percentiles {
 
 /** The speed of an engine under a load, without its warm-up. */
 export interface LoadSummary {
-  /** Number of completed requests after the warm-up. */
+  /** Number of requests after the warm-up, including failed ones. */
   readonly requests: number;
   /** Number of all requests that failed, including the warm-up. */
   readonly failed: number;

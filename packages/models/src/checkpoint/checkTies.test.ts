@@ -38,7 +38,7 @@ describe.each([
   const saved = async (of = model()) => modelFileContents(of, config);
   const load = (files: ReadonlyMap<string, Uint8Array | string>) => loadModel(memoryFiles(files));
 
-  /** The files with an output layer of these bytes. */
+  /** Returns the files with an output layer whose bytes are `change` of the embedding's bytes. */
   async function withHead(files: Map<string, Uint8Array | string>, change: (bytes: Uint8Array) => Uint8Array) {
     const file = await openSafetensors(bytesSource(files.get(weights) as Uint8Array));
     const tensors = await Promise.all(file.names().map(async (name) => ({ name, ...(await file.readStored(name)) })));

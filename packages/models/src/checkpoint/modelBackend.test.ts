@@ -16,7 +16,7 @@ const configs = {
   roberta: { model_type: "roberta", architectures: ["RobertaForSequenceClassification"], ...encoder },
 };
 
-/** A backend on which nothing may be made. */
+/** A backend that throws if a tensor is created on it. */
 function forbidden(): Backend {
   const alloc = () => {
     throw new Error("a tensor was made on the backend that init chose, not on the model's");
@@ -24,7 +24,7 @@ function forbidden(): Backend {
   return { ...reference(), name: "forbidden", alloc };
 }
 
-/** A backend that counts what crosses the border. */
+/** A backend that records the bytes read from it and written to it. */
 function counting(): { backend: Backend; counts: { reads: number[]; writes: number[] } } {
   const inner = reference();
   const counts = { reads: [] as number[], writes: [] as number[] };

@@ -14,7 +14,7 @@ import { safetensorsWeights } from "./modelWeights.ts";
 
 beforeAll(() => init(reference()));
 
-/** Larger than what is read at a time, and small. */
+/** A tensor larger than the read buffer, and small ones. */
 const tensors = async () => {
   const draw = (shape: number[], seed: number) => randn(shape, { generator: new Generator(seed) });
   const large = to(draw([3, 1 << 20], 1), { dtype: "bf16" });
@@ -25,7 +25,7 @@ const tensors = async () => {
   ];
 };
 
-/** A file that fills arrays, each read a turn later. */
+/** A file that reads into given arrays, asynchronously. */
 async function fileOf(list: Awaited<ReturnType<typeof tensors>>) {
   const entries = await Promise.all(
     list.map(async ({ name, tensor: { shape, dtype }, tensor }) => ({
@@ -54,7 +54,7 @@ test.each(["auto", "f32", "f16"] as const)("tensors of a file as %s, also read a
     const wanted = dtype === "auto" ? tensor.dtype : dtype;
     expect([name, read[i].dtype, read[i].shape]).toEqual([name, wanted, tensor.shape]);
     const expected = await to(tensor, { dtype: wanted }).bytes();
-    // Compared as text: a failure would print millions of numbers.
+    // Compare as digests, since a failure would print millions of numbers.
     expect(await digest(await read[i].bytes()), name).toBe(await digest(expected));
     expect(await digest(await (await weights.read(name)).bytes()), name).toBe(await digest(expected));
   }

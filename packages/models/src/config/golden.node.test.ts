@@ -17,7 +17,7 @@ for (const name of ["llama", "llama-tied", "llama3-rope", "gpt2"]) {
     expect(parseModelConfig(five)).toEqual(config);
     const written = toHfConfig(config);
     expect(parseModelConfig(written)).toEqual(config);
-    // tie_word_embeddings of gpt2 is true by default, and then transformers 4 does not write it.
+    // For gpt2, tie_word_embeddings is true by default, so transformers 4 does not write it.
     expect({ tie_word_embeddings: true, ...four }).toMatchObject(written);
   });
 }

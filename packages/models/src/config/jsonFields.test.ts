@@ -5,7 +5,7 @@ import { JsonFields } from "./jsonFields.ts";
 
 const fields = (x: unknown) => new JsonFields({ x }, "f");
 
-/** The values that a reader takes as they are; all others throw. */
+/** The values that each reader accepts unchanged; all others throw. */
 const readers: Record<string, { read: (x: unknown) => unknown; good: unknown[]; expected: string }> = {
   integer: {
     read: (x) => fields(x).integer("x"),

@@ -5,13 +5,13 @@ import cases from "./pythonConfigs.gen.json" with { type: "json" };
 
 type Fields = Record<string, unknown>;
 
-/** The fields as `toHfConfig` writes them after a config of some fields was read. */
+/** Reads a config with some fields and returns the fields that `toHfConfig` writes. */
 function written(given: Fields): Fields {
   const causal = findArchitecture(String(given.model_type))?.heads.causalLM;
   return toHfConfig((causal ? parseModelConfig : parseStackConfig)(given) as never);
 }
 
-/** The fields of transformers 5 under the names that transformers 4 and `toHfConfig` give them. */
+/** Returns the fields of transformers 5 with the names of transformers 4 and `toHfConfig`. */
 function expected({ rope_parameters: rope, ...found }: Fields, model_type: string): Fields {
   const parts = rope as Fields | undefined;
   const theta = (type: string) => ((parts?.[type] as Fields | undefined) ?? parts)?.rope_theta;
@@ -30,19 +30,19 @@ function expected({ rope_parameters: rope, ...found }: Fields, model_type: strin
       local_rope_theta: theta("sliding_attention"),
     }),
     ...(model_type === "gpt_neox" && { rotary_pct: parts?.partial_rotary_factor, rotary_emb_base: parts?.rope_theta }),
-    // transformers reads these of configs, without defaults in its class.
+    // transformers reads these fields from configs but has no class defaults for them.
     ...(model_type === "deberta-v2" && {
       ...{ pos_att_type: [], max_relative_positions: positions, position_buckets: -1, share_att_key: false },
       ...{ norm_rel_ebd: "none", conv_kernel_size: 0, conv_act: "tanh", cls_dropout: null },
     }),
-    // 0 is no window in transformers too.
+    // In transformers, 0 also means no window.
     ...(model_type === "qwen2_moe" && found.sliding_window === 0 && { sliding_window: null }),
   };
 }
 
-/** Fields that files of transformers 5 lack. */
+/** Fields that transformers 5 does not write. */
 const older = ["architectures", "model_type", "position_embedding_type", "torch_dtype", "use_bidirectional_attention"];
-/** Fields of Gemma 4 that transformers 5 writes in another shape. */
+/** Fields of Gemma 4 that transformers 5 writes in another format. */
 const perLayer = ["global_head_dim", "num_global_key_value_heads", "per_layer_config"];
 
 test("every architecture is compared", () => {
@@ -69,10 +69,10 @@ const fieldsOf = Object.entries(
   ),
 );
 
-/** Fields that other fields decide, or that need others. */
+/** Fields that depend on other fields. */
 const decided = ["pooler_hidden_size", "enable_moe_block", "num_global_key_value_heads", "use_sliding_window"];
 
-/** Another value that a field may have, or undefined if it is a list, a name or no value. */
+/** Returns another valid value of a field; undefined for a list, a string or no value. */
 function other(key: string, value: unknown): unknown {
   if (typeof value === "boolean") return !value;
   if (typeof value !== "number") return undefined;
@@ -85,14 +85,14 @@ function other(key: string, value: unknown): unknown {
 }
 
 const factors = ["attention_multiplier", "embedding_multiplier", "residual_multiplier"];
-/** Fields of which -1 is no value, and those that are any number. `num_global_key_value_heads` is not read. */
+/** Fields for which -1 means none or that may be any number. `num_global_key_value_heads` is not read. */
 const negatives = [...factors, "max_relative_positions", "position_buckets", "num_global_key_value_heads"];
-/** Fields that may be 0, ids of tokens and probabilities aside. */
+/** Fields that may be 0, other than token ids and probabilities. */
 const zeroes = [
   ...negatives,
   ...["conv_kernel_size", "hidden_size_per_layer_input", "num_kv_shared_layers", "max_window_layers"],
 ];
-/** Fields that 1 does not fit with the other defaults. */
+/** Fields for which 1 conflicts with the other defaults. */
 const evenOrMore = [
   ...["hidden_size", "pooler_hidden_size", "n_embd", "dim", "head_dim", "global_head_dim"],
   "vocab_size_per_layer_input",

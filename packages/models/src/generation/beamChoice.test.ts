@@ -21,7 +21,7 @@ test("two of three are drawn as often as by one after the other, without replace
   for (const [pair, count] of counts) {
     const [first, second] = Array.from(pair, (digit) => p[Number(digit)]);
     const share = (first * second) / (1 - first);
-    // Four standard deviations.
+    // A tolerance of four standard deviations.
     expect(Math.abs(count / rows - share)).toBeLessThan(4 * Math.sqrt((share * (1 - share)) / rows));
   }
   expect(values.dataSync()[0]).toBeCloseTo(Math.log(p[chosen[0]]), 6);

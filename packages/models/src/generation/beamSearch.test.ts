@@ -3,7 +3,7 @@ import { BeamSearch } from "./beamSearch.ts";
 
 const end = 9;
 
-/** A search of two beams after two steps, of which the best running one has the score `running`. */
+/** Returns a search with two beams after two steps, whose best running beam has the score `running`. */
 function searched(earlyStopping: boolean | "never", running: number, lengthPenalty = 1): BeamSearch {
   const settings = { numBeams: 2, lengthPenalty, earlyStopping, maxNewTokens: 10 };
   const search = new BeamSearch(settings, (tokens) => tokens.at(-1) === end);
@@ -85,7 +85,7 @@ test("a running beam that is only as good as the worst finished one ends the sea
 
 test("the length penalty is the power of the length", () => {
   const best = (lengthPenalty: number) => searched(true, -1.15, lengthPenalty).best(1)[0];
-  // -1 for one token, -2.4 for two.
+  // The scores are -1 for one token and -2.4 for two.
   expect(best(1)).toEqual([end]);
   expect(best(1.5)).toEqual([1, end]);
   expect(best(0)).toEqual([end]);

@@ -7,7 +7,7 @@ import { eos, tinyModel } from "./testing/scriptedModel.ts";
 
 const letters = [..."abcdefghijklmnopqrstuvwxyz0:"];
 
-/** A tokenizer whose turns end in `end`. */
+/** Returns a tokenizer whose chat template ends messages with `end`. */
 const withTurns = (end: string) =>
   new Tokenizer({
     tokenizerJson: {
@@ -24,7 +24,7 @@ it("are EOS, and the special token behind a turn where it is another", async () 
   const [first, second] = [letters.length, letters.length + 1];
   expect(await chatEnds(model, withTurns("<turn>"))).toEqual([first, second]);
   expect(await chatEnds(model, withTurns("<eos>"))).toEqual([first]);
-  // Text behind a turn ends nothing: a model may write it inside of its answer.
+  // Plain text after a message does not end an answer, since the model may write it inside its answer.
   expect(await chatEnds(model, withTurns(":"))).toEqual([first]);
   expect(await chatEnds(model, withTurns(""))).toEqual([first]);
   expect(eos).not.toBe(first);

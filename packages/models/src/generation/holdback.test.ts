@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Holdback } from "./holdback.ts";
 
-/** Returns the items that pass after each letter, and the items left at the end. */
+/** Returns the items that pass after each letter, then the items that `flush` returns. */
 function passed(text: string, stops: readonly string[], includeStop?: boolean): string[] {
   const holdback = new Holdback<string, string>(stops, includeStop);
   const parts = [...text].map((letter) => holdback.push(letter).join(""));

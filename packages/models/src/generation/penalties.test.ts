@@ -5,8 +5,7 @@ import { Penalties, type PenaltyOptions, penaltySettings } from "./penalties.ts"
 beforeAll(() => init(reference()));
 
 /**
- * The logits 2, -2, 3, 0, 1 after a prompt of tokens 0, 1, 0 behind padding,
- * and two new tokens 1 and 4.
+ * Returns the penalized logits 2, -2, 3, 0, 1 after a padded prompt of tokens 0, 1, 0 and the two new tokens 1 and 4.
  */
 async function penalised(options: PenaltyOptions): Promise<number[]> {
   const logits = tensor([[2, -2, 3, 0, 1]]);

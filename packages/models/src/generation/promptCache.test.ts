@@ -20,7 +20,7 @@ it("runs only what is new of a prompt, with the same tokens", async () => {
     expect(promptCache.reused).toBe(prompt.length - lengths[lengths.length - 1]);
     prompt = [...prompt, ...tokens, ...more];
   }
-  // The last token of an answer has not run.
+  // The last generated token was not run, so it is not cached.
   expect(lengths).toEqual([4, 1 + 2, 1 + 1]);
 });
 

@@ -105,7 +105,7 @@ test("a row without a token to choose is refused, unless it has ended", async ()
     });
   };
   expect((await run(-1))[0]).toEqual([eos]);
-  // The first row has ended; the second has not.
+  // The first row has ended, the second continues.
   expect((await run(0))[0]).toEqual([eos]);
   const forbidding: GenerateOptions = {
     maxNewTokens: 1,
@@ -135,7 +135,7 @@ test("items are repeated one after the other", () => {
 });
 
 describe("a prompt cache", () => {
-  /** A model whose cache keeps all tokens up to its capacity; `made` lists the capacities of its caches. */
+  /** Returns a model whose cache keeps all tokens up to its capacity. `made` lists the capacities of its caches. */
   function model({ maxPositions = 9000, cachedPositions = 9000, virtual = 0 } = {}) {
     const made: number[] = [];
     const truncated: number[] = [];

@@ -45,7 +45,7 @@ test("texts stop where the newest text has them, and are read from a few tokens"
   expect(test(codes("abc"), codes("abz"))).toBe(true);
   expect(test(codes("abc"), codes("abx"))).toBe(false);
   expect(test(codes("xy"), codes("a"))).toBe(false);
-  // "xy" has two bytes: at most two tokens are new, and two come before them.
+  // "xy" has two bytes, so at most two new tokens are decoded, after two tokens of context.
   expect(calls).toEqual([
     [2, 2],
     [2, 2],
@@ -53,7 +53,7 @@ test("texts stop where the newest text has them, and are read from a few tokens"
     [2, 1],
   ]);
   expect(test(codes("a"), codes("xyabc"))).toBe(false);
-  // A character of two bytes may come in two tokens.
+  // A character of two bytes may consist of two tokens.
   calls.length = 0;
   stopTest(readStops("é"), textAfter)([1, 2, 3], [4, 5, 6]);
   expect(calls).toEqual([[2, 2]]);

@@ -7,7 +7,7 @@ import type { StreamTextOptions } from "./textPieces.ts";
 
 beforeEach(() => init(reference()));
 
-/** A backend that counts the buffers that live on it. */
+/** A backend that counts its live buffers. */
 function counting(): { backend: Backend; live: () => number } {
   const inner = reference();
   let live = 0;
@@ -41,7 +41,7 @@ describe("streamText", () => {
     const { backend, live } = counting();
     await init(backend);
     const model = tinyModel().train();
-    // The first run makes tables of positions that stay.
+    // The first run makes cos and sin tables, which remain.
     await generate(model, [ids("a")], { maxNewTokens: 1 });
     const before = live();
     let seen = 0;

@@ -5,7 +5,7 @@ import { decodeBlocks, ggmlTypes } from "./types/ggmlTypes.ts";
 const fromHex = (text: string) => Uint8Array.from(text.match(/../g) as string[], (pair) => Number.parseInt(pair, 16));
 const types = [...ggmlTypes.values()];
 
-/** The bits of each number; those of a NaN say nothing. */
+/** Returns the bits of each value; "NaN" for every NaN. */
 function bits(numbers: Float32Array): string[] {
   const words = new Uint32Array(numbers.buffer);
   return Array.from(numbers, (x, i) => (Number.isNaN(x) ? "NaN" : words[i].toString(16)));

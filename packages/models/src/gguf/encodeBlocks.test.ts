@@ -28,7 +28,7 @@ test.each(wide)("%s: numbers come back nearer than the coarsest of its steps", (
       const values = Float32Array.from(numbers, (x) => x * size);
       const back = decodeBlocks(encodings[type], encodeBlocks(type, values, "w"));
       const largest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-      // A group's range is at most twice the largest magnitude, in 15, 31 or 63 steps.
+      // A group's range is at most twice its largest magnitude, divided into 15, 31 or 63 steps.
       const steps = { Q4_K: 15, Q5_K: 31, Q6_K: 63 }[type as "Q4_K"];
       for (const [i, x] of back.entries()) expect(Math.abs(x - values[i])).toBeLessThan((2 * largest) / steps);
     }),
@@ -41,8 +41,8 @@ const block = fc.array(fc.float({ min: -2000, max: 2000, noNaN: true }), { minLe
 const packed = narrow.filter((type) => encodings[type].packed);
 
 test.each(packed)("%s: numbers come back within half a step", (type) => {
-  // q4_0 and q5_0 have one step less on the side that is not the largest magnitude's, and
-  // its end is off by a whole one.
+  // q4_0 and q5_0 have one step less on the side opposite to the largest magnitude, so the error at that end can be a
+  // whole step.
   const half = type === "Q4_0" || type === "Q5_0" ? 1 : 1 / 2;
   fc.assert(
     fc.property(block, (numbers) => {
@@ -50,8 +50,8 @@ test.each(packed)("%s: numbers come back within half a step", (type) => {
       const values = decodeBlocks(encodings[type], bytes);
       const step = Math.abs(readF16(bytes, 0));
       const largest = Math.max(...numbers.map(Math.abs));
-      // Half a step, and what an f16 scale (times the largest code) and an f16 minimum are off
-      // by: 2^-11, or below 2^-24.
+      // Half a step, plus the rounding errors of an f16 scale (times the largest code) and an f16 minimum: 2^-11
+      // relative, or below 2^-24.
       const bound = half * step + largest * 2 * 2 ** -11 * 1.01 + 129 * 2 ** -25;
       for (const [i, value] of values.entries()) expect(Math.abs(value - numbers[i])).toBeLessThanOrEqual(bound);
     }),

@@ -77,7 +77,7 @@ describe("a Gemma 4 in a GGUF file", () => {
     };
     const still = Math.fround(1e30);
     const proportional = { rope_type: "proportional", partial_rotary_factor: 0.4, factor: 2 };
-    // Of 8 frequencies the first 3 turn, which 3/8 says too.
+    // The first 3 of 8 frequencies rotate, so the fraction is 3/8.
     expect(await factors(proportional)).toEqual({
       divisors: [2, 2, 2, still, still, still, still, still],
       ...{ type: "proportional", factor: 2, partialRotaryFactor: 0.375 },
@@ -117,7 +117,7 @@ describe("a Gemma 4 in a GGUF file", () => {
     const before = memory().bytes;
     resetPeak();
     scope(() => noGrad(() => model.forward({ inputIds: tensor([[3]], { dtype: "i32" }) }).logits.dataSync()));
-    // A layer's experts take 393,216 bytes in f32, and one of them 24,576.
+    // A layer's experts take 393,216 bytes in f32, and a single expert 24,576.
     expect(memory().peakBytes - before).toBeLessThan(60_000);
   });
 });

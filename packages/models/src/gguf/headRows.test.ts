@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { inFileOrder, inModelOrder } from "./headRows.ts";
 
-/** Rows of two bytes, which hold their place. */
+/** Returns rows of two bytes that contain their index. */
 const rows = (...places: number[]) => Uint8Array.from(places.flatMap((place) => [place, 100 + place]));
 const inOrder = (count: number) => rows(...Array.from({ length: count }, (_, i) => i));
 
-// In llama.cpp rows 2j and 2j + 1 of a head turn together, in transformers rows j and j + d/2.
+// llama.cpp rotates rows 2j and 2j + 1 of a head together, and transformers rows j and j + d/2.
 test.each([
   ["a head of 4 rows, twice", { heads: 2 }, [0, 2, 1, 3, 4, 6, 5, 7]],
   ["a head of 6 rows", { heads: 1 }, [0, 3, 1, 4, 2, 5]],

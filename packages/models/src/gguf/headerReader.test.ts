@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { HeaderCutOff, HeaderReader } from "./headerReader.ts";
 
-/** The bytes of whole numbers, of so many bytes each, little-endian. */
+/** Returns the little-endian bytes of integers with the given sizes. */
 const bytes = (...parts: (readonly [value: number | bigint, size: number])[]) =>
   Uint8Array.from(
     parts.flatMap(([value, size]) =>
@@ -17,7 +17,7 @@ const floats = (value: number, size: 4 | 8) => {
   return new Uint8Array(view.buffer);
 };
 
-// The numbers of the types are those of GGUF's specification.
+// The type ids are from GGUF's specification.
 const values: [string, number, Uint8Array, unknown][] = [
   ["UINT8", 0, bytes([200, 1]), 200],
   ["INT8", 1, bytes([-3, 1]), -3],

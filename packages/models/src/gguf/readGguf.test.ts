@@ -14,7 +14,7 @@ const zeros = (name: string, shape: number[], bytes: number, type: GgufTensor["t
 const file = (metadata: Record<string, GgufValue>, tensors: GgufTensor[] = []) =>
   ggufBytes({ metadata: new Map(Object.entries(metadata)), tensors });
 
-/** A header put together by hand: little-endian, or whatever `little` says. */
+/** Returns a handmade header, little-endian or big-endian. */
 function handMade(version: number, kinds: [key: string, type: number, value: number[]][], little = true): Uint8Array {
   const u32 = (value: number) => {
     const bytes = [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
@@ -89,7 +89,7 @@ describe("texts", () => {
   });
 
   test("a text that goes over the end of the part that is read first", async () => {
-    // 2 MiB: the last item begins before, and ends after, that place.
+    // The last item starts before and ends after 2 MiB, the size of the first read.
     const tokens = ["x".repeat(1_400_000), "y".repeat(700_000)];
     const contents = { tokens: { type: "strings", value: tokens }, next: { type: "u32", value: 9 } } as const;
     const { metadata } = await read(await file(contents));
@@ -133,7 +133,8 @@ describe("errors", () => {
     const bytes = await file({}, [zeros("w", [2, 32], 40, "Q4_1")]);
     const withType = (id: number) => {
       const other = bytes.slice();
-      // magic, version, counts; the name's length and "w"; two sizes.
+      // Offsets: magic, version and counts (24); the name's length and "w" (9); the number of dimensions (4) and two
+      // sizes (16).
       new DataView(other.buffer).setUint32(24 + 9 + 4 + 16, id, true);
       return other;
     };

@@ -60,7 +60,7 @@ describe.skipIf(!models)("SmolLM2-135M-Instruct in Q4_1", () => {
 test.skipIf(!models)("a SentencePiece vocabulary: 23 texts have the ids that run.c gives them", async () => {
   const { model } = await json("stories260K-hf/tokenizer.json");
   const tokens = Object.entries(model.vocab as Record<string, number>).sort(([, a], [, b]) => a - b);
-  // SentencePiece's BPE gives the n-th piece the score -n.
+  // In a SentencePiece BPE, the n-th piece has the score -n.
   const pieces = tokens.map(([token], id) => ({
     token,
     type: id === 0 ? 2 : id < 3 ? 3 : id < 259 ? 6 : 1,

@@ -13,7 +13,7 @@ const gpt2 = { model_type: "gpt2", vocab_size: 11, n_positions: 32, n_embd: 16, 
 
 beforeAll(() => init(reference()));
 
-/** Notes the shapes of what goes through a layer. */
+/** Records the shapes of a layer's inputs. */
 class Watch extends Module {
   readonly #layer: { forward(x: Tensor): Tensor };
   readonly #seen: (readonly number[])[];

@@ -24,7 +24,7 @@ const pages = 40;
 
 beforeEach(() => init(reference()));
 
-/** A model whose hidden states differ from token to token. */
+/** Returns a model whose hidden states differ from token to token. */
 function make(json: Record<string, unknown>): CausalLM {
   const draw = randomParameters(new Generator(1));
   return createModel(parseModelConfig(json), (name, shape, start) => {
@@ -37,10 +37,10 @@ function cacheFor(model: CausalLM): PagedKVCache {
   return new PagedKVCache({ layers, keyValueHeads, headDim, pages, pageSize, backend: model.backend });
 }
 
-/** The rows that one pass computes: a sequence and a position each. */
+/** The rows of one pass, each a sequence and a position. */
 type Pass = readonly (readonly [sequence: number, position: number])[];
 
-/** Sequences, and passes that compute all their rows, each sequence's in order. */
+/** Sequences, and passes that compute all of their rows, in order within each sequence. */
 interface Schedule {
   readonly sequences: readonly number[][];
   readonly passes: readonly Pass[];
@@ -68,7 +68,7 @@ const schedules = fc
     return { sequences, passes: passes.filter(({ length }) => length > 0), seed };
   });
 
-/** The table of each sequence, of pages in any order. */
+/** Returns the page table of each sequence, with pages in random order. */
 function tablesOf({ sequences, seed }: Schedule): Int32Array[] {
   const free = [...new Generator(seed + 1).permutation(pages)];
   return sequences.map(({ length }) => Int32Array.from(free.splice(0, Math.ceil(length / pageSize))));
@@ -83,7 +83,7 @@ function batchOf(pass: Pass, { sequences }: Schedule, tables: readonly Int32Arra
   };
 }
 
-/** The hidden states of every token of every sequence, by a schedule. */
+/** Computes the hidden states of every token of every sequence by a schedule. */
 async function runSchedule(model: CausalLM, schedule: Schedule): Promise<Float32Array[][]> {
   using cache = cacheFor(model);
   const tables = tablesOf(schedule);
@@ -203,7 +203,7 @@ describe("raggedHidden", () => {
     const tokens = [4, 9, 2, 1, 5, 3, 0, 7, 8, 10, 6, 2];
     const table = Int32Array.of(3, 0, 6);
     for (const [position, token] of tokens.entries()) {
-      // From position 8 on, a window of 5 begins on the second page.
+      // From position 8 on, a window of 5 starts on the second page.
       if (position === 8) table[0] = -1;
       const one = { tokens: Int32Array.of(token), positions: Int32Array.of(position), sequences: Int32Array.of(0) };
       using hidden = raggedHidden(model, { ...one, tables: [table] }, cache);

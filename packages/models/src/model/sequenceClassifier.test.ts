@@ -153,7 +153,7 @@ describe.each(["bert", "roberta", "llama", "gpt2"] as const)("%s", (kind) => {
   });
 });
 
-/** A checkpoint's files with its tensors under other names; null leaves one out. */
+/** Returns a checkpoint's files with renamed tensors; null omits a tensor. */
 async function renamed(files: ReadonlyMap<string, Uint8Array | string>, rename: (name: string) => string | null) {
   const file = await openSafetensors(bytesSource(files.get("model.safetensors") as Uint8Array), "test");
   const entries = [];

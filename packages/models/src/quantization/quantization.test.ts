@@ -157,7 +157,7 @@ describe("loading", () => {
     const { quantization } = await loadModel(files, { quantize: {} });
     const [held, peak] = [memory().bytes - before, memory().peakBytes - before];
     const largest = 128 * 64;
-    // The largest tensor as bf16 and as f32, or as f32 and packed.
+    // The largest tensor as both bf16 and f32, or as both f32 and packed.
     expect(peak).toBeLessThanOrEqual(held + 6 * largest);
     expect(held).toBeLessThan(quantization!.bytesAfter + 4 * (2 * 16 * 64 + 13 * 64) + 1);
     expect(quantization!.bytesBefore).toBeGreaterThan(3 * peak);

@@ -14,7 +14,7 @@ const names = await readdir(folder);
 
 const isClassifier = ([architecture]: readonly string[]) => architecture.endsWith("ForSequenceClassification");
 
-/** The config of a golden model; null, with a notice, where its architecture is not here. */
+/** Returns the config of a golden model; null, after a notice, if its architecture is not supported. */
 async function configOf(name: string) {
   const files = await folderFiles(join(folder, name));
   const { architectures } = (await readJson(files, "config.json")) as { architectures: string[] };
@@ -49,7 +49,7 @@ describe.for(names)("%s", async (name) => {
     for (const tie of description.ties) expect(all.get(tie.name)).toBe(all.get(tie.of));
     expect(made.length + tied.size).toBe(all.size);
 
-    // The layers hold every parameter, in the shapes that their fields say.
+    // The layers cover every parameter, with the shapes that their fields describe.
     const shapes = new Map<string, readonly number[]>();
     for (const layer of description.layers) {
       const { path } = layer;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { describeModel } from "./describeModel.ts";
 import { presetConfig, presetNames } from "./presets.ts";
 
-// As published, or as the released checkpoints hold them.
+// Parameter counts as published, or of the released checkpoints.
 const counts: Record<string, number> = {
   gpt2: 124_439_808,
   "gpt2-medium": 354_823_168,
@@ -46,7 +46,7 @@ test("the seven linear layers of Llama's blocks are those that QLoRA quantises",
   ]);
 });
 
-// As published.
+// Parameter counts as published.
 test.each([
   ["gemma-2-2b", 2_614_341_888],
   ["gemma-3-270m", 268_098_176],

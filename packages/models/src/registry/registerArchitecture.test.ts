@@ -29,7 +29,7 @@ class Table extends Module {
   }
 }
 
-/** The smallest language model: the next token follows from the last one alone. */
+/** A minimal language model: the next token depends only on the last one. */
 class BigramForCausalLM extends CausalLM {
   readonly config: BigramConfig;
   bigram: Table;

@@ -29,7 +29,7 @@ it("llama3 scaling keeps the fast ones, divides the slow ones and joins them smo
   expect(Array.from(between)).toEqual(Array.from(between).sort((a, b) => b - a));
 });
 
-/** Little-endian f32 of torch 2.15, by transformers' formulas; the scaling is Llama 3.1's. */
+/** Little-endian f32 from torch 2.15, computed by transformers' formulas with Llama 3.1's scaling. */
 const recorded = [
   {
     theta: 100000,
@@ -70,7 +70,7 @@ const long = {
 const read = (parameters: object, maxPositionEmbeddings: number) =>
   readRope(new JsonFields({ rope_parameters: parameters }, "config.json"), { headDim: 64, maxPositionEmbeddings });
 
-/** By transformers 5.24's functions for each type: frequencies, and the factor of cos and sin. */
+/** Frequencies and the factor of cos and sin, from transformers 5.24's function for each type. */
 it.each([
   {
     name: "yarn",

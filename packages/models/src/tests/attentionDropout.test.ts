@@ -10,7 +10,7 @@ const ofLlama = { ...sizes, num_key_value_heads: 2, pad_token_id: 0 };
 const ofBert = { ...sizes, hidden_dropout_prob: 0 };
 const ofGpt2 = { vocab_size: 13, n_positions: 24, n_embd: 16, n_layer: 2, n_head: 4, pad_token_id: 0 };
 
-/** Each architecture's key for it, its default in transformers, and a small model. */
+/** For each architecture: its config key for attention dropout, the default in transformers, and a small model. */
 const kinds = [
   ["llama", "attention_dropout", 0, ofLlama],
   ["mistral", "attention_dropout", 0, ofLlama],
@@ -23,7 +23,7 @@ const kinds = [
 const base = reference();
 const ids: number[][] = [[4, 9, 2, 7, 3, 5]];
 
-/** The names of the ops that a model runs, and what it answers. */
+/** Returns the names of the ops that a model runs, and its output. */
 async function answer(config: Parameters<typeof toHfConfig>[0], training: boolean) {
   const ops: string[] = [];
   const backend: typeof base = {

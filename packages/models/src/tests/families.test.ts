@@ -13,7 +13,7 @@ import { createModel } from "../registry/createModel.ts";
 import { parseModelConfig, toHfConfig } from "../registry/modelConfig.ts";
 import { architectures } from "../registry/registry.ts";
 
-/** In the names that transformers takes for every architecture. */
+/** Config fields with the names that transformers uses for every architecture. */
 const sizes = {
   ...{ vocab_size: 19, hidden_size: 16, intermediate_size: 12, num_hidden_layers: 3 },
   ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 32, sliding_window: 3 },
@@ -94,7 +94,7 @@ describe.each(writers.map(({ modelType }) => modelType))("%s", (modelType) => {
   });
 
   test("a GGUF file holds the same model, where llama.cpp knows it", async () => {
-    // A GGUF file cannot say a Mixtral's windows.
+    // GGUF cannot express the sliding windows of a Mixtral.
     const { config, model } = newModel(modelType, modelType === "mixtral" ? { sliding_window: null } : {});
     if (!architectures().find((one) => one.modelType === modelType)?.gguf) return;
     const files = memoryFiles(await modelFileContents(model, config));
@@ -163,7 +163,7 @@ test("a text that grows out of the short factors is generated as one that is com
     [6, 9],
   ].map((prompt) => [...prompt]);
   const found = await generate(model, expected, { maxNewTokens: 9, eosTokenIds: [], generationConfig: null });
-  // The longest row says how many tokens there are, as in transformers.
+  // The longest row determines the number of tokens, as in transformers.
   for (let step = 0; step < 9; step++) {
     const [first] = expected;
     const logits = rowsOf(model.forward({ inputIds: ids([first]) }).logits)[first.length - 1];

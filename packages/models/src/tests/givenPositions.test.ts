@@ -16,7 +16,7 @@ const scalings = {
   longrope: { short_factor: [1, 1.5], long_factor: [2, 4], original_max_position_embeddings: 64 },
 };
 
-/** A Llama whose texts have up to 128 positions. */
+/** Returns a Llama with up to 128 positions. */
 function modelOf(type: keyof typeof scalings) {
   const config = parseModelConfig({
     ...{ model_type: "llama", vocab_size: 11, hidden_size: 8, num_hidden_layers: 1, intermediate_size: 8 },
@@ -28,7 +28,7 @@ function modelOf(type: keyof typeof scalings) {
 
 const ids = (row: readonly number[]): Tensor => tensor([row], { dtype: "i32" });
 
-/** The first logits of the last of tokens 1 to 4 at these positions, by transformers 5.24. */
+/** The first logits of the last of tokens 1 to 4 at these positions, from transformers 5.24. */
 const recorded: [keyof typeof scalings, number[], number[]][] = [
   ["default", [0, 30, 63, 5], [-0.37705, -1.2142, -0.86557, 0.32837]],
   ["default", [64, 100, 120, 70], [-0.91733, -1.55009, -0.66905, 0.86538]],

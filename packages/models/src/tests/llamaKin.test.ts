@@ -73,7 +73,7 @@ describe("configs", () => {
     expect(parseModelConfig({ ...windowed, layer_types: types })).toMatchObject({ slidingWindow: 2 });
   });
 
-  // As published.
+  // Parameter counts as published.
   test.each([
     ["mistral-7b", 7_241_732_096],
     ["qwen2.5-0.5b", 494_032_768],
@@ -96,7 +96,7 @@ describe("windows", () => {
   test("only layers from max_window_layers on are windowed", () => {
     const blind = newModel({ ...windowed, max_window_layers: 0 });
     const seeing = newModel(windowed);
-    // Two layers of two positions reach two tokens back.
+    // Two layers with windows of two positions reach two tokens back.
     expect(lastLogits(blind, [4, 9, 2, 7])).toEqual(lastLogits(blind, [5, 9, 2, 7]));
     expect(lastLogits(seeing, [4, 9, 2, 7])).not.toEqual(lastLogits(seeing, [5, 9, 2, 7]));
   });

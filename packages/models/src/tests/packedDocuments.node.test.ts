@@ -23,7 +23,7 @@ import { parseModelConfig } from "../registry/modelConfig.ts";
 import { findArchitecture } from "../registry/registry.ts";
 
 const folder = join(goldenFolder, "models");
-/** A config of each decoder, by its `model_type`. */
+/** A config of each decoder, by `model_type`. */
 const configs = new Map<string, Record<string, unknown>>();
 for (const name of await readdir(folder)) {
   const config = JSON.parse(await readFile(join(folder, name, "config.json"), "utf8"));
@@ -32,7 +32,7 @@ for (const name of await readdir(folder)) {
     configs.set(config.model_type, config);
 }
 
-/** Documents of several lengths, two rows of them; -1 fills up. */
+/** Two rows of documents with several lengths; -1 is padding. */
 const rows = [
   [[5, 6, 7, 8, 9, 10, 11, 12, 13], [14], [20, 21, 22, 23]],
   [
@@ -52,7 +52,7 @@ function made(name: string): CausalLM {
   return model;
 }
 
-/** Rows of documents as the inputs of a model, padded with a document of zeros. */
+/** Returns rows of documents as model inputs, padded with a document of zeros. */
 function packed(documents: readonly (readonly number[][])[]): ModelInputs & { inputIds: Tensor } {
   const length = Math.max(...documents.map((row) => sum(row.map((ids) => ids.length))));
   const flat = (of: (ids: readonly number[], start: number) => number[]) => {
@@ -71,14 +71,14 @@ function packed(documents: readonly (readonly number[][])[]): ModelInputs & { in
   };
 }
 
-/** The loss of each token after the first, of one row of logits. */
+/** Returns the loss of each token after the first, from one row of logits. */
 function losses(logits: Tensor, row: number, start: number, ids: readonly number[]): Tensor {
   const one = slice(logits, { dim: 0, start: row, end: row + 1 });
   const own = slice(one, { dim: 1, start, end: start + ids.length - 1 });
   return crossEntropy(own, tensor([ids.slice(1)], { dtype: "i32" }), { reduction: "none" });
 }
 
-/** The mean loss of each document of two tokens or more. */
+/** Returns the mean loss of each document with at least two tokens. */
 function lossesOf(model: CausalLM, documents: typeof rows): number[] {
   return scope(() => {
     const { logits } = model.forward(packed(documents));
@@ -109,7 +109,7 @@ describe.each(backends)("documents in one row, on %s", (_, backend) => {
     const alone = rows.flat().flatMap((ids) => lossesOf(model, [[ids]]));
     expect(together).toHaveLength(4);
     for (const [i, loss] of together.entries()) expect(loss).toBeCloseTo(alone[i], 5);
-    // Without documents, the later ones would see those before them.
+    // Without document boundaries, later documents would attend to earlier ones.
     const merged = lossesOf(
       model,
       rows.map((row) => [row.flat()]),
@@ -121,7 +121,7 @@ describe.each(backends)("documents in one row, on %s", (_, backend) => {
     const model = made(name);
     model.setRequiresGrad(true);
     model.train();
-    /** The loss and all gradients of the second row's last document. */
+    /** Returns the loss and all gradients of the second row's last document. */
     const ofLast = (first: number[]) => {
       for (const [, parameter] of model.namedParameters()) parameter.grad = null;
       const documents = [rows[0], [first, rows[1][1]]];
@@ -135,7 +135,7 @@ describe.each(backends)("documents in one row, on %s", (_, backend) => {
     };
     const before = ofLast(rows[1][0]);
     const after = ofLast(rows[1][0].map((id) => 90 - id));
-    // Rows of token embeddings that no document of either has are zeros in both.
+    // The gradients of unused token embeddings are zero in both.
     expect(after).toEqual(before);
     expect(before.slice(1).some((grad) => (grad as Float32Array).some((x) => x !== 0))).toBe(true);
   });

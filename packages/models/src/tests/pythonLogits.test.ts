@@ -49,7 +49,7 @@ describe("classifiers have transformers' logits, of a padded text too", () => {
   });
 });
 
-/** The start of each parameter by its name. */
+/** Returns the initial value of each parameter by its name. */
 function startsOf(config: Parameters<typeof createModel>[0]): Map<string, Parameters<ParameterSource>[2]> {
   const starts = new Map<string, Parameters<ParameterSource>[2]>();
   const draw = randomParameters(new Generator(1));

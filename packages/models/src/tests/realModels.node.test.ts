@@ -14,7 +14,7 @@ beforeAll(async () => {
   await init(wasm());
 });
 
-/** Logits of each position of one sequence. */
+/** Returns the logits of each position of one sequence. */
 async function logitsOf({ model }: LoadedModel, ids: number[]): Promise<Float32Array[]> {
   const out = scope(() => model.forward({ inputIds: tensor([ids], { dtype: "i32" }) }));
   const data = (await out.logits.data()) as Float32Array;

@@ -26,7 +26,7 @@ const count = 3;
 
 beforeAll(() => init(reference()));
 
-/** A model whose logits differ enough for a greedy choice to be safe. */
+/** Returns a model whose logits differ enough for a greedy choice to be stable. */
 function make(json: Record<string, unknown>): CausalLM {
   const draw = randomParameters(new Generator(1));
   return createModel(parseModelConfig(json), (name, shape, start) => {
@@ -128,7 +128,7 @@ describe.each([
         model.train();
         for (const [, module] of model.namedModules()) if ("p" in module) module.training = false;
         if (checkpointing) model.gradientCheckpointingEnable();
-        // Rows that are made anew are what an encoder gives.
+        // New rows in each call, as a prompt encoder returns.
         model.virtualTokens = { kind, count, rows: () => parameter.mul(2) };
         const inputIds = ids([[4, 9, 2, 1]]);
         scope(() => backward(model.loss({ inputIds, labels: inputIds })));

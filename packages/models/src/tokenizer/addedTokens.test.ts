@@ -3,7 +3,7 @@ import { Tokenizer } from "./tokenizer.ts";
 
 const letters = ["<unk>", ..."abfor xX.▁", "▁▁", "\n"];
 
-/** A tokenizer of letters whose added tokens have the ids 100, 101, ... */
+/** Returns a tokenizer of letters whose added tokens have the ids 100, 101, ... */
 function make(added: readonly { content: string }[], parts: object = {}): Tokenizer {
   const added_tokens = added.map((token, i) => ({ id: 100 + i, special: false, normalized: false, ...token }));
   const vocab = Object.fromEntries(letters.map((token, id) => [token, id]));

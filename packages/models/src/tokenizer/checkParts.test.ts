@@ -104,7 +104,7 @@ describe("models", () => {
   });
 });
 
-/** Values that each kind of field takes, and values that it refuses with the reason. */
+/** Valid values of each kind of field, and invalid values with the reason in the error. */
 const values: Readonly<Record<ValueKind, { good: unknown[]; bad: [unknown, string][] }>> = {
   text: {
     good: ["", "x"],
@@ -187,7 +187,7 @@ const parts = Object.entries(tokenizerParts).flatMap(([section, known]) =>
   Object.entries(known).map(([type, fields]) => [section, type, fields] as const),
 );
 
-/** A value of each field that a part needs. */
+/** Returns a valid value for each required field of a part. */
 const needed = (fields: Readonly<Record<string, ValueKind | "parts">>) =>
   Object.fromEntries(Object.entries(fields).map(([key, kind]) => [key, kind === "parts" ? [] : values[kind].good[0]]));
 

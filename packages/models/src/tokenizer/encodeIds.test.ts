@@ -11,7 +11,7 @@ const template = {
 };
 const added = ["<s>", "</s>"].map((content, i) => ({ id: 100 + i, content, special: true, rstrip: i > 0 }));
 
-/** A tokenizer of texts with U+2581 for spaces, whose words no rule splits. */
+/** Returns a tokenizer that replaces spaces by U+2581 and does not split texts into words. */
 const spaced = (vocab: readonly string[], merges: readonly string[], model: object = {}) => ({
   added_tokens: added,
   normalizer: {
@@ -70,7 +70,7 @@ function wordPieces(): object {
 
 const pieces = ["a", "b", " ", "  ", "1", "é", "\n", "▁", "<s>", "</s>", "ab ", " ba", "ж"];
 const short = fc.array(fc.constantFrom(...pieces), { maxLength: 30 }).map((parts) => parts.join(""));
-/** Long enough that words are cut. */
+/** Long enough for words to be cut. */
 const text = fc.oneof(
   short,
   short.map((part) => (part === "" ? "" : part.repeat(Math.ceil(1100 / part.length)))),

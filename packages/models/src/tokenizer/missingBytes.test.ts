@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { byteLevelJson } from "./testing/byteLevelJson.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-/** A byte-level tokenizer without the byte 0x1d, which is written \u013f. */
+/** Returns a byte-level tokenizer without the byte 0x1d, which is the letter \u013f. */
 const make = (model: object) =>
   new Tokenizer({ tokenizerJson: byteLevelJson(["]", '"', ']"', "?"], { merges: [["]", '"']], ...model }) });
 

@@ -3,7 +3,7 @@ import { StreamDecoder } from "./streamDecoder.ts";
 import { byteLevelJson } from "./testing/byteLevelJson.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-// The four bytes of 😀, as byte-level tokenizers write them, and two letters.
+// The four bytes of 😀 in the letters of byte-level tokenizers, and two letters.
 const vocab = ["ð", "Ł", "ĺ", "Ģ", "a", "b"];
 const tokenizer = new Tokenizer({ tokenizerJson: byteLevelJson(vocab) });
 const ids = (...tokens: string[]) => tokens.map((token) => vocab.indexOf(token));

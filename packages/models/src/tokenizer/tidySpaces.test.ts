@@ -6,7 +6,7 @@ import { Tokenizer } from "./tokenizer.ts";
 const tokenizerJson = byteLevelJson(["a", "Ġ", "!", ",", "'", "s", "n", "t"]);
 const text = "a , a 's !";
 
-/** The text after encoding and decoding. */
+/** Returns the text after encoding and decoding. */
 const back = (tokenizerConfig?: object) => {
   const tokenizer = new Tokenizer({ tokenizerJson, tokenizerConfig });
   return tokenizer.decode(tokenizer.encode(text));

@@ -119,8 +119,7 @@ describe.skipIf(!models)("SmolLM2", () => {
 
   test("any text comes back, whole and streamed", async () => {
     const tokenizer = await load("smollm2-135m-instruct");
-    // Its vocabulary lacks the first bytes of some unassigned planes; as in the Rust
-    // library, these are left out.
+    // The vocabulary lacks the first bytes of some unassigned planes. As in the Rust library, such bytes are dropped.
     const text = fc.string({ unit: "grapheme", minLength: 1 }).filter((s) => !s.includes("<"));
     fc.assert(
       fc.property(text, (s) => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { StreamDecoder } from "./streamDecoder.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-// A byte-level tokenizer with merges that show where the text was cut: nothing merges across a cut.
+// A byte-level tokenizer whose merges show where the text was split, since nothing merges across a split.
 const bytes = ["a", "b", "x", "1", "!", "Ġ", "Â", "ħ", "²", "ï", "»", "¿", "ð", "Ł", "ĺ", "Ģ", "Ċ"];
 const vocab = [...bytes, "Âħ", "Âħ!", "ï»", "ï»¿", "ï»¿!", "Â²", "ĠÂ²", "<s>", "</s>"];
 const tokenizerJson = {

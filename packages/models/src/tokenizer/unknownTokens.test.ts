@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Tokenizer } from "./tokenizer.ts";
 
-/** A tokenizer of a model; words are split at spaces. Ids below are those of tokenizers 0.23.3. */
+/** Makes a tokenizer for a model that splits words at spaces. The ids below are from tokenizers 0.23.3. */
 const make = (model: object, more: object = {}) =>
   Tokenizer.fromParts({
     tokenizerJson: {

@@ -12,7 +12,7 @@ test.each([
   const rows = Array.from(relativeRows(12, { span, positionBuckets, maxRelativePositions }), (row) => row - span);
   expect(rows.slice(-12)).toEqual(last);
   expect(rows.slice(0, 12)).toEqual(first);
-  // Each row is the one before, moved by one token.
+  // Each row equals the row before, shifted by one token.
   for (let at = 0; at < 143 - 12; at++) if (at % 12 < 11) expect(rows[at + 13]).toBe(rows[at]);
 });
 
@@ -20,7 +20,7 @@ test("256 buckets of 512 positions", () => {
   const [T, span] = [600, 256];
   const rows = relativeRows(T, { span, positionBuckets: 256, maxRelativePositions: 512 });
   const every = (from: number) => Array.from({ length: 12 }, (_, i) => rows[from + 50 * i] - span);
-  // Rows beyond the table are its last ones.
+  // Indices beyond the table are clamped to its first or last row.
   expect(every(T * (T - 1))).toEqual([255, 255, 253, 244, 233, 221, 206, 190, 169, 142, 99, 49]);
   expect(every(0)).toEqual([0, -50, -100, -143, -169, -190, -207, -221, -233, -244, -254, -256]);
 });

@@ -54,7 +54,7 @@ test("heads of the layers that see all positions", () => {
   expect(() => read({ global_head_dim: 511 })).toThrow("layers of full_attention have 4 heads of 511 for keys");
   const three = { ...shared, num_global_key_value_heads: 3 };
   expect(() => read(three)).toThrow("layers of full_attention have 3 heads of 512 for keys; expected a divisor");
-  // Layers of windows are not checked if no layer has one.
+  // Heads of windowed layers are not checked if there are no such layers.
   expect(() => read({ head_dim: 254, layer_types: [full, full, full, full] })).not.toThrow();
 });
 

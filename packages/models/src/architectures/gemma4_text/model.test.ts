@@ -23,7 +23,7 @@ beforeAll(() => init(reference()));
 
 const [full, sliding] = ["full_attention", "sliding_attention"];
 
-/** Six layers of which the last two share keys; heads, MLPs and experts of all kinds. */
+/** Six layers, the last two of which share keys, with all kinds of heads, MLPs and experts. */
 const json = {
   ...{ model_type: "gemma4_text", vocab_size: 19, hidden_size: 16, intermediate_size: 12, num_hidden_layers: 6 },
   ...{ num_attention_heads: 4, num_key_value_heads: 2, head_dim: 4, global_head_dim: 6, max_position_embeddings: 64 },
@@ -85,7 +85,7 @@ test("tokens one by one, padded rows and pages give the logits of the whole text
     for (const [row, p] of positions.entries()) near(logits.slice(row * width, (row + 1) * width), p);
   };
   run(0, 5, [2, 4, 6]);
-  // A second sequence goes on in a copy of the page that is half full.
+  // A second sequence continues in a copy of the half-full page.
   pages.copyPage(4, 1);
   run(5, 9, [2, 1, 6]);
   run(5, 9, [2, 4, 5]);
@@ -127,7 +127,7 @@ test("the factor of a layer's output is saved and loaded, and does not train", a
   const inputs = { inputIds: ids([text]) };
   const expected = model.forward(inputs).logits.dataSync();
   const contents = await modelFileContents(model, config);
-  // transformers takes no whole number there.
+  // transformers accepts only floats there.
   expect(contents.get("config.json")).toContain('"final_logit_softcapping": 30.0,');
   const loaded = await loadModel(memoryFiles(contents));
   expect(loaded.model.forward(inputs).logits.dataSync()).toEqual(expected);

@@ -30,7 +30,7 @@ test("a prompt that goes on runs what is new; one that goes back runs again, sin
   expect([first]).toEqual(await answer(prompt));
   const longer = [...prompt, ...first, 9, 6];
   expect(await answer(longer, promptCache)).toEqual(await answer(longer));
-  // The last token of an answer has not run.
+  // The last generated token was not run, so it is not cached.
   expect(promptCache.reused).toBe(prompt.length + first.length - 1);
   const other = [3, 7, 12, 4];
   expect(await answer(other, promptCache)).toEqual(await answer(other));
@@ -49,7 +49,7 @@ test("padded rows and beams give the tokens of each text alone, and caches give 
     const alone = await Promise.all(prompts.map((prompt) => generate(model, [prompt], options)));
     expect(together).toEqual(alone.flat());
   }
-  // The cosines and sines of 64 positions stay.
+  // The cos and sin tables of 64 positions remain.
   expect(memory().bytes - before).toBe(2 * 64 * 4 * 4);
 });
 

@@ -88,7 +88,7 @@ describe("llama", () => {
 
   test("knows Llama 3.1's scaling from its factors", async () => {
     const dims = { "llama.attention.key_length": 128, "llama.rope.freq_base": 5e5 };
-    // As llama.cpp's converter computes them.
+    // The same formula as in llama.cpp's converter.
     const factors = Float32Array.from({ length: 64 }, (_, i) => {
       const wavelength = 2 * Math.PI * 5e5 ** (i / 64);
       if (wavelength < 8192 / 4) return 1;

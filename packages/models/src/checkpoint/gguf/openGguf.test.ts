@@ -26,7 +26,7 @@ const llama = {
 const gpt2 = { model_type: "gpt2", vocab_size: 40, n_positions: 16, n_embd: 32, n_layer: 2, n_head: 2, n_inner: 64 };
 const u32 = (value: number): GgufValue => ({ type: "u32", value });
 
-/** Sizes by which rows are whole blocks of 256. */
+/** Sizes with which rows are whole blocks of 256. */
 const wideSizes = {
   llama: { hidden_size: 256, intermediate_size: 256, num_hidden_layers: 1 },
   gpt2: { n_embd: 256, n_inner: 256, n_layer: 1 },
@@ -60,7 +60,7 @@ beforeAll(async () => {
 
 const isWide = (type: GgufEncoding) => encodings[type].block.elements === 256;
 
-/** Blocks of a type. K-blocks take long to make, so that a few are repeated. */
+/** Returns blocks of a type. K-blocks are slow to compute, so a few are repeated. */
 function blocksOf(type: GgufEncoding, values: Float32Array, what: string): Uint8Array {
   if (!isWide(type)) return encodeBlocks(type, values, what);
   const some = encodeBlocks(type, values.subarray(0, 11 * 256), what);
@@ -68,13 +68,13 @@ function blocksOf(type: GgufEncoding, values: Float32Array, what: string): Uint8
   return Uint8Array.from({ length: (values.length / 256) * bytes }, (_, i) => some[i % some.length]);
 }
 
-/** The types whose blocks tensors hold. */
+/** The types that can stay packed. */
 const packedTypes = Object.values(encodings).flatMap(({ name, packed }) => (packed ? [name as GgufEncoding] : []));
 const narrowTypes = packedTypes.filter((type) => !isWide(type));
 
 const made = new Map<string, ReturnType<typeof makeModelAndFile>>();
 
-/** Makes each model and file once: no test changes either. */
+/** Makes each model and file once, since no test changes them. */
 function modelAndFile(json: { model_type: string }, type: GgufEncoding): ReturnType<typeof makeModelAndFile> {
   const key = JSON.stringify([json, type]);
   const found = made.get(key) ?? makeModelAndFile(json, type);
@@ -82,7 +82,7 @@ function modelAndFile(json: { model_type: string }, type: GgufEncoding): ReturnT
   return found;
 }
 
-/** A random model and the same one as a GGUF file, matrices of the given type. */
+/** Makes a random model, and a GGUF file of it with matrices of the given type. */
 async function makeModelAndFile(narrow: { model_type: string }, type: GgufEncoding) {
   const json = { ...narrow, ...(isWide(type) ? wideSizes[narrow.model_type as "llama"] : {}) };
   const config = parseModelConfig(json);
@@ -117,7 +117,7 @@ async function logits(model: Awaited<ReturnType<typeof load>>["model"]) {
   return scope(() => model.forward({ inputIds }).logits).data();
 }
 
-/** Loaded packed, the blocks stay as they are, and mean what they mean when they are widened. */
+/** Checks that blocks loaded packed are unchanged and have the same values as widened ones. */
 async function expectPacked(json: { model_type: string }, type: GgufEncoding): Promise<void> {
   const { bytes } = await modelAndFile(json, type);
   const plain = (await load(bytes)).model;
@@ -134,7 +134,7 @@ async function expectPacked(json: { model_type: string }, type: GgufEncoding): P
   expect(Math.max(...off)).toBeLessThan(1e-5);
 }
 
-/** Linear layers are quantised as from a wide model, and what is left keeps its blocks. */
+/** Checks that linear layers are quantised as from a wide model, and that other weights keep their blocks. */
 async function expectBesideQuantized(json: { model_type: string }, type: GgufEncoding): Promise<void> {
   const { bytes } = await modelAndFile(json, type);
   const wide = await load(bytes, { quantize: {} });

@@ -24,7 +24,7 @@ const open = async (files: ModelFiles, dtype: GgufDType) => {
   return { notes, file: await openGguf(bytesSource(await ggufBytes(contents)), "model.gguf") };
 };
 
-/** The folder that a GGUF file of `files` becomes. */
+/** Converts `files` to GGUF and back to a folder. */
 async function throughGguf(files: ModelFiles, dtype: GgufDType = "f32"): Promise<ModelFiles> {
   const contents = new Map<string, string | Uint8Array>();
   for (const [name, content] of await fromGguf((await open(files, dtype)).file)) {
@@ -50,8 +50,7 @@ async function tensorsOf(files: ModelFiles): Promise<Map<string, { shape: number
 }
 
 /**
- * Returns the part of a config that a running model uses: no fields for training alone, no ids of a
- * tokenizer that is not there.
+ * Returns the part of a config that inference uses: without training-only fields and token ids of a missing tokenizer.
  */
 async function meaningOf(files: ModelFiles): Promise<Record<string, unknown>> {
   const { attnPdrop, embdPdrop, residPdrop, bosTokenId, eosTokenIds, padTokenId, ...meaning } = (await readModelConfig(
@@ -71,7 +70,7 @@ const longRope = {
   rope_scaling: { type: "longrope", short_factor: [1, 1.25, 2.5], long_factor: [1.5, 3, 4.75] },
 };
 
-/** Layers of both types, of which the last two share keys, with heads of two sizes. */
+/** Layers of both types, the last two of which share keys, with heads of two sizes. */
 const gemma4 = {
   ...{ num_hidden_layers: 4, num_key_value_heads: 2, head_dim: 8, global_head_dim: 16, sliding_window: 3 },
   layer_types: ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
@@ -81,7 +80,7 @@ const gemma4 = {
 const shares = { num_kv_shared_layers: 2, use_double_wide_mlp: true, hidden_size_per_layer_input: 6 };
 const manyExperts = { enable_moe_block: true, num_experts: 3, top_k_experts: 2, moe_intermediate_size: 24 };
 
-/** A folder in memory of a random model. */
+/** Returns a folder in memory with a random model. */
 async function randomFolder(json: { model_type: string }): Promise<ModelFiles> {
   const state = createModel(parseModelConfig(json), randomParameters(new Generator(5))).stateDict();
   const tensors = Array.from(state, async ([name, t]) => {
@@ -132,8 +131,7 @@ describe("a folder, as F32 GGUF, as a folder", () => {
 });
 
 /**
- * A folder in memory: a tiny Llama whose weights are `value(i)`, with these changes to
- * its config and other files.
+ * Returns a folder in memory with a tiny Llama with weights `value(i)`, after changes to its config and other files.
  */
 async function llamaFiles(change: object = {}, more: Record<string, string> = {}): Promise<ModelFiles> {
   const files = await folderFiles(golden("llama"));
@@ -142,7 +140,7 @@ async function llamaFiles(change: object = {}, more: Record<string, string> = {}
   return memoryFiles({ "config.json": JSON.stringify(json), "model.safetensors": weights, ...more }, "folder x");
 }
 
-/** A byte-level BPE of a few letters. */
+/** A byte-level BPE with a few letters. */
 const byteTokenizer = {
   "tokenizer.json": JSON.stringify({
     added_tokens: ["<u>", "<s>", "</s>"].map((content, id) => ({ id, content, special: true })),

@@ -23,7 +23,7 @@ function byteCharacters(): string[] {
   return Array.from({ length: 256 }, (_, b) => String.fromCharCode(visible(b) ? b : next++));
 }
 
-/** A byte-level vocabulary where any two neighbours merge into pairs that are listed. */
+/** A byte-level vocabulary in which the listed pairs of neighbours merge. */
 function byteLevel(pre: string | undefined, merges: string[], more: string[] = [], types: number[] = []) {
   const tokens = [...byteCharacters(), ...merges.map((pair) => pair.replace(" ", "")), ...more];
   const kinds = tokens.map((_, id) => types[id - tokens.length + types.length] ?? 1);
@@ -33,8 +33,7 @@ function byteLevel(pre: string | undefined, merges: string[], more: string[] = [
 const space = "Ġ";
 
 describe("byte-level BPE", () => {
-  // Each pair merges unless the pre-tokenizer cuts between its two: what is
-  // left apart shows the cuts.
+  // Each pair merges unless the pre-tokenizer splits between its two parts, so separate tokens show the splits.
   const pairs = [
     "1 2",
     "12 3",
@@ -154,7 +153,7 @@ describe("SentencePiece", () => {
   const metadata = {
     model: "llama",
     tokens,
-    // Of the pieces that two others make: bc before ab before ▁a.
+    // Scores of pieces that consist of two others: bc first, then ab, then ▁a.
     scores: tokens.map((token) => ({ bc: -1, ab: -2, "\u2581a": -3 })[token] ?? (token.startsWith("<") ? 0 : -100)),
     token_type: tokens.map((token, id) =>
       id === 0 ? 2 : id < 3 ? 3 : token === "<mine>" ? 4 : token.startsWith("<") ? 6 : 1,

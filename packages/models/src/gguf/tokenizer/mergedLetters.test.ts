@@ -18,7 +18,7 @@ const merges: [string, string][] = [
 ];
 const tokens = [...special, ...bytes, ..."\n▁abc", ...merges.map((pair) => pair.join(""))];
 
-/** A tokenizer.json as Gemma 4's. */
+/** A tokenizer.json like Gemma 4's. */
 const json = {
   added_tokens: special.map((content, id) => ({ id, content, special: true })),
   normalizer: { type: "Replace", pattern: { String: " " }, content: "▁" },

@@ -4,7 +4,7 @@ import { spmScores } from "./spmScores.ts";
 
 type Pair = [string, string];
 
-/** Joins, again and again, the first of the neighbours that `cost` finds cheapest. */
+/** Repeatedly joins the neighbours with the lowest cost, leftmost first. */
 function join(letters: string[], cost: (left: string, right: string) => number | undefined): string[] {
   const pieces = [...letters];
   for (;;) {
@@ -30,8 +30,7 @@ function byScores(text: string, tokens: string[], scores: number[]): string[] {
 }
 
 /**
- * A BPE as training makes it: each step joins two pieces that there are; then every other way
- * to make a token is added.
+ * A BPE as from training: each step joins two existing pieces. Afterwards every other pair that forms a token is added.
  */
 const trained = fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 7 }).map((choices) => {
   const tokens = ["a", "b", "c"];

@@ -9,7 +9,7 @@ const types = ["Q4_K", "Q5_K", "Q6_K"] as const;
 const normal = new Float32Array(40 * 256);
 new Generator(3).fillNormal(normal);
 
-/** Numbers that reach every branch, in groups of 32 and of 16. */
+/** Values that cover every branch, in groups of 32 and of 16. */
 const cases: readonly (readonly [name: string, value: (x: number, i: number) => number])[] = [
   ["of one size", (x) => 0.02 * x],
   ["whose groups differ by up to 10^28", (x, i) => x * 10 ** (((i >> 5) % 29) - 24)],

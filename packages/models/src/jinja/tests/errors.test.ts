@@ -4,7 +4,7 @@ import { Template } from "../template.ts";
 const render = (template: string): string => new Template(template).render({ d: { a: 1 }, words: ["a"] }).text;
 const failure = (code: string, message: string) => expect.objectContaining({ name: "TemplateError", code, message });
 
-// Python names the types of all values so, except the last two.
+// Python's type names of all values, except for the last two.
 test.each([
   ["none", "NoneType"],
   ["true", "bool"],

@@ -20,7 +20,7 @@ const tooLong = expect.objectContaining({
   message: expect.stringMatching(/its parts add more than \d+ characters to a text of \d+; remove the Replace/),
 });
 
-// 20 characters for each, and 65536 more.
+// The limit is 20 characters per character, plus 65536.
 test.each([0, 1, 5000])("a text of %i characters takes 20 times as many, and 65536 more", (length) => {
   const most = 20 * length + 65_536;
   const growth = new Growth(length);

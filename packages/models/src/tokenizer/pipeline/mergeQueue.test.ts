@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MergeQueue, type WaitingMerge } from "./mergeQueue.ts";
 
-/** Pseudo-random integers below `most`. */
+/** Yields pseudo-random integers below `most`. */
 function* integers(most: number): Generator<number> {
   for (let state = 12345; ; ) {
     state = (state * 1103515245 + 12345) % 2 ** 31;

@@ -70,7 +70,7 @@ const lettersOf = (...bytes: number[]) => {
   return bytes.map((byte) => letters[byte]).join("");
 };
 
-/** GPT-2's `bytes_to_unicode`: printable bytes are themselves, and the others follow from U+0100. */
+/** GPT-2's `bytes_to_unicode`: printable bytes map to themselves, the others to U+0100 and following. */
 const letterTable = (() => {
   const printable = [
     ..."!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
@@ -185,7 +185,7 @@ describe("normalizers", () => {
     expect(change({ type: "Replace", pattern: { String: " " }, content: "▁" }, text)).toBe("a▁b▁".repeat(40_000));
     expect(change({ type: "Replace", pattern: { String: "b " }, content: "" }, text)).toBe("a ".repeat(40_000));
     expect(change({ type: "Replace", pattern: { Regex: " " }, content: "$&" }, "a b")).toBe("a$&b");
-    // Several characters may be at the end of a piece.
+    // A match of several characters may be at the end of a piece.
     const odd = change({ type: "Replace", pattern: { String: "b " }, content: "" }, `x${text}`);
     expect(odd).toBe(`x${"a ".repeat(40_000)}`);
     for (const length of [65_535, 65_536, 65_537, 131_072, 131_073]) {
@@ -244,7 +244,7 @@ describe("models", () => {
     expect(cut.flatMap((part) => model.encode(part))).toEqual(model.encode(long));
     expect([...model.cut!("c".repeat(1000))]).toHaveLength(1000);
     expect([...model.cut!("c".repeat(999))]).toHaveLength(1);
-    // A character that the vocabulary lacks may be one part with its neighbours.
+    // A character without a token may be part of the same unknown token as its neighbours.
     expect([...model.cut!("x".repeat(1000))]).toHaveLength(1);
     const ignoring = bpe([], `c ${"c".repeat(1000)}`, { ignore_merges: true });
     expect([...ignoring.cut!("c".repeat(1000))]).toHaveLength(1);
@@ -318,7 +318,7 @@ describe("models", () => {
       ["axa", -13.5],
     ];
     expect(unigram(vocab, unknown).encode("axxa")).toEqual([1, 0, 1]);
-    // An unknown character is -23.5 here, so that the whole is better.
+    // The score of an unknown character is -23.5 here, so the token for the whole is better.
     expect(unigram(vocab, unknown).encode("axa")).toEqual([2]);
     const near = (score: number) =>
       unigram(

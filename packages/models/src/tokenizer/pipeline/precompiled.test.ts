@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { precompiled } from "./precompiled.ts";
 
-/** Makes a charsmap of one entry: a tree (a double array) that leads to the entry's text. */
+/** Makes a charsmap with one entry: a trie (double array) that leads to the entry's text. */
 function charsmap(from: string, to: string): string {
   const units = new Uint32Array(4096);
   let at = 0;

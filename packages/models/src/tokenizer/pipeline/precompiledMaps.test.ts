@@ -1,17 +1,17 @@
 import { expect, test } from "vitest";
 import { precompiled } from "./precompiled.ts";
 
-/** The bytes of a charsmap: the size of the tree, its units, and its texts. */
+/** Returns a charsmap: the size of the trie, its units, and its texts. */
 function charsmap(units: readonly number[], texts: string, size = 4 * units.length): string {
   const bytes = [size, ...units].flatMap((unit) => [0, 8, 16, 24].map((shift) => (unit >>> shift) & 255));
   return btoa(String.fromCharCode(...bytes, ...new TextEncoder().encode(texts)));
 }
 
-/** A unit of a double array: its label, the distance of its children, and whether it ends a key. */
+/** Returns a unit of a double array: its label, the offset of its children, and whether it ends a key. */
 const unit = (label: number, offset: number, ends = false) => ((offset << 10) | (ends ? 0x100 : 0) | label) >>> 0;
 const leaf = (place: number) => (0x80000000 | place) >>> 0;
 
-/** The keys "a" (to the text at 0), and "bc" (to the text at 3); other units are empty. */
+/** Returns a trie with the keys "a" (text at 0) and "bc" (text at 3); other units are empty. */
 function twoKeys(): number[] {
   const units = new Array<number>(512).fill(0);
   units[0] = unit(0, 256);
@@ -31,7 +31,7 @@ test("keys of one letter and of two have their own texts", () => {
   const normalize = precompiled(charsmap(twoKeys(), "xy\0\uFEFF\0"));
   expect(normalize("a")).toBe("xy");
   expect(normalize("dad")).toBe("dxyd");
-  // A letter of a grapheme is looked up by itself, and "b" alone is no key.
+  // Letters of a grapheme are looked up separately, and "b" alone is not a key.
   expect(normalize("bc")).toBe("bc");
   expect(normalize("")).toBe("");
   expect(normalize("\0a")).toBe("\0xy");
@@ -47,7 +47,7 @@ test("a grapheme that begins with a key is replaced as a whole, up to 5 bytes", 
 
 test("a large offset counts 256 times as much", () => {
   const units = new Array<number>(1024).fill(0);
-  // 2 * 256, with the bit 0x200 that multiplies by 256.
+  // An offset of 2 * 256: the bit 0x200 multiplies by 256.
   units[0] = ((2 << 10) | 0x200) >>> 0;
   const a = 512 ^ 0x61;
   units[a] = unit(0x61, a ^ 700, true);
