@@ -16,11 +16,11 @@ let current: MatmulPrecision = "highest";
  * is f32.
  *
  * - "high" uses integer products of 13-bit and 14-bit codes, in blocks of 64, if the backend has them. The relative
- * error of a product of normally distributed values is 2e-4; the speed is 1.2 to 1.4 times higher. It keeps a copy of
- * each such weight, of half its size.
+ *   error of a product of normally distributed values is 2e-4; the speed is 1.2 to 1.4 times higher. It keeps a copy of
+ *   each such weight, of half its size.
  * - "medium" also uses 8-bit gradients and 7-bit weights in the backward pass, with an error of 1e-2, if that is faster
- * than "high" on the machine. Rows multiplied by weights with 4-bit codes also use 8 bits, except in blocks with
- * outliers, with an error of 5e-3.
+ *   than "high" on the machine. Rows multiplied by weights with 4-bit codes also use 8 bits, except in blocks with
+ *   outliers, with an error of 5e-3.
  *
  * Other backends, small products, trained weights, and rows or weights with NaN or infinity always use f32.
  */

@@ -9,10 +9,7 @@ import { composeAttention, composeAttentionBackward } from "./attentionComposed.
 import { attentionDropout } from "./attentionDropout.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 
-/**
- * Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with
- * the allowed key positions.
- */
+/** Calls `row(b, h, i, keys)` for each query of each head, with the key positions that it may attend to. */
 function forEachQuery(
   g: Geometry,
   mask: View | undefined,
@@ -44,9 +41,7 @@ function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
   return g.softcap > 0 ? g.softcap * Math.tanh(s / g.softcap) : s;
 }
 
-/**
- * `attention` and the log-sum-exp of each row of scores [B, H, T], from which its gradient is made.
- */
+/** The op of `attention`. It also returns the log-sum-exp of each row of scores [B, H, T], which its gradient needs. */
 export const attentionOp: Op<number, AttentionParams, 2, Planned<AttentionParams, Geometry>> = defineOp({
   name: "attention",
   arity: [3, 4],
@@ -84,8 +79,8 @@ export const attentionOp: Op<number, AttentionParams, 2, Planned<AttentionParams
 });
 
 /**
- * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv, with the weights
- * made again tile by tile from the rows' log-sum-exp.
+ * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv. The weights are recomputed tile by tile
+ * from the rows' log-sum-exp.
  */
 export const attentionBackward: Op<number, AttentionParams, 3, Planned<AttentionParams, Geometry>> = defineOp({
   name: "attentionBackward",
@@ -126,12 +121,12 @@ export const attentionBackward: Op<number, AttentionParams, 3, Planned<Attention
   compose: composeAttentionBackward,
 });
 
-/** Dropout on the weights of attention. */
+/** Options of dropout on attention weights. */
 export interface AttentionDropout {
-  /** Each weight is zeroed with this probability, or else divided by 1 - dropoutP. Default 0. */
+  /** The probability that a weight is zeroed. Other weights are divided by 1 - dropoutP. Default 0. */
   readonly dropoutP?: number;
   /**
-   * Decides which weights are zeroed, and moves on by B H T S. Default: the generator that
+   * The generator that selects the weights to zero. A call advances it by B H T S. Default: the generator that
    * `manualSeed` seeds.
    */
   readonly generator?: Generator;
@@ -139,7 +134,7 @@ export interface AttentionDropout {
 
 /** Options of `attention`. */
 export interface AttentionOptions extends AttentionParams, AttentionDropout {
-  /** bool or u8, true = attend; broadcasts to [B, H, T, S]. */
+  /** bool or u8, true = attend. Broadcasts to [B, H, T, S]. */
   readonly mask?: Tensor;
 }
 
@@ -149,11 +144,10 @@ const optionKeys: OptionKeys<AttentionOptions> = {
 };
 
 /**
- * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a
- * multiple of Hkv: each key head serves H / Hkv query heads. `mask` (bool or u8, true = attend)
- * broadcasts to [B, H, T, S]; a query that sees no key gives zeros. The T x S weights exist tile by
- * tile only, unless `dropoutP` asks for dropout on them.
- * Dao et al. 2022, https://arxiv.org/abs/2205.14135
+ * Returns softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a multiple of Hkv:
+ * each key head serves H / Hkv query heads. `mask` (bool or u8, true = attend) broadcasts to [B, H, T, S]. A query with
+ * no key to attend to gives zeros. The T x S weights exist only tile by tile, unless `dropoutP` is set. Dao et al.
+ * 2022, https://arxiv.org/abs/2205.14135
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   refuseSurplus("attention", 3, arguments);

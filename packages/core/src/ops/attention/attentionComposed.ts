@@ -23,7 +23,7 @@ import { type AttentionParams, type Geometry, geometry, isAllowed } from "./atte
 
 const swapHeads = (t: Tensor): Tensor => permute(t, { dims: [0, 2, 1, 3] });
 
-/** Keys or values [B, capacity, Hkv, D] in use, repeated for each query head: [B, H, S, D]. */
+/** Returns the used keys or values of [B, capacity, Hkv, D], repeated for each query head: [B, H, S, D]. */
 function repeatHeads(t: Tensor, g: Geometry): Tensor {
   const { batch, kvHeads, group, keys, heads, size } = g;
   const used = swapHeads(slice(t, { dim: 1, end: keys }));
@@ -41,7 +41,7 @@ function gatherHeads(t: Tensor, g: Geometry): Tensor {
   return place(swapHeads(summed), { dim: 1, size: capacity, start: 0 });
 }
 
-/** Puts `value` where a query may not look at a key, in x [B, H, T, S]. */
+/** Replaces entries of x [B, H, T, S] by `value` if the query may not attend to the key. */
 type Hide = (x: Tensor, value: number) => Tensor;
 
 function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
@@ -56,12 +56,12 @@ function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
 }
 
 /**
- * Far below all scores, but finite: the weights of a row that sees no key are
- * numbers, which are then cleared.
+ * Far below all scores, but finite, so that the weights of a row without visible keys are finite until they are
+ * cleared.
  */
 const hiddenScore = -1e30;
 
-/** Scores and weights of all pairs [B, H, T, S], and the tensors they are made of. */
+/** Returns scores and weights of all pairs [B, H, T, S], and intermediate tensors. */
 function weigh(q: Tensor, k: Tensor, g: Geometry, mask: Tensor | undefined) {
   const [queries, keys] = [swapHeads(q), repeatHeads(k, g)];
   const raw = affine(matmul(queries, keys, { transposeB: true }), { scale: g.scale });
@@ -72,7 +72,7 @@ function weigh(q: Tensor, k: Tensor, g: Geometry, mask: Tensor | undefined) {
   return { queries, keys, bent, scores, logs, weights: hide(exp(logs), 0) };
 }
 
-/** `attention` in other ops, with all the T x S weights in memory. */
+/** Composes `attention` of other ops, with all the T x S weights in memory. */
 export function composeAttention(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
   const [q, k, v, mask] = inputs;
   const g = geometry("attention", mask ? [q, k, v, mask] : [q, k, v], params);
@@ -90,10 +90,10 @@ export function composeAttention(inputs: readonly Tensor[], params: AttentionPar
   ];
 }
 
-/** Drops weights [B, H, T, S], or gradients of such, in the same places each time. */
+/** Drops weights [B, H, T, S], or their gradients, at the same positions in each call. */
 type Drop = (weights: Tensor) => Tensor;
 
-/** The gradients of q, k and v, from q, k and v alone. */
+/** Returns the gradients of q, k and v, computed only from q, k and v. */
 function gradientsOf(dout: Tensor, [q, k, v, mask]: readonly Tensor[], g: Geometry, drop: Drop): Tensor[] {
   const { queries, keys, bent, weights } = weigh(q, k, g, mask);
   const douts = swapHeads(dout);
@@ -108,14 +108,14 @@ function gradientsOf(dout: Tensor, [q, k, v, mask]: readonly Tensor[], g: Geomet
   ];
 }
 
-/** `attentionBackward` in other ops. */
+/** Composes `attentionBackward` of other ops. */
 export function composeAttentionBackward(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
   const [dout, q, k, v, , , ...mask] = inputs;
   const g = geometry("attentionBackward", [q, k, v, ...mask], params);
   return gradientsOf(dout, [q, k, v, ...mask], g, (weights) => weights);
 }
 
-/** `attentionDropout` in other ops, with all the T x S weights in memory. */
+/** Composes `attentionDropout` of other ops, with all the T x S weights in memory. */
 export function composeAttentionDropout(inputs: readonly Tensor[], params: AttentionParams & DropoutParams): Tensor {
   const [q, k, v, mask] = inputs;
   const g = geometry("attentionDropout", inputs, params);
@@ -123,7 +123,7 @@ export function composeAttentionDropout(inputs: readonly Tensor[], params: Atten
   return swapHeads(matmul(dropoutOp(weigh(q, k, g, mask).weights, params), repeatHeads(v, g), {}));
 }
 
-/** `attentionDropoutBackward` in other ops. */
+/** Composes `attentionDropoutBackward` of other ops. */
 export function composeAttentionDropoutBackward(
   [dout, ...inputs]: readonly Tensor[],
   params: AttentionParams & DropoutParams,

@@ -8,9 +8,9 @@ import { type AttentionParams, type Geometry, geometry } from "./attentionGeomet
 type Params = AttentionParams & DropoutParams;
 
 /**
- * Attends with dropout on the weights: (q, k, v, mask?) to [B, T, H, D]. It is an op of its own, so
- * that a kernel for `attention` need not know of it. All T x S weights are in memory during the
- * pass, and the gradient makes them again.
+ * Attention with dropout on the weights: (q, k, v, mask?) to [B, T, H, D]. It is a separate op, so that kernels for
+ * `attention` need not support dropout. All T x S weights are in memory during the pass, and the gradient recomputes
+ * them.
  */
 export const attentionDropout: Op<number, Params, 1, Planned<Params, Geometry>> = defineOp({
   name: "attentionDropout",

@@ -3,17 +3,17 @@ import { expectDType } from "../../engine/op.ts";
 import type { TypedArray } from "../../layout/dtype.ts";
 import { broadcastStrides, formatShape, sameShape } from "../../layout/shape.ts";
 
-/** Options of `attention`: the scale of its scores and the keys that each query sees. */
+/** Options of `attention`: the scale of its scores and the keys that each query attends to. */
 export interface AttentionParams {
-  /** Query i sees keys up to its own position S - T + i only. Default false. */
+  /** Query i attends only to keys up to its own position S - T + i. Default false. */
   readonly causal?: boolean;
   /** Factor of the scores. Default 1 / sqrt(D). */
   readonly scale?: number;
-  /** Number of rows of k and v in use, for caches with room for more. Default: all. */
+  /** Number of rows of k and v in use, for caches with spare capacity. Default: all. */
   readonly keyLength?: number;
-  /** With `causal`: only the last `window` positions up to its own are seen. */
+  /** With `causal`: each query attends only to the last `window` positions up to its own. Default: all. */
   readonly window?: number;
-  /** Scores s become softcap * tanh(s / softcap), as in Gemma 2. */
+  /** Soft cap: scores s become softcap * tanh(s / softcap), as in Gemma 2. Default: no cap. */
   readonly softcap?: number;
 }
 
@@ -21,25 +21,25 @@ export interface AttentionParams {
 export interface Geometry {
   readonly batch: number;
   readonly queries: number;
-  /** Keys in use, and the rows that k and v hold. */
+  /** The number of keys in use, and the number of rows of k and v. */
   readonly keys: number;
   readonly capacity: number;
   readonly heads: number;
   readonly kvHeads: number;
-  /** Query heads for each key head. */
+  /** Query heads per key head. */
   readonly group: number;
   readonly size: number;
   readonly scale: number;
   readonly causal: boolean;
-  /** 0 where all positions are seen. */
+  /** 0 without a window. */
   readonly window: number;
-  /** 0 where scores are not capped. */
+  /** 0 without a soft cap. */
   readonly softcap: number;
-  /** Elements from one batch row, head and query to the next in the mask. */
+  /** Strides of the mask, in elements, between batch rows, heads and queries. */
   readonly maskStrides: readonly [batch: number, head: number, query: number];
 }
 
-/** Checks (q, k, v, mask?) and names their sizes. */
+/** Checks (q, k, v, mask?) and returns their sizes. */
 export function geometry(op: string, inputs: readonly TensorSpec[], params: AttentionParams): Geometry {
   for (let i = 0; i < 3; i++) expectDType(op, inputs, i, "f32");
   const [{ shape: q }, { shape: k }, { shape: v }] = inputs;
@@ -77,7 +77,7 @@ function stridesOfMask(op: string, mask: TensorSpec, target: readonly number[]):
   return [b, h, i];
 }
 
-/** Returns true if query `i` of head `h` may look at key `j`. */
+/** Returns true if query `i` of head `h` may attend to key `j`. */
 export function isAllowed(
   g: Geometry,
   mask: TypedArray | undefined,

@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../../backends/backend.ts";
 import type { CacheWriteParams } from "./cacheWrite.ts";
 
-/** Calls `run(cacheOffset, rowsOffset, length)` in elements for each sequence of the batch. */
+/** Calls `run(cacheOffset, rowsOffset, length)`, in elements, for each sequence of the batch. */
 export function forEachSequence(
   cache: TensorSpec,
   rows: TensorSpec,

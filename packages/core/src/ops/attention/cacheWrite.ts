@@ -7,10 +7,7 @@ import { slice } from "../shapes/slice.ts";
 import { overwrite } from "../shared/inPlace.ts";
 import { forEachSequence } from "./cacheSequences.ts";
 
-/**
- * The position of the first row that `cacheWrite` writes: one, or one for
- * each sequence of the batch.
- */
+/** The position of the first row that `cacheWrite` writes: one for all sequences of the batch, or one for each. */
 export interface CacheWriteParams {
   readonly position: number | readonly number[];
 }

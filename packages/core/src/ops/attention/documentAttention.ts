@@ -13,9 +13,9 @@ import { type Geometry, geometry } from "./attentionGeometry.ts";
 export interface DocumentAttentionParams {
   /** Factor of the scores. Default 1 / sqrt(D). */
   readonly scale?: number;
-  /** Only the last `window` positions up to a query's own are seen. Default: all. */
+  /** Each query attends only to the last `window` positions up to its own. Default: all. */
   readonly window?: number;
-  /** Scores s become softcap * tanh(s / softcap), as in Gemma 2. */
+  /** Soft cap: scores s become softcap * tanh(s / softcap), as in Gemma 2. Default: no cap. */
   readonly softcap?: number;
 }
 
@@ -23,7 +23,7 @@ type Params = DocumentAttentionParams;
 
 const name = "documentAttention";
 
-/** Checks (q, k, v, starts) and names their sizes. */
+/** Checks (q, k, v, starts) and returns their sizes. */
 function geometryOf(inputs: readonly TensorSpec[], params: Params): Geometry {
   const g = geometry(name, inputs.slice(0, 3), { ...params, causal: true });
   const { shape } = inputs[3];
@@ -37,8 +37,8 @@ function geometryOf(inputs: readonly TensorSpec[], params: Params): Geometry {
 }
 
 /**
- * Returns which keys are in a query's document, or behind it: bool [B, 1, T, T], of the first key
- * of each query's document, i32 [B, T].
+ * Returns a mask, bool [B, 1, T, T]: true for keys at or after the start of the query's document. `starts`, i32 [B, T],
+ * holds the first position of each query's document.
  */
 export function documentMask(starts: Tensor): Tensor {
   refuseSurplus("documentMask", 1, arguments);
@@ -47,7 +47,7 @@ export function documentMask(starts: Tensor): Tensor {
   return compare(keys, reshape(starts, { shape: [batch, 1, length, 1] }), { relation: "ge" });
 }
 
-/** `documentAttention` and the log-sum-exp of each row of scores [B, H, T]. */
+/** The op of `documentAttention`. It also returns the log-sum-exp of each row of scores [B, H, T]. */
 export const documentAttentionOp: Op<4, Params, 2, Planned<Params, Geometry>> = defineOp({
   name,
   arity: 4,
@@ -86,9 +86,9 @@ export const documentAttentionBackward: Op<7, Params, 3, Planned<Params, Geometr
 const optionKeys: OptionKeys<Params> = { scale: true, window: true, softcap: true };
 
 /**
- * Causal attention within documents that stand in one row, as [B, T, H, D]: a query of q [B, T, H,
- * D] sees the keys of k and v [B, T, Hkv, D] from `starts`, i32 [B, T], up to its own. `starts`
- * holds the first position of each token's document. Backends need no T x T mask for it.
+ * Causal attention within documents packed into one row, as [B, T, H, D]. A query of q [B, T, H, D] attends to the keys
+ * of k and v [B, T, Hkv, D] from `starts`, i32 [B, T], up to its own. `starts` holds the first position of each token's
+ * document. Backends need no T x T mask for it.
  */
 export function documentAttention(q: Tensor, k: Tensor, v: Tensor, starts: Tensor, options: Params = {}): Tensor {
   refuseSurplus(name, 4, arguments);

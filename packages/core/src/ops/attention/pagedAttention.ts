@@ -18,9 +18,9 @@ import { attentionOp } from "./attention.ts";
 export interface PagedAttentionParams {
   /** Factor of the scores. Default 1 / sqrt(D). */
   readonly scale?: number;
-  /** Only the last `window` positions up to a row's own are seen. Default: all. */
+  /** Each row attends only to the last `window` positions up to its own. Default: all. */
   readonly window?: number;
-  /** Scores s become softcap * tanh(s / softcap), as in Gemma 2. */
+  /** Soft cap: scores s become softcap * tanh(s / softcap), as in Gemma 2. Default: no cap. */
   readonly softcap?: number;
 }
 
@@ -29,19 +29,19 @@ export interface PagedGeometry {
   readonly rows: number;
   readonly heads: number;
   readonly kvHeads: number;
-  /** Query heads for each key head. */
+  /** Query heads per key head. */
   readonly group: number;
   readonly size: number;
-  /** Pages of the pool, and positions of a page. */
+  /** The number of pages in the pool, and of positions in a page. */
   readonly pages: number;
   readonly pageSize: number;
-  /** Tables, and pages that each names. */
+  /** The number of page tables, and of pages in each. */
   readonly tables: number;
   readonly tablePages: number;
   readonly scale: number;
-  /** 0 where all positions are seen. */
+  /** 0 without a window. */
   readonly window: number;
-  /** 0 where scores are not capped. */
+  /** 0 without a soft cap. */
   readonly softcap: number;
 }
 
@@ -71,7 +71,7 @@ function geometry(inputs: readonly TensorSpec[], params: PagedAttentionParams): 
   return { ...sizes, tables: tables[0], tablePages: tables[1], scale, window, softcap };
 }
 
-/** The error of entry `at` of [N, 2 + M]: for each row its sequence, its position, its pages. */
+/** Returns the error for entry `at` of [N, 2 + M], which holds each row's sequence, position and pages. */
 function badEntry(at: number, value: number, { pages, pageSize, tables, tablePages }: PagedGeometry): Error {
   const row = Math.floor(at / (2 + tablePages));
   const entry = at % (2 + tablePages);
@@ -86,7 +86,7 @@ function badEntry(at: number, value: number, { pages, pageSize, tables, tablePag
   );
 }
 
-/** The rows of `inRange` as one column of [N, 2 + M] from `first` on. */
+/** Checks i32 values with `inRange`, for columns of the [N, 2 + M] entries from column `first` on. */
 function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width: number): Tensor {
   const error = (value: number, at: number) => {
     return badEntry(Math.floor(at / width) * (2 + g.tablePages) + first + (at % width), value, g);
@@ -95,11 +95,13 @@ function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width
 }
 
 /**
- * Attends from rows of many sequences, q [N, H, D], to keys and values in pages of pools [P, S,
- * Hkv, D], as [N, H, D]. `rows`, i32 [N, 2], names each row's sequence and its position; a row sees
- * the positions 0 to its own. Position j of sequence r lies at offset j % S of page tables[r][j /
- * S]; tables are i32 [R, M], and entries that no row sees may hold anything. Throws for a sequence,
- * a position or a page out of range. For running models: asking it for a gradient is an error.
+ * Attends from rows of many sequences, q [N, H, D], to keys and values in pages of pools [P, S, Hkv, D], as [N, H, D].
+ *
+ * - `rows`, i32 [N, 2], holds each row's sequence and position. A row attends to positions 0 to its own.
+ * - `tables`, i32 [R, M], holds the page table of each sequence. Position j of sequence r is at offset j % S of page
+ *   tables[r][j / S]. Entries that no row reads may have any value.
+ *
+ * Throws for a sequence, a position or a page out of range. It is for inference only: requesting its gradient throws.
  * Kwon et al. 2023, https://arxiv.org/abs/2309.06180
  */
 export const pagedAttention: Op<5, PagedAttentionParams, 1, Planned<PagedAttentionParams, PagedGeometry>> = defineOp({
@@ -155,7 +157,7 @@ export const pagedAttention: Op<5, PagedAttentionParams, 1, Planned<PagedAttenti
     const last = tablePages * pageSize - 1;
     const positions = to(checked(column(1), last, g, 1, 1), { dtype: "f32" });
     const own = reshape(positions, { shape: [rows, 1] });
-    // True for entries, each of `step` positions, that hold one which the row sees.
+    // Returns conditions that are true for entries, each of `step` positions, with a position that the row attends to.
     const sees = (entries: number, step: number) => {
       const starts = affine(arange(0, entries, { dtype: "f32", backend }), { scale: step });
       const before = compare(starts, own, { relation: "le" });
@@ -171,7 +173,7 @@ export const pagedAttention: Op<5, PagedAttentionParams, 1, Planned<PagedAttenti
       reshape(indexSelect(pool, read, { dim: 0 }), { shape: [rows, tablePages * pageSize, kvHeads, size] });
     const seen = hide(full([rows, tablePages * pageSize], 1, { backend }), sees(tablePages * pageSize, 1));
     const mask = to(reshape(seen, { shape: [rows, 1, 1, tablePages * pageSize] }), { dtype: "bool" });
-    // Hidden values may be anything, even NaN, which a weight of 0 does not take away.
+    // Hidden values may be NaN, which a weight of 0 would not remove.
     const visible = reshape(mask, { shape: [rows, tablePages * pageSize, 1, 1] });
     const values = where(visible, gathered(v), scalarLike(v, 0));
     const query = reshape(q, { shape: [rows, 1, g.heads, size] });

@@ -11,13 +11,13 @@ import { reshape } from "../shapes/reshape.ts";
 import { slice } from "../shapes/slice.ts";
 import { affine } from "../unary/affine.ts";
 
-/** Options of `rope`: the position of the tables' rows, and the direction of the rotation. */
+/** Options of `rope`: the first row of the tables to use, and the direction of the rotation. */
 export interface RopeParams {
   /**
    * The position of the first token, for tables [P, R/2]: token t takes row offset + t. Default 0.
    */
   readonly offset?: number;
-  /** Rotates back: the gradient of the rotation. */
+  /** Rotates in the opposite direction, which is the gradient of the rotation. Default false. */
   readonly inverse?: boolean;
 }
 
@@ -43,10 +43,10 @@ function check(inputs: readonly TensorSpec[], { offset = 0 }: RopeParams): void 
 }
 
 /**
- * Rotary position embedding of x [B, T, H, D], half-split as in Hugging Face's Llama: number i of a
- * head turns with number i + R/2, and numbers from R on stay. cos and sin are [P, R/2], or [B, T,
- * R/2] for rows picked per token (`embedding(table, positions)`). No gradient flows to the tables.
- * Su et al. 2021, https://arxiv.org/abs/2104.09864
+ * Rotary position embedding of x [B, T, H, D], half-split as in Hugging Face's Llama: element i of a head is rotated
+ * with element i + R/2, and elements from R on are not changed. cos and sin are [P, R/2], or [B, T, R/2] for rows
+ * selected per token (`embedding(table, positions)`). No gradient flows to the tables. Su et al. 2021,
+ * https://arxiv.org/abs/2104.09864
  */
 export const rope: Op<3, RopeParams> = defineOp({
   name: "rope",
@@ -97,9 +97,8 @@ export const rope: Op<3, RopeParams> = defineOp({
 });
 
 /**
- * The tables of `rope` for positions 0..length-1: cos and sin of position x inverse
- * frequency, [length, R/2], both times `scale`. Angles are rounded to f32 first, as
- * Hugging Face computes them.
+ * Returns the tables of `rope` for positions 0..length-1: cos and sin of position x inverse frequency, [length, R/2],
+ * both times `scale`. Angles are rounded to f32 first, as in Hugging Face's code.
  */
 export function ropeTables(
   inverseFrequencies: ArrayLike<number>,

@@ -9,21 +9,15 @@ import { type AttentionDropout, type AttentionOptions, attention } from "./atten
 
 /** Options of `scaledDotProductAttention`, as in PyTorch. */
 export interface ScaledDotProductAttentionOptions extends AttentionDropout {
-  /** bool or u8, true = attend; broadcasts to [B, H, T, S]. */
+  /** bool or u8, true = attend. Broadcasts to [B, H, T, S]. */
   mask?: Tensor;
-  /**
-   * Query i sees keys up to i, as in PyTorch: the causal mask is aligned at the
-   * top left. Default false.
-   */
+  /** Query i attends to keys up to i, as in PyTorch: the causal mask is aligned at the top left. Default false. */
   isCausal?: boolean;
-  /**
-   * Query i sees keys up to S - T + i, as behind a cache: PyTorch's
-   * `causal_lower_right`. Default false.
-   */
+  /** Query i attends to keys up to S - T + i, as with a cache: PyTorch's `causal_lower_right`. Default false. */
   isCausalLowerRight?: boolean;
-  /** Default 1 / sqrt(D). */
+  /** Factor of the scores. Default 1 / sqrt(D). */
   scale?: number;
-  /** Lets k and v have fewer heads, each serving a group of query heads. Default false. */
+  /** Allows k and v to have fewer heads, each serving a group of query heads. Default false. */
   enableGqa?: boolean;
 }
 
@@ -33,8 +27,8 @@ const optionKeys: OptionKeys<ScaledDotProductAttentionOptions> = {
 };
 
 /**
- * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It
- * copies to and from the layout of `attention`, which is the faster one to use.
+ * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It copies to and from the
+ * layout of `attention`, so `attention` is faster.
  */
 export function scaledDotProductAttention(
   q: Tensor,
@@ -64,8 +58,8 @@ export function scaledDotProductAttention(
 }
 
 /**
- * Lets query i see keys up to i. No query sees keys from T on, and `attention` aligns T
- * queries to the last of T keys.
+ * Returns options with which query i attends to keys up to i. `attention` aligns T queries to the last of T keys, and
+ * no query needs keys from T on.
  */
 function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
   if (queries <= keys) return { causal: true, keyLength: queries };

@@ -8,11 +8,11 @@ import { composeCrossEntropy, composeCrossEntropyBackward } from "./crossEntropy
 
 /** Options of `crossEntropy`, as in PyTorch. */
 export interface CrossEntropyParams {
-  /** Rows with this label count for nothing. Default -100. */
+  /** Rows with this label are ignored. Default -100. */
   readonly ignoreIndex?: number;
-  /** Default "mean", over the rows that count: NaN where none does, as in PyTorch. */
+  /** Default "mean", over the rows that are not ignored; NaN if all are, as in PyTorch. */
   readonly reduction?: "mean" | "sum" | "none";
-  /** The share of the target spread evenly over all classes. Default 0. */
+  /** The fraction of the target spread evenly over all classes. Default 0. */
   readonly labelSmoothing?: number;
 }
 
@@ -27,14 +27,14 @@ export function checkLabels(op: string, logits: TensorSpec, labels: TensorSpec):
   }
 }
 
-/** The error of a label that names no class. */
+/** Returns the error for a label that is not a class. */
 export function labelOutOfRange(label: number, at: number, classes: number, ignoreIndex: number): Error {
   return new Error(
     `crossEntropy: label ${label} at position ${at} is none of the ${classes} classes (0..${classes - 1}) and not ignoreIndex ${ignoreIndex}`,
   );
 }
 
-/** Number of rows that count. Throws for a label that names no class. */
+/** Returns the number of rows that are not ignored. Throws for a label that is not a class. */
 export function countLabels(labels: TypedArray, classes: number, ignoreIndex: number): number {
   let count = 0;
   for (let i = 0; i < labels.length; i++) {
@@ -46,8 +46,8 @@ export function countLabels(labels: TypedArray, classes: number, ignoreIndex: nu
 }
 
 /**
- * The largest of a row of logits, and log(sum(exp(logit - top))): apart, a large `top` does
- * not round the logarithm.
+ * The largest logit of a row, and log(sum(exp(logit - top))). They are kept separate so that a large `top` does not
+ * round the logarithm.
  */
 interface RowSum {
   readonly top: number;
@@ -62,7 +62,7 @@ function logSumExp(x: TypedArray | Float64Array, start: number, n: number): RowS
   return { top, log: Math.log(total) };
 }
 
-/** The loss of one row of logits, given its sum. */
+/** Returns the loss of one row of logits, given its sum. */
 function rowLoss(
   x: TypedArray | Float64Array,
   start: number,
@@ -76,7 +76,7 @@ function rowLoss(
   return loss;
 }
 
-/** Turns a row of logits into the gradient of its loss, and gives the loss. */
+/** Replaces a row of logits by the gradient of its loss, and returns the loss. */
 export function rowGradient(logits: Float64Array, label: number, smoothing: number): number {
   const n = logits.length;
   const sum = logSumExp(logits, 0, n);
@@ -88,7 +88,7 @@ export function rowGradient(logits: Float64Array, label: number, smoothing: numb
 }
 
 /**
- * `crossEntropy`, and the numbers that its gradient is made of: each row's largest logit and
+ * The op of `crossEntropy`. It also returns the values that its gradient needs: each row's largest logit and
  * log(sum(exp(logit - largest))), as [..., 2]; zeros for ignored rows.
  */
 export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
@@ -163,8 +163,8 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
 });
 
 /**
- * Cross-entropy of logits [..., V] against class labels [...] (i32): a scalar, or [...] with
- * reduction "none". Throws for a label that is neither a class nor `ignoreIndex`.
+ * Returns the cross-entropy of logits [..., V] against class labels [...] (i32): a scalar, or [...] with reduction
+ * "none". Throws for a label that is neither a class nor `ignoreIndex`.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
   refuseSurplus("crossEntropy", 2, arguments);

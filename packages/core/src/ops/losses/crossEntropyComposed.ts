@@ -30,8 +30,8 @@ interface Options {
 type BadLabel = (label: number, at: number, classes: number, ignoreIndex: number) => Error;
 
 /**
- * Returns labels [...] as columns [..., 1]: a mask of ignored ones and the classes (0 if ignored).
- * Returns the number of labels that count too.
+ * Returns labels [...] as columns [..., 1]: a mask of ignored labels, and the classes (0 if ignored). Also returns the
+ * number of labels that are not ignored, and of classes.
  */
 function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, labelOutOfRange: BadLabel) {
   const classes = logits.shape[logits.ndim - 1];
@@ -45,8 +45,8 @@ function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, labelOu
 }
 
 /**
- * `crossEntropy` in other ops: the loss, and each row's largest logit and
- * log(sum(exp(logit - largest))).
+ * Composes `crossEntropy` of other ops. Returns the loss, and each row's largest logit and log(sum(exp(logit -
+ * largest))).
  */
 export function composeCrossEntropy(
   logits: Tensor,
@@ -70,7 +70,7 @@ export function composeCrossEntropy(
   return [reduction === "mean" ? div(total, count) : total, sums];
 }
 
-/** `crossEntropyBackward` in other ops, from the logits alone. */
+/** Composes `crossEntropyBackward` of other ops, from the logits alone. */
 export function composeCrossEntropyBackward(
   dloss: Tensor,
   logits: Tensor,
@@ -86,7 +86,7 @@ export function composeCrossEntropyBackward(
   );
   const hot = to(compare(chosen, each, { relation: "eq" }), { dtype: "f32" });
   const target = affine(hot, { scale: 1 - labelSmoothing, shift: labelSmoothing / classes });
-  // If no row counts, all are cleared below; 1 keeps the quotient finite until then.
+  // If all rows are ignored, all results are cleared below; 1 keeps the quotient finite until then.
   const mean = () => div(dloss, maximum(count, scalarLike(count, 1)));
   const factor = reduction === "mean" ? mean() : reduction === "none" ? reshape(dloss, { shape: chosen.shape }) : dloss;
   const slope = mul(sub(softmax(logits, { dim: -1 }), target), factor);

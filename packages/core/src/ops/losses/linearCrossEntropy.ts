@@ -29,9 +29,9 @@ export interface LinearCrossEntropyParams {
   readonly labelSmoothing?: number;
 }
 
-/** Parameters of the op beneath `linearCrossEntropy`. */
+/** Parameters of the op of `linearCrossEntropy`. */
 export interface LinearCrossEntropyOpParams extends LinearCrossEntropyParams {
-  /** The gradients that the forward pass makes along the way. */
+  /** The gradients that the forward pass also computes. */
   readonly wants: { readonly hidden: boolean; readonly weight: boolean };
 }
 
@@ -48,7 +48,7 @@ function check(inputs: readonly TensorSpec[]): void {
   checkLabels("linearCrossEntropy", hidden, labels);
 }
 
-/** Gives the loss and, made along the way, the gradients that `wants` names. */
+/** Returns the loss, and the gradients that `wants` names, computed in the same pass. */
 export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = defineOp({
   name: "linearCrossEntropy",
   arity: 3,
@@ -122,11 +122,11 @@ export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = define
 });
 
 /**
- * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D], also in half precision or
- * packed, without ever holding all the logits: ignored rows are skipped, and the gradients are made
- * on the way where something wants them. Where the weight is frozen, classes go through in blocks
- * (Wijmans et al. 2024, https://arxiv.org/abs/2411.09009); else rows go through in chunks (Hsu et
- * al. 2024, https://arxiv.org/abs/2410.10989).
+ * Returns crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D] (also half precision or packed),
+ * without storing all logits at once. Ignored rows are skipped. Gradients are computed in the forward pass, if they are
+ * needed. With a frozen weight, classes are processed in blocks (Wijmans et al. 2024,
+ * https://arxiv.org/abs/2411.09009); otherwise rows are processed in chunks (Hsu et al. 2024,
+ * https://arxiv.org/abs/2410.10989).
  */
 export function linearCrossEntropy(
   hidden: Tensor,

@@ -6,8 +6,8 @@ import { formatShape, sameShape } from "../../layout/shape.ts";
 /** Parameters of `lowRankRows`, with an entry for each pair of factors. */
 export interface LowRankRowsParams {
   /**
-   * The rows, along the first dimension, to which a pair's product is added. Calls with the same
-   * lists do less again and again if these, and the list of them, are frozen.
+   * For each pair, the rows along the first dimension to which its product is added. If the lists, and the list of
+   * them, are frozen, repeated calls skip their checks.
    */
   readonly rows: readonly (readonly number[])[];
   readonly scalings: readonly number[];
@@ -41,7 +41,7 @@ export function checkLowRank(inputs: readonly TensorSpec[], params: LowRankRowsP
   checkRows(params.rows, inputs[1].shape[0]);
 }
 
-/** The same in parts. */
+/** The shape rule of `lowRankRows` in parts, one pair of factors per group. */
 export const groupedLowRank: GroupedShape<LowRankRowsParams> = {
   shape: (first, params, pairs) => {
     checkBatch(first, params, pairs);
@@ -52,7 +52,7 @@ export const groupedLowRank: GroupedShape<LowRankRowsParams> = {
   key: ([y, x]) => [lastOf(y), lastOf(x)],
 };
 
-/** Throws unless y, x and the parameters fit each other and so many pairs. */
+/** Throws unless y, x and the parameters fit each other and this number of pairs. */
 function checkBatch(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams, pairs: number): void {
   const [{ shape: y }, { shape: x }] = inputs;
   expectDType("lowRankRows", inputs, 0, "f32");
@@ -69,10 +69,10 @@ function checkBatch(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRo
   }
 }
 
-/** The numbers of rows for which frozen lists were found good. */
+/** For frozen lists that were checked: the number of rows for which they are valid. */
 const goodFor = new WeakMap<LowRankRowsParams["rows"], number>();
 
-/** Throws for a row that is not there, or is named twice. */
+/** Throws for a row out of range, or listed twice. */
 function checkRows(rows: LowRankRowsParams["rows"], count: number): void {
   if (goodFor.get(rows) === count) return;
   const named = new Uint8Array(count);

@@ -21,22 +21,16 @@ import { matmul } from "./matmul.ts";
 /** Parameters of `doraNorm`: the layout of W, the factor of B A, and the row squares of W. */
 export interface DoraNormParams {
   readonly scaling: number;
-  /** W lies as [in, out]. */
+  /** W is stored as [in, out]. Default false. */
   readonly fanInFanOut?: boolean;
-  /** `rowSquares` of W, for those who keep them; made anew otherwise. */
+  /** The result of `rowSquares` for W, if the caller caches it. Default: computed at each call. */
   readonly squares?: Tensor;
 }
 
-/**
- * Below this, a row's square sum is taken for this: a row of zeros stays one
- * instead of becoming NaN.
- */
+/** Lower bound of a row's sum of squares, so that a row of zeros gives zeros instead of NaN. */
 const smallest = 1e-30;
 
-/**
- * The sum of squares of each row of W [out, in] (or of each column, where it
- * lies as [in, out]): [out].
- */
+/** Returns the sum of squares of each row of W [out, in] (of each column, if W is [in, out]): [out]. */
 export function rowSquares(w: Tensor, options: { fanInFanOut?: boolean } = {}): Tensor {
   refuseSurplus("rowSquares", 1, arguments);
   checkOptions("rowSquares", options, { fanInFanOut: true });
@@ -51,8 +45,8 @@ export function rowSquares(w: Tensor, options: { fanInFanOut?: boolean } = {}): 
 }
 
 /**
- * The length of each row of W + s B A, [out], without making that matrix: |W|² + s B (2 W Aᵀ + s B
- * A Aᵀ), row by row. No gradient flows through it.
+ * Returns the norm of each row of W + s B A, [out], without computing that matrix: |W|² + s B (2 W Aᵀ + s B A Aᵀ), row
+ * by row. No gradient flows through it.
  */
 export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
   refuseSurplus("doraNorm", 3, arguments);
@@ -71,9 +65,8 @@ export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams
 }
 
 /**
- * DoRA: magnitude / |W + s B A| * (x Wᵀ + s (x Aᵀ) Bᵀ), with the row lengths |...| held constant in
- * the gradient as the paper proposes and PEFT does; magnitude is [out]. Liu et al. 2024,
- * https://arxiv.org/abs/2402.09353
+ * DoRA: returns magnitude / |W + s B A| * (x Wᵀ + s (x Aᵀ) Bᵀ), with magnitude [out]. The row norms |...| are constants
+ * for the gradient, as the paper proposes and PEFT implements. Liu et al. 2024, https://arxiv.org/abs/2402.09353
  */
 export function doraLinear(
   x: Tensor,

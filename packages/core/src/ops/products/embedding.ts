@@ -19,15 +19,15 @@ function badId(id: number, at: number, vocab: number): Error {
   );
 }
 
-/** The ids in one dimension. Throws for one outside of the table. */
+/** Returns the ids as one dimension. Throws for an id out of range. */
 function flatIds(ids: Tensor, vocab: number): Tensor {
   const error = (id: number, at: number) => badId(id, at, vocab);
   return inRange(reshape(ids, { shape: [ids.size] }), { low: 0, high: vocab - 1, error });
 }
 
 /**
- * Rows of weight [V, D] picked by ids [...] (i32), as [..., D] in the weight's dtype, f32 where it
- * is packed. Throws for an id outside 0..V-1.
+ * Looks up rows of weight [V, D] by ids [...] (i32), as [..., D] in the weight's dtype, or f32 if it is packed. Throws
+ * for an id outside 0..V-1.
  */
 export const embedding: Op<2> = defineOp({
   name: "embedding",
@@ -62,7 +62,7 @@ export const embedding: Op<2> = defineOp({
   },
 });
 
-/** The gradient of an embedding's weight: rows of dy [..., D] summed into [vocab, D] by id. */
+/** The gradient of an embedding's weight: sums rows of dy [..., D] into [vocab, D] by id. */
 export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
   name: "embeddingBackward",
   arity: 2,

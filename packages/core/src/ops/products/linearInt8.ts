@@ -16,7 +16,7 @@ import { abs } from "../unary/abs.ts";
 import { affine } from "../unary/affine.ts";
 import { matmul } from "./matmul.ts";
 
-/** Numbers that share a scale. */
+/** The number of elements that share a scale. */
 const block = 32;
 
 const codedDTypes = dtypes.filter(isPacked);
@@ -26,23 +26,21 @@ function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number
   return { rows: x.shape.slice(0, -1).reduce((product, n) => product * n, 1), inFeatures, outFeatures };
 }
 
-/** Ties to even, as the kernels round. */
+/** Rounds to the nearest integer, ties to even, as the kernels do. */
 function roundEven(x: number): number {
   const nearest = Math.round(x);
   return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
 }
 
-/**
- * Between 2^23 and 2^24 the f32 numbers are the whole ones, so adding this rounds, ties to even.
- */
+/** Between 2^23 and 2^24 every f32 is an integer, so adding this rounds to an integer, ties to even. */
 const wholeNumbers = 1.5 * 2 ** 23;
 
-/** Numbers of magnitude up to 2^22, rounded as `roundEven` does. */
+/** Rounds values of magnitude up to 2^22 as `roundEven` does. */
 function toWholeNumbers(x: Tensor): Tensor {
   return affine(affine(x, { shift: wholeNumbers }), { shift: -wholeNumbers });
 }
 
-/** Returns x with each block replaced by the values of its bytes. */
+/** Returns x with each block replaced by the values of its 8-bit codes. */
 function quantized({ data }: View): Float32Array {
   const out = new Float32Array(data.length);
   for (let at = 0; at < data.length; at += block) {
@@ -56,11 +54,10 @@ function quantized({ data }: View): Float32Array {
 }
 
 /**
- * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a
- * scale of their own, a 127th of the largest magnitude among them, and meet the codes of W [out,
- * in], of a format of GGUF, in integer dot products. The values of nf4 and fp4 may be rounded to 7
- * bits, by 0.0065 of a block's largest at most. Returns f32 [..., out], with the error of rounding.
- * For running models: asking it for a gradient is an error.
+ * Computes x Wᵀ in integers, as llama.cpp does. Each block of 32 elements of x [..., in] is rounded to 8-bit codes with
+ * one scale, its largest magnitude divided by 127. Integer dot products multiply these by the codes of W [out, in], a
+ * GGUF format, nf4 or fp4. The values of nf4 and fp4 may be rounded to 7 bits, by at most 0.0065 of a block's largest
+ * value. Returns f32 [..., out], with the rounding error. It is for inference only: requesting its gradient throws.
  */
 export const linearInt8: Op<2> = defineOp({
   name: "linearInt8",

@@ -4,17 +4,14 @@ type Product = (x: Tensor, weight: Tensor) => Tensor;
 
 let product: Product | undefined;
 
-/**
- * Makes the op known that multiplies by integer codes. `packedTensor`, which makes them, does, and
- * so does `enableInt8Activations`.
- */
+/** Registers the op that multiplies by integer codes. `packedTensor` and `enableInt8Activations` call it. */
 export function setInt8Matmul(op: Product): void {
   product = op;
 }
 
 /**
- * `linearInt8` for a weight that lies packed. Layers, which may meet such weights, call this one: a
- * page without them does not carry the op.
+ * Calls `linearInt8` for a packed weight. Layers call this function instead of the op, so that web pages without packed
+ * weights do not bundle the op. Throws if the op was not registered.
  */
 export function linearWithInt8Activations(x: Tensor, weight: Tensor): Tensor {
   if (!product)

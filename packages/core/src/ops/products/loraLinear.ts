@@ -11,7 +11,7 @@ import { toDTypeOf } from "../unary/to.ts";
 import { factorOrder, type LoraParams, type LoraPlan, loraPlan } from "./loraPlan.ts";
 import { matmul } from "./matmul.ts";
 
-/** out[m, n] += alpha * x[m, k] * y, where y is [k, n], or [n, k] read as its transpose. */
+/** Adds out[m, n] += alpha * x[m, k] * y, where y is [k, n], or [n, k] read as its transpose. */
 function multiply(x: View, y: View, out: View, m: number, n: number, k: number, transposed: boolean, alpha: number) {
   const right = unpackAll(y);
   for (let i = 0; i < m; i++) {
@@ -23,16 +23,13 @@ function multiply(x: View, y: View, out: View, m: number, n: number, k: number, 
   }
 }
 
-/** aᵀ b over all rows, or its transpose. */
+/** Returns aᵀ b summed over all rows, or its transpose. */
 function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
   const [x, y] = (swapped ? [b, a] : [a, b]).map(asMatrix);
   return matmul(x, y, { transposeA: true });
 }
 
-/**
- * The op beneath `loraLinear`. It also returns the scaled low-rank activations s x Aᵀ, from which
- * the gradient of B is made.
- */
+/** The op of `loraLinear`. It also returns the scaled low-rank activations s x Aᵀ, which the gradient of B needs. */
 export const loraOp: Op<4, LoraParams, 2, Planned<LoraParams, LoraPlan>> = defineOp({
   name: "loraLinear",
   arity: 4,
@@ -94,9 +91,9 @@ export const loraOp: Op<4, LoraParams, 2, Planned<LoraParams, LoraPlan>> = defin
 });
 
 /**
- * x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in] (also in half precision or packed), A [r,
- * in], B [out, r]; a bias is the caller's to add. x is kept for the gradient only where A (or W)
- * trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
+ * Returns x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in] (also half precision or packed), A [r, in], B [out, r].
+ * The caller adds the bias. x is saved for the gradient only if A (or W) is trained. Hu et al. 2021,
+ * https://arxiv.org/abs/2106.09685
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
   refuseSurplus("loraLinear", 4, arguments);

@@ -3,16 +3,16 @@ import { expectDType } from "../../engine/op.ts";
 import { formatShape } from "../../layout/shape.ts";
 import { expectWeight } from "./weight.ts";
 
-/** Parameters of the op beneath `loraLinear`. */
+/** Parameters of the op of `loraLinear`. */
 export interface LoraParams {
   readonly scaling: number;
-  /** Multiplies by the transposed matrices, x W + s (x B) A: the gradient of x. */
+  /** Multiplies by the transposed matrices: x W + s (x B) A, the gradient of x. */
   readonly transposed?: boolean;
 }
 
 /**
- * The sizes of one product, W turning `from` numbers into `to`, and the factors in the order
- * of use by input position.
+ * The sizes of one product: W maps `from` elements to `to`. `down` and `up` are the input positions of the factors, in
+ * the order of use.
  */
 export interface LoraPlan {
   readonly rows: number;
@@ -45,7 +45,7 @@ export function loraPlan(inputs: readonly TensorSpec[], { transposed }: LoraPara
   return { rows, from, to, rank: a[0], down, up };
 }
 
-/** Returns the input positions of the factor used first and of the one used second. */
+/** Returns the input positions of the factor used first and of the factor used second. */
 export function factorOrder(transposed = false): { down: number; up: number } {
   return transposed ? { down: 3, up: 2 } : { down: 2, up: 3 };
 }

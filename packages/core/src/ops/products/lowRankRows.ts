@@ -11,14 +11,14 @@ import { toDTypeOf } from "../unary/to.ts";
 import { checkLowRank, groupedLowRank, type LowRankRowsParams } from "./checkLowRank.ts";
 import { matmul } from "./matmul.ts";
 
-/** Rows of a batch by their number, as an index on the backend of `t`. */
+/** Returns row indices as an i32 tensor on the backend of `t`. */
 function indexOf(t: Tensor, rows: readonly number[]): Tensor {
   return fromBytes(new Uint8Array(Int32Array.from(rows).buffer), [rows.length], "i32", t.storage.backend);
 }
 
 const take = (t: Tensor, rows: readonly number[]): Tensor => indexSelect(t, indexOf(t, rows), { dim: 0 });
 
-/** A batch of `size` rows: zeros but for the parts, each of which is of the rows of its list. */
+/** Returns a batch of `size` rows. Each part fills the rows of its list; other rows are zero. */
 function spread(parts: readonly Tensor[], rows: readonly (readonly number[])[], size: number): Tensor {
   return indexAdd(cat(...parts, { dim: 0 }), indexOf(parts[0], rows.flat()), { dim: 0, size });
 }
@@ -28,14 +28,13 @@ const scaled = (t: Tensor, scale: number): Tensor => affine(t, { scale });
 /** x yᵀ */
 const times = (x: Tensor, y: Tensor): Tensor => matmul(x, y, { transposeB: true });
 
-/** aᵀ b over all rows. */
+/** Returns aᵀ b summed over all rows. */
 const outer = (a: Tensor, b: Tensor): Tensor => matmul(asMatrix(a), asMatrix(b), { transposeA: true });
 
 /**
- * Adds scaling_s (x A_sᵀ) B_sᵀ to the rows of y that `rows[s]` names along the first dimension: (y
- * [n, ..., out], x [n, ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1, ...). Factors are f32, f16 or
- * bf16. Other rows are those of y. A kernel sums a row in an order that no other row changes. Chen
- * et al. 2023, https://arxiv.org/abs/2310.18547
+ * Adds scaling_s (x A_sᵀ) B_sᵀ to the rows of y that `rows[s]` names along the first dimension: (y [n, ..., out], x [n,
+ * ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1, ...). Factors are f32, f16 or bf16. Other rows of y are unchanged.
+ * Kernels sum a row in an order that does not depend on other rows. Chen et al. 2023, https://arxiv.org/abs/2310.18547
  */
 export const lowRankRows: Op<number, LowRankRowsParams> = defineOp({
   name: "lowRankRows",

@@ -14,10 +14,9 @@ export interface MatmulParams {
 }
 
 /**
- * Matrix product of [..., M, K] and [..., K, N] with broadcast leading dimensions; the flags
- * read an operand as its transpose without copying it. A b of two dimensions may be a weight in
- * half precision or packed, which is never widened as a whole. The functional `matmul` adds
- * PyTorch's rules for vectors.
+ * Matrix product of [..., M, K] and [..., K, N], whose leading dimensions broadcast. The flags read an operand as its
+ * transpose without copying it. A 2-D b may be a weight in half precision or packed, which is never widened as a whole.
+ * The functional `matmul` adds PyTorch's rules for vectors.
  */
 export const matmul: Op<2, MatmulParams> = defineOp({
   name: "matmul",
@@ -65,7 +64,7 @@ export const matmul: Op<2, MatmulParams> = defineOp({
       da = sumTo(da, inputSpecs[0].shape);
     }
     if (needs[1]) {
-      // A 2-D b under a batched a: one tall product instead of a sum of small ones.
+      // For a 2-D b and a batched a, one tall product replaces a sum of small ones.
       if (inputSpecs[1].shape.length === 2 && !transposeA && inputSpecs[0].shape.length > 2) {
         const [x, g] = [asMatrix(a), asMatrix(dy)];
         db = transposeB ? matmul(g, x, { transposeA: true }) : matmul(x, g, { transposeA: true });

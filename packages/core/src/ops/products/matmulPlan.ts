@@ -10,7 +10,7 @@ export interface MatmulPlan {
   readonly batch: Shape;
 }
 
-/** Returns the sizes of a product. Throws where the operands do not fit. */
+/** Returns the sizes of a product. Throws if the operands do not fit. */
 export function matmulPlan(a: Shape, b: Shape, { transposeA, transposeB }: MatmulParams): MatmulPlan {
   if (a.length < 2 || b.length < 2) {
     throw new Error(`matmul: cannot multiply ${formatShape(a)} by ${formatShape(b)}: both need at least 2 dimensions`);
@@ -29,7 +29,7 @@ export function matmulPlan(a: Shape, b: Shape, { transposeA, transposeB }: Matmu
   return { m, n, k, batch: flat ? [] : broadcastShapes("matmul", a.slice(0, -2), b.slice(0, -2)) };
 }
 
-/** Calls `run` for each matrix product with element offsets into a, b and out. */
+/** Calls `run` for each matrix product, with element offsets into a, b and out. */
 export function forEachMatrix(
   a: TensorSpec,
   b: TensorSpec,

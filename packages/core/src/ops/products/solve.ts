@@ -7,7 +7,7 @@ import { composeSolve } from "./solveComposed.ts";
 
 /** Options of `solve`. */
 export interface SolveParams {
-  /** Solve Aᵀ X = B. */
+  /** Solve Aᵀ X = B instead. Default false. */
   readonly transposeA?: boolean;
 }
 
@@ -27,8 +27,8 @@ function sizes(inputs: readonly TensorSpec[]) {
 }
 
 /**
- * Gaussian elimination with the largest pivot: a [n, n] is used up, and x [n, m] becomes a⁻¹
- * x. False: a is singular.
+ * Gaussian elimination with partial pivoting: overwrites a [n, n], and turns x [n, m] into a⁻¹ x. Returns false if a is
+ * singular.
  */
 function eliminate(a: Float64Array, x: Float64Array, n: number, m: number): boolean {
   for (let k = 0; k < n; k++) {
@@ -58,8 +58,8 @@ function singular(batch: number, { shape }: TensorSpec): Error {
 }
 
 /**
- * X with A X = B, for A [..., n, n] and B [..., n, m] of equal leading sizes, computed in f64.
- * Throws for a matrix that is singular.
+ * Solves A X = B for X, for A [..., n, n] and B [..., n, m] with equal leading sizes, computed in f64. Throws for a
+ * singular matrix.
  */
 export const solve: Op<2, SolveParams> = defineOp({
   name: "solve",

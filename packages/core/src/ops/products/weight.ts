@@ -2,7 +2,7 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import { expectDType } from "../../engine/op.ts";
 import { dtypes, isFloating, isPacked } from "../../layout/dtype.ts";
 
-/** The dtypes in which a weight may be stored: floating ones, and packed ones. */
+/** The dtypes in which a weight may be stored: floating and packed ones. */
 const weightDTypes = dtypes.filter((dtype) => isFloating(dtype) || isPacked(dtype));
 
 /** Throws unless input `i` of `op` is a weight: floating, or packed. */
