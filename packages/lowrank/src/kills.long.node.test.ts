@@ -156,7 +156,8 @@ it.each(kinds)(
     const moments = ["before", "after"].map((when) => (at: number) => `${at} ${when}`);
     let done = 0;
     // The last renames are those of the results.
-    const renames = kind === "fresh" ? 18 : 23;
+    const removed = (await readdir(at("older"))).filter((name) => name.startsWith("checkpoint-"));
+    const renames = kind === "fresh" ? 18 : 23 + removed.length;
     const all = 2 * renames;
     const count = Math.max(Math.ceil(0.4 * kills), kills < 100 ? 0 : all);
     for (let i = 0; i < count; i++) {

@@ -1,11 +1,20 @@
 import { diskPath, nodeModules } from "../disk/nodeModules.ts";
+import { undefinedIfMissing } from "../disk/undefinedIfMissing.ts";
 import { isDiskPlace, type WritablePlace } from "./writeFiles.ts";
 
-/** Removes a folder of a place with its contents. Throws if the place cannot remove files. */
+/**
+ * Removes a folder of a place with its contents. On disk the folder gets a temporary name first, so a process that dies
+ * meanwhile leaves no half of it. Throws if the place cannot remove files.
+ */
 export async function removeFolder(place: WritablePlace, folder: string): Promise<void> {
   if (isDiskPlace(place)) {
     const node = nodeModules(place);
-    return node.fs.rm(node.path.join(diskPath(place, node), folder), { recursive: true, force: true });
+    const { basename, dirname, join } = node.path;
+    const path = join(diskPath(place, node), folder);
+    const { temporaryName, writingId } = await import("../disk/leftovers.ts");
+    const old = join(dirname(path), temporaryName(basename(path), writingId(), "old"));
+    await node.fs.rename(path, old).catch(undefinedIfMissing);
+    return node.fs.rm(old, { recursive: true, force: true });
   }
   if (!place.removeFolder) throw new Error(`${place.label}: ${folder} cannot be removed, for it has no removeFolder`);
   return place.removeFolder(folder);

@@ -1,5 +1,6 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { removeFolder } from "@lowrank/files";
 import { metricsName } from "./metricsLog.ts";
 
 /**
@@ -12,7 +13,7 @@ export async function removeOlderCheckpoints(folder: string, metrics: string): P
     if (!/^checkpoint-\d+$/.test(name)) continue;
     const own = await readFile(join(folder, name, metricsName), "utf8").catch(() => null);
     if (own !== null && metrics.startsWith(own)) continue;
-    await rm(join(folder, name), { recursive: true, force: true });
+    await removeFolder(folder, name);
     removed.push(name);
   }
   return removed;
