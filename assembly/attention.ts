@@ -11,29 +11,26 @@ import { scaleInPlace } from "./scaleInPlace";
 import { tanh } from "./unary";
 
 /**
- * Rows and columns of a tile. Sixty rows are whole register tiles of gemm, and waste
- * little above the diagonal.
+ * Rows and columns of a tile. Sixty rows are a multiple of gemm's register tiles, and waste little work above the
+ * diagonal.
  */
 const TILE_ROWS: i32 = 60;
 const TILE_KEYS: i32 = 256;
 
-/** With fewer queries, a tile holds one query of every head that shares a key head. */
+/** Up to this many queries, a tile holds one query of every head that shares a key head. */
 const FEW_QUERIES: i32 = 8;
 
-/** The score of a hidden pair: finite, so that differences stay numbers. */
+/** The score of a masked pair: finite, so that differences are not NaN. */
 const HIDDEN: f32 = -1e30;
 
-/**
- * Bytes of scratch that `attention` and `attentionBackward` need: two tiles
- * and three numbers per row.
- */
+/** Bytes of scratch that `attention` and `attentionBackward` need: two tiles and three floats per row. */
 export function attentionScratch(): i32 {
   return 4 * TILE_ROWS * (2 * TILE_KEYS + 3);
 }
 
 /**
- * The keys [from, to) that the query at position `at` sees. `start` is the place that holds the
- * first key of its document; 0 where there are none.
+ * Computes the keys [from, to) that the query at position `at` attends to. `start` is the address of the first key of
+ * its document, or 0 without documents.
  */
 // @ts-ignore: decorator
 @inline
@@ -48,7 +45,7 @@ function endKey(at: i32, keys: i32, causal: i32): i32 {
   return causal ? max(0, min(keys, at + 1)) : keys;
 }
 
-/** The first key that any of some queries sees; the first of them is at position `at`. */
+/** The first key that any of `rows` queries attends to; the first query is at position `at`. */
 function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize): i32 {
   let first = firstKey(at, window, starts);
   if (starts) {
@@ -57,14 +54,14 @@ function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize)
   return first;
 }
 
-/** The place of a row's first key; rows at one position share it. */
+/** The address of the first key of a row's document; rows at one position share it. */
 // @ts-ignore: decorator
 @inline
 function startOf(starts: usize, row: i32, atStep: i32): usize {
   return starts ? starts + (<usize>(row * atStep) << 2) : 0;
 }
 
-/** Caps n scores and hides those whose mask byte is 0; `mask` is 0 where there is none. */
+/** Applies the soft cap to n scores, and masks those whose mask byte is 0; `mask` is 0 without a mask. */
 export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
   const cap = f32x4.splat(softcap);
   const hidden = f32x4.splat(HIDDEN);
@@ -91,12 +88,10 @@ export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
   }
 }
 
-/** Rows, or keys, that share an end in a product along the diagonal: two register tiles of gemm. */
+/** Rows, or keys, that are treated alike in a product along the diagonal: two register tiles of gemm. */
 const STEP: i32 = 12;
 
-/**
- * About how many keys of a tile of n all rows see, where row r sees the first `base + r * rise`.
- */
+/** Returns about how many keys of a tile of n all rows attend to, if row r attends to the first `base + r * rise`. */
 // @ts-ignore: decorator
 @inline
 function sharedKeys(n: i32, base: i32, rise: i32): i32 {
@@ -104,8 +99,8 @@ function sharedKeys(n: i32, base: i32, rise: i32): i32 {
 }
 
 /**
- * scores[rows, n] = scale * q * kᵀ, all at once for the shared keys and in steps down the diagonal;
- * the rest stays as it is.
+ * scores[rows, n] = scale * q * kᵀ, in one product for the shared keys and in steps down the diagonal; other scores are
+ * left unchanged.
  */
 function scoreTile(
   q: usize, k: usize, scores: usize, rows: i32, n: i32, size: i32, qStep: i32, kStep: i32, scale: f32, base: i32, rise: i32,
@@ -122,7 +117,7 @@ function scoreTile(
   }
 }
 
-/** out[rows, size] += p[rows, n] * v, without the keys that `scoreTile` leaves out. */
+/** out[rows, size] += p[rows, n] * v, without the keys that `scoreTile` skips. */
 function mixTile(
   p: usize, v: usize, out: usize, rows: i32, n: i32, size: i32, vStep: i32, outStep: i32, base: i32, rise: i32,
 ): void {
@@ -139,8 +134,7 @@ function mixTile(
 }
 
 /**
- * out[n, size] += pᵀ * x for p [rows, n] and x [rows, size], without the rows that
- * do not see a step's keys.
+ * out[n, size] += pᵀ * x for p [rows, n] and x [rows, size], without the rows that do not attend to the keys of a step.
  */
 function mixKeys(
   p: usize, x: usize, out: usize, rows: i32, n: i32, size: i32, xStep: i32, outStep: i32, base: i32, rise: i32,
@@ -157,9 +151,9 @@ function mixKeys(
 }
 
 /**
- * Attends with `rows` queries to all their keys. Query r reads q and writes out at r * qStep
- * floats, its log-sum-exp at r * lseStep, its mask at r * maskStep bytes; its position is at + r *
- * atStep. Rows of k and v are kStep floats apart.
+ * Computes attention of `rows` queries to all their keys. Query r reads q and writes out at r * qStep floats, its
+ * log-sum-exp at r * lseStep, its mask at r * maskStep bytes; its position is at + r * atStep. Rows of k and v are
+ * kStep floats apart.
  */
 function attend(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, tile: usize, rows: i32, keys: i32, size: i32,
@@ -213,10 +207,9 @@ function attend(
 }
 
 /**
- * Attention of the key heads first..last-1, counted over the batch. q and out are [batch, queries,
- * heads, size], k and v [batch, capacity, heads / group, size], lse [batch, heads, queries]; the
- * mask's strides are in bytes. `starts`, i32 [batch, queries], holds the first key that a query
- * sees; it is 0 where that is key 0.
+ * Attention of the key heads first..last-1, counted over the batch. q and out are [batch, queries, heads, size], k and
+ * v [batch, capacity, heads / group, size], lse [batch, heads, queries]; the mask's strides are in bytes. `starts`, i32
+ * [batch, queries], holds the first key of each query; it is 0 if every query starts at key 0.
  */
 export function attention(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, scratch: usize, first: i32, last: i32,
@@ -252,9 +245,7 @@ export function attention(
   }
 }
 
-/**
- * Turns n scores into weights p, and n products dout . v into ds = p * (product - delta) * scale.
- */
+/** Turns n scores into weights p, and n products dout . v into ds = p * (product - delta) * scale. */
 function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, softcap: f32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
@@ -269,7 +260,7 @@ function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, s
     let ds = f32x4.mul(f32x4.mul(p, f32x4.sub(loadPart(d, n, zero), level)), factor);
     if (softcap > 0) {
       const bent = f32x4.mul(score, inverse);
-      // A hidden score is far beyond the cap; its weight is 0 all the same.
+      // A masked score is far beyond the cap; its weight is 0 anyway.
       ds = f32x4.mul(ds, f32x4.max(zero, f32x4.sub(one, f32x4.mul(bent, bent))));
     }
     storePart(s, p, n);
@@ -325,7 +316,7 @@ function clearEnds(row: usize, n: i32, from: i32, to: i32): void {
   clearBytes(row + (<usize>to << 2), <usize>(n - to) << 2);
 }
 
-/** The gradients of `attention` for the key heads first..last-1; dk and dv start as zeros. */
+/** Gradients of `attention` for the key heads first..last-1; dk and dv must be zero at first. */
 export function attentionBackward(
   dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, scratch: usize,
   first: i32, last: i32, queries: i32, keys: i32, capacity: i32, heads: i32, group: i32, size: i32, scale: f32, causal: i32, window: i32,

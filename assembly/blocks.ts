@@ -1,4 +1,4 @@
-// GGUF's blocks of 32 elements, an f16 scale first: what their formats share.
+// Helpers shared by GGUF's formats with blocks of 32 elements that begin with an f16 scale.
 import { widenHalf } from "./widenHalf";
 
 export const BLOCK: i32 = 32;

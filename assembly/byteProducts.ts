@@ -13,8 +13,8 @@ export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
 }
 
 /**
- * A lane's sums of products as four sums of 32 bits, one of each column. `ones` of 16 bits spare a
- * constant that `extadd_pairwise` would load at each use.
+ * Sums of products as four 32-bit sums, one for each column; with `inShort`, pairs of 16-bit sums are added. `ones`, a
+ * vector of 16-bit ones, avoids a constant that `extadd_pairwise` would load at each use.
  */
 // @ts-ignore: decorator
 @inline
@@ -22,7 +22,7 @@ export function widened(inShort: bool, sums: v128, ones: v128): v128 {
   return inShort ? i32x4.dot_i16x8_s(sums, ones) : sums;
 }
 
-/** `addBytes` to zeros, which takes no addition. */
+/** The first `addBytes`, without the addition to zeros. */
 // @ts-ignore: decorator
 @inline
 export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
@@ -30,7 +30,7 @@ export function firstBytes(inShort: bool, signed: v128, seven: v128): v128 {
   return dotBytes(signed, seven, i32x4.splat(0));
 }
 
-/** sums + the products of 16 signed bytes and 16 below 128, or below 16 for sums of 16 bits. */
+/** sums + the products of 16 signed bytes and 16 bytes below 128, or below 16 for 16-bit sums. */
 // @ts-ignore: decorator
 @inline
 export function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): v128 {
@@ -39,7 +39,7 @@ export function addBytes(inShort: bool, signed: v128, seven: v128, sums: v128): 
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
 }
 
-/** The sums over the lanes of four vectors of integers. */
+/** The sums over the lanes of four integer vectors. */
 // @ts-ignore: decorator
 @inline
 export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -49,8 +49,8 @@ export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * before + minima * sum + products * scales * scale, with scale and sum of a block of x. Products
- * and sums are rounded each by itself, so that all builds give the same bits.
+ * before + minima * sum + products * scales * scale, with the scale and sum of a block of x. Products and sums are
+ * rounded separately, so that all builds give the same bits.
  */
 // @ts-ignore: decorator
 @inline
@@ -60,8 +60,8 @@ export function withQ4(before: v128, products: v128, scales: v128, minima: v128,
 }
 
 /**
- * Adds a block's products of a row of x to its eight sums. Scales and minima are those of the low
- * four columns and of the high ones, loaded once for all rows.
+ * Adds a block's products with a row of x to the row's eight sums. Scales and minima are given for the low and for the
+ * high four columns, and are loaded once for all rows.
  */
 // @ts-ignore: decorator
 @inline
@@ -75,7 +75,7 @@ export function addBlock(
   storePair(to, first, last);
 }
 
-/** Adds a block's products of a row of x to four of its sums. */
+/** Adds a block's products with a row of x to four of its sums. */
 // @ts-ignore: decorator
 @inline
 export function addFour(to: usize, products: v128, factors: usize, pair: usize): void {

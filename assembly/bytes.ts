@@ -1,6 +1,6 @@
-// Short runs of bytes, by hand: a call of memory.copy or memory.fill costs more than they do.
+// Copies and clears short runs of bytes: a call of memory.copy or memory.fill costs more than the work.
 
-/** Bytes from which the call is worth it. */
+/** From this many bytes on the call is faster. */
 const LONG: usize = 256;
 
 /** Copies bytes forward. */

@@ -30,7 +30,7 @@ function read(p: usize, i: i32, from: i32): f64 {
   return <f64>load<u8>(p + i);
 }
 
-/** v within low..high; a NaN converts to 0 afterwards. */
+/** v clamped to low..high; a NaN converts to 0 afterwards. */
 // @ts-ignore: decorator
 @inline
 function clampTo(v: f64, low: f64, high: f64): f64 {
@@ -48,7 +48,7 @@ function write(p: usize, i: i32, to: i32, v: f64): void {
   else store<u8>(p + i, v == 0 ? 0 : 1);
 }
 
-/** out = x in another dtype; `from` and `to` are dtypes by number. */
+/** out = x in another dtype; `from` and `to` are indices of dtypes. */
 export function cast(x: usize, out: usize, n: i32, from: i32, to: i32): void {
   if (to == F32 && (from == F16 || from == BF16)) unpackRow(from, x, 0, n, out);
   else for (let i = 0; i < n; i++) write(out, i, to, read(x, i, from));

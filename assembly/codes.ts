@@ -1,4 +1,4 @@
-// Products of vectors of small integer codes, which the kernels on demand share.
+// Products of vectors of small integer codes, shared by the kernels that are loaded on demand.
 import { madd } from "./madd";
 import { sumOf } from "./lanes";
 
@@ -14,7 +14,7 @@ export function addCodes(q: v128, x: usize, sums: v128): v128 {
   return madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), v128.load(x, 48), sums);
 }
 
-/** Writes the sum of each 32 of k floats. */
+/** Writes the sum of each group of 32 among k floats. */
 export function sumGroups(x: usize, k: i32, sums: usize): void {
   for (const end = x + (<usize>k << 2); x < end; x += 128) {
     let sum = f32x4.splat(0);

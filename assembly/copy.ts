@@ -62,8 +62,8 @@ function transposeBlock(src: usize, srcStride: usize, dst: usize, dstStride: usi
 }
 
 /**
- * Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n, in
- * blocks of 16 x 16, so that each cache line of either side is used whole while it is near.
+ * Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n. Works in blocks of 16 x
+ * 16, so that each cache line of either side is used completely while it is cached.
  */
 function transpose(x: usize, out: usize, rows: i32, n: i32, stride: usize): void {
   const outStride = <usize>n << 2;

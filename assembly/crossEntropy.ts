@@ -1,5 +1,4 @@
-// Cross-entropy of rows of n logits against class labels. Labels were checked
-// before: see findBadLabel.
+// Cross-entropy of rows of n logits against class labels. Labels must be valid: see findBadLabel.
 import { loadPart, storePart, sumOf } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
@@ -36,8 +35,8 @@ function sumBelow(x: usize, n: i32, top: f32): f64 {
 }
 
 /**
- * The label's logit, or a blend with the mean of all, less the largest: the loss is
- * log(sum(exp(x - top))) less it.
+ * The label's logit, or its blend with the mean logit, minus the largest logit. The loss is log(sum(exp(x - top)))
+ * minus this value.
  */
 function targetBelow(x: usize, n: i32, label: i32, smoothing: f64, top: f32): f64 {
   const hit = <f64>load<f32>(x + (<usize>label << 2)) - <f64>top;
@@ -74,8 +73,8 @@ function scaleRow(x: usize, n: i32, label: i32, smoothing: f64, factor: f32, sha
 }
 
 /**
- * `reduction`: 0 one loss per row, 1 their sum, 2 their mean. Writes each row's largest logit and
- * the logarithm of the sum of exp(logit - largest) to `sums`.
+ * `reduction`: 0 gives one loss per row, 1 their sum, 2 their mean. Writes each row's largest logit and the logarithm
+ * of the sum of exp(logit - largest) to `sums`.
  */
 export function crossEntropy(
   x: usize, labels: usize, loss: usize, sums: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
@@ -120,7 +119,7 @@ export function crossEntropyBackward(
   }
 }
 
-/** Writes the positions of the rows that count to `indices`; returns how many. */
+/** Writes the indices of the rows whose label is not ignored to `indices`; returns their count. */
 export function selectRows(labels: usize, indices: usize, rows: i32, ignored: i32): i32 {
   let count = 0;
   for (let row = 0; row < rows; row++) {
@@ -145,8 +144,8 @@ export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes
 }
 
 /**
- * Writes the losses of the rows `indices` to `losses` as f64, and turns their logits [count, n]
- * into gradients times `factor` where `gradient` is 1.
+ * Writes the losses of the rows `indices` to `losses` as f64. If `gradient` is 1, replaces their logits [count, n] by
+ * gradients times `factor`.
  */
 export function crossEntropyChunk(
   x: usize, labels: usize, indices: usize, losses: usize, count: i32, n: i32, smoothing: f64, factor: f32, gradient: i32,
@@ -162,7 +161,7 @@ export function crossEntropyChunk(
   }
 }
 
-/** loss = factor times the sum of `count` numbers (f64) at `losses`. */
+/** loss = factor times the sum of `count` f64 values at `losses`. */
 export function finishLoss(losses: usize, count: i32, loss: usize, factor: f64): void {
   let total: f64 = 0;
   for (let i = 0; i < count; i++) total += load<f64>(losses + (<usize>i << 3));

@@ -13,7 +13,7 @@ export function dot(a: usize, b: usize, n: i32): f32 {
     a += 32;
     b += 32;
   }
-  // Engines that fuse neighbours begin at stores.
+  // Engines start to fuse neighbouring operations at stores.
   storePair(scratch, s0, s1);
   s0 = v128.load(scratch);
   s1 = v128.load(scratch, 16);

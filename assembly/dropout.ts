@@ -9,7 +9,7 @@ const W1: u32 = 0xbb67ae85;
 /** M0, M1, W0, W1, read from memory inside loops (see expf4), and 0, 1, 2, 3. */
 const TABLE: usize = memory.data<u32>([0xd2511f53, 0xcd9e8d57, 0x9e3779b9, 0xbb67ae85, 0, 1, 2, 3], 16);
 
-/** The first values up to a whole counter, and the last: one by one. */
+/** Computes values one by one: those up to a multiple of four, and the last ones. */
 function dropoutSome(
   x: usize, out: usize, n: i32, position: u64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,
 ): void {
@@ -41,7 +41,7 @@ function dropoutSome(
   }
 }
 
-/** The upper halves of the products of unsigned lanes. */
+/** The upper 32 bits of the products of unsigned lanes. */
 // @ts-ignore: decorator
 @inline
 function mulHigh(a: v128, b: v128): v128 {
@@ -49,8 +49,8 @@ function mulHigh(a: v128, b: v128): v128 {
 }
 
 /**
- * out[i] = 0 where the uniform number `offset` + i of the stream is below `threshold` / 2^24, else
- * x[i] * scale. The stream is named by the key and the counter's upper words.
+ * out[i] = 0 if the uniform random number `offset` + i of the stream is below `threshold` / 2^24, otherwise x[i] *
+ * scale. The stream is given by the key (`seed`) and the counter's upper words (`stream`).
  */
 export function dropout(
   x: usize, out: usize, n: i32, offset: f64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,
@@ -64,7 +64,7 @@ export function dropout(
   n -= head;
   const limit = i32x4.splat(threshold);
   const factor = f32x4.splat(scale);
-  // Four counters at a time, one in each lane.
+  // Processes four counters at a time, one in each lane.
   for (; n >= 16; n -= 16) {
     const first = i32x4.splat(<u32>(position >> 2));
     let x0 = i32x4.add(first, v128.load(TABLE, 16));

@@ -1,9 +1,8 @@
-// The values of the 8-bit codes of nested scales;
-// packages/core/src/packed/blockwise/dynamicMap.ts explains them.
+// The values of the 8-bit codes of nested scales, as described in packages/core/src/packed/blockwise/dynamicMap.ts.
 
 const TABLE: usize = memory.data(1024, 16);
 
-// Each instance fills the table before it reads it; instances on one memory write the same bytes.
+// Each instance fills the table before its first use; instances that share a memory write the same bytes.
 let filled = false;
 
 /** Point `i` of n + 1 between 0.1 and 1, evenly spaced. */
@@ -12,7 +11,7 @@ function boundary(i: i32, n: i32): f32 {
   return i < (n + 1) >> 1 ? <f32>(<f64>(<f32>0.1) + step * <f64>i) : <f32>(1 - step * <f64>(n - i));
 }
 
-/** The rank-th number above 0. */
+/** The rank-th value above 0. */
 function ranked(rank: i32): f32 {
   if (rank == 128) return 1;
   const exponent = 31 - clz(rank);
@@ -23,7 +22,7 @@ function ranked(rank: i32): f32 {
   return <f32>(1 / scale) * ((boundary(i, n) + boundary(i + 1, n)) / 2);
 }
 
-/** Address of the numbers by code, f32 [256], ascending. */
+/** Address of the values by code, f32 [256], ascending. */
 export function dynamicTable(): usize {
   if (!filled) {
     store<f32>(TABLE, 0, 4 * 127);

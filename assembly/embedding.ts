@@ -1,7 +1,7 @@
 import { loadPart, storePart } from "./lanes";
 import { unpackRow } from "./formats";
 
-/** The position of the first id outside 0..vocab-1, or -1. */
+/** The index of the first id outside 0..vocab-1, or -1. */
 export function findBadId(ids: usize, count: i32, vocab: i32): i32 {
   for (let i = 0; i < count; i++) if (load<u32>(ids + (<usize>i << 2)) >= <u32>vocab) return i;
   return -1;
@@ -40,7 +40,7 @@ export function embeddingBackward(dy: usize, ids: usize, dweight: usize, count: 
   }
 }
 
-/** Returns the integer at an address, which an error names. */
+/** Returns the integer at an address, for an error message. */
 export function readI32(p: usize): i32 {
   return load<i32>(p);
 }

@@ -1,16 +1,16 @@
-// Rows of floats as codes with a scale for each 32 numbers, four rows at a time, which spares
-// stores lane by lane: tiles as those of `quantizeInt8` and `quantizeInt15`. A part of onDemand.ts.
+// Encodes rows of floats as integer codes with a scale for each 32 elements. Four rows at a time avoid lane-by-lane
+// stores. The tiles are those of `quantizeInt8` and `quantizeInt15`. A part of onDemand.ts.
 import { laneSums } from "./byteProducts";
 import { firstHalves, lastHalves, storeTransposed, zipFirst, zipLast } from "./lanes";
 import { INT8_ROWS, int8RowBytes, rounded, TOO_LARGE } from "./rowCodes";
 
-/** Bytes in one plane; bytes in words of 16 bits; codes of 15 bits in words; and of 11 bits. */
+/** Kinds of codes: bytes in one plane, bytes in 16-bit words, 15-bit codes in words, and 11-bit codes. */
 export const BYTES: i32 = 0;
 export const BYTES_IN_WORDS: i32 = 1;
 export const WORDS: i32 = 2;
 export const ELEVEN: i32 = 3;
 
-/** The largest code of each kind: 2040 squared, by 2^15, is 127. */
+/** The largest code of each kind; for 11 bits 2040, since 2040 squared, shifted right by 15, is 127. */
 // @ts-ignore: decorator
 @inline
 export function largestCode(kind: i32): f32 {
@@ -18,7 +18,7 @@ export function largestCode(kind: i32): f32 {
 }
 
 /**
- * The largest bits of 32 floats without their signs, in parts: their order is that of the
+ * The largest of 32 floats as bits without their signs, in four lanes. The order of the bits is the order of the
  * magnitudes, with NaN above all.
  */
 // @ts-ignore: decorator
@@ -39,8 +39,8 @@ function largestLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Factors that make codes of numbers; 0 where one would be infinite. Rows of `quantizeInt8` have it
- * infinite for numbers below 2^-121.
+ * Factors that scale values to codes; 0 where a factor would be infinite. The rows of `quantizeInt8` keep an infinite
+ * factor for values below 2^-121.
  */
 // @ts-ignore: decorator
 @inline
@@ -59,7 +59,7 @@ function eight(x: usize, factor: v128, rounder: v128): v128 {
   return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
 }
 
-/** Sixteen codes for bytes, and eight for words. */
+/** Rounds sixteen values to byte codes, or eight to word codes. */
 // @ts-ignore: decorator
 @inline
 function codesAt(kind: i32, x: usize, factor: v128, rounder: v128): v128 {
@@ -67,7 +67,7 @@ function codesAt(kind: i32, x: usize, factor: v128, rounder: v128): v128 {
   return kind == BYTES ? i8x16.narrow_i16x8_s(low, eight(x + 32, factor, rounder)) : low;
 }
 
-/** Adds such codes to four sums. */
+/** Adds these codes to four sums. */
 // @ts-ignore: decorator
 @inline
 function withCodes(kind: i32, sums: v128, codes: v128): v128 {
@@ -83,8 +83,8 @@ export function largestOfFour(x0: usize, x1: usize, x2: usize, x3: usize, magnit
 }
 
 /**
- * Writes 32 floats of each of four rows as codes, and at `pair` their scales and scaled sums; of 11
- * bits scales alone. `most` holds the largest magnitude of each row.
+ * Writes 32 floats of each of four rows as codes, and at `pair` their scales and scaled sums; for 11-bit codes only the
+ * scales. `most` holds the largest magnitude of each row.
  */
 // @ts-ignore: decorator
 @inline
@@ -133,16 +133,16 @@ export function encodeBlock(
   v128.store(pair, zipLast(scales, sums), 16);
 }
 
-/** Writes the constants of encoding, which V8 would build anew at each use if not loaded. */
+/** Stores the encoding constants in memory; otherwise V8 would build them again at each use. */
 // @ts-ignore: decorator
 @inline
 export function putEncoding(at: usize): void {
   store<i32>(at, 0x7fffffff);
-  // 1.5 * 2^23: `rounded` adds it.
+  // 1.5 * 2^23, which `rounded` adds.
   store<i32>(at, 0x4b400000, 4);
 }
 
-/** All ones in the lanes of rows that are there, of the `rows` from a tile on. */
+/** A mask of the lanes whose row exists, given the `rows` left from a tile on. */
 // @ts-ignore: decorator
 @inline
 export function rowsThere(rows: i32): v128 {
@@ -157,10 +157,10 @@ export function anyTooLarge(bits: v128): bool {
 }
 
 /**
- * Quantises x [rows, k], k a multiple of 32. A tile of INT8_ROWS rows, the last filled up with
- * zeros, holds its codes, four bytes or a pair of words of each row by turns, and for each 32
- * numbers scale and scaled sum of each row. Of 11 bits it holds four codes of each row by turns,
- * and scales alone. Returns 1 if a number is too large.
+ * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros. A
+ * tile holds codes, interleaved by row in units of four bytes or a pair of words, and for each 32 elements the scale
+ * and scaled sum of each row. With 11-bit codes it interleaves four codes of each row, and holds only scales. Returns 1
+ * if a value is too large.
  */
 // @ts-ignore: decorator
 @inline
@@ -173,7 +173,7 @@ export function encodeRows(kind: i32, x: usize, out: usize, rows: i32, k: i32): 
   const rounder = v128.load32_splat(out, 4);
   let all = i32x4.splat(0);
   for (; rows > 0; rows -= INT8_ROWS) {
-    // A row that is not there is another one times 0.
+    // A missing row is read from another row and multiplied by 0.
     const there = rowsThere(rows);
     let x1 = x + <usize>min(1, rows - 1) * xrs;
     let x2 = x + <usize>min(2, rows - 1) * xrs;

@@ -7,14 +7,14 @@ import { heads, storeTransposed } from "./lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "./rowOrder";
 import { lowHalves, widenHalves } from "./widenHalf";
 
-/** The scales of four blocks, by their first bytes. */
+/** The scales of four blocks, given the blocks' addresses. */
 // @ts-ignore: decorator
 @inline
 function scalesOf(firsts: v128): v128 {
   return lowHalves(firsts, i32x4.splat(0x8fffe000), i32x4.splat(0x77800000), i32x4.splat(0x47800000), i32x4.splat(0x7f800000));
 }
 
-/** Their minima. */
+/** The minima of four blocks. */
 // @ts-ignore: decorator
 @inline
 function minimaOf(minimum: bool, firsts: v128, scales: v128): v128 {
@@ -24,7 +24,7 @@ function minimaOf(minimum: bool, firsts: v128, scales: v128): v128 {
   );
 }
 
-/** 16 codes of a block, below 32: number `part`, 0 or 1, of its halves. */
+/** 16 codes of a block, below 32, from half `part`, 0 or 1. */
 // @ts-ignore: decorator
 @inline
 export function halfOfFive(minimum: bool, block: usize, part: i32): v128 {
@@ -34,8 +34,8 @@ export function halfOfFive(minimum: bool, block: usize, part: i32): v128 {
 }
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 8) rows of a weight as `packInt8Panel` does; the last
- * row stands for those that are not there.
+ * Packs `blocks` blocks of `columns` (1 to 8) rows of a weight as `packInt8Panel` does; missing rows repeat the last
+ * one.
  */
 // @ts-ignore: decorator
 @inline
@@ -80,8 +80,8 @@ function product(x: usize, fifths: usize, places: v128, bit: v128, nibble: v128,
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with
- * one plane. Four rows at a time sum in the order of `int8Tile`. `room` is for `storeConstants`.
+ * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with one plane. Four rows
+ * at a time are summed in the order of `int8Tile`. `room` is scratch for `storeConstants`.
  */
 // @ts-ignore: decorator
 @inline

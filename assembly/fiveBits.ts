@@ -1,5 +1,5 @@
-// GGUF's q5_0 and q5_1: an f16 scale, with q5_1 an f16 minimum, then the fifth bits of 32 codes as
-// a word, and 32 nibbles, low ones first.
+// GGUF's q5_0 and q5_1: an f16 scale, for q5_1 an f16 minimum, then a word with the fifth bits of 32 codes, and 32
+// nibbles, the low ones first.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
 import { Q5_0_BYTES, Q5_1_BYTES } from "./dtypes.gen";
@@ -15,23 +15,23 @@ export function bytesOf(minimum: bool): usize {
   return minimum ? Q5_1_BYTES : Q5_0_BYTES;
 }
 
-/** Ones where a code's fifth bit is clear; `places` are their bytes in `bits`. */
+/** Ones where a code's fifth bit is clear; `places` selects the byte of each code in `bits`. */
 // @ts-ignore: decorator
 @inline
 export function clearBits(bits: v128, places: v128, bit: v128): v128 {
   return i8x16.eq(v128.and(i8x16.swizzle(bits, places), bit), i8x16.splat(0));
 }
 
-/** 16 codes of nibbles and fifth bits; less 16 without a minimum. */
+/** 16 codes from nibbles and fifth bits; 16 is subtracted in the format without a minimum. */
 // @ts-ignore: decorator
 @inline
 export function withFifth(minimum: bool, nibbles: v128, clear: v128, sixteen: v128): v128 {
   if (minimum) return v128.or(nibbles, v128.andnot(sixteen, clear));
-  // A code less 16 is a nibble where the bit is set.
+  // A code minus 16 equals its nibble if the fifth bit is set.
   return i8x16.sub(nibbles, v128.and(clear, sixteen));
 }
 
-/** The same of the low half of `bits`. */
+/** The same for the low half of `bits`. */
 // @ts-ignore: decorator
 @inline
 export function codesOf(minimum: bool, nibbles: v128, bits: u32): v128 {
@@ -75,13 +75,13 @@ export function unpackQ5(minimum: bool, base: usize, start: i32, count: i32, dst
   }
 }
 
-/** Floats of a room that `storeConstants` takes. */
+/** Floats of scratch that `storeConstants` fills. */
 export const CONSTANTS: i32 = 20;
 
 /**
- * Writes what the loop over blocks holds in registers: V8 would build a constant anew at each use.
- * For each of 16 codes the byte that has its fifth bit, and that bit in it; then those of
- * `HALF_CONSTANTS`, a nibble and 16.
+ * Stores the constants of the loop over blocks, which keeps them in registers; V8 would build a constant again at each
+ * use. For each of 16 codes: the byte that holds its fifth bit, and the bit in that byte. Then the values of
+ * `HALF_CONSTANTS`, a nibble mask and 16.
  */
 export function storeConstants(at: usize): void {
   v128.store(at, i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
@@ -91,7 +91,7 @@ export function storeConstants(at: usize): void {
   store<u32>(at, 0x10101010, 52);
 }
 
-/** c[n] (+)= alpha * n rows of k elements, times x; `room` is for the sums of groups of x. */
+/** c[n] (+)= alpha * n rows of k elements, times x; `room` is scratch for the sums of groups of x. */
 // @ts-ignore: decorator
 @inline
 export function q5Rows(
@@ -125,7 +125,7 @@ export function q5Rows(
       const low = withFifth(minimum, v128.and(bytes, nibble), lowClear, sixteen);
       const high = withFifth(minimum, v128.and(i16x8.shr_u(bytes, 4), nibble), highClear, sixteen);
       const sums = f32x4.add(addCodes(low, xi, f32x4.splat(0)), addCodes(high, xi + 64, f32x4.splat(0)));
-      // The scale, and with q5_1 the minimum.
+      // The scale, and for q5_1 the minimum.
       const pair = widenHalves(i32x4.extend_low_i16x8_s(v128.load32_zero(at)), mask, power, limit, exponent);
       total = madd(sums, v128.shuffle<f32>(pair, pair, 0, 0, 0, 0), total);
       if (minimum) minima = madd(pair, v128.load32_splat(si), minima);

@@ -1,5 +1,4 @@
-// The formats of weights by number: every kernel that reads a weight finds the
-// code of its format here.
+// Storage formats of weights by index: every kernel that reads a weight dispatches on its format here.
 import { ggufBlock } from "./blocks";
 import { BF16, F16, F32, FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { unpackBf16, unpackF16 } from "./half";
@@ -11,8 +10,8 @@ import { packQ8_0, q8_0Int8Rows, q8_0Rows, unpackQ8_0 } from "./q8_0";
 import { unpackFourBit } from "./unpackFourBit";
 
 /**
- * Writes `count` elements of the weight at `base`, which lies in the dtype numbered `format`, from
- * element `start` on, to `dst` as f32.
+ * Writes `count` elements of a weight to `dst` as f32, from element `start` on. The weight is stored at `base` in the
+ * dtype with index `format`.
  */
 export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
   const at = <usize>start;
@@ -27,8 +26,8 @@ export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst:
 }
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x.
- * Returns false where there is no such product.
+ * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x. Returns false if the
+ * format has no such product.
  */
 export function blockRows(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,
@@ -47,9 +46,7 @@ export function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : Q8_0_BYTES;
 }
 
-/**
- * True if codes are nibbles, which integer products take as they are; else they are signed bytes.
- */
+/** True if codes are nibbles, which integer products take directly; otherwise they are signed bytes. */
 export function isNibbles(format: i32): bool {
   return format != Q8_0;
 }
@@ -61,7 +58,7 @@ export function int8Rows(format: i32, x: usize, w: usize, c: usize, n: i32, k: i
   else q8_0Int8Rows(x, w, c, n, k);
 }
 
-/** Packs `blocks` times 32 elements of some rows of a weight, `wrs` bytes apart, as a panel. */
+/** Packs `blocks` times 32 elements of rows of a weight, `wrs` bytes apart, as a panel. */
 export function packInt8Panel(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   if (format == Q4_0) packQ4_0(w, wrs, columns, blocks, dst);
   else if (format == Q4_1) packQ4_1(w, wrs, columns, blocks, dst);

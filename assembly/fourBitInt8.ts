@@ -1,6 +1,6 @@
-// nf4 and fp4 weights in integer products: their values in a table of 7 bits, 63 for zero. The
-// error of a value is at most 0.0065 of its block's largest for nf4, and 0.0053, of one value
-// alone, for fp4.
+// nf4 and fp4 weights in integer products, with their values in a table of 7-bit integers; 63 represents zero. The
+// error of a value relative to its block's largest magnitude is at most 0.0065 for nf4, and 0.0053 for fp4, where only
+// one value has an error.
 import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 import { storeTransposed, zipHigh, zipLow } from "./lanes";
@@ -10,7 +10,7 @@ import { codesFrom, fourBitScale, fourBitScales, lookup, nibbleMask } from "./un
 const NF4_BYTES: usize = memory.data<u8>([0, 19, 30, 38, 45, 51, 57, 63, 68, 73, 79, 84, 91, 99, 109, 126], 16);
 const FP4_BYTES: usize = memory.data<u8>([63, 63, 95, 111, 79, 87, 71, 75, 63, 63, 31, 15, 47, 39, 55, 51], 16);
 
-/** Steps of a table from 0 to 1, and the place of zero. */
+/** Steps of a table from 0 to 1, and the integer that represents zero. */
 const NF4_STEPS: f32 = 63.35;
 const FP4_STEPS: f32 = 48;
 const ZERO: f32 = 63;
@@ -42,8 +42,8 @@ function oddOf(table: v128, bytes: v128, nibble: v128): v128 {
 }
 
 /**
- * Packs `blocks` times 32 elements of `columns` (1 to 8) rows of a weight, from element `start` on
- * and `ld` apart, as `packInt8Panel` does; the last row stands for those that are not there.
+ * Packs `blocks` times 32 elements of `columns` (1 to 8) rows of a weight, from element `start` on and `ld` apart, as
+ * `packInt8Panel` does; missing rows repeat the last one.
  */
 export function packFourBitPanel(
   base: usize, isFp4: bool, start: i32, ld: i32, columns: i32, blocks: i32, dst: usize,
@@ -92,7 +92,7 @@ export function packFourBitPanel(
   }
 }
 
-/** Copies k bytes so that of each 32 the even ones come first. */
+/** Copies k bytes, with the even elements of each 32 before the odd ones. */
 function splitBytes(x: usize, k: i32, dst: usize): void {
   for (const end = x + <usize>k; x < end; x += 32) {
     const a = v128.load(x);
@@ -116,7 +116,7 @@ function rowScales(base: usize, start: i32, k: i32, span: i32, dst: usize): void
   }
 }
 
-/** The integer product of 32 elements: 16 bytes at w and codes at x, the even ones first. */
+/** The integer product of 32 elements: 16 bytes at w and codes at x, even elements first. */
 // @ts-ignore: decorator
 @inline
 function product(x: usize, w: usize, table: v128, nibble: v128): v128 {
@@ -134,8 +134,8 @@ function fourAt(p: usize, apart: usize): v128 {
 }
 
 /**
- * c[n] = the n rows of k elements from row `first` on, times the row x of `quantizeInt8` with one
- * plane. Four rows at a time sum in the order of `int8Tile`. `room` is for 3 k / 2 bytes.
+ * c[n] = the n rows of k elements from row `first` on, times the row x of `quantizeInt8` with one plane. Four rows at a
+ * time are summed in the order of `int8Tile`. `room` is scratch of 3 k / 2 bytes.
  */
 export function fourBitInt8Rows(
   x: usize, base: usize, isFp4: bool, first: i32, c: usize, n: i32, k: i32, room: usize,

@@ -1,5 +1,4 @@
-// GELU of four floats, exact and by its tanh form: x times a gate from 0 to
-// 1, and the slope of that.
+// GELU of four floats, exact and in its tanh form: x times a gate from 0 to 1, and its derivative.
 import { madd } from "./madd";
 import { constant, erff4, expf4 } from "./math";
 
@@ -10,8 +9,8 @@ const ROOT_HALF = memory.data<f32>([0.707106781]);
 /** 1 / sqrt(2 pi). */
 const NORMAL = memory.data<f32>([0.398942280]);
 /**
- * 2 sqrt(2 / pi), with their signs and times 0.044715 where u = sqrt(2 / pi) (x + 0.044715
- * x³) or its slope is made.
+ * 2 sqrt(2 / pi), with the signs and factors (0.044715 for the cubic term) of u = sqrt(2 / pi) (x + 0.044715 x³) and
+ * its derivative.
  */
 const GELU_LINEAR = memory.data<f32>([-1.59576912]);
 const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
@@ -25,14 +24,14 @@ export function gelu4(x: v128): v128 {
   return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
 }
 
-/** x / (1 + exp(-2 u)), which is the tanh form with one exp less. */
+/** x / (1 + exp(-2 u)), which equals the tanh form with one exp fewer. */
 // @ts-ignore: decorator
 @inline
 export function geluTanh4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(ONE), expf4(minus2u(x))));
 }
 
-/** The normal distribution function. */
+/** The cumulative distribution function of the normal distribution. */
 // @ts-ignore: decorator
 @inline
 export function geluGate(x: v128): v128 {
@@ -56,7 +55,7 @@ export function geluTanhGate(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, expf4(minus2u(x))));
 }
 
-/** With s = gate: s + x s (1 - s) 2 u'. */
+/** With s = gate: s + x s (1 - s) 2 u', where u' is the derivative of u. */
 // @ts-ignore: decorator
 @inline
 export function geluTanhSlope(x: v128, gate: v128): v128 {

@@ -11,10 +11,7 @@ import { gemvPacked } from "./gemvPacked";
 
 export { isBatchInvariant, setScratch, setTile } from "./gemmState";
 
-/**
- * Columns of B that may be gathered as rows for dot products, and the floats
- * of scratch they may take.
- */
+/** The most columns of B that are gathered as rows for dot products, and the most floats of scratch for them. */
 const GATHER_COLUMNS: i32 = 4;
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
@@ -28,7 +25,7 @@ function dotIsFaster(m: i32, n: i32, k: i32): bool {
   const few = min(m, n);
   if (few == 1) return k >= 16;
   if (few <= 4) return k >= 48;
-  // Few rows of A would not earn back the packing of B; few columns waste a part of an 8-wide tile.
+  // With few rows of A the packing of B costs too much; few columns waste part of an 8-wide tile.
   return k >= 192 && (m <= 16 || n <= 6);
 }
 
@@ -47,10 +44,7 @@ function gatherColumns(b: usize, brs: usize, rows: usize, k: i32, n: i32): void 
   }
 }
 
-/**
- * Returns the first row or column of part `part` of `parts`, among `total` that are
- * handed out `unit` at a time.
- */
+/** Returns the first row or column of part `part` of `parts`, if `total` are distributed in multiples of `unit`. */
 function bound(total: i32, unit: i32, part: i32, parts: i32): i32 {
   if (part == 0) return 0;
   if (part == parts) return total;
@@ -59,9 +53,8 @@ function bound(total: i32, unit: i32, part: i32, parts: i32): i32 {
 }
 
 /**
- * C[m,n] = alpha * op(A) * op(B), or C += ... where `accumulate` is 1. op(X) is X, or its
- * transpose where the flag is 1; so A lies as [m,k] or [k,m], B as [k,n] or [n,k]. Pointers in
- * bytes, leading dimensions in elements.
+ * C[m,n] = alpha * op(A) * op(B), or C += ... if `accumulate` is 1. op(X) is X, or its transpose if the flag is 1. So A
+ * is stored as [m,k] or [k,m], and B as [k,n] or [n,k]. Pointers are in bytes, leading dimensions in elements.
  */
 export function gemm(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
@@ -71,8 +64,8 @@ export function gemm(
 }
 
 /**
- * Computes part `part` of `parts` of `gemm`: a piece of C. The whole product decides how each
- * number is computed, so that all parts together give the same bits whatever their count.
+ * Computes part `part` of `parts` of `gemm`: a piece of C. The order of each element's sum depends only on the whole
+ * product, so that the bits are the same for any number of parts.
  */
 export function gemmPart(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
@@ -109,10 +102,7 @@ export function gemmPart(
   }
 }
 
-/**
- * Returns how many of `parts` pieces of C lie below each other: pieces near to
- * squares have the least to pack.
- */
+/** Returns how many rows of pieces `parts` pieces of C form: nearly square pieces need the least packing. */
 function piecesDown(m: i32, n: i32, parts: i32): i32 {
   let best = 1;
   let least = f64.MAX_VALUE;
@@ -127,8 +117,7 @@ function piecesDown(m: i32, n: i32, parts: i32): i32 {
 }
 
 /**
- * A part of the product by register tiles. B begins at element `start` of the storage at
- * `b`, in the format `format`.
+ * A part of the product by register tiles. B begins at element `start` of the storage at `b`, in the format `format`.
  */
 function tiled(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
@@ -155,8 +144,8 @@ function tiled(
 }
 
 /**
- * A part of the product in the one order of sums that `tiled` has where products are
- * batch-invariant. The arguments are those of `tiled`.
+ * A part of the product in the order of sums that batch-invariant products use. The arguments are the same as those for
+ * `tiled`.
  */
 function invariant(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
@@ -179,9 +168,8 @@ function invariant(
 }
 
 /**
- * C[m,n] (+)= alpha * A[m,k] * op(W), with W whole rows of a weight, from element `start` on, in
- * the storage format `format` (see unpackRow): [k,n], or [n,k] where `transposed` is 1. It is
- * widened block by block on its way into the tiles.
+ * C[m,n] (+)= alpha * A[m,k] * op(W), where W is whole rows of a weight, from element `start` on, in the storage format
+ * `format` (see unpackRow): [k,n], or [n,k] if `transposed` is 1. W is widened block by block while it is packed.
  */
 export function gemmWeight(
   a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
@@ -213,10 +201,7 @@ export function gemmWeightPart(
   tiled(a, w, format, start, c, m, n, k, <usize>k << 2, <usize>ldw << 2, crs, false, transposed != 0, alpha, accumulate != 0, part, parts);
 }
 
-/**
- * `batch` products of one shape; the strides between matrices are in elements, 0
- * repeats the same matrix.
- */
+/** `batch` products of one shape; the strides between matrices are in elements, and 0 repeats a matrix. */
 export function gemmBatched(
   a: usize, b: usize, c: usize, batch: i32, strideA: i32, strideB: i32, strideC: i32, m: i32, n: i32, k: i32,
   lda: i32, ldb: i32, ldc: i32, transA: i32, transB: i32, alpha: f32, accumulate: i32,

@@ -1,12 +1,11 @@
-// C[m,n] += alpha * op(A)[m,k] * B[k,n] row by row of B: for few rows of C, B is
-// read once and as it lies.
+// C[m,n] += alpha * op(A)[m,k] * B[k,n] row by row of B: for few rows of C, B is read once and in order.
 import { madd } from "./madd";
 import { loadPart, storePart } from "./lanes";
 
-/** Columns at a time, so that a strip of C and four of B stay in the first-level cache. */
+/** Columns at a time, so that a strip of C and four of B stay in the L1 cache. */
 const STRIP: i32 = 1024;
 
-/** Columns in multiples of this can be computed apart: whole vectors and cache lines. */
+/** Columns can be split at multiples of this: whole vectors and cache lines. */
 export const AXPY_COLUMNS: i32 = 16;
 
 // @ts-ignore: decorator

@@ -1,5 +1,4 @@
-// The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC,
-// tiles of MR x 8 over both.
+// The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC, tiles of MR x 8 over both.
 import { clearBytes, copyBytes } from "./bytes";
 import { F32 } from "./dtypes.gen";
 import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
@@ -10,26 +9,22 @@ import { LINE, readLines } from "./readAhead";
 export const KC: i32 = 384;
 export const NC: i32 = 384;
 
-/** Rows of A up to which B is read where it lies: packing it would not be earned back. */
+/** Up to this many rows of A, B is read in place: packing it would cost more than it saves. */
 const DIRECT_B_ROWS: i32 = 2 * MR;
 /**
- * Depth of a block of B read where it lies: its half lines must outlive one
- * column of tiles in the cache.
+ * Depth of a block of B that is read in place: its half-used cache lines must stay cached during one column of tiles.
  */
 const DIRECT_B_KC: i32 = 64;
-/**
- * Columns up to which A is read where it lies, in deeper blocks;
- * NARROW_COLUMNS * NARROW_KC <= KC * NC.
- */
+/** Up to this many columns A is read in place, in deeper blocks; NARROW_COLUMNS * NARROW_KC <= KC * NC. */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
-/** Depth from which contiguous rows are worth reading in place for more than a few columns. */
+/** The least depth at which contiguous rows are read in place for more than FEW_COLUMNS columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 
 /**
- * The most bytes of A that are read ahead before a tile: a core waits for many more, and rows that
- * are longer are fetched well without. Depth from which a tile takes long enough.
+ * The most bytes of A that are read ahead before a tile: a core would stall on many more, and longer rows are
+ * prefetched well by the hardware. AHEAD_LEAST_K is the depth from which a tile takes long enough.
  */
 const AHEAD_BYTES: usize = 12 * LINE;
 const AHEAD_LEAST_K: i32 = 32;
@@ -41,21 +36,17 @@ const A_BYTES: i32 = MR * KC * 4;
 export const B_BYTES: i32 = KC * NC * 4;
 const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 
-/**
- * Bytes of scratch that the blocked product needs: one tile of C, a panel of A, a
- * block of B, rows of a weight.
- */
+/** Bytes of scratch for the blocked product: one tile of C, a panel of A, a block of B, rows of a weight. */
 export const BLOCK_SCRATCH: i32 = ((TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 
 /**
- * Rows of the next tile where `left` remain: a rest of one or two is shared between two
- * tiles, which costs less.
+ * Rows of the next tile if `left` remain: a remainder of one or two rows is shared between two tiles, which costs less.
  */
 function rowsOfTile(left: i32): i32 {
   return left > MR && left < MR + 3 ? (left + 1) >> 1 : min(MR, left);
 }
 
-/** Computes an edge tile of fewer than 8 columns by way of a whole tile in scratch. */
+/** Computes an edge tile of fewer than 8 columns via a whole tile in scratch. */
 function edgeTile(
   rows: i32, columns: i32, a: usize, ars: usize, aks: usize, b: usize, c: usize, crs: usize, k: i32,
   tile: usize, add: bool,
@@ -68,8 +59,8 @@ function edgeTile(
 }
 
 /**
- * Returns the bytes of A to read ahead before each of `tiles` tiles, in whole lines, so that the
- * next MR rows of k floats are in the cache when they are wanted; 0 where that is too much.
+ * Returns the bytes of A to read ahead before each of `tiles` tiles, in whole cache lines, so that the next MR rows of
+ * k floats are cached when they are needed. Returns 0 if that is too much.
  */
 export function aheadOfTile(k: i32, tiles: i32): usize {
   if (k < AHEAD_LEAST_K || tiles == 0) return 0;
@@ -77,7 +68,7 @@ export function aheadOfTile(k: i32, tiles: i32): usize {
   return bytes <= AHEAD_BYTES ? bytes : 0;
 }
 
-/** Computes a tile of 8 columns, of A in a panel or where it lies. */
+/** Computes a tile of 8 columns, with A in a panel or in place. */
 // @ts-ignore: decorator
 @inline
 function wholeTile(
@@ -89,14 +80,13 @@ function wholeTile(
   else tileDirect(rows, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** Operands that a product reads where they lie, together: see `operandsInPlace`. */
+/** Flags for operands that a product reads in place, which can be combined: see `operandsInPlace`. */
 const A_IN_PLACE: i32 = 1;
 export const B_IN_PLACE: i32 = 2;
 
 /**
- * Returns the operands that a product reads in place, without packing, as a set of
- * flags. The choice decides the depth of blocks and so the order of sums: all parts of a
- * product use that of the whole.
+ * Returns the operands that a product reads in place, without packing, as a set of flags. The choice decides the depth
+ * of blocks and so the order of sums: all parts of a product use the choice for the whole product.
  */
 export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: bool, transB: bool, alpha: f32): i32 {
   if (format != F32) return 0;
@@ -105,9 +95,8 @@ export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: boo
 }
 
 /**
- * Returns the depth of a product's blocks: equal ones, so that the last is no thin rest. All
- * tiles sum in this order. Batch-invariant products have the same depth whatever they read in
- * place, and whole blocks from the start of k on.
+ * Returns the depth of a product's blocks: equal depths, so that the last block is not much thinner. All tiles sum in
+ * this order. Batch-invariant products always use whole blocks of depth KC from the start of k on.
  */
 export function blockDepth(inPlace: i32, k: i32): i32 {
   if (batchInvariant) return KC;
@@ -117,11 +106,10 @@ export function blockDepth(inPlace: i32, k: i32): i32 {
 }
 
 /**
- * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds
- * BLOCK_SCRATCH bytes. B begins at element `start` of the storage at `b`, in the format `format`;
- * for F32 `start` is 0. With `panels`, A was packed before: panels of MR rows one behind the other,
- * as packA makes them. `inPlace` is `operandsInPlace` of the whole product. B is packed at
- * `block`, or in the scratch memory where that is 0; with `packed` it was before, as one block.
+ * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` has BLOCK_SCRATCH bytes. B begins at
+ * element `start` of the storage at `b`, in the format `format`; for F32 `start` is 0. With `panels`, A is already
+ * packed as consecutive panels of MR rows, as packA makes them. `inPlace` is `operandsInPlace` of the whole product. B
+ * is packed at `block`, or in the scratch memory if `block` is 0; with `packed` it is already packed as one block.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
@@ -151,7 +139,7 @@ export function gemmBlocked(
       const edge = packedB + <usize>(whole >> 3) * panelBytes;
       const blockB = transB ? b + <usize>j0 * ldb + (<usize>p0 << 2) : b + <usize>p0 * ldb + (<usize>j0 << 2);
       if (packed) {
-        // As the product before left it.
+        // B is already packed by the previous product.
       } else if (widened) {
         const ld = <i32>(ldb >> 2);
         packWeight(format, b, start + (transB ? j0 * ld + p0 : p0 * ld + j0), ld, transB, packedB, kc, nc, alpha, strip);
@@ -175,7 +163,7 @@ export function gemmBlocked(
         let ct = c + <usize>i * ldc + (<usize>j0 << 2);
         let panel = directB ? blockB : packedB;
         const end = ct + (<usize>whole << 2);
-        // A loop of its own: what it does more would cost short tiles a twentieth.
+        // A separate loop: the extra reads would slow down short tiles by 5 %.
         for (let ahead = at + <usize>rows * ars; step && ct < end; ahead += step) {
           any |= readLines(ahead, min(ahead + step, endA));
           wholeTile(inPanel, rows, left, ars, aks, panel, bks, ct, ldc, kc, add);

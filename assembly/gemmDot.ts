@@ -1,17 +1,13 @@
-// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ as dot products along k: for few rows of X, W is
-// read once and as it lies.
+// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ as dot products along k: for few rows of X, W is read once and in order.
 import { madd } from "./madd";
 
-/**
- * Bytes from which W is read from main memory, which is twice as fast row after
- * row as four rows abreast.
- */
+/** From this many bytes on W comes from main memory, which is twice as fast row by row as four rows at once. */
 const COLD_BYTES: i64 = 2 << 20;
 
-/** Rows of W in multiples of this can be computed apart. */
+/** Rows of W can be split at multiples of this. */
 export const DOT_ROWS: i32 = 4;
 
-/** The first `count` (0 to 3) floats at `p`, zeros above. */
+/** The first `count` (0 to 3) floats at `p`, and zeros in the other lanes. */
 // @ts-ignore: decorator
 @inline
 function loadHead(p: usize, count: i32): v128 {
@@ -55,7 +51,7 @@ function dot1x1(w: usize, x: usize, c: usize, k: i32, alpha: f32, accumulate: bo
   put(c, f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)), alpha, accumulate);
 }
 
-/** One row of W times two of X, `xrs` bytes apart; the results lie `crs` bytes apart. */
+/** One row of W times two of X, `xrs` bytes apart; the results are `crs` bytes apart. */
 function dot1x2(w: usize, x: usize, xrs: usize, c: usize, crs: usize, k: i32, alpha: f32, accumulate: bool): void {
   const head = k & 3;
   let y = x + xrs;

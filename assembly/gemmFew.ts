@@ -1,6 +1,5 @@
-// Few rows times a weight, in the order of sums that the register tiles keep: along k one by one,
-// in blocks of KC, each block's sum added to what was there. So a row has the same bits alone as
-// among many.
+// Few rows times a weight, summed in the order of the register tiles: along k one by one, in blocks of KC, with each
+// block's sum added to the previous value. So a row has the same bits alone as among many.
 import { F32 } from "./dtypes.gen";
 import { unpackRow } from "./formats";
 import { gemmAxpy } from "./gemmAxpy";
@@ -11,7 +10,7 @@ import { madd } from "./madd";
 import { isWholeSpans, packedFew } from "./packedFew";
 import { scaleInPlace } from "./scaleInPlace";
 
-/** The most rows that are few. */
+/** The most rows for which these products are used. */
 export const FEW_ROWS: i32 = 4;
 
 /** Columns of C that are summed in scratch memory at a time. */
@@ -23,8 +22,8 @@ const A_BYTES: usize = FEW_ROWS * KC * 4;
 export const FEW_SCRATCH: i32 = <i32>(TILE_BYTES + A_BYTES) + 4 * max(NR * KC, FEW_ROWS * STRIP);
 
 /**
- * tile[rows,8] += X[rows,k] * W[8,k]ᵀ, with `rows` a constant at each call. Four numbers of four
- * rows of W at a time are transposed in registers; rows of X and W are contiguous.
+ * tile[rows,8] += X[rows,k] * W[8,k]ᵀ, with `rows` a constant at each call. Four elements of four rows of W at a time
+ * are transposed in registers; rows of X and W are contiguous.
  */
 // @ts-ignore: decorator
 @inline
@@ -200,7 +199,7 @@ function gather(src: usize, step: usize, dst: usize, count: i32): void {
   }
 }
 
-/** Copies a tile's columns to or from C, where they lie `ccs` bytes apart. */
+/** Copies a tile's columns to or from C, where columns are `ccs` bytes apart. */
 // @ts-ignore: decorator
 @inline
 function copyTile(toC: bool, tile: usize, c: usize, crs: usize, ccs: usize, rows: i32, columns: i32): void {
@@ -217,10 +216,10 @@ function copyTile(toC: bool, tile: usize, c: usize, crs: usize, ccs: usize, rows
 }
 
 /**
- * The columns first..last-1 of C[m,n] (+)= alpha * op(A)[m,k] * W[n,k]ᵀ for m up to FEW_ROWS. A is
- * read at a + i * ars + p * aks; rows of W, in storage format `format` from element `start` on, are
- * `ld` elements apart. Rows that meet in a tile are an eighth of all apart: memory gives more to
- * eight long streams than to short ones. `scratch` is room for FEW_SCRATCH bytes.
+ * The columns first..last-1 of C[m,n] (+)= alpha * op(A)[m,k] * W[n,k]ᵀ for m up to FEW_ROWS. A is read at a + i * ars
+ * + p * aks; rows of W, in storage format `format` from element `start` on, are `ld` elements apart. The eight rows of
+ * a tile are an eighth of all rows apart: memory is faster for eight long streams than for short ones. `scratch` has
+ * FEW_SCRATCH bytes.
  */
 export function gemmFewT(
   a: usize, ars: usize, aks: usize, w: usize, format: i32, start: i32, ld: i32, c: usize, crs: usize,
@@ -268,8 +267,8 @@ export function gemmFewT(
 }
 
 /**
- * C[m,n] (+)= op(A)[m,k] * B[k,n] for m up to FEW_ROWS: row by row of B, which is read once and as
- * it lies. `scratch` is room for FEW_SCRATCH bytes.
+ * C[m,n] (+)= op(A)[m,k] * B[k,n] for m up to FEW_ROWS: row by row of B, which is read once and in order. `scratch` has
+ * FEW_SCRATCH bytes.
  */
 export function gemmFew(
   a: usize, ars: usize, aks: usize, b: usize, brs: usize, c: usize, crs: usize, m: i32, n: i32, k: i32, add: bool, scratch: usize,

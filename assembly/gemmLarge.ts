@@ -9,7 +9,7 @@ import { loadPart, storePart } from "./lanes";
 import { readLines } from "./readAhead";
 import { unpackRow } from "./formats";
 
-/** Rows and columns of a large tile. */
+/** Rows of a large tile. */
 export function largeRows(kind: i32): i32 {
   return kind == TILE_8_8 ? 8 : MR;
 }
@@ -24,13 +24,10 @@ const MOST_COLUMNS: i32 = 16;
 const TILE_BYTES: i32 = MR * MOST_COLUMNS * 4;
 const A_BYTES: i32 = MOST_ROWS * NARROW_KC * 4;
 
-/** A panel's worth of a widened weight. */
+/** Bytes of a widened weight for one panel. */
 const STRIP_BYTES: i32 = MOST_COLUMNS * KC * 4;
 
-/**
- * Bytes of scratch that the product needs: one tile of C, a panel of A, a block of B, a widened
- * panel.
- */
+/** Bytes of scratch for the product: one tile of C, a panel of A, a block of B, a widened panel. */
 export const LARGE_SCRATCH: i32 = TILE_BYTES + A_BYTES + B_BYTES + STRIP_BYTES;
 
 /** C = A * B for a whole tile of packed panels, or C += A * B. */
@@ -66,7 +63,7 @@ function putTile(tile: usize, trs: usize, c: usize, crs: usize, rows: i32, colum
   }
 }
 
-/** The same for the first rows and columns of a tile, perhaps all; `tile` is room for one. */
+/** The same for the first rows and columns of a tile, perhaps all; `tile` is scratch for one tile. */
 // @ts-ignore: decorator
 @inline
 function anyTile(
@@ -94,10 +91,7 @@ function packWeightPanel(
   packPanel(strip, transB ? lineBytes : 4, transB ? 4 : lineBytes, dst, k, count, width, alpha);
 }
 
-/**
- * The product as `gemmBlocked` makes it; `scratch` holds LARGE_SCRATCH bytes, panels
- * have `largeRows(kind)` rows.
- */
+/** The same product as `gemmBlocked`; `scratch` has LARGE_SCRATCH bytes, and panels have `largeRows(kind)` rows. */
 export function gemmLarge(
   kind: i32, a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
   transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize, block: usize, packed: bool,
@@ -147,7 +141,7 @@ export function gemmLarge(
         let ct = c + <usize>i * ldc + (<usize>j0 << 2);
         panel = packedB;
         let j = 0;
-        // A loop of its own, as in gemmBlocked.
+        // A separate loop, as in gemmBlocked.
         for (let ahead = a + <usize>(i + mr) * ars; step && j < nc; ahead += step, j += nr) {
           any |= readLines(ahead, min(ahead + step, endA));
           anyTile(kind, left, panel, tile, ct, ldc, rows, nc - j, kc, add);

@@ -1,6 +1,6 @@
-// Register tiles for machines that `gemmTile` is not made for. MR x 16, with accumulators side by
-// side, is for engines that fuse neighbouring 128-bit operations into 256 bits; 8 x 8 is for 32
-// registers. Elsewhere both spill registers.
+// Register tiles for machines to which `gemmTile` does not fit. MR x 16, with adjacent accumulators, is for engines
+// that fuse neighbouring 128-bit operations into 256 bits; 8 x 8 is for 32 registers. On other machines both spill
+// registers.
 import { MR, putRow, ZEROS } from "./gemmTile";
 import { madd } from "./madd";
 
@@ -9,7 +9,7 @@ import { madd } from "./madd";
 @inline
 function putWideRow(c: usize, from: usize, c0: v128, c1: v128, c2: v128, c3: v128): void {
   putRow(c, from, c0, c1);
-  // Offsets as constants: engines that fuse do not see that c + 32 and c + 48 are neighbours.
+  // Constant offsets: engines that fuse operations do not detect that c + 32 and c + 48 are neighbours.
   const low = f32x4.add(v128.load(from, 32), c2);
   const high = f32x4.add(v128.load(from, 48), c3);
   v128.store(c, low, 32);

@@ -1,5 +1,4 @@
-// Packing: blocks of A and B as k-major panels, so that the tiles read forward and a
-// transpose costs nothing later.
+// Packing: blocks of A and B as k-major panels, which tiles read in order and which make transposes free.
 import { MR, NR } from "./gemmTile";
 import { unpackRow } from "./formats";
 import { firstHalves, lastHalves, storePair, zipFirst, zipLast } from "./lanes";
@@ -103,8 +102,8 @@ export function packAT(src: usize, aks: usize, dst: usize, k: i32): void {
 }
 
 /**
- * Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns `panelBytes` apart; the
- * last panel is filled up with zeros.
+ * Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns `panelBytes` apart; the last panel is padded
+ * with zeros.
  */
 export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha: f32, panelBytes: usize): void {
   const scale = f32x4.splat(alpha);
@@ -138,8 +137,8 @@ export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha:
 }
 
 /**
- * Packs `count` (at most `width`) lines of k numbers as one k-major panel times `alpha`, filled up
- * with zeros. Number p of line i lies at src + i * line + p * step; one of the two strides is 4.
+ * Packs `count` (at most `width`) lines of k elements, times `alpha`, as one k-major panel, padded with zeros. Element
+ * p of line i is at src + i * line + p * step; one of the two strides is 4.
  */
 export function packPanel(
   src: usize, line: usize, step: usize, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
@@ -184,15 +183,12 @@ export function packBT(src: usize, brs: usize, dst: usize, k: i32, n: i32, alpha
   }
 }
 
-/**
- * Rows of a weight that are widened at a time before they are packed: `packWeight`
- * needs a strip for so many.
- */
+/** Rows of a weight that are widened at a time before they are packed; `packWeight` needs scratch for this many. */
 export const WEIGHT_ROWS: i32 = 8;
 
 /**
- * Packs a block of B[k, n] as packB does, or of the stored B[n, k] as packBT does, from a weight in
- * another format: its first number is element `start`, its rows are `ld` elements apart.
+ * Packs a block of B[k, n] as packB does, or of the stored B[n, k] as packBT does, from a weight in another format. The
+ * block begins at element `start`, and its rows are `ld` elements apart.
  */
 export function packWeight(
   format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, n: i32, alpha: f32, strip: usize,

@@ -1,4 +1,4 @@
-// Products whose left side is packed once for many right sides.
+// Products whose left operand is packed once for many right operands.
 import { F32 } from "./dtypes.gen";
 import { B_IN_PLACE, gemmBlocked, KC, NC, operandsInPlace } from "./gemmBlock";
 import { gemmLarge, largeRows, packLargeRows } from "./gemmLarge";
@@ -28,10 +28,9 @@ export function fitsBlock(n: i32, k: i32): bool {
 }
 
 /**
- * C[m,n] (+)= A * op(W) for A[m,k] in panels one behind the other and W the rows of a weight from
- * element `start` on, as in `gemmWeight`. The packed block of W lies at `block`, or in the scratch
- * memory where that is 0. With `again`, the product before had the same W and `block`: what it
- * packed is used, if one block holds W.
+ * C[m,n] (+)= A * op(W) for A[m,k] in consecutive panels and W the rows of a weight from element `start` on, as in
+ * `gemmWeight`. The packed block of W is stored at `block`, or in the scratch memory if `block` is 0. `again` means
+ * that the previous product had the same W and `block`; its packed W is reused if one block holds W.
  */
 export function multiplyPanels(
   panels: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: bool, accumulate: bool,

@@ -1,11 +1,10 @@
-// The state of the matrix products: their scratch memory, the order of their sums, and the tile
-// that this machine runs best.
+// State of the matrix products: their scratch memory, the order of their sums, and this machine's best tile.
 
 export let scratch: usize = 0;
 
 /**
- * True in builds where the bits of a row of a product may not depend on the other rows. Others
- * leave out the code for it.
+ * True in builds where the bits of a row of a product must not depend on the other rows. Other builds omit the code for
+ * it.
  */
 // @ts-ignore: scripts/buildKernels.ts gives it to the compiler
 export const batchInvariant: bool = isDefined(BATCH_INVARIANT);
@@ -15,17 +14,13 @@ export function isBatchInvariant(): i32 {
   return batchInvariant ? 1 : 0;
 }
 
-/**
- * Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte
- * aligned, shared with nobody.
- */
+/** Sets this instance's scratch memory: `scratchBytes()` bytes, 64-byte aligned, not shared with another instance. */
 export function setScratch(ptr: usize): void {
   scratch = ptr;
 }
 
 /**
- * Tiles: MR x 8 of `gemmTile`, made for 16 registers; 8 x 8, for 32; MR x 16, for engines that fuse
- * neighbouring operations.
+ * Tiles: MR x 8 of `gemmTile`, for 16 registers; 8 x 8, for 32; MR x 16, for engines that fuse neighbouring operations.
  */
 export const TILE_MR_8: i32 = 0;
 export const TILE_8_8: i32 = 1;
@@ -41,10 +36,7 @@ export function tileKind(): i32 {
   return load<i32>(TILE);
 }
 
-/**
- * Sets the tile of large products, for all threads: 0 the first, 1 that of 8 x 8, 2 that of
- * MR x 16.
- */
+/** Sets the tile of large products for all threads: 0 is MR x 8, 1 is 8 x 8, 2 is MR x 16. */
 export function setTile(kind: i32): void {
   store<i32>(TILE, kind);
 }

@@ -1,7 +1,6 @@
-// Register tiles: ROWS x 8 floats of C stay in SIMD registers over the whole k loop.
-// They start from zeros and are added to what was there at the end, since small products
-// would be lost in a large sum. The zeros come from memory: a branch or a splat there
-// costs half the speed in V8.
+// Register tiles: ROWS x 8 floats of C stay in SIMD registers over the whole k loop. They start from zeros and are
+// added to C at the end, since small products would be lost in a large sum. The zeros come from memory: a branch or a
+// splat there halves the speed in V8.
 import { storePair } from "./lanes";
 import { madd } from "./madd";
 
@@ -22,9 +21,8 @@ export function putRow(c: usize, from: usize, low: v128, high: v128): void {
 }
 
 /**
- * C[rows,8] = from + A[rows,k] * B[k,8], with `rows` a constant at each call.
- * A is read at a + i * ars + p * aks, B at b + p * bks, the starting values at from + i *
- * frs; all strides in bytes.
+ * C[rows,8] = from + A[rows,k] * B[k,8], with `rows` a constant at each call. A is read at a + i * ars + p * aks, B at
+ * b + p * bks, the starting values at from + i * frs; all strides in bytes.
  */
 // @ts-ignore: decorator
 @inline
@@ -144,7 +142,7 @@ function tile6(
   directTile(6, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** C[rows,8] = from + A[rows,k] * B[k,8] for 1 <= rows <= MR, A as it lies; strides in bytes. */
+/** C[rows,8] = from + A[rows,k] * B[k,8] for 1 <= rows <= MR, with A in place; strides in bytes. */
 export function tileDirect(
   rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize,
   c: usize, crs: usize, from: usize, frs: usize, k: i32,

@@ -1,5 +1,4 @@
-// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: what
-// decoding spends its time in.
+// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: most of the time of decoding.
 import { BF16, F16, FP4, NF4 } from "./dtypes.gen";
 import { blockRows, unpackRow } from "./formats";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
@@ -10,14 +9,13 @@ import { SPLIT_MOST } from "./nibbles";
 import { rowInTurn } from "./rowOrder";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask } from "./unpackFourBit";
 
-/** Floats of W that are widened at a time: a small part of a first-level cache. */
+/** Floats of W that are widened at a time: a small part of the L1 cache. */
 const CHUNK: i32 = 1024;
 
 /**
- * The columns first..last-1 of C, for a whole W in storage format `format` whose row 0 begins
- * at element `start`. Rows of X are contiguous, those of C `crs` bytes apart; `scratch` is
- * room for `scratchBytes()` bytes. Parts that begin at multiples of DOT_ROWS give the same
- * bits as all columns at once.
+ * The columns first..last-1 of C, for a whole W in storage format `format` whose row 0 begins at element `start`. Rows
+ * of X are contiguous, rows of C are `crs` bytes apart; `scratch` has `scratchBytes()` bytes. Parts that begin at
+ * multiples of DOT_ROWS give the same bits as all columns at once.
  */
 export function gemvPacked(
   x: usize, w: usize, format: i32, start: i32, c: usize, crs: usize, m: i32, k: i32, alpha: f32, accumulate: i32,
@@ -64,8 +62,8 @@ function widened(
 }
 
 /**
- * Copies k floats, a multiple of 32, so that of each 32 the even ones come first: the order in
- * which codes are looked up.
+ * Copies k floats, a multiple of 32, with the even elements of each 32 before the odd ones: the order in which codes
+ * are looked up.
  */
 function split(x: usize, k: i32, dst: usize): void {
   for (let end = x + (<usize>k << 2); x < end; x += 128) {
@@ -100,9 +98,8 @@ function put(c: usize, sums: v128, alpha: f32, add: bool): void {
 }
 
 /**
- * n rows of an nf4 or fp4 weight, each of whole blocks, times `rows` rows of X, 1 or 2, in the
- * order that `split` gives. A block's scale multiplies the sum of its products; `scales` is
- * room for those of a row.
+ * n rows of an nf4 or fp4 weight, each of whole blocks, times `rows` rows of X, 1 or 2, in the order that `split`
+ * makes. A block's scale multiplies the sum of its products; `scales` is scratch for the scales of a row.
  */
 // @ts-ignore: decorator
 @inline

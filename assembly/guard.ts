@@ -1,7 +1,7 @@
-// Guards of optimiser steps: a few floats. A step is taken only if all of them are finite. A step
-// that is only tried sets the last one to NaN if it would write a number that is not finite.
+// Guards of optimiser steps: a few floats. A step is taken only if all of them are finite. A trial step sets the last
+// one to NaN if it would write a value that is not finite.
 
-/** True where one of n floats is not finite. */
+/** True if one of n floats is not finite. */
 export function isClosed(guard: usize, n: i32): bool {
   for (; n > 0; n--) {
     if (!(abs(load<f32>(guard)) < Infinity)) return true;
@@ -15,7 +15,7 @@ export function close(guard: usize, n: i32): void {
   store<f32>(guard + (<usize>(n - 1) << 2), NaN);
 }
 
-/** All bits in those of the first `count` floats that are not finite. */
+/** All bits set in those of the first `count` lanes that are not finite. */
 // @ts-ignore: decorator
 @inline
 export function notFinite(x: v128, count: i32): v128 {

@@ -14,9 +14,8 @@ export function unpackBf16(src: usize, count: i32, dst: usize): void {
 }
 
 /**
- * Constants that `widenHalves` takes after its codes. A loop loads them before it begins, since V8
- * would build them anew at each use. They are sign and magnitude where a shift by 13 leaves them,
- * 2^112, 2^16, and an exponent of all ones.
+ * Constants that are arguments of `widenHalves`. A loop loads them before it begins, since V8 would build them again at
+ * each use. They are sign and magnitude after a shift by 13, 2^112, 2^16, and an exponent of all ones.
  */
 export const HALF_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x77800000, 0x47800000, 0x7f800000]);
 

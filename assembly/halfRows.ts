@@ -1,4 +1,4 @@
-// One row of X times the rows of a bf16 or f16 weight, read as it lies.
+// One row of X times the rows of a bf16 or f16 weight, which is read in place.
 import { madd } from "./madd";
 import { HALF_CONSTANTS } from "./half";
 import { widenHalves } from "./widenHalf";
@@ -28,7 +28,7 @@ export function bf16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
   }
 }
 
-/** Does the work of bf16Rows for f16; k is a multiple of 8. */
+/** The same as bf16Rows for f16; k is a multiple of 8. */
 export function f16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);

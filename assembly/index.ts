@@ -1,4 +1,4 @@
-// Every kernel is exported from here, but for those of batchInvariant.ts: numbers in, memory out.
+// Exports every kernel except those of batchInvariant.ts. Arguments are scalars; results are written to memory.
 export * from "./activationBackward";
 export * from "./cast";
 export { codesScratch } from "./codesScratch";

@@ -1,6 +1,5 @@
-// Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes or in words
-// of 16 bits: what an integer product with codes of few bits takes to be nearly as exact as f32. A
-// part of onDemand.ts.
+// Rows of floats as codes of 15 bits with a scale for each 32, in two planes of bytes or in 16-bit words. With these an
+// integer product with low-bit codes is nearly as exact as f32. A part of onDemand.ts.
 import { BYTES, BYTES_IN_WORDS, encodeRows, largestCode, WORDS } from "./encodeRows";
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock, TOO_LARGE } from "./rowCodes";
 
@@ -11,7 +10,7 @@ function eightCodes(x: usize, factor: v128, rounder: v128): v128 {
   return i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
 }
 
-/** Writes the lower seven bits of 16 codes, and the upper eight `plane` bytes on. */
+/** Writes the lower seven bits of 16 codes, and the upper eight bits `plane` bytes later. */
 // @ts-ignore: decorator
 @inline
 function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): void {
@@ -31,10 +30,9 @@ function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * Quantises x [rows, k], k a multiple of 32, as `quantizeInt8` does for more than one row, to codes
- * of 15 bits, of which 128 times a signed byte and 7 bits hold the largest: in two planes of bytes,
- * or, where `inWords` is 1, in pairs of 16 bits, a pair of each row by turns. Returns 1 if a number
- * is too large for codes.
+ * Quantises x [rows, k], where k is a multiple of 32, as `quantizeInt8` does for more than one row, to codes of 15
+ * bits: 128 times a signed byte plus 7 bits. They are stored in two planes of bytes or, if `inWords` is 1, in pairs of
+ * 16-bit words interleaved by row. Returns 1 if a value is too large for codes.
  */
 export function quantizeInt15(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   return inWords ? encodeRows(WORDS, x, out, rows, k) : inPlanes(x, out, rows, k);
@@ -45,7 +43,7 @@ export function quantizeBytesInWords(x: usize, out: usize, rows: i32, k: i32): i
   return encodeRows(BYTES_IN_WORDS, x, out, rows, k);
 }
 
-/** `quantizeInt8` of more than one row, in one plane. */
+/** The same as `quantizeInt8` of more than one row, in one plane. */
 export function quantizeBytes(x: usize, out: usize, rows: i32, k: i32): i32 {
   return encodeRows(BYTES, x, out, rows, k);
 }
@@ -55,7 +53,7 @@ function inPlanes(x: usize, out: usize, rows: i32, k: i32): i32 {
   const plane = <usize>(INT8_ROWS * k);
   const step: usize = 4 * INT8_ROWS;
   const magnitude = i32x4.splat(0x7fffffff);
-  // 1.5 * 2^23: `rounded` adds it.
+  // 1.5 * 2^23, which `rounded` adds.
   const rounder = i32x4.splat(0x4b400000);
   let largest = 0;
   if (rows % INT8_ROWS) memory.fill(out + <usize>(rows / INT8_ROWS) * tile, 0, tile);

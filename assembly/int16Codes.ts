@@ -1,31 +1,31 @@
-// Numbers as 16-bit codes. X has codes of 13 bits, and a scale for each row and 64 numbers along
-// the contraction. W has codes of 14 bits, and a scale for each square of 64 x 64, so that one
-// copy serves both directions. The sum of 64 products of such codes fits 32 bits and is exact. Rows
-// stand in groups, a pair of codes of each row by turns: of X by four, of W by eight.
+// Floats as 16-bit codes. X has codes of 13 bits, and a scale for each row and 64 elements along the contraction. W has
+// codes of 14 bits, and a scale for each square of 64 x 64, so that one copy serves both directions. The sum of 64
+// products of such codes fits 32 bits and is exact. Rows are stored in groups, interleaved by pairs of codes: groups of
+// four for X, of eight for W.
 import { storeTransposed } from "./lanes";
 import { rounded } from "./rowCodes";
 
-/** Numbers that share a scale along a side. */
+/** Elements that share a scale along a side. */
 export const BLOCK: i32 = 64;
 
 /** The largest codes of X and of W: 64 times their product is below 2^31. */
 const LARGEST_X: f32 = 4095;
 export const LARGEST_W: f32 = 8191;
 
-/** Rows of X whose codes lie side by side. */
+/** Rows of X whose codes are interleaved. */
 export const ROWS: i32 = 4;
 
-/** Rows of W whose codes lie side by side. */
+/** Rows of W whose codes are interleaved. */
 export const PANEL: i32 = 8;
 
-/** Blocks of a side. */
+/** The number of blocks along a side. */
 // @ts-ignore: decorator
 @inline
 export function blocksOf(length: i32): i32 {
   return (length + BLOCK - 1) / BLOCK;
 }
 
-/** Codes of a row, which are packed eight at a time. */
+/** Codes of a row, rounded up to a multiple of eight for packing. */
 // @ts-ignore: decorator
 @inline
 export function pitch(length: i32): i32 {
@@ -39,7 +39,7 @@ function rowCodes(m: i32, k: i32): usize {
   return <usize>(((m + ROWS - 1) & ~(ROWS - 1)) * pitch(k)) << 1;
 }
 
-/** Bytes that `quantizeInt16` fills for X [m,k]. */
+/** Bytes that `quantizeInt16` writes for X [m,k]. */
 export function int16RowsBytes(m: i32, k: i32): i32 {
   return <i32>rowCodes(m, k) + ((((m + ROWS - 1) & ~(ROWS - 1)) * blocksOf(k)) << 2);
 }
@@ -58,12 +58,12 @@ function weightCodes(rows: i32, columns: i32): usize {
   return <usize>(heightOf(rows) * pitch(columns)) << 1;
 }
 
-/** Bytes that `packInt16` fills for a weight. */
+/** Bytes that `packInt16` writes for a weight. */
 export function int16WeightBytes(rows: i32, columns: i32): i32 {
   return <i32>weightCodes(rows, columns) + ((blocksOf(rows) * blocksOf(columns)) << 2);
 }
 
-/** The bits of the largest magnitude of some floats, and `before`; those of NaN are larger. */
+/** The maximum of `before` and the magnitudes of some floats, as bits; the bits of NaN are larger than all others. */
 export function largestBits(x: usize, count: i32, before: i32): i32 {
   const magnitude = i32x4.splat(0x7fffffff);
   let most = i32x4.splat(before);
@@ -83,7 +83,7 @@ export function largestBits(x: usize, count: i32, before: i32): i32 {
   return all;
 }
 
-/** The count of floats that are not 0 and are below `half`, half a step of their codes. */
+/** The number of floats that are not 0 but below `half`, half a step of their codes. */
 export function lostCodes(x: usize, count: i32, half: f32): i32 {
   let lost = 0;
   for (; count > 0; count--) {
@@ -94,7 +94,7 @@ export function lostCodes(x: usize, count: i32, half: f32): i32 {
   return lost;
 }
 
-/** The factors that make codes of numbers; 0 where the scale is too small to have one. */
+/** The factors that scale values to codes; 0 if the scale is too small. */
 // @ts-ignore: decorator
 @inline
 function factorsOf(scales: v128): v128 {
@@ -102,7 +102,7 @@ function factorsOf(scales: v128): v128 {
   return v128.and(factors, f32x4.lt(factors, f32x4.splat(Infinity)));
 }
 
-/** The addend that rounds a small float to nearest, ties to even; its bits are taken off then. */
+/** The addend that rounds a small float to nearest, ties to even; its bits are subtracted afterwards. */
 const ROUNDER: f32 = 12582912;
 
 /** Eight floats times `factor` as codes. */
@@ -121,8 +121,8 @@ function encodeRest(x: usize, factor: f32, count: i32, to: usize, step: usize): 
 }
 
 /**
- * Writes `count` floats of each of four rows, times a factor of each, as codes: a pair of each row
- * by turns, 16 bytes every `step` bytes. Codes up to a multiple of eight are 0.
+ * Writes `count` floats of each of four rows, times a factor for each row, as codes. Pairs of codes are interleaved by
+ * row, 16 bytes every `step` bytes. Codes up to a multiple of eight are 0.
  */
 function encodeFour(x0: usize, x1: usize, x2: usize, x3: usize, factors: v128, count: i32, to: usize, step: usize): void {
   const rounder = f32x4.splat(ROUNDER);
@@ -147,7 +147,7 @@ function encodeFour(x0: usize, x1: usize, x2: usize, x3: usize, factors: v128, c
   encodeRest(x3 + at, f32x4.extract_lane(factors, 3), count, to + 12, step);
 }
 
-/** True for the bits of a magnitude that is infinite or NaN. */
+/** True if a magnitude, given as bits, is infinite or NaN. */
 // @ts-ignore: decorator
 @inline
 export function isNotFinite(bits: i32): bool {
@@ -155,15 +155,15 @@ export function isNotFinite(bits: i32): bool {
 }
 
 /**
- * Writes the codes of X [m,k] and their scales by blocks. Returns the bits of the largest
- * magnitude. If it is NaN or infinity, the codes are unusable.
+ * Writes the codes of X [m,k] and their scales by blocks. Returns the bits of the largest magnitude. If it is NaN or
+ * infinity, the codes are unusable.
  */
 export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
   let scales = out + rowCodes(m, k);
   let most = 0;
   for (let top = 0; top < m; top += ROWS) {
     const last = m - 1;
-    // A row that is not there is another one times 0.
+    // A missing row is read from another row and multiplied by 0.
     let x0 = x + (<usize>(top * k) << 2);
     let x1 = x + (<usize>(min(top + 1, last) * k) << 2);
     let x2 = x + (<usize>(min(top + 2, last) * k) << 2);
@@ -190,9 +190,8 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32): i32 {
 }
 
 /**
- * Writes the codes of rows of a weight [rows,columns], of which the first begins a square, and the
- * scales of their squares. All elements are finite. `wide` has a byte for each square, or is 0: the
- * codes of a marked square are 0.
+ * Writes the codes of rows of a weight [rows,columns] and the scales of their squares; the first row begins a square.
+ * All elements must be finite. `wide` has a byte for each square, or is 0: the codes of a marked square are 0.
  */
 export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, columns: i32, wide: usize): void {
   const width = pitch(columns);
@@ -222,14 +221,14 @@ export function packInt16Rows(w: usize, out: usize, scales: usize, rows: i32, co
 }
 
 /**
- * Writes the codes of a weight [rows,columns], except for the squares that `wide` marks. All
- * elements of the weight are finite.
+ * Writes the codes of a weight [rows,columns], except for the squares that `wide` marks. All elements of the weight
+ * must be finite.
  */
 export function packInt16(w: usize, out: usize, rows: i32, columns: i32, wide: usize): void {
   packInt16Rows(w, out, out + weightCodes(rows, columns), rows, columns, wide);
 }
 
-/** The share of X [rows,columns] that is not zero and gets the code 0. */
+/** The fraction of X [rows,columns] that is not zero but gets the code 0. */
 export function int16LostShare(x: usize, rows: i32, columns: i32): f64 {
   let lost = 0;
   for (let row = 0; row < rows; row++) {
@@ -242,17 +241,17 @@ export function int16LostShare(x: usize, rows: i32, columns: i32): f64 {
   return <f64>lost / (<f64>rows * <f64>columns);
 }
 
-/** The address of the scales of X [m,k] whose codes `quantizeInt16` left at `x`. */
+/** The address of the scales of X [m,k], whose codes `quantizeInt16` wrote at `x`. */
 export function int16RowScales(x: usize, m: i32, k: i32): usize {
   return x + rowCodes(m, k);
 }
 
-/** The address of the codes of X or of a weight from a row on that begins a group of rows. */
+/** The address of the codes of X or of a weight from `row` on, which must begin a group of rows. */
 export function int16CodesFrom(codes: usize, row: i32, columns: i32): usize {
   return codes + (<usize>(row * pitch(columns)) << 1);
 }
 
-/** The address of the scales of a weight's squares from a row on. */
+/** The address of the scales of a weight's squares from `row` on. */
 export function int16WeightScales(w: usize, rows: i32, columns: i32, row: i32): usize {
   return w + weightCodes(rows, columns) + (<usize>((row / BLOCK) * blocksOf(columns)) << 2);
 }

@@ -1,14 +1,14 @@
-// Products of the 16-bit codes of int16Codes.ts. Sums of codes are exact: a result's bits do not
-// depend on the tile or the threads that made it.
+// Products of the 16-bit codes of int16Codes.ts. Sums of codes are exact, so the bits of a result do not depend on its
+// tile or thread.
 import { gemm } from "./gemm";
 import { BLOCK, blocksOf, heightOf, int16RowScales, int16WeightScales, PANEL, pitch, ROWS } from "./int16Codes";
 import { addPair } from "./lanes";
 import { putSums, SUMS, takeSums } from "./tileSums";
 
-/** Numbers along the contraction of a panel, which stays in a first-level cache. */
+/** Elements along the contraction in a panel, which stays in the L1 cache. */
 const DEPTH: i32 = 2048;
 
-/** Bytes of codes of X that a panel is multiplied by at a time: a part of a second-level cache. */
+/** Bytes of codes of X that are multiplied by a panel at a time: a part of the L2 cache. */
 const CHUNK: i32 = 1 << 18;
 
 /** Bytes of scratch of `int16Product`. */
@@ -25,8 +25,8 @@ function addRow(to: usize, low: v128, high: v128, scale: f32): void {
 }
 
 /**
- * sums[4][8] += the codes of four rows times a panel of `pairs` pairs, an even number. Rows of sums
- * are `srs` bytes apart, scales of the panel's blocks `step` bytes.
+ * sums[4][8] += the codes of four rows times a panel of `pairs` pairs, an even number. Rows of sums are `srs` bytes
+ * apart, scales of the panel's blocks `step` bytes.
  */
 function tile(
   x: usize, scales: usize, panel: usize, panelScales: usize, step: usize, pairs: i32, sums: usize, srs: usize,
@@ -89,8 +89,7 @@ function clear(sums: usize, srs: usize): void {
 }
 
 /**
- * Packs eight columns of a weight's codes, of as many rows as `pairs` pairs; its own panels are
- * `wrs` bytes apart.
+ * Packs eight columns of a weight's codes, of `pairs` pairs of rows; the panels of the weight are `wrs` bytes apart.
  */
 function packColumns(w: usize, wrs: usize, pairs: i32, panel: usize): void {
   for (; pairs > 0; pairs -= PANEL / 2) {
@@ -110,9 +109,9 @@ function packColumns(w: usize, wrs: usize, pairs: i32, panel: usize): void {
 }
 
 /**
- * The columns first..last-1 of C = X times a weight [rows,columns], or its transpose; `first` is a
- * multiple of eight. Codes and scales of X have `m` rows from a multiple of four on, those of the
- * weight begin at whole blocks. Rows of C are `crs` bytes apart; `add` says to add to them.
+ * The columns first..last-1 of C = X times a weight [rows,columns], or its transpose; `first` is a multiple of eight.
+ * Codes and scales of X have `m` rows from a multiple of four on; the weight's codes begin at whole blocks. Rows of C
+ * are `crs` bytes apart; `add` adds to them.
  */
 export function int16Part(
   x: usize, xScales: usize, w: usize, wScales: usize, rows: i32, columns: i32, transposed: bool, c: usize, crs: usize, m: i32,
@@ -163,8 +162,7 @@ export function int16Part(
 }
 
 /**
- * Adds X times the squares of W that `wide` marks to the columns first..last-1 of C, in f32.
- * `first` begins a square.
+ * Adds X times the squares of W that `wide` marks to the columns first..last-1 of C, in f32. `first` begins a square.
  */
 function addWideSquares(
   x: usize, w: usize, wide: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32,
@@ -192,10 +190,9 @@ function addWideSquares(
 }
 
 /**
- * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose where
- * `transposed` is 1. `quantizeInt16` and `packInt16` left the codes of both. `first` is a multiple
- * of eight. If `wide` is not 0, it marks the squares without codes, `xf` and `wf` are X and
- * the weight in f32, and `first` is a multiple of BLOCK.
+ * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose if `transposed` is 1. The
+ * codes of both are from `quantizeInt16` and `packInt16`. `first` is a multiple of eight. If `wide` is not 0, it marks
+ * the squares without codes, `xf` and `wf` are X and the weight in f32, and `first` is a multiple of BLOCK.
  */
 export function int16Product(
   x: usize, w: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32, scratch: usize,

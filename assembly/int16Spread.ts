@@ -1,28 +1,28 @@
-// Squares of a weight that 16-bit codes would spoil: one scale serves all their elements, so a row
-// or a column that is much smaller than the largest element keeps few of its bits.
+// Detects squares of a weight that 16-bit codes would represent badly. One scale serves all elements of a square, so a
+// row or a column that is much smaller than the largest element keeps few of its bits.
 import { BLOCK, blocksOf, largestBits, LARGEST_W, lostCodes } from "./int16Codes";
 import { loadPart } from "./lanes";
 
-/** The largest element of a square may be this many times the largest of any row or column. */
+/** The largest element of a square may be this many times the largest element of any row or column. */
 const WIDEST: f32 = 64;
 
-/** A square has codes only if its largest element is above this, far from the smallest floats. */
+/** A square gets codes only if its largest element is above this, far from the smallest floats. */
 const SMALLEST: f32 = 1e-24;
 
-/** The share of a square, as its 10th part, that may get the code 0. */
+/** At most 1 / LOST of a square may get the code 0. */
 const LOST: i32 = 10;
 
 /** Bytes of scratch of `markWideSquares`: the largest element of each column. */
 export const SPREAD_SCRATCH: usize = <usize>BLOCK << 2;
 
-/** True if a magnitude is not 0, and smaller than `floor`. */
+/** True if a magnitude is not 0, but smaller than `floor`. */
 // @ts-ignore: decorator
 @inline
 function isLow(bits: i32, floor: f32): bool {
   return bits != 0 && f32.reinterpret_i32(bits) < floor;
 }
 
-/** True if a square of `height` rows, `wrs` bytes apart, and `width` columns is to stay in f32. */
+/** True if a square of `height` rows, `wrs` bytes apart, and `width` columns must stay in f32. */
 function isWide(w: usize, wrs: usize, height: i32, width: i32, columns: usize): bool {
   const magnitude = i32x4.splat(0x7fffffff);
   memory.fill(columns, 0, SPREAD_SCRATCH);
@@ -50,8 +50,8 @@ function isWide(w: usize, wrs: usize, height: i32, width: i32, columns: usize): 
 }
 
 /**
- * Writes a byte for each square of rows of a weight [rows,columns] in f32, of which the first row
- * begins a square: 1 for a square that is to stay in f32. Returns the count of these.
+ * Writes a byte for each square of rows of a weight [rows,columns] in f32, whose first row begins a square: 1 if the
+ * square must stay in f32. Returns the number of such squares.
  */
 export function markWideSquares(w: usize, rows: i32, columns: i32, marks: usize, scratch: usize): i32 {
   const wrs = <usize>columns << 2;

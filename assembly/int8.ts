@@ -1,16 +1,15 @@
-// Rows of floats as bytes with a scale for each 32, as llama.cpp's Q8_1 blocks have
-// them, for integer products.
+// Rows of floats as bytes with a scale for each 32, like llama.cpp's Q8_1 blocks, for integer products.
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock } from "./rowCodes";
 
-/** Bytes that `quantizeInt8` fills for more than one row, or `quantizeInt15` with two planes. */
+/** Bytes that `quantizeInt8` writes for more than one row, or `quantizeInt15` with two planes. */
 export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
   return ((rows + INT8_ROWS - 1) & ~(INT8_ROWS - 1)) * <i32>int8RowBytes(k, planes);
 }
 
 /**
- * Loaded before a loop, since V8 would build constants anew at each use. All bits but the
- * sign; and 1.5 * 2^23: a number below 2^22 added to it is rounded to an integer, ties to
- * even, which its lower bits hold.
+ * Constants that are loaded before a loop, since V8 would build them again at each use. The first is all bits but the
+ * sign. The second is 1.5 * 2^23: a value below 2^22 added to it is rounded to an integer, ties to even, in the low
+ * bits.
  */
 const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
 
@@ -34,8 +33,8 @@ function byteSum(a: v128, b: v128): i32 {
 }
 
 /**
- * Writes 16 codes: signed bytes in one plane, or in two the lower seven bits and,
- * `plane` bytes on, the sign.
+ * Writes 16 codes: as signed bytes in one plane, or in two planes the lower seven bits and, `plane` bytes later, the
+ * sign.
  */
 // @ts-ignore: decorator
 @inline
@@ -49,11 +48,10 @@ function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: 
 }
 
 /**
- * Quantises x [rows, k], k a multiple of 32: of each block the scale is a 127th of the largest
- * magnitude, and its scaled sum is scale times the sum of codes. With two planes a code is low -
- * 128 sign, each factor of which fits the seven bits that relaxed dot products take. One row is
- * written as it is; more become tiles of INT8_ROWS rows, the last filled up with zeros, in which
- * four codes of each row lie side by side, and likewise the scales and sums. A tile takes as many
+ * Quantises x [rows, k], where k is a multiple of 32. The scale of each block is a 127th of the largest magnitude, and
+ * its scaled sum is the scale times the sum of codes. With two planes a code is low - 128 sign; both parts fit the
+ * seven bits of relaxed dot products. One row is written in order. More rows are written in tiles of INT8_ROWS rows,
+ * padded with zeros, interleaved by row in units of four codes, and so are the scales and sums. A tile has as many
  * bytes as its rows by `int8RowBytes`. Returns the bits of the largest magnitude.
  */
 export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): i32 {

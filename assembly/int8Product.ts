@@ -5,8 +5,8 @@ import { INT8_ROWS, int8RowBytes } from "./rowCodes";
 import { clearSums, putSums, TILE } from "./tileSums";
 
 /**
- * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them in one plane, m
- * more than 1. `first` is a multiple of eight.
+ * The columns first..last-1 of C, for m > 1 rows of X that `quantizeInt8` wrote in one plane. `first` is a multiple of
+ * eight.
  */
 export function int8Product(
   x: usize, panels: usize, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,

@@ -4,7 +4,7 @@ import { addBlock, addBytes, addFour, dotBytes, firstBytes, widened } from "./by
 import { Q4_PANEL } from "./int8Panel";
 import { onesOf } from "./tileSums";
 
-/** The tile of builds with relaxed SIMD. `inShort`, a constant at each call, sums in 16 bits. */
+/** The tile of builds with relaxed SIMD. `inShort`, a constant at each call, selects 16-bit sums. */
 // @ts-ignore: decorator
 @inline
 function relaxedTile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
@@ -66,7 +66,7 @@ function shortTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
   relaxedTile(true, x, pairs, panel, blocks, sums);
 }
 
-/** The sums of four columns from those of their halves, of the low columns and of the high ones. */
+/** The sums of four columns, from the half sums of the two low columns and of the two high ones. */
 // @ts-ignore: decorator
 @inline
 function joinHalves(low: v128, high: v128): v128 {
@@ -119,15 +119,14 @@ function plainTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usiz
   }
 }
 
-/** Returns 1 in builds whose products of bytes are instructions. */
+/** Returns 1 in builds with instructions for products of bytes. */
 export function hasByteProducts(): i32 {
   return ASC_FEATURE_RELAXED_SIMD ? 1 : 0;
 }
 
 /**
- * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of codes below 128;
- * scales and sums lie at `pairs`. `inShort` says to sum in 16 bits, for codes below 16, and takes
- * `putOnes`.
+ * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of codes below 128; scales and sums are at
+ * `pairs`. `inShort` selects 16-bit sums, for codes below 16, and requires `putOnes`.
  */
 export function int8Tile(inShort: bool, x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   if (!ASC_FEATURE_RELAXED_SIMD) plainTile(x, pairs, panel, blocks, sums);
@@ -150,8 +149,8 @@ function joinPlanes(low: v128, sign: v128): v128 {
 }
 
 /**
- * sums[4][8], of which the left half is used, as int8Tile for a panel of packQ8 and codes whose
- * signs lie `signs` bytes on.
+ * sums[4][8], of which only the left half is used: like int8Tile for a panel of packQ8 and codes whose signs are
+ * `signs` bytes later.
  */
 export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {

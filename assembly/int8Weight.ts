@@ -1,18 +1,18 @@
-// Weights of any format as codes of 7 bits, with a scale and a minimum for each 32 numbers along
-// the contraction: panels of eight columns, as `int8Tile` takes them.
+// Weights of any format as codes of 7 bits, with a scale and a minimum for each 32 elements along the contraction, in
+// panels of eight columns for `int8Tile`.
 import { packWeight, WEIGHT_ROWS } from "./gemmPack";
 import { unpackRow } from "./formats";
 import { isNotFinite, largestBits } from "./int16Codes";
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
 
-/** Numbers along the contraction, and columns, that are widened at a time. */
+/** Elements along the contraction, and columns, that are widened at a time. */
 const DEPTH: i32 = 256;
 const WIDTH: i32 = 64;
 
-/** Bytes of a block of 32 numbers of eight columns, as floats. */
+/** Bytes of a block of 32 elements of eight columns, as floats. */
 const FLOATS: usize = 1024;
 
-/** Numbers that are looked at at a time. */
+/** Elements that `findLargest` reads at a time. */
 const PIECE: i32 = 4096;
 
 /** Bytes of scratch of `packInt8` and `findLargest`. */
@@ -20,14 +20,14 @@ export function packScratch(): i32 {
   return DEPTH * (WIDTH + WEIGHT_ROWS) * 4;
 }
 
-/** Bytes that `packInt8` fills for n columns of k numbers, k a multiple of 32. */
+/** Bytes that `packInt8` writes for n columns of k elements, where k is a multiple of 32. */
 export function int8WeightBytes(n: i32, k: i32): i32 {
   return ((n + Q4_COLUMNS - 1) / Q4_COLUMNS) * (k >> 5) * <i32>Q4_PANEL;
 }
 
 /**
- * 127, and 1.5 * 2^23: a number from 0 to 127 added to it is rounded, ties to even, and stands in
- * its lower bits. Loaded before a loop, since V8 would build constants anew at each use.
+ * 127, and 1.5 * 2^23: a value from 0 to 127 added to it is rounded, ties to even, in the low bits. Both are loaded
+ * before a loop, since V8 would build constants again at each use.
  */
 const CONSTANTS: usize = memory.data<u32>([127, 0x4b400000]);
 
@@ -38,10 +38,7 @@ function codesOf(x: usize, least: v128, factor: v128, rounder: v128, seven: v128
   return v128.and(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), least), factor), rounder), seven);
 }
 
-/**
- * Writes the codes of 32 numbers of four columns, which lie 32 bytes apart, and their scales and
- * minima.
- */
+/** Writes the codes of 32 elements of four columns, 32 bytes apart, and their scales and minima. */
 // @ts-ignore: decorator
 @inline
 function packFour(x: usize, dst: usize): void {
@@ -56,7 +53,7 @@ function packFour(x: usize, dst: usize): void {
   const seven = v128.load32_splat(CONSTANTS);
   const rounder = v128.load32_splat(CONSTANTS, 4);
   let factor = f32x4.div(f32x4.convert_i32x4_s(seven), range);
-  // A range too small to have a factor is taken for none.
+  // A range too small for a finite factor is treated as 0.
   factor = v128.and(factor, f32x4.lt(factor, f32x4.splat(Infinity)));
   let to = dst;
   for (let i: usize = 0; i < FLOATS; i += 128) {
@@ -72,8 +69,8 @@ function packFour(x: usize, dst: usize): void {
 }
 
 /**
- * Writes the codes of a weight [rows,columns] of any format, for products X W, or X Wᵀ where
- * `transposed` is 1. The contraction is a multiple of 32, and all numbers are finite.
+ * Writes the codes of a weight [rows,columns] of any format, for products X W, or X Wᵀ if `transposed` is 1. The
+ * contraction is a multiple of 32, and all elements are finite.
  */
 export function packInt8(
   w: usize, format: i32, rows: i32, columns: i32, transposed: i32, out: usize, scratch: usize,
@@ -103,8 +100,8 @@ export function packInt8(
 }
 
 /**
- * Writes the largest magnitude of the first `count` elements of a weight of any format to `largest`.
- * Returns 1 if all of them are finite.
+ * Writes the largest magnitude of the first `count` elements of a weight of any format to `largest`. Returns 1 if all
+ * of them are finite.
  */
 export function findLargest(w: usize, format: i32, count: i32, largest: usize, scratch: usize): i32 {
   let bits = 0;
@@ -117,13 +114,13 @@ export function findLargest(w: usize, format: i32, count: i32, largest: usize, s
   return isNotFinite(bits) ? 0 : 1;
 }
 
-/** Products of two magnitudes beyond which sums or scales of codes may leave the range of f32. */
+/** Products of two magnitudes above MOST or below LEAST may take sums or scales of codes out of the range of f32. */
 const MOST: f64 = 1e38;
 const LEAST: f64 = 1e-24;
 
 /**
- * Returns 1 if sums of `k` products of codes stay in the range of f32. `bits` are the bits of the
- * largest magnitude of X; `largest` is as `findLargest` left it.
+ * Returns 1 if sums of `k` products of codes stay in the range of f32. `bits` are the bits of the largest magnitude of
+ * X; `largest` is the result of `findLargest`.
  */
 export function codesFit(bits: i32, largest: usize, k: i32): i32 {
   if (isNotFinite(bits)) return 0;

@@ -1,6 +1,5 @@
-// GGUF's q4_k and q5_k: blocks of 256 elements in 8 groups of 32, d s q - dmin m; d and dmin are
-// f16, then 12 bytes hold the 6-bit s and m of all groups, and q5_k has 32 bytes of fifth bits. Two
-// groups share 32 bytes of nibbles.
+// GGUF's q4_k and q5_k: blocks of 256 elements in 8 groups of 32, d s q - dmin m. d and dmin are f16, then 12 bytes
+// hold the 6-bit s and m of all groups; q5_k also has 32 bytes of fifth bits. Two groups share 32 bytes of nibbles.
 import { halfAt, widenUnsigned } from "./blocks";
 import { addCodes, sumGroups } from "./codes";
 import { Q4_K_BYTES, Q5_K_BYTES } from "./dtypes.gen";
@@ -25,7 +24,7 @@ export function scaleBytes(block: usize, upper: bool): u32 {
   return upper ? (load<u32>(block, 12) & 0x0f0f0f0f) | ((own >> 2) & 0x30303030) : own & 0x3f3f3f3f;
 }
 
-/** The minima likewise. */
+/** The 6-bit minima of the same groups. */
 // @ts-ignore: decorator
 @inline
 export function minimumBytes(block: usize, upper: bool): u32 {
@@ -40,7 +39,7 @@ function fourFloats(bytes: u32, factor: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(halves)), factor);
 }
 
-/** 16 codes of group `group`: number `part`, 0 or 1, of its halves. */
+/** 16 codes of group `group`, from half `part`, 0 or 1. */
 // @ts-ignore: decorator
 @inline
 export function codesOf(five: bool, block: usize, group: i32, part: usize): v128 {
@@ -88,8 +87,8 @@ function withGroup(five: bool, block: usize, group: i32, x: usize, scale: v128, 
 }
 
 /**
- * c[n] (+)= alpha * n rows of k elements, times x. A group's minimum multiplies the sum of 32
- * numbers of x; `room` is for these sums.
+ * c[n] (+)= alpha * n rows of k elements, times x. A group's minimum multiplies the sum of 32 elements of x; `room` is
+ * scratch for these sums.
  */
 // @ts-ignore: decorator
 @inline

@@ -7,7 +7,7 @@ import { bytesOf, codesOf, minimumBytes, scaleBytes } from "./kGroups";
 import { storeTransposed } from "./lanes";
 import { rowGroups, rowOfGroup, storeGroup } from "./rowOrder";
 
-/** The f16 number `offset` bytes into each of four blocks. */
+/** The f16 value at byte `offset` of each of four blocks. */
 // @ts-ignore: decorator
 @inline
 export function fourHalves(a: usize, b: usize, c: usize, d: usize, offset: usize): v128 {
@@ -22,14 +22,14 @@ export function fourWords(a: u32, b: u32, c: u32, d: u32): v128 {
   return i32x4.replace_lane(i32x4.replace_lane(first, 2, <i32>c), 3, <i32>d);
 }
 
-/** The 6-bit scales of the groups 0 to 3, or 4 to 7, of four blocks: a word of each. */
+/** The 6-bit scales of the groups 0 to 3, or 4 to 7, of four blocks: a word for each block. */
 // @ts-ignore: decorator
 @inline
 function fourScales(a: usize, b: usize, c: usize, d: usize, upper: bool): v128 {
   return fourWords(scaleBytes(a, upper), scaleBytes(b, upper), scaleBytes(c, upper), scaleBytes(d, upper));
 }
 
-/** Their 6-bit minima likewise. */
+/** The 6-bit minima of the same groups. */
 // @ts-ignore: decorator
 @inline
 function fourMinima(a: usize, b: usize, c: usize, d: usize, upper: bool): v128 {
@@ -44,14 +44,14 @@ function byteTimes(words: v128, at: i32, factors: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(bytes), factors);
 }
 
-/** The scales of a group of four blocks. */
+/** The scales of one group in four blocks. */
 // @ts-ignore: decorator
 @inline
 export function groupScales(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
   return byteTimes(fourScales(a, b, c, d, group > 3), group & 3, fourHalves(a, b, c, d, 0));
 }
 
-/** Its minima, with their sign: a number is scale * code + minimum. */
+/** The minima of one group in four blocks, with their sign: an element is scale * code + minimum. */
 // @ts-ignore: decorator
 @inline
 export function groupMinima(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
@@ -59,8 +59,8 @@ export function groupMinima(a: usize, b: usize, c: usize, d: usize, group: i32):
 }
 
 /**
- * Packs `groups` times 32 elements, whole blocks, of `columns` (1 to 8) rows of a weight as
- * `packInt8Panel` does; the last row stands for those that are not there.
+ * Packs `groups` times 32 elements, whole blocks, of `columns` (1 to 8) rows of a weight as `packInt8Panel` does;
+ * missing rows repeat the last one.
  */
 // @ts-ignore: decorator
 @inline
@@ -98,7 +98,9 @@ export function packGroupPanel(five: bool, w: usize, wrs: usize, columns: i32, g
   }
 }
 
-/** Writes what loops over blocks hold in registers: V8 would build constants anew at each use. */
+/**
+ * Stores the constants of loops over blocks, which keep them in registers; V8 would build constants again at each use.
+ */
 function storeConstants(at: usize): void {
   store<u32>(at, 0x0f0f0f0f);
   store<u32>(at, 0x01010101, 4);
@@ -106,7 +108,7 @@ function storeConstants(at: usize): void {
   store<u32>(at, 63, 12);
 }
 
-/** The integer product of 32 codes at x and group `2 pair` of a block, or with `odd` the next. */
+/** The integer product of 32 codes at x and group `2 pair` of a block or, with `odd`, the next group. */
 // @ts-ignore: decorator
 @inline
 function product(
@@ -116,7 +118,7 @@ function product(
   return dotBytes(v128.load(x, 16), halfOf(five, odd, block, pair, 16, nibble, bit), low);
 }
 
-/** 16 codes of such a group; `bit` is 1 in each byte for the even one, and 2 for the odd one. */
+/** 16 codes of such a group; `bit` is 1 in each byte for an even group, and 2 for an odd one. */
 // @ts-ignore: decorator
 @inline
 function halfOf(five: bool, odd: bool, block: usize, pair: i32, part: usize, nibble: v128, bit: v128): v128 {
@@ -135,8 +137,8 @@ function lowBytesTimes(words: v128, six: v128, factors: v128): v128 {
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with
- * one plane. Four rows at a time sum in the order of `int8Tile`. `room` has 16 bytes.
+ * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with one plane. Four rows
+ * at a time are summed in the order of `int8Tile`. `room` has 16 bytes.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,5 @@
-// Parts of the quantisers of K-blocks. They follow ggml's reference step by step, each rounded to
-// f32, and work on four groups at once: a lane has a group, whose sums keep their order.
+// Parts of the quantisers of K-blocks. They follow ggml's reference step by step, with each step rounded to f32. They
+// process four groups at once, one in each lane, so that the order of each group's sums is kept.
 
 /** Rounds to the nearest integers, ties to even, by adding 1.5 * 2^23. */
 // @ts-ignore: decorator
@@ -9,7 +9,7 @@ export function nearestOf(x: v128): v128 {
   return i32x4.sub(v128.and(sum, i32x4.splat(0x7fffff)), i32x4.splat(0x400000));
 }
 
-/** Rounds one number so. */
+/** Rounds one value in the same way. */
 // @ts-ignore: decorator
 @inline
 export function nearestTo(x: f32): i32 {
@@ -23,7 +23,7 @@ export function nearestWithin(x: v128, least: i32, most: i32): v128 {
   return i32x4.max_s(i32x4.min_s(nearestOf(x), i32x4.splat(most)), i32x4.splat(least));
 }
 
-/** Writes four groups of `size` numbers that follow each other, number by number, as lanes. */
+/** Writes four consecutive groups of `size` elements as lanes, element by element. */
 export function toLanes(x: usize, size: usize, to: usize): void {
   const stride = size << 2;
   for (let i: usize = 0; i < stride; i += 16) {
@@ -43,7 +43,7 @@ export function toLanes(x: usize, size: usize, to: usize): void {
   }
 }
 
-/** Writes a code of each lane, as number `i` of groups of `size` bytes. */
+/** Writes a code for each lane, as element `i` of groups of `size` bytes. */
 // @ts-ignore: decorator
 @inline
 export function putCodes(codes: usize, size: usize, i: usize, lanes: v128): void {
@@ -60,18 +60,18 @@ export function bytesOf(a: v128, b: v128, c: v128, d: v128): v128 {
   return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
 }
 
-/** True if all 256 numbers of a block are finite. */
+/** True if all 256 elements of a block are finite. */
 export function isFinite256(x: usize): bool {
   let off = f32x4.splat(0);
   for (let i: usize = 0; i < 1024; i += 16) {
     const v = v128.load(x + i);
-    // Zeros, but NaN for what is not finite.
+    // 0 for finite values, NaN for others.
     off = f32x4.add(off, f32x4.sub(v, v));
   }
   return i32x4.all_true(f32x4.eq(off, off));
 }
 
-/** The f16 code nearest to a number; 0x7c00 and above where f16 ends. */
+/** The f16 code nearest to a value; 0x7c00 or more beyond the range of f16. */
 export function halfCode(x: f32): u32 {
   const bits = reinterpret<u32>(x);
   const sign = (bits >> 16) & 0x8000;

@@ -1,12 +1,12 @@
-// The entry of a module with a memory of its own: the quantisers of K-blocks, which conversions to
-// GGUF load when they begin.
+// The entry of a module with separate memory: the quantisers of K-blocks, which conversions to GGUF load when they
+// begin.
 import { Q4_K, Q4_K_BYTES, Q5_K, Q5_K_BYTES, Q6_K_BYTES } from "./dtypes.gen";
 import { packGroups } from "./kPackGroups";
 import { packSigned } from "./kPackSigned";
 
 /**
- * Packs `count` blocks of 256 numbers; `room` has 2 KiB. Returns 0 where a number or a scale is not
- * finite, else 1.
+ * Packs `count` blocks of 256 elements; `room` has 2 KiB. Returns 0 if an element or a scale is not finite, otherwise
+ * 1.
  */
 export function packBlocks(format: i32, x: usize, blocks: usize, count: i32, room: usize): i32 {
   for (; count > 0; count--) {

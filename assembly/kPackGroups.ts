@@ -1,9 +1,9 @@
-// Q4_K and Q5_K: 8 groups of 32 with a scale and a minimum. packages/core/src/packed/k/ says the
-// same in plain loops, and which bytes mean what.
+// Q4_K and Q5_K: 8 groups of 32 with a scale and a minimum. packages/core/src/packed/k/ contains the same in plain
+// loops, and describes the bytes.
 import { bytesOf, halfCode, isFinite256, nearestTo, nearestWithin, putCodes, toLanes } from "./kLanes";
 import { widenHalf } from "./widenHalf";
 
-// Parts of the room: numbers, weights and codes as lanes, then codes, scales and minima.
+// Parts of the scratch memory: elements, weights and codes as lanes, then codes, scales and minima.
 const WEIGHTS: usize = 512;
 const TRIED: usize = 1024;
 const CODES: usize = 1536;
@@ -14,7 +14,7 @@ let sumL: v128;
 let sumL2: v128;
 let sumXL: v128;
 
-/** Writes the codes that inverse scales and minima give as f32; sums weights, codes and numbers. */
+/** Writes the codes for given inverse scales and minima as f32; sums weights, codes and elements. */
 function round(room: usize, inverse: v128, low: v128, most: i32): void {
   let l = f32x4.splat(0);
   let l2 = f32x4.splat(0);
@@ -33,7 +33,7 @@ function round(room: usize, inverse: v128, low: v128, most: i32): void {
   sumXL = xl;
 }
 
-/** The weighed squares of errors of the codes that `round` wrote. */
+/** The weighted squared errors of the codes that `round` wrote. */
 function errorOf(room: usize, scale: v128, low: v128): v128 {
   let error = f32x4.splat(0);
   for (let at = room; at < room + 512; at += 16) {
@@ -69,7 +69,7 @@ function fourGroups(x: usize, first: usize, most: i32, start: f32, steps: i32, r
   low = v128.bitselect(zero, low, f32x4.gt(low, zero));
   const flat = f32x4.eq(high, low);
   let inverse = f32x4.div(f32x4.splat(<f32>most), f32x4.sub(high, low));
-  // The codes taken are those of this inverse and this minimum.
+  // The stored codes belong to this inverse and this minimum.
   let floor = low;
   let scale = f32x4.div(f32x4.splat(1), inverse);
   round(room, inverse, low, most);
@@ -120,7 +120,7 @@ function putSixBits(at: usize, part: u32, group: u32, value: u32): void {
   store<u8>(shared, load<u8>(shared) | ((value & 15) << part));
 }
 
-/** Writes the codes of a group again, by the scale and minimum that the block holds. */
+/** Recomputes the codes of a group for the rounded scale and minimum that the block stores. */
 function roundAgain(x: usize, codes: usize, scale: f32, minimum: f32, most: i32): void {
   const s = f32x4.splat(scale);
   const m = f32x4.splat(minimum);
@@ -134,7 +134,7 @@ function roundAgain(x: usize, codes: usize, scale: f32, minimum: f32, most: i32)
   }
 }
 
-/** Packs a block of 256 numbers; returns false where a number or a scale is not finite. */
+/** Packs a block of 256 elements; returns false if an element or a scale is not finite. */
 export function packGroups(five: bool, x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   const most = five ? 31 : 15;
@@ -164,7 +164,7 @@ export function packGroups(five: bool, x: usize, block: usize, room: usize): boo
     putSixBits(block + 4, 0, group, own);
     putSixBits(block + 4, 4, group, ownLow);
     const scale = widenHalf(d) * <f32>own;
-    // The codes that were found with the scale stay where it is rounded to zero.
+    // If the scale is rounded to zero, the codes found with the unrounded scale are kept.
     if (scale != 0) {
       roundAgain(x + 128 * group, room + CODES + 32 * group, scale, widenHalf(dmin) * <f32>ownLow, most);
     }
@@ -173,7 +173,7 @@ export function packGroups(five: bool, x: usize, block: usize, room: usize): boo
   return true;
 }
 
-/** Writes the codes of a block: its fifth bits if there are any, and two groups' nibbles a byte. */
+/** Writes the codes of a block: its fifth bits, if any, and nibbles of two groups in each byte. */
 function writeCodes(five: bool, codes: usize, block: usize): void {
   let nibbles = block + 16;
   if (five) {

@@ -1,21 +1,21 @@
-// Q6_K: 16 groups of 16 with a signed scale. packages/core/src/packed/k/ says the same in plain
-// loops, and which bytes mean what.
+// Q6_K: 16 groups of 16 with a signed scale. packages/core/src/packed/k/ contains the same in plain loops, and
+// describes the bytes.
 import { bytesOf, halfCode, isFinite256, nearestTo, nearestWithin, putCodes, toLanes } from "./kLanes";
 import { widenHalf } from "./widenHalf";
 
-// Parts of the room: numbers, their squares and cubes as lanes, then codes and scales.
+// Parts of the scratch memory: elements, their squares and cubes as lanes, then codes and scales.
 const SQUARES: usize = 256;
 const CUBES: usize = 512;
 const CODES: usize = 768;
 const SCALES: usize = 1024;
 
-/** Numbers below it count as zero. */
+/** Magnitudes below this count as zero. */
 const NOTHING: f32 = 1e-15;
 
 let sumXL: v128;
 let sumL2: v128;
 
-/** Sums products of numbers and the codes of an inverse scale, each weighed by the square. */
+/** Sums products of elements and the codes for an inverse scale, each weighted by the element's square. */
 function sums(room: usize, inverse: v128): void {
   let xl = f32x4.splat(0);
   let l2 = f32x4.splat(0);
@@ -28,7 +28,7 @@ function sums(room: usize, inverse: v128): void {
   sumL2 = l2;
 }
 
-/** Finds codes, raised by 32, and scales of groups `first` to `first + 3` of a block. */
+/** Finds codes, plus 32, and scales of groups `first` to `first + 3` of a block. */
 function fourGroups(x: usize, first: usize, room: usize): void {
   toLanes(x + 64 * first, 16, room);
   const zero = f32x4.splat(0);
@@ -63,14 +63,14 @@ function fourGroups(x: usize, first: usize, room: usize): void {
   }
 }
 
-/** Codes of four numbers by a group's scale, raised by 32. */
+/** Codes of four elements by a group's scale, plus 32. */
 // @ts-ignore: decorator
 @inline
 function again(x: usize, scale: v128): v128 {
   return i32x4.add(nearestWithin(f32x4.div(v128.load(x), scale), -32, 31), i32x4.splat(32));
 }
 
-/** Packs a block of 256 numbers; returns false where a number or a scale is not finite. */
+/** Packs a block of 256 elements; returns false if an element or a scale is not finite. */
 export function packSigned(x: usize, block: usize, room: usize): bool {
   if (!isFinite256(x)) return false;
   for (let first: usize = 0; first < 16; first += 4) fourGroups(x, first, room);
@@ -92,7 +92,7 @@ export function packSigned(x: usize, block: usize, room: usize): bool {
     const code = min(127, nearestTo(inverse * load<f32>(room + (group << 2), SCALES)));
     store<i8>(block + group, code, 192);
     const own = d * <f32>load<i8>(block + group, 192);
-    // The codes that were found with the scale stay where it is rounded to zero.
+    // If the scale is rounded to zero, the codes found with the unrounded scale are kept.
     if (own == 0) continue;
     const s = f32x4.splat(own);
     const at = x + 64 * group;
@@ -102,7 +102,7 @@ export function packSigned(x: usize, block: usize, room: usize): bool {
   return true;
 }
 
-/** Writes the codes of a block: nibbles, and four pairs of upper bits a byte. */
+/** Writes the codes of a block: nibbles, and four pairs of upper bits in each byte. */
 function writeCodes(codes: usize, block: usize): void {
   const low = i8x16.splat(15);
   for (let half: usize = 0; half < 2; half++) {

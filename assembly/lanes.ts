@@ -1,7 +1,7 @@
-// Parts of vectors: the ends of rows whose length is not a multiple of four, sums over lanes, and
-// four vectors transposed.
+// Vector helpers: the ends of rows whose length is not a multiple of four, sums over lanes, and transposes of four
+// vectors.
 
-/** The first `count` (1 to 4) floats at `p`, `rest` above. */
+/** The first `count` (1 to 4) floats at `p`, with `rest` in the other lanes. */
 // @ts-ignore: decorator
 @inline
 export function loadPart(p: usize, count: i32, rest: v128): v128 {
@@ -33,7 +33,7 @@ export function sumOf(v: v128): f32 {
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
-/** The largest of four floats, or NaN where there is one. */
+/** The largest of four floats, or NaN if one is NaN. */
 // @ts-ignore: decorator
 @inline
 export function maxOf(v: v128): f32 {
@@ -41,52 +41,49 @@ export function maxOf(v: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
-/** The lanes 0 and 1 of two vectors, by turns. */
+/** The lanes 0 and 1 of two vectors, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipFirst(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
 }
 
-/** The lanes 2 and 3 of two vectors, by turns. */
+/** The lanes 2 and 3 of two vectors, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipLast(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 2, 6, 3, 7);
 }
 
-/** The lanes 0 and 1 of a, then those of b. */
+/** The lanes 0 and 1 of a, then of b. */
 // @ts-ignore: decorator
 @inline
 export function firstHalves(a: v128, b: v128): v128 {
   return v128.shuffle<i64>(a, b, 0, 2);
 }
 
-/** The lanes 2 and 3 of a, then those of b. */
+/** The lanes 2 and 3 of a, then of b. */
 // @ts-ignore: decorator
 @inline
 export function lastHalves(a: v128, b: v128): v128 {
   return v128.shuffle<i64>(a, b, 1, 3);
 }
 
-/** The low halves of two vectors of bytes, taken in turn. */
+/** The low halves of two vectors of bytes, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipLow(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
-/** The high halves. */
+/** The high halves, interleaved. */
 // @ts-ignore: decorator
 @inline
 export function zipHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
-/**
- * Writes four vectors so that dst, in steps of `step` bytes, takes their first lanes, then
- * their second ones, and so on.
- */
+/** Writes four vectors transposed: first all lanes 0, then all lanes 1, 2 and 3, every `step` bytes from dst on. */
 // @ts-ignore: decorator
 @inline
 export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, step: usize): void {
@@ -101,8 +98,8 @@ export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, 
 }
 
 /**
- * Stores two vectors side by side. What they are made of is loaded before one is stored: else
- * engines that fuse neighbours into 256 bits leave all that leads to them as it is.
+ * Stores two vectors next to each other. Both must be computed before either is stored: otherwise engines that fuse
+ * neighbours into 256 bits do not fuse the operations that lead to them.
  */
 // @ts-ignore: decorator
 @inline
@@ -111,7 +108,7 @@ export function storePair(to: usize, low: v128, high: v128): void {
   v128.store(to, high, 16);
 }
 
-/** Adds two vectors to two that lie side by side. */
+/** Adds two vectors to two adjacent ones in memory. */
 // @ts-ignore: decorator
 @inline
 export function addPair(to: usize, low: v128, high: v128): void {

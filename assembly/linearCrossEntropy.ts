@@ -1,6 +1,6 @@
-// Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a
-// running maximum, so that no row of logits is ever whole. After Dao et al. 2022,
-// https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
+// Cross-entropy of hidden Wᵀ and the gradient of the hidden rows. Classes are processed block by block with a running
+// maximum, so that a full row of logits is never in memory. After Dao et al. 2022, https://arxiv.org/abs/2205.14135,
+// and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { unpackRow } from "./formats";
 import {
   BLOCK, blocksOf, int16CodesFrom, int16RowScales, int16RowsBytes, int16WeightBytes, int16WeightScales, isNotFinite,
@@ -18,36 +18,36 @@ import { unpackRow } from "./formats";
 
 /** Classes in a block: one block of the matrix product. */
 const CLASSES: i32 = 384;
-/** The most rows of a block of logits, a multiple of every panel's. */
+/** The most rows of a block of logits, a multiple of the rows of every panel. */
 const ROWS: i32 = 600;
-/** Bytes of a block of logits and a panel's rows of it. */
+/** Bytes of a block of logits, plus one panel of its rows. */
 const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
-/** The widest rows that get codes: BLOCK of them in f32 fit the logits and their codes. */
+/** The widest rows that get codes: BLOCK of them in f32 fit into the memory of the logits and their codes. */
 const MOST_WIDTH: i32 = 4096;
 /** Bytes of the codes of a block of the weight; each band of squares may have one more. */
 const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**
- * Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits, a panel's rows of it,
- * the codes of the block and those of a block of the weight, or else a packed block of the weight.
+ * Bytes of scratch for `linearCrossEntropyPart`: a block of logits and one panel of its rows. In addition, the codes of
+ * the block and of a block of the weight, or else a packed block of the weight.
  */
 export function linearCrossEntropyScratch(): i32 {
   return FLOATS + max(B_BYTES, int16RowsBytes(ROWS, CLASSES) + int16Scratch() + WEIGHT);
 }
 
-/** Writes the codes of the rows from..from+n-1 of a weight, by way of f32 in `room`. */
+/** Writes the codes of the rows from..from+n-1 of a weight, via f32 in `room`. */
 function packClasses(weight: usize, format: i32, from: i32, n: i32, width: i32, room: usize, out: usize): void {
   for (let top = 0; top < n; top += BLOCK) {
     const rows = min(BLOCK, n - top);
-    // They are whole blocks of a format, one behind the other.
+    // They are consecutive whole blocks of a format.
     unpackRow(format, weight, (from + top) * width, rows * width, room);
     packInt16Rows(room, int16CodesFrom(out, top, width), int16WeightScales(out, n, width, top), rows, width, 0);
   }
 }
 
 /**
- * Packs the rows `indices` of x [.., width] for `linearCrossEntropyPart`: as many
- * floats, up to a whole panel.
+ * Packs the rows `indices` of x [.., width] for `linearCrossEntropyPart`: the same number of floats, rounded up to
+ * whole panels.
  */
 export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, count: i32, width: i32, scratch: usize): void {
   const bytes = <usize>width << 2;
@@ -62,9 +62,8 @@ export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, cou
 }
 
 /**
- * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses
- * and sums. Turns it into exp(logit - maximum): rows of it, or panels where `spare` is given, for
- * the rows of one.
+ * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses and sums. Replaces it
+ * by exp(logit - maximum): in rows, or in panels if `spare`, scratch for one panel of rows, is given.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,
@@ -94,7 +93,7 @@ function takeBlock(
   }
 }
 
-/** True if one of the squares of the classes from..from+n-1 is marked; `from` begins a square. */
+/** True if a square of the classes from..from+n-1 is marked; `from` begins a square. */
 function isMarked(wide: usize, from: i32, n: i32, width: i32): bool {
   const across = blocksOf(width);
   const first = wide + <usize>((from / BLOCK) * across);
@@ -109,14 +108,16 @@ function fillNaN(x: usize, n: i32): void {
 }
 
 /**
- * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
- * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. Where
- * `coded` is 1, they are the codes of `quantizeInt16` instead, and W, at most MOST_WIDTH wide, gets
- * those of `packInt16` block by block. If `wide` is not 0, it marks the squares of W that cannot
- * have codes (`markWideSquares`): a block with a marked square is multiplied by `xf`, the rows in
- * f32. A part writes for each of its rows the largest logit (tops, f32), the sum of exp(logit -
- * top) (masses, f64) and, if `sums` is not 0, that sum times the rows of W (f32 [width]); all
- * [parts, rows]. targets [rows] takes the labels' logits.
+ * Computes the parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the storage format
+ * `format`; `panels` holds the rows from `linearCrossEntropyPack`. If `coded` is 1, it holds their codes from
+ * `quantizeInt16` instead, and W, at most MOST_WIDTH wide, is converted to codes by `packInt16` block by block.
+ *
+ * If `wide` is not 0, it marks the squares of W that cannot have codes (`markWideSquares`): a block with a marked
+ * square is multiplied by `xf`, the rows in f32.
+ *
+ * A part writes for each of its rows the largest logit (tops, f32) and the sum of exp(logit - top) (masses, f64). If
+ * `sums` is not 0, it also writes that sum weighted by the rows of W (f32 [width]). All are [parts, rows]. targets
+ * [rows] receives the labels' logits.
  */
 export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, coded: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
@@ -127,8 +128,7 @@ export function linearCrossEntropyPart(
   // Codes have a scale for each square.
   const align = inCodes ? BLOCK - 1 : 7;
   const share = ((classes + parts - 1) / parts + align) & ~align;
-  // Where a block of the weight is packed once for all rows, fewer rows at a time cost nothing and
-  // stay in the cache.
+  // If a block of the weight is packed once for all rows, fewer rows at a time cost nothing and stay in the cache.
   const most = !inCodes && fitsBlock(CLASSES, width) ? ROWS >> 1 : ROWS;
   const blocks = (rows + most - 1) / most;
   const unit = inCodes ? 4 : panelRows();
@@ -180,8 +180,8 @@ export function linearCrossEntropyPart(
 }
 
 /**
- * Joins the parts' results for the rows 0..count-1 of `rows`: losses (f64) and, if `dhidden` is not
- * 0, the gradient [count, width] times `factor`.
+ * Joins the parts' results for the rows 0..count-1 of `rows` to losses (f64) and, if `dhidden` is not 0, the gradient
+ * [count, width] times `factor`.
  */
 export function linearCrossEntropyJoin(
   weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, losses: usize,

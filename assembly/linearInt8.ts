@@ -1,5 +1,5 @@
-// C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32
-// numbers, W in blocks of GGUF or in the 4-bit formats of bitsandbytes.
+// C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 elements, W in GGUF blocks or in
+// the 4-bit formats of bitsandbytes.
 import { FP4, NF4, Q4_0, Q4_1, Q8_0 } from "./dtypes.gen";
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
 import { fourBitInt8Rows, packFourBitPanel } from "./fourBitInt8";
@@ -16,26 +16,22 @@ export { int8RowsBytes, quantizeInt8 } from "./int8";
 export { hasByteProducts } from "./int8Tile";
 export { setShortSums } from "./shortSums";
 
-/**
- * Blocks of a panel that is packed at a time; a panel stays in the
- * first-level cache, or the second.
- */
+/** Blocks of a panel that are packed at a time; a panel stays in the L1 or L2 cache. */
 const DEPTH: i32 = 128;
 
-/** The most numbers in a row that is multiplied alone with a weight in nf4 or fp4. */
+/** The longest row that is multiplied alone with a weight in nf4 or fp4, in elements. */
 const MOST_K: i32 = 32768;
 
-/** Bytes of scratch that `linearInt8` takes. */
+/** Bytes of scratch that `linearInt8` needs. */
 export function linearScratch(): i32 {
   return <i32>max(TILE + 32 + <usize>WIDE_DEPTH * (Q4_PANEL + WIDE_PANEL), 3 * <usize>MOST_K / 2);
 }
 
 /**
- * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes
- * for codes of 8 bits. More than one row of X for codes of 4 bits may be of `quantizeInt15` of the
- * module on demand, with two planes, or of `quantizeMixed`, with three. That module must be there
- * for these, and where `setShortSums` was told so. Parts that begin at multiples of eight give the
- * same bits as all columns at once.
+ * The columns first..last-1 of C, for m rows of X from `quantizeInt8`, with two planes for codes of 8 bits. For codes
+ * of 4 bits, more than one row of X may instead be from `quantizeInt15` of the on-demand module, with two planes, or
+ * from `quantizeMixed`, with three. These, and 16-bit sums (`setShortSums`), require that module. Parts that begin at
+ * multiples of eight give the same bits as all columns at once.
  */
 export function linearInt8(
   x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
@@ -63,7 +59,7 @@ export function linearInt8(
   const plane = <usize>(INT8_ROWS * k);
   const panel = scratch + TILE;
   const end = w + <usize>(last - first) * wrs;
-  // While rows are multiplied, the weights of the next columns come in, so many bytes for each row.
+  // While rows are multiplied, the weights of the next columns are read into the cache, `share` bytes for each row.
   const share = (<usize>width * wrs + <usize>(m - 1)) / <usize>m;
   let any = 0;
   for (let j = first; j < last; j += width) {

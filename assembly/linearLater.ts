@@ -25,8 +25,8 @@ function bytesOf(format: i32, blocks: i32): usize {
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times a row of `quantizeInt8`; `room` is
- * for constants.
+ * c[n] = the n rows of blocks at `w`, of k elements each, times a row of `quantizeInt8`; `room` is scratch for
+ * constants.
  */
 function oneRow(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {
   if (format == Q4_K) groupInt8Rows(false, x, w, c, n, k, room);
@@ -36,10 +36,10 @@ function oneRow(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32, room:
   else q6_kInt8Rows(x, w, c, n, k, room);
 }
 
-/** Bytes of `putConstants`. */
+/** Bytes that `putConstants` writes. */
 const CONSTANTS: usize = 32;
 
-/** Writes `HALF_CONSTANTS`, and ones in all lower nibbles: both are static data elsewhere. */
+/** Writes `HALF_CONSTANTS`, and ones in all lower nibbles; in other modules both are static data. */
 function putConstants(at: usize): void {
   store<u32>(at, 0x8fffe000);
   store<u32>(at, 0x77800000, 4);
@@ -49,8 +49,8 @@ function putConstants(at: usize): void {
 }
 
 /**
- * Packs `blocks` times 32 elements of some rows of a weight, `wrs` bytes apart, as a panel.
- * `putConstants` wrote at `constants`.
+ * Packs `blocks` times 32 elements of rows of a weight, `wrs` bytes apart, as a panel. `constants` is from
+ * `putConstants`.
  */
 function packPanel(format: i32, constants: usize, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const nibble = v128.load32_splat(constants, 16);
@@ -64,8 +64,8 @@ function packPanel(format: i32, constants: usize, w: usize, wrs: usize, columns:
 }
 
 /**
- * The products of a panel for m rows of `quantizeInt8` in one plane. Meanwhile memory from `next`
- * to `end` comes in, a part of it with each tile; the answer is that of `readLines`.
+ * The products of a panel for m rows of `quantizeInt8` in one plane. With each tile a part of the memory from `next` to
+ * `end` is read into the cache; the result has the same purpose as the result of `readLines`.
  */
 function byteRows(
   inShort: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, sums: usize,
@@ -90,7 +90,7 @@ function byteRows(
   return any;
 }
 
-/** `linearLater` of later.ts. More than one row for q6_k is in words, and `planes` is 2. */
+/** Implements `linearLater` of later.ts. For q6_k, more than one row is in words, and `planes` is 2. */
 export function linearLater(
   inShort: i32, x: usize, planes: i32, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32,
   scratch: usize,

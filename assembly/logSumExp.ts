@@ -1,17 +1,17 @@
-// Maxima and sums of exponentials over rows, on which softmax, cross-entropy and attention stand.
+// Maxima and sums of exponentials over rows, used by softmax, cross-entropy and attention.
 import { scratch } from "./gemmState";
 import { loadPart, maxOf, storePair, sumOf } from "./lanes";
 import { expAll } from "./math";
 
-/** Floats summed in single precision before the sum goes on in double. */
+/** Floats summed in single precision before they are added to a sum in double precision. */
 export const BLOCK: i32 = 256;
 
-/** The largest of n floats, or NaN where there is one. */
+/** The largest of n floats, or NaN if one is NaN. */
 export function rowMax(x: usize, n: i32): f32 {
   const floor = f32x4.splat(-Infinity);
   let low = floor;
   let high = floor;
-  // f32x4.max is eight instructions on x64, pmax is one and passes over NaN.
+  // f32x4.max takes eight instructions on x64; pmax takes one, but ignores NaN.
   let nanLow = f32x4.splat(0);
   let nanHigh = nanLow;
   for (; n >= 8; n -= 8) {
@@ -23,7 +23,7 @@ export function rowMax(x: usize, n: i32): f32 {
     nanHigh = v128.or(nanHigh, f32x4.ne(b, b));
     x += 32;
   }
-  // Engines that fuse neighbours begin at stores.
+  // Engines start to fuse neighbouring operations at stores.
   storePair(scratch, v128.or(low, nanLow), v128.or(high, nanHigh));
   let top = f32x4.max(v128.load(scratch), v128.load(scratch, 16));
   for (; n > 0; n -= 4) {
@@ -33,7 +33,7 @@ export function rowMax(x: usize, n: i32): f32 {
   return maxOf(top);
 }
 
-/** The sum of exp(x - shift) over n floats, which are written to `out` where it is not 0. */
+/** The sum of exp(x - shift) over n floats; the exponentials are written to `out` unless it is 0. */
 export function sumExp(x: usize, out: usize, n: i32, shift: f32): f64 {
   let total: f64 = 0;
   for (; n > 0; n -= BLOCK) {

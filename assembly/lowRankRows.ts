@@ -1,6 +1,6 @@
-// y + scaling (x Aᵀ) Bᵀ for vectors of a batch that have factors of their own. For few vectors
-// the time goes into reading A and B, so f32 and f16 ones are read as they lie. A vector's sums
-// have one order, whichever vectors, tasks and formats are beside it.
+// y + scaling (x Aᵀ) Bᵀ for the vectors of a batch, each with its own factors. For few vectors most of the time is
+// spent reading A and B, so f32 and f16 factors are read in place. The order of a vector's sums does not depend on the
+// other vectors, tasks and formats of the batch.
 import { F16, F32 } from "./dtypes.gen";
 import { madd } from "./madd";
 import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
@@ -10,23 +10,23 @@ import { LINE, readByTurns } from "./readAhead";
 /** A pair of factors in six words: the addresses of A and B, their kinds, the rank, the scaling. */
 const PAIR: usize = 24;
 
-/** A task in three words: its pair, the first vector and their count. Pair -1 copies those of y. */
+/** A task in three words: its pair, the first vector and the number of vectors. Pair -1 copies the vectors from y. */
 const TASK: usize = 12;
 
-/** Floats of a weight that are widened at a time, where four rows are no more. */
+/** Floats of a weight that are widened at a time, unless four rows have more. */
 const PANEL: i32 = 1024;
 
 /**
- * Bytes of a task's room: count x rank floats, and a panel if factors of the highest `kind` among
- * all are widened in one.
+ * Bytes of a task's scratch: count x rank floats, and a panel if factors of the highest `kind` among all are widened in
+ * a panel.
  */
 export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, kind: i32): i32 {
   return (count * rank + (needsPanel(kind) ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
 }
 
 /**
- * Does the tasks first..last-1 of a table; no two of them share a vector. Task i has `room` bytes
- * at `rooms` + i * `room`, as many as `lowRankRoom` says.
+ * Computes the tasks first..last-1 of a table; no two of them share a vector. Task i has `room` bytes of scratch at
+ * `rooms` + i * `room`; `lowRankRoom` returns how many are needed.
  */
 export function lowRankRows(
   x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, pairs: usize, tasks: usize, rooms: usize,
@@ -56,21 +56,21 @@ export function lowRankRows(
   }
 }
 
-/** The pair of a task; some pair for one that has none. */
+/** The pair of a task; for a task without a pair, an arbitrary one. */
 // @ts-ignore: decorator
 @inline
 function pairOf(pairs: usize, task: usize): usize {
   return pairs + <usize>max(0, load<i32>(task)) * PAIR;
 }
 
-/** The least and the most tasks whose factors are read at a time. */
+/** The minimum and maximum number of tasks whose factors are read ahead at a time. */
 const LEAST_AHEAD: i32 = 4;
 const MOST_AHEAD: i32 = 16;
 
-/** Bytes of factors that are read at a time, unless these are of few tasks: a cache holds them. */
+/** Bytes of factors that are read ahead at a time if there are more tasks than LEAST_AHEAD; they fit a cache. */
 const BYTES_AHEAD: usize = 1 << 18;
 
-/** Reads the factors of some tasks from `task` on. The first words of their rooms are changed. */
+/** Reads the factors of some tasks from `task` on into the cache. Overwrites the first words of their scratch. */
 function readAhead(
   pairs: usize, task: usize, end: usize, inFeatures: i32, outFeatures: i32, rooms: usize, room: usize,
 ): usize {
@@ -88,8 +88,8 @@ function readAhead(
 }
 
 /**
- * Reads A of tasks, together with B if that lies behind it, as it mostly does: few long streams are
- * faster than many short ones. With `rest`, reads each B that lies elsewhere.
+ * Reads A of the tasks, together with B if B directly follows A, which is the usual case: few long streams are faster
+ * than many short ones. With `rest`, reads each B that is stored elsewhere.
  */
 function readFactors(
   pairs: usize, task: usize, last: usize, inFeatures: i32, outFeatures: i32, rest: bool, rooms: usize, room: usize,
@@ -117,22 +117,22 @@ function bytesOf(pair: usize, word: usize, features: i32): usize {
   return <usize>(load<i32>(pair, 16) * features) << (load<i32>(pair + word, 8) == FLOATS ? 2 : 1);
 }
 
-/** The kinds of factors, by the product that they need. Floats are multiplied as they lie. */
+/** Kinds of factors, by the product that they need. FLOATS are multiplied in place. */
 const FLOATS: i32 = 0;
 /** Finite halves, widened in registers. */
 const HALVES: i32 = 1;
-/** Halves of which many are subnormal: as floats they are too, on which processors are slow. */
+/** Halves of which many are subnormal: scaled as floats they would be subnormal too, which is slow on CPUs. */
 const SMALL_HALVES: i32 = 2;
-/** Halves that are not finite, or of odd rows: widened a few rows at a time, in a panel. */
+/** Halves that are not finite, or rows of odd length: widened a few rows at a time, in a panel. */
 const ANY_HALVES: i32 = 3;
 const BRAINS: i32 = 4;
 
-/** True for a kind of numbers that are widened in a panel; those of lower kinds are not. */
+/** True for kinds that are widened in a panel. */
 function needsPanel(kind: i32): bool {
   return kind >= ANY_HALVES;
 }
 
-/** The kind of a factor [n,k]. It holds as long as its numbers do. */
+/** The kind of a factor [n,k]. It is valid as long as the factor's values do not change. */
 export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
   if (dtype == F32) return FLOATS;
   if (dtype != F16) return BRAINS;
@@ -140,7 +140,7 @@ export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
   return areSmall(codes, n * k) ? SMALL_HALVES : HALVES;
 }
 
-/** Codes in which subnormal ones are looked for: numbers of one factor are much alike. */
+/** Codes that are searched for subnormal values: the values of one factor are usually similar. */
 const SAMPLE: i32 = 256;
 
 /** True for f16 codes without infinities and NaN. */
@@ -161,7 +161,7 @@ function areFinite(codes: usize, count: i32): bool {
   return i16x8.bitmask(any) == 0 && (rest & 0x8000) == 0;
 }
 
-/** True if some of the first f16 codes are of numbers below 2^-14; zero is one. */
+/** True if one of the first f16 codes has a magnitude below 2^-14; zero counts too. */
 function areSmall(codes: usize, count: i32): bool {
   let least = i16x8.splat(0x7fff);
   for (const end = codes + (<usize>(min(count, SAMPLE) & ~7) << 1); codes < end; codes += 16) {
@@ -180,7 +180,7 @@ function products(
   else widened(kind, x, w, c, d, count, n, k, alpha, panel);
 }
 
-/** The same for W of 16-bit numbers that are widened in `panel`. */
+/** The same for W of 16-bit elements, which are widened in `panel`. */
 function widened(
   kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {
@@ -233,9 +233,8 @@ function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32
 }
 
 /**
- * Loaded before a loop, since V8 would build constants anew at each use. They are what
- * HALF_CONSTANTS begin with, or for small halves the mask, 112 steps of the exponent, the sign, and
- * 2^-14.
+ * Constants that are loaded before a loop, since V8 would build them again at each use. They are the start of
+ * HALF_CONSTANTS or, for small halves, the mask, 112 steps of the exponent, the sign, and 2^-14.
  */
 const SMALL_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x38000000, 0x80000000, 0x38800000]);
 
@@ -245,21 +244,21 @@ function constant(kind: i32, i: usize): v128 {
   return v128.load32_splat((kind == SMALL_HALVES ? SMALL_CONSTANTS : HALF_CONSTANTS) + 4 * i);
 }
 
-/** Four numbers of a weight; the constants are those of its kind. */
+/** Four elements of a weight; the constants are those for its kind. */
 // @ts-ignore: decorator
 @inline
 function four(kind: i32, p: usize, mask: v128, raise: v128, sign: v128, least: v128): v128 {
   if (kind == FLOATS) return v128.load(p);
   const bits = v128.and(i32x4.shl(v128.load_ext<i16>(p), 13), mask);
   if (kind == HALVES) return f32x4.mul(bits, raise);
-  // With a hidden bit, as if all were normal: subnormal ones then are half of what they mean, and
-  // 2^-15. To double that and take 2^-14 away makes these smaller, and others larger.
+  // Adds the hidden bit as if all values were normal: a subnormal value becomes half of its true value plus 2^-15.
+  // Doubling it and subtracting 2^-14 corrects these, and makes others larger.
   const normal = i32x4.add(bits, raise);
   const doubled = f32x4.sub(f32x4.add(normal, normal), v128.or(v128.and(normal, sign), least));
   return i32x4.min_u(normal, doubled);
 }
 
-/** A row of C for n rows of a weight of halves, eight each; n is a multiple of four. */
+/** A row of C for n rows of a weight of halves, eight elements at a time; n is a multiple of four. */
 // @ts-ignore: decorator
 @inline
 function eights(kind: i32, x: usize, w: usize, c: usize, d: usize, n: i32, alpha: f32): void {
@@ -284,8 +283,8 @@ function eights(kind: i32, x: usize, w: usize, c: usize, d: usize, n: i32, alpha
 }
 
 /**
- * Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of a weight of f32, or
- * of f16 by its kind; k is then a multiple of four.
+ * Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of an f32 weight, or of an f16 weight by
+ * its kind; k is then a multiple of four.
  */
 // @ts-ignore: decorator
 @inline

@@ -39,7 +39,7 @@ function use(buffer: Buffer, what: string): GpuBlock {
 interface Settings {
   readonly kernels: readonly WebGpuKernel[];
   readonly batchInvariant: boolean;
-  /** Whether kernels use subgroup operations. Default: only if they pass a trial on the adapter. */
+  /** True if kernels use subgroup operations. Default: only if they pass a trial on the adapter. */
   readonly subgroups: boolean | undefined;
 }
 

@@ -13,7 +13,7 @@ export interface WebGpuOptions {
   device?: Device;
   /** Your own adapter, which can create one device. Default: the result of `requestAdapter`. */
   adapter?: Adapter;
-  /** Which adapter to request if the machine has several. Default: the system's choice. */
+  /** The kind of adapter to request if the machine has several. Default: the system's choice. */
   powerPreference?: "low-power" | "high-performance";
   /**
    * Makes each row of a result independent of the other rows in its batch, to the bit, so that a sequence gets the same

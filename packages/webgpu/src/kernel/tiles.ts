@@ -1,4 +1,4 @@
-/** How a matrix product is divided among workgroups and their threads. */
+/** The division of a matrix product among workgroups and their threads. */
 export interface Tile {
   /** Results of one thread: adjacent rows, by columns. */
   readonly rows: number;

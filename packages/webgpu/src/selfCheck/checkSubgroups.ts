@@ -29,7 +29,7 @@ const joined = shader({
 /** Integers, so that sums are exact in any order; the largest is the first. */
 const numbers = Float32Array.from({ length: n }, (_, i) => n - i);
 
-/** Whether subgroups passed, by adapter name, in this process. */
+/** True if subgroups passed, by adapter name, in this process. */
 const found = new Map<string, boolean>();
 
 /**

@@ -1,4 +1,4 @@
-/** How a workgroup's threads are grouped into subgroups. */
+/** The grouping of a workgroup's threads into subgroups. */
 export interface Subgroups {
   /** Maximum threads of a subgroup. */
   readonly size: number;

@@ -11,7 +11,7 @@ export interface ProductSizes {
   readonly transposeB: boolean;
 }
 
-/** How a product is divided: its tile, and parts of `each` terms into which the sums are cut. */
+/** The division of a product: its tile, and parts of `each` terms into which the sums are cut. */
 interface Cut {
   readonly tile: TileName;
   readonly parts: number;

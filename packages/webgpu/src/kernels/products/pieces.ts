@@ -17,7 +17,7 @@ export interface Product {
   readonly transposeB?: boolean;
   /** The batch, with the strides of `a` and `w` in matrices. Default: one matrix. */
   readonly batch?: Traversal;
-  /** How sums are stored. Default: "sum". */
+  /** Selects how sums are stored. Default: "sum". */
   readonly ending?: Ending;
   readonly scale?: number;
   /** Offsets in elements at which the product's part of each tensor begins. */

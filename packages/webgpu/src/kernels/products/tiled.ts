@@ -151,7 +151,7 @@ ${all((name, k) => `${name} = shared_sums[${at(k, "0u")}];`)}
 workgroupBarrier();`;
 }
 
-/** How a sum is stored: as it is, times `scale`, or added to the value in memory. */
+/** Selects how a sum is stored: as it is, times `scale`, or added to the value in memory. */
 export type Ending = "sum" | "scaled" | "added" | "added scaled";
 
 const endings: Record<Ending, (at: string, sum: string) => string> = {
