@@ -25,35 +25,32 @@ import { addServerState } from "./routes/serverState.ts";
 import { addSmallRoutes } from "./routes/smallRoutes.ts";
 import { addTokenize } from "./routes/tokenize.ts";
 
-/** Options of `createApp`. */
+/** Options for `createApp`. */
 export interface AppOptions {
   readonly engine: ServingEngine;
-  /**
-   * The keys that requests need; `LiveKeys` may be replaced while the server runs. Default: none,
-   * and everyone may do everything.
-   */
+  /** API keys. A `LiveKeys` can be changed while the server runs. Default: none, and everyone may do everything. */
   readonly keys?: readonly ApiKey[] | LiveKeys;
   /**
-   * Host names at which the server may be reached, besides `localhost` and IP addresses, such as
-   * the name of a proxy; `.example.com` has all subdomains and `*` is every name. Requests to other
-   * names, and from pages of other origins, are refused with 403. Default: none without keys. With
-   * keys, requests are checked only if this is given, since browsers add no key unasked.
+   * Host names of the server besides `localhost` and IP addresses, such as the name of a proxy. `.example.com` includes
+   * all subdomains, and `*` allows every name. Requests to other names and from pages of other origins get 403.
+   * Default: none without keys. With keys, requests are checked only if this is set, since browsers do not add a key by
+   * themselves.
    */
   readonly allowedHosts?: readonly string[];
   readonly limits?: Partial<ServingLimits>;
-  /** The most that one key may use, if its entry does not set it. Default: `defaultBudgets`. */
+  /** Budgets of a key whose entry does not set them. Default: `defaultBudgets`. */
   readonly budgets?: Partial<KeyBudgets>;
   readonly metrics?: ServingMetrics;
   readonly logger?: ServingLogger;
-  /** Ends the taking of new requests when it is aborted. Running ones go on. */
+  /** Signal that stops accepting new requests. Running ones continue. */
   readonly draining?: AbortSignal;
-  /** Takes files and fine-tunes too. Default: no. */
+  /** Enables files and fine-tunes. Default: disabled. */
   readonly fineTuning?: FineTuning;
 }
 
 /**
- * Creates the server's app: OpenAI's API, and vLLM's for adapters, over an engine. Its `fetch` is
- * a handler for Node (by `@hono/node-server`), Deno, Bun and workers.
+ * Creates the server's app for an engine: OpenAI's API, and vLLM's for adapters. Its `fetch` is a handler for Node
+ * (with `@hono/node-server`), Deno, Bun and workers.
  */
 export function createApp(options: AppOptions): ServingApp {
   checkOptions<AppOptions>("createApp", options, {
@@ -115,7 +112,7 @@ export function createApp(options: AppOptions): ServingApp {
     app.use(async (c, next) => {
       const problem = crossSiteProblem(c.req.raw, allowed);
       if (problem === null) return next();
-      // The rest of an upload is left unread.
+      // The rest of an upload is not read, so the connection must close.
       throw new HttpError(403, problem.message, { type: "permission_error", code: problem.code, closes: true });
     });
   }
@@ -136,7 +133,7 @@ export function createApp(options: AppOptions): ServingApp {
   return app;
 }
 
-/** Returns a function that finds callers by the present keys, whenever these are replaced. */
+/** Returns a function that finds callers with the current keys, also after a change. */
 function liveFinder(
   keys: readonly ApiKey[] | LiveKeys,
   budgets: Partial<KeyBudgets> | undefined,

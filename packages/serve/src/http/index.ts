@@ -1,4 +1,4 @@
-// `@lowrank/serve/http`: the HTTP server over an engine, for every runtime that has `fetch`.
+// `@lowrank/serve/http`: HTTP server for an engine, for every runtime with `fetch`.
 export type { BudgetUse } from "../budgets/budgets.ts";
 export { defaultBudgets, type KeyBudgets } from "../budgets/keyBudgets.ts";
 export type { ApiKey } from "./app/apiKeys.ts";

@@ -4,17 +4,17 @@ import { serve } from "@hono/node-server";
 import { checkOptions } from "@lowrank/core";
 import { defaultLimits, timerMs } from "./requests/limits.ts";
 
-/** A server that listens. */
+/** Listening server. */
 export interface Listening {
   readonly url: string;
   readonly port: number;
-  /** Takes no more connections, and resolves when the last answer has been sent. */
+  /** Accepts no more connections, and resolves when the last answer has been sent. */
   close(): Promise<void>;
 }
 
-/** Options of `listen`. */
+/** Options for `listen`. */
 export interface ListenOptions {
-  /** Seconds after which a client that reads nothing of a whole answer loses its connection. Default: 60. */
+  /** Seconds after which the connection of a client that does not read its complete answer is closed. Default 60. */
   readonly sendSeconds?: number;
 }
 
@@ -22,7 +22,7 @@ function unknownHost(_: number, host: string): string {
   return `${host} is no address, and no name of one; give another --host, such as 0.0.0.0`;
 }
 
-/** The failures to listen, by Node's codes, with the fix. */
+/** Messages with a fix for Node's error codes. */
 const problems: Readonly<Record<string, (port: number, host: string) => string>> = {
   EADDRINUSE: (port, host) => `port ${port} of ${host} is taken by another process; end it, or give another --port`,
   EACCES: (port) => `port ${port} needs rights that this process has not; give a --port above 1023`,
@@ -50,10 +50,10 @@ export async function listen(
     reject(problem ? new Error(problem(port, host), { cause: error }) : error);
   });
   server.on("request", (_, answer) => {
-    // Node sets other timeouts once the answer has been sent.
+    // Node resets timeouts after the answer has been sent.
     answer.once("prefinish", () => {
       const socket: Partial<Socket> | null = answer.socket;
-      // Deno's and Bun's connections lack it.
+      // Connections of Deno and Bun lack this method.
       if (!answer.writableFinished) socket?.setTimeout?.(timerMs(sendSeconds));
     });
   });
@@ -64,7 +64,7 @@ export async function listen(
     port: bound,
     close: () =>
       new Promise<void>((done) => {
-        // A connection that idles after its last answer would keep the server open.
+        // An idle connection after its last answer would keep the server open.
         const sweep = setInterval(() => server.closeIdleConnections(), 20);
         server.close(() => {
           clearInterval(sweep);

@@ -13,20 +13,20 @@ import {
 } from "./jobQueue.ts";
 import type { OpenJob } from "./jobStore.ts";
 
-/** Options of `bullQueue`. */
+/** Options for `bullQueue`. */
 export interface BullQueueOptions extends QueueLimits {
-  /** The address of a Redis: "redis://127.0.0.1:6379". */
+  /** Address of the Redis server: "redis://127.0.0.1:6379". */
   readonly url: string;
-  /** The base model's name: workers take the jobs of their own model alone. */
+  /** Name of the base model. Workers take only jobs of their own model. */
   readonly model: string;
   /**
-   * Seconds after which the job of a worker that died is another's. Workers that live renew their
-   * hold twice in that time. Default 30.
+   * Seconds after which another worker gets the job of a worker that died. Running workers renew their lock twice in
+   * that time. Default 30.
    */
   readonly lockSeconds?: number;
-  /** The deaths of workers that a job survives. One more, and it has failed. Default 5. */
+  /** Number of times that a job is restarted after its worker died. After one more, it has failed. Default 5. */
   readonly deaths?: number;
-  /** Receives failures of the connection, which mends itself. Default: console.warn. */
+  /** Receives connection errors. The connection is restored automatically. Default: `console.warn`. */
   readonly onError?: (error: Error) => void;
 }
 
@@ -35,13 +35,13 @@ const bullKeys: OptionKeys<BullQueueOptions> = {
   ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
 };
 
-/** The largest priority of BullMQ: of a job whose turn is not known yet. */
+/** Largest priority value of BullMQ, for a job that has not been ordered yet. */
 const lastPriority = 2 ** 21 - 1;
 
-/** Milliseconds after which a job looks again whether its owner has room. */
+/** Milliseconds until a job checks again if its owner may run another job. */
 const roomMs = 1000;
 
-/** A queue of BullMQ on Redis, for any number of servers and workers. */
+/** Creates a job queue with BullMQ on Redis, for any number of servers and workers. */
 export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   checkOptions("bullQueue", options, bullKeys);
   const {
@@ -57,7 +57,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   const { Redis } = await needed(import("ioredis"), "ioredis");
   const name = `lowrank-${nameKey(model)}`;
   const connect = () => {
-    // Commands wait for a Redis that is being started again.
+    // Commands wait while Redis restarts.
     const client = new Redis(url, { maxRetriesPerRequest: null });
     client.on("error", onError);
     return client;
@@ -69,7 +69,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   /** Jobs whose last failure was reported before BullMQ recorded it. */
   const settled = new Set<string>();
   const servedKey = queue.toKey("served");
-  /** Gives each job that waits the priority of its turn. */
+  /** Sets the priority of each waiting job to its position in the fair order. */
   const arrange = async (): Promise<void> => {
     const [waiting, served] = await Promise.all([
       queue.getJobs(["prioritized", "waiting", "delayed"]),
@@ -80,19 +80,19 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
     const numbered = jobs.map((bull, number) => ({ bull, job: bull.data, number }));
     const times = new Map(Object.entries(served).map(([owner, time]) => [owner, Number(time)]));
     for (const [i, { bull }] of fairOrder(numbered, times).entries()) {
-      // A job that has started since then keeps its priority.
+      // A job that has started in the meantime keeps its priority.
       if (bull.priority !== i + 1) await bull.changePriority({ priority: i + 1 }).catch(() => undefined);
     }
   };
-  /** Notes that an owner is served, which makes it the last of the next turn. */
+  /** Records that an owner is served, so that it comes last in the next round. */
   const serve = async ({ owner }: OpenJob): Promise<void> => {
-    // All workers share the clock of Redis.
+    // All workers use the clock of Redis.
     const [seconds, micros] = await client.time();
     await client.hset(servedKey, owner, seconds * 1e6 + Number(micros));
     await arrange();
   };
 
-  /** Runs a job, unless its owner has as many running as it may. */
+  /** Runs a job, or postpones it if its owner has too many running. */
   const run = async (worker: JobWorker, job: Job<OpenJob>, token: string | undefined, signal: AbortSignal) => {
     const later = async (milliseconds: number): Promise<never> => {
       await job.moveToDelayed(Date.now() + milliseconds, token);
@@ -104,7 +104,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
       await worker.run(job.data, job.attemptsMade + 1, signal);
     } catch (error) {
       if (error instanceof JobStopped) await later(0);
-      // The end is in the store before BullMQ forgets the job, which would else be added once more.
+      // The end must be in the store before BullMQ forgets the job, which otherwise would be added again.
       if (job.attemptsMade + 1 >= attempts) {
         await worker.failed(job.data, error as Error).then(() => settled.add(job.data.id), onError);
       }
@@ -112,7 +112,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
     }
   };
 
-  /** The number of jobs of the same owner that became active before this one. */
+  /** Returns the number of the owner's jobs that became active before this one. */
   const placeAmongActive = async (job: Job<OpenJob>): Promise<number> => {
     const active = (await queue.getActive()).filter((other) => other?.data.owner === job.data.owner);
     const when = (other: Job) => other.processedOn ?? Number.POSITIVE_INFINITY;
@@ -125,18 +125,18 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
       if (await queue.getJob(job.id)) return;
       await queue.add("fine-tune", job, {
         jobId: job.id,
-        // BullMQ takes those without a priority before all others.
+        // BullMQ runs jobs without a priority before all others.
         priority: lastPriority,
         attempts,
         backoff: { type: "exponential", delay: backoffMs },
-        // The end of a job stands in the store.
+        // The end of a job is in the store.
         removeOnComplete: true,
         removeOnFail: true,
       });
       await arrange();
     },
     remove: async (id) => {
-      // One that runs is locked, and goes on.
+      // A running job is locked, and continues.
       await queue.remove(id).catch(() => 0);
     },
     work: async (worker): Promise<Working> => {
@@ -148,7 +148,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
         lockDuration: lockSeconds * 1000,
         stalledInterval: lockSeconds * 500,
         maxStalledCount: deaths,
-        // Seconds after which a worker without a job asks again, for those whose time has come.
+        // Seconds between polls of an idle worker, for delayed jobs.
         drainDelay: Math.min(5, lockSeconds),
       });
       running.on("error", onError);
@@ -177,7 +177,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
   };
 }
 
-/** Waits for a package that is installed only where there is a Redis. */
+/** Awaits the import of an optional package. Throws an error with the install command if it is missing. */
 async function needed<T>(loading: Promise<T>, name: string): Promise<T> {
   return loading.catch((error) => {
     if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;

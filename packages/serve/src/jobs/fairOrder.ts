@@ -1,16 +1,16 @@
 import type { OpenJob } from "./jobStore.ts";
 
-/** A job that waits. */
+/** Waiting job. */
 interface WaitingJob {
   readonly job: OpenJob;
-  /** Its place among all jobs by the time of their order. */
+  /** Position among all jobs by the time of their order. */
   readonly number: number;
 }
 
 /**
- * Returns jobs in the order in which they should run. Owners take turns, beginning with the owner
- * served longest ago. Jobs of one owner are ordered by priority (the smallest first), then by age.
- * `lastServed` holds the times at which owners were served last; others were never served.
+ * Returns jobs in the order in which they should run. Owners take turns, beginning with the owner served longest ago.
+ * Jobs of one owner are ordered by priority (smallest first), then by age. `lastServed` holds the times at which owners
+ * were last served; missing owners were never served.
  */
 export function fairOrder<T extends WaitingJob>(
   waiting: readonly T[],
@@ -23,6 +23,6 @@ export function fairOrder<T extends WaitingJob>(
   });
   owners.sort((a, b) => (a.served === b.served ? a.oldest - b.oldest : a.served - b.served));
   const rounds = Math.max(0, ...owners.map(({ jobs }) => jobs.length));
-  // Every round has the order of the first one, since each owner is served once in a round.
+  // Every round has the order of the first, since each owner is served once per round.
   return Array.from({ length: rounds }, (_, round) => owners.flatMap(({ jobs }) => jobs[round] ?? [])).flat();
 }

@@ -2,10 +2,10 @@ import { jobsFolder } from "../storage/adapterPlace.ts";
 import { isId, newId, now, ownerKey } from "../storage/jobKeys.ts";
 import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 
-/** The prefix of a file's id. */
+/** Prefix of file ids. */
 const filePrefix = "file";
 
-/** A file that a key has uploaded, or that a job has made. */
+/** File that a key has uploaded or a job has made. */
 export interface StoredFile {
   readonly id: string;
   readonly bytes: number;
@@ -13,13 +13,13 @@ export interface StoredFile {
   readonly createdAt: number;
   readonly filename: string;
   readonly purpose: "fine-tune" | "fine-tune-results";
-  /** The most examples that it holds: its lines that are not empty. */
+  /** Number of non-empty lines, which is the most examples that the file can hold. */
   readonly lines: number;
-  /** The key of its slot in the owner's limit of files; null for the file of a job. */
+  /** Key of its slot in the owner's file limit; null for a file made by a job. */
   readonly slot: string | null;
 }
 
-/** The files of a store, each seen by its owner alone. */
+/** Files of a store. Each is visible only to its owner. */
 export class FileStore {
   readonly objects: ObjectStore;
 
@@ -28,8 +28,8 @@ export class FileStore {
   }
 
   /**
-   * Writes a file piece by piece. It is there once it is whole. Throws what `content` throws, with
-   * nothing left. The same `id` takes the place of the file before.
+   * Writes a file piece by piece. It becomes visible when it is complete. Throws the errors of `content`, and then
+   * leaves no file. Replaces a file with the same `id`.
    */
   async add(
     owner: string,
@@ -60,17 +60,17 @@ export class FileStore {
     return file;
   }
 
-  /** Returns an owner's file; null for one of another, and for none. */
+  /** Returns an owner's file; null if it does not exist or belongs to another owner. */
   async find(owner: string, id: string): Promise<StoredFile | null> {
     return isId(id, filePrefix) ? getJson<StoredFile>(this.objects, await factsKey(owner, id)) : null;
   }
 
-  /** Gives the content of a file that was found. */
+  /** Yields the content of a file. */
   content({ id }: StoredFile): AsyncIterable<Uint8Array<ArrayBuffer>> {
     return this.objects.read(contentKey(id));
   }
 
-  /** Returns the ids of an owner's files, the newest first. */
+  /** Returns the ids of an owner's files, newest first. */
   async ids(owner: string): Promise<string[]> {
     const start = (await factsKey(owner, "")).slice(0, -".json".length);
     const found = await this.objects.list(start);

@@ -9,32 +9,32 @@ import { adapterVersion, publish } from "./publish.ts";
 import { timedRun } from "./timedRun.ts";
 import { TrainerTime } from "./trainerTime.ts";
 
-/** The facts of a training that has ended; its adapter lies in the store. */
+/** Result of a training. Its adapter is in the store. */
 export interface TrainedJob {
   readonly trainedTokens: number;
   readonly resultFiles: readonly string[];
-  /** False for a job that leaves no adapter. */
+  /** False for a job that writes no adapter. */
   readonly writesAdapter: boolean;
 }
 
-/** Options of `fineTuneWorker`. */
+/** Options for `fineTuneWorker`. */
 export interface FineTuneWorkerOptions {
   readonly store: JobStore;
-  /** The place from which servers take adapters: the same folder or bucket as the store's. */
+  /** Place from which servers load adapters: the same folder or bucket as the store's. */
   readonly place: AdapterPlace;
   /**
-   * Trains a job from its last checkpoint on, and leaves the adapter in the store. Throws
-   * `JobRefused` for a job that can never be trained, and `JobStopped` where it was stopped.
+   * Trains a job from its last checkpoint, and writes the adapter to the store. Throws `JobRefused` for a job that can
+   * never be trained, and `JobStopped` if it was stopped.
    */
   train(job: FineTuneJob, attempt: number, signal: AbortSignal): Promise<TrainedJob>;
 }
 
-/** The code of fine-tunes as jobs, the same for every queue. */
+/** Returns the worker that runs fine-tuning jobs, for any queue. */
 export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
   checkOptions("fineTuneWorker", options, { store: true, place: true, train: true });
   const { store, place, train } = options;
   const time = new TrainerTime(store.objects);
-  /** Lets an end stand, gives out its adapter, and takes the job from the open ones. */
+  /** Records the end of a job, publishes its adapter, and removes the job from the open ones. */
   const settle = async (job: FineTuneJob, end: JobEnd): Promise<void> => {
     const stands = await store.finish(job, end);
     if (stands.status === "succeeded" && job.served) await publish(place, store, job);
@@ -69,18 +69,18 @@ export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
   };
 }
 
-/** Options of `keepFilled`. */
+/** Options for `keepFilled`. */
 export interface KeepFilledOptions {
-  /** Milliseconds between two looks. Default 30000. */
+  /** Milliseconds between scans of the store. Default 30000. */
   readonly everyMs?: number;
-  /** Receives failures of store and queue, which pass. Default: console.warn. */
+  /** Receives temporary failures of store and queue. Default: `console.warn`. */
   readonly onError?: (error: Error) => void;
 }
 
 /**
- * Adds the open jobs of a model to a queue, now and again and again: those of a process that was
- * killed between the store and the queue, and all of them after a queue lost its memory. Returns
- * what ends it.
+ * Adds the open jobs of a model to a queue, now and periodically. This restores jobs of a process that was killed
+ * between writing to the store and to the queue, and all jobs after a queue has lost its data. Returns a function that
+ * stops it.
  */
 export function keepFilled(
   queue: JobQueue,
@@ -112,7 +112,7 @@ export function keepFilled(
   };
 }
 
-/** Lets a job that failed run once more, from its last checkpoint. Returns false for any other. */
+/** Runs a failed job again, from its last checkpoint. Returns false for a job that has not failed. */
 export async function retryJob(store: JobStore, queue: JobQueue, open: OpenJob): Promise<boolean> {
   const state = await store.find(open.owner, open.id);
   if (state?.end?.status !== "failed") return false;

@@ -1,97 +1,97 @@
-/** The value of an option of a training. */
+/** Value of a training option. */
 export type OptionValue = string | number | boolean;
 
-/** A fine-tuning as it was ordered. Nothing of it changes later. */
+/** Fine-tuning job as it was ordered. It is immutable. */
 export interface FineTuneJob {
   readonly id: string;
-  /** The tenant that ordered it, and whose model it becomes. */
+  /** Tenant that ordered the job and owns its model. */
   readonly owner: string;
   /** Seconds since 1970. */
   readonly createdAt: number;
-  /** The base model's name. */
+  /** Name of the base model. */
   readonly model: string;
-  /** The name of the adapter at the servers. */
+  /** Name of the adapter on the servers. */
   readonly name: string;
-  /** False: the adapter stays in the store alone. */
+  /** False if the adapter is kept in the store only and not served. */
   readonly served: boolean;
   readonly trainingFile: string;
   readonly validationFile: string | null;
   readonly method: JobKind;
-  /** Hyperparameters as the order says them. */
+  /** Hyperparameters of the order. */
   readonly hyperparameters: Readonly<Record<string, OptionValue>>;
   readonly seed: number;
   readonly suffix: string | null;
   readonly metadata: Readonly<Record<string, string>> | null;
-  /** Options of the training by their names in `lowrank train`. */
+  /** Training options, with the names of `lowrank train`. */
   readonly options: Readonly<Record<string, OptionValue>>;
-  /** Among jobs that wait, those of smaller numbers go first. */
+  /** Priority among waiting jobs: smaller values go first. */
   readonly priority: number;
-  /** The limits of its owner when it was ordered; null: none. */
+  /** Limits of its owner at the time of the order; null: none. */
   readonly limits: JobLimits | null;
 }
 
-/** The limits of a job, which its worker holds it to; null: none. */
+/** Limits of a job, which its worker enforces; null: none. */
 export interface JobLimits {
   readonly steps: number | null;
   /** Minutes of training, over all attempts. */
   readonly jobMinutes: number | null;
-  /** Minutes of training of all jobs of the owner in a day of UTC. */
+  /** Minutes of training of all the owner's jobs per UTC day. */
   readonly trainerMinutes: number | null;
 }
 
-/** The kinds of training. */
+/** Kinds of training. */
 export type JobMethod = "supervised" | "dpo";
 
-/** The kinds of jobs: trainings, and the measured runs of comparisons, which leave no adapter. */
+/** Kinds of jobs: trainings, and measured runs of comparisons, which write no adapter. */
 export type JobKind = JobMethod | "comparison";
 
-/** The way a job has come so far, as its worker tells it. */
+/** Progress of a job, as written by its worker. */
 export interface JobProgress {
   readonly status: "validating_files" | "running";
   readonly attempt: number;
   readonly step?: number;
   readonly steps?: number;
-  /** Hyperparameters, with numbers in the place of "auto". */
+  /** Hyperparameters, with "auto" replaced by values. */
   readonly hyperparameters?: Readonly<Record<string, OptionValue>>;
-  /** Seconds since 1970. */
+  /** Estimated end, in seconds since 1970. */
   readonly finishAt?: number;
 }
 
-/** The end of a job, which is written once. */
+/** End of a job, which is written once. */
 export interface JobEnd {
   readonly status: "succeeded" | "failed" | "cancelled";
   /** Seconds since 1970. */
   readonly at: number;
   readonly error?: JobError;
-  /** The fault of a server or worker that ended it, for operators: it may have paths. */
+  /** Cause of a server or worker failure, for operators only, since it may contain paths. */
   readonly reason?: string;
   readonly trainedTokens?: number;
   readonly resultFiles?: readonly string[];
-  /** The hash of the adapter's files. */
+  /** Hash of the adapter's files. */
   readonly version?: string;
   readonly method?: string;
 }
 
-/** The reason for which a job failed, as OpenAI's API has it. */
+/** Reason for a job's failure, in the format of OpenAI's API. */
 export interface JobError {
   readonly code: string;
   readonly message: string;
   readonly param: string | null;
 }
 
-/** A job with all that is known of it. */
+/** Job with its current state. */
 export interface JobState {
   readonly job: FineTuneJob;
   readonly progress: JobProgress | null;
   readonly paused: boolean;
   readonly end: JobEnd | null;
-  /** True when nothing is left to do: a job that succeeded has its model in the manifest. */
+  /** True when all work is done: the model of a succeeded job is in the manifest. */
   readonly settled: boolean;
 }
 
-/** An event in a job's log. */
+/** Event in a job's log. */
 export interface JobEvent {
-  /** Tells events of one job apart: the same one is written again after a kill. */
+  /** Unique key within the job. An event that is written again after a kill has the same key. */
   readonly key: string;
   /** Seconds since 1970. */
   readonly at: number;
@@ -101,7 +101,7 @@ export interface JobEvent {
   readonly data?: Readonly<Record<string, number>>;
 }
 
-/** A failure that no other attempt mends: the job's data or its options are wrong. */
+/** Failure that another attempt cannot fix: the job's data or options are invalid. */
 export class JobRefused extends Error {
   readonly detail: JobError;
 
@@ -112,7 +112,7 @@ export class JobRefused extends Error {
   }
 }
 
-/** The end of a run that was asked to stop before its job's end. */
+/** Thrown by a run that was stopped before its job's end. */
 export class JobStopped extends Error {
   constructor() {
     super("the run was stopped; its last checkpoint goes on");

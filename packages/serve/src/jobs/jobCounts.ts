@@ -3,24 +3,24 @@ import { getJson } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob, JobState } from "./job.ts";
 import type { JobStore } from "./jobStore.ts";
 
-/** The statuses of jobs. */
+/** Statuses of jobs. */
 const statuses = ["queued", "validating_files", "running", "paused", "succeeded", "failed", "cancelled"] as const;
 
-/** The number of jobs by status. */
+/** Number of jobs by status. */
 export type JobCounts = Readonly<Record<(typeof statuses)[number], number>>;
 
-/** Returns the status of a job. One has succeeded when its model answers. */
+/** Returns the status of a job. It has succeeded only when its model can be used. */
 export function statusOf({ progress, paused, end, settled }: JobState): (typeof statuses)[number] {
   const ended = end?.status === "succeeded" && !settled ? undefined : end?.status;
   return ended ?? (paused ? "paused" : (progress?.status ?? "queued"));
 }
 
-/** Milliseconds for which counts are remembered, since each look reads many objects. */
+/** Milliseconds for which counts are cached, since counting reads many objects. */
 const rememberMs = 10_000;
 
-/** Returns a function that counts the jobs of a store by status, of all owners. */
+/** Returns a function that counts the jobs of all owners in a store by status. */
 export function jobCounter(jobs: JobStore): () => Promise<JobCounts> {
-  /** The orders so far, and the jobs of them that cannot change any more. */
+  /** Orders so far, and the jobs whose status is final. */
   const orders = new Map<string, FineTuneJob>();
   const settled = new Map<string, (typeof statuses)[number]>();
   let known: { readonly counts: Promise<JobCounts>; readonly until: number } | null = null;
@@ -30,7 +30,7 @@ export function jobCounter(jobs: JobStore): () => Promise<JobCounts> {
     if (job === null) return null;
     orders.set(key, job);
     const status = statusOf(await jobs.state(job));
-    // A job that failed may be opened again.
+    // A failed job may be reopened.
     if (status === "succeeded" || status === "cancelled") settled.set(key, status);
     return status;
   };

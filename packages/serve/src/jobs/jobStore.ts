@@ -3,10 +3,10 @@ import { isId, openFolder, ownerKey, runFolder } from "../storage/jobKeys.ts";
 import { getJson, getText, type ObjectStore } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob, JobEnd, JobEvent, JobProgress, JobState } from "./job.ts";
 
-/** The prefix of a job's id. */
+/** Prefix of job ids. */
 export const jobPrefix = "ftjob";
 
-/** A job that has not ended, by its id and its owner. */
+/** Reference to a job that has not ended. */
 export interface OpenJob {
   readonly id: string;
   readonly owner: string;
@@ -14,8 +14,8 @@ export interface OpenJob {
 }
 
 /**
- * The jobs of a store. Whoever has them runs nothing: a queue says who works on which. An order
- * and an end are written once, so that of two that end a job one does.
+ * Jobs in a store. The store runs nothing: a queue assigns jobs to workers. An order and an end are written once, so
+ * that only one of two concurrent ends is recorded.
  */
 export class JobStore {
   readonly objects: ObjectStore;
@@ -24,20 +24,20 @@ export class JobStore {
     this.objects = objects;
   }
 
-  /** Writes an order; the job is open from then on. */
+  /** Writes an order, and opens the job. */
   async order(job: FineTuneJob): Promise<void> {
     await this.objects.put(await orderKey(job.owner, job.id), JSON.stringify(job));
     await this.#open(job);
   }
 
-  /** Returns an owner's job; null for one of another, and for none. */
+  /** Returns an owner's job; null if it does not exist or belongs to another owner. */
   async find(owner: string, id: string): Promise<JobState | null> {
     if (!isId(id, jobPrefix)) return null;
     const job = await getJson<FineTuneJob>(this.objects, await orderKey(owner, id));
     return job && this.state(job);
   }
 
-  /** Returns all that is known of a job. */
+  /** Returns the state of a job. */
   async state(job: FineTuneJob): Promise<JobState> {
     const [progress, paused, end] = await Promise.all([
       getJson<JobProgress>(this.objects, keyOf(job, "progress.json")),
@@ -48,26 +48,26 @@ export class JobStore {
     return { job, progress, paused: paused !== null, end, settled };
   }
 
-  /** Returns the end of a job; null for one that has none yet. */
+  /** Returns the end of a job; null if it has not ended. */
   end(job: Pick<FineTuneJob, "id">): Promise<JobEnd | null> {
     return getJson<JobEnd>(this.objects, keyOf(job, "end.json"));
   }
 
-  /** Returns the ids of an owner's jobs, the newest first. */
+  /** Returns the ids of an owner's jobs, newest first. */
   async ids(owner: string): Promise<string[]> {
     const start = await orderKey(owner, "");
     const found = await this.objects.list(start.slice(0, -".json".length));
     return found.map(({ key }) => key.slice(key.lastIndexOf("/") + 1, -".json".length)).reverse();
   }
 
-  /** Returns the jobs on a model that have not ended, the oldest first. */
+  /** Returns the open jobs on a model, oldest first. */
   async open(model: string): Promise<OpenJob[]> {
     const found = await this.objects.list(openFolder(model));
     const jobs = await Promise.all(found.map(({ key }) => getJson<OpenJob>(this.objects, key)));
     return jobs.filter((job) => job !== null);
   }
 
-  /** Returns the jobs on a model that failed, of all owners, the oldest first. */
+  /** Returns the failed jobs on a model, of all owners, oldest first. */
   async failed(model: string): Promise<JobState[]> {
     const found = await this.objects.list(`${jobsFolder}/jobs/`);
     const states: JobState[] = [];
@@ -84,20 +84,20 @@ export class JobStore {
     await this.objects.put(openFolder(model) + id, JSON.stringify({ id, owner, priority } satisfies OpenJob));
   }
 
-  /** Ends a job, once. Returns the end that stands: of two, the one that came first. */
+  /** Ends a job once. Returns the recorded end, which is the first one. */
   async finish(job: FineTuneJob, end: JobEnd): Promise<JobEnd> {
     if (await this.objects.create(keyOf(job, "end.json"), JSON.stringify(end))) return end;
     return (await this.end(job)) ?? end;
   }
 
-  /** Takes a job that has ended from the open ones. */
+  /** Removes an ended job from the open ones. */
   close({ id, model }: FineTuneJob): Promise<void> {
     return this.objects.remove(openFolder(model) + id);
   }
 
-  /** Opens a job that failed once more. */
+  /** Reopens a failed job. */
   async reopen(job: FineTuneJob): Promise<void> {
-    // Else a worker could find it open, with its old end, and close it.
+    // Removed first: otherwise a worker could find the job open with its old end, and close it.
     await this.objects.remove(keyOf(job, "end.json"));
     await this.#open(job);
   }
@@ -106,32 +106,32 @@ export class JobStore {
     return this.objects.put(keyOf(job, "progress.json"), JSON.stringify(progress));
   }
 
-  /** Makes a job wait until it goes on. */
+  /** Pauses a job. */
   pause(job: FineTuneJob): Promise<void> {
     return this.objects.put(keyOf(job, "paused"), "");
   }
 
-  /** Lets a paused job go on. */
+  /** Resumes a paused job. */
   unpause(job: FineTuneJob): Promise<void> {
     return this.objects.remove(keyOf(job, "paused"));
   }
 
-  /** Returns true where a run of the job should stop: it has ended elsewhere, or is paused. */
+  /** Returns true if a run of the job should stop, because the job has ended or is paused. */
   async isStopped(job: FineTuneJob): Promise<boolean> {
     const { end, paused } = await this.state(job);
     return end !== null || paused;
   }
 
   /**
-   * Writes a part of a job's log: all events between one checkpoint and the next. `step` is that of
-   * the checkpoint, from which the same part is written again if the run is killed.
+   * Writes a part of a job's log: all events between a checkpoint and the next. `step` is the first checkpoint's step.
+   * A run that resumes from it after a kill overwrites the part.
    */
   writeLog(job: FineTuneJob, step: number, events: readonly JobEvent[]): Promise<void> {
     const name = `log/${String(step).padStart(9, "0")}.jsonl`;
     return this.objects.put(keyOf(job, name), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
   }
 
-  /** Returns the events of a job's log in their order, each once. */
+  /** Returns the events of a job's log in order, without duplicates. */
   async log(job: FineTuneJob): Promise<JobEvent[]> {
     const events = new Map<string, JobEvent>();
     for (const { key } of await this.objects.list(keyOf(job, "log/"))) {

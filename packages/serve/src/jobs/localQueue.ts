@@ -15,11 +15,11 @@ interface Waiting {
   readonly job: OpenJob;
   readonly number: number;
   readonly attempt: number;
-  /** The moment before which it is not run again. */
+  /** Earliest time of its next attempt, in milliseconds since 1970. */
   readonly due: number;
 }
 
-/** A queue in this process, for one machine without Redis. */
+/** Creates a queue in this process, for one machine without Redis. */
 export function localQueue(options: QueueLimits = {}): JobQueue {
   checkOptions("localQueue", options, queueKeys);
   return new LocalQueue({ ...defaultQueueLimits, ...options });
@@ -29,7 +29,7 @@ class LocalQueue implements JobQueue {
   readonly #limits: Required<QueueLimits>;
   #waiting: Waiting[] = [];
   readonly #running = new Map<string, { owner: string; stop: AbortController; ended: Promise<void> }>();
-  /** The number of the start at which each owner was served last. */
+  /** Counter value of the start at which each owner was last served. */
   readonly #served = new Map<string, number>();
   #starts = 0;
   #worker: JobWorker | null = null;
@@ -77,10 +77,10 @@ class LocalQueue implements JobQueue {
     this.#next();
   }
 
-  /** Starts all jobs that may run. */
+  /** Starts all jobs that may run now. */
   #next(): void {
     clearTimeout(this.#timer);
-    // One moment for all: a job whose time comes meanwhile is among those that are waited for.
+    // Uses one time for all: a job that becomes due later is covered by the timer.
     const now = Date.now();
     while (this.#worker && this.#running.size < this.#limits.atOnce) {
       const due = this.#waiting.filter((waiting) => waiting.due <= now && this.#hasRoom(waiting.job.owner));
@@ -94,7 +94,7 @@ class LocalQueue implements JobQueue {
     this.#timer = setTimeout(() => this.#next(), soonest - now);
   }
 
-  /** Forgets owners without jobs: the next job of one is served as if it were its first. */
+  /** Removes owners without jobs. Their next job counts as their first. */
   #forgetServed(): void {
     const owners = new Set([...this.#running.values()].map(({ owner }) => owner));
     for (const { job } of this.#waiting) owners.add(job.owner);
@@ -119,7 +119,7 @@ class LocalQueue implements JobQueue {
         if (attempt < attempts) {
           return { job, number, attempt: attempt + 1, due: Date.now() + backoffMs * 2 ** (attempt - 1) };
         }
-        // A store that does not answer leaves the job open, and it is found again.
+        // If the store does not answer, the job stays open and is found again.
         await worker.failed(job, error as Error).catch(() => undefined);
         return null;
       }

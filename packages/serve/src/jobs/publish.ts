@@ -7,26 +7,26 @@ import { systemClock } from "../storage/storeClock.ts";
 import type { FineTuneJob } from "./job.ts";
 import type { JobStore } from "./jobStore.ts";
 
-/** An adapter of a run: the finished one, or a checkpoint's. */
+/** Adapter of a run: the final one, or a checkpoint's. */
 interface RunAdapter {
   readonly name: string;
   readonly path: string;
 }
 
-/** The name under which the adapter of a checkpoint is served. */
+/** Returns the name under which the adapter of a checkpoint is served. */
 export function checkpointName({ name }: FineTuneJob, step: number): string {
   return `${name}:ckpt-step-${step}`;
 }
 
-/** Returns the steps of a job's whole checkpoints, in their order. */
+/** Returns the steps of a job's complete checkpoints, in order. */
 export async function checkpointSteps(store: JobStore, { id }: FineTuneJob): Promise<number[]> {
   const found = await store.objects.list(`${runFolder(id)}/`);
-  // The file of the trainer that is written last.
+  // The trainer writes this file last.
   const steps = found.flatMap(({ key }) => /\/checkpoint-(\d+)\/trainer_state\.json$/.exec(key)?.[1] ?? []);
   return steps.map(Number).sort((a, b) => a - b);
 }
 
-/** The hash of a job's adapter, and its method. */
+/** Returns the hash of a job's adapter, and its method. */
 export async function adapterVersion(
   place: AdapterPlace,
   { id }: FineTuneJob,
@@ -35,8 +35,8 @@ export async function adapterVersion(
 }
 
 /**
- * Names a job's adapter, and those of its checkpoints, in the manifest of the place: from then on
- * every server has them, for their owner alone. To do it again changes nothing.
+ * Adds a job's adapter and its checkpoints to the manifest, so that every server serves them to their owner only.
+ * Calling it again changes nothing.
  */
 export async function publish(place: AdapterPlace, store: JobStore, job: FineTuneJob): Promise<void> {
   const steps = await checkpointSteps(store, job);
@@ -53,7 +53,7 @@ export async function publish(place: AdapterPlace, store: JobStore, job: FineTun
   const watch = new ManifestWatch({
     ...{ place, clock: systemClock, pollMs: 0 },
     onLook: () => undefined,
-    // The change below throws whatever is wrong.
+    // The edit below throws any error.
     onWarning: () => undefined,
   });
   await watch.edit((manifest) => entries.reduce((next, { name, entry }) => withEntry(next, name, entry), manifest));

@@ -2,12 +2,12 @@ import { plural } from "../api/plural.ts";
 import { type FineTuneJob, JobRefused, JobStopped } from "./job.ts";
 import type { TrainerTime } from "./trainerTime.ts";
 
-/** Milliseconds between two writings of the time of a run. A killed worker loses as much. */
+/** Milliseconds between writes of a run's time. A killed worker loses at most this much. */
 const writeMs = 10_000;
 
 /**
- * Runs a training within the time that its job and its owner have left, and counts what it takes.
- * At a limit the run is stopped with a checkpoint. Throws `JobRefused`, whose code names the limit.
+ * Runs a training within the time that its job and its owner have left, and counts the time used. At a limit, the run
+ * is stopped with a checkpoint. Throws `JobRefused` with a code that names the limit.
  */
 export async function timedRun<T>(
   time: TrainerTime,
@@ -24,12 +24,12 @@ export async function timedRun<T>(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
 
-  /** Counts the time since the last call, and returns the milliseconds that are left. */
+  /** Adds the time since the last call, and returns the milliseconds left. */
   const countOnce = async (): Promise<number> => {
     const now = performance.now();
     const seconds = (now - start) / 1000;
     if (seconds > 0) await time.add(job, seconds);
-    // A store that is away gets the time with the next count.
+    // If the store does not answer, the time is added by the next call.
     start = now;
     const left = [
       ...(jobMinutes === null
@@ -43,7 +43,7 @@ export async function timedRun<T>(
     if (left[0].ms <= 0) reached ??= left[0].refused;
     return left[0].ms;
   };
-  // One after the other, as each adds to what is stored.
+  // Sequential, since each call adds to the stored value.
   let counting: Promise<unknown> = Promise.resolve();
   const count = (): Promise<number> => {
     const counted = counting.then(countOnce);
@@ -56,7 +56,7 @@ export async function timedRun<T>(
       () =>
         void count().then(
           (left) => (reached ? late.abort(reached) : watch(left)),
-          // A store that is away is asked again; the time is counted then.
+          // If the store does not answer, the time is counted by the next call.
           () => watch(everyMs),
         ),
       Math.max(10, Math.min(everyMs, leftMs)),

@@ -3,7 +3,7 @@ import { ownerKey } from "../storage/jobKeys.ts";
 import { getJson, type ObjectStore } from "../storage/objects/objectStore.ts";
 import type { FineTuneJob } from "./job.ts";
 
-/** Seconds of training as they are stored. */
+/** Stored seconds of training. */
 interface StoredTime {
   readonly seconds: number;
 }
@@ -11,8 +11,8 @@ interface StoredTime {
 type TimedJob = Pick<FineTuneJob, "id" | "owner">;
 
 /**
- * The time that trainers spent, in the store: of each job over all its attempts, and of each owner
- * by days of UTC. A job is at one worker at a time, which alone writes its time.
+ * Training time in the store: of each job over all its attempts, and of each owner by UTC day. A job runs on one worker
+ * at a time, which alone writes its time.
  */
 export class TrainerTime {
   readonly #objects: ObjectStore;
@@ -29,19 +29,19 @@ export class TrainerTime {
     return this.#read(jobKey(id));
   }
 
-  /** Returns the seconds of an owner's jobs today. */
+  /** Returns today's seconds of an owner's jobs. */
   async today(owner: string): Promise<number> {
     const found = await this.#objects.list(await this.#dayFolder(owner));
     const seconds = await Promise.all(found.map(({ key }) => this.#read(key)));
     return seconds.reduce((sum, each) => sum + each, 0);
   }
 
-  /** Returns the seconds until the next day. */
+  /** Seconds until the next UTC day. */
   get secondsOfDayLeft(): number {
     return 86_400 - ((this.#now() / 1000) % 86_400);
   }
 
-  /** Counts seconds that a job has trained. */
+  /** Adds seconds of a job's training. */
   async add({ id, owner }: TimedJob, seconds: number): Promise<void> {
     for (const key of [jobKey(id), `${await this.#dayFolder(owner)}${id}`]) {
       const total: StoredTime = { seconds: (await this.#read(key)) + seconds };

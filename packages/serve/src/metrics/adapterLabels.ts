@@ -1,24 +1,23 @@
-/** Options of `AdapterLabels`. */
+/** Options for `AdapterLabels`. */
 interface LabelOptions {
-  /** The most adapters that are counted by name at a time. */
+  /** Most adapters with their own label at a time. */
   readonly most: number;
   /** Milliseconds without use after which a label may be given to another adapter. */
   readonly idleMs: number;
   /** Called with the name of an adapter that lost its label. */
   readonly onDrop: (name: string) => void;
-  /** The time in milliseconds. Default: the machine's. */
+  /** Clock in milliseconds. Default: the system's. */
   readonly now?: () => number;
 }
 
 /**
- * The adapters that metrics count by name: the ones used of late. All others are "other". A name
- * gives way only if it was idle for some time, so that a thousand adapters in turn make no new
- * series with each request.
+ * Adapters that have their own label in metrics: recently used ones. All others are "other". A label is reassigned only
+ * after being idle for some time, so that a thousand adapters in turn do not create a new series with each request.
  */
 export class AdapterLabels {
   readonly #options: LabelOptions;
   readonly #now: () => number;
-  /** The time of the last use, by name, the longest idle first. */
+  /** Time of the last use by name, longest idle first. */
   readonly #used = new Map<string, number>();
 
   constructor(options: LabelOptions) {
@@ -26,7 +25,7 @@ export class AdapterLabels {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Returns the label of an adapter, which is used now: "" for the base model. */
+  /** Returns the label of an adapter and records a use; "" for the base model. */
   of(adapter: string | null): string {
     if (adapter === null) return "";
     if (!this.#used.delete(adapter) && !this.#hasRoom()) return "other";

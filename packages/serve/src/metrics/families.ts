@@ -1,13 +1,13 @@
 /** Labels of a series, by name. */
 export type Labels = Readonly<Record<string, string | number>>;
 
-/** One metric with all its series, in the text format of Prometheus 0.0.4. */
+/** Metric with all its series, in Prometheus's text format 0.0.4. */
 export interface Family {
-  /** Returns its lines, of which each series has `constant` too. */
+  /** Returns the metric's lines. `constant` labels are added to each series. */
   lines(constant?: Labels): string[];
 }
 
-/** The series of a metric, by labels. */
+/** Series of a metric, by labels. */
 class Series<T> {
   readonly #values = new Map<string, { readonly labels: Labels; value: T }>();
 
@@ -19,7 +19,7 @@ class Series<T> {
     this.#values.set(keyOf(labels), { labels, value });
   }
 
-  /** Drops all series in which a label has a value. */
+  /** Removes all series with this label value. */
   drop(name: string, value: string): void {
     for (const [key, { labels }] of this.#values) if (labels[name] === value) this.#values.delete(key);
   }
@@ -33,7 +33,7 @@ class Series<T> {
   }
 }
 
-/** A number by labels: a counter, which grows, or a gauge. */
+/** Counter or gauge, by labels. */
 export class NumberFamily implements Family {
   readonly name: string;
   readonly #head: readonly string[];
@@ -52,12 +52,12 @@ export class NumberFamily implements Family {
     this.#series.set(labels, value);
   }
 
-  /** Drops all series in which a label has a value. */
+  /** Removes all series with this label value. */
   drop(name: string, value: string): void {
     this.#series.drop(name, value);
   }
 
-  /** Drops all series. */
+  /** Removes all series. */
   clear(): void {
     this.#series.clear();
   }
@@ -68,7 +68,7 @@ export class NumberFamily implements Family {
   }
 }
 
-/** The counts of a histogram. `buckets` has one more than the bounds: values above all. */
+/** Counts of a histogram. `buckets` has one more element than the bounds, for values above all of them. */
 export interface HistogramCounts {
   readonly buckets: number[];
   sum: number;
@@ -79,14 +79,14 @@ export function noCounts(bounds: readonly number[]): HistogramCounts {
   return { buckets: new Array<number>(bounds.length + 1).fill(0), sum: 0 };
 }
 
-/** Counts a value in the bucket of the first bound that is not below it. */
+/** Counts a value in the first bucket whose bound is at least the value. */
 export function countValue(counts: HistogramCounts, bounds: readonly number[], value: number): void {
   const at = bounds.findIndex((bound) => value <= bound);
   counts.buckets[at < 0 ? bounds.length : at] += 1;
   counts.sum += value;
 }
 
-/** A histogram by labels. */
+/** Histogram by labels. */
 export class HistogramFamily implements Family {
   readonly name: string;
   readonly #head: readonly string[];
@@ -106,12 +106,12 @@ export class HistogramFamily implements Family {
     if (!known) this.#series.set(labels, counts);
   }
 
-  /** Takes counts that were made elsewhere, over the same bounds. */
+  /** Sets counts that were made elsewhere with the same bounds. */
   set(labels: Labels, counts: HistogramCounts): void {
     this.#series.set(labels, counts);
   }
 
-  /** Drops all series in which a label has a value. */
+  /** Removes all series with this label value. */
   drop(name: string, value: string): void {
     this.#series.drop(name, value);
   }

@@ -1,18 +1,17 @@
 /** Names and addresses at which a server may be reached. */
 export interface AllowedHosts {
-  /** True if clients may use this name or address (without a port) to reach the server. */
+  /** Returns true if clients may reach the server at this name or address (without a port). */
   reachedAt(hostname: string): boolean;
-  /** True if the name was listed, and is more than the `*` that allows all. */
+  /** Returns true if the name matches a listed entry other than `*`. */
   lists(hostname: string): boolean;
 }
 
 const entryPattern = /^(\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/;
 
 /**
- * Reads a list of host names. `.example.com` is that domain with its subdomains, `*` is every name.
- * `localhost`, its subdomains and all IP addresses are always allowed: a page of another site
- * reaches the server at an address only under another origin, and no DNS record can change that.
- * Throws for an entry that is not a host name.
+ * Parses a list of host names. `.example.com` is the domain with its subdomains, and `*` is every name. `localhost`,
+ * its subdomains and all IP addresses are always allowed: a page of another site that uses an address has another
+ * origin, and DNS cannot change that. Throws for an entry that is not a host name.
  */
 export function allowedHosts(entries: readonly string[]): AllowedHosts {
   const names = entries.map((entry) => {
@@ -32,7 +31,7 @@ export function allowedHosts(entries: readonly string[]): AllowedHosts {
   return { reachedAt: (hostname) => isLocal(hostname) || names.includes("*") || lists(hostname), lists };
 }
 
-/** True for an IP address as URLs write it: four decimal numbers, or hexadecimal in brackets. */
+/** Returns true for an IP address in URL form: four decimal numbers, or hexadecimal in brackets. */
 function isAddress(hostname: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(hostname) || /^\[[0-9a-f:.]+\]$/.test(hostname);
 }

@@ -1,19 +1,18 @@
 import type { AllowedHosts } from "./allowedHosts.ts";
 
-/** The reason for which a request is refused, with a code for programs. */
+/** Reason why a request is refused, with a stable code. */
 export interface OriginProblem {
   readonly code: "host_not_allowed" | "cross_origin_request";
   readonly message: string;
 }
 
-/** Methods that a browser sends for a link or an image too, and that change nothing. */
+/** Methods that browsers also send for links and images, and that change nothing. */
 const safeMethods: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
 /**
- * Returns the reason to refuse a request that a page of another site may have caused; null if there
- * is none. It looks at the `Host`, since DNS can point a page's own name at this server, at the
- * `Origin`, and for methods that change something at `Sec-Fetch-Site`. Clients other than browsers
- * send neither of the last two.
+ * Returns the reason to refuse a request that a page of another site may have caused; null if there is none. It checks
+ * `Host`, since DNS can point another site's name at this server. It also checks `Origin`, and `Sec-Fetch-Site` for
+ * methods that change something. Clients other than browsers do not send the last two.
  */
 export function crossSiteProblem(request: Request, allowed: AllowedHosts): OriginProblem | null {
   const { headers } = request;
@@ -50,11 +49,11 @@ export function crossSiteProblem(request: Request, allowed: AllowedHosts): Origi
   return null;
 }
 
-/** True for the origin of the server's own pages, and for origins of listed hosts. */
+/** Returns true for the origin of the server's own pages, and for origins of listed hosts. */
 function isOwn(origin: string, host: string, allowed: AllowedHosts): boolean {
   const url = /^https?:\/\/[^/?#@\\]+$/.test(origin) ? URL.parse(origin) : null;
   if (url === null) return false;
-  // The scheme gives the port that a Host may leave out.
+  // The scheme determines the default port that `Host` may omit.
   return url.host === parseHost(host, url.protocol)?.host || allowed.lists(url.hostname.replace(/\.$/, ""));
 }
 

@@ -41,7 +41,7 @@ const html = `<!doctype html>
 </html>
 `;
 
-/** Makes the answer with the page: it loads nothing from elsewhere, and its policy says so. */
+/** Returns the response with the page. Its content security policy forbids loading from elsewhere. */
 export async function pageResponse(): Promise<Response> {
   const [script, style] = await Promise.all([pageScript, pageStyle].map(hashOf));
   const policy = [
@@ -64,7 +64,7 @@ export async function pageResponse(): Promise<Response> {
   return new Response(html, { headers });
 }
 
-/** Names a text in a content security policy. */
+/** Returns the hash of a text for a content security policy. */
 async function hashOf(text: string): Promise<string> {
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return `sha256-${btoa(String.fromCharCode(...hash))}`;

@@ -1,7 +1,4 @@
-/**
- * The script of the page. Whatever comes from the server or its users is written as text, never as
- * HTML.
- */
+/** Script of the page. Data from the server or its users are inserted as text, never as HTML. */
 export const pageScript = `
 "use strict";
 const at = (id) => document.getElementById(id);

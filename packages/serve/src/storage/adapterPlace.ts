@@ -1,65 +1,65 @@
 import { ServingError } from "../api/api.ts";
 
-/** A file of an adapter's folder. */
+/** File in an adapter's folder. */
 export interface AdapterFile {
   readonly name: string;
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
   /** Changes when the content does. */
   readonly tag: string;
 }
 
-/** The text of the manifest, and a tag that changes with it. */
+/** Text of the manifest, and a tag that changes with it. */
 export interface ManifestText {
   readonly text: string;
   readonly tag: string;
 }
 
 /**
- * A place that holds folders of adapters, and a manifest that says which of them are served. Throws
- * ServingError `unavailable` where it cannot be reached; everything then works again once it can.
+ * Place with folders of adapters, and a manifest that selects the served ones. Methods throw ServingError `unavailable`
+ * while it cannot be reached.
  */
 export interface AdapterPlace {
-  /** The name of this place in messages. */
+  /** Name of this place in messages. */
   readonly label: string;
   /**
-   * Returns a folder's path as the manifest has it: from the place's root, with "/" between
-   * names. Throws ServingError `invalid_request` for a path that may lead out of the place.
+   * Returns a folder's path as in the manifest: relative to the place's root, with "/" between names. Throws
+   * ServingError `invalid_request` for a path that may lead outside.
    */
   pathOf(path: string): string;
-  /** Returns the paths of all folders that hold an adapter. */
+  /** Returns the paths of all folders with an adapter. */
   list(): Promise<readonly string[]>;
-  /** Returns the files of a folder; null where there is no such folder. */
+  /** Returns the files of a folder; null if the folder does not exist. */
   files(path: string): Promise<readonly AdapterFile[] | null>;
-  /** True if these files of a folder are there, and as they were when they were looked at. */
+  /** Returns true if these files of a folder still exist and are unchanged. */
   holds(path: string, files: readonly AdapterFile[]): Promise<boolean>;
   /**
-   * Reads whole files of a folder, all as they are at one moment. Null if one of them changed since
-   * it was looked at, or changes meanwhile. The bytes are the caller's, who may free them. Throws
-   * ServingError `invalid_request` where one lies outside of the place.
+   * Reads whole files of a folder, all at one point in time. Returns null if one of them has changed since it was
+   * listed, or changes while reading. The caller owns the bytes and may free them. Throws ServingError
+   * `invalid_request` for a file outside of the place.
    */
   read(path: string, files: readonly AdapterFile[]): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
-  /** Reads the manifest; "same" if its tag is still `known`, null where there is none. */
+  /** Reads the manifest. Returns "same" if its tag is still `known`, and null if there is none. */
   readManifest(known?: string): Promise<ManifestText | "same" | null>;
   /**
-   * Writes the manifest in the place of the one with the tag `replaces` (null: of none). Returns
-   * the new tag, or null, with nothing written, if somebody else has written before.
+   * Replaces the manifest with the tag `replaces` (null: creates it). Returns the new tag. If another server has
+   * written in the meantime, writes nothing and returns null.
    */
   writeManifest(text: string, replaces: string | null): Promise<string | null>;
 }
 
-/** The name of the manifest, at the root of a place. */
+/** File name of the manifest, at the root of a place. */
 export const manifestName = "manifest.json";
 
-/** The folder of a store that holds files, jobs and their runs. No request can name it. */
+/** Folder of a store for files, jobs and their runs. Requests cannot name it. */
 export const jobsFolder = ".fine-tuning";
 
-/** Returns true for a path in a folder that begins with a dot, such as the folder of jobs. */
+/** Returns true for a path with a name that begins with a dot, such as the folder of jobs. */
 export function isInternal(path: string): boolean {
   return /(^|\/)\./.test(path);
 }
 
-/** The name of an adapter's configuration in its folder. */
+/** File name of an adapter's configuration. */
 export const configName = "adapter_config.json";
 
 /** Returns the error of a place that does not answer; `retryAfter` is in seconds. */

@@ -1,12 +1,11 @@
 import { ServingError } from "../api/api.ts";
 
-/** The longest path, in characters. */
+/** Longest path, in characters. */
 const longest = 1024;
 
 /**
- * Returns a folder's path below a store, with "/" between names and nothing else about it. Throws
- * ServingError `invalid_request` for a path that a file system, a URL or an object store could
- * read as one that leads out of the store.
+ * Returns a normalised folder path within a store. Throws ServingError `invalid_request` for a path that a file system,
+ * a URL or an object store could resolve outside of the store.
  */
 export function confinedPath(path: string): string {
   const refuse = (why: string) => refusedPath(path, `${why}; give the path of a folder in the store, such as team/sql`);
@@ -27,7 +26,7 @@ export function confinedPath(path: string): string {
   return names.join("/");
 }
 
-/** Returns the error of a path that a store does not take. */
+/** Returns the error for an invalid path. */
 export function refusedPath(path: string, why: string): ServingError {
   return new ServingError("invalid_request", `lora_path ${JSON.stringify(path)} ${why}`, "lora_path");
 }

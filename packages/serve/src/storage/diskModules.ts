@@ -1,4 +1,4 @@
-/** Modules of Node. */
+/** Node's modules for files. */
 export interface DiskModules {
   readonly fs: typeof import("node:fs/promises");
   readonly fsSync: typeof import("node:fs");
@@ -8,8 +8,8 @@ export interface DiskModules {
 }
 
 /**
- * Returns the modules of Node that reach a disk. Throws where there is no Node; `folder` names what
- * was to be opened. They are asked for and not imported, since an import stops bundlers for pages.
+ * Returns Node's modules for files. Throws on other runtimes; `folder` is named in the error. Uses `getBuiltinModule`,
+ * since an import would fail in bundlers for pages.
  */
 export function diskModules(folder: string | URL): DiskModules {
   const find = globalThis.process?.getBuiltinModule;

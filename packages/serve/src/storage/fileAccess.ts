@@ -2,31 +2,33 @@ import type { BigIntStats } from "node:fs";
 import type { DiskModules } from "./diskModules.ts";
 import type { StoreClock } from "./storeClock.ts";
 
-/** A file that is open for reading. */
+/** File that is open for reading. */
 interface OpenedFile {
   stat(): Promise<BigIntStats>;
-  /** Reads at most `length` bytes of the file from `at` on, into the same place of `bytes`. */
+  /**
+   * Reads at most `length` bytes of the file at offset `at` into `bytes` at the same offset. Returns the number of
+   * bytes read.
+   */
   read(bytes: Uint8Array, at: number, length: number): Promise<number>;
   close(): Promise<void>;
 }
 
-/** A way to read a disk. */
+/** File operations for reading. */
 export interface FileAccess {
   open(path: string): Promise<OpenedFile>;
   lstat(path: string): Promise<BigIntStats>;
   realpath(path: string): Promise<string>;
 }
 
-/** Milliseconds of one operation after which nothing waits for a disk, and for how many. */
+/** Duration of one operation above which disk access becomes asynchronous, and for how long, in milliseconds. */
 const slowMs = 4;
 const pauseMs = 5000;
 
 /**
- * Returns a function that gives the way to read files which were looked at a moment ago. The system
- * has their names and sizes in memory then, and is asked for them while all else waits: in another
- * thread that takes four times the work, and a turn of the event loop. Contents may have to come
- * from the disk, so they are read in another thread. After one slow operation all is, for some
- * seconds.
+ * Returns a function that selects how to read recently listed files. Names and sizes are then in the system's cache, so
+ * synchronous calls are faster: asynchronous ones take four times the work, and a turn of the event loop. Contents are
+ * always read asynchronously, since they may come from the disk. After one slow operation, all operations are
+ * asynchronous for some seconds.
  */
 export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileAccess {
   let slowUntil = Number.NEGATIVE_INFINITY;
@@ -44,10 +46,10 @@ export function fileAccess(modules: DiskModules, clock: StoreClock): () => FileA
   return () => (clock.now() >= slowUntil ? waiting : beside);
 }
 
-/** Opening a pipe would wait for its writer. */
+/** Returns the flags for opening. Without O_NONBLOCK, opening a pipe would wait for its writer. */
 const flagsOf = ({ constants }: DiskModules): number => constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** Asks while all else waits: the answers are there when the promises are, but for contents. */
+/** Returns synchronous access, except for reading contents. */
 function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T): FileAccess {
   const { fsSync: fs } = modules;
   return {
@@ -67,7 +69,7 @@ function waitingAccess(modules: DiskModules, timed: <T>(operation: () => T) => T
   };
 }
 
-/** Asks and reads in other threads, beside all else. */
+/** Returns access whose operations all run in other threads. */
 function besideAccess(modules: DiskModules): FileAccess {
   const { fs } = modules;
   return {

@@ -8,7 +8,7 @@ import { diskFailure, storeFailure } from "./storeFailure.ts";
 interface Folder {
   readonly label: string;
   readonly realRoot: () => Promise<string>;
-  /** Waits for a file operation: null for what is not there. */
+  /** Awaits a file operation; null if the file does not exist. */
   readonly tried: <T>(operation: Promise<T>) => Promise<T | null>;
   readonly clock: StoreClock;
   readonly fs: typeof import("node:fs/promises");
@@ -20,16 +20,16 @@ interface Lock {
   release(): Promise<void>;
 }
 
-/** Milliseconds after which a lock was left behind: its owner needs it for a few. */
+/** Age in milliseconds after which a lock counts as abandoned. Its owner needs it for a few milliseconds. */
 const staleMs = 30_000n;
 
-/** Attempts at a lock that others hold, and the milliseconds between them. */
+/** Attempts at a lock held by others, and the milliseconds between them. */
 const attempts = 200;
 const betweenMs = 25;
 
 /**
- * The manifest of a folder. It is written beside its place and renamed, under a lock file, so that
- * a reader sees one or the other and of two writers one is refused.
+ * Returns the methods for a folder's manifest. It is written to a temporary file and renamed under a lock file. So
+ * readers see the old or the new one, and only one of two concurrent writers succeeds.
  */
 export function folderManifest({
   label,
@@ -59,7 +59,7 @@ export function folderManifest({
         const held = await lock(root, beside);
         try {
           const before = await read(root);
-          // A lock that was taken for left behind is another writer's now.
+          // If the lock counted as abandoned, another writer has it now.
           if ((before?.tag ?? null) !== replaces || !(await held.isOurs())) return null;
           await fs.rename(beside, paths.join(root, manifestName));
           return await sha256(text);
@@ -89,7 +89,7 @@ export function folderManifest({
         const isOurs = async () => (await inode(at)) === ino;
         return { isOurs, release: async () => ((await isOurs()) ? fs.rm(at, { force: true }) : undefined) };
       }
-      // Both times are of the disk's own clock, so that machines need not agree.
+      // Both times come from the disk's own clock, so that clocks of machines may differ.
       const [found, mine] = [await tried(fs.stat(at, { bigint: true })), await fs.stat(own, { bigint: true })];
       if (found && mine.mtimeMs - found.mtimeMs > staleMs) await takeAway(at, found.ino);
       else await pause(clock, betweenMs);
@@ -99,7 +99,7 @@ export function folderManifest({
       `${label}: another server is writing ${manifestName}; remove ${at} if none is`,
     );
 
-    /** Removes a lock that was left behind; one that was taken meanwhile is put back. */
+    /** Removes an abandoned lock. If the lock was just taken by another writer, puts it back. */
     async function takeAway(lockFile: string, stale: bigint): Promise<void> {
       const aside = `${lockFile}.${crypto.randomUUID()}`;
       if ((await tried(fs.rename(lockFile, aside).then(() => true))) === null) return;

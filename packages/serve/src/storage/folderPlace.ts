@@ -8,12 +8,12 @@ import type { StoreClock } from "./storeClock.ts";
 import { systemClock } from "./storeClock.ts";
 import { diskFailure, storeFailure } from "./storeFailure.ts";
 
-/** A file or folder that was there a moment ago. */
+/** Error codes of a file or folder that no longer exists. */
 const gone = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
 
 /**
- * A folder of adapter folders on disk (Node only), by path or file: URL. Symbolic links are
- * followed as long as they stay in the folder.
+ * Creates a place from a folder of adapter folders on disk (Node only), given as path or file: URL. Symbolic links are
+ * followed within the folder.
  */
 export function folderPlace(folder: string | URL, clock: StoreClock = systemClock): AdapterPlace {
   const modules = diskModules(folder);
@@ -23,14 +23,14 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   const root = paths.resolve(given);
   const label = `folder ${root}`;
 
-  /** Waits for a file operation: null for what is not there, `unavailable` for other failures. */
+  /** Awaits a file operation. Returns null if the file does not exist, and throws `unavailable` for other failures. */
   const tried = async <T>(operation: Promise<T>): Promise<T | null> =>
     operation.catch((error: NodeJS.ErrnoException) => {
       if (gone.includes(error.code ?? "")) return null;
       throw diskFailure(error, "read", label);
     });
 
-  /** The root without symbolic links. Asked for each time: it may be a disk that comes and goes. */
+  /** Returns the root without symbolic links. Resolved each time, since the disk may be unmounted. */
   const realRoot = async ({ realpath }: Pick<FileAccess, "realpath"> = fs): Promise<string> => {
     const real = await tried(realpath(root));
     if (real === null) throw storeFailure("is not there", `there is no folder ${root}`);
@@ -38,8 +38,8 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   };
 
   /**
-   * The path below `top`, the real root, without symbolic links; null where there is nothing.
-   * Throws for one outside.
+   * Returns a path below `top`, the real root, without symbolic links; null if it does not exist. Throws if it leads
+   * outside.
    */
   const realPath = async (
     top: string,
@@ -66,7 +66,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     return found.flat();
   };
 
-  /** Names the adapters below a folder. A folder that holds an adapter is not looked into. */
+  /** Returns the paths of adapters below a folder. Does not search inside the folder of an adapter. */
   const adaptersIn = async (top: string, path: string): Promise<string[]> => {
     const entries = (await tried(fs.readdir(paths.join(top, path), { withFileTypes: true }))) ?? [];
     if (path !== "" && entries.some(({ name }) => name === configName)) return [path];
@@ -75,7 +75,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
       const inner = path === "" ? entry.name : `${path}/${entry.name}`;
       if (isInternal(inner)) continue;
       if (entry.isDirectory()) found.push(...(await adaptersIn(top, inner)));
-      // What a link means is not walked through: links may go in circles.
+      // A linked folder is not searched, since links may form cycles.
       else if (entry.isSymbolicLink() && (await isAdapter(top, inner))) found.push(inner);
     }
     return found;
@@ -85,7 +85,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     return real !== null && (await tried(fs.stat(paths.join(real, configName)))) !== null;
   };
 
-  /** The bytes of a file, by any path that leads to it; null if it is not the one looked at. */
+  /** Returns the bytes of a file; null if it is no longer the listed file. */
   const readWhole = async (
     at: string,
     { size, tag }: AdapterFile,
@@ -112,7 +112,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     pathOf: (path) => {
       if (!paths.isAbsolute(path)) return confinedPath(path);
       const below = paths.relative(root, path);
-      // A path such as /srv/adapters/../secret is for `confinedPath` to see as it was given.
+      // Passes a path such as /srv/adapters/../secret unchanged to `confinedPath`, which refuses it.
       return path.startsWith(root + paths.sep) && paths.join(root, below) === path.replace(/\/$/, "")
         ? confinedPath(below.replaceAll(paths.sep, "/"))
         : confinedPath(path);
@@ -120,7 +120,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     list: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,
     holds: async (path, files) => {
-      // The tag names the file itself, which was inside of the folder.
+      // The tag identifies the file itself, which was inside the folder.
       const isSame = async ({ name, tag }: AdapterFile) => {
         const stats = await tried(fs.stat(paths.join(root, path, name), { bigint: true }));
         return stats !== null && tagOf(stats) === tag;
@@ -135,8 +135,8 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
         if (bytes === null) return null;
         contents.push(bytes);
       }
-      // Whatever the names meant meanwhile: what was read is given out only if it is what they mean
-      // now, inside of the folder, and as it was when it was looked at.
+      // Paths may have changed while reading. Returns the contents only if the paths still lead to the same unchanged
+      // files inside the folder.
       const top = await realRoot(access);
       const folder = await realPath(top, path, access);
       for (const { name, tag } of files) {

@@ -4,43 +4,40 @@ import { readListing, type S3Object, s3ErrorCode } from "./s3Xml.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
 import { storeFailure } from "./storeFailure.ts";
 
-/** Options of `s3Place`. */
+/** Options for `s3Place`. */
 export interface S3PlaceOptions {
   readonly bucket: string;
-  /** The start of all keys: "adapters/prod". Default: the whole bucket. */
+  /** Prefix of all keys: "adapters/prod". Default: the whole bucket. */
   readonly prefix?: string;
   readonly region?: string;
-  /** The address of a store other than Amazon's: "http://127.0.0.1:9000". */
+  /** Address of a store other than Amazon's: "http://127.0.0.1:9000". */
   readonly endpoint?: string;
-  /**
-   * The bucket stands in the path of addresses, and not in their host. Default: true with an
-   * endpoint.
-   */
+  /** Puts the bucket in the path of addresses instead of the host. Default: true with an endpoint. */
   readonly pathStyle?: boolean;
-  /** The keys, or a function that gives the present ones. Default: requests are not signed. */
+  /** Credentials, or a function that returns the current ones. Default: requests are not signed. */
   readonly credentials?: S3Credentials | (() => Promise<S3Credentials>);
-  /** Used instead of the global fetch. */
+  /** Replaces the global fetch. */
   readonly fetch?: typeof globalThis.fetch;
   /** Milliseconds without a byte after which a request is tried again. Default 10000. */
   readonly timeoutMs?: number;
   readonly clock?: StoreClock;
 }
 
-/** A bucket that is asked by one client, and the start of all keys in it. */
+/** Bucket with its client, and the prefix of all keys in it. */
 export interface S3Bucket {
   readonly client: S3Client;
   /** Ends in "/", or is empty. */
   readonly prefix: string;
   readonly label: string;
-  /** Lists objects, page by page, by their whole keys. */
+  /** Lists objects by their full keys, page by page. */
   pages(query: Readonly<Record<string, string>>): AsyncGenerator<readonly S3Object[]>;
-  /** Writes an object under a condition, and returns its tag; null if this does not hold. */
+  /** Writes an object if a condition holds. Returns its tag, or null if the condition does not hold. */
   put(key: string, body: string, condition: Readonly<Record<string, string>>): Promise<string | null>;
-  /** Throws for a store that writes whatever the condition. Tries it on this key. */
+  /** Throws for a store that ignores the conditions of writes. Tests this with a write to `key`. */
   checkConditional(key: string): Promise<void>;
 }
 
-/** Opens a bucket by its options; `caller` names who has them. */
+/** Opens a bucket. `caller` is the function named in errors about options. */
 export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
   checkOptions(caller, options, {
     ...({ bucket: true, prefix: true, region: true, endpoint: true, pathStyle: true, credentials: true } as const),
@@ -65,7 +62,7 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
     timeoutMs,
     clock,
   });
-  /** True once the store has refused writes whose condition does not hold. */
+  /** True once the store has refused a write whose condition did not hold. */
   let conditional = false;
 
   const pages = async function* (query: Readonly<Record<string, string>>): AsyncGenerator<readonly S3Object[]> {
@@ -109,13 +106,13 @@ export function openBucket(caller: string, options: S3PlaceOptions): S3Bucket {
   return { client, prefix, label, pages, put, checkConditional };
 }
 
-/** The parameters of every list. XML cannot hold all characters that keys may have. */
+/** Parameters of every list request. XML cannot hold all characters of keys, so keys are URL-encoded. */
 const list = { "list-type": "2", "encoding-type": "url" };
 
-/** The condition that there is no such object yet. */
+/** Condition that the object does not exist yet. */
 export const ifNoneMatch = { "If-None-Match": "*" };
 
-/** Returns the tag of an answer. Throws where the store tells none. */
+/** Returns the tag of an answer. Throws if the store sends none. */
 export function tagOf(headers: Headers, label: string): string {
   const tag = headers.get("ETag");
   if (tag === null) {
@@ -125,7 +122,7 @@ export function tagOf(headers: Headers, label: string): string {
   return tag;
 }
 
-/** Throws where an answer says that there is no such bucket. */
+/** Throws if an answer reports that the bucket does not exist. */
 export function checkBucket({ body }: { body: Uint8Array }, label: string): void {
   if (s3ErrorCode(new TextDecoder().decode(body)) === "NoSuchBucket")
     throw storeFailure("is not there", `${label}: there is no such bucket`);

@@ -3,19 +3,19 @@ import { s3ErrorText } from "./s3Xml.ts";
 import { pause, type StoreClock } from "./storeClock.ts";
 import { fullStore, storeFailure } from "./storeFailure.ts";
 
-/** The keys of an account of an object store. */
+/** Credentials of an object store. */
 export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** Of temporary keys. */
+  /** Token of temporary credentials. */
   readonly sessionToken?: string;
 }
 
-/** Options of `S3Client`. */
+/** Options for `S3Client`. */
 export interface S3ClientOptions {
-  /** The name of the store in messages. */
+  /** Name of the store in messages. */
   readonly label: string;
-  /** The address of the bucket, without a "/" at its end. */
+  /** Address of the bucket, without a "/" at its end. */
   readonly bucket: string;
   readonly region: string;
   readonly credentials?: S3Credentials | (() => Promise<S3Credentials>);
@@ -24,7 +24,7 @@ export interface S3ClientOptions {
   readonly clock: StoreClock;
 }
 
-/** A request to a bucket. */
+/** Request to a bucket. */
 export interface S3Request {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** Empty for the bucket itself. */
@@ -32,34 +32,34 @@ export interface S3Request {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
-  /** The statuses that are answers, beside 200; all others are failures. */
+  /** Accepted statuses in addition to 200. All others are failures. */
   readonly expected?: readonly number[];
 }
 
-/** An answer that is no failure. */
+/** Successful answer. */
 export interface S3Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/** Attempts at a request, and the milliseconds before the second. */
+/** Attempts at a request, and the basis of the random pauses between them in milliseconds. */
 const attempts = 4;
 const firstPauseMs = 100;
 
-/** Milliseconds for which a store that did not answer is not asked again. */
+/** Milliseconds for which requests fail at once after the store did not answer. */
 const restMs = 1000;
 
-/** A failure that another attempt may mend. */
+/** Failure that another attempt may resolve. */
 class Passing extends Error {}
 
 /**
- * Asks one bucket. What may pass (a broken connection, an answer that stops coming, 429, 5xx) is
- * tried again after growing, random pauses; then it is ServingError `unavailable`.
+ * Client of one bucket. Temporary failures (a broken connection, a stalled answer, 429, 5xx) are retried after growing,
+ * random pauses. After the last attempt it throws ServingError `unavailable`.
  */
 export class S3Client {
   readonly #options: S3ClientOptions;
-  /** Signing keys, which hold for a day. */
+  /** Signing keys, each valid for a day. */
   readonly #signingKeys = new Map<string, ArrayBuffer>();
   #rest: { readonly until: number; readonly error: Error } | null = null;
 
@@ -69,7 +69,7 @@ export class S3Client {
 
   async send(request: S3Request): Promise<S3Answer> {
     const { clock, label } = this.#options;
-    // Requests for what is not in memory would else all wait for a store that is away.
+    // Otherwise each request for an adapter that is not loaded would wait for an unreachable store.
     if (this.#rest && clock.now() < this.#rest.until) throw this.#rest.error;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -101,7 +101,7 @@ export class S3Client {
       const pieces: Uint8Array<ArrayBuffer>[] = [];
       const reader = response.body?.getReader();
       for (let piece = await reader?.read(); piece && !piece.done; piece = await reader?.read()) {
-        // A large file takes its time: only a pause is too long.
+        // A large file may take long; only a pause counts as a timeout.
         stopWatch();
         stopWatch = watch();
         pieces.push(piece.value as Uint8Array<ArrayBuffer>);
@@ -130,7 +130,7 @@ export class S3Client {
   async #fetch({ method, key, query, headers, body }: S3Request, signal: AbortSignal): Promise<Response> {
     const { bucket, region, credentials: given, fetch } = this.#options;
     const path = key === "" ? "" : `/${key.split("/").map(encodeURIComponent).join("/")}`;
-    // Not by URLSearchParams, whose "+" for a space is none in a signature.
+    // Not with URLSearchParams, which encodes a space as "+"; signatures require "%20".
     const pairs = Object.entries(query ?? {}).map((pair) => pair.map(encodeURIComponent).join("="));
     const url = new URL(`${bucket}${path}${pairs.length > 0 ? `?${pairs.join("&")}` : ""}`);
     const plain = { method, headers: { ...headers }, body, cache: "no-store" as const, signal };
@@ -160,7 +160,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-/** Returns the reason for which fetch failed: its cause says more than its own message. */
+/** Returns the reason for a failed fetch. Its cause is more specific than its message. */
 function reasonOf({ cause, message }: Error): string {
   const { code, message: inner } = (cause ?? {}) as { code?: string; message?: string };
   return code ?? (inner || message);

@@ -3,10 +3,9 @@ import { confinedPath } from "./confinedPath.ts";
 import { checkBucket, ifNoneMatch, openBucket, type S3PlaceOptions, tagOf } from "./s3Bucket.ts";
 
 /**
- * A bucket, or a prefix in it, of Amazon S3 or a store with its interface. Works in pages too,
- * where the bucket's CORS rules allow it. Changes of the manifest need conditional writes
- * (If-Match, If-None-Match): a store that does not know them is read, and refused as `unavailable`
- * when a load or unload is to be written.
+ * Creates a place from a bucket, or a prefix in it, of Amazon S3 or a compatible store. Works in pages too if the
+ * bucket's CORS rules allow it. Changing the manifest requires conditional writes (If-Match, If-None-Match). A store
+ * without them can be read, but loads and unloads throw `unavailable`.
  */
 export function s3Place(options: S3PlaceOptions): AdapterPlace {
   const bucket = openBucket("s3Place", options);
@@ -36,7 +35,7 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
           if (key.endsWith(`/${configName}`)) found.push(key.slice(prefix.length, -configName.length - 1));
       }
       const usable = found.filter((path) => isPath(path) && !isInternal(path));
-      // As in a folder on disk, what lies in an adapter's folder is not looked into.
+      // As in a folder on disk, adapters inside an adapter's folder are ignored.
       const all = new Set(usable);
       return usable.filter((path) => !outerPaths(path).some((outer) => all.has(outer))).sort();
     },
@@ -48,11 +47,11 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
         const headers = { "If-Match": tag };
         const key = `${prefix}${path}/${name}`;
         const { status, headers: got, body } = await client.send({ method: "GET", key, headers, expected: [404, 412] });
-        // Some stores give the object whatever the condition.
+        // Some stores return the object even if the condition does not hold.
         if (status !== 200 || body.length !== size || (got.get("ETag") ?? tag) !== tag) return null;
         contents.push(body);
       }
-      // Each may be whole, and yet they may be of different times.
+      // Each file is complete, but they may be from different times.
       return (await holds(path, wanted)) ? contents : null;
     },
     readManifest: async (known) => {
@@ -82,7 +81,7 @@ function isPath(path: string): boolean {
   }
 }
 
-/** Returns the paths of the folders that a folder lies in. */
+/** Returns the paths of a folder's parent folders. */
 function outerPaths(path: string): string[] {
   const names = path.split("/");
   return names.slice(1).map((_, i) => names.slice(0, i + 1).join("/"));

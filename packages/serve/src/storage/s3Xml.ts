@@ -1,17 +1,17 @@
-/** An object of a bucket. */
+/** Object of a bucket. */
 export interface S3Object {
   readonly key: string;
   readonly size: number;
   readonly etag: string;
 }
 
-/** A page of a list of objects; `next` continues it, null at its end. */
+/** Page of a list of objects. `next` is the token of the next page; null on the last page. */
 export interface S3Listing {
   readonly objects: readonly S3Object[];
   readonly next: string | null;
 }
 
-/** Reads the answer to ListObjectsV2. Throws for one that is something else. */
+/** Parses the answer to ListObjectsV2. Throws for any other text. */
 export function readListing(xml: string): S3Listing {
   if (!xml.includes("<ListBucketResult")) throw new Error(`expected a list of objects, and got ${xml.slice(0, 100)}`);
   const isEncoded = field(xml, "EncodingType") === "url";
@@ -25,17 +25,17 @@ export function readListing(xml: string): S3Listing {
   return { objects, next: goesOn ? field(xml, "NextContinuationToken") : null };
 }
 
-/** Returns what an answer of an object store says went wrong; "" where it says nothing. */
+/** Returns the error in an answer of an object store; "" if it has none. */
 export function s3ErrorText(xml: string): string {
   return [field(xml, "Code"), field(xml, "Message")].filter((text) => text !== "").join(": ");
 }
 
-/** Returns the code of an error of an object store. */
+/** Returns the error code in an answer of an object store. */
 export function s3ErrorCode(xml: string): string {
   return field(xml, "Code");
 }
 
-/** Returns the id of an upload in parts. Throws for an answer without one. */
+/** Returns the id of a multipart upload. Throws for an answer without one. */
 export function uploadId(xml: string): string {
   const id = field(xml, "UploadId");
   if (id === "") throw new Error(`expected the id of an upload, and got ${xml.slice(0, 100)}`);

@@ -1,7 +1,7 @@
-/** Bytes up to which Node hashes at once: to hand so few to another thread takes longer. */
+/** Bytes up to which Node hashes synchronously, which is faster than using another thread. */
 const mostAtOnce = 1 << 18;
 
-/** Returns the SHA-256 of bytes or text, in hexadecimal. Throws where there is no WebCrypto. */
+/** Returns the SHA-256 of bytes or text in hexadecimal. Throws without WebCrypto. */
 export async function sha256(content: Uint8Array<ArrayBuffer> | string): Promise<string> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const node = bytes.length <= mostAtOnce ? globalThis.process?.getBuiltinModule?.("node:crypto") : undefined;

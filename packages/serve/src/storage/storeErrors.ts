@@ -1,6 +1,6 @@
 import { ServingError } from "../api/api.ts";
 
-/** The error of files that are not those of the version that was asked for. */
+/** Error of files that do not belong to the requested version. */
 export class OtherFiles extends ServingError {
   constructor(name: string, path: string, wanted: string, found: string) {
     const versions = `'${name}' is version ${wanted.slice(0, 12)}, and the files are ${found.slice(0, 12)}`;
@@ -8,36 +8,36 @@ export class OtherFiles extends ServingError {
   }
 }
 
-/** The error of a name that is taken, as vLLM says it. */
+/** Returns vLLM's error for a name that is taken. */
 export function alreadyLoaded(name: string): ServingError {
   const advice = "If you want to load the adapter in place, set 'load_inplace' to True.";
   const message = `The lora adapter '${name}' has already been loaded. ${advice}`;
   return new ServingError("already_loaded", message, "lora_name");
 }
 
-/** The error of a name that there is not, as vLLM says it. */
+/** Returns vLLM's error for an unknown name. */
 export function adapterNotFound(name: string): ServingError {
   return new ServingError("not_found", `The lora adapter '${name}' cannot be found.`, "lora_name");
 }
 
-/** The error of a folder that holds no adapter, and of one that the caller may not use. */
+/** Returns the error for a folder without an adapter, and for a folder that the caller may not use. */
 export function noAdapterIn(path: string, holds = ""): ServingError {
   return new ServingError("not_found", `No adapter found in ${path} of the store${holds}`, "lora_path");
 }
 
-/** The error of a load under a name that jobs, tenants or internal folders have. */
+/** Returns the error for a load with a name reserved for jobs, tenants or internal folders. */
 export function reservedName(name: string): ServingError {
   const message = `lora_name ${JSON.stringify(name)} is reserved; give a name that does not begin with ft:, tenant: or a dot, and has no dot after a "/"`;
   return new ServingError("invalid_request", message, "lora_name");
 }
 
-/** The error of a load under a name that is not among the adapters of the key. */
+/** Returns the error for a load with a name outside the key's scope. */
 export function outOfScope(name: string): ServingError {
   const message = `This key may not load an adapter by the name '${name}'; the field adapters of its entry in the server's keys lists the names that it may use.`;
   return new ServingError("forbidden", message, "lora_name");
 }
 
-/** The error of a store that is closed. */
+/** Returns the error of a closed store. */
 export function closing(): ServingError {
   return new ServingError("draining", "the server is closing; send the request to another", null, 5);
 }

@@ -1,15 +1,15 @@
 import type { ServingEngine, ServingEvent, ServingRequest } from "../api/api.ts";
 
-/** A greedy request to the base model, with what is given changed. */
+/** Returns a greedy request to the base model, with the given fields replaced. */
 export function requestOf(given: Partial<ServingRequest> = {}): ServingRequest {
   return { id: "r", prompt: { text: "hello" }, adapter: null, tenant: "t", sampling: { temperature: 0 }, ...given };
 }
 
-/** The events of a request, and what they say in all. */
+/** Events of a request, with their tokens and text. */
 export interface Collected {
   readonly events: readonly ServingEvent[];
   readonly tokens: readonly number[];
-  /** The new text. */
+  /** New text. */
   readonly text: string;
   readonly finished: Extract<ServingEvent, { type: "finished" }>;
 }

@@ -1,4 +1,4 @@
-// The script of a Worker with an engine for tests, which its name chooses.
+// Script of a Worker with an engine for tests. The Worker's name selects the engine.
 import { ServingError } from "../api/api.ts";
 import { serveEngine } from "../worker/index.ts";
 import { PassEngine } from "./passEngine.ts";

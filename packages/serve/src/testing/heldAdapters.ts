@@ -7,9 +7,9 @@ interface Version {
   loaded: Promise<unknown>;
 }
 
-/** Adapters in memory, loaded for the requests that use them and taken off after the last. */
+/** Adapters in memory, loaded on use and unloaded after the last request. */
 export class HeldAdapters implements AdapterProvider {
-  /** Each name's version and files; may be changed while requests run. */
+  /** Version and files by name; may be changed while requests run. */
   readonly registered: Map<string, { version: string; files: FilesInMemory }> = new Map();
   loads = 0;
   readonly #versions = new Map<string, Version>();

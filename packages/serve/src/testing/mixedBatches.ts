@@ -10,7 +10,7 @@ import { type TinySizes, tinyLlama, tinyTokenizer } from "./tinyModel.ts";
 const names = Object.keys(tinyConfigs);
 const tokenizer = tinyTokenizer();
 
-/** Two versions of each adapter: "lora8-1" and "lora8-2". */
+/** Returns the files of two versions of each adapter, named "lora8-1" and "lora8-2". */
 async function filesOfVersions(create: typeof tinyLlama): Promise<Map<string, FilesInMemory>> {
   const versions = new Map<string, FilesInMemory>();
   for (const [i, name] of names.entries()) {
@@ -25,7 +25,7 @@ async function filesOfVersions(create: typeof tinyLlama): Promise<Map<string, Fi
 const swaps = fc.array(fc.record({ name: fc.constantFrom(...names), at: fc.nat(30) }), { maxLength: 4 });
 const schedule = fc.record({ planned: arrivals(names, 97, 12), sizes: tightSizes, swaps });
 
-/** Counts over schedules. */
+/** Counters over all schedules. */
 interface Counts {
   readonly preemptions: number;
   readonly cached: number;
@@ -33,8 +33,8 @@ interface Counts {
 }
 
 /**
- * Throws unless every token of a mixed batch is that of the same request run alone, bit for bit,
- * over random schedules on a backend.
+ * Throws unless a request's tokens in mixed batches equal its tokens when it runs alone, bit for bit, over random
+ * schedules on a backend.
  */
 export async function checkMixedBatches(
   backend: Backend,

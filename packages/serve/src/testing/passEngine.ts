@@ -1,10 +1,7 @@
 import type { ServingEvent, ServingRequest } from "../api/api.ts";
 import { ScriptedEngine } from "./scriptedEngine.ts";
 
-/**
- * An engine that gives a token to every request at each pass, as a batch does, and computes for
- * `milliseconds` at a stretch.
- */
+/** Engine that gives every request a token per pass, as a batch does, and blocks for `milliseconds` in each pass. */
 export class PassEngine extends ScriptedEngine {
   readonly #milliseconds: number;
   readonly #rows = new Set<() => void>();
@@ -35,7 +32,7 @@ export class PassEngine extends ScriptedEngine {
     }
   }
 
-  /** The passes so far, as the tokens of their requests have them. */
+  /** Returns the number of passes so far as text. */
   override async detokenize(): Promise<string> {
     return `${this.#passes} passes, ${this.running.size} running`;
   }
@@ -50,7 +47,7 @@ export class PassEngine extends ScriptedEngine {
   async #loop(): Promise<void> {
     this.#isLooping = true;
     for (;;) {
-      // Messages come in between passes.
+      // Lets messages in between passes.
       await new Promise((resolve) => setTimeout(resolve));
       if (this.#rows.size === 0) break;
       const end = performance.now() + this.#milliseconds;

@@ -13,7 +13,7 @@ export function post(
   return Promise.resolve(app.request(path, init));
 }
 
-/** Returns the events of an answer in pieces; the last one is "[DONE]". */
+/** Returns the events of a streamed answer. The last one is "[DONE]". */
 // biome-ignore lint/suspicious/noExplicitAny: bodies of answers are compared whole.
 export async function events(response: Response): Promise<any[]> {
   const text = await response.text();

@@ -7,22 +7,22 @@ import type { EngineOptions } from "../engine/engineOptions.ts";
 import { HeldAdapters } from "./heldAdapters.ts";
 import type { FilesInMemory } from "./tinyAdapters.ts";
 
-/** A request of a random schedule. */
+/** Request of a random schedule. */
 export interface Arrival {
   readonly request: ServingRequest;
-  /** It comes once so many events were seen. */
+  /** Number of events after which it arrives. */
   readonly after: number;
-  /** Its reader leaves after so many events; null: it stays to the end. */
+  /** Number of events after which its reader leaves; null: it stays to the end. */
   readonly leaves: number | null;
 }
 
-/** An arrival with the events that its reader saw. */
+/** Arrival with the events that its reader saw. */
 export interface Seen {
   readonly arrival: Arrival;
   readonly events: ServingEvent[];
 }
 
-/** Draws the sizes of an engine with little room: pages run out, and prompts come in pieces. */
+/** Draws engine sizes with little room: pages run out, and prompts are split. */
 export const tightSizes: fc.Arbitrary<Partial<EngineOptions>> = fc
   .record({
     blockSize: fc.constantFrom(2, 4, 8),
@@ -36,7 +36,7 @@ export const tightSizes: fc.Arbitrary<Partial<EngineOptions>> = fc
     ...{ numBlocks: Math.ceil(tokens / blockSize), maxNumBatchedTokens: maxNumSeqs + extra },
   }));
 
-/** Draws requests that come and go while others run, over adapters of these names. */
+/** Draws requests that arrive and leave while others run, for adapters with these names. */
 export function arrivals(adapters: readonly string[], vocabSize: number, count: number): fc.Arbitrary<Arrival[]> {
   const token = fc.nat(vocabSize - 1);
   // Few beginnings, so that prefixes are shared.
@@ -61,7 +61,7 @@ export function arrivals(adapters: readonly string[], vocabSize: number, count: 
       },
     }),
   );
-  // A few of the adapters, of which one has most requests.
+  // Some of the adapters, of which one has most requests.
   const chosen = fc.shuffledSubarray([...adapters], { minLength: 2, maxLength: 4 });
   const named = chosen.map((some) => fc.constantFrom(null, some[0], some[0], ...some));
   const one = (adapter: fc.Arbitrary<string | null>) =>
@@ -86,7 +86,7 @@ export function arrivals(adapters: readonly string[], vocabSize: number, count: 
     );
 }
 
-/** Serves arrivals as their times come. `each` is called with the number of events seen so far. */
+/** Serves arrivals at their times. Calls `each` with the number of events seen so far. */
 export async function serve(
   engine: ServingEngine,
   planned: readonly Arrival[],
@@ -122,7 +122,7 @@ export async function serve(
   return seen;
 }
 
-/** Tells what a request gives when it runs alone, on a model and an engine of its own. */
+/** Runs requests alone on a separate model and engine, for comparison. */
 export class Alone {
   readonly #engine: Promise<ServingEngine>;
   readonly #known = new Map<string, Promise<ServingEvent[]>>();
@@ -137,7 +137,7 @@ export class Alone {
     this.#engine = createEngine({ model, tokenizer, servedModelName: "alone", adapters, ...sizes });
   }
 
-  /** The tokens of a request under one version of its adapter. */
+  /** Returns the tokens of a request with one version of its adapter. */
   async tokens(
     request: ServingRequest,
     version: { name: string; files: FilesInMemory } | null,

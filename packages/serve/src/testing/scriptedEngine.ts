@@ -12,26 +12,26 @@ import {
   type TokenLogprob,
 } from "../api/api.ts";
 
-/** Options of the engine that plays a script. */
+/** Options of the scripted engine. */
 interface ScriptOptions {
-  /** The pieces of every answer. */
+  /** Pieces of every answer. */
   words?: readonly string[];
   /** Milliseconds before each word. */
   delay?: number;
   task?: "generate" | "embed";
   hasChatTemplate?: boolean;
   adapters?: readonly string[];
-  /** Is thrown before a request starts. */
+  /** Thrown before a request starts. */
   failure?: Error;
-  /** Is thrown after so many words. */
+  /** Thrown after this many words. */
   failsAfter?: { words: number; error: Error };
 }
 
-/** An engine that answers by a script, for tests of what lies around engines. */
+/** Engine with scripted answers, for tests of the code around engines. */
 export class ScriptedEngine implements ServingEngine {
-  /** The requests so far. */
+  /** Requests so far. */
   readonly requests: ServingRequest[] = [];
-  /** The ids of requests that hold a place. */
+  /** Ids of requests that hold a place. */
   readonly running: Set<string> = new Set();
   readonly loads: unknown[] = [];
   readonly #options: ScriptOptions;

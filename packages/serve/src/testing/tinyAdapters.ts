@@ -2,7 +2,7 @@ import { Generator } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig } from "@lowrank/peft";
 
-/** The files of an adapter in memory. */
+/** Files of an adapter in memory. */
 export type FilesInMemory = ReadonlyMap<string, Uint8Array | string>;
 
 const linears = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -23,7 +23,7 @@ export const tinyConfigs: Readonly<Record<string, () => PeftConfig>> = {
     new IA3Config({ targetModules: ["k_proj", "down_proj"], feedforwardModules: ["down_proj"], initIa3Weights: false }),
 };
 
-/** The files of an adapter with random weights for a model that `create` makes. */
+/** Returns the files of an adapter with random weights for the model that `create` returns. */
 export async function adapterFiles(create: () => CausalLM, config: PeftConfig, seed: number): Promise<FilesInMemory> {
   const peft = await getPeftModel(create(), config, { generator: new Generator(seed) });
   const files = await peft.adapterFiles();

@@ -1,13 +1,16 @@
 import { Generator } from "@lowrank/core";
 import { type CausalLM, createModel, parseModelConfig, randomParameters, Tokenizer } from "@lowrank/models";
 
-/** Printable ASCII as byte-level tokenizers write it, a letter's two bytes, and the end of text. */
+/**
+ * Vocabulary without the end of text: the space and printable ASCII as in byte-level tokenizers, and the two bytes of
+ * "é".
+ */
 const characters = ["Ġ", ...Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)), "Ã", "©"];
 
-/** The id of the tiny tokenizer's end of text. */
+/** Id of the end-of-text token. */
 const eosTokenId = characters.length;
 
-/** A tokenizer of a token for each printable ASCII character, with a plain chat template. */
+/** Returns a tokenizer with one token per printable ASCII character, and a plain chat template. */
 export function tinyTokenizer(): Tokenizer {
   const vocab = Object.fromEntries(characters.map((character, id) => [character, id]));
   return new Tokenizer({
@@ -35,17 +38,17 @@ export interface TinySizes {
   num_key_value_heads: number;
 }
 
-/** Sizes of a model that runs at once everywhere. */
+/** Sizes of a model that is fast on every backend. */
 export const tinySizes: TinySizes = {
   ...{ hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2 },
 };
 
-/** The sizes of stories260K. */
+/** Sizes of stories260K. */
 export const storiesSizes: TinySizes = {
   ...{ hidden_size: 64, intermediate_size: 172, num_hidden_layers: 5, num_attention_heads: 8, num_key_value_heads: 4 },
 };
 
-/** A random Llama over the tiny tokenizer's ids, on the backend that `init` chose. */
+/** Returns a random Llama with the tiny tokenizer's vocabulary, on the default backend. */
 export function tinyLlama(sizes: TinySizes = tinySizes, maxPositions = 64): CausalLM {
   const config = parseModelConfig({
     ...{ model_type: "llama", vocab_size: eosTokenId + 1, max_position_embeddings: maxPositions, ...sizes },
@@ -54,7 +57,7 @@ export function tinyLlama(sizes: TinySizes = tinySizes, maxPositions = 64): Caus
   return createModel(config, randomParameters(new Generator(5))).eval() as CausalLM;
 }
 
-/** Configs of small models whose layers keep different things of a token. */
+/** Configs of small models whose layers have different kinds of caches. */
 const unlikeLayers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   lfm2: { layer_types: ["conv", "full_attention", "conv"], conv_L_cache: 3 },
   gemma4_text: {
@@ -64,7 +67,7 @@ const unlikeLayers: Readonly<Record<string, Readonly<Record<string, unknown>>>> 
   },
 };
 
-/** A random model of one of `unlikeLayers`, with logits far apart. */
+/** Returns a random model of one of `unlikeLayers`, with clearly different logits. */
 export function unlikeModel(modelType: string): CausalLM {
   const config = parseModelConfig({
     ...{ model_type: modelType, vocab_size: eosTokenId + 1, max_position_embeddings: 64, ...tinySizes },

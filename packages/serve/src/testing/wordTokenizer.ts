@@ -1,18 +1,12 @@
 import { Tokenizer } from "@lowrank/models";
 
-/**
- * Tokens of the word tokenizer: letters, pairs of letters, each also after a space, and two special
- * tokens.
- */
+/** Tokens of the word tokenizer: letters and pairs of letters, some also after a space, and two special tokens. */
 const letters = [..."abcdefgh"];
 const pairs = ["ab", "cd", "ef", "gh"];
 const merges = [...pairs.map((pair) => [...pair].join(" ")), ...["a", "c", "ab", "ef"].map((word) => `Ġ ${word}`)];
 const pieces = [...letters, "Ġ", ...pairs, "Ġa", "Ġc", "Ġab", "Ġef"];
 
-/**
- * A small BPE tokenizer with a beginning-of-sequence token, in which some words have a token after
- * a space.
- */
+/** Returns a small BPE tokenizer with a BOS token, in which some words have another token after a space. */
 export function wordTokenizer(chatTemplate: string | null = null): Tokenizer {
   const vocab = Object.fromEntries(pieces.map((piece, id) => [piece, id]));
   const [bos, eos] = [pieces.length, pieces.length + 1];

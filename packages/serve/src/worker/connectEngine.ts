@@ -14,22 +14,22 @@ import {
 import { outbox } from "./outbox.ts";
 import { type EngineCall, eventWindow, type FromWorker, fromWire, type ToWorker } from "./wire.ts";
 
-/** A Worker of `worker_threads`, in the parts that are used here. */
+/** Members of a `worker_threads` Worker that are used here. */
 interface NodeWorker {
   postMessage(message: unknown): void;
   on(event: string, listener: (value: unknown) => void): unknown;
   terminate(): unknown;
 }
 
-/** A Worker of a page, or one of Node's `worker_threads`, whose script calls `serveEngine`. */
+/** Web Worker, or a Worker of Node's `worker_threads`, whose script calls `serveEngine`. */
 export type ServingWorker = Worker | NodeWorker;
 
-/** The engine in a Worker. If the Worker ends, all that waits for it fails as unavailable. */
+/** Returns the engine in a Worker. If the Worker ends, all pending calls fail with `unavailable`. */
 export function connectEngine(worker: ServingWorker): ServingEngine {
   return new RemoteServingEngine(worker);
 }
 
-/** Takes what the Worker tells of one call or request. */
+/** Receiver of the Worker's messages about one call or request. */
 interface Listener {
   take(told: FromWorker): void;
   fail(error: unknown): void;
@@ -56,7 +56,7 @@ class RemoteServingEngine implements ServingEngine {
     } else {
       worker.addEventListener("message", ({ data }) => take(data));
       worker.addEventListener("error", (event) => {
-        // The rejections tell it; a page would report it as nobody's.
+        // The rejections report the error; the page would also report it as uncaught.
         event.preventDefault();
         this.#end(event.message || "its script could not be loaded");
         worker.terminate();
@@ -66,7 +66,7 @@ class RemoteServingEngine implements ServingEngine {
 
   model(): Promise<ServingModel> {
     if (this.#ended) return Promise.reject(this.#ended);
-    // The model stays the same, and readiness is asked for while the engine computes.
+    // Cached, since the model stays the same and readiness checks come while the engine computes.
     this.#model ??= this.#call<ServingModel>("model").catch((error: unknown) => {
       this.#model = undefined;
       throw error;
@@ -164,7 +164,7 @@ class RemoteServingEngine implements ServingEngine {
     if (!this.#ended) this.#worker.postMessage(message);
   }
 
-  /** Fails all that waits, and all that comes. */
+  /** Fails all pending and future calls. */
   #end(reason: string): void {
     if (this.#ended) return;
     const message = "the engine's Worker is gone; the server must be started again";
@@ -174,12 +174,12 @@ class RemoteServingEngine implements ServingEngine {
   }
 }
 
-/** The events of one request, in the order in which the Worker sent them. */
+/** Events of one request, in the order in which the Worker sent them. */
 class RemoteStream implements Listener {
   readonly #events: ServingEvent[] = [];
   #failure: { readonly error: unknown } | undefined;
   #wake = () => {};
-  /** True when the Worker has nothing more to tell, and runs the request no longer. */
+  /** True when the Worker has no more messages and has ended the request. */
   hasEnded = false;
 
   take(told: FromWorker): void {
@@ -191,7 +191,7 @@ class RemoteStream implements Listener {
     this.#wake();
   }
 
-  /** Ends the stream at once, with what it still holds. */
+  /** Fails the stream at once, and drops its remaining events. */
   fail(error: unknown): void {
     this.#events.length = 0;
     this.#failure ??= { error };

@@ -1,10 +1,7 @@
-/** Turns of the queue of microtasks in which the streams that a pass has fed come to their end. */
+/** Microtask turns to wait, in which the streams of a pass deliver their events. */
 const turns = 16;
 
-/**
- * Returns a function that collects items and sends them together, before the engine's next pass:
- * one message for all that came of one.
- */
+/** Returns a function that collects items and sends them in one message before the engine's next pass. */
 export function outbox<T>(send: (items: T[]) => void): (item: T) => void {
   let items: T[] = [];
   const flush = async () => {

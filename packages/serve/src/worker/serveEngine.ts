@@ -2,14 +2,14 @@ import type { ServingEngine, ServingRequest } from "../api/api.ts";
 import { outbox } from "./outbox.ts";
 import { eventWindow, type FromWorker, type ToWorker, toWire } from "./wire.ts";
 
-/** The parts of a Worker's own port that are used here. */
+/** Members of a Worker's own port that are used here. */
 interface WorkerPort {
   postMessage(message: unknown): void;
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
   start?(): void;
 }
 
-/** A request that runs. `room` is the number of events that may still be sent. */
+/** Running request. `room` is the number of events that may still be sent. */
 interface Running {
   readonly controller: AbortController;
   room: number;
@@ -17,13 +17,13 @@ interface Running {
 }
 
 /**
- * Lets the thread that started this Worker use an engine, by `connectEngine`. Calls that come
- * while the engine is still being made wait for it.
+ * Exposes an engine in a Worker to the thread that started it and calls `connectEngine`. Calls wait until the engine
+ * has been created.
  */
 export function serveEngine(engine: ServingEngine | Promise<ServingEngine>): void {
   const port = ownPort();
   const ready = Promise.resolve(engine);
-  // Each call tells it.
+  // Each call reports the error.
   ready.catch(() => {});
   const running = new Map<number, Running>();
   const tell = outbox<FromWorker>((items) => port.postMessage(items));
@@ -82,7 +82,7 @@ export function serveEngine(engine: ServingEngine | Promise<ServingEngine>): voi
 
 function ownPort(): WorkerPort {
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
-  // Deno has web Workers beside those of `worker_threads`.
+  // Deno has web Workers in addition to `worker_threads`.
   const isWeb = !node || "WorkerGlobalScope" in globalThis;
   const port = (node?.parentPort ?? (isWeb ? globalThis : undefined)) as WorkerPort | undefined;
   if (port && !("document" in globalThis)) return port;

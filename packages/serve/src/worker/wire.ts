@@ -1,6 +1,6 @@
 import { ServingError, type ServingErrorCode, type ServingEvent, type ServingRequest } from "../api/api.ts";
 
-/** The methods of an engine that give one answer. */
+/** Engine methods that return one answer. */
 export type EngineCall =
   | "model"
   | "tokenize"
@@ -13,27 +13,27 @@ export type EngineCall =
   | "drain"
   | "close";
 
-/** A message to the engine's Worker. Calls and requests are told apart by numbers. */
+/** Message to the engine's Worker. `id` identifies the call or request. */
 export type ToWorker =
   | { readonly type: "call"; readonly id: number; readonly method: EngineCall; readonly args: readonly unknown[] }
   | { readonly type: "generate"; readonly id: number; readonly request: ServingRequest }
   | { readonly type: "abort"; readonly id: number }
-  /** The events that were taken since the last message, by request. */
+  /** Numbers of events taken since the last message, by request. */
   | { readonly type: "taken"; readonly counts: readonly (readonly [id: number, count: number])[] };
 
-/** One thing that the Worker tells. */
+/** Message from the Worker. */
 export type FromWorker =
   | { readonly type: "event"; readonly id: number; readonly event: ServingEvent }
   | { readonly type: "ended"; readonly id: number }
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
   | { readonly type: "failure"; readonly id: number; readonly error: WireError };
 
-/** An error on its way. */
+/** Error in the form that is sent between threads. */
 export interface WireError {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
-  /** The message of its cause, which logs show and clients do not. */
+  /** Message of the error's cause, for logs only. */
   readonly cause?: string;
   readonly serving?: {
     readonly code: ServingErrorCode;
@@ -42,10 +42,10 @@ export interface WireError {
   };
 }
 
-/** The events of a request that may be on their way; then its engine waits for the reader. */
+/** Most events of a request in transit. Then its engine waits for the reader. */
 export const eventWindow = 64;
 
-/** Turns an error into what crosses to the other side. */
+/** Converts an error to the form that is sent. */
 export function toWire(error: unknown): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message, stack } = error;
@@ -55,7 +55,7 @@ export function toWire(error: unknown): WireError {
   return { ...told, serving: { code, param, retryAfter } };
 }
 
-/** Makes the error again. */
+/** Converts a sent error back to an error. */
 export function fromWire({ name, message, stack, cause, serving }: WireError): Error {
   const error = serving
     ? new ServingError(serving.code, message, serving.param, serving.retryAfter)

@@ -14,7 +14,7 @@ const errorBody = z
   })
   .openapi("ErrorResponse");
 
-/** The headers that show what is left of the key's budgets. */
+/** Headers with the remaining budgets of the key. */
 const rateLimits = Object.fromEntries(
   ["requests", "tokens"].flatMap((what) => [
     [`x-ratelimit-limit-${what}`, { schema: { type: "string" as const }, description: `The key's budget of ${what}.` }],
@@ -29,28 +29,28 @@ const rateLimits = Object.fromEntries(
   ]),
 );
 
-/** A route that is in the OpenAPI document. */
+/** Route in the OpenAPI document. */
 export interface ServingRoute {
   readonly method: "get" | "post" | "delete";
   readonly path: string;
   readonly summary: string;
-  /** The names of parts of the path. */
+  /** Names of path parameters. */
   readonly params?: readonly string[];
-  /** The names of parameters after the "?", which `answer` reads. */
+  /** Names of query parameters, which `answer` reads. */
   readonly query?: readonly string[];
-  /** The schema of a form, which `answer` reads from the request piece by piece. */
+  /** Schema of a form, which `answer` reads piece by piece. */
   readonly form?: z.ZodType;
-  /** The schema of the body, which `answer` checks: what it asks for may be refused by name. */
+  /** Schema of the body. `answer` validates it, so that unsupported fields get their own error. */
   readonly body?: z.ZodType;
-  /** Answers show in their headers what is left of the key's budgets. */
+  /** Adds headers with the remaining budgets of the key to answers. Default false. */
   readonly budgeted?: boolean;
-  /** Takes requests without a key. */
+  /** Accepts requests without a key. Default false. */
   readonly open?: boolean;
-  /** Is asked for again and again: answers are counted, and logged only if they failed. */
+  /** Route that is polled: answers are counted, and only failures are logged. Default false. */
   readonly quiet?: boolean;
-  /** Its requests count in `/load`. */
+  /** Counts its requests in `/load`. Default false. */
   readonly counted?: boolean;
-  /** Takes requests while the server drains. */
+  /** Accepts requests while the server drains. Default false. */
   readonly whileDraining?: boolean;
   answer(c: AppRequest, body: unknown): Response | Promise<Response>;
 }
@@ -77,7 +77,7 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
       default: { description: "A failure.", ...json(errorBody) },
     },
   });
-  // Names of models have "/" in them; they are the end of a path.
+  // Model names contain "/"; they are the end of a path.
   const pattern = path.replace(/\{(\w+)\}$/, ":$1{.+}").replace(/\{(\w+)\}\//, ":$1{[^/]+}/");
   app.on(method.toUpperCase(), pattern, async (c) => {
     Object.assign(c.get("log"), { route: path, quiet: route.quiet });

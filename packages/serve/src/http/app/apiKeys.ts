@@ -2,35 +2,35 @@ import type { Caller } from "../../api/caller.ts";
 import type { Spender } from "../../budgets/budgets.ts";
 import { budgetsOf, checkBudgets, type KeyBudgets } from "../../budgets/keyBudgets.ts";
 
-/** A key of the API. `id` is the tenant; requests of one tenant alone share cached prefixes. */
+/** API key. `id` is the tenant; cached prefixes are shared only within a tenant. */
 export interface ApiKey {
   readonly id: string;
-  /** The SHA-256 of the key, in hexadecimal. */
+  /** SHA-256 of the key in hexadecimal. */
   readonly sha256: string;
-  /** The adapters that it may use, by name; `*` stands for any characters. Default: all. */
+  /** Names of adapters that the key may use; `*` matches any characters. Default: all. */
   readonly adapters?: readonly string[];
-  /** May use the base model. Default: true. */
+  /** True if the key may use the base model. Default true. */
   readonly base?: boolean;
-  /** True if the key may load and unload the adapters in its scope. Default: false. */
+  /** True if the key may load and unload the adapters in its scope. Default false. */
   readonly admin?: boolean;
   /**
-   * May use, load and unload the adapters of every tenant, and read `/metrics` and the whole of
-   * `/stats`. Default: false.
+   * True if the key may use, load and unload the adapters of every tenant, and read `/metrics` and all of `/stats`.
+   * Default false.
    */
   readonly operator?: boolean;
-  /** The limits of the key. Default: the server's budgets for every key. */
+  /** Budgets of the key. Default: the server's budgets for every key. */
   readonly budgets?: Partial<KeyBudgets>;
 }
 
-/** Who makes a request over HTTP, with the rights and the budgets of the key. */
+/** Caller of an HTTP request, with the rights and budgets of the key. */
 export interface HttpCaller extends Caller, Spender {}
 
-/** Finds the caller by an Authorization header: null where no key fits it. */
+/** Finds the caller by an Authorization header. Returns null if no key matches. */
 export type FindCaller = (authorization: string | undefined) => Promise<HttpCaller | null>;
 
 /**
- * Returns a function that finds the caller of a request. Every key is compared to its end, whether
- * or not an earlier one fits, so that the time taken tells nothing.
+ * Returns a function that finds the caller of a request. It compares every key completely, even after a match, so that
+ * its duration reveals nothing about the keys.
  */
 export function callerFinder(keys: readonly ApiKey[], serverBudgets: Partial<KeyBudgets> = {}): FindCaller {
   const known = keys.map((key) => {
@@ -49,7 +49,7 @@ export function callerFinder(keys: readonly ApiKey[], serverBudgets: Partial<Key
   };
 }
 
-/** Compares two hashes in a time that does not depend on where they differ. */
+/** Compares two 32-byte hashes in constant time. */
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   let difference = 0;
   for (let i = 0; i < 32; i++) difference |= a[i] ^ b[i];

@@ -11,16 +11,16 @@ import type { ServingLimits } from "../requests/limits.ts";
 import type { FindCaller, HttpCaller } from "./apiKeys.ts";
 import type { RunningRequests } from "./runningRequests.ts";
 
-/** The facts of one request that its route adds to the log. */
+/** Facts about one request that its route adds to the log. */
 export interface RequestLog {
   id: string;
-  /** The path of the route, without what a client wrote into it. */
+  /** Path of the route, without the client's values for path parameters. */
   route: string;
-  /** The request counts in `/load` until its answer has ended. */
+  /** True if the request counts in `/load` until its answer has ended. */
   counted?: boolean;
-  /** An answer is not worth a line. */
+  /** True if the answer is not logged. */
   quiet?: boolean;
-  /** Resolves when an answer in pieces has ended. */
+  /** Resolves when a streamed answer has ended. */
   ended?: Promise<void>;
   tenant?: string;
   adapter?: string | null;
@@ -29,7 +29,7 @@ export interface RequestLog {
   error?: unknown;
 }
 
-/** The types of Hono's context in this app. */
+/** Types of Hono's context in this app. */
 export interface AppEnv {
   Variables: {
     caller: HttpCaller;
@@ -37,30 +37,30 @@ export interface AppEnv {
     budgeted?: boolean;
     /** Aborted if the request's key is removed while it runs. */
     revoked: AbortSignal;
-    /** To be called when the answer has ended. */
+    /** Callback for the end of the answer. */
     ended?: () => void;
   };
 }
 
-/** The app, while its routes are added. */
+/** App to which routes are added. */
 export type ServingApp = OpenAPIHono<AppEnv>;
 
-/** A request on its way through the app. */
+/** Request in the app. */
 export type AppRequest = Context<AppEnv>;
 
-/** The parts of an AppContext. */
+/** Parts of an AppContext. */
 interface AppParts {
   readonly engine: ServingEngine;
   readonly limits: ServingLimits;
   readonly metrics: ServingMetrics;
   readonly logger: ServingLogger;
-  /** Aborted when no new request is taken. */
+  /** Aborted when the server accepts no more requests. */
   readonly draining: AbortSignal;
   readonly findCaller: FindCaller;
   readonly running: RunningRequests;
 }
 
-/** The parts that every route shares. */
+/** Parts that every route shares. */
 export class AppContext {
   readonly engine: ServingEngine;
   readonly limits: ServingLimits;
@@ -69,13 +69,13 @@ export class AppContext {
   readonly draining: AbortSignal;
   readonly findCaller: FindCaller;
   readonly running: RunningRequests;
-  /** The requests and tokens of all keys. */
+  /** Requests and tokens of all keys. */
   readonly budgets: Budgets;
   /** Counts the fine-tunes by status. Default: none. */
   countJobs: () => Promise<Readonly<Record<string, number>>> = async () => ({});
-  /** The chats, completions and embeddings that are being answered. */
+  /** Running chats, completions and embeddings. */
   readonly load: Load = new Load();
-  /** Returns the use of budgets that others count, as the store of fine-tunes. */
+  /** Functions that return the use of budgets counted elsewhere, such as in the fine-tuning store. */
   readonly budgetSources: ((spender: Spender) => Promise<readonly BudgetUse[]>)[] = [];
 
   constructor(parts: AppParts) {
@@ -89,10 +89,10 @@ export class AppContext {
     this.budgets = new Budgets(parts.limits.pending);
   }
 
-  /** Returns the use of all budgets by all keys that were seen. */
+  /** Returns the use of all budgets by all keys that have been used. */
   async budgetUses({ adapters: { byTenant = {} } }: ServingStats): Promise<BudgetUse[]> {
     const looks = this.budgetSources.flatMap((source) => this.budgets.spenders.map(source));
-    // A store that is away leaves its budgets out.
+    // Budgets of an unreachable store are left out.
     const others = await Promise.all(looks.map((uses) => uses.catch(() => [])));
     const memory = this.budgets.spenders.map(({ tenant, budgets: { adapterMemory: limit } }): BudgetUse => {
       return { tenant, budget: "adapterMemory", used: byTenant[tenant] ?? 0, limit };
@@ -101,8 +101,8 @@ export class AppContext {
   }
 
   /**
-   * Returns the adapter that a request's `model` names: null for the base. What the caller may not
-   * use is answered as if it were not there.
+   * Returns the adapter that a request's `model` names; null for the base model. For a model that the caller may not
+   * use, throws the same error as for an unknown one.
    */
   async adapterOf(name: string, caller: Caller): Promise<{ model: ServingModel; adapter: string | null }> {
     const model = await this.engine.model();

@@ -5,7 +5,7 @@ import { timerMs } from "../requests/limits.ts";
 import { merge } from "../requests/merge.ts";
 import type { AppContext } from "./appContext.ts";
 
-/** The tokens that a request has cost. */
+/** Token counts of a request. */
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
@@ -13,28 +13,28 @@ export interface Usage {
   prompt_tokens_details: { cached_tokens: number };
 }
 
-/** An event of one of a request's choices. */
+/** Event of one of a request's choices. */
 export interface ChoiceEvent {
   readonly choice: number;
   readonly event: ServingEvent;
 }
 
-/** The sequences of one request, running. */
+/** Running sequences of one request. */
 export interface Generation {
-  /** Of the adapter that was resolved, and the model. */
+  /** Fingerprint of the model and of the resolved adapter version. */
   readonly fingerprint: string;
-  /** All events, the first one included. Frees the places of the sequences in the end. */
+  /** Yields all events, including the first. Frees the places of the sequences at the end. */
   events(): AsyncGenerator<ChoiceEvent, void, undefined>;
-  /** Counts all sequences so far. */
+  /** Returns the token counts of all sequences so far. */
   usage(): Usage;
-  /** Counts one choice so far. */
+  /** Returns the token counts of one choice so far. */
   usageOf(choice: number): Usage;
 }
 
-/** The prompt of several choices is counted once. */
+/** Sequences to generate. A prompt with several choices is counted once. */
 interface Job {
   readonly requests: readonly ServingRequest[];
-  /** Choices of one prompt, which lie beside each other. */
+  /** Number of choices per prompt. The choices of a prompt are adjacent. */
   readonly choicesPerPrompt: number;
   readonly model: string;
   readonly client: AbortSignal;
@@ -42,8 +42,8 @@ interface Job {
 }
 
 /**
- * Starts the sequences of a request and waits for the first to be admitted, so that a refusal has
- * its own status. The client's signal ends them, and so does the limit of time.
+ * Starts the sequences of a request, and waits until the first is admitted, so that a refusal gets its own HTTP status.
+ * The client's signal or the time limit ends them.
  */
 export async function startGeneration(context: AppContext, job: Job): Promise<Generation> {
   const { engine, limits, metrics } = context;
@@ -68,7 +68,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     left.abort(new DOMException("The answer has ended.", "AbortError"));
     admission.end(usedTokens);
   };
-  // An answer that is never read ends here alone.
+  // For an answer that is never read, this is the only place that ends it.
   signal.addEventListener("abort", end, { once: true });
 
   const observe = (choice: number, event: ServingEvent): void => {
@@ -108,7 +108,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     const isLate = late.signal.aborted && !(error instanceof HttpError);
     if (!isLate && adapter !== null && isHidden(error)) return modelNotFound(job.model);
     const found = toHttpError(isLate ? late.signal.reason : error);
-    // A request names a model, where loads name a path.
+    // The engine's error names `lora_path`, but the request has `model`.
     return found.param === "lora_path" ? found.with({ param: "model" }) : found;
   };
 
@@ -157,8 +157,8 @@ function addNewToken(usage: Usage): void {
 }
 
 /**
- * Returns the size of a request for its key's budgets. Prompts are tokenized only for a key that
- * has a budget of tokens; the prompt of several choices counts once.
+ * Returns the size of a request for its key's budgets. Prompts are tokenized only for keys with a token budget. The
+ * prompt of several choices counts once.
  */
 async function sizeOf({ engine }: AppContext, { requests, choicesPerPrompt, caller }: Job): Promise<RequestSize> {
   const size = { sequences: requests.length, param: "n" };
@@ -179,8 +179,8 @@ async function sizeOf({ engine }: AppContext, { requests, choicesPerPrompt, call
 }
 
 /**
- * True for an adapter that is not there as far as the client may know: none has the name, it is
- * another tenant's, or the name is a path that the store does not take.
+ * Returns true for an error that is reported as an unknown model: no adapter has the name, it is another tenant's, or
+ * it is an invalid path.
  */
 function isHidden(error: unknown): boolean {
   if (!(error instanceof ServingError)) return false;
@@ -196,7 +196,7 @@ function checkPrompt(tokens: number, limit = Number.POSITIVE_INFINITY): void {
   });
 }
 
-/** Names a model and a version of an adapter: another one means that answers may differ. */
+/** Returns a fingerprint of a model and an adapter version. A different one means that answers may differ. */
 async function fingerprint(model: string, version: string | null): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${model}\n${version ?? ""}`));
   const hex = [...new Uint8Array(hash, 0, 5)].map((byte) => byte.toString(16).padStart(2, "0")).join("");

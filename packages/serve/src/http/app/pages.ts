@@ -1,12 +1,12 @@
 import { HttpError } from "../requests/httpError.ts";
 import type { AppRequest } from "./appContext.ts";
 
-/** The parameters of a list that `pageOf` reads. */
+/** Query parameters of a list that `pageOf` reads. */
 export const pageQuery: readonly string[] = ["after", "limit"];
 
 /**
- * Answers with a page of a list, as OpenAI's clients turn them: the items after the one that
- * `after` names, at most `limit` of them. `read` gives the items of the page alone.
+ * Returns a page of a list, as OpenAI's clients expect it: the items after `after`, at most `limit` of them. `read` is
+ * called only for the items of the page.
  */
 export async function pageOf<T>(
   c: AppRequest,

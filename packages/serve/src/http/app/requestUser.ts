@@ -1,7 +1,7 @@
 import type { ServingRequest } from "../../api/api.ts";
 import type { HttpCaller } from "./apiKeys.ts";
 
-/** Returns the fields of a request to the engine that name its caller, with the caller's limits. */
+/** Returns the fields of an engine request that identify its caller, with the caller's limits. */
 export function requestUser({
   tenant,
   operator,

@@ -2,18 +2,18 @@ import type { Caller } from "../../api/caller.ts";
 import { HttpError } from "../requests/httpError.ts";
 import type { FindCaller } from "./apiKeys.ts";
 
-/** A running request and its API key. */
+/** Running request with its API key. */
 interface RunningRequest {
   readonly authorization: string | undefined;
   readonly caller: Caller;
   readonly end: AbortController;
 }
 
-/** The running requests, so that the server can end the requests of a removed key. */
+/** Running requests, so that the server can end those of a removed key. */
 export class RunningRequests {
   readonly #running = new Set<RunningRequest>();
 
-  /** Adds a request. Returns the signal that ends it, and a function to call when it has ended. */
+  /** Adds a request. Returns a signal that ends it, and a function to call when it has ended. */
   add(
     authorization: string | undefined,
     caller: Caller,
@@ -23,7 +23,7 @@ export class RunningRequests {
     return { revoked: request.end.signal, ended: () => void this.#running.delete(request) };
   }
 
-  /** Ends the requests whose key `find` does not find any more, or finds for another tenant. */
+  /** Ends the requests whose key `find` no longer finds, or finds for another tenant. */
   async endRevoked(find: FindCaller): Promise<void> {
     const check = async ({ authorization, caller, end }: RunningRequest) => {
       if ((await find(authorization))?.tenant === caller.tenant) return;

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { ChatPrompt } from "../../api/api.ts";
 
-/** vLLM's fields for the template of a chat. */
+/** vLLM's fields for the chat template. */
 export interface TemplateBody {
   add_generation_prompt?: boolean;
   continue_final_message?: boolean;
@@ -9,7 +9,7 @@ export interface TemplateBody {
   add_special_tokens?: boolean;
 }
 
-/** The schemas of these fields. */
+/** Schemas of these fields. */
 export const templateFields: { readonly [K in keyof TemplateBody]-?: z.ZodType<TemplateBody[K]> } = {
   add_generation_prompt: z
     .boolean()

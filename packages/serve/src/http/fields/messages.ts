@@ -7,7 +7,7 @@ const part = z.looseObject({ type: z.string(), text: z.string().optional() });
 const text = z.union([z.string(), z.array(part)]);
 const name = z.string().max(64).optional();
 
-/** The schema of a chat's messages. Only an assistant's message may lack its text. */
+/** Schema of a chat's messages. Only an assistant's message may lack its text. */
 export const messagesField: z.ZodType<readonly Message[]> = z
   .array(
     z.union([
@@ -23,10 +23,10 @@ interface Message {
   readonly name?: string;
 }
 
-/** Fields of messages that are refused by name, since the schema would call them unknown. */
+/** Known fields of messages that are refused with their own error. */
 const refusedFields = ["tool_calls", "function_call", "audio", "refusal"];
 
-/** Refuses what messages hold that this server does not do, and drops fields that are empty. */
+/** Throws for unsupported fields of messages, and removes empty ones. */
 export function checkMessages(raw: unknown): void {
   const { messages } = (raw ?? {}) as { messages?: unknown };
   for (const [i, found] of Array.isArray(messages) ? messages.entries() : []) {
@@ -45,10 +45,7 @@ export function checkMessages(raw: unknown): void {
   }
 }
 
-/**
- * Returns the messages as the engine takes them. Throws for images and other parts that are no
- * text.
- */
+/** Converts messages for the engine. Throws for images and other parts that are not text. */
 export function messagesOf(messages: readonly Message[]): ChatPrompt["messages"] {
   return messages.map(({ role, content, name }, i) => ({
     role: role === "developer" ? "system" : role,

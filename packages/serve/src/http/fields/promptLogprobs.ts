@@ -1,11 +1,11 @@
 import type { ServingEvent } from "../../api/api.ts";
 
-/** vLLM's log-probabilities of one token of a prompt: by token id. Null for the first token. */
+/** vLLM's log-probabilities at one prompt position, by token id. Null for the first token. */
 export type PromptLogprob = Readonly<
   Record<string, { readonly logprob: number; readonly rank: number; readonly decoded_token: string }>
 > | null;
 
-/** Returns the log-probabilities of a token of the prompt: its own, and `likeliest` others. */
+/** Returns the log-probabilities at a prompt position: the token's own, and `likeliest` others. */
 export function promptLogprobOf(
   { logprob }: Extract<ServingEvent, { type: "token" }>,
   likeliest: number,

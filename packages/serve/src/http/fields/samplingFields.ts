@@ -3,7 +3,7 @@ import type { SamplingSettings } from "../../api/api.ts";
 import { ignored, refused, type Unsupported } from "../requests/checkBody.ts";
 import { type VllmBody, vllmFields } from "./vllmFields.ts";
 
-/** The fields of sampling that chats and completions share. */
+/** Sampling fields of chats and completions. */
 export interface SamplingBody extends VllmBody {
   temperature?: number;
   top_p?: number;
@@ -21,10 +21,10 @@ export interface SamplingBody extends VllmBody {
   repetition_penalty?: number;
 }
 
-// Each is looked for after every token, while other requests wait.
+// Limited, since the text is searched for it after every token while other requests wait.
 const stopText = z.string().min(1).max(1000);
 
-/** The schemas of these fields. */
+/** Schemas of these fields. */
 export const samplingFields: { readonly [K in keyof SamplingBody]-?: z.ZodType<SamplingBody[K]> } = {
   temperature: z.number().min(0).max(2).optional().openapi({ description: "0 takes the likeliest. Default: 1." }),
   top_p: z.number().gt(0).max(1).optional(),
@@ -64,11 +64,11 @@ export const samplingFields: { readonly [K in keyof SamplingBody]-?: z.ZodType<S
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
-/** True for a body whose tools may not be called: they then change no answer. */
+/** Returns true for a body that forbids tool calls, so that its tools do not change the answer. */
 const callsNone = (body: Readonly<Record<string, unknown>>): boolean =>
   body.tool_choice === "none" || body.function_call === "none";
 
-/** The fields of OpenAI's and vLLM's APIs that neither chats nor completions act on here. */
+/** Fields of OpenAI's and vLLM's APIs that neither chats nor completions support here. */
 export const unsupportedFields: Unsupported = {
   user: ignored,
   metadata: ignored,
@@ -107,7 +107,7 @@ export const unsupportedFields: Unsupported = {
   use_beam_search: refused("use_beam_search", (value) => value === false),
 };
 
-/** Returns a body's settings for choice `choice` of its `n`. */
+/** Returns the sampling settings of a body for choice `choice` of its `n`. */
 export function samplingOf(body: SamplingBody, choice: number): SamplingSettings {
   const bias = Object.entries(body.logit_bias ?? {}).map(([token, value]) => [Number(token), value]);
   return {
@@ -125,7 +125,7 @@ export function samplingOf(body: SamplingBody, choice: number): SamplingSettings
   };
 }
 
-/** Returns the texts at which a body's sequences end. */
+/** Returns the stop texts of a body. */
 export function stopsOf({ stop }: SamplingBody): string[] | undefined {
   return stop === undefined || typeof stop !== "string" ? stop : [stop];
 }

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import type { ServingRequest } from "../../api/api.ts";
 import { HttpError } from "../requests/httpError.ts";
 
-/** vLLM's fields that chats and completions share. */
+/** vLLM's fields of chats and completions. */
 export interface VllmBody {
   min_tokens?: number;
   stop_token_ids?: number[];
@@ -19,10 +19,10 @@ export interface VllmBody {
 }
 
 const tokenIds = z.array(z.int().min(0));
-// All are looked for after every token, while other requests wait.
+// Limited, since all are checked after every token while other requests wait.
 const badWords = z.array(z.string().min(1).max(1000)).max(1000);
 
-/** The schemas of these fields. */
+/** Schemas of these fields. */
 export const vllmFields: { readonly [K in keyof VllmBody]-?: z.ZodType<VllmBody[K]> } = {
   min_tokens: z
     .int()

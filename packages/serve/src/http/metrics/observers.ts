@@ -1,27 +1,27 @@
 import type { ServingStats } from "../../api/api.ts";
 import type { BudgetUse } from "../../budgets/budgets.ts";
 
-/** Writes structured lines, as pino does. */
+/** Structured logger, as in pino. */
 export interface ServingLogger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** Counts and times what the server does. `adapter` is null for the base model. */
+/** Metrics of the server. `adapter` is null for the base model. */
 export interface ServingMetrics {
   readonly contentType: string;
   answered(route: string, status: number, seconds: number): void;
-  /** Seconds from a sequence's arrival to its first pass. */
+  /** Observes the seconds from a sequence's arrival to its first pass. */
   queued(adapter: string | null, seconds: number): void;
   firstToken(adapter: string | null, seconds: number): void;
   nextToken(adapter: string | null, seconds: number): void;
   finished(adapter: string | null, sequence: FinishedSequence): void;
-  /** Writes all that was counted, and what is read now. */
+  /** Returns all metrics as text, including the values read now. */
   render(scrape: Scrape): Promise<string>;
 }
 
-/** A sequence that has finished. `seconds` are counted from the request's body. */
+/** Finished sequence. `seconds` are counted from the arrival of the request's body. */
 interface FinishedSequence {
   readonly promptTokens: number;
   readonly newTokens: number;
@@ -29,17 +29,17 @@ interface FinishedSequence {
   readonly seconds: number;
 }
 
-/** The state of the server when its metrics are read. */
+/** State of the server when its metrics are read. */
 export interface Scrape {
   readonly stats: ServingStats;
   readonly budgets: readonly BudgetUse[];
-  /** The base model's name. */
+  /** Name of the base model. */
   readonly model: string;
-  /** The number of fine-tunes by status; empty for a server without fine-tunes. */
+  /** Number of fine-tunes by status; empty for a server without fine-tuning. */
   readonly jobs: Readonly<Record<string, number>>;
 }
 
-/** Keeps nothing. */
+/** Metrics that record nothing. */
 export const noMetrics: ServingMetrics = {
   contentType: "text/plain",
   answered: () => {},
@@ -50,5 +50,5 @@ export const noMetrics: ServingMetrics = {
   render: async () => "",
 };
 
-/** Writes nothing. */
+/** Logger that writes nothing. */
 export const noLogger: ServingLogger = { info: () => {}, warn: () => {}, error: () => {} };

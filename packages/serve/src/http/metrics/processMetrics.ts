@@ -3,7 +3,7 @@ import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import { type Family, HistogramFamily, NumberFamily } from "../../metrics/families.ts";
 
 const gcBounds = [0.001, 0.01, 0.1, 1, 2, 5];
-/** The kinds of garbage collections by Node's numbers. */
+/** Kinds of garbage collections by Node's constants. */
 const gcKinds: Readonly<Record<number, string>> = {
   1: "minor",
   2: "minor",
@@ -16,8 +16,8 @@ const gauge = (name: string, help: string) => new NumberFamily("gauge", name, he
 const counter = (name: string, help: string) => new NumberFamily("counter", name, help);
 
 /**
- * Returns a function that reads metrics of the process and of its main thread, by the names that
- * Prometheus clients use. Observes garbage collections and the event loop from now on.
+ * Returns a function that reads metrics of the process and of its main thread, with the names of Prometheus clients.
+ * Observes garbage collections and the event loop from now on.
  */
 export function processMetrics(): () => Promise<Family[]> {
   const userCpu = counter("process_cpu_user_seconds_total", "CPU time in user mode.");
@@ -59,7 +59,7 @@ export function processMetrics(): () => Promise<Family[]> {
   };
 }
 
-/** Reads the metrics that only Linux has. Other systems leave them empty. */
+/** Reads the metrics that exist only on Linux. They stay empty on other systems. */
 async function readLinux(of: { virtual: NumberFamily; openFds: NumberFamily; maxFds: NumberFamily }): Promise<void> {
   if (process.platform !== "linux") return;
   try {
@@ -106,7 +106,7 @@ function eventLoopLag(): () => Family[] {
   };
 }
 
-/** Null where the runtime measures no delays. */
+/** Starts measuring delays of the event loop. Returns null if the runtime does not support it. */
 function startDelays(): ReturnType<typeof monitorEventLoopDelay> | null {
   try {
     const delays = monitorEventLoopDelay({ resolution: 10 });

@@ -9,19 +9,19 @@ import { processMetrics } from "./processMetrics.ts";
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Options of `promMetrics`. */
+/** Options for `promMetrics`. */
 export interface PromMetricsOptions {
-  /** The most adapters that are counted by name at a time; others are "other". Default 100. */
+  /** Most adapters with their own label at a time; others are "other". Default 100. */
   readonly adapterLabels?: number;
   /** Seconds without a request after which an adapter's label may be given to another. Default 900. */
   readonly labelIdleSeconds?: number;
-  /** The time in milliseconds. Default: the machine's. */
+  /** Clock in milliseconds. Default: the system's. */
   readonly now?: () => number;
 }
 
 /**
- * Counts for Prometheus, in its text format, with vLLM's names for metrics that vLLM has. A series
- * never decreases: when an adapter gives up its label, its series ends, and begins at 0 if it returns.
+ * Creates metrics in Prometheus's text format, with vLLM's names for metrics that vLLM has. A series never decreases:
+ * when an adapter loses its label, its series ends, and starts at 0 if it returns.
  */
 export function promMetrics(options: PromMetricsOptions = {}): ServingMetrics {
   const known = { adapterLabels: true, labelIdleSeconds: true, now: true } as const;

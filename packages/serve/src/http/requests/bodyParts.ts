@@ -1,13 +1,13 @@
 import { HttpError } from "./httpError.ts";
 
-/** The most parts of a body. Each takes the schema some microseconds, while nobody is answered. */
+/** Most parts of a body. Validating each takes some microseconds, in which no other request is served. */
 const mostParts = 8000;
-/** The parts that a number in a list counts for: token ids are many and quickly checked. */
+/** Weight of a number in a list: token ids are many and quick to validate. */
 const numberParts = 0.1;
 
 /**
- * Throws a 400 for a body of so many parts that checking it would hold up the server, and for one
- * with a field named `__proto__`, at any depth: schemas would drop it in silence.
+ * Throws a 400 for a body with so many parts that validation would block the server, and for a field named `__proto__`
+ * at any depth, which schemas would drop silently.
  */
 export function checkParts(body: object): void {
   let parts = 0;

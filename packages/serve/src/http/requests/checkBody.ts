@@ -3,21 +3,21 @@ import { checkParts } from "./bodyParts.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { issueText } from "./issueText.ts";
 
-/** Says what a field's value asks for that is not done; null where it may stay. */
+/** Returns the reason why a field's value is not supported; null if it is accepted. */
 type Refusal = (value: unknown, body: Readonly<Record<string, unknown>>) => string | null;
 
-/** Fields that OpenAI's API has and this server does not, by name. */
+/** Fields of OpenAI's API that this server does not support, by name. */
 export type Unsupported = Readonly<Record<string, Refusal>>;
 
-/** The fields of a body by what becomes of them. */
+/** Fields of a body by their treatment. */
 export interface BodyFields {
-  /** Fields that are checked by the schema and acted on. */
+  /** Supported fields, which the schema validates. */
   readonly names: readonly string[];
   /** Fields that are ignored, or refused with most values. */
   readonly unsupported: Unsupported;
 }
 
-/** Refuses a field with any value, but for one that is as good as none. */
+/** Refuses a field unless its value is harmless. */
 export function refused(
   what: string,
   harmless: (value: unknown, body: Readonly<Record<string, unknown>>) => boolean = () => false,
@@ -25,19 +25,18 @@ export function refused(
   return (value, body) => (harmless(value, body) ? null : `${what} is not supported by this server; leave it out.`);
 }
 
-/** Accepts a field that clients send and that changes no answer. */
+/** Accepts a field that changes no answer. */
 export const ignored: Refusal = () => null;
 
 /**
- * Returns a body that fits the schema. Fields that are null are as good as absent. Throws a 400
- * that names the first field at fault.
+ * Returns a body that matches the schema. Null fields count as absent. Throws a 400 that names the first invalid field.
  */
 export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: Unsupported = {}): T {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw new HttpError(400, "The request's body must be a JSON object.", { code: "invalid_json" });
   }
   checkParts(body);
-  // By entries, since an assignment to __proto__ would hide fields behind the object.
+  // Uses entries, since an assignment to `__proto__` would set the prototype and hide the field.
   const fields = Object.fromEntries(
     Object.entries(body).filter(([name, value]) => {
       if (value === null) return false;
@@ -55,8 +54,7 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: U
 type Issue = z.core.$ZodIssue;
 
 /**
- * Finds the issue that says most of a union's: the one that went deepest, or else that of the
- * member whose type the value has.
+ * Returns the most specific issue of a union: the deepest one, or else the issue of the member with the value's type.
  */
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
@@ -83,7 +81,7 @@ function describe(issue: Issue): HttpError {
   return new HttpError(400, `Invalid '${where}': ${issueText(issue)}.`, { param: where, code: "invalid_value" });
 }
 
-/** Writes a path as OpenAI does: `messages[0].role`. */
+/** Formats a path as OpenAI does: `messages[0].role`. */
 function pathOf(path: readonly PropertyKey[]): string {
   return path
     .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))

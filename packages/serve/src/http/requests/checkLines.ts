@@ -1,11 +1,11 @@
 import { HttpError } from "./httpError.ts";
 
-/** Bytes of the longest line that is taken. */
+/** Most bytes of a line. */
 const mostBytes = 16 << 20;
 
 /**
- * Passes the pieces of a JSONL file on, while it looks at each line. Throws a 400 that names the
- * first line that is no JSON object, and one for a file without any line.
+ * Yields the pieces of a JSONL file unchanged and validates its lines. Throws a 400 that names the first line that is
+ * not a JSON object, and a 400 for a file without lines.
  */
 export async function* checkLines(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -33,7 +33,7 @@ export async function* checkLines(content: AsyncIterable<Uint8Array>): AsyncGene
     }
     bytes += piece.length - start;
     if (bytes > mostBytes) throw badLine(number + 1, `it has more than ${mostBytes} bytes`);
-    // A piece's memory may be used again by whoever gave it.
+    // Copies the rest, since the sender may reuse the piece's memory.
     if (start < piece.length) parts.push(piece.slice(start));
     yield piece;
   }

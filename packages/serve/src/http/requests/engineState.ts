@@ -1,9 +1,9 @@
 import type { ServingEngine } from "../../api/api.ts";
 
-/** Milliseconds in which a living engine names its model: it needs no pass for that. */
+/** Timeout in milliseconds for the engine's model name, which needs no pass. */
 const patience = 25;
 
-/** The state of an engine, as liveness and readiness probes return it. */
+/** State of an engine, as in liveness and readiness probes. */
 export type EngineState = "ready" | "loading" | "dead";
 
 /** Returns the state of an engine. */

@@ -1,7 +1,7 @@
 import { ServingError, type ServingErrorCode } from "../../api/api.ts";
 import { BudgetError } from "../../budgets/budgetError.ts";
 
-/** The body of every failure, as OpenAI's clients read it. */
+/** Body of every failure, in OpenAI's format. */
 export interface ErrorBody {
   readonly error: {
     readonly message: string;
@@ -15,15 +15,15 @@ export interface ErrorBody {
 interface HttpErrorDetails {
   type?: string;
   param?: string | null;
-  /** Programs rely on it, so it stays as it is. vLLM's routes of adapters give the status. */
+  /** Stable error code for programs. vLLM's adapter routes use the HTTP status as code. */
   code: string | number;
   retryAfter?: number | null;
-  /** The rest of the request's body is left unread, and so its connection ends. */
+  /** True if the rest of the request's body is not read, so that the connection must close. */
   closes?: boolean;
   cause?: unknown;
 }
 
-/** A failure with its HTTP status and what its body says. */
+/** Failure with its HTTP status and body. */
 export class HttpError extends Error {
   readonly status: number;
   readonly type: string;
@@ -49,12 +49,12 @@ export class HttpError extends Error {
     return new HttpError(this.status, this.message, { type, param, code, retryAfter, closes, cause, ...details });
   }
 
-  /** Returns the body that tells a client of it. */
+  /** Returns the JSON body of the failure. */
   body(): ErrorBody {
     return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
   }
 
-  /** Returns the answer to a request that failed so. */
+  /** Returns the response of the failure. */
   response(): Response {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (this.retryAfter !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(this.retryAfter)));
@@ -78,10 +78,10 @@ const statuses: Readonly<Record<ServingErrorCode, readonly [status: number, type
   timeout: [504, "server_error", "timeout"],
 };
 
-/** Seconds after which a client may try again, for failures that pass by themselves. */
+/** Seconds after which a client should retry, for temporary failures. */
 const usualRetry: Partial<Record<ServingErrorCode, number>> = { queue_full: 1, draining: 5, unavailable: 5 };
 
-/** Returns an error as HTTP tells it. One that is not a ServingError is a fault of the server. */
+/** Converts an error to an HttpError. Other errors than ServingError and BudgetError become a server error. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof BudgetError) {
@@ -98,12 +98,12 @@ export function toHttpError(error: unknown): HttpError {
   return new HttpError(500, message, { type: "server_error", code: "internal_error", cause: error });
 }
 
-/** The failure of a request for a model that there is not, or that its key may not use. */
+/** Returns the failure for a model that does not exist, or that the key may not use. */
 export function modelNotFound(model: string): HttpError {
   return new HttpError(404, `The model \`${model}\` does not exist.`, { param: "model", code: "model_not_found" });
 }
 
-/** The failure of a request that asks for something which this server does not do. */
+/** Returns the failure for a request that needs an unsupported feature. */
 export function notSupported(param: string, what: string): HttpError {
   return new HttpError(400, what, { param, code: "unsupported_parameter" });
 }

@@ -1,27 +1,27 @@
-/** The most that a server takes on. */
+/** Limits of a server. */
 export interface ServingLimits {
-  /** Bytes of a request's body, counted while it is read. */
+  /** Most bytes of a request's body, counted while it is read. */
   readonly bodyBytes: number;
-  /** Seconds in which a body must have come. */
+  /** Seconds within which a body must arrive. */
   readonly bodySeconds: number;
-  /** Tokens of a prompt. Default: the model's positions. */
+  /** Most tokens of a prompt. Default: the model's positions. */
   readonly promptTokens?: number;
-  /** Sequences of one request: its prompts times `n`. */
+  /** Most sequences of one request: its prompts times `n`. */
   readonly sequences: number;
-  /** Sequences that wait or run, of all requests. A request for more gets a 429. */
+  /** Most waiting and running sequences of all requests. Requests beyond it get a 429. */
   readonly pending: number;
-  /** Seconds in which a client takes a piece of a stream; else its connection is closed. */
+  /** Seconds in which a client must take a piece of a stream; otherwise its connection is closed. */
   readonly sendSeconds: number;
   /** Seconds from a request's body to its last token. */
   readonly requestSeconds: number;
 }
 
-/** Milliseconds for a timer. Longer than some weeks, it would go off at once. */
+/** Converts seconds to milliseconds for a timer, limited to 2^31 - 1. A longer timer would fire at once. */
 export function timerMs(seconds: number): number {
   return Math.min(seconds * 1000, 2 ** 31 - 1);
 }
 
-/** The limits of a server that names none. */
+/** Default limits of a server. */
 export const defaultLimits: ServingLimits = {
   bodyBytes: 1 << 20,
   bodySeconds: 10,

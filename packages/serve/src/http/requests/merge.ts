@@ -1,13 +1,12 @@
-/** An item of one of several streams. */
+/** Item of one of several streams. */
 export interface Merged<T> {
   readonly stream: number;
   readonly item: T;
 }
 
 /**
- * Gives the items of several streams as they come. Throws the signal's reason as soon as it is
- * aborted, though a stream may not have answered yet. Ends all streams when one fails, or when the
- * loop is left.
+ * Yields the items of several streams as they arrive. Throws the signal's reason as soon as it is aborted, even while a
+ * stream is waiting. Ends all streams when one fails, or when the loop is left.
  */
 export async function* merge<T>(
   streams: readonly AsyncIterable<T>[],
@@ -18,7 +17,7 @@ export async function* merge<T>(
   const pull = (stream: number) => {
     const next = iterators[stream].next().then((result) => ({ stream, result }));
     next.catch(() => {});
-    // Last in the order, so that one stream cannot always come before the others.
+    // Moved to the end, so that one stream cannot always come before the others.
     pending.delete(stream);
     pending.set(stream, next);
   };

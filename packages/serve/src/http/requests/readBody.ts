@@ -1,13 +1,10 @@
 import { HttpError } from "./httpError.ts";
 import { type ServingLimits, timerMs } from "./limits.ts";
 
-/**
- * Reads the body of a request as JSON. Ends as soon as it is longer than the limit or too slow,
- * before the rest has come.
- */
+/** Reads the body of a request as JSON. Stops as soon as it exceeds the size or time limit. */
 export async function readBody(request: Request, limits: ServingLimits): Promise<unknown> {
   const type = request.headers.get("content-type") ?? "";
-  // A page elsewhere may send other types without asking first, with its reader's network.
+  // A page of another origin may send other types without a preflight request.
   if (!/^application\/json\s*(;|$)/i.test(type.trim())) {
     throw new HttpError(415, `Unsupported Media Type: the body is "${type}"; send application/json.`, {
       code: "unsupported_media_type",

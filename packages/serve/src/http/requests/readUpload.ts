@@ -1,30 +1,29 @@
 import { HttpError, toHttpError } from "./httpError.ts";
 import { timerMs } from "./limits.ts";
 
-/** The limits of an upload. */
+/** Limits of an upload. */
 interface UploadLimits {
   readonly uploadBytes: number;
   readonly uploadPauseSeconds: number;
 }
 
-/** Bytes of a form beside its file: fields, and lines between the parts. */
+/** Most bytes of a form besides its file: fields, and boundaries between parts. */
 const formBytes = 1 << 16;
 
-/** The longest name of a file: file systems take no longer one. */
+/** Most characters of a file name, as in file systems. */
 const mostNameCharacters = 255;
 
-/** A form whose file was taken. */
+/** Form with its file. */
 export interface Upload<T> {
   readonly fields: Readonly<Record<string, string>>;
-  /** The result of taking the part named "file"; null where there was none. */
+  /** Result of `take` for the part named "file"; null without such a part. */
   readonly file: T | null;
 }
 
 /**
- * Reads a form of `multipart/form-data`. `take` has its file piece by piece, no faster than it
- * takes them, so that the whole is never in memory. Ends as soon as the file is too large, too
- * slow, or `take` has thrown. `discard` undoes a `take` whose form was not whole: a file may end
- * before that is known.
+ * Reads a `multipart/form-data` form. Passes its file to `take` piece by piece, at the pace of `take`, so that it is
+ * never entirely in memory. Stops if the file is too large or too slow, or if `take` throws. `discard` undoes a `take`
+ * if the form turns out to be incomplete after its file.
  */
 export async function readUpload<T>(
   request: Request,
@@ -42,7 +41,7 @@ export async function readUpload<T>(
   const { Busboy } = await import("@fastify/busboy");
   const parser = new Busboy({
     headers: { "content-type": type },
-    // One file and 15 fields are taken. One more of each is read, to be refused by its name.
+    // One file and 15 fields are allowed. One more of each is read, so that the error can name it.
     limits: { fileSize: limits.uploadBytes, files: 2, fields: 16, fieldSize: 1024 },
   });
   const fields: Record<string, string> = Object.create(null);
@@ -51,7 +50,7 @@ export async function readUpload<T>(
   const ended = new Promise<void>((resolve, reject) => {
     let count = 0;
     parser.on("field", (name, value, _, valueCut) => {
-      // Busboy cuts names of other forms alone.
+      // Busboy limits names only in forms of other types.
       const nameBytes = new TextEncoder().encode(name).length;
       if (nameBytes > 100 || valueCut) reject(badPart(name, "has a name of over 100 bytes, or a value of over 1024"));
       else if (Object.hasOwn(fields, name)) reject(badPart(name, "is there twice; send it once"));
@@ -59,7 +58,7 @@ export async function readUpload<T>(
       fields[name] = value;
     });
     parser.on("file", (name, stream, filename) => {
-      // The form's own error says that it breaks off, and nobody may be reading the file any more.
+      // The form reports its own error if it breaks off, and the file may no longer have a reader.
       stream.on("error", () => undefined);
       const problem = name !== "file" || taking ? badPart(name, "is a file; send one, in 'file'") : badName(filename);
       if (problem) {
@@ -81,7 +80,7 @@ export async function readUpload<T>(
       reject(new HttpError(400, message, { code: "invalid_form", cause: error }));
     });
   });
-  // Rejects where the form or `take` fails; it never resolves.
+  // Rejects if the form or `take` fails; never resolves.
   const failed = ended.then(() => new Promise<never>(() => undefined));
   failed.catch(() => undefined);
   const reader = request.body.getReader();
@@ -100,14 +99,14 @@ export async function readUpload<T>(
   } catch (error) {
     void reader.cancel(error).catch(() => undefined);
     parser.destroy();
-    // A parser leaves its part open, and who takes that would wait for ever. Nobody waits for them.
+    // A destroyed parser leaves its part open, for which `take` would wait forever. The part's errors are ignored.
     (part as { destroy(error: Error): unknown } | null)?.destroy(error as Error);
     (taking as Promise<T> | null)?.then(discard).catch(() => undefined);
     throw toHttpError(error).with({ closes: true });
   }
 }
 
-/** Waits for a piece, but not for longer than a pause may be. */
+/** Waits for a piece, at most `uploadPauseSeconds`. */
 async function withPause<T>(piece: Promise<T>, { uploadPauseSeconds }: UploadLimits): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -134,7 +133,7 @@ function badPart(name: string, problem: string): HttpError {
   return new HttpError(400, `The form's part '${shown}' ${problem}.`, { param: shown, code: "invalid_form" });
 }
 
-/** Returns the error of a file name that is too long or is no text; null for any other. */
+/** Returns the error for a file name that is too long or not valid text; null for a valid name. */
 function badName(filename: string): HttpError | null {
   const problem =
     filename.length > mostNameCharacters

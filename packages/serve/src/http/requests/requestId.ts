@@ -1,9 +1,9 @@
 import { HttpError } from "./httpError.ts";
 
-/** The form of a request id that a client may choose. */
+/** Format of a client's request id. */
 const form = /^[\w.:/+=@-]{1,128}$/;
 
-/** Returns the id of a request: the client's `x-request-id` if it has the form, or a new one. */
+/** Returns the id of a request: the client's `x-request-id` if it is valid, or a new one. */
 export function requestIdOf(header: string | undefined): string {
   return header !== undefined && form.test(header) ? header : crypto.randomUUID().replaceAll("-", "");
 }

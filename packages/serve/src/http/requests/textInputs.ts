@@ -1,11 +1,11 @@
 import { z } from "@hono/zod-openapi";
 
-/** A text, token ids, or a list of either. */
+/** Text, token ids, or a list of either. */
 export type TextInputs = string | readonly string[] | readonly number[] | readonly (readonly number[])[];
 
 /**
- * The schema of texts and token ids. One pass finds the first item that does not fit, where a union
- * of schemas would look at all items for each of its members.
+ * Schema of texts and token ids. It finds the first invalid item in one pass, while a union of schemas would validate
+ * all items for each member.
  */
 export const textInputs: z.ZodType<TextInputs> = z
   .unknown()
@@ -17,7 +17,7 @@ export const textInputs: z.ZodType<TextInputs> = z
   })
   .openapi({ type: ["string", "array"], description: "A text, token ids, or a list of either." });
 
-/** Returns the single inputs. */
+/** Returns the inputs as a list. */
 export function eachInput(inputs: TextInputs): readonly (string | readonly number[])[] {
   if (typeof inputs === "string") return [inputs];
   return typeof inputs[0] === "number" ? [inputs as readonly number[]] : (inputs as readonly (string | number[])[]);

@@ -31,7 +31,7 @@ const chatBody = z
 
 type ChatBody = z.infer<typeof chatBody>;
 
-/** The fields of chats: the fields of the schema, the ignored ones and the refused ones. */
+/** Fields of chats: supported, ignored and refused. */
 export const chatFields: BodyFields = {
   names: Object.keys(chatBody.shape),
   unsupported: {
@@ -80,7 +80,7 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
   const requests = Array.from({ length: n }, (_, choice): ServingRequest => {
     return {
       ...vllm,
-      // One prompt has one list of log-probabilities.
+      // The choices of a prompt share one list of log-probabilities.
       promptLogprobs: choice === 0 ? vllm.promptLogprobs : undefined,
       id: `${id}-${choice}`,
       prompt,
@@ -103,7 +103,7 @@ async function chat(c: AppRequest, context: AppContext, body: ChatBody): Promise
   });
 }
 
-/** Returns the form of one answer. */
+/** Returns the answer form of a chat. */
 function chatForm(body: ChatBody): AnswerForm {
   const { return_token_ids: withIds = false, prompt_logprobs: likeliest } = body;
   return {
@@ -153,7 +153,7 @@ function chatForm(body: ChatBody): AnswerForm {
       }
       if (event.type === "finished") return [chunk(head, choice, { delta: {}, ...finish(event) })];
       if (event.prompt) return [];
-      // A token that completes no character is sent with the next token, unless its chunk has other text.
+      // A token that completes no character is sent with the next token, unless its chunk has other content.
       if (event.text === "" && !event.logprob && !withIds) return [];
       const tokenIds = withIds ? { token_ids: [event.token] } : {};
       return [chunk(head, choice, { delta: { content: event.text }, logprobs: logprobsOf(event), ...tokenIds })];

@@ -26,7 +26,7 @@ const completionBody = z
 
 type CompletionBody = z.infer<typeof completionBody>;
 
-/** The fields of completions: the fields of the schema, the ignored ones and the refused ones. */
+/** Fields of completions: supported, ignored and refused. */
 export const completionFields: BodyFields = {
   names: Object.keys(completionBody.shape),
   unsupported: {
@@ -36,7 +36,7 @@ export const completionFields: BodyFields = {
   },
 };
 
-/** The tokens of an answer that asks for no number, as in OpenAI's API. */
+/** Default of `max_tokens`, as in OpenAI's API. */
 const usualTokens = 16;
 
 /** Adds `/v1/completions`. */
@@ -97,7 +97,7 @@ function promptsOf({ prompt, add_special_tokens: addSpecialTokens }: CompletionB
   });
 }
 
-/** Log-probabilities as completions have them: a list for each field. */
+/** Log-probabilities in the format of completions: one list per field. */
 interface Logprobs {
   tokens: string[];
   token_logprobs: (number | null)[];
@@ -105,16 +105,16 @@ interface Logprobs {
   text_offset: number[];
 }
 
-/** Returns the form of one answer, which counts where in the text its tokens begin. */
+/** Returns the answer form of a completion, which tracks the text offsets of its tokens. */
 function completionForm(body: CompletionBody): AnswerForm {
   const { echo = false, return_token_ids: withIds = false, prompt_logprobs: likeliest, logprobs: shown } = body;
   const offsets: number[] = [];
-  /** The prompts whose token ids the next chunk of a choice brings. */
+  /** Prompt token ids to send with the next chunk of each choice. */
   const prompts: (readonly number[] | undefined)[] = [];
   const addLogprob = (choice: number, { logprob, text }: ServingEvent & { type: "token" }, to: Logprobs): void => {
     if (!logprob) return;
     const own = logprob.logprob;
-    // The log-probabilities of a prompt may have more of the likeliest than these show.
+    // A prompt's log-probabilities may include more top tokens than `logprobs` asks for.
     const entries = [...logprob.top.slice(0, shown), logprob];
     to.tokens.push(logprob.text);
     to.token_logprobs.push(own);
@@ -122,7 +122,7 @@ function completionForm(body: CompletionBody): AnswerForm {
       own === null ? null : Object.fromEntries(entries.map((entry) => [entry.text, entry.logprob as number])),
     );
     to.text_offset.push(offsets[choice] ?? 0);
-    // A special token has a text of its own that is not in the answer's.
+    // The text of a special token is not part of the answer's text.
     offsets[choice] = (offsets[choice] ?? 0) + text.length;
   };
   return {
@@ -177,7 +177,7 @@ function completionForm(body: CompletionBody): AnswerForm {
   };
 }
 
-/** One choice, while its events come. */
+/** Parts of one choice, collected from its events. */
 interface Parts {
   text: string;
   logprobs: Logprobs | null;

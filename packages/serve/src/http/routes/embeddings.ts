@@ -12,7 +12,7 @@ const embeddingBody = z
     model: modelName,
     input: textInputs,
     encoding_format: z.enum(["float", "base64"]).optional(),
-    /** vLLM's: keeps so many of the first tokens; -1: as many as the model takes. */
+    /** vLLM's field: keeps this many of the first tokens; -1: as many as the model supports. */
     truncate_prompt_tokens: z.int().min(-1).optional(),
     user: z.string().optional(),
   })
@@ -70,7 +70,7 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
   }
 }
 
-/** Writes numbers as the bytes of little-endian f32, in base 64. */
+/** Encodes values as little-endian f32 in base64. */
 function base64(row: Float32Array): string {
   const bytes = new Uint8Array(row.length * 4);
   const view = new DataView(bytes.buffer);

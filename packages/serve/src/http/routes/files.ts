@@ -14,7 +14,7 @@ const uploadForm = z
   .object({ file: z.string().openapi({ format: "binary" }), purpose: z.literal("fine-tune") })
   .openapi("CreateFileRequest");
 
-/** Adds `/v1/files`: each key has its own. */
+/** Adds `/v1/files`. Each key sees only its own files. */
 export function addFiles(
   app: ServingApp,
   context: AppContext,
@@ -36,7 +36,7 @@ export function addFiles(
     form: uploadForm,
     answer: async (c) => {
       const { tenant, budgets } = c.get("caller");
-      // Each upload takes memory while it is received.
+      // Counts as a sequence, since each upload uses memory while it is received.
       const admission = context.budgets.admit(c.get("caller"), { sequences: 1, param: "file" });
       const upload = await uploads.begin(tenant, budgets, sizeOf(c, limits)).catch((error) => {
         admission.end(0);
@@ -141,7 +141,7 @@ export function addFiles(
   });
 }
 
-/** Returns the bytes of the file that a request brings; at most the limit if it does not say. */
+/** Returns the size of the file in a request: exact if it has a content length, or else at most the limit. */
 function sizeOf(c: AppRequest, { uploadBytes }: FineTuningLimits): { bytes: number; exact: boolean } {
   const length = Number(c.req.header("content-length") ?? Number.NaN);
   return Number.isFinite(length)
@@ -165,7 +165,7 @@ function missing(param: string) {
   return { param, code: "missing_required_parameter" };
 }
 
-/** A file as OpenAI's clients read it. */
+/** Returns a file in OpenAI's format. */
 function listed({ id, bytes, createdAt, filename, purpose }: StoredFile) {
   return { id, object: "file", bytes, created_at: createdAt, filename, purpose, status: "processed" };
 }

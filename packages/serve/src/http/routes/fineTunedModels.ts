@@ -6,12 +6,12 @@ import { addRoute } from "../app/addRoute.ts";
 import type { AppContext, ServingApp } from "../app/appContext.ts";
 import { HttpError, modelNotFound } from "../requests/httpError.ts";
 
-/** The folders of runs that hold adapters: of the finished one, and of checkpoints. */
+/** Adapter folders of runs: the final adapter and checkpoints. */
 const runAdapter = /^\.fine-tuning\/runs\/ftjob-[a-z0-9]+\/(adapter|checkpoint-\d+)$/;
 
-/** Adds `DELETE /v1/models/{id}`, for a model that a job of the key has made. */
+/** Adds `DELETE /v1/models/{id}` for models that jobs of the key have made. */
 export function addFineTunedModels(app: ServingApp, context: AppContext, objects: ObjectStore): void {
-  /** Removes the files of a model that no other name has. */
+  /** Removes the files of a model, unless another name uses them. */
   const removeFiles = async ({ name, source }: ServedAdapter): Promise<void> => {
     if (!runAdapter.test(source)) return;
     const others = (await context.engine.adapters()).filter((other) => other.name !== name);
@@ -37,7 +37,7 @@ export function addFineTunedModels(app: ServingApp, context: AppContext, objects
       } catch (error) {
         throw error instanceof ServingError && error.code === "not_found" ? modelNotFound(id) : error;
       }
-      // The model is gone already; files that stay count as stored bytes of the key.
+      // The model is already removed. Remaining files count as stored bytes of the key.
       await removeFiles(model).catch((error: Error) => {
         context.logger.warn({ model: id, reason: error.message }, "files of a deleted model");
       });

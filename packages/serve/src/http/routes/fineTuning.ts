@@ -12,34 +12,34 @@ import { addFiles } from "./files.ts";
 import { addFineTunedModels } from "./fineTunedModels.ts";
 import { addFineTuningJobs } from "./fineTuningJobs.ts";
 
-/** The parts by which a server takes files and fine-tunes. Workers of the queue train. */
+/** Parts for files and fine-tunes. Workers of the queue train. */
 export interface FineTuning {
   readonly jobs: JobStore;
   readonly files: FileStore;
   readonly queue: JobQueue;
   readonly limits?: Partial<FineTuningLimits>;
   /**
-   * Throws `JobRefused` for an order that the workers would not train, or whose adapter the server
-   * would not serve. `file` is the training file. Default: orders take no options.
+   * Throws `JobRefused` for an order that workers would not train, or whose adapter the server would not serve. `file`
+   * is the training file. Default: orders may not set options.
    */
   readonly checkOrder?: (job: FineTuneJob, budgets: KeyBudgets, file: StoredFile) => Promise<void>;
 }
 
-/** The limits of an upload. */
+/** Limits of an upload. */
 export interface FineTuningLimits {
-  /** Bytes of a file. */
+  /** Most bytes of a file. */
   readonly uploadBytes: number;
-  /** Seconds without a byte after which an upload is given up. */
+  /** Seconds without a byte after which an upload is aborted. */
   readonly uploadPauseSeconds: number;
 }
 
-/** The limits of a server that names none. */
+/** Default limits of an upload. */
 export const defaultFineTuningLimits: FineTuningLimits = {
   uploadBytes: 512e6,
   uploadPauseSeconds: 30,
 };
 
-/** Adds OpenAI's files and fine-tunes. */
+/** Adds OpenAI's routes for files and fine-tunes. */
 export function addFineTuning(app: ServingApp, context: AppContext, fineTuning: FineTuning): void {
   const limits = { ...defaultFineTuningLimits, ...fineTuning.limits };
   const uploads = new Uploads(fineTuning.files, new StoredBytes(fineTuning.files, fineTuning.jobs));

@@ -2,19 +2,19 @@ import type { FineTuneJob, JobEnd, JobEvent, JobState } from "../../jobs/job.ts"
 import { statusOf } from "../../jobs/jobCounts.ts";
 import { checkpointName } from "../../jobs/publish.ts";
 
-/** An item of a list, with all fields that OpenAI's API has. */
+/** Item of a list, with all fields of OpenAI's API. */
 interface Listed {
   readonly id: string;
   readonly object: string;
   readonly [field: string]: unknown;
 }
 
-/** The end of a job as clients see it: one has succeeded when its model answers. */
+/** Returns the end of a job as shown to clients. A job counts as succeeded only when its model can be used. */
 function visibleEnd({ end, settled }: Pick<JobState, "end" | "settled">): JobEnd | null {
   return end?.status === "succeeded" && !settled ? null : end;
 }
 
-/** A job as OpenAI's clients read it. */
+/** Returns a job in OpenAI's format. */
 export function listedJob({ job, progress, paused, ...state }: JobState): Listed & { readonly status: string } {
   const end = visibleEnd(state);
   const {
@@ -52,7 +52,7 @@ export function listedJob({ job, progress, paused, ...state }: JobState): Listed
   };
 }
 
-/** The events of a job, the newest first, as OpenAI's clients read them. */
+/** Returns the events of a job in OpenAI's format, newest first. */
 export function listedEvents({ job, ...state }: JobState, log: readonly JobEvent[]): Listed[] {
   const end = visibleEnd(state);
   const told = (key: string, at: number, message: string, level: JobEvent["level"] = "info"): JobEvent => {
@@ -80,7 +80,7 @@ export function listedEvents({ job, ...state }: JobState, log: readonly JobEvent
   }));
 }
 
-/** The checkpoints of these steps, the newest first, as OpenAI's clients read them. */
+/** Returns the checkpoints of these steps in OpenAI's format, newest first. */
 export function listedCheckpoints(job: FineTuneJob, steps: readonly number[], log: readonly JobEvent[]): Listed[] {
   return steps.toReversed().map((step) => {
     const at = log.find(({ data }) => data?.step === step)?.at ?? job.createdAt;

@@ -13,10 +13,10 @@ const supervised = z.strictObject(hyperparameters);
 const dpo = z.strictObject({ ...hyperparameters, beta: auto(z.number().gt(0).max(2)).optional() });
 const fileId = z.string().max(100);
 
-/** Hyperparameters as an order says them. */
+/** Hyperparameters of an order. */
 type Hyperparameters = Readonly<Record<string, number | "auto" | undefined>>;
 
-/** An order as it was sent. */
+/** Order as sent by the client. */
 export interface JobBody {
   readonly model: string;
   readonly training_file: string;
@@ -26,7 +26,7 @@ export interface JobBody {
     readonly supervised?: { readonly hyperparameters?: Hyperparameters };
     readonly dpo?: { readonly hyperparameters?: Hyperparameters };
   };
-  /** An older way to say those of `supervised`. */
+  /** Older form of the hyperparameters of `supervised`. */
   readonly hyperparameters?: Hyperparameters;
   readonly seed?: number;
   readonly suffix?: string;
@@ -34,7 +34,7 @@ export interface JobBody {
   readonly lowrank?: { readonly options?: Readonly<Record<string, OptionValue>>; readonly priority?: number };
 }
 
-/** The schema of an order, with this server's own fields in `lowrank`. */
+/** Schema of an order, with this server's own fields under `lowrank`. */
 export const jobBody: z.ZodType<JobBody> = z
   .strictObject({
     model: modelName,
@@ -75,12 +75,12 @@ export const jobBody: z.ZodType<JobBody> = z
   })
   .openapi("CreateFineTuningJobRequest");
 
-/** Fields of OpenAI's API that nothing is done for. */
+/** Fields of OpenAI's API that are not supported. */
 export const ofJob: Unsupported = {
   integrations: refused("integrations", (value) => Array.isArray(value) && value.length === 0),
 };
 
-/** Returns the method and the hyperparameters of an order. */
+/** Returns the method and hyperparameters of an order. */
 export function methodOf({ method, hyperparameters: old }: JobBody): Pick<FineTuneJob, "method" | "hyperparameters"> {
   const type = method?.type ?? "supervised";
   const given = method?.[type]?.hyperparameters ?? (type === "supervised" ? old : undefined);

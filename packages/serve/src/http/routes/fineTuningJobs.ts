@@ -25,7 +25,7 @@ const path = "/v1/fine_tuning/jobs";
 /** Milliseconds that an answer waits for the queue. */
 const patienceMs = 1000;
 
-/** Adds `/v1/fine_tuning/jobs`: each key has its own. */
+/** Adds `/v1/fine_tuning/jobs`. Each key sees only its own jobs. */
 export function addFineTuningJobs(
   app: ServingApp,
   context: AppContext,
@@ -40,7 +40,7 @@ export function addFineTuningJobs(
     if (state) return state;
     throw new HttpError(404, `Could not find fine tune: ${id}`, { param: "id", code: "fine_tune_not_found" });
   };
-  /** Waits for the queue, but not for one that is away: it is filled from the store later. */
+  /** Waits for the queue for a short time. An unreachable queue is filled from the store later. */
   const soon = async (work: Promise<unknown>): Promise<void> => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
@@ -53,7 +53,7 @@ export function addFineTuningJobs(
     await Promise.race([done, late]);
     clearTimeout(timer);
   };
-  /** Takes a slot for a job. Throws 429 if the key has as many jobs as it may. */
+  /** Takes a slot for a job. Throws 429 if the key has too many jobs. */
   const takeSlot = async ({ tenant, budgets }: HttpCaller, id: string, reopens = false): Promise<Slot> => {
     const slot = await (await jobSlots(jobs, tenant)).take(budgets.jobs, id, { reopens });
     if (slot) return slot;
@@ -61,7 +61,7 @@ export function addFineTuningJobs(
       retryAfter: 60,
     });
   };
-  /** Throws 429 if the key's jobs have trained as long today as they may. */
+  /** Throws 429 if the key's jobs have used up today's training time. */
   const checkTime = async ({ tenant, budgets: { trainerMinutes } }: HttpCaller): Promise<void> => {
     if (!Number.isFinite(trainerMinutes) || (await time.today(tenant)) < 60 * trainerMinutes) return;
     throw new BudgetError(
@@ -71,7 +71,7 @@ export function addFineTuningJobs(
       },
     );
   };
-  /** Throws 400 if the key has stored as much as it may, since a job stores checkpoints. */
+  /** Throws 400 if the key has no storage left, since a job stores checkpoints. */
   const checkBytes = async ({ tenant, budgets: { storedBytes } }: HttpCaller): Promise<void> => {
     const used = await uploads.used(tenant);
     if (used < storedBytes) return;
@@ -214,7 +214,7 @@ export function addFineTuningJobs(
   });
 }
 
-/** Returns the file to train on. Throws if a file is missing or has another purpose. */
+/** Returns the training file. Throws if a file is missing or has another purpose. */
 async function checkFiles({ files }: FineTuning, { tenant }: HttpCaller, body: JobBody): Promise<StoredFile> {
   const found: StoredFile[] = [];
   for (const param of ["training_file", "validation_file"] as const) {
@@ -256,7 +256,7 @@ async function checkOrder(
   }
 }
 
-/** Returns the limits of a key that its job's worker holds it to. */
+/** Returns the limits of a key that its job's worker enforces. */
 function limitsOf({ steps, jobMinutes, trainerMinutes }: KeyBudgets): JobLimits {
   const finite = (limit: number) => (Number.isFinite(limit) ? limit : null);
   return { steps: finite(steps), jobMinutes: finite(jobMinutes), trainerMinutes: finite(trainerMinutes) };
@@ -279,7 +279,7 @@ function orderOf(body: JobBody, model: string, { tenant, budgets }: HttpCaller):
   };
 }
 
-/** The pairs of `metadata[name]=value` in a request's address. */
+/** Returns the `metadata[name]=value` pairs of a request's query. */
 function wantedMetadata(c: AppRequest): [string, string][] {
   return Object.entries(c.req.query()).flatMap(([key, value]): [string, string][] => {
     const name = /^metadata\[(.+)\]$/.exec(key)?.[1];

@@ -23,7 +23,7 @@ const unloadBody = z.strictObject({ lora_name: z.string().optional() }).openapi(
 const ofLoad = { is_3d_lora_weight: refused("is_3d_lora_weight", (value) => value === false) };
 const ofUnload = { lora_int_id: ignored };
 
-/** Adds vLLM's routes that load and unload adapters, for keys that may administrate. */
+/** Adds vLLM's routes that load and unload adapters, for keys with `admin`. */
 export function addLoraAdapters(app: ServingApp, context: AppContext): void {
   const { engine } = context;
   addRoute(app, context, {
@@ -37,7 +37,7 @@ export function addLoraAdapters(app: ServingApp, context: AppContext): void {
       if (!name || !path) throw badInput("Both 'lora_name' and 'lora_path' must be provided.");
       if (isReserved(name)) throw badInput(reservedName(name).message);
       if (!mayUse(c.get("caller"), { name })) throw toHttpError(outOfScope(name));
-      // A request that names the base model would never reach it.
+      // Requests with the base model's name would never use the adapter.
       if (name === (await engine.model()).name) throw alreadyLoaded(name);
       c.get("log").adapter = name;
       try {
@@ -97,7 +97,7 @@ function badInput(message: string): HttpError {
   return vllmError(400, "InvalidUserInput", message);
 }
 
-/** A failure as vLLM tells it: its code is the status. */
+/** Returns a failure in vLLM's format: its code is the HTTP status. */
 function vllmError(status: number, type: string, message: string): HttpError {
   return new HttpError(status, message, { type, code: status });
 }

@@ -7,18 +7,18 @@ import { addRoute } from "../app/addRoute.ts";
 import type { AppContext, ServingApp } from "../app/appContext.ts";
 import { modelNotFound } from "../requests/httpError.ts";
 
-/** A model in OpenAI's list, with vLLM's fields. */
+/** Model in OpenAI's list, with vLLM's fields. */
 interface ListedModel {
   id: string;
   object: "model";
   created: number;
   owned_by: string;
-  /** The folder or key of an adapter if the caller may load that, else its name. */
+  /** Folder or key of an adapter if the caller may load it; otherwise its name. */
   root: string;
-  /** The base model of an adapter. */
+  /** Base model of an adapter. */
   parent: string | null;
   max_model_len: number;
-  /** Facts that neither API has: the kind of answers, and whether it takes chats. */
+  /** Fields of neither API: the kind of output, and if the model accepts chats. */
   lowrank: { task: ServingModel["task"]; chat_template: boolean };
 }
 
@@ -46,12 +46,12 @@ export function addModels(app: ServingApp, context: AppContext): void {
 
 async function listModels({ engine }: AppContext, caller: Caller): Promise<ListedModel[]> {
   const model = await engine.model();
-  // An adapter with the base model's name is never reached.
+  // An adapter with the base model's name can never be used.
   const adapters = visibleAdapters(await engine.adapters(), caller).filter(({ name }) => name !== model.name);
   return [
     ...(caller.base ? [listed(model, { name: model.name, source: model.name }, null)] : []),
     ...adapters.map(({ name, source }) => {
-      // Another tenant's folder, or one of a job, is nothing that the caller could name.
+      // The caller cannot load another tenant's folder or a job's, so its path is not shown.
       const isOwn = mayUse(caller, { name: source }) && !isInternal(source);
       return listed(model, { name, source: isOwn ? source : name }, model.name);
     }),

@@ -3,10 +3,10 @@ import { HttpError } from "../requests/httpError.ts";
 
 const methods = ["GET", "POST", "DELETE"];
 
-/** Returns the answer to a request that no route takes: 405 if the path has routes of other methods, or else 404. */
+/** Returns the response for a request without a route: 405 if the path has routes for other methods, otherwise 404. */
 export function noRoute({ router }: ServingApp, method: string, path: string): Response {
   const handlers = (name: string) => router.match(name, path)[0].length;
-  // What takes every request takes this one too.
+  // Handlers for every request match this one too.
   const allowed = methods.filter((name) => handlers(name) > handlers(method));
   if (allowed.length === 0) {
     const message = `There is no ${method} ${path} here; /openapi.json lists the routes.`;

@@ -6,7 +6,7 @@ import { engineState } from "../requests/engineState.ts";
 import { HttpError } from "../requests/httpError.ts";
 import { sseEvent, sseResponse } from "../streams/sse.ts";
 
-/** Milliseconds between two events of `/stats`. */
+/** Milliseconds between events of `/stats`. */
 const statsInterval = 250;
 
 /** Adds `/health`, `/ready`, `/metrics` and `/stats`. */
@@ -90,7 +90,7 @@ async function* watch(
 ): AsyncGenerator<string, void, undefined> {
   try {
     while (!signal.aborted) {
-      // The rights of its key may change while the stream is open.
+      // The rights of the key may change while the stream is open.
       const caller = await findCaller();
       if (caller === null) return;
       yield sseEvent(visibleStats(await context.engine.stats(), caller));

@@ -4,7 +4,7 @@ import { type ChoiceEvent, type Generation, startGeneration, type Usage } from "
 import { HttpError } from "../requests/httpError.ts";
 import { sseEvent, sseResponse } from "./sse.ts";
 
-/** The fields at the top of every answer and of every chunk. */
+/** Fields of every answer and of every chunk. */
 export interface AnswerHead {
   readonly id: string;
   readonly created: number;
@@ -12,17 +12,17 @@ export interface AnswerHead {
   readonly system_fingerprint: string;
 }
 
-/** One form of answers: chats, or completions. */
+/** Form of answers: chats or completions. */
 export interface AnswerForm {
-  /** Makes the whole answer of events. */
+  /** Returns the whole answer for events. */
   whole(head: AnswerHead, events: AsyncIterable<ChoiceEvent>): Promise<object>;
-  /** Makes the chunks of one event. */
+  /** Returns the chunks for one event. */
   chunks(head: AnswerHead, event: ChoiceEvent): object[];
-  /** Makes the chunk that carries nothing but the usage. */
+  /** Returns the chunk that has only the usage. */
   usageChunk(head: AnswerHead): object;
 }
 
-/** A request in this form. */
+/** Request with options for its answer. */
 export interface Asked {
   readonly id: string;
   readonly model: string;
@@ -30,11 +30,11 @@ export interface Asked {
   readonly choicesPerPrompt: number;
   readonly stream: boolean;
   readonly includeUsage: boolean;
-  /** With `includeUsage`: every chunk has the usage of its choice so far. */
+  /** Adds the usage so far to every chunk. Requires `includeUsage`. */
   readonly continuousUsage: boolean;
 }
 
-/** Answers a request at once, or piece by piece. */
+/** Answers a request as a whole or as a stream. */
 export async function answerOf(c: AppRequest, context: AppContext, form: AnswerForm, asked: Asked): Promise<Response> {
   const gone = new AbortController();
   const client = AbortSignal.any([c.req.raw.signal, gone.signal, c.get("revoked")]);
@@ -93,12 +93,12 @@ async function* streamed(
   }
 }
 
-/** Returns the fields of a choice that has ended; `stop_reason` is vLLM's. */
+/** Returns the final fields of a choice; `stop_reason` is vLLM's. */
 export function finish({ reason, stopReason = null }: Extract<ServingEvent, { type: "finished" }>): object {
   return { finish_reason: reason, stop_reason: stopReason };
 }
 
-/** Throws where a request asks for more sequences than one may. */
+/** Throws if a request has more sequences than allowed. */
 export function checkSequences(context: AppContext, sequences: number): void {
   const { sequences: most } = context.limits;
   if (sequences <= most) return;

@@ -1,18 +1,17 @@
 import type { AppRequest } from "../app/appContext.ts";
 import { ReaderWatch } from "./readerWatch.ts";
 
-/** The parts of a body that its client takes at its own pace. */
+/** Source of a body that is read at the client's pace. */
 export interface PacedSource {
   /** Returns the next piece, or null at the end. */
   next(): Promise<Uint8Array | null>;
-  /** Is called once if the client has gone or took nothing, or `next` failed: with the reason. */
+  /** Called once, with the reason, if the client has gone or stalled, or if `next` failed. */
   cancel(reason?: unknown): void;
 }
 
 /**
- * Makes the body of an answer from pieces. One piece is read ahead, or as many as `strategy` has
- * room for; the next is read when the client has taken that. A client that takes nothing for
- * `sendSeconds` loses its connection.
+ * Creates a response body from pieces. One piece is read ahead, or as many as `strategy` has room for. The next is read
+ * when the client has taken it. A client that takes nothing for `sendSeconds` is disconnected.
  */
 export function pacedBody(
   c: AppRequest,
@@ -60,7 +59,7 @@ export function pacedBody(
   return new ReadableStream(body, strategy);
 }
 
-/** Returns Node's side of the connection, as `@hono/node-server` gives it; null elsewhere. */
+/** Returns Node's connection, as `@hono/node-server` provides it; null on other runtimes. */
 function nodeConnection(c: AppRequest): { destroy(): unknown } | null {
   const { outgoing } = (c.env ?? {}) as { readonly outgoing?: { destroy?(): unknown } };
   return typeof outgoing?.destroy === "function" ? { destroy: () => outgoing.destroy?.() } : null;

@@ -1,35 +1,35 @@
 import { HttpError } from "../requests/httpError.ts";
 import { timerMs } from "../requests/limits.ts";
 
-/** Notices a client that takes nothing of what is ready for it. */
+/** Detects a client that does not read pieces that are ready. */
 export class ReaderWatch {
   readonly #seconds: number;
   readonly #onStall: (error: HttpError) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Time at which the piece that waits was ready, in milliseconds; null if none waits. */
+  /** Time when the waiting piece became ready, in milliseconds; null if none waits. */
   #since: number | null = null;
   #ended = false;
 
-  /** Calls `onStall` once, when a chunk has waited for `seconds`. */
+  /** Calls `onStall` once, when a piece has waited for `seconds`. */
   constructor(seconds: number, onStall: (error: HttpError) => void) {
     this.#seconds = seconds;
     this.#onStall = onStall;
   }
 
-  /** Notes that a piece is ready for the client. */
+  /** Records that a piece is ready for the client. */
   offer(): void {
     if (this.#ended) return;
     this.#since = performance.now();
-    // One timer looks again and again: a stream has thousands of pieces.
+    // One timer checks repeatedly, since a stream has thousands of pieces.
     this.#timer ??= setTimeout(() => this.#check(), timerMs(this.#seconds));
   }
 
-  /** Notes that the client has taken all pieces. */
+  /** Records that the client has taken all pieces. */
   take(): void {
     this.#since = null;
   }
 
-  /** Ends the watch. */
+  /** Stops the watch. */
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);

@@ -4,25 +4,25 @@ import { pacedBody } from "./pacedBody.ts";
 
 const encoder = new TextEncoder();
 
-/** Writes one server-sent event. */
+/** Formats one server-sent event. */
 export function sseEvent(data: unknown): string {
   return `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;
 }
 
-/** Options of `sseResponse`. */
+/** Options for `sseResponse`. */
 interface SseOptions {
-  /** Seconds in which the client takes a piece; else its connection is closed. */
+  /** Seconds in which the client must take a piece; otherwise its connection is closed. */
   readonly sendSeconds: number;
-  /** Is called with the failure that ends the events, a client that takes nothing included. */
+  /** Called with the failure that ends the events, also if the client stalls. */
   onError(error: unknown): void;
-  /** Is called when the client has gone. */
+  /** Called when the client has disconnected. */
   onCancel(): void;
 }
 
 /**
- * Answers by server-sent events. The next one is asked for when the client has taken the last; a
- * client that goes away, or takes nothing, ends the generator. A failure is the last event, since
- * the status has been sent.
+ * Returns a response of server-sent events. The next event is generated when the client has taken the last. A client
+ * that disconnects or stalls ends the generator. A failure is sent as the last event, since the status has already been
+ * sent.
  */
 export function sseResponse(
   c: AppRequest,

@@ -2,7 +2,7 @@ import { JobStopped } from "../job.ts";
 import type { JobQueue, QueueLimits } from "../jobQueue.ts";
 import type { OpenJob } from "../jobStore.ts";
 
-/** A case that every queue passes. It throws where the queue does not. */
+/** Test case that every queue must pass. Throws if the queue does not. */
 interface QueueCase {
   readonly name: string;
   run(open: (limits: QueueLimits) => Promise<JobQueue>): Promise<void>;
@@ -20,7 +20,7 @@ function expectSame(found: unknown, expected: unknown): void {
   if (a !== b) throw new Error(`expected ${b}, and got ${a}`);
 }
 
-/** The cases that every queue passes. */
+/** Test cases that every queue must pass. */
 export const queueCases: readonly QueueCase[] = [
   {
     name: "jobs run once each, owners in turn, those of smaller priority first, then the older ones",
@@ -36,7 +36,7 @@ export const queueCases: readonly QueueCase[] = [
       });
       await until(() => ran.length === 4, "the end of four jobs");
       expectSame(ran, ["j2", "j4", "j3", "j1"]);
-      // One that is done may be added again, as one that failed is.
+      // A finished job may be added again, as a failed one may.
       await queue.add(job("j2"));
       await until(() => ran.length === 5, "another run");
       await working.close();
@@ -79,7 +79,7 @@ export const queueCases: readonly QueueCase[] = [
       const working = await queue.work({
         run: async ({ id }) => {
           ran.push(id);
-          // The next one exists before this one ends.
+          // The next job exists before this one ends.
           if (ran.length < 6) await queue.add(job(`b${ran.length}`, "b"));
           await new Promise((resolve) => setTimeout(resolve, 50));
         },
@@ -189,7 +189,7 @@ export const queueCases: readonly QueueCase[] = [
         failed: async () => undefined,
       });
       await until(() => ran.length === 2, "another run");
-      // To be stopped is no failure.
+      // A stop is not a failure.
       expectSame(ran, ["start 1", "j1 1"]);
       await second.close();
       await queue.close();

@@ -4,10 +4,10 @@ import { diskModules } from "../diskModules.ts";
 import { diskFailure, storeFailure } from "../storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";
 
-/** Bytes of a piece that is read. */
+/** Bytes per read. */
 const pieceBytes = 1 << 20;
 
-/** Objects as files below a folder on disk (Node only), by path or file: URL. */
+/** Creates an object store from a folder on disk (Node only), given as path or file: URL. */
 export function folderObjects(folder: string | URL): ObjectStore {
   const { fs, path: paths, url } = diskModules(folder);
   const given = folder instanceof URL || folder.startsWith("file:") ? url.fileURLToPath(folder) : folder;
@@ -15,7 +15,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
   const label = `folder ${root}`;
   const fileOf = (key: string) => paths.join(root, ...key.split("/"));
 
-  /** Waits for a file operation: null for what is not there, `unavailable` for other failures. */
+  /** Awaits a file operation. Returns null if the file does not exist, and throws `unavailable` for other failures. */
   const tried = async <T>(operation: Promise<T>): Promise<T | null> =>
     operation.catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
@@ -31,7 +31,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
     for (const entry of (await tried(fs.readdir(fileOf(key), { withFileTypes: true }))) ?? []) {
       const inner = key === "" ? entry.name : `${key}/${entry.name}`;
       if (entry.isDirectory()) await walk(inner, found);
-      // A writer has not finished it, or left it when it was killed.
+      // Temporary files of a running or killed writer.
       if (!entry.isFile() || /\.(part|old)$/.test(entry.name)) continue;
       const stats = await tried(fs.stat(fileOf(inner)));
       if (stats) found.push({ key: inner, size: stats.size });
@@ -82,7 +82,7 @@ export function folderObjects(folder: string | URL): ObjectStore {
       await done(fs.mkdir(paths.dirname(file), { recursive: true }));
       await done(fs.writeFile(part, text, { flush: true }));
       try {
-        // Unlike a rename, a link never takes the place of what is there.
+        // Unlike a rename, a link never replaces an existing file.
         await fs.link(part, file);
         return true;
       } catch (error) {

@@ -4,10 +4,10 @@ import { uploadId } from "../s3Xml.ts";
 import { storeFailure } from "../storeFailure.ts";
 import type { ObjectStore, StoredObject } from "./objectStore.ts";
 
-/** Bytes of a piece that is read or written: S3 takes parts of 5 MiB and more. */
+/** Bytes per part for reads and writes. S3 requires parts of at least 5 MiB. */
 const pieceBytes = 8 << 20;
 
-/** The objects of a bucket, or of a prefix in it, of Amazon S3 or a store with its interface. */
+/** Creates an object store from a bucket, or a prefix in it, of Amazon S3 or a compatible store. */
 export function s3Objects(options: S3PlaceOptions): ObjectStore {
   const bucket = openBucket("s3Objects", options);
   const { client, prefix, label } = bucket;
@@ -16,7 +16,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
     await client.send({ method: "PUT", key: prefix + key, body });
   };
 
-  /** Writes an object in parts, so that one of them is in memory at a time. */
+  /** Uploads an object in parts, so that only one part is in memory at a time. */
   const putParts = async (key: string, parts: AsyncIterable<Uint8Array<ArrayBuffer>>): Promise<void> => {
     const own = prefix + key;
     const begun = await client.send({ method: "POST", key: own, query: { uploads: "" } });
@@ -34,7 +34,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
       const headers = { "Content-Type": "application/xml" };
       const ended = await client.send({ method: "POST", key: own, query, headers, body });
       const text = new TextDecoder().decode(ended.body);
-      // S3 begins to answer before it knows the end.
+      // S3 may send status 200 before the upload has completed, and an error in the body.
       if (text.includes("<Error>")) {
         throw storeFailure("did not take a large file", `${label} did not complete the upload of ${key}: ${text}`);
       }
@@ -59,7 +59,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
         if (answer.status === 404) throw storeFailure("lacks an object", `${label} has no ${key}`);
         if (answer.status === 416) return;
         if (answer.body.length > 0) yield answer.body;
-        // A store that knows no ranges gives all at once.
+        // A store without range support returns the whole object at once.
         if (answer.status === 200 || answer.body.length < pieceBytes) return;
       }
     },
@@ -97,7 +97,7 @@ export function s3Objects(options: S3PlaceOptions): ObjectStore {
   };
 }
 
-/** Joins and cuts bytes to pieces of one size; the last one is shorter. */
+/** Regroups bytes into pieces of one size. The last one may be shorter. */
 async function* piecesOf(
   content: AsyncIterable<Uint8Array>,
   size: number,

@@ -2,7 +2,7 @@ import { bytesSource } from "@lowrank/core";
 import { missingFile, type WritableFiles } from "@lowrank/files";
 import { type ObjectStore, removeAll } from "./objectStore.ts";
 
-/** The objects of a store whose keys begin so, as files: a trainer keeps its checkpoints there. */
+/** Returns the objects whose keys begin with `start` as files. A trainer keeps its checkpoints there. */
 export function storeFiles(store: ObjectStore, start: string): WritableFiles {
   const keyOf = (name: string) => `${start}/${name}`;
   const read = async (name: string) => {
