@@ -1,8 +1,8 @@
-// Elementary functions of four floats, within about 2 ulp. The polynomials were fitted to the least
-// largest relative error over the interval each names. NaN passes through all of them.
+// Elementary functions of four floats, within about 2 ulp. The polynomials minimise the largest relative error over the
+// interval that each comment names. All functions return NaN for NaN.
 //
-// Constants come from memory: V8 builds a v128 constant anew from a general register at each use,
-// and with a dozen of them in a loop that takes as long as the arithmetic.
+// Constants come from memory: V8 builds a v128 constant again from a general register at each use. With a dozen of them
+// in a loop that takes as long as the arithmetic.
 import { loadPart, storePair, storePart } from "./lanes";
 import { madd } from "./madd";
 
@@ -10,7 +10,7 @@ const ONE = memory.data<f32>([1]);
 const TWO = memory.data<f32>([2]);
 const MINUS_HALF = memory.data<f32>([-0.5]);
 const MAGNITUDE = memory.data<u32>([0x7fffffff]);
-/** The magnitude up to which exp is a normal number. */
+/** The magnitude up to which exp is a normal float. */
 const NORMAL_END = memory.data<f32>([87.3]);
 const SIGN = memory.data<u32>([0x80000000]);
 
@@ -49,7 +49,7 @@ const ERF_Q = memory.data<f32>([
 ]);
 const ERF_END = memory.data<f32>([4]);
 const ERF_MIDDLE = memory.data<f32>([2.5]);
-/** erf(t) = 1 - exp(-p(t - 2.5)) from 1 to 4, where it rounds to 1. */
+/** erf(t) = 1 - exp(-p(t - 2.5)) from 1 to 4, where erf rounds to 1. */
 const ERF_P = memory.data<f32>([0.00115041505, -0.000397878612, 0.0127542913, 0.944819152, 5.35283327, 7.80680847]);
 
 /** The constant at `address`, in all four lanes. */
@@ -59,9 +59,7 @@ export function constant(address: usize): v128 {
   return v128.load32_splat(address);
 }
 
-/**
- * The polynomial of a constant `degree` from 4 to 7 whose coefficients lie at `c`, highest first.
- */
+/** The polynomial of a constant `degree` from 4 to 7; its coefficients are at `c`, highest first. */
 // @ts-ignore: decorator
 @inline
 function polynomial(c: usize, degree: i32, x: v128): v128 {
@@ -81,7 +79,7 @@ function withSignOf(x: v128, magnitude: v128): v128 {
   return v128.bitselect(x, magnitude, constant(SIGN));
 }
 
-/** e to the power x: rounds to 0 and Infinity at the ends, subnormal results included. */
+/** e to the power x: rounds to 0 and Infinity at the ends, with correct subnormal results. */
 // @ts-ignore: decorator
 @inline
 export function expf4(x: v128): v128 {
@@ -92,14 +90,14 @@ export function expf4(x: v128): v128 {
   );
 }
 
-/** The same; `normal` says that no result is Infinity, NaN or less than a normal number. */
+/** The same; `normal` asserts that no result is Infinity, NaN or subnormal. */
 // @ts-ignore: decorator
 @inline
 function expBy(
   normal: bool, x: v128, highest: v128, lowest: v128, rounder: v128, log2e: v128, ln2High: v128, ln2Low: v128,
   q4: v128, q3: v128, q2: v128, q1: v128, q0: v128, one: v128,
 ): v128 {
-  // pmin and pmax keep a NaN in their first operand.
+  // pmin and pmax return their first operand if it is NaN.
   if (!normal) x = f32x4.pmax(f32x4.pmin(x, highest), lowest);
   const shifted = madd(x, log2e, rounder);
   const n = f32x4.sub(shifted, rounder);
@@ -107,10 +105,9 @@ function expBy(
   r = madd(n, ln2Low, r);
   const q = madd(madd(madd(madd(q4, r, q3), r, q2), r, q1), r, q0);
   const p = f32x4.add(madd(f32x4.mul(r, r), q, r), one);
-  // Times 2^n: n, in the low bits of `shifted`, is added to the exponent.
+  // Multiplies by 2^n: n, in the low bits of `shifted`, is added to the exponent.
   if (normal) return i32x4.add(p, i32x4.shl(shifted, 23));
-  // 2^n as two factors, since one cannot reach 2^128 or 2^-150: powers of two are
-  // added to the exponent of 1.
+  // 2^n as two factors, since one cannot reach 2^128 or 2^-150: powers of two are added to the exponent of 1.
   const k = i32x4.sub(shifted, rounder);
   const half = i32x4.shr_s(k, 1);
   const low = i32x4.add(i32x4.shl(half, 23), one);
@@ -118,12 +115,12 @@ function expBy(
   return f32x4.mul(f32x4.mul(p, low), high);
 }
 
-/** e to the power x, as `expf4` has it. */
+/** e to the power x, with the same bits as `expf4`. */
 export function expOf(x: f32): f32 {
   return f32x4.extract_lane(expf4(f32x4.splat(x)), 0);
 }
 
-/** True if exp of each of the first n & -8 arguments is a normal number, far from Infinity. */
+/** True if exp of each of the first n & -8 arguments is a normal float, far from Infinity. */
 // @ts-ignore: decorator
 @inline
 function areNormal(x: usize, n: i32, factor: v128, shift: v128): bool {
@@ -139,14 +136,14 @@ function areNormal(x: usize, n: i32, factor: v128, shift: v128): bool {
 }
 
 /**
- * out = exp(factor * x + shift) over n floats, few enough to be read twice from the cache, for a
- * factor of 1 or -1. Returns four partial sums of out, right for a factor of 1 or whole vectors.
+ * out = exp(factor * x + shift) over n floats, few enough to be read twice from the cache, for a factor of 1 or -1.
+ * Returns four partial sums of out, which are valid if the factor is 1 or n is a multiple of four.
  */
 export function expAll(x: usize, out: usize, n: i32, factor: f32, shift: f32): v128 {
   const a = f32x4.splat(factor);
   const b = f32x4.splat(shift);
   const floor = f32x4.splat(-Infinity);
-  // Loaded once, for two vectors: engines fuse two neighbours that share their constants.
+  // Loaded once, for two vectors: engines fuse two neighbouring operations that share their constants.
   const highest = constant(HIGHEST);
   const lowest = constant(LOWEST);
   const rounder = constant(ROUNDER);

@@ -1,47 +1,46 @@
-// Rows of floats as codes of 8 bits with a scale for each 32, and of 15 bits where one of a tile's
-// four rows has an outlier: the steps of 8 bits would be wide beside what else is in its row. A
-// part of onDemand.ts.
+// Rows of floats as codes of 8 bits with a scale for each 32, and of 15 bits if one of a tile's four rows has an
+// outlier: an outlier makes the steps of 8-bit codes too wide for the other elements of its row. A part of onDemand.ts.
 import { anyTooLarge, BYTES, encodeBlock, largestOfFour, putEncoding, rowsThere, WORDS } from "./encodeRows";
 import { INT8_ROWS } from "./rowCodes";
 
-/** Above so many times the mean square of its row, the square of a number makes it an outlier. */
+/** An element is an outlier if its square is above this multiple of its row's mean square. */
 const OUTLIER: f32 = 16;
 
-/** Bytes of a block of a tile: codes of 8 bits, codes of 15, scales and scaled sums, and a flag. */
+/** Bytes of a block of a tile: 8-bit codes, 15-bit codes, scales and scaled sums, and a flag. */
 const NARROW: usize = 128;
 const WIDE: usize = 256;
 const PAIRS: usize = 32;
 const FLAG: usize = 4;
 
-/** Bytes of a tile of rows of so many blocks. */
+/** Bytes of a tile of rows of `blocks` blocks. */
 // @ts-ignore: decorator
 @inline
 export function mixedTile(blocks: i32): usize {
   return <usize>blocks * (NARROW + WIDE + PAIRS + FLAG);
 }
 
-/** The codes of 15 bits of a tile; a block has words, or two planes one behind the other. */
+/** The address of a tile's 15-bit codes; a block has words, or two planes one after the other. */
 // @ts-ignore: decorator
 @inline
 export function mixedWide(tile: usize, blocks: i32): usize {
   return tile + <usize>blocks * NARROW;
 }
 
-/** The scales and scaled sums of a tile. */
+/** The address of a tile's scales and scaled sums. */
 // @ts-ignore: decorator
 @inline
 export function mixedPairs(tile: usize, blocks: i32): usize {
   return mixedWide(tile, blocks) + <usize>blocks * WIDE;
 }
 
-/** The flags of a tile: not 0 for a block in 15 bits. */
+/** The address of a tile's flags: not 0 for a block in 15 bits. */
 // @ts-ignore: decorator
 @inline
 export function mixedFlags(tile: usize, blocks: i32): usize {
   return mixedPairs(tile, blocks) + <usize>blocks * PAIRS;
 }
 
-/** Bytes that `quantizeMixed` fills: tiles, and words of a block on their way to planes. */
+/** Bytes that `quantizeMixed` writes: tiles, and words of a block that are converted to planes. */
 export function mixedRowsBytes(rows: i32, k: i32): i32 {
   return <i32>tilesOf(rows, k >> 5) + <i32>WIDE;
 }
@@ -53,7 +52,7 @@ function tilesOf(rows: i32, blocks: i32): usize {
   return <usize>((rows + INT8_ROWS - 1) / INT8_ROWS) * mixedTile(blocks);
 }
 
-/** Above this the square of a number of a row of k floats is an outlier's; k is a multiple of 8. */
+/** Returns the square above which an element of a row of k floats is an outlier; k is a multiple of 8. */
 function limitOf(x: usize, k: i32): f32 {
   let a = f32x4.splat(0);
   let b = a;
@@ -68,7 +67,7 @@ function limitOf(x: usize, k: i32): f32 {
   return (OUTLIER * (even + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3)))) / <f32>k;
 }
 
-/** Writes words of a block of a tile as planes of their lower 7 bits and of their upper 8. */
+/** Writes words of a block of a tile as planes of their lower 7 bits and their upper 8. */
 function splitWords(words: usize, planes: usize): void {
   const seven = i16x8.splat(127);
   for (const end = words + WIDE; words < end; words += 32) {
@@ -83,9 +82,9 @@ function splitWords(words: usize, planes: usize): void {
 }
 
 /**
- * Quantises x [rows, k], k a multiple of 32, in tiles of INT8_ROWS rows, the last filled up with
- * zeros. Codes of 8 bits are those of `quantizeInt8`, and of 15 bits those of `quantizeInt15`, each
- * at the place of its block. Returns 1 if a number is too large.
+ * Quantises x [rows, k], where k is a multiple of 32, in tiles of INT8_ROWS rows; the last tile is padded with zeros.
+ * 8-bit codes are the same as by `quantizeInt8`, and 15-bit codes the same as by `quantizeInt15`, each at the position
+ * of its block. Returns 1 if a value is too large.
  */
 export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: i32): i32 {
   const blocks = k >> 5;
@@ -96,7 +95,7 @@ export function quantizeMixed(x: usize, out: usize, rows: i32, k: i32, inWords: 
   const rounder = v128.load32_splat(words, 4);
   let all = i32x4.splat(0);
   for (; rows > 0; rows -= INT8_ROWS) {
-    // A row that is not there is another one times 0.
+    // A missing row is read from another row and multiplied by 0.
     const there = rowsThere(rows);
     let x1 = x + <usize>min(1, rows - 1) * xrs;
     let x2 = x + <usize>min(2, rows - 1) * xrs;

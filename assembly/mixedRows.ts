@@ -7,9 +7,8 @@ import { clearSums, putSums, TILE, takeSums } from "./tileSums";
 import { planesTile, widenPanel, wordsTile } from "./wideRows";
 
 /**
- * The products of a panel of `columns` columns, blocks from `from` on, for m rows of
- * `quantizeMixed`, whose codes of 15 bits are in words where `inWords` says so; then codes of 8
- * bits are summed in 16.
+ * The products of a panel of `columns` columns, blocks from `from` on, for m rows of `quantizeMixed`. With `inWords`
+ * the 15-bit codes are in words, and products of 8-bit codes have 16-bit sums.
  */
 export function mixedRows(
   inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,
@@ -27,7 +26,7 @@ export function mixedRows(
     const wideCodes = mixedWide(x, all) + (<usize>from << 8);
     const pairs = mixedPairs(x, all) + (<usize>from << 5);
     const flags = mixedFlags(x, all) + (<usize>from << 2);
-    // Blocks of a kind that lie side by side are one call; those in two planes are not.
+    // Adjacent blocks of the same kind are one call; blocks in two planes are separate calls.
     for (let b = 0; b < blocks;) {
       const flag = load<u32>(flags + (<usize>b << 2));
       const at = <usize>b;

@@ -1,7 +1,7 @@
-// The 8-bit codes of block-wise quantisation: positions in an ascending table of 256 floats.
+// The 8-bit codes of block-wise quantisation: indices in an ascending table of 256 floats.
 import { loadPart, maxOf } from "./lanes";
 
-/** A step of a binary search: the offset of the last entry known to be at most x, or 0. */
+/** A step of a binary search: the offset of the last entry that is at most x so far, or 0. */
 // @ts-ignore: decorator
 @inline
 function narrowed(table: usize, at: usize, step: usize, x: f32): usize {
@@ -9,10 +9,7 @@ function narrowed(table: usize, at: usize, step: usize, x: f32): usize {
   return select(next, at, x >= load<f32>(table + next));
 }
 
-/**
- * The position of the entry at offset `at` or of the one behind it, whichever is nearer; of two
- * equally near, the first.
- */
+/** The index of the entry at offset `at` or the next entry, the one that is nearer; the first in a tie. */
 // @ts-ignore: decorator
 @inline
 function nearer(table: usize, at: usize, x: f32): i32 {
@@ -22,7 +19,7 @@ function nearer(table: usize, at: usize, x: f32): i32 {
   return <i32>(at >> 2) + <i32>(!isLast && above < x - load<f32>(entry));
 }
 
-/** The position of the entry nearest to x; of two equally near, the first. NaN gives 0. */
+/** The index of the entry nearest to x; the first in a tie. NaN gives 0. */
 // @ts-ignore: decorator
 @inline
 function nearestCode(table: usize, x: f32): i32 {
@@ -31,10 +28,7 @@ function nearestCode(table: usize, x: f32): i32 {
   return nearer(table, at, x);
 }
 
-/**
- * The same of four numbers at once, none of whose searches waits for the others'; a
- * byte each, the first lowest.
- */
+/** The same for four values at once, in four independent searches. Returns a byte for each, the first one lowest. */
 // @ts-ignore: decorator
 @inline
 function nearestCodes(table: usize, v: v128): i32 {
@@ -56,7 +50,7 @@ function nearestCodes(table: usize, v: v128): i32 {
   return low | (nearer(table, c, x2) << 16) | (nearer(table, d, x3) << 24);
 }
 
-/** The largest magnitude of `count` floats, or NaN where there is one. */
+/** The largest magnitude of `count` floats, or NaN if one is NaN. */
 export function largestOf(x: usize, count: i32): f32 {
   const zero = f32x4.splat(0);
   let most = zero;
@@ -65,7 +59,7 @@ export function largestOf(x: usize, count: i32): f32 {
 }
 
 /**
- * The nearest of 65536 points from -1 to 1, 0 not among them; `onGrid` of
+ * The nearest of 65536 points from -1 to 1, which do not include 0; `onGrid` of
  * packages/core/src/packed/blockwise/eightBit.ts.
  */
 // @ts-ignore: decorator
@@ -77,8 +71,8 @@ function onGrid(x: v128): v128 {
 }
 
 /**
- * Rounds `count` numbers to the nearest codes of their block, on the grid or not; their scale, the
- * largest magnitude, is returned.
+ * Rounds `count` values to the nearest codes of their block, optionally via the grid. Returns their scale, the largest
+ * magnitude.
  */
 export function roundToCodes(values: usize, table: usize, count: i32, codes: usize, grid: bool): f32 {
   const scale = largestOf(values, count);

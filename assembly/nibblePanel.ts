@@ -5,9 +5,8 @@ import { heads, storeTransposed } from "./lanes";
 import { lowHalves, widenHalves } from "./widenHalf";
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 8) rows of a weight, `wrs` bytes apart; the last one
- * stands for those that are not there. The lower nibbles of `nibble` are ones, and
- * `HALF_CONSTANTS` lie at `halves`.
+ * Packs `blocks` blocks of `columns` (1 to 8) rows of a weight, `wrs` bytes apart; missing rows repeat the last one.
+ * The lower nibbles of `nibble` are ones, and `halves` is the address of `HALF_CONSTANTS`.
  */
 // @ts-ignore: decorator
 @inline

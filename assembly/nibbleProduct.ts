@@ -1,7 +1,6 @@
-// C[m,n] = X[m,k] W[k,n] with a weight of 4- or 5-bit codes in blocks of 32 along n, as they are
-// stored: products of bytes. A block's scale belongs to one number of the contraction, so a row of
-// X is multiplied by the scales first, and rounded to 8 bits anew for each 32 columns. A part of
-// onDemand.ts.
+// C[m,n] = X[m,k] W[k,n] with a weight of 4- or 5-bit codes in blocks of 32 along n, as stored: products of bytes. A
+// block's scale belongs to one element of the contraction. So a row of X is first multiplied by the scales, and rounded
+// to 8 bits again for each 32 columns. A part of onDemand.ts.
 import { addBytes, firstBytes, widened } from "./byteProducts";
 import {
   Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q4_K, Q4_K_BYTES, Q5_0, Q5_0_BYTES, Q5_1, Q5_1_BYTES, Q5_K, Q5_K_BYTES,
@@ -16,22 +15,22 @@ import { INT8_ROWS } from "./rowCodes";
 import { onesOf, putOnes, putSums, TILE } from "./tileSums";
 import { lowHalves, widenHalves } from "./widenHalf";
 
-/** True where products of bytes are summed in 16 bits; the bits of results do not depend on it. */
+/** True if products of bytes have 16-bit sums; the bits of results do not depend on it. */
 const SHORT: bool = ASC_FEATURE_RELAXED_SIMD;
 
-/** Columns that share scales, and numbers of the contraction that share a scale of X. */
+/** Columns that share scales, and elements of the contraction that share a scale of X. */
 const BLOCK: i32 = 32;
 
-/** Blocks along the contraction at a time: codes of 32 columns stay in a first-level cache. */
+/** Blocks along the contraction at a time: codes of 32 columns stay in the L1 cache. */
 const DEPTH: i32 = 24;
 
 /** Bytes of a block of eight columns. */
 const PANEL: usize = 256;
 
-/** Bytes of the factors of a block: 32 of 16 bits for scales and for offsets, and two floats. */
+/** Bytes of the factors of a block: 32 scales and 32 offsets of 16 bits, and two floats. */
 const FACTORS: usize = 144;
 
-/** Bytes of a block of four rows of codes, their scales, and what their sums begin with. */
+/** Bytes of a block of four rows of codes, their scales, and the initial values of their sums. */
 const ROWS: usize = 160;
 
 /** The largest code of an offset: 32 times its product with LARGEST is below 2^31. */
@@ -63,13 +62,13 @@ function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : Q4_1_BYTES;
 }
 
-/** Places in scratch memory, behind the sums of a tile. */
+/** Offsets in scratch memory, after the sums of a tile. */
 const FLOATS: usize = TILE;
 const FACTORS_AT: usize = FLOATS + 256;
 const ROWS_AT: usize = FACTORS_AT + <usize>DEPTH * FACTORS;
 const PANELS_AT: usize = ROWS_AT + <usize>DEPTH * ROWS;
 
-/** Bytes of scratch of `nibblesLater`; constant. */
+/** Bytes of scratch for `nibblesLater`; constant. */
 export function nibbleProductScratch(): i32 {
   return <i32>PANELS_AT + DEPTH * BLOCK * BLOCK;
 }
@@ -95,7 +94,7 @@ function encode(x: usize, largest: f32, codes: usize): f32 {
   return step;
 }
 
-/** Writes the codes of four rows of 32 columns: four columns at a time, of each its four codes. */
+/** Writes the codes of four rows of 32 columns: four columns at a time, with four codes for each column. */
 // @ts-ignore: decorator
 @inline
 function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usize, apart: usize): void {
@@ -109,7 +108,7 @@ function packFour(b0: v128, b1: v128, b2: v128, b3: v128, nibble: v128, to: usiz
   storeNibbles(v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15), nibble, to + apart + 16, apart);
 }
 
-/** Writes low nibbles, and high ones, which are of columns 16 further on. */
+/** Writes low nibbles, and high ones, which belong to columns 16 later. */
 // @ts-ignore: decorator
 @inline
 function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void {
@@ -117,7 +116,7 @@ function storeNibbles(bytes: v128, nibble: v128, to: usize, apart: usize): void 
   v128.store(to + 2 * apart, v128.and(i16x8.shr_u(bytes, 4), nibble));
 }
 
-/** The same of 16 columns, whose codes are bytes. */
+/** The same for 16 columns, whose codes are bytes. */
 // @ts-ignore: decorator
 @inline
 function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: usize): void {
@@ -131,7 +130,7 @@ function packSixteen(b0: v128, b1: v128, b2: v128, b3: v128, to: usize, apart: u
   v128.store(to + apart + 16, v128.shuffle<i16>(right01, right23, 4, 12, 5, 13, 6, 14, 7, 15));
 }
 
-/** `packFour` of a group of q4_k, or q5_k. */
+/** `packFour` for a group of q4_k or q5_k. */
 // @ts-ignore: decorator
 @inline
 function packGroup(five: bool, w: usize, w1: usize, w2: usize, w3: usize, group: i32, to: usize, apart: usize): void {
@@ -143,7 +142,7 @@ function packGroup(five: bool, w: usize, w1: usize, w2: usize, w3: usize, group:
   }
 }
 
-/** `packFour` of a block of q5_0, or q5_1. */
+/** `packFour` for a block of q5_0 or q5_1. */
 // @ts-ignore: decorator
 @inline
 function packFive(minimum: bool, w: usize, w1: usize, w2: usize, w3: usize, to: usize, apart: usize): void {
@@ -156,14 +155,14 @@ function packFive(minimum: bool, w: usize, w1: usize, w2: usize, w3: usize, to: 
 }
 
 /**
- * Packs `blocks` times 32 rows of 32 columns, `wrs` bytes apart: codes and factors. The columns are
- * a block, or a group of one.
+ * Packs `blocks` times 32 rows of 32 columns, `wrs` bytes apart: codes and factors. The columns are a block, or a
+ * group.
  */
 function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratch: usize): void {
   const apart = <usize>blocks * PANEL;
   const scales = scratch + FLOATS;
   const nibble = i8x16.splat(15);
-  // Those of `HALF_CONSTANTS`, which is static data.
+  // The values of `HALF_CONSTANTS`, which is static data and so not available here.
   const mask = i32x4.splat(0x8fffe000);
   const power = i32x4.splat(0x77800000);
   const limit = i32x4.splat(0x47800000);
@@ -188,7 +187,7 @@ function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratc
         );
       }
       let scale: v128;
-      // Without a minimum codes are stored with their middle: there is no offset.
+      // Without a minimum the codes are stored with their middle, so the offset is 0.
       let offset = f32x4.splat(0);
       if (isGroups(format)) {
         scale = groupScales(w, w1, w2, w3, group);
@@ -206,7 +205,7 @@ function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratc
       w = w3 + wrs;
       panel += 32;
     }
-    // A code of 8 bits is a 2^15th of the product of two of 11.
+    // An 8-bit code is the product of two 11-bit codes, shifted right by 15.
     store<f32>(factors, encode(scales, LARGEST, factors + 16) * 32768);
     store<f32>(factors, encode(scales + 128, LARGEST_OFFSET, factors + 80), 4);
     factors += FACTORS;
@@ -220,14 +219,14 @@ function scaled(a: v128, b: v128): v128 {
   return ASC_FEATURE_RELAXED_SIMD ? i16x8.relaxed_q15mulr_s(a, b) : i16x8.q15mulr_sat_s(a, b);
 }
 
-/** The sums of pairs of lanes, which two vectors hold: one of each row. */
+/** The sums of pairs of lanes, given in two vectors: one for each row. */
 // @ts-ignore: decorator
 @inline
 function pairSums(a: v128, b: v128): v128 {
   return i32x4.add(v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
 }
 
-/** The even lanes of 16 bits of two vectors of four lanes, and beside each the one after it. */
+/** The even 16-bit lanes of two vectors of four 32-bit lanes, each followed by the lane after it. */
 // @ts-ignore: decorator
 @inline
 function lowWords(a: v128, b: v128): v128 {
@@ -235,9 +234,9 @@ function lowWords(a: v128, b: v128): v128 {
 }
 
 /**
- * Rounds `blocks` blocks of four rows, times the scales of 32 columns, to bytes. Returns the part
- * of each row that is the same for all these columns. Codes of 5 bits, `five`, have their middle
- * taken off in the sums of products: it is what these begin with.
+ * Rounds `blocks` blocks of four rows, times the scales of 32 columns, to bytes. Returns the part of each row that is
+ * the same for all these columns. For 5-bit codes, `five`, the sums of products begin with minus the middle of the
+ * codes.
  */
 // @ts-ignore: decorator
 @inline
@@ -290,7 +289,7 @@ function addRow(to: usize, low: v128, high: v128, step: v128): void {
   addPair(to, f32x4.mul(f32x4.convert_i32x4_s(low), step), f32x4.mul(f32x4.convert_i32x4_s(high), step));
 }
 
-/** The first products of a row's sums; those of codes of 5 bits begin with what lies at `at`. */
+/** The first products of a row's sums; for 5-bit codes they are added to the values at `at`. */
 // @ts-ignore: decorator
 @inline
 function begin(five: bool, at: usize, codes: v128, w: v128): v128 {
@@ -298,9 +297,9 @@ function begin(five: bool, at: usize, codes: v128, w: v128): v128 {
 }
 
 /**
- * sums[4][8] += `blocks` blocks of four rows of `scaleRows` times as many of a panel. Where bytes
- * have products, 16 of them are summed in 16 bits: at most 127 by 15 each, and by 16 with the
- * middle of 5 bits off, which they are in the end, whatever overflows on the way.
+ * sums[4][8] += `blocks` blocks of four rows from `scaleRows` times as many of a panel. On builds with byte products,
+ * 16 of them have 16-bit sums: at most 127 by 15 each, and by 16 after the middle of 5-bit codes is subtracted. The
+ * final sum fits, so intermediate overflows cancel out.
  */
 // @ts-ignore: decorator
 @inline
@@ -350,7 +349,7 @@ function nibbleTile(five: bool, x: usize, panel: usize, blocks: i32, sums: usize
   }
 }
 
-/** Starts the eight sums of a row of a tile: what they were, plus what is the same for all. */
+/** Initialises the eight sums of a row of a tile: their previous values plus the part that is the same for all. */
 // @ts-ignore: decorator
 @inline
 function start(to: usize, c: usize, same: v128, there: bool): void {
@@ -358,16 +357,13 @@ function start(to: usize, c: usize, same: v128, there: bool): void {
   v128.store(to, there ? f32x4.add(v128.load(c, 16), same) : same, 16);
 }
 
-/** `scaleRows`, by the bits of a format's codes. */
+/** `scaleRows` for the number of bits of a format's codes. */
 function scaleRowsOf(format: i32, codes: usize, steps: usize, factors: usize, blocks: i32, to: usize): v128 {
   if (hasFive(format)) return scaleRows(true, codes, steps, factors, blocks, to);
   return scaleRows(false, codes, steps, factors, blocks, to);
 }
 
-/**
- * `nibbleTile` likewise, each a function of its own: a test within would end the fusing of
- * neighbours.
- */
+/** `nibbleTile` as separate functions: a test inside would prevent engines from fusing neighbouring operations. */
 function fourTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
   nibbleTile(false, x, panel, blocks, sums);
 }
@@ -376,12 +372,12 @@ function fiveTile(x: usize, panel: usize, blocks: i32, sums: usize): void {
   nibbleTile(true, x, panel, blocks, sums);
 }
 
-/** `nibbleProduct` of later.ts. */
+/** Implements `nibbleProduct` of later.ts. */
 export function nibblesLater(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
   const bytes = blockBytes(format);
-  // Columns of a block, by powers of two.
+  // log2 of the columns of a block.
   const columns = isGroups(format) ? 8 : 5;
   const wrs = <usize>(n >> columns) * bytes;
   const xrs = int11Tile(k);

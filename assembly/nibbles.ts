@@ -1,6 +1,6 @@
-// GGUF's blocks of nibbles, low ones first: with a minimum after the scale, d q + m, or without, d
-// (q - 8). A format passes two constants, a flag for the minimum and the bytes of a block; they are
-// known at compile time, since these functions are inlined.
+// GGUF's blocks of nibbles, low ones first: with a minimum after the scale, d q + m, or without, d (q - 8). A format
+// passes two constants, a flag for the minimum and the bytes of a block. They are compile-time constants, since these
+// functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { madd } from "./madd";
@@ -12,8 +12,8 @@ import { lookup, nibbleMask } from "./unpackFourBit";
 import { lowHalves, widenHalves } from "./widenHalf";
 
 /**
- * The most floats in a row of X that is copied in another order; two rows are, and the scales
- * of a row of W beside them.
+ * The most floats in a row of X that is copied in another order. The scratch memory holds two such rows, and the scales
+ * of a row of W.
  */
 export const SPLIT_MOST: i32 = 16384;
 
@@ -52,11 +52,11 @@ export function unpackNibbles(minimum: bool, blockBytes: usize, base: usize, sta
   }
 }
 
-/** The high bytes of the floats 0 to 15, of which the low ones are 0. */
+/** The high bytes of the floats 0 to 15, whose low bytes are 0. */
 const COUNTS_2: usize = memory.data<u8>([0, 0x80, 0, 0x40, 0x80, 0xa0, 0xc0, 0xe0, 0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70], 16);
 const COUNTS_3: usize = memory.data<u8>([0, 0x3f, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41, 0x41], 16);
 
-/** The same of the floats -8 to 7. */
+/** The same for the floats -8 to 7. */
 const SIGNED_2: usize = memory.data<u8>([0, 0xe0, 0xc0, 0xa0, 0x80, 0x40, 0, 0x80, 0, 0x80, 0, 0x40, 0x80, 0xa0, 0xc0, 0xe0], 16);
 const SIGNED_3: usize = memory.data<u8>([0xc1, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xbf, 0, 0x3f, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40], 16);
 
@@ -64,8 +64,8 @@ const SIGNED_3: usize = memory.data<u8>([0xc1, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc
 const UPPER: usize = memory.data<u32>([0xffff0000]);
 
 /**
- * Copies k floats, a multiple of 8, the even ones of each 8 before the odd ones, and writes the
- * sum of each 32 to `sums`.
+ * Copies k floats, a multiple of 8, with the even ones of each 8 before the odd ones. Writes the sum of each 32 to
+ * `sums`.
  */
 function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
   for (const end = x + (<usize>k << 2); x < end; ) {
@@ -83,10 +83,7 @@ function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
   }
 }
 
-/**
- * sums + the products of eight floats, of which only the high halves are there, and eight at x in
- * the order of `splitPairs`.
- */
+/** sums + the products of eight floats, given by their high halves, and eight at x in the order of `splitPairs`. */
 // @ts-ignore: decorator
 @inline
 function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
@@ -95,8 +92,8 @@ function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
 }
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from `first` on, of k floats each, times x; a minimum
- * multiplies the sum of a block of x. `room` is for a copy of x, and its sums after it.
+ * c[n] (+)= alpha * the n rows of blocks from `first` on, of k floats each, times x; a minimum multiplies the sum of a
+ * block of x. `room` is scratch for a copy of x, followed by its sums.
  */
 // @ts-ignore: decorator
 @inline
@@ -161,8 +158,8 @@ function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
 }
 
 /**
- * c[n] = the n rows of blocks from `first` on, of k elements each, times the row x of
- * `quantizeInt8` with one plane. Four rows at a time sum in the order of `int8Tile`.
+ * c[n] = the n rows of blocks from `first` on, of k elements each, times the row x of `quantizeInt8` with one plane.
+ * Four rows at a time are summed in the order of `int8Tile`.
  */
 // @ts-ignore: decorator
 @inline

@@ -80,7 +80,7 @@ export function rmsNormBackward(dy: usize, x: usize, weight: usize, dx: usize, r
   }
 }
 
-/** `part` holds n floats of scratch. */
+/** Writes the gradient of the weight to dw [n]. `part` is scratch of n floats. */
 export function rmsNormWeightBackward(dy: usize, x: usize, dw: usize, part: usize, rows: i32, n: i32, eps: f32): void {
   const bytes = <usize>n << 2;
   memory.fill(dw, 0, bytes);
@@ -164,7 +164,7 @@ export function layerNormBackward(dy: usize, x: usize, weight: usize, dx: usize,
   }
 }
 
-/** `part` holds n floats of scratch. */
+/** Writes the gradient of the weight to dw [n]. `part` is scratch of n floats. */
 export function layerNormWeightBackward(dy: usize, x: usize, dw: usize, part: usize, rows: i32, n: i32, eps: f32): void {
   const bytes = <usize>n << 2;
   memory.fill(dw, 0, bytes);

@@ -1,6 +1,6 @@
-// The entry of a module beside the other kernels, on the same memory: formats that few pages hold,
-// and products of rows in 15 bits, and of gradients in 8, with codes of few bits.
-// It must have no static data, which would lie on top of the other module's.
+// The entry of a second module on the same memory: formats that few pages use, and products of low-bit codes with rows
+// in 15 bits or gradients in 8. It must not have static data, which would overwrite the static data of the other
+// module.
 import { Q4_K, Q5_0, Q5_1, Q5_K } from "./dtypes.gen";
 import { CONSTANTS, q5Rows, unpackQ5 } from "./fiveBits";
 import { groupRows, unpackGroups } from "./kGroups";
@@ -21,12 +21,12 @@ export function unpackLater(format: i32, base: usize, start: i32, count: i32, ds
   else unpackQ6_K(base, start, count, dst);
 }
 
-/** Floats of `room`, a part of what `scratchBytes` counts. */
+/** Floats of `room`, a part of the bytes that `scratchBytes` returns. */
 const ROOM: i32 = 32768;
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x.
- * Returns 0 where there is no such product.
+ * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x. Returns 0 if there is no
+ * such product.
  */
 export function rowsLater(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: i32, room: usize,

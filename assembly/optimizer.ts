@@ -6,9 +6,9 @@ import { scaleInPlace } from "./scaleInPlace";
 import { countOf, endOf, ROW, rowOf, startOf } from "./segments";
 
 /**
- * p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v;
- * `decay` * p joins the gradient. Blocks first..last-1 of a table whose rows are p, gradient, m and
- * v. A guard of size 0 is none.
+ * p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v; `decay` * p is added
+ * to the gradient. Processes the blocks first..last-1 of a table whose rows are p, gradient, m and v. A guard of size 0
+ * means none.
  */
 export function adamStep(
   table: usize, first: i32, last: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32,
@@ -139,10 +139,7 @@ export function rmspropStep(
   if (v128.any_true(bad)) close(guard, guardSize);
 }
 
-/**
- * The sums of squares of blocks first..last-1 of a table of arrays, as f64,
- * each at its place in `sums`.
- */
+/** The sums of squares of blocks first..last-1 of a table of arrays, as f64, each written to its index in `sums`. */
 export function sumSquares(table: usize, first: i32, last: i32, sums: usize): void {
   for (let row = rowOf(table, first); first < last; row += ROW) {
     for (const end = min(endOf(row), last); first < end; first++) {
@@ -168,7 +165,7 @@ function squares(x: usize, n: i32): f64 {
   return f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
 }
 
-/** out = the root of the sum of `n` f64 numbers. */
+/** out = the square root of the sum of `n` f64 values. */
 export function rootOfSum(sums: usize, n: i32, out: usize): void {
   let total: f64 = 0;
   for (; n > 0; n--) {
@@ -190,8 +187,8 @@ export function axpy(x: usize, y: usize, n: i32, alpha: f32): void {
 }
 
 /**
- * Blocks first..last-1 of a table of arrays times min(1, maxNorm / (norm + 1e-6)), with the f32 at
- * `norm`; NaN there makes all NaN.
+ * Multiplies the blocks first..last-1 of a table of arrays by min(1, maxNorm / (norm + 1e-6)), with the f32 at `norm`;
+ * if it is NaN, all results are NaN.
  */
 export function clipToNorm(table: usize, first: i32, last: i32, norm: usize, maxNorm: f32): void {
   const ratio = maxNorm / (load<f32>(norm) + 1e-6);

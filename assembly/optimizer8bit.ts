@@ -7,7 +7,7 @@ import { roundToCodes } from "./nearestCode";
 /** Elements that share a scale. */
 const BLOCK: i32 = 256;
 
-/** Widens `count` codes to numbers at `dst`. */
+/** Converts `count` codes to floats at `dst`. */
 function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usize): void {
   for (let i = 0; i < count; i++) {
     const at = <usize>i;
@@ -15,10 +15,7 @@ function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usi
   }
 }
 
-/**
- * Does the work of `adamStep` on moments stored as codes at m and v; `room`
- * holds two blocks of floats.
- */
+/** The same step as `adamStep` with moments stored as codes at m and v; `room` holds two blocks of floats. */
 export function adamStep8bit(
   p: usize, grad: usize, m: usize, v: usize, mScales: usize, vScales: usize, mTable: usize, vTable: usize, room: usize,
   n: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32, eps: f32, shrink: f32,

@@ -1,6 +1,6 @@
-// Few rows times eight of a packed weight, in the order of sums of `gemmFew`. Codes of four rows
-// are brought side by side before they are widened, which spares the transposition of floats. Two
-// times four rows are two chains of sums for each row of X, which hide the latency of additions.
+// Few rows times eight of a packed weight, in the order of sums of `gemmFew`. Codes of four rows are interleaved before
+// they are widened, which avoids a transposition of floats. Two times four rows give two chains of sums for each row of
+// X, which hide the latency of additions.
 import { BLOCK, ggufBlock } from "./blocks";
 import { FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { ZEROS } from "./gemmTile";
@@ -10,14 +10,14 @@ import { madd } from "./madd";
 import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask } from "./unpackFourBit";
 import { lowHalves, widenHalves } from "./widenHalf";
 
-/** Elements of each row that are taken at a time, and the bytes of their codes in four rows. */
+/** Elements of each row that are processed at a time, and the bytes of their codes in four rows. */
 const SPAN: i32 = 32;
 const SPAN_BYTES: usize = 128;
 
 /** Bytes of scratch: codes of eight rows, four floats of each, scales and minima. */
 export const PACKED_SCRATCH: usize = 2 * SPAN_BYTES + 128 + 64;
 
-/** True if rows of k elements, `ld` apart, from element `start` on, are spans of one scale. */
+/** True if rows of k elements, `ld` apart, from element `start` on, consist of whole spans with one scale each. */
 export function isWholeSpans(format: i32, w: usize, start: i32, ld: i32, k: i32): bool {
   if (((start | ld | k) & (SPAN - 1)) != 0) return false;
   if (format == NF4 || format == FP4) {
@@ -39,7 +39,7 @@ function zipPairsHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** Writes 16 bytes of each of four rows, byte 0 of all first; `dst` grows by 64. */
+/** Writes 16 bytes of each of four rows interleaved, byte 0 of all rows first; `dst` advances by 64. */
 // @ts-ignore: decorator
 @inline
 function storeBytes(a: v128, b: v128, c: v128, d: v128, dst: usize): void {
@@ -67,7 +67,7 @@ function storeFourBit(a: v128, b: v128, nibble: v128, dst: usize): void {
   v128.store(dst, v128.shuffle<u32>(third, fourth, 2, 6, 3, 7), 48);
 }
 
-/** Writes the codes of 32 numbers of each of four rows of nf4 or fp4, `wrs` bytes apart. */
+/** Writes the codes of 32 elements of each of four rows of nf4 or fp4, `wrs` bytes apart. */
 // @ts-ignore: decorator
 @inline
 function storeFourBitSpan(at: usize, wrs: usize, nibble: v128, dst: usize): void {
@@ -93,7 +93,7 @@ function fourScales(w: usize, block: i32, apart: i32): v128 {
   return f32x4.replace_lane(scales, 3, fourBitScale(w, block + 3 * apart));
 }
 
-/** Writes the floats of 16 codes of nf4 or fp4, those of four rows side by side. */
+/** Writes the floats of 16 codes of nf4 or fp4, interleaved from four rows. */
 // @ts-ignore: decorator
 @inline
 function widenFourBit(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scales: v128, dst: usize): void {
@@ -111,7 +111,7 @@ function widenFourBit(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scale
   v128.store(dst, f32x4.mul(zipPairsHigh(high01, high23), scales), 48);
 }
 
-/** sum + the products of four floats at x and four vectors at w, one after the other. */
+/** sum + the products of four floats at x and four consecutive vectors at w. */
 // @ts-ignore: decorator
 @inline
 function along(x: usize, w: usize, sum: v128): v128 {
@@ -122,8 +122,8 @@ function along(x: usize, w: usize, sum: v128): v128 {
 }
 
 /**
- * C[m,8] += X[m,k] * W[8,k]ᵀ for rows of an nf4 or fp4 weight, `ld` elements apart. `rows`, a
- * constant at each call, is m, or 4 for 3 rows of which the last counts twice.
+ * C[m,8] += X[m,k] * W[8,k]ᵀ for rows of an nf4 or fp4 weight, `ld` elements apart. `rows`, a constant at each call, is
+ * m; for m = 3 it is 4, and the last row is computed twice.
  */
 // @ts-ignore: decorator
 @inline
@@ -221,7 +221,7 @@ function storeBlock(
   }
 }
 
-/** Writes the floats of 16 codes, those of four rows side by side. */
+/** Writes the floats of 16 codes, interleaved from four rows. */
 // @ts-ignore: decorator
 @inline
 function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): void {
@@ -245,7 +245,7 @@ function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): voi
   v128.store(dst, v3, 48);
 }
 
-/** The work of fourBitFew for GGUF's blocks: of bytes, or of nibbles with or without a minimum. */
+/** The same as fourBitFew for GGUF's blocks of bytes, or of nibbles with or without a minimum. */
 // @ts-ignore: decorator
 @inline
 function blocksFew(
@@ -321,9 +321,8 @@ function fewOf(
 }
 
 /**
- * C[m,8] += X[m,k] * W[8,k]ᵀ for 1 to 4 rows. Those of X are contiguous; those of a weight that
- * `isWholeSpans` accepts are `ld` elements apart, the first from element `start` on. `room` is for
- * PACKED_SCRATCH bytes.
+ * C[m,8] += X[m,k] * W[8,k]ᵀ for 1 to 4 rows. Rows of X are contiguous. Rows of the weight, which `isWholeSpans` must
+ * accept, are `ld` elements apart, the first from element `start` on. `room` has PACKED_SCRATCH bytes.
  */
 export function packedFew(
   m: i32, format: i32, x: usize, xrs: usize, w: usize, start: i32, ld: i32, c: usize, crs: usize, k: i32, room: usize,

@@ -1,14 +1,15 @@
 // Attention of rows of many sequences to keys and values in pages of pools.
 //
-// The bits of a row follow from its own query and position, and the keys and values that it sees,
-// whatever stands beside it:
-// - a score adds its products lane by lane from the first number to the last;
-// - keys come in blocks that begin at multiples of KEYS from position 0 of the sequence. Within a
-//   block the row's largest score and its sum run over the positions that this row sees, no others;
-// - values are added in the order of positions. A tile of several rows holds the positions that all
-//   of them see; what one row sees before and after is added by itself, so nothing is added to it
-//   that it does not see.
-// Tiles, parts of threads and pages decide only which of these sums are made side by side.
+// The bits of a row depend only on its query and position, and on the keys and values that it attends to, regardless of
+// the other rows of the batch:
+// - A score adds its products lane by lane from the first element to the last.
+// - Keys are processed in blocks that begin at multiples of KEYS from position 0 of the sequence. Within a block the
+//   row's
+// largest score and its sum include only positions that this row attends to.
+// - Values are added in the order of positions. A tile of several rows covers the positions that all of them attend to.
+// The positions before and after, which only one row attends to, are added for that row alone.
+//
+// Tiles, threads and pages only decide which of these sums are computed in parallel.
 import { bend } from "./attention";
 import { clearBytes } from "./bytes";
 import { ZEROS } from "./gemmTile";
@@ -28,12 +29,12 @@ const KEYS: i32 = 128;
 /** Bytes from one query's scores to the next one's. */
 const SCORES: usize = 4 * KEYS;
 
-// The parts of the scratch memory behind the scores: one word for each query, or for each key.
+// The parts of the scratch memory after the scores: one word for each query, or for each key.
 const TOPS: usize = QUERIES * SCORES;
 const TOTALS: usize = TOPS + 4 * QUERIES;
 /** The offset of a query in q and out, in bytes. */
 const OFFSETS: usize = TOTALS + 4 * QUERIES;
-/** The positions from..to-1 that a query sees, and of these the ones in the block. */
+/** The positions from..to-1 that a query attends to, and those of them in the block. */
 const FROMS: usize = OFFSETS + 4 * QUERIES;
 const ENDS: usize = FROMS + 4 * QUERIES;
 const BLOCK_FROMS: usize = ENDS + 4 * QUERIES;
@@ -71,8 +72,8 @@ function setNumber(list: usize, i: i32, value: f32): void {
 }
 
 /**
- * Returns the first entry that is out of range of [rows, 2 + tablePages], which are each row's
- * sequence, its position, and the pages of its table that it sees; -1 if there is none.
+ * Returns the index of the first entry that is out of range in [rows, 2 + tablePages], or -1. The entries of a row are
+ * its sequence, its position, and the pages of its table that it attends to.
  */
 export function findBadPage(
   table: usize, places: usize, rows: i32, tables: i32, tablePages: i32, pages: i32, pageSize: i32, window: i32,
@@ -101,8 +102,8 @@ function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /**
- * scores = scale * q k for `rows` queries, a constant at each call, and n keys, in fours; `size` is
- * a multiple of four. Row r of the scores is r * SCORES behind `scores`.
+ * scores = scale * q k for `rows` queries, a constant at each call, and n keys, in fours; `size` is a multiple of four.
+ * The scores of row r begin at r * SCORES bytes.
  */
 // @ts-ignore: decorator
 @inline
@@ -167,7 +168,7 @@ function dotTile(
   }
 }
 
-/** Reads the n keys of a list of addresses, of so many bytes, and their values. */
+/** Reads the n keys at a list of addresses, `bytes` bytes each, and their values, into the cache. */
 function readKeys(addresses: usize, n: i32, bytes: usize, ahead: usize): i32 {
   let any = 0;
   for (const end = addresses + (<usize>n << 2); addresses < end; addresses += 4) {
@@ -177,7 +178,7 @@ function readKeys(addresses: usize, n: i32, bytes: usize, ahead: usize): i32 {
   return any;
 }
 
-/** The scores of one query and n keys, of any size. */
+/** The scores of one query and n keys, for any head size. */
 function dot1(q: usize, addresses: usize, scores: usize, n: i32, size: i32, scale: f32): void {
   if (!(size & 3)) return dotTile(1, q, 0, 0, addresses, scores, n, size, scale);
   const zero = f32x4.splat(0);
@@ -195,8 +196,8 @@ function dot1(q: usize, addresses: usize, scores: usize, n: i32, size: i32, scal
 }
 
 /**
- * out += p v for `rows` queries, a constant at each call, and 16 columns of n values, which lie
- * `ahead` of the keys of the same addresses.
+ * out += p v for `rows` queries, a constant at each call, and 16 columns of n values, which are `ahead` bytes after the
+ * keys at the same indices.
  */
 // @ts-ignore: decorator
 @inline
@@ -256,7 +257,7 @@ function mixTile(rows: i32, p: usize, addresses: usize, ahead: usize, n: i32, o0
   }
 }
 
-/** out += p v for one query, columns of any number. */
+/** out += p v for one query, for any number of columns. */
 function mix1(p: usize, addresses: usize, ahead: usize, n: i32, out: usize, size: i32): void {
   if (n <= 0) return;
   for (; size >= 16; size -= 16) {
@@ -319,7 +320,7 @@ function scoreQueries(q: usize, scratch: usize, i: i32, count: i32, size: i32, s
   }
 }
 
-/** Turns query i's scores with the block into weights, and fits its sums so far to them. */
+/** Turns the scores of query i in the block into weights, and rescales its sums so far to the new maximum. */
 function weighQuery(out: usize, scratch: usize, i: i32, size: i32, softcap: f32): void {
   const from = word(scratch + BLOCK_FROMS, i);
   const count = word(scratch + BLOCK_ENDS, i) - from;
@@ -373,8 +374,8 @@ function mixQueries(out: usize, ahead: usize, scratch: usize, i: i32, count: i32
 }
 
 /**
- * Attends with the queries listed in scratch, of one sequence and one key head. `k` and `v` are the
- * pools from that head on, `table` names the sequence's pages; keys are kStep bytes apart.
+ * Computes attention for the queries listed in scratch, of one sequence and one key head. `k` and `v` are the pools
+ * from that head on, `table` lists the sequence's pages; keys are kStep bytes apart.
  */
 function attendQueries(
   q: usize, k: usize, v: usize, table: usize, out: usize, scratch: usize, queries: i32, size: i32, kStep: i32, pageSize: i32,
@@ -393,7 +394,7 @@ function attendQueries(
   for (let start = lowest - lowest % KEYS; start < highest; start += KEYS) {
     const low = max(start, lowest);
     const high = min(start + KEYS, highest);
-    // Keys are taken in fours; the last ones of a four that nobody sees are another's.
+    // Keys are processed in fours; if fewer remain, another key's address fills the unused places of the last four.
     let page = low / pageSize;
     let offset = low - page * pageSize;
     let address: usize = 0;
@@ -422,10 +423,7 @@ function attendQueries(
   store<i32>(scratch, any);
 }
 
-/**
- * Lists the queries of `count` rows from `n` on, of one sequence, with one key head, and attends
- * with them.
- */
+/** Lists the queries of `count` rows from `n` on, of one sequence, with one key head, and computes their attention. */
 function attendRows(
   q: usize, k: usize, v: usize, tables: usize, places: usize, out: usize, scratch: usize, n: i32, count: i32, kvHead: i32,
   heads: i32, group: i32, size: i32, pageSize: i32, tablePages: i32, scale: f32, window: i32, softcap: f32,
@@ -449,9 +447,9 @@ function attendRows(
 }
 
 /**
- * Attention of the units first..last-1, which are the first row with each key head, then the second
- * row, and so on. q and out are [rows, heads, size], k and v pools [pages, pageSize, heads / group,
- * size], `places` each row's sequence and position.
+ * Attention of the units first..last-1: the first row with each key head, then the second row with each, up to the last
+ * row. q and out are [rows, heads, size], k and v pools [pages, pageSize, heads / group, size], `places` each row's
+ * sequence and position.
  */
 export function pagedAttention(
   q: usize, k: usize, v: usize, tables: usize, places: usize, out: usize, scratch: usize, first: i32, last: i32,

@@ -1,6 +1,6 @@
-// GGUF's q6_k: blocks of 256 elements in 16 groups of 16, d s (q - 32). Each half of a block has 64
-// bytes of low nibbles, then high ones; 32 bytes of four pairs of upper bits follow for each half,
-// then the signed bytes s, and the f16 d.
+// GGUF's q6_k: blocks of 256 elements in 16 groups of 16, d s (q - 32). Each half of a block has 64 bytes of low
+// nibbles, then high ones. Then follow, for each half, 32 bytes of four pairs of upper bits, the signed bytes s, and
+// the f16 d.
 import { halfAt, widenSigned } from "./blocks";
 import { addCodes } from "./codes";
 import { Q6_K_BYTES } from "./dtypes.gen";
@@ -25,7 +25,7 @@ export function sixBits(block: usize, group: i32): v128 {
   return v128.or(low, i16x8.shl(high, 4));
 }
 
-/** These codes less 32. */
+/** These codes minus 32. */
 // @ts-ignore: decorator
 @inline
 function codesOf(block: usize, group: i32): v128 {
@@ -64,10 +64,7 @@ function withGroups(block: usize, group: i32, x: usize, scale: v128, other: v128
   return madd(addCodes(codesOf(block, group + 1), x + 64, f32x4.splat(0)), other, first);
 }
 
-/**
- * total + the products of the groups `group` to `group + 3`, whose scales are the lanes of
- * `scales`.
- */
+/** total + the products of the groups `group` to `group + 3`, whose scales are the lanes of `scales`. */
 // @ts-ignore: decorator
 @inline
 function withFour(block: usize, group: i32, x: usize, bytes: v128, d: v128, total: v128): v128 {

@@ -1,6 +1,6 @@
-// Integer products with q6_k. Its scales s belong to 16 elements, and are integers below one f32
-// scale d: the products of a code less 32 and s, of 13 bits, are summed for 32 elements. With rows
-// of 15 bits these sums stay below 2^31, since 16383 x 32 x 128 x 32 does.
+// Integer products with q6_k. Its scales s belong to 16 elements, and are integers relative to one f32 scale d. The
+// 13-bit products of a code minus 32 and s are summed for 32 elements. With 15-bit rows these sums stay below 2^31,
+// since 16383 x 32 x 128 x 32 does.
 import { dotBytes, laneSums, withQ4 } from "./byteProducts";
 import { Q6_K_BYTES } from "./dtypes.gen";
 import { Q4_COLUMNS, Q4_PANEL } from "./int8Panel";
@@ -13,7 +13,7 @@ import { rowGroups, rowOfGroup, storeGroup } from "./rowOrder";
 const SCALES: usize = 192;
 const D: usize = 208;
 
-/** The scales of the groups `group` to `group + 3` of four blocks: a word of each. */
+/** The scales of the groups `group` to `group + 3` of four blocks: a word for each block. */
 // @ts-ignore: decorator
 @inline
 function fourScales(a: usize, b: usize, c: usize, d: usize, group: i32): v128 {
@@ -29,9 +29,9 @@ function signedByte(words: v128, at: i32): v128 {
 }
 
 /**
- * Packs `blocks` times 32 elements, whole blocks, of `columns` (1 to 8) rows of a weight as a panel
- * for `widenSixBits`: codes from 0 to 63 as `packInt8Panel` has them, d of each column, then s of
- * both groups as 16 bits, each twice for the two lanes of a column.
+ * Packs `blocks` times 32 elements, whole blocks, of `columns` (1 to 8) rows of a weight as a panel for `widenSixBits`:
+ * codes from 0 to 63 in the layout of `packInt8Panel`, d of each column, then s of both groups as 16 bits, each twice
+ * for the two lanes of a column.
  */
 export function packQ6_K(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const last = columns - 1;
@@ -97,7 +97,7 @@ function groupSums(
   return i32x4.mul(sums, signedByte(scales, ((quarter & 1) << 1) + (part ? 1 : 0)));
 }
 
-/** The sums after 32 more codes at x, which meet a quarter of a half of each block. */
+/** The sums after 32 more codes at x, multiplied by a quarter of a half of each block. */
 // @ts-ignore: decorator
 @inline
 function withQuarter(
@@ -111,9 +111,9 @@ function withQuarter(
 }
 
 /**
- * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with
- * one plane. Four rows at a time sum in the order of the tile of words. `room` has 12 bytes, for
- * constants that V8 would build anew at each use.
+ * c[n] = the n rows of blocks at `w`, of k elements each, times the row x of `quantizeInt8` with one plane. Four rows
+ * at a time are summed in the order of the tile of words. `room` has 12 bytes, for constants that V8 would build again
+ * at each use.
  */
 export function q6_kInt8Rows(x: usize, w: usize, c: usize, n: i32, k: i32, room: usize): void {
   store<u32>(room, 0x0f0f0f0f);

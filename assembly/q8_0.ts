@@ -65,10 +65,7 @@ export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
   }
 }
 
-/**
- * The integer product of a block: 32 bytes at w, and codes at x in two
- * planes, the signs at `signs`.
- */
+/** The integer product of a block: 32 bytes at w, and codes at x in two planes, with the signs at `signs`. */
 // @ts-ignore: decorator
 @inline
 function q8Product(x: usize, signs: usize, w: usize): v128 {
@@ -80,8 +77,8 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
 }
 
 /**
- * c[n] = the n rows of q8_0 blocks from `first` on, of k elements each, times the row x of
- * `quantizeInt8` with two planes. Four rows at a time sum in the order of `q8Tile`.
+ * c[n] = the n rows of q8_0 blocks from `first` on, of k elements each, times the row x of `quantizeInt8` with two
+ * planes. Four rows at a time are summed in the order of `q8Tile`.
  */
 export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
@@ -117,8 +114,8 @@ export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
 }
 
 /**
- * Packs `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight, `wrs` bytes apart; the last
- * one stands for those that are not there.
+ * Packs `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight, `wrs` bytes apart; missing rows repeat the last
+ * one.
  */
 export function packQ8_0(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);

@@ -1,5 +1,4 @@
-// Weights to nf4 and fp4: codes, a scale for each block, and scales of scales.
-// docs/design/packed.md draws the layout.
+// Weights to nf4 and fp4: codes, a scale for each block, and nested scales. docs/design/packed.md draws the layout.
 import { cascadeMean } from "./cascadeMean";
 import { F32, FP4 } from "./dtypes.gen";
 import { dynamicTable } from "./dynamicMap";
@@ -12,7 +11,7 @@ import { unpackRow } from "./formats";
 /** Scales that share a second-level scale. */
 const NESTED_BLOCK: i32 = 256;
 
-/** A number in place of the scale 0, to divide by. */
+/** The divisor that replaces a scale of 0. */
 const TINY: f32 = 1e-38;
 
 /** The codes in ascending order of their values. */
@@ -28,10 +27,7 @@ function writeThresholds(values: usize, order: usize, dst: usize): void {
   }
 }
 
-/**
- * Sixteen codes for sixteen numbers at `x`: how many thresholds lie below each
- * one, looked up in `order`.
- */
+/** Sixteen codes for sixteen floats at `x`: the number of thresholds below each one, looked up in `order`. */
 // @ts-ignore: decorator
 @inline
 function encode16(x: usize, thresholds: usize, order: v128): v128 {
@@ -63,8 +59,8 @@ function storePairs(codes: v128, dst: usize): void {
 }
 
 /**
- * Writes the `count` numbers at `src` times `inverse`, or divided by `divisor` where the block is
- * not whole, and zeros up to a multiple of 16.
+ * Writes the `count` floats at `src` times 1 / `divisor`, or divided by `divisor` if the block is not whole, and zeros
+ * up to a multiple of 16.
  */
 function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usize): void {
   const zero = f32x4.splat(0);
@@ -80,15 +76,15 @@ function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usiz
   for (let i = filled; i < end; i += 4) v128.store(dst + (<usize>i << 2), zero);
 }
 
-/** Zeros the padding bytes before the next section. */
+/** Clears the padding bytes before the next section. */
 function clearBetween(end: usize, next: usize): void {
   memory.fill(end, 0, next - end);
 }
 
 /**
- * Packs the n numbers at x, which lie in storage format `format`, as nf4 or fp4 at `out`: header,
- * codes, and scales at `scales`. `room` holds a block of floats and 512 bytes. Returns the first
- * block that holds a NaN or an infinity, or -1.
+ * Packs the n elements at x, stored in the format `format`, as nf4 or fp4 at `out`: header, codes, and scales at
+ * `scales`. `room` holds a block of floats and 512 bytes. Returns the first block that holds a NaN or an infinity, or
+ * -1.
  */
 export function quantize4bit(
   x: usize, format: i32, n: i32, out: usize, quantType: i32, blockSize: i32, absmaxOffset: i32, nestedOffset: i32,
@@ -126,9 +122,8 @@ export function quantize4bit(
 }
 
 /**
- * Turns the scales of a packed weight, which lie at `scales` and are changed, into
- * 8-bit codes around their mean, and answers it; one that overflows is left to the
- * caller. `room` holds 512 bytes.
+ * Converts the scales of a packed weight, which are at `scales` and are overwritten, into 8-bit codes around their
+ * mean. Returns the mean; the caller must handle one that overflows. `room` holds 512 bytes.
  */
 export function nestScales(out: usize, scales: usize, blocks: i32, room: usize): f32 {
   const codes = out + <usize>load<u32>(out, 4);

@@ -1,9 +1,9 @@
-// Numbers as 8-bit codes, with a scale for each block of them.
+// Floats as 8-bit codes, with a scale for each block.
 import { roundToCodes } from "./nearestCode";
 
 /**
- * The 8-bit codes of n numbers and the scales of their blocks; `table` holds the codes' values,
- * ascending. Returns the first block that holds a NaN or an infinity, or -1.
+ * The 8-bit codes of n floats and the scales of their blocks; `table` holds the codes' values, ascending. Returns the
+ * first block that holds a NaN or an infinity, or -1.
  */
 export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize, codes: usize, absmax: usize): i32 {
   for (let from = 0, block = 0; from < n; from += blockSize, block++) {
@@ -14,7 +14,7 @@ export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize
   return -1;
 }
 
-/** The numbers that 8-bit codes mean, times the scales of their blocks. */
+/** The values of 8-bit codes, times the scales of their blocks. */
 export function dequantizeBlockwise(codes: usize, n: i32, blockSize: i32, table: usize, absmax: usize, out: usize): void {
   for (let from = 0, block = 0; from < n; from += blockSize, block++) {
     const scale = load<f32>(absmax + (<usize>block << 2));

@@ -1,10 +1,10 @@
-// Reads that bring memory into the cache before it is used: many at once, where a loop over the
-// numbers themselves would wait for each. WebAssembly has no other way to ask for it.
+// Reads that bring memory into the cache before it is used. They issue many reads at once, while a loop over the values
+// would wait for each. WebAssembly lacks a prefetch instruction.
 
-/** Bytes of a line of the cache. */
+/** Bytes of a cache line. */
 export const LINE: usize = 64;
 
-/** Reads from each line up to `end`. The answer is only to keep the reads: store it somewhere. */
+/** Reads from each line up to `end`. Store the result somewhere, or the compiler may remove the reads. */
 // @ts-ignore: decorator
 @inline
 export function readLines(from: usize, end: usize): i32 {
@@ -14,9 +14,9 @@ export function readLines(from: usize, end: usize): i32 {
 }
 
 /**
- * Reads `count` pieces of memory by turns, a line of each. A core has more reads under way for many
- * short streams than for one. Piece i is in two words at `list` + i * `step`: its address, and its
- * bytes less one. The answer is only to keep the reads, as that of `readLines`.
+ * Reads `count` pieces of memory in turn, one cache line of each. A core has more reads in flight for many short
+ * streams than for one. Piece i is given by two words at `list` + i * `step`: its address, and its bytes minus one. As
+ * with `readLines`, store the result to keep the reads.
  */
 export function readByTurns(list: usize, step: usize, count: i32): i32 {
   const end = list + <usize>count * step;

@@ -1,5 +1,4 @@
-// Sums in double precision: planes of floats are added to an array of f64, which is
-// rounded to f32 at the end.
+// Sums in double precision: planes of floats are added to an array of f64, which is rounded to f32 at the end.
 
 /** The sum of n floats. */
 function sumRow(x: usize, n: i32): f64 {
@@ -58,8 +57,8 @@ function sumColumns(x: usize, sums: usize, rows: i32, stride: usize, count: i32)
 }
 
 /**
- * Adds a plane of `rows` x `n` floats, whose rows lie `stride` apart, to f64 sums: element (r, j)
- * goes to sums[r * rowStride + j * step], with a step of 0 or 1. The caller clears the sums first.
+ * Adds a plane of `rows` x `n` floats, whose rows are `stride` apart, to f64 sums: element (r, j) is added to sums[r *
+ * rowStride + j * step], with a step of 0 or 1. The caller clears the sums first.
  */
 export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, rowStride: i32, step: i32): void {
   const bytes = <usize>stride << 2;
@@ -71,7 +70,7 @@ export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, 
     }
     return;
   }
-  // Rows that land on each other are summed column by column in registers; others one by one.
+  // Rows that are added to the same sums are summed column by column in registers; others one by one.
   const together = rowStride == 0 ? rows : 1;
   for (; rows > 0; rows -= together) {
     let p = x;
@@ -92,7 +91,7 @@ export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, 
   }
 }
 
-/** Running sums along the middle of [outer, n, inner]; `sums` is scratch for `inner` doubles. */
+/** Cumulative sums along the middle of [outer, n, inner]; `sums` is scratch for `inner` doubles. */
 export function cumsum(x: usize, out: usize, sums: usize, outer: i32, n: i32, inner: i32): void {
   for (; outer > 0; outer--) {
     if (inner == 1) {

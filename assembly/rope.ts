@@ -1,8 +1,8 @@
 import { loadPart, storePart } from "./lanes";
 
 /**
- * Turns x [rows, heads, size]: number i < half of a head with number i + half, by the angle whose
- * cosine and sine stand in row `row` of the tables [rows, half]. `sign` -1 turns back.
+ * Rotates x [rows, heads, size]: element i < half of a head with element i + half, by the angle whose cosine and sine
+ * are in row `row` of the tables [rows, half]. `sign` -1 rotates back.
  */
 export function rope(
   x: usize, cos: usize, sin: usize, out: usize, rows: i32, heads: i32, size: i32, half: i32, sign: f32,

@@ -1,17 +1,15 @@
-// Codes of rows of floats: what their kinds share.
+// Helpers shared by the kinds of codes of rows of floats.
 
 /**
- * The bits of 2^80. Larger magnitudes, infinity and NaN get no codes for products with weights
- * in blocks: multiplied by a block's scale, at most 2^26, sums of long rows could leave the range of f32.
+ * The bits of 2^80. Larger magnitudes, infinity and NaN get no codes for products with weights in blocks: multiplied by
+ * a block's scale, at most 2^26, sums of long rows could leave the range of f32.
  */
 export const TOO_LARGE: i32 = 0x67800000;
 
 /** Rows of a tile of codes. */
 export const INT8_ROWS: i32 = 4;
 
-/**
- * Bytes of a quantised row: its codes, in as many planes, then scale and scaled sum of each block.
- */
+/** Bytes of a quantised row: its codes, in `planes` planes, then scale and scaled sum of each block. */
 // @ts-ignore: decorator
 @inline
 export function int8RowBytes(k: i32, planes: i32): usize {
@@ -26,7 +24,7 @@ export function rounded(x: usize, factor: v128, rounder: v128): v128 {
 }
 
 /**
- * The largest bits of 16 floats without their signs: their order is that of the
+ * The largest of 16 floats as bits without their signs, in four lanes. The order of the bits is the order of the
  * magnitudes, with NaN above all.
  */
 // @ts-ignore: decorator
@@ -37,7 +35,7 @@ function topOf(x: usize, magnitude: v128): v128 {
   return i32x4.max_s(a, b);
 }
 
-/** `topOf` of 32 floats, as a number. */
+/** The largest magnitude of 32 floats, as an integer of its bits. */
 // @ts-ignore: decorator
 @inline
 export function topOfBlock(x: usize, magnitude: v128): i32 {

@@ -1,12 +1,11 @@
-// The order in which the rows of a large weight are read, once each.
+// The order in which the rows of a large weight are read, each once.
 
 /**
- * Rows far apart that take turns: memory gives to streams side by side two to three times what
- * it gives to a single one.
+ * Distant rows that are read in turn: memory is two to three times as fast for parallel streams as for a single one.
  */
 const STREAMS: i32 = 8;
 
-/** The row, of n, to read as number i. */
+/** The index of the row, of n, to read as the i-th. */
 // @ts-ignore: decorator
 @inline
 export function rowInTurn(i: i32, n: i32): i32 {
@@ -22,8 +21,8 @@ export function rowGroups(n: i32): i32 {
 }
 
 /**
- * The row, of n, that is number `lane` (0 to 3) of group g: one of each quarter, and at last the
- * rest, where the last row stands for those that are not there.
+ * The index of row `lane` (0 to 3), of n, of group g: one row from each quarter. The last group holds the remaining
+ * rows, and its missing rows repeat the last one.
  */
 // @ts-ignore: decorator
 @inline
@@ -32,7 +31,7 @@ export function rowOfGroup(g: i32, lane: i32, n: i32): usize {
   return <usize>(g < apart ? g + lane * apart : min(4 * apart + lane, n - 1));
 }
 
-/** Writes the four numbers of a group's rows. */
+/** Writes the four results of a group's rows. */
 // @ts-ignore: decorator
 @inline
 export function storeGroup(c: usize, g: i32, n: i32, sums: v128): void {

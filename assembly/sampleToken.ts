@@ -1,4 +1,4 @@
-// Drawing a token from a row of logits: temperature, top-k, top-p and min-p, in double precision.
+// Samples a token from a row of logits: temperature, top-k, top-p and min-p, in double precision.
 import { rowExtremum } from "./rowExtremum";
 
 // @ts-ignore: decorator
@@ -7,10 +7,7 @@ function at(odds: usize, i: i32): f64 {
   return load<f64>(odds + (<usize>i << 3));
 }
 
-/**
- * Restores the heap of the first k floats at `heap`, smallest on top, after a smaller
- * one was put into place `i`.
- */
+/** Restores the heap of the first k floats at `heap`, smallest on top, after `heap[i]` was replaced. */
 function siftFloat(heap: usize, k: i32, i: i32): void {
   const value = load<f32>(heap + (<usize>i << 2));
   for (let child = 2 * i + 1; child < k; child = 2 * i + 1) {
@@ -26,7 +23,7 @@ function siftFloat(heap: usize, k: i32, i: i32): void {
   store<f32>(heap + (<usize>i << 2), value);
 }
 
-/** The k-th largest of n floats, by a heap of the k largest so far. */
+/** The k-th largest of n floats, found by a heap of the k largest so far. */
 function kthLargest(x: usize, n: i32, k: i32, heap: usize): f32 {
   memory.copy(heap, x, <usize>k << 2);
   for (let i = k / 2 - 1; i >= 0; i--) siftFloat(heap, k, i);
@@ -39,7 +36,7 @@ function kthLargest(x: usize, n: i32, k: i32, heap: usize): f32 {
   return load<f32>(heap);
 }
 
-/** True where token a comes before b: it is likelier, or as likely and of lower index. */
+/** True if token a comes before b: its probability is higher, or equal with a lower index. */
 // @ts-ignore: decorator
 @inline
 function isBefore(odds: usize, a: i32, b: i32): bool {
@@ -48,7 +45,7 @@ function isBefore(odds: usize, a: i32, b: i32): bool {
   return x > y || (x == y && a < b);
 }
 
-/** Lets the first token of a heap rise to its top, where another was put into place `i`. */
+/** Restores the heap of tokens, first token on top, after `heap[i]` was replaced. */
 function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
   const token = load<i32>(heap + (<usize>i << 2));
   for (let child = 2 * i + 1; child < count; child = 2 * i + 1) {
@@ -66,8 +63,8 @@ function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
 }
 
 /**
- * Keeps the likeliest tokens, those whose odds are at least `minP` and before which less than
- * `topP` has come together; the odds of the others become 0. Returns the sum of the kept ones.
+ * Keeps the most probable tokens: those with at least `minP` in `odds`, and with a total share of `sum` below `topP`
+ * before them. Sets the `odds` of the others to 0. Returns the kept share of `sum`.
  */
 function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: usize): f64 {
   let count = 0;
@@ -96,8 +93,8 @@ function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: 
 }
 
 /**
- * Draws one of n tokens by a number from 0 up to 1 and writes its index, or -1 where a logit is NaN
- * or the largest is not finite. `odds` holds n doubles and `heap` n words.
+ * Samples one of n tokens by a random value from 0 up to 1 and writes its index, or -1 if a logit is NaN or the largest
+ * is not finite. `odds` is scratch of n doubles and `heap` of n words.
  */
 export function sampleToken(
   x: usize, n: i32, uniform: f64, temperature: f64, topK: i32, topP: f64, minP: f64, odds: usize, heap: usize, out: usize,

@@ -1,10 +1,7 @@
-// Functions that go number by number through AssemblyScript's single-precision library: sines
-// of any size, and powers.
+// Functions that process one element at a time with AssemblyScript's single-precision library: sines of any argument,
+// and powers.
 
-/**
- * Beyond this the single-precision reduction of angles goes wrong at some, and
- * the double one is taken.
- */
+/** Above this the single-precision reduction of angles is wrong for some, so the double-precision one is used. */
 const FAR: f32 = 1e8;
 
 export function sin(x: usize, out: usize, n: i32): void {
@@ -23,15 +20,13 @@ export function cos(x: usize, out: usize, n: i32): void {
   }
 }
 
-/**
- * a to the power b over a plane of rows, with strides as the functions of `elementwise` take them.
- */
+/** a to the power b over a plane of rows; strides as for the functions of `elementwise`. */
 export function pow(a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32): void {
   for (; rows > 0; rows--) {
     for (let i = 0; i < n; i++) {
       const x = load<f32>(a + (<usize>(i * aStep) << 2));
       const y = load<f32>(b + (<usize>(i * bStep) << 2));
-      // The library has NaN here, where C has 1.
+      // The library returns NaN here, but C returns 1.
       const unit = x == 1 || (x == -1 && abs(y) == Infinity);
       store<f32>(out + (<usize>i << 2), unit ? 1 : NativeMathf.pow(x, y));
     }

@@ -1,5 +1,5 @@
-// Many arrays in one call. A table names them. Their elements are cut into blocks that no two
-// arrays share. Work is handed out by blocks, so that results do not depend on the threads.
+// Many arrays in one call. A table lists them. Their elements are cut into blocks, each within one array. Work is
+// divided by blocks, so that results do not depend on the threads.
 
 /** Elements of a block; the last one of an array may be shorter. */
 const BLOCK: i32 = 1024;
@@ -10,10 +10,10 @@ function blocksOf(n: i32): i32 {
   return (n + BLOCK - 1) / BLOCK;
 }
 
-/** A row: the blocks up to its end (i32), the count of elements (i32), and up to four addresses. */
+/** A row: the number of blocks up to its end (i32), of elements (i32), and up to four addresses. */
 export const ROW: usize = 24;
 
-/** Writes row `i`, after all before it; returns the count of blocks so far. */
+/** Writes row `i`; rows must be written in order. Returns the number of blocks so far. */
 export function setSegment(table: usize, i: i32, n: i32, a: usize, b: usize, c: usize, d: usize): i32 {
   const row = table + <usize>i * ROW;
   const end = (i > 0 ? load<i32>(row - ROW) : 0) + blocksOf(n);
@@ -26,7 +26,7 @@ export function setSegment(table: usize, i: i32, n: i32, a: usize, b: usize, c: 
   return end;
 }
 
-/** The row that holds a block. */
+/** The row that contains a block. */
 // @ts-ignore: decorator
 @inline
 export function rowOf(table: usize, block: i32): usize {
@@ -34,7 +34,7 @@ export function rowOf(table: usize, block: i32): usize {
   return table;
 }
 
-/** The block behind a row. */
+/** The index of the first block after a row. */
 // @ts-ignore: decorator
 @inline
 export function endOf(row: usize): i32 {

@@ -1,4 +1,4 @@
-// Comparisons to bytes of 0 and 1, and choices by such bytes. Strides as in elementwise.ts.
+// Comparisons to bytes of 0 and 1, and selections by such bytes. Strides as in elementwise.ts.
 const EQ: i32 = 0;
 const NE: i32 = 1;
 const LT: i32 = 2;
@@ -28,7 +28,7 @@ function mask(relation: i32, a: v128, b: v128): v128 {
   return f32x4.ge(a, b);
 }
 
-/** One row of comparisons; a fixed operand is read once. */
+/** Compares one row; a repeated operand is read once. */
 // @ts-ignore: decorator
 @inline
 function compareRow(relation: i32, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {
@@ -37,7 +37,7 @@ function compareRow(relation: i32, a: usize, b: usize, out: usize, n: i32, fixed
   const one = i8x16.splat(1);
   for (; n >= 4; n -= 4) {
     const m = mask(relation, fixedA ? a0 : v128.load(a), fixedB ? b0 : v128.load(b));
-    // The first byte of each lane holds the answer.
+    // The first byte of each lane holds the result.
     v128.store32_lane(out, v128.and(v128.shuffle<u8>(m, m, 0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), one), 0);
     if (!fixedA) a += 16;
     if (!fixedB) b += 16;
@@ -66,7 +66,7 @@ function compareRows(
   }
 }
 
-/** out (bytes) = whether relation number `relation` holds between the f32 operands. */
+/** out (bytes) = 1 if relation `relation` holds between the f32 operands, otherwise 0. */
 export function compare(
   a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32, relation: i32,
 ): void {
@@ -96,7 +96,7 @@ export function compareInt(
   }
 }
 
-/** One row of choices; a fixed value is read once. */
+/** Selects one row; a repeated value is read once. */
 // @ts-ignore: decorator
 @inline
 function whereRow(c: usize, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {
@@ -122,14 +122,14 @@ function whereRow(c: usize, a: usize, b: usize, out: usize, n: i32, fixedA: bool
   }
 }
 
-/** out = a where the condition's byte is not 0, else b, for 4-byte elements. */
+/** out = a if the condition's byte is not 0, otherwise b, for 4-byte elements. */
 export function where(
   condition: usize, a: usize, b: usize, out: usize, rows: i32, n: i32,
   conditionRow: i32, aRow: i32, bRow: i32, conditionStep: i32, aStep: i32, bStep: i32,
 ): void {
   for (; rows > 0; rows--) {
     if (conditionStep == 0) {
-      // One condition for the whole row: a copy of the chosen operand.
+      // The row has one condition, so the chosen operand is copied.
       const chosen = load<u8>(condition) ? a : b;
       const step = load<u8>(condition) ? aStep : bStep;
       for (let i = 0; i < n; i++) store<u32>(out + (<usize>i << 2), load<u32>(chosen + (<usize>(i * step) << 2)));

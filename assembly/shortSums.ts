@@ -1,11 +1,11 @@
-// How products of bytes with codes below 16 are summed.
+// The width of sums of products of bytes with codes below 16.
 
-/** Not 0 where sums of nibbles are held in 16 bits. In memory, since all threads must agree. */
+/** Not 0 if sums of nibbles have 16 bits. In memory, since all threads must agree. */
 const IN_SHORT: usize = memory.data<i32>([0]);
 
 /**
- * Says whether products of codes below 16 are summed in 16 bits before they are widened, 1, or four
- * at a time, 0. The bits of results do not depend on it.
+ * Selects whether products of codes below 16 are summed in 16 bits before they are widened (1), or four at a time (0).
+ * The bits of results do not depend on it.
  */
 export function setShortSums(inShort: i32): void {
   store<i32>(IN_SHORT, inShort);

@@ -47,7 +47,7 @@ export function logSoftmax(x: usize, out: usize, rows: i32, n: i32): void {
   for (; rows > 0; rows--) {
     const largest = rowMax(x, n);
     const top = f32x4.splat(largest);
-    // Taken off after the maximum: together they would be rounded as the maximum is.
+    // Subtracted after the maximum: if both were added first, the sum would be rounded to the maximum's precision.
     const log = f32x4.splat(<f32>Math.log(sumExp(x, 0, n, largest)));
     for (let i = 0; i < n; i += 4) {
       const at = <usize>i << 2;

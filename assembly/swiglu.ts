@@ -3,7 +3,7 @@ import { storePair } from "./lanes";
 import { BLOCK } from "./logSumExp";
 import { expAll } from "./math";
 
-/** Bytes of scratch that hold a block of exponentials; the last few numbers are copied behind. */
+/** Bytes of scratch that hold a block of exponentials; the last few elements are copied after them. */
 const EXPONENTIALS: usize = <usize>BLOCK << 2;
 
 /** 1 / (1 + e) */

@@ -42,7 +42,7 @@ function softplus4(x: v128): v128 {
   return f32x4.add(f32x4.max(x, f32x4.splat(0)), f32x4.add(logf4(u), rest));
 }
 
-/** One function of four floats; `f` is a constant at each call, so only its own branch remains. */
+/** One function of four floats; `f` is a constant at each call, so the compiler keeps only its branch. */
 // @ts-ignore: decorator
 @inline
 function apply(f: i32, x: v128): v128 {
@@ -73,7 +73,7 @@ function map(f: i32, x: usize, out: usize, n: i32): void {
   if (n > 0) storePart(out, apply(f, loadPart(x, n, f32x4.splat(0))), n);
 }
 
-/** A function of many instructions: it stands there once, for whole vectors and parts. */
+/** A function of many instructions: its code is emitted once, for whole vectors and for parts. */
 // @ts-ignore: decorator
 @inline
 function mapLong(f: i32, x: usize, out: usize, n: i32): void {
@@ -144,7 +144,7 @@ export function affine(x: usize, out: usize, n: i32, scale: f32, shift: f32): vo
   }
 }
 
-/** x held between lo and hi; NaN passes. */
+/** x clamped to lo..hi; NaN is returned unchanged. */
 export function clamp(x: usize, out: usize, n: i32, lo: f32, hi: f32): void {
   const low = f32x4.splat(lo);
   const high = f32x4.splat(hi);

@@ -1,14 +1,10 @@
-// nf4 and fp4 weights as f32. docs/design/packed.md draws the layout: a header of
-// 64 bytes, codes, scales.
+// nf4 and fp4 weights as f32. docs/design/packed.md draws the layout: a header of 64 bytes, codes, scales.
 import { dynamicTable } from "./dynamicMap";
 import { zipHigh, zipLow } from "./lanes";
 
 const HEADER: usize = 64;
 
-/**
- * 15 in every byte. V8 would build a constant anew at each use; a loaded
- * value stays in its register.
- */
+/** 15 in every byte. V8 would build a constant again at each use; a loaded value stays in its register. */
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 
 // @ts-ignore: decorator
@@ -41,7 +37,7 @@ export function fourBitValues(isFp4: bool): usize {
   return isFp4 ? FP4_VALUES : NF4_VALUES;
 }
 
-/** The codes of element `start`, an even one, and those after it. */
+/** The codes of element `start`, which is even, and of the elements after it. */
 // @ts-ignore: decorator
 @inline
 export function codesFrom(base: usize, start: i32): usize {
@@ -88,7 +84,7 @@ export function bytePlane(values: usize, index: i32): v128 {
   return i8x16.narrow_i16x8_u(low, i16x8.narrow_i32x4_u(v128.and(c, mask), v128.and(d, mask)));
 }
 
-/** The bytes of a table at sixteen positions from 0 to 15. */
+/** The bytes of a table at sixteen indices from 0 to 15. */
 // @ts-ignore: decorator
 @inline
 export function lookup(table: v128, at: v128): v128 {

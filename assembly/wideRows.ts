@@ -1,13 +1,13 @@
-// Rows of codes of 15 bits times panels of codes of few bits. The sums of codes are exact: rows in
-// two planes of bytes and rows in words give the same bits. A part of onDemand.ts.
+// Rows of 15-bit codes times panels of low-bit codes. The sums of codes are exact: rows in two planes of bytes and rows
+// in words give the same bits. A part of onDemand.ts.
 import { addBlock, addFour, dotBytes } from "./byteProducts";
 import { Q4_PANEL, WIDE_DEPTH, WIDE_PANEL } from "./int8Panel";
 import { INT8_ROWS, int8RowBytes } from "./rowCodes";
 import { clearSums, putSums, TILE, takeSums } from "./tileSums";
 
 /**
- * The tile of rows of `quantizeInt15` in two planes and of codes below 32, four columns at a time;
- * the upper bits lie `plane` bytes on.
+ * The tile for rows of `quantizeInt15` in two planes and codes below 32, four columns at a time; the upper bits are
+ * `plane` bytes later.
  */
 export function planesTile(x: usize, pairs: usize, plane: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
@@ -57,7 +57,7 @@ function joinPlanes15(low: v128, high: v128): v128 {
   return i32x4.add(low, i32x4.shl(high, 7));
 }
 
-/** Widens the codes of `blocks` blocks of a panel to 16 bits: pairs of each column by turns. */
+/** Widens the codes of `blocks` blocks of a panel to 16 bits: pairs of codes, interleaved by column. */
 export function widenPanel(panel: usize, blocks: i32, to: usize): void {
   for (; blocks > 0; blocks--) {
     for (const end = panel + 256; panel < end; panel += 32) {
@@ -78,8 +78,8 @@ export function widenPanel(panel: usize, blocks: i32, to: usize): void {
 }
 
 /**
- * Widens a panel of `packQ6_K` to 16 bits, as `widenPanel` does: codes less 32, times the scales of
- * their groups. There are no minima.
+ * Widens a panel of `packQ6_K` to 16 bits, as `widenPanel` does: codes minus 32, times the scales of their groups,
+ * without minima.
  */
 function widenSixBits(panel: usize, blocks: i32, to: usize): void {
   const middle = i16x8.splat(32);
@@ -109,7 +109,7 @@ function widenSixBits(panel: usize, blocks: i32, to: usize): void {
   }
 }
 
-/** The tile of rows of `quantizeInt15` in words and of a panel of `widenPanel`: the same bits. */
+/** The tile for rows of `quantizeInt15` in words and a panel of `widenPanel`; it gives the same bits. */
 export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     const last = x + 240;
@@ -161,9 +161,8 @@ export function wordsTile(x: usize, pairs: usize, panel: usize, blocks: i32, sum
 }
 
 /**
- * The products of a panel of `columns` columns, blocks from `from` on, for m rows of
- * `quantizeInt15`, which are in words where `inWords` says so. A panel of `packQ6_K`, where
- * `sixBits` says so, takes rows in words.
+ * The products of a panel of `columns` columns, blocks from `from` on, for m rows of `quantizeInt15`, which are in
+ * words if `inWords` is true. With `sixBits` the panel is from `packQ6_K`, and requires rows in words.
  */
 export function wideRows(
   sixBits: bool, inWords: bool, x: usize, panel: usize, c: usize, m: i32, n: i32, k: i32, from: i32, blocks: i32, columns: i32, scratch: usize,

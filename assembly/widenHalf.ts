@@ -1,4 +1,4 @@
-/** The number that an f16 code means. */
+/** Returns the value of an f16 code. */
 // @ts-ignore: decorator
 @inline
 export function widenHalf(code: u32): f32 {
@@ -9,12 +9,12 @@ export function widenHalf(code: u32): f32 {
   return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000)));
 }
 
-/** Four codes, each sign-extended to a lane; the rest is `HALF_CONSTANTS`. */
+/** Widens four codes, each sign-extended to a lane; the other arguments are `HALF_CONSTANTS`. */
 // @ts-ignore: decorator
 @inline
 export function widenHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
   const scaled = f32x4.mul(v128.and(i32x4.shl(codes, 13), mask), power);
-  // Infinity and NaN have become 2^16 and more; they keep an exponent of all ones.
+  // Infinity and NaN have become 2^16 or more; their exponent is set to all ones.
   return v128.or(scaled, v128.and(f32x4.ge(f32x4.abs(scaled), limit), exponent));
 }
 

@@ -1,14 +1,14 @@
-// Windows that slide over planes of `height` x `width` floats: their elements side by side, sums,
-// maxima and means. There are `rows` x `columns` windows of `kernelH` x `kernelW` elements.
+// Windows that slide over planes of `height` x `width` floats: their elements as columns, sums, maxima and means. There
+// are `rows` x `columns` windows of `kernelH` x `kernelW` elements.
 
-/** The number of the first position, `step` apart from `start` on, that is not below 0. */
+/** The index of the first position, `step` apart from `start` on, that is at least 0. */
 // @ts-ignore: decorator
 @inline
 function firstInside(start: i32, step: i32): i32 {
   return start >= 0 ? 0 : (step - 1 - start) / step;
 }
 
-/** The number of the first of `count` positions, `step` apart from `start` on, not below `size`. */
+/** The index of the first of `count` positions, `step` apart from `start` on, that is at least `size`. */
 // @ts-ignore: decorator
 @inline
 function firstBeyond(start: i32, step: i32, size: i32, count: i32): i32 {
@@ -25,8 +25,8 @@ function fillFloats(out: usize, count: i32, value: f32): void {
 }
 
 /**
- * Writes each element of each window, [planes, kernelH * kernelW, rows * columns]; `value` is that
- * of elements outside.
+ * Writes each element of each window, [planes, kernelH * kernelW, rows * columns]; elements outside the plane have the
+ * value `value`.
  */
 export function unfold(
   x: usize, out: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
@@ -65,7 +65,7 @@ export function unfold(
   }
 }
 
-/** The dual of `unfold`: adds each element of x to the plane where its window has it. */
+/** The transpose of `unfold`: adds each element of x to the plane at its position in the window. */
 export function fold(
   x: usize, out: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
   strideH: i32, strideW: i32, padH: i32, padW: i32, dilationH: i32, dilationW: i32,
@@ -105,8 +105,8 @@ export function fold(
 }
 
 /**
- * The largest element of each window, a window's first NaN above all, and its position in the
- * plane; the first of equal ones.
+ * The largest element of each window and its index in the plane. The first of equal elements counts, and a window's
+ * first NaN ranks above all.
  */
 export function maxPool2d(
   x: usize, out: usize, positions: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32,
@@ -140,7 +140,7 @@ export function maxPool2d(
   }
 }
 
-/** The number by which the sum of a window that begins at (top, left) is divided. */
+/** The divisor of the sum of a window that begins at (top, left). */
 // @ts-ignore: decorator
 @inline
 function divisorOf(
@@ -151,7 +151,7 @@ function divisorOf(
   return <f32>(high * wide);
 }
 
-/** The mean of each window; borders count as elements, 0 or the padding wide. */
+/** The mean of each window. `borderH` and `borderW` are the padding if it counts as zeros, otherwise 0. */
 export function avgPool2d(
   x: usize, out: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
   strideH: i32, strideW: i32, padH: i32, padW: i32, borderH: i32, borderW: i32,
@@ -174,7 +174,7 @@ export function avgPool2d(
   }
 }
 
-/** The gradient of avgPool2d's x: each window's gradient, shared out among its elements. */
+/** The gradient of avgPool2d's x: each window's gradient, divided among its elements. */
 export function avgPool2dBackward(
   dy: usize, dx: usize, planes: i32, height: i32, width: i32, kernelH: i32, kernelW: i32, rows: i32, columns: i32,
   strideH: i32, strideW: i32, padH: i32, padW: i32, borderH: i32, borderW: i32,
