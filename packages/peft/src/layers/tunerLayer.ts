@@ -71,7 +71,7 @@ export interface LayerAdapter {
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
-/** How a layer processes a batch whose rows have different adapters. */
+/** The plan for a batch whose rows have different adapters. */
 interface RowPlan {
   readonly rows: BatchRows;
   /** The training mode when the plan was made, since dropout depends on it. */

@@ -97,8 +97,8 @@ const others: readonly (keyof typeof methodLoaders)[] = [
 ];
 
 /**
- * Loads a method by PEFT's name, by which configurations and files are told apart. A page downloads
- * only those that it calls. Commands list their recipes in this order.
+ * Loaders of all methods, by PEFT's name, which configurations and files use. A page downloads only the methods it
+ * loads. Commands list recipes in this order.
  */
 export const peftMethods: Readonly<Record<PeftType, Loader>> = {
   LORA: async () => (await import("./lora/lora.ts")).lora,

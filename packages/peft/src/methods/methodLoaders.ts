@@ -1,6 +1,6 @@
 import type { AnyMethod } from "./shared/method.ts";
 
-/** Loads methods by PEFT's names. A page with LoRA alone does without this table. */
+/** Loaders of methods other than LoRA, by PEFT's name. A page that uses only LoRA does not load this file. */
 export const methodLoaders = {
   ADALORA: async (): Promise<AnyMethod> => (await import("./lowRank/adaLora.ts")).adaLora,
   VERA: async (): Promise<AnyMethod> => (await import("./vectors/vera.ts")).vera,

@@ -8,8 +8,8 @@ const registered = new Map<string, AnyMethod>();
 const isOwn = (peftType: string): peftType is keyof typeof peftMethods => Object.hasOwn(peftMethods, peftType);
 
 /**
- * Makes a method of one's own known: from then on `getPeftModel`, `addAdapter` and `loadAdapter`
- * take its configurations and files. Throws where another method has its name.
+ * Registers a custom method. `getPeftModel`, `addAdapter` and `loadAdapter` then accept its configurations and files.
+ * Throws if another method has the same `peftType`.
  */
 export function registerPeftMethod(method: AnyMethod): void {
   const { peftType } = method;
@@ -19,32 +19,32 @@ export function registerPeftMethod(method: AnyMethod): void {
   registered.set(peftType, method);
 }
 
-/** Returns the methods that were registered, by their names. */
+/** Returns the registered custom methods, by name. */
 export function registeredMethods(): Readonly<Record<string, AnyMethod>> {
   return Object.fromEntries(registered);
 }
 
-/** Loads all methods, by PEFT's name; those that were registered are among them. */
+/** Loads all built-in and registered methods, by PEFT's name. */
 export async function knownMethods(): Promise<Readonly<Record<string, AnyMethod>>> {
   const own = await Promise.all(Object.values(peftMethods).map((load) => load()));
   return { ...Object.fromEntries(own.map((method) => [method.peftType, method])), ...registeredMethods() };
 }
 
-/** Loads the method of that name; undefined for one that is not known. */
+/** Loads the method of that name; undefined if there is none. */
 async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
   return isOwn(peftType) ? peftMethods[peftType]() : registered.get(peftType);
 }
 
 /**
- * Loads the methods that a configuration may be of, by the `peft_type` that its file says: one
- * where that is a name that is known, else all.
+ * Loads the methods that may match a configuration file: the one named by its `peft_type` and all registered ones, or
+ * all methods if the name is unknown.
  */
 export async function methodsFor(peftType: unknown): Promise<Readonly<Record<string, AnyMethod>>> {
   const method = await findMethod(String(peftType));
   return method ? { ...registeredMethods(), [method.peftType]: method } : knownMethods();
 }
 
-/** Loads the method of a configuration. Throws for one that is not known. */
+/** Loads the method of a configuration. Throws `UnknownMethodError` if it is not registered. */
 export async function methodOf({ peftType }: PeftConfig): Promise<AnyMethod> {
   const method = await findMethod(peftType);
   if (method) return method;

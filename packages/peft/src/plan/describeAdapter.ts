@@ -26,7 +26,7 @@ export interface AdapterDescription {
   readonly base: number;
   /** Size of its adapter_model.safetensors in bytes. */
   readonly fileBytes: number;
-  /** Why rows of one batch cannot use different adapters of this kind; null if they can. */
+  /** The reason why rows of one batch cannot use different adapters of this kind; null if they can. */
   readonly rowProblem: string | null;
   readonly warnings: readonly Warning[];
 }

@@ -44,7 +44,7 @@ const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tens
 };
 
 /**
- * The places of adapters in a block, here and in AdapterHub's files. BERT's stand in the
+ * The positions of adapters in a block, by path here and by key in AdapterHub's files. In BERT they belong to the
  * module of the residual itself.
  */
 const places: readonly { end: string; inFiles: string; attention: boolean }[] = [
@@ -56,12 +56,12 @@ const places: readonly { end: string; inFiles: string; attention: boolean }[] = 
 
 const placeOf = (path: string) => places.find(({ end }) => path.endsWith(end));
 
-/** The number of the layer that a path lies in. */
+/** Returns the layer number in a path; "0" if it has none. */
 function layerNumber(path: string): string {
   return /\.(\d+)\./.exec(path)?.[1] ?? "0";
 }
 
-/** Returns the paths of the residuals that get adapters. Throws for a model without a place. */
+/** Returns the paths of the residual additions that get adapters. Throws for a model without any. */
 function residuals(config: BnConfig, model: Module): string[] {
   const { mhAdapter, outputAdapter, leaveOut } = config;
   const found = Array.from(model.namedModules(), ([path]) => path).filter((path) => placeOf(path) !== undefined);
@@ -81,7 +81,7 @@ function residuals(config: BnConfig, model: Module): string[] {
   );
 }
 
-/** Returns the hidden size of a model, which its configuration may name. Throws if both lack it. */
+/** Returns the hidden size of a model, or the configured one. Throws if both are missing. */
 function hiddenSizeOf(config: BnConfig, model: Module): number {
   const size = (model as PromptableModel).attentionSizes?.hiddenSize ?? config.hiddenSize;
   if (size !== null && size !== undefined) return size;
@@ -100,7 +100,7 @@ function bottleneckWidth({ reductionFactor, hiddenSize }: BnConfig, path: string
   return Math.max(1, Math.floor((hiddenSize as number) / factor));
 }
 
-/** Numbers of N(0, std²) within two standard deviations. */
+/** Draws from N(0, std²), truncated at two standard deviations. */
 function cutNormal({ generator, backend }: LayerContext<BnConfig>, std: number): Draw {
   return (shape) => {
     const values = new Float32Array(sizeOf(shape));
@@ -115,7 +115,7 @@ function cutNormal({ generator, backend }: LayerContext<BnConfig>, std: number):
   };
 }
 
-/** Returns the starts of the two layers. */
+/** Returns the initialisers of the down and up projections. */
 function starts(context: LayerContext<BnConfig>): { down: Draw; up: Draw } {
   const { config } = context;
   const { zero, uniform, normal } = draws(context);
@@ -128,7 +128,7 @@ function starts(context: LayerContext<BnConfig>): { down: Draw; up: Draw } {
 
 type Bottle = "adapter_down.0" | "adapter_up" | "gate" | "adapter_norm_after";
 
-/** Two linear layers with an activation between, at a block's residual addition. */
+/** Down projection, activation and up projection, at a block's residual addition. */
 class Bottleneck implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly modules: Record<string, Module>;
@@ -164,8 +164,8 @@ class Bottleneck implements LayerAdapter {
   }
 
   /**
-   * `made` is the sub-layer's output, `before` its input, and `norm` the norm that
-   * BERT has behind their sum.
+   * Returns the output of the residual addition. `made` is the sub-layer's output, `before` its input, and `norm` the
+   * norm that BERT applies after their sum.
    */
   forward(made: Tensor, _base: UnaryModule, before: Tensor, norm?: UnaryModule): Tensor {
     return scope(() => {
@@ -210,10 +210,7 @@ class Bottleneck implements LayerAdapter {
   }
 }
 
-/**
- * Bottleneck adapters, in AdapterHub's files: Houlsby's, Pfeiffer's, parallel
- * ones, and those between.
- */
+/** Bottleneck adapters in AdapterHub's file format: Houlsby, Pfeiffer, parallel, and combinations of their options. */
 export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
   peftType: "BOTTLENECK",
   Config: BnConfig,

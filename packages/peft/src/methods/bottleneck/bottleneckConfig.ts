@@ -2,58 +2,58 @@ import { checkDropout, checkFlags, checkInteger, checkOneOf, checkOptions, refus
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../../config/peftConfig.ts";
 import { isRecord } from "../../config/sharedOptions.ts";
 
-/** The activations between the two layers of a bottleneck. */
+/** Supported activations between the two layers of a bottleneck. */
 export const nonLinearities = ["relu", "leakyrelu", "gelu", "gelu_new", "silu", "swish", "tanh", "sigmoid"] as const;
 
 /** Options of `BnConfig`, with AdapterHub's names. */
 export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
-  /** Adapters behind attention. */
+  /** Adds adapters after attention. */
   mhAdapter?: boolean;
-  /** Adapters behind the feed-forward layers. */
+  /** Adds adapters after the feed-forward layers. */
   outputAdapter?: boolean;
-  /** The hidden size over the bottleneck's width; or by layer, as { "0": 8, default: 16 }. */
+  /** The hidden size divided by the bottleneck's width. Can differ by layer: { "0": 8, default: 16 }. */
   reductionFactor?: number | Readonly<Record<string, number>>;
   nonLinearity?: (typeof nonLinearities)[number];
-  /**
-   * The model's residual is added, and its norm applied where it follows, before
-   * the adapter. Default false.
-   */
+  /** Adds the model's residual, and applies its norm if one follows, before the adapter. Default: false. */
   originalLnBefore?: boolean;
-  /** They come after the adapter. Default true. */
+  /** Adds the model's residual and applies its norm after the adapter. Default: true. */
   originalLnAfter?: boolean;
-  /** A norm of the adapter's own behind it. Default false. */
+  /** Adds a separate norm after the adapter. Default: false. */
   lnAfter?: boolean;
   /**
-   * "bert": N(0, 0.02²); "mam_adapter": nothing comes out at first; "houlsby":
-   * N(0, 0.01²), cut. Default "bert".
+   * Initialisation. "bert": N(0, 0.02²). "mam_adapter": up projection zero, so the adapter starts as a no-op.
+   * "houlsby": N(0, 0.01²), truncated. Default: "bert".
    */
   initWeights?: "bert" | "mam_adapter" | "houlsby";
-  /** True: beside the sub-layer, from the residual's input, and not behind it. Default false. */
+  /**
+   * True if the adapter runs in parallel to the sub-layer, on the residual's input, instead of after it. Default:
+   * false.
+   */
   isParallel?: boolean;
-  /** A factor of the output: a number, "learned", or "channel": one for each entry. Default 1. */
+  /** A factor of the output: a number, "learned" (one value), or "channel" (one value for each channel). Default: 1. */
   scaling?: number | "learned" | "channel";
-  /** A gate of each sequence, out of the mean over its rows. Default false. */
+  /** Gates each sequence, with a gate computed from the mean over its positions. Default: false. */
   useGating?: boolean;
   /**
-   * The tensor that is added to the adapter's output: the sub-layer's output (true), that with
-   * residual and norm (false), or that without the norm ("post_add"). Default true.
+   * The tensor that is added to the adapter's output: the sub-layer's output (true), the same with residual and norm
+   * (false), or with the residual but without the norm ("post_add"). Default: true.
    */
   residualBeforeLn?: boolean | "post_add";
-  /** It is added before the adapter's own norm. Default false. */
+  /** True if it is added before the adapter's own norm. Default: false. */
   adapterResidualBeforeLn?: boolean;
-  /** Layers without adapters, from 0. */
+  /** Numbers of layers without adapters, from 0. */
   leaveOut?: readonly number[];
-  /** While training. Default 0. */
+  /** Dropout probability during training. Default: 0. */
   dropout?: number;
-  /** The adapter's name in its files. Default "default". */
+  /** The adapter's name in its files. Default: "default". */
   name?: string;
-  /** Facts about the model that files repeat; they follow from it. */
+  /** Properties of the model that files repeat. They are derived from the model. */
   modelType?: string | null;
   modelClass?: string | null;
   hiddenSize?: number | null;
 }
 
-/** The format of the "config" in AdapterHub's adapter_config.json. */
+/** The format of the "config" object in AdapterHub's adapter_config.json. */
 export const bottleneckFormat: ConfigFormat = {
   classic: [],
   floats: ["scaling", "dropout"],
@@ -82,8 +82,8 @@ export const bottleneckFormat: ConfigFormat = {
 };
 
 /**
- * Configuration of bottleneck adapters, AdapterHub's BnConfig: of those that
- * follow, or any between them.
+ * Configuration of bottleneck adapters, like AdapterHub's BnConfig. The subclasses below set common combinations of
+ * options.
  */
 export class BnConfig extends PeftConfig {
   readonly mhAdapter: boolean;
@@ -164,27 +164,21 @@ function check(config: BnConfig): void {
   }
 }
 
-/**
- * Adapters behind attention and behind the feed-forward layers. Houlsby et al. 2019,
- * https://arxiv.org/abs/1902.00751
- */
+/** Adapters after attention and after the feed-forward layers. Houlsby et al. 2019, https://arxiv.org/abs/1902.00751 */
 export class DoubleSeqBnConfig extends BnConfig {
   constructor(options: BnOptions = {}) {
     super({ mhAdapter: true, nonLinearity: "swish", ...options });
   }
 }
 
-/**
- * Adapters behind the feed-forward layers and the residual. Pfeiffer et al. 2020,
- * https://arxiv.org/abs/2005.00247
- */
+/** Adapters after the feed-forward layers and the residual. Pfeiffer et al. 2020, https://arxiv.org/abs/2005.00247 */
 export class SeqBnConfig extends BnConfig {
   constructor(options: BnOptions = {}) {
     super({ originalLnBefore: true, ...options });
   }
 }
 
-/** Adapters beside the feed-forward layers. He et al. 2021, https://arxiv.org/abs/2110.04366 */
+/** Adapters in parallel to the feed-forward layers. He et al. 2021, https://arxiv.org/abs/2110.04366 */
 export class ParBnConfig extends BnConfig {
   constructor(options: BnOptions = {}) {
     super({ reductionFactor: 2, initWeights: "mam_adapter", isParallel: true, scaling: 4, ...options });

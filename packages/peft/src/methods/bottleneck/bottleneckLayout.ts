@@ -3,10 +3,10 @@ import { PythonFloat, pythonJson } from "../../config/pythonJson.ts";
 import type { AdapterLayout } from "../shared/methodFacts.ts";
 import { type BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
 
-/** The version of `adapters` whose files are read and written. */
+/** The version of the `adapters` library whose files are read and written. */
 const version = "adapters.1.3.0";
 
-/** Fields that stand beside the "config" of the adapter. */
+/** Fields outside of the "config" object. */
 const outer: Readonly<Record<string, string>> = {
   name: "name",
   model_type: "model_type",
@@ -15,12 +15,12 @@ const outer: Readonly<Record<string, string>> = {
   model_name: "base_model_name_or_path",
 };
 
-/** Fields of a PEFT configuration that AdapterHub's files do not have. */
+/** Fields of a PEFT configuration that AdapterHub's files lack. */
 const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target_modules", "exclude_modules"];
 
 /**
- * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of
- * PEFT. Throws for methods other than bottleneck adapters, which PEFT has its own files for.
+ * Converts AdapterHub's adapter_config.json to one flat object with PEFT's names. Returns null for a PEFT file. Throws
+ * for methods other than bottleneck adapters; PEFT has its own files for those.
  */
 function readConfig(json: unknown, label: string): Record<string, unknown> | null {
   const { config, peft_type: type, ...rest } = (json ?? {}) as Record<string, unknown>;
@@ -37,7 +37,7 @@ function readConfig(json: unknown, label: string): Record<string, unknown> | nul
   return fields;
 }
 
-/** The adapter_config.json of a bottleneck adapter, as AdapterHub lays it out. */
+/** Returns the adapter_config.json of a bottleneck adapter in AdapterHub's layout. */
 function configJson(config: BnConfig): string {
   const { floats, refused, ignored } = bottleneckFormat;
   const own: Record<string, unknown> = { ...ignored, ...refused, stochastic_depth: new PythonFloat(0) };
@@ -54,8 +54,8 @@ function configJson(config: BnConfig): string {
 }
 
 /**
- * AdapterHub's folders: its `adapter.safetensors` has no metadata, and `head_config.json`
- * tells of a prediction head.
+ * AdapterHub's folder layout. `adapter.safetensors` has no metadata, and `head_config.json` describes a prediction
+ * head.
  */
 export const bottleneckLayout: AdapterLayout<BnConfig> = {
   weights: "adapter.safetensors",

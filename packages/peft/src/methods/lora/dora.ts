@@ -15,13 +15,13 @@ import { toF32 } from "../../layers/tunerLayer.ts";
 import { CachedTensor } from "../shared/cachedTensor.ts";
 import { type Draw, drawn } from "../shared/draws.ts";
 
-/** A weight and how it lies. */
+/** A weight and its storage layout. */
 interface StoredWeight {
   weight: Tensor;
   fanInFanOut: boolean;
 }
 
-/** LoRA's factors beside a weight: the W + s B A whose rows DoRA gives other lengths. */
+/** LoRA's factors for a weight W: DoRA rescales the rows of W + s B A. */
 export interface Factors {
   /** [r, in] */
   readonly a: Tensor;
@@ -32,10 +32,10 @@ export interface Factors {
 
 const key = "lora_magnitude_vector";
 
-/** The tensors and the layer that DoRA's output is computed from. */
+/** The tensors and the layer from which DoRA's output is computed. */
 interface DoraInputs {
   readonly x: Tensor;
-  /** x after dropout; x itself where nothing is dropped. */
+  /** x after dropout; x itself without dropout. */
   readonly dropped: Tensor;
   readonly base: Linear | Conv1D;
   readonly factors: Factors;
@@ -43,26 +43,25 @@ interface DoraInputs {
   added(x: Tensor): Tensor;
 }
 
-/** Makes DoRA's part of a layer for factors on a base weight. */
+/** Makes DoRA's part of a layer, for factors on a base weight. */
 export type MakeMagnitude = (base: StoredWeight, factors: Factors) => Magnitude;
 
 /**
- * DoRA's part of one layer: trained lengths for the rows of W + s B A. The row squares of W are
- * kept until something writes into W; without gradients, so are the lengths that the rows of the
- * sum have, until something writes into A or B, or the scaling is another. Liu et al. 2024,
- * https://arxiv.org/abs/2402.09353
+ * DoRA's part of one layer: trained lengths (magnitudes) for the rows of W + s B A. The squared row norms of W are
+ * cached until W is written to. Without gradients, the row norms of the sum are also cached, until A, B or the scaling
+ * changes. Liu et al. 2024, https://arxiv.org/abs/2402.09353
  */
 export class Magnitude {
   /** [out] */
   readonly parameter: Parameter;
   /** The parameter by its name in files. */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** Its name in the model, as PEFT has it, by that in files, which leave `.weight` out. */
+  /** The parameter's name in the model, as in PEFT, by its name in files, which omits `.weight`. */
   readonly paths: Readonly<Record<string, string>> = { [key]: `${key}.weight` };
   readonly #squares = new CachedTensor();
   readonly #lengths = new CachedTensor();
 
-  /** Starts as the lengths that the rows have, or as `start` says. */
+  /** Initialises the magnitudes with the current row norms, or by `start`. */
   constructor(base: StoredWeight, factors: Factors, start?: Draw) {
     const squares = this.#rowSquares(base);
     this.parameter = drawn(start ?? (() => norm(base, factors, squares)), [factors.b.shape[0]]);
@@ -75,8 +74,8 @@ export class Magnitude {
   }
 
   /**
-   * Returns DoRA's output; as in PEFT, dropout acts on all that the scale changes: x W +
-   * scale x' (W + s B A) - x' W.
+   * Returns DoRA's output. As in PEFT, dropout applies to everything that the scale changes: x W + scale x' (W + s B A)
+   * - x' W.
    */
   forward({ x, dropped, base, factors, added }: DoraInputs): Tensor {
     const { weight, bias } = base;
@@ -107,7 +106,7 @@ export class Magnitude {
     return div(this.parameter, isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths, scaling));
   }
 
-  /** The same for a weight that passes, of which nothing is kept. */
+  /** The same without caching, for a weight that is used once. */
   scaleOnce(base: StoredWeight, factors: Factors): Tensor {
     return div(this.parameter, norm(base, factors));
   }

@@ -6,7 +6,7 @@ import { IncrementalPca } from "./incrementalPca.ts";
 import type { EvaConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
-/** Layers that see the same input, and its components. */
+/** Layers with the same input, and the principal components of that input. */
 interface Group {
   paths: string[];
   pca: IncrementalPca;
@@ -14,7 +14,7 @@ interface Group {
 
 type Layers = ReadonlyMap<string, MeasuredLayer>;
 
-/** Begins EVA's measurement. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
+/** Starts EVA's measurement. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
 export async function measureEva(
   layers: Layers,
   config: LoraConfig,
@@ -23,7 +23,7 @@ export async function measureEva(
   return new Eva(await freshLayers(layers), config, eva);
 }
 
-/** The linear layers among an adapter's. Throws where one was trained. */
+/** Returns the linear layers among an adapter's layers. Throws if one was trained. */
 async function freshLayers(layers: Layers): Promise<Layers> {
   const fresh = new Map<string, MeasuredLayer>();
   for (const [path, layer] of layers) {
@@ -40,8 +40,8 @@ async function freshLayers(layers: Layers): Promise<Layers> {
 }
 
 /**
- * Measures the directions in which layers' inputs vary most, with which A starts, and
- * gives ranks out by them.
+ * Measures the directions in which the layers' inputs vary most. A starts with these directions, and ranks are
+ * redistributed by the variance that they explain.
  */
 class Eva implements DataMeasurement<LoraConfig> {
   readonly #layers: Layers;
@@ -55,7 +55,7 @@ class Eva implements DataMeasurement<LoraConfig> {
     this.#eva = eva;
   }
 
-  /** All layers until a batch has shown which see the same, then one of each group. */
+  /** All layers until the first batch shows which share an input, then one layer of each group. */
   get watched(): readonly string[] {
     return this.#groups?.map(({ paths: [first] }) => first) ?? [...this.#layers.keys()];
   }
@@ -88,10 +88,7 @@ class Eva implements DataMeasurement<LoraConfig> {
     return Math.min(Math.round(rankAndScaling(this.#config, path).r * this.#eva.rho), inFeatures);
   }
 
-  /**
-   * Ranks go to the layers whose inputs they explain best; a layer left
-   * without rank loses its adapter.
-   */
+  /** Layers get rank for the input directions that explain most variance. Layers with rank 0 get no adapter. */
   async result(targets: readonly string[]): Promise<{ config: LoraConfig; values: Map<string, Float32Array> }> {
     const ranks = this.#shareOut();
     const config = this.#withRanks(
@@ -114,8 +111,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Returns the rank of each layer. The ranks go to the directions that explain most of the
-   * variance of a layer's input; their sum stays the same.
+   * Returns the rank of each layer. Ranks go to the directions that explain the largest share of the variance of a
+   * layer's input. The sum of all ranks does not change.
    */
   #shareOut(): Map<string, number> {
     const paths = [...this.#layers.keys()];
@@ -130,8 +127,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * The configuration with the ranks given out, and alphas that keep each layer's scaling
-   * unless it says otherwise.
+   * Returns the configuration with the new ranks. Alphas are adjusted to preserve each layer's scaling if
+   * `adjustScalingFactors` is set.
    */
   #withRanks(targetModules: readonly string[], ranks: ReadonlyMap<string, number>): LoraConfig {
     const config = this.#config;
@@ -152,13 +149,13 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 }
 
-/** Some of the rows of [..., features]. */
+/** Returns some rows of [..., features]. */
 function chosenRows(x: Tensor, rows: readonly number[]): Tensor {
   const index = tensor(Int32Array.from(rows), { backend: x.storage.backend });
   return indexSelect(x.reshape([-1, x.shape[x.ndim - 1]]), index, { dim: 0 });
 }
 
-/** The numbers of the tokens that count. */
+/** Returns the indices of the tokens that are neither padding nor masked. */
 async function countedRows(
   { inputIds, attentionMask, labels }: DataBatch,
   { useLabelMask, labelMaskValue }: EvaConfig,

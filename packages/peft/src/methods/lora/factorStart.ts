@@ -7,8 +7,8 @@ import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
 /**
- * The starts that change the base weight; undefined where it is changed already. PEFT makes them
- * again when an adapter is loaded.
+ * Returns the factors of an initialisation that changes the base weight. PEFT repeats it when an adapter is loaded.
+ * Returns undefined if the weight is already changed.
  */
 export async function factorStart(
   context: LayerContext<LoraConfig>,
@@ -19,7 +19,7 @@ export async function factorStart(
   const { r, scaling } = rankAndScaling(config, path);
   const transposed = kind === "conv1d";
   if (init === "loftq") {
-    // A base in 4 bits is what LoftQ left when the adapter was made.
+    // A 4-bit base was already quantised by LoftQ when the adapter was created.
     if (loading && isPacked(weight.dtype)) return undefined;
     return loftq(weight, r, config.loftqConfig as LoftQConfig, transposed);
   }

@@ -1,13 +1,13 @@
 import { matmul, mul, noGrad, scope, type Tensor, tensor, to, truncatedQr, truncatedSvd, zeros } from "@lowrank/core";
 import { subspaceSvd } from "./subspaceSvd.ts";
 
-/** Two factors whose product B A is near a matrix [out, in]: A [r, in], B [out, r]. */
+/** Two factors whose product B A approximates a matrix [out, in]: A [r, in], B [out, r]. */
 export interface Factors {
   a: Tensor;
   b: Tensor;
 }
 
-/** Throws for a rank that a weight cannot have, naming the start that asks for it. */
+/** Throws if the rank is larger than a side of the weight. The error names the initialisation. */
 export function checkRank(init: string, rank: number, [rows, columns]: readonly number[]): void {
   const most = Math.min(rows, columns);
   if (rank > most) {
@@ -17,7 +17,7 @@ export function checkRank(init: string, rank: number, [rows, columns]: readonly 
   }
 }
 
-/** A weight as f32 [out, in]: one that lies as [in, out] is `transposed`. The caller frees it. */
+/** Returns a weight as f32 [out, in]; `transposed` if it is stored as [in, out]. The caller frees it. */
 export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
   return noGrad(() =>
     scope(() => {
@@ -28,8 +28,8 @@ export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
 }
 
 /**
- * The best approximation of rank r of an f32 matrix, over `divisor`; both factors share its
- * singular values. The caller frees both.
+ * Returns the best rank-r approximation of an f32 matrix, divided by `divisor`. Each factor gets the square roots of
+ * the singular values. The caller frees both.
  */
 export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
@@ -45,7 +45,8 @@ export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> 
 }
 
 /**
- * Nearly the same by subspace iteration, which is quick on large weights. The caller frees both.
+ * Approximates `svdFactors` by subspace iteration, which is fast on large weights. `turns` is the number of iterations.
+ * The caller frees both.
  */
 export async function subspaceFactors(w: Tensor, r: number, divisor: number, turns: number): Promise<Factors> {
   const [rows, columns] = w.shape;
@@ -53,7 +54,7 @@ export async function subspaceFactors(w: Tensor, r: number, divisor: number, tur
   if (backend.dataless) return { a: zeros([r, columns], { backend }), b: zeros([rows, r], { backend }) };
   const { values, right } = await subspaceSvd(w, r, turns);
   const scales = values.map((value) => Math.sqrt(value / divisor));
-  // W v is σ u, and u is to be scaled as v is.
+  // W v is σ u; u gets the same scale as v.
   const shares = values.map((value, k) => (value > 0 ? scales[k] / value : 0));
   return noGrad(() =>
     scope(() => {
@@ -67,10 +68,7 @@ export async function subspaceFactors(w: Tensor, r: number, divisor: number, tur
   );
 }
 
-/**
- * The first r rows of R and columns of Q in the QR decomposition of an f32
- * matrix. The caller frees both.
- */
+/** Returns the first r rows of R and columns of Q in the QR decomposition of an f32 matrix. The caller frees both. */
 export function qrFactors(w: Tensor, r: number): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
     const { q, r: upper } = truncatedQr(matrix, rows, columns, r);
@@ -80,7 +78,7 @@ export function qrFactors(w: Tensor, r: number): Promise<Factors> {
 
 type Numbers = { a: Float32Array; b: Float32Array };
 
-/** Factors from a matrix's numbers; zeros on a backend that has none. */
+/** Computes factors from a matrix's values. Returns zeros on a backend without data. */
 async function factorsOf(
   w: Tensor,
   r: number,

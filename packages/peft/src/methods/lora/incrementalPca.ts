@@ -2,14 +2,14 @@ import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } fr
 import { subspaceSvd } from "./subspaceSvd.ts";
 
 /**
- * Numbers of turns of subspace iteration, each of which multiplies by the data and back: from a
- * random start, and from the components before.
+ * Subspace iterations, each a multiplication by the data and its transpose: for the first batch, from a random start,
+ * and for later batches, from the previous components.
  */
 const turns = { first: 4, later: 2 };
 
 /**
- * Principal components of rows that come in batches: of each batch, only the first components, the
- * mean and the spread are kept. Ross et al. 2008, https://doi.org/10.1007/s11263-007-0075-7
+ * Incremental PCA over batches of rows. Keeps only the first components, the mean and the total variance. Ross et al.
+ * 2008, https://doi.org/10.1007/s11263-007-0075-7
  */
 export class IncrementalPca implements Disposable {
   /** Number of components to keep. */
@@ -20,7 +20,7 @@ export class IncrementalPca implements Disposable {
   #mean: Tensor | null = null;
   #values: Float64Array = new Float64Array(0);
   #rows = 0;
-  /** The sum of squares of all rows around their mean. */
+  /** The sum of squared distances of all rows from their mean. */
   #spread = 0;
 
   constructor(count: number) {
@@ -37,16 +37,13 @@ export class IncrementalPca implements Disposable {
     return Array.from(this.#values, (value) => (this.#spread > 0 ? (value * value) / this.#spread : 0));
   }
 
-  /**
-   * Unit vectors [count, features], each with its largest entry positive.
-   * Throws before the first batch.
-   */
+  /** Unit vectors [count, features]; the largest entry of each is positive. Throws before the first batch. */
   get components(): Tensor {
     if (!this.#components) throw new Error("IncrementalPca: no rows were added");
     return this.#components;
   }
 
-  /** Takes rows [n, features] of f32 in; n must be at least the count of components. */
+  /** Adds a batch of f32 rows [n, features]. n must be at least the number of components. */
   async add(x: Tensor): Promise<void> {
     const [n, features] = x.shape;
     const all = this.#rows + n;
@@ -86,7 +83,7 @@ export class IncrementalPca implements Disposable {
   }
 }
 
-/** A single number; frees the tensor. */
+/** Returns the value of a scalar tensor and frees it. */
 async function total(t: Tensor): Promise<number> {
   using scalar = t;
   return scalar.item();

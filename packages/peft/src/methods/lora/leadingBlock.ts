@@ -1,6 +1,6 @@
 import { slice, type Tensor } from "@lowrank/core";
 
-/** The first entries of each dimension, as many as `sizes` says. */
+/** Returns the first `sizes[d]` entries of each dimension d. */
 export function leadingBlock(t: Tensor, sizes: readonly number[]): Tensor {
   return sizes.reduce((part, end, dim) => (part.shape[dim] === end ? part : slice(part, { dim, start: 0, end })), t);
 }

@@ -20,7 +20,7 @@ import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeight
 import { rankAndScaling } from "./loraScaling.ts";
 import { type LinearStart, linearStart } from "./loraStart.ts";
 
-/** Loads DoRA where the configuration asks for it; null elsewhere. */
+/** Loads DoRA if the configuration uses it, otherwise returns null. */
 async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
   if (!context.config.useDora) return null;
   const { Magnitude } = await import("./dora.ts");
@@ -28,8 +28,8 @@ async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMag
 }
 
 /**
- * LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with
- * a bias or lengths [out].
+ * LoRA on a linear layer, stored as [out, in] or [in, out]: A [r, in], B [out, r], optionally with a bias [out] or DoRA
+ * magnitudes [out].
  */
 class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
@@ -91,7 +91,7 @@ class LoraLinear implements LayerAdapter {
     });
   }
 
-  /** Computes the part that is added to the base layer's output; absent with DoRA. */
+  /** Computes the update that is added to the base layer's output. Undefined with DoRA. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     if (this.#magnitude) return undefined;
     const { "lora_B.bias": bias } = this.parameters;
@@ -101,7 +101,7 @@ class LoraLinear implements LayerAdapter {
     };
   }
 
-  /** The factors of that part; absent with DoRA, and while dropout acts on x. */
+  /** The factors of the update. Undefined with DoRA, and while dropout is active. */
   get lowRank(): LowRank | undefined {
     if (this.#magnitude || (this.#dropout.training && this.#dropout.p > 0)) return undefined;
     const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
@@ -137,7 +137,7 @@ function sizes({ r, targetModules }: RecipeSettings): Pick<LoraOptions, "r" | "l
   return { r, loraAlpha: 2 * r, targetModules };
 }
 
-/** LoRA: W + scaling B A beside a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */
+/** LoRA: W + scaling B A with a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */
 export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   peftType: "LORA",
   Config: LoraConfig,

@@ -13,39 +13,36 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
 /**
- * The start of LoRA on linear layers. True: as in the paper (B zero). False: at random
- * (not a no-op). "gaussian": A from N(0, 1/r²). "orthogonal": A and B in spaces at right angles
- * (r even). "eva": A from the layers' inputs, by `initializeLoraEvaWeights`.
+ * The initialisation of LoRA on linear layers. True: as in the paper (B zero). False: random (not a no-op). "gaussian":
+ * A from N(0, 1/r²). "orthogonal": A and B from orthogonal subspaces (r even). "eva": A from the layers' inputs, by
+ * `initializeLoraEvaWeights`.
  *
- * Three starts subtract from the base weights, for good, the part that A and B start with. "pissa"
- * takes the largest singular values (nearly and quickly: "pissa_niter_[n]"). "olora" takes the
- * first part of the QR decomposition. "loftq" takes the error of NF4.
+ * Three initialisations permanently subtract the initial B A from the base weights. "pissa" uses the largest singular
+ * values ("pissa_niter_[n]" approximates them faster). "olora" uses the first part of the QR decomposition. "loftq"
+ * uses the quantisation error of NF4.
  */
 export type InitLoraWeights = boolean | string;
 
-/** Settings of LoftQ; PEFT's LoftQConfig. */
+/** Settings of LoftQ, like PEFT's LoftQConfig. */
 export interface LoftQConfig {
-  /** 4, the only width supported. */
+  /** The bit width; only 4 is supported. */
   readonly loftqBits: number;
-  /** Number of turns of quantising and factoring. */
+  /** Number of iterations of quantisation and factorisation. */
   readonly loftqIter: number;
 }
 
-/** Settings of EVA; PEFT's EvaConfig. */
+/** Settings of EVA, like PEFT's EvaConfig. */
 export interface EvaConfig {
-  /** The most ranks that a layer can get, as a multiple of its own; at least 1. */
+  /** The maximum rank of a layer, as a multiple of its configured rank; at least 1. */
   readonly rho: number;
-  /**
-   * The threshold at which PEFT stops early. Here all batches are used, and the
-   * number is kept for the files.
-   */
+  /** The threshold at which PEFT stops early. Lowrank uses all batches and keeps the value only for the files. */
   readonly tau: number;
-  /** Leave out tokens whose label is `labelMaskValue`. */
+  /** Skips tokens whose label is `labelMaskValue`. */
   readonly useLabelMask: boolean;
   readonly labelMaskValue: number;
-  /** Divide the directions by the roots of their singular values. */
+  /** Divides the directions by the square roots of their singular values. */
   readonly whiten: boolean;
-  /** Keep each layer's scaling when its rank changes. */
+  /** Keeps each layer's scaling when its rank changes. */
   readonly adjustScalingFactors: boolean;
 }
 
@@ -60,49 +57,44 @@ const evaDefaults: EvaConfig = {
 
 const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 
-/** Options of `LoraConfig`; those left out take PEFT's defaults. */
+/** Options of `LoraConfig`. Omitted ones have PEFT's defaults. */
 export interface LoraOptions extends LayerPeftOptions {
-  /** The rank. Default 8. */
+  /** The rank. Default: 8. */
   r?: number;
-  /** The numerator of the scaling: alpha / r, or alpha / √r with `useRslora`. Default 8. */
+  /** The numerator of the scaling: alpha / r, or alpha / √r with `useRslora`. Default: 8. */
   loraAlpha?: number;
-  /** Dropout on the input of A, while training. Default 0. */
+  /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** The base biases that train too: none, all, or those of the adapted layers. Default "none". */
+  /** The base biases that train too: none, all, or the biases of the adapted layers. Default: "none". */
   bias?: "none" | "all" | "lora_only";
-  /**
-   * Rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default false.
-   */
+  /** Uses rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default: false. */
   useRslora?: boolean;
   initLoraWeights?: InitLoraWeights;
-  /** Trains the lengths of the weights' rows apart from their directions: DoRA. Default false. */
-  useDora?: boolean;
-  /** Only with `initLoraWeights: "loftq"`. Default there: 4 bits, 1 turn. */
-  loftqConfig?: Partial<LoftQConfig>;
   /**
-   * Only with `initLoraWeights: "eva"`. Default there: rho 2, tau 0.99, labels masked
-   * by -100, alphas adjusted.
+   * Uses DoRA, which trains the lengths of the weights' rows separately from their directions. Default:
+   * false.
    */
+  useDora?: boolean;
+  /** Only with `initLoraWeights: "loftq"`. Default: 4 bits, 1 iteration. */
+  loftqConfig?: Partial<LoftQConfig>;
+  /** Only with `initLoraWeights: "eva"`. Default: rho 2, tau 0.99, labels masked by -100, alphas adjusted. */
   evaConfig?: Partial<EvaConfig> | null;
-  /** Ranks for some targets: names or expressions for the end of a path. */
+  /** Ranks for some targets, by path suffix or regular expression for it. */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Alphas for some targets. */
+  /** Alphas for some targets, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
-  /** A bias on B. Default false. */
+  /** True if B has a bias. Default: false. */
   loraBias?: boolean;
   /**
-   * Tokens whose embeddings train too: of the input embedding (and an output layer tied
-   * to it), or by module name.
+   * Tokens whose embeddings train too: indices for the input embedding (and an output layer tied to it), or by module
+   * name.
    */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 }
 
-/**
- * Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws
- * for values out of range.
- */
+/** Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws for values out of range. */
 export class LoraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly loraAlpha: number;
@@ -131,8 +123,7 @@ export class LoraConfig extends LayerPeftConfig {
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
     this.useDora = options.useDora ?? false;
-    // Files that PEFT's users made ready for loading keep it beside another
-    // initialisation, where it says nothing.
+    // Files that PEFT users prepared for loading keep it with another initialisation, under which it has no effect.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
       throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
@@ -163,7 +154,7 @@ function check(config: LoraConfig): void {
   if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
 }
 
-/** Starts of PEFT that are not here, with the reasons. */
+/** PEFT's initialisations that Lowrank does not support, with the reasons. */
 const declined: Readonly<Record<string, string>> = {
   corda: "it needs covariances of activations that PEFT gathers beforehand",
   lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not say what became of the base weights",
@@ -195,7 +186,7 @@ function checkEva(config: LoraConfig): void {
   if (!(tau >= 0 && tau <= 1)) refuse(config, "evaConfig.tau", tau, "from 0 to 1");
 }
 
-/** Throws for a key of a nested configuration that it does not have. */
+/** Throws for an unknown key of a nested configuration. */
 function checkNested(name: string, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((key) => !known.includes(key));
   if (unknown !== undefined) throw unknownOption(name, unknown, known);

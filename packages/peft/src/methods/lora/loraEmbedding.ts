@@ -8,8 +8,8 @@ import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
 /**
- * The start of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] drawn, whatever the
- * linear layers start from.
+ * Returns the initialisers of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] normal. Initialisations of
+ * linear layers do not apply; "loftq" throws.
  */
 function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
   const { config, path, loading } = context;
@@ -26,7 +26,7 @@ function transposedProduct(a: Tensor, b: Tensor): Tensor {
   return matmul(a, b, { transposeA: true, transposeB: true });
 }
 
-/** LoRA on an embedding: A [r, vocabulary], B [dim, r], perhaps lengths [dim]. */
+/** LoRA on an embedding: A [r, vocabulary], B [dim, r], with DoRA also magnitudes [dim]. */
 export class LoraEmbedding implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly paths?: Readonly<Record<string, string>>;
@@ -65,7 +65,7 @@ export class LoraEmbedding implements LayerAdapter {
     return { a, b, scaling: this.scaling };
   }
 
-  /** Computes the part that is added to the base layer's output; absent with DoRA. */
+  /** Computes the update that is added to the base layer's output. Undefined with DoRA. */
   get added(): ((ids: Tensor) => Tensor) | undefined {
     return this.#magnitude ? undefined : (ids) => this.#rows(ids);
   }

@@ -2,13 +2,10 @@ import type { DataStart, ProductForm, StartSubtraction, Swappable, WeightStart }
 import type { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 
-/** The start of the names of LoRA's own tensors in a key. */
+/** The part before the names of LoRA's tensors in a key. */
 const mark = ".lora_";
 
-/**
- * The differences allowed between LoRA adapters that take each other's
- * place: ranks and scalings too.
- */
+/** The differences that a hot swap of LoRA adapters allows, including ranks and scalings. */
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],
@@ -17,13 +14,14 @@ export const loraSwappable: Swappable<LoraConfig> = {
   anyRank: {
     layerOf: (key) => (key.includes(mark) ? key.slice(0, key.indexOf(mark)) : null),
     keeps: ["loraBias"],
-    // DoRA's lengths have no zero: with lengths of zero the layer itself would give nothing.
+    // DoRA's magnitudes cannot be filled with zeros, since the layer's output would then be zero.
     mayLack: (key, { useDora, loraBias }, absent) => !useDora && (absent || (!loraBias && key.endsWith(".bias"))),
   },
 };
 
 /**
- * The starts that take B A out of the base weights: PiSSA, OLoRA, and LoftQ, which rounds them too.
+ * Returns the initialisation if it subtracts B A from the base weights: PiSSA, OLoRA, or LoftQ, which also quantises
+ * them.
  */
 export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
   const { initLoraWeights: name } = config;
@@ -31,7 +29,7 @@ export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | n
   return { name, onSetWeights: config.with({ initLoraWeights: true }) };
 }
 
-/** EVA, where the configuration starts by it. */
+/** Returns EVA's initialisation if the configuration uses it, otherwise null. */
 export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
   const { evaConfig } = config;
   if (config.initLoraWeights !== "eva" || !evaConfig) return null;
@@ -43,8 +41,8 @@ export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
 }
 
 /**
- * B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the start: plain LoRA of twice the rank on
- * the weights as they were.
+ * Expresses B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the initial factors. The result is plain LoRA of twice
+ * the rank on the original weights.
  */
 export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   refusal: ({ initLoraWeights: start }) =>

@@ -5,7 +5,7 @@ import type { LayerContext } from "../shared/method.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 
-/** The start of LoRA on a linear layer. */
+/** The initialisers of LoRA on a linear layer. */
 export interface LinearStart {
   /** [r, in] */
   a: Draw;
@@ -17,10 +17,10 @@ export interface LinearStart {
   weight?: Tensor;
 }
 
-/** The starts with a name that are drawn, and leave the base weight as it is. */
+/** Named initialisations that are random and do not change the base weight. */
 const drawnStarts: ReadonlySet<string> = new Set(["gaussian", "orthogonal", "eva"]);
 
-/** The start of LoRA on a linear layer, as `initLoraWeights` says it. */
+/** Returns the initialisers of LoRA on a linear layer, as `initLoraWeights` selects them. */
 export async function linearStart(context: LayerContext<LoraConfig>): Promise<LinearStart> {
   const { base, config, path, loading } = context;
   const { initLoraWeights: init } = config;
@@ -43,7 +43,7 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   return { a: init === "gaussian" ? normal(1 / r) : a, b: zero, bias: zero };
 }
 
-/** The factors of a start that changes the base weight; undefined where loading needs none. */
+/** Returns the factors of an initialisation that changes the base weight. Undefined if loading does not need them. */
 async function baseFactors(context: LayerContext<LoraConfig>, init: string) {
   const { factorStart } = await import("./factorStart.ts");
   return factorStart(context, init);

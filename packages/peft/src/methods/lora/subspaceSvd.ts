@@ -15,18 +15,18 @@ import {
 interface RightSvd {
   /** Largest first. */
   readonly values: Float64Array;
-  /** [count, columns]; unit rows, each with its largest entry positive. */
+  /** [count, columns]; unit rows, the largest entry of each is positive. */
   readonly right: Float32Array;
 }
 
-/** Directions that the iteration follows beside those wanted. */
+/** Extra directions that the iteration tracks in addition to the requested ones. */
 const oversampling = 8;
 
 /**
- * Approximates the `count` largest singular values and right singular vectors of an f32 matrix,
- * from random directions and an optional `guess` [n, columns]. Each turn multiplies by the matrix
- * and back. The same every time. The whole work is in products of few columns, so that large
- * weights take seconds. Halko et al. 2011, https://arxiv.org/abs/0909.4061
+ * Approximates the `count` largest singular values and right singular vectors of an f32 matrix, from random directions
+ * and an optional `guess` [n, columns]. Each of the `turns` iterations multiplies by the matrix and its transpose.
+ * Deterministic. All work is in products with few columns, so large weights take seconds. Halko et al. 2011,
+ * https://arxiv.org/abs/0909.4061
  */
 export async function subspaceSvd(
   matrix: Tensor,
@@ -56,12 +56,12 @@ export async function subspaceSvd(
   return { values, right: combined(right, directions, wanted, columns) };
 }
 
-/** Runs `fn` without gradients, and frees all that it makes but its result. */
+/** Runs `fn` without gradients and frees all tensors that it creates except its result. */
 function apart(fn: () => Tensor): Tensor {
   return noGrad(() => scope(fn));
 }
 
-/** Rows of `weights` [count, width] times the columns of `basis` [columns, width]. */
+/** Multiplies `weights` [count, width] by `basis`, whose `width` columns are stored as rows: [count, columns]. */
 function combined(weights: Float64Array, basis: Float32Array, count: number, columns: number): Float32Array {
   const width = weights.length / count;
   const rows = new Float32Array(count * columns);
@@ -78,7 +78,7 @@ function combined(weights: Float64Array, basis: Float32Array, count: number, col
   return rows;
 }
 
-/** Orthonormal columns that span those of a matrix, which is freed. */
+/** Returns orthonormal columns with the same span as a matrix's columns. Frees the matrix. */
 async function orthonormal(matrix: Tensor): Promise<Tensor> {
   using own = matrix;
   const [rows, columns] = own.shape;

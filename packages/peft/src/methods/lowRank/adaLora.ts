@@ -34,7 +34,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
 import { RankAllocator } from "./rankAllocator.ts";
 
-/** The number that PEFT adds to the rank before it divides by it. */
+/** PEFT adds this to the rank before it divides by it. */
 const small = 1e-5;
 
 /** AdaLoRA on a linear layer: A [r, in], singular values E [r, 1], B [out, r]. */
@@ -57,8 +57,8 @@ class AdaLoraLayer implements LayerAdapter {
       lora_B: drawn(vectors, [outFeatures, r]),
       lora_E: drawn(loading || config.initLoraWeights ? zero : normal(1), [r, 1]),
     };
-    // A parameter as in PEFT, so that counts agree: the divisor of the scaling, which
-    // stays when ranks are cut.
+    // The divisor of the scaling, which does not change when ranks are cut. A parameter as in PEFT, so that parameter
+    // counts agree.
     using rank = full([1], initR, { backend: weight.storage.backend });
     const ranknum = new Parameter(rank, { requiresGrad: false });
     this.constants = [ranknum];
@@ -80,7 +80,7 @@ class AdaLoraLayer implements LayerAdapter {
     });
   }
 
-  /** Computes the part that is added to the base layer's output; absent without ranks. */
+  /** Computes the update that is added to the base layer's output. Undefined at rank 0. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.parameters.lora_E.size === 0 ? undefined : (x) => this.#product(this.#dropout.forward(x));
   }
@@ -99,15 +99,12 @@ class AdaLoraLayer implements LayerAdapter {
   }
 }
 
-/** The rank of the layer at `path`: as much as the ranks given out before leave. */
+/** Returns the rank of the layer at `path` after the cuts in `rankPattern`. */
 function rankOf({ rankPattern, initR }: AdaLoraConfig, path: string): number {
   return rankPattern?.[`${path}.lora_E`]?.filter((stays) => stays).length ?? initR;
 }
 
-/**
- * Returns the distance of A Aᵀ and Bᵀ B from the identity: the mean of the Frobenius
- * norms of the differences.
- */
+/** Returns the distance of A Aᵀ and Bᵀ B from the identity: the mean of the Frobenius norms of the differences. */
 function orthogonality(layers: readonly LayerAdapter[]): Tensor {
   const distances = layers.flatMap(({ parameters: { lora_A, lora_B } }) => [
     distance(matmul(lora_A, lora_A, { transposeB: true })),
@@ -124,9 +121,7 @@ function distance(gram: Tensor): Tensor {
   return sqrt(sum(square(sub(gram, tensor(identity, { shape: [r, r], backend })))));
 }
 
-/**
- * Tensors without the ranks that were cut, where they have these still; other handles on the rest.
- */
+/** Returns the tensors without ranks that were cut. Tensors that need no change are returned as new handles. */
 function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const filed = new Map<string, Tensor>();
   for (const [key, value] of trained) {
@@ -147,8 +142,8 @@ function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<st
 }
 
 /**
- * AdaLoRA: W + scaling B diag(E) A with B and A kept near orthogonal, whose ranks go to the layers
- * that need them while the adapter trains. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
+ * AdaLoRA: W + scaling B diag(E) A with nearly orthogonal B and A. During training, ranks are reallocated to the layers
+ * that need them. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
  */
 export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   peftType: "ADALORA",
@@ -201,8 +196,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,
-  // If the base model is not in f32, PEFT converts the rank parameter of each layer, which
-  // then requires gradients.
+  // If the base model is not in f32, PEFT converts the rank parameter of each layer, which then requires gradients.
   countedConstants: (dtype) => (dtype === "f32" ? 0 : 1),
   setsFanInFanOut: true,
   swappable: { fields: ["initLoraWeights"] },

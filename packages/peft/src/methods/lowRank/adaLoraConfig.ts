@@ -4,54 +4,55 @@ import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { isList, isRecord } from "../../config/sharedOptions.ts";
 
 /**
- * The ranks of a layer that stay, by the name of its singular values:
+ * For each layer, which ranks are kept. Keyed by the name of the singular values:
  * "model.layers.0.self_attn.q_proj.lora_E".
  */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
 
-/** Options of `AdaLoraConfig`; those left out take PEFT's defaults. */
+/** Options of `AdaLoraConfig`. Omitted ones have PEFT's defaults. */
 export interface AdaLoraOptions extends LayerPeftOptions {
-  /** The rank that layers have on average in the end. Default 8. */
+  /** The average rank of the layers at the end. Default: 8. */
   targetR?: number;
-  /** The rank that every layer has at the start. Default 12. */
+  /** The initial rank of every layer. Default: 12. */
   initR?: number;
-  /** Steps before ranks are cut. Default 0. */
+  /** Steps before ranks are cut. Default: 0. */
   tinit?: number;
-  /** Steps at the end during which ranks stay. Default 0. */
+  /** Final steps during which ranks do not change. Default: 0. */
   tfinal?: number;
-  /** Ranks are given out anew every so many steps. Default 1. */
+  /** Steps between reallocations of ranks. Default: 1. */
   deltaT?: number;
-  /** The smoothing of the average of sensitivities: between 0 and 1, slow near 1. Default 0.85. */
+  /**
+   * Smoothing of the moving average of sensitivities, between 0 and 1; values near 1 change it slowly. Default: 0.85.
+   */
   beta1?: number;
-  /** The smoothing of the average of uncertainties: between 0 and 1, slow near 1. Default 0.85. */
+  /**
+   * Smoothing of the moving average of uncertainties, between 0 and 1; values near 1 change it slowly. Default: 0.85.
+   */
   beta2?: number;
-  /** Weight of the penalty on A and B that are not orthogonal. Default 0.5. */
+  /** Weight of the loss term that penalises non-orthogonal A and B. Default: 0.5. */
   orthRegWeight?: number;
-  /** Steps of the whole training. Must be given to train. */
+  /** Number of steps of the whole training. Required for training. */
   totalStep?: number | null;
-  /** The ranks given out; set by training. */
+  /** The allocated ranks. Set by training. */
   rankPattern?: AdaLoraRanks | null;
-  /** The numerator of the scaling, alpha / initR. Default 8. */
+  /** The numerator of the scaling, alpha / initR. Default: 8. */
   loraAlpha?: number;
-  /** Dropout on the input of A, while training. Default 0. */
+  /** Dropout on the input of A during training. Default: 0. */
   loraDropout?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: "none" | "all" | "lora_only";
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initLoraWeights?: boolean;
   /**
-   * Tokens whose embeddings train too: of the input embedding (and an output layer tied
-   * to it), or by module name.
+   * Tokens whose embeddings train too: indices for the input embedding (and an output layer tied to it), or by module
+   * name.
    */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 }
 
-/**
- * Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws
- * for values out of range.
- */
+/** Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws for values out of range. */
 export class AdaLoraConfig extends LayerPeftConfig {
   readonly targetR: number;
   readonly initR: number;
@@ -118,7 +119,7 @@ function check(config: AdaLoraConfig): void {
   checkOneOf(config, "initLoraWeights", config.initLoraWeights, [true, false]);
 }
 
-/** The file format of AdaLoRA's configuration: with LoRA's fields, of which it reads some. */
+/** The file format of AdaLoRA's configuration. It contains LoRA's fields, of which AdaLoRA uses only some. */
 export const adaLoraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

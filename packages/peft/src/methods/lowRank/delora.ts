@@ -17,14 +17,14 @@ import { addProduct } from "../shared/mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { DeloraConfig, deloraFormat } from "./deloraConfig.ts";
 
-/** The lengths of a matrix's rows (or columns), at least 1e-4, below which there is no gradient. */
+/** Returns the norms of a matrix's rows (or columns), at least 1e-4. The gradient is zero below that. */
 function lengths(matrix: Tensor, dim: number): Tensor {
   return sqrt(clamp(sum(square(matrix), { dim }), { min: 1e-8 }));
 }
 
 /**
- * B diag(λ / r / (|A's row| |B's column|)) A diag(n), with n the lengths of the base
- * weight's columns at the start.
+ * Adds B diag(λ / r / (|row of A| |column of B|)) A diag(n), where n holds the norms of the initial base weight's
+ * columns.
  */
 class DeloraLinear implements LayerAdapter {
   readonly parameters: {
@@ -54,7 +54,7 @@ class DeloraLinear implements LayerAdapter {
     this.modules = config.moduleDropout > 0 ? { delora_dropout: this.#dropout } : {};
   }
 
-  /** The factor of each of A's rows, [r]. */
+  /** The factor of each row of A, [r]. */
   #scales(): Tensor {
     const { delora_A: a, delora_B: b, delora_lambda: strength } = this.parameters;
     return div(mul(strength, 1 / this.#rank), mul(lengths(a, 1), lengths(b, 0)));
@@ -78,9 +78,7 @@ class DeloraLinear implements LayerAdapter {
   }
 }
 
-/**
- * DeLoRA: low-rank updates of bounded strength. Bini et al. 2025, https://arxiv.org/abs/2503.18225
- */
+/** DeLoRA: low-rank updates of bounded strength. Bini et al. 2025, https://arxiv.org/abs/2503.18225 */
 export const delora: PeftMethod<DeloraConfig> = definePeftMethod({
   peftType: "DELORA",
   Config: DeloraConfig,

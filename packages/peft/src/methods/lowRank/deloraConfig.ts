@@ -10,21 +10,21 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `DeloraConfig`; those left out take PEFT's defaults. */
+/** Options of `DeloraConfig`. Omitted ones have PEFT's defaults. */
 export interface DeloraOptions extends LayerPeftOptions {
-  /** The rank. Default 8. */
+  /** The rank. Default: 8. */
   r?: number;
-  /** The initial strength, which bounds how far the weight goes. Default 15. */
+  /** The initial strength λ, which bounds the size of the update. Default: 15. */
   deloraLambda?: number;
-  /** Dropout on the adapter's input, while training. Default 0. */
+  /** Dropout on the adapter's input during training. Default: 0. */
   moduleDropout?: number;
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initWeights?: boolean;
-  /** Ranks for some targets: names or expressions for the end of a path. */
+  /** Ranks for some targets, by path suffix or regular expression for it. */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Strengths for some targets. */
+  /** Strengths for some targets, with keys as in `rankPattern`. */
   lambdaPattern?: Readonly<Record<string, number>>;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
 }
 

@@ -19,9 +19,9 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
 
 /**
- * A LoRA of rank r / k for each of a weight's k x k blocks. A [k, in / k, r] holds the factors of
- * each block of inputs; the j-th part of their r results goes to the j-th block of outputs; B [k,
- * r, out / k]. Perhaps with a LoRA over all beside it.
+ * A LoRA of rank r / k for each of a weight's k x k blocks. A [k, in / k, r] has one factor for each block of inputs.
+ * The j-th part of its r results goes to the j-th block of outputs. B is [k, r, out / k]. With `hybridR`, adds a LoRA
+ * over the whole weight.
  */
 class GraloraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
@@ -57,7 +57,7 @@ class GraloraLinear implements LayerAdapter {
     this.#inFeatures = inFeatures;
   }
 
-  /** x [rows, in] times the matrix added to the weight: [rows, out]. */
+  /** Multiplies x [rows, in] by the matrix added to the weight: [rows, out]. */
   #product(x: Tensor): Tensor {
     const { gralora_A: a, gralora_B: b } = this.parameters;
     const { "gralora_A_general.weight": wideA, "gralora_B_general.weight": wideB } = this.parameters;
@@ -87,10 +87,7 @@ class GraloraLinear implements LayerAdapter {
   }
 }
 
-/**
- * GraLoRA: a LoRA of its own for each block of a weight. Jung et al. 2025,
- * https://arxiv.org/abs/2505.20355
- */
+/** GraLoRA: a separate LoRA for each block of a weight. Jung et al. 2025, https://arxiv.org/abs/2505.20355 */
 export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
   peftType: "GRALORA",
   sizes: ["r", "hybridR"],

@@ -11,23 +11,23 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `GraloraConfig`; those left out take PEFT's defaults. */
+/** Options of `GraloraConfig`. Omitted ones have PEFT's defaults. */
 export interface GraloraOptions extends LayerPeftOptions {
-  /** The rank of all blocks together. Default 32. */
+  /** The total rank of all blocks. Default: 32. */
   r?: number;
-  /** The rank of a LoRA over the whole weight beside the blocks. Default 0. */
+  /** The rank of an additional LoRA over the whole weight. Default: 0. */
   hybridR?: number;
-  /** The numerator of the scaling: alpha / (r + hybridR). Default 64. */
+  /** The numerator of the scaling: alpha / (r + hybridR). Default: 64. */
   alpha?: number;
-  /** Dropout on the adapter's input, while training. Default 0. */
+  /** Dropout on the adapter's input during training. Default: 0. */
   graloraDropout?: number;
-  /** Into how many parts inputs and outputs are cut. Default 2. */
+  /** Number of blocks into which inputs and outputs are split. Default: 2. */
   graloraK?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initWeights?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
 }
 

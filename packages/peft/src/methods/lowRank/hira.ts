@@ -13,7 +13,7 @@ import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { HiraConfig, hiraFormat } from "./hiraConfig.ts";
 
-/** B A as it lies in the weight: A [r, in], B [out, r]. */
+/** Returns B A in the layout of the weight: A [r, in], B [out, r]. */
 function product(a: Tensor, b: Tensor, fanInFanOut: boolean): Tensor {
   return fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
 }
@@ -50,7 +50,7 @@ class HiraLinear implements LayerAdapter {
     return scope(() => {
       const dropped = this.#dropout.forward(x);
       const factors = product(a, b, fanInFanOut);
-      // One product where nothing is dropped.
+      // A single product suffices without dropout.
       if (dropped === x) return linear(x, mul(toF32(weight), add(factors, 1)), bias, { fanInFanOut });
       return add(base.forward(x), linear(dropped, mul(toF32(weight), factors), null, { fanInFanOut }));
     });
@@ -92,7 +92,7 @@ class HiraEmbedding implements LayerAdapter {
 }
 
 /**
- * HiRA: the weight times a low-rank matrix, entry by entry. Huang et al. 2025,
+ * HiRA: multiplies the weight elementwise by a low-rank matrix. Huang et al. 2025,
  * https://openreview.net/forum?id=TwJrTz9cRS
  */
 export const hira: PeftMethod<HiraConfig> = definePeftMethod({

@@ -2,20 +2,20 @@ import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../../conf
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 
-/** Options of `HiraConfig`; those left out take PEFT's defaults. */
+/** Options of `HiraConfig`. Omitted ones have PEFT's defaults. */
 export interface HiraOptions extends LayerPeftOptions {
-  /** The rank. Default 32. */
+  /** The rank. Default: 32. */
   r?: number;
-  /** Dropout on the adapter's input, while training. Default 0. */
+  /** Dropout on the adapter's input during training. Default: 0. */
   hiraDropout?: number;
   /**
-   * The weight lies as [in, out]. Without effect, since that follows from the layers; kept for
-   * the files, as PEFT does.
+   * True if the weight is stored as [in, out]. Has no effect, since it is derived from the layers. Kept for the files,
+   * as in PEFT.
    */
   fanInFanOut?: boolean;
   /**
-   * Start with B zero, a no-op, and A uniform or ("gaussian") from N(0, 1/r²); false and null: both
-   * from N(0, 1). Default true.
+   * Initialisation. True: B zero (a no-op) and A uniform. "gaussian": B zero and A from N(0, 1/r²). False and null:
+   * both from N(0, 1). Default: true.
    */
   initWeights?: boolean | "gaussian" | null;
 }
@@ -47,7 +47,7 @@ export class HiraConfig extends LayerPeftConfig {
 export const hiraFormat: ConfigFormat = {
   classic: [...layerFields, "fan_in_fan_out", "hira_dropout", "init_weights", "r"],
   floats: ["hira_dropout"],
-  // PEFT takes it for adapters that join others, but not for the first one of a model.
+  // PEFT accepts it for additional adapters, but not for the first one of a model.
   refused: { rank_pattern: {} },
   ignored: {},
 };

@@ -15,7 +15,7 @@ import { drawn, draws, layerDropout } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { MissConfig, missFormat } from "./missConfig.ts";
 
-/** Throws where a layer's sizes do not go with the options. */
+/** Throws if a layer's sizes are incompatible with the options. */
 function check({ config, base, path }: LayerContext<MissConfig>): void {
   const { r, miniR, initWeights } = config;
   const { inFeatures, outFeatures } = base as Linear;
@@ -30,8 +30,8 @@ function check({ config, base, path }: LayerContext<MissConfig>): void {
 }
 
 /**
- * x plus D times the sums of x's entries a multiple of r apart: D [r, out], or [r,
- * miniR] for outputs in turn.
+ * Adds the product of D and s, where s [r] sums the entries of x that are r apart. D is [r, out], or [r, miniR]
+ * repeated over the outputs.
  */
 class MissLinear implements LayerAdapter {
   readonly parameters: { readonly miss_block: Parameter };
@@ -48,7 +48,7 @@ class MissLinear implements LayerAdapter {
     const { inFeatures, outFeatures } = context.base as Linear;
     const { zero, uniform } = draws(context);
     const width = config.initWeights === "mini" ? config.miniR : outFeatures;
-    // PyTorch's Kaiming bound goes by the second dimension.
+    // PyTorch's Kaiming bound uses the second dimension.
     const start = config.initWeights ? zero : uniform(1 / Math.sqrt(width));
     this.parameters = { miss_block: drawn(start, [config.r, width]) };
     this.#dropout = layerDropout(context, config.missDropout);
@@ -59,7 +59,7 @@ class MissLinear implements LayerAdapter {
     this.constants = [this.#rows];
   }
 
-  /** t [..., width] repeated until there is one number for each output. */
+  /** Repeats t [..., width] along the last dimension to [..., out]. */
   #repeated(t: Tensor): Tensor {
     const lead = t.shape.slice(0, -1);
     const width = t.shape[t.ndim - 1];
@@ -92,8 +92,7 @@ class MissLinear implements LayerAdapter {
 }
 
 /**
- * MiSS's "bat": each [r, r] block W of the weight becomes W + W D + D, with a D
- * [r, r] for each r outputs.
+ * MiSS's variant "bat": each [r, r] block W of the weight becomes W + W D + D, with one D [r, r] for each r outputs.
  */
 class MissBat implements LayerAdapter {
   readonly parameters: { readonly miss_block: Parameter };
@@ -126,10 +125,7 @@ class MissBat implements LayerAdapter {
   }
 }
 
-/**
- * MiSS: one small matrix that all blocks of a weight share. Kang and Yin 2024,
- * https://arxiv.org/abs/2409.15371
- */
+/** MiSS: one small matrix shared by all blocks of a weight. Kang and Yin 2024, https://arxiv.org/abs/2409.15371 */
 export const miss: PeftMethod<MissConfig> = definePeftMethod({
   peftType: "MISS",
   Config: MissConfig,

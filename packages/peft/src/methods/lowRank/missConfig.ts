@@ -3,20 +3,20 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `MissConfig`; those left out take PEFT's defaults. */
+/** Options of `MissConfig`. Omitted ones have PEFT's defaults. */
 export interface MissOptions extends LayerPeftOptions {
-  /** The rank: the number of inputs that share a number. Default 64. */
+  /** The rank: inputs whose index is equal modulo r share a row of the trained matrix. Default: 64. */
   r?: number;
-  /** Dropout on the adapter's input, while training. Default 0. */
+  /** Dropout on the adapter's input during training. Default: 0. */
   missDropout?: number;
-  /** With `initWeights: "mini"`, after how many outputs the numbers repeat. Default 1. */
+  /** With `initWeights: "mini"`, the number of outputs after which the values repeat. Default: 1. */
   miniR?: number;
   /**
-   * True and false are MiSS, from zeros or at random; "bat" is its variant that goes by the weight,
-   * "mini" the one whose outputs share numbers. Default true.
+   * True: MiSS, initialised with zeros. False: MiSS, random. "bat": the variant whose update depends on the weight.
+   * "mini": the variant whose outputs share values. Default: true.
    */
   initWeights?: boolean | "bat" | "mini";
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
 }
 

@@ -20,17 +20,14 @@ import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContex
 import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
 
 interface Bases extends SharedTensors {
-  /**
-   * A [r, 1, small] and B [large, n, r] for layers whose sizes are at most small and
-   * large; each takes a corner.
-   */
+  /** A [r, 1, small] and B [large, n, r], sized for the largest layers. Each layer uses a leading block. */
   buffers: { randlora_A: Tensor; randlora_B: Tensor };
 }
 
 /** Returns the number of bases of rank r for a layer whose smaller size is `size`. */
 const basesFor = (size: number, r: number): number => Math.ceil(size / r);
 
-/** Random bases with a standard deviation of one, as large as the largest of the layers asks. */
+/** Returns random bases with standard deviation 1, as large as the largest layer requires. */
 function bases({ layers, config, generator, loading }: SharedContext<RandLoraConfig>): Bases {
   const { r, sparse, verySparse } = config;
   const linears = layers.map(({ base }) => base as Linear);
@@ -55,12 +52,11 @@ function bases({ layers, config, generator, loading }: SharedContext<RandLoraCon
 }
 
 /**
- * A sum of products of random bases, each scaled along its rank by λ [r, n] and along the
- * smaller size by γ [n, small].
+ * A sum of products of random bases, each scaled along its rank by λ [r, n] and along the smaller size by γ [n, small].
  */
 class RandLoraLinear implements LayerAdapter {
   readonly parameters: { readonly randlora_lambda: Parameter; readonly randlora_gamma: Parameter };
-  /** PEFT's files hold the bases beside every layer. */
+  /** PEFT's files repeat the bases for every layer. */
   readonly buffers: Bases["buffers"];
   readonly modules: Record<string, Module>;
   readonly #dropout: Dropout;
@@ -86,10 +82,7 @@ class RandLoraLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /**
-   * A [k, in] and B [out, k], whose product is added to the weight; k is the
-   * sum of the bases' ranks.
-   */
+  /** Returns A [k, in] and B [out, k], whose product is added to the weight. k is the sum of the bases' ranks. */
   #factors(): [a: Tensor, b: Tensor] {
     const { randlora_lambda: lambda, randlora_gamma: gamma } = this.parameters;
     const { randlora_A: a, randlora_B: b } = this.buffers;
@@ -97,7 +90,7 @@ class RandLoraLinear implements LayerAdapter {
     const [, small] = gamma.shape;
     const large = Math.max(this.#inFeatures, this.#outFeatures);
     const scaled = mul(mul(lambda.reshape([r, n, 1]), leadingBlock(a, [r, 1, small])), gamma);
-    // PEFT flattens one by rank, then basis, and the other by basis, then rank.
+    // PEFT flattens one factor by rank, then basis, and the other by basis, then rank.
     const trained = affine(scaled.reshape([r * n, small]), { scale: this.#scaling });
     const fixed = leadingBlock(b, [large, n, r]).reshape([large, n * r]);
     const isWide = small === this.#inFeatures;
@@ -119,8 +112,7 @@ class RandLoraLinear implements LayerAdapter {
 }
 
 /**
- * RandLoRA: full-rank updates as sums of random low-rank bases. Albert et al. 2025,
- * https://arxiv.org/abs/2502.00987
+ * RandLoRA: full-rank updates as sums of random low-rank bases. Albert et al. 2025, https://arxiv.org/abs/2502.00987
  */
 export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
   peftType: "RANDLORA",

@@ -12,30 +12,27 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `RandLoraConfig`; those left out take PEFT's defaults. */
+/** Options of `RandLoraConfig`. Omitted ones have PEFT's defaults. */
 export interface RandLoraOptions extends LayerPeftOptions {
-  /**
-   * The rank of each random basis: the smaller, the more of them there are, and the more
-   * numbers train. Default 32.
-   */
+  /** The rank of each random basis. A smaller rank means more bases and more trained parameters. Default: 32. */
   r?: number;
-  /** Kept for the files: the seed that PEFT drew the bases from. Default 0. */
+  /** The seed from which PEFT drew the bases. Kept for the files. Default: 0. */
   projectionPrngKey?: number;
-  /** True if files hold the bases. It must be true, since PEFT draws others on other machines. */
+  /** True if files contain the bases. Must be true, since PEFT's random bases differ between machines. */
   saveProjection?: boolean;
-  /** Bases of -1, 0 and 1, two thirds of them zero. Default false. */
+  /** True if bases consist of -1, 0 and 1, with two thirds zeros. Default: false. */
   sparse?: boolean;
-  /** The same with even fewer that are not zero. Default false. */
+  /** The same with even fewer nonzero values. Default: false. */
   verySparse?: boolean;
-  /** Dropout on the input of the bases, while training. Default 0. */
+  /** Dropout on the input of the bases during training. Default: 0. */
   randloraDropout?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** The numerator of the scaling: alpha / r. Default 640. */
+  /** The numerator of the scaling: alpha / r. Default: 640. */
   randloraAlpha?: number;
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initWeights?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
 }
 

@@ -5,15 +5,14 @@ import type { Allocator } from "../shared/method.ts";
 import type { AdaLoraConfig, AdaLoraRanks } from "./adaLoraConfig.ts";
 
 /**
- * Moving averages of the loss's sensitivity to each number of a parameter, and of that
- * sensitivity's variation.
+ * Moving averages, for each element of a parameter, of the loss's sensitivity to it and of the sensitivity's variation.
  */
 interface Importance {
   sensitivity: Tensor;
   uncertainty: Tensor;
 }
 
-/** Gives AdaLoRA's ranks to the layers that need them, as its paper says (section 3.2 and 3.3). */
+/** Allocates AdaLoRA's ranks to the layers that need them, as in its paper (sections 3.2 and 3.3). */
 export class RankAllocator implements Allocator<AdaLoraConfig> {
   readonly #layers: ReadonlyMap<string, LayerAdapter>;
   readonly #importance = new Map<Parameter, Importance>();
@@ -86,10 +85,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     return [...this.#layers.values()].reduce((all, { parameters }) => all + parameters.lora_E.shape[0], 0);
   }
 
-  /**
-   * Returns the number of ranks allowed after a step; null if they stay as they are. It falls with
-   * the third power of time.
-   */
+  /** Returns the total rank allowed after a step, or null if ranks do not change. It falls cubically with time. */
   #budget({ tinit, tfinal, deltaT, targetR }: AdaLoraConfig, step: number, totalStep: number): number | null {
     const end = totalStep - tfinal;
     if (step <= tinit || (step < end && step % deltaT !== 0)) return null;
@@ -121,8 +117,8 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
   }
 
   /**
-   * The ranks that stay within the budget: those whose singular value and vectors matter
-   * most. Null where all stay.
+   * Returns which ranks to keep within the budget: those whose singular values and vectors are most important. Null if
+   * all are kept.
    */
   async #allocate(budget: number): Promise<AdaLoraRanks | null> {
     const cut = this.#initial - budget;
@@ -140,7 +136,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     );
   }
 
-  /** [r] */
+  /** Returns the importance of each rank, [r]. */
   #score({ lora_A, lora_B, lora_E }: LayerAdapter["parameters"]): Tensor {
     const of = (parameter: Parameter): Tensor => {
       const found = this.#importance.get(parameter);
@@ -151,12 +147,12 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     return add(of(lora_E).reshape([-1]), vectors);
   }
 
-  /** Sets the singular values of ranks that do not stay to zero. */
+  /** Sets the singular values of removed ranks to zero. */
   #mask(rankPattern: AdaLoraRanks): void {
     for (const [path, { parameters }] of this.#layers) {
       const { lora_E } = parameters;
       const stays = rankPattern[`${path}.lora_E`];
-      // A loaded adapter has only the ranks that stayed.
+      // A loaded adapter contains only the ranks that were kept.
       if (!stays || stays.length !== lora_E.shape[0]) continue;
       noGrad(() =>
         scope(() => {
@@ -171,7 +167,7 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
   }
 }
 
-/** A moving average with one more value; without one before, it starts from zero. */
+/** Updates a moving average with a value. Starts from zero without a previous average. */
 function moved(average: Tensor | undefined, value: Tensor, beta: number): Tensor {
   const share = affine(value, { scale: 1 - beta });
   return average ? add(affine(average, { scale: beta }), share) : share;

@@ -18,15 +18,15 @@ import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 import { lycorisFormat } from "./lycorisConfig.ts";
 
 /**
- * LoHa on a linear layer: two products of rank r, multiplied number by number: (A₁ B₁) ∘
- * (A₂ B₂), A [out, r], B [r, in].
+ * LoHa on a linear layer: the elementwise product of two rank-r products, (A₁ B₁) ∘ (A₂ B₂), with A [out, r] and B [r,
+ * in].
  */
 class LoHaLayer implements LayerAdapter {
   readonly parameters: Readonly<Record<"hada_w1_a" | "hada_w1_b" | "hada_w2_a" | "hada_w2_b", Parameter>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly #dropout: LycorisDropout;
   readonly #scaling: number;
-  /** True if a product of rank r² takes less work than one with the whole matrix. */
+  /** True if one product of rank r² is cheaper than a product with the full matrix. */
   readonly #factored: boolean;
 
   constructor(context: LayerContext<LoHaConfig>) {
@@ -59,15 +59,12 @@ class LoHaLayer implements LayerAdapter {
     });
   }
 
-  /**
-   * Computes the part that is added to the base layer's output; absent if dropout
-   * may leave some of it out.
-   */
+  /** Computes the update that is added to the base layer's output. Undefined if dropout may skip parts of it. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }
 
-  /** Returns the part that is added to the base layer's output, without dropout. */
+  /** Returns the update that is added to the base layer's output, without dropout. */
   #product(x: Tensor): Tensor {
     if (!this.#factored) return matmul(x, this.#delta(), { transposeB: true });
     const [a, b] = this.#factors();
@@ -76,8 +73,8 @@ class LoHaLayer implements LayerAdapter {
   }
 
   /**
-   * The same as one product B A of rank r²: A [r², in] and B [out, r²], of which each row is a row
-   * of one times one of the other.
+   * Returns the equivalent product B A of rank r²: A [r², in] and B [out, r²]. Each of its rank-one components combines
+   * one component of each product.
    */
   #factors(): [a: Tensor, b: Tensor] {
     const { hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b } = this.parameters;
@@ -101,9 +98,8 @@ class LoHaLayer implements LayerAdapter {
 }
 
 /**
- * LoHa: a change of rank r² from two products of rank r, multiplied number by number. Hyeon-Woo et
- * al. 2021 (FedPara), https://arxiv.org/abs/2108.06098; Yeh et al. 2023 (LyCORIS),
- * https://arxiv.org/abs/2309.14859
+ * LoHa: an update of rank r², the elementwise product of two rank-r products. Hyeon-Woo et al. 2021 (FedPara),
+ * https://arxiv.org/abs/2108.06098; Yeh et al. 2023 (LyCORIS), https://arxiv.org/abs/2309.14859
  */
 export const loha: PeftMethod<LoHaConfig> = definePeftMethod({
   peftType: "LOHA",

@@ -2,9 +2,9 @@ import { checkOneOf, checkOptions } from "../../config/checks.ts";
 import { LayerPeftConfig } from "../../config/layerPeftConfig.ts";
 import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
 
-/** Options of `LoHaConfig`; those left out take PEFT's defaults. */
+/** Options of `LoHaConfig`. Omitted ones have PEFT's defaults. */
 export interface LoHaOptions extends LycorisOptions {
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initWeights?: boolean;
 }
 

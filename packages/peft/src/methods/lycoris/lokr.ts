@@ -17,9 +17,9 @@ import { LoKrConfig, lokrFormat } from "./lokrConfig.ts";
 import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 
 /**
- * Returns two factors of a size, as PEFT picks them. If `wanted` divides the size, they are
- * `wanted` and the quotient. Otherwise they are the factors nearest to the square root, the smaller
- * first, which is at most `wanted` unless that is -1.
+ * Splits a size into two factors, as PEFT does. If `wanted` divides the size, returns `wanted` and the quotient.
+ * Otherwise returns the factors nearest to the square root, the smaller first. The smaller one is at most `wanted`,
+ * unless `wanted` is -1.
  */
 export function factorization(size: number, wanted: number): [small: number, large: number] {
   if (wanted > 0 && size % wanted === 0) return [wanted, size / wanted];
@@ -36,8 +36,8 @@ export function factorization(size: number, wanted: number): [small: number, lar
 }
 
 /**
- * LoKr on a linear layer: the Kronecker product of a small matrix and a larger one,
- * each whole or of rank r.
+ * LoKr on a linear layer: the Kronecker product of a small and a larger matrix, each stored whole or as a rank-r
+ * product.
  */
 class LoKrLayer implements LayerAdapter {
   readonly parameters: Record<string, Parameter> = {};
@@ -78,7 +78,7 @@ class LoKrLayer implements LayerAdapter {
     this.parameters[name] = drawn(draw, shape);
   }
 
-  /** Both matrices in full: [out₁, in₁] and [out₂, in₂]. */
+  /** Returns both matrices in full: [out₁, in₁] and [out₂, in₂]. */
   #matrices(): [Tensor, Tensor] {
     const { lokr_w1, lokr_w1_a, lokr_w1_b, lokr_w2, lokr_w2_a, lokr_w2_b } = this.parameters;
     return [lokr_w1 ?? matmul(lokr_w1_a, lokr_w1_b), lokr_w2 ?? matmul(lokr_w2_a, lokr_w2_b)];
@@ -94,18 +94,12 @@ class LoKrLayer implements LayerAdapter {
     });
   }
 
-  /**
-   * Computes the part that is added to the base layer's output; absent if dropout
-   * may leave some of it out.
-   */
+  /** Computes the update that is added to the base layer's output. Undefined if dropout may skip parts of it. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }
 
-  /**
-   * s x (W₁ ⊗ W₂)ᵀ, one matrix after the other: rows [in₁, in₂] become [in₁,
-   * out₂], then [out₁, out₂].
-   */
+  /** Computes s x (W₁ ⊗ W₂)ᵀ one matrix at a time: rows [in₁, in₂] become [in₁, out₂], then [out₁, out₂]. */
   #product(x: Tensor): Tensor {
     const [left, right] = this.#matrices();
     const [out1, in1] = left.shape;
@@ -125,10 +119,7 @@ class LoKrLayer implements LayerAdapter {
   }
 }
 
-/**
- * LoKr: a change that is a Kronecker product. Yeh et al. 2023 (LyCORIS),
- * https://arxiv.org/abs/2309.14859
- */
+/** LoKr: an update that is a Kronecker product. Yeh et al. 2023 (LyCORIS), https://arxiv.org/abs/2309.14859 */
 export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
   peftType: "LOKR",
   sizes: [],

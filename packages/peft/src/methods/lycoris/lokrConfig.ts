@@ -3,23 +3,17 @@ import { LayerPeftConfig } from "../../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
 
-/** Options of `LoKrConfig`; those left out take PEFT's defaults. */
+/** Options of `LoKrConfig`. Omitted ones have PEFT's defaults. */
 export interface LoKrOptions extends LycorisOptions {
-  /** Divides the rest after rank dropout by its share. Default false. */
+  /** Divides the kept outputs by their share after rank dropout. Default: false. */
   rankDropoutScale?: boolean;
-  /**
-   * Factors the left matrix of the Kronecker product too, where that makes
-   * it smaller. Default false.
-   */
+  /** Factorises the left matrix of the Kronecker product too, if that makes it smaller. Default: false. */
   decomposeBoth?: boolean;
-  /**
-   * Number of parts that a layer's sizes are cut into, or nearly so; -1: near their
-   * square roots. Default -1.
-   */
+  /** The factor into which a layer's sizes are split, or near it. -1: factors near their square roots. Default: -1. */
   decomposeFactor?: number;
   /**
-   * Start as a no-op with the left matrix zero (true) or the right one ("lycoris"); false:
-   * at random. Default true.
+   * Starts as a no-op with the left matrix zero (true) or the right one ("lycoris"). False: random. Default:
+   * true.
    */
   initWeights?: boolean | "lycoris";
 }

@@ -8,22 +8,22 @@ import type { LycorisOptions } from "./lycorisConfig.ts";
 
 type Shared = PeftConfig & Required<Pick<LycorisOptions, "r" | "alpha" | "rankPattern" | "alphaPattern">>;
 
-/** The rank of the layer at `path`, and the factor of the matrix added to its weight. */
+/** Returns the rank of the layer at `path`, and the scaling of the matrix added to its weight. */
 export function lycorisRank(config: Shared, path: string): { r: number; scaling: number } {
   const r = patternValue(config.rankPattern, path, config.r);
   return { r, scaling: patternValue(config.alphaPattern, path, config.alpha) / r };
 }
 
 /**
- * PyTorch's usual start of a matrix, from the numbers in its rows; zero where values
- * will be read from a file.
+ * Returns PyTorch's default initialiser of a matrix, with a bound from its number of columns. It is zero if values will
+ * be read from a file.
  */
 export function lycorisDraws(context: LayerContext<PeftConfig>): { zero: Draw; usual: Draw } {
   const { zero, uniform } = draws(context);
   return { zero, usual: context.loading ? zero : (shape) => uniform(1 / Math.sqrt(shape[1]))(shape) };
 }
 
-/** The random dropout of LoHa and LoKr while they train. */
+/** The dropout of LoHa and LoKr during training: of outputs, and of the whole adapter of a layer. */
 export class LycorisDropout extends Module {
   readonly generator: Generator;
   readonly #rank: number;
@@ -36,19 +36,19 @@ export class LycorisDropout extends Module {
     this.#module = context.config.moduleDropout;
   }
 
-  /** True if nothing is ever left out. */
+  /** True if both dropout probabilities are 0. */
   get never(): boolean {
     return this.#rank === 0 && this.#module === 0;
   }
 
-  /** Returns true if the whole adapter is left out this time. */
+  /** Returns true if the whole adapter is skipped in this call. */
   skips(): boolean {
     return this.training && this.#module > 0 && this.#draw(1)[0] <= this.#module;
   }
 
   /**
-   * Returns the factors of the added output, [out]: ones and zeros, over their mean if
-   * `scaled`; null for no dropout.
+   * Returns the factors of the update's outputs, [out]: ones and zeros, divided by their mean if `scaled`. Null without
+   * dropout.
    */
   mask({ outFeatures, weight }: Linear, scaled: boolean): Tensor | null {
     if (!this.training || this.#rank === 0) return null;

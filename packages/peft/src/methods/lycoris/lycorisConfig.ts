@@ -4,17 +4,17 @@ import type { ConfigFormat, PeftConfig } from "../../config/peftConfig.ts";
 
 /** Options that LoHa and LoKr share. */
 export interface LycorisOptions extends LayerPeftOptions {
-  /** The rank. Default 8. */
+  /** The rank. Default: 8. */
   r?: number;
-  /** The numerator of the scaling, alpha / r. Default 8. */
+  /** The numerator of the scaling, alpha / r. Default: 8. */
   alpha?: number;
-  /** Share of the output numbers to which the adapter adds nothing, while training. Default 0. */
+  /** Probability of dropping the adapter's update of an output feature during training. Default: 0. */
   rankDropout?: number;
-  /** The probability of leaving out the whole adapter of a layer, while training. Default 0. */
+  /** Probability of skipping the whole adapter of a layer during training. Default: 0. */
   moduleDropout?: number;
-  /** Ranks for some targets: names or expressions for the end of a path. */
+  /** Ranks for some targets, by path suffix or regular expression for it. */
   rankPattern?: Readonly<Record<string, number>>;
-  /** Alphas for some targets. */
+  /** Alphas for some targets, with keys as in `rankPattern`. */
   alphaPattern?: Readonly<Record<string, number>>;
 }
 
@@ -27,10 +27,7 @@ export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, 
   for (const key of ["rankDropout", "moduleDropout"] as const) checkDropout(config, key, config[key]);
 }
 
-/**
- * The file format of the shared options. Convolutions are not supported, so options
- * for them have no effect.
- */
+/** The file format of the shared options. Convolutions are not supported, so options for them have no effect. */
 export const lycorisFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -16,8 +16,8 @@ import { BOFTConfig, boftFormat } from "./boftConfig.ts";
 import { cayley, identity, rotateBlocks } from "./rotation.ts";
 
 /**
- * The number and the size of a layer's blocks. Throws where they do not divide its
- * inputs as butterflies ask.
+ * Returns the number and the size of a layer's blocks. Throws if the layer's inputs cannot be split as the butterfly
+ * factors require.
  */
 function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): { count: number; size: number } {
   const { boftBlockSize, boftBlockNum, boftNButterflyFactor: factor } = config;
@@ -36,8 +36,8 @@ function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): {
 }
 
 /**
- * Returns the source of each feature in a butterfly's rotation. At `level`, each run of 2^level
- * blocks is cut into halves of blocks. Halves at even places come first.
+ * Returns the source index of each feature in a butterfly's permutation. At `level`, each run of 2^level blocks is
+ * split into half blocks, and the half blocks at even positions come first.
  */
 function butterfly(features: number, blockSize: number, level: number): Int32Array {
   const half = blockSize / 2;
@@ -50,16 +50,14 @@ function butterfly(features: number, blockSize: number, level: number): Int32Arr
   });
 }
 
-/** The permutation that undoes another. */
+/** Returns the inverse of a permutation. */
 function inverse(order: Int32Array): Int32Array {
   const back = new Int32Array(order.length);
   for (const [i, from] of order.entries()) back[from] = i;
   return back;
 }
 
-/**
- * Replaces some blocks of one of the rotations [N, D, size, size] by the identity while training.
- */
+/** During training, replaces some blocks of one of the rotations [N, D, size, size] by the identity. */
 class MultiplicativeDropout extends Module {
   readonly #p: number;
   readonly #generator: Generator;
@@ -83,14 +81,14 @@ class MultiplicativeDropout extends Module {
   }
 }
 
-/** Rotations of blocks of a layer's input, one after the other, and a factor for each output. */
+/** Successive block-diagonal rotations of a layer's input, and a factor for each output. */
 class BoftLinear implements LayerAdapter {
   readonly parameters: { readonly boft_R: Parameter; readonly boft_s: Parameter };
   readonly modules: Record<string, Module>;
   readonly constants: readonly Tensor[];
   /**
-   * For each rotation, the indices that bring its features together and back;
-   * null if they lie so already.
+   * For each rotation, the index tensors that gather its features and restore the order. Null if no permutation is
+   * needed.
    */
   readonly #orders: readonly (readonly [gather: Tensor, back: Tensor] | null)[];
   readonly #dropout: MultiplicativeDropout;
@@ -117,7 +115,7 @@ class BoftLinear implements LayerAdapter {
     this.modules = config.boftDropout > 0 ? { boft_dropout: this.#dropout } : {};
   }
 
-  /** Rotations [N, D, size, size]. */
+  /** Returns the rotations [N, D, size, size]. */
   #rotations(): Tensor {
     const { boft_R: r } = this.parameters;
     const flat = r.reshape([-1, ...r.shape.slice(2)]);
@@ -125,7 +123,7 @@ class BoftLinear implements LayerAdapter {
     return this.#dropout.forward(cayley(skew).reshape(r.shape));
   }
 
-  /** x [..., in] through one of the rotations. */
+  /** Applies one of the rotations to x [..., in]. `back` applies its transpose. */
   #rotate(x: Tensor, rotations: Tensor, level: number, back: boolean): Tensor {
     const order = this.#orders[level];
     const dim = x.ndim - 1;
@@ -155,10 +153,7 @@ class BoftLinear implements LayerAdapter {
   }
 }
 
-/**
- * BOFT: orthogonal rotations factored into butterflies. Liu et al. 2023,
- * https://arxiv.org/abs/2311.06243
- */
+/** BOFT: orthogonal rotations factored into butterflies. Liu et al. 2023, https://arxiv.org/abs/2311.06243 */
 export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
   peftType: "BOFT",
   Config: BOFTConfig,

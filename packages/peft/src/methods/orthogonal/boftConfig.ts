@@ -3,24 +3,24 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `BOFTConfig`; those left out take PEFT's defaults. */
+/** Options of `BOFTConfig`. Omitted ones have PEFT's defaults. */
 export interface BOFTOptions extends LayerPeftOptions {
-  /** The size of a block; 0 where `boftBlockNum` says it. Default 4. */
+  /** The size of a block; 0 if `boftBlockNum` is set instead. Default: 4. */
   boftBlockSize?: number;
-  /** The number of a layer's blocks; 0 where `boftBlockSize` says it. Default 0. */
+  /** The number of blocks of a layer; 0 if `boftBlockSize` is set instead. Default: 0. */
   boftBlockNum?: number;
   /**
-   * Number of rotations that follow one another, each across other blocks. PEFT takes 1 if it
-   * cannot compile for CUDA. Default 1.
+   * Number of successive rotations, each with a different grouping of features. PEFT uses 1 if it cannot compile for
+   * CUDA. Default: 1.
    */
   boftNButterflyFactor?: number;
-  /** The share of one rotation's blocks that rest in a training step. Default 0. */
+  /** The share of one rotation's blocks that a training step replaces by the identity. Default: 0. */
   boftDropout?: number;
-  /** The weight lies as [in, out]. Kept for the files. */
+  /** True if the weight is stored as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initWeights?: boolean;
 }
 

@@ -31,12 +31,12 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { HRAConfig, hraFormat } from "./hraConfig.ts";
 import { identity } from "./rotation.ts";
 
-/** The rows of a matrix, each of length one. */
+/** Returns a matrix's rows, normalised to length 1. */
 function unitRows(rows: Tensor): Tensor {
   return div(rows, sqrt(sum(square(rows), { dim: -1, keepdim: true })));
 }
 
-/** An orthonormal basis of the span of the first rows, row by row, by Gram and Schmidt. */
+/** Returns an orthonormal basis of the rows, computed row by row with Gram-Schmidt. */
 function orthonormalRows(rows: Tensor): Tensor {
   const basis: Tensor[] = [];
   for (const row of rows.split(1, { dim: 0 })) {
@@ -47,10 +47,7 @@ function orthonormalRows(rows: Tensor): Tensor {
   return cat(basis, { dim: 0 });
 }
 
-/**
- * Reflections of a layer's input, (I - 2 u uᵀ) for each column u of length
- * one, one after the other.
- */
+/** Successive Householder reflections (I - 2 u uᵀ) of a layer's input, one for each normalised column u. */
 class HraLinear implements LayerAdapter {
   readonly parameters: { readonly hra_u: Parameter };
   readonly #orthogonal: boolean;
@@ -70,14 +67,14 @@ class HraLinear implements LayerAdapter {
       const message = `${path}: r ${r} is odd, so that the reflections do not start as a no-op`;
       warn({ code: "no-identity", message });
     }
-    // PyTorch's Kaiming bound goes by the second dimension.
+    // PyTorch's Kaiming bound uses the second dimension.
     const pairs: Draw = (shape) => repeatInterleave(uniform(1 / Math.sqrt(r / 2))([shape[0], r / 2]), 2, { dim: 1 });
     const start = loading ? zero : paired ? pairs : uniform(1 / Math.sqrt(r));
     this.parameters = { hra_u: drawn(start, [inFeatures, r]) };
     this.#orthogonal = applyGS;
   }
 
-  /** U and V, both [r, in], with I - Uᵀ V the product of the reflections. */
+  /** Returns U and V, both [r, in]. The product of the reflections is I - Uᵀ V. */
   #factors(): [u: Tensor, v: Tensor] {
     const rows = this.parameters.hra_u.transpose(0, 1);
     if (this.#orthogonal) {
@@ -85,8 +82,7 @@ class HraLinear implements LayerAdapter {
       return [basis, affine(basis, { scale: 2 })];
     }
     const u = unitRows(rows);
-    // The product is I - Uᵀ T U with T⁻¹ = I / 2 + what stands above the diagonal of U
-    // Uᵀ (Joffrain et al. 2006).
+    // The product is I - Uᵀ T U, where T⁻¹ = I / 2 + the strictly upper triangle of U Uᵀ (Joffrain et al. 2006).
     const inverse = add(
       triu(matmul(u, u, { transposeB: true }), { diagonal: 1 }),
       affine(identity(u.shape[0], u), { scale: 0.5 }),

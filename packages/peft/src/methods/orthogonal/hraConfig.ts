@@ -3,18 +3,18 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `HRAConfig`; those left out take PEFT's defaults. */
+/** Options of `HRAConfig`. Omitted ones have PEFT's defaults. */
 export interface HRAOptions extends LayerPeftOptions {
-  /** The number of reflections; even, so that they can start as a no-op. Default 8. */
+  /** The number of reflections. Must be even to start as a no-op. Default: 8. */
   r?: number;
   /**
-   * Make the reflections' directions orthogonal, by Gram and Schmidt; starts only without
-   * `initWeights`. Default false.
+   * Orthogonalises the reflection vectors with Gram-Schmidt. Can only be initialised with `initWeights:
+   * false`. Default: false.
    */
   applyGS?: boolean;
-  /** Start as pairs of equal reflections, a no-op; otherwise at random. Default true. */
+  /** Starts as pairs of equal reflections, a no-op; otherwise random. Default: true. */
   initWeights?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
 }
 

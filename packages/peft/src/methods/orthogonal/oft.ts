@@ -16,7 +16,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 import { OFTConfig, oftFormat } from "./oftConfig.ts";
 import { cayley, cayleyNeumann, rotateBlocks, type SkewMap, skewMap, skewSymmetric } from "./rotation.ts";
 
-/** The divisor of `features` that is nearest to `wanted`, the smaller of two. */
+/** Returns the divisor of `features` that is nearest to `wanted`; the smaller one of two. */
 function nearestDivisor(features: number, wanted: number): number {
   if (wanted >= features) return features;
   for (let distance = 0; ; distance++) {
@@ -26,7 +26,7 @@ function nearestDivisor(features: number, wanted: number): number {
   }
 }
 
-/** Returns the number and the size of the blocks that a layer's features are cut into. */
+/** Returns the number and the size of the blocks into which a layer's features are split. */
 function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: number): { count: number; size: number } {
   const key = config.r === 0 ? "oftBlockSize" : "r";
   const divisor = nearestDivisor(features, config[key]);
@@ -61,13 +61,13 @@ class OftLayer implements LayerAdapter {
     this.#config = config;
   }
 
-  /** Brings blocks that went too far back to where they may be, in place. */
+  /** Scales blocks beyond the limit of constrained OFT back to it, in place. */
   #constrain(): void {
     const weight = this.#weight.detach();
     const limit = this.#config.eps / Math.sqrt(weight.shape[0]);
-    // What lies at the limit but for rounding stays as it is.
+    // Tolerance, so that blocks at the limit are not rescaled because of rounding.
     const far = limit * (1 + 1e-6);
-    // Each number stands in its matrix twice.
+    // Each value occurs twice in its skew-symmetric matrix.
     const norms = sqrt(affine(square(weight).sum({ dim: 1, keepdim: true }), { scale: 2 }));
     copyInto(this.#weight, where(le(norms, far), weight, mul(weight, norms.reciprocal().mul(limit))));
   }
@@ -93,9 +93,8 @@ class OftLayer implements LayerAdapter {
 }
 
 /**
- * OFT: orthogonal rotations of blocks of features. Qiu et al. 2023,
- * https://arxiv.org/abs/2306.07280; as input rotations, Qiu et al. 2025,
- * https://arxiv.org/abs/2506.19847
+ * OFT: orthogonal rotations of blocks of features. Qiu et al. 2023, https://arxiv.org/abs/2306.07280; as input
+ * rotations, Qiu et al. 2025, https://arxiv.org/abs/2506.19847
  */
 export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   peftType: "OFT",

@@ -3,39 +3,39 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `OFTConfig`; those left out take PEFT's defaults. */
+/** Options of `OFTConfig`. Omitted ones have PEFT's defaults. */
 export interface OFTOptions extends LayerPeftOptions {
-  /** The number of blocks of a layer; 0 where `oftBlockSize` says it. Default 0. */
+  /** The number of blocks of a layer; 0 if `oftBlockSize` is set instead. Default: 0. */
   r?: number;
   /**
-   * The size of a block; 0 where `r` says it. Default 32. A layer that it does not divide
-   * takes the nearest that does.
+   * The size of a block; 0 if `r` is set instead. Default: 32. If it does not divide a layer's features, the nearest
+   * divisor is used.
    */
   oftBlockSize?: number;
-  /** Kept for the files: PEFT reads it and does nothing with it. Default 0. */
+  /** Has no effect, as in PEFT. Kept for the files. Default: 0. */
   moduleDropout?: number;
-  /** The weight lies as [in, out]. Kept for the files. */
+  /** True if the weight is stored as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initWeights?: boolean;
-  /** Keep every block near to the identity: constrained OFT. Default false. */
+  /** Keeps every block close to the identity (constrained OFT). Default: false. */
   coft?: boolean;
-  /** The most that a block may differ from the identity with `coft`. Default 6e-5. */
+  /** The maximum distance of a block from the identity with `coft`. Default: 6e-5. */
   eps?: number;
-  /** One block for all of a layer's. Default false. */
+  /** True if all blocks of a layer share one rotation. Default: false. */
   blockShare?: boolean;
   /**
-   * Rotations by a Neumann series, which are nearly orthogonal, without
-   * solving systems. Default true.
+   * Computes rotations by a Neumann series, which is nearly orthogonal and solves no linear systems. Default:
+   * true.
    */
   useCayleyNeumann?: boolean;
-  /** Terms of the series, at most 1000. Default 5. */
+  /** Terms of the series, at most 1000. Default: 5. */
   numCayleyNeumannTerms?: number;
 }
 
-/** Each term is two products a pass: a file must not ask for thousands of them. */
+/** Each term costs two matrix products per pass, so a file must not set thousands of terms. */
 const mostTerms = 1000;
 
 /**
@@ -111,7 +111,7 @@ export const oftFormat: ConfigFormat = {
   refused: {},
   ignored: {},
   note: ({ peft_version: version, use_cayley_neumann: neumann }) => {
-    // PEFT notes its version since 0.18.
+    // PEFT records its version in files since 0.18.
     const [major, minor] = String(version ?? "0.17")
       .split(".")
       .map(Number);

@@ -1,6 +1,6 @@
 import { add, affine, indexSelect, matmul, mul, solve, sub, type Tensor, tensor, zeros } from "@lowrank/core";
 
-/** The unit matrix [n, n]; the caller frees it. */
+/** Returns the identity matrix [n, n]. The caller frees it. */
 export function identity(n: number, like: Tensor): Tensor {
   const { backend } = like.storage;
   return tensor(
@@ -9,16 +9,16 @@ export function identity(n: number, like: Tensor): Tensor {
   );
 }
 
-/** The map from numbers above the diagonal to skew-symmetric matrices. */
+/** Maps the values above the diagonal to skew-symmetric matrices. */
 export interface SkewMap {
   readonly size: number;
-  /** The index of the number at each place, i32 [size²]. */
+  /** The index of the value at each position, i32 [size²]. */
   readonly index: Tensor;
   /** 1 above the diagonal, -1 below, 0 on it, [size²]. */
   readonly sign: Tensor;
 }
 
-/** The map for matrices [size, size], whose numbers above the diagonal count by rows. */
+/** Returns the map for matrices [size, size] whose values above the diagonal are stored row by row. */
 export function skewMap(size: number, like: Tensor): SkewMap {
   const { backend } = like.storage;
   const index = new Int32Array(size * size);
@@ -36,16 +36,13 @@ export function skewMap(size: number, like: Tensor): SkewMap {
   return { size, index: tensor(index, { backend }), sign: tensor(sign, { backend }) };
 }
 
-/**
- * Skew-symmetric matrices [n, size, size] of the numbers above their diagonals,
- * [n, size (size - 1) / 2].
- */
+/** Returns skew-symmetric matrices [n, size, size] from the values above their diagonals, [n, size (size - 1) / 2]. */
 export function skewSymmetric(upper: Tensor, { size, index, sign }: SkewMap): Tensor {
   if (size === 1) return zeros([upper.shape[0], 1, 1], { backend: upper.storage.backend });
   return mul(indexSelect(upper, index, { dim: 1 }), sign).reshape([-1, size, size]);
 }
 
-/** Cayley's transform (I - S)(I + S)⁻¹ of skew-symmetric matrices [n, size, size]: rotations. */
+/** Returns Cayley's transform (I - S)(I + S)⁻¹ of skew-symmetric matrices [n, size, size]: rotations. */
 export function cayley(skew: Tensor): Tensor {
   const [n, size] = skew.shape;
   const unit = identity(size, skew).expand([n, size, size]);
@@ -54,8 +51,8 @@ export function cayley(skew: Tensor): Tensor {
 }
 
 /**
- * Cayley's transform of -S by a Neumann series, with PEFT's ending: I + 2 S + 2 S² + ... + S^k. k
- * is one less than the number of terms, but 3 for three terms.
+ * Approximates Cayley's transform of -S by a Neumann series with PEFT's last term: I + 2 S + 2 S² + ... + S^k. k is the
+ * number of terms minus 1, but 3 for three terms.
  */
 export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
   const [n, size] = skew.shape;
@@ -74,8 +71,8 @@ export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
 }
 
 /**
- * x [..., n size] with each of its blocks times its matrix of `blocks` [n, size, size], or all
- * times the one of [1, size, size].
+ * Multiplies each block of x [..., n size] by its matrix of `blocks` [n, size, size], or all by the same one if
+ * `blocks` is [1, size, size].
  */
 export function rotateBlocks(x: Tensor, blocks: Tensor): Tensor {
   const [n, size] = blocks.shape;

@@ -8,11 +8,11 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/
 
 /** Options of `AdaptionPromptConfig`. */
 export interface AdaptionPromptOptions extends Pick<PeftOptions, "taskType" | "baseModelNameOrPath" | "revision"> {
-  /** The name of the attention modules. Default: that of the model's type. */
+  /** The name of the attention modules. Default: by the model's type. */
   targetModules?: string | null;
-  /** Number of rows that are attended to besides the tokens. */
+  /** Number of trained rows that a layer attends to in addition to the tokens. */
   adapterLen: number;
-  /** Number of layers that have them, counted from the top. */
+  /** Number of layers with such rows, counted from the last. */
   adapterLayers: number;
 }
 
@@ -25,7 +25,7 @@ const adaptionPromptFormat: ConfigFormat = {
 
 /** Configuration of LLaMA-Adapter (Zhang et al. 2023, https://arxiv.org/abs/2303.16199). */
 export class AdaptionPromptConfig extends PeftConfig {
-  /** Null in defaults only, as `adapterLayers`. */
+  /** Null only in the defaults, like `adapterLayers`. */
   readonly adapterLen: number | null;
   readonly adapterLayers: number | null;
 
@@ -53,7 +53,7 @@ const attentionNames: Readonly<Record<string, readonly string[]>> = {
   gpt2: ["attn"],
 };
 
-/** The attention modules of the upper layers. */
+/** Returns the paths of the attention modules of the last layers. */
 function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPromptConfig, model: Module): string[] {
   const [name, count] = [targetModules as string, adapterLayers];
   if (adapterLen === null) throw new Error("AdaptionPromptConfig: adapterLen is not set; say how many rows to train");
@@ -69,7 +69,7 @@ function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPr
 
 type Projections = Module & Partial<Record<"k_proj" | "v_proj" | "o_proj" | "c_attn", UnaryModule>>;
 
-/** Rows that a layer attends to besides its tokens, by a gate that starts closed. */
+/** Trained rows that a layer attends to in addition to its tokens, scaled by a gate that starts at zero. */
 class AdaptionPrompt implements LayerAdapter {
   readonly parameters: { adaption_prompt: Parameter; adaption_gate: Parameter };
 
@@ -102,12 +102,12 @@ class AdaptionPrompt implements LayerAdapter {
       );
       if (!attended) throw new Error(`${base.constructor.name} did not attend by the function that it was handed`);
       const gated = mul(attended, this.parameters.adaption_gate);
-      // PEFT adds what GPT-2 attends to behind its output projection.
+      // PEFT adds GPT-2's attention to the rows after the output projection.
       return y.add((base as Projections).o_proj?.forward(gated) ?? gated);
     });
   }
 
-  /** From queries [B, T, H, d], without positions of the rows, to [B, T, D]. */
+  /** Attends from queries [B, T, H, d] to the rows, without positions; returns [B, T, D]. */
   #attend({ k_proj, v_proj, c_attn }: Projections, q: Tensor): Tensor {
     const { adaption_prompt: prompt } = this.parameters;
     const [B, T, H, d] = q.shape;
@@ -124,7 +124,7 @@ class AdaptionPrompt implements LayerAdapter {
 }
 
 /**
- * LLaMA-Adapter: trained rows that the upper layers attend to, behind a gate. Zhang et al. 2023,
+ * LLaMA-Adapter: trained rows that the last layers attend to through a gate. Zhang et al. 2023,
  * https://arxiv.org/abs/2303.16199
  */
 export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod({
@@ -167,7 +167,7 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
       `AdaptionPromptConfig: targetModules is not set, and there is a default for ${known} only; name the attention`,
     );
   },
-  // PEFT's adaption prompts train no module whole, and take their dtype from the projections.
+  // PEFT's adaption prompts train no module whole, and have the dtype of the projections.
   trainsHeads: false,
   followsBaseDtype: true,
   targets: upperAttention,

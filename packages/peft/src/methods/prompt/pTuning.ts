@@ -16,15 +16,15 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "../sh
 /** Options of `PromptEncoderConfig`. */
 export interface PromptEncoderOptions extends PromptLearningOptions {
   /**
-   * The encoder that makes the rows out of embeddings: three layers with ReLU between, or an LSTM
-   * and two layers. Default "MLP".
+   * The encoder that computes the rows from embeddings: three layers with ReLU between them, or an LSTM and two layers.
+   * Default: "MLP".
    */
   encoderReparameterizationType?: "MLP" | "LSTM";
-  /** The width inside. Default: `tokenDim`. */
+  /** The encoder's hidden width. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
-  /** Layers of the LSTM; an MLP has always three. Default 2. */
+  /** Layers of the LSTM. The MLP always has three. Default: 2. */
   encoderNumLayers?: number;
-  /** Dropout between the LSTM's layers, while training. Default 0. */
+  /** Dropout between the LSTM's layers during training. Default: 0. */
   encoderDropout?: number;
 }
 
@@ -60,7 +60,7 @@ export class PromptEncoderConfig extends PromptLearningConfig {
 
 type Resolved = ResolvedPromptConfig<PromptEncoderConfig>;
 
-/** Virtual tokens out of embeddings by a perceptron, with an LSTM before it or without. */
+/** Computes virtual tokens from embeddings with an MLP, optionally after an LSTM. */
 class TokenEncoder extends PromptEncoder {
   embedding: Embedding;
   lstm_head?: Lstm;
@@ -88,7 +88,7 @@ class TokenEncoder extends PromptEncoder {
 }
 
 /**
- * P-tuning: virtual tokens that an encoder makes; files hold these tokens' rows. Liu et al. 2021,
+ * P-tuning: virtual tokens that an encoder computes. Files contain only the tokens' rows. Liu et al. 2021,
  * https://arxiv.org/abs/2103.10385
  */
 export const pTuning: PromptMethod<PromptEncoderConfig> = definePromptMethod({

@@ -19,13 +19,13 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "../sh
 
 /** Options of `PrefixTuningConfig`. */
 export interface PrefixTuningOptions extends PromptLearningOptions {
-  /** "zero": all that is prepended starts as zeros; null: at random. Default null. */
+  /** "zero": the prefix starts as zeros; null: random. Default: null. */
   initWeights?: "zero" | null;
   /** The width between the two layers of the projection. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
   /**
-   * Train embeddings and a perceptron that makes keys and values of them, which files do
-   * not hold. Default false.
+   * Trains embeddings and an MLP that computes keys and values from them. Files do not contain the MLP.
+   * Default: false.
    */
   prefixProjection?: boolean;
 }
@@ -55,7 +55,7 @@ export class PrefixTuningConfig extends PromptLearningConfig {
   }
 }
 
-/** A prefix out of embeddings by a perceptron: tanh between two layers. */
+/** Computes a prefix from embeddings with an MLP: two layers with tanh between them. */
 class ProjectedPrefix extends PromptEncoder {
   embedding: Embedding;
   transform: Perceptron;
@@ -92,7 +92,7 @@ function createEncoder({ config, generator }: PromptContext<PrefixTuningConfig>)
   return new ProjectedPrefix(freshEmbedding(count, tokenDim, generator), new Perceptron(layers, "tanh"));
 }
 
-/** Keys and values of all layers. */
+/** Returns the width of a row: keys and values of all layers. */
 function prefixWidth({ numLayers, tokenDim }: ResolvedPromptConfig<PrefixTuningConfig>): number {
   return 2 * numLayers * tokenDim;
 }

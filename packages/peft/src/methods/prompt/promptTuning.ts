@@ -10,15 +10,15 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "../sh
 /** Options of `PromptTuningConfig`. */
 export interface PromptTuningOptions extends PromptLearningOptions {
   /**
-   * "RANDOM": from N(0, 1); "SAMPLE_VOCAB": embeddings of random tokens; "TEXT": those of
-   * a text. Default "RANDOM".
+   * Initialisation. "RANDOM": N(0, 1). "SAMPLE_VOCAB": embeddings of random tokens. "TEXT": embeddings of a text's
+   * tokens. Default: "RANDOM".
    */
   promptTuningInit?: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
-  /** The text, which is repeated or cut to the number of virtual tokens. */
+  /** The initial text. It is repeated or cut to the number of virtual tokens. */
   promptTuningInitText?: string | null;
   /**
-   * The name by which PEFT loads the text's tokenizer. Here the tokenizer itself is
-   * given to `getPeftModel`.
+   * The name under which PEFT loads the text's tokenizer. Lowrank does not load it: pass the tokenizer to
+   * `getPeftModel`.
    */
   tokenizerNameOrPath?: string | null;
 }
@@ -50,7 +50,7 @@ export class PromptTuningConfig extends PromptLearningConfig {
   }
 }
 
-/** The tokens whose embeddings the rows start as; null where they start at random. */
+/** Returns the tokens whose embeddings initialise the rows, or null for a random start. */
 function startTokens(context: PromptContext<PromptTuningConfig>): readonly number[] | null {
   const { config, generator, tokenizer, embeddings } = context;
   const { numVirtualTokens: count, promptTuningInit, promptTuningInitText: text } = config;
@@ -91,8 +91,7 @@ function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncode
 }
 
 /**
- * Prompt tuning: trained embeddings before those of the tokens. Lester et al. 2021,
- * https://arxiv.org/abs/2104.08691
+ * Prompt tuning: trained embeddings before the tokens' embeddings. Lester et al. 2021, https://arxiv.org/abs/2104.08691
  */
 export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod({
   peftType: "PROMPT_TUNING",

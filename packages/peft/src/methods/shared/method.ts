@@ -117,7 +117,7 @@ export interface PromptContext<C extends PromptLearningConfig> {
  * A method that puts virtual tokens before every sequence: its configuration, and the encoder that produces their rows.
  */
 export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
-  /** Where the rows go: before the embeddings, or before the keys and values of every layer. */
+  /** The position of the rows: before the embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
   /** Returns the configuration with values derived from its sizes. */
   resolve?(config: ResolvedPromptConfig<C>): C;

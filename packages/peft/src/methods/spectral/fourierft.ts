@@ -23,11 +23,11 @@ const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
 };
 
 interface Transforms extends SharedTensors {
-  /** By length. */
+  /** Transforms by length. */
   transforms: ReadonlyMap<number, Hartley>;
 }
 
-/** One transform for each size that the layers have. */
+/** Returns one transform for each distinct size of the layers. */
 function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
   const found = new Map<number, Hartley>();
   for (const { base, path } of layers) {
@@ -41,11 +41,10 @@ function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
 }
 
 /**
- * A few numbers of a spectrum [out, in], zero elsewhere, whose inverse Fourier transform
- * is, by its real part, added to the weight. The matrix is never made in full. With cas =
- * cos + sin, cos(a + b) is half of cas(-a) cas(b) + cas(a) cas(-b). So its product with the
- * inputs is a Hartley transform of these, factors on a few places of the result, and a
- * transform to the outputs.
+ * Trains a few coefficients of a spectrum [out, in] that is zero elsewhere. The real part of its inverse Fourier
+ * transform is added to the weight. The matrix is never computed in full. With cas = cos + sin, cos(a + b) is (cas(-a)
+ * cas(b) + cas(a) cas(-b)) / 2. So the product with x is a Hartley transform of x, a scaling of a few of its entries,
+ * and a second transform to the outputs.
  */
 class FourierFTLinear implements LayerAdapter {
   readonly parameters: { readonly fourierft_spectrum: Parameter };
@@ -54,7 +53,7 @@ class FourierFTLinear implements LayerAdapter {
   readonly #outFeatures: number;
   readonly #inputs: Hartley;
   readonly #outputs: Hartley;
-  /** Each number's places among the transformed inputs and outputs, of both terms [2 n]. */
+  /** The positions of each coefficient among the transformed inputs and outputs, for both terms [2 n]. */
   readonly #from: Tensor;
   readonly #to: Tensor;
 
@@ -93,7 +92,7 @@ class FourierFTLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** x [rows, in] times the matrix added to the weight: [rows, out]. */
+  /** Multiplies x [rows, in] by the matrix added to the weight: [rows, out]. */
   #product(x: Tensor): Tensor {
     const { fourierft_spectrum: spectrum } = this.parameters;
     const rows = x.shape[0];
@@ -122,10 +121,7 @@ class FourierFTLinear implements LayerAdapter {
   }
 }
 
-/**
- * FourierFT: few trained frequencies of a weight's update. Gao et al. 2024,
- * https://arxiv.org/abs/2405.03003
- */
+/** FourierFT: trains a few frequencies of a weight's update. Gao et al. 2024, https://arxiv.org/abs/2405.03003 */
 export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   peftType: "FOURIERFT",
   sizes: ["nFrequency", "nFrequencyPattern"],
@@ -136,7 +132,7 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
       name: "fourierft",
       title: "FourierFT",
       learningRate: 3e-2,
-      // PEFT's random start drowns the weights of small layers.
+      // PEFT's random initialisation is too large for the weights of small layers.
       config: ({ targetModules }) => new FourierFTConfig({ targetModules, initWeights: true }),
     },
   ],

@@ -3,21 +3,21 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `FourierFTConfig`; those left out take PEFT's defaults. */
+/** Options of `FourierFTConfig`. Omitted ones have PEFT's defaults. */
 export interface FourierFTOptions extends LayerPeftOptions {
-  /** Number of trained values in a layer's spectrum. Default 1000. */
+  /** Number of trained coefficients in a layer's spectrum. Default: 1000. */
   nFrequency?: number;
-  /** The factor of the spectrum's transform. Default 150. */
+  /** The factor of the transformed spectrum. Default: 150. */
   scaling?: number;
-  /** The seed that tells where in the spectrum they lie; the places are PyTorch's. Default 777. */
+  /** The seed of the coefficients' random positions in the spectrum, which equal PyTorch's. Default: 777. */
   randomLocSeed?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** Numbers for some targets: names for the end of a path, after a dot. */
+  /** Numbers of coefficients for some targets, by path suffix after a dot. */
   nFrequencyPattern?: Readonly<Record<string, number>>;
-  /** Start from zeros, a no-op; otherwise at random, as PEFT does. Default false. */
+  /** Starts from zeros, a no-op; otherwise random, as in PEFT. Default: false. */
   initWeights?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
 }
 

@@ -5,8 +5,8 @@ interface Plan {
   readonly n1: number;
   readonly n2: number;
   /**
-   * Cosines and sines of a transform of n1 numbers [n1, n1], of one of n2, and of the
-   * turns between them [n1, n2].
+   * Cosines and sines: for a transform of length n1 [n1, n1], for one of length n2, and the twiddle factors between
+   * them [n1, n2].
    */
   readonly first: Turns;
   readonly second: Turns;
@@ -18,16 +18,14 @@ interface Turns {
   readonly sin: Tensor;
 }
 
-/**
- * The largest factor of a length: only a large prime among its own makes it larger than its root.
- */
+/** The maximum length of a partial transform. Only a length with a large prime factor exceeds it. */
 const mostTable = 4096;
 
 /** The discrete Hartley transform along the last dimension, for one length and backend. */
 export class Hartley {
   readonly #plan: Plan;
 
-  /** Throws, naming `whose` length it is, where it has a factor too large for a table. */
+  /** Throws if n has a factor too large for a table. The error names `whose`. */
   constructor(n: number, backend: Backend, whose: string) {
     const n1 = nearestFactor(n);
     const n2 = n / n1;
@@ -47,16 +45,16 @@ export class Hartley {
     this.#plan = { n1, n2, first: turns(n1, n1, n1), second: turns(n2, n2, n2), between: turns(n1, n2, n) };
   }
 
-  /** The tensors of the tables; whoever made the transform frees them. */
+  /** The tensors of the tables. The creator of the transform frees them. */
   get tables(): readonly Tensor[] {
     const { first, second, between } = this.#plan;
     return [first, second, between].flatMap(({ cos, sin }) => [cos, sin]);
   }
 
   /**
-   * x [rows, n] to [rows, n]: Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k
-   * (Hartley 1942). Its own inverse but for the factor n, and symmetric. By two steps of smaller
-   * Fourier transforms, as products of matrices.
+   * Transforms x [rows, n] to Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k, [rows, n] (Hartley 1942). The
+   * transform is symmetric and, up to the factor n, its own inverse. Computed as two steps of smaller Fourier
+   * transforms, as matrix products.
    */
   transform(x: Tensor): Tensor {
     const { n1, n2, first, second, between } = this.#plan;
@@ -65,8 +63,7 @@ export class Hartley {
       // With i = i1 n2 + i2 and k = k1 + n1 k2: first over i1 ...
       const apart = x.reshape([rows, n1, n2]);
       const [re, im] = [matmul(first.cos, apart), matmul(first.sin, apart)];
-      // ... then turned by i2 k1 / n, and over i2, of which the real and the imaginary
-      // part are wanted together.
+      // ... then multiply by the twiddle factors of i2 k1 / n, and sum real and imaginary part over i2.
       const turnedRe = sub(mul(re, between.cos), mul(im, between.sin));
       const turnedIm = add(mul(re, between.sin), mul(im, between.cos));
       const cosPart = matmul(add(turnedRe, turnedIm).reshape([-1, n2]), second.cos);
@@ -79,7 +76,7 @@ export class Hartley {
   }
 }
 
-/** The factor of n that is nearest to its root, from below. */
+/** Returns the largest factor of n that is at most √n. */
 function nearestFactor(n: number): number {
   let factor = Math.floor(Math.sqrt(n));
   while (n % factor !== 0) factor--;

@@ -5,7 +5,7 @@ import { LayerCopy } from "../shared/layerCopy.ts";
 import { definePeftMethod, type PeftMethod } from "../shared/method.ts";
 import { BitFitConfig, bitFitFormat } from "./bitFitConfig.ts";
 
-/** The paths of targeted modules that have a bias. */
+/** Returns the paths of targeted modules that have a bias. */
 function biased({ targetModules }: BitFitConfig, model: Module): string[] {
   const all = [...model.namedModules()].filter(
     ([, module]) => (module as { bias?: unknown }).bias instanceof Parameter,
@@ -19,7 +19,7 @@ function biased({ targetModules }: BitFitConfig, model: Module): string[] {
   );
 }
 
-/** BitFit: nothing but biases train. Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199 */
+/** BitFit: trains only biases. Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199 */
 export const bitFit: PeftMethod<BitFitConfig> = definePeftMethod({
   peftType: "BITFIT",
   Config: BitFitConfig,

@@ -2,9 +2,8 @@ import { checkOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
 
 /**
- * Configuration of BitFit (Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199):
- * `targetModules` says whose biases train; default: all. PEFT has no such method, so that
- * it cannot read the files.
+ * Configuration of BitFit (Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199). `targetModules` selects the
+ * modules whose biases train; default: all. PEFT lacks this method and cannot read the files.
  */
 export class BitFitConfig extends PeftConfig {
   constructor(options: PeftOptions = {}) {

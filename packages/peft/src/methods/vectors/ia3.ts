@@ -8,28 +8,22 @@ import { drawn, draws } from "../shared/draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../shared/method.ts";
 import { IA3Config, ia3Format } from "./ia3Config.ts";
 
-/**
- * Returns true if a target's input is scaled. As in PEFT, a name may match the end of
- * a path inside of a word.
- */
+/** Returns true if a target's input is scaled. As in PEFT, a name may match any path suffix, even within a word. */
 function isFeedforward({ feedforwardModules: wanted }: IA3Config, path: string): boolean {
   if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
   return (wanted ?? []).some((name) => path.endsWith(name));
 }
 
 /**
- * Names of feed-forward modules as a configuration can hold them: as an expression where
- * targets are said otherwise.
+ * Returns the feed-forward modules in the form that the configuration allows: the names if all are targets, otherwise a
+ * regular expression.
  */
 function amongTargets(names: readonly string[], targets: IA3Config["targetModules"]): readonly string[] | string {
   if (!Array.isArray(targets) || names.every((name) => targets.includes(name))) return names;
   return `.*(${names.join("|").replaceAll(".", "\\.")})`;
 }
 
-/**
- * A factor for each output of a linear layer, [out, 1], or for each input of a
- * feed-forward one, [1, in].
- */
+/** A factor for each output of a linear layer, [out, 1], or for each input of a feed-forward layer, [1, in]. */
 class IA3Linear implements LayerAdapter {
   readonly parameters: { readonly ia3_l: Parameter };
   readonly #onInput: boolean;

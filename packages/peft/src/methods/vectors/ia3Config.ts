@@ -2,16 +2,16 @@ import { checkOneOf, checkOptions, refuse } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
 import { isNamesOrText } from "../../config/sharedOptions.ts";
 
-/** Options of `IA3Config`; those left out take PEFT's defaults. */
+/** Options of `IA3Config`. Omitted ones have PEFT's defaults. */
 export interface IA3Options extends PeftOptions {
   /**
-   * The targets whose input is scaled, not their output: ends of paths, or an expression.
-   * Default: by architecture.
+   * The targets whose input is scaled instead of their output: path suffixes, or a regular expression. Default: by
+   * architecture.
    */
   feedforwardModules?: readonly string[] | string | null;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** Start from ones, which change nothing; otherwise from N(0, 1). Default true. */
+  /** Starts from ones, a no-op; otherwise from N(0, 1). Default: true. */
   initIa3Weights?: boolean;
 }
 

@@ -2,8 +2,8 @@ import { checkOptions } from "../../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../../config/peftConfig.ts";
 
 /**
- * Configuration of LN tuning (Zhao et al. 2023, https://arxiv.org/abs/2312.11420): its
- * targets are all there is.
+ * Configuration of LN tuning (Zhao et al. 2023, https://arxiv.org/abs/2312.11420). It has only the fields that all
+ * methods share.
  */
 export class LNTuningConfig extends PeftConfig {
   constructor(options: PeftOptions = {}) {

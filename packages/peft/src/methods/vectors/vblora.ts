@@ -34,12 +34,9 @@ function product(x: Tensor, a: Tensor, b: Tensor): Tensor {
   return matmul(matmul(x, a, { transposeB: true }), b, { transposeB: true });
 }
 
-/** A LoRA whose factors are put together of mixtures of the bank's vectors. */
+/** A LoRA whose factors are composed of mixtures of the bank's vectors. */
 class VBLoRALinear implements LayerAdapter {
-  /**
-   * Logits of the vectors for each piece of A, [r, in / length, vectors], and of B,
-   * [out / length, r, vectors].
-   */
+  /** Logits over the vectors, for each piece of A [r, in / length, vectors] and of B [out / length, r, vectors]. */
   readonly parameters: { readonly vblora_logits_A: Parameter; readonly vblora_logits_B: Parameter };
   readonly modules: Record<string, Module | Parameter>;
   readonly #dropout: Dropout;
@@ -64,14 +61,14 @@ class VBLoRALinear implements LayerAdapter {
     this.#bank = (context.shared as Bank).parameters.vblora_vector_bank;
     this.#topk = config.topk;
     this.#dropout = layerDropout(context, config.vbloraDropout);
-    // PEFT, too, has the bank at every layer.
+    // As in PEFT, every layer has a reference to the bank.
     this.modules = {
       vblora_vector_bank: this.#bank,
       ...(config.vbloraDropout > 0 ? { vblora_dropout: this.#dropout } : {}),
     };
   }
 
-  /** The mixtures that logits [m, n, vectors] ask for: [m, n, length]. */
+  /** Returns the mixtures for logits [m, n, vectors]: [m, n, length]. */
   #mixed(logits: Tensor): Tensor {
     const [m, n] = logits.shape;
     const [best, indices] = topk(logits, this.#topk);
@@ -79,7 +76,7 @@ class VBLoRALinear implements LayerAdapter {
     return matmul(weights, embedding(this.#bank, indices.reshape([m * n, this.#topk]))).reshape([m, n, -1]);
   }
 
-  /** A [r, in] and B [out, r]. */
+  /** Returns A [r, in] and B [out, r]. */
   #factors(): [a: Tensor, b: Tensor] {
     const { vblora_logits_A: logitsA, vblora_logits_B: logitsB } = this.parameters;
     const [r] = logitsA.shape;
@@ -107,9 +104,7 @@ class VBLoRALinear implements LayerAdapter {
   }
 }
 
-/**
- * VB-LoRA: LoRAs composed of one bank of vectors. Li et al. 2024, https://arxiv.org/abs/2405.15179
- */
+/** VB-LoRA: LoRAs composed from one bank of vectors. Li et al. 2024, https://arxiv.org/abs/2405.15179 */
 export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   peftType: "VBLORA",
   sizes: ["r", "numVectors", "vectorLength"],

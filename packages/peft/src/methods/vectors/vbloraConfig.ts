@@ -3,30 +3,30 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `VBLoRAConfig`; those left out take PEFT's defaults. */
+/** Options of `VBLoRAConfig`. Omitted ones have PEFT's defaults. */
 export interface VBLoRAOptions extends LayerPeftOptions {
-  /** The rank. Default 4. */
+  /** The rank. Default: 4. */
   r?: number;
-  /** Number of vectors in the bank. Default 256. */
+  /** Number of vectors in the bank. Default: 256. */
   numVectors?: number;
-  /** Their length, which must divide the inputs and outputs of every layer. Default 256. */
+  /** Length of the vectors. Must divide the inputs and outputs of every layer. Default: 256. */
   vectorLength?: number;
-  /** Number of vectors that each piece of A and B is mixed from. Default 2. */
+  /** Number of vectors that are mixed for each piece of A and B. Default: 2. */
   topk?: number;
   /**
-   * Files hold the mixtures that act, and not the other logits: much smaller, and not to be
-   * trained further. Default false.
+   * True if files contain only the top-k mixtures instead of all logits. Such files are much smaller and cannot be
+   * trained further. Default: false.
    */
   saveOnlyTopkWeights?: boolean;
-  /** Dropout on the input of A, while training. Default 0. */
+  /** Dropout on the input of A during training. Default: 0. */
   vbloraDropout?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** The bank starts uniform between this and its negative. Default 0.02. */
+  /** The bank is initialised uniformly in [-bound, bound). Default: 0.02. */
   initVectorBankBound?: number;
-  /** The logits start from a normal distribution of this width. Default 0.1. */
+  /** The standard deviation of the initial logits. Default: 0.1. */
   initLogitsStd?: number;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
 }
 

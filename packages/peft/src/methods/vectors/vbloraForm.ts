@@ -1,16 +1,15 @@
 import { scope, softmax, topk } from "@lowrank/core";
 import type { FileForm } from "../shared/fileForm.ts";
 
-/** The integers that PEFT holds indices below `count` in: their name in files and their bytes. */
+/** Returns the integer type in which PEFT stores indices below `count`: its safetensors dtype and array type. */
 function indexType(count: number): { dtype: "U8" | "I16" | "I32"; array: new (n: ArrayBuffer) => ArrayLike<number> } {
   if (count < 2 ** 8) return { dtype: "U8", array: Uint8Array };
   return count < 2 ** 15 ? { dtype: "I16", array: Int16Array } : { dtype: "I32", array: Int32Array };
 }
 
 /**
- * Logits [m, n, vectors] as files hold them with `save_only_topk_weights`: which vectors each
- * mixture is of, [m, n, k], and their weights but for the last, [m, n, k - 1]. Read back, the
- * logits of all other vectors are -∞.
+ * Stores logits [m, n, vectors] as files do with `save_only_topk_weights`: the vectors of each mixture, [m, n, k], and
+ * all of their weights except the last, [m, n, k - 1]. When read, the logits of all other vectors are -∞.
  */
 export function topkForm(numVectors: number, k: number): FileForm {
   const { dtype, array } = indexType(numVectors);

@@ -24,11 +24,11 @@ import { VeraConfig, veraFormat } from "./veraConfig.ts";
 const veraTargets: Readonly<Record<string, readonly string[]>> = { ...attentionTargets, phi: queryAndValue };
 
 interface Projections extends SharedTensors {
-  /** A [r, most inputs] and B [most outputs, r]; each layer takes the corner of its size. */
+  /** A [r, largest in] and B [largest out, r]. Each layer uses a leading block. */
   buffers: { vera_A: Tensor; vera_B: Tensor };
 }
 
-/** The projections, as large as the largest of the layers asks. */
+/** Returns the projections, as large as the largest layer requires. */
 function projections({ layers, config, loading }: SharedContext<VeraConfig>): Projections {
   const { r, projectionPrngKey, saveProjection } = config;
   const bases = layers.map(({ base }) => base as Linear);
@@ -41,14 +41,14 @@ function projections({ layers, config, loading }: SharedContext<VeraConfig>): Pr
   const generator = new TorchGenerator(projectionPrngKey);
   const [A, B] = shapes.map((shape) => {
     if (!draw) return zeros(shape, { backend });
-    // Kaiming's bound for ReLU, of which PEFT leaves out nothing.
+    // Kaiming's bound with the gain of ReLU, as in PEFT.
     const bound = Math.sqrt(3) * (Math.sqrt(2) / Math.sqrt(shape[1]));
     return tensor(generator.uniform(shape[0] * shape[1], -bound, bound), { shape, backend });
   });
   return { buffers: { vera_A: A, vera_B: B }, savesBuffers: saveProjection };
 }
 
-/** y += λb ⊙ B (λd ⊙ A x), of which λd [r] and λb [out] train. */
+/** y += λb ⊙ B (λd ⊙ A x), with trained λd [r] and λb [out]. */
 class VeraLinear implements LayerAdapter {
   readonly parameters: { readonly vera_lambda_b: Parameter; readonly vera_lambda_d: Parameter };
   readonly modules: Record<string, Module>;
@@ -72,7 +72,7 @@ class VeraLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** A [r, in] and B [out, r]. */
+  /** Returns A [r, in] and B [out, r]. */
   #corners(): [a: Tensor, b: Tensor] {
     const { vera_A: a, vera_B: b } = this.#shared.buffers;
     return [leadingBlock(a, [a.shape[0], this.#inFeatures]), leadingBlock(b, [this.#outFeatures, b.shape[1]])];
@@ -97,7 +97,7 @@ class VeraLinear implements LayerAdapter {
 }
 
 /**
- * VeRA: vectors that scale random projections, shared by all layers. Kopiczko et al. 2023,
+ * VeRA: trained vectors that scale random projections shared by all layers. Kopiczko et al. 2023,
  * https://arxiv.org/abs/2310.11454
  */
 export const vera: PeftMethod<VeraConfig> = definePeftMethod({

@@ -10,25 +10,23 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../../confi
 import type { ConfigFormat } from "../../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../../config/trainedBiases.ts";
 
-/** Options of `VeraConfig`; those left out take PEFT's defaults. */
+/** Options of `VeraConfig`. Omitted ones have PEFT's defaults. */
 export interface VeraOptions extends LayerPeftOptions {
-  /** The rank of the projections, which do not train. Default 256. */
+  /** The rank of the projections, which do not train. Default: 256. */
   r?: number;
-  /** The seed that the projections are drawn from. Default 0. */
+  /** The seed of the projections. Default: 0. */
   projectionPrngKey?: number;
-  /**
-   * True if files hold the projections; if not, they are drawn anew from the seed. Default true.
-   */
+  /** True if files contain the projections. Otherwise they are drawn again from the seed. Default: true. */
   saveProjection?: boolean;
-  /** Dropout on the input of A, while training. Default 0. */
+  /** Dropout on the input of A during training. Default: 0. */
   veraDropout?: number;
-  /** The initial value of `vera_lambda_d`. Default 0.1. */
+  /** The initial value of `vera_lambda_d`. Default: 0.1. */
   dInitial?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** The base biases that train too. Default "none". */
+  /** The base biases that train too. Default: "none". */
   bias?: TrainedBiases;
-  /** Start as a no-op; otherwise at random. Default true. */
+  /** Starts as a no-op if true, otherwise random. Default: true. */
   initWeights?: boolean;
 }
 
