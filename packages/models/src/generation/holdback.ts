@@ -17,7 +17,7 @@ export class Holdback<T, S extends ArrayLike<T> = ArrayLike<T>> {
     this.#includeStop = includeStop;
   }
 
-  /** True once a stop is complete. */
+  /** True once a stop sequence is complete. */
   get stopped(): boolean {
     return this.found !== null;
   }

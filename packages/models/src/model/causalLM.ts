@@ -54,7 +54,7 @@ export abstract class CausalLM extends TransformerModel {
    */
   generationConfig: GenerationConfig | null = null;
 
-  /** The layer that turns hidden states into logits. */
+  /** The language-model head, which computes logits from hidden states. */
   abstract lm_head: UnaryModule;
 
   /** True if the model transforms the output of the head to get logits, for example with a soft cap. Default false. */

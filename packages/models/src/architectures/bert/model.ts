@@ -335,7 +335,7 @@ export function encoderPreset(hidden: number, layers: number, more: object): Rec
 
 const preset = { architectures: ["BertModel"] };
 
-/** BERT. */
+/** The architecture of BERT. */
 export const bert: Architecture<BertConfig> = defineArchitecture({
   modelType: "bert",
   readConfig: (fields) => readBertConfig(fields, "bert", { vocabSize: 30522, padTokenId: 0 }),

@@ -257,7 +257,7 @@ class DistilBertForTokenClassification extends EncoderTokenClassifier<DistilBert
   }
 }
 
-/** DistilBERT. Sanh et al. 2019, arXiv:1910.01108. */
+/** The architecture of DistilBERT. Sanh et al. 2019, arXiv:1910.01108. */
 export const distilBert: Architecture<DistilBertConfig> = defineArchitecture({
   modelType: "distilbert",
   readConfig,

@@ -209,7 +209,7 @@ const preset = (n_embd: number, n_layer: number, n_head: number, more: object = 
   return { n_embd, n_layer, n_head, ...more };
 };
 
-/** GPT-2. */
+/** The architecture of GPT-2. */
 export const gpt2: Architecture<GPT2Config> = defineArchitecture({
   modelType: "gpt2",
   readConfig: readGPT2Config,

@@ -150,7 +150,7 @@ export function readLlamaConfig(fields: JsonFields): LlamaConfig {
   };
 }
 
-/** Returns the `config.json` of a Llama model with the keys of transformers 4. */
+/** Returns the `config.json` of a Llama model, with the keys of transformers 4. */
 export function llamaToHf(config: LlamaConfig): Record<string, unknown> {
   return { ...llamaFamilyToHf(config), attention_bias: config.attentionBias, mlp_bias: config.mlpBias };
 }

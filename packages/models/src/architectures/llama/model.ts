@@ -321,7 +321,7 @@ export const llamaTargets: DefaultTargets = {
   attention: ["self_attn"],
 };
 
-/** Llama. */
+/** The architecture of Llama. */
 export const llama: Architecture<LlamaConfig> = defineArchitecture({
   modelType: "llama",
   readConfig: readLlamaConfig,

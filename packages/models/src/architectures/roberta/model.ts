@@ -99,7 +99,7 @@ const preset = {
   type_vocab_size: 1,
 };
 
-/** RoBERTa. */
+/** The architecture of RoBERTa. */
 export const roberta: Architecture<BertConfig> = defineArchitecture({
   modelType: "roberta",
   readConfig: (fields) => readBertConfig(fields, "roberta", { vocabSize: 50265, padTokenId: 1 }),

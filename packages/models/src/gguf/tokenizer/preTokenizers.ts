@@ -21,7 +21,7 @@ const split = (pattern: string) => ({
 });
 const sequence = (...pretokenizers: object[]) => ({ type: "Sequence", pretokenizers });
 
-/** GPT-2's pattern; ByteLevel has it built in. */
+/** GPT-2's pattern, which is built into ByteLevel. */
 const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /** The pattern of Llama 3 and Qwen 2. They differ in the number of digits per group, given by `digits`. */

@@ -28,8 +28,7 @@ export function titleCase(text: string): string {
   let inWord = false;
   const lower = codePoints(text.toLowerCase());
   const all = codePoints(text);
-  // Lower case of the whole text has the final sigma; it has as many characters for nearly all
-  // texts.
+  // Lowercasing the whole text produces final sigmas. It keeps the number of characters for nearly all texts.
   const isAligned = lower.length === all.length;
   return all
     .map((one, i) => {

@@ -7,7 +7,7 @@ import { numeric, sequenceOf, textOf } from "./compare.ts";
 import { escapeHtml } from "./html.ts";
 import { refuseUndefined } from "./iterate.ts";
 
-/** The binary operators that compute. */
+/** The arithmetic operators. */
 export type Operator = "+" | "-" | "*" | "/" | "//" | "%" | "**";
 
 /** Python's `a operator b`. */
@@ -42,7 +42,7 @@ function computeInts(operator: Operator, a: bigint, b: bigint): Value {
   if (b === 0n) throw valueError(operator === "/" ? "division by zero" : "integer division or modulo by zero");
   if (operator === "/") return divideInts(a, b);
   const remainder = a % b;
-  // Python rounds down, and the remainder has the sign of the divisor.
+  // Python rounds down, so the remainder has the sign of the divisor.
   const isBelow = remainder !== 0n && remainder < 0n !== b < 0n;
   if (operator === "%") return isBelow ? remainder + b : remainder;
   return isBelow ? a / b - 1n : a / b;

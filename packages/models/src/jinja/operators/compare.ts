@@ -6,17 +6,17 @@ import { iterate, refuseUndefined } from "./iterate.ts";
 
 type Numeric = number | bigint;
 
-/** A bool, int or float as a number; undefined for other values. */
+/** Returns a bool, int or float as a number; undefined for other values. */
 export function numeric(value: Value): Numeric | undefined {
   if (typeof value === "boolean") return BigInt(value);
   return typeof value === "bigint" || typeof value === "number" ? value : undefined;
 }
 
-/** The text of a `str` or of markup; undefined for other values. */
+/** Returns the text of a `str` or of markup; undefined for other values. */
 export const textOf = (value: Value): string | undefined =>
   typeof value === "string" ? value : value instanceof Markup ? value.text : undefined;
 
-/** The elements of a list or a tuple; undefined for other values. */
+/** Returns the elements of a list or a tuple; undefined for other values. */
 export const sequenceOf = (value: Value): readonly Value[] | undefined =>
   Array.isArray(value) ? value : value instanceof Tuple ? value.items : undefined;
 

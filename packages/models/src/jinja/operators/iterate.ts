@@ -14,7 +14,7 @@ import {
   View,
 } from "../values/types.ts";
 
-/** True if Python's `bool(value)` is true. */
+/** Returns Python's `bool(value)`. */
 export function isTrue(value: Value): boolean {
   if (value === null || value instanceof Undefined) return false;
   if (typeof value === "object" && !(value instanceof Stream)) {

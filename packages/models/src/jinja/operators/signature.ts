@@ -3,7 +3,7 @@ import { type Arguments, RuntimeObject, typeName, type Value } from "../values/t
 import { numeric, textOf } from "./compare.ts";
 import { refuseUndefined } from "./iterate.ts";
 
-/** Arguments in the order of a signature; undefined for an argument that the call leaves out. */
+/** Arguments in the order of a signature; undefined for an argument that the call omits. */
 export type Bound = readonly (Value | undefined)[];
 
 /**

@@ -1,6 +1,6 @@
 import { spendEach, spendSearch } from "../values/limits.ts";
 
-/** White space of Python's `str.isspace`, as the inside of a character class. */
+/** The white space of Python's `str.isspace`, as the contents of a character class. */
 export const space: string = String.raw`\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they end lines in Python.
@@ -9,13 +9,13 @@ const surrogate = /[\ud800-\udfff]/;
 const spaceStart = new RegExp(`^[${space}]+`);
 const spaceEnd = new RegExp(`[${space}]`);
 
-/** The characters of a text as Python counts them. A step of the template makes 16 of them. */
+/** Returns the code points of a text, which are Python's characters. Takes one step per 16 of them. */
 export function codePoints(text: string): string[] {
   spendEach(text.length);
   return surrogate.test(text) ? Array.from(text) : text.split("");
 }
 
-/** Number of characters as Python counts them. */
+/** Returns the number of code points of a text, which is Python's `len`. */
 export function textLength(text: string): number {
   spendSearch(text.length);
   if (!surrogate.test(text)) return text.length;
@@ -24,10 +24,10 @@ export function textLength(text: string): number {
   return length;
 }
 
-/** UTF-16 units of the character at a position. */
+/** Returns the number of UTF-16 units of the code point at a position. */
 const unitsAt = (text: string, at: number): number => (text.codePointAt(at)! > 0xffff ? 2 : 1);
 
-/** The UTF-16 position of a character. */
+/** Returns the UTF-16 position of the code point with the given index. */
 function unitPosition(text: string, character: number): number {
   spendSearch(text.length);
   if (!surrogate.test(text)) return character;
@@ -36,7 +36,7 @@ function unitPosition(text: string, character: number): number {
   return at;
 }
 
-/** The character at a position that Python counts, negative ones from the end; undefined outside of the text. */
+/** Python's `text[index]`; undefined outside the text. */
 export function characterAt(text: string, index: number): string | undefined {
   const position = index < 0 ? index + textLength(text) : index;
   const code = position < 0 ? undefined : text.codePointAt(unitPosition(text, position));
@@ -51,20 +51,20 @@ export function sliceText(text: string, start: number | null, stop: number | nul
   return from < to ? text.slice(unitPosition(text, from), unitPosition(text, to)) : "";
 }
 
-/** Compares two texts by their code points. */
+/** Compares two texts by code points. */
 export function compareTexts(a: string, b: string): number {
   const end = Math.min(a.length, b.length);
   for (let i = 0; i < end; i++) {
     const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
     if (x === y) continue;
     const isHigh = (unit: number) => unit >= 0xd800 && unit <= 0xdfff;
-    // A surrogate is a part of a character above all others of 16 bits.
+    // Surrogates are parts of code points that are larger than all 16-bit ones.
     return isHigh(x) === isHigh(y) ? x - y : isHigh(x) ? 1 : -1;
   }
   return a.length - b.length;
 }
 
-/** Removes characters of `chars`, by default white space, from the start, the end or both. */
+/** Removes characters of `chars` from the start, the end or both sides. If `chars` is null, removes white space. */
 export function strip(text: string, chars: string | null, sides: "start" | "end" | "both"): string {
   const rest = chars === null ? stripSpaces(text, sides) : stripCharacters(text, chars, sides);
   spendEach(text.length - rest.length);
@@ -99,7 +99,7 @@ function stripCharacters(text: string, chars: string, sides: string): string {
   return text.slice(start, end);
 }
 
-/** The lines of a text by Python's `str.splitlines`. */
+/** Python's `str.splitlines`. */
 export function splitLines(text: string, keepEnds = false): string[] {
   const parts = text.split(lineEnds);
   const lines: string[] = [];
@@ -110,7 +110,7 @@ export function splitLines(text: string, keepEnds = false): string[] {
   return lines;
 }
 
-/** The first position of a slice of a sequence of `length`, and the position at which it stops. */
+/** Returns the start and stop position of a slice in a sequence of `length` elements, as Python clamps them. */
 export function sliceBounds(
   length: number,
   start: number | null,
@@ -125,7 +125,7 @@ export function sliceBounds(
   return [clamp(start, step > 0 ? 0 : length - 1), clamp(stop, step > 0 ? length : -1)];
 }
 
-/** A slice's positions in a sequence of `length`, as Python takes them. */
+/** Returns the positions of a slice in a sequence of `length` elements, as in Python. */
 export function slicePositions(length: number, start: number | null, stop: number | null, step: number): number[] {
   const [from, to] = sliceBounds(length, start, stop, step);
   const count = Math.max(0, Math.ceil((to - from) / step));

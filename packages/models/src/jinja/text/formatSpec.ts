@@ -82,14 +82,14 @@ function checkCharacterFormat({ sign, group, alternate }: Parts): void {
   if (alternate) throw valueError("Alternate form (#) not allowed with integer format specifier 'c'");
 }
 
-/** The character of a code point. */
+/** Returns the character of a code point. Throws for an invalid one. */
 export function characterOf(code: bigint | boolean): string {
   const point = Number(code);
   if (point >= 0 && point < 0x110000) return String.fromCodePoint(point);
   throw valueError("%c arg not in range(0x110000)");
 }
 
-/** Fills a text up to a width. `=` puts the filling between the sign and the digits. */
+/** Pads a text to a width with `fill`. With align `=`, the padding is between sign and digits. */
 export function pad(text: string, sign: string, fill: string, align: string, width: number): string {
   checkSpaces(width);
   const missing = Math.max(0, width - textLength(sign + text));

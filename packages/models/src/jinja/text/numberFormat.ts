@@ -1,27 +1,25 @@
 import { exponentText, fixedDecimals, floatRepr, scientific } from "../values/number.ts";
 
-/** Style of a number: a letter of `format` or `%`, and its flags. */
+/** The style of a number: a letter of `format` or `%`, and its flags. */
 export interface NumberStyle {
   letter: string;
   precision?: number;
-  /** `#`: prefixes of bases, and zeros that `g` would remove. */
+  /** The `#` flag: adds base prefixes, and keeps zeros that `g` would remove. */
   alternate?: boolean;
 }
 
 const bases: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16 };
 
-/** The digits of an absolute int in the base of `letter`. */
+/** Returns the digits of an int's absolute value in the base of `letter`. */
 export function intDigits(value: bigint, letter: string): string {
   const digits = (value < 0n ? -value : value).toString(bases[letter] ?? 10);
   return letter === "X" ? digits.toUpperCase() : digits;
 }
 
-/** The prefix that `#` puts before the digits of an int, for example `0x`. */
+/** Returns the prefix that the `#` flag adds to an int, for example `0x`. */
 export const basePrefix = (letter: string): string => (bases[letter] === undefined ? "" : `0${letter}`);
 
-/**
- * The digits of an absolute float by `e`, `f`, `g`, `%` or, without a letter, as `repr` writes it.
- */
+/** Returns the digits of a float's absolute value in the style `e`, `f`, `g`, `%` or, without a letter, of `repr`. */
 export function floatDigits(value: number, { letter, precision, alternate }: NumberStyle): string {
   const upper = letter !== "" && letter === letter.toUpperCase() && letter !== "%";
   const text = digitsOf(Math.abs(value), letter.toLowerCase(), precision, alternate);
@@ -45,7 +43,7 @@ function digitsOf(value: number, letter: string, precision?: number, alternate?:
   const [digits, exponent] = scientific(value, count - 1);
   const trim = (text: string): string =>
     alternate || !text.includes(".") ? pointed(text) : text.replace(/\.?0+$/, "");
-  // Without a letter, one digit stays after the point, and large numbers get an exponent earlier.
+  // Without a letter, one digit is kept after the point, and the exponent form starts at smaller numbers.
   const isPlain = exponent >= -4 && exponent < (letter === "" ? count - 1 : count);
   if (!isPlain) return `${trim(digits)}e${exponentText(exponent)}`;
   const fixed = trim(fixedDecimals(value, Math.max(0, count - 1 - exponent)));
@@ -53,8 +51,8 @@ function digitsOf(value: number, letter: string, precision?: number, alternate?:
 }
 
 /**
- * Puts a separator between groups of digits before the point, after zeros that fill `width`
- * characters: one more if the text would begin with the separator.
+ * Inserts a separator between groups of digits before the decimal point. Pads with zeros to `width` characters, or one
+ * more if the text would start with the separator.
  */
 export function groupDigits(digits: string, separator: string, size: number, width: number): string {
   const [whole] = /^(?:[\da-fA-F]+$|\d*)/.exec(digits)!;

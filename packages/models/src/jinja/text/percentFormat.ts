@@ -8,7 +8,7 @@ import { codeEscape, repr, str } from "./repr.ts";
 
 const directive = /%(?:\((.*?)\))?([-#0 +]*)(\*|\d+)?(?:\.(\*|\d*))?[hlL]?([\s\S])?/gu;
 
-/** Python's `text % values`. `write` makes the texts of the values of a text of markup. */
+/** Python's `text % values`. If the text is markup, `write` converts values to text. */
 export function percentFormat(text: string, values: Value, write?: (value: Value) => string): string {
   const list = values instanceof Tuple ? values.items : [values];
   let used = 0;
@@ -34,7 +34,7 @@ export function percentFormat(text: string, values: Value, write?: (value: Value
       const found = values.get(name);
       if (found === undefined) throw valueError(`KeyError: '${name}'`);
       value = found;
-      // Behind a name, Python takes no further value by position.
+      // After a named value, Python uses no positional values.
       used = list.length;
     }
     return one(value, { letter, flags, width: columns, precision: digits, whole, write });
@@ -45,19 +45,19 @@ export function percentFormat(text: string, values: Value, write?: (value: Value
   return result;
 }
 
-/** The size that a `*` takes from the values. */
+/** Returns the width or precision that a `*` reads from the values. */
 function starSize(value: Value): number {
   if (typeof value === "bigint" || typeof value === "boolean") return Number(value);
   throw typeError(`* wants int, not ${typeName(value)}`);
 }
 
-/** One directive of a format. */
+/** One conversion of a format, such as `%5.2f`. */
 interface Directive {
   letter: string;
   flags: string;
   width?: number;
   precision?: number;
-  /** Its whole text. */
+  /** The whole text of the conversion. */
   whole: string;
   write?: (value: Value) => string;
 }
@@ -113,7 +113,7 @@ function numberText(
   ];
 }
 
-/** A text with its characters beyond ASCII as codes. */
+/** Returns a text with its non-ASCII characters as escape sequences. */
 export function asciiText(text: string): string {
   return text.replace(/\P{ASCII}/gu, (one) => codeEscape(one.codePointAt(0)!));
 }

@@ -41,7 +41,7 @@ function reprOf(value: Value): string {
   return value instanceof RuntimeObject && value.can.repr ? value.can.repr() : `<${(value as RuntimeObject).typeName}>`;
 }
 
-/** The digits of an int. Python refuses more than 4300. */
+/** Returns the digits of an int. Throws for more than 4300 digits, like Python. */
 export function intText(value: bigint): string {
   const text = String(value);
   if (text.replace("-", "").length > 4300)
@@ -54,7 +54,7 @@ const escapes: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r"
 /** Python's `repr` of a text. */
 function textRepr(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  // White space, controls and unassigned characters are written as their codes.
+  // White space, control characters and unassigned characters become escape sequences.
   const escaped = text.replace(
     /[\\\n\r\t]|(?! )[\p{C}\p{Z}]/gu,
     (one) => escapes[one] ?? codeEscape(one.codePointAt(0)!),
@@ -62,7 +62,7 @@ function textRepr(text: string): string {
   return quote + escaped.replaceAll(quote, `\\${quote}`) + quote;
 }
 
-/** A code point as `\x41`, `\u0041` or `\U00000041`. */
+/** Returns a code point as `\x41`, `\u0041` or `\U00000041`. */
 export function codeEscape(code: number): string {
   const [letter, width] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
   return `\\${letter}${code.toString(16).padStart(width as number, "0")}`;

@@ -1,24 +1,22 @@
 import { TemplateError } from "./templateError.ts";
 
 /**
- * Most steps of a template. Real templates take some dozens for each message. Steps are counted,
- * not timed, so that a busy machine gives the same result.
+ * Maximum number of steps of a template. Real templates take some dozens per message. Steps are counted instead of
+ * time, so that a busy machine gives the same result.
  */
 const mostSteps = 1_000_000;
-/** A text counts as one step for each of this many characters. */
+/** Number of characters of a text that cost one step. */
 const charactersOfStep = 256;
-/** Work with each of this many characters or elements counts as one step. */
+/** Number of characters or elements that cost one step in work on each of them. */
 const elementsOfStep = 16;
-/** Most characters of a text that a template makes. */
+/** Maximum length in characters of a text that a template makes. */
 const mostCharacters = 2 ** 24;
-/** Most bits of an integer. */
+/** Maximum number of bits of an integer. */
 const mostBits = 2 ** 16;
-/** Most spaces that a filter or a format puts before a text. */
+/** Maximum number of spaces that a filter or a format inserts before a text. */
 const mostSpaces = 1000;
 
-/**
- * Steps left to the template that runs. Rendering is synchronous, so one template runs at a time.
- */
+/** Steps left for the running template. Rendering is synchronous, so one template runs at a time. */
 let stepsLeft = Number.POSITIVE_INFINITY;
 
 const limit = (message: string): TemplateError => new TemplateError("TEMPLATE_LIMIT", message);
@@ -34,7 +32,7 @@ export function withStepLimit<T>(render: () => T): T {
   }
 }
 
-/** Runs a part of a template. Throws `TEMPLATE_LIMIT` if calls nest too deep for the engine. */
+/** Runs a part of a template. Throws `TEMPLATE_LIMIT` on a stack overflow. */
 export function withinStack<T>(run: () => T): T {
   try {
     return run();
@@ -45,35 +43,35 @@ export function withinStack<T>(run: () => T): T {
   }
 }
 
-/** Takes one step, or several, from the budget. Throws `TEMPLATE_LIMIT` if fewer are left. */
+/** Takes `steps` steps (default 1) from the budget. Throws `TEMPLATE_LIMIT` if fewer are left. */
 export function spend(steps = 1): void {
   stepsLeft -= steps;
   if (stepsLeft < 0) throw limit(`it is not done after ${mostSteps} steps`);
 }
 
-/** Takes the steps of a search in a text. */
+/** Takes the steps for a search in a text of `characters` characters. */
 export const spendSearch = (characters: number): void => spend(characters / charactersOfStep);
 
-/** Takes the steps of work with each of many characters or elements. */
+/** Takes the steps for work on each of `count` characters or elements. */
 export const spendEach = (count: number): void => spend(count / elementsOfStep);
 
-/** Throws `TEMPLATE_LIMIT` if a text of `characters` is too long. */
+/** Throws `TEMPLATE_LIMIT` if a text of `characters` characters is too long. */
 export function checkLength(characters: number): void {
   if (characters > mostCharacters) throw limit(`it makes a text of more than ${mostCharacters} characters`);
 }
 
-/** Throws `TEMPLATE_LIMIT` if a text of `characters` is too long; otherwise takes its steps. */
+/** Takes the steps for a text of `characters` characters. Throws `TEMPLATE_LIMIT` if it is too long. */
 export function spendText(characters: number): void {
   checkLength(characters);
   spend(characters / charactersOfStep);
 }
 
-/** Throws `TEMPLATE_LIMIT` if an integer of `bits` is too large. */
+/** Throws `TEMPLATE_LIMIT` if an integer of `bits` bits is too large. */
 export function checkBits(bits: number): void {
   if (!(bits <= mostBits)) throw limit(`it makes an integer of more than ${mostBits} bits`);
 }
 
-/** Throws `TEMPLATE_LIMIT` if a text gets more than a thousand spaces. */
+/** Throws `TEMPLATE_LIMIT` for more than a thousand spaces. */
 export function checkSpaces(spaces: number): void {
   if (spaces > mostSpaces) throw limit(`it indents by ${spaces} spaces, more than ${mostSpaces}`);
 }

@@ -1,4 +1,4 @@
-/** Python's `repr` of a float: the shortest digits that read back as the same number. */
+/** Python's `repr` of a float: the shortest decimal digits that parse to the same number. */
 export function floatRepr(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
@@ -10,14 +10,14 @@ export function floatRepr(value: number): string {
   return plain.includes(".") ? plain : `${plain}.0`;
 }
 
-/** An exponent with its sign and at least two digits. */
+/** Returns an exponent with its sign and at least two digits. */
 export function exponentText(exponent: number): string {
   return `${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }
 
 const bits = new DataView(new ArrayBuffer(8));
 
-/** A finite float as an exact fraction. */
+/** Returns a finite float as an exact fraction. */
 function fractionOf(value: number): [numerator: bigint, denominator: bigint] {
   bits.setFloat64(0, value);
   const word = bits.getBigUint64(0);
@@ -28,7 +28,7 @@ function fractionOf(value: number): [numerator: bigint, denominator: bigint] {
   return power >= 0 ? [signed << BigInt(power), 1n] : [signed, 1n << BigInt(-power)];
 }
 
-/** Divides and rounds to the nearest integer, ties to the even one. */
+/** Divides and rounds to the nearest integer, with ties to even. */
 function divideToEven(numerator: bigint, denominator: bigint): bigint {
   const negative = numerator < 0n;
   const size = negative ? -numerator : numerator;
@@ -38,16 +38,14 @@ function divideToEven(numerator: bigint, denominator: bigint): bigint {
   return negative ? -quotient : quotient;
 }
 
-/** The absolute value with this many decimals, ties to even, as C's `%.Nf` prints it. */
+/** Returns the absolute value with this many decimals and ties to even, like C's `%.Nf`. */
 export function fixedDecimals(value: number, decimals: number): string {
   const [numerator, denominator] = fractionOf(Math.abs(value));
   const digits = String(divideToEven(numerator * 10n ** BigInt(decimals), denominator)).padStart(decimals + 1, "0");
   return decimals === 0 ? digits : `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
 }
 
-/**
- * The absolute value with one digit before the point, as C's `%.Ne` prints it, and its exponent.
- */
+/** Returns the digits of the absolute value with one digit before the point, like C's `%.Ne`, and its exponent. */
 export function scientific(value: number, decimals: number): [digits: string, exponent: number] {
   if (value === 0) return [decimals === 0 ? "0" : `0.${"0".repeat(decimals)}`, 0];
   const [numerator, denominator] = fractionOf(Math.abs(value));
@@ -61,7 +59,7 @@ export function scientific(value: number, decimals: number): [digits: string, ex
   return [decimals === 0 ? digits : `${digits[0]}.${digits.slice(1)}`, exponent];
 }
 
-/** Python's `round(value, decimals)` of a float. */
+/** Python's `round(value, decimals)` for a float. */
 export function roundFloat(value: number, decimals: number): number {
   if (!Number.isFinite(value) || decimals > 330) return value;
   if (decimals >= 0) return (value < 0 || Object.is(value, -0) ? -1 : 1) * Number(fixedDecimals(value, decimals));
@@ -71,7 +69,7 @@ export function roundFloat(value: number, decimals: number): number {
   return Number(divideToEven(numerator, denominator * unit) * unit);
 }
 
-/** Python's `round(value, decimals)` of an int. */
+/** Python's `round(value, decimals)` for an int. */
 export function roundInt(value: bigint, decimals: number): bigint {
   if (decimals >= 0) return value;
   if (decimals < -20_000) return 0n;
@@ -79,7 +77,7 @@ export function roundInt(value: bigint, decimals: number): bigint {
   return divideToEven(value, unit) * unit;
 }
 
-/** Reads a text as Python's `float(text)`; undefined if it is not a number. */
+/** Python's `float(text)`; undefined if the text is not a number. */
 export function parseFloatText(text: string): number | undefined {
   const plain = text.replace(/(\d)_(?=\d)/g, "$1").toLowerCase();
   if (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain)) return Number(plain);
@@ -89,7 +87,7 @@ export function parseFloatText(text: string): number | undefined {
   return word[1] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
 }
 
-/** Reads a text as Python's `int(text, base)`; undefined if it is not an integer. */
+/** Python's `int(text, base)`; undefined if the text is not an integer. */
 export function parseIntText(text: string, base: number): bigint | undefined {
   const [, sign, rest] = /^([-+]?)(.*)$/s.exec(text.toLowerCase())!;
   const prefixes: Record<string, number> = { "0b": 2, "0o": 8, "0x": 16 };

@@ -1,4 +1,4 @@
-/** Stable codes of errors in templates. */
+/** Stable codes of template errors. */
 export type TemplateErrorCode =
   | "TEMPLATE_SYNTAX"
   | "TEMPLATE_RAISED"
@@ -9,7 +9,7 @@ export type TemplateErrorCode =
   | "TEMPLATE_LIMIT"
   | "TEMPLATE_UNSUPPORTED";
 
-/** Error of a template: in its syntax, while it runs, or raised by the template itself. */
+/** An error of a template: a syntax error, a runtime error, or an error raised by the template itself. */
 export class TemplateError extends Error {
   override readonly name = "TemplateError";
   readonly code: TemplateErrorCode;
@@ -20,8 +20,8 @@ export class TemplateError extends Error {
   }
 }
 
-/** An error that Python raises as `TypeError`. */
+/** Returns an error that Python raises as `TypeError`. */
 export const typeError = (message: string): TemplateError => new TemplateError("TEMPLATE_TYPE", message);
 
-/** An error that Python raises as `ValueError`, `OverflowError` or `ZeroDivisionError`. */
+/** Returns an error that Python raises as `ValueError`, `OverflowError` or `ZeroDivisionError`. */
 export const valueError = (message: string): TemplateError => new TemplateError("TEMPLATE_VALUE", message);

@@ -2,12 +2,12 @@ import { spendText } from "./limits.ts";
 import { typeError } from "./templateError.ts";
 
 /**
- * A value in a template: Python's `None`, `bool`, `int`, `float`, `str`, `list`, and the classes
- * below. An `int` is a bigint and a `float` is a number, so that `1` and `1.0` differ.
+ * A value in a template: Python's `None`, `bool`, `int`, `float`, `str`, `list`, and the classes below. An `int` is a
+ * bigint and a `float` is a number, because `1` and `1.0` are different values.
  */
 export type Value = null | boolean | bigint | number | string | Value[] | ObjectValue;
 
-/** The values that are objects of a class. */
+/** Values that are class instances. */
 type ObjectValue = Tuple | Dict | Undefined | Markup | Range | View | Stream | RuntimeObject;
 
 /** Arguments of a call: by position and by name. */
@@ -67,10 +67,10 @@ export class Dict {
   }
 }
 
-/** Jinja's `Undefined`: empty when printed, and an error in nearly all other uses. */
+/** Jinja's `Undefined`: prints as an empty text, and throws in nearly all other uses. */
 export class Undefined {
   readonly message: string;
-  /** True if the sandbox forbids the access, as for methods that change a list. */
+  /** True if the sandbox forbids the access, for example to methods that change a list. */
   readonly isUnsafe: boolean;
 
   constructor(message: string, isUnsafe = false) {
@@ -109,7 +109,7 @@ export class Range {
   }
 }
 
-/** The views that a dict's `keys`, `values` and `items` return. */
+/** The views that a dict's `keys`, `values` and `items` methods return. */
 export class View {
   readonly kind: "keys" | "values" | "items";
   readonly dict: Dict;
@@ -125,7 +125,7 @@ export class View {
   }
 }
 
-/** A generator or another iterator: it can be read once. */
+/** A generator or another iterator, which can be read only once. */
 export class Stream {
   readonly name: string;
   readonly iterator: Iterator<Value>;
@@ -136,19 +136,19 @@ export class Stream {
   }
 }
 
-/** The abilities of a `RuntimeObject`. */
+/** The operations of a `RuntimeObject`. */
 export interface Abilities {
   /** Returns an attribute, or undefined if there is none. */
   get?: (name: string) => Value | undefined;
   call?: (args: Arguments) => Value;
   repr?: () => string;
-  /** Length of an object that has one. */
+  /** Returns the length, if the object has one. */
   length?: () => number;
   /** Sets an attribute of a namespace. */
   set?: (name: string, value: Value) => void;
 }
 
-/** An object of the runtime: a function, a macro, `loop`, a namespace. */
+/** A runtime object: a function, a macro, `loop`, or a namespace. */
 export class RuntimeObject {
   readonly typeName: string;
   readonly can: Abilities;
@@ -159,12 +159,12 @@ export class RuntimeObject {
   }
 }
 
-/** A value, or the fallback if there is none. `??` would take the fallback for None too. */
+/** Returns a value, or the fallback if it is undefined. `??` would also replace None. */
 export function valueOr(value: Value | undefined, fallback: () => Value): Value {
   return value === undefined ? fallback() : value;
 }
 
-/** Name of a value's Python type. */
+/** Returns the name of a value's Python type. */
 export function typeName(value: Value): string {
   if (value === null) return "NoneType";
   if (typeof value === "boolean") return "bool";
@@ -183,7 +183,7 @@ export function typeName(value: Value): string {
 
 const undefinedKey = Symbol("undefined");
 
-/** Returns the same primitive or object for values that Python counts as the same key. */
+/** Returns a map key that is equal for values that are the same dict key in Python. */
 function hashKey(key: Value): unknown {
   if (typeof key === "boolean") return BigInt(key);
   if (typeof key === "number") return Number.isInteger(key) ? BigInt(key) : key;
@@ -191,7 +191,7 @@ function hashKey(key: Value): unknown {
   if (key instanceof Undefined) return undefinedKey;
   if (key instanceof Tuple) {
     const text = `\0tuple ${key.items.map(hashText).join()}`;
-    // A tuple that holds another twice makes a text of twice the length.
+    // Nested tuples can repeat an element, so the text may be exponentially long.
     spendText(text.length);
     return text;
   }

@@ -10,22 +10,22 @@ export interface AddedToken {
   readonly lstrip?: boolean;
   /** Includes the white space after it in the match. */
   readonly rstrip?: boolean;
-  /** Is matched in the normalized text. Default true unless the token is special. */
+  /** True to match the token in the normalized text. Default true unless the token is special. */
   readonly normalized?: boolean;
   readonly special?: boolean;
 }
 
-/** A part of a text: an added token, or the text between two. */
+/** A part of a text: an added token, or the text between two added tokens. */
 export type Section =
   | { readonly id: number }
   | {
       readonly id?: undefined;
       readonly text: string;
-      /** True if the part begins where the text begins. */
+      /** True if the part is at the start of the whole text. */
       readonly atStart: boolean;
     };
 
-/** A node of a tree of tokens, by UTF-16 code unit. */
+/** A node of a trie of tokens, by UTF-16 code unit. */
 interface Node {
   readonly next: Map<number, Node>;
   token?: AddedToken;
@@ -35,7 +35,7 @@ const endsWithWord = new RegExp(`[${wordCharacter}]$`, "u");
 const startsWithWord = new RegExp(`^[${wordCharacter}]`, "u");
 const isSpace = new RegExp(`^${space}$`, "u");
 
-/** Splits texts at added tokens, by the rules of the Rust library. */
+/** Splits texts at added tokens, with the same rules as the Rust library. */
 export class AddedTokenSplitter {
   readonly #root: Node = { next: new Map() };
 

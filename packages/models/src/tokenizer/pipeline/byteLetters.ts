@@ -1,4 +1,4 @@
-/** The letter of each byte in byte-level vocabularies: printable bytes are themselves. */
+/** The letter of each byte in byte-level vocabularies. A printable byte is its own letter. */
 const byteLetters: readonly string[] = (() => {
   const isPrintable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
@@ -11,26 +11,26 @@ const bytesOfLetters: ReadonlyMap<string, number> = new Map(byteLetters.map((let
 
 const encoder = new TextEncoder();
 
-/** Writes the UTF-8 bytes of a text as letters of byte-level vocabularies. */
+/** Returns the UTF-8 bytes of a text as letters of byte-level vocabularies. */
 export function bytesToLetters(text: string): string {
   let letters = "";
   for (const byte of encoder.encode(text)) letters += byteLetters[byte];
   return letters;
 }
 
-/** Returns the bytes that a byte-level token writes; undefined if it has any other letter. */
+/** Returns the bytes of a byte-level token; undefined if it contains any other letter. */
 export function lettersToBytes(token: string): number[] | undefined {
   const bytes = Array.from(token, (letter) => bytesOfLetters.get(letter));
   return bytes.includes(undefined) ? undefined : (bytes as number[]);
 }
 
-/** Returns the byte of a token such as `<0x0A>`. */
+/** Returns the byte of a token such as `<0x0A>`; undefined for other tokens. */
 export function byteOfToken(token: string): number | undefined {
   const found = /^<0x([0-9A-Fa-f]{2})>$/.exec(token);
   return found ? Number.parseInt(found[1], 16) : undefined;
 }
 
-/** Returns the byte tokens of a text, `<0x0A>` for a line feed; undefined if any of them lacks an id. */
+/** Returns the ids of a text's byte tokens, `<0x0A>` for a line feed; undefined if a token is missing. */
 export function byteTokenIds(text: string, ids: ReadonlyMap<string, number>): number[] | undefined {
   const found = Array.from(encoder.encode(text), (byte) =>
     ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),

@@ -7,7 +7,7 @@ const longWord = 1000;
 /** Upper limit of ids, used to combine a pair of ids into one key. */
 const idLimit = 2 ** 24;
 
-/** Makes a byte-pair model: merges neighbours in the order of its list until none is left. */
+/** Makes a byte-pair model. It merges neighbours in the order of the merge list until no merge applies. */
 export function bytePairModel(json: ModelJson): TokenModel {
   const { unk_token: unknownToken, byte_fallback, fuse_unk, ignore_merges } = json;
   const prefix = json.continuing_subword_prefix ?? "";
@@ -75,7 +75,7 @@ export function bytePairModel(json: ModelJson): TokenModel {
     return symbols.filter((id) => id >= 0);
   }
 
-  // Between two characters of the vocabulary that no merge joins, a word can be cut.
+  // A word can be cut between two characters of the vocabulary if no merge joins them.
   const canCut = prefix === "" && suffix === "";
   function* cut(word: string): Generator<string> {
     let start = 0;

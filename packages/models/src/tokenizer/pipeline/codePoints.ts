@@ -3,8 +3,8 @@ export const space = "\\p{White_Space}";
 /** The character class of `\w` in Rust's regular expressions. */
 export const wordCharacter = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
 
-// The tables of the Rust library are of Unicode 8. These ranges, in base 36, hold the code points
-// that later versions gave a category; a range may also span unassigned code points.
+// The Rust library's tables are from Unicode 8. These ranges, in base 36, contain the code points to which later
+// versions assigned a category. A range may also include unassigned code points.
 const laterFormats = "1ow-1r6 1hvx-1ovz";
 const laterNonspacingMarks =
   "1kt 1p3-1r5 1z2 262-267 28l 2dg-2f0 2kg 2m3-2m4 2o1 2wq 2xa 4r3-4ue 5a7-5bf 5x2-5x7 x7w xc5 xdr xj1 1h5w-1hmt " +
@@ -18,7 +18,7 @@ const laterPunctuation =
 
 const laterDecompositions = "a2n x69-x6c xux 1fpl-1g3e 1if7-1ih4 1jjs-2j21 2muo-2mwd 2q98 2sc0-2sc9";
 
-/** Returns the inside of a character class that holds ranges in base 36. */
+/** Returns the contents of a character class for ranges in base 36. */
 const ranges = (later: string): string =>
   later.replaceAll(/\w+/g, (code) => `\\u{${Number.parseInt(code, 36).toString(16)}}`).replaceAll(" ", "");
 
@@ -37,10 +37,10 @@ export const nonspacingMarks: RegExp = all(classWithout("\\p{Mn}\\u1734\\u{1171e
 export const combiningMarks: RegExp = all(classWithout("\\p{M}\\u1cf2\\u1cf3", laterMarks));
 /** Punctuation: ASCII punctuation and the Unicode category P. */
 export const punctuation: RegExp = all(classWithout("\\p{P}!-\\/:-@\\[-`{-~\\u166d\\u{111c9}", laterPunctuation));
-/** Ideographs that BERT's normalizer puts spaces around. */
+/** Ideographs around which BERT's normalizer puts spaces. */
 export const ideographs: RegExp =
   /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
-/** Control characters that the normalizer of NMT removes. */
+/** Control characters that the Nmt normalizer removes. */
 export const controls: RegExp = all("(?![\\0\\t\\n\\f\\r\\x80-\\x8E\\x90-\\x9E])\\p{Cc}");
 
 const withoutForms = new RegExp(`([${ranges(laterDecompositions)}])`, "u");

@@ -1,18 +1,18 @@
 import * as huggingFace from "@huggingface/tokenizers";
 
-/** A pattern in `tokenizer.json`: a text, or an expression in Oniguruma's syntax. */
+/** A pattern in `tokenizer.json`: a literal text, or a regular expression in Oniguruma's syntax. */
 export interface PatternJson {
   readonly String?: string;
   readonly Regex?: string;
 }
 
-// The library's own declarations import each other without file endings, which TypeScript does not
-// follow under `nodenext`: they would all be `any`.
+// The library's declarations import each other without file extensions, which TypeScript does not resolve under
+// `nodenext`. Without this cast, they would all be `any`.
 const { SplitPreTokenizer } = huggingFace as unknown as {
   SplitPreTokenizer: new (config: { pattern: PatternJson; invert: true }) => { readonly pattern: RegExp };
 };
 
-/** Returns the JavaScript expression of a pattern, with the flags `g` and `u`. */
+/** Returns the JavaScript regular expression for a pattern, with the flags `g` and `u`. */
 export function patternOf(pattern: PatternJson): RegExp {
   if (pattern.Regex === undefined)
     return new RegExp((pattern.String ?? "").replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "gu");

@@ -1,6 +1,6 @@
 import { type ModelJson, type TokenModel, UnknownTextError } from "./tokenModel.ts";
 
-/** Makes a model that has a token for each word. */
+/** Makes a model with one token per word. */
 export function wordLevelModel({ vocab, unk_token }: ModelJson): TokenModel {
   const ids = new Map(Object.entries(vocab as Record<string, number>));
   const unknown = ids.get(unk_token ?? "<unk>");
