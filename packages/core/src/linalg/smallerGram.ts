@@ -1,6 +1,6 @@
 /**
- * A Aᵀ of a row-major matrix A [rows, columns], or Aᵀ A where that is smaller: its eigenvalues are
- * the squares of the singular values.
+ * Returns A Aᵀ of a row-major matrix A [rows, columns], or Aᵀ A if that is smaller. Its eigenvalues are the squares of
+ * A's singular values.
  */
 export function smallerGram(a: Float64Array, rows: number, columns: number): Float64Array {
   return rows < columns ? gram(a, rows, columns) : gram(transpose(a, rows, columns), columns, rows);
@@ -12,13 +12,13 @@ function transpose(a: Float64Array, rows: number, columns: number): Float64Array
   return out;
 }
 
-/** a aᵀ of [n, k]; four sums at a time, so that none waits for the one before. */
+/** Returns a aᵀ for a [n, k]. It computes four sums at a time, so that they do not wait for each other. */
 function gram(a: Float64Array, n: number, k: number): Float64Array {
   const out = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j += 4) {
       const [x, y] = [i * k, j * k];
-      // Rows beyond the last are read as the last, and not stored.
+      // Indices beyond the last row read the last row, and are not stored.
       const [y1, y2, y3] = [1, 2, 3].map((d) => Math.min(j + d, n - 1) * k);
       let [s0, s1, s2, s3] = [0, 0, 0, 0];
       for (let p = 0; p < k; p++) {

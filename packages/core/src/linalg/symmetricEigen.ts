@@ -8,14 +8,14 @@ export interface Eigen {
   readonly vectors: Float64Array;
 }
 
-/** Rotations that a single eigenvalue may take; some 2 are usual. */
+/** The maximum number of rotations for one eigenvalue; about 2 are usual. */
 const mostRotations = 60;
 
 /**
- * The `count` largest eigenvalues of the symmetric `matrix` [n, n] in host memory, which is
- * overwritten, and their vectors: Householder's reduction to three diagonals, implicit QL for the
- * values, inverse iteration for the vectors. Errors are some 1e-15 of the largest magnitude. Golub
- * and Van Loan, Matrix Computations, 8.3 and 8.4.
+ * Returns the `count` largest eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, and
+ * their vectors. It uses Householder's reduction to tridiagonal form, implicit QL for the values, and inverse iteration
+ * for the vectors. Errors are about 1e-15 of the largest magnitude. Golub and Van Loan, Matrix Computations, 8.3 and
+ * 8.4.
  */
 export function symmetricEigen(matrix: Float64Array, n: number, count: number = n): Eigen {
   const { diagonal, beside, factors } = tridiagonal(matrix, n);
@@ -31,8 +31,8 @@ export function symmetricEigen(matrix: Float64Array, n: number, count: number = 
 }
 
 /**
- * All eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, largest
- * first. Without vectors, which take most of the time.
+ * Returns all eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, largest first. It
+ * skips the vectors, which take most of the time.
  */
 export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Array {
   const { diagonal, beside } = tridiagonal(matrix, n);
@@ -40,8 +40,8 @@ export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Ar
 }
 
 /**
- * T of A = Q T Qᵀ, as its diagonal and the numbers beside it, and the factors of the reflections
- * left in the rows of `a`.
+ * Returns T of A = Q T Qᵀ as its diagonal and off-diagonal (`beside`), and the factors of the reflections, whose
+ * vectors stay in the rows of `a`.
  */
 function tridiagonal(a: Float64Array, n: number) {
   const factors = new Float64Array(n);
@@ -56,8 +56,8 @@ function tridiagonal(a: Float64Array, n: number) {
 }
 
 /**
- * Makes x from `start` on the v of the reflection 1 - f v vᵀ that leaves only its first
- * entry, which is returned.
+ * Replaces x from `start` on by the v of the reflection 1 - f v vᵀ that leaves only x's first entry nonzero. Returns
+ * that entry.
  */
 function reflector(x: Float64Array, start: number, factors: Float64Array, k: number): number {
   let rest = 0;
@@ -71,7 +71,7 @@ function reflector(x: Float64Array, start: number, factors: Float64Array, k: num
   return left;
 }
 
-/** The trailing block of `a`, from `start` on, between two reflections. */
+/** Applies the reflection from both sides to the trailing block of `a`, from `start` on. */
 function reflectBoth(a: Float64Array, v: Float64Array, f: number, start: number, product: Float64Array, n: number) {
   let along = 0;
   for (let i = start; i < n; i++) {
@@ -94,7 +94,7 @@ function reflect(x: Float64Array, v: Float64Array, f: number, start: number, n: 
   for (let j = start; j < n; j++) x[j] -= sum * v[j];
 }
 
-/** All eigenvalues of T, in no order; both arrays are overwritten. */
+/** Returns all eigenvalues of T, unsorted. Both arrays are overwritten. */
 function eigenvalues(diagonal: Float64Array, beside: Float64Array, n: number): Float64Array {
   for (let first = 0; first < n; first++) {
     for (let rotations = 0; ; rotations++) {

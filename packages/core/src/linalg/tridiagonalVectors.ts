@@ -1,17 +1,16 @@
 /**
- * Eigenvalues nearer to each other than this share of the largest magnitude need
- * their vectors kept apart.
+ * Eigenvalues nearer to each other than this fraction of the largest magnitude need explicit orthogonalisation of their
+ * vectors.
  */
 const clusterGap = 1e-3;
 
-/** Steps of inverse iteration that one vector may take; 2 are usual. */
+/** The maximum number of inverse-iteration steps for one vector; 2 are usual. */
 const mostSteps = 12;
 
 /**
- * Unit eigenvectors, as rows, of the symmetric matrix with `diagonal` [n] and, beside it, `beside`
- * [n], whose last entry is 0. `values` are its eigenvalues in descending order. Inverse iteration;
- * vectors of near eigenvalues are made orthogonal. Ilse Ipsen 1997, Computing an eigenvector with
- * inverse iteration.
+ * Returns the unit eigenvectors, as rows, of the symmetric tridiagonal matrix with `diagonal` [n] and off-diagonal
+ * `beside` [n], whose last entry is 0. `values` are its eigenvalues in descending order. It uses inverse iteration, and
+ * orthogonalises vectors of near eigenvalues. Ilse Ipsen 1997, Computing an eigenvector with inverse iteration.
  */
 export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array, values: Float64Array): Float64Array {
   const n = diagonal.length;
@@ -40,7 +39,7 @@ export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array,
   return vectors;
 }
 
-/** Numbers from -1 to 1, the same in every run (Lehmer's generator). */
+/** Returns a generator of values from -1 to 1, the same in every run (Lehmer's generator). */
 function randomNumbers(): () => number {
   let state = 1;
   return () => {
@@ -49,13 +48,13 @@ function randomNumbers(): () => number {
   };
 }
 
-/** T - λ as rows of three diagonals after elimination with row exchanges. */
+/** T - λ as rows of three diagonals, after elimination with row exchanges. */
 interface Factored {
   readonly pivot: Float64Array;
   readonly next: Float64Array;
   readonly afterNext: Float64Array;
   readonly multiplier: Float64Array;
-  /** 1 where row i and the one below changed places. */
+  /** 1 if row i and the one below were swapped. */
   readonly swapped: Uint8Array;
 }
 
@@ -83,7 +82,7 @@ function factor(diagonal: Float64Array, beside: Float64Array, value: number, tin
   return { pivot, next, afterNext, multiplier, swapped };
 }
 
-/** Makes of x the solution of (T - λ) y = x. */
+/** Replaces x by the solution y of (T - λ) y = x. */
 function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Float64Array): void {
   const n = x.length;
   for (let i = 0; i < n - 1; i++) {
@@ -97,7 +96,7 @@ function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Flo
   }
 }
 
-/** Removes the components of x along the rows from..to-1. */
+/** Removes the components of x along rows from..to-1 of `vectors`. */
 function orthogonalise(x: Float64Array, vectors: Float64Array, from: number, to: number, n: number): void {
   for (let k = from; k < to; k++) {
     let along = 0;
@@ -119,7 +118,7 @@ function normalise(x: Float64Array): void {
   for (let j = 0; j < x.length; j++) x[j] /= length;
 }
 
-/** The largest entry of (T - λ) x. */
+/** Returns the largest magnitude in (T - λ) x. */
 function residual(diagonal: Float64Array, beside: Float64Array, value: number, x: Float64Array): number {
   let most = 0;
   for (let i = 0; i < x.length; i++) {

@@ -7,9 +7,9 @@ export interface Qr {
 }
 
 /**
- * The first `rank` steps of the QR decomposition of a row-major matrix [rows, columns] in host
- * memory, by Householder reflections in f64, with LAPACK's signs (and so PyTorch's). Throws for a
- * rank that the matrix cannot have.
+ * Returns the first `rank` columns and rows of the QR decomposition of a row-major matrix [rows, columns] in host
+ * memory, by Householder reflections in f64. Signs are as in LAPACK, and so as in PyTorch. Throws unless `rank` is from
+ * 1 to min(rows, columns).
  */
 export function truncatedQr(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Qr {
   const smaller = Math.min(rows, columns);
@@ -31,8 +31,8 @@ export function truncatedQr(matrix: ArrayLike<number>, rows: number, columns: nu
 }
 
 /**
- * v of length √2, or null, for which I - v vᵀ takes column k below row k to a multiple
- * of the first unit vector.
+ * Returns v of length √2, for which I - v vᵀ maps column k below row k to a multiple of the first unit vector. Returns
+ * null if the column already is one.
  */
 function reflection(a: Float64Array, rows: number, columns: number, k: number): Float64Array | null {
   const v = new Float64Array(rows - k);

@@ -5,22 +5,19 @@ import { symmetricEigen } from "./symmetricEigen.ts";
 export interface Svd {
   /** Largest first. */
   readonly values: Float64Array;
-  /** [rank, rows]; a row of zeros where the singular value is below 1e-8 of the largest. */
+  /** [rank, rows]. A row is zero if its singular value is below 1e-8 of the largest. */
   readonly left: Float64Array;
   /** [rank, columns] */
   readonly right: Float64Array;
 }
 
-/**
- * Share of the largest singular value below which the values of a Gram matrix are rounding noise.
- */
+/** Fraction of the largest singular value below which the values of a Gram matrix are rounding noise. */
 const noise = 1e-8;
 
 /**
- * The `rank` largest singular values of a row-major matrix in host memory, by the eigenvalues of
- * its smaller Gram matrix, all in f64: for f32 data as exact as the data. [1536, 576] takes a
- * second. Each pair of vectors has its largest entry on the right positive, so that results do not
- * depend on chance. Throws for a rank that the matrix cannot have.
+ * Returns the `rank` largest singular values of a row-major matrix in host memory, from the eigenvalues of its smaller
+ * Gram matrix, all in f64: for f32 data as exact as the data. [1536, 576] takes a second. The largest entry of each
+ * right vector is positive, so that signs are reproducible. Throws unless `rank` is from 1 to min(rows, columns).
  */
 export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Svd {
   const smaller = Math.min(rows, columns);
@@ -41,7 +38,7 @@ export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: n
   return { values, left, right };
 }
 
-/** x a of x [rank, rows]. */
+/** Returns x a for x [rank, rows]. */
 function timesMatrix(x: Float64Array, a: Float64Array, rank: number, rows: number, columns: number): Float64Array {
   const out = new Float64Array(rank * columns);
   for (let r = 0; r < rank; r++) {
@@ -53,7 +50,7 @@ function timesMatrix(x: Float64Array, a: Float64Array, rank: number, rows: numbe
   return out;
 }
 
-/** x aᵀ of x [rank, columns]. */
+/** Returns x aᵀ for x [rank, columns]. */
 function timesTransposed(x: Float64Array, a: Float64Array, rank: number, rows: number, columns: number): Float64Array {
   const out = new Float64Array(rank * rows);
   for (let r = 0; r < rank; r++) {
@@ -74,7 +71,7 @@ function normalise(vector: Float64Array, value: number, largest: number): void {
   for (let i = 0; i < vector.length; i++) vector[i] /= value;
 }
 
-/** Turns a pair of vectors around where the right one's largest entry is negative. */
+/** Negates a pair of vectors if the right one's entry of largest magnitude is negative. */
 function orient(left: Float64Array, right: Float64Array): void {
   let most = 0;
   for (const x of right) if (Math.abs(x) > Math.abs(most)) most = x;

@@ -3,7 +3,7 @@ import { expectDType, type OpDefinition } from "../../engine/op.ts";
 import { collapse, forEachRow } from "../../layout/broadcast.ts";
 import { broadcastShapes } from "../../layout/shape.ts";
 
-/** Returns name, arity, shape rule and meaning of a broadcasting op of two f32 tensors. */
+/** Returns name, arity, shape rule and reference loop of a broadcasting op of two f32 tensors. */
 export function binary(
   name: string,
   f: (a: number, b: number) => number,

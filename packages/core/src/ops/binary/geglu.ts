@@ -6,7 +6,7 @@ import { geluTanh, geluTanhBackward } from "../unary/geluTanh.ts";
 import { checkGated } from "./gated.ts";
 import { mul } from "./mul.ts";
 
-/** The kind of GELU, in PyTorch's words. "none", the default, is exact, with the error function. */
+/** The kind of GELU, as in PyTorch. "none", the default, is exact, with the error function. */
 export interface GegluParams {
   readonly approximate?: "none" | "tanh";
 }
@@ -18,9 +18,7 @@ function check(op: string, inputs: readonly TensorSpec[], { approximate = "none"
   return checkGated(op, inputs);
 }
 
-/**
- * gelu(gate) * up, the gated unit of Gemma's MLP. Shazeer 2020, https://arxiv.org/abs/2002.05202
- */
+/** Returns gelu(gate) * up, the gated unit of Gemma's MLP. Shazeer 2020, https://arxiv.org/abs/2002.05202 */
 export const geglu: Op<2, GegluParams> = defineOp({
   name: "geglu",
   arity: 2,

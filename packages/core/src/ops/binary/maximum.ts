@@ -6,7 +6,7 @@ import { binary } from "./binary.ts";
 import { compare } from "./compare.ts";
 import { where } from "./where.ts";
 
-/** The larger of a and b, broadcast; NaN where either is. Equal operands share the gradient. */
+/** Returns the larger of a and b, broadcast; NaN if either is NaN. Equal operands share the gradient. */
 export const maximum: Op<2> = defineOp({
   ...binary("maximum", Math.max),
   saves: { inputs: [0, 1] },

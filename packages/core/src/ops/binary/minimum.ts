@@ -7,7 +7,7 @@ import { compare } from "./compare.ts";
 import { maximum } from "./maximum.ts";
 import { where } from "./where.ts";
 
-/** The smaller of a and b, broadcast; NaN where either is. Equal operands share the gradient. */
+/** Returns the smaller of a and b, broadcast; NaN if either is NaN. Equal operands share the gradient. */
 export const minimum: Op<2> = defineOp({
   ...binary("minimum", Math.min),
   compose: ([a, b]) => affine(maximum(affine(a, { scale: -1 }), affine(b, { scale: -1 })), { scale: -1 }),

@@ -8,17 +8,14 @@ import { compare } from "./compare.ts";
 import { mul } from "./mul.ts";
 import { where } from "./where.ts";
 
-/**
- * Computes C's pow. JavaScript's own has NaN for 1 to the power NaN and for 1
- * and -1 to infinite powers.
- */
+/** Computes C's pow. JavaScript's power returns NaN for 1 to the power NaN, and for 1 and -1 to infinite powers. */
 function power(a: number, b: number): number {
   return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
 }
 
 /**
- * a to the power b, broadcast. The gradient is 0 where b is 0, and for b where a is
- * 0 and b is not negative.
+ * Returns a to the power b, broadcast. The gradient of a is 0 if b is 0. The gradient of b is 0 if a is 0 and b is not
+ * negative.
  */
 export const pow: Op<2> = defineOp({
   ...binary("pow", power),

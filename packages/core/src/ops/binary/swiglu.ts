@@ -8,9 +8,7 @@ import { sub } from "./sub.ts";
 
 const sigmoidOf = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/**
- * silu(gate) * up, the gated unit of Llama's MLP. Shazeer 2020, https://arxiv.org/abs/2002.05202
- */
+/** Returns silu(gate) * up, the gated unit of Llama's MLP. Shazeer 2020, https://arxiv.org/abs/2002.05202 */
 export const swiglu: Op<2> = defineOp({
   name: "swiglu",
   arity: 2,

@@ -4,7 +4,7 @@ import { broadcastShapes } from "../../layout/shape.ts";
 import { sumTo } from "../shapes/expand.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 
-/** `a` where the bool or u8 `condition` is not 0, `b` elsewhere; all three broadcast. */
+/** Returns `a` at elements where the bool or u8 `condition` is not 0, and `b` elsewhere. All three broadcast. */
 export const where: Op<3> = defineOp({
   name: "where",
   arity: 3,

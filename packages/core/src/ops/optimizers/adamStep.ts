@@ -9,7 +9,7 @@ import { defineStep, type Guarded } from "../shared/guard.ts";
 import { affine } from "../unary/affine.ts";
 import { sqrt } from "../unary/sqrt.ts";
 
-/** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
+/** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, have equal shapes. */
 export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
   if (inputs.length % size !== 0) {
     throw new Error(`${op}: ${inputs.length} tensors; give ${size} for each parameter`);
@@ -25,7 +25,7 @@ export function checkStep(op: string, inputs: readonly TensorSpec[], size: numbe
   }
 }
 
-/** The tensors of each parameter. */
+/** Returns the four tensors of each parameter. */
 function byParameter<T>(inputs: readonly T[]): T[][] {
   return Array.from({ length: inputs.length / 4 }, (_, i) => inputs.slice(4 * i, 4 * i + 4));
 }
@@ -37,16 +37,16 @@ export interface AdamStepParams extends Guarded {
   readonly beta2: number;
   readonly eps: number;
   readonly weightDecay: number;
-  /** The number of this step, from 1: corrects the averages' start at zero. */
+  /** The number of this step, from 1. It corrects the bias of averages that start at zero. */
   readonly step: number;
-  /** Shrinks the parameter itself (AdamW) instead of adding to its gradient (Adam). */
+  /** True to shrink the parameter itself (AdamW) instead of adding weight decay to its gradient (Adam). */
   readonly decoupled: boolean;
 }
 
 /**
- * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment), and so on
- * for as many parameters as one likes, all in one pass; the gradients stay. Kingma and Ba 2015,
- * https://arxiv.org/abs/1412.6980; Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
+ * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment), repeated for any number of
+ * parameters, all in one pass. The gradients are not changed. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980;
+ * Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
  */
 export const adamStep: Op<number, AdamStepParams, 0> = defineStep({
   name: "adamStep",

@@ -30,12 +30,11 @@ function check(inputs: readonly TensorSpec[]): void {
 }
 
 /**
- * One step of AdamW in place with moments of 8 bits: (parameter, gradient, first moment, second
- * moment, their scales per 256 elements, the two tables of the codes' values, ascending, f32
- * [256]). The moments are widened, moved as `adamStep` does, used, and rounded to codes of their
- * block again, on bitsandbytes' grid: the nearest code to a small second moment may be 0, and the
- * next step would then divide by next to nothing. bitsandbytes' AdamW8bit on its CPU backend.
- * Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * One step of AdamW in place with 8-bit moments, as bitsandbytes' AdamW8bit on its CPU backend. The inputs are
+ * (parameter, gradient, first moment, second moment, the moments' scales per 256 elements, the two tables of the codes'
+ * values, ascending, f32 [256]). The moments are dequantised, updated as in `adamStep`, used, and quantised again by
+ * block, on bitsandbytes' grid. Without the grid, the nearest code of a small second moment could be 0, and the next
+ * step would divide by almost 0. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export const adamStep8bit: Op<number, Omit<AdamStepParams, "decoupled">, 0> = defineStep({
   name: "adamStep8bit",

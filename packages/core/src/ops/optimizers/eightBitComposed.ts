@@ -18,25 +18,23 @@ import { affine } from "../unary/affine.ts";
 import { reciprocal } from "../unary/reciprocal.ts";
 import { to } from "../unary/to.ts";
 
-/** Numbers that are compared with all 256 codes at a time. */
+/** The number of values that are compared with all 256 codes at a time. */
 const chunk = 1 << 14;
 
-/** `onGrid` of `quantize/eightBit.ts` in ops, which round to f32 at the same places. */
+/** Composes `onGrid` of `packed/blockwise/eightBit.ts` of ops, which round to f32 at the same points. */
 function onGrid(x: Tensor): Tensor {
   const at = affine(affine(affine(x, { shift: 1 }), { scale: 32767.5 }), { shift: 0.5 });
   const whole = to(to(at, { dtype: "i32" }), { dtype: "f32" });
   return affine(affine(whole, { scale: Math.fround(2 / 65535) }), { shift: -1 });
 }
 
-/** The table's entries at f32 positions, in their shape. */
+/** Returns the table's entries at f32 positions, in their shape. */
 function lookUp(table: Tensor, positions: Tensor): Tensor {
   const flat = reshape(to(positions, { dtype: "i32" }), { shape: [positions.size] });
   return reshape(indexSelect(table, flat, { dim: 0 }), { shape: positions.shape });
 }
 
-/**
- * The positions in an ascending table [256] of the entries nearest to the rows of x [n, 1], as f32.
- */
+/** Returns for each row of x [n, 1] the position of the nearest entry in an ascending table [256], as f32. */
 function nearest(x: Tensor, table: Tensor): Tensor {
   const last = full([1], Infinity, { backend: x.storage.backend });
   const above = cat(slice(table, { start: 1 }), last, { dim: 0 });
@@ -45,10 +43,7 @@ function nearest(x: Tensor, table: Tensor): Tensor {
   return add(at, to(compare(abs(up), abs(down), { relation: "lt" }), { dtype: "f32" }));
 }
 
-/**
- * Blocks [n, blockSize] as u8 codes in their shape. A block of zeros, whose
- * scale is 0, has codes of 0.
- */
+/** Encodes blocks [n, blockSize] as u8 codes of the same shape. A block of zeros, whose scale is 0, gets codes of 0. */
 function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolean): Tensor {
   const scaled = mul(values, reciprocal(scales));
   const column = reshape(grid ? onGrid(scaled) : scaled, { shape: [values.size, 1] });
@@ -58,9 +53,8 @@ function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolea
 }
 
 /**
- * x in blocks of `blockSize`: the u8 positions, in x's shape, in an ascending table of 256
- * entries, and the blocks' largest magnitudes [blocks]. `grid` moves scaled numbers to
- * bitsandbytes' grid first.
+ * Encodes x in blocks of `blockSize`. Returns the u8 positions in an ascending table of 256 entries, in x's shape, and
+ * the blocks' largest magnitudes [blocks]. `grid` rounds scaled values to bitsandbytes' grid first.
  */
 export function encodeInBlocks(
   x: Tensor,
@@ -80,10 +74,7 @@ export function encodeInBlocks(
   return { codes: fromBlocks(cat(...parts, { dim: 0 }), x.shape), scales: reshape(scales, { shape: [blocks] }) };
 }
 
-/**
- * The numbers that u8 codes mean, in their shape: the table's entries times
- * the scales of their blocks.
- */
+/** Returns the values of u8 codes, in their shape: the table's entries times the scales of their blocks. */
 export function decodeInBlocks(codes: Tensor, scales: Tensor, table: Tensor, blockSize: number): Tensor {
   const values = inBlocks(lookUp(table, codes), blockSize);
   return fromBlocks(mul(values, reshape(scales, { shape: [values.shape[0], 1] })), codes.shape);

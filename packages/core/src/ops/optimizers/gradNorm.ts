@@ -20,10 +20,7 @@ import { reciprocal } from "../unary/reciprocal.ts";
 import { sqrt } from "../unary/sqrt.ts";
 import { square } from "../unary/square.ts";
 
-/**
- * The root of the sum of squares over all numbers of all the tensors, a scalar.
- * It is not differentiated.
- */
+/** Returns the root of the sum of squares over all elements of all tensors, a scalar. It has no gradient. */
 export const gradNorm: Op<number> = defineOp({
   name: "gradNorm",
   arity: [1, Infinity],
@@ -38,7 +35,7 @@ export const gradNorm: Op<number> = defineOp({
     for (const { data, size } of inputs) for (let i = 0; i < size; i++) sum += data[i] * data[i];
     out.data[0] = Math.sqrt(sum);
   },
-  // Divided by the largest magnitude first: squares of f32 overflow from 1.8e19 on.
+  // Elements are divided by the largest magnitude first, because squares of f32 overflow from 1.8e19 on.
   compose: (inputs) => {
     const some = inputs.filter(({ size }) => size > 0);
     if (some.length === 0) return scalarLike(inputs[0], 0);
@@ -52,8 +49,8 @@ export const gradNorm: Op<number> = defineOp({
 });
 
 /**
- * Each x *= min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips: (...x, norm). A norm of
- * NaN makes all of them NaN.
+ * Multiplies each x by min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips: (...x, norm). A norm of NaN makes
+ * all elements NaN.
  */
 export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
   name: "clipToNorm",

@@ -8,16 +8,16 @@ import { checkStep } from "./adamStep.ts";
 /** Settings of one Lion step. */
 export interface LionStepParams extends Guarded {
   readonly lr: number;
-  /** The share of the average in the step that is taken. */
+  /** The weight of the average in the direction of the step. */
   readonly beta1: number;
-  /** The share of the average that is kept. */
+  /** The decay of the average. */
   readonly beta2: number;
   readonly weightDecay: number;
 }
 
 /**
- * One step of Lion in place: (parameter, gradient, average of gradients); the gradient stays. Chen
- * et al. 2023, https://arxiv.org/abs/2302.06675
+ * One step of Lion in place: (parameter, gradient, average of gradients). The gradient is not changed. Chen et al.
+ * 2023, https://arxiv.org/abs/2302.06675
  */
 export const lionStep: Op<number, LionStepParams, 0> = defineStep({
   name: "lionStep",

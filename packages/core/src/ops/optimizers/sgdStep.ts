@@ -12,13 +12,13 @@ export interface SgdStepParams extends Guarded {
   readonly momentum: number;
   readonly dampening: number;
   readonly nesterov: boolean;
-  /** The momentum buffer starts as the gradient itself. */
+  /** True for the first step, in which the momentum buffer starts as the gradient itself. */
   readonly first: boolean;
 }
 
 /**
- * One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum
- * buffer); the gradient stays.
+ * One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum buffer). The gradient is not
+ * changed.
  */
 export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
   name: "sgdStep",

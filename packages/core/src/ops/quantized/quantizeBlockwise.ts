@@ -9,12 +9,12 @@ import { scalarLike } from "../shared/scalarLike.ts";
 import { abs } from "../unary/abs.ts";
 import { to } from "../unary/to.ts";
 
-/** The size of the blocks: the number of elements that share a scale. */
+/** The block size: the number of elements that share a scale. */
 export interface BlockwiseParams {
   readonly blockSize: number;
 }
 
-/** Checks block size and table and gives the number of blocks. */
+/** Checks block size and table, and returns the number of blocks. */
 function blocksOf(op: string, { shape }: TensorSpec, table: TensorSpec, { blockSize }: BlockwiseParams): number {
   if (!Number.isSafeInteger(blockSize) || blockSize < 1) {
     throw new Error(`${op}: blockSize is ${blockSize}; use a whole number of at least 1`);
@@ -25,7 +25,7 @@ function blocksOf(op: string, { shape }: TensorSpec, table: TensorSpec, { blockS
   return Math.ceil(sizeOf(shape) / blockSize);
 }
 
-/** The largest number of f32. */
+/** The largest finite f32. */
 const largestFloat = (2 - 2 ** -23) * 2 ** 127;
 
 function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
@@ -34,10 +34,10 @@ function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
 }
 
 /**
- * (x f32, code f32 [256], ascending) as the u8 positions in `code` nearest to x / scale, in x's
- * shape, and the scales, f32 [blocks]: the largest magnitude of each block of the flattened
- * elements. Of two codes equally near, the lower; in a block of zeros all are 0, as in
- * bitsandbytes' CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * Quantises (x f32, code f32 [256], ascending). Returns the u8 positions in `code` nearest to x / scale, in x's shape,
+ * and the scales, f32 [blocks]: the largest magnitude of each block of the flattened elements. Of two codes equally
+ * near, the lower one is taken. In a block of zeros all codes are 0, as in bitsandbytes' CPU backend. Dettmers et al.
+ * 2022, https://arxiv.org/abs/2110.02861
  */
 export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
   name: "quantizeBlockwise",
@@ -67,8 +67,8 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
 });
 
 /**
- * Restores f32 values from `quantizeBlockwise`: code[q] times the scale of the block, for (q u8,
- * absmax [blocks], code [256]).
+ * Dequantises `quantizeBlockwise`: returns code[q] times the scale of the block, for (q u8, absmax [blocks], code
+ * [256]).
  */
 export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
   name: "dequantizeBlockwise",

@@ -9,7 +9,7 @@ import { where } from "../binary/where.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 
-/** Returns 1 for each of `size` elements that is dropped, and 0 for each that stays. */
+/** Returns 1 for each of `size` elements that is dropped, and 0 for the others. */
 function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
   const generator = new Generator(state.seed);
   generator.state = state;
@@ -18,17 +18,14 @@ function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
   return Uint8Array.from(uniform, (u) => Number(u < p));
 }
 
-/** Parameters of the op beneath `dropout`. */
+/** Parameters of the op of `dropout`. */
 export interface DropoutParams {
   readonly p: number;
-  /**
-   * The start of the random numbers. The same state gives the same zeros, so
-   * the gradient needs no mask.
-   */
+  /** The generator state at the start. The same state gives the same zeros, so the gradient needs no mask. */
   readonly state: GeneratorState;
 }
 
-/** Zeroes numbers as the generator at `state` says. */
+/** Zeroes elements selected by the generator at `state`, and divides the others by 1 - p. */
 export const dropoutOp: Op<1, DropoutParams> = defineOp({
   name: "dropout",
   arity: 1,
@@ -50,9 +47,9 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
 });
 
 /**
- * Zeroes each number with probability p and divides the rest by 1 - p. Number i is zero where the
- * generator's next uniform number i is below p; the generator moves on by x.size. Default: the one
- * that `manualSeed` seeds. Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
+ * Zeroes each element with probability p and divides the others by 1 - p. Element i is zeroed if the generator's next
+ * uniform value i is below p. A call advances the generator by x.size. Default: the generator that `manualSeed` seeds.
+ * Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
  */
 export function dropout(x: Tensor, options: { p: number; generator?: Generator }): Tensor {
   refuseSurplus("dropout", 1, arguments);

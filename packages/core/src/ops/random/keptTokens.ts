@@ -17,20 +17,20 @@ import { affine } from "../unary/affine.ts";
 import { exp } from "../unary/exp.ts";
 import { to } from "../unary/to.ts";
 
-/** Compares a tensor with another, or with a number. */
+/** Compares a tensor with another tensor or with a number. */
 export const compareWith = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>
   compare(a, typeof b === "number" ? scalarLike(a, b) : b, { relation });
 
-/** Returns exp of the logits over the temperature, against the largest of each row. */
+/** Returns exp((logits - the largest of each row) / temperature). */
 export function unnormalizedProbabilities(logits: Tensor, { temperature = 1 }: SamplingOptions): Tensor {
   const [top] = max(logits, { dim: 1 });
   return exp(affine(sub(logits, top), { scale: 1 / temperature }));
 }
 
 /**
- * Returns 1 for the tokens of each row of logits f32 [B, V] that top-k, top-p and min-p leave, as
- * `tokenProbabilities` does, and 0 for the others. The `least` likeliest always stay. Null where
- * no option leaves out any.
+ * Returns 1 for the tokens of each row of logits f32 [B, V] that top-k, top-p and min-p keep, as in
+ * `tokenProbabilities`, and 0 for the others. The `least` most probable tokens are always kept. Null if no option
+ * removes tokens.
  */
 export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1): Tensor | null {
   checkOptions("keptTokens", options, samplingKeys);
@@ -55,8 +55,8 @@ export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1):
 const flags = (condition: Tensor): Tensor => to(condition, { dtype: "f32" });
 
 /**
- * Sums, for each token, the probabilities of the likelier ones. Of equals the
- * lower index is the likelier.
+ * Returns, for each token, the sum of the probabilities of more probable tokens. Of equal tokens the lower index counts
+ * as more probable.
  */
 function massOfLikelier(probabilities: Tensor): Tensor {
   const { shape } = probabilities;
@@ -66,7 +66,7 @@ function massOfLikelier(probabilities: Tensor): Tensor {
   return scatterAdd(place(before, { dim: 1, size: tokens, start: 1 }), order, { dim: 1, shape: [rows, tokens] });
 }
 
-/** Returns 1 for the `count` likeliest tokens of each row, and 0 for the others. */
+/** Returns 1 for the `count` most probable tokens of each row, and 0 for the others. */
 function likeliest(odds: Tensor, count: number): Tensor {
   const { shape } = odds;
   const [largest, order] = topk(odds, { k: count, dim: 1 });

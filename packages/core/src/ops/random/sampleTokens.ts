@@ -24,13 +24,13 @@ import { generatorAt, uniformsOf } from "./uniforms.ts";
 
 /** Parameters of `sampleTokens`. */
 export interface SampleTokensParams extends SamplingOptions {
-  /** Row r is drawn by the r-th uniform number from here. */
+  /** The state of the generator, whose r-th uniform value draws row r. */
   readonly state: GeneratorState;
 }
 
 const noToken = -1;
 
-/** True where a token can be drawn from the row: its largest logit is finite, and none is NaN. */
+/** True if a token can be drawn from the row: its largest logit is finite, and none is NaN. */
 function canBeDrawn(row: Float32Array): boolean {
   return row.length > 0 && Number.isFinite(row.reduce((a, b) => Math.max(a, b), -Infinity));
 }
@@ -60,10 +60,7 @@ export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
 
 const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32" }));
 
-/**
- * The op in terms of others, in single precision: a draw at the very edge of two
- * tokens may fall to the other.
- */
+/** Composes the op of others in f32. A draw very near the border of two tokens may select the other one. */
 function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor {
   const [rows, tokens] = logits.shape;
   const [top] = max(logits, { dim: 1 });
@@ -79,10 +76,9 @@ function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor
 }
 
 /**
- * Draws a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p
- * and min-p, as in transformers. Row r is drawn by the generator's next uniform number r, and
- * the generator moves on by B. Default: the generator that `manualSeed` seeds. A row without a
- * token to draw, for a NaN or an infinite largest logit, gives -1.
+ * Samples a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p and min-p, as in
+ * transformers. Row r uses the generator's next uniform value r, and a call advances the generator by B. Default: the
+ * generator that `manualSeed` seeds. A row with a NaN or an infinite largest logit gives -1.
  */
 export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator?: Generator } = {}): Tensor {
   refuseSurplus("sampleTokens", 1, arguments);

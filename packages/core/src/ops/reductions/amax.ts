@@ -11,10 +11,10 @@ import { sumTo } from "../shapes/expand.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { affine } from "../unary/affine.ts";
 
-/** The shape that the result has, which broadcasts to the input's. */
+/** The shape of the result, which must broadcast to the input's shape. */
 export interface ExtremaParams {
   readonly shape: Shape;
-  /** True if the NaNs share the gradient of a NaN. Default: that gradient is NaN everywhere. */
+  /** True if all NaN elements share the gradient of a NaN result. Default: that gradient is NaN everywhere. */
   readonly nansTie?: boolean;
 }
 
@@ -54,13 +54,13 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
 }
 
 /**
- * The largest element over the dimensions along which `shape` broadcasts to x; equal
- * ones share the gradient.
+ * Returns the largest element over the dimensions along which `shape` broadcasts to x. Equal elements share the
+ * gradient.
  */
 export const amax: Op<1, ExtremaParams> = extrema("amax", Math.max);
 
 /**
- * The smallest element over the dimensions along which `shape` broadcasts to x; equal
- * ones share the gradient.
+ * Returns the smallest element over the dimensions along which `shape` broadcasts to x. Equal elements share the
+ * gradient.
  */
 export const amin: Op<1, ExtremaParams> = extrema("amin", Math.min);

@@ -5,7 +5,7 @@ import { place, slice } from "../shapes/slice.ts";
 import { alongDim } from "../shared/alongDim.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 
-/** Running sums along `dim`, in double precision. */
+/** Returns cumulative sums along `dim`, accumulated in f64. */
 export const cumsum: Op<1, { dim: number }> = defineOp({
   name: "cumsum",
   arity: 1,
@@ -26,7 +26,7 @@ export const cumsum: Op<1, { dim: number }> = defineOp({
       }
     }
   },
-  // Sums of 1, 2, 4 ... neighbours: log2(n) passes, and as few roundings. Hillis and Steele 1986.
+  // Sums of 1, 2, 4 ... neighbours take log2(n) passes, with one rounding each. Hillis and Steele 1986.
   compose: ([x], { dim }) => {
     const { n } = alongDim("cumsum", x.shape, dim);
     let sums = add(x, scalarLike(x, 0));

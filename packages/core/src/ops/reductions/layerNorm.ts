@@ -20,7 +20,7 @@ function momentsOfRow(x: TypedArray, start: number, n: number, eps: number): { m
   return { mean, root: 1 / Math.sqrt(squares / n + eps) };
 }
 
-/** x in units of its rows' deviation, and 1 / deviation [..., 1]. */
+/** Returns x - mean divided by the standard deviation of each row, and 1 / deviation [..., 1]. */
 function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
   const centred = sub(x, rowMean(x));
   const root = rsqrt(affine(rowMean(square(centred)), { shift: eps }));
@@ -28,8 +28,8 @@ function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
 }
 
 /**
- * (x - mean) / sqrt(var + eps) * weight + bias over the last dimension, with the biased variance;
- * weight and bias are [D]. Ba et al. 2016, https://arxiv.org/abs/1607.06450
+ * Returns (x - mean) / sqrt(var + eps) * weight + bias over the last dimension, with the biased variance; weight and
+ * bias are [D]. Ba et al. 2016, https://arxiv.org/abs/1607.06450
  */
 export const layerNorm: Op<3, NormParams> = defineOp({
   name: "layerNorm",
@@ -49,7 +49,7 @@ export const layerNorm: Op<3, NormParams> = defineOp({
     }
   },
   compose: ([x, weight, bias], { eps }) => add(mul(standardize(x, eps).unit, weight), bias),
-  // The bias only so that the result can be computed again.
+  // The bias is saved only so that the result can be recomputed.
   saves: (needs) => ({ inputs: [...(needs[0] || needs[1] ? [0] : []), ...(needs[0] ? [1, 2] : [])] }),
   cheap: true,
   vjp: ({ grads: [dy], inputs: [x, weight], inputSpecs, needs, params }) => [

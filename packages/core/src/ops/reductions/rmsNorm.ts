@@ -11,14 +11,15 @@ import { affine } from "../unary/affine.ts";
 import { rsqrt } from "../unary/rsqrt.ts";
 import { square } from "../unary/square.ts";
 
-/** `eps` is added to the mean square (of `layerNorm`: to the variance) before the root. */
+/**
+ * Parameters of `rmsNorm` and `layerNorm`. `eps` is added to the mean square (`layerNorm`: to the variance) before the
+ * root.
+ */
 export interface NormParams {
   readonly eps: number;
 }
 
-/**
- * Throws unless the inputs are f32, and those from `first` on are [D] for a first input [..., D].
- */
+/** Throws unless all inputs are f32, the first is [..., D], and those from position `first` on are [D]. */
 export function checkNorm(op: string, inputs: readonly TensorSpec[], first: number): void {
   const { shape } = inputs[0];
   const width = shape[shape.length - 1];
@@ -40,8 +41,8 @@ function rootOfRow(x: TypedArray, start: number, n: number, eps: number): number
 const rootOfRows = (x: Tensor, eps: number): Tensor => rsqrt(affine(rowMean(square(x)), { shift: eps }));
 
 /**
- * x / sqrt(mean(x²) + eps) * weight over the last dimension; weight is [D].
- * Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
+ * Returns x / sqrt(mean(x²) + eps) * weight over the last dimension; weight is [D]. Zhang and Sennrich 2019,
+ * https://arxiv.org/abs/1910.07467
  */
 export const rmsNorm: Op<2, NormParams> = defineOp({
   name: "rmsNorm",

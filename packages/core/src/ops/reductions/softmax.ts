@@ -11,7 +11,7 @@ import { exp } from "../unary/exp.ts";
 import { log } from "../unary/log.ts";
 import { amax } from "./amax.ts";
 
-/** The dimension along which an op works; negative counts from the end. */
+/** The dimension along which an op works. A negative one counts from the end. */
 export interface SoftmaxParams {
   readonly dim: number;
 }
@@ -33,18 +33,18 @@ function shapeOf(op: string, inputs: readonly TensorSpec[], { dim }: SoftmaxPara
   return { shape: inputs[0].shape, dtype: "f32" };
 }
 
-/** Sum along `dim`, which stays with size 1. */
+/** Returns the sum along `dim`, which is kept with size 1. */
 function sumAlong(x: Tensor, dim: number): Tensor {
   return sumTo(x, withSize(x.shape, normalizeDim("softmax", dim, x.ndim), 1));
 }
 
-/** x minus the largest element along `dim`. */
+/** Returns x minus the largest element along `dim`. */
 function belowTop(x: Tensor, dim: number): Tensor {
   if (x.size === 0) return sub(x, x);
   return sub(x, amax(x, { shape: withSize(x.shape, normalizeDim("softmax", dim, x.ndim), 1) }));
 }
 
-/** exp(x) / sum(exp(x)) along `dim`, safe for large x. */
+/** Returns exp(x) / sum(exp(x)) along `dim`, without overflow for large x. */
 export const softmax: Op<1, SoftmaxParams> = defineOp({
   name: "softmax",
   arity: 1,
@@ -85,7 +85,7 @@ export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
   compose: ([dy, y], { dim }) => mul(y, sub(dy, sumAlong(mul(dy, y), dim))),
 });
 
-/** log(softmax(x)) along `dim`, safe for large x. */
+/** Returns log(softmax(x)) along `dim`, without overflow for large x. */
 export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
   name: "logSoftmax",
   arity: 1,

@@ -10,10 +10,7 @@ export interface TopkParams {
   readonly dim: number;
 }
 
-/**
- * The k largest elements of each lane along `dim`, largest first (NaN above all),
- * and their i32 positions.
- */
+/** Returns the k largest elements of each lane along `dim`, largest first (NaN above all), and their i32 positions. */
 export const topk: Op<1, TopkParams, 2> = defineOp({
   name: "topk",
   arity: 1,

@@ -10,13 +10,10 @@ import { scalarLike } from "../shared/scalarLike.ts";
 import { to } from "../unary/to.ts";
 import { amax, amin } from "./amax.ts";
 
-/** The number above which f32 does not hold every whole number. */
+/** Up to this, f32 represents every integer. */
 const mostPositions = 2 ** 24;
 
-/**
- * The positions 0..n-1 along dimension `dim` of a tensor of `rank` dimensions, as
- * f32 that broadcasts to it.
- */
+/** Returns the positions 0..n-1 along `dim`, as f32 with a shape that broadcasts to a tensor of `rank` dimensions. */
 function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Tensor {
   if (n > mostPositions) {
     throw new Error(`topk: ${n} elements in a lane are more than the ${mostPositions} whose positions f32 can hold`);
@@ -28,15 +25,13 @@ function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Ten
   );
 }
 
-/**
- * The smallest of `positions` at which x is `best`, or NaN: where a lane has a NaN, `best` is one.
- */
+/** Returns the smallest of `positions` at which x is `best` or NaN. If a lane has a NaN, `best` is NaN. */
 function firstAt(x: Tensor, best: Tensor, positions: Tensor, none: Tensor): Tensor {
   const atBest = where(compare(x, best, { relation: "eq" }), positions, none);
   return amin(where(compare(x, x, { relation: "ne" }), positions, atBest), { shape: best.shape });
 }
 
-/** `max` and `min` in other ops: values and i32 positions. */
+/** Composes `max` and `min` of other ops. Returns values and i32 positions. */
 export function composeExtremum(name: "max" | "min", x: Tensor, along: number): Tensor[] {
   const { dim, n } = alongDim(name, x.shape, along);
   const best = (name === "max" ? amax : amin)(x, { shape: withSize(x.shape, dim, 1) });
@@ -45,7 +40,7 @@ export function composeExtremum(name: "max" | "min", x: Tensor, along: number): 
   return [gather(x, positions, { dim }), positions];
 }
 
-/** `topk` in other ops: takes the largest element k times. */
+/** Composes `topk` of other ops: takes the largest element k times. */
 export function composeTopk(x: Tensor, k: number, along: number): Tensor[] {
   const { dim, n } = alongDim("topk", x.shape, along);
   if (k === 0 || x.size === 0) {

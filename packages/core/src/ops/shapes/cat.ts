@@ -6,7 +6,7 @@ import { alongDim, withSize } from "../shared/alongDim.ts";
 import { groupsOf } from "../shared/groupsOf.ts";
 import { slice } from "./slice.ts";
 
-/** Returns the position at which each of `sizes` starts: the sum of those before it. */
+/** Returns the start position of each of `sizes`: the sum of the sizes before it. */
 function starts(sizes: readonly number[]): number[] {
   let at = 0;
   return sizes.map((size) => {
@@ -31,7 +31,7 @@ function catShape(inputs: readonly TensorSpec[], dim: number): Shape {
   return withSize(inputs[0].shape, d, size);
 }
 
-/** Tensors of one dtype (any) joined along `dim`. */
+/** Concatenates tensors of one dtype (any) along `dim`. */
 export const cat: Op<number, { dim: number }> = defineOp({
   name: "cat",
   arity: [1, Infinity],
@@ -56,8 +56,8 @@ export const cat: Op<number, { dim: number }> = defineOp({
 });
 
 /**
- * x (any dtype) cut along `dim` into pieces of the given sizes, which add up to the
- * dimension's. One piece comes bare.
+ * Splits x (any dtype) along `dim` into pieces of the given sizes, which must add up to the dimension's size. A single
+ * piece is returned without a list.
  */
 export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = defineOp({
   name: "split",

@@ -3,7 +3,7 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { collapse, forEachRow } from "../../layout/broadcast.ts";
 import { broadcastShapes, checkShape, formatShape, type Shape, sameShape } from "../../layout/shape.ts";
 
-/** x (f32 or i32) repeated to a larger shape by the broadcasting rule. */
+/** Repeats x (f32 or i32) to a larger shape by the broadcasting rule. */
 export const expand: Op<1, { shape: Shape }> = defineOp({
   name: "expand",
   arity: 1,
@@ -24,10 +24,7 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [sumTo(dy, x.shape)],
 });
 
-/**
- * The sum of x over the dimensions along which `shape` broadcasts to it, in that shape;
- * summed in double precision.
- */
+/** Returns the sum of x over the dimensions along which `shape` broadcasts to x, in that shape. It sums in f64. */
 export const sumToShape: Op<1, { shape: Shape }> = defineOp({
   name: "sumToShape",
   arity: 1,
@@ -51,8 +48,8 @@ export const sumToShape: Op<1, { shape: Shape }> = defineOp({
 });
 
 /**
- * Sums the dimensions along which `shape` was broadcast to x, the gradient of broadcasting;
- * x itself where none was.
+ * Sums the dimensions along which `shape` was broadcast to x, which is the gradient of broadcasting. Returns x itself
+ * if none was.
  */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : sumToShape(x, { shape });

@@ -6,7 +6,7 @@ import { indexSelect } from "./indexSelect.ts";
 import { reshape } from "./reshape.ts";
 import { slice } from "./slice.ts";
 
-/** x with the order of elements reversed along each of `dims`. Any dtype. */
+/** Returns x with the order of elements reversed along each of `dims`. Supports every dtype. */
 export const flip: Op<1, { dims: Shape }> = defineOp({
   name: "flip",
   arity: 1,

@@ -13,7 +13,7 @@ function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: numbe
   }
 }
 
-/** out[..i..] = x[..index[..i..]..] along `dim`: index is i32 and has the shape of the result. */
+/** Returns out[..i..] = x[..index[..i..]..] along `dim`. index is i32 and has the shape of the result. */
 export const gather: Op<2, { dim: number }> = defineOp({
   name: "gather",
   arity: 2,
@@ -42,7 +42,7 @@ export const gather: Op<2, { dim: number }> = defineOp({
   ],
 });
 
-/** The dual of `gather`: zeros of `shape` with each element of x added at its index along `dim`. */
+/** The adjoint of `gather`: zeros of `shape` with each element of x added at its index along `dim`. */
 export const scatterAdd: Op<2, { dim: number; shape: Shape }> = defineOp({
   name: "scatterAdd",
   arity: 2,

@@ -7,7 +7,7 @@ import { expand } from "./expand.ts";
 import { scatterAdd } from "./gather.ts";
 import { reshape } from "./reshape.ts";
 
-/** The entries of `dim` that a 1-D i32 index names, in its order. Any dtype. */
+/** Returns the entries along `dim` that a 1-D i32 index names, in its order. Supports every dtype. */
 export const indexSelect: Op<2, { dim: number }> = defineOp({
   name: "indexSelect",
   arity: 2,
@@ -36,10 +36,7 @@ export const indexSelect: Op<2, { dim: number }> = defineOp({
   },
 });
 
-/**
- * The dual of `indexSelect`: zeros with `size` entries along `dim`, each entry of x
- * added where the index says.
- */
+/** The adjoint of `indexSelect`: zeros with `size` entries along `dim`, with each entry of x added at its index. */
 export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
   name: "indexAdd",
   arity: 2,

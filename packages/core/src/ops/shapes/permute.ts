@@ -3,7 +3,7 @@ import { forEachRow } from "../../layout/broadcast.ts";
 import type { Shape } from "../../layout/shape.ts";
 import { permutedDims, traversePermuted } from "./permutePlan.ts";
 
-/** x with its dimensions in the order `dims`, copied. Any dtype. */
+/** Returns a copy of x with its dimensions in the order `dims`. Supports every dtype. */
 export const permute: Op<1, { dims: Shape }> = defineOp({
   name: "permute",
   arity: 1,

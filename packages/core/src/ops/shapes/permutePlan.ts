@@ -11,7 +11,7 @@ export function permutedDims({ shape }: TensorSpec, dims: Shape): number[] {
   return resolved;
 }
 
-/** Returns a walk of x in the order of the output; dimensions that stay neighbours are merged. */
+/** Returns a traversal of x in the order of the output. Dimensions that stay neighbours are merged. */
 export function traversePermuted(x: TensorSpec, dims: readonly number[]): Traversal {
   const from = stridesOf(x.shape);
   const sizes: number[] = [];

@@ -6,7 +6,7 @@ import { formatShape, type Shape, sizeOf } from "../../layout/shape.ts";
 function resolve({ shape: from, dtype }: TensorSpec, to: Shape): Shape {
   const size = sizeOf(from);
   const unknown = to.indexOf(-1);
-  // With one -1 among them, the product is that of the known sizes, negative.
+  // With one -1 in the shape, `sizeOf` is negative: minus the product of the known sizes.
   const out = unknown < 0 ? to : to.with(unknown, size / -sizeOf(to));
   const cut = isPacked(dtype) && out.at(-1) !== from.at(-1);
   if (to.lastIndexOf(-1) !== unknown || sizeOf(out) !== size || !out.every(isSize) || cut) {
@@ -19,8 +19,8 @@ function resolve({ shape: from, dtype }: TensorSpec, to: Shape): Shape {
 const isSize = (size: number): boolean => Number.isInteger(size) && size >= 0;
 
 /**
- * The same elements under another shape; one size may be -1. Free: the memory is shared. A packed
- * weight keeps its last size, since its rows are blocks.
+ * Returns the same elements with another shape; one size may be -1. Shares the memory, so it costs nothing. A packed
+ * weight must keep its last size, since its rows consist of blocks.
  */
 export const reshape: Op<1, { shape: Shape }> = defineOp({
   name: "reshape",

@@ -8,13 +8,13 @@ export interface SliceParams {
   readonly dim?: number;
   /** Default 0. */
   readonly start?: number;
-  /** First position not taken; default the dimension's end. */
+  /** First position that is not taken. Default: the dimension's end. */
   readonly end?: number;
   /** At least 1, the default. */
   readonly step?: number;
 }
 
-/** Parameters of `place`: the positions that its input takes in the result. */
+/** Parameters of `place`: the positions of its input in the result. */
 export interface PlaceParams {
   readonly dim: number;
   /** The dimension's new size. */
@@ -26,7 +26,7 @@ export interface PlaceParams {
   readonly value?: number;
 }
 
-/** Every `step`-th element of one dimension from `start` to before `end`, copied. Any dtype. */
+/** Returns a copy of every `step`-th element of one dimension from `start` to before `end`. Supports every dtype. */
 export const slice: Op<1, SliceParams> = defineOp({
   name: "slice",
   arity: 1,
@@ -51,8 +51,8 @@ export const slice: Op<1, SliceParams> = defineOp({
 });
 
 /**
- * The dual of `slice`: x at every `step`-th position from `start` of a dimension grown to
- * `size`, `value` elsewhere.
+ * The adjoint of `slice`: x at every `step`-th position from `start` of a dimension enlarged to `size`, and `value`
+ * elsewhere.
  */
 export const place: Op<1, PlaceParams> = defineOp({
   name: "place",

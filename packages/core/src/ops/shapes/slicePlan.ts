@@ -2,14 +2,14 @@ import type { TensorSpec } from "../../backends/backend.ts";
 import { type AlongDim, alongDim } from "../shared/alongDim.ts";
 import type { SliceParams } from "./slice.ts";
 
-/** A slice of a shape seen as [outer, n, inner]: `count` positions of `n` from `start` in steps. */
+/** A slice of a shape, viewed as [outer, n, inner]: `count` positions of `n`, from `start` in steps of `step`. */
 export interface SlicePlan extends AlongDim {
   readonly start: number;
   readonly step: number;
   readonly count: number;
 }
 
-/** Returns the positions that a slice takes, clipped to the dimension. */
+/** Returns the positions of a slice, clipped to the dimension. */
 export function slicePlan({ shape }: TensorSpec, { dim = 0, start = 0, end, step = 1 }: SliceParams): SlicePlan {
   const along = alongDim("slice", shape, dim);
   const { n } = along;

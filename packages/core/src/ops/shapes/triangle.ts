@@ -6,9 +6,9 @@ import { scalarLike } from "../shared/scalarLike.ts";
 
 /** Parameters of `triangle`. */
 export interface TriangleParams {
-  /** The part that is kept. */
+  /** The part to keep. */
   readonly part: "lower" | "upper";
-  /** The diagonal that still belongs to it: 0 the main one, positive above. */
+  /** The last diagonal of the lower part, or the first of the upper part: 0 is the main one, positive above it. */
   readonly diagonal: number;
 }
 
@@ -16,7 +16,7 @@ function isKept(part: TriangleParams["part"], diagonal: number, row: number, col
   return part === "lower" ? column - row <= diagonal : column - row >= diagonal;
 }
 
-/** The lower or upper triangle of each matrix in the last two dimensions, zeros elsewhere. */
+/** Returns the lower or upper triangle of each matrix in the last two dimensions, with zeros elsewhere. */
 export const triangle: Op<1, TriangleParams> = defineOp({
   name: "triangle",
   arity: 1,

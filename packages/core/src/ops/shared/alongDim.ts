@@ -1,6 +1,6 @@
 import { normalizeDim, type Shape, sizeOf } from "../../layout/shape.ts";
 
-/** A contiguous shape seen as [outer, n, inner], with `n` the size of one dimension. */
+/** A contiguous shape viewed as [outer, n, inner], with `n` the size of one dimension. */
 export interface AlongDim {
   readonly dim: number;
   readonly outer: number;
@@ -14,7 +14,7 @@ export function alongDim(op: string, shape: Shape, dim: number): AlongDim {
   return { dim: d, outer: sizeOf(shape.slice(0, d)), n: shape[d], inner: sizeOf(shape.slice(d + 1)) };
 }
 
-/** `shape` with another size in one dimension. */
+/** Returns `shape` with another size in one dimension. */
 export function withSize(shape: Shape, dim: number, size: number): number[] {
   return shape.map((s, i) => (i === dim ? size : s));
 }

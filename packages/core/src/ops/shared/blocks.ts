@@ -4,8 +4,7 @@ import { reshape } from "../shapes/reshape.ts";
 import { place, slice } from "../shapes/slice.ts";
 
 /**
- * The elements of x (f32 or i32) in rows of `blockSize`, the last one filled up with
- * zeros: [blocks, blockSize].
+ * Returns the elements of x (f32 or i32) in rows of `blockSize`, the last one padded with zeros: [blocks, blockSize].
  */
 export function inBlocks(x: Tensor, blockSize: number): Tensor {
   const blocks = Math.ceil(x.size / blockSize);
@@ -15,7 +14,7 @@ export function inBlocks(x: Tensor, blockSize: number): Tensor {
   return reshape(whole, { shape: [blocks, blockSize] });
 }
 
-/** The elements of `inBlocks` in their own shape again. */
+/** Reverses `inBlocks`: returns the elements in their original shape. */
 export function fromBlocks(x: Tensor, shape: Shape): Tensor {
   return reshape(slice(reshape(x, { shape: [x.size] }), { end: sizeOf(shape) }), { shape });
 }

@@ -1,4 +1,4 @@
-/** Cuts a list into runs of at most `most` items, each a whole number of `unit` items. */
+/** Splits a list into groups of at most `most` items, each a whole number of `unit` items. */
 export function groupsOf<T>(items: readonly T[], unit: number, most: number): T[][] {
   const length = Math.floor(most / unit) * unit;
   return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));

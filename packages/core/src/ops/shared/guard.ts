@@ -13,17 +13,16 @@ import { toDTypeOf, widen } from "../unary/to.ts";
 import { copyInto, overwrite } from "./inPlace.ts";
 import { scalarLike } from "./scalarLike.ts";
 
-/** Parameters of optimiser steps that may have a guard: a vector f32 [n], as their last input. */
+/** Parameters of optimiser steps that accept a guard: a vector f32 [n], as their last input. */
 export interface Guarded {
   /**
-   * "obey": the step is taken only where all numbers of the guard are finite. "test": the step
-   * writes only the guard. It sets the guard's last number to NaN if it would write a number that
-   * is not finite. Default: there is no guard.
+   * "obey": the step is applied only if all elements of the guard are finite. "test": the step writes only the guard.
+   * It sets the guard's last element to NaN if the step would write a value that is not finite. Default: no guard.
    */
   readonly guard?: "obey" | "test";
 }
 
-/** The inputs without the guard. Throws for a guard that is none. */
+/** Returns the inputs without the guard. Throws for an invalid guard. */
 function unguarded(op: string, inputs: readonly TensorSpec[], { guard }: Guarded): readonly TensorSpec[] {
   if (guard === undefined) return inputs;
   const last = inputs.length - 1;
@@ -37,7 +36,7 @@ function unguarded(op: string, inputs: readonly TensorSpec[], { guard }: Guarded
 
 const allFinite = ({ data, size }: View): boolean => data.subarray(0, size).every(Number.isFinite);
 
-/** The plain loops of a step, with a guard where the parameters say so. */
+/** Adds guard handling to the reference loop of a step. */
 function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>): NonNullable<OpDefinition<P>["ref"]> {
   return (inputs, outputs, params) => {
     if (params.guard === undefined) return ref(inputs, outputs, params);
@@ -59,8 +58,8 @@ type Updated = readonly [before: Tensor, after: Tensor];
 const zeroOrNaN = (x: Tensor): Tensor => sumToShape(affine(x, { scale: 0 }), { shape: [] });
 
 /**
- * Writes the results of a step by other ops if its guard allows it. A guard that only tests gets a
- * NaN if a result is not finite.
+ * Writes the results of a composed step, if its guard allows it. With "test", the guard gets a NaN if a result is not
+ * finite.
  */
 function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey" | "test"): void {
   if (how === "obey") {
@@ -77,15 +76,15 @@ function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey
   copyInto(guard, cat(slice(guard, { end: last }), said, { dim: 0 }));
 }
 
-/** An optimiser step, whose parts know of no guard. */
+/** The definition of an optimiser step, whose functions need no guard handling. */
 interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "writes" | "ref">> {
-  /** The least and the most tensors that it takes besides the guard. */
+  /** The minimum and maximum number of tensors, without the guard. */
   readonly arity: Arity<number>;
   /** Throws for inputs that do not fit each other. */
   readonly check: (inputs: readonly TensorSpec[], params: P) => void;
-  /** The step in terms of other ops: each tensor that it overwrites, with its new value. */
+  /** Returns the step composed of other ops: each tensor that it overwrites, with its new value. */
   readonly updated: (inputs: readonly Tensor[], params: P) => readonly Updated[];
-  /** Calls `run` with inputs of some of the parameters and the guard, `most` tensors at a time. */
+  /** Calls `run` for groups of parameters, each with their inputs and the guard, at most `most` tensors per call. */
   readonly inGroups?: (
     inputs: readonly Tensor[],
     guard: readonly Tensor[],
@@ -94,7 +93,7 @@ interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "wri
   ) => void;
 }
 
-/** Makes an op in place of an optimiser step; it may have a guard. */
+/** Defines an in-place op of an optimiser step, which also accepts a guard. */
 export function defineStep<P extends Guarded>(definition: StepDefinition<P>): Op<number, P, 0> {
   const { name, arity, writes, check, ref, updated, inGroups } = definition;
   const step: Op<number, Guarded, 0> = defineOp<number, P, 0>({

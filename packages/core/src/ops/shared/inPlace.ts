@@ -20,16 +20,13 @@ export const copyInto: Op<2, void, 0> = defineOp({
   ref: ([x, source]) => x.data.set(source.data),
 });
 
-/**
- * Writes the second tensor of each pair over the first: the last step of
- * compositions of in-place ops.
- */
+/** Writes the second tensor of each pair over the first. Compositions of in-place ops end with it. */
 export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] {
   for (const [x, source] of pairs) copyInto(x, source);
   return [];
 }
 
-/** x += alpha * y in place; alpha is 1 by default. */
+/** Computes x += alpha * y in place; alpha is 1 by default. */
 export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   name: "addInto",
   arity: 2,
@@ -49,7 +46,7 @@ export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   compose: ([x, y], { alpha = 1 }) => overwrite([x, add(x, affine(y, { scale: alpha }))]),
 });
 
-/** x *= factor in place. */
+/** Computes x *= factor in place. */
 export const scaleInPlace: Op<1, { factor: number }, 0> = defineOp({
   name: "scaleInPlace",
   arity: 1,

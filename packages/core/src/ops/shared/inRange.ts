@@ -1,19 +1,19 @@
 import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 
-/** The numbers that `inRange` lets pass. */
+/** The values that `inRange` accepts. */
 export interface InRangeParams {
   readonly low: number;
   /** Default Infinity. */
   readonly high?: number;
-  /** A number that passes though it is out of range. */
+  /** A value that is accepted although it is out of range. */
   readonly except?: number;
-  /** Makes the error from the first number that is out of range and its position. */
+  /** Returns the error for the first value that is out of range, and its position. */
   readonly error: (value: number, at: number) => Error;
 }
 
 /**
- * A copy of x, f32 or i32. Throws `error` where a number lies outside of `low`..`high`; NaN passes.
- * Compositions check indices and labels with it, so that their errors read as those of kernels.
+ * Returns a copy of x, f32 or i32. Throws `error` if a value is outside `low`..`high`; NaN is accepted. Compositions
+ * check indices and labels with it, so that they throw the same errors as kernels.
  */
 export const inRange: Op<1, InRangeParams> = defineOp({
   name: "inRange",

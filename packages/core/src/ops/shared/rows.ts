@@ -4,17 +4,17 @@ import { sumTo } from "../shapes/expand.ts";
 import { reshape } from "../shapes/reshape.ts";
 import { affine } from "../unary/affine.ts";
 
-/** x [..., n] as a matrix [rows, n], which a row of no elements has too. */
+/** Returns x [..., n] as a matrix [rows, n]; n may be 0. */
 export function asMatrix(x: Tensor): Tensor {
   return reshape(x, { shape: [sizeOf(x.shape.slice(0, -1)), x.shape[x.shape.length - 1]] });
 }
 
-/** Sum over the last dimension, which stays with size 1. */
+/** Returns the sum over the last dimension, which is kept with size 1. */
 export function rowSum(x: Tensor): Tensor {
   return sumTo(x, [...x.shape.slice(0, -1), 1]);
 }
 
-/** Mean over the last dimension, which stays with size 1. */
+/** Returns the mean over the last dimension, which is kept with size 1. */
 export function rowMean(x: Tensor): Tensor {
   return affine(rowSum(x), { scale: 1 / x.shape[x.shape.length - 1] });
 }

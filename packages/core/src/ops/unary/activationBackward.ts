@@ -4,8 +4,8 @@ import type { Tensor } from "../../engine/tensor.ts";
 import { formatShape, sameShape } from "../../layout/shape.ts";
 
 /**
- * The op (dy, x) -> dy * slope(x) of an activation, in one pass. `compose` says the same in ops,
- * for gradients of gradients.
+ * Returns the op (dy, x) -> dy * slope(x) of an activation, which runs in one pass. `compose` is the same in ops, for
+ * gradients of gradients.
  */
 export function activationBackward(
   name: string,

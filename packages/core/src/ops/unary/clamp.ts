@@ -5,16 +5,13 @@ import { minimum } from "../binary/minimum.ts";
 import { where } from "../binary/where.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 
-/** Bounds of `clamp`; a missing one does not bind. */
+/** Bounds of `clamp`. An omitted bound does not limit. */
 export interface ClampParams {
   readonly min?: number;
   readonly max?: number;
 }
 
-/**
- * x held between `min` and `max` (which wins where they cross); NaN passes. No
- * gradient passes at the bounds.
- */
+/** Limits x to `min`..`max`; if min > max the result is `max`. NaN stays NaN. No gradient flows at the bounds. */
 export const clamp: Op<1, ClampParams> = defineOp({
   name: "clamp",
   arity: 1,

@@ -10,10 +10,10 @@ import { exp } from "./exp.ts";
 import { log } from "./log.ts";
 import { unary } from "./unary.ts";
 
-/** exp(x) - 1, exact near 0. */
+/** Returns exp(x) - 1, accurate near 0. */
 export const expm1: Op<1> = defineOp({
   ...unary("expm1", Math.expm1),
-  // Near 0, where e^x rounds to few numbers, x / log(e^x) puts back what was rounded away (Kahan).
+  // Near 0, where e^x has few digits left, the factor x / log(e^x) corrects the rounding (Kahan).
   compose: ([x]) => {
     const power = exp(x);
     const plain = affine(power, { shift: -1 });

@@ -11,8 +11,7 @@ import { unary } from "./unary.ts";
 const normal = 1 / Math.sqrt(2 * Math.PI);
 
 /**
- * x times the normal distribution function of x, with the error function
- * (Hendrycks and Gimpel, 2016).
+ * Returns x times the standard normal distribution function of x, with the error function (Hendrycks and Gimpel, 2016).
  */
 export const gelu: Op<1> = defineOp({
   ...unary("gelu", (x) => 0.5 * x * (1 + erfOf(x * Math.SQRT1_2))),

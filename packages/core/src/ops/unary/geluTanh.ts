@@ -14,7 +14,7 @@ const inner = (x: number): number => root * (x + cubic * x * x * x);
 /** GELU by its tanh approximation (`gelu_new` and `gelu_pytorch_tanh` in transformers). */
 export const geluTanh: Op<1> = defineOp({
   ...unary("geluTanh", (x) => 0.5 * x * (1 + Math.tanh(inner(x)))),
-  // (1 + tanh(z)) / 2 is sigmoid(2 z), which keeps its digits where tanh nears -1.
+  // (1 + tanh(z)) / 2 is sigmoid(2 z), which stays accurate if tanh is near -1.
   compose: ([x]) => mul(x, sigmoid(mul(x, affine(mul(x, x), { scale: 2 * root * cubic, shift: 2 * root })))),
   saves: { inputs: [0] },
   cheap: true,

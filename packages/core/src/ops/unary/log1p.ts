@@ -9,7 +9,7 @@ import { affine } from "./affine.ts";
 import { log } from "./log.ts";
 import { unary } from "./unary.ts";
 
-/** log(1 + x), exact near 0. */
+/** Returns log(1 + x), accurate near 0. */
 export const log1p: Op<1> = defineOp({
   ...unary("log1p", Math.log1p),
   // The factor x / ((1 + x) - 1) corrects the rounding of 1 + x. Kahan, as in

@@ -14,7 +14,7 @@ export interface PowScalarParams {
   readonly exponent: number;
 }
 
-/** The exponents for which PyTorch computes another function: results differ at -Infinity. */
+/** The exponents for which PyTorch calls another function, with different results at -Infinity. */
 const others: ReadonlyMap<number, Op<1>> = new Map([
   [2, square],
   [0.5, sqrt],
@@ -22,7 +22,7 @@ const others: ReadonlyMap<number, Op<1>> = new Map([
   [-1, reciprocal],
 ]);
 
-/** x to the power of a number. The gradient is the exponent times the next lower power. */
+/** Returns x to a constant power. The gradient is the exponent times x to the power exponent - 1. */
 export const powScalar: Op<1, PowScalarParams> = defineOp({
   name: "powScalar",
   arity: 1,

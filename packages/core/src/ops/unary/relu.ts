@@ -5,7 +5,7 @@ import { where } from "../binary/where.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { unary } from "./unary.ts";
 
-/** x where positive, 0 elsewhere; its gradient at 0 is 0, and NaN passes. */
+/** Returns x if positive, else 0. Its gradient at 0 is 0, and NaN stays NaN. */
 export const relu: Op<1> = defineOp({
   ...unary("relu", (x) => Math.max(x, 0)),
   compose: ([x]) => maximum(x, scalarLike(x, 0)),

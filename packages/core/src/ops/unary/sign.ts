@@ -4,7 +4,7 @@ import { where } from "../binary/where.ts";
 import { scalarLike } from "../shared/scalarLike.ts";
 import { unary } from "./unary.ts";
 
-/** -1, 0 or 1 as x is negative, zero (or NaN) or positive; no gradient flows through it. */
+/** Returns -1, 0 or 1 for negative, zero (or NaN) and positive x. No gradient flows through it. */
 export const sign: Op<1> = defineOp({
   ...unary("sign", (x) => (x > 0 ? 1 : x < 0 ? -1 : 0)),
   compose: ([x]) => {

@@ -24,9 +24,9 @@ function narrow(values: TypedArray, { data, dtype, size }: View): void {
 }
 
 /**
- * x in another dtype. To i32 and u8, fractions are cut off, numbers out of range become the nearest
- * end and NaN 0; to bool, all but 0 is true; to f16 and bf16, rounds to nearest even. Packed
- * weights are dequantised; `quantize4bit` makes them.
+ * Converts x to another dtype. To i32 and u8, fractions are truncated, values out of range become the nearest bound,
+ * and NaN becomes 0. To bool, every value but 0 is true. To f16 and bf16, values are rounded to nearest even. Packed
+ * weights are dequantised; `quantize4bit` creates them.
  */
 export const to: Op<1, { dtype: DType }> = defineOp({
   name: "to",
@@ -43,12 +43,12 @@ export const to: Op<1, { dtype: DType }> = defineOp({
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [toDTypeOf(dy, x)],
 });
 
-/** x in the dtype of another tensor: x itself where it has it. */
+/** Returns x in the dtype of another tensor, or x itself if it already has that dtype. */
 export function toDTypeOf(x: Tensor, { dtype }: TensorSpec): Tensor {
   return x.dtype === dtype ? x : to(x, { dtype });
 }
 
-/** x in f32, in which arithmetic is done: x itself where it is f32. */
+/** Returns x in f32, the dtype of arithmetic, or x itself if it is f32. */
 export function widen(x: Tensor): Tensor {
   refuseSurplus("widen", 1, arguments);
   return x.dtype === "f32" ? x : to(x, { dtype: "f32" });

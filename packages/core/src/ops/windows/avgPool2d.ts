@@ -11,11 +11,11 @@ import { forEachInWindows, type Pair, type WindowParams, type WindowPlan, window
 
 /** Parameters of `avgPool2d`. */
 export interface AvgPoolParams extends WindowParams {
-  /** Padding counts among the elements by which a sum is divided. */
+  /** Includes padding in the number of elements by which a sum is divided. */
   readonly countIncludePad: boolean;
 }
 
-/** Returns the number by which the sum of window `window` is divided. */
+/** Returns the divisor of the sum of window `window`. */
 function divisorOf(plan: WindowPlan, window: number, countIncludePad: boolean): number {
   const { height, width, kernel, stride, padding, columns } = plan;
   const along = (at: number, size: number, axis: 0 | 1) => {
@@ -26,13 +26,13 @@ function divisorOf(plan: WindowPlan, window: number, countIncludePad: boolean): 
   return along(Math.floor(window / columns), height, 0) * along(window % columns, width, 1);
 }
 
-/** 1 / divisor of each window [rows, columns]. */
+/** Returns 1 / divisor of each window, [rows, columns]. */
 function weightsOf(plan: WindowPlan, countIncludePad: boolean, x: Tensor): Tensor {
   const weights = Float32Array.from({ length: plan.windows }, (_, i) => 1 / divisorOf(plan, i, countIncludePad));
   return tensor(weights, { shape: [plan.rows, plan.columns], backend: x.storage.backend });
 }
 
-/** The mean of each window of x [..., H, W]. */
+/** Returns the mean of each window of x [..., H, W]. */
 export const avgPool2d: Op<1, AvgPoolParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "avgPool2d",
   arity: 1,

@@ -10,8 +10,8 @@ import { unfold } from "./unfold.ts";
 import { forEachInWindows, type WindowParams, type WindowPlan, windowPlan } from "./windowPlan.ts";
 
 /**
- * The position in the plane of each element of each window [1, elements, windows]; an element
- * outside has that of the window's first element inside, for a window of -Infinity alone.
+ * Returns the position in the plane of each element of each window, [1, elements, windows]. An element outside the
+ * plane gets the position of the window's first inside element, which is the result if all elements are -Infinity.
  */
 function insidePositions(plan: WindowPlan, x: Tensor): Tensor {
   const { elements, windows } = plan;
@@ -26,8 +26,8 @@ function insidePositions(plan: WindowPlan, x: Tensor): Tensor {
 }
 
 /**
- * The largest element of each window of x [..., H, W], and its i32 position in the plane. The first
- * NaN of a window beats all. The gradient flows to the first of equal ones, as in PyTorch.
+ * Returns the largest element of each window of x [..., H, W], and its i32 position in the plane. If a window has NaNs,
+ * the first one is taken. The gradient flows to the first of equal elements, as in PyTorch.
  */
 export const maxPool2d: Op<1, WindowParams, 2, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "maxPool2d",

@@ -11,7 +11,7 @@ import { forEachInWindows, type Pair, type WindowParams, type WindowPlan, window
 
 /** Parameters of `unfold`. */
 export interface UnfoldParams extends WindowParams {
-  /** The value of elements outside of the plane. Default 0. */
+  /** The value of elements outside the plane. Default 0. */
   readonly value?: number;
 }
 
@@ -20,7 +20,10 @@ export interface FoldParams extends WindowParams {
   readonly outputSize: Pair;
 }
 
-/** The position of each element of each window [elements * windows]; outside is beyond the last. */
+/**
+ * Returns the position of each element of each window, [elements * windows]. Elements outside the plane get the
+ * position after the last one.
+ */
 function positionsOf(plan: WindowPlan, x: Tensor): Tensor {
   const positions = new Int32Array(plan.elements * plan.windows);
   const outside = plan.height * plan.width;
@@ -31,8 +34,8 @@ function positionsOf(plan: WindowPlan, x: Tensor): Tensor {
 }
 
 /**
- * The elements of each window side by side: x [..., H, W] to [..., elements of a window, windows].
- * The product with a filter is a convolution.
+ * Collects the elements of each window: x [..., H, W] to [..., elements of a window, windows]. The product with a
+ * filter is a convolution.
  */
 export const unfold: Op<1, UnfoldParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "unfold",
@@ -61,7 +64,7 @@ export const unfold: Op<1, UnfoldParams, 1, Planned<WindowParams, WindowPlan>> =
     const found = indexSelect(cat(flat, outside, { dim: 1 }), positionsOf(plan, x), { dim: 1 });
     return reshape(found, { shape: [...lead, elements, windows] });
   },
-  // Only so that the result, which is large, can be computed again.
+  // The input is saved only so that the result, which is large, can be recomputed.
   saves: { inputs: [0] },
   cheap: true,
   vjp: ({ grads: [dy], inputSpecs: [{ shape }], params: { value: _, ...params } }) => [
@@ -70,8 +73,8 @@ export const unfold: Op<1, UnfoldParams, 1, Planned<WindowParams, WindowPlan>> =
 });
 
 /**
- * The dual of `unfold`: each element of x [..., elements of a window, windows] is added where its
- * window has it in zeros [..., H, W].
+ * The adjoint of `unfold`: adds each element of x [..., elements of a window, windows] at its position in zeros [...,
+ * H, W].
  */
 export const fold: Op<1, FoldParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "fold",

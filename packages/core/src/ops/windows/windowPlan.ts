@@ -1,22 +1,22 @@
 import type { TensorSpec } from "../../backends/backend.ts";
 import { formatShape, type Shape, sizeOf } from "../../layout/shape.ts";
 
-/** Numbers for height and width. */
+/** One value for height and one for width. */
 export type Pair = readonly [height: number, width: number];
 
-/** Windows that slide over the two last dimensions of a tensor [..., H, W]. */
+/** Windows that slide over the last two dimensions of a tensor [..., H, W]. */
 export interface WindowParams {
   readonly kernelSize: Pair;
   readonly stride: Pair;
-  /** Rows and columns that are thought of on either side. */
+  /** Rows and columns of padding added on each side. */
   readonly padding: Pair;
   /** The distance between neighbours within a window. Default 1. */
   readonly dilation?: Pair;
-  /** A last window may reach beyond the padding, if it begins before it. Default false. */
+  /** Allows a last window that extends beyond the padding, if it begins before it. Default false. */
   readonly ceilMode?: boolean;
 }
 
-/** Windows of a shape seen as [planes, height, width]; `rows` x `columns` of them in each plane. */
+/** Windows of a shape viewed as [planes, height, width]; each plane has `rows` x `columns` windows. */
 export interface WindowPlan {
   readonly lead: Shape;
   readonly planes: number;
@@ -28,7 +28,7 @@ export interface WindowPlan {
   readonly dilation: Pair;
   readonly rows: number;
   readonly columns: number;
-  /** Elements of a window, and windows of a plane. */
+  /** The number of elements in a window, and of windows in a plane. */
   readonly elements: number;
   readonly windows: number;
 }
@@ -52,8 +52,8 @@ function countOf(op: string, params: Required<WindowParams>, size: number, axis:
 }
 
 /**
- * Returns the windows of a shape, by PyTorch's rules for sizes. Throws, naming `op`, for settings
- * that are no whole numbers, and where no window fits.
+ * Returns the windows of a shape, by PyTorch's rules for sizes. Throws an error that names `op` for settings that are
+ * not whole numbers, and if no window fits.
  */
 export function windowPlan(op: string, { shape }: Pick<TensorSpec, "shape">, params: WindowParams): WindowPlan {
   const full = { dilation: [1, 1] as const, ceilMode: false, ...params };
@@ -76,8 +76,8 @@ export function windowPlan(op: string, { shape }: Pick<TensorSpec, "shape">, par
 }
 
 /**
- * Calls `visit` for each element of each window of a plane: its place in the window, the window's
- * number, and its position in the plane, which is -1 outside.
+ * Calls `visit` for each element of each window of a plane, with its index in the window, the window's index, and its
+ * position in the plane, which is -1 outside.
  */
 export function forEachInWindows(
   plan: WindowPlan,
