@@ -1,5 +1,5 @@
-// Compares weights in GGUF's block formats on one thread: one row as in decoding, many rows as in a prompt, both also
-// with int8 activations, and the product of the backward pass.
+// Compares weights in GGUF's block formats on one thread: one row as in decoding and many rows as in a prompt, both
+// also with int8 activations. Also measures the product of the backward pass.
 import {
   type BlockDType,
   blockFormats,

@@ -1,5 +1,5 @@
-// Compares NF4 weights with f32 weights of the same shape on one thread: a linear layer's product, one row of it as in
-// decoding, and a QLoRA step with a LoRA step.
+// Compares NF4 weights with f32 weights of the same shape on one thread. Measures a linear layer's product, one row of
+// it as in decoding, and a QLoRA step against a LoRA step.
 import { Generator, init, matmul, quantize4bit, randn, type Tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeLoraStep } from "./lib/loraStep.ts";

@@ -1,5 +1,5 @@
-// Measures a training loop written as in PyTorch, without `scope` or `dispose`, in Node and in Chromium: its memory
-// over 10,000 steps, and its time over the time of the same loop with `scope`.
+// Measures a training loop written as in PyTorch, without `scope` or `dispose`, in Node and in Chromium. Results are
+// its memory over 10,000 steps, and its time over the time of the same loop with `scope`.
 
 import { openSourcePage, type SourcePage } from "../scripts/browser/sourcePage.ts";
 import { interleave, machine, marginCell, printTable } from "./lib/measure.ts";

@@ -1,6 +1,6 @@
-// Measures the rank of the weight changes of fine-tuning, on nano: full fine-tuning and LoRA of several ranks on the
-// same examples, the spectra of the changes, and the share of correct answers. Also truncates the changes of full
-// fine-tuning to each rank, without changing the norms.
+// Measures the rank of the weight changes of fine-tuning, on nano. Compares full fine-tuning and LoRA of several ranks
+// on the same examples: the spectra of the changes, and the share of correct answers. Also truncates the changes of
+// full fine-tuning to each rank, without changing the norms.
 import { Generator, init } from "@lowrank/core";
 import { type CausalLM, loadModel } from "@lowrank/models";
 import { complete, exactMatch, generatePairs, nanoModelFolder } from "@lowrank/nano";

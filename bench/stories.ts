@@ -1,5 +1,5 @@
-// LoRA on stories260K and tinyshakespeare: a whole training run in Lowrank and in PyTorch with PEFT, in alternating
-// fresh processes, with the same blocks and the same initial adapter, on one thread each.
+// LoRA on stories260K and tinyshakespeare: a whole training run in Lowrank and in PyTorch with PEFT. They run in
+// alternating fresh processes, with the same blocks and the same initial adapter, on one thread each.
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

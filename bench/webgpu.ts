@@ -1,5 +1,5 @@
-// Measures products, a LoRA layer's training step and decoding on the GPU in Node: Lowrank and other libraries on the
-// same adapter in the same process, in turn, and Lowrank's wasm backend for comparison.
+// Measures products, a LoRA layer's training step and decoding on the GPU in Node. Compares Lowrank with other
+// libraries on the same adapter in the same process, in turn, and with Lowrank's wasm backend.
 import { type Backend, Generator, init, tensor } from "@lowrank/core";
 import { type CausalLM, createModel, generate, type ParameterSource, parseModelConfig } from "@lowrank/models";
 import { Parameter } from "@lowrank/nn";

@@ -99,7 +99,7 @@ function report(name: string, ref: string, own: Parts[], other: Parts[]): Record
 
 /**
  * Measures a subject on the working tree and on commit `ref`, in alternating processes. The last output line is JSON:
- * the other commit's time (or memory) over ours, so that larger is better, as the median of the rounds with its 95 %
+ * the other commit's time (or memory) over ours, so that larger is better. It has the median of the rounds and its 95 %
  * interval. The ratio of a subject with several parts is their geometric mean.
  */
 export async function benchAgainst(name: string, ref: string, rounds: number): Promise<void> {

@@ -49,8 +49,8 @@ export interface LoadedModel {
 }
 
 /**
- * Loads a language model in evaluation mode. Sources are a Hugging Face folder (a path or file: URL in Node, or an
- * http(s) address), the Hugging Face hub (`hf://org/name@revision`), or `ModelFiles`, each with config.json,
+ * Loads a language model in evaluation mode. The source is a Hugging Face folder (a path or file: URL in Node, or an
+ * http(s) address), the Hugging Face hub (`hf://org/name@revision`), or `ModelFiles`. It contains config.json,
  * model.safetensors or its shards, and tokenizer.json. A GGUF file is given by a path or address that ends in .gguf, or
  * as a Blob or File. Throws if a tensor is missing, unexpected or has the wrong shape.
  */

@@ -1,6 +1,6 @@
 /**
- * Upper limits for a config: of a single size, larger than in any model but within the limits of a tensor dimension,
- * and of the number of layers, since code builds lists with an entry per layer.
+ * Upper limits of config values. A size may be larger than in any known model, but must be a valid tensor dimension.
+ * The number of layers has a lower limit, since code builds lists with an entry per layer.
  */
 const [mostOfSize, mostLayers] = [2 ** 24, 10_000];
 

@@ -7,7 +7,7 @@ const marker = "lowrank0answer";
 
 /**
  * Returns the tokens that end an answer in a chat: EOS, and the special token that the chat template puts after an
- * assistant message if it is a different one. Throws if the tokenizer has no chat template.
+ * assistant message. Throws if the tokenizer has no chat template.
  */
 export async function chatEnds(model: CausalLM, tokenizer: Tokenizer): Promise<readonly number[]> {
   const eos = defaultEos(model.generationConfig, tokenizer);

@@ -2,9 +2,9 @@ import type { KVCache } from "@lowrank/nn";
 import type { CausalLM } from "../model/causalLM.ts";
 
 /**
- * Prefix cache for one sequence. With the option `promptCache`, calls of `generate` or `streamText` reuse the keys and
- * values of the common prefix with the previous call, and only the new tokens run. Use it with one model and adapter,
- * `clear` it when they change, and dispose of it at the end.
+ * Prefix cache for one sequence, for the option `promptCache` of `generate` and `streamText`. A call reuses the keys
+ * and values of the prefix that its prompt shares with the previous call, and runs only the new tokens. Use it with one
+ * model and adapter, `clear` it when they change, and dispose of it at the end.
  */
 export class PromptCache implements Disposable {
   #model: CausalLM | null = null;
@@ -23,8 +23,8 @@ export class PromptCache implements Disposable {
   }
 
   /**
-   * Returns the KV cache, truncated to the common prefix with the prompt (at most all but its last token), with a
-   * capacity of at least `capacity` tokens. Called by `generate`.
+   * Returns a KV cache for at least `capacity` tokens. It is truncated to the prefix that the cached tokens and the
+   * prompt share, at most all but the prompt's last token. Called by `generate`.
    */
   open(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number): KVCache {
     if (prompts.length !== 1) throw new Error(`promptCache is for one sequence, and there are ${prompts.length}`);

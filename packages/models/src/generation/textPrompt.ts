@@ -23,8 +23,8 @@ function isChat(prompt: readonly number[] | readonly ChatMessage[]): prompt is r
 }
 
 /**
- * Returns a chat as text up to the start of the assistant's answer, or up to the end of the last message if that is the
- * assistant's.
+ * Returns a chat as text. It ends where the assistant's answer starts, or after the last message if that is the
+ * assistant's, so that the model continues it.
  */
 async function chatText(messages: readonly ChatMessage[], tokenizer: Tokenizer): Promise<string> {
   const last = messages[messages.length - 1];

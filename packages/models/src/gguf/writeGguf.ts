@@ -141,8 +141,8 @@ function byteLength({ type, shape }: GgufTensor): number {
 
 /**
  * Yields the bytes of a GGUF file (version 3, alignment 32) in pieces, so that one tensor at a time is in memory.
- * Throws if a tensor's rows are not whole blocks, two tensors have the same name, or a tensor's data does not have the
- * size of its shape.
+ * Throws if rows are not whole blocks, if two tensors have the same name, or if a tensor's data and shape differ in
+ * size.
  */
 export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Array, void> {
   const names = new Set<string>();

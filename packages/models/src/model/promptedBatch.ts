@@ -112,8 +112,8 @@ export class PromptedBatch {
   }
 
   /**
-   * Returns `count` tensors. The k-th, counted from 1, has for each row [B, T, W] of a layer the row k positions before
-   * it, and zeros before the start of a sequence.
+   * Returns `count` tensors [B, T, W] for the rows of a layer. Tensor k (from 1) has for each row the row k positions
+   * before it, and zeros before the start of a sequence.
    */
   earlier(layer: number, rows: Tensor, count: number): Tensor[] {
     const { cache } = this.#inputs;
@@ -135,8 +135,8 @@ export class PromptedBatch {
 }
 
 /**
- * Returns the mask bool [B, 1, T, S] of keys that T queries may attend to: at most `reach` positions away on either
- * side, and allowed by `mask`. The queries are the last T of S positions.
+ * Returns the mask bool [B, 1, T, S] of keys that T queries may attend to. A key is allowed if `mask` allows it and it
+ * is at most `reach` positions away. The queries are the last T of S positions.
  */
 function within(reach: number, T: number, S: number, mask: Tensor | undefined): Tensor {
   const queries = reshape(arange(S - T, S, { dtype: "f32" }), [1, 1, T, 1]);

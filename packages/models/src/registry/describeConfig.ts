@@ -13,8 +13,8 @@ function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
 }
 
 /**
- * Returns true if the model of a config.json classifies sequences: if its `architectures` name such a head, or if the
- * architecture supports no other head.
+ * Returns true if the `architectures` of a config.json name a sequence classification head. If the config names none:
+ * true if the architecture supports that head and no language-model head.
  */
 export function classifiesSequences(json: unknown, where = "config.json"): boolean {
   const fields = new JsonFields(json, where);
@@ -36,8 +36,8 @@ export interface DescribeConfigOptions {
 }
 
 /**
- * Returns the structure of the model of a `config.json`: a sequence classifier, a language model, or for other heads
- * the stack without a head, as transformers' AutoModel builds it.
+ * Returns the structure of the model of a `config.json`: a sequence classifier or a language model. For other heads, it
+ * describes the stack without a head, as transformers' AutoModel builds it.
  */
 export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
   checkOptions("describeConfig", options, { where: true, classifies: true });

@@ -23,8 +23,8 @@ function lengthFor(scaling: RopeConfig["scaling"], length: number): number {
 }
 
 /**
- * Returns the maximum lengths up to which the frequencies do not depend on the sequence length: `sharedPositions` for
- * sequences that share a batch or a paged cache, `cachedPositions` for a sequence with a growing cache.
+ * Returns two limits of the sequence length. Sequences in a shared batch or paged cache may have `sharedPositions`
+ * tokens; up to there, frequencies do not depend on the length. Cached keys stay valid up to `cachedPositions` tokens.
  */
 export function ropePositions(
   { scaling }: RopeConfig,
@@ -59,9 +59,9 @@ export class RotaryEmbedding {
   }
 
   /**
-   * Returns a function that rotates x [B, T, H, d] by position: `offset` + index, or the given positions. If the
-   * scaling depends on the sequence length, throws for `several` long sequences in a row or in a paged batch, and for
-   * given positions without the largest one.
+   * Returns a function that rotates x [B, T, H, d] by position: `offset` + index, or the given positions. For scalings
+   * that depend on the sequence length, throws in two cases: for `several` long sequences in a row or in a paged batch,
+   * and for given positions without the largest one.
    */
   at(tokens: number, offset: number, given: GivenPositions | null, several = false): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(given ? this.#reach(given) : offset + tokens, several);

@@ -46,8 +46,8 @@ export interface FamilyDefaults {
   /** Default: hidden size / number of attention heads. */
   readonly headDim?: number;
   /**
-   * True to ignore `num_key_value_heads` and `head_dim` of a config: every query head has its own key and value head,
-   * and all heads together are as wide as the hidden size. Default false.
+   * True to ignore `num_key_value_heads` and `head_dim` of a config. Every query head then has its own key and value
+   * head, and all heads together are as wide as the hidden size. Default false.
    */
   readonly plainHeads?: boolean;
   /** The config key that names the activation. Default "hidden_act". */

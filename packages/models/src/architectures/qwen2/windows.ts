@@ -8,8 +8,8 @@ export interface QwenWindows {
    */
   slidingWindow: number | null;
   /**
-   * The layer index that sets the default of `layerTypes`: Qwen2 and Qwen3 use windows from this layer on, Qwen2 MoE in
-   * even layers below it. Default 28.
+   * The layer index that sets the default of `layerTypes`. Qwen2 and Qwen3 use windows from this layer on, and Qwen2
+   * MoE in even layers below it. Default 28.
    */
   maxWindowLayers: number;
   layerTypes: LayerType[];

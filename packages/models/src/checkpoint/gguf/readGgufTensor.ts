@@ -22,8 +22,8 @@ const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: 
 const chunk = 1 << 18;
 
 /**
- * Reads one tensor by Hugging Face name, with the values in the order of the Hugging Face model: query and key rows
- * without llama.cpp's permutation, and Conv1D weights as [in, out].
+ * Reads one tensor by Hugging Face name, in the layout of the Hugging Face model. Query and key rows are without
+ * llama.cpp's permutation, and Conv1D weights are [in, out].
  */
 export async function readGgufTensor(
   file: GgufFile,

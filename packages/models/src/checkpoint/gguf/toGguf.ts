@@ -57,9 +57,9 @@ export interface GgufConversion extends GgufContents {
 /**
  * Converts a Hugging Face folder to the contents of a GGUF file for llama.cpp. `writeGguf` then reads and encodes one
  * tensor at a time. For dtypes below 8 bits, the output layer (or the tied embedding) is q8_0, and q6_k for K-block
- * dtypes. A matrix whose rows are not whole blocks gets llama.cpp's fallback type (q5_0, q5_1 or q8_0 for K-blocks),
- * else f16, and a note lists it. Throws if a tensor is missing, unexpected or has the wrong shape, and for a config
- * that GGUF cannot express.
+ * dtypes. A matrix whose rows are not whole blocks gets llama.cpp's fallback type: q5_0, q5_1 or q8_0 for K-blocks,
+ * else f16. A note lists each such matrix. Throws if a tensor is missing, unexpected or has the wrong shape, and for a
+ * config that GGUF cannot express.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   checkOptions("toGguf", options, { dtype: true, name: true });

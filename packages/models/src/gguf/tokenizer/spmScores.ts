@@ -38,8 +38,8 @@ function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readon
 
 /**
  * Returns true if the order of several merges for the same token does not matter. BPE orders them by rank,
- * SentencePiece by position. The order matters if two of the pairs share a piece that both could use, or if the result
- * of one merge uses up a piece of another.
+ * SentencePiece by position. The order matters if two of the pairs could use the same piece. It also matters if the
+ * result of one merge uses up a piece of another.
  */
 function orderOfPairsIsFree(
   merges: readonly Pair[],

@@ -24,8 +24,8 @@ const identifier = /^[\p{L}\p{Nl}_]/u;
 const closers: Record<string, string> = { "(": ")", "[": "]", "{": "}" };
 
 /**
- * Splits a template into tokens like Jinja with `trim_blocks` and `lstrip_blocks`: the newline after a block and the
- * spaces before it on its line are removed. A final newline is removed too.
+ * Splits a template into tokens like Jinja with `trim_blocks` and `lstrip_blocks`. These remove the newline after a
+ * block and the spaces before it on its line. A final newline is removed too.
  */
 export function tokenize(template: string): Token[] {
   return new Lexer(template.replace(/\r\n?/g, "\n").replace(/\n$/, "")).run();

@@ -124,8 +124,8 @@ function bert({ clean_text, handle_chinese_chars, strip_accents, lowercase: lowe
 const piece = 65_536;
 
 /**
- * Replaces a pattern. A single character, such as a space, is replaced in pieces of the text: V8 represents a replaced
- * text as a tree of its parts, which takes 130 MB for a text of 10 MB.
+ * Replaces a pattern. A single character, such as a space, is replaced in pieces of the text. V8 would represent the
+ * whole replaced text as a tree of its parts, which takes 130 MB for a text of 10 MB.
  */
 function replace(pattern: PatternJson, content: string): Normalizer {
   const expression = patternOf(pattern);

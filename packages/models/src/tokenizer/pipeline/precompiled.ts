@@ -5,8 +5,9 @@ const encoder = new TextEncoder();
 const longestGrapheme = 5;
 
 /**
- * Returns the normalizer of SentencePiece's `precompiled_charsmap`. Its format is base64 of: the size of a trie (4
- * bytes), the trie as a double array (Darts), and zero-terminated replacement texts that its leaves refer to.
+ * Returns the normalizer of SentencePiece's `precompiled_charsmap`, which is in base64. It consists of the size of a
+ * trie (4 bytes), the trie as a double array (Darts), and the zero-terminated replacement texts to which its leaves
+ * refer.
  */
 export function precompiled(charsmap: string | null | undefined): (text: string) => string {
   if (!charsmap) return (text) => text;
