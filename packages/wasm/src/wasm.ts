@@ -17,52 +17,49 @@ import type { HeapStats } from "./memory/heapStats.ts";
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
   /**
-   * The build of the kernels: with relaxed SIMD (fused multiply-add) or with plain SIMD. Default:
-   * relaxed where the engine has it.
+   * The build of the kernels: with relaxed SIMD (fused multiply-add) or with plain SIMD. Default: relaxed if the engine
+   * supports it.
    */
   build?: BuildName;
   /**
-   * Threads that work inside a kernel, the caller's included; default 1. Results do not depend on
-   * it, to the bit. Where memory cannot be shared there is one, and a warning that says why.
+   * Number of threads inside a kernel, including the caller; default 1. It does not change results, to the bit. If
+   * memory cannot be shared, one thread is used, with a warning that gives the reason.
    */
   threads?: number;
-  /**
-   * The least work that another thread is asked for, in elements or 8 multiply-adds; default 32768.
-   */
+  /** The least work for another thread, in elements or 8 multiply-adds; default 32768. */
   grain?: number;
   /**
-   * Lets V8 fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile
-   * made for that. Needs Node 26 or later on x64, before any other backend of the process. The
-   * numbers are checked at the start; throws otherwise.
+   * Allows V8 to fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile made for that.
+   * Requires Node 26 or later on x64, and must be set before any other backend of the process starts. Results are
+   * checked at the start; throws if they differ.
    */
   wideSimd?: boolean;
   /**
-   * The address of `@lowrank/wasm/worker` as your server has it. In a page threads start from a
-   * script inside of this module, by a blob's address; a Content-Security-Policy without
-   * `worker-src blob:` forbids that. Node needs no address.
+   * The URL of `@lowrank/wasm/worker` on your server. By default, threads in a page start from a script inside this
+   * module, by a blob's address, which a Content-Security-Policy without `worker-src blob:` forbids. Node needs no URL.
    */
   workerUrl?: string | URL;
   /**
-   * Makes the bits of a row of a result independent of the rows it is computed with, so that a
-   * sequence has the same tokens alone and in any batch; default false. Products with few rows are
-   * slower; docs/design/batchInvariance.md has figures.
+   * Makes each row of a result independent of the other rows in its batch, to the bit, so that a sequence gets the same
+   * tokens alone and in any batch; default false. Products with few rows are slower: see
+   * docs/design/batchInvariance.md.
    */
   batchInvariant?: boolean;
-  /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
+  /** Kernels for custom ops, made with `kernel`, in addition to the kernels of this package. */
   kernels?: readonly WasmKernel[];
 }
 
 /** The WebAssembly backend, with facts about its build, threads and memory. */
 export interface WasmBackend extends Backend {
   readonly build: BuildName;
-  /** Threads that work inside a kernel, the caller's included. */
+  /** Number of threads inside a kernel, including the caller. */
   readonly threads: number;
   /** True if pairs of 128-bit operations are fused. */
   readonly wideSimd: boolean;
   readonly batchInvariant: boolean;
-  /** Choices that trials have made so far for products in integers. */
+  /** Choices that trials have made so far for integer products. */
   readonly mediumKernels: MediumKernels;
-  /** Ends the other threads; the backend goes on with one. */
+  /** Ends the other threads; the backend continues with one. */
   dispose(): void;
   /** Returns the sizes of the heap in the WebAssembly memory. */
   heapStats(): HeapStats;
@@ -75,17 +72,14 @@ const wasmKeys: OptionKeys<WasmOptions> = {
 
 const maxThreads = 64;
 
-/**
- * The mode in which this process first compiled kernels. The engine keeps the code it has,
- * so the mode cannot change.
- */
+/** The mode in which this process first compiled kernels. The engine keeps compiled code, so the mode cannot change. */
 let compiled: "plain" | "wide" | undefined;
 
 function notice(reason: string): void {
   console.warn(`wasm: one thread instead of more: ${reason}`);
 }
 
-/** A memory of up to 4 GiB; a plain one, after a notice, where it cannot be shared as wished. */
+/** Creates a memory of up to 4 GiB: shared if requested, or plain, with a notice, if memory cannot be shared. */
 function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: boolean } {
   const size = { initial: 256, maximum: 65536 };
   if (shared && (typeof SharedArrayBuffer === "undefined" || globalThis.crossOriginIsolated === false)) {
@@ -102,10 +96,10 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
   return { memory: new WebAssembly.Memory(size), shared: false };
 }
 
-/** Formats whose kernels are a module of their own: those behind the others. */
+/** Formats whose kernels are in a separate module: those after q8_0 in the list. */
 const onDemand: ReadonlySet<DType> = new Set(dtypes.slice(dtypes.indexOf("q8_0") + 1));
 
-/** Formats of which this module has products in codes. */
+/** Other formats for which the on-demand module provides products in codes. */
 const helped: ReadonlySet<DType> = new Set<DType>(["q4_0", "q4_1"]);
 
 function unprepared(dtype: DType): Error {
@@ -113,9 +107,8 @@ function unprepared(dtype: DType): Error {
 }
 
 /**
- * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`.
- * An op without a kernel runs as its composition; one that has none runs its reference
- * loops on the same memory.
+ * Starts the SIMD kernels, whose bytes are part of this module: `await init(wasm())`. An op without a kernel runs as
+ * its composition or, without one, by its reference loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   checkOptions("wasm", options, wasmKeys);

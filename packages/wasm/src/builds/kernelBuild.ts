@@ -1,26 +1,20 @@
 /** One compilation of the kernels, as `pnpm build:kernels` writes it. */
 export interface KernelBuild {
-  /**
-   * The WebAssembly module: base64 of its bytes in raw DEFLATE. A page downloads a quarter less of
-   * it than of plain base64.
-   */
+  /** The WebAssembly module: base64 of its bytes in raw DEFLATE, a quarter less to download than plain base64. */
   readonly deflated: string;
-  /**
-   * The offset of the byte that says which memory the module imports: 1 a plain one, 3 a shared
-   * one.
-   */
+  /** The offset of the byte that selects the memory import: 1 for a plain memory, 3 for a shared one. */
   readonly memoryFlag: number;
-  /** The first address behind the module's static data; 0 where it has none. */
+  /** The first address after the module's static data; 0 for a module without static data. */
   readonly heapBase: number;
 }
 
 /** The builds by name: plain SIMD, and relaxed SIMD, which has fused multiply-add. */
 export type BuildName = "simd" | "relaxed";
 
-/** The kernels of a build as their caller wants them. */
+/** The variant of a build to load. */
 export interface BuildMode {
-  /** Products are batch-invariant, and there are `InvariantKernels`. */
+  /** True if products are batch-invariant and the module exports `InvariantKernels`. */
   readonly batchInvariant: boolean;
-  /** The module imports a shared memory, not a plain one. */
+  /** True if the module imports a shared memory, false for a plain one. */
   readonly shared: boolean;
 }

@@ -1,12 +1,12 @@
 import type { BuildMode, BuildName, KernelBuild } from "./kernelBuild.ts";
 
-/** The bytes of a build that imports the wished memory, and where its heap begins. */
+/** The bytes of a build that imports the requested kind of memory, and the address where its heap begins. */
 export interface LoadedBuild {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly heapBase: number;
 }
 
-/** Each build is a module of its own, so a page downloads the one that it runs. */
+/** Each build is a separate module, so that a page downloads only the one that it runs. */
 const builds: Readonly<Record<BuildName | `${BuildName}Invariant`, () => Promise<{ build: KernelBuild }>>> = {
   simd: () => import("./simd.gen.ts"),
   relaxed: () => import("./relaxed.gen.ts"),
@@ -20,7 +20,7 @@ export async function loadBuild(name: BuildName, { batchInvariant, shared }: Bui
   return { bytes: await bytesOf(build, shared), heapBase: build.heapBase };
 }
 
-/** Returns the bytes of a module that imports a shared memory or a plain one. */
+/** Returns the bytes of a module that imports a shared or a plain memory. */
 export async function bytesOf(
   { deflated, memoryFlag }: KernelBuild,
   shared: boolean,

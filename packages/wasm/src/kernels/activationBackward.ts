@@ -1,7 +1,7 @@
 import type { KernelCode } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Code of the gradient of an activation: (dy, x). */
+/** Makes the code of an activation's gradient, with inputs (dy, x). */
 export function activationBackward(
   kernel: (k: Kernels) => (dy: number, x: number, out: number, n: number) => void,
 ): KernelCode<void> {

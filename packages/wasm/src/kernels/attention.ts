@@ -7,10 +7,10 @@ import type {
 import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** The sizes of a call, as the op finds them. */
+/** The sizes of a call, as the op's plan computes them. */
 type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
 
-/** Tensors that say which keys a query sees, besides `causal` and `window`. */
+/** Tensors that restrict the keys of a query, in addition to `causal` and `window`. */
 interface Seen {
   readonly mask?: WasmTensor;
   readonly starts?: WasmTensor;

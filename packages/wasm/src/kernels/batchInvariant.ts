@@ -4,7 +4,7 @@ import { pagedAttentionKernel } from "./pagedAttention.ts";
 import { pagedWriteKernel } from "./pagedWrite.ts";
 
 /**
- * The kernels that join the others where products are batch-invariant: they run many sequences and
- * adapters at once, which is what that mode is for.
+ * Additional kernels of batch-invariant builds. They process many sequences and adapters at once, which is the purpose
+ * of that mode.
  */
 export const batchInvariantKernels: readonly WasmKernel[] = [lowRankRowsKernel, pagedAttentionKernel, pagedWriteKernel];

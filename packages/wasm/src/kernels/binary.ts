@@ -3,8 +3,8 @@ import type { KernelCode } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /**
- * A kernel over `rows` runs of `n` elements: addresses, then each operand's stride between rows and
- * within a run, in elements (within: 0 or 1). The output is contiguous.
+ * A kernel over `rows` runs of `n` elements. It takes addresses, then each operand's strides in elements: between rows,
+ * and within a run (0 or 1). The output is contiguous.
  */
 type PlaneKernel = (
   a: number,
@@ -18,7 +18,7 @@ type PlaneKernel = (
   bStep: number,
 ) => void;
 
-/** Code of a broadcasting op of two f32 tensors. */
+/** Makes the code of a broadcasting op of two f32 tensors. */
 export function binary(kernel: (k: Kernels) => PlaneKernel): KernelCode<void> {
   return (k, [a, b], [out]) => {
     const run = kernel(k);

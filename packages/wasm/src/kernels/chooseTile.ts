@@ -1,24 +1,21 @@
 import type { Kernels } from "./kernelTypes.gen.ts";
 import { fastestOf } from "./trial.ts";
 
-/**
- * Products of this size are timed: large enough for a tile to show, small
- * enough to stay in the cache.
- */
+/** Side of the timed products: large enough to show differences between tiles, small enough to stay in the cache. */
 const size = 96;
 
-/** Bytes of memory that `chooseTile` uses. */
+/** Bytes of memory that `chooseTile` needs. */
 export const tileTrialBytes: number = 3 * 4 * size * size;
 
-/** The tiles as `setTile` numbers them: the first is the one for most machines. */
+/** The tiles by their index in `setTile`: the first one suits most machines. */
 const tiles = [0, 1, 2];
 
 /** The chosen tiles, by build and engine mode: a process measures once. */
 const found = new Map<string, number>();
 
 /**
- * The tile that multiplies fastest here, measured in some 40 ms, once for each `mode` of a process.
- * `at` is the address of `tileTrialBytes` bytes to work in.
+ * Returns the index of the tile that multiplies fastest here. Takes about 40 ms, once for each `mode` in a process.
+ * `at` is the address of `tileTrialBytes` bytes of scratch.
  */
 export function chooseTile(kernels: Kernels, at: number, mode: string): number {
   const known = found.get(mode);

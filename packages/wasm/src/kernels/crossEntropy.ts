@@ -2,7 +2,7 @@ import type { crossEntropyBackward, crossEntropyWithRows } from "@lowrank/core/b
 import { findBadLabel } from "./entryFault.ts";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** The order in which the kernels number them. */
+/** Reductions by their index in the kernels. */
 const reductions = ["none", "sum", "mean"];
 
 export const crossEntropyWithRowsKernel: WasmKernel = kernel<typeof crossEntropyWithRows>(

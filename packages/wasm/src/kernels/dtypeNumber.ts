@@ -1,8 +1,7 @@
 import { dtypes, type TensorSpec } from "@lowrank/core/backend";
 
 /**
- * Returns the number by which the kernels know a dtype: its place in core's list,
- * which their build writes out.
+ * Returns the index of a dtype in the kernels, which is its index in core's list; the build generates it from there.
  */
 export function dtypeNumber({ dtype }: TensorSpec): number {
   return dtypes.indexOf(dtype);

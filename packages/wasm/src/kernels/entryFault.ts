@@ -2,7 +2,7 @@ import type { DataFault } from "@lowrank/core/backend";
 import type { WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Returns the fault at position `at` of an i32 tensor; none where `at` is negative. */
+/** Returns the fault at index `at` of an i32 tensor, or undefined if `at` is negative. */
 export function entryFault(k: Kernels, { ptr }: WasmTensor, at: number): DataFault | undefined {
   return at < 0 ? undefined : { at, value: k.readI32(ptr + 4 * at) };
 }

@@ -1,8 +1,7 @@
 import type { WasmTensor } from "./kernel.ts";
 
 /**
- * The last arguments of an optimiser step's kernel: the guard's address (0: none)
- * and size, and 1 for a test.
+ * Returns the last arguments of an optimiser step's kernel: the guard's address (0: none) and size, and 1 for a test.
  */
 export function guardOf(
   inputs: readonly WasmTensor[],

@@ -72,7 +72,7 @@ import { toKernel } from "./to.ts";
 import { foldKernel, unfoldKernel } from "./unfold.ts";
 import { whereKernel } from "./where.ts";
 
-/** The kernels of this package, but for those of `batchInvariantKernels`. */
+/** The kernels of this package, except `batchInvariantKernels`. */
 export const kernels: readonly WasmKernel[] = [
   absKernel,
   adagradStepKernel,

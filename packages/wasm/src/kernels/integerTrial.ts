@@ -3,24 +3,24 @@ import type { Scratch } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 import { fastestOf } from "./trial.ts";
 
-/** Choices for products in integers; a trial at the first such product makes each of them. */
+/** Choices for integer products; each is made by a trial at the first such product. */
 export interface MediumKernels {
-  /** Bits of the codes of a weight that is stored in f32: 7, or 14 as those of "high". */
+  /** Bits of the codes of a weight that is stored in f32: 7, or 14 as for "high". */
   readonly weightBits?: 7 | 14;
   /**
-   * Bits in which products with 4-bit codes are summed before they are widened. Where it is 16,
-   * gradients take codes of 4 and 5 bits as they are stored; else they take codes of 7 bits.
+   * Bits of the sums of products with 4-bit codes before they are widened. With 16, gradients use codes of 4 and 5 bits
+   * as they are stored; with 32 they use codes of 7 bits.
    */
   readonly nibbleSumBits?: 16 | 32;
 }
 
 /**
- * Trials before the first of two ways is kept, some 150 ms. A busy machine is late to optimise what
- * is new, and results may depend on the choice.
+ * Trials before the first of two ways is kept, about 150 ms. On a busy machine the engine optimises new code late, and
+ * results may depend on the choice.
  */
 const patience = 25;
 
-/** Rows, columns, and numbers along the contraction of the products that are timed. */
+/** Rows, columns, and elements along the contraction of the timed products. */
 const [rows, columns, inner] = [32, 64, 512];
 
 /** Choices of trials, by a backend's kernels. */
@@ -31,7 +31,7 @@ function choose(k: Kernels, choice: MediumKernels): void {
   found.set(k, { ...found.get(k), ...choice });
 }
 
-/** Returns what trials have chosen for these kernels so far. */
+/** Returns the choices that trials have made for these kernels so far. */
 export function mediumKernels(k: Kernels): MediumKernels {
   return found.get(k) ?? {};
 }
@@ -42,7 +42,7 @@ function zeros(k: Kernels, scratch: Scratch, bytes: number): number {
   return ptr;
 }
 
-/** Returns the bits of the codes that are faster for weights in f32, measured once. */
+/** Returns the code bits that are faster for weights in f32, measured once. */
 export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
   const known = found.get(k);
   if (known?.weightBits) return known.weightBits;
@@ -65,13 +65,13 @@ export function mediumWeightBits(k: Kernels, scratch: Scratch): 7 | 14 {
 }
 
 /**
- * Chooses how products with weights of 4-bit codes are summed; both ways give the same bits.
- * Returns 1 for sums of 16 bits.
+ * Chooses the width of sums of products with 4-bit codes; both give the same bits. Returns 1 for 16-bit sums, otherwise
+ * 0.
  */
 export function chooseNibbleSums(k: Kernels, scratch: Scratch): 0 | 1 {
   const known = found.get(k)?.nibbleSumBits;
   if (known) return known === 16 ? 1 : 0;
-  // No format has more bytes in a row of blocks than f32.
+  // No format uses more bytes in a row of blocks than f32.
   const [codes, blocks] = [zeros(k, scratch, 2 * rows * inner), zeros(k, scratch, 4 * columns * inner)];
   const [out, work] = [scratch(4 * rows * columns), scratch(k.codesScratch())];
   const format = dtypes.indexOf("q4_1");

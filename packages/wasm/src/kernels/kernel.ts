@@ -2,41 +2,41 @@ import type { DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend"
 import type { MatmulPrecision } from "@lowrank/core/functions";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** A tensor as a kernel sees it: an address in the WebAssembly memory. */
+/** A tensor as a kernel receives it: an address in the WebAssembly memory. */
 export interface WasmTensor extends TensorSpec {
   readonly ptr: number;
   readonly size: number;
-  /** Its memory, of which only the backend knows more. */
+  /** Its memory block, which only the backend can interpret. */
   readonly block: object;
-  /** The precision that a product with it may have. */
+  /** The allowed precision of products with this tensor as a weight. */
   readonly precision: MatmulPrecision;
 }
 
-/** Hands out `bytes` of scratch memory, valid until the kernel call returns. */
+/** Allocates `bytes` of scratch memory, valid until the kernel call returns. */
 export interface Scratch {
   (bytes: number): number;
-  /** Hands out scratch memory as words, from the address `byteOffset` on; fill it at once. */
+  /** Allocates scratch memory as words, beginning at the address `byteOffset`; fill it at once. */
   words(count: number): Int32Array;
   /**
-   * Returns memory with the thing of that name that `make` makes of a tensor's numbers. It is kept
-   * beside them until they change. 0 where `make` says false: nothing can be made of them.
+   * Returns the address of data that `make` derives from a tensor's elements. It is cached under `name` until the
+   * elements change. Returns 0 if `make` returned false, which means that nothing can be derived.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: most make something of all numbers
   kept(tensor: WasmTensor, name: string, bytes: number, make: (ptr: number) => boolean | void): number;
 }
 
-/** Inputs that a kernel knows from before: words about each of them, in slots of a table. */
+/** Inputs that are constant across calls: precomputed words for each of them, in slots of a table. */
 export interface BoundGroups {
   readonly table: Int32Array;
   /** The slots of a call's groups, in the order of its inputs. */
   readonly slots: readonly number[];
-  /** The kernel's own, from call to call, until a group changes. */
+  /** Data that the kernel keeps between calls, until a group changes. */
   made?: unknown;
 }
 
 /**
- * The code of one op: calls into the module, by address. `op` is the op's definition. Returns a
- * fault where it found one in the data. Where `bound` is given, the inputs end before its groups.
+ * The code of one op: calls into the module, by address. `op` is the op's definition. Returns a fault if the data
+ * contain one. With `bound`, `inputs` does not contain the inputs of its groups.
  */
 export type KernelCode<P, D = unknown, K = Kernels> = (
   k: K,
@@ -49,28 +49,28 @@ export type KernelCode<P, D = unknown, K = Kernels> = (
   // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
 ) => DataFault | undefined | void;
 
-/** The words about a group of constant inputs that a kernel needs, by their places and numbers. */
+/** The words that a kernel precomputes for a group of constant inputs, by their addresses and values. */
 export interface GroupWords<K = never> {
   readonly count: number;
   readonly of: (k: K, group: readonly WasmTensor[]) => readonly number[];
 }
 
-/** A kernel of this backend for the op of that name. */
+/** A kernel of this backend for the op named `op`. */
 export interface WasmKernel {
   readonly op: string;
   readonly run: KernelCode<never, never, never>;
-  /** The words that it takes of groups of constants; none where it takes all inputs. */
+  /** The words that the kernel takes for groups of constants; undefined if it takes all inputs. */
   readonly groups?: GroupWords;
 }
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 
-/** The parameters that an op takes. */
+/** The type of an op's parameters. */
 export type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
 
 /**
- * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof
- * matmul>("matmul", ...)`. `K` are the kernels of the builds that it runs on.
+ * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof matmul>("matmul", ...)`.
+ * `K` is the type of kernels in the builds that it runs on.
  */
 export function kernel<O extends { readonly definition: unknown }, K extends Kernels = Kernels>(
   op: string,

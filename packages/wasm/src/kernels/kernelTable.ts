@@ -3,25 +3,22 @@ import { kernels as ownKernels } from "./index.ts";
 import type { KernelCode, WasmKernel } from "./kernel.ts";
 
 /**
- * Ops that run their reference loops on the backend's memory although they may have a composition:
- * in one pass, and more exact, in cases where a composition takes many.
+ * Ops that run their reference loops on the backend's memory even if they have a composition. The loops need one pass
+ * and are more accurate, where a composition needs many.
  */
 const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", "solve", "topk", "triangle"]);
 
-/** The kernels of a backend by the names of their ops. */
+/** The kernels of a backend, by op name. */
 export interface KernelTable {
-  /** Returns the code of an op's kernel; none where the op has no kernel. */
+  /** Returns the code of an op's kernel, or undefined if it has none. */
   codeOf<P>(op: BackendOp<P>): KernelCode<P, BackendOp<P>> | undefined;
-  /** Returns the words that an op's kernel takes of groups of constants, if it takes such. */
+  /** Returns the words that an op's kernel takes for groups of constants, if any. */
   groupsOf<P>(op: BackendOp<P>): WasmKernel["groups"];
-  /**
-   * True where the op has a kernel, or where its loops run: some ops named here, and
-   * those without a composition.
-   */
+  /** True if the op has a kernel, or runs its reference loops: the ops in `loops`, and ops without a composition. */
   supports<P>(op: BackendOp<P>): boolean;
 }
 
-/** Makes the table of this package's kernels and of `more`. Throws where an op has two. */
+/** Makes a table of this package's kernels and those in `more`. Throws if an op has two kernels. */
 export function kernelTable(more: readonly WasmKernel[]): KernelTable {
   const table = new Map<string, KernelCode<never, never, never>>();
   const words = new Map<string, WasmKernel["groups"]>();

@@ -6,21 +6,18 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 import { wideSquares } from "./spread.ts";
 import { allowsCodes, largestOf } from "./weightProduct.ts";
 
-/** The gradients that the forward pass makes along the way. */
+/** The gradients that the forward pass also computes. */
 interface Wants {
   readonly hidden: boolean;
   readonly weight: boolean;
 }
 
-/**
- * Limits of a chunk of rows: the number of rows, and the approximate number
- * of logits, held at a time.
- */
+/** Limits of a chunk of rows: the number of rows, and the approximate number of logits in memory. */
 const maxChunkRows = 256;
 const maxChunkLogits = 8 << 20;
 
 /**
- * Tensors in wasm memory, the positions of the `count` rows that count, and where their losses go.
+ * Tensors in wasm memory, the indices of the `count` rows whose label is not ignored, and the address for their losses.
  */
 interface Work {
   readonly hidden: WasmTensor;
@@ -34,7 +31,7 @@ interface Work {
   readonly factor: number;
 }
 
-/** Rows in chunks, all their logits at a time. */
+/** Processes rows in chunks, with all their logits at once. */
 function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, scratch: Scratch): void {
   const { hidden, weight, labels, dhidden, dweight, indices, count, losses, factor } = work;
   const [classes, width] = weight.shape;
@@ -58,22 +55,19 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
   }
 }
 
-/**
- * Parts of the classes, which threads may do side by side, and the numbers that
- * their sums may take together.
- */
+/** Parts of the classes, which threads may process in parallel, and the most elements of their sums together. */
 const classParts = 8;
 const maxSums = 8 << 20;
 
-/** The widest weight that gets codes, block by block; assembly/linearCrossEntropy.ts has it too. */
+/** The widest weight that gets codes, block by block; assembly/linearCrossEntropy.ts has the same constant. */
 const mostWidth = 4096;
 
-/** Rows by which packed ones may be longer: a panel has at most so many. */
+/** Maximum padding of packed rows: a panel has at most this many rows. */
 const panelSlack = 8;
 
 /**
- * Classes in blocks with a running maximum: a row's logits are never whole, and each is
- * made and used in the cache.
+ * Processes classes in blocks with a running maximum: a full row of logits is never in memory, and each block is
+ * computed and used in the cache.
  */
 function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratch): void {
   const { hidden, weight, labels, dhidden, indices, count, losses, factor } = work;

@@ -3,7 +3,7 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import { kernel, type WasmKernel } from "./kernel.ts";
 import { allowsCodes, weightProduct } from "./weightProduct.ts";
 
-/** Numbers of W + s B A that are held at a time, about; they are whole steps of rows. */
+/** Approximate number of elements of W + s B A in memory at a time, a multiple of `rowStep` rows. */
 const heldNumbers = 1 << 20;
 const rowStep = 64;
 
@@ -15,14 +15,14 @@ export const loraOpKernel: WasmKernel = kernel<typeof loraOp>(
     const [x, w, a, b] = inputs;
     const t = transposed ? 0 : 1;
     k.gemm(x.ptr, inputs[down].ptr, low.ptr, rows, rank, from, from, t ? from : rank, rank, 0, t, scaling, 0);
-    // W + s B A costs less than the product with the second factor, which it saves, if there are
-    // more rows than numbers in each, and some more for the memory that it takes.
+    // W + s B A costs less than the product with the second factor, which it saves, if there are more rows than
+    // elements in each row. The factor 5/4 accounts for the memory that it takes.
     if (4 * rows < 5 * from || allowsCodes(w, rows) || k.isBatchInvariant()) {
       weightProduct(k, scratch, w, { x: x.ptr, out: out.ptr, rows, from, to, transposed: !transposed });
       k.gemm(low.ptr, inputs[up].ptr, out.ptr, rows, to, rank, rank, t ? rank : to, to, 0, t, 1, 1);
       return;
     }
-    // Some rows of the sum at a time: columns of the output, or a piece of the contraction.
+    // Computes some rows of the sum at a time: columns of the output, or a part of the contraction.
     const [height, width] = w.shape;
     const most = Math.max(rowStep, Math.floor(heldNumbers / width / rowStep) * rowStep);
     const sum = scratch(4 * Math.min(most, height) * width);

@@ -3,18 +3,18 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
-/** Vectors of a task at most, so that threads share those of one pair. */
+/** The most vectors of a task, so that threads can share the vectors of one pair. */
 const vectorsOfTask = 8;
 
-/** Words of a pair of factors and of a task; the kernel says which. */
+/** Words of a pair of factors and of a task, as assembly/lowRankRows.ts defines them. */
 const [pairWords, taskWords] = [6, 3];
 
-/** Bytes of a line of the cache. */
+/** Bytes of a cache line. */
 const lineBytes = 64;
 
 /** The tasks of a batch. */
 interface Layout {
-  /** Rows of the batch, and vectors in each. */
+  /** Rows of the batch, and vectors in each row. */
   readonly size: number;
   readonly each: number;
   readonly tasks: Int32Array;
@@ -22,7 +22,7 @@ interface Layout {
 
 type Rows = readonly (readonly number[])[];
 
-/** The tasks of frozen lists of rows: all layers of a model have the same. */
+/** The tasks of frozen lists of rows, which all layers of a model share. */
 const layouts = new WeakMap<Rows, Layout>();
 
 /** Cuts the vectors of a batch of `size` rows, `each` of them a row, into tasks. */
@@ -42,8 +42,8 @@ function tasksOf(rows: Rows, size: number, each: number): Int32Array {
 }
 
 /**
- * Appends tasks of at most `vectorsOfTask` vectors, for consecutive rows. A task is a pair, -1 for
- * none, the first vector and their count.
+ * Appends tasks of at most `vectorsOfTask` vectors, for consecutive rows. A task is a pair (-1 for none), the first
+ * vector and the number of vectors.
  */
 function pushTasks(words: number[], pair: number, rows: readonly number[], each: number): void {
   for (let i = 0; i < rows.length; ) {
@@ -56,7 +56,7 @@ function pushTasks(words: number[], pair: number, rows: readonly number[], each:
   }
 }
 
-/** Words of a pair without its scaling: what is known of its factors. */
+/** Words of a pair without its scaling: those that depend only on its factors. */
 const groupWords: GroupWords<InvariantKernels> = {
   count: pairWords - 1,
   of: (k, [a, b]) => [a.ptr, b.ptr, kindOf(k, a), kindOf(k, b), a.shape[0]],
@@ -66,7 +66,7 @@ function kindOf(k: InvariantKernels, factor: WasmTensor): number {
   return k.factorKind(dtypeNumber(factor), factor.ptr, factor.shape[0], factor.shape[1]);
 }
 
-/** The factors of a call that were not known before. */
+/** Computes the words for factors that were not bound before. */
 function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGroups {
   const slots = Array.from({ length: factors.length / 2 }, (_, i) => i);
   const table = slots.flatMap((i) => groupWords.of(k, factors.slice(2 * i, 2 * i + 2)));
@@ -76,7 +76,7 @@ function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGr
 const asFloat = new Float32Array(1);
 const asWord = new Int32Array(asFloat.buffer);
 
-/** The word of a float. */
+/** Returns the bits of a float as a word. */
 function wordOf(number: number): number {
   asFloat[0] = number;
   return asWord[0];
@@ -86,7 +86,7 @@ function wordOf(number: number): number {
 interface Pairs {
   readonly slots: readonly number[];
   readonly scalings: readonly number[];
-  /** Those of the pairs come first. */
+  /** The words; those of the pairs come first. */
   readonly words: Int32Array;
   /** The largest rank. */
   readonly rank: number;
@@ -94,7 +94,7 @@ interface Pairs {
   readonly kind: number;
 }
 
-/** Returns the table of pairs, which a call like the last one finds made. */
+/** Returns the table of pairs; a call with the same groups and scalings as the last one reuses its table. */
 function pairsOf(bound: BoundGroups, scalings: readonly number[]): Pairs {
   const last = bound.made as Pairs | undefined;
   const { table, slots } = bound;
@@ -129,7 +129,7 @@ export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, Invarian
     const list = table + words.byteLength;
     both.set(words);
     both.set(tasks, words.length);
-    // Every task has room for the largest, in whole lines of the cache, which threads do not share.
+    // Every task has scratch for the largest task, in whole cache lines, so that threads do not share a line.
     const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, kind) / lineBytes) * lineBytes;
     const rooms = scratch(room * count);
     k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, table, list, rooms, room, 0, count);

@@ -2,20 +2,19 @@ import type { OnDemandKernels } from "./onDemandKernels.ts";
 import type { CodedProduct, NibbleProducts, NibbleTools } from "./weightProduct.ts";
 
 /**
- * Returns the products with weights of codes of few bits, which are taken as they are stored. Tools
- * are handed over and not imported, which would cut the chunk of a page that never loads this
- * module.
+ * Returns the products with weights of low-bit codes, which are used as they are stored. The functions in `tools` are
+ * passed, not imported: an import would split a chunk of pages that never load this module.
  */
 export function nibbleProductsBy(
   later: OnDemandKernels,
   { sumsInShort, numberOf, bitsOf }: NibbleTools,
 ): NibbleProducts {
   /**
-   * Codes of 15 bits times a weight that is read as its transpose. Under "medium" rows that meet
-   * 4-bit codes have 15 bits by outliers alone, else 8.
+   * 15-bit codes times a weight that is read as its transpose. Under "medium", rows for 4-bit codes have 15 bits only
+   * in blocks with outliers, otherwise 8.
    */
   const along: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
-    // First, since codes of rows are laid out as they are summed.
+    // This must come first, since the width of sums determines the layout of the rows' codes.
     const inWords = bitsOf(w.dtype) === 6 ? 1 : sumsInShort(k, scratch);
     const isMixed = w.precision === "medium" && bitsOf(w.dtype) === 4;
     const own = scratch(isMixed ? later.mixedRowsBytes(rows, from) : k.int8RowsBytes(rows, from, 2));
@@ -26,8 +25,8 @@ export function nibbleProductsBy(
   };
 
   /**
-   * Codes of 8 bits times a weight of 4 or 5 bits, where sums of 16 bits are faster. Elsewhere a
-   * product of bytes is one instruction with its sum, and codes of 7 bits take less time.
+   * 8-bit codes times a weight of 4 or 5 bits, if 16-bit sums are faster. Otherwise a product of bytes and its sum are
+   * one instruction, and codes of 7 bits are faster.
    */
   const across: CodedProduct = (k, scratch, w, { x, out, rows, from, to }) => {
     if (bitsOf(w.dtype) > 5 || from % 32 !== 0) return false;

@@ -1,4 +1,4 @@
-/** The kernels of the module on demand; assembly/onDemand.ts says what they do. */
+/** The kernels of the on-demand module; assembly/onDemand.ts describes them. */
 export interface OnDemandKernels {
   unpackLater(format: number, base: number, start: number, count: number, dst: number): void;
   rowsLater(
@@ -29,10 +29,10 @@ export interface OnDemandKernels {
   nibbleProductScratch(): number;
 }
 
-/** Those that the other kernels call. */
+/** The functions of the on-demand module that the other kernels call. */
 const names = ["unpackLater", "rowsLater", "linearLater", "nibblesLater"] as const;
 
-/** Returns what a module of kernels imports; `later` finds those on demand when they are called. */
+/** Returns the imports of a module of kernels; `later` returns the on-demand kernels when they are called. */
 export function kernelImports(memory: WebAssembly.Memory, later: () => OnDemandKernels): WebAssembly.Imports {
   const call =
     (name: (typeof names)[number]) =>

@@ -3,7 +3,7 @@ import { alongDim } from "@lowrank/core/backend";
 import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Runs a kernel over rows: another dimension than the last is turned into rows and back. */
+/** Runs a kernel over rows; another dimension than the last is transposed to rows and back. */
 function alongRows(
   k: Kernels,
   inputs: readonly WasmTensor[],

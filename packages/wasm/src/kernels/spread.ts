@@ -2,18 +2,18 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 import type { Scratch, WasmTensor } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** The largest share of the elements of rows that may round to zero without a warning. */
+/** The largest fraction of the elements of rows that may round to zero without a warning. */
 const mostLost = 0.1;
 
-/** Sides of the squares of a weight that share a scale. */
+/** Side of the squares of a weight that share a scale. */
 const side = 64;
 
 /** The whole weight is multiplied in f32 if more than one in this many squares is wide. */
 const fewest = 5;
 
 /**
- * Returns the address of a byte for each square of a weight, which is 1 if a row or a column of the
- * square is too small for the scale that all its elements would share. 0 if no square is so.
+ * Returns the address of a byte for each square of a weight: 1 if a row or a column of the square is too small for the
+ * scale that all its elements would share. Returns 0 if the weight contains no such square.
  */
 export function wideSquares(k: Kernels, scratch: Scratch, w: WasmTensor): number {
   return scratch.kept(w, "wide squares", squaresOf(w), (ptr) => markSquares(k, scratch, w, ptr) > 0);
@@ -43,11 +43,11 @@ function markSquares(k: Kernels, scratch: Scratch, w: WasmTensor, marks: number)
   return count;
 }
 
-/** Warns if a tenth of the elements of rows that meet a weight get the code 0. */
+/** Warns if more than a tenth of the elements of the rows round to the code 0. */
 export function countZeroedRows(k: Kernels, { shape }: WasmTensor, x: number, rows: number, from: number): void {
   const share = k.int16LostShare(x, rows, from);
   if (share <= mostLost) return;
-  // A page that cannot load the sentence goes without it.
+  // A page that cannot load the warning's module continues without the warning.
   import("./spreadWarning.ts").then(
     (it) => it.warnOfZeroedRows(k, shape, share),
     () => {},

@@ -1,10 +1,10 @@
 import type { Shape } from "@lowrank/core/backend";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Shapes of weights of which a backend has warned, by its kernels. */
+/** Shapes of weights about which a backend has warned, by its kernels. */
 const warned = new WeakMap<Kernels, Set<string>>();
 
-/** Warns, once for each shape of a weight, of the share of rows that rounds to zero. */
+/** Warns about the fraction of elements of rows that round to zero, once for each shape of a weight. */
 export function warnOfZeroedRows(k: Kernels, shape: Shape, share: number): void {
   const shapes = warned.get(k) ?? new Set();
   const name = `[${shape}]`;

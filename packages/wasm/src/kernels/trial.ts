@@ -1,13 +1,13 @@
 /** Milliseconds until the engine has optimised a run's code, and of each trial after that. */
 const [warmUp, trial] = [6, 3];
 
-/** Trials where another run than the usual one seems faster, which can be other work's doing. */
+/** Trials if another run than the default seems faster, which may be caused by other work on the machine. */
 const roundsInDoubt = 8;
 
-/** The speed-up that another run must show, beyond the error of the clock. */
+/** The minimum speed-up over the default run, above the error of the clock. */
 const advantage = 1.05;
 
-/** The smallest step of the clock, in milliseconds; pages have coarse ones. */
+/** Returns the smallest step of the clock in milliseconds, which is coarse in web pages. */
 function clockStep(): number {
   const start = performance.now();
   let now = start;
@@ -16,8 +16,8 @@ function clockStep(): number {
 }
 
 /**
- * Returns the place of the fastest run. It is the first, the usual one, unless another is clearly
- * faster. `rounds` are the trials after which the first one stays.
+ * Returns the index of the fastest run. That is 0, the default, unless another run is clearly faster. After `rounds`
+ * trials the default is kept.
  */
 export function fastestOf(runs: readonly (() => void)[], rounds = 2): number {
   const speedOf = (run: () => void, milliseconds: number): number => {

@@ -1,7 +1,7 @@
 import type { fold, unfold, WindowPlan } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "./kernel.ts";
 
-/** The arguments that say which windows slide over which planes. */
+/** Returns the arguments that describe the planes and the windows over them. */
 function windowArguments(plan: WindowPlan) {
   const { planes, height, width, kernel, rows, columns, stride, padding, dilation } = plan;
   return [planes, height, width, ...kernel, rows, columns, ...stride, ...padding, ...dilation] as const;

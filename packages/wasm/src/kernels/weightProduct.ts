@@ -7,10 +7,10 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 import type { OnDemandKernels } from "./onDemandKernels.ts";
 import { countZeroedRows, hasFewWide, wideSquares } from "./spread.ts";
 
-/** Sides of a product from which integer codes are worth their making. */
+/** The least rows and sides of a product for which integer codes save more time than they cost. */
 const [leastRows, leastSide] = [8, 128];
 
-/** Numbers that share a scale in codes of bytes. */
+/** Elements that share a scale in byte codes. */
 const byteBlock = 32;
 
 /** C[rows,to] = X[rows,from] times a weight [from,to], or [to,from] read as its transpose. */
@@ -24,22 +24,22 @@ interface WeightProduct {
   readonly transposed: boolean;
 }
 
-/** Computes a product in codes of a kind; false where that cannot be. */
+/** Computes a product in a kind of codes; returns false if that is not possible. */
 export type CodedProduct = (k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct) => boolean;
 
-/** Products with weights of codes of few bits, as they are stored. */
+/** Products with weights of low-bit codes, as they are stored. */
 export interface NibbleProducts {
-  /** Along the blocks, X Wᵀ. */
+  /** X Wᵀ, along the blocks of the weight. */
   readonly along: CodedProduct;
-  /** Across them, X W. */
+  /** X W, across the blocks. */
   readonly across: CodedProduct;
-  /** `quantizeInt8` of more than one row in one plane, in less time. */
+  /** The same result as `quantizeInt8` of more than one row in one plane, but faster. */
   readonly inBytes: OnDemandKernels["quantizeBytes"];
-  /** `quantizeInt8` in words of 16 bits, in which rows meet codes of 6 bits. */
+  /** The same codes as `quantizeInt8`, in 16-bit words, for products with 6-bit codes. */
   readonly bytesInWords: OnDemandKernels["quantizeBytesInWords"];
 }
 
-/** Functions that `nibbleProductsBy` is given. */
+/** Functions that `nibbleProductsBy` receives. */
 export interface NibbleTools {
   readonly sumsInShort: typeof chooseNibbleSums;
   readonly numberOf: typeof dtypeNumber;
@@ -48,7 +48,7 @@ export interface NibbleTools {
 
 export const nibbleTools: NibbleTools = { sumsInShort: chooseNibbleSums, numberOf: dtypeNumber, bitsOf: codeBits };
 
-/** These products, by the kernels that have them: they come with the module on demand. */
+/** These products, by kernels; they are loaded with the on-demand module. */
 export const nibbleProducts: WeakMap<Kernels, NibbleProducts> = new WeakMap();
 
 /** Computes a product with a weight of any dtype, in integers if its precision allows that. */
@@ -69,7 +69,7 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
   else k.gemm(x, w.ptr, out, rows, to, from, from, transposed ? from : to, to, 0, t, 1, 0);
 }
 
-/** True for a weight and rows whose product may be in codes, and is large enough for them. */
+/** True if a weight and rows allow a product in codes that is large enough to be faster. */
 export function allowsCodes(w: WasmTensor, rows: number): boolean {
   return w.precision !== "highest" && rows >= leastRows && Math.min(...w.shape) >= leastSide;
 }
@@ -80,7 +80,7 @@ export function largestOf(k: Kernels, scratch: Scratch, w: WasmTensor): number {
   return scratch.kept(w, "largest", 4, find);
 }
 
-/** Codes of 13 bits times codes of 14. */
+/** 13-bit codes times 14-bit codes. */
 const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
   const [height, width] = w.shape;
   const own = scratch(k.int16RowsBytes(rows, from));
@@ -97,7 +97,7 @@ const inShorts: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpo
   return true;
 };
 
-/** Codes of 8 bits times codes of 7, where that is faster. */
+/** 8-bit codes times 7-bit codes, if that is faster. */
 const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transposed }) => {
   if (from % byteBlock !== 0) return false;
   if (w.dtype === "f32" && mediumWeightBits(k, scratch) > 8) return false;
@@ -107,7 +107,7 @@ const inBytes: CodedProduct = (k, scratch, w, { x, out, rows, from, to, transpos
   return true;
 };
 
-/** Returns a weight's codes of 7 bits for one direction. */
+/** Returns a weight's 7-bit codes for one direction. */
 function panelsOf(k: Kernels, scratch: Scratch, w: WasmTensor, transposed: boolean): number {
   const [height, width] = w.shape;
   const [n, inner] = transposed ? [height, width] : [width, height];

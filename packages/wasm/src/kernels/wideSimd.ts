@@ -4,9 +4,8 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 const leastNode = 26;
 
 /**
- * Tells V8 to fuse pairs of 128-bit operations into 256 bits, in all WebAssembly that this process
- * compiles from now on. Throws where the engine cannot, or where it has compiled the kernels
- * before, unfused: it would use those again.
+ * Makes V8 fuse pairs of 128-bit operations into 256 bits in all WebAssembly that this process compiles afterwards.
+ * Throws if the engine cannot, or if it has already compiled the kernels unfused, since it would reuse that code.
  */
 export function enableWideSimd(late: boolean): void {
   const { versions, arch } = globalThis.process ?? {};
@@ -23,18 +22,17 @@ export function enableWideSimd(late: boolean): void {
   v8.setFlagsFromString("--experimental-wasm-revectorize");
 }
 
-/** Long enough for the engine's optimising compiler, whose code is what has to be checked. */
+/** Long enough for the engine's optimising compiler, whose code must be checked. */
 const warmUpMilliseconds = 60;
 
 const [m, n, k] = [37, 70, 300];
 const [aAt, bAt, cAt] = [0, m * k, m * k + k * n];
 
-/** Bytes of memory that `checkWideSimd` uses. */
+/** Bytes of memory that `checkWideSimd` needs. */
 export const wideCheckBytes: number = 4 * (cAt + m * n);
 
 /**
- * Multiplies by the tile that was chosen until its code is the optimised one, and throws where
- * plain loops give other numbers.
+ * Multiplies by the chosen tile until its code is optimised. Throws if the results differ from those of plain loops.
  */
 export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: number): void {
   const floats = new Float32Array(memory.buffer, at, cAt + m * n);

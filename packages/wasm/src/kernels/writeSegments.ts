@@ -5,9 +5,8 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 const rowBytes = 24;
 
 /**
- * Writes the table of arrays from which a kernel goes through many of them in one call, and
- * counts their blocks. A row is `size` (one to four) tensors that follow each other and
- * have one number of elements.
+ * Writes the table of arrays with which a kernel processes many arrays in one call, and returns the number of their
+ * blocks. A row consists of `size` (one to four) consecutive tensors with the same number of elements.
  */
 export function writeSegments(
   k: Kernels,

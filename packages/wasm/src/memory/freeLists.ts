@@ -1,28 +1,23 @@
-/**
- * A stretch of the memory, in granules. Neighbours are linked, and so are free blocks of one class.
- */
+/** A range of the memory, in granules. Adjacent ranges are linked, and so are free blocks of one class. */
 export interface Block {
   start: number;
   size: number;
   free: boolean;
   previous: Block | null;
   next: Block | null;
-  /** The neighbours in the list of free blocks. */
+  /** Neighbours in the list of free blocks. */
   newer: Block | null;
   older: Block | null;
 }
 
-/** Each doubling of size is cut into 16 classes; sizes below 16 have a class each. */
+/** Each doubling of size is divided into 16 classes; sizes below 16 have a class each. */
 const stepBits = 4;
 const stepsPerDoubling = 1 << stepBits;
 const stepMask = stepsPerDoubling - 1;
 /** Enough for 2^26 granules. */
 const doublings = 24;
 
-/**
- * Blocks of the class asked for that are looked at before larger ones are
- * taken: they may be too small.
- */
+/** How many blocks of the requested class are tried before larger ones are used: they may be too small. */
 const looks = 8;
 
 function classOf(size: number): number {
@@ -34,13 +29,12 @@ function classOf(size: number): number {
 const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
 
 /**
- * The free blocks, by size. Bits say which classes have any, so that adding, removing
- * and finding take constant time. Masmano et al. 2004, "TLSF: a new dynamic memory
- * allocator for real-time systems".
+ * The free blocks, by size. Bit masks record which classes contain blocks, so that adding, removing and finding take
+ * constant time. Masmano et al. 2004, "TLSF: a new dynamic memory allocator for real-time systems".
  */
 export class FreeLists {
   readonly #newest: (Block | null)[] = new Array(doublings << stepBits).fill(null);
-  /** Of each doubling, the classes that have blocks; and the doublings that have any. */
+  /** Bit masks: for each doubling the classes that contain blocks, and at the end the doublings that contain any. */
   readonly #steps = new Int32Array(doublings + 1);
   #doublings = 0;
 
@@ -66,7 +60,7 @@ export class FreeLists {
     block.older = null;
   }
 
-  /** A block of at least `size`, of nearly the smallest that there are; null if there is none. */
+  /** Returns a block of at least `size`, nearly the smallest such block, or null if there is none. */
   find(size: number): Block | null {
     const own = classOf(size);
     let block = this.#newest[own];
@@ -88,7 +82,7 @@ export class FreeLists {
     if (this.#steps[doubling] === 0) this.#doublings &= ~(1 << doubling);
   }
 
-  /** The first class from `at` on that has blocks. */
+  /** Returns the first class from `at` on that contains blocks, or null. */
   #lowestFrom(at: number): number | null {
     const doubling = at >> stepBits;
     const steps = this.#steps[doubling] & (-1 << (at & stepMask));

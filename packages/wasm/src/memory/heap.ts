@@ -9,30 +9,30 @@ const maxPages = 65536;
 const granuleBytes = 64;
 
 /**
- * The most bytes that a memory grows by beyond what is needed. V8 collects all garbage at each
- * growth, so growths should be few. A larger spare is used up where blocks leave gaps.
+ * The most bytes by which a memory grows beyond the need. V8 collects all garbage at each growth, so growths should be
+ * rare. A larger reserve would be used up by gaps between blocks.
  */
 const spareBytes = 32 * 2 ** 20;
 
-/** Memory beside a block, of something made of its numbers as they were at a time. */
+/** Cached data derived from a block's elements at a given version. */
 export interface Kept {
   readonly block: HeapBlock;
   version: number;
-  /** False where nothing could be made of them. */
+  /** False if nothing could be derived from them. */
   usable: boolean;
 }
 
 /** Memory that a heap handed out. */
 export class HeapBlock implements Block {
-  /** The number of bytes that the caller asked for. */
+  /** The number of bytes that the caller requested. */
   bytes = 0;
-  /** The op whose result it holds; "" for memory of the backend's own. */
+  /** The op whose result it holds; "" for the backend's internal memory. */
   label = "";
-  /** The time of the last write into it; core sets it. */
+  /** The version of its contents, which core sets at each write. */
   version = 0;
   /** The precision of products with the weight that it holds; core sets it. */
   precision: MatmulPrecision = "highest";
-  /** Memory in which kernels keep things made of its numbers until they change, by their names. */
+  /** Data that kernels derive from the elements and cache by name, until the elements change. */
   kept: Map<string, Kept> | null = null;
   start: number;
   size: number;
@@ -54,14 +54,14 @@ export class HeapBlock implements Block {
 }
 
 /**
- * Hands out blocks of a WebAssembly memory, 64-byte aligned. A block is cut from nearly the
- * smallest free one that is large enough, and joined with its free neighbours when it comes back.
- * The memory grows by what is missing, and at most 32 MiB or a quarter more.
+ * Allocates blocks of a WebAssembly memory, 64-byte aligned. A block is cut from nearly the smallest free block that is
+ * large enough, and joined with its free neighbours when it is freed. The memory grows by the missing bytes, plus a
+ * reserve of at most 32 MiB or a quarter.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
   readonly #lists = new FreeLists();
-  /** The first granule, and the one behind the last block. */
+  /** The first granule, and the granule after the last block. */
   readonly #base: number;
   #end: number;
   #last: HeapBlock | null = null;
@@ -74,10 +74,7 @@ export class Heap {
     this.#takeIn();
   }
 
-  /**
-   * A block of at least `bytes`. Throws where the memory cannot grow that far; 4 GiB
-   * is the most there can be.
-   */
+  /** Returns a block of at least `bytes`. Throws if the memory cannot grow that far; the limit is 4 GiB. */
   alloc(bytes: number): HeapBlock {
     const size = bytes > granuleBytes ? Math.ceil(bytes / granuleBytes) : 1;
     const block = (this.#lists.find(size) ?? this.#grow(size, bytes)) as HeapBlock;
@@ -91,7 +88,7 @@ export class Heap {
     return block;
   }
 
-  /** Takes a block back. */
+  /** Frees a block. Throws if it is free already. */
   free(block: HeapBlock): void {
     if (block.free) throw new Error(`heap: the block of ${block.bytes} bytes at ${block.ptr} was given back before`);
     for (const kept of block.kept?.values() ?? []) this.free(kept.block);
@@ -122,7 +119,7 @@ export class Heap {
     return { used, free: free * granuleBytes, largestFree: largest * granuleBytes, length };
   }
 
-  /** Cuts a block after `size` granules and gives the rest. */
+  /** Cuts a block after `size` granules and returns the rest. */
   #cut(block: HeapBlock, size: number): HeapBlock {
     const rest = new HeapBlock(block.start + size, block.size - size);
     const { next } = block;
@@ -142,7 +139,7 @@ export class Heap {
     else this.#last = block as HeapBlock;
   }
 
-  /** Makes the memory behind the last block a free one, or the end of a free one. */
+  /** Adds the memory after the last block as a free block, or to the free block at the end. */
   #takeIn(): void {
     const end = Math.floor(this.memory.buffer.byteLength / granuleBytes);
     if (end <= this.#end) return;
@@ -155,7 +152,7 @@ export class Heap {
     this.free(fresh);
   }
 
-  /** Grows the memory until there is a free block of `size` at its end. */
+  /** Grows the memory until a free block of `size` is at its end. */
   #grow(size: number, asked: number): Block {
     const length = this.memory.buffer.byteLength;
     const start = this.#last?.free ? this.#last.start : this.#end;
@@ -187,10 +184,7 @@ export class Heap {
     );
   }
 
-  /**
-   * Tells which results take most of the memory: " (most by 300 results of relu, 1.00 MiB each,
-   * ...)".
-   */
+  /** Describes which results take most of the memory: " (most by 300 results of relu, 1.00 MiB each, ...)". */
   #holders(): string {
     const held = new Map<string, { label: string; bytes: number; count: number }>();
     for (const { bytes, label, free } of this.#blocks()) {

@@ -1,11 +1,11 @@
 /** Sizes of a heap, in bytes. */
 export interface HeapStats {
-  /** By blocks in use, in whole cache lines. */
+  /** Bytes of blocks in use, in whole cache lines. */
   used: number;
-  /** Between them and behind them. */
+  /** Free bytes between and after them. */
   free: number;
-  /** The largest free stretch. */
+  /** The largest contiguous free range. */
   largestFree: number;
-  /** The whole memory, with the kernels' own data. */
+  /** The whole memory, including the kernels' static data. */
   length: number;
 }

@@ -4,17 +4,17 @@ import { loadOnDemand } from "../builds/loadOnDemand.ts";
 import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import { kernelImports, type OnDemandKernels } from "../kernels/onDemandKernels.ts";
 
-/** The kernels of a build without the backend around them. */
+/** The kernels of a build without the backend. */
 export interface BareKernels {
   kernels: Kernels;
-  /** Those of the module on demand. */
+  /** The kernels of the on-demand module. */
   later: OnDemandKernels;
   memory: WebAssembly.Memory;
-  /** The first address that the module leaves free. */
+  /** The first address after the module's static data. */
   heapBase: number;
 }
 
-/** Instantiates a build on a plain memory of `pages` of 64 KiB. */
+/** Instantiates a build on a plain memory of `pages` pages of 64 KiB. */
 export async function bareKernels(build: BuildName, pages: number, batchInvariant = false): Promise<BareKernels> {
   const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

@@ -8,22 +8,22 @@ export const backends: Record<"reference" | "relaxed" | "simd", Backend> = {
   simd: await wasm({ build: "simd" }),
 };
 
-/** Draws normal numbers, the same on every backend. */
+/** Draws normally distributed values, the same on every backend. */
 export function numbers(shape: number[], seed: number, scale = 1): Float32Array {
   const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
   new Generator(seed).fillNormal(values, 0, scale);
   return values;
 }
 
-/** A tensor as it is made on each backend. */
+/** The data of a tensor to create on each backend. */
 export type Input = { shape: number[]; data: Float32Array | Int32Array | Uint8Array; dtype?: "bool" };
-/** Draws an input of normal numbers. */
+/** Draws an input of normally distributed values. */
 export const random = (shape: number[], seed: number, scale = 1): Input => ({
   shape,
   data: numbers(shape, seed, scale),
 });
 
-/** Runs `fn` and the gradients of its float inputs on one backend. */
+/** Runs `fn` and computes the gradients of its float inputs on one backend. */
 export async function run(
   name: keyof typeof backends,
   inputs: Input[],
@@ -39,8 +39,8 @@ export async function run(
 }
 
 /**
- * Throws unless numbers are within `tolerance` of the largest expected one, of 0.05 at least, with
- * NaN and infinities in the same places.
+ * Throws unless all errors are within `tolerance` of the largest expected magnitude, at least 0.05, with NaN and
+ * infinities at the same indices.
  */
 export function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   if (actual.length !== expected.length) throw new Error(`${actual.length} numbers instead of ${expected.length}`);

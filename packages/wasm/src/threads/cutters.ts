@@ -1,32 +1,26 @@
 import type { kernelParameters } from "../kernels/kernelParameters.gen.ts";
 import type { InvariantKernels } from "../kernels/kernelTypes.gen.ts";
 
-/** The arguments of a kernel call by the names that the kernel gives them. */
+/** The arguments of a kernel call, by parameter name. */
 type Args<N extends string> = Readonly<Record<N, number>>;
 
-/** A kernel call that can be cut: its work, and which arguments a part changes. */
+/** A cut of a kernel call into parts: its work, and the arguments that differ between parts. */
 interface Cut<N extends string> {
-  /** The things that parts share out, such as rows. */
+  /** The units that are divided among parts, such as rows. */
   units: number;
   /** The work of the whole call, in elements. */
   work: number;
-  /**
-   * The growth of arguments from one unit to the next. It is asked for only where
-   * the work is enough for two.
-   */
+  /** How much each argument grows from one unit to the next. Called only if the work is enough for two parts. */
   steps: () => { readonly [name in N]?: number };
-  /** Parts are whole multiples of this many units. */
+  /** Parts are multiples of this many units. */
   align: number;
-  /**
-   * The arguments that take the part's count of units, its end, and scratch
-   * memory of the thread's own.
-   */
+  /** The names of the arguments for the part's number of units, its end, and the thread's scratch memory. */
   count?: N;
   end?: N;
   scratch?: N;
 }
 
-/** Says how a call with these arguments is cut. */
+/** Returns how a call with these arguments is cut. */
 export type Cutter<N extends string> = (args: Args<N>) => Cut<N>;
 
 type Cutters = { readonly [K in keyof InvariantKernels]?: Cutter<(typeof kernelParameters)[K][number]> };
@@ -34,19 +28,19 @@ type Cutters = { readonly [K in keyof InvariantKernels]?: Cutter<(typeof kernelP
 /** Elements in whole cache lines. */
 const lineElements = 16;
 
-/** Elements that share a scale of 8-bit moments. */
+/** Elements that share a scale in 8-bit moments. */
 const scaleElements = 256;
 
-/** Bytes of an element, by the number of its dtype in casts: f32, f16, bf16, i32, u8, bool. */
+/** Bytes of an element, by the index of its dtype: f32, f16, bf16, i32, u8, bool. */
 const dtypeBytes = [4, 2, 2, 4, 1, 1];
 
-/** Elements of a block of a table of arrays, at most. */
+/** The most elements of a block in a table of arrays. */
 const blockElements = 1024;
 
-/** Multiply-adds that take as long as an element of other kernels. */
+/** Multiply-adds that take as long as one element of other kernels. */
 export const productsPerElement = 8;
 
-/** The same step for each of the names. */
+/** Returns the same step for each of the names. */
 function steps<N extends string>(names: readonly N[], step: number): { [name in N]?: number } {
   const made: { [name in N]?: number } = {};
   for (const name of names) made[name] = step;
@@ -63,7 +57,7 @@ const byteProduct: Cutter<"m" | "n" | "k" | "first" | "last" | "scratch"> = ({ m
   align: 8,
 });
 
-/** Arrays of `n` floats, `pointers`; each costs as much as `weight` of exp. */
+/** Cuts arrays of `n` floats at `pointers`; an element costs `weight` times as much as exp. */
 function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<N | "n"> {
   return ({ n }) => ({
     units: n,
@@ -74,7 +68,7 @@ function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<
   });
 }
 
-/** Matrices of floats, `pointers`, whose rows, `n` numbers long, do not depend on each other. */
+/** Cuts matrices of floats at `pointers`, whose rows of `n` elements are independent. */
 function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"> {
   return ({ rows, n }) => ({
     units: rows,
@@ -88,9 +82,8 @@ function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"
 type PlaneNames<N extends string> = N | `${N}Row` | `${N}Step` | "out" | "rows" | "n";
 
 /**
- * A plane of `rows` x `n` elements: operands whose elements have so many bytes, each
- * with a stride between rows and one within a row. The output, whose elements have
- * `outSize` bytes, is contiguous.
+ * Cuts a plane of `rows` x `n` elements. `operands` maps each operand to its bytes per element; it has a stride between
+ * rows and one within a row. The output, with `outSize` bytes per element, is contiguous.
  */
 function plane<N extends string>(
   operands: Readonly<Record<N, number>>,
@@ -124,7 +117,7 @@ const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, 
 
 type PagedNames = "scratch" | "first" | "last" | "group" | "size" | "pageSize" | "tablePages";
 
-/** Paged attention of the units first..last-1, whose keys fill half of their table. */
+/** Paged attention of the units first..last-1, assuming that keys fill half of their table. */
 const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize, tablePages }) => {
   const units = last - first;
   const products = units * group * pageSize * tablePages * size;
@@ -132,23 +125,20 @@ const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize
   return { units, work, steps: () => ({ first: 1 }), end: "last", scratch: "scratch", align: 1 };
 };
 
-/**
- * Blocks first..last-1 of a table of arrays; parts are found in it by the
- * number of their first block.
- */
+/** Blocks first..last-1 of a table of arrays; each part finds its arrays by the index of its first block. */
 const blocks: Cutter<"first" | "last"> = ({ first, last }) => {
   const units = last - first;
   return { units, work: units * blockElements, steps: () => ({ first: 1 }), end: "last", align: 1 };
 };
 
-/** Copies of runs of bytes; each costs as much as an element at least. */
+/** Copies of runs of bytes; each costs at least as much as an element. */
 const copies = (count: number, bytes: number): number => count * Math.max(1, bytes / 16);
 
 type WindowNames = "planes" | "height" | "width" | "kernelH" | "kernelW" | "rows" | "columns";
 
 /**
- * Windows over planes: `plane` are pointers to planes, `windows` to one number for each window, and
- * `elements` to one for each element of each window.
+ * Cuts windows over planes: `plane` names pointers to planes, `windows` pointers to one value for each window, and
+ * `elements` pointers to one value for each element of each window.
  */
 function windows<N extends string>(names: {
   plane: readonly N[];
@@ -212,7 +202,7 @@ export const cutters: Cutters = {
   }),
   lowRankRows: ({ inFeatures, outFeatures, first, last }) => ({
     units: last - first,
-    // Of one vector and a rank of 8, which most tasks are.
+    // Assumes one vector and a rank of 8, as most tasks have.
     work: ((last - first) * 8 * (inFeatures + outFeatures)) / productsPerElement,
     steps: () => ({ first: 1 }),
     end: "last",
@@ -261,7 +251,7 @@ export const cutters: Cutters = {
   axpy: elements(["x", "y"], 0.5),
   adamStep8bit: ({ n }) => ({
     units: n,
-    // Finding the nearest code takes long.
+    // Finding the nearest code is slow.
     work: 8 * n,
     steps: () => ({ p: 4, grad: 4, m: 1, v: 1, ...steps(["mScales", "vScales"], 4 / scaleElements) }),
     count: "n",
@@ -333,7 +323,7 @@ export const cutters: Cutters = {
       ...{ units, work, count, align },
       steps: () => ({ x: size * stride, out: size * inner }),
     });
-    // The last dimension stays whole, and so do the blocks of a transposition in the two last.
+    // The last dimension stays whole, and so do the transposition's blocks in the last two dimensions.
     if (n0 > 1) return along(n0, "n0", s0, n1 * n2 * n3, 1);
     return n1 > 1 ? along(n1, "n1", s1, n2 * n3, 1) : along(n2, "n2", s2, n3, lineElements);
   },
@@ -348,7 +338,7 @@ export const cutters: Cutters = {
     if (rowStride > 0) {
       return { units: rows, work, steps: () => ({ x: 4 * stride, sums: 8 * rowStride }), count: "rows", align: 1 };
     }
-    // Rows land on each other: their columns are apart, and the sum of all is one thread's.
+    // Rows are added to the same sums: columns can be separate, but the sum of everything is computed by one thread.
     return { units: step > 0 ? n : 1, work, steps: () => ({ x: 4, sums: 8 }), count: "n", align: lineElements };
   },
   cumsum: ({ outer, n, inner }) => ({

@@ -1,30 +1,25 @@
 /** A kernel as the module exports it. */
 export type Kernel = (...args: number[]) => unknown;
 
-/**
- * A kernel call cut into parts: part p does the units from p * chunk on, at most `chunk` of them.
- */
+/** A kernel call cut into parts: part p processes up to `chunk` units from p * chunk on. */
 export interface Job {
-  /** The kernel's place among the module's exports. */
+  /** The kernel's index among the module's exports. */
   kernel: number;
   args: number[];
-  /** Argument i grows by `step` with each unit that lies before the part. */
+  /** Argument i grows by `step` for each unit before the part. */
   steps: [i: number, step: number][];
   units: number;
   chunk: number;
-  /**
-   * The arguments that take the part's count of units, its end, and scratch
-   * memory of the thread's own.
-   */
+  /** The indices of the arguments for the part's number of units, its end, and the thread's scratch memory. */
   count?: number;
   end?: number;
   scratch?: number;
 }
 
-/** Bytes of shared memory that a board takes. */
+/** Bytes of shared memory of a board. */
 export const boardBytes = 1024;
 
-// Places of 4-byte words, a cache line apart, and of 8-byte numbers behind them.
+// Offsets of 4-byte words, a cache line apart, and of 8-byte numbers after them.
 const ticket = 0;
 const finished = 16;
 const trapped = 17;
@@ -34,23 +29,19 @@ const mostArgs = 32;
 const firstArg = header + headerLength;
 const firstStep = firstArg + mostArgs;
 
-/** A ticket is the job's number over the count of its parts that nobody has taken yet. */
+/** A ticket combines the job's number and the count of its parts that no thread has taken yet. */
 const partBits = 8;
 const partMask = 2 ** partBits - 1;
 
 /** The most parts that a job can have. */
 export const maxParts: number = partMask;
 
-/**
- * Looks at a word before a thread sleeps: some 10 µs, which bridges the gap between
- * one kernel and the next.
- */
+/** Polls of a word before a thread sleeps: about 10 µs, which bridges the gap between two kernels. */
 const spins = 4000;
 
 /**
- * A board in shared memory that hands the parts of a job to the caller and the workers. It holds
- * one job at a time; threads take parts one by one. The words stay valid when the memory grows,
- * since a shared buffer never moves.
+ * A board in shared memory that distributes the parts of a job to the caller and the workers. It holds one job at a
+ * time; threads take parts one by one. The words stay valid when the memory grows, since a shared buffer never moves.
  */
 export class JobBoard {
   readonly #words: Int32Array;
@@ -59,9 +50,7 @@ export class JobBoard {
   readonly #scratch: number | undefined;
   readonly #mayWait: boolean;
 
-  /**
-   * `scratch` is this thread's own; without it, jobs run with the scratch that their caller gave.
-   */
+  /** `scratch` is this thread's scratch memory; without it, jobs use the scratch memory that their caller passed. */
   constructor(memory: WebAssembly.Memory, ptr: number, kernels: readonly Kernel[], scratch?: number) {
     this.#words = new Int32Array(memory.buffer, ptr, boardBytes / 4);
     this.#numbers = new Float64Array(memory.buffer, ptr, boardBytes / 8);
@@ -71,8 +60,8 @@ export class JobBoard {
   }
 
   /**
-   * The caller's side: shares a job out, does parts of it too, and returns when all are done.
-   * Throws where a part trapped.
+   * Runs a job from the caller's thread: publishes it, processes parts of it too, and returns when all are done. Throws
+   * if a part trapped.
    */
   run({ kernel, args, steps, units, chunk, count = -1, end = -1, scratch = -1 }: Job): void {
     const [words, numbers] = [this.#words, this.#numbers];
@@ -94,12 +83,12 @@ export class JobBoard {
     if (Atomics.load(words, trapped)) throw new Error("wasm: a kernel failed; its arguments reach outside the memory");
   }
 
-  /** Does parts of the job at hand until none is left to take. */
+  /** Processes parts of the current job until none is left. */
   work(): void {
     const words = this.#words;
     for (let t = Atomics.load(words, ticket); t & partMask; t = Atomics.load(words, ticket)) {
       if (Atomics.compareExchange(words, ticket, t, t - 1) !== t) continue;
-      // From here on the job stands still until this part is done.
+      // From here on the job cannot change until this part is done.
       const parts = Math.ceil(this.#numbers[header + 2] / this.#numbers[header + 3]);
       try {
         this.#doPart(parts - (t & partMask));
@@ -111,8 +100,7 @@ export class JobBoard {
   }
 
   /**
-   * A worker's life: works, looks for the next job for a moment, then sleeps until
-   * there is one. Never returns.
+   * The main loop of a worker: works, polls briefly for the next job, then sleeps until there is one. Never returns.
    */
   serve(): never {
     const words = this.#words;
@@ -136,7 +124,7 @@ export class JobBoard {
   }
 }
 
-/** A page's main thread may not sleep. */
+/** Returns false on a page's main thread, which must not block. */
 function mayWait(words: Int32Array): boolean {
   try {
     Atomics.wait(words, ticket, -1, 0);

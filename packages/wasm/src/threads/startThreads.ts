@@ -4,7 +4,7 @@ import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import { startWorkers } from "./startWorkers.ts";
 import { threadedKernels } from "./threadedKernels.ts";
 
-/** The kernels of a module in shared memory, and the heap in it. */
+/** The kernels of a module in shared memory, and its heap. */
 interface Running {
   readonly module: WebAssembly.Module;
   readonly instance: WebAssembly.Instance;
@@ -14,17 +14,17 @@ interface Running {
 
 /** Options of `startThreads`. */
 interface ThreadOptions {
-  /** Threads to work, the caller's included. */
+  /** The number of threads, including the caller. */
   readonly count: number;
-  /** Returns how many work at present, the caller's included. */
+  /** Returns how many threads work at present, including the caller. */
   readonly working: () => number;
   readonly grain: number;
   readonly workerUrl: string | URL | undefined;
 }
 
 /**
- * Starts the other threads. Returns the kernels that share their work with them, and a promise of
- * the function that ends them; it rejects where one cannot start.
+ * Starts the other threads. Returns kernels that share their work with them, and a promise of the function that ends
+ * them. The promise rejects if a thread cannot start.
  */
 export function startThreads(
   { module, instance, memory, heap }: Running,

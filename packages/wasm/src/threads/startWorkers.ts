@@ -1,8 +1,8 @@
 import { workerScript } from "./workerScript.gen.ts";
 
 /**
- * The message that starts a worker: the module, the memory, and the addresses of the job board and
- * of the worker's own scratch areas.
+ * The message that starts a worker: the module, the memory, and the addresses of the job board and of the worker's
+ * scratch memory.
  */
 export interface WorkerSetup {
   module: WebAssembly.Module;
@@ -18,9 +18,8 @@ interface Started {
 }
 
 /**
- * Starts one worker per setup; returns what ends them all. Throws where one cannot start. In
- * browsers `url` is the address of the worker's script; without it the script comes from this
- * module, by a blob's address.
+ * Starts one worker per setup; returns a function that ends them all. Throws if a worker cannot start. In browsers
+ * `url` is the address of the worker's script; without it the script comes from this module, by a blob's address.
  */
 export async function startWorkers(setups: readonly WorkerSetup[], url?: string | URL): Promise<() => void> {
   const workers: Started[] = [];
@@ -37,14 +36,14 @@ export async function startWorkers(setups: readonly WorkerSetup[], url?: string 
   return stop;
 }
 
-// Not an import, which a bundler for browsers would stumble over.
+// `getBuiltinModule` instead of an import, which bundlers for browsers cannot resolve.
 const start = (setup: WorkerSetup, url?: string | URL): Started => {
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
   return node ? startInNode(node, setup) : startInBrowser(setup, url);
 };
 
 function startInNode({ Worker }: typeof import("node:worker_threads"), setup: WorkerSetup): Started {
-  // The process's own flags may be ones that no worker takes, such as --eval's.
+  // The process may have flags that workers do not accept, such as --eval.
   const worker = new Worker(workerScript, { eval: true, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => {
     worker.once("message", () => resolve());
@@ -52,7 +51,7 @@ function startInNode({ Worker }: typeof import("node:worker_threads"), setup: Wo
     worker.once("exit", (code) => reject(new Error(`a worker ended with code ${code} before it was ready`)));
   });
   worker.postMessage(setup);
-  // A program may end while its workers sleep.
+  // Sleeping workers must not keep a program from ending.
   return { ready: ready.then(() => worker.unref()), stop: () => void worker.terminate() };
 }
 

@@ -3,13 +3,12 @@ import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import { type Cutter, cutters, productsPerElement } from "./cutters.ts";
 import { type JobBoard, type Kernel, maxParts } from "./jobBoard.ts";
 
-/** Parts for each thread: one that comes late leaves little for the others to wait for. */
+/** Parts for each thread: if a thread starts late, the others wait only for a small part. */
 const partsPerThread = 4;
 
 /**
- * The same kernels; those that spend time share their work through `board` where each part is at
- * least `grain` elements of work. `threads` says how many work at present, this one included. The
- * results are the same to the bit.
+ * Returns kernels with the same results, to the bit. Slow kernels share their work through `board` if each part is at
+ * least `grain` elements of work. `threads` returns how many threads work at present, including this one.
  */
 export function threadedKernels(k: Kernels, board: JobBoard, threads: () => number, grain: number): Kernels {
   const names = Object.keys(k);
@@ -35,9 +34,7 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
       return board.run({ kernel, args, steps: grown, units, chunk, ...places });
     };
   };
-  /**
-   * A product whose kernel has a twin that does part p of q: the kernel's arguments, then p and q.
-   */
+  /** A product for which a second kernel computes part p of q: it takes the kernel's arguments, then p and q. */
   const product = (name: "gemm" | "gemmWeight"): Kernel => {
     const kernel = names.indexOf(`${name}Part`);
     const parameters: readonly string[] = kernelParameters[name];

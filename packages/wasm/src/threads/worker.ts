@@ -1,6 +1,5 @@
-// The script that every worker runs, in Node and in browsers: one message in, "ready" out, then
-// kernels until it is ended. `pnpm build:kernels` bundles it into workerScript.gen.ts, from which
-// workers start.
+// The script of every worker, in Node and in browsers. It receives one message, answers "ready", and then runs kernels
+// until it is terminated. `pnpm build:kernels` bundles it into workerScript.gen.ts, from which workers start.
 
 import { kernelImports, type OnDemandKernels } from "../kernels/onDemandKernels.ts";
 import { JobBoard, type Kernel } from "./jobBoard.ts";
@@ -12,7 +11,7 @@ interface Port {
 
 function serve(port: Port, { module, memory, board, scratch, tiles }: WorkerSetup): void {
   let later: OnDemandKernels | undefined;
-  // A worker that waits for work hears no message, so it finds the module's bytes in the memory.
+  // A worker that waits for work cannot receive messages, so it reads the module's bytes from the memory.
   const load = (): OnDemandKernels => {
     const [at, size] = new Uint32Array(memory.buffer, (exports.moduleOnDemand as Kernel)() as number, 2);
     const bytes = new Uint8Array(memory.buffer, at, size).slice() as Uint8Array<ArrayBuffer>;
