@@ -1,6 +1,5 @@
-// The entry "@lowrank/core/backend": types of all ops, and what kernels share with the ops: plans
-// of shapes, walks, layouts. Kernels import it by `import type` where they name an op, so that a
-// bundle holds no op for having its kernel.
+// The entry "@lowrank/core/backend": the types of all ops, and code that kernels share with ops, such as shape plans,
+// traversals and layouts. Kernels import ops by `import type`, so that a bundle with a kernel does not include the op.
 
 export type {
   Backend,

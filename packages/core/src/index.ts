@@ -1,5 +1,5 @@
-// The entry "@lowrank/core". Its list is that of functions.ts, name by name: behind `export *`,
-// Rolldown (Vite 8) moves what pages load on demand into their first chunk.
+// The entry "@lowrank/core". It lists the same names as functions.ts, one by one: with `export *`, Rolldown (Vite 8)
+// moves code that pages load on demand into their first chunk.
 import "./methods.ts";
 
 export { type BackwardOptions, backward, gradients } from "./autograd/autograd.ts";

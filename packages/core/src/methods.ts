@@ -1,4 +1,4 @@
-// Chainable forms of the functions: importing this file gives every Tensor its methods.
+// Chainable forms of the functions. Importing this file adds the methods to every Tensor.
 import { type BackwardOptions, backward } from "./autograd/autograd.ts";
 import { Tensor } from "./engine/tensor.ts";
 import * as f from "./functional/index.ts";
@@ -6,7 +6,7 @@ import { checkDType } from "./layout/checkDType.ts";
 import type { DType } from "./layout/dtype.ts";
 import { formatShape } from "./layout/shape.ts";
 
-/** The functions that are methods too: `f.name(x, ...rest)` is `x.name(...rest)`. */
+/** The functions that are also methods: `f.name(x, ...rest)` is `x.name(...rest)`. */
 type Name =
   | ("add" | "sub" | "mul" | "div" | "pow" | "neg" | "maximum" | "minimum" | "eq" | "ne" | "lt" | "le" | "gt" | "ge")
   | ("exp" | "log" | "sqrt" | "rsqrt" | "square" | "reciprocal" | "abs" | "sign" | "sin" | "cos" | "erf" | "clamp")
@@ -119,16 +119,13 @@ const functions: Pick<Functions, Name> = {
   matmul: f.matmul,
 };
 
-/** The chained methods of a Tensor, beside those of its class. */
+/** The chained methods of a Tensor, in addition to the methods of its class. */
 export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
-  /**
-   * Adds the gradient of this scalar (or with `gradient` of any tensor) to `.grad` of
-   * the leaves it depends on.
-   */
+  /** Adds the gradient of this scalar (or, with `gradient`, of any tensor) to `.grad` of the leaves it depends on. */
   backward(gradient?: Tensor, options?: BackwardOptions): void;
-  /** The tensor in another dtype; itself where it has it already. */
+  /** Returns the tensor in another dtype, or itself if it already has that dtype. */
   to(dtype: DType): Tensor;
-  /** The transpose of a matrix, copied. Throws for other numbers of dimensions. */
+  /** A copy of a matrix with its dimensions swapped. Throws unless the tensor has two dimensions. */
   readonly T: Tensor;
 };
 
@@ -143,8 +140,7 @@ function transposed(x: Tensor): Tensor {
 }
 
 declare module "./engine/tensor.ts" {
-  // TypeScript 7 loses the class's own [Symbol.dispose] beside this merge, in
-  // some orders of checking.
+  // In some orders of checking, TypeScript 7 loses the class's [Symbol.dispose] because of this merge.
   interface Tensor extends TensorMethods, Disposable {}
 }
 

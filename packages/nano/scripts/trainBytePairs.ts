@@ -4,9 +4,7 @@ export interface BytePairs {
   merges: [string, string][];
 }
 
-/**
- * The printable character that byte-level BPE (GPT-2, Radford et al. 2019) writes for each byte.
- */
+/** Returns the printable character that byte-level BPE (GPT-2, Radford et al. 2019) uses for each byte. */
 export function byteCharacters(): string[] {
   const characters: string[] = [];
   let next = 256;
@@ -18,10 +16,9 @@ export function byteCharacters(): string[] {
 }
 
 /**
- * Learns merges until the vocabulary holds `size` entries: `special` first, then the 256
- * bytes, then merges, the most frequent pair first, ties in string order. `counts` says how
- * often each pre-tokenised piece of text occurs. Throws when the text runs out of pairs
- * before the vocabulary is full.
+ * Learns merges until the vocabulary has `size` entries: `special` first, then the 256 bytes, then merges, the most
+ * frequent pair first, ties in string order. `counts` is the number of occurrences of each pre-tokenised piece of text.
+ * Throws if no pairs are left before the vocabulary is full.
  */
 export function trainBytePairs(
   counts: ReadonlyMap<string, number>,

@@ -19,10 +19,7 @@ import { complete, exactMatch, generatePairs, type LanguageName, nanoModelFolder
 const steps = Number(process.argv[2] ?? 6000);
 const seed = Number(process.argv[3] ?? 1);
 const batchSize = 32;
-/**
- * Plain code in the other languages, in parts of all examples: the model has seen it,
- * but is never asked for it.
- */
+/** The ratio of plain code in the other languages to all examples. The model is trained on it, but not tested on it. */
 const plainShare = 0.12;
 /** Lines in one example of plain code. */
 const plainLines = 3;

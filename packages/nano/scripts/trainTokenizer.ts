@@ -12,8 +12,8 @@ const special = ["<pad>", "<s>", "</s>"];
 const maxLength = 128;
 
 /**
- * Words, single digits, operators and single marks with the spaces around
- * them, and single white space.
+ * Matches words, single digits, operators and single punctuation marks with the spaces around them, and single white
+ * space.
  */
 const piecePattern = "\\p{L}+|\\p{N}| ?[-=<>!+*/~.]+ ?| ?[^\\s\\p{L}\\p{N}] ?|\\s";
 

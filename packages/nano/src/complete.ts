@@ -2,8 +2,8 @@ import { checkOptions } from "@lowrank/core";
 import { type CausalLM, generate, type Tokenizer } from "@lowrank/models";
 
 /**
- * The model's answer to each prompt: the likeliest tokens up to EOS, as text. Prompts run in
- * batches, each over prompts of about one length.
+ * Returns the model's completion of each prompt: the most probable tokens up to EOS (greedy), as text. Prompts of
+ * similar length run in batches.
  */
 export async function complete(
   model: CausalLM,

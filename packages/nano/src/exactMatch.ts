@@ -1,6 +1,6 @@
 /**
- * Share of predictions, in [0, 1], that equal their reference to the character. Throws a RangeError
- * when the two lists differ in length or are empty.
+ * Returns the fraction of predictions, in [0, 1], that equal their reference exactly. Throws `RangeError` if the lists
+ * differ in length or are empty.
  */
 export function exactMatch(predictions: readonly string[], references: readonly string[]): number {
   if (predictions.length !== references.length || references.length === 0) {

@@ -1,6 +1,6 @@
 /**
- * Folder of the embedded model on disk, in the layout of Hugging Face: `config.json`,
- * `model.safetensors`, `tokenizer.json`. A page cannot open it: let your site serve a copy of
- * `node_modules/@lowrank/nano/model` and give `urlFiles` its address.
+ * Folder of the embedded model on disk, with Hugging Face's files: `config.json`, `model.safetensors`,
+ * `tokenizer.json`. A web page cannot open it. Let your site serve a copy of `node_modules/@lowrank/nano/model` and
+ * pass its address to `urlFiles`.
  */
 export const nanoModelFolder: URL = new URL(/* @vite-ignore */ "../model/", import.meta.url);

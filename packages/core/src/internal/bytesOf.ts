@@ -1,6 +1,6 @@
 /**
- * Returns the bytes of an ArrayBuffer or of any view of one, as a plain Uint8Array: `slice` of
- * Node's Buffer makes no copy. Throws for what holds no bytes in memory.
+ * Returns the bytes of an ArrayBuffer or a view of one, as a plain Uint8Array, because `slice` of Node's Buffer does
+ * not copy. Throws for values that are neither.
  */
 export function bytesOf(what: string, source: ArrayBufferLike | ArrayBufferView): Uint8Array {
   if (source instanceof Uint8Array && source.constructor === Uint8Array) return source;
@@ -9,7 +9,7 @@ export function bytesOf(what: string, source: ArrayBufferLike | ArrayBufferView)
   throw new Error(`${what}: ${adviceFor(source)}`);
 }
 
-/** True for an ArrayBuffer, also one of another page, and for a SharedArrayBuffer. */
+/** True for an ArrayBuffer, also of another realm (such as an iframe), and for a SharedArrayBuffer. */
 function isBuffer(source: unknown): source is ArrayBufferLike {
   return /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(source));
 }

@@ -1,4 +1,4 @@
-/** Returns a name in snake_case as code writes it: `lora_alpha` is `loraAlpha`. */
+/** Returns a snake_case name in camelCase: `lora_alpha` becomes `loraAlpha`. */
 export function toCamelCase(name: string): string {
   return name.replace(/_([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -3,17 +3,15 @@ import { nearestName } from "./nearestName.ts";
 
 type KeyOf<T> = T extends unknown ? keyof T : never;
 
-/**
- * The names of all options of `T`. A list without one of them, or with another, does not compile.
- */
+/** The names of all options of `T`. A list that lacks one of them, or has another, does not compile. */
 export type OptionKeys<T> = { readonly [K in KeyOf<T>]-?: true };
 
 /**
- * Throws for an option that `name` does not have, with the nearest one that it has, and for
- * something that is no object of options. An option that is undefined is left out.
+ * Throws for an unknown option, and suggests the nearest known one. Throws also if `options` is not an object. An
+ * undefined option counts as omitted.
  */
 export function checkOptions<T extends object>(name: string, options: T, keys: OptionKeys<T>): void {
-  // Undefined stands for options left out.
+  // Undefined means that no options were given.
   if (options === undefined) return;
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new Error(`${name}: options are an object, ${example(keys)}, and ${shown(options)} was given`);
@@ -23,9 +21,7 @@ export function checkOptions<T extends object>(name: string, options: T, keys: O
   }
 }
 
-/**
- * Returns the error of an option that does not exist: names the nearest of those that do, or all.
- */
+/** Returns the error for an unknown option. It names the nearest known option, or all of them. */
 export function unknownOption(name: string, option: string, known: readonly string[]): Error {
   const camel = toCamelCase(option);
   const near = known.includes(camel) ? camel : nearestName(camel, known);

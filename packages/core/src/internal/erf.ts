@@ -1,9 +1,6 @@
 const twoOverSqrtPi = 2 / Math.sqrt(Math.PI);
 
-/**
- * The error function in double precision: its all-positive series up to 3, a continued
- * fraction of erfc beyond.
- */
+/** Returns the error function in f64: a series of positive terms below 3, and a continued fraction of erfc beyond. */
 export function erf(x: number): number {
   const t = Math.abs(x);
   if (Number.isNaN(t)) return x;

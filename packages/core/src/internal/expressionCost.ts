@@ -1,42 +1,42 @@
-/** The most open-ended repeats that one way through an expression may have. */
+/** The maximum number of open-ended repeats on one path through an expression. */
 const mostRepeats = 4;
-/** The most of them before a part that may fail to match, in an expression for long texts. */
+/** The maximum number of open-ended repeats before a part that may fail to match, in an expression for long texts. */
 const mostRepeatsBefore = 1;
-/** The most ways in which optional parts, short repeats and choices in a row can match. */
+/** The maximum number of ways in which consecutive optional parts, short repeats and choices can match. */
 const mostWays = 10_000;
 /** A repeat of more rounds than this counts as open-ended. */
 const fewRounds = 8;
-/** The longest expression, and the most rounds of a repeat, that engines take without trouble. */
+/** The maximum length of an expression, and the maximum rounds of a repeat, that engines handle without trouble. */
 const [longest, mostRounds] = [20_000, 1000];
 const deepest = 200;
 
 /** The cost of matching a part. */
 interface Part {
-  /** The open-ended repeats on the worst way through it. */
+  /** The number of open-ended repeats on the worst path through it. */
   readonly repeats: number;
-  /** The most of them before something in it that may fail to match; -Infinity if it always matches. */
+  /** The maximum number of repeats before an element in it that may fail to match; -Infinity if it always matches. */
   readonly before: number;
-  /** The ways in which it can match, without its open-ended repeats. */
+  /** The number of ways in which it can match, without its open-ended repeats. */
   readonly ways: number;
   /** True if its length can vary. */
   readonly varies: boolean;
 }
 
 const fixed: Part = { repeats: 0, before: 0, ways: 1, varies: false };
-/** The text of a group again, which may be of any length. */
+/** A back-reference, which repeats the text of a group and may have any length. */
 const reference: Part = { ...fixed, varies: true };
 
 /** The start of a group that is more than a bracket. */
 const groupStart = /^\?(?:P?<[=!]?\w*>?|P=\w+|[a-zA-Z-]*:|[:=!>])?/;
 
-/** Thrown inside, with the reason in words. */
+/** Thrown inside this file, with the reason as its message. */
 class TooCostly extends Error {}
 
 /**
- * Tells why a backtracking engine could take very long to match an expression, of Python's,
- * Oniguruma's or JavaScript's syntax: repeats within repeats, choices within repeats, or many
- * open-ended repeats in a row. Null for one whose time is bounded by a small power of the text's
- * length: at most its square if `forLongTexts`, as an expression that splits documents needs.
+ * Returns the reason why a backtracking engine could take very long to match an expression in Python's, Oniguruma's or
+ * JavaScript's syntax. Reasons are repeats within repeats, choices within repeats, or many consecutive open-ended
+ * repeats. Returns null if the time is bounded by a small power of the text's length. With `forLongTexts`, as needed
+ * for an expression that splits documents, the bound is the square of the length.
  */
 export function expressionCost(source: string, forLongTexts = false): string | null {
   if (source.length > longest) return `it has ${source.length} characters, more than ${longest}`;
@@ -44,7 +44,7 @@ export function expressionCost(source: string, forLongTexts = false): string | n
     const reader = new Reader(source, forLongTexts ? mostRepeatsBefore : mostRepeats);
     while (reader.at < source.length) {
       reader.choice(0);
-      reader.at++; // A bracket that closes nothing; the engine itself says so.
+      reader.at++; // An unmatched closing bracket; the engine itself reports it.
     }
     return null;
   } catch (error) {
@@ -63,7 +63,7 @@ class Reader {
     this.#mostBefore = mostBefore;
   }
 
-  /** Reads alternatives up to the bracket that ends them. */
+  /** Reads alternatives up to their closing bracket. */
   choice(depth: number): Part {
     if (depth > deepest) throw new TooCostly(`its groups are more than ${deepest} deep`);
     const ways = [this.#sequence(depth)];
@@ -115,7 +115,7 @@ class Reader {
     return looks ? { ...inner, before: Math.max(inner.before, 0) } : inner;
   }
 
-  /** Goes past a class of characters, in which others may lie. */
+  /** Skips a character class, which may contain nested classes. */
   #skipClass(): void {
     const source = this.#source;
     if (source[this.at] === "^") this.at++;
@@ -126,7 +126,7 @@ class Reader {
     }
   }
 
-  /** Reads the repeats behind a part. */
+  /** Reads the quantifiers after a part. */
   #repeated(part: Part): Part {
     const source = this.#source;
     for (let whole = part; ; ) {
@@ -149,14 +149,14 @@ class Reader {
   }
 }
 
-/** The ways in which `least` to `most` rounds of a part can match. */
+/** Returns the number of ways in which `least` to `most` rounds of a part can match. */
 function waysOfRounds(ways: number, least: number, most: number): number {
   let sum = 0;
   for (let count = least; count <= most; count++) sum += ways ** count;
   return sum;
 }
 
-/** The fewest and the most rounds of a repeat. */
+/** Returns the minimum and the maximum rounds of a repeat. */
 function rounds([text, least, comma, most]: RegExpExecArray): [least: number, most: number] {
   if (text.startsWith("?")) return [0, 1];
   if (text.startsWith("*")) return [0, Number.POSITIVE_INFINITY];

@@ -1,4 +1,4 @@
-/** A formatter of browsers' consoles, used where "custom formatters" are switched on. */
+/** A formatter of browsers' consoles, which is active if "custom formatters" are enabled. */
 interface DevtoolsFormatter {
   header(value: unknown, config?: { raw?: true }): unknown;
   hasBody(value: unknown): boolean;
@@ -6,8 +6,8 @@ interface DevtoolsFormatter {
 }
 
 /**
- * Makes consoles show `toString()` of all objects with this prototype: that of Node, and those of
- * browsers in which custom formatters are switched on.
+ * Makes consoles print `toString()` of all objects with this prototype: in Node, and in browsers if custom formatters
+ * are enabled.
  */
 export function inspectAsText(prototype: { toString(): string }): void {
   Object.defineProperty(prototype, Symbol.for("nodejs.util.inspect.custom"), {
@@ -24,7 +24,7 @@ export function inspectAsText(prototype: { toString(): string }): void {
         ? ["span", { style: "white-space: pre; font-family: monospace" }, String(value)]
         : null,
     hasBody: () => true,
-    // Unfolded, an object shows its properties.
+    // An expanded object shows its properties.
     body: (value) => ["object", { object: value, config: { raw: true } }],
   });
 }

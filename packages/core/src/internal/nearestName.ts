@@ -1,4 +1,4 @@
-/** Levenshtein's distance: how many letters must be put in, taken out or changed. */
+/** Returns the Levenshtein distance: the number of letters to insert, delete or replace. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -11,7 +11,7 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
-/** The known name most like a mistaken one; null where none is within half its length. */
+/** Returns the known name nearest to a mistaken one, or null if the distance of all is more than half its length. */
 export function nearestName(name: string, known: Iterable<string>): string | null {
   let best: string | null = null;
   let least = Math.ceil(name.length / 2) + 1;

@@ -1,14 +1,12 @@
-/** The progress of work on one tensor, layer or file after the other. */
+/** The progress of work on a sequence of tensors, layers or files. */
 export interface Progress {
-  /** Bytes done, as they lie in the source. */
+  /** Bytes processed, as counted in the source. */
   loaded: number;
-  /** Bytes in all. */
+  /** Total bytes. */
   total: number;
-  /** The tensor or layer that was done last, or the file that is downloaded. */
+  /** The tensor or layer that was processed last, or the file that is being downloaded. */
   name: string;
 }
 
-/**
- * Called after each tensor or layer, and as a file comes. An error that it throws ends the work.
- */
+/** Called after each tensor or layer, and during the download of a file. If it throws, the work ends. */
 export type OnProgress = (progress: Progress) => void;

@@ -1,11 +1,10 @@
 /**
- * A finite number as Python prints a float: the shortest digits that give it back, at
- * least one decimal, `1e-05`.
+ * Returns a finite number as Python prints a float: the shortest digits that round-trip, at least one decimal, `1e-05`.
  */
 export function pythonFloat(value: number): string {
   const exponent = Number(value.toExponential().split("e")[1]);
   if (value === 0 || (exponent >= -4 && exponent < 16)) {
-    // JavaScript writes numbers of this range without an exponent too.
+    // In this range JavaScript also writes numbers without an exponent.
     const text = Object.is(value, -0) ? "-0" : String(value);
     return text.includes(".") ? text : `${text}.0`;
   }

@@ -1,18 +1,18 @@
-/** The end of the last turn that was given, on the clock of `performance`. */
+/** The time of the last yield, in milliseconds of `performance.now()`. */
 let last = 0;
 
-/** Node's own way, at a third of a channel's cost. */
+/** Node's function, which costs a third of a message channel. */
 const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
 
 /**
- * The event loop gets its turn once work has gone on for this long, in milliseconds: a page paints
- * in between. Node has nothing to paint, and a turn may take a quarter of a millisecond there.
+ * Milliseconds of work after which the event loop gets a turn, so that a page can paint. Node does not paint, and a
+ * turn may take a quarter of a millisecond there, so the interval is longer.
  */
 const interval = setImmediate ? 32 : 16;
 
 /**
- * Waits for a turn of the event loop. Timers would wait longer. `scheduler.yield` would come back
- * before any timer or message in Chromium, so that these never ran.
+ * Waits for a turn of the event loop. Timers would wait longer. In Chromium `scheduler.yield` would resume before any
+ * timer or message, so these would never run.
  */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {
@@ -30,9 +30,9 @@ export function yieldToEventLoop(): Promise<void> {
 }
 
 /**
- * Gives the event loop a turn if the last one is over 16 ms ago (32 in Node), so that timers,
- * messages and paints come through in the middle of long work. For use between its units: batches,
- * tokens, tensors, layers. Then throws the signal's reason if it was aborted.
+ * Yields to the event loop if the last yield is over 16 ms ago (32 in Node), so that timers, messages and paints run
+ * during long work. Call it between units of work: batches, tokens, tensors, layers. Then throws the signal's reason if
+ * the signal was aborted.
  */
 export async function yieldIfDue(signal?: AbortSignal): Promise<void> {
   if (performance.now() - last >= interval) {

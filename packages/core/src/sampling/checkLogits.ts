@@ -1,4 +1,4 @@
-/** Throws where no token can be chosen: a logit is NaN, or the largest is infinite. */
+/** Throws if no token can be sampled: a logit is NaN, the largest is infinite, or there are no logits. */
 export function checkLogits(logits: ArrayLike<number>): void {
   if (logits.length === 0) throw new Error("the logits are empty");
   let largest = -Infinity;

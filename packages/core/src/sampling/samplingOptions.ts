@@ -1,18 +1,19 @@
 import type { OptionKeys } from "../internal/checkOptions.ts";
 
-/** Settings of drawing the next token from its logits, as in transformers. */
+/** Options for sampling the next token from its logits, as in transformers. */
 export interface SamplingOptions {
-  /** Divides the logits; below 1 is bolder towards the likely. Default 1. */
+  /** Divides the logits. Values below 1 favour probable tokens. Default 1. */
   temperature?: number;
-  /** Only tokens at least as likely as the k-th; 0 means all. Default 0. */
+  /** Keeps only tokens at least as probable as the k-th; 0 keeps all. Default 0. */
   topK?: number;
   /**
-   * Only the likeliest tokens that together reach this probability (nucleus sampling,
-   * arXiv 1904.09751). Default 1.
+   * Keeps only the most probable tokens whose probabilities together reach this value (nucleus sampling, arXiv
+   * 1904.09751). Default 1.
    */
   topP?: number;
   /**
-   * Only tokens at least this times as likely as the likeliest (arXiv 2407.01082). Default 0: all.
+   * Keeps only tokens with a probability of at least `minP` times the highest probability (arXiv 2407.01082). Default
+   * 0: all.
    */
   minP?: number;
 }
@@ -20,7 +21,7 @@ export interface SamplingOptions {
 /** The names of all sampling options. */
 export const samplingKeys: OptionKeys<SamplingOptions> = { temperature: true, topK: true, topP: true, minP: true };
 
-/** Throws for a setting out of its range. */
+/** Throws for an option out of its range. */
 export function checkSampling({ temperature = 1, topK = 0, topP = 1, minP = 0 }: SamplingOptions): void {
   if (!(temperature > 0)) throw new Error(`temperature is ${temperature}; expected a positive number (0 is argmax)`);
   if (!(Number.isInteger(topK) && topK >= 0)) throw new Error(`topK is ${topK}; expected a whole number, 0 for all`);

@@ -3,8 +3,7 @@ import { checkLogits } from "./checkLogits.ts";
 import { checkSampling, type SamplingOptions, samplingKeys } from "./samplingOptions.ts";
 
 /**
- * The distribution that `sampleToken` draws from: temperature, then top-k, top-p and
- * min-p, as in transformers.
+ * Returns the distribution that `sampleToken` draws from: temperature, then top-k, top-p and min-p, as in transformers.
  */
 export function tokenProbabilities(logits: ArrayLike<number>, options: SamplingOptions = {}): Float64Array {
   checkOptions("tokenProbabilities", options, samplingKeys);
@@ -19,7 +18,7 @@ export function tokenProbabilities(logits: ArrayLike<number>, options: SamplingO
   return topP < 1 || minP > 0 ? nucleus(odds, sum, topP, minP) : odds.map((odd) => odd / sum);
 }
 
-/** Draws a token by `uniform`, a number in [0, 1). */
+/** Samples a token with `uniform`, a random number in [0, 1). */
 export function sampleToken(logits: ArrayLike<number>, uniform: number, options: SamplingOptions = {}): number {
   if (!(uniform >= 0 && uniform < 1))
     throw new Error(`sampleToken: uniform is ${uniform}; expected a number in [0, 1)`);
@@ -41,9 +40,8 @@ function keepTopK(logits: Float64Array, k: number): Float64Array {
 }
 
 /**
- * Keeps the likeliest tokens, of equals those of lower index first. A token stays if those
- * before it do not reach `topP` alone and its odds against the likeliest are at least
- * `minP`; the first always stays.
+ * Keeps the most probable tokens; of equal ones, lower indices come first. A token stays if the tokens before it do not
+ * reach `topP`, and if its odds relative to the most probable one are at least `minP`. The first always stays.
  */
 function nucleus(odds: Float64Array, sum: number, topP: number, minP: number): Float64Array {
   const order = Array.from(odds.keys()).filter((i) => odds[i] > 0);

@@ -1,15 +1,15 @@
 import type { Tensor } from "../engine/tensor.ts";
 import type { Input } from "./input.ts";
 
-/** One way of calling a function, which every backend must answer as the reference does. */
+/** One way of calling a function, for which every backend must return the same result as the reference. */
 export interface OpCase {
   readonly name?: string;
   readonly inputs: readonly Input[];
-  /** Calls the function. In-place functions return what they wrote to. */
+  /** Calls the function. In-place functions return the tensors they wrote to. */
   readonly run: (inputs: Tensor[]) => Tensor | readonly Tensor[];
-  /** Inputs whose gradients are compared; default all f32 ones. */
+  /** Positions of inputs whose gradients are compared. Default: all f32 ones. */
   readonly gradients?: readonly number[];
-  /** Relative to the largest entry of a tensor; default 1e-5, some 80 units in the last place. */
+  /** Relative to the largest entry of a tensor. Default 1e-5, about 80 units in the last place. */
   readonly tolerance?: number;
 }
 
@@ -26,10 +26,7 @@ export const index = (shape: readonly number[], size: number): Input => ({ shape
 
 const awkward = [Number.NaN, Infinity, -Infinity, 0, -0, 1, -1, 1e30, -1e30, 1e-30, 1e-42, 100, -100, 88.5, -103];
 
-/**
- * An elementwise function: a scalar, nothing, odd sizes, several dimensions,
- * and the awkward numbers.
- */
+/** Cases of an elementwise function: a scalar, an empty tensor, odd sizes, several dimensions, and special values. */
 export function unaryCases(f: (x: Tensor) => Tensor, options: Options = {}): OpCase[] {
   const shapes = [[], [0], [1], [3], [2, 3, 5], [37]];
   const run = ([a]: Tensor[]) => f(a);
@@ -66,9 +63,7 @@ const broadcasts = [
   [[0, 3], [3]],
 ] as const;
 
-/**
- * A broadcasting function: every kind of broadcast from either side, and pairs of awkward numbers.
- */
+/** Cases of a broadcasting function: every kind of broadcast from either side, and pairs of special values. */
 export function binaryCases(
   f: (x: Tensor, y: Tensor) => Tensor,
   left: Options = {},
@@ -87,7 +82,7 @@ export function binaryCases(
   ];
 }
 
-/** A function of one tensor with several ways to call it. */
+/** Cases of a function with equal inputs and several ways to call it. */
 export function calls(
   inputs: readonly Input[],
   ...runs: ((...inputs: Tensor[]) => Tensor | readonly Tensor[])[]
@@ -95,7 +90,7 @@ export function calls(
   return runs.map((f) => ({ inputs, run: (tensors) => f(...tensors) }));
 }
 
-/** The cases with gradients compared for the inputs at these positions only. */
+/** Returns the cases with gradients compared only for the inputs at these positions. */
 export function withGradients(gradients: readonly number[], cases: readonly OpCase[]): OpCase[] {
   return cases.map((opCase) => ({ ...opCase, gradients }));
 }

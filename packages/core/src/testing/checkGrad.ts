@@ -13,17 +13,15 @@ import { expectClose } from "./expectClose.ts";
 
 /** Options of `checkGrad`. */
 export interface CheckGradOptions {
-  /**
-   * Distance of the finite differences. Default 0.02: four points of f32 then give about 5 digits.
-   */
+  /** Step of the finite differences. Default 0.02: four points in f32 then give about 5 digits. */
   step?: number;
   /** Relative to the largest entry of a gradient. Default 1e-3. */
   tolerance?: number;
-  /** 2 checks the gradients of the gradients too. Default 1. */
+  /** 2 also checks the gradients of the gradients. Default 1. */
   order?: 1 | 2;
-  /** Inputs whose gradients are checked; default all that are f32. */
+  /** Positions of inputs whose gradients are checked. Default: all f32 ones. */
   inputs?: readonly number[];
-  /** Elements of each input that are tried, spread evenly. Default all. */
+  /** The number of elements checked in each input, spread evenly. Default: all. */
   elements?: number;
 }
 
@@ -35,14 +33,14 @@ function leafOf(t: Tensor): Tensor {
   return leaf;
 }
 
-/** The outputs of f32 of a function, flat. */
+/** Returns the f32 outputs of a function, as one list. */
 function outputs(fn: Fn, inputs: readonly Tensor[]): Tensor[] {
   return [fn(...inputs)].flat().filter((t): t is Tensor => t.dtype === "f32");
 }
 
 /**
- * Some places of a range, or all. Multiples of the golden ratio fall evenly, and into no column of
- * a matrix more than into another.
+ * Returns `count` positions of a range, or all. Multiples of the golden ratio are spread evenly, also over the columns
+ * of a matrix.
  */
 function spread(length: number, count: number): number[] {
   if (count >= length) return Array.from({ length }, (_, at) => at);
@@ -51,9 +49,8 @@ function spread(length: number, count: number): number[] {
 }
 
 /**
- * Compares the gradients of `fn`, for outputs weighted at random, with differences of its values
- * between points near the inputs. Throws at the first number that is off. `fn` must be smooth
- * within 2 steps of the inputs.
+ * Compares the gradients of `fn`, for randomly weighted outputs, with finite differences between points near the
+ * inputs. Throws at the first value that differs. `fn` must be smooth within 2 steps of the inputs.
  */
 export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: CheckGradOptions = {}): Promise<void> {
   checkOptions("checkGrad", options, { step: true, tolerance: true, order: true, inputs: true, elements: true });
@@ -93,8 +90,7 @@ export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: Chec
     return sum;
   };
 
-  // Gradients are recorded here even where values are computed without, so that they can
-  // be differentiated again.
+  // Gradients are recorded here even inside `noGrad`, so that they can be differentiated again.
   const slopes = (...tensors: Tensor[]): Tensor[] =>
     enableGrad(() => {
       const leaves = tensors.map((t, i) => (chosen.includes(i) && !t.requiresGrad ? leafOf(t) : t));
@@ -108,7 +104,7 @@ export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: Chec
   const found = scope(() => slopes(...start.map(({ data }, i) => rebuild(i, data))));
   for (const [n, i] of chosen.entries()) {
     const data = await found[n].data();
-    // An element that is not tried must be a number, and counts for the scale of the tolerance.
+    // An unchecked element must be finite, and counts for the scale of the tolerance.
     const expected = Float32Array.from(data as ArrayLike<number>, (y) => (Number.isFinite(y) ? y : 0));
     for (const at of spread(expected.length, elements)) {
       const near = (await valueAt(i, at, step)) - (await valueAt(i, at, -step));

@@ -1,14 +1,14 @@
 import { formatShape, type Shape, sameShape, stridesOf } from "../layout/shape.ts";
 
-/** Numbers with their shape. */
+/** Values with their shape. */
 export interface Numbers {
   readonly shape: Shape;
   readonly data: ArrayLike<number>;
 }
 
 /**
- * Throws unless every number is within `tolerance` times the largest finite expected magnitude of
- * the expected one; infinities must agree, and NaN meets NaN only.
+ * Throws unless every value differs from the expected one by at most `tolerance` times the largest finite expected
+ * magnitude. Infinities must agree, and NaN equals only NaN.
  */
 export function expectClose(what: string, actual: Numbers, expected: Numbers, tolerance: number): void {
   if (!sameShape(actual.shape, expected.shape)) {

@@ -11,9 +11,9 @@ import type { Loops } from "./primitiveKernels.ts";
 /** The settings in which the test backends differ. */
 interface HostBackendOptions {
   readonly name: string;
-  /** Records work and does it at the next read. */
+  /** Records work and runs it at the next read. */
   readonly deferred: boolean;
-  /** The loops of an op; none where the op runs as its composition. */
+  /** Returns the loops of an op, or undefined if the op runs as its composition. */
   readonly loopsOf: <P>(op: BackendOp<P>, inputs: readonly TensorSpec[]) => Loops | undefined;
 }
 
@@ -22,13 +22,10 @@ interface Block extends Buffer {
   freed: boolean;
 }
 
-/**
- * In each byte of memory that holds nothing yet or no longer: such floats are
- * NaN, and such i32 are -1.
- */
+/** Fills every byte of uninitialised or freed memory: such floats are NaN, and such i32 are -1. */
 const poison = 0xff;
 
-/** Parameters as they are now: whoever gave them may change them before the work is done. */
+/** Returns a copy of parameters, because the caller may change them before recorded work runs. */
 function snapshot<T>(value: T): T {
   if (Array.isArray(value)) return value.map(snapshot) as T;
   if (ArrayBuffer.isView(value)) return structuredClone(value);
@@ -36,7 +33,7 @@ function snapshot<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, snapshot(one)])) as T;
 }
 
-/** A backend for tests, on memory of the host. Using a buffer that was freed is an error. */
+/** Returns a backend for tests, in host memory. Throws if a freed buffer is used. */
 export function hostBackend({ name, deferred, loopsOf }: HostBackendOptions): Backend {
   let recorded: (() => void)[] = [];
   const run = (work: () => void): void => {

@@ -25,7 +25,7 @@ const adam = { lr: 0.05, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, s
 const lion = { lr: 0.05, beta1: 0.9, beta2: 0.99, weightDecay: 0.1 };
 const sgd = { lr: 0.1, weightDecay: 0.01, momentum: 0.9, dampening: 0, nesterov: true, first: false };
 
-/** A function that writes into its inputs: the inputs at `written` are its results. */
+/** Returns a case of a function that writes into its inputs. The inputs at positions `written` are its results. */
 function inPlace(
   inputs: readonly Input[],
   f: (...inputs: Tensor[]) => unknown,
@@ -39,9 +39,8 @@ function inPlace(
 }
 
 /**
- * Cases of a step with a guard: an open and a closed guard to obey, and a test of a step that is
- * finite and of one that the huge rate `wild` makes not finite. Everything that the step may write
- * is a result, and the guard too.
+ * Returns cases of a step with a guard. "obey" gets an open and a closed guard. "test" gets a finite step, and a step
+ * that the huge rate `wild` makes non-finite. The results are the guard and all tensors that the step may write.
  */
 function guarded(
   inputs: readonly Input[],
@@ -61,7 +60,7 @@ function guarded(
   });
 }
 
-/** The functions that write into their inputs, and those about gradients as a whole. */
+/** Cases of functions that write into their inputs, and of functions that process gradients as a whole. */
 export const inPlaceCases: Cases<Name> = {
   adagradStep: [
     inPlace(

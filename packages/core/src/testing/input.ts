@@ -5,26 +5,21 @@ import type { DType } from "../layout/dtype.ts";
 import { type Shape, sizeOf } from "../layout/shape.ts";
 import type { Generator } from "../random/random.ts";
 
-/** The recipe for one input of a test. */
+/** The specification of one input of a test. */
 export interface Input {
   readonly shape: Shape;
   /** Default f32. */
   readonly dtype?: DType;
-  /** The elements themselves; by default they are random. */
+  /** The elements. Default: random. */
   readonly values?: readonly number[];
   /** Range of random elements: -2 to 2 for floats, 0 to 2 (exclusive) for integers and bool. */
   readonly low?: number;
   readonly high?: number;
-  /** Random elements keep a distance from this point, where a function has a kink. */
+  /** Random elements keep a distance from this point, at which the function has a kink. */
   readonly kink?: number;
-  /**
-   * The elements lie 0.1 apart, in random order, from this number on: no two of them nearly tie.
-   */
+  /** Gives elements 0.1 apart, in random order, from this value on, so that no two are nearly equal. */
   readonly distinctFrom?: number;
-  /**
-   * Turns the tensor into what the function is given, such as a packed weight;
-   * it also gets the elements.
-   */
+  /** Converts the tensor to the function's argument, such as a packed weight. It also gets the elements. */
   readonly store?: (t: Tensor, values: Float32Array) => Tensor;
 }
 
@@ -40,7 +35,7 @@ function floats(input: Input, generator: Generator): Float32Array {
   return out.map((v) => (Math.abs(v - kink) < 0.1 ? kink + (v < kink ? -0.1 : 0.1) : v));
 }
 
-/** The elements of an input, before they take its dtype. */
+/** Returns the elements of an input, before the conversion to its dtype. */
 export function inputValues(input: Input, generator: Generator): Float32Array | Int32Array {
   const { shape, dtype = "f32", values, low = 0, high = 2 } = input;
   if (values) return dtype === "i32" ? Int32Array.from(values) : Float32Array.from(values);
@@ -50,7 +45,7 @@ export function inputValues(input: Input, generator: Generator): Float32Array | 
   return out;
 }
 
-/** Returns a tensor with the given elements, stored as the input says. */
+/** Returns a tensor with the given elements, stored as the input specifies. */
 export function makeInput(
   { shape, dtype = "f32", store }: Input,
   values: Float32Array | Int32Array,

@@ -65,7 +65,7 @@ const labels: Input = {
   values: Array.from({ length: 24 }, (_, i) => (i % 5 ? i % 13 : -100)),
 };
 
-/** Products of bytes, which have no gradient, for pairs of shapes of x and W. */
+/** Returns cases of 8-bit products, which have no gradient, for pairs of shapes of x and W. */
 function int8Cases(...shapes: number[][]): OpCase[] {
   if (shapes.length === 0) return [];
   const [left, right, ...rest] = shapes;
@@ -74,7 +74,10 @@ function int8Cases(...shapes: number[][]): OpCase[] {
   return [...integers.map((c) => ({ ...c, gradients: [] })), ...int8Cases(...rest)];
 }
 
-/** Rows of three sequences, whose pages of 4 lie anywhere in a pool of 9; -1 is never seen. */
+/**
+ * Returns cases with rows of three sequences. Their pages of 4 are scattered in a pool of 9; entries of -1 are never
+ * read.
+ */
 function pagedCases(...functions: ((...tensors: Tensor[]) => Tensor)[]): OpCase[] {
   const pool = x([9, 4, 2, 8]);
   const tables: Input = { shape: [3, 4], dtype: "i32", values: [7, 0, -1, -1, 3, 8, 2, 5, 6, -1, -1, -1] };
@@ -87,9 +90,7 @@ function pagedCases(...functions: ((...tensors: Tensor[]) => Tensor)[]): OpCase[
   ].map((c) => ({ ...c, gradients: [] }));
 }
 
-/**
- * The gradients of attention, with the output and the rows' log-sum-exp that belong to q, k and v.
- */
+/** Returns the gradients of attention, given the output and log-sum-exp computed from q, k and v. */
 function backwardOfAttention(
   dout: Tensor,
   q: Tensor,
@@ -103,7 +104,7 @@ function backwardOfAttention(
   return f.attentionBackward(dout, q, k, v, out, lse, ...rest, params);
 }
 
-/** The first place of each token's document, for rows of documents of these lengths. */
+/** Returns the first position of each token's document, for rows of documents of these lengths. */
 function startsOf(...rows: readonly (readonly number[])[]): Input {
   const values = rows.flatMap((lengths) => {
     let start = 0;
@@ -115,7 +116,7 @@ function startsOf(...rows: readonly (readonly number[])[]): Input {
   return { shape: [rows.length, values.length / rows.length], dtype: "i32", values };
 }
 
-/** The gradients of attention within documents, with the results that belong to q, k and v. */
+/** Returns the gradients of attention within documents, given the results computed from q, k and v. */
 function backwardOfDocuments(
   dout: Tensor,
   q: Tensor,
@@ -128,17 +129,17 @@ function backwardOfDocuments(
   return f.documentAttentionBackward(dout, q, k, v, out, lse, starts, params);
 }
 
-/** Sequences of documents that are shorter and longer than the tiles of kernels. */
+/** Rows of documents that are shorter and longer than the tiles of kernels. */
 const documents = [startsOf([1, 4], [3, 2]), startsOf([25, 9, 280, 1, 2, 13])] as const;
 const manyTokens = [x([1, 330, 2, 4]), x([1, 330, 1, 4]), x([1, 330, 1, 4])];
 
-/** The gradient of cross-entropy, with the rows' log-sum-exp that belongs to the logits. */
+/** Returns the gradient of cross-entropy, given the rows' log-sum-exp of the logits. */
 function backwardOfCrossEntropy(dloss: Tensor, logits: Tensor, labels: Tensor, params: f.CrossEntropyParams): Tensor {
   const [, sums] = crossEntropyWithRows(logits, labels, params);
   return f.crossEntropyBackward(dloss, logits, labels, sums, params);
 }
 
-/** The fused functions of language models. */
+/** Cases of the fused functions of language models. */
 export const modelCases: Cases<Name> = {
   attention: [
     ...calls(

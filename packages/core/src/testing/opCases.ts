@@ -11,7 +11,7 @@ import { windowCases } from "./windowCases.ts";
 
 type Functions = typeof f;
 
-/** Every public function of tensors. `ropeTables` takes no tensor. */
+/** The names of all public functions of tensors. `ropeTables` takes no tensor. */
 export type FunctionName = Exclude<
   { [K in keyof Functions]: Functions[K] extends (...args: never[]) => unknown ? K : never }[keyof Functions],
   "ropeTables"
@@ -55,7 +55,7 @@ const reductionCases = (
   ...calls([x([], options)], (t) => reduce(t)),
 ];
 
-/** Reductions of distinct numbers, which tie nowhere, and of special ones. */
+/** Reductions of distinct values, which never tie, and of special values. */
 const extremaCases = (reduce: (x: Tensor, options?: f.ReduceOptions) => Tensor): OpCase[] => [
   ...reductionCases(reduce, { distinctFrom: -4 }),
   ...[0, 1]
@@ -82,12 +82,12 @@ const alongCases = (pick: (x: Tensor, options?: f.AlongOptions) => Tensor): OpCa
   },
 ];
 
-/** Logits with ties, and with rows from which no token can be chosen. */
+/** Logits with ties, and with rows from which no token can be sampled. */
 const logits = x([4, 5], {
   values: [1, 3, 3, -Infinity, 2, 0, Number.NaN, 9, 1, 2, -1, Infinity, 4, 0, 1, -Infinity, -4, -2, -8, -Infinity],
 });
 
-/** Cases of every public function: one without an entry does not compile. */
+/** Cases of every public function. A function without an entry does not compile. */
 export const opCases: Cases<FunctionName> = {
   ...inPlaceCases,
   ...modelCases,
@@ -418,7 +418,7 @@ export const opCases: Cases<FunctionName> = {
       ...weightCases([x([3, 256])], 0, (w) => f.to(w, { dtype: "f32" })),
     ],
   ),
-  // Far from singular; one of the second pair must exchange its rows.
+  // The matrices are far from singular. In the second case one must swap rows.
   solve: [
     ...calls(
       [x([3, 3], { values: [4, 1, -1, 0.5, -3, 1, 1, 0.5, 5] }), x([3, 4])],

@@ -5,10 +5,7 @@ import { broadcastStrides, sizeOf } from "../layout/shape.ts";
 /** The loops of one op. */
 export type Loops = (inputs: View[], outputs: View[], params: never) => void;
 
-/**
- * out[m, n] = a b, for a [m, k] or its transpose and b [k, n] or its transpose; sums
- * are in double precision.
- */
+/** Computes out[m, n] = a b, for a [m, k] or its transpose and b [k, n] or its transpose. It sums in f64. */
 function multiply(a: View, ia: number, b: View, ib: number, out: View, io: number, flags: Flags): void {
   const { m, n, k, transposeA, transposeB } = flags;
   const left = new Float64Array(k);
@@ -53,7 +50,7 @@ function matmul([a, b]: View[], [out]: View[], { transposeA = false, transposeB 
   });
 }
 
-/** Joins each element of x, in order, with the one of the result that it belongs to. */
+/** Combines each element of x, in order, with its element of the result. */
 function reduce(x: View, out: View, start: number, join: (sum: number, element: number) => number): void {
   const steps = broadcastStrides(out.shape, x.shape);
   const results = new Float64Array(out.size).fill(start);
@@ -73,14 +70,14 @@ function reduce(x: View, out: View, start: number, join: (sum: number, element: 
 
 const sum = (a: number, b: number): number => a + b;
 
-/** The loops that are not the op's own. */
+/** Loops that differ from the op's `ref`. */
 const ownLoops: Readonly<Record<string, Loops>> = {
   matmul,
   sumToShape: ([x], [out]) => reduce(x, out, 0, sum),
   amax: ([x], [out]) => reduce(x, out, -Infinity, Math.max),
 };
 
-/** The ops with which all others can be composed; products here are of f32 alone. */
+/** The ops from which all others can be composed. Products are only of f32 here. */
 export const primitiveNames: ReadonlySet<string> = new Set([
   ...["add", "mul", "div", "maximum", "pow", "affine"],
   ...["exp", "log", "sqrt", "sin", "cos", "tanh", "erf"],
@@ -90,7 +87,7 @@ export const primitiveNames: ReadonlySet<string> = new Set([
   ...["gather", "scatterAdd", "indexSelect", "quantize4bit"],
 ]);
 
-/** The loops of a primitive; none for other ops, nor for products with weights that are not f32. */
+/** Returns the loops of a primitive. Undefined for other ops, and for products with weights that are not f32. */
 export function primitiveLoops<P>(op: BackendOp<P>, inputs: readonly TensorSpec[]): Loops | undefined {
   if (!primitiveNames.has(op.name) || (op.name === "matmul" && inputs[1].dtype !== "f32")) return undefined;
   return ownLoops[op.name] ?? (op.ref as Loops | undefined);

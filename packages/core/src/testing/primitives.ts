@@ -3,8 +3,8 @@ import { hostBackend } from "./hostBackend.ts";
 import { primitiveLoops } from "./primitiveKernels.ts";
 
 /**
- * A backend with kernels for `primitiveNames` alone, so that every other op runs as its
- * composition. It shows what a backend needs to begin with, and tests compositions.
+ * Returns a backend with kernels only for `primitiveNames`, so that every other op runs as its composition. It shows
+ * the minimum that a new backend needs, and tests compositions.
  */
 export function primitives(): Backend {
   return hostBackend({ name: "primitives", deferred: false, loopsOf: primitiveLoops });

@@ -9,14 +9,14 @@ import { Generator } from "../random/random.ts";
 import type { BackendTest } from "./testBackend.ts";
 import { prepareStored, storedWeights, wideStoredWeights } from "./weightCases.ts";
 
-/** Some of m rows: those from `first` on, `count` of them. */
+/** Rows `first` to `first + count - 1` of m rows. */
 interface Part {
   readonly m: number;
   readonly first: number;
   readonly count: number;
 }
 
-/** Draws of a test. */
+/** Random sizes and tensors of a test. */
 class Draws {
   readonly #generator: Generator;
   readonly #backend: Backend;
@@ -26,7 +26,7 @@ class Draws {
     this.#backend = backend;
   }
 
-  /** An integer from `low` to `high`, both included. */
+  /** Returns an integer from `low` to `high`, both included. */
   int(low: number, high: number): number {
     const drawn = new Int32Array(1);
     this.#generator.fillInt(drawn, low, high + 1);
@@ -37,24 +37,24 @@ class Draws {
     return choices[this.int(0, choices.length - 1)];
   }
 
-  /** Counts around the sizes of tiles, and larger ones. */
+  /** Returns row counts around the sizes of tiles, and larger ones. */
   part(): Part {
     const m = this.int(1, this.of([20, 70]));
     const first = this.int(0, m - 1);
     return { m, first, count: this.int(1, m - first) };
   }
 
-  /** Widths that are odd or whole fours, or more than a tile has columns. */
+  /** Returns a number of columns: odd, a multiple of four, or more than a tile has. */
   columns(): number {
     return this.of([this.int(1, 40), 97]);
   }
 
-  /** Terms of sums of one block and of several. */
+  /** Returns a number of summed elements, in one block or several. */
   depth(): number {
     return this.of([this.int(1, 70), 192, 383, 384, 385, 576, 1000]);
   }
 
-  /** Terms in whole blocks of 32; panels of weights hold 128 blocks at a time. */
+  /** Returns a number of summed elements in whole blocks of 32. Panels of weights hold 128 blocks. */
   blocks(): number {
     return 32 * this.of([1, 3, 12, 18, 30, 131]);
   }
@@ -63,7 +63,7 @@ class Draws {
     return randn(shape, { generator: this.#generator, backend: this.#backend });
   }
 
-  /** A weight [n, k] in a format. */
+  /** Returns a weight [n, k] in a format. */
   async weight(format: string, n: number, k: number): Promise<Tensor> {
     const w = this.normal(n, k);
     return format === "f32"
@@ -77,7 +77,7 @@ async function bitsOf(t: Tensor): Promise<Uint32Array> {
   return new Uint32Array(buffer, byteOffset, length);
 }
 
-/** Throws unless `op` gives some rows of x the same bits as among all m. */
+/** Throws unless `op` computes the same bits for some rows of x alone as among all m rows. */
 async function expectSameRows(
   name: string,
   op: (x: Tensor, first: number) => Tensor,
@@ -95,7 +95,7 @@ async function expectSameRows(
   );
 }
 
-/** Holds an op to its promise on draws. */
+/** Checks an op with random sizes. */
 type Check = (draws: Draws) => Promise<void>;
 
 const byWeight =
@@ -158,7 +158,7 @@ const rowsOfAdapters: Check = async (d) => {
   await expectSameRows("lowRankRows", run, x, part);
 };
 
-/** Rows of two sequences, whose keys and values lie in pages. */
+/** Rows of two sequences, with keys and values in pages. */
 const inPages: Check = async (d) => {
   const part = d.part();
   const [heads, kvHeads, size, pageSize, tablePages] = [4, 2, d.of([7, 16, 64]), d.of([2, 16]), 12];
@@ -219,7 +219,7 @@ const rowByRow: Check = async (d) => {
   await expectSameRows("rope", turn, heads, part);
 };
 
-/** Rows of a vocabulary, whose sums are made in parts. */
+/** Rows as long as a vocabulary, which kernels sum in parts. */
 const longRows: Check = async (d) => {
   const m = d.int(2, 150);
   const part = { m, first: d.int(0, m - 1), count: 1 };
@@ -229,9 +229,8 @@ const longRows: Check = async (d) => {
 };
 
 /**
- * Tests that a batch-invariant backend keeps its promise: a row of a result has the same bits alone
- * and among any others. Sizes are drawn, `rounds` times for each op, the same ones each time. Hand
- * each test to your runner: `it(name, run)`.
+ * Tests that a batch-invariant backend computes a row of a result with the same bits, alone and among other rows. Sizes
+ * are drawn `rounds` times for each op, the same in every run. Pass each test to your runner: `it(name, run)`.
  */
 export function testBatchInvariance(backend: Backend, rounds: number): BackendTest[] {
   const checks: Record<string, Check> = {

@@ -7,7 +7,7 @@ import { packedTensor } from "../quantize/packedTensor.ts";
 import type { OpCase } from "./cases.ts";
 import type { Input } from "./input.ts";
 
-/** Numbers in blocks of GGUF. */
+/** Packs values in blocks of a GGUF format. */
 function inBlocks(t: Tensor, dtype: BlockDType, values = t.dataSync() as Float32Array): Tensor {
   const bytes = blockFormats[dtype].pack(values, "a weight");
   return packedTensor(bytes, { shape: t.shape, dtype, backend: t.storage.backend });
@@ -15,7 +15,7 @@ function inBlocks(t: Tensor, dtype: BlockDType, values = t.dataSync() as Float32
 
 type Store = (w: Tensor, values?: Float32Array) => Tensor;
 
-/** Loads all that ops on a backend need for `storedWeights`. */
+/** Loads all code that ops on a backend need for `storedWeights`. */
 export async function prepareStored(backend: Backend): Promise<void> {
   for (const { dtype } of Object.values(packedFormats)) await backend.prepare?.(dtype);
 }
@@ -28,8 +28,8 @@ const inFormats = (elements: number): Readonly<Record<string, Store>> => {
 };
 
 /**
- * Ways of storing an f32 weight in another format, after `prepareStored`; rows of GGUF's are whole
- * blocks of 32. The weight's elements need not be given where its backend reads at once.
+ * Functions that store an f32 weight in another format; call `prepareStored` before. For GGUF formats each row must be
+ * whole blocks of 32. The weight's elements may be omitted if its backend reads synchronously.
  */
 export const storedWeights: Readonly<Record<string, Store>> = {
   f16: (w) => f.to(w, { dtype: "f16" }),
@@ -40,12 +40,12 @@ export const storedWeights: Readonly<Record<string, Store>> = {
   ...inFormats(32),
 };
 
-/** The formats of GGUF with rows of whole blocks of 256, likewise. */
+/** The same for GGUF formats whose rows must be whole blocks of 256. */
 export const wideStoredWeights: Readonly<Record<string, Store>> = inFormats(256);
 
 /**
- * The function with the input at position `weight`, an f32 one, stored in every way; gradients of
- * the others are compared.
+ * Returns cases of a function for every storage format of the f32 input at position `weight`. Gradients of the other
+ * inputs are compared.
  */
 export function weightCases(
   inputs: readonly Input[],

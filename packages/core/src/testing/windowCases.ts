@@ -18,7 +18,7 @@ const line = x([2, 4, 11]);
 const small = { kernelSize: [3, 2], stride: [2, 2], padding: [1, 0] } as const;
 const ties = [0, 1, 1, 1, 0, Number.NaN, -Infinity, -Infinity, 3, -Infinity, -Infinity, 3, 3, -0, 0, 2];
 
-/** Convolutions of an image whose weight, with these sizes, and bias come with each setting. */
+/** Returns cases of convolutions of an image, each with a weight of the given sizes, a bias and options. */
 function convolutions(...settings: [weight: number[], options: f.Conv2dOptions][]): OpCase[] {
   return settings.flatMap(([weight, options]) =>
     calls([image, x(weight), x([weight[0]])], (t, w, b) => f.conv2d(t, w, b, options)),
@@ -76,7 +76,7 @@ export const windowCases: Cases<Name> = {
       (t) => f.maxPool2d(t, [3, 4], { stride: [2, 3], padding: [1, 2] }),
       (t) => f.maxPool2d(t, 3, { stride: 2, padding: 1, ceilMode: true }),
     ),
-    // Special numbers, whose gradients finite differences cannot see.
+    // Special values, whose gradients finite differences cannot determine.
     ...withGradients(
       [],
       [

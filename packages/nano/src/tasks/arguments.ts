@@ -1,26 +1,26 @@
 import type { Slots } from "./intent.ts";
 import type { SeededRandom } from "./seededRandom.ts";
 
-/** Names that stand for a number. */
+/** Names of number variables. */
 const numberNames: readonly string[] =
   "price age size score level speed weight height width cost points year month day rate depth tax salary budget distance x y z p q".split(
     " ",
   );
 
-/** Names that stand for a string. */
+/** Names of string variables. */
 const stringNames: readonly string[] =
   "name city title color country street email user message label path sentence line".split(" ");
 
-/** Names that stand for a list of numbers. */
+/** Names of variables with a list of numbers. */
 const listNames: readonly string[] =
   "scores prices ages sizes weights marks grades sales costs lengths heights years levels speeds rates".split(" ");
 
-/** Names that a result is stored in. */
+/** Names of variables that a result is assigned to. */
 const targetNames: readonly string[] = "answer outcome final best target temp current reply copy cell box r m".split(
   " ",
 );
 
-/** Words that stand in quotes. */
+/** Words used as quoted strings. */
 const quotedWords: readonly string[] =
   "hello cat dog red blue green apple banana sun moon star tree river bird fish yes no good bad hot cold big small up down left right win lose stop go high low old new fast slow done".split(
     " ",
@@ -32,8 +32,7 @@ function numeral(random: SeededRandom): string {
 }
 
 /**
- * Draws one value for every argument a request can have; the names and quoted
- * words of one request differ.
+ * Draws a value for every argument that a request can have. All names and quoted words of one request are different.
  */
 export function drawSlots(random: SeededRandom): Slots {
   const used = new Set<string>();

@@ -16,11 +16,11 @@ import { chooseWords } from "./template.ts";
 
 /** A request in plain English with the code that answers it. */
 export interface TaskPair {
-  /** Request, ended by a newline. */
+  /** The request, ended by a newline. */
   prompt: string;
   /** One line of code, without a newline. */
   completion: string;
-  /** Kind of request, such as `print.add`. */
+  /** The kind of request, such as `print.add`. */
   family: string;
 }
 
@@ -35,10 +35,9 @@ export interface GeneratePairsOptions {
 const languages: Record<LanguageName, Language> = { python, javascript, lua, sql };
 
 /**
- * Generates requests with their code. The same seed and split give the same requests in every
- * language; requests within one call differ and go through all families in turn; a split's
- * phrasings occur in no other split. Throws a RangeError on an unknown language or a count that is
- * not a whole number, 0 or more.
+ * Generates requests with their code. The same seed and split give the same requests in every language. Requests within
+ * one call are different and cycle through all families. A split's phrasings occur in no other split. Throws
+ * `RangeError` for an unknown language, or for a count that is not a whole number of at least 0.
  */
 export function generatePairs(options: GeneratePairsOptions): TaskPair[] {
   checkOptions("generatePairs", options, { language: true, split: true, count: true, seed: true });

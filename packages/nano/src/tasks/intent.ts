@@ -25,16 +25,16 @@ export type ExpressionName =
 /** Comparisons that apply to a variable (`x > 5`) as well as to the elements of a list. */
 export type ComparisonName = "greater" | "less" | "atLeast" | "atMost" | "equal" | "notEqual";
 
-/** Things that are true or false. */
+/** Conditions, which are true or false. */
 export type ConditionName = ComparisonName | "even" | "odd" | "divisible" | "contains" | "startsWith" | "endsWith";
 
-/** Statements around an expression. */
+/** Statements that contain an expression. */
 export type ExpressionStatement = "print" | "store";
 
-/** Statements around a condition. */
+/** Statements that contain a condition. */
 export type ConditionStatement = "check" | "when" | "choose";
 
-/** Statements that stand alone. */
+/** Statements without an inner expression or condition. */
 export type PlainStatement =
   | "forEach"
   | "countUp"
@@ -52,28 +52,28 @@ export type PlainStatement =
 
 type Around<Statement extends string, Inner> = { [S in Statement]: { statement: S; inner: Inner } }[Statement];
 
-/** A task to be written as code, independent of any language. */
+/** A task to be written as code, independent of the language. */
 export type Intent =
   | Around<ExpressionStatement, ExpressionName>
   | Around<ConditionStatement, ConditionName>
   | Around<"filter", ComparisonName>
   | Around<PlainStatement, undefined>;
 
-/** Arguments of a request: names and values in its words, which are copied into the code. */
+/** Arguments of a request: names and values that are copied from its words into the code. */
 export interface Slots {
-  /** Number or variable. */
+  /** A number or a variable. */
   a: string;
   b: string;
-  /** Variable holding a number, string or list. */
+  /** A variable that holds a number, string or list. */
   x: string;
   s: string;
   l: string;
-  /** Name that is assigned to. */
+  /** The name that is assigned to. */
   t: string;
-  /** Words that stand in quotes. */
+  /** Words in quotes. */
   w: string;
   v: string;
-  /** Number, divisor, repetition, and the two ends of a range. */
+  /** A number, divisor, repetition count, and the two ends of a range. */
   n: string;
   d: string;
   k: string;
@@ -81,7 +81,7 @@ export interface Slots {
   j: string;
 }
 
-/** Name of an intent's family, such as `print.add` or `sort`. */
+/** Returns the name of an intent's family, such as `print.add` or `sort`. */
 export function familyName(intent: Intent): string {
   return intent.inner === undefined ? intent.statement : `${intent.statement}.${intent.inner}`;
 }

@@ -6,7 +6,7 @@ import { conditionStatements, expressionStatements, filterStatement, plainStatem
 import type { Phrasings, Split } from "./template.ts";
 import { wordsOf } from "./template.ts";
 
-/** Every kind of request, the same in each language. */
+/** Returns every kind of request. All languages have the same. */
 export function listIntents(): Intent[] {
   const expressions = Object.keys(expressionPhrasings) as ExpressionName[];
   const conditions = Object.keys(conditionPhrasings) as ConditionName[];
@@ -26,9 +26,7 @@ export function listIntents(): Intent[] {
   ];
 }
 
-/**
- * Templates of one kind of request in one split: choices of words still open, arguments unnamed.
- */
+/** Returns the templates of one kind of request in one split. Choices of words and arguments are still open. */
 export function templatesOf(intent: Intent, split: Split): string[] {
   switch (intent.statement) {
     case "print":
@@ -58,7 +56,7 @@ function compose(frames: readonly string[], hole: string, phrasings: readonly st
     .flatMap((frame) => phrasings.map((phrasing) => frame.replace(hole, phrasing)));
 }
 
-/** Words of every phrasing in the given splits. */
+/** Returns the words of every phrasing in the given splits. */
 export function requestWords(splits: readonly Split[]): Set<string> {
   const phrasings: Phrasings[] = [
     ...Object.values(expressionPhrasings).flatMap(({ thing, order }) => [thing, order]),

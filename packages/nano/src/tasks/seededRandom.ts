@@ -1,16 +1,15 @@
-/** Small seeded generator of task data: the same seed gives the same draws on every machine. */
+/** A small seeded random generator for task data. The same seed gives the same values on every machine. */
 export interface SeededRandom {
-  /** Integer in [0, bound). */
+  /** Returns an integer in [0, bound). */
   below(bound: number): number;
-  /** True with the given probability. */
+  /** Returns true with the given probability. */
   chance(probability: number): boolean;
-  /** One of the items, each as likely. */
+  /** Returns one of the items, each with equal probability. */
   pick<T>(items: readonly T[]): T;
 }
 
 /**
- * Generator seeded by a number and a name (SplitMix32 by Steele, Lea and Flood
- * 2014, FNV-1a over the name).
+ * Returns a generator seeded by a number and a name (SplitMix32 by Steele, Lea and Flood 2014, FNV-1a over the name).
  */
 export function seededRandom(seed: number, stream: string): SeededRandom {
   let state = seed >>> 0;

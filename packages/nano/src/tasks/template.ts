@@ -3,7 +3,7 @@ import type { SeededRandom } from "./seededRandom.ts";
 /** Parts of the data that share no phrasing. */
 export type Split = "train" | "validation" | "test";
 
-/** Phrasings of one thing, kept apart by split: `[a|b]` is a choice of words, `{a}` an argument. */
+/** Phrasings of one request or part, by split. `[a|b]` is a choice of words, `{a}` an argument. */
 export type Phrasings = Record<Split, readonly string[]>;
 
 /** Replaces every `[a|b|c]` of a phrasing by one of its choices. */
@@ -21,7 +21,7 @@ export function fill(phrasing: string, value: (name: string, before: string) => 
   });
 }
 
-/** Plain words of a phrasing, arguments left out, all choices included. */
+/** Returns the plain words of a phrasing, without arguments and with all choices. */
 export function wordsOf(phrasing: string): string[] {
   return phrasing.replace(/\{\w+\}/g, " ").match(/[a-z]+/g) ?? [];
 }

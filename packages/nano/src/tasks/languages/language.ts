@@ -8,30 +8,30 @@ import type {
   Slots,
 } from "../intent.ts";
 
-/** Languages that the task data are written in. */
+/** The languages of the task data. */
 export type LanguageName = "python" | "javascript" | "lua" | "sql";
 
 type Render = (slots: Slots) => string;
 type RenderAround = (inner: string, slots: Slots) => string;
 
-/** One language: how each part of an intent is written. */
+/** The code of each part of an intent in one language. */
 export interface Language {
   expressions: Record<ExpressionName, Render>;
   conditions: Record<ConditionName, Render>;
   expressionStatements: Record<ExpressionStatement, RenderAround>;
   conditionStatements: Record<ConditionStatement, RenderAround>;
-  /** Elements of `l` that satisfy a condition, which is written about the element's own name. */
+  /** Returns the elements of `l` that satisfy a condition, which refers to an element by the name `element`. */
   filter: RenderAround;
-  /** Name that the elements of a list go by. */
+  /** The name of a list's element. */
   element: string;
   statements: Record<PlainStatement, Render>;
-  /** Rewrites a request's arguments as this language writes them. Default: unchanged. */
+  /** Converts a request's arguments to this language's notation. Default: unchanged. */
   slots?: (slots: Slots) => Slots;
-  /** Statements, by family, that the language cannot make of their parts. */
+  /** Statements, by family, that the language cannot compose of their parts. */
   whole?: Readonly<Record<string, Render>>;
 }
 
-/** Writes the code that an intent with its arguments asks for. */
+/** Returns the code for an intent with its arguments. */
 export function renderIntent(language: Language, intent: Intent, requested: Slots): string {
   const slots = language.slots ? language.slots(requested) : requested;
   if (intent.inner === undefined) return language.statements[intent.statement](slots);

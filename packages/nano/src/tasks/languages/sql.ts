@@ -7,8 +7,8 @@ const text = (quoted: string): string => `'${quoted.slice(1, -1)}'`;
 const bare = (quoted: string): string => quoted.slice(1, -1);
 
 /**
- * Variables are bound parameters, strings stand in single quotes, lists are
- * tables with a column `value`.
+ * Converts arguments to SQL: variables become bound parameters, and strings get single quotes. Lists are tables with a
+ * column `value`.
  */
 function sqlSlots(slots: Slots): Slots {
   return {
@@ -22,7 +22,7 @@ function sqlSlots(slots: Slots): Slots {
   };
 }
 
-/** SQL as SQLite has it; `numbers` is a table that holds 0, 1, 2 ... in its column `n`. */
+/** SQL in SQLite's dialect. `numbers` is a table with the values 0, 1, 2 ... in its column `n`. */
 export const sql: Language = {
   slots: sqlSlots,
   expressions: {
@@ -64,7 +64,7 @@ export const sql: Language = {
   },
   expressionStatements: {
     print: (value) => `SELECT ${value};`,
-    // An alias belongs to the value, ahead of the table it comes from.
+    // The alias must follow the value, before the FROM clause.
     store: (value, { t }) => {
       const from = value.indexOf(" FROM ");
       return from < 0 ? `SELECT ${value} AS ${t};` : `SELECT ${value.slice(0, from)} AS ${t}${value.slice(from)};`;

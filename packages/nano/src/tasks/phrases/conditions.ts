@@ -78,7 +78,7 @@ function comparison(name: ComparisonName, more: Phrasings): Phrasings {
   };
 }
 
-/** Clauses that say a condition, such as "x is above 5". */
+/** Clauses that express a condition, such as "x is above 5". */
 export const conditionPhrasings: Record<ConditionName, Phrasings> = {
   greater: comparison("greater", {
     train: ["{x} exceeds {b}"],
@@ -154,7 +154,7 @@ export const conditionPhrasings: Record<ConditionName, Phrasings> = {
   },
 };
 
-/** Words that choose elements of a list, such as "that are above 5". */
+/** Clauses that select elements of a list, such as "that are above 5". */
 export const filterPhrasings: Record<ComparisonName, Phrasings> = {
   greater: phrase(relations.greater, (relation) => relation),
   less: phrase(relations.less, (relation) => relation),

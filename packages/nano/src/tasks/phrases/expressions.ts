@@ -1,15 +1,13 @@
 import type { ExpressionName } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/**
- * Phrases that ask for an expression: as a thing ("the sum of ...") and as an order ("add ...").
- */
+/** Phrases that request an expression: as a noun phrase ("the sum of ...") and as an order ("add ..."). */
 export interface ExpressionPhrasings {
   thing: Phrasings;
   order: Phrasings;
 }
 
-/** Phrasings of every expression; the split's lists share no phrasing. */
+/** Phrasings of every expression. The splits share no phrasing. */
 export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = {
   add: {
     thing: {

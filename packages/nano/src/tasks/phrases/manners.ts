@@ -2,10 +2,7 @@ import type { Slots } from "../intent.ts";
 import type { SeededRandom } from "../seededRandom.ts";
 import { fill } from "../template.ts";
 
-/**
- * Words that may go before a request that is an order. These and all below belong to every
- * split, the order to one.
- */
+/** Words that may come before a request that is an order. All splits use these words and those below. */
 export const openings: readonly string[] = [
   "please",
   "can you",
@@ -23,10 +20,10 @@ export const openings: readonly string[] = [
   "you should",
 ];
 
-/** Words that may go after any request. */
+/** Words that may follow any request. */
 export const endings: readonly string[] = ["please", "for me", "now", "thanks", "for me please", "if you can"];
 
-/** Words that may go before an argument, by the argument and whether it is a number. */
+/** Words that may come before an argument, by the kind of argument. */
 export const qualifiers: Record<"number" | "variable" | "string" | "list" | "target" | "quoted", readonly string[]> = {
   number: ["the number", "the value"],
   variable: ["the variable", "the value of"],
@@ -39,12 +36,14 @@ export const qualifiers: Record<"number" | "variable" | "string" | "list" | "tar
 const noOrder = new Set(
   "what which is i true the if when whenever in for from to depending by would on only".split(" "),
 );
-// After these an argument is qualified already, or is the name itself.
+// After these words an argument is already qualified, or is the name itself.
 const noQualifier = new Set(
   "the all list which many variable called call it result value then every amount count".split(" "),
 );
 
-/** Kind of qualifier an argument takes; a count of repetitions or an end of a range takes none. */
+/**
+ * Returns the kind of qualifier of an argument. Undefined for a repetition count or an end of a range, which get none.
+ */
 function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers | undefined {
   switch (slot) {
     case "a":
@@ -69,8 +68,8 @@ function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers 
 }
 
 /**
- * Words a request from its wording: fills in the arguments, some of them qualified, and
- * may add manners around it.
+ * Returns the text of a request: fills in the arguments, some of them with qualifiers, and may add polite words around
+ * it.
  */
 export function phraseRequest(wording: string, slots: Slots, random: SeededRandom): string {
   const core = fill(wording, (slot, before) => {

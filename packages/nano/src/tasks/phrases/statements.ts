@@ -1,7 +1,7 @@
 import type { ConditionStatement, ExpressionStatement, PlainStatement } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** Requests around an expression: `{thing}` and `{order}` are the two forms of its phrasing. */
+/** Requests that contain an expression: `{thing}` and `{order}` are the two forms of its phrasing. */
 export const expressionStatements: Record<ExpressionStatement, Phrasings> = {
   print: {
     train: [
@@ -81,7 +81,7 @@ export const expressionStatements: Record<ExpressionStatement, Phrasings> = {
   },
 };
 
-/** Requests around a condition: `{condition}` is its clause. */
+/** Requests that contain a condition: `{condition}` is its clause. */
 export const conditionStatements: Record<ConditionStatement, Phrasings> = {
   check: {
     train: [
@@ -178,7 +178,7 @@ export const filterStatement: Phrasings = {
   ],
 };
 
-/** Requests that stand alone. */
+/** Requests without an expression or condition. */
 export const plainStatements: Record<PlainStatement, Phrasings> = {
   forEach: {
     train: [
