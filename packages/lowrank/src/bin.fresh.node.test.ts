@@ -261,7 +261,7 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   await succeed([...whole, "--output", "unstopped"]);
   const bytes = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
   expect(await bytes("resumed")).toEqual(await bytes("unstopped"));
-  // A checkpoint is an adapter; the newest whole one of a folder is found.
+  // A checkpoint is an adapter folder. For a run's folder, the newest complete checkpoint is used.
   expect(await bytes("resumed/checkpoint-120")).toEqual(await bytes("unstopped"));
   const asked = ["generate", "--model", "model", "--prompt", "a", "--greedy", "--max-new-tokens", "5"];
   const texts = ["resumed/checkpoint-120", "resumed"].map((adapter) => succeed([...asked, "--adapter", adapter]));
@@ -273,7 +273,7 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   expect(again.stdout).toMatch(/resumed from resumed\/checkpoint-\d+, after step \d+ of 120\n/);
   expect(again.stderr).toContain("checkpoint-120 is skipped, since it is not whole: optimizer.safetensors is missing");
   expect(await bytes("newest")).toEqual(await bytes("unstopped"));
-  // One of another run is refused by the options that differ, or they are told.
+  // A checkpoint of another run is refused with the options that differ, or accepted with a warning.
   const other = [...whole, "--output", "otherSeed", "--resume", `stopped/${checkpoint}`, "--seed", "3", "--alpha", "5"];
   const refused = await lowrank(other);
   expect(refused.stderr).toMatch(

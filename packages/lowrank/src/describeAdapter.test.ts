@@ -93,8 +93,7 @@ describe("is what the adapter comes to on the real model", () => {
     );
   });
 
-  // Lengths of the files that PEFT 0.21.2 wrote for this model in bf16: what it copies out
-  // of the model stays bf16.
+  // Sizes of the files that PEFT 0.21.2 wrote for this model in bf16. Tensors copied from the model stay bf16.
   test.each<[string, PeftConfig, number]>([
     ["LoRA", new LoraConfig({ targetModules: ["q_proj"] }), 2576],
     ["a module trained whole", new LoraConfig({ targetModules: ["q_proj"], modulesToSave: ["norm"] }), 3304],

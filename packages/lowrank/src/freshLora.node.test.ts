@@ -17,7 +17,7 @@ interface LayerShape {
 
 type BaseLayer = Linear | Conv1D;
 
-/** A layer of random numbers in f32. */
+/** Returns a layer with random f32 weights. */
 function drawn({ inputs, outputs, conv1d = false, bias = false }: LayerShape, seed: number): BaseLayer {
   const generator = new Generator(seed);
   const parameter = (shape: number[]) => new Parameter(rand(shape, { generator, low: -0.1, high: 0.1 }));
@@ -25,7 +25,7 @@ function drawn({ inputs, outputs, conv1d = false, bias = false }: LayerShape, se
   return new (conv1d ? Conv1D : Linear)(weight, bias ? parameter([outputs]) : null);
 }
 
-/** The layer with its numbers stored in another way. */
+/** Returns the layer with its weights stored in another format. */
 function storedAs(layer: BaseLayer, as: (typeof stored)[number]): BaseLayer {
   if (as === "nf4") return quantizeLinear(layer);
   const parameter = (t: Tensor) => new Parameter(to(t.detach(), { dtype: as }));
@@ -37,10 +37,7 @@ const bits = (model: { forward(x: Tensor): Tensor }, x: Tensor): Uint32Array => 
   return new Uint32Array(y.buffer, y.byteOffset, y.length);
 };
 
-/**
- * Checks that a fresh adapter leaves a layer's answer the same to the last bit, with
- * gradients recorded and without.
- */
+/** Checks that a new adapter does not change a layer's output by a single bit, with and without gradients. */
 async function expectSame(layer: BaseLayer, rows: number, options: LoraOptions): Promise<void> {
   const inputs = layer instanceof Conv1D ? layer.weight.shape[0] : layer.inFeatures;
   const x = randn([rows, inputs], { generator: new Generator(rows) });

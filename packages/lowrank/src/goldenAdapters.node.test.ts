@@ -25,8 +25,8 @@ const entries: Entry[] = read("adapters/index.json");
 const supported = ["llama", "gpt2", "bert-cls"];
 
 /**
- * The golden entries by name. If PEFT 0.20 wrote another file than 0.21 (it left trained biases
- * out), the later entry holds.
+ * Golden entries by name. If PEFT 0.20 wrote another file than 0.21 (it omitted trained biases), the later entry
+ * counts.
  */
 const byName = new Map(
   entries.filter(({ base }) => supported.includes(base)).map((entry) => [`${entry.base}/${entry.method}`, entry]),
@@ -37,7 +37,7 @@ function shapesOf(base: string): ModelShapes {
   return describeModel(base.endsWith("-cls") ? parseClassifierConfig(json) : parseModelConfig(json));
 }
 
-// Checks the numbers that PEFT counted and wrote, on three architectures.
+// Compares parameter counts and file sizes with PEFT's, on three architectures.
 test.each([...byName])(
   "%s has the parameters and the bytes of PEFT's",
   async (name, { base, trainable, all, adapter_bytes }) => {

@@ -11,7 +11,7 @@ import { commandFolder } from "./testing/commandFolder.ts";
 const { folder, at, succeed } = await commandFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Kills of each kind; more by hand: LOWRANK_KILLS=100 pnpm test packages/lowrank/src/kills */
+/** Kills of each kind. For more: LOWRANK_KILLS=100 pnpm test packages/lowrank/src/kills */
 const kills = Number(process.env.LOWRANK_KILLS ?? 8);
 
 const words = "train --model model --data text.txt --block-size 32 --batch-size 4 --lr 2e-2 --steps 10 --save-every 1";
@@ -19,8 +19,8 @@ const args = (...more: string[]) => [...words.split(" "), "--output", "run", "--
 const overwriting = (kind: Kind) => (kind === "fresh" ? [] : ["--overwrite"]);
 
 /**
- * Returns all that the files of a run's folder say, without times, and the run that the report is
- * of; null where there is no adapter.
+ * Returns the content of a run's result files without times, and the run that the report describes; null if there is no
+ * adapter.
  */
 async function resultsIn(path: string): Promise<string | null> {
   const names = (await readdir(path)).filter((name) => !/^checkpoint|\.(part|old|lock)$|\.running\./.test(name));
@@ -93,7 +93,7 @@ async function begin(kind: Kind): Promise<void> {
   if (kind !== "fresh") await cp(at("older"), at("run"), { recursive: true });
 }
 
-/** Checks that checkpoints are of one run. */
+/** Checks that all checkpoints belong to one run. */
 async function checkCheckpoints(): Promise<void> {
   const names = (await readdir(at("run"))).filter((name) => /^checkpoint-\d+$/.test(name));
   const alphas = names.map(async (name) => {
@@ -103,7 +103,7 @@ async function checkCheckpoints(): Promise<void> {
   expect(new Set(await Promise.all(alphas)).size).toBeLessThan(2);
 }
 
-/** Checks what a kill left. Nothing of an older run is lost without the new one in its place. */
+/** Checks the folder after a kill. Files of an older run may be missing only if the new run's replace them. */
 async function checkLeft(kind: Kind): Promise<void> {
   expect([kind === "fresh" ? null : older, whole, null]).toContain(await resultsIn(at("run")));
   await clearLeftovers(at("run"));
@@ -112,7 +112,7 @@ async function checkLeft(kind: Kind): Promise<void> {
   await checkCheckpoints();
 }
 
-/** Goes on after kills, and compares with the run that never stopped. */
+/** Resumes after kills, and compares the result with an uninterrupted run. */
 async function goOn(resume: readonly string[]): Promise<void> {
   await succeed(args(...resume));
   expect(await resultsIn(at("run"))).toBe(whole);
@@ -136,7 +136,7 @@ it.each(kinds)(
           done++;
           await checkLeft(kind);
           const last = await getLastCheckpoint(at("run"), () => {});
-          // The older run's newest checkpoint is of another run, which is refused by its options.
+          // The newest checkpoint is from the older run, so that resuming it would be refused.
           from = last === null || kind !== "fresh" ? [] : ["--resume", "run"];
         }
         await goOn([...from, ...overwriting(kind)]);
@@ -155,7 +155,7 @@ it.each(kinds)(
     const preload = ["--import", hook];
     const moments = ["before", "after"].map((when) => (at: number) => `${at} ${when}`);
     let done = 0;
-    // The last renames are those of the results.
+    // The last renames place the results.
     const removed = (await readdir(at("older"))).filter((name) => name.startsWith("checkpoint-"));
     const renames = kind === "fresh" ? 18 : 23 + removed.length;
     const all = 2 * renames;
@@ -170,7 +170,7 @@ it.each(kinds)(
       const last = await getLastCheckpoint(at("run"), () => {});
       await goOn(last === null || kind !== "fresh" ? overwriting(kind) : ["--resume", "run"]);
     }
-    // There are no more renames.
+    // There are no further renames.
     await begin(kind);
     const env = { KILL_AT_RENAME: `${renames + 1} before` };
     expect(await run(args(...overwriting(kind)), { env, preload })).toBe(false);

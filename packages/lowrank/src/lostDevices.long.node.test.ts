@@ -12,9 +12,9 @@ import { noWebGpu } from "../../../scripts/webgpuTests.ts";
 const run = mkdtempSync(join(tmpdir(), "lowrank-lost-"));
 afterAll(() => rmSync(run, { recursive: true, force: true }));
 
-/** More by hand: LOWRANK_DESTROYS=200 pnpm test packages/lowrank/src/lostDevices */
+/** Number of destroyed devices. For more: LOWRANK_DESTROYS=200 pnpm test packages/lowrank/src/lostDevices */
 const destroys = Number(process.env.LOWRANK_DESTROYS ?? 30);
-/** More than the lives before the last one can take. */
+/** More steps than all destroyed devices together can take. */
 const maxSteps = 2 * destroys;
 const every = 2;
 
@@ -36,7 +36,7 @@ class Net extends Module {
 const rows = Array.from({ length: 12 }, (_, i) => Array.from({ length: 4 }, (_, t) => Math.sin(3 * i + t)));
 const config = new LoraConfig({ r: 4, loraDropout: 0.2, targetModules: ["up", "down"] });
 
-/** Trains on a backend to the last step, from the newest checkpoint where the run has any. */
+/** Trains on a backend to the last step, from the newest checkpoint if the run has one. */
 async function train(backend: Backend, folder: string | null): Promise<PeftModel<Net>> {
   await init(backend);
   const peft = await getPeftModel(new Net(new Generator(1)), config, { generator: new Generator(2) });
@@ -52,14 +52,14 @@ async function train(backend: Backend, folder: string | null): Promise<PeftModel
   return peft;
 }
 
-/** The bytes of an adapter's weights, by name. */
+/** Returns the bytes of an adapter's weights, by name. */
 async function weights(peft: PeftModel<Net>): Promise<Map<string, string>> {
   const bytes = new Map<string, string>();
   for (const [name, t] of peft.adapterTensors()) bytes.set(name, Buffer.from(await t.bytes()).toString("hex"));
   return bytes;
 }
 
-/** A backend that calls `tick` at each call that reaches the device. */
+/** Returns a backend that calls `tick` at each call that reaches the device. */
 function counted(backend: WebGpuBackend, tick: () => void): Backend {
   const own: Partial<Backend> = {};
   for (const name of ["alloc", "write", "fill", "run", "read"] as const) {
@@ -74,7 +74,7 @@ function counted(backend: WebGpuBackend, tick: () => void): Backend {
   return { ...backend, ...own };
 }
 
-/** At a call, while it still waits for its result, and between two turns of the event loop. */
+/** Times to destroy a device: during a call, while its result is pending, and between turns of the event loop. */
 const moments: readonly ((fn: () => void) => unknown)[] = [(fn) => fn(), queueMicrotask, setImmediate];
 
 describe.skipIf(noWebGpu)("a training whose device is lost", () => {
@@ -88,8 +88,7 @@ describe.skipIf(noWebGpu)("a training whose device is lost", () => {
       ),
     );
     whole.dispose();
-    // A life is destroyed within its first calls: those of about five steps, of which the start
-    // takes some.
+    // A device is destroyed within the calls of about five steps, some of which the start needs.
     const most = (5 * calls) / maxSteps;
 
     const random = new Generator(4);
@@ -117,7 +116,7 @@ describe.skipIf(noWebGpu)("a training whose device is lost", () => {
       const last = (await getLastCheckpoint(run, () => {})) ?? "none";
       ends.set(last, (ends.get(last) ?? 0) + 1);
     }
-    // The destroyed lives did much of the work, and none all of it.
+    // The destroyed devices did much of the work, and no device all of it.
     expect(ends.size).toBeGreaterThan(destroys / 4);
     const fresh = await webgpu();
     expect(await weights(await train(fresh, run))).toEqual(expected);

@@ -24,7 +24,7 @@ async function refusal(call: (options: object) => unknown, option: string): Prom
   return "nothing was thrown";
 }
 
-/** Returns an option as Python writes it, or else with its last letter left out. */
+/** Returns an option in Python's snake case, or else without its last letter. */
 function misspelt(option: string): string {
   const snake = option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return snake === option ? option.slice(0, -1) : snake;

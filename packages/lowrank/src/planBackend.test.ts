@@ -19,7 +19,7 @@ const llama = parseModelConfig({ model_type: "llama", ...sizes, max_position_emb
 const lora = new LoraConfig({ r: 4, targetModules: "all-linear" });
 const prompt = new PromptEncoderConfig({ numVirtualTokens: 9, encoderReparameterizationType: "LSTM" });
 
-/** A backend whose buffers are whole blocks. */
+/** Returns a backend whose buffers are multiples of a block. */
 function aligned(alignment: number): Backend {
   const base = reference();
   const up = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
@@ -58,12 +58,12 @@ test("plans differ as the backends do", async () => {
   const plan = (backend: Backend) =>
     planMemory(describeModel(llama), { adapter: lora, batchSize, sequenceLength: 12, backend });
   const [usual, few, blocks] = [await plan(backends.wasm), await plan(primitives()), await plan(aligned(256))];
-  // Compositions hold their own tensors, and blocks are never smaller than what lies in them.
+  // Composed operations keep their own tensors, and a block is never smaller than its content.
   expect(few.activations).toBeGreaterThan(usual.activations);
   expect(blocks.training.bytes).toBeGreaterThan((await plan(reference())).training.bytes);
   expect(blocks.optimizer % 256).toBe(0);
   expect(blocks.optimizer).toBeGreaterThan(usual.optimizer);
-  // An update of more tensors than a call takes is made in steps, which work on fewer at a time.
+  // An optimiser update with more tensors than a call supports is split, so that each call works on fewer.
   const groups = await plan({ ...primitives(), maxTensors: 5 });
   expect(groups.training.bytes).toBeLessThan(few.training.bytes);
 });

@@ -53,8 +53,7 @@ test("virtual tokens leave fewer positions to others", async () => {
   );
 });
 
-// The plan runs the same code as this test, on shapes. So its figures are no estimates: they are
-// those of the engine, to the byte.
+// The plan runs the same code as this test, on shapes. So its results are not estimates: they equal the engine's bytes.
 describe.each([
   ["llama", llama],
   ["gpt2", gpt2],
@@ -116,8 +115,7 @@ describe.each([
   );
 });
 
-// docs/planner.md says these terms: numbers for each token and block that ops
-// keep for their gradients.
+// docs/planner.md gives these terms: the values per token and block that operations keep for gradients.
 describe("what one more block keeps", () => {
   const [tokens, r] = [2 * 64, 4];
   const growth = async (json: (layers: number) => object, options: PlanOptions) => {

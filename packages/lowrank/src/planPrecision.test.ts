@@ -30,7 +30,7 @@ beforeAll(async () => {
   await init(backend);
 });
 
-/** Bytes that stay beside the weights after a step. */
+/** Returns the bytes that remain in addition to the weights after a step. */
 async function measured(precision: MatmulPrecision, { quantization }: PlanOptions): Promise<number> {
   const base = createModel(config, randomParameters(new Generator(1)));
   if (quantization) await quantize(base, quantization);
@@ -61,11 +61,11 @@ test.each<[MatmulPrecision, string, PlanOptions]>([
   const plain = await planMemory(describeModel(config), { ...options, ...shape });
   const kept = (await measured(precision, options)) - (await measured("highest", options));
   const { training } = plan.copies;
-  // Where codes of 7 bits are no faster for f32, the copies are those of "high".
+  // If codes of 7 bits are no faster for f32, the copies are the same as for "high".
   const fewer = precision === "medium" && !options.quantization && backend.mediumKernels.weightBits === 14;
   const high = await planMemory(describeModel(config), { ...options, ...shape, precision: "high" });
   const expected = fewer ? high.copies.training : training;
-  // A weight may also keep its largest magnitude and marks of its squares, 64 bytes each.
+  // A weight may also cache its largest magnitude and flags of its squares, 64 bytes each.
   expect(Math.abs(kept - expected)).toBeLessThanOrEqual(0.03 * expected + 128);
   expect(plan.training.bytes - plain.training.bytes).toBe(training);
   expect(plan.generation - plain.generation).toBe(plan.copies.generation);

@@ -3,7 +3,7 @@ import * as nn from "@lowrank/nn";
 import { expect, test } from "vitest";
 import * as lowrank from "./index.ts";
 
-/** The values that packages export for one another, and `lowrank` keeps to itself. */
+/** Values that packages export for each other, and that `lowrank` does not export. */
 const shared = {
   core: [
     ...[

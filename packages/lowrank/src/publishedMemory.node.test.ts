@@ -12,7 +12,7 @@ import {
 } from "./index.ts";
 
 const doc = readFileSync(join(import.meta.dirname, "../../../docs/planner.md"), "utf8");
-/** The page with its lines joined, however they are wrapped. */
+/** Text of the page with its lines joined. */
 const prose = doc.replaceAll(/\s+/g, " ");
 const planOf = (preset: string, options: PlanOptions) => planMemory(describeModel(presetConfig(preset)), options);
 
@@ -25,7 +25,7 @@ const qlora: PlanOptions = {
   gradientCheckpointing: true,
   sequenceLength: 512,
 };
-/** The plans in QLoRA's setting, by preset: each is read by several tests. */
+/** Plans in QLoRA's setting by preset, shared between tests. */
 const qloraPlans = new Map<string, ReturnType<typeof planMemory>>();
 const qloraPlan = (preset: string) => {
   const plan = qloraPlans.get(preset) ?? planOf(preset, qlora);
@@ -111,7 +111,7 @@ test("the figures beside those that cannot be derived are what is computed", asy
   expect(row("LoRA: GPT-3 from")).toContain(`${((2 * gpt3.parameterCount) / 1e9).toFixed(1)} GB`);
   expect(row("LoRA: GPT-2 M has")).toContain(medium.parameterCount.toLocaleString("en-US"));
   expect(row("LoRA: GPT-3 has")).toContain(gpt3.parameterCount.toLocaleString("en-US"));
-  // Rank 4 on the fused c_attn is as many parameters as on its queries and values.
+  // Rank 4 on the fused c_attn gives as many parameters as on separate queries and values.
   const rank4 = async (preset: string) =>
     (await describeAdapter(describeModel(presetConfig(preset)), new LoraConfig({ r: 4 }))).trainable.toLocaleString(
       "en-US",

@@ -45,13 +45,13 @@ describe("examples that name adapters", () => {
     await peft.addAdapter("down", lora, { generator: new Generator(6) });
     return peft;
   };
-  /** Counting, upwards for one adapter and downwards for the other. */
+  /** Sequences that count upwards for one adapter and downwards for the other. */
   const examples = Array.from({ length: 8 }, (_, i): TokenizedExample => {
     const steps = Array.from({ length: 6 }, (_, t) => (i % 2 === 0 ? i + t : 20 + i - t));
     const inputIds = steps.map((n) => 1 + (n % 9));
     return { inputIds, labels: [...inputIds], adapterName: i % 2 === 0 ? "up" : "down" };
   });
-  // Neither clipping nor eps, so that AdamW does not see that a batch's gradients are shared out.
+  // Without clipping and eps, so that AdamW's updates do not depend on the scale of the gradients.
   const options = { ...tinyTraining, shuffle: false, maxGradNorm: 0, eps: 1e-15, maxSteps: 6 };
   const numbers = (peft: PeftModel, name: string) =>
     [...peft.adapterTensors(name).values()].flatMap((t) => Array.from(t.dataSync() as Float32Array));

@@ -10,7 +10,7 @@ const x = tensor([1, 2, 3, 4], { shape: [2, 2] });
 console.log(String(await matmul(x, x).data()));
 `;
 
-/** Makes npm `webgpu` absent, as it is for who installs Lowrank alone. */
+/** Hides the npm package `webgpu`, as for users who install only Lowrank. */
 const withoutPackage = `
 import { registerHooks } from "node:module";
 registerHooks({
@@ -21,7 +21,7 @@ registerHooks({
 });
 `;
 
-/** Runs a program in a Node without a driver for WebGPU. */
+/** Runs a program in a Node process without a WebGPU driver. */
 function run(source: string) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", source], {
     cwd: import.meta.dirname,
@@ -29,7 +29,7 @@ function run(source: string) {
     encoding: "utf8",
     timeout: 50_000,
   });
-  // A Vulkan loader and Dawn write warnings of their own.
+  // A Vulkan loader and Dawn also write warnings.
   return { status, stdout, said: stderr.split("\n").filter((line) => line.startsWith("webgpu:")) };
 }
 

@@ -18,7 +18,7 @@ afterEach(() => {
   Reflect.deleteProperty(navigator, "gpu");
 });
 
-/** Puts another entry to WebGPU in the place of the machine's own. */
+/** Replaces the machine's WebGPU entry point. */
 function replaceGpu(gpu: object | undefined): void {
   Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
 }
@@ -35,7 +35,7 @@ const cases: [string, object | undefined, string][] = [
     "webgpu: the adapter a card gives no device (the card is asleep)",
   ],
 ];
-// Node would look for the npm package, of which webgpuFallback.fresh.node.test.ts tells.
+// Node would look for the npm package, which webgpuFallback.fresh.node.test.ts covers.
 if (typeof process === "undefined") {
   cases.push(["no WebGPU", undefined, "webgpu: this browser has no WebGPU here (navigator.gpu is missing)"]);
 }

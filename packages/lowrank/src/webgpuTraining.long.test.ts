@@ -8,13 +8,13 @@ import { webgpu } from "@lowrank/webgpu";
 import { describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../scripts/webgpuTests.ts";
 
-/** The embedded model: a folder in Node, below the root of the test server in a browser. */
+/** Folder of the embedded model: on disk in Node, on the test server in a browser. */
 const here = import.meta.url;
 const modelFolder = here.startsWith("file:") ? nanoModelFolder : new URL("/packages/nano/model/", here);
 
-/** More by hand, in Node: LOWRANK_STEPS=100 pnpm test packages/lowrank/src/webgpuTraining */
+/** Number of steps. For more, in Node: LOWRANK_STEPS=100 pnpm test packages/lowrank/src/webgpuTraining */
 const steps = Number(globalThis.process?.env.LOWRANK_STEPS ?? 30);
-/** Tokens of an example, and so of a batch, at most: a processor that plays the adapter is slow. */
+/** Most tokens of an example. Small, since software adapters are slow. */
 const longest = 20;
 const pairs = generatePairs({ language: "javascript", split: "train", count: 2000, seed: 0 });
 const questions = generatePairs({ language: "javascript", split: "test", count: 4, seed: 0 });
@@ -28,7 +28,7 @@ const runs = [
   },
 ];
 
-/** The losses of a training of the embedded model, and its greedy answers after it. */
+/** Losses of a training of the embedded model, and its greedy answers afterwards. */
 interface Learned {
   readonly losses: readonly number[];
   readonly answers: readonly string[];

@@ -16,7 +16,7 @@ test.each([
   ["LoraConfig: targetModules is empty", "--target-modules is empty"],
   ["wasm: threads is 99; give fewer", "--threads is 99; give fewer"],
   ["other keys can be named by columns", "other keys can be named by --columns prompt=KEY,completion=KEY"],
-  // Options that the command has not, names in quotes, and parts of other words stay.
+  // Options that the command lacks, names in quotes, and parts of other words stay unchanged.
   ["loraAlpha is 0", "loraAlpha is 0"],
   ['the file has "targetModules"', 'the file has "targetModules"'],
   ["config.targetModules is empty", "config.targetModules is empty"],

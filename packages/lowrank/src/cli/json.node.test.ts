@@ -6,7 +6,7 @@ import { runCommand } from "../testing/runCommand.ts";
 
 const nano = fileURLToPath(nanoModelFolder);
 
-/** Commands that run until they are stopped, and log. */
+/** Commands that run until they are stopped, and print a log. */
 const servers = ["serve", "worker"];
 
 test("every command that ends takes --json", () => {

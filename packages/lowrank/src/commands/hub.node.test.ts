@@ -8,7 +8,7 @@ let hub: FakeHub;
 let command: CommandFolder;
 let env: Readonly<Record<string, string>>;
 
-/** The files of a folder, as a repository takes them. */
+/** Returns the files of a folder, for upload to a repository. */
 async function contents(folder: string): Promise<[string, Uint8Array][]> {
   const files = await folderFiles(folder);
   const names = (await files.list?.()) ?? [];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createProgram } from "../program/program.ts";
 
-/** The range and the default of each numeric option, as the pages of the commands have them. */
+/** Range and default of each numeric option, as in the documentation of the commands. */
 const ranges: Readonly<Record<string, Readonly<Record<string, readonly [range: string, usual?: number]>>>> = {
   train: {
     beta: ["least 0"],

@@ -86,7 +86,7 @@ test("an order of any method is accepted if and only if the server loads its ada
   const found: Record<string, boolean> = {};
   const wanted: Record<string, boolean> = {};
   for (const method of methodNames().filter((name) => name !== "full" && !name.startsWith("q"))) {
-    // Vectors of VB-LoRA divide the sizes of layers, and nano's are small.
+    // The length of VB-LoRA's vectors must divide the sizes of layers, which are small in nano.
     const more: FineTuneJob["options"] = method === "vblora" ? { "vector-length": 16 } : {};
     found[method] = await checkOrder({ job: orderOf({ method, ...more }), budgets: defaultBudgets, file }, usual).then(
       () => true,

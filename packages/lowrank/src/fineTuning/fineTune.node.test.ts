@@ -42,7 +42,7 @@ test("a job leaves an adapter, a log, its progress and its metrics", async () =>
   const found = await run();
   const { outcome, log, state, file } = found;
   expect(outcome).toMatchObject({ writesAdapter: true, resultFiles: [expect.stringMatching(/^file-/)] });
-  // "say 0: " has 7 characters and a beginning; an answer has one and an end. Three steps of four examples.
+  // "say 0: " has 7 characters and a BOS token; an answer has one character and EOS. Three steps of four examples.
   const each = outcome.trainedTokens / 12;
   expect([9, 10]).toContain(each);
   expect(messages(found)[0]).toBe("Fine-tuning job started: 8 examples, 3 steps");
@@ -96,7 +96,7 @@ test("a comparison of answers trains by DPO, and validations are in the log", as
   expect(found.state.progress?.hyperparameters).toMatchObject({ beta: 0.1 });
   const validations = found.log.filter(({ key }) => key.startsWith("validation-"));
   expect(validations.map(({ data }) => data?.step)).toEqual([0, 1, 2]);
-  // Before the first step the model and its reference are the same.
+  // Before the first step, the model equals its reference.
   expect(validations[0].data?.valid_loss).toBeCloseTo(Math.log(2), 5);
   expect(validations[0].message).toBe("Step 0/2: validation loss=0.6931");
   const strong = await run({ ...files, method: "dpo", options, hyperparameters: { beta: 0.5 } });

@@ -21,10 +21,10 @@ import { type Started, startProcess } from "../testing/startProcess.ts";
 import { type JobPlaces, jobPlaces } from "./jobPlaces.ts";
 import { trainInProcess } from "./trainInProcess.ts";
 
-/** More of them by hand: LOWRANK_JOBS=40 LOWRANK_KILLS=20 pnpm test ... */
+/** Numbers of jobs and kills. For more: LOWRANK_JOBS=40 LOWRANK_KILLS=20 pnpm test ... */
 const count = Number(process.env.LOWRANK_JOBS ?? 6);
 const kills = Number(process.env.LOWRANK_KILLS ?? 3);
-/** Jobs of so many kinds; those of one kind give the same adapter. */
+/** Number of kinds of jobs. Jobs of one kind train the same adapter. */
 const kinds = Math.min(4, count);
 const steps = 240;
 
@@ -95,7 +95,7 @@ const worker = (...more: string[]): Promise<Started> => {
 test.skipIf(!hasRedis)(
   `${count} jobs on two workers with ${kills} kills, and Redis killed in between: the same bits, each once, none lost`,
   async () => {
-    // The same jobs by the queue in this process, where nothing dies.
+    // Runs the same jobs on the local queue, without kills.
     await mkdir(folder.at("quiet"));
     const quiet = jobPlaces(folder.at("quiet"));
     const local = localQueue({});
@@ -135,7 +135,7 @@ test.skipIf(!hasRedis)(
     };
     while (killed < kills) {
       const at = next(2);
-      // A job is at work there, and dies at some moment of it; every other time after a checkpoint.
+      // Kills a worker at a random time while it runs a job; every second time after a checkpoint.
       const jobAt = () => jobs.find(({ id }) => id === /(\S+): attempt \d+\n$/.exec(workers[at].stderr())?.[1]);
       const isDue = async () => {
         const job = jobAt();

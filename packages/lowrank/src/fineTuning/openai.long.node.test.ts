@@ -157,7 +157,7 @@ test("preferences train by DPO", async () => {
     const loss = (data as { train_loss?: number } | null)?.train_loss;
     if (loss !== undefined) losses.unshift(loss);
   }
-  // Before the first step, the model prefers nothing more than its reference does.
+  // Before the first step, the model has the same preferences as its reference.
   expect(losses[0]).toBeCloseTo(Math.log(2), 5);
   expect(losses.at(-1)).toBeLessThan(0.6);
 }, 60_000);
@@ -257,7 +257,7 @@ describe("what is wrong is said", () => {
     expect([status, error?.code, error?.param]).toEqual(["failed", "invalid_training_file", "training_file"]);
     expect(error?.message).toMatch(/line 3: a conversation without an assistant turn/);
     expect(error?.message).toMatch(/line 5: .*prompt is 3; expected a string/);
-    // It may be tried again, and fails again.
+    // A failed job can be resumed, and fails again.
     await client().fineTuning.jobs.resume(job.id);
     expect((await ended(job.id)).status).toBe("failed");
   }, 30_000);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** A token for each character. */
+/** Tokenizer with one token per character. */
 const tokenizer = { encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0)), eosTokenId: 1 } as never;
 const even = async (_: unknown, value: unknown) => {
   if (typeof value === "number" && value % 2 === 0) return value;

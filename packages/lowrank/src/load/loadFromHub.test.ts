@@ -99,7 +99,7 @@ test("a model and its tokenizer are downloaded, with progress, and then come fro
   expect(await generate(offline.model, prompt, greedy)).toEqual(expected);
 });
 
-/** The bytes of a file that came, by the ranges asked for; NaN for a file without a range. */
+/** Returns the bytes of a file that were requested in ranges; NaN for a file requested without a range. */
 function bytesOf(path: string, requests: readonly string[]): number {
   const ranges = requests.filter((line) => /\/resolve\//.test(line) && line.includes(`/${path}`));
   return ranges.reduce((sum, line) => {
@@ -117,7 +117,7 @@ test("without the cache, only the header and the tensors that are needed come, b
   const headless = await loadSequenceClassifier("hf://org/model", { ...uncached, newHead: { labels: 2 } });
   expect(headless.freshParameters).toEqual(["score.weight"]);
   const requests = await hub.requests();
-  // The head that predicts tokens stays where it is.
+  // The language model head is not downloaded.
   expect(whole - bytesOf("model.safetensors", requests)).toBe(11 * 64 * 4);
   const file = await loadModel("hf://org/quantised@v1/model.F32.gguf", uncached);
   expect(await generate(file.model, prompt, greedy)).toEqual(expected);

@@ -20,8 +20,8 @@ const named = golden.cases.map((given) => {
   };
 });
 
-// What PEFT counts and writes, to the byte: random adapters of every method over decoders,
-// encoders and classifiers.
+// Compares with PEFT's counts and file sizes in bytes: random adapters of every method on decoders, encoders and
+// classifiers.
 test.each(named)("$name", async ({ base, adapter, peft }) => {
   const file = join(temporary, "config.json");
   await writeFile(file, JSON.stringify(base));

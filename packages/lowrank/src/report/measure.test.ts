@@ -51,7 +51,7 @@ test("the time of a pass is the median of 25, after five that warm up", async ()
     eval: () => modes++,
     forward: ({ inputIds }: { inputIds: Tensor }) => {
       ids.push([...inputIds.shape, ...(inputIds.dataSync() as Int32Array)]);
-      // The first passes are slow; the others take 1 to 25 ms.
+      // The first passes are slow; later ones take 1 to 25 ms.
       now += ++passes <= 5 ? 1000 : passes - 5;
       return { logits: tensor([1]) };
     },

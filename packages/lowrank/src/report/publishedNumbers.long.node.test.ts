@@ -21,7 +21,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { type Agreement, agreement, publishedNumbers } from "./publishedNumbers.ts";
 
-/** Numbers that nothing stated yields; the report prints them with the reason. */
+/** Numbers that do not follow from the stated settings. The report prints them with the reason. */
 const mismatches = [
   "GPT-2 M, all",
   "GPT-2 M, Houlsby, 112 wide",
@@ -88,7 +88,7 @@ test("what is published has to be a number", () => {
   expect(() => agreement("many", 4)).toThrow('"many" is not a number that can be compared');
 });
 
-// Counts of transformers 5.24's AutoModel.
+// Parameter counts of transformers 5.24's AutoModel.
 test.each([
   ["bert-base", 109_482_240],
   ["bert-large", 335_141_888],
@@ -105,7 +105,7 @@ const lora = (r: number) => new LoraConfig({ r });
 const five = (r: number, useDora = false) => new LoraConfig({ r, useDora, targetModules: fiveLinears });
 const prefix = (options: object) => new PrefixTuningConfig({ numVirtualTokens: 5, ...options });
 
-// What the tables' percentages and roundings stand for, worked out from the papers.
+// Exact counts behind the tables' percentages and rounded numbers, derived from the papers.
 test.each<[string, PeftConfig, number]>([
   ["gpt2", lora(8), 294_912],
   ["gpt2-medium", lora(8), 786_432],
@@ -142,7 +142,7 @@ test.each([
   expect((await reportAdapter(encoder, new DoubleSeqBnConfig({ reductionFactor: hidden / 64 }))).trainable).toBe(count);
 });
 
-/** Returns the length of the adapter file for these tensors, all zeros. */
+/** Returns the length of an adapter file with these tensors, all zeros. */
 async function written(tensors: readonly SafetensorsSpec[]): Promise<number> {
   const pieces = tensors.map((tensor) => ({
     ...tensor,
@@ -153,8 +153,7 @@ async function written(tensors: readonly SafetensorsSpec[]): Promise<number> {
   return length;
 }
 
-// From PEFT's comparison of methods on Llama-3.2-3B: the file that is written has these
-// bytes, without the base model.
+// From PEFT's comparison of methods on Llama-3.2-3B: sizes of the adapter files in bytes.
 test.each<[string, PeftConfig, number]>([
   ["LoRA r=32", new LoraConfig({ r: 32 }), 36_715_216],
   ["DoRA r=32", new LoraConfig({ r: 32, useDora: true }), 37_181_760],

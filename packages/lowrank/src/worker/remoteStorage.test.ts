@@ -31,7 +31,7 @@ afterAll(async () => {
 
 const onDisk = (name: string): string => node!("node:path").join(node!("node:os").tmpdir(), top, name);
 
-/** A folder that keeps files: on disk in Node, of the browser's own storage in a page. */
+/** Returns a folder for files: on disk in Node, in the browser's storage in a page. */
 const storage = (name: string): RemoteStorage => (node !== undefined ? onDisk(name) : { opfs: `${top}/${name}` });
 
 async function adapted() {

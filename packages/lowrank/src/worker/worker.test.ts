@@ -28,7 +28,7 @@ const training = { learningRate: 1e-2, batchSize: 4, maxSteps: 10, padTokenId: 0
 let contents: Map<string, Uint8Array | string>;
 let engine: RemoteEngine;
 
-/** Starts the script of an engine, or another, in a Worker of Node or of a page. */
+/** Starts an engine's script, or another one, in a Worker. */
 async function start(url: URL): Promise<EngineWorker> {
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
   return node ? new node.Worker(url) : new Worker(url, { type: "module" });
@@ -56,13 +56,13 @@ it("runs on the backend that the Worker's script starts, with the options of con
 });
 
 interface Watched {
-  /** The lengths of the page's tasks over 50 ms, where a browser tells them. */
+  /** Durations of the page's tasks over 50 ms, if the browser reports them. */
   longTasks: number[];
   ticks: number;
   ms: number;
 }
 
-/** Runs work beside a timer, and watches the tasks of the page. */
+/** Runs work with a timer in parallel, and records the page's long tasks. */
 async function watched(work: () => Promise<unknown>): Promise<Watched> {
   const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
   await pause();
@@ -125,7 +125,7 @@ describe("the engine in a Worker", () => {
     await init(reference());
   });
 
-  // A busy machine holds a page up now and then; an engine in the page would always do so.
+  // A busy machine delays a page now and then; an engine in the page would always do so.
   it("leaves the page free all the while", { retry: 3 }, async () => {
     let model: RemoteModel | undefined;
     const { longTasks, ticks, ms } = await watched(async () => {
@@ -218,7 +218,7 @@ describe("the engine in a Worker", () => {
   });
 });
 
-/** The files of an adapter that is no no-op. */
+/** Returns the files of an adapter that changes the output. */
 async function saved(): Promise<Map<string, Uint8Array | string>> {
   const base = createModel(config, randomParameters(new Generator(5)));
   return (await getPeftModel(base, lora.with({ initLoraWeights: false }))).adapterFiles();

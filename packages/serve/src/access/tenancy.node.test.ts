@@ -14,10 +14,10 @@ beforeEach(() => {
 });
 afterEach(() => endMoments());
 
-/** A request of the observer, as it was sent in the first world. */
+/** Request of the observer, as sent in the first world. */
 type Played = ReturnType<World["resolve"]>;
 
-/** Plays a sequence in one of its worlds. Returns the observer's requests and all that it gets. */
+/** Runs a sequence in one of its worlds. Returns the observer's requests and all its answers. */
 async function play({ task, observer, others, turns }: Sequence, isFirst: boolean, script?: readonly Played[]) {
   const world = new World(task, tenantKeys[observer], isFirst);
   const tenants = others.map((other) => (other === observer ? (other + 1) % tenantKeys.length : other));
@@ -39,13 +39,13 @@ async function play({ task, observer, others, turns }: Sequence, isFirst: boolea
   return { played, answers: [...answers, await world.close(observer)] };
 }
 
-/** Names the route of a request, without names and ids. */
+/** Returns the route of a request, without names and ids. */
 function routeOf(what: Played): string {
   if (what === null || "train" in what) return what === null ? "release" : "train";
   return `${what.method} ${what.path.replace(/(files|jobs|models)\/[^/]*/, "$1/ID")}${what.hold ? ", held" : ""}`;
 }
 
-/** The routes that a key can use, each of which should be answered by 200 at some point. */
+/** Routes that a key can use. Each should be answered with 200 at least once. */
 const usable = [
   ...["chat/completions", "completions", "embeddings", "files", "fine_tuning/jobs", "load_lora_adapter"],
   "unload_lora_adapter",
@@ -73,7 +73,7 @@ test(
           .map((pair) => pair.join(": "))
           .join("\n"),
       );
-    // Else the sequences would show nothing.
+    // Otherwise the sequences would test nothing.
     expect(usable.filter((route) => !answered.has(`${route} 200`))).toEqual([]);
   },
   Math.max(60_000, count * 100),

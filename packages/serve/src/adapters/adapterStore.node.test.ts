@@ -32,7 +32,7 @@ async function put(path: string, seed: number, config?: PeftConfig): Promise<voi
   await writeFolder(join(root, path), await adapterFiles(seed, config));
 }
 
-/** A server on the store: its adapters, model and clock. */
+/** Creates a server on the store, with its adapters, model and clock. */
 async function server(options: Partial<AdapterStoreOptions> = {}) {
   const clock = new HandClock();
   const host = new TinyHost();
@@ -55,7 +55,7 @@ async function server(options: Partial<AdapterStoreOptions> = {}) {
     lease.release();
     return lease.version;
   };
-  /** Lets the server see what others have changed. */
+  /** Makes the server read changes of others. */
   const poll = async () => {
     clock.turn(5000);
     await looks.at(-1)?.catch(() => undefined);
@@ -64,7 +64,7 @@ async function server(options: Partial<AdapterStoreOptions> = {}) {
   return { store, host, clock, warnings, place, use, poll };
 }
 
-/** Has `work` done once, before a file of that name is opened. Returns what was opened. */
+/** Runs `work` once, before a file with that name is opened. Returns the names of opened files. */
 function onOpen(name: string, work: () => void): string[] {
   const opened: string[] = [];
   let done = false;
@@ -88,7 +88,7 @@ function onOpen(name: string, work: () => void): string[] {
 }
 afterEach(() => void vi.restoreAllMocks());
 
-/** A server whose disk has just been slow. */
+/** Creates a server whose disk has just been slow. */
 async function slowServer() {
   await put("first", 0);
   const made = await server();
@@ -113,7 +113,7 @@ test("each name counts once among those registered: folders by use and by the la
   await use("a");
   count();
   count(await list());
-  // A name beside the folders, and one that a folder has too.
+  // One name that is not a folder's, and one that is.
   await store.load("x", "b");
   await store.load("c", "b");
   count(await list());
@@ -129,7 +129,7 @@ test("each name counts once among those registered: folders by use and by the la
   await expect.poll(() => use("d").catch(({ code }) => code)).toBe("not_found");
   clock.turn(5000);
   count(await list());
-  // The folder of a name that was taken off is none's.
+  // After its name was removed, the folder is no longer served.
   await store.unload("b");
   count(await list());
   expect(counts).toEqual([0, 1, 3, 4, 5, 5, 4, 3]);
@@ -192,7 +192,7 @@ test("a load reaches other servers by the manifest, and so does an unload", asyn
   expect(await one.use("sql")).toBe(loaded.version);
   await one.poll();
   await expect(one.use("sql")).rejects.toMatchObject({ code: "not_found" });
-  // Its folder goes on under its own name.
+  // The folder is still served under its own name.
   expect(await one.use("v1")).toBe(loaded.version);
   await one.store.unload("v1");
   expect((await manifest()).adapters).toEqual({ v1: null });
@@ -294,7 +294,7 @@ test("what jobs keep in the store is no adapter, until the manifest names it", a
   const job = { id: "ftjob-1", owner: "acme", name: "ft:nano:acme::1" } as FineTuneJob;
   await publish(folderPlace(root), new JobStore(objects), job);
   const written = await readFile(join(root, "manifest.json"), "utf8");
-  // A name that is no path is looked up at once.
+  // A name that is not a path is looked up in the manifest at once.
   const version = await use(job.name, "acme");
   await expect(use(job.name, "other")).rejects.toMatchObject({ code: "not_found" });
   expect((await store.list()).map(({ name, tenants }) => [name, tenants])).toEqual([
@@ -368,7 +368,7 @@ test("those used least of late leave under the budget, and pinned ones stay", as
     ),
   });
   await one.store.unload("more");
-  // Another server loads it ahead of requests.
+  // Another server loads it before requests.
   const two = await server({ maxAdapterBytes: 2.5 * each });
   const lease = await two.store.acquire("pinned", { tenant: "t" });
   expect(two.host.calls.length).toBe(1);
@@ -394,7 +394,7 @@ test("an adapter larger than the budget is refused with its size before it is re
   expect(read).toEqual([]);
 });
 
-/** Writes an adapter with a tensor changed. */
+/** Writes an adapter with one tensor changed. */
 async function putChanged(path: string, change: (tensor: { shape: number[]; bytes: Uint8Array }) => void) {
   const files = await adapterFiles(1);
   const name = "adapter_model.safetensors";
@@ -510,7 +510,7 @@ test("files that change are served anew, and as before while they are bad", asyn
   await put("v1", 2);
   expect(await use("v1")).toBe(first);
   clock.turn(5000);
-  // This request begins with what is there, and has the new files loaded.
+  // This request is served with the current version, and triggers the load of the new files.
   expect(await use("v1")).toBe(first);
   await expect.poll(() => use("v1")).not.toBe(first);
   const second = await use("v1");
@@ -542,7 +542,7 @@ test("files other than those that were loaded are refused, and loaded again they
     ),
   });
   const { version } = await one.store.load("sql", "v1", { replace: true });
-  // The other has not seen the manifest yet, and looks at it when the files are not what it says.
+  // The other server has an old manifest, and reads it again because the files do not match.
   expect(await (await server()).use("sql")).toBe(version);
 });
 
@@ -585,7 +585,7 @@ test.each(["quick", "slow"])("a folder that becomes a link out of the store is r
     renameSync(join(root, "v1"), outside);
     symlinkSync(outside, join(root, "v1"));
   });
-  // The files are still the very ones that were looked at.
+  // The files are still the ones that were listed.
   await expect(use("v1")).rejects.toThrow("is a link that leads out of the store");
   await rm(join(root, "v1"));
 });
@@ -622,7 +622,7 @@ test("an adapter that waits for memory is read once", async () => {
   await clock.until(Promise.all([second, third]));
   await use("f1");
   expect(reads).toEqual(["f1", "f2", "f3", "f1"]);
-  // A folder is looked at before it is read, and not again.
+  // A folder is listed before its first read, and not again.
   expect(looks).toEqual(["f1", "f2", "f3", "f1 again"]);
 });
 
@@ -661,7 +661,7 @@ test("of a known folder the weights alone are read again, unless a file has chan
   await use("b");
   expect(await use("a")).toBe(first);
   expect(reads.splice(0)).toEqual(["a: config, model", "b: config, model", "a: model"]);
-  // The same numbers, with another scaling.
+  // The same values with another scaling.
   await use("b");
   await put("a", 1, tinyLora({ r: 32, loraAlpha: 3 }));
   clock.turn(5000);
@@ -671,7 +671,7 @@ test("of a known folder the weights alone are read again, unless a file has chan
   await use("b");
   expect(await use("a")).toBe(second);
   expect(reads).toEqual(["b: model", "a: model"]);
-  // A folder that was moved out, and a link to it.
+  // A folder that was moved out of the store, with a link to it.
   await use("b");
   await rename(join(root, "a"), join(made, "moved"));
   await symlink(join(made, "moved"), join(root, "a"));
@@ -692,7 +692,7 @@ test("paths stay in the store", async () => {
     ...["team/sql.", "team:sql", "x".repeat(2000)],
   ]) {
     await expect(store.load("x", path), path).rejects.toMatchObject({ code: "invalid_request", param: "lora_path" });
-    // A name is a folder's too, and one that is no path is a name that there is not.
+    // A name can be a folder's path. A name that is not a path does not exist.
     await expect(use(path), path).rejects.toMatchObject({ code: "not_found" });
   }
   for (const path of ["team/sql", "./team/sql", "team/sql/", join(root, "team/sql")]) {
@@ -735,7 +735,7 @@ test("while the store is away, what is on the model goes on, and the rest comes 
   await use("v1");
   const away = {
     ...{ code: "unavailable", message: "the store is not there", retryAfter: 5 },
-    // For logs.
+    // Cause, for logs.
     cause: expect.objectContaining({ message: `there is no folder ${root}` }),
   };
   await expect(use("v3")).rejects.toMatchObject(away);

@@ -9,7 +9,7 @@ const other = { path: "umbrella/v1", version: version("2"), method: "LORA" };
 const tenant = (id: string): Caller => ({ tenant: id, operator: false, admin: true, base: true, adapters: ["*"] });
 const open = { path: "acme/v1", version: version("1"), method: "LORA" };
 
-/** Loads the open folder acme/v1 under a name that exists. */
+/** Loads the open folder acme/v1 under an existing name. */
 function load(name: string, tenants: readonly string[], by: Caller | undefined): Manifest {
   const manifest = { discover: true, adapters: { [name]: { ...other, tenants } } };
   return withLoaded(manifest, { ...open, name, replace: true, by });

@@ -186,10 +186,10 @@ describe("an unload", () => {
     const { path, version, owner, tenants } = restricted;
     const next = withoutName(of({ "acme/x": restricted }), "acme/x", false, acme);
     expect(next).toEqual(of({}, [{ path, version, owner, tenants }]));
-    // A second name with the same rights needs no such entry.
+    // If a second name has the same rights, no entry without a name is needed.
     const two = of({ "acme/x": restricted, other: restricted });
     expect(withoutName(two, "acme/x", false, acme)).toEqual(of({ other: restricted }));
-    // The folder's other version is open, or a copy of the version.
+    // The folder's other version, or a copy of the version, is open to all.
     const copy = { ...restricted, path: "copy" };
     expect(withoutName(of({ "acme/x": restricted, copy }), "acme/x", false, acme).unnamed).toHaveLength(1);
     const later = { ...restricted, version: "9".repeat(64) };
@@ -229,7 +229,7 @@ test("a load by a tenant gives a version to no other tenant, and takes an open o
       const by = name.startsWith("zed") ? zed : acme;
       const loaded = { name, path: `f${folder}`, version: version(content), method: "LORA", by };
       const before = rightsTo(manifest, loaded).tenants;
-      // The store refuses what the caller may not use.
+      // The store has already refused a folder that the caller may not use.
       if (before && !before.includes(by.tenant)) return;
       const next = withLoaded(manifest, { ...loaded, pinned: false, replace: true });
       const replaced = Object.keys(manifest.adapters).find((key) => next.adapters[key] !== manifest.adapters[key]);
@@ -237,7 +237,7 @@ test("a load by a tenant gives a version to no other tenant, and takes an open o
       for (const tenant of tenants.filter((one) => one !== by.tenant)) {
         const [had, has] = [before, after].map((list) => list === undefined || list.includes(tenant));
         if (has) expect(had, tenant).toBe(true);
-        // An entry that is replaced no longer gives its rights.
+        // A replaced entry no longer gives its rights.
         if (before === undefined && replaced === undefined) expect(has, tenant).toBe(true);
       }
       expect(resolveEntry(next, name, by)?.path).toBe(loaded.path);

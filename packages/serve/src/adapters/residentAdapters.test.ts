@@ -5,15 +5,15 @@ import type { AdapterLease } from "./adapterProvider.ts";
 import { ResidentAdapters } from "./residentAdapters.ts";
 import { HandClock } from "./testing/handClock.ts";
 
-/** Loads and unloads that end when a test says so. */
+/** Host whose loads and unloads end when the test says so. */
 class Model {
   readonly clock = new HandClock();
   readonly pinned = new Set<string>();
   readonly unwanted = new Set<string>();
-  /** The versions on the model, with the bytes that they really take. */
+  /** Versions on the model, with their actual bytes. */
   readonly on = new Map<string, number>();
   readonly log: string[] = [];
-  /** Those that left for a load. */
+  /** Versions that were evicted for a load. */
   readonly gaveWay: string[] = [];
   readonly steps: (() => void)[] = [];
   readonly residents: ResidentAdapters;
@@ -43,7 +43,7 @@ class Model {
     );
   }
 
-  /** Lets one load or unload end. */
+  /** Completes one load or unload. */
   async step(index = 0): Promise<void> {
     this.steps.splice(index % Math.max(this.steps.length, 1), 1)[0]?.();
     await settled();
@@ -67,12 +67,12 @@ class Model {
   }
 }
 
-/** Waits until all that promises lead to is done: nothing here waits for more. */
+/** Waits until all promise callbacks have run. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await null;
 }
 
-/** Runs a model until a lease is there. */
+/** Runs a model until a lease is granted. */
 async function lease(model: Model, ...request: Parameters<Model["acquire"]>): Promise<AdapterLease> {
   const promise = model.acquire(...request);
   await model.run();
@@ -133,7 +133,7 @@ test("where all is leased, loads wait in turn", async () => {
   );
   a.release();
   await model.run();
-  // There is room for the small one, and the large one came before.
+  // The small one fits, but the large one came first.
   expect(order).toEqual([]);
   b.release();
   await model.run();
@@ -168,7 +168,7 @@ test("a load that fails while others wait for its place gives the place back to 
   const a = await lease(model, "a", 10);
   const large = model.acquire("large", 10, 10, true);
   model.clock.turn(100);
-  // `a` takes no more leases, and this one waits behind.
+  // `a` accepts no more leases, so this request waits behind the load.
   const again = model.acquire("a", 10);
   a.release();
   await Promise.all([expect(large).rejects.toThrow("large is broken"), model.run()]);
@@ -182,7 +182,7 @@ test("one that stays because the load in front needs it no more is handed on wit
   const c = model.acquire("c", 10);
   model.clock.turn(100);
   const again = model.acquire("a", 10);
-  // b makes room first, though a was to.
+  // b makes room first, although a was draining.
   b.release();
   await model.run();
   (await c).release();
@@ -197,7 +197,7 @@ test("what takes more than the budget is refused with sizes", async () => {
   await expect(model.acquire("a", 31)).rejects.toThrow("takes 31 bytes, and maxAdapterBytes is 30; give it more");
   (await lease(model, "p", 10)).release();
   await expect(model.acquire("a", 21)).rejects.toThrow("maxAdapterBytes is 30, of which pinned adapters take 10");
-  // It is known only after the load that it takes more than its file.
+  // Only after its load is it known to take more than its file.
   const wide = model.acquire("wide", 10, 25);
   await Promise.all([expect(wide).rejects.toThrow("takes 25 bytes"), model.run()]);
   expect([...model.on.keys()]).toEqual(["p"]);
@@ -250,7 +250,7 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
     { weight: 1, arbitrary: fc.record({ do: fc.constant("want" as const), at: fc.nat(5) }) },
   );
   const traits = fc.record({
-    // The bytes of a file, over those that it takes: f16 numbers that are kept as f32 are 2.
+    // Factor between the bytes in memory and in the file: 2 for f16 values that are kept as f32.
     widens: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
     fails: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
   });
@@ -266,7 +266,7 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
         const loaded = versions.flatMap((version) => model.residents.ready(version) ?? []);
         expect(model.residents.count).toBe(loaded.length);
         for (const { version, leases } of loaded) {
-          // A lease is counted before those who asked have it.
+          // A lease is counted before its requests receive it.
           expect(leases).toBeGreaterThanOrEqual(held.filter((one) => one.version === version).length);
         }
       };
@@ -298,7 +298,7 @@ test("whatever happens: no leased version goes, the budget holds, every acquire 
         }
         check();
       }
-      // Every request ends its work sometime.
+      // Every request ends eventually.
       for (let round = 0; open > 0 || held.length > 0; round++) {
         expect(round, `${open} wait for ever`).toBeLessThan(200);
         for (const one of held.splice(0)) one.release();

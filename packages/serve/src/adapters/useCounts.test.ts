@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { leastFirst, UseCounts, unused } from "./useCounts.ts";
 
-/** Returns names in the order of their counts, after these uses. */
+/** Returns names ordered by their counts after these uses. */
 function order(uses: readonly string[], names: readonly string[] = [...new Set(uses)]): string[] {
   const counts = new UseCounts();
   const last = new Map(uses.map((name) => [name, counts.count(name)]));

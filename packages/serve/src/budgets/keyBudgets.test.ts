@@ -106,7 +106,7 @@ describe("headers", () => {
 });
 
 describe("the caller of a key", () => {
-  // printf %s red-key | sha256sum, and so on.
+  // As printed by `printf %s red-key | sha256sum`.
   const hash = async (key: string) => {
     const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
     return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -148,7 +148,7 @@ describe("the caller of a key", () => {
     ]) {
       expect(await caller(bad), bad).toBe(null);
     }
-    // No key fits an empty one, even if its hash is known.
+    // An empty key never matches, even if its hash is listed.
     const empty = callerFinder([{ id: "e", sha256: await hash("") }]);
     expect(await empty("Bearer ")).toBe(null);
   });

@@ -31,7 +31,7 @@ describe("places of tenants", () => {
       while (shares.freeFor(tenant, shared) > 0) held.get(tenant)?.push(shares.take(tenant, 1));
       expect(shares.heldBy(tenant)).toBeGreaterThan(0);
     }
-    // Sequences end in the order of their start, and each tenant asks again at once.
+    // Sequences end in the order in which they started, and each tenant sends another at once.
     for (let round = 0; round < 100; round++) {
       for (const tenant of tenants) {
         held.get(tenant)?.shift()?.();

@@ -25,7 +25,7 @@ const stores: Readonly<Record<string, () => ObjectStore>> = {
 };
 
 describe.each(Object.entries(stores))("%s", (_, open) => {
-  /** Slots of two servers on one store, whose holders live as long as `alive` has them. */
+  /** Creates the slots of two servers on one store. Holders in `alive` exist. */
   const servers = (alive: Set<string>) => {
     const start = `${crypto.randomUUID()}/`;
     return [open(), open()].map((store) => new Slots(store, start, async ({ id }) => alive.has(id)));

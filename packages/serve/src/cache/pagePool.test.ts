@@ -104,7 +104,7 @@ test("whatever sequences do, a page that is written has one holder, and shared o
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const pool = new PagePool({ pages: 6, pageSize: 2 });
-      /** The tokens that a page holds with all before it, as a cache would. */
+      /** Tokens up to the end of each page, as a cache would hold them. */
       const content = new Map<number, string>();
       const live: { table: number[]; ids: number[]; written: number; of: typeof owner }[] = [];
       for (const { what, at, seed } of steps) {

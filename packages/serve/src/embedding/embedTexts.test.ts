@@ -16,7 +16,7 @@ test("texts are padded to multiples of 16, as far as the model has positions", (
 test.each([1, 2])("the bits of an embedding follow from its text alone, with %i threads", async (threads) => {
   await init(await wasm({ threads, grain: 1, batchInvariant: true }));
   const model = createModel(config, randomParameters(new Generator(3))).eval();
-  // 3 rows alone take another way through a product than 27 do.
+  // A product of 3 rows uses other code than one of 27.
   for (const longest of [3, 16, 48, 120]) {
     const lengths = Array.from({ length: 9 }, (_, i) => longest - (i % Math.min(longest, 8)));
     const texts = lengths.map((length, i) => Array.from({ length }, (_, t) => (31 * i + 7 * t * t + t) % 97));

@@ -37,7 +37,7 @@ test.each(["bert", "roberta"])("a %s gives the mean over real tokens at length 1
     const mean = Array.from({ length: 16 }, (_, d) => ids.reduce((sum, _, t) => sum + hidden[16 * t + d], 0));
     const length = Math.hypot(...mean);
     for (const [d, x] of mean.entries()) expect(Math.abs(embeddings[i][d] - x / length)).toBeLessThan(1e-6);
-    // Token ids give what their text gives, and so does a text alone.
+    // Token ids give the same embedding as their text, and so does a text in its own request.
     expect((await engine.embed([ids])).embeddings).toEqual([embeddings[i]]);
   }
   await engine.close();
@@ -48,7 +48,7 @@ test("texts of like length share a pass, whichever request they are of", async (
   const long = "a text of more than sixteen";
   const requests = [["a", long], ["b"], ["c", "d"], [long]].map((texts) => engine.embed(texts));
   await Promise.all(requests);
-  // a b c, both long ones, d.
+  // Passes: a b c, both long texts, d.
   expect(await engine.stats()).toMatchObject({
     passes: 3,
     promptTokens: 4 + 54,
@@ -184,7 +184,7 @@ test("adapters give embeddings of their own, in passes of their own, to the bits
   for (const [i, [name, adapter]] of registered.entries()) {
     const peft = await PeftModel.fromPretrained(encoder(), adapter, { adapterName: name });
     const own = await createEmbeddingEngine({ model: peft.baseModel, tokenizer, servedModelName: name });
-    // Rows of adapters are summed up in another order than one adapter for all.
+    // Rows with different adapters are summed in another order than rows with one adapter.
     for (const [t, row] of (await own.embed(texts)).embeddings.entries()) {
       for (const [d, x] of row.entries()) expect(Math.abs(answers[1 + i].embeddings[t][d] - x)).toBeLessThan(1e-6);
     }

@@ -10,20 +10,20 @@ import { listening } from "../testing/listening.ts";
 import { tinyTokenizer } from "../testing/tinyModel.ts";
 import { createEmbeddingEngine } from "./createEmbeddingEngine.ts";
 
-// Reference numbers of sentence-transformers' modules, by PyTorch.
+// Reference values of sentence-transformers' modules in PyTorch.
 const folder = join(goldenFolder, "embeddings/bert-mean");
 let golden: GoldenFile;
 let server: Awaited<ReturnType<typeof listening>>;
 let client: OpenAI;
 
-/** A little above one rounding of f32 a layer, of numbers below 1. */
+/** Slightly more than one rounding of f32 per layer, for values below 1. */
 const tolerance = 1e-6;
 
 beforeAll(async () => {
   golden = await GoldenFile.open(join(folder, "golden.safetensors"));
   await init(wasm({ batchInvariant: true }));
   const { model, files } = await loadSequenceClassifier(folder, { newHead: { labels: 1 } });
-  // The folder has no tokenizer: clients send token ids.
+  // The golden folder has no tokenizer, so clients send token ids.
   const engine = await createEmbeddingEngine({ model, tokenizer: tinyTokenizer(), files, servedModelName: "bert" });
   server = await listening({ engine });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "any", maxRetries: 0 });
@@ -46,7 +46,7 @@ async function texts(suffix: string): Promise<number[][]> {
 test.each(["", ".b"])("embeddings%s over HTTP are those of the reference, as numbers and as bytes", async (suffix) => {
   const input = await texts(suffix);
   const expected = await rows(`embedding${suffix}`);
-  // The client asks for bytes where nothing else is said.
+  // The client requests base64 by default.
   for (const format of [{}, { encoding_format: "float" as const }]) {
     const { data, usage } = await client.embeddings.create({ model: "bert", input, ...format });
     expect(usage.prompt_tokens).toBe(input.flat().length);

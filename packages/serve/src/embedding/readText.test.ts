@@ -6,7 +6,7 @@ import { plainConfig } from "./sentenceConfig.ts";
 const words = ["[PAD]", "[CLS]", "[SEP]", "a", "small", "cat"];
 const special = (id: number) => ({ SpecialToken: { id: words[id] } });
 
-/** A tokenizer of words, which puts [CLS] before a text and [SEP] behind it. */
+/** Tokenizer of words, which adds [CLS] before a text and [SEP] after it. */
 const tokenizer = new Tokenizer({
   label: "words",
   tokenizerJson: {

@@ -20,7 +20,7 @@ beforeAll(async () => {
 const make = (options: Partial<EngineOptions> = {}) =>
   createEngine({ model, tokenizer, servedModelName: "tiny", ...options });
 
-/** Logits of the last of some tokens. */
+/** Returns the logits after the given tokens. */
 async function logitsAfter(tokens: readonly number[]): Promise<Float32Array> {
   using inputIds = tensor([[...tokens]], { dtype: "i32" });
   using logits = model.nextLogits({ inputIds });
@@ -201,7 +201,7 @@ test("a text that is longer than its tokens can be is refused before it is read"
     return [error.code, error.param, read];
   };
   try {
-    // The longest token is the end of text, of four bytes.
+    // The longest token is the end of text, with four bytes.
     expect(await refused({ text: "a".repeat(4 * 32 + 1) })).toEqual(["context_length_exceeded", "prompt", 0]);
     expect(await refused({ text: "a".repeat(4 * 32) })).toEqual(["context_length_exceeded", "prompt", 1]);
     const messages = Array.from({ length: 9 }, () => ({ role: "user", content: "a".repeat(16) }));
@@ -299,7 +299,7 @@ test("a thousand requests leave memory as it was", async () => {
 });
 
 test.each([
-  // 16 positions of f32: two rows of 16, and keys and values of 2 heads of 4.
+  // 16 positions in f32: a row of 16 for each of two convolution layers, and keys and values of 2 heads of 4.
   ["lfm2", 16 * 4 * (2 * 16 + 2 * 2 * 4)],
   // Keys and values of 2 heads of 4 and of 8; the last layer shares the second's.
   ["gemma4_text", 16 * 4 * (2 * 2 * 4 + 2 * 2 * 8)],

@@ -14,7 +14,7 @@ let model: CausalLM;
 beforeAll(async () => {
   await init(reference());
   model = tinyLlama();
-  // A prompt with this token has no logits.
+  // A prompt with this token gets logits that are not finite.
   const embeddings = [...model.namedParameters()].find(([name]) => name.includes("embed_tokens"))![1];
   const values = (await embeddings.data()).slice() as Float32Array;
   const width = values.length / model.vocabSize;
@@ -108,7 +108,7 @@ test("the counts of an engine are those of its passes", async () => {
     ...{ passes: 0, batchRows: 0, decodeRows: 0, promptTokens: 0, cachedTokens: 0, newTokens: 0 },
     ...{ waiting: 0, running: 0, paused: 0, preemptions: 0, pages: { total: 16, used: 0, cached: 0 }, requests: [] },
   });
-  // The prompt takes three passes of 2, 2 and 1 rows; the last gives the first token.
+  // The prompt takes three passes of 2, 2 and 1 rows; the last one gives the first token.
   const first = await collect(engine, plain([1, 2, 3, 4, 5], { maxNewTokens: 3 }));
   expect(first.finished).toMatchObject({ promptTokens: 5, newTokens: 3, cachedTokens: 0 });
   const counts = { batchRows: 1, decodeRows: 1, promptTokens: 5, cachedTokens: 0, newTokens: 3, passes: 5 };

@@ -4,10 +4,10 @@ import { FairQueue } from "./fairQueue.ts";
 const all = () => true;
 const request = (adapter: string | null, number = 0, tenant = "t") => ({ tenant, adapter, number });
 
-/** The tokens of an adapter's turn. */
+/** Tokens in an adapter's turn. */
 const turn = 1024;
 
-/** Takes requests of some tokens, one adapter's turn unless told, and names their adapters. */
+/** Takes requests of `tokens` tokens (default: an adapter's turn), and returns their adapters. */
 function taken(
   queue: FairQueue<ReturnType<typeof request>>,
   count: number,
@@ -50,7 +50,7 @@ test("an adapter that was served much waits as long as that took, and no longer"
   let fresh = 0;
   const order: (string | null)[] = [];
   for (let i = 0; i < 12; i++) {
-    // There is always a newcomer who was served nothing yet.
+    // There is always a new tenant that has been served nothing yet.
     queue.push(request(`new${fresh++}`));
     const next = queue.take(all)!;
     queue.charge(next, turn);

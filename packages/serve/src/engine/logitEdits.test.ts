@@ -12,7 +12,7 @@ const noBans: BanSettings = { badWords: [], stopTokenIds: [], minTokens: 0 };
 const settings = (sampling: Partial<SamplingSettings>, bans: Partial<BanSettings> = {}, prompt = [0]) =>
   ({ sampling: { temperature: 0, ...sampling }, bans: { ...noBans, ...bans }, prompt }) as unknown as RequestSettings;
 
-/** The logits 1, -2, 3, 4, 5, 6 as the edits leave them after some new tokens. */
+/** Returns the logits 1, -2, 3, 4, 5, 6 after the edits for some new tokens. */
 function edited(given: RequestSettings, newTokens: readonly number[] = []): number[] {
   using edits = new LogitEdits(given, { vocabSize: 6, backend });
   for (const token of newTokens) edits.count(token);
@@ -36,7 +36,7 @@ test("repetition counts the prompt too, the other penalties new tokens alone", (
 });
 
 test("a bias comes before penalties", () => {
-  // 1 - 3 is -2, which repetition makes -4.
+  // 1 - 3 is -2, which the repetition penalty makes -4.
   expect(edited(settings({ logitBias: { 0: -3 }, repetitionPenalty: 2 }))[0]).toBe(-4);
 });
 

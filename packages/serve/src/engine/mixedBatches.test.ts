@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { checkMixedBatches } from "../testing/mixedBatches.ts";
 import { storiesSizes, tinySizes } from "../testing/tinyModel.ts";
 
-/** Counts over all schedules. */
+/** Counters over all schedules. */
 const found = { preemptions: 0, cached: 0, swapped: 0 };
 
 const invariant = () => wasm({ batchInvariant: true, threads: 1 });

@@ -40,7 +40,7 @@ test("a version that left counts again when it comes back", async () => {
   expect((await host.load("a", files)).bytes).toBe(bytes);
 });
 
-/** The files of an adapter, and its values by checks that know those before it. */
+/** Returns the files of an adapter, and its values from checks that share layouts. */
 async function loadable(checks: AdapterChecks, seed: number, config: PeftConfig = lora()) {
   const generator = new Generator(seed);
   const peft = await getPeftModel(tinyLlama(), config, { generator });

@@ -12,7 +12,7 @@ const read = (given: Partial<ServingRequest> = {}, promptTokens = 4, own: Partia
 };
 const sampling = (given: object) => ({ sampling: { temperature: 0, ...given } });
 
-/** The field and the message of a refusal. */
+/** Returns the field and the message of a refusal. */
 async function refusal(given: Partial<ServingRequest>, promptTokens?: number, own?: Partial<RequestLimits>) {
   const error = await read(given, promptTokens, own).then(
     () => null,

@@ -22,14 +22,14 @@ beforeAll(async () => {
 const make = (options: Partial<EngineOptions> = {}) =>
   createEngine({ model, tokenizer, servedModelName: "tiny", ...options });
 
-/** Logits of the last of some tokens. */
+/** Returns the logits after the given tokens. */
 async function logitsAfter(tokens: readonly number[]): Promise<Float32Array> {
   using inputIds = tensor([[...tokens]], { dtype: "i32" });
   using logits = model.nextLogits({ inputIds });
   return (await logits.data()) as Float32Array;
 }
 
-/** Greedy tokens of the model's own logits, where `banned` gives the tokens that may not come. */
+/** Decodes greedily from the model's logits, without the tokens that `banned` returns. */
 async function greedyWithout(banned: (newTokens: readonly number[]) => readonly number[], count: number) {
   const tokens: number[] = [];
   while (tokens.length < count) {
@@ -146,7 +146,7 @@ test("bad words never come, alone or after a space; their beginnings may", async
     return tokens.some((_, at) => word.every((id, i) => tokens[at + i] === id));
   };
   expect([holds(free.tokens, pairOf("ab")), holds(free.tokens, pairOf(" ab"))]).toEqual([true, true]);
-  // A word of two tokens, which came.
+  // A word of two tokens that occurred in the answer.
   const word = words.decode(free.tokens.slice(0, 2), { skipSpecialTokens: true });
   const { tokens } = await collect(engine, asked(["ab", "ac", word]));
   for (const text of ["ab", " ab", "ac", word]) expect(holds(tokens, pairOf(text)), text).toBe(false);
@@ -202,7 +202,7 @@ const chatTemplate =
   "{% for m in messages %}[{{ m.role }}{{ m.name or '' }}]{{ m.content }}/{% endfor %}" +
   "{% if mood %}<{{ mood }}>{% endif %}{% if add_generation_prompt %}[assistant]{% endif %}";
 
-/** An engine whose template writes names and a variable. */
+/** Creates an engine whose template writes names and a variable. */
 function chatty(): Promise<Awaited<ReturnType<typeof make>>> {
   return make({ tokenizer: withTemplate(chatTemplate) });
 }

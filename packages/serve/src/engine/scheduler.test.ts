@@ -6,7 +6,7 @@ import type { Chunk, Sequence } from "./sequence.ts";
 
 interface Made extends Sequence {
   readonly name: string;
-  /** New tokens until it ends. */
+  /** Number of new tokens until it ends. */
   readonly length: number;
   isPaused: boolean;
 }
@@ -43,7 +43,7 @@ function setup({ pages = 64, pageSize = 4, rows = 16, sequences = 8, enablePrefi
   return { pool, scheduler };
 }
 
-/** Lets requests in and plans a pass. */
+/** Admits requests and plans a pass. */
 function plan(scheduler: Scheduler<Made>): Chunk<Made>[] {
   for (const next of scheduler.take()) scheduler.ready(next);
   return scheduler.plan();
@@ -181,7 +181,7 @@ test("prefixes are reused, by sequences that began together too", () => {
     ["b", 0, 4],
     ["a", 0, 4],
   ]);
-  // What the first wrote, the last goes on from.
+  // The last sequence continues from the pages that the first has written.
   expect(shown(run(scheduler))).toEqual([
     ["b", 4, 8],
     ["a", 4, 8],
@@ -216,7 +216,7 @@ test("few requests are taken before there is a place for them: those that come l
   scheduler.push({ ...make("late", 2, { adapter: "late" }), tenant: "u" });
   const order = new Set<string>();
   while (goesOn(scheduler)) for (const { sequence } of run(scheduler)) order.add(sequence.name);
-  // Those that ran come first, then at most those that were taken.
+  // Running requests come first, then at most the requests already taken.
   expect([...order].indexOf("late")).toBeLessThan(8 + taken.length);
 });
 

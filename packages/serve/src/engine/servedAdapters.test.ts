@@ -30,7 +30,7 @@ beforeAll(async () => {
   good = await adapterFiles(tinyLlama, tinyConfigs.lora8(), 1);
 });
 
-/** An engine with adapters in memory, and these. */
+/** Creates an engine with these adapters in memory. */
 async function make(files: Readonly<Record<string, FilesInMemory>>, options: Partial<EngineOptions> = {}) {
   const held: HeldAdapters[] = [];
   const engine = await createEngine({
@@ -43,7 +43,7 @@ async function make(files: Readonly<Record<string, FilesInMemory>>, options: Par
   return { engine, held: held[0] };
 }
 
-/** An adapter's files with NaN in the place of every number. */
+/** Returns an adapter's files with all values replaced by NaN. */
 function broken(files: FilesInMemory): FilesInMemory {
   const bytes = Uint8Array.from(files.get("adapter_model.safetensors") as Uint8Array);
   const start = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));

@@ -19,7 +19,7 @@ const long = { maxNewTokens: 180, ignoreEos: true };
 const tokensOf = (events: readonly ServingEvent[]) =>
   events.flatMap((event) => (event.type === "token" ? [event.token] : []));
 
-/** Reads one event of a request, and leaves the rest. */
+/** Reads one event of a request and leaves the others unread. */
 async function readOne(engine: Awaited<ReturnType<typeof make>>, signal?: AbortSignal) {
   const reader = engine.generate(requestOf(long), signal)[Symbol.asyncIterator]();
   const { value } = await reader.next();
@@ -44,7 +44,7 @@ test("a reader that stops pauses its sequence at 128 events; others go on, and i
 });
 
 test("its pages go to those that need them, and are computed again when it reads on", async () => {
-  // Room for one sequence of this length.
+  // Pages for one sequence of this length.
   const engine = await make({ numBlocks: 24 });
   const whole = (await collect(engine, long)).tokens;
   const { reader, first } = await readOne(engine);
@@ -97,7 +97,7 @@ test("over HTTP a client that reads nothing loses its connection, with a line in
     code: "client_stalled",
     reason: "The client has read nothing of its answer for 0.3 seconds, so its connection was closed.",
   });
-  // Browsers have their own words for a body that failed.
+  // Browsers have their own error messages for a body that failed.
   await expect(response.text()).rejects.toThrow();
   await engine.close();
 });

@@ -2,7 +2,7 @@ import type { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
 import { TextLength } from "./textLength.ts";
 
-/** A vocabulary whose longest token has `longest` bytes; counts the looks at its tokens. */
+/** Returns a checker for a vocabulary whose longest token has `longest` bytes, and records the tokens that it reads. */
 function checkerOf(mostTokens: number, longest: number) {
   const looks: number[] = [];
   const tokenBytes = (token: number) => {

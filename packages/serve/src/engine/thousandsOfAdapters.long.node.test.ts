@@ -14,9 +14,9 @@ import { type Arrival, serve } from "../testing/schedules.ts";
 import { createEngine } from "./createEngine.ts";
 import type { EngineOptions } from "./engineOptions.ts";
 
-/** Adapters that are registered, and those of them that requests name. */
+/** Number of registered adapters, and of the ones that requests name. */
 const [count, asked] = [2000, 600];
-/** Memory for some dozens of them. */
+/** Memory for some dozens of adapters. */
 const maxAdapterBytes = 6e6;
 const maxModelLen = 48;
 const path = sharedPath("models/stories260K-hf", "mixed batches over thousands of adapters");
@@ -25,14 +25,14 @@ const lora = (r: number, options: object = {}) => {
   return new LoraConfig({ r, loraAlpha: 2 * r, initLoraWeights: false, targetModules: "all-linear", ...options });
 };
 const some = ["q_proj", "v_proj", "down_proj"];
-/** The kinds of adapters, in turn; high ranks lie on fewer layers. */
+/** Kinds of adapters, in turn; high ranks target fewer layers. */
 const kinds: readonly PeftConfig[] = [
   ...[lora(2), lora(4), lora(8, { loraAlpha: 5 }), lora(4, { useRslora: true })],
   ...[lora(4, { useDora: true, targetModules: some }), new IA3Config({ initIa3Weights: false })],
   ...[lora(16, { targetModules: some }), lora(32, { useRslora: true, targetModules: some }), lora(3)],
   ...[lora(64, { targetModules: ["q_proj", "v_proj"] }), lora(2, { useDora: true })],
 ];
-/** Adapters that are asked for again and again, and mostly are in memory. */
+/** Number of adapters that are requested often, and are mostly in memory. */
 const hot = 30;
 const nameOf = (i: number): string => `adapter-${i}`;
 
@@ -63,8 +63,8 @@ async function storiesEngine(options: Partial<EngineOptions>): Promise<ServingEn
 }
 
 /**
- * Requests for many of the adapters, each once and in a random order, and between them for the hot
- * ones and the base. They come faster than they end. One of eight readers leaves early.
+ * Draws requests for many of the adapters, each once and in random order, mixed with requests for the hot ones and the
+ * base model. They arrive faster than they end. One of eight readers leaves early.
  */
 function randomArrivals(): Arrival[] {
   const generator = new Generator(1);

@@ -7,7 +7,7 @@ const tokenizer = wordTokenizer();
 const ids = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
 
 test("a bad word counts after a space too if it then begins with another token and has as many", () => {
-  // "ab" is one token, and so is " ab". " cd" is two tokens where "cd" is one.
+  // "ab" is one token, and so is " ab". " cd" is two tokens, while "cd" is one.
   expect(badWordIds(["ab"], tokenizer)).toEqual([ids("ab"), ids(" ab")]);
   expect(ids(" cd").length).toBe(2);
   expect(badWordIds(["cd"], tokenizer)).toEqual([ids("cd")]);
@@ -15,10 +15,7 @@ test("a bad word counts after a space too if it then begins with another token a
   expect(() => badWordIds(["ab", "  "], tokenizer)).toThrow('bad_words holds "  ", which has no tokens');
 });
 
-/**
- * The definition of vLLM: the last token of a word is forbidden where the new text ends with the
- * rest.
- */
+/** vLLM's definition: the last token of a word is forbidden if the new text ends with its other tokens. */
 function reference(past: readonly number[], words: readonly (readonly number[])[]): Set<number> {
   const banned = new Set<number>();
   for (const word of words) {

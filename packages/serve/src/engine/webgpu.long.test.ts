@@ -10,7 +10,7 @@ import { adapterFiles, tinyConfigs } from "../testing/tinyAdapters.ts";
 import { storiesSizes, tinyLlama, tinySizes, tinyTokenizer } from "../testing/tinyModel.ts";
 import { createEngine } from "./createEngine.ts";
 
-/** Tokens of greedy requests that run together, under each adapter and under none. */
+/** Returns the tokens of greedy requests that run together, with each adapter and with none. */
 async function greedyTokens(): Promise<number[][]> {
   const create = () => tinyLlama(storiesSizes);
   const names = Object.keys(tinyConfigs);
@@ -42,7 +42,7 @@ describe.skipIf(noWebGpu)("an engine on webgpu", () => {
   afterAll(() => backend?.dispose());
 
   it("gives every request of a mixed batch the tokens that it has alone", { timeout: 180_000 }, async () => {
-    // Schedules in which pages run out, beginnings are shared and adapters are replaced.
+    // Schedules in which pages run out, prefixes are shared and adapters are replaced.
     const found = await checkMixedBatches(backend, tinySizes, { numRuns: 2, seed: 13 });
     for (const count of Object.values(found)) expect(count).toBeGreaterThan(0);
   });

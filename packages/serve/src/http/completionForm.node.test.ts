@@ -65,7 +65,7 @@ test("token ids and prompt log-probabilities come with each choice where they ar
   const [echoed] = await choicesOf({ return_token_ids: true, echo: true, max_tokens: 1, logprobs: 0 });
   expect(echoed).toMatchObject({ token_ids: [0], prompt_token_ids: [0, 1], text: "Once uponHello" });
   expect(echoed.logprobs.text_offset).toEqual([0, 4, 9]);
-  // More of the likeliest for prompts are not shown beside the new tokens.
+  // New tokens have only `logprobs` top tokens, although the prompt's have more.
   const [both] = await choicesOf({ prompt_logprobs: 3, logprobs: 1, echo: true, max_tokens: 1 });
   expect(both.logprobs.top_logprobs.map((top: object | null) => top && Object.keys(top).length)).toEqual([null, 2, 2]);
   expect(Object.keys(both.prompt_logprobs[1])).toHaveLength(4);
@@ -107,7 +107,7 @@ test("offsets are counted in the text of each choice", async () => {
   ]);
 });
 
-/** An engine whose second token is in no text yet. */
+/** Engine whose second token completes no text. */
 class HeldText extends ScriptedEngine {
   override async *generate(request: ServingRequest): AsyncGenerator<ServingEvent, void, undefined> {
     yield { type: "started", promptTokens: 1, cachedTokens: 0, version: null };

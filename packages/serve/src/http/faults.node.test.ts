@@ -11,7 +11,7 @@ const request = (body: unknown, signal?: AbortSignal): RequestInit => {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal };
 };
 
-/** Sends bytes as they are and returns all that came until the connection ended. */
+/** Sends raw bytes, and returns all bytes received until the connection ended. */
 function raw(port: number, lines: string, keepOpen = false): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = "";
@@ -114,7 +114,7 @@ test("a connection that reads nothing of a stream is closed, while others are an
     expect.stringContaining("read nothing of its answer for 0.4 s"),
   ]);
   expect(given).toBeLessThan(50_000);
-  // It would wait for the connection.
+  // Otherwise it would wait for the connection.
   await server.close();
   leave();
 });
@@ -123,7 +123,7 @@ test("a connection that reads nothing of a whole answer is closed", async () => 
   const large = "x".repeat(64e6);
   const server = await listen({ fetch: () => new Response(large) }, 0, "127.0.0.1", { sendSeconds: 0.3 });
   const leave = neverReading(server.port, {});
-  // A client that reads all is not disturbed.
+  // A client that reads everything is not affected.
   expect((await (await fetch(server.url)).text()).length).toBe(large.length);
   await server.close();
   leave();
@@ -131,7 +131,7 @@ test("a connection that reads nothing of a whole answer is closed", async () => 
 
 test("a body that is too long is refused while it comes", async () => {
   await using server = await listening({ engine: new ScriptedEngine(), limits: { bodyBytes: 1000 } });
-  // The first says how long it is and sends nothing; the other sends 1500 bytes and no end.
+  // The first request declares a length and sends nothing; the other sends 1500 bytes and no end.
   expect(await raw(server.port, post("content-length: 5000000"), true)).toMatch(/^HTTP\/1.1 413 /);
   const chunk = `5dc\r\n${"x".repeat(1500)}\r\n`;
   expect(await raw(server.port, post("transfer-encoding: chunked") + chunk, true)).toMatch(/^HTTP\/1.1 413 /);

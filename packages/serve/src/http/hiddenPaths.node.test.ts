@@ -17,7 +17,7 @@ import { post } from "../testing/post.ts";
 import { tinyLlama, tinyTokenizer } from "../testing/tinyModel.ts";
 import { createApp } from "./createApp.ts";
 
-/** Part of the path of everything that a server keeps here. */
+/** Part of every path of the server in this test. */
 const secret = "secret-place";
 let around: string;
 let good: string;
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(around, { recursive: true }));
 
-/** Makes a server on a store that holds good and bad adapters, with all that it logs. */
+/** Creates a server on a store with valid and broken adapters, and records its log. */
 async function start() {
   const root = join(around, `${secret}-${crypto.randomUUID()}`);
   await mkdir(join(root, "bad"), { recursive: true });
@@ -97,7 +97,7 @@ const request: fc.Arbitrary<Send> = fc.oneof(
   call((training_file, app) => post(app, "/v1/fine_tuning/jobs", { model: "tiny", training_file })),
 );
 
-/** Faults of the disk between requests. */
+/** Disk faults between requests. */
 const faults: Readonly<Record<string, (root: string) => Promise<unknown>>> = {
   none: async () => undefined,
   "the store has gone": (root) => rename(root, `${root}-away`),

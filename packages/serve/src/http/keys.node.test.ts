@@ -97,7 +97,7 @@ test("a key is checked before its body is read", async () => {
 });
 
 test("every key is compared to its last byte, whichever fits", async () => {
-  // Reads of the hashes are counted: their number may not depend on the key that is presented.
+  // Counts reads of the hashes: their number must not depend on the given key.
   const reads = { count: 0 };
   const original = Uint8Array.from;
   const spied = (...args: Parameters<typeof Uint8Array.from>) => {

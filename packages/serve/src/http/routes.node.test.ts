@@ -210,7 +210,7 @@ describe("the server's state", () => {
       expect(text.split("\n")).toContain(line);
     }
     expect(text).not.toContain("nobody");
-    // Counters that are read twice do not grow by it.
+    // Reading counters twice does not change them.
     expect(await (await app.request("/metrics")).text()).toContain(
       'vllm:generation_tokens_total{model_name="test-base"} 5\n',
     );

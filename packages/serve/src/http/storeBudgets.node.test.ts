@@ -105,7 +105,7 @@ describe.each(Object.entries(stores))("two servers on %s", (_, openStore) => {
     const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => upload(both[i % 2].app, text)));
     expect(countOf(answers, 200)).toBeLessThanOrEqual(3);
     expect(answers.find(({ status }) => status !== 200)?.body.error.code).toBe("stored_bytes_exceeded");
-    // Uploads that began at the same time may all be refused; one after another they fit.
+    // Concurrent uploads may all be refused; one after the other, they fit.
     for (let i = countOf(answers, 200); i < 3; i++) expect((await upload(both[i % 2].app, text)).status).toBe(200);
     const refused = await upload(both[0].app, text);
     expect([refused.status, refused.body.error.code]).toEqual([400, "stored_bytes_exceeded"]);

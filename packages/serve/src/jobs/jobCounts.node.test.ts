@@ -33,7 +33,7 @@ test("jobs of all owners are counted by status, and a job that failed may be ope
   await jobs.finish(done, { status: "succeeded", at: 2 });
   const count = jobCounter(jobs);
   const expected = { queued: 2, validating_files: 0, running: 1, paused: 1, succeeded: 0, failed: 1, cancelled: 1 };
-  // The model of the one that succeeded does not answer yet.
+  // The model of the succeeded job cannot be used yet.
   expect(await count()).toEqual(expected);
   const later = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 60_000);
   await jobs.close(done);

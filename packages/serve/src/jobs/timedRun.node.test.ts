@@ -23,7 +23,7 @@ const jobOf = (id: string, limits: Partial<JobLimits>, owner = id): FineTuneJob 
   limits: { steps: null, jobMinutes: null, trainerMinutes: null, ...limits },
 });
 
-/** A training that runs until it is stopped. */
+/** Training that runs until it is stopped. */
 const endless = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(new JobStopped()), { once: true }));
 const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -58,7 +58,7 @@ test("a killed run has counted its time up to the last check", async () => {
   const job = jobOf("ftjob-2", {});
   const stop = new AbortController();
   void timedRun(time, job, stop.signal, endless, 50).catch(() => undefined);
-  // A process that is killed now leaves this much counted.
+  // A kill at this point would leave this much time counted.
   await expect.poll(() => time.ofJob(job), { timeout: 10_000 }).toBeGreaterThan(0.15);
   stop.abort();
 });

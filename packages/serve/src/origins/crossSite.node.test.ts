@@ -79,7 +79,7 @@ describe("a server without keys", () => {
       const response = await app.request("/v1/files/file-1", { method, headers });
       expect(await outcome(response)).toBe("403 cross_origin_request");
     }
-    // A link to the page of the server.
+    // A link to the server's page.
     expect((await app.request("/", { headers })).status).toBe(200);
   });
 });
@@ -132,7 +132,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
   const engine = new ScriptedEngine();
 
   beforeAll(async () => {
-    // evil.example is given the server's address, as by DNS rebinding.
+    // evil.example resolves to the server's address, as with DNS rebinding.
     const rebinding = "--host-resolver-rules=MAP evil.example 127.0.0.1";
     browser = await chromium.launch({ executablePath, args: [...chromiumFlags, rebinding] });
     [server, other] = await Promise.all([listening({ engine }), listening({ engine: new ScriptedEngine() })]);
@@ -143,7 +143,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     await Promise.all([server.close(), other.close()]);
   });
 
-  /** Sends what a page may send without a preflight, and what needs one. */
+  /** Sends requests that a page may send without a preflight, and requests that need one. */
   const attack = async (target: string) => {
     const form = new FormData();
     form.set("purpose", "fine-tune");
@@ -165,7 +165,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
 
   test("a page of another port reads and changes nothing", async () => {
     await page.goto(`${other.url}/v1/models`);
-    // An opaque answer has status 0, a preflight that fails rejects.
+    // An opaque answer has status 0; a failed preflight rejects.
     expect(await page.evaluate(attack, server.url)).toEqual([0, 0, -1, -1]);
     expect(engine.loads).toEqual([]);
   });

@@ -91,7 +91,7 @@ describe.skipIf(executablePath === undefined)("in Chromium", () => {
     await expect.poll(() => page.locator("#stop").isDisabled()).toBe(true);
     await page.fill("#temperature", "9");
     await page.fill("#prompt", "too hot");
-    // The browser's own check of the field comes first; the server's is what is looked at here.
+    // Removes the browser's own check of the field, so that the server's is tested.
     await page.evaluate("document.getElementById('temperature').removeAttribute('max')");
     await page.press("#prompt", "Enter");
     await expect

@@ -17,11 +17,11 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 afterEach(() => void vi.restoreAllMocks());
 
-/** Returns the function that gives the way to read, and its clock. */
+/** Returns the file access selector, and its clock. */
 function start() {
   const clock = new HandClock();
   const accessNow = fileAccess(diskModules(folder), clock);
-  /** Has the next `lstat` of a quick disk take so long. */
+  /** Makes the next `lstat` take this long. */
   const takes = (ms: number) => {
     const { lstatSync } = fsSync;
     vi.spyOn(fsSync, "lstatSync").mockImplementationOnce(((...args: Parameters<typeof lstatSync>) => {
@@ -40,7 +40,7 @@ async function bothWays(): Promise<FileAccess[]> {
   return [quick, accessNow()];
 }
 
-/** Reads `length` bytes of the file from `at` on. */
+/** Reads `length` bytes of the file from offset `at`. */
 async function read(access: FileAccess, at: number, length: number): Promise<string> {
   const opened = await access.open(file);
   const bytes = new Uint8Array(16);

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => server[Symbol.asyncDispose]());
 
-/** Puts objects into the bucket, past the place under test. */
+/** Writes objects to the bucket directly, not through the tested place. */
 async function put(objects: Iterable<readonly [key: string, content: Uint8Array | string]>): Promise<void> {
   const { accessKeyId, secretAccessKey } = server.place.credentials as { accessKeyId: string; secretAccessKey: string };
   const client = new AwsClient({ accessKeyId, secretAccessKey, service: "s3", region: "us-east-1" });
@@ -32,7 +32,7 @@ async function putAdapter(path: string, seed: number): Promise<void> {
   await put([...(await adapterFiles(seed))].map(([name, content]) => [`${path}/${name}`, content] as const));
 }
 
-/** A replica on the bucket. */
+/** Creates a server on the bucket. */
 async function replica(options: { prefix?: string; timeoutMs?: number } = {}) {
   const clock = new HandClock();
   const warnings: Warning[] = [];
@@ -99,7 +99,7 @@ test("2,000 adapters come in pages", async () => {
   const lists = () => server.requests.filter((request) => request.includes("list-type")).length;
   expect(lists()).toBe(3);
   expect(store.stats().registered).toBe(2000);
-  // Folders that are known are not asked for again before it is time; the manifest is.
+  // Known folders are not listed again before they are due; the manifest is read.
   await store.list();
   expect(lists()).toBe(3);
   expect(server.requests.filter((request) => request.includes("manifest.json")).length).toBe(2);
@@ -130,7 +130,7 @@ test("a write whose answer is lost counts once it is found written", async () =>
   let lost = 0;
   server.intercept = (context) => {
     if (context.method === "PUT" && context.path.endsWith("manifest.json") && lost++ === 0) {
-      // The object is written, and the connection breaks before its answer.
+      // The object is written, and the connection breaks before the answer.
       context.res.end = () => context.res.destroy() && context.res;
     }
     return false;
@@ -211,7 +211,7 @@ test("an answer that stops coming is given up, a slow one is not", async () => {
   await putAdapter("v1", 1);
   const clock = new HandClock();
   let pieces = 0;
-  /** Gives an answer in pieces. Each takes less than the limit, and all together more. */
+  /** Sends an answer in pieces. Each takes less time than the limit, and all together more. */
   const slowly: typeof fetch = async (...request) => {
     const response = await fetch(...request);
     const bytes = new Uint8Array(await response.arrayBuffer());
@@ -275,9 +275,9 @@ test("objects of different times are read again", async () => {
   const files = (await place.files("v1"))!;
   server.requests.length = 0;
   expect(await place.read("v1", files)).toHaveLength(files.length);
-  // One request each, and a list in the end.
+  // One request per file, and a list at the end.
   expect(server.requests.length).toBe(files.length + 1);
-  // One changes when it has been read, before the next.
+  // One file changes after it was read, before the next is read.
   let answered = 0;
   server.intercept = async () => {
     if (answered++ === 1) await put([[`v1/${files[0].name}`, "{}"]]);

@@ -10,7 +10,7 @@ beforeAll(async () => {
   await init(reference());
 });
 
-/** Answers as a bucket does whose objects are in memory, for pages too. */
+/** Returns a fetch that answers as a bucket with objects in memory, for tests in pages too. */
 function bucket(objects: Map<string, Uint8Array | string>): typeof fetch {
   return async (input, { method, headers, body } = {}) => {
     const { pathname, searchParams } = new URL(String(input));

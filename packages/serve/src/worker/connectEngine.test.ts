@@ -5,7 +5,7 @@ import { connectEngine, type ServingWorker } from "./index.ts";
 const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
 const workers: ServingWorker[] = [];
 
-/** Starts a Worker with one of the engines for tests. */
+/** Starts a Worker with one of the test engines. */
 function start(kind: string): { engine: ServingEngine; worker: ServingWorker; messages: unknown[][] } {
   const url = new URL("../testing/engineWorker.ts", import.meta.url);
   const worker = node ? new node.Worker(url, { workerData: kind }) : new Worker(url, { type: "module", name: kind });
@@ -70,7 +70,7 @@ test("32 streams take one message a pass, not one a token", async () => {
   const streams = Array.from({ length: 32 }, (_, i) => all(engine.generate(request(`${i}`, { maxNewTokens: passes }))));
   const events = await Promise.all(streams);
   expect(events.every(({ length }) => length === passes + 2)).toBe(true);
-  // Requests come one by one, so the first and the last passes may not have them all.
+  // Requests arrive one by one, so the first and last passes may not include all of them.
   const withTokens = messages.slice(before).filter((items) => items.some(isToken));
   expect(withTokens.length).toBeLessThanOrEqual(passes + 4);
   expect(withTokens.some((items) => items.filter(isToken).length === 32)).toBe(true);

@@ -93,7 +93,7 @@ describe("without a driver", () => {
   });
 });
 
-/** Makes a package absent in the processes of the command. */
+/** Returns environment variables with which a package cannot be found in the command's process. */
 function without(name: string): Record<string, string> {
   const program = `
 import { registerHooks } from "node:module";

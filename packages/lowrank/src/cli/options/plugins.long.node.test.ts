@@ -5,12 +5,12 @@ import type { Outcome } from "../../testing/runCommand.ts";
 import { pluginFiles } from "./plugins.ts";
 
 const { folder, at, process, ...bare } = await commandFolder();
-// A plugin registers methods for good, and has the packages that Node itself loads: so it is read
-// in a process of its own. `bare` runs the command in this one, without plugins.
+// A plugin registers methods permanently, and needs the packages that Node itself loads. So it is loaded in a separate
+// process. `bare` runs the command in this process, without plugins.
 const { lowrank, succeed } = process;
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** A method that scales what a layer gives, with an option of its own. */
+/** Method that scales the output of a layer, with its own option. */
 const scale = `
 import { add, mul, zeros } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";

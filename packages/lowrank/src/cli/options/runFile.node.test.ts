@@ -8,7 +8,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const base = "model: model\ndata: [text.txt]\nblockSize: 16\nbatch-size: 2\nsteps: 2\nlr: 1e-3\n";
 const rank = async (output: string) => JSON.parse(await readFile(at(`${output}/adapter_config.json`), "utf8")).r;
 
-/** Runs `lowrank train` with such a file, and returns what it says if it fails. */
+/** Runs `lowrank train` with such a file, and returns its error message. */
 async function failure(text: string, name = "wrong.yaml"): Promise<string> {
   await writeFile(at(name), text);
   const { code, stderr } = await lowrank(["train", name]);
@@ -31,7 +31,7 @@ describe("a run's file", () => {
     const options = { model: "model", data: "pairs.jsonl", columns: { prompt: "prompt", completion: "completion" } };
     const others = { output: "by-json", epochs: 9, lr: "1e-3", verify: false, targetModules: "q_proj" };
     await writeFile(at("run.json"), JSON.stringify({ ...options, ...others }));
-    // Steps of the command line stand against the file's epochs.
+    // `--steps` of the command line overrides `epochs` of the file.
     const { stdout } = await succeed(["train", "run.json", "--steps", "1"]);
     expect(stdout).toContain("at step 1 ");
     expect(stdout).not.toContain("read again");

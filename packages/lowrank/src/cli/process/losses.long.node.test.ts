@@ -10,40 +10,40 @@ import { type OutputPlace, runWithOutputs } from "../../testing/processes/runWit
 const { folder, at, succeed } = await commandFolder();
 let redis: RedisServer | null = null;
 
-/** The ways in which a command loses its output or its process. */
+/** Ways in which a command loses its output or its process. */
 const losses = [
   ...["closed terminal", "stdout closed", "stderr closed", "stdout full", "stderr full"],
   ...["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"],
 ] as const;
 type Loss = (typeof losses)[number];
 
-/** The exit code for each loss in their order; the number of a signal that ends it is negative. */
+/** Expected exit codes, in the order of the losses. Minus the number of the signal if one ends the command. */
 type Codes = readonly number[];
 
-/** The result is text on stdout, and signals end the process as ever. */
+/** For commands with text on stdout as result: signals end the process as usual. */
 const text: Codes = [-1, 141, 0, 1, 0, -1, -2, -15, -9];
-/** The result is saved, and signals let it save or clean up, and stop. */
+/** For commands that save a result: after a signal they save or clean up, and stop. */
 const saves: Codes = [129, 0, 0, 0, 0, 129, 130, 143, -9];
-/** A server, which signals end in good order. */
+/** For a server, which signals stop gracefully. */
 const serves: Codes = [0, 0, 0, 0, 0, 0, 0, 0, -9];
-/** The result is saved, and is placed at the end; its terminal closes while the command loads. */
+/** For commands that save their result at the end: the terminal closes while the command loads. */
 const places: Codes = [-1, ...saves.slice(1)];
 
-/** A command of the table. */
+/** Row of the table: a command. */
 interface Row {
   readonly name: string;
-  /** The words, with OUT for a new name. */
+  /** Arguments, with OUT in place of a new name. */
   readonly words: string;
   readonly codes: Codes;
   /**
-   * The text after which the terminal closes and signals come. Without it they come while the
-   * command loads, or while it writes a new output.
+   * Output after which the terminal closes and signals are sent. Without it they are sent while the command loads, or
+   * while it writes a new output.
    */
   readonly ready?: RegExp;
   readonly stdin?: string | null;
-  /** The words that go on after a loss; the same ones by default. */
+  /** Arguments of the run after a loss. Default: the same. */
   readonly next?: (held: readonly string[]) => string;
-  /** It runs until a signal arrives. */
+  /** True if it runs until a signal arrives. */
   readonly endless?: boolean;
 }
 
@@ -152,14 +152,14 @@ async function temporaryOf(output: string): Promise<void> {
 
 const numbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
 
-/** The names in the output, and of temporary files next to it. */
+/** Returns the names in the output, and of temporary files next to it. */
 async function heldBy(output: string): Promise<string[]> {
   const inside = await readdir(at(output)).catch(() => []);
   const around = (await readdir(folder)).filter((name) => name.startsWith(output) && parseTemporaryName(name));
   return [...inside.filter((name) => name !== "runs" && name !== "store"), ...around.map(() => "temporary folder")];
 }
 
-/** The files that matter, in few words. */
+/** Summarises the names that matter for the test. */
 function described(held: readonly string[]): string {
   const whole = ["adapter_config.json", "config.json", "comparison.md", "sweep.html"].filter((name) =>
     held.includes(name),
@@ -195,7 +195,7 @@ test.for(rows)("$name", { timeout: 300_000 }, async (row, { skip }) => {
       expect((await heldBy(output)).filter((name) => name === "temporary folder")).toEqual([]);
     }
     cells.push(`${code}${next}`);
-    // A quick command may have placed its result, and taken its handlers off, before the signal came.
+    // A quick command may have saved its result, and removed its handlers, before the signal arrived.
     const wasDone = (code ?? 0) < 0 && loss.startsWith("SIG") && described(held) === "result";
     expect.soft({ loss, code: wasDone ? row.codes[i] : code }).toEqual({ loss, code: row.codes[i] });
   }

@@ -87,7 +87,7 @@ describe("a server whose log is lost", () => {
     expect({ code, statuses: await checked }).toEqual({ code: 0, statuses: [200, 200, 200] });
   });
 
-  /** Three completions, the first one as soon as the server answers. */
+  /** Sends three requests for completions, the first as soon as the server answers. */
   async function completions(url: string): Promise<number[]> {
     const body = JSON.stringify({ model: "model", prompt: "a", max_tokens: 2 });
     const ask = () => fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });

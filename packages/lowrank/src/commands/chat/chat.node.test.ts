@@ -28,7 +28,7 @@ const told = async (lines: readonly string[], ...more: string[]): Promise<Chat> 
   return JSON.parse(stdout);
 };
 
-/** The answer of `generate` to one message, by another way than a chat's. */
+/** Returns the answer of `lowrank generate` to one message. */
 async function generated(text: string, ...more: string[]): Promise<string> {
   const { stdout } = await command.succeed(["generate", ...limits, "--chat", "--prompt", text, ...more]);
   return stdout.replace(/\n$/, "");
@@ -40,7 +40,8 @@ test("each line is a turn, whose answer is generate's, and only what is new runs
   const { turns, messages } = await told(["hi", "you"]);
   expect(messages.map(({ role }) => role)).toEqual(["user", "assistant", "user", "assistant"]);
   expect(turns[0]).toMatchObject({ text: await generated("hi"), reusedTokens: 0, newTokens: 4 });
-  // This template writes an answer otherwise than the model began it.
+  // This template formats an answer differently from the prompt that the model continued, so the cache ends at the
+  // prompt.
   expect(turns[1].reusedTokens).toBe(turns[0].promptTokens);
 });
 

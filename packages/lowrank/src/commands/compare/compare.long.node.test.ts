@@ -37,7 +37,7 @@ describe("methods on the embedded model's task", () => {
     expect(prefix.trainable).toBe(4 * 2 * 3 * 64);
     expect(qlora.mergedLatencyMilliseconds).toBeGreaterThan(0);
     expect(prefix.mergedLatencyMilliseconds).toBeNull();
-    // Prefixes start at random and have not learned yet.
+    // Prefixes start at random and have not been trained long enough.
     expect(qlora.loss).toBeLessThan(runs[0].measured.lossBefore);
     expect(qlora.lossDeviation).toBeGreaterThan(0);
     for (const { measured } of runs) {
@@ -132,7 +132,7 @@ test.skipIf(!hasRedis)(
       const begun = () => /(ftjob-\S+): attempt 1\n$/.exec(worker.stderr())?.[1];
       await expect.poll(begun, { timeout: 30_000, interval: 20 }).toBeDefined();
       const id = begun();
-      // The run trains by then, and takes some seconds.
+      // The run is training by then, and takes some seconds.
       await pause(1500);
       expect(begun()).toBe(id);
       await worker.kill();
@@ -156,7 +156,7 @@ test.skipIf(!hasRedis)(
     } finally {
       await worker.stop();
     }
-    // Without a worker: what was done is taken from the store, and kept in another folder.
+    // Without a worker: existing outcomes are read from the store, and saved in another folder.
     const again = await run("again", ...queued, "--methods", "lora");
     expect(again.code).toBe(0);
     expect(again.stderr).toMatch(/\[1\/1\] lora, seed 0: loss/);

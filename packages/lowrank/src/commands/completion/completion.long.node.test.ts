@@ -26,7 +26,7 @@ function run(shell: string, script: string): string[] {
   return stdout.split("\n").filter((line) => line !== "");
 }
 
-/** The completions of the last word, in each shell. */
+/** Returns the completions of the last word, for each shell. */
 const completers: Readonly<Record<string, (...words: string[]) => string[]>> = {
   bash: (...words) => {
     const given = words.map((word) => `'${word}'`).join(" ");
@@ -55,7 +55,7 @@ test.each(Object.keys(completers).filter(installed))("%s completes commands, opt
 test.runIf(installed("zsh"))(
   "zsh takes the script, and hands commands, options and values to its own completion",
   () => {
-    // In the place of zsh's functions, which need a terminal: these print what they are given.
+    // Replacements of zsh's functions, which need a terminal: they print their arguments.
     const stubs = `compdef() { print registered $@ }; _describe() { print -rl -- "\${(@P)2}" }; _arguments() { print -rl -- $@ }`;
     const complete = (...words: string[]) =>
       run(

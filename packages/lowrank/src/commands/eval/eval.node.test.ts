@@ -65,7 +65,7 @@ async function evaluated(
   return JSON.parse(stdout);
 }
 
-/** The log-probability of each token after those before it, by one pass over all. */
+/** Returns the log-probability of each token given those before it, with one pass over all. */
 async function logProbabilities(ids: readonly number[]): Promise<number[]> {
   const { logits } = model.forward({
     inputIds: tensor(Int32Array.from(ids), { shape: [1, ids.length], backend: model.backend }),
@@ -114,7 +114,7 @@ test("choices are told apart by log-probability, and by that of a character", as
   const [long, short] = found.logLikelihoods;
   expect(found.likeliest).toBe(long > short ? 0 : 1);
   expect(found.likeliestByLength).toBe(long / 15 > short ? 0 : 1);
-  // Three ways to name the right one.
+  // Three ways to give the correct choice.
   await lines("choices.jsonl", [
     question,
     { question: question.prompt, endings: question.choices, label: "A" },

@@ -36,7 +36,7 @@ describe("records", () => {
       { fields: { a: 3 }, place: `${path}, line 5` },
     ]);
     expect(await readRecords(path, 2)).toHaveLength(2);
-    // What comes after the limit is not read.
+    // Lines after the limit are not read.
     expect(await readRecords(await file('{"a":1}\n{'), 1)).toHaveLength(1);
   });
 
@@ -72,7 +72,7 @@ describe("multiple choice", () => {
     const run = await multipleChoiceTask.read(await file([record]), { batchSize: 8, ...options });
     return run;
   };
-  /** The place of the right choice, as it is read. */
+  /** Returns the index of the correct choice. */
   const answerOf = async (record: object) => {
     const { samples } = await (await found(record))(measured);
     return (samples[0] as { answer: number }).answer;

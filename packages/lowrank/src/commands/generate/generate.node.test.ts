@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The text that the command writes after a prompt. */
+/** Returns the text that the command generates after a prompt. */
 async function generated(...options: string[]): Promise<string> {
   const common = ["generate", "--model", folder, "--prompt", "print", "--max-new-tokens", "12"];
   const { code, stdout, stderr } = await runCommand([...common, ...options]);

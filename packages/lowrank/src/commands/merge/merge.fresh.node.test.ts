@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { loadModel } from "../../load/loadModel.ts";
 import { runCommand } from "../../testing/runCommand.ts";
 
-/** Added to one number of a weight while a model is saved, as a file that went wrong. */
+/** Added to one value of a weight while a model is saved, to simulate a corrupt file. */
 let damage = 0;
 
 vi.mock("@lowrank/models", async (original) => {

@@ -6,7 +6,7 @@ const options: PlanCommandOptions = { method: "lora", batch: 2, accumulate: 3, d
 const plan = (training: number, generation = 10, sequenceLength = 512) =>
   ({ training: { bytes: training }, generation, sequenceLength }) as never;
 
-/** The flags of each try, and the fit, where the training fits only after `tries` of them. */
+/** Returns the options of each attempt and the result, if the training fits after `tries` attempts. */
 async function tried(given: Partial<PlanCommandOptions>, tries: number, sequenceLength = 512) {
   const asked: Partial<PlanCommandOptions>[] = [];
   const { instead } = await fitLowrank(plan(200, 10, sequenceLength), { ...options, ...given }, 100, async (other) => {
@@ -35,7 +35,7 @@ test("changes come by what they cost, each with those before it", async () => {
   const single = { ...checkpoints, batch: 1, accumulate: 6 };
   const packed = { ...single, method: "qlora", doubleQuant: true };
   expect(asked).toEqual([checkpoints, single, packed, { ...packed, seq: 256 }, { ...packed, seq: 128 }]);
-  // Of two lengths the later one counts.
+  // The later of two lengths replaces the earlier one.
   expect(instead).toEqual({
     flags: "--gradient-checkpointing --batch 1 --accumulate 6 --method qlora --double-quant --seq 128",
     training: 100,

@@ -69,7 +69,7 @@ test("says first if Lowrank can train it, and else by which flags it can", async
   expect(lines[4]).toMatch(/^Lowrank can train it with --gradient-checkpointing .*--method qlora --double-quant/);
   const { lowrank } = JSON.parse((await plan(...words, "--json")).stdout);
   const { flags, training } = lowrank.instead;
-  // The advice holds, by the plan itself.
+  // A plan with the suggested flags confirms that they are enough.
   const method = flags.split(" ");
   const advised = JSON.parse((await plan("llama-3.2-1b", "--seq", "512", ...method, "--json")).stdout);
   expect(advised.training.bytes).toBe(training);
@@ -166,7 +166,7 @@ test("--memory compares the plan with a budget, and finds flags that make it fit
   expect(stdout).toMatch(/^generating in the 2,000\.0 MB of --memory: fits, with [\d,.]+ MB left$/m);
   const found = JSON.parse((await plan("smollm2-360m", "--memory", "6GiB", "--json")).stdout);
   expect(found.memory).toEqual({ bytes: 6 * 2 ** 30, training: true, generation: true });
-  // More than a WebAssembly memory does not make that one larger.
+  // A budget above the size of a WebAssembly memory does not raise that limit.
   expect(found.lowrank.bytes).toBe(2 ** 32);
   expect(JSON.parse((await plan("gpt2", "--json")).stdout).memory).toBeNull();
   const { code, stderr } = await plan("gpt2", "--memory", "much");

@@ -119,7 +119,7 @@ describe("methods side by side", () => {
     expect(found.methods.map(({ method }: { method: string }) => method)).toEqual(
       allMethods().map(({ title }) => title),
     );
-    // Vectors of 256 numbers do not go into its sizes, and it has no biases.
+    // VB-LoRA's vectors of 256 values do not divide its sizes, and the model has no biases.
     const failed = found.methods.filter(({ why }: { why: string | null }) => why !== null);
     expect(failed.map(({ method }: { method: string }) => method)).toEqual(["VB-LoRA", "BitFit"]);
     const lora = found.methods.find(({ method }: { method: string }) => method === "LoRA");

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { prettyLine } from "./prettyLine.ts";
 
-/** The line that pino writes for `log`, for people. */
+/** Formats the line that pino writes for `log`. */
 function written(log: (logger: pino.Logger) => void, colors = false): string {
   const lines: string[] = [];
   log(pino({ level: "trace" }, { write: (line: string) => void lines.push(line) }));

@@ -122,7 +122,7 @@ test("a store, a config file and keys: what a key may, and adapters at run time"
     expect((await post(`${url}/v1/load_lora_adapter`, outside, "admin-key")).status).toBe(400);
     const metrics = await fetch(`${url}/metrics`, { headers: { authorization: "Bearer admin-key" } });
     expect(await metrics.text()).toContain('adapter="new",finished_reason="length"} 1');
-    // The file is looked at each second.
+    // The file is checked every second.
     await writeFile(folder.at("keys.json"), JSON.stringify(keys.slice(0, 1)));
     await expect.poll(() => complete("mat", "user-key"), { timeout: 10_000 }).toBe(401);
     expect(await complete("mat", "admin-key")).toBe(200);
@@ -248,7 +248,7 @@ test("an encoder's adapters give embeddings of their own, beside its own, by the
     for (const [i, name] of names.entries()) {
       const wanted = await expected(name === "encoder" ? null : name);
       for (const [t, row] of wanted.entries()) {
-        // The folder's own rule leaves lengths as they are.
+        // The folder's own settings do not normalise embeddings.
         const given: number[] = answers[i].data[t].embedding;
         const length = Math.hypot(...given);
         for (const [d, x] of row.entries()) expect(Math.abs(given[d] / length - x)).toBeLessThan(1e-5);

@@ -19,7 +19,7 @@ test("a changed key file is read again, and a broken one leaves the keys as they
   const end = watchKeys(file, keys, { info: take, warn: take, error: take });
   const ids = () => keys.keys.map(({ id }) => id);
 
-  // As editors and Kubernetes do it.
+  // Replaces the file by a rename, as editors and Kubernetes do.
   await writeFile(join(folder, "next"), JSON.stringify([entry("b"), entry("c")]));
   await rename(join(folder, "next"), file);
   await expect.poll(ids, patience).toEqual(["b", "c"]);

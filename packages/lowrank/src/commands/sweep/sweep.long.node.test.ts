@@ -42,7 +42,7 @@ test("a grid is trained, the best trial first, and nothing twice", async () => {
   }
   expect((await readFile(folder.at("sweep/sweep.csv"), "utf8")).split("\n").length).toBe(6);
 
-  // The best adapter gives the loss that the table tells.
+  // The best adapter is the one with the smallest loss in the table.
   const { r } = JSON.parse(await readFile(folder.at("sweep/best/adapter_config.json"), "utf8"));
   expect(String(r)).toBe(lines[1].trim().split(/ +/)[2]);
   const generate = "generate model --adapter sweep/best --prompt X --greedy --max-new-tokens 1".split(" ");

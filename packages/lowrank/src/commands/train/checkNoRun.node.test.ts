@@ -53,7 +53,7 @@ test("checkpoints are resumed from, by the folder or by one of them", async () =
   );
   expect(await check({ resume: output })).toBe(null);
   expect(await check({ resume: join(output, "checkpoint-2") })).toBe(null);
-  // Another run's checkpoint does not make this folder its own.
+  // Resuming a checkpoint of another run does not permit writing to this folder.
   expect(await check({ resume: tmpdir() })).toContain("holds checkpoints");
   expect(await check({ resume: join(output, "other") })).toContain("holds checkpoints");
   expect(await check({ resume: join(output, "none", "checkpoint-2") })).toContain("holds checkpoints");

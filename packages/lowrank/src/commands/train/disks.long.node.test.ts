@@ -8,7 +8,7 @@ import { commandFolder } from "../../testing/commandFolder.ts";
 const { folder, at, lowrank, succeed } = await commandFolder();
 const disks: string[] = [];
 
-/** Makes a small disk in memory; null where this user may not. */
+/** Mounts a small disk in memory; null if this user may not. */
 function disk(name: string, options: string): string | null {
   mkdirSync(at(name));
   try {
@@ -53,7 +53,7 @@ test.skipIf(!can)(
 );
 
 test.skipIf(!can)("a disk that is full at the end: what was trained is kept elsewhere", async () => {
-  // Room for measurements, and for no adapter.
+  // Leaves room for the metrics, but not for an adapter.
   await writeFile(at("small/ballast"), new Uint8Array(372 * 1024));
   const { code, stderr } = await lowrank(train("small/late"));
   expect(code).toBe(1);

@@ -44,7 +44,7 @@ it.skipIf(process.platform !== "linux")("knows a later process of the same numbe
 
 it.skipIf(process.platform !== "linux")("is not held by the dead whose parent does not ask for them", async () => {
   mkdirSync(at("dead"));
-  // After exec, the parent knows nothing of its child.
+  // After exec, the parent does not wait for its child, which becomes a zombie.
   const parent = spawn("sh", ["-c", "sleep 0.5 & echo $!; exec sleep 60"]);
   const pid = Number(String((await once(parent.stdout, "data"))[0]));
   const fields = () => readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");

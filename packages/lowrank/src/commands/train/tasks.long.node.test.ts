@@ -38,7 +38,7 @@ const words = (task: string, output: string, ...more: string[]) => [
   ...common.split(" "),
   ...["--model", onBert.includes(task) ? "bert" : "model", "--task", task, "--output", output, ...more],
 ];
-/** The tasks of encoders. */
+/** Tasks that train encoders. */
 const onBert = ["token-classification", "contrast"];
 const weights = (name: string) => readFile(at(`${name}/adapter_model.safetensors`), "hex");
 const metrics = async (name: string): Promise<MetricsLine[]> =>
@@ -96,7 +96,7 @@ describe.each([
       task === "distillation" ? words("sft", "x", "--data", data) : words("orpo", "x", "--data", "chats.jsonl");
     if (task === "orpo" || onBert.includes(task)) return;
     const otherTask = await lowrank([...otherWords, "--resume", `${task}-whole/checkpoint-4`]);
-    // A head is no decoder's.
+    // A model with a head has other tensors than a decoder.
     expect(otherTask.stderr).toContain(task === "reward" ? "trains other tensors" : `"${task}" in the checkpoint`);
   });
 });
@@ -125,7 +125,7 @@ describe("the best evaluation by a task's own measurement", () => {
   });
 
   test("a measurement that stays the same ends the run, and one that there is not is told before the first step", async () => {
-    // All pairs are told apart after two steps.
+    // After two steps, all pairs are ranked correctly.
     const stop = best("rewards/accuracies", "--early-stopping-patience", "1");
     const { stdout } = await succeed(words("dpo", "stops", "--data", "preferences.jsonl", ...stop));
     expect(stdout).toContain("best evaluation: that of step 2, 1.0000\nstopped early, after step 4 of 8");

@@ -24,13 +24,13 @@ function train(output: string, ...words: string[]): Promise<Outcome> {
   return runCommand(["train", "--model", nano, "--output", at(output), ...common, ...words]);
 }
 
-/** A step on a model that was written. */
+/** Trains one step on a saved model. */
 function trainOn(model: string, ...words: string[]): Promise<Outcome> {
   const common = ["--data", at("pairs.jsonl"), "--steps", "1"];
   return runCommand(["train", "--model", at(model), "--output", at("on"), "--overwrite", ...common, ...words]);
 }
 
-/** The validation losses before and after. */
+/** Returns the validation losses before and after. */
 function losses(stdout: string): [number, number] {
   const [, before, after] = /nats per token: ([\d.]+) at step 0.*, ([\d.]+) at step 4/.exec(stdout) ?? [];
   return [Number(before), Number(after)];
@@ -60,7 +60,7 @@ describe("methods", () => {
     expect(await readConfig(method)).toMatchObject({ peft_type: peftType, task_type: "CAUSAL_LM", ...fields });
     expect(stdout.includes("lowrank merge")).toBe(!["prefix", "p-tuning"].includes(method));
     const [, trains] = /trainable params: ([\d,]+)/.exec(stdout) ?? [];
-    // AdaLoRA's file is without the ranks that training cut.
+    // AdaLoRA's file lacks the ranks that training has cut.
     if (method !== "adalora") expect(await numbersOf(method)).toBe(Number(trains.replaceAll(",", "")));
   });
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 const source = new URL("./youngObjects.ts", import.meta.url).href;
 
-/** The bytes of the young space of a process that makes and drops much. */
+/** Returns the bytes of the young space of a process that creates many short-lived objects. */
 async function youngBytes(before: string): Promise<number> {
   const code = `
     import { getHeapSpaceStatistics } from "node:v8";

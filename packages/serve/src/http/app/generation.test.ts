@@ -17,7 +17,7 @@ const request = (more: Partial<ServingRequest> = {}): ServingRequest => ({
 });
 
 interface Setting {
-  /** The events of each request; an error is thrown in its place. */
+  /** Events of each request; an error is thrown in its place. */
   readonly scripts?: readonly (readonly (ServingEvent | Error)[])[];
   readonly requests?: readonly ServingRequest[];
   readonly choicesPerPrompt?: number;
@@ -28,7 +28,7 @@ interface Setting {
   readonly endless?: boolean;
 }
 
-/** Starts a generation over an engine that plays events, and notes what budgets and metrics are told. */
+/** Starts a generation on a scripted engine, and records the calls of budgets and metrics. */
 function start(setting: Setting = {}) {
   const { requests = [request()], scripts = requests.map(() => answer), endless = false } = setting;
   const seen = {
@@ -97,7 +97,7 @@ describe("usage", () => {
     const scripts = [1, 2, 3, 4].map((n) => [started(10 * n, n), ...Array<ServingEvent>(n).fill(token()), finished]);
     const { generation, ended } = start({ requests, scripts, choicesPerPrompt: 2 });
     const { usage, usageOf: ofChoice } = await all(generation);
-    // The first and the third have the prompts.
+    // The first and the third choice count the prompts.
     expect(usage).toEqual(usageOf(40, 10, 4));
     expect([0, 1, 2, 3].map(ofChoice)).toEqual([1, 2, 3, 4].map((n) => usageOf(10 * n, n, n)));
     expect(ended[0]).toBe(50);
@@ -179,7 +179,7 @@ describe("failures", () => {
       () => ({}) as never,
       (error) => error,
     );
-    // Places are free again, whatever came.
+    // The places are free again after any failure.
     expect(ended.length).toBeGreaterThan(0);
     return [status, code, param, message];
   };
@@ -211,7 +211,7 @@ describe("failures", () => {
     expect(await failure({ requests: adapter, scripts })).toEqual([400, "invalid_value", "stop", "no"]);
     const refused = throwing("adapter_refused", "no", "lora_path");
     expect(await failure({ requests: adapter, scripts: refused })).toEqual([400, "adapter_refused", "model", "no"]);
-    // The base model is not hidden.
+    // For the base model, the error itself is shown.
     expect((await failure({ scripts: throwing("forbidden", "no") }))[0]).toBe(403);
     expect((await failure({ scripts: [[new Error("broken")]] }))[0]).toBe(500);
   });

@@ -6,7 +6,7 @@ import { completionFields } from "../routes/completions.ts";
 
 const page = readFileSync(new URL("../../../../../docs/requestFields.md", import.meta.url), "utf8");
 
-/** The fields of a section's table, for one of the two routes. */
+/** Returns the fields of a section's table for one of the two routes. */
 function listed(section: string, route: "chats" | "completions"): string[] {
   const [, text] = new RegExp(`\\n## ${section}\\n(.*?)(\\n## |$)`, "s").exec(page)!;
   return text.split("\n").flatMap((line) => {

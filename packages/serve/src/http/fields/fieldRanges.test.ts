@@ -209,7 +209,7 @@ describe("a body's parts", () => {
   };
 
   test("are at most 8000, of which ten numbers of a list are one", () => {
-    // The list is a part too.
+    // The list counts as a part too.
     expect(fits({ a: list(7999, "x") })).toBe(true);
     expect(fits({ a: list(8000, "x") })).toBe(false);
     expect(fits({ a: list(79_980, 1) })).toBe(true);

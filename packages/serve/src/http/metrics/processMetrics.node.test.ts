@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import { expect, test, vi } from "vitest";
 import { processMetrics } from "./processMetrics.ts";
 
-/** The values of a scrape by names and labels. */
+/** Returns the values of a scrape by name and labels. */
 async function scrape(read: ReturnType<typeof processMetrics>) {
   const lines = (await read()).flatMap((family) => family.lines());
   const values = lines.filter((line) => !line.startsWith("#")).map((line) => line.split(/ (?=\S+$)/));
@@ -94,7 +94,7 @@ test("the event loop's delays are those since the last scrape, in seconds", asyn
   expect(order).toEqual(order.toSorted((a, b) => a - b));
   expect(lag("mean")).toBeGreaterThanOrEqual(lag("min"));
   expect(lag("mean")).toBeLessThanOrEqual(lag("max"));
-  // Nothing was measured since.
+  // No delay has been measured since.
   const again = await scrape(read);
   const next = again.values.get("nodejs_eventloop_lag_max_seconds")!;
   expect(next).toBeLessThan(lag("max"));

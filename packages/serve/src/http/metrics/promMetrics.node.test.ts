@@ -9,7 +9,7 @@ const scrape = async (given: Partial<Scrape> = {}): Promise<Scrape> => {
 };
 const sequence = { promptTokens: 2, newTokens: 3, reason: "stop", seconds: 0.2 } as const;
 
-/** The values of a metric by its labels. */
+/** Returns the values of a metric by its labels. */
 function valuesOf(text: string, name: string): Map<string, number> {
   const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`));
   return new Map(lines.map((line) => [line.slice(name.length, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]));

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { checkLines } from "./checkLines.ts";
 
-/** Passes a text on in pieces of `size`, and returns what comes out. */
+/** Passes a text through in pieces of `size`, and returns the output. */
 async function passed(text: string | Uint8Array, size: number): Promise<string> {
   const whole = typeof text === "string" ? new TextEncoder().encode(text) : text;
   async function* pieces() {

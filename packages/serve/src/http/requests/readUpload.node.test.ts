@@ -15,7 +15,7 @@ interface Sent {
   readonly take?: (content: AsyncIterable<Uint8Array>, filename: string) => Promise<string>;
 }
 
-/** Sends a body, and notes the files that were discarded. */
+/** Sends a body, and records the discarded files. */
 async function upload(body: BodyInit, { headers = {}, limits: more = {}, take }: Sent = {}) {
   const request = new Request("http://x/", {
     ...{ method: "POST", body, duplex: "half" },
@@ -141,7 +141,7 @@ describe("a form that breaks off", () => {
   const body = (pieces: readonly string[], last: "close" | "error" | "wait") =>
     new ReadableStream({
       async pull(controller) {
-        // Who takes a file has time to.
+        // Gives `take` time to read.
         for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
         const [piece, ...rest] = pieces;
         pieces = rest;

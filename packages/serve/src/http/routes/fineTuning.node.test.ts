@@ -24,7 +24,7 @@ const keys = [
 ];
 
 let folder: string;
-/** The folder of a test's store. */
+/** Folder of a test's store. */
 let own: string;
 let app: ServingApp;
 let jobs: JobStore;
@@ -214,7 +214,7 @@ describe("files", () => {
     ).toBe(400);
     expect((await send("{}", "red", { "content-type": "application/json" })).status).toBe(415);
     await expect.poll(() => files.objects.list("")).toEqual([]);
-    // Nor are files left that were written in part: their writers have ended.
+    // Incomplete files are removed too, after their writers have ended.
     const entries = async () => readdir(own, { recursive: true, withFileTypes: true });
     await expect.poll(async () => (await entries()).filter((entry) => entry.isFile())).toEqual([]);
   });
@@ -228,7 +228,7 @@ describe("files", () => {
 });
 
 describe("jobs", () => {
-  /** Lets a function stand for the training of all jobs. */
+  /** Replaces the training of all jobs by a function. */
   const work = (train: (job: FineTuneJob, attempt: number, signal: AbortSignal) => Promise<never>) =>
     queue.work(fineTuneWorker({ store: jobs, place: folderPlace(folder), train }));
 

@@ -33,7 +33,7 @@ const lengths = async (count: number, more: Partial<OpenDataOptions>) => {
 
 test.each([true, false])("the last part of the data validates (streamed: %s)", async (stream) => {
   expect(await lengths(12, { stream, validationFraction: 0.25 })).toEqual([9, 3, 9]);
-  // What is left over goes to training.
+  // The remaining examples are used for training.
   expect(await lengths(10, { stream, validationFraction: 0.25 })).toEqual([8, 2, 8]);
   expect(await lengths(10, { stream })).toEqual([10, 0, 10]);
 });
@@ -51,7 +51,7 @@ test.each([true, false])("a file of its own validates, and tokens are limited (s
     return [found.train.length, found.validation.length];
   };
   expect(await open({})).toEqual([6, 5]);
-  // An example that starts within the limit is whole.
+  // An example that starts within the limit is used completely.
   expect(await open({ trainTokens: one, validationTokens: one + 1 })).toEqual([1, 2]);
   expect(await open({ trainTokens: one + 1, validationTokens: 1 })).toEqual([2, 1]);
   expect(await open({ trainTokens: 1000 })).toEqual([6, 5]);

@@ -34,7 +34,7 @@ test("bad records are errors, or are left out, counted and told", async () => {
   told.mockRestore();
 });
 
-/** A file of twelve pairs. */
+/** Writes a file of twelve pairs and returns its path. */
 async function pairs(): Promise<string> {
   const path = join(folder, "pairs.jsonl");
   const lines = Array.from({ length: 12 }, (_, i) =>

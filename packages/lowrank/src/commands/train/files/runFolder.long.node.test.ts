@@ -21,7 +21,7 @@ const metrics = async (name: string): Promise<MetricsLine[]> =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-/** Lines without times and memory, which differ from run to run. */
+/** Returns the lines without times and memory, which differ between runs. */
 const lasting = async (name: string) =>
   (await metrics(name)).map((line) => (isStep(line) ? { ...line, tokens_per_second: 0, memory: 0 } : line));
 
@@ -93,7 +93,7 @@ describe("a run's folder", () => {
       await rm(at(`resumed/${name}`), { recursive: true });
     }
     const [first] = (await text("whole/metrics.jsonl")).split("\n");
-    // A line of a step that is lost with it, and one that was cut off.
+    // A line of a step after the checkpoint, and an incomplete line.
     await writeFile(at("resumed/metrics.jsonl"), `${first}\n{"step":5,"loss":9}\n{"st`);
     const refused = await lowrank([...words.split(" "), "--output", "resumed"]);
     expect(refused.stderr).toBe(
@@ -173,14 +173,14 @@ describe("results that could not be finished", () => {
   test("replace older ones where they were whole, and are removed where they were not", async () => {
     const id = "0a1b-zzzzz-1-12345678";
     for (const name of ["torn", "begun"]) await cp(at("whole"), at(name), { recursive: true });
-    // All new files were on the disk, and two were moved.
+    // State of a kill when all new files were on the disk and two old ones had been moved.
     for (const name of ["adapter_config.json", "adapter_model.safetensors"]) {
       await writeFile(at(`torn/${name}.${id}.old`), await readFile(at(`torn/${name}`)));
       await rm(at(`torn/${name}`));
     }
     for (const name of ["adapter_config.json", "README.md"]) await writeFile(at(`torn/${name}.${id}.part`), "new");
     await writeFile(at("torn/adapter_model.safetensors"), "new");
-    // Some were being written.
+    // State of a kill while new files were being written.
     await writeFile(at(`begun/adapter_config.json.${id}.part`), "ne");
     await clearLeftovers(at("torn"));
     await clearLeftovers(at("begun"));
@@ -194,7 +194,7 @@ describe("results that could not be finished", () => {
   });
 
   test("that the folder does not take are kept elsewhere, and the error says where", async () => {
-    // A folder stands where a file of the results is to be.
+    // A folder has the name of a result file, so that saving fails.
     await cp(at("whole/checkpoint-2"), at("blocked/report.html"), { recursive: true });
     const failed = await lowrank([...words.replace("--save-every 2", "--samples 1").split(" "), "--output", "blocked"]);
     expect(failed.code).toBe(1);

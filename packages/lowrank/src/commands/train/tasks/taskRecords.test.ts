@@ -13,14 +13,14 @@ import {
   taggedReader,
 } from "./taskRecords.ts";
 
-/** A token for each character. */
+/** Tokenizer with one token per character. */
 const tokenizer = {
   encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0)),
 } as unknown as Tokenizer;
 const user = (content: string) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
 
-/** Returns the examples that a form makes of records, or the message of its error. */
+/** Returns the examples that a form parses from records, or its error message. */
 function readBy(form: { parse(record: { value: unknown; where: string }): unknown }) {
   return (value: unknown) => {
     try {

@@ -20,7 +20,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const card = (name: string) => readFile(at(`${name}/README.md`), "utf8");
 
-/** The measurements of the last validation. */
+/** Returns the measurements of the last validation. */
 async function last(name: string): Promise<Readonly<Record<string, number>>> {
   const found = (await readFile(at(`${name}/metrics.jsonl`), "utf8")).trimEnd().split("\n");
   const metrics = found.map((line): MetricsLine => JSON.parse(line)).filter(isValidation);

@@ -2,7 +2,7 @@ import { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
 import { maskedText, renderMasked } from "./renderExample.ts";
 
-/** A token for each byte, as byte-level tokenizers write them. */
+/** One token per byte, as in byte-level tokenizers. */
 const bytes = new TextEncoder().encode("ab é");
 const letters = ["a", "b", "Ġ", "Ã", "©"];
 const tokenizer = new Tokenizer({

@@ -3,12 +3,12 @@ import type { TokenizedExample } from "@lowrank/train";
 import { describe, expect, test } from "vitest";
 import { areChats, promptOf, samplePrompts } from "./sampleAnswers.ts";
 
-/** A token for each character; id 32 is a space. */
+/** One token per character; id 32 is a space. */
 const decode = (ids: readonly number[]) => String.fromCharCode(...ids);
 const encode = (text: string) => [...text].map((letter) => letter.charCodeAt(0));
 const plain = { decode, encode, chatTemplate: null } as unknown as Tokenizer;
 
-/** An example of a text whose characters in brackets are learned. */
+/** Returns an example of a text. Characters in brackets are learned. */
 function example(marked: string): TokenizedExample {
   const [inputIds, labels]: [number[], number[]] = [[], []];
   let learned = false;
@@ -39,7 +39,7 @@ describe("a prompt of an example", () => {
   test("is the first half of a text of which all is learned, at most 24 tokens", () => {
     expect(take([example("[abcdef]")])[0]).toMatchObject({ text: "abc", reference: "def" });
     expect(take([example("[abcde]")])[0]).toMatchObject({ text: "ab", reference: "cde" });
-    // The beginning-of-sequence token alone is not learned.
+    // Only the beginning-of-sequence token is not learned.
     expect(take([example("s[abcdef]")])[0]).toMatchObject({ text: "sab", reference: "cdef" });
     expect(take([example("[ab]")])[0]).toMatchObject({ text: "a", reference: "b" });
     expect(take([example("[a]")])).toEqual([]);
@@ -117,7 +117,7 @@ describe("a prompt of a text", () => {
     expect(await areChats(turns, [example("[once upon]")])).toBe(false);
     expect(await areChats(turns, [])).toBe(false);
     expect(await areChats(plain, chats)).toBe(false);
-    // A template that begins with the message has no turn to look for.
+    // If a template begins with the message itself, chats cannot be recognised by their beginning.
     expect(
       await areChats(
         chat((text) => text),

@@ -19,13 +19,13 @@ test("validations, saves and answers are counted as often as they come, at the e
   });
   left.step(1, 1);
   expect(left.seconds).toBe(9);
-  // Those before the first step tell how long they take: after steps 4, 8 and 10.
+  // The evaluation before the first step shows how long one takes. Three more are due, after steps 4, 8 and 10.
   left.side("evaluation", 10);
   expect(left.seconds).toBe(9 + 30);
   left.side("samples", 7);
   expect(left.seconds).toBe(9 + 30 + 7);
   for (const step of [2, 3, 4, 5]) left.step(step, 1);
-  // After 8 and 10; after step 4 it was.
+  // Two more evaluations are due, after steps 8 and 10. The one after step 4 has run.
   expect(left.seconds).toBe(5 + 20 + 7);
   left.side("save", 2);
   expect(left.seconds).toBe(5 + 20 + 7 + 2);

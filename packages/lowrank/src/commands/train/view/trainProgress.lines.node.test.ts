@@ -6,7 +6,7 @@ import { trainProgress } from "./trainProgress.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-/** A stream that keeps what is written. */
+/** Returns a stream that records its output. */
 function stream(more: object = {}) {
   const made = Object.assign(new PassThrough(), { isTTY: false, ...more }) as unknown as NodeJS.WriteStream;
   const read = () => String((made as unknown as PassThrough).read() ?? "");
@@ -36,7 +36,7 @@ test("speed and time left are those of all steps so far, or as they are given", 
   expect(read()).toBe("step 1 of 5 | loss 4.0000 | 100 tokens/s | 4.0 s left\n");
   progress.step(step(2, { maxSteps: 5, tokens: 500, seconds: 2 }));
   expect(read()).toBe("step 2 of 5 | loss 4.0000 | 200 tokens/s | 4.5 s left\n");
-  // A run that was resumed has had fewer steps.
+  // A resumed run has taken fewer steps itself.
   progress.step(step(4, { maxSteps: 5, tokens: 600, seconds: 3 }), 70);
   expect(read()).toBe("step 4 of 5 | loss 4.0000 | 200 tokens/s | 1 min 10 s left\n");
 });

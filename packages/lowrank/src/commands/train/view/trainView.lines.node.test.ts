@@ -74,7 +74,7 @@ test("the axes show the least, middle and largest loss, and the first, middle an
   const text = drawn.join("\n");
   for (const tick of ["4.000┤", "2.500┤", "1.000┤"]) expect(text).toContain(tick);
   expect(drawn.find((line) => /^ +3 +6 +8$/.test(line))).toBeDefined();
-  // Validations before and after the steps are at the ends.
+  // Validations before the first and after the last step are drawn at the ends.
   expect(text.match(/●/g)?.length).toBeGreaterThanOrEqual(2);
   const large = lines({
     losses: [
@@ -125,7 +125,7 @@ test("a prompt is cut at its beginning to half of the line, an answer at its end
   expect(sample("0123456789", "a".repeat(12), 26)).toBe(`  0123456789 → ${"a".repeat(11)}`);
   expect(sample("漢字漢字漢字", "b", 26)).toBe("  …字漢字漢 → b".replace("字漢字漢", "漢字漢字"));
   expect(sample("a \n\t b", "c\r\nd", 26)).toBe("  a b → c d");
-  // A wide letter that would stand across the edge is left out.
+  // A wide character that would cross the edge is left out.
   const cut = sample("0123456789", "漢".repeat(9), 26)!;
   expect(stringWidth(cut)).toBe(25);
 });
