@@ -1,5 +1,6 @@
 // Measures the responsiveness of a web page while it trains 10 steps and generates 100 tokens, with the engine in the
-// page and in a Worker. Also measures how many steps and tokens run before an abort at 50 ms takes effect.
+// page and in a Worker. Also measures how many steps and tokens are done, and how long it takes, with an abort after 50
+// ms.
 
 import { openSourcePage } from "../scripts/browser/sourcePage.ts";
 import type { Alive, AlivePage, Place } from "./lib/alivePage.ts";
