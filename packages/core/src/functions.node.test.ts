@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-/** Returns what an entry exports, statement by statement. */
+/** Returns the export statements of an entry. */
 function exportsOf(entry: string): string[] {
   return readFileSync(join(import.meta.dirname, entry), "utf8").match(/^export [^;]*;/gm) ?? [];
 }

@@ -20,7 +20,7 @@ await init(reference());
 
 const values = async (t: Tensor) => Array.from(await t.data());
 
-/** The gradients of the sum of a function's result, by each argument. */
+/** Returns the gradients of the sum of a function's result, for each argument. */
 async function gradients(fn: (...args: Tensor[]) => Tensor, ...args: Tensor[]): Promise<number[][]> {
   const { value, pullback } = vjp(fn, ...args);
   return Promise.all(pullback(ones(value.shape)).map(values));
@@ -28,7 +28,7 @@ async function gradients(fn: (...args: Tensor[]) => Tensor, ...args: Tensor[]): 
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 
-// Values are PyTorch 2.15's.
+// Expected values are PyTorch 2.15's.
 describe("NaN", () => {
   const x = () => tensor([1, nan, 3, nan]);
 

@@ -4,23 +4,20 @@ import { checkGrad, type FunctionName, inputValues, makeInput, type OpCase, opCa
 
 const backend = await init(reference());
 
-/** Gradients that finite differences cannot see: DoRA holds its row norms constant. */
+/** Functions whose gradients differ from finite differences: DoRA treats its row norms as constants. */
 const heldConstant = new Set(["doraLinear"]);
 
 const floatsOf = ({ inputs, gradients }: OpCase) =>
   gradients ?? inputs.flatMap(({ dtype = "f32" }, k) => (dtype === "f32" ? [k] : []));
 
-/**
- * Node tries every element. The gradients are the same JavaScript in a page, which tries some of
- * each input of every case.
- */
+/** In Node every element is checked. A page runs the same JavaScript, so it checks only some elements of each input. */
 const elements = globalThis.process?.getBuiltinModule !== undefined ? undefined : 12;
 
 function check(opCase: OpCase, order: 1 | 2): Promise<void> {
   const generator = new Generator(1);
   const tensors = opCase.inputs.map((input) => makeInput(input, inputValues(input, generator), backend));
   const run = (...t: Tensor[]) => [opCase.run(t)].flat();
-  // Squares, so that functions that are linear have gradients of gradients too.
+  // Squares the results, so that linear functions also have gradients of gradients.
   const fn = order === 1 ? run : (...t: Tensor[]) => run(...t).map((y) => (y.dtype === "f32" ? square(y) : y));
   return checkGrad(fn, tensors, { inputs: floatsOf(opCase), order, elements });
 }

@@ -7,7 +7,7 @@ beforeAll(async () => {
 
 const { tensor, zeros, ones } = core;
 const matrix = () => tensor([[1, 2, 3], [4, 5, 6]]); // biome-ignore format: rows
-/** Calls that the types refuse too. */
+/** Calls that TypeScript also rejects. */
 // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
 const loose = core as any;
 // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types

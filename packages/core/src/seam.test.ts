@@ -27,7 +27,7 @@ import {
 
 const numbers = async (t: Tensor) => Array.from(await t.data());
 
-/** The reference with a limit of tensors, and the most that one call gave it. */
+/** Returns the reference backend with a tensor limit, and a function for the largest number of tensors in one call. */
 function narrow(maxTensors: number): { backend: Backend; most: () => number } {
   const host = reference();
   let most = 0;
@@ -118,10 +118,7 @@ describe("supports", () => {
   });
 });
 
-/**
- * A backend from outside: memory of its own, asynchronous reads, and kernels
- * for matmul and add alone.
- */
+/** Returns a third-party backend: its own memory, asynchronous reads, and kernels only for matmul and add. */
 function stranger(): Backend & { calls: string[] } {
   const memories = new Map<unknown, Float32Array>();
   const of = ({ buffer }: TensorRef) => memories.get(buffer) as Float32Array;
@@ -162,7 +159,7 @@ function stranger(): Backend & { calls: string[] } {
 }
 
 describe("a backend from outside, with kernels for two ops", () => {
-  /** a b + a c, in one op. */
+  /** Computes a b + a c in one op. */
   const products: Op<3> = defineOp<3>({
     name: "test/products",
     arity: 3,

@@ -182,10 +182,10 @@ describe("the text of a tensor", () => {
       String(core.full(shape, 1000000))
         .split("\n")
         .map((line) => line.match(/1000000/g)?.length);
-    // With the comma behind it, the eighth entry ends at 80, and then at 81.
+    // With the comma after it, the eighth entry ends at column 80, and then at 81.
     expect(counts(1, 9)).toEqual([8, 1]);
     expect(counts(1, 1, 9)).toEqual([7, 2]);
-    // No comma follows the last entry.
+    // The last entry has no comma after it.
     expect(counts(1, 1, 8)).toEqual([8]);
     expect(counts(1, 1, 1, 8)).toEqual([7, 1]);
     expect(String(core.full([1, 9], 1000000)).split("\n")[1]).toBe("         1000000]], f32 [1,9])");

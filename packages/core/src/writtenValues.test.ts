@@ -60,7 +60,7 @@ describe("a value that was saved and then written into", () => {
     const settings = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0, step: 1, decoupled: true };
     noGrad(() => adamStep(w, grad, m, v, settings));
     expect(() => backward(y)).toThrow(/mul saved its input 0 \[2\] for the gradient, and adamStep has written/);
-    // The op only reads the gradient: what was saved of it stands.
+    // The op only reads the gradient, so the value saved from it stays valid.
     const z = sum(mul(x, grad));
     noGrad(() => adamStep(w, grad, m, v, { ...settings, step: 2 }));
     expect(numbers(gradients(z, [x])[0])).toEqual([1, 1]);

@@ -45,7 +45,7 @@ describe("memoryFiles", () => {
 });
 
 describe("urlFiles", () => {
-  /** A server of one file, `data`. */
+  /** Returns a server with one file, `data`. */
   function server(options: { ranges?: boolean; expose?: boolean } = {}) {
     const { ranges = true, expose = true } = options;
     const asked: string[] = [];
@@ -83,7 +83,7 @@ describe("urlFiles", () => {
     await expect(source.read(99, 2)).rejects.toThrow("data: the server sent 1 bytes from 99; 2 were asked for");
   });
 
-  /** A file of 100 bytes, of which `answer` gives the parts after the first request. */
+  /** Opens a file of 100 bytes; after the first request, `answer` returns its parts. */
   async function faulty(answer: (from: number, to: number, nth: number) => [BodyInit | null, ResponseInit]) {
     let count = 0;
     const fetch = async (_: string | URL | Request, init?: RequestInit) => {

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** FNV-1a of 32 bits in 8 hexadecimal digits, by whole numbers of any size. */
+/** Returns the 32-bit FNV-1a hash in 8 hexadecimal digits, computed with BigInt. */
 function fnv1a(text: string): string {
   let hash = 2166136261n;
   for (const byte of Buffer.from(text)) hash = ((hash ^ BigInt(byte)) * 16777619n) % 2n ** 32n;
@@ -126,7 +126,7 @@ describe.runIf(existsSync("/proc/self/stat"))("the start of a process", () => {
       const [line] = await new Promise<string[]>((resolve) => {
         child.stdout.once("data", (data) => resolve(String(data).split("\n")));
       });
-      // Its parent is another program by then, which does not wait for it.
+      // By then its parent is another program, which does not wait for it.
       while (!readFileSync(`/proc/${line}/stat`, "utf8").includes(") Z ")) await setTimeout(1);
       expect(startOfProcess(Number(line))).toBeNull();
     } finally {

@@ -16,7 +16,7 @@ const config = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 26, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 1 },
   ...{ num_attention_heads: 2, max_position_embeddings: 100 },
 });
-/** A token for each small letter; decoding shows whether special tokens are left out. */
+/** A tokenizer with a token for each lower-case letter. Its `decode` marks text with special tokens. */
 const tokenizer = {
   eosTokenId: 25,
   encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0) - 97),
@@ -56,7 +56,7 @@ test("a tokenizer without an end is refused", async () => {
   await expect(complete(model, { ...tokenizer, eosTokenId: null } as Tokenizer, ["a"])).rejects.toThrow("no eos_token");
 });
 
-/** The same generator by whole numbers of any size: splitmix32, seeded by FNV-1's steps. */
+/** The same generator, SplitMix32, computed with BigInt and seeded by steps of FNV-1. */
 function draws(seed: number, stream: string, count: number): number[] {
   const bits = 2n ** 32n;
   let state = BigInt(seed) % bits;
@@ -84,7 +84,7 @@ test("draws are splitmix32's, on every machine", () => {
 });
 
 test("a request has an opening, qualifiers and an ending as often as is drawn", () => {
-  /** Draws `chances` one after the other: true where the probability is above it. Picks the first. */
+  /** A generator with scripted chances: each is true if the probability is above it. `pick` returns the first item. */
   const scripted = (...chances: number[]) => ({
     below: () => 0,
     chance: (probability: number) => (chances.shift() as number) < probability,
@@ -94,6 +94,6 @@ test("a request has an opening, qualifiers and an ending as often as is drawn", 
   const say = (wording: string, ...chances: number[]) => phraseRequest(wording, slots, scripted(...chances));
   expect(say("add {a} to {b}", 0.199, 0.2, 0.399, 0.149)).toBe("please add the number 3 to price please");
   expect(say("add {a} to {b}", 0.2, 0.199, 0.4, 0.15)).toBe("add 3 to the variable price");
-  // A question has no opening, and "the" qualifies what follows.
+  // A question gets no opening, and "the" already qualifies the argument.
   expect(say("what is the {b}", 0.15)).toBe("what is the price");
 });

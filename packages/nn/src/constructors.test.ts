@@ -8,12 +8,12 @@ beforeAll(async () => {
 
 const { Parameter } = nn;
 
-/** Names of the exported classes of modules that can be made. */
+/** Names of the exported module classes that can be constructed. */
 type ModuleName = {
   [K in keyof typeof nn]: (typeof nn)[K] extends new (...args: never[]) => nn.Module ? K : never;
 }[keyof typeof nn];
 
-/** Arguments in PyTorch's order, and the shapes of the state that the module then has. */
+/** Arguments in PyTorch's order, and the shapes of the resulting state dict. */
 interface Fresh {
   readonly args: readonly unknown[];
   readonly state: Readonly<Record<string, readonly number[]>>;
@@ -22,7 +22,7 @@ interface Fresh {
 const ofBatch = { weight: [3], bias: [3], running_mean: [3], running_var: [3], num_batches_tracked: [] };
 const none = { args: [], state: {} };
 
-/** A line for each module; a missing line does not compile. */
+/** One entry per module. A missing entry does not compile. */
 const modules: Readonly<Record<Exclude<ModuleName, "Linear4bit">, readonly Fresh[]>> = {
   Linear: [
     { args: [4, 8], state: { weight: [8, 4], bias: [8] } },
@@ -74,7 +74,7 @@ describe("every module", () => {
       ([, value]) => typeof value === "function" && (value as { prototype?: unknown }).prototype instanceof nn.Module,
     );
     const abstract = ["AttentionLayer"];
-    // Its fresh form is quantizeLinear, so that pages without quantisation do not download it.
+    // `quantizeLinear` creates a fresh one, so that pages without quantisation do not download it.
     const fromTensors = ["Linear4bit"];
     expect(
       exported

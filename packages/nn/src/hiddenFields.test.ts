@@ -9,7 +9,7 @@ beforeEach(() => {
 });
 afterEach(() => warn.mockRestore());
 
-/** The warnings of a walk over a module's parameters. */
+/** Returns the warnings printed when a module's parameters are listed. */
 async function warningsOf(module: Module): Promise<string[]> {
   Array.from(module.parameters());
   await import("./module/hiddenWarning.ts");

@@ -3,8 +3,7 @@ import { expect, it } from "vitest";
 import { Linear } from "./layers/linear.ts";
 import { AdamW } from "./optim/adamW.ts";
 
-// Each step makes 128 KiB of garbage and more: in all, half as much again as the ceiling leaves
-// room for.
+// Each step makes at least 128 KiB of garbage: in all, 1.5 times the ceiling.
 const ceiling = 200 * 2 ** 20;
 const steps = 2500;
 
@@ -23,7 +22,7 @@ it(`a loop of ${steps} steps that frees nothing itself stays flat`, async () => 
       .sub(x.sum({ dim: 1, keepdim: true }))
       .square()
       .mean();
-    // Something of size, as real models make it.
+    // An intermediate result of the size that real models produce.
     loss.expand([2 ** 14]).square();
     optimizer.zeroGrad();
     loss.backward();

@@ -228,11 +228,11 @@ describe("memory", () => {
       });
     const before = memory().bytes;
     const [one, two] = make();
-    // The result of mul(h, h) is held, that of silu is not; two sums are held too.
+    // mul(h, h) is stored, silu(x) is not; the two sums are stored too.
     expect(memory().bytes - before).toBe(4000 + 8);
     const total = add(one, two);
     backward(total, undefined, { retainGraph: true });
-    // A third sum, three gradients, and silu's result again, until nothing can ask for it any more.
+    // A third sum, three gradients, and silu's result again, until no gradient can need it.
     expect(memory().bytes - before).toBe(4000 + 12 + 4000 + 4000 + 4 + 4000);
     const sigmoid = 1 / (1 + Math.exp(-0.5));
     const [h, slope] = [0.5 * sigmoid, sigmoid * (1 + 0.5 * (1 - sigmoid))];

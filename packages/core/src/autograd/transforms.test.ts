@@ -122,7 +122,8 @@ describe("jvp", () => {
       return ahead.map((v, i) => v - behind[i]);
     });
     const { value, tangent } = jvp(fn, primals, tangents);
-    // Together, so that the tolerance is relative to the values too: differences round as they do.
+    // Value and tangent are compared together, so that the tolerance is relative to the values too: differences round
+    // like them.
     const flat = (...parts: number[][]) => ({ shape: [2 * value.size], data: parts.flat() });
     const expected = near.map((v, i) => (8 * v - far[i]) / (12 * step));
     expectClose(name, flat(numbers(value), numbers(tangent)), flat(at(0), expected), 1e-3);

@@ -7,10 +7,7 @@ beforeAll(async () => {
   await init(reference());
 });
 
-/**
- * A random sum: terms over letters, the result, and the size of each letter; a "." stands
- * for an ellipsis dimension.
- */
+/** A random sum: terms of letters, the result, and the size of each letter. A "." is an ellipsis dimension. */
 interface Case {
   readonly terms: string[];
   readonly out: string;
@@ -35,7 +32,7 @@ const cases = fc
     };
   });
 
-/** The sum by plain loops over all letters. */
+/** Computes the sum by plain loops over all letters. */
 function byLoops({ terms, out, sizes }: Case, operands: readonly Tensor[]): { shape: number[]; data: number[] } {
   const shape = [...out].map((letter) => sizes[letter]);
   const data = new Array<number>(shape.reduce((product, s) => product * s, 1)).fill(0);
@@ -54,7 +51,7 @@ function byLoops({ terms, out, sizes }: Case, operands: readonly Tensor[]): { sh
   return { shape, data };
 }
 
-/** Positive numbers: sums of them do not cancel, so that tolerances can be tight. */
+/** Positive values, whose sums do not cancel, so that tolerances can be tight. */
 const operandsOf = ({ terms, sizes }: Case, generator: Generator) =>
   terms.map((term) =>
     rand(
@@ -98,7 +95,7 @@ describe("einsum", () => {
     await fc.assert(
       fc.asyncProperty(filled, async (sum) => {
         const equation = `${sum.terms.join(",")}->${sum.out}`;
-        // Linear in each operand, so that a long step is exact and rounds little.
+        // The function is linear in each operand, so a long step is exact and rounds little.
         await checkGrad((...t: Tensor[]) => einsum(equation, ...t), operandsOf(sum, generator), { step: 0.5 });
       }),
       { numRuns: 40 },

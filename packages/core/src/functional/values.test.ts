@@ -7,7 +7,7 @@ await init(reference());
 
 const { ones, zeros, arange } = core;
 const i32 = (values: number[], shape: readonly number[] = [values.length]) => tensor(values, { dtype: "i32", shape });
-/** The numbers from 0 on in f32. */
+/** Returns the values from 0 on in f32. */
 const upTo = (...shape: number[]) =>
   core.reshape(
     arange(
@@ -21,7 +21,7 @@ const root = Math.sqrt;
 const [e, ln] = [Math.exp, Math.log];
 const nan = Number.NaN;
 
-/** Results by hand, or by PyTorch's and NumPy's documented rules. */
+/** Expected results by hand, or by PyTorch's and NumPy's documented rules. */
 const table: [call: string, run: () => Tensor, expected: unknown][] = [
   [
     "transpose(0, 2)",
@@ -526,7 +526,7 @@ it("the gradient of an extremum of NaN is NaN, or the NaN's own", () => {
 });
 
 describe("attention sees the keys that its options leave", () => {
-  // Keys are alike, so that the weights of those seen are equal; values are powers of 2.
+  // Keys are equal, so that the weights of all visible keys are equal; values are powers of 2.
   const [T, S] = [2, 4];
   const run = (options: core.AttentionOptions, queries = T) => [
     ...core

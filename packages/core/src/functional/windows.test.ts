@@ -9,7 +9,7 @@ import { deferred, expectClose, primitives } from "../testing/index.ts";
 import * as f from "./index.ts";
 import golden from "./windows.gen.json" with { type: "json" };
 
-// What PyTorch gives, as conformance/python/windows.py wrote it.
+// PyTorch's results, written by conformance/python/windows.py.
 
 interface Stored {
   readonly shape: readonly number[];
@@ -28,7 +28,7 @@ const made = ({ shape, values }: Stored, backend: Backend) => {
   return t;
 };
 
-/** Calls the function of that name; a list of one number stands for functions of one dimension. */
+/** Calls the function with this name. A list of one number is the setting of a 1-D function. */
 function call(name: string, given: Options, inputs: Tensor[]): Tensor {
   const options = Object.fromEntries(
     Object.entries(given).map(([key, value]) => [key, Array.isArray(value) && value.length === 1 ? value[0] : value]),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { bytesOf } from "./bytesOf.ts";
 
-/** A view whose slices are no copies, as those of Node's Buffer. */
+/** A view whose `slice` does not copy, like Node's Buffer. */
 class Sharing extends Uint8Array<ArrayBuffer> {
   override slice(start = 0, end = this.length): Uint8Array<ArrayBuffer> {
     return this.subarray(start, end);

@@ -62,7 +62,7 @@ it("takes options that are undefined, and lists all where none is near", () => {
   expect(error.message).toBe("here: there is no option zzzzzzzz; there are a, b");
 });
 
-/** Returns the names of the ops that some case of the conformance suite gives parameters. */
+/** Returns the names of the ops that get parameters in some case of the conformance suite. */
 function opsWithParameters(): Set<string> {
   const found = new Set<string>();
   const spy = new Proxy(core.reference(), {
@@ -83,7 +83,7 @@ function opsWithParameters(): Set<string> {
 
 it("every op that users call with options names them, and so refuses others", () => {
   const byOptimisersAndGradients = /Step(8bit)?$|Backward$/;
-  // Their public functions, which take numbers and options, check these.
+  // The public functions of these ops take numbers and options, and check them.
   const wrapped = new Set(["cat", "split", "amax", "amin", "max", "min", "topk", "permute", "flip"]);
   const asked = [...opsWithParameters()].filter(
     (name) => !byOptimisersAndGradients.test(name) && !wrapped.has(name) && "definition" in (loose[name] ?? {}),

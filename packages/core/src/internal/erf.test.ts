@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { erf } from "./erf.ts";
 
-// math.erf of Python.
+// Values of Python's math.erf.
 const known: [number, number][] = [
   [0, 0],
   [1e-9, 1.1283791670955127e-9],

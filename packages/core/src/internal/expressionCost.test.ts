@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { expressionCost } from "./expressionCost.ts";
 
-// As published tokenizers and adapters have them.
+// Expressions of published tokenizers and adapters.
 test.each([
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",

@@ -14,7 +14,7 @@ it("takes a name with as many changes as half its letters, of equals the first",
   expect(nearestName("abcd", ["xbcd", "axcd"])).toBe("xbcd");
   expect(nearestName("abcd", ["abxy"])).toBe("abxy");
   expect(nearestName("abcd", ["axyz"])).toBe(null);
-  // Half of 5, rounded up.
+  // The limit is half of 5, rounded up.
   expect(nearestName("abcde", ["abxyz"])).toBe("abxyz");
   expect(nearestName("abcde", ["axyzw"])).toBe(null);
   expect(nearestName("ab", ["abc", "b", "a"])).toBe("abc");

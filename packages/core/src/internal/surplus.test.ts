@@ -11,7 +11,7 @@ beforeAll(() => init(reference()));
 const counts = (...lists: [count: number | string, names: string][]): Readonly<Record<string, number | string>> =>
   Object.fromEntries(lists.flatMap(([count, names]) => names.split(" ").map((name) => [name, count])));
 
-/** The tensors that functions take at most, where some may be left out. */
+/** The maximum number of tensors of functions with optional ones. */
 const atMost = counts(
   [0, "cat stack"],
   [1, "amax amin argmax argmaxTokens argmin at avgPool1d avgPool2d chunk clone cumsum documentMask dropout expand"],
@@ -25,7 +25,7 @@ const atMost = counts(
   [2, "add div eq ge gt le lt maximum minimum mul ne pow sub"],
 );
 
-/** The tensors that functions take, all of them. */
+/** The number of tensors of functions that need all of them. */
 const exactly = counts(
   [1, "abs affine avgPool2dBackward clamp cos erf exp expm1 gelu geluTanh inRange log log1p oneHot place powScalar"],
   [1, "quantize4bit reciprocal relu rsqrt scaleInPlace sigmoid sign silu sin softplus sqrt square sumToShape tanh to"],
@@ -38,7 +38,7 @@ const exactly = counts(
   [4, "crossEntropyBackward"],
   [5, "pagedAttention"],
   [7, "documentAttentionBackward"],
-  // Steps of optimisers take a guard too.
+  // Optimiser steps also accept a guard.
   ["2 to 4", "sgdStep"],
   ["3 to 4", "adagradStep lionStep"],
   ["3 to 5", "rmspropStep"],
@@ -46,7 +46,7 @@ const exactly = counts(
   ["6 to 7", "attentionBackward"],
 );
 
-/** Functions of as many tensors as one likes. */
+/** Functions with any number of tensors. */
 const variadic = new Set(["einsum", "gradNorm", "clipToNorm", "adamStep", "lowRankRows"]);
 
 describe("a function refuses more tensors than it takes", () => {

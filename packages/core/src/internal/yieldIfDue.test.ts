@@ -28,7 +28,7 @@ it("gives no turn to short work", async () => {
   port2.postMessage(null);
   const start = performance.now();
   await yieldIfDue();
-  // A machine that stood still for so long gave the turn rightly.
+  // On a machine that paused for 10 ms or more, the yield is correct.
   if (performance.now() - start < 10) expect(turned).toBe(false);
   port1.close();
 });

@@ -59,7 +59,7 @@ describe("new tensors", () => {
         );
         expect(() => full([1], value, { dtype })).toThrow(`full: ${value} at position 0`);
       }
-      // Fractions are cut off before.
+      // Fractions are truncated before the range check.
       expect(valuesOf(tensor([high + 0.5], { dtype }))).toEqual([high]);
     }
     expect(valuesOf(tensor([-0.5], { dtype: "u8" }))).toEqual([0]);

@@ -15,7 +15,7 @@ const formats: Format[] = [
   { name: "bf16", narrow: f32ToBf16, widen: bf16ToF32, exponentBits: 8, mantissaBits: 7 },
 ];
 
-/** The value of a code by IEEE 754's definition. */
+/** Returns the value of a code by IEEE 754's definition. */
 function decode({ exponentBits, mantissaBits }: Format, code: number): number {
   const sign = code & 0x8000 ? -1 : 1;
   const top = 2 ** exponentBits - 1;

@@ -92,7 +92,7 @@ test("repeated dimensions have the stride 0", () => {
   expect(broadcastStrides([2, 1], [3, 2, 4])).toEqual([0, 1, 0]);
 });
 
-/** Offsets into each operand for all elements of `target`, by definition. */
+/** Returns the offsets into each operand for all elements of `target`, by definition. */
 function offsetsOf(target: Shape, operands: readonly Shape[]): number[][] {
   const strides = stridesOf(target);
   return Array.from({ length: sizeOf(target) }, (_, i) =>

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { symmetricEigen } from "./symmetricEigen.ts";
 
-/** Symmetric matrices of small whole numbers, so that eigenvalues often coincide, at some scale. */
+/** Symmetric matrices of small integers, so that eigenvalues often coincide, at several scales. */
 const matrices = fc.integer({ min: 1, max: 12 }).chain((n) =>
   fc.record({
     n: fc.constant(n),

@@ -38,7 +38,7 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const floatsOf = ({ inputs, gradients }: OpCase) =>
   gradients ?? inputs.flatMap(({ dtype = "f32" }, i) => (dtype === "f32" ? [i] : []));
 
-/** The gradients of the inputs that are wanted, with the outputs weighted at random. */
+/** Returns the gradients of the `wanted` inputs, with the outputs weighted at random. */
 function gradientsOf({ inputs, run }: OpCase, wanted: readonly number[]): Tensor[] {
   const generator = new Generator(1);
   const tensors = inputs.map((input) => makeInput(input, inputValues(input, generator), currentBackend()));
@@ -58,7 +58,7 @@ describe("a gradient is the same where it alone is wanted", () => {
       const sizes = opCase.inputs.map(({ shape }) => sizeOf(shape));
       return floatsOf(opCase).length > 1 && Math.max(...sizes) <= 500 && !sizes.includes(0);
     });
-    // Packed weights, which are not trained, come last in the lists.
+    // Packed weights, which are not trained, are at the end of the lists, so they are removed first.
     const chosen = small.filter(({ inputs }) => inputs.every(({ store }) => !store)).slice(-6);
     if (chosen.length === 0) continue;
     it(name, () => {
@@ -152,7 +152,7 @@ describe("an op over many tensors runs in groups of at most so many", () => {
   });
 });
 
-/** Pairs of factors for 5 numbers to 3. */
+/** Returns the shapes of pairs of factors that map 5 elements to 3. */
 function factors(): number[][] {
   return [2, 1, 4].flatMap((rank) => [
     [rank, 5],
@@ -272,7 +272,7 @@ describe("a fault of the data has the same error in loops, in the composition an
   });
 });
 
-/** Calls the op of that name, which no function wraps. */
+/** Returns a function that calls the op with this name directly. */
 function callsOf(name: string): (tensors: Tensor[], params: unknown) => Tensor | Tensor[] {
   const all = ops as unknown as Record<string, (...args: unknown[]) => Tensor | Tensor[]>;
   const op = name === "linearCrossEntropy" ? (linearCrossEntropyOp as unknown as typeof all.solve) : all[name];
@@ -383,7 +383,7 @@ describe("a gradient runs the ops that it needs, and no others", () => {
       0,
       ["matmul"],
     ],
-    // One tall product instead of a sum of small ones.
+    // One tall product replaces a sum of small ones.
     [
       "a product, weight under a batch",
       [

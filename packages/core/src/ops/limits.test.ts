@@ -13,7 +13,7 @@ const x = () => ones([2, 3, 4]);
 const image = (...shape: number[]) => ones(shape.length > 0 ? shape : [1, 2, 5, 6]);
 const adam = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0, step: 1, decoupled: true };
 
-/** Calls with a setting at a limit, which pass, and beyond it, with their error. */
+/** Calls with a setting at its limit, which pass, and beyond it, with their error. */
 const table: [call: string, run: () => unknown, error?: string][] = [
   ["slice step 1", () => core.slice(x(), { step: 1 })],
   ["slice step 0", () => core.slice(x(), { step: 0 }), "slice: step 0 must be an integer of at least 1"],

@@ -6,12 +6,12 @@ import type { OpCase } from "../testing/cases.ts";
 import { opCases } from "../testing/index.ts";
 import type { Input } from "../testing/input.ts";
 
-// Each function is called with one input of another dtype or shape. The golden file holds what
-// follows: the error, or the dtypes and shapes of the results.
-// LOWRANK_RECORD=1 pnpm test packages/core/src/ops/misuse.node.test.ts --project node
+// Calls each function with one input of another dtype or shape. The golden file holds the outcomes: the error, or the
+// dtypes and shapes of the results. To record it: LOWRANK_RECORD=1 pnpm test packages/core/src/ops/misuse.node.test.ts
+// --project node
 
 const path = join(import.meta.dirname, "misuse.gen.json");
-/** By inputs and outcome: the inputs that were changed. */
+/** The changed inputs, by inputs and outcome. */
 type Outcomes = Record<string, Record<string, string>>;
 const recording = process.env.LOWRANK_RECORD !== undefined;
 const golden: Record<string, Outcomes> = recording ? {} : JSON.parse(readFileSync(path, "utf8"));
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 const kinds = (input: Pick<Input, "dtype" | "shape">): string => `${input.dtype ?? "f32"}[${input.shape}]`;
 
-/** The input with other dtypes and shapes. */
+/** Returns the input with other dtypes and shapes. */
 function changesOf({ dtype = "f32", shape, high }: Input): Input[] {
   const dtypes: DType[] = dtype === "f32" ? ["i32", "bf16"] : ["f32", dtype === "bool" ? "i32" : "bool"];
   const resized = shape.flatMap((n, d) =>
@@ -39,7 +39,7 @@ function changesOf({ dtype = "f32", shape, high }: Input): Input[] {
   ];
 }
 
-/** Whole numbers from 0 to `high` - 1, in any order. */
+/** Creates an input of integers from 0 to `high` - 1, in a fixed mixed order. */
 function made({ shape, dtype, high = 2 }: Input): Tensor {
   const size = shape.reduce((a, b) => a * b, 1);
   return tensor(
@@ -59,7 +59,7 @@ function outcomeOf(run: OpCase["run"], inputs: readonly Input[]): string {
   });
 }
 
-/** Two cases with different inputs, no large ones and no packed ones. */
+/** Returns at most two cases with different inputs, none of them large or packed. */
 function chosen(cases: readonly OpCase[]): readonly OpCase[] {
   const seen = new Set<string>();
   const small = cases.filter(({ inputs }) => {

@@ -5,7 +5,7 @@ import { primitives } from "../testing/index.ts";
 
 await init(reference());
 
-/** Settings far from their usual values, so that each of them shows. */
+/** Unusual settings, so that each of them has a visible effect. */
 const adam = { lr: 0.5, beta1: 0.6, beta2: 0.7, eps: 0.3, weightDecay: 0.2, step: 2 };
 const lion = { lr: 0.5, beta1: 0.6, beta2: 0.7, weightDecay: 0.2 };
 const sgd = { lr: 0.5, weightDecay: 0.2, momentum: 0.6, dampening: 0.3, nesterov: false, first: false };
@@ -14,7 +14,7 @@ const rmsprop = { lr: 0.5, weightDecay: 0.2, alpha: 0.6, eps: 0.3, momentum: 0.7
 const [p, g, m, v] = [2, 3, 4, 5];
 const decayed = g + 0.2 * p;
 
-/** A step of PyTorch's formulas for p 2, g 3 and states 4 and 5, by hand. */
+/** Computes one step by PyTorch's formulas for p 2, g 3 and states 4 and 5. */
 function adamBy(gradient: number, shrunk: number): number[] {
   const [first, second] = [0.6 * m + 0.4 * gradient, 0.7 * v + 0.3 * gradient ** 2];
   const denominator = Math.sqrt(second / (1 - 0.7 ** 2)) + 0.3;
@@ -72,7 +72,7 @@ const steps: [name: string, run: (t: Tensor[]) => unknown, values: number[], exp
   ["addInto with alpha", (t) => core.addInto(t[0], t[1], { alpha: -2 }), [p, g], [p - 2 * g, g]],
 ];
 
-/** The gradients of the inputs by differences of a function of numbers. */
+/** Returns the gradients of a function of numbers, by finite differences. */
 function slopes(f: (values: number[]) => number, values: number[]): number[] {
   const h = 1e-5;
   return values.map((_, i) => {
@@ -146,7 +146,7 @@ describe.each<[string, () => Backend]>([
     });
   });
 
-  // Softmax of these is 0.1, 0.4, 0.2, 0.3.
+  // The softmax of these is 0.1, 0.4, 0.2, 0.3.
   const row = [0.1, 0.4, 0.2, 0.3].map(Math.log);
   it.each<[object, number | undefined, number[] | null]>([
     [{}, undefined, null],

@@ -3,7 +3,7 @@ import type { BlockDType } from "../layout/dtype.ts";
 import golden from "./blocks.gen.json" with { type: "json" };
 import { blockFormats } from "./index.ts";
 
-// Bytes and values of ggml and gguf-py, as conformance/python/packed_blocks.py wrote them.
+// Bytes and values of ggml and gguf-py, written by conformance/python/packed_blocks.py.
 
 const bytesOf = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 const floatsOf = (text: string) => new Float32Array(bytesOf(text).buffer);

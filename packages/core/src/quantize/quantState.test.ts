@@ -6,7 +6,7 @@ const state: QuantState = { quantType: "nf4", blockSize: 64, dtype: "bf16", shap
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const read = (json: unknown) => () => readQuantState(bytesOf(JSON.stringify(json)), "w.state");
 
-/** The fields as bitsandbytes names them. */
+/** The fields with bitsandbytes' names. */
 const fields = { quant_type: "nf4", blocksize: 64, dtype: "bfloat16", shape: [3, 64] };
 const nested = { nested_blocksize: 256, nested_dtype: "float32", nested_offset: 0.5 };
 

@@ -140,8 +140,7 @@ describe("Generator", () => {
         }
       }),
     );
-    // 24-bit steps in [1, 2) would round to 2 about once in 2^25; a two-value
-    // interval shows it at once.
+    // 24-bit steps in [1, 2) would round to 2 about once in 2^25 draws; an interval of two values shows it immediately.
     const narrow = new Float32Array(1000);
     new Generator(1).fillUniform(narrow, 1, 1 + 2 ** -23);
     expect(new Set(narrow)).toEqual(new Set([1]));

@@ -7,7 +7,7 @@ const tensors = (count: number) =>
     ...{ name: `t${i}`, dtype: "f32" as const, shape: [i + 1], bytes: floats(...Array(i + 1).fill(i)) },
   }));
 
-/** A file of `count` tensors that is read into arrays. */
+/** Opens a file of `count` tensors, which is read into arrays. */
 async function open(count: number) {
   const bytes = writeSafetensors(tensors(count));
   const source = {
@@ -86,7 +86,7 @@ test("the shortest file has a header and no tensors", async () => {
   await expect(openSafetensors(long)).rejects.toThrow(/the header would take \d+ bytes, and at most \d+ are possible/);
 });
 
-/** Opens a file with a header of these places, which are in bytes of U8 tensors, and `length` bytes of data. */
+/** Returns a file with U8 tensors at these byte ranges, and `length` bytes of data. */
 function withPlaces(places: Record<string, readonly [number, number]>, length: number) {
   const entries = Object.entries(places).map(([name, [begin, end]]) => [
     name,

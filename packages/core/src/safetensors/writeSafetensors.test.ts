@@ -11,7 +11,7 @@ import {
 import { safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
 import { failure, fileOf, open, readOrRefuse } from "./testing/safetensorsCases.ts";
 
-/** Distinctly named tensors of every dtype, with scalars and empty dimensions among them. */
+/** Tensors of every dtype with distinct names; some are scalars or have empty dimensions. */
 const tensorLists: fc.Arbitrary<SafetensorsTensor[]> = fc.uniqueArray(
   fc
     .record({
@@ -39,7 +39,7 @@ describe("writing", () => {
       shape,
       bytes: new Uint8Array(bytes).fill(name.charCodeAt(0)),
     });
-    // U+FFFF sorts before U+10000 by its UTF-8 bytes, and after it by UTF-16 units.
+    // U+FFFF sorts before U+10000 by its UTF-8 bytes, but after it by UTF-16 units.
     const file = writeSafetensors(
       [
         zeros("\u{10000}", "u8", [1], 1),

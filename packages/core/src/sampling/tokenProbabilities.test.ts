@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { checkLogits } from "./checkLogits.ts";
 import { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 
-// Softmax of these is 0.1, 0.4, 0.2, 0.3.
+// The softmax of these is 0.1, 0.4, 0.2, 0.3.
 const logits = Float32Array.from([0.1, 0.4, 0.2, 0.3], Math.log);
 const rounded = (values: Float64Array) => Array.from(values, (v) => Number(v.toFixed(6)));
 
@@ -90,7 +90,7 @@ describe("options of drawing", () => {
     expect([...tokenProbabilities(quarters, { topP: 0.5 })]).toEqual([0.5, 0.5, 0, 0]);
     expect([...tokenProbabilities(quarters, { topP: 0.51 })].filter((p) => p > 0)).toHaveLength(3);
     expect([...tokenProbabilities(quarters, { minP: 1 })]).toEqual([0.25, 0.25, 0.25, 0.25]);
-    // Among equals, the lower index comes first, behind the likelier tokens.
+    // Among equal tokens, the lower index comes first, after the more probable tokens.
     const [a, b, c, d] = tokenProbabilities([0, 1, 0, 1], { topP: 0.74 });
     expect(c).toBe(0);
     expect([a / b, b / d]).toEqual([expect.closeTo(Math.exp(-1), 12), 1]);
@@ -107,7 +107,7 @@ describe("options of drawing", () => {
     }
     expect(sampleToken([-Infinity, 0, -Infinity], 0)).toBe(1);
     expect([0, 0.25, 0.5, 0.75].map((uniform) => sampleToken([0, 0, 0, 0], uniform))).toEqual([0, 1, 2, 3]);
-    // Rounding can leave less than 1 in all: the last token with a probability is drawn.
+    // Rounding can leave a total below 1: then the last token with a probability is drawn.
     expect(sampleToken([...Array(10).fill(0), -Infinity], 1 - 2 ** -53)).toBe(9);
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 
-// Four tokens of a quarter each, which f32 and f64 add up exactly.
+// Four tokens with a probability of 1/4 each, which sum exactly in f32 and f64.
 const quarters = Float32Array.of(2, 2, 2, 2);
 
 test("top-p stops at the token with which it is reached exactly", () => {

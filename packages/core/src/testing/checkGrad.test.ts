@@ -25,7 +25,7 @@ it.each([
 });
 
 it("finds a gradient that is wrong, or no number, also by some of the elements", async () => {
-  // Its gradient is half of what it should be.
+  // A function whose gradient is half of the correct one.
   const halved = (t: Tensor) => mul(t, t.detach());
   for (const elements of [undefined, 3]) {
     await expect(checkGrad(halved, [x()], { elements })).rejects.toThrow("gradient of input 0");

@@ -20,7 +20,7 @@ import { primitiveLoops, primitiveNames } from "./primitiveKernels.ts";
 
 const base = reference();
 
-/** The arguments of a call of an op. */
+/** The arguments of one call of an op. */
 interface Call {
   readonly op: OpDefinition<unknown>;
   readonly inputs: readonly Tensor[];
@@ -33,7 +33,7 @@ function copied({ buffer, shape, dtype, packing }: TensorRef): Tensor {
   return copy;
 }
 
-/** The calls, in one case, of ops that primitives compose. */
+/** Returns the calls, in one case, of ops that are composed of primitives. */
 function callsIn(opCase: OpCase): Call[] {
   const calls: Call[] = [];
   const watched: typeof base = {
@@ -50,7 +50,7 @@ function callsIn(opCase: OpCase): Call[] {
   return calls;
 }
 
-/** Outputs that the op's own gradient leaves out, since nothing differentiates them. */
+/** Outputs that the op's own gradient rule leaves out, since they are never differentiated. */
 const heldConstant: Readonly<Record<string, readonly number[]>> = {
   attention: [1],
   crossEntropy: [1],
@@ -61,8 +61,8 @@ const heldConstant: Readonly<Record<string, readonly number[]>> = {
 const isFloat = ({ dtype }: TensorSpec): boolean => dtype === "f32";
 
 /**
- * Gradients of an op's inputs by its own rule and through its composition; null
- * where the rule has none.
+ * Returns gradients of an op's inputs by its own rule and through its composition. `own` is null if the rule returns
+ * null.
  */
 function bothGradients({ op, inputs, params }: Call): { own: Tensor | null; composed: Tensor }[] {
   const shapes = op.shape(inputs, params);
@@ -89,7 +89,7 @@ function bothGradients({ op, inputs, params }: Call): { own: Tensor | null; comp
   return composed.map((grad, i) => ({ own: own[inputs.indexOf(inputs.filter(isFloat)[i])], composed: grad }));
 }
 
-/** The ops of this package; tests in the same page define others, which have a prefix. */
+/** The ops of this package. Tests in the same page define others, whose names have a prefix. */
 const ownOps = [...definedOps().values()].filter(({ name }) => !name.includes("/"));
 
 describe("the registry", () => {
@@ -111,10 +111,13 @@ describe("the registry", () => {
   });
 });
 
-/** Ops without a gradient: asking for the first one's is an error, and the second's is always 0. */
+/**
+ * Ops without a gradient rule for their input. Requesting the gradient of the first two throws; the gradient of sign is
+ * always 0.
+ */
 const noGradient = new Set(["linearInt8", "pagedAttention", "sign"]);
 
-/** Calls of an op whose gradients are compared; more show nothing new. */
+/** The number of calls of an op whose gradients are compared; more would not find more faults. */
 const most = 12;
 
 describe("gradients through a composition are those of the op's own rule", () => {

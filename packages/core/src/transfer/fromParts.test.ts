@@ -4,7 +4,7 @@ import { fromBytes, fromParts, init, memory, reference, to } from "../index.ts";
 
 beforeAll(() => init(reference()));
 
-/** Bytes in parts that share one array, as a file is read. */
+/** Yields bytes in parts that share one array, as when a file is read. */
 async function* cut(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array> {
   const room = new Uint8Array(length);
   for (let at = 0; at < bytes.length; at += length) {

@@ -29,7 +29,7 @@ const scaledSum: Op<number, { scale: number }> = defineOp<number, { scale: numbe
   },
 });
 
-/** A reference backend with a kernel for tables, which tells what is asked of it. */
+/** Returns a reference backend with a table kernel, which logs its calls. */
 function telling(): { backend: Backend; told: string[] } {
   const backend = reference();
   const told: string[] = [];
@@ -59,7 +59,7 @@ const start = async (backend: Backend): Promise<void> => {
   await init(backend);
   factors = [draw(2, 4), draw(5, 2), draw(3, 4), draw(5, 3)];
 };
-/** The factors of two pairs, in slots 0 and 3. */
+/** Returns a table with the factors of two pairs, in slots 0 and 3. */
 function filled(): InputTable<typeof params> {
   const table = new InputTable(lowRankRows);
   for (const [i, slot] of slots.entries()) table.set(slot, factors.slice(2 * i, 2 * i + 2));

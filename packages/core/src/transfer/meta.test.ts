@@ -26,7 +26,7 @@ beforeAll(async () => {
   await init(reference());
 });
 
-/** The most that was held at a time. */
+/** Returns the peak of planned bytes. */
 function peakOf({ events }: MetaBackend): number {
   let [live, peak] = [0, 0];
   for (const { buffer, freed } of events) {

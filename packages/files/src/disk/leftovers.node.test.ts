@@ -12,7 +12,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const module = join(import.meta.dirname, "leftovers.ts");
 const printId = ["--input-type=module", "--eval", `console.log((await import(${JSON.stringify(module)})).writingId())`];
 
-/** The id of a process that has ended. */
+/** The write id of a process that has ended. */
 const deadId = spawnSync(process.execPath, printId, { encoding: "utf8" }).stdout.trim();
 
 test("a temporary name contains the file's name, an id of the write and the process id", async () => {

@@ -15,7 +15,7 @@ const contents = new Map<string, Uint8Array | string>([
   ["adapter/adapter_config.json", "{}"],
 ]);
 
-// Each test has a repository of its own, since pages share their Cache Storage.
+// Each test uses its own repository, since pages share their Cache Storage.
 let hub: FakeHub;
 let cacheDir: string | undefined;
 let repo = "";
@@ -43,7 +43,7 @@ const readAll = async (files: ModelFiles, name = "model.safetensors") => {
   return source.read(0, source.size);
 };
 
-/** The requests for the content of a file. */
+/** Returns the requests for the content of a file. */
 const bodies = async () => (await hub.requests()).filter((line) => /\/resolve\/|\/lfs\//.test(line));
 
 describe("a model of the hub", () => {
@@ -57,7 +57,7 @@ describe("a model of the hub", () => {
     const source = await files.open("model.safetensors");
     expect(source.size).toBe(5000);
     expect(Array.from(await source.read(4990, 10))).toEqual(Array.from(weights.subarray(4990)));
-    // Node downloads whole files; a page asks for the ranges that are read.
+    // Node downloads whole files; a page requests the ranges that are read.
     const [config, whole] = inNode ? ["", ""] : [" bytes=0-38", " bytes=0-4999"];
     expect(await bodies()).toEqual([
       `GET ${repo}/resolve/${fakeCommit}/config.json${config}`,
@@ -150,7 +150,7 @@ describe.runIf(inNode)("an interrupted download", () => {
     const files = await open({ onProgress: (report) => loaded.push(report.loaded) });
     expect(await readAll(files)).toEqual(weights);
     const ranges = (await bodies()).flatMap((line) => (line.includes("lfs") ? [line.split(" ")[2]] : []));
-    // What came and was not yet read is lost where the connection breaks, so 1000 is not certain.
+    // Bytes received but not yet read are lost when the connection breaks, so the start may be below 1000.
     const starts = ranges.map((range) => Number(/^bytes=(\d+)-4999$/.exec(range ?? "bytes=0-4999")?.[1]));
     expect(starts).toHaveLength(3);
     expect(starts[2]).toBeGreaterThan(0);
@@ -205,7 +205,7 @@ describe.runIf(!inNode)("in a page", () => {
   const path = "model.safetensors";
   const block = 2 ** 22;
   const large = new Uint8Array(2.5 * block).map((_, i) => i * 7 + (i >> 16));
-  // Vitest takes seconds to compare as many bytes.
+  // Vitest would take seconds to compare this many bytes.
   const isLarge = (bytes: Uint8Array) => bytes.length === large.length && bytes.every((byte, i) => byte === large[i]);
   const ranges = async () => (await bodies()).flatMap((line) => (line.includes("lfs") ? line.split(" ").slice(2) : []));
 

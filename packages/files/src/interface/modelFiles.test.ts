@@ -46,7 +46,7 @@ test("a missing file's error names what is there, in its folder", async () => {
 });
 
 describe("a file of a browser's folder", () => {
-  /** A folder in memory, whose files may be moved, written, or written where no page is. */
+  /** Returns a folder in memory. `kinds` selects the ways in which its files can be moved or written. */
   function folderOf(
     given: Record<string, string>,
     kinds: { move?: boolean | "refused"; writes?: boolean | "fails" } = {},
@@ -119,7 +119,7 @@ describe("a file of a browser's folder", () => {
   });
 
   test("takes texts, bytes, shared bytes and pieces", async () => {
-    // Pages that are not isolated have no shared memory.
+    // Pages that are not cross-origin isolated have no shared memory.
     const Memory = globalThis.SharedArrayBuffer ?? ArrayBuffer;
     const shared = new Uint8Array(new Memory(2));
     shared.set([104, 105]);
@@ -149,7 +149,7 @@ describe("a file of a browser's folder", () => {
       truncate: (size: number) => {
         bytes.length = size;
       },
-      // Takes two bytes at a time.
+      // Writes only two bytes per call.
       write: (piece: Uint8Array, { at }: { at: number }) => {
         const taken = piece.subarray(0, 2);
         for (const [i, byte] of taken.entries()) bytes[at + i] = byte;

@@ -25,7 +25,7 @@ test("says what is no place to write to", async () => {
 
 const handle = globalThis.FileSystemFileHandle?.prototype as unknown as Record<string, unknown>;
 
-/** Takes methods away that not every browser has; the function returned brings them back. */
+/** Removes methods that some browsers lack. Returns a function that restores them. */
 function without(...names: string[]): () => void {
   const taken = names.map((name) => [name, Object.getOwnPropertyDescriptor(handle, name)!] as const);
   for (const name of names) delete handle[name];
@@ -34,7 +34,7 @@ function without(...names: string[]): () => void {
   };
 }
 
-/** Makes `move()` fail as it does in folders of the user. */
+/** Makes `move()` fail as it does in the user's own folders. */
 function refuseMove(): () => void {
   const move = handle.move;
   handle.move = async () => {
@@ -54,7 +54,7 @@ describe.skipIf(!inBrowser)("(browsers alone) OPFS", () => {
   afterAll(async () => (await navigator.storage.getDirectory()).removeEntry(top, { recursive: true }));
 
   const empty = async () => opfsFiles(fresh());
-  // Pages cannot write at all without createWritable.
+  // Without createWritable, pages cannot write.
   const optional = inWorker ? ["move", "createWritable", "createSyncAccessHandle"] : ["move"];
   const variants = new Map([
     ["", () => () => {}],

@@ -16,7 +16,7 @@ afterEach(() => {
   for (const close of opened.splice(0)) close();
 });
 
-/** Serves until the test ends. Returns the address, the ranges asked for, and the bytes of bodies sent so far. */
+/** Serves until the test ends. Returns the address, the requested ranges, and the bytes of bodies sent so far. */
 async function serve(listener: RequestListener) {
   const ranges: (string | undefined)[] = [];
   const server: Server = createServer((request, response) => {

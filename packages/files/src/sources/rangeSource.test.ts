@@ -5,7 +5,7 @@ import { rangeSource } from "./rangeSource.ts";
 const content = Uint8Array.from({ length: 100 }, (_, i) => i);
 type Answer = { pieces?: readonly Uint8Array[]; breaks?: boolean; status?: number; headers?: Record<string, string> };
 
-/** A source of 100 bytes that `answer` gives, and the ranges that it asks for. */
+/** Returns a source of 100 bytes whose responses `answer` returns, and the ranges that it requests. */
 function sourceOf(answer: (from: number, to: number, nth: number) => Answer) {
   const asked: string[] = [];
   let pulled = 0;
@@ -93,7 +93,7 @@ describe("a connection that breaks", () => {
     const never = sourceOf(() => ({ breaks: true }));
     await expect(never.source.read(20, 5)).rejects.toThrow("f broke off after 20 of 100 bytes (cut); load it again");
     expect(never.asked).toEqual(["bytes=20-24", "bytes=20-24", "bytes=20-24"]);
-    // A byte, nothing, nothing, a byte, nothing, nothing, nothing.
+    // The responses bring one byte, none, none, one byte, none, none, none.
     const slow = sourceOf((from, _, nth) => ({
       breaks: true,
       pieces: nth % 3 === 1 && nth < 6 ? [part(from, from)] : [],

@@ -8,7 +8,7 @@ import { replaceFolder } from "./replaceFolder.ts";
 const folder = await mkdtemp(join(tmpdir(), "lowrank-replace-"));
 afterAll(() => rm(folder, { recursive: true }));
 const run = join(folder, "run");
-/** The id of a writing of a process that has ended. */
+/** The write id of a process that has ended. */
 const endedId = writingId().replace(/-[0-9a-z]+-[0-9a-z]+-/, "-zzzzz-1-");
 const text = (name: string) => readFile(join(run, name), "utf8");
 

@@ -37,7 +37,7 @@ test("never mixes two writings: the first file of a folder goes away before the 
     new Map(["config.json", "weights.bin", "sub/a", "sub/b"].map((name) => [name, `${name} ${version}`]));
   try {
     await writeFolder(folder, text("1"));
-    // A folder in the place of a file lets a rename fail, when the seal is gone already.
+    // A folder at the path of a file makes a rename fail, after the first file was removed.
     await rm(join(folder, "sub/b"));
     await mkdir(join(folder, "sub/b"));
     await expect(writeFolder(folder, text("2"))).rejects.toThrow();

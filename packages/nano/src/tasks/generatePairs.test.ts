@@ -13,7 +13,7 @@ function prompts(options: GeneratePairsOptions): string[] {
   return generatePairs(options).map(({ prompt }) => prompt);
 }
 
-/** All wordings of a template: every choice made in every way. */
+/** Returns all wordings of a template, with every combination of choices. */
 function wordings(template: string): string[] {
   const open = template.match(/\[([^\]]*)\]/);
   if (!open) return [template];

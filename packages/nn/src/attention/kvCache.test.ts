@@ -50,7 +50,7 @@ it("rows fill the capacity, and no more", () => {
   );
 });
 
-/** Rows [2, values.length, 1], the second sequence ten times the first. */
+/** Returns rows [2, values.length, 1]; the second sequence has ten times the values of the first. */
 const rowsOf = (...values: number[]) =>
   tensor([...values, ...values.map((x) => 10 * x)], { shape: [2, values.length, 1] });
 const valuesOf = (tensors: readonly Tensor[]) => tensors.map((t) => [...t.dataSync()]);

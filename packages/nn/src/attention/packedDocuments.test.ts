@@ -4,7 +4,7 @@ import { PackedDocuments } from "./packedDocuments.ts";
 
 beforeAll(() => init(reference()));
 
-/** Documents of 2 and 3 tokens in one row. */
+/** Returns documents of 2 and 3 tokens in one row. */
 const documents = () => new PackedDocuments(tensor([0, 0, 2, 2, 2], { shape: [1, 5], dtype: "i32" }));
 const draw = (heads: number, seed: number) => randn([1, 5, heads, 4], { generator: new Generator(seed) });
 const part = (t: Tensor, start: number, end: number) => slice(t, { dim: 1, start, end });

@@ -19,7 +19,7 @@ it("rows of several sequences attend as each sequence alone does", () => {
     randn([1, tokens, heads, 4], { generator: new Generator(seed) });
   const sequences = [4, 2].map((tokens, i) => [draw(tokens, 2, i), draw(tokens, 1, i + 2), draw(tokens, 1, i + 4)]);
   const wholes = sequences.map(([q, k, v]) => attention(q, k, v, { scale: 0.5, causal: true }));
-  /** Tokens of sequences as a batch [N, 1, heads, d]. */
+  /** Returns tokens of sequences as a batch [N, 1, heads, d]. */
   const at = (which: (s: number) => Tensor, { positions, sequences }: PagedRows) =>
     cat(
       Array.from(positions, (start, row) => slice(which(sequences[row]), { dim: 1, start, end: start + 1 })),

@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from "vitest";
 import golden from "./batchNorm.gen.json" with { type: "json" };
 import { BatchNorm1d, BatchNorm2d } from "./batchNorm.ts";
 
-// What PyTorch gives, as conformance/python/batch_norm.py wrote it.
+// PyTorch's results, written by conformance/python/batch_norm.py.
 
 beforeAll(() => init(reference()));
 

@@ -160,7 +160,7 @@ describe("batch normalisation", () => {
     const layer = new nn.BatchNorm1d(1, { momentum: 0.25 });
     layer.forward(tensor([1, 3], { shape: [2, 1] }));
     expect(valuesOf(layer.running_mean)).toEqual([0.5]);
-    // 1 - 0.25 of 1, and 0.25 of 2.
+    // (1 - 0.25) times 1, plus 0.25 times 2.
     expect(valuesOf(layer.running_var)).toEqual([1.25]);
     expect(valuesOf(layer.num_batches_tracked)).toEqual([1]);
     layer.eval().forward(tensor([9], { shape: [1, 1] }));

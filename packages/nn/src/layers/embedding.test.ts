@@ -14,7 +14,7 @@ const ids = () =>
     { dtype: "i32" },
   );
 
-/** The gradient of a weighted sum of the looked-up rows, and of `more`. */
+/** Returns the gradient of a weighted sum of looked-up rows, plus `more`. */
 function gradient(paddingIdx: number | null, more?: (weight: Parameter) => Tensor): number[][] {
   const generator = new Generator(1);
   const layer = new Embedding(new Parameter(randn([4, 2], { generator })), { paddingIdx });

@@ -31,7 +31,7 @@ interface Step {
   absmax2?: string;
 }
 
-/** The state that bitsandbytes had after a step. */
+/** Returns the state of bitsandbytes after a step. */
 function stateOf({ state1, state2, absmax1, absmax2 }: Step, shape: number[]): Record<string, Tensor> {
   if (!absmax1 || !absmax2)
     return { state1: tensor(floats(state1), { shape }), state2: tensor(floats(state2), { shape }) };
@@ -44,8 +44,7 @@ function stateOf({ state1, state2, absmax1, absmax2 }: Step, shape: number[]): R
 }
 
 /**
- * Rounding of a few float32 operations, relative to the largest number; of many steps'
- * where `tolerance` says so.
+ * Compares with the rounding of a few f32 operations, relative to the largest value. For many steps pass `tolerance`.
  */
 function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 4e-7) {
   const largest = Array.from(expected).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
@@ -54,10 +53,7 @@ function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance
     expect(Math.abs(actual[i] - expected[i])).toBeLessThanOrEqual(tolerance * largest);
 }
 
-/**
- * The codes are bitsandbytes': rounding of float32 operations moves one in a
- * thousand at most, by one.
- */
+/** Compares with bitsandbytes' codes. Rounding of f32 operations may move at most one code in a thousand, by one. */
 function sameCodes(actual: Uint8Array, expected: Uint8Array) {
   expect(actual.length).toBe(expected.length);
   const differing = Array.from(actual).flatMap((code, i) => (code === expected[i] ? [] : [code - expected[i]]));

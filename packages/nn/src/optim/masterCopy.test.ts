@@ -22,7 +22,7 @@ import { RMSprop } from "./rmsprop.ts";
 import { SGD } from "./sgd.ts";
 
 const tiny = { lr: 1e-6 };
-/** Each optimiser, at steps that no rounding to half precision lets through. */
+/** Each optimiser, with steps that rounding to half precision would lose. */
 const optimizers = {
   SGD: (params: Tensor[]) => new SGD(params, tiny),
   "SGD with momentum": (params: Tensor[]) => new SGD(params, { ...tiny, momentum: 0.9, weightDecay: 0.1 }),
@@ -57,7 +57,7 @@ describe.each(Object.entries(optimizers))("%s", (_name, make) => {
     for (const param of [half, full]) giveGradient(param);
     ofHalf.step();
     ofFull.step();
-    // One step is too small to be seen.
+    // One step is too small to change the half-precision values.
     expect(await values(half)).toEqual(Float32Array.from(start));
     for (let i = 1; i < 1000; i++) for (const optimizer of [ofHalf, ofFull]) optimizer.step();
     const { master } = ofHalf.stateDict().state.get(0)!.tensors;
@@ -68,7 +68,7 @@ describe.each(Object.entries(optimizers))("%s", (_name, make) => {
   });
 });
 
-/** Runs `fn` on a backend; what it makes synchronously is made there. */
+/** Runs `fn` (synchronously) with `backend` for new tensors. */
 const on = <T>(backend: ReturnType<typeof reference>, fn: () => T): T => withBackend(backend, fn);
 
 describe.each([

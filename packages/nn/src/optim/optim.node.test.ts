@@ -69,7 +69,7 @@ describe("PyTorch's numbers", () => {
   it.each(
     golden.schedules as { name: keyof typeof schedules; lr: number; warmup: number; total: number; values: number[] }[],
   )("schedule $name", ({ name, lr, warmup: warmupSteps, total: totalSteps, values }) => {
-    // The settings with which the golden file was made, where they are not the defaults.
+    // The non-default settings with which the golden file was made.
     const extra =
       name === "polynomial" ? { power: 2, lrEnd: 1e-5 } : name === "cosineWithRestarts" ? { cycles: 3 } : {};
     // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the file names the schedules

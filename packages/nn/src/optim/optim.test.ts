@@ -72,7 +72,7 @@ describe("optimizers", () => {
     const settings = { lr: 0.1, weightDecay: 0.1 };
     const make = () => values.map((v) => tensor(v, { requiresGrad: true }));
     const giveGrads = (params: Tensor[], step: number) => {
-      // The third has no gradient in the first step, and so is a step behind from then on.
+      // The third parameter has no gradient in the first step, so its step count is one lower from then on.
       for (const [i, p] of params.entries()) {
         p.grad?.dispose();
         p.grad = i === 2 && step === 0 ? null : keep(tensor(values[i].map((v) => v * grads[(i + step) % 4])));
@@ -153,7 +153,7 @@ describe("schedules", () => {
 
   it("end at a share of the peak, as transformers' cosine_with_min_lr does", () => {
     const schedule = schedules.cosine({ ...options, minLrRate: 0.1 });
-    // get_scheduler("cosine_with_min_lr") of transformers 5.24: a peak of 2e-3, min_lr 2e-4.
+    // Rates of transformers 5.24's get_scheduler("cosine_with_min_lr"), with peak 2e-3 and min_lr 2e-4.
     const rates: [number, number][] = [
       [0, 0],
       [3, 0.0015],

@@ -2,7 +2,7 @@ import { expect, it, test } from "vitest";
 import golden from "./schedules.gen.json" with { type: "json" };
 import * as schedules from "./schedules.ts";
 
-// Factors of transformers' schedules, as conformance/python/schedules.py wrote them.
+// Factors of transformers' schedules, written by conformance/python/schedules.py.
 
 type Make = (options: object) => schedules.Schedule;
 const { constant: _, ...made } = schedules;

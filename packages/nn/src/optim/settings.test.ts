@@ -12,7 +12,7 @@ const param = (...values: number[]) => tensor(values, { requiresGrad: true });
 
 const cases = golden.cases.map((one) => ({ ...one, title: `${one.name} ${JSON.stringify(one.settings)}` }));
 
-// What PyTorch gives, as conformance/python/optimizers.py wrote it.
+// Expected values are PyTorch's, written by conformance/python/optimizers.py.
 test.each(cases)("$title steps as PyTorch does", ({ name, settings, values }) => {
   const x = param(...golden.start);
   using optimizer = new makers[name]([x], settings);

@@ -16,7 +16,7 @@ class Two extends Module {
   }
 }
 
-/** Rows of q8_0 blocks of scale 1/64 (f16) whose bytes count up. */
+/** Returns a q8_0 weight whose blocks have scale 1/64 (f16) and ascending bytes. */
 function packedWeight(rows: number, blocks: number): Tensor {
   const bytes = Uint8Array.from({ length: rows * blocks * 34 }, (_, i) => (i % 34 < 2 ? [0, 0x24][i % 34] : i % 256));
   return packedTensor(bytes, { shape: [rows, 32 * blocks], dtype: "q8_0" });
@@ -40,8 +40,7 @@ test("layers with packed weights multiply bytes, others numbers", async () => {
   expect(await rounded.plain.forward(x).data()).toEqual(await exact.plain.forward(x).data());
   const [a, b] = [await rounded.packed.forward(x).data(), await exact.packed.forward(x).data()];
   const error = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
-  // Each number is off by at most 1/254, weights are below 2, and errors of 64
-  // products hardly ever add up.
+  // Each element has an error of at most 1/254, weights are below 2, and the errors of 64 products hardly ever add up.
   expect(error).toBeGreaterThan(0);
   expect(error).toBeLessThan(64 * 2 * (1 / 254) * 0.5);
 });

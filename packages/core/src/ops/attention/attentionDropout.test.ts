@@ -16,7 +16,7 @@ import { attention } from "./attention.ts";
 import golden from "./attentionDropout.gen.json" with { type: "json" };
 import { scaledDotProductAttention } from "./scaledDotProductAttention.ts";
 
-// What PyTorch gives, as conformance/python/attention_dropout.py wrote it.
+// PyTorch's results, written by conformance/python/attention_dropout.py.
 
 interface Stored {
   readonly shape: readonly number[];
@@ -66,7 +66,7 @@ it("has PyTorch's mean and variance over many draws", async () => {
     const mean = values.reduce((sum, y) => sum + y, 0) / draws;
     const variance = values.reduce((sum, y) => sum + (y - mean) ** 2, 0) / (draws - 1);
     const wanted = golden.variance.values[i];
-    // Five standard errors, PyTorch's own draws included.
+    // Five standard errors, which include PyTorch's own sampling error.
     const error = Math.sqrt(wanted * (1 / draws + 1 / golden.draws));
     expect(Math.abs(mean - golden.mean.values[i])).toBeLessThan(5 * error);
     expect(Math.abs(variance / wanted - 1)).toBeLessThan(0.1);
@@ -78,7 +78,7 @@ const draw = (shape: readonly number[], seed: number) =>
 const [q, k, v] = [draw([2, 4, 4, 3], 1), draw([2, 5, 2, 3], 2), draw([2, 5, 2, 3], 3)];
 const mask = () => tensor([1, 0, 1, 1, 0, 1, 1, 1, 1, 0], { shape: [2, 1, 1, 5], dtype: "bool", backend: base });
 
-/** Node tries every element; a page, where the same JavaScript runs, tries some of each input. */
+/** In Node every element is checked. A page runs the same JavaScript, so it checks only some elements of each input. */
 const elements = globalThis.process?.getBuiltinModule !== undefined ? undefined : 12;
 
 describe("gradients of gradients are those of finite differences", () => {
@@ -94,7 +94,7 @@ describe("gradients of gradients are those of finite differences", () => {
   });
 });
 
-/** A backend, and the ops that it runs. */
+/** Returns a backend, and the list of ops that it runs. */
 function watched(): { backend: Backend; ops: string[] } {
   const ops: string[] = [];
   const run: Backend["run"] = (op, ...rest) => {
@@ -155,7 +155,7 @@ it("draws from the default generator, as dropout does, and advances it", () => {
   expect(attention(q, k, v, options).dataSync()).toEqual(given);
   const [batch, queries, heads] = q.shape;
   expect(defaultGenerator.offset).toBe(batch * heads * queries * k.shape[1]);
-  // The same by the public function, whose operands are [B, H, T, D].
+  // The same with the public function, whose operands are [B, H, T, D].
   const byHead = [q, k, v].map((t) => permute(t, { dims: [0, 2, 1, 3] })) as [Tensor, Tensor, Tensor];
   const run = () => [...scaledDotProductAttention(...byHead, { ...options, enableGqa: true }).dataSync()];
   manualSeed(11);

@@ -9,7 +9,7 @@ import { scaledDotProductAttention } from "./scaledDotProductAttention.ts";
 
 beforeAll(() => init(reference()));
 
-/** Returns true if query i of `queries` sees key j of `keys`. */
+/** Returns true if query i of `queries` attends to key j of `keys`. */
 type Sees = (i: number, j: number, queries: number, keys: number) => boolean;
 
 const alignments: Record<string, { options: object; sees: Sees }> = {

@@ -20,7 +20,7 @@ function parts() {
   return { w: draw([out, from]), a: draw([rank, from]), b: draw([out, rank]) };
 }
 
-/** The row lengths of W + s B A, from the matrix itself and in f64. */
+/** Returns the row norms of W + s B A, computed from the full matrix in f64. */
 function lengths(w: Float32Array, a: Float32Array, b: Float32Array): number[] {
   return Array.from({ length: out }, (_, o) => {
     let sum = 0;

@@ -23,7 +23,7 @@ const blockSizes = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 const widen = (t: Tensor) => to(t, { dtype: "f32" }).dataSync() as Float32Array;
 const parts = async (t: Tensor) => partsOf(await t.bytes(), t.size, t.packing as Packing);
 
-/** Weights of up to two blocks and a bit, of any magnitude, with zeros among them. */
+/** Weights of up to about two blocks, of any magnitude, with some zeros. */
 const weights = fc.record({
   shape: fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 1100 })),
   blockSize: fc.constantFrom(...blockSizes),
@@ -60,8 +60,7 @@ describe("quantize4bit", () => {
           const block = values.subarray(from, from + how.blockSize);
           const scale = block.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
           const levels = ascending.map((c) => c * scale);
-          // Scaling and both products round by 2^-24 each, of at most the scale; a scale
-          // below 1e-38 counts as that.
+          // Scaling and both products each round by 2^-24 of at most the scale. A scale below 1e-38 counts as 1e-38.
           const rounding = scale * 2 ** -22 + 1e-38;
           const beyond = block.map((v, i) => {
             const nearest = levels.reduce((least, level) => Math.min(least, Math.abs(v - level)), Infinity);
@@ -78,7 +77,7 @@ describe("quantize4bit", () => {
       fc.asyncProperty(weights, async (how) => {
         const first = quantize4bit(draw(how), settingsOf(how));
         const second = quantize4bit(to(first, { dtype: "f32" }), settingsOf(how));
-        // fp4 has two zeros, and gives the positive one to zeros.
+        // fp4 has two zeros, and maps zeros to the positive one.
         if (how.quantType === "nf4") expect(await second.bytes()).toEqual(await first.bytes());
         expect(widen(second).map((v) => v + 0)).toEqual(widen(first).map((v) => v + 0));
       }),
@@ -98,8 +97,8 @@ describe("quantize4bit", () => {
         expect(second.codes).toEqual(codes);
         const [wide, narrow] = [widen(plain), widen(nested)];
         const spread = second.nestedAbsmax[0];
-        // The dynamic map's largest gap is 0.0141, and its end at -0.993 stands for -1:
-        // half a gap and 2^-20 of all.
+        // The dynamic map's largest gap is 0.0141, and its end at -0.993 also represents -1: half a gap and 2^-20 of
+        // the value.
         const limit = 0.0071 * spread + 2 ** -20 * (absmax[0] + spread);
         const moved = wide.subarray(0, 256 * how.blockSize).map((w, i) => Math.abs(w - narrow[i]));
         expect(Math.max(...moved)).toBeLessThanOrEqual(limit);

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { cascadeMean } from "./cascadeMean.ts";
 
-// torch.mean of PyTorch 2.15 on one thread; added one after the other, most of these
-// sums end in another bit.
+// Results of torch.mean in PyTorch 2.15 on one thread. Sequential summation would give another last bit for most of
+// them.
 it.each([
   [1, 87.85713958740234],
   [3, 66],

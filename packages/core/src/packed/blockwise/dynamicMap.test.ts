@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { dynamicMap } from "../../index.ts";
 
-/** FNV-1a over the little-endian bytes. */
+/** Returns the FNV-1a hash of the little-endian bytes. */
 function hash(values: Float32Array): number {
   return new Uint8Array(values.buffer).reduce((h, byte) => Math.imul(h ^ byte, 16777619), 2166136261) >>> 0;
 }
@@ -16,6 +16,6 @@ it.each([
   expect(map[255]).toBe(1);
   expect(Array.from(map.subarray(0, 3))).toEqual(first);
   expect(map.every((v, i) => i === 0 || v > map[i - 1])).toBe(true);
-  // Of create_dynamic_map of bitsandbytes 0.50.2 under PyTorch 2.15.
+  // The hash of create_dynamic_map of bitsandbytes 0.50.2 with PyTorch 2.15.
   expect(hash(map)).toBe(expected);
 });

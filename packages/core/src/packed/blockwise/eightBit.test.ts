@@ -5,7 +5,7 @@ import { encodeBlock, encodeBlocks, onGrid } from "./eightBit.ts";
 
 const { fround } = Math;
 
-/** Returns the code of a value in a block with a 1, so that the scale is 1. */
+/** Returns the code of a value in a block that contains 1, so that the scale is 1. */
 function codeOf(x: number, table: Float32Array): number {
   const codes = new Uint8Array(2);
   encodeBlock(Float32Array.of(x, 1), table, codes, 0);
@@ -54,7 +54,7 @@ test("the grid has 65536 points from -1 to 1, and none at 0", () => {
   for (const x of [0, 1e-9, -1e-9]) expect(Math.abs(Math.abs(onGrid(x)) - 1 / 65535)).toBeLessThan(1e-7);
   fc.assert(
     fc.property(fc.float({ min: -1, max: 1, noNaN: true }), (x) => {
-      // Half a step, and the roundings to f32.
+      // Half a step, plus the rounding to f32.
       expect(Math.abs(onGrid(x) - x)).toBeLessThanOrEqual(1 / 65535 + 2e-7);
       const at = ((onGrid(x) + 1) * 65535) / 2;
       expect(Math.abs(at - Math.round(at))).toBeLessThan(0.01);
