@@ -3,14 +3,14 @@ import { toSnakeCase } from "./keyCase.ts";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";
 
-/** Throws for the value of an option; the message names the accepted values. */
+/** Throws an error for the value of an option. `must` describes the accepted values. */
 export function refuse(config: PeftConfig, key: string, value: unknown, must: string): never {
   throw new Error(`${config.constructor.name}: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
 }
 
 /**
- * Throws for an option that the configuration does not have or that asks for something unsupported.
- * Throws for a value of the wrong kind too, for options that methods share.
+ * Throws for an unknown option, for an unsupported value, and for a value of the wrong type of an option that methods
+ * share.
  */
 export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
   const { name } = config.constructor;
@@ -40,10 +40,7 @@ export function checkFinite(config: PeftConfig, key: string, value: unknown): vo
   if (!Number.isFinite(value)) refuse(config, key, value, "a finite number");
 }
 
-/**
- * Throws unless the value can be the probability of dropping something: from
- * 0 up to but excluding 1.
- */
+/** Throws unless the value is a dropout probability: at least 0 and below 1. */
 export function checkDropout(config: PeftConfig, key: string, value: number): void {
   if (!(Number.isFinite(value) && value >= 0 && value < 1)) refuse(config, key, value, "from 0 up to but excluding 1");
 }
@@ -71,7 +68,7 @@ export function checkPattern(
   for (const [key, value] of Object.entries(pattern)) check(config, `${name}["${key}"]`, value);
 }
 
-/** Throws where modules are excluded and PEFT's configuration of the method has no field for it. */
+/** Throws if modules are excluded, for methods whose PEFT configuration has no field for it. */
 export function refuseExclusion(config: PeftConfig): void {
   const { excludeModules } = config;
   if (excludeModules === null) return;

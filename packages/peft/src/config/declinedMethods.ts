@@ -1,5 +1,5 @@
 /**
- * Methods of PEFT that are not here, by PEFT's name, each with the reason or the nearest method.
+ * PEFT's methods that Lowrank does not support, by PEFT's name, each with the reason or the nearest method.
  * docs/methods.md lists them.
  */
 export const declinedMethods: Readonly<Record<string, string>> = {

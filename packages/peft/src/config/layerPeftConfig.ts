@@ -1,18 +1,15 @@
 import { refuse } from "./checks.ts";
 import { PeftConfig, type PeftOptions, peftFields } from "./peftConfig.ts";
 
-/** Options of methods that can be put on some of a model's numbered layers only. */
+/** Options of methods that can adapt only some of a model's numbered layers. */
 export interface LayerPeftOptions extends PeftOptions {
-  /** The layers to adapt, by number; default: all. Only with a list of `targetModules`. */
+  /** Numbers of the layers to adapt; default: all. Requires a list of `targetModules`. */
   layersToTransform?: readonly number[] | number | null;
-  /** The name before a layer's number, where it is not plain: "layers", "h". */
+  /** The module name before a layer's number, if the default rule does not find it: "layers", "h". */
   layersPattern?: readonly string[] | string | null;
 }
 
-/**
- * The configuration of a method that can choose among numbered layers. Throws for
- * choices that PEFT refuses.
- */
+/** The configuration of a method that can select numbered layers. Throws for combinations that PEFT rejects. */
 export abstract class LayerPeftConfig extends PeftConfig {
   readonly layersToTransform: readonly number[] | number | null;
   readonly layersPattern: readonly string[] | string | null;
@@ -32,8 +29,8 @@ export abstract class LayerPeftConfig extends PeftConfig {
   }
 }
 
-/** Fields that choose the layers to adapt, in code. */
+/** Fields that select the layers to adapt, in camelCase. */
 export const placeFields = ["targetModules", "excludeModules", "layersToTransform", "layersPattern"] as const;
 
-/** Fields that files of all these methods hold. */
+/** Fields that files of all these methods contain. */
 export const layerFields: readonly string[] = [...peftFields, "layers_pattern", "layers_to_transform"];

@@ -1,26 +1,24 @@
 import type { Warning } from "./warning.ts";
 
-/** The task of the base model. It decides which heads are saved beside an adapter. */
+/** The task of the base model. It determines which heads are saved with an adapter. */
 export type TaskType = "SEQ_CLS" | "SEQ_2_SEQ_LM" | "CAUSAL_LM" | "TOKEN_CLS" | "QUESTION_ANS" | "FEATURE_EXTRACTION";
 
-/** Fields that the configuration of every method has. */
+/** Fields that every method's configuration has. */
 export interface PeftOptions {
   taskType?: TaskType | null;
-  /** The name or path that files give the base model. */
+  /** The base model's name or path, for the files. */
   baseModelNameOrPath?: string | null;
   /** The base model's revision. */
   revision?: string | null;
   /**
-   * Parts of the base model that are copied, trained and saved whole: all whose
-   * path ends with one of these.
+   * Modules of the base model that are copied, trained and saved whole: all whose path ends with one of these names.
    */
   modulesToSave?: readonly string[] | null;
   /**
-   * The modules that get adapters: names matched at the end of a path, an expression over
-   * whole paths, or "all-linear".
+   * The modules to adapt: names matched at the end of a path, a regular expression for the whole path, or "all-linear".
    */
   targetModules?: readonly string[] | string | null;
-  /** The modules that get none, matched in the same way. */
+  /** Modules to exclude, matched in the same way. */
   excludeModules?: readonly string[] | string | null;
 }
 
@@ -44,14 +42,14 @@ export abstract class PeftConfig {
     this.excludeModules = options.excludeModules ?? null;
   }
 
-  /** A copy with some fields changed. */
+  /** Returns a copy with some fields changed. */
   with(changes: object): this {
     const { peftType: _, ...fields } = this;
     return new (this.constructor as new (options: object) => this)({ ...fields, ...changes });
   }
 }
 
-/** Fields that files of all methods with targets hold. */
+/** Fields that files of all methods with targets contain. */
 export const peftFields: readonly string[] = [
   "base_model_name_or_path",
   "modules_to_save",
@@ -63,27 +61,25 @@ export const peftFields: readonly string[] = [
 /** The rules for reading and writing a method's configuration. */
 export interface ConfigFormat {
   /**
-   * Fields, as on disk, that are always written; others only where they differ from the default.
+   * Fields, as spelled in files, that are always written. Other fields are written only if they differ from the
+   * default.
    */
   readonly classic: readonly string[];
-  /** Fields that Python holds as floats. */
+  /** Fields that are floats in Python. */
   readonly floats: readonly string[];
-  /** Fields that hold a configuration of their own, whose keys are written in the same way. */
+  /** Fields whose value is a nested configuration. Its keys are converted in the same way. */
   readonly nested?: readonly string[];
-  /** Fields that files spell as code does. */
+  /** Fields that are spelled in files as in code. */
   readonly verbatim?: readonly string[];
-  /**
-   * Fields of PEFT that change what an adapter computes and are not supported, with
-   * the value that is accepted.
-   */
+  /** PEFT fields that change an adapter's output and are not supported, with the only accepted value. */
   readonly refused: Readonly<Record<string, unknown>>;
-  /** Fields of PEFT without effect on a trained adapter, with their default. */
+  /** PEFT fields without effect on a trained adapter, with their default. */
   readonly ignored: Readonly<Record<string, unknown>>;
-  /** Returns a note about a file for the user, from its fields; null for none. */
+  /** Returns a warning about a file, given its fields, or null. */
   note?(fields: Readonly<Record<string, unknown>>): Warning | null;
 }
 
-/** Returns true if two JSON values are the same. */
+/** Returns true if two values have the same JSON. */
 export function sameValue(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,26 +1,21 @@
 import { checkInteger, refuse } from "./checks.ts";
 import { PeftConfig, type PeftOptions } from "./peftConfig.ts";
 
-/** Options of all prompt methods. Sizes follow from the model; given ones must agree with it. */
+/** Options of all prompt methods. Sizes are derived from the model; sizes that you set must agree with it. */
 export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules" | "excludeModules"> {
   /** Number of virtual tokens before each sequence. */
   numVirtualTokens: number;
-  /**
-   * The width of their rows: the hidden size, or the width of all key heads of a layer together.
-   */
+  /** The width of a row: the hidden size, or the total width of a layer's key heads. */
   tokenDim?: number | null;
-  /** 1; encoders with a decoder, which have 2, are not supported. */
+  /** Must be 1. Encoder-decoder models, which have 2, are not supported. */
   numTransformerSubmodules?: number | null;
   numAttentionHeads?: number | null;
   numLayers?: number | null;
 }
 
-/**
- * The configuration of a prompt method, PEFT's PromptLearningConfig. `taskType` is
- * "CAUSAL_LM" unless it is said.
- */
+/** The configuration of a prompt method, like PEFT's PromptLearningConfig. `taskType` defaults to "CAUSAL_LM". */
 export abstract class PromptLearningConfig extends PeftConfig {
-  /** Null in defaults only. */
+  /** Null only in the defaults. */
   readonly numVirtualTokens: number | null;
   readonly tokenDim: number | null;
   readonly numTransformerSubmodules: number | null;
@@ -46,7 +41,7 @@ export abstract class PromptLearningConfig extends PeftConfig {
   }
 }
 
-/** With all sizes said. */
+/** A prompt method's configuration with all sizes set. */
 export type ResolvedPromptConfig<C extends PromptLearningConfig = PromptLearningConfig> = C & {
   readonly [K in
     | "numVirtualTokens"
@@ -56,7 +51,7 @@ export type ResolvedPromptConfig<C extends PromptLearningConfig = PromptLearning
     | "numLayers"]: number;
 };
 
-/** Fields that files of all prompt methods hold. (`modules_to_save` is newer than they are.) */
+/** Fields that files of all prompt methods contain. (PEFT added `modules_to_save` later.) */
 export const promptFields = [
   "task_type",
   "base_model_name_or_path",

@@ -1,6 +1,6 @@
 import { pythonFloat } from "@lowrank/core";
 
-/** A number that Python holds as a float, so that 0 is written 0.0. */
+/** A number that is a float in Python, so that 0 is written as 0.0. */
 export class PythonFloat {
   readonly value: number;
 
@@ -13,13 +13,13 @@ export class PythonFloat {
   }
 }
 
-/** Text as Python's json writes it by default: all but ASCII escaped. */
+/** Quotes a text as Python's json does by default, with all non-ASCII characters escaped. */
 function quote(text: string): string {
   const code = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(text).replace(/[\u007f-\uffff]/g, code);
 }
 
-/** The layout of Python's `json.dumps(value, indent=2, sort_keys=True)`. */
+/** Formats a value like Python's `json.dumps(value, indent=2, sort_keys=True)`. */
 export function pythonJson(value: unknown, indent = ""): string {
   if (value instanceof PythonFloat) return value.toString();
   if (typeof value === "string") return quote(value);

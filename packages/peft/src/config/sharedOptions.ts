@@ -3,20 +3,17 @@ const taskTypes = ["SEQ_CLS", "SEQ_2_SEQ_LM", "CAUSAL_LM", "TOKEN_CLS", "QUESTIO
 const isText = (value: unknown): boolean => typeof value === "string";
 const isNames = (value: unknown): boolean => isList(value, isText);
 
-/** Returns true for a list, all of whose items fit. */
+/** Returns true for a list whose items all satisfy `of`. */
 export function isList(value: unknown, of: (item: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(of);
 }
 
-/** Returns true for a list of names, or one text: an expression. */
+/** Returns true for a list of names, or for one text (an expression). */
 export function isNamesOrText(value: unknown): boolean {
   return isText(value) || isNames(value);
 }
 
-/**
- * Options that more than one method has, with their accepted values in words and as a check;
- * null always stands for none.
- */
+/** Options that several methods share: a description of the accepted values, and a check. Null always means none. */
 export const sharedOptions: Readonly<Record<string, readonly [must: string, fits: (value: unknown) => boolean]>> = {
   taskType: [`null or one of ${taskTypes.join(", ")}`, (value) => taskTypes.includes(value as string)],
   baseModelNameOrPath: ["null or a text", isText],
@@ -40,7 +37,7 @@ function isTokens(value: unknown): boolean {
   return isList(value, (token) => Number.isInteger(token) && (token as number) >= 0);
 }
 
-/** Returns true if a value is an object with named entries. */
+/** Returns true if a value is an object that is not an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

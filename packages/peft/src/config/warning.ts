@@ -1,23 +1,21 @@
 /**
- * The codes of warnings. A method from outside may have codes of its own.
+ * The codes of warnings. Custom methods may use other codes.
  *
- * - `unmatched-target`: a name of `targetModules` is that of no module
- * - `unused-pattern`: a key of a pattern, an exclusion or a layer's number meets no target
- * - `ambiguous-pattern`: two keys of a pattern say different things of a layer, and files change
- *   their order
- * - `missing-module`: a name of `modulesToSave` is that of no module
- * - `tied-weight`: an adapted layer shares its weight with another, which stays as it is
- * - `changed-base`: the start of an adapter sets base weights anew
- * - `needs-data`: an adapter starts from data, and was made without
- * - `start-not-repeatable`: a start that is made again at each load comes out otherwise in other
- *   programs
- * - `adjusted-size`: a size does not go with a layer, and another is taken there
- * - `no-identity`: a fresh adapter changes the model's answers
+ * - `unmatched-target`: no module has a name listed in `targetModules`
+ * - `unused-pattern`: a key of a pattern, an exclusion or a layer number matches no target
+ * - `ambiguous-pattern`: two keys of a pattern give different values for a layer, and files change their order
+ * - `missing-module`: no module has a name listed in `modulesToSave`
+ * - `tied-weight`: an adapted layer shares its weight with another layer, which is not adapted
+ * - `changed-base`: an initialisation overwrites base weights
+ * - `needs-data`: the adapter's initialisation requires data that was not given
+ * - `start-not-repeatable`: an initialisation that is repeated at each load gives other results in other programs
+ * - `adjusted-size`: a size does not fit a layer and was changed for it
+ * - `no-identity`: a new adapter changes the model's outputs
  * - `unused-field`: a configuration file has fields that are not used
- * - `outdated-file`: a file's adapter acts otherwise here than in the program that wrote it
- * - `unread-file`: a file beside an adapter is not read
- * - `key-mismatch`: a file lacks tensors, or holds more than the adapter has
- * - `unmerged`: merged weights were taken out, since another adapter is to act
+ * - `outdated-file`: an adapter acts differently here than in the program that wrote the file
+ * - `unread-file`: a file in the adapter's folder is ignored
+ * - `key-mismatch`: a file lacks tensors, or has more than the adapter
+ * - `unmerged`: merged weights were unmerged to activate another adapter
  */
 export type WarningCode =
   | "unmatched-target"
@@ -36,17 +34,17 @@ export type WarningCode =
   | "key-mismatch"
   | "unmerged";
 
-/** A warning to the user: `code` is for programs, `message` for people. */
+/** A warning to the user: `code` for programs, `message` for people. */
 export interface Warning {
   readonly code: WarningCode | (string & {});
-  /** Names the thing and says what to do. No program should go by its words. */
+  /** Describes the problem and what to do. Programs should use `code` instead. */
   readonly message: string;
 }
 
-/** Takes warnings. */
+/** Receives warnings. */
 export type OnWarning = (warning: Warning) => void;
 
-/** Writes a warning's message to the console. */
+/** Prints a warning's message to the console. */
 export function printWarning({ message }: Warning): void {
   console.warn(message);
 }

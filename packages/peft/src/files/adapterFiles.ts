@@ -27,7 +27,7 @@ import type { Adapter } from "../model/adapter.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
-/** The names of an adapter's files. */
+/** File names in an adapter's folder. */
 export const adapterFileNames = {
   config: "adapter_config.json",
   weights: "adapter_model.safetensors",
@@ -38,24 +38,23 @@ export const adapterFileNames = {
 /** The metadata that PEFT writes into an adapter's weights. */
 export const safetensorsMetadata = { format: "pt" } as const;
 
-/** Returns the metadata that a method's adapters write into their weights; undefined for none. */
+/** Returns the safetensors metadata of a method's adapters, or undefined for none. */
 export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, string>> | undefined {
   return layout ? undefined : safetensorsMetadata;
 }
 
 /**
- * The source of an adapter: a folder (a path or file: URL in Node, or an http(s) address), a
- * repository of the Hugging Face hub (`hf://org/name@revision`), files by name, or a place for
- * files.
+ * The source of an adapter: a folder (a path or file: URL in Node, or an http(s) address), a Hugging Face repository
+ * (`hf://org/name@revision`), or files by name in memory.
  */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
-/** Options of opening a source; `subfolder` is the folder of it that holds the adapter. */
+/** Options for opening a source. `subfolder` is the folder inside of it that contains the adapter. */
 export interface OpenSourceOptions extends OpenOptions {
   subfolder?: string;
 }
 
-/** The files of a source. */
+/** Opens the files of a source. */
 export async function openSource(source: AdapterSource, options: OpenSourceOptions = {}): Promise<ModelFiles> {
   const { subfolder, hub, onProgress, signal } = options;
   const place = source instanceof Map ? memoryFiles(source) : (source as string | URL | ModelFiles);
@@ -63,10 +62,7 @@ export async function openSource(source: AdapterSource, options: OpenSourceOptio
   return subfolder === undefined ? files : filesIn(files, subfolder);
 }
 
-/**
- * Opens an adapter's weights: safetensors, or else a file of torch.save, of
- * which only tensors are read.
- */
+/** Opens an adapter's weights: safetensors, or else a `torch.save` file, of which only tensors are read. */
 export async function openWeights(
   files: ModelFiles,
   { weights, pickle }: Pick<AdapterLayout<never>, "weights" | "pickle"> = adapterFileNames,
@@ -87,10 +83,7 @@ export interface KeyMismatch {
   misshaped: string[];
 }
 
-/**
- * Compares a file with the tensors that an adapter's file must hold.
- * `optional` tensors may be missing.
- */
+/** Compares a file with the tensors that it must contain. `optional` tensors may be missing. */
 export function compareKeys(
   file: SafetensorsFile,
   specs: readonly SafetensorsSpec[],
@@ -110,10 +103,10 @@ export function compareKeys(
   };
 }
 
-/** The keys of each kind that a mismatch names: an adapter of another model has hundreds. */
+/** The maximum number of keys of each kind in a message; a mismatch with another model has hundreds. */
 const mostNamed = 8;
 
-/** A mismatch in words; null where all fits. */
+/** Describes a mismatch in a sentence, or returns null if there is none. */
 export function describeMismatch(label: string, { missing, unexpected, misshaped }: KeyMismatch): string | null {
   const part = (what: string, keys: readonly string[]) => {
     const more = keys.length - mostNamed;
@@ -128,7 +121,7 @@ export function describeMismatch(label: string, { missing, unexpected, misshaped
   return parts.length > 0 ? `${label} does not fit this model and its adapter_config.json; ${parts.join("; ")}` : null;
 }
 
-/** Reads a tensor of the file; the caller frees it. */
+/** Reads a tensor of the file. The caller frees it. */
 export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
   const stored = await file.read(key);
   return scope(() => asStored(stored, like));
@@ -143,10 +136,7 @@ function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
   return tensorOf(numbers, { shape, backend: storage.backend });
 }
 
-/**
- * Reads values from a file into tensors, in their dtype. Those that the
- * file lacks stay as they are.
- */
+/** Reads values from a file into tensors, converted to their dtypes. Tensors that the file lacks are unchanged. */
 export async function readInto(
   file: SafetensorsFile,
   tensors: ReadonlyMap<string, Tensor>,
@@ -163,7 +153,7 @@ export async function readInto(
   let loaded = 0;
   for (const { key, tensor, parts, bytes } of found) {
     const value = form && parts ? await readParts(file, parts, tensor, form) : await file.read(key);
-    // In a scope, so that no value waits for the garbage collector.
+    // In a scope, so that values are freed at once instead of by the garbage collector.
     noGrad(() =>
       scope(() => copyInto(tensor, value instanceof Float32Array ? asTensor(value, tensor) : asStored(value, tensor))),
     );
@@ -173,10 +163,7 @@ export async function readInto(
   }
 }
 
-/**
- * The embedding tables of a file that are not those of the base model, by
- * key; the caller frees them.
- */
+/** Returns the file's embedding tables that differ from the base model's, by key. The caller frees them. */
 export async function differingTables(
   file: SafetensorsFile,
   tables: ReadonlyMap<string, Tensor>,
@@ -192,10 +179,7 @@ export async function differingTables(
   return differing;
 }
 
-/**
- * A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that
- * the dtype does not reach.
- */
+/** Returns a tensor in the dtype to save. The caller frees it. Throws, with the tensor's name, if a value overflows. */
 async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
   if (tensor.dtype === dtype) return tensor.detach();
   const saved = to(tensor.detach(), { dtype });
@@ -209,8 +193,8 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
 }
 
 /**
- * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor
- * in the dtype of its key. Throws, by key, for a tensor that holds NaN or an infinity.
+ * Returns the files of one adapter, byte for byte in PEFT's or AdapterHub's format. `dtypeOf` gives the dtype of each
+ * key. Throws, with the key, for a tensor that contains NaN or infinity.
  */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,

@@ -2,7 +2,7 @@ import { expressionCost } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 
-/** The texts of a configuration that are matched as expressions, by the field that holds them. */
+/** Yields the regular expressions of a configuration, with the fields that contain them. */
 function* expressionsOf(config: PeftConfig, method: AnyMethod): Generator<[field: string, expression: string]> {
   const { targetModules, excludeModules, modulesToSave } = config;
   const { layersPattern } = config as { layersPattern?: readonly string[] | string | null };
@@ -15,7 +15,7 @@ function* expressionsOf(config: PeftConfig, method: AnyMethod): Generator<[field
   }
 }
 
-/** Throws for an expression of a file whose matching could take very long. */
+/** Throws for a regular expression in a file that could take very long to match. */
 export function checkExpressions(config: PeftConfig, method: AnyMethod, label: string): void {
   for (const [field, expression] of expressionsOf(config, method)) {
     const reason = expressionCost(expression);

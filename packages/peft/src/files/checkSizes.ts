@@ -3,7 +3,7 @@ import { toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 
-/** The sizes that a configuration asks for, by the field that says each. */
+/** Yields the tensor sizes in a configuration, with the fields that contain them. */
 function* sizesIn(
   config: PeftConfig,
   { sizes = ["r", "rankPattern"] }: MethodFacts<PeftConfig>,
@@ -17,7 +17,7 @@ function* sizesIn(
 }
 
 /**
- * Throws for a size beyond the numbers that the weights hold, before tensors of that size are made.
+ * Throws for a size larger than the total number of elements in the weights, before tensors of that size are allocated.
  */
 export function checkSizes(
   config: PeftConfig,

@@ -9,18 +9,15 @@ import type { MethodFacts } from "../methods/shared/methodFacts.ts";
 import { UnknownMethodError } from "../methods/shared/unknownMethodError.ts";
 import { inFile } from "./inFile.ts";
 
-/**
- * The version of PEFT whose files are read and written. PEFT before 0.14
- * refuses a file that says any.
- */
+/** The PEFT version whose files are read and written. PEFT before 0.14 rejects a file with a version field. */
 const peftVersion = "0.21.2";
 
-/** Fields of every file that a configuration does not hold. */
+/** Fields of every file that have no counterpart in a configuration. */
 const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inference_mode", "runtime_config"]);
 
 /**
- * Reads adapter_config.json. A field that is not supported and set is an error, one that is not
- * known a warning; both name it. `label` names the file in messages.
+ * Reads adapter_config.json. Throws for an unsupported field with a value other than the accepted one, and warns about
+ * unknown fields; both name the field. `label` names the file in messages.
  */
 export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,
@@ -51,7 +48,7 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
     if (Object.hasOwn(known, name) && (verbatim.includes(key) || toSnakeCase(name) === key)) {
       if (key !== "peft_type") options[name] = nested.includes(key) ? withKeys(value, toCamelCase) : value;
     } else if (Object.hasOwn(refused, key)) {
-      // PEFT writes [] for null where a model's experts are one parameter.
+      // PEFT writes [] instead of null if a model's experts are one parameter.
       const asksNothing = refused[key] === null && sameValue(value, []);
       if (!asksNothing && !sameValue(value, refused[key])) {
         throw new Error(`${label}: ${key} is ${JSON.stringify(value)}, which ${method.peftType} here does not support`);
@@ -68,8 +65,8 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
 }
 
 /**
- * adapter_config.json as PEFT lays it out: classic fields, and others that
- * differ from their defaults.
+ * Returns adapter_config.json in PEFT's layout: always the `classic` fields, others only if they differ from their
+ * defaults.
  */
 export function configJson(method: AnyMethod, config: PeftConfig): string {
   const { classic, floats, nested = [], verbatim = [] } = method.format;
@@ -89,7 +86,7 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
   return pythonJson(fields);
 }
 
-/** An object with its keys spelled in another way; other values as they are. */
+/** Returns an object with its keys respelled. Returns other values unchanged. */
 function withKeys(value: unknown, spell: (key: string) => string): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [spell(key), inner]));

@@ -1,13 +1,10 @@
 import { type SafetensorsFile, type Tensor, to } from "@lowrank/core";
 import type { HalfDType } from "../model/adapter.ts";
 
-/** The dtypes of half precision by their names in safetensors. */
+/** The half-precision dtypes, by safetensors name. */
 export const halfDTypes: Readonly<Partial<Record<string, HalfDType>>> = { F16: "f16", BF16: "bf16" };
 
-/**
- * Returns the dtypes of the tensors that a file holds in half precision and that
- * are f32 in memory, by key.
- */
+/** Returns the dtypes of tensors that are half precision in the file and f32 in memory, by key. */
 export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Map<string, HalfDType> {
   const stored = new Map<string, HalfDType>();
   for (const [key, tensor] of tensors) {
@@ -19,8 +16,8 @@ export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<stri
 }
 
 /**
- * Returns the dtypes that `halfPrecisionOf` gave while every tensor still fits its own, and
- * otherwise none: numbers that were trained are not rounded unasked.
+ * Returns the dtypes of `halfPrecisionOf` if every tensor's values are still exact in them, otherwise none: trained
+ * values are not rounded without a request.
  */
 export async function unchangedHalfPrecision(
   stored: ReadonlyMap<string, HalfDType>,

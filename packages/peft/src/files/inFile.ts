@@ -1,4 +1,4 @@
-/** Runs a function and names the file in what it throws, so that users know what to look at. */
+/** Runs a function and adds the file's name to errors that it throws. */
 export function inFile<T>(label: string, fn: () => T): T {
   try {
     return fn();
@@ -7,7 +7,7 @@ export function inFile<T>(label: string, fn: () => T): T {
   }
 }
 
-/** The same for what takes its time. */
+/** The same for an async function. */
 export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promise<T> {
   try {
     return await fn();
@@ -16,7 +16,7 @@ export async function inFileAsync<T>(label: string, fn: () => Promise<T>): Promi
   }
 }
 
-/** Returns an error that names the file; those of a class of their own stay as they are. */
+/** Returns the error with the file's name added. Errors of other classes than `Error` are unchanged. */
 function named(label: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.constructor !== Error || error.message.includes(label)) return error;
   return new Error(`${label}: ${error.message}`, { cause: error });

@@ -1,8 +1,7 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 
 /**
- * The README.md of an adapter folder: fields that the Hugging Face hub reads, and the
- * code that loads the adapter.
+ * Returns the README.md of an adapter folder: metadata for the Hugging Face hub, and a note on how to load the adapter.
  */
 export function modelCard({ baseModelNameOrPath, peftType, taskType }: PeftConfig): string {
   const base = baseModelNameOrPath || null;
@@ -14,7 +13,7 @@ export function modelCard({ baseModelNameOrPath, peftType, taskType }: PeftConfi
     ...(base ? [`- ${JSON.stringify(`base_model:adapter:${base}`)}`] : []),
     `- ${peftType.toLowerCase()}`,
   ];
-  // Markup in a name is text.
+  // Escapes Markdown in the name.
   const of = base ? ` of ${base.replace(/[\\`*_{}[\]<>~&]/g, "\\$&")}` : "";
   return `---\n${head.join("\n")}\n---\n\n# A ${peftType} adapter${of}\n\nLoad it with \`PeftModel.fromPretrained\` of Lowrank, or \`PeftModel.from_pretrained\` of Hugging Face PEFT.\n`;
 }

@@ -7,16 +7,15 @@ import { readForeign } from "./foreignLayout.ts";
 
 /** Options of `parsePeftConfig`. */
 export interface ParsePeftConfigOptions {
-  /** The name of the file in messages. Default "adapter_config.json". */
+  /** The file's name in messages. Default: "adapter_config.json". */
   label?: string;
   /** Receives warnings. Default: console.warn. */
   onWarning?: OnWarning;
 }
 
 /**
- * The configuration of an adapter_config.json, of PEFT or of AdapterHub, from the
- * JSON value. Throws, naming the field, for values that are not supported; a field
- * that is not known is a warning.
+ * Parses the JSON value of an adapter_config.json of PEFT or AdapterHub. Throws for unsupported values and names the
+ * field. Unknown fields are a warning.
  */
 export async function parsePeftConfig(json: unknown, options: ParsePeftConfigOptions = {}): Promise<PeftConfig> {
   checkOptions("parsePeftConfig", options, { label: true, onWarning: true });

@@ -14,23 +14,23 @@ import { valuesOf } from "./storedTensor.ts";
 
 /** Options of `fromLoraWeights`. */
 export interface LoraWeightsOptions {
-  /** For files that do not say it: the numerator of the scaling, alpha / r. */
+  /** The numerator of the scaling alpha / r, for files that lack it. */
   loraAlpha?: number;
-  /** The name of the file in messages. Default "the LoRA weights". */
+  /** The file's name in messages. Default: "the LoRA weights". */
   label?: string;
 }
 
-/** The names of A and B at the end of keys: of kohya's sd-scripts, of loralib. */
+/** The names of A and B at the end of keys: in kohya's sd-scripts, and in loralib. */
 const endings = [
   { a: ".lora_down.weight", b: ".lora_up.weight" },
   { a: ".lora_A", b: ".lora_B" },
 ] as const;
 
 /**
- * Turns LoRA weights without a configuration into a folder of PEFT for `model`: safetensors of
- * kohya's sd-scripts (lora_down, lora_up, alpha; paths with underscores), or loralib's
- * `lora_state_dict` as torch.save wrote it. Ranks follow from the shapes. Throws, naming keys, for
- * those of no layer of the model, and if alpha is unknown.
+ * Converts LoRA weights without a configuration to the files of a PEFT adapter for `model`. Reads safetensors of
+ * kohya's sd-scripts (lora_down, lora_up, alpha; paths with underscores), and loralib's `lora_state_dict` saved by
+ * `torch.save`. Ranks are derived from the shapes. Throws, with the keys, if keys match no layer of the model, and if
+ * alpha is unknown.
  */
 export async function fromLoraWeights(
   weights: ArrayBuffer | ArrayBufferView | Blob | ByteSource,
@@ -70,7 +70,7 @@ export async function fromLoraWeights(
   return peftFiles(layers);
 }
 
-/** Safetensors, or an archive of torch.save. */
+/** Opens safetensors, or a `torch.save` archive. */
 async function open(source: ByteSource, label: string): Promise<SafetensorsFile> {
   const [p, k] = await source.read(0, 2);
   if (p !== 0x50 || k !== 0x4b) return openSafetensors(source, label);
@@ -84,8 +84,8 @@ async function scalar(file: SafetensorsFile, name: string): Promise<number> {
 }
 
 /**
- * The layer that a key names: by its path, or in kohya's way with underscores behind
- * "lora_" and the model's part.
+ * Returns the layer that a key names: by its path, or in kohya's spelling with underscores after "lora_" and the model
+ * part.
  */
 function placeOf(module: string, model: Module, label: string): { path: string; inputs: number; outputs: number } {
   const plain = module.replace(/^base_model\.model\./, "");

@@ -8,17 +8,17 @@ import { filePrefix } from "../model/adapter.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
 import { transposedStored, valuesOf } from "./storedTensor.ts";
 
-/** The name of the weights in mlx-lm's folders; the configuration has PEFT's name. */
+/** The file name of the weights in mlx-lm's folders. The configuration has the same name as PEFT's. */
 const mlxWeights = "adapters.safetensors";
 
-/** The fields of an mlx-lm adapter_config.json that are read here. */
+/** The fields of an mlx-lm adapter_config.json that are used. */
 interface MlxConfig {
   fine_tune_type: string;
   lora_parameters: { rank: number; scale: number; dropout: number };
   model: string | null;
 }
 
-/** Reads an adapter_config.json of mlx-lm; null for a file of another kind. */
+/** Reads an adapter_config.json of mlx-lm. Returns null for other files. */
 function mlxConfig(json: unknown, label: string): MlxConfig | null {
   const fields = (json ?? {}) as Record<string, unknown>;
   if (fields.peft_type !== undefined || typeof fields.lora_parameters !== "object" || !fields.lora_parameters)
@@ -46,7 +46,7 @@ function mlxConfig(json: unknown, label: string): MlxConfig | null {
   };
 }
 
-/** PEFT's files for an adapter of mlx-lm; null where the configuration is not of mlx-lm. */
+/** Converts an mlx-lm adapter to PEFT's files. Returns null if the configuration is not mlx-lm's. */
 export async function fromMlxFiles(files: ModelFiles, json: unknown): Promise<Map<string, Uint8Array | string> | null> {
   const config = mlxConfig(json, `${adapterFileNames.config} of ${files.label}`);
   if (!config) return null;
@@ -81,7 +81,7 @@ export async function fromMlxFiles(files: ModelFiles, json: unknown): Promise<Ma
   return peftFiles(layers, { loraDropout: dropout, useDora, baseModelNameOrPath: config.model });
 }
 
-/** An adapter of mlx-lm as a folder of PEFT. `loadAdapter` does this by itself. */
+/** Converts an mlx-lm adapter to the files of a PEFT adapter. `loadAdapter` does this automatically. */
 export async function fromMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
   const files = await openSource(source);
   const converted = await fromMlxFiles(files, await readJson(files, adapterFileNames.config));
@@ -90,9 +90,9 @@ export async function fromMlx(source: AdapterSource): Promise<Map<string, Uint8A
 }
 
 /**
- * Turns a LoRA or DoRA adapter of PEFT into mlx-lm's files, for models whose paths are the same
- * there (Llama and its kin). mlx-lm has one rank and one scale: lower ranks are filled up with
- * zeros, other scales go into B. Throws for adapters that mlx-lm cannot hold.
+ * Converts a LoRA or DoRA adapter of PEFT to mlx-lm's files, for models with the same module paths in mlx-lm (such as
+ * Llama). mlx-lm has one rank and one scale: lower ranks are padded with zeros, and other scales are multiplied into B.
+ * Throws for adapters that mlx-lm cannot represent.
  */
 export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
   const files = await openSource(source);
@@ -128,7 +128,7 @@ export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Arr
     entries.push(f32Entry(`${path}.lora_a`, [inputs, rank], lowA), f32Entry(`${path}.lora_b`, [rank, outputs], lowB));
     if (config.useDora) entries.push(f32Entry(`${path}.m`, [outputs], (await read("lora_magnitude_vector")).values));
   }
-  // Names within a block, for modules of blocks; -1: all blocks.
+  // Module names within a block, for the modules in blocks. `num_layers: -1` means all blocks.
   const keys = [...new Set(paths.map((path) => path.replace(/^.*?\.\d+\./, "")))].sort();
   const json = {
     fine_tune_type: config.useDora ? "dora" : "lora",

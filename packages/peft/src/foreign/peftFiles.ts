@@ -6,7 +6,7 @@ import { LoraConfig } from "../methods/lora/loraConfig.ts";
 import { filePrefix } from "../model/adapter.ts";
 import type { StoredTensor } from "./storedTensor.ts";
 
-/** One layer's LoRA in a foreign file, as PEFT has it. */
+/** One layer's LoRA from a foreign file, converted to PEFT's form. */
 export interface ForeignLayer {
   path: string;
   alpha: number;
@@ -14,7 +14,10 @@ export interface ForeignLayer {
   tensors: Record<"lora_A.weight" | "lora_B.weight", StoredTensor> & Record<string, StoredTensor>;
 }
 
-/** A folder of PEFT with these layers; ranks and alphas other than the first's become patterns. */
+/**
+ * Returns the files of a PEFT adapter with these layers. Ranks and alphas that differ from the first layer's become
+ * patterns.
+ */
 export function peftFiles(
   layers: readonly ForeignLayer[],
   options: { loraDropout?: number; useDora?: boolean; baseModelNameOrPath?: string | null } = {},

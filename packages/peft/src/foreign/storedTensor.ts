@@ -3,13 +3,13 @@ import { bf16ToF32, f16ToF32, type SafetensorsData, type SafetensorsTensor } fro
 /** A tensor of a file, without its name. */
 export type StoredTensor = Omit<SafetensorsTensor, "name">;
 
-/** A tensor of a file with its numbers in f32. */
+/** A tensor of a file with its values in f32. */
 export interface StoredValues {
   values: Float32Array;
   shape: number[];
 }
 
-/** Numbers of a float dtype, widened. Throws for others. */
+/** Converts f32, f16 or bf16 data to f32 values. Throws for other dtypes. */
 export function valuesOf({ dtype, shape, bytes }: SafetensorsData, what: string): StoredValues {
   const { buffer } = Uint8Array.from(bytes);
   if (dtype === "f32") return { values: new Float32Array(buffer), shape };
@@ -21,7 +21,7 @@ export function valuesOf({ dtype, shape, bytes }: SafetensorsData, what: string)
   return { values, shape };
 }
 
-/** A stored matrix with rows and columns exchanged. */
+/** Returns the transpose of a stored matrix. */
 export function transposedStored({ dtype, shape: [rows, columns], bytes }: StoredTensor): StoredTensor {
   const width = rows * columns > 0 ? bytes.length / (rows * columns) : 0;
   const out = new Uint8Array(bytes.length);

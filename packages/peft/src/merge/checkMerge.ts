@@ -19,10 +19,7 @@ import { layerAnswers, type StoredValue } from "./layerAnswers.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
-/**
- * The distance of a merged weight from the exact sum, due to rounding to
- * half precision or to 4 bits.
- */
+/** The rounding error of a merged weight, due to half precision or 4-bit quantisation. */
 export interface MergeDrift {
   path: string;
   dtype: DType;
@@ -32,13 +29,13 @@ export interface MergeDrift {
 
 /** The checks to make before a merge. */
 interface MergeChecks {
-  /** Checks that merged values are finite, and measures their rounding. */
+  /** Checks that merged values are finite, and measures their rounding error. */
   values: boolean;
-  /** Checks that layers answer as before. */
+  /** Checks that the layers' outputs are unchanged. */
   layers: boolean;
 }
 
-/** The results of the checks and, if asked for, the merged values, which are not in place yet. */
+/** The results of the checks and, if `keep` is set, the merged values, which are not yet in the model. */
 interface CheckedMerge {
   drift: MergeDrift[];
   layers: LayerDifference[];
@@ -46,9 +43,9 @@ interface CheckedMerge {
 }
 
 /**
- * Checks every merged value before any is put in place, one layer at a time. Returns the values if
- * `keep`. Throws, naming the parameter or the layer, if a value is not finite or the layer would
- * answer otherwise, and if the signal is aborted.
+ * Checks every merged value before any is written, one layer at a time. Returns the values if `keep`. Throws, with the
+ * parameter or layer, if a value is not finite or the layer's output would change; also throws if the signal is
+ * aborted.
  */
 export async function checkMerge(
   steps: Iterable<MergeStep>,
@@ -95,13 +92,13 @@ export async function checkMerge(
   }
 }
 
-/** Reads a number and frees its tensor. */
+/** Returns the value of a scalar tensor and frees it. */
 async function readAndFree(number: Tensor): Promise<number> {
   using _ = number;
   return number.item();
 }
 
-/** Returns the merged values of a step, as the model will store them, and its layer's answers. */
+/** Returns the merged values of a step, as the model will store them, and its layer's outputs. */
 function measure(step: MergeStep, packed: PackedMerge, checks: MergeChecks, generator: Generator) {
   const storedValues = () =>
     step.merged().map((replacement) => ({ replacement, stored: rounded(replacement, packed) }));
@@ -113,7 +110,7 @@ function measureValue({ replacement: { path, value }, stored }: StoredValue, { v
   const { dtype } = stored;
   if (!values) return { path, dtype, probe: null, moved: null };
   const wideValue = toF32(stored);
-  // 0 for finite numbers, NaN for others.
+  // 0 if all values are finite, otherwise NaN.
   const probe = sum(affine(wideValue, { scale: 0 }));
   if (stored === value) return { path, dtype, probe, moved: null };
   const difference = abs(sub(wideValue, value));

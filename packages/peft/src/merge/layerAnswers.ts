@@ -14,24 +14,23 @@ export interface StoredValue {
 
 /** The outputs of a layer on a few random inputs. */
 export interface LayerAnswers {
-  /** Number of products in the sum of each output number. */
+  /** Number of products summed for each output element. */
   terms: number;
   /** Without adapters. */
   base: Tensor;
-  /** With each adapter beside it. */
+  /** With each adapter, unmerged. */
   beside: readonly Tensor[];
-  /** With each merged alone, in f32. */
+  /** With each adapter merged alone, in f32. */
   alone: readonly Tensor[];
-  /** With all merged, in f32. */
+  /** With all adapters merged, in f32. */
   sum: Tensor;
-  /** With all merged, as the model will hold the values. */
+  /** With all adapters merged, in the values that the model will store. */
   stored: Tensor;
 }
 
 /**
- * Runs a layer before and after its merge into the values that `values` makes, and returns these
- * too. Nothing stays changed. `answers` is null if the layer's inputs are not known. For use in a
- * scope.
+ * Runs a layer before and after merging the values that `values` computes, and returns these values too. Restores the
+ * layer. `answers` is null if no inputs can be generated for the module. Call it in a scope.
  */
 export function layerAnswers(
   { module, live, rows }: MergeStep,
@@ -42,11 +41,10 @@ export function layerAnswers(
   if (!probe) return { stored: values(), answers: null };
   const { x, terms } = probe;
   const run = () => (module as UnaryModule).forward(x);
-  // What inputs and products lose by rounding is not the adapters' doing.
+  // Rounding of inputs and products is not an error of the merge.
   return unrounded(module, () => {
     const base = run();
-    // Before anything is merged: some methods bring what a training step moved
-    // too far back when they act.
+    // Before merging, since the forward pass of some methods (constrained OFT) rescales parameters.
     const beside = live.map((adapter) => adapter.forward(x));
     const stored = values();
     const exact = (replacement: Replacement) => new MergedValue(replacement, replacement.value);
@@ -61,7 +59,7 @@ export function layerAnswers(
   });
 }
 
-/** Runs `fn` with values in place. */
+/** Runs `fn` with the values in the model. */
 function placed(values: readonly MergedValue[], fn: () => Tensor): Tensor {
   const set = (on: boolean) => {
     for (const value of values) value.set(on);

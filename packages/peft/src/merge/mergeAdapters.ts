@@ -11,7 +11,7 @@ import type { MergeReport } from "./mergeReport.ts";
 import { mergeSteps } from "./mergeSteps.ts";
 import { writeMerged } from "./writeMerged.ts";
 
-/** Puts merged values in the place of the old ones, which are kept. */
+/** Merges adapters into the model and keeps the old values for `unmergeAdapter`. */
 export async function mergeInPlace<M extends AdaptableModel>(
   tuner: Tuner<M>,
   options: MergeOptions<M>,
@@ -26,7 +26,7 @@ export async function mergeInPlace<M extends AdaptableModel>(
   });
 }
 
-/** Writes merged values into the base model, and takes all adapters off. */
+/** Writes merged values into the base model, and removes all adapters. */
 export async function mergePermanently<M extends AdaptableModel>(
   tuner: Tuner<M>,
   options: MergeOptions<M>,
@@ -41,9 +41,9 @@ export async function mergePermanently<M extends AdaptableModel>(
 }
 
 /**
- * Runs `merge` once all is checked, and measures its effect on the model. It gets the merged
- * values where the old ones are kept beside them; for good, they are made anew one by one, so that
- * there are never two of all.
+ * Runs `merge` after all checks, and measures its effect on the model's outputs. A merge in place receives the merged
+ * values. A permanent merge (`forGood`) computes them again one by one, so that the model never needs memory for two
+ * copies of all weights.
  */
 async function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -65,7 +65,7 @@ async function checked<M extends AdaptableModel>(
   return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
 }
 
-/** The adapters to merge. Throws for those that cannot be merged, or not with the others. */
+/** Returns the names of the adapters to merge. Throws for adapters that cannot be merged, alone or with the others. */
 function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly string[]): readonly string[] {
   const { active } = tuner;
   const names = adapterNames ?? (active === null ? [] : [active]);

@@ -3,18 +3,17 @@ import type { MergeDrift } from "./checkMerge.ts";
 import type { LayerDifference } from "./compareLayer.ts";
 
 /**
- * The difference between the merged model's answers and those with the adapter beside it, on the
- * inputs given as `verify`.
+ * The result of a merge. With `verify.inputs`, includes the difference between the model's outputs after and before the
+ * merge.
  */
 export interface MergeReport extends Partial<OutputDifference> {
   /** Names of the merged adapters. */
   adapters: readonly string[];
-  /** The rounded weights and their errors; empty if `safeMerge` was off or all is f32. */
+  /** The rounded weights and their errors. Empty if `safeMerge` is off or all weights are f32. */
   drift: readonly MergeDrift[];
   /**
-   * The merged layers, each on random inputs of its own; empty where `verify` is false. Parts of
-   * modules trained whole that are neither linear layers, embeddings nor norms are left out: they
-   * merge by taking the place of the old ones.
+   * The differences of the merged layers, each on its own random inputs. Empty if `verify` is false. Parts of modules
+   * trained whole are omitted unless they are linear layers, embeddings or norms: they simply replace the old ones.
    */
   layers: readonly LayerDifference[];
 }

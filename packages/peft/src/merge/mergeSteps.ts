@@ -5,9 +5,8 @@ import type { Tuner } from "../model/tuner.ts";
 import { checkPackedMerge, type PackedMerge } from "./packedMerge.ts";
 
 /**
- * Returns the steps of a merge, one for each module. With `all`, modules trained whole
- * or row by row are merged too. Throws at the start if a method cannot merge, or a
- * quantised weight is in the way.
+ * Yields the steps of a merge, one for each module. With `all`, includes modules and token rows that are trained whole.
+ * Throws at the start if a method cannot merge, or for a quantised weight without `dtype` or `requantize`.
  */
 export function* mergeSteps(
   tuner: Tuner<Module>,

@@ -3,15 +3,15 @@ import type { Linear } from "@lowrank/nn";
 import type { Replacement } from "../layers/mergeStep.ts";
 import { valueAt } from "../layers/swap.ts";
 
-/** The fate of quantised weights in a merge; one of the two must be said where there are any. */
+/** How a merge treats quantised weights. A model with quantised weights requires one of the two. */
 export interface PackedMerge {
-  /** Give back full weights of this dtype. */
+  /** Stores the merged weights unquantised, in this dtype. */
   dtype?: "f32" | "f16" | "bf16";
-  /** Quantise the sum as the weight was, which rounds away part of what the adapter learned. */
+  /** Quantises the merged weight like the original, which rounds away part of the adapter's update. */
   requantize?: boolean;
 }
 
-/** Throws where a merge would write into a quantised weight without being told how. */
+/** Throws if a merge would write into a quantised weight without one of the two options, or with an unsupported one. */
 export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtype, requantize }: PackedMerge): void {
   for (const { dtype: stored } of weights) {
     if (!isPacked(stored)) continue;
@@ -26,14 +26,14 @@ export function checkPackedMerge(path: string, weights: Iterable<Tensor>, { dtyp
   }
 }
 
-/** The value that a merged one replaces; a bias where there was none takes the weight's dtype. */
+/** Returns the value that a merged one replaces, or the weight if the layer has no bias yet, for its dtype. */
 function replaced({ owners: [owner], key }: Replacement): Tensor {
   return valueAt({ owner, key }) ?? (owner as Linear).weight;
 }
 
 /**
- * Returns the merged value as the model will store it: in the dtype of the value that it
- * replaces, or as `packed` says.
+ * Returns the merged value as the model will store it: in the dtype of the value that it replaces, or as `packed`
+ * selects.
  */
 export function rounded(replacement: Replacement, { dtype = "f32", requantize }: PackedMerge): Tensor {
   const { path, value } = replacement;

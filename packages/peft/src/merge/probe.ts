@@ -1,20 +1,18 @@
 import { type Generator, randn, type Tensor, tensor } from "@lowrank/core";
 import type { Conv1D, Embedding, LayerNorm, Linear, Module } from "@lowrank/nn";
 
-/**
- * Number of inputs to compare a layer on: enough that the largest of its answers shows their size.
- */
+/** Number of inputs on which to compare a layer. Narrow layers need more for a representative largest output. */
 const inputs = (width: number): number => (width < 8 ? 64 : 8);
 
-/** A few random inputs of a layer, and how many products each number of its output is a sum of. */
+/** Random inputs of a layer, and the number of products summed for each output element. */
 export interface Probe {
   x: Tensor;
   terms: number;
 }
 
 /**
- * Normal numbers [n, in], or ids [n] of which half are among `rows`; null for modules
- * whose inputs are not known.
+ * Returns normally distributed inputs [n, in], or ids [n] of which half are among `rows`. Null for modules of other
+ * kinds.
  */
 export function probeOf(module: Module, generator: Generator, rows?: readonly number[]): Probe | null {
   const { weight } = module as Linear | Embedding | LayerNorm;

@@ -8,9 +8,9 @@ import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
 /**
- * Writes merged values into the base model for good: into its own parameters, or where
- * these are tied, beside them. The event loop turns between layers. A layer that is written acts
- * alone, so that the model answers as before all the while.
+ * Writes merged values into the base model permanently. A tied parameter is replaced by a separate one instead. Yields
+ * to the event loop between layers. A written layer skips its adapters, so that the model's outputs do not change
+ * during the merge.
  */
 export async function writeMerged(
   { model, wrappers }: Pick<Tuner<Module>, "model" | "wrappers">,

@@ -13,7 +13,7 @@ import {
 } from "@lowrank/core";
 import { Dropout, Module, Parameter } from "@lowrank/nn";
 
-/** Weights of one direction of one layer, and their ends in PyTorch's names: "l0", "l0_reverse". */
+/** Weights of one direction of one layer. PyTorch's names end in "l0" or "l0_reverse". */
 interface Direction {
   inputs: Parameter;
   states: Parameter;
@@ -21,14 +21,11 @@ interface Direction {
   stateBias: Parameter;
 }
 
-/**
- * A bidirectional LSTM of several layers over one sequence, as torch.nn.LSTM.
- * Hochreiter and Schmidhuber 1997.
- */
+/** A bidirectional LSTM of several layers for one sequence, like torch.nn.LSTM. Hochreiter and Schmidhuber 1997. */
 export class Lstm extends Module {
   readonly hiddenSize: number;
   readonly #layers: { forwards: Direction; backwards: Direction }[] = [];
-  /** Between layers. */
+  /** Dropout between layers. */
   between: Dropout;
 
   constructor(
@@ -65,7 +62,7 @@ export class Lstm extends Module {
     };
   }
 
-  /** From x [T, in] to both directions' states side by side, [T, 2 hidden]. */
+  /** Maps x [T, in] to the concatenated states of both directions, [T, 2 hidden]. */
   forward(x: Tensor): Tensor {
     return scope(() => {
       let y = x;

@@ -1,16 +1,13 @@
 import { type Generator, randn, relu, type Tensor, tanh, zeros } from "@lowrank/core";
 import { Embedding, type Linear, Module, ModuleDict, Parameter, type UnaryModule } from "@lowrank/nn";
 
-/**
- * Makes the rows of virtual tokens out of the parameters that train. Its paths are
- * those of PEFT's encoders.
- */
+/** Computes the rows of virtual tokens from trained parameters. Parameter paths equal those of PEFT's encoders. */
 export abstract class PromptEncoder extends Module {
-  /** Returns the rows that act and that files hold: f32 [virtual tokens, width]. */
+  /** Returns the rows that are used and stored in files: f32 [virtual tokens, width]. */
   abstract rows(): Tensor;
 }
 
-/** Rows that train as they are, or that a file gave. */
+/** Rows that train directly, or that were read from a file. */
 export class PromptTable extends PromptEncoder {
   embedding: Embedding;
 
@@ -24,13 +21,13 @@ export class PromptTable extends PromptEncoder {
   }
 }
 
-/** A table of zeros, to be filled from a file. */
+/** Returns a table of zeros, to be filled from a file. */
 export function emptyTable(rows: number, width: number): PromptTable {
   using data = zeros([rows, width]);
   return new PromptTable(new Embedding(new Parameter(data)));
 }
 
-/** An embedding that starts as PyTorch's: from N(0, 1). */
+/** Returns an embedding initialised from N(0, 1), as in PyTorch. */
 export function freshEmbedding(rows: number, width: number, generator: Generator): Embedding {
   using data = randn([rows, width], { generator });
   return new Embedding(new Parameter(data));
@@ -49,10 +46,7 @@ class Activation extends Module {
   }
 }
 
-/**
- * Linear layers with an activation between each two, numbered as in
- * torch.nn.Sequential: "0", "2", ...
- */
+/** Linear layers with activations between them, numbered as in torch.nn.Sequential: "0", "2", ... */
 export class Perceptron extends ModuleDict<UnaryModule> {
   readonly #steps: UnaryModule[] = [];
 

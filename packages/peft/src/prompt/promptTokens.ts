@@ -8,10 +8,7 @@ export class PromptTokens implements VirtualTokens {
   readonly kind: VirtualTokens["kind"];
   readonly count: number;
   readonly encoder: PromptEncoder;
-  /**
-   * True if the rows came out of a file without the encoder that made them: they
-   * cannot be trained further.
-   */
+  /** True if the rows were read from a file without the encoder that computed them. They cannot be trained further. */
   readonly final: boolean;
   readonly #config: ResolvedPromptConfig;
 

@@ -2,15 +2,14 @@ const size = 624;
 const shift = 397;
 
 /**
- * PyTorch's generator of random numbers on the CPU after `manual_seed`: MT19937 (Matsumoto and
- * Nishimura 1998). Some adapter files hold a seed in the place of numbers, so those drawn here must
- * be PyTorch's to the last bit.
+ * PyTorch's CPU random number generator after `manual_seed`: MT19937 (Matsumoto and Nishimura 1998). Some adapter files
+ * contain a seed instead of values, so the random numbers must equal PyTorch's bit for bit.
  */
 export class TorchGenerator {
   readonly #state = new Int32Array(size);
   #next = size;
 
-  /** `seed` counts modulo 2^32. Throws unless it is an integer. */
+  /** `seed` is used modulo 2^32. Throws unless it is an integer. */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed)) throw new Error(`TorchGenerator: seed is ${seed}; it must be an integer`);
     const state = this.#state;
@@ -27,7 +26,7 @@ export class TorchGenerator {
     this.#next = 0;
   }
 
-  /** A whole number from 0 to 2^32 - 1. */
+  /** Returns an integer from 0 to 2^32 - 1. */
   random(): number {
     if (this.#next === size) this.#twist();
     let y = this.#state[this.#next++];
@@ -38,20 +37,19 @@ export class TorchGenerator {
   }
 
   /**
-   * Returns the numbers that `torch.empty(count).uniform_(low, high)` draws. PyTorch's
-   * last bits differ on processors that cannot multiply and add in one rounding, which
-   * are those from before 2013.
+   * Returns the values that `torch.empty(count).uniform_(low, high)` draws. PyTorch's last bits differ on processors
+   * without fused multiply-add, which are those from before 2013.
    */
   uniform(count: number, low: number, high: number): Float32Array {
     const from = Math.fround(low);
     const width = Math.fround(Math.fround(high) - from);
-    // The sum needs 47 bits, so that in float64 it is exact before it is rounded.
+    // The sum needs 47 bits, so float64 computes it exactly before it is rounded.
     return Float32Array.from({ length: count }, () => (this.random() & 0xffffff) * 2 ** -24 * width + from);
   }
 
   /**
-   * The first `count` numbers of `torch.randperm(n)`. Throws from 2^32 / 20 on, where
-   * PyTorch takes another way.
+   * Returns the first `count` values of `torch.randperm(n)`. Throws if n is 2^32 / 20 or more, for which PyTorch uses
+   * another algorithm.
    */
   randperm(n: number, count: number): Int32Array {
     if (n >= 0xffffffff / 20)

@@ -11,14 +11,14 @@ import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 
 /**
- * Fields in which adapters of every method may differ. They name the base model and the task, or
- * choose modules, which the file's keys show too.
+ * Fields that may differ for every method. They name the base model and the task, or select modules, which are also
+ * visible in the file's keys.
  */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
 /**
- * Puts the values of a saved adapter in the place of those of adapter `name`: in place, but for
- * layers whose rank is another. Throws, with nothing changed, where they do not fit.
+ * Replaces the values of adapter `name` by a saved adapter's. Writes in place, except for layers with another rank. If
+ * they do not fit, throws and changes nothing.
  */
 export async function hotswapAdapter(
   tuner: Tuner<Module>,
@@ -52,8 +52,8 @@ export async function hotswapAdapter(
 }
 
 /**
- * Returns a saved adapter's configuration for the layers of adapter `own`. Layers that its file
- * leaves out become zero. Throws if the file holds tensors without a place, or parts of a layer.
+ * Returns a saved adapter's configuration for the layers of adapter `own`. Layers that the file omits become zero.
+ * Throws if the file has tensors for other layers, or only part of a layer.
  */
 function onLayersOf(
   own: Adapter,
@@ -84,7 +84,7 @@ function checkKeys(name: string, wrong: readonly string[]): void {
   );
 }
 
-/** Throws for a start that changes the base weights when the adapter is put on them. */
+/** Throws for an initialisation that changes the base weights. */
 function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: PeftConfig): void {
   const start = method.startsFromWeights?.(config) ?? null;
   if (!start) return;
@@ -94,8 +94,8 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
 }
 
 /**
- * Copies the values and the configuration of `incoming` to `own`. Throws, with nothing changed, if
- * one has tensors that the other lacks.
+ * Copies the values and the configuration of `incoming` to `own`. If one has tensors that the other lacks, throws and
+ * changes nothing.
  */
 function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   checkConfigs(incoming.config, own);
@@ -118,9 +118,7 @@ function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   tuner.setTrainable(own.name, own.trainable);
 }
 
-/**
- * Takes over the scaling of a layer, which is not copied, or the whole layer if its rank differs.
- */
+/** Copies the scaling of a layer, or replaces the whole layer if its rank differs. */
 function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   const [next, own] = [layer.get(incoming)!, layer.get(name)!];
   const shapes = ({ parameters }: LayerAdapter) => Object.values(parameters).map(({ shape }) => `${shape}`);
@@ -128,7 +126,7 @@ function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   else if (next.scaling !== undefined) layer.setScaling(name, next.scaling);
 }
 
-/** Returns all tensors of an adapter: its parameters, constants, and tables of its own. */
+/** Returns all tensors of an adapter: its parameters, constants, and replaced tables. */
 function valuesOf(tuner: Tuner<Module>, name: string): Map<string, Tensor> {
   const { swaps } = tuner.adapter(name);
   const replaced = [...swaps].map(([key, { on }]) => [key, on] as const);

@@ -16,13 +16,11 @@ import type { LoadAdapterOptions } from "./savedOptions.ts";
 /** Options of `loadSaved`. */
 interface LoadSavedOptions
   extends Pick<LoadAdapterOptions, "isTrainable" | "strict" | "autocastAdapterDtype" | "onProgress" | "signal"> {
-  /**
-   * The keys that the file may lack: their tensors stay zero, as in a fresh layer. Default: none.
-   */
+  /** Returns true for keys that the file may lack. Their tensors stay zero. Default: none. */
   mayLack?: (key: string) => boolean;
 }
 
-/** Puts a saved adapter beside the others, inactive. Where it throws, nothing has changed. */
+/** Adds a saved adapter to the model, inactive. If it throws, nothing has changed. */
 export async function loadSaved(
   tuner: Tuner<Module>,
   { label, method, config, weights }: SavedAdapter,
@@ -63,8 +61,8 @@ export async function loadSaved(
 }
 
 /**
- * Returns the dtypes in which an adapter's tensors stay, by their keys in the file. Throws where
- * its file holds half precision that cannot stay.
+ * Returns the dtypes in which an adapter's tensors are stored in memory, by key in the file. Throws if the file has
+ * half-precision tensors that the method cannot use.
  */
 function dtypesKept(
   { label, method, config, weights }: SavedAdapter,
@@ -85,10 +83,7 @@ function dtypesKept(
   return stored;
 }
 
-/**
- * Gives an adapter an embedding table of its own, in all places where the base model's
- * stands; takes `table` over.
- */
+/** Gives an adapter its own embedding table wherever the base model uses its table. Takes ownership of `table`. */
 function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
   const before = tuner.tables(name).get(key)!;
   const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;
@@ -96,7 +91,7 @@ function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Te
   table.dispose();
 }
 
-/** The adapter's name that some keys of its file hold, where there are such. */
+/** Returns the adapter's name at the time of saving, which some keys of its file contain, or undefined. */
 function nameWhenSaved(file: SafetensorsFile): string | undefined {
   const found = file.names().map((key) => /\.modules_to_save\.([^.]+)\..*\bbias$/.exec(key)?.[1]);
   return found.find((name) => name !== undefined);

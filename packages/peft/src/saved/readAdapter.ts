@@ -16,18 +16,16 @@ import { readForeign } from "../files/foreignLayout.ts";
 import { methodsFor } from "../methods/registry.ts";
 import type { AnyMethod } from "../methods/shared/method.ts";
 
-/** An adapter as its files have it. */
+/** An adapter read from its files. */
 export interface SavedAdapter {
-  /** The name of its configuration in messages. */
+  /** The name of its configuration file in messages. */
   label: string;
   method: AnyMethod;
   config: PeftConfig;
   weights: SafetensorsFile;
 }
 
-/**
- * Reads the configuration of PEFT, AdapterHub or mlx-lm that a source holds, and opens its weights.
- */
+/** Reads the configuration of a PEFT, AdapterHub or mlx-lm adapter, and opens its weights. */
 export async function readAdapter(
   source: AdapterSource,
   options: OpenSourceOptions,

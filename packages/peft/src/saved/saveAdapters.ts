@@ -8,12 +8,12 @@ import type { Tuner } from "../model/tuner.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 import { subtractMutatedInit } from "./subtractMutatedInit.ts";
 
-/** The folder of an adapter's files below that of all; undefined for the one at the top. */
+/** Returns the subfolder of an adapter's files; undefined for "default", which is at the top. */
 export function folderOf(name: string): string | undefined {
   return name === "default" ? undefined : name;
 }
 
-/** The files of adapters, byte for byte as PEFT or AdapterHub lays them out. */
+/** Returns the files of adapters, byte for byte in PEFT's or AdapterHub's format. */
 export async function filesOfAdapters(
   tuner: Tuner<Module>,
   names: readonly string[],
@@ -46,7 +46,7 @@ export async function filesOfAdapters(
   return files;
 }
 
-/** Returns the tensors of an adapter's file that it trained, in handles of its own. */
+/** Returns the trained tensors for an adapter's file, as new handles that the caller frees. */
 export function savedValues(tuner: Tuner<Module>, { name, method, config }: Adapter): Map<string, Tensor> {
   const filed = tuner.filed(name);
   const reduced = isPromptMethod(method) ? undefined : method.filed?.(config, filed);

@@ -6,31 +6,30 @@ import type { AdaptableModel } from "../model/adaptableModel.ts";
 
 /** Options of `loadAdapter`. */
 export interface LoadAdapterOptions {
-  /** True if the adapter is to be trained further. Default false. */
+  /** True if the adapter will be trained further. Default: false. */
   isTrainable?: boolean;
   /**
-   * Throw where keys are missing, unexpected or of another shape. False: warn, and load the
-   * tensors that fit. Default true.
+   * Throws if keys are missing, unexpected or have another shape. False: warns, and loads the tensors that fit.
+   * Default: true.
    */
   strict?: boolean;
   /**
-   * Widen f16 and bf16 to f32, as training needs it. False: factors stay as the file has them, in
-   * half the memory. Not with `isTrainable`; throws for methods that compute in f32 alone. Default
-   * true.
+   * Converts f16 and bf16 to f32, which training requires. False: factors keep the file's dtype, with half the memory.
+   * Cannot be combined with `isTrainable`, and throws for methods that compute only in f32. Default: true.
    */
   autocastAdapterDtype?: boolean;
-  /** The folder below the source that holds the adapter. */
+  /** The folder inside of the source that contains the adapter. */
   subfolder?: string;
-  /** The token, the cache and more, for hf:// addresses. */
+  /** The token, the cache and other settings for hf:// addresses. */
   hub?: HubOptions;
   /**
-   * Called with the bytes of the file read so far and in all, after each tensor. While a file is
-   * downloaded from the Hugging Face hub, `name` is the file's.
+   * Called after each tensor with the bytes read so far and in total. During a download from the Hugging Face hub,
+   * `name` is the file's name.
    */
   onProgress?: OnProgress;
   /**
-   * Ends a download, or the loading after the running tensor: rejects with the signal's reason,
-   * with nothing changed.
+   * Aborts a download, or the loading after the current tensor. The call rejects with the signal's reason and changes
+   * nothing.
    */
   signal?: AbortSignal;
 }
@@ -44,31 +43,30 @@ export interface FromPretrainedOptions extends LoadAdapterOptions {
 /** Options of `adapterFiles`. */
 export interface AdapterFilesOptions {
   /**
-   * The dtype to store trained numbers in. Default: f32, or that of the file they
-   * were loaded from unchanged.
+   * The dtype in which to store trained tensors. Default: f32, or the file's dtype for unchanged tensors that were
+   * loaded in half precision.
    */
   dtype?: "f32" | "f16" | "bf16";
   /**
-   * The adapter before training, for one whose start changed the base weights (PiSSA, OLoRA).
-   * The adapter is then saved as plain LoRA of twice the rank, for the original base weights.
-   * Only with a single adapter.
+   * The adapter before training, for an initialisation that changed the base weights (PiSSA, OLoRA). The adapter is
+   * then saved as plain LoRA of twice the rank, for the original base weights. Only with a single adapter.
    */
   pathInitialModelForWeightConversion?: AdapterSource;
 }
 
 /** Options of `savePretrained`. */
 export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends AdapterFilesOptions {
-  /** Default: all adapters. */
+  /** Names of the adapters to save. Default: all. */
   selectedAdapters?: readonly string[];
   /**
-   * Reads the written files again, beside the adapters in memory, and compares the model's answers
-   * on inputs. The model is then as it was; it must not be used meanwhile. Not with
-   * `pathInitialModelForWeightConversion`, nor while an adapter stands merged.
+   * Reads the written files again and compares the model's outputs on these inputs with those of the adapters in
+   * memory. The model is restored afterwards and must not be used during the check. Cannot be combined with
+   * `pathInitialModelForWeightConversion` or a merged adapter.
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };
 }
 
-/** The names of all options of these kinds. */
+/** Names of all options. */
 export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = {
   ...({ isTrainable: true, strict: true, autocastAdapterDtype: true, subfolder: true, hub: true } as const),
   ...({ onProgress: true, signal: true } as const),

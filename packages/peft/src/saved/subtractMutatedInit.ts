@@ -7,9 +7,9 @@ import type { MethodFacts, StartSubtraction } from "../methods/shared/methodFact
 import type { Adapter } from "../model/adapter.ts";
 
 /**
- * Turns an adapter whose start changed the base weights into one of a larger rank for the original
- * weights: the trained adapter minus `initial`, the adapter before training. Throws where `initial`
- * is not of the same kind and shapes. The caller frees the tensors.
+ * Converts an adapter whose initialisation changed the base weights to one of a larger rank for the original weights:
+ * the trained adapter minus `initial`, the adapter before training. Throws if `initial` has another method or other
+ * shapes. The caller frees the tensors.
  */
 export async function subtractMutatedInit(
   { name, method, config }: Adapter,
@@ -40,8 +40,8 @@ export async function subtractMutatedInit(
 }
 
 /**
- * A tensor of the adapter with its start behind it, where it has a rank;
- * otherwise another handle on it.
+ * Concatenates the initial tensor to the trained one along the rank dimension. Returns tensors without a rank as new
+ * handles.
  */
 async function joined(
   key: string,

@@ -15,14 +15,14 @@ import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 
 /**
- * The difference of a saved adapter's answers, read again, from those of the one in memory: the
- * error of rounding to `dtype`, and 0 without rounding.
+ * The difference between the outputs of a saved adapter, read again, and of the one in memory: the error of rounding to
+ * `dtype`, 0 without rounding.
  */
 export interface SavedReport extends OutputDifference {
   adapter: string;
 }
 
-/** The adapters to save, with options, and the inputs to compare them on. */
+/** The adapters to save, with options, and the inputs on which to compare them. */
 interface Saving<M extends AdaptableModel> {
   folder: WritablePlace;
   names: readonly string[];
@@ -31,11 +31,9 @@ interface Saving<M extends AdaptableModel> {
 }
 
 /**
- * Calls `write` to write adapters, reads them again beside those in memory, and compares the
- * model's answers. The model is then as it was. Nothing but rounding to `dtype` may have changed:
- * tensors must be those in memory, rounded, and with the rounding taken back the answers must be
- * the same to the last bit. Throws, naming the adapter, where they are not; before anything is
- * written, where they cannot be compared.
+ * Writes adapters with `write`, reads them again, compares the model's outputs and restores the model. Tensors must
+ * equal those in memory, rounded to `dtype`. With the unrounded values copied back, outputs must be equal bit for bit.
+ * Throws, with the adapter's name, if not. Throws before anything is written if the adapters cannot be compared.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -50,7 +48,7 @@ export async function verifySaved<M extends AdaptableModel>(
     return outputValues(tuner.model, inputs);
   };
   return asBefore(tuner, async () => {
-    // Before the files: some methods bring what a training step moved too far back when they act.
+    // Before writing, since the forward pass of some methods (constrained OFT) rescales parameters.
     const live: Outputs[] = [];
     for (const name of names) live.push(await answers(name));
     await write();
@@ -79,9 +77,7 @@ export async function verifySaved<M extends AdaptableModel>(
   });
 }
 
-/**
- * Throws where adapters could be saved, but not read again and compared on the model as it stands.
- */
+/** Throws if the adapters can be saved, but not read again and compared on this model. */
 function checkVerifiable(
   tuner: Tuner<Module>,
   { pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
@@ -99,10 +95,7 @@ function checkVerifiable(
   }
 }
 
-/**
- * Runs `fn` in evaluation mode. The active adapter and the parameters that
- * train are then as before.
- */
+/** Runs `fn` in evaluation mode. Restores the active adapter and `requiresGrad` afterwards. */
 async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<T> {
   const { active, encoders } = tuner;
   const trained = [...tuner.parameters(), ...encoders.parameters()].map((p) => [p, p.requiresGrad] as const);
@@ -114,7 +107,7 @@ async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<
   }
 }
 
-/** Loads an adapter's files under a free name, and returns that name. */
+/** Loads an adapter's files under an unused name, and returns that name. */
 async function readAgain(
   tuner: Tuner<Module>,
   folder: WritablePlace,
@@ -133,9 +126,7 @@ async function readAgain(
   return free;
 }
 
-/**
- * The configuration with which an adapter is put on base weights that its start has set already.
- */
+/** Returns the configuration for adding an adapter to base weights that its initialisation has already changed. */
 function onSetBase(
   name: string,
   { method, config }: { method: MethodFacts<PeftConfig>; config: PeftConfig },
@@ -148,7 +139,7 @@ function onSetBase(
   return start.onSetWeights;
 }
 
-/** Throws where the tensors of adapter `again` are not those of `name`, rounded. */
+/** Throws if the tensors of adapter `again` are not the rounded tensors of `name`. */
 async function checkRounding(tuner: Tuner<Module>, name: string, again: string, dtype: "f16" | "bf16"): Promise<void> {
   for (const [key, there, value] of pairs(tuner, name, again)) {
     using half = to(value, { dtype });
@@ -162,14 +153,12 @@ async function checkRounding(tuner: Tuner<Module>, name: string, again: string, 
   }
 }
 
-/** Copies the values of `name`, as they were before rounding, to adapter `again`. */
+/** Copies the unrounded values of `name` to adapter `again`. */
 function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
   for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
 }
 
-/**
- * The tensors that files hold as they are but for rounding: by key, as read again, and in memory.
- */
+/** Yields the tensors that files store directly: key, tensor read again, and tensor in memory. */
 function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<readonly [string, Tensor, Tensor]> {
   const adapter = tuner.adapter(name);
   const form = fileFormOf(adapter.method, adapter.config);

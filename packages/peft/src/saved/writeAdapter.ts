@@ -1,6 +1,6 @@
 import { type WritablePlace, writeFiles } from "@lowrank/files";
 
-/** Writes an adapter's files to a place. A file of its own, which pages load when they save. */
+/** Writes an adapter's files to a folder. In a separate file, so that pages load it only when they save. */
 export async function writeAdapter(place: WritablePlace, files: Parameters<typeof writeFiles>[1]): Promise<void> {
   await writeFiles(place, files);
 }

@@ -3,21 +3,21 @@ import { Embedding, LayerNorm, type Module, type Optimizer, type Parameter, type
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 
-/** Settings that groups of parameters may differ in. */
+/** Settings that differ between groups of parameters. */
 interface GroupSettings {
   lr: number;
   weightDecay: number;
 }
 
-/** Options of `createLoraPlusOptimizer`, beside those of the optimiser. */
+/** Options of `createLoraPlusOptimizer`, in addition to the optimiser's. */
 export interface LoraPlusOptions {
-  /** Learning rate of A, and of all that is not named below. */
+  /** Learning rate of A and of all other parameters not listed below. */
   lr: number;
   /** The factor of the learning rate for B, biases and other vectors; at least 1. */
   loraplusLrRatio: number;
-  /** Learning rate of LoRA on embeddings. Default 1e-6. */
+  /** Learning rate of LoRA on embeddings. Default: 1e-6. */
   loraplusLrEmbedding?: number;
-  /** Decoupled weight decay, not of biases and LayerNorms. Default 0. */
+  /** Decoupled weight decay, not applied to biases and LayerNorms. Default: 0. */
   loraplusWeightDecay?: number;
 }
 
@@ -26,8 +26,8 @@ const loraPlusKeys: OptionKeys<LoraPlusOptions> = {
 };
 
 /**
- * Returns an optimiser by LoRA+ for the parameters of `model` that train: of the given class, with
- * a higher learning rate for B than for A. Hayou et al. 2024, https://arxiv.org/abs/2402.12354
+ * Returns a LoRA+ optimiser of the given class for the trainable parameters of `model`, with a higher learning rate for
+ * B than for A. Hayou et al. 2024, https://arxiv.org/abs/2402.12354
  */
 export function createLoraPlusOptimizer<O extends GroupSettings, T extends Optimizer<O>>(
   model: Module,
@@ -40,7 +40,7 @@ export function createLoraPlusOptimizer<O extends GroupSettings, T extends Optim
     ...options
   }: LoraPlusOptions & Omit<Partial<O>, "lr" | "weightDecay">,
 ): T {
-  // The optimiser refuses the others that it does not have.
+  // The optimiser itself rejects other unknown options.
   const misspelt = Object.keys(options).find((key) => key.toLowerCase().startsWith("loraplus"));
   if (misspelt) throw unknownOption("createLoraPlusOptimizer", misspelt, Object.keys(loraPlusKeys));
   if (!(loraplusLrRatio >= 1)) {

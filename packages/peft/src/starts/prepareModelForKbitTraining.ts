@@ -5,16 +5,16 @@ import { placesOf, setValue } from "../layers/swap.ts";
 /** Options of `prepareModelForKbitTraining`. */
 export interface PrepareOptions {
   /**
-   * Let a quantised model forget activations and compute them again for the gradient. Default true.
+   * Enables gradient checkpointing if the model is quantised: activations are recomputed in the backward pass. Default:
+   * true.
    */
   useGradientCheckpointing?: boolean;
 }
 
 /**
- * Makes a quantised model ready for adapters, as PEFT's function of this name: all is frozen,
- * parameters in half precision (norms, embeddings, the output layer) become f32, and gradient
- * checkpointing is enabled. Changes the model in place. Throws where checkpointing is wanted
- * of a model that has none.
+ * Prepares a quantised model for adapters, like PEFT's function: freezes all parameters, converts half-precision ones
+ * (norms, embeddings, the output layer) to f32, and enables gradient checkpointing. Changes the model in place. Throws
+ * if the model does not support the requested checkpointing.
  */
 export function prepareModelForKbitTraining<M extends Module>(model: M, options: PrepareOptions = {}): M {
   checkOptions("prepareModelForKbitTraining", options, { useGradientCheckpointing: true });

@@ -7,10 +7,9 @@ import { filePrefix } from "../model/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 
 /**
- * Starts an adapter by what its layers see of `batches`, where its method and configuration
- * start so (`startsFromData`: EVA of LoRA). All batches are used. The adapter's tensors are
- * made anew: make the optimiser after. Throws for an adapter that does not start so, or was
- * trained, and without batches.
+ * Initialises an adapter from its layers' inputs on `batches`, for methods with such an initialisation
+ * (`startsFromData`: LoRA with EVA). Uses all batches. Creates the adapter's tensors again, so create the optimiser
+ * afterwards. Throws for other adapters, for trained ones, and without batches.
  */
 export async function startFromData<M extends AdaptableModel>(
   peft: PeftModel<M>,
@@ -59,7 +58,7 @@ function layersOf<M extends AdaptableModel>(peft: PeftModel<M>, name: string): M
   return layers;
 }
 
-/** Runs the model on a batch and gives what goes into some layers; the caller frees it. */
+/** Runs the model on a batch and returns the inputs of some layers. The caller frees them. */
 function inputsOf<M extends AdaptableModel>(
   peft: PeftModel<M>,
   batch: Parameters<M["forward"]>[0],
@@ -76,7 +75,7 @@ function inputsOf<M extends AdaptableModel>(
   }
 }
 
-/** Makes the adapter anew, with these values of its tensors, by key below the base model's path. */
+/** Creates the adapter again with these tensor values, by key below the base model's path. */
 async function restart<M extends AdaptableModel>(
   peft: PeftModel<M>,
   name: string,
@@ -84,7 +83,7 @@ async function restart<M extends AdaptableModel>(
   values: ReadonlyMap<string, Float32Array>,
 ): Promise<void> {
   peft.deleteAdapter(name);
-  // What there is to warn of was said when the adapter was made first.
+  // Warnings were already reported when the adapter was first created.
   await peft.base_model.add({ name, config, generator: new Generator(0), loading: false }, () => {});
   const tensors = peft.adapterTensors(name);
   for (const [key, numbers] of values) {

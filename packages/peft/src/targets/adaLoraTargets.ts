@@ -1,7 +1,7 @@
 import { attentionTargets } from "./attentionTargets.ts";
 import { names } from "./names.ts";
 
-/** Model types for which AdaLoRA has no default, though LoRA has one. */
+/** Model types for which LoRA has default targets but AdaLoRA has none. */
 const withoutAdaLora = names("xlm-roberta electra mpt falcon mistral mixtral stablelm phi");
 
 /** The default targets of AdaLoRA. */

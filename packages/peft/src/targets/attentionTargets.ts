@@ -1,6 +1,6 @@
 import { names, queryAndValue } from "./names.ts";
 
-/** The default targets of LoRA and its kin, by `model_type`, as in PEFT. */
+/** The default targets of LoRA and similar methods, by `model_type`, as in PEFT. */
 export const attentionTargets: Readonly<Record<string, readonly string[]>> = {
   t5: names("q v"),
   mt5: names("q v"),

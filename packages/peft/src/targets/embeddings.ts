@@ -2,29 +2,23 @@ import { Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** The first embedding of a model, which takes its token ids. */
+/** Returns a model's first embedding, which embeds the token ids, with its path; null if the model has none. */
 export function inputEmbedding(model: Module): [path: string, module: Embedding] | null {
   for (const [path, module] of model.namedModules()) if (module instanceof Embedding) return [path, module];
   return null;
 }
 
-/**
- * The layer that gives the logits: a model's `lm_head`, or the classifier of a
- * sequence classification.
- */
+/** Returns the layer that computes the logits: a model's `lm_head`, or the classifier for sequence classification. */
 export function outputLayer(model: Module, taskType: string | null): Module | null {
   const { lm_head: head, score, classifier } = model as { lm_head?: Module; score?: Module; classifier?: Module };
   if (head) return head;
   return taskType === "SEQ_CLS" ? (score ?? classifier ?? null) : null;
 }
 
-/** Names whose targeting makes PEFT save the table that an adapted embedding stands on. */
+/** Names of modules whose table PEFT saves if they are targeted. */
 const tableNames = ["embed_tokens", "lm_head"];
 
-/**
- * Returns true if an adapter's files hold the whole table of an embedding that
- * it targets: PEFT's rule.
- */
+/** Returns true if an adapter's files contain the whole table of an embedding that it targets, by PEFT's rule. */
 export function savesTables({ targetModules }: PeftConfig, paths: readonly string[]): boolean {
   if (typeof targetModules !== "string") return tableNames.some((name) => targetModules?.includes(name));
   const regex = pythonRegex(targetModules, "fullmatch");

@@ -1,6 +1,6 @@
 import { names } from "./names.ts";
 
-/** Targets of (IA)³: those whose output is scaled, then those whose input is. */
+/** Targets of (IA)³: first those whose output is scaled, then those whose input is scaled. */
 const ia3Pairs: Readonly<Record<string, readonly [outputs: string, inputs: string]>> = {
   t5: ["k v", "wo"],
   mt5: ["k v wi_1", ""],
@@ -36,7 +36,7 @@ export const ia3Targets: Readonly<Record<string, readonly string[]>> = Object.fr
   Object.entries(ia3Pairs).map(([type, [outputs, inputs]]) => [type, names(`${outputs} ${inputs}`.trim())]),
 );
 
-/** The feed-forward modules among them. */
+/** The feed-forward modules among them, whose input is scaled. */
 export const ia3FeedforwardTargets: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.entries(ia3Pairs).map(([type, [, inputs]]) => [type, inputs === "" ? [] : names(inputs)]),
 );

@@ -6,38 +6,37 @@ import { pythonRegex } from "./pythonRegex.ts";
 
 /** The modules that a configuration's targets matched, and the names that matched none. */
 export interface TargetReport {
-  /** Paths of the modules that carry the adapter. */
+  /** Paths of the modules with the adapter. */
   matched: string[];
   /** Paths that were targeted and then excluded, by `excludeModules` or `modulesToSave`. */
   excluded: string[];
-  /** Entries of `targetModules` that no module answers to. */
+  /** Entries of `targetModules` that match no module. */
   unmatchedTargets: string[];
   /**
-   * Keys of `rankPattern` and the like that match no target, and exclusions and layer
-   * numbers that match nothing.
+   * Keys of patterns such as `rankPattern` that match no target, and exclusions and layer numbers that match nothing.
    */
   unusedPatterns: string[];
 }
 
-/** The layer choice that some methods' configurations have. */
+/** The options with which some methods select layers. */
 interface LayerChoice {
   layersToTransform?: readonly number[] | number | null;
   layersPattern?: readonly string[] | string | null;
 }
 
-/** A path and its ends after each dot: names that it answers to. */
+/** Returns a path and its suffixes after each dot. A name matches a path if it equals one of them. */
 function endsOf(path: string): string[] {
   const ends = [path];
   for (let dot = path.indexOf("."); dot >= 0; dot = path.indexOf(".", dot + 1)) ends.push(path.slice(dot + 1));
   return ends;
 }
 
-/** Returns true if a path matches a list of names, or an expression over the whole path. */
+/** Returns true if a path matches a list of names, or a regular expression for the whole path. */
 export function matchesPath(wanted: readonly string[] | string, path: string): boolean {
   return pathMatcher(wanted)(path);
 }
 
-/** The same for many paths: the expression is read once. */
+/** The same for many paths; parses the expression once. */
 function pathMatcher(wanted: readonly string[] | string): (path: string) => boolean {
   if (typeof wanted !== "string") {
     const names = new Set(wanted);
@@ -47,27 +46,27 @@ function pathMatcher(wanted: readonly string[] | string): (path: string) => bool
   return (path) => expression.test(path);
 }
 
-/** The paths of all linear layers but the output layer. */
+/** Returns the paths of all linear layers except the output layer. */
 function allLinear(model: Module, config: PeftConfig): string[] {
   const head = outputLayer(model, config.taskType);
   const linear = (module: Module) => ["linear", "conv1d"].includes(module.layerKind ?? "");
   return [...model.namedModules()].filter(([, module]) => linear(module) && module !== head).map(([path]) => path);
 }
 
-/** Hugging Face's name for a model's architecture. */
+/** Returns Hugging Face's name for a model's architecture. */
 export function modelType(model: Module): string | undefined {
   return (model as { config?: { modelType?: string } }).config?.modelType;
 }
 
-/** The part of a method that tells its targets. */
+/** The properties of a method that determine its targets. */
 interface TargetedMethod {
   readonly kinds: readonly LayerKind[];
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
- * Returns the targets that a method has on a model when none is given: its own by model type, else
- * the model's for the kind of layer that the method is made for.
+ * Returns the default targets of a method on a model: the method's for the model type, otherwise the model's for the
+ * method's main kind of layer.
  */
 export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
   const type = modelType(model);
@@ -76,10 +75,7 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
   return own[kinds[0]];
 }
 
-/**
- * A configuration with its targets said in full: "all-linear" and an
- * architecture's default as lists.
- */
+/** Returns a configuration with explicit targets: "all-linear" and default targets become lists. */
 export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
   const { targetModules } = config;
   if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {
@@ -96,7 +92,7 @@ export function resolveTargets<C extends PeftConfig>(model: Module, config: C, m
   return config.with({ targetModules: [...known] });
 }
 
-/** The last names of all layers that can carry an adapter. */
+/** Returns the last path components of all layers that can be adapted. */
 export function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "conv1d"]): string[] {
   const names = new Set<string>();
   for (const [path, module] of model.namedModules()) {
@@ -106,14 +102,14 @@ export function candidates(model: Module, kinds: readonly LayerKind[] = ["linear
   return [...names];
 }
 
-/** The layers that are wanted by their number; empty for all. */
+/** Returns the selected layer numbers; empty if all are selected. */
 function wantedLayers({ layersToTransform }: LayerChoice): readonly number[] {
   return typeof layersToTransform === "number" ? [layersToTransform] : (layersToTransform ?? []);
 }
 
 /**
- * PEFT's rule for the number of a path's layer: the first that follows a name in the path,
- * or one of the given names.
+ * Returns the layer number of a path by PEFT's rule: the first number after a name in the path, or after one of the
+ * given names.
  */
 function layerNumber(path: string, { layersPattern }: LayerChoice): number | null {
   const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);
@@ -128,7 +124,7 @@ function layerNumber(path: string, { layersPattern }: LayerChoice): number | nul
   return null;
 }
 
-/** Returns the exclusions, and the numbers of layers, that match nothing. */
+/** Returns the exclusions and layer numbers that match nothing. */
 function unusedChoices(
   model: Module,
   config: Pick<PeftConfig, "excludeModules"> & LayerChoice,
@@ -149,9 +145,8 @@ function unusedChoices(
 }
 
 /**
- * Returns the modules that a configuration (with targets resolved) targets, by PEFT's rules, and a
- * report. Throws if none matched, or if one is of a kind that the method cannot adapt. `modules`
- * are those of the model, where they were listed already.
+ * Returns the modules that a configuration with resolved targets selects, by PEFT's rules, and a report. Throws if none
+ * matched, or if one has a kind that the method cannot adapt. Pass `modules` if the model's modules are already listed.
  */
 export function matchTargets(
   model: Module,
@@ -212,7 +207,7 @@ function nothingMatched(
   );
 }
 
-/** "did you mean" for each name that matched nothing and resembles one that exists. */
+/** Returns a "did you mean" sentence for names that matched nothing but resemble existing ones. */
 export function suggest(names: readonly string[], known: readonly string[]): string {
   const pairs = names.flatMap((name) => {
     const last = name.slice(name.lastIndexOf(".") + 1);

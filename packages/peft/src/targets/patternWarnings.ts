@@ -4,14 +4,13 @@ import { expressionOf, patternValue } from "./pattern.ts";
 /** Returns true if a pattern's key matches a path. */
 const says = (key: string, path: string): boolean => expressionOf(key).test(path);
 
-/** The keys that say none of the paths. */
+/** Returns the keys that match none of the paths. */
 export function unusedKeys(pattern: Readonly<Record<string, number>>, paths: readonly string[]): string[] {
   return Object.keys(pattern).filter((key) => !paths.some((path) => says(key, path)));
 }
 
 /**
- * Returns a warning if two keys match one path and files, which keep keys in alphabetical order,
- * would pick the other one.
+ * Returns a warning if two keys match one path and files, which sort keys alphabetically, would select the other one.
  */
 export function orderWarnings(
   name: string,

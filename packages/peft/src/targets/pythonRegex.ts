@@ -15,12 +15,12 @@ function refuse(source: string, part: string): Error {
   );
 }
 
-/** Reads one character class from `[` on and gives its JavaScript form and its length. */
+/** Translates one character class that starts at `[`. Returns its JavaScript form and its length. */
 function translateClass(source: string, start: number): { text: string; length: number } {
   let at = start + 1;
   let text = "[";
   if (source[at] === "^") text += source[at++];
-  // Python takes a bracket that comes first for itself.
+  // In Python, a `]` right after the opening bracket is a literal.
   if (source[at] === "]") {
     text += "\\]";
     at++;
@@ -33,9 +33,8 @@ function translateClass(source: string, start: number): { text: string; length: 
 }
 
 /**
- * A Python regular expression as a JavaScript one. Throws, naming the part, for syntax
- * without a counterpart (atomic groups, possessive quantifiers, conditions, verbose mode) and
- * for text that is no expression.
+ * Converts a Python regular expression to JavaScript. Throws for invalid expressions, and for syntax that JavaScript
+ * lacks (atomic groups, possessive quantifiers, conditionals, verbose mode), which the error names.
  */
 export function pythonRegex(source: string, how: "match" | "fullmatch"): RegExp {
   let out = "";

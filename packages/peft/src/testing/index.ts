@@ -1,4 +1,4 @@
-// For the repository's own scripts; what is published has no such entry.
+// Test helpers for the repository's scripts. The published package does not contain this entry.
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type MethodCase, methodCases } from "./methodCases.ts";
 import { TinyModel, tinyBatch } from "./tinyModel.ts";
@@ -13,7 +13,7 @@ const caseConfigs: ReadonlyMap<string, PeftConfig> = new Map(
   Array.from(byName, ([name, { config }]) => [name, config]),
 );
 
-/** Makes the model that the adapter of a case is for; a plain one for other names. */
+/** Returns the model for the adapter of a case, or a plain model for other names. */
 function modelOfCase(name: string): TinyModel {
   return new TinyModel(byName.get(name)?.model);
 }

@@ -25,20 +25,20 @@ import { VBLoRAConfig } from "../methods/vectors/vbloraConfig.ts";
 import { VeraConfig } from "../methods/vectors/veraConfig.ts";
 import type { TinyOptions } from "./tinyModel.ts";
 
-/** A configuration with which a method goes through the checks of `matrix.test.ts`. */
+/** A configuration with which `matrix.test.ts` checks a method. */
 export interface MethodCase {
   name: string;
   config: PeftConfig;
   model?: TinyOptions;
-  /** The case starts away from the base model by design, or by rounding as far as said. */
+  /** True if a new adapter changes the model's outputs by design, or the largest change due to rounding. */
   startsElsewhere?: true | number;
-  /** The saved tensors are not the trained ones, so that the adapter cannot be trained further. */
+  /** True if the saved tensors are not the trained ones, so that the adapter cannot be trained further. */
   savesResult?: true;
-  /** The error that says why it cannot be merged. */
+  /** Expected error if the adapter cannot be merged. */
   unmergeable?: RegExp;
 }
 
-/** Adapters that have a place of their own in a block. */
+/** Adapters that are separate modules in a block. */
 const behindAttention = { model: { attention: true }, unmergeable: /cannot be merged into the weights/ } as const;
 
 /** The settings of all prompt methods: they need attention, and start at random. */
@@ -49,10 +49,10 @@ const prompt = {
 } as const;
 
 const everywhere = ["up", "down"];
-/** Targets for methods that do not adapt Conv1D. */
+/** Targets for methods that do not support Conv1D. */
 const linears = ["up", "lm_head"];
 
-/** At least one configuration for each method: a method without an entry does not compile. */
+/** At least one configuration for each method. A method without an entry does not compile. */
 export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly MethodCase[]>> = {
   LORA: [
     { name: "linears", config: new LoraConfig({ r: 2, targetModules: everywhere }) },

@@ -9,7 +9,7 @@ import {
   type VirtualTokens,
 } from "@lowrank/nn";
 
-/** Two layers of two heads that share keys. */
+/** Two layers with two attention heads that share one key head. */
 export const tinySizes: AttentionSizes = {
   hiddenSize: 6,
   layers: 2,
@@ -18,7 +18,7 @@ export const tinySizes: AttentionSizes = {
   headDim: 3,
 };
 
-/** Attention as in Llama, without positions. */
+/** Llama's attention without positions. */
 export class TinyAttention extends AttentionLayer {
   q_proj: UnaryModule;
   k_proj: UnaryModule;
@@ -42,7 +42,7 @@ export class TinyAttention extends AttentionLayer {
   }
 }
 
-/** Causal attention, behind virtual keys and values where there are any. */
+/** Causal attention, with virtual keys and values first if the adapter has any. */
 export function tinyAttend(virtual: VirtualTokens | null): Attend {
   const rows = virtual?.kind === "cache" ? virtual.rows() : null;
   return (layer, q, k, v, options) => {

@@ -34,15 +34,15 @@ import { TinyAttention, tinyAttend, tinySizes } from "./tinyAttention.ts";
 
 /** Options of a `TinyModel`. */
 export interface TinyOptions {
-  /** The dtype of the blocks' weights and biases. Default f32. */
+  /** The dtype of the blocks' weights and biases. Default: f32. */
   dtype?: "f32" | "f16" | "bf16";
-  /** The output layer shares the embedding's weight. Default false. */
+  /** True if the output layer shares the embedding's weight. Default: false. */
   tied?: boolean;
-  /** Quantise the blocks' weights. Default: they stay. */
+  /** Quantises the blocks' weights. Default: none. */
   quantize?: QuantizeOptions;
-  /** Blocks attend before all else, and the model says that it is a llama. Default false. */
+  /** Adds attention to the blocks, and sets the model type to llama. Default: false. */
   attention?: boolean;
-  /** The token whose row of the embedding is not trained. Default: there is none. */
+  /** The token whose embedding row is not trained. Default: none. */
   paddingIdx?: number;
 }
 
@@ -79,7 +79,7 @@ class Block extends Module {
 }
 
 /**
- * A small language model of all kinds of layers that adapters know. Two of equal options are equal.
+ * A small language model with all kinds of layers that adapters support. Models with equal options have equal weights.
  */
 export class TinyModel extends Module implements PromptableModel {
   readonly config: { modelType: string };
@@ -109,7 +109,7 @@ export class TinyModel extends Module implements PromptableModel {
     if (packing) this.#quantize(packing);
   }
 
-  /** Quantises as `quantize` does, which a constructor cannot wait for. */
+  /** Quantises synchronously with the same result as `quantize`, since a constructor cannot await. */
   #quantize({ skipModules, ...options }: QuantizeOptions): void {
     for (const [path, layer] of [...this.namedModules()]) {
       if (!(layer instanceof Linear || layer instanceof Conv1D)) continue;
@@ -123,7 +123,7 @@ export class TinyModel extends Module implements PromptableModel {
     return this.lm_head;
   }
 
-  /** Logits [B, T, V] of ids [B, T], those of virtual embeddings first. */
+  /** Logits [B, T, V] of ids [B, T]. Virtual embeddings, if any, come first. */
   forward(ids: Tensor): { logits: Tensor } {
     return scope(() => {
       const rows = this.virtualTokens?.kind === "embeddings" ? this.virtualTokens.rows() : null;
@@ -135,7 +135,7 @@ export class TinyModel extends Module implements PromptableModel {
     });
   }
 
-  /** Mean cross-entropy of each token after the one before it. */
+  /** Mean cross-entropy of next-token prediction. */
   loss(ids: Tensor): Tensor {
     return scope(() => {
       const { logits } = this.forward(ids);
@@ -159,12 +159,12 @@ export function tinyBatch(): Tensor {
   );
 }
 
-/** The logits' raw bytes, to compare to the last bit. */
+/** Returns the logits' bytes, for bitwise comparison. */
 export async function logitBits(model: { forward(ids: Tensor): { logits: Tensor } }): Promise<Uint8Array> {
   return scope(() => model.forward(tinyBatch())).logits.bytes();
 }
 
-/** Losses of some AdamW steps. */
+/** Returns the losses of some AdamW steps. */
 export function train(peft: PeftModel<TinyModel>, steps = 4, lr = 0.05): number[] {
   const optimizer = new AdamW([...peft.trainableParameters()], { lr, weightDecay: 0 });
   return Array.from({ length: steps }, () => {

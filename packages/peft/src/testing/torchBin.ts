@@ -11,7 +11,7 @@ const [persid, reduce] = [Uint8Array.of(0x51), Uint8Array.of(0x52)];
 
 const storages: Readonly<Record<string, string>> = { F32: "FloatStorage", F16: "HalfStorage", BF16: "BFloat16Storage" };
 
-/** The tensors of a safetensors file as torch.save writes them; it does not deflate. */
+/** Converts a safetensors file to a `torch.save` file. `torch.save` itself does not deflate. */
 export async function torchBin(safetensors: Uint8Array, deflate = false): Promise<Uint8Array> {
   const file = await openSafetensors(bytesSource(safetensors));
   const data: Record<string, Uint8Array> = {};

@@ -1,4 +1,4 @@
-/** A ZIP archive of files, stored or deflated, as `zip` and Python's zipfile write it. */
+/** Returns a ZIP archive of files, stored or deflated, like `zip` and Python's zipfile. */
 export async function zipOf(files: Readonly<Record<string, Uint8Array>>, deflate = false): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -35,7 +35,7 @@ async function deflated(bytes: Uint8Array): Promise<Uint8Array> {
 const u16 = (...values: number[]) => new Uint8Array(Uint16Array.from(values).buffer);
 const u32 = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
 
-/** Bytes one after the other. */
+/** Concatenates byte arrays. */
 export function join(...parts: Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

@@ -2,7 +2,7 @@ import { type ByteSource, type SafetensorsDType, type SafetensorsTensor, sizeOf 
 import { Call, Global, type Pickled, Storage, unpickle } from "./unpickle.ts";
 import { ZipFile } from "./zip.ts";
 
-/** PyTorch's storages, with the safetensors name of their numbers, and the bytes of one. */
+/** PyTorch's storage types, with the safetensors dtype and the bytes per element. */
 const storages: Readonly<Record<string, readonly [dtype: SafetensorsDType, width: number]>> = {
   "torch.FloatStorage": ["F32", 4],
   "torch.HalfStorage": ["F16", 2],
@@ -21,8 +21,8 @@ const rebuildParameter = "torch._utils._rebuild_parameter";
 const allowed = new Set([...Object.keys(storages), rebuildTensor, rebuildParameter, "collections.OrderedDict"]);
 
 /**
- * Reads the tensors of a file that `torch.save` wrote of a dictionary. The pickle in its archive is
- * read as data; anything but tensors is refused by name.
+ * Reads the tensors of a dictionary saved by `torch.save`. The pickle in the archive is parsed as data; anything but
+ * tensors throws an error that names it.
  */
 export async function readTorch(source: ByteSource, label: string): Promise<SafetensorsTensor[]> {
   const zip = await ZipFile.open(source, label);
@@ -52,12 +52,12 @@ async function checkByteOrder(zip: ZipFile, name: string): Promise<void> {
     throw new Error(`${zip.label} has ${order}-endian numbers; save it on a little-endian machine`);
 }
 
-/** The place of a tensor's numbers in its storage, counted in numbers. */
+/** The layout of a tensor in its storage, in elements. */
 interface Layout {
   offset: number;
   shape: number[];
   strides: number[];
-  /** The bytes of one. */
+  /** Bytes per element. */
   width: number;
 }
 
@@ -89,7 +89,7 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** A tensor's numbers in row-major order. */
+/** Returns a tensor's elements in row-major order. */
 function gather(data: Uint8Array, { offset, shape, strides, width }: Layout, what: string): Uint8Array {
   const size = sizeOf(shape);
   const last = shape.reduce((at, n, dim) => at + (n - 1) * strides[dim], offset);

@@ -1,7 +1,7 @@
-/** A value of a pickle of tensors. `Call` is a function of the allow-list with its arguments. */
+/** A value in a pickle of tensors. `Call` is an allowed function with its arguments. */
 export type Pickled = null | boolean | number | string | Pickled[] | Map<Pickled, Pickled> | Global | Call | Storage;
 
-/** A name of Python's in a pickle; nothing here looks it up. */
+/** A Python name in a pickle. It is never resolved. */
 export class Global {
   readonly name: string;
 
@@ -34,9 +34,8 @@ const mark = Symbol("mark");
 type Slot = Pickled | typeof mark;
 
 /**
- * Reads a pickle of plain values and of the functions that `allowed` names, as data: no code of the
- * file or of Python's ever runs. Everything else is refused by name.
- * https://docs.python.org/3/library/pickletools.html
+ * Parses a pickle of plain values and of the functions that `allowed` accepts. Neither the file's code nor Python's is
+ * executed. Anything else throws an error that names it. https://docs.python.org/3/library/pickletools.html
  */
 export function unpickle(bytes: Uint8Array, allowed: (name: string) => boolean, label: string): Pickled {
   return new Unpickler(bytes, allowed, label).run();
@@ -84,7 +83,7 @@ class Unpickler {
     return this.take(1)[0];
   }
 
-  /** An integer of so many bytes, without a sign or with one. */
+  /** Reads a little-endian integer of `length` bytes. */
   unsigned(length: 1 | 2 | 4): number {
     const at = this.#at;
     this.take(length);
@@ -183,7 +182,7 @@ class Unpickler {
     list.push(...items);
   }
 
-  /** Attributes of a dictionary, as state_dict's `_metadata`, say nothing of its tensors. */
+  /** Attributes of a dictionary, such as state_dict's `_metadata`, do not affect its tensors. */
   build(): void {
     this.pop(1);
     if (!(this.top() instanceof Map))
@@ -206,7 +205,7 @@ class Unpickler {
   }
 }
 
-/** The instructions that are understood. */
+/** The supported pickle instructions. */
 const steps: ReadonlyMap<number, (u: Unpickler) => void> = new Map([
   [0x80, (u) => void u.take(1)], // PROTO
   [0x95, (u) => void u.take(8)], // FRAME

@@ -2,15 +2,15 @@ import type { ByteSource } from "@lowrank/core";
 
 /** A file in a ZIP archive. */
 interface ZipEntry {
-  /** 0: as it is; 8: deflated. */
+  /** 0: stored; 8: deflated. */
   method: number;
   packedSize: number;
   size: number;
-  /** The offset of its own header. */
+  /** The offset of its local header. */
   offset: number;
 }
 
-/** A ZIP archive that is read in part (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4). */
+/** A ZIP archive with random access to its files (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4). */
 export class ZipFile {
   readonly label: string;
   readonly #source: ByteSource;
@@ -22,7 +22,7 @@ export class ZipFile {
     this.#entries = entries;
   }
 
-  /** Throws for a file that is no archive, or is cut off. */
+  /** Opens an archive. Throws for other files and for truncated archives. */
   static async open(source: ByteSource, label: string): Promise<ZipFile> {
     const directory = await findDirectory(source, label);
     return new ZipFile(label, source, readDirectory(directory, label));
@@ -36,7 +36,7 @@ export class ZipFile {
     return this.#entries.has(name);
   }
 
-  /** The bytes of a file. */
+  /** Returns the contents of a file. */
   async read(name: string): Promise<Uint8Array> {
     const entry = this.#entries.get(name);
     if (!entry) throw new Error(`${this.label} holds no ${name}`);
@@ -59,7 +59,7 @@ export class ZipFile {
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 async function exactly(source: ByteSource, offset: number, length: number, label: string): Promise<Uint8Array> {
-  // Looked at before it is read, since a source may make room for what is asked of it.
+  // Checked before reading, since a source may allocate the requested length.
   if (offset + length <= source.size) {
     const bytes = await source.read(offset, length);
     if (bytes.length === length) return bytes;
@@ -67,10 +67,10 @@ async function exactly(source: ByteSource, offset: number, length: number, label
   throw new Error(`${label} is cut off: it has no ${length} bytes at ${offset}`);
 }
 
-/** Deflate makes at most so many bytes of one. */
+/** The maximum expansion factor of deflate. */
 const mostInflation = 1032;
 
-/** Inflates at most one byte more than there should be; `what` names the file in errors. */
+/** Inflates up to one byte more than expected, to detect excess data. `what` names the file in errors. */
 async function inflated(packed: Uint8Array, size: number, what: string): Promise<Uint8Array> {
   if (size > packed.length * mostInflation) {
     throw new Error(`${what} cannot have ${size} bytes, being packed into ${packed.length}; download it again`);
@@ -94,7 +94,7 @@ async function inflated(packed: Uint8Array, size: number, what: string): Promise
   return out.subarray(0, length);
 }
 
-/** The list of the archive's files, found by the record at its end. */
+/** Reads the central directory, which the record at the end of the archive locates. */
 async function findDirectory(source: ByteSource, label: string): Promise<Uint8Array> {
   // The record is followed by a comment of up to 65535 bytes.
   const length = Math.min(source.size, 22 + 0xffff);
@@ -142,8 +142,8 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
 }
 
 /**
- * Reads the 64-bit numbers of an extra field, in this order, for those 32-bit fields
- * that are all ones. Returns false if a number is cut off.
+ * Reads the 64-bit sizes and offset of an extra field, in this order, for 32-bit fields that are all ones. Returns
+ * false if one is truncated.
  */
 function widen(entry: ZipEntry, extra: DataView): boolean {
   for (let at = 0; at + 4 <= extra.byteLength; ) {

@@ -14,10 +14,9 @@ import { type Matrix, transposed } from "../weighted/productFactors.ts";
 import type { MatrixUpdate } from "./matrixUpdate.ts";
 
 /**
- * The changes that an adapter makes to weight matrices, layer by layer, in host memory. Methods
- * that add products give their factors, others what a merge would add. `leaveOut` is told of what
- * else the adapter changes, by path: biases, norms. Throws, naming the method, where it changes
- * no weight matrix.
+ * Yields an adapter's updates of weight matrices, layer by layer, in host memory. Methods that add products yield their
+ * factors, other methods the matrix that a merge would add. Calls `leaveOut` with the paths of other parameters that
+ * the adapter changes: biases, norms. Throws, with the method, if it changes no weight matrix.
  */
 export async function* adapterUpdates<M extends AdaptableModel>(
   peft: PeftModel<M>,
@@ -40,7 +39,7 @@ export async function* adapterUpdates<M extends AdaptableModel>(
   }
 }
 
-/** Throws, naming the method, for an adapter whose change is not one of weight matrices. */
+/** Throws, with the method, for an adapter that does not update weight matrices. */
 function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, Wrapper])[]): void {
   const { name, method, config } = adapter;
   const refuse = (why: string): never => {
@@ -60,7 +59,7 @@ function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, W
   if (stuck) refuse(`whose part on ${stuck[0]} cannot be written as a change of the weight: it has no spectrum`);
 }
 
-/** The form of products, where the adapter's layers add these and nothing else. */
+/** Returns the form of the products if the adapter's layers add only these, otherwise null. */
 function productForm({ method, config }: Adapter): ProductForm<PeftConfig> | null {
   const form = method.combines as ProductForm<PeftConfig> | undefined;
   return form?.kind === "products" && form.besides(config) === null ? form : null;
@@ -102,13 +101,13 @@ async function* mergedChanges(
   }
 }
 
-/** A change of a module's weight as [outputs, inputs], whichever way the weight lies. */
+/** Returns a weight's update as [outputs, inputs], for either storage layout of the weight. */
 export function asOutputsFirst(matrix: Matrix, owner: Module): Pick<MatrixUpdate, "change" | "shape"> {
   const change = owner instanceof Conv1D || owner instanceof Embedding ? transposed(matrix) : matrix;
   return { change, shape: [change.rows, change.columns] };
 }
 
-/** The Frobenius norm of a weight. */
+/** Returns the Frobenius norm of a weight. */
 export async function normOf(weight: Tensor): Promise<number> {
   using full = noGrad(() => scope(() => toF32(weight.detach())));
   const values = (await full.data()) as Float32Array;

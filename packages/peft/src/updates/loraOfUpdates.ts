@@ -8,8 +8,8 @@ import { factorOf } from "../weighted/layerFactors.ts";
 import type { HostFactors } from "../weighted/productFactors.ts";
 
 /**
- * Puts a LoRA adapter of rank r on a model whose products are the given ones, by the paths of their
- * layers: those of `approximateUpdate(update, r)`. Its scaling is 1.
+ * Adds a LoRA adapter of rank r and scaling 1 to a model, with the given products by layer path. Make them with
+ * `approximateUpdate(update, r)`.
  */
 export async function loraOfUpdates<M extends AdaptableModel>(
   model: M,

@@ -8,37 +8,37 @@ import {
   productValues,
 } from "../weighted/productFactors.ts";
 
-/** The change that an adapter or a training makes to one weight matrix. */
+/** The update of one weight matrix by an adapter or a training. */
 export interface MatrixUpdate {
-  /** The path of the module that holds the weight. */
+  /** The path of the module with the weight. */
   readonly path: string;
   /** Number of outputs and of inputs of the layer. */
   readonly shape: readonly [rows: number, columns: number];
-  /** The change as a product B A, where the method keeps it so; else whole, [rows, columns]. */
+  /** The update as a product B A if the method stores it so, otherwise as a matrix [rows, columns]. */
   readonly change: HostFactors | Matrix;
-  /** The Frobenius norm of the weight that is changed. */
+  /** The Frobenius norm of the original weight. */
   readonly weightNorm: number;
 }
 
-/** A change of low rank near another one. */
+/** A low-rank approximation of an update. */
 export interface LowRankUpdate extends HostFactors {
-  /** The Frobenius norm of the difference, as a share of that of the change; 0 for no change. */
+  /** The Frobenius norm of the difference divided by the update's norm; 0 if the update is zero. */
   readonly relativeError: number;
 }
 
 const isProduct = (change: HostFactors | Matrix): change is HostFactors => "a" in change;
 
 /**
- * The singular values of a change, largest first. A product B A is never made: of rank r, it has at
- * most r of them.
+ * Returns the singular values of an update, largest first. A product B A of rank r is never multiplied out; it has at
+ * most r values.
  */
 export function updateValues({ change }: MatrixUpdate): Float64Array {
   return isProduct(change) ? productValues(change) : singularValues(change.values, change.rows, change.columns);
 }
 
 /**
- * The best approximation of a change by a product B A of rank r (Eckart and Young 1936), by a
- * truncated SVD: A [r, columns], B [rows, r]. Where the rank is lower already, zeros fill it up.
+ * Returns the best approximation of an update by a product B A of rank r (Eckart and Young 1936), by truncated SVD: A
+ * [r, columns], B [rows, r]. A lower rank is padded with zeros.
  */
 export function approximateUpdate(update: MatrixUpdate, r: number): LowRankUpdate {
   const { change } = update;

@@ -6,9 +6,9 @@ import { asOutputsFirst, normOf } from "./adapterUpdates.ts";
 import type { MatrixUpdate } from "./matrixUpdate.ts";
 
 /**
- * The changes of weight matrices from a model to another one of the same shapes, such as after full
- * fine-tuning; layer by layer, in host memory. `leaveOut` is told of other parameters that differ,
- * by path. Throws, naming the parameter, where the models have not the same.
+ * Yields the differences of weight matrices between a model and a tuned model of the same shapes, such as after full
+ * fine-tuning; layer by layer, in host memory. Calls `leaveOut` with the paths of other parameters that differ. Throws,
+ * with the parameter, if the models have different parameters.
  */
 export async function* modelUpdates(
   model: Module,

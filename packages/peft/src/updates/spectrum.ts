@@ -1,26 +1,26 @@
-/** Singular values and what they say of a matrix's rank. */
+/** Singular values of a matrix and measures of its rank. */
 export interface Spectrum {
-  /** Largest first. */
+  /** The singular values, largest first. */
   readonly values: Float64Array;
-  /** The root of the sum of the squares of the values. */
+  /** The square root of the sum of the squared values. */
   readonly frobeniusNorm: number;
-  /** Number of values above the rounding of f32: 2^-23 `max(rows, columns)` of the largest. */
+  /** Number of values above f32's rounding error: 2^-23 `max(rows, columns)` times the largest. */
   readonly rank: number;
   /**
-   * exp(H), with H the Shannon entropy of the values as shares of their sum. Roy and Vetterli 2007,
-   * "The effective rank: a measure of effective dimensionality". 0 for a matrix of zeros.
+   * exp(H), where H is the Shannon entropy of the values divided by their sum. Roy and Vetterli 2007, "The effective
+   * rank: a measure of effective dimensionality". 0 for a matrix of zeros.
    */
   readonly effectiveRank: number;
   /**
-   * The squared Frobenius norm over the squared largest value. Rudelson and Vershynin 2007,
-   * "Sampling from large matrices". 0 for a matrix of zeros.
+   * The squared Frobenius norm divided by the squared largest value. Rudelson and Vershynin 2007, "Sampling from large
+   * matrices". 0 for a matrix of zeros.
    */
   readonly stableRank: number;
-  /** The share of the squared Frobenius norm that the first 1, 2, 3 ... values hold; ends in 1. */
+  /** The cumulative share of the squared Frobenius norm of the first 1, 2, 3 ... values; the last element is 1. */
   readonly energy: Float64Array;
 }
 
-/** Tells the ranks and the energy of a matrix [rows, columns] by its singular values. */
+/** Computes the ranks and the energy of a matrix [rows, columns] from its singular values. */
 export function describeSpectrum(values: Float64Array, [rows, columns]: readonly [number, number]): Spectrum {
   const squares = values.map((value) => value * value);
   const total = squares.reduce((sum, square) => sum + square, 0);
@@ -49,7 +49,7 @@ function effectiveRank(values: Float64Array): number {
   return Math.exp(entropy);
 }
 
-/** The least number of singular values that hold a share of the energy; 0 for a matrix of zeros. */
+/** Returns the smallest number of singular values that contain a share of the energy; 0 for a matrix of zeros. */
 export function rankOfEnergy({ energy, frobeniusNorm }: Spectrum, share: number): number {
   if (frobeniusNorm === 0) return 0;
   const place = energy.findIndex((held) => held >= share);

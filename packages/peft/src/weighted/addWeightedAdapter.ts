@@ -10,7 +10,7 @@ import { addWeightedProducts } from "./addWeightedProducts.ts";
 import { checkWeights } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an adapter that combines others, which stay; see `PeftModel.addWeightedAdapter`. */
+/** Adds an adapter that combines others, which are unchanged. See `PeftModel.addWeightedAdapter`. */
 export async function addWeightedAdapter(
   tuner: Tuner<Module>,
   adapters: readonly string[],
@@ -27,9 +27,7 @@ export async function addWeightedAdapter(
     : addWeightedProducts(tuner, sources, weights, adapterName, options, form, onWarning);
 }
 
-/**
- * The way in which all of the adapters combine. Throws where one does not, or is of another method.
- */
+/** Returns the form in which the adapters combine. Throws if one has another method or cannot be combined. */
 async function commonForm(sources: readonly Adapter[]): Promise<ProductForm<PeftConfig> | FactorForm> {
   for (const { name, method } of sources) {
     if (method.combines) continue;

@@ -7,10 +7,7 @@ import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/**
- * Adds an adapter whose factors are the weighted sum of others' factors. Throws where these
- * are on other layers.
- */
+/** Adds an adapter whose factors are the weighted sum of other adapters' factors. Throws if their layers differ. */
 export async function addWeightedFactors(
   tuner: Tuner<Module>,
   sources: readonly Adapter[],

@@ -13,7 +13,7 @@ import type { HostFactors } from "./productFactors.ts";
 import { checkCovered } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an adapter whose products stand for the weighted sum of others' products. */
+/** Adds an adapter whose products approximate the weighted sum of other adapters' products. */
 export async function addWeightedProducts(
   tuner: Tuner<Module>,
   sources: readonly Adapter[],
@@ -50,7 +50,7 @@ export async function addWeightedProducts(
   }
 }
 
-/** Returns true if the weight of an adapted layer lies as [in, out]. */
+/** Returns true if the weight of an adapted layer is stored as [in, out]. */
 function liesInputFirst({ model }: Tuner<Module>, path: string): boolean {
   const { wrapped } = model.getSubmodule(path) as TunerLayer;
   return wrapped instanceof Conv1D || wrapped instanceof Embedding;
@@ -83,8 +83,8 @@ async function partsOf(
 }
 
 /**
- * The Frobenius norm of B A less the weighted sum of the parts' products, over the
- * sum's; 0 for a sum of zeros.
+ * Returns the Frobenius norm of the difference between B A and the weighted sum of products, divided by the sum's norm;
+ * 0 for a sum of zeros.
  */
 async function distance(combined: HostFactors, parts: readonly WeightedFactors[]): Promise<number> {
   const exact = { ...stacked(parts), scaling: 1, weight: 1 };
@@ -96,7 +96,7 @@ async function distance(combined: HostFactors, parts: readonly WeightedFactors[]
 /** Number of elements of a product that are computed at a time. */
 const chunk = 1 << 24;
 
-/** The squares of a product's numbers, summed. */
+/** Returns the sum of a product's squared elements. */
 async function squareNorm({ a, b }: HostFactors): Promise<number> {
   const step = Math.max(1, Math.floor(chunk / a.columns));
   using right = tensor(a.values, { shape: [a.rows, a.columns] });

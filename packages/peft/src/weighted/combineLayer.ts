@@ -5,13 +5,13 @@ import { clamped, type HostFactors, type Matrix, matrixFactors, productFactors, 
 /** PEFT's ways to combine LoRA adapters. */
 export type CombinationType = "cat" | "svd" | MergeKind | `${Exclude<MergeKind, "linear">}_svd`;
 
-/** One adapter's part of a layer: scaling B A, which counts as often as `weight` says. */
+/** One adapter's part of a layer: scaling B A, multiplied by `weight`. */
 export interface WeightedFactors extends HostFactors {
   scaling: number;
   weight: number;
 }
 
-/** Options of combining a layer's parts. */
+/** Options for combining a layer's parts. */
 export interface Combination extends PruneOptions {
   type: CombinationType;
   rank: number;
@@ -19,8 +19,8 @@ export interface Combination extends PruneOptions {
 }
 
 /**
- * The combined A [rank, in] and B [out, rank] of a layer; `fanInFanOut`: its weight lies as [in,
- * out], as an embedding does.
+ * Returns the combined A [rank, in] and B [out, rank] of a layer. `fanInFanOut`: the weight is stored as [in, out],
+ * like an embedding's.
  */
 export async function combineLayer(
   parts: readonly WeightedFactors[],
@@ -36,8 +36,8 @@ export async function combineLayer(
 }
 
 /**
- * All products as one: the rows of A one below the other, times weight and scaling, and the
- * columns of B side by side.
+ * Returns the weighted sum as one product: A's rows stacked, multiplied by weight and scaling, and B's columns
+ * concatenated.
  */
 export function stacked(parts: readonly WeightedFactors[]): HostFactors {
   const rows = parts.reduce((sum, { a }) => sum + a.rows, 0);
@@ -55,8 +55,8 @@ export function stacked(parts: readonly WeightedFactors[]): HostFactors {
 }
 
 /**
- * A and B merged each on its own, with the root of weight times scaling on both;
- * PEFT puts the sign on A.
+ * Merges A and B separately. Both are multiplied by the square root of weight times scaling; A also by its sign, as in
+ * PEFT.
  */
 function separately(kind: MergeKind, parts: readonly WeightedFactors[], options: PruneOptions): HostFactors {
   const merge = (side: "a" | "b"): Matrix => {
@@ -72,8 +72,8 @@ function separately(kind: MergeKind, parts: readonly WeightedFactors[], options:
 }
 
 /**
- * Returns the best approximation of the merge of the whole products. PEFT prunes
- * them as the weight lies.
+ * Returns the best approximation of the merge of the whole products. Like PEFT, prunes them in the layout of the
+ * weight.
  */
 async function largestOfPruned(
   parts: readonly WeightedFactors[],
@@ -104,7 +104,7 @@ async function product({ a, b }: HostFactors, scaling: number, transpose: boolea
   return { values: (await result.data()) as Float32Array, rows, columns };
 }
 
-/** Factors filled up with zeros to a rank. */
+/** Pads factors with zeros to a rank. */
 export function padded({ a, b }: HostFactors, rank: number): HostFactors {
   if (a.rows === rank) return { a, b };
   const [wideA, wideB] = [zeroMatrix(rank, a.columns), zeroMatrix(rank, b.rows)];

@@ -4,7 +4,7 @@ import type { ProductForm } from "../methods/shared/methodFacts.ts";
 import { filePrefix } from "../model/adapter.ts";
 import type { Matrix } from "./productFactors.ts";
 
-/** Returns a factor of an adapter's product on a layer, among its tensors by their keys. */
+/** Returns a factor of an adapter's product on a layer from the adapter's tensors, or undefined. */
 export function factorOf(
   parameters: ReadonlyMap<string, Tensor>,
   path: string,
@@ -15,7 +15,7 @@ export function factorOf(
   return found.find((tensor) => tensor !== undefined);
 }
 
-/** Reads a matrix into host memory, in f32. */
+/** Reads an f32 matrix into host memory. */
 export async function inHost(t: Tensor): Promise<Matrix> {
   const [rows, columns] = t.shape;
   return { values: (await t.data()) as Float32Array, rows, columns };

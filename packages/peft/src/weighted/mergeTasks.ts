@@ -1,26 +1,23 @@
 import type { TorchGenerator } from "../random/torchGenerator.ts";
 
-/**
- * The kinds of merging tensors of several adapters into one: by pruning, and
- * by the way of adding up.
- */
+/** How tensors of several adapters are merged into one: the pruning, and the summation. */
 export type MergeKind = "linear" | "magnitude_prune" | "ties" | "dare_linear" | "dare_ties";
 
 /** Options of the kinds that prune. */
 export interface PruneOptions {
-  /** The share of numbers that are prunedTasks, above 0 and up to 1. */
+  /** The share of elements that are kept, above 0 and up to 1. */
   density: number;
-  /** The sign that wins at a place: that of the sum, or the more frequent one. */
+  /** The sign that is kept for each element: the sign of the sum, or the more frequent one. */
   majoritySignMethod: "total" | "frequency";
-  /** Draws the numbers that DARE keeps. */
+  /** Draws the elements that DARE keeps. */
   generator: TorchGenerator;
 }
 
 /**
- * The weighted sum of tensors of one shape, after pruning, in PyTorch's order of f32 steps.
- * "magnitude_prune" keeps the largest numbers of each; "ties" of these only those whose sign wins,
- * and averages over them (Yadav et al. 2023, https://arxiv.org/abs/2306.01708); "dare" keeps
- * numbers at random and scales them up (Yu et al. 2023, https://arxiv.org/abs/2311.03099).
+ * Returns the weighted sum of tensors of one shape after pruning, with f32 operations in PyTorch's order.
+ * "magnitude_prune" keeps the largest elements of each tensor. "ties" then keeps only elements with the majority sign,
+ * and averages them (Yadav et al. 2023, https://arxiv.org/abs/2306.01708). "dare" keeps random elements and rescales
+ * them (Yu et al. 2023, https://arxiv.org/abs/2311.03099).
  */
 export function mergeTasks(
   kind: MergeKind,
@@ -42,7 +39,7 @@ function pruned(kind: MergeKind, task: Float32Array, { density, generator }: Pru
   return task.map((value, i) => (draws[i] < share ? value / share : 0));
 }
 
-/** The share `density` of a tensor with the largest magnitudes; of equal ones the first. */
+/** Keeps the share `density` of a tensor's elements with the largest magnitudes; among equal ones the first. */
 function largest(task: Float32Array, density: number): Float32Array {
   const count = Math.floor(density * task.length);
   if (count === 0) return new Float32Array(task.length);
@@ -64,7 +61,7 @@ function weightedSum(tasks: readonly Float32Array[], weights: readonly number[])
   return sum;
 }
 
-/** Returns at each place the mean of the numbers with the winning sign. */
+/** Returns for each element the mean of the tensors' values with the majority sign. */
 function disjoint(
   tasks: readonly Float32Array[],
   weights: readonly number[],

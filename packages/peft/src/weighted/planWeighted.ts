@@ -14,10 +14,7 @@ const types: readonly CombinationType[] = [
   ...pruning.map((kind) => `${kind}_svd` as const),
 ];
 
-/**
- * Checks the request, and returns the new adapter's configuration. Throws for adapters
- * that cannot be combined.
- */
+/** Checks the request and returns the new adapter's configuration. Throws for adapters that cannot be combined. */
 export function planWeighted(
   adapters: readonly Adapter[],
   options: WeightedAdapterOptions,

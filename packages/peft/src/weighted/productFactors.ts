@@ -1,6 +1,6 @@
 import { type Qr, singularValues, truncatedQr, truncatedSvd } from "@lowrank/core";
 
-/** A matrix in host memory, row by row. */
+/** A row-major matrix in host memory. */
 export interface Matrix<A extends Float32Array | Float64Array = Float32Array> {
   values: A;
   rows: number;
@@ -14,8 +14,8 @@ export interface HostFactors {
 }
 
 /**
- * The best approximation of rank r: B holds the left vectors times the singular
- * values, A the right vectors.
+ * Returns the best rank-r approximation: B contains the left singular vectors times the singular values, A the right
+ * ones.
  */
 export function matrixFactors({ values, rows, columns }: Matrix, rank: number): HostFactors {
   const r = Math.min(rank, rows, columns);
@@ -27,10 +27,7 @@ export function matrixFactors({ values, rows, columns }: Matrix, rank: number): 
   };
 }
 
-/**
- * The same for a product, without making it: from the singular values of R₁ R₂ᵀ, where
- * B = Q₁ R₁ and Aᵀ = Q₂ R₂.
- */
+/** The same for a product, without multiplying it out: from the SVD of R₁ R₂ᵀ, where B = Q₁ R₁ and Aᵀ = Q₂ R₂. */
 export function productFactors(factors: HostFactors, rank: number): HostFactors {
   const { left: first, right: second, core, rows, columns } = productCore(factors);
   const [outputs, inputs] = [factors.b.rows, factors.a.columns];
@@ -46,13 +43,13 @@ export function productFactors(factors: HostFactors, rank: number): HostFactors 
   return { a: { values: newA, rows: r, columns: inputs }, b: { values: newB, rows: outputs, columns: r } };
 }
 
-/** The singular values of a product, without making it, largest first. */
+/** Returns the singular values of a product, largest first, without multiplying it out. */
 export function productValues(factors: HostFactors): Float64Array {
   const { core, rows, columns } = productCore(factors);
   return singularValues(core, rows, columns);
 }
 
-/** R₁ R₂ᵀ [rows, columns] of a product B A, and the decompositions of B and of Aᵀ. */
+/** Returns R₁ R₂ᵀ [rows, columns] of a product B A, and the QR decompositions of B and of Aᵀ. */
 function productCore({ a, b }: HostFactors): {
   left: Qr;
   right: Qr;
@@ -79,7 +76,7 @@ function dot(matrix: Float64Array, start: number, vector: Float64Array): number 
   return sum;
 }
 
-/** A matrix with rows and columns exchanged. */
+/** Returns the transpose of a matrix. */
 export function transposed({ values, rows, columns }: Matrix): Matrix {
   const out = new Float32Array(values.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = values[i * columns + j];
@@ -87,9 +84,8 @@ export function transposed({ values, rows, columns }: Matrix): Matrix {
 }
 
 /**
- * Cuts numbers off beyond the quantile `clamp` of both factors together, as PEFT does. The cut
- * depends on the signs that an SVD leaves open, so that PyTorch may cut other numbers. Throws where
- * that quantile is not above 0.
+ * Clamps both factors to their joint quantile `clamp`, as PEFT does. The result depends on the signs of the singular
+ * vectors, which an SVD leaves undefined, so PyTorch may clamp other elements. Throws if the quantile is not positive.
  */
 export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const all = new Float32Array(a.values.length + b.values.length);

@@ -12,8 +12,8 @@ export function checkWeights(adapters: readonly Adapter[], weights: readonly num
 }
 
 /**
- * Unites the targets of several adapters: names together, or expressions side by
- * side. Throws for a mixture.
+ * Returns the union of several adapters' targets: of their names, or of their expressions. Throws for a mixture of
+ * both.
  */
 export function unitedTargets(adapters: readonly Adapter[], key: string): readonly string[] | string {
   const targets = adapters.map(({ config }) => {
@@ -29,7 +29,7 @@ export function unitedTargets(adapters: readonly Adapter[], key: string): readon
   );
 }
 
-/** Throws where the new adapter does not sit on all layers of the others. */
+/** Throws if the new adapter does not cover all layers of the others. */
 export function checkCovered({ report }: Adapter, sources: readonly Adapter[]): void {
   for (const { name, report: own } of sources) {
     const missing = own.matched.filter((path) => !report.matched.includes(path));

@@ -4,39 +4,33 @@ import type { CombinationType } from "./combineLayer.ts";
 /** Options of `addWeightedAdapter`, with PEFT's names and defaults. */
 export interface WeightedAdapterOptions {
   /**
-   * "cat" is exact, with the sum of all ranks. "svd" (the default) is the best approximation of a
-   * rank; with "ties", "dare_linear", "dare_ties" or "magnitude_prune" before it, it approximates
-   * the merge of the whole products. Without "_svd", these and "linear" combine A and B each on its
-   * own, which brings products of A and B of different adapters in. One adapter alone is always
-   * combined by "linear", which is then exact, and so are the factors of (IA)³.
+   * "cat" is exact; its rank is the sum of all ranks. "svd" (the default) is the best approximation of rank `svdRank`.
+   * With a prefix "ties", "dare_linear", "dare_ties" or "magnitude_prune", "svd" approximates the merge of the whole
+   * products. Without "_svd", these and "linear" combine A and B separately, which also adds products of one adapter's
+   * A and another's B. A single adapter always uses "linear", which is then exact. The factors of (IA)³ are also
+   * combined exactly.
    */
   combinationType?: CombinationType;
-  /** The rank of the result, for types that end in "svd". Default: the largest of the adapters. */
+  /** The rank of the result, for types that end in "svd". Default: the adapters' largest rank. */
   svdRank?: number | null;
   /**
-   * Cut numbers of the factors off beyond this quantile, above 0 and up to
-   * 1. Default: none are cut.
+   * Clamps elements of the factors beyond this quantile, above 0 and up to
+   * 1. Default: no clamping.
    */
   svdClamp?: number | null;
-  /** Has no effect: the additional parts of a full decomposition are cut off again. */
+  /** Has no effect: the additional vectors of a full SVD would be removed again. */
   svdFullMatrices?: boolean;
-  /** Has no effect: it names routines of CUDA. */
+  /** Has no effect: it selects CUDA routines. */
   svdDriver?: "gesvd" | "gesvdj" | "gesvda" | null;
-  /** The share of numbers kept by types that prune, above 0 and up to 1. These need it. */
+  /** The share of elements that pruning types keep, above 0 and up to 1. Required for them. */
   density?: number | null;
-  /**
-   * For "ties" and "dare_ties": the sign of the sum wins, or the more
-   * frequent one. Default "total".
-   */
+  /** For "ties" and "dare_ties": keeps the sign of the sum ("total") or the more frequent sign. Default: "total". */
   majoritySignMethod?: "total" | "frequency";
-  /**
-   * The seed of DARE: numbers are drawn as after `torch.manual_seed(seed)`,
-   * layer by layer. Default 0.
-   */
+  /** The seed of DARE: values are drawn as after `torch.manual_seed(seed)`, layer by layer. Default: 0. */
   seed?: number;
 }
 
-/** The names of all options of `WeightedAdapterOptions`. */
+/** Names of all options of `WeightedAdapterOptions`. */
 export const weightedKeys: OptionKeys<WeightedAdapterOptions> = {
   ...({ combinationType: true, svdRank: true, svdClamp: true, svdFullMatrices: true, svdDriver: true } as const),
   ...({ density: true, majoritySignMethod: true, seed: true } as const),
@@ -45,11 +39,11 @@ export const weightedKeys: OptionKeys<WeightedAdapterOptions> = {
 /** The report of `addWeightedAdapter`. */
 export interface WeightedAdapterReport {
   combinationType: CombinationType;
-  /** Null for (IA)³, which has none. */
+  /** The rank of the result; null for (IA)³. */
   rank: number | null;
   /**
-   * The error of each layer: the distance of its product (or factors) from the weighted sum of the
-   * adapters', as a share of that sum's Frobenius norm.
+   * The error of each layer: the Frobenius norm of the difference between its product (or factors) and the weighted
+   * sum, divided by the sum's norm.
    */
   layers: { path: string; relativeError: number }[];
 }
