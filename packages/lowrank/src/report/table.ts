@@ -14,7 +14,7 @@ export interface Column<Row> {
 /** Rounds a number to a whole number and formats it with commas. */
 export const whole = (value: number): string => value.toLocaleString("en-US", { maximumFractionDigits: 0 });
 
-/** Formats a number with four significant digits: "0.06221", "12.34", "100". */
+/** Formats a number with at most four significant digits: "0.06221", "12.34", "100". */
 export const digits = (value: number): string => String(Number(value.toPrecision(4)));
 
 /** Formats bytes with a decimal unit: "36.7 MB". */

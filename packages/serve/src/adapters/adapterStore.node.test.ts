@@ -561,7 +561,7 @@ test.each(["quick", "slow"])("files that are renamed while they are read are rea
   await put("v2", 2);
   const place = folderPlace(root);
   const { use } = await (disk === "slow" ? slowServer() : server());
-  // Before the weights are opened, the folder becomes another's.
+  // Before the weights are opened, another folder is moved to this path.
   const opened = onOpen("adapter_model.safetensors", () => {
     renameSync(join(root, "v1"), join(root, "old"));
     renameSync(join(root, "v2"), join(root, "v1"));

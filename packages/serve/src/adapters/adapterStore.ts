@@ -79,7 +79,7 @@ export class AdapterStore implements AdapterProvider {
   readonly #changes = new Map<string, Promise<unknown>>();
   /** Last warning about each pinned name. */
   readonly #warned = new Map<string, string>();
-  /** Versions with a name, and those of them that are pinned. */
+  /** Versions with a name, and the pinned ones among them. */
   #wanted = new Set<string>();
   #pinned: ReadonlySet<string> = new Set();
 

@@ -130,8 +130,8 @@ function checkSize({ path, config, weights }: AdapterFolder, maxBytes: number): 
 }
 
 /**
- * Returns the version of an adapter: what `sha256sum adapter_config.json adapter_model.safetensors
- * | sha256sum` prints in its folder.
+ * Returns the version of an adapter: the output of
+ * `sha256sum adapter_config.json adapter_model.safetensors | sha256sum` in its folder.
  */
 async function versionOf(configHash: string, name: string, weights: Uint8Array<ArrayBuffer>): Promise<string> {
   return sha256(`${configHash}  ${configName}\n${await sha256(weights)}  ${name}\n`);

@@ -11,7 +11,7 @@ interface Seat {
   /** Name of the adapter on the model. */
   readonly name: string;
   readonly method: string;
-  /** Storages of its tensors, and the bytes of those that are not shared with others. */
+  /** Storages of its tensors, and the bytes of the unshared ones. */
   readonly own: ReadonlySet<object>;
   readonly bytes: number;
   readonly layout: AdapterLayout | undefined;

@@ -18,7 +18,7 @@ export type ToWorker =
   | { readonly type: "call"; readonly id: number; readonly method: EngineCall; readonly args: readonly unknown[] }
   | { readonly type: "generate"; readonly id: number; readonly request: ServingRequest }
   | { readonly type: "abort"; readonly id: number }
-  /** Numbers of events taken since the last message, by request. */
+  /** Count of events taken since the last message, by request. */
   | { readonly type: "taken"; readonly counts: readonly (readonly [id: number, count: number])[] };
 
 /** Message from the Worker. */

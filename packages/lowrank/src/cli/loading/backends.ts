@@ -37,7 +37,7 @@ const backends: Readonly<Record<string, NamedBackend>> = {
 /** The names of the backends. */
 export const backendNames: readonly string[] = Object.keys(backends);
 
-/** `--backend`, of the commands that compute. */
+/** Returns the `--backend` option of commands that compute. Default `wasm`. */
 export function backendOption(): Option {
   return new Option("--backend <name>", "what computes; webgpu needs a graphics driver, and npm install webgpu")
     .choices(backendNames)

@@ -4,7 +4,7 @@ import { openFiles } from "@lowrank/files";
 /** Returns true for an address such as `hf://org/name`. */
 const isRemote = (place: string): boolean => /^\w+:\/\//.test(place);
 
-/** Throws for a file on disk that does not exist, before anything is loaded. Addresses such as `hf://` are skipped. */
+/** Throws if a file on disk does not exist. Runs before a model is loaded. Addresses such as `hf://` are skipped. */
 export async function checkFilesExist(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     if (isRemote(path)) continue;
@@ -12,7 +12,7 @@ export async function checkFilesExist(paths: readonly string[]): Promise<void> {
   }
 }
 
-/** Throws if `--resume` names a folder that does not exist. Runs before anything is made or loaded. */
+/** Throws if the folder of `--resume` does not exist. Runs before a model is loaded. */
 export async function checkResumeExists(folder: string | undefined): Promise<void> {
   if (folder === undefined) return;
   const found = await stat(folder).catch(() => undefined);

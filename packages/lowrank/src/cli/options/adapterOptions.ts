@@ -47,7 +47,9 @@ function checkedText(takers: AdapterFlag["takers"], expected: string | null): (t
   };
 }
 
-/** Lists the methods that support a flag, or those that do not if they are fewer. Returns null if all support it. */
+/**
+ * Lists the methods that support a flag, or the methods that do not if they are fewer. Returns null if all support it.
+ */
 function takersNote(methods: readonly AnyMethod[]): string | null {
   const all = adapterMethods().map(({ name }) => name);
   const takers = recipeNames(methods);

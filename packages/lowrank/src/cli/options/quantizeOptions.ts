@@ -2,14 +2,14 @@ import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import { type Command, Option } from "commander";
 import { integer } from "../argument.ts";
 
-/** The options that describe 4-bit weights. */
+/** Options for 4-bit weights. */
 export interface QuantizeCommandOptions {
   quantType?: "nf4" | "fp4";
   quantBlockSize?: number;
   doubleQuant?: boolean;
 }
 
-/** Adds the options that describe 4-bit weights; `when` names the option that turns them on. */
+/** Adds the options for 4-bit weights. `when` names the option that turns them on. */
 export function addQuantizeOptions(command: Command, when: string): Command {
   return command
     .addOption(

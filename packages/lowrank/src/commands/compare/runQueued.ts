@@ -11,7 +11,7 @@ import { type JobPlaces, jobPlaces } from "../../fineTuning/jobPlaces.ts";
 import { servedNameOf } from "../../fineTuning/servedName.ts";
 import type { RunJobsOptions } from "./runJobs.ts";
 
-/** Owner of comparison jobs, in place of an API key's. */
+/** Owner of comparison jobs, which no API key orders. */
 const owner = "lowrank compare";
 
 /** Milliseconds between checks of the jobs. */

@@ -24,8 +24,8 @@ function hexWord(): string {
 }
 
 /**
- * Replaces time and random values by those that `setMoment` sets, and computes hashes synchronously. Returns a function
- * that restores them. Spies of Vitest would keep every call.
+ * Replaces the clock and the random values by the ones of `setMoment`, and computes hashes synchronously. Returns a
+ * function that restores them. Spies of Vitest would keep every call.
  */
 export function takeMoments(): () => void {
   const { now } = Date;

@@ -9,7 +9,7 @@ interface RunningRequest {
   readonly end: AbortController;
 }
 
-/** Running requests, so that the server can end those of a removed key. */
+/** Running requests, so that the server can end the requests of a removed key. */
 export class RunningRequests {
   readonly #running = new Set<RunningRequest>();
 
