@@ -51,8 +51,8 @@ function stack(weights: Tensor[], generator: Generator, wrap: (block: (x: Tensor
 const plain = (block: (x: Tensor) => Tensor) => block;
 
 /**
- * One forward and backward pass: gradients, the generator's end, and the most memory
- * above what was there before.
+ * Runs one forward and backward pass. Returns gradients, the generator's end state, and the peak of memory above the
+ * start.
  */
 function measure(wrap: typeof plain) {
   const weights = leaves(6, 16);

@@ -122,8 +122,8 @@ describe("jvp", () => {
       return ahead.map((v, i) => v - behind[i]);
     });
     const { value, tangent } = jvp(fn, primals, tangents);
-    // Value and tangent are compared together, so that the tolerance is relative to the values too: differences round
-    // like them.
+    // Value and tangent are compared together, so that the tolerance is also relative to the values, as rounding errors
+    // are.
     const flat = (...parts: number[][]) => ({ shape: [2 * value.size], data: parts.flat() });
     const expected = near.map((v, i) => (8 * v - far[i]) / (12 * step));
     expectClose(name, flat(numbers(value), numbers(tangent)), flat(at(0), expected), 1e-3);

@@ -110,7 +110,7 @@ export function jvp<A extends Tensor[]>(
       const direction = zero();
       direction.requiresGrad = true;
       const pulled = gradients(value, points, { gradient: direction, createGraph: true });
-      // Linear in `direction`: its slope is the derivative along the tangents.
+      // The sum is linear in `direction`; its slope is the derivative along the tangents.
       const along = pulled.map((g, i) => sumTo(mul(g, tangents[i]), [])).reduce((sum, part) => add(sum, part));
       const own = new Set([...points, direction]);
       const createGraph =

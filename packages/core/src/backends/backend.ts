@@ -67,7 +67,7 @@ export interface DataFault {
   readonly value: number;
 }
 
-/** An op as a backend sees it: a unique name, under which the backend finds a kernel, and the op's meaning. */
+/** An op as a backend receives it: a unique name, under which the backend finds a kernel, and the op's meaning. */
 export interface BackendOp<P> {
   /** Unique in the program. Ops defined outside this package have a prefix, as in "acme/softsign". */
   readonly name: string;
@@ -113,7 +113,10 @@ export interface Backend {
   alloc(bytes: number): Buffer;
   /** Frees a buffer. Ops that were run before can still read it. */
   free(buffer: Buffer): void;
-  /** Copies bytes into the buffer from `offset` (default 0) on. Ops that run later see them; earlier ones do not. */
+  /**
+   * Copies bytes into the buffer from `offset` (default 0) on. Ops that run later read the new bytes; earlier ops read
+   * the old ones.
+   */
   write(buffer: Buffer, bytes: Uint8Array, offset?: number): void;
   /** Fills the whole buffer with a repeated 32-bit word, cut off at the end. */
   fill(buffer: Buffer, word: number): void;
@@ -130,7 +133,7 @@ export interface Backend {
    */
   run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
   /**
-   * Returns a new kernel of an op for constants in slots. Undefined if the op has none; a call then passes all inputs.
+   * Returns a new kernel of an op for constants in slots. Undefined if the op lacks one; a call then passes all inputs.
    */
   bind?<P>(op: BackendOp<P>): TableKernel | undefined;
   /** Resolves once all recorded work has run, or rejects with its first error. Only deferred backends have it. */

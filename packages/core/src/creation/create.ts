@@ -11,10 +11,10 @@ import { type ShapeArguments, shapeArguments } from "../layout/shapeArguments.ts
 
 /** Options of the functions that make tensors. */
 export interface CreateOptions {
-  /** Default f32. */
+  /** The tensor's dtype. Default f32. */
   dtype?: DType;
   requiresGrad?: boolean;
-  /** Default: the backend set by `init`. */
+  /** The backend to create the tensor on. Default: the backend set by `init`. */
   backend?: Backend;
 }
 

@@ -7,7 +7,7 @@ import { type CreateOptions, createKeys, encode, finish, fromBytes } from "./cre
 
 /** Options of `tensor`. */
 export interface TensorOptions extends CreateOptions {
-  /** Default: the shape of the nesting; for a typed array, its length. */
+  /** The tensor's shape. Default: the shape of the nesting; for a typed array, its length. */
   shape?: Shape;
 }
 

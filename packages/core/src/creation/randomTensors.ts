@@ -17,17 +17,17 @@ export interface RandomOptions extends CreateOptions {
 
 /** Options of `rand`: the values are in [low, high). */
 export interface RandOptions extends RandomOptions {
-  /** Default 0. */
+  /** The lower bound, included. Default 0. */
   low?: number;
-  /** Default 1. */
+  /** The upper bound, excluded. Default 1. */
   high?: number;
 }
 
 /** Options of `randn`. */
 export interface RandnOptions extends RandomOptions {
-  /** Default 0. */
+  /** The mean of the distribution. Default 0. */
   mean?: number;
-  /** Default 1. */
+  /** The standard deviation. Default 1. */
   std?: number;
 }
 

@@ -38,8 +38,8 @@ export async function collectGarbageOnRead(): Promise<void> {
 }
 
 /**
- * Reclaims results of earlier steps at a backward pass if more than the limit is live and the event loop has not turned
- * since the previous pass. Without that turn, an engine never runs finalizers.
+ * Reclaims results of earlier steps at a backward pass. It acts if the live bytes exceed 1.2 times the limit and the
+ * event loop has not turned since the previous pass: without that turn an engine never runs finalizers.
  */
 export function collectGarbageOnBackward(): void {
   if (memory().bytes <= 1.2 * limit) return;

@@ -1,4 +1,4 @@
-// Programs whose `lib` lacks Disposable get it from here, with the declarations.
+// Declares Disposable for programs whose `lib` lacks it; `preserve` keeps this line in the published declarations.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Backend, type Buffer, currentBackend, type TensorSpec } from "../backends/backend.ts";
 import type { Packing } from "../backends/packedFormat.ts";

@@ -23,8 +23,8 @@ let planned = false;
 
 /**
  * Schedules the finalizer of a tensor of this many bytes. A registration costs as much as a small op, and owners free
- * most tensors soon. So tensors wait until the queue is full or the running code has ended, and only those that still
- * live are registered.
+ * most tensors soon. So tensors wait until the queue is full or the running code has ended. Only tensors that still
+ * live are then registered.
  */
 export function watchGarbage(tensor: Watched, bytes: number): void {
   waiting[count++] = tensor;

@@ -66,9 +66,9 @@ export function squeeze(x: Tensor, given: DimArgument<{ dim?: number }> = {}): T
 
 /** Options of `flatten`: the first and the last dimension to merge. */
 export interface FlattenOptions {
-  /** Default 0. */
+  /** The first dimension to merge. Default 0. */
   startDim?: number;
-  /** Default: the last dimension. */
+  /** The last dimension to merge. Default: the last one. */
   endDim?: number;
 }
 

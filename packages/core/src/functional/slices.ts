@@ -5,8 +5,8 @@ import { formatShape, normalizeDim } from "../layout/shape.ts";
 import * as ops from "../ops/index.ts";
 
 /**
- * A range of one dimension, as Python's start:end:step. Omitted or null entries are the dimension's start, end and step
- * 1. null instead of a range takes the whole dimension.
+ * A range of one dimension, as Python's start:end:step. An omitted or null entry is the dimension's start or end, or
+ * step 1. If the range itself is null, it takes the whole dimension.
  */
 export type Range = readonly [start?: number | null, end?: number | null, step?: number] | null;
 
@@ -62,8 +62,8 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
 }
 
 /**
- * Returns the entry of x at one position of each of its first dimensions, without these dimensions: `at(x, 1)` is row
- * 1, `at(x, 1, -1)` the last entry of that row.
+ * Returns the entry of x at one position of each of its first dimensions, without these dimensions. `at(x, 1)` is row
+ * 1, and `at(x, 1, -1)` is the last entry of that row.
  */
 export function at(x: Tensor, ...indices: number[]): Tensor {
   refuseSurplus("at", 1, arguments);

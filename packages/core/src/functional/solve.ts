@@ -3,8 +3,8 @@ import type { Tensor } from "../engine/tensor.ts";
 import * as ops from "../ops/index.ts";
 
 /**
- * Solves A X = B for X (Aᵀ X = B with `transposeA`), for A [..., n, n] and B [..., n, m] with equal leading sizes, by
- * elimination in f64.
+ * Solves A X = B for X (Aᵀ X = B with `transposeA`), by elimination in f64. A is [..., n, n] and B is [..., n, m], with
+ * equal leading sizes.
  */
 export function solve(a: Tensor, b: Tensor, options: ops.SolveParams = {}): Tensor {
   refuseSurplus("solve", 2, arguments);

@@ -31,7 +31,7 @@ export interface Conv2dOptions {
 
 /** Options of `maxPool1d`. */
 export interface MaxPool1dOptions {
-  /** Default: the window's size. */
+  /** Positions from one window to the next. Default: the window's size. */
   stride?: number;
   /** Positions added at each end that are never the maximum; at most half of the window. Default 0. */
   padding?: number;
@@ -141,8 +141,8 @@ function isPlain({ kernelSize, stride, padding }: ops.UnfoldParams): boolean {
 }
 
 /**
- * Returns the convolution (cross-correlation, as PyTorch's) of x [N, C, H, W], or [C, H, W], with a weight [filters, C
- * / groups, height, width], plus a bias [filters].
+ * Returns the convolution (cross-correlation, as in PyTorch) of x [N, C, H, W], or [C, H, W]. `weight` is [filters, C /
+ * groups, height, width], `bias` is [filters].
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv2dOptions = {}): Tensor {
   refuseSurplus("conv2d", 3, arguments);
@@ -160,8 +160,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
 }
 
 /**
- * Returns the convolution of x [N, C, L], or [C, L], with a weight [filters, C / groups, length], plus a bias
- * [filters].
+ * Returns the convolution of x [N, C, L], or [C, L]. `weight` is [filters, C / groups, length], `bias` is [filters].
  */
 export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv1dOptions = {}): Tensor {
   refuseSurplus("conv1d", 3, arguments);
@@ -232,8 +231,8 @@ const windowsOf = (kernelSize: Size2d, { stride = 1, padding = 0, dilation = 1 }
 });
 
 /**
- * Returns the windows of x [N, C, H, W], or [C, H, W], as columns: [N, C * elements of a window, windows], with zeros
- * in the padding.
+ * Returns the windows of x [N, C, H, W], or [C, H, W], as columns: [N, C * elements of a window, windows]. Padding is
+ * zero.
  */
 export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
   refuseSurplus("unfold", 1, arguments);

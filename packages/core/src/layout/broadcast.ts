@@ -58,8 +58,8 @@ export function forEachOuter(
 }
 
 /**
- * Calls `row(outOffset, offsets, length, innerStrides)` for every innermost run of a traversal: the output offset and
- * each operand's offset, then the run's length and each operand's stride in it.
+ * Calls `row(outOffset, offsets, length, innerStrides)` for every innermost run of a traversal. The arguments are the
+ * output offset, each operand's offset, the run's length, and each operand's stride in it.
  */
 export function forEachRow(
   traversal: Traversal,

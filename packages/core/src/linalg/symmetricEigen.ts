@@ -40,8 +40,8 @@ export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Ar
 }
 
 /**
- * Returns T of A = Q T Qᵀ as its diagonal and off-diagonal (`beside`), and the factors of the reflections, whose
- * vectors stay in the rows of `a`.
+ * Returns T of A = Q T Qᵀ as its diagonal and off-diagonal (`beside`), and the factors of the reflections. The vectors
+ * of the reflections stay in the rows of `a`.
  */
 function tridiagonal(a: Float64Array, n: number) {
   const factors = new Float64Array(n);

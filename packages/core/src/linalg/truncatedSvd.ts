@@ -15,9 +15,10 @@ export interface Svd {
 const noise = 1e-8;
 
 /**
- * Returns the `rank` largest singular values of a row-major matrix in host memory, from the eigenvalues of its smaller
- * Gram matrix, all in f64: for f32 data as exact as the data. [1536, 576] takes a second. The largest entry of each
- * right vector is positive, so that signs are reproducible. Throws unless `rank` is from 1 to min(rows, columns).
+ * Returns the `rank` largest singular values of a row-major matrix in host memory, and their vectors. They are computed
+ * from the eigenvalues of its smaller Gram matrix in f64: for f32 data as exact as the data. [1536, 576] takes a
+ * second. The largest entry of each right vector is positive, so that signs are reproducible. Throws unless `rank` is
+ * from 1 to min(rows, columns).
  */
 export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Svd {
   const smaller = Math.min(rows, columns);

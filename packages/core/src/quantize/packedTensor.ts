@@ -11,7 +11,7 @@ import { supportsInt8Activations } from "../packed/supportsInt8Activations.ts";
 /**
  * Creates a packed weight from bytes, which are copied. nf4 and fp4 have the layout of `fourBitLayout`, with a header
  * that agrees with `packing`. GGUF types are blocks of such a file; every row must be whole blocks. For GGUF types
- * await `backend.prepare(dtype)` first. Otherwise some types have no kernels, so ops throw, and q4_0 and q4_1 do not
+ * await `backend.prepare(dtype)` first. Otherwise ops throw for types without kernels. Also q4_0 and q4_1 then do not
  * use products of 4-bit codes under the precisions "high" and "medium".
  */
 export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {

@@ -85,7 +85,7 @@ export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>
 }
 
 /**
- * A counter-based random number generator. Value i of a fill depends only on the seed, the fork and `offset + i`, so a
+ * A counter-based random number generator. Value i of a fill depends only on the seed, the fork and `offset + i`. So a
  * fill gives the same values however it is split over calls, threads or backends. A fill advances `offset` by its
  * length.
  */

@@ -114,8 +114,8 @@ export function safetensorsFileLength(
 }
 
 /**
- * Returns the bytes of a safetensors file, identical to those of Hugging Face's library. Throws `SafetensorsError` for
- * repeated names and sizes that do not fit.
+ * Returns the bytes of a safetensors file, identical to the output of Hugging Face's library. Throws `SafetensorsError`
+ * for repeated names and sizes that do not fit.
  */
 export function writeSafetensors(
   tensors: Iterable<SafetensorsSpec & { bytes: ArrayBuffer | ArrayBufferView }>,

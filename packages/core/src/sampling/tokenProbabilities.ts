@@ -40,8 +40,8 @@ function keepTopK(logits: Float64Array, k: number): Float64Array {
 }
 
 /**
- * Keeps the most probable tokens; of equal ones, lower indices come first. A token stays if the tokens before it do not
- * reach `topP`, and if its odds relative to the most probable one are at least `minP`. The first always stays.
+ * Keeps the most probable tokens; if tokens are equal, lower indices come first. A token stays if the tokens before it
+ * do not reach `topP`, and its odds relative to the most probable one are at least `minP`. The first always stays.
  */
 function nucleus(odds: Float64Array, sum: number, topP: number, minP: number): Float64Array {
   const order = Array.from(odds.keys()).filter((i) => odds[i] > 0);

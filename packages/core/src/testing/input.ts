@@ -8,7 +8,7 @@ import type { Generator } from "../random/random.ts";
 /** The specification of one input of a test. */
 export interface Input {
   readonly shape: Shape;
-  /** Default f32. */
+  /** The input's dtype. Default f32. */
   readonly dtype?: DType;
   /** The elements. Default: random. */
   readonly values?: readonly number[];

@@ -18,7 +18,7 @@ export interface PartsSpec {
   readonly dtype: ElementDType;
   /** The dtype of the tensor. Default: the dtype of the parts. */
   readonly to?: ElementDType;
-  /** Default: the backend set by `init`. */
+  /** The backend of the tensor. Default: the backend set by `init`. */
   readonly backend?: Backend;
 }
 

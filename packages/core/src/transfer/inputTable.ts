@@ -59,9 +59,9 @@ interface Binding {
 
 /**
  * Groups of constant inputs of an op, in numbered slots. A call uses some slots, and has further inputs before them.
- * Without gradients a group is checked and bound once for all calls: for an op with many small constants, checking them
- * takes longer than the computation. The check of parameters and slot lists is cached by object identity, so callers
- * must not change these objects.
+ * Without gradients a group is checked and bound once for all calls, because checking many small constants takes longer
+ * than computing the op. The check of parameters and slot lists is cached by object identity, so callers must not
+ * change these objects.
  */
 export class InputTable<P> {
   readonly #op: Op<number, P>;

@@ -12,8 +12,8 @@ export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signa
 export const openKeys: OptionKeys<OpenOptions> = { hub: true, onProgress: true, signal: true };
 
 /**
- * Opens the files of a place: an http(s) address, a model on the Hugging Face hub (hf:// address), or a folder by path
- * or file: URL (Node only). `ModelFiles` are returned unchanged. Throws for other values.
+ * Opens the files of a place: an http(s) address, a model on the Hugging Face hub (hf:// address), or a folder. A
+ * folder is given by path or file: URL (Node only). `ModelFiles` are returned unchanged. Throws for other values.
  */
 export async function openFiles(place: string | URL | ModelFiles, options: OpenOptions = {}): Promise<ModelFiles> {
   checkOptions("openFiles", options, openKeys);

@@ -15,8 +15,9 @@ interface RangedFile {
 const mostFruitless = 3;
 
 /**
- * Returns a source that requests each part as it is read, and stores none. A broken connection is resumed from where it
- * broke. Throws if the server sends another part than requested, or if the file changes between two parts.
+ * Returns a source that requests each part as it is read, and stores none. After a broken connection the read resumes
+ * at the next missing byte. Throws if the server sends another part than requested, or if the file changes between two
+ * parts.
  */
 export function rangeSource({ label, size, get }: RangedFile): ByteSource {
   let known: string | null = null;

@@ -7,7 +7,7 @@ export interface AttendOptions extends AttentionDropout {
   readonly scale: number;
   /** Sliding window: each token attends to this many positions, its own included. Default: all earlier ones. */
   readonly window?: number;
-  /** Encoders only: each token attends to this many positions on either side of its own. Default: all. */
+  /** Encoders only: each token attends to this many positions before it and after it. Default: all. */
   readonly reach?: number;
   /** Soft cap: scores s become softcap * tanh(s / softcap). Default: no cap. */
   readonly softcap?: number;

@@ -1,6 +1,6 @@
 /** The sizes of the values that one layer caches per token. */
 export interface LayerCache {
-  /** Heads of its keys and values; 0 for a layer that has none. */
+  /** Heads of its keys and values; 0 for a layer without keys and values. */
   readonly keyValueHeads: number;
   readonly headDim: number;
   /** The width of the rows that a convolution reads. Default 0: no convolution. */

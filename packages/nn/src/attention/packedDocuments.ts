@@ -72,6 +72,6 @@ export class PackedDocuments implements AttentionCache {
     return earlierRows(all, count).map((one, i) => mul(one, to(ge(before, i + 1), { dtype: "f32" })));
   }
 
-  /** Does nothing: the class has no length to count. */
+  /** Does nothing, because `length` is always 0. */
   advance(): void {}
 }

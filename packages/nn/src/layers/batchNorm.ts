@@ -43,7 +43,7 @@ abstract class BatchNorm extends Module {
   num_batches_tracked: ModuleBuffer;
   readonly eps: number;
   readonly momentum: number;
-  /** The allowed numbers of input dimensions. */
+  /** The allowed dimension counts of the input. */
   protected abstract readonly ranks: readonly number[];
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {

@@ -161,7 +161,7 @@ export abstract class Module {
     return this;
   }
 
-  /** Yields this module's parameters and other tensors, without those of its children. */
+  /** Yields this module's direct parameters and other tensors. Tensors of its children are not included. */
   protected *ownTensors(): Iterable<Tensor> {
     for (const value of Object.values(this)) if (value instanceof Tensor) yield value;
   }

@@ -8,7 +8,7 @@ export function isHalf({ dtype }: Tensor): boolean {
   return dtype === "f16" || dtype === "bf16";
 }
 
-/** Updates a master copy: elements of the parameter that other code has changed replace those of the copy. */
+/** Updates a master copy: if other code has changed elements of the parameter, their values replace the copy's. */
 export function readParameter(copy: Tensor, param: Tensor): void {
   const [rounded, held] = [widen(to(copy, { dtype: param.dtype })), widen(param)];
   copyInto(copy, where(eq(rounded, held), copy, held));

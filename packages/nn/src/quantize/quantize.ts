@@ -81,7 +81,7 @@ type AnyLinear = Linear | Conv1D;
 const isLinear = (entry: [string, Module]): entry is [string, AnyLinear] =>
   entry[1] instanceof Linear || entry[1] instanceof Conv1D;
 
-/** Returns all linear layers of a model, and by path the reasons to skip some of them. */
+/** Returns all linear layers of a model, and the reasons to skip some of them, by path. */
 function choose(model: Module, skipModules?: readonly string[]) {
   const layers = [...model.namedModules()].filter(isLinear);
   const owners = new Map<Parameter, string[]>();
@@ -97,7 +97,7 @@ function choose(model: Module, skipModules?: readonly string[]) {
   return { layers, skipped: layersToSkip(places, skipModules) };
 }
 
-/** Throws if a layer cannot be quantised; nothing is changed by then. */
+/** Throws if a layer cannot be quantised. It runs before any layer is changed. */
 function check(path: string, { weight }: AnyLinear): void {
   if (isPacked(weight.dtype)) {
     throw new Error(`quantize: ${path} is quantised already (${weight.dtype}); name it in skipModules`);

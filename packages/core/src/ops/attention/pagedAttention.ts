@@ -95,7 +95,8 @@ function checked(x: Tensor, high: number, g: PagedGeometry, first: number, width
 }
 
 /**
- * Attends from rows of many sequences, q [N, H, D], to keys and values in pages of pools [P, S, Hkv, D], as [N, H, D].
+ * Attends from rows of many sequences, q [N, H, D], to keys and values in pages. The pools of pages are [P, S, Hkv, D];
+ * the result is [N, H, D].
  *
  * - `rows`, i32 [N, 2], holds each row's sequence and position. A row attends to positions 0 to its own.
  * - `tables`, i32 [R, M], holds the page table of each sequence. Position j of sequence r is at offset j % S of page

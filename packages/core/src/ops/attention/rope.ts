@@ -43,9 +43,9 @@ function check(inputs: readonly TensorSpec[], { offset = 0 }: RopeParams): void 
 }
 
 /**
- * Rotary position embedding of x [B, T, H, D], half-split as in Hugging Face's Llama: element i of a head is rotated
- * with element i + R/2, and elements from R on are not changed. cos and sin are [P, R/2], or [B, T, R/2] for rows
- * selected per token (`embedding(table, positions)`). No gradient flows to the tables. Su et al. 2021,
+ * Rotary position embedding of x [B, T, H, D], half-split as in Hugging Face's Llama. Element i of a head is rotated
+ * with element i + R/2; elements from R on are not changed. cos and sin are [P, R/2], or [B, T, R/2] for rows selected
+ * per token (`embedding(table, positions)`). No gradient flows to the tables. Su et al. 2021,
  * https://arxiv.org/abs/2104.09864
  */
 export const rope: Op<3, RopeParams> = defineOp({

@@ -32,9 +32,10 @@ const times = (x: Tensor, y: Tensor): Tensor => matmul(x, y, { transposeB: true 
 const outer = (a: Tensor, b: Tensor): Tensor => matmul(asMatrix(a), asMatrix(b), { transposeA: true });
 
 /**
- * Adds scaling_s (x A_sᵀ) B_sᵀ to the rows of y that `rows[s]` names along the first dimension: (y [n, ..., out], x [n,
- * ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1, ...). Factors are f32, f16 or bf16. Other rows of y are unchanged.
- * Kernels sum a row in an order that does not depend on other rows. Chen et al. 2023, https://arxiv.org/abs/2310.18547
+ * Adds scaling_s (x A_sᵀ) B_sᵀ to the rows of y that `rows[s]` names along the first dimension. The inputs are y [n,
+ * ..., out], x [n, ..., in], A_0 [r_0, in], B_0 [out, r_0], A_1, ... Factors are f32, f16 or bf16. Other rows of y are
+ * unchanged. Kernels sum a row in an order that does not depend on other rows. Chen et al. 2023,
+ * https://arxiv.org/abs/2310.18547
  */
 export const lowRankRows: Op<number, LowRankRowsParams> = defineOp({
   name: "lowRankRows",

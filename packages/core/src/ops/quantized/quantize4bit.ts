@@ -9,7 +9,7 @@ import { unpackAll } from "../../packed/unpackAll.ts";
 
 /** Options of `quantize4bit`. */
 export interface Quantize4bitParams {
-  /** Default nf4. */
+  /** The 4-bit dtype of the result. Default nf4. */
   readonly quantType?: QuantType;
   /** Elements that share a scale: a power of two from 32 to 4096; default 64. */
   readonly blockSize?: number;

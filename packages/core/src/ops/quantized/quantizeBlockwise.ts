@@ -35,9 +35,9 @@ function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
 
 /**
  * Quantises (x f32, code f32 [256], ascending). Returns the u8 positions in `code` nearest to x / scale, in x's shape,
- * and the scales, f32 [blocks]: the largest magnitude of each block of the flattened elements. Of two codes equally
- * near, the lower one is taken. In a block of zeros all codes are 0, as in bitsandbytes' CPU backend. Dettmers et al.
- * 2022, https://arxiv.org/abs/2110.02861
+ * and the scales, f32 [blocks]. A scale is the largest magnitude of a block of the flattened elements. If two codes are
+ * equally near, the lower one is taken. In a block of zeros all codes are 0, as in bitsandbytes' CPU backend. Dettmers
+ * et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
   name: "quantizeBlockwise",

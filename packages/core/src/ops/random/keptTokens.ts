@@ -55,8 +55,8 @@ export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1):
 const flags = (condition: Tensor): Tensor => to(condition, { dtype: "f32" });
 
 /**
- * Returns, for each token, the sum of the probabilities of more probable tokens. Of equal tokens the lower index counts
- * as more probable.
+ * Returns, for each token, the sum of the probabilities of more probable tokens. If tokens are equal, the lower index
+ * counts as more probable.
  */
 function massOfLikelier(probabilities: Tensor): Tensor {
   const { shape } = probabilities;

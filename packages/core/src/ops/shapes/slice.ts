@@ -4,13 +4,13 @@ import { slicePlan } from "./slicePlan.ts";
 
 /** Options of `slice`, as in Python: negative positions count from the end. */
 export interface SliceParams {
-  /** Default 0. */
+  /** The dimension to slice. Default 0. */
   readonly dim?: number;
-  /** Default 0. */
+  /** First position taken. Default 0. */
   readonly start?: number;
   /** First position that is not taken. Default: the dimension's end. */
   readonly end?: number;
-  /** At least 1, the default. */
+  /** Distance between the positions taken, at least 1. Default 1. */
   readonly step?: number;
 }
 
@@ -20,9 +20,9 @@ export interface PlaceParams {
   /** The dimension's new size. */
   readonly size: number;
   readonly start: number;
-  /** Default 1. */
+  /** Distance between the positions of two elements. Default 1. */
   readonly step?: number;
-  /** The value at the other positions; default 0. */
+  /** The value at the other positions. Default 0. */
   readonly value?: number;
 }
 

@@ -3,7 +3,7 @@ import { defineOp, expectDType, type Op } from "../../engine/op.ts";
 /** The values that `inRange` accepts. */
 export interface InRangeParams {
   readonly low: number;
-  /** Default Infinity. */
+  /** The upper bound. Default Infinity. */
   readonly high?: number;
   /** A value that is accepted although it is out of range. */
   readonly except?: number;

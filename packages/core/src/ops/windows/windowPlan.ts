@@ -76,8 +76,8 @@ export function windowPlan(op: string, { shape }: Pick<TensorSpec, "shape">, par
 }
 
 /**
- * Calls `visit` for each element of each window of a plane, with its index in the window, the window's index, and its
- * position in the plane, which is -1 outside.
+ * Calls `visit` for each element of each window of a plane. Its arguments are the element's index in the window, the
+ * window's index, and the element's position in the plane (-1 outside).
  */
 export function forEachInWindows(
   plan: WindowPlan,

@@ -3,7 +3,7 @@ import type { TypedArray } from "../../layout/dtype.ts";
 const { fround } = Math;
 const gridStep = fround(2 / 65535);
 
-/** Returns the index of the entry of an ascending table nearest to x; of two equally near, the first. */
+/** Returns the index of the entry of an ascending table nearest to x. If two are equally near, returns the first. */
 function nearestCode(table: TypedArray, x: number): number {
   let at = 0;
   while (at + 1 < table.length && x >= table[at + 1]) at++;

@@ -12,7 +12,7 @@ const codesOf = (group: number): Uint8Array => codes.subarray(group * signedGrou
 const signed = (byte: number): number => (byte << 24) >> 24;
 
 /**
- * GGUF's q6_k. The value of a code is d s (q - 32): q has 6 bits, s is a signed byte for each of 16 groups of 16, and d
+ * GGUF's q6_k. The value of a code is d s (q - 32). q has 6 bits, s is a signed byte for each of 16 groups of 16, and d
  * is an f16 at the end. Each half of a block has 64 bytes with the lower four bits: low nibbles for its elements 0 to
  * 63, high nibbles for 64 to 127. From byte 128 on, 32 bytes per half hold the upper two bits of four elements each. d
  * s is rounded to f32, and so is its product with q - 32.
