@@ -33,7 +33,7 @@ export class Holding {
   leaveNode(): void {
     const { node } = this;
     this.node = null;
-    // If the memory was released before, so was the reference to the step.
+    // If the memory was released before, the reference to the step was released with it.
     if (this.storage) node?.release();
   }
 

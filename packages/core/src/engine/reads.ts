@@ -2,7 +2,7 @@ import { type Storage, storageClock } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 interface Watch {
-  /** Memory with this id or a higher one is not noted. */
+  /** Only reads of memory with a lower storage id than this are noted. */
   readonly start: number;
   readonly found: Set<Storage>;
 }

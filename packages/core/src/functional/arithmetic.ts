@@ -6,7 +6,7 @@ import { checkOperands } from "./operands.ts";
 
 const asTensor = (b: Tensor | number, like: Tensor): Tensor => (typeof b === "number" ? scalarLike(like, b) : b);
 
-/** x + y, broadcast. */
+/** Returns x + y, broadcast. One operand may be a number. */
 export function add(x: number, y: Tensor): Tensor;
 export function add(x: Tensor, y: Tensor | number): Tensor;
 export function add(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
@@ -15,7 +15,7 @@ export function add(x: Tensor | number, y: Tensor | number, ...behind: unknown[]
   return typeof y === "number" ? ops.affine(x, { shift: y }) : ops.add(x, y);
 }
 
-/** x - y, broadcast. */
+/** Returns x - y, broadcast. One operand may be a number. */
 export function sub(x: number, y: Tensor): Tensor;
 export function sub(x: Tensor, y: Tensor | number): Tensor;
 export function sub(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
@@ -24,7 +24,7 @@ export function sub(x: Tensor | number, y: Tensor | number, ...behind: unknown[]
   return typeof y === "number" ? ops.affine(x, { shift: -y }) : ops.sub(x, y);
 }
 
-/** x * y, broadcast. */
+/** Returns x * y, broadcast. One operand may be a number. */
 export function mul(x: number, y: Tensor): Tensor;
 export function mul(x: Tensor, y: Tensor | number): Tensor;
 export function mul(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
@@ -33,7 +33,7 @@ export function mul(x: Tensor | number, y: Tensor | number, ...behind: unknown[]
   return typeof y === "number" ? ops.affine(x, { scale: y }) : ops.mul(x, y);
 }
 
-/** x / y, broadcast. */
+/** Returns x / y, broadcast. One operand may be a number. */
 export function div(x: number, y: Tensor): Tensor;
 export function div(x: Tensor, y: Tensor | number): Tensor;
 export function div(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
@@ -42,7 +42,7 @@ export function div(x: Tensor | number, y: Tensor | number, ...behind: unknown[]
   return ops.div(x, asTensor(y, x));
 }
 
-/** x to the power y, broadcast. */
+/** Returns x to the power y, broadcast. One operand may be a number. */
 export function pow(x: number, y: Tensor): Tensor;
 export function pow(x: Tensor, y: Tensor | number): Tensor;
 export function pow(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
@@ -54,7 +54,7 @@ export function pow(x: Tensor | number, y: Tensor | number, ...behind: unknown[]
   return typeof y === "number" ? ops.powScalar(x, { exponent: y }) : ops.pow(x, y);
 }
 
-/** -x. */
+/** Returns -x. */
 export function neg(x: Tensor): Tensor {
   refuseSurplus("neg", 1, arguments);
   return ops.affine(x, { scale: -1 });

@@ -2,9 +2,9 @@ import { tridiagonalVectors } from "./tridiagonalVectors.ts";
 
 /** The largest eigenvalues of a symmetric matrix, largest first, and their unit vectors as rows. */
 export interface Eigen {
-  /** [count] */
+  /** The eigenvalues, [count]. */
   readonly values: Float64Array;
-  /** [count, n] */
+  /** The unit vectors, [count, n]. */
   readonly vectors: Float64Array;
 }
 

@@ -1,8 +1,8 @@
 /** The first columns of Q and rows of R in a matrix's QR decomposition. */
 export interface Qr {
-  /** [rows, rank]; its columns are orthonormal. */
+  /** The columns of Q, [rows, rank]. They are orthonormal. */
   readonly q: Float64Array;
-  /** [rank, columns]; zeros below the diagonal. */
+  /** The rows of R, [rank, columns], with zeros below the diagonal. */
   readonly r: Float64Array;
 }
 

@@ -3,11 +3,11 @@ import { symmetricEigen } from "./symmetricEigen.ts";
 
 /** The largest singular values of a matrix [rows, columns], with their unit vectors as rows. */
 export interface Svd {
-  /** Largest first. */
+  /** The singular values, [rank], largest first. */
   readonly values: Float64Array;
-  /** [rank, rows]. A row is zero if its singular value is below 1e-8 of the largest. */
+  /** The left vectors, [rank, rows]. A row is zero if its singular value is below 1e-8 of the largest. */
   readonly left: Float64Array;
-  /** [rank, columns] */
+  /** The right vectors, [rank, columns]. */
   readonly right: Float64Array;
 }
 

@@ -1,7 +1,7 @@
 /** Returns the result of a function that must be synchronous. Throws if it is a promise. */
 export function expectSynchronous<T>(name: string, result: T): T {
   if (!(result instanceof Promise)) return result;
-  // Prevents that a rejection of the promise is also reported as unhandled.
+  // Without this handler, a rejection of the promise would also be reported as unhandled.
   result.catch(() => {});
   throw new Error(
     `${name}: the function returned a promise, and ends before what it awaits; await outside of ${name}, and give it a synchronous function`,

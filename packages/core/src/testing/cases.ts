@@ -9,7 +9,7 @@ export interface OpCase {
   readonly run: (inputs: Tensor[]) => Tensor | readonly Tensor[];
   /** Positions of inputs whose gradients are compared. Default: all f32 ones. */
   readonly gradients?: readonly number[];
-  /** Relative to the largest entry of a tensor. Default 1e-5, about 80 units in the last place. */
+  /** Largest error, relative to the largest entry of a tensor. Default 1e-5, about 80 units in the last place. */
   readonly tolerance?: number;
 }
 

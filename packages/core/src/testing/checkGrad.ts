@@ -15,9 +15,9 @@ import { expectClose } from "./expectClose.ts";
 export interface CheckGradOptions {
   /** Step of the finite differences. Default 0.02: four points in f32 then give about 5 digits. */
   step?: number;
-  /** Relative to the largest entry of a gradient. Default 1e-3. */
+  /** Largest error, relative to the largest entry of a gradient. Default 1e-3. */
   tolerance?: number;
-  /** 2 also checks the gradients of the gradients. Default 1. */
+  /** The order of the gradients to check. 2 also checks the gradients of the gradients. Default 1. */
   order?: 1 | 2;
   /** Positions of inputs whose gradients are checked. Default: all f32 ones. */
   inputs?: readonly number[];

@@ -31,9 +31,9 @@ export interface Geometry {
   readonly size: number;
   readonly scale: number;
   readonly causal: boolean;
-  /** 0 without a window. */
+  /** The sliding window in positions; 0 without one. */
   readonly window: number;
-  /** 0 without a soft cap. */
+  /** The soft cap of scores; 0 without one. */
   readonly softcap: number;
   /** Strides of the mask, in elements, between batch rows, heads and queries. */
   readonly maskStrides: readonly [batch: number, head: number, query: number];

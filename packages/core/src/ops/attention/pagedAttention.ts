@@ -39,9 +39,9 @@ export interface PagedGeometry {
   readonly tables: number;
   readonly tablePages: number;
   readonly scale: number;
-  /** 0 without a window. */
+  /** The sliding window in positions; 0 without one. */
   readonly window: number;
-  /** 0 without a soft cap. */
+  /** The soft cap of scores; 0 without one. */
   readonly softcap: number;
 }
 

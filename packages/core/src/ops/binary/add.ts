@@ -2,7 +2,7 @@ import { defineOp, type Op } from "../../engine/op.ts";
 import { sumTo } from "../shapes/expand.ts";
 import { binary } from "./binary.ts";
 
-/** a + b, broadcast. */
+/** Returns a + b, broadcast. */
 export const add: Op<2> = defineOp({
   ...binary("add", (a, b) => a + b),
   vjp: ({ grads: [dy], inputSpecs: [a, b], needs }) => [

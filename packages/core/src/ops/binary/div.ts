@@ -4,7 +4,7 @@ import { affine } from "../unary/affine.ts";
 import { binary } from "./binary.ts";
 import { mul } from "./mul.ts";
 
-/** a / b, broadcast. */
+/** Returns a / b, broadcast. */
 export const div: Op<2> = defineOp({
   ...binary("div", (a, b) => a / b),
   saves: (needs) => ({ inputs: [1], outputs: needs[1] ? [0] : [] }),

@@ -2,7 +2,7 @@ import { defineOp, type Op } from "../../engine/op.ts";
 import { sumTo } from "../shapes/expand.ts";
 import { binary } from "./binary.ts";
 
-/** a * b, broadcast. */
+/** Returns a * b, broadcast. */
 export const mul: Op<2> = defineOp({
   ...binary("mul", (a, b) => a * b),
   saves: (needs) => ({ inputs: [...(needs[1] ? [0] : []), ...(needs[0] ? [1] : [])] }),

@@ -4,7 +4,7 @@ import { affine } from "../unary/affine.ts";
 import { add } from "./add.ts";
 import { binary } from "./binary.ts";
 
-/** a - b, broadcast. */
+/** Returns a - b, broadcast. */
 export const sub: Op<2> = defineOp({
   ...binary("sub", (a, b) => a - b),
   compose: ([a, b]) => add(a, affine(b, { scale: -1 })),

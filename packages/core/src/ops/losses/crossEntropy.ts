@@ -10,7 +10,7 @@ import { composeCrossEntropy, composeCrossEntropyBackward } from "./crossEntropy
 export interface CrossEntropyParams {
   /** Rows with this label are ignored. Default -100. */
   readonly ignoreIndex?: number;
-  /** Default "mean", over the rows that are not ignored; NaN if all are, as in PyTorch. */
+  /** The reduction over rows. Default "mean", over the rows that are not ignored; NaN if all are, as in PyTorch. */
   readonly reduction?: "mean" | "sum" | "none";
   /** The fraction of the target spread evenly over all classes. Default 0. */
   readonly labelSmoothing?: number;

@@ -25,7 +25,7 @@ function spread(parts: readonly Tensor[], rows: readonly (readonly number[])[], 
 
 const scaled = (t: Tensor, scale: number): Tensor => affine(t, { scale });
 
-/** x yᵀ */
+/** Returns x yᵀ. */
 const times = (x: Tensor, y: Tensor): Tensor => matmul(x, y, { transposeB: true });
 
 /** Returns aᵀ b summed over all rows. */

@@ -20,7 +20,7 @@ function momentsOfRow(x: TypedArray, start: number, n: number, eps: number): { m
   return { mean, root: 1 / Math.sqrt(squares / n + eps) };
 }
 
-/** Returns x - mean divided by the standard deviation of each row, and 1 / deviation [..., 1]. */
+/** Returns (x - mean) / deviation for each row, and 1 / deviation [..., 1]. The deviation is sqrt(var + eps). */
 function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
   const centred = sub(x, rowMean(x));
   const root = rsqrt(affine(rowMean(square(centred)), { shift: eps }));

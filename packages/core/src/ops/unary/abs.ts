@@ -5,7 +5,7 @@ import { affine } from "./affine.ts";
 import { sign } from "./sign.ts";
 import { unary } from "./unary.ts";
 
-/** Absolute value; its gradient at 0 is 0. */
+/** Returns the absolute value. Its gradient at 0 is 0. */
 export const abs: Op<1> = defineOp({
   ...unary("abs", Math.abs),
   compose: ([x]) => maximum(x, affine(x, { scale: -1 })),

@@ -6,7 +6,7 @@ export function fifthBit(blocks: Uint8Array, at: number, i: number): number {
 }
 
 /**
- * Writes the 5-bit codes of 32 elements at byte `at`, which must be followed by zeros. The fifth bits come first, then
+ * Writes the 5-bit codes of 32 elements from byte `at` on, into bytes that are zero. The fifth bits come first, then
  * the nibbles: low nibbles for elements 0 to 15, high nibbles for 16 to 31.
  */
 export function putFiveBits(blocks: Uint8Array, at: number, codeOf: (i: number) => number): void {
