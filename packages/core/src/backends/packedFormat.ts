@@ -35,7 +35,7 @@ export interface FourBitFormat extends PackedFormat {
   readonly codebook: Codebook;
 }
 
-/** How GGUF files name a format. The names are ggml's tensor types. */
+/** The format's identifiers in GGUF files. The names are ggml's tensor types. */
 interface GgufPlace {
   /** The ggml number of the tensor type. */
   readonly type: number;

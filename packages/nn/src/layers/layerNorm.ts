@@ -7,7 +7,7 @@ import { normalizedSize } from "./expectSizes.ts";
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
-  /** Whether the layer has a bias. Default true. */
+  /** True for a layer with a bias. Default true. */
   bias?: boolean;
 }
 

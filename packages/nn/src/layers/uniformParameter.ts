@@ -3,7 +3,7 @@ import { Parameter } from "../module/parameter.ts";
 
 /** Options of layers that draw their weights. */
 export interface CreateLayerOptions {
-  /** Whether the layer has a bias. Default true. */
+  /** True for a layer with a bias. Default true. */
   bias?: boolean;
   /** The generator of the weights. Default: the generator that `manualSeed` seeds. */
   generator?: Generator;
