@@ -3,13 +3,12 @@ import binaryen from "assemblyscript/binaryen";
 /** Bytes that are compared at a time. */
 const shingle = 4;
 
-/** Functions before the next one that it is compared with. */
+/** Functions before the next one with which it is compared. */
 const before = 3;
 
 /**
- * Returns a WebAssembly module whose functions stand in another order, each behind those that it is
- * most alike. Deflate looks back 32 kB only, so that fewer bytes are left, of the kernels 4 %
- * fewer. The order is the same on every machine.
+ * Returns a WebAssembly module with its functions reordered, so that similar functions follow each other. Deflate looks
+ * back only 32 kB, so this makes the compressed kernels 4 % smaller. The order is the same on every machine.
  */
 export function alikeTogether(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const places = new Map(orderOf(functionBodies(bytes)).map((body, place) => [body, place]));
@@ -54,7 +53,7 @@ function functionBodies(bytes: Uint8Array): Buffer[] {
   return Array.from({ length: number() }, part);
 }
 
-/** A chain of bodies: the next one is that of which the largest share stands in those before it. */
+/** Orders bodies in a chain: next comes the body with the largest share of shingles in common with those before it. */
 function orderOf(bodies: readonly Buffer[]): number[] {
   const shingles = bodies.map(
     (body) => new Set(Array.from({ length: body.length }, (_, i) => body.toString("latin1", i, i + shingle))),

@@ -1,7 +1,6 @@
-// Bundles `lowrank` with all that it imports into dist/standalone.js, before the package is packed:
-// one file for Web Workers of pages without a bundler, which import maps do not reach. What asks
-// the Hugging Face hub is a second file, which only hf:// addresses load. Without arguments, from
-// packages/lowrank.
+// Bundles `lowrank` with all its imports into dist/standalone.js, before the package is packed. This one file is for
+// Web Workers of pages without a bundler, since import maps do not apply to Workers. The Hugging Face hub's client is a
+// second file, which only hf:// addresses load. Run it without arguments, from packages/lowrank.
 import { join } from "node:path";
 import { build } from "esbuild";
 import { bundleHub } from "./bundleHub.ts";

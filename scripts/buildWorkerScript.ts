@@ -1,5 +1,4 @@
-// Bundles the script of the wasm backend's workers into a string, so that no bundler, page or Node
-// needs a file beside it.
+// Bundles the script of the wasm backend's workers into a string, so that bundlers, pages and Node need no extra file.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleWorker } from "./bundleWorker.ts";

@@ -1,7 +1,7 @@
-// Bundles what is used of @huggingface/hub into dist/hub/hubLibrary.js of packages/files, before
-// the package is packed: its build for pages, which asks for no module of Node and runs in Node
-// too. Installed as it is, the library brings seven megabytes, and esbuild and import maps give
-// pages its build for Node. Without arguments, from packages/files.
+// Bundles the used part of @huggingface/hub into dist/hub/hubLibrary.js of packages/files, before the package is
+// packed. It uses the library's build for pages, which imports no Node module and also runs in Node. An installed copy
+// of the library would take seven megabytes, and esbuild and import maps would give pages its build for Node. Run it
+// without arguments, from packages/files.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { build } from "esbuild";
 
-/** Returns the script of the wasm backend's workers, whole and minified. */
+/** Returns the script of the wasm backend's workers, bundled and minified. */
 export async function bundleWorker(): Promise<string> {
   const { outputFiles } = await build({
     absWorkingDir: join(import.meta.dirname, ".."),

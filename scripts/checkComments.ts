@@ -3,19 +3,13 @@ import { join, resolve } from "node:path";
 
 const mostColumns = 120;
 
-/**
- * A line that is only a comment; in Python `#` begins one, which in
- * TypeScript begins a private name.
- */
+/** A line that is only a comment; `#` begins a comment in Python, but a private name in TypeScript. */
 const commentLine: Record<string, RegExp> = { ts: /^\s*(\/\/|\/\*|\*)/, mjs: /^\s*(\/\/|\/\*|\*)/, py: /^\s*#/ };
 
-/** The start of a doc comment that begins like a question, up to and with its first word. */
+/** The start of a doc comment that begins like a question, up to its first word. */
 const riddle = /^[ \t]*\/\*\*(?:\s|\*(?!\/))*(What|How|Whether|Where|That|Which|When|Why)\b/gm;
 
-/**
- * Returns every breach of the rules for comments in a file, one sentence each,
- * with the line and a fix.
- */
+/** Returns every breach of the rules for comments in a file, one sentence each, with the line and a fix. */
 export function checkComments(path: string, source: string): string[] {
   const isComment = commentLine[path.slice(path.lastIndexOf(".") + 1)];
   const long = source.split("\n").flatMap((line, i) => {

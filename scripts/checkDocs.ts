@@ -1,6 +1,6 @@
-// pnpm docs:check: type-checks every ts and js block of the Markdown files, parses every json
-// block, and checks every sh block against the scripts and the lowrank command's own help. A block
-// that says `run` is executed as well. Links and paths must lead to what exists.
+// pnpm docs:check: type-checks every ts and js block of the Markdown files, parses every json block, and checks every
+// sh block against the scripts and the help of the lowrank command. A block marked `run` is also executed. Links and
+// paths must exist.
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ const name = (block: DocBlock): string => `${block.file}:${block.line}`;
 const isCode = (block: DocBlock): boolean => block.language === "ts" || block.language === "js";
 const written = (block: DocBlock): string => `${block.file.replaceAll("/", "__")}.${block.line}.${block.language}`;
 
-/** Problems by the name of the written file; tsc reports the line numbers of the Markdown file. */
+/** Returns problems by written file; tsc reports line numbers of the Markdown file. */
 function typeCheck(blocks: DocBlock[]): Map<string, string[]> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

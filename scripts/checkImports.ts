@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-/** The packages that each package may import; `docs/design/imports.md` says why. */
+/** The packages that each package may import; `docs/design/imports.md` gives the reasons. */
 export const mayImport: Record<string, readonly string[]> = {
   core: [],
   files: ["core"],
@@ -16,7 +16,7 @@ export const mayImport: Record<string, readonly string[]> = {
   lowrank: ["core", "files", "wasm", "webgpu", "nn", "models", "peft", "train", "serve", "nano"],
 };
 
-/** The entry for backends, whose kernels must bring no op into a bundle. */
+/** The entry for backends, whose kernels must not bring ops into a bundle. */
 const backendEntry = "packages/core/src/forBackends.ts";
 const definesOp = (source = ""): boolean => /^export const \w+: Op<.*defineOp/m.test(source);
 
@@ -37,8 +37,7 @@ function importsOf(source: string): Import[] {
 }
 
 /**
- * Every breach of the import rules, one sentence each; `files` maps a path from the
- * repository root to its source.
+ * Returns every breach of the import rules, one sentence each; `files` maps paths from the repository root to sources.
  */
 export function checkImports(files: ReadonlyMap<string, string>): string[] {
   const problems: string[] = [];
@@ -103,13 +102,13 @@ function checkReach(
   return problems;
 }
 
-/** The folder of PEFT methods: only code there may ask which method it has. */
+/** The folder of PEFT methods: only code there may depend on a particular method. */
 const methodsFolder = "packages/peft/src/methods/";
 
 /**
- * Finds generic code that asks for a particular PEFT method: by the class of its configuration, its
- * name, or the method itself. Such code asks for a fact of the method (`MethodFacts`), so that a
- * method from outside is treated as those of the library.
+ * Finds generic code that depends on a particular PEFT method: by the class of its configuration, its name, or the
+ * method itself. Such code must use a property of the method (`MethodFacts`), so that custom methods are treated the
+ * same as the methods of the library.
  */
 function checkMethodNames(files: ReadonlyMap<string, string>): string[] {
   const own = [...files].flatMap(([path, source]) => (path.startsWith(methodsFolder) && !isTest(path) ? [source] : []));

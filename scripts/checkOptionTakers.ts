@@ -1,6 +1,6 @@
-// Part of pnpm check: the list of public functions that take options must be that of the types.
-// After a change of the API: node scripts/checkOptionTakers.ts --write, and a call of each new one
-// in packages/lowrank/src/testing/optionCalls, whose test holds it to refuse what it does not have.
+// Part of pnpm check: the list of public functions that take options must match the types. After a change of the API,
+// run node scripts/checkOptionTakers.ts --write, and add a call of each new function in
+// packages/lowrank/src/testing/optionCalls, whose test checks that the function rejects unknown options.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { optionTakers } from "./optionTakers.ts";

@@ -1,12 +1,17 @@
-// pnpm check:packages: packs every package as it would be published, lints the archives with
-// publint and attw, type-checks a program on them, installs them with npm into an empty folder and
-// there uses the library and the command as a stranger would; follows the guides of docs/; builds a
-// sample for production with each bundler and without one, and runs it in headless Chromium, in a
-// page and in a Web Worker, against Node's numbers; runs a page that goes without WebGPU; weighs
-// what small pages download; fine-tunes a model in a page that dies and is reloaded, and uses the
-// adapter that it downloads in Node.
-// `--next` builds a Next.js app too, and `--runtimes` runs the sample in Deno and Bun: both take
-// minutes and packages from npm's registry.
+// pnpm check:packages: checks every package as it would be published.
+//
+// - It packs all packages, lints the archives with publint and attw, and type-checks a program on them.
+// - It installs them with npm into an empty folder, uses the library and the command there as a new user would, and
+//   follows
+// the guides of docs/.
+// - It builds a sample for production with each bundler and without one, runs it in headless Chromium, in a page and in
+//   a
+// Web Worker, and compares the results with Node's. It also runs a page without WebGPU, and measures the downloads of
+// small pages.
+// - It fine-tunes a model in a page that crashes and is reloaded, and uses the downloaded adapter in Node.
+//
+// `--next` also builds a Next.js app, and `--runtimes` runs the sample in Deno and Bun: both take minutes and packages
+// from npm's registry.
 import {
   existsSync,
   globSync,
@@ -47,8 +52,8 @@ function count(name: string, problems: readonly string[]): void {
 }
 
 /**
- * Installs all but the embedded model, as who installs `lowrank` alone gets it; uses the library,
- * and asks the command for what needs the model.
+ * Installs all packages except the embedded model, as for a user who installs only `lowrank`. Uses the library, and
+ * runs the commands that need the model.
  */
 function checkBare(archives: readonly string[]): void {
   const bare = join(work, "bare");
@@ -73,7 +78,7 @@ if (String(product) !== "7,10,15,22") throw new Error("matmul gave " + product);
 process.exit(0);
 `;
 
-/** Loads files of a hub on this machine, as installed, and tells what of the library is there. */
+/** Loads files of a local hub with the installed packages, and prints which parts of the library are present. */
 const hubScript = `
 import { existsSync } from "node:fs";
 import { openFiles } from "lowrank";
@@ -88,7 +93,7 @@ if (existsSync("node_modules/@huggingface/hub")) throw new Error("@huggingface/h
 process.exit(0);
 `;
 
-/** A plugin of the command, which lies where no package of Lowrank is installed. */
+/** A plugin of the command, in a folder without installed Lowrank packages. */
 const plugin = `
 import { definePeftMethod, lora, LoraConfig, registerPeftMethod } from "lowrank";
 class Config extends LoraConfig {

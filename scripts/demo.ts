@@ -1,5 +1,4 @@
-// The main job on the embedded model: a LoRA adapter teaches Nano, which knows Python,
-// to answer in JavaScript.
+// Trains a LoRA adapter on the embedded model Nano, which was trained on Python, to answer in JavaScript.
 import { join, relative } from "node:path";
 import { init, scope, tensor } from "@lowrank/core";
 import { type LoadedModel, loadModel } from "@lowrank/models";

@@ -1,4 +1,4 @@
-/** A fenced code block of a Markdown file, or several where later ones say `continues`. */
+/** A fenced code block of a Markdown file, joined with later blocks that are marked `continues`. */
 export interface DocBlock {
   file: string;
   /** The line of the opening fence, from 1. */
@@ -6,11 +6,11 @@ export interface DocBlock {
   language: string;
   /** Words after the language: `run` executes the block, `continues` joins it to the one before. */
   words: string[];
-  /** The code, each line standing at its own line number of the Markdown file. */
+  /** The code, padded so that each line has the same line number as in the Markdown file. */
   code: string;
 }
 
-/** Reads the fenced code blocks of a Markdown text; an unclosed fence is an error. */
+/** Reads the fenced code blocks of a Markdown text; throws if a fence is not closed. */
 export function docBlocks(file: string, markdown: string): DocBlock[] {
   const blocks: DocBlock[] = [];
   const lines = markdown.split("\n");

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 
-/** Folders whose names open a path from the repository's root. */
+/** Folders at the start of paths from the repository's root. */
 const rootFolder = /^(?:\.ci|assembly|bench|conformance|docs|golden|packages|scripts)\//;
 
 /** The text without fenced code blocks. */
@@ -21,7 +21,7 @@ function anchors(markdown: string): Set<string> {
   );
 }
 
-/** The repository as the check asks for it. */
+/** The functions of the repository that the check uses. */
 export interface DocTree {
   /** True where a path from the root exists; `*` stands for any name. */
   readonly exists: (path: string) => boolean;
@@ -29,9 +29,8 @@ export interface DocTree {
 }
 
 /**
- * Returns the problems of a Markdown file's paths, a sentence each. A relative link must lead to a
- * file, and to a heading if it names one. A path in backticks must exist;
- * `<op>` stands for any name.
+ * Returns the problems of a Markdown file's paths, a sentence each. A relative link must lead to a file, and to a
+ * heading if it names one. A path in backticks must exist; `<op>` matches any name.
  */
 export function pathProblems(file: string, markdown: string, { exists, read }: DocTree): string[] {
   const text = prose(markdown);

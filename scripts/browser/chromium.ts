@@ -11,8 +11,7 @@ const known = [
 ];
 
 /**
- * The Chromium or Chrome to test in: `$CHROMIUM`, an installed one, or Playwright's own;
- * undefined when there is none.
+ * Returns the Chromium or Chrome for tests: `$CHROMIUM`, an installed one, or Playwright's; undefined if none is found.
  */
 export function findChromium(): string | undefined {
   const named = process.env.CHROMIUM;
@@ -20,9 +19,7 @@ export function findChromium(): string | undefined {
   return named ?? [...known, chromium.executablePath()].find((path) => existsSync(path));
 }
 
-/**
- * WebGPU on a software adapter, and nothing that talks to the network or needs a sandboxed user.
- */
+/** Flags for WebGPU on a software adapter, and against network access and the need for a sandboxed user. */
 export const chromiumFlags: string[] = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",

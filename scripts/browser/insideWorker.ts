@@ -4,9 +4,8 @@ import type { Plugin } from "vitest/config";
 const testFile = /\.test\.ts$/;
 
 /**
- * A Vite plugin that moves test files into a Web Worker. A test file loaded by the page becomes a
- * few lines that run the same file, asked for with `?inWorker`, in the page's module Worker. They
- * report each of its tests under its own name.
+ * A Vite plugin that moves test files into a Web Worker. A test file loaded by the page is replaced by a few lines that
+ * run the same file, requested with `?inWorker`, in the page's module Worker. They report each of its tests by name.
  */
 export function insideWorker(root: string): Plugin {
   return {

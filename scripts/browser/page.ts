@@ -3,15 +3,10 @@ import type { Failure, Outcome } from "./report.ts";
 
 const limitMs = 600_000;
 
-/**
- * The page's Worker, which runs one file after another and so loads the modules they share once.
- */
+/** The page's Worker, which runs one file after another, so that shared modules are loaded once. */
 let sharedWorker: Worker | undefined;
 
-/**
- * Runs a test file in the page's Worker, then declares each of its tests here
- * with the state it had there.
- */
+/** Runs a test file in the page's Worker, then declares each of its tests here with the same result. */
 export async function runInWorker(file: string): Promise<void> {
   const outcome = await outcomeOf(file);
   if (outcome.failures.length > 0)
@@ -19,10 +14,7 @@ export async function runInWorker(file: string): Promise<void> {
   for (const child of outcome.children) declare(child);
 }
 
-/**
- * Waits for the Worker's report. A Worker that gives none is not trusted with the next file,
- * which gets another.
- */
+/** Waits for the Worker's report. A Worker that does not report is replaced by a new one for the next file. */
 function outcomeOf(file: string): Promise<Outcome> {
   const { config } = (globalThis as unknown as { __vitest_browser_runner__: { config: object } })
     .__vitest_browser_runner__;

@@ -11,14 +11,14 @@ export interface ChromiumProject {
   inWorker?: boolean;
   root: string;
   include: string[];
-  /** Files of `include` to leave out, besides those for Node alone. */
+  /** Files of `include` to exclude, in addition to files that need Node. */
   exclude?: string[];
   executablePath: string;
-  /** Pages that run files side by side; default 2. */
+  /** The number of pages that run files in parallel; default 2. */
   pages?: number;
 }
 
-/** The libraries that a page of tests imports, by the package that does. */
+/** The libraries that a page of tests imports, after the package that imports them. */
 const dependencies = ["fast-check", "@lowrank/files > @huggingface/hub", "@lowrank/models > @huggingface/tokenizers"];
 
 /** A Vitest project whose test files run in headless Chromium, cross-origin isolated. */
@@ -35,8 +35,7 @@ export function chromiumProject({
     root,
     plugins: [servedFakeHub(), ...(inWorker ? [insideWorker(root)] : [])],
     server: { headers: isolationHeaders },
-    // Found on the way, a dependency would reload pages in which files run, and so it does
-    // where Vite's cache is empty.
+    // A dependency found at run time would reload pages in which files run, for example if Vite's cache is empty.
     optimizeDeps: { noDiscovery: true, include: dependencies },
     test: {
       name,

@@ -1,16 +1,16 @@
-// Chromium walks through all modules below a file at each `import()` of it, also where all are
-// loaded. Sources that are served one by one make this milliseconds, thousands of times; a bundle
-// has few modules. So tests in Chromium ask once for each file.
+// At each `import()` of a file Chromium walks through all modules below it, even if all are loaded. With sources served
+// one by one that costs milliseconds, thousands of times; a bundle has few modules. So tests in Chromium import each
+// file once.
 
 type Load = () => unknown;
 type Wrap = (load: Load) => unknown;
 
-/** An `import()` of one file of the server, as Vitest wraps it. */
+/** An `import()` of one file of the server, in the form that Vitest wraps. */
 const ofOneFile = /^async \(\) => import\(\s*(["'])(?<address>\/[^"']+)\1\s*\)$/;
 
 const remembering = Symbol();
 
-/** Returns a wrapper of `import()` that loads each file once, and a file that failed again. */
+/** Returns a wrapper of `import()` that loads each file once, and retries a file that failed. */
 export function rememberImports(wrap: Wrap & { [remembering]?: true }): Wrap {
   if (wrap[remembering]) return wrap;
   const loaded = new Map<string, Promise<unknown>>();

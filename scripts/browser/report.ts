@@ -1,6 +1,4 @@
-/**
- * The message from the page to the worker: the test file's URL path and Vitest's own configuration.
- */
+/** The message from the page to the worker: the test file's URL path and Vitest's configuration. */
 export interface Job {
   file: string;
   config: object;
@@ -12,7 +10,7 @@ export interface Failure {
   stack: string;
 }
 
-/** One test or suite as the worker saw it. */
+/** The result of one test or suite in the worker. */
 export interface Outcome {
   kind: "suite" | "test";
   name: string;

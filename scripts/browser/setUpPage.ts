@@ -2,7 +2,7 @@
 import { rememberImports } from "./rememberImports.ts";
 
 interface Page {
-  /** Vitest's own, which wraps each `import()` that it serves. */
+  /** Vitest's object, which wraps each `import()` of a served file. */
   __vitest_browser_runner__: { wrapDynamicImport: (load: () => unknown) => unknown };
 }
 

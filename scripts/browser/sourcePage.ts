@@ -30,15 +30,15 @@ function pagePlugin(script: string): Plugin {
 
 /** Options of `openSourcePage`. */
 interface SourcePageOptions {
-  /** Serve more than the sources. */
+  /** Plugins that serve more than the sources. */
   readonly plugins?: readonly Plugin[];
-  /** Chromium's flags. Default: those of the tests without WebGPU. */
+  /** Chromium's flags. Default: the flags for tests without WebGPU. */
   readonly flags?: readonly string[];
 }
 
 /**
- * Starts Chromium on a page whose script, named from the repository's root, and all that it imports
- * are served as they lie here, on the loopback. Throws where there is no Chromium.
+ * Starts Chromium on a page whose script is given by its path from the repository's root. The script and all its
+ * imports are served from the sources, on the loopback. Throws if Chromium is not found.
  */
 export async function openSourcePage(
   script: string,

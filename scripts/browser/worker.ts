@@ -1,6 +1,5 @@
-// Runs test files inside this Worker, one after another, with Vitest's own runner. The state below
-// is what Vitest 5 keeps for a page; it has no public form for a Worker, so a new Vitest version
-// may ask for a change here.
+// Runs test files inside this Worker, one after another, with Vitest's own runner. Vitest 5 keeps the state below for a
+// page; it offers no public form of it for a Worker, so a new Vitest version may require a change here.
 import { holdGarbage } from "../heldGarbage.ts";
 import { rememberImports } from "./rememberImports.ts";
 import type { Failure, Job, Outcome } from "./report.ts";
@@ -14,8 +13,8 @@ interface Task {
 }
 
 /**
- * Errors that nobody handled since the last report. One that came late is told with the next file;
- * its stack names its own.
+ * Unhandled errors since the last report. An error that occurs late is reported with the next file; its stack names the
+ * file that caused it.
  */
 let stray: Failure[] = [];
 const plain = ({ name, message, stack = "" }: Error | Failure): Failure => ({ name, message, stack });
@@ -29,14 +28,14 @@ const pass = (load: () => unknown) => load();
 const remember = rememberImports(pass);
 
 addEventListener("error", (event) => {
-  // Unhandled, it would end the page's wait for the report.
+  // Otherwise it would end the page's wait for the report.
   event.preventDefault();
   keep(event.error ?? event.message);
 });
 addEventListener("unhandledrejection", (event) => keep(event.reason));
 addEventListener("message", async ({ data }: MessageEvent<Job>) => {
   const outcome = await report(data);
-  // The browser tells of a rejection in a task of its own, after the one that left it.
+  // The browser reports a rejection in a separate task, after the task that left it unhandled.
   await new Promise((resolve) => setTimeout(resolve));
   postMessage({ ...outcome, failures: [...outcome.failures, ...stray] });
   stray = [];
@@ -69,7 +68,7 @@ async function run({ file, config }: Job): Promise<Outcome> {
     __vitest_browser_runner__: { wrapModule: pass, wrapDynamicImport: remember },
   });
 
-  // Imported only now: both read the state above as they load.
+  // Imported only here, since both read the state above when they load.
   const [{ TestRunner }, { startTests, setupCommonEnv }] = await Promise.all([
     import("vitest"),
     import("vitest/internal/browser"),

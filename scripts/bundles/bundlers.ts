@@ -12,7 +12,7 @@ import { samplePage } from "./sample.ts";
 /** Builds the sample app in `user` for production into `outDir`; returns the warnings. */
 export type Bundle = (user: string, outDir: string) => Promise<string[]>;
 
-/** The scripts of the sample that a page or a Worker starts from. */
+/** The scripts of the sample from which a page or a Worker starts. */
 const entries = { page: "page.js", appWorker: "appWorker.js", engine: "engine.js" };
 
 /** The scripts of a page that starts no Worker. */
@@ -22,7 +22,7 @@ async function bundleWithVite(user: string, outDir: string, vite = viteBuild): P
   const warnings: string[] = [];
   const warn = (text: string) => void warnings.push(text);
   const customLogger = { ...createLogger("error"), warn, warnOnce: warn };
-  // A busy machine is no fault of the app.
+  // Slow plugins on a busy machine are not a problem of the app.
   const rolldownOptions = { checks: { pluginTimings: false, bundlerTimings: false } };
   const build = { outDir, emptyOutDir: true, rolldownOptions };
   await vite({ root: user, configFile: false, logLevel: "warn", customLogger, build });
@@ -43,13 +43,13 @@ async function bundleWithRollup(user: string, outDir: string): Promise<string[]>
 }
 
 async function bundleWithWebpack(user: string, outDir: string): Promise<string[]> {
-  // Webpack finds the sample's Workers itself, by `new Worker(new URL(...))`.
+  // Webpack detects the sample's Workers by `new Worker(new URL(...))`.
   const compiler = webpack({
     mode: "production",
     context: user,
     entry: { page: "./page.js" },
     output: { path: outDir, filename: "[name].js" },
-    // Advice about sizes, for pages that are mostly text; ours have ceilings of their own.
+    // Disables webpack's advice about sizes, which suits pages that are mostly text; `pageSizes.ts` has our limits.
     performance: { hints: false },
   });
   const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
@@ -81,7 +81,7 @@ async function bundleWithEsbuild(
   return warnings.map(({ text }) => text);
 }
 
-/** The bundlers whose pages are weighed, with the settings that `docs/bundlers.md` names. */
+/** The bundlers whose pages are measured, with the settings in `docs/bundlers.md`. */
 export const weighedBundlers = {
   Vite: (user, outDir) => bundleWithVite(user, outDir),
   "newest Vite": (user, outDir) => bundleWithVite(user, outDir, newestViteBuild as unknown as typeof viteBuild),
@@ -89,7 +89,7 @@ export const weighedBundlers = {
   esbuild: (user, outDir) => bundleWithEsbuild(user, outDir, pageAlone),
 } satisfies Readonly<Record<string, Bundle>>;
 
-/** The ways from the sample to what a browser runs, by name. */
+/** The ways to build the sample for a browser, by name. */
 export const bundlers: Readonly<Record<string, Bundle>> = {
   Vite: (user, outDir) => bundleWithVite(user, outDir),
   Rollup: bundleWithRollup,

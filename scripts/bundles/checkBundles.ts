@@ -25,9 +25,9 @@ export interface CheckedInstall {
 }
 
 /**
- * Runs the sample in Node, builds it in every way, and runs each where there is a Chromium: in a
- * page, in a Web Worker and by `lowrank/worker`. Prints the table of these and what pages download.
- * Returns Node's numbers; null where the sample fails there.
+ * Runs the sample in Node, builds it in every way and, if Chromium is found, runs each build in a page, in a Web Worker
+ * and by `lowrank/worker`. Prints a table of the results and of the download sizes. Returns Node's results, or null if
+ * the sample fails there.
  */
 export async function checkBundles(
   install: CheckedInstall,
@@ -76,7 +76,7 @@ export async function checkBundles(
   return inNode;
 }
 
-/** Prints what pages download; returns a problem for each that is above its ceiling. */
+/** Prints download sizes; returns a problem for each page above its limit. */
 async function checkSizes(...[browser, user]: Parameters<typeof pageSizes>): Promise<string[]> {
   const sizes = await pageSizes(browser, user);
   console.log(sizeTable(sizes));

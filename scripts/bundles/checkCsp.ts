@@ -6,7 +6,7 @@ import { bundlers } from "./bundlers.ts";
 import { samplePage } from "./sample.ts";
 import { serve } from "./serve.ts";
 
-/** The policy that docs/bundlers.md shows. */
+/** The policy in docs/bundlers.md. */
 const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
 
 const page = `
@@ -21,8 +21,8 @@ globalThis.runPage = async () => {
 `;
 
 /**
- * Runs kernels on two threads in a page whose Content-Security-Policy forbids blobs, from the file
- * that the package has for it. Returns a problem where they do not start.
+ * Runs kernels on two threads in a page whose Content-Security-Policy forbids blobs, from the package's worker file.
+ * Returns a problem if they do not start.
  */
 export async function checkCsp(browser: Browser, user: string): Promise<string[]> {
   const folder = join(user, "csp");

@@ -16,13 +16,13 @@ globalThis.runPage = async () => {
 };
 `;
 
-/** It names an icon, since the console tells of one that is missing. */
+/** Names an icon, since the console reports a missing one. */
 const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./page.js"></script>`;
 
-/** A line of Chromium's own, which every page has that asks for an adapter in vain. */
+/** A line that Chromium prints on every page that requests an adapter without success. */
 const ownLine = "No available adapters.";
 
-/** Scripts that run before the page's own, and the sentence on its console. */
+/** Scripts that run before the page's script, and the sentence on its console. */
 const cases: readonly { readonly before: string; readonly sentence: string }[] = [
   {
     before: "",
@@ -36,8 +36,8 @@ const cases: readonly { readonly before: string; readonly sentence: string }[] =
 ];
 
 /**
- * Runs a page that prefers WebGPU in a Chromium that has no adapter. Returns a problem where it
- * does not compute, or where its console has anything but one sentence.
+ * Runs a page that prefers WebGPU in a Chromium without an adapter. Returns a problem if it does not compute, or if its
+ * console shows anything but one sentence.
  */
 export async function checkFallback(executablePath: string, user: string): Promise<string[]> {
   const folder = join(user, "fallback");

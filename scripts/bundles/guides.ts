@@ -7,7 +7,7 @@ import { docBlocks } from "../docBlocks.ts";
 
 const limitMs = 60_000;
 
-/** The code blocks of a guide that begin with a file's name, by that name; `output`: its output. */
+/** Returns the code blocks of a guide that begin with a file name, by that name; `output` is the guide's output. */
 function filesOf(guide: string): Map<string, string> {
   const files = new Map<string, string>();
   for (const { code, language } of docBlocks(guide, readFileSync(guide, "utf8"))) {
@@ -19,14 +19,14 @@ function filesOf(guide: string): Map<string, string> {
   return files;
 }
 
-/** Returns a problem for each line of a guide's output that did not come, losses aside. */
+/** Returns a problem for each line of a guide's output that is missing; the values of losses may differ. */
 function missingLines(expected: string, output: string): string[] {
   const lines = expected.trim().split("\n");
   const came = (line: string) => output.includes(line.replace(/loss [\d.]+$/, "loss "));
   return lines.filter((line) => !came(line)).map((line) => `"${line}" did not come; there was:\n${output}`);
 }
 
-/** Does what docs/first-fine-tune.md says, in a folder with the packages installed. */
+/** Follows docs/first-fine-tune.md in a folder with the packages installed. */
 export function followNodeGuide(root: string, user: string, env: NodeJS.ProcessEnv): string[] {
   const files = filesOf(join(root, "docs/first-fine-tune.md"));
   let output = "";
@@ -39,7 +39,7 @@ export function followNodeGuide(root: string, user: string, env: NodeJS.ProcessE
   return missingLines(`${files.get("output")}console.log(score > 40);`, output);
 }
 
-/** Does what docs/browser.md says, with Vite's development server and Chromium. */
+/** Follows docs/browser.md with Vite's development server and Chromium. */
 export async function followPageGuide(root: string, user: string, browser: Browser): Promise<string[]> {
   const files = filesOf(join(root, "docs/browser.md"));
   const folder = join(user, "guide");
@@ -48,7 +48,7 @@ export async function followPageGuide(root: string, user: string, browser: Brows
   for (const name of ["index.html", "engine.js", "page.js"]) {
     writeFileSync(join(folder, name), files.get(name) as string);
   }
-  // The packages lie above the folder, where the server would not look for them by itself.
+  // The packages are installed above the folder, which the server does not serve by default.
   const server = await createServer({
     root: folder,
     configFile: false,

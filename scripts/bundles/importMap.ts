@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const docs = join(import.meta.dirname, "../../docs/bundlers.md");
 
-/** Returns the import map that the documentation shows, and the element that holds it. */
+/** Returns the import map in the documentation, and the element that contains it. */
 function documentedMap(): { map: { imports: Record<string, string> }; element: string } {
   const found = /<script type="importmap">(.*?)<\/script>/s.exec(readFileSync(docs, "utf8"));
   if (!found) throw new Error(`${docs} shows no import map`);
@@ -11,8 +11,8 @@ function documentedMap(): { map: { imports: Record<string, string> }; element: s
 }
 
 /**
- * Lays the sample out as it is, with the documentation's import map for the page; its Workers,
- * which no map reaches, take the standalone file.
+ * Copies the sample unbundled, with the documentation's import map for the page. Its Workers, to which import maps do
+ * not apply, use the standalone file.
  */
 export async function writeUnbundled(user: string, outDir: string): Promise<string[]> {
   mkdirSync(join(outDir, "worker"), { recursive: true });

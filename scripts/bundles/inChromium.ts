@@ -5,7 +5,7 @@ import { chromiumFlags, isolationHeaders } from "../browser/chromium.ts";
 import type { EngineSample, Sample } from "./sample.ts";
 import { serve } from "./serve.ts";
 
-/** The sample's numbers in a page, in its Web Worker, and through `lowrank/worker`. */
+/** The sample's results in a page, in its Web Worker, and through `lowrank/worker`. */
 export interface Run {
   readonly page: Sample;
   readonly worker: Sample;
@@ -14,7 +14,7 @@ export interface Run {
 
 const limitMs = 60_000;
 
-/** Puts nano's model beside a bundle. */
+/** Copies nano's model into a bundle's folder. */
 export function addModel(user: string, outDir: string): void {
   const model = join(outDir, "model");
   mkdirSync(model);

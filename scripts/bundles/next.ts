@@ -26,9 +26,8 @@ export default function Page() {
 };
 
 /**
- * Makes a Next.js app of the sample in a folder of its own, with the packages of `archives` from
- * npm's registry and disk; exports it for production and copies it into `outDir`. Returns the
- * problems of its commands.
+ * Makes a Next.js app of the sample in a separate folder, with packages from `archives` and from npm's registry;
+ * exports it for production and copies it into `outDir`. Returns the problems of its commands.
  */
 export async function bundleWithNext(
   archives: readonly string[],

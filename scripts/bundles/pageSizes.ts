@@ -7,9 +7,8 @@ import { samplePage } from "./sample.ts";
 import { serve } from "./serve.ts";
 
 /**
- * The most that the scripts of a page may weigh, in kB (1000 bytes) as Chromium downloads them: minified and gzipped,
- * without headers. Each page is a file in `pages`. docs/design/sizes.md has the aims, and the reason why bundlers
- * differ.
+ * The maximum size of a page's scripts, in kB (1000 bytes) as Chromium downloads them: minified and gzipped, without
+ * headers. Each page is a file in `pages`. docs/design/sizes.md explains the goals, and why bundlers differ.
  */
 const ceilings: Readonly<Record<keyof typeof weighedBundlers, Readonly<Record<string, number>>>> = {
   Vite: { core: 11.9, chained: 24.7, wasm: 75.5, webgpu: 71.5, lora: 114, app: 188 },
@@ -46,7 +45,7 @@ export async function pageSizes(browser: Browser, user: string): Promise<PageSiz
 
 /** Runs a page; returns the bytes of its scripts as they came over the wire, without headers. */
 async function downloadedBytes(browser: Browser, outDir: string): Promise<number> {
-  // Without memory to share there is one thread, as on most pages.
+  // Without shared memory there is one thread, as on most pages.
   const server = await serve(outDir, {});
   const tab = await browser.newPage();
   try {

@@ -2,18 +2,17 @@ import type { Browser } from "playwright";
 import { runInChromium } from "./inChromium.ts";
 import { differences, type ServerRun } from "./sample.ts";
 
-/** The places in which a bundle runs, as columns of the table. */
+/** The environments in which a bundle runs, as columns of the table. */
 export const places = ["page", "Web Worker", "lowrank/worker"] as const;
 
-/** A bundle in a browser: the problems in each place. */
+/** A bundle in a browser: the problems in each environment. */
 export interface Placed {
   readonly name: string;
   readonly problems: Readonly<Record<(typeof places)[number], readonly string[]>>;
 }
 
 /**
- * Runs a bundle in a page, in the Web Worker of one and by the engine in a Worker; holds their
- * numbers to Node's.
+ * Runs a bundle in a page, in the page's Web Worker and by the engine in a Worker; compares the results with Node's.
  */
 export async function runPlaces(
   browser: Browser,
@@ -22,7 +21,7 @@ export async function runPlaces(
   inNode: ServerRun,
   isolated: boolean,
 ): Promise<Placed> {
-  // Where memory cannot be shared, one thread does what two do, to the bit.
+  // If memory cannot be shared, one thread gives the same results as two, to the bit.
   const expected = { ...inNode.page, threads: isolated ? inNode.page.threads : 1 };
   const name = `${bundler}, ${isolated ? "isolated" : "not isolated"}`;
   try {

@@ -5,16 +5,15 @@ import type { CheckedInstall } from "./checkBundles.ts";
 import { differences, runOnServer, type ServerRun } from "./sample.ts";
 import { askServer } from "./served.ts";
 
-/** JavaScript runtimes beside Node that npm has, and the words by which each runs a file. */
+/** Other JavaScript runtimes on npm, and the arguments with which each runs a file. */
 const runtimes = {
   Deno: { dependency: "deno", version: "2.9.6", words: ["run", "--allow-all"] },
   Bun: { dependency: "bun", version: "1.4.5", words: ["run"] },
 };
 
 /**
- * Installs Deno and Bun into an empty folder and runs the sample in each, with threads, in the
- * program, by an engine in a Worker of `node:worker_threads`, and by one in a Web Worker. Serves
- * over HTTP in each too.
+ * Installs Deno and Bun into an empty folder and runs the sample in each, with threads: in the program, by an engine in
+ * a Worker of `node:worker_threads`, and by one in a Web Worker. Also serves over HTTP in each.
  */
 export function checkRuntimes({ user, work, env }: CheckedInstall, inNode: ServerRun, check: Check): void {
   const folder = join(work, "runtimes");

@@ -8,19 +8,19 @@ export interface EngineSample {
   text: string;
 }
 
-/** The numbers and the text that the sample app gives. */
+/** The results of the sample app: values and text. */
 export interface Sample extends EngineSample {
   product: number[];
   threads: number;
 }
 
-/** The sample's numbers on a server: in the program, and by an engine in a Worker. */
+/** The sample's results on a server: in the program, and by an engine in a Worker. */
 export interface ServerRun {
   readonly page: Sample;
   readonly engine: EngineSample;
 }
 
-/** The page of the sample; bundlers put its script beside it. */
+/** The page of the sample; bundlers put its script into the same folder. */
 export const samplePage = `<!doctype html><meta charset="utf-8"><script type="module" src="./page.js"></script>`;
 
 /** The scripts of the sample in a page and in its Workers. */
@@ -32,7 +32,7 @@ export function writeSample(user: string): void {
   writeFileSync(join(user, "index.html"), samplePage);
 }
 
-/** Runs the sample unbundled by a command such as `node`; throws where it fails. */
+/** Runs the sample unbundled by a command such as `node`; throws if it fails. */
 export function runOnServer(
   user: string,
   [program, ...args]: readonly string[],
@@ -49,10 +49,7 @@ export function runOnServer(
   return JSON.parse(stdout.trimEnd().split("\n").at(-1) as string);
 }
 
-/**
- * Returns a sentence for each number or text that differs from Node's; losses may by 1e-5 of
- * themselves.
- */
+/** Returns a sentence for each value or text that differs from Node's; losses may differ by 1e-5, relatively. */
 export function differences<S extends EngineSample>(got: S, expected: S): string[] {
   const problems: string[] = [];
   for (const key of Object.keys(expected) as (keyof S & string)[]) {

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { command } from "../packages/check.ts";
 
-/** Serves the embedded model and an adapter over HTTP, by the runtime's own server, and asks it. */
+/** Serves the embedded model and an adapter over HTTP, with the runtime's own server, and sends requests. */
 const script = `
 import { nanoModelFolder } from "@lowrank/nano";
 import { adapterStore, createEngine, folderPlace } from "@lowrank/serve";
@@ -42,7 +42,7 @@ console.log(JSON.stringify([...texts, pieces.split("\\n\\n").length, large.statu
 process.exit(0);
 `;
 
-/** Returns what the server says in a runtime; a problem says how it failed. */
+/** Returns the server's output in a runtime, and a problem if it failed. */
 export function askServer(
   user: string,
   env: NodeJS.ProcessEnv,

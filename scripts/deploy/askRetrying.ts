@@ -1,7 +1,7 @@
-/** A request's answer, and the attempts that it took. */
+/** The answer to a request, and the number of attempts. */
 export interface RetriedAnswer {
   readonly status: number;
-  /** The text of the body, whole. */
+  /** The complete text of the body. */
   readonly body: string;
   readonly attempts: number;
 }
@@ -12,18 +12,17 @@ export interface AskOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default: 8. */
   readonly attempts?: number;
-  /** Seconds for one attempt. Default: 60. */
+  /** Timeout of one attempt in seconds. Default: 60. */
   readonly seconds?: number;
 }
 
-/** Statuses that pass by themselves, as OpenAI's own clients have them. */
+/** Statuses that are worth a retry, as in OpenAI's own clients. */
 const passing = (status: number): boolean => status === 408 || status === 409 || status === 429 || status >= 500;
 
 /**
- * Posts JSON and asks again for what passes by itself, as OpenAI's clients do: a connection that
- * broke, and statuses 408, 409, 429 and from 500. They give up after two more attempts by default;
- * their `maxRetries` says otherwise. An answer in pieces is asked for again from its start where it
- * breaks off, which is left to the callers of those clients.
+ * Posts JSON, and retries transient failures as OpenAI's clients do: broken connections, and statuses 408, 409, 429 and
+ * from 500 on. Those clients give up after two retries unless `maxRetries` is set. This function also restarts a stream
+ * that breaks off, which those clients leave to their callers.
  */
 export async function askRetrying(url: string, body: unknown, options: AskOptions = {}): Promise<RetriedAnswer> {
   const { attempts = 8 } = options;
@@ -54,7 +53,7 @@ async function ask(
   });
   const text = await response.text();
   const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-  // A failure amid a stream has no status; a stream that was cut has no end.
+  // A failure inside a stream has no status, and a stream that was cut lacks its end marker.
   if (isStream && (!text.endsWith("data: [DONE]\n\n") || text.includes('data: {"error":'))) {
     throw new Error(`a stream that broke off: ...${text.slice(-200)}`);
   }

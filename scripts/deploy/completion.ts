@@ -1,11 +1,11 @@
-/** All that one completion says of its tokens. */
+/** The text, tokens and log probabilities of one completion. */
 export interface Completion {
   readonly text: string;
   readonly tokens: readonly string[];
-  /** As the server wrote them: equal numbers have equal bits. */
+  /** As the server wrote them: equal values have equal bits. */
   readonly logprobs: readonly number[];
   readonly finish: string;
-  /** Names the model and the version of the adapter. */
+  /** Identifies the model and the version of the adapter. */
   readonly fingerprint: string;
 }
 
@@ -18,10 +18,7 @@ interface Body {
   }[];
 }
 
-/**
- * Reads the body of an answer of /v1/completions, whole or in pieces, with `logprobs` and one
- * choice.
- */
+/** Reads the body of an answer of /v1/completions, complete or streamed, with `logprobs` and one choice. */
 export function readCompletion(body: string): Completion {
   const pieces: Body[] = body.startsWith("data: ")
     ? body
@@ -39,7 +36,7 @@ export function readCompletion(body: string): Completion {
   };
 }
 
-/** Returns true where both have the same tokens, with the same bits. */
+/** Returns true if both have the same tokens and bit-identical log probabilities. */
 export function sameTokens(a: Completion, b: Completion): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

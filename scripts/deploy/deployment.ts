@@ -14,42 +14,37 @@ const published = join(import.meta.dirname, "../../docs/deploy/serve.yaml");
 export interface DeploymentOptions {
   /** The folder of the base model. */
   readonly model: string;
-  /** Bytes for adapters in the memory of a replica. */
+  /** Bytes for adapters in the memory of one replica. */
   readonly maxAdapterBytes: number;
-  /**
-   * Returns more of the environment of a replica, which may keep files in `folder`. Default: none.
-   */
+  /** Returns additional environment variables of a replica, which may keep files in `folder`. Default: none. */
   readonly envOf?: (replica: string, folder: string) => NodeJS.ProcessEnv;
 }
 
-/** The holder of a key, in clear. */
+/** The holder of an API key, in plain text. */
 export interface Tenant {
   readonly id: string;
   readonly key: string;
 }
 
-/** May use all adapters, and load and unload them. */
+/** A tenant that may use all adapters, and load and unload them. */
 export const admin: Tenant = { id: "admin", key: "key-of-the-admin" };
 
-/** Each may use the base model, and the adapters whose names begin with its id and a slash. */
+/** Tenants that may use the base model, and the adapters whose names begin with their id and a slash. */
 export const tenants: readonly Tenant[] = ["acme", "globex"].map((id) => ({ id, key: `key-of-${id}` }));
 
 /** The base model's name in requests. */
 export const baseName = "base";
 
-/**
- * Three replicas by docs/deploy, an nginx before them and an object store behind them, on this
- * machine.
- */
+/** A local deployment as in docs/deploy: three replicas, nginx in front of them and a shared object store. */
 export class Deployment implements AsyncDisposable {
   readonly folder: string;
   readonly store: ObjectStore;
   readonly replicas: readonly Replica[];
-  /** A server on the same store, which nginx does not know. */
+  /** A server on the same store, to which nginx does not forward. */
   readonly alone: Replica;
   readonly #port: number;
   #nginx: Nginx | null = null;
-  /** Leaves the folder with its logs, which is else removed at the end. */
+  /** Keeps the folder with its logs, which is otherwise removed at the end. */
   keepsFolder = false;
 
   private constructor(folder: string, options: DeploymentOptions, [port, storePort, ...ports]: readonly number[]) {
@@ -65,7 +60,7 @@ export class Deployment implements AsyncDisposable {
     this.alone = all[3];
   }
 
-  /** Starts the object store, for adapters to be put there. Replicas and nginx are not started. */
+  /** Starts the object store, so that adapters can be uploaded. Replicas and nginx are not started yet. */
   static async create(options: DeploymentOptions): Promise<Deployment> {
     const folder = mkdtempSync(join(tmpdir(), "lowrank-deploy-"));
     const deployment = new Deployment(folder, options, await freePorts(6));

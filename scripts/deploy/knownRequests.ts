@@ -3,11 +3,11 @@ import { type Completion, readCompletion, sameTokens } from "./completion.ts";
 import { admin, type Tenant } from "./deployment.ts";
 import type { Random } from "./random.ts";
 
-/** A request whose answer is known. */
+/** A request with known correct answers. */
 export interface KnownRequest {
   readonly tenant: Tenant;
   readonly body: { readonly model: string; readonly [field: string]: unknown };
-  /** The answers, by the version that they name: a name that is swapped has several. */
+  /** The answers, by the version in their fingerprint: a name that is swapped has several. */
   readonly answers: ReadonlyMap<string, Completion>;
 }
 
@@ -15,7 +15,7 @@ export interface KnownRequest {
 export interface UsableName {
   readonly model: string;
   readonly tenant: Tenant;
-  /** The names under which its versions stand still. */
+  /** Fixed names of its versions, which are not swapped. */
   readonly versions: readonly string[];
 }
 
@@ -24,10 +24,7 @@ const prompts = [
   ["the largest of a and b", "a loop over the keys of table", "true if text begins with prefix", "reverse words"],
 ].flat();
 
-/**
- * Draws requests, half of them greedy and half with a seed, and has a server answer each of them
- * alone.
- */
+/** Draws requests, half of them greedy and half with a seed, and has a server answer each of them alone. */
 export async function knownRequests(
   url: string,
   names: readonly UsableName[],
@@ -56,7 +53,7 @@ export async function knownRequests(
   return known;
 }
 
-/** Returns the problem of an answer: undefined where every token is right. */
+/** Returns the problem of an answer, or undefined if every token is right. */
 export function problemOf({ body, answers }: KnownRequest, status: number, text: string): string | undefined {
   const what = `${JSON.stringify(body)} was answered by`;
   if (status !== 200) return `${what} ${status}: ${text.slice(0, 300)}`;

@@ -6,7 +6,7 @@ import { wasm } from "@lowrank/wasm";
 /** The files of an adapter, by name. */
 export type AdapterFiles = ReadonlyMap<string, Uint8Array | string>;
 
-/** The configurations that adapters take in turn. */
+/** The configurations that are used in turn. */
 const configs: readonly (() => PeftConfig)[] = [
   () => new LoraConfig({ ...lora, r: 8 }),
   () => new LoraConfig({ ...lora, r: 2, targetModules: ["q_proj", "v_proj"] }),

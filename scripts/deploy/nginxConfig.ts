@@ -1,15 +1,15 @@
-/** The places of a deployment on this machine. */
+/** The ports and log files of a local deployment. */
 export interface LocalPlaces {
   readonly port: number;
-  /** The ports of replica-1, replica-2 and so on. */
+  /** The ports of replica-1, replica-2, ..., in order. */
   readonly replicas: readonly number[];
   readonly accessLog: string;
   readonly errorLog: string;
 }
 
 /**
- * Returns the published configuration with the addresses and logs of this machine. All else stays
- * as it is. Throws if it names a replica that there is not, or lacks one of these lines.
+ * Returns the published configuration with the addresses and logs of this machine; other lines are unchanged. Throws if
+ * it names an unknown replica, or lacks one of these lines.
  */
 export function localNginxConfig(published: string, { port, replicas, accessLog, errorLog }: LocalPlaces): string {
   const swap = (text: string, pattern: RegExp, by: (...match: string[]) => string): string => {
@@ -31,7 +31,7 @@ export interface LoggedRequest {
   readonly path: string;
   readonly status: number;
   readonly adapter: string;
-  /** The ports of the replicas that were tried, in turn. */
+  /** The ports of the replicas that were tried, in order. */
   readonly replicas: readonly number[];
 }
 

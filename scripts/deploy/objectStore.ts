@@ -7,12 +7,10 @@ const child = join(import.meta.dirname, "objectStoreChild.mjs");
 const bucket = "adapters";
 const region = "us-east-1";
 
-/**
- * An S3-compatible object store on this machine, which can go away and come back with its files.
- */
+/** An S3-compatible object store on this machine, which can be stopped and restarted with its files. */
 export class ObjectStore {
   readonly endpoint: string;
-  /** The place of adapters, as `lowrank serve` takes it. */
+  /** The URL of adapters, as `lowrank serve` accepts it. */
   readonly address: string = `s3://${bucket}`;
   /** The environment of processes that use it. */
   readonly env: NodeJS.ProcessEnv;
@@ -46,13 +44,13 @@ export class ObjectStore {
     await untilAnswers(this.endpoint, this.#process, log);
   }
 
-  /** Ends it at once, amid whatever it does. */
+  /** Kills it at once, even in the middle of a request. */
   async kill(): Promise<void> {
     this.#process?.kill("SIGKILL");
     await this.#process?.ended;
   }
 
-  /** Lets it take connections and answer none of them, until `resume`. */
+  /** Makes it accept connections without answering, until `resume`. */
   hang(): void {
     this.#process?.kill("SIGSTOP");
   }
@@ -61,10 +59,7 @@ export class ObjectStore {
     this.#process?.kill("SIGCONT");
   }
 
-  /**
-   * Writes an adapter's folder, as `path` in the bucket: its weights first, as a careful writer
-   * does.
-   */
+  /** Writes an adapter's folder to `path` in the bucket: its weights first, so that readers never see it incomplete. */
   async put(path: string, files: AdapterFiles): Promise<void> {
     for (const [name, content] of [...files].reverse()) {
       await this.#send(`${path}/${name}`, { method: "PUT", body: content as BodyInit });

@@ -6,7 +6,7 @@ const lowrank = join(root, "packages/lowrank/src/bin.ts");
 const common = {
   // Sources are compiled once for all replicas.
   NODE_COMPILE_CACHE: join(root, "node_modules/.cache/compiled"),
-  // V8 would let garbage grow by hundreds of MB before it looks, which hides a leak.
+  // By default V8 lets garbage grow by hundreds of MB before it collects, which hides a leak.
   NODE_OPTIONS: "--max-old-space-size=96 --max-semi-space-size=4",
 };
 
@@ -14,14 +14,14 @@ const common = {
 export interface ReplicaOptions {
   readonly name: string;
   readonly port: number;
-  /** Holds its log. */
+  /** The folder of its log. */
   readonly folder: string;
   /** The arguments of `lowrank serve`, without the port. */
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** One server of a deployment: `lowrank serve`, which can be killed, ended and started again. */
+/** One server of a deployment: `lowrank serve`, which can be killed, stopped and restarted. */
 export class Replica {
   readonly name: string;
   readonly port: number;
@@ -30,7 +30,7 @@ export class Replica {
   readonly #options: ReplicaOptions;
   #process: StartedProcess | null = null;
   #isEnding = false;
-  /** The ends of processes that nobody asked for: an exit code or a signal each. */
+  /** Unexpected ends of processes: an exit code or a signal each. */
   readonly crashes: (number | NodeJS.Signals)[] = [];
 
   constructor(options: ReplicaOptions) {
@@ -41,12 +41,12 @@ export class Replica {
     this.log = join(options.folder, `${options.name}.log`);
   }
 
-  /** The present process; null before the first start. */
+  /** The current process; null before the first start. */
   get process(): StartedProcess | null {
     return this.#process;
   }
 
-  /** Starts it, and resolves when it takes requests. */
+  /** Starts it, and resolves when it accepts requests. */
   async start(): Promise<void> {
     const { args, env, port } = this.#options;
     this.#isEnding = false;
@@ -58,12 +58,12 @@ export class Replica {
     await untilAnswers(`${this.url}/ready`, this.#process, this.log);
   }
 
-  /** Ends it amid what it does: kill -9. */
+  /** Kills it in the middle of its work: kill -9. */
   kill(): Promise<number | NodeJS.Signals> {
     return this.#end("SIGKILL");
   }
 
-  /** Asks it to end its requests and itself. Resolves to its exit code. */
+  /** Sends SIGTERM, after which it finishes its requests and exits. Resolves to its exit code. */
   stop(): Promise<number | NodeJS.Signals> {
     return this.#end("SIGTERM");
   }

@@ -9,17 +9,17 @@ const published = join(import.meta.dirname, "../../docs/deploy/nginx.conf");
 /** A running nginx. */
 export interface Nginx {
   readonly url: string;
-  /** Waits until it takes requests. */
+  /** Waits until it accepts requests. */
   answers(): Promise<void>;
-  /** Returns the requests so far. */
+  /** Returns the logged requests so far. */
   requests(): LoggedRequest[];
   stop(): Promise<unknown>;
 }
 
-/** True where nginx is installed. */
+/** True if nginx is installed. */
 export const hasNginx: boolean = spawnSync("nginx", ["-v"]).status === 0;
 
-/** Starts nginx by docs/deploy/nginx.conf, with its files in `folder`. */
+/** Starts nginx with docs/deploy/nginx.conf, and its files in `folder`. */
 export function startNginx(folder: string, port: number, replicas: readonly number[]): Nginx {
   const accessLog = join(folder, "access.log");
   const errorLog = join(folder, "nginx.log");

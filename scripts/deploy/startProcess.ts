@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 
-/** A process that runs, or has run. */
+/** A process that is running or has ended. */
 export interface StartedProcess {
   readonly pid: number;
-  /** Resolves at its end to the exit code, or to the signal that ended it. */
+  /** Resolves to the exit code, or to the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
   /** False after its end. */
   isAlive(): boolean;
@@ -12,8 +12,7 @@ export interface StartedProcess {
 }
 
 /**
- * Starts a program, whose output is added to the file `log`. It dies with this process, unless that
- * is killed itself.
+ * Starts a program and appends its output to the file `log`. It ends with this process, unless this process is killed.
  */
 export function startProcess(
   [program, ...args]: readonly string[],
@@ -28,7 +27,7 @@ export function startProcess(
     child.once("error", reject);
     child.once("exit", (code, signal) => resolve((code ?? signal) as number | NodeJS.Signals));
   }).finally(() => process.off("exit", killWithThis));
-  // A program that cannot be started is told to those who wait for it to answer.
+  // If a program cannot be started, `untilAnswers` reports the error.
   ended.catch(() => {});
   return {
     pid: child.pid ?? 0,
@@ -39,8 +38,8 @@ export function startProcess(
 }
 
 /**
- * Waits until an address answers with status 200. Throws, with the end of its log, if the process
- * ends before that or takes longer than `seconds`.
+ * Waits until an address answers with status 200. Throws, with the end of the process's log, if the process ends before
+ * that or takes longer than `seconds`.
  */
 export async function untilAnswers(url: string, started: StartedProcess, log: string, seconds = 120): Promise<void> {
   const end = performance.now() + 1000 * seconds;

@@ -7,18 +7,18 @@ export interface FakeRepo {
   readonly name: string;
   /** The commits of branches and tags. */
   readonly refs: Readonly<Record<string, string>>;
-  /** Who may read it; default everyone. The token "hf_owner" may read all. */
+  /** Restricts who may read it; default everyone. The token "hf_owner" may read all. */
   readonly access?: "gated" | "private";
 }
 
-/** A failure of the next answers with the content of a file. */
+/** A failure of the next answers that contain a file. */
 export interface Fault {
   readonly path: string;
   /** The number of answers that fail. */
   readonly times: number;
-  /** Ends the connection after so many bytes. */
+  /** Closes the connection after this many bytes. */
   readonly cutAfter?: number;
-  /** Says that the file has so many bytes, and sends them. */
+  /** Declares this many bytes for the file, and sends them. */
   readonly length?: number;
   /** Answers a Range request with the whole file. */
   readonly whole?: boolean;
@@ -38,12 +38,12 @@ interface State {
   faults: (Fault & { left: number })[];
 }
 
-/** The path of the fake hubs on a server; the next part names the hub of a test. */
+/** The path of the fake hubs on a server; the next path segment identifies the hub of a test. */
 export const fakeHubRoot = "/fake-hub/";
 
 /**
- * Returns a handler of requests that answers as the Hugging Face hub does for models, from
- * repositories that tests put there under `/-/`.
+ * Returns a request handler that answers like the Hugging Face hub does for models, from repositories that tests upload
+ * under `/-/`.
  */
 export function fakeHub(): (request: IncomingMessage, response: ServerResponse) => void {
   const states = new Map<string, State>();
@@ -80,8 +80,8 @@ async function answer(state: State, exchange: Exchange): Promise<void> {
   const [owner, own, kind, revision, ...path] = isApi ? parts.slice(2) : parts;
   const repo = state.repos.get(`${owner}/${own}`);
   const open = authorization === "Bearer hf_owner";
-  // As on the hub, who may not see a repository learns nothing of it, and a gated one shows
-  // all but files.
+  // As on the hub, a private repository looks as if it did not exist to users without access, and a gated one shows
+  // everything but files.
   if (!repo || (repo.access === "private" && !open)) return fail(response, authorization ? 404 : 401, "RepoNotFound");
   if (repo.access === "gated" && !open && !isApi) return fail(response, authorization ? 403 : 401, "GatedRepo");
   const commit = repo.refs[revision] ?? revision;
@@ -109,7 +109,7 @@ async function answer(state: State, exchange: Exchange): Promise<void> {
   response.writeHead(302, { ...linked, Location: location, "Content-Length": 0 }).end();
 }
 
-/** Takes what a test puts there, and tells it what was asked. */
+/** Handles a test's uploads, and returns the log of requests to it. */
 async function control(state: State, { request, response, parts: [, what, ...rest] }: Exchange): Promise<void> {
   const body = await buffer(request);
   if (what === "repo") {
@@ -128,7 +128,7 @@ async function control(state: State, { request, response, parts: [, what, ...res
   sendJson(response, what === "requests" ? state.requests.splice(0) : null);
 }
 
-/** The id of a content, as Git and Git LFS make it. */
+/** The id of a content, computed as by Git and Git LFS. */
 function etagOf(content: Buffer, isLfs: boolean): string {
   if (isLfs) return createHash("sha256").update(content).digest("hex");
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");

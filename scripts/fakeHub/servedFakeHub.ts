@@ -1,7 +1,7 @@
 import type { Plugin } from "vitest/config";
 import { fakeHub, fakeHubRoot } from "./fakeHub.ts";
 
-/** A Vite plugin that lets pages of tests have fake hubs on their own server. */
+/** A Vite plugin that provides fake hubs on the server of test pages. */
 export function servedFakeHub(): Plugin {
   return {
     name: "lowrank:fake-hub",

@@ -1,10 +1,10 @@
 import type { FakeRepo, Fault } from "./fakeHub.ts";
 
-/** A hub on this machine, with what a test puts there. */
+/** A hub on this machine, with the repositories that a test uploads. */
 export interface FakeHub extends AsyncDisposable {
   /** The address of the hub. */
   readonly endpoint: string;
-  /** Adds a repository whose branch `main` is at `commit`, or puts it there. */
+  /** Adds a repository whose branch `main` is at `commit`, or moves the branch there. */
   put(repo: Omit<FakeRepo, "refs"> & { commit?: string; tags?: FakeRepo["refs"] }, files: Contents): Promise<void>;
   fail(fault: Fault): Promise<void>;
   /** Returns the requests since the last call, as "GET org/name/resolve/commit/path bytes=0-9". */
@@ -13,13 +13,10 @@ export interface FakeHub extends AsyncDisposable {
 
 type Contents = Iterable<readonly [path: string, content: Uint8Array | string]>;
 
-/** The commit of a repository's `main` where none is given. */
+/** The default commit of a repository's `main`. */
 export const fakeCommit = "0123456789".repeat(4);
 
-/**
- * Starts a fake hub: in Node a server of its own; in a page that of the page, which has one for the
- * tests.
- */
+/** Starts a fake hub: on a new server in Node, and on the page's server in a page. */
 export async function startFakeHub(): Promise<FakeHub> {
   const { origin, close } = await server();
   const endpoint = `${origin}/fake-hub/${crypto.randomUUID()}`;

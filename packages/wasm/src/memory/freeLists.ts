@@ -17,7 +17,7 @@ const stepMask = stepsPerDoubling - 1;
 /** Enough for 2^26 granules. */
 const doublings = 24;
 
-/** How many blocks of the requested class are tried before larger ones are used: they may be too small. */
+/** The number of blocks of the requested class that are tried before larger ones are used: they may be too small. */
 const looks = 8;
 
 function classOf(size: number): number {

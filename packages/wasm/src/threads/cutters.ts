@@ -10,7 +10,7 @@ interface Cut<N extends string> {
   units: number;
   /** The work of the whole call, in elements. */
   work: number;
-  /** How much each argument grows from one unit to the next. Called only if the work is enough for two parts. */
+  /** Returns the growth of each argument from one unit to the next. Called only if the work is enough for two parts. */
   steps: () => { readonly [name in N]?: number };
   /** Parts are multiples of this many units. */
   align: number;
