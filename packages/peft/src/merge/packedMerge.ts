@@ -3,7 +3,7 @@ import type { Linear } from "@lowrank/nn";
 import type { Replacement } from "../layers/mergeStep.ts";
 import { valueAt } from "../layers/swap.ts";
 
-/** How a merge treats quantised weights. A model with quantised weights requires one of the two. */
+/** Options for quantised weights in a merge. A model with quantised weights requires one of the two. */
 export interface PackedMerge {
   /** Stores the merged weights unquantised, in this dtype. */
   dtype?: "f32" | "f16" | "bf16";

@@ -1,6 +1,6 @@
 import type { TorchGenerator } from "../random/torchGenerator.ts";
 
-/** How tensors of several adapters are merged into one: the pruning, and the summation. */
+/** The kind of merge of several adapters' tensors: the pruning, and the summation. */
 export type MergeKind = "linear" | "magnitude_prune" | "ties" | "dare_linear" | "dare_ties";
 
 /** Options of the kinds that prune. */

@@ -4,18 +4,18 @@ import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { BestOptions } from "../options/recordsBest.ts";
 import type { BestEvaluation } from "../options/trainerOptions.ts";
 
-/** The record of a run's evaluations that its checkpoints hold. */
+/** The record of a run's evaluations that its checkpoints store. */
 export interface BestState {
   best: BestEvaluation | null;
-  /** The evaluations since the last one that was better. */
+  /** The number of evaluations since the last better one. */
   failures: number;
-  /** The step of the last evaluation that counted; 0 before there is one. */
+  /** The step of the last evaluation that counted; 0 before the first. */
   seen: number;
 }
 
 /**
- * Remembers which evaluation of a run was the best, and a copy of its weights. Tells when a run is
- * to stop, by the rules of transformers' `EarlyStoppingCallback`.
+ * Records the best evaluation of a run and a copy of its weights. Decides when a run stops early, by the rules of
+ * transformers' `EarlyStoppingCallback`.
  */
 export class BestModel {
   readonly #metric: string;
@@ -26,7 +26,7 @@ export class BestModel {
   #state: BestState = { best: null, failures: 0, seen: 0 };
   #weights: readonly SafetensorsTensor[] = [];
 
-  /** Throws for options that could have no effect, and for a model whose ranks move. */
+  /** Throws for options that would have no effect, and for a model whose ranks change in training. */
   constructor(options: BestOptions, model: Pick<TrainableModule, "allocationState">) {
     const { loadBestModelAtEnd = false, metricForBestModel = "loss", evaluation } = options;
     const { earlyStoppingPatience = Number.POSITIVE_INFINITY, earlyStoppingThreshold = 0 } = options;
@@ -60,25 +60,25 @@ export class BestModel {
     return this.#state;
   }
 
-  /** True once as many evaluations as wished were no better than the best. */
+  /** True after `earlyStoppingPatience` evaluations that were no better than the best. */
   get stopped(): boolean {
     return this.#state.failures >= this.#patience;
   }
 
-  /** The weights of the best evaluation; none before there is one, or where they are not wanted. */
+  /** The weights of the best evaluation. Empty before the first, and without `loadBestModelAtEnd`. */
   get weights(): readonly SafetensorsTensor[] {
     return this.#weights;
   }
 
-  /** Goes on from a state, with its weights. */
+  /** Restores a state and its weights. */
   restore(state: BestState, weights: readonly SafetensorsTensor[]): void {
     this.#state = state;
     this.#weights = weights;
   }
 
   /**
-   * Takes an evaluation in; copies the weights where it is the best so far. That before the first
-   * step does not count. Throws where it lacks the number by which evaluations are compared.
+   * Records an evaluation, and copies the weights if it is the best so far. Ignores an evaluation before the first
+   * step. Throws if it lacks the metric that is compared.
    */
   async observe(step: number, evaluation: Evaluation, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
     const metric = this.#valueOf(evaluation);
@@ -86,7 +86,7 @@ export class BestModel {
     const { best, failures } = this.#state;
     const gain = best === null ? Number.POSITIVE_INFINITY : metric - best.metric;
     const better = best === null ? gain : this.#greaterIsBetter ? gain : -gain;
-    // The threshold decides about stopping alone: the best is the best by however little.
+    // The threshold only affects early stopping: any improvement makes an evaluation the best.
     this.#state = {
       best: better > 0 ? { step, metric } : best,
       failures: better > 0 && better > this.#threshold ? 0 : failures + 1,
@@ -100,7 +100,7 @@ export class BestModel {
     this.#weights = weights;
   }
 
-  /** Puts the weights of the best evaluation into tensors. */
+  /** Copies the weights of the best evaluation into tensors. */
   load(tensors: ReadonlyMap<string, Tensor>): void {
     for (const { name, bytes, shape, dtype } of this.#weights) {
       const tensor = tensors.get(name) as Tensor;

@@ -26,18 +26,18 @@ import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import { describeDifference, ResumeError } from "./resumeError.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
-/** The position of a run: steps done, and where the data stood. */
+/** The position of a run: completed steps, and the sampler's state. */
 export interface RunState {
   step: number;
   sampler: SamplerState;
 }
 
-/** The things that a run changes. */
+/** The parts of a run that training changes. */
 export interface Trained {
   parameters: ReadonlyMap<string, Tensor>;
-  /** The best evaluation so far, and its weights; null where no option asks for it. */
+  /** The best evaluation so far, and its weights; null if no option requests it. */
   best: BestModel | null;
-  /** Tensors that forward passes change. */
+  /** Tensors that forward passes change, such as running means. */
   buffers: ReadonlyMap<string, Tensor>;
   optimizer: Optimizer<RateSetting>;
   generators: readonly Generator[];
@@ -47,11 +47,11 @@ export interface Trained {
 
 interface TrainerState extends RunState {
   generators: GeneratorState[];
-  /** The optimiser's settings, and the steps of each parameter by its position. */
+  /** The optimiser's settings, and the step count of each parameter by index. */
   optimizer: { groups: OptimizerState<RateSetting>["groups"]; steps: [parameter: number, step: number][] };
-  /** Only where an option asks for the best evaluation. */
+  /** Present only if an option requests the best evaluation. */
   best?: BestState;
-  /** Older versions wrote none. */
+  /** Missing in checkpoints of older versions. */
   fingerprint?: Fingerprint;
   files: FileList;
 }
@@ -59,15 +59,15 @@ interface TrainerState extends RunState {
 const fileNames = {
   weights: "trainable.safetensors",
   optimizer: "optimizer.safetensors",
-  /** Only where the model has buffers. */
+  /** Only if the model has buffers. */
   buffers: "buffers.safetensors",
-  /** Only where the best weights are wanted at the end. */
+  /** Only with `loadBestModelAtEnd`. */
   best: "best.safetensors",
-  /** Only where ranks are given out. */
+  /** Only if ranks are reallocated (AdaLoRA). */
   allocation: "allocation.safetensors",
 };
 
-/** Encodes tensors as safetensors. Throws, by name, for one that holds NaN or an infinity. */
+/** Encodes tensors as safetensors. Throws, with the name, for a tensor that contains NaN or infinity. */
 async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
   const entries: SafetensorsTensor[] = [];
   for (const [name, t] of tensors) {
@@ -79,16 +79,16 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
   return writeSafetensors(entries, { format: "pt" });
 }
 
-/** Throws for a limit that no number of checkpoints can have. */
+/** Throws unless `saveTotalLimit` is a whole number of at least 1. */
 export function checkLimit({ saveTotalLimit = 1 }: Checkpointing): void {
   if (Number.isSafeInteger(saveTotalLimit) && saveTotalLimit > 0) return;
   throw new Error(`Trainer: checkpoints.saveTotalLimit is ${saveTotalLimit}; give a whole number of at least 1`);
 }
 
 /**
- * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and where data and
- * dropout stood. Where the model has adapters, it is a folder of them too, as PEFT lays it out. On
- * disk it appears whole; elsewhere the file that lists all others is written last.
+ * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and the states of the sampler and of random
+ * generators. If the model has adapters, the folder also contains them in PEFT's layout. On disk the folder is renamed
+ * when complete; elsewhere the file that lists all others is written last.
  */
 export async function writeCheckpoint(
   { folder, saveTotalLimit, companions }: Checkpointing,
@@ -131,8 +131,8 @@ export async function writeCheckpoint(
 /** Options of `Trainer.resume`. */
 export interface ResumeOptions {
   /**
-   * Goes on although options, data, model or arithmetic differ from those of the checkpoint; a
-   * warning of code `changed-run` names each difference. Default false.
+   * Resumes even if options, data, model or arithmetic differ from the checkpoint's. A warning with code `changed-run`
+   * names each difference. Default: false.
    */
   allowChanges?: boolean;
 }
@@ -140,9 +140,9 @@ export interface ResumeOptions {
 const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
 
 /**
- * Reads a checkpoint, or the newest whole one of a place, into parameters, optimiser and
- * generators, and tells where the run stood. Throws, with nothing changed, where it holds other
- * tensors than the run trains, and a `ResumeError` where the run has other options.
+ * Reads a checkpoint, or the newest complete one in a folder, into parameters, optimiser and generators. Returns the
+ * run's position. Throws and changes nothing if the checkpoint has other tensors than the run trains. Throws
+ * `ResumeError` if the run has other options.
  */
 export async function readCheckpoint(
   place: string | URL | ModelFiles,
@@ -186,7 +186,7 @@ export async function readCheckpoint(
   return { step, sampler };
 }
 
-/** Throws where a run is not that of a checkpoint; with `allowChanges` it warns. */
+/** Throws if a run differs from the checkpoint's; with `allowChanges` it warns instead. */
 function checkFingerprint(
   label: string,
   now: Fingerprint,
@@ -206,7 +206,7 @@ function checkFingerprint(
   }
 }
 
-/** Throws unless a file holds tensors of these names and shapes, and no others. */
+/** Throws unless a file contains exactly the tensors of these names and shapes. */
 function checkNames(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): void {
   for (const [name, { shape }] of tensors) {
     const saved = file.has(name) ? file.info(name).shape : undefined;
@@ -234,7 +234,7 @@ async function readWhole(file: SafetensorsFile, name: string): Promise<Safetenso
   return { name, dtype, shape, bytes };
 }
 
-/** All tensors of a file; the caller frees them. */
+/** Returns all tensors of a file. The caller frees them. */
 async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const name of file.names()) {

@@ -1,7 +1,7 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { JsonFields } from "@lowrank/models";
 
-/** Reads a list of a state, whose items are read one by one. */
+/** Reads a list of a state, item by item. */
 function items<T>(fields: JsonFields, key: string, read: (items: JsonFields, at: string) => T): T[] {
   const list = fields.raw(key);
   if (!Array.isArray(list)) throw fields.bad(key, "a list");
@@ -37,8 +37,8 @@ function checkBest(best: JsonFields): void {
 }
 
 /**
- * Reads the state of a checkpoint, the JSON file `name`. Throws, naming file and field, for one
- * from which no run can go on.
+ * Reads the state of a checkpoint, the JSON file `name`. Throws, with file and field, for a state that cannot be
+ * resumed.
  */
 export async function readCheckpointState(source: ModelFiles, name: string): Promise<object> {
   const json = await readJson(source, name);
@@ -56,7 +56,7 @@ export async function readCheckpointState(source: ModelFiles, name: string): Pro
   return json as object;
 }
 
-/** Runs a function, and names the checkpoint's file in what it throws. */
+/** Runs a function and adds the checkpoint's file name to errors that it throws. */
 export function inCheckpoint<T>(where: string, fn: () => T): T {
   try {
     return fn();

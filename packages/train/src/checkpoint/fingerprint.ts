@@ -20,10 +20,10 @@ import { ownTaskOf, type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** All that decides a run's numbers, by the names of options where these do. */
+/** Everything that determines a run's results, by option name where possible. */
 export type Fingerprint = Readonly<Record<string, Json>>;
 
-/** The parts of a run that decide its numbers. */
+/** The parts of a run that determine its results. */
 export interface FingerprintedRun {
   readonly model: TrainableModule;
   readonly examples: Examples<unknown>;
@@ -34,7 +34,7 @@ export interface FingerprintedRun {
   readonly maxSteps: number;
 }
 
-/** Returns the fingerprint of a run before its first step: some methods change their settings. */
+/** Returns the fingerprint of a run. Call it before the first step, since some methods change their settings. */
 export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint> {
   return {
     ...settingsOf(run),
@@ -47,7 +47,7 @@ export async function fingerprintOf(run: FingerprintedRun): Promise<Fingerprint>
   };
 }
 
-/** The options that are numbers and words; those that are functions cannot be compared. */
+/** Returns the options with comparable values. Functions cannot be compared. */
 function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
   const { batchSize = 8, gradientAccumulationSteps = 1, maxGradNorm = 1, minLr = 0, minLrRate = 0 } = options;
   const schedule = typeof options.schedule === "function" ? "own" : (options.schedule ?? "linear");
@@ -59,14 +59,14 @@ function settingsOf({ options, maxSteps }: FingerprintedRun): Fingerprint {
     ...{ batchSize, gradientAccumulationSteps, maxGradNorm, schedule, warmupSteps, shuffle, groupByLength },
     ...{ minLr, minLrRate, neftuneNoiseAlpha, precision },
     ...((shuffle || neftuneNoiseAlpha > 0) && { seed }),
-    // More steps at a constant rate are the same steps, and more of them.
+    // With a constant rate, a longer run repeats the same steps and adds more.
     ...(schedule !== "constant" && { maxSteps }),
     ...Object.fromEntries(task as [string, number][]),
     ...Object.fromEntries(own as [string, number | string][]),
   };
 }
 
-/** The options of evaluations, where these decide about the weights at the end. */
+/** Returns the options of evaluations if they affect the final weights. */
 async function evaluationSettings(options: FingerprintedRun["options"]): Promise<Fingerprint> {
   const { evaluation } = options;
   if (!recordsBest(options) || !evaluation) return {};
@@ -87,13 +87,13 @@ function optimizerSettings({ options, optimizer, peaks }: FingerprintedRun): Fin
   return { optimizer: kind, learningRate: oneOrAll(peaks), ...Object.fromEntries(each) };
 }
 
-/** The value that all groups share, or the list of theirs. */
+/** Returns the value that all groups share, or the list of their values. */
 function oneOrAll(values: readonly Json[]): Json {
   const [first] = values;
   return values.every((value) => same(value, first)) ? first : values;
 }
 
-/** Fields of an adapter's configuration that decide no number. */
+/** Fields of an adapter's configuration that do not affect the results. */
 const idleFields: ReadonlySet<string> = new Set([
   "base_model_name_or_path",
   "revision",
@@ -115,7 +115,7 @@ function adapterSettings(files: ReadonlyMap<string, Uint8Array | string>): Finge
 
 const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
 
-/** The number of the examples, and a digest of what is in them. */
+/** Returns the number of examples and a digest of their contents. */
 async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
   if (!areListed(examples)) return `${examples.length} examples (${examples.digest})`;
   const encoder = new TextEncoder();
@@ -127,7 +127,7 @@ async function digestOfExamples(examples: Examples<unknown>): Promise<string> {
   return `${examples.length} examples (${hex(crc)})`;
 }
 
-/** An example as JSON; the kinds of values that JSON does not have by their names. */
+/** Returns an example as JSON. Typed arrays become lists; bigints and functions become strings. */
 function textOf(example: unknown): string {
   return JSON.stringify(example, (_, value) => {
     if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as Uint8Array);
@@ -135,10 +135,10 @@ function textOf(example: unknown): string {
   });
 }
 
-/** Tensors that do not train are read up to this size: norms and biases tell models apart. */
+/** Frozen tensors up to this size are included in the digest: norms and biases suffice to distinguish models. */
 const readBytes = 1 << 16;
 
-/** A digest of names, dtypes and shapes of all tensors, and of the content of small frozen ones. */
+/** Returns a digest of the names, dtypes and shapes of all tensors, and of the contents of small frozen ones. */
 async function digestOfModel(model: TrainableModule): Promise<string> {
   const encoder = new TextEncoder();
   let crc = 0;
@@ -152,8 +152,8 @@ async function digestOfModel(model: TrainableModule): Promise<string> {
 }
 
 /**
- * A digest of the bits of a few results on the model's backend. Builds of kernels, processors and
- * drivers that round otherwise have another.
+ * Returns a digest of the bits of a few results on the model's backend. Kernels, processors and drivers that round
+ * differently have another digest.
  */
 async function arithmeticOf(model: TrainableModule): Promise<string> {
   const backend = backendOf(model);
@@ -174,16 +174,16 @@ async function arithmeticOf(model: TrainableModule): Promise<string> {
   return `${backend.name} ${hex(crc)}`;
 }
 
-/** A fact of a run that is another in a checkpoint. */
+/** A property of a run that differs from the checkpoint's. */
 export interface RunDifference {
-  /** The option, or the fact; of an adapter's configuration `<file>: <field>`. */
+  /** The option or property; for an adapter's configuration `<file>: <field>`. */
   readonly name: string;
-  /** The value of this run; undefined where only the checkpoint has one. */
+  /** The value in this run; undefined if only the checkpoint has it. */
   readonly now: unknown;
   readonly saved: unknown;
 }
 
-/** Returns the differences between a run and the one of a checkpoint. */
+/** Returns the differences between a run and the checkpoint's run. */
 export function differencesOf(now: Fingerprint, saved: Fingerprint): RunDifference[] {
   const keys = [...new Set([...Object.keys(now), ...Object.keys(saved)])];
   return keys.flatMap((name) => {
@@ -191,7 +191,7 @@ export function differencesOf(now: Fingerprint, saved: Fingerprint): RunDifferen
   });
 }
 
-/** True for equal values, whatever the order of their keys. */
+/** Returns true for equal values. The order of keys does not matter. */
 function same(a: Json | undefined, b: Json | undefined): boolean {
   return a === b || canonical(a) === canonical(b);
 }

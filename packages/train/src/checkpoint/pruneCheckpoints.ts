@@ -1,8 +1,8 @@
 import { openFiles, removeFolder, type WritablePlace } from "@lowrank/files";
 
 /**
- * Removes checkpoints of the fewest steps from a place until `limit` are left; `newest`, which was
- * just written, stays. Only folders that hold a trainer's state are taken for checkpoints.
+ * Removes the oldest checkpoints from a folder until `limit` are left. Keeps `newest`, which was just written. Only
+ * folders with a trainer's state count as checkpoints.
  */
 export async function pruneCheckpoints(place: WritablePlace, limit: number, newest: string): Promise<void> {
   const files = await openFiles(place);

@@ -3,13 +3,13 @@ import { filesIn, type ModelFiles, openFiles } from "@lowrank/files";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { crc32 } from "../data/crc32.ts";
 
-/** The file of a checkpoint that is written last, and lists all others. */
+/** The file of a checkpoint that is written last and lists all others. */
 export const stateFile = "trainer_state.json";
 
-/** The size and CRC-32 of each file of a checkpoint but the last. */
+/** The size and CRC-32 of each file of a checkpoint except the state file. */
 export type FileList = Readonly<Record<string, { readonly bytes: number; readonly crc32: number }>>;
 
-/** Lists the files of a checkpoint that is to be written. */
+/** Lists the files of a checkpoint before it is written. */
 export async function listFiles(contents: ReadonlyMap<string, Uint8Array | string>): Promise<FileList> {
   const list: Record<string, { bytes: number; crc32: number }> = {};
   for (const [name, content] of contents) {
@@ -19,7 +19,7 @@ export async function listFiles(contents: ReadonlyMap<string, Uint8Array | strin
   return list;
 }
 
-/** Returns the CRC-32 of a file; the event loop turns between its parts. */
+/** Returns the CRC-32 of a file. Yields to the event loop between chunks. */
 async function checksum(source: ByteSource): Promise<number> {
   const length = 1 << 20;
   let sum = 0;
@@ -30,7 +30,7 @@ async function checksum(source: ByteSource): Promise<number> {
   return sum;
 }
 
-/** Reads the list of files; undefined where the text was cut off. */
+/** Parses the list of files. Returns undefined if the text is truncated. */
 function listOf(text: string): FileList | undefined {
   try {
     return (JSON.parse(text) as { files?: FileList } | null)?.files;
@@ -40,8 +40,8 @@ function listOf(text: string): FileList | undefined {
 }
 
 /**
- * Tells what makes a checkpoint less than whole, since the page or the process that wrote it died;
- * null for a whole one.
+ * Returns why a checkpoint is incomplete, for example because the page or process died while writing it. Null for a
+ * complete one.
  */
 async function damageOf(files: ModelFiles): Promise<string | null> {
   if (!(await files.has(stateFile))) return `${stateFile} is missing`;
@@ -58,14 +58,14 @@ async function damageOf(files: ModelFiles): Promise<string | null> {
   return null;
 }
 
-/** True for a checkpoint of which nothing is missing, cut off or of another writing. */
+/** Returns true if all files of a checkpoint exist and have the listed sizes and checksums. */
 export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promise<boolean> {
   return (await damageOf(await openFiles(place))) === null;
 }
 
 /**
- * The checkpoints among the names in a folder, newest first. One that a process wrote and died
- * before it was renamed ("checkpoint-8.<id>.part") comes before the renamed one.
+ * Returns the names of the checkpoints in a folder, newest first. One that was complete but not yet renamed
+ * ("checkpoint-8.<id>.part") precedes the renamed one.
  */
 function checkpointNames(names: readonly string[]): string[] {
   const found = names.flatMap((name) => {
@@ -76,9 +76,8 @@ function checkpointNames(names: readonly string[]): string[] {
 }
 
 /**
- * Returns the name of the newest whole checkpoint in a folder, or in files: "checkpoint-8", say;
- * null if it holds none. Newer ones that are not whole are skipped, with a warning of code
- * `incomplete-checkpoint` for each.
+ * Returns the name of the newest complete checkpoint in a folder or in files, such as "checkpoint-8", or null. Skips
+ * incomplete newer ones with a warning of code `incomplete-checkpoint` for each.
  */
 export async function getLastCheckpoint(
   place: string | URL | ModelFiles,
@@ -96,8 +95,8 @@ export async function getLastCheckpoint(
 }
 
 /**
- * Opens a checkpoint, or the newest whole one of those that a place holds. Throws where there is
- * none, or the one named is not whole.
+ * Opens a checkpoint, or the newest complete one in a folder. Throws if there is none, or if the given one is
+ * incomplete.
  */
 export async function openCheckpoint(place: string | URL | ModelFiles, onWarning?: OnWarning): Promise<ModelFiles> {
   const files = await openFiles(place);

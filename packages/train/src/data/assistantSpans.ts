@@ -3,14 +3,14 @@ import type { ExampleTokenizer, Span } from "./tokenize.ts";
 
 type Render = ExampleTokenizer["applyChatTemplate"];
 
-/** A character that no text has. */
+/** A Unicode noncharacter, which no text contains. */
 const sign = "\uFDD0";
 
 /**
- * Finds what the assistant writes in a rendered conversation, which ends with a turn of it: from
- * behind the opening of each turn, as a generation prompt has it, to the mark that ends it. A
- * turn's text is where the conversation changes when another takes its place, so templates may
- * strip, leave out or add text in other turns.
+ * Finds the assistant's text in a rendered conversation that ends with an assistant turn. Each span starts after the
+ * turn's opening, as in a generation prompt, and includes the mark that ends the turn. To locate a turn's text,
+ * replaces the message by another one and compares the renderings, so templates may strip, omit or add text in other
+ * turns.
  */
 export async function assistantSpans(
   tokenizer: Pick<ExampleTokenizer, "applyChatTemplate" | "encode">,
@@ -40,8 +40,8 @@ export async function assistantSpans(
 }
 
 /**
- * Returns where the assistant begins to write: behind the turn's opening. Where the template opens
- * no turn for it, the model writes what stands before the text too, such as its name.
+ * Returns the position at which the assistant starts to write: after the turn's opening. If the template has no
+ * opening, the model also writes text before the content, such as its name.
  */
 async function startOf(
   text: string,
@@ -59,7 +59,7 @@ async function startOf(
   return isPrompt && closed !== "" ? closed.length : from;
 }
 
-/** Returns the part of a conversation that changes with a message; null where it does not. */
+/** Returns the part of a conversation that changes with a message, or null if none does. */
 async function contentOf(
   render: Render,
   messages: readonly ChatMessage[],
@@ -79,7 +79,7 @@ async function contentOf(
   return [start, end];
 }
 
-/** Returns the text that opens a turn of the assistant; "" where the template has none. */
+/** Returns the text that opens an assistant turn; "" if the template has none. */
 async function headerOf(render: Render, messages: readonly ChatMessage[]): Promise<string> {
   const first = messages.findIndex(({ role }, i) => role === "assistant" && i > 0);
   if (first < 0) return "";
@@ -89,8 +89,8 @@ async function headerOf(render: Render, messages: readonly ChatMessage[]): Promi
 }
 
 /**
- * Returns the mark that ends a turn: the tokens with which the text behind it and the text behind
- * the last turn begin.
+ * Returns the mark that ends a turn: the common leading tokens of the text after it and of the text after the last
+ * turn.
  */
 function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, tail: string): string {
   const tokens = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
@@ -101,7 +101,7 @@ function endMark(tokenizer: Pick<ExampleTokenizer, "encode">, behind: string, ta
     while (!tokens(tail.slice(0, length)).every((id, t) => id === all[t])) length--;
   }
   const mark = tail.slice(0, length);
-  // A line's end behind a token that ends the turn is never generated.
+  // A model never generates the line break after the token that ends the turn.
   return mark.trimEnd() || mark;
 }
 

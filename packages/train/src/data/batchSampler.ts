@@ -1,5 +1,5 @@
 import { checkOptions } from "@lowrank/core";
-/** Gives each epoch its own random numbers: a `Generator` of @lowrank/core is one. */
+/** A source of separate random numbers for each epoch, such as a `Generator` of @lowrank/core. */
 export interface EpochShuffler {
   fork(epoch: number): EpochRandom;
 }
@@ -9,7 +9,7 @@ export interface EpochRandom {
   permutation(n: number): Int32Array;
 }
 
-/** The state of a sampler: `position` examples of `epoch` were taken. */
+/** The state of a sampler: `position` examples of `epoch` are used. */
 export interface SamplerState {
   epoch: number;
   position: number;
@@ -18,21 +18,15 @@ export interface SamplerState {
 /** Options of a `BatchSampler`. */
 export interface BatchSamplerOptions {
   batchSize: number;
-  /** Orders each epoch anew; without it, examples come as they are. */
+  /** Shuffles each epoch differently. Default: examples keep their order. */
   shuffle?: EpochShuffler;
-  /**
-   * With `shuffle`: each example's length, to make batches of about equal ones,
-   * which need little padding.
-   */
+  /** With `shuffle`: each example's length. Batches then have examples of similar length, which reduces padding. */
   lengths?: ArrayLike<number>;
-  /** Leave out an epoch's last batch where it is smaller. Default false. */
+  /** Drops the last batch of an epoch if it is smaller. Default: false. */
   dropLast?: boolean;
 }
 
-/**
- * Endless batches of example indices, epoch after epoch. Setting `state`
- * goes on as if never stopped.
- */
+/** Endless batches of example indices, epoch after epoch. Setting `state` continues from that position. */
 export class BatchSampler {
   /** Number of examples. */
   readonly count: number;
@@ -62,7 +56,7 @@ export class BatchSampler {
     }
   }
 
-  /** A copy of where the sampler stands, for a checkpoint. */
+  /** A copy of the sampler's position, for a checkpoint. */
   get state(): SamplerState {
     return { epoch: this.#epoch, position: this.#position };
   }
@@ -78,7 +72,7 @@ export class BatchSampler {
     this.#position = position;
   }
 
-  /** The indices of the next batch. */
+  /** Returns the indices of the next batch. */
   next(): Int32Array {
     this.#order ??= this.#orderOf(this.#shuffle?.fork(this.#epoch));
     const batch = this.#order.slice(this.#position, this.#position + this.batchSize);
@@ -94,13 +88,12 @@ export class BatchSampler {
   #orderOf(random: EpochRandom | undefined): Int32Array {
     if (!random) return Int32Array.from({ length: this.count }, (_, i) => i);
     const order = random.permutation(this.count);
-    // A batch of one has nobody to be padded for.
+    // A batch of one example needs no padding.
     return this.#lengths && this.batchSize > 1 ? this.#groupByLength(order, this.#lengths, random) : order;
   }
 
   /**
-   * Sorts by length within stretches of some batches and draws the order of the batches;
-   * a smaller one stays last.
+   * Sorts by length within runs of several batches and shuffles the order of the batches. A smaller batch remains last.
    */
   #groupByLength(order: Int32Array, lengths: ArrayLike<number>, random: EpochRandom): Int32Array {
     const stretch = batchesSortedTogether * this.batchSize;
@@ -108,7 +101,7 @@ export class BatchSampler {
     for (let at = 0; at < full; at += stretch) {
       order.subarray(at, Math.min(at + stretch, full)).sort((a, b) => lengths[a] - lengths[b]);
     }
-    // No list of batches: of millions of examples it would take more memory than these.
+    // Copies indices instead of building a list of batches, which for millions of examples would use more memory.
     const out = order.slice();
     const batches = random.permutation(full / this.batchSize);
     for (let i = 0; i < batches.length; i++) {
@@ -119,7 +112,7 @@ export class BatchSampler {
   }
 }
 
-/** More sort better, fewer mix better; transformers takes 50. */
+/** A larger value sorts better, a smaller one mixes better. transformers uses 50. */
 const batchesSortedTogether = 50;
 
 function check(name: string, value: number, least: number): void {

@@ -1,7 +1,7 @@
 /**
- * Puts items into bins of `size`: the longest first, each where the least room is left; returns the
- * items of each bin, by their numbers. A longer item has a bin to itself. Equal lengths keep their
- * order, so that equal lists have equal bins.
+ * Packs items into bins of `size` with best-fit decreasing: longest first, each into the bin with the least sufficient
+ * space. Returns the indices of each bin's items. An item longer than `size` gets its own bin. Equal lengths keep their
+ * order, so the result is deterministic.
  */
 export function bestFit(lengths: ArrayLike<number>, size: number): Uint32Array[] {
   const order = Uint32Array.from(lengths, (_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
@@ -17,10 +17,10 @@ export function bestFit(lengths: ArrayLike<number>, size: number): Uint32Array[]
   return bins.map((bin) => Uint32Array.from(bin));
 }
 
-/** Bins by the room that is left in them. */
+/** Bins, indexed by their free space. */
 class OpenBins {
   readonly #byRoom: number[][];
-  /** Rooms that some bin has, as a tree of counts: node i has the children 2i and 2i + 1. */
+  /** Counts of bins by free space, as a binary tree: node i has the children 2i and 2i + 1. */
   readonly #counts: Uint32Array;
   readonly #leaves: number;
 
@@ -35,10 +35,10 @@ class OpenBins {
     for (let node = this.#leaves + room; node > 0; node >>= 1) this.#counts[node]++;
   }
 
-  /** Takes the bin with the least room of at least `room`. */
+  /** Removes and returns the bin with the least free space of at least `room`. */
   take(room: number): { number: number; room: number } | undefined {
     let node = this.#leaves + room;
-    // Up to the first subtree on the right that holds a bin, and down to its left-most one.
+    // Moves up to the first right subtree with a bin, then down to its leftmost one.
     while (this.#counts[node] === 0) {
       while (node % 2 === 1) node >>= 1;
       if (node === 0) return undefined;

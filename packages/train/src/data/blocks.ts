@@ -3,18 +3,15 @@ import type { TokenizedExample } from "./tokenize.ts";
 
 /** Options of `blocks`. */
 export interface BlocksOptions {
-  /** Tokens in a block, BOS included. */
+  /** Tokens in a block, including BOS. */
   blockSize: number;
-  /** Put before each block; none by default. */
+  /** Token put before each block. Default: none. */
   bosTokenId?: number | null;
-  /** Leave out a last block that is shorter. Default false. */
+  /** Drops a shorter last block. Default: false. */
   dropLast?: boolean;
 }
 
-/**
- * Cuts a long text into blocks of BOS and the next `blockSize - 1` tokens; every
- * token is learned, each once.
- */
+/** Splits a long text into blocks of BOS and the next `blockSize - 1` tokens. Every token is a label exactly once. */
 export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): TokenizedExample[] {
   checkOptions("blocks", options, { blockSize: true, bosTokenId: true, dropLast: true });
   const { blockSize, bosTokenId = null, dropLast = false } = options;
@@ -31,7 +28,7 @@ export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): Token
   return found;
 }
 
-/** Throws for a size that is no whole number, or too small. */
+/** Throws unless the size is a whole number of at least `least`. */
 export function checkBlockSize(blockSize: number, least: number): void {
   if (!Number.isSafeInteger(blockSize) || blockSize < least) {
     throw new Error(`blockSize is ${blockSize}; expected a whole number of at least ${least}`);

@@ -3,13 +3,13 @@ import { ignoreIndex } from "./ignoreIndex.ts";
 import { type CollateOptions, collateKeys, padRows, type Rows } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** Examples as rows of one length; arrays are row-major [batchSize, length]. */
+/** Examples padded to one length; arrays are row-major [batchSize, length]. */
 export interface Batch extends Rows {
-  /** -100 on padding and on tokens that are not learned. */
+  /** -100 on padding and on tokens without loss. */
   labels: Int32Array;
 }
 
-/** Pads examples on the right to the longest one. */
+/** Pads examples on the right to the length of the longest. */
 export function collate(examples: readonly TokenizedExample[], options: CollateOptions): Batch {
   checkOptions("collate", options, collateKeys);
   const rows = padRows(examples, options);

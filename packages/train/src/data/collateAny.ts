@@ -5,10 +5,10 @@ import type { PackedExample } from "./packExamples.ts";
 import type { CollateOptions } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** An example for a `Trainer`: labels for tokens, or one for the whole sequence. */
+/** An example for a `Trainer`: with a label for each token, or one for the whole sequence. */
 export type AnyExample = TokenizedExample | PackedExample | LabelledSequence;
 
-/** Pads examples on the right to the longest one. Throws where several kinds are among them. */
+/** Pads examples on the right to the length of the longest. Throws for a mixture of kinds. */
 export async function collateAny(
   examples: readonly AnyExample[],
   options: CollateOptions,

@@ -3,24 +3,22 @@ import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "
 
 /** A sequence to classify. */
 export interface LabelledSequence extends Row {
-  /**
-   * The number of its class; for regression a number; for several labels at once, 1 or 0 for each.
-   */
+  /** The class index; for regression a value; for multi-label classification a 1 or 0 for each label. */
   label: number | readonly number[];
-  /** The text, 0 or 1, that each token belongs to. Default: 0. */
+  /** Segment of each token, 0 or 1. Default: 0. */
   tokenTypeIds?: number[];
 }
 
-/** Labelled sequences as rows of one length. */
+/** Labelled sequences padded to one length. */
 export interface SequenceBatch extends Rows {
-  /** One number for each sequence, or one for each label, row-major. */
+  /** One value for each sequence, or one for each label, row-major. */
   labels: Float32Array;
   labelShape: readonly number[];
-  /** Row-major [batchSize, length], where examples have them. */
+  /** Row-major [batchSize, length], if the examples have them. */
   tokenTypeIds?: Int32Array;
 }
 
-/** Pads sequences on the right to the longest one. */
+/** Pads sequences on the right to the length of the longest. */
 export function collateSequences(examples: readonly LabelledSequence[], options: CollateOptions): SequenceBatch {
   checkOptions("collateSequences", options, collateKeys);
   const rows = padRows(examples, options);

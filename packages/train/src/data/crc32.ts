@@ -4,7 +4,9 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return rest;
 });
 
-/** The CRC-32 of bytes, as zip and PNG have it; `before` is that of the bytes in front of them. */
+/**
+ * Returns the CRC-32 of bytes, as in zip and PNG. To continue, pass the checksum of the preceding bytes as `before`.
+ */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]) & 255];

@@ -1,26 +1,25 @@
 /**
- * Examples that are read when they are wanted, by their numbers from 0. A list in memory needs none
- * of this: wherever a `Dataset` can stand, an array can.
+ * Examples that are read on demand, by index from 0. An array of examples can be used wherever a `Dataset` is accepted.
  */
 export interface Dataset<Example> {
   readonly length: number;
-  /** The size of each example, in tokens or in bytes, by which batches of equal ones are made. */
+  /** The size of each example, in tokens or bytes, for batches of similar lengths. */
   readonly lengths: Uint32Array;
-  /** Tells these examples from others, so that a training resumes on the same. */
+  /** Identifies the examples, so that a resumed training uses the same ones. */
   readonly digest: string;
-  /** Returns examples by their numbers, in the order of these. */
+  /** Returns the examples with these indices, in this order. */
   read(numbers: ArrayLike<number>): Promise<Example[]>;
 }
 
-/** Examples in memory, or where they are read from. */
+/** Examples in an array, or read on demand. */
 export type Examples<Example> = readonly Example[] | Dataset<Example>;
 
-/** True for examples in memory. */
+/** Returns true for examples in an array. */
 export function areListed<Example>(examples: Examples<Example>): examples is readonly Example[] {
   return Array.isArray(examples);
 }
 
-/** Returns examples by their numbers, in the order of these. */
+/** Returns the examples with these indices, in this order. */
 export async function readExamples<Example>(
   examples: Examples<Example>,
   numbers: ArrayLike<number>,

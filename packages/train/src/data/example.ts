@@ -1,28 +1,28 @@
 import type { ChatMessage } from "@lowrank/models";
 
-/** Text of which every token is learned. */
+/** A text. Every token is a label. */
 export interface TextExample {
   text: string;
 }
 
-/** A prompt, which is given, and the completion to learn. */
+/** A prompt without loss, and the completion to learn. */
 export interface CompletionExample {
   prompt: string;
   completion: string;
 }
 
-/** A conversation, of which the assistant's turns are learned. */
+/** A conversation. The assistant's turns are learned. */
 export interface ChatExample {
   messages: ChatMessage[];
 }
 
-/** An example of a data set. */
+/** An example of a dataset. */
 export type Example = TextExample | CompletionExample | ChatExample;
 
-/** A kind of records, by a key that no other kind has. */
+/** A kind of records, recognised by a key that no other kind has. */
 interface Kind {
   readonly key: string;
-  /** The record, as people write it. */
+  /** The record's form in error messages. */
   readonly accepted: string;
   read(record: Record<string, unknown>, where: string): Example;
 }
@@ -64,10 +64,7 @@ const kinds: readonly Kind[] = [
 
 const accepted = kinds.map((kind) => kind.accepted).join(", ");
 
-/**
- * Checks that a JSON value is an example; other keys are left out. Errors name the
- * place `where` and the value.
- */
+/** Checks that a JSON value is an example, and drops other keys. Errors contain the place `where` and the value. */
 export function toExample({ value, where }: { readonly value: unknown; readonly where: string }): Example {
   if (typeof value === "string") return { text: learned(value, "text", where) };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -76,7 +73,7 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
   const record = value as Record<string, unknown>;
   const has = (key: string) => record[key] !== undefined;
   const found = kinds.filter(({ key }) => has(key) || (key === "prompt" && has("completion")));
-  // Alpaca's own files have a text beside, which repeats the rest.
+  // Alpaca's own files also have a text field, which repeats the others.
   const meant = has("instruction") && has("output") ? found.filter(({ key }) => key !== "text") : found;
   if (meant.length !== 1) {
     const keys = Object.keys(value).join(", ") || "(none)";
@@ -87,7 +84,7 @@ export function toExample({ value, where }: { readonly value: unknown; readonly 
   return meant[0].read(record, where);
 }
 
-/** The roles of chat templates, by the names that ShareGPT's files have for them. */
+/** Roles of chat templates, by their names in ShareGPT files. */
 const roles: Readonly<Record<string, string>> = {
   human: "user",
   gpt: "assistant",
@@ -119,7 +116,7 @@ function toMessages(messages: unknown, where: string): ChatMessage[] {
   });
 }
 
-/** The text of a message of parts, as OpenAI's files may have it; other values as they are. */
+/** Joins a message's text parts, as in some OpenAI files. Returns other values unchanged. */
 function textOf(content: unknown): unknown {
   if (!Array.isArray(content)) return content;
   const parts = content.map((part) => Object(part) as { type?: unknown; text?: unknown });
@@ -128,7 +125,7 @@ function textOf(content: unknown): unknown {
     : content;
 }
 
-/** A string that is learned, which an empty one cannot be. */
+/** Returns a string to learn. Throws if it is empty. */
 function learned(value: unknown, name: string, where: string): string {
   if (value === "") throw new Error(`${where}: ${name} is empty, so that there is nothing to learn`);
   return string(value, name, where);
@@ -144,7 +141,7 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** A value as JSON, which takes stack for each value within a value. */
+/** Returns a value as JSON. Catches the stack overflow of deeply nested values. */
 function textOfJson(value: unknown): string {
   try {
     return JSON.stringify(value);

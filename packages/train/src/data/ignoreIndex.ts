@@ -1,2 +1,2 @@
-/** The label of a token that is not learned, as in PyTorch's cross-entropy. */
+/** The label of a token without loss, as in PyTorch's cross-entropy. */
 export const ignoreIndex = -100;

@@ -4,9 +4,8 @@ import type { Batch } from "./collate.ts";
 import type { PackedExample } from "./packExamples.ts";
 
 /**
- * Keeps the documents of padded rows apart. Positions start again in each, and its first token,
- * which nothing predicts, becomes the label `ignored`. Padding is a document of its own, so that no
- * mask is needed.
+ * Prevents attention between the documents of packed rows. Positions restart in each document, and its first token,
+ * which nothing predicts, gets the label `ignored`. Padding is treated as another document, so no mask is needed.
  */
 export function isolatePackedDocuments(batch: Batch, examples: readonly PackedExample[], ignored: number): Batch {
   const { batchSize, length, labels } = batch;
@@ -41,7 +40,7 @@ export function isolatePackedDocuments(batch: Batch, examples: readonly PackedEx
   };
 }
 
-/** The ends of documents within a row of `length` tokens, and of the padding behind them. */
+/** Returns the ends of documents within a row of `length` tokens, and of the padding after them. */
 function endsOf(seqLengths: readonly number[], length: number): number[] {
   const ends: number[] = [];
   let end = 0;

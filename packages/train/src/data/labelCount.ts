@@ -4,9 +4,8 @@ import { ignoreIndex } from "./ignoreIndex.ts";
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
 
 /**
- * Returns the position of the first token of a row whose label counts. A classifier of tokens has
- * answers for all; otherwise it is the first that a token before it can predict, and virtual tokens
- * may stand before it.
+ * Returns the position of the first token in a row whose label counts. Token classifiers have a prediction for every
+ * token. Other models predict from the second token on, or from the first after virtual tokens.
  */
 export function firstPredicted(model: TrainableModel): 0 | 1 {
   const { classifiesTokens, virtualTokens } = baseOf(model);
@@ -14,8 +13,8 @@ export function firstPredicted(model: TrainableModel): 0 | 1 {
 }
 
 /**
- * Returns the number of labels that a batch's loss averages over. These are sequences, or learned
- * tokens. A row's first token counts only if virtual tokens before it can predict it.
+ * Returns the number of labels over which a batch's loss is averaged: sequences, or tokens with a label. A row's first
+ * token counts only if the model predicts it.
  */
 export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel): number {
   if ("labelShape" in batch) return batch.batchSize;

@@ -4,26 +4,23 @@ import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
 import type { Rows } from "./padRows.ts";
 
-/** A module that can be trained with a loss of one's own: any `Module`, also a `PeftModel`. */
+/** A module that can be trained with a custom loss: any `Module`, including `PeftModel`. */
 export interface TrainableModule {
   namedParameters(): Iterable<[string, Tensor & { precision?: MatmulPrecision }]>;
   namedModules(): Iterable<[string, object]>;
   /** Tensors that a forward pass changes, such as running means. */
   namedBuffers?(): Iterable<[string, Tensor]>;
-  /**
-   * Called after each optimiser step, counted from 0, while gradients are there:
-   * AdaLoRA gives out ranks.
-   */
+  /** Called after each optimiser step, counted from 0, while the gradients exist. AdaLoRA reallocates ranks in it. */
   updateAndAllocate?(step: number): Promise<void>;
-  /** Returns the tensors that a checkpoint must hold for that, by name; the caller frees them. */
+  /** Returns the state of that allocation for a checkpoint, by name. The caller frees it. */
   allocationState?(): Map<string, Tensor>;
-  /** Takes such a state back. */
+  /** Restores such a state. */
   setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
-  /** Returns the files of the adapters, by name, which a checkpoint holds too. */
+  /** Returns the adapters' files by name, for a checkpoint. */
   adapterFiles?(): Promise<ReadonlyMap<string, Uint8Array | string>>;
-  /** True for an adapter that cannot train beside others in a batch. */
+  /** Returns true for an adapter that cannot train together with others in a batch. */
   trainsAlone?(adapterName: string): boolean;
-  /** Runs `fn` on batches whose rows have these adapters. */
+  /** Runs `fn` on batches whose rows use these adapters. */
   withAdapterNames?<T>(adapterNames: readonly string[], fn: () => T): T;
   /** Runs `fn` on the base model, without adapters. */
   disableAdapter?<T>(fn: () => T): T;
@@ -34,16 +31,12 @@ export interface TrainableModule {
 /** A model that can be trained: a `CausalLM`, a `SequenceClassifier`, or a `PeftModel` over one. */
 export interface TrainableModel extends TrainableModule {
   /**
-   * The mean over the labels that are not -100; cross-entropy in nats where tokens
-   * or classes are predicted.
+   * Returns the mean loss over the labels that are not -100: cross-entropy in nats if tokens or classes are predicted.
    */
   loss(inputs: LabelledInputs): Tensor;
 }
 
-/**
- * Runs `fn` with the adapters that the rows of a batch have, where they name theirs. Throws for
- * a model without adapters.
- */
+/** Runs `fn` with the adapters that the rows of a batch name, if they do. Throws for a model without adapters. */
 export function withRows<T>(model: TrainableModule, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
   if (adapterNames === undefined) return fn();
   if (model.withAdapterNames) return model.withAdapterNames(adapterNames, fn);
@@ -52,30 +45,29 @@ export function withRows<T>(model: TrainableModule, { adapterNames }: Pick<Rows,
   );
 }
 
-/** The backend that holds a model's parameters. */
+/** Returns the backend of a model's parameters. */
 export function backendOf(model: Pick<TrainableModel, "namedParameters">): Backend {
   for (const [, parameter] of model.namedParameters()) return parameter.storage.backend;
   throw new Error("the model has no parameters");
 }
 
-/** The properties of a model, without its adapters, that its batches depend on. */
+/** The properties of a base model that determine its batches. */
 interface BaseModel {
   readonly problemType?: ProblemType;
-  /** True: each token has a label of its own, and none predicts that of the next one. */
+  /** True if each token is classified, instead of predicting the next one. */
   readonly classifiesTokens?: boolean;
   readonly virtualTokens?: { readonly kind: string } | null;
   readonly config?: { readonly padTokenId?: number | null; readonly labels?: readonly string[] };
 }
 
-/** The model below adapters; the model itself where there are none. */
+/** Returns the model without its adapters, or the model itself. */
 export function baseOf(model: TrainableModel): BaseModel {
   return ((model as { baseModel?: BaseModel }).baseModel ?? model) as BaseModel;
 }
 
 /**
- * Writes a batch to the model's backend; the mask only where there is padding. Classes become
- * i32, other labels of sequences f32. The running scope frees it. Throws for labels of another
- * kind than the model has.
+ * Writes a batch to the model's backend; the mask only if there is padding. Class labels become i32, other sequence
+ * labels f32. The current scope frees the tensors. Throws for labels of another kind than the model's.
  */
 export function toInputs(
   batch: Batch | SequenceBatch,

@@ -5,20 +5,20 @@ import type { TokenizedExample } from "./tokenize.ts";
 
 /** Options of `packExamples`. */
 export interface PackOptions {
-  /** Tokens that a block may hold. */
+  /** Maximum number of tokens in a block. */
   blockSize: number;
 }
 
-/** Documents that stand in one row, and do not see each other. */
+/** Several documents in one row, without attention between them. */
 export interface PackedExample extends TokenizedExample {
-  /** The number of tokens of each document, in their order. */
+  /** The number of tokens of each document, in order. */
   seqLengths: number[];
 }
 
 /**
- * Puts examples together to blocks of up to `blockSize` tokens, which need little padding. Examples
- * stay whole: one that is longer has a block to itself. In a block, those of one adapter stand
- * together, the longest first. They are placed by best fit, as `packing` of TRL does it.
+ * Packs examples into blocks of up to `blockSize` tokens, which reduces padding. Examples are not split; a longer one
+ * gets its own block. A block contains examples of one adapter, longest first. Uses best-fit decreasing, like TRL's
+ * `packing`.
  */
 export function packExamples(examples: readonly TokenizedExample[], options: PackOptions): PackedExample[] {
   checkOptions("packExamples", options, { blockSize: true });
@@ -30,7 +30,7 @@ export function packExamples(examples: readonly TokenizedExample[], options: Pac
   });
 }
 
-/** Returns examples of one adapter as one row. */
+/** Joins examples of one adapter to one row. */
 export function joined(examples: readonly TokenizedExample[]): PackedExample {
   const [{ adapterName }] = examples;
   return {

@@ -1,49 +1,43 @@
 import type { OptionKeys } from "@lowrank/core";
 import type { ModelInputs } from "@lowrank/models";
-/** Options of padding rows to one length. */
+/** Options for padding rows to one length. */
 export interface CollateOptions {
-  /** Fills rows on the right; it is never a label, even where it equals EOS. */
+  /** Token that pads rows on the right. Padding is never a label, even if the token equals EOS. */
   padTokenId: number;
-  /** Rounds the length up. Default 1. */
+  /** Rounds the length up to a multiple. Default: 1. */
   padToMultipleOf?: number;
-  /** Longer examples lose their end, which the batch reports. Default: no limit. */
+  /** Truncates longer examples at the end, which the batch reports. Default: no limit. */
   maxLength?: number;
 }
 
-/** The names of all options of `CollateOptions`. */
+/** Names of all options of `CollateOptions`. */
 export const collateKeys: OptionKeys<CollateOptions> = { padTokenId: true, padToMultipleOf: true, maxLength: true };
 
-/** Token ids as rows of one length; arrays are row-major [batchSize, length]. */
+/** Token ids padded to one length; arrays are row-major [batchSize, length]. */
 export interface Rows {
   inputIds: Int32Array;
   /** 1 on tokens, 0 on padding. */
   attentionMask: Uint8Array;
   batchSize: number;
   length: number;
-  /** The adapter of each row, where the examples name theirs. */
+  /** The adapter of each row, if the examples name adapters. */
   adapterNames?: readonly string[];
   /** Number of examples longer than `maxLength`. */
   truncatedExamples: number;
-  /** Number of tokens that these examples lost. */
+  /** Number of tokens removed from these examples. */
   truncatedTokens: number;
-  /** Makes further inputs of the model, on the current backend. */
+  /** Creates further model inputs on the current backend. */
   furtherInputs?: () => Pick<ModelInputs, "positionIds" | "maxPosition" | "cache">;
 }
 
 /** The fields that all examples have. */
 export interface Row {
   inputIds: number[];
-  /**
-   * The adapter that learns from this example, of a `PeftModel` with several;
-   * default: the active one.
-   */
+  /** Name of the adapter that this example trains, in a `PeftModel` with several. Default: the active adapter. */
   adapterName?: string;
 }
 
-/**
- * Pads examples on the right to the longest one. Throws where some name an
- * adapter and others do not.
- */
+/** Pads examples on the right to the length of the longest. Throws if only some of them name an adapter. */
 export function padRows(examples: readonly Row[], options: CollateOptions): Rows {
   const { padTokenId, padToMultipleOf = 1, maxLength = Number.MAX_SAFE_INTEGER } = options;
   if (examples.length === 0) throw new Error("collate: there are no examples");

@@ -3,7 +3,7 @@ import type { CompletionExample, Example } from "./example.ts";
 import { ignoreIndex } from "./ignoreIndex.ts";
 import type { Row } from "./padRows.ts";
 
-/** The methods of a tokenizer that `tokenize` needs. */
+/** The methods of a tokenizer that `tokenizeExample` uses. */
 export interface ExampleTokenizer {
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
   readonly eosTokenId: number | null;
@@ -11,26 +11,23 @@ export interface ExampleTokenizer {
     messages: readonly ChatMessage[],
     options?: { addGenerationPrompt?: boolean },
   ): string | Promise<string>;
-  /** Returns the parts of a rendered conversation that are learned, where the template says so. */
+  /** Returns the parts of a rendered conversation to learn, if the template marks them. */
   generationSpans?(messages: readonly ChatMessage[]): Promise<readonly Span[] | null>;
 }
 
 /** A part of a text: [start, end). */
 export type Span = readonly [start: number, end: number];
 
-/**
- * The tokens of an example; `labels` repeats each token to be learned and is -100 for the others.
- */
+/** The tokens of an example. `labels` repeats each token to learn and is -100 for the others. */
 export interface TokenizedExample extends Row {
   labels: number[];
 }
 
 /**
- * Tokenizes an example. Text: every token is learned. Prompt and completion: the completion's are.
- * Conversation: those of the assistant's turns, each with the token that ends it; text after the
- * last of them is left out. They are told by `{% generation %}` of the chat template, else by what
- * changes in the rendered text with a turn. An end-of-sequence token closes text and completions
- * where the tokenizer has one.
+ * Tokenizes an example. In a text every token is a label. With prompt and completion, the completion's tokens are. In a
+ * conversation, the assistant's turns are, including the token that ends each turn; text after the last of them is
+ * dropped. These turns are marked by `{% generation %}` in the chat template, or else located by how the rendered text
+ * changes with a turn. If the tokenizer has an end-of-sequence token, it is appended to texts and completions.
  */
 export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {
@@ -43,12 +40,12 @@ export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Exam
   return labelled(inputIds, (t) => learned.has(t));
 }
 
-/** Tokens with labels where they are learned. */
+/** Returns tokens with labels where `isLearned` is true. */
 function labelled(inputIds: number[], isLearned: (t: number) => boolean): TokenizedExample {
   return { inputIds, labels: inputIds.map((id, t) => (isLearned(t) ? id : ignoreIndex)) };
 }
 
-/** Prompt and completion are tokenized as one text: a token that spans their border is learned. */
+/** Tokenizes prompt and completion as one text. A token that spans their border is a label. */
 function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }: CompletionExample): TokenizedExample {
   const inputIds = closed(tokenizer, tokenizer.encode(prompt + completion));
   const given = tokenizer.encode(prompt);

@@ -3,8 +3,8 @@ import type { ChatExample } from "./example.ts";
 import type { ExampleTokenizer, Span } from "./tokenize.ts";
 
 /**
- * Tokenizes a conversation up to the end of the assistant's last turn, and finds the places of the
- * tokens of all its turns, which are learned; see `tokenizeExample`.
+ * Tokenizes a conversation up to the end of the assistant's last turn. Also returns the positions of the tokens in the
+ * assistant's turns, which are the labels. See `tokenizeExample`.
  */
 export async function tokenizeChat(
   tokenizer: ExampleTokenizer,
@@ -32,21 +32,21 @@ export async function tokenizeChat(
   return { inputIds: inputIds.slice(0, length), learned };
 }
 
-/** The tokens of a part, with one that spans its start, and without one that spans its end. */
+/** Returns the tokens of a part, including one that spans its start and excluding one that spans its end. */
 function tokensOf([from, to]: Span, text: string, ids: readonly number[], encode: (part: string) => number[]): Span {
   return [commonLength(encode(text.slice(0, from)), ids), commonLength(encode(text.slice(0, to)), ids)];
 }
 
 /**
- * A model stops at the turn's last end-of-sequence token: text that the template writes
- * after it is not learned.
+ * Returns the end after the turn's last end-of-sequence token, at which a model stops. Template text after it is not
+ * learned.
  */
 function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {
   const last = eosTokenId === null ? -1 : ids.slice(0, end).lastIndexOf(eosTokenId);
   return last >= start ? last + 1 : end;
 }
 
-/** The number of tokens with which both begin. */
+/** Returns the number of equal leading tokens. */
 export function commonLength(a: readonly number[], b: readonly number[]): number {
   let length = 0;
   while (length < a.length && length < b.length && a[length] === b[length]) length++;

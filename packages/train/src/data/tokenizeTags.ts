@@ -1,20 +1,20 @@
 import { ignoreIndex } from "./ignoreIndex.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** Words with the number of the label of each. */
+/** Words and the label index of each. */
 export interface TaggedWords {
   words: readonly string[];
   tags: readonly number[];
 }
 
-/** The method of a tokenizer that `tokenizeTags` needs. */
+/** The method of a tokenizer that `tokenizeTags` uses. */
 export interface TagTokenizer {
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
 }
 
 /**
- * Tokenizes words that have labels. The first token of each word has its label; its others, and
- * special tokens, have -100 and are not learned. Words are read as with a space before them.
+ * Tokenizes labelled words. The first token of each word gets its label; its other tokens and special tokens get -100.
+ * Words are tokenized with a space before them.
  */
 export function tokenizeTags(tokenizer: TagTokenizer, { words, tags }: TaggedWords): TokenizedExample {
   if (words.length !== tags.length) {
@@ -36,7 +36,7 @@ export function tokenizeTags(tokenizer: TagTokenizer, { words, tags }: TaggedWor
   };
 }
 
-/** The special tokens that a tokenizer puts before a text and behind it. */
+/** Returns the special tokens that a tokenizer adds before and after a text. */
 function specialTokens(tokenizer: TagTokenizer): [before: number[], after: number[]] {
   const [whole, bare] = [tokenizer.encode("a"), tokenizer.encode("a", { addSpecialTokens: false })];
   const at = whole.findIndex((_, i) => bare.every((id, t) => whole[i + t] === id));

@@ -1,20 +1,20 @@
-/** A line of a file, without its end (LF or CRLF), and where it is. */
+/** A line of a file, without its line break (LF or CRLF), and its position. */
 export interface ByteLine {
   readonly bytes: Uint8Array;
-  /** Counted from 1. */
+  /** Line number, from 1. */
   readonly line: number;
-  /** The place of its first byte in the file. */
+  /** The offset of its first byte in the file. */
   readonly offset: number;
-  /** LF or CRLF; nothing behind a last line without one. */
+  /** The line break; empty for a last line without one. */
   readonly end: "" | "\n" | "\r\n";
 }
 
 const [lf, cr] = [10, 13];
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 
-/** Yields the lines of a file that comes in pieces; a byte order mark is no part of the first. */
+/** Yields the lines of a file that arrives in chunks. Skips a byte order mark. */
 export async function* byteLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<ByteLine> {
-  // Pieces of a long line are joined once, at its end.
+  // Chunks of a long line are joined once, at its end.
   let rest: Uint8Array[] = [];
   let line = 1;
   let offset = 0;
@@ -41,7 +41,7 @@ export async function* byteLines(pieces: AsyncIterable<Uint8Array>): AsyncGenera
   if (rest.length > 0) yield take(new Uint8Array(), false);
 }
 
-/** Joins pieces of bytes. */
+/** Joins chunks of bytes. */
 export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
   if (pieces.length === 1) return pieces[0];
   const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));

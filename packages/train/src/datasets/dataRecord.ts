@@ -1,17 +1,17 @@
-/** A record of a data file: its value, or the error that it is, and where it stands. */
+/** A record of a data file: its value or its error, and its position. */
 export interface DataRecord {
   readonly value: unknown;
   /** `file:line`, or `file: row n`. */
   readonly where: string;
-  /** Says what is wrong, without the place; the record has no value then. */
+  /** The error, without the position. The record then has no value. */
   readonly error?: Error;
-  /** The bytes of the record in its file, where it can be read again by itself. */
+  /** The bytes of the record in its file, if they can be read separately. */
   readonly span?: { readonly offset: number; readonly length: number };
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Decodes bytes as UTF-8. Throws for bytes that are not. */
+/** Decodes bytes as UTF-8. Throws for invalid bytes. */
 export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
@@ -20,7 +20,7 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Reads the bytes of a JSON value. Throws for what is no UTF-8, and no JSON. */
+/** Parses the bytes of a JSON value. Throws for invalid UTF-8 or JSON. */
 export function parseJsonBytes(bytes: Uint8Array): unknown {
   const text = decodeUtf8(bytes);
   try {
@@ -31,7 +31,7 @@ export function parseJsonBytes(bytes: Uint8Array): unknown {
   }
 }
 
-/** Returns a record of what `read` returns, or of the error that it throws. */
+/** Returns a record with the result of `read`, or with the error that it throws. */
 export function recordOf(where: string, span: DataRecord["span"], read: () => unknown, hint: string = ""): DataRecord {
   try {
     return { value: read(), where, span };
@@ -41,5 +41,5 @@ export function recordOf(where: string, span: DataRecord["span"], read: () => un
   }
 }
 
-/** The end of an error about what a file breaks off in. */
+/** The end of an error message about a truncated file. */
 export const cutOff = ", where the file ends: is it cut off?";

@@ -3,7 +3,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { joined, type PackedExample } from "../data/packExamples.ts";
 import type { TokenizedExample } from "../data/tokenize.ts";
 
-/** Returns the examples from number `start` to `end` - 1 of a data set. */
+/** Returns the examples with indices `start` to `end` - 1 of a dataset. */
 export function takeExamples<Example>(dataset: Dataset<Example>, start: number, end: number): Dataset<Example> {
   return {
     length: end - start,
@@ -13,7 +13,7 @@ export function takeExamples<Example>(dataset: Dataset<Example>, start: number, 
   };
 }
 
-/** Returns the examples of several data sets, one after another. */
+/** Returns the concatenation of several datasets. */
 export function concatenateDatasets<Example>(parts: readonly Dataset<Example>[]): Dataset<Example> {
   if (parts.length === 1) return parts[0];
   const ends: number[] = [];
@@ -37,8 +37,7 @@ export function concatenateDatasets<Example>(parts: readonly Dataset<Example>[])
 }
 
 /**
- * Puts the examples of a data set whose lengths are tokens into blocks, as `packExamples` does for
- * a list.
+ * Packs the examples of a dataset into blocks, as `packExamples` does for a list. The dataset's lengths must be tokens.
  */
 export function packDataset(dataset: Dataset<TokenizedExample>, blockSize: number): Dataset<PackedExample> {
   const { lengths } = dataset;

@@ -1,12 +1,12 @@
 import type { ByteSource } from "@lowrank/core";
 import type { RecordIndex } from "./indexRecords.ts";
 
-/** The facts by which an index is known to be of a file as it is now, and of a way to read it. */
+/** Properties that determine whether an index is valid for a file and for the settings with which it is read. */
 export interface IndexKey {
   readonly path: string;
   readonly size: number;
   readonly mtimeMs: number;
-  /** All that decides which records are examples. */
+  /** All settings that determine which records are examples. */
   readonly settings: string;
 }
 
@@ -22,13 +22,13 @@ interface Header extends IndexKey, Pick<RecordIndex, "checksum" | "skipped" | "t
 export interface OpenIndex extends Pick<RecordIndex, "checksum" | "skipped" | "told"> {
   readonly key: IndexKey;
   readonly count: number;
-  /** The sizes of examples as they were measured, else their bytes. */
+  /** The measured sizes of examples, otherwise their bytes. */
   readonly sizes: Uint32Array;
-  /** Reads the place of a record in the data file. */
+  /** Reads the position of a record in the data file. */
   place(number: number): Promise<{ offset: number; length: number }>;
 }
 
-/** The parts of an index file: a line of JSON, then offsets, lengths and sizes. */
+/** Yields the parts of an index file: a line of JSON, then offsets, lengths and sizes. */
 export async function* encodeIndex(key: IndexKey, index: RecordIndex): AsyncGenerator<Uint8Array> {
   const { offsets, lengths, sizes, checksum, skipped, told } = index;
   const header: Header = { version, ...key, count: offsets.length, checksum, skipped, told, hasSizes: sizes !== null };
@@ -38,7 +38,7 @@ export async function* encodeIndex(key: IndexKey, index: RecordIndex): AsyncGene
   }
 }
 
-/** Opens an index file; null for one of another version, or that is not whole. */
+/** Opens an index file. Returns null for another version and for an incomplete file. */
 export async function openIndexFile(source: ByteSource): Promise<OpenIndex | null> {
   const header = await headerOf(source);
   if (!header || header.version !== version) return null;
@@ -57,7 +57,7 @@ export async function openIndexFile(source: ByteSource): Promise<OpenIndex | nul
   };
 }
 
-/** The first line of an index file, and where the numbers start. */
+/** Reads the first line of an index file, and the offset after it. */
 async function headerOf(source: ByteSource): Promise<(Header & { start: number }) | null> {
   const most = 1 << 16;
   const bytes = await source.read(0, Math.min(most, source.size));

@@ -4,16 +4,16 @@ import type { DataRecord } from "./dataRecord.ts";
 import { exampleOf, type RecordOptions } from "./readDataset.ts";
 import type { RecordForm } from "./recordReader.ts";
 
-/** The places of the records of a file that are examples. */
+/** The positions of the records in a file that are examples. */
 export interface RecordIndex {
-  /** The places of their first bytes, and their lengths in bytes. */
+  /** The offsets of their first bytes, and their lengths in bytes. */
   readonly offsets: Float64Array;
   readonly lengths: Uint32Array;
-  /** The sizes of examples, where `measure` tells them. */
+  /** The sizes of examples from `measure`, or null without it. */
   readonly sizes: Uint32Array | null;
-  /** The checksum of the whole file. */
+  /** The CRC-32 of the whole file. */
   readonly checksum: number;
-  /** The number of records that were skipped, and what is wrong with the first ones. */
+  /** The number of skipped records, and the messages about the first of them. */
   readonly skipped: number;
   readonly told: readonly string[];
 }
@@ -21,14 +21,14 @@ export interface RecordIndex {
 /** Options of `indexRecords`. */
 export interface IndexOptions<Parsed> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
   readonly form: RecordForm<Parsed>;
-  /** Returns the size of an example. Throws for a bad record too. */
+  /** Returns the size of an example. May throw to reject the record. */
   measure?(example: Parsed): Promise<number>;
 }
 
-/** The most messages about records that were skipped. */
+/** The maximum number of messages about skipped records. */
 const mostTold = 3;
 
-/** Reads a file once and notes the place of each record that is an example. */
+/** Reads a file once and records the position of each record that is an example. */
 export async function indexRecords<Parsed>(
   records: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<DataRecord>,
   pieces: AsyncIterable<Uint8Array>,
@@ -69,7 +69,7 @@ export async function indexRecords<Parsed>(
   return { ...found, checksum, skipped, told };
 }
 
-/** Reads the example of a place again. */
+/** Reads the example at a position again. */
 export async function readIndexed<Parsed>(
   source: ByteSource,
   name: string,
@@ -90,7 +90,7 @@ export async function readIndexed<Parsed>(
 
 type NumberArray = Float64Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
-/** Numbers in a typed array that grows. */
+/** A typed array that grows. */
 class Numbers<A extends NumberArray> {
   readonly #make: new (
     length: number,

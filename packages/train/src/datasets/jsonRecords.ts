@@ -3,7 +3,7 @@ import { cutOff, type DataRecord, parseJsonBytes, recordOf } from "./dataRecord.
 
 const blank: ReadonlySet<number> = new Set([9, 10, 13, 32]);
 
-/** The values of a JSONL file, one a line; blank lines are passed over. */
+/** Yields the values of a JSONL file, one for each line. Skips blank lines. */
 export async function* jsonLines(pieces: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<DataRecord> {
   for await (const { bytes, line, offset, end } of byteLines(pieces)) {
     if (bytes.every((byte) => blank.has(byte))) continue;
@@ -13,8 +13,8 @@ export async function* jsonLines(pieces: AsyncIterable<Uint8Array>, name: string
 }
 
 /**
- * The items of a JSON array, each with the line on which it starts. One item is in memory at a
- * time. Throws for what is no array.
+ * Yields the items of a JSON array with their starting lines. Keeps one item in memory at a time. Throws for other
+ * JSON.
  */
 export async function* jsonArray(pieces: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<DataRecord> {
   const scan = new ArrayScan(name);
@@ -30,15 +30,15 @@ const [quote, backslash, comma, open, close, openBrace, closeBrace, lf] = Array.
   c.charCodeAt(0),
 );
 
-/** Finds the items of a JSON array in pieces of bytes. */
+/** Finds the items of a JSON array in chunks of bytes. */
 class ArrayScan {
   readonly #name: string;
   #line = 1;
-  /** -1 before the array, 0 behind it. */
+  /** Nesting depth; -1 before the array, 0 after it. */
   #depth = -1;
   #inString = false;
   #escaped = false;
-  /** The bytes of the item so far, of pieces before, and where it starts. */
+  /** The bytes of the current item from previous chunks, and its start. */
   #before: Uint8Array[] = [];
   #start: { line: number; offset: number } | null = null;
   #count = 0;
@@ -79,7 +79,7 @@ class ArrayScan {
     if (this.#start) this.#before.push(piece.subarray(from));
   }
 
-  /** Yields what the file breaks off in, as a record that is an error. */
+  /** Yields an error record if the file ends inside the array. */
   *end(): Generator<DataRecord> {
     if (this.#depth === 0) return;
     const where = `${this.#name}:${this.#start?.line ?? this.#line}`;
@@ -87,7 +87,7 @@ class ArrayScan {
     yield { value: undefined, where, error };
   }
 
-  /** Takes a byte that is in no array. A byte order mark may stand before it. */
+  /** Processes a byte outside of the array. A byte order mark may precede the array. */
   #outside(byte: number, offset: number): void {
     if (this.#depth < 0 && byte === open) this.#depth = 1;
     else if (this.#depth === 0) throw new Error(`${this.#name}:${this.#line}: there is more behind the JSON array`);

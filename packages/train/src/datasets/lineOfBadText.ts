@@ -1,6 +1,6 @@
 import { decodeUtf8 } from "./dataRecord.ts";
 
-/** Returns the first line of some bytes that is not UTF-8, counted from 1. */
+/** Returns the number, from 1, of the first line that is not UTF-8. */
 export function lineOfBadText(bytes: Uint8Array): number {
   let start = 0;
   for (let line = 1; ; line++) {

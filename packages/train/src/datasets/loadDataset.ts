@@ -16,13 +16,13 @@ import type { RecordForm } from "./recordReader.ts";
 
 /** Options of `loadDataset`. */
 export interface LoadDatasetOptions extends ReadDatasetOptions {
-  /** The files among which the data file is. */
+  /** The files that contain the data file. */
   files?: ModelFiles;
 }
 
 /**
- * Reads a data file: by its name in `files`, by its http(s) address, or by its path (Node only);
- * see `readDataset`. Parquet files are known by their ending.
+ * Reads a data file: by its name in `files`, by http(s) address, or by path (Node only). See `readDataset`. Parquet
+ * files are recognised by their extension.
  */
 export async function loadDataset(path: string, given: LoadDatasetOptions = {}): Promise<Example[]> {
   checkOptions("loadDataset", given, loadKeys);
@@ -36,8 +36,8 @@ export async function loadDataset(path: string, given: LoadDatasetOptions = {}):
 const loadKeys: OptionKeys<LoadDatasetOptions> = { ...readDatasetKeys, files: true };
 
 /**
- * Reads the records of a data file that are of a kind, one after another, with their places: by its
- * name in `files`, by its http(s) address, or by its path (Node only). Errors name file and line.
+ * Reads the records of one kind from a data file, one by one, with their positions: by name in `files`, by http(s)
+ * address, or by path (Node only). Errors contain file and line.
  */
 export async function* readRecords<Parsed>(
   path: string,
@@ -62,7 +62,7 @@ async function parquet(source: ByteSource, name: string): Promise<AsyncIterable<
 async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {
   if (files) return files.open(path);
   if (/^https?:/i.test(path)) return openFile(path);
-  // Not an import, which stops a bundler for browsers.
+  // Not an import, which bundlers for browsers cannot resolve.
   const fs = globalThis.process?.getBuiltinModule?.("node:fs");
   if (fs) return openFile(path);
   throw new Error(

@@ -5,39 +5,36 @@ import { type DataRecord, decodeUtf8 } from "./dataRecord.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";
 import type { RecordForm } from "./recordReader.ts";
 
-/**
- * The format of a data file: plain text, one JSON value a line, one JSON array, or rows under a
- * header.
- */
+/** The format of a data file: plain text, one JSON value per line, one JSON array, or rows below a header. */
 export type DatasetFormat = "text" | "jsonl" | "json" | "csv" | "tsv";
 
-/** Options of how records become examples. */
+/** Options for converting records to examples. */
 export interface RecordOptions {
-  /** The keys of records by those of an example: { prompt: "question", completion: "answer" }. */
+  /** The record's key for each key of an example: { prompt: "question", completion: "answer" }. */
   columns?: Readonly<Record<string, string>>;
-  /** Turns a record of other keys into an example. Default: it is one. */
+  /** Converts a record to an example. Default: the record is one. */
   map?: (record: unknown) => unknown;
   /**
-   * Says if a record that is no example is an error, or is left out: broken JSON, bytes that are
-   * not UTF-8, a wrong type, an empty text. Default "error".
+   * Throws for ("error") or skips ("skip") an invalid record: broken JSON, invalid UTF-8, a wrong type, an empty text.
+   * Default: "error".
    */
   onBadRecord?: "error" | "skip";
-  /** Called for each record that is skipped, with what an error would say. */
+  /** Called for each skipped record, with the error message. */
   onSkip?: (message: string) => void;
 }
 
 /** Options of `readDataset`. */
 export interface ReadDatasetOptions extends RecordOptions {
-  /** The file's name, for errors and its ending. Default "data". */
+  /** The file's name, for errors and to determine the format. Default: "data". */
   name?: string;
   /**
-   * Default: by the name's ending (.txt, .md, .jsonl, .ndjson, .csv, .tsv), else by the first
-   * character ([ array, { JSONL).
+   * Default: by the extension (.txt, .md, .jsonl, .ndjson, .csv, .tsv), otherwise by the first character ([ array, {
+   * JSONL).
    */
   format?: DatasetFormat;
 }
 
-/** The names of all options of `ReadDatasetOptions`. */
+/** Names of all options of `ReadDatasetOptions`. */
 export const readDatasetKeys: OptionKeys<ReadDatasetOptions> = {
   ...({ name: true, format: true, columns: true, map: true, onBadRecord: true, onSkip: true } as const),
 };
@@ -47,9 +44,8 @@ const byEnding: Record<string, DatasetFormat> = {
 };
 
 /**
- * Reads the examples of a data file, given as a string, as bytes or in pieces of these. A text file
- * is one example. Errors name file, line, what was found and what is accepted; a file without any
- * example is an error.
+ * Reads the examples of a data file, given as a string, as bytes or as chunks of these. A text file is one example.
+ * Errors contain the file, the line, the value and the accepted forms. Throws for a file without examples.
  */
 export async function* readDataset(
   source: string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
@@ -67,7 +63,7 @@ export async function* readDataset(
   yield* examplesOf(await recordsOf(format, pieces, name), options);
 }
 
-/** Returns the records of a file's pieces. Throws for a text, which has none. */
+/** Returns the records of a file's chunks. Throws for a text file. */
 export async function recordsIn(
   source: AsyncIterable<Uint8Array>,
   options: Pick<ReadDatasetOptions, "name" | "format">,
@@ -78,7 +74,7 @@ export async function recordsIn(
   throw new Error(`${name} is a text, and holds no records; give a file of .jsonl, .json, .csv, .tsv or .parquet`);
 }
 
-/** The format of a file, and all of its pieces again. */
+/** Returns the format of a file, and all of its chunks again. */
 async function formatOf(
   pieces: AsyncIterator<Uint8Array>,
   { name = "data", format }: Pick<ReadDatasetOptions, "name" | "format">,
@@ -87,7 +83,7 @@ async function formatOf(
   return [format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start), all];
 }
 
-/** The records of a file of any format but text. */
+/** Returns the records of a file of any format except text. */
 async function recordsOf(
   format: Exclude<DatasetFormat, "text">,
   pieces: AsyncIterable<Uint8Array>,
@@ -99,7 +95,7 @@ async function recordsOf(
   return tableRecords(pieces, name, format === "tsv" ? "\t" : ",");
 }
 
-/** The examples of a file's records. Throws where there is none. */
+/** Yields the examples of a file's records. Throws if there are none. */
 export async function* examplesOf(
   records: AsyncIterable<DataRecord>,
   options: ReadDatasetOptions,
@@ -107,13 +103,13 @@ export async function* examplesOf(
   for await (const { example } of parsedRecords(records, toExample, options)) yield example;
 }
 
-/** A record that is one of its kind, and its place. */
+/** A valid record and its position. */
 export interface ParsedRecord<Parsed> {
   readonly example: Parsed;
   readonly where: string;
 }
 
-/** The records of a file that are of a kind. Throws where there is none. */
+/** Yields the valid records of a file. Throws if there are none. */
 export async function* parsedRecords<Parsed>(
   records: AsyncIterable<DataRecord>,
   parse: RecordForm<Parsed>["parse"],
@@ -133,7 +129,7 @@ export async function* parsedRecords<Parsed>(
   if (count === skipped) throw new Error(`${name}: all of its ${count} records are bad; leave onBadRecord out`);
 }
 
-/** Returns the example of a record. One that is none is an error, or is skipped as options say. */
+/** Returns the example of a record. An invalid record throws or is skipped, depending on `onBadRecord`. */
 export function exampleOf<Parsed>(
   { value, where, error }: DataRecord,
   parse: RecordForm<Parsed>["parse"],
@@ -149,7 +145,7 @@ export function exampleOf<Parsed>(
   }
 }
 
-/** A record with the keys of an example. Throws for a column that it lacks. */
+/** Returns a record with its keys renamed to those of an example. Throws for a missing column. */
 function pick(value: unknown, columns: Readonly<Record<string, string>>, where: string): Record<string, unknown> {
   const record = Object(value) as Record<string, unknown>;
   const entries = Object.entries(columns).map(([key, column]) => {
@@ -166,7 +162,7 @@ function guess(start: string): DatasetFormat {
   return start.startsWith("{") ? "jsonl" : "text";
 }
 
-/** The first characters that are not white space, and all pieces again. */
+/** Returns the first character that is not white space, and all chunks again. */
 async function peek(iterator: AsyncIterator<Uint8Array>): Promise<[string, AsyncIterable<Uint8Array>]> {
   const held: Uint8Array[] = [];
   let head = "";
@@ -176,7 +172,7 @@ async function peek(iterator: AsyncIterator<Uint8Array>): Promise<[string, Async
     done = next.done === true;
     if (done) break;
     held.push(next.value);
-    // A byte order mark is white space to `trim`; a character that is cut off is no matter here.
+    // `trim` removes a byte order mark; a truncated character does not matter here.
     head = new TextDecoder("utf-8", { ignoreBOM: true }).decode(joinBytes(held)).trimStart().slice(0, 1);
   }
   return [head, rejoin(held, iterator)];
@@ -187,7 +183,7 @@ async function* rejoin(held: Uint8Array[], rest: AsyncIterator<Uint8Array>): Asy
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }
 
-/** Pieces of text as UTF-8, even where one ends in the middle of a character. */
+/** Encodes chunks of text as UTF-8, even if a surrogate pair is split between two chunks. */
 async function* bytesOf(
   source: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
@@ -205,7 +201,7 @@ async function* bytesOf(
   if (half !== "") yield encoder.encode(half);
 }
 
-/** The text of a file. Throws, with the line, for bytes that are not UTF-8. */
+/** Returns the text of a file. Throws, with the line, for invalid UTF-8. */
 async function textOf(pieces: AsyncIterable<Uint8Array>, name: string): Promise<string> {
   const held: Uint8Array[] = [];
   for await (const piece of pieces) held.push(piece);

@@ -1,22 +1,22 @@
 import { type Example, toExample } from "../data/example.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../data/tokenize.ts";
 
-/** A kind of records, and the check of one. */
+/** A kind of records and its validation. */
 export interface RecordForm<Parsed> {
-  /** Tells it from others: an index of the one is none of the other. */
+  /** Identifies the kind in an index file. */
   readonly name: string;
-  /** Checks a record's value. Throws, naming the place `where`, for one that is none. */
+  /** Validates a record's value. Throws, with the position `where`, if it is invalid. */
   parse(record: { readonly value: unknown; readonly where: string }): Parsed;
 }
 
-/** The way from records of a kind to examples. */
+/** Converts records of a kind to tokenized examples. */
 export interface RecordReader<Parsed, Tokenized> extends RecordForm<Parsed> {
   tokenize(record: Parsed): Promise<Tokenized>;
   /** Counts the tokens of an example. */
   tokens(example: Tokenized): number;
 }
 
-/** The form of texts, prompts with completions, and conversations. */
+/** The kind of texts, prompts with completions, and conversations. */
 export const exampleForm: RecordForm<Example> = {
   name: "examples",
   parse: (record) => {
@@ -26,7 +26,7 @@ export const exampleForm: RecordForm<Example> = {
   },
 };
 
-/** Reads records of that form as the tokens that a language model learns. */
+/** Returns a reader of such records that tokenizes them for a language model. */
 export function exampleReader(tokenizer: ExampleTokenizer): RecordReader<Example, TokenizedExample> {
   return {
     ...exampleForm,

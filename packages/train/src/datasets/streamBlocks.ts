@@ -12,21 +12,21 @@ import { piecesOf } from "./piecesOf.ts";
 
 /** Options of `streamBlocks`. */
 export interface StreamBlocksOptions {
-  /** The folder for the tokens, which is made where it is missing. */
+  /** The folder for token files. It is created if missing. */
   cacheDir: string;
-  /** Tokens in a block, BOS included. */
+  /** Tokens in a block, including BOS. */
   blockSize: number;
-  /** Put before each block; none by default. */
+  /** Token put before each block. Default: none. */
   bosTokenId?: number | null;
-  /** Called now and then while a text is tokenised, with the bytes read so far. */
+  /** Called periodically while a text is tokenised, with the bytes read so far. */
   onProgress?: (progress: { loaded: number; total: number }) => void;
 }
 
 /**
- * Opens texts on disk (Node only) as blocks, as `blocks` cuts one text. Each text is tokenised
- * once, a megabyte at a time, into a file of its tokens in `cacheDir`, which appears whole; it
- * holds while size and time of the text are the same. Pieces end where a line ends: there a
- * tokenizer that merges or adds white space may give other tokens than for the whole text.
+ * Opens texts on disk (Node only) as blocks, like `blocks` for one text. Tokenises each text once, a megabyte at a
+ * time, into a file in `cacheDir`, which is renamed when complete. The file is reused while the text's size and time
+ * are unchanged. Chunks end at a line break, where a tokenizer that merges or adds white space may produce other tokens
+ * than for the whole text.
  */
 export async function streamBlocks(
   paths: readonly string[],
@@ -60,14 +60,14 @@ export async function streamBlocks(
   };
 }
 
-/** The tokens of a text on disk. */
+/** The tokens of a text, on disk. */
 interface TokenFile {
   readonly source: ByteSource;
   readonly count: number;
   readonly checksum: number;
 }
 
-/** Reads tokens of several files, which stand one after another. */
+/** Reads tokens from the concatenation of several files. */
 async function tokensOf(files: readonly TokenFile[], start: number, end: number): Promise<number[]> {
   const ids: number[] = [];
   let before = 0;
@@ -81,7 +81,7 @@ async function tokensOf(files: readonly TokenFile[], start: number, end: number)
 
 const numbersIn = (bytes: Uint8Array): Uint32Array => new Uint32Array(bytes.slice().buffer);
 
-/** Opens the tokens of a text, which are written where they are not there, their checksum last. */
+/** Opens the tokens of a text, and creates the file first if it is missing. The checksum is written last. */
 async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: StreamBlocksOptions): Promise<TokenFile> {
   const find = globalThis.process?.getBuiltinModule;
   if (!find) throw new Error("streamBlocks reads from disk, which only Node can; in a page, loadDataset and blocks");
@@ -116,7 +116,7 @@ async function tokenFile(path: string, tokenizer: ExampleTokenizer, options: Str
   return { source, count: source.size / 4 - 1, checksum };
 }
 
-/** Yields the tokens of a text, piece by piece, as bytes. */
+/** Yields the tokens of a text as bytes, in chunks. */
 async function* tokenPieces(
   path: string,
   tokenizer: ExampleTokenizer,
@@ -135,7 +135,7 @@ async function* tokenPieces(
   }
 }
 
-/** Joins pieces of a file so that each ends where a line ends, if it has one. */
+/** Regroups chunks of a file so that each ends with a line break, if it contains one. */
 async function* wholeLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let held: Uint8Array[] = [];
   for await (const piece of pieces) {

@@ -14,31 +14,31 @@ import { openRecords, type RecordFile } from "./streamedFormats.ts";
 
 /** Options of `indexDataset`. */
 export interface IndexDatasetOptions<Parsed = Example> extends Pick<RecordOptions, "columns" | "onBadRecord"> {
-  /** The folder for the index, which is made where it is missing. */
+  /** The folder for the index. It is created if missing. */
   cacheDir: string;
-  /** Default: by the name's ending (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
+  /** Default: by the extension (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
   format?: Exclude<DatasetFormat, "text"> | "parquet";
   /** The kind of records. Default: texts, prompts with completions, and conversations. */
   form?: RecordForm<Parsed>;
-  /** Called now and then while the index is built, with the bytes read so far. */
+  /** Called periodically while the index is built, with the bytes read so far. */
   onProgress?: (progress: { loaded: number; total: number }) => void;
 }
 
 /** Options of `streamDataset`. */
 export interface StreamDatasetOptions<Parsed = Example, Tokenized = TokenizedExample>
   extends Omit<IndexDatasetOptions<Parsed>, "form"> {
-  /** The way from records to examples of a task. Default: the tokens of texts to learn. */
+  /** Converts records to examples of a task. Default: tokenized texts for a language model. */
   reader?: RecordReader<Parsed, Tokenized>;
   /**
-   * Tokenises all examples for the index, which takes long, so that `lengths` are tokens, as
-   * packing needs them, and that each example is known to be right. Default false: they are bytes.
+   * Tokenises all examples for the index, which is slow. `lengths` are then tokens, as packing requires, and every
+   * example is validated. Default: false, `lengths` are bytes.
    */
   countTokens?: boolean;
 }
 
 /** Examples in a file that may be larger than memory. */
 export interface StreamedDataset<Tokenized = TokenizedExample> extends Dataset<Tokenized> {
-  /** The number of records that were skipped, and what is wrong with the first ones. */
+  /** The number of skipped records, and the messages about the first of them. */
   readonly skipped: number;
   readonly told: readonly string[];
 }
@@ -50,10 +50,9 @@ const indexKeys: OptionKeys<IndexDatasetOptions> = { ...fileKeys, form: true };
 const streamKeys: OptionKeys<StreamDatasetOptions> = { ...fileKeys, reader: true, countTokens: true };
 
 /**
- * Opens a data file on disk (Node only) whose examples are read and tokenised when they are wanted.
- * The file is read once as a whole, for an index of the places of its examples, in which errors are
- * told as `loadDataset` tells them. The index stays in `cacheDir`, and is built anew where the file
- * is another: by its size and time, or its checksum where the time alone differs. It appears whole.
+ * Opens a data file on disk (Node only) and reads and tokenises its examples on demand. Reads the whole file once to
+ * build an index of the examples' positions, with the same errors as `loadDataset`. The index is kept in `cacheDir` and
+ * renamed when complete. It is rebuilt if the file's size changes, or if its time and checksum change.
  */
 export function streamDataset(
   path: string,
@@ -99,8 +98,8 @@ export async function streamDataset(
 }
 
 /**
- * Builds the index of a data file that `streamDataset` would build, without a tokenizer: before a
- * model is loaded there is room for it.
+ * Builds the index that `streamDataset` would build, without a tokenizer. Call it before you load a model, while memory
+ * is free.
  */
 export async function indexDataset<Parsed = Example>(
   path: string,
@@ -111,14 +110,14 @@ export async function indexDataset<Parsed = Example>(
   await openIndexed(path, { ...rest, form: form as RecordForm<unknown> }, null);
 }
 
-/** The way to measure examples for an index. */
+/** Measures examples for an index. */
 interface Counting {
   readonly reader: RecordReader<unknown, unknown>;
-  /** Tells the tokenizer from others. */
+  /** Identifies the tokenizer. */
   readonly digest: string;
 }
 
-/** Opens a file and its index, and builds that where it is wanted; `counting` measures examples. */
+/** Opens a file and its index, and builds the index if necessary. `counting` measures examples. */
 async function openIndexed(
   path: string,
   options: IndexDatasetOptions<unknown> & { form: RecordForm<unknown> },
@@ -130,7 +129,7 @@ async function openIndexed(
   const [{ basename, join, resolve }, { stat }] = node();
   const { size, mtimeMs } = await stat(path);
   const tokens = counting?.digest ?? null;
-  // The usual form has no name here, as in the indices of older versions.
+  // The default kind has no name here, to match the indices of older versions.
   const named = form.name === exampleForm.name ? {} : { form: form.name };
   const settings = JSON.stringify({ format, columns, onBadRecord, tokens, ...named });
   const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };
@@ -151,7 +150,7 @@ async function openIndexed(
   throw new Error(`${place} is not what was written there a moment ago; name another cacheDir`);
 }
 
-/** Opens an index; null where there is none, or where it is of another file. */
+/** Opens an index. Returns null if it is missing or belongs to another file. */
 async function openIndex(place: string, key: IndexKey, source: ByteSource): Promise<OpenIndex | null> {
   const stored = await openFile(place).catch(() => null);
   const found = stored && (await openIndexFile(stored));

@@ -6,15 +6,15 @@ import { piecesOf } from "./piecesOf.ts";
 import type { RecordForm } from "./recordReader.ts";
 import type { IndexDatasetOptions } from "./streamDataset.ts";
 
-/** A file whose records can be read one by one. */
+/** A file whose records can be read individually. */
 export interface RecordFile {
   readonly source: ByteSource;
   /** Its name, for errors. */
   readonly name: string;
   readonly format: string;
-  /** The records of its bytes, each with its place. */
+  /** Returns the records in its bytes, each with its position. */
   records(pieces: AsyncIterable<Uint8Array>): AsyncIterable<DataRecord>;
-  /** Reads the bytes of one record. */
+  /** Parses the bytes of one record. */
   parse(bytes: Uint8Array): unknown;
 }
 
@@ -22,7 +22,7 @@ const byEnding: Readonly<Record<string, NonNullable<IndexDatasetOptions["format"
   ...{ jsonl: "jsonl", ndjson: "jsonl", json: "json", csv: "csv", tsv: "tsv", parquet: "parquet" },
 };
 
-/** Opens a file of records. Throws for a format that has none. */
+/** Opens a file of records. Throws for an unsupported format. */
 export async function openRecords(
   path: string,
   options: IndexDatasetOptions,

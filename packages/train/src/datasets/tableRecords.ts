@@ -4,10 +4,10 @@ import { type DataRecord, decodeUtf8, recordOf } from "./dataRecord.ts";
 
 const quote = 34;
 
-/** Rows of about this many bytes are parsed together. */
+/** Rows are parsed in groups of about this many bytes. */
 const together = 1 << 18;
 
-/** The rows of a table as records, by the names in its first line. */
+/** Yields the rows of a table as records, with keys from its first line. */
 export async function* tableRecords(
   pieces: AsyncIterable<Uint8Array>,
   name: string,
@@ -30,7 +30,7 @@ export async function* tableRecords(
   if (columns && rows.length > 0) yield* recordsOf(rows, columns, name, delimiter);
 }
 
-/** Returns what reads the bytes of one row of a table, by the names in its first line. */
+/** Returns a function that parses the bytes of one row, with keys from the first line. */
 export async function tableReader(
   pieces: AsyncIterable<Uint8Array>,
   name: string,
@@ -43,7 +43,7 @@ export async function tableReader(
   throw new Error(`${name} holds no example`);
 }
 
-/** A row that may go over several lines. */
+/** A row, which may span several lines. */
 interface Row {
   readonly bytes: Uint8Array;
   readonly line: number;
@@ -56,7 +56,7 @@ function header(row: Row, name: string, delimiter: string): readonly string[] {
   return value as string[];
 }
 
-/** The records of some rows: those of all at once, or one by one where that is an error. */
+/** Yields the records of some rows. Parses them together, or one by one if that fails. */
 function* recordsOf(
   rows: readonly Row[],
   columns: readonly string[],
@@ -70,7 +70,7 @@ function* recordsOf(
   }
 }
 
-/** Returns what `read` returns; null where it throws. */
+/** Returns the result of `read`, or null if it throws. */
 function attempt(read: () => string[][]): string[][] | null {
   try {
     return read();
@@ -79,7 +79,7 @@ function attempt(read: () => string[][]): string[][] | null {
   }
 }
 
-/** The cells of rows. Throws unless there are as many as rows. */
+/** Returns the cells of rows. Throws if the number of rows changes. */
 function cellsOf(rows: readonly Row[], delimiter: string): string[][] {
   const text = rows.map(({ bytes }) => decodeUtf8(bytes)).join("\n");
   const found = parse(text, { delimiter, relax_column_count: true }) as string[][];
@@ -94,7 +94,7 @@ function named(columns: readonly string[], cells: readonly string[]): Record<str
   return Object.fromEntries(columns.map((column, i) => [column, cells[i]]));
 }
 
-/** Yields the rows of a table that are not blank: a line's end in quotes ends no row. */
+/** Yields the nonblank rows of a table. A line break in quotes does not end a row. */
 async function* tableRows(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Row> {
   const encoder = new TextEncoder();
   let held: Uint8Array[] = [];

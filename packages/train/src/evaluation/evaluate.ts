@@ -8,36 +8,30 @@ import type { TrainingTask } from "../tasks/trainingTask.ts";
 import { evaluateModel } from "./evaluateModel.ts";
 import { type MetricOptions, metricKeys } from "./metrics/metricOptions.ts";
 
-/** The measurements of `evaluate`. */
+/** The results of `evaluate`. */
 export interface Evaluation {
-  /**
-   * The mean loss per label, over all examples at once: cross-entropy in nats where tokens
-   * or classes are predicted.
-   */
+  /** The mean loss per label over all examples: cross-entropy in nats if tokens or classes are predicted. */
   loss: number;
   /** exp(loss). */
   perplexity: number;
-  /** Labels counted. */
+  /** Number of labels counted. */
   labels: number;
-  /**
-   * The share of sequences whose class is the likeliest one, for models that tell classes apart; of
-   * labelled tokens that are, where `metrics` asks for it.
-   */
+  /** The share of correct predictions: of sequences for classifiers, of labelled tokens if `metrics` requests it. */
   accuracy?: number;
   /**
-   * F1 of class 1, where there are two classes; of whole entities, where tokens are classified and
-   * labels have names as "B-PER". Precision and recall are those of entities.
+   * F1 of class 1 for two classes. For token classifiers with labels such as "B-PER", precision, recall and F1 of whole
+   * entities.
    */
   f1?: number;
   precision?: number;
   recall?: number;
-  /** The mean of each class's or label's F1. */
+  /** The mean F1 of all classes or labels. */
   f1Macro?: number;
-  /** F1 over all answers. */
+  /** F1 over all predictions. */
   f1Micro?: number;
-  /** The share of examples all of whose labels, or labelled tokens, are right. */
+  /** The share of examples whose labels, or labelled tokens, are all correct. */
   exactMatch?: number;
-  /** The numbers of `computeMetrics`. */
+  /** The results of `computeMetrics`. */
   metrics?: Readonly<Record<string, number>>;
 }
 
@@ -45,22 +39,22 @@ export interface Evaluation {
 export interface EvaluateOptions extends PaddingOptions, MetricOptions {
   /** Examples in a forward pass. */
   batchSize: number;
-  /** Ends it after the running batch: `evaluate` rejects with the signal's reason. */
+  /** Aborts after the current batch. `evaluate` rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** Options of `evaluate` with a collator and a loss of one's own. */
+/** Options of `evaluate` with a custom collator and loss. */
 export interface OwnEvaluateOptions<Model, Example, Batch>
   extends Pick<EvaluateOptions, "batchSize" | "signal">,
     OwnTask<Model, Example, Batch> {}
 
-/** The loss of a model over examples, without dropout and without gradients. */
+/** Returns the loss of a model over examples, without dropout and gradients. */
 export function evaluate(
   model: TrainableModel,
   examples: readonly AnyExample[],
   options: EvaluateOptions,
 ): Promise<Evaluation>;
-/** The mean loss of any module over examples of any kind; `labels` counts the examples. */
+/** Returns the mean loss of any module over examples of any kind. `labels` is the number of examples. */
 export function evaluate<Model extends TrainableModule, Example, Batch>(
   model: Model,
   examples: readonly Example[],

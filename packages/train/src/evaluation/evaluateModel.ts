@@ -24,22 +24,22 @@ import { tokenMetrics } from "./metrics/tokens.ts";
 
 type Row = Float32Array | Int32Array;
 
-/** Answers to a batch that are still where the model runs, and how they are read. */
+/** The outputs for a batch, on the model's backend. */
 interface Answers {
   readonly loss: Tensor;
-  /** The numbers to read; none where only the loss is wanted. */
+  /** The values to read; undefined if only the loss is needed. */
   readonly values?: Tensor;
 }
 
-/** The way to measure a model of one kind. */
+/** The evaluation of one kind of model. */
 interface Measure<B> {
   run(batch: B): Answers;
-  /** Divides the values of a batch into rows, and its labels too. */
+  /** Splits the values of a batch, and its labels, into rows. */
   rows(batch: B, values: Row): { predictions: Row[]; labelIds: Row[] };
   metrics(answers: EvalPrediction): Record<string, number>;
 }
 
-/** Measures a model that predicts tokens or classes: its loss, and what the options ask for. */
+/** Evaluates a model that predicts tokens or classes: its loss, and the requested metrics. */
 export async function evaluateModel(
   model: TrainableModel,
   examples: readonly AnyExample[],
@@ -78,7 +78,7 @@ export async function evaluateModel(
   };
 }
 
-/** The metrics of these names. Throws for one that the model's kind does not have. */
+/** Returns the metrics with these names. Throws for a name that the kind of model does not support. */
 function named(found: Record<string, number>, names: readonly string[]): Record<string, number> {
   const other = names.find((name) => !Object.hasOwn(found, name));
   if (other === undefined) return Object.fromEntries(names.map((name) => [name, found[name]]));
@@ -93,7 +93,7 @@ function measureOf(model: TrainableModel, options: MetricOptions): Measure<never
   return options.metrics?.length || options.computeMetrics ? tokenMeasure(model, 1, tokenMetrics) : lossMeasure(model);
 }
 
-/** The loss alone, which needs no logits in memory. */
+/** Computes only the loss, which needs no logits in memory. */
 function lossMeasure(model: TrainableModel): Measure<Batch> {
   return {
     run: (batch) => ({ loss: model.loss(toInputs(batch, model)) }),
@@ -124,8 +124,8 @@ function sequenceMeasure(model: TrainableModel, problemType: string): Measure<Se
 }
 
 /**
- * Loss and likeliest tokens, or labels, from the logits of all positions; `ahead` is by how many
- * positions a logit is before what it answers.
+ * Computes the loss and the predicted tokens or labels from the logits of all positions. `ahead` is the distance from a
+ * logit's position to its label's position.
  */
 function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batch>["metrics"]): Measure<Batch> {
   const first = firstPredicted(model);
@@ -134,7 +134,7 @@ function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batc
       const { labels, ...inputs } = toInputs(batch, model);
       const { logits } = (model as unknown as WithLogits).forward(inputs);
       const [rows, positions, width] = logits.shape;
-      // Virtual tokens stand before the others.
+      // Virtual tokens come first.
       const start = positions - batch.length - ahead + first;
       const flat = reshape(slice(logits, { dim: 1, start, end: positions - ahead }), [-1, width]);
       const wanted = reshape(slice(labels, { dim: 1, start: first }), [rows * (batch.length - first)]);
@@ -153,7 +153,7 @@ function tokenMeasure(model: TrainableModel, ahead: 0 | 1, metrics: Measure<Batc
   };
 }
 
-/** The rows of row-major numbers. */
+/** Splits row-major values into rows. */
 function divided(values: Row, rows: number): Row[] {
   const width = values.length / rows;
   return Array.from({ length: rows }, (_, row) => values.subarray(row * width, (row + 1) * width));

@@ -1,6 +1,6 @@
 import type { TrainingSettings } from "./trainerOptions.ts";
 
-/** The options that are about a run's best evaluation. */
+/** Options that concern a run's best evaluation. */
 export type BestOptions = Pick<
   TrainingSettings<unknown>,
   | "evaluation"
@@ -11,7 +11,7 @@ export type BestOptions = Pick<
   | "earlyStoppingThreshold"
 >;
 
-/** True where options ask for a record of the best evaluation. */
+/** Returns true if the options require a record of the best evaluation. */
 export function recordsBest(options: BestOptions): boolean {
   return options.loadBestModelAtEnd === true || options.earlyStoppingPatience !== undefined;
 }

@@ -1,22 +1,19 @@
 import { formatShape, Tensor } from "@lowrank/core";
 import type { TrainingTask } from "./trainingTask.ts";
 
-/** The way from examples of one's own to a loss. */
+/** A custom task: how examples become a loss. */
 export interface OwnTask<Model, Example, Batch> {
-  /** Makes a batch, such as an object of tensors, of some examples; its tensors are freed after. */
+  /** Makes a batch from examples, such as an object of tensors. Its tensors are freed after the step. */
   collate: (examples: readonly Example[]) => Batch;
-  /** Returns the mean loss over the examples of a batch: a scalar. */
+  /** Returns the mean loss over the examples of a batch, as a scalar. */
   loss: (model: Model, batch: Batch) => Tensor;
-  /**
-   * Numbers and words that decide the loss: a checkpoint of others is one of another run. Default:
-   * none.
-   */
+  /** Values that affect the loss. A checkpoint with other values belongs to another run. Default: none. */
   settings?: Readonly<Record<string, number | string | undefined>>;
-  /** Counts the tokens of examples, for speeds. Default: none are counted. */
+  /** Counts the tokens of examples, to report speeds. Default: none. */
   tokens?: (examples: readonly Example[]) => number;
 }
 
-/** Returns the task of a collator and a loss; `caller` is named in errors. */
+/** Returns the task of a collator and a loss. `caller` is named in errors. */
 export function ownTask<Model, Example, Batch>(
   caller: string,
   model: Model,

@@ -6,23 +6,23 @@ import { collateKeys } from "../data/padRows.ts";
 import type { OwnTask } from "./ownTask.ts";
 import { languageTask, type TrainingTask } from "./trainingTask.ts";
 
-/** Options that say how examples become a loss: one's own way, or padding for the model's. */
+/** Options that define how examples become a loss: a custom task, or padding for the model's loss. */
 export type TaskOptions = PaddingOptions | OwnTask<never, never, unknown>;
 
-/** The names of all options of `TaskOptions`. */
+/** Names of all options of `TaskOptions`. */
 export const taskKeys: OptionKeys<TaskOptions> = {
   ...collateKeys,
   ...({ collate: true, loss: true, settings: true, tokens: true } as const),
 };
 
-/** Returns the options of a training that say how examples become a loss. */
+/** Returns the task options among a training's options. */
 export function taskOptionsOf(options: TaskOptions): TaskOptions {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(taskKeys, key))) as never;
 }
 
 const advice = "give the options collate: (examples) => batch and loss: (model, batch) => Tensor";
 
-/** Returns one's own task of some options; undefined where they have none. */
+/** Returns the custom task in some options, or undefined. */
 export function ownTaskOf(options: object): OwnTask<never, never, unknown> | undefined {
   return "collate" in options || "loss" in options ? (options as OwnTask<never, never, unknown>) : undefined;
 }
@@ -35,8 +35,8 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
 }
 
 /**
- * Returns the task of a model, examples and options. Throws, naming it, for a method that the model
- * or the options lack, and for examples that only a collator of one's own could read.
+ * Returns the task of a model, examples and options. Throws, with the name, for a method that the model or the options
+ * lack, and for examples that require a custom collator.
  */
 export function taskOf(
   caller: string,

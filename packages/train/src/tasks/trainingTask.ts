@@ -4,26 +4,26 @@ import { labelCount } from "../data/labelCount.ts";
 import { type TrainableModel, toInputs, withRows } from "../data/modelBatch.ts";
 import type { CollateOptions } from "../data/padRows.ts";
 
-/** Examples that run forward and backward together. */
+/** Examples of one forward and backward pass. */
 export interface TaskBatch {
-  /** The labels or examples that its loss is the mean of. */
+  /** The number of labels or examples over which the loss is averaged. */
   readonly labels: number;
-  /** Tokens, padding included. */
+  /** Tokens, including padding. */
   readonly tokens: number;
   readonly truncatedExamples: number;
   /**
-   * Runs `fn` with the batch's loss, on the model's backend. `throughForward` asks for the loss by
-   * way of all of the model's outputs, so that each module is seen.
+   * Runs `fn` with the batch's loss, on the model's backend. With `throughForward`, computes the loss from the outputs
+   * of `forward`, so that every module can be observed.
    */
   withLoss<T>(fn: (loss: Tensor) => T, throughForward: boolean): T;
 }
 
-/** The way from examples to a batch and its loss. */
+/** Converts examples to a batch and its loss. */
 export type TrainingTask = (examples: readonly unknown[]) => TaskBatch | Promise<TaskBatch>;
 
 type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
-/** Returns the task of a model that predicts tokens or classes, with the loss of its own. */
+/** Returns the task of a model that predicts tokens or classes, with the model's own loss. */
 export function languageTask(model: TrainableModel, options: CollateOptions): TrainingTask {
   const lossOf = (inputs: ReturnType<typeof toInputs>, throughForward: boolean): Tensor => {
     const { forward } = model as WithForward;

@@ -12,7 +12,7 @@ export const examples: readonly AnyExample[] = Array.from({ length: 12 }, (_, i)
   return { inputIds, labels: [...inputIds] };
 });
 
-/** Makes a Llama of one layer on the backend that `init` named. */
+/** Makes a one-layer Llama on the backend of `init`. */
 export function tinyLlama(): CausalLM {
   return createModel(config, randomParameters(new Generator(5))) as CausalLM;
 }

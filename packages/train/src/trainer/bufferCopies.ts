@@ -1,6 +1,6 @@
 import { copyInto, keep, noGrad, type Tensor, zeros } from "@lowrank/core";
 
-/** Copies of tensors, from which a step that is dropped takes their numbers back. */
+/** Copies of tensors, to restore their values if a step is discarded. */
 export class BufferCopies implements Disposable {
   readonly #copies: readonly { buffer: Tensor; copy: Tensor }[];
 

@@ -12,7 +12,7 @@ const makers: Readonly<Record<Exclude<OptimizerName, "adamw">, Maker>> = {
   },
 };
 
-/** Makes an optimiser that pages download only where a training asks for it. */
+/** Makes an optimiser whose code pages download only if a training uses it. */
 export function createOptimizerByName(
   name: Exclude<OptimizerName, "adamw">,
   parameters: readonly Tensor[],

@@ -4,10 +4,7 @@ import type { TrainingSettings } from "../options/trainerOptions.ts";
 import { type TaskOptions, taskOptionsOf } from "../tasks/taskOf.ts";
 import { refusedEvaluation } from "./nonFiniteStep.ts";
 
-/**
- * Evaluates a model while it trains, as its options say. Returns null if the signal ended that.
- * Throws where the loss is not finite.
- */
+/** Evaluates a model during training. Returns null if the signal aborted it. Throws if the loss is not finite. */
 export async function evaluateDuring(
   model: TrainableModule,
   options: TrainingSettings<unknown> & TaskOptions,
@@ -23,7 +20,7 @@ export async function evaluateDuring(
     ...{ batchSize, signal },
   };
   try {
-    // The task's options and the examples are of one kind, as the trainer made sure.
+    // The trainer has checked that the task's options match the examples.
     const measured = await evaluate(model as never, examples as never, given as EvaluateOptions);
     if (!Number.isFinite(measured.loss)) throw refusedEvaluation(step, measured.loss, peaks);
     return measure ? { ...measured, metrics: { ...measured.metrics, ...(await measure()) } } : measured;

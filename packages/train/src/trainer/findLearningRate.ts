@@ -10,7 +10,7 @@ import { generatorsOf } from "./generatorsOf.ts";
 import { NonFiniteStepError } from "./nonFiniteStep.ts";
 import { Trainer } from "./trainer.ts";
 
-/** The settings of a training that matter to its first steps. */
+/** The settings of a training that affect its first steps. */
 type StepSettings = Pick<
   TrainingSettings<unknown>,
   | "batchSize"
@@ -27,55 +27,52 @@ type StepSettings = Pick<
   | "signal"
 >;
 
-/** The range of learning rates to try, and how a step is taken. */
+/** The range of learning rates to try, and the settings of a step. */
 export interface RateRange extends StepSettings {
-  /** Default "adamw". */
+  /** Default: "adamw". */
   optimizer?: Exclude<TrainingSettings<unknown>["optimizer"], object>;
-  /** The learning rate of the first step. Default 1e-6. */
+  /** The learning rate of the first step. Default: 1e-6. */
   from?: number;
-  /** The learning rate of the last step. Default 1. */
+  /** The learning rate of the last step. Default: 1. */
   to?: number;
-  /** Steps, each at a rate that is larger by the same factor. Default 100. */
+  /** Number of steps. The rate grows by the same factor at each. Default: 100. */
   steps?: number;
 }
 
 /** Options of `findLearningRate`. */
 export interface FindLearningRateOptions extends RateRange, PaddingOptions {}
 
-/** The names of all options of `FindLearningRateOptions` but the task's. */
+/** Names of all options of `FindLearningRateOptions` except the task's. */
 const rangeKeys: OptionKeys<RateRange> = {
   ...({ batchSize: true, gradientAccumulationSteps: true, weightDecay: true, betas: true, eps: true } as const),
   ...({ maxGradNorm: true, seed: true, shuffle: true, groupByLength: true, neftuneNoiseAlpha: true } as const),
   ...({ onStep: true, signal: true, optimizer: true, from: true, to: true, steps: true } as const),
 };
 
-/** A learning rate, and the loss before the step at it. */
+/** A learning rate, and the loss before the step with it. */
 export interface LearningRateTrial {
   readonly learningRate: number;
   readonly loss: number;
-  /** The mean of the losses until then, of which older ones count less. */
+  /** The exponential moving average of the losses so far. */
   readonly smoothedLoss: number;
 }
 
-/** The outcome of `findLearningRate`. */
+/** The result of `findLearningRate`. */
 export interface LearningRateSearch {
-  /**
-   * The rate at which the smoothed loss falls the fastest over the logarithm of the rate; null
-   * where it falls nowhere.
-   */
+  /** The rate at which the smoothed loss falls fastest over the logarithm of the rate; null if it never falls. */
   readonly suggestion: number | null;
   readonly trials: readonly LearningRateTrial[];
-  /** True if it ended before the last rate, since the loss rose to four times its least. */
+  /** True if the search ended early because the loss rose to four times its minimum. */
   readonly diverged: boolean;
 }
 
-/** The weight of earlier losses in the mean. */
+/** The weight of earlier losses in the moving average. */
 const memory = 0.9;
 
 /**
- * Tries learning rates from small to large, a training step at each, and suggests the one at which
- * the loss falls the fastest. The model is afterwards as it was: weights, buffers, ranks and random
- * numbers; the optimiser is one of its own. Smith 2017, https://arxiv.org/abs/1506.01186
+ * Tries learning rates from small to large, with one training step at each, and suggests the rate at which the loss
+ * falls fastest. Restores the model afterwards: weights, buffers, ranks and random generators. Uses a separate
+ * optimiser. Smith 2017, https://arxiv.org/abs/1506.01186
  */
 export async function findLearningRate(
   model: TrainableModel,
@@ -134,7 +131,7 @@ export async function findLearningRate(
   return { suggestion: steepest(trials), trials, diverged };
 }
 
-/** Remembers all of a model that a training changes, and returns what puts it back, once. */
+/** Saves all state of a model that training changes. Returns a function that restores it once. */
 function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
   const trained = [...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad);
   const tensors = [...trained, ...(model.namedBuffers?.() ?? [])].map(([, tensor]) => tensor);
@@ -154,7 +151,7 @@ function asItWas(model: TrainableModule, own: boolean): () => Promise<void> {
   };
 }
 
-/** The rate in the middle of the steepest fall; the first losses of a mean are left out. */
+/** Returns the rate in the middle of the steepest fall. Skips the first losses of the average. */
 function steepest(trials: readonly LearningRateTrial[]): number | null {
   const skipped = Math.min(10, Math.floor(trials.length / 4));
   let [slope, found]: [number, number | null] = [0, null];

@@ -2,8 +2,8 @@ import { defaultGenerator, Generator } from "@lowrank/core";
 import type { TrainableModule } from "../data/modelBatch.ts";
 
 /**
- * Returns the sources of randomness inside a model (dropout), in the order of its modules. With
- * `own`, the default one is the first: code of one's own may draw from it too.
+ * Returns the random generators in a model (dropout), in the order of its modules. With `own`, the default generator is
+ * first, since custom code may use it.
  */
 export function generatorsOf(model: TrainableModule, own: boolean): Generator[] {
   const found = new Set<Generator>(own ? [defaultGenerator] : []);

@@ -1,6 +1,6 @@
 import { affine, defineOp, keep, noGrad, type Op, scope, sum, Tensor, to } from "@lowrank/core";
 
-/** A number of a module: 0, or NaN where its output or its gradient is not finite. */
+/** An observation of a module: 0, or NaN if its output or gradient is not finite. */
 interface Sighting {
   readonly path: string;
   readonly what: "output" | "gradient";
@@ -11,7 +11,7 @@ interface ProbeParams {
   readonly see: (gradient: Tensor) => void;
 }
 
-/** Passes a tensor on as it is, and shows the gradient that comes back. */
+/** Passes a tensor through unchanged and reports its gradient. */
 const probe: Op<1, ProbeParams> = defineOp({
   name: "train/probe",
   arity: 1,
@@ -23,14 +23,14 @@ const probe: Op<1, ProbeParams> = defineOp({
   },
 });
 
-/** 0, or NaN where a number is not finite. */
+/** Returns 0, or NaN if an element is not finite. */
 export function flagOf(x: Tensor): Tensor {
   return keep(noGrad(() => scope(() => sum(affine(to(x.detach(), { dtype: "f32" }), { scale: 0 })))));
 }
 
 type Forward = (...args: unknown[]) => unknown;
 
-/** Watches the outputs of modules, and the gradients of these outputs, in their order in time. */
+/** Records the outputs of modules, and the gradients of these outputs, in order of time. */
 export class ModuleWatch implements Disposable {
   readonly #seen: Sighting[] = [];
   readonly #watched: { module: { forward: Forward }; own: boolean; forward: Forward }[] = [];
@@ -43,9 +43,7 @@ export class ModuleWatch implements Disposable {
     }
   }
 
-  /**
-   * The first module of whose output or gradient a number is not finite; outputs before gradients.
-   */
+  /** Returns the first module whose output or gradient is not finite; outputs are checked before gradients. */
   async first(): Promise<Pick<Sighting, "path" | "what"> | null> {
     for (const what of ["output", "gradient"] as const) {
       for (const sighting of this.#seen) {

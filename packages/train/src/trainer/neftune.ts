@@ -7,7 +7,7 @@ interface EmbeddingModule {
 }
 
 /**
- * Noise on the token embeddings of a model that trains, as transformers adds it. Jain et al. 2023,
+ * Adds noise to the token embeddings during training, as transformers does. Jain et al. 2023,
  * https://arxiv.org/abs/2310.05914
  */
 export class Neftune {

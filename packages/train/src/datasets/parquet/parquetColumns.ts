@@ -1,31 +1,31 @@
 import { type ColumnMetaData, type FileMetaData, parquetSchema } from "hyparquet";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
 
-/** The pages of one column of a group of rows, as the file's metadata tells them. */
+/** The pages of one column in a row group, from the file's metadata. */
 export interface ColumnChunk {
   readonly path: string;
-  /** The place of the first page in the file. */
+  /** The offset of the first page in the file. */
   readonly start: number;
-  /** The bytes of all pages. */
+  /** The total bytes of all pages. */
   readonly length: number;
   readonly values: number;
   readonly codec: ColumnMetaData["codec"];
   readonly type: ColumnMetaData["type"];
-  /** The largest level of repetition and of definition that its place in the schema allows. */
+  /** The maximum repetition and definition levels in the schema. */
   readonly maxLevels: readonly [number, number];
 }
 
 type SchemaTree = ReturnType<typeof parquetSchema>;
 
-/** The paths of a schema's columns. */
+/** Returns the paths of a schema's columns. */
 function leaves({ children, path }: SchemaTree): string[] {
   return children.length > 0 ? children.flatMap(leaves) : [path.join(".")];
 }
 
 /**
- * Returns the columns of all groups. Throws unless each group's are those of the schema, each once,
- * and lie within the file of `size` bytes. The library reads all at once; where one is none, the
- * failures of others are nobody's.
+ * Returns the columns of all row groups. Throws unless each group has exactly the schema's columns, within the file of
+ * `size` bytes. Must run first: the library reads all columns at once, and if one is missing, rejections of the others
+ * are unhandled.
  */
 export function columnChunks(metadata: FileMetaData, size: number): ColumnChunk[] {
   const schema = parquetSchema(metadata);

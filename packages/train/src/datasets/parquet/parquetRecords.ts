@@ -5,7 +5,7 @@ import { type ColumnChunk, columnChunks } from "./parquetColumns.ts";
 import { compressors } from "./parquetCompressors.ts";
 import { checkPages } from "./parquetPages.ts";
 
-/** The rows of a Parquet file as records, a group of rows at a time. */
+/** Yields the rows of a Parquet file as records, one row group at a time. */
 export async function* parquetRecords(source: ByteSource, name: string): AsyncGenerator<DataRecord> {
   let chunks: readonly ColumnChunk[] = [];
   const bytesOf = async (start: number, end: number) => {
@@ -22,7 +22,7 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
     byteLength: source.size,
     slice: (start: number, end: number = source.size) => {
       const bytes = bytesOf(start, end);
-      // The library reads several parts ahead, and waits for none of them once one has failed.
+      // The library reads several parts in parallel and ignores the others once one fails.
       bytes.catch(() => {});
       return bytes;
     },
@@ -46,13 +46,13 @@ export async function* parquetRecords(source: ByteSource, name: string): AsyncGe
   }
 }
 
-/** The reason in words; what JavaScript throws by itself speaks of the library's own code. */
+/** Returns an error's reason. Native JavaScript errors describe the library's code, so they are replaced. */
 function reasonOf(error: unknown): string {
   const isNative = error instanceof TypeError || error instanceof RangeError;
   return isNative ? "its numbers do not belong together" : (error as Error).message;
 }
 
-/** A value as JSON has it: 64-bit integers become numbers, or text where these are too small. */
+/** Converts a value to JSON's types: 64-bit integers become numbers, or strings if they are too large. */
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (Array.isArray(value)) return value.map(plain);

@@ -6,13 +6,12 @@ import { readVarInt } from "hyparquet/src/thrift.js";
 import type { ColumnChunk } from "./parquetColumns.ts";
 import { compressors, mostPageBytes } from "./parquetCompressors.ts";
 
-/** The most values of one page; writers make pages of 20,000 rows, or of 1 MB. */
+/** The maximum number of values in a page. Writers make pages of 20,000 rows or 1 MB. */
 export const mostValues: number = 2 ** 23;
 
 /**
- * Throws unless the runs of a page of data hold at most the values that its header says, which the
- * library fills in as they come: a run of eight bytes may claim two thousand million. `packed` is
- * what follows the page's header.
+ * Throws unless the runs of a data page contain at most the values that its header gives. The library does not check
+ * this, and a run of eight bytes may claim two billion values. `packed` is the data after the page's header.
  *
  * Source: apache/parquet-format, Encodings.md ("RLE / Bit-Packing Hybrid") and README.md ("Data
  * Pages").
@@ -53,14 +52,14 @@ const readerOf = (bytes: Uint8Array): DataReader => ({
 
 const bitWidth = (level: number) => 32 - Math.clz32(level);
 
-/** The bytes of the runs that follow, where they say it themselves. */
+/** Reads the 4-byte length before a sequence of runs. */
 function lengthOf(reader: DataReader): number {
   const length = reader.view.getUint32(reader.offset, true);
   reader.offset += 4;
   return length;
 }
 
-/** Goes over `values` levels, and counts those that are `level`: those of values that exist. */
+/** Reads `values` levels and counts those equal to `level`, which belong to non-null values. */
 function countAt(reader: DataReader, level: number, values: number): number {
   const start = reader.offset;
   walk(reader, bitWidth(level), values, lengthOf(reader));
@@ -69,7 +68,7 @@ function countAt(reader: DataReader, level: number, values: number): number {
   return levels.reduce((count, one) => count + (one === level ? 1 : 0), 0);
 }
 
-/** Throws where the runs or the lengths of `values` values make more than can be. */
+/** Throws if the runs or lengths of `values` values claim more than is possible. */
 function checkValues(reader: DataReader, encoding: string, values: number, { type }: ColumnChunk): void {
   const isNumbered = encoding.endsWith("_DICTIONARY");
   if (encoding === "DELTA_BYTE_ARRAY") checkTexts(reader, values);
@@ -80,7 +79,7 @@ function checkValues(reader: DataReader, encoding: string, values: number, { typ
   }
 }
 
-/** Throws unless runs of places in a dictionary hold `values`; the bits of a place come first. */
+/** Throws unless runs of dictionary indices contain `values`. Their bit width precedes them. */
 function checkNumbers(reader: DataReader, values: number): void {
   if (values === 0) return;
   const width = reader.view.getUint8(reader.offset++);
@@ -89,13 +88,13 @@ function checkNumbers(reader: DataReader, values: number): void {
   if (length > 0) walk(reader, width, values, length);
 }
 
-/** Goes over `length` bytes, which are runs of `values` numbers of `width` bits each. */
+/** Steps over `length` bytes of runs with `values` values of `width` bits each. */
 function walk(reader: DataReader, width: number, values: number, length: number): void {
   const end = reader.offset + length;
   for (let left = values; left > 0; ) {
     const run = readVarInt(reader);
     const isPacked = (run & 1) === 1;
-    // Numbers of a packed run come by eight; the last of them may be more than there are.
+    // Values of a bit-packed run come in groups of eight; the last group may be partly unused.
     const count = (run >>> 1) * (isPacked ? 8 : 1);
     if (count > (isPacked ? mostValues : left)) {
       throw new Error(`a page has a run of ${count} values where ${left} are left`);
@@ -106,7 +105,7 @@ function walk(reader: DataReader, width: number, values: number, length: number)
   reader.offset = end;
 }
 
-/** Texts that begin as the one before did may be far longer together than the page. */
+/** Delta-encoded strings share prefixes, so their total length may far exceed the page. */
 function checkTexts(reader: DataReader, values: number): void {
   const nextLengths = () => {
     const found = new Int32Array(values);

@@ -8,9 +8,9 @@ import type { RecordFile } from "../streamedFormats.ts";
 import { parquetRecords } from "./parquetRecords.ts";
 
 /**
- * Opens the rows of a Parquet file, whose columns lie compressed in groups of many rows: they are
- * written once as lines of JSON beside the index. The lines appear whole, under a name that says
- * the size and the time of the file.
+ * Opens the rows of a Parquet file for random access. Since its columns are compressed in large row groups, converts it
+ * once to lines of JSON next to the index. The file is renamed when complete; its name contains the size and time of
+ * the original.
  */
 export async function openParquetRecords(
   path: string,
@@ -29,7 +29,7 @@ export async function openParquetRecords(
     const file = await fs.open(part, "w");
     try {
       for await (const record of parquetRecords(await openFile(path), path)) {
-        // Errors name the row here; of the store they would name a line that nobody wrote.
+        // Checks the record here, so that errors contain the Parquet row instead of a line of the converted file.
         exampleOf(record, form.parse, { columns, onBadRecord });
         await file.write(`${JSON.stringify(record.value)}\n`);
       }

@@ -1,26 +1,26 @@
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { logLikelihood } from "./logLikelihood.ts";
 
-/** A question with answers to choose from. */
+/** A multiple-choice question. */
 export interface ChoiceQuestion {
   readonly prompt: string;
-  /** Each goes on from the prompt after a space. */
+  /** The answers, each appended to the prompt after a space. */
   readonly choices: readonly string[];
-  /** The place of the right choice. */
+  /** The index of the correct choice. */
   readonly answer: number;
 }
 
-/** The choices that a model makes in one question. */
+/** A model's answers to one question. */
 export interface ChoiceAnswer {
-  /** The likeliest choice: lm-evaluation-harness' acc. */
+  /** Index of the most likely choice: `acc` of lm-evaluation-harness. */
   readonly likeliest: number;
-  /** The likeliest per character: its acc_norm. */
+  /** Index of the most likely choice per character: its `acc_norm`. */
   readonly likeliestByLength: number;
   /** The log-probability of each choice, in nats. */
   readonly logLikelihoods: readonly number[];
 }
 
-/** Lets a model choose among answers by their log-probability after the prompt. */
+/** Scores the choices of a question by their log-probability after the prompt. */
 export async function answerChoices(
   model: CausalLM,
   tokenizer: Tokenizer,
@@ -37,8 +37,8 @@ export async function answerChoices(
 }
 
 /**
- * The tokens of a prompt and what follows it, and how many of them are of the latter. Spaces at the
- * end of the prompt go to what follows; both are encoded as one text.
+ * Returns the tokens of a prompt and its continuation, and the number of continuation tokens. Trailing spaces of the
+ * prompt count as continuation; both are encoded as one text.
  */
 function pair(tokenizer: Tokenizer, prompt: string, next: string): { tokens: number[]; count: number } {
   const tokens = tokenizer.encode(prompt + next);

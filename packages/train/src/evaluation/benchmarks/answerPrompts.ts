@@ -3,14 +3,14 @@ import { type CausalLM, generate, type TextPrompt, type Tokenizer } from "@lowra
 
 /** Options of `answerPrompts`. */
 export interface AnswerSettings {
-  /** Prompts that run as one batch. */
+  /** Number of prompts in a batch. */
   readonly batchSize: number;
   readonly maxNewTokens: number;
-  /** Texts at which an answer ends; they are cut off. */
+  /** Texts that end an answer. They are removed. */
   readonly stop: readonly string[];
-  /** Tokens at which an answer ends. */
+  /** Tokens that end an answer. */
   readonly eosTokenIds: readonly number[];
-  /** Called with the number of answers so far, after each batch. */
+  /** Called after each batch with the number of answers so far. */
   readonly onProgress?: (done: number, of: number) => void;
 }
 
@@ -19,8 +19,8 @@ const answerKeys: OptionKeys<AnswerSettings> = {
 };
 
 /**
- * Continues prompts greedily, batch by batch, those of like lengths together. A prompt that leaves
- * no room in the model's positions loses its beginning, as in lm-evaluation-harness.
+ * Continues prompts greedily, in batches of similar lengths. A prompt that is too long for the model loses its
+ * beginning, as in lm-evaluation-harness.
  */
 export async function answerPrompts(
   model: CausalLM,

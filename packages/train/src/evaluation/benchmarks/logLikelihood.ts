@@ -3,8 +3,8 @@ import type { CausalLM } from "@lowrank/models";
 import { ignoreIndex } from "../../data/ignoreIndex.ts";
 
 /**
- * The log-probability, in nats, that a model gives to the last `count` of some tokens, each after
- * those before it. The first token of all has nothing before it, and is not counted.
+ * Returns the log-probability, in nats, that a model assigns to the last `count` tokens, each given the tokens before
+ * it. The very first token has no context and is not counted.
  */
 export async function logLikelihood(
   model: CausalLM,

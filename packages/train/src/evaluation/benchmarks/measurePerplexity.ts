@@ -2,16 +2,16 @@ import { checkOptions, type OptionKeys, yieldIfDue } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { logLikelihood } from "./logLikelihood.ts";
 
-/** Perplexity of texts, by three units. */
+/** Perplexity of texts per token, word and byte. */
 export interface Perplexity {
   /** exp of the mean negative log-probability of a token. */
   readonly tokenPerplexity: number;
-  /** The same by words, as parted by white space; for models of different tokenizers. */
+  /** The same per word, separated by white space; comparable between tokenizers. */
   readonly wordPerplexity: number;
-  /** The same by bytes of UTF-8. */
+  /** The same per byte of UTF-8. */
   readonly bytePerplexity: number;
   readonly bitsPerByte: number;
-  /** Tokens that were predicted. */
+  /** Number of predicted tokens. */
   readonly tokens: number;
   readonly words: number;
   readonly bytes: number;
@@ -19,11 +19,11 @@ export interface Perplexity {
 
 /** Settings of `measurePerplexity`. */
 export interface PerplexitySettings {
-  /** The most tokens of a window. Default: the model's positions, and 1024 at most. */
+  /** Maximum tokens of a window. Default: the model's maximum length, at most 1024. */
   readonly maxLength?: number;
   /**
-   * Tokens by which a window moves on: fewer give more context and cost more. Default: half of a
-   * window. Of windows that do not overlap, the first token is not predicted.
+   * Tokens by which the window advances. A smaller stride gives more context and takes longer. Default: half of a
+   * window. Without overlap, the first token of each window is not predicted.
    */
   readonly stride?: number;
   readonly onProgress?: (done: number, of: number) => void;
@@ -32,9 +32,9 @@ export interface PerplexitySettings {
 const perplexityKeys: OptionKeys<PerplexitySettings> = { maxLength: true, stride: true, onProgress: true };
 
 /**
- * The perplexity of texts by a sliding window, as in transformers' "Perplexity of fixed-length
- * models": each window predicts the tokens that no earlier one did, after all that it holds before
- * them. The means are over tokens, however they fall into windows.
+ * Computes perplexity with a sliding window, as in transformers' "Perplexity of fixed-length models". Each window
+ * predicts the tokens that no earlier window predicted, given all earlier tokens in the window. Means are over tokens,
+ * regardless of windows.
  */
 export async function measurePerplexity(
   model: CausalLM,
@@ -75,7 +75,7 @@ export async function measurePerplexity(
   };
 }
 
-/** Windows over `length` tokens; each predicts those from `from` on, which no earlier one did. */
+/** Returns windows over `length` tokens. Each predicts the tokens from `from` on, which no earlier window predicted. */
 function windows(length: number, maxLength: number, stride: number): { begin: number; end: number; from: number }[] {
   const found: { begin: number; end: number; from: number }[] = [];
   let from = 0;

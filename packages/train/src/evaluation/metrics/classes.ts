@@ -1,22 +1,22 @@
 import type { EvalPrediction } from "./metricOptions.ts";
 
-/** Right and wrong answers about one class. */
+/** Correct and wrong predictions of one class. */
 interface Counts {
   hits: number;
-  /** Examples of other classes that were given this one. */
+  /** False positives: examples of other classes predicted as this one. */
   wrong: number;
-  /** Examples of this class that were given another one. */
+  /** False negatives: examples of this class predicted as another. */
   missed: number;
 }
 
-/** 2 hits / (2 hits + wrong + missed), and 0 where there is none of these. */
+/** 2 hits / (2 hits + wrong + missed), or 0 without hits. */
 function f1Of({ hits, wrong, missed }: Counts): number {
   return hits === 0 ? 0 : (2 * hits) / (2 * hits + wrong + missed);
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Returns the position of the largest number, the first of several. */
+/** Returns the index of the first maximum. */
 function largest(row: Float32Array | Int32Array): number {
   let at = 0;
   for (let i = 1; i < row.length; i++) if (row[i] > row[at]) at = i;
@@ -24,9 +24,9 @@ function largest(row: Float32Array | Int32Array): number {
 }
 
 /**
- * Returns accuracy and F1 of examples that have one class each, as scikit-learn has them: `f1` is
- * that of class 1 where there are two classes; `f1Macro` is the mean over classes that are given
- * or found; `f1Micro` is F1 over all answers.
+ * Returns accuracy and F1 for one class per example, as in scikit-learn. `f1` is the F1 of class 1 if there are two
+ * classes. `f1Macro` is the mean over classes that occur in labels or predictions. `f1Micro` is F1 over all
+ * predictions.
  */
 export function classMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   const count = predictions[0].length;
@@ -53,8 +53,8 @@ export function classMetrics({ predictions, labelIds }: EvalPrediction): Record<
 }
 
 /**
- * Returns F1 of examples with several labels at once, each of which is given where its logit is
- * above 0, and the share of examples all of whose labels are right.
+ * Returns F1 for several labels per example, and the share of examples with all labels correct. A label is predicted if
+ * its logit is above 0.
  */
 export function labelMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   const labels = Array.from({ length: predictions[0].length }, (): Counts => ({ hits: 0, wrong: 0, missed: 0 }));

@@ -3,27 +3,27 @@ import type { EvalPrediction } from "./metricOptions.ts";
 /** An entity: its kind, and its first and last token. */
 type Entity = `${string} ${number} ${number}`;
 
-/** The part of a label before its first dash ("B"), and the kind behind it ("PER"). */
+/** Splits a label at its first dash into the tag ("B") and the kind ("PER"). */
 function partsOf(label: string): [tag: string, kind: string] {
   const dash = label.indexOf("-");
   return dash < 0 ? [label.slice(0, 1), ""] : [label.slice(0, 1), label.slice(dash + 1)];
 }
 
-/** True if an entity ends between two tokens, as CoNLL's script has it. */
+/** Returns true if an entity ends between two tokens, as in CoNLL's script. */
 function ends([before, kind]: [string, string], [after, next]: [string, string]): boolean {
   if (before === "E" || before === "S") return true;
   if ((before === "B" || before === "I") && ["B", "S", "O"].includes(after)) return true;
   return before !== "O" && before !== "." && kind !== next;
 }
 
-/** True if an entity begins at the second of two tokens, as CoNLL's script has it. */
+/** Returns true if an entity begins at the second of two tokens, as in CoNLL's script. */
 function begins([before, kind]: [string, string], [after, next]: [string, string]): boolean {
   if (after === "B" || after === "S") return true;
   if (["E", "S", "O"].includes(before) && (after === "E" || after === "I")) return true;
   return after !== "O" && after !== "." && kind !== next;
 }
 
-/** Returns the entities that the labels of a text say, by any of IOB1, IOB2, IOE and IOBES. */
+/** Returns the entities that a text's labels encode, in any of IOB1, IOB2, IOE and IOBES. */
 export function entitiesOf(labels: readonly string[]): Set<Entity> {
   const found = new Set<Entity>();
   let [before, start]: [[string, string], number] = [["O", ""], 0];
@@ -37,8 +37,8 @@ export function entitiesOf(labels: readonly string[]): Set<Entity> {
 }
 
 /**
- * Returns the share of labelled tokens whose label is right, and precision, recall and F1 of whole
- * entities, as seqeval has them. Without a label as "B-PER" there are no entities to tell of.
+ * Returns the share of labelled tokens that are correct, and precision, recall and F1 of whole entities, as in seqeval.
+ * Returns no entity metrics without labels such as "B-PER".
  */
 export function entityMetrics(
   { predictions, labelIds }: EvalPrediction,

@@ -1,8 +1,8 @@
 import type { EvalPrediction } from "./metricOptions.ts";
 
 /**
- * Returns the share of labelled tokens that are the likeliest ones, and the share of examples all
- * of whose labelled tokens are: those that greedy decoding gives from their prompts.
+ * Returns the share of labelled tokens that are the most likely ones, and the share of examples for which all are. For
+ * these, greedy decoding would reproduce the labelled tokens from the prompt.
  */
 export function tokenMetrics({ predictions, labelIds }: EvalPrediction): Record<string, number> {
   let [right, all, exact] = [0, 0, 0];

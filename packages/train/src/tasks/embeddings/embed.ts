@@ -5,18 +5,18 @@ import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
 
 /** Options of `embed`. */
 export interface EmbedOptions extends CollateOptions {
-  /** Texts in a forward pass. Default 32. */
+  /** Texts in a forward pass. Default: 32. */
   batchSize?: number;
-  /** Ends it after the running batch: `embed` rejects with the signal's reason. */
+  /** Aborts after the current batch. `embed` rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** The names of all options of `EmbedOptions`. */
+/** Names of all options of `EmbedOptions`. */
 export const embedKeys: OptionKeys<EmbedOptions> = { ...collateKeys, batchSize: true, signal: true };
 
 /**
- * Returns the embedding of each text, of length 1: the mean of the final hidden states over its
- * tokens, as sentence-transformers has it. Texts of about equal length run together.
+ * Returns the normalised embedding of each text: the mean of the final hidden states over its tokens, as in
+ * sentence-transformers. Texts of similar length are batched.
  */
 export async function embed(
   model: EmbeddingModel,

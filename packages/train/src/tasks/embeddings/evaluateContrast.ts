@@ -3,20 +3,20 @@ import { type EmbedOptions, embed, embedKeys } from "./embed.ts";
 import type { EmbeddingModel } from "./meanPooling.ts";
 import type { ContrastExample } from "./multipleNegativesRanking.ts";
 
-/** Distances of embeddings that belong together, and of others. */
+/** Similarities of matching and of other embeddings. */
 export interface ContrastEvaluation {
-  /** The share of anchors that are nearer to no other positive than to their own. */
+  /** The share of anchors whose own positive is the nearest of all positives. */
   readonly accuracy: number;
-  /** The mean cosine of anchors and their positives, and that of anchors and all others. */
+  /** The mean cosine of anchors and their positives, and of anchors and all other positives. */
   readonly positive: number;
   readonly other: number;
-  /** The share of anchors nearer to their positive than to their negative; null without these. */
+  /** The share of anchors that are nearer to their positive than to their negative; null without negatives. */
   readonly tripletAccuracy: number | null;
 }
 
 /**
- * Returns how well embeddings find an anchor's positive among those of all examples. Anchors of one
- * positive text are all right to be nearest to it.
+ * Measures how well embeddings retrieve an anchor's positive among the positives of all examples. If several anchors
+ * have the same positive text, any of these matches counts.
  */
 export async function evaluateContrast(
   model: EmbeddingModel,
@@ -45,7 +45,7 @@ export async function evaluateContrast(
   };
 }
 
-/** The cosine of vectors of length 1. */
+/** Returns the cosine of vectors of length 1. */
 function cosine(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let d = 0; d < a.length; d++) sum += a[d] * b[d];

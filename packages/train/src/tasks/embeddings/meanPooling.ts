@@ -4,18 +4,15 @@ import type { Rows } from "../../data/padRows.ts";
 
 type Inputs = { inputIds: Tensor; attentionMask: Tensor | null };
 
-/** A model whose final hidden states are its output, or stand below its head. */
+/** A model that returns its final hidden states from `forward`, or from `hidden` below its head. */
 type Hidden = { forward(inputs: Inputs): Tensor } | { hidden(inputs: Inputs): Tensor };
 
-/**
- * An encoder whose hidden states are pooled: one by `loadEncoder`, a `SequenceClassifier`, or a
- * `PeftModel` over one.
- */
+/** An encoder whose hidden states are pooled: from `loadEncoder`, a `SequenceClassifier`, or a `PeftModel` over one. */
 export type EmbeddingModel = TrainableModule & (Hidden | { readonly baseModel: Hidden });
 
 /**
- * Returns embeddings f32 [B, D] of length 1: the mean of the final hidden states over each row's
- * tokens, as sentence-transformers pools and normalises them.
+ * Returns normalised embeddings f32 [B, D]: the mean of the final hidden states over each row's tokens, as in
+ * sentence-transformers.
  */
 export function meanPooling(
   model: EmbeddingModel,
@@ -31,11 +28,11 @@ export function meanPooling(
       attentionMask: attentionMask.includes(0) ? mask : null,
     };
     const rows = "hidden" in encoder ? encoder.hidden(inputs) : encoder.forward(inputs);
-    // Virtual tokens stand before the others, and are no part of a text.
+    // Virtual tokens come first and are not part of a text.
     const hidden = slice(rows, { dim: 1, start: rows.shape[1] - length });
     const weights = reshape(to(mask, { dtype: "f32" }), [batchSize, length, 1]);
     const mean = div(sum(mul(hidden, weights), { dim: 1 }), sum(weights, { dim: 1 }));
-    // As torch.nn.functional.normalize: no length is below 1e-12.
+    // Like torch.nn.functional.normalize, with a minimum length of 1e-12.
     const norm = clamp(sqrt(sum(square(mean), { dim: 1, keepdim: true })), { min: 1e-12 });
     return div(mean, norm);
   });

@@ -4,7 +4,7 @@ import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "../preference/preferenceBatch.ts";
 import { type EmbeddingModel, meanPooling } from "./meanPooling.ts";
 
-/** Two texts that belong together, and perhaps one that does not. */
+/** Two matching texts, and optionally one that does not match. */
 export interface ContrastExample {
   anchor: Pick<Row, "inputIds">;
   positive: Pick<Row, "inputIds">;
@@ -13,13 +13,13 @@ export interface ContrastExample {
 
 /** Options of `multipleNegativesRanking`. */
 export interface MultipleNegativesRankingOptions extends CollateOptions {
-  /** The factor of cosines before the softmax. Default 20. */
+  /** The factor of cosines before the softmax. Default: 20. */
   scale?: number;
 }
 
 const rankingKeys: OptionKeys<MultipleNegativesRankingOptions> = { ...collateKeys, scale: true };
 
-/** Rows of anchors, positives and negatives, one after the other. */
+/** Rows of anchors, then positives, then negatives. */
 export interface ContrastBatch {
   readonly rows: Rows;
   /** The number of anchors. */
@@ -27,9 +27,9 @@ export interface ContrastBatch {
 }
 
 /**
- * The task of embeddings by contrast: an anchor is to be nearer to its positive than to those of
- * all others in the batch, and to all negatives. The loss is sentence-transformers'
- * MultipleNegativesRankingLoss. Henderson et al. 2017, https://arxiv.org/abs/1705.00652
+ * The task of contrastive embedding learning: moves each anchor nearer to its positive than to all other positives and
+ * negatives in the batch. The loss is sentence-transformers' MultipleNegativesRankingLoss. Henderson et al. 2017,
+ * https://arxiv.org/abs/1705.00652
  */
 export function multipleNegativesRanking(
   options: MultipleNegativesRankingOptions,
@@ -59,7 +59,7 @@ export function multipleNegativesRanking(
   };
 }
 
-/** The mean cross-entropy of each anchor's positive among the candidates: embeddings [nB, D]. */
+/** Returns the mean cross-entropy of each anchor's positive among the candidates. `embeddings` is [nB, D]. */
 function rankingLoss(embeddings: Tensor, count: number, scale: number): Tensor {
   const anchors = slice(embeddings, { dim: 0, start: 0, end: count });
   const candidates = slice(embeddings, { dim: 0, start: count });

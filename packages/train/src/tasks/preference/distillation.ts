@@ -24,14 +24,14 @@ import { tokensOf } from "./preferenceBatch.ts";
 
 /** Options of `distillation`. */
 export interface DistillationOptions extends CollateOptions {
-  /** The model to learn from, of the same vocabulary. */
+  /** The model to learn from, with the same vocabulary. */
   teacher: LanguageModel;
   /**
-   * Between the divergence from the teacher (0: what it may say, all of it) and that from the
-   * student (1: nothing that it would not say). Default 0.5, Jensen-Shannon's.
+   * Interpolates between the divergences KL(teacher || student) at 0 (mode-covering) and KL(student || teacher) at 1
+   * (mode-seeking). Default: 0.5, the Jensen-Shannon divergence.
    */
   beta?: number;
-  /** Logits are divided by it. Default 1. */
+  /** Divides the logits. Default: 1. */
   temperature?: number;
 }
 
@@ -40,10 +40,10 @@ const distillationKeys: OptionKeys<DistillationOptions> = {
   ...({ teacher: true, beta: true, temperature: true } as const),
 };
 
-/** Sum over the last dimension of p (log p - log q), by the logarithms. */
+/** Sum over the last dimension of p (log p - log q). Both arguments are log-probabilities. */
 const divergence = (p: Tensor, q: Tensor): Tensor => sum(mul(exp(p), sub(p, q)), { dim: -1 });
 
-/** The divergence of two next-token distributions at each position, by their logarithms. */
+/** The divergence of two next-token distributions at each position, from their log-probabilities. */
 function distance(student: Tensor, teacher: Tensor, beta: number): Tensor {
   if (beta === 0) return divergence(teacher, student);
   if (beta === 1) return divergence(student, teacher);
@@ -56,9 +56,8 @@ function distance(student: Tensor, teacher: Tensor, beta: number): Tensor {
 }
 
 /**
- * The task of knowledge distillation: a student learns a teacher's distributions over the next
- * token, at labelled tokens. The loss is TRL's generalised Jensen-Shannon divergence. Agarwal et
- * al. 2024, https://arxiv.org/abs/2306.13649
+ * The task of knowledge distillation: a student learns a teacher's next-token distributions at labelled tokens. The
+ * loss is TRL's generalised Jensen-Shannon divergence. Agarwal et al. 2024, https://arxiv.org/abs/2306.13649
  */
 export function distillation(options: DistillationOptions): OwnTask<LanguageModel, TokenizedExample, Batch> {
   checkOptions("distillation", options, distillationKeys);

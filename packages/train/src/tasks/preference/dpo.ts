@@ -19,21 +19,21 @@ import { collatePairs, type PreferenceExample, pairsOf, tokensOfPairs } from "./
 
 /** Options of `dpo`. */
 export interface DPOOptions extends CollateOptions {
-  /** The weight of staying near the reference: less, where it is small. Default 0.1. */
+  /** Strength of the pull towards the reference; smaller values allow larger differences. Default: 0.1. */
   beta?: number;
   /**
    * "sigmoid" (default; Rafailov et al. 2023, https://arxiv.org/abs/2305.18290), "hinge" (SLiC,
    * https://arxiv.org/abs/2305.10425) or "ipo" (Azar et al. 2023, https://arxiv.org/abs/2310.12036)
    */
   lossType?: "sigmoid" | "hinge" | "ipo";
-  /** The model to stay near. Default: the trained one without its adapter. */
+  /** The reference model. Default: the trained model without its adapter. */
   referenceModel?: LanguageModel;
 }
 
-/** The names of all options of `dpo`. */
+/** Names of all options of `dpo`. */
 export const dpoKeys: OptionKeys<DPOOptions> = { ...collateKeys, beta: true, lossType: true, referenceModel: true };
 
-/** By how much more than the reference a model prefers answers to others: f32 [B]. */
+/** Returns the loss f32 [B] from how much more than the reference a model prefers the chosen answers, f32 [B]. */
 type Loss = (delta: Tensor, beta: number) => Tensor;
 
 const losses: Readonly<Record<NonNullable<DPOOptions["lossType"]>, Loss>> = {
@@ -43,8 +43,8 @@ const losses: Readonly<Record<NonNullable<DPOOptions["lossType"]>, Loss>> = {
 };
 
 /**
- * Returns the log-probabilities of chosen and rejected answers less those under the reference, each
- * f32 [B]. Of "ipo" they are means over an answer's tokens.
+ * Returns the log-probabilities of chosen and rejected answers minus those under the reference, each f32 [B]. With
+ * "ipo" they are means over an answer's tokens.
  */
 export function logRatios(
   caller: string,
@@ -60,8 +60,8 @@ export function logRatios(
 }
 
 /**
- * The task of direct preference optimisation: `new Trainer(model, pairs, { ...dpo(options), ... })`
- * makes the chosen answers likelier than the rejected ones. The loss is TRL's.
+ * The task of direct preference optimisation: `new Trainer(model, pairs, { ...dpo(options), ... })` makes the chosen
+ * answers more likely than the rejected ones. The loss is TRL's.
  */
 export function dpo(options: DPOOptions): OwnTask<LanguageModel, PreferenceExample, Batch> {
   checkOptions("dpo", options, dpoKeys);

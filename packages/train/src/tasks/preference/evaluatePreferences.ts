@@ -3,12 +3,12 @@ import type { LanguageModel } from "../languageModel.ts";
 import { type DPOOptions, dpoKeys, logRatios } from "./dpo.ts";
 import { collatePairs, type PreferenceExample } from "./preferenceBatch.ts";
 
-/** Rewards of pairs under a model: beta times the log-probability above the reference's. */
+/** Rewards of pairs: beta times the log-probability minus the reference's. */
 export interface PreferenceEvaluation {
-  /** The mean reward of chosen answers, and of rejected ones. */
+  /** The mean rewards of chosen and of rejected answers. */
   readonly chosen: number;
   readonly rejected: number;
-  /** The difference of both. */
+  /** `chosen` minus `rejected`. */
   readonly margin: number;
   /** The share of pairs whose chosen answer has the larger reward. */
   readonly accuracy: number;
@@ -16,7 +16,7 @@ export interface PreferenceEvaluation {
 
 /** Options of `evaluatePreferences`. */
 export interface EvaluatePreferencesOptions extends Omit<DPOOptions, "lossType"> {
-  /** Pairs in a forward pass. Default 8. */
+  /** Pairs in a forward pass. Default: 8. */
   batchSize?: number;
 }
 

@@ -5,17 +5,17 @@ import { type RewardExample, type RewardModel, rewardsOf, rowsOfPairs } from "./
 
 /** Options of `evaluateRewards`. */
 export interface EvaluateRewardsOptions extends CollateOptions {
-  /** Pairs in a forward pass. Default 8. */
+  /** Pairs in a forward pass. Default: 8. */
   batchSize?: number;
 }
 
-/** Rewards of pairs by a reward model. */
+/** Rewards of pairs from a reward model. */
 export interface RewardEvaluation {
   /** The share of pairs whose chosen text has the larger reward. */
   readonly accuracy: number;
-  /** The mean of the chosen text's reward less the other's. */
+  /** The mean difference between the rewards of chosen and rejected texts. */
   readonly margin: number;
-  /** The mean, the least and the largest reward of all texts. */
+  /** The mean, minimum and maximum reward of all texts. */
   readonly mean: number;
   readonly min: number;
   readonly max: number;
@@ -23,7 +23,7 @@ export interface RewardEvaluation {
 
 const keys: OptionKeys<EvaluateRewardsOptions> = { ...collateKeys, batchSize: true };
 
-/** Returns how a reward model tells the better texts of pairs from the others, as TRL logs it. */
+/** Measures how well a reward model ranks the texts of pairs, as TRL logs it. */
 export async function evaluateRewards(
   model: RewardModel,
   examples: readonly RewardExample[],

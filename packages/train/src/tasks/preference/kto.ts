@@ -19,20 +19,20 @@ import { type LanguageModel, sequenceLogps, withReference } from "../languageMod
 import type { OwnTask } from "../ownTask.ts";
 import { tokensOf } from "./preferenceBatch.ts";
 
-/** An answer, and whether it is a good one. Labels are -100 on the prompt. */
+/** An answer that is desirable or not. Labels are -100 on the prompt. */
 export interface KTOExample extends TokenizedExample {
   desirable: boolean;
 }
 
 /** Options of `kto`. */
 export interface KTOOptions extends CollateOptions {
-  /** The weight of staying near the reference: less, where it is small. Default 0.1. */
+  /** Strength of the pull towards the reference; smaller values allow larger differences. Default: 0.1. */
   beta?: number;
-  /** The weight of desirable answers. Default 1. */
+  /** The weight of desirable answers. Default: 1. */
   desirableWeight?: number;
-  /** The weight of the others. Default 1. */
+  /** The weight of undesirable answers. Default: 1. */
   undesirableWeight?: number;
-  /** The model to stay near. Default: the trained one without its adapter. */
+  /** The reference model. Default: the trained model without its adapter. */
   referenceModel?: LanguageModel;
 }
 
@@ -41,15 +41,15 @@ const ktoKeys: OptionKeys<KTOOptions> = {
   ...({ beta: true, desirableWeight: true, undesirableWeight: true, referenceModel: true } as const),
 };
 
-/** Rows of answers, and the same prompts with the answers of the rows before them. */
+/** Rows of answers, and the same prompts with the answers of the previous rows. */
 export interface KTOBatch {
   readonly answers: Batch;
-  /** Null for a batch of one: there is no other answer. */
+  /** Null for a batch of one example, which has no other answer. */
   readonly mismatched: Batch | null;
   readonly desirable: readonly boolean[];
 }
 
-/** The number of tokens of an example's prompt: those before its first label. */
+/** Returns the number of tokens in an example's prompt: those before its first label. */
 function promptLength({ labels }: TokenizedExample): number {
   const first = labels.findIndex((label) => label !== ignoreIndex);
   return first < 0 ? labels.length : first;
@@ -64,10 +64,9 @@ function mismatch(example: KTOExample, other: KTOExample): TokenizedExample {
 }
 
 /**
- * The task of Kahneman-Tversky optimisation, for answers that are good or bad by themselves. A
- * batch's answers to other prompts estimate how far the model is from the reference, so give
- * batches of several examples. The loss is TRL's. Ethayarajh et al. 2024,
- * https://arxiv.org/abs/2402.01306
+ * The task of Kahneman-Tversky optimisation, for single answers that are desirable or not. Mismatched prompts and
+ * answers within a batch estimate the divergence from the reference, so use batches of several examples. The loss is
+ * TRL's. Ethayarajh et al. 2024, https://arxiv.org/abs/2402.01306
  */
 export function kto(options: KTOOptions): OwnTask<LanguageModel, KTOExample, KTOBatch> {
   checkOptions("kto", options, ktoKeys);

@@ -3,13 +3,13 @@ import { type Batch, collate } from "../../data/collate.ts";
 import type { CollateOptions } from "../../data/padRows.ts";
 import type { TokenizedExample } from "../../data/tokenize.ts";
 
-/** Two answers to one prompt: the better and the worse one. Labels are -100 on the prompt. */
+/** Two answers to one prompt: the chosen and the rejected one. Labels are -100 on the prompt. */
 export interface PreferenceExample {
   chosen: TokenizedExample;
   rejected: TokenizedExample;
 }
 
-/** Pads the answers of pairs to rows of one length: first the chosen ones, then the rejected. */
+/** Pads the answers of pairs to one length: first the chosen rows, then the rejected rows. */
 export function collatePairs(examples: readonly PreferenceExample[], options: CollateOptions): Batch {
   const rows = [...examples.map(({ chosen }) => chosen), ...examples.map(({ rejected }) => rejected)];
   return collate(rows, options);
@@ -25,7 +25,7 @@ export function tokensOfPairs(examples: readonly PreferenceExample[]): number {
   return tokensOf(examples.flatMap(({ chosen, rejected }) => [chosen, rejected]));
 }
 
-/** Parts numbers [2B, ...] of such rows into those of the chosen and of the rejected ones. */
+/** Splits values [2B, ...] of such rows into those of the chosen and of the rejected answers. */
 export function pairsOf(values: Tensor): [chosen: Tensor, rejected: Tensor] {
   const [chosen, rejected] = chunk(values, 2, { dim: 0 });
   return [chosen, rejected];

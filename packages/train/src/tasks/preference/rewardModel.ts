@@ -21,18 +21,18 @@ import { pairsOf, tokensOf } from "./preferenceBatch.ts";
 export interface RewardExample {
   chosen: Pick<Row, "inputIds">;
   rejected: Pick<Row, "inputIds">;
-  /** By how much the better one is to be ahead. Default 0. */
+  /** The required difference of their rewards. Default: 0. */
   margin?: number;
 }
 
-/** A model that gives a text one number: a `SequenceClassifier` of one label. */
+/** A model that returns one value for a text: a `SequenceClassifier` with one label. */
 export interface RewardModel extends TrainableModule {
   forward(inputs: { inputIds: Tensor; attentionMask: Tensor | null }): { logits: Tensor };
 }
 
 /** Options of `reward`. */
 export interface RewardOptions extends CollateOptions {
-  /** The weight of rewards that add up to 0. Default 0; 0.01 is usual. */
+  /** The weight of a term that centres rewards at 0. Default: 0; 0.01 is usual. */
   centerRewardsCoefficient?: number;
 }
 
@@ -44,12 +44,12 @@ export interface RewardBatch {
   readonly margins: readonly number[];
 }
 
-/** Pads the texts of pairs to rows of one length: first the chosen ones, then the rejected. */
+/** Pads the texts of pairs to one length: first the chosen rows, then the rejected rows. */
 export function rowsOfPairs(examples: readonly RewardExample[], padding: CollateOptions): Rows {
   return padRows([...examples.map(({ chosen }) => chosen), ...examples.map(({ rejected }) => rejected)], padding);
 }
 
-/** The rewards of rows: f32 [B]. Throws for a model of several labels. */
+/** Returns the rewards of rows: f32 [B]. Throws for a model with several labels. */
 export function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSize, length }: Rows): Tensor {
   const backend = backendOf(model);
   const shape = [batchSize, length];
@@ -64,8 +64,8 @@ export function rewardsOf(model: RewardModel, { inputIds, attentionMask, batchSi
 }
 
 /**
- * The task of reward modelling: the better text of a pair is to have the larger number. The loss is
- * TRL's. Bradley and Terry 1952, as in Ouyang et al. 2022, https://arxiv.org/abs/2203.02155
+ * The task of reward modelling: the better text of a pair gets the larger reward. The loss is TRL's. Bradley and Terry
+ * 1952, as in Ouyang et al. 2022, https://arxiv.org/abs/2203.02155
  */
 export function reward(options: RewardOptions): OwnTask<RewardModel, RewardExample, RewardBatch> {
   checkOptions("reward", options, rewardKeys);

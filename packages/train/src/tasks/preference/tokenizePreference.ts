@@ -4,14 +4,12 @@ import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from ".
 import { commonLength } from "../../data/tokenizeChat.ts";
 import type { PreferenceExample } from "./preferenceBatch.ts";
 
-/** A prompt with a better and a worse answer: texts, or the messages of a conversation. */
+/** A prompt with a better and a worse answer: texts, or messages of a conversation. */
 export type PreferenceText =
   | { prompt: string; chosen: string; rejected: string }
   | { prompt: ChatMessage[]; chosen: ChatMessage[]; rejected: ChatMessage[] };
 
-/**
- * Tokenizes a pair. Labels are those of the answers; conversations go through the chat template.
- */
+/** Tokenizes a pair. Only the answers' tokens are labels. Conversations are rendered with the chat template. */
 export async function tokenizePreference(
   tokenizer: ExampleTokenizer,
   text: PreferenceText,
