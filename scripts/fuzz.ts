@@ -1,7 +1,7 @@
-// pnpm fuzz [--seed 1] [--cases 20000] [--only CASE]: damages small good files of every kind that
-// Lowrank reads, and reads them. A damaged file may be refused by an error that names it, or be
-// usable; all else is a failure, of which the command that shows it again is printed. The last
-// lines are one JSON object, and the count. CONTRIBUTING.md says more.
+// pnpm fuzz [--seed 1] [--cases 20000] [--only CASE]: damages small valid files of every kind that Lowrank reads, and
+// reads them. A damaged file may be rejected by an error that names it, or be usable. Any other outcome is a failure,
+// and the command that reproduces it is printed. The last lines are one JSON object, and the count. See
+// CONTRIBUTING.md.
 import { mkdtempSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -29,7 +29,7 @@ if (![seed, cases, only ?? 0].every((value) => Number.isSafeInteger(value) && va
   throw new Error(`fuzz: --seed, --cases and --only are whole numbers, and they are ${JSON.stringify(flags)}`);
 }
 
-/** Cases that one process tries before another takes its place. */
+/** The number of cases after which a process is replaced by a new one. */
 const casesOfProcess = 2500;
 
 const start = performance.now();
@@ -57,7 +57,7 @@ function onReport(report: Report): void {
   if (isBad(report.verdict)) console.log(report.stack);
 }
 
-/** Tries cases, a process after the other, until none is left. */
+/** Runs cases in one process after another until none is left. */
 async function work(worker: number): Promise<void> {
   const room = join(folder, `room${worker}`);
   await mkdir(room);

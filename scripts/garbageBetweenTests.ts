@@ -1,6 +1,6 @@
-// Set-up of every test file: tensors that become garbage are freed between tests, so that a test
-// which counts memory does not see the engine free what an earlier one left. Files named
-// `*.garbage.test.ts` are about what the engine frees by itself: there it is freed at once.
+// Set-up of every test file: frees unreachable tensors between tests. Otherwise a test that counts memory could see the
+// engine free tensors of an earlier test. Files named `*.garbage.test.ts` test the engine's garbage collection: there
+// unreachable tensors are freed at once.
 import { beforeEach, expect } from "vitest";
 import { holdGarbage } from "./heldGarbage.ts";
 

@@ -1,8 +1,6 @@
-/** The clean-up of garbage, held back. */
+/** Holds back the engine's clean-up of unreachable tensors. */
 interface HeldGarbage {
-  /**
-   * Cleans up after what became garbage so far; from then on at once, if the test's file says so.
-   */
+  /** Frees the tensors that became unreachable so far; from then on at once, if the test file's name requests it. */
   free(testFile: string): void;
 }
 
@@ -10,8 +8,8 @@ const place: unique symbol = Symbol.for("lowrank tests: held garbage");
 const shared = globalThis as { [place]?: HeldGarbage };
 
 /**
- * Makes registries of garbage that are created from now on wait for `free`. A page or a Worker that
- * runs several files does so once.
+ * Makes `FinalizationRegistry` objects that are created afterwards wait for `free`. A page or a Worker that runs
+ * several files calls it once.
  */
 export function holdGarbage(): HeldGarbage {
   if (shared[place]) return shared[place];

@@ -1,7 +1,7 @@
-// pnpm mutants --seed S --count N [--package NAME,NAME] [--only FILE:LINE]: changes the sources in
-// a copy of the last commit, one small change at a time, and runs the tests of the changed file's
-// package. A change that no test notices is printed. The last lines are one JSON object and the
-// count: mutants that were noticed, and mutants that were not. CONTRIBUTING.md says more.
+// pnpm mutants --seed S --count N [--package NAME,NAME] [--only FILE:LINE]: tests the tests. It copies the last commit,
+// makes one small change at a time to the sources, and runs the tests of the changed package. A change that no test
+// detects is printed. The last lines are one JSON object and the count of detected and undetected mutants. See
+// CONTRIBUTING.md.
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -70,7 +70,7 @@ function listSites(): Site[] {
   return only ? sites.filter(({ file, mutation }) => only.includes(`${file}:${mutation.line}`)) : sites;
 }
 
-/** Returns how a mutant is noticed, or null. */
+/** Returns how a mutant is detected, or null. */
 async function noticedBy({ file, text, mutation }: Site): Promise<string | null> {
   const path = join(copy, file);
   const change = () => writeFileSync(path, mutated(text, mutation));

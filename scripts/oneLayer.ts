@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import { Module, type UnaryModule } from "@lowrank/nn";
 
-/** A model of one layer, at the path "layer". */
+/** A model with a single layer, at the path "layer". */
 export class OneLayer extends Module {
   layer: UnaryModule;
 

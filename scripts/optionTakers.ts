@@ -5,7 +5,7 @@ import ts from "typescript-5";
 
 const root = resolve(import.meta.dirname, "..");
 
-/** Types of parameters that look like options and are values: what a function works on. */
+/** Types of parameters that look like options but are values: the subject of a function. */
 const values = [
   ...["Backend", "TensorSpec", "ModelFiles", "WritableFiles", "ByteSource", "Architecture", "OpDefinition"],
   ...[
@@ -23,10 +23,10 @@ const values = [
   ...["ShaderParts", "JobEnd", "JobProgress"],
 ];
 
-/** Ops that optimisers and gradient rules call with parameters of their own. */
+/** Ops that only optimisers and gradient rules call, with parameters that are not user options. */
 const ofEngine = /Step(8bit)?$|Backward$/;
 
-/** Public entries whose functions kernels call: they take the parameters of ops, checked before. */
+/** Public entries whose functions are called by kernels, with parameters of ops that have been checked before. */
 const ofKernels = "@lowrank/core/backend";
 
 interface Entry {
@@ -49,7 +49,7 @@ function isValue(type: ts.Type): boolean {
   return values.includes(type.aliasSymbol?.name ?? type.symbol?.name ?? "");
 }
 
-/** Tells which types are options: objects that a caller writes, with something to leave out. */
+/** Returns a test for types of options: object types that a caller writes, with optional properties. */
 function optionTypes(checker: ts.TypeChecker): (type: ts.Type) => boolean {
   const isOptions = (type: ts.Type): boolean => {
     if (isValue(type)) return false;
@@ -71,7 +71,7 @@ function isOurs({ declarations = [] }: ts.Symbol): boolean {
   return declarations.some((declaration) => declaration.getSourceFile().fileName.startsWith(join(root, "packages")));
 }
 
-/** Returns the types that a parameter takes, those of a rest parameter one by one. */
+/** Returns the types of a parameter; for a rest parameter, the type of each element. */
 function typesOf(checker: ts.TypeChecker, parameter: ts.Symbol): ts.Type[] {
   const type = checker.getNonNullableType(checker.getTypeOfSymbol(parameter));
   const { valueDeclaration: declaration } = parameter;
@@ -85,16 +85,15 @@ function isPublic(declaration: ts.Declaration): boolean {
   return !(ts.getCombinedModifierFlags(declaration) & hidden) && !(name && ts.isPrivateIdentifier(name));
 }
 
-/** True if a class above this one has the method too. */
+/** True if a superclass also has the method. */
 function overrides(checker: ts.TypeChecker, owner: ts.ClassDeclaration, method: string): boolean {
   const above = owner.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword)?.types[0];
   return above !== undefined && checker.getPropertyOfType(checker.getTypeAtLocation(above), method) !== undefined;
 }
 
 /**
- * Returns the names of all public functions that take options: `sum`, `new Linear`,
- * `Linear.create`, `PeftModel#addAdapter`. A method stands under the class that declares it, and
- * overrides under the first of them.
+ * Returns the names of all public functions that take options: `sum`, `new Linear`, `Linear.create`,
+ * `PeftModel#addAdapter`. A method is listed under the class that declares it first, without its overrides.
  */
 export function optionTakers(): string[] {
   const { config } = ts.readConfigFile(join(root, "tsconfig.check.json"), ts.sys.readFile);

@@ -1,4 +1,4 @@
-// Bytes of instructions: the products of which a tile of integers makes its sums, and additions.
+// Encoded instructions: the products that the sums of an integer tile consist of, and additions.
 const products = [
   [0xfd, 0x92, 0x02], // i16x8.relaxed_dot_i8x16_i7x16_s
   [0xfd, 0xba, 0x01], // i32x4.dot_i16x8_s
@@ -16,15 +16,14 @@ const lastLoad = 0x0a;
 /** Bytes of a product, an addition and a `local.set` of one of the first 128 locals. */
 const sumBytes = 8;
 
-/** The most instructions that are read in search of the next product. */
+/** The most instructions to read in search of the next product. */
 const most = 10;
 
 /**
- * Moves additions in a module's code: of two sums a += p and b += q that follow each other, both
- * products come before the additions. The compiler's optimiser puts each product right before its
- * addition, whatever the source says; a core that has fewer units for products than for additions
- * is some percent faster with two and two. Returns how many pairs there were. Code stays as long as
- * it was, since the operands of a wait on the stack: a p b q, then the additions of b and of a.
+ * Moves additions in a module's code: for two consecutive sums a += p and b += q, both products are computed before the
+ * additions. The compiler's optimiser always puts each product directly before its addition. Cores with fewer units for
+ * products than for additions run the new order some percent faster. The code keeps its length, since the operands wait
+ * on the stack: a p b q, then the additions to b and to a. Returns the number of pairs.
  */
 export function productsFirst(code: Uint8Array): number {
   let pairs = 0;
@@ -45,13 +44,13 @@ function isOneOf(instructions: readonly number[][], code: Uint8Array, at: number
   return instructions.some((bytes) => bytes.every((byte, i) => code[at + i] === byte));
 }
 
-/** True for a product that is added and kept in a local. */
+/** True for a product that is added and stored in a local. */
 function isSum(code: Uint8Array, at: number): boolean {
   const [set, local] = code.subarray(at + 6, at + sumBytes);
   return isOneOf(products, code, at) && isOneOf(additions, code, at + 3) && set === localSet && local! < 128;
 }
 
-/** The place of the next product behind loads and locals other than `sum`, if there is one. */
+/** Returns the offset of the next product after loads and locals other than `sum`, if any. */
 function productAfter(code: Uint8Array, from: number, sum: number): number | undefined {
   let at = from;
   for (let read = 0; read < most; read++) {
@@ -66,7 +65,7 @@ function productAfter(code: Uint8Array, from: number, sum: number): number | und
   return undefined;
 }
 
-/** The place behind a number in LEB128. */
+/** Returns the offset after a LEB128 number. */
 function afterNumber(code: Uint8Array, at: number): number {
   let last = at;
   while (code[last]! > 127) last++;

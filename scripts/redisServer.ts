@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { freePorts } from "./deploy/freePorts.ts";
 
-/** True where a Redis can be started. */
+/** True if a Redis server can be started. */
 export const hasRedis: boolean = (() => {
   try {
     execFileSync("redis-server", ["--version"], { stdio: "ignore" });
@@ -11,10 +11,10 @@ export const hasRedis: boolean = (() => {
   }
 })();
 
-/** A Redis of a test, which writes all to its append-only file, and can die and come back. */
+/** A Redis server of a test, which writes everything to its append-only file, and can be stopped and restarted. */
 export interface RedisServer {
   readonly url: string;
-  /** Ends it, in good order or as a power cut does, and starts it on the same file. */
+  /** Ends it, orderly (SIGTERM) or as a power cut does (SIGKILL), and starts it on the same file. */
   restart(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
   stop(): Promise<void>;
 }

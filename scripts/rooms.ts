@@ -1,7 +1,7 @@
 /**
- * The rooms of each package with what they hold, lowest first: a file imports values and types only
- * of its own room and of lower ones. A room is a folder of `src`, or a folder in it if it is listed.
- * `pnpm docs:rooms` writes the table to docs/design/imports.md.
+ * The rooms of each package with their contents, lowest first. A file imports values and types only from its own room
+ * and from lower ones. A room is a folder of `src`, or a folder inside it if it is listed. `pnpm docs:rooms` writes the
+ * table to docs/design/imports.md.
  */
 export const rooms: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: {
@@ -170,7 +170,7 @@ function filesOf(name: string, room: string): string {
   return `^packages/${name}/src/${room}/${inside.length > 0 ? `(?!${inside.join("|")})` : ""}`;
 }
 
-/** Returns the rules of one package: no import of a higher room, and no file outside the rooms. */
+/** Returns the rules of one package: no import from a higher room, and no file outside the rooms. */
 function rulesOf(name: string): Rule[] {
   const all = Object.keys(rooms[name]);
   const entries = String.raw`^packages/${name}/src/[^/]+\.ts$`;

@@ -2,10 +2,7 @@ import type { Reporter, TestModule, TestSpecification } from "vitest/node";
 import { parseCLI, startVitest } from "vitest/node";
 import type { Tally } from "./tally.ts";
 
-/**
- * The outcome of a run: its count, tests that skipped themselves, and projects that
- * ended before their last file.
- */
+/** The outcome of a run: its count, tests that skipped themselves, and projects that ended before their last file. */
 export interface TestRun {
   tally: Tally;
   skipped: string[];
@@ -16,12 +13,12 @@ export interface TestRun {
 const namesShown = 10;
 
 /**
- * Counts tests, and as failures also a file that cannot load or never ran, a hook, and
- * an error nobody handles.
+ * Counts tests. These also count as failures: a file that cannot load or never ran, a failed hook, and an unhandled
+ * error.
  */
 class Count implements Reporter {
   readonly run: TestRun = { tally: { passed: 0, failed: 0 }, skipped: [], endedEarly: [] };
-  /** The files that are to run, by project: from their full path to the one shown. */
+  /** The files that should run, by project: from their full path to the displayed one. */
   readonly #awaited = new Map<string, Map<string, string>>();
   readonly #planned = new Map<string, number>();
 
@@ -68,10 +65,7 @@ class Count implements Reporter {
   }
 }
 
-/**
- * Runs the test files named by `args` (all when empty, with Vitest's options)
- * once and counts the results.
- */
+/** Runs the test files named by `args` (all if empty, with Vitest's options) once and counts the results. */
 export async function runVitest(args: string[]): Promise<TestRun> {
   const { filter, options } = parseCLI(["vitest", "run", ...args]);
   const count = new Count();

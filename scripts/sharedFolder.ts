@@ -1,18 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** The numbers of PyTorch, transformers and PEFT that the repository holds. */
+/** Reference results of PyTorch, transformers and PEFT that the repository contains. */
 export const goldenFolder: string = join(import.meta.dirname, "../golden");
 
-/**
- * The folder of models and data sets that are not part of the repository:
- * $LOWRANK_SHARED, else ../shared.
- */
+/** The folder of models and data sets that are not part of the repository: $LOWRANK_SHARED, or else ../shared. */
 export const sharedFolder: string = process.env.LOWRANK_SHARED ?? join(import.meta.dirname, "../../shared");
 
 /**
- * Returns a path below the shared folder. If it is absent, prints a notice that names what is left
- * out and returns undefined.
+ * Returns a path in the shared folder. If it is absent, prints a notice that names what is skipped and returns
+ * undefined.
  */
 export function sharedPath(path: string, what: string): string | undefined {
   const full = join(sharedFolder, path);

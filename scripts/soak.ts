@@ -1,6 +1,6 @@
-// pnpm soak [--minutes 30] [--seed 1] [--clients 12] [--model DIR]: three replicas behind nginx,
-// with an object store, under load and faults. Every answer is compared with that of a server
-// alone. The last line counts the checks that passed and failed. docs/deploy.md says more.
+// pnpm soak [--minutes 30] [--seed 1] [--clients 12] [--model DIR]: runs three replicas behind nginx, with an object
+// store, under load and faults. Every answer is compared with the answer of a separate server. The last line counts the
+// checks that passed and failed. See docs/deploy.md.
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";

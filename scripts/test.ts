@@ -1,16 +1,16 @@
-// pnpm test [files and Vitest options]: the tests in Node, Chromium and a Web Worker. Without
-// arguments: the golden data and all tests in Node and in a page. The long ones and the Worker's
-// are left to `.ci/run`, which names their projects.
+// pnpm test [files and Vitest options]: runs the tests in Node, Chromium and a Web Worker. Without arguments it runs
+// the golden data, and all tests in Node and in a page. Long tests and the Worker's tests run only in `.ci/run`, which
+// names their projects.
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { runVitest } from "./runVitest.ts";
 import { formatTally, parseTally, type Tally } from "./tally.ts";
 
-/** Runs the golden data in a process beside the tests, since it keeps one core busy alone. */
+/** Checks the golden data in a separate process, since that keeps one core busy. */
 function runGolden(): Promise<{ stdout: string; stderr: string }> {
   const args = [resolve(import.meta.dirname, "golden/run.ts")];
   return new Promise((ended) => {
-    // An exit code other than 0 is in the count too, or the count is missing.
+    // An exit code other than 0 also shows in the count, or the count is missing.
     execFile(process.execPath, args, { maxBuffer: 2 ** 28 }, (_error, stdout, stderr) => ended({ stdout, stderr }));
   });
 }

@@ -11,9 +11,7 @@ export const tinySizes = {
   num_attention_heads: 2,
 } as const;
 
-/**
- * A random BERT that classifies, and can learn `tokenSeven`; `more` are fields of its config.json.
- */
+/** Makes a random BERT classifier that can learn `tokenSeven`; `more` are fields of its config.json. */
 export function tinyClassifier(more: object = {}): SequenceClassifier {
   const sizes = { ...tinySizes, max_position_embeddings: 16, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
   const config = parseClassifierConfig({ model_type: "bert", ...sizes, ...more });

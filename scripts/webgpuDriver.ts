@@ -3,17 +3,17 @@ import { dirname, join } from "node:path";
 import { create } from "webgpu";
 import { findChromium } from "./browser/chromium.ts";
 
-/** Dawn must not be collected while the process has devices. */
+/** Dawn objects, which must not be collected while the process has devices. */
 const kept: GPU[] = [];
 
-/** True if Dawn finds an adapter with the drivers that the environment names now. */
+/** Returns true if Dawn finds an adapter with the drivers in the current environment. */
 async function hasAdapter(): Promise<boolean> {
   const gpu = create([]);
   kept.push(gpu);
   return (await gpu.requestAdapter()) !== null;
 }
 
-/** Drivers of SwiftShader, which plays a graphics processor; Chromium brings it. */
+/** Returns drivers of SwiftShader, a GPU emulator on the CPU, which Chromium includes. */
 const drivers = (): string[] => {
   const chromium = findChromium();
   return ["/usr/lib/chromium", ...(chromium === undefined ? [] : [dirname(chromium)])].map((folder) =>
@@ -21,12 +21,12 @@ const drivers = (): string[] => {
   );
 };
 
-/** Folders in which Linux lists its own drivers. */
+/** Folders in which Linux lists its installed drivers. */
 const systemDrivers = "{/etc,/usr/share,/usr/local/share}/vulkan/icd.d/*.json";
 
 /**
- * Sees to it that WebGPU finds an adapter in this process: the machine's own or the one that
- * VK_DRIVER_FILES names, else SwiftShader. Returns why there is none, or undefined.
+ * Provides a WebGPU adapter for this process: the machine's, the one in VK_DRIVER_FILES, or else SwiftShader. Returns
+ * the reason if none is available, otherwise undefined.
  */
 export async function whyNoAdapter(): Promise<string | undefined> {
   const named = process.env.VK_DRIVER_FILES;

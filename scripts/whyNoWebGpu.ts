@@ -1,7 +1,7 @@
-/** The way to the drivers of Node, which pages must not load. */
+/** Returns the path of the driver module for Node, which pages must not load. */
 const inNode = (): string => "./webgpuDriver.ts";
 
-/** Returns why there is no WebGPU adapter in this Node or browser, or undefined. */
+/** Returns the reason why this Node or browser lacks a WebGPU adapter, or undefined if it has one. */
 export async function whyNoWebGpu(): Promise<string | undefined> {
   if (typeof process !== "undefined" && process.versions?.node) {
     const { whyNoAdapter }: typeof import("./webgpuDriver.ts") = await import(/* @vite-ignore */ inNode());

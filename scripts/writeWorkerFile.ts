@@ -1,5 +1,5 @@
-// Writes the script of the backend's workers to dist/worker.js before the package is packed: one
-// file, for pages whose Content-Security-Policy forbids blobs. From packages/wasm.
+// Writes the script of the backend's workers to dist/worker.js before the package is packed. Pages whose
+// Content-Security-Policy forbids blobs need this separate file. Run it from packages/wasm.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleWorker } from "./bundleWorker.ts";

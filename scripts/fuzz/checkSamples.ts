@@ -2,12 +2,12 @@ import { Random } from "../deploy/random.ts";
 import { tryCase } from "./fuzzCase.ts";
 import type { Sample } from "./sample.ts";
 
-/** The most bytes of one sample: every case copies its files. */
+/** The maximum size of one sample in bytes: every case copies its files. */
 const mostBytes = 2 ** 20;
 
 /**
- * Throws where a good file is not of use, so that refusing all would pass for care, and where files
- * are so large that cases take long.
+ * Throws if an undamaged file is not usable, since code that rejects every file would then pass. Also throws if files
+ * are so large that cases are slow.
  */
 export async function checkSamples(samples: readonly Sample[]): Promise<void> {
   for (const sample of samples) {

@@ -5,30 +5,30 @@ import { describeCase, makeCase, tryCase } from "./fuzzCase.ts";
 import type { Verdict } from "./judge.ts";
 import { readSamples } from "./sample.ts";
 
-/** The cases that a child is to try. */
+/** The cases for a child process. */
 export interface Job {
-  /** The folder of good files. */
+  /** The folder of undamaged files. */
   readonly samples: string;
-  /** An empty folder for damaged ones. */
+  /** An empty folder for damaged files. */
   readonly room: string;
   readonly seed: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** The outcome of one case, as a child reports it. */
+/** The outcome of one case, as a child process reports it. */
 export interface Report {
   readonly number: number;
   readonly verdict: Verdict;
   /** The file's kind: its name, without numbers. */
   readonly kind: string;
-  /** The sample and what was done to it. */
+  /** The sample and its mutation. */
   readonly what: string;
   readonly message?: string;
   readonly stack?: string;
 }
 
-/** Growth of resident memory that no file may cause, in bytes. */
+/** The most bytes by which resident memory may grow for any file (500 MiB). */
 const mostGrowth = 500 * 2 ** 20;
 
 console.warn = () => {};
@@ -50,7 +50,7 @@ process.once("message", async ({ samples: folder, room, seed, from, to }: Job) =
     let { verdict, error } = await tryCase(one, room);
     await new Promise((resolve) => setImmediate(resolve));
     if (stray !== undefined) [verdict, error] = ["foreign", stray];
-    // The highest mark is that of this case only where it has risen.
+    // The peak belongs to this case only if it has risen.
     const grown = peak() > high ? peak() - start : 0;
     if (grown > mostGrowth) [verdict, error] = ["growth", new Error(`it took ${Math.round(grown / 2 ** 20)} MB`)];
     const report: Report = {

@@ -8,7 +8,7 @@ import { judgeError, type Verdict } from "./judge.ts";
 import { mutateFile } from "./mutate/mutate.ts";
 import type { Sample } from "./sample.ts";
 
-/** Shares of the attempts among cases. */
+/** Relative frequencies of the attempts among cases. */
 const shares: Readonly<Record<string, number>> = {
   adapter: 5,
   checkpoint: 2,
@@ -23,7 +23,7 @@ const wheel = Object.entries(shares).flatMap(([name, share]) => Array.from({ len
 /** A case that is ready to be tried. */
 export interface FuzzCase {
   readonly sample: Sample;
-  /** The file that is damaged. */
+  /** The damaged file. */
   readonly file: string;
   readonly what: string;
   readonly files: ReadonlyMap<string, Uint8Array>;
@@ -46,7 +46,7 @@ export function makeCase(samples: readonly Sample[], seed: number, number: numbe
 
 const listing = "trainer_state.json";
 
-/** A checkpoint's list of its files says that the damaged one is whole, so that it is read. */
+/** Updates a checkpoint's list of files, so that the damaged file passes its integrity check and is read. */
 function listAnew(files: Map<string, Uint8Array>, file: string, bytes: Uint8Array): void {
   const text = files.get(listing);
   if (text === undefined) return;
@@ -55,13 +55,13 @@ function listAnew(files: Map<string, Uint8Array>, file: string, bytes: Uint8Arra
   files.set(listing, new TextEncoder().encode(JSON.stringify(state)));
 }
 
-/** The outcome of a case, and the error where it threw one. */
+/** The outcome of a case, and its error if it threw one. */
 export interface Outcome {
   readonly verdict: Verdict;
   readonly error?: unknown;
 }
 
-/** Tries a case; `room` is an empty folder for those that are read from disk. */
+/** Runs a case; `room` is an empty folder for cases that are read from disk. */
 export async function tryCase({ sample, files, onDisk, random }: FuzzCase, room: string): Promise<Outcome> {
   const folder = onDisk ? join(room, "fuzzed") : null;
   let accepted = false;
@@ -89,7 +89,7 @@ export async function tryCase({ sample, files, onDisk, random }: FuzzCase, room:
   }
 }
 
-/** A case in words: the kind of its file, which is its name without numbers, and what was done. */
+/** Describes a case: the kind of its file, which is its name without digits, and its mutation. */
 export function describeCase({ sample, file, onDisk, what }: FuzzCase): { kind: string; what: string } {
   const name = sample.attempt === "dataset" ? `*${file.slice(file.lastIndexOf("."))}` : file;
   const place = `${sample.attempt}/${sample.name}/${file}${onDisk ? " on disk" : ""}`;

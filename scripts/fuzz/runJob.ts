@@ -5,15 +5,15 @@ import { describeCase, type FuzzCase, makeCase } from "./fuzzCase.ts";
 import type { Sample } from "./sample.ts";
 
 /**
- * The most seconds that a case may take of the processor, and by the clock: a busy machine gives a
- * process that has the processor's time for two seconds a minute.
+ * The most seconds of CPU time, and of wall-clock time, for a case. On a busy machine a process may get only two
+ * seconds of CPU time in a minute.
  */
 const [mostSeconds, mostByClock] = [5, 120];
-/** The heap of a child, in megabytes: one that outgrows it ends. */
+/** The heap limit of a child process in megabytes; beyond it the process ends. */
 const heapLimit = 600;
 const watchEvery = 250;
 
-/** Seconds of processor time of a process; by the clock where the system does not tell. */
+/** Returns a process's CPU time in seconds, or the wall-clock time on systems that do not report it. */
 function secondsOf(pid: number | undefined): number {
   const stat = `/proc/${pid}/stat`;
   if (!existsSync(stat)) return performance.now() / 1000;
@@ -22,8 +22,8 @@ function secondsOf(pid: number | undefined): number {
 }
 
 /**
- * Tries the cases of a job in a process of its own and hands their reports on. Returns the number
- * of the first case that is left, where one has ended the process.
+ * Runs the cases of a job in a child process and forwards their reports. Returns the number of the first remaining
+ * case, if one has ended the process.
  */
 export function runJob(job: Job, samples: readonly Sample[], onReport: (report: Report) => void): Promise<number> {
   const child = fork(new URL("./child.ts", import.meta.url), {
@@ -60,7 +60,7 @@ export function runJob(job: Job, samples: readonly Sample[], onReport: (report: 
       clearInterval(watch);
       if (!isReady) return reject(new Error(`fuzz: a process could not start: ${errors}`));
       if (next < job.to && !gaveUp) {
-        // A promise that nothing settles ends a process as if all were done.
+        // Node exits with code 0 if only a promise that never settles is left.
         const never = hung || (code === 0 ? "a promise that nothing settles" : "");
         onReport(ended(makeCase(samples, job.seed, next), next, never, signal ?? `exit code ${code}`, errors));
         next++;
@@ -70,7 +70,7 @@ export function runJob(job: Job, samples: readonly Sample[], onReport: (report: 
   });
 }
 
-/** The report of a case that its process did not outlive. */
+/** Returns the report of a case that ended its process. */
 function ended(one: FuzzCase, number: number, hung: string, how: string, errors: string): Report {
   const outgrown = /heap out of memory|Array buffer allocation/i.test(errors);
   const verdict = hung ? "hang" : outgrown ? "growth" : "foreign";

@@ -6,7 +6,7 @@ import { datasetSamples } from "./samples/datasets.ts";
 import { modelSamples } from "./samples/models.ts";
 import { tokenizerSamples } from "./samples/tokenizers.ts";
 
-/** Good files that belong together, and the attempt that reads them. */
+/** Valid files that belong together, and the attempt that reads them. */
 export interface Sample {
   /** The name of the attempt in `attempts`. */
   readonly attempt: string;

@@ -26,7 +26,7 @@ export class TallyTable {
     return { cases: Object.values(counts).reduce((a, b) => a + b, 0), ...counts };
   }
 
-  /** The table of outcomes by file kind, and all kinds together. */
+  /** Yields the table of outcomes by file kind, and the totals. */
   *table(): Generator<string> {
     const line = (name: string, cells: readonly (string | number)[]) =>
       name.padEnd(32) + cells.map((cell) => String(cell).padStart(9)).join("");
@@ -37,7 +37,7 @@ export class TallyTable {
     yield line("all", cells(this.total));
   }
 
-  /** Each kind of failure, with the command that shows it again. */
+  /** Yields each kind of failure, with the command that reproduces it. */
   *failures(seed: number): Generator<string> {
     for (const { report, count } of [...this.#failures.values()].sort((a, b) => b.count - a.count)) {
       const { verdict, what, message, number } = report;
@@ -46,7 +46,7 @@ export class TallyTable {
   }
 }
 
-/** Failures with the same words, but for numbers and names, and from the same line are one. */
+/** Returns the identity of a failure: the same message except for digits and names, and the same source line. */
 function signature({ kind, verdict, message = "", stack = "" }: Report): string {
   const frame = stack.split("\n").find((line) => /^\s+at .*(packages|node_modules)\//.test(line)) ?? "";
   const words = message.replaceAll(/"[^"]*"|\d+/g, "*").slice(0, 80);

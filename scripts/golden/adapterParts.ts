@@ -8,10 +8,10 @@ import { readWhole } from "./readWhole.ts";
 
 export const logitTolerance = 2e-5;
 
-/** The name of the weights in a folder of PEFT. */
+/** The name of the weights file in a PEFT folder. */
 export const adapterWeights = "adapter_model.safetensors";
 
-/** A golden adapter: the names of its base model and of its method, below the golden data. */
+/** A golden adapter: the names of its base model and of its method in the golden data. */
 export interface AdapterPlace {
   readonly files: ModelFiles;
   readonly base: string;
@@ -32,7 +32,7 @@ export async function loadBase({ files, base }: AdapterPlace): Promise<CausalLM 
 /** An adapted golden model of either kind. */
 export type GoldenPeft = PeftModel<CausalLM | SequenceClassifier>;
 
-/** A golden adapter on its base, without the warnings that some of them deserve. */
+/** Loads a golden adapter onto its base model, and ignores warnings. */
 export async function load(place: AdapterPlace, isTrainable: boolean): Promise<GoldenPeft> {
   const options = { isTrainable, onWarning: () => {} };
   return PeftModel.fromPretrained(await loadBase(place), adapterFolder(place), options);
@@ -47,7 +47,7 @@ export async function logitsOf<I>(
   return logits.data();
 }
 
-/** Checks the numbers of trainable and of all parameters against a golden index. */
+/** Checks the number of trainable and of all parameters against a golden index. */
 export async function counts({ files, base, method }: AdapterPlace, peft: PeftModel, file?: string): Promise<Check> {
   const listed = (await files.has("adapters/index.json")) ? "index.json" : "more.json";
   const index = (await readJson(files, `adapters/${file ?? listed}`)) as {
@@ -63,7 +63,7 @@ export async function counts({ files, base, method }: AdapterPlace, peft: PeftMo
   return { name: "parameter counts", error: `${trainable} of ${all} instead of ${expected.trainable} of ${sum}` };
 }
 
-/** A file saved again, beside the one that it came from. */
+/** Compares a file that was saved again with the original. */
 export async function savedAgain(
   saved: ReadonlyMap<string, Uint8Array | string>,
   folder: ModelFiles,
@@ -72,7 +72,7 @@ export async function savedAgain(
   return sameBytes(`${name} saved again`, saved.get(name) as Uint8Array, await readWhole(folder, name));
 }
 
-/** A model's parameters by the names that golden files have, which leave the adapter's out. */
+/** Returns a model's parameters by their names in golden files, which omit the adapter's name. */
 export function trainedByName(peft: PeftModel): Map<string, Tensor> {
   return new Map([...peft.namedParameters({ duplicates: true })].map(([name, p]) => [name.replace(".default", ""), p]));
 }

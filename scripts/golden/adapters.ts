@@ -23,7 +23,7 @@ import { adamwLosses, labelledInputs, lossAndGradients, modelFiles, named, whyUn
 import type { GoldenPart } from "./part.ts";
 import { promptChecks } from "./prompts.ts";
 
-/** The adapters of adapters/, on the models of models/. */
+/** Checks the adapters of adapters/ on the models of models/. */
 export async function* adapters(files: ModelFiles): AsyncGenerator<GoldenPart> {
   for (const base of await foldersIn(files, "adapters")) {
     for (const method of await foldersIn(files, `adapters/${base}`)) {
@@ -84,12 +84,12 @@ async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGener
 /** Returns the reason why a merge cannot be compared with PEFT's; null if it can. */
 function whyOwnMerge({ base, method }: AdapterPlace, golden: GoldenFile): string | null {
   if (!golden.has("merged_logits")) return "PEFT merges no bias into a layer without one";
-  // A tied table: PEFT's merge changes the output layer too.
+  // For a tied table PEFT's merge also changes the output layer.
   if (base === "gpt2" && method === "lora-embedding") return "PEFT merges a tied table into both of its users";
   return null;
 }
 
-/** Every trained tensor, as the file gave it: to the bit. */
+/** Checks that every trained tensor equals the file's tensor to the bit. */
 async function* sameParameters(golden: GoldenFile, parameters: ReadonlyMap<string, Tensor>): AsyncGenerator<Check> {
   for (const name of golden.names("param.")) {
     const parameter = parameters.get(name.slice("param.".length));
@@ -98,10 +98,7 @@ async function* sameParameters(golden: GoldenFile, parameters: ReadonlyMap<strin
   }
 }
 
-/**
- * A fresh adapter of the same configuration: the logits that PEFT's gave, where
- * they are the base model's.
- */
+/** Checks a fresh adapter of the same configuration: its logits must equal PEFT's, if those equal the base model's. */
 async function fresh(
   place: AdapterPlace,
   peft: GoldenPeft,

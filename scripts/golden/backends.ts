@@ -7,16 +7,16 @@ import { whyNoWebGpu } from "../whyNoWebGpu.ts";
 /** A backend of a golden run. */
 export interface GoldenBackend {
   readonly name: string;
-  /** A text tells why there is none on this machine. */
+  /** Starts the backend; returns a text with the reason if it is not available on this machine. */
   start(): Backend | Promise<Backend | string>;
-  /** No op may run on the host, which would have to read its data back from the device. */
+  /** True if no op may run on the host, which would have to read data back from the device. */
   readonly onDevice?: true;
 }
 
-/** Two threads with a grain so small that every kernel call that can be cut is. */
+/** Two threads with a grain so small that every divisible kernel call is divided. */
 const two = { threads: 2, grain: 1 };
 
-/** The backends of a run without --backend: small models try the differences between the builds. */
+/** The backends of a run without --backend; small models exercise the differences between the builds. */
 export const usualBackends: readonly GoldenBackend[] = [
   { name: "reference", start: reference },
   { name: "wasm relaxed", start: () => wasm({ build: "relaxed" }) },

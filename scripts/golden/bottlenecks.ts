@@ -11,10 +11,10 @@ import { type Check, within } from "./compare.ts";
 import type { GoldenFile } from "./goldenFile.ts";
 import { labelledInputs, lossAndGradients } from "./models.ts";
 
-/** The name of the weights in a folder of AdapterHub. */
+/** The name of the weights file in an AdapterHub folder. */
 export const adapterHubWeights = "adapter.safetensors";
 
-/** A golden bottleneck adapter of AdapterHub, under the name that its file gives it. */
+/** Checks a golden bottleneck adapter of AdapterHub, under the name in its file. */
 export async function* bottleneckChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);
   const peft = await load(place, true);

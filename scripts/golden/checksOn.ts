@@ -9,13 +9,13 @@ import { isWanted } from "./parts.ts";
 interface RunSettings {
   /** Parts to check, by name. Default: all. */
   readonly only?: readonly string[];
-  /** Count op calls by who ran them; the last check tells. */
+  /** True to count op calls by their runner, which the last check reports. */
   readonly counted?: boolean;
 }
 
 /**
- * Checks parts of the golden data on a backend, which it starts. An error is a failed check, and
- * the next part goes on. Where there is no such backend, one check says why.
+ * Starts a backend and checks parts of the golden data on it. An error is a failed check, and the next part continues.
+ * If the backend is not available, one check reports the reason.
  */
 export async function* checksOn(
   { start, onDevice }: GoldenBackend,
@@ -65,7 +65,7 @@ async function* wantedChecks(parts: AsyncIterable<GoldenPart>, only: readonly st
 
 const failure = (name: string, error: Error): Check => ({ name: `the rest of ${name}`, error: error.stack });
 
-/** Returns the adapter of a backend on a graphics processor, for people. */
+/** Returns a human-readable name of a backend's adapter on a graphics processor. */
 function describeDevice(backend: Backend & { adapter?: string }): string {
   return backend.adapter === undefined ? "" : `; on ${backend.adapter}`;
 }

@@ -1,6 +1,6 @@
 /**
- * One comparison of a golden run; `error` says how it failed, `off` by how much a number did,
- * `skipped` why it was not made, `note` what it met.
+ * The result of one comparison. `error` describes a failure, `off` is the size of the error, `skipped` is the reason
+ * why it was not made, and `note` is additional information.
  */
 export interface Check {
   name: string;
@@ -35,20 +35,20 @@ function verdict(name: string, actual: Numbers, expected: Numbers, limitOf: (lar
   return { name, off: difference, error: `${sizes}: [${at}] is ${actual[at]} instead of ${expected[at]}` };
 }
 
-/** Each number within `tolerance` of the expected one. */
+/** Checks that each value is within `tolerance` of the expected value. */
 export function within(name: string, actual: Numbers, expected: Numbers, tolerance: number): Check {
   return verdict(name, actual, expected, () => tolerance);
 }
 
 /**
- * Each number within `tolerance` times the tensor's largest entry, or within
- * `floor` where that is larger.
+ * Checks that each value is within `tolerance` times the tensor's largest magnitude, or within `floor` if that is
+ * larger.
  */
 export function withinOfLargest(name: string, actual: Numbers, expected: Numbers, tolerance: number, floor = 0): Check {
   return verdict(name, actual, expected, (largest) => Math.max(tolerance * largest, floor));
 }
 
-/** Each number within `tolerance` of the expected one, relative to that number. */
+/** Checks that each value is within `tolerance` of the expected value, relative to that value. */
 export function withinEach(name: string, actual: Numbers, expected: Numbers, tolerance: number): Check {
   const ratios = Array.from(expected, (e, i) => actual[i] / e);
   const check = verdict(
@@ -62,13 +62,13 @@ export function withinEach(name: string, actual: Numbers, expected: Numbers, tol
     : check;
 }
 
-/** The same bytes; of others, their numbers are told. */
+/** Checks that all bytes are equal; an error gives both lengths. */
 export function sameBytes(name: string, actual: Uint8Array, expected: Uint8Array): Check {
   if (actual.length === expected.length && actual.every((byte, i) => byte === expected[i])) return { name };
   return { name, error: `${actual.length} bytes differ from the ${expected.length} that are expected` };
 }
 
-/** The same values. */
+/** Checks that all values are equal. */
 export function equal(name: string, actual: Numbers, expected: Numbers): Check {
   return within(name, actual, expected, 0);
 }

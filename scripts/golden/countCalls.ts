@@ -1,21 +1,16 @@
 import type { Backend } from "@lowrank/core";
 
-/**
- * Numbers of op calls by their runner: kernel, loop or composition. Each is keyed by the op's name.
- */
+/** Counts of op calls by their runner: kernel, loop or composition. Each is keyed by the op's name. */
 export interface CallCounts {
-  /** All calls that the backend ran, by code of its own or by the reference's loops. */
+  /** All calls that the backend ran, by its kernels or by the reference's loops. */
   readonly run: Map<string, number>;
-  /** The calls among them that the reference's loops did, on the host. */
+  /** The calls among them that ran the reference's loops on the host. */
   readonly loops: Map<string, number>;
-  /**
-   * Calls of ops that the backend does not support. The calls that they were made
-   * of are among the others.
-   */
+  /** Calls of ops that the backend does not support. The calls of their compositions are among the others. */
   readonly composed: Map<string, number>;
 }
 
-/** Returns the backend, and counts of the calls on it from now on. */
+/** Returns the backend, and counts of all later calls on it. */
 export function countCalls(backend: Backend): { backend: Backend; counts: CallCounts } {
   const counts: CallCounts = { run: new Map(), loops: new Map(), composed: new Map() };
   const note = (kind: keyof CallCounts, op: string) => void counts[kind].set(op, (counts[kind].get(op) ?? 0) + 1);
@@ -40,14 +35,13 @@ export function countCalls(backend: Backend): { backend: Backend; counts: CallCo
 
 const sum = (calls: ReadonlyMap<string, number>): number => [...calls.values()].reduce((a, b) => a + b, 0);
 
-/** Returns the number of calls that ran on the host, of whatever backend. */
+/** Returns the number of calls of any backend that ran on the host. */
 export function callsOnHost({ loops }: CallCounts): number {
   return sum(loops);
 }
 
 /**
- * Returns a line with the number of calls of each kind, and the number of their ops, or the
- * ops' names if they are few.
+ * Returns a line with the number of calls of each kind, and with the number of their ops or, if few, the ops' names.
  */
 export function describeCalls({ run, loops, composed }: CallCounts): string {
   const part = (calls: ReadonlyMap<string, number>, what: string) => {

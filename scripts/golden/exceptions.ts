@@ -1,13 +1,13 @@
 import type { Check } from "./compare.ts";
 
-/** A check that a backend may fail, by so much. */
+/** A check that a backend may fail up to a limit. */
 interface Exception {
   readonly why: string;
-  /** The most by which a number may be off. */
+  /** The largest allowed error. */
   readonly most: number;
 }
 
-/** Exceptions by the names of backend and check. */
+/** Exceptions by backend and check. */
 const exceptions: Readonly<Record<string, Readonly<Record<string, Exception>>>> = {
   webgpu: {
     "ops/066.softmaxLarge.d0": {
@@ -17,7 +17,7 @@ const exceptions: Readonly<Record<string, Readonly<Record<string, Exception>>>> 
   },
 };
 
-/** Returns why a backend may fail a check as it did; undefined where it may not. */
+/** Returns the reason why a backend may fail a check with this error, or undefined if it may not. */
 export function exceptionOf(backend: string, { name, off }: Check): string | undefined {
   const exception = exceptions[backend]?.[name];
   return exception && off !== undefined && off <= exception.most ? exception.why : undefined;

@@ -2,7 +2,7 @@ import { formatTally } from "../tally.ts";
 import type { Check } from "./compare.ts";
 import { exceptionOf } from "./exceptions.ts";
 
-/** Counts golden checks, and prints those that tell something. */
+/** Counts golden checks, and prints those with an error or a note. */
 export class GoldenCount {
   readonly #tally = { passed: 0, failed: 0 };
   readonly #skipped = new Map<string, string>();
@@ -25,8 +25,8 @@ export class GoldenCount {
   }
 
   /**
-   * Prints the count, which ends the run, and returns true if it is a good one. `empty` is told
-   * where nothing was counted.
+   * Prints the count at the end of the run, and returns true if all checks passed. `empty` is printed if there were
+   * none.
    */
   end(empty: string): boolean {
     for (const [name, reason] of this.#skipped) console.log(`skipped ${name}: ${reason}`);

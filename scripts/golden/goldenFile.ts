@@ -18,7 +18,7 @@ export class GoldenFile {
     this.#file = file;
   }
 
-  /** One of `files`, read whole: over a network its many tensors would be as many requests. */
+  /** Reads a file whole: over a network separate reads of its many tensors would be as many requests. */
   static async of(files: ModelFiles, name: string): Promise<GoldenFile> {
     return new GoldenFile(await openSafetensors(bytesSource(await readWhole(files, name)), name));
   }

@@ -1,8 +1,6 @@
 import { folderFiles, type ModelFiles, urlFiles } from "@lowrank/files";
 
-/**
- * The repository's golden data: a folder in Node, below the root of the test server in a browser.
- */
+/** Returns the repository's golden data: a folder in Node, a path on the test server in a browser. */
 export async function goldenFiles(): Promise<ModelFiles> {
   const here = import.meta.url;
   if (here.startsWith("file:")) return folderFiles(new URL("../../golden/", here));

@@ -18,7 +18,7 @@ import { foldersIn } from "./foldersIn.ts";
 import { GoldenFile } from "./goldenFile.ts";
 import type { GoldenPart } from "./part.ts";
 
-/** Float32 sums in another order move logits by some 1e-6; 2e-5 leaves room for depth. */
+/** Float32 sums in another order change logits by about 1e-6; 2e-5 allows for deeper models. */
 const logitTolerance = 2e-5;
 const gradientTolerance = 1e-4;
 const gradientFloor = 1e-6;
@@ -29,7 +29,7 @@ export function modelFiles(files: ModelFiles, name: string): ModelFiles {
   return filesIn(files, `models/${name}`);
 }
 
-/** The models of models/: logits, loss, every gradient, greedy tokens and training losses. */
+/** Checks the models of models/: logits, loss, every gradient, greedy tokens and training losses. */
 export async function* models(files: ModelFiles): AsyncGenerator<GoldenPart> {
   for (const model of await foldersIn(files, "models")) {
     const name = `models/${model}`;
@@ -37,7 +37,7 @@ export async function* models(files: ModelFiles): AsyncGenerator<GoldenPart> {
   }
 }
 
-/** Checks under the name of what they belong to. */
+/** Prefixes the checks with a name. */
 export async function* named(name: string, checks: AsyncIterable<Check>): AsyncGenerator<Check> {
   for await (const check of checks) yield { ...check, name: check.name === "" ? name : `${name} ${check.name}` };
 }
@@ -52,10 +52,7 @@ async function* checksOf(files: ModelFiles): AsyncGenerator<Check> {
 const configOf = async (files: ModelFiles) =>
   (await readJson(files, "config.json")) as { model_type: string; architectures?: string[] };
 
-/**
- * Returns the reason why a golden model cannot be made; null if its
- * architecture and head are known.
- */
+/** Returns the reason why a golden model cannot be loaded; null if its architecture and head are supported. */
 export async function whyUnsupported(files: ModelFiles): Promise<string | null> {
   const { model_type: type, architectures: classes } = await configOf(files);
   const found = architectures().find(({ modelType }) => modelType === type);
@@ -80,7 +77,7 @@ async function* classifierChecks(files: ModelFiles): AsyncGenerator<Check> {
   yield await adamwLosses(golden, model, inputs, { lr: 1e-3, weightDecay: 0.01 });
 }
 
-/** config.v5.json reads as config.json does. */
+/** Checks that config.v5.json gives the same configuration as config.json. */
 async function sameConfig(files: ModelFiles, config: object, parse: (json: unknown) => object): Promise<Check> {
   if (!(await files.has("config.v5.json"))) return { name: "config.v5", skipped: "there is none" };
   const other = parse(await readJson(files, "config.v5.json"));
@@ -109,14 +106,14 @@ async function* modelChecks(files: ModelFiles): AsyncGenerator<Check> {
   yield await adamwLosses(golden, model, inputs, { lr: 1e-3, weightDecay: 0.01 });
 }
 
-/** The first tokens alone, whose values go by their length in some models. */
+/** Checks the first tokens alone, since in some models the values depend on the length. */
 async function shortLogits(golden: GoldenFile, model: CausalLM, { inputIds }: LabelledInputs): Promise<Check> {
   const [, length] = golden.shape("logits.short");
   const first = scope(() => model.forward({ inputIds: slice(inputIds, { dim: 1, end: length }) }));
   return within("logits.short", await first.logits.data(), await golden.array("logits.short"), logitTolerance);
 }
 
-/** The batch that a golden file holds. */
+/** Returns the batch in a golden file. */
 export async function labelledInputs(golden: GoldenFile): Promise<LabelledInputs> {
   const [inputIds, attentionMask, labels] = await Promise.all(
     ["input_ids", "attention_mask", "labels"].map((name) => golden.tensor(name)),
@@ -124,13 +121,13 @@ export async function labelledInputs(golden: GoldenFile): Promise<LabelledInputs
   return { inputIds, attentionMask: attentionMask.to("bool"), labels };
 }
 
-/** Something with a loss: a model, adapted or not. */
+/** A model with a loss, adapted or not. */
 export interface WithLoss {
   loss(inputs: LabelledInputs): Tensor;
   parameters(): Iterable<Tensor>;
 }
 
-/** The loss, and the gradient of every tensor that the golden file names. */
+/** Checks the loss, and the gradient of every tensor in the golden file. */
 export async function* lossAndGradients(
   golden: GoldenFile,
   model: WithLoss,
@@ -155,9 +152,7 @@ export async function* lossAndGradients(
   }
 }
 
-/**
- * The tokens after the first four of each row; transformers fills up with the padding id after EOS.
- */
+/** Checks the tokens after the first four of each row; transformers pads with the padding id after EOS. */
 async function greedy(golden: GoldenFile, { model, config }: LoadedModel): Promise<Check> {
   const expected = await golden.array("greedy");
   const ids = await golden.array("input_ids");
@@ -176,7 +171,7 @@ async function greedy(golden: GoldenFile, { model, config }: LoadedModel): Promi
   return equal("greedy", padded, expected);
 }
 
-/** The losses of AdamW steps over all that trains. */
+/** Checks the losses of AdamW steps over all trainable parameters. */
 export async function adamwLosses(
   golden: GoldenFile,
   model: WithLoss,

@@ -22,18 +22,12 @@ interface Case {
   double_quant: boolean;
 }
 
-/**
- * Returns the golden file's name of a weight or of an entry beside it, from
- * its name in a checkpoint.
- */
+/** Returns a golden file's name for a weight or its quantisation state, given the name in a checkpoint. */
 const goldenName = (id: string, name: string): string => {
   return name === "weight" ? `${id}.packed` : name.replace(/^weight\./, `${id}.state.`);
 };
 
-/**
- * nf4/: codes, scales and states as bitsandbytes writes them, their values, and 8-bit
- * blocks; every byte is compared.
- */
+/** Checks nf4/: codes, scales and states as bitsandbytes writes them, their values, and 8-bit blocks, byte by byte. */
 export async function* nf4(files: ModelFiles): AsyncGenerator<GoldenPart> {
   if (!(await files.has("nf4/index.json"))) return;
   const golden = await GoldenFile.of(files, "nf4/golden.safetensors");

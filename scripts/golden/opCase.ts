@@ -9,7 +9,7 @@ export interface OpCase {
   /** Names of tensors in ops.safetensors. */
   inputs: string[];
   outputs: string[];
-  /** Names of the gradients, by the position of the input. */
+  /** Names of the gradients, by the input's index. */
   grads: Record<string, string>;
 }
 

@@ -22,7 +22,7 @@ const binary = {
   binaryCrossEntropyWithLogits: core.binaryCrossEntropyWithLogits,
 };
 
-/** One tensor, then the case's parameters as the options. */
+/** Functions of one tensor that take the case's parameters as options. */
 const withOptions: Record<string, (x: Tensor, params: Params) => Tensor> = {
   ...{ sum: core.sum, mean: core.mean, var: core.variance, prod: core.prod, logsumexp: core.logsumexp },
   ...{ max: core.max, min: core.min, argmax: core.argmax, cumsum: core.cumsum, clamp: core.clamp },
@@ -51,7 +51,7 @@ export const opFunctions: Readonly<Record<string, OpFunction>> = {
   stack: (inputs, { dim }) => core.stack(inputs, { dim }),
   split: ([x], { sizes, dim }) => core.split(x, sizes, { dim }),
   permute: ([x], { dims }) => core.permute(x, dims),
-  // The case permutes first, so that it sees a copy and not the input's own order.
+  // The case permutes first, so that reshape receives a non-contiguous tensor.
   reshape: ([x]) => core.permute(x, [1, 0, 2]).reshape([x.shape[1], -1]),
   expand: ([x], { shape }) => core.expand(x, shape),
   pad: ([x], { pad, value }) => core.pad(x, pad, { value }),
@@ -64,15 +64,14 @@ export const opFunctions: Readonly<Record<string, OpFunction>> = {
     const options = { reduction: "batchmean" } as const;
     return core.klDiv(core.logSoftmax(p, { dim: -1 }), core.softmax(q, { dim: -1 }), options);
   },
-  // The data align the causal mask at the last key, as behind a cache; PyTorch calls
-  // that causal_lower_right.
+  // The data align the causal mask at the last key, as with a cache; PyTorch calls that causal_lower_right.
   scaledDotProductAttention: ([q, k, v, mask], { isCausal, scale, enableGqa }) =>
     core.scaledDotProductAttention(q, k, v, { mask, isCausalLowerRight: isCausal, scale, enableGqa }),
   rope: ([x], { theta, offset }) => {
     const [, , T, D] = x.shape;
     const frequencies = Array.from({ length: D / 2 }, (_, i) => theta ** ((-2 * i) / D));
     const { cos, sin } = core.ropeTables(frequencies, offset + T);
-    // ops.json has heads before positions; rope reads [B, T, H, D].
+    // ops.json stores heads before positions; rope takes [B, T, H, D].
     return core.rope(x.transpose(1, 2), cos, sin, { offset }).transpose(1, 2);
   },
   loraLinear: ([x, w, a, b], { scaling }) => core.loraLinear(x, w, a, b, { scaling }),

@@ -9,17 +9,17 @@ import type { GoldenPart } from "./part.ts";
 import { rowAdapterChecks } from "./rowAdapters.ts";
 import { schedules } from "./schedules.ts";
 
-/** float32 against float64 rounded to float32, relative to a tensor's largest entry. */
+/** The error of float32 against float64 rounded to float32, relative to a tensor's largest magnitude. */
 const tolerance = 1e-5;
 
-/** ops.json and the tensors that its cases name; undefined where `files` have none. */
+/** Opens ops.json and the tensors that its cases name; returns undefined if `files` lacks them. */
 export async function openOps(files: ModelFiles): Promise<{ file: OpsFile; golden: GoldenFile } | undefined> {
   if (!(await files.has("ops.json"))) return undefined;
   const file = (await readJson(files, "ops.json")) as OpsFile;
   return { file, golden: await GoldenFile.of(files, "ops.safetensors") };
 }
 
-/** All of ops.json: ops, optimiser steps, gradient clipping and schedules. */
+/** Checks all of ops.json: ops, optimiser steps, gradient clipping and schedules. */
 export async function* ops(files: ModelFiles): AsyncGenerator<GoldenPart> {
   const opened = await openOps(files);
   if (!opened) return;
@@ -33,9 +33,7 @@ export async function* ops(files: ModelFiles): AsyncGenerator<GoldenPart> {
   };
 }
 
-/**
- * A case: every output, and the gradient of every input that has one. An error is a failed check.
- */
+/** Checks a case: every output, and the gradient of every input that has one. An error is a failed check. */
 export async function* caseChecks(golden: GoldenFile, opCase: OpCase): AsyncGenerator<Check> {
   const checks = optimiserChecks(opCase.op) ?? rowAdapterChecks(opCase.op) ?? opChecks;
   try {
@@ -92,10 +90,7 @@ async function* opChecks(
   }
 }
 
-/**
- * The gradients of several outputs' weighted sum; the weights are the
- * gradients that arrive from above.
- */
+/** Returns the gradients of a weighted sum of the outputs; the weights are the outputs' gradients. */
 function pullBack(outputs: [Tensor, Tensor][], inputs: Tensor[]): Tensor[] {
   const total = outputs.map(([y, dy]) => y.mul(dy).sum()).reduce((sum, part) => sum.add(part));
   return gradients(total, inputs);

@@ -16,7 +16,7 @@ const optimisers: Readonly<Record<string, Make>> = {
   "optim.rmsprop": (params, options) => new nn.RMSprop(params, options),
 };
 
-/** torch's settings that Lowrank's optimisers have, in camelCase. */
+/** PyTorch's settings that Lowrank's optimisers share, in camelCase. */
 const settings = ["lr", "momentum", "dampening", "weightDecay", "nesterov", "betas", "eps", "lrDecay", "alpha"];
 
 function optionsOf(params: Record<string, unknown>): Record<string, number> {
@@ -24,9 +24,7 @@ function optionsOf(params: Record<string, unknown>): Record<string, number> {
   return Object.fromEntries(camel.filter(([key]) => settings.includes(key as string)));
 }
 
-/**
- * Returns the checks for an optimiser's steps or for gradient clipping; undefined for any other op.
- */
+/** Returns the checks for an optimiser's steps or for gradient clipping; undefined for any other op. */
 export function optimiserChecks(op: string): CaseChecks | undefined {
   if (op === "clipGradNorm") return clipping;
   return op in optimisers ? steps : undefined;

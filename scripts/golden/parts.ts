@@ -7,12 +7,12 @@ import type { GoldenPart } from "./part.ts";
 import { qlora } from "./qlora.ts";
 import { weighted } from "./weighted.ts";
 
-/** All parts of the golden data in a folder that is laid out as `golden/README.md` says. */
+/** Yields all parts of the golden data in a folder with the layout of `golden/README.md`. */
 export async function* goldenParts(files: ModelFiles): AsyncGenerator<GoldenPart> {
   for (const suite of [ops, models, adapters, weighted, qlora, nf4]) yield* suite(files);
 }
 
-/** Returns true for a part that is named, itself or by a folder around it; for all if none is. */
+/** Returns true if `only` is empty or names the part or a folder that contains it. */
 export function isWanted(name: string, only: readonly string[]): boolean {
   return only.length === 0 || only.some((wanted) => name === wanted || name.startsWith(`${wanted}/`));
 }

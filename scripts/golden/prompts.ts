@@ -16,16 +16,12 @@ import { type Check, within } from "./compare.ts";
 import type { GoldenFile } from "./goldenFile.ts";
 import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
 
-/**
- * An encoder's sums in another order move the rows that it makes, whose entries
- * are about 1, by some 1e-7.
- */
+/** Sums in another order change the rows from an encoder, whose elements are about 1, by about 1e-7. */
 const rowTolerance = 1e-6;
 
 /**
- * Checks a golden prompt adapter: from its file, and once more from the trained parameters,
- * which files of encoders do not hold. A fresh one starts at random, so that there is
- * nothing to compare it with.
+ * Checks a golden prompt adapter: from its file, and again from the trained parameters, which files with encoders do
+ * not contain. A fresh adapter is random, so it is not compared.
  */
 export async function* promptChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);
@@ -49,7 +45,7 @@ export async function* promptChecks(place: AdapterPlace, golden: GoldenFile): As
   yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
 }
 
-/** The rows that an adapter's file would hold. */
+/** Returns the rows that an adapter's file would contain. */
 async function savedRows(peft: PeftModel): Promise<Float32Array> {
   return (await peft.adapterTensors().get("prompt_embeddings")!.data()) as Float32Array;
 }

@@ -13,10 +13,7 @@ const logitTolerance = 2e-5;
 /** The file of bitsandbytes' weights. */
 const weights = "model.safetensors";
 
-/**
- * The llamas of nf4/ whose linears are in NF4, with LoRA on them: bitsandbytes'
- * checkpoints, PEFT's adapters.
- */
+/** Checks the llamas of nf4/ with NF4 linears and LoRA: bitsandbytes' checkpoints, PEFT's adapters. */
 export async function* qlora(files: ModelFiles): AsyncGenerator<GoldenPart> {
   for (const folder of ["nf4/qlora", "nf4/qlora-double"]) {
     const own = filesIn(files, folder);

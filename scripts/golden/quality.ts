@@ -8,10 +8,7 @@ import { type Check, within } from "./compare.ts";
 
 const modelOf = (dir: string): string => join(dir, "models/stories260K-hf");
 
-/**
- * Returns true if a folder holds the files that `quality` needs:
- * models/stories260K-hf/, and the texts in data/.
- */
+/** Returns true if a folder contains the files for `quality`: models/stories260K-hf/, and the texts in data/. */
 export function holdsStories(dir: string): boolean {
   return existsSync(modelOf(dir)) && existsSync(join(dir, "data"));
 }
@@ -19,8 +16,8 @@ export function holdsStories(dir: string): boolean {
 const double: QuantizeOptions = { quantType: "nf4", blockSize: 64, doubleQuant: true };
 
 /**
- * Mean loss on Aesop's fables of transformers with the weights of bitsandbytes, which differ by
- * 5e-3 between its kernels.
+ * Mean loss of transformers on Aesop's fables with the weights of bitsandbytes; its kernels differ from each other by
+ * 5e-3.
  */
 const fableLosses: readonly [name: string, quantize: QuantizeOptions | undefined, loss: number, tolerance: number][] = [
   ["f32", undefined, 3.067, 5e-4],
@@ -28,9 +25,7 @@ const fableLosses: readonly [name: string, quantize: QuantizeOptions | undefined
   ["NF4 with double quantisation", double, 3.158, 5e-3],
 ];
 
-/**
- * Checks the quality that a small model keeps in NF4: its loss as it is, and after LoRA and QLoRA.
- */
+/** Checks the quality of a small model in NF4: its loss unchanged, and after LoRA and QLoRA. */
 export async function* quality(dir: string): AsyncGenerator<Check> {
   for (const [name, quantize, expected, tolerance] of fableLosses) {
     const { loss, labels } = await lossOnFables(dir, quantize);
@@ -39,7 +34,7 @@ export async function* quality(dir: string): AsyncGenerator<Check> {
   }
   const [lora, qlora] = [await trainedLoss(dir, undefined), await trainedLoss(dir, double)];
   const note = `${lora.toFixed(4)} nats a token after LoRA, ${qlora.toFixed(4)} after QLoRA`;
-  // With the real PEFT, the two end 0.01 to 0.035 apart.
+  // With Hugging Face PEFT, the two losses differ by 0.01 to 0.035.
   yield { ...within("QLoRA beside LoRA on Shakespeare", [qlora], [lora], 0.05), note };
 }
 

@@ -5,7 +5,7 @@ import { type Check, withinOfLargest } from "./compare.ts";
 import type { GoldenFile } from "./goldenFile.ts";
 import type { CaseChecks, OpCase } from "./opCase.ts";
 
-/** float32 against float64 rounded to float32, relative to a tensor's largest entry. */
+/** The error of float32 against float64 rounded to float32, relative to a tensor's largest magnitude. */
 const tolerance = 1e-5;
 
 /** One linear layer as a model. */
@@ -22,16 +22,14 @@ class OneLayer extends Module {
   }
 }
 
-/**
- * The checks of an op of ops.json that is an adapter for each row of a batch; undefined for others.
- */
+/** Returns the checks for an op of ops.json with an adapter for each row of a batch; undefined for other ops. */
 export function rowAdapterChecks(op: string): CaseChecks | undefined {
   return op === "batchedLora" ? rowAdapters : undefined;
 }
 
 /**
- * x [N, T, in] through W [out, in], with A [n, r, in] and B [n, out, r] of an adapter for each row:
- * by LoRA adapters of a PEFT model and `withAdapterNames`, output and gradients.
+ * Checks x [N, T, in] through W [out, in], with A [n, r, in] and B [n, out, r] of an adapter for each row. It uses LoRA
+ * adapters of a PEFT model and `withAdapterNames`, and checks output and gradients.
  */
 async function* rowAdapters(golden: GoldenFile, { id, params, inputs, outputs, grads }: OpCase): AsyncGenerator<Check> {
   const [x, w, a, b] = await Promise.all(inputs.map((name) => golden.tensor(name)));

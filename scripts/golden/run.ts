@@ -1,10 +1,13 @@
-// `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's
-// own by default; --only ops,models/llama takes some parts of it. DIR may also have the layout of
-// models/smollm2-135m-instruct: then --gguf names the model's file, --long trains all recorded
-// steps, and --threads says on how many threads. Or it holds models/stories260K-hf and data/: then
-// NF4's losses are compared.
-// --backend primitives, deferred, reference, wasm or webgpu runs all of it on that backend alone,
-// and counts what op calls ran as. --in page or worker runs that in headless Chromium.
+// `pnpm golden [DIR]`: checks Lowrank against every golden file of a folder, by default the repository's.
+//
+// - --only ops,models/llama selects parts.
+// - DIR may have the layout of models/smollm2-135m-instruct. Then --gguf is the model's file, --long trains all
+//   recorded
+// steps, and --threads is the number of threads.
+// - DIR may contain models/stories260K-hf and data/. Then NF4's losses are compared.
+// - --backend primitives, deferred, reference, wasm or webgpu runs everything on that backend only, and counts op calls
+//   by
+// their runner. --in page or worker does so in headless Chromium.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { folderFiles } from "@lowrank/files";
@@ -48,7 +51,7 @@ async function* parts(): AsyncGenerator<GoldenPart> {
   else yield* goldenParts(await folderFiles(dir));
 }
 
-/** The runs of this command: their names, and their checks. */
+/** Yields the runs of this command: their names, and their checks. */
 function* runs(): Generator<[backend: string, checks: AsyncIterable<Check>]> {
   if (options.in !== undefined) {
     if (named === undefined) throw new Error("golden: --in needs --backend, such as --backend webgpu");

@@ -2,7 +2,7 @@ import * as nn from "@lowrank/nn";
 import { type Check, within } from "./compare.ts";
 import type { GoldenSchedule } from "./opCase.ts";
 
-/** The schedules of ops.json with the settings it was made with and does not name. */
+/** The schedules of ops.json. Settings that it does not record are those with which it was generated. */
 const functions: Readonly<Record<string, (options: nn.DecayOptions & { lr: number }) => nn.Schedule>> = {
   linear: nn.schedules.linear,
   cosine: nn.schedules.cosine,
@@ -11,7 +11,7 @@ const functions: Readonly<Record<string, (options: nn.DecayOptions & { lr: numbe
   cosineWithRestarts: (options) => nn.schedules.cosineWithRestarts({ ...options, cycles: 3 }),
 };
 
-/** Every learning rate of the schedules of ops.json. */
+/** Checks every learning rate of the schedules of ops.json. */
 export function* schedules(all: readonly GoldenSchedule[]): Generator<Check> {
   for (const { name, lr, warmup, total, values } of all) {
     const schedule = functions[name]?.({ warmupSteps: warmup, totalSteps: total, lr });

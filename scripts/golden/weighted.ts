@@ -10,8 +10,8 @@ import { isClassifier, modelFiles, whyUnsupported } from "./models.ts";
 import type { GoldenPart } from "./part.ts";
 
 /**
- * The adapters of weighted/ on the model of models/ that gives their base logits: each alone, none,
- * all by rows and combined, they give the logits that PEFT recorded.
+ * Checks the adapters of weighted/ on the golden model with the same base logits. The logits must match PEFT's
+ * recordings with each adapter alone, with none, with one for each row, and combined.
  */
 export async function* weighted(files: ModelFiles): AsyncGenerator<GoldenPart> {
   if (await files.has("weighted/golden.safetensors")) yield { name: "weighted", checks: () => checksOf(files) };
@@ -49,7 +49,7 @@ async function* checksOf(files: ModelFiles): AsyncGenerator<Check> {
   }
 }
 
-/** Returns the model that answers so on these inputs; null where none does. */
+/** Returns the golden model that gives these logits for these inputs; null if none does. */
 async function findBase(files: ModelFiles, inputs: ModelInputs, logits: ArrayLike<number>): Promise<CausalLM | null> {
   for (const name of await foldersIn(files, "models")) {
     const folder = modelFiles(files, name);
@@ -61,14 +61,12 @@ async function findBase(files: ModelFiles, inputs: ModelInputs, logits: ArrayLik
   return null;
 }
 
-/**
- * The recorded A and B of a combined adapter; of an SVD, which leaves signs open, their product.
- */
+/** Checks the recorded A and B of a combined adapter; for an SVD, whose signs are arbitrary, their product. */
 async function* combinedFactors(peft: PeftModel<CausalLM>, golden: GoldenFile, type: string): AsyncGenerator<Check> {
   const prefix = `param.${type}.`;
   const names = golden.names(prefix);
   const tensors = peft.adapterTensors(type);
-  // PEFT's name for the combined adapter stands behind that of the factor.
+  // PEFT puts the combined adapter's name after the factor's name.
   const own = names.map((name) => tensors.get(name.slice(prefix.length).replace(/(\.lora_[AB])\.[^.]+\./, "$1."))!);
   if (!type.endsWith("svd")) {
     for (const [i, name] of names.entries()) {

@@ -1,6 +1,6 @@
 import type { Mutation } from "./mutations.ts";
 
-/** A mutant that changes no result, named by its file, the text of its line and the change. */
+/** A mutant that changes no result, identified by its file, the text of its line and the change. */
 interface Equivalent {
   readonly file: string;
   readonly line: string;

@@ -25,13 +25,13 @@ const operators: Readonly<Record<string, string>> = {
   "/": "*",
 };
 
-/** A literal with more numeric literals is a table, such as the configurations of known models. */
+/** A literal with more numeric literals than this is a table, such as the configurations of known models. */
 const numbersOfTable = 8;
 
 /**
- * Lists the changes of a file that keep its types: another operator, the other boolean, a number
- * that is larger by one, a negated condition. Types, messages of errors and imports stay. A table
- * has one change, of its first number, so that tables do not outweigh code.
+ * Lists the changes of a file that keep its types: another operator, the other boolean, a number increased by one, a
+ * negated condition. Types, error messages and imports are not changed. A table gets one change, of its first number,
+ * so that tables do not outweigh code.
  */
 export function mutationsOf(name: string, text: string): Mutation[] {
   const file = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);
@@ -53,7 +53,7 @@ export function mutationsOf(name: string, text: string): Mutation[] {
     else if (ts.isNumericLiteral(node)) {
       const earlier = table === undefined ? 0 : (tables.get(table) ?? 0);
       if (table !== undefined) tables.set(table, earlier + 1);
-      // A number from 2^53 on may equal the number after it.
+      // A number of 2^53 or more may equal the next number.
       const larger = Number(node.text) + 1;
       if (earlier === 0 && larger !== Number(node.text)) add(node, `${larger}`);
     } else if (ts.isIfStatement(node) && !hasOwnOperator(node.expression)) {
@@ -66,7 +66,7 @@ export function mutationsOf(name: string, text: string): Mutation[] {
   return found;
 }
 
-/** True for an object or an array with many numbers, which are not in functions. */
+/** True for an object or an array with many numeric literals that are not inside functions. */
 function isTable(node: ts.Node): boolean {
   if (!ts.isObjectLiteralExpression(node) && !ts.isArrayLiteralExpression(node)) return false;
   let numbers = 0;
@@ -79,7 +79,7 @@ function isTable(node: ts.Node): boolean {
   return numbers > numbersOfTable;
 }
 
-/** True for the `true` of a list of option names (`OptionKeys`), in which `false` does not compile. */
+/** True for the `true` in a list of option names (`OptionKeys`), which would not compile as `false`. */
 function namesAnOption(node: ts.Node): boolean {
   let list = node.parent;
   if (!ts.isPropertyAssignment(list)) return false;
@@ -97,7 +97,7 @@ function namesAnOption(node: ts.Node): boolean {
   return ts.isVariableDeclaration(parent) && (parent.type?.getText().startsWith("OptionKeys<") ?? false);
 }
 
-/** True for a `+` that joins strings. */
+/** True for a `+` that concatenates strings. */
 function joinsTexts({ left, right }: ts.BinaryExpression): boolean {
   return [left, right].some((side) => ts.isStringLiteralLike(side) || ts.isTemplateExpression(side));
 }

@@ -1,19 +1,18 @@
-// The process in which the tests of mutants run. It keeps one Vitest, with the sources that Vitest
-// has transformed, until its parent ends it. The parent sends the path of a changed file. The
-// answer lists the test files that fail.
+// The process in which the tests of mutants run. It keeps one Vitest, with its transformed sources, until its parent
+// ends it. The parent sends the path of a changed file. The answer lists the test files that fail.
 import { dirname, join } from "node:path";
 import { createVitest, type Reporter, type TestModule, type TestSpecification } from "vitest/node";
 
-/** A change to try, with the path of its file from the root, or test files to run again. */
+/** A change to test, with the path of its file from the root, or test files to run again. */
 export interface Order {
   readonly changed: string;
-  /** Files of `changed`'s package that are left out. */
+  /** Excluded test files of the package of `changed`. */
   readonly without: readonly string[];
-  /** If given, these test files run, and no others. */
+  /** If given, only these test files run. */
   readonly tests?: readonly string[];
 }
 
-/** A message of the tester: a sign of life after each test, or at the end the failed test files. */
+/** A message of the tester: "alive" after each test, or at the end the failed test files. */
 export type Answer = "alive" | { readonly failed: readonly string[]; readonly beside: boolean };
 
 const root = process.cwd();

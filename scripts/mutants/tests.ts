@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import type { Answer, Order } from "./tester.ts";
 
-/** A test takes at most 60 s. A process that is silent for longer is in an endless loop. */
+/** A test takes at most 60 s. A process without a message for longer is in an endless loop. */
 const silentMs = 150_000;
 
-/** Runs the tests of a copy of the repository in a second process. Replaces it when it hangs. */
+/** Runs the tests of a copy of the repository in a second process, which is replaced if it hangs. */
 export class Tests {
   readonly #copy: string;
   #child: ChildProcess | undefined;
@@ -19,8 +19,8 @@ export class Tests {
   }
 
   /**
-   * Returns how the change of a file is noticed, or null if no test of its package fails.
-   * `restored` runs `body` without the change. A test that also fails there does not count.
+   * Returns how the change of a file is detected, or null if no test of its package fails. `restored` runs `body`
+   * without the change. A test that also fails without it does not count.
    */
   async noticedBy(changed: string, restored: <T>(body: () => Promise<T>) => Promise<T>): Promise<string | null> {
     for (;;) {

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 /** Counts a check: it passes if it found no problems. */
 export type Check = (name: string, problems: readonly string[]) => void;
 
-/** Returns the problems that a check finds; an error that it throws is one too. */
+/** Returns the problems of a check; an error that it throws is a problem too. */
 export async function problemsOf(check: () => Promise<string[]>): Promise<string[]> {
   try {
     return await check();
@@ -12,7 +12,7 @@ export async function problemsOf(check: () => Promise<string[]>): Promise<string
   }
 }
 
-/** Runs a command; a problem says how it failed. */
+/** Runs a command. If it fails, `problems` describes the failure. */
 export function command(
   cwd: string,
   env: NodeJS.ProcessEnv,

@@ -2,16 +2,16 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The compilers that users have, as packages of this repository. */
+/** Supported compilers, as packages of this repository. */
 const compilers = { "TypeScript 7": "typescript", "TypeScript 5.9": "typescript-5" };
 
-/** The settings by which packages are found: those of Node, and those of bundlers. */
+/** The module resolution settings of Node and of bundlers. */
 const resolutions = {
   NodeNext: { module: "nodenext", moduleResolution: "nodenext" },
   Bundler: { module: "esnext", moduleResolution: "bundler" },
 };
 
-/** The declarations that a program starts from: those of a page, or those of Node alone. */
+/** The global declarations of a program: with the DOM, or only Node's. */
 const environments = {
   "with DOM": { lib: ["es2023", "dom", "dom.iterable"], types: [] },
   "without DOM": { lib: ["es2023"], types: ["node"] },
@@ -41,7 +41,7 @@ export async function sum(): Promise<number> {
 }
 `;
 
-/** A program whose tensors have no chained methods, and to which no declaration may claim them. */
+/** A program with tensors without chained methods, to which no declaration may add them. */
 const programOfFunctions = `
 import { init, sum, tensor } from "@lowrank/core/functions";
 import { wasm } from "@lowrank/wasm";
@@ -57,10 +57,10 @@ export async function total(): Promise<number> {
 }
 `;
 
-/** The programs, each compiled by itself: a declaration that one of them loads reaches no other. */
+/** The programs, each compiled separately, so that declarations of one do not affect another. */
 const programs = { "all entries": wholeProgram, "functions alone": programOfFunctions };
 
-/** The name of a way of compiling, and the problems that it finds. */
+/** The name of a combination of settings, and its problems. */
 export interface TypesChecked {
   readonly name: string;
   readonly problems: string[];

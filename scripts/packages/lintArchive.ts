@@ -3,10 +3,10 @@ import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/co
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
-/** Ways of finding types that packages of ES modules alone need not serve. */
+/** Older resolution modes, which packages with only ES modules need not support. */
 const olderWays = ["node10", "node16-cjs"];
 
-/** Returns what publint and Are The Types Wrong find in the archive of a package. */
+/** Returns the problems that publint and Are The Types Wrong report for the archive of a package. */
 export async function lintArchive(archive: string): Promise<string[]> {
   const bytes = readFileSync(archive);
   const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);

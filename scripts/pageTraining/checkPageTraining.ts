@@ -5,7 +5,7 @@ import { logitsInNode } from "./logitsInNode.ts";
 import { pageModel } from "./pageModel.ts";
 import { pageScript, trainInPage } from "./trainInPage.ts";
 
-/** The folders of an installation, and the environment of its programs. */
+/** The folders of an installation, and the environment variables of its programs. */
 interface Installed {
   readonly user: string;
   readonly work: string;

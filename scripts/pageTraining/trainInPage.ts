@@ -5,16 +5,16 @@ import type { Browser, BrowserContext, Page } from "playwright";
 import { samplePage } from "../bundles/sample.ts";
 import { serve } from "../bundles/serve.ts";
 
-/** The page's script; a copy of it finds `lowrank` where it lies. */
+/** The page's script; a copy of it imports `lowrank` from its folder. */
 export const pageScript: string = join(import.meta.dirname, "page.js");
 
-/** An adapter that a page trained and downloaded, and its answers there. */
+/** An adapter that a page trained and downloaded, and its results there. */
 export interface PageTraining {
   /** The folder of the downloaded files. */
   readonly adapter: string;
   readonly inputIds: number[][];
   readonly logits: number[];
-  /** Ways in which the training that was reloaded differs from the one in one go; none expected. */
+  /** Differences between the interrupted training and the uninterrupted one; expected to be empty. */
   readonly problems: string[];
 }
 
@@ -24,7 +24,7 @@ interface Result {
   logits: number[];
 }
 
-/** The beginning of a training, as the page tells it. */
+/** The start of a training, as the page reports it. */
 interface Start {
   from: number;
   warnings: { code: string; message: string }[];
@@ -34,10 +34,9 @@ const limitMs = 120_000;
 const last = "checkpoint-20";
 
 /**
- * Fine-tunes the model of a folder in a page twice: in one go, and by three pages of which the
- * first dies while it writes a checkpoint and the second is reloaded between two. Compares all that
- * the last checkpoints hold, and downloads the adapter. `script` is where the page's script lies,
- * `work` an empty folder.
+ * Fine-tunes the model of a folder in a page twice: in one run, and by three pages. The first of these crashes while it
+ * writes a checkpoint, and the second is reloaded between two checkpoints. Compares the full contents of the last
+ * checkpoints, and downloads the adapter. `script` is the path of the page's script, `work` an empty folder.
  */
 export async function trainInPage(
   browser: Browser,
@@ -46,7 +45,7 @@ export async function trainInPage(
   const site = join(work, "site");
   await build({
     entryPoints: { page: script },
-    // The sources import it for hf:// addresses, and packages carry a build of it for browsers.
+    // The sources import it for hf:// addresses; packages include a build of it for browsers.
     external: ["@huggingface/hub"],
     ...{ bundle: true, splitting: true, format: "esm", platform: "browser", outdir: site, logLevel: "error" },
   });
@@ -71,7 +70,7 @@ async function trainTwice(context: BrowserContext, url: string, adapter: string)
   const whole = await train(await open(context, url), "whole");
   const problems = [...started("the first page", reports.start, 0, [])];
 
-  // checkpoint-5 takes six files; the page hangs when half of checkpoint-10 stands in its place.
+  // checkpoint-5 takes six files; the page hangs when half of checkpoint-10 is written.
   const first = await open(context, url);
   await first.evaluate("hangAfter(9)");
   await diesAt(reports.when("hang"), first);
@@ -101,10 +100,7 @@ async function trainTwice(context: BrowserContext, url: string, adapter: string)
   return { adapter, inputIds: rest.inputIds, logits: rest.logits, problems };
 }
 
-/**
- * Takes the reports of pages: keeps the last start, and holds up the page at the moment that is
- * waited for.
- */
+/** Receives the reports of pages: keeps the last start, and stops the page at the awaited moment. */
 class Reports {
   start: Start | undefined;
   #awaited: { kind: string; value?: unknown; reached: () => void } | undefined;
@@ -136,7 +132,7 @@ function train(tab: Page, folder: string): Promise<Result> {
   return tab.evaluate<Result>(`train(${JSON.stringify(folder)})`);
 }
 
-/** Trains in a page up to a moment at which it is to die. */
+/** Trains in a page up to the moment at which it must crash. */
 async function diesAt(moment: Promise<void>, tab: Page): Promise<void> {
   const training = train(tab, "run");
   const early = training.then(() => Promise.reject(new Error("the training ended before the page was to die")));

@@ -1,17 +1,17 @@
 import { setTimeout } from "node:timers/promises";
 
-/** One request, asked once. */
+/** A request that is sent once, without retries. */
 export interface Ask {
   readonly path: string;
   readonly method?: "GET" | "POST";
   readonly key?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** An object is sent as JSON, all else as it is. */
+  /** An object is sent as JSON, any other body unchanged. */
   readonly body?: unknown;
   readonly signal?: AbortSignal;
 }
 
-/** Asks a server once; whatever its status, the answer is returned whole. */
+/** Sends a request once. Returns the complete answer for any status. */
 export async function ask(url: string, request: Ask): Promise<{ status: number; body: string }> {
   const { path, body, key, headers } = request;
   const isText = typeof body === "string";
@@ -28,7 +28,7 @@ export async function ask(url: string, request: Ask): Promise<{ status: number; 
   return { status: response.status, body: await response.text() };
 }
 
-/** Asks again while a replica that drains answers, ten times at most. */
+/** Repeats a request while the answer comes from a draining replica, ten times at most. */
 export async function askUndrained(url: string, request: Ask): Promise<{ status: number; body: string }> {
   for (let attempt = 1; ; attempt++) {
     const answer = await ask(url, request);
@@ -37,10 +37,10 @@ export async function askUndrained(url: string, request: Ask): Promise<{ status:
   }
 }
 
-/** The path of the requests that most faults send. */
+/** The path of the requests for most faults. */
 export const completions = "/v1/completions";
 
-/** Returns a small good body for a model. */
+/** Returns a small valid body for a model. */
 export function smallBody(model: string): { model: string; prompt: string; max_tokens: number } {
   return { model, prompt: "the length of name", max_tokens: 2 };
 }

@@ -1,14 +1,14 @@
 import { formatTally, type Tally } from "../tally.ts";
 
-/** The problems of one kind that are printed; further ones are counted. */
+/** The maximum number of printed problems of one kind; further ones are only counted. */
 const mostPrinted = 5;
 
-/** Counts of checks by kind, with the first failures of each printed when they happen. */
+/** Counts checks by kind, and prints the first failures of each kind immediately. */
 export class Checks {
   readonly #counts = new Map<string, Tally>();
   readonly #start = performance.now();
 
-  /** Counts one check: it passes where there is no problem. */
+  /** Counts one check, which passes if `problem` is undefined. */
   count(kind: string, problem?: string): void {
     const count = this.#counts.get(kind) ?? { passed: 0, failed: 0 };
     this.#counts.set(kind, count);
@@ -31,7 +31,7 @@ export class Checks {
     console.log(`${((performance.now() - this.#start) / 1000).toFixed(1).padStart(7)} s  ${line}`);
   }
 
-  /** The counts of all kinds together. */
+  /** The total of all kinds. */
   get total(): Tally {
     const total = { passed: 0, failed: 0 };
     for (const { passed, failed } of this.#counts.values()) {
@@ -41,7 +41,7 @@ export class Checks {
     return total;
   }
 
-  /** Returns a line for each kind, and at last that of all. */
+  /** Returns a line for each kind, and a line for the total at the end. */
   lines(): string[] {
     const lines = [...this.#counts].sort().map(([kind, { passed, failed }]) => {
       return `${String(passed).padStart(8)} passed ${String(failed).padStart(6)} failed  ${kind}`;

@@ -3,12 +3,10 @@ import { join } from "node:path";
 
 const library = globSync(["/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1"])[0];
 
-/** True where libfaketime is installed, which sets the clock that a process sees. */
+/** True if libfaketime is installed, which sets the clock of a process. */
 export const hasFakeTime: boolean = library !== undefined && existsSync(library);
 
-/**
- * The clocks of processes by name: the time of day alone, as when somebody sets a machine's clock.
- */
+/** The clocks of processes by name. Only the time of day changes, as when a machine's clock is set. */
 export class Clocks {
   readonly #folder: string;
 
@@ -16,7 +14,7 @@ export class Clocks {
     this.#folder = folder;
   }
 
-  /** Returns the environment of a process, whose clock is right at first. */
+  /** Returns the environment variables of a process, whose clock is right at first. */
   envOf(name: string): NodeJS.ProcessEnv {
     this.jump(name, 0);
     return {
@@ -28,7 +26,7 @@ export class Clocks {
     };
   }
 
-  /** Sets a clock to so many seconds from the true time. */
+  /** Sets a clock to `seconds` after the true time. */
   jump(name: string, seconds: number): void {
     writeFileSync(this.#file(name), `${seconds < 0 ? "" : "+"}${seconds}\n`);
   }

@@ -4,35 +4,35 @@ import type { Random } from "../deploy/random.ts";
 import type { Checks } from "./checks.ts";
 import type { Clocks } from "./clocks.ts";
 
-/** The things that a fault works on. */
+/** The deployment and tools that a fault uses. */
 export interface Soak {
   readonly deployment: Deployment;
   readonly checks: Checks;
   readonly random: Random;
-  /** Adapters for faults to write; no known request uses them. */
+  /** Adapters that faults may write; no known request uses them. */
   readonly spares: readonly AdapterFiles[];
-  /** Null where the clock of a process cannot be set. */
+  /** Null if the clock of a process cannot be set. */
   readonly clocks: Clocks | null;
 }
 
 /**
- * Something that goes wrong in a deployment, with the checks of how it is taken. The load runs on
- * meanwhile, and its answers are checked for themselves.
+ * A failure in a deployment, with the checks of its handling. The load continues, and its answers are checked
+ * separately.
  */
 export interface Fault {
   readonly name: string;
   run(soak: Soak): Promise<void>;
 }
 
-/** Throws where a value is not one of those expected. */
+/** Throws if a value is not one of the expected values. */
 export function expectOneOf<T>(what: string, found: T, ...expected: readonly T[]): void {
   if (!expected.includes(found)) throw new Error(`${what} is ${found}, not ${expected.join(" or ")}`);
 }
 
-/** Resolves after so many milliseconds. */
+/** Resolves after `milliseconds`. */
 export const pause = (milliseconds: number): Promise<void> => new Promise((done) => setTimeout(done, milliseconds));
 
-/** Repeats a check until it passes. Throws its last error after so many seconds. */
+/** Repeats a check until it passes. Throws its last error after `seconds`. */
 export async function eventually(seconds: number, check: () => Promise<void>): Promise<void> {
   const end = performance.now() + 1000 * seconds;
   for (;;) {

@@ -1,14 +1,14 @@
-// A Worker that asks the /health of servers again and again, so that the load's own work does not
-// count. It tells the milliseconds of each answer, when it is asked to stop.
+// A Worker that requests the /health of servers repeatedly, so that the load's own work does not count. When it is
+// stopped, it reports the milliseconds of each answer.
 import { Agent, get } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
 
-/** The /health of one server. */
+/** The results of one server's /health. */
 export interface Probed {
   readonly milliseconds: number[];
-  /** The milliseconds by which this Worker's own timers were late: what the machine alone costs. */
+  /** The milliseconds by which this Worker's timers were late: the delay caused by the machine alone. */
   readonly late: number[];
-  /** Those that were not 200. */
+  /** Statuses other than 200. */
   readonly statuses: number[];
 }
 
@@ -16,7 +16,7 @@ const agent = new Agent({ keepAlive: true });
 const probed = new Map<string, Probed>();
 let over = false;
 
-/** Asks once; resolves without a count where nothing listens, as while a replica is down. */
+/** Sends one request; resolves without a count if the connection is refused, for example while a replica is down. */
 function probe(url: string): Promise<void> {
   const own = probed.get(url) as Probed;
   return new Promise((resolve) => {

@@ -8,16 +8,14 @@ import type { Life } from "./memory.ts";
 import { percentile } from "./percentile.ts";
 import { fitSlope, isUpward, leastLife } from "./slope.ts";
 
-/** Levels that are 0 when nothing runs. */
+/** Gauges that are 0 when nothing runs. */
 const levels = ["vllm:num_requests_running", "vllm:num_requests_waiting", "lowrank_cache_pages_used"];
 
-/**
- * Checks that replicas have not crashed, have had no fault of their own, and hold nothing any more.
- */
+/** Checks that replicas have not crashed, have returned no server errors, and hold no resources any more. */
 export async function judgeReplicas({ replicas }: Deployment, checks: Checks): Promise<void> {
   for (const { name, url, crashes, log } of replicas) {
     checks.count("no replica crashed", crashes.length > 0 ? `${name} ended with ${crashes}` : undefined);
-    // A client that went away is logged with that status too, though nobody had the answer.
+    // A client that disconnected is logged with that status too, although it received no answer.
     const lines = readFileSync(log, "utf8").split("\n");
     const faults = lines.filter((line) => line.includes('"status":500,') && !line.includes('"gone":true'));
     checks.count("no replica failed by itself", faults.length > 0 ? `${name}: ${faults[0]}` : undefined);
@@ -33,16 +31,13 @@ export async function judgeReplicas({ replicas }: Deployment, checks: Checks): P
   }
 }
 
-/** Milliseconds in which 95 of 100 answers of /health must come. */
+/** The most milliseconds for 95 of 100 answers of /health. */
 const mostHealth = 50;
 
-/** Milliseconds by which 95 of 100 timers may be late on a machine that tells times at all. */
+/** The most milliseconds by which 95 of 100 timers may be late on a machine that can measure times. */
 const mostLate = 10;
 
-/**
- * Checks the times of /health, of all replicas together. On a machine that others keep busy they
- * are printed and not judged.
- */
+/** Checks the response times of /health, of all replicas together. On a busy machine they are only printed. */
 export function judgeHealth(probed: ReadonlyMap<string, Probed>, checks: Checks): void {
   const all = [...probed.values()].flatMap(({ milliseconds }) => milliseconds);
   const [half, most, last] = [0.5, 0.95, 1].map((share) => percentile(all, share));
@@ -59,12 +54,12 @@ export function judgeHealth(probed: ReadonlyMap<string, Probed>, checks: Checks)
   checks.count("/health of a living replica is 200", wrong.length > 0 ? `it was ${wrong}` : undefined);
 }
 
-/** The share of the whole time that a process must have lived for its memory to be judged. */
+/** The fraction of the whole time that a process must have lived for its memory to be checked. */
 const longLife = 0.5;
 
 /**
- * Checks that the memory of processes that lived long has no upward slope. A run that is too short
- * for one to live so long says that it does not judge.
+ * Checks that the memory of long-lived processes has no upward slope. A run that is too short for such a process
+ * reports that it does not check.
  */
 export function judgeMemory(lives: readonly Life[], seconds: number, checks: Checks): void {
   let judged = 0;

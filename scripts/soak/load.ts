@@ -3,10 +3,10 @@ import { type KnownRequest, problemOf } from "../deploy/knownRequests.ts";
 import { Random } from "../deploy/random.ts";
 import type { Checks } from "./checks.ts";
 
-/** Numbers of a load. */
+/** Statistics of a load. */
 export interface LoadCounts {
   answers: number;
-  /** Answers that took another attempt. */
+  /** Answers that needed a retry. */
   retried: number;
   tokens: number;
   /** Seconds of each answer. */
@@ -14,8 +14,8 @@ export interface LoadCounts {
 }
 
 /**
- * Lets clients ask known requests through `url`, one after another, until `isOver`. Every answer is
- * compared with that of a server alone, token for token.
+ * Runs clients that send known requests to `url`, one after another, until `isOver`. Every answer is compared with the
+ * answer of a separate server, token for token.
  */
 export async function runLoad(
   url: string,
@@ -25,7 +25,7 @@ export async function runLoad(
   const counts: LoadCounts = { answers: 0, retried: 0, tokens: 0, seconds: [] };
   const client = async (random: Random) => {
     while (!isOver()) {
-      // Squaring makes the first names the popular ones.
+      // Squaring makes the first names the most popular.
       const request = known[Math.floor(random.next() ** 2 * known.length)];
       const body = { ...request.body, stream: random.below(2) === 0 };
       const headers = random.below(2) === 0 ? { "x-adapter": request.body.model } : undefined;

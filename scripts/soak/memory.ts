@@ -8,7 +8,7 @@ export interface Life {
   readonly samples: { readonly seconds: number; readonly bytes: number }[];
 }
 
-/** Watches the resident memory of replicas, each of their processes for itself. Linux alone. */
+/** Samples the resident memory of replicas, separately for each of their processes. Linux only. */
 export class MemoryWatch {
   readonly lives: Life[] = [];
   readonly #timer: NodeJS.Timeout;
@@ -26,7 +26,7 @@ export class MemoryWatch {
     }, milliseconds);
   }
 
-  /** Returns the last size of each process that lives, in MB. */
+  /** Returns the last size of each living process, in MB. */
   last(): string {
     const now = performance.now() / 1000;
     const alive = this.lives.filter(({ samples }) => now - samples.at(-1)!.seconds < 5);

@@ -1,4 +1,4 @@
-/** Returns the value below which a share of the values lies; NaN of none. */
+/** Returns the value below which the fraction `share` of the values is; NaN without values. */
 export function percentile(values: readonly number[], share: number): number {
   if (values.length === 0) return Number.NaN;
   const sorted = [...values].sort((a, b) => a - b);

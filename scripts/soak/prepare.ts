@@ -8,16 +8,16 @@ import { Clocks, hasFakeTime } from "./clocks.ts";
 import { eventually, expectOneOf } from "./fault.ts";
 import { swapped } from "./faults/hotSwap.ts";
 
-/** The adapters of each tenant. */
+/** The number of adapters of each tenant. */
 const perTenant = 6;
 
 /**
- * Bytes for adapters in a replica: fewer than all of them take, so that they come and go, and the
- * object store is asked all the time.
+ * Bytes for adapters in a replica: less than all of them need, so that they are loaded and evicted and the object store
+ * is used all the time.
  */
 const maxAdapterBytes = 1.2e6;
 
-/** A deployment that runs, and requests to it whose answers are known. */
+/** A running deployment, and requests to it with known answers. */
 export interface Prepared {
   readonly deployment: Deployment;
   readonly known: readonly KnownRequest[];
@@ -25,7 +25,7 @@ export interface Prepared {
   readonly clocks: Clocks | null;
 }
 
-/** Starts a deployment with adapters of two tenants, and has a server answer requests alone. */
+/** Starts a deployment with adapters of two tenants, and has a separate server answer the requests. */
 export async function prepare({ model, seed }: { model: string; seed: number }): Promise<Prepared> {
   let clocks: Clocks | null = null;
   const deployment = await Deployment.create({
@@ -58,7 +58,7 @@ export async function prepare({ model, seed }: { model: string; seed: number }):
   return { deployment, known: random.shuffle(known), spares: [spare], clocks };
 }
 
-/** Loads the first version of the name that is swapped, and waits until every replica knows it. */
+/** Loads the first version of the name that is swapped, and waits until every replica serves it. */
 async function loadSwapped({ nginx, replicas }: Deployment): Promise<void> {
   const load = { lora_name: swapped.name, lora_path: swapped.folders[0] };
   await askRetrying(`${nginx.url}/v1/load_lora_adapter`, load, admin);

@@ -15,12 +15,12 @@ import { wrongKeys } from "./faults/wrongKeys.ts";
 /** Faults of clients, which happen all the time. */
 const small: readonly Fault[] = [malformed, oversized, slowBody, vanish, wrongKeys];
 
-/** Faults of machines and files, one at a time, in rounds that have each of them once. */
+/** Faults of machines and files, one at a time, in rounds that contain each of them once. */
 const large: readonly Fault[] = [
   ...[killReplica, storeAway, corruptAdapters, deletedFiles, clockJump, hotSwap, drainReplica],
 ];
 
-/** Lets faults happen by the seed until `isOver`; the first round of large ones is always whole. */
+/** Runs faults in an order from the seed until `isOver`; the first round of large ones is always complete. */
 export async function runFaults(soak: Soak, isOver: () => boolean): Promise<void> {
   await Promise.all([runSmall(soak, isOver), runLarge(soak, isOver)]);
 }
@@ -48,7 +48,7 @@ async function runLarge(soak: Soak, isOver: () => boolean): Promise<void> {
 
 const order = (faults: readonly Fault[], random: Random): Fault[] => random.shuffle(faults);
 
-/** Runs a fault; an error beside its checks is a failure too. */
+/** Runs a fault; an error outside its checks is a failure too. */
 async function attempt(fault: Fault, soak: Soak): Promise<void> {
   try {
     await fault.run(soak);

@@ -1,8 +1,8 @@
-/** A line through memory over time. */
+/** A line fitted to memory over time. */
 export interface Slope {
   /** Bytes a second. */
   readonly perSecond: number;
-  /** The standard error of it. */
+  /** The standard error of `perSecond`. */
   readonly error: number;
   /** Seconds from the first point to the last. */
   readonly seconds: number;
@@ -14,30 +14,30 @@ interface Sample {
   readonly bytes: number;
 }
 
-/** The parts that a life's steady time is cut into. */
+/** The parts into which a life's steady time is cut. */
 const parts = 12;
 
-/** The share of a life that is warm-up: code is compiled, heaps and pools find their size. */
+/** The fraction of a life that is warm-up: code is compiled, heaps and pools reach their size. */
 const warmUp = 0.3;
 
-/** The seconds that this takes in a short life too: busy replicas grew for four minutes. */
+/** The least seconds of warm-up, also in a short life: busy replicas grew for four minutes. */
 const leastWarmUp = 300;
 
 /** The seconds of steady time that a slope needs. */
 const leastSteady = 300;
 
-/** The seconds that a process must live for its memory to be judged. */
+/** The seconds that a process must live for its memory to be checked. */
 export const leastLife: number = leastWarmUp + leastSteady;
 
-/** Student's t for ten degrees of freedom, of which one sample in 40 is above by chance. */
+/** Student's t for ten degrees of freedom, which one sample in 40 exceeds by chance. */
 const t = 2.228;
 
-/** The share of the mean by which memory may rise over the steady time. */
+/** The fraction of the mean by which memory may rise over the steady time. */
 const mostRise = 0.05;
 
 /**
- * Fits a line to a process's memory after its warm-up. The steady time is cut into parts, and the
- * least memory of each counts: garbage comes and goes, and a leak raises what is left between.
+ * Fits a line to a process's memory after its warm-up. The steady time is cut into parts, and the minimum of each
+ * counts: garbage comes and goes, but a leak raises the minimum. Returns null if the time is too short.
  */
 export function fitSlope(samples: readonly Sample[]): Slope | null {
   if (samples.length === 0) return null;
@@ -60,9 +60,8 @@ export function fitSlope(samples: readonly Sample[]): Slope | null {
 }
 
 /**
- * Returns true for a line that rises beyond chance, and by more than a twentieth of the memory.
- * Both must hold: over a long time any drift is beyond chance, and over a short one chance alone
- * rises.
+ * Returns true if a line rises significantly, and by more than a twentieth of the memory. Both must hold: over a long
+ * time any drift is significant, and over a short time chance alone can cause a rise.
  */
 export function isUpward({ perSecond, error, seconds, meanBytes }: Slope): boolean {
   return perSecond > t * error && perSecond * seconds > mostRise * meanBytes;

@@ -4,7 +4,7 @@ import { tinyBatch } from "@lowrank/peft/testing";
 import { baseOf } from "../samples/adapters.ts";
 import type { Attempt } from "./attempt.ts";
 
-/** An adapter's folder: loads it onto its model and runs that. */
+/** Loads an adapter's folder onto its model and runs it. */
 export const adapter: Attempt = async ({ files, name, accepted }) => {
   const base = baseOf(name);
   const peft = await PeftModel.fromPretrained(base, files, { onWarning: () => {} });

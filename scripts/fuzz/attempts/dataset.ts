@@ -1,7 +1,7 @@
 import { loadDataset } from "@lowrank/train";
 import type { Attempt } from "./attempt.ts";
 
-/** A data file: reads all its examples. */
+/** Reads all examples of a data file. */
 export const dataset: Attempt = async ({ files, name, accepted }) => {
   await loadDataset(name, { files });
   accepted();

@@ -5,7 +5,7 @@ import { dataset } from "./dataset.ts";
 import { classifier, gguf, model } from "./models.ts";
 import { tokenizer } from "./tokenizer.ts";
 
-/** The ways of reading files, by the name that samples give. */
+/** The attempts to read files, by the name that samples use. */
 export const attempts: Readonly<Record<string, Attempt>> = {
   adapter,
   checkpoint,

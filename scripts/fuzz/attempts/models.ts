@@ -23,7 +23,7 @@ async function use({ model, tokenizer }: LoadedModel): Promise<void> {
 const folderOptions: readonly LoadModelOptions[] = [{}, {}, { dtype: "auto" }, { quantize: { quantType: "nf4" } }];
 const ggufOptions: readonly LoadModelOptions[] = [{}, {}, { dtype: "f16" }, { weights: "packed" }];
 
-/** A language model's folder: loads it and generates two tokens. */
+/** Loads a language model's folder and generates two tokens. */
 export const model: Attempt = async ({ files, random, accepted }) => {
   const loaded = await loadModel(files, random.pick(folderOptions));
   accepted();
@@ -31,12 +31,12 @@ export const model: Attempt = async ({ files, random, accepted }) => {
 };
 
 function ggufOptionsFor(random: Random, name: string): LoadModelOptions {
-  // Files without packed blocks refuse to keep them, before anything else is looked at.
+  // For files without packed blocks `loadModel` rejects the option to keep blocks before it reads anything else.
   const options = random.pick(ggufOptions);
   return options.weights && !/^q\d|sentence/.test(name) ? {} : options;
 }
 
-/** A GGUF file: loads it and generates two tokens. */
+/** Loads a GGUF file and generates two tokens. */
 export const gguf: Attempt = async ({ files, folder, random, name, accepted }) => {
   const file = "model.gguf";
   const source = await files.open(file);
@@ -46,7 +46,7 @@ export const gguf: Attempt = async ({ files, folder, random, name, accepted }) =
   await use(loaded);
 };
 
-/** A classifier's folder: loads it and classifies a batch. */
+/** Loads a classifier's folder and classifies a batch. */
 export const classifier: Attempt = async ({ files, random, accepted }) => {
   const { model: read, tokenizer } = await loadSequenceClassifier(files, random.pick(folderOptions));
   accepted();

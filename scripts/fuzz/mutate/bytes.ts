@@ -8,10 +8,10 @@ export function overwrite(bytes: Uint8Array, at: number, width: number, value: n
   for (let i = 0; i < width && at + i < bytes.length; i++) bytes[at + i] = Number((whole >> BigInt(8 * i)) & 0xffn);
 }
 
-/** Damages bytes as disks and networks do: flips, cuts, gaps, repeats, numbers that lie. */
+/** Damages bytes as disks and networks do: flipped bits, cuts, gaps, repeats, wrong integers. */
 export function mutateBytes(given: Uint8Array, random: Random): Mutation {
   const bytes = new Uint8Array(given);
-  // Most of what can go wrong stands at the start.
+  // Most critical bytes are at the start.
   const near = () => random.below(random.next() < 0.5 ? Math.min(bytes.length, 256) + 1 : bytes.length + 1);
   const at = near();
   switch (random.below(7)) {

@@ -3,7 +3,7 @@ import { mutateBytes, overwrite } from "./bytes.ts";
 import type { Mutation } from "./mutation.ts";
 import { numbers } from "./values.ts";
 
-/** A number in the header of a GGUF file. */
+/** An integer in the header of a GGUF file. */
 interface Field {
   readonly name: string;
   readonly at: number;
@@ -25,7 +25,7 @@ const widths: Readonly<Record<number, number>> = {
 };
 const [textType, listType] = [8, 9];
 
-/** Lists the numbers in the header of a good GGUF file: counts, lengths, types, values, offsets. */
+/** Lists the fields in the header of a valid GGUF file: counts, lengths, types, values, offsets. */
 function fieldsOf(bytes: Uint8Array): Field[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const fields: Field[] = [];
@@ -77,7 +77,7 @@ function fieldsIn(good: Uint8Array): { one: Field[]; many: Field[] } {
   return fields;
 }
 
-/** Changes a number of a GGUF file's header, or bytes; `good` is the file before any change. */
+/** Changes a field of a GGUF file's header, or bytes; `good` is the file before any change. */
 export function mutateGguf(bytes: Uint8Array, random: Random, good: Uint8Array): Mutation {
   if (bytes.length !== good.length || random.next() < 0.3) return mutateBytes(bytes, random);
   const { one, many } = fieldsIn(good);

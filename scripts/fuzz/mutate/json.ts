@@ -23,7 +23,7 @@ function placeIn(root: Record<string, unknown>, random: Random): Place {
   }
 }
 
-/** The text of a value; `Raw` values stand as they are. */
+/** Returns a value as JSON text; `Raw` values are written unchanged. */
 export function writeJson(value: unknown): string {
   if (value instanceof Raw) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(",")}]`;
@@ -80,7 +80,7 @@ function duplicate(place: Place, random: Random): string {
   const entries = writeJson(container).slice(1, -1);
   const again = `${JSON.stringify(key)}:${writeJson(random.pick([container[key], ...values]))}`;
   for (const other of Object.keys(container)) delete container[other];
-  // The container becomes text of its own: its one key holds the entry and all others.
+  // The container's text is written by hand: its one key holds the entry and all other entries.
   Object.assign(container, { [key]: null });
   place.container[key] = new Raw(`null,${entries},${again}`);
   return `${path} twice, as ${again.slice(0, 60)}`;
@@ -120,7 +120,7 @@ const changes: readonly Change[] = [
   swap,
 ];
 
-/** Changes one place of a JSON value and tells what was done; one without places is replaced. */
+/** Changes one place of a JSON value and describes the change; a value without places is replaced. */
 export function mutateJson(root: unknown, random: Random): { value: unknown; what: string } {
   if (!isContainer(root) || random.next() < 0.01) {
     const value = random.pick(values);

@@ -9,7 +9,7 @@ import { mutateZip } from "./zip.ts";
 
 type Mutator = (bytes: Uint8Array, random: Random, good: Uint8Array) => Mutation;
 
-/** Changes a JSON file by its fields, or as text where it is no JSON or nested too deep. */
+/** Changes a JSON file by its fields, or as text if it is not valid JSON or nested too deeply. */
 function mutateJsonFile(bytes: Uint8Array, random: Random): Mutation {
   if (random.next() < 0.1) return mutateText(bytes, random);
   try {
@@ -39,7 +39,7 @@ const byEnding: Readonly<Record<string, Mutator>> = {
   parquet: mutateBytes,
 };
 
-/** Changes a file in one to three ways that suit its kind. */
+/** Changes a file one to three times, by methods for its kind. */
 export function mutateFile(name: string, good: Uint8Array, random: Random): Mutation {
   const mutate = byEnding[name.slice(name.lastIndexOf(".") + 1)] ?? mutateText;
   const times = random.next() < 0.7 ? 1 : 1 + random.below(3);

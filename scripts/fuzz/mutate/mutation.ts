@@ -1,4 +1,4 @@
-/** A file after a mutation, and what that was. */
+/** A file after a mutation, and a description of the mutation. */
 export interface Mutation {
   readonly bytes: Uint8Array;
   readonly what: string;

@@ -3,7 +3,7 @@ import { mutateBytes } from "./bytes.ts";
 import type { Mutation } from "./mutation.ts";
 import { texts } from "./values.ts";
 
-/** Pieces of templates that run long, grow, nest or are broken. */
+/** Pieces of templates that are slow, grow, nest or are malformed. */
 const pieces = [
   "{% for i in range(100000000) %}x{% endfor %}",
   "{% for i in range(3000) %}{% for j in range(3000) %}{{ i }}{% endfor %}{% endfor %}",

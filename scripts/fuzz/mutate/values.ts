@@ -1,4 +1,4 @@
-/** JSON as it is to be written, such as a number that JavaScript has not. */
+/** JSON text to write unchanged, such as a number that JavaScript cannot represent. */
 export class Raw {
   readonly text: string;
 
@@ -7,7 +7,7 @@ export class Raw {
   }
 }
 
-/** Sizes, counts and offsets that lie. */
+/** Wrong sizes, counts and offsets. */
 export const numbers: readonly number[] = [
   ...[0, -1, 1, 2, 3, 7, 31, 32, 33, 255, 256, 0.5, 1.5, -0.5, 1e7, 2 ** 16, 2 ** 24, 2 ** 31 - 1, 2 ** 31],
   ...[2 ** 32 - 1, 2 ** 32, 2 ** 40, 2 ** 53, 2 ** 63, 2 ** 64, -(2 ** 31), -(2 ** 53), 1e300, -1e300],
@@ -15,7 +15,7 @@ export const numbers: readonly number[] = [
 
 const rawNumbers = ["NaN", "Infinity", "-Infinity", "1e999", "-0", "0x10", "1_0", "9".repeat(400)];
 
-/** Expressions that take backtracking engines very long, and texts that are none. */
+/** Regular expressions that are very slow in backtracking engines, and invalid ones. */
 const expressions = [
   "(a+)+$",
   "([a-z.]+)+!",
@@ -47,7 +47,7 @@ const oddTexts = [
   ...["{{ 1 }}", "{% for i in range(100000000) %}x{% endfor %}"],
 ];
 
-/** Texts where others are expected. */
+/** Texts that replace other texts. */
 export const texts: readonly string[] = [...expressions, ...oddTexts, "x".repeat(100_000), "ab ".repeat(20_000)];
 
 const deep = (open: string, close: string, depth: number) => new Raw(open.repeat(depth) + close.repeat(depth));

@@ -7,7 +7,7 @@ type Files = Map<string, Uint8Array | string>;
 const weightsName = "adapter_model.safetensors";
 const lora = (options: object = {}) => new LoraConfig({ r: 2, targetModules: ["up", "down"], ...options });
 
-/** Configurations whose targets are expressions, as people write them, and by patterns. */
+/** Configurations with regular expressions and patterns as targets. */
 const expressions: Readonly<Record<string, PeftConfig>> = {
   expression: lora({ targetModules: ".*layers\\.\\d+\\.(up|down)" }),
   lookahead: lora({ targetModules: "^(?!.*layers\\.0).*(?:up|down)$" }),
@@ -23,7 +23,7 @@ type Model = ReturnType<typeof modelOfCase>;
 const fileNameOf = (name: string) => name.replaceAll(/[^\w]+/g, "_");
 const cases = new Map(Array.from(caseConfigs.keys(), (name) => [fileNameOf(name), name]));
 
-/** Makes the model that the adapter of a sample is for. */
+/** Makes the base model for a sample's adapter. */
 export function baseOf(sample: string): Model {
   return modelOfCase(cases.get(sample) ?? sample);
 }
@@ -32,14 +32,14 @@ async function filesOf(name: string, config: PeftConfig): Promise<Files> {
   return (await getPeftModel(baseOf(name), config)).adapterFiles();
 }
 
-/** An adapter whose weights are in a file of torch.save. */
+/** Returns an adapter whose weights are in a file of torch.save. */
 async function asTorch(files: Files, deflate: boolean): Promise<Files> {
   const { [weightsName]: weights, ...others } = Object.fromEntries(files);
   const bytes = await torchBin(weights as Uint8Array, deflate);
   return new Map([...Object.entries(others), ["adapter_model.bin", bytes]]);
 }
 
-/** Adapters of every method, and of the files and fields that LoRA can have. */
+/** Makes adapters of every method, and LoRA adapters with all possible files and fields. */
 export async function* adapterSamples(): AsyncGenerator<Sample> {
   for (const [name, config] of caseConfigs) {
     yield sampleOf("adapter", fileNameOf(name), await filesOf(fileNameOf(name), config));

@@ -1,7 +1,4 @@
-/**
- * The fields of a small `config.json` of any architecture: each reads its own and passes over the
- * others.
- */
+/** The fields of a small `config.json` of any architecture: each reads its own fields and ignores the others. */
 export const tinySizes = {
   vocab_size: 64,
   hidden_size: 32,

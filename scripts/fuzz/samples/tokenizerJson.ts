@@ -1,4 +1,4 @@
-/** Tokens that all tokenizers here begin with; their ids are those of `tinySizes`. */
+/** The first tokens of all tokenizers here, with the ids in `tinySizes`. */
 const special = ["<pad>", "<s>", "</s>", "<unk>"];
 const letters = [..."abcdefghijklmnopqrstuvwxyz"];
 const added = special.map((content, id) => ({
@@ -21,7 +21,7 @@ const whole = (parts: object) => ({
   ...parts,
 });
 
-/** Small `tokenizer.json` files of the kinds that models have, of at most 64 tokens, by name. */
+/** Small `tokenizer.json` files of the common kinds, with at most 64 tokens, by name. */
 export const tokenizerJsons: Readonly<Record<string, object>> = {
   byteLevel: whole({
     pre_tokenizer: {
@@ -101,14 +101,14 @@ export const tokenizerJsons: Readonly<Record<string, object>> = {
   }),
 };
 
-/** A `tokenizer_config.json`; `more` are further fields of it. */
+/** A `tokenizer_config.json` with additional fields `more`. */
 export const tokenizerConfig = (more: object = {}): object => ({
   ...{ tokenizer_class: "PreTrainedTokenizerFast", model_max_length: 32, clean_up_tokenization_spaces: false },
   ...{ bos_token: "<s>", eos_token: { content: "</s>", lstrip: false }, pad_token: "<pad>", unk_token: "<unk>" },
   ...more,
 });
 
-/** A chat template as models have it. */
+/** A typical chat template. */
 export const chatTemplate = `{%- if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] | trim %}{% set messages = messages[1:] %}{%- else %}{% set system = '' %}{%- endif %}
 {%- macro turn(role, text) %}{{ role ~ ' ' + text }}{% endmacro %}
 {%- set ns = namespace(count=0) %}

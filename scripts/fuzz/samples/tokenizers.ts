@@ -1,7 +1,7 @@
 import { type Sample, sampleOf } from "../sample.ts";
 import { chatTemplate, tokenizerConfig, tokenizerJsons } from "./tokenizerJson.ts";
 
-/** Tokenizers of each kind, with the chat template in their config or in a file of its own. */
+/** Makes tokenizers of each kind, with the chat template in their config or in a separate file. */
 export function* tokenizerSamples(): Generator<Sample> {
   for (const [i, [name, json]] of Object.entries(tokenizerJsons).entries()) {
     const inConfig = i % 2 === 0;

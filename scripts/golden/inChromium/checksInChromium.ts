@@ -9,13 +9,13 @@ import type { GoldenJob } from "./job.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { GoldenPage } from "./page.ts";
 
-/** The path below which the page finds the golden files. */
+/** The URL path of the golden files for the page. */
 const path = "/golden-files";
 
-/** Addresses other than the loopback's lead nowhere. */
+/** Blocks every address except the loopback. */
 const loopbackOnly = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
 
-/** Returns the place that --in names. Throws for another. */
+/** Returns the environment that --in names. Throws for another name. */
 export function placeOf(name: string): GoldenJob["place"] {
   if (name === "page" || name === "worker") return name;
   throw new Error(`golden: --in is "${name}"; use page or worker`);
@@ -29,8 +29,8 @@ function serveFolder(dir: string): Plugin {
 }
 
 /**
- * The golden checks of a folder in headless Chromium, in a page or in a Web Worker of it. All that
- * the browser loads comes from a server of this process.
+ * Runs the golden checks of a folder in headless Chromium, in a page or in its Web Worker. All that the browser loads
+ * comes from a server of this process.
  */
 export async function* checksInChromium(dir: string, job: GoldenJob): AsyncGenerator<Check> {
   const flags = [...chromiumFlags, loopbackOnly];

@@ -1,11 +1,11 @@
 /** A run of golden checks in a browser. */
 export interface GoldenJob {
-  /** The page itself, or a Web Worker of it. */
+  /** The page, or a Web Worker started by it. */
   readonly place: "page" | "worker";
   /** The backend's name. */
   readonly backend: string;
   readonly threads: number;
-  /** Parts to check, by name; none named: all. */
+  /** Parts to check, by name; an empty list means all. */
   readonly only: readonly string[];
 }
 

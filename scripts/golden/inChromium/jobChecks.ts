@@ -5,7 +5,7 @@ import type { Check } from "../compare.ts";
 import { goldenParts } from "../parts.ts";
 import type { GoldenJob, GoldenPlace } from "./job.ts";
 
-/** The checks of a job, in the page or Worker around it. All golden files are loaded first. */
+/** Runs the checks of a job in the current page or Worker. All golden files are loaded first. */
 export async function* jobChecks(
   { backend, threads, only }: GoldenJob,
   { url, names }: GoldenPlace,

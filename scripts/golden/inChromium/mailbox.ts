@@ -1,4 +1,4 @@
-/** Hands on what is put in, in order, until it is closed; one reader takes it. */
+/** A queue: one reader receives the items in order until the queue is closed. */
 export class Mailbox<T> {
   readonly #items: T[] = [];
   #closed = false;
@@ -10,7 +10,7 @@ export class Mailbox<T> {
     this.#wake();
   }
 
-  /** Ends the reading behind what was put in; an error is thrown there. */
+  /** Ends the reading after the queued items; the reader throws `error` if given. */
   close(error?: Error): void {
     this.#closed = true;
     this.#error = error;

@@ -5,9 +5,9 @@ import { jobChecks } from "./jobChecks.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { WorkerMessage } from "./worker.ts";
 
-/** The functions of the page that `checksInChromium` calls, and the one that it gives the page. */
+/** The functions of the page that `checksInChromium` calls, and the function that it provides to the page. */
 export interface GoldenPage {
-  /** Resolves when all checks were reported. */
+  /** Resolves when all checks have been reported. */
   runGolden(job: GoldenJob, place: GoldenPlace): Promise<void>;
   reportCheck(check: Check): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// Runs in a Web Worker of Chromium: golden checks, each told to the page.
+// Runs golden checks in a Web Worker of Chromium, and reports each to the page.
 import type { Check } from "../compare.ts";
 import type { GoldenJob, GoldenPlace } from "./job.ts";
 import { jobChecks } from "./jobChecks.ts";

@@ -1,10 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/**
- * A chat prompt and its greedy continuation; `margins` are the leads of the
- * likeliest token at each step.
- */
+/** A chat prompt and its greedy continuation; `margins` are the leads of the most probable token at each step. */
 export interface GreedyCase {
   prompt: string;
   prompt_ids: number[];
@@ -22,7 +19,7 @@ export interface ExpectedGguf {
     key: string;
     type: string;
     value?: unknown;
-    /** Of long lists: how many items, and the hash of all, joined by newlines. */
+    /** For long lists: the number of items, and the hash of all items joined by newlines. */
     length?: number;
     sha256_joined?: string;
   }[];
@@ -64,13 +61,13 @@ export interface ExpectedGreedy {
 export interface ExpectedTraining {
   config: { lr: number; betas: [number, number]; eps: number; weight_decay: number };
   examples: TrainingExample[];
-  /** The indices of the examples that each step takes. */
+  /** The indices of the examples of each step. */
   steps: number[][];
   losses: number[];
   grad_norms: number[];
   grad_norm_per_tensor: Record<string, Record<string, number>>;
   before: GreedyCase[];
-  /** After so many steps: the loss of forward.json's text 2, and answers. */
+  /** The loss of forward.json's text 2, and answers, by the number of steps before. */
   after: Record<string, { loss_text2: number; outputs: GreedyCase[] }>;
   logits_text: { ids: number[] };
 }

@@ -6,26 +6,23 @@ import { type Check, within, withinEach, withinOfLargest } from "../compare.ts";
 import { GoldenFile } from "../goldenFile.ts";
 import { type ExpectedForward, readExpected } from "./expected.ts";
 
-/** Another order of summing f32 moves a loss by less than this, relative to it. */
+/** Another order of f32 sums changes a loss by less than this, relatively. */
 export const lossTolerance = 1e-5;
 /**
- * And a logit by less than this: f32 against f64 products is 2.3e-5, and the order that a
- * padded batch sums in 4.4e-5.
+ * And a logit by less than this: f32 against f64 products differ by 2.3e-5, and the order of sums in a padded batch by
+ * 4.4e-5.
  */
 export const logitTolerance = 1e-4;
 
 /**
- * A hidden state's numbers, relative to the largest of them: two orders of summing 1536
- * products differ by some 1e-6.
+ * Tolerance for a hidden state's elements, relative to the largest of them: two orders of summing 1536 products differ
+ * by about 1e-6.
  */
 const stateTolerance = 1e-5;
 
 const i32 = (rows: readonly (readonly number[])[]): Tensor => tensor(rows, { dtype: "i32" });
 
-/**
- * The six texts: loss, loss of each token, logits of the last position and
- * the largest of some others.
- */
+/** Checks six texts: loss, loss of each token, logits of the last position and the largest of some others. */
 export async function* forward(dir: string, model: CausalLM): AsyncGenerator<Check> {
   const { texts, batch } = readExpected<ExpectedForward>(dir, "forward");
   const golden = await GoldenFile.open(join(dir, "expected", "forward.safetensors"));
@@ -60,8 +57,8 @@ export async function* forward(dir: string, model: CausalLM): AsyncGenerator<Che
 type Forward = (...inputs: unknown[]) => Tensor;
 
 /**
- * The last position's hidden state as it goes through the model: the embedding, after each
- * block but the last, the norm.
+ * Checks the last position's hidden state in the model: the embedding, the output of each block but the last, and the
+ * norm.
  */
 async function* hiddenStates(
   model: CausalLM,
@@ -92,7 +89,7 @@ async function* hiddenStates(
   }
 }
 
-/** A text's loss against the recorded one. */
+/** Checks a text's loss against the recorded loss. */
 export async function textLoss(
   name: string,
   model: Pick<CausalLM, "loss">,
@@ -103,7 +100,7 @@ export async function textLoss(
   return withinEach(name, [await lossOf(model, ids)], [loss], tolerance);
 }
 
-/** The loss of a text. */
+/** Returns the loss of a text. */
 export async function lossOf(model: Pick<CausalLM, "loss">, ids: readonly number[]): Promise<number> {
   using inputIds = i32([ids]);
   using value = noGrad(() => scope(() => model.loss({ inputIds, labels: inputIds })));
@@ -116,7 +113,7 @@ function tokenLosses(logits: Tensor, ids: readonly number[]): Tensor {
   return crossEntropy(flat, tensor(ids.slice(1), { dtype: "i32" }), { reduction: "none" });
 }
 
-/** The logits of a text's last position. */
+/** Returns the logits of a text's last position. */
 export async function lastLogits(model: Pick<CausalLM, "forward">, ids: readonly number[]): Promise<Float32Array> {
   using inputIds = i32([ids]);
   return logitsAt(model, { inputIds }, [ids.length - 1]);

@@ -5,10 +5,10 @@ import { type CausalLM, type GgufMetadataValue, openGguf } from "@lowrank/models
 import type { Check } from "../compare.ts";
 import { type ExpectedGguf, readExpected } from "./expected.ts";
 
-/** The SHA-256 of bytes or of a text's UTF-8, in hexadecimal. */
+/** Returns the SHA-256 of bytes or of a text's UTF-8, in hexadecimal. */
 export const sha256 = (data: Uint8Array | string): string => createHash("sha256").update(data).digest("hex");
 
-/** An error where two values differ as JSON. */
+/** Checks that two values are equal as JSON. */
 export function same(name: string, actual: unknown, expected: unknown): Check {
   const [a, e] = [JSON.stringify(actual), JSON.stringify(expected)];
   return a === e ? { name } : { name, error: `${shorten(a)} instead of ${shorten(e)}` };
@@ -16,7 +16,7 @@ export function same(name: string, actual: unknown, expected: unknown): Check {
 
 const shorten = (text = "nothing"): string => (text.length > 200 ? `${text.slice(0, 197)}...` : text);
 
-/** The file itself, every metadata key, and every tensor of the model that was loaded from it. */
+/** Checks the file itself, every metadata key, and every tensor of the model that was loaded from it. */
 export async function* ggufFile(dir: string, path: string, model: CausalLM): AsyncGenerator<Check> {
   const expected = readExpected<ExpectedGguf>(dir, "gguf");
   const blob = await openAsBlob(path);

@@ -2,13 +2,10 @@ import { type CausalLM, generate } from "@lowrank/models";
 import type { Check } from "../compare.ts";
 import type { GreedyCase } from "./expected.ts";
 
-/** The lead of the likeliest token over the next below which rounding may choose the other. */
+/** If the most probable token leads the next one by less than this, rounding may choose the other. */
 const tie = 1e-3;
 
-/**
- * Continues each prompt greedily. A step that differs at a recorded tie ends the
- * comparison and is named.
- */
+/** Continues each prompt greedily. A step that differs at a recorded tie ends the comparison and is reported. */
 export async function* greedy(
   name: string,
   model: CausalLM,
@@ -22,8 +19,8 @@ export async function* greedy(
 }
 
 /**
- * Counts the tokens of all answers that are those of f32. A token that the model did not choose,
- * and f32 by a lead of `lead` logits or more, fails the check.
+ * Counts the tokens of all answers that agree with f32. The check fails if the model did not choose a token that leads
+ * by `lead` logits or more in f32.
  */
 export async function agreement(
   name: string,

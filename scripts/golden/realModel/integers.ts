@@ -5,15 +5,14 @@ import { type ExpectedForward, type ExpectedGreedy, readExpected } from "./expec
 import { lossOf } from "./forward.ts";
 import { agreement } from "./greedy.ts";
 
-/** The most that rounding activations to bytes may change a loss, relative to it. */
+/** The most by which rounding activations to bytes may change a loss, relatively. */
 const lossTolerance = 0.02;
 
-/** The lead of f32's token over the next, in logits, that it may turn over. */
+/** The largest lead of f32's token over the next, in logits, that rounding may reverse. */
 const lead = 0.25;
 
 /**
- * The model in the file's own blocks, multiplied in integers: losses near f32's, and how long
- * its answers are the same.
+ * Checks the model with the file's blocks in integer products: losses near f32's, and for how long the answers agree.
  */
 export async function* integers(dir: string, path: string, eosTokenIds: readonly number[]): AsyncGenerator<Check> {
   const { model } = await loadModel(path, { weights: "packed", activations: "int8" });
@@ -26,10 +25,12 @@ export async function* integers(dir: string, path: string, eosTokenIds: readonly
   for (const parameter of model.parameters()) parameter.dispose();
 }
 
-/** The same over nf4 and fp4. The latter's model is far from f32's, and so less sure. */
+/** The same for nf4 and fp4. The fp4 model differs more from f32, so its choices are less certain. */
 const fourBitTolerances = { nf4: 0.02, fp4: 0.04 } as const;
 
-/** The model in nf4 and fp4, whose values integer products round to 7 bits: losses near its own. */
+/**
+ * Checks the model in nf4 and fp4, whose values integer products round to 7 bits: losses near those without rounding.
+ */
 export async function* fourBitIntegers(dir: string, path: string): AsyncGenerator<Check> {
   for (const quantType of ["nf4", "fp4"] as const) {
     const { model } = await loadModel(path, { quantize: { quantType, blockSize: 64, doubleQuant: true } });

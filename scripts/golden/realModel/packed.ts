@@ -5,10 +5,7 @@ import { textLoss } from "./forward.ts";
 import { same, sha256 } from "./ggufFile.ts";
 import { answersUnderHigh, logitsUnderHigh, precisions } from "./precision.ts";
 
-/**
- * The model with its weights in the file's own blocks: they mean the same numbers,
- * and give the same losses.
- */
+/** Checks the model with its weights in the file's blocks: they represent the same values, and give the same losses. */
 export async function* packed(
   dir: string,
   path: string,

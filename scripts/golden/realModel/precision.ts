@@ -9,23 +9,23 @@ import { lastLogits, lossOf } from "./forward.ts";
 import { agreement } from "./greedy.ts";
 import { RecordedTraining } from "./training.ts";
 
-/** Distances that results of a precision may have from those of f32. */
+/** Limits for the difference between results of a precision and f32. */
 interface Limits {
-  /** The most that the perplexity of all texts together may differ, relative to it. */
+  /** The largest difference of the perplexity of all texts together, relatively. */
   readonly perplexity: number;
-  /** The most nats that the loss of a text of some 50 tokens, or of a step, may differ. */
+  /** The largest difference in nats of the loss of a text of about 50 tokens, or of a step. */
   readonly loss: number;
-  /** The least cosine of a tensor's gradient. */
+  /** The least cosine of a tensor's gradient and its f32 gradient. */
   readonly cosine: number;
 }
 
-/** Recorded steps that a run takes unless it is a long one. */
+/** Recorded steps of a short run. */
 const fewSteps = 6;
 
-/** Weights as a run has them: f32, or blocks of a GGUF, whose 4-bit codes meet rows in 8 bits. */
+/** Weights of a run: f32, or blocks of a GGUF file, whose 4-bit codes are multiplied by 8-bit rows. */
 type Weights = "f32 weights" | "packed";
 
-/** The limits of "high", and of "medium" by weights. */
+/** The limits of "high", and of "medium" by kind of weights. */
 const limits: Readonly<Record<"high" | Weights, Limits>> = {
   high: { perplexity: 1e-3, loss: 2e-3, cosine: 0.9995 },
   "f32 weights": { perplexity: 1e-3, loss: 2e-3, cosine: 0.985 },
@@ -33,8 +33,8 @@ const limits: Readonly<Record<"high" | Weights, Limits>> = {
 };
 
 /**
- * Products of each lower precision with the weights of `model`: losses of
- * texts, the direction of every gradient, and the losses of recorded training steps.
+ * Checks each lower precision of products with the weights of `model`: losses of texts, the direction of every
+ * gradient, and the losses of recorded training steps.
  */
 export async function* precisions(
   weights: Weights,
@@ -76,10 +76,10 @@ async function* precision(
   }
 }
 
-/** The most that logits under "high" differ from those in f32, by root mean square. */
+/** The largest difference between logits under "high" and in f32, by root mean square. */
 const logitTolerance = 1e-2;
 
-/** The logits at the end of each text under "high", by a model whose parameters are frozen. */
+/** Checks the logits at the end of each text under "high", by a model with frozen parameters. */
 export async function* logitsUnderHigh(name: string, dir: string, model: CausalLM): AsyncGenerator<Check> {
   const golden = await GoldenFile.open(join(dir, "expected", "forward.safetensors"));
   setFloat32MatmulPrecision("high");
@@ -96,10 +96,10 @@ export async function* logitsUnderHigh(name: string, dir: string, model: CausalL
   }
 }
 
-/** The lead of f32's token, in logits, that "high" may turn over: five of their differences. */
+/** The largest lead of f32's token, in logits, that "high" may reverse: five times the logit tolerance. */
 const lead = 5 * logitTolerance;
 
-/** Greedy answers under "high", whose prompts alone are long enough for codes. */
+/** Checks greedy answers under "high", where only the prompts are long enough for codes. */
 export async function* answersUnderHigh(
   name: string,
   dir: string,
@@ -115,7 +115,7 @@ export async function* answersUnderHigh(
   }
 }
 
-/** Each text's loss, and the perplexity of all; the adapter has not trained. */
+/** Checks each text's loss, and the perplexity of all, with an untrained adapter. */
 async function* texts(name: string, dir: string, model: PeftModel<CausalLM>, most: Limits): AsyncGenerator<Check> {
   let [tokens, sum, expectedSum] = [0, 0, 0];
   for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
@@ -129,7 +129,7 @@ async function* texts(name: string, dir: string, model: PeftModel<CausalLM>, mos
   yield within(`${name}: perplexity of the texts, over that of f32`, [ratio], [1], most.perplexity);
 }
 
-/** The cosine of each tensor's gradient to that of f32, at the first step. */
+/** Checks the cosine of each tensor's gradient and its f32 gradient, at the first step. */
 async function* directions(
   name: string,
   trainer: RecordedTraining,
@@ -145,7 +145,7 @@ async function* directions(
   for (const [key, gradient] of rounded) {
     const found = cosine(gradient, exact.get(key)!);
     const check = { name: `${name}: gradient of ${key}` };
-    // Factors that begin as zeros give their partners none.
+    // The gradient is 0 for factors whose partner is initialised to zeros.
     if (Number.isNaN(found) || found >= least) yield { ...check, off: 1 - (found || 1) };
     else yield { ...check, error: `its cosine to that of f32 is ${found}, below ${least}` };
   }

@@ -9,10 +9,7 @@ import { lastLogits, logitTolerance, textLoss } from "./forward.ts";
 import { same, sha256 } from "./ggufFile.ts";
 import { RecordedTraining } from "./training.ts";
 
-/**
- * The model with its projections in NF4: every byte of them, its losses, and LoRA
- * steps on it from lora-init/.
- */
+/** Checks the model with its projections in NF4: every byte of them, its losses, and LoRA steps from lora-init/. */
 export async function* qlora(dir: string, path: string): AsyncGenerator<Check> {
   const expected = readExpected<ExpectedQlora>(dir, "qlora");
   const { texts } = readExpected<ExpectedForward>(dir, "forward");
@@ -36,10 +33,7 @@ export async function* qlora(dir: string, path: string): AsyncGenerator<Check> {
   yield* trainer.checkedSteps("QLoRA", losses.length);
 }
 
-/**
- * A weight's codes, its scales in 8 bits and theirs in full, and the values
- * that they make together.
- */
+/** Checks a weight's codes, its 8-bit scales and their scales, and the dequantised values. */
 async function* weightChecks(
   weight: Tensor | undefined,
   { name, offset, ...hashes }: ExpectedQlora["tensors"][number],

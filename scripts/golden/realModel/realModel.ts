@@ -16,23 +16,22 @@ import { training } from "./training.ts";
 
 /** Options of `realModel`. */
 export interface RealModelOptions {
-  /** The model's file, where the folder does not hold it. */
+  /** The model's file, if the folder does not contain it. */
   gguf?: string;
-  /** Train all of the recorded steps, which takes minutes more. Default false: 20. */
+  /** True to train all recorded steps, which takes minutes longer. Default false: 20 steps. */
   long?: boolean;
 }
 
 /**
- * Returns true if a folder has the layout of models/smollm2-135m-instruct: the results expected
- * of a published GGUF file.
+ * Returns true if a folder has the layout of models/smollm2-135m-instruct: expected results for a published GGUF file.
  */
 export function isRealModel(dir: string): boolean {
   return existsSync(join(dir, "expected", "gguf.json"));
 }
 
 /**
- * Checks a published GGUF file: its bytes, tokens, logits, answers and training against those that
- * transformers and PEFT recorded.
+ * Checks a published GGUF file: its bytes, tokens, logits, answers and training against recordings of transformers and
+ * PEFT.
  */
 export async function* realModel(dir: string, { gguf, long = false }: RealModelOptions): AsyncGenerator<Check> {
   const path = gguf ?? join(dir, readExpected<ExpectedGguf>(dir, "gguf").file);

@@ -10,25 +10,25 @@ import type { Check } from "../compare.ts";
 import { type ExpectedForward, type ExpectedTraining, readExpected } from "./expected.ts";
 import { compareTokens } from "./greedy.ts";
 
-/** Tokens that a request of the mixed batch asks for. */
+/** New tokens for each request of the mixed batch. */
 const newTokens = 10;
 
 const blockSize = 8;
 
-/** Adapters with random weights, of which the batch has one a request. */
+/** Makes an adapter with random weights; the batch has one for each request. */
 function randomAdapter(i: number): PeftConfig {
   const targetModules = "all-linear";
   if (i % 8 === 7) return new IA3Config({ initIa3Weights: false });
   const r = [2, 4, 8, 16, 32, 64][i % 6];
-  // DoRA and rsLoRA are among them, on fewer layers where their rank is high.
+  // Some use DoRA, on fewer layers, or rsLoRA.
   const variant = i % 8 === 3 ? { useDora: true, targetModules: ["q_proj", "v_proj"] } : { useRslora: i % 8 === 5 };
   return new LoraConfig({ r, loraAlpha: r, initLoraWeights: false, targetModules, ...variant });
 }
 
 /**
- * Requests for many adapters in one batch, on the packed model in integers: every token is that of
- * the same request alone, with pages for half of them and while names are given to other versions.
- * And lora-20/ served in f32: PEFT's answers.
+ * Checks requests for many adapters in one batch, on the packed model in integers. Every token must be the same as for
+ * the request alone, with pages for only half of them, and while names are reassigned to other versions. Also checks
+ * lora-20/ served in f32 against PEFT's answers.
  */
 export async function* serving(dir: string, path: string): AsyncGenerator<Check> {
   const before = currentBackend();
@@ -87,7 +87,7 @@ async function* mixedBatch(dir: string, path: string, folder: string): AsyncGene
   const alone: number[][] = [];
   for (const one of requests) alone.push(await answer(engine, one));
   const together = requests.map((one) => answer(engine, one));
-  // The names of adapters that run are given to others' files.
+  // Reassigns the names of running adapters to other adapters' files.
   for (const i of [0, 1]) await engine.loadAdapter(names[i], names[i + 8], { replace: true });
   const mixed = await Promise.all(together);
   for (const [i, { adapter }] of requests.entries()) {

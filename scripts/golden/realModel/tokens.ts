@@ -3,7 +3,7 @@ import type { Check } from "../compare.ts";
 import { type ExpectedTokens, readExpected } from "./expected.ts";
 import { same } from "./ggufFile.ts";
 
-/** The texts, id lists, special tokens and conversations of expected/tokens.json. */
+/** Checks the texts, id lists, special tokens and conversations of expected/tokens.json. */
 export async function* tokens(dir: string, tokenizer: Tokenizer): AsyncGenerator<Check> {
   const { cases, decode, chats, special_ids } = readExpected<ExpectedTokens>(dir, "tokens");
   for (const { text, ids, decoded, decoded_skip_special } of cases) {

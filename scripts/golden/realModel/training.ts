@@ -10,27 +10,22 @@ import { lastLogits, logitTolerance, lossTolerance, textLoss } from "./forward.t
 import { greedy } from "./greedy.ts";
 
 /**
- * Losses and gradient norms, relative: other attention arithmetic alone moves them
- * by 4.5e-6 within 20 steps.
+ * Relative tolerance of losses and gradient norms: different attention arithmetic alone changes them by 4.5e-6 within
+ * 20 steps.
  */
 const stepTolerance = 5e-5;
-/**
- * The tolerance after 20 steps: Adam turns a gradient near zero into a full step of unsure sign.
- */
+/** The tolerance after 20 steps: Adam turns a gradient near zero into a full step of uncertain sign. */
 const trainedTolerance = 3e-4;
 
-/**
- * Options of `training`. `long` trains all of the recorded steps, which
- * takes minutes, instead of 20.
- */
+/** Options of `training`. `long` trains all of the recorded steps, which takes minutes, instead of 20. */
 export interface TrainingOptions {
   long: boolean;
   eosTokenIds: readonly number[];
 }
 
 /**
- * LoRA from lora-init/: losses, gradients, logits and answers; and lora-20/, which PEFT
- * trained, loaded and merged.
+ * Checks LoRA from lora-init/: losses, gradients, logits and answers. Also checks lora-20/, which PEFT trained, loaded
+ * and merged.
  */
 export async function* training(
   dir: string,
@@ -71,7 +66,7 @@ export async function* training(
   yield within("lora-20 merged", await lastLogits(merged, text.ids), await golden.array("lora20.last"), logitTolerance);
 }
 
-/** The part of expected/train.json that a run follows; a quantised model's has the same part. */
+/** The part of expected/train.json that a run needs; the recording of a quantised model has the same part. */
 type Recorded = Pick<
   ExpectedTraining,
   "config" | "examples" | "steps" | "losses" | "grad_norms" | "grad_norm_per_tensor"
@@ -95,8 +90,8 @@ export class RecordedTraining implements Disposable {
   }
 
   /**
-   * Goes on to `stop` steps; checks the losses and gradient norms of the first 20, before
-   * Adam has spread rounding.
+   * Trains up to step `stop`; checks the losses and gradient norms of the first 20 steps, before Adam amplifies
+   * rounding.
    */
   async *checkedSteps(name: string, stop: number): AsyncGenerator<Check> {
     const { losses, grad_norms, grad_norm_per_tensor } = this.#expected;
@@ -116,21 +111,21 @@ export class RecordedTraining implements Disposable {
     this.#optimizer.dispose();
   }
 
-  /** The gradients of what trains, by name. */
+  /** Returns the gradients of the trainable parameters, by name. */
   async gradients(): Promise<Map<string, Float32Array>> {
     const found = new Map<string, Float32Array>();
     for (const [name, { grad }] of this.#parameters) if (grad) found.set(name, (await grad.data()) as Float32Array);
     return found;
   }
 
-  /** Takes the optimiser's step, and goes on to the next batch. */
+  /** Takes the optimiser's step, and advances to the next batch. */
   update(): void {
     this.#optimizer.step();
     this.#optimizer.zeroGrad();
     this.#step++;
   }
 
-  /** Makes the gradients of the next batch anew; returns its loss. */
+  /** Computes the gradients of the next batch, after zeroing the old ones; returns its loss. */
   async backward(): Promise<number> {
     this.#optimizer.zeroGrad();
     const { examples, steps } = this.#expected;
@@ -151,7 +146,7 @@ export class RecordedTraining implements Disposable {
     return norm.item();
   }
 
-  /** The norm of each tensor's gradient, within the tolerance of all of them together. */
+  /** Checks the norm of each tensor's gradient, within the tolerance for the total norm. */
   async *#tensorNorms(name: string, expected: Record<string, number>, total: number): AsyncGenerator<Check> {
     for (const [key, norm] of Object.entries(expected)) {
       const parameter = this.#parameters.get(key);

@@ -4,7 +4,7 @@ import { expectOneOf, type Fault, pause } from "../fault.ts";
 
 const [acme] = tenants;
 
-/** Sets the clock of a replica to hours or years from now, back, and right again. */
+/** Sets the clock of a replica forward and back by hours or years, and to the right time again. */
 export const clockJump: Fault = {
   name: "clock jumps",
   async run({ deployment, checks, random, clocks }) {

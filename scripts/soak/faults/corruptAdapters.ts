@@ -14,7 +14,7 @@ const withConfig = (files: AdapterFiles, change: object): AdapterFiles => {
   return new Map([...files, [config, JSON.stringify({ ...before, ...change })]]);
 };
 
-/** Ways in which an adapter's files can be wrong. */
+/** Ways to corrupt an adapter's files. */
 const corruptions: Readonly<Record<string, (files: AdapterFiles) => AdapterFiles>> = {
   "cut weights": (files) => withWeights(files, bytesOf(files).subarray(0, 1000)),
   "empty weights": (files) => withWeights(files, new Uint8Array()),
@@ -36,7 +36,7 @@ const corruptions: Readonly<Record<string, (files: AdapterFiles) => AdapterFiles
 
 let counted = 0;
 
-/** Adapters with broken files: neither loaded nor served, and the servers go on. */
+/** Adapters with corrupt files: they must not be loaded or served, and the servers must continue. */
 export const corruptAdapters: Fault = {
   name: "corrupt adapters",
   async run({ deployment, checks, random, spares }) {

@@ -5,7 +5,7 @@ import { eventually, expectOneOf, type Fault } from "../fault.ts";
 const [acme] = tenants;
 let counted = 0;
 
-/** Files that are deleted while their adapter is served, and come back. */
+/** Files that are deleted while their adapter is served, and restored. */
 export const deletedFiles: Fault = {
   name: "deleted files",
   async run({ deployment, checks, spares }) {

@@ -2,13 +2,10 @@ import { askRetrying } from "../../deploy/askRetrying.ts";
 import { admin } from "../../deploy/deployment.ts";
 import { expectOneOf, type Fault, pause } from "../fault.ts";
 
-/** The name that is swapped while requests use it, and the folders that it is swapped between. */
+/** The name that is swapped while requests use it, and the folders between which it is swapped. */
 export const swapped = { name: "acme/swapped", folders: ["acme/version-1", "acme/version-2"] } as const;
 
-/**
- * Loads the other version under a name. Requests say which one they had, and are checked against
- * it.
- */
+/** Loads the other version under a name. The answers to requests name their version, and are checked against it. */
 export const hotSwap: Fault = {
   name: "hot swaps",
   async run({ deployment, checks, random }) {

@@ -1,9 +1,6 @@
 import { expectOneOf, type Fault, pause } from "../fault.ts";
 
-/**
- * kill -9 of a replica behind nginx, and its restart. The first replica is spared, for its memory
- * is watched.
- */
+/** kill -9 of a replica behind nginx, and its restart. The first replica is excluded, since its memory is measured. */
 export const killReplica: Fault = {
   name: "kill -9 of a replica",
   async run({ deployment, checks, random }) {
@@ -16,7 +13,7 @@ export const killReplica: Fault = {
   },
 };
 
-/** SIGTERM of a replica, as in an upgrade: it ends by itself, with code 0. */
+/** SIGTERM of a replica, as in an upgrade: it must exit with code 0. */
 export const drainReplica: Fault = {
   name: "SIGTERM of a replica",
   async run({ deployment, checks, random }) {

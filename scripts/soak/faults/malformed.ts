@@ -5,7 +5,7 @@ import { expectOneOf, type Fault } from "../fault.ts";
 const [{ key }] = tenants;
 const good = smallBody("base");
 
-/** Requests that no server should take, each with its status. */
+/** Requests that every server must reject, each with its status. */
 const requests: readonly (readonly [status: number, request: Ask])[] = [
   [400, { path: completions, key, body: "{" }],
   [400, { path: completions, key, body: "" }],

@@ -3,7 +3,7 @@ import { ask, completions, smallBody } from "../ask.ts";
 import { expectOneOf, type Fault } from "../fault.ts";
 
 const [{ key }] = tenants;
-/** Twice what nginx and a replica take. */
+/** Twice the limit of nginx and of a replica. */
 const body = JSON.stringify({ ...smallBody("base"), prompt: "x".repeat(2 << 20) });
 
 export const oversized: Fault = {
@@ -12,7 +12,7 @@ export const oversized: Fault = {
     const url = random.pick([deployment.nginx.url, deployment.replicas[0].url]);
     await checks.run("bodies that are too large are refused", async () => {
       const answer = await ask(url, { path: completions, key, body }).catch((error: Error) => {
-        // A server may close the connection before the body is sent, and fetch then sees no answer.
+        // A server may close the connection before the body is sent; fetch then gets no answer.
         if (/EPIPE|ECONNRESET|other side closed/.test(String(error.cause))) return null;
         throw error;
       });

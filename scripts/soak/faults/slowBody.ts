@@ -3,10 +3,10 @@ import { tenants } from "../../deploy/deployment.ts";
 import { completions } from "../ask.ts";
 import { expectOneOf, type Fault } from "../fault.ts";
 
-/** Seconds after which a server must have given up. */
+/** Seconds within which a server must give up. */
 const patience = 20;
 
-/** nginx gives up a body that pauses; a replica, one that takes too long in all. */
+/** nginx aborts a body that pauses; a replica aborts one that takes too long in total. */
 export const slowBody: Fault = {
   name: "slow bodies",
   async run({ deployment, checks, random }) {
@@ -19,7 +19,7 @@ export const slowBody: Fault = {
   },
 };
 
-/** Sends a byte of a body every so many seconds and returns all that comes back. */
+/** Sends a byte of a body every `seconds` and returns the complete response. */
 function slowly(port: number, seconds: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = "";
@@ -37,7 +37,7 @@ function slowly(port: number, seconds: number): Promise<string> {
       answer += data;
       socket.end();
     });
-    // A connection that is cut has given up too.
+    // A closed connection also means that the server gave up.
     socket.on("error", () => {});
     socket.on("close", () => {
       clearInterval(sending);

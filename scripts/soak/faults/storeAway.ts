@@ -5,7 +5,7 @@ import { eventually, expectOneOf, type Fault, pause } from "../fault.ts";
 const [acme] = tenants;
 let counted = 0;
 
-/** The object store goes away: its process is killed, or takes connections and answers nothing. */
+/** An outage of the object store: its process is killed, or accepts connections without answering. */
 export const storeAway: Fault = {
   name: "the object store goes away",
   async run({ deployment, checks, random }) {
@@ -17,12 +17,12 @@ export const storeAway: Fault = {
     const number = counted++;
     const load = { lora_name: `acme/unreachable-${number}`, lora_path: "acme/0" };
     const statuses = [
-      // A hanging store is given up after four times ten seconds, which is longer than it hangs.
+      // Requests to a hanging store fail after four times ten seconds, which is longer than it hangs.
       ask(nginx.url, { path: "/v1/load_lora_adapter", key: admin.key, body: load, signal: AbortSignal.timeout(6000) }),
       ask(nginx.url, {
         path: completions,
         key: acme.key,
-        // A server remembers for a while that a name does not exist.
+        // A server caches for a while that a name does not exist.
         body: smallBody(`acme/never-seen-${number}`),
         signal: AbortSignal.timeout(6000),
       }),

@@ -3,8 +3,8 @@ import { ask, completions } from "../ask.ts";
 import type { Fault } from "../fault.ts";
 
 /**
- * Clients that go away: before the answer begins, or amid it. The places they free are checked at
- * the end.
+ * Clients that disconnect before the answer begins, or in the middle of it. The slots that they free are checked at the
+ * end.
  */
 export const vanish: Fault = {
   name: "vanishing clients",

@@ -8,7 +8,7 @@ const stranger = "key-of-nobody";
 const foreign = `${globex.id}/0`;
 const absent = `${globex.id}/no-such`;
 
-/** Requests without the right, each with its status. */
+/** Unauthorised requests, each with its status. */
 const requests: readonly (readonly [status: number, request: Ask])[] = [
   [401, { path: completions, body: smallBody("base") }],
   [401, { path: completions, key: stranger, body: smallBody(foreign) }],
@@ -30,9 +30,7 @@ const requests: readonly (readonly [status: number, request: Ask])[] = [
   [403, { path: "/v1/unload_lora_adapter", key: acme.key, body: { lora_name: foreign } }],
 ];
 
-/**
- * Keys that try what they may not use: requests, lists, states, and the cache of another tenant.
- */
+/** Keys without permission for a request: requests, lists, states, and the cache of another tenant. */
 export const wrongKeys: Fault = {
   name: "wrong keys",
   async run({ deployment, checks, random }) {
