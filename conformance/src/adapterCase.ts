@@ -2,35 +2,35 @@ import { knownMethods, type PeftConfig, type peftMethods } from "@lowrank/peft";
 import type { MethodCases } from "./methodCases.ts";
 import type { RandomBase } from "./randomBases.ts";
 
-/** PEFT's name of a method that Lowrank has too. */
+/** PEFT's name of a method that Lowrank also has. */
 export type PeftType = keyof typeof peftMethods;
 
 /** All methods, by PEFT's name. */
 export const methods: Awaited<ReturnType<typeof knownMethods>> = await knownMethods();
 
-/** One adapter to be tried in both directions. */
+/** One adapter to test in both directions. */
 export interface AdapterCase {
   peftType: PeftType;
-  /** As Lowrank's configuration takes them. */
+  /** The options of Lowrank's configuration. */
   options: object;
   method: MethodCases;
-  /** True if the adapter can be merged into the base at hand. */
+  /** True if the adapter can be merged into the case's base model. */
   merges: boolean;
   task: RandomBase["task"];
 }
 
-/** Lowrank's configuration of a case, for the base model of a folder. */
+/** Returns Lowrank's configuration of a case, for the base model in a folder. */
 export function lowrankConfig({ peftType, options, task }: AdapterCase, base: string): PeftConfig {
   const Config = methods[peftType].Config as unknown as new (options: object) => PeftConfig;
   return new Config({ taskType: task, baseModelNameOrPath: base, ...options });
 }
 
-/** The same as PEFT takes it; keys inside patterns and index tables are data and stay. */
+/** Returns PEFT's configuration of a case. Keys inside patterns and index tables are data and are not renamed. */
 export function peftConfig({ peftType, options, task, method: { names } }: AdapterCase): Record<string, unknown> {
   return { peft_type: peftType, task_type: task, ...snakeKeys(options, names) };
 }
 
-/** An option as PEFT spells it. */
+/** Returns PEFT's spelling of an option. */
 export function peftName(option: string, names: MethodCases["names"] = {}): string {
   return names[option] ?? option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

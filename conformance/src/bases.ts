@@ -14,9 +14,8 @@ const llama = {
 const noDropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
 
 /**
- * The models that adapters are tried on, as transformers configs: grouped-query heads, tied and
- * untied output layers, and GPT-2's weights stored input first. Their weights are ten times as
- * large as usual, so that logits are of order one.
+ * The models on which adapters are tested, as transformers configs: grouped-query heads, tied and untied output layers,
+ * and GPT-2 with weights stored as [in, out]. Weights have ten times the usual size, so that logits are of order 1.
  */
 export const bases = {
   llama,

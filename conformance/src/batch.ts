@@ -2,11 +2,11 @@ import { Generator, tensor } from "@lowrank/core";
 import type { LabelledInputs } from "@lowrank/models";
 import type { Results } from "./compare.ts";
 
-/** A batch as Python takes it. */
+/** A batch in Python's format. */
 export interface Batch {
   input_ids: number[][];
   attention_mask: number[][];
-  /** A token's, or a sequence's. */
+  /** One label for each token, or for each sequence. */
   labels: number[][] | number[];
 }
 
@@ -18,10 +18,10 @@ export interface BatchShape {
   side: "left" | "right";
 }
 
-/** The tokens that cases train by index: every batch holds them. */
+/** Tokens that cases train by index. Every batch contains them. */
 export const trainedTokens: readonly number[] = [3, 7];
 
-/** Random tokens below `vocab`. Padding is not to be predicted, nor anything from it. */
+/** Returns random tokens below `vocab`. Padding is neither predicted nor used for a prediction. */
 export function randomBatch(
   seed: number,
   vocab: number,
@@ -45,14 +45,14 @@ export function randomBatch(
   };
 }
 
-/** A class for each sequence. */
+/** Returns a random class for each sequence. */
 export function randomClasses(seed: number, rows: number, classes: number): number[] {
   const labels = new Int32Array(rows);
   new Generator(seed).fork(1).fillInt(labels, 0, classes);
   return [...labels];
 }
 
-/** The same batch as Lowrank takes it. */
+/** Returns the same batch as Lowrank's tensors. */
 export function asTensors(batch: Batch): LabelledInputs {
   return {
     inputIds: tensor(batch.input_ids, { dtype: "i32" }),
@@ -62,9 +62,8 @@ export function asTensors(batch: Batch): LabelledInputs {
 }
 
 /**
- * Results without the logits of padding on the left. Such a token sees nothing but padding, and
- * a softmax that is masked throughout has no meaning. Logits of virtual tokens stand before
- * those of the batch's own.
+ * Removes the logits of padding on the left. Such a token attends only to padding, and a fully masked softmax is
+ * undefined. Logits of virtual tokens precede the batch's own.
  */
 export function withoutBlindLogits(results: Results, { attention_mask: mask }: Batch, classes: number): Results {
   const blind = mask.map((row) => row.indexOf(1));

@@ -3,21 +3,18 @@ import type { PeftType } from "./adapterCase.ts";
 import { drawnMethods } from "./methods/index.ts";
 import type { RandomChoice } from "./randomChecks.ts";
 
-/** The checks to run, as the command line names them. */
+/** The checks to run, from the command line. */
 export interface CommandLine extends RandomChoice {
-  /** True if the checks that are the same every time run: neither a seed nor a method was given. */
+  /** True if the fixed checks run too: neither a seed nor a method was given. */
   fixed: boolean;
-  /** Only checks whose line holds all of these. */
+  /** Runs only checks whose name contains all of these words. */
   words: readonly string[];
 }
 
-/** Ten cases of each method. */
+/** Default: ten cases of each method. */
 const defaults = { cases: 10 * drawnMethods.length, seed: 1 };
 
-/**
- * Reads `[--cases N] [--seed S] [--method M] [words]`. Throws for arguments
- * that it does not understand.
- */
+/** Parses `[--cases N] [--seed S] [--method M] [words]`. Throws for other arguments. */
 export function readCommandLine(args: readonly string[]): CommandLine {
   const string = { type: "string" } as const;
   const options = { cases: string, seed: string, method: string };
@@ -39,7 +36,7 @@ function count(name: string, text: string | undefined, fallback: number): number
   throw new Error(`--${name} is ${text}; it must be an integer from 0 to 2^53 - 1`);
 }
 
-/** PEFT's name of a method, however it is written: "lora", "ln-tuning", "P_TUNING". */
+/** Returns PEFT's name of a method in any spelling: "lora", "ln-tuning", "P_TUNING". */
 function methodNamed(text: string): PeftType {
   const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
   const found = drawnMethods.find((name) => plain(name) === plain(text));

@@ -1,28 +1,23 @@
 /** Named results of one side: logits, loss, merged_logits, losses, and `grad.<parameter>`. */
 export type Results = Map<string, Float32Array>;
 
-/**
- * The differences found between two sides that should agree. Nothing is
- * wrong if `problems` is empty.
- */
+/** The differences between the results of both sides. The check passes if `problems` is empty. */
 export interface Findings {
   /**
-   * The largest difference per kind of result, relative to the largest entry of its tensor, or to
-   * the smallest number that counts as one.
+   * The largest difference for each kind of result, relative to the largest element of its tensor or to a minimum size.
    */
   differences: Map<string, number>;
   problems: string[];
 }
 
-/** Allowed differences per kind of result, relative to a tensor's largest entry. */
+/** Allowed differences for each kind of result, relative to a tensor's largest element. */
 export type Tolerances = Record<"logits" | "merged_logits" | "loss" | "grad" | "losses", number>;
 
 /**
- * The usual tolerances. On these small models two correct float32 programs that add in different
- * orders differ by a few 1e-7, and PEFT's own merge moves logits by up to 2e-6. 2e-5 is ten times
- * that. A wrong scale, rank, mask or transpose shows as 1e-2 or more. Gradients pass through the
- * layers twice. A loss is a mean, in which differences cancel; those of further training carry
- * AdamW's quotients, in which rounding of small gradients counts in full.
+ * The default tolerances. On these small models two correct float32 programs that add in different orders differ by a
+ * few 1e-7, and PEFT's own merge changes logits by up to 2e-6. 2e-5 is ten times that. A wrong scale, rank, mask or
+ * transpose causes 1e-2 or more. Gradients pass through the layers twice. In a loss, a mean, differences cancel. Losses
+ * of further training include AdamW's quotients, in which rounding of small gradients has its full effect.
  */
 export const usualTolerances: Tolerances = {
   logits: 2e-5,
@@ -33,18 +28,16 @@ export const usualTolerances: Tolerances = {
 };
 
 /**
- * Gradients that are zero in exact arithmetic are rounding noise on both sides, and where attention
- * saturates they are differences of larger ones: a difference this small, by itself or beside the
- * adapter's largest gradient, is none.
+ * Differences of gradients below which they count as equal: absolute, and relative to the adapter's largest gradient.
+ * Gradients that are exactly zero are rounding noise on both sides, and with saturated attention gradients are
+ * differences of larger values.
  */
 const gradientFloor = { absolute: 1e-6, ofLargest: 1e-5 };
 
-/**
- * A loss near zero is the logarithm of a probability near one, which float32 knows to some 1e-7.
- */
+/** A loss near zero is the logarithm of a probability near 1, which float32 represents with an error of about 1e-7. */
 const lossFloor = 1e-6;
 
-/** Compares results name by name; one that only one side has is a problem. */
+/** Compares results by name. A result of only one side is a problem. */
 export function compare(ours: Results, theirs: Results, tolerances: Tolerances = usualTolerances): Findings {
   const differences = new Map<string, number>();
   const problems = [...theirs.keys()].filter((name) => !ours.has(name)).map((name) => `Lowrank gives no ${name}`);
@@ -74,8 +67,8 @@ export function compare(ours: Results, theirs: Results, tolerances: Tolerances =
 }
 
 /**
- * Largest difference over largest entry, or over `least` where that is more; infinite
- * for other lengths or a NaN.
+ * Returns the largest difference divided by the largest element, or by `least` if that is larger. Infinity for
+ * different lengths or NaN.
  */
 export function relativeDifference(actual: Float32Array, expected: Float32Array, least = 0): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;

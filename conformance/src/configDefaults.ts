@@ -10,17 +10,17 @@ interface PeftDefaults {
   targets: Record<string, string[]>;
 }
 
-/** Asks PEFT for a method's configuration without any options. */
+/** Returns PEFT's default configuration of a method. */
 export async function peftDefaults(python: Python, peftType: PeftType): Promise<PeftDefaults> {
   return python.ask<PeftDefaults>("config_defaults", { peft_type: peftType });
 }
 
-/** Fields that all of Lowrank's configurations have, null where PEFT's has none. */
+/** Fields that all of Lowrank's configurations have. They are null if PEFT's configuration lacks them. */
 const shared = new Set(["modules_to_save", "target_modules", "exclude_modules"]);
 
 /**
- * Field by field: each of PEFT's is an option with the same default, or is named with it as refused
- * or ignored; there is no other. Targets by model type are PEFT's, where Lowrank has some.
+ * Checks every field: each of PEFT's is an option with the same default, or is listed as refused or ignored with that
+ * default, and there are no others. Default targets by model type must equal PEFT's.
  */
 export async function sameDefaults(python: Python, peftType: PeftType, { names }: MethodCases): Promise<Findings> {
   const { fields, targets } = await peftDefaults(python, peftType);
@@ -45,7 +45,7 @@ export async function sameDefaults(python: Python, peftType: PeftType, { names }
   return { differences: new Map(), problems };
 }
 
-/** A prompt is for language models unless its configuration says otherwise. */
+/** Returns true for the task type of prompt methods, which defaults to a language model. */
 function impliesTask(field: string, method: AnyMethod): boolean {
   return field === "task_type" && "createEncoder" in method;
 }
@@ -61,8 +61,8 @@ function differingTargets(
 }
 
 /**
- * The configuration in an adapter's file with every field said: PEFT writes all, Lowrank those that
- * matter. Without who wrote it.
+ * Returns the configuration in an adapter's file with all defaults filled in: PEFT writes all fields, Lowrank only
+ * some. Omits the PEFT version.
  */
 export function fullConfig(json: string, { fields }: PeftDefaults): Map<string, string> {
   const { peft_version: _, ...said } = JSON.parse(json) as Record<string, unknown>;
@@ -71,8 +71,8 @@ export function fullConfig(json: string, { fields }: PeftDefaults): Map<string, 
 }
 
 /**
- * A value as JSON; lists of names are sets: PEFT adds a classifier's heads to
- * `modules_to_save` each time it loads.
+ * Returns a value as JSON. Lists of names are compared as sets, since PEFT adds a classifier's heads to
+ * `modules_to_save` at each load.
  */
 function text(value: unknown): string {
   const isSet = Array.isArray(value) && value.every((item) => typeof item === "string");

@@ -6,12 +6,12 @@ import { compare, type Findings } from "./compare.ts";
 import { type Applied, complaints, type Trial } from "./directions.ts";
 import { logitsOf, measure, train, unpack } from "./measure.ts";
 
-/** Starts that take their values out of the base weights. */
+/** Initialisations that subtract from the base weights. */
 export const convertedStarts = ["pissa", "olora"] as const;
 
 /**
- * An adapter that started out of the base weights, trained and saved as plain LoRA for the weights
- * as they were: PEFT loads it over these, with the same logits and loss.
+ * Trains an adapter with such an initialisation and saves it as plain LoRA for the original weights. PEFT loads it on
+ * these and must get the same logits and loss.
  */
 export async function convertedToLora(
   start: (typeof convertedStarts)[number],
@@ -27,7 +27,7 @@ export async function convertedToLora(
   const ours = await measure(peft, inputs, false);
   ours.set("merged_logits", await logitsOf(await peft.mergeAndUnload(), inputs));
   const theirs = await python.ask<Applied>("apply_adapter", { base, adapter, inputs: batch, merge: "float32", again });
-  // Its gradients are those of other factors.
+  // Its gradients belong to other factors.
   const answers = [...unpack(theirs.tensors)].filter(([name]) => !name.startsWith("grad."));
   const { differences, problems } = compare(ours, new Map(answers));
   return { differences, problems: [...complaints(theirs, []), ...problems] };

@@ -1,13 +1,10 @@
 import { methods, type PeftType } from "./adapterCase.ts";
 import type { RandomCase } from "./randomCase.ts";
 
-/** Options that every case says. */
+/** Options that every case sets. */
 const always = new Set(["peftType", "taskType", "baseModelNameOrPath"]);
 
-/**
- * Counts the methods and options of the checks that passed; options whose values
- * are words count by value.
- */
+/** Counts the methods and options of passed checks. Options with text values are counted by value. */
 export class Coverage {
   readonly #methods = new Map<PeftType, { checks: number; options: Map<string, number>; left: Set<string> }>();
 
@@ -26,8 +23,8 @@ export class Coverage {
   }
 
   /**
-   * Returns a table of methods in order of names, with the number of checks, the number of checks
-   * for each option, and the options without a check.
+   * Returns a table sorted by method: the number of checks, the number of checks for each option, and the options
+   * without a check.
    */
   lines(): string[] {
     const rows = [...this.#methods].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -42,20 +39,20 @@ export class Coverage {
   }
 }
 
-/** The options of a method. */
+/** Returns the options of a method. */
 function optionsOf(type: PeftType): Set<string> {
   const Config = methods[type].Config as unknown as new (options: object) => object;
   return new Set(Object.keys(new Config({})).filter((name) => !always.has(name)));
 }
 
-/** An option's name, with its value where that is a word of the option's own. */
+/** Returns an option's name, with its value if that is a boolean or a text. */
 function describe([name, value]: [string, unknown]): string {
   if (name === "targetModules")
     return `${name} ${value === "all-linear" ? value : typeof value === "string" ? "by expression" : "by name"}`;
   return typeof value === "boolean" || typeof value === "string" ? `${name}=${value}` : name;
 }
 
-/** Entries in lines of about 100 characters. */
+/** Wraps entries into lines of about 100 characters. */
 function wrapped(entries: readonly string[]): string[] {
   const lines: string[] = [];
   for (const entry of entries) {

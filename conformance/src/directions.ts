@@ -15,21 +15,19 @@ import { logitsOf, measure, type PackedTensors, train, unpack } from "./measure.
 import type { Python } from "./python.ts";
 import { savedAgain } from "./savedAgain.ts";
 
-/**
- * The inputs of one trial: a base model's folder, a batch for it, and an empty folder of its own.
- */
+/** The inputs of one trial: a base model's folder, a batch for it, and an empty folder. */
 export interface Trial {
   python: Python;
   base: string;
   batch: Batch;
   folder: string;
-  /** The width of its logits. */
+  /** The width of the logits. */
   classes: number;
-  /** The dtype of the base's weights, which Lowrank keeps. Default float32. */
+  /** The dtype of the base model's weights, which Lowrank keeps. Default: float32. */
   dtype?: "float32" | "bfloat16" | "float16";
 }
 
-/** PEFT's answer about a folder that it was to load. */
+/** PEFT's response after loading a folder. */
 export interface Applied {
   missing: string[];
   unexpected: string[];
@@ -42,10 +40,10 @@ const lr = 5e-3;
 const quiet = { onWarning: () => {} };
 
 /**
- * A merged weight of half precision is rounded once, here and in PEFT's merge in float32.
- * (PEFT's own merge in half rounds the added matrix, and then the sum.) If float32 sums differ
- * by a bit, some weights round to the other side. They seldom move logits by as much as the
- * rounding of all weights moves PEFT's.
+ * Tolerance factor for merged half-precision weights. Lowrank rounds a merged weight once, like PEFT's merge in
+ * float32. (PEFT's own merge in half precision rounds the added matrix, and then the sum.) If float32 sums differ by a
+ * bit, some weights round to the other side. This seldom changes logits as much as the rounding of all weights changes
+ * PEFT's.
  */
 const ofRounding = 1.5;
 
@@ -69,7 +67,7 @@ function agree(
   return compare(a, b, tolerances);
 }
 
-/** Results by the names of parameters in a model that PEFT has not wrapped. */
+/** Renames results to the parameter names of a model that PEFT has not wrapped. */
 function withoutWrapper(results: Results): Results {
   return new Map(
     [...results].map(([name, values]) => [name.replace(/^grad\.base_model\.model\./, "grad.base_model."), values]),
@@ -81,7 +79,7 @@ async function load(base: string, { task }: AdapterCase): Promise<CausalLM | Seq
   return model;
 }
 
-/** An adapter that Lowrank made, trained and saved, read by PEFT. */
+/** Creates, trains and saves an adapter in Lowrank, and loads it in PEFT. */
 export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, dtype = "float32" } = trial;
   const folder = join(trial.folder, "ours");
@@ -89,7 +87,7 @@ export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Fi
   const peft = await getPeftModel(await load(base, adapter), lowrankConfig(adapter, base), quiet);
   await train(peft, inputs, { steps, lr, allocates: adapter.method.allocates });
   await peft.savePretrained(folder);
-  // Files lack the ranks that were cut, of which the model in memory still has gradients.
+  // Files omit ranks that were cut, for which the model in memory still has gradients.
   const saved = adapter.method.allocates
     ? await PeftModel.fromPretrained(await load(base, adapter), folder, { isTrainable: true, ...quiet })
     : peft;
@@ -104,9 +102,7 @@ export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Fi
   return { differences, problems: [...found, ...(await savedAgain(python, adapter, folder, again, dtype))] };
 }
 
-/**
- * Returns PEFT's complaints about a file that it loaded, without the warnings that are expected.
- */
+/** Returns PEFT's messages about a file that it loaded, without expected warnings. */
 export function complaints({ missing, unexpected, warnings }: Applied, expected: readonly RegExp[] = []): string[] {
   const unusual = warnings.filter((text) => !expected.some((pattern) => pattern.test(text)));
   return Object.entries({ missing, unexpected, warnings: unusual }).flatMap(([kind, list]) =>
@@ -114,7 +110,7 @@ export function complaints({ missing, unexpected, warnings }: Applied, expected:
   );
 }
 
-/** An adapter that PEFT made, trained and saved, read and trained further by Lowrank. */
+/** Creates, trains and saves an adapter in PEFT, loads it in Lowrank and trains it further. */
 export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, dtype = "float32" } = trial;
   const folder = join(trial.folder, "theirs");

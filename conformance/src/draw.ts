@@ -1,9 +1,6 @@
 import { Generator } from "@lowrank/core";
 
-/**
- * Seeded choices: the same seed and stream, and the same questions in the same
- * order, give the same answers.
- */
+/** Seeded random choices. The same seed, stream and sequence of calls give the same results. */
 export class Draw {
   readonly #generator: Generator;
 
@@ -11,14 +8,14 @@ export class Draw {
     this.#generator = new Generator(seed).fork(stream);
   }
 
-  /** An integer from `low` to `high`, both included. */
+  /** Returns an integer from `low` to `high`, inclusive. */
   integer(low: number, high: number): number {
     const out = new Int32Array(1);
     this.#generator.fillInt(out, low, high + 1);
     return out[0];
   }
 
-  /** True with the given probability. */
+  /** Returns true with the given probability. */
   chance(probability: number): boolean {
     const out = new Float32Array(1);
     this.#generator.fillUniform(out);
@@ -29,13 +26,13 @@ export class Draw {
     return values[this.integer(0, values.length - 1)];
   }
 
-  /** Some of the values, at least one of them, in their order. */
+  /** Returns a random, nonempty subset of the values, in their order. */
   some<T>(values: readonly T[]): T[] {
     const chosen = values.filter(() => this.chance(0.5));
     return chosen.length > 0 ? chosen : [this.pick(values)];
   }
 
-  /** Options that are set with the given probability, and else left to their defaults. */
+  /** Returns the options with the given probability, otherwise no options. */
   maybe<T extends object>(probability: number, options: () => T): Partial<T> {
     return this.chance(probability) ? options() : {};
   }

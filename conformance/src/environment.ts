@@ -8,17 +8,12 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const requirements = fileURLToPath(new URL("../requirements.txt", import.meta.url));
-/** The Python versions that the pinned packages are published for. */
+/** Python versions for which the pinned packages are published. */
 const versions = ["3.11", "3.12", "3.13", "3.14"];
-/**
- * The installed packages take 4.3 GB, and their archives stand beside them until the install ends.
- */
+/** Disk space for the installation: 4.3 GB for the packages, plus their archives until it ends. */
 const neededBytes = 7e9;
 
-/**
- * Environment variables of every Python process here: no network, no GPU, nothing of
- * the user's own packages.
- */
+/** Environment variables of every Python process: no network, no GPU, no packages of the user. */
 export const pythonVariables: NodeJS.ProcessEnv = {
   ...process.env,
   HF_HUB_OFFLINE: "1",
@@ -30,14 +25,14 @@ export const pythonVariables: NodeJS.ProcessEnv = {
   PYTHONDONTWRITEBYTECODE: "1",
 };
 
-/** An interpreter that has the pinned packages, or the reason why there is none here. */
+/** An interpreter with the pinned packages, or the reason why there is none. */
 export type Environment = { python: string; skipped?: undefined } | { python?: undefined; skipped: string };
 
 /**
- * The Python with PyTorch, transformers, PEFT and bitsandbytes at the versions of requirements.txt.
- * On first use it is made in `conformance/.venv`, or in the folder that `LOWRANK_VENV` names.
- * `LOWRANK_PYTHON` names an interpreter, or the folder of a virtual environment, to use as it is.
- * Throws where that one lacks the packages, or the install fails.
+ * Returns the Python with PyTorch, transformers, PEFT and bitsandbytes at the versions of requirements.txt. Creates it
+ * on first use in `conformance/.venv`, or in the folder that `LOWRANK_VENV` names. `LOWRANK_PYTHON` names an existing
+ * interpreter, or the folder of a virtual environment, to use unchanged. Throws if that one lacks the packages, or if
+ * the installation fails.
  */
 export async function ensureEnvironment(): Promise<Environment> {
   const given = process.env.LOWRANK_PYTHON;
@@ -56,7 +51,7 @@ export async function ensureEnvironment(): Promise<Environment> {
 
   const system = await findPython();
   if (!system) return { skipped: `no Python ${versions[0]} to ${versions.at(-1)} with venv found` };
-  // Whatever lies there was left half made, or is of other requirements.
+  // Removes an incomplete installation, or one of other requirements.
   await rm(folder, { recursive: true, force: true });
   await mkdir(dirname(folder), { recursive: true });
   const disk = await statfs(dirname(folder));

@@ -4,8 +4,8 @@ import { drawnMethods } from "./methods/index.ts";
 import type { Python } from "./python.ts";
 
 /**
- * Checks that Lowrank has each of PEFT's methods, with random cases, or refuses its configuration
- * with an error that says that PEFT has it.
+ * Checks that Lowrank either has each of PEFT's methods, with random cases, or rejects its configuration with an error
+ * that says that PEFT has it.
  */
 export async function everyMethod(python: Python): Promise<Findings> {
   const types = await python.ask<string[]>("peft_methods", {});

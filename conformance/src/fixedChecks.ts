@@ -23,7 +23,7 @@ import { trainedInPage } from "./trainedInPage.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
 
-/** The checks that are the same in every run: LoRA's named cases, a page, 4 bits, GGUF. */
+/** Runs the checks that are the same in every run: LoRA's named cases, a page, 4-bit quantisation, GGUF. */
 export async function fixedChecks(python: Python, folder: string, report: Report): Promise<void> {
   for (const name of Object.keys(bases) as BaseName[]) {
     await python.ask("make_model", { config: bases[name], seed: 1, out: join(folder, name) });
@@ -59,7 +59,7 @@ export async function fixedChecks(python: Python, folder: string, report: Report
   }
   const hasGgml = await python.ask<boolean>("has_ggml", {});
   if (!hasGgml) report.skip("GGUF in K-blocks: there is no gcc to compile ggml's quantiser");
-  // The bases' rows are no whole blocks, so that writing falls back to other types.
+  // The bases' rows are not whole blocks, so that writing falls back to other types.
   for (const name of [...Object.keys(bases), ...Object.keys(ggufModels)]) {
     for (const dtype of ggufDTypes) {
       if (!hasGgml && dtype.endsWith("_k")) continue;

@@ -6,7 +6,7 @@ const sizes = { vocab_size: vocab, initializer_range: 0.2, pad_token_id: 0, bos_
 const llama = { ...sizes, hidden_size: 24, intermediate_size: 40, num_hidden_layers: 2, num_attention_heads: 4 };
 const noDropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
 
-/** The models that continue random prompts: their few tokens come again soon, EOS among them. */
+/** The models that continue random prompts. Their vocabulary is small, so that tokens, including EOS, soon repeat. */
 export const generationModels = {
   llama: { model_type: "llama", ...llama, num_key_value_heads: 2, max_position_embeddings: 64 },
   qwen2: { model_type: "qwen2", ...llama, num_key_value_heads: 1, max_position_embeddings: 64 },
@@ -19,12 +19,12 @@ export const generationModels = {
     ...{ model_type: "gemma4_text", ...llama, num_hidden_layers: 4, num_key_value_heads: 2, head_dim: 4 },
     ...{ global_head_dim: 8, sliding_window: 5, num_kv_shared_layers: 2, max_position_embeddings: 64 },
     ...{ layer_types: ["sliding_attention", "full_attention", "sliding_attention", "full_attention"] },
-    // A larger epsilon keeps norms of small rows from making rounding larger.
+    // A larger epsilon limits the rounding errors of norms of small rows.
     ...{ hidden_size_per_layer_input: 6, vocab_size_per_layer_input: vocab, rms_norm_eps: 1e-3 },
   },
 } as const;
 
-/** Prompts and the settings to continue them with. */
+/** Prompts and generation settings. */
 export interface GenerationCase {
   model: keyof typeof generationModels;
   prompts: number[][];
@@ -32,7 +32,7 @@ export interface GenerationCase {
   label: string;
 }
 
-/** The case that a seed says. */
+/** Draws the case of a seed. */
 export function generationCase(seed: number): GenerationCase {
   const draw = new Draw(seed, 0);
   const model = draw.pick(Object.keys(generationModels) as (keyof typeof generationModels)[]);
@@ -64,14 +64,14 @@ export function generationCase(seed: number): GenerationCase {
         doSample: true,
         seed: draw.integer(0, 1000),
         ...draw.maybe(0.7, () => ({ temperature: tenths(2, 30) })),
-        // Fewer tokens than are drawn, and transformers draws some of no probability.
+        // With fewer tokens than it draws, transformers draws some with probability 0.
         ...draw.maybe(0.4, () => ({ topK: draw.integer(3 * numBeams, vocab) })),
         ...draw.maybe(0.4, () => ({ topP: draw.integer(90, 99) / 100 })),
         ...draw.maybe(0.4, () => ({ minP: draw.integer(1, 3) / 1000 })),
       })),
     }),
   };
-  // transformers takes padding for a part of the text in these two.
+  // transformers treats padding as part of the text with these two options.
   const length = Object.keys(alike).length > 0 ? draw.integer(1, 8) : null;
   const prompts = Array.from({ length: draw.integer(1, 3) }, () => tokens(length ?? draw.integer(1, 8)));
   return { model, prompts, options, label: `generation, seed ${seed}, ${model}, ${Object.keys(options).join(", ")}` };

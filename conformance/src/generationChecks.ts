@@ -14,13 +14,12 @@ interface Generated {
   scores?: string;
 }
 
-/** The scores of two programs differ by this much at most, relative to the largest. */
+/** The maximum difference between the scores of both programs, relative to the largest. */
 const tolerance = 2e-5;
 
 /**
- * Random settings of generation: the tokens of transformers, with beams too, from the same scores
- * after penalties and bans; beams that are drawn, by the same random numbers; and its probabilities
- * of drawing a token.
+ * Compares generation with random settings: tokens, also with beam search, given the same scores after penalties and
+ * bans; sampled beams with the same random numbers; and the probabilities with which tokens are sampled.
  */
 export async function generationChecks(
   { cases, seed }: RandomChoice,
@@ -90,7 +89,7 @@ async function sameTokens(
   return { differences: new Map([["scores", largest], ...(ties > 0 ? [["ties", ties] as const] : [])]), problems };
 }
 
-/** The uniform numbers by which drawn beams are chosen, step by step: [rows, beams * V]. */
+/** Returns the uniform random numbers for sampled beams of each step: [rows, beams * V]. */
 function uniformsOf(rows: number, vocabSize: number, options: GenerateOptions): number[][] {
   const { seed = 0, maxNewTokens = 1, numBeams = 1 } = options;
   const generator = new Generator(seed);
@@ -104,7 +103,7 @@ function uniformsOf(rows: number, vocabSize: number, options: GenerateOptions): 
 const floats = (base64: string): Float32Array =>
   new Float32Array(Uint8Array.from(Buffer.from(base64, "base64")).buffer);
 
-/** Compares scores up to the first token that differs, which may only for a tie. */
+/** Compares scores up to the first token that differs, which is allowed only for a tie. */
 function compareRow(
   ours: readonly number[],
   ourScores: readonly Float32Array[],
@@ -116,7 +115,7 @@ function compareRow(
     difference = Math.max(difference, relativeDifference(ourScores[step], expected));
     if (!(difference <= tolerance)) return { difference, problem: `scores of step ${step} differ by ${difference}` };
     const [a, b] = [ours[step], theirs[step]];
-    // Where two tokens are equally likely but for rounding, the rest may differ.
+    // If two tokens are equally likely except for rounding, the rest may differ.
     if (a !== b && b !== undefined && Math.abs(expected[a] - expected[b]) <= tolerance)
       return { difference, tie: true };
   }
@@ -124,19 +123,16 @@ function compareRow(
   return { difference, problem: `tokens ${ours}; transformers gives ${theirs}` };
 }
 
-/**
- * The largest difference, relative to the largest finite entry; infinite where an infinity
- * differs.
- */
+/** Returns the largest difference, relative to the largest finite element. Infinity if an infinity differs. */
 function relativeDifference(a: Float32Array, b: Float32Array): number {
   const largest = b.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1);
   return a.reduce((most, x, i) => (x === b[i] ? most : Math.max(most, Math.abs(x - b[i]) / largest)), 0);
 }
 
-/** The probabilities that tokens are drawn by, of random logits. */
+/** Compares the sampling probabilities for random logits. */
 async function sameProbabilities(seed: number, python: Python): Promise<Findings> {
   const draw = new Draw(seed, 1);
-  // No two alike: of equals transformers may leave out others.
+  // All different, since for ties transformers may remove other tokens.
   const logits = Array.from({ length: draw.integer(2, 200) }, (_, i) => draw.integer(-600, 600) / 100 + i / 1e5);
   const options = {
     ...draw.maybe(0.7, () => ({ temperature: draw.integer(2, 30) / 10 })),

@@ -2,8 +2,8 @@ import { folderFiles } from "@lowrank/files";
 import { architectures, readModelConfig } from "@lowrank/models";
 
 /**
- * In the names that transformers takes for every architecture. Rows are whole blocks of every type,
- * and there are matrices enough for each type to come up in several places.
+ * Sizes under the names that transformers accepts for every architecture. Rows are whole blocks of every type, and
+ * there are enough matrices for each type to occur in several places.
  */
 const sizes = {
   ...{ vocab_size: 96, bos_token_id: 1, eos_token_id: 2, pad_token_id: 0, max_position_embeddings: 64 },
@@ -15,7 +15,7 @@ const sizes = {
   ...{ vocab_size_per_layer_input: 96 },
 };
 
-/** More models, by what they have that the first of their architecture has not. */
+/** More models, named after the properties that the first model of their architecture lacks. */
 const more: Readonly<Record<string, object>> = {
   "gemma4_text, wide, with shared keys": {
     ...{ model_type: "gemma4_text", ...sizes, num_hidden_layers: 4, num_kv_shared_layers: 2 },
@@ -29,7 +29,7 @@ const more: Readonly<Record<string, object>> = {
   },
 };
 
-/** Models of all architectures with a form in GGUF, with an output layer of their own or none. */
+/** Models of all architectures that GGUF supports, with tied or untied output layers. */
 export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries([
   ...(
     await Promise.all(
@@ -49,17 +49,17 @@ export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries([
 /** An architecture in llama.cpp. */
 export interface GgufLayout {
   architecture: string;
-  /** The heads of tensors with their rows in pairs. */
+  /** The number of heads of tensors whose rows are stored in pairs. */
   heads: Record<string, number>;
-  /** The heads of tensors with queries, keys and values one after the other. */
+  /** The number of heads of tensors that concatenate queries, keys and values. */
   joined: Record<string, number>;
-  /** The amount by which the numbers of tensors are larger. */
+  /** The amount added to all elements of a tensor. */
   plus: Record<string, number>;
-  /** The tensors that stay f32. */
+  /** The tensors that are stored in f32. */
   wide: string[];
 }
 
-/** Asks the architecture of the model in a folder. Throws for one without a form in GGUF. */
+/** Returns the layout of the model in a folder. Throws for an architecture without GGUF support. */
 export async function ggufLayout(folder: string): Promise<GgufLayout> {
   const config = await readModelConfig(await folderFiles(folder));
   const form = await architectures()

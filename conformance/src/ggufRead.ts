@@ -7,8 +7,7 @@ import { ggufLayout } from "./ggufModels.ts";
 import type { Python } from "./python.ts";
 
 /**
- * A GGUF file that gguf-py wrote, in all types at once: every tensor is the float32 that
- * gguf-py reads, to the bit.
+ * Reads a GGUF file that gguf-py wrote, with all types. Every tensor must equal gguf-py's float32 values bit for bit.
  */
 export async function ggufRead(python: Python, folder: string, path: string, seed: number): Promise<Findings> {
   const args = { folder, ...(await ggufLayout(folder)), seed, out: path };

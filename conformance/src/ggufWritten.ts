@@ -5,10 +5,7 @@ import type { Findings } from "./compare.ts";
 import { ggufLayout } from "./ggufModels.ts";
 import type { Python } from "./python.ts";
 
-/**
- * A folder that Lowrank wrote as a GGUF file: gguf-py reads in it the bytes that it
- * makes of the weights itself.
- */
+/** Writes a folder as a GGUF file. gguf-py must read the same bytes that it computes from the weights itself. */
 export async function ggufWritten(python: Python, base: string, path: string, dtype: GgufDType): Promise<Findings> {
   const contents = await toGguf(await folderFiles(base), { dtype });
   await writeFolder(dirname(path), new Map([[basename(path), writeGguf(contents)]]));

@@ -9,8 +9,8 @@ import type { Python } from "./python.ts";
 const repo = "org/name";
 
 /**
- * The caches of huggingface_hub and of Lowrank, filled from a hub on this machine with the files of
- * a model: each side reads offline what the other downloaded, by a branch, a tag and a commit.
+ * Fills the caches of huggingface_hub and of Lowrank from a local fake hub with the files of a model. Each side must
+ * read offline what the other downloaded, by branch, tag and commit.
  */
 export async function hubCache(python: Python, base: string, work: string): Promise<Findings> {
   await using hub = await startFakeHub();

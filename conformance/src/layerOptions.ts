@@ -4,7 +4,7 @@ import { trainedTokens } from "./batch.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
 
-/** The targets of an adapter: options that name them, and the layers they may be. */
+/** The targets of an adapter: the options that select them, and the layers that they may select. */
 export interface Targets {
   options: {
     targetModules?: string[] | string;
@@ -13,25 +13,25 @@ export interface Targets {
     excludeModules?: string[];
     modulesToSave?: string[];
   };
-  /** The linear layers of a block that this may be, by their path in it. */
+  /** Paths within a block of the linear layers that may be selected. */
   paths: string[];
 }
 
-/** The targets that a method allows. */
+/** The targets that a method supports. */
 interface TargetChoice {
-  /** The linear layers of a block to choose from; default: all. */
+  /** The linear layers of a block to choose from. Default: all. */
   among?: readonly string[];
-  /** The method's default targets; null if it has none. Default: attention's projections. */
+  /** The method's default targets; null if it has none. Default: the attention projections. */
   defaults?: readonly string[] | null;
-  /** True if embeddings can be adapted. Default false. */
+  /** True if embeddings can be adapted. Default: false. */
   embedding?: boolean;
-  /** True if PEFT's configuration has fields for numbered layers. Default true. */
+  /** True if PEFT's configuration has fields for numbered layers. Default: true. */
   layers?: boolean;
-  /** True if PEFT's configuration has a field for excluded modules. Default true. */
+  /** True if PEFT's configuration has a field for excluded modules. Default: true. */
   exclude?: boolean;
 }
 
-/** A layer's path in its block, or its last name where no other ends alike. */
+/** Returns a layer's path in its block, or only its last name if that is unique. */
 function targetName(draw: Draw, base: RandomBase, path: string): string {
   const name = path.slice(path.lastIndexOf(".") + 1);
   const alike = Object.keys(base.linears).filter((other) => other.endsWith(`.${name}`));
@@ -41,10 +41,7 @@ function targetName(draw: Draw, base: RandomBase, path: string): string {
 /** PEFT's warning about an adapted embedding whose table the output layer shares. */
 export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a tied layer is part of the adapter/;
 
-/**
- * Returns the linear layers of a block that PEFT's method takes by default;
- * null if it has no default.
- */
+/** Returns the linear layers of a block that PEFT's method adapts by default; null if it has no default. */
 export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType): string[] | null {
   const { defaultTargets } = methods[peftType] as Partial<PeftMethod>;
   const names = defaultTargets?.[config.model_type];
@@ -53,8 +50,8 @@ export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType
 }
 
 /**
- * Targets said in PEFT's ways: by default, "all-linear", as an expression, as a list;
- * in all blocks or in some.
+ * Draws targets in all of PEFT's forms: by default, "all-linear", as an expression, as a list; in all blocks or in
+ * some.
  */
 export function drawTargets(
   draw: Draw,
@@ -73,7 +70,7 @@ export function drawTargets(
     return { options: { targetModules: String.raw`.*\.(${any})`, ...saved }, paths };
   }
   const names = paths.map((path) => targetName(draw, base, path));
-  // Files hold the table of a target of this name, in the base's dtype: which is float32 in Python.
+  // Files contain the table of a target with this name in the base model's dtype, which in Python is float32.
   const same = base.dtype === "float32" || base.embedding !== "embed_tokens";
   const whole = saved.modulesToSave?.includes(base.embedding);
   if (embedding && same && !whole && draw.chance(0.25)) names.push(base.embedding);
@@ -87,13 +84,13 @@ export function drawTargets(
   return { options: { targetModules: names, ...chosen, ...excluded, ...saved }, paths };
 }
 
-/** Modules that can be trained whole beside an adapter. */
+/** Returns the modules that can be trained whole next to an adapter. */
 function savable(base: RandomBase): string[] {
   const ends = base.tied ? [] : [base.embedding, ...headOf(base)];
   return [base.norms[0], base.norms.at(-1)!, ...ends];
 }
 
-/** The output layer of a language model that has one of its own; none otherwise. */
+/** Returns the output layer of a language model if it is not tied, otherwise nothing. */
 export function headOf({ task, tied, renamedHead }: RandomBase): string[] {
   return task === "CAUSAL_LM" && !tied && !renamedHead ? ["lm_head"] : [];
 }
@@ -106,7 +103,7 @@ function numberedLayers(draw: Draw, { layers, layersPattern }: RandomBase): Targ
   };
 }
 
-/** Tokens to train by index, where the embedding is adapted in no other way. */
+/** Draws tokens to train by index, if the embedding is not adapted in another way. */
 export function drawTokens(
   draw: Draw,
   base: RandomBase,
@@ -118,7 +115,7 @@ export function drawTokens(
   }));
 }
 
-/** A value for one of the targets, as `rankPattern` and its like take them. */
+/** Draws a value for one of the targets, in the form of `rankPattern` and similar options. */
 export function drawPattern(
   draw: Draw,
   base: RandomBase,
@@ -132,7 +129,7 @@ export function drawPattern(
   return { [inBlock ? `${base.layersPattern}.0.${path}` : targetName(draw, base, path)]: value() };
 }
 
-/** The integers above 1 that divide all inputs of the layers (and their outputs, where `both`). */
+/** Returns the integers above 1 that divide all inputs of the layers (and their outputs with `both`). */
 export function commonDivisors(base: RandomBase, paths: readonly string[], both = false): number[] {
   const sizes = paths.flatMap((path) => base.linears[path].slice(0, both ? 2 : 1));
   return Array.from({ length: Math.min(...sizes) - 1 }, (_, i) => i + 2).filter((n) =>

@@ -2,7 +2,7 @@ import type { LoraOptions } from "@lowrank/peft";
 import type { BaseName } from "./bases.ts";
 import { trainedTokens } from "./batch.ts";
 
-/** One adapter to be tried in both directions. */
+/** One adapter to test in both directions. */
 export interface LoraCase {
   name: string;
   base: BaseName;
@@ -13,7 +13,7 @@ const all: LoraOptions = { r: 4, loraAlpha: 16, targetModules: "all-linear" };
 
 const lora = (base: BaseName, name: string, options: LoraOptions): LoraCase => ({ base, name, options });
 
-/** LoRA configurations that cover the choice of layers, scaling, and saving of other modules. */
+/** LoRA configurations for the selection of layers, scaling, and saving of other modules. */
 export const loraCases: readonly LoraCase[] = [
   lora("llama", "all linears", all),
   lora("llama", "default targets", { r: 4, loraAlpha: 16 }),

@@ -6,7 +6,7 @@ import type { Results } from "./compare.ts";
 /** Python's tensors: shapes, and float32 bytes in base64. */
 export type PackedTensors = Record<string, { shape: number[]; data: string }>;
 
-/** An adapted model, of language or of classes: both take a batch with labels. */
+/** An adapted language model or classifier. Both accept a batch with labels. */
 interface Adapted {
   forward(inputs: LabelledInputs): { logits: Tensor };
   loss(inputs: LabelledInputs): Tensor;
@@ -15,7 +15,7 @@ interface Adapted {
   updateAndAllocate(step: number): Promise<void>;
 }
 
-/** Returns the parameters that train, under PEFT's names without the adapter's. */
+/** Returns the trainable parameters under PEFT's names, without the adapter's name. */
 function trainable(model: Adapted): [string, Tensor][] {
   return [...model.namedParameters()]
     .filter(([, parameter]) => parameter.requiresGrad)
@@ -25,8 +25,8 @@ function trainable(model: Adapted): [string, Tensor][] {
 const floats = async (tensor: Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
 
 /**
- * Returns logits, loss and, if `gradients` is set, the gradient of every trainable parameter that
- * is not empty and that the loss reaches.
+ * Returns logits, loss and, with `gradients`, the gradients of all nonempty trainable parameters that the loss depends
+ * on.
  */
 export async function measure(model: Adapted, inputs: LabelledInputs, gradients = true): Promise<Results> {
   const parameters = gradients ? trainable(model) : [];
@@ -44,19 +44,19 @@ export async function measure(model: Adapted, inputs: LabelledInputs, gradients 
   return results;
 }
 
-/** Logits of a model without gradients. */
+/** Returns a model's logits, computed without gradients. */
 export async function logitsOf(model: Pick<Adapted, "forward">, inputs: LabelledInputs): Promise<Float32Array> {
   return floats(noGrad(() => model.forward(inputs)).logits);
 }
 
-/** Options of `train`. With `allocates`, ranks are given out after every step. */
+/** Options of `train`. With `allocates`, ranks are reallocated after every step. */
 export interface Training {
   steps: number;
   lr: number;
   allocates?: boolean;
 }
 
-/** Losses of AdamW steps on one batch, each taken before its step. */
+/** Returns the losses of AdamW steps on one batch, each before its step. */
 export async function train(
   model: Adapted,
   inputs: LabelledInputs,
@@ -78,10 +78,7 @@ export async function train(
   return losses;
 }
 
-/**
- * Python's tensors by name, without those that have no numbers: of layers that
- * all ranks were taken from.
- */
+/** Returns Python's tensors by name, without empty ones: tensors of layers whose ranks were all cut. */
 export function unpack(tensors: PackedTensors): Results {
   const filled = Object.entries(tensors).filter(([, { data }]) => data !== "");
   return new Map(

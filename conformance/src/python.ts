@@ -11,7 +11,7 @@ interface Answer {
   error?: string;
 }
 
-/** A running Python that measures with PEFT: started once, asked often. */
+/** A Python process that runs PEFT. It is started once and receives many commands. */
 export class Python implements AsyncDisposable {
   /** Versions of torch, transformers and peft. */
   readonly versions: Record<string, string>;
@@ -32,7 +32,7 @@ export class Python implements AsyncDisposable {
     this.versions = versions;
   }
 
-  /** Starts it: some seconds, in which it imports the packages. */
+  /** Starts the process. Importing the packages takes some seconds. */
   static async start(python: string): Promise<Python> {
     const child = spawn(python, [server], { env: pythonVariables, stdio: ["pipe", "pipe", "pipe"] });
     const complaints: string[] = [];
@@ -46,10 +46,7 @@ export class Python implements AsyncDisposable {
     return new Python(child, answers, complaints, result as Record<string, string>);
   }
 
-  /**
-   * Runs one command of the server, after those asked before. Throws with Python's
-   * traceback where it fails there.
-   */
+  /** Runs one command on the server, after all earlier ones. Throws with Python's traceback if it fails. */
   async ask<T>(command: string, args: Record<string, unknown>): Promise<T> {
     const id = ++this.#last;
     this.#process.stdin!.write(`${JSON.stringify({ id, command, args })}\n`);

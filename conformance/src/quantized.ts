@@ -7,9 +7,7 @@ import { compare, type Findings } from "./compare.ts";
 import { logitsOf, measure, type PackedTensors, train, unpack } from "./measure.ts";
 import type { Python } from "./python.ts";
 
-/**
- * The inputs of one trial: a base model's folder, a batch for it, and an empty folder of its own.
- */
+/** The inputs of one trial: a base model's folder, a batch for it, and an empty folder. */
 interface Trial {
   python: Python;
   base: string;
@@ -17,7 +15,7 @@ interface Trial {
   folder: string;
 }
 
-/** A way of quantising to 4 bits. */
+/** A form of 4-bit quantisation. */
 export interface QuantizedCase {
   quantType: "nf4" | "fp4";
   doubleQuant: boolean;
@@ -31,8 +29,8 @@ export const quantizedCases: readonly QuantizedCase[] = [
 ];
 
 /**
- * Models whose rows are whole blocks of 64 weights: of other widths bitsandbytes dequantises some
- * wrongly on processors with AVX-512.
+ * Models whose rows are whole blocks of 64 weights. For other widths, bitsandbytes dequantises some weights wrongly on
+ * processors with AVX-512.
  */
 export const quantizedBases = {
   "llama, wide": {
@@ -53,10 +51,7 @@ export const quantizedBases = {
   },
 };
 
-/**
- * A checkpoint that Lowrank quantised and an adapter that it trained there, read
- * by transformers and PEFT.
- */
+/** Quantises a checkpoint and trains an adapter on it in Lowrank, and loads both in transformers and PEFT. */
 export async function oursInTransformers(packing: QuantizedCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, folder } = trial;
   const [quantized, adapter] = [join(folder, "quantized"), join(folder, "adapter")];
@@ -77,8 +72,8 @@ export async function oursInTransformers(packing: QuantizedCase, trial: Trial): 
 }
 
 /**
- * Reads a checkpoint that transformers quantised and saved, and compares its logits and the weights
- * that Lowrank quantises itself.
+ * Reads a checkpoint that transformers quantised and saved. Compares its logits, and its codes with those that Lowrank
+ * computes.
  */
 export async function theirsQuantized(packing: QuantizedCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, folder } = trial;
@@ -94,7 +89,7 @@ export async function theirsQuantized(packing: QuantizedCase, trial: Trial): Pro
     if (!(layer instanceof Linear4bit)) continue;
     const [a, b] = [layer, loaded.getSubmodule(path) as Linear4bit].map(({ weight }) => weight.bytes());
     const share = differing(await a, await b);
-    // Of nested codes, bitsandbytes misses the nearest value in some cases of a thousand.
+    // For nested codes, bitsandbytes misses the nearest value in a few of a thousand cases.
     if (share > (packing.doubleQuant ? 0.01 : 0)) findings.problems.push(`${path}: ${share} of the bytes differ`);
   }
   return findings;

@@ -17,7 +17,7 @@ import type { Python } from "./python.ts";
 
 export const quantTypes: readonly QuantType[] = ["nf4", "fp4"];
 
-/** All block sizes of bitsandbytes. */
+/** All block sizes that bitsandbytes supports. */
 export const blockSizes = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
 const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
@@ -33,8 +33,8 @@ const base64 = ({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array): 
 };
 
 /**
- * Normal numbers of any magnitude, of which some are zeros and so are whole blocks,
- * in one of several shapes.
+ * Draws normally distributed values of any magnitude in one of several shapes. Some values and some whole blocks are
+ * zero.
  */
 function draw(seed: number): { values: Float32Array; shape: number[] } {
   const generator = new Generator(seed);
@@ -47,8 +47,8 @@ function draw(seed: number): { values: Float32Array; shape: number[] } {
 }
 
 /**
- * Random weights in 4 bits: every entry of the checkpoint is bitsandbytes' own to
- * the byte, and reads back.
+ * Quantises random weights to 4 bits. Every entry of the checkpoint must equal bitsandbytes' byte for byte, and be
+ * readable.
  */
 export async function packedWeights(
   python: Python,
@@ -86,15 +86,14 @@ export async function packedWeights(
     const changed = back.filter(({ name, bytes }) => Buffer.compare(bytes, bytesOf(theirs, name)) !== 0);
     if (changed.length > 0) problems.push(`${label}: ${changed.map(({ name }) => name)} read back otherwise`);
   }
-  // bitsandbytes finds codes in a table of rounded numbers, and so misses the nearest in
-  // some cases of a thousand.
+  // bitsandbytes looks codes up in a table of rounded values, and misses the nearest one in a few of a thousand cases.
   if (missed > Math.max(2, 0.01 * codes)) problems.push(`${missed} of ${codes} nested codes differ`);
   return { differences: new Map(doubleQuant ? [["nested codes", missed / codes]] : []), problems };
 }
 
 /**
- * Returns the number of nested codes that differ. Adds a problem for each that is not nearer to its
- * scale than bitsandbytes' code.
+ * Returns the number of nested codes that differ. Adds a problem for each that is not nearer to its scale than
+ * bitsandbytes' code.
  */
 function misses(ours: Uint8Array, theirs: Uint8Array, entries: Entries, problems: string[], label: string): number {
   const state = JSON.parse(Buffer.from(findState(entries)).toString()) as { nested_offset: number };
@@ -116,7 +115,7 @@ function findState(entries: Entries): Uint8Array {
   return bytesOf(entries, Object.keys(entries).find((name) => name.includes("quant_state")) as string);
 }
 
-/** Random numbers in 8-bit blocks: tables and scales to the bit, codes the same or nearer. */
+/** Quantises random values in 8-bit blocks. Tables and scales must be equal bit for bit, and codes equal or nearer. */
 export async function blocks8bit(python: Python, blocksize: number, signed: boolean): Promise<Findings> {
   const { values, shape } = draw(blocksize);
   const request = { data: base64(values), shape, blocksize, signed };

@@ -19,70 +19,61 @@ import { smollm3 } from "./architectures/smollm3.ts";
 import { stablelm } from "./architectures/stablelm.ts";
 import type { Draw } from "./draw.ts";
 
-/** A small model to be made at random, and its modules for adapters. */
+/** A small random model, and its modules for adapters. */
 export interface RandomBase {
-  /** As transformers reads it. */
+  /** The transformers config. */
   config: Record<string, unknown> & { model_type: string; vocab_size: number };
-  /** The dtype of the stored weights; both sides compute in float32. */
+  /** The dtype of the stored weights. Both sides compute in float32. */
   dtype: "float32" | "bfloat16" | "float16";
-  /** The model's task: to predict tokens, or to choose a class for each sequence. */
+  /** The model's task: language modelling or sequence classification. */
   task: "CAUSAL_LM" | "SEQ_CLS";
-  /** Reads a sequence from left to right, or as a whole. */
+  /** Causal attention (decoder) or full attention (encoder). */
   kind: "decoder" | "encoder";
-  /** The width of its logits. */
+  /** The width of the logits. */
   classes: number;
-  /** [inputs, outputs] of the linear layers of a block, by their path in it. */
+  /** [inputs, outputs] of the linear layers of a block, by path in the block. */
   linears: Readonly<Record<string, readonly [inputs: number, outputs: number]>>;
-  /** These are transformers' Conv1D, whose weights lie input first. */
+  /** True if these are transformers' Conv1D, with weights stored as [in, out]. */
   conv1d: boolean;
   embedding: string;
   /**
-   * Embeddings are multiplied behind the table. PEFT's HiRA adds to what is multiplied, not to the
-   * table, and so gives other numbers once merged.
+   * True if embeddings are scaled after the lookup. PEFT's HiRA then adds to the scaled values instead of the table,
+   * and a merge changes its outputs.
    */
   scaledEmbedding?: true;
-  /** Its output layer has the name of its files here, and another in transformers. */
+  /** True if the output layer has its name from the files here, and another in transformers. */
   renamedHead?: true;
   /**
-   * "all-linear" means others in PEFT: experts are one parameter there and layers here, or a layer
-   * of the head is saved whole and refused as a target.
+   * True if "all-linear" selects other layers in PEFT: experts are one parameter there and layers here, or a layer of
+   * the head is saved whole and refused as a target.
    */
   otherLinears?: true;
-  /** PEFT finds no sizes for prompts in its config. */
+  /** True if PEFT finds no sizes for prompts in the config. */
   unprompted?: true;
-  /**
-   * It reads a sequence by its first token, whose answer on padding means nothing: padding stands
-   * on the right. Default: on either side.
-   */
+  /** True if the model classifies by its first token, so that padding must be on the right. Default: on either side. */
   padsRight?: true;
-  /** Its head has several layers, as RoBERTa's: beside it PEFT merges LoRA alone. */
+  /** True if the head has several layers, as in RoBERTa. PEFT can then merge only LoRA. */
   deepHead?: boolean;
-  /** The output layer shares the embedding's weight. */
+  /** True if the output layer shares the embedding's weight. */
   tied: boolean;
-  /**
-   * Norms, by a name that ends their paths; the last one stands behind all blocks, where one does.
-   */
+  /** Names of norms, by path suffix. The last one is the norm after all blocks, if there is one. */
   norms: readonly string[];
   /** The part of a layer's path before its number. */
   layersPattern: string;
   layers: number;
-  /**
-   * The linear layers that PEFT's methods for attention take where they are told none; null for a
-   * model that PEFT's table does not know.
-   */
+  /** The linear layers that PEFT's attention methods adapt by default; null for a model that PEFT's table lacks. */
   attention: readonly string[] | null;
   /**
-   * Blocks differ, by a convolution in the place of attention, keys that others share or heads of
-   * another size: layers of a block are not those of every block, and no prefix of keys and values
-   * goes before all.
+   * True if blocks differ: by a convolution instead of attention, shared keys, or heads of another size. Layers of one
+   * block then do not exist in every block, and prefix tuning is not possible.
    */
   unlikeBlocks?: true;
 }
 
-/** An architecture's draw of all but the dtype, or of that too where not every one will do. */
+/** Draws everything except the dtype. Also draws the dtype if the architecture does not support every one. */
 export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype"> & Partial<Pick<RandomBase, "dtype">>;
 
-/** The architectures that are tried, those more often that more methods take. */
+/** The architectures to test. Those that more methods support are more frequent. */
 const architectures: readonly DrawBase[] = [
   ...[llama, llama, llama, mistral, qwen2],
   ...[qwen3, gemma2, gemma3Text, gemma4Text, gemma4Text, smollm3, granite, olmo2, lfm2],
@@ -92,8 +83,8 @@ const architectures: readonly DrawBase[] = [
 ];
 
 /**
- * A small model: grouped-query heads, tied and untied output layers, biases or none, odd
- * sizes, half precision on disk.
+ * Draws a small model: grouped-query heads, tied and untied output layers, with and without biases, odd sizes, half
+ * precision on disk.
  */
 export function randomBase(draw: Draw): RandomBase {
   const drawBase = draw.pick(architectures);

@@ -10,7 +10,7 @@ import type { Python } from "./python.ts";
 import { type RandomCase, randomCase } from "./randomCase.ts";
 import type { Report } from "./report.ts";
 
-/** The random cases to try: so many, from a seed on, of all methods in turn or of one. */
+/** The random cases to test: their number, the first seed, and one method or all in turn. */
 export interface RandomChoice {
   cases: number;
   seed: number;
@@ -19,7 +19,7 @@ export interface RandomChoice {
 
 const directions = { "PEFT's in Lowrank": theirsInLowrank, "ours in PEFT": oursInPeft };
 
-/** Tries random cases in both directions; returns the methods and options they covered. */
+/** Tests random cases in both directions. Returns the covered methods and options. */
 export async function randomChecks(
   { cases, seed, method }: RandomChoice,
   { python, folder, report }: { python: Python; folder: string; report: Report },
@@ -48,7 +48,7 @@ export async function randomChecks(
   return coverage;
 }
 
-/** Returns the lines that help to repeat a failure: the command, the options and the base model. */
+/** Returns lines that help to repeat a failure: the command, the options and the base model. */
 function reproduction({ seed, adapter, base }: RandomCase): string[] {
   const { peft_type: _, task_type: __, ...config } = peftConfig(adapter);
   return [
@@ -58,7 +58,7 @@ function reproduction({ seed, adapter, base }: RandomCase): string[] {
   ];
 }
 
-/** Makes the base model when the first of its checks runs. */
+/** Returns a function that makes the base model when the first check needs it. */
 function lazyTrial({ seed, base, shape }: RandomCase, python: Python, folder: string): () => Promise<Trial> {
   const { config, dtype, task, classes } = base;
   const place = join(folder, "base");

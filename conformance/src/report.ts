@@ -1,6 +1,6 @@
 import type { Findings } from "./compare.ts";
 
-/** Prints a line per check and counts; checks whose name lacks one of the words are left out. */
+/** Prints a line for each check and counts them. Skips checks whose name lacks one of the words. */
 export class Report {
   readonly #words: readonly string[];
   #passed = 0;
@@ -11,10 +11,7 @@ export class Report {
     this.#words = words;
   }
 
-  /**
-   * Runs a check; an error that it throws is a failure. Returns whether it passed; `hints` are
-   * printed where it did not.
-   */
+  /** Runs a check. An error that it throws is a failure. Returns true if it passed, otherwise prints `hints`. */
   async check(name: string, trial: () => Promise<Findings>, hints: readonly string[] = []): Promise<boolean> {
     if (!this.#words.every((word) => name.includes(word))) return false;
     try {
@@ -29,13 +26,13 @@ export class Report {
     }
   }
 
-  /** Says that something was not tried, and why. */
+  /** Prints that something was skipped, and why. */
   skip(what: string): void {
     this.#skipped++;
     console.log(`skipped ${what}`);
   }
 
-  /** Prints the count; returns the exit code, which is 1 too where the words left no check. */
+  /** Prints the counts and returns the exit code. It is 1 for failures and if no check's name matched the words. */
   close(): number {
     const none = this.#passed + this.#failed + this.#skipped === 0;
     if (none) console.log(`no check's name holds all of: ${this.#words.join(", ")}`);

@@ -4,15 +4,15 @@ import type { AdapterCase } from "./adapterCase.ts";
 import { fullConfig, peftDefaults } from "./configDefaults.ts";
 import type { Python } from "./python.ts";
 
-/** Lists of targets that PEFT shortens have at least so many. */
+/** Minimum length of target lists that PEFT shortens. */
 const shortened = 20;
 
 const listLength = (config: ReadonlyMap<string, string>): number =>
   (JSON.parse(config.get("target_modules") ?? "null") as string[] | null)?.length ?? 0;
 
 /**
- * Returns the differences after the other side has read an adapter's folder and saved it to
- * `again`. The weights must be the same to the byte, and the configurations must say the same.
+ * Returns the differences after the other side has loaded an adapter's folder and saved it to `again`. The weights must
+ * be equal byte for byte, and the configurations must have the same meaning.
  */
 export async function savedAgain(
   python: Python,
@@ -22,7 +22,7 @@ export async function savedAgain(
   dtype: string,
 ): Promise<string[]> {
   const { peftType, options, method } = adapter;
-  // Of all biases, files repeat the base model's own, in its dtype: which is float32 in Python.
+  // With `bias: "all"`, files repeat the base model's biases in its dtype, which in Python is float32.
   const repeatsHalf = dtype !== "float32" && "bias" in options && options.bias === "all";
   const [weights, weightsAgain] = await both("adapter_model.safetensors");
   const problems =
@@ -32,10 +32,10 @@ export async function savedAgain(
   const defaults = await peftDefaults(python, peftType);
   const [config, configAgain] = (await both("adapter_config.json")).map((json) => fullConfig(String(json), defaults));
   for (const field of new Set([...config.keys(), ...configAgain.keys()])) {
-    // PEFT says a long list of paths in fewer names when it loads it.
+    // PEFT shortens a long list of paths when it loads it.
     if (field === "target_modules" && listLength(config) >= shortened) continue;
     const [a, b] = [config.get(field), configAgain.get(field)];
-    // PEFT writes an empty list where a model's experts are one parameter.
+    // PEFT writes an empty list if a model's experts are one parameter.
     if (field === "target_parameters" && [a, b].every((value) => value === "null" || value === "[]")) continue;
     if (a !== b) problems.push(`${field} is ${a}, and ${b} when saved again`);
   }
@@ -46,7 +46,7 @@ export async function savedAgain(
   }
 }
 
-/** The surroundings of the first difference: in a header they tell the tensor. */
+/** Returns the text around the first difference. In a header it names the tensor. */
 function firstDifference(a: string, b: string): string {
   let at = 0;
   while (a[at] === b[at]) at++;

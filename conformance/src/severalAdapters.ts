@@ -12,7 +12,7 @@ const types: readonly CombinationType[] = [
   ...kinds.flatMap((kind) => [kind, `${kind}_svd`] as const),
 ];
 
-/** PEFT's options of two adapters of one rank, on all kinds of layers that LoRA knows. */
+/** Returns PEFT's options of two adapters with one rank, on all kinds of layers that LoRA supports. */
 function optionsOf(isGpt2: boolean): Record<string, unknown>[] {
   const [first, second] = isGpt2
     ? [
@@ -30,9 +30,7 @@ function optionsOf(isGpt2: boolean): Record<string, unknown>[] {
   ];
 }
 
-/**
- * Adapters of other ranks and scalings, on other layers: two to be swapped in, one to be combined.
- */
+/** Adapters with other ranks and scalings, on other layers: two for hot swaps, one for combinations. */
 const otherRanks: readonly Record<string, unknown>[] = [
   { r: 7, lora_alpha: 3, target_modules: ["q_proj", "down_proj"] },
   { r: 2, lora_alpha: 9, target_modules: ["v_proj", "q_proj"] },
@@ -52,7 +50,9 @@ interface Combined {
   majority_sign_method: "total" | "frequency";
 }
 
-/** Weighted sums of all types: of adapters of one rank, and where a type takes others, of such. */
+/**
+ * Returns weighted sums of all types: of adapters with equal ranks, and with different ranks if the type supports them.
+ */
 function combinations(isGpt2: boolean): Combined[] {
   const combination = (type: CombinationType, i: number, adapters: string[], weights: number[]): Combined => ({
     ...{ adapters, weights, combination_type: type, svd_rank: 3, density: 0.4 },
@@ -66,8 +66,7 @@ function combinations(isGpt2: boolean): Combined[] {
 }
 
 /**
- * Rows of a batch with an adapter each, weighted sums of all types, and swapped values,
- * from files of both formats.
+ * Checks batches with one adapter for each row, weighted sums of all types, and hot swaps, from files of both sides.
  */
 export async function severalAdapters(python: Python, base: string, vocab: number, seed: number): Promise<Findings> {
   const out = `${base}-several`;

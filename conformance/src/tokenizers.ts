@@ -9,13 +9,13 @@ import type { Python } from "./python.ts";
 import type { RandomChoice } from "./randomChecks.ts";
 import type { Report } from "./report.ts";
 
-/** A text, and what Python's `tokenizers` makes of it. */
+/** A text, and the results of Python's `tokenizers`. */
 interface TextCase {
   text: string;
-  /** Its ids with special tokens around it, and without. */
+  /** Its ids with special tokens, and without. */
   ids: number[];
   bare: number[];
-  /** The text of `ids`, and the same without special tokens. */
+  /** The decoded text of `ids` with special tokens, and without. */
   decoded: string;
   skipped: string;
 }
@@ -27,16 +27,16 @@ interface TokenizerCases {
   cases: TextCase[];
 }
 
-/** Strings for each tokenizer. */
+/** Number of strings for each tokenizer. */
 const strings = 500;
-/** Differences that are printed of one tokenizer. */
+/** Maximum number of differences to print for one tokenizer. */
 const shown = 3;
-/** Models of the shared folder whose tokenizers are tried with random strings too. */
+/** Models in the shared folder whose tokenizers are also tested with random strings. */
 const realModels = ["pyspell-hf", "stories260K-hf", "smollm2-135m-instruct"];
 
 /**
- * Random tokenizers with added tokens of all options, and real tokenizers: the ids of random
- * strings, and the text of these ids, must equal the results of Python's `tokenizers`.
+ * Compares random tokenizers with added tokens of all options, and real tokenizers. The ids of random strings, and the
+ * decoded text, must equal the results of Python's `tokenizers`.
  */
 export async function tokenizerChecks(
   { seed }: RandomChoice,
@@ -73,11 +73,11 @@ async function sameTexts({ folder, cases }: TokenizerCases): Promise<Findings> {
   return { differences: new Map(), problems: [...problems.slice(0, shown), ...more] };
 }
 
-/** A part that takes characters by class, and the ids of "a", each character and "a" in turn. */
+/** A tokenizer component that depends on character classes, applied to "a", each character and "a". */
 interface ClassCase {
   name: string;
   json: object;
-  /** Characters, and for each the words or the text that the part makes of it. */
+  /** Characters, and the component's result for each. */
   characters: string;
   made: string[];
 }

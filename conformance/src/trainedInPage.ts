@@ -9,8 +9,8 @@ import { measure, unpack } from "./measure.ts";
 import type { Python } from "./python.ts";
 
 /**
- * An adapter that a page trained, dying and reloaded in between, and downloaded: the same as in one
- * go, and read by Lowrank in Node and by PEFT.
+ * Trains an adapter in a page that crashes and reloads, and downloads it. The result must equal an uninterrupted
+ * training, and Lowrank in Node and PEFT must read it.
  */
 export async function trainedInPage(
   browser: Browser,

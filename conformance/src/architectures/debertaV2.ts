@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** A DeBERTa v2 or v3 that classifies sequences: attention knows relative positions, or not. */
+/** A DeBERTa v2 or v3 for sequence classification, with or without relative attention. */
 export const debertaV2: DrawBase = (draw) => {
   const heads = draw.integer(1, 3);
   const inner = heads * draw.integer(3, 8);

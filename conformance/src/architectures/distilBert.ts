@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** A DistilBERT that classifies sequences. */
+/** A DistilBERT for sequence classification. */
 export const distilBert: DrawBase = (draw) => {
   const heads = draw.integer(1, 3);
   const inner = heads * draw.integer(3, 8);

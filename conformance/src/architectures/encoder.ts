@@ -1,13 +1,12 @@
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** A BERT or RoBERTa that classifies sequences. */
+/** A BERT or RoBERTa for sequence classification. */
 export const encoder =
   (modelType: "bert" | "roberta"): DrawBase =>
   (draw) => {
     const heads = draw.integer(1, 3);
-    // "output.dense" ends the path of the layer behind attention too: what divides the one's
-    // sizes divides the other's.
+    // "output.dense" also matches the layer after attention, so the sizes of both must have the same divisors.
     const inner = heads * draw.integer(3, 8);
     const hidden = inner * draw.integer(1, 2);
     const layers = draw.integer(1, 3);

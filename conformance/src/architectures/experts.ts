@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { llamaAttention, llamaKin } from "./llama.ts";
 
-/** A mixtral. Adapters sit on its attention: transformers joins its experts. */
+/** A mixtral. Adapters are only on its attention, since transformers stores all experts in one parameter. */
 export const mixtral: DrawBase = llamaKin("mixtral", (draw) => {
   const experts = draw.integer(2, 4);
   return {
@@ -12,7 +12,7 @@ export const mixtral: DrawBase = llamaKin("mixtral", (draw) => {
   };
 });
 
-/** A qwen2_moe, of whose blocks some have experts. Adapters sit on its attention. */
+/** A qwen2_moe with experts in some blocks. Adapters are only on its attention. */
 export const qwen2Moe: DrawBase = llamaKin("qwen2_moe", (draw) => {
   const experts = draw.integer(2, 4);
   return {

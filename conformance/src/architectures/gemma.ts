@@ -3,7 +3,7 @@ import { llamaKin } from "./llama.ts";
 
 const norms = ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "norm"];
 
-/** A gemma2, with windows on every other layer. */
+/** A gemma2, with sliding windows on every other layer. */
 export const gemma2: DrawBase = llamaKin("gemma2", (draw) => ({
   config: { sliding_window: draw.integer(2, 8), query_pre_attn_scalar: draw.integer(2, 20) },
   headDim: "always",

@@ -4,7 +4,7 @@ import { tokens } from "./tokens.ts";
 
 const [full, sliding] = ["full_attention", "sliding_attention"];
 
-/** Draws types of layers, and how many of the last ones take keys from those before them. */
+/** Draws types of layers, and how many of the last ones use keys of earlier layers. */
 function drawLayers(draw: Draw): { types: string[]; shared: number } {
   const layers = draw.integer(2, 4);
   const types = Array.from({ length: layers }, (_, i) => (i === layers - 1 || draw.chance(0.4) ? full : sliding));
@@ -12,7 +12,7 @@ function drawLayers(draw: Draw): { types: string[]; shared: number } {
   return { types, shared: draw.chance(0.6) ? most : 0 };
 }
 
-/** Draws the rotary embedding of both types of layers. */
+/** Draws the rotary embeddings of both types of layers. */
 function drawRopes(draw: Draw): Record<string, object> {
   return {
     [full]: {
@@ -25,22 +25,22 @@ function drawRopes(draw: Draw): Record<string, object> {
 }
 
 /**
- * A gemma4_text: heads of one or two sizes, own keys and values or shared ones, with and without
- * embeddings of each layer's own and experts.
+ * A gemma4_text: heads of one or two sizes, separate or shared keys and values, with and without per-layer embeddings
+ * and experts.
  */
 export const gemma4Text: DrawBase = (draw) => {
   const keyHeads = draw.integer(1, 2);
   const heads = keyHeads * draw.integer(1, 3);
-  // Scores are not divided by the root of the size: larger heads saturate attention.
+  // Scores are not divided by the square root of the head size, so larger heads saturate attention.
   const headDim = 2 * draw.integer(2, 3);
   const hidden = heads * draw.integer(4, 13);
   const inner = draw.integer(9, 56);
   const vocab = draw.integer(50, 70);
   const tied = draw.chance(0.7);
   const { types, shared } = drawLayers(draw);
-  // transformers runs no model whose layers share keys without embeddings of their own.
+  // transformers runs no model with shared keys but without per-layer embeddings.
   const own = shared > 0 || draw.chance(0.3) ? draw.integer(3, 8) : 0;
-  // Outputs of every layer are multiples of those of windowed ones.
+  // The outputs of every layer are multiples of those of sliding-window layers.
   const widens = draw.chance(0.6);
   const keysAreValues = draw.chance(0.3);
   const globalKeyHeads = widens && keysAreValues && keyHeads === 2 ? 1 : keyHeads;
@@ -65,7 +65,7 @@ export const gemma4Text: DrawBase = (draw) => {
       max_position_embeddings: 64,
       tie_word_embeddings: tied,
       hidden_activation: draw.pick(["silu", "gelu_pytorch_tanh"]),
-      // Norms stand everywhere, and a small epsilon makes rounding of small rows larger.
+      // A small epsilon increases the rounding errors of small rows, and every sub-layer has norms.
       rms_norm_eps: draw.pick([1e-4, 1e-3]),
       sliding_window: draw.integer(2, 8),
       layer_types: types,
@@ -82,8 +82,8 @@ export const gemma4Text: DrawBase = (draw) => {
         moe_intermediate_size: draw.integer(5, 20),
       }),
     },
-    // Scores are not divided: a merged weight of half precision that rounds to the other side moves
-    // logits by more than on other models.
+    // Scores are not divided by the square root of the head size. A merged half-precision weight that rounds to the
+    // other side therefore changes logits more than in other models.
     dtype: "float32",
     task: "CAUSAL_LM",
     kind: "decoder",
@@ -105,15 +105,15 @@ export const gemma4Text: DrawBase = (draw) => {
     embedding: "embed_tokens",
     scaledEmbedding: true,
     tied,
-    // Values have a norm without weights, which "norm" would mean too.
+    // Values have a norm without weights, which the name "norm" would match too.
     norms: ["input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "model.norm"],
     layersPattern: "layers",
     layers: types.length,
     attention: null,
     ...(shared > 0 || widens || keysAreValues ? { unlikeBlocks: true } : {}),
-    // Beside those of blocks there are linear layers of the whole model, or of a router.
+    // The model has linear layers outside of blocks, or in a router.
     ...(own > 0 || experts > 0 ? { otherLinears: true } : {}),
-    // transformers looks tokens up again by their embeddings.
+    // transformers recovers token ids from their embeddings, which fails for prompts.
     ...(own > 0 ? { unprompted: true } : {}),
   };
 };

@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** A GPT-2, whose weights lie input first, that predicts tokens or classifies sequences. */
+/** A GPT-2, with weights stored as [in, out], for a language model or sequence classification. */
 export const gpt2: DrawBase = (draw) => {
   const heads = draw.integer(1, 4);
   const hidden = heads * draw.integer(3, 9);

@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** A gpt_neox, with attention and MLP side by side or one after the other. */
+/** A gpt_neox, with attention and MLP in parallel or in sequence. */
 export const gptNeoX: DrawBase = (draw) => {
   const heads = draw.integer(1, 4);
   const headDim = 2 * draw.integer(2, 5);

@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { llamaKin } from "./llama.ts";
 
-/** A granite, with factors of its own. */
+/** A granite, with its multipliers. */
 export const granite: DrawBase = llamaKin("granite", (draw) => ({
   config: {
     attention_multiplier: draw.pick([0.2, 0.5]),

@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** An lfm2, of whose blocks at least one has attention and one a convolution. */
+/** An lfm2 with at least one attention block and one convolution block. */
 export const lfm2: DrawBase = (draw) => {
   const keyHeads = draw.integer(1, 2);
   const heads = keyHeads * draw.integer(1, 3);

@@ -2,27 +2,29 @@ import type { Draw } from "../draw.ts";
 import type { DrawBase, RandomBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** The options of one model of Llama's kind, beside those that all of them have. */
+/** The properties of one Llama-like model, in addition to the common ones. */
 interface KinFields {
-  /** Its own fields of the config. */
+  /** Its additional config fields. */
   config: Record<string, unknown>;
-  /** May its heads be wider or narrower than the hidden size says? "always": its config says so. */
+  /**
+   * True if `head_dim` may differ from the value derived from the hidden size; "always" if the config always sets it.
+   */
   headDim: boolean | "always";
-  /** Is there a class of transformers that classifies sequences? Default true. */
+  /** True if transformers has a sequence classification class for it. Default: true. */
   classifies?: boolean;
-  /** Default: Llama's. */
+  /** Names of the norms. Default: Llama's. */
   norms?: readonly string[];
-  /** Does PEFT's table of default targets know it? Default true. */
+  /** True if PEFT's table of default targets contains it. Default: true. */
   inTable?: boolean;
   /** The linear layers of a block. Default: Llama's. */
   linears?(sizes: KinSizes): RandomBase["linears"];
-  /** Are embeddings multiplied in the embedding layer? Default no. */
+  /** True if the embedding layer scales embeddings. Default: false. */
   scaledEmbedding?: true;
-  /** Does "all-linear" mean other layers in PEFT, whose experts are one parameter? Default no. */
+  /** True if "all-linear" selects other layers in PEFT, which stores experts in one parameter. Default: false. */
   otherLinears?: true;
 }
 
-/** The widths of a model of Llama's kind. */
+/** The widths of a Llama-like model. */
 interface KinSizes {
   readonly hidden: number;
   readonly queries: number;
@@ -45,10 +47,7 @@ const llamaLinears = (sizes: KinSizes): RandomBase["linears"] => ({
   "mlp.down_proj": [sizes.inner, sizes.hidden],
 });
 
-/**
- * Draws a model of Llama's kind: grouped queries, tied output layers, to predict tokens
- * or to classify sequences.
- */
+/** Draws a Llama-like model: grouped queries, tied output layers, for a language model or sequence classification. */
 export const llamaKin =
   (modelType: string, fieldsOf: (draw: Draw, layers: number, headDim: number) => KinFields): DrawBase =>
   (draw) => {
@@ -100,7 +99,7 @@ export const llamaKin =
     };
   };
 
-/** A llama, with biases or none. */
+/** A llama, with or without biases. */
 export const llama: DrawBase = llamaKin("llama", (draw) => ({
   config: { attention_bias: draw.chance(0.3), mlp_bias: draw.chance(0.3) },
   headDim: true,

@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** A ModernBERT that classifies sequences: rotary embedding, and windows on some layers. */
+/** A ModernBERT for sequence classification: rotary embedding, and sliding windows on some layers. */
 export const modernBert: DrawBase = (draw) => {
   const heads = draw.integer(1, 3);
   const hidden = heads * 2 * draw.integer(2, 5);

@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { llamaKin } from "./llama.ts";
 
-/** An olmo2, with norms behind its sub-layers. */
+/** An olmo2, with norms after its sub-layers. */
 export const olmo2: DrawBase = llamaKin("olmo2", () => ({
   config: {},
   headDim: false,

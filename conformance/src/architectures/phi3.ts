@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { llamaKin } from "./llama.ts";
 
-/** A phi3: one projection to queries, keys and values, and one to the gate and what it gates. */
+/** A phi3: one projection for queries, keys and values, and one for gate and up projection. */
 export const phi3: DrawBase = llamaKin("phi3", () => ({
   config: { resid_pdrop: 0, embd_pdrop: 0 },
   headDim: false,

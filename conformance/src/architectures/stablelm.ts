@@ -1,7 +1,7 @@
 import type { DrawBase } from "../randomBases.ts";
 import { llamaKin } from "./llama.ts";
 
-/** A stablelm: layer norms with biases, and a part of each head turns. */
+/** A stablelm: LayerNorms with biases, and rotary embedding on a part of each head. */
 export const stablelm: DrawBase = llamaKin("stablelm", (draw, _layers, headDim) => {
   const parallel = draw.chance(0.3);
   return {

@@ -3,22 +3,18 @@ import { defaultPaths, drawTargets, drawTokens } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/**
- * AdaLoRA, which gives out ranks while it trains, over schedules that end within
- * the training or after it.
- */
+/** AdaLoRA, which reallocates ranks during training, with schedules that end during or after the training. */
 export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
   draw(draw, base) {
     const targets = drawTargets(draw, base, { defaults: defaultPaths(base, "ADALORA") });
     const initR = draw.integer(2, 5);
-    // At random and far from the base's weights, attention saturates: its gradients
-    // are then rounding noise.
+    // A random start far from the base weights saturates attention, and gradients are then rounding noise.
     const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: 0.25 } : {};
     const [tinit, tfinal] = [draw.integer(0, 1), draw.integer(0, 2)];
     return {
       ...targets.options,
       initR,
-      // PEFT fails where there is nothing to cut.
+      // PEFT fails if there are no ranks to cut.
       targetR: draw.integer(1, initR - 1),
       ...draw.maybe(0.7, () => ({ tinit })),
       ...draw.maybe(0.7, () => ({ tfinal })),
@@ -36,6 +32,6 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
   },
   names: { deltaT: "deltaT" },
   allocates: true,
-  // PEFT looks for the names of its tensors among those of layers.
+  // PEFT searches for its tensor names among layer names.
   warnings: [/^The following rank_pattern keys did not match any targeted module and were ignored: \[[^\]]*lora_E'\]/],
 });

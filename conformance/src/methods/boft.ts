@@ -3,7 +3,7 @@ import { commonDivisors, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** BOFT by block size and by number of blocks; without CUDA, PEFT has one rotation only. */
+/** BOFT by block size and by number of blocks. Without CUDA, PEFT supports only one rotation. */
 export const boft: MethodCases<BOFTOptions> = defineCases({
   draw(draw, base) {
     if (base.conv1d) return null;
@@ -19,6 +19,6 @@ export const boft: MethodCases<BOFTOptions> = defineCases({
       ...drawBias(draw, "boft_only"),
     };
   },
-  // Of every machine without a CUDA compiler.
+  // Warnings on every machine without a CUDA compiler.
   warnings: [/^Failed to load the CUDA extension/, /^Setting boft_n_butterfly_factor to 1/],
 });

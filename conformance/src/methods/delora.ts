@@ -8,13 +8,12 @@ export const delora: MethodCases<DeloraOptions> = defineCases({
   draw(draw, base) {
     if (base.conv1d) return null;
     const targets = drawTargets(draw, base);
-    // PEFT takes DeLoRA's own "delora_w_norm" for a module of that name.
+    // PEFT confuses DeLoRA's tensor "delora_w_norm" with a module of that name.
     if (targets.options.modulesToSave?.includes("norm")) return null;
     return {
       r: draw.integer(1, 6),
       ...targets.options,
-      // The default, 15, saturates the attention of models this small: its gradients
-      // are then rounding noise.
+      // The default, 15, saturates the attention of models this small, and gradients are then rounding noise.
       deloraLambda: draw.integer(1, 6),
       ...draw.maybe(0.2, () => ({ moduleDropout: 0.1 })),
       ...draw.maybe(0.3, () => ({ initWeights: false })),

@@ -3,7 +3,7 @@ import { defaultPaths, drawPattern, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** FourierFT, with numbers of frequencies by target. */
+/** FourierFT, with different numbers of coefficients by target. */
 export const fourierft: MethodCases<FourierFTOptions> = defineCases({
   draw(draw, base) {
     const targets = drawTargets(draw, base, { defaults: defaultPaths(base, "FOURIERFT") });
@@ -11,8 +11,7 @@ export const fourierft: MethodCases<FourierFTOptions> = defineCases({
     return {
       nFrequency: draw.integer(1, most),
       ...targets.options,
-      // The default, 150, saturates the attention of models this small: its gradients
-      // are then rounding noise.
+      // The default, 150, saturates the attention of models this small, and gradients are then rounding noise.
       scaling: draw.integer(1, 30),
       ...draw.maybe(0.4, () => ({ randomLocSeed: draw.integer(0, 1000) })),
       ...draw.maybe(0.3, () => ({ nFrequencyPattern: drawPattern(draw, base, targets, () => draw.integer(1, most)) })),

@@ -3,7 +3,7 @@ import { commonDivisors, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** GraLoRA of any number of parts, with a LoRA beside the blocks or without. */
+/** GraLoRA with any number of blocks, with and without a LoRA over the whole weight. */
 export const gralora: MethodCases<GraloraOptions> = defineCases({
   draw(draw, base) {
     const { options, paths } = drawTargets(draw, base, { exclude: false });
@@ -14,7 +14,7 @@ export const gralora: MethodCases<GraloraOptions> = defineCases({
       r: graloraK * draw.integer(1, 3),
       ...draw.maybe(0.4, () => ({ hybridR: draw.integer(1, 4) })),
       ...draw.maybe(0.6, () => ({ alpha: draw.integer(1, 32) })),
-      // A start that is no no-op is to stay in the order of the weights, or attention saturates.
+      // A random start must have the size of the weights, or attention saturates.
       ...draw.maybe(0.3, () => ({ initWeights: false, alpha: draw.integer(1, 3) })),
       ...draw.maybe(0.2, () => ({ graloraDropout: 0.1 })),
       ...drawBias(draw, "gralora_only"),

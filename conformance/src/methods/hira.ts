@@ -10,7 +10,7 @@ export const hira: MethodCases<HiraOptions> = defineCases({
     }));
     const isRandom = start.initWeights === false || start.initWeights === null;
     return {
-      // Weights times 1 + B A of normal numbers grow with the rank until attention saturates.
+      // Weights times 1 + B A with normally distributed factors grow with the rank until attention saturates.
       r: draw.integer(1, isRandom ? 2 : 6),
       ...start,
       ...drawTargets(draw, base, { embedding: !base.scaledEmbedding }).options,

@@ -3,7 +3,7 @@ import { drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** HRA, plain and with orthogonal directions, of even and odd numbers of reflections. */
+/** HRA, with and without orthogonalised vectors, with even and odd numbers of reflections. */
 export const hra: MethodCases<HRAOptions> = defineCases({
   draw(draw, base) {
     if (base.conv1d) return null;

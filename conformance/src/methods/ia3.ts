@@ -2,14 +2,13 @@ import type { IA3Options } from "@lowrank/peft";
 import { defaultPaths, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 
-/** (IA)³, with the targets whose input is scaled by default, as a list or as an expression. */
+/** (IA)³, with feed-forward targets by default, as a list or as an expression. */
 export const ia3: MethodCases<IA3Options> = defineCases({
   draw(draw, base) {
     const defaults = defaultPaths(base, "IA3");
     const { options } = drawTargets(draw, base, { defaults, layers: false });
     const { targetModules } = options;
-    // PEFT refuses a list that is not a part of the targets, and its own default too
-    // where the targets lack it.
+    // PEFT rejects a list that is not a subset of the targets, and even its own default if the targets lack it.
     const feedforward = Array.isArray(targetModules)
       ? { feedforwardModules: draw.pick([draw.some(targetModules), []]) }
       : draw.maybe(targetModules === "all-linear" ? 1 : 0.5, () => ({

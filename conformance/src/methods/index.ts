@@ -43,7 +43,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   ADAPTION_PROMPT: adaptionPrompt,
 };
 
-/** The methods with random cases: all that PEFT has too, of which `everyMethod` makes sure. */
+/** The methods with random cases: all that PEFT also has, which `everyMethod` checks. */
 export const drawnMethods: readonly PeftType[] = Object.keys(cases) as PeftType[];
 
 /** Returns the recipe for a method's random cases. Throws for a method without any. */

@@ -11,7 +11,7 @@ export const lnTuning: MethodCases<PeftOptions> = defineCases({
     return {
       ...draw.maybe(hasDefault ? 0.7 : 1, () => ({
         targetModules: draw.pick([names, names, String.raw`.*\.(${draw.some(inBlocks).join("|")})`]),
-        // Something must be left.
+        // At least one target must remain.
         ...(names.length > 1 ? draw.maybe(0.3, () => ({ targetModules: names, excludeModules: names.slice(-1) })) : {}),
       })),
       ...(headOf(base).length > 0 ? draw.maybe(0.2, () => ({ modulesToSave: headOf(base) })) : {}),

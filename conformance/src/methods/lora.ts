@@ -5,16 +5,13 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/**
- * Returns the smallest side of all linear layers, which bounds the rank of starts from the weight.
- */
+/** Returns the smallest side of all linear layers, which limits the rank of initialisations from the weight. */
 const smallestSide = ({ linears }: RandomBase): number => Math.min(...Object.values(linears).flat());
 
 /**
- * Draws the start of A and B, and a rank that fits it. Randomised singular values are left out,
- * since they are not the same twice. Starts that change the base weight are left out for half
- * precision: here the changed weight is rounded, while PEFT keeps it in float32. For Conv1D layers
- * OLoRA is left out too, since PEFT takes them for linear ones.
+ * Draws the initialisation of A and B, and a rank that fits it. Omits randomised SVD, which is not reproducible. Omits
+ * initialisations that change the base weight for half precision: Lowrank rounds the changed weight, while PEFT keeps
+ * it in float32. For Conv1D layers also omits OLoRA, since PEFT treats them as linear layers.
  */
 function drawStart(draw: Draw, base: RandomBase): LoraOptions {
   const taking = base.dtype !== "float32" ? [] : base.conv1d ? ["pissa"] : ["pissa", "olora"];
@@ -24,23 +21,20 @@ function drawStart(draw: Draw, base: RandomBase): LoraOptions {
   return start === true ? { r } : { r, initLoraWeights: start };
 }
 
-/**
- * LoRA in all its options, DoRA and the starts that take their values out of the
- * base weights among them.
- */
+/** LoRA with all options, including DoRA and initialisations that subtract from the base weights. */
 export const lora: MethodCases<LoraOptions> = defineCases({
   draw(draw, base) {
     const start = drawStart(draw, base);
     const { initLoraWeights: how } = start;
     const plain = how === undefined;
-    // Other starts take a linear layer's weight, or an even rank.
+    // Other initialisations require a linear layer's weight, or an even rank.
     const anyLayer = plain || how === false || how === "gaussian";
-    // PEFT's LoRA makes an empty list of a mixtral's absent targets, and then finds no layer.
+    // PEFT's LoRA turns a mixtral's missing default targets into an empty list, and then finds no layer.
     const defaults = base.config.model_type === "mixtral" ? null : base.attention;
     const targets = drawTargets(draw, base, { defaults, embedding: anyLayer });
     const onEmbedding = targets.options.targetModules?.includes(base.embedding);
     const useDora = draw.chance(0.3);
-    // A start that is no no-op is to stay in the order of the weights, or attention saturates.
+    // A random start must have the size of the weights, or attention saturates.
     const alpha = () => draw.integer(1, how === false ? 2 : 24);
     return {
       ...start,
@@ -63,6 +57,6 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     /^Using Rank-Stabilized LoRA/,
     tiedWarning,
   ],
-  // PEFT does not merge a bias on B into a layer without one.
+  // PEFT does not merge a bias on B into a layer without a bias.
   merges: ({ loraBias }, { conv1d }) => !loraBias || conv1d,
 });

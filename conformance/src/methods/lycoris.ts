@@ -4,7 +4,7 @@ import { drawPattern, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 
-/** Draws the options that LoHa and LoKr share. Returns null for layers that they do not adapt. */
+/** Draws the options that LoHa and LoKr share. Returns null for layers that they do not support. */
 function drawShared(draw: Draw, base: RandomBase): LoHaOptions | null {
   if (base.conv1d) return null;
   const targets = drawTargets(draw, base);
@@ -27,7 +27,7 @@ export const loha: MethodCases<LoHaOptions> = defineCases({
   },
 });
 
-/** LoKr, with either matrix whole or factored. */
+/** LoKr, with either matrix whole or factorised. */
 export const lokr: MethodCases<LoKrOptions> = defineCases({
   draw(draw, base) {
     const shared = drawShared(draw, base);

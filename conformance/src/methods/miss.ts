@@ -5,7 +5,7 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** The variant, with a rank that fits the layers. */
+/** Draws the variant, with a rank that fits the layers. */
 function drawVariant(draw: Draw, base: RandomBase, paths: readonly string[]): MissOptions {
   const sizes = paths.map((path) => base.linears[path]);
   const r = draw.integer(1, Math.min(8, ...sizes.map(([inputs]) => inputs)));

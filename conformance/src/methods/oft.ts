@@ -3,7 +3,7 @@ import { commonDivisors, drawTargets, tiedWarning } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** OFT by block size and by number of blocks, constrained, shared, by series and by solving. */
+/** OFT by block size and by number of blocks, constrained, with a shared block, by Neumann series and by solving. */
 export const oft: MethodCases<OFTOptions> = defineCases({
   draw(draw, base) {
     if (base.conv1d) return null;
@@ -13,8 +13,7 @@ export const oft: MethodCases<OFTOptions> = defineCases({
     const widths = options.targetModules?.includes(base.embedding) ? [...paths, first] : paths;
     const divisors = commonDivisors(base, widths);
     if (divisors.length === 0) return null;
-    // Both sides take the nearest divisor, which is to be less than all: blocks of one
-    // feature have nothing to train.
+    // Both sides use the nearest divisor. It must be smaller than the width: blocks of one feature have no parameters.
     const r = draw.integer(1, Math.min(...widths.map((path) => base.linears[path][0])) >> 1);
     return {
       ...options,

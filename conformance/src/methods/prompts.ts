@@ -5,21 +5,21 @@ import type { RandomBase } from "../randomBases.ts";
 
 const few = (draw: Draw): { numVirtualTokens: number } => ({ numVirtualTokens: draw.integer(1, 6) });
 
-/** The entries that all prompt methods share. */
+/** Properties that all prompt methods share. */
 const shared = { prompt: true as const, merges: () => false };
 
 /**
- * Returns true if the model's answers can be compared. Behind virtual embeddings a decoder of
- * transformers takes padding for the token that it classifies by.
+ * Returns true if the model's outputs can be compared. With virtual embeddings, a transformers decoder classifies by a
+ * padding token.
  */
 const reads = ({ task, kind, unprompted }: RandomBase): boolean =>
   !unprompted && (task === "CAUSAL_LM" || kind === "encoder");
 
-/** Prefix tuning, with and without the projection that makes the prefix. */
+/** Prefix tuning, with and without the projection. */
 export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({
   ...shared,
   draw(draw, base) {
-    // PEFT has it for language models alone.
+    // PEFT supports it only for language models.
     if (base.task !== "CAUSAL_LM" || base.unlikeBlocks) return null;
     return {
       ...few(draw),
@@ -33,7 +33,7 @@ export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({
   final: ({ prefixProjection }) => prefixProjection === true,
 });
 
-/** Prompt tuning, from random numbers and from tokens. */
+/** Prompt tuning, from random values and from tokens. */
 export const promptTuning: MethodCases<PromptTuningOptions> = defineCases({
   ...shared,
   draw(draw, base) {
@@ -42,7 +42,7 @@ export const promptTuning: MethodCases<PromptTuningOptions> = defineCases({
   },
 });
 
-/** P-tuning, by a perceptron and by an LSTM. */
+/** P-tuning, with an MLP and with an LSTM. */
 export const pTuning: MethodCases<PromptEncoderOptions> = defineCases({
   ...shared,
   draw(draw, base) {

@@ -3,11 +3,10 @@ import { drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** RandLoRA with dense and sparse bases, which files hold. */
+/** RandLoRA with dense and sparse bases, which files contain. */
 export const randlora: MethodCases<RandLoraOptions> = defineCases({
   draw: (draw, base) => ({
-    // The default, 640 / r, saturates the attention of models this small: its gradients
-    // are then rounding noise.
+    // The default, 640 / r, saturates the attention of models this small, and gradients are then rounding noise.
     randloraAlpha: draw.integer(1, 24),
     r: draw.integer(1, 10),
     ...drawTargets(draw, base, { exclude: false }).options,

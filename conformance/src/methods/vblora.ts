@@ -3,7 +3,7 @@ import { commonDivisors, defaultPaths, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** VB-LoRA, its files in full or with the vectors alone that act. */
+/** VB-LoRA, with full files and with files of only the top-k vectors. */
 export const vblora: MethodCases<VBLoRAOptions> = defineCases({
   draw(draw, base) {
     const { options, paths } = drawTargets(draw, base, { defaults: defaultPaths(base, "VBLORA") });
@@ -21,7 +21,7 @@ export const vblora: MethodCases<VBLoRAOptions> = defineCases({
       ...drawBias(draw, "vblora_only"),
     };
   },
-  // Files hold softmax's values, out of which logits are made again.
+  // Files contain softmax values, from which logits are computed again.
   rounded: ({ saveOnlyTopkWeights }) => saveOnlyTopkWeights === true,
   tolerances: {
     losses: 5e-5,

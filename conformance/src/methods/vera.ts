@@ -3,7 +3,7 @@ import { drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** VeRA, its projections in the file or drawn again from their seed. */
+/** VeRA, with projections in the file or drawn again from their seed. */
 export const vera: MethodCases<VeraOptions> = defineCases({
   draw: (draw, base) => ({
     r: draw.integer(1, 12),

@@ -26,7 +26,7 @@ const call = (id: string, given: unknown) => ({
 });
 const result = (id: string, content: string) => ({ role: "tool", name: "get_weather", tool_call_id: id, content });
 
-/** A conversation, and variables that templates of the Hub read. */
+/** A conversation, and variables that templates on the Hub use. */
 export interface Conversation {
   messages: Record<string, unknown>[];
   addGenerationPrompt?: boolean;
@@ -36,7 +36,7 @@ export interface Conversation {
 const [first, second] = ["call12345", "call67890"];
 const asked = [user("Weather?"), assistant("", { tool_calls: [call(first, { city: "Rome", x: [1.5, null, true] })] })];
 
-/** Conversations with which real templates are rendered. */
+/** Conversations for rendering real templates. */
 export const conversations: Readonly<Record<string, Conversation>> = {
   "one user": { messages: [user("Hi, <b>é😀</b>")] },
   "a prompt": { messages: [user("Hi")], addGenerationPrompt: true },

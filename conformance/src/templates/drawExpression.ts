@@ -1,6 +1,6 @@
 import type { Draw } from "../draw.ts";
 
-/** Kinds of expressions that templates are drawn from. */
+/** Kinds of expressions in drawn templates. */
 export type Kind = "text" | "int" | "float" | "bool" | "texts" | "ints" | "dict" | "dicts" | "none" | "nothing";
 
 const kinds: readonly Kind[] = ["text", "int", "float", "bool", "texts", "ints", "dict", "dicts", "none", "nothing"];
@@ -40,10 +40,9 @@ const ints = ["0", "1", "2", "-1", "3", "7", "100", "-12", "1_000", "0x1f"];
 const floats = ["0.0", "1.0", "2.5", "-0.5", "1e3", "1e-7", "0.1", "123456.789", "1e20"];
 
 /**
- * Draws an expression of a kind. Now and then it draws another kind, which may be an error in
- * Python.
- * Slices are of variables: Jinja computes slices of constants before it runs a template, and errors
- * in them are then undefined values.
+ * Draws an expression of a kind. Occasionally draws another kind, which may be an error in Python. Slices only
+ * variables: Jinja evaluates slices of constants before it runs a template, and errors in them then become undefined
+ * values.
  */
 export function drawExpression(draw: Draw, wanted: Kind, depth: number, names: readonly string[] = []): string {
   const kind = draw.chance(0.01) ? draw.pick(kinds) : wanted;

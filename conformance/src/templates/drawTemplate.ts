@@ -9,7 +9,7 @@ export interface TemplateCase {
   variables: Record<string, unknown>;
 }
 
-/** Draws a template by a grammar, and the values of its variables. */
+/** Draws a template from a grammar, and the values of its variables. */
 export function drawTemplate(seed: number): TemplateCase {
   const draw = new Draw(seed, 2);
   const writer = new Writer(draw);
@@ -73,7 +73,7 @@ class Writer {
     this.#draw = draw;
   }
 
-  /** The macro that the whole template calls, if any. */
+  /** Returns the macro that the whole template calls, if any. */
   macro(): string {
     if (!this.#callsMacro && this.#draw.chance(0.9)) return "";
     const place = { names: ["a", "b"], inLoop: false, inMacro: true };

@@ -9,23 +9,23 @@ import type { Report } from "../report.ts";
 import { conversations } from "./conversations.ts";
 import { drawTemplate, type TemplateCase } from "./drawTemplate.ts";
 
-/** The text of a template, or its error. */
+/** The rendered text of a template, or its error. */
 interface Outcome {
   text?: string;
   error?: string;
 }
 
-/** Templates of one check. */
+/** Number of templates in one check. */
 const batch = 100;
-/** Drawn templates of the fixed checks. */
+/** Number of drawn templates in the fixed checks. */
 const drawn = 1000;
-/** Folder of `*.jinja` files, such as `models/templates` of llama.cpp. */
+/** Environment variable for a folder of `*.jinja` files, such as `models/templates` of llama.cpp. */
 const folderVariable = "LOWRANK_TEMPLATES";
 const table = new URL("../../../packages/models/src/jinja/tests/pythonOutputs.gen.json", import.meta.url);
 
 /**
- * Chat templates: drawn ones, the table of the unit tests, and the real ones of the folder that
- * `LOWRANK_TEMPLATES` names, must render as in transformers, or be an error on both sides.
+ * Checks chat templates: drawn ones, those of the unit tests, and real ones in the folder that `LOWRANK_TEMPLATES`
+ * names. Each must render as in transformers, or fail on both sides.
  */
 export async function templateChecks(
   { cases, seed, fixed }: CommandLine,
@@ -61,7 +61,7 @@ function realCases(template: string): TemplateCase[] {
   });
 }
 
-/** Renders the cases on both sides and compares the texts, or that both sides throw. */
+/** Renders the cases on both sides. Texts must be equal, or both sides must throw. */
 async function sameOutcomes(all: readonly TemplateCase[], python: Python): Promise<Findings> {
   const theirs = await python.ask<Outcome[]>("render_chat_templates", { cases: all });
   const ours = await Promise.all(all.map(render));

@@ -24,7 +24,7 @@ export class Neftune {
     this.#alpha = alpha;
   }
 
-  /** Adds noise to what the embedding gives while the model trains, until it is disposed. */
+  /** Adds noise to the embedding's output in training mode, until the returned object is disposed. */
   attach(): Disposable {
     const module = this.#module;
     const { forward } = module;
@@ -41,7 +41,7 @@ export class Neftune {
     };
   }
 
-  /** Adds uniform numbers to rows [..., T, D], padding included, as transformers does. */
+  /** Adds uniform noise to rows [..., T, D], including padding, as transformers does. */
   #noisy(rows: Tensor): Tensor {
     const [length, width] = rows.shape.slice(-2);
     const high = this.#alpha / Math.sqrt(length * width);
@@ -49,10 +49,10 @@ export class Neftune {
   }
 }
 
-/** The embedding of token ids, which is a model's first, with the adapters that sit on it. */
+/** Returns a model's first embedding, which embeds the token ids, including adapters on it. */
 function inputEmbedding(model: TrainableModule): EmbeddingModule {
   const find = () => [...model.namedModules()].find(([, module]) => isEmbedding(module))?.[0];
-  // An adapter on it has its path, and the embedding itself another one below that.
+  // Without adapters, the path is the embedding's; with them, the same path is the adapter's wrapper.
   const path = model.disableAdapter ? model.disableAdapter(find) : find();
   const [, found] = [...model.namedModules()].find(([name]) => name === path) ?? [];
   if (path !== undefined && found) return found as EmbeddingModule;

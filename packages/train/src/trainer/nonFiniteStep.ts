@@ -3,7 +3,7 @@ import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import { flagOf, ModuleWatch } from "./moduleWatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 
-/** A step whose loss, gradient or update is not finite, and where its random numbers started. */
+/** A step whose loss, gradient or update is not finite, and the states of the random generators before it. */
 interface NonFiniteStep {
   readonly model: TrainableModule;
   readonly parameters: ReadonlyMap<string, Tensor>;
@@ -11,7 +11,7 @@ interface NonFiniteStep {
   readonly generators: ReadonlyMap<Generator, GeneratorState>;
 }
 
-/** The numbers of a step of a trainer. */
+/** The measurements of a trainer's step. */
 interface StepFacts extends NonFiniteStep {
   readonly step: number;
   readonly loss: number;
@@ -21,14 +21,14 @@ interface StepFacts extends NonFiniteStep {
   readonly maxGradNorm: number;
 }
 
-/** The error of a step whose loss, gradient or update is not finite. */
+/** Thrown for a step whose loss, gradient or update is not finite. */
 export class NonFiniteStepError extends Error {
   override readonly name = "NonFiniteStepError";
 }
 
 /**
- * Returns the error of a step that is not finite. The run stands before it: weights, moments, data
- * and random numbers.
+ * Returns the error of a step that is not finite. Weights, moments, data position and random generators are those
+ * before the step.
  */
 export async function refusedStep(facts: StepFacts): Promise<NonFiniteStepError> {
   const { step, loss, gradNorm, peaks, maxGradNorm, generators } = facts;
@@ -55,8 +55,8 @@ export function refusedEvaluation(step: number, loss: number, peaks: readonly nu
 }
 
 /**
- * Runs a step again from the same random numbers, looking at each module, and says in words where
- * numbers stop being finite. Gradients are to be freed before; those of this run are freed after.
+ * Runs a step again with the same random numbers while it observes every module, and describes where values stop being
+ * finite. Free the gradients first; the gradients of this run are freed at the end.
  */
 async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
   for (const [generator, state] of generators) generator.state = state;

@@ -2,16 +2,13 @@ import type { Tensor } from "@lowrank/core";
 import { AdamW, type Optimizer } from "@lowrank/nn";
 import type { RateSetting, TrainingSettings } from "../options/trainerOptions.ts";
 
-/** An optimiser that is loaded when it is needed, and the learning rate of each of its groups. */
+/** An optimiser that is loaded on demand, and the peak learning rate of each of its groups. */
 export interface PlannedOptimizer {
   readonly peaks: readonly number[];
   make(): Promise<Optimizer<RateSetting>>;
 }
 
-/**
- * Returns the optimiser that the options name or bring. Throws for one that lacks
- * a parameter that trains.
- */
+/** Returns the optimiser that the options name or contain. Throws for one that lacks a trainable parameter. */
 export function optimizerOf(
   options: TrainingSettings<unknown>,
   parameters: ReadonlyMap<string, Tensor>,
@@ -34,7 +31,7 @@ export function optimizerOf(
   if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
   const tensors = [...parameters.values()];
   const settings = { lr, weightDecay, ...(betas && { betas }), ...(eps !== undefined && { eps }) };
-  // Its settings are those of the others too, and checked at once.
+  // Validates the settings at once. All optimisers here share them.
   const adamW = new AdamW(tensors, settings);
   if (optimizer === "adamw") return { peaks: [lr], make: async () => adamW };
   const make = async () => {

@@ -1,10 +1,10 @@
 import { type Schedule, schedules } from "@lowrank/nn";
 import type { TrainingSettings } from "../options/trainerOptions.ts";
 
-/** The schedules by the names that options have for them. Pages carry no others. */
+/** The built-in schedules, by option name. Pages load no others. */
 const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
 
-/** Returns the factor of the peak rate at each step. Throws for options that do not fit. */
+/** Returns the schedule: the factor of the peak rate at each step. Throws for inconsistent options. */
 export function scheduleFactor(
   { schedule = "linear", warmupSteps = 0, minLr, minLrRate }: TrainingSettings<unknown>,
   totalSteps: number,

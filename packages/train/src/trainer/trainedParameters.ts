@@ -3,8 +3,8 @@ import type { AnyExample } from "../data/collateAny.ts";
 import { type TrainableModule, withRows } from "../data/modelBatch.ts";
 
 /**
- * Returns the parameters that train, by name. If examples name adapters, these are the adapters'
- * parameters. Throws for an adapter of which nothing trains, and for one that trains alone.
+ * Returns the trainable parameters by name. If examples name adapters, these are the adapters' parameters. Throws for
+ * an adapter without trainable parameters, and for one that cannot train with others.
  */
 export function trainedParameters(
   model: TrainableModule,

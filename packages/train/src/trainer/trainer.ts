@@ -30,7 +30,7 @@ import { scheduleFactor } from "./scheduleFactor.ts";
 import { trainedParameters } from "./trainedParameters.ts";
 import { microBatches, trainingStep } from "./trainingStep.ts";
 
-/** Optimiser steps that passes over `count` examples take. */
+/** Returns the number of optimiser steps for `epochs` passes over `count` examples. */
 export function trainingSteps(
   count: number,
   options: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
@@ -49,26 +49,25 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly #task: TrainingTask;
   readonly #parameters: Map<string, Tensor>;
   readonly #buffers: Map<string, Tensor>;
-  /** True where the examples name their adapters. */
+  /** True if the examples name adapters. */
   readonly #byRows: boolean;
   readonly #makeOptimizer: () => Promise<Optimizer<RateSetting>>;
   #made: Optimizer<RateSetting> | null = null;
-  /** The learning rates that the schedule scales, by group. */
+  /** The peak learning rates, by group. */
   readonly #peaks: readonly number[];
   readonly #sampler: BatchSampler;
   readonly #factor: Schedule;
-  /** The record of the best evaluation; null where no option asks for it. */
+  /** The record of the best evaluation; null if no option requests it. */
   #best: BestModel | null = null;
   #neftune: Neftune | null = null;
   #step = 0;
   #fingerprint: Fingerprint | null = null;
 
-  /** Prepares a training of any module on examples of any kind, with a collator and a loss. */
+  /** Prepares to train any module on examples of any kind, with a custom collator and loss. */
   constructor(model: Model, examples: Examples<Example>, options: OwnTrainerOptions<Model, Example, Batch>);
   /**
-   * Prepares a training. If examples have an `adapterName`, each adapter learns
-   * from its own examples, and batches hold all of them. Throws if there are no
-   * examples, or nothing that trains.
+   * Prepares a training. If examples have an `adapterName`, each adapter trains on its own examples, and a batch mixes
+   * adapters. Throws without examples or trainable parameters.
    */
   constructor(model: TrainableModel, examples: Examples<AnyExample>, options: TrainerOptions);
   constructor(
@@ -115,10 +114,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   /**
-   * Goes on where a checkpoint of the same model, data and options stopped: one that is named
-   * ("run/checkpoint-8"), or the newest whole one of a folder ("run"). Files may stand for the
-   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint, and a
-   * `ResumeError` that lists all differences for one of another run.
+   * Resumes from a checkpoint of the same model, data and options: a given one ("run/checkpoint-8"), or the newest
+   * complete one in a folder ("run"). Also accepts files instead of a folder. Returns the number of completed steps.
+   * Throws if there is no complete checkpoint. Throws `ResumeError`, which lists all differences, for a checkpoint of
+   * another run.
    */
   async resume(place: string | URL | ModelFiles, options: ResumeOptions = {}): Promise<number> {
     await this.#prepare();
@@ -130,8 +129,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   /**
-   * Trains up to the last step. The event loop turns between batches. An aborted signal drops the
-   * running step, so that weights, moments and data stand as after the step before.
+   * Trains up to the last step. Yields to the event loop between batches. An aborted signal discards the current step,
+   * so that weights, moments and data position are those after the previous step.
    */
   async train(): Promise<TrainingResult> {
     const result: TrainingResult = {
@@ -164,7 +163,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       await writeCheckpoint(checkpoints, state, await this.#identify(), this.#trained());
     };
     const isDue = () => this.#step === this.maxSteps || (evaluation?.every && this.#step % evaluation.every === 0);
-    // A run may have been ended while it evaluated.
+    // The previous run may have been aborted during its evaluation.
     if (this.#step === 0 || (best && isDue() && best.state.seen < this.#step)) await this.#evaluate(result);
     while (this.#step < this.maxSteps && !result.aborted && !best?.stopped) {
       const report = signal?.aborted ? null : await this.#trainStep(result);
@@ -186,7 +185,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return result;
   }
 
-  /** Makes the optimiser, and all else that options ask for, once. */
+  /** Creates the optimiser, and other objects that options require, once. */
   async #prepare(): Promise<void> {
     const { neftuneNoiseAlpha = 0, seed = 0 } = this.#options;
     if (recordsBest(this.#options))
@@ -201,7 +200,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return this.#made as Optimizer<RateSetting>;
   }
 
-  /** Runs a step. Returns null, with all as before it, if the signal is aborted. */
+  /** Runs a step. If the signal is aborted, restores the state before it and returns null. */
   async #trainStep(result: TrainingResult): Promise<StepReport | null> {
     const { gradientAccumulationSteps = 1, maxGradNorm = 1, signal } = this.#options;
     const start = performance.now();
@@ -273,7 +272,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     await this.#options.onEvaluation?.(this.#step, evaluation);
   }
 
-  /** Returns what tells this run from others, as it was before its first step. */
+  /** Returns the fingerprint of this run, as it was before its first step. */
   async #identify(): Promise<Fingerprint> {
     if (this.#fingerprint) return this.#fingerprint;
     const { fingerprintOf } = await import("../checkpoint/fingerprint.ts");
@@ -294,7 +293,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return { parameters, buffers, best, optimizer, generators: this.#generators(), sampler: this.#sampler, model };
   }
 
-  /** The sources of randomness of the model, and of the noise on its embeddings. */
+  /** The random generators of the model, and of the noise on its embeddings. */
   #generators(): Generator[] {
     const found = generatorsOf(this.model, ownTaskOf(this.#options) !== undefined);
     return this.#neftune ? [...found, this.#neftune.generator] : found;

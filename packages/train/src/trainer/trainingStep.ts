@@ -15,35 +15,33 @@ import { backendOf, type TrainableModule } from "../data/modelBatch.ts";
 import type { RateSetting } from "../options/trainerOptions.ts";
 import type { TaskBatch } from "../tasks/trainingTask.ts";
 
-/** A batch that runs forward and backward by itself, and its part of the labels of the step. */
+/** A batch of one forward and backward pass, and its share of the step's labels. */
 export interface MicroBatch {
   readonly batch: TaskBatch;
   readonly share: number;
 }
 
-/**
- * The batches that hold labels, each with its share of them; none where there are no labels at all.
- */
+/** Returns the batches that have labels, each with its share of them. Empty if there are no labels. */
 export function microBatches(batches: readonly TaskBatch[]): MicroBatch[] {
   const total = batches.reduce((sum, { labels }) => sum + labels, 0);
   return batches.flatMap((batch) => (batch.labels > 0 ? [{ batch, share: batch.labels / total }] : []));
 }
 
-/** The parts of a training step, its batches apart. */
+/** The inputs of a training step, except its batches. */
 export interface StepParts {
   readonly model: TrainableModule;
   readonly parameters: Iterable<Tensor>;
   readonly optimizer: Optimizer<RateSetting>;
-  /** Infinity leaves the gradients as they are. */
+  /** Infinity disables clipping. */
   readonly maxGradNorm: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Runs one optimiser step where the model's parameters are; nothing is read. The event loop turns
- * between micro-batches. Returns the loss, the norm of the gradients before clipping, and 0, or NaN
- * where the update would not have been finite: f32 [3]. Unless all three are finite, weights and
- * moments are as they were. Returns null, with nothing updated, if the signal is aborted.
+ * Runs one optimiser step on the backend of the model's parameters, without reading results. Yields to the event loop
+ * between micro-batches. Returns f32 [3]: the loss, the gradients' norm before clipping, and 0, or NaN if the update
+ * would not have been finite. Unless all three are finite, weights and moments are unchanged. If the signal is aborted,
+ * updates nothing and returns null.
  */
 export async function trainingStep(
   parts: readonly MicroBatch[],
@@ -53,7 +51,7 @@ export async function trainingStep(
   const here = <T>(fn: () => T): T => withBackend(backend, () => scope(fn));
   using loss = here(() => zeros([]));
   for (const part of parts) {
-    // Whoever evaluated or generated meanwhile has turned dropout off.
+    // An evaluation or generation since the last step may have disabled dropout.
     model.train();
     here(() => void addInto(loss, lossAndGradients(part), { alpha: part.share }));
     await yieldIfDue();
