@@ -73,6 +73,28 @@ describe("a folder that an operator's name opens while another name limits it", 
   });
 });
 
+describe("a version that two tenants have trained, of which one has given its folder another name", () => {
+  const trained = (by: string) => ({ ...open, path: `.jobs/${by}`, owner: by, tenants: [by] });
+  const two: Manifest = { adapters: { "ft:one": trained("one"), "ft:two": trained("two") } };
+  const named = withLoaded(two, { ...open, path: ".jobs/one", name: "poet", replace: false, by: tenant("one") });
+
+  it("stays usable by that name after the tenant removes the model", () => {
+    const next = withoutName(named, "ft:one", false, tenant("one"));
+    expect(next.unnamed).toEqual([{ path: ".jobs/one", version: open.version, owner: "one", tenants: ["one"] }]);
+    expect(tenantsOf(next, next.adapters["tenant:one:poet"]!)).toEqual(["one"]);
+  });
+
+  it("is no longer usable after an operator removes it", () => {
+    const next = withoutName(named, "ft:one", false, undefined);
+    expect(next.unnamed).toBeUndefined();
+    expect(tenantsOf(next, next.adapters["tenant:one:poet"]!)).toEqual([]);
+  });
+
+  it("leaves no rights behind if it has no other name", () => {
+    expect(withoutName(two, "ft:one", false, tenant("one")).unnamed).toBeUndefined();
+  });
+});
+
 it("alias in a manifest is true or false", () => {
   const text = (value: unknown) => JSON.stringify({ adapters: { a: { ...open, alias: value } } });
   expect(parseManifest(text(true)).adapters.a).toEqual({ ...open, alias: true });

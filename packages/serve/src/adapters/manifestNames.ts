@@ -100,12 +100,21 @@ function withRightsKept(
   const before = entryOf(manifest, name);
   const next = withEntry(manifest, name, entry);
   if (!before || before.alias) return next;
-  const isOpen = rightsTo(manifest, before).tenants === undefined;
-  const opensNow = rightsTo(next, before).tenants === undefined;
-  if (isOpen ? opensNow || !by || by.operator : !opensNow && !opens(next, before)) return next;
+  const [had, has] = [manifest, next].map((of) => rightsTo(of, before).tenants);
+  const opensNow = had !== undefined && (has === undefined || opens(next, before));
+  // A tenant that removes a name does not take the version from other names of it.
+  const isLost = has !== undefined && (had === undefined || had.some((tenant) => !has.includes(tenant)));
+  const isNeeded = had === undefined || hasAlias(next, before);
+  if (!opensNow && !(isLost && isNeeded && by && !by.operator)) return next;
   const { path, version, owner, tenants = [] } = before;
-  const kept = { path, version, ...(owner !== undefined && { owner }), ...(!isOpen && { tenants }) };
+  const kept = { path, version, ...(owner !== undefined && { owner }), ...(had !== undefined && { tenants }) };
   return { ...next, unnamed: [...(next.unnamed ?? []), kept] };
+}
+
+/** Returns true if a tenant has named the folder of an old entry, or a copy of its version. */
+function hasAlias({ adapters }: Manifest, { path, version }: ManifestEntry): boolean {
+  const entries = Object.values(adapters);
+  return entries.some((entry) => entry?.alias && (entry.path === path || entry.version === version));
 }
 
 /** Returns true if the folder of an old entry, or a copy of its version, is open to all. */
