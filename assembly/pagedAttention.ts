@@ -4,10 +4,9 @@
 // the other rows of the batch:
 // - A score adds its products lane by lane from the first element to the last.
 // - Keys are processed in blocks that begin at multiples of KEYS from position 0 of the sequence. Within a block the
-//   row's
-// largest score and its sum include only positions that this row attends to.
+//   row's largest score and its sum include only positions that this row attends to.
 // - Values are added in the order of positions. A tile of several rows covers the positions that all of them attend to.
-// The positions before and after, which only one row attends to, are added for that row alone.
+//   The positions before and after, which only one row attends to, are added for that row alone.
 //
 // Tiles, threads and pages only decide which of these sums are computed in parallel.
 import { bend } from "./attention";

@@ -18,7 +18,7 @@ const name = (block: DocBlock): string => `${block.file}:${block.line}`;
 const isCode = (block: DocBlock): boolean => block.language === "ts" || block.language === "js";
 const written = (block: DocBlock): string => `${block.file.replaceAll("/", "__")}.${block.line}.${block.language}`;
 
-/** Returns problems by written file; tsc reports line numbers of the Markdown file. */
+/** Returns problems by written file; tsc reports positions in the Markdown file. */
 function typeCheck(blocks: DocBlock[]): Map<string, string[]> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

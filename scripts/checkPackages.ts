@@ -2,12 +2,10 @@
 //
 // - It packs all packages, lints the archives with publint and attw, and type-checks a program on them.
 // - It installs them with npm into an empty folder, uses the library and the command there as a new user would, and
-//   follows
-// the guides of docs/.
+//   follows the guides of docs/.
 // - It builds a sample for production with each bundler and without one, runs it in headless Chromium, in a page and in
-//   a
-// Web Worker, and compares the results with Node's. It also runs a page without WebGPU, and measures the downloads of
-// small pages.
+//   a Web Worker, and compares the results with Node's. It also runs a page without WebGPU, and measures the downloads
+//   of small pages.
 // - It fine-tunes a model in a page that crashes and is reloaded, and uses the downloaded adapter in Node.
 //
 // `--next` also builds a Next.js app, and `--runtimes` runs the sample in Deno and Bun: both take minutes and packages

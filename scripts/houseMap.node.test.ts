@@ -7,7 +7,7 @@ const root = resolve(import.meta.dirname, "..");
 const folder = join(root, "docs", "design");
 const map = readFileSync(join(folder, "map.md"), "utf8");
 
-/** The arrows of the picture, by the package at which they start. */
+/** The arrows of the diagram, by the package at which they start. */
 function arrows(markdown: string): Map<string, string[]> {
   const [, picture = ""] = /^```mermaid\n([\s\S]*?)^```$/m.exec(markdown) ?? [];
   const found = new Map(Array.from(picture.matchAll(/^ *(\w+)\[/gm), ([, name]) => [name, [] as string[]]));
@@ -15,7 +15,7 @@ function arrows(markdown: string): Map<string, string[]> {
   return found;
 }
 
-/** All that the arrows lead to from a package. */
+/** All packages that can be reached by arrows from a package. */
 function reached(from: string, ways: ReadonlyMap<string, readonly string[]>): Set<string> {
   const found = new Set<string>();
   const queue = [...(ways.get(from) ?? [])];

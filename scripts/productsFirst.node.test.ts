@@ -2,7 +2,7 @@ import binaryen from "assemblyscript/binaryen";
 import { describe, expect, it } from "vitest";
 import { productsFirst } from "./productsFirst.ts";
 
-/** Two sums of products in locals a and b, of which the second product takes `other`. */
+/** A module with two sums of products in locals a and b; the second product uses `other`. */
 function module(other: string, locals = ""): Uint8Array<ArrayBuffer> {
   const parsed = binaryen.parseText(`(module
     (memory (export "memory") 1)
@@ -20,7 +20,7 @@ function module(other: string, locals = ""): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The sums after two runs over numbers that differ. */
+/** The sums after two runs over different values. */
 function sums(bytes: Uint8Array<ArrayBuffer>): number[] {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
   const memory = (exports.memory as WebAssembly.Memory).buffer;

@@ -3,7 +3,7 @@ import { rememberImports } from "./rememberImports.ts";
 
 const pass = (load: () => unknown) => load();
 
-/** A load of an address, as Vitest writes it; tells how often it ran. */
+/** Makes a load of an address in Vitest's form, which counts its runs. */
 function loadOf(address: string, result: () => Promise<unknown>) {
   const load = Object.assign(
     () => {

@@ -34,7 +34,7 @@ describe.skipIf(!hasNginx)("three replicas behind nginx, adapters in an object s
   const ask = ({ tenant, body }: KnownRequest, more: object = {}, headers = {}) =>
     askRetrying(`${deployment.nginx.url}/v1/completions`, { ...body, ...more }, { key: tenant.key, headers });
 
-  /** Asks with so many clients at once, and returns what was wrong with the answers. */
+  /** Sends requests from `clients` clients at once, and returns the problems of the answers. */
   async function load(clients: number, requests: number): Promise<{ problems: string[]; retried: number }> {
     const problems: string[] = [];
     let retried = 0;

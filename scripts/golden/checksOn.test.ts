@@ -22,7 +22,7 @@ const broken: GoldenPart = {
   },
 };
 
-/** A backend with kernels of its own, which here do what the reference does; relu has none. */
+/** A backend with separate kernels, which here call the reference; it lacks a kernel for relu. */
 function device(): Backend {
   const host = reference();
   const own: Pick<Backend, "run" | "supports"> = {

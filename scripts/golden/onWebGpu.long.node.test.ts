@@ -10,7 +10,7 @@ import { exceptionOf } from "./exceptions.ts";
 import { checksInChromium } from "./inChromium/checksInChromium.ts";
 import { goldenParts } from "./parts.ts";
 
-/** All ops, and a part of the rest; `pnpm golden --backend webgpu` runs all. */
+/** All ops, and some other parts; `pnpm golden --backend webgpu` runs all. */
 const only = ["ops", "models/llama", "adapters/gpt2/lora", "weighted", "nf4"];
 
 const backend = "webgpu";
@@ -19,7 +19,7 @@ async function* inNode(): AsyncGenerator<Check> {
   yield* checksOn(namedBackend(backend, 1), goldenParts(await folderFiles(goldenFolder)), { only, counted: true });
 }
 
-/** Expects that all checks pass but the exceptions; returns their names. */
+/** Expects that all checks pass, apart from the exceptions; returns their names. */
 async function namesOf(checks: AsyncIterable<Check>): Promise<string[]> {
   const names: string[] = [];
   for await (const check of checks) {

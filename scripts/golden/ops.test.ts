@@ -26,7 +26,7 @@ describe("PyTorch's numbers on the reference backend", () => {
 const backends = (["simd", "relaxed"] as const).flatMap((build) => [1, 2].map((threads) => ({ build, threads })));
 
 describe.each(backends)("PyTorch's numbers on wasm, $build, threads: $threads", async ({ build, threads }) => {
-  // A grain this small cuts every kernel call that can be cut.
+  // A grain this small divides every divisible kernel call.
   const backend = await wasm({ build, threads, grain: 1 });
   beforeAll(() => init(backend));
   afterAll(() => backend.dispose());

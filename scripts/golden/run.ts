@@ -2,12 +2,10 @@
 //
 // - --only ops,models/llama selects parts.
 // - DIR may have the layout of models/smollm2-135m-instruct. Then --gguf is the model's file, --long trains all
-//   recorded
-// steps, and --threads is the number of threads.
+//   recorded steps, and --threads is the number of threads.
 // - DIR may contain models/stories260K-hf and data/. Then NF4's losses are compared.
 // - --backend primitives, deferred, reference, wasm or webgpu runs everything on that backend only, and counts op calls
-//   by
-// their runner. --in page or worker does so in headless Chromium.
+//   by their runner. --in page or worker does so in headless Chromium.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { folderFiles } from "@lowrank/files";

@@ -18,7 +18,7 @@ async function all(dir: string): Promise<Check[]> {
   return found;
 }
 
-/** The golden data under other names: of the adapters, of the model, of the combined adapter. */
+/** Copies the golden data under other names of the adapters, the model and the combined adapter. */
 async function renamed(): Promise<void> {
   const names: Record<string, string> = { a: "first", b: "second" };
   mkdirSync(join(folder, "models"));

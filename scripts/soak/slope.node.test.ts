@@ -3,7 +3,7 @@ import { Random } from "../deploy/random.ts";
 import { fitSlope, isUpward, leastLife, type Slope } from "./slope.ts";
 
 const MB = 1e6;
-/** Half an hour of a process of 150 MB whose garbage rises to 60 MB and falls. */
+/** Half an hour of samples of a process of 150 MB, plus garbage that grows to 60 MB and is collected. */
 function memory(leakPerSecond: number) {
   const random = new Random(1);
   return Array.from({ length: 1800 }, (_, seconds) => {

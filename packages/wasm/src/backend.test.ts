@@ -10,7 +10,7 @@ for (const build of ["simd", "relaxed"] as const) {
     [2, false],
     [2, true],
   ] as const) {
-    // A grain this small cuts every kernel call that can be cut.
+    // A grain this small divides every divisible kernel call.
     const backend = await wasm({ build, threads, grain: 1, batchInvariant });
     describe(`wasm, ${build}, threads: ${threads}${batchInvariant ? ", batch-invariant" : ""}`, () => {
       afterAll(() => backend.dispose());
@@ -25,7 +25,7 @@ const allKernels = [...kernels, ...batchInvariantKernels];
 
 it("has a kernel for every op that training and generation spend time in", () => {
   const named = new Set(allKernels.map(({ op }) => op));
-  // Tests in the same page define ops of their own, which have a prefix.
+  // Custom ops of other tests in the same page have a prefix.
   const own = [...definedOps().values()].filter(({ name }) => !name.includes("/"));
   const others = own.filter(({ name, view }) => !view && !named.has(name));
   expect(others.map(({ name }) => name).sort()).toEqual([

@@ -9,7 +9,7 @@ import { bareKernels } from "./testing/bareKernels.ts";
 
 const builds: BuildName[] = hasRelaxedSimd() ? ["simd", "relaxed"] : ["simd"];
 
-/** Some of m rows: those from `first` on, `count` of them. */
+/** A range of rows: `count` rows from `first` on. */
 interface Part {
   m: number;
   first: number;
@@ -23,10 +23,10 @@ const parts = fc.tuple(rowCounts, fc.nat(), fc.nat()).map(([m, a, b]): Part => {
   return { m, first, count: 1 + (b % (m - first)) };
 });
 
-/** Widths that are odd, or whole vectors, or more than a block of columns. */
+/** Widths that are odd, a multiple of a vector, or more than a block of columns. */
 const widths = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(48, 96, 97, 388, 1027));
 
-/** Depths with no whole vector, of one block and of several. */
+/** Depths shorter than a vector, of one block and of several. */
 const depths = fc.oneof(fc.integer({ min: 1, max: 70 }), fc.constantFrom(192, 383, 384, 385, 576, 1000, 1600));
 
 describe.each(builds)("gemm in the batch-invariant mode, %s", async (build) => {
@@ -46,7 +46,7 @@ describe.each(builds)("gemm in the batch-invariant mode, %s", async (build) => {
     alpha: fc.constantFrom(1, 0.3),
     accumulate: fc.nat({ max: 1 }),
     tiles: fc.tuple(fc.nat({ max: 2 }), fc.nat({ max: 2 })),
-    // Products of such numbers are rounded to 0 and -0.
+    // Products of such small values are rounded to 0 and -0.
     scale: fc.constantFrom(1, 1e-30),
     pieces: fc.integer({ min: 1, max: 5 }),
   });
@@ -75,7 +75,7 @@ describe.each(builds)("gemm in the batch-invariant mode, %s", async (build) => {
   });
 });
 
-/** A grain this small cuts every kernel call that can be cut. */
+/** A grain this small divides every divisible kernel call. */
 const cases = builds.flatMap((build) => [1, 2].map((threads) => [build, threads] as const));
 
 describe.each(cases)("rows in the batch-invariant mode, %s, threads: %i", async (build, threads) => {

@@ -22,7 +22,7 @@ import { checkGrad } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
 import { kernel, wasm } from "./index.ts";
 
-/** x / (width + |x|), by loops and with a gradient rule of its own. */
+/** x / (width + |x|), by loops and with a custom gradient rule. */
 const softsign: Op<1, { width: number }> = defineOp<1, { width: number }>({
   name: "test/softsign",
   arity: 1,
@@ -40,7 +40,7 @@ const softsign: Op<1, { width: number }> = defineOp<1, { width: number }>({
   ],
 });
 
-/** x * tanh(softplus(x)), in other ops only. */
+/** x * tanh(softplus(x)), composed of other ops. */
 const mish: Op<1> = defineOp<1>({
   name: "test/mish",
   arity: 1,
@@ -65,7 +65,7 @@ const sumAndDifference: Op<2, void, 2> = defineOp<2, void, 2>({
   compose: ([a, b]) => [a.add(b), a.sub(b)],
 });
 
-/** `softsign` by kernels of the package. */
+/** `softsign` by kernels of this package. */
 const softsignKernel = kernel<typeof softsign>("test/softsign", (k, [x], [out], { width }, scratch) => {
   const below = scratch(4 * x.size);
   k.abs(x.ptr, below, x.size);

@@ -34,7 +34,7 @@ describe("weights of 4 bits times rows of bytes", () => {
   ] as const)(
     "%s in blocks of %i, nested %s, %i rows, are the products but for rounding",
     (quantType, blockSize, doubleQuant, rows, most) => {
-      // A row of 96 or 160 numbers is no whole blocks of 64 or 128.
+      // A row of 96 or 160 elements is not a multiple of the block sizes 64 and 128.
       for (const [out, from] of [
         [21, 256],
         [30, 96],
@@ -44,7 +44,7 @@ describe("weights of 4 bits times rows of bytes", () => {
         const [exact, bytes] = [matmul(x, w, { transposeB: true }), linearWithInt8Activations(x, w)].map((t) =>
           t.dataSync(),
         );
-        // A value of nf4 is rounded by 0.004 of a block's largest, a number of x by 0.0053.
+        // The rounding error of an nf4 value is 0.004 of a block's largest magnitude, of an element of x 0.0053.
         expect(difference(bytes, exact)).toBeLessThan(most);
         expect(difference(bytes, exact)).toBeGreaterThan(1e-3);
       }
@@ -52,7 +52,7 @@ describe("weights of 4 bits times rows of bytes", () => {
   );
 
   it("are exact where the values and the rows are", () => {
-    // 0, 1/4, 1/3, 1/2, 2/3 and 1 of fp4 are whole steps of its table of 48.
+    // The values 0, 1/4, 1/3, 1/2, 2/3 and 1 of fp4 are exact in its table of 48 steps.
     const values = [0, 0.25, 0.5, 1, -0.25, -0.5, -1];
     const whole = (shape: [number, number], of: (i: number) => number) =>
       tensor(
@@ -105,7 +105,8 @@ describe("weights of 4 bits times rows of bytes", () => {
           w,
         ).dataSync();
         expect([...alone]).toEqual([...all.slice(0, 50)]);
-        // A step is a 127th of the largest of 32 normal numbers, 2.1; an even error is 0.29 of it.
+        // The step is a 127th of the largest of 32 normally distributed values, about 2.1; a uniform error is 0.29 of
+        // the step.
         const exact = matmul(x, w, { transposeB: true }).dataSync();
         expect(difference(all, exact)).toBeLessThan(7e-3);
         expect(difference(all, exact)).toBeGreaterThan(1e-3);

@@ -35,10 +35,10 @@ function random(): number {
   return seed / 2 ** 31 - 1;
 }
 
-/** Random numbers, drawn once. */
+/** Random values, drawn once. */
 const pool = Float32Array.from({ length: 2 ** 20 }, random);
 
-/** Numbers of the pool, from a place that `random` chooses. */
+/** Returns a range of the pool at a random position. */
 function drawn(size: number): Float32Array {
   const start = Math.floor(((random() + 1) / 2) * (pool.length - size));
   return pool.subarray(start, start + size);
@@ -59,7 +59,7 @@ function layout(product: Product): {
   return { lda, ldb, ldc, aSize: lda * (transA ? k : m), bSize: ldb * (transB ? n : k), cSize: ldc * m };
 }
 
-/** The numbers of a product by its definition; `sizes` are the sums of magnitudes. */
+/** A product by its definition in float64; `sizes` are the sums of magnitudes. */
 interface Expected {
   sums: Float64Array;
   sizes: Float64Array;
@@ -68,9 +68,9 @@ interface Expected {
 const known = new Map<string, Expected>();
 
 /**
- * The product by its definition, in float64; also the sums of magnitudes, which scale the rounding
- * errors. Operands follow from the product and the fill, so each build and tile meets the same
- * ones, and they are multiplied once.
+ * Computes the product by its definition, in float64, and the sums of magnitudes, which scale the rounding errors.
+ * Operands depend only on the product and the fill, so each build and tile uses the same ones, and this is computed
+ * once.
  */
 function reference(name: string, ...operands: Parameters<typeof multiply>): Expected {
   const found = known.get(name) ?? multiply(...operands);
@@ -99,8 +99,8 @@ function multiply(product: Product, a: Float32Array, b: Float32Array, c: Float32
 }
 
 /**
- * Runs one product with random operands, or those made by `fill`: the same for equal products.
- * Returns the result beside the untouched C.
+ * Runs one product with random operands, or with those from `fill`: the same for equal products. Returns the result,
+ * and the previous C.
  */
 function run({ kernels, memory, heapBase }: BareKernels, product: Product, fill?: () => number) {
   const { m, n, k, transA = false, transB = false, alpha = 1, accumulate = false } = product;
@@ -283,7 +283,7 @@ for (const [name, tile] of names.flatMap((name) => tilings.map((_, tile) => [nam
             expect(floats(partsAt, m * n)).toEqual(whole);
             const name = `${dtype} ${m}x${n}x${k}${transposed ? " transposed" : ""}`;
             kernels.gemmWeight(aAt, wideAt, 0, 0, outAt, m, n, k, transposed, 0.5, 0);
-            // Products of few rows or columns add in another order in f32.
+            // Products of few rows or columns are summed in another order in f32.
             expectClose(name, { shape: [m, n], data: whole }, { shape: [m, n], data: floats(outAt, m * n) }, 2e-6);
           }
         }

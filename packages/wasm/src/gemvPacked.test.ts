@@ -10,7 +10,7 @@ interface Params {
   /** Columns are computed in parts of this many. */
   readonly part?: number;
   readonly alpha?: number;
-  /** The result is added to threes. */
+  /** True to add the result to threes. */
   readonly accumulate?: boolean;
 }
 
@@ -38,10 +38,7 @@ const plain = reference();
 const draw = (shape: number[], seed: number) =>
   randn(shape, { generator: new Generator(seed), backend: plain }).dataSync();
 
-/**
- * Rows of whole blocks, blocks that straddle rows, odd rows, and more floats than are
- * widened or reordered at a time.
- */
+/** Rows of whole blocks, blocks that cross rows, odd rows, and more floats than are widened or reordered at a time. */
 const shapes = [
   [1, 9, 128],
   [2, 5, 256],
@@ -54,7 +51,7 @@ const shapes = [
   [2, 2, 16384],
 ];
 
-/** Of a block of 256 on, and of several in the rows of each. */
+/** Shapes with rows of one or several blocks of 256. */
 const wideShapes = [
   [1, 9, 256],
   [1, 11, 1280],

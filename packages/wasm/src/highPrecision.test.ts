@@ -35,7 +35,7 @@ function blocks(count: number, bytes: number): Uint8Array {
   return all;
 }
 
-/** Results under a precision, in which alone the copies are made. */
+/** Runs a function under a precision; cached codes are made only under it. */
 const under = withFloat32MatmulPrecision;
 
 let backend: WasmBackend;
@@ -59,7 +59,7 @@ describe("products of high precision", () => {
       const w = frozen(transposeB ? draw(to, from) : draw(from, to));
       const run = () => matmul(x, w, { transposeB }).dataSync();
       const [exact, high] = [run(), under("high", run)];
-      // Steps of codes are 3/4095 and 4/8191 of a normal number; an even error has 0.29 of a step.
+      // Steps of codes are 3/4095 and 4/8191 of a normally distributed value; a uniform error is 0.29 of a step.
       expect(difference(high, exact)).toBeLessThan(3.5e-4);
       expect(difference(high, exact)).toBeGreaterThan(1e-5);
       expect(under("high", run)).toEqual(high);
@@ -67,7 +67,7 @@ describe("products of high precision", () => {
   });
 
   it("are exact where codes are: of integers up to 4095", () => {
-    // The first of each block is the largest code.
+    // The first element of each block gets the largest code.
     const code = (i: number, most: number) => (i % 64 === 0 ? most : ((i * 7919) % (2 * most + 1)) - most);
     const whole = (most: number, ...shape: number[]) =>
       tensor(
@@ -211,7 +211,7 @@ describe("products of high precision", () => {
       const spread = await wasm();
       await init(spread);
       const x = draw(16, 128).dataSync().slice();
-      // One in a block is 1e6 times larger than the others: their code is 0, but for few.
+      // One element in a block is 1e6 times larger than the others, most of which get the code 0.
       for (let i = 0; i < x.length; i += 64) x[i] *= 1e6;
       const rows = tensor(x as Float32Array, { shape: [16, 128] });
       for (const width of [128, 192, 128, 192]) {

@@ -12,7 +12,7 @@ interface Sizes {
 
 const drawn = (shape: number[], seed: number, scale = 1) => tensor(numbers(shape, seed, scale), { shape });
 
-/** x, W, A and B. */
+/** Draws x, W, A and B. */
 function draw({ rows, inputs, outputs, rank }: Sizes): [Tensor, Tensor, Tensor, Tensor] {
   return [
     drawn([rows, inputs], 1),
@@ -54,7 +54,7 @@ function errorOf(y: ArrayLike<number>, [x, w, a, b]: ArrayLike<number>[], sizes:
 
 describe.each(["simd", "relaxed"] as const)("loraLinear with many rows, %s", async (build) => {
   const backend = await wasm({ build });
-  // A power of two, which rounds nothing.
+  // A power of two, which causes no rounding.
   const scaling = 0.5;
 
   it("is one product with W + s B A, and two where the sum costs more", async () => {

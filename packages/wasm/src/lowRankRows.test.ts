@@ -32,7 +32,7 @@ const batches = fc.array(pair, { minLength: 1, maxLength: 6 }).chain((pairs) =>
 const draw = (shape: readonly number[], seed: number, backend: Backend = one): Tensor =>
   randn(shape, { generator: new Generator(seed), backend });
 
-/** Factors whose numbers every dtype holds, stored as `dtype`. */
+/** Factors whose values every dtype can represent, stored as `dtype`. */
 function factors({ rank, dtype }: Pair, inFeatures: number, seed: number, backend: Backend = one): Tensor[] {
   return [
     [rank, inFeatures],
@@ -43,7 +43,7 @@ function factors({ rank, dtype }: Pair, inFeatures: number, seed: number, backen
   });
 }
 
-/** Makes the bits of rows of a batch: row i is drawn by `seeds[i]`, and has pair `of[i]`. */
+/** Returns the bits of the rows of a batch: row i is drawn from `seeds[i]`, and uses pair `of[i]`. */
 type Bits = (
   pairs: readonly Pair[],
   of: readonly number[],

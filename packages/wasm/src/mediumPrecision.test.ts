@@ -38,7 +38,7 @@ function blocksOf(out: number, from: number): Uint8Array {
 const packed = (out: number, from: number, backend?: WasmBackend): Parameter =>
   new Parameter(packedTensor(blocksOf(out, from), { shape: [out, from], dtype: "q4_1", backend }));
 
-/** The result of x Wᵀ and the gradient of x of the sum of its squares, under a precision. */
+/** Returns x Wᵀ and the gradient of x for the sum of its squares, under a precision. */
 function under(precision: MatmulPrecision, x: Tensor, w: Parameter, product = matmul): [Float32Array, Float32Array] {
   setFloat32MatmulPrecision(precision);
   x.requiresGrad = true;
@@ -68,8 +68,8 @@ describe("products of medium precision", () => {
       const [exact, high, medium] = (["highest", "high", "medium"] as const).map((p) => under(p, x, w));
       expect(medium[0]).toEqual(high[0]);
       expect(difference(high[1], exact[1])).toBeLessThan(3e-4);
-      // Of normal numbers a step of 7 bits between least and largest of 32 is 4.1/127, and an even
-      // error has 0.29 of a step.
+      // For normally distributed values a 7-bit step between the minimum and maximum of 32 is 4.1/127; a uniform error
+      // is 0.29 of a step.
       expect(difference(medium[1], exact[1])).toBeLessThan(1.6e-2);
       expect(difference(medium[1], exact[1])).toBeGreaterThan(1e-3);
     },
@@ -80,13 +80,13 @@ describe("products of medium precision", () => {
     const w = packed(192, 160);
     const even = draw(40, 160);
     const [exact, high, medium] = (["highest", "high", "medium"] as const).map((p) => under(p, even, w));
-    // A step is 2.1/127 of a normal number, at an even error of 0.29 steps; the middle of the codes
+    // A step is 2.1/127 of a normally distributed value, with a uniform error of 0.29 steps; the middle of the codes
     // adds to it.
     expect(difference(medium[0], exact[0])).toBeLessThan(8e-3);
     expect(difference(medium[0], exact[0])).toBeGreaterThan(1e-3);
     expect(difference(medium[1], exact[1])).toBeLessThan(1.6e-2);
     expect(difference(high[0], exact[0])).toBeLessThan(6e-5);
-    // All of each row stand by its first block, which has 15 bits.
+    // The result of each row is dominated by its first block, which has 15 bits.
     const numbers = draw(40, 160)
       .dataSync()
       .map((v, i) => (i % 160 < 32 ? 1000 * v : v)) as Float32Array;
@@ -125,7 +125,7 @@ describe("products of medium precision", () => {
       const bytes = blockFormats[dtype].pack(draw(200, 256).dataSync() as Float32Array, "a weight");
       const w = new Parameter(packedTensor(bytes, { shape: [200, 256], dtype }));
       const [[exact], [high]] = (["highest", "high"] as const).map((p) => under(p, x, w));
-      // A step is 2.1/16383 of a normal number, at an even error of 0.29 steps.
+      // A step is 2.1/16383 of a normally distributed value, with a uniform error of 0.29 steps.
       expect(difference(high, exact)).toBeLessThan(6e-5);
       expect(difference(high, exact)).toBeGreaterThan(1e-6);
     },
@@ -136,7 +136,7 @@ describe("products of medium precision", () => {
     const { bytes, halves } = blockFormats.q6_k.block;
     const blocks = new Uint8Array(128 * bytes);
     for (let at = 0; at < blocks.length; at += bytes) {
-      // Codes of 0, which are -32, scales of -128, and d, a 4096th.
+      // Codes of 0, which represent -32, scales of -128, and d, a 4096th.
       blocks.fill(128, at + 192, at + 208);
       blocks[at + halves[0] + 1] = 0x0c;
     }
@@ -167,7 +167,7 @@ describe("products of medium precision", () => {
       const kept = own.heapStats().used - used;
       const { nibbleSumBits } = own.mediumKernels;
       expect(hasRelaxedSimd() ? [16, 32] : [undefined]).toContain(nibbleSumBits);
-      // A byte says that the weight is finite.
+      // One byte records that the weight is finite.
       if (nibbleSumBits === 16) expect(kept).toBeLessThan(1024);
       else expect(kept).toBeGreaterThanOrEqual(1.25 * 256 * 512);
     },
@@ -196,7 +196,7 @@ describe("products of medium precision", () => {
     for (const options of [{ threads: 1 }, { threads: 2, grain: 1 }, { build: "simd" as const }]) {
       const own = await wasm(options);
       if (prepared) await own.prepare?.("q4_1");
-      // 0 and 1 have no error of their own on the way, which another build rounds otherwise.
+      // 0 and 1 are represented exactly; other values would be rounded differently by another build.
       const ones = tensor(new Float32Array(24 * 256).fill(1), { shape: [24, 256], backend: own });
       const dy = tensor(numbers.slice(0, 24 * 256), { shape: [24, 256], backend: own });
       const x = tensor(numbers, { shape: [24, 320], backend: own });
@@ -211,7 +211,7 @@ describe("products of medium precision", () => {
       own.dispose();
     }
     if (!prepared) expect(chosen).toEqual([7, 7, 7]);
-    // A build without products of bytes takes 7 bits, and so does another where that is faster.
+    // A build without byte products uses 7 bits, and so does any other build on which 7 bits are faster.
     for (const i of [1, 2]) if (chosen[i] === chosen[0]) expect(results[i]).toEqual(results[0]);
     expect(chosen[2]).toBe(7);
   });
@@ -219,7 +219,7 @@ describe("products of medium precision", () => {
 
 describe("kernels of products in bytes", () => {
   const [m, n, inner] = [7, 21, 96];
-  /** Numbers of which those that `isOutlier` names by row and column are larger. */
+  /** Values; those selected by `isOutlier` are larger. */
   const rowsOf = (isOutlier: (row: number, column: number) => boolean): Float32Array =>
     Float32Array.from({ length: m * inner }, (_, i) => {
       return Math.sin(i * i) * (isOutlier(Math.floor(i / inner), i % inner) ? 40 : 1);
@@ -227,7 +227,7 @@ describe("kernels of products in bytes", () => {
   const uneven = rowsOf((_, column) => column % 32 === 5);
   const blocks = blocksOf(n, inner);
 
-  /** C by codes of one plane or two, or of both kinds, summed in 16 bits or in 32. */
+  /** Computes C with codes of one plane, of two, or mixed, with sums of 16 bits or 32. */
   async function product(
     name: "simd" | "relaxed",
     planes: 1 | 2 | 3,
@@ -276,9 +276,9 @@ describe("kernels of products in bytes", () => {
       expect(await by(3, even)).toEqual(await by(1, even));
       expect(await by(3, uneven)).toEqual(await by(2, uneven));
       const [bytes, wide, mixed] = [await by(1, one), await by(2, one), await by(3, one)];
-      // The second four rows have none.
+      // The second four rows contain no outliers.
       expect(mixed.slice(4 * n)).toEqual(bytes.slice(4 * n));
-      // Of the first, the rows beside it have their other two blocks in 8 bits.
+      // In the first tile, the rows next to the outlier's row have their other two blocks in 8 bits.
       const [first, last] = [2 * n, 3 * n];
       const off = (found: number[]) => difference(found.slice(first, last), wide.slice(first, last));
       expect(off(mixed)).toBeGreaterThan(1e-6);

@@ -20,7 +20,7 @@ interface Operands {
   readonly blocks: Uint8Array;
 }
 
-/** The build that computes a product, and the column at which it is cut in two; 0: not cut. */
+/** The build that computes a product, and the column at which it is cut in two (0: not cut). */
 type Way = readonly [build: BuildName, cut: number];
 
 const ways: readonly Way[] = [
@@ -34,7 +34,7 @@ const ways: readonly Way[] = [
     : []),
 ];
 
-/** X W by the kernels, and the numbers that the blocks mean. */
+/** Computes X W by the kernels, and the values that the blocks represent. */
 async function product(operands: Operands, [build, cut]: Way): Promise<[Float32Array, Float32Array]> {
   const { m, k: inner, n, x: numbers, format, blocks } = operands;
   const { kernels: k, memory, heapBase, later } = await bareKernels(build, 128);
@@ -71,7 +71,7 @@ function exact({ m, k, n, x }: Operands, w: Float32Array): Float64Array {
   return out;
 }
 
-/** Numbers near those of a normal distribution, the same in each run. */
+/** Approximately normally distributed values, the same in each run. */
 function normal(count: number, seed: number): Float32Array {
   let state = seed;
   const uniform = () => {
@@ -81,7 +81,7 @@ function normal(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(7 * uniform()));
 }
 
-/** Operands with `n` columns, or as many more as are whole blocks. */
+/** Random operands with at least `n` columns, rounded up to whole blocks. */
 function random(format: Format, [m, k, least]: readonly [number, number, number]): Operands {
   const { elements } = blockFormats[format].block;
   const n = Math.ceil(least / elements) * elements;
@@ -90,7 +90,7 @@ function random(format: Format, [m, k, least]: readonly [number, number, number]
 }
 
 describe.each(formats)("products of bytes with %s across its blocks", (format) => {
-  // 50 blocks along the contraction are more than are taken at a time.
+  // 50 blocks along the contraction are more than are processed at a time.
   it.each([
     [7, 96, 64],
     [4, 32, 32],
@@ -101,8 +101,8 @@ describe.each(formats)("products of bytes with %s across its blocks", (format) =
     for (const way of ways) results.push(await product(operands, way));
     const [first, w] = results[0];
     for (const [other] of results) expect(other).toEqual(first);
-    // A step of a 127th of the largest of 32 normal numbers, 2.1, at an even error of 0.29 steps,
-    // for numbers and scales whose largest do not meet.
+    // The step is a 127th of the largest of 32 normally distributed values, about 2.1, with a uniform error of 0.29
+    // steps. The largest values and the largest scales are at different positions.
     expect(difference(first, exact(operands, w))).toBeLessThan(1e-2);
     expect(difference(first, exact(operands, w))).toBeGreaterThan(1e-4);
   });

@@ -19,10 +19,7 @@ const backends: Record<string, () => Backend | Promise<Backend>> = { reference, 
 const numbers = (t: Tensor) => Array.from(t.dataSync());
 
 const small = [0, 1, -2, 3, 0.5, -0.25, 2];
-/**
- * 1e6 and a small number is no rounding of it: all are multiples of 1/4, and f32
- * goes in steps of 1/16 there.
- */
+/** The sum of 1e6 and a small value is exact: all are multiples of 1/4, and f32 has steps of 1/16 there. */
 const offset = 1e6;
 
 describe.each(Object.entries(backends))("under an offset of 1e6, on %s", (_name, make) => {
@@ -30,7 +27,7 @@ describe.each(Object.entries(backends))("under an offset of 1e6, on %s", (_name,
     await init(make());
   });
 
-  /** The values of `f` and its gradients, of the small numbers and of the shifted ones. */
+  /** Returns the values of `f` and its gradients, for the small values and for the shifted ones. */
   function both(f: (x: Tensor) => Tensor): [plain: number[], shifted: number[], size: number] {
     const results = [0, offset].map((shift) => {
       const x = tensor([small.map((v) => v + shift)], { requiresGrad: true });

@@ -15,10 +15,7 @@ import { wasm } from "./index.ts";
 
 const [rows, width] = [7, 512];
 
-/**
- * Whole rows of blocks: every code comes up, under scales of either sign,
- * zero and subnormal ones too.
- */
+/** Whole rows of blocks with every code, under scales of either sign, zero and subnormal. */
 function someBlocks({ elements, bytes, halves }: BlockFormat["block"]): Uint8Array {
   const count = (rows * width) / elements;
   const scales = [0.5, -0.037, 0, -0, 2 ** -20, -1000, 0.01, -0.25];
@@ -32,7 +29,7 @@ function someBlocks({ elements, bytes, halves }: BlockFormat["block"]): Uint8Arr
   return blocks;
 }
 
-/** The bits of each number. */
+/** Returns the bits of each value. */
 const bits = (values: Float32Array): string[] =>
   Array.from(new Uint32Array(values.buffer, values.byteOffset, values.length), (word) => word.toString(16));
 

@@ -14,7 +14,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 import { close, numbers } from "./testing/sameOnBackends.ts";
 
-/** The reference, and both batch-invariant builds: others have no such kernels. */
+/** The reference, and both batch-invariant builds, since other builds lack these kernels. */
 const backends = {
   reference: reference(),
   relaxed: await wasm({ build: "relaxed", batchInvariant: true }),
@@ -31,7 +31,7 @@ interface Sizes {
 /** A row. Its query is drawn by its sequence and position, and is the same in every call. */
 type Place = readonly [sequence: number, position: number];
 
-/** A call of `pagedAttention` on one backend, on pages that `seed` deals out. */
+/** A call of `pagedAttention` on one backend, on pages assigned by `seed`. */
 interface Call extends Sizes {
   readonly lengths: readonly number[];
   readonly places: readonly Place[];
@@ -48,7 +48,7 @@ function query({ heads, size }: Sizes, [sequence, position]: Place): Float32Arra
   return numbers([heads, size], 1000 * (sequence + 1) + position, 2);
 }
 
-/** Returns out [N, heads, size]; slots that belong to no sequence hold NaN. */
+/** Returns out [N, heads, size]; unused slots of the pages hold NaN. */
 function paged(call: Call, backend: Backend): Float32Array {
   const { heads, kvHeads, size, pageSize, lengths, places, seed, params } = call;
   const counts = lengths.map((length) => Math.ceil(length / pageSize));

@@ -18,7 +18,7 @@ import { wasm } from "./index.ts";
 
 const plain = reference();
 
-/** Weights of which some lie on ties, some are zeros, and whole blocks may be. */
+/** Weights with some values halfway between two codes, some zeros, and possibly whole blocks of zeros. */
 const weights = fc.record({
   rows: fc.integer({ min: 1, max: 40 }),
   width: fc.integer({ min: 1, max: 400 }),
@@ -80,8 +80,7 @@ describe.each([
     await fc.assert(
       fc.asyncProperty(weights, async (how) => {
         const data = values(how);
-        // f16 would turn large numbers into infinities, and the mean of large scales
-        // overflows: both are refused.
+        // f16 would turn large values into infinities, and the mean of large scales overflows: both are rejected.
         fc.pre(!how.doubleQuant || how.exponent <= 110);
         fc.pre(how.dtype !== "f16" || data.every((v) => Math.abs(v) < 65504));
         expect(await run(how, data, backend)).toEqual(await run(how, data, plain));

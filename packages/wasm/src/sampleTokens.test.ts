@@ -44,7 +44,7 @@ const settings: SamplingOptions[] = [
   { temperature: 5, topK: 10, topP: 0.99, minP: 0.3 },
 ];
 
-/** Rows of normal logits; every third round has many ties, and some tokens are ruled out. */
+/** Rows of normally distributed logits; every third round has many ties, and some tokens are excluded. */
 function logitsOf(round: number): Float32Array {
   const values = new Float32Array(rows * tokens);
   new Generator(round).fillNormal(values, 0, 2);
@@ -58,7 +58,7 @@ const offsets = { quarter: 710033, half: 964332, most: 34 };
 const quarters = [2, 2, 2, 2];
 const nothing = -Infinity;
 
-/** Draws on an edge: the row, the settings, the number that draws, and the token. */
+/** Draws exactly at a boundary: the row, the settings, the random value, and the token. */
 const ties: [name: string, row: number[], options: SamplingOptions, number: keyof typeof offsets, token: number][] = [
   ["a number that the first token just reaches goes to the next", quarters, {}, "quarter", 1],
   ["one that two tokens just reach goes to the third", quarters, {}, "half", 2],

@@ -2,7 +2,7 @@ import { backward, Generator, init, linearCrossEntropy, randn, tensor } from "@l
 import { expect, test } from "vitest";
 import { wasm } from "./index.ts";
 
-/** The gradient of a row of hidden numbers, in float64. */
+/** The gradient of a row of hidden values, in float64. */
 function gradient(hidden: Float32Array, weight: Float32Array, label: number): number[] {
   const width = hidden.length;
   const logits = Array.from({ length: weight.length / width }, (_, c) =>
@@ -16,14 +16,14 @@ function gradient(hidden: Float32Array, weight: Float32Array, label: number): nu
   );
 }
 
-// A row's sum of probabilities times weights is near 1 where a class is likely, and each of the
-// others adds some 1e-8 to it.
+// The sum of probabilities times weights in a row is near 1 if a class is likely, and each of the other classes adds
+// about 1e-8 to it.
 test.each(["simd", "relaxed"] as const)("unlikely classes are not lost beside a likely one, %s", async (build) => {
   await init(wasm({ build }));
   const [classes, width] = [49152, 32];
   const generator = new Generator(3);
   const likely = 7;
-  // The part that all weights share is lost first, and always to the same side.
+  // The part that all weights share is rounded away first, and always in the same direction.
   const values = randn([classes, width], { generator, std: 0.1 })
     .dataSync()
     .map((v) => v + 0.5) as Float32Array;
@@ -37,6 +37,6 @@ test.each(["simd", "relaxed"] as const)("unlikely classes are not lost beside a 
   const found = x.grad?.dataSync() as Float32Array;
   const size = Math.max(...exact.map(Math.abs));
   const off = exact.map((g, d) => Math.abs(found[d] - g) / size);
-  // One sum over all classes errs by 3e-3.
+  // A single f32 sum over all classes has an error of 3e-3.
   expect(Math.max(...off)).toBeLessThan(1e-4);
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 import cases from "./specialValues.gen.json" with { type: "json" };
 
-// PyTorch's answers to NaN, infinities, zeros of either sign, subnormal and extreme numbers, as
+// PyTorch's results for NaN, infinities, zeros of either sign, subnormal and extreme values, as
 // conformance/python/special_values.py wrote them.
 
 interface Numbers {
@@ -58,16 +58,13 @@ const calls: Record<string, Call> = {
   binaryCrossEntropyWithLogits: ([x, y]) => core.binaryCrossEntropyWithLogits(x, y, { reduction: "none" }),
 };
 
-/** Functions of which the sign of a zero is compared; others may give either. */
+/** Functions for which the sign of a zero is compared; others may return either. */
 const signed = new Set([
   ...["abs", "neg", "square", "sqrt", "reciprocal", "expm1", "log1p", "sin", "tanh", "erf", "silu", "geluTanh"],
   ...["add", "sub", "mul", "div", "pow"],
 ]);
 
-/**
- * Functions whose values or gradients are differences of near numbers, and so off by units in
- * the last place of those.
- */
+/** Functions whose values or gradients are differences of similar values, with errors of units in their last place. */
 const cancelling = new Set([
   "geglu",
   ...["softmax", "logSoftmax", "crossEntropy", "geglu"].map((name) => `gradient of ${name}`),
@@ -79,10 +76,7 @@ function isClose(op: string, actual: number, expected: number): boolean {
   return Math.abs(actual - expected) <= 4e-6 * Math.abs(expected) + (cancelling.has(op) ? 2e-6 : 1e-44);
 }
 
-/**
- * Every number of a tensor that is not as expected, with the inputs at its place
- * where they have its size.
- */
+/** Describes every element of a tensor that differs from the expected value, with the inputs of the same size. */
 function differences(op: string, actual: Tensor, expected: Numbers, inputs: readonly Numbers[]): string[] {
   const found = Array.from(actual.dataSync());
   return expected.values.flatMap((value, i) => {

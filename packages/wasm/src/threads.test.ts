@@ -66,7 +66,7 @@ import {
 import { describe, expect, it, vi } from "vitest";
 import { type WasmBackend, wasm } from "./index.ts";
 
-/** A grain this small cuts every kernel call that can be cut. */
+/** A grain this small divides every divisible kernel call. */
 const grain = 1;
 
 /** Runs `work` on a fresh backend for each count of threads; all must give the same bytes. */
@@ -100,7 +100,7 @@ function random(seed: number): (...shape: number[]) => Tensor {
   };
 }
 
-/** Token ids in a fixed disorder. */
+/** Token ids in a fixed pseudo-random order. */
 function ids(count: number, vocab: number, ...shape: number[]): Tensor {
   return tensor(
     Array.from({ length: count }, (_, i) => (i * 31 + 7) % vocab),
@@ -143,10 +143,7 @@ async function trainingStep(): Promise<Uint8Array[]> {
   return bytesOf([loss, length, ...grads, ...steps]);
 }
 
-/**
- * Products on every path of the kernel: rows, dots, gathered columns, tiles, and
- * depths of several blocks.
- */
+/** Products on every path of the kernel: rows, dots, gathered columns, tiles, and depths of several blocks. */
 async function products(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
   const make = random(2);
@@ -178,10 +175,7 @@ async function products(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
-/**
- * Attention and its gradients, with few queries and many, grouped heads, a
- * window, a cap and a mask.
- */
+/** Attention and its gradients, with few and with many queries, grouped heads, a window, a cap and a mask. */
 async function attentions(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
   const make = random(3);
@@ -200,8 +194,7 @@ async function attentions(): Promise<Uint8Array[]> {
 }
 
 /**
- * Functions of numbers and choices, broadcast from either side, over a length that no
- * part's is a multiple of.
+ * Elementwise functions and selections, broadcast from either side, over a length that is not a multiple of any part's.
  */
 async function elementwise(): Promise<Uint8Array[]> {
   const make = random(4);
@@ -262,7 +255,7 @@ async function moved(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
-/** Two steps of every optimiser but Adam in f32, which is part of `trainingStep`. */
+/** Two steps of every optimiser except f32 Adam, which is part of `trainingStep`. */
 async function optimisers(): Promise<Uint8Array[]> {
   const make = random(7);
   const size = 50_001;
@@ -347,7 +340,7 @@ describe("threads", () => {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     try {
       const backend = await wasm({ threads: 2, workerUrl: new URL("./none.js", import.meta.url) });
-      // Node starts its workers from the module itself.
+      // In Node, workers start from the module itself.
       const inPage = "Worker" in globalThis;
       expect(backend.threads).toBe(inPage ? 1 : 2);
       const notice = /^wasm: one thread.*none\.js could not be loaded/;

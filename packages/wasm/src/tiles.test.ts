@@ -4,18 +4,18 @@ import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import type { Kernels } from "./kernels/kernelTypes.gen.ts";
 import { bareKernels } from "./testing/bareKernels.ts";
 
-// Whichever tile a machine takes, results are the same to the bit.
+// Results have the same bits for any tile.
 
 const builds: BuildName[] = hasRelaxedSimd() ? ["simd", "relaxed"] : ["simd"];
-// More rows than one block of logits holds.
+// More rows than a block of logits holds.
 const [rows, width, classes, parts] = [323, 40, 77, 2];
 
 interface Machine {
   k: Kernels;
   memory: WebAssembly.Memory;
-  /** Hands out memory. */
+  /** Allocates memory. */
   take(bytes: number): number;
-  /** Writes numbers between -1 and 1. */
+  /** Writes values between -1 and 1. */
   numbers(count: number, step: number): number;
 }
 

@@ -2,7 +2,7 @@ import * as core from "@lowrank/core";
 import { describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 
-/** The distance to a float's neighbour, with subnormals as coarse as the smallest normal. */
+/** The distance to the next float; for subnormals the distance at the smallest normal. */
 function unit(value: number): number {
   return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -126))) - 23);
 }
@@ -11,10 +11,7 @@ function bits(x: core.Tensor): Uint32Array {
   return new Uint32Array((x.dataSync() as Float32Array).buffer);
 }
 
-/**
- * Functions with their exact values, an interval, and the most units in the
- * last place they may be off.
- */
+/** Functions with their exact values, an interval, and the largest error in units in the last place. */
 const functions = [
   ["exp", core.exp, Math.exp, -103, 88.7, 1],
   ["log", core.log, Math.log, 1e-3, 4, 1],
@@ -61,7 +58,7 @@ describe.each(["simd", "relaxed"] as const)("kernels of the %s build", async (bu
     ];
     const alone = values.map((x) => bits(core.exp(core.tensor([x], { backend })))[0]);
     for (const ordinary of [-30, 0.5]) {
-      // A vector of each beside ordinary numbers, at every place of eight.
+      // A vector of each value next to ordinary values, at each of eight offsets.
       for (let at = 0; at < 8; at++) {
         for (const [i, x] of values.entries()) {
           const found = bits(
@@ -72,7 +69,7 @@ describe.each(["simd", "relaxed"] as const)("kernels of the %s build", async (bu
         }
       }
     }
-    // A NaN has bits below, which are no exponent.
+    // The low bits of a NaN are not an exponent.
     const odd = new Float32Array(Uint32Array.from({ length: 16 }, (_, i) => 0x7fc00001 + i).buffer);
     expect([...core.exp(core.tensor(odd, { backend })).dataSync()].every(Number.isNaN)).toBe(true);
   });

@@ -18,7 +18,7 @@ import { difference } from "./testing/difference.ts";
 
 beforeAll(async () => init(await wasm()));
 
-/** Returns a normal matrix whose elements are multiplied by `scale` of their row and column. */
+/** Returns a normally distributed matrix whose elements are multiplied by `scale` of their row and column. */
 function spread(height: number, width: number, scale: (row: number, column: number) => number, seed = 7): Tensor {
   const data = randn([height, width], { generator: new Generator(seed) })
     .dataSync()
@@ -80,7 +80,7 @@ describe("a weight whose squares have small and large rows or columns", () => {
       return (["highest", "high"] as const).map((it) => under(it, () => matmul(x, p, { transposeB: true }).dataSync()));
     };
     const [exact, few] = run(spread(640, 640, (row, column) => (row === 3 && column < 64 ? 1e4 : 1)));
-    // Nine of ten squares of the first 64 outputs, and all others, are in codes.
+    // Nine of ten squares of the first 64 outputs, and all other squares, are in codes.
     expect(difference(few, exact)).toBeGreaterThan(1e-7);
     const [plain, many] = run(spread(640, 640, (row) => (row % 32 === 0 ? 1e4 : 1)));
     expect(many).toEqual(plain);
@@ -89,7 +89,7 @@ describe("a weight whose squares have small and large rows or columns", () => {
   it.each(["f32", "bf16"] as const)("has the loss and gradient of a head in %s", (dtype) => {
     const [rows, width, classes] = [24, 200, 1000];
     for (const scale of [1, 1000]) {
-      // The logits of the one large class are far below the others, which alone decide the loss.
+      // The logits of the one large class are far below the others, so only the others decide the loss.
       const weight = spread(classes, width, (row) => (row === 5 ? scale : 1) * 0.1);
       const large = weight.dataSync().slice(5 * width, 6 * width);
       const hidden = tensor(
@@ -143,7 +143,7 @@ describe("products of very large or small elements under high precision", () => 
     ["medium", 1e30, 1e20],
     ["medium", 1e-20, 1e-18],
   ] as const)("are finite and right under %s: rows of %d, a weight of %d", (precision, ofX, ofW) => {
-    // The large elements of each row meet zeros of the weight.
+    // The large elements of each row are multiplied by zeros of the weight.
     const x = spread(16, 128, (_, column) => (column % 64 === 1 ? ofX : Math.min(ofX, 1)));
     x.requiresGrad = true;
     const w = frozen(spread(128, 128, (row) => (ofX > 1 && row % 64 === 1 ? 0 : ofW)));

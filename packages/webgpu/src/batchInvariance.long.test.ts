@@ -18,7 +18,7 @@ describe.skipIf(noWebGpu)("webgpu in the batch-invariant mode", async () => {
   for (const { name, run } of testBatchInvariance(backend, 3)) it(name, run);
 });
 
-/** Numbers of rows around the sizes of tiles, and some of them. */
+/** Row counts around the sizes of tiles, and a range of those rows. */
 const parts = fc.tuple(
   fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 21, max: 150 })),
   fc.nat(),
@@ -29,7 +29,7 @@ const products = fc.record({
   part: parts.map(([m, a, b]) => ({ m, first: a % m, count: 1 + (b % (m - (a % m))) })),
   n: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(64, 97)),
   k: fc.constantFrom(32, 96, 256, 288, 544, 576, 800),
-  // Rows of some formats are whole blocks.
+  // Rows of some formats consist of whole blocks.
   odd: fc.integer({ min: 0, max: 3 }),
   transposeA: fc.boolean(),
   transposeB: fc.boolean(),
@@ -53,7 +53,7 @@ describe.skipIf(noWebGpu)("products in the batch-invariant mode", () => {
       await checkSameRows(backend, { ...facts, a, w, transposeA, transposeB, ending, stored }, part);
     });
 
-  // Those that wait for each other are slow where a processor plays the device.
+  // Tiles whose threads wait for each other are slow on a CPU device.
   const kinds = [
     ["on a processor", soft, 25],
     ["on a device", hard("staged 8x4"), 8],
@@ -78,7 +78,7 @@ describe.skipIf(noWebGpu)("products in the batch-invariant mode", () => {
 describe.skipIf(noWebGpu)("an adapter that does not keep the order of sums", () => {
   it("is refused", async () => {
     const { device } = await openDevice({});
-    // One tile of several, as by a driver that fuses there alone.
+    // Changes one tile of several, like a driver that fuses operations only there.
     const change = (code: string, name: string) =>
       name.startsWith("product, direct tall") ? code.replaceAll("var s0_0 = 0.0;", "var s0_0 = 1e-4;") : code;
     const changed = Object.assign(watchedDevice(device, { change }), {});

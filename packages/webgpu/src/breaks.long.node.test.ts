@@ -11,7 +11,7 @@ import { edgeProducts, invariantProducts, storedCases, tileCases } from "./testi
 import { checkProduct, forcedProduct } from "./testing/productTests.ts";
 import { watchedDevice } from "./testing/watchedDevice.ts";
 
-/** A test that any backend on the device can be put to. */
+/** A test that can run on any backend of the device. */
 interface Check {
   readonly name: string;
   readonly run: (backend: WebGpuBackend) => Promise<void>;
@@ -21,9 +21,9 @@ interface Check {
 type Texts = Map<string, Set<Check>>;
 
 /**
- * The kernels to break: "1" for all, "2/3" for the second of each three, or a word of their names.
- * "own 2/30" is a sample that takes a minute or two: the kernels of the second of each thirty ops,
- * tried by the checks that are named after the op. Unset: none.
+ * The kernels to break: "1" for all, "2/3" for the second of each three, or a word of their names. "own 2/30" is a
+ * sample that takes a minute or two: the kernels of the second of each thirty ops, tested only by the checks named
+ * after the op. Default: none.
  */
 const control = process.env.LOWRANK_CONTROL ?? "";
 const ownOnly = control.startsWith("own ");
@@ -53,10 +53,10 @@ function isAsked(name: string, place: number): boolean {
 if (asked === "") console.log("skipped: the control of the tests on WebGPU (LOWRANK_CONTROL=1 runs it)");
 
 /**
- * True for an error that changes no result. Rows of weights in GGUF's blocks are whole blocks, so
- * that none ends inside of a thread's four columns. Blocks of whole words never need the second
- * word of a number that lies across two. Where a sum is a multiple of four terms long, nothing asks
- * for its end.
+ * True for an error that changes no result:
+ * - Rows of weights in GGUF blocks are whole blocks, so that none ends inside a thread's four columns.
+ * - Blocks of whole words never need the second word of a value that crosses a word boundary.
+ * - If the number of terms of a sum is a multiple of four, the end of the sum is not used.
  */
 function isHarmless(name: string, { what }: Break): boolean {
   if (name.startsWith("product") && what === "skipped edge: 3u + 1u < end") return true;
@@ -129,7 +129,7 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
       for (const [text, one] of [...texts.keys()].flatMap((text) =>
         breaksOf(text).map((one) => [text, one] as const),
       )) {
-        // An error in the source is in all variants that have the statement.
+        // An error in the source is in all variants that contain the statement.
         if (done.has(one.what) || isHarmless(name, one)) continue;
         done.add(one.what);
         const change = (given: string) =>
@@ -140,7 +140,7 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
           error = await errorOf(check, backend);
           if (error) break;
         }
-        // A text that does not compile is no subtle error.
+        // A text that does not compile is not a subtle error.
         if (error?.message.includes("does not compile")) continue;
         tried++;
         if (error) continue;

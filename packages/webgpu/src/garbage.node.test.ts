@@ -21,7 +21,7 @@ for (let round = 0; round < 3; round++) {
 console.log("done");
 `;
 
-// Without this folder, drivers print a line on stderr.
+// Without this folder, drivers print a warning on stderr.
 const env = { XDG_RUNTIME_DIR: tmpdir(), ...process.env };
 
 describe.skipIf(noWebGpu)("a process with devices", () => {

@@ -4,7 +4,7 @@ import { noWebGpu } from "../../../scripts/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
 
 describe.skipIf(noWebGpu)("a device that is lost", () => {
-  /** Some work, of which the device ends after `at` calls. */
+  /** Runs some work, and destroys the device after `at` calls. */
   async function work(backend: WebGpuBackend, at: number): Promise<number[]> {
     let sum: Tensor = full([3], 1, { backend });
     const next = (): void => {
@@ -48,7 +48,7 @@ describe.skipIf(noWebGpu)("a device that is lost", () => {
     const x = tensor([1], { backend });
     const read = x.data();
     backend.device.destroy();
-    // It may have come through before.
+    // The read may have completed before.
     const outcome = await read.then(
       (data) => Array.from(data),
       (error: Error) => error.message,

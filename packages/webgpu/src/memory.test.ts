@@ -12,14 +12,14 @@ describe.skipIf(noWebGpu)("memory on the device", () => {
   });
   afterAll(() => backend?.dispose());
 
-  // Few bytes become a command of the batch; for many it is handed over first.
+  // A small write becomes a command of the batch; before a large one the batch is submitted.
   it.each([3, 4000])("keeps what commands read when a freed buffer is written at once: %i numbers", async (size) => {
     const made = (value: number): Tensor => tensor(new Float32Array(size).fill(value), { backend });
     for (let round = 0; round < 50; round++) {
       const x = made(round);
       const y = add(x, x);
       x.dispose();
-      // It gets the buffer that x had, and its bytes come from the host.
+      // It reuses the buffer of x, and its bytes come from the host.
       const other = made(-1);
       const z = add(other, y);
       expect([...new Set(await numbers(y))]).toEqual([2 * round]);

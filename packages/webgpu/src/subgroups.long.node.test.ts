@@ -10,7 +10,7 @@ import { tileCases } from "./testing/productCases.ts";
 import { checkProduct, forcedProduct } from "./testing/productTests.ts";
 import { watchedDevice } from "./testing/watchedDevice.ts";
 
-/** Work whose threads join numbers, in rows that are long enough for more than one thread. */
+/** Work whose threads join values, in rows that are long enough for more than one thread. */
 const joining = /(Norm|oftmax|max|topk) of 200|of 200, mean|pagedAttention with|gradNorm|attention 2x[13]x.*[}]$/;
 
 const ways: readonly Subgroups[] = [
@@ -36,7 +36,7 @@ function testsOn(backend: WebGpuBackend): Test[] {
   ];
 }
 
-/** Throws unless a sum and the largest of many numbers are right. */
+/** Throws unless a sum and a maximum of many values are right. */
 async function checkReductions(backend: WebGpuBackend): Promise<void> {
   const numbers = Array.from({ length: 3 * 1000 }, (_, i) => ((i * 37) % 1009) - 500);
   const x = tensor(numbers, { shape: [3, 1000], backend });

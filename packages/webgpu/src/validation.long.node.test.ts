@@ -5,13 +5,13 @@ import { openDevice } from "./device/openDevice.ts";
 import { webgpu } from "./index.ts";
 
 /**
- * Dawn without a driver: it checks kernels and commands, and computes nothing. Its entry must
- * outlive the device, so it is exported.
+ * Dawn without a driver: it validates kernels and commands, but computes nothing. Its `GPU` object must outlive the
+ * device, so it is exported.
  */
 export const dawn: GPU = create(["backend=null"]);
 const adapter = (await dawn.requestAdapter()) ?? undefined;
 const { device } = await openDevice({}, adapter);
-// Nothing is computed, so that what is tried would be found to be wrong.
+// Computed results are zeros, so trials of subgroups would fail; `subgroups` is set to skip them.
 const backends = [true, false].map(async (subgroups) => [subgroups, await webgpu({ device, subgroups })] as const);
 afterAll(() => device.destroy());
 
@@ -19,7 +19,7 @@ it("has all features for which kernels have variants", () => {
   for (const feature of ["shader-f16", "subgroups"]) expect(device.features, feature).toContain(feature);
 });
 
-/** The device's own errors; numbers that are wrong here say nothing. */
+/** Errors of the device; wrong values are ignored here. */
 const refusal = /does not compile|refused a command|device is lost/;
 
 describe.each(await Promise.all(backends))("with subgroups: %s", (subgroups, backend) => {

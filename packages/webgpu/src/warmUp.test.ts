@@ -19,7 +19,7 @@ describe.skipIf(noWebGpu)("warmUp", () => {
       addInto(x, x, {});
     };
     await backend.warmUp(work);
-    // The kernels are checked by now.
+    // The kernels have been checked by now.
     const { dispatches } = backend.stats();
     await backend.warmUp(work);
     expect(backend.stats().dispatches).toBe(dispatches);

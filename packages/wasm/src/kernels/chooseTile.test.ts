@@ -2,7 +2,7 @@ import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** In milliseconds. The machine's own clock would let other work of it decide. */
+/** A fake clock in milliseconds, since other work would affect the machine's clock. */
 let clock = 0;
 
 beforeEach(() => {
@@ -13,7 +13,7 @@ beforeEach(() => {
   onTestFinished(() => now.mockRestore());
 });
 
-/** Kernels whose product takes some microseconds of that clock, by tile. */
+/** Kernels whose product takes the given microseconds of that clock, by tile. */
 function machine(microseconds: readonly number[]): { kernels: Kernels; products(): number } {
   let tile = 0;
   let count = 0;

@@ -4,7 +4,7 @@ import { chooseNibbleSums, mediumKernels, mediumWeightBits } from "./integerTria
 import type { Scratch } from "./kernel.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** The rows of a product in codes of bytes have a scale of f32 for each 32 numbers. */
+/** Bytes of the rows of a product in byte codes, with an f32 scale for each 32 elements. */
 const byteRows = (rows: number, k: number, planes: number) => rows * k * planes + (4 * rows * k) / 32;
 const byteWeight = (n: number, k: number) => n * k + 4 * n;
 const shortRows = (rows: number, k: number) => 2 * rows * k + 4 * rows;
@@ -12,8 +12,8 @@ const shortWeight = (rows: number, columns: number) => 2 * rows * columns + 4 * 
 const workBytes = 1000;
 
 /**
- * Kernels whose products take so many milliseconds by the kind of their sums, on a clock that only
- * they move. Each checks that its operands are in memory of the right sizes.
+ * Kernels whose products take the given milliseconds by kind of sums, on a fake clock. Each checks that its operands
+ * are in memory of the right sizes.
  */
 function machine(cost: { shorts: number; bytes: number; nibbles: readonly [wide: number, short: number] }) {
   let now = 0;
@@ -40,7 +40,7 @@ function machine(cost: { shorts: number; bytes: number; nibbles: readonly [wide:
   const k = {
     fill: (ptr: number, words: number, value: number) => {
       expect(value).toBe(0);
-      // Memory is handed out in whole words at least.
+      // Memory is allocated at least in whole words.
       expect(4 * words).toBeLessThan((sizes.get(ptr) ?? 0) + 4);
       zeroed.set(ptr, 4 * words);
     },
@@ -90,7 +90,7 @@ function machine(cost: { shorts: number; bytes: number; nibbles: readonly [wide:
       now += cost.nibbles[inShort];
       expect([planes, first, last, dtypes[format]]).toEqual([1, 0, n, "q4_1"]);
       has(x, byteRows(m, inner, planes), true);
-      // A block of q4_1 has 32 codes of 4 bits, a scale and a least value of 16 bits each.
+      // A block of q4_1 has 32 codes of 4 bits, and a scale and a minimum of 16 bits each.
       has(w, (n * inner * 20) / 32, true);
       has(c, 4 * m * n);
       has(work, workBytes);

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { fastestOf } from "./trial.ts";
 
-/** A clock in milliseconds that only work moves, and that shows whole `steps`. */
+/** A fake clock in milliseconds that only work advances, rounded to a multiple of `step`. */
 function clock(step = 1e-4) {
   const own = { now: 0 };
   const spy = vi.spyOn(performance, "now").mockImplementation(() => {
@@ -12,7 +12,7 @@ function clock(step = 1e-4) {
   return own;
 }
 
-/** Runs that take so many milliseconds each, by the time at which they begin. */
+/** Runs that take the given milliseconds each, as a function of the start time. */
 function runsOf(time: { now: number }, costs: readonly ((at: number) => number)[]) {
   const counts = costs.map(() => 0);
   const runs = costs.map((cost, i) => () => {
@@ -38,7 +38,7 @@ test.each([
 });
 
 test("a coarse clock asks for a larger advantage", () => {
-  // Of a trial of 3 ms a step of 0.3 ms is a tenth.
+  // A clock step of 0.3 ms is a tenth of a trial of 3 ms.
   for (const [cost, place] of [
     [0.09, 0],
     [0.05, 1],
@@ -54,7 +54,7 @@ test("the first run stays after two trials, or as many as are asked for", () => 
     const { runs } = runsOf(time, [always(0.1), always(0.1)]);
     const start = time.now;
     expect(fastestOf(runs, rounds)).toBe(0);
-    // Each run has 6 ms to be optimised, and 3 ms a trial.
+    // Each run has 6 ms of warm-up, and 3 ms for each trial.
     const expected = 2 * (6 + 3 * (rounds ?? 2));
     expect(time.now - start).toBeGreaterThan(expected - 0.1);
     expect(time.now - start).toBeLessThan(expected + 2);
@@ -77,7 +77,7 @@ test("the time until a run is optimised does not count", () => {
 
 test("a run that other work delays in one trial is judged by its best one", () => {
   const time = clock();
-  // The first trials, behind 12 ms of warming up, are disturbed.
+  // The first trials, after 12 ms of warm-up, are disturbed.
   const { runs } = runsOf(time, [always(0.1), (at) => (at < 18 ? 0.3 : 0.05)]);
   expect(fastestOf(runs)).toBe(1);
   const late = clock();

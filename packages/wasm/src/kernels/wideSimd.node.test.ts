@@ -44,7 +44,7 @@ it.skipIf(!existsSync(node26))("multiplies right, and the same to the bit with t
   expect(run(program)).toBe("26390 true true\n");
 });
 
-/** Prints sums over the bits of products in codes of 16 bits and of 4 to 6, by optimised code. */
+/** Prints sums over the bits of products in codes of 16 bits and of 4 to 6 bits, from optimised code. */
 const codes = (wideSimd: boolean) => `
   import { blockFormats, init, linearWithInt8Activations, matmul, packedTensor, setFloat32MatmulPrecision, square, sum, tensor } from "@lowrank/core";
   import { Parameter } from "@lowrank/nn";
@@ -76,7 +76,7 @@ const codes = (wideSimd: boolean) => `
   while (performance.now() < end) found();
   console.log(found().join(" "));`;
 
-/** Prints sums over the bits of a step's functions in f32 and of gradients, by optimised code. */
+/** Prints sums over the bits of a training step's f32 functions and of gradients, from optimised code. */
 const floats = (wideSimd: boolean) => `
   import { add, init, linearCrossEntropy, matmul, rmsNorm, scaledDotProductAttention, softmax, square, sum, swiglu, tensor } from "@lowrank/core";
   import { wasm } from "@lowrank/wasm";
@@ -124,7 +124,7 @@ it.skipIf(!existsSync(node26))("gives the same bits of products in integers, on 
   expect(fused).toBe(run(codes(false)));
 });
 
-// The flag is an experiment of V8's, and some shuffles end it. So every function is compiled here.
+// The flag is experimental in V8, and some shuffles crash it. So every function is compiled here.
 it.skipIf(!existsSync(node26)).each(["relaxed", "simd"] as const)("compiles all kernels of %s, on Node 26", (build) => {
   const program = `
     import { loadBuild } from "../builds/loadBuild.ts";

@@ -48,18 +48,18 @@ describe("the process that wide SIMD is asked for in", () => {
 
 describe("the check of wide SIMD", () => {
   const at = 256;
-  /** Sizes of a product, in which an error is added to one element for one way of its operands. */
+  /** Sizes of a product, and an error in one element for one layout of its operands. */
   interface Fault {
     readonly error: number;
     readonly transposed?: readonly [number, number];
     readonly element?: (count: number) => number;
-    /** Milliseconds from one look at the clock to the next. */
+    /** Milliseconds from one reading of the clock to the next. */
     readonly tick?: number;
   }
 
   /** Runs the check on a product by plain loops, with a fault. Returns the calls of the product. */
   const check = ({ error, transposed, element = () => 0, tick = 100 }: Fault): number[][] => {
-    // The clock moves fast, so that little is multiplied to warm up.
+    // The clock advances fast, so that the warm-up is short.
     let now = 0;
     vi.spyOn(performance, "now").mockImplementation(() => {
       now += tick;
@@ -90,7 +90,7 @@ describe("the check of wide SIMD", () => {
       checkWideSimd({ gemm } as unknown as Kernels, memory, at);
     } finally {
       vi.restoreAllMocks();
-      // Only the memory that is the check's own is written.
+      // Only the memory of the check is written.
       expect(bytes.subarray(0, at).every((byte) => byte === 0xff)).toBe(true);
       expect(bytes.subarray(at + wideCheckBytes).every((byte) => byte === 0xff)).toBe(true);
     }
@@ -99,7 +99,7 @@ describe("the check of wide SIMD", () => {
 
   it("takes right products, and small errors of rounding", () => {
     const calls = check({ error: 0, tick: 40 });
-    // Some products come before those that are judged.
+    // Some products run before the checked ones.
     expect(calls.length).toBeGreaterThan(4);
     expect([...new Set(calls.map((args) => `${args[9]}${args[10]}`))]).toEqual(["00", "01", "10", "11"]);
     const [, , c, m, n] = calls[0];

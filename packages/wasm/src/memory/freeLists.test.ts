@@ -5,7 +5,7 @@ const blockOf = (size: number): Block => ({
   ...{ start: 0, size, free: false, previous: null, next: null, newer: null, older: null },
 });
 
-/** Numbers from 0 to 1, the same each time. */
+/** A generator of values from 0 to 1, the same in each run. */
 function draws(): () => number {
   let state = 7;
   return () => {
@@ -71,7 +71,7 @@ describe("lists of free blocks", () => {
         expect(free).toContain(found);
         const { size: given } = found as Block;
         expect(given).toBeGreaterThanOrEqual(wanted);
-        // Sizes of one class differ by a sixteenth. The best block of the wanted size's own class may be missed.
+        // Sizes of one class differ by a sixteenth, so the best block in the class of the wanted size may be missed.
         const others = fitting.filter((one) => one >= wanted * (1 + 1 / 16));
         if (others.length > 0) expect(given).toBeLessThanOrEqual(Math.min(...others) * (1 + 1 / 16));
         else expect(given).toBeLessThan(wanted * (1 + 1 / 8) + 1);

@@ -6,12 +6,12 @@ const newMemory = (initial: number, maximum: number) => new WebAssembly.Memory({
 
 const lines = (bytes: number) => Math.max(64, Math.ceil(bytes / 64) * 64);
 
-/** Sizes from a few bytes to half a megabyte, each size of a number as likely as the others. */
+/** Sizes from a few bytes to half a megabyte; each power of two is equally likely. */
 const bytes = fc.nat({ max: 19 }).chain((bits) => fc.integer({ min: 2 ** bits - 1, max: 2 ** (bits + 1) }));
 
 describe("heap", () => {
   it("keeps blocks apart, counts them, and joins all that comes back", () => {
-    // A number frees one of the live blocks; -1 allocates.
+    // `free` is the index of a live block to free; -1 allocates.
     const action = fc.record({ bytes, free: fc.integer({ min: -1, max: 30 }) });
     fc.assert(
       fc.property(fc.array(action, { maxLength: 200, size: "max" }), fc.nat({ max: 3000 }), (actions, base) => {
@@ -49,7 +49,7 @@ describe("heap", () => {
     for (const block of [large, small]) heap.free(block);
     expect(heap.alloc(90_000).ptr).toBe(inSmall);
     expect(heap.alloc(150_000).ptr).toBe(inLarge);
-    // The rest of the large block serves, although it was freed as a block of another size.
+    // The rest of the large block is reused, although it was freed as a block of another size.
     expect(heap.alloc(149_000).ptr).toBe(inLarge + lines(150_000));
   });
 

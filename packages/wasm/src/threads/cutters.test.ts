@@ -16,7 +16,7 @@ type Row = readonly [names: string, args: Readonly<Record<string, number>>, cut:
 
 const each = (names: string, bytes: number) => Object.fromEntries(names.split(" ").map((name) => [name, bytes]));
 
-/** Vectors of floats. Parts are whole cache lines, which have 16 floats. `cost` is relative to exp. */
+/** Vectors of floats. Parts are whole cache lines of 16 floats. `cost` is relative to exp. */
 const vectors = (names: string, pointers: string, cost: number): Row => [
   names,
   { n: 1000 },
@@ -30,7 +30,7 @@ const rows = (names: string, pointers: string): Row => [
   { units: 7, work: 350, align: 1, steps: each(pointers, 200), count: "rows" },
 ];
 
-/** Windows of 2 x 3 in planes of 5 x 7, of which each has 4 x 5. */
+/** Windows of 2 x 3 in planes of 5 x 7; each plane has 4 x 5 windows. */
 const windows = (names: string, planes: string, places: string, elements: string): Row => [
   names,
   { planes: 11, height: 5, width: 7, kernelH: 2, kernelW: 3, rows: 4, columns: 5 },
@@ -71,7 +71,7 @@ const planes = (names: string, sizes: Readonly<Record<string, number>>, out: num
   ];
 };
 
-/** A product of 3 x 40 x 50 in integers, of which columns 8 to 39 are to be made. */
+/** A product of 3 x 40 x 50 in integers, whose columns 8 to 39 are computed. */
 const product = { m: 3, n: 40, k: 50, first: 8, last: 40 };
 const columns = { units: 32, steps: { first: 1 }, end: "last", scratch: "scratch" };
 
@@ -112,7 +112,7 @@ const table: readonly Row[] = [
   [
     "pagedAttention",
     { first: 2, last: 7, group: 2, size: 10, pageSize: 16, tablePages: 3 },
-    // The tables are half full: half of the keys, twice a multiply-add.
+    // The tables are half full: half of the keys, times two multiply-adds.
     { ...columns, units: 5, work: (5 * 2 * 16 * 3 * 10) / 8, align: 1 },
   ],
   [
@@ -184,7 +184,7 @@ const table: readonly Row[] = [
     ],
   ),
   ["unpackRow", { count: 1000 }, { units: 1000, work: 1000, align: 64, count: "count", steps: { start: 1, dst: 4 } }],
-  // A copy of few bytes costs an element, and of many one for each 16.
+  // A copy of few bytes costs one element, and a copy of many bytes one for each 16.
   ...[8, 16, 320].flatMap((bytes): Row[] => {
     const cut = { units: 6, work: 6 * Math.max(1, bytes / 16), align: 1, count: "count" };
     return [

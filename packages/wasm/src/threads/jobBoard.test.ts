@@ -41,7 +41,7 @@ it("throws when a part fails, after all others, and goes on with the next job", 
   expect(calls).toBe(6);
 });
 
-/** Boards of several threads on one place in the memory, whose other bytes are all 0xff. */
+/** Boards of several threads on the same memory, whose other bytes are all 0xff. */
 function boardsOf(kernel: Kernel, scratches: readonly number[]) {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const bytes = new Uint8Array(memory.buffer);
@@ -58,7 +58,7 @@ it("hands parts to other threads, which use their own scratch memory", () => {
   const all = boardsOf(
     (...args) => {
       calls.push(args);
-      // The other thread takes all that is left while the first part is done.
+      // The other thread takes all remaining parts during the first part.
       if (calls.length === 1) all.boards[1].work();
     },
     [60, 70],
@@ -69,7 +69,7 @@ it("hands parts to other threads, which use their own scratch memory", () => {
     [116, 4, 3, 11, 70],
     [132, 2, 3, 13, 70],
   ]);
-  // Nothing is left to take.
+  // No parts remain.
   all.boards[1].work();
   expect(calls).toHaveLength(3);
 });
@@ -103,7 +103,7 @@ it("takes as many arguments as any kernel has, each with its step", () => {
   const steps = args.map((_, i): [number, number] => [i, i / 256]);
   boards[0].run({ kernel: 1, args, steps, units: 4, chunk: 2 });
   expect(calls).toEqual([args, args.map((arg, i) => arg + (2 * i) / 256)]);
-  // A step of the job before does not stay.
+  // The steps of the previous job do not persist.
   calls.length = 0;
   boards[0].run({ kernel: 1, args, steps: [], units: 4, chunk: 2 });
   expect(calls).toEqual([args, args]);

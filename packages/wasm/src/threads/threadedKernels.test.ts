@@ -3,7 +3,7 @@ import type { Kernels } from "../kernels/kernelTypes.gen.ts";
 import type { Job, JobBoard } from "./jobBoard.ts";
 import { threadedKernels } from "./threadedKernels.ts";
 
-/** Some kernels whose direct calls are noted, and the jobs that go to the board in their place. */
+/** Some kernels whose direct calls are recorded, and the jobs that go to the board instead. */
 function kernels(threads: number, grain: number) {
   const direct: (readonly [string, ...number[]])[] = [];
   const jobs: Job[] = [];

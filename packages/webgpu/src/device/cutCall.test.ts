@@ -18,7 +18,7 @@ describe("how a call may be cut", () => {
     expect(byElement([spec(20, 30), spec(1)], [spec(20, 30)])).toEqual({
       ...{ rows: 600, inputs: [true, false], outputs: [true] },
     });
-    // A step in place has no results.
+    // An in-place step has an empty list of results.
     expect(byElement([spec(1), spec(9, 2)], [])).toEqual({ rows: 18, inputs: [false, true], outputs: [] });
     expect(byElement([spec(1)], [spec(1)])).toEqual({ rows: 1, inputs: [false], outputs: [false] });
   });
@@ -27,7 +27,7 @@ describe("how a call may be cut", () => {
     expect(byRow([spec(4, 5, 6), spec(6)], [spec(4, 5, 6)])).toEqual({
       ...{ rows: 20, inputs: [true, false], outputs: [true] },
     });
-    // A vector whose length is the number of rows is none of them.
+    // A vector is not cut, even if its length equals the number of rows.
     expect(byRow([spec(6, 6), spec(6)], [spec(6, 6), spec(6)])).toEqual({
       ...{ rows: 6, inputs: [true, false], outputs: [true, false] },
     });
@@ -39,7 +39,7 @@ describe("how a call may be cut", () => {
     expect(byOuter([x, y], [x], { dim: 2 })).toEqual({ rows: 20, inputs: [true, true], outputs: [true] });
     expect(byOuter([x, y], [x], { dim: 1 })).toEqual({ rows: 4, inputs: [true, true], outputs: [true] });
     expect(byOuter([x, y], [x], { dim: -1 })).toEqual({ rows: 20, inputs: [true, true], outputs: [true] });
-    // There is nothing before the first, which is the default.
+    // The default dimension is 0, which has no dimensions before it.
     expect(byOuter([x], [x], {})).toEqual({ rows: 1, inputs: [false], outputs: [false] });
   });
 
@@ -69,7 +69,7 @@ describe("the parts of a call", () => {
 
   it("have some rows of what is cut, and the other tensors as they are", () => {
     const parts = cutCall(() => split, call, 16384 + 16);
-    // A row of 16 results has 4 bytes, so rows are cut by whole 64.
+    // A row of 16 results takes 4 bytes, so rows are cut at multiples of 64.
     expect(parts.map(({ inputs }) => inputs[0].shape)).toEqual([
       [64, 1, 64],
       [64, 1, 64],

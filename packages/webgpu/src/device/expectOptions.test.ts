@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { webgpu } from "../index.ts";
 
-// These are told before a device is opened, so they need no adapter.
+// These errors are thrown before a device is opened, so the tests need no adapter.
 describe("options of webgpu()", () => {
   it.each([
     [{ device: {} }, "webgpu: the option device is [object Object]; give what await adapter.requestDevice() returns"],

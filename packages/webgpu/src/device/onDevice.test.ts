@@ -28,7 +28,7 @@ async function opened(own: Own = {}): Promise<{ backend: WebGpuBackend; counts: 
 const bytes = async (backend: WebGpuBackend, buffer: Buffer, from?: number, to?: number): Promise<number[]> =>
   Array.from(await backend.read(buffer, from, to));
 
-/** out[i] = 2 * x[i], of integers. */
+/** out[i] = 2 * x[i], for integers. */
 const doubled = shader({
   name: "doubled",
   bindings: { x: "read i32", out: "write i32" },
@@ -87,7 +87,7 @@ describe("memory on a device", () => {
     await backend.sync();
     const { writes } = counts;
     const { dispatches } = backend.stats();
-    // The last two bytes are the block's end.
+    // The last two bytes of the block.
     backend.write(
       buffer,
       Uint8Array.from({ length: 10 }, (_, i) => i + 1),
@@ -154,7 +154,7 @@ describe("an op on a device", () => {
     expect(backend.stats().dispatches).toBe(0);
     backend.run(op("test/double"), [x], [place(backend, [0])], undefined);
     expect(backend.stats().dispatches).toBe(1);
-    // The kernel, and the run that notes a fault.
+    // The kernel, and the dispatch that records a fault.
     backend.run(op("test/check"), [x], [], undefined);
     expect(backend.stats().dispatches).toBe(3);
   });
@@ -217,7 +217,7 @@ describe("faults in the data of a device", () => {
     }
     expect(counts.maps - maps).toBeGreaterThanOrEqual(1);
     expect(counts.maps - maps).toBeLessThan(5);
-    // It is kept until something is read.
+    // The error is kept until the next read.
     await expect(backend.sync()).rejects.toThrow("77 at 0 of [1]");
     await backend.sync();
   });
@@ -280,7 +280,7 @@ describe("a backend on a device", () => {
   });
 
   const subgroups = { features: ["subgroups"] };
-  /** The trial of subgroups adds up 150 numbers, and finds the largest. */
+  /** The trial of subgroups sums 150 values, and finds the largest. */
   const trial = (right: boolean): Program => {
     return (_u, [x, out]) => {
       const numbers = Array.from(new Float32Array(x.buffer, x.byteOffset, 150));
@@ -300,7 +300,7 @@ describe("a backend on a device", () => {
     expect(warn).not.toHaveBeenCalled();
     expect(await open("test/wrong", false)).toBe(false);
     expect(warn.mock.calls).toEqual([["webgpu: subgroups give wrong numbers on test/wrong; kernels do without them"]]);
-    // What was found before holds.
+    // The results for an adapter are cached.
     expect([await open("test/right", false), await open("test/wrong", true)]).toEqual([true, false]);
     expect(warn).toHaveBeenCalledTimes(1);
     expect(await open("test/wrong", false, { subgroups: true })).toBe(true);
@@ -331,7 +331,7 @@ describe("a backend on a device", () => {
     expect(backend.batchInvariant).toBe(true);
     expect(backend.stats()).toMatchObject({ used: 0 });
     expect(counts.maps).toBe(8);
-    // An adapter is tried once.
+    // An adapter is tested once.
     expect((await opened({ batchInvariant: true, name: "test/apart" })).counts.maps).toBe(0);
     expect((await opened({ name: "test/not tried" })).counts.maps).toBe(0);
   });

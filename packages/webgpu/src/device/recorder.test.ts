@@ -7,7 +7,7 @@ import { type FakeFacts, fakeDevice, type Program } from "../testing/fakeDevice.
 import { Pipelines } from "./pipelines.ts";
 import { Recorder } from "./recorder.ts";
 
-/** out[i] = 3 * out[i] + x[i] + number, for the words that both have. */
+/** out[i] = 3 * out[i] + x[i] + number, for the words of both. */
 const mixed = shader({
   name: "mixed",
   bindings: { x: "read u32", out: "write u32" },
@@ -143,7 +143,7 @@ describe("a batch", () => {
     expect(counts.submits).toBe(0);
     recorder.beforeDestroy([slabs[2], slabs[0]]);
     expect(counts.submits).toBe(1);
-    // The batch that used them is over.
+    // The batch that used them has been submitted.
     recorder.beforeDestroy([slabs[0]]);
     run(tensor(1), tensor(2));
     recorder.beforeDestroy([slabs[0]]);
@@ -160,7 +160,7 @@ describe("a write by the host", () => {
     recorder.write(slabs[2], bytes(8, 1), 4);
     expect(Array.from(words(2).subarray(0, 4))).toEqual([0, 0x01010101, 0x01010101, 0]);
     recorder.flush();
-    // The batch is over, so its memory is free.
+    // The batch has been submitted, so the write is immediate.
     recorder.write(slabs[1], bytes(4, 2), 0);
     expect(words(1)[0]).toBe(0x02020202);
   });
@@ -177,7 +177,7 @@ describe("a write by the host", () => {
       expect(counts.submits, `${length}`).toBe(submits);
       run(tensor(0), tensor(1), 6);
       recorder.flush();
-      // The first run has seen zeros.
+      // The first dispatch has read zeros.
       expect(words(1)[0]).toBe(15 + 0x01010101 + 6);
       expect(words(0)[length / 4 - 1]).toBe(0x01010101);
       expect(words(0)[length / 4]).toBe(0);

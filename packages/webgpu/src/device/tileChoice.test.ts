@@ -3,7 +3,7 @@ import type { Gpu, GpuTensor } from "../kernel/kernel.ts";
 import type { TileName } from "../kernel/tiles.ts";
 import { TileChoice, trialOf } from "./tileChoice.ts";
 
-/** A device on which a tile takes so many milliseconds, and the tiles that were tried on it. */
+/** A device on which each tile takes the given milliseconds, and the tiles that were tried on it. */
 function clock(times: Partial<Record<TileName, number>>) {
   const tried: TileName[] = [];
   const timeOf = async (tile: TileName): Promise<number> => {

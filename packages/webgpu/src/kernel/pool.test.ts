@@ -3,7 +3,7 @@ import { Pool, type Slab } from "./pool.ts";
 
 const mebi = 2 ** 20;
 
-/** A pool on a device with these limits, the sizes that it made, and the buffers that it destroyed. */
+/** A pool on a device with these limits, the sizes that it created, and the buffers that it destroyed. */
 function made(maxBufferSize = 2 ** 30, maxBinding = 2 ** 30) {
   const sizes: number[] = [];
   const destroyed: number[] = [];
@@ -68,7 +68,7 @@ describe("the pool of buffers", () => {
     expect(() => pool.alloc(10_001)).toThrow(
       "webgpu: a tensor of 10001 bytes is larger than any buffer of this device (10000 bytes); split it",
     );
-    // The next size of each is above the limit.
+    // The next size class of each is above the limit.
     expect([10_000, 5001, 5000, 4700].map((bytes) => pool.alloc(bytes).slab.bytes)).toEqual([10_000, 5120, 5000, 5000]);
   });
 
@@ -86,21 +86,21 @@ describe("the pool of buffers", () => {
     for (const block of first) pool.free(block);
     const second = Array.from({ length: 5 }, () => pool.alloc(12 * mebi));
     expect(destroyed).toEqual([]);
-    // 72 MiB are free then, of at most 60 in use. Half of that stays.
+    // Then 72 MiB are free, and at most 60 MiB were in use. Half of those 60 stay.
     pool.free(second[0]);
     expect(destroyed.map((bytes) => bytes / mebi)).toEqual([12, 10, 10, 10]);
     expect(told.map((slabs) => slabs.map(({ bytes }) => bytes / mebi))).toEqual([[12, 10, 10, 10]]);
     expect(pool.stats()).toEqual({
       ...{ used: 48 * mebi, free: 30 * mebi, largestFree: 10 * mebi, length: 78 * mebi, buffers: 7 },
     });
-    // Those that were destroyed are not handed out.
+    // Destroyed buffers are not handed out.
     expect(pool.alloc(12 * mebi).slab.id).toBe(11);
     expect(pool.alloc(10 * mebi).slab.id).toBeLessThan(6);
   });
 
   it("keeps 64 MiB in any case", () => {
     const { pool, destroyed } = made();
-    // Each size has a buffer of its own. 16 MiB are in use at most.
+    // Each size gets a separate buffer. At most 16 MiB are in use.
     for (const size of [1, 2, 3, 4, 5, 6, 7, 8, 12, 16]) pool.free(pool.alloc(size * mebi));
     expect(pool.stats().free).toBe(64 * mebi);
     expect(destroyed).toEqual([]);

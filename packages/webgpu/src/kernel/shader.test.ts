@@ -71,7 +71,7 @@ describe("a shader", () => {
     expect(same.subgroupCode).toBe(same.code);
     expect(same.code).toMatch(/^enable f16;\n/);
     expect(same.code).not.toContain("Faults");
-    // WGSL has no empty structs.
+    // WGSL does not allow empty structs.
     expect(same.code).toContain("struct Uniforms { unused: u32 }");
     expect([same.uniformBytes, same.faults]).toEqual([4, false]);
   });

@@ -35,7 +35,7 @@ import { openDevice } from "../device/openDevice.ts";
 import { type WebGpuBackend, webgpu } from "../index.ts";
 import { narrowDevice } from "../testing/watchedDevice.ts";
 
-/** The bytes that kernels of the narrow device see of a buffer: 4096 numbers. */
+/** The most bytes of a buffer that kernels of the narrow device can bind: 4096 elements. */
 const most = 16384;
 
 interface LargeCase {

@@ -12,7 +12,7 @@ type Params = Parameters<NonNullable<Definition["ref"]>>[2];
 
 const [rows, width, classes] = [150, 12, 37];
 
-/** The op on a device of which a kernel sees so few bytes that rows go through in chunks of 64. */
+/** The op on a device with so small bindings that rows are processed in chunks of 64. */
 const name = "webgpuTest/linearCrossEntropy";
 const small = kernel<typeof linearCrossEntropyOp>(name, (inputs, outputs, params, gpu, op) => {
   const code = linearCrossEntropyOpKernel.run as unknown as KernelCode<Params>;

@@ -37,8 +37,7 @@ import { onDevice } from "../device/onDevice.ts";
 import { fakeDevice } from "../testing/fakeDevice.ts";
 import { plainPrograms } from "../testing/plainPrograms.ts";
 
-// What kernels are asked for, on a device in plain code: in one run, and in parts where a kernel can
-// see 16 KiB.
+// Tests the dispatches of kernels on a fake device: as one dispatch, and in parts if a kernel can bind 16 KiB.
 
 const open = (limits: Record<string, number>, software = true): Promise<Backend> => {
   const { device } = fakeDevice(plainPrograms, { limits });
@@ -48,7 +47,7 @@ const open = (limits: Record<string, number>, software = true): Promise<Backend>
 
 type Work = (made: (...shape: number[]) => Tensor, backend: Backend) => Tensor | Tensor[];
 
-/** Makes tensors of numbers without a pattern. */
+/** Makes tensors of values without a pattern. */
 function maker(backend: Backend) {
   let seed = 0;
   return (...shape: number[]): Tensor => {
@@ -76,7 +75,7 @@ const slope = (x: Tensor, f: (x: Tensor) => Tensor): Tensor => {
 const adam = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 };
 const sgd = { lr: 0.1, weightDecay: 0.3 };
 
-/** Changes tensors in place, and returns what is left in them. */
+/** Changes tensors in place, and returns their new values. */
 const inPlace = (tensors: Tensor[], change: (tensors: Tensor[]) => void): Tensor[] => {
   noGrad(() => change(tensors));
   return tensors;
@@ -236,7 +235,7 @@ const works: Readonly<Record<string, Work>> = {
   },
 };
 
-/** A product, or another function of several tensors, with their gradients. */
+/** Returns the result and the gradients of a function of several tensors. */
 const withSlopes = (tensors: Tensor[], f: (tensors: Tensor[]) => Tensor): Tensor[] => {
   for (const t of tensors) t.requiresGrad = true;
   const y = f(tensors);
@@ -297,7 +296,7 @@ const devices = {
   "a graphics processor that sees 16 KiB": () => open({ maxStorageBufferBindingSize: 16384 }, false),
 };
 
-/** Works on tensors that a kernel of 16 KiB cannot see, and that are not cut. */
+/** Ops on tensors that exceed the 16 KiB of a binding and are not cut. */
 const whole = new Set(["permute", "gather", "indexSelect", "the gradient of gather", "sums of many numbers"]);
 
 for (const [device, opened] of Object.entries(devices)) {

@@ -158,7 +158,7 @@ describe("the example of a call", () => {
 });
 
 describe("the check of a kernel", () => {
-  /** An op that gives its input, and a kernel that adds an error to one of its numbers. */
+  /** Counts warnings for an op that returns its input, and a kernel that adds an error to one element. */
   async function warnings(error: (value: number) => number, at: number, values: readonly number[]): Promise<number> {
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     const memory = new Map<object, Uint8Array>();
@@ -220,7 +220,7 @@ describe("the check of a kernel", () => {
     expect(await warnings(() => 1, 0, values)).toBe(1);
     expect(await warnings(() => 1e30, 1, values)).toBe(1);
     expect(await warnings(() => Number.POSITIVE_INFINITY, 2, values)).toBe(1);
-    // Only finite numbers say what is large.
+    // The tolerance depends only on finite values.
     expect(await warnings((value) => value + 2e-4, 3, values)).toBe(1);
   });
 });
@@ -237,7 +237,7 @@ describe("the trial of rows", () => {
     return { shape, dtype: "f32", size: count, buffer: { bytes: 4 * count, slab, freed: false } };
   };
 
-  /** Tries an adapter whose product of that shape differs in a byte. Returns the shapes of all. */
+  /** Tests an adapter whose product of that shape differs in a byte. Returns the shapes of all products. */
   const tried = async (adapter: string, wrong?: { shape: string; byte: number }): Promise<string[]> => {
     const found: string[] = [];
     await checkSameRows(adapter, gpu, {

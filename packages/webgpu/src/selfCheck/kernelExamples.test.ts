@@ -15,7 +15,7 @@ interface Call {
   readonly params: unknown;
 }
 
-/** Functions whose ops, with those of their gradients, have kernels that are checked. */
+/** Functions whose ops and gradient ops have kernels that are checked. */
 const functions: readonly FunctionName[] = [
   ...(["adagradStep", "adamStep", "adamStep8bit", "addInto", "argmax", "attention", "cacheWrite"] as const),
   ...([
@@ -54,7 +54,7 @@ const functions: readonly FunctionName[] = [
   ...(["swiglu", "topk"] as const),
 ];
 
-/** The ops that the cases of these functions ask a backend for, with their gradients. */
+/** Returns the ops that the cases of these functions and their gradients run. */
 function callsOfCases(): Map<string, Call[]> {
   const calls = new Map<string, Call[]>();
   const host = reference();
@@ -97,7 +97,7 @@ it.each(checked)("the example of $op is a small call of it, with numbers that sh
   for (const { op, inputs, params } of own) {
     const made = example(inputs, params);
     if (!made) continue;
-    // It is of the same kind.
+    // The example is of the same kind as the call.
     const dtypes = (specs: readonly TensorSpec[]) => new Set(specs.map(({ dtype }) => dtype));
     expect(dtypes(made.inputs)).toEqual(dtypes(inputs));
     const specs = [op.shape(made.inputs, made.params)].flat();
@@ -110,7 +110,7 @@ it.each(checked)("the example of $op is a small call of it, with numbers that sh
     const results = (outputs.length > 0 ? outputs : views).map(({ data }) => Array.from(data as Float32Array));
     for (const values of results) expect(values.every((value) => Number.isFinite(value))).toBe(true);
     if (outputs.length > 0) expect(results.flat().some((value) => value !== 0)).toBe(true);
-    // A guard that is tested stays as it is, and so does what it guards.
+    // A step that only tests its guard does not change its tensors.
     else if (!(params as { guard?: string } | undefined)?.guard) expect(results).not.toEqual(before);
   }
 });

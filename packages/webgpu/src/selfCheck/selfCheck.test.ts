@@ -41,7 +41,7 @@ const work = (backend: Backend): void => {
   matmul(x, quantize4bit(full([3, 64], 0.3, { backend }), {}), { transposeB: true });
 };
 
-/** A kernel with an error in its text, and a call that shows it. */
+/** A kernel with an error in its text, and a call that reveals it. */
 interface BrokenKernel {
   readonly kind: string;
   readonly words: string;
@@ -162,7 +162,7 @@ describe.skipIf(noWebGpu)("the check of kernels by warmUp", () => {
   afterAll(() => device?.destroy());
   afterEach(() => vi.restoreAllMocks());
 
-  /** A backend on which kernels with these words in their text are wrong by a thousandth. */
+  /** Returns a backend on which kernels with these words in their text have an error of a thousandth. */
   const broken = (words: string, instead: string): Promise<WebGpuBackend> =>
     webgpu({ device: watchedDevice(device, { change: (code) => code.replace(words, instead) }) });
   const warnings = () => vi.spyOn(console, "warn").mockImplementation(() => {});

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
 import { webgpu } from "../index.ts";
 
-/** Blocks of 64 whose largest numbers are 1e-6 to 1: their scales take codes of all sizes. */
+/** Blocks of 64 whose largest magnitudes are 1e-6 to 1, so that their scales use codes of all sizes. */
 const values = Float32Array.from({ length: 64 * 512 }, (_, i) => Math.sin(i) * 10 ** -((i >> 6) % 7));
 
 describe.skipIf(noWebGpu)("packed weights on webgpu", () => {

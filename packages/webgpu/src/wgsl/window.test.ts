@@ -6,7 +6,7 @@ import { bytesOf, bytesSeen, inParts, isContiguous, windowOf } from "./window.ts
 
 beforeAll(knowFormats);
 
-/** A tensor that has a buffer alone, whose memory is larger by `more` bytes. */
+/** A tensor with a separate buffer, whose memory is larger by `more` bytes. */
 function tensorOf(shape: Shape, dtype: DType = "f32", more = 0): GpuTensor {
   const bytes = byteLength({ shape, dtype, packing: { blockSize: 64, nested: false } });
   const slab = { id: 0, buffer: {} as never, bytes: bytes + more, lastBatch: -1 };
@@ -98,7 +98,7 @@ describe("parts of tensors", () => {
     const each = [4 * one[1], 2 * two[1]];
     for (const most of [2048, 3000, 16384, 40000]) {
       if (tensors.every((tensor) => bytesSeen(tensor) <= most)) continue;
-      // As many rows as begin at a whole 256 bytes in both.
+      // The least number of rows whose size is a multiple of 256 bytes in both.
       let step = 1;
       while (each.some((bytes) => (step * bytes) % 256 !== 0)) step++;
       const largest = Math.max(...each);
@@ -118,7 +118,7 @@ describe("parts of tensors", () => {
         }
       }
       expect(next).toBe(rows);
-      // No part could have more rows.
+      // No part can have more rows.
       const [{ rows: most1 }] = parts;
       expect(most1 % step).toBe(0);
       if (parts.length > 1) expect((most1 + step) * largest).toBeGreaterThan(most - 16);

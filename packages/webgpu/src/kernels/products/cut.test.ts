@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { cutOf } from "./cut.ts";
 
-// The tile of a product decides the order of its sums. So a change here changes the bits of results.
+// The tile of a product decides the order of its sums, so a change here changes the bits of results.
 
 const hardware = { software: false, tile: "staged 8x4", batchInvariant: false } as const;
 const software = { software: true, tile: "direct 8x4", batchInvariant: false } as const;
@@ -21,7 +21,7 @@ it.each([
   expect(tileOf(hardware, m, 500, false)).toBe(down);
   for (const transposeB of [false, true]) {
     expect(tileOf(software, m, 500, transposeB)).toBe(alone);
-    // No threads share a sum where rows must not depend on each other.
+    // In batch-invariant mode threads do not share a sum.
     const apart = tileOf({ ...hardware, batchInvariant: true }, m, 500, transposeB);
     expect(apart).toBe("staged wide");
     expect(tileOf({ ...software, batchInvariant: true }, m, 500, transposeB)).toBe(alone);
@@ -36,7 +36,7 @@ it("a product of few columns has a tall tile", () => {
     expect(tileOf(facts, 500, 8)).toBe(`${reading} tall`);
     expect(tileOf(facts, 500, 16)).toBe(`${reading} tall`);
     expect(tileOf(facts, 500, 17)).not.toBe(`${reading} tall`);
-    // As many rows as columns, or fewer.
+    // At most as many rows as columns.
     expect(tileOf(facts, 10, 8)).toBe(`${reading} tall`);
     expect(tileOf(facts, 12, 9)).toBe(`${reading} tall`);
     expect(tileOf(facts, 10, 10)).toBe(`${reading} wide`);
@@ -46,7 +46,7 @@ it("a product of few columns has a tall tile", () => {
 });
 
 it("a large product has the device's tile, and one of few tiles a smaller one", () => {
-  // A tile of 8x4 numbers a thread has 128 rows and 64 columns.
+  // A tile of 8x4 results a thread has 128 rows and 64 columns.
   for (const [m, n, batches, tile] of [
     [17, 64, 1, "staged 4x4"],
     [1024, 8 * 64, 1, "staged 8x4"],
@@ -60,7 +60,7 @@ it("a large product has the device's tile, and one of few tiles a smaller one", 
   ] as const) {
     expect(tileOf(hardware, m, n, false, batches), `${batches} x ${m} x ${n}`).toBe(tile);
   }
-  // A processor is busy with one.
+  // One workgroup keeps a CPU device busy.
   expect(tileOf(software, 17, 17)).toBe("direct 8x4");
   expect(tileOf({ ...hardware, tile: "direct 8x8" }, 17, 64)).toBe("direct 4x4");
   expect(tileOf({ ...hardware, tile: "staged 8x8" }, 4096, 4096)).toBe("staged 8x8");
@@ -75,10 +75,10 @@ it("sums are cut where there are few tiles, in parts of at least 128 terms, or 2
   };
   expect([255, 256, 383, 384].map((k) => cut(hardware, 32, 32, k))).toEqual([1, 2, 2, 3]);
   expect([511, 512, 767, 768].map((k) => cut(software, 17, 17, k))).toEqual([1, 2, 2, 3]);
-  // Threads that share a sum need no parts until it is long.
+  // Sums that threads share are cut into parts only if they are long.
   expect([8191, 8192, 12288].map((k) => cut(hardware, 1, 100, k))).toEqual([1, 2, 3]);
   expect(cut(software, 1, 100, 512)).toBe(2);
-  // Enough workgroups are 256, or 4.
+  // Enough workgroups are 256, or 4 on a CPU device.
   expect(cut(hardware, 32, 32, 256 * 400)).toBe(256);
   expect(cut(hardware, 1024, 1024, 100_000)).toBe(2);
   expect(cut(hardware, 2048, 1024, 100_000)).toBe(1);
@@ -93,11 +93,11 @@ it("sums of the batch-invariant mode have parts of 256 terms", () => {
   expect(cut(32, 32, 100)).toMatchObject({ parts: 1, each: 100, blocks: false });
   expect(cut(32, 32, 257)).toMatchObject({ parts: 2, each: 256, blocks: false });
   expect(cut(32, 32, 1024)).toMatchObject({ parts: 4, each: 256, blocks: false });
-  // Below 64 workgroups the parts are made side by side.
+  // Below 64 workgroups the parts are computed in parallel.
   expect(cut(1024, 8 * 64, 1000)).toMatchObject({ parts: 1, each: 256, blocks: true });
   expect(cut(20, 63 * 64, 1000)).toMatchObject({ parts: 4, blocks: false });
   expect(cut(20, 63 * 64 + 1, 1000)).toMatchObject({ parts: 1, blocks: true });
-  // A tile of few rows has 8 rows and 128 columns.
+  // A tile for few rows has 8 rows and 128 columns.
   expect(cut(10, 31 * 128, 1000)).toMatchObject({ parts: 4, blocks: false });
   expect(cut(10, 31 * 128 + 1, 1000)).toMatchObject({ parts: 1, blocks: true });
   expect(cut(17, 3 * 64, 1000, software)).toMatchObject({ parts: 4, blocks: false });

@@ -13,11 +13,11 @@ function tensorOf(shape: Shape, dtype: DType = "f32"): GpuTensor {
   return { shape, dtype, size: sizeOf(shape), buffer: { bytes, slab, freed: false } };
 }
 
-/** Whole numbers without a pattern, of which sums are exact. */
+/** Integers without a pattern, whose sums are exact. */
 const numbers = (length: number, seed: number): number[] =>
   Array.from({ length }, (_, i) => ((i * 7919 + seed * 104729) % 19) - 9);
 
-/** A product by plain loops, from the numbers of whole buffers, as a kernel does one of a batch. */
+/** Computes a product by plain loops, from the elements of whole buffers, like a kernel for one matrix of a batch. */
 function multiply(
   given: Product,
   [a, w, out]: readonly number[][],
@@ -45,7 +45,7 @@ function multiply(
   }
 }
 
-/** Throws where a piece reads or writes outside of its views. */
+/** Throws if a piece reads or writes outside its views. */
 function expectSeen(given: Product): void {
   const { m, n, k, transposeA, transposeB, start = {} } = given;
   const stride = stridesOf(given);
@@ -98,7 +98,7 @@ describe("the pieces of a product", () => {
           expect(found, `${most} bytes, ${ending}`).toEqual(whole);
           const fits = [given.a, given.w, given.out].every((tensor) => bytesSeen(tensor) <= most);
           if (fits) expect(pieces).toEqual([product]);
-          // Rows of 260 numbers are too long for 1536 bytes with their neighbours.
+          // Rows of 260 elements are too long for 1536 bytes with alignment.
           else if (most >= 4096) {
             expect(pieces.length).toBeGreaterThan(1);
             for (const piece of pieces) {
@@ -163,7 +163,7 @@ describe("the pieces of a product", () => {
     const one = { ...given, m: 1, a: tensorOf([1, 64]), out: tensorOf([1, 1000]) };
     expect(piecesOf(one, 9215)).toEqual([one]);
     expect(piecesOf(one, 9216)).toHaveLength(8);
-    // Codes and scales of nf4 are apart.
+    // Codes and scales of nf4 are stored separately.
     const nf4 = { ...given, w: { ...given.w, dtype: "nf4" } as const };
     expect(piecesOf(nf4, 20_000)).toEqual([nf4]);
   });

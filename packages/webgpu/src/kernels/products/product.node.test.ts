@@ -68,7 +68,7 @@ describe.skipIf(noWebGpu)("products", () => {
   afterAll(() => backend?.dispose());
 
   for (const [name, given] of Object.entries(tileCases)) {
-    // Those that wait for each other are slow where a processor plays the device.
+    // Tiles whose threads wait for each other are slow on a CPU device.
     if (given.software) it(`in the tile "${name}"`, () => checkProduct(backend, given));
   }
 

@@ -12,7 +12,7 @@ describe.skipIf(noWebGpu)("products with weights stored as", () => {
   afterAll(() => backend?.dispose());
 
   for (const one of storedCases) {
-    // The tiles of a graphics processor are slow where a processor plays it.
+    // The tiles for graphics processors are slow on a CPU device.
     if (one.software) it(`${one.stored} of [${one.w}]`, () => checkProduct(backend, one));
   }
 });

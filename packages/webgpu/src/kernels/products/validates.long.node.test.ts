@@ -8,7 +8,7 @@ import { registerBlockFormats } from "../../wgsl/packed.ts";
 import type { Storage } from "./operand.ts";
 import { type Ending, type ProductKind, tiled } from "./tiled.ts";
 
-/** Held, since Dawn crashes when its entry is collected before its devices. */
+/** Kept alive, since Dawn crashes if its `GPU` object is collected before its devices. */
 const gpu = create(["backend=null"]);
 
 const storages: readonly Storage[] = [
@@ -19,7 +19,7 @@ const storages: readonly Storage[] = [
 it("every kernel of products is valid, those for f16 too", async () => {
   const adapter = (await gpu.requestAdapter()) as GPUAdapter;
   const device = await adapter.requestDevice({ requiredFeatures: ["shader-f16", "subgroups"] });
-  // Formats are known once a tensor of theirs was made.
+  // A format is registered when the first tensor in it is created.
   registerBlockFormats(blockCode);
   for (const store of Object.values({ ...storedWeights, ...wideStoredWeights })) {
     store(randn([256], { backend: reference() })).dispose();
