@@ -17,7 +17,7 @@ test("the last row is padded on either side; padding is not predicted, nor the t
 
 test("logits of padding on the left are left out, those of virtual tokens and all else stay", () => {
   const batch = randomBatch(1, 50, { rows: 2, length: 3, padding: 2, side: "left" });
-  // Two rows of a virtual token and three of the batch, two classes.
+  // Two rows of one virtual token and three batch tokens each, with two classes.
   const logits = Float32Array.from({ length: 16 }, (_, i) => i);
   const results = withoutBlindLogits(
     new Map([

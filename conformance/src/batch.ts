@@ -62,8 +62,8 @@ export function asTensors(batch: Batch): LabelledInputs {
 }
 
 /**
- * Removes the logits of padding on the left. Such a token attends only to padding, and a fully masked softmax is
- * undefined. Logits of virtual tokens precede the batch's own.
+ * Removes the logits of padding on the left. Such a token attends only to padding, and softmax of a fully masked
+ * row is undefined. Logits of virtual tokens precede the batch's own.
  */
 export function withoutBlindLogits(results: Results, { attention_mask: mask }: Batch, classes: number): Results {
   const blind = mask.map((row) => row.indexOf(1));

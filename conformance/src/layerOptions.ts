@@ -21,7 +21,7 @@ export interface Targets {
 interface TargetChoice {
   /** The linear layers of a block to choose from. Default: all. */
   among?: readonly string[];
-  /** The method's default targets; null if it has none. Default: the attention projections. */
+  /** The method's default targets; null if there are none. Default: the attention projections. */
   defaults?: readonly string[] | null;
   /** True if embeddings can be adapted. Default: false. */
   embedding?: boolean;
@@ -41,7 +41,7 @@ function targetName(draw: Draw, base: RandomBase, path: string): string {
 /** PEFT's warning about an adapted embedding whose table the output layer shares. */
 export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a tied layer is part of the adapter/;
 
-/** Returns the linear layers of a block that PEFT's method adapts by default; null if it has no default. */
+/** Returns the linear layers of a block that PEFT's method adapts by default; null if there is no default. */
 export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType): string[] | null {
   const { defaultTargets } = methods[peftType] as Partial<PeftMethod>;
   const names = defaultTargets?.[config.model_type];
@@ -122,7 +122,7 @@ export function drawPattern(
   { options, paths }: Targets,
   value: () => number,
 ): Record<string, number> {
-  // A pattern for a layer that is not adapted would have no effect.
+  // A pattern for a layer that is not adapted would be ignored.
   const everywhere = options.layersToTransform === undefined && options.excludeModules === undefined;
   const path = everywhere ? draw.pick(paths) : paths.at(-1)!;
   const inBlock = everywhere && !base.unlikeBlocks && draw.chance(0.5);

@@ -73,7 +73,7 @@ export interface RandomBase {
 /** Draws everything except the dtype. Also draws the dtype if the architecture does not support every one. */
 export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype"> & Partial<Pick<RandomBase, "dtype">>;
 
-/** The architectures to test. Those that more methods support are more frequent. */
+/** The architectures to test. Architectures that more methods support are more frequent. */
 const architectures: readonly DrawBase[] = [
   ...[llama, llama, llama, mistral, qwen2],
   ...[qwen3, gemma2, gemma3Text, gemma4Text, gemma4Text, smollm3, granite, olmo2, lfm2],

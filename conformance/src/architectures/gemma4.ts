@@ -40,7 +40,7 @@ export const gemma4Text: DrawBase = (draw) => {
   const { types, shared } = drawLayers(draw);
   // transformers runs no model with shared keys but without per-layer embeddings.
   const own = shared > 0 || draw.chance(0.3) ? draw.integer(3, 8) : 0;
-  // The outputs of every layer are multiples of those of sliding-window layers.
+  // The output sizes of every layer are multiples of the sliding-window layers' sizes.
   const widens = draw.chance(0.6);
   const keysAreValues = draw.chance(0.3);
   const globalKeyHeads = widens && keysAreValues && keyHeads === 2 ? 1 : keyHeads;

@@ -3,7 +3,7 @@ import { defaultPaths, drawPattern, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** FourierFT, with different numbers of coefficients by target. */
+/** FourierFT, with a different coefficient count for some targets. */
 export const fourierft: MethodCases<FourierFTOptions> = defineCases({
   draw(draw, base) {
     const targets = drawTargets(draw, base, { defaults: defaultPaths(base, "FOURIERFT") });

@@ -13,7 +13,7 @@ export const oft: MethodCases<OFTOptions> = defineCases({
     const widths = options.targetModules?.includes(base.embedding) ? [...paths, first] : paths;
     const divisors = commonDivisors(base, widths);
     if (divisors.length === 0) return null;
-    // Both sides use the nearest divisor. It must be smaller than the width: blocks of one feature have no parameters.
+    // Both sides use the nearest divisor. It must be smaller than the width: blocks of one feature lack parameters.
     const r = draw.integer(1, Math.min(...widths.map((path) => base.linears[path][0])) >> 1);
     return {
       ...options,

@@ -24,7 +24,7 @@ const folderVariable = "LOWRANK_TEMPLATES";
 const table = new URL("../../../packages/models/src/jinja/tests/pythonOutputs.gen.json", import.meta.url);
 
 /**
- * Checks chat templates: drawn ones, those of the unit tests, and real ones in the folder that `LOWRANK_TEMPLATES`
+ * Checks chat templates: drawn ones, the unit tests' ones, and real ones in the folder that `LOWRANK_TEMPLATES`
  * names. Each must render as in transformers, or fail on both sides.
  */
 export async function templateChecks(

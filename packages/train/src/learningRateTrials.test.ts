@@ -4,7 +4,7 @@ import { findLearningRate, type RateRange } from "./trainer/findLearningRate.ts"
 
 beforeAll(() => init(reference()));
 
-/** Searches with losses that are given, step by step. */
+/** Runs a search with the given losses, step by step. */
 async function searched(losses: (step: number) => number, more: RateRange = {}) {
   const weight = tensor([1], { requiresGrad: true });
   const model = {
@@ -23,7 +23,7 @@ async function searched(losses: (step: number) => number, more: RateRange = {}) 
   return findLearningRate(model as never, examples, { ...more, ...task } as never);
 }
 
-/** The weighted mean of losses: 0.9 to the power of their age. */
+/** Returns the weighted mean of losses, with weights 0.9 to the power of their age. */
 function smoothed(losses: readonly number[]): number {
   const weights = losses.map((_, i) => 0.9 ** (losses.length - 1 - i));
   const total = weights.reduce((all, weight) => all + weight, 0);
@@ -90,7 +90,7 @@ describe("the suggestion", () => {
       const losses = Array.from({ length: steps }, (_, i) => (i < at ? 2 : i < at + 2 ? 1.2 : 1.1) + i / 100);
       const { suggestion, trials } = await searched((step) => losses[step], { steps, from: 1e-4, to: 1 });
       const means = losses.map((_, i) => smoothed(trials.slice(0, i + 1).map(({ loss }) => loss)));
-      // The first quarter, ten at most, and the last are left out.
+      // The first quarter, at most ten trials, and the last trial are skipped.
       const first = Math.min(10, Math.floor(steps / 4)) + 1;
       let best = -1;
       for (let i = first; i < steps - 1; i++) {

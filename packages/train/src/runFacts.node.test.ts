@@ -129,7 +129,7 @@ describe("the facts of a run", () => {
     expect(await digestOf(16_385, 2, false)).toBe(hex(zlibCrc32(head(16_385))));
   });
 
-  // Another engine's exponentials may round otherwise. With another digest no earlier checkpoint goes on.
+  // Another JavaScript engine's exp may round differently. With another digest, earlier checkpoints cannot be resumed.
   test.skipIf("bun" in process.versions)("of arithmetic name the backend, and the bits of its results", async () => {
     expect((await factsOf()).arithmetic).toBe("reference aa7c5aa0");
   });

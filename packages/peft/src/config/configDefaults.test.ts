@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ownMethods } from "../testing/ownMethods.ts";
 import { toSnakeCase } from "./keyCase.ts";
 import type { PeftConfig } from "./peftConfig.ts";
-// The defaults of the dataclasses in PEFT 0.21.2, by the names of its files.
+// The defaults of PEFT 0.21.2's dataclasses, under the names in its files.
 import peftDefaults from "./peftDefaults.gen.json" with { type: "json" };
 
 const methods = await ownMethods();
@@ -12,7 +12,7 @@ test.each(Object.entries<Record<string, unknown>>(peftDefaults))("%s has the def
   const { peftType, ...fields } = new (method.Config as new (options: object) => PeftConfig)({});
   expect(peftType).toBe(type);
   const own = Object.entries(fields).map(([key, value]) => [key === "deltaT" ? key : toSnakeCase(key), value] as const);
-  // All configurations here have fields for modules. Prompts are for language models.
+  // All configurations here have fields for modules, and prompt methods default to language models.
   const differs = (name: string) => name.endsWith("_modules") || name === "modules_to_save" || name === "task_type";
   for (const [name, value] of own.filter(([name]) => Object.hasOwn(expected, name) || !differs(name))) {
     if (name !== "task_type" || expected[name] !== null) expect(value, name).toEqual(expected[name]);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseConfig } from "../files/configFile.ts";
 import { ownMethods } from "../testing/ownMethods.ts";
 import type { PeftConfig } from "./peftConfig.ts";
-// The defaults of the dataclasses in PEFT 0.21.2, by the names of its files.
+// The defaults of PEFT 0.21.2's dataclasses, under the names in its files.
 import peftDefaults from "./peftDefaults.gen.json" with { type: "json" };
 import type { Warning } from "./warning.ts";
 
@@ -13,7 +13,7 @@ type Name = keyof typeof methods;
 const make = (type: Name, options: object = {}): PeftConfig =>
   new (methods[type].Config as new (options: object) => PeftConfig)(options);
 
-/** Another value of the same kind. */
+/** Returns another value of the same type. */
 function otherThan(value: unknown): unknown {
   if (typeof value === "boolean") return !value;
   if (typeof value === "number") return value + 1;
@@ -101,7 +101,7 @@ const between: [string, unknown[], unknown[], string][] = ["beta1", "beta2"].map
 ]);
 const prompt = [...["tokenDim", "numAttentionHeads", "numLayers", "numVirtualTokens"].map((field) => integer(field))];
 
-/** By method: a field, values that it takes, values that it refuses, and what it must be. */
+/** By method: a field, accepted values, rejected values, and the requirement in the error. */
 const limits: Partial<Record<Name, (readonly [string, unknown[], unknown[], string])[]>> = {
   LORA: [
     ...[integer("r"), finite("loraAlpha"), share("loraDropout"), flag("useRslora"), flag("useDora"), flag("loraBias")],
@@ -253,7 +253,7 @@ test("fields that go together only", () => {
 });
 
 test("bottleneck adapters have the defaults of AdapterHub's BnConfig", () => {
-  // Fields of BnConfig that are not options here take these values only.
+  // Fields of BnConfig that are not options here accept only these values.
   const absent = {
     ...{ lnBefore: false, invAdapter: null, crossAdapter: false, phmLayer: false, stochasticDepth: 0 },
     ...{ initWeightsSeed: null, invAdapterReductionFactor: null, phmDim: 4, factorizedPhm_W: true },

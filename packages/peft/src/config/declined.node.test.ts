@@ -8,7 +8,7 @@ import { declinedMethods } from "./declinedMethods.ts";
 const peftMethods = await ownMethods();
 const text = readFileSync(join(import.meta.dirname, "../../../../docs/methods.md"), "utf8");
 const section = text.slice(text.indexOf("## What of PEFT is not here"));
-/** The items of its lists, "- subject: rest", their lines joined. */
+/** The items of its lists, "- subject: rest", with their lines joined. */
 const items = Array.from(section.replaceAll(/\n {2}/g, " ").matchAll(/^- (.+?): (.*)$/gm), ([, subject, rest]) => ({
   subject,
   rest,

@@ -3,7 +3,7 @@ import { PeftConfig, type PeftOptions, peftFields } from "./peftConfig.ts";
 
 /** Options of methods that can adapt only some of a model's numbered layers. */
 export interface LayerPeftOptions extends PeftOptions {
-  /** Numbers of the layers to adapt; default: all. Requires a list of `targetModules`. */
+  /** Indices of the layers to adapt; default: all. Requires a list of `targetModules`. */
   layersToTransform?: readonly number[] | number | null;
   /** The module name before a layer's number, if the default rule does not find it: "layers", "h". */
   layersPattern?: readonly string[] | string | null;

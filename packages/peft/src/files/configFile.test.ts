@@ -168,7 +168,7 @@ const written = (type: keyof typeof peftMethods, options: object) => {
   return Object.keys(JSON.parse(configJson(peftMethods[type], new Config({ ...options }))));
 };
 
-// Tried with PEFT 0.6, 0.10 and 0.13, which refuse a file with a field that they do not know.
+// Checked with PEFT 0.6, 0.10 and 0.13, which reject a file with an unknown field.
 test("files hold what is newer than a method where it is set, and PEFT's version where PEFT asks for it", () => {
   const types = Object.keys(peftMethods) as (keyof typeof peftMethods)[];
   expect(types.filter((type) => written(type, {}).includes("peft_version"))).toEqual(["OFT"]);

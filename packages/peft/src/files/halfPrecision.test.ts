@@ -33,10 +33,7 @@ const dtypes = async (files: Files) => {
 const load = (files: Files, isTrainable = false) =>
   PeftModel.fromPretrained(new TinyModel(), files, { isTrainable, onWarning: () => {} });
 
-/**
- * The files with LoRA's own tensors in f32, as PEFT writes an adapter on a base
- * model in half precision.
- */
+/** Returns the files with LoRA's own tensors in f32, as PEFT writes an adapter on a half-precision base model. */
 async function withoutHalfOfLora(half: Files, full: Files): Promise<Files> {
   const tensors: SafetensorsTensor[] = [];
   for (const name of (await open(full)).names()) {

@@ -16,7 +16,7 @@ const config = new LoraConfig({
 const adapter = () => getPeftModel(new TinyModel().eval(), config, { generator: new Generator(2) });
 const paths = ["layers.0.up", "layers.0.down", "layers.1.up", "layers.1.down"];
 
-/** The adapter's factors under other names, and alpha where a file has it. */
+/** Returns the adapter's factors under other names, and alpha if the format stores it. */
 async function renamed(name: (path: string, side: "A" | "B") => string, alpha?: (path: string) => string) {
   const tensors = (await adapter()).adapterTensors();
   const entries = [];

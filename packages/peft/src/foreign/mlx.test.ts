@@ -33,7 +33,7 @@ function mlx(parameters: object, more: object = {}, tensors = blocks()): Map<str
   ]);
 }
 
-/** lora_a [in, r] and lora_b [r, out] of one layer [10, 6], with lengths. */
+/** lora_a [in, r] and lora_b [r, out] of one layer [10, 6], optionally with DoRA magnitudes. */
 const blocks = (m?: number[]) => [
   f32("layers.0.up.lora_a", [6, 2], ramp(12, 0.01)),
   f32("layers.0.up.lora_b", [2, 10], ramp(20, 0.02)),

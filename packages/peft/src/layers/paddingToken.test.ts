@@ -6,10 +6,10 @@ import { TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 
 beforeAll(() => init(reference()));
 
-/** A token that the batch holds twice. */
+/** A token that occurs twice in the batch. */
 const padding = 4;
 
-/** The gradients of the trained parameters, by name. */
+/** Returns the gradients of the trained parameters, by name. */
 async function gradients(options: LoraOptions, paddingIdx?: number, tied = false): Promise<Map<string, number[]>> {
   const config = new LoraConfig({ r: 2, initLoraWeights: false, targetModules: ["up"], ...options });
   const peft = await getPeftModel(new TinyModel({ paddingIdx, tied }), config, { onWarning: () => {} });
@@ -20,7 +20,7 @@ async function gradients(options: LoraOptions, paddingIdx?: number, tied = false
 
 const numbers = (t: Tensor) => [...(t.dataSync() as Float32Array)];
 
-/** A gradient without the rows of padding. */
+/** Returns a gradient with the rows of padding set to zero. */
 function without(values: readonly number[], isPadding: (place: number) => boolean): number[] {
   return values.map((value, place) => (isPadding(place) ? 0 : value));
 }

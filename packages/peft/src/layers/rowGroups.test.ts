@@ -9,7 +9,7 @@ beforeAll(() => init(reference()));
 const batch = (...names: (string | null)[]) => new BatchRows(names, new AdapterIndices());
 const entries = (groups: RowGroups) => Object.fromEntries([...groups].map(([name, rows]) => [String(name), rows]));
 const values = (t: Tensor) => [...t.dataSync()].map(Number);
-/** Rows [n, 2], whose numbers name the row. */
+/** Rows [n, 2] whose values identify the row. */
 const rows = (n: number) =>
   tensor(
     Float32Array.from({ length: 2 * n }, (_, i) => 10 * (i >> 1) + (i % 2)),

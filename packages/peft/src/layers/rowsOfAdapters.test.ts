@@ -14,7 +14,7 @@ const targetModules = ["up", "down"];
 const lora = (r: number, options: object = {}) =>
   new LoraConfig({ r, initLoraWeights: false, targetModules, ...options });
 
-/** Adapters that only add to what their layers give: a row's bits hold in any batch of its size. */
+/** Purely additive adapters: a row's bits are the same in any batch of its size. */
 const adding: Readonly<Record<string, PeftConfig>> = {
   small: lora(2),
   usual: lora(8, { loraBias: true }),
@@ -22,7 +22,7 @@ const adding: Readonly<Record<string, PeftConfig>> = {
   partial: lora(3, { targetModules: ["down"] }),
 };
 
-/** Adapters that do more, which run on their rows alone. */
+/** Adapters that do more than add, which run only on their own rows. */
 const others: Readonly<Record<string, PeftConfig>> = {
   dora: lora(4, { useDora: true }),
   ia3: new IA3Config({ targetModules, feedforwardModules: ["down"], initIa3Weights: false }),
@@ -36,7 +36,7 @@ async function adapted(configs: Readonly<Record<string, PeftConfig>>): Promise<P
   return peft;
 }
 
-/** The logits of each row of a batch, whose rows have these adapters. */
+/** Returns the logits of each row of a batch whose rows use these adapters. */
 function rowsOf(peft: PeftModel<TinyModel>, names: readonly string[], ids: readonly number[]): number[][] {
   const batch = names.map((_, row) => [ids[row], 3, 1, ids[row]]);
   const logits = peft.withAdapterNames(names, () => scope(() => peft.forward(tensor(batch, { dtype: "i32" })).logits));
@@ -154,7 +154,7 @@ test("a batch that runs again has the adapters as they are by then", async () =>
 const files = async (config: PeftConfig, seed: number) =>
   (await getPeftModel(new TinyModel().eval(), config, { generator: new Generator(seed) })).adapterFiles();
 
-/** Runs batches, and each in a model that has never run before. */
+/** Compares batches with the same batches in a new model. */
 async function checkFresh(peft: PeftModel<TinyModel>, batches: readonly (readonly string[])[]): Promise<void> {
   const saved = new Map<string, Map<string, Uint8Array | string>>();
   for (const name of peft.peftConfig.keys()) {
@@ -220,7 +220,7 @@ test("batches of products alone have the adapters as they are by then, of one sc
   await check();
   await replace("three", double(3));
   await check();
-  // An adapter that sits on one layer alone, and one with more than a product.
+  // An adapter on only one layer, and one that adds more than a product.
   await replace("one", double(2, { targetModules: ["down"] }));
   await check();
   await replace("one", double(2));

@@ -90,7 +90,7 @@ export class SavedModule extends Module implements Wrapper {
   }
 }
 
-/** Runs `fn` with the copies in place of the originals. */
+/** Runs `fn` while the copies replace the originals. */
 function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
   for (const { owner, key, parameter } of copies) owner[key] = parameter;
   try {

@@ -21,7 +21,7 @@ for (const [method, list] of Object.entries(methodCases)) {
       const trained = await getPeftModel(new TinyModel(options).eval(), config, quiet);
       train(trained, 2);
       const files = await trained.adapterFiles();
-      /** Merges in place, takes it back, and merges for good with all checks. */
+      /** Merges in place, unmerges, and merges permanently with all checks. */
       const outcomes = async () => {
         const peft = await PeftModel.fromPretrained(new TinyModel(options).eval(), files, quiet);
         const live = await logitBits(peft);

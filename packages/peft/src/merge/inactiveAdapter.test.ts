@@ -9,14 +9,14 @@ beforeAll(() => init(reference()));
 
 const lora = new LoraConfig({ r: 2, targetModules: ["up", "down"], initLoraWeights: false });
 
-/** A model with the active adapter "default" and the inactive "b". */
+/** Returns a model with the active adapter "default" and the inactive adapter "b". */
 async function twoAdapters(active: LoraConfig, other: LoraConfig) {
   const peft = await getPeftModel(new TinyModel().eval(), active);
   await peft.addAdapter("b", other, { generator: new Generator(3) });
   return peft.eval();
 }
 
-/** Logits with one adapter active. */
+/** Returns the logits with one adapter active. */
 async function logitsOf(peft: PeftModel<TinyModel>, name: string): Promise<Float32Array> {
   const { activeAdapter } = peft;
   peft.setAdapter(name);
@@ -25,14 +25,14 @@ async function logitsOf(peft: PeftModel<TinyModel>, name: string): Promise<Float
   return new Float32Array(bits.slice().buffer);
 }
 
-/** Adds a half to all biases of the active adapter. */
+/** Adds 0.5 to all biases of the active adapter. */
 function raiseBiases(peft: PeftModel<TinyModel>): void {
   const biases = [...peft.adapterTensors()].filter(([key]) => key.endsWith("bias"));
   expect(biases.length).toBeGreaterThan(0);
   for (const [, bias] of biases) addInto(bias.detach(), full(bias.shape, 0.5), {});
 }
 
-/** The largest difference between logits. */
+/** Returns the largest difference between logits. */
 const apart = (a: Float32Array, b: Float32Array) => Math.max(...a.map((value, i) => Math.abs(value - b[i])));
 const now = async (model: TinyModel) => new Float32Array((await logitBits(model)).slice().buffer);
 

@@ -11,8 +11,8 @@ const config = new LoraConfig({
 const adapted = async () => (await getPeftModel(new TinyModel().eval(), config, { onWarning: () => {} })).eval();
 
 /**
- * Calls `probe` wherever a turn may be given: there the clock is looked at. So much time passes
- * that it is given. Returns a function that ends it and tells the number of calls.
+ * Calls `probe` at every point where the code may yield, which is where it reads the clock. The mocked clock advances
+ * enough for it to yield. Returns a function that ends the mock and returns the number of calls.
  */
 function atEachTurn(probe: (turn: number) => void): () => number {
   const now = performance.now.bind(performance);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterEach(() => setFloat32MatmulPrecision("highest"));
 
-/** A layer that is large enough for products in fewer bits, with LoRA that does something. */
+/** A layer that is large enough for quantised products, with LoRA that changes its output. */
 async function adapted() {
   const generator = new Generator(1);
   const linear = new Linear(new Parameter(randn([192, 256], { generator })));

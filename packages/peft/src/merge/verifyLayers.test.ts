@@ -27,7 +27,7 @@ import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 
-/** Scales a layer's outputs by 1.1, and merges another factor. */
+/** Scales a layer's outputs by 1.1, but merges another factor. */
 class WrongConfig extends PeftConfig {
   readonly merged: number;
 
@@ -122,8 +122,7 @@ test("requantising that loses half of the answers is refused; a wider dtype is n
   const model = new OneLayer(new Linear(new Parameter(randn([8, 4096], { generator: new Generator(1) }))));
   await quantize(model, { blockSize: 4096, skipModules: [] });
   const peft = await getPeftModel(model, new LoraConfig({ r: 1, loraAlpha: 1, targetModules: ["layer"] }));
-  // The adapter puts one large number into each block of 4096 others, which 4 bits
-  // take for zero beside it.
+  // The adapter adds one large value to each block of 4096 elements. At 4 bits the other elements then round to zero.
   const [a, b] = ["A", "B"].map((name) => peft.adapterTensors().get(`base_model.model.layer.lora_${name}.weight`)!);
   noGrad(() => copyInto(a, tensor([[40, ...Array.from({ length: 4095 }, () => 0)]])));
   noGrad(() => copyInto(b, ones([8, 1])));

@@ -9,7 +9,7 @@ beforeAll(() => init(reference()));
 
 const [B, T, D] = [2, 3, 4];
 
-/** Values of one kind for each k. */
+/** Returns a different deterministic sequence for each k. */
 const wave = (n: number, k: number) => Array.from({ length: n }, (_, i) => 0.8 * Math.sin(0.37 * i * i + 1.7 * i + k));
 const filled = (shape: number[], k: number) =>
   tensor(
@@ -22,7 +22,7 @@ const filled = (shape: number[], k: number) =>
     { shape },
   );
 
-/** A sub-layer of one linear layer, whose norm, if it has one, comes behind the sum. */
+/** A sub-layer of one linear layer. Its norm, if any, comes after the residual sum. */
 class Block extends Module {
   up: UnaryModule;
   mlp_residual = new Residual();
@@ -185,7 +185,7 @@ test("starts have the deviations of AdapterHub", async () => {
   for (const key of ["adapter_norm_after.weight", "scaling"]) expect(bert[key]).toEqual({ root: 1, most: 1 });
   const houlsby = await started({ initWeights: "houlsby" });
   for (const key of ["adapter_down.0.weight", "adapter_up.weight"]) {
-    // A normal distribution that is cut at two deviations has 0.88 of its deviation.
+    // A normal distribution truncated at two standard deviations has 0.88 of the standard deviation.
     expect(houlsby[key].root / 0.01).toBeCloseTo(0.88, 1);
     expect(houlsby[key].most / 0.02).toBeGreaterThan(0.99);
     expect(houlsby[key].most / 0.02).toBeLessThanOrEqual(1 + 1e-6);

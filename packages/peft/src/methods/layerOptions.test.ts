@@ -84,7 +84,7 @@ describe.each(dropouts)("%s: %s", (type, field) => {
 });
 
 describe("dropout of LoHa and LoKr", () => {
-  /** A dropout that takes `draws` as its random numbers. */
+  /** A dropout that uses `draws` as its random numbers. */
   const made = (rankDropout: number, moduleDropout: number, draws: number[] = []) => {
     const fillUniform = (values: Float32Array) => values.set(draws.splice(0, values.length));
     const generator = { fork: () => ({ fillUniform }) };
@@ -120,7 +120,7 @@ describe("dropout of LoHa and LoKr", () => {
 });
 
 describe("BOFT", () => {
-  /** Returns the rotation of a layer of so many inputs, as a matrix, some times. */
+  /** Returns several draws of the rotation of a layer with `features` inputs, as matrices. */
   async function rotations(config: BOFTConfig, features: number, times = 1, seed = 3): Promise<Tensor[]> {
     const unit = identity(features, tensor(0));
     const layer = new Linear(new Parameter(unit));
@@ -131,7 +131,7 @@ describe("BOFT", () => {
   }
   const config = (fields: object) =>
     new BOFTConfig({ boftBlockSize: 2, initWeights: false, targetModules: ["extra"], ...fields });
-  /** The entries that are not zero. */
+  /** Returns 1 for nonzero entries and 0 for others. */
   const pattern = (r: Tensor) => [...r.dataSync()].map((x) => (Math.abs(Number(x)) > 1e-6 ? 1 : 0));
 
   test.each([2, 4, 6])("in blocks of %i, each rotation joins runs of twice as many features", async (boftBlockSize) => {
@@ -193,7 +193,7 @@ describe("BOFT", () => {
 
   test("blocks of any of the rotations rest, one rotation at a time", async () => {
     const found = await rotations(config({ boftDropout: 0.75, boftNButterflyFactor: 2 }), 8, 120);
-    // One of 4 blocks of one of the two rotations stays.
+    // One of 4 blocks of one of the two rotations is not dropped.
     expect(new Set(found.map((r) => pattern(r).join(""))).size).toBe(8);
     const zeros = found.map((r) => Number(sum(eq(r, 0).to("f32")).itemSync()));
     expect(Math.min(...zeros)).toBeGreaterThan(0);

@@ -24,7 +24,7 @@ import { AdaptionPromptConfig } from "./prompt/adaptionPrompt.ts";
 
 const quiet = { onWarning: () => {} };
 
-// The reference's loops are the same JavaScript in a page as in Node, where they run once.
+// The reference backend's loops are the same JavaScript in a page as in Node, so they run only in Node.
 const inNode = globalThis.process?.getBuiltinModule !== undefined;
 const backends = { ...(inNode && { reference: reference() }), wasm: await wasm() };
 
@@ -42,17 +42,17 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
       beforeAll(() => init(backend));
       const base = () => new TinyModel(options).eval();
       const half = options?.dtype !== undefined;
-      // Merging into 4 bits must be asked for; what it costs has tests of its own.
+      // Merging into 4-bit weights requires an option. Its rounding error is tested elsewhere.
       const mergeOptions = options?.quantize ? ({ dtype: "f32" } as const) : {};
       const trained = async () => {
         const peft = await getPeftModel(base(), config, quiet);
         train(peft, 2);
-        // Some methods bring what a step has moved too far back when they act next.
+        // The forward pass of some methods (constrained OFT) rescales parameters after a step.
         scope(() => peft.forward(tinyBatch()));
         return peft;
       };
       let unchanging: ReturnType<typeof trained> | undefined;
-      /** One for all tests that leave it as it was. */
+      /** One model for all tests that do not change it. */
       const shared = () => {
         unchanging ??= trained();
         return unchanging;
@@ -166,7 +166,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
         if (wholeBatch) return expect(() => peft.withAdapterNames(names, () => 0)).toThrow(wholeBatch);
         const ids = [...tinyBatch().dataSync()].map(Number);
         const rows = [ids.slice(0, 5), ids.slice(5), ids.slice(2, 7), ids.slice(4, 9)];
-        /** Logits of rows, and an adapter's gradients of their weighted sum. */
+        /** Returns the logits of rows, and an adapter's gradients of their weighted sum. */
         const run = (name: string, tokens: number[][]) => {
           const logits = keep(peft.forward(tensor(tokens, { dtype: "i32" })).logits);
           const weights = rand([5, 11], { generator: new Generator(8) });
@@ -282,7 +282,7 @@ for (const [method, list, name, backend] of Object.entries(methodCases).flatMap(
   );
 }
 
-/** The largest difference, over the largest number where that is above 0.1. */
+/** Returns the largest difference, relative to the largest value or 0.1. */
 function apart(a: Iterable<number | bigint>, b: Iterable<number | bigint>): number {
   const [x, y] = [a, b].map((values) => [...values].map(Number));
   expect(x.length).toBe(y.length);

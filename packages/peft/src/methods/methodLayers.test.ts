@@ -2,12 +2,12 @@ import { init, reference, scope, type Tensor, tanh, tensor, writeSafetensors } f
 import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import { PeftModel } from "../peftModel/peftModel.ts";
-// The answers of PEFT 0.21.2: conformance/python/method_layers.py writes them.
+// The outputs of PEFT 0.21.2, recorded by conformance/python/method_layers.py.
 import golden from "./methodLayers.gen.json" with { type: "json" };
 
 beforeAll(() => init(reference()));
 
-/** The values that method_layers.py gives to the k-th tensor. */
+/** Returns the values that method_layers.py assigns to the k-th tensor. */
 function wave(shape: readonly number[], k: number, scale = 0.4): Float32Array {
   const length = shape.reduce((product, n) => product * n, 1);
   return Float32Array.from({ length }, (_, i) => scale * Math.sin(0.37 * i * i + 1.7 * i + k + 1));

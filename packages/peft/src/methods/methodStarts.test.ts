@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import { parseConfig } from "../files/configFile.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { ownMethods } from "../testing/ownMethods.ts";
-// The starts of PEFT 0.21.2: conformance/python/method_starts.py writes them.
+// The initial values of PEFT 0.21.2, recorded by conformance/python/method_starts.py.
 import golden from "./methodStarts.gen.json" with { type: "json" };
 
 beforeAll(() => init(reference()));
@@ -54,9 +54,9 @@ test.each(golden.starts)("$kind $options starts as in PEFT", async (one) => {
     expect(Math.abs(ownRoot / root - 1), `${key}: ${ownRoot} for ${root}`).toBeLessThan(
       values.length > 1000 ? 0.08 : 0.25,
     );
-    // Uniform numbers have bounds, which many of them come near to.
+    // Uniform samples are bounded, and with many samples some come close to the bounds.
     const uniform = Math.abs(most / root / Math.sqrt(3) - 1) < 0.01 && values.length > 1000;
-    // A page cannot pass 245,000 arguments to Math.max.
+    // Math.max cannot take 245,000 arguments in a page.
     const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     if (uniform) expect(high / most, key).toBeCloseTo(1, 1);
     expect(Math.sign(low), key).toBe(Math.sign(least));

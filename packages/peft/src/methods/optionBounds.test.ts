@@ -16,7 +16,7 @@ test("learning rates of the recipes", () => {
   });
 });
 
-/** Fields of which one limits another: other values of the same configuration would have to change too. */
+/** Fields that are limited by other fields. Other values of the same configuration would have to change too. */
 const dependent = ["GRALORA r", "OFT r", "OFT oftBlockSize", "BOFT boftBlockSize", "VBLORA numVectors"];
 
 describe.each(methods.map((method) => [method.peftType, method] as const))("%s", (type, method) => {

@@ -6,7 +6,7 @@ import type { Tuner } from "./tuner.ts";
 
 /**
  * Returns the model's loss. While gradients are recorded, adds the loss terms of the active adapters' methods. Throws
- * if the model has no `loss`.
+ * if the model lacks `loss`.
  */
 export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
   const model = tuner.model as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };

@@ -60,7 +60,7 @@ export function withHeads<C extends PeftConfig>(
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }
 
-/** Runs a function while the model has no wrappers, swapped values or merged weights. */
+/** Runs a function on the model without wrappers, swapped values and merged weights. */
 export type Bare = <T>(fn: () => T) => T;
 
 /**

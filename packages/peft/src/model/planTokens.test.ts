@@ -25,7 +25,7 @@ const rows = (peft: PeftModel) =>
     key.endsWith("trainable_tokens_delta") ? [[key.replace("base_model.model.", "").split(".")[0], shape[0]]] : [],
   );
 
-// What PEFT 0.21 saves for the same options of a tied Llama.
+// The tensors that PEFT 0.21 saves for the same options on a tied Llama.
 test.each<[string, Indices, [string, number][]]>([
   ["the input embedding", [3, 5], [["embed_tokens", 2]]],
   ["both, and the same", { lm_head: [3, 5], embed_tokens: [3, 5] }, [["embed_tokens", 2]]],

@@ -178,7 +178,7 @@ test("values that an adapter swaps stand in the model while it acts", async () =
   peft.setAdapter("a");
   peft.withAdapterNames(["b"], () => expect(bias()).toEqual(base));
   expect(bias()).toEqual(trained);
-  // A start reads the values of the base model, not those in their place.
+  // The initialisation reads the base model's values, not the adapter's replacements.
   await peft.addAdapter("c", biased);
   expect(bias()).toEqual(trained);
   peft.setAdapter("c");
@@ -203,7 +203,7 @@ test("merged weights give way to those of the base model while it is bare", asyn
   const merged = await logitBits(peft);
   expect(await peft.disableAdapter(() => logitBits(peft))).toEqual(base);
   expect(await logitBits(peft)).toEqual(merged);
-  // What is planned on a merged model starts from the base weights.
+  // An adapter that is added to a merged model is initialised from the base weights.
   await peft.addAdapter("c", new LoraConfig({ r: 2, initLoraWeights: "pissa", targetModules: ["down"] }));
   peft.unmergeAdapter();
   expect(peft.base_model.mergedNames).toEqual([]);

@@ -41,7 +41,7 @@ test("parameters carry PEFT's names", async () => {
 test("counts are printed in PEFT's words", async () => {
   const lines: string[] = [];
   (await getPeftModel(new TinyModel(), linears)).printTrainableParameters((line) => lines.push(line));
-  // 2 layers of (10 + 6) x 2 numbers, twice; the base has 2 x 66 and 2 x (12 + 70 + 66).
+  // 2 layers of (10 + 6) x 2 elements, twice; the base has 2 x 66 and 2 x (12 + 70 + 66).
   expect(lines).toEqual(["trainable params: 128 || all params: 556 || trainable%: 23.0216"]);
 });
 
@@ -293,7 +293,7 @@ test("several adapters merge into one base", async () => {
     .at(0)
     .up.forward(tensor([[1, 0, 0, 0, 0, 0]]))
     .data()) as Float32Array;
-  // Two deltas of scaling 4 times 2 x 0.1 x 0.1.
+  // Two updates of scaling 4 times 2 x 0.1 x 0.1.
   for (const [i, value] of after.entries()) expect(value - before[i]).toBeCloseTo(0.16, 5);
 });
 

@@ -178,7 +178,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Activates one adapter. Its tensors train and those of the other adapters do not. An adapter loaded without
+   * Activates one adapter. Its tensors train; other adapters' tensors do not. An adapter loaded without
    * `isTrainable` trains only with `inferenceMode: false`. Merged weights are unmerged first, with a warning.
    */
   setAdapter(adapterName: string, options: { inferenceMode?: boolean } = {}): void {

@@ -79,7 +79,7 @@ describe("merging into a 4-bit base", () => {
       "layers.1.up.weight nf4",
       "layers.1.down.weight nf4",
     ]);
-    // A block's largest entry is some 1; NF4's codes lie 0.08 to 0.3 apart.
+    // A block's largest entry is about 1, and NF4's codes are 0.08 to 0.3 apart.
     for (const { maxAbs, meanAbs } of drift) {
       expect(maxAbs).toBeGreaterThan(meanAbs);
       expect(meanAbs).toBeGreaterThan(1e-3);
@@ -115,7 +115,7 @@ describe("merging into a 4-bit base", () => {
   });
 });
 
-/** The adapter's tensors as they are saved. */
+/** Returns the adapter's weights file. */
 const saved = async (peft: PeftModel<TinyModel>) => (await peft.adapterFiles()).get("adapter_model.safetensors");
 
 describe("quantizeBase", () => {

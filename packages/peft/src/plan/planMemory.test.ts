@@ -27,10 +27,10 @@ import { plannedOptimizers, traceOptimizer } from "./traceOptimizer.ts";
 beforeAll(() => init(reference()));
 
 const shapes = { "embed.weight": [16, 8], "up.weight": [32, 8], "up.bias": [32], "head.weight": [16, 32] };
-/** The numbers of all weights, and of LoRA of rank 2 on `up`. */
+/** Element counts of all weights, and of LoRA of rank 2 on `up`. */
 const [base, adapter] = [128 + 256 + 32 + 512, 2 * 8 + 32 * 2];
 
-/** A small language model, whose sizes are easy to compute by hand. */
+/** A small language model whose sizes are easy to compute by hand. */
 class Toy extends Module {
   embed: UnaryModule;
   up: UnaryModule;
@@ -122,7 +122,7 @@ describe("planMemory", () => {
   });
 
   test("constants of an adapter are bytes and no parameters", async () => {
-    // Vectors of 32 outputs and 4 rows train; matrices [4, 8] and [32, 4] do not.
+    // Vectors of 32 and 4 elements train; matrices [4, 8] and [32, 4] do not.
     const found = await plan({ adapter: new VeraConfig({ r: 4, targetModules: ["up"] }) });
     expect(found.adapter).toEqual({ parameters: 32 + 4, bytes: 4 * (32 + 4 + 4 * 8 + 32 * 4) });
   });
@@ -176,7 +176,7 @@ describe("planMemory", () => {
     const found = await plan({ adapter: lora(), batchSize: 2, sequenceLength: 24 });
     expect(found.kvCache).toBe(4 * 2 * 24 * 8);
     const least = found.weights.bytes + found.adapter.bytes + found.kvCache;
-    // Logits of all tokens, the numbers of `up` before and after the square.
+    // Logits of all tokens, and the output of `up` before and after the square.
     const rows = 4 * 2 * 24;
     expect(found.generation - least).toBeGreaterThanOrEqual(rows * (16 + 32));
     expect(found.generation - least).toBeLessThanOrEqual(rows * (16 + 3 * 32 + 8 + 1));
@@ -217,11 +217,11 @@ describe("planMemory", () => {
     await expect(plan({ quantization })).rejects.toThrow("planMemory: quantised weights cannot be trained");
     const { weights } = await plan({ adapter: lora(), quantization });
     expect(weights.quantized.parameters + weights.rest.parameters).toBe(base);
-    // The output layer stays as it is.
+    // The output layer is not quantised.
     expect(weights.quantized.parameters).toBe(256);
     expect(weights.bytes).toBe(weights.quantized.bytes + weights.rest.bytes);
     expect(weights.rest.bytes).toBe(4 * (base - 256));
-    // Half a byte a number, an f32 for each block of 64, and the 16 values of the codes.
+    // Half a byte per weight, an f32 for each block of 64, and the table of 16 code values.
     expect(weights.quantized.bytes).toBe(256 / 2 + (4 * 256) / 64 + 4 * 16);
   });
 
@@ -243,7 +243,7 @@ describe("planMemory", () => {
       const held = weights.bytes + part.bytes + kept.training + optimizer;
       expect(training.bytes).toBe(held + training.gradients + training.activations);
       if (found.generation > 0) {
-        // The ids of the prompt, the input, and the outputs of both layers at most.
+        // At most the ids of the prompt, the input, and the outputs of both layers.
         const most = weights.bytes + part.bytes + kept.generation + 8 * 4 + 4 * 8 * (4 + 4 * sides[1] + sides[0]);
         expect(found.generation).toBeLessThanOrEqual(most);
         expect(found.generation).toBeGreaterThan(most - 4 * 8 * (4 + 4 * sides[1] + sides[0]));
@@ -251,8 +251,8 @@ describe("planMemory", () => {
       return kept;
     };
     const size = 128 * 128;
-    // docs/design/precision.md: 14 bits take 2 bytes; 7 bits take 1.25, in rows of whole blocks of 32.
-    // Products of gradients alone are "medium".
+    // See docs/design/precision.md: 14-bit codes take 2 bytes; 7-bit codes take 1.25, in rows of whole blocks of 32.
+    // Only products of gradients are "medium".
     const loss: PlanOptions["loss"] = (model) => (model as unknown as { loss(): Tensor }).loss();
     expect(await copies([128, 128], { precision: "medium", loss })).toEqual({
       ...{ training: 3.25 * size, generation: 2 * size },
@@ -293,7 +293,7 @@ describe("planMemory", () => {
 });
 
 describe("reportAdapter", () => {
-  // A product that is summed counts two operations, any other number one.
+  // A multiply-add counts two operations, any other computed element one.
   const flops = 2 * 8 * 32 + 32 + 32 + 2 * 32 * 16;
 
   test("an adapter's costs are those of its tensors", async () => {

@@ -55,7 +55,7 @@ export interface AdapterReport {
   readonly optimizerBytes: number;
   /** Bytes of the base model in memory. */
   readonly baseBytes: number;
-  /** True if the adapter can be merged into the weights, so that inference has no extra cost. */
+  /** True if the adapter can be merged into the weights, so that inference costs nothing extra. */
   readonly mergeable: boolean;
   /** The extra cost of inference while the adapter is not merged. */
   readonly inference: InferenceOverhead;

@@ -5,7 +5,7 @@ import { Trace } from "./trace.ts";
 
 type MetaBuffer = ReturnType<typeof meta>["events"][number]["buffer"];
 
-/** Allocates a buffer for the result of an op of that name. */
+/** Allocates a buffer labelled as the result of an op. */
 function written(backend: ReturnType<typeof meta>, op: string, bytes: number): MetaBuffer {
   const buffer = backend.alloc(bytes) as MetaBuffer;
   buffer.label = op;

@@ -174,7 +174,7 @@ it("the LSTM of P-tuning gives PEFT's rows and gradients", () => {
   }
 });
 
-/** float32 here and there: some ulps of sums of a few terms. */
+/** Both sides compute in float32, so sums of a few terms differ by some ulps. */
 function expectClose(actual: ArrayLike<number>, expected: readonly number[]): void {
   const largest = Math.max(...expected.map(Math.abs));
   expect(Math.max(...expected.map((x, i) => Math.abs(x - actual[i])))).toBeLessThan(2e-6 * largest);

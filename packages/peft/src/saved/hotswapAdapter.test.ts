@@ -33,7 +33,7 @@ const parts: LoraOptions = { bias: "all", modulesToSave: ["norm"], trainableToke
 const factorsOf = (peft: PeftModel<TinyModel>, name: string): Tensor[] =>
   [...peft.base_model.trained("default")].filter(([key]) => key.includes(`.${name}.lora_`)).map(([, tensor]) => tensor);
 
-/** The weights of some files without those whose key holds `part`. */
+/** Returns the weights of some files without keys that contain `part`. */
 async function without(files: ReadonlyMap<string, Uint8Array | string>, part: string): Promise<Uint8Array> {
   const file = await openSafetensors(bytesSource(files.get("adapter_model.safetensors") as Uint8Array), "weights");
   const kept = file.names().filter((name) => !name.includes(part));
@@ -106,7 +106,7 @@ test.each<[string, LoraOptions, LoraOptions]>([
   train(other, 2);
   const files = await other.adapterFiles();
   const peft = await made(lora({ targetModules: targets, ...options }), 1);
-  // DoRA's lengths are kept until something writes into what they are of.
+  // DoRA's row norms are cached until their source tensors are written to.
   const unrecorded = (model: PeftModel<TinyModel>) =>
     noGrad(() => scope(() => model.forward(tinyBatch()))).logits.bytes();
   await unrecorded(peft);
@@ -119,7 +119,7 @@ test.each<[string, LoraOptions, LoraOptions]>([
   expect([...peft.trainableParameters()]).toHaveLength(trainable);
   expect(new Set([...peft.namedParameters()].map(([name]) => name))).toEqual(new Set(names));
   expect(train(peft, 2)).toEqual(train(other, 2));
-  // And back, without anything left behind.
+  // Swaps back. No buffers may leak.
   const first = await (await made(lora({ targetModules: targets, ...options }), 1)).adapterFiles();
   await peft.hotswapAdapter(first);
   const before = memory().buffers;

@@ -59,8 +59,8 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
   /** Names of the adapters to save. Default: all. */
   selectedAdapters?: readonly string[];
   /**
-   * Reads the written files again and compares the model's outputs on these inputs with those of the adapters in
-   * memory. The model is restored afterwards and must not be used during the check. Cannot be combined with
+   * Reads the written files again and compares the model's outputs on these inputs with the outputs of the adapters
+   * in memory. The model is restored afterwards and must not be used during the check. Cannot be combined with
    * `pathInitialModelForWeightConversion` or a merged adapter.
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };

@@ -40,7 +40,7 @@ test("files take the place of a folder, and are named where they are refused", a
   );
 });
 
-/** All that a save must leave as it is. */
+/** Returns all state that saving must not change. */
 async function state(peft: PeftModel<TinyModel>) {
   const parameters = [...peft.namedParameters()];
   return {
@@ -129,7 +129,7 @@ test("an adapter whose start set base weights anew is compared on these, and tha
   await expect(readdir(refused)).rejects.toThrow("ENOENT");
 });
 
-/** Scales outputs by a number that no file holds. */
+/** Scales outputs by a value that the file does not contain. */
 class ForgetfulConfig extends PeftConfig {
   constructor(options: PeftOptions = {}) {
     super("FORGETFUL", options);

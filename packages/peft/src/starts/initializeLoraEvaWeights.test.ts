@@ -26,9 +26,7 @@ beforeAll(() => init(reference()));
 
 const [vocabulary, dim, hidden] = [40, 5, 7];
 
-/**
- * An embedding of which two linear layers and a Conv1D read the same, and one that reads their sum.
- */
+/** An embedding that feeds two linear layers and a Conv1D, and a layer that receives their sum. */
 class Reader extends Module {
   embed: UnaryModule;
   first: UnaryModule;
@@ -75,7 +73,7 @@ const numbers = (t: Tensor) => t.dataSync() as Float32Array;
 const a = (peft: PeftModel<Reader>, path: string) =>
   peft.adapterTensors().get(`base_model.model.${path}.lora_A.weight`);
 
-/** The first directions of the embeddings of some tokens. */
+/** Returns the first principal directions of the embeddings of some tokens. */
 function expected(tokens: readonly number[], count: number) {
   const table = numbers((new Reader().embed as Embedding).weight);
   const rows = tokens.map((id) => [...table.slice(id * dim, (id + 1) * dim)]);
@@ -176,7 +174,7 @@ test("a batch needs as many tokens as a layer may get ranks, and no more", async
   const peft = await fresh();
   await initializeLoraEvaWeights(peft, [{ inputIds: ids(1, 1, 4) }]);
   expect(a(peft, "first")).toBeDefined();
-  // No more ranks than inputs: 5 of the embedding, 7 of the last layer.
+  // The rank is at most the number of inputs: 5 for the embedding's layers, 7 for the last layer.
   const wide = await fresh({ r: 4, targetModules: ["first", "out"] });
   await expect(initializeLoraEvaWeights(wide, [{ inputIds: ids(1, 1, 6) }])).rejects.toThrow(
     "a batch has 6 tokens that count, and out may get rank 7",
@@ -207,7 +205,7 @@ test("ranks go to the directions that explain most, and layers without one lose 
     expect(alphaPattern).toEqual(Object.fromEntries(others.map(([path, rank]) => [path, (3 * rank) / r])));
     if (rho === 1) expect(ranks).toEqual([r, r, r, r]);
   }
-  // Three layers see the embeddings, whose first direction explains the same for each.
+  // Three layers receive the embeddings, so the first direction explains the same share for each.
   const peft = await fresh({ r: 1, evaConfig: { rho: 4 } });
   await initializeLoraEvaWeights(peft, [{ inputIds: ids(3) }]);
   const [first, second, third] = ["first", "second", "third"].map((path) => a(peft, path)?.shape[0] ?? 0);

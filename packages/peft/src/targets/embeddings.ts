@@ -2,7 +2,7 @@ import { Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** Returns a model's first embedding, which embeds the token ids, with its path; null if the model has none. */
+/** Returns a model's first embedding, which embeds the token ids, with its path; null if there is none. */
 export function inputEmbedding(model: Module): [path: string, module: Embedding] | null {
   for (const [path, module] of model.namedModules()) if (module instanceof Embedding) return [path, module];
   return null;

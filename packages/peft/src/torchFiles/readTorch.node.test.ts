@@ -6,7 +6,7 @@ import { readTorch } from "./readTorch.ts";
 const sample = new Uint8Array(readFileSync(new URL("../testing/torchSample.bin", import.meta.url)));
 const range = (from: number, count: number, step = 1) => Array.from({ length: count }, (_, i) => from + step * i - 3.5);
 
-/** The numbers of a tensor, half precision as its bits. */
+/** Returns the values of a tensor; for half precision the bits. */
 function numbers({ dtype, bytes }: SafetensorsTensor): (number | bigint)[] {
   const { buffer } = bytes.slice();
   if (dtype === "F32") return [...new Float32Array(buffer)];

@@ -18,10 +18,10 @@ const [mark, tuple, reduce, stop, persid] = [0x28, 0x74, 0x52, 0x2e, 0x51].map((
 const small = (value: number) => op(0x4b, value);
 const tuple1 = (value: number) => join(small(value), op(0x85));
 
-/** A storage of `count` numbers. */
+/** A storage of `count` elements. */
 const storage = (type: string, count: number) =>
   join(mark, unicode("storage"), global("torch", type), unicode("0"), unicode("cpu"), small(count), tuple, persid);
-/** The end of the arguments of most tensors: they do not train, and have no hooks. */
+/** The last arguments of most tensors: requires_grad is false, and no hooks. */
 const plain: Uint8Array = op(0x89, 0x4e);
 /** A vector in a storage. */
 const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = plain } = {}) =>
@@ -30,10 +30,7 @@ const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = plain
     join(mark, of, small(offset), tuple1(size), tuple1(stride), rest, tuple),
     reduce,
   );
-/**
- * The end of the arguments of a tensor whose numbers are stored with the other sign,
- * as `torch.save` writes it.
- */
+/** The last arguments of a tensor with the negation flag, as `torch.save` writes it. */
 const negated = join(op(0x89, 0x4e, 0x7d), unicode("neg"), op(0x88, 0x73));
 /** A dictionary with one entry "x". */
 const dictionary = (value: Uint8Array) => join(op(0x80, 2, 0x7d), unicode("x"), value, op(0x73), stop);
@@ -84,7 +81,7 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
   for (const [pickle, message] of refused) await expect(read(pickle), message).rejects.toThrow(message);
 });
 
-/** A tensor of these lists of counts, in a storage of 4 numbers. */
+/** A tensor with this shape and strides, in a storage of 4 elements. */
 const shaped = (
   shape: number[],
   strides: number[],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-// conformance/python/pickles.py writes them.
+// The pickles are written by conformance/python/pickles.py.
 import golden from "./pickles.gen.json" with { type: "json" };
 import { Call, Global, type Pickled, Storage, unpickle } from "./unpickle.ts";
 
@@ -9,7 +9,7 @@ const [stop, none, mark] = [0x2e, 0x4e, 0x28];
 const codes = (text: string) => [...new TextEncoder().encode(text)];
 const make = codes("cm\nmake\n");
 
-/** A value as JSON has it. */
+/** Converts a value to JSON types. */
 function plain(value: Pickled): unknown {
   if (value instanceof Map) return Object.fromEntries([...value].map(([key, item]) => [String(key), plain(item)]));
   return Array.isArray(value) ? value.map(plain) : value;
@@ -18,7 +18,7 @@ function plain(value: Pickled): unknown {
 test.each(golden)("$name: the values are those of Python", ({ json, pickle }) => {
   const bytes = Uint8Array.from(atob(pickle), (c) => c.charCodeAt(0));
   expect(plain(unpickle(bytes, only, "p"))).toEqual(JSON.parse(json));
-  // A part of a larger buffer is the same pickle.
+  // A view into a larger buffer must be parsed the same way.
   const part = Uint8Array.of(7, 7, 7, ...bytes).subarray(3);
   expect(plain(unpickle(part, only, "p"))).toEqual(JSON.parse(json));
   for (const end of [1, 2, 5, bytes.length >> 1, bytes.length - 1]) {

@@ -20,17 +20,17 @@ interface Entry {
   data: Uint8Array;
   method?: number;
   flags?: number;
-  /** Extra fields of the entry's own header, and of the list. */
+  /** Extra fields of the local header, and of the central directory. */
   ownExtra?: Uint8Array;
   extra?: Uint8Array;
   comment?: Uint8Array;
-  /** Sizes and the offset in the list. Default: the real ones. */
+  /** Sizes and offset in the central directory. Default: the real ones. */
   packedSize?: number;
   size?: number;
   offset?: number;
 }
 
-/** An archive, as APPNOTE 6.3.10 describes it. `wideList` puts the place of the list in a ZIP64 record. */
+/** An archive according to APPNOTE 6.3.10. `wideList` stores the central directory's position in a ZIP64 record. */
 function archive(entries: readonly Entry[], { comment = new Uint8Array(0), wideList = false, listSize = 0 } = {}) {
   const none = new Uint8Array(0);
   const own: Uint8Array[] = [];
@@ -122,7 +122,7 @@ test("ZIP64 numbers stand in for the 32-bit ones that are all ones, and only for
     const broken = archive([plain[0], { ...plain[1], packedSize: wide, extra }]);
     await expect(open(broken)).rejects.toThrow(new Error("z: the list of its files is broken"));
   }
-  // The record that the locator names does not fit into 42 bytes.
+  // The record that the locator points to does not fit into 42 bytes.
   const last = join(u32(0x06054b50), u16(0, 0, 0, 0), u32(0, 0), u16(0));
   const locator = join(u32(0x07064b50), u32(0), u64(0), u32(1));
   await expect(open(join(locator, last))).rejects.toThrow(new Error("z is cut off: it has no 56 bytes at 0"));
@@ -151,7 +151,7 @@ test("places outside of the file, and headers elsewhere, are refused", async () 
     await expect(open(archive(plain, { listSize }))).rejects.toThrow(/^z: the list of its files is broken$/);
   }
   await expect(open(archive(plain, { listSize: 23 }))).rejects.toThrow(/^z is cut off: it has no \d+ bytes at \d+$/);
-  // A source makes room for what is asked of it.
+  // A source may allocate the requested length.
   const asked: number[] = [];
   const file = archive([plain[0], { ...plain[1], packedSize: 1e9 }]);
   const source = bytesSource(file);
@@ -184,7 +184,7 @@ test("files have the size that the list gives, stored or deflated", async () => 
   }
   await expect(sized(100001, 8)).rejects.toThrow(new Error("z: a has 100000 bytes and should have 100001"));
   await expect(sized(9, 0)).rejects.toThrow(new Error("z: a has 10 bytes and should have 9"));
-  // Deflate makes at most 1032 bytes of one.
+  // Deflate expands at most by a factor of 1032.
   const most = 1032 * packed.length;
   await expect(sized(most, 8)).rejects.toThrow(`z: a has 100000 bytes and should have ${most}`);
   await expect(sized(most + 1, 8)).rejects.toThrow(

@@ -16,7 +16,7 @@ import { describeSpectrum, rankOfEnergy } from "./spectrum.ts";
 
 beforeAll(() => init(reference()));
 
-/** A model with an adapter that has been trained, so that it changes the weights. */
+/** Returns a model with a trained adapter, which changes the weights. */
 async function trained(config: PeftConfig): Promise<PeftModel<TinyModel>> {
   const peft = new PeftModel(new TinyModel(), () => {});
   await peft.addAdapter("default", config, { generator: new Generator(3) });
@@ -31,7 +31,7 @@ async function all(updates: AsyncIterable<MatrixUpdate>): Promise<MatrixUpdate[]
   return found;
 }
 
-/** The weights of a model's matrices as [outputs, inputs] in numbers, by path. */
+/** Collects the updates by path. */
 const weightsOf = async (updates: AsyncIterable<MatrixUpdate>) =>
   new Map((await all(updates)).map((update) => [update.path, update]));
 

@@ -38,7 +38,7 @@ const product = (peft: PeftModel<TinyModel>, name: string, path: string, scale =
 const minus = (a: Float64Array, b: Float64Array) => a.map((x, i) => x - b[i]);
 const norm = (a: Float64Array) => Math.hypot(...a);
 
-/** The weighted sum of products, with each adapter's scaling. */
+/** Returns the weighted sum of products, with each adapter's scaling. */
 function exactSum(peft: PeftModel<TinyModel>, path: string, parts: [name: string, factor: number][]): Float64Array {
   const products = parts.map(([name, factor]) => product(peft, name, path, factor));
   return products.reduce((sum, one) => sum.map((x, i) => x + one[i]));
@@ -96,7 +96,7 @@ test("svd is the best approximation of its rank", async () => {
   const { layers, rank } = await peft.addWeightedAdapter(["a", "b"], weights, "cut");
   expect(rank).toBe(3);
   for (const { path, relativeError } of layers) {
-    // The columns of B are as long as the singular values.
+    // The norms of B's columns are the singular values.
     const [, b] = factors(peft, "whole", path);
     const values = Array.from({ length: 5 }, (_, k) =>
       Math.hypot(...(b.dataSync() as Float32Array).filter((_, i) => i % 5 === k)),

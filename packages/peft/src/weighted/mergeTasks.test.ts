@@ -42,7 +42,7 @@ test("ties averages over those that have the sign that wins", () => {
     [-4, -3, 1, 0],
     [-3, 2, 3, 0],
   ];
-  // Signs by sum: -, -, +, +; by number: -, -, +, +.
+  // Majority signs by sum: -, -, +, +; by count: -, -, +, +.
   expect(merged("ties", tasks, [1, 2, 4], { density: 1 })).toEqual([-10, -3.5, Math.fround(16 / 3), 0]);
   const outvoted = [
     [9, 1],

@@ -69,7 +69,7 @@ test("ranks are the sum for cat, the largest for svd, and one for the others", a
   );
   const alike = await two(lora({ r: 3 }), lora({ r: 3 }));
   expect((await add(alike, { combinationType: "linear" })).rank).toBe(3);
-  // One adapter alone is scaled.
+  // A single adapter is only scaled.
   expect(await add(peft, {}, ["a"])).toMatchObject({ combinationType: "linear", rank: 3 });
 });
 

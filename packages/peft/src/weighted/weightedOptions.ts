@@ -18,9 +18,9 @@ export interface WeightedAdapterOptions {
    * 1. Default: no clamping.
    */
   svdClamp?: number | null;
-  /** Has no effect: the additional vectors of a full SVD would be removed again. */
+  /** Ignored: the additional vectors of a full SVD would be removed again. */
   svdFullMatrices?: boolean;
-  /** Has no effect: it selects CUDA routines. */
+  /** Ignored: it selects CUDA routines. */
   svdDriver?: "gesvd" | "gesvdj" | "gesvda" | null;
   /** The share of elements that pruning types keep, above 0 and up to 1. Required for them. */
   density?: number | null;

@@ -9,7 +9,7 @@ import { Trainer } from "../trainer/trainer.ts";
 beforeAll(() => init(reference()));
 
 const base: TrainerOptions = { padTokenId: 0, learningRate: 0.1, schedule: "constant", batchSize: 4, maxSteps: 12 };
-// The first of them are those that are learned: their loss falls, and that of all rises again.
+// The first two are training examples, whose loss falls. The loss of all examples rises again.
 const held = [...examples.slice(0, 2), ...examples.map(({ inputIds }) => [...inputIds].reverse()).map(both)];
 const evaluation = { examples: held, every: 2 };
 function both(inputIds: number[]) {
@@ -18,7 +18,7 @@ function both(inputIds: number[]) {
 const weightsOf = (model: ReturnType<typeof tinyLlama>) =>
   [...model.namedParameters()].map(([, parameter]) => Array.from(parameter.dataSync()));
 
-/** Runs to the end, or until `signal` and then from the checkpoint on. */
+/** Runs a training to the end. With `stopAfter`, aborts it there and resumes from the checkpoint. */
 async function run(options: Partial<TrainerOptions>, stopAfter?: number) {
   const model = tinyLlama();
   const all = { ...base, evaluation, ...options };
@@ -88,7 +88,7 @@ describe("loadBestModelAtEnd", () => {
   it("says what is missing", async () => {
     const started = (more: object) => new Trainer(tinyLlama(), examples, { ...base, ...more }).train();
     await expect(started({ loadBestModelAtEnd: true })).rejects.toThrow("loadBestModelAtEnd needs evaluations while");
-    // Before the first step.
+    // Must throw before the first step.
     const onStep = () => expect.unreachable();
     await expect(run({ loadBestModelAtEnd: true, metricForBestModel: "acuracy", onStep })).rejects.toThrow(
       'metricForBestModel "acuracy" is no number of the evaluations; it is one of loss, perplexity',
@@ -110,7 +110,7 @@ describe("earlyStoppingPatience", () => {
     expect(result).toMatchObject({ steps: 12, stoppedEarly: false, best: { step: 8, metric: 7 } });
     const stopped = await run({ ...series(0, 5, 6, 5, 6, 9, 9), ...mine });
     expect(stopped.result).toMatchObject({ steps: 8, stoppedEarly: true, best: { step: 4, metric: 6 } });
-    // Better by no more than the threshold is the best, and counts as no better.
+    // An improvement below the threshold is the best evaluation, but does not reset the patience.
     const little = await run({ ...series(0, 5, 5.5, 6, 9, 9, 9), ...mine, earlyStoppingThreshold: 1 });
     expect(little.result).toMatchObject({ steps: 6, stoppedEarly: true, best: { step: 6, metric: 6 } });
   });

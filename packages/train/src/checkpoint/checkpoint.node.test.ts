@@ -15,7 +15,7 @@ beforeAll(async () => {
   await init(reference());
 });
 
-/** GPT-2 with dropout, so that its random numbers must go on too. */
+/** GPT-2 with dropout, so that its random generator must be restored too. */
 const newModel = (nEmbd = 8, dtype: "f32" | "bf16" = "f32") => {
   const sizes = { vocab_size: 11, n_positions: 16, n_embd: nEmbd, n_layer: 1, n_head: 2 };
   const dropout = { attn_pdrop: 0.2, embd_pdrop: 0.2, resid_pdrop: 0.2 };
@@ -52,7 +52,7 @@ it("goes on with 8-bit moments to the last bit too, and refuses those of another
   const resumed = new Trainer(wide(), examples, small);
   await resumed.resume(from);
   expect((await resumed.train()).losses).toEqual(whole.losses.slice(2));
-  // Moments in f32 take twice the parameters.
+  // f32 moments take twice the size of the parameters.
   const full = statSync(join(from, "trainable.safetensors")).size;
   expect(statSync(join(from, "optimizer.safetensors")).size).toBeLessThan(0.8 * full);
   const other = new Trainer(wide(), examples, { ...small, optimizer: "adamw" });

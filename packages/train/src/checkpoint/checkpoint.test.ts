@@ -36,14 +36,14 @@ const examples = Array.from({ length: 10 }, (_, i) => {
 });
 const options: TrainerOptions = { padTokenId: 0, learningRate: 1e-2, batchSize: 4, maxSteps: 9 };
 
-/** Runs a training that leaves checkpoints 3, 6 and 9. */
+/** Runs a training that writes checkpoints 3, 6 and 9. */
 async function trained(run: WritableFiles): Promise<PeftModel<CausalLM>> {
   const peft = await adapted();
   await new Trainer(peft, examples, { ...options, checkpoints: { folder: run, every: 3 } }).train();
   return peft;
 }
 
-/** Goes on from a place; returns the weights, the step it went on from, and the warnings. */
+/** Resumes from a place. Returns the weights, the step at which it resumed, and the warnings. */
 async function resumed(run: Parameters<Trainer["resume"]>[0]) {
   const peft = await adapted();
   const warnings: Warning[] = [];
@@ -53,13 +53,13 @@ async function resumed(run: Parameters<Trainer["resume"]>[0]) {
   return { weights: await peft.adapterFiles(), step, warnings };
 }
 
-/** The bytes of a file. */
+/** Returns the bytes of a file. */
 async function bytesOf(files: WritableFiles, name: string): Promise<Uint8Array> {
   const source = await files.open(name);
   return (await source.read(0, source.size)).slice();
 }
 
-/** Writes a file again, changed. */
+/** Rewrites a file with changed bytes. */
 async function change(files: WritableFiles, name: string, to: (bytes: Uint8Array) => Uint8Array): Promise<void> {
   await files.write(new Map([[name, to(await bytesOf(files, name))]]));
 }

@@ -10,7 +10,7 @@ const turns: ChatMessage[] = [
 ];
 const line = ({ role, content }: ChatMessage) => `${role}: ${content}\n`;
 
-/** The parts of the conversation that the assistant writes. */
+/** Returns the parts of the conversation that the assistant writes. */
 async function writtenIn(prompt: string): Promise<string[]> {
   const applyChatTemplate = (messages: readonly ChatMessage[], options: { addGenerationPrompt?: boolean } = {}) =>
     messages.map(line).join("") + (options.addGenerationPrompt ? prompt : "");

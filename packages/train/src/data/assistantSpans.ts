@@ -40,7 +40,7 @@ export async function assistantSpans(
 }
 
 /**
- * Returns the position at which the assistant starts to write: after the turn's opening. If the template has no
+ * Returns the position at which the assistant starts to write: after the turn's opening. If the template lacks an
  * opening, the model also writes text before the content, such as its name.
  */
 async function startOf(
@@ -79,7 +79,7 @@ async function contentOf(
   return [start, end];
 }
 
-/** Returns the text that opens an assistant turn; "" if the template has none. */
+/** Returns the text that opens an assistant turn; "" by default. */
 async function headerOf(render: Render, messages: readonly ChatMessage[]): Promise<string> {
   const first = messages.findIndex(({ role }, i) => role === "assistant" && i > 0);
   if (first < 0) return "";

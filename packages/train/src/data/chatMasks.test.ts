@@ -2,9 +2,9 @@ import { Tokenizer } from "@lowrank/models";
 import { describe, expect, test } from "vitest";
 import { tokenizeExample } from "./tokenize.ts";
 
-// Templates with the structure of those that models bring, for a tokenizer of bytes.
+// Templates with the structure of real models' templates, and a byte tokenizer.
 
-/** A tokenizer whose tokens are bytes and the special ones. */
+/** A tokenizer whose tokens are bytes and the special tokens. */
 function bytes(special: readonly string[], chatTemplate: string, eos: string): Tokenizer {
   const printable = (byte: number) =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
@@ -57,7 +57,7 @@ const qwen25 = bytes(
   "<|im_end|>",
 );
 
-/** Thinking stands in the turns behind the last question alone, and always in the last one. */
+/** Thinking is rendered only in turns after the last question, and always in the last turn. */
 const qwen3 = bytes(
   ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
   `{%- if messages[0].role == 'system' %}
@@ -93,21 +93,21 @@ const qwen3 = bytes(
   "<|im_end|>",
 );
 
-/** The assistant is called model, turns are trimmed; no turn ends with what ends a text. */
+/** The assistant is called model, turns are trimmed, and no turn ends with the end-of-text token. */
 const gemma = bytes(
   ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"],
   `{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}`,
   "<eos>",
 );
 
-/** The whole ends with a token of its own. */
+/** The conversation ends with a separate token. */
 const phi3 = bytes(
   ["<s>", "<eos>", "<|user|>", "<|assistant|>", "<|end|>"],
   "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}",
   "<eos>",
 );
 
-/** A system turn goes into the first question. */
+/** The system turn is merged into the first question. */
 const gemma3 = bytes(
   ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"],
   `{{ bos_token }}
@@ -138,7 +138,7 @@ const gemma3 = bytes(
 const chat = (...contents: string[]) => contents.map((content, i) => ({ role: i % 2 ? "assistant" : "user", content }));
 const withSystem = (...contents: string[]) => [{ role: "system", content: "Hush" }, ...chat(...contents)];
 
-/** The parts of a text that are not learned, and between [[ and ]] those that are. */
+/** Parses a text with [[ and ]] around the learned parts into ids and labels. */
 function expected(tokenizer: Tokenizer, text: string) {
   const inputIds: number[] = [];
   const labels: number[] = [];

@@ -1,5 +1,5 @@
 /**
- * Examples that are read on demand, by index from 0. An array of examples can be used wherever a `Dataset` is accepted.
+ * Examples that are read on demand, by index from 0. Functions that accept a `Dataset` also accept an array of examples.
  */
 export interface Dataset<Example> {
   readonly length: number;

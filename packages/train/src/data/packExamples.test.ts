@@ -9,7 +9,7 @@ import { collateAny } from "./collateAny.ts";
 import { packExamples } from "./packExamples.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** An example of `length` tokens, whose first `given` are not learned. */
+/** An example of `length` tokens, whose first `given` tokens have no loss. */
 function example(length: number, given = 0, first = 1): TokenizedExample {
   const inputIds = Array.from({ length }, (_, t) => 1 + ((first + t) % 9));
   return { inputIds, labels: inputIds.map((id, t) => (t < given ? -100 : id)) };

@@ -35,7 +35,7 @@ test("cuts the end of longer rows, and counts what they lose", () => {
   expect([cut.truncatedExamples, cut.truncatedTokens]).toEqual([1, 2]);
   const more = padRows(rows, { padTokenId: 0, maxLength: 1 });
   expect([more.length, more.truncatedExamples, more.truncatedTokens]).toEqual([1, 1, 2]);
-  // The length is rounded up after the cut.
+  // The length is rounded up after the truncation.
   expect(padRows(rows, { padTokenId: 0, maxLength: 2, padToMultipleOf: 4 }).length).toBe(4);
 });
 

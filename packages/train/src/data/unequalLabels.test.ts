@@ -9,13 +9,13 @@ const config = parseModelConfig({
   ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 16 },
 });
 
-/** The labels of each example: 1, 9, 3 and 2, so that two batches of two have 10 and 5. */
+/** Examples with 1, 9, 3 and 2 labels, so that two batches of two have 10 and 5. */
 const examples = [1, 9, 3, 2].map((labelled, i) => {
   const inputIds = Array.from({ length: 12 }, (_, t) => 1 + ((3 * i + t * t) % 10));
   return { inputIds, labels: inputIds.map((id, t) => (t < 12 - labelled ? -100 : id)) };
 });
 
-/** The losses and norms of two steps. */
+/** Returns the losses and gradient norms of two steps. */
 async function steps(parts: Pick<TrainerOptions, "batchSize" | "gradientAccumulationSteps">) {
   const options = { padTokenId: 0, learningRate: 3e-2, maxSteps: 2, shuffle: false, ...parts };
   const norms: number[] = [];

@@ -3,7 +3,7 @@ export interface DataRecord {
   readonly value: unknown;
   /** `file:line`, or `file: row n`. */
   readonly where: string;
-  /** The error, without the position. The record then has no value. */
+  /** The error, without the position. The record then lacks a value. */
   readonly error?: Error;
   /** The bytes of the record in its file, if they can be read separately. */
   readonly span?: { readonly offset: number; readonly length: number };

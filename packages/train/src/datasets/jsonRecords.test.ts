@@ -3,7 +3,7 @@ import type { DataRecord } from "./dataRecord.ts";
 import { jsonArray, jsonLines } from "./jsonRecords.ts";
 
 const encoder = new TextEncoder();
-/** The bytes of a text, in pieces of `size`. */
+/** Yields the bytes of a text in chunks of `size`. */
 async function* piecesOf(text: string | Uint8Array, size: number) {
   const bytes = typeof text === "string" ? encoder.encode(text) : text;
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -12,7 +12,7 @@ async function* piecesOf(text: string | Uint8Array, size: number) {
 type Reader = typeof jsonArray;
 const records = (read: Reader, text: string | Uint8Array, size: number) =>
   Array.fromAsync(read(piecesOf(text, size), "d"));
-/** The values of records, or the first words of their errors. */
+/** Returns the values of records, or the start of their errors. */
 const told = (found: readonly DataRecord[]) =>
   found.map(({ where, value, error }) => [where, error ? `! ${error.message.split(" (")[0]}` : value]);
 

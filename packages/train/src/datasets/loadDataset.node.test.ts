@@ -42,7 +42,7 @@ test.each<[string, string, string]>([
   async (from, to, message) => {
     const name = "chats.snappy.parquet";
     const good = await readFile(join(import.meta.dirname, "../testing", name), "latin1");
-    // The schema has the name first; it stands in each group's column too.
+    // The first occurrence of the name is in the schema; each column chunk also contains it.
     const bytes = Buffer.from(good.replace(from, to), "latin1");
     await expect(loadDataset(name, { files: memoryFiles({ [name]: bytes }) })).rejects.toThrow(message);
   },

@@ -158,7 +158,7 @@ describe("records of other data sets", () => {
 
 describe("bad records", () => {
   const encoder = new TextEncoder();
-  /** Bytes of a text in which \u00ff stands for a byte that is not UTF-8. */
+  /** Encodes a text in which \u00ff represents a byte that is not UTF-8. */
   const bytes = (text: string) =>
     Uint8Array.from(encoder.encode(text).join().replaceAll("195,191", "255").split(","), Number);
   const files: [name: string, text: string, errors: string[]][] = [

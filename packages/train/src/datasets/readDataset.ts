@@ -145,7 +145,7 @@ export function exampleOf<Parsed>(
   }
 }
 
-/** Returns a record with its keys renamed to those of an example. Throws for a missing column. */
+/** Returns a record with its keys renamed to an example's keys. Throws for a missing column. */
 function pick(value: unknown, columns: Readonly<Record<string, string>>, where: string): Record<string, unknown> {
   const record = Object(value) as Record<string, unknown>;
   const entries = Object.entries(columns).map(([key, column]) => {

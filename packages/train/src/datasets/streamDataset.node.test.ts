@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 let tokenized = 0;
-/** Characters are tokens from 1 to 9; 10 ends a text. */
+/** Characters are tokens from 1 to 9; 10 is the end-of-sequence token. */
 const tokenizer: ExampleTokenizer = {
   eosTokenId: 10,
   encode: (text) => {
@@ -49,7 +49,7 @@ async function written(name: string, content: string = files[name]): Promise<str
 const columns = { text: "text" };
 const all = (length: number) => Array.from({ length }, (_, i) => i);
 
-/** The examples of a file, all in memory. */
+/** Returns the examples of a file, all in memory. */
 async function listed(path: string): Promise<TokenizedExample[]> {
   const examples = await loadDataset(path, { columns });
   return Promise.all(examples.map((example) => tokenizeExample(tokenizer, example)));
@@ -146,7 +146,7 @@ describe("a training", () => {
     const { losses } = await new Trainer(whole, await open(), { ...grouped, checkpoints }).train();
     const resumed = tinyLlama();
     const trainer = new Trainer(resumed, await open(), grouped);
-    // Eight batches are an epoch.
+    // An epoch has eight batches.
     expect(await trainer.resume(join(folder, "run/checkpoint-5"))).toBe(5);
     expect((await trainer.train()).losses).toEqual(losses.slice(5));
     expect(weights(resumed)).toEqual(weights(whole));

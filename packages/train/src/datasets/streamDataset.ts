@@ -129,7 +129,7 @@ async function openIndexed(
   const [{ basename, join, resolve }, { stat }] = node();
   const { size, mtimeMs } = await stat(path);
   const tokens = counting?.digest ?? null;
-  // The default kind has no name here, to match the indices of older versions.
+  // The default kind is unnamed here, to match the indices of older versions.
   const named = form.name === exampleForm.name ? {} : { form: form.name };
   const settings = JSON.stringify({ format, columns, onBadRecord, tokens, ...named });
   const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };

@@ -19,7 +19,7 @@ interface ImageBatch {
   readonly labels: Tensor;
 }
 
-/** Images of 6 x 6, noise with a bar that stands (0) or lies (1). */
+/** Images of 6 x 6: noise with a vertical (0) or horizontal (1) bar. */
 const images: readonly Image[] = Array.from({ length: 32 }, (_, i) => {
   const label = i % 2;
   const line = 1 + (Math.floor(i / 2) % 4);

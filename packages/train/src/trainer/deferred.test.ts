@@ -12,7 +12,7 @@ const prompts = [
   [5, 3, 1],
 ];
 
-/** Trains a model and lets it go on with prompts. */
+/** Trains a model and then continues prompts with it. */
 async function run(more: Partial<TrainerOptions> = {}) {
   const model = tinyLlama();
   const { losses, evaluations } = await new Trainer(model, examples, { ...options, ...more }).train();

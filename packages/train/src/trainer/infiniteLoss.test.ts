@@ -9,10 +9,7 @@ const config = parseModelConfig({
   ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 16, tie_word_embeddings: false },
 });
 
-/**
- * A model whose logit of token 3 is -Infinity. Only its output layer trains, and the
- * gradients of that are finite.
- */
+/** A model whose logit of token 3 is -Infinity. Only its output layer trains, and its gradients are finite. */
 function modelWithoutToken3() {
   const random = randomParameters(new Generator(5));
   const source: ParameterSource = (name, shape, init) => {

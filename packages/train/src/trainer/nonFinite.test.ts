@@ -24,7 +24,7 @@ const momentsOf = (optimizer: Pick<Optimizer<never>, "stateDict">) =>
     moments: numbersOf(Object.values(tensors)),
   }));
 
-/** Fills one number of a parameter. */
+/** Sets one element of a parameter. */
 function poke(model: CausalLM, name: string, value: number): void {
   const parameter = new Map(model.namedParameters()).get(name) as Tensor;
   const numbers = parameter.dataSync().slice() as Float32Array;
@@ -108,7 +108,7 @@ describe("a step that is not finite is refused before weights change", () => {
       ...(model as never as { model: { layers: Iterable<{ mlp: { forward(x: Tensor): Tensor } }> } }).model.layers,
     ][0];
     const inner = mlp.forward.bind(mlp);
-    // Its outputs are finite, and the gradient of a root at 0 is not.
+    // Its outputs are finite, but the gradient of a square root at 0 is not.
     mlp.forward = (x: Tensor) => inner(x).add(inner(x).mul(0).sqrt());
     const weights = numbersOf(model.parameters());
     await expect(new Trainer(model, examples, options).train()).rejects.toThrow(

@@ -17,7 +17,7 @@ beforeAll(async () => {
   backend = await init(await wasm());
 });
 
-/** The losses of 12 steps of LoRA. */
+/** Returns the losses of 12 LoRA steps. */
 async function lossesUnder(precision?: MatmulPrecision): Promise<number[]> {
   await init(backend);
   const base = createModel(config, randomParameters(new Generator(3)));

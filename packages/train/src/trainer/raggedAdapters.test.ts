@@ -54,7 +54,7 @@ it("runs rows of several adapters and of the base model in one ragged batch", as
     const run = () => model.hidden({ inputIds: ids(tokens) }).dataSync();
     return [...peft.withAdapterNames([names[s]], run)];
   });
-  // The first and the last have the same tokens, and the adapters are no no-ops.
+  // The first and the last sequence have the same tokens, and the adapters change the outputs.
   expect(Math.abs(plain[0][70] - plain[2][70])).toBeGreaterThan(1e-3);
   const bare = [...peft.withAdapterNames(["__base__"], () => model.hidden({ inputIds: ids(sequences[1]) }).dataSync())];
   expect(Math.abs(plain[1][70] - bare[70])).toBeGreaterThan(1e-3);

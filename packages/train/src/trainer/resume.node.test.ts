@@ -99,7 +99,7 @@ it("takes a checkpoint whose process died before it was renamed, and the next on
   const place = join(folder, "died");
   const checkpoints = { folder: place, every: 2 };
   await new Trainer(await adapted(), examples, { ...options, checkpoints }).train();
-  // The id of a process of this machine that has ended.
+  // Contains the id of a process on this machine that has ended.
   const died = temporaryName("checkpoint-4", writingId().replace(/-[0-9a-z]+-[0-9a-z]+-/, "-zzzzz-1-"), "part");
   renameSync(join(place, "checkpoint-4"), join(place, died));
   expect(await getLastCheckpoint(place)).toBe(died);

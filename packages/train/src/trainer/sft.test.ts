@@ -25,7 +25,7 @@ const tokenizer: ExampleTokenizer = {
   },
 };
 
-/** A model with the weights that conformance/python/preference.py makes. */
+/** Returns a model with the weights of conformance/python/preference.py. */
 function withWeights() {
   const model = createModel(
     parseModelConfig({ model_type: "llama", ...data.sizes }),

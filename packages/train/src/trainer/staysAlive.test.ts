@@ -5,7 +5,7 @@ import { evaluate } from "../evaluation/evaluate.ts";
 import type { TrainerOptions } from "../options/trainerOptions.ts";
 import { Trainer } from "./trainer.ts";
 
-// A page that trains must go on painting, and take its user's clicks.
+// A page must continue to paint and to react to clicks during training.
 
 const config = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 64, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 2 },
@@ -22,9 +22,8 @@ const options: TrainerOptions = { ...batching, learningRate: 1e-2, maxSteps: 10 
 beforeAll(() => init(reference()));
 
 /**
- * Runs work beside messages, each sent as the last one arrives, and a timer. Tells how many
- * arrived, the timer's ticks, and the work's time in ms. A busy machine delays timers, and messages
- * never.
+ * Runs work concurrently with a timer and with messages, each sent when the previous one arrives. Returns the number of
+ * messages, the timer's ticks, and the work's time in ms. A busy machine delays timers, but not messages.
  */
 async function besideOthers(work: () => Promise<unknown>): Promise<{ turns: number; ticks: number; ms: number }> {
   let [turns, ticks] = [0, 0];
@@ -56,7 +55,7 @@ describe("the event loop", () => {
     const { turns, ticks, ms } = await besideOthers(() => trainer.train());
     expect(lengths).toHaveLength(10);
     expect(ms).toBeGreaterThan(100);
-    // One turn in each whole span of 100 ms beside the longest step.
+    // At least one turn in each interval of 100 ms plus the longest step.
     expect(turns).toBeGreaterThanOrEqual(Math.floor(ms / (100 + Math.max(...lengths))));
     expect(ticks).toBeGreaterThan(0);
   });

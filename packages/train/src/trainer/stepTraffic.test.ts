@@ -9,8 +9,8 @@ import { Trainer } from "./trainer.ts";
 const options: TrainerOptions = { padTokenId: 0, learningRate: 1e-2, batchSize: 4, maxSteps: 3, shuffle: false };
 
 /**
- * A model on a backend that counts the bytes of each read and write; `init` names one on
- * which nothing can be made.
+ * Returns a model on a backend that counts the bytes of each read and write. The backend of `init` cannot allocate, so
+ * that tensors on a wrong backend throw.
  */
 async function counted(): Promise<{ model: CausalLM; reads: number[]; writes: number[] }> {
   const inner = reference();
@@ -29,7 +29,7 @@ async function counted(): Promise<{ model: CausalLM; reads: number[]; writes: nu
   };
   await init(backend);
   const model = tinyLlama();
-  // The tables of positions are made once.
+  // Creates the cached position tables.
   scope(() => model.nextLogits({ inputIds: tensor([[1]], { dtype: "i32" }) }));
   const alloc = () => {
     throw new Error("a tensor was made elsewhere than on the model's backend");
@@ -43,7 +43,7 @@ async function counted(): Promise<{ model: CausalLM; reads: number[]; writes: nu
 afterEach(() => init(reference()));
 
 const facts = 3 * 4;
-/** Token ids and labels, i32, and the mask, of 4 rows of 5 tokens. */
+/** Bytes of token ids and labels (i32) and the mask, for 4 rows of 5 tokens. */
 const batch = [80, 80, 20];
 
 describe("a training step reads once and writes its batch alone", () => {

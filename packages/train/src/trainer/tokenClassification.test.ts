@@ -52,7 +52,7 @@ describe.each(Object.keys(data.cases) as Kind[])("%s", (kind) => {
     const { labels: _, ...inputs } = toInputs(batch, made);
     const logits = made.eval().forward(inputs).logits.dataSync();
     expect(logits).toHaveLength(expected.logits.length);
-    // Answers for padding mean nothing; in transformers' DeBERTa, padding sees all tokens alike.
+    // Outputs at padding are undefined; in transformers' DeBERTa, padding attends to all tokens equally.
     for (const [i, value] of logits.entries()) {
       if (batch.attentionMask[Math.floor(i / names.length)] === 1)
         expect(Math.abs(value - expected.logits[i])).toBeLessThan(1e-5);

@@ -13,7 +13,7 @@ const config = parseModelConfig({
 });
 const newModel = () => createModel(config, randomParameters(new Generator(5)));
 
-/** Counting upwards: each token is followed by the next one. */
+/** Counting sequences: each token is followed by the next number. */
 const examples = Array.from({ length: 12 }, (_, i): TokenizedExample => {
   const inputIds = Array.from({ length: 4 + (i % 3) }, (_, t) => 1 + ((i + t) % 9));
   return { inputIds, labels: [...inputIds] };

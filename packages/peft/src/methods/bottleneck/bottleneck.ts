@@ -56,7 +56,7 @@ const places: readonly { end: string; inFiles: string; attention: boolean }[] = 
 
 const placeOf = (path: string) => places.find(({ end }) => path.endsWith(end));
 
-/** Returns the layer number in a path; "0" if it has none. */
+/** Returns the layer number in a path; "0" by default. */
 function layerNumber(path: string): string {
   return /\.(\d+)\./.exec(path)?.[1] ?? "0";
 }

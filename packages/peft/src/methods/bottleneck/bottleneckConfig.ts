@@ -41,7 +41,7 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   residualBeforeLn?: boolean | "post_add";
   /** True if it is added before the adapter's own norm. Default: false. */
   adapterResidualBeforeLn?: boolean;
-  /** Numbers of layers without adapters, from 0. */
+  /** Indices of layers without adapters, from 0. */
   leaveOut?: readonly number[];
   /** Dropout probability during training. Default: 0. */
   dropout?: number;

@@ -54,7 +54,7 @@ function configJson(config: BnConfig): string {
 }
 
 /**
- * AdapterHub's folder layout. `adapter.safetensors` has no metadata, and `head_config.json` describes a prediction
+ * AdapterHub's folder layout. `adapter.safetensors` contains no metadata, and `head_config.json` describes a prediction
  * head.
  */
 export const bottleneckLayout: AdapterLayout<BnConfig> = {

@@ -7,7 +7,7 @@ beforeAll(() => init(reference()));
 
 const numbers = (t: Tensor) => t.dataSync() as Float32Array;
 
-/** Rows around their mean, and the sum of their squares. */
+/** Returns the rows minus their mean, and the sum of their squares. */
 function centred(rows: number, features: number, values: Float32Array) {
   const means = Array.from({ length: features }, (_, j) => {
     let sum = 0;
@@ -44,7 +44,7 @@ test("batches give the components of all rows where no direction is cut away", a
       const found = numbers(pca.components);
       for (let k = 0; k < features; k++) {
         const [above, own, below] = [k - 1, k, k + 1].map((i) => exact.values[i]);
-        // Directions of nearly the same variance may turn among each other.
+        // Directions with nearly equal variance may be rotated within their span.
         if ((above && above / own < 1.1) || (below && own / below < 1.1)) continue;
         let dot = 0;
         for (let j = 0; j < features; j++) dot += found[k * features + j] * exact.right[k * features + j];
@@ -58,7 +58,7 @@ test("batches give the components of all rows where no direction is cut away", a
 test("few components of many features are found, and memory stays flat", async () => {
   const generator = new Generator(3);
   const [features, rank] = [60, 3];
-  // Three directions that matter, of known strength, and noise.
+  // Three dominant directions of known variance, and noise.
   using directions = randn([rank, features], { generator });
   using pca = new IncrementalPca(rank);
   const held: number[] = [];

@@ -25,7 +25,7 @@ beforeAll(() => init(reference()));
 
 const floats = (text: string) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 
-/** float32 singular vectors against ours in float64: some 1e-6 of the largest entry. */
+/** PyTorch's float32 singular vectors differ from ours in float64 by some 1e-6 of the largest entry. */
 function close(actual: Tensor, expected: Float32Array) {
   const largest = Math.max(...expected.map(Math.abs));
   const off = Math.max(...(actual.dataSync() as Float32Array).map((x, i) => Math.abs(x - expected[i])));
@@ -53,7 +53,7 @@ const config = (loftqConfig = {}) =>
 const warned: Warning[] = [];
 const options = { onWarning: (warning: Warning) => void warned.push(warning) };
 
-/** The squared distance of the logits from those of the model in full precision. */
+/** Returns the squared distance of the logits from the unquantised model's logits. */
 async function distance(model: { forward(ids: Tensor): { logits: Tensor } }): Promise<number> {
   const [a, b] = [await logitBits(model), await logitBits(new TinyModel().eval())];
   return scope(() => {
@@ -62,7 +62,7 @@ async function distance(model: { forward(ids: Tensor): { logits: Tensor } }): Pr
   });
 }
 
-/** A Conv1D and the Linear4bit that it becomes add in another order. */
+/** A Conv1D and the Linear4bit that replaces it sum in different orders. */
 function sameLogits(actual: Uint8Array, expected: Uint8Array) {
   close(tensor(new Float32Array(actual.slice().buffer)), new Float32Array(expected.slice().buffer));
 }

@@ -123,7 +123,7 @@ export class LoraConfig extends LayerPeftConfig {
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
     this.useDora = options.useDora ?? false;
-    // Files that PEFT users prepared for loading keep it with another initialisation, under which it has no effect.
+    // Files that PEFT users prepared for loading keep it with another initialisation, under which it is ignored.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
       throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');

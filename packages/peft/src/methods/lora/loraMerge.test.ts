@@ -28,7 +28,7 @@ const shapes = fc.record({
 
 type Sample = typeof shapes extends fc.Arbitrary<infer T> ? T : never;
 
-/** A layer, its adapter with random values in both matrices, and an input. */
+/** Returns a layer, its adapter with random values in both matrices, and an input. */
 async function make({ kind, dtype: wanted, inFeatures, outFeatures, rows, seed, ...options }: Sample) {
   // The embedding op reads f32 tables only.
   const dtype = kind === "embedding" ? "f32" : wanted;
@@ -70,10 +70,9 @@ test("a bias on an embedding is refused, as by PEFT", async () => {
 });
 
 /**
- * Both sides are sums of the same products. Each of at most n = in + r + 4 roundings of a sum moves
- * an output by at most 2^-24 of the sum of magnitudes, on either side. Rounding the merged weight
- * to its dtype moves each product by the unit roundoff of that dtype, and in f16 by half the
- * smallest subnormal at least.
+ * Error bounds. Both sides sum the same products. Each of at most n = in + r + 4 roundings of a sum changes an output
+ * by at most 2^-24 times the sum of magnitudes, on either side. Rounding the merged weight to its dtype changes each
+ * product by the unit roundoff of that dtype, and in f16 by at least half of the smallest subnormal.
  */
 const unitRoundoff = { f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 };
 const smallest = { f32: 0, f16: 2 ** -25, bf16: 0 };

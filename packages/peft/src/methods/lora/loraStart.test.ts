@@ -44,7 +44,7 @@ function literal<T extends object>(values: T): { [K in keyof T]: fc.Arbitrary<T[
 
 type Sample = typeof samples extends fc.Arbitrary<infer T> ? T : never;
 
-/** A layer, its weight [out, in] in f32 as it was, and the model with an adapter. */
+/** Returns a layer, its original weight [out, in] in f32, and the model with an adapter. */
 async function make(initLoraWeights: string | boolean, { conv1d, half, out, from, seed, ...options }: Sample) {
   const generator = new Generator(seed);
   const draw = () => to(randn([out, from], { generator: new Generator(seed) }), { dtype: half ? "bf16" : "f32" });
@@ -77,8 +77,8 @@ function expectClose(actual: Float32Array, expected: ArrayLike<number>, toleranc
 }
 
 /**
- * The roundings of a few f32 sums of up to 12 products; for half precision, one of the
- * residual, which may be large.
+ * Error bound: the roundings of a few f32 sums of up to 12 products; for half precision, one rounding of the residual,
+ * which may be large.
  */
 const tolerance = ({ half }: Sample, now: Tensor) => (half ? 2 ** -8 : 5e-6) * largest(numbers(now));
 
@@ -185,7 +185,7 @@ test("orthogonal: neither matrix is zero, their product is, and the base weight 
       expect(numbers(now)).toEqual(numbers(before));
       for (const t of [a, b]) {
         const draws = t.size / 2;
-        // One normal number may lie as near to 0 as it likes; three of them do not at once.
+        // A single normal sample may be arbitrarily close to 0, but not three samples at once.
         expect(Math.max(...numbers(t).map(Math.abs))).toBeGreaterThan(draws < 3 ? 0 : 1e-4);
       }
       expectClose(numbers(matmul(b, a)), new Float32Array(sample.out * sample.from), 1e-7);

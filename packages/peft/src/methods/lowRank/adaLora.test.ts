@@ -17,7 +17,7 @@ interface Inputs {
   target: Tensor;
 }
 
-/** Two layers and a loss, as conformance/python/adalora.py has them. */
+/** Two layers and a loss, as in conformance/python/adalora.py. */
 class Two extends Module {
   first: UnaryModule;
   second: UnaryModule;
@@ -136,7 +136,7 @@ test("what is missing is an error that says so", async () => {
   await expect(peft.updateAndAllocate(6)).rejects.toThrow(/nothing was measured yet/);
 });
 
-/** Trains until so many steps are done; returns how many ranks stay after each. */
+/** Trains from step `from` up to `steps`. Returns the number of remaining ranks after each step. */
 async function stays(peft: PeftModel<TinyModel>, steps: number, from = 0): Promise<(number | null)[]> {
   const counts: (number | null)[] = [];
   const optimizer = new SGD(peft.trainableParameters(), { lr: 0.5 });
@@ -152,7 +152,7 @@ async function stays(peft: PeftModel<TinyModel>, steps: number, from = 0): Promi
 }
 
 test("the last cut comes at the end of the cuts, between two others or not", async () => {
-  // 4 layers of 3 ranks each; the third power of the time that is left, by hand.
+  // 4 layers with 3 ranks each. The cubic schedule is computed by hand.
   const plan = { initR: 3, targetR: 1, totalStep: 7, tfinal: 2 };
   const cut = async (options: AdaLoraOptions) =>
     stays(await getPeftModel(new TinyModel(), config({ ...plan, ...options })), 7);

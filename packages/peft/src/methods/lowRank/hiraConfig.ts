@@ -9,7 +9,7 @@ export interface HiraOptions extends LayerPeftOptions {
   /** Dropout on the adapter's input during training. Default: 0. */
   hiraDropout?: number;
   /**
-   * True if the weight is stored as [in, out]. Has no effect, since it is derived from the layers. Kept for the files,
+   * True if the weight is stored as [in, out]. Ignored, since it is derived from the layers. Kept for the files,
    * as in PEFT.
    */
   fanInFanOut?: boolean;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { factorization } from "./lokr.ts";
 
-// What PEFT 0.21.2's factorization gives.
+// The results of `factorization` in PEFT 0.21.2.
 test.each([
   [256, -1, [16, 16]],
   [128, -1, [8, 16]],

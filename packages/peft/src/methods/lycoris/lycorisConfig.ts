@@ -27,7 +27,7 @@ export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, 
   for (const key of ["rankDropout", "moduleDropout"] as const) checkDropout(config, key, config[key]);
 }
 
-/** The file format of the shared options. Convolutions are not supported, so options for them have no effect. */
+/** The file format of the shared options. Convolutions are not supported, so options for them are ignored. */
 export const lycorisFormat: ConfigFormat = {
   classic: [
     ...layerFields,

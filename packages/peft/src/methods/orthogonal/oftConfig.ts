@@ -12,7 +12,7 @@ export interface OFTOptions extends LayerPeftOptions {
    * divisor is used.
    */
   oftBlockSize?: number;
-  /** Has no effect, as in PEFT. Kept for the files. Default: 0. */
+  /** Ignored, as in PEFT. Kept for the files. Default: 0. */
   moduleDropout?: number;
   /** True if the weight is stored as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;

@@ -29,9 +29,7 @@ async function rotation(config: PeftConfig, features: number): Promise<Tensor> {
   return scope(() => (model as unknown as { extra: UnaryModule }).extra.forward(unit).detach());
 }
 
-/**
- * Returns a matrix's distance from an orthogonal one, without regard to the lengths of its columns.
- */
+/** Returns a matrix's distance from orthogonality after its columns are normalised. */
 function farFromOrthogonal(r: Tensor): number {
   const columns = r.div(r.square().sum({ dim: 0 }).sqrt());
   const product = matmul(columns, columns, { transposeA: true }).dataSync();

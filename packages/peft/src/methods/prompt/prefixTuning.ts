@@ -98,7 +98,7 @@ function prefixWidth({ numLayers, tokenDim }: ResolvedPromptConfig<PrefixTuningC
 }
 
 /**
- * Prefix tuning: trained keys and values before those of each layer. Li and Liang 2021,
+ * Prefix tuning: trained keys and values that precede each layer's own. Li and Liang 2021,
  * https://arxiv.org/abs/2101.00190
  */
 export const prefixTuning: PromptMethod<PrefixTuningConfig> = definePromptMethod({

@@ -28,8 +28,8 @@ export interface LayerContext<C extends PeftConfig> {
   /** True if values will be read from a file, so that the method can skip random initial values. */
   loading: boolean;
   /**
-   * Returns the dtype in which to store the tensor `key`. It is f32, unless the loaded file has half precision that is
-   * to be preserved and the method supports it (`keepsHalfPrecision`).
+   * Returns the dtype in which to store the tensor `key`. It is f32, unless the loaded file has half precision to preserve
+   * and the method supports it (`keepsHalfPrecision`).
    */
   dtypeOf(key: string): FloatDType;
   /** Reports a warning about the layer to the user. */
@@ -92,7 +92,7 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
   createLayer(context: LayerContext<C>): LayerAdapter | Promise<LayerAdapter>;
 }
 
-/** Defines a method. A method consists of its own file, its configuration and a line in `methods/index.ts`. */
+/** Defines a method. A method consists of one file, a configuration and a line in `methods/index.ts`. */
 export function definePeftMethod<C extends PeftConfig>(method: PeftMethod<C>): PeftMethod<C> {
   return method;
 }

@@ -18,11 +18,11 @@ import { methodOf, registerPeftMethod } from "../registry.ts";
 import { definePeftMethod, type LayerContext } from "./method.ts";
 
 interface ScaleOptions extends PeftOptions {
-  /** The factor of what is trained. */
+  /** The factor of the trained values. */
   strength?: number;
   /** Number of parts whose sum is a layer's scale. */
   parts?: number;
-  /** "doubled" makes the base weights twice as large. */
+  /** "doubled" doubles the base weights. */
   start?: "plain" | "doubled";
 }
 
@@ -39,7 +39,7 @@ class ScaleConfig extends PeftConfig {
   }
 }
 
-/** Scales what a linear layer gives: y (1 + strength s). */
+/** Scales a linear layer's output: y (1 + strength s). */
 class Scale implements LayerAdapter {
   readonly parameters: { readonly scale: Parameter };
   readonly baseWeight?: Tensor;
@@ -85,7 +85,7 @@ registerPeftMethod(
   }),
 );
 
-/** A method that says nothing but what it must. */
+/** A method with only the required properties. */
 class QuietConfig extends PeftConfig {
   readonly strength: number;
 
@@ -193,7 +193,7 @@ test("heads of a task train beside a method, unless it says otherwise", async ()
   expect(await heads(new QuietConfig({ ...targets, taskType: "SEQ_CLS" }))).toEqual(["base_model.model.score.weight"]);
 });
 
-/** A `TinyModel` as the planner takes it. */
+/** A `TinyModel` with the methods that the planner requires. */
 class PlannedModel extends TinyModel {
   readonly maxPositions = 16;
 

@@ -29,7 +29,7 @@ export interface MethodFacts<C extends PeftConfig> {
    * methods, and modules to save.
    */
   readonly options?: readonly MethodOption[];
-  /** True if the configuration has no task type. */
+  /** True if the configuration lacks a task type. */
   readonly taskless?: true;
   /**
    * Returns a configuration with `steps` as its number of training steps, if it depends on the number and does not set
@@ -53,7 +53,7 @@ export interface MethodFacts<C extends PeftConfig> {
    * Returns how many constant elements of a layer PEFT counts as trainable, for a base model of this dtype. Default: 0.
    */
   countedConstants?(dtype: FloatDType): number;
-  /** Differences that `hotswapAdapter` allows. Default: only those that every method allows. */
+  /** Differences that `hotswapAdapter` allows. Default: only the common fields. */
   readonly swappable?: Swappable<C>;
   /** Returns the initialisation that overwrites base weights. Null, the default, if there is none. */
   startsFromWeights?(config: C): WeightStart<C> | null;

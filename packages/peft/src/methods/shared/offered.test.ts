@@ -24,7 +24,7 @@ test("recipes set the rank, an alpha of twice the rank, and the plan of steps", 
   const expected: Readonly<Record<string, object>> = {
     ...{ lora: { r, loraAlpha: 12 }, qlora: { r, loraAlpha: 12 }, dora: { r, loraAlpha: 12, useDora: true } },
     rslora: { r, loraAlpha: 12, useRslora: true },
-    // docs/methods.md: half more ranks at the start, cuts from a tenth to the half of the steps.
+    // From docs/methods.md: 1.5 times the ranks at the start, cuts from a tenth to half of the steps.
     adalora: { targetR: 6, initR: 9, loraAlpha: 12, totalStep: 250, tinit: 25, tfinal: 125, deltaT: 2 },
     ...{ vera: {}, loha: { r, alpha: 12 }, lokr: { r, alpha: 12 }, hira: { r }, gralora: { r, alpha: 12 } },
     ...{ delora: { r }, miss: { r }, randlora: { r }, oft: {}, boft: {}, hra: {}, vblora: {} },
@@ -70,7 +70,7 @@ test("facts that recipes and options state", () => {
   expect(types(({ followsBaseDtype }) => followsBaseDtype)).toEqual(["ADAPTION_PROMPT"]);
   expect(types(({ countedConstants }) => countedConstants?.("f32"))).toEqual([]);
   expect(types(({ countedConstants }) => countedConstants?.("bf16") === 1)).toEqual(["ADALORA"]);
-  // PEFT sets fan_in_fan_out of these to how the weights are stored.
+  // PEFT sets fan_in_fan_out for these methods to match the storage of the weights.
   expect(types(({ setsFanInFanOut }) => setsFanInFanOut).sort()).toEqual([
     ...["ADALORA", "BOFT", "FOURIERFT", "GRALORA", "IA3", "LORA", "OFT", "RANDLORA", "VBLORA", "VERA"],
   ]);
@@ -85,7 +85,7 @@ describe.each(methods.map((method) => [method.peftType, method] as const))("%s",
       expect(made.peftType).toBe(method.peftType);
       for (const key of ["r", "targetR"]) {
         const reads = Object.hasOwn(made, key) && optionsOf(method).some(({ field }) => field === key);
-        // A few ranks mean something else, and recipes leave them as PEFT has them.
+        // In some methods the rank has another meaning, and recipes keep PEFT's default.
         if (reads && !["VERA", "HRA", "OFT", "VBLORA"].includes(made.peftType)) expect(made).toHaveProperty(key, 4);
       }
       if ("numVirtualTokens" in made) expect(made.numVirtualTokens).toBe(3);
@@ -99,7 +99,7 @@ describe.each(methods.map((method) => [method.peftType, method] as const))("%s",
       expect(Object.keys(config)).toContain(option.field);
       const values = option.type === "oneOf" ? option.values : option.type === "boolean" ? [true] : [];
       expect(new Set(values).size, option.field).toBe(values.length);
-      // A text to start from needs the text, too.
+      // The value "TEXT" also requires the text.
       for (const value of values.filter((word) => word !== "TEXT")) {
         expect(config.with({ [option.field]: value })).toHaveProperty(option.field, value);
       }
@@ -140,7 +140,7 @@ test("a method that says neither has a recipe of its defaults and the options of
   const [recipe, ...others] = recipesOf(plain);
   expect(others).toEqual([]);
   expect(recipe).toMatchObject({ name: "test-plain-1", title: "test/Plain_1", learningRate: 1e-3 });
-  // Without defaults for a model it needs targets.
+  // A method without default targets for a model requires explicit ones.
   expect(recipe.config(settings)).toEqual(new PlainConfig({ targetModules: ["up"] }));
   const [targeted] = recipesOf({ ...plain, defaultTargets: { llama: ["q_proj"] } });
   expect(targeted.config(settings)).toEqual(new PlainConfig());

@@ -13,7 +13,7 @@ export interface FourierFTOptions extends LayerPeftOptions {
   randomLocSeed?: number;
   /** True if the weight is stored as [in, out]. Derived from the layers; kept for the files. */
   fanInFanOut?: boolean;
-  /** Numbers of coefficients for some targets, by path suffix after a dot. */
+  /** Coefficient counts for some targets, by path suffix after a dot. */
   nFrequencyPattern?: Readonly<Record<string, number>>;
   /** Starts from zeros, a no-op; otherwise random, as in PEFT. Default: false. */
   initWeights?: boolean;

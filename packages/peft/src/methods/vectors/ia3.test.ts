@@ -6,7 +6,7 @@ import { IA3Config, type IA3Options } from "./ia3Config.ts";
 
 beforeAll(() => init(reference()));
 
-/** A tiny model that says it is a GPT-NeoX the config that an adapter on it came to. */
+/** Returns the resolved configuration of an adapter on a tiny model of type GPT-NeoX. */
 async function resolved(options: IA3Options): Promise<IA3Config> {
   const model = new TinyModel();
   Object.assign(model.config, { modelType: "gpt_neox" });

@@ -39,7 +39,7 @@ test.each([
     expect(file.names().filter((name) => name.endsWith("logits_A") || name.endsWith("logits_B"))).toEqual([]);
     const again = await PeftModel.fromPretrained(base(), files);
     const [actual, expected] = [floats(await logitBits(again)), floats(await logitBits(peft))];
-    // The weights are written as f32 and go through a logarithm.
+    // The weights are written as f32 and pass through a logarithm.
     expect(Math.max(...actual.map((x, i) => Math.abs(x - expected[i])))).toBeLessThan(2e-6);
     expect(JSON.parse((await again.adapterFiles()).get("adapter_config.json") as string).save_only_topk_weights).toBe(
       true,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { checkPages } from "./parquetPages.ts";
 
-/** A number as Thrift's compact protocol has it. */
+/** Encodes a number in Thrift's compact protocol. */
 function varint(value: number): number[] {
   const zigzag = 2 * value;
   const groups = [];
@@ -9,13 +9,13 @@ function varint(value: number): number[] {
   return groups.map((group, i) => (i < groups.length - 1 ? group + 128 : group));
 }
 
-/** A page of data that says how many values and bytes it has, with one byte of content. */
+/** A data page with one byte of content whose header claims `values` values and `bytes` bytes. */
 const page = (values: number, bytes = 1) => [
   ...[0x15, 0, 0x15, ...varint(bytes), 0x15, ...varint(bytes)],
   ...[0x2c, 0x15, ...varint(values), 0x15, 0, 0x15, 6, 0x15, 6, 0, 0, 7],
 ];
 
-/** A page whose count of values is another field. */
+/** A page whose number of values has another field type. */
 const countless = (...count: number[]) => [
   0x15,
   0,
@@ -36,7 +36,7 @@ const countless = (...count: number[]) => [
   7,
 ];
 
-/** Checks a column of these pages, which is said to have so many values. */
+/** Checks a column of these pages whose metadata claims `values` values. */
 function check(pages: number[], values: number): void {
   const before = [1, 2, 3];
   const { buffer } = Uint8Array.from([...before, ...pages]);

@@ -9,7 +9,7 @@ test("a file with several broken parts is one error, and no rejection is left un
   const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
   const path = join(folder, "chats.parquet");
   const bytes = new Uint8Array(await readFile(join(import.meta.dirname, "../../testing/chats.snappy.parquet")));
-  // Where the second column says how long it is: its end is then before its start.
+  // Byte 970 is the length of the second column; with 0 its end precedes its start.
   bytes[970] = 0;
   await writeFile(path, bytes);
   const unhandled: unknown[] = [];
@@ -26,7 +26,7 @@ test("a file with several broken parts is one error, and no rejection is left un
   }
 });
 
-/** The records of a file of the test's folder, of which `bytes` may be others. */
+/** Reads the records of a test file after `change` has modified its bytes. */
 async function readAll(file: string, change: (bytes: DataView<ArrayBuffer>) => void = () => {}) {
   const bytes = new Uint8Array(await readFile(join(import.meta.dirname, "../../testing", file)));
   change(new DataView(bytes.buffer));
@@ -40,7 +40,7 @@ async function readAll(file: string, change: (bytes: DataView<ArrayBuffer>) => v
   }
 }
 
-// Written by pyarrow 26.0.1: lists, nulls, dictionaries, differences, runs; pages of both kinds.
+// Written by pyarrow 26.0.1: lists, nulls, dictionaries, delta encodings, runs; pages of both versions.
 test.each(["kinds.v1.parquet", "kinds.v2.parquet"])("%s has the values that were written", async (file) => {
   const written = JSON.parse(await readFile(join(import.meta.dirname, "../../testing/kinds.json"), "utf8"));
   expect(await readAll(file)).toEqual(written);

@@ -2,11 +2,11 @@ import type { PageHeader } from "hyparquet";
 import { describe, expect, test } from "vitest";
 import { checkRuns } from "./parquetRuns.ts";
 
-/** A run of a number that is repeated, of numbers below 256. */
+/** A run that repeats one 8-bit value. */
 const repeated = (count: number, number: number) => [...varint(2 * count), number];
-/** A run of packed numbers of eight bits each. */
+/** A bit-packed run of 8-bit values. */
 const packed = (...numbers: number[]) => [...varint((numbers.length / 8) * 2 + 1), ...numbers];
-/** Levels of a page of the first kind, which say how many bytes they have. */
+/** Levels of a version 1 page, preceded by their length in bytes. */
 const levels = (...runs: number[]) => [runs.length, 0, 0, 0, ...runs];
 
 function varint(value: number): number[] {
@@ -14,13 +14,13 @@ function varint(value: number): number[] {
   return rest > 0 ? [(value % 128) + 128, ...varint(rest)] : [value];
 }
 
-/** Snappy's form of at most 60 bytes: their number, and one literal. */
+/** Snappy's encoding of at most 60 bytes: their count, and one literal. */
 const snappy = (...bytes: number[]) => [bytes.length, (bytes.length - 1) << 2, ...bytes];
 
 interface Page {
   codec?: "UNCOMPRESSED" | "SNAPPY";
   isCompressed?: boolean;
-  /** The bytes of the page without compression. */
+  /** The page's uncompressed size in bytes. */
   size?: number;
   encoding?: string;
   values: number;
@@ -52,13 +52,13 @@ function second(repetition: number[], definition: number[], bytes: number[], pag
 test("runs of levels and of numbers that hold what the page has", () => {
   const numbers = [8, ...packed(1, 2, 3, 4, 5, 6, 7, 8), ...repeated(3, 9)];
   first(numbers, { values: 11 });
-  // The last eight packed numbers may be more than there are.
+  // The last group of eight packed values may be partly unused.
   first([8, ...packed(1, 2, 3, 4, 5, 6, 7, 8)], { values: 5 });
   first([...levels(...repeated(11, 0)), ...levels(...repeated(11, 1)), ...numbers], { values: 11, maxLevels: [1, 1] });
   second(repeated(11, 0), repeated(11, 1), numbers, { values: 11, maxLevels: [1, 1] });
   first([8, ...packed(255, 255, 255, 255, 255, 255, 255, 255), ...repeated(3, 9)], { values: 11 });
   first([0], { values: 2 ** 22 });
-  // A packed run of 8,388,608 numbers is the largest.
+  // The largest packed run has 8,388,608 values.
   first([0, ...varint(2 ** 21 + 1)], { values: 3 });
   expect(() => first([0, ...varint(2 ** 21 + 3)], { values: 3 })).toThrow("a run of 8388616 values");
   first(levels(...repeated(9, 1)), { values: 9, encoding: "RLE", type: "BOOLEAN" });
@@ -108,7 +108,7 @@ test.each<[string, () => void, string]>([
 });
 
 test("texts that share their beginnings and are longer than can be", () => {
-  // Blocks of 128 values in 4 parts: first value, least difference, widths of the parts.
+  // Blocks of 128 values in 4 miniblocks: first value, minimum difference, bit widths of the miniblocks.
   const lengths = (values: number, from: number) => [128, 1, 4, ...varint(values), ...varint(2 * from), 0, 0, 0, 0, 0];
   const texts = (shared: number, own = 1) => [...lengths(100, shared), ...lengths(100, own)];
   const full = (shared: number, own: number) => [...lengths(128, shared), ...lengths(128, own)];
@@ -164,13 +164,13 @@ describe("a page of the second kind", () => {
     );
     second([], repeated(3, 1), numbers(3), page);
     second([], repeated(3, 0), [], { ...page, nulls: 3, isCompressed: true });
-    // One byte: the width of places, none of which take bits.
+    // One byte: the bit width of the indices, and no index bytes.
     expect(() => second([], repeated(3, 1), snappy(33), { ...page, isCompressed: true, size: 3 })).toThrow("33 bits");
   });
 });
 
 describe("packed levels", () => {
-  // Eight of one bit each, then three more.
+  // Eight 1-bit values, then three more.
   const bits = (last: number) => [3, 0b10110101, ...repeated(3, last)];
 
   test("have a byte for eight of them", () => {

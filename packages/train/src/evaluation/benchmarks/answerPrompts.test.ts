@@ -20,7 +20,7 @@ const config = parseModelConfig({
   max_position_embeddings: 12,
 });
 
-/** A token for each small letter. */
+/** A tokenizer with one token for each lower-case letter. */
 const tokenizer = {
   encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0) - 97),
   decode: (ids: readonly number[]) => ids.map((id) => String.fromCharCode(97 + id)).join(""),

@@ -4,7 +4,7 @@ import { ignoreIndex } from "../../data/ignoreIndex.ts";
 
 /**
  * Returns the log-probability, in nats, that a model assigns to the last `count` tokens, each given the tokens before
- * it. The very first token has no context and is not counted.
+ * it. The very first token lacks context and is not counted.
  */
 export async function logLikelihood(
   model: CausalLM,

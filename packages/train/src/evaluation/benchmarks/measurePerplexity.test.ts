@@ -8,12 +8,12 @@ import { measurePerplexity, type PerplexitySettings } from "./measurePerplexity.
 
 beforeAll(() => init(reference()));
 
-/** The windows that a model was given: its tokens, and the labels of those that it predicts. */
+/** The windows that the model received: tokens, and the labels to predict. */
 let seen: { tokens: number[]; labels: number[] }[] = [];
-/** A token's negative log-probability: a hundredth of its id. */
+/** A token's negative log-probability: its id divided by 100. */
 const nats = (token: number) => token / 100;
 
-/** A model whose loss is the mean of `nats`, as a language model takes it. */
+/** A language model whose loss is the mean of `nats`. */
 function modelOf(maxPositions: number, virtual = 0): CausalLM {
   const loss = ({ inputIds, labels }: { inputIds: Tensor; labels: Tensor }) => {
     const [tokens, wanted] = [inputIds, labels].map((t) => Array.from(t.dataSync() as Int32Array));
@@ -29,7 +29,7 @@ function modelOf(maxPositions: number, virtual = 0): CausalLM {
   return { maxPositions, virtualTokens, loss, eval: () => {}, backend: undefined } as never;
 }
 
-/** A token is the place of a letter, from 1. */
+/** A token is the index of a letter, from 1. */
 const tokenizer = {
   encode: (text: string) => Array.from(text, (letter) => letter.charCodeAt(0) - 96),
 } as Partial<Tokenizer> as Tokenizer;

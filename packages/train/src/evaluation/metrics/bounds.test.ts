@@ -9,7 +9,7 @@ test("the class of a row is its largest number, the first of several", () => {
   expect(classMetrics({ predictions, labelIds: rows([0], [1], [2], [0]) })).toEqual({
     ...{ accuracy: 1, f1Macro: 1, f1Micro: 1 },
   });
-  // Class 3 is neither given nor found; class 0 is given alone, class 1 found alone.
+  // Class 3 occurs neither in labels nor in predictions; class 0 only in labels; class 1 only in predictions.
   const missed = classMetrics({ predictions: rows([0, 1, 0, 0], [0, 0, 1, 0]), labelIds: rows([0], [2]) });
   expect(missed).toEqual({ accuracy: 0.5, f1Macro: 1 / 3, f1Micro: 0.5 });
 });
@@ -52,7 +52,7 @@ test("entities that are wanted, given and right", () => {
     { predictions: ids([1, 2, 0, 1], [0, 1]), labelIds: ids([1, 2, 0, 0], [1, 1]) },
     names,
   );
-  // Given: 0-1, 3-3 and 1-1; wanted: 0-1, 0-0 and 1-1.
+  // Predictions: 0-1, 3-3 and 1-1; labels: 0-1, 0-0 and 1-1.
   expect(measured).toEqual({ accuracy: 4 / 6, precision: 2 / 3, recall: 2 / 3, f1: expect.closeTo(2 / 3, 12) });
   const none = entityMetrics({ predictions: ids([0]), labelIds: ids([0]) }, names);
   expect(none).toEqual({ accuracy: 1, precision: 0, recall: 0, f1: 0 });

@@ -29,7 +29,7 @@ test("shares of tokens and of entities", () => {
   const predictions = [Int32Array.of(1, 2, 0, 3), Int32Array.of(1, 0)];
   const labelIds = [Int32Array.of(1, 2, 0, 1), Int32Array.of(1, 2)];
   const metrics = entityMetrics({ predictions, labelIds } as never, names);
-  // Given: A 0-1, B 3-3, A 0-0. Wanted: A 0-1, A 3-3, A 0-1. One is in both.
+  // Predictions: A 0-1, B 3-3, A 0-0. Labels: A 0-1, A 3-3, A 0-1. One entity is in both.
   expect(metrics.accuracy).toBeCloseTo(4 / 6, 12);
   expect(metrics.precision).toBeCloseTo(1 / 3, 12);
   expect(metrics.recall).toBeCloseTo(1 / 3, 12);

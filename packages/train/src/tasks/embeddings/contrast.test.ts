@@ -12,11 +12,11 @@ beforeEach(() => init(reference()));
 
 const padTokenId = data.sizes.pad_token_id;
 
-/** The encoder below the stack's name, with the weights of conformance/python/contrast.py. */
+/** An encoder with the weights of conformance/python/contrast.py. */
 function encoder(): SequenceClassifier {
   const config = parseClassifierConfig({ model_type: "bert", ...data.sizes });
   const model = createModel(config, randomParameters(new Generator(1)));
-  // The pooler and the head give no embeddings.
+  // Pooler and head do not affect the embeddings.
   const stack = [...model.namedParameters()].filter(([name]) => !/pooler|classifier/.test(name));
   for (const [name, parameter] of model.namedParameters()) parameter.requiresGrad = !/pooler|classifier/.test(name);
   const plain = (name: string) => name.replace(/^bert\./, "");

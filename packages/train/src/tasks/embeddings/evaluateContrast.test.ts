@@ -6,7 +6,7 @@ import { evaluateContrast } from "./evaluateContrast.ts";
 beforeAll(() => init(reference()));
 
 let passes: number[][] = [];
-/** An encoder in which a token is a direction: its id, in degrees. */
+/** An encoder that maps a token to a direction: its id in degrees. */
 const encoder = () => {
   const weight = tensor([0]);
   return {
@@ -27,7 +27,7 @@ const padTokenId = 0;
 test("anchors are compared with the positives of all, and with their negatives", async () => {
   const triplets = [
     { anchor: at(0), positive: at(10), negative: at(80) },
-    // Nearer to the first's positive, and to its negative.
+    // Nearer to the first example's positive, and to its own negative.
     { anchor: at(20), positive: at(60), negative: at(30) },
     { anchor: at(90), positive: at(95), negative: at(180) },
   ];

@@ -23,7 +23,7 @@ const base = () => {
   return { eval: () => {}, train: () => {}, namedParameters: () => [["weight", weight]], namedModules: () => [] };
 };
 
-/** A model whose reward is the sum of a text's tokens, by 10. */
+/** A model whose reward is the sum of a text's tokens divided by 10. */
 const rewards = {
   ...base,
   forward: ({ inputIds, attentionMask }: { inputIds: Tensor; attentionMask: Tensor | null }) => {
@@ -43,7 +43,7 @@ const pairs = [
 test.each([1, 2, 3, undefined])("rewards of pairs, %s in a pass", async (batchSize) => {
   passes = [];
   const found = await evaluateRewards(judge(), pairs, { padTokenId, ...(batchSize && { batchSize }) });
-  // Rewards 1, 0.3, 0.4 against 0.4, 0.3, 0.7; an equal pair is not told.
+  // Rewards 1, 0.3, 0.4 against 0.4, 0.3, 0.7. An equal pair counts as wrong.
   expect(found.accuracy).toBeCloseTo(1 / 3, 6);
   expect(found.margin).toBeCloseTo((0.6 + 0 - 0.3) / 3, 6);
   expect(found.mean).toBeCloseTo(3.1 / 6, 6);
@@ -83,7 +83,7 @@ test("the loss of rewards, by hand", async () => {
   expect(await lossOf(0.25)).toBeCloseTo(plain + 0.25 * ((1.4 ** 2 + 1.1 ** 2) / 2), 5);
 });
 
-/** A language model in which a token of id `likely` is likelier than each of the nine others, by e. */
+/** A language model in which token `likely` is e times as likely as each of the nine others. */
 const speaker = (likely: number) =>
   ({
     ...base(),
@@ -98,7 +98,7 @@ const speaker = (likely: number) =>
 const answer = (...ids: number[]) => ({ inputIds: [1, ...ids], labels: [-100, ...ids] });
 
 test("rewards of answers are beta times what they are above the reference", async () => {
-  // By model 7 less by model 8: 1 for a 7, -1 for an 8, else 0.
+  // Log-probability under model 7 minus model 8: 1 for each token 7, -1 for each 8, otherwise 0.
   const examples = [
     { chosen: answer(7, 7, 3), rejected: answer(8) },
     { chosen: answer(8), rejected: answer(7) },

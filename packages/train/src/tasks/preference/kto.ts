@@ -44,7 +44,7 @@ const ktoKeys: OptionKeys<KTOOptions> = {
 /** Rows of answers, and the same prompts with the answers of the previous rows. */
 export interface KTOBatch {
   readonly answers: Batch;
-  /** Null for a batch of one example, which has no other answer. */
+  /** Null for a batch of one example, which contains only one answer. */
   readonly mismatched: Batch | null;
   readonly desirable: readonly boolean[];
 }

@@ -20,7 +20,7 @@ beforeEach(() => init(reference()));
 const config = { model_type: "llama", ...data.sizes };
 const { pad_token_id: padTokenId, eos_token_id: eos } = data.sizes;
 
-/** Gives a model the weights that conformance/python/preference.py makes too. */
+/** Sets a model's weights to those of conformance/python/preference.py. */
 function withWeights<M extends { namedParameters(): Iterable<[string, Tensor]> }>(model: M, shift = 0): M {
   const parameters = [...model.namedParameters()].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [place, [name, parameter]] of parameters.entries()) {
@@ -49,7 +49,7 @@ const kinds = pairs.map(({ chosen, rejected }, i) => ({ ...(i % 3 ? chosen : rej
 const { batchSize } = data;
 const training = { batchSize, shuffle: false, schedule: "constant", learningRate: 1e-2, maxSteps: 20 } as const;
 
-/** Steps of TRL, whose sums of f32 have another order. */
+/** Compares with TRL's steps, whose f32 sums have another order. */
 function expectLosses(losses: readonly number[], expected: readonly number[]): void {
   expect(losses).toHaveLength(expected.length);
   for (const [i, loss] of losses.entries()) {

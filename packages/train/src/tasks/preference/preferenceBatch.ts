@@ -25,7 +25,7 @@ export function tokensOfPairs(examples: readonly PreferenceExample[]): number {
   return tokensOf(examples.flatMap(({ chosen, rejected }) => [chosen, rejected]));
 }
 
-/** Splits values [2B, ...] of such rows into those of the chosen and of the rejected answers. */
+/** Splits values [2B, ...] of such rows into the chosen answers' and the rejected answers' values. */
 export function pairsOf(values: Tensor): [chosen: Tensor, rejected: Tensor] {
   const [chosen, rejected] = chunk(values, 2, { dim: 0 });
   return [chosen, rejected];
