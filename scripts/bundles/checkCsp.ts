@@ -32,7 +32,7 @@ export async function checkCsp(browser: Browser, user: string): Promise<string[]
   writeFileSync(join(folder, "index.html"), samplePage);
   await bundlers.Vite(folder, outDir);
   mkdirSync(join(outDir, "lowrank"));
-  copyFileSync(join(user, "node_modules/@lowrank/wasm/dist/worker.js"), join(outDir, "lowrank/worker.js"));
+  copyFileSync(join(user, "node_modules/@lowrank/wasm/dist/threads/worker.js"), join(outDir, "lowrank/worker.js"));
   const server = await serve(outDir, { ...isolationHeaders, "Content-Security-Policy": policy });
   const tab = await browser.newPage();
   try {
