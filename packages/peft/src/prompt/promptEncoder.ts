@@ -1,7 +1,9 @@
 import { type Generator, randn, relu, type Tensor, tanh, zeros } from "@lowrank/core";
 import { Embedding, type Linear, Module, ModuleDict, Parameter, type UnaryModule } from "@lowrank/nn";
 
-/** Computes the rows of virtual tokens from trained parameters. Parameters have the same paths as in PEFT's encoders. */
+/**
+ * Computes the rows of virtual tokens from trained parameters. Parameters have the same paths as in PEFT's encoders.
+ */
 export abstract class PromptEncoder extends Module {
   /** Returns the rows that are used and stored in files: f32 [virtual tokens, width]. */
   abstract rows(): Tensor;

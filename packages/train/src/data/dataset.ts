@@ -1,5 +1,6 @@
 /**
- * Examples that are read on demand, by index from 0. Functions that accept a `Dataset` also accept an array of examples.
+ * Examples that are read on demand, by index from 0. Functions that accept a `Dataset` also accept an array of
+ * examples.
  */
 export interface Dataset<Example> {
   readonly length: number;

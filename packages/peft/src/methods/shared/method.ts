@@ -28,8 +28,8 @@ export interface LayerContext<C extends PeftConfig> {
   /** True if values will be read from a file, so that the method can skip random initial values. */
   loading: boolean;
   /**
-   * Returns the dtype in which to store the tensor `key`. It is f32, unless the loaded file has half precision to preserve
-   * and the method supports it (`keepsHalfPrecision`).
+   * Returns the dtype in which to store the tensor `key`. It is f32, unless the loaded file has half precision to
+   * preserve and the method supports it (`keepsHalfPrecision`).
    */
   dtypeOf(key: string): FloatDType;
   /** Reports a warning about the layer to the user. */
