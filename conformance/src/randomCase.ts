@@ -28,7 +28,7 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     const merges = mergeable && untied && (method.merges?.(options, base) ?? true);
     const length = draw.integer(5, 12);
     const side = base.padsRight ? "right" : draw.pick(["left", "right"]);
-    // Padding on the right must attend to a real token, since a fully masked softmax is undefined.
+    // Padding on the right must attend to a real token, since softmax over no positions is undefined.
     const window = side === "right" ? base.config.sliding_window : null;
     const most = typeof window === "number" ? Math.min(length - 3, window - 1) : length - 3;
     const shape = { rows: draw.integer(1, 3), length, side, padding: draw.integer(0, most) };

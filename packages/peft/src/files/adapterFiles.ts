@@ -45,7 +45,7 @@ export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, 
 
 /**
  * The source of an adapter: a folder (a path or file: URL in Node, or an http(s) address), a Hugging Face repository
- * (`hf://org/name@revision`), or files by name in memory.
+ * (`hf://org/name@revision`), files in memory by name, or other `ModelFiles`.
  */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 

@@ -26,7 +26,9 @@ export class BestModel {
   #state: BestState = { best: null, failures: 0, seen: 0 };
   #weights: readonly SafetensorsTensor[] = [];
 
-  /** Throws for options that would be ignored. With `loadBestModelAtEnd`, also throws if the ranks change in training. */
+  /**
+   * Throws for options that would be ignored. With `loadBestModelAtEnd`, also throws if the ranks change in training.
+   */
   constructor(options: BestOptions, model: Pick<TrainableModule, "allocationState">) {
     const { loadBestModelAtEnd = false, metricForBestModel = "loss", evaluation } = options;
     const { earlyStoppingPatience = Number.POSITIVE_INFINITY, earlyStoppingThreshold = 0 } = options;
