@@ -64,8 +64,8 @@ export function withHeads<C extends PeftConfig>(
 export type Bare = <T>(fn: () => T) => T;
 
 /**
- * Makes a layer method's parts for a base model. Finds their modules at once, on the model without wrappers. Makes the
- * layers afterwards, while the model may run. Throws for targets and options that do not fit the model.
+ * Makes a layer method's parts for a base model. Finds their modules synchronously, on the model without wrappers.
+ * Makes the layers afterwards, while the model may run. Throws for targets and options that do not fit the model.
  */
 export async function planAdapter(
   model: Module,

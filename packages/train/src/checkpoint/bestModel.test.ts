@@ -9,7 +9,7 @@ import { Trainer } from "../trainer/trainer.ts";
 beforeAll(() => init(reference()));
 
 const base: TrainerOptions = { padTokenId: 0, learningRate: 0.1, schedule: "constant", batchSize: 4, maxSteps: 12 };
-// The first two are training examples, whose loss falls. The loss of all examples rises again.
+// The first two are training examples, whose loss falls. The reversed ones make the total loss rise again.
 const held = [...examples.slice(0, 2), ...examples.map(({ inputIds }) => [...inputIds].reverse()).map(both)];
 const evaluation = { examples: held, every: 2 };
 function both(inputIds: number[]) {
