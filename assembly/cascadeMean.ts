@@ -1,7 +1,7 @@
 // A mean with the same bits as PyTorch's on one thread of an x64 CPU. The method is described in
 // packages/core/src/packed/blockwise/cascadeMean.ts.
 
-/** Bytes of a row of 32 floats, of its eight lanes, and levels of sums. */
+/** Bytes of a row of 32 floats, bytes of its first eight, and the number of levels of sums. */
 const ROW: usize = 128;
 const LANES: usize = 32;
 const LEVELS: i32 = 4;

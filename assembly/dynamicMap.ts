@@ -5,7 +5,7 @@ const TABLE: usize = memory.data(1024, 16);
 // Each instance fills the table before its first use; instances that share a memory write the same bytes.
 let filled = false;
 
-/** Point `i` of n + 1 between 0.1 and 1, evenly spaced. */
+/** Point `i` of n + 1 evenly spaced points between 0.1 and 1. */
 function boundary(i: i32, n: i32): f32 {
   const step = <f64>((<f32>1 - <f32>0.1) / <f32>n);
   return i < (n + 1) >> 1 ? <f32>(<f64>(<f32>0.1) + step * <f64>i) : <f32>(1 - step * <f64>(n - i));

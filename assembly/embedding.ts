@@ -7,7 +7,7 @@ export function findBadId(ids: usize, count: i32, vocab: i32): i32 {
   return -1;
 }
 
-/** Rows of weight [.., width] by id. */
+/** Copies rows of weight [.., width] by id. */
 export function embedding(weight: usize, ids: usize, out: usize, count: i32, bytes: i32): void {
   for (; count > 0; count--) {
     memory.copy(out, weight + <usize>load<u32>(ids) * <usize>bytes, bytes);
@@ -16,7 +16,7 @@ export function embedding(weight: usize, ids: usize, out: usize, count: i32, byt
   }
 }
 
-/** Rows of a packed weight [.., width] by id, as f32. */
+/** Copies rows of a packed weight [.., width] by id, as f32. */
 export function embeddingPacked(weight: usize, format: i32, ids: usize, out: usize, count: i32, width: i32): void {
   for (; count > 0; count--) {
     unpackRow(format, weight, load<i32>(ids) * width, width, out);
@@ -25,7 +25,7 @@ export function embeddingPacked(weight: usize, format: i32, ids: usize, out: usi
   }
 }
 
-/** Adds rows of dy to the rows of dweight that ids name. */
+/** Adds each row of dy to the row of dweight that its id selects. */
 export function embeddingBackward(dy: usize, ids: usize, dweight: usize, count: i32, width: i32): void {
   const bytes = <usize>width << 2;
   const zero = f32x4.splat(0);

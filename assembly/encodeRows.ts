@@ -52,7 +52,7 @@ function factorsOf(kind: i32, most: v128, scales: v128): v128 {
   return v128.and(factors, f32x4.lt(factors, f32x4.splat(Infinity)));
 }
 
-/** Eight codes. */
+/** Rounds eight values to codes. */
 // @ts-ignore: decorator
 @inline
 function eight(x: usize, factor: v128, rounder: v128): v128 {
@@ -75,7 +75,7 @@ function withCodes(kind: i32, sums: v128, codes: v128): v128 {
   return i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(words));
 }
 
-/** The largest magnitudes of 32 floats of each of four rows, by their bits. */
+/** The largest magnitudes of 32 floats of each of four rows, as bits. */
 // @ts-ignore: decorator
 @inline
 export function largestOfFour(x0: usize, x1: usize, x2: usize, x3: usize, magnitude: v128): v128 {

@@ -15,7 +15,7 @@ export { isBatchInvariant, setScratch, setTile } from "./gemmState";
 const GATHER_COLUMNS: i32 = 4;
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
-/** Bytes of scratch memory the products need; constant. */
+/** Bytes of scratch memory for the products; constant. */
 export function scratchBytes(): i32 {
   return max(FEW_SCRATCH, max(BLOCK_SCRATCH, LARGE_SCRATCH));
 }

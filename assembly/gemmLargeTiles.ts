@@ -4,7 +4,7 @@
 import { MR, putRow, ZEROS } from "./gemmTile";
 import { madd } from "./madd";
 
-/** Stores a row of 16, as `putRow` does one of eight. */
+/** Stores a row of 16 floats, as `putRow` does for eight. */
 // @ts-ignore: decorator
 @inline
 function putWideRow(c: usize, from: usize, c0: v128, c1: v128, c2: v128, c3: v128): void {

@@ -4,7 +4,7 @@ import { B_IN_PLACE, gemmBlocked, KC, NC, operandsInPlace } from "./gemmBlock";
 import { gemmLarge, largeRows, packLargeRows } from "./gemmLarge";
 import { scratch, TILE_MR_8, tileKind } from "./gemmState";
 
-/** The most rows that a panel has. */
+/** The most rows of a panel. */
 export const MOST_PANEL_ROWS: i32 = 8;
 
 /** Rows of a panel. */

@@ -9,7 +9,7 @@ export let scratch: usize = 0;
 // @ts-ignore: scripts/buildKernels.ts gives it to the compiler
 export const batchInvariant: bool = isDefined(BATCH_INVARIANT);
 
-/** Returns 1 in such a build. */
+/** Returns 1 in batch-invariant builds, otherwise 0. */
 export function isBatchInvariant(): i32 {
   return batchInvariant ? 1 : 0;
 }
@@ -26,7 +26,7 @@ export const TILE_MR_8: i32 = 0;
 export const TILE_8_8: i32 = 1;
 export const TILE_MR_16: i32 = 2;
 
-/** The tile in use. It is in memory, since all threads' instances must agree. */
+/** The tile in use. It is in shared memory, so that all threads use the same one. */
 const TILE: usize = memory.data<i32>([TILE_MR_8]);
 
 /** The tile of large products. */

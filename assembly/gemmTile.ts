@@ -13,7 +13,7 @@ export const NR: i32 = 8;
 /** Zeros for a row of any tile. */
 export const ZEROS: usize = memory.data(64, 16);
 
-/** Stores a row of a tile, added to what was there. */
+/** Stores a row of a tile, added to the previous values. */
 // @ts-ignore: decorator
 @inline
 export function putRow(c: usize, from: usize, low: v128, high: v128): void {

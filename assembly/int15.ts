@@ -3,7 +3,7 @@
 import { BYTES, BYTES_IN_WORDS, encodeRows, largestCode, WORDS } from "./encodeRows";
 import { INT8_ROWS, int8RowBytes, rounded, storeLanes, topOfBlock, TOO_LARGE } from "./rowCodes";
 
-/** Eight codes of up to 16 bits. */
+/** Rounds eight values to codes of up to 16 bits. */
 // @ts-ignore: decorator
 @inline
 function eightCodes(x: usize, factor: v128, rounder: v128): v128 {
@@ -19,7 +19,7 @@ function storePlanes(dst: usize, step: usize, a: v128, b: v128, plane: usize): v
   storeLanes(dst + plane, step, i8x16.narrow_i16x8_s(i16x8.shr_s(a, 7), i16x8.shr_s(b, 7)));
 }
 
-/** The four sums of 32 codes. */
+/** Returns the four sums of 32 codes. */
 // @ts-ignore: decorator
 @inline
 function codeSums(a: v128, b: v128, c: v128, d: v128): v128 {

@@ -32,7 +32,7 @@ export function pitch(length: i32): i32 {
   return (length + 7) & ~7;
 }
 
-/** Bytes of the codes of X [m,k]; the scales are behind them. */
+/** Bytes of the codes of X [m,k]; the scales follow them. */
 // @ts-ignore: decorator
 @inline
 function rowCodes(m: i32, k: i32): usize {
@@ -51,7 +51,7 @@ export function heightOf(rows: i32): i32 {
   return (rows + PANEL - 1) & -PANEL;
 }
 
-/** Bytes of the codes of a weight; the scales of its squares are behind them. */
+/** Bytes of the codes of a weight; the scales of its squares follow them. */
 // @ts-ignore: decorator
 @inline
 function weightCodes(rows: i32, columns: i32): usize {
@@ -105,7 +105,7 @@ function factorsOf(scales: v128): v128 {
 /** The addend that rounds a small float to nearest, ties to even; its bits are subtracted afterwards. */
 const ROUNDER: f32 = 12582912;
 
-/** Eight floats times `factor` as codes. */
+/** Rounds eight floats times `factor` to codes. */
 // @ts-ignore: decorator
 @inline
 function encoded(x: usize, factor: v128, rounder: v128): v128 {

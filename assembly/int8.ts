@@ -13,7 +13,7 @@ export function int8RowsBytes(rows: i32, k: i32, planes: i32): i32 {
  */
 const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
 
-/** The bytes of 16 floats times `factor`. */
+/** Rounds 16 floats times `factor` to bytes. */
 // @ts-ignore: decorator
 @inline
 function toBytes(x: usize, factor: v128, rounder: v128): v128 {

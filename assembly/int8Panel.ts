@@ -1,6 +1,6 @@
 // Panels of quantised weights for the register tiles of integer products.
 
-/** Columns of a panel: rows of the weight. */
+/** Columns of a panel; each is a row of the weight. */
 export const Q4_COLUMNS: i32 = 8;
 export const Q8_COLUMNS: i32 = 4;
 

@@ -141,7 +141,7 @@ export function withQ8(before: v128, products: v128, scales: v128, scale: v128):
   return f32x4.add(before, f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale)));
 }
 
-/** low - 128 sign. */
+/** Returns low - 128 sign. */
 // @ts-ignore: decorator
 @inline
 function joinPlanes(low: v128, sign: v128): v128 {

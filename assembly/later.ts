@@ -24,7 +24,7 @@ export declare function linearLater(
   scratch: usize,
 ): void;
 
-/** `nibbleProduct`. */
+/** Computes `nibbleProduct` in the on-demand module. */
 // @ts-ignore: decorator
 @external("env", "nibblesLater")
 export declare function nibblesLater(

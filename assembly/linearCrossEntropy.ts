@@ -24,7 +24,7 @@ const ROWS: i32 = 600;
 const FLOATS: i32 = 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
 /** The widest rows that get codes: BLOCK of them in f32 fit into the memory of the logits and their codes. */
 const MOST_WIDTH: i32 = 4096;
-/** Bytes of the codes of a block of the weight; each band of squares may have one more. */
+/** Bytes of the codes of a block of the weight, with one spare scale for each band of squares. */
 const WEIGHT: i32 = int16WeightBytes(BLOCK, MOST_WIDTH) + 4 * (CLASSES / BLOCK);
 
 /**

@@ -112,7 +112,7 @@ function readFactors(
   return readByTurns(rooms, room, count);
 }
 
-/** The bytes of a pair's factor. */
+/** Bytes of one factor of a pair. */
 function bytesOf(pair: usize, word: usize, features: i32): usize {
   return <usize>(load<i32>(pair, 16) * features) << (load<i32>(pair + word, 8) == FLOATS ? 2 : 1);
 }
@@ -215,7 +215,7 @@ function allVectors(
   vectors(1, kind, x, w + 4 * at, c + at, crs, d ? d + at : 0, columns - done, k, alpha);
 }
 
-/** The sums of four vectors' lanes. */
+/** The sums of the lanes of four vectors. */
 // @ts-ignore: decorator
 @inline
 function sums(a: v128, b: v128, c: v128, d: v128): v128 {

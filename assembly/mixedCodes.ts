@@ -45,7 +45,7 @@ export function mixedRowsBytes(rows: i32, k: i32): i32 {
   return <i32>tilesOf(rows, k >> 5) + <i32>WIDE;
 }
 
-/** Bytes of the tiles of so many rows and blocks. */
+/** Bytes of the tiles of `rows` rows and `blocks` blocks. */
 // @ts-ignore: decorator
 @inline
 function tilesOf(rows: i32, blocks: i32): usize {

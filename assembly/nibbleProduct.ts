@@ -212,7 +212,7 @@ function pack(format: i32, w: usize, wrs: usize, group: i32, blocks: i32, scratc
   }
 }
 
-/** a * b / 2^15, rounded. */
+/** Returns a * b / 2^15, rounded. */
 // @ts-ignore: decorator
 @inline
 function scaled(a: v128, b: v128): v128 {
@@ -282,7 +282,7 @@ function scaleRows(five: bool, codes: usize, steps: usize, factors: usize, block
   return same;
 }
 
-/** Adds a block's products of a row to its eight sums. */
+/** Adds a block's products with a row to the row's eight sums. */
 // @ts-ignore: decorator
 @inline
 function addRow(to: usize, low: v128, high: v128, step: v128): void {

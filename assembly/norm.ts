@@ -3,7 +3,7 @@ import { dot } from "./dot";
 import { madd } from "./madd";
 import { loadPart, storePart, sumOf } from "./lanes";
 
-/** Rows summed in one buffer before they are added to the total. */
+/** Rows summed in one buffer before the buffer is added to the total. */
 const ROW_BLOCK: i32 = 64;
 
 // @ts-ignore: decorator

@@ -61,7 +61,7 @@ function apply(f: i32, x: v128): v128 {
     : softplus4(x);
 }
 
-/** A function of few instructions. */
+/** Applies a function of few instructions. */
 // @ts-ignore: decorator
 @inline
 function map(f: i32, x: usize, out: usize, n: i32): void {

@@ -30,7 +30,7 @@ export function alikeTogether(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return found;
 }
 
-/** The bodies of a module's functions, in the order of its code section. */
+/** Returns the bodies of a module's functions, in the order of its code section. */
 function functionBodies(bytes: Uint8Array): Buffer[] {
   const code = Buffer.from(bytes);
   let at = 8;

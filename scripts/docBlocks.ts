@@ -4,7 +4,7 @@ export interface DocBlock {
   /** The line of the opening fence, from 1. */
   line: number;
   language: string;
-  /** Words after the language: `run` executes the block, `continues` joins it to the one before. */
+  /** Words after the language: `run` executes the block, `continues` appends it to the previous block. */
   words: string[];
   /** The code, padded so that each line has the same line number as in the Markdown file. */
   code: string;

@@ -19,7 +19,7 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** Starts a Redis on a free port, with its files in a folder. */
+/** Starts a Redis server on a free port, with its files in a folder. */
 export async function startRedis(folder: string): Promise<RedisServer> {
   const [port] = await freePorts(1);
   const args = ["--port", `${port}`, "--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""];

@@ -17,7 +17,7 @@ const ceilings: Readonly<Record<keyof typeof weighedBundlers, Readonly<Record<st
   esbuild: { core: 12.1, chained: 25.3, wasm: 76.7, webgpu: 73, lora: 296, app: 314 },
 };
 
-/** A page as a bundler builds it, the kB of scripts that it downloads until it is done, and the most they may be. */
+/** A page built by a bundler: the kB of scripts that it downloads until it has finished, and their limit. */
 export interface PageSize {
   readonly bundler: string;
   readonly page: string;
@@ -43,7 +43,7 @@ export async function pageSizes(browser: Browser, user: string): Promise<PageSiz
   return sizes;
 }
 
-/** Runs a page; returns the bytes of its scripts as they came over the wire, without headers. */
+/** Runs a page; returns the bytes of its scripts as transferred, without headers. */
 async function downloadedBytes(browser: Browser, outDir: string): Promise<number> {
   // Without shared memory there is one thread, as on most pages.
   const server = await serve(outDir, {});

@@ -10,7 +10,7 @@ export interface RetriedAnswer {
 export interface AskOptions {
   readonly key?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Default: 8. */
+  /** The maximum number of attempts. Default: 8. */
   readonly attempts?: number;
   /** Timeout of one attempt in seconds. Default: 60. */
   readonly seconds?: number;

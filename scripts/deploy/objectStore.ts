@@ -59,7 +59,10 @@ export class ObjectStore {
     this.#process?.kill("SIGCONT");
   }
 
-  /** Writes an adapter's folder to `path` in the bucket: its weights first, so that readers never see it incomplete. */
+  /**
+   * Writes an adapter's folder to `path` in the bucket: its weights first, so that a half-written adapter is not
+   * loaded.
+   */
   async put(path: string, files: AdapterFiles): Promise<void> {
     for (const [name, content] of [...files].reverse()) {
       await this.#send(`${path}/${name}`, { method: "PUT", body: content as BodyInit });

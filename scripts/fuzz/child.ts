@@ -20,7 +20,7 @@ export interface Job {
 export interface Report {
   readonly number: number;
   readonly verdict: Verdict;
-  /** The file's kind: its name, without numbers. */
+  /** The file's kind: its name, without digits. */
   readonly kind: string;
   /** The sample and its mutation. */
   readonly what: string;

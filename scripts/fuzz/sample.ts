@@ -14,7 +14,7 @@ export interface Sample {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Files as they are made: texts or bytes. */
+/** The contents of new files: texts or bytes. */
 export type Contents = Iterable<readonly [name: string, content: string | Uint8Array]>;
 
 /** Makes a sample of files. */

@@ -61,7 +61,7 @@ export async function whyUnsupported(files: ModelFiles): Promise<string | null> 
   return known ? null : `${className} is not supported yet`;
 }
 
-/** True if a folder holds a sequence classifier. */
+/** True if a folder contains a sequence classifier. */
 export async function isClassifier(files: ModelFiles): Promise<boolean> {
   return classifiesSequences(await configOf(files), files.label);
 }

@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import * as core from "@lowrank/core";
 
-/** The parameters of a case, as ops.json holds them. */
+/** The parameters of a case in ops.json. */
 // biome-ignore lint/suspicious/noExplicitAny: each case has its own parameters.
 type Params = any;
 

@@ -46,7 +46,7 @@ async function open(dir: string, quantize: QuantizeOptions | undefined) {
 
 const encode = (tokenizer: Tokenizer, text: string): number[] => tokenizer.encode(text, { addSpecialTokens: false });
 
-/** Returns the loss on the first 512 tokens of each fable, BOS among them. */
+/** Returns the loss on the first 512 tokens of each fable, including BOS. */
 async function lossOnFables(dir: string, quantize: QuantizeOptions | undefined) {
   const { model, tokenizer } = await open(dir, quantize);
   const fables: { text: string }[] = JSON.parse(readFileSync(join(dir, "data/aesop_fables.json"), "utf8"));

@@ -9,7 +9,7 @@ interface Equivalent {
   readonly why: string;
 }
 
-/** Mutants that change no result. At most 5 of 100 that are drawn may be in this list. */
+/** Mutants that change no result. At most 5 of 100 random mutants may be in this list. */
 export const equivalent: readonly Equivalent[] = [
   {
     file: "packages/lowrank/src/report/barChart.ts",

@@ -102,7 +102,7 @@ function joinsTexts({ left, right }: ts.BinaryExpression): boolean {
   return [left, right].some((side) => ts.isStringLiteralLike(side) || ts.isTemplateExpression(side));
 }
 
-/** True if another change of the condition negates it. */
+/** True for `===` and `!==`, whose own mutation already negates the condition. */
 function hasOwnOperator(node: ts.Expression): boolean {
   return ts.isBinaryExpression(node) && ["===", "!=="].includes(node.operatorToken.getText());
 }

@@ -67,8 +67,8 @@ export interface TypesChecked {
 }
 
 /**
- * Type-checks programs on the packages installed in `user`, their declarations included, in every
- * combination of compiler, resolution and environment.
+ * Type-checks programs on the packages installed in `user`, including their declarations, in every combination of
+ * compiler, resolution and environment.
  */
 export function checkTypes(user: string, root: string): TypesChecked[] {
   const checked: TypesChecked[] = [];

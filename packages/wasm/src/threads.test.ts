@@ -225,7 +225,7 @@ async function elementwise(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
-/** Elements moved, picked and summed, along each dimension. */
+/** Moves, selections and sums of elements, along each dimension. */
 async function moved(): Promise<Uint8Array[]> {
   const make = random(6);
   const x = make(3, 41, 5, 67);

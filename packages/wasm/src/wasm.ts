@@ -157,7 +157,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     } catch (error) {
       notice(`a worker could not start (${error instanceof Error ? error.message : error})`);
     }
-    // A worker that starts fills static memory anew.
+    // A starting worker initialises the static data of the shared memory again, including the tile.
     k.setTile(tile);
     k = started.kernels;
   }
@@ -167,7 +167,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const address = ({ buffer, shape, dtype, packing }: TensorRef): WasmTensor => {
     if (!later && onDemand.has(dtype)) throw unprepared(dtype);
     const block = buffer as HeapBlock;
-    // Rounding goes by the whole of a batch.
+    // Reduced precision rounds by values of the whole batch, so batch-invariant mode does not use it.
     const precision = batchInvariant ? "highest" : block.precision;
     return { shape, dtype, packing, size: sizeOf(shape), ptr: block.ptr, block, precision };
   };
@@ -191,7 +191,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     },
   });
 
-  /** Runs an op's kernel; it finds groups that it knows from before in `bound`. */
+  /** Runs an op's kernel; `bound` holds the groups of inputs that are already known. */
   const call = <P>(
     code: KernelCode<P, BackendOp<P>>,
     op: BackendOp<P>,
@@ -240,7 +240,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     write: (buffer, data, offset = 0) => {
       new Uint8Array(memory.buffer, ptrOf(buffer) + offset, data.byteLength).set(data);
     },
-    // The heap hands out whole granules, so the last word has room.
+    // The heap allocates whole granules, so the last word fits.
     fill: (buffer, word) => k.fill(ptrOf(buffer), Math.ceil(buffer.bytes / 4), word),
     // In V8 the constructor copies 1 to 8 MB in 0.5 to 0.7 of the time that `slice` takes.
     read: (buffer, from = 0, to = buffer.bytes) =>

@@ -2,7 +2,7 @@ import type { Random } from "../../deploy/random.ts";
 import type { Mutation } from "./mutation.ts";
 import { numbers } from "./values.ts";
 
-/** Writes a number over `width` bytes at `at`, little-endian, as far as it fits. */
+/** Writes an integer of `width` bytes at `at`, little-endian, as far as it fits. */
 export function overwrite(bytes: Uint8Array, at: number, width: number, value: number): void {
   const whole = BigInt.asUintN(64, BigInt(Math.trunc(Math.max(-(2 ** 63), Math.min(2 ** 64, value)))));
   for (let i = 0; i < width && at + i < bytes.length; i++) bytes[at + i] = Number((whole >> BigInt(8 * i)) & 0xffn);

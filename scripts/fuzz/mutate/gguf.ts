@@ -65,7 +65,7 @@ function fieldsOf(bytes: Uint8Array): Field[] {
   return fields;
 }
 
-/** The fields of each file, which is the same in every case. */
+/** The fields of each undamaged file, cached since they are the same in every case. */
 const known = new WeakMap<Uint8Array, { one: Field[]; many: Field[] }>();
 
 function fieldsIn(good: Uint8Array): { one: Field[]; many: Field[] } {

@@ -26,7 +26,7 @@ const records: Readonly<Record<number, readonly (readonly [name: string, at: num
   ],
 };
 
-/** Changes a number of a ZIP archive's records, or bytes of it. */
+/** Changes a field of a ZIP archive's records, or bytes of it. */
 export function mutateZip(bytes: Uint8Array, random: Random): Mutation {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const fields: { name: string; at: number; width: number }[] = [];

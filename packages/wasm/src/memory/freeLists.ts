@@ -14,7 +14,7 @@ export interface Block {
 const stepBits = 4;
 const stepsPerDoubling = 1 << stepBits;
 const stepMask = stepsPerDoubling - 1;
-/** Enough for 2^26 granules. */
+/** The number of size doublings, enough for 2^26 granules. */
 const doublings = 24;
 
 /** The number of blocks of the requested class that are tried before larger ones are used: they may be too small. */

@@ -22,7 +22,7 @@ export interface Kept {
   usable: boolean;
 }
 
-/** Memory that a heap handed out. */
+/** A block of memory that a heap allocated. */
 export class HeapBlock implements Block {
   /** The number of bytes that the caller requested. */
   bytes = 0;

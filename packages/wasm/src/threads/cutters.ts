@@ -25,7 +25,7 @@ export type Cutter<N extends string> = (args: Args<N>) => Cut<N>;
 
 type Cutters = { readonly [K in keyof InvariantKernels]?: Cutter<(typeof kernelParameters)[K][number]> };
 
-/** Elements in whole cache lines. */
+/** Elements of 4 bytes in a cache line of 64 bytes. */
 const lineElements = 16;
 
 /** Elements that share a scale in 8-bit moments. */

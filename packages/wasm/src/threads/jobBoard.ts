@@ -19,7 +19,7 @@ export interface Job {
 /** Bytes of shared memory of a board. */
 export const boardBytes = 1024;
 
-// Offsets of 4-byte words, a cache line apart, and of 8-byte numbers after them.
+// Offsets of 4-byte words, a cache line apart, and of 8-byte floats after them.
 const ticket = 0;
 const finished = 16;
 const trapped = 17;

@@ -69,7 +69,7 @@ describe("the parts of a call", () => {
 
   it("have some rows of what is cut, and the other tensors as they are", () => {
     const parts = cutCall(() => split, call, 16384 + 16);
-    // A row of 16 results takes 4 bytes, so rows are cut at multiples of 64.
+    // A row of the second result takes 4 bytes, so rows are cut at multiples of 64.
     expect(parts.map(({ inputs }) => inputs[0].shape)).toEqual([
       [64, 1, 64],
       [64, 1, 64],

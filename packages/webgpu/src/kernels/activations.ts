@@ -18,7 +18,7 @@ import { numbers } from "../selfCheck/shrink.ts";
 import { activationCode } from "../wgsl/activations.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 
-/** The activations that have a slope in `activationCode`. */
+/** The activations whose derivatives are in `activationCode`. */
 type Activation = "silu" | "gelu" | "geluTanh";
 
 function plain(name: string): KernelCode<void> {

@@ -49,7 +49,7 @@ interface BrokenKernel {
   readonly run: (backend: Backend) => Tensor;
 }
 
-/** A matrix of different numbers. */
+/** A matrix of distinct values. */
 const matrix = (backend: Backend, rows: number, columns: number): Tensor =>
   tensor(
     Array.from({ length: rows * columns }, (_, i) => Math.sin(i + rows)),

@@ -11,7 +11,7 @@ interface Place {
   readonly text: string;
 }
 
-/** Returns the position behind the bracket that closes the one at `open`. */
+/** Returns the position after the bracket that closes the one at `open`. */
 function closing(code: string, open: number): number {
   let depth = 0;
   for (let i = open; i < code.length; i++) {

@@ -172,7 +172,7 @@ const parts =
     }
   };
 
-/** The kernels by the names of their shaders. */
+/** The programs by shader name. */
 export const plainPrograms: Readonly<Record<string, Program>> = {
   ...moves,
   product,

@@ -79,14 +79,14 @@ export const keyPlace = "(b * u.capacity * u.kvHeads + h / u.group) * u.size";
 
 interface Load {
   readonly to: "left" | "right";
-  /** The binding, its first number, the tile's first row, and the rows and step of the matrix. */
+  /** The binding, the offset of its first element, the tile's first row, and the rows and step of the matrix. */
   readonly binding: string;
   readonly base: string;
   readonly row0: string;
   readonly rows: string;
   readonly step: string;
   readonly chunk: number;
-  /** Rows of the tile are columns of the matrix: products sum over a head's numbers. */
+  /** True if rows of the tile are columns of the matrix, for products that sum over a head's elements. */
   readonly across?: boolean;
 }
 

@@ -31,7 +31,7 @@ const wanted = (software: boolean) => enough[software ? "software" : "hardware"]
 /** Sums that a workgroup's threads share are cut into parts only from this length on. */
 const sharedTerms = 4096;
 
-/** Facts of a device by which products are cut. */
+/** Properties of a device that decide how products are cut. */
 export type CutFacts = Pick<GpuFacts, "software" | "tile" | "batchInvariant">;
 
 function tileOf({ m, n, batches, transposeB }: ProductSizes, facts: CutFacts): TileName {
