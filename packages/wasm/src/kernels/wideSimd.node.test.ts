@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { wasm } from "../wasm.ts";
 
-const node26 = join(import.meta.dirname, "../../../bench/node_modules/node-26/bin/node");
+const node26 = join(import.meta.dirname, "../../../../bench/node_modules/node-26/bin/node");
 
 /** Runs a program under Node 26 and returns what it printed. */
 function run(program: string, ...flags: string[]): string {
