@@ -34,22 +34,17 @@ export interface Rights {
 
 /**
  * Returns the rights to a folder's version. They come from all manifest names for the folder, or else for copies with
- * the same content. So neither a new name nor a copy of the files gives anybody access. If one of the names is open to
- * all, the version is too. Names given by tenants (`alias`) do not change the rights.
+ * the same content. So neither a new name nor a copy of the files gives anybody access. A name with `tenants` limits the
+ * version, even if other names of it list none. Names given by tenants (`alias`) do not change the rights.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
-  // A name that opened the folder to all did so for the files that it had then.
-  const holds = (grant: Grant) => !isOpenGrant(grant) || version === undefined || grant.version === version;
-  const ofPath = (byPath.get(path ?? "") ?? []).filter(holds);
   // Two tenants may have trained the same version: each keeps the rights to its own folder.
-  const grants = ofPath.length > 0 ? ofPath : (byVersion.get(version ?? "") ?? []);
-  const restricted = grants.filter(({ tenants }) => tenants !== undefined);
-  const isOpen = grants.some(isOpenGrant);
-  if (isOpen || (restricted.length === 0 && !isInternal(path ?? ""))) return {};
-  const lists = restricted.map(({ tenants }) => tenants!);
+  const limits = byPath.get(path ?? "") ?? byVersion.get(version ?? "") ?? [];
+  if (limits.length === 0 && !isInternal(path ?? "")) return {};
+  const lists = limits.map(({ tenants }) => tenants);
   const tenants = [...new Set(lists.flat())];
-  const owners = new Set(restricted.map(({ owner }) => owner));
+  const owners = new Set(limits.map(({ owner }) => owner));
   const [owner] = owners;
   return {
     ...(owners.size === 1 && owner !== undefined && { owner }),
@@ -58,39 +53,36 @@ export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   };
 }
 
-/** Returns true for a name that opens a version to all. */
-function isOpenGrant({ path, tenants }: Grant): boolean {
-  return tenants === undefined && !isInternal(path);
-}
+/** A grant that limits its version to some tenants. */
+type Limit = Grant & { readonly tenants: readonly string[] };
 
 interface Index {
-  readonly byPath: ReadonlyMap<string, readonly Grant[]>;
-  readonly byVersion: ReadonlyMap<string, readonly Grant[]>;
+  readonly byPath: ReadonlyMap<string, readonly Limit[]>;
+  readonly byVersion: ReadonlyMap<string, readonly Limit[]>;
 }
 
 const indices = new WeakMap<object, Index>();
 
-/** Returns a manifest's grants by path and by version, without aliases. Cached, since manifests are immutable. */
+/** Returns a manifest's limits by path and by version, without aliases. Cached, since manifests are immutable. */
 function indexOf(manifest: Grants): Index {
   let index = indices.get(manifest);
   if (!index) {
-    const named = Object.values(manifest.adapters).filter((grant) => grant !== null && !grant.alias) as Grant[];
-    const grants = [...named, ...(manifest.unnamed ?? [])];
+    const named = Object.values(manifest.adapters).filter((grant) => grant !== null && !grant.alias);
+    const limits = [...named, ...(manifest.unnamed ?? [])].filter(
+      (grant): grant is Limit => grant?.tenants !== undefined,
+    );
     index = {
-      byPath: Map.groupBy(grants, ({ path }) => path),
-      byVersion: Map.groupBy(grants, ({ version }) => version),
+      byPath: Map.groupBy(limits, ({ path }) => path),
+      byVersion: Map.groupBy(limits, ({ version }) => version),
     };
     indices.set(manifest, index);
   }
   return index;
 }
 
-/** Returns the tenants that may use an adapter of the manifest; undefined: all. */
+/** Returns the tenants that may use an adapter of the manifest; undefined: all. No name gives more than its folder. */
 export function tenantsOf(manifest: Grants, grant: Grant): readonly string[] | undefined {
-  const { tenants, path, alias } = grant;
-  // These names give no more rights than their folder.
-  const depends = alias || (tenants === undefined && isInternal(path));
-  return depends ? common(tenants, rightsTo(manifest, grant).tenants) : tenants;
+  return common(grant.tenants, rightsTo(manifest, grant).tenants);
 }
 
 /** Returns the tenants in both lists; undefined: all. */

@@ -52,24 +52,31 @@ describe("a folder that a tenant has named while it was open", () => {
   });
 });
 
-describe("a folder that an operator's name opens while another name limits it", () => {
-  const manifest: Manifest = { adapters: { opened: open, limited: { ...open, tenants: ["two"] } } };
-  const moved = { ...other, name: "opened", replace: true };
+describe("a folder that one name limits", () => {
+  const manifest: Manifest = { adapters: { unlimited: open, limited: { ...open, tenants: ["two"] } } };
 
-  it.each([
-    ["replaces", withLoaded(manifest, { ...moved, by: tenant("all") })],
-    ["removes", withoutName(manifest, "opened", false, tenant("all"))],
-  ])("stays open if a tenant %s that name", (_, next) => {
-    expect(rightsTo(manifest, open)).toEqual({});
-    expect(next.unnamed).toEqual([{ path: open.path, version: open.version }]);
-    expect(rightsTo(parseManifest(manifestText(next)), open)).toEqual({});
+  it("is limited under every name", () => {
+    expect(tenantsOf(manifest, open)).toEqual(["two"]);
+    expect(() => withoutName(manifest, "unlimited", false, tenant("all"))).toThrow("cannot be found");
   });
 
   it.each([
-    ["replaces", withLoaded(manifest, { ...moved, by: undefined })],
-    ["removes", withoutName(manifest, "opened", false, undefined)],
-  ])("is limited if an operator %s it", (_, next) => {
-    expect(rightsTo(next, open).tenants).toEqual(["two"]);
+    ["a tenant that may use it", tenant("two")],
+    ["an operator", undefined],
+  ])("stays limited if %s replaces or removes another name", (_, by) => {
+    const moved = withLoaded(manifest, { ...other, name: "unlimited", replace: true, by });
+    for (const next of [moved, withoutName(manifest, "unlimited", false, by)]) {
+      expect(rightsTo(next, open).tenants).toEqual(["two"]);
+      expect(next.unnamed).toBeUndefined();
+    }
+  });
+
+  it.each([
+    ["a tenant that may use it", tenant("two")],
+    ["an operator", undefined],
+  ])("stays limited if %s removes that name", (_, by) => {
+    const next = withoutName(manifest, "limited", false, by);
+    expect(rightsTo(parseManifest(manifestText(next)), open).tenants).toEqual(["two"]);
   });
 });
 

@@ -108,11 +108,13 @@ describe("rights", () => {
     expect(rightsTo({ adapters: { off: null } }, { path: "p" })).toEqual({});
   });
 
-  test("are all if a name is open to all, for the files that it had", () => {
-    const manifest = of(grant("p", "1"), grant("p", "2", ["a"]));
-    expect(rightsTo(manifest, { path: "p", version: "1".repeat(64) })).toEqual({});
-    expect(rightsTo(manifest, { path: "p" })).toEqual({});
-    expect(rightsTo(manifest, { path: "p", version: "2".repeat(64) }).tenants).toEqual(["a"]);
+  test("are limited by a name with tenants, whatever other names of the folder or the version list", () => {
+    const manifest = of(grant("p", "1"), grant("p", "2", ["a"]), grant("q", "2"));
+    expect(rightsTo(manifest, { path: "p", version: "1".repeat(64) }).tenants).toEqual(["a"]);
+    expect(rightsTo(manifest, { path: "p" }).tenants).toEqual(["a"]);
+    expect(rightsTo(manifest, { path: "q", version: "2".repeat(64) }).tenants).toEqual(["a"]);
+    expect(rightsTo(manifest, { path: "q", version: "1".repeat(64) })).toEqual({});
+    expect(tenantsOf(manifest, grant("p", "1"))).toEqual(["a"]);
   });
 
   test("to folders of jobs are nobody's but those that names give", () => {
@@ -120,8 +122,8 @@ describe("rights", () => {
     expect(rightsTo(of(grant(".fine-tuning/x", "1")), { path: ".fine-tuning/x" }).tenants).toEqual([]);
     const manifest = of(grant(".fine-tuning/x", "1", ["a"]), grant(".fine-tuning/x", "1"));
     expect(tenantsOf(manifest, grant(".fine-tuning/x", "1"))).toEqual(["a"]);
-    expect(tenantsOf(manifest, grant(".fine-tuning/x", "1", ["b"]))).toEqual(["b"]);
-    expect(tenantsOf(manifest, grant("p", "1"))).toBe(undefined);
+    expect(tenantsOf(manifest, grant(".fine-tuning/x", "1", ["b"]))).toEqual([]);
+    expect(tenantsOf(manifest, grant("p", "2"))).toBe(undefined);
   });
 });
 

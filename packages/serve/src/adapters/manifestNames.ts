@@ -87,10 +87,7 @@ export function withoutName(manifest: Manifest, name: string, isFolder: boolean,
   return withRightsKept(manifest, name, isFolder ? null : undefined, by);
 }
 
-/**
- * Returns the manifest with a changed entry. Keeps rights of the old entry that would be lost: its limits, and the
- * access of all if a tenant changes the entry. An operator may take that access away.
- */
+/** Returns the manifest with a changed entry. Keeps the limits of the old entry that would be lost. */
 function withRightsKept(
   manifest: Manifest,
   name: string,
@@ -101,13 +98,13 @@ function withRightsKept(
   const next = withEntry(manifest, name, entry);
   if (!before || before.alias) return next;
   const [had, has] = [manifest, next].map((of) => rightsTo(of, before).tenants);
-  const opensNow = had !== undefined && (has === undefined || opens(next, before));
+  if (had === undefined) return next;
+  const opensNow = has === undefined || opens(next, before);
   // A tenant that removes a name does not take the version from other names of it.
-  const isLost = has !== undefined && (had === undefined || had.some((tenant) => !has.includes(tenant)));
-  const isNeeded = had === undefined || hasAlias(next, before);
-  if (!opensNow && !(isLost && isNeeded && by && !by.operator)) return next;
+  const takes = by && !by.operator && had.some((tenant) => !has?.includes(tenant)) && hasAlias(next, before);
+  if (!opensNow && !takes) return next;
   const { path, version, owner, tenants = [] } = before;
-  const kept = { path, version, ...(owner !== undefined && { owner }), ...(had !== undefined && { tenants }) };
+  const kept = { path, version, ...(owner !== undefined && { owner }), tenants };
   return { ...next, unnamed: [...(next.unnamed ?? []), kept] };
 }
 

@@ -79,6 +79,7 @@ export class World {
   readonly engine: StoreEngine;
   readonly objects: ObjectStore;
   readonly #stage: Stage;
+  readonly #clock = new HandClock();
   readonly #observer: ApiKey;
   readonly #secrets: boolean;
   readonly #made: readonly Made[] = tenantKeys.map(() => ({ files: [], jobs: [], models: [], own: new Set() }));
@@ -91,7 +92,7 @@ export class World {
   constructor(task: "generate" | "embed", observer: ApiKey, secrets: boolean) {
     this.#observer = observer;
     this.#secrets = secrets;
-    this.engine = new StoreEngine(new HandClock(), { task });
+    this.engine = new StoreEngine(this.#clock, { task });
     this.objects = this.engine.store.objects;
     for (const [i, folder] of folders.entries()) this.#writeFolder(folder, 100 + i);
     stage ??= new Stage();
@@ -339,11 +340,24 @@ export class World {
     await this.engine.adapters();
   }
 
+  /** Writes a folder, and waits until requests get its new files. */
+  async #rewrite(folder: string, seed: number): Promise<void> {
+    this.#writeFolder(folder, seed);
+    this.#clock.turn(10_000);
+    for (let use = 0; use < 2; use++) {
+      const lease = await this.engine.adapterStore
+        .acquire(folder, { tenant: operator.id, operator: true })
+        .catch(() => undefined);
+      lease?.release();
+      await settled();
+    }
+  }
+
   async #operate(step: OperatorStep, others: readonly number[]): Promise<void> {
     const { engine } = this;
     const { store } = engine;
     const ignore = () => undefined;
-    if (step.do === "write") this.#writeFolder(folders[step.folder], step.seed);
+    if (step.do === "write") await this.#rewrite(folders[step.folder], step.seed);
     else if (step.do === "drop") await engine.unloadAdapter(names[step.name]).catch(ignore);
     else if (step.do === "nameModel") {
       // No other step of the operator depends on these names.
