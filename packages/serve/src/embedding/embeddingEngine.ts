@@ -38,7 +38,7 @@ export class EmbeddingEngine implements ServingEngine {
   readonly #reader: TextReader;
   readonly #settings: EmbeddingSettings;
   readonly #queue = new TextQueue();
-  readonly #turnstile = new Mutex();
+  readonly #mutex = new Mutex();
   readonly #host: ModelAdapters | null;
   readonly #adapters: AdapterProvider | null;
   readonly #created = Math.floor(Date.now() / 1000);
@@ -54,7 +54,7 @@ export class EmbeddingEngine implements ServingEngine {
     this.#name = servedModelName;
     // An encoder has no cache.
     const pool = { drop: () => undefined };
-    this.#host = adapters ? new ModelAdapters(new PeftModel(model), pool, this.#turnstile) : null;
+    this.#host = adapters ? new ModelAdapters(new PeftModel(model), pool, this.#mutex) : null;
     this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
     this.#model = model;
     model.eval();
@@ -150,7 +150,7 @@ export class EmbeddingEngine implements ServingEngine {
       await yieldToEventLoop();
       const texts = this.#queue.take(this.#settings);
       if (texts.length === 0) break;
-      await this.#turnstile.runExclusive(() => this.#pass(texts));
+      await this.#mutex.runExclusive(() => this.#pass(texts));
     }
     this.#isPassing = false;
   }

@@ -55,7 +55,7 @@ export class Engine implements ServingEngine {
   readonly #cache: PagedKVCache;
   readonly #scheduler: Scheduler<ServedRequest>;
   readonly #runner: PassRunner;
-  readonly #turnstile = new Mutex();
+  readonly #mutex = new Mutex();
   readonly #host: ModelAdapters | null;
   readonly #adapters: AdapterProvider | null;
   readonly #context: RequestContext;
@@ -89,7 +89,7 @@ export class Engine implements ServingEngine {
     const sizes = { layers, pages, pageSize, keyValueHeads, headDim, perLayer };
     this.#cache = new PagedKVCache({ ...sizes, backend: causal.backend });
     this.#scheduler = new Scheduler(this.#sizes, this.#pool);
-    this.#host = peft && new ModelAdapters(peft, this.#pool, this.#turnstile);
+    this.#host = peft && new ModelAdapters(peft, this.#pool, this.#mutex);
     this.#runner = new PassRunner(causal, this.#host, this.#cache);
     this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
     this.#context = {
@@ -187,7 +187,7 @@ export class Engine implements ServingEngine {
       const chunks = this.#scheduler.plan();
       if (chunks.length === 0) continue;
       this.#due = true;
-      await this.#turnstile.runExclusive(() => this.#pass(chunks));
+      await this.#mutex.runExclusive(() => this.#pass(chunks));
       // Reading adapter files needs turns of the event loop, and requests wait for them.
       await (this.#scheduler.loading > 0 ? yieldToEventLoop() : yieldIfDue());
     }

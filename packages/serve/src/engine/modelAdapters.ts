@@ -29,7 +29,7 @@ type Prefixes = Pick<PagePool, "drop">;
 export class ModelAdapters implements AdapterHost {
   readonly #peft: PeftModel;
   readonly #pool: Prefixes;
-  readonly #turnstile: Mutex;
+  readonly #mutex: Mutex;
   readonly #seats = new Map<string, Seat>();
   /** Versions and names of the last rows, until a version is loaded or unloaded. */
   #lastNames: { readonly versions: readonly (string | null)[]; readonly names: readonly string[] } | null = null;
@@ -39,10 +39,10 @@ export class ModelAdapters implements AdapterHost {
   /** Number of versions that hold each storage; the base model counts as one. */
   readonly #holders: Map<object, number>;
 
-  constructor(peft: PeftModel, pool: Prefixes, turnstile: Mutex) {
+  constructor(peft: PeftModel, pool: Prefixes, mutex: Mutex) {
     this.#peft = peft;
     this.#pool = pool;
-    this.#turnstile = turnstile;
+    this.#mutex = mutex;
     this.#holders = new Map(Array.from(peft.parameters(), ({ storage }) => [storage, 1]));
   }
 
@@ -69,7 +69,7 @@ export class ModelAdapters implements AdapterHost {
   }
 
   load(version: string, files: AdapterFiles, values?: AdapterValues): ReturnType<AdapterHost["load"]> {
-    return this.#turnstile.runExclusive(async () => {
+    return this.#mutex.runExclusive(async () => {
       const taken = values && this.#reseat(values);
       const seat = taken ?? (await this.#newSeat(files, values?.layout));
       this.#seats.set(version, seat);
@@ -118,7 +118,7 @@ export class ModelAdapters implements AdapterHost {
   }
 
   unload(version: string, { givesWay }: { readonly givesWay: boolean } = { givesWay: false }): Promise<void> {
-    return this.#turnstile.runExclusive(() => {
+    return this.#mutex.runExclusive(() => {
       const seat = this.#seats.get(version);
       if (!seat) return;
       this.#seats.delete(version);
