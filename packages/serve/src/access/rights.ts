@@ -34,8 +34,8 @@ export interface Rights {
 
 /**
  * Returns the rights to a folder's version. They come from all manifest names for the folder, or else for copies with
- * the same content. So neither a new name nor a copy of the files gives anybody access. A name with `tenants` limits the
- * version, even if other names of it list none. Names given by tenants (`alias`) do not change the rights.
+ * the same content. So neither a new name nor a copy of the files gives anybody access. A name with `tenants` limits
+ * the version, even if its other names list none. Names given by tenants (`alias`) do not change the rights.
  */
 export function rightsTo(manifest: Grants, { path, version }: Stored): Rights {
   const { byPath, byVersion } = indexOf(manifest);
