@@ -80,6 +80,18 @@ describe("a folder that one name limits", () => {
   });
 });
 
+it("a tenant that moves one of two names does not take the folder from another tenant", () => {
+  const manifest: Manifest = {
+    adapters: { both: { ...open, tenants: ["one", "two"] }, own: { ...open, tenants: ["two"] } },
+  };
+  const moved = withLoaded(manifest, { ...other, name: "both", replace: true, by: tenant("two") });
+  for (const next of [moved, withoutName(manifest, "both", false, tenant("two"))]) {
+    expect(rightsTo(next, open).tenants).toEqual(expect.arrayContaining(["one", "two"]));
+  }
+  // An operator takes it from both.
+  expect(rightsTo(withoutName(manifest, "both", false, undefined), open).tenants).toEqual(["two"]);
+});
+
 describe("a version that two tenants have trained, of which one has given its folder another name", () => {
   const trained = (by: string) => ({ ...open, path: `.jobs/${by}`, owner: by, tenants: [by] });
   const two: Manifest = { adapters: { "ft:one": trained("one"), "ft:two": trained("two") } };

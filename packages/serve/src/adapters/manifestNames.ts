@@ -100,8 +100,10 @@ function withRightsKept(
   const [had, has] = [manifest, next].map((of) => rightsTo(of, before).tenants);
   if (had === undefined) return next;
   const opensNow = has === undefined || opens(next, before);
-  // A tenant that removes a name does not take the version from other names of it.
-  const takes = by && !by.operator && had.some((tenant) => !has?.includes(tenant)) && hasAlias(next, before);
+  // A tenant that removes a name does not take the version from other tenants, or from its other names.
+  const lost = had.filter((tenant) => !has?.includes(tenant));
+  const isInUse = lost.some((tenant) => tenant !== by?.tenant) || (lost.length > 0 && hasAlias(next, before));
+  const takes = by && !by.operator && isInUse;
   if (!opensNow && !takes) return next;
   const { path, version, owner, tenants = [] } = before;
   const kept = { path, version, ...(owner !== undefined && { owner }), tenants };
